@@ -1,0 +1,64 @@
+"""The collector, put together."""
+
+from importlib.metadata import version
+
+
+from collector.documentation import describe
+from collector.routes import PostEvents
+from collector.settings import CollectorSettings
+from collector.writer import Writer
+from core.front import Front
+from core.health import Health
+from core.openapi import Document
+from core.pool import open_pool
+from core.problems import Problem
+from core.service import create_service
+
+PACKAGE = "event-tracker-collector"
+
+MIGRATION = "0003-event-counts"
+"""The newest migration that this code needs."""
+
+POOL_SECONDS = 2.0
+"""How long the writer waits for a connection: its requests hear of an outage well before their deadline."""
+
+
+def create_app(settings: CollectorSettings) -> Front:
+    """Build the WSGI application. Call it in the process that serves: it starts a connection pool and a greenlet."""
+    pool = open_pool(
+        settings.database_url,
+        name="collector",
+        size=settings.pool_max,
+        timeout=POOL_SECONDS,
+        options={"statement_timeout": f"{int(settings.statement_seconds * 1000)}ms"},
+    )
+    writer = Writer(
+        pool,
+        queue_events=settings.queue_events,
+        group_events=settings.group_events,
+        store_seconds=settings.store_seconds,
+    )
+
+    def queue() -> dict[str, int]:
+        if writer.queued >= settings.queue_events:
+            raise Problem(503, "queue_full", "Too many events are waiting to be stored.")
+        return {"events": writer.queued, "bound": settings.queue_events}
+
+    health = Health(pool, MIGRATION, {"queue": queue})
+    document = Document(
+        "Event Tracker: collector", version(PACKAGE), "Events in. A 2xx means committed; resending is always safe."
+    )
+    describe(document)
+    service = create_service("collector", PACKAGE, settings, health, document)
+
+    def close() -> None:
+        writer.close()
+        pool.close()
+
+    return Front(
+        service.wsgi_app,
+        mounts={"/events": PostEvents(settings, writer)},
+        cors_origins=settings.cors_origins,
+        drain=health.draining.set,
+        close=close,
+    )

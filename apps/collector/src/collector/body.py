@@ -1,0 +1,79 @@
+"""A request's body off the wire: its type, its encoding, its size, its pace."""
+
+import gzip
+import io
+import zlib
+from typing import TYPE_CHECKING
+
+import gevent
+
+from core.problems import Problem
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+JSON_TYPES = frozenset({"application/json", "text/plain"})
+NDJSON = "application/x-ndjson"
+
+
+def media_type(environ: "WSGIEnvironment") -> str:
+    """The body's media type.
+
+    Raises:
+        Problem: 415 if it is none that holds events.
+    """
+    sent = environ.get("CONTENT_TYPE", "")
+    if sent == "application/json":
+        return sent
+    name, _, parameters = sent.partition(";")
+    name = name.strip().lower()
+    charset = parameters.partition("charset=")[2].strip(' "').lower()
+    if name not in JSON_TYPES and name != NDJSON:
+        wanted = "application/json, application/x-ndjson, or text/plain holding JSON"
+        raise Problem(415, "unsupported_media_type", f"Content-Type must be {wanted}; it is {name or 'missing'}.")
+    if charset not in ("", "utf-8", "utf8", "us-ascii"):
+        raise Problem(415, "unsupported_charset", f"The body must be UTF-8, not {charset[:40]}.")
+    return name
+
+
+def read_body(environ: "WSGIEnvironment", max_bytes: int, seconds: float) -> bytes:
+    """Read the body, decompressed.
+
+    Raises:
+        Problem: 400 if it breaks off or isn't gzip as said, 408 if it is slow, 413 if it is large, 415 for other encodings.
+    """
+    encoding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+    if encoding not in ("", "identity", "gzip"):
+        raise Problem(415, "unsupported_encoding", f"Content-Encoding must be gzip or absent, not {encoding[:40]}.")
+    length = environ.get("CONTENT_LENGTH")
+    if length and int(length) > max_bytes:
+        raise _too_large(max_bytes)
+    slow = gevent.Timeout.start_new(seconds)
+    try:
+        raw = environ["wsgi.input"].read(max_bytes + 1)
+    except gevent.Timeout as timeout:
+        if timeout is not slow:
+            raise
+        raise Problem(408, "slow_body", f"The body did not arrive within {seconds:g} s.") from None
+    finally:
+        slow.close()
+    if len(raw) > max_bytes:
+        raise _too_large(max_bytes)
+    if length and len(raw) < int(length):
+        raise Problem(400, "incomplete_body", f"The body broke off: {len(raw)} of {length} bytes arrived.")
+    return _gunzip(raw, max_bytes) if encoding == "gzip" else raw
+
+
+def _gunzip(raw: bytes, max_bytes: int) -> bytes:
+    """Decompress, never making more than `max_bytes` and a buffer: a small body can hold gigabytes."""
+    try:
+        body = gzip.GzipFile(fileobj=io.BytesIO(raw)).read(max_bytes + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise Problem(400, "invalid_gzip", f"Content-Encoding says gzip, but: {error}.") from None
+    if len(body) > max_bytes:
+        raise _too_large(max_bytes)
+    return body
+
+
+def _too_large(max_bytes: int) -> Problem:
+    return Problem(413, "body_too_large", f"A request's body may have {max_bytes} bytes, decompressed.")

@@ -1,0 +1,92 @@
+"""POST /events in OpenAPI."""
+
+from typing import Any
+
+from marshmallow import Schema, fields
+
+from collector.explain import CODES, EventSchema
+from core.openapi import Document
+
+JSON = "application/json"
+
+
+class EventErrorSchema(Schema):
+    """One thing that is wrong with one event."""
+
+    index = fields.Integer(required=True, metadata={"description": "Which event of the request, from 0."})
+    pointer = fields.String(
+        required=True, metadata={"description": "JSON Pointer to the value, below the request's body."}
+    )
+    code = fields.String(required=True, metadata={"enum": sorted(CODES)})
+    detail = fields.String(required=True)
+
+
+class ReceiptSchema(Schema):
+    """What became of a single event."""
+
+    event_id = fields.UUID(required=True)
+    timestamp = fields.DateTime(required=True)
+    status = fields.String(required=True, metadata={"enum": ["stored", "duplicate", "valid"]})
+
+
+class BatchReceiptSchema(Schema):
+    """What became of a batch. What `errors` doesn't list is stored: don't resend it."""
+
+    received = fields.Integer(required=True)
+    stored = fields.Integer(required=True, metadata={"description": "New, and committed."})
+    duplicates = fields.Integer(required=True, metadata={"description": "Known already, or twice in this request."})
+    rejected = fields.Integer(required=True)
+    errors = fields.List(fields.Nested(EventErrorSchema))
+    status = fields.String(metadata={"enum": ["valid"], "description": "Only with dry_run."})
+
+
+def describe(document: Document) -> None:
+    """Add the operation to the document."""
+    for name, schema in (("Event", EventSchema), ("Receipt", ReceiptSchema), ("BatchReceipt", BatchReceiptSchema)):
+        document.component(name, schema)
+    event = {"$ref": "#/components/schemas/Event"}
+    receipt = {"$ref": "#/components/schemas/Receipt"}
+    batch_receipt = {"$ref": "#/components/schemas/BatchReceipt"}
+    events = {"oneOf": [event, {"type": "array", "items": event, "minItems": 1}]}
+
+    def answered(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+        return {"description": description, "content": {JSON: {"schema": schema}}}
+
+    dry_run = {
+        "name": "dry_run",
+        "in": "query",
+        "description": "Validate and store nothing.",
+        "schema": {"type": "boolean", "default": False},
+    }
+    operation = {
+        "operationId": "post_events",
+        "tags": ["events"],
+        "summary": "Store events.",
+        "description": "One event, or a batch as an array or NDJSON; `Content-Encoding: gzip` is understood. Resend on 408, 429, 5xx and "
+        "silence, never on another 4xx; resending is always safe.",
+        "parameters": [dry_run],
+        "requestBody": {
+            "required": True,
+            "content": {
+                JSON: {"schema": events},
+                "application/x-ndjson": {"schema": {"type": "string"}},
+                "text/plain": {"schema": {"type": "string"}},
+            },
+        },
+        "responses": {
+            "200": answered(
+                "A known event; a batch all stored or known; or a dry run.", {"oneOf": [receipt, batch_receipt]}
+            ),
+            "201": answered("One event stored.", receipt),
+            "207": answered("Some events of the batch were refused, the rest is stored.", batch_receipt),
+        },
+    }
+    problems = {
+        400: "Not JSON, not gzip, or broken off.",
+        408: "The body came too slowly.",
+        413: "Too many bytes or events.",
+        415: "A media type, charset or encoding that isn't understood.",
+        422: "No event is valid (`errors` says why), or a parameter isn't.",
+        503: "The database is away or the queue full. Nothing is acknowledged; resend after Retry-After seconds.",
+    }
+    document.path("/events", "post", operation, problems)

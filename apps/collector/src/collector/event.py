@@ -1,0 +1,110 @@
+"""What an event is: the one definition of its fields and bounds, and the rules that tie an id to a time.
+
+The decoder, the OpenAPI document and every error message are made from `Event`.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+MAX_FUTURE = timedelta(hours=24)
+"""How far ahead of the server's clock a timestamp may be: clocks are wrong and time zones confused, but not by more."""
+
+MAX_DEPTH = 32
+"""Levels of nesting in `properties`, itself the first."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Event(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """One thing that a user did."""
+
+    user_id: Annotated[str, Meta(min_length=1, max_length=200, description="Who did it.", examples=["ann"])]
+    event_type: Annotated[str, Meta(min_length=1, max_length=100, description="What was done.", examples=["page_view"])]
+    timestamp: (
+        Annotated[
+            datetime,
+            Meta(
+                tz=True,
+                description="When: RFC 3339 with an offset, at most 24 h ahead. Absent: the time in a UUIDv7 `event_id`, or now.",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    event_id: (
+        Annotated[
+            UUID,
+            Meta(
+                description="Makes a resend recognisable, together with `user_id` and `timestamp`. Without a `timestamp` it must be a "
+                "UUIDv7. Absent: the server makes one, and a resend is a new event."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    session_id: (
+        Annotated[str, Meta(min_length=1, max_length=200, description="The visit it belongs to.")] | UnsetType
+    ) = UNSET
+    properties: Annotated[dict[str, Any], Meta(description="Anything else.", examples=[{"page": "/"}])] = {}  # noqa: RUF012
+
+
+class EventError(msgspec.Struct, frozen=True):
+    """One thing that is wrong with one event.
+
+    Attributes:
+        index: which event of the request, from 0.
+        pointer: JSON Pointer (RFC 6901) to the value: `/user_id` in a single event, `/3/user_id` in a batch.
+        code: a word for machines, and the label it is counted under.
+        detail: a sentence for people.
+    """
+
+    index: int
+    pointer: str
+    code: str
+    detail: str
+
+
+class RuleError(Exception):
+    """The fields are each valid, but not together, or not now."""
+
+    def __init__(self, field: str, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.field, self.code, self.detail = field, code, detail
+
+
+def time_of(event_id: UUID) -> datetime:
+    """The time in a UUIDv7: its first 48 bits are milliseconds since 1970 (RFC 9562 section 5.7)."""
+    return EPOCH + timedelta(milliseconds=event_id.int >> 80)
+
+
+def resolve_timestamp(timestamp: datetime | UnsetType, event_id: UUID | UnsetType, now: datetime) -> datetime:
+    """When the event happened, in UTC: as said, else as the id says, else now.
+
+    Raises:
+        RuleError: if no resend could be recognised, or the time is out of range.
+    """
+    try:
+        if timestamp is not UNSET:
+            happened = timestamp if timestamp.tzinfo is UTC else timestamp.astimezone(UTC)
+        elif event_id is UNSET:
+            return now
+        elif event_id.version == 7:
+            happened = time_of(event_id)
+        else:
+            raise RuleError(
+                "event_id",
+                "timestamp_required",
+                "An event_id without a timestamp must be a UUIDv7: with any other, each resend would get a new time and be stored again.",
+            )
+    except OverflowError:
+        raise RuleError(
+            "timestamp", "timestamp_out_of_range", "The time must be in the years 1 to 9999, in UTC."
+        ) from None
+    if happened - now > MAX_FUTURE:
+        field = "event_id" if timestamp is UNSET else "timestamp"
+        raise RuleError(
+            field, "timestamp_in_future", f"{happened.isoformat()} is more than 24 h ahead of the server's clock."
+        )
+    return happened

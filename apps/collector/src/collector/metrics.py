@@ -1,0 +1,23 @@
+"""The collector's metrics; docs/metrics.md lists them."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from core.metrics import SECONDS
+
+EVENTS = Counter("collector_events", "Events by outcome: stored, duplicate, rejected.", ["outcome"])
+REJECTED = Counter("collector_events_rejected_by_code", "Errors found in rejected events, by code.", ["code"])
+EVENT_LAG = Histogram(
+    "collector_event_lag_seconds",
+    "From an event's timestamp to its arrival; of a batch, its oldest event.",
+    buckets=(0.1, 1, 10, 60, 600, 3600, 6 * 3600, 86_400, 7 * 86_400, 30 * 86_400),
+)
+GROUP_SIZE = Histogram(
+    "collector_group_events",
+    "Events stored by one statement.",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096),
+)
+STATEMENT_SECONDS = Histogram(
+    "collector_statement_duration_seconds", "Storing one group, COMMIT included.", buckets=SECONDS
+)
+QUEUE_EVENTS = Gauge("collector_queue_events", "Events waiting to be stored.")
+QUEUE_BOUND = Gauge("collector_queue_bound_events", "Most events that may wait (QUEUE_EVENTS).")

@@ -1,0 +1,32 @@
+-- name: store_events
+-- One group of events, in one transaction: the events that are new, and their counts. Events are stored in key order and
+-- counted in key order, so that collectors storing the same events at once wait for each other but never deadlock.
+-- Answers how many were new and, only if some were not, the keys of those that were.
+with incoming as (
+  select user_id, "timestamp", event_id, event_type, session_id, properties::jsonb as properties
+  from unnest(
+    %(user_ids)b::text[], %(timestamps)b::timestamptz[], %(event_ids)b::uuid[],
+    %(event_types)b::text[], %(session_ids)b::text[], %(properties)b::text[]
+  ) as t (user_id, "timestamp", event_id, event_type, session_id, properties)
+  order by user_id collate "C", "timestamp", event_id
+),
+stored as (
+  insert into events (user_id, "timestamp", event_id, event_type, session_id, properties)
+  select user_id, "timestamp", event_id, event_type, session_id, properties from incoming
+  on conflict do nothing
+  returning user_id, "timestamp", event_id, event_type, source
+),
+counted as (
+  insert into event_counts as counts (hour, event_type, source, slot, count)
+  select date_bin('1 hour', "timestamp", timestamptz '2000-01-01 00:00:00+00') as hour, event_type, source, %(slot)b::smallint, count(*)
+  from stored
+  group by 1, 2, 3
+  order by 1, 2, 3
+  on conflict (hour, event_type, source, slot) do update set count = counts.count + excluded.count
+)
+select
+  count(*) as stored,
+  case when count(*) < cardinality(%(user_ids)b::text[]) then array_agg(user_id) end as user_ids,
+  case when count(*) < cardinality(%(user_ids)b::text[]) then array_agg("timestamp") end as timestamps,
+  case when count(*) < cardinality(%(user_ids)b::text[]) then array_agg(event_id) end as event_ids
+from stored;

@@ -1,0 +1,128 @@
+"""POST /events: HTTP in, HTTP out.
+
+A plain WSGI callable beside the Flask app: Flask's dispatch costs as much as storing an event does
+(docs/adr/0003-ingest-beside-flask.md).
+"""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from collector import metrics
+from collector.body import NDJSON, media_type, read_body
+from collector.event import EventError
+from collector.schemas import Parsed, Parser
+from collector.settings import CollectorSettings
+from collector.writer import NotStorableError, Outcome, Writer
+from core.front import answer
+from core.problems import Problem
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+_encode = msgspec.json.Encoder().encode
+
+BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+
+
+class PostEvents:
+    """The WSGI application mounted at `/events`."""
+
+    def __init__(self, settings: CollectorSettings, writer: Writer) -> None:
+        self.settings = settings
+        self.writer = writer
+        self.parser = Parser(settings.max_events, settings.max_event_bytes)
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
+        if environ["REQUEST_METHOD"] != "POST":
+            raise Problem(
+                405,
+                "method_not_allowed",
+                "Events are posted here; the query service answers GET.",
+                headers={"Allow": "POST"},
+            )
+        dry_run = _dry_run(environ.get("QUERY_STRING", ""))
+        kind = media_type(environ)
+        body = read_body(environ, self.settings.max_body_bytes, self.settings.body_seconds)
+        parsed = self.parser.parse(body, ndjson=kind == NDJSON)
+        status, content = self._dry(parsed) if dry_run else self._store(parsed)
+        return answer(start_response, status, _encode(content))
+
+    def _store(self, parsed: Parsed) -> tuple[int, dict[str, Any]]:
+        outcomes = self.writer.store(parsed.rows) if parsed.rows else []
+        if outcomes and not all(outcome is True for outcome in outcomes):
+            _move_refused(parsed, outcomes)
+        stored = outcomes.count(True)
+        duplicates = outcomes.count(False)
+        _count(parsed, stored, duplicates)
+        _require_valid(parsed)
+        if not parsed.is_batch:
+            return (201, _receipt(parsed, "stored")) if stored else (200, _receipt(parsed, "duplicate"))
+        return _summary(parsed, stored, duplicates)
+
+    def _dry(self, parsed: Parsed) -> tuple[int, dict[str, Any]]:
+        _require_valid(parsed)
+        if not parsed.is_batch:
+            return 200, _receipt(parsed, "valid")
+        status, content = _summary(parsed, 0, 0)
+        return status, {**content, "status": "valid"}
+
+
+def _dry_run(query: str) -> bool:
+    """The one parameter there is. A misspelt one is refused: it would store what was meant to be tried."""
+    given = dict(parse_qsl(query, keep_blank_values=True))
+    value = given.pop("dry_run", "false")
+    if given:
+        raise Problem(422, "unknown_parameter", f"This endpoint has no parameter {', '.join(given)}; it has dry_run.")
+    if value not in BOOLEANS:
+        raise Problem(422, "invalid_parameter", "dry_run must be true or false.")
+    return BOOLEANS[value]
+
+
+def _receipt(parsed: Parsed, status: str) -> dict[str, Any]:
+    row = parsed.rows[0]
+    return {"event_id": row.event_id, "timestamp": row.timestamp, "status": status}
+
+
+def _summary(parsed: Parsed, stored: int, duplicates: int) -> tuple[int, dict[str, Any]]:
+    content: dict[str, Any] = {
+        "received": parsed.received,
+        "stored": stored,
+        "duplicates": duplicates,
+        "rejected": parsed.rejected,
+    }
+    return (207, {**content, "errors": parsed.errors}) if parsed.rejected else (200, content)
+
+
+def _require_valid(parsed: Parsed) -> None:
+    if parsed.received and not parsed.rows:
+        what = "No event of this request is valid" if parsed.is_batch else "The event isn't valid"
+        raise Problem(422, "invalid_events", f"{what}; nothing is stored. `errors` says why.", errors=parsed.errors)
+
+
+def _move_refused(parsed: Parsed, outcomes: list[Outcome]) -> None:
+    """Turn rows that the database refused into errors. Rows and outcomes stand in the same order."""
+    kept = [index for index in range(parsed.received) if index not in {error.index for error in parsed.errors}]
+    for index, outcome in zip(kept, outcomes, strict=True):
+        if isinstance(outcome, NotStorableError):
+            pointer = f"/{index}" if parsed.is_batch else ""
+            parsed.errors.append(
+                EventError(index, pointer, "not_storable", f"The database refused this event ({outcome}).")
+            )
+    parsed.errors.sort(key=lambda error: error.index)
+    parsed.rows = [
+        row for row, outcome in zip(parsed.rows, outcomes, strict=True) if not isinstance(outcome, NotStorableError)
+    ]
+
+
+def _count(parsed: Parsed, stored: int, duplicates: int) -> None:
+    for outcome, number in (("stored", stored), ("duplicate", duplicates), ("rejected", parsed.rejected)):
+        if number:
+            metrics.EVENTS.labels(outcome).inc(number)
+    for error in parsed.errors:
+        metrics.REJECTED.labels(error.code).inc()
+    if parsed.rows:
+        oldest = min(row.timestamp for row in parsed.rows)
+        metrics.EVENT_LAG.observe((datetime.now(UTC) - oldest).total_seconds())

@@ -1,0 +1,49 @@
+"""The collector's settings."""
+
+from dataclasses import dataclass
+
+from core.settings import ServiceSettings, setting, validate
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectorSettings(ServiceSettings):
+    """What the collector is told beyond what every service is."""
+
+    port: int = setting("Port to listen on.", kind="int", default=8000, check=validate.Range(1, 65535))
+    max_events: int = setting("Most events in a request.", kind="int", default=1000, check=validate.Range(1, 100_000))
+    max_body_bytes: int = setting(
+        "Most bytes in a request's body, decompressed.",
+        kind="int",
+        default=5 * MIB,
+        check=validate.Range(1, 1024 * MIB),
+    )
+    max_event_bytes: int = setting(
+        "Most bytes of JSON in one event.", kind="int", default=64 * KIB, check=validate.Range(1, 16 * MIB)
+    )
+    body_seconds: float = setting(
+        "How long a request's body may take to arrive; longer is a 408.",
+        kind="float",
+        default=10.0,
+        check=validate.Range(0.1, 600),
+    )
+    store_seconds: float = setting(
+        "How long a request waits for its events to be committed; longer is a 503.",
+        kind="float", default=10.0, check=validate.Range(0.1, 60),
+    )  # fmt: skip
+    statement_seconds: float = setting(
+        "PostgreSQL's `statement_timeout` for storing one group; shorter than STORE_SECONDS, so that what timed out is rolled back.",
+        kind="float", default=8.0, check=validate.Range(0.1, 60),
+    )  # fmt: skip
+    queue_events: int = setting(
+        "Most events waiting to be stored; a request that doesn't fit is a 503.",
+        kind="int", default=20_000, check=validate.Range(1, 10_000_000),
+    )  # fmt: skip
+    group_events: int = setting(
+        "Most events stored by one statement; a request is never divided.",
+        kind="int",
+        default=2000,
+        check=validate.Range(1, 100_000),
+    )

@@ -1,0 +1,185 @@
+"""Group commit: requests that arrive while a statement is in flight wait together and go in the next one.
+
+There is no timer. An idle collector stores at once; under load the groups grow by themselves, and one COMMIT serves all.
+"""
+
+import random
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import gevent
+import psycopg
+import structlog
+from gevent.event import AsyncResult, Event
+
+from collector import metrics
+from collector.schemas import Row
+from core.pool import AWAY, ConnectionPool
+from core.problems import Problem
+from core.queries import load_queries
+
+log = structlog.get_logger("collector.writer")
+
+STORE_EVENTS = load_queries("collector")["store_events"]
+
+MAX_SLOT = 32_767
+"""The largest smallint."""
+
+UNSTORABLE = (psycopg.DataError, psycopg.IntegrityError)
+"""Errors that are the data's fault. No event should get this far; one that does must not cost its neighbours."""
+
+
+class NotStorableError(Exception):
+    """The database refused this one event."""
+
+
+Outcome = bool | NotStorableError
+"""Of one event: True stored, False known already, or why not."""
+
+
+class _Waiting:
+    """One request's events, and where its greenlet waits for them."""
+
+    __slots__ = ("result", "rows")
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.rows = rows
+        self.result: AsyncResult[list[Outcome]] = AsyncResult()
+
+
+class Writer:
+    """Stores events; one greenlet, one statement in flight."""
+
+    def __init__(
+        self, pool: ConnectionPool[psycopg.Connection], *, queue_events: int, group_events: int, store_seconds: float
+    ) -> None:
+        self.pool = pool
+        self.queue_events = queue_events
+        self.group_events = group_events
+        self.store_seconds = store_seconds
+        self.slot = random.randint(1, MAX_SLOT)  # noqa: S311  # spreads writers, guards nothing
+        self.queued = 0
+        self._queue: deque[_Waiting] = deque()
+        self._arrived = Event()
+        self._greenlet = gevent.spawn(self._run)
+        metrics.QUEUE_BOUND.set(queue_events)
+        metrics.QUEUE_EVENTS.set_function(lambda: self.queued)
+
+    def store(self, rows: Sequence[Row]) -> list[Outcome]:
+        """Wait until the rows are committed, and say of each what became of it.
+
+        Raises:
+            Problem: 503 if the queue is full, the database away, or the deadline over.
+        """
+        if self.queued + len(rows) > self.queue_events and self.queued:
+            raise Problem(
+                503,
+                "queue_full",
+                "Too many events are waiting to be stored. Nothing of this request is stored: send it again.",
+            )
+        waiting = _Waiting(rows)
+        self._queue.append(waiting)
+        self.queued += len(rows)
+        self._arrived.set()
+        try:
+            return waiting.result.get(timeout=self.store_seconds)
+        except gevent.Timeout:
+            if waiting in self._queue:
+                self._queue.remove(waiting)
+                self.queued -= len(rows)
+            raise Problem(
+                503,
+                "store_timeout",
+                "The database took too long. Send the request again: what it stored stays stored once.",
+            ) from None
+
+    def close(self) -> None:
+        """Stop. Call it when no request is waiting any more."""
+        self._greenlet.kill()
+
+    def _run(self) -> None:
+        while True:
+            self._arrived.wait()
+            while self._queue:
+                self._store_group(self._take_group())
+            self._arrived.clear()
+
+    def _take_group(self) -> list[_Waiting]:
+        """The oldest requests, up to `group_events` events; at least one request."""
+        group = [self._queue.popleft()]
+        size = len(group[0].rows)
+        while self._queue and size + len(self._queue[0].rows) <= self.group_events:
+            size += len(self._queue[0].rows)
+            group.append(self._queue.popleft())
+        self.queued -= size
+        return group
+
+    def _store_group(self, group: list[_Waiting]) -> None:
+        try:
+            outcomes = self._store_rows([row for waiting in group for row in waiting.rows])
+        except Exception as error:  # whatever it is, every waiter must hear of it, and the greenlet must go on
+            if not isinstance(error, AWAY):
+                log.exception("storing failed")
+            for waiting in group:
+                waiting.result.set_exception(error)
+            return
+        start = 0
+        for waiting in group:
+            waiting.result.set(outcomes[start : start + len(waiting.rows)])
+            start += len(waiting.rows)
+
+    def _store_rows(self, rows: list[Row]) -> list[Outcome]:
+        """Store rows, halving them around any that the database refuses until that one stands alone."""
+        try:
+            return self._execute(rows)
+        except UNSTORABLE as error:
+            if len(rows) == 1:
+                log.warning(
+                    "the database refused an event", sqlstate=error.sqlstate, constraint=error.diag.constraint_name
+                )
+                return [NotStorableError(error.diag.constraint_name or error.sqlstate or "unknown")]
+        middle = len(rows) // 2
+        return self._store_rows(rows[:middle]) + self._store_rows(rows[middle:])
+
+    def _execute(self, rows: list[Row]) -> list[Outcome]:
+        """One statement. A connection found dead is replaced once: PostgreSQL may have been restarted since the last group."""
+        started = time.perf_counter()
+        try:
+            answer = self._round_trip(rows)
+        except psycopg.OperationalError as error:
+            if error.sqlstate is not None and not error.sqlstate.startswith(("08", "57P")):
+                raise
+            answer = self._round_trip(rows)
+        metrics.STATEMENT_SECONDS.observe(time.perf_counter() - started)
+        metrics.GROUP_SIZE.observe(len(rows))
+        return _outcomes(rows, *answer)
+
+    def _round_trip(self, rows: list[Row]) -> Any:
+        parameters = {
+            "user_ids": [row.user_id for row in rows],
+            "timestamps": [row.timestamp for row in rows],
+            "event_ids": [row.event_id for row in rows],
+            "event_types": [row.event_type for row in rows],
+            "session_ids": [row.session_id for row in rows],
+            "properties": [row.properties for row in rows],
+            "slot": self.slot,
+        }
+        with self.pool.connection() as connection:
+            return connection.execute(STORE_EVENTS, parameters, binary=True).fetchone()
+
+
+def _outcomes(
+    rows: list[Row], stored: int, user_ids: list[str] | None, timestamps: Any, event_ids: Any
+) -> list[Outcome]:
+    """Which rows were new. Of rows with the same key, the first counts as the new one."""
+    if stored == len(rows):
+        return [True] * len(rows)
+    new = set(zip(user_ids or (), timestamps or (), event_ids or (), strict=True))
+    outcomes: list[Outcome] = []
+    for row in rows:
+        key = (row.user_id, row.timestamp, row.event_id)
+        outcomes.append(key in new)
+        new.discard(key)
+    return outcomes

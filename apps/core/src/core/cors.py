@@ -1,0 +1,32 @@
+"""Cross-origin requests (Fetch standard, section 3.2): off unless origins are named."""
+
+from collections.abc import Collection
+
+ALLOW_HEADERS = "Content-Type, Content-Encoding, X-Request-ID"
+EXPOSE_HEADERS = "X-Request-ID, Retry-After"
+MAX_AGE_SECONDS = 3600
+
+
+def cors_headers(origin: str | None, allowed: Collection[str]) -> list[tuple[str, str]]:
+    """Headers for the answer to a request from `origin`; empty where it isn't allowed, so that the browser refuses it."""
+    if not allowed:
+        return []
+    vary = ("Vary", "Origin")
+    if origin is None or not (origin in allowed or "*" in allowed):
+        return [vary]
+    # The origin is echoed, never `*`: navigator.sendBeacon sends credentials, and browsers refuse `*` for those.
+    return [
+        vary,
+        ("Access-Control-Allow-Origin", origin),
+        ("Access-Control-Allow-Credentials", "true"),
+        ("Access-Control-Expose-Headers", EXPOSE_HEADERS),
+    ]
+
+
+def preflight_headers(methods: str) -> list[tuple[str, str]]:
+    """What the answer to a preflight adds to `cors_headers`."""
+    return [
+        ("Access-Control-Allow-Methods", methods),
+        ("Access-Control-Allow-Headers", ALLOW_HEADERS),
+        ("Access-Control-Max-Age", str(MAX_AGE_SECONDS)),
+    ]

@@ -1,0 +1,140 @@
+"""The outermost WSGI layer of both services: request id, CORS, metrics, the log line, and an answer to every exception."""
+
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from core import metrics
+from core.cors import cors_headers, preflight_headers
+from core.problems import CONTENT_TYPE, Problem, problem_of
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+log = structlog.get_logger("core.http")
+
+ROUTE = "core.route"
+"""environ key: the template of the route that answered, for metrics; a path would make a time series of each."""
+
+REQUEST_ID = "core.request_id"
+"""environ key: X-Request-ID as sent, or made here."""
+
+UNMATCHED = "<unmatched>"
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+"""Ids go into logs and a header: what could break out of either isn't taken over."""
+
+STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+
+
+def answer(
+    start_response: "StartResponse",
+    status: int,
+    body: bytes,
+    content_type: str = "application/json",
+    headers: Iterable[tuple[str, str]] = (),
+) -> list[bytes]:
+    """Answer a WSGI request with one body."""
+    start_response(STATUS_LINES[status], [("Content-Type", content_type), ("Content-Length", str(len(body))), *headers])
+    return [body]
+
+
+class Front:
+    """Wraps a service's application. Routes that must cost little are mounted here, beside the Flask app.
+
+    Attributes:
+        drain: called at SIGTERM, while requests are still accepted.
+        close: called when the last request has been answered.
+    """
+
+    def __init__(
+        self,
+        app: "WSGIApplication",
+        *,
+        mounts: "dict[str, WSGIApplication] | None" = None,
+        cors_origins: Iterable[str] = (),
+        drain: Callable[[], None],
+        close: Callable[[], None],
+    ) -> None:
+        self.app = app
+        self.mounts = mounts or {}
+        self.cors_origins = frozenset(cors_origins)
+        self.drain = drain
+        self.close = close
+        self._counters: dict[tuple[str, str, str], tuple[Any, Any]] = {}
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        started = time.perf_counter()
+        sent = environ.get("HTTP_X_REQUEST_ID", "")
+        request_id = environ[REQUEST_ID] = sent if SAFE_ID.fullmatch(sent) else secrets.token_hex(8)
+        added = [("X-Request-ID", request_id)]
+        if self.cors_origins:
+            added += cors_headers(environ.get("HTTP_ORIGIN"), self.cors_origins)
+        status = "500"
+
+        def start(line: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            nonlocal status
+            status = line[:3]
+            return start_response(line, headers + added, exc_info)
+
+        metrics.HTTP_IN_PROGRESS.inc()
+        try:
+            return self._respond(environ, start)
+        finally:
+            metrics.HTTP_IN_PROGRESS.dec()
+            self._observe(environ, status, time.perf_counter() - started)
+
+    def _respond(self, environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        try:
+            if (
+                self.cors_origins
+                and environ["REQUEST_METHOD"] == "OPTIONS"
+                and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
+            ):
+                environ[ROUTE] = "<preflight>"
+                return answer(start, 204, b"", headers=preflight_headers("GET, POST, OPTIONS"))
+            if mounted := self.mounts.get(path):
+                environ[ROUTE] = path
+                return mounted(environ, start)
+            return self.app(environ, start)
+        except Exception as error:
+            problem = problem_of(error)
+            if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+                log.exception("request crashed", path=path, request_id=environ[REQUEST_ID])
+            return refuse(environ, start, problem)
+
+    def _observe(self, environ: "WSGIEnvironment", status: str, seconds: float) -> None:
+        method = environ["REQUEST_METHOD"]
+        labels = (method if method in METHODS else "OTHER", environ.get(ROUTE, UNMATCHED), status)
+        pair = self._counters.get(labels)
+        if pair is None:
+            pair = self._counters[labels] = (
+                metrics.HTTP_REQUESTS.labels(*labels),
+                metrics.HTTP_DURATION.labels(*labels),
+            )
+        pair[0].inc()
+        pair[1].observe(seconds)
+        if status >= "400" or log.isEnabledFor(10):
+            level = "error" if status >= "500" else "info" if status >= "400" else "debug"
+            log.log(
+                {"error": 40, "info": 20, "debug": 10}[level],
+                "request",
+                method=labels[0],
+                route=labels[1],
+                status=int(status),
+                ms=round(seconds * 1000, 1),
+                request_id=environ[REQUEST_ID],
+            )
+
+
+def refuse(environ: "WSGIEnvironment", start_response: "StartResponse", problem: Problem) -> list[bytes]:
+    """Answer with a problem."""
+    return answer(
+        start_response, problem.status, problem.body(environ[REQUEST_ID]), CONTENT_TYPE, problem.headers.items()
+    )

@@ -1,0 +1,82 @@
+"""Health: is the process alive, does it accept work, and is everything behind it well. Three questions, three paths."""
+
+import threading
+from collections.abc import Callable
+from typing import Any, LiteralString
+
+import psycopg
+
+from core.pool import AWAY, ConnectionPool
+from core.problems import Problem
+
+APPLIED: LiteralString = "select exists (select from _yoyo_migration where migration_id = %s)"
+
+Check = Callable[[], dict[str, Any]]
+"""Tells figures of one part, or raises a Problem."""
+
+
+class Health:
+    """What `/readyz` and `/healthz` answer.
+
+    Readiness latches: 503 until the database was reached once and holds `migration`, then 200 until SIGTERM. A later
+    database outage doesn't flip it: all instances leaving their load balancer at once is worse than 503 with Retry-After.
+    """
+
+    def __init__(
+        self, pool: ConnectionPool[psycopg.Connection], migration: str, checks: dict[str, Check] | None = None
+    ) -> None:
+        self.pool = pool
+        self.migration = migration
+        self.checks: dict[str, Check] = {"database": self._database, "pool": self._pool, **(checks or {})}
+        self.draining = threading.Event()
+        self._was_ready = False
+
+    def require_ready(self) -> None:
+        """Return if this instance accepts work.
+
+        Raises:
+            Problem: 503 with the reason.
+        """
+        if self.draining.is_set():
+            raise Problem(503, "draining", "This instance is stopping; another one answers.")
+        if not self._was_ready:
+            self._require_schema()
+            self._was_ready = True
+
+    def _require_schema(self) -> None:
+        try:
+            with self.pool.connection(timeout=2) as connection:
+                (applied,) = connection.execute(APPLIED, [self.migration]).fetchone() or (False,)
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
+            applied = False
+        except AWAY:
+            raise Problem(503, "database_unavailable", "The database hasn't been reached yet.") from None
+        if not applied:
+            raise Problem(
+                503, "schema_too_old", f"The database lacks migration {self.migration}: run `tracker migrate`."
+            )
+
+    def _database(self) -> dict[str, Any]:
+        with self.pool.connection(timeout=2) as connection:
+            (version,) = connection.execute("select current_setting('server_version')").fetchone() or ("?",)
+        return {"server_version": version}
+
+    def _pool(self) -> dict[str, Any]:
+        stats = self.pool.get_stats()
+        return {
+            "size": stats.get("pool_size", 0),
+            "free": stats.get("pool_available", 0),
+            "waiting": stats.get("requests_waiting", 0),
+        }
+
+    def report(self) -> tuple[bool, dict[str, Any]]:
+        """Every check's figures, or why it failed; and whether all is well."""
+        parts: dict[str, Any] = {}
+        for name, check in self.checks.items():
+            try:
+                parts[name] = {"status": "ok", **check()}
+            except Problem as problem:
+                parts[name] = {"status": "failing", "code": problem.code}
+            except AWAY as error:
+                parts[name] = {"status": "failing", "code": "database_unavailable", "error": type(error).__name__}
+        return all(part["status"] == "ok" for part in parts.values()), parts

@@ -1,0 +1,76 @@
+"""Run a service under gunicorn: one gevent worker a process (docs/adr/0002-gevent-one-worker.md)."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
+
+from core.front import Front
+from core.logs import configure_logs
+from core.settings import InvalidSettingsError, ServiceSettings
+from core.worker import DrainingWorker
+
+FINISH_SECONDS = 15
+"""What requests may take to finish after the drain: longer than the longest deadline a request has."""
+
+BACKLOG = 2048
+REQUEST_LINE_BYTES = 8190
+HEADER_FIELDS = 50
+HEADER_BYTES = 8190
+
+
+class PropagatingLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """Leaves gunicorn's log lines to the root logger, which writes them as JSON."""
+
+    def setup(self, cfg: Any) -> None:
+        super().setup(cfg)
+        self.error_log.handlers[:] = []
+        self.error_log.propagate = True
+
+
+class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn, configured by our settings and by nothing else."""
+
+    def __init__(self, factory: Callable[[], Front], settings: ServiceSettings) -> None:
+        self.factory = factory
+        self.settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        settings = self.settings
+        options: dict[str, Any] = {
+            "bind": f"{settings.host}:{settings.port}",
+            "reuse_port": settings.reuse_port,
+            "backlog": BACKLOG,
+            "workers": 1,
+            "worker_class": DrainingWorker,
+            "worker_connections": settings.connections,
+            "keepalive": settings.keepalive_seconds,
+            "graceful_timeout": settings.drain_seconds + FINISH_SECONDS,
+            "limit_request_line": REQUEST_LINE_BYTES,
+            "limit_request_fields": HEADER_FIELDS,
+            "limit_request_field_size": HEADER_BYTES,
+            # Its socket would be written to the home directory, which a read-only container has not.
+            "control_socket_disable": True,
+            "accesslog": None,
+            "loglevel": "warning" if settings.log_level == "info" else settings.log_level,
+            "logger_class": PropagatingLogger,
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Front:
+        return self.factory()
+
+
+def serve(name: str, settings_class: type[ServiceSettings], create_app: Callable[[Any], Front]) -> None:
+    """Read the settings, configure the logs, serve until SIGTERM. Exits 2 with every mistake if the settings have any."""
+    try:
+        settings = settings_class.read()
+    except InvalidSettingsError as error:
+        sys.exit(f"{name}: these settings are wrong:\n{error}")
+    configure_logs(name, settings.log_level)
+    DrainingWorker.drain_seconds = settings.drain_seconds
+    Server(lambda: create_app(settings), settings).run()

@@ -1,0 +1,114 @@
+"""Settings: read once from the environment into a frozen dataclass, every mistake reported in one list.
+
+A setting is a dataclass field made with `setting(...)`; its environment variable is the field's name in capitals.
+Secrets may be given as a file instead: `DATABASE_URL_FILE=/run/secrets/database_url`.
+"""
+
+from collections.abc import Callable
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any, Self, dataclass_transform
+
+from environs import EnvError, EnvValidationError, FileAwareEnv, validate
+
+__all__ = ["InvalidSettingsError", "ServiceSettings", "Settings", "setting", "validate"]
+
+DATABASE_URL_DOC = "PostgreSQL connection URL, `postgresql://user:password@host:5432/database`."
+
+
+class InvalidSettingsError(Exception):
+    """Raised with every mistake in the environment at once, one a line."""
+
+    def __init__(self, mistakes: dict[str, list[str]]) -> None:
+        super().__init__("\n".join(f"{name}: {' '.join(why)}" for name, why in sorted(mistakes.items())))
+        self.mistakes = mistakes
+
+
+def setting(
+    doc: str,
+    *,
+    kind: str = "str",
+    default: Any = MISSING,
+    check: Callable[[Any], Any] | None = None,
+    secret: bool = False,
+) -> Any:
+    """Declare a setting: what it means (with its unit), its environs type, its default (none: required), its bounds."""
+    metadata = {"doc": doc, "kind": kind, "check": check, "secret": secret}
+    return field(default=default, metadata=metadata, repr=not secret)
+
+
+def _read(env: FileAwareEnv, declared: "Field[Any]") -> Any:
+    read = getattr(env, declared.metadata["kind"])
+    options: dict[str, Any] = {"validate": declared.metadata["check"]}
+    if declared.default is not MISSING:
+        options["default"] = declared.default
+    return read(declared.name.upper(), **options)
+
+
+@dataclass_transform(field_specifiers=(setting,))
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Base of each service's settings."""
+
+    @classmethod
+    def read(cls, **given: Any) -> Self:
+        """Read every setting that is not `given` from the environment.
+
+        Raises:
+            InvalidSettingsError: naming every variable that is missing or out of bounds.
+        """
+        env = FileAwareEnv(eager=False, strip_whitespace=True)
+        mistakes: dict[str, list[str]] = {}
+        values = dict(given)
+        for declared in fields(cls):
+            if declared.name not in given:
+                try:
+                    values[declared.name] = _read(env, declared)
+                except (EnvError, ValueError) as error:  # an unreadable _FILE is raised at once
+                    mistakes[declared.name.upper()] = [str(error)]
+        try:
+            env.seal()
+        except EnvValidationError as error:
+            mistakes.update(error.error_messages)  # type: ignore[arg-type]
+        if mistakes:
+            raise InvalidSettingsError(mistakes)
+        return cls(**values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceSettings(Settings):
+    """What both services are told."""
+
+    database_url: str = setting(DATABASE_URL_DOC, secret=True)
+    host: str = setting("Address to listen on.", default="127.0.0.1")
+    port: int = setting("Port to listen on.", kind="int", check=validate.Range(1, 65535))
+    reuse_port: bool = setting(
+        "Let several processes listen on the same port; the kernel spreads connections over them.",
+        kind="bool",
+        default=False,
+    )
+    connections: int = setting(
+        "HTTP connections served at once; more wait in the backlog.",
+        kind="int",
+        default=1000,
+        check=validate.Range(1, 100_000),
+    )
+    keepalive_seconds: int = setting(
+        "How long an idle HTTP connection is kept, and how long a request's headers may take.",
+        kind="int", default=75, check=validate.Range(1, 3600),
+    )  # fmt: skip
+    drain_seconds: int = setting(
+        "After SIGTERM: how long to go on accepting, with `/readyz` at 503, so that load balancers notice.",
+        kind="int", default=3, check=validate.Range(0, 300),
+    )  # fmt: skip
+    pool_max: int = setting(
+        "Most database connections of this process.", kind="int", default=4, check=validate.Range(1, 100)
+    )
+    cors_origins: list[str] = setting(
+        "Origins, separated by commas, whose pages may call this service; `*` is any. Empty: CORS is off.",
+        kind="list", default=(),
+    )  # fmt: skip
+    log_level: str = setting(
+        "`debug` logs every request, `info` those that were refused or failed.",
+        default="info", check=validate.OneOf(["debug", "info", "warning", "error"]),
+    )  # fmt: skip
+    revision: str = setting("Source revision of the build, shown by `/version`.", default="unknown")
