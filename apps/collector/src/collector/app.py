@@ -2,7 +2,6 @@
 
 from importlib.metadata import version
 
-
 from collector.documentation import describe
 from collector.routes import PostEvents
 from collector.settings import CollectorSettings

@@ -22,7 +22,7 @@ def media_type(environ: "WSGIEnvironment") -> str:
     Raises:
         Problem: 415 if it is none that holds events.
     """
-    sent = environ.get("CONTENT_TYPE", "")
+    sent: str = environ.get("CONTENT_TYPE", "")
     if sent == "application/json":
         return sent
     name, _, parameters = sent.partition(";")
@@ -40,7 +40,7 @@ def read_body(environ: "WSGIEnvironment", max_bytes: int, seconds: float) -> byt
     """Read the body, decompressed.
 
     Raises:
-        Problem: 400 if it breaks off or isn't gzip as said, 408 if it is slow, 413 if it is large, 415 for other encodings.
+        Problem: 400 if it breaks off or isn't gzip as said, 408 if it is slow, 413 if it is large, 415 if encoded otherwise.
     """
     encoding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding not in ("", "identity", "gzip"):
@@ -50,7 +50,7 @@ def read_body(environ: "WSGIEnvironment", max_bytes: int, seconds: float) -> byt
         raise _too_large(max_bytes)
     slow = gevent.Timeout.start_new(seconds)
     try:
-        raw = environ["wsgi.input"].read(max_bytes + 1)
+        raw: bytes = environ["wsgi.input"].read(max_bytes + 1)
     except gevent.Timeout as timeout:
         if timeout is not slow:
             raise

@@ -47,7 +47,7 @@ class Event(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     session_id: (
         Annotated[str, Meta(min_length=1, max_length=200, description="The visit it belongs to.")] | UnsetType
     ) = UNSET
-    properties: Annotated[dict[str, Any], Meta(description="Anything else.", examples=[{"page": "/"}])] = {}  # noqa: RUF012
+    properties: Annotated[dict[str, Any], Meta(description="Anything else.", examples=[{"page": "/"}])] = {}
 
 
 class EventError(msgspec.Struct, frozen=True):
@@ -85,6 +85,7 @@ def resolve_timestamp(timestamp: datetime | UnsetType, event_id: UUID | UnsetTyp
     Raises:
         RuleError: if no resend could be recognised, or the time is out of range.
     """
+    field = "event_id" if timestamp is UNSET else "timestamp"
     try:
         if timestamp is not UNSET:
             happened = timestamp if timestamp.tzinfo is UTC else timestamp.astimezone(UTC)
@@ -94,16 +95,13 @@ def resolve_timestamp(timestamp: datetime | UnsetType, event_id: UUID | UnsetTyp
             happened = time_of(event_id)
         else:
             raise RuleError(
-                "event_id",
+                field,
                 "timestamp_required",
                 "An event_id without a timestamp must be a UUIDv7: with any other, each resend would get a new time and be stored again.",
             )
     except OverflowError:
-        raise RuleError(
-            "timestamp", "timestamp_out_of_range", "The time must be in the years 1 to 9999, in UTC."
-        ) from None
+        raise RuleError(field, "timestamp_out_of_range", "The time must be in the years 1 to 9999, in UTC.") from None
     if happened - now > MAX_FUTURE:
-        field = "event_id" if timestamp is UNSET else "timestamp"
         raise RuleError(
             field, "timestamp_in_future", f"{happened.isoformat()} is more than 24 h ahead of the server's clock."
         )

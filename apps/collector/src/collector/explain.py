@@ -107,9 +107,9 @@ class _Coded(Schema):
     class Meta:
         unknown = RAISE
 
-    error_messages = {  # noqa: RUF012
-        "unknown": ("unknown_field", "Is not a field of an event; put what is yours into `properties`."),
-        "type": ("wrong_type", "An event must be a JSON object."),
+    error_messages = {  # noqa: RUF012  # as marshmallow declares it
+        "unknown": ("unknown_field", "Is not a field of an event; put what is yours into `properties`."),  # type: ignore[dict-item]
+        "type": ("wrong_type", "An event must be a JSON object."),  # type: ignore[dict-item]
     }
 
 
@@ -170,7 +170,7 @@ def _contract(event: Any, now: datetime) -> list[Finding]:
         valid = _schema.load(event)
     except ValidationError as error:
         valid = error.valid_data if isinstance(error.valid_data, dict) else {}
-        for name, mistakes in error.normalized_messages().items():
+        for name, mistakes in error.messages_dict.items():
             found += [("" if name == "_schema" else _below("", name), code, detail) for code, detail in mistakes]
     if {"/timestamp", "/event_id", ""}.isdisjoint(pointer for pointer, _, _ in found):
         try:
@@ -189,7 +189,7 @@ def _unstorable(value: Any, pointer: str, depth: int) -> Iterator[Finding]:
             yield (
                 pointer,
                 "number_out_of_range",
-                "Must be a finite number that a double holds, or an integer of at most 4,300 digits.",
+                "Must be a finite double, or an integer of at most 4,300 digits.",
             )
         case dict() | list() if depth > MAX_DEPTH:
             yield (pointer, "too_deep", f"Must not be nested beyond {MAX_DEPTH} levels.")

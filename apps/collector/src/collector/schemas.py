@@ -113,11 +113,12 @@ class Parser:
         return parsed
 
     def _read_into(self, parsed: Parsed, index: int, raw: "bytes | msgspec.Raw", now: datetime) -> None:
-        if memoryview(raw).nbytes > self.max_event_bytes:
+        size = memoryview(raw).nbytes
+        if size > self.max_event_bytes:
             finding = (
                 "",
                 "event_too_large",
-                f"An event may have {self.max_event_bytes} bytes; this one has {memoryview(raw).nbytes}.",
+                f"An event may have {self.max_event_bytes} bytes; this one has {size}.",
             )
             parsed.errors += _errors(index, f"/{index}", [finding])
             return

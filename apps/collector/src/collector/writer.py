@@ -7,7 +7,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import gevent
 import psycopg
@@ -84,16 +84,12 @@ class Writer:
         self.queued += len(rows)
         self._arrived.set()
         try:
-            return waiting.result.get(timeout=self.store_seconds)
+            return cast(list[Outcome], waiting.result.get(timeout=self.store_seconds))
         except gevent.Timeout:
             if waiting in self._queue:
                 self._queue.remove(waiting)
                 self.queued -= len(rows)
-            raise Problem(
-                503,
-                "store_timeout",
-                "The database took too long. Send the request again: what it stored stays stored once.",
-            ) from None
+            raise _too_slow() from None
 
     def close(self) -> None:
         """Stop. Call it when no request is waiting any more."""
@@ -122,8 +118,9 @@ class Writer:
         except Exception as error:  # whatever it is, every waiter must hear of it, and the greenlet must go on
             if not isinstance(error, AWAY):
                 log.exception("storing failed")
+            refusal = _too_slow() if isinstance(error, psycopg.errors.QueryCanceled) else error
             for waiting in group:
-                waiting.result.set_exception(error)
+                waiting.result.set_exception(refusal)
             return
         start = 0
         for waiting in group:
@@ -151,6 +148,7 @@ class Writer:
         except psycopg.OperationalError as error:
             if error.sqlstate is not None and not error.sqlstate.startswith(("08", "57P")):
                 raise
+            self.pool.check()
             answer = self._round_trip(rows)
         metrics.STATEMENT_SECONDS.observe(time.perf_counter() - started)
         metrics.GROUP_SIZE.observe(len(rows))
@@ -168,6 +166,12 @@ class Writer:
         }
         with self.pool.connection() as connection:
             return connection.execute(STORE_EVENTS, parameters, binary=True).fetchone()
+
+
+def _too_slow() -> Problem:
+    return Problem(
+        503, "store_timeout", "The database took too long. Send the request again: what is stored stays stored once."
+    )
 
 
 def _outcomes(

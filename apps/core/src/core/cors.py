@@ -8,7 +8,7 @@ MAX_AGE_SECONDS = 3600
 
 
 def cors_headers(origin: str | None, allowed: Collection[str]) -> list[tuple[str, str]]:
-    """Headers for the answer to a request from `origin`; empty where it isn't allowed, so that the browser refuses it."""
+    """Headers for the answer to a request from `origin`; none that allow it where it isn't, and the browser refuses it."""
     if not allowed:
         return []
     vary = ("Vary", "Origin")

@@ -1,4 +1,4 @@
-"""The outermost WSGI layer of both services: request id, CORS, metrics, the log line, and an answer to every exception."""
+"""The outermost WSGI layer of both services: request id, CORS, metrics, the log line, an answer to every exception."""
 
 import re
 import secrets
@@ -28,6 +28,12 @@ UNMATCHED = "<unmatched>"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 """Ids go into logs and a header: what could break out of either isn't taken over."""
+
+
+def new_request_id() -> str:
+    """An id for a request that brought none: 16 hexadecimal digits."""
+    return secrets.token_hex(8)
+
 
 STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
@@ -71,7 +77,7 @@ class Front:
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         started = time.perf_counter()
         sent = environ.get("HTTP_X_REQUEST_ID", "")
-        request_id = environ[REQUEST_ID] = sent if SAFE_ID.fullmatch(sent) else secrets.token_hex(8)
+        request_id = environ[REQUEST_ID] = sent if SAFE_ID.fullmatch(sent) else new_request_id()
         added = [("X-Request-ID", request_id)]
         if self.cors_origins:
             added += cors_headers(environ.get("HTTP_ORIGIN"), self.cors_origins)

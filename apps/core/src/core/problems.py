@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import psycopg
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 
 from core.pool import AWAY
@@ -15,7 +16,7 @@ RETRY_AFTER_SECONDS = 1
 """What a client is asked to wait: a restart of PostgreSQL takes about that."""
 
 
-class Problem(Exception):
+class Problem(Exception):  # noqa: N818  # the word of RFC 9457
     """An answer other than 2xx.
 
     Attributes:
@@ -68,6 +69,8 @@ def problem_of(error: Exception) -> Problem:
             return Problem(
                 status, status.name.lower(), detail, headers={"Allow": ", ".join(allowed)} if allowed else None
             )
+        case ParseException():
+            return Problem(400, "malformed_body", f"The body isn't chunked as HTTP/1.1 wants it: {error}.")
         case psycopg.errors.QueryCanceled():
             return Problem(
                 504, "statement_timeout", "The database took too long over this question; ask for less of it."

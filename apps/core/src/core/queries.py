@@ -1,7 +1,7 @@
 """Named SQL: a `.sql` file beside the code, each statement under a line `-- name: its_name`."""
 
 from importlib import resources
-from typing import LiteralString, cast
+from typing import LiteralString
 
 MARK = "-- name: "
 
@@ -13,4 +13,4 @@ def load_queries(package: str, file: str = "queries.sql") -> dict[str, LiteralSt
     """
     text = resources.files(package).joinpath(file).read_text("utf-8")
     blocks = [block.split("\n", 1) for block in text.split(MARK)[1:]]
-    return {name.strip(): cast(LiteralString, sql.strip().rstrip(";")) for name, sql in blocks}
+    return {name.strip(): sql.strip().rstrip(";") for name, sql in blocks}

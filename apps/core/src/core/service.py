@@ -1,4 +1,4 @@
-"""What both services answer alike: `/livez`, `/readyz`, `/healthz`, `/metrics`, `/version`, `/openapi.json`, `/docs`."""
+"""What both services answer alike: health, metrics, version, and their own documentation."""
 
 import platform
 from importlib.metadata import version
@@ -55,19 +55,7 @@ def create_service(name: str, package: str, settings: ServiceSettings, health: H
         body = problem.body(request.environ[REQUEST_ID])
         return Response(body, problem.status, headers=problem.headers, content_type=problems.CONTENT_TYPE)
 
-    @app.get("/livez")
-    def livez() -> Response:
-        return json_response({"status": "ok"})
-
-    @app.get("/readyz")
-    def readyz() -> Response:
-        health.require_ready()
-        return json_response({"status": "ready"})
-
-    @app.get("/healthz")
-    def healthz() -> Response:
-        well, parts = health.report()
-        return json_response({"status": "ok" if well else "failing", "parts": parts}, 200 if well else 503)
+    _answer_health(app, health)
 
     @app.get("/metrics")
     def prometheus() -> Response:
@@ -89,6 +77,22 @@ def create_service(name: str, package: str, settings: ServiceSettings, health: H
     app.register_blueprint(pages, url_prefix="/docs")
     document_common(document)
     return app
+
+
+def _answer_health(app: Flask, health: Health) -> None:
+    @app.get("/livez")
+    def livez() -> Response:
+        return json_response({"status": "ok"})
+
+    @app.get("/readyz")
+    def readyz() -> Response:
+        health.require_ready()
+        return json_response({"status": "ready"})
+
+    @app.get("/healthz")
+    def healthz() -> Response:
+        well, parts = health.report()
+        return json_response({"status": "ok" if well else "failing", "parts": parts}, 200 if well else 503)
 
 
 def document_common(document: Document) -> None:

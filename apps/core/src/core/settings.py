@@ -4,9 +4,9 @@ A setting is a dataclass field made with `setting(...)`; its environment variabl
 Secrets may be given as a file instead: `DATABASE_URL_FILE=/run/secrets/database_url`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import Any, Self, dataclass_transform
+from typing import Any, Self
 
 from environs import EnvError, EnvValidationError, FileAwareEnv, validate
 
@@ -44,7 +44,6 @@ def _read(env: FileAwareEnv, declared: "Field[Any]") -> Any:
     return read(declared.name.upper(), **options)
 
 
-@dataclass_transform(field_specifiers=(setting,))
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """Base of each service's settings."""
@@ -103,7 +102,7 @@ class ServiceSettings(Settings):
     pool_max: int = setting(
         "Most database connections of this process.", kind="int", default=4, check=validate.Range(1, 100)
     )
-    cors_origins: list[str] = setting(
+    cors_origins: Sequence[str] = setting(
         "Origins, separated by commas, whose pages may call this service; `*` is any. Empty: CORS is off.",
         kind="list", default=(),
     )  # fmt: skip

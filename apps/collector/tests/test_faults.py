@@ -1,0 +1,255 @@
+"""Whatever breaks: acknowledged = stored, stored once, counted once; and clients that resend lose nothing."""
+
+import socket
+import subprocess
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+import requests
+from clients import Clients
+
+ANN = {"user_id": "ann", "event_type": "view"}
+
+
+def check_books(url: str, acknowledged: set[str]) -> None:
+    """Every acknowledged event is stored once, and the counts agree with the rows."""
+    with psycopg.connect(url) as connection:
+        rows = connection.execute("select event_id::text from events").fetchall()
+        (counted,) = connection.execute("select coalesce(sum(count), 0) from event_counts").fetchone()
+    stored = {row[0] for row in rows}
+    assert acknowledged - stored == set()
+    assert len(rows) == len(stored) == counted
+
+
+def test_a_killed_collector_loses_nothing_acknowledged(start_service, postgres, database):
+    settings = {"DATABASE_URL": postgres.url(database, "collector")}
+    victim = start_service("collector", **settings)
+    port = int(victim.url.rsplit(":", 1)[1])
+    with Clients([victim.url]) as clients:
+        for _ in range(2):
+            clients.wait_acknowledged(200)
+            victim.kill()
+            check_books(postgres.url(database), set(clients.acknowledged))
+            victim = start_service("collector", PORT=port, **settings)
+        clients.wait_acknowledged(200)
+    check_books(postgres.url(database), clients.acknowledged)
+    assert clients.lost == []
+
+
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+def test_a_stopped_postgres_loses_nothing_acknowledged(start_service, own_postgres, mode):
+    collector = start_service("collector", DATABASE_URL=own_postgres.url("events", "collector"))
+    with Clients([collector.url]) as clients:
+        clients.wait_acknowledged(200)
+        own_postgres.stop(mode)
+        answer = requests.post(f"{collector.url}/events", json=ANN, timeout=10)
+        assert (answer.status_code, answer.headers["Retry-After"], answer.json()["code"]) == (
+            503,
+            "1",
+            "database_unavailable",
+        )
+        assert requests.get(f"{collector.url}/readyz", timeout=5).status_code == 200
+        assert requests.get(f"{collector.url}/livez", timeout=5).status_code == 200
+        assert requests.get(f"{collector.url}/healthz", timeout=5).status_code == 503
+        own_postgres.start()
+        clients.wait_acknowledged(200)
+    check_books(own_postgres.url("events"), clients.acknowledged)
+    assert clients.lost == []
+    assert 503 in clients.statuses
+
+
+def test_a_restart_of_postgres_between_requests_is_not_noticed(start_service, own_postgres):
+    collector = start_service("collector", DATABASE_URL=own_postgres.url("events", "collector"))
+    assert requests.post(f"{collector.url}/events", json=ANN, timeout=10).status_code == 201
+    own_postgres.stop()
+    own_postgres.start()
+    assert requests.post(f"{collector.url}/events", json=ANN, timeout=10).status_code == 201
+
+
+def test_two_collectors_given_the_same_batches_store_them_once(start_service, postgres, database, owner):
+    urls = [start_service("collector", DATABASE_URL=postgres.url(database, "collector")).url for _ in range(2)]
+    batches = [
+        [
+            {"user_id": f"u{n % 7}", "event_type": f"t{n % 3}", "timestamp": f"2026-03-01T{n % 24:02}:00:00Z", "event_id": f"00000000-0000-4000-8000-{b:04}{n:08}"}
+            for n in range(200)
+        ]
+        for b in range(20)
+    ]  # fmt: skip
+
+    def send(job):
+        url, batch = job
+        answer = requests.post(f"{url}/events", json=batch, timeout=30)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["stored"]
+
+    with ThreadPoolExecutor(8) as pool:
+        stored = list(pool.map(send, [(url, batch) for batch in batches for url in urls]))
+    assert sum(stored) == 4000
+    check_books(postgres.url(database), {event["event_id"] for batch in batches for event in batch})
+    per_type = owner.execute("select event_type, count(*) from events group by 1 order by 1").fetchall()
+    assert owner.execute("select event_type, sum(count) from event_counts group by 1 order by 1").fetchall() == per_type
+
+
+def test_a_poisoned_event_costs_its_group_nothing(collector, owner):
+    owner.execute("alter table events add constraint no_poison check (event_type <> 'poison')")
+    with psycopg.connect(owner.info.dsn) as holder, ThreadPoolExecutor(40) as pool:
+        holder.execute("lock table events in access exclusive mode")  # so that the rest gathers into groups
+        kinds = ["view", "poison", "click", "view"] * 10
+        answers = pool.map(
+            lambda kind: requests.post(f"{collector.url}/events", json={**ANN, "event_type": kind}, timeout=30), kinds
+        )
+        time.sleep(1)
+        holder.rollback()
+        statuses = [answer.status_code for answer in answers]
+    assert statuses == [422 if kind == "poison" else 201 for kind in kinds]
+    assert owner.execute("select sum(count) from event_counts").fetchone() == (30,)
+    assert owner.execute("select count(*) from events").fetchone() == (30,)
+    metrics = requests.get(f"{collector.url}/metrics", timeout=5).text
+    assert 'collector_events_rejected_by_code_total{code="not_storable"} 10.0' in metrics
+
+
+def test_a_full_queue_and_a_slow_database_are_503_in_time(start_service, postgres, database, owner):
+    limits = {"QUEUE_EVENTS": 10, "STORE_SECONDS": 2, "STATEMENT_SECONDS": 1}
+    collector = start_service("collector", DATABASE_URL=postgres.url(database, "collector"), **limits)
+    with psycopg.connect(postgres.url(database)) as holder, ThreadPoolExecutor(30) as pool:
+        holder.execute("lock table events in access exclusive mode")
+        started = time.monotonic()
+        answers = list(pool.map(lambda _: requests.post(f"{collector.url}/events", json=ANN, timeout=30), range(30)))
+        assert time.monotonic() - started < 6
+    codes = {answer.json()["code"] for answer in answers}
+    assert {answer.status_code for answer in answers} <= {503, 504}
+    assert "queue_full" in codes
+    assert all(answer.headers.get("Retry-After") for answer in answers)
+    assert requests.post(f"{collector.url}/events", json=ANN, timeout=10).status_code == 201
+    assert owner.execute("select count(*) from events").fetchone() == (1,)
+
+
+def test_sigterm_answers_what_was_accepted_and_then_leaves(start_service, postgres, database):
+    collector = start_service("collector", DATABASE_URL=postgres.url(database, "collector"), DRAIN_SECONDS=1)
+    idle = requests.Session()  # keeps its connection open and must not hold up the end
+    idle.get(f"{collector.url}/livez", timeout=5)
+    clients = Clients([collector.url])
+    with clients:
+        clients.wait_acknowledged(100)
+        collector.process.terminate()
+        time.sleep(0.5)
+        draining = requests.get(f"{collector.url}/readyz", timeout=5)
+        assert (draining.status_code, draining.json()["code"]) == (503, "draining")
+        started = time.monotonic()
+        assert collector.process.wait(20) == 0
+        assert time.monotonic() - started < 5
+        acknowledged = set(clients.acknowledged)
+        replacement = start_service(
+            "collector", DATABASE_URL=postgres.url(database, "collector"), PORT=int(collector.url.rsplit(":", 1)[1])
+        )
+        clients.wait_acknowledged(10)
+        assert replacement.process.poll() is None
+    check_books(postgres.url(database), acknowledged | clients.acknowledged)
+    assert clients.lost == []
+    assert set(clients.statuses) <= {200, 201}
+
+
+def test_a_request_that_waits_for_the_database_at_sigterm_is_still_answered(start_service, postgres, database, owner):
+    collector = start_service("collector", DATABASE_URL=postgres.url(database, "collector"))
+    with psycopg.connect(postgres.url(database)) as holder, ThreadPoolExecutor(1) as pool:
+        holder.execute("lock table events in access exclusive mode")
+        answer = pool.submit(requests.post, f"{collector.url}/events", json=ANN, timeout=30)
+        time.sleep(0.5)
+        collector.process.terminate()
+        time.sleep(1)
+        holder.rollback()
+        assert answer.result().status_code == 201
+    assert collector.process.wait(20) == 0
+    assert owner.execute("select count(*) from events").fetchone() == (1,)
+
+
+def exchange(url: str, sent: bytes, seconds: float = 10) -> bytes:
+    """Send bytes on a connection and read until the server closes it."""
+    host, port = url.removeprefix("http://").split(":")
+    received = b""
+    with socket.create_connection((host, int(port)), timeout=seconds) as connection:
+        connection.sendall(sent)
+        while part := connection.recv(65_536):
+            received += part
+    return received
+
+
+HEAD = b"POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+
+
+def test_a_slow_body_is_a_408_and_costs_nobody_else_anything(start_service, postgres, database):
+    collector = start_service("collector", DATABASE_URL=postgres.url(database, "collector"), BODY_SECONDS=1)
+    slow = [
+        threading.Thread(target=exchange, args=[collector.url, HEAD + b'Content-Length: 50\r\n\r\n{"user_id"'])
+        for _ in range(20)
+    ]
+    for thread in slow:
+        thread.start()
+    assert requests.post(f"{collector.url}/events", json=ANN, timeout=1).status_code == 201
+    answer = exchange(collector.url, HEAD + b'Content-Length: 50\r\n\r\n{"user_id"')
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b'"code":"slow_body"' in answer
+    for thread in slow:
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 9000 + b"\r\n\r\n", 431),
+        (HEAD + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\nzz\r\n\r\n", 400),
+        (HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n{}", 400),
+    ],
+)
+def test_what_is_not_http_is_refused_in_the_same_shape(collector, sent, status):
+    answer = exchange(collector.url, sent)
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert b"application/problem+json" in answer
+    assert b'"status":%d' % status in answer
+
+
+def test_a_chunked_body_is_read(collector):
+    body = b'{"user_id":"ann","event_type":"view"}'
+    chunk = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    assert exchange(
+        collector.url, HEAD + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n" + chunk
+    ).startswith(b"HTTP/1.1 201 ")
+
+
+def test_a_gzip_bomb_costs_bounded_memory(collector):
+    import gzip
+
+    import psutil
+
+    worker = psutil.Process(collector.process.pid).children()[0]
+    before = worker.memory_info().rss
+    bomb = gzip.compress(bytes(1_000_000_000), compresslevel=1)
+    for _ in range(3):
+        answer = requests.post(
+            f"{collector.url}/events",
+            bomb,
+            headers={"Content-Type": "application/json", "Content-Encoding": "gzip"},
+            timeout=30,
+        )
+        assert answer.status_code == 413
+    assert worker.memory_info().rss - before < 40_000_000
+
+
+def test_wrong_settings_are_reported_together(postgres):
+    import os
+    import sys
+
+    wrong = {"PORT": "0", "MAX_EVENTS": "many", "LOG_LEVEL": "loud"}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DATABASE_URL")}
+    ended = subprocess.run(
+        [sys.executable, "-m", "collector"], env={**environment, **wrong}, capture_output=True, text=True, timeout=30
+    )
+    assert ended.returncode != 0
+    for name in ("PORT", "MAX_EVENTS", "LOG_LEVEL", "DATABASE_URL"):
+        assert name in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,143 @@
+"""The decoder and the explanation accept and refuse the same bytes, and what is accepted can be stored."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from collector.event import Event
+from collector.explain import CODES, EventSchema, explain
+from collector.schemas import UNREADABLE, Parser, read_row
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def decodes(raw: bytes) -> bool:
+    try:
+        read_row(raw, NOW)
+    except UNREADABLE:
+        return False
+    return True
+
+
+def near(edge: int) -> st.SearchStrategy[int]:
+    return st.integers(max(0, edge - 1), edge + 1)
+
+
+TEXTS = st.one_of(
+    st.text(max_size=5),
+    st.builds(lambda size, letter: letter * size, st.one_of(near(0), near(100), near(200)), st.sampled_from("aé😀")),
+    st.sampled_from(["\0", "\ud800", "\udfff", "\\u0000", "a\u2028"]),
+)
+TIMES = st.one_of(
+    st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31)).map(lambda time: time.isoformat() + "Z"),  # noqa: DTZ001
+    st.timedeltas(timedelta(hours=23, minutes=59), timedelta(hours=24, minutes=1)).map(lambda ahead: (NOW + ahead).isoformat()),
+    st.sampled_from([
+        "2026-03-01T10:00:00", "2026-03-01 10:00:00Z", "2026-03-01t10:00:00z", "2026-03-01T10:00:00+25:00", "2026-03-01T10:00:60Z",
+        "2026-02-30T10:00:00Z", "0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01", "2026-03-01T10:00:00.1234567Z", "now", "",
+    ]),
+)  # fmt: skip
+IDS = st.one_of(
+    st.uuids().map(str),
+    st.integers(0, 2**48 - 1).map(lambda ms: f"{ms:012x}"[:8] + "-" + f"{ms:012x}"[8:] + "-7abc-8def-0123456789ab"),
+    st.sampled_from(
+        [
+            "",
+            "x",
+            "{01932a8b-6a00-7abc-8def-0123456789ab}",
+            "01932A8B6A007ABC8DEF0123456789AB",
+            "01932a8b-6a00-7abc-0def-0123456789ab",
+        ]
+    ),
+)
+NUMBERS = st.one_of(st.integers(), st.floats(), st.sampled_from([10**400, -(10**400), 2**63, 2**64]))
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.one_of(st.none(), st.booleans(), NUMBERS, TEXTS),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXTS, inner, max_size=3)),
+    max_leaves=5,
+)
+DEEP = st.integers(28, 36).map(lambda levels: json.loads('{"a":' * levels + "1" + "}" * levels))
+EVENTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "user_id": st.one_of(TEXTS, TEXTS, VALUES),
+        "event_type": st.one_of(TEXTS, TEXTS, VALUES),
+        "timestamp": st.one_of(TIMES, VALUES),
+        "event_id": st.one_of(IDS, VALUES),
+        "session_id": st.one_of(TEXTS, VALUES),
+        "properties": st.one_of(st.dictionaries(TEXTS, VALUES, max_size=4), DEEP, VALUES),
+        "extra": VALUES,
+    },
+)
+
+
+@st.composite
+def bodies(draw: st.DrawFn) -> bytes:
+    """An event's JSON, whole or damaged: escaped or not, with members twice, cut, with bytes put in."""
+    event = {"user_id": "ann", "event_type": "view", **draw(EVENTS)}
+    for name in draw(st.sets(st.sampled_from(["user_id", "event_type"]), max_size=1)):
+        del event[name]
+    text = json.dumps(event, ensure_ascii=draw(st.booleans()))
+    if draw(st.booleans()):
+        text = text[:-1] + ', "user_id": ' + json.dumps(draw(VALUES)) + "}"
+    raw = text.encode("utf-8", "surrogatepass")
+    if draw(st.integers(0, 3)) == 0:
+        at = draw(st.integers(0, len(raw)))
+        raw = raw[:at] + draw(st.binary(max_size=3)) + raw[draw(st.integers(at, min(at + 2, len(raw)))) :]
+    return raw
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.one_of(bodies(), st.binary(max_size=30), VALUES.map(lambda value: json.dumps(value).encode())))
+@example(b'{"user_id":"","user_id":"ann","event_type":"view"}')
+@example(b'{"user_id":"ann","event_type":"view","properties":{"a":1e400,"a":1}}')
+@example(b'{"user_id":"ann","event_type":"view","properties":{"a":"\\u0000","a":1}}')
+@example(b'{"user_id":"ann","event_type":"view","properties":{"a":' + b"9" * 4300 + b"}}")
+@example(b'{"user_id":"ann","event_type":"view","properties":{"a":-' + b"9" * 4300 + b"}}")
+@example(b'{"user_id":"ann","event_type":"view","properties":{"a":1.7976931348623158e308}}')
+@example(b'{"user_id":"ann","event_type":"view","properties":{"a":1.7976931348623159e308}}')
+@example(b'\xef\xbb\xbf{"user_id":"ann","event_type":"view"}')
+@example(b'{"user_id":"ann","event_type":"view","event_id":"ffffffff-ffff-7abc-8def-0123456789ab"}')
+def test_the_decoder_and_the_explanation_agree(raw):
+    findings = explain(raw, NOW)
+    assert decodes(raw) == (findings == [])
+    assert {code for _, code, _ in findings} <= set(CODES)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.one_of(EVENTS, VALUES), max_size=4))
+def test_a_batch_refuses_the_events_that_alone_would_be_refused(events):
+    parsed = Parser(max_events=10, max_event_bytes=65_536).parse(json.dumps(events).encode(), ndjson=False)
+    now = datetime.now(UTC)
+    refused = {index for index, event in enumerate(events) if explain(json.dumps(event).encode(), now)}
+    assert {error.index for error in parsed.errors} == refused
+    assert len(parsed.rows) == len(events) - len(refused)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(bodies(), min_size=1, max_size=50))
+def test_what_is_accepted_can_be_stored(table, raws):
+    rows = [read_row(raw, NOW) for raw in raws if decodes(raw)]
+    with table.cursor() as cursor:
+        for row in rows:
+            values = [row.user_id, row.timestamp, row.event_id, row.event_type, row.session_id, row.properties]
+            cursor.execute(
+                "insert into events (user_id, timestamp, event_id, event_type, session_id, properties) values (%s, %s, %s, %s, %s, %s)",
+                values,
+            )
+    table.rollback()
+
+
+@pytest.fixture(scope="module")
+def table(postgres):
+    import psycopg
+
+    with psycopg.connect(postgres.url("template_events")) as connection:
+        yield connection
+
+
+def test_the_schema_and_the_struct_have_the_same_fields():
+    assert set(EventSchema().fields) == set(Event.__struct_fields__)

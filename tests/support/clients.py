@@ -1,0 +1,83 @@
+"""Clients that keep the contract: each event has an id of its own, and is sent again until it is acknowledged."""
+
+import itertools
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import requests
+
+RESEND = {408, 429, 500, 502, 503, 504}
+
+
+class Clients:
+    """Threads that post events without pause until `stop`, and remember what was acknowledged.
+
+    Every second request is a batch of five. Attributes: `acknowledged` ids, `statuses` seen, `lost` answers that no
+    contract allows.
+    """
+
+    def __init__(self, urls: Sequence[str], threads: int = 8) -> None:
+        self.urls = list(urls)
+        self.acknowledged: set[str] = set()
+        self.statuses: list[int] = []
+        self.lost: list[Any] = []
+        self._stopping = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=[number]) for number in range(threads)]
+
+    def __enter__(self) -> "Clients":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+    def wait_acknowledged(self, number: int, seconds: float = 30) -> None:
+        """Return once that many more events are acknowledged."""
+        goal = len(self.acknowledged) + number
+        deadline = time.monotonic() + seconds
+        while len(self.acknowledged) < goal:
+            assert time.monotonic() < deadline, (
+                f"{len(self.acknowledged)} of {goal}, statuses {set(self.statuses)}, {self.lost[:2]}"
+            )
+            time.sleep(0.02)
+
+    def _run(self, number: int) -> None:
+        session = requests.Session()
+        for turn in itertools.count():
+            if self._stopping.is_set():
+                return
+            ids = [str(uuid.uuid4()) for _ in range(1 if turn % 2 else 5)]
+            events = [
+                {
+                    "user_id": f"user-{number}",
+                    "event_type": "load",
+                    "timestamp": "2026-03-01T10:00:00Z",
+                    "event_id": one,
+                }
+                for one in ids
+            ]
+            self._send(session, events if len(events) > 1 else events[0])
+            self.acknowledged.update(ids)
+
+    def _send(self, session: requests.Session, body: Any) -> None:
+        """Send until acknowledged, at whichever collector answers."""
+        for url in itertools.cycle(self.urls):
+            try:
+                answer = session.post(f"{url}/events", json=body, timeout=20)
+            except requests.RequestException:
+                time.sleep(0.05)
+                continue
+            self.statuses.append(answer.status_code)
+            if answer.status_code in (200, 201):
+                return
+            if answer.status_code not in RESEND:
+                self.lost.append((answer.status_code, answer.text))
+                return
+            assert "Retry-After" in answer.headers
+            time.sleep(0.05)
