@@ -10,14 +10,18 @@ from hypothesis import strategies as st
 
 from collector.event import Event
 from collector.explain import CODES, EventSchema, explain
-from collector.schemas import UNREADABLE, Parser, read_row
+from collector.schemas import UNREADABLE, Arrival, Parser, read_row
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
+def arrival(raw: bytes) -> Arrival:
+    return Arrival(NOW, b"\\u0000" in raw)
+
+
 def decodes(raw: bytes) -> bool:
     try:
-        read_row(raw, NOW)
+        read_row(raw, arrival(raw))
     except UNREADABLE:
         return False
     return True
@@ -120,7 +124,7 @@ def test_a_batch_refuses_the_events_that_alone_would_be_refused(events):
 @settings(max_examples=150, deadline=None)
 @given(st.lists(bodies(), min_size=1, max_size=50))
 def test_what_is_accepted_can_be_stored(table, raws):
-    rows = [read_row(raw, NOW) for raw in raws if decodes(raw)]
+    rows = [read_row(raw, arrival(raw)) for raw in raws if decodes(raw)]
     with table.cursor() as cursor:
         for row in rows:
             values = [row.user_id, row.timestamp, row.event_id, row.event_type, row.session_id, row.properties]

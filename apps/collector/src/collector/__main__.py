@@ -1,17 +1,14 @@
 """Run the collector: `collector`, or `python -m collector`. Settings come from the environment: docs/configuration.md."""
 
-from gevent import monkey
+import core.patched  # noqa: F401, I001  # first of all, as it says
 
-monkey.patch_all()  # first of all: psycopg chooses how to wait when it is imported
-
-from collector.app import create_app  # noqa: E402
-from collector.settings import CollectorSettings  # noqa: E402
-from core.server import serve  # noqa: E402
+from collector.settings import CollectorSettings
+from core.server import serve
 
 
 def main() -> None:
     """Serve until SIGTERM."""
-    serve("collector", CollectorSettings, create_app)
+    serve("collector", CollectorSettings, "collector.app:create_app")
 
 
 if __name__ == "__main__":

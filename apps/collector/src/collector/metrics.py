@@ -5,10 +5,10 @@ from prometheus_client import Counter, Gauge, Histogram
 from core.metrics import SECONDS
 
 EVENTS = Counter("collector_events", "Events by outcome: stored, duplicate, rejected.", ["outcome"])
-REJECTED = Counter("collector_events_rejected_by_code", "Errors found in rejected events, by code.", ["code"])
+REJECTED_BY_CODE = Counter("collector_events_rejected_by_code", "Errors found in rejected events, by code.", ["code"])
 EVENT_LAG = Histogram(
     "collector_event_lag_seconds",
-    "From an event's timestamp to its arrival; of a batch, its oldest event.",
+    "From an event's timestamp to its COMMIT; of each statement, its oldest event.",
     buckets=(0.1, 1, 10, 60, 600, 3600, 6 * 3600, 86_400, 7 * 86_400, 30 * 86_400),
 )
 GROUP_SIZE = Histogram(

@@ -3,10 +3,10 @@
 msgspec reads what is valid, at 1 to 2 µs an event; what it refuses goes to `explain`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -20,6 +20,8 @@ _read_event = msgspec.json.Decoder(Event).decode
 _read_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _write = msgspec.json.Encoder().encode
 
+Raw = bytes | msgspec.Raw
+
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
@@ -32,6 +34,18 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     event_type: str
     session_id: str | None
     properties: str
+
+
+class Arrival(NamedTuple):
+    """What is known of a body before its events are read.
+
+    Attributes:
+        now: the server's clock, UTC.
+        may_hold_nul: whether a text in it could have the character U+0000, which JSON can only write as an escape.
+    """
+
+    now: datetime
+    may_hold_nul: bool
 
 
 @dataclass(slots=True)
@@ -62,35 +76,34 @@ class Parser:
         Raises:
             Problem: 400 if it isn't JSON, 413 if it holds too many events or is one that is too large.
         """
-        now = datetime.now(UTC)
+        arrival = Arrival(datetime.now(UTC), b"\\u0000" in body)
         if ndjson:
-            return self._parse_batch([line for line in body.split(b"\n") if line.strip()], now)
+            return self._parse_batch([line for line in body.split(b"\n") if line.strip()], arrival)
         if body.lstrip()[:1] == b"[":
-            return self._parse_array(body, now)
-        return self._parse_single(body, now)
+            return self._parse_array(body, arrival)
+        return self._parse_single(body, arrival)
 
-    def _parse_single(self, body: bytes, now: datetime) -> Parsed:
+    def _parse_single(self, body: bytes, arrival: Arrival) -> Parsed:
         if len(body) > self.max_event_bytes:
-            raise Problem(
-                413, "event_too_large", f"An event may have {self.max_event_bytes} bytes; this one has {len(body)}."
-            )
+            raise Problem(413, "event_too_large", self._too_large(len(body)))
         parsed = Parsed([], [], 1, is_batch=False)
         try:
-            parsed.rows.append(read_row(body, now))
+            parsed.rows.append(read_row(body, arrival))
         except UNREADABLE:
-            findings = explain(body, now)
+            findings = explain(body, arrival.now)
             if any(code == "invalid_json" for _, code, _ in findings):
                 raise Problem(400, "invalid_json", f"The body isn't JSON: {findings[0][2]}") from None
             parsed.errors = _errors(0, "", findings)
         return parsed
 
-    def _parse_array(self, body: bytes, now: datetime) -> Parsed:
+    def _parse_array(self, body: bytes, arrival: Arrival) -> Parsed:
         try:
-            return self._parse_batch(_read_list(body), now)
+            items = _read_list(body)
         except UNREADABLE as error:
-            return self._parse_lenient(body, now, str(error))
+            return self._parse_lenient(body, arrival, str(error))
+        return self._parse_batch(items, arrival)
 
-    def _parse_lenient(self, body: bytes, now: datetime, reason: str) -> Parsed:
+    def _parse_lenient(self, body: bytes, arrival: Arrival, reason: str) -> Parsed:
         """An array that holds a NaN, a lone surrogate or the like: the events that do are refused, their neighbours stored."""
         try:
             values = read_lenient(body.decode())
@@ -99,35 +112,33 @@ class Parser:
         self._check_count(values)
         parsed = Parsed([], [], len(values), is_batch=True)
         for index, value in enumerate(values):
-            if findings := explain_value(value, now):
+            if findings := explain_value(value, arrival.now):
                 parsed.errors += _errors(index, f"/{index}", findings)
             else:
-                self._read_into(parsed, index, _write(value), now)
+                self._read_into(parsed, index, _write(value), arrival)
         return parsed
 
-    def _parse_batch(self, items: list[Any], now: datetime) -> Parsed:
+    def _parse_batch(self, items: Sequence[Raw], arrival: Arrival) -> Parsed:
         self._check_count(items)
         parsed = Parsed([], [], len(items), is_batch=True)
         for index, raw in enumerate(items):
-            self._read_into(parsed, index, raw, now)
+            self._read_into(parsed, index, raw, arrival)
         return parsed
 
-    def _read_into(self, parsed: Parsed, index: int, raw: "bytes | msgspec.Raw", now: datetime) -> None:
+    def _read_into(self, parsed: Parsed, index: int, raw: Raw, arrival: Arrival) -> None:
         size = memoryview(raw).nbytes
         if size > self.max_event_bytes:
-            finding = (
-                "",
-                "event_too_large",
-                f"An event may have {self.max_event_bytes} bytes; this one has {size}.",
-            )
-            parsed.errors += _errors(index, f"/{index}", [finding])
+            parsed.errors += _errors(index, f"/{index}", [("", "event_too_large", self._too_large(size))])
             return
         try:
-            parsed.rows.append(read_row(raw, now))
+            parsed.rows.append(read_row(raw, arrival))
         except UNREADABLE:
-            parsed.errors += _errors(index, f"/{index}", explain(bytes(raw), now))
+            parsed.errors += _errors(index, f"/{index}", explain(bytes(raw), arrival.now))
 
-    def _check_count(self, items: list[Any]) -> None:
+    def _too_large(self, size: int) -> str:
+        return f"An event may have {self.max_event_bytes} bytes; this one has {size}."
+
+    def _check_count(self, items: Sequence[Any]) -> None:
         if len(items) > self.max_events:
             raise Problem(
                 413, "too_many_events", f"A request may hold {self.max_events} events; this one holds {len(items)}."
@@ -135,21 +146,20 @@ class Parser:
 
 
 class _DoubtError(msgspec.MsgspecError):
-    """The decoder took it, but `explain` must look closer."""
+    """The decoder took it, but it must be refused."""
 
 
-def read_row(raw: "bytes | msgspec.Raw", now: datetime) -> Row:
+def read_row(raw: Raw, arrival: Arrival) -> Row:
     """The row for one event's JSON.
 
     Raises:
         one of UNREADABLE: if it is refused; `explain` says why.
     """
     event = _read_event(raw)
-    data = bytes(raw)
-    if (b"\\u0000" in data or data.count(b"{") + data.count(b"[") > MAX_DEPTH) and explain(data, now):
+    if (arrival.may_hold_nul or _may_be_deep(event.properties, raw)) and explain(bytes(raw), arrival.now):
         raise _DoubtError
     try:
-        timestamp = resolve_timestamp(event.timestamp, event.event_id, now)
+        timestamp = resolve_timestamp(event.timestamp, event.event_id, arrival.now)
     except RuleError:
         raise _DoubtError from None
     return Row(
@@ -160,6 +170,15 @@ def read_row(raw: "bytes | msgspec.Raw", now: datetime) -> Row:
         event.session_id or None,
         _write(event.properties).decode(),
     )
+
+
+def _may_be_deep(properties: dict[str, Any], raw: Raw) -> bool:
+    """Whether the properties could be nested too deep: most have no nesting at all, and the others seldom that many brackets."""
+    for value in properties.values():
+        if isinstance(value, (dict, list)):
+            text = bytes(raw)
+            return text.count(b"{") + text.count(b"[") > MAX_DEPTH
+    return False
 
 
 def _errors(index: int, prefix: str, findings: Iterable[Finding]) -> list[EventError]:

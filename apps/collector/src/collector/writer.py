@@ -7,6 +7,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import gevent
@@ -152,6 +153,7 @@ class Writer:
             answer = self._round_trip(rows)
         metrics.STATEMENT_SECONDS.observe(time.perf_counter() - started)
         metrics.GROUP_SIZE.observe(len(rows))
+        metrics.EVENT_LAG.observe((datetime.now(UTC) - min(row.timestamp for row in rows)).total_seconds())
         return _outcomes(rows, *answer)
 
     def _round_trip(self, rows: list[Row]) -> Any:

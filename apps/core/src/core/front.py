@@ -1,7 +1,8 @@
 """The outermost WSGI layer of both services: request id, CORS, metrics, the log line, an answer to every exception."""
 
+import logging
+import random
 import re
-import secrets
 import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
@@ -32,7 +33,7 @@ SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 def new_request_id() -> str:
     """An id for a request that brought none: 16 hexadecimal digits."""
-    return secrets.token_hex(8)
+    return f"{random.getrandbits(64):016x}"  # guards nothing
 
 
 STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
@@ -72,7 +73,10 @@ class Front:
         self.cors_origins = frozenset(cors_origins)
         self.drain = drain
         self.close = close
+        self.in_progress = 0
         self._counters: dict[tuple[str, str, str], tuple[Any, Any]] = {}
+        self._lowest_status_logged = "000" if logging.getLogger().isEnabledFor(logging.DEBUG) else "400"
+        metrics.HTTP_IN_PROGRESS.set_function(lambda: self.in_progress)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         started = time.perf_counter()
@@ -88,11 +92,11 @@ class Front:
             status = line[:3]
             return start_response(line, headers + added, exc_info)
 
-        metrics.HTTP_IN_PROGRESS.inc()
+        self.in_progress += 1
         try:
             return self._respond(environ, start)
         finally:
-            metrics.HTTP_IN_PROGRESS.dec()
+            self.in_progress -= 1
             self._observe(environ, status, time.perf_counter() - started)
 
     def _respond(self, environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
@@ -126,17 +130,14 @@ class Front:
             )
         pair[0].inc()
         pair[1].observe(seconds)
-        if status >= "400" or log.isEnabledFor(10):
-            level = "error" if status >= "500" else "info" if status >= "400" else "debug"
-            log.log(
-                {"error": 40, "info": 20, "debug": 10}[level],
-                "request",
-                method=labels[0],
-                route=labels[1],
-                status=int(status),
-                ms=round(seconds * 1000, 1),
-                request_id=environ[REQUEST_ID],
-            )
+        if status >= self._lowest_status_logged:
+            self._log(labels, seconds, environ[REQUEST_ID])
+
+    def _log(self, labels: tuple[str, str, str], seconds: float, request_id: str) -> None:
+        method, route, status = labels
+        level = logging.ERROR if status >= "500" else logging.INFO if status >= "400" else logging.DEBUG
+        ms = round(seconds * 1000, 1)
+        log.log(level, "request", method=method, route=route, status=int(status), ms=ms, request_id=request_id)
 
 
 def refuse(environ: "WSGIEnvironment", start_response: "StartResponse", problem: Problem) -> list[bytes]:

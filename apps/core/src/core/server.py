@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from pkgutil import resolve_name
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
@@ -52,6 +53,10 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "limit_request_line": REQUEST_LINE_BYTES,
             "limit_request_fields": HEADER_FIELDS,
             "limit_request_field_size": HEADER_BYTES,
+            # No peer's word on scheme or names is taken; so no peer's address need be looked up, at each request.
+            "forwarded_allow_ips": "*",
+            "forwarder_headers": "",
+            "secure_scheme_headers": {},
             # Its socket would be written to the home directory, which a read-only container has not.
             "control_socket_disable": True,
             "accesslog": None,
@@ -65,12 +70,17 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         return self.factory()
 
 
-def serve(name: str, settings_class: type[ServiceSettings], create_app: Callable[[Any], Front]) -> None:
-    """Read the settings, configure the logs, serve until SIGTERM. Exits 2 with every mistake if the settings have any."""
+def serve(name: str, settings_class: type[ServiceSettings], create_app: str) -> None:
+    """Read the settings, configure the logs, serve until SIGTERM. Exits with every mistake if the settings have any.
+
+    Args:
+        create_app: where the application's factory is, such as `collector.app:create_app`. Only the worker imports it, so
+            that the process which watches the worker stays small.
+    """
     try:
         settings = settings_class.read()
     except InvalidSettingsError as error:
         sys.exit(f"{name}: these settings are wrong:\n{error}")
     configure_logs(name, settings.log_level)
     DrainingWorker.drain_seconds = settings.drain_seconds
-    Server(lambda: create_app(settings), settings).run()
+    Server(lambda: resolve_name(create_app)(settings), settings).run()

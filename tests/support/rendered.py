@@ -1,0 +1,85 @@
+"""The parts of the documentation that are made from the code, each between `<!-- NAME: begin -->` and `<!-- NAME: end -->`.
+
+`make docs` writes them; `tests/test_docs.py` holds that they are as written.
+"""
+
+import re
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+from prometheus_client.metrics import MetricWrapperBase
+
+import collector.metrics
+import core.metrics
+import query.metrics
+from collector.explain import CODES
+from collector.settings import CollectorSettings
+from core.settings import ServiceSettings
+from query.settings import QuerySettings
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '&#124;') for cell in line)} |" for line in lines)
+
+
+def shown(default: Any) -> str:
+    if default is MISSING:
+        return "required"
+    if isinstance(default, (list, tuple)):
+        return "empty"
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+def settings_table(cls: Any, without: Any = None) -> str:
+    """A settings class's variables; of a service, only those that differ from every service's."""
+    common = {field.name: field for field in fields(without)} if without else {}
+    own = [field for field in fields(cls) if field.name not in common or field.default != common[field.name].default]
+    rows = [[f"`{field.name.upper()}`", shown(field.default), field.metadata["doc"]] for field in own]
+    return table(["variable", "default", "meaning"], rows)
+
+
+def metrics_table(module: Any) -> str:
+    metrics = [metric for metric in vars(module).values() if isinstance(metric, MetricWrapperBase)]
+    rows = []
+    for metric in metrics:
+        name = metric._name + ("_total" if metric._type == "counter" else "")
+        rows.append([f"`{name}`", metric._type, ", ".join(metric._labelnames) or "none", metric._documentation])
+    return table(["metric", "type", "labels", "meaning"], rows)
+
+
+def parts() -> dict[Path, dict[str, str]]:
+    """Every made part: file → name → text."""
+    return {
+        DOCS / "configuration.md": {
+            "both": settings_table(ServiceSettings),
+            "collector": settings_table(CollectorSettings, ServiceSettings),
+            "query": settings_table(QuerySettings, ServiceSettings),
+        },
+        DOCS / "metrics.md": {
+            "both": metrics_table(core.metrics),
+            "collector": metrics_table(collector.metrics),
+            "query": metrics_table(query.metrics),
+        },
+        DOCS / "api.md": {
+            "codes": table(["code", "meaning"], [[f"`{code}`", meaning] for code, meaning in CODES.items()])
+        },
+    }
+
+
+def replaced(text: str, name: str, part: str) -> str:
+    """A document's text with one part put in."""
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+    assert begin in text, name
+    return re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: f"{begin}\n{part}\n{end}", text, flags=re.DOTALL)
+
+
+if __name__ == "__main__":
+    for file, named in parts().items():
+        text = file.read_text()
+        for name, part in named.items():
+            text = replaced(text, name, part)
+        file.write_text(text)

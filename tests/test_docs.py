@@ -1,0 +1,38 @@
+"""The documentation says what the code says."""
+
+import re
+from pathlib import Path
+
+import pytest
+import requests
+from rendered import parts, replaced
+
+ROOT = Path(__file__).parent.parent
+MADE = [(file, name, part) for file, named in parts().items() for name, part in named.items()]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+@pytest.mark.parametrize(("file", "name", "part"), MADE, ids=[f"{file.name}-{name}" for file, name, _ in MADE])
+def test_a_made_part_is_as_the_code_makes_it(file, name, part):
+    assert file.read_text() == replaced(file.read_text(), name, part), "run `make docs`"
+
+
+@pytest.mark.parametrize("service", ["collector", "query"])
+def test_every_endpoint_is_documented(request, service):
+    document = requests.get(f"{request.getfixturevalue(service).url}/openapi.json", timeout=10).json()
+    text = (ROOT / "docs" / "api.md").read_text()
+    for path in document["paths"]:
+        assert path in text
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+        if not re.match("[a-z]+:|#", target):
+            assert (page.parent / target.split("#")[0]).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_are_named_exist(page):
+    for name in re.findall(r"`((?:apps|docs|infra|tests|bench)/[\w./-]+\.\w+)`", page.read_text()):
+        assert (ROOT / name).exists(), name

@@ -1,0 +1,48 @@
+"""schemathesis against both OpenAPI documents: no 5xx, and every answer is as documented."""
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.generation import GenerationMode
+from schemathesis.specs.openapi.checks import (
+    allow_header_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+CHECKS = [
+    not_a_server_error,
+    allow_header_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+]
+EXAMPLES = 40
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
+@pytest.mark.parametrize("name", ["collector", "query"])
+def test_every_answer_is_as_documented(request, name, mode, collector):
+    events = [{"user_id": f"u{n % 3}", "event_type": f"t{n % 2}", "properties": {"n": n}} for n in range(50)]
+    requests.post(f"{collector.url}/events", json=events, timeout=10).raise_for_status()
+    url = request.getfixturevalue(name).url
+    document = schemathesis.openapi.from_url(f"{url}/openapi.json")
+    tried = []
+    for found in document.get_all_operations():
+        operation = found.ok()
+        if mode is GenerationMode.NEGATIVE and operation.label.startswith("GET") and not operation.query.items:
+            continue  # takes nothing that could be wrong
+
+        @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @given(case=operation.as_strategy(mode))
+        def check(case):
+            case.call_and_validate(checks=CHECKS, timeout=20)
+
+        check()
+        tried.append(operation.label)
+    assert {"collector": "POST /events", "query": "GET /events"}[name] in tried

@@ -1,0 +1,155 @@
+"""What both services answer alike."""
+
+import json
+import re
+import time
+import uuid
+
+import pytest
+import requests
+from openapi_spec import operations
+
+SERVICES = ["collector", "query"]
+
+
+@pytest.fixture(params=SERVICES)
+def service(request):
+    return request.getfixturevalue(request.param)
+
+
+def get(service, path, **options):
+    return requests.get(service.url + path, timeout=10, **options)
+
+
+def test_health_and_version(service):
+    assert get(service, "/livez").json() == {"status": "ok"}
+    assert get(service, "/readyz").json() == {"status": "ready"}
+    report = get(service, "/healthz").json()
+    assert report["status"] == "ok"
+    assert report["parts"]["database"]["server_version"].startswith("18")
+    version = get(service, "/version").json()
+    assert version["service"] == service.name
+    assert set(version) == {"service", "version", "revision", "python"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nowhere", 404, "not_found"),
+        ("DELETE", "/livez", 405, "method_not_allowed"),
+        ("DELETE", "/events", 405, "method_not_allowed"),
+        ("GET", "/events/", 404, "not_found"),
+    ],
+)
+def test_every_error_is_a_problem(service, method, path, status, code):
+    answer = requests.request(method, service.url + path, timeout=10)
+    assert answer.status_code == status
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    problem = answer.json()
+    assert (problem["type"], problem["status"], problem["code"]) == ("about:blank", status, code)
+    assert problem["title"]
+    assert problem["detail"]
+    assert problem["request_id"] == answer.headers["X-Request-ID"]
+    if status == 405:
+        assert answer.headers["Allow"]
+
+
+def test_a_crash_is_a_500_that_tells_nothing_but_its_request_id(service, owner):
+    owner.execute("drop table event_counts, events")
+    method, path = ("POST", "/events") if service.name == "collector" else ("GET", "/events?user_id=ann")
+    answer = requests.request(method, service.url + path, json={"user_id": "ann", "event_type": "view"}, timeout=10)
+    assert answer.status_code == 500
+    assert answer.json()["code"] == "internal_error"
+    assert "relation" not in answer.text
+    logged = [json.loads(line) for line in service.log.read_text().splitlines()]
+    assert any(
+        line.get("request_id") == answer.headers["X-Request-ID"] and "relation" in line.get("exception", "")
+        for line in logged
+    )
+
+
+def test_a_request_id_is_taken_over_if_it_is_safe(service):
+    assert get(service, "/livez", headers={"X-Request-ID": "abc-123.X"}).headers["X-Request-ID"] == "abc-123.X"
+    for unsafe in ('a"b', "x" * 200, "a b"):
+        made = get(service, "/livez", headers={"X-Request-ID": unsafe}).headers["X-Request-ID"]
+        assert re.fullmatch("[0-9a-f]{16}", made)
+
+
+def test_logs_are_json_lines_without_content(start_service, postgres, database):
+    secret = uuid.uuid4().hex
+    service = start_service("collector", DATABASE_URL=postgres.url(database, "collector"), LOG_LEVEL="debug")
+    requests.post(f"{service.url}/events", json={"user_id": secret, "event_type": "view"}, timeout=10)
+    requests.post(f"{service.url}/events", json={"user_id": secret, "event_type": 7, secret: 1}, timeout=10)
+    requests.get(f"{service.url}/nowhere?{secret}", timeout=10)
+    service.stop()
+    text = service.log.read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert {line["status"] for line in lines if line["event"] == "request"} >= {201, 422, 404}
+    assert all({"event", "level", "timestamp", "service"} <= set(line) for line in lines)
+    assert secret not in text
+
+
+def test_cors_is_off_unless_origins_are_named(service):
+    answer = get(service, "/livez", headers={"Origin": "https://shop.example"})
+    assert not any(name.startswith("Access-Control") for name in answer.headers)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_cors_allows_the_origins_that_are_named(start_service, postgres, database, name):
+    service = start_service(
+        name, DATABASE_URL=postgres.url(database, name), CORS_ORIGINS="https://shop.example,https://app.example"
+    )
+    allowed, foreign = ({"Origin": origin} for origin in ("https://app.example", "https://evil.example"))
+    assert get(service, "/livez", headers=allowed).headers["Access-Control-Allow-Origin"] == "https://app.example"
+    assert "Access-Control-Allow-Origin" not in get(service, "/livez", headers=foreign).headers
+    assert get(service, "/nowhere", headers=allowed).headers["Access-Control-Allow-Origin"] == "https://app.example"
+    preflight = requests.options(
+        f"{service.url}/events", headers={**allowed, "Access-Control-Request-Method": "POST"}, timeout=10
+    )
+    assert preflight.status_code == 204
+    assert "Content-Type" in preflight.headers["Access-Control-Allow-Headers"]
+
+
+def test_the_documentation_needs_no_other_host(service):
+    page = get(service, "/docs/")
+    assert page.status_code == 200
+    assets = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert assets
+    for asset in assets:
+        assert not re.match("(https?:)?//", asset)
+        assert get(service, asset if asset.startswith("/") else f"/docs/{asset}").status_code == 200
+
+
+def test_the_openapi_document_names_every_operation(service):
+    document = get(service, "/openapi.json").json()
+    assert document["openapi"].startswith("3.")
+    names = [operation["operationId"] for operation in operations(document)]
+    assert len(names) == len(set(names))
+    assert {"collector": "post_events", "query": "list_events"}[service.name] in names
+
+
+def test_metrics_are_labelled_by_route_never_by_path(service):
+    for path in ("/livez", "/nowhere/1", "/nowhere/2"):
+        get(service, path)
+    text = get(service, "/metrics").text
+    assert 'http_requests_total{method="GET",route="/livez",status="200"}' in text
+    assert 'http_requests_total{method="GET",route="<unmatched>",status="404"} 2.0' in text
+    assert "nowhere" not in text
+    assert f'app_build_info{{revision="unknown",service="{service.name}"' in text
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_is_not_ready_on_an_older_schema(start_service, postgres, name):
+    database = f"old_{uuid.uuid4().hex}"
+    postgres.execute(f"create database {database}")
+    service = start_service(name, wait=False, DATABASE_URL=postgres.url(database, name))
+    for _ in range(100):
+        try:
+            answer = get(service, "/readyz")
+            break
+        except requests.ConnectionError:
+            time.sleep(0.1)
+    assert (answer.status_code, answer.json()["code"]) == (503, "schema_too_old")
+    assert get(service, "/livez").status_code == 200
+    service.stop()
+    postgres.execute(f"drop database {database} with (force)")
