@@ -1,8 +1,6 @@
 """The outermost WSGI layer of both services: request id, CORS, metrics, the log line, an answer to every exception."""
 
 import logging
-import random
-import re
 import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
@@ -12,7 +10,9 @@ import structlog
 
 from core import metrics
 from core.cors import cors_headers, preflight_headers
-from core.problems import CONTENT_TYPE, Problem, problem_of
+from core.failures import problem_of
+from core.problems import CONTENT_TYPE, Problem
+from core.request_ids import request_id
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -27,15 +27,6 @@ REQUEST_ID = "core.request_id"
 
 UNMATCHED = "<unmatched>"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-"""Ids go into logs and a header: what could break out of either isn't taken over."""
-
-
-def new_request_id() -> str:
-    """An id for a request that brought none: 16 hexadecimal digits."""
-    return f"{random.getrandbits(64):016x}"  # guards nothing
-
-
 STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
@@ -80,9 +71,8 @@ class Front:
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         started = time.perf_counter()
-        sent = environ.get("HTTP_X_REQUEST_ID", "")
-        request_id = environ[REQUEST_ID] = sent if SAFE_ID.fullmatch(sent) else new_request_id()
-        added = [("X-Request-ID", request_id)]
+        environ[REQUEST_ID] = request_id(environ.get("HTTP_X_REQUEST_ID", ""))
+        added = [("X-Request-ID", environ[REQUEST_ID])]
         if self.cors_origins:
             added += cors_headers(environ.get("HTTP_ORIGIN"), self.cors_origins)
         status = "500"

@@ -3,15 +3,17 @@
 import sys
 from collections.abc import Callable
 from pkgutil import resolve_name
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
-from core.front import Front
 from core.logs import configure_logs
 from core.settings import InvalidSettingsError, ServiceSettings
 from core.worker import DrainingWorker
+
+if TYPE_CHECKING:
+    from core.front import Front
 
 FINISH_SECONDS = 15
 """What requests may take to finish after the drain: longer than the longest deadline a request has."""
@@ -34,7 +36,7 @@ class PropagatingLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn, configured by our settings and by nothing else."""
 
-    def __init__(self, factory: Callable[[], Front], settings: ServiceSettings) -> None:
+    def __init__(self, factory: Callable[[], "Front"], settings: ServiceSettings) -> None:
         self.factory = factory
         self.settings = settings
         super().__init__()
@@ -66,7 +68,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         for name, value in options.items():
             self.cfg.set(name, value)
 
-    def load(self) -> Front:
+    def load(self) -> "Front":
         return self.factory()
 
 

@@ -11,6 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.exceptions import HTTPException
 
 from core import metrics, problems
+from core.failures import problem_of
 from core.front import REQUEST_ID, ROUTE
 from core.health import Health
 from core.openapi import Document
@@ -49,7 +50,7 @@ def create_service(name: str, package: str, settings: ServiceSettings, health: H
     @app.errorhandler(HTTPException)
     @app.errorhandler(Exception)
     def refuse(error: Exception) -> Response:
-        problem = problems.problem_of(error)
+        problem = problem_of(error)
         if problem.status == 500:
             raise error
         body = problem.body(request.environ[REQUEST_ID])

@@ -9,7 +9,7 @@ import socket
 import time
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gevent
 from gevent.event import Event
@@ -20,8 +20,11 @@ from gunicorn import util
 from gunicorn.http import errors, wsgi
 from gunicorn.workers.ggevent import GeventWorker
 
-from core.front import STATUS_LINES, Front, new_request_id
 from core.problems import CONTENT_TYPE, Problem
+from core.request_ids import new_request_id
+
+if TYPE_CHECKING:
+    from core.front import Front
 
 MALFORMED = {
     errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
@@ -78,7 +81,7 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
     """On SIGTERM: tell the application, go on accepting for `drain_seconds`, then finish what is under way and leave."""
 
     drain_seconds = 0.0
-    wsgi: Front
+    wsgi: "Front"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -170,7 +173,7 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
             return
         status = MALFORMED.get(type(exc), HTTPStatus.BAD_REQUEST)
         body = Problem(status, "malformed_request", f"Not a request as HTTP/1.1 wants it: {exc}").body(new_request_id())
-        status_line = f"HTTP/1.1 {STATUS_LINES[status]}\r\n"
+        status_line = f"HTTP/1.1 {status.value} {status.phrase}\r\n"
         headers = f"Connection: close\r\nContent-Length: {len(body)}\r\nContent-Type: {CONTENT_TYPE}\r\n\r\n"
         try:
             client.sendall((status_line + headers).encode() + body)
