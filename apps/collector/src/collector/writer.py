@@ -17,7 +17,7 @@ from gevent.event import AsyncResult, Event
 
 from collector import metrics
 from collector.schemas import Row
-from core.pool import AWAY, ConnectionPool
+from core.pool import AWAY, ConnectionPool, execute
 from core.problems import Problem
 from core.queries import load_queries
 
@@ -142,21 +142,8 @@ class Writer:
         return self._store_rows(rows[:middle]) + self._store_rows(rows[middle:])
 
     def _execute(self, rows: list[Row]) -> list[Outcome]:
-        """One statement. A connection found dead is replaced once: PostgreSQL may have been restarted since the last group."""
+        """One statement, one COMMIT."""
         started = time.perf_counter()
-        try:
-            answer = self._round_trip(rows)
-        except psycopg.OperationalError as error:
-            if error.sqlstate is not None and not error.sqlstate.startswith(("08", "57P")):
-                raise
-            self.pool.check()
-            answer = self._round_trip(rows)
-        metrics.STATEMENT_SECONDS.observe(time.perf_counter() - started)
-        metrics.GROUP_SIZE.observe(len(rows))
-        metrics.EVENT_LAG.observe((datetime.now(UTC) - min(row.timestamp for row in rows)).total_seconds())
-        return _outcomes(rows, *answer)
-
-    def _round_trip(self, rows: list[Row]) -> Any:
         parameters = {
             "user_ids": [row.user_id for row in rows],
             "timestamps": [row.timestamp for row in rows],
@@ -166,8 +153,11 @@ class Writer:
             "properties": [row.properties for row in rows],
             "slot": self.slot,
         }
-        with self.pool.connection() as connection:
-            return connection.execute(STORE_EVENTS, parameters, binary=True).fetchone()
+        (answer,) = execute(self.pool, STORE_EVENTS, parameters)
+        metrics.STATEMENT_SECONDS.observe(time.perf_counter() - started)
+        metrics.GROUP_SIZE.observe(len(rows))
+        metrics.EVENT_LAG.observe((datetime.now(UTC) - min(row.timestamp for row in rows)).total_seconds())
+        return _outcomes(rows, *answer)
 
 
 def _too_slow() -> Problem:

@@ -1,11 +1,13 @@
 """The pool of database connections, and which of its errors mean that the database is away."""
 
+from typing import Any, LiteralString
+
 import psycopg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from core import metrics
 
-__all__ = ["AWAY", "ConnectionPool", "open_pool"]
+__all__ = ["AWAY", "ConnectionPool", "execute", "open_pool"]
 
 AWAY = (psycopg.OperationalError, PoolTimeout, PoolClosed, TooManyRequests)
 """Raised when PostgreSQL can't be reached or can't go on (shut down, out of space, out of connections)."""
@@ -16,10 +18,6 @@ CONNECT_SECONDS = 3
 RECONNECT_SECONDS = 5.0
 """The pool doubles its wait between attempts and gives up here; the next request that needs a connection starts anew at
 one second. Its own default of five minutes would leave a service waiting for minutes after the database is back."""
-
-
-def _report(error: psycopg.Error) -> None:
-    metrics.DB_ERRORS.labels((error.sqlstate or "08")[:2]).inc()
 
 
 def open_pool(
@@ -53,3 +51,35 @@ def open_pool(
     )
     metrics.watch_pool(pool)
     return pool
+
+
+def execute(
+    pool: ConnectionPool[psycopg.Connection], statement: LiteralString | bytes, parameters: dict[str, Any]
+) -> list[Any]:
+    """Run one statement that may safely be run twice, and fetch its rows; values go to and fro in binary.
+
+    If its connection is found dead, the pool's are looked through and it is run once more: PostgreSQL may have been
+    restarted since the last one.
+    """
+    try:
+        return _round_trip(pool, statement, parameters)
+    except psycopg.Error as error:
+        metrics.DB_ERRORS.labels((error.sqlstate or "08")[:2]).inc()
+        if not _connection_lost(error):
+            raise
+    pool.check()
+    return _round_trip(pool, statement, parameters)
+
+
+def _round_trip(
+    pool: ConnectionPool[psycopg.Connection], statement: LiteralString | bytes, parameters: dict[str, Any]
+) -> list[Any]:
+    with pool.connection() as connection:
+        return connection.execute(statement, parameters, binary=True).fetchall()
+
+
+def _connection_lost(error: psycopg.Error) -> bool:
+    """True if the connection ended: without a word, with PostgreSQL (SQLSTATE 57P..), or on its way (08...)."""
+    if isinstance(error, PoolTimeout) or not isinstance(error, psycopg.OperationalError):
+        return False
+    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))

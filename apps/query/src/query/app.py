@@ -1,0 +1,51 @@
+"""The query service, put together."""
+
+from importlib.metadata import version
+
+from core.front import Front
+from core.health import Health
+from core.openapi import Document
+from core.pool import open_pool
+from core.service import create_service
+from query.documentation import describe
+from query.routes import questions
+from query.settings import QuerySettings
+from query.store import SESSION, Store
+
+PACKAGE = "event-tracker-query"
+
+MIGRATION = "0003-event-counts"
+"""The newest migration that this code needs."""
+
+POOL_SECONDS = 2.0
+"""How long a question waits for a connection: its client hears of an outage soon."""
+
+
+def create_app(settings: QuerySettings) -> Front:
+    """Build the WSGI application. Call it in the process that serves: it starts a connection pool."""
+    pool = open_pool(
+        settings.database_url,
+        name="query",
+        size=settings.pool_max,
+        timeout=POOL_SECONDS,
+        options={"statement_timeout": f"{int(settings.statement_seconds * 1000)}ms", **SESSION},
+    )
+    store = Store(pool)
+    health = Health(pool, MIGRATION)
+    document = Document(
+        "Event Tracker: query", version(PACKAGE), "Answers out: events, newest first, and exact counts. It only reads."
+    )
+    describe(document)
+    service = create_service("query", PACKAGE, settings, health, document)
+
+    def close() -> None:
+        store.close()
+        pool.close()
+
+    return Front(
+        service.wsgi_app,
+        mounts=questions(settings, store),
+        cors_origins=settings.cors_origins,
+        drain=health.draining.set,
+        close=close,
+    )

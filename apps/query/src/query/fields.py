@@ -1,0 +1,104 @@
+"""The kinds of parameters: what each takes, and the code and sentence for what it doesn't."""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import msgspec
+from marshmallow import ValidationError, fields, validate
+
+CODES = {
+    "unknown_parameter": "A parameter that this endpoint doesn't have.",
+    "repeated_parameter": "A parameter given twice that may be given once.",
+    "too_many": "A repeatable parameter given too often.",
+    "length": "A text too short or too long.",
+    "nul_character": "A text with the character U+0000, which no stored text has.",
+    "invalid_integer": "Not a whole number.",
+    "limit_out_of_range": "A limit below 1 or above 1,000; it is never clamped.",
+    "invalid_timestamp": "A time that isn't RFC 3339 with an offset.",
+    "timestamp_out_of_range": "A time outside the years 1 to 9998, in UTC.",
+    "reversed_range": "`from` is later than `to`.",
+    "window_too_wide": "Without `user_id`, more than WINDOW_MAX_HOURS from `from` to `to`.",
+    "invalid_cursor": "Not a cursor that this service made.",
+    "other_filters": "A cursor that was made with other filters.",
+}
+"""Every code that a parameter's errors can have."""
+
+MAX_LIMIT = 1000
+MAX_VALUES = 50
+"""How many values a repeatable parameter may have."""
+
+EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
+LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+"""Times lie from EARLIEST on and before LATEST, so that there is room to add a day."""
+
+
+def mistake(code: str, detail: str) -> ValidationError:
+    """What a field raises: a code of CODES and a sentence."""
+    return ValidationError([(code, detail)])
+
+
+class Length(validate.Length):
+    """marshmallow's, for texts, with codes."""
+
+    def __call__(self, value: Any) -> Any:
+        if not (self.min or 0) <= len(value) <= (self.max or len(value)):
+            raise mistake("length", f"Must have {self.min} to {self.max} characters, not {len(value)}.")
+        if "\0" in value:
+            raise mistake("nul_character", "Must not contain the character U+0000: no stored text does.")
+        return value
+
+
+class AtMost(validate.Length):
+    """marshmallow's, for how often a parameter is given, with a code."""
+
+    def __call__(self, value: Any) -> Any:
+        if len(value) > (self.max or 0):
+            raise mistake("too_many", f"May be given {self.max} times, not {len(value)}.")
+        return value
+
+
+class InRange(validate.Range):
+    """marshmallow's, for limits, with a code."""
+
+    def __call__(self, value: Any) -> Any:
+        if not self.min <= value <= self.max:
+            raise mistake("limit_out_of_range", f"Must be {self.min} to {self.max}; it is never clamped.")
+        return value
+
+
+class Limit(fields.Integer):
+    """How many items to answer."""
+
+    def __init__(self, default: int, description: str) -> None:
+        super().__init__(load_default=default, validate=InRange(1, MAX_LIMIT), metadata={"description": description})
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> int:
+        if not re.fullmatch("-?[0-9]{1,18}", value):
+            raise mistake("invalid_integer", "Must be a whole number.")
+        return int(value)
+
+
+class Time(fields.DateTime):
+    """A time with an offset; it is loaded in UTC."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> datetime:
+        try:
+            time: datetime = msgspec.convert(value, Annotated[datetime, msgspec.Meta(tz=True)])
+        except msgspec.ValidationError:
+            hint = " In a URL its + is written %2B." if " " in value else ""
+            raise mistake(
+                "invalid_timestamp", f"Must be a time with an offset, such as 2026-11-22T10:00:00Z.{hint}"
+            ) from None
+        try:
+            time = time.astimezone(UTC)
+        except OverflowError:
+            time = LATEST
+        if time >= LATEST:
+            raise mistake("timestamp_out_of_range", "Must be in the years 1 to 9998, in UTC.")
+        return time
+
+
+def text(least: int, most: int, description: str = "") -> fields.String:
+    """A text of `least` to `most` characters."""
+    return fields.String(validate=Length(least, most), metadata={"description": description} if description else {})

@@ -1,0 +1,107 @@
+"""A request's query string, read by a marshmallow schema: every mistake in it is told at once, each with a code."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+from marshmallow import RAISE, Schema, ValidationError, fields
+
+from core.problems import Problem
+
+MAX_PAIRS = 200
+"""A query string of more pairs is refused unread: each costs time, and nobody means so many."""
+
+
+class ParameterError(msgspec.Struct, frozen=True):
+    """One thing that is wrong with one parameter: a code of `fields.CODES` and a sentence."""
+
+    parameter: str
+    code: str
+    detail: str
+
+
+class ParameterSchema(Schema):
+    """Base of each endpoint's parameters. A List field is repeatable; a Dict field `x` is given as `x.NAME=value`."""
+
+    class Meta:
+        unknown = RAISE
+
+    error_messages = {"unknown": ("unknown_parameter", "Is not a parameter of this endpoint.")}  # type: ignore[dict-item]  # noqa: RUF012
+
+
+class Reader:
+    """Reads the query strings of one endpoint."""
+
+    def __init__(self, schema: type[ParameterSchema]) -> None:
+        self.schema = schema()
+        by_name = {field.data_key or name: field for name, field in self.schema.load_fields.items()}
+        self.repeatable = {name for name, field in by_name.items() if isinstance(field, fields.List)}
+        self.dotted = {name for name, field in by_name.items() if isinstance(field, fields.Dict)}
+
+    def read(self, query: str) -> dict[str, Any]:
+        """The parameters by the schema's attribute names.
+
+        Args:
+            query: QUERY_STRING of the environ, whose characters stand for bytes.
+
+        Raises:
+            Problem: 400 if it isn't a query string in UTF-8, 422 with every mistake in its parameters.
+        """
+        given, errors = self._gather(_pairs(query))
+        try:
+            loaded: dict[str, Any] = self.schema.load(given)
+        except ValidationError as error:
+            errors += self._errors(error)
+        if errors:
+            raise invalid_parameters(errors)
+        return loaded
+
+    def _gather(self, pairs: list[tuple[str, str]]) -> tuple[dict[str, Any], list[ParameterError]]:
+        given: dict[str, Any] = {}
+        errors = []
+        for name, value in pairs:
+            first, dot, rest = name.partition(".")
+            target, key = (given.setdefault(first, {}), rest) if dot and first in self.dotted else (given, name)
+            if key in self.repeatable:
+                target.setdefault(key, []).append(value)
+            elif name in self.dotted:
+                errors.append(ParameterError(name, "unknown_parameter", f"Is written {name}.NAME=value."))
+            elif key in target:
+                errors.append(ParameterError(name, "repeated_parameter", "Is given twice; it may be given once."))
+            else:
+                target[key] = value
+        return given, errors
+
+    def _errors(self, error: ValidationError) -> Iterator[ParameterError]:
+        for name, messages in error.messages_dict.items():
+            if isinstance(messages, list):
+                yield from _coded(name, messages)
+            elif name in self.dotted:
+                for key, sides in messages.items():
+                    for side in sides.values():
+                        yield from _coded(f"{name}.{key}", side)
+            else:
+                for item in messages.values():
+                    yield from _coded(name, item)
+
+
+def invalid_parameters(errors: Iterable[ParameterError]) -> Problem:
+    """The 422 that tells them all."""
+    errors = list(errors)
+    what = "; ".join(f"{error.parameter}: {error.detail}" for error in errors[:3])
+    return Problem(422, "invalid_parameters", f"{what} `errors` has them all.", errors=errors)
+
+
+def _pairs(query: str) -> list[tuple[str, str]]:
+    try:
+        text = query.encode("latin-1").decode()
+        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_PAIRS)
+    except UnicodeError:
+        raise Problem(400, "malformed_query", "The query string isn't UTF-8, percent-encoded.") from None
+    except ValueError:
+        raise Problem(400, "malformed_query", f"The query string has more than {MAX_PAIRS} parameters.") from None
+
+
+def _coded(name: str, messages: list[tuple[str, str]]) -> Iterator[ParameterError]:
+    return (ParameterError(name, code, detail) for code, detail in messages)

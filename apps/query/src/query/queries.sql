@@ -1,0 +1,87 @@
+-- name: list_events
+-- One page, newest first. The bounds on the time alone stand here, beside the exact place in the conditions, so that
+-- months outside of them aren't opened. For one user this reads the primary key backwards and stops at the limit; for
+-- everybody it reads the range by its BRIN index.
+select user_id, event_type, "timestamp", event_id, session_id, properties::text as json, received_at, source
+from events
+where "timestamp" >= %(start)b and "timestamp" <= %(after_timestamp)b and {conditions}
+order by "timestamp" desc, user_id desc, event_id desc
+limit %(rows)b;
+
+-- name: list_events.user_id
+user_id = %(user_id)b and ("timestamp", event_id) < (%(after_timestamp)b, %(after_event_id)b);
+
+-- name: list_events.everybody
+("timestamp", user_id, event_id) < (%(after_timestamp)b, %(after_user_id)b, %(after_event_id)b);
+
+-- name: list_events.event_types
+event_type = any (%(event_types)b::text[]);
+
+-- name: list_events.session_id
+session_id = %(session_id)b;
+
+-- name: list_events.properties
+not exists (
+  select from unnest(%(property_names)b::text[], %(property_values)b::text[]) as wanted (name, value)
+  where properties ->> wanted.name is distinct from wanted.value
+);
+
+-- name: list_events.grouped
+-- The pages of several users, each from a place of its own: `number` says whose, from 1. Within one they come newest first.
+select
+  asked.number, page.user_id, page.event_type, page."timestamp", page.event_id, page.session_id, page.json, page.received_at, page.source
+from unnest(
+  %(user_ids)b::text[], %(starts)b::timestamptz[], %(after_timestamps)b::timestamptz[], %(after_event_ids)b::uuid[],
+  %(rows)b::int[]
+) with ordinality as asked (user_id, start, after_timestamp, after_event_id, rows, number)
+cross join lateral (
+  select user_id, event_type, "timestamp", event_id, session_id, properties::text as json, received_at, source
+  from events
+  where user_id = asked.user_id
+    and "timestamp" >= asked.start and "timestamp" <= asked.after_timestamp
+    and ("timestamp", event_id) < (asked.after_timestamp, asked.after_event_id)
+  order by "timestamp" desc, event_id desc
+  limit asked.rows
+) as page;
+
+-- name: top_types
+-- Counts by type over the pieces of a range of time. One statement sees one snapshot: no event is in two pieces or in none.
+with counted as (
+  {pieces}
+),
+ranked as (
+  select
+    event_type,
+    sum(count)::bigint as count,
+    sum(sum(count)) over ()::bigint as total,
+    row_number() over (order by sum(count) desc, event_type) as rank
+  from counted
+  group by event_type
+)
+select
+  now() as as_of,
+  coalesce(max(total), 0) as total,
+  coalesce(array_agg(event_type order by rank) filter (where rank <= %(limit)b), '{{}}') as event_types,
+  coalesce(array_agg(count order by rank) filter (where rank <= %(limit)b), '{{}}') as counts
+from ranked;
+
+-- name: top_types.everything
+select event_type, sum(count) as count from event_counts group by event_type;
+
+-- name: top_types.whole_hours
+select event_type, sum(count) as count
+from event_counts
+where hour >= %(first_hour)b and hour < %(last_hour)b
+group by event_type;
+
+-- name: top_types.head
+select event_type, count(*) as count
+from events
+where "timestamp" >= %(head_start)b and "timestamp" < %(head_end)b
+group by event_type;
+
+-- name: top_types.tail
+select event_type, count(*) as count
+from events
+where "timestamp" >= %(tail_start)b and "timestamp" < %(tail_end)b
+group by event_type;

@@ -1,0 +1,59 @@
+"""HTTP in, HTTP out.
+
+Plain WSGI callables beside the Flask app: Flask's dispatch costs as much as reading a page of events does
+(docs/adr/0003-fast-path.md).
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from core.front import answer
+from core.problems import Problem
+from query.cursor import Cursor, encode
+from query.schemas import Window, read_event_filter, read_type_filter
+from query.settings import QuerySettings
+from query.store import Store
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+_encode = msgspec.json.Encoder().encode
+
+Handler = Callable[[str], dict[str, Any]]
+"""From a query string to an answer's body."""
+
+
+def questions(settings: QuerySettings, store: Store) -> "dict[str, WSGIApplication]":
+    """The WSGI application of each path."""
+    window = Window(timedelta(hours=settings.window_hours), timedelta(hours=settings.window_max_hours))
+
+    def list_events(query: str) -> dict[str, Any]:
+        asked = read_event_filter(query, window, datetime.now(UTC))
+        page = store.list_events(asked)
+        cursor = encode(Cursor(asked.digest, asked.start, asked.end, page.next)) if page.next else None
+        body: dict[str, Any] = {"events": page.events, "next_cursor": cursor}
+        if asked.user_id is None:
+            body["window"] = {"from": asked.start, "to": asked.end}
+        return body
+
+    def top_types(query: str) -> dict[str, Any]:
+        asked = read_type_filter(query)
+        found = store.top_types(asked)
+        resolved = {"from": asked.start, "to": asked.end, "tz": "UTC", "as_of": found.as_of}
+        return {**resolved, "items": found.items, "total": found.total}
+
+    return {"/events": _get(list_events), "/stats/top-types": _get(top_types)}
+
+
+def _get(handler: Handler) -> "WSGIApplication":
+    """A WSGI application that answers GET with what `handler` says."""
+
+    def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            raise Problem(405, "method_not_allowed", "This path answers GET.", headers={"Allow": "GET, HEAD"})
+        return answer(start_response, 200, _encode(handler(environ.get("QUERY_STRING", ""))))
+
+    return application

@@ -1,0 +1,72 @@
+"""Questions that may be slow: few at once, and asked once for all who ask the same."""
+
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from typing import Generic, TypeVar, cast
+
+import gevent
+from gevent.event import AsyncResult
+from gevent.lock import BoundedSemaphore
+
+from core.problems import Problem
+
+Question = TypeVar("Question", bound=Hashable)
+Answer = TypeVar("Answer")
+
+TURN_SECONDS = 5.0
+"""How long a question waits for its turn."""
+
+
+class Turns:
+    """Lets `most` questions go to the database at once, so that quick ones find a connection beside them."""
+
+    def __init__(self, most: int) -> None:
+        self._free = BoundedSemaphore(most)
+
+    @contextmanager
+    def take(self) -> Iterator[None]:
+        """Wait for a turn and keep it.
+
+        Raises:
+            Problem: 503 if none comes soon.
+        """
+        if not self._free.acquire(timeout=TURN_SECONDS):
+            raise Problem(
+                503, "busy", "Too many slow questions are waiting. Nothing is wrong with this one: ask it again."
+            )
+        try:
+            yield
+        finally:
+            self._free.release()
+
+
+class Shared(Generic[Question, Answer]):
+    """Answers everyone who asks the same before its turn has come with one statement.
+
+    Who asks later waits for the next: what was committed before a question came is always in its answer.
+    """
+
+    def __init__(self, answer: Callable[[Question], Answer], turns: Turns) -> None:
+        self._answer = answer
+        self._turns = turns
+        self._coming: dict[Question, AsyncResult[Answer]] = {}
+
+    def ask(self, question: Question) -> Answer:
+        """Wait for the answer. Raises what answering raised."""
+        coming = self._coming.get(question)
+        if coming is None:
+            coming = self._coming[question] = AsyncResult()
+            gevent.spawn(self._run, question, coming)
+        return cast(Answer, coming.get())
+
+    def _run(self, question: Question, coming: "AsyncResult[Answer]") -> None:
+        begun = False
+        try:
+            with self._turns.take():
+                begun = True
+                del self._coming[question]
+                coming.set(self._answer(question))
+        except Exception as error:  # whatever it is, everyone who waits must hear of it
+            if not begun:
+                del self._coming[question]
+            coming.set_exception(error)

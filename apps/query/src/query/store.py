@@ -1,0 +1,150 @@
+"""Questions to the database, one function each; the statements are in `queries.sql`."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import sql
+
+from core.pool import ConnectionPool, execute
+from core.queries import load_queries
+from query import metrics
+from query.answers import EventPage, StoredEvent, TopTypes, TypeCount
+from query.cursor import Position
+from query.group import Group
+from query.pieces import pieces_of
+from query.schemas import EventFilter, TypeFilter
+from query.shared import Shared, Turns
+
+QUERIES = load_queries("query")
+
+SESSION = {
+    "default_transaction_read_only": "on",
+    # Planning over a year of partitions takes longer than reading a page: each statement is planned once a connection.
+    "plan_cache_mode": "force_generic_plan",
+    # Some users have a thousand times the events of others, and the plan is the same for all: it must take a user's
+    # newest events from the end of the key, never read all of them and sort. Where only a sort will do, it is still done.
+    "enable_sort": "off",
+    "jit": "off",
+    # One question, one core: the others are for other questions.
+    "max_parallel_workers_per_gather": "0",
+}
+"""Settings of the database sessions that ask these questions."""
+
+LANES = 2
+"""Groups of small pages under way at once. The other connections are for everything else."""
+
+RECENT = timedelta(hours=1)
+
+SMALL_PAGE = 100
+"""Pages of one user up to this limit share a statement: they are quick whoever it is, so nobody waits for the others'."""
+
+
+class Store:
+    """Asks the database, each question in one statement: one snapshot."""
+
+    def __init__(self, pool: ConnectionPool[psycopg.Connection]) -> None:
+        self.pool = pool
+        self._small_pages = Group(self._list_grouped, min(LANES, pool.max_size))
+        self._turns = Turns(max(1, pool.max_size - LANES))
+        self._top_types = Shared(self._count_types, self._turns)
+
+    def close(self) -> None:
+        """Stop. Call it when no question is waiting any more."""
+        self._small_pages.close()
+
+    def list_events(self, asked: EventFilter) -> EventPage:
+        """A page of events, newest first."""
+        if asked.user_id is None:
+            page = self._list_everybody(asked)
+        elif asked.limit <= SMALL_PAGE and not _filters(asked):
+            page = self._small_pages.ask(asked)
+        else:
+            page = self._list_filtered(asked)
+        metrics.ROWS_RETURNED.observe(len(page.events))
+        return page
+
+    def _list_everybody(self, asked: EventFilter) -> EventPage:
+        """The last hour alone mostly fills a page, and a whole window is read in full before its newest are known."""
+        newest = min(asked.after.timestamp, datetime.now(UTC))
+        if newest - asked.start > RECENT:
+            page = self._list_filtered(replace(asked, start=newest - RECENT))
+            if page.next:
+                return page
+        return self._list_filtered(asked)
+
+    def _list_filtered(self, asked: EventFilter) -> EventPage:
+        conditions = ["everybody" if asked.user_id is None else "user_id", *_filters(asked)]
+        parameters = {
+            "user_id": asked.user_id,
+            "event_types": list(asked.event_types),
+            "session_id": asked.session_id,
+            "property_names": [name for name, _ in asked.properties],
+            "property_values": [value for _, value in asked.properties],
+            "start": asked.start,
+            "after_timestamp": asked.after.timestamp,
+            "after_user_id": asked.after.user_id,
+            "after_event_id": asked.after.event_id,
+            "rows": asked.limit + 1,
+        }
+        with self._turns.take():
+            rows = self._ask("list_events", _compose("list_events", "conditions", " and ", *conditions), parameters)
+        return _page([_event(*row) for row in rows], asked.limit)
+
+    def _list_grouped(self, asked: Sequence[EventFilter]) -> list[EventPage]:
+        parameters = {
+            "user_ids": [one.user_id for one in asked],
+            "starts": [one.start for one in asked],
+            "after_timestamps": [one.after.timestamp for one in asked],
+            "after_event_ids": [one.after.event_id for one in asked],
+            "rows": [one.limit + 1 for one in asked],
+        }
+        pages: list[list[StoredEvent]] = [[] for _ in asked]
+        for number, *row in self._ask("list_events", QUERIES["list_events.grouped"].encode(), parameters):
+            pages[number - 1].append(_event(*row))
+        return [_page(events, one.limit) for events, one in zip(pages, asked, strict=True)]
+
+    def top_types(self, asked: TypeFilter) -> TopTypes:
+        """The most frequent types of a range of time."""
+        return self._top_types.ask(asked)
+
+    def _count_types(self, asked: TypeFilter) -> TopTypes:
+        pieces, bounds = pieces_of(asked.start, asked.end)
+        statement = _compose("top_types", "pieces", " union all ", *pieces)
+        ((as_of, total, event_types, counts),) = self._ask("top_types", statement, {"limit": asked.limit, **bounds})
+        items = [TypeCount(name, count, count / total) for name, count in zip(event_types, counts, strict=True)]
+        return TopTypes(as_of, items, total)
+
+    def _ask(self, name: str, statement: bytes, parameters: dict[str, Any]) -> Sequence[Any]:
+        with metrics.DB_SECONDS.labels(name).time():
+            return execute(self.pool, statement, parameters)
+
+
+def _filters(asked: EventFilter) -> list[str]:
+    """The names of the filters beyond user and time, which are also the names of their conditions."""
+    return [name for name in ("event_types", "session_id", "properties") if getattr(asked, name)]
+
+
+@cache
+def _compose(statement: str, slot: str, separator: str, *parts: str) -> bytes:
+    """The statement with the named parts in its slot. There are few combinations, and each is composed once."""
+    joined = sql.SQL(separator).join(sql.SQL(QUERIES[f"{statement}.{part}"]) for part in parts)
+    return sql.SQL(QUERIES[statement]).format(**{slot: joined}).as_bytes()
+
+
+def _event(
+    user_id: str, event_type: str, timestamp: datetime, event_id: Any, session_id: str | None, json: str, *rest: Any
+) -> StoredEvent:
+    return StoredEvent(user_id, event_type, timestamp, event_id, session_id, msgspec.Raw(json), *rest)
+
+
+def _page(events: list[StoredEvent], limit: int) -> EventPage:
+    """The first `limit` events; that there was one more says that there is a next page."""
+    if len(events) <= limit:
+        return EventPage(events, None)
+    last = events[limit - 1]
+    return EventPage(events[:limit], Position(last.timestamp, last.user_id, last.event_id))

@@ -1,0 +1,80 @@
+"""A query service for a whole module of questions; each test starts with empty tables."""
+
+import json
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import requests
+
+INSERT = """
+    insert into events (user_id, "timestamp", event_id, event_type, session_id, source, properties)
+    values (%(user_id)s, %(timestamp)s, %(event_id)s, %(event_type)s, %(session_id)s, %(source)s, %(properties)s)
+"""
+COUNT = """
+    insert into event_counts as counts (hour, event_type, source, slot, count) values (%s, %s, %s, %s, %s)
+    on conflict (hour, event_type, source, slot) do update set count = counts.count + excluded.count
+"""
+T0 = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
+
+Rows = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def shared_query(postgres, shared_database, tmp_path_factory, launcher):
+    with launcher(tmp_path_factory.mktemp("logs")) as start:
+        yield start("query", DATABASE_URL=postgres.url(shared_database, "query"))
+
+
+@pytest.fixture
+def get(shared_query, shared_owner) -> Callable[..., requests.Response]:
+    """get("/events", user_id="ann", **{"property.plan": "pro"}) on empty tables; a parameter may have a list of values."""
+
+    def get(path: str, query: str = "", **parameters: Any) -> requests.Response:
+        named = {"from" if name == "from_" else name: value for name, value in parameters.items()}
+        return requests.get(f"{shared_query.url}{path}{query}", params=named, timeout=30)
+
+    return get
+
+
+def an_event(**given: Any) -> dict[str, Any]:
+    """A row of `events`, with what isn't given made up."""
+    defaults = {
+        "user_id": "ann",
+        "event_type": "view",
+        "timestamp": T0,
+        "event_id": uuid.uuid4(),
+        "session_id": None,
+        "source": "default",
+        "properties": {},
+    }
+    assert given.keys() <= defaults.keys()
+    return {**defaults, **given}
+
+
+@pytest.fixture
+def store(shared_owner) -> Callable[..., Rows]:
+    """store(events, slots=[...]): puts rows into `events`, and their counts, spread over the slots, into `event_counts`."""
+
+    def store(events: Iterable[dict[str, Any]], slots: Iterable[int] = (0,)) -> Rows:
+        rows = [an_event(**event) for event in events]
+        slots = list(slots)
+        counts: Counter[tuple[Any, ...]] = Counter()
+        for number, row in enumerate(rows):
+            hour = row["timestamp"].astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+            counts[hour, row["event_type"], row["source"], slots[number % len(slots)]] += 1
+        with shared_owner.cursor() as cursor, shared_owner.transaction():
+            cursor.executemany(INSERT, [{**row, "properties": json.dumps(row["properties"])} for row in rows])
+            cursor.executemany(COUNT, [(*key, count) for key, count in counts.items()])
+        return rows
+
+    return store
+
+
+@pytest.fixture
+def minutes() -> Callable[[float], datetime]:
+    """Minutes after 10 o'clock, UTC."""
+    return lambda number: T0 + timedelta(minutes=number)
