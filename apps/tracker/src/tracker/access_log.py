@@ -1,0 +1,60 @@
+"""A line of a web server's access log as an event. Apache and nginx write the combined format by default."""
+
+import re
+from datetime import datetime
+from typing import Any
+
+LINE = re.compile(
+    r"(?P<host>\S+) \S+ (?P<user>\S+) \[(?P<day>\d\d)/(?P<month>\w{3})/(?P<year>\d{4}):(?P<time>[\d:]{8}) (?P<offset>[+-]\d{4})\] "
+    r'"(?P<request>(?:[^"\\]|\\.)*)" (?P<status>\d{3}) (?P<bytes>\d+|-)'
+    r'(?: "(?P<referrer>(?:[^"\\]|\\.)*)" "(?P<user_agent>(?:[^"\\]|\\.)*)".*)?'
+)
+REQUEST = re.compile(r"(?P<method>[A-Z]+) (?P<path>[^ ?]*)\??(?P<query>\S*)(?: HTTP/[\d.]+)?")
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+ASSET = re.compile(r"\.(?:avif|bmp|css|eot|gif|ico|jpe?g|js|map|mjs|otf|png|svg|ttf|webp|woff2?)$", re.IGNORECASE)
+
+
+def parse(line: bytes) -> dict[str, Any] | None:
+    """The event of a log line, or None if it isn't one.
+
+    The visitor's address is the user. What isn't there (`-`) is left out.
+    """
+    # Servers escape what isn't ASCII, so other bytes are a fault of the log; they are kept readable.
+    found = LINE.fullmatch(line.decode(errors="backslashreplace"))
+    if found is None or (timestamp := _timestamp(found)) is None:
+        return None
+    status = int(found["status"])
+    request = REQUEST.fullmatch(found["request"])
+    parts = request.groupdict() if request else {"request": found["request"]}
+    texts = {**parts, "user": found["user"], "referrer": found["referrer"], "user_agent": found["user_agent"]}
+    properties: dict[str, Any] = {name: text for name, text in texts.items() if text not in (None, "", "-")}
+    properties["status"] = status
+    if found["bytes"] != "-":
+        properties["bytes"] = int(found["bytes"])
+    return {
+        "user_id": found["host"],
+        "event_type": event_type(properties.get("method"), properties.get("path", ""), status),
+        "timestamp": timestamp,
+        "properties": properties,
+    }
+
+
+def event_type(method: str | None, path: str, status: int) -> str:
+    """4xx and 5xx are `http_error`; a GET is an `asset` (image, style, script, font) or a `page_view`; others `http_post` and so on."""
+    if status >= 400 or method is None:
+        return "http_error"
+    if method != "GET":
+        return f"http_{method.lower()}"
+    return "asset" if ASSET.search(path) else "page_view"
+
+
+def _timestamp(found: "re.Match[str]") -> str | None:
+    """The request's time as RFC 3339. strptime would read the months in the language of the machine, and slowly."""
+    offset = found["offset"]
+    try:
+        month = MONTHS.index(found["month"]) + 1
+        text = f"{found['year']}-{month:02}-{found['day']}T{found['time']}{offset[:3]}:{offset[3:]}"
+        datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return text

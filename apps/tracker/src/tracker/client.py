@@ -1,0 +1,230 @@
+"""HTTP to the services: what may pass is sent again, and what went wrong is said in a sentence.
+
+urllib3's own Retry is not used: it takes Retry-After as the wait, where the contract takes it as the least wait, and it
+bounds the number of attempts, where a person cares for how long they last.
+"""
+
+import email.utils
+import gzip
+import random
+import secrets
+import threading
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from itertools import count
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit
+
+import click
+import msgspec
+import requests
+
+CONNECT_SECONDS = 5
+READ_SECONDS = 30
+"""Longer than a collector holds a request, so that its own answer arrives first."""
+
+PATIENCE_SECONDS = 60.0
+FIRST_WAIT_SECONDS = 0.25
+LONGEST_WAIT_SECONDS = 3.0
+"""A service is back within seconds of a restart; to wait much longer would only be noticed."""
+
+GZIP_LEVEL = 1
+SHOWN_ERRORS = 5
+
+T = TypeVar("T")
+
+SILENCE = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+
+
+class ServiceError(click.ClickException):
+    """What a service did that ends the command: one line for people, exit code 2."""
+
+    exit_code = 2
+
+
+class AwayError(ServiceError):
+    """Nothing answers, or nothing but failures for as long as we were willing to try."""
+
+
+class Problem(msgspec.Struct):
+    """A problem document (RFC 9457), as far as it is shown."""
+
+    detail: str = ""
+    code: str = ""
+    errors: list[dict[str, Any]] = []  # msgspec copies it for each instance
+
+
+class RefusedError(ServiceError):
+    """The service answered, and sending the same again would change nothing."""
+
+    def __init__(self, message: str, status: int, problem: Problem) -> None:
+        super().__init__(message)
+        self.status, self.problem = status, problem
+
+
+class Client:
+    """One service at one address. Safe to share between threads.
+
+    Args:
+        name: `collector` or `query service`, for messages.
+        url: where it is; a path in it is kept, for services behind an ingress.
+        patience: seconds for which a request is tried again.
+    """
+
+    def __init__(self, name: str, url: str, patience: float = PATIENCE_SECONDS) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise click.UsageError(f"{url} isn't the URL of a {name}; one looks like http://127.0.0.1:8000.")
+        self.name, self.url, self.patience = name, url.rstrip("/"), patience
+        # A password in the URL isn't for the terminal or a CI log.
+        self.shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        self.session = requests.Session()
+        self._stopped = threading.Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.session.close()
+
+    def require_there(self) -> None:
+        """Ask once, so that a wrong address or a service that wasn't started is told at once, not after long trying.
+
+        Raises:
+            ServiceError: if nothing answers there. Any answer will do.
+        """
+        try:
+            self.session.get(self.url + "/livez", timeout=(CONNECT_SECONDS, READ_SECONDS), allow_redirects=False)
+        except (requests.exceptions.SSLError, requests.exceptions.InvalidURL) as error:
+            raise ServiceError(f"The {self.name} at {self.shown} can't be asked: {error}") from None
+        except requests.ConnectionError:
+            raise AwayError(
+                f"No {self.name} answers at {self.shown}. Start one with `tracker up`, or name another URL."
+            ) from None
+        except requests.Timeout:
+            pass  # something is there, if slow
+
+    def get(self, path: str, params: Mapping[str, Any]) -> bytes:
+        """The body of a 2xx answer.
+
+        Raises:
+            ServiceError: for any other.
+        """
+        return self._request("GET", path, params=params)
+
+    def post(self, path: str, body: bytes, content_type: str, params: Mapping[str, Any]) -> bytes:
+        """Post a body, compressed, and return the body of the 2xx answer. What is posted must be safe to send twice.
+
+        Raises:
+            ServiceError: for any other answer.
+        """
+        headers = {"Content-Type": content_type, "Content-Encoding": "gzip"}
+        return self._request("POST", path, params=params, data=gzip.compress(body, GZIP_LEVEL), headers=headers)
+
+    def stop(self) -> None:
+        """Give up what other threads are still trying."""
+        self._stopped.set()
+
+    def _request(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any) -> bytes:
+        request_id = secrets.token_hex(8)
+        deadline = time.monotonic() + self.patience
+        for attempt in count():
+            at_least = 0.0
+            try:
+                response = self.session.request(
+                    method,
+                    self.url + path,
+                    headers={**(headers or {}), "X-Request-ID": request_id},
+                    timeout=(CONNECT_SECONDS, READ_SECONDS),
+                    allow_redirects=False,  # requests would follow a redirected POST with a GET
+                    **options,
+                )
+            except SILENCE:
+                why = "doesn't answer."
+            else:
+                if not may_pass(response.status_code):
+                    return self._body(response)
+                why = f"answers {self._sentence(response)[0]}"
+                at_least = retry_after(response.headers.get("Retry-After"))
+            wait = max(at_least, backoff(attempt))
+            if time.monotonic() + wait > deadline or self._stopped.is_set():
+                raise AwayError(
+                    f"The {self.name} at {self.shown} {why} Tried for {self.patience:g} s; request id {request_id}."
+                )
+            if attempt == 0:
+                click.echo(f"The {self.name} {why} Trying again for up to {self.patience:g} s.", err=True)
+            self._stopped.wait(wait)
+        raise AssertionError("unreachable")
+
+    def _body(self, response: requests.Response) -> bytes:
+        if response.ok and not response.is_redirect:
+            return response.content
+        sentence, problem = self._sentence(response)
+        raise RefusedError(f"The {self.name} answers {sentence}", response.status_code, problem)
+
+    def _sentence(self, response: requests.Response) -> tuple[str, Problem]:
+        """What an answer that isn't 2xx says, for people."""
+        try:
+            problem = msgspec.json.decode(response.content, type=Problem)
+        except msgspec.MsgspecError:
+            problem = Problem()
+        if response.is_redirect:
+            detail = f"it has moved to {response.headers['Location']}; name that URL."
+        else:
+            detail = problem.detail or f"without saying why; is {self.shown} a {self.name}?"
+        listed = "".join(
+            f"\n  {error.get('pointer') or error.get('parameter') or ''}: {error.get('detail', error)}"
+            for error in problem.errors[:SHOWN_ERRORS]
+        )
+        return f"{response.status_code}: {detail}{listed}", problem
+
+
+def read_answer(body: bytes, kind: type[T]) -> T:
+    """A 2xx answer's body as what it should be.
+
+    Raises:
+        ServiceError: if it is something else: the URL leads to another server.
+    """
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.MsgspecError:
+        raise ServiceError("What answers isn't the service that was asked for; is the URL right?") from None
+
+
+def open_client(name: str, url: str, patience: float) -> Client:
+    """A client of a service that is there; it is closed when the running command ends.
+
+    Raises:
+        ServiceError: if it isn't there.
+    """
+    client = click.get_current_context().with_resource(Client(name, url, patience))
+    client.require_there()
+    return client
+
+
+def may_pass(status: int) -> bool:
+    """Whether the same request may be answered otherwise later."""
+    return status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS) or status >= 500
+
+
+def backoff(attempt: int) -> float:
+    """Seconds to wait: doubling, and half of it by chance, so that clients don't all come back at once."""
+    longest = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** min(attempt, 16))
+    return longest * random.uniform(0.5, 1.0)  # noqa: S311
+
+
+def retry_after(header: str | None) -> float:
+    """Seconds in a Retry-After header (RFC 9110 section 10.2.3: a number, or a date); 0 where there is none."""
+    if not header:
+        return 0.0
+    if header.isdecimal():
+        return float(header)
+    try:
+        return max(0.0, (email.utils.parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return 0.0

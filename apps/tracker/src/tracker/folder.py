@@ -1,0 +1,46 @@
+"""The data folder of `tracker up`: the embedded server's data, the logs, and the lock that keeps a second start out."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+DEFAULT = ".data"
+
+data_option = click.option(
+    "--data",
+    type=click.Path(path_type=Path, resolve_path=True),
+    default=DEFAULT,
+    envvar="TRACKER_DATA",
+    show_default=True,
+    show_envvar=True,
+    help="Folder of the embedded PostgreSQL's data, and of the logs. Made if it isn't there; kept at the end.",
+)
+
+
+@contextmanager
+def locked_folder(path: Path) -> Iterator[Path]:
+    """Make the folder and hold its lock. The lock ends with this process, however that ends."""
+    try:
+        (path / "logs").mkdir(parents=True, exist_ok=True)
+        lock = (path / "lock").open("a+")
+    except OSError as error:
+        raise click.ClickException(
+            f"can't write to the data folder {path}: {error.strerror} (--data chooses another)"
+        ) from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read().strip() or "unknown"
+            raise click.ClickException(
+                f"`tracker up` already runs on {path} (process {holder}): stop it, or choose another folder with --data"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield path

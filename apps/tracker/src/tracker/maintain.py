@@ -1,0 +1,97 @@
+"""`tracker maintain`: what the database needs done from time to time; a daily cron job is plenty."""
+
+import re
+from pathlib import Path
+
+import click
+import psycopg
+
+from tracker.embedded import running_url
+from tracker.folder import data_option
+from tracker.owner import alone, owner_connection
+from tracker.partitions import AHEAD, QUERIES, busy_months, ensure_partitions, make_partition, missing_partitions
+from tracker.retention import Expired, delete_expired, find_expired
+from tracker.settings import MaintainSettings, read_settings
+
+CLOSED = "2 hours"
+"""After this, an hour's counters are folded: few events still come for it, and those that do are counted all the same."""
+
+PERIOD = re.compile(r"([1-9]\d{0,3})\s*(day|week|month|year)s?")
+
+
+class Period(click.ParamType[str]):
+    """A number of days, weeks, months or years."""
+
+    name = "period"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        found = PERIOD.fullmatch(value)
+        if not found:
+            self.fail(f"{value!r} is no period such as 90days, 8weeks, 13months or 2years", param, ctx)
+        return f"{found[1]} {found[2]}s"
+
+
+@click.command()
+@click.option(
+    "--ahead", type=click.IntRange(0, 120), default=AHEAD, show_default=True, help="Months ahead that get a partition."
+)
+@click.option(
+    "--keep",
+    type=Period(),
+    metavar="PERIOD",
+    help="Delete events older than this (13months, 90days, 2years): every monthly partition that holds nothing younger "
+    "is dropped. Counts stay, so statistics over whole hours go on answering for the time before. Without it, "
+    "nothing is deleted.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be done, in rows and bytes, and change nothing.")
+@data_option
+def maintain(ahead: int, keep: str | None, dry_run: bool, data: Path) -> None:
+    """Make partitions ahead, fold the counts of closed hours, delete what is older than --keep.
+
+    Connects as the database's owner with DATABASE_URL (or DATABASE_URL_FILE), and where that isn't set to the embedded
+    server that `tracker up` runs on --data. Safe under load, to run again, and several times at once.
+    """
+    url = read_settings(MaintainSettings).database_url or running_url(data)
+    if not url:
+        raise click.ClickException(f"DATABASE_URL isn't set, and no `tracker up` runs on {data} (--data names another)")
+    with owner_connection(url) as connection:
+        if dry_run:
+            connection.execute("set default_transaction_read_only to on")
+            preview(connection, ahead, keep)
+        else:
+            with alone(connection):
+                perform(connection, ahead, keep)
+
+
+def preview(connection: psycopg.Connection, ahead: int, keep: str | None) -> None:
+    """Say what `perform` would do."""
+    for month in missing_partitions(connection, ahead):
+        click.echo(f"would make partition {month.partition}")
+    for month, rows in busy_months(connection):
+        click.echo(f"would move {rows:,} rows from the default partition to {month.partition}")
+    ((counters, left),) = connection.execute(QUERIES["count_foldable"], {"closed": CLOSED}).fetchall()
+    click.echo(f"would fold {counters:,} counters into {left:,}")
+    if keep:
+        tell(find_expired(connection, keep), "would free")
+
+
+def perform(connection: psycopg.Connection, ahead: int, keep: str | None) -> None:
+    """Do it all, saying what was done. Deletes first: what is old needn't be moved."""
+    expired = find_expired(connection, keep) if keep else None
+    if expired:
+        delete_expired(connection, expired)
+        tell(expired, "freed")
+    for name in ensure_partitions(connection, ahead):
+        click.echo(f"made partition {name}")
+    for month, _ in busy_months(connection):
+        moved = make_partition(connection, month)
+        click.echo(f"moved {moved:,} rows from the default partition to {month.partition}")
+    ((counters, left),) = connection.execute(QUERIES["fold_counts"], {"closed": CLOSED}).fetchall()
+    click.echo(f"folded {counters:,} counters into {left:,}")
+
+
+def tell(expired: Expired, verb: str) -> None:
+    """One line for each partition, one for the default one, and the sum."""
+    for part in expired.parts:
+        click.echo(f"{part.name}: {part.rows:,} rows, {part.bytes:,} bytes")
+    click.echo(f"{verb} {expired.rows:,} rows, {expired.bytes:,} bytes: events before {expired.limit}")

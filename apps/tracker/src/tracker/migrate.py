@@ -1,0 +1,57 @@
+"""`tracker migrate`: the schema, the passwords of the services' roles, and partitions for the months to come."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+import psycopg
+from psycopg import sql
+
+from core.migrations import apply_migrations
+from tracker.owner import alone, owner_connection, refused
+from tracker.partitions import AHEAD, ensure_partitions
+from tracker.settings import MigrateSettings, read_settings
+
+
+@click.command()
+def migrate() -> None:
+    """Bring a database up to date.
+
+    Connects as the database's owner with DATABASE_URL, applies the migrations that are missing, makes partitions for
+    this month and the next three, and sets the passwords in COLLECTOR_PASSWORD and QUERY_PASSWORD, if they are given.
+    Each of these may come from a file instead: DATABASE_URL_FILE, and so on. MIGRATIONS_DIR names another folder of
+    migrations. Safe to run again, and several times at once.
+    """
+    settings = read_settings(MigrateSettings)
+    for line in bring_up_to_date(settings.database_url, settings.migrations_dir):
+        click.echo(line)
+    passwords = {"collector": settings.collector_password, "query": settings.query_password}
+    for role in set_passwords(settings.database_url, {role: given for role, given in passwords.items() if given}):
+        click.echo(f"set the password of {role}")
+
+
+def bring_up_to_date(database_url: str, migrations: Path) -> list[str]:
+    """Apply what is missing and make the partitions; say what was done."""
+    with owner_connection(database_url) as connection:
+        try:
+            applied = apply_migrations(database_url, migrations)
+        except psycopg.Error as error:
+            raise refused(error) from error
+        except FileNotFoundError as error:
+            raise click.ClickException(f"{error} (MIGRATIONS_DIR names the folder)") from None
+        with alone(connection):
+            made = ensure_partitions(connection, AHEAD)
+    done = [f"applied {name}" for name in applied] or ["the schema is up to date"]
+    return done + [f"made partition {name}" for name in made]
+
+
+def set_passwords(database_url: str, passwords: Mapping[str, str]) -> list[str]:
+    """Give roles their passwords; return the roles.
+
+    Only a SCRAM verifier is sent: the password itself could end in the server's log.
+    """
+    with owner_connection(database_url) as connection, alone(connection):
+        for role, password in passwords.items():
+            verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+            connection.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(verifier)))
+    return list(passwords)

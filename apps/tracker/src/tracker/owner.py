@@ -1,0 +1,49 @@
+"""The database as its owner sees it: the connection of `up`, `migrate` and `maintain`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+import psycopg
+
+CONNECT_SECONDS = 10
+
+LOCK = 7_311_142_570_157_092_461
+"""Advisory lock: one owner at a time changes partitions, folds counts or sets passwords. (Migrations have their own.)"""
+
+
+@contextmanager
+def owner_connection(database_url: str) -> Iterator[psycopg.Connection]:
+    """An autocommit connection in UTC. What the database refuses becomes one line for the terminal."""
+    try:
+        connection = psycopg.connect(
+            database_url, autocommit=True, connect_timeout=CONNECT_SECONDS, application_name="tracker"
+        )
+    except psycopg.Error as error:
+        raise click.ClickException(f"can't connect to DATABASE_URL: {_one_line(error)}") from error
+    with connection:
+        try:
+            connection.execute("set timezone to 'UTC'")
+            yield connection
+        except psycopg.Error as error:
+            raise refused(error) from error
+
+
+@contextmanager
+def alone(connection: psycopg.Connection) -> Iterator[None]:
+    """Wait until no other owner's command is at it, and keep others waiting meanwhile."""
+    connection.execute("select pg_advisory_lock(%s)", [LOCK])
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            connection.execute("select pg_advisory_unlock(%s)", [LOCK])
+
+
+def refused(error: psycopg.Error) -> click.ClickException:
+    """What PostgreSQL didn't want to do, as one line."""
+    return click.ClickException(f"the database refused: {_one_line(error)}")
+
+
+def _one_line(error: psycopg.Error) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,105 @@
+"""The partitions of `events`: one a month, `events_YYYY_MM`, made ahead of time, and a default one for odd dates."""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple, Self, TypeVar
+
+import click
+import psycopg
+from psycopg import sql
+
+from core.queries import load_queries
+
+QUERIES = load_queries("tracker")
+
+AHEAD = 3
+"""Months ahead that have a partition. One run a month would do; three give its failure time to be noticed."""
+
+MANY_ROWS = 10_000
+"""From here a month in the default partition gets its own. Fewer stay: or whoever sends odd dates could have a
+partition made for each of the 120,000 months that there are."""
+
+LOCK_TIMEOUT = "1s"
+"""While one of these changes waits for a table, everything that comes after it waits behind it."""
+
+ATTEMPTS = 10
+PAUSE_SECONDS = 1
+
+Answer = TypeVar("Answer")
+
+
+class Month(NamedTuple):
+    """A month, and the partition that holds it."""
+
+    year: int
+    month: int
+
+    @property
+    def partition(self) -> str:
+        return f"events_{self.year:04}_{self.month:02}"
+
+    @property
+    def start(self) -> str:
+        return f"{self.year:04}-{self.month:02}-01 00:00:00+00"
+
+    def plus(self, months: int) -> Self:
+        years, month = divmod(self.month - 1 + months, 12)
+        return self._replace(year=self.year + years, month=month + 1)
+
+
+def missing_partitions(connection: psycopg.Connection, ahead: int) -> list[Month]:
+    """This month and the next ones, as far as they have no partition."""
+    ((year, month),) = connection.execute(QUERIES["this_month"]).fetchall()
+    there = {name for (name,) in connection.execute(QUERIES["partition_names"])}
+    wanted = (Month(year, month).plus(distance) for distance in range(ahead + 1))
+    return [month for month in wanted if month.partition not in there]
+
+
+def ensure_partitions(connection: psycopg.Connection, ahead: int) -> list[str]:
+    """Make the partitions of this month and the next `ahead`; return the names of those that were missing."""
+    missing = missing_partitions(connection, ahead)
+    for month in missing:
+        make_partition(connection, month)
+    return [month.partition for month in missing]
+
+
+def busy_months(connection: psycopg.Connection) -> list[tuple[Month, int]]:
+    """The months of which the default partition holds many rows, and how many."""
+    rows = connection.execute(QUERIES["busy_months"], {"many": MANY_ROWS})
+    return [(Month(year, month), count) for year, month, count in rows]
+
+
+def make_partition(connection: psycopg.Connection, month: Month) -> int:
+    """Make a month's partition and move there what the default partition holds of it; return how many rows that is.
+
+    Readers see each row once throughout. Writers to the default partition wait while rows are moved.
+    """
+    names = {"partition": sql.Identifier(month.partition)}
+    bounds = {"start": sql.Literal(month.start), "end": sql.Literal(month.plus(1).start)}
+
+    def make() -> int:
+        with connection.transaction():
+            set_lock_timeout(connection)
+            connection.execute(sql.SQL("create table {partition} (like events including all)").format(**names))
+            connection.execute("lock table only events_default in exclusive mode")
+            moved = connection.execute(sql.SQL(QUERIES["move_rows"]).format(**names, **bounds)).rowcount
+            attach = "alter table events attach partition {partition} for values from ({start}) to ({end})"
+            connection.execute(sql.SQL(attach).format(**names, **bounds))
+            return moved
+
+    return patiently(make)
+
+
+def set_lock_timeout(connection: psycopg.Connection) -> None:
+    """For the rest of this transaction."""
+    connection.execute(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
+
+
+def patiently(change: Callable[[], Answer]) -> Answer:
+    """Make a change that needs a table to itself; if others hold it, let them pass and try again."""
+    for _ in range(ATTEMPTS):
+        try:
+            return change()
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
+            time.sleep(PAUSE_SECONDS)
+    raise click.ClickException("the tables of the database are too busy for this: try again later")

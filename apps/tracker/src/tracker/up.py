@@ -1,0 +1,140 @@
+"""`tracker up`: PostgreSQL, the collector and the query service on this machine, until Ctrl-C."""
+
+import signal
+import socket
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from tracker.child import Child
+from tracker.demo import start_traffic
+from tracker.embedded import embedded_postgres
+from tracker.folder import data_option, locked_folder
+from tracker.migrate import bring_up_to_date
+from tracker.services import HOST, in_role, service, wait_until_ready
+from tracker.settings import UpSettings, read_settings
+
+WATCH_SECONDS = 0.2
+
+EVENT = '{"user_id": "ann", "event_type": "page_view", "properties": {"page": "/"}}'
+
+INTRODUCTION = """
+Collector  {collector}  (documents: {collector}/docs)
+Query      {query}  (documents: {query}/docs)
+Data       {data}  (logs: {data}/logs)
+
+Send an event, read it, count:
+
+  curl -H 'Content-Type: application/json' -d '{event}' {collector}/events
+  curl '{query}/events?user_id=ann'
+  curl '{query}/stats/top-types'
+
+Ctrl-C stops everything."""
+
+PORT = click.IntRange(1, 65535)
+
+
+@click.command()
+@data_option
+@click.option("--collector-port", type=PORT, default=8000, show_default=True, help="Port of the collector.")
+@click.option("--query-port", type=PORT, default=8001, show_default=True, help="Port of the query service.")
+@click.option("--demo", is_flag=True, help="With simulated events: some at once, and more as time goes by.")
+def up(data: Path, collector_port: int, query_port: int, demo: bool) -> None:
+    """Run everything on this machine: PostgreSQL, the collector, the query service.
+
+    PostgreSQL is embedded and keeps its data in --data. With DATABASE_URL set (or DATABASE_URL_FILE) the server that it
+    names is used instead, as the database's owner: migrations are applied to it. The services listen on 127.0.0.1 and
+    take their other settings from the environment. In the database they have the roles `collector` and `query`, or are
+    whom COLLECTOR_DATABASE_URL and QUERY_DATABASE_URL name.
+
+    Ctrl-C, SIGTERM or closing the terminal stops it all; the exit code is then 0. It is 1 if something can't start or
+    stops by itself.
+    """
+    settings = read_settings(UpSettings)
+    ports = {"collector": collector_port, "query": query_port}
+    _interrupt_on_signals()
+    try:
+        with locked_folder(data), ExitStack() as stack:
+            try:
+                _require_free(ports)
+                children, owner_url = _start_database(stack, settings, data)
+                children += _start_services(stack, settings, owner_url, data / "logs", ports)
+                urls = {name: f"http://{HOST}:{port}" for name, port in ports.items()}
+                if demo:
+                    children.append(start_traffic(stack, urls["collector"], owner_url, data / "logs", children))
+                click.echo(INTRODUCTION.format(data=data, event=EVENT, **urls))
+                _watch(children)
+            except KeyboardInterrupt:
+                click.echo("\nStopping …")
+                raise
+    except KeyboardInterrupt:
+        click.echo("Stopped.")
+
+
+def _interrupt_on_signals() -> None:
+    """Let SIGTERM and a closed terminal do what Ctrl-C does; and only once, so that nothing interrupts the stopping."""
+    stopping = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # unless it was started by nohup
+        stopping.append(signal.SIGHUP)
+
+    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+        for number in stopping:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in stopping:
+        signal.signal(number, interrupt)
+
+
+def _require_free(ports: dict[str, int]) -> None:
+    """Check both ports before anything is started."""
+    for name, port in ports.items():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError as error:
+                raise click.ClickException(
+                    f"port {port} can't be used: {error.strerror} (--{name}-port chooses another)"
+                ) from None
+    if len(set(ports.values())) < len(ports):
+        raise click.ClickException("--collector-port and --query-port must differ")
+
+
+def _start_database(stack: ExitStack, settings: UpSettings, data: Path) -> tuple[list[Child], str]:
+    """The embedded server, unless another is named; and the schema. Whatever is on the stack stops when that ends."""
+    children = []
+    owner_url = settings.database_url
+    if not owner_url:
+        server, owner_url = stack.enter_context(embedded_postgres(data))
+        children.append(server)
+    for line in bring_up_to_date(owner_url, settings.migrations_dir):
+        click.echo(line)
+    return children, owner_url
+
+
+def _start_services(
+    stack: ExitStack, settings: UpSettings, owner_url: str, logs: Path, ports: dict[str, int]
+) -> list[Child]:
+    """Both services, ready."""
+    urls = {
+        "collector": settings.collector_database_url or in_role(owner_url, "collector"),
+        "query": settings.query_database_url or in_role(owner_url, "query"),
+    }
+    services = [stack.enter_context(service(name, logs, url, ports[name])) for name, url in urls.items()]
+    for port in ports.values():
+        wait_until_ready(port, services)
+    return services
+
+
+def _watch(children: Sequence[Child]) -> NoReturn:
+    """Until a signal comes, or one of them ends by itself."""
+    while True:
+        for child in children:
+            child.require_running()
+        time.sleep(WATCH_SECONDS)

@@ -1,0 +1,294 @@
+"""`tracker up` as a user meets it: a command in a terminal, two addresses, a folder that keeps the data."""
+
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+import requests
+
+from tracker.embedded import embedded_postgres, running_url
+from tracker.services import in_role
+
+LAST_LINE = "Ctrl-C stops everything."
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Up:
+    """One `tracker up`, with its output in a file."""
+
+    def __init__(self, data: Path, *arguments: str, cwd: Path, **settings: str) -> None:
+        self.data = data
+        self.ports = {"collector": free_port(), "query": free_port()}
+        options = [f"--{name}-port={port}" for name, port in self.ports.items()]
+        self._output = cwd / f"up-{time.monotonic_ns()}.txt"
+        with self._output.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tracker", "up", "--data", str(data), *options, *arguments],
+                cwd=cwd,
+                env={**{name: value for name, value in os.environ.items() if "DATABASE_URL" not in name}, **settings},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def output(self) -> str:
+        return self._output.read_text()
+
+    @property
+    def collector(self) -> str:
+        return f"http://127.0.0.1:{self.ports['collector']}"
+
+    @property
+    def query(self) -> str:
+        return f"http://127.0.0.1:{self.ports['query']}"
+
+    def wait_ready(self) -> "Up":
+        deadline = time.monotonic() + 60
+        while LAST_LINE not in self.output:
+            assert self.process.poll() is None, self.output
+            assert time.monotonic() < deadline, self.output
+            time.sleep(0.05)
+        return self
+
+    def running(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def folders() -> Iterator[Path]:
+    """Where the data folders are. Not in pytest's: each run of pytest closes that to other users, and when root runs the
+    tests PostgreSQL is one."""
+    with tempfile.TemporaryDirectory(prefix="folders of a user ") as name:
+        yield Path(name)
+
+
+@pytest.fixture(scope="module")
+def running(folders: Path) -> Iterator[Up]:
+    """One that was started in an empty folder, for tests that leave it as it is."""
+    up = Up(folders / "running", cwd=folders).wait_ready()
+    yield up
+    up.stop()
+
+
+@pytest.fixture(scope="module")
+def data(folders: Path) -> Path:
+    """A folder that tests use one after the other: making PostgreSQL's files takes a second or two."""
+    return folders / "not there yet"
+
+
+@pytest.fixture
+def start_up(tmp_path: Path) -> Iterator[Callable[..., Up]]:
+    """A function that starts `tracker up` on a folder."""
+    started: list[Up] = []
+
+    def start(data: Path, *arguments: str, **settings: str) -> Up:
+        started.append(Up(data, *arguments, cwd=tmp_path, **settings))
+        return started[-1]
+
+    yield start
+    for up in started:
+        if up.process.poll() is None:
+            up.stop()
+
+
+def gone(processes: list[psutil.Process]) -> bool:
+    return not psutil.wait_procs(processes, timeout=20)[1]
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="the printed lines are for curl")
+def test_the_printed_lines_send_an_event_read_it_and_count_it(running: Up):
+    lines = [line for line in running.output.splitlines() if line.startswith("  curl ")]
+    answers = [subprocess.run(line, shell=True, capture_output=True, text=True, check=True).stdout for line in lines]
+    for expected, answer in zip(('"status":"stored"', '"user_id":"ann"', '"count":1'), answers, strict=True):
+        assert expected in answer
+
+
+def test_a_second_start_on_the_same_folder_is_refused_and_disturbs_nothing(running: Up, start_up):
+    second = start_up(running.data)
+    assert second.process.wait(60) == 1
+    assert second.output == (
+        f"Error: `tracker up` already runs on {running.data} (process {running.process.pid}): "
+        "stop it, or choose another folder with --data\n"
+    )
+    assert requests.get(f"{running.collector}/healthz", timeout=5).ok
+
+
+def test_only_the_two_services_listen_and_only_the_owner_gets_to_the_socket(running: Up):
+    listening = {
+        (connection.laddr.ip, connection.laddr.port)
+        for process in running.running()
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert listening == {("127.0.0.1", port) for port in running.ports.values()}
+    postgres = running.data / "postgres"
+    assert stat.S_IMODE((postgres / ".s.PGSQL.5432").stat().st_mode) == 0o700
+    assert stat.S_IMODE(postgres.stat().st_mode) == 0o700
+
+
+def test_maintain_finds_the_server_of_the_folder(running: Up, tmp_path):
+    assert maintain(running.data).returncode == 0
+    elsewhere = maintain(tmp_path)
+    assert elsewhere.returncode == 1
+    assert elsewhere.stderr.startswith(f"Error: DATABASE_URL isn't set, and no `tracker up` runs on {tmp_path}")
+
+
+def test_however_it_ends_nothing_is_left_running_and_the_data_stays(start_up, data):
+    def store(up: Up, user: str) -> None:
+        event = {"user_id": user, "event_type": "view"}
+        assert requests.post(f"{up.collector}/events", json=event, timeout=10).status_code == 201
+
+    def stored(up: Up, user: str) -> bool:
+        return len(requests.get(f"{up.query}/events", {"user_id": user}, timeout=10).json()["events"]) == 1
+
+    ctrl_c = start_up(data).wait_ready()
+    processes = ctrl_c.running()
+    store(ctrl_c, "ann")
+    assert ctrl_c.stop(signal.SIGINT) == 0
+    assert ctrl_c.output.endswith("Stopped.\n")
+    assert gone(processes)
+
+    sigkill = start_up(data).wait_ready()
+    processes = sigkill.running()
+    assert stored(sigkill, "ann")
+    store(sigkill, "bob")
+    sigkill.process.kill()
+
+    sigterm = start_up(data).wait_ready()
+    assert gone(processes)
+    processes = sigterm.running()
+    assert stored(sigterm, "bob")
+    assert sigterm.stop(signal.SIGTERM) == 0
+    assert gone(processes)
+
+
+def test_a_killed_service_is_named_and_everything_else_stopped(start_up, data):
+    up = start_up(data).wait_ready()
+    processes = up.running()
+    next(process for process in processes if process.cmdline()[-1] == "collector").kill()
+    assert up.process.wait(60) == 1
+    assert f"Error: the collector was killed by SIGKILL. The end of {data}/logs/collector.log:" in up.output
+    assert gone(processes)
+
+
+def test_a_killed_postgresql_is_named_and_everything_else_stopped(start_up, data):
+    up = start_up(data).wait_ready()
+    processes = up.running()
+    next(process for process in processes if process.name() == "postgres").kill()
+    assert up.process.wait(60) == 1
+    assert f"Error: PostgreSQL was killed by SIGKILL. The end of {data}/logs/postgres.log:" in up.output
+    assert gone(processes)
+
+
+def test_a_server_that_outlived_its_up_makes_room_for_the_next(data):
+    (data / "logs").mkdir(parents=True, exist_ok=True)
+    with embedded_postgres(data) as (leftover, _), embedded_postgres(data) as (server, url):
+        assert leftover.wait(0) == 0
+        assert server.wait(0) is None
+        assert running_url(data) == url
+
+
+def test_a_number_that_another_process_got_is_not_taken_for_a_server(data):
+    """As after the crash of a container: the file names a process that is alive, and isn't PostgreSQL."""
+    (data / "logs").mkdir(parents=True, exist_ok=True)
+    with embedded_postgres(data):
+        left = (data / "postgres" / "postmaster.pid").read_text()
+    (data / "postgres" / "postmaster.pid").write_text(left.replace(left.split("\n")[0], str(os.getpid()), 1))
+    with embedded_postgres(data) as (server, _):
+        assert server.wait(0) is None
+
+
+def test_what_breaks_off_while_files_are_made_is_made_again(folders):
+    folder = folders / "broken off"
+    (folder / "logs").mkdir(parents=True)
+    (folder / "postgres.new").mkdir()
+    (folder / "postgres.new" / "PG_VERSION").write_text("18\n")
+    with embedded_postgres(folder) as (_, url), psycopg.connect(url) as connection:
+        assert connection.info.dbname == "events"
+
+
+def test_a_long_path_and_odd_characters_work(folders):
+    folder = folders / ("a, b & c%20? " * 9)
+    (folder / "logs").mkdir(parents=True)
+    with embedded_postgres(folder) as (_, url):
+        assert running_url(folder) == url
+    assert running_url(folder) is None
+
+
+def test_a_taken_port_is_named_before_anything_is_started(start_up, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        up = start_up(tmp_path / "data", f"--query-port={port}")
+        assert up.process.wait(60) == 1
+    assert up.output == f"Error: port {port} can't be used: Address already in use (--query-port chooses another)\n"
+    assert not (tmp_path / "data" / "postgres").exists()
+
+
+def test_an_unwritable_folder_is_named(start_up, tmp_path):
+    # Root may write to every folder, but not below a file.
+    (tmp_path / "file").write_text("")
+    folder = tmp_path / "file" / "data"
+    up = start_up(folder)
+    assert up.process.wait(60) == 1
+    assert up.output == f"Error: can't write to the data folder {folder}: Not a directory (--data chooses another)\n"
+
+
+def test_a_wrong_setting_of_a_service_is_named(start_up, tmp_path, postgres, database):
+    up = start_up(tmp_path / "data", DATABASE_URL=postgres.url(database), MAX_EVENTS="many")
+    assert up.process.wait(60) == 1
+    assert "MAX_EVENTS: Not a valid integer." in up.output
+
+
+def test_the_demo_on_a_server_of_ones_own(start_up, tmp_path, postgres, database, owner):
+    start_up(tmp_path / "data", "--demo", DATABASE_URL=postgres.url(database)).wait_ready()
+    assert not (tmp_path / "data" / "postgres").exists()
+    deadline = time.monotonic() + 30
+    while owner.execute("select count(*) from events").fetchone() <= (20_000,):
+        assert time.monotonic() < deadline, "after the week at once no more came"
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("url", ["postgresql://ann@127.0.0.1:1/events", "nonsense"])
+def test_a_database_that_cannot_be_reached_is_one_line(start_up, tmp_path, url):
+    up = start_up(tmp_path / "data", DATABASE_URL=url)
+    assert up.process.wait(60) == 1
+    assert up.output.startswith("Error: can't connect to DATABASE_URL: ")
+    assert up.output.count("\n") == 1
+
+
+def test_the_services_have_no_more_rights_than_their_roles(postgres, database):
+    with psycopg.connect(in_role(postgres.url(database), "query")) as connection:
+        assert connection.execute("select current_user").fetchone() == ("query",)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("delete from events")
+
+
+def maintain(data: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "tracker", "maintain", "--data", str(data), *arguments],
+        env={name: value for name, value in os.environ.items() if "DATABASE_URL" not in name},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
