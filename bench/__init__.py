@@ -1,0 +1,6 @@
+"""The side-by-side benchmark: this project and others on one machine, in one run, on one PostgreSQL. See README.md."""
+
+from pathlib import Path
+
+BENCH = Path(__file__).parent
+ROOT = BENCH.parent

@@ -1,0 +1,169 @@
+"""Contenders take turns, A B C A B C, so that whatever drifts (disk, neighbours, temperature) drifts for all of them."""
+
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from bench.noise import Meter, Patience, Usage
+
+ATTEMPTS = 3
+"""A disturbed run is repeated until it has been tried so often; then the last one counts and is marked."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a load generator saw.
+
+    Attributes:
+        rate: units a second.
+        acknowledged: units answered with success.
+        failed: answers of status 400 and above.
+        lost: connections refused or broken, and answers that didn't come in time.
+    """
+
+    rate: float
+    p50_ms: float
+    p99_ms: float
+    acknowledged: int
+    failed: int = 0
+    lost: int = 0
+    answer_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Run:
+    """One timed run."""
+
+    sample: Sample
+    usage: Usage
+    quiet: bool
+
+
+class Contender(Protocol):
+    """Someone who is measured.
+
+    Attributes:
+        name, processes, connections, unit: what stands in the table.
+        key: what the expectations find the line by.
+        pids: its service's processes; empty for one that speaks to PostgreSQL itself.
+        mib: resident memory of one of its processes, the most seen; 0 if there is none.
+    """
+
+    key: str
+    name: str
+    processes: int
+    connections: int
+    unit: str
+    pids: list[int]
+    mib: float
+
+    def prepare(self) -> None:
+        """Before each run: a fresh table, and a warm-up that isn't counted."""
+
+    def run(self, seconds: float) -> Sample:
+        """The timed load."""
+
+    def check(self) -> list[str]:
+        """After each run: complaints about what was answered and what was stored, which make the line invalid."""
+
+
+@dataclass
+class Line:
+    """One line of the table."""
+
+    section: str
+    key: str
+    name: str
+    processes: int
+    connections: int
+    unit: str
+    runs: list[Run] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    mib: float = 0.0
+
+    @property
+    def rates(self) -> list[float]:
+        return [run.sample.rate for run in self.runs]
+
+    @property
+    def rate(self) -> float:
+        return statistics.median(self.rates)
+
+    @property
+    def p50_ms(self) -> float:
+        return statistics.median(run.sample.p50_ms for run in self.runs)
+
+    @property
+    def p99_ms(self) -> float:
+        return statistics.median(run.sample.p99_ms for run in self.runs)
+
+    @property
+    def disturbed(self) -> int:
+        """How many of the runs shared the machine with others."""
+        return sum(run.usage.disturbed or not run.quiet for run in self.runs)
+
+    def cores(self, part: str) -> float:
+        return statistics.median(float(getattr(run.usage, part)) for run in self.runs)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How a contest is run.
+
+    Attributes:
+        rounds: timed runs of each contender.
+        seconds: length of a timed run.
+        warm_up: seconds of load before each, not counted.
+        patience: most seconds for the whole benchmark to wait for a quiet machine and to repeat disturbed runs.
+    """
+
+    rounds: int
+    seconds: float
+    warm_up: float
+    patience: float
+
+
+def say(text: str) -> None:
+    """Progress, on standard error: the report alone goes to standard output."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def compete(
+    section: str, contenders: Sequence[Contender], terms: Terms, patience: Patience, postmaster: int
+) -> list[Line]:
+    """Measure all contenders, by turns."""
+    lines = [Line(section, it.key, it.name, it.processes, it.connections, it.unit) for it in contenders]
+    for turn in range(terms.rounds):
+        say(f"{section}: round {turn + 1} of {terms.rounds}")
+        for line, contender in zip(lines, contenders, strict=True):
+            run = _undisturbed(contender, terms, patience, postmaster, line.complaints)
+            line.runs.append(run)
+            line.mib = contender.mib
+            mark = "" if run.quiet and not run.usage.disturbed else f"  (others: {run.usage.foreign:.2f} cores)"
+            say(
+                f"  {line.name:36} {line.processes or '':>2} c{line.connections:<4}"
+                f"{run.sample.rate:>12,.0f} {line.unit}/s  p50 {run.sample.p50_ms:.2f} ms{mark}"
+            )
+    for line in lines:
+        for complaint in line.complaints:
+            say(f"  ! INVALID {section}, {line.name}: {complaint}")
+    return lines
+
+
+def _undisturbed(contender: Contender, terms: Terms, patience: Patience, postmaster: int, complaints: list[str]) -> Run:
+    for attempt in range(1, ATTEMPTS + 1):
+        began = time.monotonic()
+        contender.prepare()
+        quiet = not terms.patience or patience.wait()
+        meter = Meter(contender.pids, postmaster)
+        sample = contender.run(terms.seconds)
+        run = Run(sample, meter.stop(), quiet)
+        complaints += contender.check()
+        if attempt == ATTEMPTS or not patience.left or (quiet and not run.usage.disturbed):
+            break
+        patience.spend(time.monotonic() - began)
+        say(f"  . {contender.name}: {run.usage.foreign:.2f} cores were others'; once more")
+    return run

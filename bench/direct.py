@@ -1,0 +1,94 @@
+"""Straight into PostgreSQL, on one connection: what the services are compared with. Run as a process by contenders.py.
+
+    python -m bench.direct copy|insert URL FILE WARM_UP SECONDS
+
+Prepares and warms up, says `ready`, waits for a line, works for SECONDS, and answers with one line of JSON.
+"""
+
+import json
+import os
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+COPY = 'copy events (event_id, user_id, event_type, "timestamp", session_id, properties) from stdin'
+INSERT = (
+    'insert into events (event_id, user_id, event_type, "timestamp", session_id, properties)'
+    " values (%s, %s, %s, %s::timestamptz, %s, %s::jsonb)"
+)
+
+
+def _values(event: dict[str, Any]) -> tuple[str, ...]:
+    properties = json.dumps(event["properties"], separators=(",", ":"))
+    return event["user_id"], event["event_type"], event["timestamp"], event["session_id"], properties
+
+
+def _copies(connection: psycopg.Connection, file: Path) -> Iterator[tuple[Callable[[], None], int]]:
+    """Transactions of one COPY each, with the batches of the file as rows; the ids are new each time."""
+    batches = [["\t".join(_values(event)) + "\n" for event in json.loads(line)] for line in file.open()]
+    for batch in cycle(batches):
+        random = os.urandom(16 * len(batch)).hex()
+        rows = "".join([f"{random[at * 32 : at * 32 + 32]}\t{row}" for at, row in enumerate(batch)]).encode()
+
+        def copy(rows: bytes = rows) -> None:
+            with connection.cursor().copy(COPY) as stream:
+                stream.write(rows)
+
+        yield copy, len(batch)
+
+
+def _inserts(connection: psycopg.Connection, file: Path) -> Iterator[tuple[Callable[[], None], int]]:
+    """Transactions of one row each, with the events of the file; the ids are new each time."""
+    for values in cycle([_values(json.loads(line)) for line in file.open()]):
+
+        def insert(row: tuple[Any, ...] = (uuid.uuid4(), *values)) -> None:
+            connection.execute(INSERT, row)
+
+        yield insert, 1
+
+
+def _work(transactions: Iterator[tuple[Callable[[], None], int]], seconds: float) -> tuple[list[float], int]:
+    """Run transactions for some time; return how long each took, and the rows stored.
+
+    Only the transactions are timed: making the rows isn't, which is to the advantage of what we are compared with.
+    """
+    times, rows = [], 0
+    deadline = time.perf_counter() + seconds
+    for transaction, size in transactions:
+        started = time.perf_counter()
+        transaction()
+        ended = time.perf_counter()
+        times.append(ended - started)
+        rows += size
+        if ended >= deadline:
+            break
+    return times, rows
+
+
+def main() -> None:
+    kind, url, file, warm_up, seconds = sys.argv[1:]
+    with psycopg.connect(url, autocommit=True, prepare_threshold=0) as connection:
+        transactions = {"copy": _copies, "insert": _inserts}[kind](connection, Path(file))
+        _, warm_rows = _work(transactions, float(warm_up))
+        print("ready", flush=True)
+        sys.stdin.readline()
+        times, rows = _work(transactions, float(seconds))
+    times.sort()
+    answer = {
+        "rate": rows / sum(times),
+        "p50_ms": times[len(times) // 2] * 1000,
+        "p99_ms": times[len(times) * 99 // 100] * 1000,
+        "rows": rows,
+        "warm_rows": warm_rows,
+    }
+    print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""Invented events for the ingest rows, the same for everybody: bodies for HTTP, rows for COPY and INSERT."""
+
+import json
+import math
+import random
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+USERS = 200_000
+TYPES = {
+    "page_view": 40, "click": 20, "scroll": 12, "search": 8, "login": 6, "logout": 4, "add_to_cart": 3,
+    "purchase": 2.5, "signup": 1.8, "share": 1.3, "download": 0.9, "error": 0.5,
+}  # fmt: skip
+"""Event types and how many of a hundred events are of each; sql/generate.sql has the same."""
+
+SINGLES = 8192
+BATCHES = 100
+BATCH_EVENTS = 1000
+PATHS = 8192
+
+
+def _user(dice: random.Random) -> int:
+    """User k with a chance in proportion to 1/k."""
+    return int(math.exp(dice.random() * math.log(USERS)))
+
+
+def _event(dice: random.Random, now: datetime) -> dict[str, Any]:
+    """No event_id: a body that is sent again is a new event, so that every request stores something."""
+    page = dice.randint(1, 500)
+    happened = now - timedelta(milliseconds=dice.randrange(60_000))
+    return {
+        "user_id": f"user_{_user(dice)}",
+        "event_type": dice.choices(list(TYPES), list(TYPES.values()))[0],
+        "timestamp": happened.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "session_id": f"s_{dice.randint(1, 1_000_000)}",
+        "properties": {
+            "page_url": f"https://example.com/p/{page}",
+            "page_title": f"Page {page}",
+            "n": dice.randint(1, 1_000_000),
+        },
+    }
+
+
+class Requests:
+    """Files of requests, one a line, as wrk.lua reads them."""
+
+    def __init__(self, folder: Path) -> None:
+        dice, now = random.Random(1), datetime.now(UTC)
+        self.singles = self._write(folder / "singles", [_event(dice, now) for _ in range(SINGLES)])
+        self.batches = self._write(
+            folder / "batches", [[_event(dice, now) for _ in range(BATCH_EVENTS)] for _ in range(BATCHES)]
+        )
+        self.newest = self._write_paths(
+            folder / "newest", [f"/events?user_id=user_{_user(dice)}&limit=50" for _ in range(PATHS)]
+        )
+        # Users who have more than 50 events already among 100,000: answers of the same size at every size of the table.
+        self.newest_full = self._write_paths(
+            folder / "newest-full", [f"/events?user_id=user_{user}&limit=50" for user in range(1, 101)]
+        )
+        self.top_types = self._write_paths(folder / "top-types", ["/stats/top-types"])
+
+    def _write(self, file: Path, bodies: list[Any]) -> Path:
+        return self._write_paths(file, [json.dumps(body, separators=(",", ":")) for body in bodies])
+
+    def _write_paths(self, file: Path, lines: list[str]) -> Path:
+        file.write_text("".join(f"{line}\n" for line in lines))
+        return file

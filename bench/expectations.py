@@ -1,0 +1,132 @@
+"""What is expected, as ratios within one run, and whether it was met."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from statistics import median
+
+from bench.contest import Line
+from bench.sections.batches import CONNECTIONS
+from bench.sections.reads import human
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """A ratio and its bound.
+
+    Attributes:
+        rounds: the same ratio in each round: how much it moves.
+        at_most: whether the target is an upper bound.
+        judged: False for one that is told for completeness.
+    """
+
+    what: str
+    ratio: float
+    rounds: tuple[float, ...]
+    target: float
+    at_most: bool = False
+    unit: str = ""
+    judged: bool = True
+
+    @property
+    def met(self) -> bool:
+        return self.ratio <= self.target if self.at_most else self.ratio >= self.target
+
+
+class Measured:
+    """The lines by key. What wasn't measured makes no expectation."""
+
+    def __init__(self, lines: Iterable[Line]) -> None:
+        self.lines = {line.key: line for line in lines if line.runs and not line.complaints}
+
+    def get(self, *keys: str) -> Line | None:
+        """The fastest of the lines with these keys; None if one is missing."""
+        found = [self.lines[key] for key in keys if key in self.lines]
+        return max(found, key=lambda line: line.rate) if len(found) == len(keys) else None
+
+
+def rates(line: Line) -> list[float]:
+    return line.rates
+
+
+def times(line: Line) -> list[float]:
+    return [run.sample.p50_ms for run in line.runs]
+
+
+def ratio(
+    what: str,
+    ours: Line | None,
+    others: list[Line | None],
+    target: float,
+    values: Callable[[Line], list[float]],
+    at_most: bool = False,
+    judged: bool = True,
+) -> list[Expectation]:
+    """Ours by the sum of the others; nothing if one of them wasn't measured."""
+    there = [line for line in others if line]
+    if not ours or len(there) < len(others):
+        return []
+    whole = median(values(ours)) / sum(median(values(line)) for line in there)
+    turns = zip(values(ours), *map(values, there), strict=True)
+    return [Expectation(what, whole, tuple(turn[0] / sum(turn[1:]) for turn in turns), target, at_most, judged=judged)]
+
+
+def expect(lines: list[Line], sizes: tuple[int, int]) -> list[Expectation]:
+    """All expectations that these lines can answer."""
+    measured = Measured(lines)
+    return _ingest(measured) + _reads(measured, *sizes) + _memory(lines)
+
+
+def _ingest(measured: Measured) -> list[Expectation]:
+    ours = measured.get("single/ours/2/128")
+    express = measured.get("single/express/1/128", "single/express/2/128")
+    found = [
+        *ratio("Single events, 128 connections, 2 processes: of the no-op's rate",
+               ours, [measured.get("single/noop/2/128")], 0.8, rates),
+        *ratio("Single events, 128 connections, 2 processes: of the peer's best rate (1 or 2 processes)",
+               ours, [express], 1.5, rates),
+        *ratio("One event at a time: of the time of an INSERT and a no-op request",
+               measured.get("single/ours/1/1"), [measured.get("single/insert"), measured.get("single/noop/1/1")],
+               2.0, times, at_most=True),
+    ]  # fmt: skip
+    for processes, many in CONNECTIONS.items():
+        best = measured.get(*(f"batch/ours/{processes}/{connections}" for connections in many))
+        what = f"Batches, {processes} process{'es' * (processes > 1)}: of COPY's rate with as many connections"
+        found += ratio(what, best, [measured.get(f"batch/copy/{processes}")], 0.5, rates)
+    return found
+
+
+def _reads(measured: Measured, small: int, large: int) -> list[Expectation]:
+    def best(what: str, kind: str, events: int) -> Line | None:
+        return measured.get(f"{what}/{kind}/1/{events}", f"{what}/{kind}/2/{events}")
+
+    def grown(what: str, of: str, target: float, *, judged: bool = True) -> list[Expectation]:
+        return [
+            grown
+            for processes in (1, 2)
+            for grown in ratio(
+                f"{of}, {processes} process{'es' * (processes > 1)}: time at {human(large)} events of that at {human(small)}",
+                measured.get(f"{what}/ours/{processes}/{large}"),
+                [measured.get(f"{what}/ours/{processes}/{small}")],
+                target,
+                times,
+                at_most=True,
+                judged=judged,
+            )
+        ]
+
+    return [
+        *ratio(f"Newest 50, {human(large)} events: of the peer's best rate",
+               best("newest", "ours", large), [best("newest", "express", large)], 1.2, rates),
+        *grown("newest-full", "Newest 50 of the busiest users", 1.3),
+        *grown("newest", "Newest 50, any user (fuller pages in the larger table)", 1.3, judged=False),
+        *ratio(f"Top types, {human(large)} events: of the peer's best rate",
+               best("top", "ours", large), [best("top", "express", large)], 100, rates),
+        *grown("top", "Top types", 1.5),
+    ]  # fmt: skip
+
+
+def _memory(lines: list[Line]) -> list[Expectation]:
+    sizes = [line.mib for line in lines if line.key.startswith(("single/ours", "batch/ours")) and line.mib]
+    if not sizes:
+        return []
+    return [Expectation("Collector, resident under load", max(sizes), (), 120, at_most=True, unit=" MiB")]

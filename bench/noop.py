@@ -1,0 +1,54 @@
+"""The floor under our own: Flask under the same server as the services, reading a JSON body and storing nothing."""
+
+from gevent import monkey
+
+monkey.patch_all()  # first of all, as the services do
+
+from dataclasses import dataclass  # noqa: E402
+from typing import TYPE_CHECKING, Any  # noqa: E402
+
+from flask import Flask, request  # noqa: E402
+
+from core.server import serve  # noqa: E402
+from core.settings import ServiceSettings, setting  # noqa: E402
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoopSettings(ServiceSettings):
+    """No database."""
+
+    database_url: str = setting("Not used.", default="")
+
+
+class Noop:
+    """What the server's worker needs of an application."""
+
+    def __init__(self) -> None:
+        app = Flask(__name__, static_folder=None)
+
+        @app.get("/readyz")
+        def readyz() -> dict[str, str]:
+            return {"status": "ready"}
+
+        @app.post("/events")
+        def post_events() -> tuple[dict[str, Any], int]:
+            event = request.get_json()
+            return {"event_id": event.get("event_id"), "status": "read"}, 201
+
+        self.app = app
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Any:
+        return self.app.wsgi_app(environ, start_response)
+
+    def drain(self) -> None:
+        """Nothing to tell."""
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+if __name__ == "__main__":
+    serve("noop", NoopSettings, lambda _settings: Noop())  # type: ignore[arg-type, return-value]

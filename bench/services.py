@@ -1,0 +1,171 @@
+"""The services that are measured, as processes: ours, the no-op and the peer."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import requests
+
+from bench import BENCH, ROOT
+from bench.contest import say
+from bench.postgres import Postgres
+
+EXPRESS = BENCH / "peers" / "express"
+
+START_SECONDS = 60
+STOP_SECONDS = 20
+
+PROBES = 20
+"""New connections that must all be answered: the kernel spreads them over the processes of one port by chance."""
+
+
+@dataclass
+class Service:
+    """One or more processes that answer on one port.
+
+    Attributes:
+        processes: how many answer requests.
+        pids: the processes started, each with its own workers below it.
+    """
+
+    name: str
+    processes: int
+    url: str
+    started: list[subprocess.Popen[bytes]]
+    log: Path
+
+    @property
+    def pids(self) -> list[int]:
+        return [process.pid for process in self.started]
+
+    def wait_ready(self, children: int) -> None:
+        """Return when every process has its `children` and the port answers."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and all(process.poll() is None for process in self.started):
+            if all(len(psutil.Process(pid).children()) >= children for pid in self.pids) and self._answers():
+                return
+            time.sleep(0.1)
+        raise RuntimeError(f"{self.name} doesn't get ready:\n{self.log.read_text()[-2000:]}")
+
+    def _answers(self) -> bool:
+        try:
+            return all(requests.get(f"{self.url}/readyz", timeout=5).ok for _ in range(PROBES))
+        except requests.RequestException:
+            return False
+
+    def stop(self) -> None:
+        """SIGTERM; after a while, SIGKILL. Each process leads a group that holds nothing but its own workers."""
+        for process in self.started:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self.started:
+            try:
+                process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            # Workers end with their parent; should one not, nothing is left all the same.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def free_port() -> int:
+    """A port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Services:
+    """Starts services; stops them all when left."""
+
+    def __init__(self, postgres: Postgres, logs: Path) -> None:
+        self.postgres, self.logs = postgres, logs
+        self._running: list[Service] = []
+
+    def __enter__(self) -> "Services":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for service in self._running:
+            service.stop()
+
+    def noop(self, processes: int) -> Service:
+        return self._python("bench.noop", "Flask no-op", processes, {})
+
+    def collector(self, processes: int, database: str) -> Service:
+        return self._python("collector", "ours", processes, {"DATABASE_URL": self.postgres.url(database, "collector")})
+
+    def query(self, processes: int, database: str) -> Service:
+        return self._python("query", "ours", processes, {"DATABASE_URL": self.postgres.url(database, "query")})
+
+    def express(self, processes: int, database: str) -> Service:
+        port = free_port()
+        settings = {
+            "PORT": str(port),
+            "PROCESSES": str(processes),
+            "NODE_ENV": "production",
+            **self.postgres.environment(database),
+        }
+        return self._start(["node", "server.js"], EXPRESS, settings, "Express + pg", processes, port, 1)
+
+    def _python(self, module: str, name: str, processes: int, settings: dict[str, str]) -> Service:
+        """As many processes of one worker each: that is how the services are scaled."""
+        port = free_port()
+        common = {"PORT": str(port), "REUSE_PORT": str(processes > 1).lower(), "DRAIN_SECONDS": "0"}
+        command = [sys.executable, "-m", module]
+        return self._start(command, ROOT, {**common, **settings}, name, processes, port, processes)
+
+    def _start(
+        self,
+        command: list[str],
+        folder: Path,
+        settings: dict[str, str],
+        name: str,
+        processes: int,
+        port: int,
+        copies: int,
+    ) -> Service:
+        log = self.logs / f"{command[-1]}-{port}.log"
+        service = Service(name, processes, f"http://127.0.0.1:{port}", [], log)
+        self._running.append(service)
+        with log.open("ab") as output:
+            for _ in range(copies):
+                service.started.append(
+                    subprocess.Popen(
+                        command,
+                        cwd=folder,
+                        env={**os.environ, **settings},
+                        stdout=output,
+                        stderr=subprocess.STDOUT,
+                        # Ctrl-C in the terminal reaches the benchmark alone, which then stops the services in order.
+                        start_new_session=True,
+                    )
+                )
+        # gunicorn's arbiter binds, then forks its worker; a single Node.js process has no children.
+        service.wait_ready(1 if folder == ROOT else processes if processes > 1 else 0)
+        return service
+
+
+def install_express() -> bool:
+    """Fetch the peer's packages, once; False, loudly, if that can't be."""
+    if not (shutil.which("node") and shutil.which("npm")):
+        say("! NO PEER: node and npm aren't there (Debian, Ubuntu: apt install nodejs npm); its rows are left out")
+        return False
+    if (EXPRESS / "node_modules" / "pg").is_dir():
+        return True
+    say("installing the peer's packages")
+    command = ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund"]
+    done = subprocess.run(command, cwd=EXPRESS, capture_output=True, text=True, timeout=300)
+    if done.returncode:
+        say(f"! NO PEER: npm install failed; its rows are left out\n{done.stderr[-1000:]}")
+    return done.returncode == 0

@@ -1,0 +1,81 @@
+"""The databases: empty ones to write to, loaded ones to read from."""
+
+import time
+from pathlib import Path
+
+from psycopg import sql
+
+from bench import BENCH
+from bench.contest import say
+from bench.postgres import Postgres
+from bench.services import EXPRESS
+
+SQL = BENCH / "sql"
+
+OURS, DIRECT, PEER = "bench_ours", "bench_direct", "bench_express"
+"""Empty databases: for the collector, for COPY and INSERT into the same tables, for the peer."""
+
+
+def _read(file: Path) -> bytes:
+    return file.read_bytes()
+
+
+def create_ours(postgres: Postgres, database: str) -> None:
+    """The product's own schema, as migrated, with its months' partitions."""
+    postgres.create(database)
+    postgres.migrate(database)
+    postgres.execute(database, _read(SQL / "partitions.sql"))
+
+
+def create_express(postgres: Postgres, database: str) -> None:
+    """The peer's table."""
+    postgres.create(database)
+    postgres.execute(database, _read(EXPRESS / "schema.sql"))
+
+
+def loaded_ours(postgres: Postgres, events: int) -> str:
+    """The name of a database of ours with that many events, loaded now if it isn't there."""
+    name = f"bench_ours_{events}"
+    if _is_loaded(postgres, name):
+        postgres.migrate(name)
+    else:
+        create_ours(postgres, name)
+        _load(postgres, name, "load_ours.sql", events)
+    return name
+
+
+def loaded_express(postgres: Postgres, events: int) -> str:
+    """The same events in the peer's table."""
+    name = f"bench_express_{events}"
+    if not _is_loaded(postgres, name):
+        create_express(postgres, name)
+        _load(postgres, name, "load_peer.sql", events)
+    return name
+
+
+def _is_loaded(postgres: Postgres, database: str) -> bool:
+    """Whether loading came to its end, which leaves a comment on the database."""
+    query = sql.SQL("select 1 from pg_database where datname = {} and shobj_description(oid, 'pg_database') = 'loaded'")
+    return postgres.execute("postgres", query.format(database)) is not None
+
+
+def _load(postgres: Postgres, database: str, file: str, events: int) -> None:
+    """Load generated events in the order they arrive, with all indexes in place, as they would have grown."""
+    say(f"loading {events:,} events into {database}")
+    started = time.monotonic()
+    load = _read(SQL / file).replace(b":events", str(events).encode())
+    # In one session: setseed makes random() draw the same for both sides.
+    postgres.execute(database, _read(SQL / "generate.sql"))
+    postgres.execute(database, "select setseed(0.5)", *load_statements(load))
+    postgres.execute(
+        database,
+        "vacuum analyze",
+        sql.SQL("comment on database {} is 'loaded'").format(sql.Identifier(database)),
+        "checkpoint",
+    )
+    say(f"  in {time.monotonic() - started:.0f} s")
+
+
+def load_statements(text: bytes) -> list[bytes]:
+    """The statements of a file that holds no semicolon but theirs."""
+    return [statement for statement in text.split(b";") if statement.strip()]
