@@ -1,16 +1,14 @@
 """The floor under our own: Flask under the same server as the services, reading a JSON body and storing nothing."""
 
-from gevent import monkey
+import core.patched  # noqa: F401, I001  # first of all, as the services do
 
-monkey.patch_all()  # first of all, as the services do
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from dataclasses import dataclass  # noqa: E402
-from typing import TYPE_CHECKING, Any  # noqa: E402
+from flask import Flask, request
 
-from flask import Flask, request  # noqa: E402
-
-from core.server import serve  # noqa: E402
-from core.settings import ServiceSettings, setting  # noqa: E402
+from core.server import serve
+from core.settings import ServiceSettings, setting
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -26,7 +24,7 @@ class NoopSettings(ServiceSettings):
 class Noop:
     """What the server's worker needs of an application."""
 
-    def __init__(self) -> None:
+    def __init__(self, _settings: NoopSettings) -> None:
         app = Flask(__name__, static_folder=None)
 
         @app.get("/readyz")
@@ -51,4 +49,4 @@ class Noop:
 
 
 if __name__ == "__main__":
-    serve("noop", NoopSettings, lambda _settings: Noop())  # type: ignore[arg-type, return-value]
+    serve("noop", NoopSettings, "bench.noop:Noop")

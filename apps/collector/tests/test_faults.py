@@ -152,6 +152,14 @@ def test_sigterm_answers_what_was_accepted_and_then_leaves(start_service, postgr
     assert set(clients.statuses) <= {200, 201}
 
 
+@pytest.mark.parametrize("seconds", [0.3, 0.6, 0.9, 1.2, 1.5])
+def test_sigterm_while_it_starts_ends_it_at_once(start_service, postgres, database, seconds):
+    collector = start_service("collector", wait=False, DATABASE_URL=postgres.url(database, "collector"))
+    time.sleep(seconds)
+    collector.process.terminate()
+    assert collector.process.wait(8) in (0, -15)
+
+
 def test_a_request_that_waits_for_the_database_at_sigterm_is_still_answered(start_service, postgres, database, owner):
     collector = start_service("collector", DATABASE_URL=postgres.url(database, "collector"))
     with psycopg.connect(postgres.url(database)) as holder, ThreadPoolExecutor(1) as pool:

@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import example, given, settings
@@ -127,7 +128,14 @@ def test_what_is_accepted_can_be_stored(table, raws):
     rows = [read_row(raw, arrival(raw)) for raw in raws if decodes(raw)]
     with table.cursor() as cursor:
         for row in rows:
-            values = [row.user_id, row.timestamp, row.event_id, row.event_type, row.session_id, row.properties]
+            values = [
+                row.user_id,
+                row.timestamp,
+                UUID(bytes=row.event_id),
+                row.event_type,
+                row.session_id,
+                row.properties.decode(),
+            ]
             cursor.execute(
                 "insert into events (user_id, timestamp, event_id, event_type, session_id, properties) values (%s, %s, %s, %s, %s, %s)",
                 values,

@@ -3,10 +3,10 @@
 -- counted in key order, so that collectors storing the same events at once wait for each other but never deadlock.
 -- Answers how many were new and, only if some were not, the keys of those that were.
 with incoming as (
-  select user_id, "timestamp", event_id, event_type, session_id, properties::jsonb as properties
+  select *
   from unnest(
     %(user_ids)b::text[], %(timestamps)b::timestamptz[], %(event_ids)b::uuid[],
-    %(event_types)b::text[], %(session_ids)b::text[], %(properties)b::text[]
+    %(event_types)b::text[], %(session_ids)b::text[], %(properties)b::jsonb[]
   ) as t (user_id, "timestamp", event_id, event_type, session_id, properties)
   order by user_id collate "C", "timestamp", event_id
 ),

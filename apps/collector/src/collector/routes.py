@@ -6,6 +6,7 @@ A plain WSGI callable beside the Flask app: Flask's dispatch costs as much as st
 
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
+from uuid import UUID
 
 import msgspec
 
@@ -86,7 +87,7 @@ def _dry_run(query: str) -> bool:
 
 def _receipt(parsed: Parsed, status: str) -> dict[str, Any]:
     row = parsed.rows[0]
-    return {"event_id": row.event_id, "timestamp": row.timestamp, "status": status}
+    return {"event_id": UUID(bytes=row.event_id), "timestamp": row.timestamp, "status": status}
 
 
 def _summary(parsed: Parsed, stored: int, duplicates: int) -> tuple[int, dict[str, Any]]:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
-from uuid import UUID
 
 import msgspec
-from uuid_utils.compat import uuid7
+from msgspec import UNSET
+from uuid_utils import uuid7
 
 from collector.event import MAX_DEPTH, Event, EventError, RuleError, resolve_timestamp
 from collector.explain import Finding, explain, explain_value, read_lenient
@@ -22,18 +22,26 @@ _write = msgspec.json.Encoder().encode
 
 Raw = bytes | msgspec.Raw
 
+NESTING = frozenset({dict, list})
+
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
-    """An event as it is stored. The first three fields identify it."""
+    """An event as it is stored. The first three fields identify it.
+
+    Attributes:
+        timestamp: in UTC.
+        event_id: the 16 bytes of a UUID.
+        properties: JSON.
+    """
 
     user_id: str
     timestamp: datetime
-    event_id: UUID
+    event_id: bytes
     event_type: str
     session_id: str | None
-    properties: str
+    properties: bytes
 
 
 class Arrival(NamedTuple):
@@ -165,20 +173,19 @@ def read_row(raw: Raw, arrival: Arrival) -> Row:
     return Row(
         event.user_id,
         timestamp,
-        event.event_id or uuid7(),
+        uuid7().bytes if event.event_id is UNSET else event.event_id.bytes,
         event.event_type,
         event.session_id or None,
-        _write(event.properties).decode(),
+        _write(event.properties),
     )
 
 
 def _may_be_deep(properties: dict[str, Any], raw: Raw) -> bool:
     """Whether the properties could be nested too deep: most have no nesting at all, and the others seldom that many brackets."""
-    for value in properties.values():
-        if isinstance(value, (dict, list)):
-            text = bytes(raw)
-            return text.count(b"{") + text.count(b"[") > MAX_DEPTH
-    return False
+    if NESTING.isdisjoint(map(type, properties.values())):
+        return False
+    text = bytes(raw)
+    return text.count(b"{") + text.count(b"[") > MAX_DEPTH
 
 
 def _errors(index: int, prefix: str, findings: Iterable[Finding]) -> list[EventError]:

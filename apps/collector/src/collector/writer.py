@@ -16,6 +16,7 @@ import structlog
 from gevent.event import AsyncResult, Event
 
 from collector import metrics
+from collector.columns import Elements, elements_of, parameters_of
 from collector.schemas import Row
 from core.pool import AWAY, ConnectionPool, execute
 from core.problems import Problem
@@ -43,10 +44,11 @@ Outcome = bool | NotStorableError
 class _Waiting:
     """One request's events, and where its greenlet waits for them."""
 
-    __slots__ = ("result", "rows")
+    __slots__ = ("elements", "result", "rows")
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self.rows = rows
+        self.elements = elements_of(rows)
         self.result: AsyncResult[list[Outcome]] = AsyncResult()
 
 
@@ -115,7 +117,9 @@ class Writer:
 
     def _store_group(self, group: list[_Waiting]) -> None:
         try:
-            outcomes = self._store_rows([row for waiting in group for row in waiting.rows])
+            outcomes = self._store(
+                [row for waiting in group for row in waiting.rows], [waiting.elements for waiting in group]
+            )
         except Exception as error:  # whatever it is, every waiter must hear of it, and the greenlet must go on
             if not isinstance(error, AWAY):
                 log.exception("storing failed")
@@ -128,31 +132,24 @@ class Writer:
             waiting.result.set(outcomes[start : start + len(waiting.rows)])
             start += len(waiting.rows)
 
-    def _store_rows(self, rows: list[Row]) -> list[Outcome]:
+    def _store(self, rows: Sequence[Row], parts: Sequence[Elements]) -> list[Outcome]:
         """Store rows, halving them around any that the database refuses until that one stands alone."""
         try:
-            return self._execute(rows)
+            return self._execute(rows, parts)
         except UNSTORABLE as error:
             if len(rows) == 1:
-                log.warning(
-                    "the database refused an event", sqlstate=error.sqlstate, constraint=error.diag.constraint_name
-                )
-                return [NotStorableError(error.diag.constraint_name or error.sqlstate or "unknown")]
+                constraint = error.diag.constraint_name
+                log.warning("the database refused an event", sqlstate=error.sqlstate, constraint=constraint)
+                return [NotStorableError(constraint or error.sqlstate or "unknown")]
         middle = len(rows) // 2
-        return self._store_rows(rows[:middle]) + self._store_rows(rows[middle:])
+        return [
+            outcome for half in (rows[:middle], rows[middle:]) for outcome in self._store(half, [elements_of(half)])
+        ]
 
-    def _execute(self, rows: list[Row]) -> list[Outcome]:
+    def _execute(self, rows: Sequence[Row], parts: Sequence[Elements]) -> list[Outcome]:
         """One statement, one COMMIT."""
         started = time.perf_counter()
-        parameters = {
-            "user_ids": [row.user_id for row in rows],
-            "timestamps": [row.timestamp for row in rows],
-            "event_ids": [row.event_id for row in rows],
-            "event_types": [row.event_type for row in rows],
-            "session_ids": [row.session_id for row in rows],
-            "properties": [row.properties for row in rows],
-            "slot": self.slot,
-        }
+        parameters = {**parameters_of(parts, len(rows)), "slot": self.slot}
         (answer,) = execute(self.pool, STORE_EVENTS, parameters)
         metrics.STATEMENT_SECONDS.observe(time.perf_counter() - started)
         metrics.GROUP_SIZE.observe(len(rows))
@@ -166,13 +163,12 @@ def _too_slow() -> Problem:
     )
 
 
-def _outcomes(
-    rows: list[Row], stored: int, user_ids: list[str] | None, timestamps: Any, event_ids: Any
-) -> list[Outcome]:
-    """Which rows were new. Of rows with the same key, the first counts as the new one."""
+def _outcomes(rows: Sequence[Row], stored: int, *keys: list[Any] | None) -> list[Outcome]:
+    """Which rows were new, by what `store_events` answered. Of rows with the same key, the first counts as the new one."""
     if stored == len(rows):
         return [True] * len(rows)
-    new = set(zip(user_ids or (), timestamps or (), event_ids or (), strict=True))
+    columns = [column or [] for column in keys]
+    new = {(user_id, timestamp, event_id.bytes) for user_id, timestamp, event_id in zip(*columns, strict=True)}
     outcomes: list[Outcome] = []
     for row in rows:
         key = (row.user_id, row.timestamp, row.event_id)

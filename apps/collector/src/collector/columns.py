@@ -1,0 +1,109 @@
+"""Rows as the arrays that `store_events` takes, in PostgreSQL's binary form.
+
+psycopg would make them too, when the statement is sent and PostgreSQL waits for it. Here each request makes its part
+beforehand, while the statement before is in flight; a group is then put together by joining bytes. The form is that of
+`array_recv`: a header, then each element as its length in bytes and its bytes (docs/adr/0003-fast-path.md).
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from struct import Struct
+from typing import ClassVar
+
+from psycopg import adapters
+from psycopg.adapt import Buffer, Dumper
+from psycopg.pq import Format
+
+from collector.schemas import Row
+
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+"""PostgreSQL counts microseconds from here."""
+
+NULL = Struct(">i").pack(-1)
+JSONB_VERSION = b"\1"
+
+_length = Struct(">i").pack
+_microseconds = Struct(">iq").pack
+_header = Struct(">iiIii").pack
+
+
+class Column:
+    """One array's elements; `element_oid` and `oid` are the types' numbers in pg_type."""
+
+    element_oid: ClassVar[int]
+    oid: ClassVar[int]
+
+    def __init__(self, elements: bytes, number: int) -> None:
+        self.elements, self.number = elements, number
+
+    def array(self) -> bytes:
+        """One dimension from 1, perhaps with nulls."""
+        return _header(1, 1, self.element_oid, self.number, 1) + self.elements
+
+
+class TextColumn(Column):
+    element_oid, oid = 25, 1009
+
+
+class TimestampColumn(Column):
+    element_oid, oid = 1184, 1185
+
+
+class UuidColumn(Column):
+    element_oid, oid = 2950, 2951
+
+
+class JsonbColumn(Column):
+    element_oid, oid = 3802, 3807
+
+
+KINDS: dict[str, type[Column]] = {
+    "user_ids": TextColumn,
+    "timestamps": TimestampColumn,
+    "event_ids": UuidColumn,
+    "event_types": TextColumn,
+    "session_ids": TextColumn,
+    "properties": JsonbColumn,
+}
+"""The statement's parameters, in the order that `elements_of` makes them."""
+
+Elements = tuple[bytes, ...]
+"""The elements of each column of KINDS, for some rows."""
+
+
+class _ColumnDumper(Dumper):
+    format = Format.BINARY
+
+    def dump(self, obj: Column) -> Buffer:
+        return obj.array()
+
+
+for _kind in set(KINDS.values()):
+    adapters.register_dumper(_kind, type(f"{_kind.__name__}Dumper", (_ColumnDumper,), {"oid": _kind.oid}))
+
+
+def elements_of(rows: Sequence[Row]) -> Elements:
+    """Each column's elements for these rows."""
+    return (
+        _texts([row.user_id for row in rows]),
+        b"".join([_microseconds(8, _since_epoch(row.timestamp)) for row in rows]),
+        b"".join([_length(16) + row.event_id for row in rows]),
+        _texts([row.event_type for row in rows]),
+        b"".join([NULL if row.session_id is None else _texts([row.session_id]) for row in rows]),
+        b"".join([_length(len(row.properties) + 1) + JSONB_VERSION + row.properties for row in rows]),
+    )
+
+
+def parameters_of(parts: Iterable[Elements], number: int) -> dict[str, Column]:
+    """The statement's arrays for the rows of all parts, `number` rows in all."""
+    joined = [b"".join(column) for column in zip(*parts, strict=True)]
+    return {name: kind(elements, number) for (name, kind), elements in zip(KINDS.items(), joined, strict=True)}
+
+
+def _texts(texts: Iterable[str]) -> bytes:
+    return b"".join([_length(len(data)) + data for data in map(str.encode, texts)])
+
+
+def _since_epoch(time: datetime) -> int:
+    since = time - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
