@@ -6,7 +6,7 @@ READY := .venv/.ready
 SOURCES := $(wildcard apps/*/src)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint format bench
+.PHONY: help run demo test lint format docs bench
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ lint: $(READY) ## Style, formatting and types
 format: $(READY) ## Put the code in form
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
+
+docs: $(READY) ## Write the tables in docs/ that are made from the code
+	@PYTHONPATH=tests/support $(BIN)/python -m rendered
 
 bench: $(READY) ## Measure, and write docs/performance.md
 	@$(BIN)/python -m bench $(ARGS)

@@ -12,11 +12,13 @@ from prometheus_client.metrics import MetricWrapperBase
 
 import collector.metrics
 import core.metrics
+import query.fields
 import query.metrics
 from collector.explain import CODES
 from collector.settings import CollectorSettings
 from core.settings import ServiceSettings
 from query.settings import QuerySettings
+from tracker.settings import MigrateSettings, UpSettings
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -31,6 +33,10 @@ def shown(default: Any) -> str:
         return "required"
     if isinstance(default, (list, tuple)):
         return "empty"
+    if default == "":
+        return "empty"
+    if isinstance(default, Path):
+        return "the checkout's"
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 
@@ -40,6 +46,10 @@ def settings_table(cls: Any, without: Any = None) -> str:
     own = [field for field in fields(cls) if field.name not in common or field.default != common[field.name].default]
     rows = [[f"`{field.name.upper()}`", shown(field.default), field.metadata["doc"]] for field in own]
     return table(["variable", "default", "meaning"], rows)
+
+
+def codes_table(codes: dict[str, str]) -> str:
+    return table(["code", "meaning"], [[f"`{code}`", meaning] for code, meaning in codes.items()])
 
 
 def metrics_table(module: Any) -> str:
@@ -58,15 +68,15 @@ def parts() -> dict[Path, dict[str, str]]:
             "both": settings_table(ServiceSettings),
             "collector": settings_table(CollectorSettings, ServiceSettings),
             "query": settings_table(QuerySettings, ServiceSettings),
+            "up": settings_table(UpSettings),
+            "migrate": settings_table(MigrateSettings),
         },
         DOCS / "metrics.md": {
             "both": metrics_table(core.metrics),
             "collector": metrics_table(collector.metrics),
             "query": metrics_table(query.metrics),
         },
-        DOCS / "api.md": {
-            "codes": table(["code", "meaning"], [[f"`{code}`", meaning] for code, meaning in CODES.items()])
-        },
+        DOCS / "api.md": {"codes": codes_table(CODES), "parameters": codes_table(query.fields.CODES)},
     }
 
 
