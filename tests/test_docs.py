@@ -9,6 +9,7 @@ from rendered import parts, replaced
 
 ROOT = Path(__file__).parent.parent
 MADE = [(file, name, part) for file, named in parts().items() for name, part in named.items()]
+SOURCES = sorted([*ROOT.glob("apps/*/src/**/*.py"), *ROOT.glob("apps/*/src/**/*.sql"), *ROOT.glob("infra/**/*.sql")])
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
@@ -36,3 +37,9 @@ def test_links_lead_somewhere(page):
 def test_files_that_are_named_exist(page):
     for name in re.findall(r"`((?:apps|docs|infra|tests|bench)/[\w./-]+\.\w+)`", page.read_text()):
         assert (ROOT / name).exists(), name
+
+
+def test_documents_that_the_code_names_exist():
+    named = {(file, name) for file in SOURCES for name in re.findall(r"docs/[\w./-]+\.md", file.read_text())}
+    assert named
+    assert [(file, name) for file, name in named if not (ROOT / name).exists()] == []

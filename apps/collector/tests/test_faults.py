@@ -54,6 +54,7 @@ def test_a_stopped_postgres_loses_nothing_acknowledged(start_service, own_postgr
         assert requests.get(f"{collector.url}/readyz", timeout=5).status_code == 200
         assert requests.get(f"{collector.url}/livez", timeout=5).status_code == 200
         assert requests.get(f"{collector.url}/healthz", timeout=5).status_code == 503
+        assert "db_errors_total{" in requests.get(f"{collector.url}/metrics", timeout=5).text
         own_postgres.start()
         clients.wait_acknowledged(200)
     check_books(own_postgres.url("events"), clients.acknowledged)

@@ -1,7 +1,7 @@
 """POST /events: HTTP in, HTTP out.
 
 A plain WSGI callable beside the Flask app: Flask's dispatch costs as much as storing an event does
-(docs/adr/0003-ingest-beside-flask.md).
+(docs/adr/0003-fast-path.md).
 """
 
 from typing import TYPE_CHECKING, Any

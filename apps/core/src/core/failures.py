@@ -37,7 +37,7 @@ def problem_of(error: Exception) -> Problem:
             return Problem(
                 503,
                 "database_unavailable",
-                "The database can't be reached. Nothing is wrong with the request: send it again.",
+                "The database can't be reached or can't go on. Nothing is wrong with the request: send it again.",
             )
         case _:
             return Problem(500, "internal_error", "Something broke here; the log has it under this request_id.")
