@@ -81,7 +81,7 @@ class Service:
             try:
                 if requests.get(f"{self.url}/readyz", timeout=2).ok:
                     return
-            except requests.ConnectionError:
+            except requests.RequestException:
                 pass
             time.sleep(0.05)
         raise AssertionError(f"{self.name} isn't ready:\n{self.log.read_text()}")

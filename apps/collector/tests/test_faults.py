@@ -139,6 +139,7 @@ def test_sigterm_answers_what_was_accepted_and_then_leaves(start_service, postgr
         time.sleep(0.5)
         draining = requests.get(f"{collector.url}/readyz", timeout=5)
         assert (draining.status_code, draining.json()["code"]) == (503, "draining")
+        assert draining.headers["Connection"] == "close"  # a client that goes on elsewhere can't be hung up on
         started = time.monotonic()
         assert collector.process.wait(20) == 0
         assert time.monotonic() - started < 5
@@ -151,6 +152,17 @@ def test_sigterm_answers_what_was_accepted_and_then_leaves(start_service, postgr
     check_books(postgres.url(database), acknowledged | clients.acknowledged)
     assert clients.lost == []
     assert set(clients.statuses) <= {200, 201}
+
+
+def test_a_connection_made_before_the_end_may_still_send_its_request(start_service, postgres, database):
+    collector = start_service("collector", DATABASE_URL=postgres.url(database, "collector"))
+    host, port = collector.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        collector.process.terminate()
+        time.sleep(0.25)
+        connection.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 200 ")
+    assert collector.process.wait(10) == 0
 
 
 @pytest.mark.parametrize("seconds", [0.3, 0.6, 0.9, 1.2, 1.5])

@@ -38,6 +38,9 @@ MALFORMED = {
 
 FINISH_POLL_SECONDS = 0.02
 
+IDLE_SECONDS = 0.5
+"""A connection that has waited so long for a request may be hung up on; on a younger one, one is probably on its way."""
+
 GC_THRESHOLD = 50_000
 """Objects that may be made before the garbage collector runs, instead of 700: some hundred requests' worth."""
 
@@ -87,7 +90,10 @@ class OneWriteResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no 
 
 
 class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
-    """On SIGTERM: tell the application, go on accepting for `drain_seconds`, then finish what is under way and leave."""
+    """On SIGTERM: tell the application, go on accepting for `drain_seconds`, then finish what is under way and leave.
+
+    From SIGTERM on each answer closes its connection, so that clients find their way to another instance.
+    """
 
     drain_seconds = 0.0
     wsgi: "Front"
@@ -95,7 +101,8 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._clients: dict[greenlet, socket.socket] = {}
-        self._idle: set[greenlet] = set()
+        self._idle_since: dict[greenlet, float] = {}
+        self._draining = False
 
     def init_process(self) -> None:
         self._stopping = Event()
@@ -117,6 +124,7 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
         gevent.spawn(self._drain)
 
     def _drain(self) -> None:
+        self._draining = True
         self.wsgi.drain()
         gevent.sleep(self.drain_seconds)
         self.alive = False
@@ -134,14 +142,24 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
             self.notify()
             self._stopping.wait(1.0)
         for server in servers:
+            server.stop_accepting()
+            self._accept_waiting(server)
             server.close()
         self._finish(connections)
         self.wsgi.close()
 
+    def _accept_waiting(self, server: StreamServer) -> None:
+        """Take over the connections that the kernel has accepted: it would reset them when the listener closes."""
+        while accepted := server.do_read():
+            server.do_handle(*accepted)
+
     def _finish(self, connections: Pool) -> None:
         """Hang up on idle connections, answer the others. The arbiter kills this process if it takes too long."""
         while len(connections):
-            for waiting in list(self._idle):
+            long_ago = time.monotonic() - IDLE_SECONDS
+            for waiting, since in list(self._idle_since.items()):
+                if since > long_ago:
+                    continue
                 try:
                     self._clients[waiting].shutdown(socket.SHUT_RD)
                 except (KeyError, OSError):
@@ -155,12 +173,12 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
         try:
             super().handle(listener, client, addr)
         finally:
-            self._idle.discard(current)
+            self._idle_since.pop(current, None)
             del self._clients[current]
 
     def timeout_ctx(self) -> Any:
         """Entered by gunicorn each time it begins to wait for a request on a connection."""
-        self._idle.add(gevent.getcurrent())
+        self._idle_since[gevent.getcurrent()] = time.monotonic()
         return super().timeout_ctx()
 
     def handle_request(self, listener_name: Any, req: Any, sock: socket.socket, addr: Any) -> None:
@@ -169,9 +187,9 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
         Raises:
             StopIteration: gunicorn's sign to close the connection.
         """
-        self._idle.discard(gevent.getcurrent())
+        self._idle_since.pop(gevent.getcurrent(), None)
         response, environ = wsgi.create(req, sock, addr, listener_name, self.cfg, response_class=OneWriteResponse)
-        if not self.alive:
+        if self._draining:
             response.force_close()
         result = self.wsgi(environ, response.start_response)
         try:
