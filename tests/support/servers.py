@@ -118,7 +118,9 @@ def launching(folder: Path) -> Iterator[Callable[..., Service]]:
             service.wait_ready()
         return service
 
-    yield start
-    for service in started:
-        if service.process.poll() is None:
-            service.stop()
+    try:
+        yield start
+    finally:
+        for service in started:
+            if service.process.poll() is None:
+                service.stop()

@@ -79,17 +79,21 @@ def test_it_sets_passwords_of_which_only_a_verifier_is_sent(postgres, database, 
     log = postgres.server.pgdata / "log"
     logged_before = log.stat().st_size
     code, said = migrate(
-        DATABASE_URL=postgres.url(database), COLLECTOR_PASSWORD="s3cret", QUERY_PASSWORD_FILE=str(secret)
+        DATABASE_URL=postgres.url(database),
+        COLLECTOR_PASSWORD="s3cret",
+        QUERY_PASSWORD_FILE=str(secret),
+        GRAFANA_PASSWORD="s3cret",
     )
     assert code == 0
-    assert said[-2:] == ["set the password of collector", "set the password of query"]
+    roles = ["collector", "query", "grafana"]
+    assert said[-3:] == [f"set the password of {role}" for role in roles]
     stored = "select rolname, left(rolpassword, 14) from pg_authid where rolpassword is not null order by 1"
-    assert owner.execute(stored).fetchall() == [("collector", "SCRAM-SHA-256$"), ("query", "SCRAM-SHA-256$")]
+    assert owner.execute(stored).fetchall() == [(role, "SCRAM-SHA-256$") for role in sorted(roles)]
     logged = log.read_text()[logged_before:]
     assert "alter role" in logged
     assert "s3cret" not in logged
-    owner.execute("alter role collector password null")
-    owner.execute("alter role query password null")
+    for role in roles:
+        owner.execute(f"alter role {role} password null")
 
 
 @pytest.mark.parametrize(

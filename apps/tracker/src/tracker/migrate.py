@@ -1,4 +1,4 @@
-"""`tracker migrate`: the schema, the passwords of the services' roles, and partitions for the months to come."""
+"""`tracker migrate`: the schema, the passwords of the roles, and partitions for the months to come."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,14 +18,18 @@ def migrate() -> None:
     """Bring a database up to date.
 
     Connects as the database's owner with DATABASE_URL, applies the migrations that are missing, makes partitions for
-    this month and the next three, and sets the passwords in COLLECTOR_PASSWORD and QUERY_PASSWORD, if they are given.
-    Each of these may come from a file instead: DATABASE_URL_FILE, and so on. MIGRATIONS_DIR names another folder of
-    migrations. Safe to run again, and several times at once.
+    this month and the next three, and sets the passwords in COLLECTOR_PASSWORD, QUERY_PASSWORD and GRAFANA_PASSWORD, if
+    they are given. Each of these may come from a file instead: DATABASE_URL_FILE, and so on. MIGRATIONS_DIR names
+    another folder of migrations. Safe to run again, and several times at once.
     """
     settings = read_settings(MigrateSettings)
     for line in bring_up_to_date(settings.database_url, settings.migrations_dir):
         click.echo(line)
-    passwords = {"collector": settings.collector_password, "query": settings.query_password}
+    passwords = {
+        "collector": settings.collector_password,
+        "query": settings.query_password,
+        "grafana": settings.grafana_password,
+    }
     for role in set_passwords(settings.database_url, {role: given for role, given in passwords.items() if given}):
         click.echo(f"set the password of {role}")
 

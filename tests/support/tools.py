@@ -1,0 +1,41 @@
+"""The programs that check the platform's files: where they are, or a skip that names what is missing."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+PLACES = os.pathsep.join([str(ROOT / ".tools" / "bin"), str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+"""Where programs are looked for: what scripts/platform-tools made, the virtual environment, the PATH."""
+
+
+REQUIRED = "PLATFORM_TOOLS_REQUIRED"
+"""With this variable set, as in CI, a missing tool fails its tests; elsewhere they are skipped, by name."""
+
+
+def not_checked(why: str) -> NoReturn:
+    """Leave the test: what it checks can't be checked here."""
+    if os.environ.get(REQUIRED):
+        pytest.fail(why)
+    pytest.skip(f"NOT CHECKED: {why}")
+
+
+def tool(name: str) -> str:
+    """The path of the program `name`; leaves the test, naming it, where it isn't installed."""
+    return shutil.which(name, path=PLACES) or not_checked(
+        f"{name} isn't installed (docs/deployment.md says how to get it)"
+    )
+
+
+def run(*command: str | Path, ok: bool = True, **options: object) -> subprocess.CompletedProcess[str]:
+    """Run a command and capture its output; unless `ok` is False, fail the test with that output if the exit code isn't 0."""
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False, **options)  # type: ignore[call-overload]
+    if ok and done.returncode != 0:
+        pytest.fail(f"{' '.join(map(str, command))}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+    return done
