@@ -3,13 +3,16 @@
 
 BIN := .venv/bin
 READY := .venv/.ready
+PLATFORM := .venv/.platform
+TAG := dev
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 SOURCES := $(wildcard apps/*/src)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint format docs bench
+.PHONY: help run demo test lint format docs bench generate images image-test compose compose-down minikube verify-platform
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(READY) ## Run PostgreSQL, the collector and the query service here, until Ctrl-C
 	@$(BIN)/tracker up $(ARGS)
@@ -19,7 +22,7 @@ demo: $(READY) ## The same, with simulated events coming in
 
 test: lint ## Lint, then all tests with their coverage
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest $(ARGS); status=$$?; $(BIN)/coverage combine --quiet; $(BIN)/coverage report; exit $$status
+	@$(BIN)/coverage run -m pytest --ignore tests/platform $(ARGS); status=$$?; $(BIN)/coverage combine --quiet; $(BIN)/coverage report; exit $$status
 
 lint: $(READY) ## Style, formatting and types
 	@$(BIN)/ruff check
@@ -33,9 +36,40 @@ format: $(READY) ## Put the code in form
 docs: $(READY) ## Write the tables in docs/ that are made from the code
 	@PYTHONPATH=tests/support $(BIN)/python -m rendered
 
+generate: $(PLATFORM) ## Write Grafana's dashboards and Kubernetes' PrometheusRule from their sources in infra/
+	@$(BIN)/python infra/grafana/dashboards-src
+	@$(BIN)/python k8s/components/monitoring/write_rules.py
+
+images: ## Build the images, as event-tracker/{collector,query,tracker}:$(TAG)
+	@for app in collector query tracker; do \
+	  docker build --quiet --file infra/images/Dockerfile --target $$app --tag event-tracker/$$app:$(TAG) \
+	    --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) . || exit 1; \
+	done
+
+image-test: $(PLATFORM) ## Test the images as they run; IMAGES=published takes those that are there already
+	@$(BIN)/pytest tests/platform/test_images.py -v -rs $(ARGS)
+
+compose: images ## Run all of it in containers, with Prometheus and Grafana; keeps the data of last time
+	@sh scripts/dev-secrets compose
+	@docker compose --file infra/compose.yaml up --detach --wait
+
+compose-down: ## Stop what `make compose` runs; the data stays
+	@docker compose --file infra/compose.yaml --profile '*' down
+
+minikube: ## Bring all of it to Minikube through ArgoCD
+	@scripts/minikube
+
+verify-platform: $(PLATFORM) ## Check images, compose, Prometheus, Grafana, Kubernetes, ArgoCD and workflows, with the tools that are here
+	@$(BIN)/pytest tests/platform -v -rs $(ARGS)
+
 bench: $(READY) ## Measure, and write docs/performance.md
 	@$(BIN)/python -m bench $(ARGS)
 
 $(READY): uv.lock pyproject.toml $(wildcard apps/*/pyproject.toml) scripts/setup
 	@sh scripts/setup
+	@touch $@
+
+$(PLATFORM): $(READY) scripts/platform-tools
+	@sh scripts/setup --group platform
+	@sh scripts/platform-tools
 	@touch $@

@@ -1,0 +1,21 @@
+#!/bin/bash
+# Make the role `owner` and its database `events` on a new server. The postgres image runs it once, after initdb, as the superuser.
+# Reads the password from OWNER_PASSWORD_FILE. Run again it keeps what is there, and sets the password again.
+# The owner isn't a superuser; CREATEROLE is for the services' roles, which `tracker migrate` makes.
+set -eu
+
+if [ ! -s "${OWNER_PASSWORD_FILE:?names the file with the password of the role owner}" ]; then
+  echo "owner.sh: $OWNER_PASSWORD_FILE is empty or isn't there" >&2
+  exit 1
+fi
+
+# psql reads the password itself: arguments can be seen by others. A statement that is refused would be logged with it.
+psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username "${POSTGRES_USER:-postgres}" --dbname postgres <<'SQL'
+\set password `cat "$OWNER_PASSWORD_FILE"`
+set log_statement to 'none';
+set log_min_duration_statement to -1;
+set log_min_error_statement to 'panic';
+select 'create role owner' where not exists (select from pg_roles where rolname = 'owner') \gexec
+alter role owner login createrole nosuperuser password :'password';
+select 'create database events owner owner' where not exists (select from pg_database where datname = 'events') \gexec
+SQL
