@@ -1,0 +1,130 @@
+"""The compose stack from end to end, in a real Docker engine: store, read, watch, and outlive a stop of the database."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import requests
+import yaml
+from clients import Clients
+from dashboards import all_panels, expanded
+from stack import COMPOSE, Stack, eventually
+from tools import ROOT, run, tool
+
+INFRA = ROOT / "infra"
+
+OURS = ("migrate", "maintain", "collector", "query", "simulate")
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, Any]:
+    services: dict[str, Any] = yaml.safe_load(COMPOSE.read_text())["services"]
+    return services
+
+
+@pytest.fixture(scope="module")
+def stack(images: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    run(ROOT / "scripts" / "dev-secrets", "compose")
+    stack = Stack(tmp_path_factory.mktemp("stack"))
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.down()
+
+
+def test_the_file_is_valid_compose() -> None:
+    run(tool("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", COMPOSE)
+
+
+def test_every_service_is_hardened_and_listens_on_loopback_only(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert "mem_limit" in service, name
+        assert "pids_limit" in service, name
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
+
+
+def test_no_password_stands_in_the_file(services: dict[str, Any]) -> None:
+    for name, service in services.items():
+        for variable, value in service.get("environment", {}).items():
+            if re.search("PASSWORD|URL", variable):
+                assert variable.endswith("_FILE"), f"{name}: {variable}"
+                assert str(value).startswith("/run/secrets/"), f"{name}: {variable}"
+
+
+def test_events_are_stored_read_counted_and_shown(stack: Stack) -> None:
+    events = [{"user_id": f"user-{number}", "event_type": "view"} for number in range(7)]
+    sent = requests.post(f"{stack.url('collector')}/events", json=events, timeout=10)
+    assert sent.json() == {"received": 7, "stored": 7, "duplicates": 0, "rejected": 0}
+    read = requests.get(f"{stack.url('query')}/events", params={"user_id": "user-3"}, timeout=10).json()
+    assert [event["event_type"] for event in read["events"]] == ["view"]
+
+    stored = 'sum(collector_events_total{job="collector", outcome="stored"})'
+    eventually(lambda: stack.ask(stored) == [7.0], f"{stored} is 7")
+    assert stack.ask('up{job="query"}') == [1.0]
+    eventually(lambda: bool(stack.ask("slo:objective:ratio")), "the rules are evaluated")
+
+    now = datetime.now().astimezone()
+    board = json.loads((INFRA / "grafana" / "dashboards" / "product.json").read_text())
+    queries = [target["rawSql"] for panel in all_panels(board) for target in panel.get("targets", [])]
+    assert queries
+    for query in queries:
+        sql = expanded(query, now - timedelta(hours=1), now + timedelta(hours=1), "1h", None)
+        assert stack.psql("grafana", sql), sql
+    shown = stack.psql("grafana", "select sum(count) as events from product.event_counts where event_type = 'view'")
+    assert shown == [{"events": 7}]
+
+
+def test_prometheus_hands_its_alerts_to_alertmanager(stack: Stack) -> None:
+    def received() -> bool:
+        alerts = requests.get(f"{stack.url('alertmanager')}/api/v2/alerts", timeout=5).json()
+        return "Watchdog" in {alert["labels"]["alertname"] for alert in alerts}
+
+    eventually(received, "Alertmanager has the alert that always fires")
+
+
+def test_a_stop_of_the_database_is_seen_and_loses_nothing(stack: Stack) -> None:
+    rules = yaml.safe_load((INFRA / "prometheus" / "rules" / "database.yaml").read_text())["groups"]
+    alert = next(rule for group in rules for rule in group["rules"] if rule.get("alert") == "DatabaseErrors")
+    # The alert's own expression over a shorter time, so that it is over sooner, too.
+    expression = alert["expr"].replace("[5m]", "[20s]")
+    url = stack.url("collector")
+    assert stack.ask(expression) == []
+
+    with Clients([url]) as clients:
+        clients.wait_acknowledged(100)
+        stack.compose("stop", "postgres")
+        eventually(lambda: 503 in clients.statuses, "clients are told to come back")
+        eventually(lambda: bool(stack.ask(expression)), "the alert's expression is true")
+        assert requests.get(f"{url}/readyz", timeout=5).status_code == 200
+        assert requests.get(f"{url}/healthz", timeout=5).status_code == 503
+        stack.compose("start", "postgres")
+        clients.wait_acknowledged(100, seconds=60)
+        eventually(lambda: stack.ask(expression) == [], "the alert's expression is no longer true")
+    assert clients.lost == []
+
+    stored = {row["event_id"] for row in stack.psql("query", "select event_id from events where event_type = 'load'")}
+    assert clients.acknowledged <= stored
+    counted = stack.psql("query", "select sum(count) as events from event_counts where event_type = 'load'")
+    assert counted == [{"events": len(stored)}]
+
+
+def test_simulated_traffic_flows_when_it_is_asked_for(stack: Stack) -> None:
+    before = stack.ask('sum(collector_events_total{outcome="stored"})')[0]
+    stack.compose("--profile", "traffic", "up", "--detach", "simulate")
+    eventually(lambda: stack.ask('sum(collector_events_total{outcome="stored"})')[0] > before, "events arrive")
+    stack.compose("--profile", "traffic", "stop", "--timeout", "5", "simulate")
+
+
+def test_services_stop_within_their_grace_and_leave_with_0(stack: Stack) -> None:
+    stack.compose("stop", "collector", "query")
+    states = [
+        json.loads(line) for line in stack.compose("ps", "--all", "--format", "json", "collector", "query").splitlines()
+    ]
+    assert {state["Service"]: state["ExitCode"] for state in states} == {"collector": 0, "query": 0}
