@@ -1,0 +1,154 @@
+"""What pods are told, against what the programs in them read; and the smoke test's script, run against the services."""
+
+import dataclasses
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from manifests import COMPONENTS, OVERLAYS, SETS, Object, containers, named, pods, rendered
+from servers import Service
+from tools import ROOT, run, tool
+
+from collector.settings import CollectorSettings
+from core.settings import Settings
+from query.settings import QuerySettings
+from tracker.options import collector_option, query_option
+from tracker.settings import MaintainSettings, MigrateSettings
+
+READ_BY: dict[str, type[Settings]] = {
+    "collector": CollectorSettings,
+    "query": QuerySettings,
+    "migrate": MigrateSettings,
+    "maintain": MaintainSettings,
+}
+OPTIONS = {"simulate": {"COLLECTOR_URL"}, "smoke": {"COLLECTOR_URL", "QUERY_URL"}}
+"""Set by options of the command line instead."""
+
+SCRIPTS = ROOT / "k8s" / "components" / "postgres"
+OTHERS = {
+    "postgres": {
+        "PGDATA": "the image's own variable",
+        "POSTGRES_PASSWORD_FILE": "the image's own variable",
+        "POSTGRES_INITDB_ARGS": "the image's own variable",
+        "OWNER_PASSWORD_FILE": "read by infra/postgres/init/owner.sh",
+    },
+    "backup": {"BACKUPS": "backup.sh", "DATABASE_URL_FILE": "connection.sh", "KEEP": "backup.sh"},
+    "restore": {"BACKUPS": "restore.sh", "DATABASE_URL_FILE": "connection.sh"},
+}
+"""Containers that run no program of ours, and who reads what they are told."""
+
+
+def given(objects: list[Object]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Each container's name and environment."""
+    maps = {one["metadata"]["name"]: one.get("data") or {} for one in objects if one["kind"] == "ConfigMap"}
+    for _, template in pods(objects):
+        for container in containers(template):
+            names = [source["configMapRef"]["name"] for source in container.get("envFrom") or []]
+            environment = {key: value for name in names for key, value in maps[name].items()}
+            yield container["name"], environment | {one["name"]: one["value"] for one in container.get("env") or []}
+
+
+@pytest.mark.parametrize("name", [*OVERLAYS, *SETS])
+def test_every_variable_is_one_that_the_program_reads(name: str):
+    for container, environment in given(rendered(name)):
+        if container in READ_BY:
+            known = {field.name.upper() for field in dataclasses.fields(READ_BY[container])}
+            assert {one.removesuffix("_FILE") for one in environment} <= known, container
+        else:
+            assert set(environment) <= (OPTIONS.get(container) or set(OTHERS[container])), container
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_every_value_is_one_that_the_program_accepts(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    secret = tmp_path / "secret"
+    secret.write_text("postgresql://someone@somewhere/events")
+    for container, environment in given(rendered(name)):
+        if container in READ_BY:
+            with monkeypatch.context() as patch:
+                for key, value in environment.items():
+                    patch.setenv(key, str(secret) if key.endswith("_FILE") else value)
+                settings = READ_BY[container].read()
+            if container in ("collector", "query"):
+                ports = [
+                    one
+                    for _, template in pods(rendered(name))
+                    for one in containers(template)
+                    if one["name"] == container
+                ]
+                assert settings.port == ports[0]["ports"][0]["containerPort"]  # type: ignore[attr-defined]
+                assert settings.host == "0.0.0.0"  # type: ignore[attr-defined]
+
+
+def test_secret_files_are_where_the_programs_are_told():
+    for _, template in pods(rendered("all but cnpg")):
+        mounts = {
+            one["name"]: one["mountPath"] for container in containers(template) for one in container["volumeMounts"]
+        }
+        files = set()
+        for volume in template["spec"]["volumes"]:
+            for source in (volume.get("projected") or {}).get("sources") or [volume]:
+                files |= {
+                    f"{mounts[volume['name']]}/{item['path']}"
+                    for item in (source.get("secret") or {}).get("items") or []
+                }
+        told = {
+            one["value"]
+            for container in containers(template)
+            for one in container.get("env") or []
+            if one["name"].endswith("_FILE")
+        }
+        assert told == files
+
+
+def test_options_that_are_set_by_variables_have_those_names():
+    def variable(option: Callable[..., Any]) -> Any:
+        return option(lambda: None).__click_params__[-1].envvar
+
+    assert {variable(collector_option), variable(query_option)} == OPTIONS["smoke"]
+
+
+def test_what_postgres_containers_are_told_their_scripts_read():
+    for container, variables in OTHERS.items():
+        for variable, reader in variables.items():
+            if reader.endswith(".sh"):
+                path = ROOT / "infra/postgres/init/owner.sh" if "owner" in reader else SCRIPTS / reader
+                assert re.search(rf"\$[{{(]*{variable}\b", path.read_text()), (container, variable)
+
+
+def test_arguments_are_those_of_the_command_line():
+    for _, template in pods(rendered("all but cnpg")):
+        for container in containers(template):
+            if container["image"].startswith("event-tracker/tracker") and "args" in container:
+                run(tool("tracker"), *container["args"], "--help")
+
+
+def test_retention_is_a_choice():
+    assert named(rendered("base"), "CronJob", "maintain")["spec"]["jobTemplate"]["spec"]["template"]["spec"][
+        "containers"
+    ][0]["args"] == ["maintain"]
+    assert "simulate" in COMPONENTS
+    assert not [one for one in rendered("production") if one["metadata"]["name"] == "simulate"]
+
+
+@pytest.fixture
+def smoke_environment(collector: Service, query: Service) -> dict[str, str]:
+    path = f"{Path(tool('tracker')).parent}{os.pathsep}{os.environ['PATH']}"
+    return {"PATH": path, "COLLECTOR_URL": collector.url, "QUERY_URL": query.url}
+
+
+def test_the_smoke_test_sees_an_event_come_through(smoke_environment: dict[str, str]):
+    done = run("sh", ROOT / "k8s/components/smoke/smoke.sh", env=smoke_environment)
+    assert "went in and came out" in done.stdout
+
+
+def test_the_smoke_test_fails_where_the_event_doesnt_come_out(smoke_environment: dict[str, str], tmp_path: Path):
+    # A query service that answers nothing: `tracker events` finds no event.
+    (tmp_path / "tracker").write_text(f'#!/bin/sh\n[ "$1" = events ] && exit 0\nexec {tool("tracker")} "$@"\n')
+    (tmp_path / "tracker").chmod(0o755)
+    environment = {**smoke_environment, "PATH": f"{tmp_path}{os.pathsep}{smoke_environment['PATH']}"}
+    done = run("sh", ROOT / "k8s/components/smoke/smoke.sh", ok=False, env=environment)
+    assert done.returncode == 1
+    assert "the query service doesn't show it" in done.stderr
