@@ -45,7 +45,8 @@ def alertmanager(tmp_path: Path) -> Iterator[str]:
         "cluster.listen-address": "",
     }
     process = subprocess.Popen(
-        [tool("alertmanager"), *(f"--{name}={value}" for name, value in settings.items())], stderr=subprocess.DEVNULL
+        [tool("alertmanager", "prometheus-alertmanager"), *(f"--{name}={value}" for name, value in settings.items())],
+        stderr=subprocess.DEVNULL,
     )
     try:
         yield f"http://{address}"

@@ -34,7 +34,7 @@ def provisioning(path: str) -> dict[str, Any]:
 
 
 def test_the_committed_dashboards_are_what_the_code_generates(tmp_path):
-    """If it fails: make dashboards."""
+    """If it fails: make generate."""
     run(sys.executable, GRAFANA / "dashboards-src", tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [path.name for path in COMMITTED]
     assert [path.stem for path in COMMITTED if (tmp_path / path.name).read_text() != path.read_text()] == []
