@@ -19,7 +19,10 @@ HTTP_IN_PROGRESS = Gauge("http_requests_in_progress", "Requests being answered n
 DB_POOL_SIZE = Gauge("db_pool_size", "Database connections open.")
 DB_POOL_MAX = Gauge("db_pool_max", "Most database connections allowed.")
 DB_POOL_IN_USE = Gauge("db_pool_in_use", "Database connections lent out now.")
-DB_POOL_WAITING = Gauge("db_pool_waiting", "Callers waiting for a database connection; in an outage also those who gave up, until it is over.")
+DB_POOL_WAITING = Gauge(
+    "db_pool_waiting",
+    "Callers waiting for a database connection; in an outage also those who gave up, until it is over.",
+)
 DB_ERRORS = Counter(
     "db_errors",
     "Database errors by SQLSTATE class; 08 also stands for a connection lost without one.",

@@ -89,6 +89,16 @@ class OneWriteResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no 
             self.sock.sendall(message[sent:])
 
 
+class BoundName:
+    """Stands for a listener where gunicorn asks for its name, once for each connection: the listener may be closed by then."""
+
+    def __init__(self, listener: Any) -> None:
+        self._name = listener.getsockname()
+
+    def getsockname(self) -> Any:
+        return self._name
+
+
 class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     """On SIGTERM: tell the application, go on accepting for `drain_seconds`, then finish what is under way and leave.
 
@@ -135,7 +145,7 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
         servers = []
         for listener in self.sockets:
             listener.setblocking(1)
-            server = StreamServer(listener, handle=partial(self.handle, listener), spawn=connections)
+            server = StreamServer(listener, handle=partial(self.handle, BoundName(listener)), spawn=connections)
             server.start()
             servers.append(server)
         while self.alive:
