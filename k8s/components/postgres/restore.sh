@@ -31,5 +31,5 @@ drop owned by current_user cascade;
 "
 echo "restoring $name"
 pg_restore --exit-on-error --single-transaction --no-owner --dbname="$url" "$BACKUPS/$name"
-statement "analyze"
+statement "analyze public.events, public.event_counts"
 echo "restored $(statement "select count(*) from public.events") events; run tracker migrate, since the dump may be of an older schema"
