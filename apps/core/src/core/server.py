@@ -1,5 +1,7 @@
 """Run a service under gunicorn: one gevent worker a process (docs/adr/0002-gevent-one-worker.md)."""
 
+import os
+import signal
 import sys
 from collections.abc import Callable
 from pkgutil import resolve_name
@@ -85,4 +87,16 @@ def serve(name: str, settings_class: type[ServiceSettings], create_app: str) -> 
         sys.exit(f"{name}: these settings are wrong:\n{error}")
     configure_logs(name, settings.log_level)
     DrainingWorker.drain_seconds = settings.drain_seconds
+    _hold_sigterm_over_forks()
     Server(lambda: resolve_name(create_app)(settings), settings).run()
+
+
+def _hold_sigterm_over_forks() -> None:
+    """Let a SIGTERM that the arbiter passes on to a worker just forked wait until the worker can act on it.
+
+    Until then the worker has the arbiter's handlers, which would drop it; the arbiter would wait in vain and then kill.
+    """
+    os.register_at_fork(
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}),
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM}),
+    )

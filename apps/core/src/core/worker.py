@@ -6,8 +6,9 @@ no hooks, one write a response (docs/adr/0003-fast-path.md has the measurements)
 """
 
 import gc
+import os
+import signal
 import socket
-import sys
 import time
 from functools import partial
 from http import HTTPStatus
@@ -120,6 +121,11 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
         self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
         super().init_process()
 
+    def init_signals(self) -> None:
+        super().init_signals()
+        # core.server blocks it over the fork.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
     def load_wsgi(self) -> None:
         super().load_wsgi()
         # What is loaded by now stays: the collector of garbage needn't look through it again and again, and requests
@@ -130,7 +136,8 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         if not self.booted:
-            sys.exit(0)  # nothing was accepted yet
+            # Nothing was accepted yet. Not sys.exit: raised in a greenlet that happens to run, such as the pool's, it would be lost.
+            os._exit(0)
         gevent.spawn(self._drain)
 
     def _drain(self) -> None:
