@@ -101,7 +101,8 @@ class Watched:
         )
 
     def _question(self) -> None:
-        for path, status in [("/events?user_id=user-1", 200), ("/events", 200), ("/events?colour=red", 422)]:
+        # Three of each: an alert on an objective asks for a rate of requests, too.
+        for path, status in [("/events?user_id=user-1", 200), ("/events", 200), ("/events?colour=red", 422)] * 3:
             assert requests.get(self.query.url + path, timeout=10).status_code == status
 
     def _ask_behind_a_lock(self, owner: psycopg.Connection, seconds: float, status: int) -> None:
