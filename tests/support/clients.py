@@ -25,6 +25,7 @@ class Clients:
         self.statuses: list[int] = []
         self.lost: list[Any] = []
         self._stopping = threading.Event()
+        self._abandoned = False  # after a failure: what isn't acknowledged by now needn't be
         self._threads = [threading.Thread(target=self._run, args=[number]) for number in range(threads)]
 
     def __enter__(self) -> "Clients":
@@ -32,7 +33,8 @@ class Clients:
             thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
+        self._abandoned = failure is not None
         self._stopping.set()
         for thread in self._threads:
             thread.join()
@@ -62,12 +64,14 @@ class Clients:
                 }
                 for one in ids
             ]
-            self._send(session, events if len(events) > 1 else events[0])
-            self.acknowledged.update(ids)
+            if self._send(session, events if len(events) > 1 else events[0]):
+                self.acknowledged.update(ids)
 
-    def _send(self, session: requests.Session, body: Any) -> None:
-        """Send until acknowledged, at whichever collector answers."""
+    def _send(self, session: requests.Session, body: Any) -> bool:
+        """Send until acknowledged, at whichever collector answers; False if that was given up."""
         for url in itertools.cycle(self.urls):
+            if self._abandoned:
+                return False
             try:
                 answer = session.post(f"{url}/events", json=body, timeout=20)
             except requests.RequestException:
@@ -75,9 +79,10 @@ class Clients:
                 continue
             self.statuses.append(answer.status_code)
             if answer.status_code in (200, 201):
-                return
+                return True
             if answer.status_code not in RESEND:
                 self.lost.append((answer.status_code, answer.text))
-                return
+                return False
             assert "Retry-After" in answer.headers
             time.sleep(0.05)
+        raise AssertionError("there is no URL to send to")
