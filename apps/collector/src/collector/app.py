@@ -15,7 +15,7 @@ from core.service import create_service
 
 PACKAGE = "event-tracker-collector"
 
-MIGRATION = "0003-event-counts"
+MIGRATION = "0005-users"
 """The newest migration that this code needs."""
 
 POOL_SECONDS = 2.0

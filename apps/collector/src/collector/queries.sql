@@ -1,6 +1,8 @@
 -- name: store_events
--- One group of events, in one transaction: the events that are new, and their counts. Events are stored in key order and
--- counted in key order, so that collectors storing the same events at once wait for each other but never deadlock.
+-- One group of events, in one transaction: the events that are new, their counts, and when their users were seen. All
+-- three are written in the order of their keys, so that collectors storing the same events at once wait for each other
+-- but never deadlock. Users whose row says it all already are only looked up (as a subquery, so that no plan made for a
+-- small table reads a large one).
 -- Answers how many were new and, only if some were not, the keys of those that were.
 with incoming as (
   select *
@@ -23,6 +25,23 @@ counted as (
   group by 1, 2, 3
   order by 1, 2, 3
   on conflict (hour, event_type, source, slot) do update set count = counts.count + excluded.count
+),
+seen as (
+  insert into users as known (user_id, first_seen, last_hour)
+  select user_id, first_seen, last_hour
+  from (
+    select user_id, min("timestamp") as first_seen, date_bin('1 hour', max("timestamp"), timestamptz '2000-01-01 00:00:00+00') as last_hour
+    from stored
+    group by user_id
+  ) as active
+  where (
+    select known.first_seen <= active.first_seen and known.last_hour >= active.last_hour
+    from users as known
+    where known.user_id = active.user_id
+  ) is not true
+  order by user_id
+  on conflict (user_id) do update
+  set first_seen = least(known.first_seen, excluded.first_seen), last_hour = greatest(known.last_hour, excluded.last_hour)
 )
 select
   count(*) as stored,

@@ -43,6 +43,10 @@ class Document:
         """Name a schema, for `#/components/schemas/NAME`."""
         self._spec.components.schema(name, schema=schema)
 
+    def json_component(self, name: str, schema: dict[str, Any]) -> None:
+        """Name a JSON Schema, for `#/components/schemas/NAME`."""
+        self._spec.components.schema(name, schema)
+
     def path(self, path: str, method: str, operation: dict[str, Any], problems: dict[int, str] | None = None) -> None:
         """Add an operation; `problems` maps a status to what it means, each answered with problem details."""
         for status, description in (problems or {}).items():

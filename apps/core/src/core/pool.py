@@ -1,13 +1,16 @@
 """The pool of database connections, and which of its errors mean that the database is away."""
 
-from typing import Any, LiteralString
+from collections.abc import Callable
+from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from core import metrics
 
-__all__ = ["AWAY", "ConnectionPool", "execute", "open_pool"]
+__all__ = ["AWAY", "ConnectionPool", "attempt", "execute", "open_pool"]
+
+Result = TypeVar("Result")
 
 AWAY = (psycopg.OperationalError, PoolTimeout, PoolClosed, TooManyRequests)
 """Raised when PostgreSQL can't be reached or can't go on (shut down, out of space, out of connections)."""
@@ -56,26 +59,26 @@ def open_pool(
 def execute(
     pool: ConnectionPool[psycopg.Connection], statement: LiteralString | bytes, parameters: dict[str, Any]
 ) -> list[Any]:
-    """Run one statement that may safely be run twice, and fetch its rows; values go to and fro in binary.
+    """Run one statement that may safely be run twice, and fetch its rows; values go to and fro in binary."""
+    return attempt(pool, lambda connection: connection.execute(statement, parameters, binary=True).fetchall())
 
-    If its connection is found dead, the pool's are looked through and it is run once more: PostgreSQL may have been
-    restarted since the last one.
+
+def attempt(pool: ConnectionPool[psycopg.Connection], work: Callable[[psycopg.Connection], Result]) -> Result:
+    """Do something with a connection that may safely be done twice.
+
+    If the connection is found dead, the pool's are looked through and it is done once more: PostgreSQL may have been
+    restarted since the last time.
     """
     try:
-        return _round_trip(pool, statement, parameters)
+        with pool.connection() as connection:
+            return work(connection)
     except psycopg.Error as error:
         metrics.DB_ERRORS.labels((error.sqlstate or "08")[:2]).inc()
         if not _connection_lost(error):
             raise
     pool.check()
-    return _round_trip(pool, statement, parameters)
-
-
-def _round_trip(
-    pool: ConnectionPool[psycopg.Connection], statement: LiteralString | bytes, parameters: dict[str, Any]
-) -> list[Any]:
     with pool.connection() as connection:
-        return connection.execute(statement, parameters, binary=True).fetchall()
+        return work(connection)
 
 
 def _connection_lost(error: psycopg.Error) -> bool:

@@ -1,6 +1,7 @@
 """What the database answers, in the shape that clients see."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -19,6 +20,13 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
     properties: msgspec.Raw
     received_at: datetime
     source: str
+
+
+def stored_event(
+    user_id: str, event_type: str, timestamp: datetime, event_id: UUID, session_id: str | None, json: str, *rest: Any
+) -> StoredEvent:
+    """A row as the statements in `queries.sql` select it."""
+    return StoredEvent(user_id, event_type, timestamp, event_id, session_id, msgspec.Raw(json), *rest)
 
 
 class EventPage(msgspec.Struct, frozen=True):

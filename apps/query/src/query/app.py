@@ -7,6 +7,9 @@ from core.health import Health
 from core.openapi import Document
 from core.pool import open_pool
 from core.service import create_service
+from query.analytics.documentation import describe_analytics
+from query.analytics.routes import analytics
+from query.analytics.store import Analytics
 from query.documentation import describe
 from query.routes import questions
 from query.settings import QuerySettings
@@ -14,7 +17,7 @@ from query.store import SESSION, Store
 
 PACKAGE = "event-tracker-query"
 
-MIGRATION = "0003-event-counts"
+MIGRATION = "0006-summaries"
 """The newest migration that this code needs."""
 
 POOL_SECONDS = 2.0
@@ -36,7 +39,10 @@ def create_app(settings: QuerySettings) -> Front:
         "Event Tracker: query", version(PACKAGE), "Answers out: events, newest first, and exact counts. It only reads."
     )
     describe(document)
+    describe_analytics(document)
     service = create_service("query", PACKAGE, settings, health, document)
+    service.url_map.merge_slashes = False  # a user_id may have any characters
+    service.register_blueprint(analytics(Analytics(pool, store.turns), settings.explain))
 
     def close() -> None:
         store.close()

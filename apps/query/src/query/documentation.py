@@ -118,20 +118,22 @@ def describe(document: Document) -> None:
     document.path(
         "/events",
         "get",
-        _operation("list_events", "events", "Events, newest first.", events, "EventPage"),
+        operation("list_events", "events", "Events, newest first.", events, "EventPage"),
         PROBLEMS,
     )
     document.path(
         "/stats/top-types",
         "get",
-        _operation(
+        operation(
             "top_types", "stats", "The most frequent types, exactly.", document.parameters(TopTypesSchema), "TopTypes"
         ),
         PROBLEMS,
     )
 
 
-def _operation(name: str, tag: str, summary: str, parameters: list[dict[str, Any]], answer: str) -> dict[str, Any]:
+def operation(name: str, tag: str, summary: str, parameters: list[dict[str, Any]], answer: str) -> dict[str, Any]:
+    """An operation whose answer is the component of this name."""
+
     def answered(description: str, media_type: str, schema: str) -> dict[str, Any]:
         content = {media_type: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}
         return {"description": description, "content": content}

@@ -1,6 +1,7 @@
 """The kinds of parameters: what each takes, and the code and sentence for what it doesn't."""
 
 import re
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -8,6 +9,7 @@ import msgspec
 from marshmallow import ValidationError, fields, validate
 
 CODES = {
+    "required": "A parameter that must be given.",
     "unknown_parameter": "A parameter that this endpoint doesn't have.",
     "repeated_parameter": "A parameter given twice that may be given once.",
     "too_many": "A repeatable parameter given too often.",
@@ -15,12 +17,18 @@ CODES = {
     "nul_character": "A text with the character U+0000, which no stored text has.",
     "invalid_integer": "Not a whole number.",
     "limit_out_of_range": "A limit below 1 or above 1,000; it is never clamped.",
+    "invalid_number": "Not a number, or one out of its bounds.",
+    "invalid_value": "A value of the wrong kind.",
+    "invalid_choice": "Not one of the words that this parameter takes.",
     "invalid_timestamp": "A time that isn't RFC 3339 with an offset.",
+    "unknown_time_zone": "Not a name of the IANA time zone database.",
+    "too_many_points": "More intervals between `from` and `to` than an answer may have.",
     "timestamp_out_of_range": "A time outside the years 1 to 9998, in UTC.",
     "reversed_range": "`from` is later than `to`.",
     "window_too_wide": "Without `user_id`, more than WINDOW_MAX_HOURS from `from` to `to`.",
     "invalid_cursor": "Not a cursor that this service made.",
     "other_filters": "A cursor that was made with other filters.",
+    "explain_not_allowed": "`explain=true` where the setting EXPLAIN isn't on.",
 }
 """Every code that a parameter's errors can have."""
 
@@ -97,6 +105,34 @@ class Time(fields.DateTime):
         if time >= LATEST:
             raise mistake("timestamp_out_of_range", "Must be in the years 1 to 9998, in UTC.")
         return time
+
+
+class Choice(fields.String):
+    """One of a few words."""
+
+    def __init__(self, words: Collection[str], default: str, description: str) -> None:
+        super().__init__(load_default=default, metadata={"description": description, "enum": list(words)})
+        self.words = words
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
+        if value not in self.words:
+            raise mistake("invalid_choice", f"Must be one of {', '.join(self.words)}.")
+        return str(value)
+
+
+class Between(fields.Integer):
+    """A whole number between two bounds, as text or, in a JSON body, as a number."""
+
+    def __init__(self, least: int, most: int, default: int, description: str) -> None:
+        super().__init__(load_default=default, metadata={"description": description, "minimum": least, "maximum": most})
+        self.least, self.most = least, most
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> int:
+        if isinstance(value, bool) or not re.fullmatch("[0-9]{1,18}", str(value)):
+            raise mistake("invalid_integer", "Must be a whole number.")
+        if not self.least <= int(value) <= self.most:
+            raise mistake("invalid_number", f"Must be {self.least:,} to {self.most:,}.")
+        return int(value)
 
 
 def text(least: int, most: int, description: str = "") -> fields.String:

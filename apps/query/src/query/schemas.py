@@ -1,5 +1,6 @@
 """What may be asked: parameters in, a frozen filter out, or every mistake at once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,8 +20,10 @@ NIL = UUID(int=0)
 FROM = "Events at this time or later; RFC 3339 with an offset."
 TO = "Events before this time; RFC 3339 with an offset."
 
+Bounds = Callable[[datetime | None, datetime | None], tuple[datetime | None, datetime | None]]
 
-class _RangeSchema(ParameterSchema):
+
+class RangeSchema(ParameterSchema):
     """A half-open range of time."""
 
     start = Time(data_key="from", metadata={"description": FROM})
@@ -32,12 +35,10 @@ class _RangeSchema(ParameterSchema):
             raise ValidationError({"from": [("reversed_range", "Must not be later than `to`.")]})
 
 
-class ListEventsSchema(_RangeSchema):
-    """Parameters of GET /events."""
+class EventsSchema(ParameterSchema):
+    """Which events."""
 
-    user_id = text(
-        1, 200, "Who did it. Without it, the answer covers a bounded range of time and names it in `window`."
-    )
+    user_id = text(1, 200, "Who did it.")
     event_types = fields.List(
         text(1, 100),
         data_key="event_type",
@@ -54,11 +55,19 @@ class ListEventsSchema(_RangeSchema):
             "description": "`property.NAME=value`: events whose properties have that member; several must all match."
         },
     )
+
+
+class ListEventsSchema(EventsSchema, RangeSchema):
+    """Parameters of GET /events."""
+
+    user_id = text(
+        1, 200, "Who did it. Without it, the answer covers a bounded range of time and names it in `window`."
+    )
     limit = Limit(50, "Most events to answer.")
     cursor = CursorField(metadata={"description": "`next_cursor` of the page before; the filters must be the same."})
 
 
-class TopTypesSchema(_RangeSchema):
+class TopTypesSchema(RangeSchema):
     """Parameters of GET /stats/top-types."""
 
     limit = Limit(10, "Most types to answer.")
@@ -84,6 +93,11 @@ class EventFilter:
     limit: int
     after: Position
     digest: bytes
+
+    @property
+    def narrowed(self) -> list[str]:
+        """The names of the filters beyond user and time, which are also the names of their conditions."""
+        return [name for name in ("event_types", "session_id", "properties") if getattr(self, name)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +146,15 @@ def read_event_filter(query: str, window: Window, now: datetime) -> EventFilter:
     Raises:
         Problem: 400 or 422 with every mistake in it.
     """
-    given = _events.read(query)
+    return event_filter(_events.read(query), lambda start, end: window.resolve(start, end, now))
+
+
+def event_filter(given: dict[str, Any], bounds: Bounds) -> EventFilter:
+    """The filter that loaded parameters ask for; `bounds` resolves the range of a question about everybody.
+
+    Raises:
+        Problem: 422 if the cursor is of other filters, or what `bounds` raises.
+    """
     user_id, session_id = given.get("user_id"), given.get("session_id")
     start, end = given.get("start"), given.get("end")
     event_types = tuple(sorted(set(given.get("event_types", ()))))
@@ -146,7 +168,7 @@ def read_event_filter(query: str, window: Window, now: datetime) -> EventFilter:
         start, end, after = cursor.start, cursor.end, cursor.after
     else:
         if user_id is None:
-            start, end = window.resolve(start, end, now)
+            start, end = bounds(start, end)
         start, end = start or EARLIEST, end or LATEST
         after = Position(end, "", NIL)
     return EventFilter(user_id, event_types, session_id, properties, start, end, given["limit"], after, mark)

@@ -24,3 +24,6 @@ class QuerySettings(ServiceSettings):
         "PostgreSQL's `statement_timeout` for one question; longer is a 504.",
         kind="float", default=5.0, check=validate.Range(0.01, 600),
     )  # fmt: skip
+    explain: bool = setting(
+        "Whether `explain=true` is allowed: it tells plans, and asks each question twice.", kind="bool", default=False
+    )

@@ -24,13 +24,13 @@ class Turns:
         self._free = BoundedSemaphore(most)
 
     @contextmanager
-    def take(self) -> Iterator[None]:
+    def take(self, seconds: float = TURN_SECONDS) -> Iterator[None]:
         """Wait for a turn and keep it.
 
         Raises:
-            Problem: 503 if none comes soon.
+            Problem: 503 if none comes within so many seconds.
         """
-        if not self._free.acquire(timeout=TURN_SECONDS):
+        if not self._free.acquire(timeout=seconds):
             raise Problem(
                 503, "busy", "Too many slow questions are waiting. Nothing is wrong with this one: ask it again."
             )
@@ -38,6 +38,33 @@ class Turns:
             yield
         finally:
             self._free.release()
+
+
+class Places:
+    """Lets `most` clients be served at once, however long each takes; nobody waits for a place."""
+
+    def __init__(self, most: int, refusal: str) -> None:
+        self._most, self._refusal = most, refusal
+        self.taken = 0
+
+    def take(self) -> Callable[[], None]:
+        """Take a place; what is returned gives it back, once however often it is called.
+
+        Raises:
+            Problem: 503 with the refusal if there is none.
+        """
+        if self.taken >= self._most:
+            raise Problem(503, "busy", self._refusal)
+        self.taken += 1
+        held = True
+
+        def give_back() -> None:
+            nonlocal held
+            if held:
+                held = False
+                self.taken -= 1
+
+        return give_back
 
 
 class Shared(Generic[Question, Answer]):

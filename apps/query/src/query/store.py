@@ -6,14 +6,13 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-import msgspec
 import psycopg
 from psycopg import sql
 
 from core.pool import ConnectionPool, execute
 from core.queries import load_queries
 from query import metrics
-from query.answers import EventPage, StoredEvent, TopTypes, TypeCount
+from query.answers import EventPage, StoredEvent, TopTypes, TypeCount, stored_event
 from query.cursor import Position
 from query.group import Group
 from query.pieces import pieces_of
@@ -50,8 +49,8 @@ class Store:
     def __init__(self, pool: ConnectionPool[psycopg.Connection]) -> None:
         self.pool = pool
         self._small_pages = Group(self._list_grouped, min(LANES, pool.max_size))
-        self._turns = Turns(max(1, pool.max_size - LANES))
-        self._top_types = Shared(self._count_types, self._turns)
+        self.turns = Turns(max(1, pool.max_size - LANES))
+        self._top_types = Shared(self._count_types, self.turns)
 
     def close(self) -> None:
         """Stop. Call it when no question is waiting any more."""
@@ -61,7 +60,7 @@ class Store:
         """A page of events, newest first."""
         if asked.user_id is None:
             page = self._list_everybody(asked)
-        elif asked.limit <= SMALL_PAGE and not _filters(asked):
+        elif asked.limit <= SMALL_PAGE and not asked.narrowed:
             page = self._small_pages.ask(asked)
         else:
             page = self._list_filtered(asked)
@@ -78,7 +77,7 @@ class Store:
         return self._list_filtered(asked)
 
     def _list_filtered(self, asked: EventFilter) -> EventPage:
-        conditions = ["everybody" if asked.user_id is None else "user_id", *_filters(asked)]
+        conditions = ["everybody" if asked.user_id is None else "user_id", *asked.narrowed]
         parameters = {
             "user_id": asked.user_id,
             "event_types": list(asked.event_types),
@@ -91,9 +90,9 @@ class Store:
             "after_event_id": asked.after.event_id,
             "rows": asked.limit + 1,
         }
-        with self._turns.take():
+        with self.turns.take():
             rows = self._ask("list_events", _compose("list_events", "conditions", " and ", *conditions), parameters)
-        return _page([_event(*row) for row in rows], asked.limit)
+        return _page([stored_event(*row) for row in rows], asked.limit)
 
     def _list_grouped(self, asked: Sequence[EventFilter]) -> list[EventPage]:
         parameters = {
@@ -105,7 +104,7 @@ class Store:
         }
         pages: list[list[StoredEvent]] = [[] for _ in asked]
         for number, *row in self._ask("list_events", QUERIES["list_events.grouped"].encode(), parameters):
-            pages[number - 1].append(_event(*row))
+            pages[number - 1].append(stored_event(*row))
         return [_page(events, one.limit) for events, one in zip(pages, asked, strict=True)]
 
     def top_types(self, asked: TypeFilter) -> TopTypes:
@@ -124,22 +123,11 @@ class Store:
             return execute(self.pool, statement, parameters)
 
 
-def _filters(asked: EventFilter) -> list[str]:
-    """The names of the filters beyond user and time, which are also the names of their conditions."""
-    return [name for name in ("event_types", "session_id", "properties") if getattr(asked, name)]
-
-
 @cache
 def _compose(statement: str, slot: str, separator: str, *parts: str) -> bytes:
     """The statement with the named parts in its slot. There are few combinations, and each is composed once."""
     joined = sql.SQL(separator).join(sql.SQL(QUERIES[f"{statement}.{part}"]) for part in parts)
     return sql.SQL(QUERIES[statement]).format(**{slot: joined}).as_bytes()
-
-
-def _event(
-    user_id: str, event_type: str, timestamp: datetime, event_id: Any, session_id: str | None, json: str, *rest: Any
-) -> StoredEvent:
-    return StoredEvent(user_id, event_type, timestamp, event_id, session_id, msgspec.Raw(json), *rest)
 
 
 def _page(events: list[StoredEvent], limit: int) -> EventPage:

@@ -12,6 +12,7 @@ from tracker.owner import alone, owner_connection
 from tracker.partitions import AHEAD, QUERIES, busy_months, ensure_partitions, make_partition, missing_partitions
 from tracker.retention import Expired, delete_expired, find_expired
 from tracker.settings import MaintainSettings, read_settings
+from tracker.summaries import stale_days, sum_up
 
 CLOSED = "2 hours"
 """After this, an hour's counters are folded: few events still come for it, and those that do are counted all the same."""
@@ -46,7 +47,7 @@ class Period(click.ParamType[str]):
 @click.option("--dry-run", is_flag=True, help="Say what would be done, in rows and bytes, and change nothing.")
 @data_option
 def maintain(ahead: int, keep: str | None, dry_run: bool, data: Path) -> None:
-    """Make partitions ahead, fold the counts of closed hours, delete what is older than --keep.
+    """Make partitions ahead, fold the counts of closed hours, sum up days that are over, delete what is older than --keep.
 
     Connects as the database's owner with DATABASE_URL (or DATABASE_URL_FILE), and where that isn't set to the embedded
     server that `tracker up` runs on --data. Safe under load, to run again, and several times at once.
@@ -71,6 +72,7 @@ def preview(connection: psycopg.Connection, ahead: int, keep: str | None) -> Non
         click.echo(f"would move {rows:,} rows from the default partition to {month.partition}")
     ((counters, left),) = connection.execute(QUERIES["count_foldable"], {"closed": CLOSED}).fetchall()
     click.echo(f"would fold {counters:,} counters into {left:,}")
+    click.echo(f"would sum up {len(stale_days(connection)):,} days")
     if keep:
         tell(find_expired(connection, keep), "would free")
 
@@ -88,6 +90,11 @@ def perform(connection: psycopg.Connection, ahead: int, keep: str | None) -> Non
         click.echo(f"moved {moved:,} rows from the default partition to {month.partition}")
     ((counters, left),) = connection.execute(QUERIES["fold_counts"], {"closed": CLOSED}).fetchall()
     click.echo(f"folded {counters:,} counters into {left:,}")
+    refreshed = connection.execute(QUERIES["refresh_users"]).rowcount
+    if refreshed:
+        click.echo(f"refreshed {refreshed:,} users")
+    summed_up = sum(sum_up(connection, day) for day in stale_days(connection))
+    click.echo(f"summed up {summed_up:,} days")
 
 
 def tell(expired: Expired, verb: str) -> None:

@@ -83,3 +83,101 @@ where "timestamp" < %(limit)s::timestamptz;
 
 -- name: delete_strays
 delete from events_default where "timestamp" < %(limit)s::timestamptz;
+
+-- name: delete_forgotten_users
+-- Users of whom no event is left.
+delete from users
+where last_hour < %(limit)s::timestamptz
+  and not exists (select from events where events.user_id = users.user_id);
+
+-- name: delete_forgotten_visits
+delete from visits
+where day < %(limit)s::timestamptz
+  and not exists (select from events where "timestamp" >= day and "timestamp" < day + interval '24 hours');
+
+-- name: refresh_users
+-- Users of events that a collector stored which didn't know of `users` yet (the release before). Both columns only move
+-- one way, so events that are folded in already change nothing.
+with missed as (
+  select user_id, min("timestamp") as first_seen, date_bin('1 hour', max("timestamp"), timestamptz '2000-01-01 00:00:00+00') as last_hour
+  from events
+  where received_at >= now() - interval '3 days'
+  group by user_id
+)
+insert into users as known (user_id, first_seen, last_hour)
+select user_id, first_seen, last_hour
+from missed
+where not exists (
+  select from users where users.user_id = missed.user_id and users.first_seen <= missed.first_seen and users.last_hour >= missed.last_hour
+)
+order by user_id
+on conflict (user_id) do update
+set first_seen = least(known.first_seen, excluded.first_seen), last_hour = greatest(known.last_hour, excluded.last_hour);
+
+-- name: stale_days
+-- Days that are over and have no summary of as many events as they have now.
+select day
+from (
+  select date_bin('1 day', hour, timestamptz '2000-01-01 00:00:00+00') as day, sum(count) as events
+  from event_counts
+  where hour < date_bin('1 day', now(), timestamptz '2000-01-01 00:00:00+00')
+  group by 1
+) as counted
+left join summarised_days as summary using (day)
+where summary.events is distinct from counted.events
+order by day;
+
+-- name: count_day
+-- A day's events, and how many there should be.
+select
+  (select count(*) from events where "timestamp" >= %(day)s and "timestamp" < %(day)s + interval '24 hours'),
+  (select sum(count)::bigint from event_counts where hour >= %(day)s and hour < %(day)s + interval '24 hours');
+
+-- name: sum_up_properties
+-- Counts each property's values, and returns the properties that have too many or too long ones, which aren't counted.
+with counted as materialized (
+  select event_type, key collate "C" as key, value collate "C" as value, count(*) as count
+  from events
+  cross join lateral jsonb_each_text(properties) as property (key, value)
+  where "timestamp" >= %(day)s and "timestamp" < %(day)s + interval '24 hours' and value is not null
+  group by 1, 2, 3
+),
+left_out as materialized (
+  select key
+  from counted
+  group by key
+  having count(distinct value) > %(most_values)s or max(char_length(value)) > %(most_characters)s or char_length(key) > %(most_characters)s
+),
+stored as (
+  insert into property_counts (day, key, event_type, value, count)
+  select %(day)s, key, event_type, value, count from counted where key not in (select key from left_out)
+)
+select coalesce(array_agg(key order by key), '{}') from left_out;
+
+-- name: sum_up_visits
+-- Sessions as docs/definitions.md has them, as far as they lie in this day.
+insert into visits (day, user_id, session_id, first, last, event_types)
+select %(day)s, user_id, session_id, min("timestamp"), max("timestamp"), array_agg(event_type order by "timestamp", event_id)
+from events
+where "timestamp" >= %(day)s and "timestamp" < %(day)s + interval '24 hours' and session_id is not null
+group by user_id, session_id
+union all
+select %(day)s, user_id, '', min("timestamp"), max("timestamp"), array_agg(event_type order by "timestamp", event_id)
+from (
+  select *, sum(begins) over in_order as number
+  from (
+    select
+      *,
+      case when "timestamp" - lag("timestamp") over in_order <= interval '1800 seconds' then 0 else 1 end as begins
+    from events
+    where "timestamp" >= %(day)s and "timestamp" < %(day)s + interval '24 hours' and session_id is null
+    window in_order as (partition by user_id order by "timestamp", event_id)
+  ) as unnamed
+  window in_order as (partition by user_id order by "timestamp", event_id)
+) as numbered
+group by user_id, number;
+
+-- name: mark_summed_up
+insert into summarised_days (day, events, left_out)
+values (%(day)s, %(events)s, %(left_out)s)
+on conflict (day) do update set events = excluded.events, left_out = excluded.left_out;

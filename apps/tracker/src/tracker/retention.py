@@ -1,4 +1,4 @@
-"""Deleting events by age: whole partitions, and rows of the default partition. Counts stay."""
+"""Deleting events by age: whole partitions, rows of the default partition, and who did them. Counts stay."""
 
 from typing import NamedTuple
 
@@ -48,12 +48,14 @@ def find_expired(connection: psycopg.Connection, keep: str) -> Expired:
 
 
 def delete_expired(connection: psycopg.Connection, expired: Expired) -> None:
-    """Drop the partitions and delete the strays."""
+    """Drop the partitions, delete the strays, and forget users and visits of whom no event is left."""
     for part in expired.parts:
         if part.name == DEFAULT_PARTITION:
             connection.execute(QUERIES["delete_strays"], {"limit": expired.limit})
         else:
             _drop(connection, part.name)
+    connection.execute(QUERIES["delete_forgotten_users"], {"limit": expired.limit})
+    connection.execute(QUERIES["delete_forgotten_visits"], {"limit": expired.limit})
 
 
 def _drop(connection: psycopg.Connection, partition: str) -> None:

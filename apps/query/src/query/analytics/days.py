@@ -1,0 +1,42 @@
+"""Which days of a range are summed up, so that their events needn't be read (infra/migrations/0006-summaries.sql)."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import psycopg
+
+from query.analytics.hours import MOST_PIECES, pieces_between, whole_days
+from query.analytics.questions import Paths, Range, Sessions
+from query.analytics.schemas import GAP
+from query.analytics.statements import QUERIES
+
+
+class Days(NamedTuple):
+    """The days (UTC) that are taken from their summaries, and the pieces of time around them, which are read."""
+
+    summed_up: list[datetime]
+    pieces: list[tuple[datetime, datetime]]
+
+    def parameters(self, asked: Range) -> dict[str, Any]:
+        """For the statements that need them."""
+        return {
+            "fresh_days": self.summed_up,
+            "piece_starts": [start for start, _ in self.pieces],
+            **whole_days(asked.start, asked.end),
+        }
+
+
+def find_days(connection: psycopg.Connection, asked: Range, key: str | None = None) -> Days:
+    """Look which days' summaries are as they would be now. With a `key`, they must have counted that property."""
+    parameters = {**whole_days(asked.start, asked.end), "key": key}
+    rows = connection.execute(QUERIES["fresh_days"], parameters, binary=True)
+    fresh = [day for (day,) in rows]
+    pieces = pieces_between(asked.start, asked.end, fresh)
+    if len(pieces) > MOST_PIECES:
+        return Days([], [(asked.start, asked.end)])
+    return Days(fresh, pieces)
+
+
+def holds_visits(asked: Sessions | Paths) -> bool:
+    """Whether summaries of days hold the visits that are asked about: all events, by type, with pauses that aren't shorter."""
+    return asked.by == "event_type" and asked.gap >= GAP and not asked.event_types and not asked.properties

@@ -1,0 +1,117 @@
+"""A range of time cut into the minutes, hours, days, weeks or months of a time zone.
+
+The cuts are made here, not by PostgreSQL's `date_trunc`: one search in a short array finds an event's interval, and one
+copy of the tz database decides what is said.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+Interval = Literal["minute", "hour", "day", "week", "month"]
+
+LENGTHS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1)}
+LONGEST = {**LENGTHS, "day": timedelta(hours=26), "week": timedelta(days=8), "month": timedelta(days=32)}
+"""No interval is longer."""
+
+SECOND = timedelta(seconds=1)
+
+
+class TooManyPointsError(ValueError):
+    """The range has more intervals than an answer may have."""
+
+
+def start_of_day(day: date, zone: ZoneInfo) -> datetime:
+    """The first moment of a local day, in UTC. Where a clock change skips midnight, the moment of the change."""
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def cut(start: datetime, end: datetime, interval: Interval, zone: ZoneInfo, most: int) -> list[datetime]:
+    """The beginnings, in UTC, of all intervals that overlap [start, end); the first may lie before `start`.
+
+    Raises:
+        TooManyPointsError: if there are more than `most`.
+    """
+    if start >= end:
+        return []
+    if (end - start) / LONGEST[interval] > most + 2:
+        raise TooManyPointsError
+    starts = (
+        _by_clock(start, end, LENGTHS[interval], zone) if interval in LENGTHS else _by_day(start, end, interval, zone)
+    )
+    points: list[datetime] = []
+    for point, following in pairwise(sorted(set(starts))):
+        if following > start and point < end:
+            points.append(point)
+    if len(points) > most:
+        raise TooManyPointsError
+    return points
+
+
+def _by_day(start: datetime, end: datetime, interval: Interval, zone: ZoneInfo) -> Iterator[datetime]:
+    """Beginnings of days, weeks (from Monday, ISO 8601) or months, from before `start` until after `end`."""
+    day = _first_day(start.astimezone(zone).date() - timedelta(days=1), interval)
+    last = end.astimezone(zone).date() + timedelta(days=1)
+    while day <= last:
+        yield start_of_day(day, zone)
+        day = _next_day(day, interval)
+    yield start_of_day(day, zone)
+
+
+def _first_day(day: date, interval: Interval) -> date:
+    match interval:
+        case "week":
+            return day - timedelta(days=day.weekday())
+        case "month":
+            return day.replace(day=1)
+        case _:
+            return day
+
+
+def _next_day(day: date, interval: Interval) -> date:
+    match interval:
+        case "week":
+            return day + timedelta(days=7)
+        case "month":
+            return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+        case _:
+            return day + timedelta(days=1)
+
+
+def _by_clock(start: datetime, end: datetime, length: timedelta, zone: ZoneInfo) -> Iterator[datetime]:
+    """Moments at which the local clock shows a whole hour or minute, and those at which it is changed."""
+    moment = _whole(start, length, zone)
+    while moment < end:
+        yield moment
+        following = moment + length - _past(moment, length, zone)
+        moment = _change_between(moment, following, zone) or following
+    yield moment
+
+
+def _whole(moment: datetime, length: timedelta, zone: ZoneInfo) -> datetime:
+    """The beginning of the interval that `moment` lies in."""
+    begin = moment - _past(moment, length, zone)
+    return _change_between(begin, moment, zone) or begin
+
+
+def _past(moment: datetime, length: timedelta, zone: ZoneInfo) -> timedelta:
+    """How far the local clock is past a whole hour or minute."""
+    local = moment.astimezone(zone)
+    return timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond) % length
+
+
+def _change_between(start: datetime, end: datetime, zone: ZoneInfo) -> datetime | None:
+    """The moment in (start, end] at which the zone's offset changes; None if it doesn't."""
+    before = start.astimezone(zone).utcoffset()
+    if end.astimezone(zone).utcoffset() == before:
+        return None
+    low, high = start, end
+    while high - low > SECOND:
+        middle = low + (high - low) / 2
+        if middle.astimezone(zone).utcoffset() == before:
+            low = middle
+        else:
+            high = middle
+    return high.replace(microsecond=0)

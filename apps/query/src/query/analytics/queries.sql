@@ -1,0 +1,449 @@
+-- name: begin
+-- The session's settings are made for pages of one user (query.store); these are for questions that read a lot, once:
+-- planned for the very range they ask about, with sorting, in memory as far as it is modest.
+select
+  set_config('plan_cache_mode', 'force_custom_plan', true),
+  set_config('enable_sort', 'on', true),
+  set_config('work_mem', '128MB', true),
+  now();
+
+-- name: count_partitions
+select count(*) from pg_inherits where inhparent = 'events'::regclass;
+
+-- name: selected
+-- The events that a question is about.
+select user_id, "timestamp", event_id, event_type, session_id, properties
+from events
+where {conditions}
+
+-- name: selected.range
+"timestamp" >= %(start)b and "timestamp" < %(end)b
+
+-- name: selected.event_types
+event_type = any (%(event_types)b::text[])
+
+-- name: selected.properties
+not exists (
+  select from unnest(%(property_names)b::text[], %(property_values)b::text[]) as wanted (name, value)
+  where properties ->> wanted.name is distinct from wanted.value
+)
+
+-- name: visited
+-- The selected events, each with its visit: sessions are told apart by (user_id, session_id, visit). With a session_id,
+-- visit is 0; without, session_id is '' (which no event has) and visits are numbered, a new one after each gap.
+select user_id, session_id, 0::bigint as visit, "timestamp", event_id, event_type, properties
+from ({selected}) as named
+where session_id is not null
+union all
+select
+  user_id, '' collate "C", sum(begins) over in_order, "timestamp", event_id, event_type, properties
+from (
+  select
+    *,
+    case
+      when "timestamp" - lag("timestamp") over in_order <= make_interval(secs => %(gap)b::int) then 0
+      else 1
+    end as begins
+  from ({selected}) as unnamed
+  where session_id is null
+  window in_order as (partition by user_id order by "timestamp", event_id)
+) as unnamed
+window in_order as (partition by user_id order by "timestamp", event_id)
+
+-- name: timeseries.events
+-- Events by interval and series. `series` is the key's rank; 0 is every other key, -1 is no key.
+with counted as materialized (
+  select bucket, key, sum(count) as count
+  from ({counted}) as pieces
+  group by bucket, key
+),
+top as (
+  select key, row_number() over (order by sum(count) desc, key) as rank
+  from counted
+  where key is not null
+  group by key
+  order by rank
+  limit %(limit)b
+)
+select coalesce(rank, case when key is null then -1 else 0 end) as series, top.key, bucket, sum(count)::bigint
+from counted
+left join top using (key)
+group by rank, top.key, key is null, bucket;
+
+-- name: timeseries.read
+select width_bucket("timestamp", %(starts)b::timestamptz[]) as bucket, {key} as key, 1 as count
+from ({selected}) as selected
+
+-- name: timeseries.rollup
+-- Hours that lie inside an interval are counted already; those that one begins or ends in are read.
+select width_bucket(hour, %(starts)b::timestamptz[]) as bucket, {key} as key, count
+from event_counts
+where hour >= %(first_hour)b and hour < %(last_hour)b and hour <> all (%(split_hours)b::timestamptz[]) and {types}
+union all
+select width_bucket(event."timestamp", %(starts)b::timestamptz[]), {key}, 1
+from unnest(%(piece_starts)b::timestamptz[], %(piece_ends)b::timestamptz[]) as piece (piece_start, piece_end)
+cross join lateral (
+  select "timestamp", event_type
+  from events
+  where "timestamp" >= piece_start and "timestamp" < piece_end and {types}
+) as event
+
+-- name: timeseries.subjects
+-- Distinct users or sessions by interval and series; bucket 0 is the whole range.
+with found as materialized (
+  select distinct width_bucket("timestamp", %(starts)b::timestamptz[]) as bucket, {key} as key, {subject}
+  from ({source}) as source
+),
+top as (
+  select key, row_number() over (order by count(*) desc, key) as rank
+  from (select distinct key, {subject} from found where key is not null) as subjects
+  group by key
+  order by rank
+  limit %(limit)b
+),
+told as materialized (
+  select distinct coalesce(rank, case when key is null then -1 else 0 end) as series, bucket, {subject}
+  from found
+  left join top using (key)
+),
+counted as (
+  select series, bucket, count(*) as count from told group by series, bucket
+  union all
+  select series, 0, count(*) from (select distinct series, {subject} from told) as subjects group by series
+)
+select series, key, bucket, count
+from counted
+left join top on rank = series;
+
+-- name: users
+-- Active and new users by interval; bucket 0 is the whole range.
+with active as materialized (
+  select distinct width_bucket("timestamp", %(starts)b::timestamptz[]) as bucket, user_id
+  from ({selected}) as selected
+),
+known as (
+  select bucket, user_id, first_seen
+  from active
+  join users using (user_id)
+)
+select
+  bucket,
+  count(*),
+  count(*) filter (where first_seen >= %(start)b and first_seen < %(end)b and width_bucket(first_seen, %(starts)b::timestamptz[]) = bucket)
+from known
+group by bucket
+union all
+select 0, count(*), count(*) filter (where first_seen >= %(start)b and first_seen < %(end)b)
+from (select distinct user_id, first_seen from known) as users;
+
+-- name: sessions
+with {visits},
+entry as (
+  select row_number() over (order by count(*) desc, keys[1]) as rank, keys[1] as key, count(*) as count
+  from visit
+  group by keys[1]
+  order by rank
+  limit %(limit)b
+),
+exit as (
+  select row_number() over (order by count(*) desc, keys[events]) as rank, keys[events] as key, count(*) as count
+  from visit
+  group by keys[events]
+  order by rank
+  limit %(limit)b
+)
+select
+  count(*),
+  count(distinct user_id),
+  coalesce(sum(events), 0)::bigint,
+  count(*) filter (where events = 1),
+  avg(extract(epoch from last - first))::float8,
+  percentile_cont(array[0.5, 0.9]) within group (order by extract(epoch from last - first)::float8),
+  max(extract(epoch from last - first))::float8,
+  (select array_agg(key order by rank) from entry),
+  (select array_agg(count order by rank) from entry),
+  (select array_agg(key order by rank) from exit),
+  (select array_agg(count order by rank) from exit)
+from visit;
+
+-- name: visits
+-- Sessions from their parts. Parts lie in stretches of time of their own, so a session's parts are in the order of time;
+-- those without session_id ('') are joined where the pause between them isn't too long.
+part as (
+  {parts}
+),
+visit as materialized (
+  select user_id, min(first) as first, max(last) as last, cardinality(concatenated(keys order by first)) as events, concatenated(keys order by first) as keys
+  from part
+  where session_id <> ''
+  group by user_id, session_id
+  union all
+  select user_id, min(first), max(last), cardinality(concatenated(keys order by first)), concatenated(keys order by first)
+  from (
+    select *, sum(begins) over in_order as number
+    from (
+      select *, case when first - lag(last) over in_order <= make_interval(secs => %(gap)b::int) then 0 else 1 end as begins
+      from part
+      where session_id = ''
+      window in_order as (partition by user_id order by first)
+    ) as unnamed
+    window in_order as (partition by user_id order by first)
+  ) as numbered
+  group by user_id, number
+)
+
+-- name: visits.parts
+-- Parts of sessions from events, each within one piece of time.
+select user_id, session_id, min("timestamp") as first, max("timestamp") as last, array_agg(key order by "timestamp", event_id) as keys
+from ({events}) as named
+where session_id is not null
+group by piece, user_id, session_id
+union all
+select user_id, '' collate "C", min("timestamp"), max("timestamp"), array_agg(key order by "timestamp", event_id)
+from (
+  select *, sum(begins) over in_order as number
+  from (
+    select
+      *,
+      case when "timestamp" - lag("timestamp") over in_order <= make_interval(secs => %(gap)b::int) then 0 else 1 end as begins
+    from ({events}) as unnamed
+    where session_id is null
+    window in_order as (partition by piece, user_id order by "timestamp", event_id)
+  ) as unnamed
+  window in_order as (partition by piece, user_id order by "timestamp", event_id)
+) as numbered
+group by piece, user_id, number
+
+-- name: visits.events
+select 0 as piece, user_id, "timestamp", event_id, session_id, {key} as key
+from ({selected}) as selected
+
+-- name: visits.pieces
+select width_bucket("timestamp", %(piece_starts)b::timestamptz[]) as piece, user_id, "timestamp", event_id, session_id, event_type as key
+from events
+where {pieces}
+
+-- name: piece
+("timestamp" >= {start} and "timestamp" < {end})
+
+-- name: visits.summary
+select user_id, session_id, first, last, event_types as keys
+from visits
+where day = any (%(fresh_days)b::timestamptz[])
+union all
+{parts}
+
+-- name: fresh_days
+-- Days of which the summary counted as many events as there are now. An event is never changed, so the same number means
+-- the same events.
+select day
+from (
+  select date_bin('1 day', hour, timestamptz '2000-01-01 00:00:00+00') as day, sum(count) as events
+  from event_counts
+  where hour >= %(first_day)b and hour < %(last_day)b
+  group by 1
+) as counted
+join summarised_days using (day, events)
+where %(key)b::text is null or %(key)b <> all (left_out)
+order by day;
+
+-- name: top_properties
+-- The commonest values; rank 0 is all values together, -1 is none.
+with counted as materialized (
+  select value, sum(count)::bigint as count from ({counted}) as pieces group by value
+),
+ranked as (
+  select row_number() over (order by count desc, value) as rank, value, count
+  from counted
+  where value is not null
+  order by rank
+  limit %(limit)b
+)
+select rank, value, count from ranked
+union all
+select 0, null, coalesce(sum(count), 0)::bigint from counted where value is not null
+union all
+select -1, null, coalesce(sum(count), 0)::bigint from counted where value is null
+order by rank;
+
+-- name: top_properties.read
+select properties ->> %(key)b collate "C" as value, count(*) as count
+from ({selected}) as selected
+group by value
+
+-- name: top_properties.summary
+select value, sum(count) as count
+from property_counts
+where key = %(key)b and day = any (%(fresh_days)b::timestamptz[]) and {types}
+group by value
+union all
+-- What the fresh days have beyond that has no such value.
+select
+  null,
+  coalesce((
+    select sum(count)
+    from event_counts
+    where hour >= %(first_day)b and hour < %(last_day)b and {types}
+      and date_bin('1 day', hour, timestamptz '2000-01-01 00:00:00+00') = any (%(fresh_days)b::timestamptz[])
+  ), 0) - coalesce((
+    select sum(count)
+    from property_counts
+    where key = %(key)b and day = any (%(fresh_days)b::timestamptz[]) and {types}
+  ), 0)
+union all
+select properties ->> %(key)b collate "C", count(*)
+from events
+where {pieces} and {types}
+group by 1
+
+-- name: funnel
+-- How many users take each step, and the median seconds from the step before. Each level adds columns to the one below,
+-- over the same order of a user's events (docs/definitions.md): start_k is when the chain began whose step k this event is
+-- (the latest that can be; null if there is none), before_k when its step k - 1 was, and first_k marks a user's first.
+select {answers}
+from ({levels}) as levels;
+
+-- name: funnel.matched
+select "timestamp", user_id, event_id, {matches}
+from events
+where "timestamp" >= %(start)b and "timestamp" < %(end)b and event_type = any (%(event_types)b::text[])
+
+-- name: funnel.match
+event_type = {event_type} as {match}
+
+-- name: funnel.match_properties
+event_type = {event_type} and not exists (
+  select from unnest({names}::text[], {values}::text[]) as wanted (name, value)
+  where properties ->> wanted.name is distinct from wanted.value
+) as {match}
+
+-- name: funnel.first_level
+select *, case when match_1 then "timestamp" end as start_1, null::timestamptz as before_1
+from ({below}) as matched
+
+-- name: funnel.level
+select
+  *,
+  case when {match} and "timestamp" - max({start_below}) over earlier <= make_interval(secs => %(window)b::int) then max({start_below}) over earlier end as {start},
+  max("timestamp") filter (where {start_below} is not null) over earlier as {before},
+  {start_below} is not null and max({start_below}) over earlier is null as {first_below}
+from ({below}) as below
+window earlier as (partition by user_id order by "timestamp", event_id rows between unbounded preceding and 1 preceding)
+
+-- name: funnel.last_level
+select *, {start} is not null and max({start}) over earlier is null as {first}
+from ({below}) as below
+window earlier as (partition by user_id order by "timestamp", event_id rows between unbounded preceding and 1 preceding)
+
+-- name: funnel.answer
+count(*) filter (where {first}),
+percentile_cont(0.5) within group (order by extract(epoch from "timestamp" - {before})::float8) filter (where {first})
+
+-- name: retention
+-- Sizes of cohorts (offset -1), and how many of each were active in which period after theirs.
+with cohort as materialized (
+  select width_bucket(first_seen, %(starts)b::timestamptz[]) as period, user_id
+  from users
+  where first_seen >= %(start)b and first_seen < %(end)b
+),
+active as (
+  select distinct width_bucket("timestamp", %(starts)b::timestamptz[]) as period, user_id
+  from ({selected}) as selected
+)
+select period, -1 as after, count(*) from cohort group by period
+union all
+select cohort.period, active.period - cohort.period, count(*)
+from active
+join cohort using (user_id)
+group by 1, 2;
+
+-- name: paths
+-- Whole sequences from each occurrence, counted; then transitions (by step), sequences (step 0) and occurrences (step -1).
+-- Rank 0 is everything that isn't listed.
+with {visits},
+keyed as (
+  select {keys_of_visit} as keys from visit
+),
+sequence as materialized (
+  select {positions}, count(*) as count
+  from ({occurrences}) as occurrence
+  group by {keys}
+),
+told as (
+  {transitions}
+  union all
+  select 0, array_remove(array[{keys}], null), sum(count) from sequence group by 2
+),
+ranked as (
+  select step, row_number() over (partition by step order by count desc, keys) as rank, keys, count::bigint as count
+  from told
+)
+select step, rank, keys, count from ranked where rank <= %(limit)b
+union all
+select step, 0, null, sum(count)::bigint from ranked where rank > %(limit)b group by step
+union all
+select -1, 0, null, coalesce(sum(count), 0)::bigint from sequence
+order by step, rank;
+
+-- name: paths.edges
+select keys, {edge} as place from keyed where cardinality(keys) > 0
+
+-- name: paths.origin
+select keys, place
+from keyed
+cross join lateral generate_subscripts(keys, 1) as place
+where keys @> array[%(origin)b::text] and keys[place] = %(origin)b
+
+-- name: paths.transition
+select {step}::int as step, array[{source}, {target}] as keys, sum(count) as count
+from sequence
+where {source} is not null
+group by 2
+
+-- name: list_users
+-- Most recently active first. The hour leads to few users; their newest events order them. `edge` is the hour in which
+-- enough users are found, so that all that come before it are among those looked at.
+with edge as (
+  select min(last_hour) as hour
+  from (
+    select last_hour from users where last_hour < %(after_hour)b order by last_hour desc limit %(rows)b
+  ) as recent
+),
+page as (
+  select users.user_id, users.first_seen, newest.last_seen
+  from users
+  cross join lateral (
+    select max("timestamp") as last_seen
+    from events
+    where events.user_id = users.user_id and "timestamp" >= users.last_hour and "timestamp" < users.last_hour + interval '1 hour'
+  ) as newest
+  where users.last_hour >= (select coalesce(edge.hour, '-infinity') from edge) and users.last_hour <= %(after_hour)b
+    and (newest.last_seen, users.user_id) < (%(after_timestamp)b, %(after_user_id)b)
+  order by newest.last_seen desc, users.user_id desc
+  limit %(rows)b
+)
+select page.user_id, page.first_seen, page.last_seen, stored.events
+from page
+cross join lateral (select count(*) as events from events where events.user_id = page.user_id) as stored
+order by page.last_seen desc, page.user_id desc;
+
+-- name: get_user
+-- One user; no row if there is no event of theirs.
+with visited as materialized ({visited}),
+known as (
+  select count(*) as events, min("timestamp") as first_seen, max("timestamp") as last_seen from events where user_id = %(user_id)b
+),
+type as (
+  select event_type, count(*) as count from visited group by event_type
+)
+select
+  known.first_seen,
+  known.last_seen,
+  known.events,
+  (select count(*) from visited),
+  (select count(distinct width_bucket("timestamp", %(starts)b::timestamptz[])) from visited),
+  (select count(*) from (select distinct session_id, visit from visited) as session),
+  (select array_agg(event_type order by count desc, event_type) from type),
+  (select array_agg(count order by count desc, event_type) from type)
+from known
+where known.events > 0;

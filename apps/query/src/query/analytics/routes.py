@@ -1,0 +1,102 @@
+"""HTTP in, HTTP out: the questions of analytics as Flask views. They take long beside Flask's dispatch."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from core.problems import Problem
+from core.service import json_response
+from query.analytics import schemas
+from query.analytics.store import Analytics, Place
+from query.cursor import Cursor, CursorField, Position, digest, encode
+from query.fields import EARLIEST, LATEST, Limit
+from query.parameters import ParameterError, ParameterSchema, Reader, invalid_parameters
+from query.schemas import NIL
+
+MARK = digest("users")
+"""In cursors of GET /users."""
+
+MOST_BYTES = 1024 * 1024
+
+
+class ListUsersSchema(ParameterSchema):
+    """Parameters of GET /users."""
+
+    limit = Limit(50, "Most users to answer.")
+    cursor = CursorField(metadata={"description": "`next_cursor` of the page before."})
+
+
+_list_users = Reader(ListUsersSchema)
+
+
+def analytics(store: Analytics, explain: bool) -> Blueprint:
+    """The views. `explain` allows explain=true."""
+    views = Blueprint("analytics", __name__)
+
+    def stats(path: str, name: str, read: Callable[..., Any], answer: Callable[[Any], Any]) -> None:
+        views.add_url_rule(path, name, lambda: json_response(answer(read(_query(), _now(), explain))))
+
+    stats("/stats/timeseries", "timeseries", schemas.read_timeseries, store.timeseries)
+    stats("/stats/users", "users", schemas.read_users, store.users)
+    stats("/stats/sessions", "sessions", schemas.read_sessions, store.sessions)
+    stats("/stats/top-properties", "top_properties", schemas.read_top_properties, store.top_properties)
+    stats("/stats/retention", "retention", schemas.read_retention, store.retention)
+    stats("/stats/paths", "paths", schemas.read_paths, store.paths)
+
+    @views.post("/stats/funnel")
+    def funnel() -> Response:
+        asked = schemas.read_funnel(_query(), _body(), _now(), explain)
+        return json_response(store.funnel(asked))
+
+    @views.get("/users")
+    def list_users() -> Response:
+        given = _list_users.read(_query())
+        limit = given["limit"]
+        rows = store.list_users(limit + 1, _place(given.get("cursor")))
+        found = [dict(zip(("user_id", "first_seen", "last_seen", "events"), row, strict=True)) for row in rows]
+        return json_response({"users": found[:limit], "next_cursor": _after(found, limit)})
+
+    @views.get("/users/<path:user_id>")
+    def get_user(user_id: str) -> Response:
+        body = store.get_user(user_id, schemas.read_user(_query(), _now(), explain))
+        if body is None:
+            raise Problem(404, "user_not_found", "No event of this user is stored.")
+        return json_response(body)
+
+    return views
+
+
+def _body() -> bytes:
+    """A JSON body of a modest size."""
+    if (request.content_length or 0) > MOST_BYTES:
+        raise Problem(413, "body_too_large", f"May have at most {MOST_BYTES:,} bytes.")
+    if request.mimetype != "application/json":
+        raise Problem(415, "unsupported_media_type", "Must be application/json.")
+    request.max_content_length = MOST_BYTES
+    return request.get_data()
+
+
+def _query() -> str:
+    return str(request.environ.get("QUERY_STRING", ""))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _place(cursor: Cursor | None) -> Place:
+    if cursor is None:
+        return Place(LATEST, "")
+    if cursor.digest != MARK:
+        raise invalid_parameters([ParameterError("cursor", "other_filters", "Was made by another endpoint.")])
+    return Place(cursor.after.timestamp, cursor.after.user_id)
+
+
+def _after(found: list[dict[str, Any]], limit: int) -> str | None:
+    """The cursor after the page; that there was one more says that there is a next page."""
+    if len(found) <= limit:
+        return None
+    last = found[limit - 1]
+    return encode(Cursor(MARK, EARLIEST, LATEST, Position(last["last_seen"], last["user_id"], NIL)))

@@ -1,0 +1,273 @@
+"""What may be asked: parameters in, a frozen question out, or every mistake at once."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+import msgspec
+from marshmallow import ValidationError, fields, validate
+
+from core.problems import Problem
+from query.analytics.fields import Dimension, Flag, Moment, Zone
+from query.analytics.intervals import Interval, TooManyPointsError, cut, start_of_day
+from query.analytics.questions import (
+    Funnel,
+    Paths,
+    Range,
+    Retention,
+    Sessions,
+    Timeseries,
+    TopProperties,
+    Users,
+)
+from query.fields import EARLIEST, MAX_VALUES, AtMost, Between, Choice, Length, Limit, text
+from query.parameters import ParameterError, ParameterSchema, Reader, invalid_parameters
+from query.schemas import FROM, TO
+
+DAYS = 30
+"""How long the range is where it isn't told, today included."""
+
+UTC_ZONE = ZoneInfo("UTC")
+GAP = 1800
+MOST_POINTS = 1000
+MOST_PERIODS = 100
+INTERVALS = ("minute", "hour", "day", "week", "month")
+PERIODS = ("day", "week", "month")
+REQUIRED: dict[str, Any] = {"required": [("required", "Must be given.")]}
+
+
+class RangeSchema(ParameterSchema):
+    """What every question of analytics takes."""
+
+    start = Moment(data_key="from", metadata={"description": f"{FROM} Or a day. By default {DAYS} days before `to`."})
+    end = Moment(data_key="to", metadata={"description": f"{TO} Or a day. By default the end of today."})
+    zone = Zone(data_key="tz", metadata={"description": "IANA time zone of days and answers.", "default": "UTC"})
+    explain = Flag(load_default=False, metadata={"description": "Tell how it was answered, where EXPLAIN allows it."})
+
+
+class FilterSchema(RangeSchema):
+    """And which events count; everything else is computed over those alone."""
+
+    event_types = fields.List(
+        text(1, 100),
+        data_key="event_type",
+        validate=AtMost(max=MAX_VALUES),
+        metadata={"description": "Only events of this type; repeat it for any of several."},
+    )
+    properties = fields.Dict(
+        keys=text(1, 200),
+        values=text(0, 4000),
+        data_key="property",
+        validate=AtMost(max=MAX_VALUES),
+        metadata={"description": "`property.NAME=value`: only events whose properties have that member."},
+    )
+
+
+def _gap() -> Between:
+    return Between(1, 86_400, GAP, "Seconds without an event that end a session without session_id.")
+
+
+def _by() -> Dimension:
+    return Dimension(load_default="event_type", metadata={"description": "event_type, or property:NAME."})
+
+
+class TimeseriesSchema(FilterSchema):
+    """Parameters of GET /stats/timeseries."""
+
+    interval = Choice(INTERVALS, "day", "How long a point is.")
+    metric = Choice(("events", "users", "sessions"), "events", "What is counted.")
+    breakdown = Dimension(metadata={"description": "event_type, or property:NAME: a series for each of the commonest."})
+    limit = Between(1, 50, 5, "Most series of a breakdown; the rest is one series, `other`.")
+    gap = _gap()
+
+
+class UsersSchema(FilterSchema):
+    """Parameters of GET /stats/users."""
+
+    interval = Choice(PERIODS, "day", "How long a point is.")
+
+
+class SessionsSchema(FilterSchema):
+    """Parameters of GET /stats/sessions."""
+
+    gap = _gap()
+    by = _by()
+    limit = Limit(10, "Most entries, and most exits.")
+
+
+class TopPropertiesSchema(FilterSchema):
+    """Parameters of GET /stats/top-properties."""
+
+    key = fields.String(
+        required=True,
+        validate=Length(1, 200),
+        metadata={"description": "Name of a top-level property."},
+        error_messages=REQUIRED,
+    )
+    limit = Limit(10, "Most values to answer.")
+
+
+class RetentionSchema(FilterSchema):
+    """Parameters of GET /stats/retention."""
+
+    period = Choice(PERIODS, "week", "How long a period is.")
+
+
+class PathsSchema(FilterSchema):
+    """Parameters of GET /stats/paths."""
+
+    origin = fields.String(
+        data_key="start",
+        validate=Length(0, 4000),
+        metadata={"description": "Where paths begin; without it, where sessions do."},
+    )
+    direction = Choice(("next", "previous"), "next", "Whether what follows is told, or what came before.")
+    depth = Between(1, 5, 3, "Steps from there.")
+    by = _by()
+    limit = Limit(10, "Most transitions of each step, and most paths.")
+    gap = _gap()
+
+
+class UserSchema(RangeSchema):
+    """Parameters of GET /users/{user_id}."""
+
+
+class ExplainSchema(ParameterSchema):
+    """Parameters of POST /stats/funnel beside its body."""
+
+    explain = Flag(load_default=False, metadata={"description": "Tell how it was answered, where EXPLAIN allows it."})
+
+
+class StepSchema(ParameterSchema):
+    """One step of a funnel: events of a type, with these properties."""
+
+    event_type = fields.String(required=True, validate=Length(1, 100), error_messages=REQUIRED)
+    properties = fields.Dict(
+        keys=text(1, 200), values=text(0, 4000), load_default=dict, validate=AtMost(max=MAX_VALUES)
+    )
+
+
+class FunnelSchema(ParameterSchema):
+    """The body of POST /stats/funnel."""
+
+    start = Moment(data_key="from", metadata={"description": f"{FROM} Or a day. By default {DAYS} days before `to`."})
+    end = Moment(data_key="to", metadata={"description": f"{TO} Or a day. By default the end of today."})
+    zone = Zone(data_key="tz", metadata={"description": "IANA time zone of days and answers.", "default": "UTC"})
+    window = Between(1, 31_536_000, 7 * 86_400, "Seconds from a first step within which the last must come.")
+    steps = fields.List(
+        fields.Nested(StepSchema), required=True, validate=validate.Length(2, 10), error_messages=REQUIRED
+    )
+
+
+def read_timeseries(query: str, now: datetime, explaining: bool) -> Timeseries:
+    """The question that a query string asks. Each of these raises Problem: 400 or 422 with every mistake."""
+    given = _settle(_timeseries.read(query), now, explaining)
+    starts = _cut(given, given["interval"], MOST_POINTS)
+    return Timeseries(starts=starts, **{"breakdown": None, **given})
+
+
+def read_users(query: str, now: datetime, explaining: bool) -> Users:
+    given = _settle(_users.read(query), now, explaining)
+    return Users(starts=_cut(given, given["interval"], MOST_POINTS), **given)
+
+
+def read_sessions(query: str, now: datetime, explaining: bool) -> Sessions:
+    return Sessions(**_settle(_sessions.read(query), now, explaining))
+
+
+def read_top_properties(query: str, now: datetime, explaining: bool) -> TopProperties:
+    return TopProperties(**_settle(_top_properties.read(query), now, explaining))
+
+
+def read_retention(query: str, now: datetime, explaining: bool) -> Retention:
+    given = _settle(_retention.read(query), now, explaining)
+    return Retention(starts=_cut(given, given["period"], MOST_PERIODS), **given)
+
+
+def read_paths(query: str, now: datetime, explaining: bool) -> Paths:
+    return Paths(**{"origin": None, **_settle(_paths.read(query), now, explaining)})
+
+
+def read_user(query: str, now: datetime, explaining: bool) -> Range:
+    given = _settle(_user.read(query), now, explaining)
+    return Range(**{name: given[name] for name in ("start", "end", "zone", "explain")})
+
+
+def read_funnel(query: str, body: bytes, now: datetime, explaining: bool) -> Funnel:
+    """The question that a JSON body asks."""
+    explain = _explain.read(query)
+    try:
+        document = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError):
+        raise Problem(400, "malformed_body", "The body isn't JSON.") from None
+    try:
+        given = FunnelSchema().load(document)
+    except ValidationError as error:
+        raise invalid_parameters(_flatten("", error.messages)) from None
+    given = _settle({**given, **explain}, now, explaining)
+    steps = tuple((step["event_type"], tuple(sorted(step["properties"].items()))) for step in given["steps"])
+    return Funnel(
+        start=given["start"], end=given["end"], zone=given["zone"], explain=given["explain"],
+        window=given["window"], steps=steps,
+    )  # fmt: skip
+
+
+_timeseries = Reader(TimeseriesSchema)
+_users = Reader(UsersSchema)
+_sessions = Reader(SessionsSchema)
+_top_properties = Reader(TopPropertiesSchema)
+_retention = Reader(RetentionSchema)
+_paths = Reader(PathsSchema)
+_user = Reader(UserSchema)
+_explain = Reader(ExplainSchema)
+
+
+def _settle(given: dict[str, Any], now: datetime, explaining: bool) -> dict[str, Any]:
+    """Both bounds as times in UTC, given or by default, and filters in a form that can be compared."""
+    if given["explain"] and not explaining:
+        detail = "Needs the setting EXPLAIN."
+        raise invalid_parameters([ParameterError("explain", "explain_not_allowed", detail)])
+    zone: ZoneInfo = given.get("zone", UTC_ZONE)
+    tomorrow = now.astimezone(zone).date() + timedelta(days=1)
+    end = _moment(given.get("end", tomorrow), zone)
+    start = _moment(given["start"], zone) if "start" in given else _days_before(end, zone)
+    if start > end:
+        raise invalid_parameters([ParameterError("from", "reversed_range", "Must not be later than `to`.")])
+    event_types = tuple(sorted(set(given.get("event_types", ()))))
+    properties = tuple(sorted(given.get("properties", {}).items()))
+    return {**given, "zone": zone, "start": start, "end": end, "event_types": event_types, "properties": properties}
+
+
+def _moment(given: datetime | date, zone: ZoneInfo) -> datetime:
+    return given if isinstance(given, datetime) else start_of_day(given, zone)
+
+
+def _days_before(end: datetime, zone: ZoneInfo) -> datetime:
+    """DAYS days of the calendar before, at the same time of the day."""
+    local = end.astimezone(zone)
+    if local.date() < EARLIEST.date() + timedelta(days=DAYS + 1):
+        return EARLIEST
+    return datetime.combine(local.date() - timedelta(days=DAYS), local.time(), zone).astimezone(UTC)
+
+
+def _cut(given: dict[str, Any], interval: str, most: int) -> tuple[datetime, ...]:
+    try:
+        return tuple(cut(given["start"], given["end"], cast(Interval, interval), given["zone"], most))
+    except TooManyPointsError:
+        detail = f"There are more than {most:,} intervals ({interval}) from `from` to `to`: narrow them, or take longer ones."
+        raise invalid_parameters([ParameterError("from", "too_many_points", detail)]) from None
+
+
+def _flatten(path: str, messages: Any) -> list[ParameterError]:
+    """marshmallow's messages of a nested document, each under the path to its value, such as steps.1.event_type."""
+    if isinstance(messages, list):
+        return [ParameterError(path or "body", *_coded(message)) for message in messages]
+    return [error for name, inner in messages.items() for error in _flatten(_join(path, name), inner)]
+
+
+def _join(path: str, name: Any) -> str:
+    return ".".join(part for part in (path, str(name)) if part not in ("", "_schema", "value", "key"))
+
+
+def _coded(message: str | tuple[str, str]) -> tuple[str, str]:
+    return ("invalid_value", message) if isinstance(message, str) else message

@@ -1,0 +1,247 @@
+"""Questions of analytics to the database, one function each; the statements are in `queries.sql`."""
+
+from collections.abc import Callable, Hashable
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
+
+import psycopg
+from psycopg import sql
+
+from core.pool import ConnectionPool, attempt
+from core.problems import Problem
+from query import metrics
+from query.analytics import answers, compose
+from query.analytics.compose import dimension, pieces, selected, visited, wanted_types
+from query.analytics.days import find_days, holds_visits
+from query.analytics.fields import PROPERTY
+from query.analytics.hours import HOUR, by_hour, floor
+from query.analytics.intervals import cut
+from query.analytics.plan import Plan, read_plan
+from query.analytics.questions import (
+    Funnel,
+    Paths,
+    Range,
+    Retention,
+    Selection,
+    Sessions,
+    Timeseries,
+    TopProperties,
+    Users,
+)
+from query.analytics.schemas import GAP
+from query.analytics.statements import QUERIES, part
+from query.shared import Shared, Turns
+
+Rows = list[Any]
+Body = answers.Body
+Question = TypeVar("Question", bound=Hashable)
+Asked = TypeVar("Asked", bound=Range)
+Statement = tuple[sql.SQL | sql.Composed, dict[str, Any]]
+Compose = Callable[[psycopg.Connection], Statement]
+"""Makes a statement, after a look at what is summed up, in the snapshot that it is asked in."""
+
+SESSION = "user_id, session_id, visit"
+"""What tells sessions apart."""
+
+MOST_DAYS = 4_000_000
+"""A user's days are counted, not listed: more than there are in all years."""
+
+TOO_SLOW = (
+    "The database took longer than STATEMENT_SECONDS over this question. Narrow `from` and `to`, or select fewer events "
+    "by `event_type`."
+)
+
+
+class Place(NamedTuple):
+    """A place in the order of users, most recently active first: just after this one."""
+
+    last_seen: datetime
+    user_id: str
+
+
+class Told(NamedTuple):
+    """What the database said.
+
+    Attributes:
+        as_of: the time of the snapshot: what was committed by then is counted.
+        plan: None unless it was asked for.
+    """
+
+    as_of: datetime
+    rows: Rows
+    plan: Plan | None
+
+
+class Analytics:
+    """Asks the database, each question in one statement: one snapshot."""
+
+    def __init__(self, pool: ConnectionPool[psycopg.Connection], turns: Turns) -> None:
+        self._pool = pool
+        self._turns = turns
+        self.timeseries = self._shared(self._timeseries)
+        self.users = self._shared(self._users)
+        self.sessions = self._shared(self._sessions)
+        self.top_properties = self._shared(self._top_properties)
+        self.funnel = self._shared(self._funnel)
+        self.retention = self._shared(self._retention)
+        self.paths = self._shared(self._paths)
+
+    def get_user(self, user_id: str, asked: Range) -> Body | None:
+        """One user; None if there is no event of theirs."""
+        conditions = sql.SQL("user_id = %(user_id)b")
+        whole = Selection(
+            start=asked.start, end=asked.end, zone=asked.zone, explain=asked.explain, event_types=(), properties=()
+        )
+        days = tuple(cut(asked.start, asked.end, "day", asked.zone, MOST_DAYS))
+        statement = part("get_user", visited=visited(whole, conditions))
+        parameters = {**_range(asked), "user_id": user_id, "starts": list(days), "gap": GAP}
+        with self._turns.take():
+            told = self._ask("get_user", _fixed(statement, parameters), asked.explain)
+        if not told.rows:
+            return None
+        return _explained(answers.user(user_id, asked, told.as_of, told.rows[0]), told.plan)
+
+    def list_users(self, limit: int, after: Place) -> Rows:
+        """`limit` users after a place, (user_id, first_seen, last_seen, events) each, most recently active first."""
+        parameters = {
+            "rows": limit,
+            "after_timestamp": after.last_seen,
+            "after_hour": floor(after.last_seen, HOUR),
+            "after_user_id": after.user_id,
+        }
+        with self._turns.take():
+            return self._ask("list_users", _fixed(sql.SQL(QUERIES["list_users"]), parameters), explain=False).rows
+
+    def _timeseries(self, asked: Timeseries) -> Body:
+        key = dimension(asked.breakdown)
+        parameters = {
+            **_selection(asked),
+            **_property(asked.breakdown),
+            "starts": list(asked.starts),
+            "limit": asked.limit,
+        }
+        if asked.metric == "events":
+            counted, more = _counted(asked, key)
+            statement = part("timeseries.events", counted=counted)
+        else:
+            more = {"gap": asked.gap}
+            source, subject = (selected(asked), "user_id") if asked.metric == "users" else (visited(asked), SESSION)
+            statement = part("timeseries.subjects", key=key, subject=sql.SQL(subject), source=source)
+        return self._answer("timeseries", asked, _fixed(statement, {**parameters, **more}), answers.timeseries)
+
+    def _users(self, asked: Users) -> Body:
+        parameters = {**_selection(asked), "starts": list(asked.starts)}
+        return self._answer("users", asked, _fixed(part("users", selected=selected(asked)), parameters), answers.users)
+
+    def _sessions(self, asked: Sessions) -> Body:
+        def compose_it(connection: psycopg.Connection) -> Statement:
+            days = find_days(connection, asked) if holds_visits(asked) else None
+            parameters = {**_visits(asked), **(days.parameters(asked) if days else {}), "limit": asked.limit}
+            return part("sessions", visits=compose.visits(asked, days)), parameters
+
+        return self._answer("sessions", asked, compose_it, answers.sessions)
+
+    def _top_properties(self, asked: TopProperties) -> Body:
+        parameters = {**_selection(asked), "key": asked.key, "limit": asked.limit}
+
+        def compose_it(connection: psycopg.Connection) -> Statement:
+            if asked.properties:
+                return part("top_properties", counted=part("top_properties.read", selected=selected(asked))), parameters
+            days = find_days(connection, asked, asked.key)
+            counted = part("top_properties.summary", pieces=pieces(days), types=wanted_types(asked))
+            return part("top_properties", counted=counted), {**parameters, **days.parameters(asked)}
+
+        return self._answer("top_properties", asked, compose_it, answers.top_properties)
+
+    def _funnel(self, asked: Funnel) -> Body:
+        parameters: dict[str, Any] = {**_range(asked), "window": asked.window}
+        parameters["event_types"] = sorted({event_type for event_type, _ in asked.steps})
+        for number, (event_type, properties) in enumerate(asked.steps, 1):
+            parameters[f"type_{number}"] = event_type
+            parameters[f"names_{number}"] = [name for name, _ in properties]
+            parameters[f"values_{number}"] = [value for _, value in properties]
+        return self._answer("funnel", asked, _fixed(compose.funnel(asked), parameters), answers.funnel)
+
+    def _retention(self, asked: Retention) -> Body:
+        statement = part("retention", selected=selected(asked))
+        parameters = {**_selection(asked), "starts": list(asked.starts)}
+        return self._answer("retention", asked, _fixed(statement, parameters), answers.retention)
+
+    def _paths(self, asked: Paths) -> Body:
+        def compose_it(connection: psycopg.Connection) -> Statement:
+            days = find_days(connection, asked) if holds_visits(asked) else None
+            parameters = {**_visits(asked), **(days.parameters(asked) if days else {})}
+            return compose.paths(asked, days), {**parameters, "limit": asked.limit, "origin": asked.origin}
+
+        return self._answer("paths", asked, compose_it, answers.paths)
+
+    def _shared(self, answer: Callable[[Question], Body]) -> Callable[[Question], Body]:
+        """Dashboards ask the same at the same time."""
+        return Shared(answer, self._turns).ask
+
+    def _answer(self, name: str, asked: Asked, compose_it: Compose, shape: Callable[[Asked, Rows], Body]) -> Body:
+        told = self._ask(name, compose_it, asked.explain)
+        return _explained({**answers.resolved(asked, told.as_of), **shape(asked, told.rows)}, told.plan)
+
+    def _ask(self, name: str, compose_it: Compose, explain: bool) -> Told:
+        def ask(connection: psycopg.Connection) -> Told:
+            with connection.transaction():
+                connection.execute("set transaction isolation level repeatable read, read only")
+                ((*_, as_of),) = connection.execute(QUERIES["begin"], binary=True).fetchall()
+                statement, parameters = compose_it(connection)
+                rows = connection.execute(statement, parameters, binary=True).fetchall()
+                return Told(as_of, rows, _plan(connection, name, statement, parameters) if explain else None)
+
+        try:
+            with metrics.DB_SECONDS.labels(name).time():
+                return attempt(self._pool, ask)
+        except psycopg.errors.QueryCanceled:
+            raise Problem(504, "statement_timeout", TOO_SLOW) from None
+
+
+def _fixed(statement: sql.SQL | sql.Composed, parameters: dict[str, Any]) -> Compose:
+    """For a statement that depends on nothing stored."""
+    return lambda _: (statement, parameters)
+
+
+def _plan(
+    connection: psycopg.Connection, name: str, statement: sql.SQL | sql.Composed, parameters: dict[str, Any]
+) -> Plan:
+    explained = sql.SQL("explain (analyze, buffers, format json) {}").format(statement)
+    (([plan],),) = connection.execute(explained, parameters, binary=True).fetchall()
+    ((partitions,),) = connection.execute(QUERIES["count_partitions"]).fetchall()
+    return read_plan(name, plan, partitions)
+
+
+def _explained(body: Body, plan: Plan | None) -> Body:
+    return {**body, "explain": plan} if plan else body
+
+
+def _counted(asked: Timeseries, key: sql.SQL) -> tuple[sql.Composed, dict[str, Any]]:
+    """Hours that are counted already, where the question allows it."""
+    rolled_up = not asked.properties and asked.breakdown in (None, "event_type")
+    hours = by_hour(asked.start, asked.end, asked.starts) if rolled_up else None
+    if hours is None:
+        return part("timeseries.read", key=key, selected=selected(asked)), {}
+    return part("timeseries.rollup", key=key, types=wanted_types(asked)), hours
+
+
+def _range(asked: Range) -> dict[str, Any]:
+    return {"start": asked.start, "end": asked.end}
+
+
+def _selection(asked: Selection) -> dict[str, Any]:
+    return {
+        **_range(asked),
+        "event_types": list(asked.event_types),
+        "property_names": [name for name, _ in asked.properties],
+        "property_values": [value for _, value in asked.properties],
+    }
+
+
+def _visits(asked: Sessions | Paths) -> dict[str, Any]:
+    return {**_selection(asked), **_property(asked.by), "gap": asked.gap}
+
+
+def _property(by: str | None) -> dict[str, str]:
+    return {"property": by.removeprefix(PROPERTY)} if by else {}

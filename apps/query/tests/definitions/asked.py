@@ -1,0 +1,91 @@
+"""Strategies of questions over a given selection, one for each endpoint."""
+
+from datetime import timedelta
+
+from hypothesis import strategies as st
+
+from . import questions
+from .product import Question
+from .questions import stats
+from .reference.events import Selection
+from .strategies import TYPES, USERS
+
+Questions = st.SearchStrategy[Question]
+BY = st.sampled_from(["event_type", "property:page"])
+GAPS = st.sampled_from([60, 1800, 1800, 86_400])
+LIMITS = st.sampled_from([1, 2, 5, 10])
+STEPS = st.tuples(st.sampled_from(TYPES[:2]), st.sampled_from([{}, {}, {}, {"page": "1"}, {"plan": "pro"}]))
+WINDOWS = st.sampled_from([1, 60, 1800, 1800, 3600, 5400, 604_800])
+# No more points than an answer may have.
+LONGEST = {"minute": timedelta(hours=9), "hour": timedelta(days=4), "day": timedelta(days=90)}
+
+
+def shortened(selection: Selection, interval: str) -> Selection:
+    longest = LONGEST.get(interval, timedelta(days=600))
+    end = min(selection.end, selection.start + longest)
+    return Selection(selection.start, end, selection.zone, selection.event_types, selection.properties)
+
+
+def timeseries(selection: Selection) -> Questions:
+    return st.builds(
+        lambda interval, **options: stats("timeseries", shortened(selection, interval), interval=interval, **options),
+        interval=st.sampled_from(["minute", "hour", "hour", "day", "day", "week", "month"]),
+        metric=st.sampled_from(["events", "users", "sessions"]),
+        breakdown=st.none() | BY,
+        limit=LIMITS,
+        gap=GAPS,
+    )
+
+
+def users(selection: Selection) -> Questions:
+    intervals = st.sampled_from(["day", "day", "week", "month"])
+    return intervals.map(lambda interval: stats("users", shortened(selection, interval), interval=interval))
+
+
+def sessions(selection: Selection) -> Questions:
+    return st.builds(lambda **options: stats("sessions", selection, **options), gap=GAPS, by=BY, limit=LIMITS)
+
+
+def top_properties(selection: Selection) -> Questions:
+    keys = st.sampled_from(["page", "plan", "nothing"])
+    return st.builds(lambda **options: stats("top-properties", selection, **options), key=keys, limit=LIMITS)
+
+
+def funnel(selection: Selection) -> Questions:
+    """A funnel's filters stand in its steps."""
+    unfiltered = Selection(selection.start, selection.end, selection.zone)
+    steps = st.lists(STEPS, min_size=2, max_size=4)
+    return st.builds(lambda steps, window: questions.funnel(unfiltered, steps, window), steps, WINDOWS)
+
+
+def retention(selection: Selection) -> Questions:
+    periods = st.sampled_from(["day", "week", "month"])
+    return periods.map(lambda period: stats("retention", shortened(selection, period), period=period))
+
+
+def paths(selection: Selection) -> Questions:
+    return st.builds(
+        lambda **options: stats("paths", selection, **options),
+        start=st.sampled_from([None, None, "view", "1", "/"]),
+        direction=st.sampled_from(["next", "previous"]),
+        depth=st.integers(1, 5),
+        by=BY,
+        limit=LIMITS,
+        gap=GAPS,
+    )
+
+
+def user(selection: Selection) -> Questions:
+    """One that may not exist."""
+    unfiltered = Selection(selection.start, selection.end, selection.zone)
+    return st.sampled_from(USERS[:3]).map(lambda user_id: questions.user(unfiltered, user_id))
+
+
+def anything(selection: Selection) -> Questions:
+    """About what has been stored for the users ann and bob, at least."""
+    ann_or_bob = st.sampled_from(["ann", "bob"])
+    unfiltered = Selection(selection.start, selection.end, selection.zone)
+    return st.one_of(
+        *(ask(selection) for ask in (timeseries, users, sessions, top_properties, funnel, retention, paths)),
+        ann_or_bob.map(lambda user_id: questions.user(unfiltered, user_id)),
+    )

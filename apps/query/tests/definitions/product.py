@@ -1,0 +1,129 @@
+"""The product under test: events go in by POST /events, answers come out by HTTP, and each is held against the reference."""
+
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+import requests
+from servers import Service
+
+from .reference.events import Event
+
+Answer = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A request, and the reference's answer to it."""
+
+    path: str
+    parameters: list[tuple[str, str]]
+    answer: Callable[[list[Event]], Answer]
+    body: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Product:
+    """Both services on one database."""
+
+    collector: Service
+    query: Service
+    owner: psycopg.Connection
+    owner_url: str
+    session: requests.Session
+
+    def clear(self) -> None:
+        """Empties every table of ours, also those that keep sums of events."""
+        tables = self.owner.execute(
+            "select string_agg(quote_ident(relname), ', ') from pg_class"
+            " where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition"
+            " and relname !~ 'yoyo'"
+        ).fetchall()[0][0]
+        self.owner.execute(f"truncate {tables}".encode())
+
+    def store(self, events: list[Event], request: int = 1000) -> None:
+        """Sends the events as they come, `request` of them at a time: later requests may hold earlier events."""
+        for start in range(0, len(events), request):
+            batch = events[start : start + request]
+            answer = self.session.post(
+                f"{self.collector.url}/events", json=[as_sent(event) for event in batch], timeout=30
+            )
+            assert (answer.status_code, answer.json()["stored"]) == (200, len(batch)), answer.text
+
+    def summarise(self) -> None:
+        """What the nightly job does: sums of what is past are made again."""
+        environment = {**os.environ, "DATABASE_URL": self.owner_url}
+        subprocess.run([sys.executable, "-m", "tracker", "maintain"], env=environment, check=True, capture_output=True)
+
+    def holds(self, events: list[Event], asked: list[Question]) -> None:
+        """Stores these events alone, a few with each request, and asks."""
+        self.clear()
+        self.store(events, request=7)
+        for question in asked:
+            self.ask(question, events)
+
+    def get(self, question: Question) -> requests.Response:
+        url = f"{self.query.url}{question.path}"
+        if question.body is not None:
+            return self.session.post(url, params=question.parameters, json=question.body, timeout=30)
+        return self.session.get(url, params=question.parameters, timeout=30)
+
+    def ask(self, question: Question, events: list[Event]) -> Answer:
+        """The service's answer, which is the reference's."""
+        response = self.get(question)
+        assert response.status_code == 200, (question, response.text)
+        body: Answer = response.json()
+        assert body.pop("as_of").endswith("Z")
+        expected = question.answer(events)
+        differences = list(unlike(expected, body, ""))
+        assert not differences, (differences, response.url, question.body)
+        return body
+
+
+def as_sent(event: Event) -> dict[str, Any]:
+    sent = {
+        "user_id": event.user_id,
+        "event_type": event.event_type,
+        "timestamp": event.timestamp.isoformat(),
+        "event_id": str(event.event_id),
+        "properties": event.properties,
+    }
+    return sent if event.session_id is None else {**sent, "session_id": event.session_id}
+
+
+def refused(response: requests.Response) -> list[str]:
+    """Why the parameters of a request were refused."""
+    assert response.status_code == 422, response.text
+    return [error["code"] for error in response.json()["errors"]]
+
+
+def unlike(expected: Any, got: Any, where: str) -> Any:
+    """Where two answers differ. Times are the same moment at the same offset; numbers may differ by rounding alone."""
+    if isinstance(expected, dict) and isinstance(got, dict):
+        if expected.keys() != got.keys():
+            yield where, sorted(expected), sorted(got)
+        for name in expected.keys() & got.keys():
+            yield from unlike(expected[name], got[name], f"{where}/{name}")
+    elif isinstance(expected, list) and isinstance(got, list):
+        if len(expected) != len(got):
+            yield where, expected, got
+        for number, (ours, theirs) in enumerate(zip(expected, got, strict=False)):
+            yield from unlike(ours, theirs, f"{where}/{number}")
+    elif not same(expected, got):
+        yield where, expected, got
+
+
+def same(expected: Any, got: Any) -> bool:
+    if isinstance(expected, datetime):
+        moment = datetime.fromisoformat(got)
+        # In UTC: Python holds times of two zones unequal where a clock change makes one of them ambiguous.
+        return (moment.astimezone(UTC), moment.utcoffset()) == (expected.astimezone(UTC), expected.utcoffset())
+    if isinstance(expected, float):
+        return isinstance(got, int | float) and math.isclose(expected, got, rel_tol=1e-9, abs_tol=1e-6)
+    return type(expected) is type(got) and expected == got

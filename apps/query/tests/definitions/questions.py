@@ -1,0 +1,71 @@
+"""Each question twice over the same parameters: as a request, and as the reference's answer."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from .product import Question
+from .reference import funnel as reference_funnel
+from .reference import paths, retention, sessions, timeseries, top_properties, user_list, users
+from .reference.events import Selection
+
+ANSWERS = {
+    "timeseries": timeseries.answer,
+    "users": users.answer,
+    "sessions": sessions.answer,
+    "top-properties": top_properties.answer,
+    "retention": retention.answer,
+    "paths": paths.answer,
+}
+T0 = datetime(2025, 3, 1, tzinfo=UTC)
+
+
+def span(
+    start: datetime = T0,
+    end: datetime | timedelta = timedelta(days=1),
+    zone: str = "UTC",
+    types: Sequence[str] = (),
+    properties: Mapping[str, str] | None = None,
+) -> Selection:
+    """A selection; `end` may be said as how long after `start`. By default the first of March 2025, in UTC."""
+    last = start + end if isinstance(end, timedelta) else end
+    return Selection(
+        start.astimezone(UTC), last.astimezone(UTC), ZoneInfo(zone), tuple(types), tuple((properties or {}).items())
+    )
+
+
+def stats(name: str, selection: Selection, **options: Any) -> Question:
+    """GET /stats/<name>."""
+    parameters = [*bounds(selection).items(), *(("event_type", name) for name in selection.event_types)]
+    parameters += [(f"property.{name}", value) for name, value in selection.properties]
+    parameters += [(option, str(value)) for option, value in options.items() if value is not None]
+    return Question(f"/stats/{name}", parameters, partial(ANSWERS[name], selection=selection, **options))
+
+
+def funnel(selection: Selection, steps: Sequence[reference_funnel.Step], window: int = 604_800) -> Question:
+    body = {
+        **bounds(selection),
+        "window": window,
+        "steps": [
+            {"event_type": event_type, **({"properties": properties} if properties else {})}
+            for event_type, properties in steps
+        ],
+    }
+    answer = partial(reference_funnel.answer, selection=selection, steps=steps, window=window)
+    return Question("/stats/funnel", [], answer, body)
+
+
+def user(selection: Selection, user_id: str) -> Question:
+    answer = partial(user_list.answer, selection=selection, user_id=user_id)
+    return Question(f"/users/{quote(user_id, safe='')}", list(bounds(selection).items()), answer)
+
+
+def bounds(selection: Selection) -> dict[str, str]:
+    return {
+        "from": selection.start.astimezone(selection.zone).isoformat(),
+        "to": selection.end.astimezone(selection.zone).isoformat(),
+        "tz": selection.zone.key,
+    }

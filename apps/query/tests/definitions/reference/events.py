@@ -1,0 +1,117 @@
+"""Events, and which of them a question looks at."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+
+@dataclass(frozen=True)
+class Event:
+    """One stored event; `timestamp` is aware."""
+
+    user_id: str
+    event_type: str
+    timestamp: datetime
+    event_id: UUID
+    session_id: str | None = None
+    properties: dict[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def at(self) -> datetime:
+        """The timestamp in UTC: Python subtracts and compares times of one zone by the clock on the wall."""
+        return self.timestamp.astimezone(UTC)
+
+    @property
+    def order(self) -> tuple[datetime, bytes]:
+        return self.at, self.event_id.bytes
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The common parameters: half-open [start, end), the zone, the filters."""
+
+    start: datetime
+    end: datetime
+    zone: ZoneInfo
+    event_types: tuple[str, ...] = ()
+    properties: tuple[tuple[str, str], ...] = ()
+
+    def covers(self, moment: datetime) -> bool:
+        return self.start.astimezone(UTC) <= moment.astimezone(UTC) < self.end.astimezone(UTC)
+
+    def of(self, events: list[Event]) -> list[Event]:
+        """The selected events, each user's in order."""
+        chosen = [event for event in events if self.covers(event.at) and self.matches(event)]
+        return sorted(chosen, key=lambda event: (event.user_id, *event.order))
+
+    def matches(self, event: Event) -> bool:
+        return (not self.event_types or event.event_type in self.event_types) and all(
+            as_text(event.properties.get(name)) == value for name, value in self.properties
+        )
+
+    def echo(self) -> dict[str, Any]:
+        """What every answer begins with, but for `as_of`."""
+        return {
+            "from": self.start.astimezone(self.zone),
+            "to": self.end.astimezone(self.zone),
+            "tz": self.zone.key,
+        }
+
+
+def as_text(value: Any) -> str | None:
+    """A property's value as PostgreSQL's `->>` gives it: a text as it is, null as missing, else the JSON of jsonb."""
+    if value is None or isinstance(value, str):
+        return value
+    return jsonb(value)
+
+
+def jsonb(value: Any) -> str:
+    """JSON as jsonb writes it: members by length of name, then bytes; a space after each comma and colon."""
+    if isinstance(value, dict):
+        members = sorted(value.items(), key=lambda item: (len(item[0].encode()), item[0].encode()))
+        return "{" + ", ".join(f"{jsonb(name)}: {jsonb(item)}" for name, item in members) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(jsonb(item) for item in value) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def key_of(event: Event, by: str) -> str | None:
+    """The event's key under `event_type` or `property:NAME`; None where it has none."""
+    if by == "event_type":
+        return event.event_type
+    return as_text(event.properties.get(by.removeprefix("property:")))
+
+
+def by_name(name: str | None) -> tuple[bool, bytes]:
+    """The order of names: by their bytes, None last."""
+    return name is None, (name or "").encode()
+
+
+def share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+def percentile(values: list[float], fraction: float) -> float | None:
+    """PostgreSQL's percentile_cont: between the two values nearest to row 1 + fraction * (n - 1), by distance."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    position = fraction * (len(ordered) - 1)
+    below = int(position)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (position - below) * (ordered[above] - ordered[below])
+
+
+def seconds(duration: timedelta) -> float:
+    return duration / timedelta(seconds=1)
+
+
+def first_seen(events: list[Event]) -> dict[str, datetime]:
+    """When each user's first event ever happened, whatever is selected."""
+    first: dict[str, datetime] = {}
+    for event in events:
+        first[event.user_id] = min(event.at, first.get(event.user_id, event.at))
+    return first

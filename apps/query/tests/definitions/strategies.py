@@ -1,0 +1,131 @@
+"""Small sets of events, and questions about them, that lie on the edges of the definitions."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from .product import Question
+from .reference.events import Event, Selection
+
+# Each example costs a few round trips, and none may depend on the day on which it runs.
+EXAMPLES = settings(max_examples=40, derandomize=True, deadline=None, database=None)
+
+Case = tuple[list[Event], list[Question]]
+
+
+def utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+# A zone, and a moment at which something happens to its clock.
+CLOCKS = [
+    ("UTC", utc("2025-03-01T00:00:00Z")),
+    ("Europe/Paris", utc("2025-03-30T01:00:00Z")),
+    ("Europe/Paris", utc("2025-10-26T01:00:00Z")),
+    ("America/New_York", utc("2025-03-09T07:00:00Z")),
+    ("America/New_York", utc("2025-11-02T06:00:00Z")),
+    ("Asia/Kolkata", utc("2025-01-26T18:30:00Z")),  # a midnight at half past in UTC
+    ("Australia/Lord_Howe", utc("2025-04-05T15:00:00Z")),  # half an hour back
+    ("Australia/Lord_Howe", utc("2025-10-04T15:30:00Z")),  # half an hour forward
+    ("America/Havana", utc("2025-03-09T05:00:00Z")),  # a midnight that doesn't exist
+    ("America/Havana", utc("2025-11-02T05:00:00Z")),  # a midnight that happens twice
+    ("Pacific/Apia", utc("2011-12-30T10:00:00Z")),  # a day that doesn't exist
+]
+GAPS = [timedelta(seconds=s) for s in (0, 1, 60, 1799.999999, 1800, 1800.000001, 3600, 5400)] + [
+    timedelta(microseconds=1)
+]
+USERS = ["ann", "bob", "Zoé", "z😀", "z\uffff"]  # their order by bytes isn't that by UTF-16
+TYPES = ["view", "buy", "Zoom", "été"]
+VALUES = [None, "", "/", "/", "é", "1", "1", 1, 1.5, True, "true", ["x", 1], {"bb": 1, "a": None}]
+PROPERTIES = st.fixed_dictionaries(
+    {}, optional={"page": st.sampled_from(VALUES), "plan": st.sampled_from(["pro", "free", None])}
+)
+
+FILTERS: list[tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = [
+    ((), ()),
+    ((), ()),
+    ((), ()),
+    (("view",), ()),
+    (("view", "été"), ()),
+    ((), (("page", "1"),)),
+    (("view", "buy", "Zoom"), (("plan", "pro"),)),
+]
+
+
+def moments(anchor: datetime, days: int) -> st.SearchStrategy[datetime]:
+    """Moments at most some days from the anchor, most of them on the edge of an hour or of the clock change."""
+    return st.builds(
+        lambda day, hour, minute, micro: anchor + timedelta(days=day, hours=hour, minutes=minute, microseconds=micro),
+        st.sampled_from([0, 0, 1, -1, days // 2, days, -days]),
+        st.integers(-3, 3),
+        st.sampled_from([0, 0, 0, 20, 30, 59]),
+        st.sampled_from([0, 0, -1, 1]),
+    )
+
+
+@st.composite
+def events(draw: st.DrawFn, anchor: datetime, days: int, most: int = 20, users: int = 4, types: int = 4) -> list[Event]:
+    """Events in any order of time; many at the same moment as another one, or a session's gap after it."""
+    found: list[Event] = []
+    for number in range(draw(st.sampled_from([0, 2, 5, most // 2, most, most, most, most]))):
+        times = moments(anchor, days)
+        if found:
+            after = st.sampled_from(GAPS).map(lambda gap: found[-1].timestamp + gap)
+            times = st.one_of(times, after, after)
+        found.append(
+            Event(
+                user_id=draw(st.sampled_from(USERS[:users])),
+                event_type=draw(st.sampled_from(TYPES[:types])),
+                timestamp=draw(times),
+                event_id=UUID(int=draw(st.integers(0, 255)) << 120 | number),
+                session_id=draw(st.sampled_from([None, None, None, "s1", "s2"])),
+                properties=draw(PROPERTIES),
+            )
+        )
+    return found
+
+
+@st.composite
+def ranges(draw: st.DrawFn, given: list[Event], anchor: datetime, days: int) -> tuple[datetime, datetime]:
+    """Edges on events, a microsecond after them, or near the anchor; often around nearly everything."""
+    micro, margin = timedelta(microseconds=1), timedelta(minutes=50)
+    times = sorted(event.timestamp for event in given) or [anchor]
+    match draw(st.sampled_from(["all", "nearly all", "nearly all", "events", "calendar"])):
+        case "all":
+            return times[0] - margin, times[-1] + margin
+        case "nearly all":
+            return times[0] + draw(st.sampled_from([0, 1])) * micro, times[-1] + draw(st.sampled_from([0, 1])) * micro
+        case "events":
+            edges = st.builds(lambda time, late: time + late * micro, st.sampled_from(times), st.sampled_from([0, 1]))
+            return draw(edges), draw(edges)
+        case _:
+            return draw(moments(anchor, days)), draw(moments(anchor, days))
+
+
+@st.composite
+def selections(
+    draw: st.DrawFn, given: list[Event], zone: str, anchor: datetime, days: int, filters: bool = True
+) -> Selection:
+    start, end = sorted(draw(ranges(given, anchor, days)))
+    types, properties = draw(st.sampled_from(FILTERS)) if filters else ((), ())
+    return Selection(start, end, ZoneInfo(zone), types, properties)
+
+
+@st.composite
+def cases(
+    draw: st.DrawFn,
+    question: Callable[[Selection], st.SearchStrategy[Question]],
+    days: int = 3,
+    filters: bool = True,
+    **sizes: Any,
+) -> Case:
+    """Events and a few questions about them, in one zone."""
+    zone, anchor = draw(st.sampled_from(CLOCKS))
+    given = draw(events(anchor, days, **sizes))
+    chosen = selections(given, zone, anchor, days, filters)
+    return given, draw(st.lists(chosen.flatmap(question), min_size=2, max_size=4))

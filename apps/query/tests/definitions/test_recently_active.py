@@ -1,0 +1,80 @@
+"""GET /users and GET /users/{user_id}."""
+
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from . import asked
+from .product import unlike
+from .questions import span, user
+from .reference.user_list import everybody
+from .some import an
+from .strategies import CLOCKS, EXAMPLES, cases, events
+
+
+def listed(product, limit):
+    """All users, page by page."""
+    found, cursor = [], {}
+    while cursor is not None:
+        answer = product.session.get(f"{product.query.url}/users", params={"limit": limit, **cursor}, timeout=30)
+        assert answer.status_code == 200, answer.text
+        page = answer.json()
+        assert len(page["users"]) <= limit
+        found += page["users"]
+        cursor = {"cursor": page["next_cursor"]} if page["next_cursor"] else None
+    return found
+
+
+@EXAMPLES
+@given(case=cases(asked.user, days=3, users=2, filters=False))
+def test_a_summary_is_as_defined(product, case):
+    found, questions = case
+    present = {event.user_id for event in found}
+    product.clear()
+    product.store(found, request=7)
+    for question in questions:
+        if question.answer.keywords["user_id"] in present:
+            product.ask(question, found)
+        else:
+            answer = product.get(question)
+            assert (answer.status_code, answer.json()["code"]) == (404, "user_not_found")
+
+
+@EXAMPLES
+@given(found=st.sampled_from(CLOCKS).flatmap(lambda clock: events(clock[1], 3, users=5)), limit=st.integers(1, 6))
+def test_the_list_is_as_defined(product, found, limit):
+    product.clear()
+    product.store(found, request=7)
+    assert list(unlike(everybody(found), listed(product, limit), "")) == []
+
+
+def ids(product, found, limit=50):
+    product.clear()
+    product.store(found)
+    return [one["user_id"] for one in listed(product, limit)]
+
+
+def test_the_most_recently_active_user_is_first(product):
+    found = [an("ann", 0), an("bob", 1), an("cem", 0.5), an("ann", 3), an("dan", 2.999999)]
+    assert ids(product, found) == ["ann", "dan", "bob", "cem"]
+    product.store([an("cem", -9), an("bob", 4)])
+    assert [one["user_id"] for one in listed(product, 1)] == ["bob", "ann", "dan", "cem"]
+
+
+def test_equal_times_are_in_descending_order_of_the_id(product):
+    found = [an(user_id) for user_id in ("B", "a", "é", "😀", "\uffff")]
+    for limit in (1, 2, 50):
+        assert ids(product, found, limit) == ["😀", "\uffff", "é", "a", "B"]
+
+
+def test_an_active_day_is_a_local_date_with_an_event(ask):
+    found = [an("ann", 82_800), an("ann", 84_600), an("ann", 90_000), an("bob", 0)]
+    for zone, count in [("UTC", 2), ("Europe/Paris", 1)]:
+        body = ask(found, user(span(end=timedelta(days=3), zone=zone), "ann"))
+        assert (body["range"]["active_days"], body["range"]["events"]) == (count, 3)
+
+
+def test_a_summary_has_an_id_of_any_characters(ask):
+    for user_id in ("a/b", "../x", "é %2F?#"):
+        assert ask([an(user_id, 5)], user(span(), user_id))["user_id"] == user_id

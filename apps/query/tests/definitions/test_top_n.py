@@ -1,0 +1,70 @@
+"""Top N, missing and other: GET /stats/top-properties, and the breakdowns of GET /stats/timeseries."""
+
+from hypothesis import given
+
+from . import asked
+from .questions import span, stats
+from .some import an
+from .strategies import EXAMPLES, cases
+
+
+@EXAMPLES
+@given(case=cases(asked.top_properties, days=2))
+def test_top_properties_are_as_defined(product, case):
+    product.holds(*case)
+
+
+def items(body):
+    return [(item["value"], item["count"]) for item in body["items"]]
+
+
+def series(body):
+    return [(one["kind"], one["key"], one["total"]) for one in body["series"]]
+
+
+def test_equal_counts_are_in_byte_order_of_their_names(ask):
+    events = [an("ann", page=name) for name in ("😀", "b", "\uffff", "a", "é", "B", "", "ab", "z", "z")]
+    body = ask(events, stats("top-properties", span(), key="page"))
+    assert [value for value, _ in items(body)] == ["z", "", "B", "a", "ab", "b", "é", "\uffff", "😀"]
+
+
+def test_a_property_that_is_null_is_missing(ask):
+    events = [an("ann", page=None), an("ann"), an("ann", page="")]
+    body = ask(events, stats("top-properties", span(), key="page"))
+    assert (items(body), body["total"], body["missing"]) == ([("", 1)], 1, 2)
+    body = ask(events, stats("timeseries", span(), breakdown="property:page"))
+    assert series(body) == [("value", "", 1), ("missing", None, 2)]
+
+
+def test_values_that_read_the_same_are_one(ask):
+    events = [an("ann", page=value) for value in (1, "1", True, "true", [1, "x"], '[1, "x"]')]
+    body = ask(events, stats("top-properties", span(), key="page"))
+    assert items(body) == [("1", 2), ('[1, "x"]', 2), ("true", 2)]
+
+
+def test_other_counts_a_user_once(ask):
+    events = [an("ann", event_type=name) for name in "aabbc"] + [an("bob", event_type=name) for name in "ac"]
+    by_type = {"metric": "users", "breakdown": "event_type"}
+    body = ask(events, stats("timeseries", span(), limit=1, **by_type))
+    assert series(body) == [("value", "a", 2), ("other", None, 2)]
+    body = ask(events, stats("timeseries", span(), limit=2, **by_type))
+    assert series(body) == [("value", "a", 2), ("value", "c", 2), ("other", None, 1)]
+
+
+def test_missing_and_other_appear_only_when_they_have_events(ask):
+    some = [an("ann", page="/a"), an("ann", page="/b")]
+    by_page = {"breakdown": "property:page"}
+    assert series(ask(some, stats("timeseries", span(), limit=2, **by_page))) == [
+        ("value", "/a", 1),
+        ("value", "/b", 1),
+    ]
+    body = ask([*some, an("ann")], stats("timeseries", span(), limit=1, **by_page))
+    assert series(body) == [("value", "/a", 1), ("missing", None, 1), ("other", None, 1)]
+    assert ask([], stats("timeseries", span(), **by_page))["series"] == []
+
+
+def test_shares_are_of_the_events_that_have_the_property(ask):
+    events = [an("ann", page="/a"), an("ann", page="/a"), an("ann", page="/b"), an("ann", page="/c"), an("ann")]
+    body = ask(events, stats("top-properties", span(), key="page", limit=1))
+    assert body["items"] == [{"value": "/a", "count": 2, "share": 0.5}]
+    assert (body["total"], body["missing"]) == (4, 1)

@@ -1,0 +1,219 @@
+"""The questions of analytics as HTTP: what they refuse, explain, and time out with. What they answer: tests/definitions."""
+
+import os
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+import requests
+
+FUNNEL = {"steps": [{"event_type": "view"}, {"event_type": "buy"}]}
+PATHS = [
+    "/stats/timeseries", "/stats/users", "/stats/sessions", "/stats/top-properties?key=page", "/stats/retention",
+    "/stats/paths", "/users/ann",
+]  # fmt: skip
+
+REFUSED = [
+    ("/stats/timeseries?interval=year", "interval", "invalid_choice"),
+    ("/stats/timeseries?metric=clicks", "metric", "invalid_choice"),
+    ("/stats/timeseries?breakdown=page", "breakdown", "invalid_choice"),
+    ("/stats/timeseries?breakdown=property:", "breakdown", "invalid_choice"),
+    ("/stats/timeseries?limit=51", "limit", "invalid_number"),
+    ("/stats/timeseries?gap=0", "gap", "invalid_number"),
+    ("/stats/timeseries?interval=minute", "from", "too_many_points"),
+    ("/stats/timeseries?tz=Mars/Olympus", "tz", "unknown_time_zone"),
+    ("/stats/timeseries?tz=+02:00", "tz", "unknown_time_zone"),
+    ("/stats/timeseries?from=2026-02-30", "from", "invalid_timestamp"),
+    ("/stats/timeseries?from=2026-03-02&to=2026-03-01", "from", "reversed_range"),
+    ("/stats/timeseries?from=2026-03-01T10:00:00", "from", "invalid_timestamp"),
+    ("/stats/timeseries?user_id=ann", "user_id", "unknown_parameter"),
+    ("/stats/users?interval=hour", "interval", "invalid_choice"),
+    ("/stats/users?event_type=", "event_type", "length"),
+    ("/stats/sessions?gap=86401", "gap", "invalid_number"),
+    ("/stats/sessions?by=user_id", "by", "invalid_choice"),
+    ("/stats/top-properties", "key", "required"),
+    ("/stats/top-properties?key=", "key", "length"),
+    ("/stats/top-properties?key=a&limit=1001", "limit", "limit_out_of_range"),
+    ("/stats/retention?period=year", "period", "invalid_choice"),
+    ("/stats/retention?period=day&from=2026-01-01&to=2026-06-01", "from", "too_many_points"),
+    ("/stats/paths?depth=6", "depth", "invalid_number"),
+    ("/stats/paths?direction=back", "direction", "invalid_choice"),
+    ("/users?limit=0", "limit", "limit_out_of_range"),
+    ("/users?cursor=x", "cursor", "invalid_cursor"),
+    ("/users?from=2026-03-01", "from", "unknown_parameter"),
+    ("/users/ann?event_type=a", "event_type", "unknown_parameter"),
+]
+
+REFUSED_FUNNELS = [
+    ({}, "steps", "required"),
+    ({"steps": []}, "steps", "invalid_value"),
+    ({"steps": [{"event_type": "view"}]}, "steps", "invalid_value"),
+    ({"steps": [{"event_type": "view"}] * 11}, "steps", "invalid_value"),
+    ({"steps": [{"event_type": "view"}, {}]}, "steps.1.event_type", "required"),
+    ({"steps": [{"event_type": "view"}, {"event_type": ""}]}, "steps.1.event_type", "length"),
+    (
+        {"steps": [{"event_type": "view", "properties": {"n": 1}}, {"event_type": "b"}]},
+        "steps.0.properties.n",
+        "invalid_value",
+    ),
+    ({**FUNNEL, "window": 0}, "window", "invalid_number"),
+    ({**FUNNEL, "window": True}, "window", "invalid_integer"),
+    ({**FUNNEL, "from": 5}, "from", "invalid_timestamp"),
+    ({**FUNNEL, "tz": ["UTC"]}, "tz", "unknown_time_zone"),
+    ({**FUNNEL, "limit": 5}, "limit", "unknown_parameter"),
+    ([], "body", "invalid_value"),
+]
+
+
+@pytest.fixture
+def run_maintain(postgres, database):
+    """A function that runs `tracker maintain` on this test's database."""
+
+    def run() -> None:
+        environment = {**os.environ, "DATABASE_URL": postgres.url(database)}
+        subprocess.run([sys.executable, "-m", "tracker", "maintain"], env=environment, check=True, capture_output=True)
+
+    return run
+
+
+def refused(answer: requests.Response) -> set[tuple[str, str]]:
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameters"), answer.text
+    return {(error["parameter"], error["code"]) for error in answer.json()["errors"]}
+
+
+@pytest.mark.parametrize(("path", "parameter", "code"), REFUSED)
+def test_a_wrong_parameter_is_named(shared_query, path, parameter, code):
+    assert refused(requests.get(shared_query.url + path, timeout=10)) == {(parameter, code)}
+
+
+@pytest.mark.parametrize(("body", "parameter", "code"), REFUSED_FUNNELS)
+def test_a_wrong_part_of_a_funnel_is_named(shared_query, body, parameter, code):
+    answer = requests.post(f"{shared_query.url}/stats/funnel", json=body, timeout=10)
+    assert (parameter, code) in refused(answer)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status", "code"),
+    [
+        (b"{", "application/json", 400, "malformed_body"),
+        (b"\xff", "application/json", 400, "malformed_body"),
+        (b"{}", "text/plain", 415, "unsupported_media_type"),
+        (b'"' + b"x" * 2**20 + b'"', "application/json", 413, "body_too_large"),
+    ],
+)
+def test_a_body_that_is_no_funnel_is_refused(shared_query, body, content_type, status, code):
+    url = f"{shared_query.url}/stats/funnel"
+    answer = requests.post(url, data=body, headers={"Content-Type": content_type}, timeout=10)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_every_mistake_is_told_at_once(shared_query):
+    url = f"{shared_query.url}/stats/timeseries?interval=year&tz=x&nothing=1&limit=a"
+    assert {parameter for parameter, _ in refused(requests.get(url, timeout=10))} == {
+        "interval",
+        "tz",
+        "nothing",
+        "limit",
+    }
+
+
+def test_the_range_is_the_last_thirty_days_with_today_by_default(get):
+    body = get("/stats/users", tz="Asia/Tokyo").json()
+    start, end = datetime.fromisoformat(body["from"]), datetime.fromisoformat(body["to"])
+    assert end - start == timedelta(days=30)
+    assert end - timedelta(days=1) <= datetime.now(UTC) < end
+    assert (end.hour, end.utcoffset(), len(body["points"])) == (0, timedelta(hours=9), 30)
+
+
+def test_nothing_stored_is_an_answer(get):
+    assert [get(path).status_code for path in PATHS[:-1]] == [200] * 6
+    assert get("/users").json() == {"users": [], "next_cursor": None}
+    missing = get("/users/ann")
+    assert (missing.status_code, missing.json()["code"]) == (404, "user_not_found")
+
+
+def test_plans_are_told_only_where_the_setting_allows_it(get, shared_query):
+    assert refused(get("/stats/users", explain="true")) == {("explain", "explain_not_allowed")}
+    answer = requests.post(f"{shared_query.url}/stats/funnel?explain=true", json=FUNNEL, timeout=10)
+    assert refused(answer) == {("explain", "explain_not_allowed")}
+
+
+def test_an_explanation_says_what_was_read(start_service, collector, postgres, database, owner):
+    owner.execute("create table events_2026_03 partition of events for values from ('2026-03-01') to ('2026-04-01')")
+    events = [
+        {
+            "user_id": f"u{n}",
+            "event_type": "view",
+            "timestamp": f"2026-03-0{1 + n % 5}T10:00:00Z",
+            "properties": {"page": "/"},
+        }
+        for n in range(50)
+    ]
+    requests.post(f"{collector.url}/events", json=events, timeout=10).raise_for_status()
+    query = start_service("query", DATABASE_URL=postgres.url(database, "query"), EXPLAIN="true")
+    url = f"{query.url}/stats/timeseries?from=2026-03-01&to=2026-03-04"
+    plain = requests.get(url, timeout=10).json()
+    counted = requests.get(f"{url}&explain=true", timeout=10).json()
+    explained = counted.pop("explain")
+    assert {**counted, "as_of": 0} == {**plain, "as_of": 0}
+    assert explained["statement"] == "timeseries"
+    assert explained["indexes"] == ["event_counts_pkey"]
+    assert explained["partitions"]["read"] == 0  # whole hours are counted already
+    read = requests.get(f"{url}&explain=true&property.page=/", timeout=10).json()["explain"]
+    ((partitions,),) = owner.execute("select count(*) from pg_inherits where inhparent = 'events'::regclass").fetchall()
+    assert read["partitions"] == {"read": 1, "pruned": partitions - 1}
+    assert read["rows_read"] >= 30
+    assert re.fullmatch("[A-Z].*", read["plan"]["Node Type"])
+
+
+def test_a_summary_spares_reading_its_days(start_service, collector, postgres, database, owner, run_maintain):
+    events = [
+        {
+            "user_id": f"u{n % 9}",
+            "event_type": "view",
+            "timestamp": f"2026-03-0{1 + n % 3}T1{n % 10}:00:00Z",
+            "properties": {"page": f"/{n % 4}"},
+        }
+        for n in range(600)
+    ]
+    requests.post(f"{collector.url}/events", json=events, timeout=10).raise_for_status()
+    query = start_service("query", DATABASE_URL=postgres.url(database, "query"), EXPLAIN="true")
+    questions = ["/stats/top-properties?key=page", "/stats/sessions?", "/stats/paths?"]
+
+    def ask() -> list[tuple[int, dict]]:
+        bodies = [
+            requests.get(f"{query.url}{question}&from=2026-03-01&to=2026-03-04&explain=true", timeout=10).json()
+            for question in questions
+        ]
+        return [(body.pop("explain")["partitions"]["read"], {**body, "as_of": 0}) for body in bodies]
+
+    before = ask()
+    run_maintain()
+    summed_up = ask()
+    late = {"user_id": "u1", "event_type": "view", "timestamp": "2026-03-02T23:00:00Z", "properties": {"page": "/late"}}
+    requests.post(f"{collector.url}/events", json=late, timeout=10).raise_for_status()
+    stale = ask()
+    assert [body for _, body in summed_up] == [body for _, body in before]
+    assert [[read for read, _ in asked] for asked in (before, summed_up, stale)] == [[1] * 3, [0] * 3, [1] * 3]
+    assert {"value": "/late", "count": 1, "share": 1 / 601} in stale[0][1]["items"]
+
+
+def test_a_question_that_takes_too_long_says_what_to_narrow(start_service, postgres, database, owner):
+    query = start_service("query", DATABASE_URL=postgres.url(database, "query"), STATEMENT_SECONDS="0.5")
+    with psycopg.connect(postgres.url(database)) as other:
+        other.execute("lock table events, users, event_counts in access exclusive mode")
+        answer = requests.get(f"{query.url}/stats/users", timeout=20)
+    assert (answer.status_code, answer.json()["code"]) == (504, "statement_timeout")
+    assert "Narrow `from` and `to`" in answer.json()["detail"]
+
+
+def test_questions_are_measured_by_name(get, shared_query):
+    for path in PATHS[:-1]:
+        get(path)
+    text = requests.get(f"{shared_query.url}/metrics", timeout=10).text
+    for name in ("timeseries", "users", "sessions", "top_properties", "retention", "paths"):
+        assert f'query_db_duration_seconds_count{{query="{name}"}}' in text
+    assert 'http_requests_total{method="GET",route="/stats/timeseries",status="200"}' in text

@@ -1,0 +1,43 @@
+"""Summing up days that are over, so that questions about a month needn't read its events.
+
+The query service takes a day's summary only while it counts as many events as the day has, so a summary that is missing
+or late costs time and never a right answer (infra/migrations/0006-summaries.sql).
+"""
+
+from datetime import datetime
+
+import psycopg
+
+from tracker.partitions import QUERIES
+
+MOST_VALUES = 1000
+"""A property with more values a day, such as an order's number, is left out: its counts would be as many as its events."""
+
+MOST_CHARACTERS = 500
+"""So is one with a longer value: index entries have a limit."""
+
+
+def stale_days(connection: psycopg.Connection) -> list[datetime]:
+    """Days that are over and have no summary of as many events as they have."""
+    return [day for (day,) in connection.execute(QUERIES["stale_days"])]
+
+
+def sum_up(connection: psycopg.Connection, day: datetime) -> bool:
+    """Sum a day up, in place of the summary that it may have.
+
+    Returns:
+        False if some of its events were deleted: then there is nothing to be summed up.
+    """
+    limits = {"most_values": MOST_VALUES, "most_characters": MOST_CHARACTERS}
+    with connection.transaction():
+        # One snapshot: what is counted is what is summed up.
+        connection.execute("set transaction isolation level repeatable read")
+        ((events, counted),) = connection.execute(QUERIES["count_day"], {"day": day}).fetchall()
+        if events != counted:
+            return False
+        connection.execute("delete from property_counts where day = %s", [day])
+        connection.execute("delete from visits where day = %s", [day])
+        ((left_out,),) = connection.execute(QUERIES["sum_up_properties"], {"day": day, **limits}).fetchall()
+        connection.execute(QUERIES["sum_up_visits"], {"day": day})
+        connection.execute(QUERIES["mark_summed_up"], {"day": day, "events": events, "left_out": left_out})
+    return True
