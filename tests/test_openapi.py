@@ -35,6 +35,8 @@ def test_every_answer_is_as_documented(request, name, mode, collector):
     tried = []
     for found in document.get_all_operations():
         operation = found.ok()
+        if operation.label == "GET /events/live":
+            continue  # its answer has no end
         if mode is GenerationMode.NEGATIVE and operation.label.startswith("GET") and not operation.query.items:
             continue  # takes nothing that could be wrong
 

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from werkzeug.wsgi import ClosingIterator
 
 from core import metrics
 from core.cors import cors_headers, preflight_headers
@@ -83,11 +84,18 @@ class Front:
             return start_response(line, headers + added, exc_info)
 
         self.in_progress += 1
+        streamed = False
         try:
-            return self._respond(environ, start)
+            result = self._respond(environ, start)
+            streamed = not isinstance(result, list)
         finally:
-            self.in_progress -= 1
+            if not streamed:
+                self._end()
             self._observe(environ, status, time.perf_counter() - started)
+        return ClosingIterator(result, self._end) if streamed else result
+
+    def _end(self) -> None:
+        self.in_progress -= 1
 
     def _respond(self, environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")

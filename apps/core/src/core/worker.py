@@ -25,6 +25,7 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from core.problems import CONTENT_TYPE, Problem
 from core.request_ids import new_request_id
+from core.streams import BrokenOffError
 
 if TYPE_CHECKING:
     from core.front import Front
@@ -213,6 +214,8 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
             for part in result:
                 response.write(part)
             response.close()
+        except (BrokenOffError, TimeoutError):
+            raise StopIteration from None
         finally:
             if hasattr(result, "close"):
                 result.close()

@@ -11,13 +11,18 @@ from query.analytics.documentation import describe_analytics
 from query.analytics.routes import analytics
 from query.analytics.store import Analytics
 from query.documentation import describe
+from query.export import exporting
+from query.live import Hub, telling
 from query.routes import questions
 from query.settings import QuerySettings
+from query.slices import Slices
 from query.store import SESSION, Store
+from query.stream_documentation import describe_streams
+from query.tail import Tail
 
 PACKAGE = "event-tracker-query"
 
-MIGRATION = "0006-summaries"
+MIGRATION = "0007-events-received-at"
 """The newest migration that this code needs."""
 
 POOL_SECONDS = 2.0
@@ -40,9 +45,17 @@ def create_app(settings: QuerySettings) -> Front:
     )
     describe(document)
     describe_analytics(document)
+    describe_streams(document)
     service = create_service("query", PACKAGE, settings, health, document)
     service.url_map.merge_slashes = False  # a user_id may have any characters
     service.register_blueprint(analytics(Analytics(pool, store.turns), settings.explain))
+    service.register_blueprint(exporting(Slices(pool, store.turns), settings.exports, health.draining.is_set))
+    hub = Hub(Tail(pool))
+    service.register_blueprint(telling(hub, settings.live_clients))
+
+    def drain() -> None:
+        health.draining.set()
+        hub.end()
 
     def close() -> None:
         store.close()
@@ -52,6 +65,6 @@ def create_app(settings: QuerySettings) -> Front:
         service.wsgi_app,
         mounts=questions(settings, store),
         cors_origins=settings.cors_origins,
-        drain=health.draining.set,
+        drain=drain,
         close=close,
     )

@@ -27,6 +27,7 @@ CODES = {
     "reversed_range": "`from` is later than `to`.",
     "window_too_wide": "Without `user_id`, more than WINDOW_MAX_HOURS from `from` to `to`.",
     "invalid_cursor": "Not a cursor that this service made.",
+    "invalid_after": "Not TIMESTAMP,EVENT_ID,USER_ID of an event, or not of these filters.",
     "other_filters": "A cursor that was made with other filters.",
     "explain_not_allowed": "`explain=true` where the setting EXPLAIN isn't on.",
 }

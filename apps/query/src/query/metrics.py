@@ -1,6 +1,6 @@
 """The query service's metrics; docs/metrics.md lists them."""
 
-from prometheus_client import Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from core.metrics import SECONDS
 
@@ -15,3 +15,12 @@ DB_SECONDS = Histogram(
     ["query"],
     buckets=SECONDS,
 )
+EXPORTS = Counter(
+    "query_exports",
+    "Exports by outcome: finished, left (by the client, or because the service stopped), failed.",
+    ["format", "outcome"],
+)
+EVENTS_EXPORTED = Counter("query_events_exported", "Events written by GET /events/export.", ["format"])
+LIVE_CLIENTS = Gauge("query_live_clients", "Clients of GET /events/live now.")
+LIVE_SENT = Counter("query_live_events", "Events put before clients of GET /events/live, once for each client.")
+LIVE_DROPPED = Counter("query_live_events_dropped", "Events that a client of GET /events/live was too slow for.")

@@ -85,3 +85,50 @@ select event_type, count(*) as count
 from events
 where "timestamp" >= %(tail_start)b and "timestamp" < %(tail_end)b
 group by event_type;
+
+-- name: export_events
+-- One page of an export, newest first: so many rows, and of them as many as have so many bytes of properties together, but
+-- always one; `more` says that it left some out. The conditions are those of list_events. `offset 0` keeps the JSON from
+-- being made more than once.
+select user_id, event_type, "timestamp", event_id, session_id, json, received_at, source, bytes, more
+from (
+  select
+    page.*,
+    sum(octet_length(json)) over (newest_first rows between unbounded preceding and current row) as bytes,
+    lead(event_id) over newest_first is not null as more
+  from (
+    select user_id, event_type, "timestamp", event_id, session_id, properties::text as json, received_at, source
+    from (
+      select *
+      from events
+      where "timestamp" >= %(start)b and "timestamp" <= %(after_timestamp)b and {conditions}
+      order by "timestamp" desc, user_id desc, event_id desc
+      limit %(rows)b
+    ) as newest
+    offset 0
+  ) as page
+  window newest_first as (order by "timestamp" desc, user_id desc, event_id desc)
+) as measured
+where bytes <= %(bytes)b or bytes = octet_length(json)
+order by "timestamp" desc, user_id desc, event_id desc;
+
+-- name: export_events.hours
+-- How many events there are in each of the newest hours of a range that have any: read from the end of the key.
+select hour, sum(count)::bigint
+from event_counts
+where hour >= %(start)b and hour < %(end)b
+group by hour
+order by hour desc
+limit %(rows)b;
+
+-- name: live_events.now
+select now();
+
+-- name: live_events
+-- What was received at a time or later, in the order of being received, from a place on.
+select user_id, event_type, "timestamp", event_id, session_id, properties::text as json, received_at, source
+from events
+where received_at >= %(received_at)b and received_at <= now()
+  and (received_at, "timestamp", user_id, event_id) > (%(received_at)b, %(timestamp)b, %(user_id)b, %(event_id)b)
+order by received_at, "timestamp", user_id, event_id
+limit %(rows)b;

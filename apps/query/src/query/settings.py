@@ -27,3 +27,11 @@ class QuerySettings(ServiceSettings):
     explain: bool = setting(
         "Whether `explain=true` is allowed: it tells plans, and asks each question twice.", kind="bool", default=False
     )
+    exports: int = setting(
+        "Exports (`GET /events/export`) streamed at once; one more is a 503.",
+        kind="int", default=4, check=validate.Range(1, 100),
+    )  # fmt: skip
+    live_clients: int = setting(
+        "Clients of `GET /events/live` at once; one more is a 503.",
+        kind="int", default=50, check=validate.Range(1, 10_000),
+    )  # fmt: skip

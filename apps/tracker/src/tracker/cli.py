@@ -11,6 +11,8 @@ COMMANDS = {
     "send": "tracker.send:send",
     "simulate": "tracker.simulate:simulate",
     "events": "tracker.read:events",
+    "export": "tracker.export:export",
+    "live": "tracker.live:live",
     "top-types": "tracker.read:top_types",
 }
 

@@ -26,6 +26,9 @@ CONNECT_SECONDS = 5
 READ_SECONDS = 30
 """Longer than a collector holds a request, so that its own answer arrives first."""
 
+STREAM_SECONDS = 300
+"""Of silence in the middle of a long answer: a filter may match nothing for a while."""
+
 PATIENCE_SECONDS = 60.0
 FIRST_WAIT_SECONDS = 0.25
 LONGEST_WAIT_SECONDS = 3.0
@@ -37,6 +40,7 @@ SHOWN_ERRORS = 5
 T = TypeVar("T")
 
 SILENCE = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+"""What requests raises when nothing answers, or the answer breaks off."""
 
 
 class ServiceError(click.ClickException):
@@ -126,11 +130,38 @@ class Client:
         headers = {"Content-Type": content_type, "Content-Encoding": "gzip"}
         return self._request("POST", path, params=params, data=gzip.compress(body, GZIP_LEVEL), headers=headers)
 
+    def post_json(self, path: str, question: Mapping[str, Any]) -> bytes:
+        """Post a question that is too long for a URL, and return the body of the 2xx answer.
+
+        Raises:
+            ServiceError: for any other answer.
+        """
+        return self._request("POST", path, json=question)
+
     def stop(self) -> None:
         """Give up what other threads are still trying."""
         self._stopped.set()
 
-    def _request(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **options: Any) -> bytes:
+    def stream(self, path: str, params: Mapping[str, Any]) -> requests.Response:
+        """A 2xx answer whose body is still to be read, however long that takes; close it.
+
+        Raises:
+            ServiceError: for any other.
+        """
+        return self._answer("GET", path, params=params, stream=True, read_seconds=STREAM_SECONDS)
+
+    def _request(self, method: str, path: str, **options: Any) -> bytes:
+        return self._answer(method, path, **options).content
+
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        read_seconds: float = READ_SECONDS,
+        **options: Any,
+    ) -> requests.Response:
         request_id = secrets.token_hex(8)
         deadline = time.monotonic() + self.patience
         for attempt in count():
@@ -140,7 +171,7 @@ class Client:
                     method,
                     self.url + path,
                     headers={**(headers or {}), "X-Request-ID": request_id},
-                    timeout=(CONNECT_SECONDS, READ_SECONDS),
+                    timeout=(CONNECT_SECONDS, read_seconds),
                     allow_redirects=False,  # requests would follow a redirected POST with a GET
                     **options,
                 )
@@ -148,7 +179,7 @@ class Client:
                 why = "doesn't answer."
             else:
                 if not may_pass(response.status_code):
-                    return self._body(response)
+                    return self._checked(response)
                 why = f"answers {self._sentence(response)[0]}"
                 at_least = retry_after(response.headers.get("Retry-After"))
             wait = max(at_least, backoff(attempt))
@@ -161,9 +192,9 @@ class Client:
             self._stopped.wait(wait)
         raise AssertionError("unreachable")
 
-    def _body(self, response: requests.Response) -> bytes:
+    def _checked(self, response: requests.Response) -> requests.Response:
         if response.ok and not response.is_redirect:
-            return response.content
+            return response
         sentence, problem = self._sentence(response)
         raise RefusedError(f"The {self.name} answers {sentence}", response.status_code, problem)
 

@@ -1,0 +1,83 @@
+"""What was stored since one last looked."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from core.pool import ConnectionPool, execute
+from core.queries import load_queries
+from query import metrics
+from query.answers import StoredEvent, stored_event
+from query.fields import EARLIEST
+from query.schemas import NIL
+
+QUERIES = load_queries("query")
+
+encode = msgspec.json.Encoder().encode
+
+OVERLAP = timedelta(seconds=10)
+LEAST_OVERLAP = timedelta(seconds=1)
+"""How far each look goes back behind the newest event seen: `received_at` is when an event's transaction began, and it is
+seen only when that is committed. The collector's take 8 s at most (STATEMENT_SECONDS)."""
+
+MANY = 5000
+"""Events in one look beyond which the overlap is halved: reading them again each second would cost more than it is worth."""
+
+PAGE = 1000
+
+Key = tuple[datetime, datetime, str, UUID]
+"""received_at, timestamp, user_id, event_id: unique, and the order of looking."""
+
+
+class Tail:
+    """Looks. What it hands out it hands out once."""
+
+    def __init__(self, pool: ConnectionPool[psycopg.Connection]) -> None:
+        self._pool = pool
+        self._overlap = OVERLAP
+        self._since = datetime.now(UTC)
+        self._seen: set[Key] = set()
+
+    def begin(self) -> None:
+        """Count what is stored by now as seen."""
+        ((now,),) = self._ask("live_events.now", {})
+        self._since = now - OVERLAP
+        self._seen = set()
+        for _ in self.fresh():
+            pass
+
+    def fresh(self) -> Iterator[list[StoredEvent]]:
+        """Pages of what hasn't been seen yet. If the database fails midway, what wasn't handed out comes next time."""
+        place: Key = (self._since, EARLIEST, "", NIL)
+        looked = 0
+        while True:
+            rows = self._ask(
+                "live_events", dict(zip(("received_at", "timestamp", "user_id", "event_id"), place, strict=True))
+            )
+            events = [stored_event(*row) for row in rows]
+            looked += len(events)
+            new = [event for event in events if _key(event) not in self._seen]
+            self._seen.update(map(_key, new))
+            yield new
+            if len(events) < PAGE:
+                break
+            place = _key(events[-1])
+        self._move_on(looked)
+
+    def _move_on(self, looked: int) -> None:
+        self._overlap = max(LEAST_OVERLAP, self._overlap / 2) if looked > MANY else min(OVERLAP, self._overlap * 2)
+        if self._seen:
+            self._since = max(self._since, max(self._seen)[0] - self._overlap)
+            self._seen = {key for key in self._seen if key[0] >= self._since}
+
+    def _ask(self, name: str, parameters: dict[str, Any]) -> list[Any]:
+        with metrics.DB_SECONDS.labels("live_events").time():
+            return execute(self._pool, QUERIES[name], {"rows": PAGE, **parameters})
+
+
+def _key(event: StoredEvent) -> Key:
+    return event.received_at, event.timestamp, event.user_id, event.event_id
