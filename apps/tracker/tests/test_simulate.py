@@ -157,7 +157,11 @@ def test_a_second_run_with_the_same_end_is_all_duplicates(pair):
 
 
 def test_live_and_past_do_not_mix():
-    for mixed in (("--events", 10, "--rate", 1), ("--duration", 1, "--end", END.isoformat())):
+    for mixed in (
+        ("--events", 10, "--rate", 1),
+        ("--duration", 1, "--end", END.isoformat()),
+        ("--rate", 1, "--scenario", "shop"),
+    ):
         result = run(*mixed)
         assert result.exit_code == 2
         assert "--rate and --duration are live" in result.output

@@ -1,5 +1,6 @@
 """`tracker up` as a user meets it: a command in a terminal, two addresses, a folder that keeps the data."""
 
+import json
 import os
 import shutil
 import signal
@@ -16,7 +17,9 @@ import psutil
 import psycopg
 import pytest
 import requests
+from click.testing import CliRunner
 
+from tracker.check_truth import check_truth
 from tracker.embedded import embedded_postgres, running_url
 from tracker.services import in_role
 
@@ -260,12 +263,16 @@ def test_a_wrong_setting_of_a_service_is_named(start_up, tmp_path, postgres, dat
 
 
 def test_the_demo_on_a_server_of_ones_own(start_up, tmp_path, postgres, database, owner):
-    start_up(tmp_path / "data", "--demo", DATABASE_URL=postgres.url(database)).wait_ready()
-    assert not (tmp_path / "data" / "postgres").exists()
+    data = tmp_path / "data"
+    up = start_up(data, "--demo", DATABASE_URL=postgres.url(database)).wait_ready()
+    assert not (data / "postgres").exists()
+    month = json.loads((data / "truth-shop.json").read_text())["facts"]["events"]["stored"]
     deadline = time.monotonic() + 30
-    while owner.execute("select count(*) from events").fetchone() <= (20_000,):
-        assert time.monotonic() < deadline, "after the week at once no more came"
+    while owner.execute("select count(*) from events").fetchone() <= (month,):
+        assert time.monotonic() < deadline, "after the month at once no more came"
         time.sleep(0.1)
+    checked = CliRunner().invoke(check_truth, [str(data / "truth-shop.json"), "--query", up.query])
+    assert checked.exit_code == 0, checked.output
 
 
 @pytest.mark.parametrize("url", ["postgresql://ann@127.0.0.1:1/events", "nonsense"])

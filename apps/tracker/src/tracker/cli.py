@@ -10,6 +10,7 @@ COMMANDS = {
     "maintain": "tracker.maintain:maintain",
     "send": "tracker.send:send",
     "simulate": "tracker.simulate:simulate",
+    "check-truth": "tracker.check_truth:check_truth",
     "events": "tracker.read:events",
     "export": "tracker.export:export",
     "live": "tracker.live:live",

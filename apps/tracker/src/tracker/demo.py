@@ -1,4 +1,4 @@
-"""The traffic of `tracker up --demo`: a week of invented events at once, then more as time goes by."""
+"""The traffic of `tracker up --demo`: a month of a shop at once, whose right answers are known, then more as time goes by."""
 
 import sys
 from collections.abc import Sequence
@@ -12,28 +12,31 @@ from tracker.owner import owner_connection
 from tracker.partitions import QUERIES
 from tracker.services import POLL_SECONDS
 
-USERS = ["--users", "500"]
-WEEK = [*USERS, "--events", "20000", "--days", "7"]
-TRICKLE = [*USERS, "--rate", "5"]
+MONTH = ["--scenario", "shop", "--users", "6000", "--days", "30"]
+TRUTH = "truth-shop.json"
+TRICKLE = ["--users", "500", "--rate", "2"]
 
 
-def start_traffic(stack: ExitStack, collector: str, owner_url: str, logs: Path, children: Sequence[Child]) -> Child:
-    """Send a week of events, unless the database has events already, and start the trickle.
+def start_traffic(stack: ExitStack, collector: str, owner_url: str, data: Path, children: Sequence[Child]) -> Child:
+    """Send a month of events, unless the database has events already, and start the trickle.
 
     Args:
+        data: the data folder; what must come of the month is written there.
         children: what must go on running meanwhile.
     """
+    logs = data / "logs"
     with owner_connection(owner_url) as connection:
         ((empty,),) = connection.execute(QUERIES["is_empty"]).fetchall()
     if empty:
-        click.echo("Sending a week of simulated events …")
-        with _simulate("the simulated week", collector, logs / "simulated-week.log", WEEK) as week:
-            while week.wait(POLL_SECONDS) is None:
+        click.echo("Sending a month of simulated events …")
+        arguments = [*MONTH, "--truth", str(data / TRUTH)]
+        with _simulate("the simulated month", collector, logs / "simulated-month.log", arguments) as month:
+            while month.wait(POLL_SECONDS) is None:
                 for child in children:
                     child.require_running()
-            if week.wait() != 0:
-                raise week.failure()
-        click.echo(week.log.read_text().rstrip())
+            if month.wait() != 0:
+                raise month.failure()
+        click.echo(month.log.read_text().rstrip())
     return stack.enter_context(_simulate("the simulated trickle", collector, logs / "simulated-trickle.log", TRICKLE))
 
 

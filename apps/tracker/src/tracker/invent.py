@@ -1,6 +1,6 @@
 """Invented users of an invented shop, and what they do there. The same seed and number of users do the same again.
 
-Faker fills pools once; asking it for each event would take a hundred times as long as sending the event does.
+Faker fills pools once, as in `tracker.names`.
 """
 
 from collections.abc import Iterator
@@ -11,13 +11,16 @@ from typing import Any
 
 from faker import Faker
 
+from tracker.names import POOL, Names
+
 LEAVE = "leave"
 
 NEXT: dict[str, dict[str, int]] = {
     "page_view": {"page_view": 30, "search": 20, "product_view": 25, "login": 5, LEAVE: 20},
     "search": {"product_view": 60, "search": 15, "page_view": 10, LEAVE: 15},
     "product_view": {"product_view": 25, "add_to_cart": 20, "search": 10, "page_view": 20, LEAVE: 25},
-    "add_to_cart": {"purchase": 35, "product_view": 30, "page_view": 10, LEAVE: 25},
+    "add_to_cart": {"checkout": 45, "product_view": 25, "page_view": 10, LEAVE: 20},
+    "checkout": {"purchase": 75, "page_view": 5, LEAVE: 20},
     "purchase": {"page_view": 25, "logout": 15, LEAVE: 60},
     "login": {"page_view": 50, "search": 25, "product_view": 20, "logout": 5},
     "logout": {LEAVE: 1},
@@ -41,8 +44,6 @@ LATE_SHARE = 0.03
 
 LATE_SECONDS = (600.0, 6 * 3600.0)
 MEAN_PAUSE_SECONDS = 25.0
-POOL = 997
-"""A prime, so that a user's traits, each taken from a pool by the user's number, don't come and go together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +69,7 @@ class World:
         self.random = Random(f"{seed} {users}")  # noqa: S311  # invented people need no secrets
         fake = Faker("en_US", use_weighting=False)
         fake.seed_instance(seed)
-        self.first_names = [_letters(fake.first_name()) for _ in range(POOL)]
-        self.last_names = [_letters(fake.last_name()) for _ in range(POOL)]
+        self.names = Names(seed)
         self.pages = ["/", *(f"/{fake.uri_path()}" for _ in range(200))]
         self.terms = [f"{fake.color_name().lower()} {fake.word()}" for _ in range(300)]
         self.products = [(f"{fake.word()}-{number}", self.random.randrange(199, 29_900)) for number in range(500)]
@@ -84,7 +84,7 @@ class World:
 
     def user_id(self, number: int) -> str:
         """The name of a user: number 0 is the most active one."""
-        return f"{self.first_names[number % POOL]}-{self.last_names[number * 31 % POOL]}-{number}"
+        return f"{self.names.of(number)}-{number}"
 
     def visit(self, moment: float) -> Visit:
         """Somebody comes at this time. Activity falls with the user's number, as 1/n: a few come all the time, most hardly ever."""
@@ -119,14 +119,9 @@ class World:
                 return {"page": self.random.choice(self.pages)}
             case "search":
                 return {"query": self.random.choice(self.terms)}
-            case "product_view" | "add_to_cart":
+            case "product_view" | "add_to_cart" | "checkout":
                 return {"product": product, "price": cents / 100}
             case "purchase":
                 return {"product": product, "amount": cents / 100, "currency": "EUR"}
             case _:
                 return {}
-
-
-def _letters(name: str) -> str:
-    """A name that needs no quoting in a shell or a URL."""
-    return "".join(filter(str.isalpha, name)).lower()

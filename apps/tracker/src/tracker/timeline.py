@@ -112,7 +112,7 @@ def _event(world: World, visit: Visit, event_type: str, properties: dict[str, An
             "user_id": visit.user_id,
             "event_type": event_type,
             "timestamp": datetime.fromtimestamp(milliseconds / 1000, UTC),
-            "event_id": _event_id(milliseconds, world.random.getrandbits(74)),
+            "event_id": event_id(milliseconds, world.random.getrandbits(74)),
             "session_id": visit.session_id,
             "properties": properties,
         }
@@ -120,7 +120,7 @@ def _event(world: World, visit: Visit, event_type: str, properties: dict[str, An
     return Event(visit.user_id, event_type, body)
 
 
-def _event_id(milliseconds: int, chance: int) -> str:
+def event_id(milliseconds: int, chance: int) -> str:
     """A UUIDv7 (RFC 9562 section 5.7) of the time and 74 random bits, so that the dice decide ids as well."""
     value = milliseconds << 80 | 7 << 76 | (chance >> 62) << 64 | 2 << 62 | chance & (1 << 62) - 1
     text = f"{value:032x}"

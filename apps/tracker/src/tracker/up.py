@@ -66,7 +66,7 @@ def up(data: Path, collector_port: int, query_port: int, demo: bool) -> None:
                 children += _start_services(stack, settings, owner_url, data / "logs", ports)
                 urls = {name: f"http://{HOST}:{port}" for name, port in ports.items()}
                 if demo:
-                    children.append(start_traffic(stack, urls["collector"], owner_url, data / "logs", children))
+                    children.append(start_traffic(stack, urls["collector"], owner_url, data, children))
                 click.echo(INTRODUCTION.format(data=data, event=EVENT, **urls))
                 _watch(children)
             except KeyboardInterrupt:

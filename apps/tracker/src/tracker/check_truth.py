@@ -1,0 +1,64 @@
+"""The command `tracker check-truth`: holds the query service against what a scenario is known to amount to."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import click
+import msgspec
+
+from tracker.client import Client, ServiceError, open_client, read_answer
+from tracker.options import query_option
+from tracker.scenarios.check import Check, Request, Truth, differences
+
+SHOWN_DIFFERENCES = 5
+
+
+@click.command("check-truth")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@query_option
+def check_truth(file: Path, query: str) -> None:
+    """Ask the query service every question in FILE, which `tracker simulate --scenario` wrote, and compare the answers.
+
+    The answers are those of a database that has no other events in the scenario's range of time. The exit code is 1 if
+    any differs.
+    """
+    truth = _read(file)
+    client = open_client("query service", query, patience=0)
+    wrong = 0
+    for check in truth.checks:
+        differing = list(_differences(client, check))
+        wrong += bool(differing)
+        click.echo(f"{'✗' if differing else '✓'} {check.name}")
+        for line in islice(differing, SHOWN_DIFFERENCES):
+            click.echo(f"    {line}")
+        if len(differing) > SHOWN_DIFFERENCES:
+            click.echo(f"    … and {len(differing) - SHOWN_DIFFERENCES:,} more")
+    click.echo(
+        f"{truth.scenario}, {truth.start} to {truth.end}: {len(truth.checks) - wrong} of {len(truth.checks)} answers right."
+    )
+    if wrong:
+        click.get_current_context().exit(1)
+
+
+def _read(file: Path) -> Truth:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=Truth)
+    except msgspec.MsgspecError as error:
+        raise click.UsageError(f"{file} isn't a file that `tracker simulate --scenario` wrote: {error}") from None
+
+
+def _differences(client: Client, check: Check) -> Iterator[str]:
+    """How the answer differs; none at all, or a failure, is a difference too."""
+    try:
+        answer = read_answer(_ask(client, check.request), dict)
+    except ServiceError as error:
+        yield error.message
+    else:
+        yield from differences(check.answer, answer)
+
+
+def _ask(client: Client, request: Request) -> bytes:
+    if request.body is None:
+        return client.get(request.path, request.params)
+    return client.post_json(request.path, request.body)
