@@ -174,7 +174,7 @@ class Direct:
 
 def empty(postgres: Postgres, database: str, *, counted: bool) -> None:
     """Empty the tables, and checkpoint, so that none falls into the run."""
-    postgres.execute(database, "truncate events, event_counts" if counted else "truncate events", "checkpoint")
+    postgres.execute(database, "truncate events, event_counts, users" if counted else "truncate events", "checkpoint")
 
 
 def settled(postgres: Postgres, database: str, *, counted: bool) -> tuple[int, int]:

@@ -1,21 +1,26 @@
 """Straight into PostgreSQL, on one connection: what the services are compared with. Run as a process by contenders.py.
 
-    python -m bench.direct copy|insert URL FILE WARM_UP SECONDS
+    python -m bench.direct copy|insert|store… URL FILE WARM_UP SECONDS
 
 Prepares and warms up, says `ready`, waits for a line, works for SECONDS, and answers with one line of JSON.
 """
 
 import json
 import os
+import re
 import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import psycopg
+
+from core.queries import load_queries
 
 COPY = 'copy events (event_id, user_id, event_type, "timestamp", session_id, properties) from stdin'
 INSERT = (
@@ -53,6 +58,39 @@ def _inserts(connection: psycopg.Connection, file: Path) -> Iterator[tuple[Calla
         yield insert, 1
 
 
+def _stores(
+    connection: psycopg.Connection, file: Path, without: tuple[str, ...] = ()
+) -> Iterator[tuple[Callable[[], None], int]]:
+    """The collector's statement, one batch of the file each, but for the parts of this name; the ids are new each time."""
+    statement = load_queries("collector")["store_events"]
+    for part in without:
+        statement = re.sub(rf",\n{part} as \(\n.*?\n\)", "", statement, flags=re.DOTALL)
+    for batch in cycle([json.loads(line) for line in file.open()]):
+        columns = {
+            "user_ids": [event["user_id"] for event in batch],
+            "timestamps": [datetime.fromisoformat(event["timestamp"]) for event in batch],
+            "event_ids": [uuid.uuid4() for _ in batch],
+            "event_types": [event["event_type"] for event in batch],
+            "session_ids": [event["session_id"] for event in batch],
+            "properties": [json.dumps(event["properties"], separators=(",", ":")) for event in batch],
+            "slot": 1,
+        }
+
+        def store(columns: dict[str, Any] = columns) -> None:
+            connection.execute(statement, columns, binary=True)
+
+        yield store, len(batch)
+
+
+KINDS: dict[str, Callable[[psycopg.Connection, Path], Iterator[tuple[Callable[[], None], int]]]] = {
+    "copy": _copies,
+    "insert": _inserts,
+    "store": _stores,
+    "store-no-users": partial(_stores, without=("seen",)),
+    "store-no-rollups": partial(_stores, without=("seen", "counted")),
+}
+
+
 def _work(transactions: Iterator[tuple[Callable[[], None], int]], seconds: float) -> tuple[list[float], int]:
     """Run transactions for some time; return how long each took, and the rows stored.
 
@@ -74,7 +112,7 @@ def _work(transactions: Iterator[tuple[Callable[[], None], int]], seconds: float
 def main() -> None:
     kind, url, file, warm_up, seconds = sys.argv[1:]
     with psycopg.connect(url, autocommit=True, prepare_threshold=0) as connection:
-        transactions = {"copy": _copies, "insert": _inserts}[kind](connection, Path(file))
+        transactions = KINDS[kind](connection, Path(file))
         _, warm_rows = _work(transactions, float(warm_up))
         print("ready", flush=True)
         sys.stdin.readline()

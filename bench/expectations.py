@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from bench.contest import Line
+from bench.sections.analytics import QUESTIONS
 from bench.sections.batches import CONNECTIONS
 from bench.sections.reads import human
 
@@ -73,7 +74,7 @@ def ratio(
 def expect(lines: list[Line], sizes: tuple[int, int]) -> list[Expectation]:
     """All expectations that these lines can answer."""
     measured = Measured(lines)
-    return _ingest(measured) + _reads(measured, *sizes) + _memory(lines)
+    return _ingest(measured) + _reads(measured, *sizes) + _analytics(measured) + _memory(lines)
 
 
 def _ingest(measured: Measured) -> list[Expectation]:
@@ -123,6 +124,23 @@ def _reads(measured: Measured, small: int, large: int) -> list[Expectation]:
                best("top", "ours", large), [best("top", "express", large)], 100, rates),
         *grown("top", "Top types", 1.5),
     ]  # fmt: skip
+
+
+def _analytics(measured: Measured) -> list[Expectation]:
+    found = ratio(
+        "What keeping users costs the insert: of its rate without",
+        measured.get("rollup/store"), [measured.get("rollup/store-no-users")], 0.85, rates,
+    )  # fmt: skip
+    for question in QUESTIONS:
+        line = measured.get(f"ask/{question.key}/ours")
+        if line:
+            what = f"Last 30 days, {question.key}: milliseconds"
+            found.append(Expectation(what, line.p50_ms, tuple(times(line)), question.most_ms, at_most=True, unit=" ms"))
+        found += ratio(
+            f"Last 30 days, {question.key}: of plain SQL's time",
+            line, [measured.get(f"ask/{question.key}/sql")], 1, times, at_most=True,
+        )  # fmt: skip
+    return found
 
 
 def _memory(lines: list[Line]) -> list[Expectation]:

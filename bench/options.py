@@ -5,13 +5,22 @@ from pathlib import Path
 
 from bench import ROOT
 from bench.contest import Terms
+from bench.sections.analytics import analytics
 from bench.sections.batches import batches
 from bench.sections.idle import idle
 from bench.sections.reads import reads
+from bench.sections.rollups import rollups
 from bench.sections.singles import singles
 from bench.setup import Section
 
-SECTIONS: dict[str, Section] = {"singles": singles, "idle": idle, "batches": batches, "reads": reads}
+SECTIONS: dict[str, Section] = {
+    "singles": singles,
+    "idle": idle,
+    "batches": batches,
+    "rollups": rollups,
+    "reads": reads,
+    "analytics": analytics,
+}
 
 SIZES = (100_000, 10_000_000)
 QUICK_SIZES = (100_000, 1_000_000)

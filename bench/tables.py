@@ -1,5 +1,8 @@
 """The databases: empty ones to write to, loaded ones to read from."""
 
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -16,15 +19,19 @@ OURS, DIRECT, PEER = "bench_ours", "bench_direct", "bench_express"
 """Empty databases: for the collector, for COPY and INSERT into the same tables, for the peer."""
 
 
+VISITS_DAYS = 400
+"""The visits are of 395 days (sql/visits.sql)."""
+
+
 def _read(file: Path) -> bytes:
     return file.read_bytes()
 
 
-def create_ours(postgres: Postgres, database: str) -> None:
+def create_ours(postgres: Postgres, database: str, days: int = 92) -> None:
     """The product's own schema, as migrated, with its months' partitions."""
     postgres.create(database)
     postgres.migrate(database)
-    postgres.execute(database, _read(SQL / "partitions.sql"))
+    postgres.execute(database, _read(SQL / "partitions.sql").replace(b":days", str(days).encode()))
 
 
 def create_express(postgres: Postgres, database: str) -> None:
@@ -41,6 +48,21 @@ def loaded_ours(postgres: Postgres, events: int) -> str:
     else:
         create_ours(postgres, name)
         _load(postgres, name, "load_ours.sql", events)
+    return name
+
+
+def loaded_visits(postgres: Postgres, events: int) -> str:
+    """The name of a database of ours with 13 months of visits, its past days summed up as `tracker maintain` does it."""
+    name = f"bench_visits_{events}"
+    if _is_loaded(postgres, name):
+        postgres.migrate(name)
+    else:
+        create_ours(postgres, name, days=VISITS_DAYS)
+        postgres.execute(name, _read(SQL / "visits.sql"))
+        _load(postgres, name, "load_visits.sql", events)
+    command = [sys.executable, "-m", "tracker", "maintain"]
+    subprocess.run(command, env={**os.environ, "DATABASE_URL": postgres.url(name)}, check=True, stdout=sys.stderr)
+    postgres.execute(name, "vacuum analyze")
     return name
 
 

@@ -1,10 +1,10 @@
--- A partition for each month that the benchmark's events fall into: 90 days back, a day ahead.
+-- A partition for each month of the last :days days, and a day ahead.
 do $$
 declare
   month timestamptz;
 begin
   for month in
-    select generate_series(date_trunc('month', now() - interval '92 days'), now() + interval '1 day', '1 month')
+    select generate_series(date_trunc('month', now() - interval ':days days'), now() + interval '1 day', '1 month')
   loop
     execute format(
       'create table %I partition of events for values from (%L) to (%L)',
