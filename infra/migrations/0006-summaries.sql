@@ -23,7 +23,8 @@ create table property_counts (
   value      text        collate "C" not null,
   count      bigint                  not null,
 
-  constraint property_counts_pkey     primary key (key, day, event_type, value),
+  -- The count is in the index, so that a month's values are read from it alone.
+  constraint property_counts_pkey     primary key (key, day, event_type, value) include (count),
   constraint property_counts_positive check (count > 0)
 );
 
@@ -41,8 +42,6 @@ create table visits (
 );
 
 comment on column visits.event_types is 'Of its events in the order of (timestamp, event_id).';
-
-create index property_counts_day on property_counts (day);
 
 -- Joins the parts of a session.
 create aggregate concatenated (anycompatiblearray) (

@@ -105,6 +105,10 @@ def _funnel(filtered: tuple[bool, ...]) -> sql.Composed:
             before=_column("before", number),
             start_below=_column("start", number - 1),
             first_below=_column("first", number - 1),
+            needed=sql.SQL(" or ").join(
+                [_column("first", below) for below in range(1, number)]
+                + [_column("match", above) for above in range(number + 1, steps + 1)]
+            ),
         )
     levels = part("funnel.last_level", below=levels, start=_column("start", steps), first=_column("first", steps))
     answers = [

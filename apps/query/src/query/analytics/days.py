@@ -6,35 +6,41 @@ from typing import Any, NamedTuple
 import psycopg
 
 from query.analytics.hours import MOST_PIECES, pieces_between, whole_days
-from query.analytics.questions import Paths, Range, Sessions
+from query.analytics.questions import Paths, Range, Selection, Sessions
 from query.analytics.schemas import GAP
 from query.analytics.statements import QUERIES
 
 
 class Days(NamedTuple):
-    """The days (UTC) that are taken from their summaries, and the pieces of time around them, which are read."""
+    """The days (UTC) that are taken from their summaries, and the pieces of time around them, which are read.
+
+    Attributes:
+        wanted: how many events of these days are of the types that are asked about.
+    """
 
     summed_up: list[datetime]
+    wanted: int
     pieces: list[tuple[datetime, datetime]]
 
     def parameters(self, asked: Range) -> dict[str, Any]:
         """For the statements that need them."""
         return {
             "fresh_days": self.summed_up,
+            "wanted": self.wanted,
             "piece_starts": [start for start, _ in self.pieces],
             **whole_days(asked.start, asked.end),
         }
 
 
-def find_days(connection: psycopg.Connection, asked: Range, key: str | None = None) -> Days:
+def find_days(connection: psycopg.Connection, asked: Selection, key: str | None = None) -> Days:
     """Look which days' summaries are as they would be now. With a `key`, they must have counted that property."""
-    parameters = {**whole_days(asked.start, asked.end), "key": key}
-    rows = connection.execute(QUERIES["fresh_days"], parameters, binary=True)
-    fresh = [day for (day,) in rows]
+    parameters = {**whole_days(asked.start, asked.end), "key": key, "event_types": list(asked.event_types)}
+    rows = connection.execute(QUERIES["fresh_days"], parameters, binary=True).fetchall()
+    fresh = [day for day, _ in rows]
     pieces = pieces_between(asked.start, asked.end, fresh)
     if len(pieces) > MOST_PIECES:
-        return Days([], [(asked.start, asked.end)])
-    return Days(fresh, pieces)
+        return Days([], 0, [(asked.start, asked.end)])
+    return Days(fresh, sum(wanted for _, wanted in rows), pieces)
 
 
 def holds_visits(asked: Sessions | Paths) -> bool:

@@ -4,7 +4,7 @@
 select
   set_config('plan_cache_mode', 'force_custom_plan', true),
   set_config('enable_sort', 'on', true),
-  set_config('work_mem', '128MB', true),
+  set_config('work_mem', '64MB', true),
   now();
 
 -- name: count_partitions
@@ -234,11 +234,14 @@ union all
 {parts}
 
 -- name: fresh_days
--- Days of which the summary counted as many events as there are now. An event is never changed, so the same number means
--- the same events.
-select day
+-- Days of which the summary counted as many events as there are now, and how many are of the types that are asked about.
+-- An event is never changed, so the same number means the same events.
+select day, wanted
 from (
-  select date_bin('1 day', hour, timestamptz '2000-01-01 00:00:00+00') as day, sum(count) as events
+  select
+    date_bin('1 day', hour, timestamptz '2000-01-01 00:00:00+00') as day,
+    sum(count) as events,
+    coalesce(sum(count) filter (where cardinality(%(event_types)b::text[]) = 0 or event_type = any (%(event_types)b::text[])), 0)::bigint as wanted
   from event_counts
   where hour >= %(first_day)b and hour < %(last_day)b
   group by 1
@@ -272,24 +275,18 @@ from ({selected}) as selected
 group by value
 
 -- name: top_properties.summary
-select value, sum(count) as count
-from property_counts
-where key = %(key)b and day = any (%(fresh_days)b::timestamptz[]) and {types}
-group by value
-union all
--- What the fresh days have beyond that has no such value.
-select
-  null,
-  coalesce((
-    select sum(count)
-    from event_counts
-    where hour >= %(first_day)b and hour < %(last_day)b and {types}
-      and date_bin('1 day', hour, timestamptz '2000-01-01 00:00:00+00') = any (%(fresh_days)b::timestamptz[])
-  ), 0) - coalesce((
-    select sum(count)
+(
+  with summed as materialized (
+    select value, sum(count) as count
     from property_counts
     where key = %(key)b and day = any (%(fresh_days)b::timestamptz[]) and {types}
-  ), 0)
+    group by value
+  )
+  select value, count from summed
+  union all
+  -- What the fresh days have beyond that has no such value.
+  select null, %(wanted)b::bigint - coalesce((select sum(count) from summed), 0)
+)
 union all
 select properties ->> %(key)b collate "C", count(*)
 from events
@@ -322,13 +319,18 @@ select *, case when match_1 then "timestamp" end as start_1, null::timestamptz a
 from ({below}) as matched
 
 -- name: funnel.level
-select
-  *,
-  case when {match} and "timestamp" - max({start_below}) over earlier <= make_interval(secs => %(window)b::int) then max({start_below}) over earlier end as {start},
-  max("timestamp") filter (where {start_below} is not null) over earlier as {before},
-  {start_below} is not null and max({start_below}) over earlier is null as {first_below}
-from ({below}) as below
-window earlier as (partition by user_id order by "timestamp", event_id rows between unbounded preceding and 1 preceding)
+-- Rows that no further step and no count needs are left behind.
+select *
+from (
+  select
+    *,
+    case when {match} and "timestamp" - max({start_below}) over earlier <= make_interval(secs => %(window)b::int) then max({start_below}) over earlier end as {start},
+    max("timestamp") filter (where {start_below} is not null) over earlier as {before},
+    {start_below} is not null and max({start_below}) over earlier is null as {first_below}
+  from ({below}) as below
+  window earlier as (partition by user_id order by "timestamp", event_id rows between unbounded preceding and 1 preceding)
+) as level
+where {start} is not null or {needed}
 
 -- name: funnel.last_level
 select *, {start} is not null and max({start}) over earlier is null as {first}

@@ -189,7 +189,8 @@ class Analytics:
                 connection.execute("set transaction isolation level repeatable read, read only")
                 ((*_, as_of),) = connection.execute(QUERIES["begin"], binary=True).fetchall()
                 statement, parameters = compose_it(connection)
-                rows = connection.execute(statement, parameters, binary=True).fetchall()
+                # Not prepared: its text may hold bounds that are never asked for again.
+                rows = connection.execute(statement, parameters, prepare=False, binary=True).fetchall()
                 return Told(as_of, rows, _plan(connection, name, statement, parameters) if explain else None)
 
         try:
@@ -208,7 +209,7 @@ def _plan(
     connection: psycopg.Connection, name: str, statement: sql.SQL | sql.Composed, parameters: dict[str, Any]
 ) -> Plan:
     explained = sql.SQL("explain (analyze, buffers, format json) {}").format(statement)
-    (([plan],),) = connection.execute(explained, parameters, binary=True).fetchall()
+    (([plan],),) = connection.execute(explained, parameters, prepare=False, binary=True).fetchall()
     ((partitions,),) = connection.execute(QUERIES["count_partitions"]).fetchall()
     return read_plan(name, plan, partitions)
 
