@@ -14,7 +14,7 @@ SOURCES := $(wildcard apps/*/src)
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(READY) ## Run PostgreSQL, the collector and the query service here, until Ctrl-C
+run: $(READY) ## Run PostgreSQL, the collector, the query service and the dashboard here, until Ctrl-C
 	@$(BIN)/tracker up $(ARGS)
 
 demo: $(READY) ## The same, with simulated events coming in
@@ -40,8 +40,8 @@ generate: $(PLATFORM) ## Write Grafana's dashboards and Kubernetes' PrometheusRu
 	@$(BIN)/python infra/grafana/dashboards-src
 	@$(BIN)/python k8s/components/monitoring/write_rules.py
 
-images: ## Build the images, as event-tracker/{collector,query,tracker}:$(TAG)
-	@for app in collector query tracker; do \
+images: ## Build the images, as event-tracker/{collector,query,dashboard,tracker}:$(TAG)
+	@for app in collector query dashboard tracker; do \
 	  docker build --quiet --file infra/images/Dockerfile --target $$app --tag event-tracker/$$app:$(TAG) \
 	    --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) . || exit 1; \
 	done

@@ -39,16 +39,20 @@ class Up:
     """A running `tracker up`."""
 
     def __init__(self, folder, environment):
-        ports = [free_port(), free_port()]
-        self.collector, self.query = (f"http://127.0.0.1:{port}" for port in ports)
+        ports = [free_port(), free_port(), free_port()]
+        self.collector, self.query, self.dashboard = (f"http://127.0.0.1:{port}" for port in ports)
         self.output = folder / "up.log"
         with self.output.open("w") as output:
-            command = [*TRACKER, "up", "--collector-port", str(ports[0]), "--query-port", str(ports[1])]
+            options = [
+                f"--{name}-port={port}" for name, port in zip(("collector", "query", "dashboard"), ports, strict=True)
+            ]
+            command = [*TRACKER, "up", *options]
             self.process = subprocess.Popen(
                 command, cwd=folder, env=environment, stdout=output, stderr=subprocess.STDOUT
             )
         deadline = time.monotonic() + 60
-        while not self.answers(f"{self.query}/readyz") or not self.answers(f"{self.collector}/readyz"):
+        ready = [f"{self.query}/readyz", f"{self.collector}/readyz", f"{self.dashboard}/_stcore/health"]
+        while not all(map(self.answers, ready)):
             assert self.process.poll() is None, self.output.read_text()
             assert time.monotonic() < deadline, self.output.read_text()
             time.sleep(0.1)

@@ -37,7 +37,7 @@ class Up:
 
     def __init__(self, data: Path, *arguments: str, cwd: Path, **settings: str) -> None:
         self.data = data
-        self.ports = {"collector": free_port(), "query": free_port()}
+        self.ports = {"collector": free_port(), "query": free_port(), "dashboard": free_port()}
         options = [f"--{name}-port={port}" for name, port in self.ports.items()]
         self._output = cwd / f"up-{time.monotonic_ns()}.txt"
         with self._output.open("wb") as output:

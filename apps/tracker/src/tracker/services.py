@@ -1,4 +1,4 @@
-"""The collector and the query service as processes: what they're told, and when they are ready."""
+"""The collector, the query service and the dashboard as processes: what they're told, and when they are ready."""
 
 import os
 import sys
@@ -26,28 +26,36 @@ def service(name: str, logs: Path, database_url: str, port: int) -> Child:
     return Child(people_say, command, logs / f"{name}.log", environment=inherited | given)
 
 
+def dashboard(logs: Path, query: str, port: int) -> Child:
+    """The process of the dashboard, not yet started. It asks the query service at this URL."""
+    given = {"QUERY_URL": query, "HOST": HOST, "PORT": str(port)}
+    return Child(
+        "the dashboard", [sys.executable, "-m", "dashboard"], logs / "dashboard.log", environment=os.environ | given
+    )
+
+
 def in_role(owner_url: str, role: str) -> str:
     """The owner's connection with no more than a role's rights."""
     options = conninfo_to_dict(owner_url).get("options") or ""
     return make_conninfo(owner_url, options=f"{options} -c role={role}".strip())
 
 
-def wait_until_ready(port: int, children: Sequence[Child]) -> None:
+def wait_until_ready(port: int, children: Sequence[Child], path: str = "/readyz") -> None:
     """Wait until the service on this port is ready, as long as all these processes run."""
     deadline = time.monotonic() + READY_SECONDS
-    while (reason := _not_ready(port)) is not None:
+    while (reason := _not_ready(port, path)) is not None:
         for child in children:
             child.require_running()
         if time.monotonic() > deadline:
-            raise click.ClickException(f"http://{HOST}:{port}/readyz doesn't say ready: {reason}")
+            raise click.ClickException(f"http://{HOST}:{port}{path} doesn't say ready: {reason}")
         time.sleep(POLL_SECONDS)
 
 
-def _not_ready(port: int) -> str | None:
+def _not_ready(port: int, path: str) -> str | None:
     """Why a service isn't ready; None if it is. (An HTTP client that minds http_proxy would ask a proxy.)"""
     connection = HTTPConnection(HOST, port, timeout=5)
     try:
-        connection.request("GET", "/readyz")
+        connection.request("GET", path)
         answer = connection.getresponse()
         body = answer.read().decode(errors="replace")
     except (OSError, HTTPException) as error:

@@ -1,4 +1,4 @@
-"""`tracker up`: PostgreSQL, the collector and the query service on this machine, until Ctrl-C."""
+"""`tracker up`: PostgreSQL, the collector, the query service and the dashboard on this machine, until Ctrl-C."""
 
 import signal
 import socket
@@ -16,7 +16,7 @@ from tracker.demo import start_traffic
 from tracker.embedded import embedded_postgres
 from tracker.folder import data_option, locked_folder
 from tracker.migrate import bring_up_to_date
-from tracker.services import HOST, in_role, service, wait_until_ready
+from tracker.services import HOST, dashboard, in_role, service, wait_until_ready
 from tracker.settings import UpSettings, read_settings
 
 WATCH_SECONDS = 0.2
@@ -26,6 +26,7 @@ EVENT = '{"user_id": "ann", "event_type": "page_view", "properties": {"page": "/
 INTRODUCTION = """
 Collector  {collector}  (documents: {collector}/docs)
 Query      {query}  (documents: {query}/docs)
+Dashboard  {dashboard}
 Data       {data}  (logs: {data}/logs)
 
 Send an event, read it, count:
@@ -43,9 +44,10 @@ PORT = click.IntRange(1, 65535)
 @data_option
 @click.option("--collector-port", type=PORT, default=8000, show_default=True, help="Port of the collector.")
 @click.option("--query-port", type=PORT, default=8001, show_default=True, help="Port of the query service.")
+@click.option("--dashboard-port", type=PORT, default=8501, show_default=True, help="Port of the dashboard.")
 @click.option("--demo", is_flag=True, help="With simulated events: some at once, and more as time goes by.")
-def up(data: Path, collector_port: int, query_port: int, demo: bool) -> None:
-    """Run everything on this machine: PostgreSQL, the collector, the query service.
+def up(data: Path, collector_port: int, query_port: int, dashboard_port: int, demo: bool) -> None:
+    """Run everything on this machine: PostgreSQL, the collector, the query service, the dashboard.
 
     PostgreSQL is embedded and keeps its data in --data. With DATABASE_URL set (or DATABASE_URL_FILE) the server that it
     names is used instead, as the database's owner: migrations are applied to it. The services listen on 127.0.0.1 and
@@ -56,7 +58,7 @@ def up(data: Path, collector_port: int, query_port: int, demo: bool) -> None:
     stops by itself.
     """
     settings = read_settings(UpSettings)
-    ports = {"collector": collector_port, "query": query_port}
+    ports = {"collector": collector_port, "query": query_port, "dashboard": dashboard_port}
     _interrupt_on_signals()
     try:
         with locked_folder(data), ExitStack() as stack:
@@ -92,7 +94,7 @@ def _interrupt_on_signals() -> None:
 
 
 def _require_free(ports: dict[str, int]) -> None:
-    """Check both ports before anything is started."""
+    """Check the ports before anything is started."""
     for name, port in ports.items():
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -103,7 +105,7 @@ def _require_free(ports: dict[str, int]) -> None:
                     f"port {port} can't be used: {error.strerror} (--{name}-port chooses another)"
                 ) from None
     if len(set(ports.values())) < len(ports):
-        raise click.ClickException("--collector-port and --query-port must differ")
+        raise click.ClickException("--collector-port, --query-port and --dashboard-port must differ")
 
 
 def _start_database(stack: ExitStack, settings: UpSettings, data: Path) -> tuple[list[Child], str]:
@@ -121,15 +123,16 @@ def _start_database(stack: ExitStack, settings: UpSettings, data: Path) -> tuple
 def _start_services(
     stack: ExitStack, settings: UpSettings, owner_url: str, logs: Path, ports: dict[str, int]
 ) -> list[Child]:
-    """Both services, ready."""
+    """The services and the dashboard, ready."""
     urls = {
         "collector": settings.collector_database_url or in_role(owner_url, "collector"),
         "query": settings.query_database_url or in_role(owner_url, "query"),
     }
-    services = [stack.enter_context(service(name, logs, url, ports[name])) for name, url in urls.items()]
-    for port in ports.values():
-        wait_until_ready(port, services)
-    return services
+    children = [stack.enter_context(service(name, logs, url, ports[name])) for name, url in urls.items()]
+    children.append(stack.enter_context(dashboard(logs, f"http://{HOST}:{ports['query']}", ports["dashboard"])))
+    for name, port in ports.items():
+        wait_until_ready(port, children, "/_stcore/health" if name == "dashboard" else "/readyz")
+    return children
 
 
 def _watch(children: Sequence[Child]) -> NoReturn:

@@ -1,0 +1,68 @@
+"""Write docs/images/dashboard-*.png from a running dashboard: python apps/dashboard/screenshots.py http://127.0.0.1:8501
+
+Its data should be `tracker simulate --scenario shop --users 3000 --days 56`, and a while of `tracker up --demo`.
+"""
+
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from playwright.sync_api import Browser, sync_playwright
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+FUNNEL = "step1=page_view&step2=product_view&step3=add_to_cart&step4=purchase"
+
+
+class Shot(NamedTuple):
+    """One image; its height is cut off at `height` pixels."""
+
+    name: str
+    path: str
+    height: int
+    width: int = 1280
+    scheme: str = "light"
+
+
+SHOTS = [
+    Shot("overview", "?", 1500),
+    Shot("overview-dark", "?", 1500, scheme="dark"),
+    Shot("overview-phone", "?", 1500, width=390),
+    Shot("users", "users?user={user}", 1000),
+    Shot("funnels", f"funnels?{FUNNEL}&", 1300),
+    Shot("retention", "retention?range=90+days&", 900),
+    Shot("journeys", "journeys?", 1000),
+    Shot("sessions", "sessions?", 1100),
+    Shot("explore", "explore?", 900),
+]
+
+
+def take(browser: Browser, url: str, shot: Shot) -> None:
+    """Open the page as high as the image, so that all of it is drawn, and keep the picture."""
+    context = browser.new_context(
+        viewport={"width": shot.width, "height": shot.height},
+        color_scheme="dark" if shot.scheme == "dark" else "light",
+        locale="en-US",
+    )
+    page = context.new_page()
+    page.goto(f"{url}/{shot.path.format(user=sys.argv[2] + '&' if len(sys.argv) > 2 else '')}tz=Europe/Berlin")
+    page.locator("h1").wait_for()
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    page.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')")
+    page.wait_for_timeout(4000)
+    page.screenshot(path=IMAGES / f"dashboard-{shot.name}.png")
+    context.close()
+
+
+def main() -> None:
+    """Take all pictures. The second argument names the user that the users' page shows."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        for shot in SHOTS:
+            take(browser, sys.argv[1].rstrip("/"), shot)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""Filters on properties, as NAME=value."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import streamlit as st
+
+HELP = "NAME=value, for example page=/pricing; all of them must match. Values are compared as text."
+
+
+def choose(label: str, key: str, container: Any = st) -> list[str]:
+    """Let the visitor type any number of conditions."""
+    chosen: list[str] = container.multiselect(
+        label, [], key=key, bind="query-params", accept_new_options=True, placeholder="NAME=value", help=HELP
+    )
+    wrong = [one for one in chosen if not one.partition("=")[0] or "=" not in one]
+    for one in wrong:
+        container.warning(f"“{one}” isn't of the form NAME=value, so it isn't used.")
+    return [one for one in chosen if one not in wrong]
+
+
+def by_name(conditions: Iterable[str]) -> dict[str, str]:
+    """["page=/a=b"] as {"page": "/a=b"}."""
+    return {name: value for name, _, value in (one.partition("=") for one in conditions)}
+
+
+def as_parameters(conditions: Iterable[str]) -> dict[str, str]:
+    """["page=/"] as {"property.page": "/"}."""
+    return {f"property.{name}": value for name, value in by_name(conditions).items()}

@@ -1,0 +1,73 @@
+"""The choices that all pages share, in the sidebar. Each stands in the URL, so that a copied link shows the same."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from zoneinfo import available_timezones
+
+import streamlit as st
+
+from dashboard.api import ask
+from dashboard.period import CUSTOM, PRESETS, Period
+from dashboard.service import AwayError, RefusedError
+
+DEFAULT_PRESET = "30 days"
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What the visitor chose."""
+
+    period: Period
+    event_types: list[str]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the endpoints below /stats ask for."""
+        return {**self.period.parameters, "event_type": self.event_types}
+
+
+def choose() -> Filters:
+    """Show the choices, and return what was chosen."""
+    with st.sidebar:
+        tz = _choose_zone()
+        preset = st.selectbox(
+            "Range", [*PRESETS, CUSTOM], index=list(PRESETS).index(DEFAULT_PRESET), key="range", bind="query-params",
+            help="The last so many days, today included; “dates” lets you choose the first and the last day.",
+        )  # fmt: skip
+        period = _choose_days(tz) if preset == CUSTOM else Period.latest(PRESETS[preset], tz)
+        event_types = st.multiselect(
+            "Event types", _types_or_none(), key="event_type", bind="query-params", accept_new_options=True, placeholder="All",
+        )  # fmt: skip
+    return Filters(period, event_types)
+
+
+def _choose_zone() -> str:
+    # Without a default in the widget the zone always stands in the URL, and whoever opens it elsewhere sees the same days.
+    zones = sorted(available_timezones())
+    if st.session_state.get("tz", st.query_params.get("tz")) not in zones:
+        here = st.context.timezone
+        st.session_state["tz"] = st.query_params["tz"] = here if here in zones else "UTC"
+    return st.selectbox("Time zone", zones, index=None, key="tz", bind="query-params", required=True) or "UTC"
+
+
+def _choose_days(tz: str) -> Period:
+    default = Period.latest(PRESETS[DEFAULT_PRESET], tz)
+    chosen: tuple[date, ...] = st.date_input(
+        "First and last day", (default.first, default.last), key="days", bind="query-params", format="YYYY-MM-DD"
+    )
+    # While the visitor has clicked on the first day only, there is one.
+    return Period(chosen[0], chosen[-1], tz) if chosen else default
+
+
+def known_types() -> list[str]:
+    """Every event type, the commonest first. Raises as `ask` does."""
+    return [item["event_type"] for item in ask("/stats/top-types", limit=1000)["items"]]
+
+
+def _types_or_none() -> list[str]:
+    # While the query service doesn't answer there is nothing to choose from, and the page says why.
+    try:
+        return known_types()
+    except (AwayError, RefusedError):
+        return []

@@ -1,0 +1,36 @@
+"""Numbers as people read them. Nothing is rounded away: a share stands beside its exact count."""
+
+NONE = "\N{EN DASH}"
+
+
+def count(value: int) -> str:
+    """1234567 as 1,234,567."""
+    return f"{value:,}"
+
+
+def share(value: float | None) -> str:
+    """0.1234 as 12.3%; a dash where there is none (nothing to divide by)."""
+    return NONE if value is None else f"{value:.1%}"
+
+
+def average(value: float | None) -> str:
+    """Two decimals; a dash where there is none."""
+    return NONE if value is None else f"{value:,.2f}"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as 12.5 s, 3 min 20 s, 2 h 5 min or 3 d 4 h; a dash where there is none."""
+    if seconds is None:
+        return NONE
+    if seconds < 60:
+        return f"{seconds:,.3f}".rstrip("0").rstrip(".") + " s"
+    for size, unit, smaller, name in [(86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")]:
+        if seconds >= size:
+            whole, rest = divmod(round(seconds / smaller) * smaller, size)
+            return f"{whole:,} {unit} {rest // smaller} {name}" if rest else f"{whole:,} {unit}"
+    raise AssertionError(seconds)
+
+
+def change(now: int, before: int) -> str:
+    """The change in percent of `before`, with its sign; the difference where `before` is 0."""
+    return f"{(now - before) / before:+.1%}" if before else f"{now:+,}"

@@ -1,0 +1,35 @@
+"""The web server: Streamlit's application under uvicorn."""
+
+import importlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvicorn
+from streamlit.starlette import App
+
+from dashboard import download
+from dashboard.settings import Settings
+
+STOP_SECONDS = 5
+"""How long a download under way may go on after SIGTERM."""
+
+
+@asynccontextmanager
+async def _prepared(_app: App) -> AsyncIterator[None]:
+    """Import what the pages import (pandas, Plotly) before the first visitor comes."""
+    importlib.import_module("dashboard.views.overview")
+    yield
+
+
+def serve(settings: Settings) -> None:
+    """Serve the pages until a signal comes. Streamlit's own settings stand in .streamlit/config.toml beside the pages."""
+    uvicorn.run(
+        App(Path(__file__).parent / "app.py", lifespan=_prepared, routes=[download.ROUTE]),
+        host=settings.host,
+        port=settings.port,
+        ws="websockets-sansio",
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )

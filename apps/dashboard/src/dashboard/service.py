@@ -1,0 +1,61 @@
+"""The query service over HTTP: what can come back is a response, a refusal, or nothing."""
+
+import functools
+from typing import Any
+
+import requests
+
+from dashboard.settings import Settings
+
+TIMEOUT = (3, 60)
+"""Seconds to connect, and from one byte to the next. The service gives up on slow questions earlier, and says so."""
+
+
+class AwayError(Exception):
+    """The query service can't be reached."""
+
+
+class RefusedError(Exception):
+    """The query service answered with a problem (RFC 9457).
+
+    Attributes: `status`, and `problem` as it came; of that `code`, `detail` and `errors`.
+    """
+
+    def __init__(self, status: int, problem: dict[str, Any]) -> None:
+        self.status, self.problem = status, problem
+        self.code: str = problem.get("code", "")
+        self.detail: str = problem.get("detail") or f"The query service answered with status {status}."
+        self.errors: list[dict[str, str]] = problem.get("errors", [])
+        super().__init__(self.detail)
+
+
+@functools.cache
+def query_url() -> str:
+    """Where the query service is."""
+    return Settings.read().query_url
+
+
+def request(method: str, path: str, **how: Any) -> requests.Response:
+    """The response, its body not read yet.
+
+    Raises:
+        AwayError: nothing answers.
+        RefusedError: the answer is a problem.
+    """
+    try:
+        response = requests.request(method, query_url() + path, timeout=TIMEOUT, stream=True, **how)
+    except requests.RequestException as error:
+        raise AwayError(str(error)) from error
+    if response.ok:
+        return response
+    with response:
+        raise RefusedError(response.status_code, _problem(response))
+
+
+def _problem(response: requests.Response) -> dict[str, Any]:
+    """The problem in an answer, or an empty one if it has none: a proxy in between may have made it."""
+    try:
+        problem = response.json()
+    except requests.RequestException:
+        return {}
+    return problem if isinstance(problem, dict) else {}

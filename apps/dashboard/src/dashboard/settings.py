@@ -1,0 +1,33 @@
+"""Settings: read from the environment."""
+
+from dataclasses import dataclass
+from typing import Self, cast
+
+from environs import Env, EnvValidationError, validate
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the dashboard is told."""
+
+    host: str
+    port: int
+    query_url: str
+    """Where the query service is, without a slash at the end."""
+
+    @classmethod
+    def read(cls) -> Self:
+        """Read the environment; leave the process with every mistake, one a line, if there are any."""
+        env = Env(eager=False)
+        host = env.str("HOST", "127.0.0.1")
+        port = env.int("PORT", 8501, validate=validate.Range(1, 65535))
+        query_url = env.str(
+            "QUERY_URL", "http://127.0.0.1:8001", validate=validate.URL(schemes={"http", "https"}, require_tld=False)
+        )
+        try:
+            env.seal()
+        except EnvValidationError as error:
+            messages = cast("dict[str, list[str]]", error.error_messages)
+            mistakes = [f"{name}: {' '.join(why)}" for name, why in sorted(messages.items())]
+            raise SystemExit("\n".join(mistakes)) from None
+        return cls(host, port, query_url.rstrip("/"))

@@ -1,0 +1,84 @@
+"""Retention: of those who came first in a period, how many came again."""
+
+from datetime import datetime
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from dashboard import charts, numbers
+from dashboard.api import Answer, ask
+from dashboard.filters import Filters
+from dashboard.notices import nothing_here
+
+PERIODS = ["day", "week", "month"]
+
+
+def show(chosen: Filters) -> None:
+    """Draw the page."""
+    period = st.segmented_control(
+        "Cohorts by", PERIODS, default="week", required=True, key="cohort", bind="query-params"
+    )
+    answer = ask("/stats/retention", period=period, **chosen.parameters)
+    if not any(cohort["users"] for cohort in answer["cohorts"]):
+        nothing_here(
+            "new users", "A cohort is made of users whose first event ever lies in the range: choose a longer one."
+        )
+        return
+    st.caption(
+        f"A row is the users whose first event ever lies in that {period}; a column, how many {period}s later; "
+        f"the share, how many of the row had an event then. Only events in {chosen.period} count."
+    )
+    cohorts = [cohort for cohort in answer["cohorts"] if cohort["users"]]
+    charts.draw(_heat_map(cohorts, str(period)), alt=f"Retention by {period}", height=140 + 34 * len(cohorts))
+    charts.as_table(_rows(answer["cohorts"]), "The users as a table")
+
+
+def _label(cohort: Answer) -> str:
+    start = datetime.fromisoformat(cohort["start"])
+    return f"{start:%-d %b %Y} · {numbers.count(cohort['users'])} users"
+
+
+def _heat_map(cohorts: list[Answer], period: str) -> go.Figure:
+    width = max(len(cohort["rates"]) for cohort in cohorts)
+    rates, texts, users = [], [], []
+    for cohort in cohorts:
+        padding = [None] * (width - len(cohort["rates"]))
+        rates.append(cohort["rates"] + padding)
+        texts.append(["" if rate is None else numbers.share(rate) for rate in cohort["rates"] + padding])
+        users.append(
+            [f"{numbers.count(kept)} of {numbers.count(cohort['users'])} users" for kept in cohort["retained"]]
+            + padding
+        )
+    colour = {"color": charts.text_colour()}
+    figure = go.Figure(
+        go.Heatmap(
+            z=rates,
+            x=list(range(width)),
+            y=[_label(cohort) for cohort in cohorts],
+            text=texts,
+            customdata=users,
+            texttemplate="%{text}",
+            textfont={"size": 13},
+            hovertemplate="%{y}<br>after %{x}: <b>%{text}</b>, %{customdata}<extra></extra>",
+            hoverongaps=False,
+            zmin=0,
+            zmax=1,
+            xgap=2,
+            ygap=2,
+            colorbar={"tickformat": ".0%", "title": {"text": "Came again", "font": colour}, "tickfont": colour},
+        )
+    )
+    figure.update_yaxes(autorange="reversed", type="category", showgrid=False)
+    figure.update_xaxes(title=f"{period.capitalize()}s after the first", dtick=1, side="top", showgrid=False)
+    return figure
+
+
+def _rows(cohorts: list[Answer]) -> list[Answer]:
+    return [
+        {
+            "Cohort": cohort["start"],
+            "Users": cohort["users"],
+            **{f"after {number}": kept for number, kept in enumerate(cohort["retained"])},
+        }
+        for cohort in cohorts
+    ]

@@ -1,0 +1,251 @@
+"""The pages in a real browser, on known events: what they show is what the query service answers."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+FUNNEL = {"range": "90 days", "step1": "page_view", "step2": "purchase", "window": "1 hour"}
+PAGES = {
+    "overview": ("", {}),
+    "users": ("users", {}),
+    "one user": ("users", {"user": "user-39"}),
+    "funnels": ("funnels", FUNNEL),
+    "funnels without steps": ("funnels", {}),
+    "retention": ("retention", {"range": "90 days"}),
+    "journeys": ("journeys", {}),
+    "sessions": ("sessions", {}),
+    "explore": ("explore", {}),
+}
+NONE = "\N{EN DASH}"
+SERIOUS = {"serious", "critical"}
+
+every_page = pytest.mark.parametrize(("path", "state"), PAGES.values(), ids=PAGES)
+every_path = pytest.mark.parametrize("path", dict.fromkeys(path for path, _ in PAGES.values()))
+
+
+def serious_violations(page):
+    """What axe-core finds that is serious or critical: rule, and where."""
+    found = Axe().run(page).response["violations"]
+    return [(one["id"], [node["html"] for node in one["nodes"]]) for one in found if one["impact"] in SERIOUS]
+
+
+@every_page
+def test_a_page_is_accessible_in_both_themes_and_fits_a_phone(visit, dashboard, path, state):
+    visitor = visit(dashboard).open(path, **state)
+    page = visitor.page
+    assert page.locator("[data-testid=stAlertContentError]").all_inner_texts() == []
+    for scheme, background in [("light", "rgb(255, 255, 255)"), ("dark", "rgb(17, 21, 27)")]:
+        page.emulate_media(color_scheme=scheme)
+        page.wait_for_function(
+            "colour => getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor === colour",
+            arg=background,
+        )
+        visitor.wait()
+        assert serious_violations(page) == [], scheme
+    page.set_viewport_size({"width": 390, "height": 844})
+    visitor.wait()
+    wide = "element => [element.scrollWidth, element.clientWidth]"
+    for part in ("html", "[data-testid=stMain]"):
+        content, width = page.locator(part).evaluate(wide)
+        assert content <= width, part
+
+
+def test_the_overview_shows_the_answers_of_the_query_service(visit, dashboard):
+    visitor = visit(dashboard).open("", range="90 days")
+    answer = dashboard.ask("/stats/users", **dashboard.last(90))
+    assert answer["active"] == 40
+    assert visitor.tile("Events") == "90"
+    assert visitor.tile("Active users") == visitor.tile("New users") == "40"
+    assert visitor.tile("Sessions") == "40"
+    top = dashboard.ask("/stats/top-types")["items"]
+    shown = visitor.cells("Top event types")
+    assert [[row[0], int(row[1])] for row in shown] == [[one["event_type"], one["count"]] for one in top]
+    assert shown[0] == ["page_view", "80", f"{80 / 90}", "0", "80"]
+
+
+def test_the_overview_compares_with_the_days_before(visit, dashboard):
+    visitor = visit(dashboard).open("", range="7 days")
+    now = dashboard.ask("/stats/sessions", **dashboard.last(7))["sessions"]
+    assert visitor.tile("Sessions") == str(now) == "6"
+    tile = visitor.page.locator("[data-testid=stMetric]").filter(has_text="Sessions").last
+    assert "-14.3%" in tile.inner_text()
+    assert "from 7" in tile.inner_text()
+
+
+def test_a_type_chosen_in_the_sidebar_filters_and_goes_along_to_other_pages(visit, dashboard):
+    visitor = visit(dashboard).open("", range="90 days")
+    visitor.choose("Event types", "purchase").page.keyboard.press("Escape")
+    visitor.page.locator("[data-testid=stMetricValue]", has_text="10").first.wait_for()
+    (series,) = dashboard.ask("/stats/timeseries", event_type="purchase", **dashboard.last(90))["series"]
+    assert visitor.tile("Events") == str(series["total"]) == "10"
+    visitor.page.get_by_role("link", name="Sessions").click()
+    visitor.page.get_by_role("heading", name="Sessions", level=1).wait_for()
+    visitor.wait()
+    assert "event_type=purchase" in visitor.page.url
+    assert visitor.tile("Sessions") == "10"
+
+
+def test_what_widgets_say_stands_in_the_url_and_comes_back_from_it(visit, dashboard):
+    first = visit(dashboard).open("", range="90 days")
+    first.choose("Interval", "month").wait()
+    first.page.get_by_role("radio", name="users").click()
+    first.page.wait_for_url("**metric=users**")
+    first.wait()
+    second = visit(dashboard)
+    second.page.goto(first.page.url)
+    second.wait()
+    assert second.page.get_by_role("radio", name="users").is_checked()
+    assert second.page.get_by_role("combobox", name="Interval", exact=True).input_value() == "month"
+    assert second.page.get_by_role("combobox", name="Range", exact=True).input_value() == "90 days"
+    assert second.tile("Events") == first.tile("Events") == "90"
+
+
+def test_the_time_zone_is_the_visitors_and_stands_in_the_url(visit, dashboard):
+    visitor = visit(dashboard)
+    visitor.page.goto(f"{dashboard.url}/sessions")
+    visitor.wait()
+    visitor.page.wait_for_url("**tz=Europe%2FBerlin**")
+    assert visitor.page.get_by_role("combobox", name="Time zone").input_value() == "Europe/Berlin"
+
+
+def test_chosen_days_are_included_both(visit, dashboard):
+    days = [dashboard.last(9)["from"], dashboard.last(8)["from"]]
+    visitor = visit(dashboard).open("", range="dates", days=days)
+    assert visitor.tile("Events") == "5"  # one of the two users bought
+    assert visitor.tile("Active users") == "2"
+
+
+def test_a_user_has_a_summary_and_a_timeline(visit, dashboard):
+    visitor = visit(dashboard).open("users", user="user-36", range="90 days")
+    summary = dashboard.ask("/users/user-36", **dashboard.last(90))
+    assert visitor.tile("Events in the range") == str(summary["range"]["events"]) == "3"
+    assert visitor.tile("Sessions") == visitor.tile("Active days") == "1"
+    timeline = visitor.cells("This user's events, newest first")
+    assert [row[1] for row in timeline] == ["purchase", "page_view", "page_view"]
+    assert visitor.cells("Sessions of this user")[0][:2] == ["visit-36", "3"]
+
+
+def test_a_users_timeline_is_filtered_by_type(visit, dashboard):
+    visitor = visit(dashboard).open("users", user="user-36", range="90 days", event_type="purchase")
+    timeline = visitor.cells("This user's events, newest first")
+    assert [row[1] for row in timeline] == ["purchase"]
+
+
+def test_a_user_is_picked_among_those_who_were_active_lately(visit, dashboard):
+    visitor = visit(dashboard).open("users", range="90 days")
+    shown = visitor.cells("The most recently active users")
+    recent = dashboard.ask("/users")["users"]
+    assert [row[0] for row in shown[:5]] == [one["user_id"] for one in recent[:5]]
+    visitor.choose("User", "user-39")
+    visitor.page.wait_for_url("**user=user-39**")
+    visitor.page.get_by_role("heading", name="Timeline").wait_for()
+    assert visitor.tile("Events ever") == "2"
+
+
+def test_an_unknown_user_is_said_to_be_unknown(visit, dashboard):
+    visitor = visit(dashboard).open("users", user="nobody/here")
+    assert "There is no user “nobody/here”." in visitor.page.locator("[data-testid=stAlert]").inner_text()
+
+
+def test_a_funnel_shows_who_went_on(visit, dashboard):
+    visitor = visit(dashboard).open("funnels", **FUNNEL)
+    assert visitor.tile("Took the first step") == "40"
+    assert visitor.tile("Took them all") == "10"
+    assert visitor.tile("Conversion") == "25.0%"
+    assert visitor.cells("The funnel's steps") == [
+        ["1. page_view", "40", "100.0%", NONE, "0", NONE],
+        ["2. purchase", "10", "25.0%", "25.0%", "30", "1 min"],
+    ]
+
+
+def test_a_funnels_step_may_ask_for_a_property(visit, dashboard):
+    visitor = visit(dashboard).open("funnels", **FUNNEL, where1="page=/")
+    assert visitor.cells("The funnel's steps")[0][0] == "1. page_view (page=/)"
+    assert visitor.cells("The funnel's steps")[1][-1] == "2 min"
+
+
+def test_a_funnel_without_steps_offers_the_commonest_types(visit, dashboard):
+    visitor = visit(dashboard).open("funnels", range="90 days")
+    visitor.page.get_by_role("button", name="Start with page_view → purchase").click()
+    visitor.page.wait_for_url("**step2=purchase**")
+    visitor.wait()
+    assert visitor.tile("Took the first step") == "40"
+
+
+def test_retention_shows_each_cohort(visit, dashboard):
+    visitor = visit(dashboard).open("retention", range="90 days", cohort="month")
+    answer = dashboard.ask("/stats/retention", period="month", **dashboard.last(90))
+    visitor.page.get_by_text("The users as a table").click()
+    shown = visitor.cells("The users as a table")
+    assert [int(row[1]) for row in shown] == [cohort["users"] for cohort in answer["cohorts"]]
+    assert sum(int(row[1]) for row in shown) == 40
+    assert visitor.page.get_by_label("Retention by month").count() == 1
+
+
+def test_journeys_show_the_commonest_paths(visit, dashboard):
+    visitor = visit(dashboard).open("journeys", range="90 days")
+    assert [row[:2] for row in visitor.cells("Commonest journeys")] == [
+        ["page_view → page_view", "30"],
+        ["page_view → page_view → purchase", "10"],
+    ]
+
+
+def test_sessions_are_counted(visit, dashboard):
+    visitor = visit(dashboard).open("sessions", range="90 days", by="property:page")
+    answer = dashboard.ask("/stats/sessions", by="property:page", **dashboard.last(90))
+    assert visitor.tile("Sessions") == str(answer["sessions"]) == "40"
+    assert visitor.tile("Events per session") == "2.25"
+    assert visitor.tile("Bounce rate") == "0.0%"
+    assert visitor.tile("Median duration") == "1 min"
+    assert [row[:2] for row in visitor.cells("They end with")] == [["/pricing", "30"], ["(has none)", "10"]]
+
+
+def test_raw_events_have_a_column_for_each_property(visit, dashboard):
+    visitor = visit(dashboard).open("explore", range="90 days", event_type="purchase")
+    rows = visitor.cells("Events, newest first")
+    assert len(rows) == 10
+    assert rows[0][1:5] == ["user-36", "purchase", "visit-36", "45.5"]
+    assert visitor.page.get_by_text("All 10 events that match").count() == 1
+
+
+def test_raw_events_are_filtered_by_properties(visit, dashboard):
+    visitor = visit(dashboard).open(
+        "explore", range="90 days", property=["page=/pricing", "plan=pro"], user_id="user-3"
+    )
+    assert [row[2] for row in visitor.cells("Events, newest first")] == ["page_view"]
+
+
+def test_what_matches_can_be_downloaded(visit, dashboard):
+    visitor = visit(dashboard).open("explore", range="90 days", event_type="purchase")
+    link = visitor.page.get_by_role("link", name="CSV")
+    link.evaluate("element => element.removeAttribute('target')")  # here, not in a tab that closes at once
+    with visitor.page.expect_download() as started:
+        link.click()
+    download = started.value
+    assert download.suggested_filename == "events.csv"
+    lines = download.path().read_text().splitlines()
+    assert len(lines) == 11
+
+
+def test_a_refusal_is_a_sentence_and_the_rest_of_the_page_stays(visit, dashboard):
+    visitor = visit(dashboard).open("", range="dates", days=["2020-01-01", "2026-01-01"], interval="hour")
+    errors = visitor.page.locator("[data-testid=stAlert]", has_text="1,000")
+    assert errors.count() == 1
+    assert visitor.tile("Events") == "0"
+
+
+def test_a_range_without_events_says_what_to_do(visit, dashboard):
+    visitor = visit(dashboard).open("sessions", range="today")
+    assert "Choose a longer range" in visitor.page.locator("[data-testid=stAlert]").inner_text()
+
+
+@every_path
+def test_without_any_event_a_page_says_how_to_send_one(visit, empty_dashboard, path):
+    visitor = visit(empty_dashboard).open(path)
+    assert "tracker simulate" in visitor.page.locator("[data-testid=stCode]").inner_text()
+
+
+@every_path
+def test_without_the_query_service_a_page_says_so(visit, lonely_dashboard, path):
+    visitor = visit(lonely_dashboard).open(path)
+    sentence = visitor.page.locator("[data-testid=stAlert]")
+    assert f"The query service at {lonely_dashboard.query_url} doesn't answer." in sentence.inner_text()

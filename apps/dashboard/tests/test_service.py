@@ -1,0 +1,103 @@
+"""The dashboard as a process: its start and end, its settings, and the export that it hands through."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import pytest
+import requests
+from servers import free_port
+
+EXPORT = "/download/events"
+HALF = b"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhalf,\r\n"
+
+
+def test_sigterm_ends_it_with_exit_code_0(another, lonely_dashboard):
+    with another(lonely_dashboard.query_url) as other:
+        assert other.process.stop(signal.SIGTERM, timeout=20) == 0
+
+
+def test_a_visitor_doesnt_keep_it_from_ending(another, dashboard, browser):
+    with another(dashboard.query_url) as other:
+        page = browser.new_page()
+        page.goto(f"{other.url}/users")
+        page.locator("h1").wait_for()
+        assert other.process.stop(signal.SIGTERM, timeout=20) == 0
+        page.close()
+
+
+def test_mistakes_in_settings_are_all_named():
+    settings = {**os.environ, "PORT": "99999", "QUERY_URL": "localhost:8001"}
+    done = subprocess.run([sys.executable, "-m", "dashboard"], env=settings, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["PORT", "QUERY_URL"]
+
+
+def test_it_needs_no_home_and_writes_nothing(tmp_path):
+    port = free_port()
+    settings = {name: value for name, value in os.environ.items() if name != "HOME"}
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dashboard"],
+            env={**settings, "PORT": str(port)},
+            cwd=tmp_path,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            for _ in range(200):
+                try:
+                    answer = requests.get(f"http://127.0.0.1:{port}/_stcore/health", timeout=5)
+                    break
+                except requests.ConnectionError:
+                    assert process.poll() is None
+                    threading.Event().wait(0.1)
+            assert (answer.status_code, answer.text) == (200, "ok")
+        finally:
+            process.terminate()
+            assert process.wait(20) == 0
+    assert [file.name for file in tmp_path.iterdir()] == ["log"]
+    assert (tmp_path / "log").read_text() == ""
+
+
+@pytest.mark.parametrize("format_", ["ndjson", "csv", "parquet"])
+def test_an_export_is_handed_through_unchanged(dashboard, format_):
+    parameters = {"format": format_, "event_type": ["purchase", "page_view"], "property.page": "/"}
+    own = requests.get(f"{dashboard.query_url}/events/export", params=parameters, timeout=30)
+    handed = requests.get(dashboard.url + EXPORT, params=parameters, timeout=30)
+    assert handed.status_code == own.status_code == 200
+    assert handed.headers["Content-Type"] == own.headers["Content-Type"]
+    assert handed.headers["Content-Disposition"] == f'attachment; filename="events.{format_}"'
+    assert handed.content == own.content
+    assert len(own.content) > 500
+
+
+def test_a_refused_export_is_refused_alike(dashboard):
+    handed = requests.get(dashboard.url + EXPORT, params={"format": "xls"}, timeout=30)
+    assert handed.status_code == 422
+    assert handed.headers["Content-Type"] == "application/problem+json"
+    assert handed.json()["errors"][0]["parameter"] == "format"
+
+
+def test_an_export_without_a_query_service_is_a_502(lonely_dashboard):
+    handed = requests.get(lonely_dashboard.url + EXPORT, timeout=30)
+    assert handed.status_code == 502
+    assert handed.json()["detail"] == "The query service doesn't answer."
+
+
+def test_an_export_that_breaks_off_breaks_off_for_the_visitor(lonely_dashboard):
+    def serve_half(server):
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(HALF)
+
+    with socket.create_server(("127.0.0.1", int(lonely_dashboard.query_url.rpartition(":")[2]))) as server:
+        half = threading.Thread(target=serve_half, args=[server])
+        half.start()
+        with pytest.raises(requests.exceptions.ChunkedEncodingError):
+            requests.get(lonely_dashboard.url + EXPORT, timeout=30)
+        half.join()
