@@ -20,7 +20,7 @@ def docker() -> str:
 
 @pytest.fixture(scope="session")
 def images(docker: str) -> None:
-    """Our three images, as event-tracker/APP:dev: built now by `make images`, or with IMAGES=published those that are there."""
+    """Our images, as event-tracker/APP:dev: built now by `make images`, or with IMAGES=published those that are there."""
     if os.environ.get("IMAGES") == "published":
         return
     built = subprocess.run(["make", "images"], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -49,6 +49,11 @@ def server(shared_server: Server) -> Server:
 
 @pytest.fixture
 def start(server: Server) -> Iterator[Callable[..., Container]]:
-    """A function that starts a service in a container on `server`: start("collector", DRAIN_SECONDS=2)."""
+    """A function that starts a service in a container, on `server` if it needs one: start("collector", DRAIN_SECONDS=2)."""
     with containers() as start_container:
-        yield lambda app, **settings: start_container(app, DATABASE_URL=server.url(app), **settings)
+
+        def start_service(app: str, **settings: object) -> Container:
+            database = {} if app == "dashboard" else {"DATABASE_URL": server.url(app)}
+            return start_container(app, **database, **settings)
+
+        yield start_service

@@ -16,8 +16,6 @@ from tools import ROOT, run, tool
 
 INFRA = ROOT / "infra"
 
-OURS = ("migrate", "maintain", "collector", "query", "simulate")
-
 
 @pytest.fixture(scope="module")
 def services() -> dict[str, Any]:
@@ -53,7 +51,8 @@ def test_every_service_is_hardened_and_listens_on_loopback_only(services: dict[s
 def test_no_password_stands_in_the_file(services: dict[str, Any]) -> None:
     for name, service in services.items():
         for variable, value in service.get("environment", {}).items():
-            if re.search("PASSWORD|URL", variable):
+            assert not re.search("://[^/]*@", str(value)), f"{name}: {variable}"
+            if re.search("PASSWORD|DATABASE_URL", variable):
                 assert variable.endswith("_FILE"), f"{name}: {variable}"
                 assert str(value).startswith("/run/secrets/"), f"{name}: {variable}"
 
@@ -64,6 +63,9 @@ def test_events_are_stored_read_counted_and_shown(stack: Stack) -> None:
     assert sent.json() == {"received": 7, "stored": 7, "duplicates": 0, "rejected": 0}
     read = requests.get(f"{stack.url('query')}/events", params={"user_id": "user-3"}, timeout=10).json()
     assert [event["event_type"] for event in read["events"]] == ["view"]
+
+    download = requests.get(f"{stack.url('dashboard')}/download/events", params={"format": "ndjson"}, timeout=10)
+    assert {json.loads(line)["user_id"] for line in download.text.splitlines()} == {one["user_id"] for one in events}
 
     stored = 'sum(collector_events_total{job="collector", outcome="stored"})'
     eventually(lambda: stack.ask(stored) == [7.0], f"{stored} is 7")
@@ -123,8 +125,7 @@ def test_simulated_traffic_flows_when_it_is_asked_for(stack: Stack) -> None:
 
 
 def test_services_stop_within_their_grace_and_leave_with_0(stack: Stack) -> None:
-    stack.compose("stop", "collector", "query")
-    states = [
-        json.loads(line) for line in stack.compose("ps", "--all", "--format", "json", "collector", "query").splitlines()
-    ]
-    assert {state["Service"]: state["ExitCode"] for state in states} == {"collector": 0, "query": 0}
+    services = ("collector", "query", "dashboard")
+    stack.compose("stop", *services)
+    states = [json.loads(line) for line in stack.compose("ps", "--all", "--format", "json", *services).splitlines()]
+    assert {state["Service"]: state["ExitCode"] for state in states} == dict.fromkeys(services, 0)

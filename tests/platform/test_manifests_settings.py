@@ -13,14 +13,15 @@ from servers import Service
 from tools import ROOT, run, tool
 
 from collector.settings import CollectorSettings
-from core.settings import Settings
+from dashboard.settings import Settings as DashboardSettings
 from query.settings import QuerySettings
 from tracker.options import collector_option, query_option
 from tracker.settings import MaintainSettings, MigrateSettings
 
-READ_BY: dict[str, type[Settings]] = {
+READ_BY: dict[str, Any] = {
     "collector": CollectorSettings,
     "query": QuerySettings,
+    "dashboard": DashboardSettings,
     "migrate": MigrateSettings,
     "maintain": MaintainSettings,
 }
@@ -71,15 +72,15 @@ def test_every_value_is_one_that_the_program_accepts(name: str, monkeypatch: pyt
                 for key, value in environment.items():
                     patch.setenv(key, str(secret) if key.endswith("_FILE") else value)
                 settings = READ_BY[container].read()
-            if container in ("collector", "query"):
+            if container in ("collector", "query", "dashboard"):
                 ports = [
                     one
                     for _, template in pods(rendered(name))
                     for one in containers(template)
                     if one["name"] == container
                 ]
-                assert settings.port == ports[0]["ports"][0]["containerPort"]  # type: ignore[attr-defined]
-                assert settings.host == "0.0.0.0"  # type: ignore[attr-defined]
+                assert settings.port == ports[0]["ports"][0]["containerPort"]
+                assert settings.host == "0.0.0.0"
 
 
 def test_secret_files_are_where_the_programs_are_told():

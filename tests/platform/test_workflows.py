@@ -225,7 +225,7 @@ def test_the_end_to_end_test_runs_the_images_built_here_and_nothing_else_of_ours
     rendered = run(tool("kubectl"), "kustomize", ROOT / ".github" / "e2e").stdout
     objects = list(yaml.safe_load_all(rendered))
     images = set(re.findall(r"image: (event-tracker/\S+)", rendered))
-    assert images == {f"event-tracker/{app}:dev" for app in ("collector", "query", "tracker")}
+    assert images == {f"event-tracker/{app}:dev" for app in ("collector", "query", "dashboard", "tracker")}
     names = {f"{one['kind'].lower()}/{one['metadata']['name']}" for one in objects}
     script = (ROOT / "scripts" / "kind-e2e").read_text()
     assert set(re.findall(r"\b(?:deployment|statefulset|job|pod)/[a-z]+", script)) <= names

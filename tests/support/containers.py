@@ -16,7 +16,7 @@ import yaml
 from servers import free_port
 from tools import ROOT, not_checked, run, tool
 
-APPS = ("collector", "query", "tracker")
+APPS = ("collector", "query", "dashboard", "tracker")
 
 HARDENED = (
     "--read-only",
@@ -31,12 +31,15 @@ HARDENED = (
 
 START_SECONDS = 30
 
+HEALTH = {"dashboard": "/_stcore/health"}
+"""Where an app says that it serves; the others do at /readyz."""
+
 
 class Container:
     """One running container of ours."""
 
-    def __init__(self, name: str, url: str) -> None:
-        self.name, self.url = name, url
+    def __init__(self, name: str, url: str, health: str = "/readyz") -> None:
+        self.name, self.url, self.health = name, url, health
 
     def inspect(self) -> Any:
         return json.loads(run(tool("docker"), "inspect", self.name).stdout)[0]
@@ -54,7 +57,7 @@ class Container:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and self.inspect()["State"]["Running"]:
             try:
-                if requests.get(f"{self.url}/readyz", timeout=2).ok:
+                if requests.get(f"{self.url}{self.health}", timeout=2).ok:
                     return
             except requests.RequestException:
                 pass
@@ -157,7 +160,7 @@ def containers() -> Iterator[Callable[..., Container]]:
             *env,
             f"event-tracker/{app}:dev",
         )
-        container = Container(name, f"http://127.0.0.1:{port}")
+        container = Container(name, f"http://127.0.0.1:{port}", HEALTH.get(app, "/readyz"))
         container.wait_ready()
         return container
 

@@ -41,6 +41,12 @@ STOP_SECONDS = 3 + 15
 CONNECTIONS, RESERVED = 100, 20
 """max_connections of the database, and how many of them are left to jobs, Grafana and people."""
 
+FREE_CONNECTIONS = 2
+"""How many of its connections a query service keeps free of analytics."""
+
+STATEMENT_BYTES = 6 * 128 * 2**20
+"""What a question of analytics takes of the database's memory, as measured: six times work_mem (docs/deployment.md)."""
+
 DIGEST = re.compile(r".+@sha256:[0-9a-f]{64}")
 
 Check = Callable[[list[Object]], Iterator[str]]
@@ -235,13 +241,31 @@ def reachable(objects: list[Object]) -> Iterator[str]:
     """With default-deny, what has a URL of a service or of the database may go there, and be let in there."""
     if not any(one["metadata"]["name"] == "default-deny" for one in of_kind(objects, "NetworkPolicy")):
         return
+    policies = [one["spec"] for one in of_kind(objects, "NetworkPolicy")]
+    settings = {one["metadata"]["name"]: one.get("data") for one in of_kind(objects, "ConfigMap")}
     for one, template in pods(objects):
-        clients = _labels(template)
         uses = str([container.get("env") for container in containers(template)])
-        if "DATABASE_URL_FILE" in uses and clients.get("event-tracker/database-client") != "true":
+        uses += str([settings.get(name) for name in config_maps(template)])
+        if "DATABASE_URL_FILE" in uses and _labels(template).get("event-tracker/database-client") != "true":
             yield f"{label(one)}: may not reach the database"
-        if re.search(r"http://(collector|query):", uses) and clients.get("event-tracker/http-client") != "true":
-            yield f"{label(one)}: may not reach the services"
+        for name in sorted(set(re.findall(r"http://([a-z]+):\d+", uses))):
+            service = {"app.kubernetes.io/name": name}
+            if not _let(policies, "egress", _labels(template), service):
+                yield f"{label(one)}: may not go to {name}"
+            if not _let(policies, "ingress", service, _labels(template)):
+                yield f"{label(one)}: isn't let in by {name}"
+
+
+def _let(policies: list[Object], way: str, whose: dict[str, str], other: dict[str, str]) -> bool:
+    """Whether a policy of the pods labelled `whose` names those labelled `other`, in the same namespace."""
+    sides = [
+        side
+        for policy in policies
+        if matches(policy["podSelector"], whose)
+        for rule in policy.get(way) or []
+        for side in rule[{"egress": "to", "ingress": "from"}[way]]
+    ]
+    return any("namespaceSelector" not in side and matches(side["podSelector"], other) for side in sides)
 
 
 def scaling(objects: list[Object]) -> Iterator[str]:
@@ -261,17 +285,36 @@ def _target(scaler: Object) -> str:
 
 def connections(objects: list[Object]) -> Iterator[str]:
     """All pods' connections fit into the database's max_connections, one pod more of each while it is replaced."""
+    wanted = sum((pods_at_most + 1) * pool for _, pods_at_most, pool in _pools(objects))
+    if wanted > CONNECTIONS - RESERVED:
+        yield f"the services may open {wanted} connections; the database allows {CONNECTIONS}, of which {RESERVED} are for others"
+
+
+def _pools(objects: list[Object]) -> Iterator[tuple[str, int, int]]:
+    """Each service with a pool: its name, the most pods of it, and POOL_MAX."""
     most = {_target(one): one["spec"]["maxReplicas"] for one in of_kind(objects, "HorizontalPodAutoscaler")}
     pools = {
         one["metadata"]["name"]: int((one.get("data") or {}).get("POOL_MAX", 0))
         for one in of_kind(objects, "ConfigMap")
     }
-    wanted = 0
     for one, template in pods(objects):
         pool = sum(pools.get(name, 0) for name in config_maps(template))
-        wanted += pool * (most.get(label(one), one["spec"].get("replicas", 0)) + 1)
-    if wanted > CONNECTIONS - RESERVED:
-        yield f"the services may open {wanted} connections; the database allows {CONNECTIONS}, of which {RESERVED} are for others"
+        if pool:
+            yield one["metadata"]["name"], most.get(label(one), one["spec"].get("replicas", 0)), pool
+
+
+def database_memory(objects: list[Object]) -> Iterator[str]:
+    """What the query service's statements take at once fits into the database's memory, beside its shared buffers: for overlays."""
+    statements = sum(
+        pods_at_most * (pool - FREE_CONNECTIONS) for name, pods_at_most, pool in _pools(objects) if name == "query"
+    )
+    for one in of_kind(objects, "StatefulSet", "Cluster"):
+        cluster = one["kind"] == "Cluster"
+        server = one["spec"] if cluster else containers(one["spec"]["template"])[0]
+        found = re.search(r"shared_buffers'?[:=] ?'?(\d+)MB", str(server))
+        buffers = int(found[1]) * 2**20 if found else 0
+        if buffers + statements * STATEMENT_BYTES > amount(server["resources"]["limits"]["memory"]):
+            yield f"{label(one)}: {statements} statements at once and the shared buffers don't fit into its memory"
 
 
 def pod_security(objects: list[Object]) -> Iterator[str]:
@@ -363,8 +406,15 @@ def probes(objects: list[Object]) -> Iterator[str]:
             for get in gets.values():
                 if get["port"] not in _ports(template):
                     yield f"{label(one)}: {container['name']}: no port {get['port']} to probe"
-            if gets and gets.get("livenessProbe") == gets.get("readinessProbe"):
+            if gets and gets.get("livenessProbe") == gets.get("readinessProbe") and not _says_only_one_thing(given):
                 yield f"{label(one)}: {container['name']}: liveness is readiness"
+
+
+def _says_only_one_thing(given: dict[str, Object]) -> bool:
+    """Whether it is Streamlit, which tells its health in one place, and liveness waits longer for it than readiness does."""
+    live, ready = given["livenessProbe"], given["readinessProbe"]
+    seconds = [probe["periodSeconds"] * probe["failureThreshold"] for probe in (ready, live)]
+    return bool(live["httpGet"]["path"] == "/_stcore/health" and 2 * seconds[0] < seconds[1])
 
 
 def rollout(objects: list[Object]) -> Iterator[str]:
