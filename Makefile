@@ -22,7 +22,7 @@ demo: $(READY) ## The same, with simulated events coming in
 
 test: lint ## Lint, then all tests with their coverage
 	@$(BIN)/coverage erase
-	@$(BIN)/coverage run -m pytest --ignore tests/platform $(ARGS); status=$$?; $(BIN)/coverage combine --quiet; $(BIN)/coverage report; exit $$status
+	@$(BIN)/coverage run -m pytest --numprocesses auto --dist loadfile --ignore tests/platform $(ARGS); status=$$?; $(BIN)/coverage combine --quiet; $(BIN)/coverage report; exit $$status
 
 lint: $(READY) ## Style, formatting and types
 	@$(BIN)/ruff check
