@@ -5,7 +5,8 @@ select user_id, "timestamp", event_id, event_type, session_id, properties from v
 insert into event_counts (hour, event_type, source, slot, count)
 select date_bin('1 hour', "timestamp", timestamptz '2000-01-01 00:00:00+00'), event_type, source, 0, count(*)
 from events
-group by 1, 2, 3;
+group by 1, 2, 3
+order by 1, 2, 3;
 
 insert into users (user_id, first_seen, last_hour)
 select user_id, min("timestamp"), date_bin('1 hour', max("timestamp"), timestamptz '2000-01-01 00:00:00+00')

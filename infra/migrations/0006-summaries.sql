@@ -16,6 +16,7 @@ create table summarised_days (
 
 comment on column summarised_days.left_out is 'Properties with too many or too long values to be counted that day.';
 
+-- By type, and of all types together: the type '' (which no event has).
 create table property_counts (
   day        timestamptz             not null,
   key        text        collate "C" not null,

@@ -52,7 +52,14 @@ def test_a_day_that_is_over_is_summed_up_once(run_maintain, send, owner):
         (datetime(2026, 3, 1, tzinfo=UTC), 5, [])
     ]
     counted = rows(owner, "select key, event_type, value, count from property_counts order by 1, 2, 3")
-    assert counted == [("n", "view", "1", 1), ("page", "buy", "/b", 1), ("page", "view", "/", 2)]
+    assert counted == [
+        ("n", "", "1", 1),
+        ("n", "view", "1", 1),
+        ("page", "", "/", 2),
+        ("page", "", "/b", 1),
+        ("page", "buy", "/b", 1),
+        ("page", "view", "/", 2),
+    ]
     visits = rows(owner, "select user_id, session_id, last - first, event_types from visits order by 1, first")
     assert visits == [
         ("ann", "", timedelta(minutes=30), ["view", "view"]),  # a pause of 1,800 s ends nothing
@@ -68,7 +75,7 @@ def test_a_late_event_has_its_day_summed_up_anew(run_maintain, send, owner):
     send("10:10:00", properties={"page": "/"})
     assert "would sum up 1 days" in run_maintain("--dry-run").output
     assert "summed up 1 days" in run_maintain().output
-    assert rows(owner, "select count from property_counts") == [(2,)]
+    assert rows(owner, "select count from property_counts") == [(2,), (2,)]
     assert rows(owner, "select event_types from visits") == [(["view", "view"],)]
 
 
@@ -113,7 +120,7 @@ def test_retention_forgets_users_and_visits_with_their_events(run_maintain, send
     run_maintain("--keep", "1year")
     assert rows(owner, "select user_id, first_seen::date::text from users") == [("back", "2024-01-10")]
     assert rows(owner, "select count(*) from visits") == [(0,)]
-    assert rows(owner, "select value, count from property_counts") == [("/", 1)]
+    assert rows(owner, "select value, count from property_counts") == [("/", 1), ("/", 1)]
 
 
 def test_users_of_an_older_collector_are_found(run_maintain, send, owner):

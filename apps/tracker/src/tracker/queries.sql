@@ -150,7 +150,10 @@ left_out as materialized (
 ),
 stored as (
   insert into property_counts (day, key, event_type, value, count)
-  select %(day)s, key, event_type, value, count from counted where key not in (select key from left_out)
+  select %(day)s, key, coalesce(event_type, ''), value, sum(count)
+  from counted
+  where key not in (select key from left_out)
+  group by grouping sets ((key, value), (key, value, event_type))
 )
 select coalesce(array_agg(key order by key), '{}') from left_out;
 

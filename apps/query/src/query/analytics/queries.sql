@@ -279,7 +279,7 @@ group by value
   with summed as materialized (
     select value, sum(count) as count
     from property_counts
-    where key = %(key)b and day = any (%(fresh_days)b::timestamptz[]) and {types}
+    where key = %(key)b and day = any (%(fresh_days)b::timestamptz[]) and event_type = any (%(counted_types)b::text[])
     group by value
   )
   select value, count from summed

@@ -143,6 +143,8 @@ class Analytics:
 
     def _top_properties(self, asked: TopProperties) -> Body:
         parameters = {**_selection(asked), "key": asked.key, "limit": asked.limit}
+        # '' is all types together (infra/migrations/0006-summaries.sql).
+        parameters["counted_types"] = list(asked.event_types) or [""]
 
         def compose_it(connection: psycopg.Connection) -> Statement:
             if asked.properties:
