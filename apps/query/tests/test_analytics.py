@@ -29,6 +29,10 @@ REFUSED = [
     ("/stats/timeseries?from=2026-02-30", "from", "invalid_timestamp"),
     ("/stats/timeseries?from=2026-03-02&to=2026-03-01", "from", "reversed_range"),
     ("/stats/timeseries?from=2026-03-01T10:00:00", "from", "invalid_timestamp"),
+    ("/stats/timeseries?to=0001-12-31", "to", "timestamp_out_of_range"),
+    ("/stats/timeseries?to=0001-01-30T11:47:37.5-21:38", "to", "timestamp_out_of_range"),
+    ("/stats/timeseries?from=9998-01-01", "from", "timestamp_out_of_range"),
+    ("/stats/timeseries?from=9997-12-31T23:00:00-02:00", "from", "timestamp_out_of_range"),
     ("/stats/timeseries?user_id=ann", "user_id", "unknown_parameter"),
     ("/stats/users?interval=hour", "interval", "invalid_choice"),
     ("/stats/users?event_type=", "event_type", "length"),
@@ -44,6 +48,7 @@ REFUSED = [
     ("/users?limit=0", "limit", "limit_out_of_range"),
     ("/users?cursor=x", "cursor", "invalid_cursor"),
     ("/users?from=2026-03-01", "from", "unknown_parameter"),
+    ("/users/ann?from=1990-01-01&to=2020-01-01", "from", "too_many_points"),
     ("/users/ann?event_type=a", "event_type", "unknown_parameter"),
 ]
 
@@ -126,6 +131,15 @@ def test_the_range_is_the_last_thirty_days_with_today_by_default(get):
     assert end - start == timedelta(days=30)
     assert end - timedelta(days=1) <= datetime.now(UTC) < end
     assert (end.hour, end.utcoffset(), len(body["points"])) == (0, timedelta(hours=9), 30)
+
+
+@pytest.mark.parametrize("interval", ["hour", "day", "week", "month"])
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "America/Los_Angeles"])
+@pytest.mark.parametrize(("start", "end"), [("0002-01-01", "0002-01-03"), ("9997-12-28", "9997-12-31T23:59:59Z")])
+def test_the_first_and_the_last_years_are_answered(get, interval, zone, start, end):
+    answer = get("/stats/timeseries", interval=interval, tz=zone, from_=start, to=end)
+    assert answer.status_code == 200
+    assert get("/stats/sessions", tz=zone, to="0002-01-01").status_code == 200
 
 
 def test_nothing_stored_is_an_answer(get):

@@ -23,7 +23,7 @@ CODES = {
     "invalid_timestamp": "A time that isn't RFC 3339 with an offset.",
     "unknown_time_zone": "Not a name of the IANA time zone database.",
     "too_many_points": "More intervals between `from` and `to` than an answer may have.",
-    "timestamp_out_of_range": "A time outside the years 1 to 9998, in UTC.",
+    "timestamp_out_of_range": "A time outside the years 1 to 9998, in UTC; for analytics, 2 to 9997.",
     "reversed_range": "`from` is later than `to`.",
     "window_too_wide": "Without `user_id`, more than WINDOW_MAX_HOURS from `from` to `to`.",
     "invalid_cursor": "Not a cursor that this service made.",

@@ -3,7 +3,7 @@
 import re
 from datetime import date, datetime
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from marshmallow import fields
@@ -12,6 +12,8 @@ from query.fields import Length, Time, mistake
 
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 PROPERTY = "property:"
+
+Given = TypeVar("Given", date, datetime)
 
 
 class Moment(Time):
@@ -25,11 +27,16 @@ class Moment(Time):
                 day = date.fromisoformat(value)
             except ValueError:
                 raise mistake("invalid_timestamp", "There is no such day.") from None
-            if not date(2, 1, 1) <= day < date(9998, 1, 1):
-                raise mistake("timestamp_out_of_range", "Must be in the years 2 to 9997.")
-            return day
+            return _in_range(day, day)
         moment: datetime = super()._deserialize(value, *rest, **named)
-        return moment
+        return _in_range(moment, moment.date())
+
+
+def _in_range(given: Given, day: date) -> Given:
+    """Calendars are cut with some days to spare on both sides."""
+    if not 2 <= day.year <= 9997:
+        raise mistake("timestamp_out_of_range", "Must be in the years 2 to 9997.")
+    return given
 
 
 class Dimension(fields.String):

@@ -86,3 +86,10 @@ class Funnel(Range):
 
     window: int
     steps: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneUser(Range):
+    """One user; `starts` are the beginnings of the days in UTC."""
+
+    starts: tuple[datetime, ...]

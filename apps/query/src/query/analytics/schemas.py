@@ -12,15 +12,15 @@ from query.analytics.fields import Dimension, Flag, Moment, Zone
 from query.analytics.intervals import Interval, TooManyPointsError, cut, start_of_day
 from query.analytics.questions import (
     Funnel,
+    OneUser,
     Paths,
-    Range,
     Retention,
     Sessions,
     Timeseries,
     TopProperties,
     Users,
 )
-from query.fields import EARLIEST, MAX_VALUES, AtMost, Between, Choice, Length, Limit, text
+from query.fields import MAX_VALUES, AtMost, Between, Choice, Length, Limit, text
 from query.parameters import ParameterError, ParameterSchema, Reader, invalid_parameters
 from query.schemas import FROM, TO
 
@@ -31,6 +31,8 @@ UTC_ZONE = ZoneInfo("UTC")
 GAP = 1800
 MOST_POINTS = 1000
 MOST_PERIODS = 100
+MOST_DAYS = 10_000
+"""Of one user: they are counted, not listed."""
 INTERVALS = ("minute", "hour", "day", "week", "month")
 PERIODS = ("day", "week", "month")
 REQUIRED: dict[str, Any] = {"required": [("required", "Must be given.")]}
@@ -188,9 +190,10 @@ def read_paths(query: str, now: datetime, explaining: bool) -> Paths:
     return Paths(**{"origin": None, **_settle(_paths.read(query), now, explaining)})
 
 
-def read_user(query: str, now: datetime, explaining: bool) -> Range:
+def read_user(query: str, now: datetime, explaining: bool) -> OneUser:
     given = _settle(_user.read(query), now, explaining)
-    return Range(**{name: given[name] for name in ("start", "end", "zone", "explain")})
+    starts = _cut(given, "day", MOST_DAYS)
+    return OneUser(starts=starts, **{name: given[name] for name in ("start", "end", "zone", "explain")})
 
 
 def read_funnel(query: str, body: bytes, now: datetime, explaining: bool) -> Funnel:
@@ -245,8 +248,6 @@ def _moment(given: datetime | date, zone: ZoneInfo) -> datetime:
 def _days_before(end: datetime, zone: ZoneInfo) -> datetime:
     """DAYS days of the calendar before, at the same time of the day."""
     local = end.astimezone(zone)
-    if local.date() < EARLIEST.date() + timedelta(days=DAYS + 1):
-        return EARLIEST
     return datetime.combine(local.date() - timedelta(days=DAYS), local.time(), zone).astimezone(UTC)
 
 

@@ -15,10 +15,10 @@ from query.analytics.compose import dimension, pieces, selected, visited, wanted
 from query.analytics.days import find_days, holds_visits
 from query.analytics.fields import PROPERTY
 from query.analytics.hours import HOUR, by_hour, floor
-from query.analytics.intervals import cut
 from query.analytics.plan import Plan, read_plan
 from query.analytics.questions import (
     Funnel,
+    OneUser,
     Paths,
     Range,
     Retention,
@@ -42,9 +42,6 @@ Compose = Callable[[psycopg.Connection], Statement]
 
 SESSION = "user_id, session_id, visit"
 """What tells sessions apart."""
-
-MOST_DAYS = 4_000_000
-"""A user's days are counted, not listed: more than there are in all years."""
 
 TOO_SLOW = (
     "The database took longer than STATEMENT_SECONDS over this question. Narrow `from` and `to`, or select fewer events "
@@ -86,15 +83,14 @@ class Analytics:
         self.retention = self._shared(self._retention)
         self.paths = self._shared(self._paths)
 
-    def get_user(self, user_id: str, asked: Range) -> Body | None:
+    def get_user(self, user_id: str, asked: OneUser) -> Body | None:
         """One user; None if there is no event of theirs."""
         conditions = sql.SQL("user_id = %(user_id)b")
         whole = Selection(
             start=asked.start, end=asked.end, zone=asked.zone, explain=asked.explain, event_types=(), properties=()
         )
-        days = tuple(cut(asked.start, asked.end, "day", asked.zone, MOST_DAYS))
         statement = part("get_user", visited=visited(whole, conditions))
-        parameters = {**_range(asked), "user_id": user_id, "starts": list(days), "gap": GAP}
+        parameters = {**_range(asked), "user_id": user_id, "starts": list(asked.starts), "gap": GAP}
         with self._turns.take():
             told = self._ask("get_user", _fixed(statement, parameters), asked.explain)
         if not told.rows:
