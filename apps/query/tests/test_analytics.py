@@ -149,6 +149,12 @@ def test_nothing_stored_is_an_answer(get):
     assert (missing.status_code, missing.json()["code"]) == (404, "user_not_found")
 
 
+def test_a_user_whom_an_older_collector_stored_is_active(get, store):
+    store([{"user_id": "ann"}, {"user_id": "bob"}])  # into events and event_counts alone, as that one does
+    body = get("/stats/users", from_="2026-03-01", to="2026-03-02").json()
+    assert (body["active"], body["points"][0]["active"]) == (2, 2)
+
+
 def test_plans_are_told_only_where_the_setting_allows_it(get, shared_query):
     assert refused(get("/stats/users", explain="true")) == {("explain", "explain_not_allowed")}
     answer = requests.post(f"{shared_query.url}/stats/funnel?explain=true", json=FUNNEL, timeout=10)

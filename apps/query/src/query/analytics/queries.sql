@@ -116,7 +116,8 @@ from counted
 left join top on rank = series;
 
 -- name: users
--- Active and new users by interval; bucket 0 is the whole range.
+-- Active and new users by interval; bucket 0 is the whole range. A user whom a collector of the release before has just
+-- stored isn't in `users` yet: active all the same.
 with active as materialized (
   select distinct width_bucket("timestamp", %(starts)b::timestamptz[]) as bucket, user_id
   from ({selected}) as selected
@@ -124,7 +125,7 @@ with active as materialized (
 known as (
   select bucket, user_id, first_seen
   from active
-  join users using (user_id)
+  left join users using (user_id)
 )
 select
   bucket,
