@@ -17,7 +17,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def arrival(raw: bytes) -> Arrival:
-    return Arrival(NOW, b"\\u0000" in raw)
+    return Arrival(NOW, b"\\u0000" in raw, "default")
 
 
 def decodes(raw: bytes) -> bool:
@@ -115,7 +115,9 @@ def test_the_decoder_and_the_explanation_agree(raw):
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.one_of(EVENTS, VALUES), max_size=4))
 def test_a_batch_refuses_the_events_that_alone_would_be_refused(events):
-    parsed = Parser(max_events=10, max_event_bytes=65_536).parse(json.dumps(events).encode(), ndjson=False)
+    parsed = Parser(max_events=10, max_event_bytes=65_536).parse(
+        json.dumps(events).encode(), ndjson=False, source="default"
+    )
     now = datetime.now(UTC)
     refused = {index for index, event in enumerate(events) if explain(json.dumps(event).encode(), now)}
     assert {error.index for error in parsed.errors} == refused

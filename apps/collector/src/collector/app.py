@@ -2,7 +2,9 @@
 
 from importlib.metadata import version
 
+from collector.catalog import Catalog
 from collector.documentation import describe
+from collector.doors import Doors
 from collector.routes import PostEvents
 from collector.settings import CollectorSettings
 from collector.writer import Writer
@@ -15,7 +17,7 @@ from core.service import create_service
 
 PACKAGE = "event-tracker-collector"
 
-MIGRATION = "0005-users"
+MIGRATION = "0008-sources"
 """The newest migration that this code needs."""
 
 POOL_SECONDS = 2.0
@@ -50,14 +52,24 @@ def create_app(settings: CollectorSettings) -> Front:
     describe(document)
     service = create_service("collector", PACKAGE, settings, health, document)
 
+    catalog = Catalog(pool)
+
     def close() -> None:
         writer.close()
+        catalog.close()
         pool.close()
 
-    return Front(
+    front = Front(
         service.wsgi_app,
-        mounts={"/events": PostEvents(settings, writer)},
+        mounts={"/events": PostEvents(settings, Doors(catalog, required=settings.auth == "required"), writer)},
         cors_origins=settings.cors_origins,
         drain=health.draining.set,
         close=close,
     )
+
+    def allow(origins: frozenset[str]) -> None:
+        # A preflight carries no key: it is told what any source allows, and the request itself what its own does.
+        front.cors_origins = origins.union(settings.cors_origins)
+
+    catalog.start(allow)
+    return front

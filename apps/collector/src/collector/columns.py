@@ -64,6 +64,7 @@ KINDS: dict[str, type[Column]] = {
     "event_types": TextColumn,
     "session_ids": TextColumn,
     "properties": JsonbColumn,
+    "sources": TextColumn,
 }
 """The statement's parameters, in the order that `elements_of` makes them."""
 
@@ -91,6 +92,7 @@ def elements_of(rows: Sequence[Row]) -> Elements:
         _texts([row.event_type for row in rows]),
         b"".join([NULL if row.session_id is None else _texts([row.session_id]) for row in rows]),
         b"".join([_length(len(row.properties) + 1) + JSONB_VERSION + row.properties for row in rows]),
+        _texts([row.source for row in rows]),
     )
 
 

@@ -58,13 +58,20 @@ def describe(document: Document) -> None:
         "description": "Validate and store nothing.",
         "schema": {"type": "boolean", "default": False},
     }
+    write_key = {
+        "name": "write_key",
+        "in": "query",
+        "description": "A source's write key, for navigator.sendBeacon, which can't send headers. Others send it as "
+        "`Authorization: Bearer` or `X-Write-Key`: what stands in a URL may end in a proxy's log.",
+        "schema": {"type": "string"},
+    }
     operation = {
         "operationId": "post_events",
         "tags": ["events"],
         "summary": "Store events.",
         "description": "One event, or a batch as an array or NDJSON; `Content-Encoding: gzip` is understood. Resend on 408, 429, 5xx and "
         "silence, never on another 4xx; resending is always safe.",
-        "parameters": [dry_run],
+        "parameters": [dry_run, write_key],
         "requestBody": {
             "required": True,
             "content": {
@@ -83,6 +90,8 @@ def describe(document: Document) -> None:
     }
     problems = {
         400: "Not JSON, not gzip, or broken off.",
+        401: "No write key where one is required, or a wrong or revoked one.",
+        403: "The key's source is disabled, or doesn't take events from pages of this origin.",
         408: "The body came too slowly.",
         413: "Too many bytes or events.",
         415: "A media type, charset or encoding that isn't understood.",

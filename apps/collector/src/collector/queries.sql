@@ -8,13 +8,13 @@ with incoming as (
   select *
   from unnest(
     %(user_ids)b::text[], %(timestamps)b::timestamptz[], %(event_ids)b::uuid[],
-    %(event_types)b::text[], %(session_ids)b::text[], %(properties)b::jsonb[]
-  ) as t (user_id, "timestamp", event_id, event_type, session_id, properties)
+    %(event_types)b::text[], %(session_ids)b::text[], %(properties)b::jsonb[], %(sources)b::text[]
+  ) as t (user_id, "timestamp", event_id, event_type, session_id, properties, source)
   order by user_id collate "C", "timestamp", event_id
 ),
 stored as (
-  insert into events (user_id, "timestamp", event_id, event_type, session_id, properties)
-  select user_id, "timestamp", event_id, event_type, session_id, properties from incoming
+  insert into events (user_id, "timestamp", event_id, event_type, session_id, properties, source)
+  select user_id, "timestamp", event_id, event_type, session_id, properties, source from incoming
   on conflict do nothing
   returning user_id, "timestamp", event_id, event_type, source
 ),
@@ -49,3 +49,21 @@ select
   case when count(*) < cardinality(%(user_ids)b::text[]) then array_agg("timestamp") end as timestamps,
   case when count(*) < cardinality(%(user_ids)b::text[]) then array_agg(event_id) end as event_ids
 from stored;
+
+-- name: catalog_version
+-- Another number each time that a source or a key is changed.
+select version from catalog_version;
+
+-- name: list_sources
+select name, allowed_origins, enabled from sources;
+
+-- name: list_keys
+select prefix, source, hash from write_keys where revoked_at is null;
+
+-- name: write_uses
+-- When keys were used last; several collectors may know of several uses.
+update write_keys as keys
+set last_used = greatest(keys.last_used, used.at)
+from unnest(%(prefixes)b::text[], %(times)b::timestamptz[]) as used (prefix, at)
+where keys.prefix = used.prefix
+returning keys.prefix;

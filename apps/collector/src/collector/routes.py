@@ -12,6 +12,7 @@ import msgspec
 
 from collector import metrics
 from collector.body import NDJSON, media_type, read_body
+from collector.doors import Doors
 from collector.event import EventError
 from collector.schemas import Parsed, Parser
 from collector.settings import CollectorSettings
@@ -32,8 +33,9 @@ BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 class PostEvents:
     """The WSGI application mounted at `/events`."""
 
-    def __init__(self, settings: CollectorSettings, writer: Writer) -> None:
+    def __init__(self, settings: CollectorSettings, doors: Doors, writer: Writer) -> None:
         self.settings = settings
+        self.doors = doors
         self.writer = writer
         self.parser = Parser(settings.max_events, settings.max_event_bytes)
 
@@ -45,10 +47,11 @@ class PostEvents:
                 "Events are posted here; the query service answers GET.",
                 headers={"Allow": "POST"},
             )
-        dry_run = _dry_run(environ.get("QUERY_STRING", ""))
+        dry_run, key = _parameters(environ.get("QUERY_STRING", ""))
+        source = self.doors.admit(environ, key)
         kind = media_type(environ)
         body = read_body(environ, self.settings.max_body_bytes, self.settings.body_seconds)
-        parsed = self.parser.parse(body, ndjson=kind == NDJSON)
+        parsed = self.parser.parse(body, ndjson=kind == NDJSON, source=source)
         status, content = self._dry(parsed) if dry_run else self._store(parsed)
         return answer(start_response, status, _encode(content))
 
@@ -72,17 +75,21 @@ class PostEvents:
         return status, {**content, "status": "valid"}
 
 
-def _dry_run(query: str) -> bool:
-    """The one parameter there is. A misspelt one is refused: it would store what was meant to be tried."""
+def _parameters(query: str) -> tuple[bool, str | None]:
+    """`dry_run`, and `write_key`. A misspelt one is refused: it would store what was meant to be tried."""
     if not query:
-        return False
+        return False, None
     given = dict(parse_qsl(query, keep_blank_values=True))
     value = given.pop("dry_run", "false")
+    key = given.pop("write_key", None)
     if given:
-        raise Problem(422, "unknown_parameter", f"This endpoint has no parameter {', '.join(given)}; it has dry_run.")
+        wrong = ", ".join(given)
+        raise Problem(
+            422, "unknown_parameter", f"This endpoint has no parameter {wrong}; it has dry_run and write_key."
+        )
     if value not in BOOLEANS:
         raise Problem(422, "invalid_parameter", "dry_run must be true or false.")
-    return BOOLEANS[value]
+    return BOOLEANS[value], key
 
 
 def _receipt(parsed: Parsed, status: str) -> dict[str, Any]:

@@ -34,6 +34,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
         timestamp: in UTC.
         event_id: the 16 bytes of a UUID.
         properties: JSON.
+        source: the name of the source that it came in by.
     """
 
     user_id: str
@@ -42,6 +43,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     event_type: str
     session_id: str | None
     properties: bytes
+    source: str
 
 
 class Arrival(NamedTuple):
@@ -50,10 +52,12 @@ class Arrival(NamedTuple):
     Attributes:
         now: the server's clock, UTC.
         may_hold_nul: whether a text in it could have the character U+0000, which JSON can only write as an escape.
+        source: the name of the source that it came in by.
     """
 
     now: datetime
     may_hold_nul: bool
+    source: str
 
 
 @dataclass(slots=True)
@@ -78,13 +82,13 @@ class Parser:
         self.max_events = max_events
         self.max_event_bytes = max_event_bytes
 
-    def parse(self, body: bytes, *, ndjson: bool) -> Parsed:
+    def parse(self, body: bytes, *, ndjson: bool, source: str) -> Parsed:
         """Read a body.
 
         Raises:
             Problem: 400 if it isn't JSON, 413 if it holds too many events or is one that is too large.
         """
-        arrival = Arrival(datetime.now(UTC), b"\\u0000" in body)
+        arrival = Arrival(datetime.now(UTC), b"\\u0000" in body, source)
         if ndjson:
             return self._parse_batch([line for line in body.split(b"\n") if line.strip()], arrival)
         if body.lstrip()[:1] == b"[":
@@ -177,6 +181,7 @@ def read_row(raw: Raw, arrival: Arrival) -> Row:
         event.event_type,
         event.session_id or None,
         _write(event.properties),
+        arrival.source,
     )
 
 

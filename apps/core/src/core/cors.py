@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-ALLOW_HEADERS = "Content-Type, Content-Encoding, X-Request-ID"
+ALLOW_HEADERS = "Authorization, Content-Type, Content-Encoding, X-Request-ID, X-Write-Key"
 EXPOSE_HEADERS = "X-Request-ID, Retry-After"
 MAX_AGE_SECONDS = 3600
 

@@ -8,6 +8,8 @@ COMMANDS = {
     "up": "tracker.up:up",
     "migrate": "tracker.migrate:migrate",
     "maintain": "tracker.maintain:maintain",
+    "source": "tracker.sources:source",
+    "key": "tracker.write_keys:key",
     "send": "tracker.send:send",
     "simulate": "tracker.simulate:simulate",
     "check-truth": "tracker.check_truth:check_truth",

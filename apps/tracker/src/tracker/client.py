@@ -227,13 +227,18 @@ def read_answer(body: bytes, kind: type[T]) -> T:
         raise ServiceError("What answers isn't the service that was asked for; is the URL right?") from None
 
 
-def open_client(name: str, url: str, patience: float) -> Client:
+def open_client(name: str, url: str, patience: float, key: str | None = None) -> Client:
     """A client of a service that is there; it is closed when the running command ends.
+
+    Args:
+        key: a write key, sent with every request.
 
     Raises:
         ServiceError: if it isn't there.
     """
     client = click.get_current_context().with_resource(Client(name, url, patience))
+    if key:
+        client.session.headers["X-Write-Key"] = key
     client.require_there()
     return client
 

@@ -6,12 +6,10 @@ from pathlib import Path
 import click
 import psycopg
 
-from tracker.embedded import running_url
 from tracker.folder import data_option
-from tracker.owner import alone, owner_connection
+from tracker.owner import alone, database_of, owner_connection
 from tracker.partitions import AHEAD, QUERIES, busy_months, ensure_partitions, make_partition, missing_partitions
 from tracker.retention import Expired, delete_expired, find_expired
-from tracker.settings import MaintainSettings, read_settings
 from tracker.summaries import stale_days, sum_up
 
 CLOSED = "2 hours"
@@ -52,10 +50,7 @@ def maintain(ahead: int, keep: str | None, dry_run: bool, data: Path) -> None:
     Connects as the database's owner with DATABASE_URL (or DATABASE_URL_FILE), and where that isn't set to the embedded
     server that `tracker up` runs on --data. Safe under load, to run again, and several times at once.
     """
-    url = read_settings(MaintainSettings).database_url or running_url(data)
-    if not url:
-        raise click.ClickException(f"DATABASE_URL isn't set, and no `tracker up` runs on {data} (--data names another)")
-    with owner_connection(url) as connection:
+    with owner_connection(database_of(data)) as connection:
         if dry_run:
             connection.execute("set default_transaction_read_only to on")
             preview(connection, ahead, keep)

@@ -16,6 +16,13 @@ collector_option = click.option(
     show_envvar=True,
     help="URL of the collector.",
 )
+write_key_option = click.option(
+    "--write-key",
+    envvar="WRITE_KEY",
+    show_envvar=True,
+    help="A source's write key, where the collector requires one. Other users of this machine may see what stands in a command: "
+    "rather set the variable.",
+)
 query_option = click.option(
     "--query",
     envvar="QUERY_URL",

@@ -2,14 +2,26 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import click
 import psycopg
+
+from tracker.embedded import running_url
+from tracker.settings import MaintainSettings, read_settings
 
 CONNECT_SECONDS = 10
 
 LOCK = 7_311_142_570_157_092_461
 """Advisory lock: one owner at a time changes partitions, folds counts or sets passwords. (Migrations have their own.)"""
+
+
+def database_of(data: Path) -> str:
+    """The owner's URL: DATABASE_URL, or that of the embedded server that runs on this data folder."""
+    url = read_settings(MaintainSettings).database_url or running_url(data)
+    if not url:
+        raise click.ClickException(f"DATABASE_URL isn't set, and no `tracker up` runs on {data} (--data names another)")
+    return url
 
 
 @contextmanager

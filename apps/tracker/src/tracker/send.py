@@ -17,7 +17,7 @@ from tracker.delivery import MOST_BYTES, MOST_EVENTS, Outcome, deliver, deliver_
 from tracker.identity import Identifier
 from tracker.lines import BROKEN, READERS, Entry, Line, decompressed, format_of
 from tracker.meter import Meter
-from tracker.options import collector_option, parse_time, patience_option
+from tracker.options import collector_option, parse_time, patience_option, write_key_option
 from tracker.rejected import RejectedFile
 
 EXIT_REJECTED = 1
@@ -110,6 +110,7 @@ def _rejected_path(file: BufferedReader, chosen: Path | None) -> Path:
 )
 @click.option("--dry-run", is_flag=True, help="Validate everything, store nothing.")
 @collector_option
+@write_key_option
 @patience_option
 def send(
     file: BufferedReader,
@@ -119,6 +120,7 @@ def send(
     batch: int,
     dry_run: bool,
     collector: str,
+    write_key: str | None,
     patience: float,
 ) -> None:
     """Send the events in FILE (- is standard input) to the collector.
@@ -132,7 +134,7 @@ def send(
     Exit code: 0 if every line is stored or known, 1 if some were rejected, 2 if it could not be finished.
     """
     read = READERS[format_ or ("ndjson" if file is sys.stdin.buffer else format_of(file.name))]
-    client = open_client("collector", collector, patience)
+    client = open_client("collector", collector, patience, write_key)
     identifier = click.get_current_context().with_resource(closing(Identifier(timestamp)))
     identified = map(identifier.identify, batches(read(decompressed(file)), batch))
 

@@ -16,7 +16,7 @@ from tracker.client import Client, ServiceError, open_client
 from tracker.delivery import Outcome, deliver, deliver_all
 from tracker.invent import World
 from tracker.meter import Meter
-from tracker.options import collector_option, parse_time, patience_option
+from tracker.options import collector_option, parse_time, patience_option, write_key_option
 from tracker.scenarios import SCENARIOS
 from tracker.scenarios.describe import Scenario
 from tracker.scenarios.plan import LEAST_DAYS, MOST_DAYS, Plan, make_plan, mean_events
@@ -111,6 +111,7 @@ class Sent:
 @click.option("--duration", type=click.FloatRange(0.1), help="Live for so many seconds.  [default: until Ctrl-C]")
 @click.option("--seed", type=int, default=1, show_default=True, help="Another seed invents other users and events.")
 @collector_option
+@write_key_option
 @patience_option
 def simulate(
     scenario: str | None,
@@ -123,6 +124,7 @@ def simulate(
     duration: float | None,
     seed: int,
     collector: str,
+    write_key: str | None,
     patience: float,
 ) -> None:
     """Send invented events: users with sessions, pages, searches, carts and purchases, some of them reported late.
@@ -146,9 +148,11 @@ def simulate(
     finish = msgspec.convert(end, datetime) if end else datetime.now(UTC)
     if scenario is not None:
         plan = _plan(SCENARIOS[scenario], seed, users, events, days, finish)
-        _send_scenario(open_client("collector", collector, patience), plan, truth or Path(f"truth-{scenario}.json"))
+        _send_scenario(
+            open_client("collector", collector, patience, write_key), plan, truth or Path(f"truth-{scenario}.json")
+        )
         return
-    client = open_client("collector", collector, patience)
+    client = open_client("collector", collector, patience, write_key)
     world = World(seed, users or USERS)
     if live:
         batches = trickle(world, rate or RATE, duration or math.inf)

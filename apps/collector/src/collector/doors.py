@@ -1,0 +1,60 @@
+"""Who may send events: the key of a request, its source, and the origin of the page that sends."""
+
+from typing import TYPE_CHECKING
+
+from collector.catalog import Catalog
+from core.problems import Problem
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+DEFAULT = "default"
+"""The source of events without a key, where none is required."""
+
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="events"'}
+
+HOW = (
+    "Send it as `Authorization: Bearer KEY`, as `X-Write-Key: KEY`, or, from navigator.sendBeacon, as `?write_key=KEY`."
+)
+
+
+class Doors:
+    """Lets requests in.
+
+    Args:
+        required: whether a request without a key is refused.
+    """
+
+    def __init__(self, catalog: Catalog, *, required: bool) -> None:
+        self._catalog = catalog
+        self._required = required
+
+    def admit(self, environ: "WSGIEnvironment", given: str | None) -> str:
+        """The name of the source that a request's events come from.
+
+        Args:
+            given: the key in the query string, if there is one there.
+
+        Raises:
+            Problem: 401 if there is no key or a wrong one, 403 if its source doesn't take this.
+            psycopg.Error: if the database is away and only it could tell: a client drops what is answered 401.
+        """
+        key = _bearer(environ) or environ.get("HTTP_X_WRITE_KEY") or given
+        if key is None:
+            if self._required:
+                raise Problem(401, "key_required", f"A write key is required. {HOW}", headers=CHALLENGE)
+            return DEFAULT
+        source = self._catalog.find(key)
+        if source is None:
+            raise Problem(401, "invalid_key", "This isn't a write key, or it was revoked.", headers=CHALLENGE)
+        if not source.enabled:
+            raise Problem(403, "source_disabled", "This key's source takes no events at present.")
+        origin = environ.get("HTTP_ORIGIN")
+        if origin is not None and not (origin in source.origins or "*" in source.origins):
+            raise Problem(403, "origin_not_allowed", "This key's source takes no events from pages of this origin.")
+        return source.name
+
+
+def _bearer(environ: "WSGIEnvironment") -> str | None:
+    scheme, _, key = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return key.strip() or None if scheme.lower() == "bearer" else None
