@@ -5,6 +5,7 @@ from importlib.metadata import version
 from collector.catalog import Catalog
 from collector.documentation import describe
 from collector.doors import Doors
+from collector.limits import Limits
 from collector.routes import PostEvents
 from collector.settings import CollectorSettings
 from collector.writer import Writer
@@ -17,7 +18,7 @@ from core.service import create_service
 
 PACKAGE = "event-tracker-collector"
 
-MIGRATION = "0008-sources"
+MIGRATION = "0009-rate-limits"
 """The newest migration that this code needs."""
 
 POOL_SECONDS = 2.0
@@ -59,9 +60,10 @@ def create_app(settings: CollectorSettings) -> Front:
         catalog.close()
         pool.close()
 
+    doors = Doors(catalog, required=settings.auth == "required")
     front = Front(
         service.wsgi_app,
-        mounts={"/events": PostEvents(settings, Doors(catalog, required=settings.auth == "required"), writer)},
+        mounts={"/events": PostEvents(settings, doors, Limits(pool), writer)},
         cors_origins=settings.cors_origins,
         drain=health.draining.set,
         close=close,

@@ -37,11 +37,13 @@ class Source(NamedTuple):
 
     Attributes:
         origins: whose pages may send; `*` is any.
+        rate_limit: events a second for each of its keys; None is no limit.
     """
 
     name: str
     origins: frozenset[str]
     enabled: bool
+    rate_limit: int | None
 
 
 class Catalog:
@@ -121,8 +123,8 @@ class Catalog:
         ((version,),) = execute(self._pool, QUERIES["catalog_version"], {})
         if version != self._version:
             sources = {
-                name: Source(name, frozenset(origins), enabled)
-                for name, origins, enabled in execute(self._pool, QUERIES["list_sources"], {})
+                name: Source(name, frozenset(origins), enabled, rate_limit)
+                for name, origins, enabled, rate_limit in execute(self._pool, QUERIES["list_sources"], {})
             }
             keys = execute(self._pool, QUERIES["list_keys"], {})
             # A source that was made between the two statements is there the next time: the version says so.

@@ -1,8 +1,9 @@
 """Who may send events: the key of a request, its source, and the origin of the page that sends."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from collector.catalog import Catalog
+from core.keys import prefix_of
 from core.problems import Problem
 
 if TYPE_CHECKING:
@@ -18,6 +19,20 @@ HOW = (
 )
 
 
+class Sender(NamedTuple):
+    """Whose events these are.
+
+    Attributes:
+        source: the source's name.
+        prefix: that of the key; None if there was none.
+        rate_limit: events a second for the key; None is no limit.
+    """
+
+    source: str
+    prefix: str | None = None
+    rate_limit: int | None = None
+
+
 class Doors:
     """Lets requests in.
 
@@ -29,8 +44,8 @@ class Doors:
         self._catalog = catalog
         self._required = required
 
-    def admit(self, environ: "WSGIEnvironment", given: str | None) -> str:
-        """The name of the source that a request's events come from.
+    def admit(self, environ: "WSGIEnvironment", given: str | None) -> Sender:
+        """Whose a request's events are.
 
         Args:
             given: the key in the query string, if there is one there.
@@ -43,7 +58,7 @@ class Doors:
         if key is None:
             if self._required:
                 raise Problem(401, "key_required", f"A write key is required. {HOW}", headers=CHALLENGE)
-            return DEFAULT
+            return Sender(DEFAULT)
         source = self._catalog.find(key)
         if source is None:
             raise Problem(401, "invalid_key", "This isn't a write key, or it was revoked.", headers=CHALLENGE)
@@ -52,7 +67,7 @@ class Doors:
         origin = environ.get("HTTP_ORIGIN")
         if origin is not None and not (origin in source.origins or "*" in source.origins):
             raise Problem(403, "origin_not_allowed", "This key's source takes no events from pages of this origin.")
-        return source.name
+        return Sender(source.name, prefix_of(key), source.rate_limit)
 
 
 def _bearer(environ: "WSGIEnvironment") -> str | None:

@@ -55,7 +55,7 @@ from stored;
 select version from catalog_version;
 
 -- name: list_sources
-select name, allowed_origins, enabled from sources;
+select name, allowed_origins, enabled, rate_limit from sources;
 
 -- name: list_keys
 select prefix, source, hash from write_keys where revoked_at is null;
@@ -67,3 +67,18 @@ set last_used = greatest(keys.last_used, used.at)
 from unnest(%(prefixes)b::text[], %(times)b::timestamptz[]) as used (prefix, at)
 where keys.prefix = used.prefix
 returning keys.prefix;
+
+-- name: take_events
+-- Let in as many events as use up the rate for so many seconds, unless more than the burst is used up already; says whether,
+-- and how many seconds ahead of now the rate is used up to.
+with taken as (
+  insert into rate_limits as known (prefix, used_up_to)
+  values (%(prefix)b, now() + make_interval(secs => %(seconds)b))
+  on conflict (prefix) do update
+  set used_up_to = greatest(known.used_up_to, now()) + make_interval(secs => %(seconds)b)
+  where known.used_up_to <= now() + make_interval(secs => %(burst)b)
+  returning used_up_to
+)
+select true, extract(epoch from used_up_to - now())::float8 from taken
+union all
+select false, extract(epoch from used_up_to - now())::float8 from rate_limits where prefix = %(prefix)b and not exists (select from taken);

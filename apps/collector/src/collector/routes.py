@@ -14,6 +14,7 @@ from collector import metrics
 from collector.body import NDJSON, media_type, read_body
 from collector.doors import Doors
 from collector.event import EventError
+from collector.limits import Limits
 from collector.schemas import Parsed, Parser
 from collector.settings import CollectorSettings
 from collector.writer import NotStorableError, Outcome, Writer
@@ -33,9 +34,10 @@ BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 class PostEvents:
     """The WSGI application mounted at `/events`."""
 
-    def __init__(self, settings: CollectorSettings, doors: Doors, writer: Writer) -> None:
+    def __init__(self, settings: CollectorSettings, doors: Doors, limits: Limits, writer: Writer) -> None:
         self.settings = settings
         self.doors = doors
+        self.limits = limits
         self.writer = writer
         self.parser = Parser(settings.max_events, settings.max_event_bytes)
 
@@ -48,12 +50,15 @@ class PostEvents:
                 headers={"Allow": "POST"},
             )
         dry_run, key = _parameters(environ.get("QUERY_STRING", ""))
-        source = self.doors.admit(environ, key)
+        sender = self.doors.admit(environ, key)
         kind = media_type(environ)
         body = read_body(environ, self.settings.max_body_bytes, self.settings.body_seconds)
-        parsed = self.parser.parse(body, ndjson=kind == NDJSON, source=source)
+        parsed = self.parser.parse(body, ndjson=kind == NDJSON, source=sender.source)
+        headers: list[tuple[str, str]] = []
+        if sender.prefix and sender.rate_limit and parsed.received and not dry_run:
+            headers = self.limits.take(sender.prefix, sender.rate_limit, parsed.received)
         status, content = self._dry(parsed) if dry_run else self._store(parsed)
-        return answer(start_response, status, _encode(content))
+        return answer(start_response, status, _encode(content), headers=headers)
 
     def _store(self, parsed: Parsed) -> tuple[int, dict[str, Any]]:
         outcomes = self.writer.store(parsed.rows) if parsed.rows else []

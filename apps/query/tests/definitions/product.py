@@ -43,7 +43,7 @@ class Product:
         tables = self.owner.execute(
             "select string_agg(quote_ident(relname), ', ') from pg_class"
             " where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition"
-            " and relname !~ 'yoyo'"
+            " and relname !~ 'yoyo|catalog_version'"
         ).fetchall()[0][0]
         self.owner.execute(f"truncate {tables}".encode())
 

@@ -187,12 +187,13 @@ on conflict (day) do update set events = excluded.events, left_out = excluded.le
 
 -- name: set_source
 -- Makes a source, or changes what is given of one that is there; says whether it is new.
-insert into sources (name, allowed_origins, enabled)
-values (%(name)s, coalesce(%(origins)s::text[], '{}'), coalesce(%(enabled)s::boolean, true))
+insert into sources (name, allowed_origins, enabled, rate_limit)
+values (%(name)s, coalesce(%(origins)s::text[], '{}'), coalesce(%(enabled)s::boolean, true), nullif(%(rate_limit)s::int, 0))
 on conflict (name) do update
 set
   allowed_origins = coalesce(%(origins)s::text[], sources.allowed_origins),
-  enabled = coalesce(%(enabled)s::boolean, sources.enabled)
+  enabled = coalesce(%(enabled)s::boolean, sources.enabled),
+  rate_limit = case when %(rate_limit)s::int is null then sources.rate_limit else nullif(%(rate_limit)s::int, 0) end
 returning xmax = 0;
 
 -- name: list_sources
@@ -200,6 +201,7 @@ select
   name,
   allowed_origins,
   enabled,
+  rate_limit,
   (select count(*) from write_keys where source = name and revoked_at is null),
   (select max(last_used) from write_keys where source = name)
 from sources

@@ -48,15 +48,23 @@ def source() -> None:
 @click.option("--origin", "origins", type=Origin(), multiple=True, help="Whose pages may send events; repeatable.")
 @click.option("--no-origins", is_flag=True, help="No page may send events, only servers.")
 @click.option("--enable/--disable", default=None, help="Whether it takes events.")
+@click.option("--rate-limit", type=click.IntRange(0, 1_000_000), help="Events a second for each key; 0 is no limit.")
 @data_option
-def set_source(name: str, origins: tuple[str, ...], no_origins: bool, enable: bool | None, data: Path) -> None:
+def set_source(
+    name: str, origins: tuple[str, ...], no_origins: bool, enable: bool | None, rate_limit: int | None, data: Path
+) -> None:
     """Make a source, or change one: what isn't given stays as it is.
 
     Collectors take the change over within two seconds.
     """
     if origins and no_origins:
         raise click.UsageError("--origin and --no-origins exclude each other.")
-    given = {"name": name, "origins": list(origins) if origins or no_origins else None, "enabled": enable}
+    given = {
+        "name": name,
+        "origins": list(origins) if origins or no_origins else None,
+        "enabled": enable,
+        "rate_limit": rate_limit,
+    }
     with owner_connection(database_of(data)) as connection:
         ((is_new,),) = connection.execute(QUERIES["set_source"], given).fetchall()
     click.echo(f"made source {name}" if is_new else f"changed source {name}")
@@ -66,8 +74,15 @@ def set_source(name: str, origins: tuple[str, ...], no_origins: bool, enable: bo
 @data_option
 def list_sources(data: Path) -> None:
     """List the sources."""
-    table = Table("source", "origins", "enabled", "keys", "last used")
+    table = Table("source", "origins", "enabled", "events/s a key", "keys", "last used")
     with owner_connection(database_of(data)) as connection:
-        for name, origins, enabled, keys, used in connection.execute(QUERIES["list_sources"]):
-            table.add_row(name, ", ".join(origins), "yes" if enabled else "no", str(keys), str(used or "never"))
+        for name, origins, enabled, rate, keys, used in connection.execute(QUERIES["list_sources"]):
+            table.add_row(
+                name,
+                ", ".join(origins),
+                "yes" if enabled else "no",
+                str(rate or "no limit"),
+                str(keys),
+                str(used or "never"),
+            )
     Console().print(table)
