@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 import click
 import psycopg
+from psycopg import sql
 
 from tracker.account import Account, account_for, let_enter, let_read
 from tracker.child import STOP_SECONDS, Child
@@ -145,7 +146,7 @@ def _ensure_database(server: Child, sockets: Path) -> None:
     with _first_connection(server, _url(sockets, "postgres")) as connection:
         found = connection.execute("select from pg_database where datname = %s", [DATABASE]).fetchone()
         if found is None:
-            connection.execute(f"create database {DATABASE}")
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))
 
 
 def _first_connection(server: Child, url: str) -> psycopg.Connection:

@@ -92,7 +92,7 @@ def make_partition(connection: psycopg.Connection, month: Month) -> int:
 
 def set_lock_timeout(connection: psycopg.Connection) -> None:
     """For the rest of this transaction."""
-    connection.execute(f"set local lock_timeout = '{LOCK_TIMEOUT}'")
+    connection.execute("select set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
 
 
 def patiently(change: Callable[[], Answer]) -> Answer:
