@@ -110,6 +110,12 @@ def test_cors_allows_the_origins_that_are_named(start_service, postgres, databas
     assert "Content-Type" in preflight.headers["Access-Control-Allow-Headers"]
 
 
+@pytest.mark.parametrize("path", ["/livez", "/nowhere", "/docs/", "/events", "/metrics"])
+def test_every_answer_keeps_browsers_from_guessing(service, path):
+    headers = get(service, path).headers
+    assert (headers["X-Content-Type-Options"], headers["Referrer-Policy"]) == ("nosniff", "no-referrer")
+
+
 def test_the_documentation_needs_no_other_host(service):
     page = get(service, "/docs/")
     assert page.status_code == 200

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 ALLOW_HEADERS = "Authorization, Content-Type, Content-Encoding, X-Request-ID, X-Write-Key"
-EXPOSE_HEADERS = "X-Request-ID, Retry-After"
+EXPOSE_HEADERS = "Date, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
 MAX_AGE_SECONDS = 3600
 
 

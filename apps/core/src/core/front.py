@@ -27,6 +27,9 @@ REQUEST_ID = "core.request_id"
 """environ key: X-Request-ID as sent, or made here."""
 
 UNMATCHED = "<unmatched>"
+ALWAYS = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
+"""On every answer: browsers take it for what it says it is, and tell nobody where a link in it was."""
+
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
@@ -73,14 +76,15 @@ class Front:
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         started = time.perf_counter()
         environ[REQUEST_ID] = request_id(environ.get("HTTP_X_REQUEST_ID", ""))
-        added = [("X-Request-ID", environ[REQUEST_ID])]
-        if self.cors_origins:
-            added += cors_headers(environ.get("HTTP_ORIGIN"), self.cors_origins)
         status = "500"
 
         def start(line: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             nonlocal status
             status = line[:3]
+            added = [("X-Request-ID", environ[REQUEST_ID]), *ALWAYS]
+            # Not before: which origins are allowed may be found out while the request is answered.
+            if self.cors_origins:
+                added += cors_headers(environ.get("HTTP_ORIGIN"), self.cors_origins)
             return start_response(line, headers + added, exc_info)
 
         self.in_progress += 1
