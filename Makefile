@@ -5,11 +5,12 @@ BIN := .venv/bin
 READY := .venv/.ready
 PLATFORM := .venv/.platform
 TAG := dev
+FUZZ_SECONDS := 120
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 SOURCES := $(wildcard apps/*/src)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint format docs bench generate images image-test compose compose-down minikube verify-platform
+.PHONY: help run demo test fuzz lint format docs bench generate images image-test compose compose-down minikube verify-platform
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +24,12 @@ demo: $(READY) ## The same, with simulated events coming in
 test: lint ## Lint, then all tests with their coverage
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest --numprocesses auto --dist loadfile --ignore tests/platform $(ARGS); status=$$?; $(BIN)/coverage combine --quiet; $(BIN)/coverage report; exit $$status
+
+fuzz: $(READY) ## Fuzz what reads requests: each of the four readers for FUZZ_SECONDS
+	@sh scripts/setup --inexact --group fuzz
+	@for reader in body cursor query funnel; do \
+	  echo "$$reader"; $(BIN)/python tests/fuzz $$reader $(FUZZ_SECONDS) || exit 1; \
+	done
 
 lint: $(READY) ## Style, formatting and types
 	@$(BIN)/ruff check

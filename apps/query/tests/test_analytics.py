@@ -105,6 +105,7 @@ def test_a_wrong_part_of_a_funnel_is_named(shared_query, body, parameter, code):
     [
         (b"{", "application/json", 400, "malformed_body"),
         (b"\xff", "application/json", 400, "malformed_body"),
+        (b'{"\xff": 1}', "application/json", 400, "malformed_body"),
         (b"{}", "text/plain", 415, "unsupported_media_type"),
         (b'"' + b"x" * 2**20 + b'"', "application/json", 413, "body_too_large"),
     ],

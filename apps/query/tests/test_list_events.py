@@ -68,7 +68,11 @@ def test_all_partitions_are_read(get, store, minutes, shared_owner):
 EVENTS = [
     {"event_type": "a", "session_id": "s1", "properties": {"plan": "pro", "n": 1, "on": True, "x.y": "dot"}},
     {"event_type": "b", "session_id": "s2", "properties": {"plan": "pro", "n": 1.5, "on": False, "none": None}},
-    {"event_type": "c", "session_id": "s1", "properties": {"plan": "", "n": "1", "tags": ["t"], "o": {"plan": "pro"}}},
+    {
+        "event_type": "c",
+        "session_id": "s1",
+        "properties": {"plan": "", "n": "1", "tags": ["t"], "o": {"plan": "pro"}, "event_type": "x"},
+    },
     {"event_type": "d", "properties": {"plan": "null", "n": 12345678901234567890, "ключ": "знач & ение"}},
     {"event_type": "z", "user_id": "bob", "session_id": "s1", "properties": {"plan": "pro"}},
 ]
@@ -88,6 +92,7 @@ FILTERS = [
     ("the string null is", {"property.plan": "null"}, "d"),
     ("a member below another isn't meant", {"property.o.plan": "pro"}, ""),
     ("a dot may be part of the name", {"property.x.y": "dot"}, "a"),
+    ("a property with the name of a repeatable parameter", {"property.event_type": "x"}, "c"),
     ("any characters", {"property.ключ": "знач & ение"}, "d"),
     ("several properties must all match", {"property.plan": "pro", "property.n": "1"}, "a"),
     ("all kinds of filters at once", {"event_type": ["a", "b"], "session_id": "s2", "property.plan": "pro"}, "b"),

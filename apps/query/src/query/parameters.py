@@ -63,7 +63,7 @@ class Reader:
         for name, value in pairs:
             first, dot, rest = name.partition(".")
             target, key = (given.setdefault(first, {}), rest) if dot and first in self.dotted else (given, name)
-            if key in self.repeatable:
+            if target is given and key in self.repeatable:
                 target.setdefault(key, []).append(value)
             elif name in self.dotted:
                 errors.append(ParameterError(name, "unknown_parameter", f"Is written {name}.NAME=value."))

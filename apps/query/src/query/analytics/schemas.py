@@ -201,7 +201,7 @@ def read_funnel(query: str, body: bytes, now: datetime, explaining: bool) -> Fun
     explain = _explain.read(query)
     try:
         document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Problem(400, "malformed_body", "The body isn't JSON.") from None
     try:
         given = FunnelSchema().load(document)

@@ -1,0 +1,233 @@
+"""What reads requests, as functions of bytes: each raises an AssertionError if the reading broke its promise.
+
+A promise is that only two things come out: a Problem (4xx) whose body can be sent, or values that can be stored or asked
+for. Any other exception is one that a client would see as a 500.
+"""
+
+import base64
+import json
+import math
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from collector.columns import elements_of, parameters_of
+from collector.event import MAX_DEPTH
+from collector.explain import CODES
+from collector.schemas import Parsed, Parser, Row
+from core.problems import Problem
+from query.analytics import schemas as analytics
+from query.analytics.routes import _list_users
+from query.cursor import Cursor, decode, encode
+from query.fields import CODES as PARAMETER_CODES
+from query.schemas import Window, read_event_filter, read_type_filter
+from query.stream_schemas import read_export, read_live_filter
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+WINDOW = Window(timedelta(hours=24), timedelta(hours=168))
+
+parser = Parser(max_events=1000, max_event_bytes=65_536)
+
+
+def body(data: bytes) -> None:
+    """The body of POST /events: the first byte says whether it is NDJSON."""
+    ndjson, sent = data[:1] == b"n", data[1:]
+    parsed = parse(sent, ndjson)
+    if parsed is None:
+        return
+    check_parsed(parsed)
+    if not parsed.is_batch and parsed.rows:
+        check_same(parsed.rows, parse(b"[" + sent + b"]", ndjson=False))
+    check_same(parsed.rows, parse(b"\n".join(map(as_sent, parsed.rows)), ndjson=True))
+
+
+def parse(sent: bytes, ndjson: bool) -> Parsed | None:
+    try:
+        return parser.parse(sent, ndjson=ndjson, source="default")
+    except Problem as problem:
+        check_problem(problem, {400, 413}, CODES)
+        return None
+
+
+def check_parsed(parsed: Parsed) -> None:
+    assert parsed.received == len(parsed.rows) + len({error.index for error in parsed.errors})
+    assert {error.code for error in parsed.errors} <= set(CODES)
+    msgspec.json.encode(parsed.errors)
+    for row in parsed.rows:
+        assert 1 <= len(row.user_id) <= 200
+        assert 1 <= len(row.event_type) <= 100
+        assert row.session_id is None or 1 <= len(row.session_id) <= 200
+        assert row.timestamp.utcoffset() == timedelta(0)
+        assert len(row.event_id) == 16
+        properties = json.loads(row.properties)
+        assert isinstance(properties, dict)
+        check_storable([row.user_id, row.event_type, row.session_id or "", row.source])
+        check_storable(properties, depth=1)
+    parameters_of([elements_of(parsed.rows)], len(parsed.rows))
+
+
+def check_same(rows: list[Row], again: Parsed | None) -> None:
+    """The same events came out of another body; an event_id that wasn't sent is new each time."""
+    assert again is not None
+    assert [(row.user_id, row.event_type, row.session_id, row.properties) for row in again.rows] == [
+        (row.user_id, row.event_type, row.session_id, row.properties) for row in rows
+    ], again.errors
+
+
+def as_sent(row: Row) -> bytes:
+    """The event that a row is of."""
+    event = {"user_id": row.user_id, "event_type": row.event_type, "timestamp": row.timestamp}
+    session = {} if row.session_id is None else {"session_id": row.session_id}
+    return msgspec.json.encode({**event, **session, "properties": msgspec.Raw(row.properties)})
+
+
+def cursor(data: bytes) -> None:
+    """`next_cursor`: after a `b` the text is the rest, otherwise the rest in base64, which mutations seldom keep."""
+    text = data[1:].decode("latin-1") if data[:1] == b"b" else base64.urlsafe_b64encode(data[1:]).decode().rstrip("=")
+    try:
+        read = decode(text)
+    except ValueError:
+        return
+    check_cursor(read)
+
+
+def check_cursor(read: Cursor) -> None:
+    assert decode(encode(read)) == read
+    check_storable(read.after.user_id)
+    for time in (read.start, read.end, read.after.timestamp):
+        assert time == time.astimezone(UTC)
+
+
+Read = Callable[[str], Any]
+
+QUESTIONS: list[Read] = [
+    lambda query: read_event_filter(query, WINDOW, NOW),
+    read_type_filter,
+    read_export,
+    read_live_filter,
+    _list_users.read,
+    *(
+        lambda query, read=read: read(query, NOW, True)
+        for read in (
+            analytics.read_timeseries,
+            analytics.read_users,
+            analytics.read_sessions,
+            analytics.read_top_properties,
+            analytics.read_retention,
+            analytics.read_paths,
+            analytics.read_user,
+        )
+    ),
+]
+
+
+def query(data: bytes) -> None:
+    """A query string; the first byte says of which endpoint."""
+    read = QUESTIONS[(data[0] if data else 0) % len(QUESTIONS)]
+    check_question(lambda: read(data[1:].decode("latin-1")))
+
+
+def funnel(data: bytes) -> None:
+    """The body of POST /stats/funnel."""
+    check_question(lambda: analytics.read_funnel("", data, NOW, True))
+
+
+def check_question(read: Callable[[], Any]) -> None:
+    try:
+        asked = read()
+    except Problem as problem:
+        check_problem(problem, {400, 422}, PARAMETER_CODES)
+        return
+    check_storable(list(texts(asked)))
+
+
+def texts(asked: Any) -> Iterator[str]:
+    """Every text in what is asked."""
+    match asked:
+        case str():
+            yield asked
+        case dict():
+            for item in asked.items():
+                yield from texts(item)
+        case list() | tuple():
+            for item in asked:
+                yield from texts(item)
+        case _ if hasattr(asked, "__slots__") or hasattr(asked, "__struct_fields__"):
+            for name in getattr(asked, "__struct_fields__", asked.__slots__):
+                yield from texts(getattr(asked, name, None))
+
+
+def check_problem(problem: Problem, statuses: set[int], codes: dict[str, str]) -> None:
+    assert problem.status in statuses, problem
+    content = json.loads(problem.body("id"))
+    assert {error["code"] for error in content.get("errors", ())} <= set(codes)
+
+
+def check_storable(value: Any, depth: int = 0) -> None:
+    """PostgreSQL takes it: texts without U+0000 and halves of surrogate pairs, finite numbers, not nested too deep."""
+    assert depth <= MAX_DEPTH or not isinstance(value, dict | list)
+    match value:
+        case str():
+            assert "\0" not in value
+            value.encode()
+        case float():
+            assert math.isfinite(value)
+        case dict():
+            check_storable(list(value), MAX_DEPTH)
+            for member in value.values():
+                check_storable(member, depth + 1)
+        case list():
+            for member in value:
+                check_storable(member, depth + 1)
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {"body": body, "cursor": cursor, "query": query, "funnel": funnel}
+
+EVENT = b'{"user_id":"ann","event_type":"view","timestamp":"2026-02-28T10:00:00.123456+01:00","event_id":"01932a8b-6a00-7abc-8def-0123456789ab","session_id":"s","properties":{"a":[1,-2.5e3,"\\u00e9\\ud83d\\ude00",null,true,{"b":{}}]}}'
+CURSOR = b'["AAAAAAAAAAA=","2026-03-01T00:00:00Z","2026-03-02T00:00:00+02:00",["2026-03-01T10:00:00Z","ann","5e2b9c1a-7c44-4b9e-9d52-0a7f0c6f6a11"]]'
+NAMES = b"user_id event_type session_id property.a limit cursor from to tz explain interval metric breakdown gap by key period start direction depth format after window steps properties".split()
+TIMES = b"2026-02-28T10:00:00Z 2026-02-28 0001-01-01T00:00:00+14:00 9999-12-31T23:59:59-14:00 0002-01-01 9997-12-31 2026-02-30".split()
+CHOICES = b"minute hour day week month events users sessions event_type property:a next previous ndjson csv parquet true false Europe/Paris UTC".split()
+
+SEEDS: dict[str, list[bytes]] = {
+    "body": [
+        b"j" + EVENT,
+        b"j[" + EVENT + b"," + EVENT + b"]",
+        b"n" + EVENT + b"\n\n" + EVENT,
+        b'j[NaN,{"user_id":"\\ud800","event_type":"\\u0000","properties":{"a":1e400,"a":Infinity}},' + EVENT + b"]",
+        b'j{"user_id":"ann","event_type":"view","properties":' + b'{"a":' * 32 + b"1" + b"}" * 32 + b"}",
+        b"j" + b"[" * 2000 + b"]" * 2000,
+        b'j{"user_id":"ann","event_type":"view","properties":{"a":' + b"9" * 4300 + b"}}",
+        b'j[{"user_id":"ann","event_type":"view","properties":{"a":' + b"9" * 4301 + b"}}]",
+    ],
+    "cursor": [b"j" + CURSOR, b"b" + base64.urlsafe_b64encode(CURSOR).rstrip(b"="), b"b", b"j[]", b"b\xe9"],
+    "query": [
+        *(bytes([number]) + b"limit=5&tz=Europe/Paris&from=2026-02-01&to=2026-02-28T10%3A00%3A00%2B01%3A00" for number in range(12)),
+        b"\0user_id=ann&event_type=view&event_type=click&property.a=1&session_id=%C3%A9&limit=5",
+        b"\0user_id=ann&cursor=" + base64.urlsafe_b64encode(CURSOR).rstrip(b"="),
+        b"\2format=csv&after=2026-03-01T10:00:00Z,5e2b9c1a-7c44-4b9e-9d52-0a7f0c6f6a11,a,b&limit=10",
+        b"\5interval=hour&metric=users&breakdown=property:a&gap=5",
+        b"\10key=page&limit=3",
+        b"\12start=view&direction=previous&depth=5&by=property:a",
+    ],
+    "funnel": [
+        b'{"from":"2026-02-01","to":"2026-02-28T10:00:00Z","tz":"UTC","window":60,"steps":[{"event_type":"a"},{"event_type":"b","properties":{"c":"d"}}]}',
+        b'{"steps":[{"event_type":"a"},{"event_type":"b"}],"window":"60"}',
+        b'{"steps":[1,null,[],{"properties":[]}],"from":1,"tz":[],"window":1e400}',
+        b"[]",
+    ],
+}  # fmt: skip
+"""Where fuzzing starts."""
+
+WORDS: list[bytes] = [
+    *(b'"' + name + b'":' for name in NAMES),
+    *(name + b"=" for name in NAMES),
+    *TIMES,
+    *(b'"' + time + b'"' for time in TIMES),
+    *CHOICES,
+    *b"NaN -Infinity 1e400 1e-400 -0.0 99999999999999999999 null true { } [ ] , : & = %00 %ff %C3%A9 +".split(),
+    *[b'"\\u0000"', b'"\\ud800"', b'"\\udc00\\ud800"', b"\xed\xa0\x80", b"\xef\xbb\xbf", b"\0", b"\n", b'{"a":' * 31],
+]
+"""What chance alone would seldom write."""
