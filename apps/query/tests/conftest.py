@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import requests
+from signing_key import make_signing_key
 
 INSERT = """
     insert into events (user_id, "timestamp", event_id, event_type, session_id, source, properties)
@@ -27,6 +28,20 @@ Rows = list[dict[str, Any]]
 def shared_query(postgres, shared_database, tmp_path_factory, launcher):
     with launcher(tmp_path_factory.mktemp("logs")) as start:
         yield start("query", DATABASE_URL=postgres.url(shared_database, "query"))
+
+
+@pytest.fixture(scope="module")
+def start_guarded(postgres, shared_database, tmp_path_factory, launcher):
+    """start_guarded(SETTING=...): a query service on the shared database that lets nobody in without credentials."""
+    given = {
+        "DATABASE_URL": postgres.url(shared_database, "query"),
+        "CONTROL_DATABASE_URL": postgres.url(shared_database, "control"),
+        "SIGNING_KEY": make_signing_key(),
+        "AUTH": "required",
+        "LOG_LEVEL": "debug",
+    }
+    with launcher(tmp_path_factory.mktemp("guarded")) as start:
+        yield lambda **settings: start("query", **{**given, **settings})
 
 
 @pytest.fixture

@@ -13,10 +13,6 @@ class CollectorSettings(ServiceSettings):
     """What the collector is told beyond what every service is."""
 
     port: int = setting("Port to listen on.", kind="int", default=8000, check=validate.Range(1, 65535))
-    auth: str = setting(
-        "`required`: a request needs a source's write key. `open`: one without a key is let in, its events' source is `default`.",
-        default="open", check=validate.OneOf(["open", "required"]),
-    )  # fmt: skip
     max_events: int = setting("Most events in a request.", kind="int", default=1000, check=validate.Range(1, 100_000))
     max_body_bytes: int = setting(
         "Most bytes in a request's body, decompressed.",

@@ -50,6 +50,7 @@ class Front:
     """Wraps a service's application. Routes that must cost little are mounted here, beside the Flask app.
 
     Attributes:
+        guard: called with the environ of each request before it is answered, except of preflights; raises to refuse it.
         drain: called at SIGTERM, while requests are still accepted.
         close: called when the last request has been answered.
     """
@@ -60,12 +61,14 @@ class Front:
         *,
         mounts: "dict[str, WSGIApplication] | None" = None,
         cors_origins: Iterable[str] = (),
+        guard: "Callable[[WSGIEnvironment], None]" = lambda _: None,
         drain: Callable[[], None],
         close: Callable[[], None],
     ) -> None:
         self.app = app
         self.mounts = mounts or {}
         self.cors_origins = frozenset(cors_origins)
+        self.guard = guard
         self.drain = drain
         self.close = close
         self.in_progress = 0
@@ -111,6 +114,7 @@ class Front:
             ):
                 environ[ROUTE] = "<preflight>"
                 return answer(start, 204, b"", headers=preflight_headers("GET, POST, OPTIONS"))
+            self.guard(environ)
             if mounted := self.mounts.get(path):
                 environ[ROUTE] = path
                 return mounted(environ, start)

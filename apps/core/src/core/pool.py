@@ -24,7 +24,7 @@ one second. Its own default of five minutes would leave a service waiting for mi
 
 
 def open_pool(
-    database_url: str, *, name: str, size: int, timeout: float, options: dict[str, str]
+    database_url: str, *, name: str, size: int, timeout: float, options: dict[str, str], watched: bool = True
 ) -> ConnectionPool[psycopg.Connection]:
     """Open a pool of autocommit connections; it returns at once, whether or not the database answers.
 
@@ -33,6 +33,7 @@ def open_pool(
         size: the most connections.
         timeout: seconds to wait for a free connection before PoolTimeout.
         options: session settings, such as statement_timeout.
+        watched: whether the metrics of the pool tell of this one; of a process's pools one can be.
     """
     session = " ".join(f"-c {key}={value}" for key, value in {"timezone": "UTC", **options}.items())
     given = psycopg.conninfo.conninfo_to_dict(database_url).get("options") or ""
@@ -52,7 +53,8 @@ def open_pool(
         },
         open=True,
     )
-    metrics.watch_pool(pool)
+    if watched:
+        metrics.watch_pool(pool)
     return pool
 
 

@@ -70,7 +70,14 @@ class Settings:
             mistakes.update(error.error_messages)  # type: ignore[arg-type]
         if mistakes:
             raise InvalidSettingsError(mistakes)
-        return cls(**values)
+        settings = cls(**values)
+        if contradictions := settings.contradictions():
+            raise InvalidSettingsError(contradictions)
+        return settings
+
+    def contradictions(self) -> dict[str, list[str]]:
+        """Settings that are each right, but not together: what is wrong with which."""
+        return {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +109,11 @@ class ServiceSettings(Settings):
     pool_max: int = setting(
         "Most database connections of this process.", kind="int", default=4, check=validate.Range(1, 100)
     )
+    auth: str = setting(
+        "`required`: nobody gets in without a key, a token or a sign-in. `open`: whoever reaches the service may send events "
+        "(their source is `default`) and read them.",
+        default="open", check=validate.OneOf(["open", "required"]),
+    )  # fmt: skip
     cors_origins: Sequence[str] = setting(
         "Origins, separated by commas, whose pages may call this service; `*` is any. Empty: CORS is off.",
         kind="list", default=(),

@@ -2,11 +2,19 @@
 
 from importlib.metadata import version
 
+import psycopg
+
 from core.front import Front
 from core.health import Health
 from core.openapi import Document
-from core.pool import open_pool
+from core.pool import ConnectionPool, open_pool
 from core.service import create_service
+from query.access.documentation import describe_access
+from query.access.guard import Guard
+from query.access.people import People
+from query.access.routes import signing_in
+from query.access.signing import Signer
+from query.access.tokens import Tokens
 from query.analytics.documentation import describe_analytics
 from query.analytics.routes import analytics
 from query.analytics.store import Analytics
@@ -22,8 +30,10 @@ from query.tail import Tail
 
 PACKAGE = "event-tracker-query"
 
-MIGRATION = "0007-events-received-at"
+MIGRATION = "0010-control"
 """The newest migration that this code needs."""
+
+CONTROL_CONNECTIONS = 2
 
 POOL_SECONDS = 2.0
 """How long a question waits for a connection: its client hears of an outage soon."""
@@ -46,10 +56,20 @@ def create_app(settings: QuerySettings) -> Front:
     describe(document)
     describe_analytics(document)
     describe_streams(document)
+    describe_access(document)
     service = create_service("query", PACKAGE, settings, health, document)
     service.url_map.merge_slashes = False  # a user_id may have any characters
     service.register_blueprint(analytics(Analytics(pool, store.turns), settings.explain))
     service.register_blueprint(exporting(Slices(pool, store.turns), settings.exports, health.draining.is_set))
+    control = open_control(settings) if settings.control_database_url else None
+    signer = Signer(settings.signing_key) if control else None
+    people = None
+    if control and signer:
+        people = People(
+            control, signer, access_seconds=settings.access_minutes * 60, refresh_days=settings.refresh_days
+        )
+    service.register_blueprint(signing_in(people, signer))
+    guard = Guard(Tokens(control) if control else None, people, required=settings.auth == "required")
     hub = Hub(Tail(pool))
     service.register_blueprint(telling(hub, settings.live_clients))
 
@@ -60,11 +80,26 @@ def create_app(settings: QuerySettings) -> Front:
     def close() -> None:
         store.close()
         pool.close()
+        if control:
+            control.close()
 
     return Front(
         service.wsgi_app,
         mounts=questions(settings, store),
         cors_origins=settings.cors_origins,
+        guard=guard,
         drain=drain,
         close=close,
+    )
+
+
+def open_control(settings: QuerySettings) -> ConnectionPool[psycopg.Connection]:
+    """The pool of the role `control`. It is small: little is asked of it, and what was found is kept for a moment."""
+    return open_pool(
+        settings.control_database_url,
+        name="control",
+        size=CONTROL_CONNECTIONS,
+        timeout=POOL_SECONDS,
+        options={"statement_timeout": f"{int(settings.statement_seconds * 1000)}ms"},
+        watched=False,
     )

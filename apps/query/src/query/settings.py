@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from core.settings import ServiceSettings, setting, validate
+from query.access.signing import Signer
 
 MOST_HOURS = 24 * 366 * 10
 
@@ -35,3 +36,33 @@ class QuerySettings(ServiceSettings):
         "Clients of `GET /events/live` at once; one more is a 503.",
         kind="int", default=50, check=validate.Range(1, 10_000),
     )  # fmt: skip
+    control_database_url: str = setting(
+        "PostgreSQL connection URL of the role `control`, which signs people in and manages. Empty: there are no tokens and no "
+        "sign-in, and nothing under /admin.",
+        default="", secret=True,
+    )  # fmt: skip
+    signing_key: str = setting(
+        "Ed25519 private keys in PEM, one or more: the first signs, all verify. Needed with CONTROL_DATABASE_URL.",
+        default="", secret=True,
+    )  # fmt: skip
+    access_minutes: int = setting(
+        "How long an access token of POST /auth/sign-in counts.",
+        kind="int",
+        default=10,
+        check=validate.Range(1, 24 * 60),
+    )
+    refresh_days: int = setting(
+        "How long a sign-in lasts that isn't used.", kind="int", default=30, check=validate.Range(1, 365)
+    )
+
+    def contradictions(self) -> dict[str, list[str]]:
+        """What is wrong with settings that are each right."""
+        found = {}
+        if self.auth == "required" and not self.control_database_url:
+            found["CONTROL_DATABASE_URL"] = ["AUTH=required needs it: tokens and people are looked up there."]
+        if self.control_database_url:
+            try:
+                Signer(self.signing_key)
+            except ValueError as error:
+                found["SIGNING_KEY"] = [str(error)]
+        return found

@@ -18,8 +18,8 @@ def migrate() -> None:
     """Bring a database up to date.
 
     Connects as the database's owner with DATABASE_URL, applies the migrations that are missing, makes partitions for
-    this month and the next three, and sets the passwords in COLLECTOR_PASSWORD, QUERY_PASSWORD and GRAFANA_PASSWORD, if
-    they are given. Each of these may come from a file instead: DATABASE_URL_FILE, and so on. MIGRATIONS_DIR names
+    this month and the next three, and sets the passwords in COLLECTOR_PASSWORD, QUERY_PASSWORD, CONTROL_PASSWORD
+    and GRAFANA_PASSWORD, if they are given. Each of these may come from a file instead: DATABASE_URL_FILE, and so on. MIGRATIONS_DIR names
     another folder of migrations. Safe to run again, and several times at once.
     """
     settings = read_settings(MigrateSettings)
@@ -28,6 +28,7 @@ def migrate() -> None:
     passwords = {
         "collector": settings.collector_password,
         "query": settings.query_password,
+        "control": settings.control_password,
         "grafana": settings.grafana_password,
     }
     for role in set_passwords(settings.database_url, {role: given for role, given in passwords.items() if given}):

@@ -41,6 +41,7 @@ class MigrateSettings(Settings):
         "Password to give the role `collector`; empty: none is set.", default="", secret=True
     )
     query_password: str = setting("Password to give the role `query`; empty: none is set.", default="", secret=True)
+    control_password: str = setting("Password to give the role `control`; empty: none is set.", default="", secret=True)
     grafana_password: str = setting("Password to give the role `grafana`; empty: none is set.", default="", secret=True)
     migrations_dir: Path = setting(  # noqa: RUF009  # it makes a field
         "Folder of the migrations; the checkout's unless it is set.", kind="path", default=CHECKOUT_MIGRATIONS

@@ -10,6 +10,7 @@ from core.problems import Problem
 from core.service import json_response
 from query.analytics import schemas
 from query.analytics.store import Analytics, Place
+from query.bodies import take_body
 from query.cursor import Cursor, CursorField, Position, digest, encode
 from query.fields import EARLIEST, LATEST, Limit
 from query.parameters import ParameterError, ParameterSchema, Reader, invalid_parameters
@@ -17,8 +18,6 @@ from query.schemas import NIL
 
 MARK = digest("users")
 """In cursors of GET /users."""
-
-MOST_BYTES = 1024 * 1024
 
 
 class ListUsersSchema(ParameterSchema):
@@ -47,7 +46,7 @@ def analytics(store: Analytics, explain: bool) -> Blueprint:
 
     @views.post("/stats/funnel")
     def funnel() -> Response:
-        asked = schemas.read_funnel(_query(), _body(), _now(), explain)
+        asked = schemas.read_funnel(_query(), take_body(), _now(), explain)
         return json_response(store.funnel(asked))
 
     @views.get("/users")
@@ -66,16 +65,6 @@ def analytics(store: Analytics, explain: bool) -> Blueprint:
         return json_response(body)
 
     return views
-
-
-def _body() -> bytes:
-    """A JSON body of a modest size."""
-    if (request.content_length or 0) > MOST_BYTES:
-        raise Problem(413, "body_too_large", f"May have at most {MOST_BYTES:,} bytes.")
-    if request.mimetype != "application/json":
-        raise Problem(415, "unsupported_media_type", "Must be application/json.")
-    request.max_content_length = MOST_BYTES
-    return request.get_data()
 
 
 def _query() -> str:

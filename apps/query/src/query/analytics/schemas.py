@@ -4,10 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-import msgspec
-from marshmallow import ValidationError, fields, validate
+from marshmallow import fields, validate
 
-from core.problems import Problem
 from query.analytics.fields import Dimension, Flag, Moment, Zone
 from query.analytics.intervals import Interval, TooManyPointsError, cut, start_of_day
 from query.analytics.questions import (
@@ -20,6 +18,7 @@ from query.analytics.questions import (
     TopProperties,
     Users,
 )
+from query.bodies import read_json
 from query.fields import MAX_VALUES, AtMost, Between, Choice, Length, Limit, text
 from query.parameters import ParameterError, ParameterSchema, Reader, invalid_parameters
 from query.schemas import FROM, TO
@@ -199,15 +198,7 @@ def read_user(query: str, now: datetime, explaining: bool) -> OneUser:
 def read_funnel(query: str, body: bytes, now: datetime, explaining: bool) -> Funnel:
     """The question that a JSON body asks."""
     explain = _explain.read(query)
-    try:
-        document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Problem(400, "malformed_body", "The body isn't JSON.") from None
-    try:
-        given = FunnelSchema().load(document)
-    except ValidationError as error:
-        raise invalid_parameters(_flatten("", error.messages)) from None
-    given = _settle({**given, **explain}, now, explaining)
+    given = _settle({**read_json(FunnelSchema(), body), **explain}, now, explaining)
     steps = tuple((step["event_type"], tuple(sorted(step["properties"].items()))) for step in given["steps"])
     return Funnel(
         start=given["start"], end=given["end"], zone=given["zone"], explain=given["explain"],
@@ -257,18 +248,3 @@ def _cut(given: dict[str, Any], interval: str, most: int) -> tuple[datetime, ...
     except TooManyPointsError:
         detail = f"There are more than {most:,} intervals ({interval}) from `from` to `to`: narrow them, or take longer ones."
         raise invalid_parameters([ParameterError("from", "too_many_points", detail)]) from None
-
-
-def _flatten(path: str, messages: Any) -> list[ParameterError]:
-    """marshmallow's messages of a nested document, each under the path to its value, such as steps.1.event_type."""
-    if isinstance(messages, list):
-        return [ParameterError(path or "body", *_coded(message)) for message in messages]
-    return [error for name, inner in messages.items() for error in _flatten(_join(path, name), inner)]
-
-
-def _join(path: str, name: Any) -> str:
-    return ".".join(part for part in (path, str(name)) if part not in ("", "_schema", "value", "key"))
-
-
-def _coded(message: str | tuple[str, str]) -> tuple[str, str]:
-    return ("invalid_value", message) if isinstance(message, str) else message

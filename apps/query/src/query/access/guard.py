@@ -1,0 +1,86 @@
+"""The guard in front of every path: who asks, and whether they may. What isn't named public needs credentials."""
+
+from typing import TYPE_CHECKING
+
+from core.keys import FORM
+from core.problems import Problem
+from query.access.people import People
+from query.access.principal import ALLOWED_SOURCES, ANYONE, PRINCIPAL, Principal, Scope
+from query.access.tokens import Tokens
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+PUBLIC = frozenset(
+    {
+        "/", "/livez", "/readyz", "/healthz", "/metrics", "/version", "/openapi.json", "/docs", "/.well-known/jwks.json",
+        "/auth/sign-in", "/auth/refresh", "/auth/sign-out",
+    }
+)  # fmt: skip
+"""Paths that everyone may ask for. `/metrics` and health are kept off the internet by the ingress."""
+
+SCOPE_OF: list[tuple[str, Scope]] = [
+    ("/events/export", "export"),
+    ("/events", "read_events"),
+    ("/stats/", "read_stats"),
+    ("/users", "read_events"),
+    ("/admin", "admin"),
+]
+"""What a path takes, by how it begins; the first counts. Others (/auth/me, and what isn't there) take nothing but credentials."""
+
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="query"'}
+
+
+class Guard:
+    """Called with a request's environ before it is answered.
+
+    Args:
+        tokens, people: None where there is no CONTROL_DATABASE_URL.
+        required: whether a request without credentials is refused.
+    """
+
+    def __init__(self, tokens: Tokens | None, people: People | None, *, required: bool) -> None:
+        self._tokens, self._people = tokens, people
+        self._required = required
+
+    def __call__(self, environ: "WSGIEnvironment") -> None:
+        """Let the request in, with its principal and the sources it may see in the environ.
+
+        Raises:
+            Problem: 401 without credentials or with wrong ones, 403 if they aren't enough.
+            psycopg.Error: if the database is away and only it could tell.
+        """
+        path = environ.get("PATH_INFO", "")
+        if path in PUBLIC or path.startswith("/docs/"):
+            return
+        scope = scope_of(environ["REQUEST_METHOD"], path)
+        principal = self._principal(_bearer(environ), scope)
+        if not (scope is None or scope in principal.scopes):
+            raise Problem(403, "scope_required", f"This needs the scope {scope}, which these credentials haven't.")
+        environ[PRINCIPAL] = principal
+        environ[ALLOWED_SOURCES] = principal.sources
+
+    def _principal(self, token: str | None, scope: Scope | None) -> Principal:
+        if token is None:
+            if self._required or not (scope is None or scope in ANYONE.scopes):
+                detail = "Send `Authorization: Bearer TOKEN`, an API token's or that of POST /auth/sign-in."
+                raise Problem(401, "credentials_required", detail, headers=CHALLENGE)
+            return ANYONE
+        looked_up = self._tokens if FORM.fullmatch(token) else self._people
+        principal = looked_up.find(token) if looked_up else None
+        if principal is None:
+            detail = "These credentials are wrong, have expired, or were revoked."
+            raise Problem(401, "invalid_credentials", detail, headers=CHALLENGE)
+        return principal
+
+
+def scope_of(method: str, path: str) -> Scope | None:
+    """What a request takes; None if any credentials will do. Whose data is exported or erased is an admin's matter."""
+    if path.startswith("/users/") and (method == "DELETE" or path.endswith("/export")):
+        return "admin"
+    return next((scope for start, scope in SCOPE_OF if path.startswith(start)), None)
+
+
+def _bearer(environ: "WSGIEnvironment") -> str | None:
+    scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None

@@ -1,0 +1,185 @@
+"""People: their passwords, their sign-ins, and what they may do."""
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import gevent
+import psycopg
+from gevent.lock import BoundedSemaphore
+from psycopg.types.json import Jsonb
+
+from core.keys import hash_key, is_key, make_key, prefix_of
+from core.passwords import hash_password, is_password
+from core.pool import ConnectionPool, execute
+from core.problems import Problem
+from core.queries import load_queries
+from query.access.principal import ROLES, Principal
+from query.access.signing import Signer
+
+QUERIES = load_queries("query.access")
+
+KIND = "rf"
+"""What the prefixes of refresh tokens begin with."""
+
+AUDIENCE = "query"
+
+FRESH_SECONDS = 2.0
+"""How long a person's role is taken for true: who is disabled is kept out everywhere after so long."""
+
+GRACE_SECONDS = 10.0
+"""How long the refresh token before the newest may be shown again: the answer that carried the newest may have been lost."""
+
+FREE_FAILURES = 5
+LONGEST_LOCK = 900.0
+FORGOTTEN_SECONDS = 3600.0
+"""Lock-out: the fifth wrong password in a row locks the name for a second, each further for twice as long, up to 15 minutes;
+after an hour without any they are forgotten. So there are fewer than 150 guesses a day, and whoever locks somebody else out
+does so for 15 minutes (OWASP ASVS 5.0, 6.3.1)."""
+
+HASHES_AT_ONCE = 2
+"""Each takes 64 MiB."""
+
+WRONG = "No person with this name and password may sign in."
+
+
+class Person(NamedTuple):
+    """Who signed in: their role, and whose events they may see (None is all)."""
+
+    name: str
+    role: str
+    sources: list[str] | None
+
+
+class SignIn(NamedTuple):
+    """What a person is given.
+
+    Attributes:
+        must_set_password: the password was for one sign-in.
+    """
+
+    person: Person
+    access_token: str
+    refresh_token: str
+    must_set_password: bool
+
+
+class People:
+    """Signs people in, and recognises them."""
+
+    def __init__(
+        self, control: ConnectionPool[psycopg.Connection], signer: Signer, *, access_seconds: int, refresh_days: int
+    ) -> None:
+        self.access_seconds = access_seconds
+        self._control = control
+        self._signer = signer
+        self._refresh_days = refresh_days
+        self._known: dict[str, tuple[float, Principal]] = {}
+        self._hashing = BoundedSemaphore(HASHES_AT_ONCE)
+
+    def find(self, access_token: str) -> Principal | None:
+        """Who shows this access token; None if it isn't one, has expired, or is of somebody who may no longer sign in."""
+        claims = self._signer.read(access_token, AUDIENCE)
+        if claims is None:
+            return None
+        name = str(claims["sub"])
+        known = self._known.get(name)
+        if known is not None and time.monotonic() - known[0] <= FRESH_SECONDS:
+            return known[1]
+        asked = time.monotonic()
+        principal = self._look(name)
+        if principal is None:
+            self._known.pop(name, None)
+        else:
+            self._known[name] = (asked, principal)
+        return principal
+
+    def sign_in(self, name: str, password: str) -> SignIn:
+        """Check a password and begin a sign-in.
+
+        Raises:
+            Problem: 401 for a wrong one, 429 while the name is locked. Neither says whether anybody has the name.
+        """
+        for (seconds,) in self._ask("find_lock", name=name):
+            raise Problem(
+                429,
+                "locked_out",
+                "Too many wrong passwords were given for this name. Wait, and try again.",
+                headers={"Retry-After": str(seconds)},
+            )
+        stored = next((found for (found,) in self._ask("find_password", name=name)), None)
+        right = self._in_thread(is_password, password, stored)
+        spent = self._ask("spend_one_time_password", name=name, password_hash=stored) if right else []
+        if not spent:
+            limits = {"free": FREE_FAILURES, "longest": LONGEST_LOCK, "forgotten": FORGOTTEN_SECONDS}
+            self._ask("count_failure", name=name, **limits)
+            self._audit(name, "sign_in_failed")
+            raise Problem(401, "wrong_password", WRONG)
+        self._ask("forget_failures", name=name, forgotten=FORGOTTEN_SECONDS)
+        self._audit(name, "sign_in")
+        ((role, sources, one_time),) = spent
+        return self.begin(Person(name, role, sources), must_set_password=one_time)
+
+    def begin(self, person: Person, *, must_set_password: bool = False) -> SignIn:
+        """A new sign-in of a person whom something else has made sure of."""
+        new = make_key(KIND)
+        self._ask("begin_sign_in", prefix=new.prefix, person=person.name, hash=new.hash, days=self._refresh_days)
+        return SignIn(person, self._access_token(person.name), new.key, must_set_password)
+
+    def refresh(self, token: str) -> SignIn:
+        """New tokens for a refresh token. One that was used before ends the sign-in: somebody has stolen it (RFC 9700, 4.14).
+
+        Raises:
+            Problem: 401.
+        """
+        prefix = prefix_of(token)
+        for name, current, previous, lately in self._ask("find_sign_in", prefix=prefix, grace=GRACE_SECONDS):
+            if is_key(token, current) or (lately and previous and is_key(token, previous)):
+                new = make_key(KIND)
+                key = f"{prefix}_{new.key.rpartition('_')[2]}"
+                given = {
+                    "hash": hash_key(key),
+                    "shown": hash_key(token),
+                    "current": current,
+                    "days": self._refresh_days,
+                }
+                if not self._ask("renew_sign_in", prefix=prefix, **given):
+                    break
+                role, sources = self._ask("find_person", name=name)[0]
+                return SignIn(Person(name, role, sources), self._access_token(name), key, must_set_password=False)
+            if previous and is_key(token, previous):
+                self._ask("end_sign_in", prefix=prefix)
+                self._audit(name, "refresh_token_reused")
+        raise Problem(401, "invalid_refresh_token", "This sign-in is over. Sign in again.")
+
+    def sign_out(self, token: str) -> None:
+        """End the sign-in of a refresh token, if it is one."""
+        prefix = prefix_of(token)
+        for _, current, _, _ in self._ask("find_sign_in", prefix=prefix, grace=GRACE_SECONDS):
+            if is_key(token, current):
+                self._ask("end_sign_in", prefix=prefix)
+
+    def set_password(self, name: str, password: str) -> None:
+        """Give a person a password and end all their sign-ins."""
+        self._ask("set_password", name=name, password_hash=self._in_thread(hash_password, password))
+        self._ask("end_sign_ins", person=name)
+        self._audit(name, "set_password")
+
+    def _look(self, name: str) -> Principal | None:
+        for role, sources in self._ask("find_person", name=name):
+            return Principal("person", name, ROLES[role], None if sources is None else frozenset(sources))
+        return None
+
+    def _access_token(self, name: str) -> str:
+        return self._signer.issue(name, AUDIENCE, self.access_seconds)
+
+    def _audit(self, name: str, action: str) -> None:
+        self._ask("write_audit", actor=name, action=action, target=name, source=None, detail=Jsonb({}))
+
+    def _ask(self, statement: str, **parameters: Any) -> list[Any]:
+        return execute(self._control, QUERIES[statement], parameters)
+
+    def _in_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        """Hashing takes long and needs no interpreter: others go on meanwhile."""
+        with self._hashing:
+            return gevent.get_hub().threadpool.apply(work, arguments)

@@ -1,0 +1,66 @@
+"""Who asks: a program with a token, a person who has signed in, or anyone where that is enough."""
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from core.problems import Problem
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+Scope = Literal["read_stats", "read_events", "export", "admin"]
+
+SCOPES: dict[Scope, str] = {
+    "read_stats": "Numbers: everything under /stats.",
+    "read_events": "Single events and users, and the live stream.",
+    "export": "All events as a file.",
+    "admin": "Management, and people's data: everything under /admin, and what exports or erases a user.",
+}
+"""What a token may be allowed to do."""
+
+ROLES: dict[str, frozenset[Scope]] = {
+    "viewer": frozenset({"read_stats"}),
+    "analyst": frozenset({"read_stats", "read_events", "export"}),
+    "admin": frozenset(SCOPES),
+}
+"""What people may do, by their role."""
+
+PRINCIPAL = "query.principal"
+"""environ key: the Principal of a request."""
+
+ALLOWED_SOURCES = "query.allowed_sources"
+"""environ key: whose events the principal may see, a frozenset of sources' names; None is all."""
+
+
+class Principal(NamedTuple):
+    """Who asks.
+
+    Attributes:
+        kind: `token`, `person`, or `anyone`.
+        name: a token's prefix, or a person's name; it stands in the audit log.
+        sources: whose events it may see; None is all.
+    """
+
+    kind: Literal["token", "person", "anyone"]
+    name: str
+    scopes: frozenset[Scope]
+    sources: frozenset[str] | None
+
+
+ANYONE = Principal("anyone", "anyone", frozenset(SCOPES) - {"admin"}, None)
+"""Who asks without credentials, where AUTH=open: may read everything and change nothing."""
+
+
+def principal_of(environ: "WSGIEnvironment") -> Principal:
+    """Who asks, as the guard found."""
+    found: Principal = environ[PRINCIPAL]
+    return found
+
+
+def require_all_sources(principal: Principal) -> None:
+    """Return if the principal may see every source.
+
+    Raises:
+        Problem: 403.
+    """
+    if principal.sources is not None:
+        raise Problem(403, "all_sources_required", "This needs a principal that isn't restricted to some sources.")

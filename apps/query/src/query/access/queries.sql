@@ -1,0 +1,79 @@
+-- name: find_token
+-- A token that still counts.
+select hash, scopes, sources
+from api_tokens
+where prefix = %(prefix)b and revoked_at is null and (expires_at is null or expires_at > now());
+
+-- name: use_token
+-- By the minute is what people ask for.
+update api_tokens set last_used = now()
+where prefix = %(prefix)b and (last_used is null or last_used < now() - interval '1 minute')
+returning prefix;
+
+-- name: find_person
+select role, sources from people where name = %(name)b and enabled;
+
+-- name: find_password
+select password_hash from people where name = %(name)b and enabled;
+
+-- name: spend_one_time_password
+-- A password for one sign-in is gone after it. Of several sign-ins with it at once one succeeds: the others find it changed.
+update people
+set password_hash = case when one_time then null else password_hash end
+where name = %(name)b and enabled and password_hash = %(password_hash)b
+returning role, sources, one_time;
+
+-- name: set_password
+update people set password_hash = %(password_hash)b, one_time = false where name = %(name)b and enabled returning name;
+
+-- name: find_lock
+-- Seconds for which nobody may sign in under this name.
+select ceil(extract(epoch from locked_until - now()))::int from failed_sign_ins where name = %(name)b and locked_until > now();
+
+-- name: count_failure
+-- From the last free one on, each wrong password in a row doubles the time that the name is locked for. Some time later they
+-- are forgotten.
+insert into failed_sign_ins as known (name, failures, locked_until)
+values (%(name)b, 1, now())
+on conflict (name) do update
+set
+  failures = case when known.locked_until < now() - make_interval(secs => %(forgotten)b) then 1 else known.failures + 1 end,
+  locked_until = case
+    when known.locked_until < now() - make_interval(secs => %(forgotten)b) or known.failures + 1 < %(free)b::int then now()
+    else now() + make_interval(secs => least(%(longest)b::float8, power(2, known.failures + 1 - %(free)b::int)::float8))
+  end
+returning failures;
+
+-- name: forget_failures
+delete from failed_sign_ins where name = %(name)b or locked_until < now() - make_interval(secs => %(forgotten)b) returning name;
+
+-- name: begin_sign_in
+insert into sign_ins (prefix, person, hash, expires_at)
+values (%(prefix)b, %(person)b, %(hash)b, now() + make_interval(days => %(days)b::int))
+returning prefix;
+
+-- name: find_sign_in
+-- `lately`: the token before this one may still be shown, since the answer with this one may have been lost.
+select person, hash, previous_hash, renewed_at > now() - make_interval(secs => %(grace)b) as lately
+from sign_ins
+join people on people.name = person and people.enabled
+where prefix = %(prefix)b and expires_at > now();
+
+-- name: renew_sign_in
+-- Nothing if someone else renewed it in the meantime.
+update sign_ins
+set hash = %(hash)b, previous_hash = %(shown)b, renewed_at = now(), expires_at = now() + make_interval(days => %(days)b::int)
+where prefix = %(prefix)b and hash = %(current)b
+returning person;
+
+-- name: end_sign_in
+delete from sign_ins where prefix = %(prefix)b returning person;
+
+-- name: end_sign_ins
+-- All of a person, and what has expired.
+delete from sign_ins where person = %(person)b or expires_at < now() returning prefix;
+
+-- name: write_audit
+insert into audit (actor, action, target, source, detail)
+values (%(actor)b, %(action)b, %(target)b, %(source)b, %(detail)b)
+returning id;

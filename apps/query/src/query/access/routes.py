@@ -1,0 +1,102 @@
+"""Signing in: HTTP in, HTTP out."""
+
+from flask import Blueprint, Response, request
+from marshmallow import RAISE, Schema, fields
+
+from core.passwords import LEAST_CHARACTERS, MOST_CHARACTERS
+from core.problems import Problem
+from core.service import json_response
+from query.access.people import People, SignIn
+from query.access.principal import principal_of
+from query.access.signing import Signer
+from query.bodies import read_json, take_body
+from query.fields import text
+
+
+class SignInSchema(Schema):
+    """Body of POST /auth/sign-in."""
+
+    class Meta:
+        unknown = RAISE
+
+    name = fields.String(required=True, validate=text(1, 100).validate)
+    password = fields.String(required=True, validate=text(1, MOST_CHARACTERS).validate)
+
+
+class RefreshSchema(Schema):
+    """Body of POST /auth/refresh and POST /auth/sign-out."""
+
+    class Meta:
+        unknown = RAISE
+
+    refresh_token = fields.String(required=True, validate=text(1, 200).validate)
+
+
+class PasswordSchema(Schema):
+    """Body of POST /auth/password."""
+
+    class Meta:
+        unknown = RAISE
+
+    password = fields.String(required=True, validate=text(LEAST_CHARACTERS, MOST_CHARACTERS).validate)
+
+
+def signing_in(people: People | None, signer: Signer | None) -> Blueprint:
+    """The views under /auth; without `people` they say that there is no sign-in."""
+    views = Blueprint("access", __name__)
+
+    def there() -> People:
+        if people is None:
+            raise Problem(404, "no_sign_in", "Nobody signs in here: CONTROL_DATABASE_URL isn't set.")
+        return people
+
+    @views.post("/auth/sign-in")
+    def sign_in() -> Response:
+        given = read_json(SignInSchema(), take_body())
+        return _signed_in(there().sign_in(given["name"], given["password"]), there())
+
+    @views.post("/auth/refresh")
+    def refresh() -> Response:
+        return _signed_in(there().refresh(read_json(RefreshSchema(), take_body())["refresh_token"]), there())
+
+    @views.post("/auth/sign-out")
+    def sign_out() -> Response:
+        there().sign_out(read_json(RefreshSchema(), take_body())["refresh_token"])
+        return Response(status=204)
+
+    @views.post("/auth/password")
+    def set_password() -> Response:
+        principal = principal_of(request.environ)
+        if principal.kind != "person":
+            raise Problem(403, "people_only", "Only people who have signed in have passwords.")
+        there().set_password(principal.name, read_json(PasswordSchema(), take_body())["password"])
+        return Response(status=204)
+
+    @views.get("/auth/me")
+    def who_am_i() -> Response:
+        principal = principal_of(request.environ)
+        sources = None if principal.sources is None else sorted(principal.sources)
+        who = {"kind": principal.kind, "name": principal.name, "scopes": sorted(principal.scopes), "sources": sources}
+        return json_response(who)
+
+    @views.get("/.well-known/jwks.json")
+    def keys() -> Response:
+        return json_response(signer.public() if signer else {"keys": []})
+
+    return views
+
+
+def _signed_in(signed_in: SignIn, people: People) -> Response:
+    """The answer of RFC 6749 section 5.1, and who it is."""
+    response = json_response(
+        {
+            "access_token": signed_in.access_token,
+            "token_type": "Bearer",
+            "expires_in": people.access_seconds,
+            "refresh_token": signed_in.refresh_token,
+            "must_set_password": signed_in.must_set_password,
+            "person": signed_in.person._asdict(),
+        }
+    )
+    response.headers["Cache-Control"] = "no-store"
+    return response

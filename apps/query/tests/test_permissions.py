@@ -1,0 +1,202 @@
+"""Who may ask what: a fixed cast at each door.
+
+Ann is an admin, Ben an analyst, Vic a viewer. Four programs have a token each, for one scope. Nobody has no credentials.
+"""
+
+import time
+
+import psycopg
+import pytest
+import requests
+
+from core.keys import make_key
+from core.passwords import hash_password
+
+PASSWORD = "correct horse battery"
+
+PEOPLE = {"ann": "admin", "ben": "analyst", "vic": "viewer"}
+PROGRAMS = {"charts": "read_stats", "reader": "read_events", "backup": "export", "deploy": "admin"}
+
+STATS = {"ann", "ben", "vic", "charts"}
+EVENTS = {"ann", "ben", "reader"}
+EXPORTS = {"ann", "ben", "backup"}
+ADMINS = {"ann", "deploy"}
+EVERYONE = {*PEOPLE, *PROGRAMS}
+
+FUNNEL = {"steps": [{"event_type": "view"}, {"event_type": "buy"}]}
+
+DOORS = {
+    "GET /stats/top-types": STATS,
+    "GET /stats/timeseries": STATS,
+    "GET /stats/users": STATS,
+    "GET /stats/sessions": STATS,
+    "GET /stats/top-properties?key=page": STATS,
+    "POST /stats/funnel": STATS,
+    "GET /stats/retention": STATS,
+    "GET /stats/paths": STATS,
+    "GET /events": EVENTS,
+    "GET /events?user_id=ann": EVENTS,
+    "HEAD /events": EVENTS,
+    "GET /events/live": EVENTS,
+    "GET /users": EVENTS,
+    "GET /users/ann": EVENTS,
+    "GET /events/export": EXPORTS,
+    "GET /users/ann/export": ADMINS,
+    "DELETE /users/ann": ADMINS,
+    "GET /admin/anything": ADMINS,
+    "GET /auth/me": EVERYONE,
+    "GET /nowhere": EVERYONE,
+}
+PUBLIC = ["/livez", "/readyz", "/healthz", "/metrics", "/version", "/openapi.json", "/docs/", "/.well-known/jwks.json"]
+
+
+@pytest.fixture(scope="module")
+def guarded(start_guarded):
+    return start_guarded()
+
+
+@pytest.fixture(scope="module")
+def cast(guarded, postgres, shared_database):
+    """name → the headers that they send."""
+    keys = {name: make_key("rt") for name in PROGRAMS}
+    with psycopg.connect(postgres.url(shared_database), autocommit=True) as owner:
+        for name, role in PEOPLE.items():
+            owner.execute(
+                "insert into people (name, password_hash, role) values (%s, %s, %s)",
+                [name, hash_password(PASSWORD), role],
+            )
+        for name, key in keys.items():
+            owner.execute(
+                "insert into api_tokens (prefix, name, hash, scopes) values (%s, %s, %s, %s)",
+                [key.prefix, name, key.hash, [PROGRAMS[name]]],
+            )
+    tokens = {name: key.key for name, key in keys.items()}
+    for name in PEOPLE:
+        body = {"name": name, "password": PASSWORD}
+        tokens[name] = requests.post(f"{guarded.url}/auth/sign-in", json=body, timeout=30).json()["access_token"]
+    return {name: {"Authorization": f"Bearer {token}"} for name, token in tokens.items()}
+
+
+def ask(service, door, headers=None):
+    method, path = door.split(" ")
+    json = FUNNEL if method == "POST" else None
+    with requests.request(
+        method, f"{service.url}{path}", json=json, headers=headers, timeout=30, stream=True
+    ) as answer:
+        body = answer.json() if "problem" in answer.headers.get("Content-Type", "") and method != "HEAD" else {}
+        return answer.status_code, body.get("code")
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("name", sorted(EVERYONE))
+def test_who_may_gets_in_and_nobody_else(guarded, cast, door, name):
+    status, code = ask(guarded, door, cast[name])
+    if name in DOORS[door]:
+        assert status in (200, 404, 405)
+    else:
+        assert status == 403
+        assert code == (None if door.startswith("HEAD") else "scope_required")
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_nobody_gets_in_nowhere(guarded, door):
+    assert ask(guarded, door)[0] == 401
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Bearer",
+        "Bearer x",
+        "Basic YW5uOmFubg==",
+        "Bearer rt_0123456789_" + "0" * 40,
+        "Bearer wk_0123456789_" + "0" * 40,
+        "Bearer " + "x" * 5000,
+        "Bearer a.b.c",
+    ],
+)
+def test_wrong_credentials_are_a_401(guarded, header):
+    answer = requests.get(f"{guarded.url}/stats/top-types", headers={"Authorization": header}, timeout=10)
+    assert answer.status_code == 401
+    assert answer.json()["code"] in ("credentials_required", "invalid_credentials")
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_a_known_prefix_with_another_secret_is_a_401(guarded, cast):
+    header = cast["charts"]["Authorization"]
+    assert (
+        ask(guarded, "GET /stats/top-types", {"Authorization": header[:-1] + ("0" if header[-1] != "0" else "1")})[0]
+        == 401
+    )
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+def test_what_is_public_needs_nothing(guarded, path):
+    assert requests.get(f"{guarded.url}{path}", timeout=10).status_code == 200
+
+
+def test_every_operation_stands_among_the_doors_or_is_public(guarded):
+    document = requests.get(f"{guarded.url}/openapi.json", timeout=10).json()
+    doors = {door.partition("?")[0].replace("/users/ann", "/users/{user_id}") for door in DOORS}
+    for path, operations in document["paths"].items():
+        for method in operations:
+            door = f"{method.upper()} {path}"
+            assert door in doors or path in PUBLIC or path == "/docs" or path.startswith("/auth/"), door
+
+
+def test_a_token_ends_when_it_is_revoked_or_expires(guarded, shared_owner, cast):
+    for change in ("revoked_at = now()", "expires_at = now()"):
+        key = make_key("rt")
+        shared_owner.execute(
+            "insert into api_tokens (prefix, name, hash, scopes) values (%s, 'x', %s, '{read_stats}')",
+            [key.prefix, key.hash],
+        )
+        headers = {"Authorization": f"Bearer {key.key}"}
+        assert ask(guarded, "GET /stats/top-types", headers)[0] == 200
+        shared_owner.execute(f"update api_tokens set {change} where prefix = %s", [key.prefix])
+        deadline = time.monotonic() + 6
+        while (status := ask(guarded, "GET /stats/top-types", headers)[0]) == 200 and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert status == 401
+        assert shared_owner.execute(
+            "select last_used is not null from api_tokens where prefix = %s", [key.prefix]
+        ).fetchone() == (True,)
+
+
+def test_where_all_is_open_anyone_reads_and_nobody_manages(query):
+    assert ask(query, "GET /stats/top-types") == (200, None)
+    assert ask(query, "GET /events") == (200, None)
+    assert ask(query, "GET /admin/anything") == (401, "credentials_required")
+    assert ask(query, "DELETE /users/ann") == (401, "credentials_required")
+    assert ask(query, "GET /stats/top-types", {"Authorization": "Bearer x"}) == (401, "invalid_credentials")
+    assert (
+        requests.post(f"{query.url}/auth/sign-in", json={"name": "a", "password": "b"}, timeout=10).status_code == 404
+    )
+
+
+def test_the_role_that_answers_questions_sees_nothing_of_people(postgres, database):
+    with psycopg.connect(postgres.url(database, "query"), autocommit=True) as connection:
+        for table in ("people", "sign_ins", "failed_sign_ins", "api_tokens", "audit", "write_keys"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(f"select * from {table}")
+
+
+def test_the_role_that_manages_cannot_change_the_audit_log(postgres, database):
+    with psycopg.connect(postgres.url(database, "control"), autocommit=True) as connection:
+        for statement in ("update audit set actor = 'x'", "delete from audit", "truncate audit"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement)
+
+
+def test_settings_that_contradict_each_other_are_told(start_service, postgres, database):
+    url = postgres.url(database, "query")
+    for settings, says in (
+        ({"AUTH": "required"}, "CONTROL_DATABASE_URL"),
+        ({"CONTROL_DATABASE_URL": url}, "SIGNING_KEY"),
+        ({"CONTROL_DATABASE_URL": url, "SIGNING_KEY": "hunter2"}, "SIGNING_KEY"),
+    ):
+        service = start_service("query", wait=False, DATABASE_URL=url, **settings)
+        assert service.process.wait(30) == 1
+        assert says in service.log.read_text()
+        assert "hunter2" not in service.log.read_text()

@@ -1,0 +1,207 @@
+"""Signing in: passwords, refresh tokens, lock-out, and what ends it."""
+
+import time
+
+import pytest
+import requests
+
+from core.passwords import hash_password
+
+PASSWORD = "correct horse battery"
+HASH = hash_password(PASSWORD)
+
+
+@pytest.fixture(scope="module")
+def guarded(start_guarded):
+    """A query service that lets nobody in without credentials."""
+    return start_guarded()
+
+
+@pytest.fixture(autouse=True)
+def ann(shared_owner):
+    """Ann, an analyst."""
+    shared_owner.execute("truncate people, sign_ins, failed_sign_ins, api_tokens, audit")
+    add_person(shared_owner, "ann")
+
+
+def add_person(owner, name, role="analyst", one_time=False):
+    owner.execute(
+        "insert into people (name, password_hash, role, one_time) values (%s, %s, %s, %s)", [name, HASH, role, one_time]
+    )
+
+
+def post(service, path, token=None, **body):
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return requests.post(f"{service.url}/auth/{path}", json=body, headers=headers, timeout=30)
+
+
+def sign_in(service, name="ann", password=PASSWORD):
+    return post(service, "sign-in", name=name, password=password)
+
+
+def me(service, token):
+    return requests.get(f"{service.url}/auth/me", headers={"Authorization": f"Bearer {token}"}, timeout=30)
+
+
+def refusal(answer):
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    return answer.status_code, answer.json()["code"]
+
+
+def actions(owner):
+    return [action for (action,) in owner.execute("select action from audit order by id")]
+
+
+def eventually(condition, seconds=6):
+    deadline = time.monotonic() + seconds
+    while not (true := condition()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return true
+
+
+def test_a_person_signs_in_and_is_known(guarded, shared_owner):
+    answer = sign_in(guarded)
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"] == "no-store"
+    given = answer.json()
+    assert (given["token_type"], given["expires_in"], given["must_set_password"]) == ("Bearer", 600, False)
+    assert given["person"] == {"name": "ann", "role": "analyst", "sources": None}
+    known = me(guarded, given["access_token"]).json()
+    assert known == {
+        "kind": "person",
+        "name": "ann",
+        "scopes": ["export", "read_events", "read_stats"],
+        "sources": None,
+    }
+    assert actions(shared_owner) == ["sign_in"]
+
+
+@pytest.mark.parametrize(("name", "password"), [("ann", "wrong horse"), ("nobody", PASSWORD), ("ANN", PASSWORD)])
+def test_what_is_wrong_is_refused_alike(guarded, name, password):
+    answer = sign_in(guarded, name, password)
+    assert refusal(answer) == (401, "wrong_password")
+    assert answer.json()["detail"] == sign_in(guarded, "ann", "wrong").json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"name": "ann"},
+        {"name": "ann", "password": ""},
+        {"name": "a\0", "password": "x"},
+        {"name": 1, "password": "x"},
+        {"name": "ann", "password": "x", "admin": True},
+    ],
+)
+def test_what_is_no_sign_in_is_a_422(guarded, body):
+    assert refusal(post(guarded, "sign-in", **body)) == (422, "invalid_parameters")
+
+
+@pytest.mark.parametrize("name", ["ann", "nobody"])
+def test_guessing_locks_the_name_whether_or_not_anybody_has_it(guarded, name):
+    answers = [sign_in(guarded, name, f"guess {number}") for number in range(7)]
+    assert [answer.status_code for answer in answers[:5]] == [401] * 5
+    locked = answers[5]
+    assert refusal(locked) == (429, "locked_out")
+    assert int(locked.headers["Retry-After"]) >= 1
+    assert sign_in(guarded, name).status_code == 429
+    assert sign_in(guarded, "someone-else").status_code == 401
+
+
+def test_each_further_wrong_password_locks_for_longer_up_to_a_quarter_of_an_hour(guarded, shared_owner):
+    for failures, seconds in ((5, 1), (6, 2), (10, 32), (30, 900)):
+        shared_owner.execute("delete from failed_sign_ins")
+        shared_owner.execute("insert into failed_sign_ins values ('ann', %s, now())", [failures - 1])
+        sign_in(guarded, "ann", "wrong")
+        ((left,),) = shared_owner.execute(
+            "select extract(epoch from locked_until - now()) from failed_sign_ins"
+        ).fetchall()
+        assert seconds - 5 <= left <= seconds
+
+
+def test_the_right_password_forgets_the_wrong_ones(guarded, shared_owner):
+    for _ in range(4):
+        sign_in(guarded, "ann", "wrong")
+    assert sign_in(guarded).status_code == 200
+    assert shared_owner.execute("select count(*) from failed_sign_ins").fetchone() == (0,)
+
+
+def test_a_refresh_token_goes_on_with_the_sign_in_and_changes(guarded):
+    first = sign_in(guarded).json()["refresh_token"]
+    second = post(guarded, "refresh", refresh_token=first).json()
+    assert second["refresh_token"] != first
+    assert me(guarded, second["access_token"]).status_code == 200
+    assert post(guarded, "refresh", refresh_token=second["refresh_token"]).status_code == 200
+
+
+def test_the_one_before_is_good_for_a_moment_since_an_answer_may_be_lost(guarded):
+    first = sign_in(guarded).json()["refresh_token"]
+    lost = post(guarded, "refresh", refresh_token=first).json()["refresh_token"]
+    again = post(guarded, "refresh", refresh_token=first)
+    assert again.status_code == 200
+    assert lost != again.json()["refresh_token"]
+
+
+def test_an_old_refresh_token_ends_the_sign_in_for_whoever_has_it(guarded, shared_owner):
+    first = sign_in(guarded).json()["refresh_token"]
+    second = post(guarded, "refresh", refresh_token=first).json()["refresh_token"]
+    shared_owner.execute("update sign_ins set renewed_at = now() - interval '1 minute'")
+    assert refusal(post(guarded, "refresh", refresh_token=first)) == (401, "invalid_refresh_token")
+    assert refusal(post(guarded, "refresh", refresh_token=second)) == (401, "invalid_refresh_token")
+    assert actions(shared_owner)[-1] == "refresh_token_reused"
+
+
+@pytest.mark.parametrize("token", ["x", "rf_0123456789_" + "0" * 40])
+def test_what_is_no_refresh_token_is_refused(guarded, token):
+    assert refusal(post(guarded, "refresh", refresh_token=token)) == (401, "invalid_refresh_token")
+
+
+def test_signing_out_ends_it(guarded):
+    token = sign_in(guarded).json()["refresh_token"]
+    assert post(guarded, "sign-out", refresh_token=token).status_code == 204
+    assert post(guarded, "refresh", refresh_token=token).status_code == 401
+
+
+def test_a_password_for_one_sign_in_is_gone_after_it(guarded, shared_owner):
+    add_person(shared_owner, "root", "admin", one_time=True)
+    given = sign_in(guarded, "root").json()
+    assert given["must_set_password"] is True
+    assert sign_in(guarded, "root").status_code == 401
+    assert post(guarded, "password", given["access_token"], password="short").status_code == 422
+    assert post(guarded, "password", given["access_token"], password="long enough now").status_code == 204
+    assert sign_in(guarded, "root", "long enough now").status_code == 200
+    assert post(guarded, "refresh", refresh_token=given["refresh_token"]).status_code == 401
+
+
+def test_who_is_disabled_is_out_within_seconds(guarded, shared_owner):
+    given = sign_in(guarded).json()
+    assert me(guarded, given["access_token"]).status_code == 200
+    shared_owner.execute("update people set enabled = false")
+    assert eventually(lambda: me(guarded, given["access_token"]).status_code == 401)
+    assert post(guarded, "refresh", refresh_token=given["refresh_token"]).status_code == 401
+    assert sign_in(guarded).status_code == 401
+
+
+def test_an_access_token_ends_and_another_service_key_signs_none(guarded, start_guarded):
+    short = start_guarded(ACCESS_MINUTES=1)
+    token = sign_in(short).json()["access_token"]
+    head, claims, signature = token.split(".")
+    assert me(guarded, token).status_code == 200  # the same keys: any instance knows it
+    assert me(guarded, f"{head}.{claims}.{signature[:-4]}AAAA").status_code == 401
+    assert me(guarded, f"eyJhbGciOiJub25lIn0.{claims}.").status_code == 401
+
+
+def test_the_public_keys_are_there_for_everyone(guarded):
+    (key,) = requests.get(f"{guarded.url}/.well-known/jwks.json", timeout=10).json()["keys"]
+    assert key["crv"] == "Ed25519"
+    assert "d" not in key
+
+
+def test_no_password_and_no_token_stands_in_the_log(guarded):
+    given = sign_in(guarded).json()
+    sign_in(guarded, "ann", "a secret that is wrong")
+    post(guarded, "refresh", refresh_token=given["refresh_token"])
+    log = guarded.log.read_text()
+    for secret in (PASSWORD, "a secret that is wrong", given["access_token"], given["refresh_token"]):
+        assert secret not in log
