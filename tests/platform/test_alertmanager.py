@@ -34,25 +34,43 @@ def test_an_alert_goes_to_the_receiver_of_its_severity(receiver: str, labels: li
     )
 
 
+START_SECONDS = 60
+
+
 @pytest.fixture
 def alertmanager(tmp_path: Path) -> Iterator[str]:
-    """The URL of an Alertmanager that runs the committed configuration."""
+    """The URL of an Alertmanager that runs the committed configuration and is ready."""
     address = f"127.0.0.1:{free_port()}"
     settings = {
         "config.file": CONFIG,
-        "storage.path": tmp_path,
+        "storage.path": tmp_path / "data",
         "web.listen-address": address,
         "cluster.listen-address": "",
     }
-    process = subprocess.Popen(
-        [tool("alertmanager", "prometheus-alertmanager"), *(f"--{name}={value}" for name, value in settings.items())],
-        stderr=subprocess.DEVNULL,
-    )
+    log = tmp_path / "log"
+    command = [
+        tool("alertmanager", "prometheus-alertmanager"),
+        *(f"--{name}={value}" for name, value in settings.items()),
+    ]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output)
     try:
+        deadline = time.monotonic() + START_SECONDS
+        while not _is_ready(f"http://{address}"):
+            assert process.poll() is None, f"Alertmanager ended:\n{log.read_text()}"
+            assert time.monotonic() < deadline, f"Alertmanager doesn't get ready:\n{log.read_text()}"
+            time.sleep(0.1)
         yield f"http://{address}"
     finally:
         process.terminate()
         process.wait(30)
+
+
+def _is_ready(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/-/ready", timeout=10).ok
+    except requests.RequestException:
+        return False
 
 
 ALERTS: dict[str, dict[str, str]] = {
@@ -87,16 +105,9 @@ ALERTS: dict[str, dict[str, str]] = {
 
 
 def test_alertmanager_keeps_quiet_what_follows_from_a_worse_alert(alertmanager: str) -> None:
+    alerts = [{"labels": labels} for labels in ALERTS.values()]
+    requests.post(f"{alertmanager}/api/v2/alerts", json=alerts, timeout=10).raise_for_status()
     deadline = time.monotonic() + 30
-    while True:
-        try:
-            requests.post(
-                f"{alertmanager}/api/v2/alerts", json=[{"labels": labels} for labels in ALERTS.values()], timeout=10
-            ).raise_for_status()
-            break
-        except requests.ConnectionError:
-            assert time.monotonic() < deadline, "Alertmanager doesn't start"
-            time.sleep(0.1)
     expected = {"burn of what is down", "slow burn of what is down", "the same burn, slower"}
     while True:
         found = requests.get(f"{alertmanager}/api/v2/alerts", timeout=10).json()

@@ -147,7 +147,7 @@ def browser() -> Iterator[Browser]:
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """One profile for all tests, so that scripts are fetched and compiled once; state stands in URLs, not in it."""
     context = browser.new_context(locale="en-US", timezone_id=ZONE, viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(60_000)  # the machine may be busy
     yield context
     context.close()
 

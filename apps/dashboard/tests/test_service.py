@@ -23,6 +23,7 @@ def test_sigterm_ends_it_with_exit_code_0(another, lonely_dashboard):
 def test_a_visitor_doesnt_keep_it_from_ending(another, dashboard, browser):
     with another(dashboard.query_url) as other:
         page = browser.new_page()
+        page.set_default_timeout(60_000)
         page.goto(f"{other.url}/users")
         page.locator("h1").wait_for()
         assert other.process.stop(signal.SIGTERM, timeout=20) == 0
