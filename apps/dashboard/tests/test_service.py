@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 
 import pytest
 import requests
@@ -89,16 +90,29 @@ def test_an_export_without_a_query_service_is_a_502(lonely_dashboard):
     assert handed.json()["detail"] == "The query service doesn't answer."
 
 
-def test_an_export_that_breaks_off_breaks_off_for_the_visitor(lonely_dashboard):
-    def serve_half(server):
+@contextmanager
+def saying(lonely_dashboard, words):
+    """In place of the query service, one that answers one request with these bytes and hangs up."""
+
+    def serve(server):
         connection, _ = server.accept()
         with connection:
             connection.recv(65536)
-            connection.sendall(HALF)
+            connection.sendall(words)
 
     with socket.create_server(("127.0.0.1", int(lonely_dashboard.query_url.rpartition(":")[2]))) as server:
-        half = threading.Thread(target=serve_half, args=[server])
-        half.start()
-        with pytest.raises(requests.exceptions.ChunkedEncodingError):
-            requests.get(lonely_dashboard.url + EXPORT, timeout=30)
-        half.join()
+        answering = threading.Thread(target=serve, args=[server])
+        answering.start()
+        yield
+        answering.join()
+
+
+def test_an_export_that_breaks_off_breaks_off_for_the_visitor(lonely_dashboard):
+    with saying(lonely_dashboard, HALF), pytest.raises(requests.exceptions.ChunkedEncodingError):
+        requests.get(lonely_dashboard.url + EXPORT, timeout=30)
+
+
+@pytest.mark.parametrize("said", ["HTTP/1.1 200 OK", "Content-Type: te", "Transfer-Encoding: chunke"])
+def test_an_export_that_breaks_off_in_its_head_is_no_empty_one(lonely_dashboard, said):
+    with saying(lonely_dashboard, HALF[: HALF.index(said.encode()) + len(said)]):
+        assert requests.get(lonely_dashboard.url + EXPORT, timeout=30).status_code == 502

@@ -39,17 +39,26 @@ def request(method: str, path: str, **how: Any) -> requests.Response:
     """The response, its body not read yet.
 
     Raises:
-        AwayError: nothing answers.
+        AwayError: nothing answers, or the answer breaks off before its body.
         RefusedError: the answer is a problem.
     """
     try:
         response = requests.request(method, query_url() + path, timeout=TIMEOUT, stream=True, **how)
     except requests.RequestException as error:
         raise AwayError(str(error)) from error
+    if not _has_whole_head(response):
+        response.close()
+        raise AwayError("The answer broke off in its head.")
     if response.ok:
         return response
     with response:
         raise RefusedError(response.status_code, _problem(response))
+
+
+def _has_whole_head(response: requests.Response) -> bool:
+    """Whether it says where its body ends: requests takes one that broke off in its head for a whole, empty answer."""
+    chunked = response.headers.get("Transfer-Encoding", "").lower() == "chunked"
+    return chunked or response.headers.get("Content-Length", "").isdecimal()
 
 
 def _problem(response: requests.Response) -> dict[str, Any]:

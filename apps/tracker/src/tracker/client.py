@@ -175,6 +175,7 @@ class Client:
                     allow_redirects=False,  # requests would follow a redirected POST with a GET
                     **options,
                 )
+                _require_whole_head(response)
             except SILENCE:
                 why = "doesn't answer."
             else:
@@ -213,6 +214,22 @@ class Client:
             for error in problem.errors[:SHOWN_ERRORS]
         )
         return f"{response.status_code}: {detail}{listed}", problem
+
+
+def _require_whole_head(response: requests.Response) -> None:
+    """Return if an answer says where its body ends.
+
+    The head of one that broke off within it doesn't, and requests would take it for a whole answer with an empty body.
+    What our services send always does; a proxy that leaves it to the end of the connection can't be told from a break.
+
+    Raises:
+        requests.ConnectionError: if it doesn't.
+    """
+    chunked = response.headers.get("Transfer-Encoding", "").lower() == "chunked"
+    length = response.headers.get("Content-Length", "")
+    if not chunked and not length.isdecimal() and response.status_code != HTTPStatus.NO_CONTENT:
+        response.close()
+        raise requests.ConnectionError("the answer broke off in its head")
 
 
 def read_answer(body: bytes, kind: type[T]) -> T:

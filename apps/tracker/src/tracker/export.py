@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 import click
 import requests
 
-from tracker.client import SILENCE, Client, ServiceError, backoff, open_client
+from tracker.client import SILENCE, AwayError, Client, ServiceError, backoff, open_client
 from tracker.filters import filter_options
 from tracker.meter import Meter
 from tracker.options import parse_time, patience_option, query_option
@@ -101,16 +101,22 @@ def _records(
                     output.write(records.take(part))
                     meter.show(records.count, 0)
             break
+        except AwayError as away:
+            raise ServiceError(f"{away.message}\n{_broken_off(records, resumable)}") from None
         except BROKEN_OFF:
             if records.count > known:
                 gone_on, attempt = time.monotonic(), 0
             if time.monotonic() - gone_on > client.patience:
-                again = " The same command goes on from there." if resumable else ""
-                raise ServiceError(f"The export broke off after {records.count:,} events.{again}") from None
+                raise ServiceError(_broken_off(records, resumable)) from None
             time.sleep(backoff(attempt))
             attempt += 1
     output.flush()
     return records.count
+
+
+def _broken_off(records: Records, resumable: bool) -> str:
+    again = " The same command goes on from there." if resumable else ""
+    return f"The export broke off after {records.count:,} events.{again}"
 
 
 def _read_on(records: Records, output: BinaryIO) -> None:
