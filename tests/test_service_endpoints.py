@@ -54,9 +54,13 @@ def test_every_error_is_a_problem(service, method, path, status, code):
         assert answer.headers["Allow"]
 
 
-def test_a_crash_is_a_500_that_tells_nothing_but_its_request_id(service, owner):
-    owner.execute("drop table event_counts, events cascade")
-    method, path = ("POST", "/events") if service.name == "collector" else ("GET", "/events?user_id=ann")
+@pytest.mark.parametrize(
+    ("name", "method", "path"),
+    [("collector", "POST", "/events"), ("query", "GET", "/events?user_id=ann"), ("query", "GET", "/users")],
+)
+def test_a_crash_is_a_500_that_tells_nothing_but_its_request_id(request, owner, name, method, path):
+    service = request.getfixturevalue(name)
+    owner.execute("drop table event_counts, events, users cascade")
     answer = requests.request(method, service.url + path, json={"user_id": "ann", "event_type": "view"}, timeout=10)
     assert answer.status_code == 500
     assert answer.json()["code"] == "internal_error"

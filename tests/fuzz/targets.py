@@ -22,6 +22,7 @@ from query.analytics import schemas as analytics
 from query.analytics.routes import _list_users
 from query.cursor import Cursor, decode, encode
 from query.fields import CODES as PARAMETER_CODES
+from query.fields import EARLIEST, LATEST
 from query.schemas import Window, read_event_filter, read_type_filter
 from query.stream_schemas import read_export, read_live_filter
 
@@ -96,8 +97,8 @@ def cursor(data: bytes) -> None:
 def check_cursor(read: Cursor) -> None:
     assert decode(encode(read)) == read
     check_storable(read.after.user_id)
-    for time in (read.start, read.end, read.after.timestamp):
-        assert time == time.astimezone(UTC)
+    assert EARLIEST <= read.start <= read.after.timestamp <= read.end <= LATEST
+    assert {read.start.tzinfo, read.end.tzinfo, read.after.timestamp.tzinfo} == {UTC}
 
 
 Read = Callable[[str], Any]

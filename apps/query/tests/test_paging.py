@@ -155,6 +155,11 @@ MALFORMED = [
     ("a user with half a surrogate", forged(after=["2026-03-01T10:00:00Z", "\ud800", "5e2b9c1a-7c44-4b9e-9d52-0a7f0c6f6a11"])),
     ("an id that isn't one", forged(after=["2026-03-01T10:00:00Z", "ann", "x"])),
     ("a digest that isn't one", forged(digest="*")),
+    ("a time before the calendar's beginning", forged(start="0001-01-01T00:00:00+14:00")),
+    ("a time after its end", forged(end="9999-12-31T23:59:59-14:00")),
+    ("a place at the beginning, in another zone", forged(start="0001-01-01T00:00:00Z", after=["0001-01-01T00:30:00-14:00", "ann", "5e2b9c1a-7c44-4b9e-9d52-0a7f0c6f6a11"])),
+    ("a place before its range", forged(after=["2026-02-28T10:00:00Z", "ann", "5e2b9c1a-7c44-4b9e-9d52-0a7f0c6f6a11"])),
+    ("a place after its range", forged(after=["2026-03-02T10:00:00Z", "ann", "5e2b9c1a-7c44-4b9e-9d52-0a7f0c6f6a11"])),
 ]  # fmt: skip
 
 

@@ -15,7 +15,8 @@ def problem_of(error: Exception) -> Problem:
     match error:
         case Problem():
             return error
-        case HTTPException():
+        # A 500 is how Flask wraps what it doesn't know: the same as what isn't known here.
+        case HTTPException() if error.code != HTTPStatus.INTERNAL_SERVER_ERROR:
             status = HTTPStatus(error.code or 500)
             # 404 on a JSON API needs no advice on spelling; the others carry werkzeug's sentence.
             detail = (

@@ -7,7 +7,7 @@ what anyone may ask, within the statement timeout.
 
 import base64
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -15,7 +15,7 @@ import msgspec
 from marshmallow import fields
 from msgspec import Meta
 
-from query.fields import mistake
+from query.fields import LATEST, mistake
 
 DIGEST_BYTES = 8
 
@@ -54,9 +54,14 @@ def decode(text: str) -> Cursor:
         ValueError: if the text isn't a cursor.
     """
     try:
-        return _decode(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
+        cursor = _decode(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
     except (msgspec.MsgspecError, ValueError) as error:
         raise ValueError("not a cursor") from error
+    start, after, end = cursor.start, cursor.after.timestamp, cursor.end
+    # At the edges of the calendar, other times than those that `encode` is given couldn't be reckoned with.
+    if not (start.tzinfo is after.tzinfo is end.tzinfo is UTC and start <= after <= end <= LATEST):
+        raise ValueError("no place in a range of time")
+    return cursor
 
 
 def digest(*filters: Any) -> bytes:
