@@ -13,7 +13,8 @@ from typing import NamedTuple
 PREFIX_BYTES = 5
 SECRET_BYTES = 20
 
-FORM = re.compile(r"([a-z]{2}_[0-9a-f]{10})_[0-9a-f]{40}")
+PREFIX = re.compile(r"[a-z]{2}_[0-9a-f]{10}")
+FORM = re.compile(rf"({PREFIX.pattern})_[0-9a-f]{{40}}")
 
 
 class NewKey(NamedTuple):

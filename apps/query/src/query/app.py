@@ -15,6 +15,13 @@ from query.access.people import People
 from query.access.routes import signing_in
 from query.access.signing import Signer
 from query.access.tokens import Tokens
+from query.admin.audit import tell_audit
+from query.admin.declared import declaring
+from query.admin.documentation import describe_management
+from query.admin.management import Management
+from query.admin.people import manage_people
+from query.admin.sources import manage_sources
+from query.admin.tokens import manage_tokens
 from query.analytics.documentation import describe_analytics
 from query.analytics.routes import analytics
 from query.analytics.store import Analytics
@@ -57,6 +64,7 @@ def create_app(settings: QuerySettings) -> Front:
     describe_analytics(document)
     describe_streams(document)
     describe_access(document)
+    describe_management(document)
     service = create_service("query", PACKAGE, settings, health, document)
     service.url_map.merge_slashes = False  # a user_id may have any characters
     service.register_blueprint(analytics(Analytics(pool, store.turns), settings.explain))
@@ -69,6 +77,9 @@ def create_app(settings: QuerySettings) -> Front:
             control, signer, access_seconds=settings.access_minutes * 60, refresh_days=settings.refresh_days
         )
     service.register_blueprint(signing_in(people, signer))
+    if control:
+        for views in (manage_sources, manage_tokens, manage_people, tell_audit, declaring):
+            service.register_blueprint(views(Management(control)))
     guard = Guard(Tokens(control) if control else None, people, required=settings.auth == "required")
     hub = Hub(Tail(pool))
     service.register_blueprint(telling(hub, settings.live_clients))

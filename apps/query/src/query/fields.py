@@ -29,6 +29,7 @@ CODES = {
     "invalid_cursor": "Not a cursor that this service made.",
     "invalid_after": "Not TIMESTAMP,EVENT_ID,USER_ID of an event, or not of these filters.",
     "other_filters": "A cursor that was made with other filters.",
+    "unknown_source": "Not a source, or not one of the principal's.",
     "explain_not_allowed": "`explain=true` where the setting EXPLAIN isn't on.",
 }
 """Every code that a parameter's errors can have."""
@@ -134,6 +135,29 @@ class Between(fields.Integer):
         if not self.least <= int(value) <= self.most:
             raise mistake("invalid_number", f"Must be {self.least:,} to {self.most:,}.")
         return int(value)
+
+
+class OneOf(validate.OneOf):
+    """marshmallow's, for words, with a code."""
+
+    def __call__(self, value: Any) -> Any:
+        if value not in self.choices:
+            raise mistake("invalid_choice", f"Must be one of {', '.join(map(str, self.choices))}.")
+        return value
+
+
+class Whole(fields.Integer):
+    """A whole number of 1 to `most` in a JSON body."""
+
+    def __init__(self, most: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.metadata = {**self.metadata, "minimum": 1, "maximum": most}
+        self.most = most
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= self.most:
+            raise mistake("invalid_integer", f"Must be a whole number of 1 to {self.most:,}.")
+        return value
 
 
 def text(least: int, most: int, description: str = "") -> fields.String:

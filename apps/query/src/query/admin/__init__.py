@@ -1,0 +1,1 @@
+"""Management under /admin: sources, keys, tokens, people, and the audit log."""

@@ -1,0 +1,37 @@
+"""The audit log under /admin/audit: who did what."""
+
+from flask import Blueprint, Response, request
+from marshmallow import fields
+
+from core.service import json_response
+from query.access.principal import principal_of
+from query.admin.management import Management
+from query.admin.sources import allowed
+from query.fields import Between, Limit
+from query.parameters import ParameterSchema, Reader
+
+NEWEST = 10**18 - 1
+
+
+class AuditParameters(ParameterSchema):
+    """Parameters of GET /admin/audit."""
+
+    limit = Limit(100, "How many entries.")
+    before: fields.Integer = Between(1, NEWEST, NEWEST, "The id of an entry: only older ones are answered.")
+
+
+READER = Reader(AuditParameters)
+
+
+def tell_audit(management: Management) -> Blueprint:
+    """The view of the audit log. Who is restricted to some sources sees what was done to these."""
+    views = Blueprint("audit", __name__)
+
+    @views.get("/admin/audit")
+    def list_audit() -> Response:
+        given = READER.read(request.environ["QUERY_STRING"])
+        return json_response(
+            {"items": management.ask("list_audit", allowed=allowed(principal_of(request.environ)), **given)}
+        )
+
+    return views

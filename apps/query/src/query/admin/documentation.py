@@ -1,0 +1,249 @@
+"""Management, in OpenAPI."""
+
+from typing import Any
+
+from marshmallow import Schema
+
+from core.openapi import Document
+from query.access.principal import ROLES, SCOPES
+from query.admin.audit import AuditParameters
+from query.admin.declared import ApplyParameters, Declaration
+from query.admin.management import ACTIONS
+from query.admin.people import PersonBody
+from query.admin.sources import SourceBody
+from query.admin.tokens import TokenBody
+
+JSON = "application/json"
+
+Operation = tuple[str, str, str, str | None, dict[int, str | None], list[int]]
+"""Method and path, its name, what it does, the component of its body, what it answers by status, and problems of its own."""
+
+OPERATIONS: list[Operation] = [
+    ("get /admin/sources", "list_sources", "The sources.", None, {200: "SourceList"}, []),
+    ("get /admin/sources/{name}", "get_source", "A source.", None, {200: "Source"}, [404]),
+    (
+        "put /admin/sources/{name}",
+        "put_source",
+        "Make a source, or change what is given of it.",
+        "SourceSettings",
+        {200: "Source", 201: "Source"},
+        [404],
+    ),
+    (
+        "get /admin/sources/{name}/keys",
+        "list_write_keys",
+        "The write keys of a source, by their prefixes.",
+        None,
+        {200: "WriteKeyList"},
+        [404],
+    ),
+    (
+        "post /admin/sources/{name}/keys",
+        "make_write_key",
+        "Give a source a write key. It is shown this once.",
+        None,
+        {201: "NewWriteKey"},
+        [404],
+    ),
+    (
+        "delete /admin/keys/{prefix}",
+        "revoke_write_key",
+        "Revoke a write key: collectors refuse it within two seconds.",
+        None,
+        {204: None},
+        [404],
+    ),
+    ("get /admin/tokens", "list_tokens", "The API tokens, by their prefixes.", None, {200: "TokenList"}, []),
+    (
+        "post /admin/tokens",
+        "make_token",
+        "Make an API token. It is shown this once.",
+        "TokenSettings",
+        {201: "NewToken"},
+        [],
+    ),
+    (
+        "delete /admin/tokens/{prefix}",
+        "revoke_token",
+        "Revoke an API token: it is refused within two seconds.",
+        None,
+        {204: None},
+        [404],
+    ),
+    ("get /admin/people", "list_people", "The people who may sign in.", None, {200: "PersonList"}, []),
+    ("get /admin/people/{name}", "get_person", "A person.", None, {200: "ListedPerson"}, [404]),
+    (
+        "put /admin/people/{name}",
+        "put_person",
+        "Add a person, or change what is given of them.",
+        "PersonSettings",
+        {200: "ListedPerson", 201: "ListedPerson"},
+        [404, 409],
+    ),
+    (
+        "post /admin/people/{name}/password",
+        "reset_password",
+        "A password for one sign-in, shown this once; their sign-ins end.",
+        None,
+        {201: "OneTimePassword"},
+        [404],
+    ),
+    ("get /admin/audit", "list_audit", "The audit log, newest first.", None, {200: "AuditList"}, []),
+    (
+        "post /admin/apply",
+        "apply",
+        "Make sources as a file declares them, in one transaction.",
+        "Declaration",
+        {200: "Applied"},
+        [404, 409],
+    ),
+]
+"""What there is under /admin."""
+
+PARAMETERS: dict[str, type[Schema]] = {"list_audit": AuditParameters, "apply": ApplyParameters}
+
+PROBLEMS = {
+    401: "No credentials, or wrong ones.",
+    403: "Not the scope `admin`; or restricted to some sources, where all are needed.",
+    404: "Not there, or not the principal's.",
+    409: "It contradicts what is there: the last admin, or a key that was revoked.",
+    503: "The database is away.",
+}
+BODY_PROBLEMS = {
+    400: "Not JSON.",
+    413: "A body that is too large.",
+    415: "Not application/json.",
+    422: "A member is wrong.",
+}
+
+
+TEXT = {"type": "string"}
+MAYBE_TEXT = {"type": ["string", "null"]}
+TIME = {"type": "string", "format": "date-time"}
+MAYBE_TIME = {"type": ["string", "null"], "format": "date-time"}
+FLAG = {"type": "boolean"}
+TEXTS = {"type": "array", "items": TEXT}
+MAYBE_TEXTS = {"type": ["array", "null"], "items": TEXT}
+
+
+def _object(members: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "required": list(members), "properties": members, "additionalProperties": False}
+
+
+SOURCE = _object(
+    {
+        "name": TEXT,
+        "allowed_origins": TEXTS,
+        "enabled": FLAG,
+        "rate_limit": {"type": ["integer", "null"]},
+        "created_at": TIME,
+        "keys": {"type": "integer", "description": "How many keys count."},
+        "last_used": MAYBE_TIME,
+    }
+)
+KEY = _object({"prefix": TEXT, "source": TEXT, "created_at": TIME, "last_used": MAYBE_TIME, "revoked_at": MAYBE_TIME})
+SCOPE_LIST = {"type": "array", "items": {"type": "string", "enum": list(SCOPES)}}
+TOKEN = _object(
+    {
+        "prefix": TEXT,
+        "name": TEXT,
+        "scopes": SCOPE_LIST,
+        "sources": MAYBE_TEXTS,
+        "created_at": TIME,
+        "expires_at": MAYBE_TIME,
+        "last_used": MAYBE_TIME,
+        "revoked_at": MAYBE_TIME,
+    }
+)
+PERSON = _object(
+    {
+        "name": TEXT,
+        "role": {"type": "string", "enum": sorted(ROLES)},
+        "sources": MAYBE_TEXTS,
+        "enabled": FLAG,
+        "created_at": TIME,
+        "has_password": FLAG,
+        "one_time": {**FLAG, "description": "The password is for one sign-in."},
+        "last_seen": MAYBE_TIME,
+    }
+)
+CHANGE = {
+    "action": {"type": "string", "description": "; ".join(f"{word}: {says}" for word, says in ACTIONS.items())},
+    "target": {"type": "string", "description": "The name, or a key's or token's prefix."},
+    "source": MAYBE_TEXT,
+    "detail": {"type": "object", "description": "What it is, or by member what it was and has become."},
+}
+ENTRY = _object({"id": {"type": "integer"}, "at": TIME, "actor": TEXT, **CHANGE})
+
+ANSWERS: dict[str, dict[str, Any]] = {
+    "Source": SOURCE,
+    "NewWriteKey": _object({"prefix": TEXT, "source": TEXT, "key": TEXT}),
+    "NewToken": _object(
+        {
+            "prefix": TEXT,
+            "name": TEXT,
+            "scopes": SCOPE_LIST,
+            "sources": MAYBE_TEXTS,
+            "days": {"type": ["integer", "null"]},
+            "token": TEXT,
+        }
+    ),
+    "ListedPerson": PERSON,
+    "OneTimePassword": _object({"name": TEXT, "password": TEXT, "one_time": FLAG}),
+    "Applied": _object({"applied": FLAG, "changes": {"type": "array", "items": _object(CHANGE)}}),
+} | {
+    f"{name}List": _object({"items": {"type": "array", "items": item}})
+    for name, item in {"Source": SOURCE, "WriteKey": KEY, "Token": TOKEN, "Person": PERSON, "Audit": ENTRY}.items()
+}
+
+BODIES: dict[str, type[Schema]] = {
+    "SourceSettings": SourceBody,
+    "TokenSettings": TokenBody,
+    "PersonSettings": PersonBody,
+    "Declaration": Declaration,
+}
+
+
+def describe_management(document: Document) -> None:
+    """Add the operations to the document."""
+    for name, schema in BODIES.items():
+        document.component(name, schema)
+    for name, answer in ANSWERS.items():
+        document.json_component(name, answer)
+    for operation in OPERATIONS:
+        _describe(document, *operation)
+
+
+def _describe(
+    document: Document,
+    place: str,
+    name: str,
+    summary: str,
+    body: str | None,
+    answers: dict[int, str | None],
+    own: list[int],
+) -> None:
+    method, path = place.split()
+    parameters = [
+        {"name": part, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1, "maxLength": 100}}
+        for part in ("name", "prefix")
+        if f"{{{part}}}" in path
+    ]
+    parameters += document.parameters(PARAMETERS[name]) if name in PARAMETERS else []
+    operation: dict[str, Any] = {"operationId": name, "tags": ["admin"], "summary": summary, "parameters": parameters}
+    operation["responses"] = {str(status): _answer(answer) for status, answer in answers.items()}
+    problems = {status: PROBLEMS[status] for status in (401, 403, 503, *own)}
+    if body:
+        operation["requestBody"] = {"required": True, **_json(body)}
+        problems |= BODY_PROBLEMS
+    elif name in PARAMETERS:
+        problems |= {400: "Not a query string.", 422: "A parameter is wrong."}
+    document.path(path, method, operation, problems)
+
+
+def _answer(component: str | None) -> dict[str, Any]:
+    return {"description": "As asked.", **_json(component)} if component else {"description": "Done."}
+
+
+def _json(component: str) -> dict[str, Any]:
+    return {"content": {JSON: {"schema": {"$ref": f"#/components/schemas/{component}"}}}}

@@ -1,0 +1,113 @@
+-- name: write_audit
+insert into audit (actor, action, target, source, detail)
+values (%(actor)b, %(action)b, %(target)b, %(source)b, %(detail)b)
+returning id;
+
+-- name: list_audit
+-- Newest first, a page of it.
+select id, at, actor, action, target, source, detail
+from audit
+where id < %(before)b::bigint and (%(allowed)b::text[] is null or source = any(%(allowed)b))
+order by id desc
+limit %(limit)b::int;
+
+-- name: list_sources
+select s.name, s.allowed_origins, s.enabled, s.rate_limit, s.created_at, k.keys, k.last_used
+from sources s
+cross join lateral (
+  select (count(*) filter (where revoked_at is null))::int as keys, max(last_used) as last_used
+  from write_keys
+  where source = s.name
+) k
+where (%(name)b::text is null or s.name = %(name)b) and (%(allowed)b::text[] is null or s.name = any(%(allowed)b))
+order by s.name;
+
+-- name: add_source
+insert into sources (name) values (%(name)b) on conflict do nothing returning name;
+
+-- name: lock_source
+select allowed_origins, enabled, rate_limit from sources where name = %(name)b for update;
+
+-- name: update_source
+update sources
+set allowed_origins = %(allowed_origins)b, enabled = %(enabled)b, rate_limit = %(rate_limit)b
+where name = %(name)b
+returning name;
+
+-- name: known_sources
+-- Which of some names are sources.
+select name from sources where name = any(%(names)b);
+
+-- name: list_keys
+select prefix, source, created_at, last_used, revoked_at
+from write_keys
+where source = %(source)b
+order by created_at, prefix;
+
+-- name: lock_keys
+-- A source's keys, and those of other sources among `prefixes`.
+select prefix, source, hash, revoked_at
+from write_keys
+where source = %(source)b or prefix = any(%(prefixes)b)
+order by prefix
+for update;
+
+-- name: add_key
+insert into write_keys (prefix, source, hash) values (%(prefix)b, %(source)b, %(hash)b)
+on conflict do nothing
+returning prefix;
+
+-- name: revoke_key
+-- Its source, if that is one of those allowed. A key that was revoked stays as it was.
+update write_keys
+set revoked_at = coalesce(revoked_at, now())
+where prefix = %(prefix)b and (%(allowed)b::text[] is null or source = any(%(allowed)b))
+returning source;
+
+-- name: list_tokens
+select prefix, name, scopes, sources, created_at, expires_at, last_used, revoked_at
+from api_tokens
+where %(allowed)b::text[] is null or sources <@ %(allowed)b
+order by created_at, prefix;
+
+-- name: add_token
+insert into api_tokens (prefix, name, hash, scopes, sources, expires_at)
+values (%(prefix)b, %(name)b, %(hash)b, %(scopes)b, %(sources)b, now() + make_interval(days => %(days)b::int))
+on conflict do nothing
+returning prefix;
+
+-- name: revoke_token
+update api_tokens
+set revoked_at = coalesce(revoked_at, now())
+where prefix = %(prefix)b and (%(allowed)b::text[] is null or sources <@ %(allowed)b)
+returning name;
+
+-- name: list_people
+-- With the last time that each signed in or went on with a sign-in.
+select p.name, p.role, p.sources, p.enabled, p.created_at, p.password_hash is not null as has_password, p.one_time,
+  (select max(s.renewed_at) from sign_ins s where s.person = p.name) as last_seen
+from people p
+where %(name)b::text is null or p.name = %(name)b
+order by p.name;
+
+-- name: lock_people
+-- One admin at a time: two who take each other's role away must not both find the other still there.
+lock table people in share row exclusive mode;
+
+-- name: find_person
+select role, sources, enabled from people where name = %(name)b;
+
+-- name: put_person
+insert into people (name, role, sources, enabled) values (%(name)b, %(role)b, %(sources)b, %(enabled)b)
+on conflict (name) do update set role = excluded.role, sources = excluded.sources, enabled = excluded.enabled
+returning name;
+
+-- name: has_admin
+-- Whether anybody is left who may change everything.
+select exists (select from people where role = 'admin' and sources is null and enabled) as has_admin;
+
+-- name: reset_password
+update people set password_hash = %(password_hash)b, one_time = true where name = %(name)b returning name;
+
+-- name: end_sign_ins
+delete from sign_ins where person = %(name)b returning prefix;
