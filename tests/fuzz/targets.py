@@ -24,6 +24,7 @@ from query.cursor import Cursor, decode, encode
 from query.fields import CODES as PARAMETER_CODES
 from query.fields import EARLIEST, LATEST
 from query.schemas import Window, read_event_filter, read_type_filter
+from query.sources import Reading
 from query.stream_schemas import read_export, read_live_filter
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -104,10 +105,10 @@ def check_cursor(read: Cursor) -> None:
 Read = Callable[[str], Any]
 
 QUESTIONS: list[Read] = [
-    lambda query: read_event_filter(query, WINDOW, NOW),
-    read_type_filter,
-    read_export,
-    read_live_filter,
+    lambda query: read_event_filter(Reading(query, None), WINDOW, NOW),
+    lambda query: read_type_filter(Reading(query, frozenset({"shop"}))),
+    lambda query: read_export(Reading(query, None)),
+    lambda query: read_live_filter(Reading(query, None)),
     _list_users.read,
     *(
         lambda query, read=read: read(query, NOW, True)

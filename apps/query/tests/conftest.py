@@ -11,6 +11,8 @@ import pytest
 import requests
 from signing_key import make_signing_key
 
+from core.keys import make_key
+
 INSERT = """
     insert into events (user_id, "timestamp", event_id, event_type, session_id, source, properties)
     values (%(user_id)s, %(timestamp)s, %(event_id)s, %(event_type)s, %(session_id)s, %(source)s, %(properties)s)
@@ -42,6 +44,29 @@ def start_guarded(postgres, shared_database, tmp_path_factory, launcher):
     }
     with launcher(tmp_path_factory.mktemp("guarded")) as start:
         yield lambda **settings: start("query", **{**given, **settings})
+
+
+@pytest.fixture(scope="module")
+def guarded(start_guarded):
+    """One that is started with its defaults."""
+    return start_guarded()
+
+
+@pytest.fixture
+def who_sees(guarded, shared_owner) -> Callable[..., requests.Session]:
+    """who_sees("shop", "blog") is a program that may read everything of these sources; who_sees() of all."""
+
+    def who_sees(*sources: str) -> requests.Session:
+        key = make_key("rt")
+        shared_owner.execute(
+            "insert into api_tokens (prefix, name, hash, scopes, sources) values (%s, 'x', %s, %s, %s)",
+            [key.prefix, key.hash, ["read_stats", "read_events", "export"], list(sources) or None],
+        )
+        session = requests.Session()
+        session.headers["Authorization"] = f"Bearer {key.key}"
+        return session
+
+    return who_sees
 
 
 @pytest.fixture

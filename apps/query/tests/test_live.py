@@ -1,78 +1,20 @@
 """GET /events/live: each stored event once, to who asked for it, for as long as both sides want."""
 
-import contextlib
 import json
 import socket
-import threading
 import time
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 import requests
+from listener import listening, wait_until
 
 from query.answers import stored_event
 from query.matching import matches
 from query.schemas import EARLIEST, LATEST, NIL, EventFilter, Position
 
 T0 = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
-
-
-class Listener:
-    """A client in a thread of its own: what it was told, as (event, data) pairs."""
-
-    def __init__(self, url, parameters):
-        self.told = []
-        self.comments = []
-        self.ended = False
-        self.answer = requests.get(f"{url}/events/live", params=parameters, stream=True, timeout=40)
-        self.thread = threading.Thread(target=self._listen, daemon=True)
-        if self.answer.status_code == 200:
-            self.thread.start()
-
-    def _listen(self):
-        with contextlib.suppress(requests.RequestException):  # the body was broken off, by us or by the service
-            self._read()
-            self.ended = True
-
-    def _read(self):
-        fields = {}
-        for line in self.answer.iter_lines(chunk_size=None):
-            if line.startswith(b":"):
-                self.comments.append(line)
-            elif line:
-                name, _, value = line.decode().partition(": ")
-                fields[name] = value
-            elif "event" in fields:
-                self.told.append((fields["event"], json.loads(fields["data"]), fields.get("id")))
-                fields = {}
-
-    def numbers(self):
-        return [data["properties"]["n"] for kind, data, _ in self.told if kind == "event"]
-
-
-@contextmanager
-def listening(service, **parameters):
-    listener = Listener(service.url, parameters)
-    try:
-        assert listener.answer.status_code == 200, listener.answer.text
-        yield listener
-    finally:
-        # The connection itself: closing the answer would wait for the thread that reads it.
-        connection = listener.answer.raw.connection
-        if connection is not None and connection.sock is not None:
-            connection.sock.shutdown(socket.SHUT_RDWR)
-        if listener.thread.ident:
-            listener.thread.join(20)
-        listener.answer.close()
-
-
-def wait_until(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def metric(service, name):
@@ -182,7 +124,16 @@ def test_a_filter_in_python_means_what_it_means_in_sql(shared_query, get, shared
         types = tuple(parameters.get("event_type", ()))
         place = Position(LATEST, "", NIL)
         filter_ = EventFilter(
-            parameters.get("user_id"), types, parameters.get("session_id"), wanted, EARLIEST, LATEST, 0, place, b""
+            parameters.get("user_id"),
+            types,
+            parameters.get("session_id"),
+            wanted,
+            None,
+            EARLIEST,
+            LATEST,
+            0,
+            place,
+            b"",
         )
         in_python = {str(event.event_id) for event in events if matches(event, filter_)}
         assert in_python == in_sql, parameters

@@ -121,6 +121,7 @@ OTHERS = [
     ("a type more", {"event_type": ["view", "click"]}),
     ("a session", {"session_id": "s"}),
     ("another property", {"property.a": "2"}),
+    ("a source", {"source": "default"}),
     ("another beginning", {"from": "2026-02-28T00:00:01Z"}),
     ("another end", {"to": "2026-03-03T00:00:00Z"}),
 ]

@@ -70,11 +70,6 @@ PUBLIC = ["/livez", "/readyz", "/healthz", "/metrics", "/version", "/openapi.jso
 
 
 @pytest.fixture(scope="module")
-def guarded(start_guarded):
-    return start_guarded()
-
-
-@pytest.fixture(scope="module")
 def cast(guarded, postgres, shared_database):
     """name → the headers that they send."""
     keys = {name: make_key("rt") for name in PROGRAMS}

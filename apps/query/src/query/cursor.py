@@ -1,8 +1,8 @@
 """The cursor: where a page of events ended, so that the next goes on right there whatever arrives in between.
 
 It is a key, not an offset. It also carries the range of time, which for a question without bounds depends on when it
-was first asked, and a digest of the filters, since it means nothing under others. It isn't signed: a forged one asks
-what anyone may ask, within the statement timeout.
+was first asked, and a digest of the filters, since it means nothing under others; whose events one may see counts among
+them. It isn't signed: a forged one asks what whoever shows it may ask, within the statement timeout.
 """
 
 import base64

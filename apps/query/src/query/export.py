@@ -16,6 +16,7 @@ from query import metrics
 from query.formats import FORMATS, GZIPPED, Gzip, Rows
 from query.shared import Places
 from query.slices import Slices
+from query.sources import reading_of
 from query.stream_schemas import read_export
 
 log = structlog.get_logger("query.export")
@@ -36,7 +37,7 @@ def exporting(slices: Slices, most: int, is_draining: Callable[[], bool]) -> Blu
 
     @blueprint.get("/events/export")
     def export_events() -> Response:
-        asked = read_export(request.environ.get("QUERY_STRING", ""))
+        asked = read_export(reading_of(request.environ))
         if asked.format == "parquet" and "pyarrow.parquet" not in sys.modules:
             # It takes a second, or several from a cold disk. In a thread of its own nobody else waits for it.
             gevent.get_hub().threadpool.apply(import_module, ("pyarrow.parquet",))

@@ -16,6 +16,7 @@ from query.answers import StoredEvent
 from query.matching import matches
 from query.schemas import EventFilter
 from query.shared import Places
+from query.sources import reading_of
 from query.stream_schemas import read_live_filter
 from query.tail import Tail, encode
 
@@ -175,7 +176,7 @@ def telling(hub: Hub, most: int) -> Blueprint:
 
     @blueprint.get("/events/live")
     def live_events() -> Response:
-        client = Client(read_live_filter(request.environ.get("QUERY_STRING", "")))
+        client = Client(read_live_filter(reading_of(request.environ)))
         give_back = places.take()
         try:
             hub.join(client)

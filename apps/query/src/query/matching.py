@@ -14,7 +14,8 @@ _text = msgspec.json.Decoder(str).decode
 def matches(event: StoredEvent, asked: EventFilter) -> bool:
     """Whether the filter, its range of time aside, selects the event."""
     return (
-        asked.user_id in (None, event.user_id)
+        (asked.sources is None or event.source in asked.sources)
+        and asked.user_id in (None, event.user_id)
         and asked.session_id in (None, event.session_id)
         and (not asked.event_types or event.event_type in asked.event_types)
         and (not asked.properties or _has_all(event.properties, asked.properties))

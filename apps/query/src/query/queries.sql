@@ -26,6 +26,9 @@ not exists (
   where properties ->> wanted.name is distinct from wanted.value
 );
 
+-- name: list_events.sources
+source = any (%(sources)b::text[]);
+
 -- name: list_events.grouped
 -- The pages of several users, each from a place of its own: `number` says whose, from 1. Within one they come newest first.
 select
@@ -65,25 +68,28 @@ select
   coalesce(array_agg(count order by rank) filter (where rank <= %(limit)b), '{{}}') as counts
 from ranked;
 
+-- name: top_types.sources
+and source = any (%(sources)b::text[]);
+
 -- name: top_types.everything
 select event_type, sum(count) as count from event_counts group by event_type;
 
 -- name: top_types.whole_hours
 select event_type, sum(count) as count
 from event_counts
-where hour >= %(first_hour)b and hour < %(last_hour)b
+where hour >= %(first_hour)b and hour < %(last_hour)b {sources}
 group by event_type;
 
 -- name: top_types.head
 select event_type, count(*) as count
 from events
-where "timestamp" >= %(head_start)b and "timestamp" < %(head_end)b
+where "timestamp" >= %(head_start)b and "timestamp" < %(head_end)b {sources}
 group by event_type;
 
 -- name: top_types.tail
 select event_type, count(*) as count
 from events
-where "timestamp" >= %(tail_start)b and "timestamp" < %(tail_end)b
+where "timestamp" >= %(tail_start)b and "timestamp" < %(tail_end)b {sources}
 group by event_type;
 
 -- name: export_events

@@ -15,6 +15,7 @@ from core.problems import Problem
 from query.cursor import Cursor, encode
 from query.schemas import Window, read_event_filter, read_type_filter
 from query.settings import QuerySettings
+from query.sources import Reading, reading_of
 from query.store import Store
 
 if TYPE_CHECKING:
@@ -22,16 +23,16 @@ if TYPE_CHECKING:
 
 _encode = msgspec.json.Encoder().encode
 
-Handler = Callable[[str], dict[str, Any]]
-"""From a query string to an answer's body."""
+Handler = Callable[[Reading], dict[str, Any]]
+"""From what is read to an answer's body."""
 
 
 def questions(settings: QuerySettings, store: Store) -> "dict[str, WSGIApplication]":
     """The WSGI application of each path."""
     window = Window(timedelta(hours=settings.window_hours), timedelta(hours=settings.window_max_hours))
 
-    def list_events(query: str) -> dict[str, Any]:
-        asked = read_event_filter(query, window, datetime.now(UTC))
+    def list_events(reading: Reading) -> dict[str, Any]:
+        asked = read_event_filter(reading, window, datetime.now(UTC))
         page = store.list_events(asked)
         cursor = encode(Cursor(asked.digest, asked.start, asked.end, page.next)) if page.next else None
         body: dict[str, Any] = {"events": page.events, "next_cursor": cursor}
@@ -39,8 +40,8 @@ def questions(settings: QuerySettings, store: Store) -> "dict[str, WSGIApplicati
             body["window"] = {"from": asked.start, "to": asked.end}
         return body
 
-    def top_types(query: str) -> dict[str, Any]:
-        asked = read_type_filter(query)
+    def top_types(reading: Reading) -> dict[str, Any]:
+        asked = read_type_filter(reading)
         found = store.top_types(asked)
         resolved = {"from": asked.start, "to": asked.end, "tz": "UTC", "as_of": found.as_of}
         return {**resolved, "items": found.items, "total": found.total}
@@ -54,6 +55,6 @@ def _get(handler: Handler) -> "WSGIApplication":
     def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             raise Problem(405, "method_not_allowed", "This path answers GET.", headers={"Allow": "GET, HEAD"})
-        return answer(start_response, 200, _encode(handler(environ.get("QUERY_STRING", ""))))
+        return answer(start_response, 200, _encode(handler(reading_of(environ))))
 
     return application

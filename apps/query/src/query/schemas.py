@@ -10,7 +10,8 @@ from marshmallow import ValidationError, fields, validates_schema
 
 from query.cursor import Cursor, CursorField, Position, digest
 from query.fields import EARLIEST, LATEST, MAX_VALUES, AtMost, Limit, Time, text
-from query.parameters import ParameterError, ParameterSchema, Reader, invalid_parameters
+from query.parameters import ParameterError, ParameterSchema, invalid_parameters
+from query.sources import Reading, Sources, SourcesReader, SourcesSchema, restriction
 
 AHEAD = timedelta(hours=24)
 """How far ahead of the clock the collector lets timestamps be: "until now" would hide the newest of them."""
@@ -35,7 +36,7 @@ class RangeSchema(ParameterSchema):
             raise ValidationError({"from": [("reversed_range", "Must not be later than `to`.")]})
 
 
-class EventsSchema(ParameterSchema):
+class EventsSchema(SourcesSchema):
     """Which events."""
 
     user_id = text(1, 200, "Who did it.")
@@ -67,7 +68,7 @@ class ListEventsSchema(EventsSchema, RangeSchema):
     cursor = CursorField(metadata={"description": "`next_cursor` of the page before; the filters must be the same."})
 
 
-class TopTypesSchema(RangeSchema):
+class TopTypesSchema(SourcesSchema, RangeSchema):
     """Parameters of GET /stats/top-types."""
 
     limit = Limit(10, "Most types to answer.")
@@ -81,6 +82,7 @@ class EventFilter:
         user_id: None for everybody's.
         event_types: any of them; empty for all.
         properties: (name, value) pairs that must all match.
+        sources: of any of them; None for all there are.
         digest: tells these filters from others.
     """
 
@@ -88,6 +90,7 @@ class EventFilter:
     event_types: tuple[str, ...]
     session_id: str | None
     properties: tuple[tuple[str, str], ...]
+    sources: Sources
     start: datetime
     end: datetime
     limit: int
@@ -97,13 +100,27 @@ class EventFilter:
     @property
     def narrowed(self) -> list[str]:
         """The names of the filters beyond user and time, which are also the names of their conditions."""
-        return [name for name in ("event_types", "session_id", "properties") if getattr(self, name)]
+        named = [name for name in ("event_types", "session_id", "properties") if getattr(self, name)]
+        return named if self.sources is None else [*named, "sources"]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the conditions of these filters take."""
+        return {
+            "user_id": self.user_id,
+            "event_types": list(self.event_types),
+            "session_id": self.session_id,
+            "property_names": [name for name, _ in self.properties],
+            "property_values": [value for _, value in self.properties],
+            "sources": list(self.sources or ()),
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class TypeFilter:
-    """Counts of [start, end) by type; None is no bound."""
+    """Counts of [start, end) by type, over these sources; None is no bound, and all sources."""
 
+    sources: Sources
     start: datetime | None
     end: datetime | None
     limit: int
@@ -136,17 +153,17 @@ class Window:
         return start, end or now + AHEAD
 
 
-_events = Reader(ListEventsSchema)
-_types = Reader(TopTypesSchema)
+_events = SourcesReader(ListEventsSchema)
+_types = SourcesReader(TopTypesSchema)
 
 
-def read_event_filter(query: str, window: Window, now: datetime) -> EventFilter:
-    """The filter that a query string asks for.
+def read_event_filter(reading: Reading, window: Window, now: datetime) -> EventFilter:
+    """The filter that a request asks for.
 
     Raises:
         Problem: 400 or 422 with every mistake in it.
     """
-    return event_filter(_events.read(query), lambda start, end: window.resolve(start, end, now))
+    return event_filter(_events.read(reading), lambda start, end: window.resolve(start, end, now))
 
 
 def event_filter(given: dict[str, Any], bounds: Bounds) -> EventFilter:
@@ -159,7 +176,8 @@ def event_filter(given: dict[str, Any], bounds: Bounds) -> EventFilter:
     start, end = given.get("start"), given.get("end")
     event_types = tuple(sorted(set(given.get("event_types", ()))))
     properties = tuple(sorted(given.get("properties", {}).items()))
-    mark = digest(user_id, event_types, session_id, properties, start, end)
+    sources: Sources = given["sources"]
+    mark = digest(user_id, event_types, session_id, properties, start, end, *restriction(sources))
     cursor: Cursor | None = given.get("cursor")
     if cursor is not None:
         if cursor.digest != mark:
@@ -171,14 +189,14 @@ def event_filter(given: dict[str, Any], bounds: Bounds) -> EventFilter:
             start, end = bounds(start, end)
         start, end = start or EARLIEST, end or LATEST
         after = Position(end, "", NIL)
-    return EventFilter(user_id, event_types, session_id, properties, start, end, given["limit"], after, mark)
+    return EventFilter(user_id, event_types, session_id, properties, sources, start, end, given["limit"], after, mark)
 
 
-def read_type_filter(query: str) -> TypeFilter:
-    """The filter that a query string asks for.
+def read_type_filter(reading: Reading) -> TypeFilter:
+    """The filter that a request asks for.
 
     Raises:
         Problem: 400 or 422 with every mistake in it.
     """
-    given = _types.read(query)
-    return TypeFilter(given.get("start"), given.get("end"), given["limit"])
+    given = _types.read(reading)
+    return TypeFilter(given["sources"], given.get("start"), given.get("end"), given["limit"])

@@ -164,11 +164,7 @@ def _page(asked: EventFilter, place: _Place, rows: int, ask: Ask) -> Sequence[Ro
     """The newest rows of the place's slice, which is cut until they come in time."""
     statement = _compose("everybody" if asked.user_id is None else "user_id", *asked.narrowed)
     filters = {
-        "user_id": asked.user_id,
-        "event_types": list(asked.event_types),
-        "session_id": asked.session_id,
-        "property_names": [name for name, _ in asked.properties],
-        "property_values": [value for _, value in asked.properties],
+        **asked.parameters,
         "rows": rows,
         "bytes": MOST_BYTES,
     }

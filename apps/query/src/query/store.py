@@ -14,6 +14,7 @@ from core.queries import load_queries
 from query import metrics
 from query.answers import EventPage, StoredEvent, TopTypes, TypeCount, stored_event
 from query.cursor import Position
+from query.fields import EARLIEST
 from query.group import Group
 from query.pieces import pieces_of
 from query.schemas import EventFilter, TypeFilter
@@ -79,11 +80,7 @@ class Store:
     def _list_filtered(self, asked: EventFilter) -> EventPage:
         conditions = ["everybody" if asked.user_id is None else "user_id", *asked.narrowed]
         parameters = {
-            "user_id": asked.user_id,
-            "event_types": list(asked.event_types),
-            "session_id": asked.session_id,
-            "property_names": [name for name, _ in asked.properties],
-            "property_values": [value for _, value in asked.properties],
+            **asked.parameters,
             "start": asked.start,
             "after_timestamp": asked.after.timestamp,
             "after_user_id": asked.after.user_id,
@@ -91,7 +88,7 @@ class Store:
             "rows": asked.limit + 1,
         }
         with self.turns.take():
-            rows = self._ask("list_events", _compose("list_events", "conditions", " and ", *conditions), parameters)
+            rows = self._ask("list_events", _list_events(*conditions), parameters)
         return _page([stored_event(*row) for row in rows], asked.limit)
 
     def _list_grouped(self, asked: Sequence[EventFilter]) -> list[EventPage]:
@@ -112,9 +109,10 @@ class Store:
         return self._top_types.ask(asked)
 
     def _count_types(self, asked: TypeFilter) -> TopTypes:
-        pieces, bounds = pieces_of(asked.start, asked.end)
-        statement = _compose("top_types", "pieces", " union all ", *pieces)
-        ((as_of, total, event_types, counts),) = self._ask("top_types", statement, {"limit": asked.limit, **bounds})
+        restricted = asked.sources is not None
+        pieces, bounds = pieces_of(asked.start or EARLIEST if restricted else asked.start, asked.end)
+        parameters = {"limit": asked.limit, "sources": list(asked.sources or ()), **bounds}
+        ((as_of, total, event_types, counts),) = self._ask("top_types", _top_types(restricted, *pieces), parameters)
         items = [TypeCount(name, count, count / total) for name, count in zip(event_types, counts, strict=True)]
         return TopTypes(as_of, items, total)
 
@@ -124,10 +122,18 @@ class Store:
 
 
 @cache
-def _compose(statement: str, slot: str, separator: str, *parts: str) -> bytes:
-    """The statement with the named parts in its slot. There are few combinations, and each is composed once."""
-    joined = sql.SQL(separator).join(sql.SQL(QUERIES[f"{statement}.{part}"]) for part in parts)
-    return sql.SQL(QUERIES[statement]).format(**{slot: joined}).as_bytes()
+def _list_events(*conditions: str) -> bytes:
+    """The statement with these conditions. There are few combinations, and each is composed once."""
+    joined = sql.SQL(" and ").join(sql.SQL(QUERIES[f"list_events.{name}"]) for name in conditions)
+    return sql.SQL(QUERIES["list_events"]).format(conditions=joined).as_bytes()
+
+
+@cache
+def _top_types(restricted: bool, *pieces: str) -> bytes:
+    """The statement over these pieces of a range, and over some sources or all."""
+    sources = sql.SQL(QUERIES["top_types.sources"] if restricted else "")
+    counted = [sql.SQL(QUERIES[f"top_types.{piece}"]).format(sources=sources) for piece in pieces]
+    return sql.SQL(QUERIES["top_types"]).format(pieces=sql.SQL(" union all ").join(counted)).as_bytes()
 
 
 def _page(events: list[StoredEvent], limit: int) -> EventPage:

@@ -10,8 +10,8 @@ from marshmallow import ValidationError, fields, missing, validates_schema
 from query.cursor import CursorField, Position
 from query.fields import Between, Choice, Length, Time, mistake
 from query.formats import FORMATS
-from query.parameters import Reader
 from query.schemas import EventFilter, EventsSchema, RangeSchema, event_filter
+from query.sources import Reading, SourcesReader
 
 MOST_ROWS = 10**15
 AFTER = "TIMESTAMP,EVENT_ID,USER_ID of the last event that you have: the export goes on behind it. Not with `cursor`."
@@ -72,17 +72,17 @@ class Export:
     limit: int | None
 
 
-_exports = Reader(ExportEventsSchema)
-_live = Reader(EventsSchema)
+_exports = SourcesReader(ExportEventsSchema)
+_live = SourcesReader(EventsSchema)
 
 
-def read_export(query: str) -> Export:
-    """The export that a query string asks for.
+def read_export(reading: Reading) -> Export:
+    """The export that a request asks for.
 
     Raises:
         Problem: 400 or 422 with every mistake in it.
     """
-    given = _exports.read(query)
+    given = _exports.read(reading)
     asked = event_filter({**given, "limit": 0}, _as_given)
     after: Position | None = given.get("after")
     # A place at or behind `to` would let in what lies between.
@@ -91,13 +91,13 @@ def read_export(query: str) -> Export:
     return Export(asked, given["format"], given.get("limit"))
 
 
-def read_live_filter(query: str) -> EventFilter:
-    """The filter that a query string asks for; its range of time means nothing.
+def read_live_filter(reading: Reading) -> EventFilter:
+    """The filter that a request asks for; its range of time means nothing.
 
     Raises:
         Problem: 400 or 422 with every mistake in it.
     """
-    return event_filter({**_live.read(query), "limit": 0}, _as_given)
+    return event_filter({**_live.read(reading), "limit": 0}, _as_given)
 
 
 def _as_given(start: datetime | None, end: datetime | None) -> tuple[datetime | None, datetime | None]:

@@ -1,0 +1,179 @@
+"""Whose events are read. A small cast on one database: the shop's people, the blog's, and those who see everything.
+
+A source that one may not see is answered like one that doesn't exist: to the byte.
+"""
+
+import json
+import re
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from listener import listening, wait_until
+
+SHOP, BLOG, CLUB = "shop", "blog", "club"
+RANGE = {"from": "2026-03-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"}
+
+DOORS = {
+    "everybody's events": ("/events", RANGE),
+    "a user's events": ("/events", {"user_id": "ann"}),
+    "a foreign user's events": ("/events", {"user_id": "cem"}),
+    "events of a type": ("/events", {**RANGE, "event_type": ["view", "only-club"]}),
+    "an export": ("/events/export", RANGE),
+    "an export as CSV": ("/events/export", {"user_id": "ann", "format": "csv"}),
+    "a user's export, behind a foreign event": (
+        "/events/export",
+        {"after": "2026-03-01T10:02:00Z,00000000-0000-4000-8000-000000000002,ann", "user_id": "ann"},
+    ),
+    "top types": ("/stats/top-types", RANGE),
+    "top types with edges": ("/stats/top-types", {"from": "2026-03-01T10:01:00Z", "to": "2026-03-01T12:03:00Z"}),
+    "top types of all time": ("/stats/top-types", {}),
+}
+"""Every question, and what it is asked with."""
+
+
+@pytest.fixture
+def stored(store, minutes):
+    """Ann is at all three, Bob at the shop and the blog, Cem at the club alone; a type is the club's alone."""
+    people = {"ann": (SHOP, BLOG, CLUB), "bob": (BLOG, SHOP), "cem": (CLUB,)}
+    return store(
+        {
+            "user_id": user_id,
+            "timestamp": minutes(20 * number + place),
+            "event_id": f"00000000-0000-4000-8000-{100 * number + place:012}",
+            "source": source,
+            "event_type": "only-club" if source == CLUB and number == 1 else "view",
+            "properties": {"at": source},
+        }
+        for number in range(8)
+        for user_id, sources in people.items()
+        for place, source in enumerate(sources)
+    )
+
+
+def body_of(answer):
+    """The body, without what differs from request to request."""
+    return re.sub(rb'"(as_of|request_id)":"[^"]+"', b"", answer.content)
+
+
+def ask(service, session, door, **more):
+    path, parameters = DOORS[door]
+    answer = session.get(f"{service.url}{path}", params={**parameters, **more}, timeout=30)
+    assert answer.status_code in (200, 404), answer.text
+    return answer.status_code, body_of(answer)
+
+
+def sources_in(answer):
+    return {event["source"] for event in answer.json()["events"]}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_asking_for_what_one_may_see_is_asking_for_nothing(guarded, who_sees, stored, door):
+    """Who may see the shop and the blog gets the answer that anyone gets who asks for them."""
+    restricted, everyone = who_sees(SHOP, BLOG), who_sees()
+    answer = ask(guarded, restricted, door)
+    assert answer == ask(guarded, everyone, door, source=[BLOG, SHOP])
+    assert answer == ask(guarded, restricted, door, source=[SHOP, BLOG, SHOP])
+    assert answer == ask(guarded, restricted, door, source=[SHOP, BLOG, CLUB])
+    assert b"club" not in answer[1]
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_foreign_source_is_answered_like_one_that_does_not_exist(guarded, who_sees, stored, door):
+    shop = who_sees(SHOP)
+    missing = ask(guarded, shop, door, source="nowhere")
+    assert ask(guarded, shop, door, source=CLUB) == missing
+    assert ask(guarded, who_sees(), door, source="nowhere") == missing
+    assert ask(guarded, who_sees("nowhere"), door) == missing
+    assert ask(guarded, who_sees("nowhere"), door, source=CLUB) == missing
+    assert ask(guarded, shop, door, source=[CLUB, SHOP]) == ask(guarded, shop, door, source=["nowhere", SHOP])
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_without_a_restriction_all_sources_are_one(guarded, who_sees, stored, door):
+    everyone = who_sees()
+    assert ask(guarded, everyone, door) == ask(guarded, everyone, door, source=[SHOP, BLOG, CLUB])
+
+
+def test_events_are_of_the_sources_that_are_asked_for(get, stored):
+    assert sources_in(get("/events", user_id="ann")) == {SHOP, BLOG, CLUB}
+    assert sources_in(get("/events", user_id="ann", source=CLUB)) == {CLUB}
+    assert sources_in(get("/events", source=[SHOP, CLUB], from_=RANGE["from"], to=RANGE["to"])) == {SHOP, CLUB}
+    assert sources_in(get("/events", user_id="bob", source=CLUB)) == set()
+    lines = get("/events/export", source=BLOG).text.splitlines()
+    assert {json.loads(line)["source"] for line in lines} == {BLOG}
+    assert len(lines) == 16
+    items = get("/stats/top-types", source=CLUB).json()["items"]
+    assert {item["event_type"]: item["count"] for item in items} == {"view": 14, "only-club": 2}
+
+
+def test_pages_hold_what_may_be_seen_and_leave_nothing_out(guarded, who_sees, stored):
+    shop = who_sees(SHOP)
+    for parameters in ({"user_id": "ann"}, RANGE):
+        found, cursor = [], {}
+        while cursor is not None:
+            asked = {**parameters, **cursor, "limit": 3}
+            body = shop.get(f"{guarded.url}/events", params=asked, timeout=30).json()
+            assert len(body["events"]) == 3 or not body["next_cursor"]
+            found += body["events"]
+            cursor = {"cursor": body["next_cursor"]} if body["next_cursor"] else None
+        users = {"ann"} if "user_id" in parameters else {"ann", "bob"}
+        wanted = {str(row["event_id"]) for row in stored if row["source"] == SHOP and row["user_id"] in users}
+        assert {event["event_id"] for event in found} == wanted
+        assert len(found) == len(wanted)
+        assert all(newer["timestamp"] >= older["timestamp"] for newer, older in pairwise(found))
+
+
+@pytest.mark.parametrize("path", ["/events", "/events/export"])
+def test_a_cursor_belongs_to_whom_it_was_given(guarded, who_sees, stored, path):
+    """Others may see other events: theirs begin elsewhere."""
+    everyone, shop = who_sees(), who_sees(SHOP)
+    asked = {"user_id": "ann", "limit": 2}
+    cursors = {
+        "everyone's": everyone.get(f"{guarded.url}/events", params=asked, timeout=30).json()["next_cursor"],
+        "shop's": shop.get(f"{guarded.url}/events", params=asked, timeout=30).json()["next_cursor"],
+    }
+
+    def go_on(session, whose, **more):
+        answer = session.get(f"{guarded.url}{path}", params={**asked, "cursor": cursors[whose], **more}, timeout=30)
+        return answer.status_code, answer.json()["errors"][0]["code"] if answer.status_code == 422 else ""
+
+    assert go_on(everyone, "everyone's") == (200, "")
+    assert go_on(shop, "shop's") == (200, "")
+    assert go_on(who_sees(SHOP), "shop's") == (200, "")
+    for session, whose, more in [
+        (shop, "everyone's", {}),
+        (everyone, "shop's", {}),
+        (who_sees(BLOG), "shop's", {}),
+        (who_sees(SHOP, BLOG), "shop's", {}),
+        (everyone, "everyone's", {"source": SHOP}),
+    ]:
+        assert go_on(session, whose, **more) == (422, "other_filters")
+
+
+def test_a_stream_tells_what_may_be_seen(guarded, who_sees, store, minutes):
+    def told(listener):
+        return [data["source"] for kind, data, _ in listener.told if kind == "event"]
+
+    with (
+        listening(guarded, who_sees(SHOP).headers) as shop,
+        listening(guarded, who_sees(SHOP, BLOG).headers, source=[BLOG, CLUB]) as blog,
+        listening(guarded, who_sees(SHOP).headers, source=CLUB) as foreign,
+        listening(guarded, who_sees().headers) as everyone,
+    ):
+        store({"timestamp": minutes(n), "source": (SHOP, BLOG, CLUB)[n % 3]} for n in range(9))
+        wait_until(lambda: len(everyone.told) == 9)
+        wait_until(lambda: len(shop.told) == len(blog.told) == 3)
+        assert (set(told(shop)), set(told(blog)), told(foreign)) == ({SHOP}, {BLOG}, [])
+        assert sorted(told(everyone)) == sorted([SHOP, BLOG, CLUB] * 3)
+
+
+def test_a_page_is_full_though_foreign_events_lie_between(guarded, who_sees, store, minutes):
+    """The last hour is read first; what it holds for others counts for nothing."""
+    store({"timestamp": minutes(-n / 100), "source": CLUB} for n in range(300))
+    store({"timestamp": minutes(-60 * 24 + n), "source": SHOP} for n in range(5))
+    until = (minutes(0) + timedelta(seconds=1)).isoformat()
+    asked = {"from": minutes(-60 * 30).isoformat(), "to": until, "limit": 4}
+    body = who_sees(SHOP).get(f"{guarded.url}/events", params=asked, timeout=30).json()
+    assert [event["source"] for event in body["events"]] == [SHOP] * 4
+    assert body["next_cursor"]
