@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -23,6 +24,7 @@ from tracker.check_truth import check_truth
 from tracker.embedded import embedded_postgres, running_url
 from tracker.services import in_role
 
+EVENT = {"user_id": "ann", "event_type": "view"}
 LAST_LINE = "Ctrl-C stops everything."
 
 
@@ -118,12 +120,73 @@ def gone(processes: list[psutil.Process]) -> bool:
     return not psutil.wait_procs(processes, timeout=20)[1]
 
 
-@pytest.mark.skipif(not shutil.which("curl"), reason="the printed lines are for curl")
-def test_the_printed_lines_send_an_event_read_it_and_count_it(running: Up):
-    lines = [line for line in running.output.splitlines() if line.startswith("  curl ")]
+def printed_lines_work(up: Up) -> None:
+    lines = [line for line in up.output.splitlines() if line.startswith("  curl ")]
     answers = [subprocess.run(line, shell=True, capture_output=True, text=True, check=True).stdout for line in lines]
     for expected, answer in zip(('"status":"stored"', '"user_id":"ann"', '"count":1'), answers, strict=True):
         assert expected in answer
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="the printed lines are for curl")
+def test_the_printed_lines_send_an_event_read_it_and_count_it(running: Up):
+    printed_lines_work(running)
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="the printed lines are for curl")
+def test_with_auth_required_the_printed_lines_carry_a_key_and_a_token(start_up, folders, postgres, database, owner):
+    data = folders / "it's required"
+    settings = {"DATABASE_URL": postgres.url(database), "AUTH": "required"}
+    up = start_up(data, **settings).wait_ready()
+    printed_lines_work(up)
+    assert requests.post(f"{up.collector}/events", json=EVENT, timeout=10).status_code == 401
+    assert requests.get(f"{up.query}/stats/top-types", timeout=10).status_code == 401
+    secrets = {name: data / name for name in ("signing-key.pem", "write-key", "admin-token")}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in secrets.values()} == {0o600}
+    kept = {name: path.read_text() for name, path in secrets.items()}
+    assert kept["write-key"] not in up.output
+    assert kept["admin-token"] not in up.output
+    up.stop()
+    owner.execute("update write_keys set revoked_at = now()")
+    again = start_up(data, **settings).wait_ready()
+    assert {name for name, path in secrets.items() if path.read_text() != kept[name]} == {"write-key"}
+    key = {"X-Write-Key": secrets["write-key"].read_text()}
+    assert requests.post(f"{again.collector}/events", json=EVENT, headers=key, timeout=10).status_code == 201
+
+
+def one_time_password(up: Up) -> str | None:
+    found = re.search("as admin, once, with the password ([^ ]+)", up.output)
+    return found[1] if found else None
+
+
+def sign_in(up: Up, password: str | None) -> requests.Response:
+    return requests.post(f"{up.query}/auth/sign-in", json={"name": "admin", "password": password}, timeout=30)
+
+
+def test_each_start_prints_a_password_for_one_sign_in_until_the_admin_has_set_one(
+    start_up, folders, postgres, database
+):
+    data, url = folders / "sign-in", postgres.url(database)
+    first = start_up(data, DATABASE_URL=url).wait_ready()
+    password = one_time_password(first)
+    signed_in = sign_in(first, password).json()
+    assert (signed_in["person"]["role"], signed_in["must_set_password"]) == ("admin", True)
+    assert sign_in(first, password).status_code == 401
+    first.stop()
+
+    second = start_up(data, DATABASE_URL=url).wait_ready()
+    assert one_time_password(second) not in (None, password)
+    signed_in = sign_in(second, one_time_password(second)).json()
+    of_before = {"Authorization": f"Bearer {signed_in['access_token']}"}
+    own = {"password": "correct horse battery"}
+    assert requests.post(f"{second.query}/auth/password", json=own, headers=of_before, timeout=30).status_code == 204
+    second.stop()
+
+    third = start_up(data, DATABASE_URL=url).wait_ready()
+    assert one_time_password(third) is None
+    assert "as admin, with the password that you have set" in third.output
+    # The signing key was kept: what it signed counts after the restart.
+    assert requests.get(f"{third.query}/auth/me", headers=of_before, timeout=30).json()["name"] == "admin"
+    assert sign_in(third, own["password"]).status_code == 200
 
 
 def test_a_second_start_on_the_same_folder_is_refused_and_disturbs_nothing(running: Up, start_up):
@@ -262,16 +325,17 @@ def test_a_wrong_setting_of_a_service_is_named(start_up, tmp_path, postgres, dat
     assert "MAX_EVENTS: Not a valid integer." in up.output
 
 
-def test_the_demo_on_a_server_of_ones_own(start_up, tmp_path, postgres, database, owner):
+def test_the_demo_on_a_server_of_ones_own_where_a_key_is_required(start_up, tmp_path, postgres, database, owner):
     data = tmp_path / "data"
-    up = start_up(data, "--demo", DATABASE_URL=postgres.url(database)).wait_ready()
+    up = start_up(data, "--demo", "--auth=required", DATABASE_URL=postgres.url(database)).wait_ready()
     assert not (data / "postgres").exists()
     month = json.loads((data / "truth-shop.json").read_text())["facts"]["events"]["stored"]
     deadline = time.monotonic() + 30
     while owner.execute("select count(*) from events").fetchone() <= (month,):
         assert time.monotonic() < deadline, "after the month at once no more came"
         time.sleep(0.1)
-    checked = CliRunner().invoke(check_truth, [str(data / "truth-shop.json"), "--query", up.query])
+    asked = [str(data / "truth-shop.json"), "--query", up.query]
+    checked = CliRunner().invoke(check_truth, asked, env={"API_TOKEN_FILE": str(data / "admin-token")})
     assert checked.exit_code == 0, checked.output
 
 

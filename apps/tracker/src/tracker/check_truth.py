@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from tracker.client import Client, ServiceError, open_client, read_answer
-from tracker.options import query_option
+from tracker.options import query_option, token_option
 from tracker.scenarios.check import Check, Request, Truth, differences
 
 SHOWN_DIFFERENCES = 5
@@ -17,14 +17,15 @@ SHOWN_DIFFERENCES = 5
 @click.command("check-truth")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @query_option
-def check_truth(file: Path, query: str) -> None:
+@token_option
+def check_truth(file: Path, query: str, token: str | None) -> None:
     """Ask the query service every question in FILE, which `tracker simulate --scenario` wrote, and compare the answers.
 
     The answers are those of a database that has no other events in the scenario's range of time. The exit code is 1 if
     any differs.
     """
     truth = _read(file)
-    client = open_client("query service", query, patience=0)
+    client = open_client("query service", query, patience=0, token=token)
     wrong = 0
     for check in truth.checks:
         differing = list(_differences(client, check))

@@ -10,6 +10,7 @@ COMMANDS = {
     "maintain": "tracker.maintain:maintain",
     "source": "tracker.sources:source",
     "key": "tracker.write_keys:key",
+    "admin": "tracker.admins:admin",
     "send": "tracker.send:send",
     "simulate": "tracker.simulate:simulate",
     "check-truth": "tracker.check_truth:check_truth",

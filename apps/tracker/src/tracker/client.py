@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import click
 import msgspec
 import requests
+from requests.auth import AuthBase
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
@@ -244,18 +245,33 @@ def read_answer(body: bytes, kind: type[T]) -> T:
         raise ServiceError("What answers isn't the service that was asked for; is the URL right?") from None
 
 
-def open_client(name: str, url: str, patience: float, key: str | None = None) -> Client:
+class Bearer(AuthBase):
+    """Sends a token. Not by a header of the session, which requests replaces by what .netrc says of the host."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+def open_client(
+    name: str, url: str, patience: float, *, write_key: str | None = None, token: str | None = None
+) -> Client:
     """A client of a service that is there; it is closed when the running command ends.
 
     Args:
-        key: a write key, sent with every request.
+        write_key, token: sent with every request, to the collector or to the query service.
 
     Raises:
         ServiceError: if it isn't there.
     """
     client = click.get_current_context().with_resource(Client(name, url, patience))
-    if key:
-        client.session.headers["X-Write-Key"] = key
+    if write_key:
+        client.session.headers["X-Write-Key"] = write_key
+    if token:
+        client.session.auth = Bearer(token)
     client.require_there()
     return client
 

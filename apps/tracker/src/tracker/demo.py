@@ -1,5 +1,6 @@
 """The traffic of `tracker up --demo`: a month of a shop at once, whose right answers are known, then more as time goes by."""
 
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -17,7 +18,9 @@ TRUTH = "truth-shop.json"
 TRICKLE = ["--users", "500", "--rate", "2"]
 
 
-def start_traffic(stack: ExitStack, collector: str, owner_url: str, data: Path, children: Sequence[Child]) -> Child:
+def start_traffic(
+    stack: ExitStack, collector: str, owner_url: str, data: Path, children: Sequence[Child], write_key: str | None
+) -> Child:
     """Send a month of events, unless the database has events already, and start the trickle.
 
     Args:
@@ -30,15 +33,18 @@ def start_traffic(stack: ExitStack, collector: str, owner_url: str, data: Path, 
     if empty:
         click.echo("Sending a month of simulated events …")
         arguments = [*MONTH, "--truth", str(data / TRUTH)]
-        with _simulate("the simulated month", collector, logs / "simulated-month.log", arguments) as month:
+        with _simulate("the simulated month", collector, logs / "simulated-month.log", arguments, write_key) as month:
             while month.wait(POLL_SECONDS) is None:
                 for child in children:
                     child.require_running()
             if month.wait() != 0:
                 raise month.failure()
         click.echo(month.log.read_text().rstrip())
-    return stack.enter_context(_simulate("the simulated trickle", collector, logs / "simulated-trickle.log", TRICKLE))
+    log = logs / "simulated-trickle.log"
+    return stack.enter_context(_simulate("the simulated trickle", collector, log, TRICKLE, write_key))
 
 
-def _simulate(name: str, collector: str, log: Path, arguments: Sequence[str]) -> Child:
-    return Child(name, [sys.executable, "-m", "tracker", "simulate", "--collector", collector, *arguments], log)
+def _simulate(name: str, collector: str, log: Path, arguments: Sequence[str], write_key: str | None) -> Child:
+    command = [sys.executable, "-m", "tracker", "simulate", "--collector", collector, *arguments]
+    environment = {**os.environ, "WRITE_KEY": write_key} if write_key else None
+    return Child(name, command, log, environment=environment)

@@ -13,7 +13,7 @@ import requests
 from tracker.client import SILENCE, AwayError, Client, ServiceError, backoff, open_client
 from tracker.filters import filter_options
 from tracker.meter import Meter
-from tracker.options import parse_time, patience_option, query_option
+from tracker.options import parse_time, patience_option, query_option, token_option
 from tracker.records import CsvRecords, Records
 
 SUFFIXES = {".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "ndjson", ".csv": "csv", ".parquet": "parquet"}
@@ -37,6 +37,7 @@ BROKEN_OFF = (*SILENCE, requests.exceptions.ContentDecodingError)
 @click.option("--limit", type=click.IntRange(1), help="Most events to export.  [default: all]")
 @click.option("--force", is_flag=True, help="Write over FILE if it is there, and begin anew.")
 @query_option
+@token_option
 @patience_option
 def export(
     file: str,
@@ -47,6 +48,7 @@ def export(
     limit: int | None,
     force: bool,
     query: str,
+    token: str | None,
     patience: float,
 ) -> None:
     """Write events into FILE (- is standard output), newest first.
@@ -56,7 +58,7 @@ def export(
     """
     name = format_ or SUFFIXES.get(Path(file).suffix.lower(), "ndjson")
     asked = {**filters, "format": name, "from": start, "to": end}
-    client = open_client("query service", query, patience)
+    client = open_client("query service", query, patience, token=token)
     target = None if file == STDOUT else Path(file)
     if target and target.exists() and not force:
         raise click.UsageError(f"{file} is there already; --force writes over it.")

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from tracker.client import SILENCE, backoff, open_client
 from tracker.filters import filter_options
-from tracker.options import patience_option, query_option
+from tracker.options import patience_option, query_option, token_option
 from tracker.read import local_time, printable
 from tracker.user_events import Found
 
@@ -27,13 +27,14 @@ class Told(Found, frozen=True):
 @filter_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, as the service tells it.")
 @query_option
+@token_option
 @patience_option
-def live(filters: Mapping[str, Any], as_json: bool, query: str, patience: float) -> None:
+def live(filters: Mapping[str, Any], as_json: bool, query: str, token: str | None, patience: float) -> None:
     """Show events as they are stored, until Ctrl-C.
 
     What is stored while the connection is down isn't shown: `tracker export` has it.
     """
-    client = open_client("query service", query, patience)
+    client = open_client("query service", query, patience, token=token)
     console = Console(stderr=False)
     attempt = 0
     try:

@@ -1,12 +1,31 @@
 """Options that several commands have."""
 
+import os
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import click
 import msgspec
 
 from tracker.client import PATIENCE_SECONDS
+
+
+class Secret(click.Option):
+    """An option that a variable gives, or the file that this variable with _FILE behind its name names."""
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        given = super().resolve_envvar_value(ctx)
+        file = os.environ.get(f"{self.envvar}_FILE")
+        if given is not None or not file:
+            return given
+        try:
+            return Path(file).read_text().strip()
+        except OSError as error:
+            raise click.UsageError(f"{self.envvar}_FILE: can't read {file}: {error.strerror}") from None
+
+
+IN_SIGHT = "Other users of this machine may see what stands in a command: rather set the variable, or one with _FILE behind its name."
 
 collector_option = click.option(
     "--collector",
@@ -18,10 +37,10 @@ collector_option = click.option(
 )
 write_key_option = click.option(
     "--write-key",
+    cls=Secret,
     envvar="WRITE_KEY",
     show_envvar=True,
-    help="A source's write key, where the collector requires one. Other users of this machine may see what stands in a command: "
-    "rather set the variable.",
+    help=f"A source's write key, where the collector requires one. {IN_SIGHT}",
 )
 query_option = click.option(
     "--query",
@@ -30,6 +49,13 @@ query_option = click.option(
     show_default=True,
     show_envvar=True,
     help="URL of the query service.",
+)
+token_option = click.option(
+    "--token",
+    cls=Secret,
+    envvar="API_TOKEN",
+    show_envvar=True,
+    help=f"An API token, where the query service requires one. {IN_SIGHT}",
 )
 patience_option = click.option(
     "--patience",

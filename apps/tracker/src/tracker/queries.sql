@@ -221,3 +221,42 @@ order by source, created_at;
 
 -- name: revoke_key
 update write_keys set revoked_at = coalesce(revoked_at, now()) where prefix = %(prefix)s returning source;
+
+-- name: admit_source
+insert into sources (name) values (%(source)s) on conflict (name) do nothing;
+
+-- name: admit_write_key
+insert into write_keys (prefix, source, hash) values (%(prefix)s, %(source)s, %(hash)s) on conflict (prefix) do nothing;
+
+-- name: write_key_counts
+select prefix from write_keys where prefix = %(prefix)s and source = %(source)s and hash = %(hash)s and revoked_at is null;
+
+-- name: admit_token
+insert into api_tokens (prefix, name, hash, scopes)
+values (%(prefix)s, %(name)s, %(hash)s, %(scopes)s)
+on conflict (prefix) do nothing;
+
+-- name: token_counts
+select prefix from api_tokens where prefix = %(prefix)s and hash = %(hash)s and revoked_at is null;
+
+-- name: revoke_other_tokens
+update api_tokens set revoked_at = now()
+where name = %(name)s and prefix <> %(prefix)s and revoked_at is null
+returning prefix;
+
+-- name: create_admin
+-- No row if somebody has the name.
+with made as (
+  insert into people (name, password_hash, role) values (%(name)s, %(password_hash)s, 'admin') on conflict (name) do nothing returning name
+)
+insert into audit (actor, action, target)
+select 'owner', 'create_person', name from made
+returning target;
+
+-- name: offer_sign_in
+-- A password for one sign-in. No row if this person has set one since, is no admin any longer, or is kept out.
+insert into people (name, password_hash, one_time, role)
+values (%(name)s, %(password_hash)s, true, 'admin')
+on conflict (name) do update set password_hash = excluded.password_hash
+where people.one_time and people.enabled and people.role = 'admin'
+returning name;

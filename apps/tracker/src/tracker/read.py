@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tracker.client import open_client, read_answer
-from tracker.options import parse_time, patience_option, query_option
+from tracker.options import parse_time, patience_option, query_option, token_option
 from tracker.user_events import Follower, Found, UserEvents
 
 POLL_SECONDS = 1.0
@@ -35,15 +35,23 @@ AGES = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, as the service answers it.")
 @click.option("--follow", is_flag=True, help="Go on showing new events, oldest first, until Ctrl-C.")
 @query_option
+@token_option
 @patience_option
 def events(
-    user_id: str, types: tuple[str, ...], limit: int, as_json: bool, follow: bool, query: str, patience: float
+    user_id: str,
+    types: tuple[str, ...],
+    limit: int,
+    as_json: bool,
+    follow: bool,
+    query: str,
+    token: str | None,
+    patience: float,
 ) -> None:
     """Show the events of USER_ID, newest first.
 
     --follow looks ten minutes back for events that arrive late; one that arrives later than that is not shown.
     """
-    asked = UserEvents(open_client("query service", query, patience), user_id, types)
+    asked = UserEvents(open_client("query service", query, patience, token=token), user_id, types)
     if follow:
         _follow(Follower(asked, limit), as_json=as_json)
         return
@@ -138,11 +146,14 @@ class TopTypes(msgspec.Struct):
 @click.option("--to", "end", callback=parse_time, help="Count events before this time (RFC 3339).")
 @click.option("--json", "as_json", is_flag=True, help="The answer as the service gives it.")
 @query_option
+@token_option
 @patience_option
-def top_types(limit: int, start: str | None, end: str | None, as_json: bool, query: str, patience: float) -> None:
+def top_types(
+    limit: int, start: str | None, end: str | None, as_json: bool, query: str, token: str | None, patience: float
+) -> None:
     """Show the most frequent types of events, and how many of each there are."""
     asked: dict[str, Any] = {"limit": limit, "from": start, "to": end}
-    body = open_client("query service", query, patience).get("/stats/top-types", asked)
+    body = open_client("query service", query, patience, token=token).get("/stats/top-types", asked)
     if as_json:
         click.echo(body)
         return

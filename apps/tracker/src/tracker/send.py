@@ -134,7 +134,7 @@ def send(
     Exit code: 0 if every line is stored or known, 1 if some were rejected, 2 if it could not be finished.
     """
     read = READERS[format_ or ("ndjson" if file is sys.stdin.buffer else format_of(file.name))]
-    client = open_client("collector", collector, patience, write_key)
+    client = open_client("collector", collector, patience, write_key=write_key)
     identifier = click.get_current_context().with_resource(closing(Identifier(timestamp)))
     identified = map(identifier.identify, batches(read(decompressed(file)), batch))
 

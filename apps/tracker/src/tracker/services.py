@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
@@ -17,9 +17,9 @@ READY_SECONDS = 60
 POLL_SECONDS = 0.05
 
 
-def service(name: str, logs: Path, database_url: str, port: int) -> Child:
-    """The process of one service, not yet started. Settings that aren't given here come from the environment."""
-    given = {"DATABASE_URL": database_url, "HOST": HOST, "PORT": str(port), "DRAIN_SECONDS": "0"}
+def service(name: str, logs: Path, port: int, told: Mapping[str, str]) -> Child:
+    """The process of one service, not yet started. Settings that it isn't `told` here come from the environment."""
+    given = {**told, "HOST": HOST, "PORT": str(port), "DRAIN_SECONDS": "0"}
     inherited = {key: value for key, value in os.environ.items() if key.removesuffix("_FILE") not in given}
     command = [sys.executable, "-m", name]
     people_say = {"collector": "the collector", "query": "the query service"}[name]

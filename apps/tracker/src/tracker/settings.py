@@ -62,6 +62,14 @@ class UpSettings(Settings):
     query_database_url: str = setting(
         "Connection URL for the query service; empty: the owner's, in the role `query`.", default="", secret=True
     )
+    control_database_url: str = setting(
+        "Second connection URL for the query service, which signs people in; empty: the owner's, in the role `control`.",
+        default="", secret=True,
+    )  # fmt: skip
+    signing_key: str = setting(
+        "What the query service signs with, Ed25519 private keys in PEM; empty: one that is kept in the data folder.",
+        default="", secret=True,
+    )  # fmt: skip
     migrations_dir: Path = setting(  # noqa: RUF009  # it makes a field
         "Folder of the migrations; the checkout's unless it is set.", kind="path", default=CHECKOUT_MIGRATIONS
     )

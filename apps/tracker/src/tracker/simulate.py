@@ -149,10 +149,12 @@ def simulate(
     if scenario is not None:
         plan = _plan(SCENARIOS[scenario], seed, users, events, days, finish)
         _send_scenario(
-            open_client("collector", collector, patience, write_key), plan, truth or Path(f"truth-{scenario}.json")
+            open_client("collector", collector, patience, write_key=write_key),
+            plan,
+            truth or Path(f"truth-{scenario}.json"),
         )
         return
-    client = open_client("collector", collector, patience, write_key)
+    client = open_client("collector", collector, patience, write_key=write_key)
     world = World(seed, users or USERS)
     if live:
         batches = trickle(world, rate or RATE, duration or math.inf)

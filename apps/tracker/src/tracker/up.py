@@ -11,10 +11,12 @@ from typing import NoReturn
 
 import click
 
+from tracker.access import give_access
 from tracker.child import Child
 from tracker.demo import start_traffic
 from tracker.embedded import embedded_postgres
 from tracker.folder import data_option, locked_folder
+from tracker.kept import kept, make_signing_key
 from tracker.migrate import bring_up_to_date
 from tracker.services import HOST, dashboard, in_role, service, wait_until_ready
 from tracker.settings import UpSettings, read_settings
@@ -28,12 +30,13 @@ Collector  {collector}  (documents: {collector}/docs)
 Query      {query}  (documents: {query}/docs)
 Dashboard  {dashboard}
 Data       {data}  (logs: {data}/logs)
+Sign in    {sign_in}
 
 Send an event, read it, count:
 
-  curl -H 'Content-Type: application/json' -d '{event}' {collector}/events
-  curl '{query}/events?user_id=ann'
-  curl '{query}/stats/top-types'
+  curl {sender}-H 'Content-Type: application/json' -d '{event}' {collector}/events
+  curl {reader}'{query}/events?user_id=ann'
+  curl {reader}'{query}/stats/top-types'
 
 Ctrl-C stops everything."""
 
@@ -46,13 +49,25 @@ PORT = click.IntRange(1, 65535)
 @click.option("--query-port", type=PORT, default=8001, show_default=True, help="Port of the query service.")
 @click.option("--dashboard-port", type=PORT, default=8501, show_default=True, help="Port of the dashboard.")
 @click.option("--demo", is_flag=True, help="With simulated events: some at once, and more as time goes by.")
-def up(data: Path, collector_port: int, query_port: int, dashboard_port: int, demo: bool) -> None:
+@click.option(
+    "--auth",
+    type=click.Choice(["open", "required"]),
+    default="open",
+    envvar="AUTH",
+    show_default=True,
+    show_envvar=True,
+    help="Whether one gets in without a key or a token, which only programs and people on this machine could.",
+)
+def up(data: Path, collector_port: int, query_port: int, dashboard_port: int, demo: bool, auth: str) -> None:
     """Run everything on this machine: PostgreSQL, the collector, the query service, the dashboard.
 
     PostgreSQL is embedded and keeps its data in --data. With DATABASE_URL set (or DATABASE_URL_FILE) the server that it
     names is used instead, as the database's owner: migrations are applied to it. The services listen on 127.0.0.1 and
-    take their other settings from the environment. In the database they have the roles `collector` and `query`, or are
-    whom COLLECTOR_DATABASE_URL and QUERY_DATABASE_URL name.
+    take their other settings from the environment. In the database they have the roles `collector`, `query` and
+    `control`, or are whom COLLECTOR_DATABASE_URL, QUERY_DATABASE_URL and CONTROL_DATABASE_URL name.
+
+    Each start prints a password with which one may sign in once, as `admin`, until that admin has set one. With --auth
+    required a write key and a token are made once and kept in --data, readable by its owner.
 
     Ctrl-C, SIGTERM or closing the terminal stops it all; the exit code is then 0. It is 1 if something can't start or
     stops by itself.
@@ -65,11 +80,14 @@ def up(data: Path, collector_port: int, query_port: int, dashboard_port: int, de
             try:
                 _require_free(ports)
                 children, owner_url = _start_database(stack, settings, data)
-                children += _start_services(stack, settings, owner_url, data / "logs", ports)
+                access = give_access(owner_url, data, required=auth == "required")
+                told = _settings_of_services(settings, owner_url, data, auth)
+                children += _start_services(stack, told, data / "logs", ports)
                 urls = {name: f"http://{HOST}:{port}" for name, port in ports.items()}
                 if demo:
-                    children.append(start_traffic(stack, urls["collector"], owner_url, data, children))
-                click.echo(INTRODUCTION.format(data=data, event=EVENT, **urls))
+                    collector = urls["collector"]
+                    children.append(start_traffic(stack, collector, owner_url, data, children, access.write_key))
+                click.echo(INTRODUCTION.format(data=data, event=EVENT, **urls, **access._asdict()))
                 _watch(children)
             except KeyboardInterrupt:
                 click.echo("\nStopping …")
@@ -120,15 +138,22 @@ def _start_database(stack: ExitStack, settings: UpSettings, data: Path) -> tuple
     return children, owner_url
 
 
+def _settings_of_services(settings: UpSettings, owner_url: str, data: Path, auth: str) -> dict[str, dict[str, str]]:
+    """What each service is told, but where it listens."""
+    collector = {"DATABASE_URL": settings.collector_database_url or in_role(owner_url, "collector")}
+    query = {
+        "DATABASE_URL": settings.query_database_url or in_role(owner_url, "query"),
+        "CONTROL_DATABASE_URL": settings.control_database_url or in_role(owner_url, "control"),
+        "SIGNING_KEY": settings.signing_key or kept(data / "signing-key.pem", make_signing_key),
+    }
+    return {"collector": {**collector, "AUTH": auth}, "query": {**query, "AUTH": auth}}
+
+
 def _start_services(
-    stack: ExitStack, settings: UpSettings, owner_url: str, logs: Path, ports: dict[str, int]
+    stack: ExitStack, told: dict[str, dict[str, str]], logs: Path, ports: dict[str, int]
 ) -> list[Child]:
     """The services and the dashboard, ready."""
-    urls = {
-        "collector": settings.collector_database_url or in_role(owner_url, "collector"),
-        "query": settings.query_database_url or in_role(owner_url, "query"),
-    }
-    children = [stack.enter_context(service(name, logs, url, ports[name])) for name, url in urls.items()]
+    children = [stack.enter_context(service(name, logs, ports[name], settings)) for name, settings in told.items()]
     children.append(stack.enter_context(dashboard(logs, f"http://{HOST}:{ports['query']}", ports["dashboard"])))
     for name, port in ports.items():
         wait_until_ready(port, children, "/_stcore/health" if name == "dashboard" else "/readyz")
