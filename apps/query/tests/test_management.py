@@ -77,10 +77,10 @@ def test_a_source_is_made_and_changed_member_by_member(ask):
     assert ask("ada", "PUT /admin/sources/app", {})[0] == 200
     assert audit(ask) == [("source_changed", "app"), ("source_changed", "app"), ("source_created", "app")]
     newest = ask("ada", "GET /admin/audit?limit=1")[1]["items"][0]
-    assert newest["detail"] == {"rate_limit": [50, None]}
+    assert newest["detail"] == {"rate_limit": {"from": 50, "to": None}}
     assert newest["actor"].startswith("rt_")
     older = ask("ada", f"GET /admin/audit?before={newest['id']}")[1]["items"]
-    assert older[0]["detail"] == {"enabled": [True, False]}
+    assert older[0]["detail"] == {"enabled": {"from": True, "to": False}}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""Who gets in at `tracker up`: an admin with a password for one sign-in; and where AUTH=required, a key and a token that are kept."""
+"""Who gets in at `tracker up`: an admin with a password for one sign-in, and a token that is kept for the
+commands that manage; where AUTH=required, a write key too."""
 
 import shlex
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from core.keys import make_key
 from tracker.admins import OF_UP, offer_sign_in
 from tracker.bootstrap import SCOPES, ShutOutError, admit_token, admit_write_key
 from tracker.kept import kept
+from tracker.manage import TOKEN_FILE
 from tracker.owner import owner_connection
 
 SOURCE = "default"
@@ -38,11 +40,11 @@ def give_access(owner_url: str, data: Path, *, required: bool) -> Access:
     with owner_connection(owner_url) as connection:
         password = offer_sign_in(connection)
         sign_in = (ONE_TIME if password else OWN_PASSWORD).format(name=OF_UP, password=password)
+        key_file, token_file = data / "write-key", data / TOKEN_FILE
+        _kept_key(token_file, "rt", lambda token: admit_token(connection, "tracker up", token, SCOPES["ADMIN_TOKEN"]))
         if not required:
             return Access(sign_in, None, "", "")
-        key_file, token_file = data / "write-key", data / "admin-token"
         write_key = _kept_key(key_file, "wk", lambda key: admit_write_key(connection, SOURCE, key))
-        _kept_key(token_file, "rt", lambda token: admit_token(connection, "tracker up", token, SCOPES["ADMIN_TOKEN"]))
     sender = f'-H "X-Write-Key: $(cat {shlex.quote(str(key_file))})" '
     reader = f'-H "Authorization: Bearer $(cat {shlex.quote(str(token_file))})" '
     return Access(sign_in, write_key, sender, reader)

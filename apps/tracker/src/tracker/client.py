@@ -139,6 +139,14 @@ class Client:
         """
         return self._request("POST", path, json=question)
 
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | None, params: Mapping[str, Any]) -> bytes:
+        """Send a JSON body, or none, and return the body of the 2xx answer.
+
+        Raises:
+            ServiceError: for any other answer.
+        """
+        return self._request(method, path, json=body, params=params)
+
     def stop(self) -> None:
         """Give up what other threads are still trying."""
         self._stopped.set()

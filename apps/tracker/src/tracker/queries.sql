@@ -185,43 +185,6 @@ insert into summarised_days (day, events, left_out)
 values (%(day)s, %(events)s, %(left_out)s)
 on conflict (day) do update set events = excluded.events, left_out = excluded.left_out;
 
--- name: set_source
--- Makes a source, or changes what is given of one that is there; says whether it is new.
-insert into sources (name, allowed_origins, enabled, rate_limit)
-values (%(name)s, coalesce(%(origins)s::text[], '{}'), coalesce(%(enabled)s::boolean, true), nullif(%(rate_limit)s::int, 0))
-on conflict (name) do update
-set
-  allowed_origins = coalesce(%(origins)s::text[], sources.allowed_origins),
-  enabled = coalesce(%(enabled)s::boolean, sources.enabled),
-  rate_limit = case when %(rate_limit)s::int is null then sources.rate_limit else nullif(%(rate_limit)s::int, 0) end
-returning xmax = 0;
-
--- name: list_sources
-select
-  name,
-  allowed_origins,
-  enabled,
-  rate_limit,
-  (select count(*) from write_keys where source = name and revoked_at is null),
-  (select max(last_used) from write_keys where source = name)
-from sources
-order by name;
-
--- name: make_key
--- No row if there is no such source.
-insert into write_keys (prefix, source, hash)
-select %(prefix)s, name, %(hash)s from sources where name = %(source)s
-returning prefix;
-
--- name: list_keys
-select prefix, source, created_at, last_used, revoked_at
-from write_keys
-where %(source)s::text is null or source = %(source)s
-order by source, created_at;
-
--- name: revoke_key
-update write_keys set revoked_at = coalesce(revoked_at, now()) where prefix = %(prefix)s returning source;
-
 -- name: admit_source
 insert into sources (name) values (%(source)s) on conflict (name) do nothing;
 

@@ -1,16 +1,13 @@
 """`tracker key`: the write keys that sources send events with."""
 
-from pathlib import Path
-
 import click
-from rich.console import Console
-from rich.table import Table
 
 from core.keys import make_key
-from tracker.folder import data_option
-from tracker.owner import database_of, owner_connection
-from tracker.partitions import QUERIES
-from tracker.sources import SourceName
+from tracker.manage import Admin, json_option, of_admin, part, show
+
+COLUMNS = [
+    ("key", "prefix"), ("source", "source"), ("made", "created_at"), ("last used", "last_used"), ("revoked", "revoked_at"),
+]  # fmt: skip
 
 
 @click.group()
@@ -19,42 +16,42 @@ def key() -> None:
 
 
 @key.command()
-@click.argument("source", type=SourceName())
-@data_option
-def create(source: str, data: Path) -> None:
+@click.argument("source")
+@of_admin
+def create(admin: Admin, source: str) -> None:
     """Make a key for a source and print it, alone on standard output. It is shown this once: only its hash is stored.
 
     A source may have several, so that one can take another's place before that is revoked.
     """
+    click.echo(admin.ask("POST", f"sources/{part(source)}/keys")["key"])
+
+
+@key.command()
+def make() -> None:
+    """Make a key without telling any service: it counts once a file with its hash has been applied (`tracker apply`).
+
+    The key goes to standard output, alone; the lines for the file to standard error.
+    """
     new = make_key("wk")
-    with owner_connection(database_of(data)) as connection:
-        made = connection.execute(
-            QUERIES["make_key"], {"prefix": new.prefix, "hash": new.hash, "source": source}
-        ).fetchall()
-    if not made:
-        raise click.ClickException(f"there is no source {source}; make it with `tracker source set {source}`")
+    click.echo(f"- prefix: {new.prefix}\n  sha256: {new.hash.hex()}", err=True)
     click.echo(new.key)
 
 
 @key.command()
 @click.argument("prefix")
-@data_option
-def revoke(prefix: str, data: Path) -> None:
+@of_admin
+def revoke(admin: Admin, prefix: str) -> None:
     """Revoke the key with this prefix, such as wk_0123456789. Every collector refuses it within two seconds."""
-    with owner_connection(database_of(data)) as connection:
-        found = connection.execute(QUERIES["revoke_key"], {"prefix": prefix}).fetchall()
-    if not found:
-        raise click.ClickException(f"there is no key {prefix}; `tracker key list` shows them")
-    click.echo(f"revoked {prefix} of source {found[0][0]}")
+    admin.ask("DELETE", f"keys/{part(prefix)}")
+    click.echo(f"revoked {prefix}")
 
 
 @key.command("list")
-@click.argument("source", type=SourceName(), required=False)
-@data_option
-def list_keys(source: str | None, data: Path) -> None:
+@click.argument("source", required=False)
+@json_option
+@of_admin
+def list_keys(admin: Admin, source: str | None, as_json: bool) -> None:
     """List the keys of a source, or of all, by their prefixes."""
-    table = Table("key", "source", "made", "last used", "revoked")
-    with owner_connection(database_of(data)) as connection:
-        for prefix, of, made, used, revoked in connection.execute(QUERIES["list_keys"], {"source": source}):
-            table.add_row(prefix, of, str(made), str(used or "never"), str(revoked or ""))
-    Console().print(table)
+    names = [source] if source else [found["name"] for found in admin.items("sources")]
+    found = [item for name in names for item in admin.items(f"sources/{part(name)}/keys")]
+    show(found, COLUMNS, as_json=as_json)

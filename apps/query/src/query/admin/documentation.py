@@ -171,7 +171,7 @@ CHANGE = {
     "action": {"type": "string", "description": "; ".join(f"{word}: {says}" for word, says in ACTIONS.items())},
     "target": {"type": "string", "description": "The name, or a key's or token's prefix."},
     "source": MAYBE_TEXT,
-    "detail": {"type": "object", "description": "What it is, or by member what it was and has become."},
+    "detail": {"type": "object", "description": "By member, what it is, or `from` what it was changed `to` what."},
 }
 ENTRY = _object({"id": {"type": "integer"}, "at": TIME, "actor": TEXT, **CHANGE})
 

@@ -26,7 +26,7 @@ class Change(msgspec.Struct, frozen=True):
         action: a word of ACTIONS.
         target: the name of what was changed; a key's or token's is its prefix.
         source: the source that it belongs to, if to one.
-        detail: what it was and has become, by member.
+        detail: by member, what it is, or `from` what it was changed `to` what.
     """
 
     action: str

@@ -131,8 +131,8 @@ def allowed(principal: Principal) -> list[str] | None:
 
 
 def differences(before: Row, after: Row) -> Row:
-    """What has changed, by member, as a pair of what it was and what it is."""
-    return {member: [before[member], after[member]] for member in after if after[member] != before[member]}
+    """What has changed, by member: what it was and what it is."""
+    return {member: {"from": before[member], "to": value} for member, value in after.items() if value != before[member]}
 
 
 def shown_once(body: Row) -> Response:

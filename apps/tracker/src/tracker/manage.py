@@ -1,0 +1,104 @@
+"""What the commands have in common that speak to /admin of the query service."""
+
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from tracker.client import Client, open_client, read_answer
+from tracker.folder import data_option
+from tracker.options import query_option, token_option
+
+TOKEN_FILE = "admin-token"  # noqa: S105
+"""Where `tracker up` keeps a token, in its data folder."""
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line, as the service answers it.")
+
+Item = dict[str, Any]
+
+
+class Admin:
+    """/admin of a query service. Nothing is sent twice: a key or a password that was made again would be another."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, **params: Any) -> Item:
+        """The answer's JSON object; empty if it has none.
+
+        Raises:
+            ServiceError: for any answer but 2xx.
+        """
+        answer = self._client.ask(method, f"/admin/{path}", body, params)
+        return read_answer(answer, dict[str, Any]) if answer else {}
+
+    def items(self, path: str, **params: Any) -> list[Item]:
+        """The items of a list."""
+        items: list[Item] = self.ask("GET", path, **params)["items"]
+        return items
+
+
+def of_admin(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that lead to a query service, and that service's Admin as its first argument."""
+
+    @query_option
+    @token_option
+    @data_option
+    @functools.wraps(command)
+    def run(query: str, token: str | None, data: Path, **options: Any) -> None:
+        kept = data / TOKEN_FILE
+        if token is None and kept.exists():
+            token = kept.read_text().strip()
+        command(Admin(open_client("query service", query, patience=0, token=token)), **options)
+
+    return run
+
+
+def part(name: str) -> str:
+    """A name as a part of a path."""
+    return quote(name, safe="")
+
+
+def show(items: Iterable[Item], columns: Sequence[tuple[str, str]], *, as_json: bool) -> None:
+    """Print a list as a table, or as lines of JSON.
+
+    Args:
+        columns: title and member of each.
+    """
+    if as_json:
+        for item in items:
+            click.echo(msgspec.json.encode(item))
+        return
+    table = Table(*(title for title, _ in columns))
+    for item in items:
+        table.add_row(*(_shown(item[member]) for _, member in columns))
+    Console().print(table)
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return ", ".join(map(_shown, value)) or "none"
+        case dict():
+            return ", ".join(f"{member}: {_change(was)}" for member, was in value.items())
+        case _:
+            return str(value)
+
+
+def _change(value: Any) -> str:
+    """What a member is, or was and has become."""
+    match value:
+        case {"from": was, "to": now}:
+            return f"{_shown(was)} → {_shown(now)}"
+        case _:
+            return _shown(value)
