@@ -13,6 +13,9 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from signing_key import make_signing_key
+
+from core.keys import make_key
 
 CHECKS = [
     not_a_server_error,
@@ -23,6 +26,43 @@ CHECKS = [
     status_code_conformance,
 ]
 EXAMPLES = 40
+
+
+@pytest.fixture
+def managed(start_service, postgres, database, owner):
+    """A query service, and what an admin of it sends."""
+    given = {"DATABASE_URL": postgres.url(database, "query"), "CONTROL_DATABASE_URL": postgres.url(database, "control")}
+    service = start_service("query", AUTH="required", SIGNING_KEY=make_signing_key(), **given)
+    new = make_key("rt")
+    owner.execute(
+        "insert into api_tokens (prefix, name, hash, scopes) values (%s, 'tests', %s, '{admin}')",
+        [new.prefix, new.hash],
+    )
+    return service, {"Authorization": f"Bearer {new.key}"}
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
+def test_management_is_as_documented(managed, mode):
+    service, headers = managed
+    document = schemathesis.openapi.from_url(f"{service.url}/openapi.json")
+    tried = 0
+    for found in document.include(path_regex="^/(admin|auth)").get_all_operations():
+        operation = found.ok()
+        if (
+            mode is GenerationMode.NEGATIVE
+            and operation.label.startswith(("GET", "DELETE"))
+            and not operation.query.items
+        ):
+            continue  # takes nothing that could be wrong
+
+        @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @given(case=operation.as_strategy(mode))
+        def check(case):
+            case.call_and_validate(checks=CHECKS, headers=headers, timeout=20)
+
+        check()
+        tried += 1
+    assert tried > 9
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)

@@ -1,11 +1,14 @@
 """Management, in OpenAPI."""
 
+import re
 from typing import Any
 
 from marshmallow import Schema
 
+from core.keys import PREFIX
 from core.openapi import Document
 from query.access.principal import ROLES, SCOPES
+from query.admin import people, sources
 from query.admin.audit import AuditParameters
 from query.admin.declared import ApplyParameters, Declaration
 from query.admin.management import ACTIONS
@@ -101,6 +104,14 @@ OPERATIONS: list[Operation] = [
 """What there is under /admin."""
 
 PARAMETERS: dict[str, type[Schema]] = {"list_audit": AuditParameters, "apply": ApplyParameters}
+
+FORMS = {
+    "/admin/sources": sources.NAME.pattern,
+    "/admin/keys": PREFIX.pattern,
+    "/admin/tokens": PREFIX.pattern,
+    "/admin/people": people.NAME.pattern,
+}
+"""What a name is like, by what it stands behind. What has another form isn't there."""
 
 PROBLEMS = {
     401: "No credentials, or wrong ones.",
@@ -225,9 +236,9 @@ def _describe(
 ) -> None:
     method, path = place.split()
     parameters = [
-        {"name": part, "in": "path", "required": True, "schema": {"type": "string", "minLength": 1, "maxLength": 100}}
-        for part in ("name", "prefix")
-        if f"{{{part}}}" in path
+        {"name": found[1], "in": "path", "required": True, "schema": {"type": "string", "pattern": f"^{form}$"}}
+        for start, form in FORMS.items()
+        if (found := re.match(rf"{start}/{{(\w+)}}", path))
     ]
     parameters += document.parameters(PARAMETERS[name]) if name in PARAMETERS else []
     operation: dict[str, Any] = {"operationId": name, "tags": ["admin"], "summary": summary, "parameters": parameters}
