@@ -10,7 +10,7 @@ VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 SOURCES := $(wildcard apps/*/src)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test fuzz lint format docs bench generate images image-test compose compose-down minikube verify-platform
+.PHONY: help run demo test fuzz lint format docs bench generate tracker-js images image-test compose compose-down minikube verify-platform
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ docs: $(READY) ## Write the tables in docs/ that are made from the code
 generate: $(PLATFORM) ## Write Grafana's dashboards and Kubernetes' PrometheusRule from their sources in infra/
 	@$(BIN)/python infra/grafana/dashboards-src
 	@$(BIN)/python k8s/components/monitoring/write_rules.py
+
+tracker-js: ## Minify the browser's tracker, with Node's npx
+	@sh scripts/tracker-js
 
 images: ## Build the images, as event-tracker/{collector,query,dashboard,tracker}:$(TAG)
 	@for app in collector query dashboard tracker; do \

@@ -11,11 +11,15 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 from servers import Postgres, Service, launching
+from tools import tool
 
 from core.migrations import apply_migrations
 
 MIGRATIONS = Path(__file__).parent / "infra" / "migrations"
+CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+                  "--disable-component-update", "--disable-sync"]  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -81,6 +85,16 @@ def collector(start_service: Callable[..., Service], postgres: Postgres, databas
 def query(start_service: Callable[..., Service], postgres: Postgres, database: str) -> Service:
     """A query service on this test's database."""
     return start_service("query", DATABASE_URL=postgres.url(database, "query"))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, as the system has it, for all tests of one process: Playwright runs once in each."""
+    chromium = tool("chromium", "chromium-browser", "google-chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="module")

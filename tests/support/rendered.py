@@ -14,6 +14,7 @@ import collector.metrics
 import core.metrics
 import query.fields
 import query.metrics
+from collector import tracker_script
 from collector.explain import CODES
 from collector.settings import CollectorSettings
 from core.settings import ServiceSettings
@@ -61,6 +62,24 @@ def metrics_table(module: Any) -> str:
     return table(["metric", "type", "labels", "meaning"], rows)
 
 
+def fenced(language: str, text: str) -> str:
+    return f"```{language}\n{text}\n```"
+
+
+def tracker_snippets() -> dict[str, str]:
+    """The tag of the browser's tracker, and the policy that lets it in."""
+    url = "https://events.example.com"
+    script = f"{url}/tracker-{tracker_script.VERSION}.js"
+    tag = (
+        f'<script defer src="{script}" data-write-key="wk_..."\n'
+        f'  integrity="{tracker_script.INTEGRITY}"\n  crossorigin="anonymous"></script>'
+    )
+    return {
+        "snippet": fenced("html", tag),
+        "policy": fenced("", f"Content-Security-Policy: script-src {script}; connect-src {url}/events"),
+    }
+
+
 def parts() -> dict[Path, dict[str, str]]:
     """Every made part: file → name → text."""
     return {
@@ -76,6 +95,7 @@ def parts() -> dict[Path, dict[str, str]]:
             "collector": metrics_table(collector.metrics),
             "query": metrics_table(query.metrics),
         },
+        DOCS / "browser.md": tracker_snippets(),
         DOCS / "api.md": {"codes": codes_table(CODES), "parameters": codes_table(query.fields.CODES)},
     }
 

@@ -1,9 +1,44 @@
-"""A collector for a whole module of cases."""
+"""A collector for a whole module of cases; a site with the browser's tracker, and a page to visit it with."""
 
 import pytest
+from sites import Shop, Site, make_source, start_guarded
 
 
 @pytest.fixture(scope="module")
 def shared_collector(postgres, shared_database, tmp_path_factory, launcher):
     with launcher(tmp_path_factory.mktemp("logs")) as start:
         yield start("collector", DATABASE_URL=postgres.url(shared_database, "collector"))
+
+
+@pytest.fixture
+def site():
+    site = Site()
+    yield site
+    site.close()
+
+
+@pytest.fixture
+def shop(site, start_service, postgres, database, owner):
+    collector = start_guarded(start_service, postgres.url(database, "collector"))
+    shop = Shop(site, collector, owner, make_source(owner, "shop", [site.origin]))
+    shop.put()
+    return shop
+
+
+@pytest.fixture
+def context(browser):
+    """A fresh profile: storage of its own."""
+    context = browser.new_context()
+    context.set_default_timeout(60_000)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context):
+    """A tab, in which no error may go uncaught."""
+    page = context.new_page()
+    wrong = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    yield page
+    assert wrong == []

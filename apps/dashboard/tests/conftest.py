@@ -12,15 +12,12 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 import requests
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 from servers import START_SECONDS, Postgres, Service, free_port
-from tools import tool
 
 Launcher = Callable[[Path], AbstractContextManager[Callable[..., Service]]]
 
 ZONE = "Europe/Berlin"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
 USERS = 40
 SHOPPERS = 10
 
@@ -132,15 +129,6 @@ def lonely_dashboard(start: Callable[..., Service]) -> Iterator[Dashboard]:
     """A dashboard whose query service isn't there."""
     with running(start, f"http://127.0.0.1:{free_port()}") as dashboard:
         yield dashboard
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    chromium = tool("chromium", "chromium-browser", "google-chrome")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

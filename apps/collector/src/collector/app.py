@@ -2,6 +2,7 @@
 
 from importlib.metadata import version
 
+from collector import tracker_script
 from collector.catalog import Catalog
 from collector.documentation import describe
 from collector.doors import Doors
@@ -51,7 +52,9 @@ def create_app(settings: CollectorSettings) -> Front:
         "Event Tracker: collector", version(PACKAGE), "Events in. A 2xx means committed; resending is always safe."
     )
     describe(document)
+    tracker_script.describe(document)
     service = create_service("collector", PACKAGE, settings, health, document)
+    service.register_blueprint(tracker_script.blueprint)
 
     catalog = Catalog(pool)
 

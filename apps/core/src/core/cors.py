@@ -6,6 +6,9 @@ ALLOW_HEADERS = "Authorization, Content-Type, Content-Encoding, X-Request-ID, X-
 EXPOSE_HEADERS = "Date, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
 MAX_AGE_SECONDS = 3600
 
+ANY_ORIGIN = ("Access-Control-Allow-Origin", "*")
+"""On an answer that is the same for everyone and cached: it must not be kept by browsers as one that they may not read."""
+
 
 def cors_headers(origin: str | None, allowed: Collection[str]) -> list[tuple[str, str]]:
     """Headers for the answer to a request from `origin`; none that allow it where it isn't, and the browser refuses it."""

@@ -10,7 +10,7 @@ import structlog
 from werkzeug.wsgi import ClosingIterator
 
 from core import metrics
-from core.cors import cors_headers, preflight_headers
+from core.cors import ANY_ORIGIN, cors_headers, preflight_headers
 from core.failures import problem_of
 from core.problems import CONTENT_TYPE, Problem
 from core.request_ids import request_id
@@ -86,7 +86,7 @@ class Front:
             status = line[:3]
             added = [("X-Request-ID", environ[REQUEST_ID]), *ALWAYS]
             # Not before: which origins are allowed may be found out while the request is answered.
-            if self.cors_origins:
+            if self.cors_origins and ANY_ORIGIN not in headers:
                 added += cors_headers(environ.get("HTTP_ORIGIN"), self.cors_origins)
             return start_response(line, headers + added, exc_info)
 

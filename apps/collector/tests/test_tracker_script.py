@@ -1,0 +1,80 @@
+"""How the browser's tracker is served, and that what is served is what its source says."""
+
+import gzip
+import hashlib
+from pathlib import Path
+
+import pytest
+import requests
+from tools import not_checked, run, tool
+
+ROOT = Path(__file__).parents[3]
+SCRIPT = (ROOT / "apps/collector/src/collector/browser/tracker.min.js").read_bytes()
+VERSION = hashlib.sha256(SCRIPT).hexdigest()[:8]
+CACHED = {
+    "/tracker.js": "public, max-age=3600",
+    f"/tracker-{VERSION}.js": "public, max-age=31536000, immutable",
+}
+
+
+def get(collector, path, **headers):
+    return requests.get(collector.url + path, headers={"Accept-Encoding": "identity", **headers}, timeout=10)
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+@pytest.mark.parametrize("path", CACHED)
+def test_it_is_served_and_cached(shared_collector, path, encoding):
+    answer = get(shared_collector, path, **{"Accept-Encoding": encoding})
+    assert (answer.status_code, answer.content) == (200, SCRIPT)
+    assert answer.headers["Content-Type"] == "text/javascript; charset=utf-8"
+    assert answer.headers["Cache-Control"] == CACHED[path]
+    assert answer.headers["Vary"] == "Accept-Encoding"
+    assert answer.headers.get("Content-Encoding", "identity") == encoding
+    headers = {"Accept-Encoding": encoding, "If-None-Match": answer.headers["ETag"]}
+    again = get(shared_collector, path, **headers)
+    assert (again.status_code, again.content) == (304, b"")
+    assert (again.headers["Cache-Control"], again.headers["ETag"]) == (CACHED[path], answer.headers["ETag"])
+    assert get(shared_collector, path, **{"If-None-Match": '"other"'}).status_code == 200
+
+
+def test_each_encoding_has_a_tag_of_its_own(shared_collector):
+    tags = {
+        get(shared_collector, "/tracker.js", **{"Accept-Encoding": name}).headers["ETag"]
+        for name in ("identity", "gzip")
+    }
+    assert len(tags) == 2
+
+
+@pytest.mark.parametrize("origins", ["", "https://shop.example"])
+def test_pages_of_every_origin_may_read_it(start_service, postgres, database, origins):
+    """It is cached for a year: a browser must not keep an answer that it may not read."""
+    collector = start_service("collector", DATABASE_URL=postgres.url(database, "collector"), CORS_ORIGINS=origins)
+    answer = get(collector, "/tracker.js", Origin="https://elsewhere.example")
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+
+
+@pytest.mark.parametrize("version", ["00000000", VERSION[:7], VERSION + "0", ""])
+def test_an_unknown_version_is_not_found(shared_collector, version):
+    answer = get(shared_collector, f"/tracker-{version}.js")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+    assert "Cache-Control" not in answer.headers
+
+
+def test_it_is_small():
+    assert len(gzip.compress(SCRIPT)) < 3 * 1024
+
+
+def test_it_is_what_its_source_says(tmp_path):
+    tool("npx")
+    made = tmp_path / "tracker.min.js"
+    done = run("sh", ROOT / "scripts/tracker-js", made, ok=False)
+    if "npm error" in done.stderr:
+        not_checked("npx can't fetch esbuild here")
+    assert done.returncode == 0, done.stderr
+    assert made.read_bytes() == SCRIPT, "run `make tracker-js`"
+
+
+def test_it_evaluates_no_text():
+    assert not [word for word in (b"eval(", b"Function(", b"innerHTML", b"document.cookie") if word in SCRIPT]
