@@ -109,9 +109,9 @@ QUESTIONS: list[Read] = [
     lambda query: read_type_filter(Reading(query, frozenset({"shop"}))),
     lambda query: read_export(Reading(query, None)),
     lambda query: read_live_filter(Reading(query, None)),
-    _list_users.read,
+    lambda query: _list_users.read(Reading(query, None)),
     *(
-        lambda query, read=read: read(query, NOW, True)
+        lambda query, read=read: read(Reading(query, None), NOW, True)
         for read in (
             analytics.read_timeseries,
             analytics.read_users,
@@ -133,7 +133,7 @@ def query(data: bytes) -> None:
 
 def funnel(data: bytes) -> None:
     """The body of POST /stats/funnel."""
-    check_question(lambda: analytics.read_funnel("", data, NOW, True))
+    check_question(lambda: analytics.read_funnel(Reading("", None), data, NOW, True))
 
 
 def check_question(read: Callable[[], Any]) -> None:

@@ -21,6 +21,11 @@ COUNT = """
     insert into event_counts as counts (hour, event_type, source, slot, count) values (%s, %s, %s, %s, %s)
     on conflict (hour, event_type, source, slot) do update set count = counts.count + excluded.count
 """
+SEEN = """
+    insert into users as known (user_id, first_seen, last_hour) values (%s, %s, %s)
+    on conflict (user_id) do update
+    set first_seen = least(known.first_seen, excluded.first_seen), last_hour = greatest(known.last_hour, excluded.last_hour)
+"""
 T0 = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
 
 Rows = list[dict[str, Any]]
@@ -95,20 +100,24 @@ def an_event(**given: Any) -> dict[str, Any]:
     return {**defaults, **given}
 
 
+def hour_of(time: datetime) -> datetime:
+    return time.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
 @pytest.fixture
 def store(shared_owner) -> Callable[..., Rows]:
-    """store(events, slots=[...]): puts rows into `events`, and their counts, spread over the slots, into `event_counts`."""
+    """store(events, slots=[...]): puts rows into `events`, and what the collector counts of them, the slots spread over."""
 
     def store(events: Iterable[dict[str, Any]], slots: Iterable[int] = (0,)) -> Rows:
         rows = [an_event(**event) for event in events]
         slots = list(slots)
         counts: Counter[tuple[Any, ...]] = Counter()
         for number, row in enumerate(rows):
-            hour = row["timestamp"].astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-            counts[hour, row["event_type"], row["source"], slots[number % len(slots)]] += 1
+            counts[hour_of(row["timestamp"]), row["event_type"], row["source"], slots[number % len(slots)]] += 1
         with shared_owner.cursor() as cursor, shared_owner.transaction():
             cursor.executemany(INSERT, [{**row, "properties": json.dumps(row["properties"])} for row in rows])
             cursor.executemany(COUNT, [(*key, count) for key, count in counts.items()])
+            cursor.executemany(SEEN, [(row["user_id"], row["timestamp"], hour_of(row["timestamp"])) for row in rows])
         return rows
 
     return store

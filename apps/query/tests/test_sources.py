@@ -9,10 +9,12 @@ from datetime import timedelta
 from itertools import pairwise
 
 import pytest
+import requests
 from listener import listening, wait_until
 
 SHOP, BLOG, CLUB = "shop", "blog", "club"
 RANGE = {"from": "2026-03-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"}
+DAYS = {"from": "2026-03-01", "to": "2026-03-02"}
 
 DOORS = {
     "everybody's events": ("/events", RANGE),
@@ -28,8 +30,27 @@ DOORS = {
     "top types": ("/stats/top-types", RANGE),
     "top types with edges": ("/stats/top-types", {"from": "2026-03-01T10:01:00Z", "to": "2026-03-01T12:03:00Z"}),
     "top types of all time": ("/stats/top-types", {}),
-}
+    "events over time": ("/stats/timeseries", {**DAYS, "interval": "hour", "breakdown": "event_type"}),
+    "events over half hours": ("/stats/timeseries", {**RANGE, "interval": "minute", "to": "2026-03-01T10:30:00Z", "from": "2026-03-01T10:01:00Z"}),
+    "users over time": ("/stats/timeseries", {**DAYS, "metric": "users", "breakdown": "property:at"}),
+    "sessions over time": ("/stats/timeseries", {**DAYS, "metric": "sessions"}),
+    "users": ("/stats/users", DAYS),
+    "sessions": ("/stats/sessions", DAYS),
+    "sessions by a property": ("/stats/sessions", {**DAYS, "by": "property:at"}),
+    "top properties": ("/stats/top-properties", {**DAYS, "key": "at"}),
+    "top properties of a type": ("/stats/top-properties", {**DAYS, "key": "at", "event_type": "view"}),
+    "retention": ("/stats/retention", {**DAYS, "period": "day"}),
+    "retention of a type": ("/stats/retention", {**DAYS, "period": "day", "event_type": "view"}),
+    "paths": ("/stats/paths", DAYS),
+    "paths by a property": ("/stats/paths", {**DAYS, "by": "property:at", "gap": 86400}),
+    "a funnel": ("/stats/funnel", {}),
+    "all users": ("/users", {}),
+    "a user": ("/users/ann", DAYS),
+    "a foreign user": ("/users/cem", DAYS),
+}  # fmt: skip
 """Every question, and what it is asked with."""
+
+FUNNEL = {**DAYS, "steps": [{"event_type": "view"}, {"event_type": "view", "properties": {"at": "blog"}}]}
 
 
 @pytest.fixture
@@ -58,9 +79,34 @@ def body_of(answer):
 
 def ask(service, session, door, **more):
     path, parameters = DOORS[door]
-    answer = session.get(f"{service.url}{path}", params={**parameters, **more}, timeout=30)
+    url, asked = f"{service.url}{path}", {**parameters, **more}
+    if path == "/stats/funnel":
+        answer = session.post(url, params=asked, json=FUNNEL, timeout=30)
+    else:
+        answer = session.get(url, params=asked, timeout=30)
     assert answer.status_code in (200, 404), answer.text
     return answer.status_code, body_of(answer)
+
+
+def test_every_question_about_events_takes_sources(guarded):
+    """And stands among the doors above; /events/live has a test of its own."""
+    document = requests.get(f"{guarded.url}/openapi.json", timeout=10).json()
+    tried = {path.replace("/users/ann", "/users/{user_id}") for path, _ in DOORS.values()} | {"/events/live"}
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            names = [parameter["name"] for parameter in operation.get("parameters", [])]
+            about_events = bool({"events", "stats", "users"}.intersection(operation.get("tags", [])))
+            assert ("source" in names) == about_events == (path in tried), path
+
+
+def test_a_plan_is_not_told_to_who_is_restricted(start_guarded, who_sees, stored):
+    """It has the numbers of rows that were read, of whatever source."""
+    service = start_guarded(EXPLAIN="true")
+    for path, parameters in [("/stats/users", {}), ("/stats/top-properties", {"key": "at"}), ("/users/ann", {})]:
+        asked = {**DAYS, **parameters, "explain": "true"}
+        assert "explain" in who_sees().get(f"{service.url}{path}", params={**asked, "source": SHOP}, timeout=30).json()
+        answer = who_sees(SHOP).get(f"{service.url}{path}", params=asked, timeout=30)
+        assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "explain_not_allowed")
 
 
 def sources_in(answer):
@@ -122,6 +168,30 @@ def test_pages_hold_what_may_be_seen_and_leave_nothing_out(guarded, who_sees, st
         assert {event["event_id"] for event in found} == wanted
         assert len(found) == len(wanted)
         assert all(newer["timestamp"] >= older["timestamp"] for newer, older in pairwise(found))
+
+
+def test_users_are_those_of_the_sources_in_the_order_of_what_they_did_there(guarded, who_sees, store, minutes):
+    """Who was seen there long ago comes late, however lately they were seen elsewhere."""
+    days = {"ann": 0, "bob": -2, "cem": -40, "dan": -400, "eve": -1}
+    rows = [{"user_id": name, "timestamp": minutes(60 * 24 * day), "source": SHOP} for name, day in days.items()]
+    store([*rows, *({"user_id": name, "timestamp": minutes(1), "source": CLUB} for name in ("dan", "cem", "fay"))])
+    for limit in (1, 2, 3, 5, 50):
+        found, cursor = [], {}
+        while cursor is not None:
+            asked = {**cursor, "limit": limit}
+            body = who_sees(SHOP).get(f"{guarded.url}/users", params=asked, timeout=30).json()
+            found += [
+                (user["user_id"], user["events"], user["first_seen"] == user["last_seen"]) for user in body["users"]
+            ]
+            cursor = {"cursor": body["next_cursor"]} if body["next_cursor"] else None
+        assert found == [(name, 1, True) for name in ("ann", "eve", "bob", "cem", "dan")]
+
+
+def test_a_cursor_of_users_belongs_to_whom_it_was_given(guarded, who_sees, stored):
+    everyone, shop = who_sees(), who_sees(SHOP)
+    cursor = everyone.get(f"{guarded.url}/users", params={"limit": 1}, timeout=30).json()["next_cursor"]
+    answer = shop.get(f"{guarded.url}/users", params={"cursor": cursor}, timeout=30)
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "other_filters")
 
 
 @pytest.mark.parametrize("path", ["/events", "/events/export"])

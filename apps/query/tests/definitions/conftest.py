@@ -7,6 +7,8 @@ import psycopg
 import pytest
 import requests
 
+from core.keys import make_key
+
 from .product import Answer, Product, Question
 from .reference.events import Event
 
@@ -26,8 +28,21 @@ def product(postgres, launcher, tmp_path_factory) -> Iterator[Product]:
         query = start("query", wait=False, DATABASE_URL=postgres.url(name, "query"))
         collector.wait_ready()
         query.wait_ready()
-        yield Product(collector, query, owner, postgres.url(name), session)
+        yield Product(collector, query, owner, postgres.url(name), session, write_keys(owner))
     postgres.execute(f"drop database {name} with (force)")
+
+
+def write_keys(owner: psycopg.Connection) -> dict[str, str]:
+    """A key each for two sources; the third is that of events without a key."""
+    keys = {}
+    for source in ("shop", "blog"):
+        made = make_key("wk")
+        owner.execute("insert into sources (name) values (%s)", [source])
+        owner.execute(
+            "insert into write_keys (prefix, source, hash) values (%s, %s, %s)", [made.prefix, source, made.hash]
+        )
+        keys[source] = made.key
+    return keys
 
 
 @pytest.fixture

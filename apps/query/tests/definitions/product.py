@@ -13,37 +13,39 @@ import psycopg
 import requests
 from servers import Service
 
-from .reference.events import Event
+from .reference.events import Event, of_sources
 
 Answer = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Question:
-    """A request, and the reference's answer to it."""
+    """A request, and the reference's answer to it; None is a 404. `sources` of None are all."""
 
     path: str
     parameters: list[tuple[str, str]]
-    answer: Callable[[list[Event]], Answer]
+    answer: Callable[[list[Event]], Answer | None]
     body: dict[str, Any] | None = None
+    sources: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Product:
-    """Both services on one database."""
+    """Both services on one database; `keys` are write keys by the source that they are of."""
 
     collector: Service
     query: Service
     owner: psycopg.Connection
     owner_url: str
     session: requests.Session
+    keys: dict[str, str]
 
     def clear(self) -> None:
-        """Empties every table of ours, also those that keep sums of events."""
+        """Empties every table of ours that events make, also those that keep sums of them."""
         tables = self.owner.execute(
             "select string_agg(quote_ident(relname), ', ') from pg_class"
             " where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition"
-            " and relname !~ 'yoyo|catalog_version'"
+            " and relname !~ 'yoyo|catalog_version|sources|write_keys'"
         ).fetchall()[0][0]
         self.owner.execute(f"truncate {tables}".encode())
 
@@ -51,10 +53,13 @@ class Product:
         """Sends the events as they come, `request` of them at a time: later requests may hold earlier events."""
         for start in range(0, len(events), request):
             batch = events[start : start + request]
-            answer = self.session.post(
-                f"{self.collector.url}/events", json=[as_sent(event) for event in batch], timeout=30
-            )
-            assert (answer.status_code, answer.json()["stored"]) == (200, len(batch)), answer.text
+            for source in sorted({event.source for event in batch}):
+                self._send(source, [as_sent(event) for event in batch if event.source == source])
+
+    def _send(self, source: str, batch: list[dict[str, Any]]) -> None:
+        headers = {"X-Write-Key": self.keys[source]} if source in self.keys else {}
+        answer = self.session.post(f"{self.collector.url}/events", json=batch, headers=headers, timeout=30)
+        assert (answer.status_code, answer.json()["stored"]) == (200, len(batch)), answer.text
 
     def summarise(self) -> None:
         """What the nightly job does: sums of what is past are made again."""
@@ -70,17 +75,21 @@ class Product:
 
     def get(self, question: Question) -> requests.Response:
         url = f"{self.query.url}{question.path}"
+        parameters = [*question.parameters, *(("source", source) for source in question.sources or ())]
         if question.body is not None:
-            return self.session.post(url, params=question.parameters, json=question.body, timeout=30)
-        return self.session.get(url, params=question.parameters, timeout=30)
+            return self.session.post(url, params=parameters, json=question.body, timeout=30)
+        return self.session.get(url, params=parameters, timeout=30)
 
     def ask(self, question: Question, events: list[Event]) -> Answer:
         """The service's answer, which is the reference's."""
         response = self.get(question)
-        assert response.status_code == 200, (question, response.text)
+        expected = question.answer(of_sources(events, question.sources))
         body: Answer = response.json()
+        if expected is None:
+            assert (response.status_code, body["code"]) == (404, "user_not_found"), question
+            return body
+        assert response.status_code == 200, (question, response.text)
         assert body.pop("as_of").endswith("Z")
-        expected = question.answer(events)
         differences = list(unlike(expected, body, ""))
         assert not differences, (differences, response.url, question.body)
         return body

@@ -1,6 +1,7 @@
 """Small sets of events, and questions about them, that lie on the edges of the definitions."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -46,6 +47,11 @@ PROPERTIES = st.fixed_dictionaries(
     {}, optional={"page": st.sampled_from(VALUES), "plan": st.sampled_from(["pro", "free", None])}
 )
 
+STORED_IN = ["default", "default", "shop", "blog"]
+ASKED_ABOUT = st.sampled_from(
+    [None, None, None, ("shop",), ("default",), ("blog", "default"), ("blog", "default", "shop"), ("nowhere",)]
+)
+
 FILTERS: list[tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = [
     ((), ()),
     ((), ()),
@@ -85,6 +91,7 @@ def events(draw: st.DrawFn, anchor: datetime, days: int, most: int = 20, users: 
                 event_id=UUID(int=draw(st.integers(0, 255)) << 120 | number),
                 session_id=draw(st.sampled_from([None, None, None, "s1", "s2"])),
                 properties=draw(PROPERTIES),
+                source=draw(st.sampled_from(STORED_IN)),
             )
         )
     return found
@@ -128,4 +135,9 @@ def cases(
     zone, anchor = draw(st.sampled_from(CLOCKS))
     given = draw(events(anchor, days, **sizes))
     chosen = selections(given, zone, anchor, days, filters)
-    return given, draw(st.lists(chosen.flatmap(question), min_size=2, max_size=4))
+    return given, draw(st.lists(scoped(chosen.flatmap(question)), min_size=2, max_size=4))
+
+
+def scoped(questions: st.SearchStrategy[Question]) -> st.SearchStrategy[Question]:
+    """The questions, about all sources or some."""
+    return st.builds(lambda question, sources: replace(question, sources=sources), questions, ASKED_ABOUT)

@@ -9,7 +9,7 @@ from hypothesis import given
 
 from .asked import anything
 from .reference.events import Event
-from .strategies import CLOCKS, EXAMPLES, GAPS, TYPES, USERS, VALUES, selections
+from .strategies import CLOCKS, EXAMPLES, GAPS, TYPES, USERS, VALUES, scoped, selections
 
 ZONE, ANCHOR = CLOCKS[2]
 DAYS = 20
@@ -33,6 +33,7 @@ def many(number: int) -> list[Event]:
                     for name, values in {"page": VALUES, "plan": ["pro", "free", None]}.items()
                     if chance.random() < 0.8
                 },
+                source="shop" if fresh.day % 2 else chance.choice(["default", "shop", "blog"]),
             )
         )
     return found
@@ -56,6 +57,6 @@ def history(request, product) -> str:
 
 
 @EXAMPLES
-@given(question=selections(FIRST + LATE, ZONE, ANCHOR, DAYS).flatmap(anything))
+@given(question=scoped(selections(FIRST + LATE, ZONE, ANCHOR, DAYS).flatmap(anything)))
 def test_every_answer_stays_right(product, history, question):
     product.ask(question, FIRST if history == "summarised" else FIRST + LATE)

@@ -8,16 +8,18 @@ from hypothesis import strategies as st
 from . import asked
 from .product import unlike
 from .questions import span, user
+from .reference.events import of_sources
 from .reference.user_list import everybody
 from .some import an
-from .strategies import CLOCKS, EXAMPLES, cases, events
+from .strategies import ASKED_ABOUT, CLOCKS, EXAMPLES, cases, events
 
 
-def listed(product, limit):
+def listed(product, limit, sources=None):
     """All users, page by page."""
+    asked = {"limit": limit, "source": sources}
     found, cursor = [], {}
     while cursor is not None:
-        answer = product.session.get(f"{product.query.url}/users", params={"limit": limit, **cursor}, timeout=30)
+        answer = product.session.get(f"{product.query.url}/users", params={**asked, **cursor}, timeout=30)
         assert answer.status_code == 200, answer.text
         page = answer.json()
         assert len(page["users"]) <= limit
@@ -29,24 +31,19 @@ def listed(product, limit):
 @EXAMPLES
 @given(case=cases(asked.user, days=3, users=2, filters=False))
 def test_a_summary_is_as_defined(product, case):
-    found, questions = case
-    present = {event.user_id for event in found}
-    product.clear()
-    product.store(found, request=7)
-    for question in questions:
-        if question.answer.keywords["user_id"] in present:
-            product.ask(question, found)
-        else:
-            answer = product.get(question)
-            assert (answer.status_code, answer.json()["code"]) == (404, "user_not_found")
+    product.holds(*case)
 
 
 @EXAMPLES
-@given(found=st.sampled_from(CLOCKS).flatmap(lambda clock: events(clock[1], 3, users=5)), limit=st.integers(1, 6))
-def test_the_list_is_as_defined(product, found, limit):
+@given(
+    found=st.sampled_from(CLOCKS).flatmap(lambda clock: events(clock[1], 3, users=5)),
+    limit=st.integers(1, 6),
+    sources=ASKED_ABOUT,
+)
+def test_the_list_is_as_defined(product, found, limit, sources):
     product.clear()
     product.store(found, request=7)
-    assert list(unlike(everybody(found), listed(product, limit), "")) == []
+    assert list(unlike(everybody(of_sources(found, sources)), listed(product, limit, sources), "")) == []
 
 
 def ids(product, found, limit=50):

@@ -5,7 +5,7 @@ from functools import cache
 from psycopg import sql
 
 from query.analytics.days import Days
-from query.analytics.questions import Funnel, Paths, Selection, Sessions
+from query.analytics.questions import Funnel, Paths, Range, Selection, Sessions
 from query.analytics.statements import QUERIES, part
 
 TYPE = sql.SQL("event_type")
@@ -29,6 +29,8 @@ def dimension(by: str | None) -> sql.SQL:
 def selected(asked: Selection, *more: sql.Composable) -> sql.Composed:
     """The events that a question is about, and that fulfil `more` as well."""
     names = ["range", *(name for name in ("event_types", "properties") if getattr(asked, name))]
+    if asked.sources is not None:
+        names.append("sources")
     conditions = [sql.SQL(QUERIES[f"selected.{name}"]) for name in names]
     return part("selected", conditions=sql.SQL(" and ").join([*conditions, *more]))
 
@@ -43,10 +45,24 @@ def wanted_types(asked: Selection) -> sql.SQL:
     return WANTED_TYPES if asked.event_types else ALL
 
 
+def and_sources(asked: Range) -> sql.SQL:
+    """The same on sources, behind other conditions; nothing where there is no restriction."""
+    return _and_sources(asked.sources is not None)
+
+
+def _and_sources(restricted: bool) -> sql.SQL:
+    return sql.SQL(QUERIES["and_sources"] if restricted else "")
+
+
+def known_users(asked: Selection, found: sql.Composable) -> sql.Composable:
+    """When users were first seen: a table, or of some sources what takes its place for those who are found."""
+    return sql.SQL("users") if asked.sources is None else part("users.of_sources", found=found)
+
+
 def visits(asked: Sessions | Paths, days: Days | None) -> sql.Composed:
     """The sessions of a question; those of days that are summed up are taken from there."""
     if days:
-        events = part("visits.pieces", pieces=pieces(days))
+        events = part("visits.pieces", pieces=pieces(days), sources=and_sources(asked))
         parts = part("visits.summary", parts=part("visits.parts", events=events))
     else:
         events = part("visits.events", key=dimension(asked.by), selected=selected(asked))
@@ -86,16 +102,17 @@ def paths(asked: Paths, days: Days | None) -> sql.Composed:
 
 def funnel(asked: Funnel) -> sql.Composed:
     """The statement of a question about a funnel."""
-    return _funnel(tuple(bool(properties) for _, properties in asked.steps))
+    return _funnel(tuple(bool(properties) for _, properties in asked.steps), asked.sources is not None)
 
 
 @cache
-def _funnel(filtered: tuple[bool, ...]) -> sql.Composed:
-    """The statement for as many steps as this is long; true for those that filter by properties."""
+def _funnel(filtered: tuple[bool, ...], restricted: bool) -> sql.Composed:
+    """The statement for as many steps as `filtered` is long, true for those that filter by properties; of some sources or all."""
     steps = len(filtered)
     numbers = range(1, steps + 1)
     matches = [_match(number, filtered[number - 1]) for number in numbers]
-    levels = part("funnel.first_level", below=part("funnel.matched", matches=sql.SQL(", ").join(matches)))
+    matched = part("funnel.matched", matches=sql.SQL(", ").join(matches), sources=_and_sources(restricted))
+    levels = part("funnel.first_level", below=matched)
     for number in numbers[1:]:
         levels = part(
             "funnel.level",

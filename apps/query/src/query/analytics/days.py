@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import psycopg
+from psycopg import sql
 
 from query.analytics.hours import MOST_PIECES, pieces_between, whole_days
 from query.analytics.questions import Paths, Range, Selection, Sessions
 from query.analytics.schemas import GAP
-from query.analytics.statements import QUERIES
+from query.analytics.statements import QUERIES, part
 
 
 class Days(NamedTuple):
@@ -35,7 +36,9 @@ class Days(NamedTuple):
 def find_days(connection: psycopg.Connection, asked: Selection, key: str | None = None) -> Days:
     """Look which days' summaries are as they would be now. With a `key`, they must have counted that property."""
     parameters = {**whole_days(asked.start, asked.end), "key": key, "event_types": list(asked.event_types)}
-    rows = connection.execute(QUERIES["fresh_days"], parameters, binary=True).fetchall()
+    having = sql.SQL("" if asked.sources is None else QUERIES["fresh_days.having"])
+    parameters["sources"] = list(asked.sources or ())
+    rows = connection.execute(part("fresh_days", having=having), parameters, binary=True).fetchall()
     fresh = [day for day, _ in rows]
     pieces = pieces_between(asked.start, asked.end, fresh)
     if len(pieces) > MOST_PIECES:

@@ -28,6 +28,12 @@ not exists (
   where properties ->> wanted.name is distinct from wanted.value
 )
 
+-- name: selected.sources
+source = any (%(sources)b::text[])
+
+-- name: and_sources
+and source = any (%(sources)b::text[])
+
 -- name: visited
 -- The selected events, each with its visit: sessions are told apart by (user_id, session_id, visit). With a session_id,
 -- visit is 0; without, session_id is '' (which no event has) and visits are numbered, a new one after each gap.
@@ -78,14 +84,14 @@ from ({selected}) as selected
 -- Hours that lie inside an interval are counted already; those that one begins or ends in are read.
 select width_bucket(hour, %(starts)b::timestamptz[]) as bucket, {key} as key, count
 from event_counts
-where hour >= %(first_hour)b and hour < %(last_hour)b and hour <> all (%(split_hours)b::timestamptz[]) and {types}
+where hour >= %(first_hour)b and hour < %(last_hour)b and hour <> all (%(split_hours)b::timestamptz[]) and {types} {sources}
 union all
 select width_bucket(event."timestamp", %(starts)b::timestamptz[]), {key}, 1
 from unnest(%(piece_starts)b::timestamptz[], %(piece_ends)b::timestamptz[]) as piece (piece_start, piece_end)
 cross join lateral (
   select "timestamp", event_type
   from events
-  where "timestamp" >= piece_start and "timestamp" < piece_end and {types}
+  where "timestamp" >= piece_start and "timestamp" < piece_end and {types} {sources}
 ) as event
 
 -- name: timeseries.subjects
@@ -125,7 +131,7 @@ with active as materialized (
 known as (
   select bucket, user_id, first_seen
   from active
-  left join users using (user_id)
+  left join {users} using (user_id)
 )
 select
   bucket,
@@ -136,6 +142,25 @@ group by bucket
 union all
 select 0, count(*), count(*) filter (where first_seen >= %(start)b and first_seen < %(end)b)
 from (select distinct user_id, first_seen from known) as users;
+
+-- name: users.of_sources
+-- In the place of `users`: when those who were found were first seen, by the events of some sources. `users` says from when on
+-- a user had events at all, so that the months before aren't opened.
+(
+  select found.user_id, own.first_seen
+  from (select distinct user_id from ({found}) as found) as found
+  left join users as known using (user_id)
+  cross join lateral (
+    select min("timestamp") as first_seen
+    from events
+    where events.user_id = found.user_id
+      and "timestamp" >= coalesce(known.first_seen, '-infinity') and "timestamp" < %(end)b
+      and source = any (%(sources)b::text[])
+  ) as own
+) as users
+
+-- name: users.active
+select user_id from active
 
 -- name: sessions
 with {visits},
@@ -222,7 +247,7 @@ from ({selected}) as selected
 -- name: visits.pieces
 select width_bucket("timestamp", %(piece_starts)b::timestamptz[]) as piece, user_id, "timestamp", event_id, session_id, event_type as key
 from events
-where {pieces}
+where {pieces} {sources}
 
 -- name: piece
 ("timestamp" >= {start} and "timestamp" < {end})
@@ -236,7 +261,8 @@ union all
 
 -- name: fresh_days
 -- Days of which the summary counted as many events as there are now, and how many are of the types that are asked about.
--- An event is never changed, so the same number means the same events.
+-- An event is never changed, so the same number means the same events. Where the question is about some sources, they must have
+-- all of the day's.
 select day, wanted
 from (
   select
@@ -246,10 +272,14 @@ from (
   from event_counts
   where hour >= %(first_day)b and hour < %(last_day)b
   group by 1
+  {having}
 ) as counted
 join summarised_days using (day, events)
 where %(key)b::text is null or %(key)b <> all (left_out)
 order by day;
+
+-- name: fresh_days.having
+having bool_and(source = any (%(sources)b::text[]))
 
 -- name: top_properties
 -- The commonest values; rank 0 is all values together, -1 is none.
@@ -291,7 +321,7 @@ group by value
 union all
 select properties ->> %(key)b collate "C", count(*)
 from events
-where {pieces} and {types}
+where {pieces} and {types} {sources}
 group by 1
 
 -- name: funnel
@@ -304,7 +334,7 @@ from ({levels}) as levels;
 -- name: funnel.matched
 select "timestamp", user_id, event_id, {matches}
 from events
-where "timestamp" >= %(start)b and "timestamp" < %(end)b and event_type = any (%(event_types)b::text[])
+where "timestamp" >= %(start)b and "timestamp" < %(end)b and event_type = any (%(event_types)b::text[]) {sources}
 
 -- name: funnel.match
 event_type = {event_type} as {match}
@@ -346,7 +376,7 @@ percentile_cont(0.5) within group (order by extract(epoch from "timestamp" - {be
 -- Sizes of cohorts (offset -1), and how many of each were active in which period after theirs.
 with cohort as materialized (
   select width_bucket(first_seen, %(starts)b::timestamptz[]) as period, user_id
-  from users
+  from {users}
   where first_seen >= %(start)b and first_seen < %(end)b
 ),
 active as (
@@ -430,11 +460,44 @@ from page
 cross join lateral (select count(*) as events from events where events.user_id = page.user_id) as stored
 order by page.last_seen desc, page.user_id desc;
 
+-- name: list_users.newest_hour
+-- The newest hour up to a place in which some sources have events; null if there is none.
+select max(hour) from event_counts where hour <= %(after_hour)b and source = any (%(sources)b::text[])
+
+-- name: list_users.of_sources
+-- The same by the events of some sources, as far back as `since`: who has none from there on to the place isn't found.
+with found as (
+  select user_id, max("timestamp") as last_seen
+  from events
+  where "timestamp" >= %(since)b and "timestamp" <= %(after_timestamp)b and source = any (%(sources)b::text[])
+  group by user_id
+  having (max("timestamp"), user_id) < (%(after_timestamp)b, %(after_user_id)b)
+),
+page as (
+  select user_id, last_seen
+  from found
+  -- Who has a newer one comes before the place.
+  where not exists (
+    select from events
+    where events.user_id = found.user_id and "timestamp" > %(after_timestamp)b and source = any (%(sources)b::text[])
+  )
+  order by last_seen desc, user_id desc
+  limit %(rows)b
+)
+select page.user_id, stored.first_seen, page.last_seen, stored.events
+from page
+cross join lateral (
+  select min("timestamp") as first_seen, count(*) as events
+  from events
+  where events.user_id = page.user_id and source = any (%(sources)b::text[])
+) as stored
+order by page.last_seen desc, page.user_id desc;
+
 -- name: get_user
 -- One user; no row if there is no event of theirs.
 with visited as materialized ({visited}),
 known as (
-  select count(*) as events, min("timestamp") as first_seen, max("timestamp") as last_seen from events where user_id = %(user_id)b
+  select count(*) as events, min("timestamp") as first_seen, max("timestamp") as last_seen from events where user_id = %(user_id)b {sources}
 ),
 type as (
   select event_type, count(*) as count from visited group by event_type

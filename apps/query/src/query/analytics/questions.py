@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from query.sources import Sources
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Range:
-    """[start, end) in UTC, the zone whose calendar cuts it, and whether to tell how it was answered."""
+    """[start, end) in UTC, of these sources, the zone whose calendar cuts it, and whether to tell how it was answered."""
 
+    sources: Sources
     start: datetime
     end: datetime
     zone: ZoneInfo

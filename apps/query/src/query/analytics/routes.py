@@ -13,21 +13,19 @@ from query.analytics.store import Analytics, Place
 from query.bodies import take_body
 from query.cursor import Cursor, CursorField, Position, digest, encode
 from query.fields import EARLIEST, LATEST, Limit
-from query.parameters import ParameterError, ParameterSchema, Reader, invalid_parameters
+from query.parameters import ParameterError, invalid_parameters
 from query.schemas import NIL
-
-MARK = digest("users")
-"""In cursors of GET /users."""
+from query.sources import SourcesReader, SourcesSchema, reading_of, restriction
 
 
-class ListUsersSchema(ParameterSchema):
+class ListUsersSchema(SourcesSchema):
     """Parameters of GET /users."""
 
     limit = Limit(50, "Most users to answer.")
     cursor = CursorField(metadata={"description": "`next_cursor` of the page before."})
 
 
-_list_users = Reader(ListUsersSchema)
+_list_users = SourcesReader(ListUsersSchema)
 
 
 def analytics(store: Analytics, explain: bool) -> Blueprint:
@@ -35,7 +33,9 @@ def analytics(store: Analytics, explain: bool) -> Blueprint:
     views = Blueprint("analytics", __name__)
 
     def stats(path: str, name: str, read: Callable[..., Any], answer: Callable[[Any], Any]) -> None:
-        views.add_url_rule(path, name, lambda: json_response(answer(read(_query(), _now(), explain))))
+        views.add_url_rule(
+            path, name, lambda: json_response(answer(read(reading_of(request.environ), _now(), explain)))
+        )
 
     stats("/stats/timeseries", "timeseries", schemas.read_timeseries, store.timeseries)
     stats("/stats/users", "users", schemas.read_users, store.users)
@@ -46,20 +46,21 @@ def analytics(store: Analytics, explain: bool) -> Blueprint:
 
     @views.post("/stats/funnel")
     def funnel() -> Response:
-        asked = schemas.read_funnel(_query(), take_body(), _now(), explain)
+        asked = schemas.read_funnel(reading_of(request.environ), take_body(), _now(), explain)
         return json_response(store.funnel(asked))
 
     @views.get("/users")
     def list_users() -> Response:
-        given = _list_users.read(_query())
-        limit = given["limit"]
-        rows = store.list_users(limit + 1, _place(given.get("cursor")))
+        given = _list_users.read(reading_of(request.environ))
+        limit, sources = given["limit"], given["sources"]
+        mark = digest("users", *restriction(sources))
+        rows = store.list_users(limit + 1, _place(given.get("cursor"), mark), sources)
         found = [dict(zip(("user_id", "first_seen", "last_seen", "events"), row, strict=True)) for row in rows]
-        return json_response({"users": found[:limit], "next_cursor": _after(found, limit)})
+        return json_response({"users": found[:limit], "next_cursor": _after(found, limit, mark)})
 
     @views.get("/users/<path:user_id>")
     def get_user(user_id: str) -> Response:
-        body = store.get_user(user_id, schemas.read_user(_query(), _now(), explain))
+        body = store.get_user(user_id, schemas.read_user(reading_of(request.environ), _now(), explain))
         if body is None:
             raise Problem(404, "user_not_found", "No event of this user is stored.")
         return json_response(body)
@@ -67,25 +68,22 @@ def analytics(store: Analytics, explain: bool) -> Blueprint:
     return views
 
 
-def _query() -> str:
-    return str(request.environ.get("QUERY_STRING", ""))
-
-
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _place(cursor: Cursor | None) -> Place:
+def _place(cursor: Cursor | None, mark: bytes) -> Place:
     if cursor is None:
         return Place(LATEST, "")
-    if cursor.digest != MARK:
-        raise invalid_parameters([ParameterError("cursor", "other_filters", "Was made by another endpoint.")])
+    if cursor.digest != mark:
+        detail = "Was made by another endpoint, or with other sources."
+        raise invalid_parameters([ParameterError("cursor", "other_filters", detail)])
     return Place(cursor.after.timestamp, cursor.after.user_id)
 
 
-def _after(found: list[dict[str, Any]], limit: int) -> str | None:
+def _after(found: list[dict[str, Any]], limit: int, mark: bytes) -> str | None:
     """The cursor after the page; that there was one more says that there is a next page."""
     if len(found) <= limit:
         return None
     last = found[limit - 1]
-    return encode(Cursor(MARK, EARLIEST, LATEST, Position(last["last_seen"], last["user_id"], NIL)))
+    return encode(Cursor(mark, EARLIEST, LATEST, Position(last["last_seen"], last["user_id"], NIL)))

@@ -20,8 +20,9 @@ from query.analytics.questions import (
 )
 from query.bodies import read_json
 from query.fields import MAX_VALUES, AtMost, Between, Choice, Length, Limit, text
-from query.parameters import ParameterError, ParameterSchema, Reader, invalid_parameters
+from query.parameters import ParameterError, ParameterSchema, invalid_parameters
 from query.schemas import FROM, TO
+from query.sources import Reading, SourcesReader, SourcesSchema
 
 DAYS = 30
 """How long the range is where it isn't told, today included."""
@@ -37,7 +38,7 @@ PERIODS = ("day", "week", "month")
 REQUIRED: dict[str, Any] = {"required": [("required", "Must be given.")]}
 
 
-class RangeSchema(ParameterSchema):
+class RangeSchema(SourcesSchema):
     """What every question of analytics takes."""
 
     start = Moment(data_key="from", metadata={"description": f"{FROM} Or a day. By default {DAYS} days before `to`."})
@@ -133,7 +134,7 @@ class UserSchema(RangeSchema):
     """Parameters of GET /users/{user_id}."""
 
 
-class ExplainSchema(ParameterSchema):
+class ExplainSchema(SourcesSchema):
     """Parameters of POST /stats/funnel beside its body."""
 
     explain = Flag(load_default=False, metadata={"description": "Tell how it was answered, where EXPLAIN allows it."})
@@ -160,66 +161,71 @@ class FunnelSchema(ParameterSchema):
     )
 
 
-def read_timeseries(query: str, now: datetime, explaining: bool) -> Timeseries:
-    """The question that a query string asks. Each of these raises Problem: 400 or 422 with every mistake."""
-    given = _settle(_timeseries.read(query), now, explaining)
+def read_timeseries(reading: Reading, now: datetime, explaining: bool) -> Timeseries:
+    """The question that a request asks. Each of these raises Problem: 400 or 422 with every mistake."""
+    given = _read(_timeseries, reading, now, explaining)
     starts = _cut(given, given["interval"], MOST_POINTS)
     return Timeseries(starts=starts, **{"breakdown": None, **given})
 
 
-def read_users(query: str, now: datetime, explaining: bool) -> Users:
-    given = _settle(_users.read(query), now, explaining)
+def read_users(reading: Reading, now: datetime, explaining: bool) -> Users:
+    given = _read(_users, reading, now, explaining)
     return Users(starts=_cut(given, given["interval"], MOST_POINTS), **given)
 
 
-def read_sessions(query: str, now: datetime, explaining: bool) -> Sessions:
-    return Sessions(**_settle(_sessions.read(query), now, explaining))
+def read_sessions(reading: Reading, now: datetime, explaining: bool) -> Sessions:
+    return Sessions(**_read(_sessions, reading, now, explaining))
 
 
-def read_top_properties(query: str, now: datetime, explaining: bool) -> TopProperties:
-    return TopProperties(**_settle(_top_properties.read(query), now, explaining))
+def read_top_properties(reading: Reading, now: datetime, explaining: bool) -> TopProperties:
+    return TopProperties(**_read(_top_properties, reading, now, explaining))
 
 
-def read_retention(query: str, now: datetime, explaining: bool) -> Retention:
-    given = _settle(_retention.read(query), now, explaining)
+def read_retention(reading: Reading, now: datetime, explaining: bool) -> Retention:
+    given = _read(_retention, reading, now, explaining)
     return Retention(starts=_cut(given, given["period"], MOST_PERIODS), **given)
 
 
-def read_paths(query: str, now: datetime, explaining: bool) -> Paths:
-    return Paths(**{"origin": None, **_settle(_paths.read(query), now, explaining)})
+def read_paths(reading: Reading, now: datetime, explaining: bool) -> Paths:
+    return Paths(**{"origin": None, **_read(_paths, reading, now, explaining)})
 
 
-def read_user(query: str, now: datetime, explaining: bool) -> OneUser:
-    given = _settle(_user.read(query), now, explaining)
+def read_user(reading: Reading, now: datetime, explaining: bool) -> OneUser:
+    given = _read(_user, reading, now, explaining)
     starts = _cut(given, "day", MOST_DAYS)
-    return OneUser(starts=starts, **{name: given[name] for name in ("start", "end", "zone", "explain")})
+    return OneUser(starts=starts, **{name: given[name] for name in ("sources", "start", "end", "zone", "explain")})
 
 
-def read_funnel(query: str, body: bytes, now: datetime, explaining: bool) -> Funnel:
+def read_funnel(reading: Reading, body: bytes, now: datetime, explaining: bool) -> Funnel:
     """The question that a JSON body asks."""
-    explain = _explain.read(query)
-    given = _settle({**read_json(FunnelSchema(), body), **explain}, now, explaining)
+    beside = _beside_funnel.read(reading)
+    given = _settle({**read_json(FunnelSchema(), body), **beside}, now, explaining and reading.allowed is None)
     steps = tuple((step["event_type"], tuple(sorted(step["properties"].items()))) for step in given["steps"])
     return Funnel(
-        start=given["start"], end=given["end"], zone=given["zone"], explain=given["explain"],
+        sources=given["sources"], start=given["start"], end=given["end"], zone=given["zone"], explain=given["explain"],
         window=given["window"], steps=steps,
     )  # fmt: skip
 
 
-_timeseries = Reader(TimeseriesSchema)
-_users = Reader(UsersSchema)
-_sessions = Reader(SessionsSchema)
-_top_properties = Reader(TopPropertiesSchema)
-_retention = Reader(RetentionSchema)
-_paths = Reader(PathsSchema)
-_user = Reader(UserSchema)
-_explain = Reader(ExplainSchema)
+_timeseries = SourcesReader(TimeseriesSchema)
+_users = SourcesReader(UsersSchema)
+_sessions = SourcesReader(SessionsSchema)
+_top_properties = SourcesReader(TopPropertiesSchema)
+_retention = SourcesReader(RetentionSchema)
+_paths = SourcesReader(PathsSchema)
+_user = SourcesReader(UserSchema)
+_beside_funnel = SourcesReader(ExplainSchema)
+
+
+def _read(reader: SourcesReader, reading: Reading, now: datetime, explaining: bool) -> dict[str, Any]:
+    """What a request's parameters say. A plan tells of all sources' events, so who may not see them all gets none."""
+    return _settle(reader.read(reading), now, explaining and reading.allowed is None)
 
 
 def _settle(given: dict[str, Any], now: datetime, explaining: bool) -> dict[str, Any]:
     """Both bounds as times in UTC, given or by default, and filters in a form that can be compared."""
     if given["explain"] and not explaining:
-        detail = "Needs the setting EXPLAIN."
+        detail = "Needs the setting EXPLAIN, and credentials that aren't restricted to some sources."
         raise invalid_parameters([ParameterError("explain", "explain_not_allowed", detail)])
     zone: ZoneInfo = given.get("zone", UTC_ZONE)
     tomorrow = now.astimezone(zone).date() + timedelta(days=1)

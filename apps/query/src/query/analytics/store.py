@@ -1,6 +1,7 @@
 """Questions of analytics to the database, one function each; the statements are in `queries.sql`."""
 
 from collections.abc import Callable, Hashable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
@@ -11,7 +12,7 @@ from core.pool import ConnectionPool, attempt
 from core.problems import Problem
 from query import metrics
 from query.analytics import answers, compose
-from query.analytics.compose import dimension, pieces, selected, visited, wanted_types
+from query.analytics.compose import and_sources, dimension, known_users, pieces, selected, visited, wanted_types
 from query.analytics.days import find_days, holds_visits
 from query.analytics.fields import PROPERTY
 from query.analytics.hours import HOUR, by_hour, floor
@@ -28,14 +29,17 @@ from query.analytics.questions import (
     TopProperties,
     Users,
 )
+from query.analytics.recent import list_recent
 from query.analytics.schemas import GAP
 from query.analytics.statements import QUERIES, part
 from query.shared import Shared, Turns
+from query.sources import Sources
 
 Rows = list[Any]
 Body = answers.Body
 Question = TypeVar("Question", bound=Hashable)
 Asked = TypeVar("Asked", bound=Range)
+Found = TypeVar("Found")
 Statement = tuple[sql.SQL | sql.Composed, dict[str, Any]]
 Compose = Callable[[psycopg.Connection], Statement]
 """Makes a statement, after a look at what is summed up, in the snapshot that it is asked in."""
@@ -87,9 +91,10 @@ class Analytics:
         """One user; None if there is no event of theirs."""
         conditions = sql.SQL("user_id = %(user_id)b")
         whole = Selection(
-            start=asked.start, end=asked.end, zone=asked.zone, explain=asked.explain, event_types=(), properties=()
-        )
-        statement = part("get_user", visited=visited(whole, conditions))
+            sources=asked.sources, start=asked.start, end=asked.end, zone=asked.zone, explain=asked.explain,
+            event_types=(), properties=(),
+        )  # fmt: skip
+        statement = part("get_user", visited=visited(whole, conditions), sources=and_sources(asked))
         parameters = {**_range(asked), "user_id": user_id, "starts": list(asked.starts), "gap": GAP}
         with self._turns.take():
             told = self._ask("get_user", _fixed(statement, parameters), asked.explain)
@@ -97,7 +102,7 @@ class Analytics:
             return None
         return _explained(answers.user(user_id, asked, told.as_of, told.rows[0]), told.plan)
 
-    def list_users(self, limit: int, after: Place) -> Rows:
+    def list_users(self, limit: int, after: Place, sources: Sources) -> Rows:
         """`limit` users after a place, (user_id, first_seen, last_seen, events) each, most recently active first."""
         parameters = {
             "rows": limit,
@@ -106,6 +111,9 @@ class Analytics:
             "after_user_id": after.user_id,
         }
         with self._turns.take():
+            if sources is not None:
+                parameters["sources"] = list(sources)
+                return self._in_snapshot("list_users", lambda connection, _: list_recent(connection, parameters))
             return self._ask("list_users", _fixed(sql.SQL(QUERIES["list_users"]), parameters), explain=False).rows
 
     def _timeseries(self, asked: Timeseries) -> Body:
@@ -127,7 +135,9 @@ class Analytics:
 
     def _users(self, asked: Users) -> Body:
         parameters = {**_selection(asked), "starts": list(asked.starts)}
-        return self._answer("users", asked, _fixed(part("users", selected=selected(asked)), parameters), answers.users)
+        known = known_users(asked, sql.SQL(QUERIES["users.active"]))
+        statement = part("users", selected=selected(asked), users=known)
+        return self._answer("users", asked, _fixed(statement, parameters), answers.users)
 
     def _sessions(self, asked: Sessions) -> Body:
         def compose_it(connection: psycopg.Connection) -> Statement:
@@ -146,7 +156,9 @@ class Analytics:
             if asked.properties:
                 return part("top_properties", counted=part("top_properties.read", selected=selected(asked))), parameters
             days = find_days(connection, asked, asked.key)
-            counted = part("top_properties.summary", pieces=pieces(days), types=wanted_types(asked))
+            counted = part(
+                "top_properties.summary", pieces=pieces(days), types=wanted_types(asked), sources=and_sources(asked)
+            )
             return part("top_properties", counted=counted), {**parameters, **days.parameters(asked)}
 
         return self._answer("top_properties", asked, compose_it, answers.top_properties)
@@ -161,7 +173,8 @@ class Analytics:
         return self._answer("funnel", asked, _fixed(compose.funnel(asked), parameters), answers.funnel)
 
     def _retention(self, asked: Retention) -> Body:
-        statement = part("retention", selected=selected(asked))
+        everybody = selected(replace(asked, event_types=(), properties=()))
+        statement = part("retention", selected=selected(asked), users=known_users(asked, everybody))
         parameters = {**_selection(asked), "starts": list(asked.starts)}
         return self._answer("retention", asked, _fixed(statement, parameters), answers.retention)
 
@@ -182,18 +195,26 @@ class Analytics:
         return _explained({**answers.resolved(asked, told.as_of), **shape(asked, told.rows)}, told.plan)
 
     def _ask(self, name: str, compose_it: Compose, explain: bool) -> Told:
-        def ask(connection: psycopg.Connection) -> Told:
+        def ask(connection: psycopg.Connection, as_of: datetime) -> Told:
+            statement, parameters = compose_it(connection)
+            # Not prepared: its text may hold bounds that are never asked for again.
+            rows = connection.execute(statement, parameters, prepare=False, binary=True).fetchall()
+            return Told(as_of, rows, _plan(connection, name, statement, parameters) if explain else None)
+
+        return self._in_snapshot(name, ask)
+
+    def _in_snapshot(self, name: str, ask: Callable[[psycopg.Connection, datetime], Found]) -> Found:
+        """What `ask` finds, told a connection and the time of the snapshot that all its statements see."""
+
+        def begin(connection: psycopg.Connection) -> Found:
             with connection.transaction():
                 connection.execute("set transaction isolation level repeatable read, read only")
                 ((*_, as_of),) = connection.execute(QUERIES["begin"], binary=True).fetchall()
-                statement, parameters = compose_it(connection)
-                # Not prepared: its text may hold bounds that are never asked for again.
-                rows = connection.execute(statement, parameters, prepare=False, binary=True).fetchall()
-                return Told(as_of, rows, _plan(connection, name, statement, parameters) if explain else None)
+                return ask(connection, as_of)
 
         try:
             with metrics.DB_SECONDS.labels(name).time():
-                return attempt(self._pool, ask)
+                return attempt(self._pool, begin)
         except psycopg.errors.QueryCanceled:
             raise Problem(504, "statement_timeout", TOO_SLOW) from None
 
@@ -222,11 +243,11 @@ def _counted(asked: Timeseries, key: sql.SQL) -> tuple[sql.Composed, dict[str, A
     hours = by_hour(asked.start, asked.end, asked.starts) if rolled_up else None
     if hours is None:
         return part("timeseries.read", key=key, selected=selected(asked)), {}
-    return part("timeseries.rollup", key=key, types=wanted_types(asked)), hours
+    return part("timeseries.rollup", key=key, types=wanted_types(asked), sources=and_sources(asked)), hours
 
 
 def _range(asked: Range) -> dict[str, Any]:
-    return {"start": asked.start, "end": asked.end}
+    return {"start": asked.start, "end": asked.end, "sources": list(asked.sources or ())}
 
 
 def _selection(asked: Selection) -> dict[str, Any]:

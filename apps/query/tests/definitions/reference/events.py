@@ -18,6 +18,7 @@ class Event:
     event_id: UUID
     session_id: str | None = None
     properties: dict[str, Any] = field(default_factory=dict, hash=False)
+    source: str = "default"
 
     @property
     def at(self) -> datetime:
@@ -59,6 +60,11 @@ class Selection:
             "to": self.end.astimezone(self.zone),
             "tz": self.zone.key,
         }
+
+
+def of_sources(events: list[Event], sources: tuple[str, ...] | None) -> list[Event]:
+    """What a question about some sources finds stored; None is all of them."""
+    return [event for event in events if sources is None or event.source in sources]
 
 
 def as_text(value: Any) -> str | None:

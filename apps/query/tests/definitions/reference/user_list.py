@@ -24,7 +24,10 @@ def everybody(events: list[Event]) -> list[dict[str, Any]]:
     return sorted(found, key=lambda user: (user["last_seen"], user["user_id"].encode()), reverse=True)
 
 
-def answer(events: list[Event], selection: Selection, user_id: str) -> dict[str, Any]:
+def answer(events: list[Event], selection: Selection, user_id: str) -> dict[str, Any] | None:
+    """None if there is no such user."""
+    if all(event.user_id != user_id for event in events):
+        return None
     own = [event for event in selection.of(events) if event.user_id == user_id]
     days = intervals(selection.start, selection.end, "day", selection.zone)
     counts = sorted(Counter(event.event_type for event in own).items(), key=lambda item: (-item[1], by_name(item[0])))
