@@ -64,6 +64,7 @@ class Asking:
 def over_http(service: Service, method: str, path: str, body: object) -> Callable[[], str]:
     """Asks the query service, over one connection."""
     session = requests.Session()
+    session.headers.update(service.headers)
 
     def ask() -> str:
         answer = session.request(method, service.url + path, json=body, timeout=300)

@@ -6,6 +6,7 @@ from pathlib import Path
 import requests
 
 from bench.contenders import empty, settled
+from bench.services import Service
 from bench.setup import Setup
 from bench.tables import OURS, create_ours
 
@@ -14,15 +15,15 @@ SINGLES, BATCHES = 200, 5
 """Requests of each client."""
 
 
-def _send(url: str, singles: list[str], batches: list[str]) -> int:
+def _send(service: Service, singles: list[str], batches: list[str]) -> int:
     """Send them, and return how many events were acknowledged as stored."""
     acknowledged = 0
     with requests.Session() as session:
-        session.headers["Content-Type"] = "application/json"
+        session.headers.update({"Content-Type": "application/json", **service.headers})
         for body in singles:
-            acknowledged += session.post(f"{url}/events", body, timeout=30).status_code == 201
+            acknowledged += session.post(f"{service.url}/events", body, timeout=30).status_code == 201
         for body in batches:
-            answer = session.post(f"{url}/events", body, timeout=30)
+            answer = session.post(f"{service.url}/events", body, timeout=30)
             if answer.ok:
                 acknowledged += answer.json()["stored"]
     return acknowledged
@@ -38,8 +39,8 @@ def audit(setup: Setup) -> dict[str, int]:
     empty(setup.postgres, OURS, counted=True)
     singles, batches = _lines(setup.requests.singles, SINGLES), _lines(setup.requests.batches, BATCHES)
     with setup.services() as services, ThreadPoolExecutor(CLIENTS) as clients:
-        url = services.collector(2, OURS).url
-        acknowledged = sum(clients.map(lambda _: _send(url, singles, batches), range(CLIENTS)))
+        service = services.collector(2, OURS)
+        acknowledged = sum(clients.map(lambda _: _send(service, singles, batches), range(CLIENTS)))
     stored, counted = settled(setup.postgres, OURS, counted=True)
     sent = CLIENTS * (SINGLES + BATCHES * 1000)
     return {"sent": sent, "acknowledged": acknowledged, "stored": stored, "counted": counted}

@@ -71,6 +71,7 @@ class OverHttp:
             seconds,
             method=self.method,
             per_request=self.per_request,
+            headers=self.service.headers,
             nearly=self._weigh,
         )
 

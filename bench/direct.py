@@ -73,6 +73,7 @@ def _stores(
             "event_types": [event["event_type"] for event in batch],
             "session_ids": [event["session_id"] for event in batch],
             "properties": [json.dumps(event["properties"], separators=(",", ":")) for event in batch],
+            "sources": ["default"] * len(batch),
             "slot": 1,
         }
 

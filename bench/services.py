@@ -8,15 +8,19 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+import psycopg
 import requests
 
 from bench import BENCH, ROOT
 from bench.contest import say
 from bench.postgres import Postgres
+from core.keys import make_key
+from tracker.bootstrap import SCOPES, admit_token, admit_write_key
+from tracker.kept import make_signing_key
 
 EXPRESS = BENCH / "peers" / "express"
 
@@ -34,6 +38,7 @@ class Service:
     Attributes:
         processes: how many answer requests.
         pids: the processes started, each with its own workers below it.
+        headers: what every request needs: the key or the token.
     """
 
     name: str
@@ -41,6 +46,7 @@ class Service:
     url: str
     started: list[subprocess.Popen[bytes]]
     log: Path
+    headers: dict[str, str] = field(default_factory=dict)
 
     @property
     def pids(self) -> list[int]:
@@ -103,10 +109,29 @@ class Services:
         return self._python("bench.noop", "Flask no-op", processes, {})
 
     def collector(self, processes: int, database: str) -> Service:
-        return self._python("collector", "ours", processes, {"DATABASE_URL": self.postgres.url(database, "collector")})
+        """Asks for a write key, as anywhere but on one's own machine."""
+        key = make_key("wk").key
+        with psycopg.connect(self.postgres.url(database), autocommit=True) as connection:
+            admit_write_key(connection, "bench", key)
+        service = self._python(
+            "collector", "ours", processes, {"DATABASE_URL": self.postgres.url(database, "collector")}
+        )
+        service.headers["X-Write-Key"] = key
+        return service
 
     def query(self, processes: int, database: str) -> Service:
-        return self._python("query", "ours", processes, {"DATABASE_URL": self.postgres.url(database, "query")})
+        """Asks for a token."""
+        token = make_key("rt").key
+        with psycopg.connect(self.postgres.url(database), autocommit=True) as connection:
+            admit_token(connection, "bench", token, SCOPES["READ_TOKEN"])
+        settings = {
+            "DATABASE_URL": self.postgres.url(database, "query"),
+            "CONTROL_DATABASE_URL": self.postgres.url(database, "control"),
+            "SIGNING_KEY": make_signing_key(),
+        }
+        service = self._python("query", "ours", processes, settings)
+        service.headers["Authorization"] = f"Bearer {token}"
+        return service
 
     def express(self, processes: int, database: str) -> Service:
         port = free_port()
@@ -121,7 +146,7 @@ class Services:
     def _python(self, module: str, name: str, processes: int, settings: dict[str, str]) -> Service:
         """As many processes of one worker each: that is how the services are scaled."""
         port = free_port()
-        common = {"PORT": str(port), "REUSE_PORT": str(processes > 1).lower(), "DRAIN_SECONDS": "0"}
+        common = {"AUTH": "required", "PORT": str(port), "REUSE_PORT": str(processes > 1).lower(), "DRAIN_SECONDS": "0"}
         command = [sys.executable, "-m", module]
         return self._start(command, ROOT, {**common, **settings}, name, processes, port, processes)
 

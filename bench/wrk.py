@@ -25,6 +25,7 @@ def run_wrk(
     *,
     method: str,
     per_request: int,
+    headers: dict[str, str],
     nearly: Callable[[], None],
 ) -> Sample:
     """Send the requests of a file over `connections` for `seconds`; call `nearly` shortly before the end.
@@ -36,7 +37,7 @@ def run_wrk(
     process = subprocess.Popen(
         [
             "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", f"--timeout={TIMEOUT_SECONDS}s",
-            "-s", str(BENCH / "wrk.lua"), url,
+            *(f"-H{name}: {value}" for name, value in headers.items()), "-s", str(BENCH / "wrk.lua"), url,
         ],
         env={**os.environ, "REQUESTS": str(requests), "METHOD": method},
         stdout=subprocess.PIPE,

@@ -114,6 +114,17 @@ def test_cors_allows_the_origins_that_are_named(start_service, postgres, databas
     assert "Content-Type" in preflight.headers["Access-Control-Allow-Headers"]
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_open_to_everyone_has_to_be_said_twice(start_service, postgres, database, name):
+    told = {"DATABASE_URL": postgres.url(database, name), "HOST": "0.0.0.0", "AUTH": "open"}
+    refused = start_service(name, wait=False, **told)
+    assert refused.process.wait(30) == 1
+    assert refused.log.read_text().startswith(
+        f"{name}: these settings are wrong:\nAUTH: open would let whoever reaches HOST=0.0.0.0"
+    )
+    start_service(name, AUTH_OPEN_ANYWHERE="true", **told)
+
+
 @pytest.mark.parametrize("path", ["/livez", "/nowhere", "/docs/", "/events", "/metrics"])
 def test_every_answer_keeps_browsers_from_guessing(service, path):
     headers = get(service, path).headers

@@ -63,8 +63,8 @@ def require_right(kind: str, service: Service, events: int) -> None:
     Raises:
         RuntimeError: if they aren't.
     """
-    page = requests.get(f"{service.url}/events?user_id=user_1&limit=50", timeout=60).json()
-    top = requests.get(f"{service.url}/stats/top-types", timeout=60).json()
+    page = requests.get(f"{service.url}/events?user_id=user_1&limit=50", headers=service.headers, timeout=60).json()
+    top = requests.get(f"{service.url}/stats/top-types", headers=service.headers, timeout=60).json()
     listed = page["events"] if kind == "ours" else page
     first = top["items"][0] if kind == "ours" else top[0]
     total = top["total"] if kind == "ours" else events

@@ -147,6 +147,7 @@ def containers() -> Iterator[Callable[..., Container]]:
     def start(app: str, **settings: Any) -> Container:
         port = settings.setdefault("PORT", free_port())
         settings.setdefault("HOST", "127.0.0.1")
+        settings.setdefault("AUTH", "open")
         name = f"event-tracker-test-{app}-{uuid.uuid4().hex[:8]}"
         env = [f"--env={key}={value}" for key, value in settings.items()]
         started.append(name)

@@ -103,6 +103,7 @@ def launching(folder: Path) -> Iterator[Callable[..., Service]]:
     def start(name: str, *, wait: bool = True, **settings: Any) -> Service:
         port = settings.setdefault("PORT", free_port())
         settings.setdefault("DRAIN_SECONDS", 0)
+        settings.setdefault("AUTH", "open")
         log = folder / f"{name}-{port}-{len(started)}.log"
         with log.open("wb") as output:
             process = subprocess.Popen(

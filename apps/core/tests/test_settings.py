@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from core.settings import InvalidSettingsError, Settings, setting, validate
+from core.settings import InvalidSettingsError, ServiceSettings, Settings, setting, validate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,3 +43,30 @@ def test_a_secret_file_that_is_not_there_is_a_mistake_like_the_others(monkeypatc
     with pytest.raises(InvalidSettingsError) as raised:
         Example.read()
     assert set(raised.value.mistakes) == {"PASSWORD", "SIZE"}
+
+
+def read_service(**given):
+    return ServiceSettings.read(**{"database_url": "postgresql://", "port": 8000, **given})
+
+
+def test_nobody_gets_in_unless_it_is_said_so(monkeypatch):
+    monkeypatch.delenv("AUTH", raising=False)
+    assert read_service().auth == "required"
+    assert read_service(host="0.0.0.0").auth == "required"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost"])
+def test_open_is_for_loopback(host):
+    assert read_service(auth="open", host=host).auth == "open"
+
+
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "", "::", "[::]", "10.0.0.1", "db.localhost", "127.0.0.1.example", "localhost."]
+)
+def test_open_on_another_address_has_to_be_said_twice(host):
+    with pytest.raises(InvalidSettingsError) as raised:
+        read_service(auth="open", host=host)
+    assert set(raised.value.mistakes) == {"AUTH"}
+    for way_out in ("AUTH=required", "HOST=127.0.0.1", "AUTH_OPEN_ANYWHERE=true"):
+        assert way_out in str(raised.value)
+    assert read_service(auth="open", host=host, auth_open_anywhere=True).auth == "open"

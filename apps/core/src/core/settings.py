@@ -6,11 +6,18 @@ Secrets may be given as a file instead: `DATABASE_URL_FILE=/run/secrets/database
 
 from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
+from ipaddress import ip_address
 from typing import Any, Self
 
 from environs import EnvError, EnvValidationError, FileAwareEnv, validate
 
 __all__ = ["InvalidSettingsError", "ServiceSettings", "Settings", "setting", "validate"]
+
+OPEN_ANYWHERE = (
+    "open would let whoever reaches HOST={host} send and read events. Set AUTH=required, the default (docs/operations.md says how "
+    "the first key and the first admin are made); or HOST=127.0.0.1; or, if something in front keeps strangers out, "
+    "AUTH_OPEN_ANYWHERE=true."
+)
 
 DATABASE_URL_DOC = "PostgreSQL connection URL, `postgresql://user:password@host:5432/database`."
 
@@ -110,9 +117,13 @@ class ServiceSettings(Settings):
         "Most database connections of this process.", kind="int", default=4, check=validate.Range(1, 100)
     )
     auth: str = setting(
-        "`required`: nobody gets in without a key, a token or a sign-in. `open`: whoever reaches the service may send events "
-        "(their source is `default`) and read them.",
-        default="open", check=validate.OneOf(["open", "required"]),
+        "`required`: nobody gets in without a key, a token or a sign-in. `open`, on loopback: whoever reaches the service may send "
+        "events (their source is `default`) and read them.",
+        default="required", check=validate.OneOf(["open", "required"]),
+    )  # fmt: skip
+    auth_open_anywhere: bool = setting(
+        "Lets AUTH=open be on an address other than loopback, where something in front of the service keeps strangers out.",
+        kind="bool", default=False,
     )  # fmt: skip
     cors_origins: Sequence[str] = setting(
         "Origins, separated by commas, whose pages may call this service; `*` is any. Empty: CORS is off.",
@@ -123,3 +134,17 @@ class ServiceSettings(Settings):
         default="info", check=validate.OneOf(["debug", "info", "warning", "error"]),
     )  # fmt: skip
     revision: str = setting("Source revision of the build, shown by `/version`.", default="unknown")
+
+    def contradictions(self) -> dict[str, list[str]]:
+        """What is wrong with settings that are each right."""
+        if self.auth == "required" or self.auth_open_anywhere or is_loopback(self.host):
+            return {}
+        return {"AUTH": [OPEN_ANYWHERE.format(host=self.host)]}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine gets to what listens on an address; a name is taken for loopback only if it is `localhost`."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -5,6 +5,11 @@ from dataclasses import dataclass
 from core.settings import ServiceSettings, setting, validate
 from query.access.signing import Signer
 
+NO_CONTROL = (
+    "AUTH=required, the default, needs it: tokens and people are looked up there. On a machine of one's own AUTH=open does without; "
+    "`tracker up` sets all of it."
+)
+
 MOST_HOURS = 24 * 366 * 10
 
 
@@ -57,9 +62,9 @@ class QuerySettings(ServiceSettings):
 
     def contradictions(self) -> dict[str, list[str]]:
         """What is wrong with settings that are each right."""
-        found = {}
+        found = super().contradictions()
         if self.auth == "required" and not self.control_database_url:
-            found["CONTROL_DATABASE_URL"] = ["AUTH=required needs it: tokens and people are looked up there."]
+            found["CONTROL_DATABASE_URL"] = [NO_CONTROL]
         if self.control_database_url:
             try:
                 Signer(self.signing_key)
