@@ -1,12 +1,11 @@
-"""A request's body off the wire: its type, its encoding, its size, its pace."""
+"""A request's body as bytes of JSON: its type, its encoding."""
 
 import gzip
 import io
 import zlib
 from typing import TYPE_CHECKING
 
-import gevent
-
+from core.bodies import read_body, too_large
 from core.problems import Problem
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def media_type(environ: "WSGIEnvironment") -> str:
     return name
 
 
-def read_body(environ: "WSGIEnvironment", max_bytes: int, seconds: float) -> bytes:
+def read_events(environ: "WSGIEnvironment", max_bytes: int, seconds: float) -> bytes:
     """Read the body, decompressed.
 
     Raises:
@@ -45,22 +44,7 @@ def read_body(environ: "WSGIEnvironment", max_bytes: int, seconds: float) -> byt
     encoding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding not in ("", "identity", "gzip"):
         raise Problem(415, "unsupported_encoding", f"Content-Encoding must be gzip or absent, not {encoding[:40]}.")
-    length = environ.get("CONTENT_LENGTH")
-    if length and int(length) > max_bytes:
-        raise _too_large(max_bytes)
-    slow = gevent.Timeout.start_new(seconds)
-    try:
-        raw: bytes = environ["wsgi.input"].read(max_bytes + 1)
-    except gevent.Timeout as timeout:
-        if timeout is not slow:
-            raise
-        raise Problem(408, "slow_body", f"The body did not arrive within {seconds:g} s.") from None
-    finally:
-        slow.close()
-    if len(raw) > max_bytes:
-        raise _too_large(max_bytes)
-    if length and len(raw) < int(length):
-        raise Problem(400, "incomplete_body", f"The body broke off: {len(raw)} of {length} bytes arrived.")
+    raw = read_body(environ, max_bytes, seconds)
     return _gunzip(raw, max_bytes) if encoding == "gzip" else raw
 
 
@@ -71,9 +55,5 @@ def _gunzip(raw: bytes, max_bytes: int) -> bytes:
     except (OSError, EOFError, zlib.error) as error:
         raise Problem(400, "invalid_gzip", f"Content-Encoding says gzip, but: {error}.") from None
     if len(body) > max_bytes:
-        raise _too_large(max_bytes)
+        raise too_large(max_bytes)
     return body
-
-
-def _too_large(max_bytes: int) -> Problem:
-    return Problem(413, "body_too_large", f"A request's body may have {max_bytes} bytes, decompressed.")

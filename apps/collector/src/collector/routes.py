@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from collector import metrics
-from collector.body import NDJSON, media_type, read_body
+from collector.body import NDJSON, media_type, read_events
 from collector.doors import Doors
 from collector.event import EventError
 from collector.limits import Limits
@@ -52,7 +52,7 @@ class PostEvents:
         dry_run, key = _parameters(environ.get("QUERY_STRING", ""))
         sender = self.doors.admit(environ, key)
         kind = media_type(environ)
-        body = read_body(environ, self.settings.max_body_bytes, self.settings.body_seconds)
+        body = read_events(environ, self.settings.max_body_bytes, self.settings.body_seconds)
         parsed = self.parser.parse(body, ndjson=kind == NDJSON, source=sender.source)
         headers: list[tuple[str, str]] = []
         if sender.prefix and sender.rate_limit and parsed.received and not dry_run:

@@ -13,7 +13,7 @@ from core import metrics
 from core.cors import ANY_ORIGIN, cors_headers, preflight_headers
 from core.failures import problem_of
 from core.problems import CONTENT_TYPE, Problem
-from core.request_ids import request_id
+from core.request_ids import new_request_id, request_id
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -27,6 +27,7 @@ REQUEST_ID = "core.request_id"
 """environ key: X-Request-ID as sent, or made here."""
 
 UNMATCHED = "<unmatched>"
+MALFORMED = "<malformed>"
 ALWAYS = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
 """On every answer: browsers take it for what it says it is, and tell nobody where a link in it was."""
 
@@ -100,6 +101,24 @@ class Front:
                 self._end()
             self._observe(environ, status, time.perf_counter() - started)
         return ClosingIterator(result, self._end) if streamed else result
+
+    def answer_malformed(self, problem: Problem) -> bytes:
+        """The whole answer to what couldn't be read as a request. Nothing more can be read from its connection."""
+        made = new_request_id()
+        body = problem.body(made)
+        fields = [
+            ("Connection", "close"),
+            ("Content-Type", CONTENT_TYPE),
+            ("Content-Length", str(len(body))),
+            ("X-Request-ID", made),
+            *ALWAYS,
+        ]
+        labels = ("OTHER", MALFORMED, str(problem.status))
+        metrics.HTTP_REQUESTS.labels(*labels).inc()
+        if labels[2] >= self._lowest_status_logged:
+            self._log(labels, 0.0, made)
+        head = [f"HTTP/1.1 {STATUS_LINES[problem.status]}", *(f"{name}: {value}" for name, value in fields), "\r\n"]
+        return "\r\n".join(head).encode() + body
 
     def _end(self) -> None:
         self.in_progress -= 1

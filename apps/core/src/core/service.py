@@ -33,6 +33,8 @@ def create_service(name: str, package: str, settings: ServiceSettings, health: H
         package: the distribution whose version is shown.
     """
     app = Flask(name, static_folder=None)
+    # A text in a path may have any characters, and a redirect to one slash would go to whatever Host says.
+    app.url_map.merge_slashes = False
     running = {
         "service": name,
         "version": version(package),
@@ -71,10 +73,13 @@ def create_service(name: str, package: str, settings: ServiceSettings, health: H
         return json_response(document.to_dict())
 
     @app.get("/")
+    @app.get("/docs")  # werkzeug's own redirect would go to whatever Host says
     def root() -> Any:
         return redirect("docs/")
 
-    pages = get_swaggerui_blueprint("/docs", "../openapi.json", config={"app_name": f"Event Tracker {name}"})
+    # The URL for OAuth, which nothing here uses, would hold whatever Host says.
+    config = {"app_name": f"Event Tracker {name}", "oauth2RedirectUrl": None, "validatorUrl": None}
+    pages = get_swaggerui_blueprint("/docs", "../openapi.json", config=config)
     app.register_blueprint(pages, url_prefix="/docs")
     document_common(document)
     return app

@@ -10,8 +10,10 @@ import os
 import signal
 import socket
 import time
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -21,11 +23,12 @@ from gevent.server import StreamServer
 from greenlet import greenlet
 from gunicorn import util
 from gunicorn.http import errors, wsgi
+from gunicorn.http.message import Request
+from gunicorn.http.parser import RequestParser
 from gunicorn.workers.ggevent import GeventWorker
 
-from core.problems import CONTENT_TYPE, Problem
-from core.request_ids import new_request_id
-from core.streams import BrokenOffError
+from core.problems import Problem
+from core.streams import SEND_SECONDS, BrokenOffError
 
 if TYPE_CHECKING:
     from core.front import Front
@@ -34,7 +37,6 @@ MALFORMED = {
     errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
     errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     errors.ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
-    errors.UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
 }
 """What a request that isn't HTTP as agreed is answered; anything else that the parser refuses is a 400."""
 
@@ -42,6 +44,12 @@ FINISH_POLL_SECONDS = 0.02
 
 IDLE_SECONDS = 0.5
 """A connection that has waited so long for a request may be hung up on; on a younger one, one is probably on its way."""
+
+HEAD_BYTES = 32 * 1024
+"""Of a request line and headers together, or of trailers: what a connection may make this process hold for them."""
+
+MADE_ROOM = 0.25
+"""The part of all connections that is hung up on at once when none is free."""
 
 GC_THRESHOLD = 50_000
 """Objects that may be made before the garbage collector runs, instead of 700: some hundred requests' worth."""
@@ -65,10 +73,26 @@ class Clock:
 clock = Clock()
 
 
+class BoundedRequest(Request):  # type: ignore[misc]  # gunicorn has no types
+    """Gives up on a head that is long, where gunicorn waits for as many bytes as all headers may have."""
+
+    def parse(self, unreader: Any) -> bytes:
+        self.max_buffer_headers = HEAD_BYTES
+        rest: bytes = super().parse(unreader)
+        return rest
+
+
+RequestParser.mesg_class = BoundedRequest
+
+
 class OneWriteResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
     """Sends the head and a body that is there whole in one write: one system call and one packet instead of two."""
 
     headers_sent: bool
+
+    def should_close(self) -> bool:
+        # After a 408 the rest of the body may still be on its way; nothing behind it can be read.
+        return self.status_code == HTTPStatus.REQUEST_TIMEOUT or bool(super().should_close())
 
     def default_headers(self) -> list[str]:
         lines = [f"HTTP/1.1 {self.status}\r\nDate: {clock.http_date()}\r\n"]
@@ -88,7 +112,10 @@ class OneWriteResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no 
         # gevent's sendall asks the kernel for its buffer's size first; most answers fit, and then one call is enough.
         sent = self.sock.send(message)
         if sent < len(message):
-            self.sock.sendall(message[sent:])
+            rest = memoryview(message)
+            # Its timeout is for all of it; send's is for what the client takes next.
+            while sent < len(message):
+                sent += self.sock.send(rest[sent:])
 
 
 class BoundName:
@@ -158,7 +185,8 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
             servers.append(server)
         while self.alive:
             self.notify()
-            self._stopping.wait(1.0)
+            self._make_room(connections)
+            self._stopping.wait(IDLE_SECONDS)
         for server in servers:
             server.stop_accepting()
             self._accept_waiting(server)
@@ -174,16 +202,34 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
     def _finish(self, connections: Pool) -> None:
         """Hang up on idle connections, answer the others. The arbiter kills this process if it takes too long."""
         while len(connections):
-            long_ago = time.monotonic() - IDLE_SECONDS
-            for waiting, since in list(self._idle_since.items()):
-                if since > long_ago:
-                    continue
-                try:
-                    self._clients[waiting].shutdown(socket.SHUT_RD)
-                except (KeyError, OSError):
-                    continue
+            self._hang_up(self._idle())
             self.notify()
             gevent.sleep(FINISH_POLL_SECONDS)
+
+    def _make_room(self, connections: Pool) -> None:
+        """When no connection is free: hang up on some of those that have waited for a request, or for its head, the longest.
+
+        So clients that send nothing, or a byte now and then, don't keep the others out.
+        """
+        if connections.free_count():
+            return
+        waiting = self._idle()[: max(1, int(self.worker_connections * MADE_ROOM))]
+        self._hang_up(waiting)
+        self.log.warning("all connections were taken; hung up on %d that waited for a request", len(waiting))
+
+    def _idle(self) -> list[greenlet]:
+        """Those that wait for a request, or for its head to be whole, the longest first."""
+        long_ago = time.monotonic() - IDLE_SECONDS
+        idle = [(since, waiting) for waiting, since in self._idle_since.items() if since <= long_ago]
+        return [waiting for _, waiting in sorted(idle, key=itemgetter(0))]
+
+    def _hang_up(self, waiting: list[greenlet]) -> None:
+        for one in waiting:
+            with suppress(KeyError, OSError):
+                client = self._clients[one]
+                # On a socket of its own: gevent would raise in the greenlet that waits for this one, instead of an end of input.
+                with socket.fromfd(client.fileno(), client.family, client.type) as same:
+                    same.shutdown(socket.SHUT_RD)
 
     def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
         current = gevent.getcurrent()
@@ -206,10 +252,16 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
             StopIteration: gunicorn's sign to close the connection.
         """
         self._idle_since.pop(gevent.getcurrent(), None)
-        response, environ = wsgi.create(req, sock, addr, listener_name, self.cfg, response_class=OneWriteResponse)
+        sock.settimeout(SEND_SECONDS)
+        try:  # it sends 100 Continue where that is expected
+            response, environ = wsgi.create(req, sock, addr, listener_name, self.cfg, response_class=OneWriteResponse)
+        except TimeoutError:
+            raise StopIteration from None
         if self._draining:
             response.force_close()
+        sock.settimeout(None)  # how long a body may take isn't said here
         result = self.wsgi(environ, response.start_response)
+        sock.settimeout(SEND_SECONDS)
         try:
             for part in result:
                 response.write(part)
@@ -219,8 +271,8 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
         finally:
             if hasattr(result, "close"):
                 result.close()
-        # After a 408 the rest of the body may still be on its way; nothing behind it can be read.
-        if response.should_close() or response.status_code == HTTPStatus.REQUEST_TIMEOUT:
+        sock.settimeout(None)
+        if response.should_close():
             raise StopIteration
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
@@ -229,10 +281,9 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
             self.log.error("a connection failed", exc_info=exc)
             return
         status = MALFORMED.get(type(exc), HTTPStatus.BAD_REQUEST)
-        body = Problem(status, "malformed_request", f"Not a request as HTTP/1.1 wants it: {exc}").body(new_request_id())
-        status_line = f"HTTP/1.1 {status.value} {status.phrase}\r\n"
-        headers = f"Connection: close\r\nContent-Length: {len(body)}\r\nContent-Type: {CONTENT_TYPE}\r\n\r\n"
+        problem = Problem(status, "malformed_request", f"Not a request as HTTP/1.1 wants it: {exc}")
         try:
-            client.sendall((status_line + headers).encode() + body)
+            client.settimeout(SEND_SECONDS)
+            client.sendall(self.wsgi.answer_malformed(problem))
         except OSError:
             self.log.debug("a client left before its request was refused")

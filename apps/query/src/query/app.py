@@ -66,7 +66,6 @@ def create_app(settings: QuerySettings) -> Front:
     describe_access(document)
     describe_management(document)
     service = create_service("query", PACKAGE, settings, health, document)
-    service.url_map.merge_slashes = False  # a user_id may have any characters
     service.register_blueprint(analytics(Analytics(pool, store.turns), settings.explain))
     service.register_blueprint(exporting(Slices(pool, store.turns), settings.exports, health.draining.is_set))
     control = open_control(settings) if settings.control_database_url else None

@@ -6,24 +6,24 @@ import msgspec
 from flask import request
 from marshmallow import Schema, ValidationError
 
+from core.bodies import read_body
 from core.problems import Problem
 from query.parameters import ParameterError, invalid_parameters
 
 MOST_BYTES = 1024 * 1024
+BODY_SECONDS = 10.0
+"""How long it may take to arrive."""
 
 
 def take_body() -> bytes:
     """The request's JSON body, of a modest size.
 
     Raises:
-        Problem: 413 or 415.
+        Problem: 415, or what `core.bodies.read_body` raises.
     """
-    if (request.content_length or 0) > MOST_BYTES:
-        raise Problem(413, "body_too_large", f"May have at most {MOST_BYTES:,} bytes.")
     if request.mimetype != "application/json":
         raise Problem(415, "unsupported_media_type", "Must be application/json.")
-    request.max_content_length = MOST_BYTES
-    return request.get_data()
+    return read_body(request.environ, MOST_BYTES, BODY_SECONDS)
 
 
 def read_json(schema: Schema, body: bytes) -> dict[str, Any]:

@@ -60,7 +60,9 @@ def analytics(store: Analytics, explain: bool) -> Blueprint:
 
     @views.get("/users/<path:user_id>")
     def get_user(user_id: str) -> Response:
-        body = store.get_user(user_id, schemas.read_user(reading_of(request.environ), _now(), explain))
+        asked = schemas.read_user(reading_of(request.environ), _now(), explain)
+        # No stored text has U+0000, and PostgreSQL takes none.
+        body = None if "\0" in user_id else store.get_user(user_id, asked)
         if body is None:
             raise Problem(404, "user_not_found", "No event of this user is stored.")
         return json_response(body)
