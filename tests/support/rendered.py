@@ -14,9 +14,9 @@ import collector.metrics
 import core.metrics
 import query.fields
 import query.metrics
-from collector import tracker_script
 from collector.explain import CODES
 from collector.settings import CollectorSettings
+from collector.tracker_script import NEWEST
 from core.settings import ServiceSettings
 from query.settings import QuerySettings
 from tracker.settings import MigrateSettings, UpSettings
@@ -69,10 +69,10 @@ def fenced(language: str, text: str) -> str:
 def tracker_snippets() -> dict[str, str]:
     """The tag of the browser's tracker, and the policy that lets it in."""
     url = "https://events.example.com"
-    script = f"{url}/tracker-{tracker_script.VERSION}.js"
+    script = f"{url}/tracker-{NEWEST.version}.js"
     tag = (
         f'<script defer src="{script}" data-write-key="wk_..."\n'
-        f'  integrity="{tracker_script.INTEGRITY}"\n  crossorigin="anonymous"></script>'
+        f'  integrity="{NEWEST.integrity}"\n  crossorigin="anonymous"></script>'
     )
     return {
         "snippet": fenced("html", tag),

@@ -1,6 +1,8 @@
 """The browser's tracker in Chromium, and what can go wrong on the way to the collector: nothing is lost, nothing doubled."""
 
 import contextlib
+import os
+import signal
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -10,7 +12,7 @@ from playwright.sync_api import Error
 from servers import free_port
 from sites import WAITING, Shop, eventually, make_source, start_guarded, track, until, wait_until_sent
 
-from collector.tracker_script import SCRIPT
+from collector.tracker_script import NEWEST
 from core.keys import make_key
 
 
@@ -82,6 +84,33 @@ def test_a_tab_that_is_closed_at_once_delivers(shop, context):
     page.goto(f"{shop.site.origin}/")
     wait_until_sent(page)
     assert shop.stored("page") == [("page_view", name) for name in ("/page-0", "/page-1", "/page-2", "/")]
+
+
+def test_a_tab_that_is_closed_while_a_batch_is_under_way_delivers_both(shop, context):
+    """Batch and beacon together stay below the 64 KiB that browsers let be under way; no other page comes to help."""
+    shop.put(attributes='data-auto="false"')
+    page = context.new_page()
+    page.goto(f"{shop.site.origin}/")
+    track(page, "first")
+    wait_until_sent(page)
+    os.killpg(shop.collector.process.pid, signal.SIGSTOP)  # connections are taken, and not answered
+    with page.expect_request("**/events?*"):
+        page.evaluate("for (let n = 0; n < 70; n++) tracker.track('batch', { n, filling: 'x'.repeat(250) })")
+    page.evaluate("for (let n = 0; n < 30; n++) tracker.track('beacon', { n, filling: 'x'.repeat(250) })")
+    page.close(run_before_unload=True)
+    os.killpg(shop.collector.process.pid, signal.SIGCONT)
+    expected = [("first", None), *(("batch", n) for n in range(70)), *(("beacon", n) for n in range(30))]
+    assert eventually(lambda: shop.stored("n") == expected)
+
+
+def test_more_than_a_beacon_holds_is_sent_by_the_next_page(shop, page):
+    page.goto(f"{shop.site.origin}/")
+    wait_until_sent(page)
+    page.evaluate("for (let n = 0; n < 300; n++) tracker.track('many', { n, filling: 'x'.repeat(500) })")
+    page.goto(f"{shop.site.origin}/next")
+    wait_until_sent(page)
+    assert [n for kind, n in shop.stored("n") if kind == "many"] == list(range(300))
+    assert [kind for kind, *_ in shop.stored() if kind == "page_view"] == ["page_view"] * 2
 
 
 def test_two_tabs_share_user_and_session_and_double_nothing(shop, context):
@@ -210,7 +239,9 @@ def test_pages_that_tell_no_referrer_deliver_too(shop, page):
 def put_without_collector(site):
     """Pages whose tracker is their own and finds no collector."""
     endpoint = f"http://127.0.0.1:{free_port()}/events"
-    site.html = f'<!doctype html><script data-endpoint="{endpoint}" data-write-key="wk_x">{SCRIPT.decode()}</script>'
+    site.html = (
+        f'<!doctype html><script data-endpoint="{endpoint}" data-write-key="wk_x">{NEWEST.plain.decode()}</script>'
+    )
 
 
 def test_the_queue_is_bounded(site, page):

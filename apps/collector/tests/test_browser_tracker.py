@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sites import BODY, track, until, wait_until_sent
 
-from collector.tracker_script import INTEGRITY, VERSION
+from collector.tracker_script import NEWEST
 
 
 def test_a_page_view_is_stored_once(shop, page):
@@ -68,14 +68,14 @@ def test_a_strict_policy_and_integrity_are_kept(shop, page):
     """The policy and the snippet of docs/browser.md; the page's own script has a nonce."""
     url = shop.collector.url
     policy = (
-        f"default-src 'none'; script-src {url}/tracker-{VERSION}.js 'nonce-test'; connect-src {url}/events; "
+        f"default-src 'none'; script-src {url}/tracker-{NEWEST.version}.js 'nonce-test'; connect-src {url}/events; "
         "require-trusted-types-for 'script'"
     )
     shop.site.headers = {"Content-Security-Policy": policy, "Cross-Origin-Embedder-Policy": "require-corp"}
     shop.site.put(
-        f"{url}/tracker-{VERSION}.js",
+        f"{url}/tracker-{NEWEST.version}.js",
         shop.key,
-        attributes=f'integrity="{INTEGRITY}" crossorigin="anonymous"',
+        attributes=f'integrity="{NEWEST.integrity}" crossorigin="anonymous"',
         body=BODY.replace("<script>", '<script nonce="test">'),
     )
     page.goto(f"{shop.site.origin}/")

@@ -2,14 +2,18 @@
 
 import gzip
 import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
 import requests
 from tools import not_checked, run, tool
 
+from collector.tracker_script import read_script, read_scripts
+
 ROOT = Path(__file__).parents[3]
-SCRIPT = (ROOT / "apps/collector/src/collector/browser/tracker.min.js").read_bytes()
+BROWSER = Path("apps/collector/src/collector/browser")
+SCRIPT = (ROOT / BROWSER / "tracker.min.js").read_bytes()
 VERSION = hashlib.sha256(SCRIPT).hexdigest()[:8]
 CACHED = {
     "/tracker.js": "public, max-age=3600",
@@ -66,14 +70,40 @@ def test_it_is_small():
     assert len(gzip.compress(SCRIPT)) < 3 * 1024
 
 
-def test_it_is_what_its_source_says(tmp_path):
+def minify(folder, *arguments):
     tool("npx")
-    made = tmp_path / "tracker.min.js"
-    done = run("sh", ROOT / "scripts/tracker-js", made, ok=False)
+    done = run("sh", folder / "scripts/tracker-js", *arguments, ok=False)
     if "npm error" in done.stderr:
         not_checked("npx can't fetch esbuild here")
     assert done.returncode == 0, done.stderr
+
+
+def test_it_is_what_its_source_says(tmp_path):
+    made = tmp_path / "tracker.min.js"
+    minify(ROOT, made)
     assert made.read_bytes() == SCRIPT, "run `make tracker-js`"
+
+
+def test_what_the_last_release_served_is_kept(tmp_path):
+    browser = tmp_path / BROWSER
+    browser.mkdir(parents=True)
+    (tmp_path / "scripts").mkdir()
+    for name in ("scripts/tracker-js", BROWSER / "tracker.js", BROWSER / "tracker.min.js"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    git = ("git", "-C", tmp_path, "-c", "user.name=t", "-c", "user.email=t@example.com")
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "One"], ["tag", "v1.0.0"]):
+        run(*git, *command)
+    minify(tmp_path)
+    assert set(read_scripts(browser)) == {VERSION}
+    with (browser / "tracker.js").open("a") as source:
+        source.write("window.more = 1;\n")
+    minify(tmp_path)
+    newest = read_script(browser / "tracker.min.js").version
+    assert {version: script.plain for version, script in read_scripts(browser).items()} == {
+        VERSION: SCRIPT,
+        newest: (browser / "tracker.min.js").read_bytes(),
+    }
+    assert newest != VERSION
 
 
 def test_it_evaluates_no_text():
