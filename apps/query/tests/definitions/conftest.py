@@ -2,10 +2,12 @@
 
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import psycopg
 import pytest
 import requests
+from signing_key import make_signing_key
 
 from core.keys import make_key
 
@@ -16,20 +18,32 @@ Ask = Callable[[list[Event], Question], Answer]
 
 
 @pytest.fixture(scope="session")
-def product(postgres, launcher, tmp_path_factory) -> Iterator[Product]:
-    name = f"definitions_{uuid.uuid4().hex}"
-    postgres.execute(f"create database {name} template template_events")
-    with (
-        launcher(tmp_path_factory.mktemp("definitions")) as start,
-        psycopg.connect(postgres.url(name), autocommit=True, options="-c timezone=UTC") as owner,
-        requests.Session() as session,
-    ):
-        collector = start("collector", wait=False, DATABASE_URL=postgres.url(name, "collector"))
-        query = start("query", wait=False, DATABASE_URL=postgres.url(name, "query"))
-        collector.wait_ready()
-        query.wait_ready()
-        yield Product(collector, query, owner, postgres.url(name), session, write_keys(owner))
-    postgres.execute(f"drop database {name} with (force)")
+def make_product(postgres, launcher, tmp_path_factory) -> Iterator[Callable[..., Product]]:
+    """make_product(SETTING=...): both services on a database of their own; the settings are the query service's."""
+    with ExitStack() as stack:
+        start = stack.enter_context(launcher(tmp_path_factory.mktemp("definitions")))
+        session = stack.enter_context(requests.Session())
+
+        def make_product(**settings: str) -> Product:
+            name = f"definitions_{uuid.uuid4().hex}"
+            postgres.execute(f"create database {name} template template_events")
+            stack.callback(postgres.execute, f"drop database {name} with (force)")
+            connection = psycopg.connect(postgres.url(name), autocommit=True, options="-c timezone=UTC")
+            owner = stack.enter_context(connection)
+            roles = {role: postgres.url(name, role) for role in ("collector", "query", "control")}
+            control = {"CONTROL_DATABASE_URL": roles["control"], "SIGNING_KEY": make_signing_key()}
+            collector = start("collector", wait=False, DATABASE_URL=roles["collector"])
+            query = start("query", wait=False, DATABASE_URL=roles["query"], **control, **settings)
+            collector.wait_ready()
+            query.wait_ready()
+            return Product(collector, query, owner, postgres.url(name), session, write_keys(owner))
+
+        yield make_product
+
+
+@pytest.fixture(scope="session")
+def product(make_product) -> Product:
+    return make_product()
 
 
 def write_keys(owner: psycopg.Connection) -> dict[str, str]:

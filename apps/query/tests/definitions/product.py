@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,7 +31,12 @@ class Question:
 
 @dataclass(frozen=True)
 class Product:
-    """Both services on one database; `keys` are write keys by the source that they are of."""
+    """Both services on one database.
+
+    Attributes:
+        keys: write keys by the source that they are of.
+        credentials: headers that the query service is asked with.
+    """
 
     collector: Service
     query: Service
@@ -39,13 +44,14 @@ class Product:
     owner_url: str
     session: requests.Session
     keys: dict[str, str]
+    credentials: dict[str, str] = field(default_factory=dict)
 
     def clear(self) -> None:
         """Empties every table of ours that events make, also those that keep sums of them."""
         tables = self.owner.execute(
             "select string_agg(quote_ident(relname), ', ') from pg_class"
             " where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition"
-            " and relname !~ 'yoyo|catalog_version|sources|write_keys'"
+            " and relname !~ 'yoyo|catalog_version|sources|write_keys|api_tokens'"
         ).fetchall()[0][0]
         self.owner.execute(f"truncate {tables}".encode())
 
@@ -77,8 +83,8 @@ class Product:
         url = f"{self.query.url}{question.path}"
         parameters = [*question.parameters, *(("source", source) for source in question.sources or ())]
         if question.body is not None:
-            return self.session.post(url, params=parameters, json=question.body, timeout=30)
-        return self.session.get(url, params=parameters, timeout=30)
+            return self.session.post(url, params=parameters, json=question.body, headers=self.credentials, timeout=30)
+        return self.session.get(url, params=parameters, headers=self.credentials, timeout=30)
 
     def ask(self, question: Question, events: list[Event]) -> Answer:
         """The service's answer, which is the reference's."""

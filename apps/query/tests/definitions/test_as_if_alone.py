@@ -1,0 +1,202 @@
+"""Who may see two of three sources is answered, byte for byte, as anyone is on a database that holds these two's events alone.
+
+Two databases with both services each: `whole` holds every event and is asked with a token for two sources, `part` holds
+those two sources' events and is asked by anyone. The second knows nothing of restrictions, so it can't forget one.
+"""
+
+import base64
+import json
+import re
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from listener import listening, wait_until
+
+from core.keys import make_key
+
+from .asked import anything
+from .product import Question
+from .reference.events import of_sources
+from .strategies import EXAMPLES, selections
+from .test_after_maintenance import ANCHOR, DAYS, ZONE, many
+
+SEEN = ("blog", "shop")
+FOREIGN = "default"
+
+FROM, TO = ANCHOR - timedelta(days=DAYS + 2), ANCHOR + timedelta(days=DAYS + 2)
+WEEK = {"from": (ANCHOR - timedelta(days=3)).isoformat(), "to": (ANCHOR + timedelta(days=4)).isoformat()}
+SOURCES = st.sampled_from([None, None, None, ("shop",), ("blog", "default"), ("default",), ("nowhere", "shop")])
+
+
+def spread(events):
+    """Some days have events of the two sources alone, some of all, some of the third alone: summaries are used or not."""
+    by_day = {0: ("shop", "blog"), 1: ("shop", "blog", FOREIGN), 2: (FOREIGN,)}
+    days = [(event, by_day[event.at.toordinal() % 3]) for event in events]
+    return [replace(event, source=sources[event.event_id.bytes[0] % len(sources)]) for event, sources in days]
+
+
+FIRST, LATE, LATER = spread(many(160)), spread(many(61)), spread(many(37))
+
+
+class Pair:
+    """Both databases, in the same state but for what may not be seen."""
+
+    def __init__(self, whole, part):
+        self.whole, self.part = whole, part
+
+    def both(self):
+        return self.whole, self.part
+
+    def store(self, events):
+        self.whole.store(events, request=7)
+        self.part.store(of_sources(events, SEEN), request=7)
+        for product in self.both():
+            # When it was received is the one thing that differs from one database to the other.
+            product.owner.execute("update events set received_at = '2026-01-01'")
+
+    def summarise(self):
+        for product in self.both():
+            product.summarise()
+
+    def same(self, question):
+        """The answer, which is the same from both."""
+        answers = [product.get(question) for product in self.both()]
+        assert [answer.status_code for answer in answers] in ([200, 200], [404, 404]), answers[0].text
+        of_whole, of_part = map(comparable, answers)
+        assert of_whole == of_part, question
+        return answers[0]
+
+
+@pytest.fixture(scope="module")
+def pair(make_product):
+    whole, part = make_product(AUTH="required"), make_product()
+    key = make_key("rt")
+    whole.owner.execute(
+        "insert into api_tokens (prefix, name, hash, scopes, sources) values (%s, 'x', %s, %s, %s)",
+        [key.prefix, key.hash, ["read_stats", "read_events", "export"], list(SEEN)],
+    )
+    return Pair(replace(whole, credentials={"Authorization": f"Bearer {key.key}"}), part)
+
+
+@pytest.fixture(scope="module", params=["new", "summarised", "late events", "summarised again"])
+def history(request, pair):
+    """What has happened, one after the other."""
+    if request.param == "new":
+        for product in pair.both():
+            product.clear()
+        pair.store(FIRST)
+    elif request.param == "late events":
+        pair.store(LATE)
+    else:
+        pair.summarise()
+
+
+def comparable(answer):
+    """An answer's bytes, without what differs from one moment to the next, and the digest of the filters in cursors."""
+    body = re.sub(rb'"(as_of|request_id)":"[^"]+"', b"", answer.content)
+    return re.sub(rb'"next_cursor":"([^"]+)"', lambda found: place(found[1]), body)
+
+
+def place(cursor):
+    _, *rest = json.loads(base64.urlsafe_b64decode(cursor + b"=="))
+    return json.dumps(rest).encode()
+
+
+def question(path, **parameters):
+    pairs = [(name, value) for name, value in parameters.items() if not isinstance(value, list)]
+    pairs += [(name, one) for name, value in parameters.items() if isinstance(value, list) for one in value]
+    return Question(path, [(name, str(value)) for name, value in pairs], lambda events: None)
+
+
+@settings(EXAMPLES, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(asked=selections(FIRST + LATE, ZONE, ANCHOR, DAYS).flatmap(anything), sources=SOURCES)
+def test_every_number_is_the_same(pair, history, asked, sources):
+    pair.same(replace(asked, sources=sources))
+
+
+RANGES = [{}, {"from": FROM.isoformat(), "to": TO.isoformat()}, WEEK, {"from": ANCHOR.isoformat()}]
+FILTERS = [{}, {"event_type": ["view", "buy"]}, {"session_id": "s1"}, {"property.plan": "pro"}]
+ASKED = [{}, {"source": ["shop"]}, {"source": ["shop", FOREIGN]}, {"source": [FOREIGN]}]
+
+
+@pytest.mark.parametrize("sources", ASKED, ids=str)
+def test_every_count_by_type_is_the_same(pair, history, sources):
+    for bounds in RANGES:
+        for limit in (1, 10):
+            pair.same(question("/stats/top-types", **bounds, **sources, limit=limit))
+
+
+def pages(pair, path, **parameters):
+    """Every page, each the same from both; each database goes on with the cursor that it gave."""
+    found, cursors = 0, [None, None]
+    for _ in range(400):
+        answers = []
+        for product, cursor in zip(pair.both(), cursors, strict=True):
+            asked = {**parameters, **({"cursor": cursor} if cursor else {})}
+            answers.append(product.get(question(path, **asked)))
+        assert [answer.status_code for answer in answers] == [200, 200], answers[0].text
+        of_whole, of_part = map(comparable, answers)
+        assert of_whole == of_part
+        body = answers[0].json()
+        found += len(body.get("events") or body.get("users") or [])
+        cursors = [answer.json()["next_cursor"] for answer in answers]
+        if cursors == [None, None]:
+            return found
+    raise AssertionError("the pages don't end")
+
+
+@pytest.mark.parametrize("sources", ASKED, ids=str)
+@pytest.mark.parametrize("filters", FILTERS, ids=str)
+def test_every_page_of_events_is_the_same(pair, history, sources, filters):
+    found = sum(pages(pair, "/events", limit=limit, **WEEK, **filters, **sources) for limit in (1, 7, 1000))
+    found += pages(pair, "/events", user_id="ann", limit=3, **filters, **sources)
+    found += pages(pair, "/events", user_id="ann", limit=200, **filters, **sources)
+    assert (found == 0) == (sources == {"source": [FOREIGN]})
+
+
+@pytest.mark.parametrize("sources", ASKED, ids=str)
+def test_every_page_of_users_is_the_same(pair, history, sources):
+    for limit in (1, 2, 50):
+        pages(pair, "/users", limit=limit, **sources)
+
+
+@pytest.mark.parametrize("sources", ASKED, ids=str)
+@pytest.mark.parametrize("name", ["ndjson", "csv", "parquet"])
+def test_every_export_is_the_same(pair, history, name, sources):
+    for bounds in RANGES:
+        for more in ({}, {"limit": 5}, {"user_id": "bob"}, {"event_type": "view"}):
+            pair.same(question("/events/export", format=name, **bounds, **more, **sources))
+    # Behind an event that may not be seen.
+    foreign = max((event for event in FIRST if event.source == FOREIGN), key=lambda event: event.order)
+    after = f"{foreign.at.isoformat()},{foreign.event_id},{foreign.user_id}"
+    assert len(pair.same(question("/events/export", after=after)).content) > 1000
+
+
+def test_every_stream_tells_the_same(pair, history):
+    """Of events whose ids are new each time."""
+    number = pair.part.owner.execute("select count(*) from events").fetchone()[0]
+    events = [replace(event, event_id=type(event.event_id)(int=event.event_id.int ^ number)) for event in LATER]
+    with listening(pair.whole.query, pair.whole.credentials) as whole, listening(pair.part.query) as part:
+        for product, its in ((pair.whole, events), (pair.part, of_sources(events, SEEN))):
+            product.store(its, request=1)  # those of one request are told in the order of their keys
+        seen = len(of_sources(events, SEEN))
+        wait_until(lambda: len(whole.told) >= seen and len(part.told) >= seen)
+    assert [without_reception(one) for one in whole.told] == [without_reception(one) for one in part.told]
+    pair.store([])
+
+
+def without_reception(told):
+    kind, data, event_id = told
+    return kind, {**data, "received_at": None}, event_id
+
+
+def test_the_two_databases_differ(pair):
+    """What the tests above compare would differ if restrictions were forgotten."""
+    numbers = [
+        product.owner.execute("select (select count(*) from events), (select count(*) from users)").fetchone()
+        for product in pair.both()
+    ]
+    assert numbers[0][0] > 1.3 * numbers[1][0]
