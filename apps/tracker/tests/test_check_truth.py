@@ -21,8 +21,8 @@ def send(pair, scenario: str, file: Path, *options: object) -> Result:
     return CliRunner().invoke(simulate, list(map(str, arguments)))
 
 
-def check(pair, file: Path) -> Result:
-    return CliRunner().invoke(check_truth, [str(file), "--query", pair.query.url])
+def check(pair, file: Path, *options) -> Result:
+    return CliRunner().invoke(check_truth, [str(file), "--query", pair.query.url, *options])
 
 
 @pytest.fixture(scope="module", params=SCENARIOS)
@@ -90,6 +90,26 @@ def test_one_event_more_is_noticed_and_said(pair, tmp_path):
     assert checked.exit_code == 1
     assert "✗ event types\n    items[0].count: expected " in checked.output
     assert f"total: expected {stored}, got {stored + 1}" in checked.output
+
+
+def test_a_source_has_its_own_truth(pair, tmp_path):
+    """The same people did the same elsewhere, an hour before."""
+    file = tmp_path / "truth.json"
+    send(pair, "portfolio", file, "--users", 100)
+    pair.owner.execute(
+        "insert into events (user_id, timestamp, event_id, event_type, session_id, source, properties)"
+        " select user_id, timestamp - interval '1 hour', gen_random_uuid(), event_type, session_id, 'club', properties from events"
+    )
+    pair.owner.execute(
+        "insert into event_counts select hour - interval '1 hour', event_type, 'club', slot, count from event_counts"
+    )
+    pair.owner.execute(
+        "update users set first_seen = first_seen - interval '1 hour', last_hour = last_hour - interval '1 hour'"
+    )
+    assert check(pair, file).exit_code == 1
+    checked = check(pair, file, "--source", "default")
+    assert checked.exit_code == 0, checked.output
+    assert check(pair, file, "--source", "club").exit_code == 1
 
 
 def test_events_are_users_and_give_about_as_many(pair, tmp_path):

@@ -70,6 +70,8 @@ def test_filters_and_standard_output(filled):
     assert result.exit_code == 0, result.output
     assert [json.loads(line)["properties"]["n"] for line in result.stdout.splitlines()] == [1000]
     assert run(filled, "--property", "n").exit_code == 2
+    assert run(filled, "--source", "nowhere").stdout == ""
+    assert run(filled, "--source", "nowhere", "--source", "default").stdout == run(filled).stdout
 
 
 @pytest.mark.parametrize("name", ["ndjson", "csv"])

@@ -116,6 +116,23 @@ def test_top_types(collector, query):
     assert answer["total"] == 2
 
 
+def test_some_sources_alone(pair, collector, query):
+    store(collector, *(event(n) for n in range(3)), event(3, event_type="buy"))
+    for table in ("events", "event_counts"):
+        pair.owner.execute(f"update {table} set source = 'shop' where event_type = 'buy'".encode())
+    assert numbers(run(events, query, "ann", "--json", "--source", "shop").stdout) == [3]
+    assert numbers(run(events, query, "ann", "--json", "--source", "shop", "--source", "default").stdout) == [
+        3,
+        2,
+        1,
+        0,
+    ]
+    assert run(top_types, query, "--source", "default").output.endswith("3 events in all.\n")
+    assert run(events, query, "ann", "--source", "x", "--source", "y").stderr.startswith(
+        "No events from x or y of ann."
+    )
+
+
 def test_empty_answers_say_what_to_do_next(query):
     nobody = run(events, query, "nobody", "--type", "view")
     assert (nobody.exit_code, nobody.stdout) == (0, "")

@@ -129,6 +129,15 @@ def test_every_count_by_type_is_the_same(pair, history, sources):
             pair.same(question("/stats/top-types", **bounds, **sources, limit=limit))
 
 
+@pytest.mark.parametrize("sources", ASKED, ids=str)
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata"])
+def test_every_count_over_time_is_the_same(pair, history, zone, sources):
+    """In the second zone every hour of ours belongs to two of theirs, so that none is taken from what is counted already."""
+    for interval in ("hour", "day"):
+        for breakdown in ({}, {"breakdown": "event_type"}):
+            pair.same(question("/stats/timeseries", **WEEK, tz=zone, interval=interval, **breakdown, **sources))
+
+
 def pages(pair, path, **parameters):
     """Every page, each the same from both; each database goes on with the cursor that it gave."""
     found, cursors = 0, [None, None]

@@ -1,6 +1,6 @@
 """The command `tracker check-truth`: holds the query service against what a scenario is known to amount to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from tracker.client import Client, ServiceError, open_client, read_answer
-from tracker.options import query_option, token_option
+from tracker.options import query_option, source_option, token_option
 from tracker.scenarios.check import Check, Request, Truth, differences
 
 SHOWN_DIFFERENCES = 5
@@ -16,19 +16,20 @@ SHOWN_DIFFERENCES = 5
 
 @click.command("check-truth")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@source_option
 @query_option
 @token_option
-def check_truth(file: Path, query: str, token: str | None) -> None:
+def check_truth(file: Path, sources: tuple[str, ...], query: str, token: str | None) -> None:
     """Ask the query service every question in FILE, which `tracker simulate --scenario` wrote, and compare the answers.
 
-    The answers are those of a database that has no other events in the scenario's range of time. The exit code is 1 if
-    any differs.
+    The answers are those of a database, or with --source of a source, that has no other events in the scenario's range of
+    time. The exit code is 1 if any differs.
     """
     truth = _read(file)
     client = open_client("query service", query, patience=0, token=token)
     wrong = 0
     for check in truth.checks:
-        differing = list(_differences(client, check))
+        differing = list(_differences(client, check, sources))
         wrong += bool(differing)
         click.echo(f"{'✗' if differing else '✓'} {check.name}")
         for line in islice(differing, SHOWN_DIFFERENCES):
@@ -49,17 +50,15 @@ def _read(file: Path) -> Truth:
         raise click.UsageError(f"{file} isn't a file that `tracker simulate --scenario` wrote: {error}") from None
 
 
-def _differences(client: Client, check: Check) -> Iterator[str]:
+def _differences(client: Client, check: Check, sources: Sequence[str]) -> Iterator[str]:
     """How the answer differs; none at all, or a failure, is a difference too."""
     try:
-        answer = read_answer(_ask(client, check.request), dict)
+        answer = read_answer(_ask(client, check.request, sources), dict)
     except ServiceError as error:
         yield error.message
     else:
         yield from differences(check.answer, answer)
 
 
-def _ask(client: Client, request: Request) -> bytes:
-    if request.body is None:
-        return client.get(request.path, request.params)
-    return client.post_json(request.path, request.body)
+def _ask(client: Client, request: Request, sources: Sequence[str]) -> bytes:
+    return client.ask(request.method, request.path, request.body, {**request.params, "source": list(sources)})

@@ -131,14 +131,6 @@ class Client:
         headers = {"Content-Type": content_type, "Content-Encoding": "gzip"}
         return self._request("POST", path, params=params, data=gzip.compress(body, GZIP_LEVEL), headers=headers)
 
-    def post_json(self, path: str, question: Mapping[str, Any]) -> bytes:
-        """Post a question that is too long for a URL, and return the body of the 2xx answer.
-
-        Raises:
-            ServiceError: for any other answer.
-        """
-        return self._request("POST", path, json=question)
-
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None, params: Mapping[str, Any]) -> bytes:
         """Send a JSON body, or none, and return the body of the 2xx answer.
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from tracker.options import source_option
+
 
 def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command options for the filters of the query service; it gets them as `filters`, its parameters."""
@@ -21,11 +23,18 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
         callback=_parse_properties,
         help="Only events with this property; repeat it, and all must match.",
     )
+    @source_option
     @wraps(command)
     def filtered(
-        user: str | None, types: tuple[str, ...], session: str | None, properties: dict[str, str], **options: Any
+        user: str | None,
+        types: tuple[str, ...],
+        session: str | None,
+        properties: dict[str, str],
+        sources: tuple[str, ...],
+        **options: Any,
     ) -> Any:
-        filters = {"user_id": user, "event_type": list(types), "session_id": session, **properties}
+        asked = {"user_id": user, "event_type": list(types), "session_id": session, "source": list(sources)}
+        filters = {**asked, **properties}
         return command(filters=filters, **options)
 
     return filtered

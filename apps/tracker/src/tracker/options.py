@@ -57,6 +57,9 @@ token_option = click.option(
     show_envvar=True,
     help=f"An API token, where the query service requires one. {IN_SIGHT}",
 )
+source_option = click.option(
+    "--source", "sources", multiple=True, help="Only events of this source; repeat it for any of several."
+)
 patience_option = click.option(
     "--patience",
     type=click.FloatRange(min=0),

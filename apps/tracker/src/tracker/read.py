@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tracker.client import open_client, read_answer
-from tracker.options import parse_time, patience_option, query_option, token_option
+from tracker.options import parse_time, patience_option, query_option, source_option, token_option
 from tracker.user_events import Follower, Found, UserEvents
 
 POLL_SECONDS = 1.0
@@ -25,6 +25,7 @@ AGES = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 @click.command()
 @click.argument("user_id")
 @click.option("--type", "types", multiple=True, help="Only events of this type; repeat it for any of several.")
+@source_option
 @click.option(
     "--limit",
     type=click.IntRange(1),
@@ -40,6 +41,7 @@ AGES = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 def events(
     user_id: str,
     types: tuple[str, ...],
+    sources: tuple[str, ...],
     limit: int,
     as_json: bool,
     follow: bool,
@@ -51,13 +53,14 @@ def events(
 
     --follow looks ten minutes back for events that arrive late; one that arrives later than that is not shown.
     """
-    asked = UserEvents(open_client("query service", query, patience, token=token), user_id, types)
+    asked = UserEvents(open_client("query service", query, patience, token=token), user_id, types, sources)
     if follow:
         _follow(Follower(asked, limit), as_json=as_json)
         return
     found = list(asked.newest(limit))
     if not found:
         kind = f" of type {' or '.join(types)}" if types else ""
+        kind += f" from {' or '.join(sources)}" if sources else ""
         click.echo(f"No events{kind} of {user_id}. `tracker simulate` sends some, and names users to try.", err=True)
     elif as_json:
         for event in found:
@@ -142,6 +145,7 @@ class TopTypes(msgspec.Struct):
 
 @click.command("top-types")
 @click.option("--limit", type=click.IntRange(1), default=10, show_default=True, help="Most types to show.")
+@source_option
 @click.option("--from", "start", callback=parse_time, help="Count events at this time (RFC 3339) or later.")
 @click.option("--to", "end", callback=parse_time, help="Count events before this time (RFC 3339).")
 @click.option("--json", "as_json", is_flag=True, help="The answer as the service gives it.")
@@ -149,10 +153,17 @@ class TopTypes(msgspec.Struct):
 @token_option
 @patience_option
 def top_types(
-    limit: int, start: str | None, end: str | None, as_json: bool, query: str, token: str | None, patience: float
+    limit: int,
+    sources: tuple[str, ...],
+    start: str | None,
+    end: str | None,
+    as_json: bool,
+    query: str,
+    token: str | None,
+    patience: float,
 ) -> None:
     """Show the most frequent types of events, and how many of each there are."""
-    asked: dict[str, Any] = {"limit": limit, "from": start, "to": end}
+    asked: dict[str, Any] = {"limit": limit, "source": list(sources), "from": start, "to": end}
     body = open_client("query service", query, patience, token=token).get("/stats/top-types", asked)
     if as_json:
         click.echo(body)

@@ -37,11 +37,11 @@ class _Page(msgspec.Struct):
 
 
 class UserEvents:
-    """The events of one user, all of them or of some types."""
+    """The events of one user, all of them or of some types and sources."""
 
-    def __init__(self, client: Client, user_id: str, types: Sequence[str]) -> None:
+    def __init__(self, client: Client, user_id: str, types: Sequence[str], sources: Sequence[str] = ()) -> None:
         self.client = client
-        self.filters: dict[str, Any] = {"user_id": user_id, "event_type": list(types)}
+        self.filters: dict[str, Any] = {"user_id": user_id, "event_type": list(types), "source": list(sources)}
 
     def newest(self, limit: int) -> Iterator[Found]:
         """Up to `limit` events, newest first."""
