@@ -141,7 +141,9 @@ class Front:
         except Exception as error:
             problem = problem_of(error)
             if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-                log.exception("request crashed", path=path, request_id=environ[REQUEST_ID])
+                # Not the path: it may name a user.
+                route = environ.get(ROUTE, UNMATCHED)
+                log.exception("request crashed", route=route, request_id=environ[REQUEST_ID])
             return refuse(environ, start, problem)
 
     def _observe(self, environ: "WSGIEnvironment", status: str, seconds: float) -> None:

@@ -33,14 +33,18 @@ from query.settings import QuerySettings
 from query.slices import Slices
 from query.store import SESSION, Store
 from query.stream_documentation import describe_streams
+from query.subjects.documentation import describe_subjects
+from query.subjects.erasure import Eraser
+from query.subjects.routes import serving_subjects
 from query.tail import Tail
 
 PACKAGE = "event-tracker-query"
 
-MIGRATION = "0010-control"
+MIGRATION = "0012-erasures"
 """The newest migration that this code needs."""
 
-CONTROL_CONNECTIONS = 2
+CONTROL_CONNECTIONS = 3
+"""One may be at an erasure for a while."""
 
 POOL_SECONDS = 2.0
 """How long a question waits for a connection: its client hears of an outage soon."""
@@ -65,6 +69,7 @@ def create_app(settings: QuerySettings) -> Front:
     describe_streams(document)
     describe_access(document)
     describe_management(document)
+    describe_subjects(document)
     service = create_service("query", PACKAGE, settings, health, document)
     service.register_blueprint(analytics(Analytics(pool, store.turns), settings.explain))
     service.register_blueprint(exporting(Slices(pool, store.turns), settings.exports, health.draining.is_set))
@@ -75,6 +80,7 @@ def create_app(settings: QuerySettings) -> Front:
         people = People(
             control, signer, access_seconds=settings.access_minutes * 60, refresh_days=settings.refresh_days
         )
+        service.register_blueprint(serving_subjects(Eraser(control, signer, settings.erase_seconds)))
     service.register_blueprint(signing_in(people, signer))
     if control:
         for views in (manage_sources, manage_tokens, manage_people, tell_audit, declaring):

@@ -50,6 +50,10 @@ class QuerySettings(ServiceSettings):
         "Ed25519 private keys in PEM, one or more: the first signs, all verify. Needed with CONTROL_DATABASE_URL.",
         default="", secret=True,
     )  # fmt: skip
+    erase_seconds: float = setting(
+        "PostgreSQL's `statement_timeout` for each statement that erases or anonymises a user; longer is a 504.",
+        kind="float", default=600.0, check=validate.Range(0.01, 86_400),
+    )  # fmt: skip
     access_minutes: int = setting(
         "How long an access token of POST /auth/sign-in counts.",
         kind="int",

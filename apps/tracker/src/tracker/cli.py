@@ -15,6 +15,8 @@ COMMANDS = {
     "user": "tracker.people:user",
     "audit": "tracker.audit:audit",
     "apply": "tracker.apply:apply",
+    "erase": "tracker.erase:erase",
+    "receipt": "tracker.receipt:receipt",
     "send": "tracker.send:send",
     "simulate": "tracker.simulate:simulate",
     "check-truth": "tracker.check_truth:check_truth",

@@ -131,13 +131,20 @@ class Client:
         headers = {"Content-Type": content_type, "Content-Encoding": "gzip"}
         return self._request("POST", path, params=params, data=gzip.compress(body, GZIP_LEVEL), headers=headers)
 
-    def ask(self, method: str, path: str, body: Mapping[str, Any] | None, params: Mapping[str, Any]) -> bytes:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        params: Mapping[str, Any],
+        read_seconds: float = READ_SECONDS,
+    ) -> bytes:
         """Send a JSON body, or none, and return the body of the 2xx answer.
 
         Raises:
             ServiceError: for any other answer.
         """
-        return self._request(method, path, json=body, params=params)
+        return self._request(method, path, json=body, params=params, read_seconds=read_seconds)
 
     def stop(self) -> None:
         """Give up what other threads are still trying."""

@@ -8,7 +8,15 @@ import psycopg
 
 from tracker.folder import data_option
 from tracker.owner import alone, database_of, owner_connection
-from tracker.partitions import AHEAD, QUERIES, busy_months, ensure_partitions, make_partition, missing_partitions
+from tracker.partitions import (
+    AHEAD,
+    QUERIES,
+    busy_months,
+    ensure_partitions,
+    make_partition,
+    missing_partitions,
+    shut_out_erasures,
+)
 from tracker.retention import Expired, delete_expired, find_expired
 from tracker.summaries import stale_days, sum_up
 
@@ -83,9 +91,13 @@ def perform(connection: psycopg.Connection, ahead: int, keep: str | None) -> Non
     for month, _ in busy_months(connection):
         moved = make_partition(connection, month)
         click.echo(f"moved {moved:,} rows from the default partition to {month.partition}")
-    ((counters, left),) = connection.execute(QUERIES["fold_counts"], {"closed": CLOSED}).fetchall()
+    with connection.transaction():
+        shut_out_erasures(connection)
+        ((counters, left),) = connection.execute(QUERIES["fold_counts"], {"closed": CLOSED}).fetchall()
     click.echo(f"folded {counters:,} counters into {left:,}")
-    refreshed = connection.execute(QUERIES["refresh_users"]).rowcount
+    with connection.transaction():
+        shut_out_erasures(connection)
+        refreshed = connection.execute(QUERIES["refresh_users"]).rowcount
     if refreshed:
         click.echo(f"refreshed {refreshed:,} users")
     summed_up = sum(sum_up(connection, day) for day in stale_days(connection))

@@ -80,6 +80,7 @@ def make_partition(connection: psycopg.Connection, month: Month) -> int:
     def make() -> int:
         with connection.transaction():
             set_lock_timeout(connection)
+            shut_out_erasures(connection)
             connection.execute(sql.SQL("create table {partition} (like events including all)").format(**names))
             connection.execute("lock table only events_default in exclusive mode")
             moved = connection.execute(sql.SQL(QUERIES["move_rows"]).format(**names, **bounds)).rowcount
@@ -93,6 +94,15 @@ def make_partition(connection: psycopg.Connection, month: Month) -> int:
 def set_lock_timeout(connection: psycopg.Connection) -> None:
     """For the rest of this transaction."""
     connection.execute("select set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
+
+
+def shut_out_erasures(connection: psycopg.Connection) -> None:
+    """Until the end of this transaction; waits for one that is under way. Nobody else uses that lock.
+
+    An erasure takes the same rows out of events, counts and summaries, so what moves, folds, sums up or deletes them mustn't
+    be at it meanwhile. It is the first lock that each of them takes.
+    """
+    connection.execute("lock table erasures in exclusive mode")
 
 
 def patiently(change: Callable[[], Answer]) -> Answer:

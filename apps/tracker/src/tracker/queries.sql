@@ -159,26 +159,7 @@ select coalesce(array_agg(key order by key), '{}') from left_out;
 
 -- name: sum_up_visits
 -- Sessions as docs/definitions.md has them, as far as they lie in this day.
-insert into visits (day, user_id, session_id, first, last, event_types)
-select %(day)s, user_id, session_id, min("timestamp"), max("timestamp"), array_agg(event_type order by "timestamp", event_id)
-from events
-where "timestamp" >= %(day)s and "timestamp" < %(day)s + interval '24 hours' and session_id is not null
-group by user_id, session_id
-union all
-select %(day)s, user_id, '', min("timestamp"), max("timestamp"), array_agg(event_type order by "timestamp", event_id)
-from (
-  select *, sum(begins) over in_order as number
-  from (
-    select
-      *,
-      case when "timestamp" - lag("timestamp") over in_order <= interval '1800 seconds' then 0 else 1 end as begins
-    from events
-    where "timestamp" >= %(day)s and "timestamp" < %(day)s + interval '24 hours' and session_id is null
-    window in_order as (partition by user_id order by "timestamp", event_id)
-  ) as unnamed
-  window in_order as (partition by user_id order by "timestamp", event_id)
-) as numbered
-group by user_id, number;
+insert into visits select * from visits_of_day(%(day)s);
 
 -- name: mark_summed_up
 insert into summarised_days (day, events, left_out)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import psycopg
 from psycopg import sql
 
-from tracker.partitions import QUERIES, patiently, set_lock_timeout
+from tracker.partitions import QUERIES, patiently, set_lock_timeout, shut_out_erasures
 
 DEFAULT_PARTITION = "events_default"
 
@@ -51,17 +51,22 @@ def delete_expired(connection: psycopg.Connection, expired: Expired) -> None:
     """Drop the partitions, delete the strays, and forget users and visits of whom no event is left."""
     for part in expired.parts:
         if part.name == DEFAULT_PARTITION:
-            connection.execute(QUERIES["delete_strays"], {"limit": expired.limit})
+            with connection.transaction():
+                shut_out_erasures(connection)
+                connection.execute(QUERIES["delete_strays"], {"limit": expired.limit})
         else:
             _drop(connection, part.name)
-    connection.execute(QUERIES["delete_forgotten_users"], {"limit": expired.limit})
-    connection.execute(QUERIES["delete_forgotten_visits"], {"limit": expired.limit})
+    with connection.transaction():
+        shut_out_erasures(connection)
+        connection.execute(QUERIES["delete_forgotten_users"], {"limit": expired.limit})
+        connection.execute(QUERIES["delete_forgotten_visits"], {"limit": expired.limit})
 
 
 def _drop(connection: psycopg.Connection, partition: str) -> None:
     def drop() -> None:
         with connection.transaction():
             set_lock_timeout(connection)
+            shut_out_erasures(connection)
             connection.execute(sql.SQL("drop table {}").format(sql.Identifier(partition)))
 
     patiently(drop)

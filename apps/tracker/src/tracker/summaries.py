@@ -8,7 +8,7 @@ from datetime import datetime
 
 import psycopg
 
-from tracker.partitions import QUERIES
+from tracker.partitions import QUERIES, shut_out_erasures
 
 MOST_VALUES = 1000
 """A property with more values a day, such as an order's number, is left out: its counts would be as many as its events."""
@@ -32,6 +32,7 @@ def sum_up(connection: psycopg.Connection, day: datetime) -> bool:
     with connection.transaction():
         # One snapshot: what is counted is what is summed up.
         connection.execute("set transaction isolation level repeatable read")
+        shut_out_erasures(connection)
         ((events, counted),) = connection.execute(QUERIES["count_day"], {"day": day}).fetchall()
         if events != counted:
             return False

@@ -1,0 +1,64 @@
+"""People's data, in OpenAPI."""
+
+from typing import Any
+
+from marshmallow import Schema, fields
+
+from core.openapi import Document
+from query.documentation import JSON
+from query.stream_documentation import WRONG
+from query.subjects.routes import MODES, EraseUserSchema
+
+USER_ID = {
+    "name": "user_id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string"},
+    "description": "Whose data.",
+}
+
+
+class ErasureSchema(Schema):
+    """What was done, and the receipt for it."""
+
+    erasure_id = fields.UUID(required=True)
+    at = fields.DateTime(required=True)
+    mode = fields.String(required=True, metadata={"enum": list(MODES)})
+    counts = fields.Dict(
+        keys=fields.String(),
+        values=fields.Integer(),
+        required=True,
+        metadata={"description": "Rows that are gone or, of counters, lessened, by table."},
+    )
+    receipt = fields.String(
+        required=True,
+        metadata={
+            "description": "JWS over the counts, the time and a commitment to the user's id; see /.well-known/jwks.json."
+        },
+    )
+    salt = fields.String(
+        required=True,
+        metadata={"description": "Ties the receipt to the user's id. It is stored nowhere: keep it with the receipt."},
+    )
+
+
+def describe_subjects(document: Document) -> None:
+    """Add the operations to the document."""
+    document.component("Erasure", ErasureSchema)
+    done: dict[str, Any] = {"description": "Done; also if nothing was stored."}
+    done["content"] = {JSON: {"schema": {"$ref": "#/components/schemas/Erasure"}}}
+    operation = {
+        "operationId": "erase_user",
+        "tags": ["users"],
+        "summary": "Erase everything that is stored of a user, in one transaction.",
+        "parameters": [USER_ID, *document.parameters(EraseUserSchema)],
+        "responses": {"200": done, "422": WRONG},
+    }
+    problems = {
+        400: "Not a query string in UTF-8.",
+        401: "No credentials, or wrong ones.",
+        403: "Credentials without the scope `admin`.",
+        503: "Others are at it, or the database is away. Asking again is safe.",
+        504: "It took longer than ERASE_SECONDS; nothing was erased.",
+    }
+    document.path("/users/{user_id}", "delete", operation, problems)

@@ -1,0 +1,135 @@
+-- An erasure takes its locks in this order: `erasures` (which shuts out `tracker maintain` and other erasures), rejections,
+-- events, visits, the user, and last counters in the order of their key. Collectors take theirs in the same one, so that
+-- both wait for each other and never deadlock; and what they need most, counters, is held for the shortest time.
+
+-- name: begin
+-- For this transaction: how long a statement may take, and how long it may wait for others. Planned for this very user.
+select
+  set_config('statement_timeout', %(statement_ms)b, true),
+  set_config('lock_timeout', %(lock_ms)b, true),
+  set_config('plan_cache_mode', 'force_custom_plan', true),
+  set_config('work_mem', '64MB', true),
+  now();
+
+-- name: take_turn
+lock table erasures in exclusive mode;
+
+-- name: erase_events
+-- Deletes the events, and takes them out of what days were summed up to: out of the number that says whether a summary still
+-- holds, and out of the properties' values. What is left is the summary of what is left, so that it needn't be made anew.
+-- Answers how many there were of each hour, type and source.
+with gone as (
+  delete from events
+  where user_id = %(user_id)b and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))
+  returning "timestamp", event_type, source, properties
+),
+summed_up as (
+  update summarised_days as summary
+  set events = summary.events - gone_of_day.events
+  from (
+    select date_bin('1 day', "timestamp", timestamptz '2000-01-01 00:00:00+00') as day, count(*) as events from gone group by 1
+  ) as gone_of_day
+  where summary.day = gone_of_day.day
+),
+by_value as (
+  select day, key, coalesce(event_type, '') as event_type, value, count(*) as count
+  from (
+    select date_bin('1 day', "timestamp", timestamptz '2000-01-01 00:00:00+00') as day, event_type, properties from gone
+  ) as gone
+  join summarised_days using (day)
+  cross join lateral (
+    select key collate "C" as key, value collate "C" as value from jsonb_each_text(properties)
+  ) as property
+  where value is not null and key <> all (left_out)
+  group by grouping sets ((day, key, value), (day, key, value, event_type))
+),
+lessened as (
+  update property_counts as counts
+  set count = counts.count - by_value.count
+  from by_value
+  where (counts.key, counts.day, counts.event_type, counts.value) = (by_value.key, by_value.day, by_value.event_type, by_value.value)
+    and counts.count > by_value.count
+  returning 1
+),
+removed as (
+  delete from property_counts as counts
+  using by_value
+  where (counts.key, counts.day, counts.event_type, counts.value) = (by_value.key, by_value.day, by_value.event_type, by_value.value)
+    and counts.count <= by_value.count
+  returning 1
+)
+select
+  date_bin('1 hour', "timestamp", timestamptz '2000-01-01 00:00:00+00') as hour,
+  event_type,
+  source,
+  count(*) as events,
+  (select count(*) from lessened) + (select count(*) from removed) as property_counts
+from gone
+group by 1, 2, 3;
+
+-- name: erase_visits
+delete from visits where user_id = %(user_id)b and (%(days)b::timestamptz[] is null or day = any (%(days)b::timestamptz[])) returning day;
+
+-- name: sum_up_visits
+-- What other sources' events say of the user's visits on these days.
+insert into visits
+select visit.*
+from summarised_days as summary
+cross join lateral visits_of_day(summary.day, %(user_id)b) as visit
+where summary.day = any (%(days)b::timestamptz[])
+returning day;
+
+-- name: erase_user
+-- Forgets the user, or what is known of them by events that are gone. An event that is being stored at this moment may leave
+-- no user behind: `tracker maintain` knows them again.
+with kept as (
+  select min("timestamp") as first_seen, max("timestamp") as last_seen from events where user_id = %(user_id)b
+),
+changed as (
+  update users
+  set first_seen = kept.first_seen, last_hour = date_bin('1 hour', kept.last_seen, timestamptz '2000-01-01 00:00:00+00')
+  from kept
+  where user_id = %(user_id)b and kept.first_seen is not null
+)
+delete from users using kept where user_id = %(user_id)b and kept.first_seen is null returning 1;
+
+-- name: lessen_counts
+-- Takes so many events out of the counters of each hour, type and source, from one slot after the other. A counter that was
+-- waited for is taken as it then is.
+with gone as (
+  select *
+  from unnest(%(hours)b::timestamptz[], %(event_types)b::text[], %(event_sources)b::text[], %(counts)b::bigint[]) as t (hour, event_type, source, count)
+),
+locked as materialized (
+  select counts.hour, counts.event_type, counts.source, counts.slot, counts.count, gone.count as gone
+  from event_counts as counts
+  join gone on (counts.hour, counts.event_type, counts.source) = (gone.hour, gone.event_type, gone.source)
+  order by counts.hour, counts.event_type, counts.source, counts.slot
+  for update of counts
+),
+shared_out as materialized (
+  select hour, event_type, source, slot, count, least(count, greatest(0, gone - before)) as less
+  from (
+    select *, coalesce(sum(count) over (partition by hour, event_type, source order by slot rows between unbounded preceding and 1 preceding), 0) as before
+    from locked
+  ) as in_order
+),
+lessened as (
+  update event_counts as counts
+  set count = shared_out.count - shared_out.less
+  from shared_out
+  where (counts.hour, counts.event_type, counts.source, counts.slot) = (shared_out.hour, shared_out.event_type, shared_out.source, shared_out.slot)
+    and shared_out.less > 0 and shared_out.less < shared_out.count
+  returning 1
+),
+removed as (
+  delete from event_counts as counts
+  using shared_out
+  where (counts.hour, counts.event_type, counts.source, counts.slot) = (shared_out.hour, shared_out.event_type, shared_out.source, shared_out.slot)
+    and shared_out.less = shared_out.count
+  returning 1
+)
+select (select count(*) from lessened) + (select count(*) from removed);
+
+-- name: write_erasure
+insert into erasures (id, at, mode, counts, receipt) values (%(id)b, %(at)b, %(mode)b, %(counts)b, %(receipt)b) returning id;

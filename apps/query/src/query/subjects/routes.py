@@ -1,0 +1,65 @@
+"""What a person may ask for about their own data: HTTP in, HTTP out. Admins ask, for the person."""
+
+from typing import cast
+
+from flask import Blueprint, Response, request
+from marshmallow import ValidationError
+
+from core.service import json_response
+from query.access.principal import principal_of
+from query.fields import Choice, Length
+from query.parameters import ParameterError, ParameterSchema, Reader, invalid_parameters
+from query.subjects.erasure import Eraser, Erasure
+
+MODES = {"erase": "Everything is deleted."}
+"""What `mode` takes."""
+
+
+class EraseUserSchema(ParameterSchema):
+    """Parameters of DELETE /users/{user_id}."""
+
+    mode = Choice(MODES, "erase", "What becomes of it.")
+
+
+_erase_user = Reader(EraseUserSchema)
+
+
+def serving_subjects(eraser: Eraser) -> Blueprint:
+    """The views."""
+    views = Blueprint("subjects", __name__)
+
+    @views.delete("/users/<path:user_id>")
+    def erase_user(user_id: str) -> Response:
+        _require_id(user_id)
+        _erase_user.read(request.environ.get("QUERY_STRING", ""))
+        return _told(eraser.erase(user_id, principal_of(request.environ)))
+
+    return views
+
+
+def _require_id(user_id: str) -> None:
+    """Return if a user may have this id.
+
+    Raises:
+        Problem: 422.
+    """
+    try:
+        Length(1, 200)(user_id)
+    except ValidationError as error:
+        ((code, detail),) = cast(list[tuple[str, str]], error.messages)
+        raise invalid_parameters([ParameterError("user_id", code, detail)]) from None
+
+
+def _told(erasure: Erasure) -> Response:
+    response = json_response(
+        {
+            "erasure_id": erasure.id,
+            "at": erasure.at,
+            "mode": erasure.mode,
+            "counts": erasure.counts,
+            "receipt": erasure.receipt.signed,
+            "salt": erasure.receipt.salt,
+        }
+    )
+    response.headers["Cache-Control"] = "no-store"
+    return response

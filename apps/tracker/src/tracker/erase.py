@@ -1,0 +1,42 @@
+"""`tracker erase`: a person wants their data to be gone."""
+
+from pathlib import Path
+
+import click
+
+from tracker.client import open_client, read_answer
+from tracker.manage import part
+from tracker.options import query_option, token_option
+from tracker.receipt import DONE, Answer
+
+ERASE_SECONDS = 3600
+"""How long an answer is waited for: a user may have millions of events."""
+
+
+@click.command()
+@click.argument("user_id")
+@click.argument("file", type=click.Path(dir_okay=False, writable=True, path_type=Path))
+@query_option
+@token_option
+def erase(user_id: str, file: Path, query: str, token: str | None) -> None:
+    """Erase everything that is stored of USER_ID, and write the receipt to FILE, which mustn't be there yet.
+
+    Needs a token with the scope `admin`. Keep FILE with the person's request: `tracker receipt check` reads it, and it is the only
+    copy of what ties the receipt to the person. Erasing again is safe: the receipt then counts nothing.
+    """
+    client = open_client("query service", query, patience=0, token=token)
+    try:
+        kept = file.open("xb")  # before anything is done: what couldn't be written afterwards would be lost
+    except FileExistsError:
+        raise click.ClickException(f"{file} is there already; another receipt may be in it") from None
+    try:
+        with kept:
+            answer = client.ask("DELETE", f"/users/{part(user_id)}", None, {}, read_seconds=ERASE_SECONDS)
+            kept.write(answer)
+    except BaseException:
+        file.unlink()
+        raise
+    told = read_answer(answer, Answer)
+    click.echo(
+        f"{DONE[told.mode]} {user_id}: " + ", ".join(f"{table} {count:,}" for table, count in told.counts.items())
+    )
