@@ -125,10 +125,34 @@ def test_open_to_everyone_has_to_be_said_twice(start_service, postgres, database
     start_service(name, AUTH_OPEN_ANYWHERE="true", **told)
 
 
-@pytest.mark.parametrize("path", ["/livez", "/nowhere", "/docs/", "/events", "/metrics"])
-def test_every_answer_keeps_browsers_from_guessing(service, path):
+@pytest.mark.parametrize("path", ["/livez", "/nowhere", "/docs/", "/docs/start.js", "/events", "/metrics"])
+def test_every_answer_keeps_browsers_from_guessing_running_and_framing(service, path):
     headers = get(service, path).headers
     assert (headers["X-Content-Type-Options"], headers["Referrer-Policy"]) == ("nosniff", "no-referrer")
+    directives = dict(part.strip().split(" ", 1) for part in headers["Content-Security-Policy"].split(";"))
+    assert (directives["default-src"], directives["frame-ancestors"]) == ("'none'", "'none'")
+    assert directives.get("script-src") == ("'self'" if path == "/docs/" else None)
+
+
+def test_the_documentation_works_under_its_policy_and_in_no_frame(service, browser):
+    page = browser.new_page()
+    complaints = []
+    page.on(
+        "console", lambda message: complaints.append(message.text) if message.type in ("error", "warning") else None
+    )
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(f"{service.url}/docs/")
+    page.locator(".opblock-summary-path", has_text="/livez").click()
+    page.get_by_role("button", name="Try it out").click()
+    page.get_by_role("button", name="Execute").click()
+    page.locator(".live-responses-table .response-col_status", has_text="200").wait_for()
+    assert complaints == []
+    page.route(
+        "**/framing", lambda route: route.fulfill(content_type="text/html", body='<iframe src="docs/"></iframe>')
+    )
+    with page.expect_console_message(lambda message: "frame-ancestors" in message.text):
+        page.goto(f"{service.url}/framing")
+    page.close()
 
 
 def test_the_documentation_needs_no_other_host(service):

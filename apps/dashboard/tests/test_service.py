@@ -116,3 +116,14 @@ def test_an_export_that_breaks_off_breaks_off_for_the_visitor(lonely_dashboard):
 def test_an_export_that_breaks_off_in_its_head_is_no_empty_one(lonely_dashboard, said):
     with saying(lonely_dashboard, HALF[: HALF.index(said.encode()) + len(said)]):
         assert requests.get(lonely_dashboard.url + EXPORT, timeout=30).status_code == 502
+
+
+@pytest.mark.parametrize("path", ["/", "/users", "/_stcore/health", EXPORT])
+def test_no_other_page_may_frame_it_and_it_loads_from_no_other_host(lonely_dashboard, path):
+    headers = requests.get(lonely_dashboard.url + path, timeout=30).headers
+    assert (headers["X-Content-Type-Options"], headers["Referrer-Policy"]) == ("nosniff", "no-referrer")
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
+    (script,) = (part for part in policy.split("; ") if part.startswith("script-src"))
+    assert "unsafe" not in script

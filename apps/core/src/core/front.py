@@ -31,6 +31,11 @@ MALFORMED = "<malformed>"
 ALWAYS = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
 """On every answer: browsers take it for what it says it is, and tell nobody where a link in it was."""
 
+POLICY = "core.policy"
+"""environ key: the Content-Security-Policy of a page, set by the view that makes it; what isn't one gets NO_PAGE."""
+
+NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
+
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
@@ -85,7 +90,8 @@ class Front:
         def start(line: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             nonlocal status
             status = line[:3]
-            added = [("X-Request-ID", environ[REQUEST_ID]), *ALWAYS]
+            policy = environ.get(POLICY, NO_PAGE)
+            added = [("X-Request-ID", environ[REQUEST_ID]), *ALWAYS, ("Content-Security-Policy", policy)]
             # Not before: which origins are allowed may be found out while the request is answered.
             if self.cors_origins and ANY_ORIGIN not in headers:
                 added += cors_headers(environ.get("HTTP_ORIGIN"), self.cors_origins)
@@ -112,6 +118,7 @@ class Front:
             ("Content-Length", str(len(body))),
             ("X-Request-ID", made),
             *ALWAYS,
+            ("Content-Security-Policy", NO_PAGE),
         ]
         labels = ("OTHER", MALFORMED, str(problem.status))
         metrics.HTTP_REQUESTS.labels(*labels).inc()

@@ -5,8 +5,7 @@ from importlib.metadata import version
 from typing import Any
 
 import msgspec
-from flask import Flask, Response, redirect, request
-from flask_swagger_ui import get_swaggerui_blueprint
+from flask import Flask, Response, request
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from werkzeug.exceptions import HTTPException
 
@@ -15,6 +14,7 @@ from core.failures import problem_of
 from core.front import REQUEST_ID, ROUTE
 from core.health import Health
 from core.openapi import Document
+from core.pages import add_docs
 from core.settings import ServiceSettings
 
 JSON = "application/json"
@@ -72,15 +72,7 @@ def create_service(name: str, package: str, settings: ServiceSettings, health: H
     def openapi() -> Response:
         return json_response(document.to_dict())
 
-    @app.get("/")
-    @app.get("/docs")  # werkzeug's own redirect would go to whatever Host says
-    def root() -> Any:
-        return redirect("docs/")
-
-    # The URL for OAuth, which nothing here uses, would hold whatever Host says.
-    config = {"app_name": f"Event Tracker {name}", "oauth2RedirectUrl": None, "validatorUrl": None}
-    pages = get_swaggerui_blueprint("/docs", "../openapi.json", config=config)
-    app.register_blueprint(pages, url_prefix="/docs")
+    add_docs(app, f"Event Tracker {name}")
     document_common(document)
     return app
 

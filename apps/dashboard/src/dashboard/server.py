@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import uvicorn
+from starlette.middleware import Middleware
 from streamlit.starlette import App
 
 from dashboard import download
+from dashboard.headers import Headers
 from dashboard.settings import Settings
 
 STOP_SECONDS = 5
@@ -25,7 +27,12 @@ async def _prepared(_app: App) -> AsyncIterator[None]:
 def serve(settings: Settings) -> None:
     """Serve the pages until a signal comes. Streamlit's own settings stand in .streamlit/config.toml beside the pages."""
     uvicorn.run(
-        App(Path(__file__).parent / "app.py", lifespan=_prepared, routes=[download.ROUTE]),
+        App(
+            Path(__file__).parent / "app.py",
+            lifespan=_prepared,
+            routes=[download.ROUTE],
+            middleware=[Middleware(Headers)],
+        ),
         host=settings.host,
         port=settings.port,
         ws="websockets-sansio",
