@@ -52,20 +52,58 @@ def test_no_password_stands_in_the_file(services: dict[str, Any]) -> None:
     for name, service in services.items():
         for variable, value in service.get("environment", {}).items():
             assert not re.search("://[^/]*@", str(value)), f"{name}: {variable}"
-            if re.search("PASSWORD|DATABASE_URL", variable):
+            if re.search("PASSWORD|DATABASE_URL|SIGNING_KEY|TOKEN|WRITE_KEY(?!_SOURCE)", variable):
                 assert variable.endswith("_FILE"), f"{name}: {variable}"
                 assert str(value).startswith("/run/secrets/"), f"{name}: {variable}"
 
 
+def sender(stack: Stack) -> dict[str, str]:
+    return {"X-Write-Key": stack.secret("write-key")}
+
+
+def reader(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def test_each_service_is_given_the_secrets_that_it_needs_and_no_others(services: dict[str, Any]) -> None:
+    given = {name: set(service.get("secrets", [])) for name, service in services.items()}
+    assert given["collector"] == {"collector-url"}
+    assert given["query"] == {"query-url", "control-url", "signing-key"}
+    assert given["dashboard"] == set()
+    assert given["simulate"] == {"write-key"}
+
+
+def test_nobody_gets_in_without_and_the_first_admin_signs_in(stack: Stack) -> None:
+    events, stats = f"{stack.url('collector')}/events", f"{stack.url('query')}/stats/top-types"
+    nothing = {"user_id": "nobody", "event_type": "view"}
+    assert requests.post(events, json=nothing, timeout=10).status_code == 401
+    assert requests.get(stats, timeout=10).status_code == 401
+    assert requests.get(stats, headers=reader(stack.secret("write-key")), timeout=10).status_code == 401
+    assert (
+        requests.get(
+            f"{stack.url('query')}/admin/people", headers=reader(stack.secret("read-token")), timeout=10
+        ).status_code
+        == 403
+    )
+
+    password = "correct horse battery"
+    made = stack.compose("run", "--rm", "--no-TTY", "migrate", "admin", "create", "ann", given=f"{password}\n")
+    assert made.splitlines()[-1] == "made the admin ann"
+    person = {"name": "ann", "password": password}
+    signed_in = requests.post(f"{stack.url('query')}/auth/sign-in", json=person, timeout=30).json()
+    for token in (signed_in["access_token"], stack.secret("admin-token")):
+        people = requests.get(f"{stack.url('query')}/admin/people", headers=reader(token), timeout=10).json()
+        assert [one["name"] for one in people["items"]] == ["ann"]
+
+
 def test_events_are_stored_read_counted_and_shown(stack: Stack) -> None:
     events = [{"user_id": f"user-{number}", "event_type": "view"} for number in range(7)]
-    sent = requests.post(f"{stack.url('collector')}/events", json=events, timeout=10)
+    sent = requests.post(f"{stack.url('collector')}/events", json=events, headers=sender(stack), timeout=10)
     assert sent.json() == {"received": 7, "stored": 7, "duplicates": 0, "rejected": 0}
-    read = requests.get(f"{stack.url('query')}/events", params={"user_id": "user-3"}, timeout=10).json()
-    assert [event["event_type"] for event in read["events"]] == ["view"]
-
-    download = requests.get(f"{stack.url('dashboard')}/download/events", params={"format": "ndjson"}, timeout=10)
-    assert {json.loads(line)["user_id"] for line in download.text.splitlines()} == {one["user_id"] for one in events}
+    asked = {"headers": reader(stack.secret("read-token")), "timeout": 10}
+    read = requests.get(f"{stack.url('query')}/events", params={"user_id": "user-3"}, **asked).json()
+    assert [(event["event_type"], event["source"]) for event in read["events"]] == [("view", "internal")]
+    assert requests.get(f"{stack.url('dashboard')}/", timeout=10).status_code == 200
 
     stored = 'sum(collector_events_total{job="collector", outcome="stored"})'
     eventually(lambda: stack.ask(stored) == [7.0], f"{stored} is 7")
@@ -99,7 +137,7 @@ def test_a_stop_of_the_database_is_seen_and_loses_nothing(stack: Stack) -> None:
     url = stack.url("collector")
     assert stack.ask(expression) == []
 
-    with Clients([url]) as clients:
+    with Clients([url], headers=sender(stack)) as clients:
         clients.wait_acknowledged(100)
         stack.compose("stop", "postgres")
         eventually(lambda: 503 in clients.statuses, "clients are told to come back")

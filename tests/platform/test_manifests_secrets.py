@@ -10,6 +10,9 @@ import pytest
 from manifests import SECRETS
 from tools import ROOT, run
 
+from query.access.signing import Signer
+from tracker.settings import key_of
+
 KUBECTL = """#!/bin/sh
 # A kubectl that keeps Secrets as folders of files, and writes down how it was called.
 printf '%s\\n' "$*" >>"$STATE/calls"
@@ -51,16 +54,27 @@ def contents(folder: Path) -> dict[str, str]:
     }
 
 
+def require_good_keys(made: dict[str, str]) -> None:
+    """What was made is taken by what reads it."""
+    Signer(made["signing-key"])
+    for name, kind in (("admin-token", "rt"), ("read-token", "rt"), ("write-key", "wk")):
+        assert key_of(kind)(made[name])
+    assert made["admin-token"] != made["read-token"]
+
+
 def test_compose_gets_every_file_readable_in_a_folder_that_is_not(checkout: Path):
     done = dev_secrets(checkout, "compose")
     folder = checkout / "infra" / "secrets"
     made = contents(folder)
-    passwords = {"postgres-superuser", "owner", "collector", "query", "grafana", "grafana-admin"}
-    assert set(made) == {f"{name}-password" for name in passwords} | {"owner-url", "collector-url", "query-url"}
+    passwords = {"postgres-superuser", "owner", "collector", "query", "control", "grafana", "grafana-admin"}
+    roles = ("owner", "collector", "query", "control")
+    keys = {"signing-key", "admin-token", "read-token", "write-key"}
+    assert set(made) == {f"{name}-password" for name in passwords} | {f"{role}-url" for role in roles} | keys
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o444}
     assert len({made[f"{name}-password"] for name in passwords}) == len(passwords)
-    for name in ("owner", "collector", "query"):
+    require_good_keys(made)
+    for name in roles:
         assert made[f"{name}-url"] == f"postgresql://{name}:{made[f'{name}-password']}@postgres:5432/events"
     assert not [value for value in made.values() if value in done.stdout + done.stderr]
 
@@ -88,8 +102,11 @@ def test_kubernetes_gets_the_secrets_that_the_manifests_name(checkout: Path):
     assert made["monitoring/grafana-database/password"] == made["event-tracker/grafana-database/password"]
     owner = made["event-tracker/database-owner/password"]
     assert made["event-tracker/database-owner/url"] == f"postgresql://owner:{owner}@postgres:5432/events"
+    keys = contents(checkout / "state" / "event-tracker" / "access-keys")
+    require_good_keys({**keys, "signing-key": made["event-tracker/signing-key/key"]})
     seen = (checkout / "state" / "calls").read_text() + done.stdout + done.stderr
-    assert not [key for key, value in made.items() if key.endswith(("password", "url")) and value in seen]
+    secret = [value for key, value in made.items() if not key.endswith(("user", "username"))]
+    assert not [value for value in secret if value in seen]
 
 
 def test_kubernetes_keeps_what_is_there(checkout: Path):

@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 from manifests import COMPONENTS, OVERLAYS, SETS, Object, containers, named, pods, rendered
-from servers import Service
+from servers import Postgres, Service
+from signing_key import make_signing_key
 from tools import ROOT, run, tool
 
 from collector.settings import CollectorSettings
+from core.keys import make_key
 from dashboard.settings import Settings as DashboardSettings
 from query.settings import QuerySettings
-from tracker.options import collector_option, query_option
+from tracker.options import collector_option, query_option, token_option, write_key_option
 from tracker.settings import MaintainSettings, MigrateSettings
 
 READ_BY: dict[str, Any] = {
@@ -25,8 +27,19 @@ READ_BY: dict[str, Any] = {
     "migrate": MigrateSettings,
     "maintain": MaintainSettings,
 }
-OPTIONS = {"simulate": {"COLLECTOR_URL"}, "smoke": {"COLLECTOR_URL", "QUERY_URL"}}
+OPTIONS = {
+    "simulate": {"COLLECTOR_URL", "WRITE_KEY_FILE"},
+    "smoke": {"COLLECTOR_URL", "QUERY_URL", "WRITE_KEY_FILE", "API_TOKEN_FILE"},
+}
 """Set by options of the command line instead."""
+
+FILES = {
+    "SIGNING_KEY": make_signing_key(),
+    "ADMIN_TOKEN": make_key("rt").key,
+    "READ_TOKEN": make_key("rt").key,
+    "WRITE_KEY": make_key("wk").key,
+}
+"""What stands in files that hold no URL and no password."""
 
 SCRIPTS = ROOT / "k8s" / "components" / "postgres"
 OTHERS = {
@@ -64,13 +77,16 @@ def test_every_variable_is_one_that_the_program_reads(name: str):
 
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_every_value_is_one_that_the_program_accepts(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    secret = tmp_path / "secret"
-    secret.write_text("postgresql://someone@somewhere/events")
+    def secret(variable: str) -> str:
+        path = tmp_path / variable
+        path.write_text(FILES.get(variable.removesuffix("_FILE"), "postgresql://someone@somewhere/events"))
+        return str(path)
+
     for container, environment in given(rendered(name)):
         if container in READ_BY:
             with monkeypatch.context() as patch:
                 for key, value in environment.items():
-                    patch.setenv(key, str(secret) if key.endswith("_FILE") else value)
+                    patch.setenv(key, secret(key) if key.endswith("_FILE") else value)
                 settings = READ_BY[container].read()
             if container in ("collector", "query", "dashboard"):
                 ports = [
@@ -81,6 +97,8 @@ def test_every_value_is_one_that_the_program_accepts(name: str, monkeypatch: pyt
                 ]
                 assert settings.port == ports[0]["ports"][0]["containerPort"]
                 assert settings.host == "0.0.0.0"
+            if container in ("collector", "query"):
+                assert settings.auth == "required"
 
 
 def test_secret_files_are_where_the_programs_are_told():
@@ -108,7 +126,8 @@ def test_options_that_are_set_by_variables_have_those_names():
     def variable(option: Callable[..., Any]) -> Any:
         return option(lambda: None).__click_params__[-1].envvar
 
-    assert {variable(collector_option), variable(query_option)} == OPTIONS["smoke"]
+    given = {variable(option) for option in (collector_option, query_option, write_key_option, token_option)}
+    assert given == {name.removesuffix("_FILE") for name in OPTIONS["smoke"]}
 
 
 def test_what_postgres_containers_are_told_their_scripts_read():
@@ -134,22 +153,62 @@ def test_retention_is_a_choice():
     assert not [one for one in rendered("production") if one["metadata"]["name"] == "simulate"]
 
 
+SMOKE = ROOT / "k8s/components/smoke/smoke.sh"
+
+
 @pytest.fixture
-def smoke_environment(collector: Service, query: Service) -> dict[str, str]:
+def told(postgres: Postgres, database: str) -> dict[str, dict[str, str]]:
+    """What each service is told, in the cluster's way."""
+    return {
+        "collector": {"DATABASE_URL": postgres.url(database, "collector"), "AUTH": "required"},
+        "query": {
+            "DATABASE_URL": postgres.url(database, "query"),
+            "CONTROL_DATABASE_URL": postgres.url(database, "control"),
+            "SIGNING_KEY": FILES["SIGNING_KEY"],
+            "AUTH": "required",
+        },
+    }
+
+
+@pytest.fixture
+def smoke_environment(postgres: Postgres, database: str, tmp_path: Path) -> dict[str, str]:
+    """What the script is told, but the services' addresses; the key and the token were let in by `tracker migrate`."""
+    secrets = {name: FILES[name] for name in ("READ_TOKEN", "WRITE_KEY")}
+    run(tool("tracker"), "migrate", env={**os.environ, "DATABASE_URL": postgres.url(database), **secrets})
+    for name, secret in secrets.items():
+        (tmp_path / name).write_text(secret)
     path = f"{Path(tool('tracker')).parent}{os.pathsep}{os.environ['PATH']}"
-    return {"PATH": path, "COLLECTOR_URL": collector.url, "QUERY_URL": query.url}
+    return {
+        "PATH": path,
+        "WRITE_KEY_FILE": str(tmp_path / "WRITE_KEY"),
+        "API_TOKEN_FILE": str(tmp_path / "READ_TOKEN"),
+    }
 
 
-def test_the_smoke_test_sees_an_event_come_through(smoke_environment: dict[str, str]):
-    done = run("sh", ROOT / "k8s/components/smoke/smoke.sh", env=smoke_environment)
-    assert "went in and came out" in done.stdout
+def smoke(environment: dict[str, str], collector: Service, query: Service, *, ok: bool) -> Any:
+    return run("sh", SMOKE, ok=ok, env={**environment, "COLLECTOR_URL": collector.url, "QUERY_URL": query.url})
 
 
-def test_the_smoke_test_fails_where_the_event_doesnt_come_out(smoke_environment: dict[str, str], tmp_path: Path):
+def test_the_smoke_test_sees_an_event_come_through(start_service, told, smoke_environment: dict[str, str]):
+    services = [start_service(name, **told[name]) for name in ("collector", "query")]
+    assert "went in and came out" in smoke(smoke_environment, *services, ok=True).stdout
+
+
+def test_the_smoke_test_fails_where_the_event_doesnt_come_out(start_service, told, smoke_environment, tmp_path: Path):
+    services = [start_service(name, **told[name]) for name in ("collector", "query")]
     # A query service that answers nothing: `tracker events` finds no event.
     (tmp_path / "tracker").write_text(f'#!/bin/sh\n[ "$1" = events ] && exit 0\nexec {tool("tracker")} "$@"\n')
     (tmp_path / "tracker").chmod(0o755)
     environment = {**smoke_environment, "PATH": f"{tmp_path}{os.pathsep}{smoke_environment['PATH']}"}
-    done = run("sh", ROOT / "k8s/components/smoke/smoke.sh", ok=False, env=environment)
+    done = smoke(environment, *services, ok=False)
     assert done.returncode == 1
     assert "the query service doesn't show it" in done.stderr
+
+
+@pytest.mark.parametrize(("name", "says"), [("collector", "the collector"), ("query", "the query service")])
+def test_the_smoke_test_fails_where_one_gets_in_without(start_service, told, smoke_environment, name, says):
+    told[name]["AUTH"] = "open"
+    services = [start_service(one, **told[one]) for one in ("collector", "query")]
+    done = smoke(smoke_environment, *services, ok=False)
+    assert done.returncode == 1
+    assert f"{says} lets in what has no key" in done.stderr

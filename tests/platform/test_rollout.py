@@ -13,10 +13,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+import psycopg
 import pytest
 import requests
 from servers import Postgres, Service
+from signing_key import make_signing_key
 from tools import ROOT, run
+
+from core.keys import make_key
+from tracker.bootstrap import SCOPES, admit_token, admit_write_key
 
 SCRIPT = ROOT / "scripts" / "rollout-under-load"
 
@@ -68,13 +73,28 @@ def balancers() -> Iterator[tuple[Balancer, Balancer]]:
 
 Start = Callable[[str], Service]
 
+SIGNING_KEY = make_signing_key()
+
+
+@pytest.fixture(autouse=True)
+def access(owner: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The key and the token that the script sends with and reads with."""
+    key, token = make_key("wk").key, make_key("rt").key
+    admit_write_key(owner, "internal", key)
+    admit_token(owner, "READ_TOKEN", token, SCOPES["READ_TOKEN"])
+    monkeypatch.setenv("WRITE_KEY", key)
+    monkeypatch.setenv("API_TOKEN", token)
+
 
 @pytest.fixture
 def start(start_service: Callable[..., Service], postgres: Postgres, database: str) -> Start:
     """Starts one more process of the service named."""
 
     def start_one(name: str) -> Service:
-        service = start_service(name, wait=False, DATABASE_URL=postgres.url(database, name), DRAIN_SECONDS=2)
+        told = {"AUTH": "required", "DATABASE_URL": postgres.url(database, name), "DRAIN_SECONDS": 2}
+        if name == "query":
+            told |= {"CONTROL_DATABASE_URL": postgres.url(database, "control"), "SIGNING_KEY": SIGNING_KEY}
+        service = start_service(name, wait=False, **told)
         # Beside the load, a start may take longer than wait_ready gives one request.
         for _ in range(10):
             with contextlib.suppress(requests.ReadTimeout):

@@ -4,7 +4,7 @@ import itertools
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import requests
@@ -19,8 +19,8 @@ class Clients:
     contract allows.
     """
 
-    def __init__(self, urls: Sequence[str], threads: int = 8) -> None:
-        self.urls = list(urls)
+    def __init__(self, urls: Sequence[str], threads: int = 8, headers: Mapping[str, str] | None = None) -> None:
+        self.urls, self.headers = list(urls), dict(headers or {})
         self.acknowledged: set[str] = set()
         self.statuses: list[int] = []
         self.lost: list[Any] = []
@@ -51,6 +51,7 @@ class Clients:
 
     def _run(self, number: int) -> None:
         session = requests.Session()
+        session.headers.update(self.headers)
         for turn in itertools.count():
             if self._stopping.is_set():
                 return

@@ -68,7 +68,7 @@ class Container:
 class Server:
     """A PostgreSQL container, set up as infra/compose.yaml does: owner and database by the init script, the rest by `migrate`."""
 
-    ROLES = ("owner", "collector", "query", "grafana")
+    ROLES = ("owner", "collector", "query", "control", "grafana")
 
     def __init__(self, folder: Path) -> None:
         self.name, self.port, self.folder = f"event-tracker-test-postgres-{uuid.uuid4().hex[:8]}", free_port(), folder
@@ -109,7 +109,7 @@ class Server:
     def migrate(self) -> None:
         """Run the image of the command line, as compose's and Kubernetes' `migrate` do."""
         files = ["DATABASE_URL_FILE=/secrets/owner-url"]
-        files += [f"{role.upper()}_PASSWORD_FILE=/secrets/{role}" for role in ("collector", "query", "grafana")]
+        files += [f"{role.upper()}_PASSWORD_FILE=/secrets/{role}" for role in self.ROLES if role != "owner"]
         env = [f"--env={setting}" for setting in files]
         run(
             tool("docker"),

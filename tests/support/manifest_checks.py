@@ -44,6 +44,9 @@ CONNECTIONS, RESERVED = 100, 20
 FREE_CONNECTIONS = 2
 """How many of its connections a query service keeps free of analytics."""
 
+CONTROL_CONNECTIONS = 2
+"""What a query service opens beside POOL_MAX, to see who asks (query.app holds the same)."""
+
 STATEMENT_BYTES = 6 * 128 * 2**20
 """What a question of analytics takes of the database's memory, as measured: six times work_mem (docs/deployment.md)."""
 
@@ -285,7 +288,10 @@ def _target(scaler: Object) -> str:
 
 def connections(objects: list[Object]) -> Iterator[str]:
     """All pods' connections fit into the database's max_connections, one pod more of each while it is replaced."""
-    wanted = sum((pods_at_most + 1) * pool for _, pods_at_most, pool in _pools(objects))
+    wanted = sum(
+        (pods_at_most + 1) * (pool + (CONTROL_CONNECTIONS if name == "query" else 0))
+        for name, pods_at_most, pool in _pools(objects)
+    )
     if wanted > CONNECTIONS - RESERVED:
         yield f"the services may open {wanted} connections; the database allows {CONNECTIONS}, of which {RESERVED} are for others"
 

@@ -33,6 +33,9 @@ SECRETS = {
     "database-owner": {"url", "password", "username"},
     "collector-database": {"url", "password"},
     "query-database": {"url", "password"},
+    "control-database": {"url", "password"},
+    "signing-key": {"key"},
+    "access-keys": {"admin-token", "read-token", "write-key"},
     "grafana-database": {"url", "password"},
 }
 """The Secrets that manifests may name, with their keys. They are made in the cluster (scripts/dev-secrets), never in git."""

@@ -47,8 +47,9 @@ class Stack:
         ]
         self._environment = os.environ | {name: str(port) for name, port in self.ports.items()}
 
-    def compose(self, *arguments: str, ok: bool = True) -> str:
-        return run(*self._command, *arguments, env=self._environment, ok=ok).stdout
+    def compose(self, *arguments: str, ok: bool = True, given: str | None = None) -> str:
+        """Its standard output; `given` is its standard input."""
+        return run(*self._command, *arguments, env=self._environment, ok=ok, input=given).stdout
 
     def services(self) -> list[str]:
         """Those whose images can be had here. Grafana's may be missing, the others' may not."""
@@ -80,9 +81,13 @@ class Stack:
         assert answer["status"] == "success", answer
         return [float(series["value"][1]) for series in answer["data"]["result"]]
 
+    def secret(self, name: str) -> str:
+        """What scripts/dev-secrets made."""
+        return (ROOT / "infra" / "secrets" / name).read_text()
+
     def psql(self, role: str, sql: str) -> list[dict[str, Any]]:
         """The rows of a question, asked with a role's own password, inside the database's container."""
-        password = (ROOT / "infra" / "secrets" / f"{role}-password").read_text()
+        password = self.secret(f"{role}-password")
         url = f"postgresql://{role}:{password}@127.0.0.1/events"
         wrapped = f"select coalesce(json_agg(answer), '[]') from ({sql}) as answer"
         rows: list[dict[str, Any]] = json.loads(

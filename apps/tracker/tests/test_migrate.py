@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from core.keys import make_key
 from tracker.partitions import Month
 from tracker.settings import CHECKOUT_MIGRATIONS
 
@@ -94,6 +95,79 @@ def test_it_sets_passwords_of_which_only_a_verifier_is_sent(postgres, database, 
     assert "s3cret" not in logged
     for role in roles:
         owner.execute(f"alter role {role} password null")
+
+
+ACCESS = "select name, prefix, scopes, revoked_at is null from api_tokens order by name, created_at"
+
+
+def test_it_lets_in_what_it_is_given_and_stores_no_secret(postgres, database, owner, tmp_path: Path):
+    admin, read, key = make_key("rt"), make_key("rt"), make_key("wk")
+    (tmp_path / "admin-token").write_text(f"{admin.key}\n")
+    given = {
+        "DATABASE_URL": postgres.url(database),
+        "ADMIN_TOKEN_FILE": str(tmp_path / "admin-token"),
+        "READ_TOKEN": read.key,
+        "WRITE_KEY": key.key,
+        "WRITE_KEY_SOURCE": "smoke-test",
+    }
+    for _ in range(2):
+        code, said = migrate(**given)
+        assert code == 0
+        assert said[-3:] == [
+            f"let in ADMIN_TOKEN {admin.prefix}",
+            f"let in READ_TOKEN {read.prefix}",
+            f"let in WRITE_KEY {key.prefix}",
+        ]
+    assert owner.execute(ACCESS).fetchall() == [
+        ("ADMIN_TOKEN", admin.prefix, ["admin", "export", "read_events", "read_stats"], True),
+        ("READ_TOKEN", read.prefix, ["read_events", "read_stats"], True),
+    ]
+    assert owner.execute("select source, prefix, hash from write_keys").fetchall() == [
+        ("smoke-test", key.prefix, key.hash)
+    ]
+
+
+def test_a_new_token_takes_the_place_of_the_one_before_and_a_new_key_does_not(postgres, database, owner):
+    old, new, old_key, new_key = make_key("rt"), make_key("rt"), make_key("wk"), make_key("wk")
+    migrate(DATABASE_URL=postgres.url(database), ADMIN_TOKEN=old.key, WRITE_KEY=old_key.key)
+    code, said = migrate(DATABASE_URL=postgres.url(database), ADMIN_TOKEN=new.key, WRITE_KEY=new_key.key)
+    assert code == 0
+    assert said[-3:] == [
+        f"let in ADMIN_TOKEN {new.prefix}",
+        f"revoked the ADMIN_TOKEN before it, {old.prefix}",
+        f"let in WRITE_KEY {new_key.prefix}",
+    ]
+    assert [(prefix, counts) for _, prefix, _, counts in owner.execute(ACCESS)] == [
+        (old.prefix, False),
+        (new.prefix, True),
+    ]
+    keys = owner.execute(
+        "select source, prefix from write_keys where revoked_at is null order by created_at"
+    ).fetchall()
+    assert keys == [("default", old_key.prefix), ("default", new_key.prefix)]
+
+
+def test_what_was_revoked_stays_so_and_shuts_nobody_out(postgres, database, owner):
+    revoked, counts, key = make_key("rt"), make_key("rt"), make_key("wk")
+    migrate(DATABASE_URL=postgres.url(database), ADMIN_TOKEN=revoked.key, WRITE_KEY=key.key)
+    migrate(DATABASE_URL=postgres.url(database), ADMIN_TOKEN=counts.key)
+    owner.execute("update write_keys set revoked_at = now()")
+    code, said = migrate(DATABASE_URL=postgres.url(database), ADMIN_TOKEN=revoked.key, WRITE_KEY=key.key)
+    assert code == 0
+    assert said[-2].startswith(f"ADMIN_TOKEN doesn't count: {revoked.prefix} was revoked")
+    assert said[-1].startswith(f"WRITE_KEY doesn't count: {key.prefix} was revoked")
+    assert owner.execute("select prefix from api_tokens where revoked_at is null").fetchall() == [(counts.prefix,)]
+    assert owner.execute("select from write_keys where revoked_at is null").fetchall() == []
+
+
+@pytest.mark.parametrize("name", ["ADMIN_TOKEN", "READ_TOKEN", "WRITE_KEY"])
+def test_what_is_no_key_is_refused_without_showing_it(empty, name):
+    kind = "wk" if name == "WRITE_KEY" else "rt"
+    for wrong in ("hunter2", make_key("rf").key, make_key(kind).key + "0"):
+        code, lines = migrate(DATABASE_URL=empty, **{name: wrong})
+        assert (code, lines[0]) == (1, "Error: these settings are wrong:")
+        assert lines[1].startswith(f"{name}: Must look like {kind}_")
+        assert wrong not in "".join(lines)
 
 
 @pytest.mark.parametrize(

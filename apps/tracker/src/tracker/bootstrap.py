@@ -28,10 +28,10 @@ def admit_token(connection: psycopg.Connection, name: str, token: str, scopes: l
     return _admit(connection, "token", token, {"name": name, "scopes": scopes})
 
 
-def revoke_other_tokens(connection: psycopg.Connection, name: str, prefix: str) -> list[str]:
-    """Revoke the tokens of this name but one; return their prefixes."""
-    found = connection.execute(QUERIES["revoke_other_tokens"], {"name": name, "prefix": prefix})
-    return [revoked for (revoked,) in found]
+def replaced_tokens(connection: psycopg.Connection, name: str, token: str) -> list[str]:
+    """Revoke the other tokens of this name, if this one counts; return their prefixes."""
+    given = {"name": name, "prefix": prefix_of(token), "hash": hash_key(token)}
+    return [prefix for (prefix,) in connection.execute(QUERIES["replace_tokens"], given)]
 
 
 def admit_write_key(connection: psycopg.Connection, source: str, key: str) -> str:

@@ -183,9 +183,11 @@ on conflict (prefix) do nothing;
 -- name: token_counts
 select prefix from api_tokens where prefix = %(prefix)s and hash = %(hash)s and revoked_at is null;
 
--- name: revoke_other_tokens
+-- name: replace_tokens
+-- Not if the one that is to take their place doesn't count itself.
 update api_tokens set revoked_at = now()
 where name = %(name)s and prefix <> %(prefix)s and revoked_at is null
+  and exists (select from api_tokens where prefix = %(prefix)s and hash = %(hash)s and revoked_at is null)
 returning prefix;
 
 -- name: create_admin

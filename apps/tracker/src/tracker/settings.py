@@ -6,9 +6,15 @@ from typing import TypeVar
 
 import click
 
-from core.settings import InvalidSettingsError, Settings, setting
+from core.settings import InvalidSettingsError, Settings, setting, validate
 
 CHECKOUT_MIGRATIONS = Path(__file__).parents[4] / "infra" / "migrations"
+
+
+def key_of(kind: str) -> validate.Regexp:
+    """The check of a setting that is a key (core.keys), or empty. What it says of a wrong one doesn't hold it."""
+    error = f"Must look like {kind}_0123456789_… : {kind}_, 10 and 40 hexadecimal digits in lower case."
+    return validate.Regexp(rf"({kind}_[0-9a-f]{{10}}_[0-9a-f]{{40}})?\Z", error=error)
 
 
 Kind = TypeVar("Kind", bound=Settings)
@@ -43,6 +49,22 @@ class MigrateSettings(Settings):
     query_password: str = setting("Password to give the role `query`; empty: none is set.", default="", secret=True)
     control_password: str = setting("Password to give the role `control`; empty: none is set.", default="", secret=True)
     grafana_password: str = setting("Password to give the role `grafana`; empty: none is set.", default="", secret=True)
+    admin_token: str = setting(
+        "API token that may do everything, let in in place of the one that was given here before; empty: none is.",
+        default="", check=key_of("rt"), secret=True,
+    )  # fmt: skip
+    read_token: str = setting(
+        "API token that may read events and stats, let in in place of the one that was given here before; empty: none is.",
+        default="", check=key_of("rt"), secret=True,
+    )  # fmt: skip
+    write_key: str = setting(
+        "Write key of the source WRITE_KEY_SOURCE, let in beside others; empty: none is.",
+        default="", check=key_of("wk"), secret=True,
+    )  # fmt: skip
+    write_key_source: str = setting(
+        "Source that WRITE_KEY is for, made if there is none.",
+        default="default", check=validate.Regexp(r"[a-z0-9][a-z0-9_-]{0,99}\Z"),
+    )  # fmt: skip
     migrations_dir: Path = setting(  # noqa: RUF009  # it makes a field
         "Folder of the migrations; the checkout's unless it is set.", kind="path", default=CHECKOUT_MIGRATIONS
     )
