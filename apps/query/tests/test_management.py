@@ -16,7 +16,7 @@ from core.passwords import hash_password
 
 PASSWORD = "correct horse battery"
 HASH = hash_password(PASSWORD)
-TABLES = "people, sign_ins, failed_sign_ins, api_tokens, audit, sources, write_keys, rate_limits"
+TABLES = "people, sign_ins, failed_sign_ins, api_tokens, audit, sources, event_schemas, write_keys, rate_limits"
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +77,7 @@ def test_a_source_is_made_and_changed_member_by_member(ask):
     assert ask("ada", "PUT /admin/sources/app", {})[0] == 200
     assert audit(ask) == [("source_changed", "app"), ("source_changed", "app"), ("source_created", "app")]
     newest = ask("ada", "GET /admin/audit?limit=1")[1]["items"][0]
+    assert ask("ada", "PUT /admin/sources/app", {"schema_mode": "warn"})[1]["schema_mode"] == "warn"
     assert newest["detail"] == {"rate_limit": {"from": 50, "to": None}}
     assert newest["actor"].startswith("rt_")
     older = ask("ada", f"GET /admin/audit?before={newest['id']}")[1]["items"]
@@ -92,6 +93,7 @@ def test_a_source_is_made_and_changed_member_by_member(ask):
         ({"allowed_origins": ["https://[shop"]}, "allowed_origins.0"),
         ({"allowed_origins": "*"}, "allowed_origins"),
         ({"allowed_origins": ["*"] * 101}, "allowed_origins"),
+        ({"schema_mode": "strict"}, "schema_mode"),
         ({"rate_limit": 0}, "rate_limit"),
         ({"rate_limit": True}, "rate_limit"),
         ({"rate_limit": "5"}, "rate_limit"),

@@ -19,7 +19,7 @@ from core.service import create_service
 
 PACKAGE = "event-tracker-collector"
 
-MIGRATION = "0009-rate-limits"
+MIGRATION = "0011-event-schemas"
 """The newest migration that this code needs."""
 
 POOL_SECONDS = 2.0

@@ -1,4 +1,4 @@
-"""Sources and their write keys, as this process knows them: read from the database when they change."""
+"""Sources, their write keys and their schemas, as this process knows them: read from the database when they change."""
 
 import time
 from collections.abc import Callable
@@ -11,6 +11,7 @@ import structlog
 from gevent.lock import BoundedSemaphore
 from psycopg_pool import PoolTimeout
 
+from collector.plans import Plan, Plans
 from core.keys import is_key, prefix_of
 from core.pool import AWAY, ConnectionPool, execute
 from core.queries import load_queries
@@ -38,12 +39,14 @@ class Source(NamedTuple):
     Attributes:
         origins: whose pages may send; `*` is any.
         rate_limit: events a second for each of its keys; None is no limit.
+        plan: what its events must be; None is anything.
     """
 
     name: str
     origins: frozenset[str]
     enabled: bool
     rate_limit: int | None
+    plan: Plan | None
 
 
 class Catalog:
@@ -54,6 +57,8 @@ class Catalog:
         self._version = -1
         self._looked = float("-inf")
         self._looking = BoundedSemaphore(1)
+        self._plans = Plans(pool)
+        self._sources: dict[str, Source] = {}
         self._keys: dict[str, tuple[bytes, Source]] = {}
         self._used: dict[str, datetime] = {}
         self._changed: Callable[[frozenset[str]], None] = lambda _: None
@@ -80,6 +85,17 @@ class Catalog:
             return None
         self._used[prefix] = datetime.now(UTC)
         return stored[1]
+
+    def plan_of(self, name: str) -> Plan | None:
+        """What a source's events must be; None is anything.
+
+        Raises:
+            psycopg.Error: if it isn't known yet, and the database can't be asked.
+        """
+        if self._version < 0:
+            self._look_for_new()
+        source = self._sources.get(name)
+        return source.plan if source else None
 
     def close(self) -> None:
         """Stop, and write the last uses."""
@@ -122,12 +138,15 @@ class Catalog:
         began = time.monotonic()
         ((version,),) = execute(self._pool, QUERIES["catalog_version"], {})
         if version != self._version:
+            told = execute(self._pool, QUERIES["list_sources"], {})
+            plans = self._plans.read({name: mode for name, _, _, _, mode in told})
             sources = {
-                name: Source(name, frozenset(origins), enabled, rate_limit)
-                for name, origins, enabled, rate_limit in execute(self._pool, QUERIES["list_sources"], {})
+                name: Source(name, frozenset(origins), enabled, rate_limit, plans.get(name))
+                for name, origins, enabled, rate_limit, _ in told
             }
             keys = execute(self._pool, QUERIES["list_keys"], {})
             # A source that was made between the two statements is there the next time: the version says so.
+            self._sources = sources
             self._keys = {prefix: (hash_, sources[name]) for prefix, name, hash_ in keys if name in sources}
             self._changed(
                 frozenset(origin for source in sources.values() if source.enabled for origin in source.origins)

@@ -10,11 +10,15 @@ from datetime import UTC, datetime
 from struct import Struct
 from typing import ClassVar
 
+import msgspec
 from psycopg import adapters
 from psycopg.adapt import Buffer, Dumper
 from psycopg.pq import Format
 
+from collector.plans import Violated
 from collector.schemas import Row
+
+_write = msgspec.json.Encoder().encode
 
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 """PostgreSQL counts microseconds from here."""
@@ -65,6 +69,7 @@ KINDS: dict[str, type[Column]] = {
     "session_ids": TextColumn,
     "properties": JsonbColumn,
     "sources": TextColumn,
+    "violations": JsonbColumn,
 }
 """The statement's parameters, in the order that `elements_of` makes them."""
 
@@ -91,8 +96,9 @@ def elements_of(rows: Sequence[Row]) -> Elements:
         b"".join([_length(16) + row.event_id for row in rows]),
         _texts([row.event_type for row in rows]),
         b"".join([NULL if row.session_id is None else _texts([row.session_id]) for row in rows]),
-        b"".join([_length(len(row.properties) + 1) + JSONB_VERSION + row.properties for row in rows]),
+        b"".join([_jsonb(row.properties) for row in rows]),
         _texts([row.source for row in rows]),
+        b"".join([NULL if row.violated is None else _jsonb(_described(row.violated)) for row in rows]),
     )
 
 
@@ -104,6 +110,15 @@ def parameters_of(parts: Iterable[Elements], number: int) -> dict[str, Column]:
 
 def _texts(texts: Iterable[str]) -> bytes:
     return b"".join([_length(len(data)) + data for data in map(str.encode, texts)])
+
+
+def _jsonb(text: bytes) -> bytes:
+    return _length(len(text) + 1) + JSONB_VERSION + text
+
+
+def _described(violated: Violated) -> bytes:
+    """events.violations, as JSON."""
+    return _write({"schema_version": violated.version, "errors": [violation._asdict() for violation in violated.found]})
 
 
 def _since_epoch(time: datetime) -> int:

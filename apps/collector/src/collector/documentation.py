@@ -9,6 +9,8 @@ from core.openapi import Document
 
 JSON = "application/json"
 
+WARNINGS = "How events violate their schemas whose source stores them all the same (mode `warn`)."
+
 
 class EventErrorSchema(Schema):
     """One thing that is wrong with one event."""
@@ -19,6 +21,9 @@ class EventErrorSchema(Schema):
     )
     code = fields.String(required=True, metadata={"enum": sorted(CODES)})
     detail = fields.String(required=True)
+    schema_version = fields.Integer(
+        metadata={"description": "With `schema_violation`: the version of the schema that is violated."}
+    )
 
 
 class ReceiptSchema(Schema):
@@ -27,6 +32,7 @@ class ReceiptSchema(Schema):
     event_id = fields.UUID(required=True)
     timestamp = fields.DateTime(required=True)
     status = fields.String(required=True, metadata={"enum": ["stored", "duplicate", "valid"]})
+    warnings = fields.List(fields.Nested(EventErrorSchema), metadata={"description": WARNINGS})
 
 
 class BatchReceiptSchema(Schema):
@@ -37,6 +43,7 @@ class BatchReceiptSchema(Schema):
     duplicates = fields.Integer(required=True, metadata={"description": "Known already, or twice in this request."})
     rejected = fields.Integer(required=True)
     errors = fields.List(fields.Nested(EventErrorSchema))
+    warnings = fields.List(fields.Nested(EventErrorSchema), metadata={"description": WARNINGS})
     status = fields.String(metadata={"enum": ["valid"], "description": "Only with dry_run."})
 
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 from collector.catalog import Catalog
+from collector.plans import Plan
 from core.keys import prefix_of
 from core.problems import Problem
 
@@ -26,11 +27,13 @@ class Sender(NamedTuple):
         source: the source's name.
         prefix: that of the key; None if there was none.
         rate_limit: events a second for the key; None is no limit.
+        plan: what the source's events must be; None is anything.
     """
 
     source: str
     prefix: str | None = None
     rate_limit: int | None = None
+    plan: Plan | None = None
 
 
 class Doors:
@@ -58,7 +61,7 @@ class Doors:
         if key is None:
             if self._required:
                 raise Problem(401, "key_required", f"A write key is required. {HOW}", headers=CHALLENGE)
-            return Sender(DEFAULT)
+            return Sender(DEFAULT, plan=self._catalog.plan_of(DEFAULT))
         source = self._catalog.find(key)
         if source is None:
             raise Problem(401, "invalid_key", "This isn't a write key, or it was revoked.", headers=CHALLENGE)
@@ -67,7 +70,7 @@ class Doors:
         origin = environ.get("HTTP_ORIGIN")
         if origin is not None and not (origin in source.origins or "*" in source.origins):
             raise Problem(403, "origin_not_allowed", "This key's source takes no events from pages of this origin.")
-        return Sender(source.name, prefix_of(key), source.rate_limit)
+        return Sender(source.name, prefix_of(key), source.rate_limit, source.plan)
 
 
 def _bearer(environ: "WSGIEnvironment") -> str | None:

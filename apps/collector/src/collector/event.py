@@ -58,12 +58,14 @@ class EventError(msgspec.Struct, frozen=True):
         pointer: JSON Pointer (RFC 6901) to the value: `/user_id` in a single event, `/3/user_id` in a batch.
         code: a word for machines, and the label it is counted under.
         detail: a sentence for people.
+        schema_version: of the schema that is violated, if that is what is wrong.
     """
 
     index: int
     pointer: str
     code: str
     detail: str
+    schema_version: int | UnsetType = UNSET
 
 
 class RuleError(Exception):

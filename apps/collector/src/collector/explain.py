@@ -36,6 +36,7 @@ CODES = {
     "number_out_of_range": "NaN, an infinity, or a number beyond what a double or 4,300 digits hold.",
     "too_deep": "Properties nested beyond 32 levels.",
     "event_too_large": "An event of more bytes than MAX_EVENT_BYTES.",
+    "schema_violation": "Properties that violate the schema of the source's events of this type ([event schemas](schemas.md)).",
     "not_storable": "An event that the database refused.",
 }
 """Every code an event's errors can have; also the label of `collector_events_rejected_by_code_total`."""

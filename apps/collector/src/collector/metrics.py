@@ -6,6 +6,11 @@ from core.metrics import SECONDS
 
 EVENTS = Counter("collector_events", "Events by outcome: stored, duplicate, rejected.", ["outcome"])
 REJECTED_BY_CODE = Counter("collector_events_rejected_by_code", "Errors found in rejected events, by code.", ["code"])
+FLAGGED = Counter(
+    "collector_events_flagged",
+    "Events taken although they violate their source's schema (mode `warn`), duplicates included.",
+    ["source"],
+)
 EVENT_LAG = Histogram(
     "collector_event_lag_seconds",
     "From an event's timestamp to its COMMIT; of each statement, its oldest event.",

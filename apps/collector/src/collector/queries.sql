@@ -8,13 +8,14 @@ with incoming as (
   select *
   from unnest(
     %(user_ids)b::text[], %(timestamps)b::timestamptz[], %(event_ids)b::uuid[],
-    %(event_types)b::text[], %(session_ids)b::text[], %(properties)b::jsonb[], %(sources)b::text[]
-  ) as t (user_id, "timestamp", event_id, event_type, session_id, properties, source)
+    %(event_types)b::text[], %(session_ids)b::text[], %(properties)b::jsonb[], %(sources)b::text[],
+    %(violations)b::jsonb[]
+  ) as t (user_id, "timestamp", event_id, event_type, session_id, properties, source, violations)
   order by user_id collate "C", "timestamp", event_id
 ),
 stored as (
-  insert into events (user_id, "timestamp", event_id, event_type, session_id, properties, source)
-  select user_id, "timestamp", event_id, event_type, session_id, properties, source from incoming
+  insert into events (user_id, "timestamp", event_id, event_type, session_id, properties, source, violations)
+  select user_id, "timestamp", event_id, event_type, session_id, properties, source, violations from incoming
   on conflict do nothing
   returning user_id, "timestamp", event_id, event_type, source
 ),
@@ -55,7 +56,21 @@ from stored;
 select version from catalog_version;
 
 -- name: list_sources
-select name, allowed_origins, enabled, rate_limit from sources;
+select name, allowed_origins, enabled, rate_limit, schema_mode from sources;
+
+-- name: list_plans
+-- Which schemas count: the newest of each event type, of the sources that look at them.
+select distinct on (source, event_type) source, event_type, version, event_schemas.created_at
+from event_schemas
+join sources on sources.name = source
+where schema_mode <> 'off'
+order by source, event_type, version desc;
+
+-- name: read_schemas
+select source, event_type, version, created_at, schema
+from event_schemas
+join unnest(%(sources)b::text[], %(event_types)b::text[], %(versions)b::int[]) as wanted (source, event_type, version)
+  using (source, event_type, version);
 
 -- name: list_keys
 select prefix, source, hash from write_keys where revoked_at is null;

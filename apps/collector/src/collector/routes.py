@@ -53,7 +53,7 @@ class PostEvents:
         sender = self.doors.admit(environ, key)
         kind = media_type(environ)
         body = read_events(environ, self.settings.max_body_bytes, self.settings.body_seconds)
-        parsed = self.parser.parse(body, ndjson=kind == NDJSON, source=sender.source)
+        parsed = self.parser.parse(body, ndjson=kind == NDJSON, source=sender.source, plan=sender.plan)
         headers: list[tuple[str, str]] = []
         if sender.prefix and sender.rate_limit and parsed.received and not dry_run:
             headers = self.limits.take(sender.prefix, sender.rate_limit, parsed.received)
@@ -67,6 +67,8 @@ class PostEvents:
         stored = outcomes.count(True)
         duplicates = outcomes.count(False)
         _count(parsed, stored, duplicates)
+        if parsed.warnings:
+            metrics.FLAGGED.labels(parsed.rows[0].source).inc(len({warning.index for warning in parsed.warnings}))
         _require_valid(parsed)
         if not parsed.is_batch:
             return (201, _receipt(parsed, "stored")) if stored else (200, _receipt(parsed, "duplicate"))
@@ -99,7 +101,8 @@ def _parameters(query: str) -> tuple[bool, str | None]:
 
 def _receipt(parsed: Parsed, status: str) -> dict[str, Any]:
     row = parsed.rows[0]
-    return {"event_id": UUID(bytes=row.event_id), "timestamp": row.timestamp, "status": status}
+    receipt = {"event_id": UUID(bytes=row.event_id), "timestamp": row.timestamp, "status": status}
+    return {**receipt, "warnings": parsed.warnings} if parsed.warnings else receipt
 
 
 def _summary(parsed: Parsed, stored: int, duplicates: int) -> tuple[int, dict[str, Any]]:
@@ -109,6 +112,8 @@ def _summary(parsed: Parsed, stored: int, duplicates: int) -> tuple[int, dict[st
         "duplicates": duplicates,
         "rejected": parsed.rejected,
     }
+    if parsed.warnings:
+        content["warnings"] = parsed.warnings
     return (207, {**content, "errors": parsed.errors}) if parsed.rejected else (200, content)
 
 
@@ -128,6 +133,8 @@ def _move_refused(parsed: Parsed, outcomes: list[Outcome]) -> None:
                 EventError(index, pointer, "not_storable", f"The database refused this event ({outcome}).")
             )
     parsed.errors.sort(key=lambda error: error.index)
+    refused = {error.index for error in parsed.errors}
+    parsed.warnings = [warning for warning in parsed.warnings if warning.index not in refused]
     parsed.rows = [
         row for row, outcome in zip(parsed.rows, outcomes, strict=True) if not isinstance(outcome, NotStorableError)
     ]

@@ -4,7 +4,7 @@ msgspec reads what is valid, at 1 to 2 µs an event; what it refuses goes to `ex
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from uuid_utils import uuid7
 
 from collector.event import MAX_DEPTH, Event, EventError, RuleError, resolve_timestamp
 from collector.explain import Finding, explain, explain_value, read_lenient
+from collector.plans import Plan, Violated
 from core.problems import Problem
 
 _read_event = msgspec.json.Decoder(Event).decode
@@ -35,6 +36,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
         event_id: the 16 bytes of a UUID.
         properties: JSON.
         source: the name of the source that it came in by.
+        violated: how it violates its schema, where such events are stored all the same.
     """
 
     user_id: str
@@ -44,6 +46,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     session_id: str | None
     properties: bytes
     source: str
+    violated: Violated | None = None
 
 
 class Arrival(NamedTuple):
@@ -53,21 +56,31 @@ class Arrival(NamedTuple):
         now: the server's clock, UTC.
         may_hold_nul: whether a text in it could have the character U+0000, which JSON can only write as an escape.
         source: the name of the source that it came in by.
+        plan: what that source's events must be; None is anything.
     """
 
     now: datetime
     may_hold_nul: bool
     source: str
+    plan: Plan | None = None
 
 
 @dataclass(slots=True)
 class Parsed:
-    """A request's events. `rows` are the valid ones, in the request's order; `errors` speak of the others."""
+    """A request's events.
+
+    Attributes:
+        rows: the valid ones, in the request's order.
+        errors: what is wrong with the others.
+        received: how many there were.
+        warnings: how valid ones violate their schemas, where they are stored all the same.
+    """
 
     rows: list[Row]
     errors: list[EventError]
     received: int
     is_batch: bool
+    warnings: list[EventError] = field(default_factory=list)
 
     @property
     def rejected(self) -> int:
@@ -82,13 +95,13 @@ class Parser:
         self.max_events = max_events
         self.max_event_bytes = max_event_bytes
 
-    def parse(self, body: bytes, *, ndjson: bool, source: str) -> Parsed:
-        """Read a body.
+    def parse(self, body: bytes, *, ndjson: bool, source: str, plan: Plan | None = None) -> Parsed:
+        """Read a body that came in by a source.
 
         Raises:
             Problem: 400 if it isn't JSON, 413 if it holds too many events or is one that is too large.
         """
-        arrival = Arrival(datetime.now(UTC), b"\\u0000" in body, source)
+        arrival = Arrival(datetime.now(UTC), b"\\u0000" in body, source, plan)
         if ndjson:
             return self._parse_batch([line for line in body.split(b"\n") if line.strip()], arrival)
         if body.lstrip()[:1] == b"[":
@@ -99,13 +112,9 @@ class Parser:
         if len(body) > self.max_event_bytes:
             raise Problem(413, "event_too_large", self._too_large(len(body)))
         parsed = Parsed([], [], 1, is_batch=False)
-        try:
-            parsed.rows.append(read_row(body, arrival))
-        except UNREADABLE:
-            findings = explain(body, arrival.now)
-            if any(code == "invalid_json" for _, code, _ in findings):
-                raise Problem(400, "invalid_json", f"The body isn't JSON: {findings[0][2]}") from None
-            parsed.errors = _errors(0, "", findings)
+        _read_into(parsed, 0, body, arrival)
+        if any(error.code == "invalid_json" for error in parsed.errors):
+            raise Problem(400, "invalid_json", f"The body isn't JSON: {parsed.errors[0].detail}")
         return parsed
 
     def _parse_array(self, body: bytes, arrival: Arrival) -> Parsed:
@@ -127,25 +136,22 @@ class Parser:
             if findings := explain_value(value, arrival.now):
                 parsed.errors += _errors(index, f"/{index}", findings)
             else:
-                self._read_into(parsed, index, _write(value), arrival)
+                self._read_one(parsed, index, _write(value), arrival)
         return parsed
 
     def _parse_batch(self, items: Sequence[Raw], arrival: Arrival) -> Parsed:
         self._check_count(items)
         parsed = Parsed([], [], len(items), is_batch=True)
         for index, raw in enumerate(items):
-            self._read_into(parsed, index, raw, arrival)
+            self._read_one(parsed, index, raw, arrival)
         return parsed
 
-    def _read_into(self, parsed: Parsed, index: int, raw: Raw, arrival: Arrival) -> None:
+    def _read_one(self, parsed: Parsed, index: int, raw: Raw, arrival: Arrival) -> None:
         size = memoryview(raw).nbytes
         if size > self.max_event_bytes:
             parsed.errors += _errors(index, f"/{index}", [("", "event_too_large", self._too_large(size))])
-            return
-        try:
-            parsed.rows.append(read_row(raw, arrival))
-        except UNREADABLE:
-            parsed.errors += _errors(index, f"/{index}", explain(bytes(raw), arrival.now))
+        else:
+            _read_into(parsed, index, raw, arrival)
 
     def _too_large(self, size: int) -> str:
         return f"An event may have {self.max_event_bytes} bytes; this one has {size}."
@@ -161,11 +167,35 @@ class _DoubtError(msgspec.MsgspecError):
     """The decoder took it, but it must be refused."""
 
 
+class ViolationError(Exception):
+    """The event is one, but not what its source's plan says."""
+
+    def __init__(self, violated: Violated) -> None:
+        super().__init__(violated)
+        self.violated = violated
+
+
+def _read_into(parsed: Parsed, index: int, raw: Raw, arrival: Arrival) -> None:
+    """Read one event of a request into what is parsed of it."""
+    pointer = f"/{index}" if parsed.is_batch else ""
+    try:
+        row = read_row(raw, arrival)
+    except UNREADABLE:
+        parsed.errors += _errors(index, pointer, explain(bytes(raw), arrival.now))
+    except ViolationError as error:
+        parsed.errors += _violations(index, pointer, error.violated)
+    else:
+        parsed.rows.append(row)
+        if row.violated:
+            parsed.warnings += _violations(index, pointer, row.violated)
+
+
 def read_row(raw: Raw, arrival: Arrival) -> Row:
     """The row for one event's JSON.
 
     Raises:
         one of UNREADABLE: if it is refused; `explain` says why.
+        ViolationError: if it is refused for its schema.
     """
     event = _read_event(raw)
     if (arrival.may_hold_nul or _may_be_deep(event.properties, raw)) and explain(bytes(raw), arrival.now):
@@ -174,6 +204,9 @@ def read_row(raw: Raw, arrival: Arrival) -> Row:
         timestamp = resolve_timestamp(event.timestamp, event.event_id, arrival.now)
     except RuleError:
         raise _DoubtError from None
+    violated = arrival.plan.violated(event.event_type, event.properties) if arrival.plan else None
+    if violated and arrival.plan and arrival.plan.enforced:
+        raise ViolationError(violated)
     return Row(
         event.user_id,
         timestamp,
@@ -182,6 +215,7 @@ def read_row(raw: Raw, arrival: Arrival) -> Row:
         event.session_id or None,
         _write(event.properties),
         arrival.source,
+        violated,
     )
 
 
@@ -191,6 +225,13 @@ def _may_be_deep(properties: dict[str, Any], raw: Raw) -> bool:
         return False
     text = bytes(raw)
     return text.count(b"{") + text.count(b"[") > MAX_DEPTH
+
+
+def _violations(index: int, prefix: str, violated: Violated) -> list[EventError]:
+    return [
+        EventError(index, f"{prefix}/properties{pointer}", "schema_violation", detail, violated.version)
+        for pointer, detail in violated.found
+    ]
 
 
 def _errors(index: int, prefix: str, findings: Iterable[Finding]) -> list[EventError]:

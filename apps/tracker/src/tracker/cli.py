@@ -10,6 +10,7 @@ COMMANDS = {
     "maintain": "tracker.maintain:maintain",
     "source": "tracker.sources:source",
     "key": "tracker.write_keys:key",
+    "schema": "tracker.event_schemas:schema",
     "admin": "tracker.admins:admin",
     "token": "tracker.tokens:token",
     "user": "tracker.people:user",

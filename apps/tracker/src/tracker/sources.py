@@ -8,6 +8,7 @@ from tracker.manage import Admin, json_option, of_admin, part, show
 
 COLUMNS = [
     ("source", "name"), ("origins", "allowed_origins"), ("enabled", "enabled"), ("events/s a key", "rate_limit"),
+    ("schemas", "schema_mode"),
     ("keys", "keys"), ("last used", "last_used"),
 ]  # fmt: skip
 
@@ -23,6 +24,11 @@ def source() -> None:
 @click.option("--no-origins", is_flag=True, help="No page may send events, only servers.")
 @click.option("--enable/--disable", default=None, help="Whether it takes events.")
 @click.option("--rate-limit", type=click.IntRange(0, 1_000_000), help="Events a second for each key; 0 is no limit.")
+@click.option(
+    "--schema-mode",
+    type=click.Choice(["off", "warn", "enforce"]),
+    help="What becomes of events that violate their schema: taken unseen, stored and flagged, or refused.",
+)
 @of_admin
 def set_source(
     admin: Admin,
@@ -31,6 +37,7 @@ def set_source(
     no_origins: bool,
     enable: bool | None,
     rate_limit: int | None,
+    schema_mode: str | None,
 ) -> None:
     """Make a source, or change one: what isn't given stays as it is.
 
@@ -45,6 +52,8 @@ def set_source(
         given["enabled"] = enable
     if rate_limit is not None:
         given["rate_limit"] = rate_limit or None
+    if schema_mode is not None:
+        given["schema_mode"] = schema_mode
     admin.ask("PUT", f"sources/{part(name)}", given)
     click.echo(f"source {name} is set")
 

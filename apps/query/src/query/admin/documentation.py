@@ -7,6 +7,7 @@ from marshmallow import Schema
 
 from core.keys import PREFIX
 from core.openapi import Document
+from manage.schemas import MODES
 from query.access.principal import ROLES, SCOPES
 from query.admin import people, sources
 from query.admin.audit import AuditParameters
@@ -147,6 +148,7 @@ SOURCE = _object(
         "allowed_origins": TEXTS,
         "enabled": FLAG,
         "rate_limit": {"type": ["integer", "null"]},
+        "schema_mode": {"type": "string", "enum": list(MODES)},
         "created_at": TIME,
         "keys": {"type": "integer", "description": "How many keys count."},
         "last_used": MAYBE_TIME,

@@ -9,10 +9,11 @@ from marshmallow import RAISE, Schema, fields
 
 from core.keys import PREFIX, NewKey, make_key
 from core.service import json_response
+from manage.schemas import MODES
 from query.access.principal import Principal, principal_of
 from query.admin.management import Management, Row, Transaction, missing
 from query.bodies import read_json, take_body
-from query.fields import AtMost, Whole, mistake
+from query.fields import AtMost, OneOf, Whole, mistake
 
 NAME = re.compile("[a-z0-9][a-z0-9_-]{0,99}")
 KEY_KIND = "wk"
@@ -46,6 +47,12 @@ class SourceBody(Schema):
         metadata={"description": "Whose pages may send events; * is any. Servers always may."},
     )
     enabled = fields.Boolean(truthy={True}, falsy={False}, metadata={"description": "Whether it takes events."})
+    schema_mode = fields.String(
+        validate=OneOf(MODES),
+        metadata={
+            "description": "What becomes of events that violate their schema: taken unseen, stored and flagged, or refused."
+        },
+    )
     rate_limit = Whole(
         MOST_RATE, allow_none=True, metadata={"description": "Events a second for each key; null is no limit."}
     )

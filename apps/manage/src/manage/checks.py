@@ -1,0 +1,103 @@
+"""Holds the properties of events to their schema."""
+
+from itertools import islice
+from typing import Any, NamedTuple
+
+import jsonschema_rs
+from jsonschema_rs import ValidationErrorKind
+
+from manage.schema_rules import PATTERN_OPTIONS, InvalidSchemaError, examine, pointer_of, values_in
+
+MAX_FINDINGS = 20
+"""What is said of one event; who mends these finds the others next."""
+
+MAX_WORK = 10_000
+"""Values times subschemas up to which everything wrong with an event is looked for; the library finds all of it or the first."""
+
+MAX_CHARACTERS = 300
+
+SENTENCES = {
+    "falseSchema": "It is not allowed",
+    "contains": "It has not the items that `contains` asks for",
+    "not": "It is what `not` forbids",
+}
+"""Where the library's own sentence, by keyword, reads badly without the value."""
+
+
+class Violation(NamedTuple):
+    """What is wrong with one value.
+
+    Attributes:
+        pointer: JSON Pointer below the properties.
+        detail: a sentence; it never quotes what was sent.
+    """
+
+    pointer: str
+    detail: str
+
+
+class Check:
+    """One event type's schema.
+
+    Attributes:
+        version: the schema's.
+        schema: as JSON has it.
+    """
+
+    def __init__(self, version: int, schema: Any) -> None:
+        """Compile it: some milliseconds for a large one.
+
+        Raises:
+            InvalidSchemaError: if it isn't one that is taken.
+        """
+        examined = examine(schema)
+        self.version = version
+        self.schema = examined.schema
+        self._nodes = examined.nodes
+        try:
+            self._validator = jsonschema_rs.Draft202012Validator(
+                examined.schema,
+                validate_formats=True,
+                pattern_options=PATTERN_OPTIONS,
+                offline=True,
+                mask="It",
+            )
+        except jsonschema_rs.ValidationError as error:
+            raise InvalidSchemaError(pointer_of(error.instance_path), f"{error.message[:MAX_CHARACTERS]}.") from None
+
+    def find(self, properties: dict[str, Any]) -> list[Violation]:
+        """What is wrong; empty if nothing is, which takes about a microsecond."""
+        if self._validator.is_valid(properties):
+            return []
+        if values_in(properties) * self._nodes <= MAX_WORK:
+            errors = list(self._validator.iter_errors(properties))
+        else:
+            errors = [self._first(properties)]
+        found = (violation for error in errors for violation in _violations(error))
+        return list(islice(dict.fromkeys(found), MAX_FINDINGS))
+
+    def _first(self, properties: dict[str, Any]) -> jsonschema_rs.ValidationError:
+        try:
+            self._validator.validate(properties)
+        except jsonschema_rs.ValidationError as error:
+            return error
+        raise AssertionError("valid after all")
+
+
+def _violations(error: jsonschema_rs.ValidationError) -> list[Violation]:
+    """Errors about members that are missing or too many point to these, as those of events do."""
+    kind = error.kind
+    match kind:
+        case ValidationErrorKind.Required(property=name):
+            return [Violation(pointer_of([*error.instance_path, name]), "Is missing.")]
+        case (
+            ValidationErrorKind.AdditionalProperties(unexpected=names)
+            | ValidationErrorKind.UnevaluatedProperties(unexpected=names)
+        ):
+            return [Violation(pointer_of([*error.instance_path, name]), "Is not in the schema.") for name in names]
+    if error.schema_path[-1:] == ["additionalProperties"]:
+        return [Violation(pointer_of(error.instance_path), "It may have no members.")]
+    sentence = SENTENCES.get(kind.name, error.message)
+    if len(sentence) >= MAX_CHARACTERS:
+        sentence = f"{sentence[: MAX_CHARACTERS - 2]}…"
+    return [Violation(pointer_of(error.instance_path), f"{sentence}.")]

@@ -1,0 +1,39 @@
+-- name: lock_source
+-- Two who set a schema at once do so one after the other, and the second sees what the first did.
+select name from sources where name = %(source)s for update;
+
+-- name: set_schema
+-- A new version, unless the newest is the same. No row if it would be one event type too many.
+with newest as (
+  select version, schema
+  from event_schemas
+  where source = %(source)s and event_type = %(event_type)s
+  order by version desc
+  limit 1
+),
+added as (
+  insert into event_schemas (source, event_type, version, schema)
+  select %(source)s, %(event_type)s, coalesce((select version from newest), 0) + 1, %(schema)s
+  where (select schema from newest) is distinct from %(schema)s
+    and (
+      exists (select from newest)
+      or (select count(distinct event_type) from event_schemas where source = %(source)s) < %(most)s
+    )
+  returning version
+)
+select version, true from added
+union all
+select version, false from newest where not exists (select from added);
+
+-- name: list_schemas
+select distinct on (source, event_type) source, schema_mode, event_type, version, event_schemas.created_at
+from event_schemas
+join sources on sources.name = source
+where %(sources)s::text[] is null or source = any(%(sources)s)
+order by source, event_type, version desc;
+
+-- name: list_versions
+select source, event_type, version, created_at, schema
+from event_schemas
+where source = %(source)s and event_type = %(event_type)s
+order by version desc;
