@@ -10,10 +10,10 @@ from collections import Counter
 import psycopg
 import pytest
 import requests
-from click.testing import CliRunner
 from joserfc import jws
 from joserfc.jwk import KeySet
 from signing_key import make_signing_key
+from world import World, an_event, contents, life_of
 
 from core.commitments import is_committed
 from core.keys import make_key
@@ -21,100 +21,8 @@ from core.problems import Problem
 from query.access.principal import SCOPES, Principal
 from query.access.signing import Signer
 from query.subjects import erasure
-from tracker.maintain import maintain
 
 NOBODY = {"events": 0, "event_counts": 0, "property_counts": 0, "visits": 0, "users": 0}
-
-TABLES = {
-    "events": 'user_id, "timestamp", event_id, event_type, session_id, source, properties',
-    "event_counts": "hour, event_type, source, sum(count) group by 1, 2, 3",
-    "users": "user_id, first_seen, last_hour",
-    "summarised_days": "day, events",
-    "property_counts": "day, key, event_type, value, count",
-    "visits": "day, user_id, session_id, first, last, event_types",
-}
-
-
-def contents(owner):
-    """What every table about events holds, as far as it doesn't depend on when and by whom it was stored."""
-    found = {}
-    for table, what in TABLES.items():
-        columns, _, grouping = what.partition(" group by")
-        group = f"group by{grouping}" if grouping else ""
-        rows = owner.execute(f"select {columns} from {table} {group}").fetchall()
-        found[table] = sorted(map(repr, rows))
-    return found
-
-
-def an_event(user_id, at, number, **more):
-    """An event with an id of its own, which is always the same."""
-    event_id = uuid.uuid5(uuid.NAMESPACE_OID, f"{user_id} {at} {number}")
-    return {"user_id": user_id, "event_type": "view", "timestamp": at, "event_id": str(event_id), **more}
-
-
-def life_of(user_id):
-    """Some days of a user: sessions with and without id, over midnight, types and values that others have too, and not."""
-    events = []
-    for day in (1, 2, 5):
-        at = f"2026-03-0{day}T"
-        events += [
-            an_event(user_id, f"{at}10:00:00Z", 1, properties={"page": "/", "n": day, "none": None}),
-            an_event(user_id, f"{at}10:10:00Z", 2, event_type="buy", properties={"page": "/cart", "own": user_id}),
-            an_event(user_id, f"{at}15:00:00Z", 3, session_id=f"s-{user_id}", properties={"deep": {"a": [1]}}),
-            an_event(user_id, f"{at}15:00:00Z", 4, session_id=f"s-{user_id}", event_type="buy"),
-            an_event(user_id, f"{at}23:59:00Z", 5, properties={"page": "/"}),
-        ]
-    return events
-
-
-class World:
-    """A database with a collector and a query service that lets admins in."""
-
-    def __init__(self, postgres, database, start_service, owner):
-        self.postgres, self.database, self.owner = postgres, database, owner
-        self.start_service = start_service
-        self.collector = start_service("collector", DATABASE_URL=postgres.url(database, "collector"))
-        self.query = self.start_query()
-
-    def start_query(self, **settings):
-        return self.start_service(
-            "query",
-            DATABASE_URL=self.postgres.url(self.database, "query"),
-            CONTROL_DATABASE_URL=self.postgres.url(self.database, "control"),
-            SIGNING_KEY=make_signing_key(),
-            AUTH="required",
-            **settings,
-        )
-
-    def send(self, events, write_key=None):
-        headers = {"X-Write-Key": write_key} if write_key else {}
-        answer = requests.post(f"{self.collector.url}/events", json=events, headers=headers, timeout=30)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    def make_source(self, name):
-        key = make_key("wk")
-        self.owner.execute("insert into sources (name) values (%s)", [name])
-        self.owner.execute(
-            "insert into write_keys (prefix, source, hash) values (%s, %s, %s)", [key.prefix, name, key.hash]
-        )
-        return key.key
-
-    def admin(self, *sources):
-        key = make_key("rt")
-        self.owner.execute(
-            "insert into api_tokens (prefix, name, hash, scopes, sources) values (%s, 'x', %s, '{admin,read_events}', %s)",
-            [key.prefix, key.hash, list(sources) or None],
-        )
-        return {"Authorization": f"Bearer {key.key}"}
-
-    def maintain(self):
-        result = CliRunner().invoke(maintain, [], env={"DATABASE_URL": self.postgres.url(self.database)})
-        assert result.exit_code == 0, result.output
-
-    def erase(self, user_id, headers=None, service=None, **parameters):
-        url = f"{(service or self.query).url}/users/{user_id}"
-        return requests.delete(url, headers=headers or self.admin(), params=parameters, timeout=60)
 
 
 @pytest.fixture

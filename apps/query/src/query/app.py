@@ -26,6 +26,7 @@ from query.analytics.documentation import describe_analytics
 from query.analytics.routes import analytics
 from query.analytics.store import Analytics
 from query.documentation import describe
+from query.downloads import Downloads
 from query.export import exporting
 from query.live import Hub, telling
 from query.routes import questions
@@ -35,6 +36,7 @@ from query.store import SESSION, Store
 from query.stream_documentation import describe_streams
 from query.subjects.documentation import describe_subjects
 from query.subjects.erasure import Eraser
+from query.subjects.export import Exporter
 from query.subjects.routes import serving_subjects
 from query.tail import Tail
 
@@ -72,7 +74,8 @@ def create_app(settings: QuerySettings) -> Front:
     describe_subjects(document)
     service = create_service("query", PACKAGE, settings, health, document)
     service.register_blueprint(analytics(Analytics(pool, store.turns), settings.explain))
-    service.register_blueprint(exporting(Slices(pool, store.turns), settings.exports, health.draining.is_set))
+    slices, downloads = Slices(pool, store.turns), Downloads(settings.exports, health.draining.is_set)
+    service.register_blueprint(exporting(slices, downloads))
     control = open_control(settings) if settings.control_database_url else None
     signer = Signer(settings.signing_key) if control else None
     people = None
@@ -80,7 +83,8 @@ def create_app(settings: QuerySettings) -> Front:
         people = People(
             control, signer, access_seconds=settings.access_minutes * 60, refresh_days=settings.refresh_days
         )
-        service.register_blueprint(serving_subjects(Eraser(control, signer, settings.erase_seconds)))
+        eraser = Eraser(control, signer, settings.erase_seconds)
+        service.register_blueprint(serving_subjects(eraser, Exporter(control, slices), downloads))
     service.register_blueprint(signing_in(people, signer))
     if control:
         for views in (manage_sources, manage_tokens, manage_people, tell_audit, declaring):

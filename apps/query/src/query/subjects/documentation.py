@@ -5,9 +5,10 @@ from typing import Any
 from marshmallow import Schema, fields
 
 from core.openapi import Document
-from query.documentation import JSON
-from query.stream_documentation import WRONG
-from query.subjects.routes import MODES, EraseUserSchema
+from query.documentation import JSON, PROBLEMS
+from query.stream_documentation import TEXT, WRONG
+from query.subjects.export import FORMATS
+from query.subjects.routes import MODES, EraseUserSchema, ExportUserSchema
 
 USER_ID = {
     "name": "user_id",
@@ -42,6 +43,13 @@ class ErasureSchema(Schema):
     )
 
 
+REFUSED = {
+    400: "Not a query string in UTF-8.",
+    401: "No credentials, or wrong ones.",
+    403: "Credentials without the scope `admin`.",
+}
+
+
 def describe_subjects(document: Document) -> None:
     """Add the operations to the document."""
     document.component("Erasure", ErasureSchema)
@@ -55,10 +63,18 @@ def describe_subjects(document: Document) -> None:
         "responses": {"200": done, "422": WRONG},
     }
     problems = {
-        400: "Not a query string in UTF-8.",
-        401: "No credentials, or wrong ones.",
-        403: "Credentials without the scope `admin`.",
+        **REFUSED,
         503: "Others are at it, or the database is away. Asking again is safe.",
         504: "It took longer than ERASE_SECONDS; nothing was erased.",
     }
     document.path("/users/{user_id}", "delete", operation, problems)
+    written = dict.fromkeys(FORMATS.values(), TEXT)
+    export = {
+        "operationId": "export_user",
+        "tags": ["users"],
+        "summary": "Everything that is stored of a user as a file. A body without its end was broken off.",
+        "parameters": [USER_ID, *document.parameters(ExportUserSchema)],
+        "responses": {"200": {"description": "The file.", "content": written}, "422": WRONG},
+    }
+    problems = {**PROBLEMS, **REFUSED, 404: "Nothing of this user is stored."}
+    document.path("/users/{user_id}/export", "get", export, problems)

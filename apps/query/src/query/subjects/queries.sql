@@ -133,3 +133,19 @@ select (select count(*) from lessened) + (select count(*) from removed);
 
 -- name: write_erasure
 insert into erasures (id, at, mode, counts, receipt) values (%(id)b, %(at)b, %(mode)b, %(counts)b, %(receipt)b) returning id;
+
+-- name: is_known
+select exists (
+  select from events where user_id = %(user_id)b and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))
+), now();
+
+-- name: export_user
+select first_seen, last_hour from users where user_id = %(user_id)b;
+
+-- name: export_visits
+select day, session_id, first, last, event_types
+from visits
+where user_id = %(user_id)b
+  and (day, session_id, first) > (%(after_day)b, %(after_session_id)b, %(after_first)b)
+order by day, session_id, first
+limit %(rows)b;

@@ -7,9 +7,11 @@ from marshmallow import ValidationError
 
 from core.service import json_response
 from query.access.principal import principal_of
+from query.downloads import Downloads
 from query.fields import Choice, Length
 from query.parameters import ParameterError, ParameterSchema, Reader, invalid_parameters
 from query.subjects.erasure import Eraser, Erasure
+from query.subjects.export import FORMATS, Exporter
 
 MODES = {"erase": "Everything is deleted."}
 """What `mode` takes."""
@@ -21,12 +23,32 @@ class EraseUserSchema(ParameterSchema):
     mode = Choice(MODES, "erase", "What becomes of it.")
 
 
+class ExportUserSchema(ParameterSchema):
+    """Parameters of GET /users/{user_id}/export."""
+
+    format = Choice(FORMATS, "json", "One JSON object, or a line for each row.")
+
+
 _erase_user = Reader(EraseUserSchema)
+_export_user = Reader(ExportUserSchema)
 
 
-def serving_subjects(eraser: Eraser) -> Blueprint:
+def serving_subjects(eraser: Eraser, exporter: Exporter, downloads: Downloads) -> Blueprint:
     """The views."""
     views = Blueprint("subjects", __name__)
+
+    @views.get("/users/<path:user_id>/export")
+    def export_user(user_id: str) -> Response:
+        _require_id(user_id)
+        form = _export_user.read(request.environ.get("QUERY_STRING", ""))["format"]
+        principal = principal_of(request.environ)
+        return downloads.answer(
+            exporter.parts(user_id, principal, form),
+            kind="user",
+            name=f"user.{form}",
+            content_type=FORMATS[form],
+            gzips=True,
+        )
 
     @views.delete("/users/<path:user_id>")
     def erase_user(user_id: str) -> Response:

@@ -1,0 +1,140 @@
+"""GET /users/{user_id}/export: everything that is stored of a user, and nothing of anybody else."""
+
+import hashlib
+import json
+
+import pytest
+import requests
+from world import World, an_event, life_of
+
+
+@pytest.fixture
+def world(postgres, database, start_service, owner):
+    return World(postgres, database, start_service, owner)
+
+
+def export(world, user_id, headers=None, **parameters):
+    url = f"{world.query.url}/users/{user_id}/export"
+    return requests.get(url, params=parameters, headers=headers or world.admin(), timeout=60)
+
+
+def ids(events):
+    return sorted(event["event_id"] for event in events)
+
+
+def test_it_has_everything_that_is_stored_of_the_user_and_of_nobody_else(world):
+    world.send(life_of("ann") + life_of("bob"))
+    world.maintain()
+    answer = export(world, "ann")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="user.json"'
+    assert answer.headers["Cache-Control"] == "no-store"
+    found = answer.json()
+    assert list(found) == ["user_id", "exported_at", "sources", "users", "events", "visits"]
+    assert (found["user_id"], found["sources"]) == ("ann", None)
+    assert found["users"] == [{"first_seen": "2026-03-01T10:00:00Z", "last_hour": "2026-03-05T23:00:00Z"}]
+    assert ids(found["events"]) == ids(life_of("ann"))
+    assert {event["user_id"] for event in found["events"]} == {"ann"}
+    assert found["events"][-1]["properties"] == {"n": 1, "none": None, "page": "/"}
+    stored = (
+        "select session_id, cardinality(event_types) from visits where user_id = 'ann' order by day, session_id, first"
+    )
+    assert [(visit["session_id"], len(visit["event_types"])) for visit in found["visits"]] == world.owner.execute(
+        stored
+    ).fetchall()
+    assert len(found["visits"]) == 9
+    assert "bob" not in answer.text
+
+
+def test_as_lines_it_is_the_same(world):
+    world.send(life_of("ann"))
+    world.maintain()
+    whole = export(world, "ann").json()
+    answer = export(world, "ann", format="ndjson")
+    assert answer.headers["Content-Type"] == "application/x-ndjson"
+    head, *lines = map(json.loads, answer.text.splitlines())
+    assert head.keys() == {"user_id", "exported_at", "sources"}
+    for table in ("users", "events", "visits"):
+        assert [line["row"] for line in lines if line["table"] == table] == whole[table]
+    assert len(lines) == 1 + 15 + 9
+
+
+def test_many_rows_are_streamed_whole(world):
+    rows = 2300
+    world.owner.execute(
+        """insert into events (user_id, timestamp, event_id, event_type, properties)
+           select 'ann', timestamptz '2026-03-01' + n * interval '1 h', gen_random_uuid(), 'view', jsonb_build_object('n', n)
+           from generate_series(1, %s) n""",
+        [rows],
+    )
+    world.owner.execute(
+        """insert into visits select date_bin('1 day', timestamp, 'epoch'), user_id, '', timestamp, timestamp, '{view}' from events"""
+    )
+    found = export(world, "ann").json()
+    assert sorted(event["properties"]["n"] for event in found["events"]) == list(range(1, rows + 1))
+    assert sorted({visit["first"] for visit in found["visits"]}) == [visit["first"] for visit in found["visits"]]
+    assert len(found["visits"]) == rows
+    lines = export(world, "ann", format="ndjson").text.splitlines()
+    assert len(lines) == 1 + 2 * rows
+
+
+def test_who_is_restricted_to_a_source_gets_its_events_alone(world):
+    shop, blog = world.make_source("shop"), world.make_source("blog")
+    world.send(life_of("ann")[::2], shop)
+    world.send(life_of("ann")[1::2] + life_of("bob"), blog)
+    world.maintain()
+    found = export(world, "ann", world.admin("shop")).json()
+    assert list(found) == ["user_id", "exported_at", "sources", "events"]
+    assert found["sources"] == ["shop"]
+    assert ids(found["events"]) == ids(life_of("ann")[::2])
+    foreign, missing = (export(world, user_id, world.admin("shop")) for user_id in ("bob", "nobody"))
+    assert foreign.status_code == missing.status_code == 404
+    different = {"request_id": None}
+    assert {**foreign.json(), **different} == {**missing.json(), **different}
+
+
+def test_nothing_is_a_404(world):
+    answer = export(world, "ann")
+    assert (answer.status_code, answer.json()["code"]) == (404, "user_not_found")
+    world.send(life_of("ann"))
+    assert export(world, "ann").status_code == 200
+    world.erase("ann").raise_for_status()
+    assert export(world, "ann").status_code == 404
+
+
+def test_it_stands_in_the_audit_log_for_who_knows_the_id(world):
+    world.send([an_event("ann", "2026-03-01T10:00:00Z", 1)])
+    export(world, "ann")
+    export(world, "nobody")
+    found = world.owner.execute("select action, target, detail from audit").fetchall()
+    assert found == [("export_user", hashlib.sha256(b"ann").hexdigest(), {})]
+
+
+@pytest.mark.parametrize("user_id", ["a/b", "export", "a/export", "ünï", "100%", "a b?c#d"])
+def test_ids_with_any_characters_are_exported(world, user_id):
+    world.send([an_event(user_id, "2026-03-01T10:00:00Z", 1)])
+    found = export(world, requests.utils.quote(user_id, safe=""))
+    assert found.json()["events"][0]["user_id"] == user_id
+
+
+@pytest.mark.parametrize(
+    ("path", "parameter", "code"),
+    [
+        ("ann/export?format=csv", "format", "invalid_choice"),
+        ("ann/export?limit=1", "limit", "unknown_parameter"),
+        ("x" * 201 + "/export", "user_id", "length"),
+        ("a%00b/export", "user_id", "nul_character"),
+    ],
+)
+def test_what_is_misspelt_is_refused(world, path, parameter, code):
+    answer = requests.get(f"{world.query.url}/users/{path}", headers=world.admin(), timeout=10)
+    assert answer.status_code == 422, answer.text
+    assert [(error["parameter"], error["code"]) for error in answer.json()["errors"]] == [(parameter, code)]
+
+
+def test_it_is_compressed_for_who_takes_it_so(world):
+    world.send(life_of("ann"))
+    answer = export(world, "ann", world.admin() | {"Accept-Encoding": "gzip"})
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert len(answer.json()["events"]) == 15
