@@ -16,7 +16,7 @@ from core.passwords import hash_password
 
 PASSWORD = "correct horse battery"
 HASH = hash_password(PASSWORD)
-TABLES = "people, sign_ins, failed_sign_ins, api_tokens, audit, sources, event_schemas, write_keys, rate_limits"
+TABLES = "people, sign_ins, failed_sign_ins, api_tokens, audit, sources, event_schemas, write_keys, rate_limits, event_schemas"
 
 
 @pytest.fixture(scope="module")
@@ -218,6 +218,26 @@ def test_two_who_take_each_others_role_away_leave_one(ask):
     assert sorted(answers) == [200, 409]
 
 
+AMOUNT = {"type": "object", "properties": {"amount": {"type": "number"}}}
+
+
+def test_a_schema_gets_versions(ask):
+    def put(schema):
+        return ask("ada", "PUT /admin/sources/shop/schemas", {"event_type": "buy", "schema": schema})
+
+    assert put(AMOUNT) == (201, {"version": 1, "is_new": True})
+    assert put(AMOUNT) == (200, {"version": 1, "is_new": False})
+    assert put({})[1]["version"] == 2
+    (listed,) = ask("ada", "GET /admin/sources/shop/schemas")[1]["items"]
+    assert (listed["event_type"], listed["version"], listed["mode"]) == ("buy", 2, "off")
+    versions = ask("ada", "GET /admin/sources/shop/schemas?event_type=buy")[1]["items"]
+    assert [(one["version"], one["schema"]) for one in versions] == [(2, {}), (1, AMOUNT)]
+    assert audit(ask) == [("schema_set", "buy"), ("schema_set", "buy")]
+    status, problem = put({"properties": {"amount": {"type": "nmber"}}})
+    assert (status, problem["code"], problem["pointer"]) == (422, "invalid_schema", "/properties/amount/type")
+    assert ask("sam", "PUT /admin/sources/shop/schemas", {"event_type": "view", "schema": {}})[0] == 201
+
+
 def test_an_admin_of_one_source_manages_it(ask):
     assert [source["name"] for source in ask("sam", "GET /admin/sources")[1]["items"]] == ["shop"]
     assert ask("sam", "PUT /admin/sources/shop", {"rate_limit": 5})[0] == 200
@@ -239,11 +259,14 @@ def test_what_is_foreign_looks_like_what_is_not_there(ask):
         ("PUT /admin/sources/{}", "blog", "nowhere"),
         ("GET /admin/sources/{}/keys", "blog", "nowhere"),
         ("POST /admin/sources/{}/keys", "blog", "nowhere"),
+        ("GET /admin/sources/{}/schemas", "blog", "nowhere"),
+        ("PUT /admin/sources/{}/schemas", "blog", "nowhere"),
         ("DELETE /admin/keys/{}", foreign, "wk_0123456789"),
         ("DELETE /admin/tokens/{}", token, "rt_0123456789"),
     ]
     for door, *names in pairs:
-        answers = [ask("sam", door.format(name), {} if door.startswith("PUT") else None) for name in names]
+        body = {"event_type": "view", "schema": {}} if door.endswith("schemas") else {}
+        answers = [ask("sam", door.format(name), body if door.startswith("PUT") else None) for name in names]
         for _, problem in answers:
             del problem["request_id"]
         assert answers[0] == answers[1]
@@ -292,6 +315,15 @@ def test_a_declaration_is_shown_applied_and_then_true(ask):
     assert audit(ask)[::-1] == [(change["action"], change["target"]) for change in shown["changes"]]
     assert ask("ada", "POST /admin/apply", body)[1] == {"applied": True, "changes": []}
     assert ask("ada", "GET /admin/sources/blog")[0] == 200
+
+
+def test_a_declaration_may_have_schemas(ask):
+    body = {"sources": {"shop": {"schema_mode": "warn", "schemas": {"buy": AMOUNT, "view": {}}}}}
+    changes = ask("ada", "POST /admin/apply", body)[1]["changes"]
+    assert [change["action"] for change in changes] == ["source_changed", "schema_set", "schema_set"]
+    assert ask("ada", "POST /admin/apply", body)[1]["changes"] == []
+    body["sources"]["shop"]["schemas"]["buy"] = {"$ref": "https://example.com"}
+    assert refused(ask("ada", "POST /admin/apply", body)) == (422, "invalid_schema")
 
 
 def test_keys_that_a_declaration_leaves_out_are_revoked_and_stay_so(ask):

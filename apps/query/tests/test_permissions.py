@@ -25,6 +25,7 @@ EVERYONE = {*PEOPLE, *PROGRAMS}
 
 BODIES = {
     "POST /stats/funnel": {"steps": [{"event_type": "view"}, {"event_type": "buy"}]},
+    "PUT /admin/sources/shop/schemas": {"event_type": "view", "schema": {}},
     "POST /admin/tokens": {"name": "x", "scopes": ["read_stats"], "sources": None},
     "POST /admin/apply": {"sources": {}},
 }
@@ -54,6 +55,8 @@ DOORS = {
     "GET /admin/sources/shop/keys": ADMINS,
     "POST /admin/sources/shop/keys": ADMINS,
     "DELETE /admin/keys/wk_0123456789": ADMINS,
+    "GET /admin/sources/shop/schemas": ADMINS,
+    "PUT /admin/sources/shop/schemas": ADMINS,
     "GET /admin/tokens": ADMINS,
     "POST /admin/tokens": ADMINS,
     "DELETE /admin/tokens/rt_0123456789": ADMINS,

@@ -1,5 +1,8 @@
 """Fixtures for the commands that speak HTTP: one pair of services for all of them, since none of them changes it."""
 
+import os
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -9,6 +12,9 @@ from typing import NamedTuple
 import psycopg
 import pytest
 from servers import Postgres, Service
+from signing_key import make_signing_key
+
+from core.keys import make_key
 
 Launcher = Callable[[Path], AbstractContextManager[Callable[..., Service]]]
 
@@ -46,3 +52,35 @@ def pair(shared_pair: Pair) -> Pair:
     ).fetchall()
     shared_pair.owner.execute(f"truncate {tables}".encode())
     return shared_pair
+
+
+@pytest.fixture
+def guarded_query(start_service, postgres, database):
+    given = {"DATABASE_URL": postgres.url(database, "query"), "CONTROL_DATABASE_URL": postgres.url(database, "control")}
+    return start_service("query", AUTH="required", SIGNING_KEY=make_signing_key(), **given)
+
+
+@pytest.fixture
+def admin_token(owner):
+    """A token that may do everything."""
+    new = make_key("rt")
+    owner.execute(
+        "insert into api_tokens (prefix, name, hash, scopes) values (%s, 'tests', %s, '{admin}')",
+        [new.prefix, new.hash],
+    )
+    return new.key
+
+
+@pytest.fixture
+def tracker(guarded_query, admin_token):
+    """Runs a command with a token that may do everything."""
+
+    def run(*arguments, stdin="", **environment):
+        given = {"QUERY_URL": guarded_query.url, "API_TOKEN": admin_token, "COLUMNS": "200", **environment}
+        return subprocess.run(
+            [sys.executable, "-m", "tracker", *arguments],
+            env={name: value for name, value in {**os.environ, **given}.items() if value is not None},
+            input=stdin, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+
+    return run

@@ -1,48 +1,12 @@
 """The commands that manage, as run against a real query service."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 
 import pytest
 import requests
-from signing_key import make_signing_key
 
-from core.keys import hash_key, make_key
-
-
-@pytest.fixture
-def query(start_service, postgres, database):
-    given = {"DATABASE_URL": postgres.url(database, "query"), "CONTROL_DATABASE_URL": postgres.url(database, "control")}
-    return start_service("query", AUTH="required", SIGNING_KEY=make_signing_key(), **given)
-
-
-@pytest.fixture
-def token(owner):
-    """A token that may do everything."""
-    new = make_key("rt")
-    owner.execute(
-        "insert into api_tokens (prefix, name, hash, scopes) values (%s, 'tests', %s, '{admin}')",
-        [new.prefix, new.hash],
-    )
-    return new.key
-
-
-@pytest.fixture
-def tracker(query, token):
-    """Runs a command with a token that may do everything."""
-
-    def run(*arguments, stdin="", **environment):
-        given = {"QUERY_URL": query.url, "API_TOKEN": token, "COLUMNS": "200", **environment}
-        return subprocess.run(
-            [sys.executable, "-m", "tracker", *arguments],
-            env={name: value for name, value in {**os.environ, **given}.items() if value is not None},
-            input=stdin, capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
-
-    return run
+from core.keys import hash_key
 
 
 def done(result):
@@ -101,16 +65,16 @@ def test_what_cannot_be_done_is_told(tracker, arguments, says):
     assert result.stdout == ""
 
 
-def test_a_token_and_a_person(tracker, query):
+def test_a_token_and_a_person(tracker, guarded_query):
     made = done(tracker("token", "create", "charts", "--may", "read_stats", "--days", "9")).strip()
     headers = {"Authorization": f"Bearer {made}"}
-    assert requests.get(f"{query.url}/stats/top-types", headers=headers, timeout=10).status_code == 200
+    assert requests.get(f"{guarded_query.url}/stats/top-types", headers=headers, timeout=10).status_code == 200
     assert "charts" in done(tracker("token", "list"))
     done(tracker("token", "revoke", made[:13]))
     done(tracker("user", "set", "ben", "--role", "analyst"))
     password = done(tracker("user", "password", "ben")).strip()
     body = {"name": "ben", "password": password}
-    assert requests.post(f"{query.url}/auth/sign-in", json=body, timeout=10).status_code == 200
+    assert requests.post(f"{guarded_query.url}/auth/sign-in", json=body, timeout=10).status_code == 200
     assert "analyst" in done(tracker("user", "list"))
     audit = done(tracker("audit"))
     for action in ("token_created", "token_revoked", "person_created", "password_reset", "sign_in"):
@@ -119,8 +83,8 @@ def test_a_token_and_a_person(tracker, query):
     assert password not in audit
 
 
-def test_without_a_token_it_is_said_how_to_give_one(tracker, tmp_path, token):
-    (tmp_path / "admin-token").write_text(token + "\n")
+def test_without_a_token_it_is_said_how_to_give_one(tracker, tmp_path, admin_token):
+    (tmp_path / "admin-token").write_text(admin_token + "\n")
     result = tracker("source", "list", API_TOKEN=None)
     assert result.returncode == 2
     assert "401" in result.stderr

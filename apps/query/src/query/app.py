@@ -18,6 +18,7 @@ from query.access.tokens import Tokens
 from query.admin.audit import tell_audit
 from query.admin.declared import declaring
 from query.admin.documentation import describe_management
+from query.admin.event_schemas import manage_schemas
 from query.admin.management import Management
 from query.admin.people import manage_people
 from query.admin.sources import manage_sources
@@ -87,7 +88,7 @@ def create_app(settings: QuerySettings) -> Front:
         service.register_blueprint(serving_subjects(eraser, Exporter(control, slices), downloads))
     service.register_blueprint(signing_in(people, signer))
     if control:
-        for views in (manage_sources, manage_tokens, manage_people, tell_audit, declaring):
+        for views in (manage_sources, manage_schemas, manage_tokens, manage_people, tell_audit, declaring):
             service.register_blueprint(views(Management(control)))
     guard = Guard(Tokens(control) if control else None, people, required=settings.auth == "required")
     hub = Hub(Tail(pool))

@@ -14,11 +14,13 @@ from marshmallow import RAISE, Schema, fields
 from core.keys import PREFIX
 from core.problems import Problem
 from core.service import json_response
+from manage.schemas import MAX_TYPES
 from query.access.principal import principal_of
+from query.admin.event_schemas import put_schema
 from query.admin.management import Management, Row, Transaction
 from query.admin.sources import KEY_KIND, NAME, SourceBody, put
 from query.bodies import read_json, take_body
-from query.fields import AtMost, Choice, mistake
+from query.fields import AtMost, Choice, Length, mistake
 from query.parameters import ParameterSchema, Reader
 
 MOST_SOURCES = 1000
@@ -55,12 +57,18 @@ class DeclaredKey(Schema):
 
 
 class DeclaredSource(SourceBody):
-    """A source: members of SourceBody, and its keys."""
+    """A source: members of SourceBody, its keys, and its schemas."""
 
     keys = fields.List(
         fields.Nested(DeclaredKey),
         validate=AtMost(max=MOST_KEYS),
         metadata={"description": "All of its write keys: others that it has are revoked."},
+    )
+    schemas = fields.Dict(
+        keys=fields.String(validate=Length(1, 100)),
+        values=fields.Dict(),
+        validate=AtMost(max=MAX_TYPES),
+        metadata={"description": "The newest version of the schema of its events, by their type."},
     )
 
 
@@ -99,8 +107,10 @@ def declaring(management: Management) -> Blueprint:
 def _apply(transaction: Transaction, declared: dict[str, Row]) -> None:
     # In order of their names, so that two who apply at once wait for each other.
     for name, source in sorted(declared.items()):
-        keys = source.pop("keys", None)
+        keys, schemas = source.pop("keys", None), source.pop("schemas", {})
         put(transaction, name, source)
+        for event_type, schema in sorted(schemas.items()):
+            put_schema(transaction, name, event_type, schema)
         if keys is not None:
             _apply_keys(transaction, name, {key["prefix"]: bytes.fromhex(key["sha256"]) for key in keys})
 

@@ -12,6 +12,7 @@ from query.access.principal import ROLES, SCOPES
 from query.admin import people, sources
 from query.admin.audit import AuditParameters
 from query.admin.declared import ApplyParameters, Declaration
+from query.admin.event_schemas import SchemaBody, SchemasParameters
 from query.admin.management import ACTIONS
 from query.admin.people import PersonBody
 from query.admin.sources import SourceBody
@@ -55,6 +56,22 @@ OPERATIONS: list[Operation] = [
         "Revoke a write key: collectors refuse it within two seconds.",
         None,
         {204: None},
+        [404],
+    ),
+    (
+        "get /admin/sources/{name}/schemas",
+        "list_schemas",
+        "The schemas of a source's events, by their type.",
+        None,
+        {200: "SchemaList"},
+        [404],
+    ),
+    (
+        "put /admin/sources/{name}/schemas",
+        "set_schema",
+        "Make a schema the newest version for events of a type.",
+        "EventSchema",
+        {200: "SchemaVersion", 201: "SchemaVersion"},
         [404],
     ),
     ("get /admin/tokens", "list_tokens", "The API tokens, by their prefixes.", None, {200: "TokenList"}, []),
@@ -104,7 +121,11 @@ OPERATIONS: list[Operation] = [
 ]
 """What there is under /admin."""
 
-PARAMETERS: dict[str, type[Schema]] = {"list_audit": AuditParameters, "apply": ApplyParameters}
+PARAMETERS: dict[str, type[Schema]] = {
+    "list_schemas": SchemasParameters,
+    "list_audit": AuditParameters,
+    "apply": ApplyParameters,
+}
 
 FORMS = {
     "/admin/sources": sources.NAME.pattern,
@@ -154,6 +175,19 @@ SOURCE = _object(
         "last_used": MAYBE_TIME,
     }
 )
+SCHEMA = {
+    "type": "object",
+    "required": ["source", "event_type", "version", "created_at"],
+    "properties": {
+        "source": TEXT,
+        "mode": TEXT,
+        "event_type": TEXT,
+        "version": {"type": "integer"},
+        "created_at": TIME,
+        "schema": {"type": "object"},
+    },
+    "additionalProperties": False,
+}
 KEY = _object({"prefix": TEXT, "source": TEXT, "created_at": TIME, "last_used": MAYBE_TIME, "revoked_at": MAYBE_TIME})
 SCOPE_LIST = {"type": "array", "items": {"type": "string", "enum": list(SCOPES)}}
 TOKEN = _object(
@@ -190,6 +224,7 @@ ENTRY = _object({"id": {"type": "integer"}, "at": TIME, "actor": TEXT, **CHANGE}
 
 ANSWERS: dict[str, dict[str, Any]] = {
     "Source": SOURCE,
+    "SchemaVersion": _object({"version": {"type": "integer"}, "is_new": FLAG}),
     "NewWriteKey": _object({"prefix": TEXT, "source": TEXT, "key": TEXT}),
     "NewToken": _object(
         {
@@ -206,11 +241,19 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "Applied": _object({"applied": FLAG, "changes": {"type": "array", "items": _object(CHANGE)}}),
 } | {
     f"{name}List": _object({"items": {"type": "array", "items": item}})
-    for name, item in {"Source": SOURCE, "WriteKey": KEY, "Token": TOKEN, "Person": PERSON, "Audit": ENTRY}.items()
+    for name, item in {
+        "Source": SOURCE,
+        "Schema": SCHEMA,
+        "WriteKey": KEY,
+        "Token": TOKEN,
+        "Person": PERSON,
+        "Audit": ENTRY,
+    }.items()
 }
 
 BODIES: dict[str, type[Schema]] = {
     "SourceSettings": SourceBody,
+    "EventSchema": SchemaBody,
     "TokenSettings": TokenBody,
     "PersonSettings": PersonBody,
     "Declaration": Declaration,

@@ -40,6 +40,7 @@ ACTIONS = {
     "source_changed": "A source's settings were changed.",
     "key_created": "A source was given a write key.",
     "key_revoked": "A write key was revoked.",
+    "schema_set": "A version of the schema of a source's events of a type, which is the target, was set.",
     "token_created": "An API token was made.",
     "token_revoked": "An API token was revoked.",
     "person_created": "A person was added.",
@@ -50,16 +51,21 @@ ACTIONS = {
 
 
 class Transaction:
-    """One transaction of one principal. `changes` has what was recorded so far."""
+    """One transaction of one principal.
+
+    Attributes:
+        connection: for what isn't in queries.sql.
+        changes: what was recorded so far.
+    """
 
     def __init__(self, connection: psycopg.Connection, principal: Principal) -> None:
         self.principal = principal
         self.changes: list[Change] = []
-        self._connection = connection
+        self.connection = connection
 
     def ask(self, statement: str, **parameters: Any) -> list[Row]:
         """The rows of a statement of queries.sql."""
-        return _rows(self._connection, statement, parameters)
+        return _rows(self.connection, statement, parameters)
 
     def record(self, action: str, target: str, source: str | None = None, **detail: Any) -> None:
         """Note what is being done in the audit log."""
