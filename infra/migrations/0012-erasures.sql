@@ -50,6 +50,6 @@ $$;
 -- It may lock the table (MAINTAIN), but neither change nor remove what stands in it.
 grant select, insert, maintain on erasures to control;
 grant select, delete on events to control;
-grant update (user_id, event_id, session_id, properties) on events to control;
+grant update (user_id, event_id, session_id, properties, violations) on events to control;
 grant select, update, delete on event_counts, property_counts, summarised_days to control;
 grant select, insert, update, delete on users, visits to control;

@@ -84,6 +84,14 @@ class World:
         )
         return key.key
 
+    def reject(self, user_id, source, payload=b"{}"):
+        """An event that was refused."""
+        self.owner.execute(
+            """insert into rejections (id, source, received_at, reason, detail, event_type, user_id, payload, is_whole)
+               values (gen_random_uuid(), %s, now(), 'wrong_type', '[{"pointer": "/n"}]', 'view', %s, %s, true)""",
+            [source, user_id, payload],
+        )
+
     def admin(self, *sources):
         key = make_key("rt")
         self.owner.execute(

@@ -22,7 +22,7 @@ from query.access.principal import SCOPES, Principal
 from query.access.signing import Signer
 from query.subjects import erasure
 
-NOBODY = {"events": 0, "event_counts": 0, "property_counts": 0, "visits": 0, "users": 0}
+NOBODY = {"events": 0, "rejections": 0, "event_counts": 0, "property_counts": 0, "visits": 0, "users": 0}
 
 
 @pytest.fixture
@@ -57,7 +57,14 @@ def test_the_database_is_as_if_the_user_had_never_been(world, without):
     world.maintain()
     answer = world.erase("ann")
     assert answer.status_code == 200
-    assert answer.json()["counts"] == {"events": 15, "event_counts": 15, "property_counts": 30, "visits": 9, "users": 1}
+    assert answer.json()["counts"] == {
+        "events": 15,
+        "rejections": 0,
+        "event_counts": 15,
+        "property_counts": 30,
+        "visits": 9,
+        "users": 1,
+    }
     assert contents(world.owner) == without((None, life_of("bob")))
     world.maintain()
     assert contents(world.owner) == without((None, life_of("bob")))
@@ -93,6 +100,14 @@ def test_no_row_of_any_table_names_the_user(world):
     for (table,) in tables:
         rows = world.owner.execute(f'select row::text from "{table}" as row').fetchall()
         assert not [row for row in rows if "ann-who-goes" in repr(row) or answer["salt"] in repr(row)], table
+
+
+def test_refused_events_of_the_user_go_as_well(world):
+    for user_id, source in (("ann", "shop"), ("ann", "blog"), ("bob", "shop"), (None, "shop")):
+        world.reject(user_id, source)
+    assert world.erase("ann", world.admin("shop")).json()["counts"]["rejections"] == 1
+    assert world.erase("ann").json()["counts"]["rejections"] == 1
+    assert world.owner.execute("select user_id from rejections order by 1").fetchall() == [("bob",), (None,)]
 
 
 def test_erasing_again_counts_nothing_and_is_no_mistake(world):
@@ -142,7 +157,7 @@ def test_who_is_restricted_to_a_source_erases_its_events_alone(world, without):
     world.send(life_of("ann")[1::2], blog)
     world.maintain()
     answer = world.erase("ann", world.admin("shop"))
-    assert answer.json()["counts"] == {"events": 8, "event_counts": 8, "property_counts": 16}
+    assert answer.json()["counts"] == {"events": 8, "rejections": 0, "event_counts": 8, "property_counts": 16}
     assert contents(world.owner) == without(("shop", life_of("bob")), ("blog", life_of("ann")[1::2]))
     world.maintain()
     assert contents(world.owner) == without(("shop", life_of("bob")), ("blog", life_of("ann")[1::2]))
@@ -155,7 +170,7 @@ def test_a_user_of_foreign_sources_is_like_one_that_is_not_there(world):
     shop = world.admin("shop")
     answers = [world.erase(user_id, shop).json() for user_id in ("ann", "nobody")]
     for answer in answers:
-        assert answer["counts"] == {"events": 0, "event_counts": 0, "property_counts": 0}
+        assert answer["counts"] == {"events": 0, "rejections": 0, "event_counts": 0, "property_counts": 0}
         assert len(answer["receipt"]) == len(answers[0]["receipt"])
         assert answer.keys() == answers[0].keys()
     assert contents(world.owner) == before
@@ -272,7 +287,7 @@ def test_what_takes_too_long_is_a_504_and_was_not_done(world):
         world.owner.execute("lock table event_counts in share mode")
         answer = world.erase("ann", headers, service=impatient)
     assert (answer.status_code, answer.json()["code"]) == (504, "statement_timeout")
-    assert "Nothing was erased" in answer.json()["detail"]
+    assert "Nothing was done" in answer.json()["detail"]
     assert contents(world.owner) == before
 
 
@@ -284,9 +299,9 @@ def test_whoever_waits_too_long_for_others_is_told_to_ask_again(postgres, databa
         with owner.transaction():
             owner.execute("lock table erasures in exclusive mode")
             with pytest.raises(Problem) as refused:
-                eraser.erase("ann", admin)
+                eraser.do("erase", "ann", admin)
         assert (refused.value.status, refused.value.code) == (503, "busy")
-        assert eraser.erase("ann", admin).counts == NOBODY
+        assert eraser.do("erase", "ann", admin).counts == NOBODY
 
 
 def test_counts_stay_exact_while_collectors_write_and_upkeep_goes_on(world, postgres, database):

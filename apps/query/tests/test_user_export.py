@@ -31,7 +31,7 @@ def test_it_has_everything_that_is_stored_of_the_user_and_of_nobody_else(world):
     assert answer.headers["Content-Disposition"] == 'attachment; filename="user.json"'
     assert answer.headers["Cache-Control"] == "no-store"
     found = answer.json()
-    assert list(found) == ["user_id", "exported_at", "sources", "users", "events", "visits"]
+    assert list(found) == ["user_id", "exported_at", "sources", "events", "rejections", "users", "visits"]
     assert (found["user_id"], found["sources"]) == ("ann", None)
     assert found["users"] == [{"first_seen": "2026-03-01T10:00:00Z", "last_hour": "2026-03-05T23:00:00Z"}]
     assert ids(found["events"]) == ids(life_of("ann"))
@@ -85,13 +85,35 @@ def test_who_is_restricted_to_a_source_gets_its_events_alone(world):
     world.send(life_of("ann")[1::2] + life_of("bob"), blog)
     world.maintain()
     found = export(world, "ann", world.admin("shop")).json()
-    assert list(found) == ["user_id", "exported_at", "sources", "events"]
+    assert list(found) == ["user_id", "exported_at", "sources", "events", "rejections"]
     assert found["sources"] == ["shop"]
     assert ids(found["events"]) == ids(life_of("ann")[::2])
     foreign, missing = (export(world, user_id, world.admin("shop")) for user_id in ("bob", "nobody"))
     assert foreign.status_code == missing.status_code == 404
     different = {"request_id": None}
     assert {**foreign.json(), **different} == {**missing.json(), **different}
+
+
+def test_refused_and_flagged_events_are_in_it(world):
+    world.send([an_event("ann", "2026-03-01T10:00:00Z", 1)])
+    world.owner.execute("""update events set violations = '{"schema_version": 1, "errors": []}'""")
+    world.reject("ann", "shop", b'{"user_id": "ann"}')
+    world.reject("ann", "shop", b"\xff")
+    world.reject("bob", "shop")
+    world.reject("cara", "shop")
+    found = export(world, "ann", format="ndjson")
+    lines = [json.loads(line) for line in found.text.splitlines()]
+    assert [line["row"]["violations"] for line in lines if line.get("table") == "events"] == [
+        {"schema_version": 1, "errors": []}
+    ]
+    refused = [line["row"] for line in lines if line.get("table") == "rejections"]
+    assert {(row.get("payload"), row.get("payload_base64")) for row in refused} == {
+        ('{"user_id": "ann"}', None),
+        (None, "/w=="),
+    }
+    assert export(world, "cara").json()["events"] == []
+    assert export(world, "cara", world.admin("blog")).status_code == 404
+    assert len(export(world, "cara", world.admin("shop")).json()["rejections"]) == 1
 
 
 def test_nothing_is_a_404(world):

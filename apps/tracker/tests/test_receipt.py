@@ -51,7 +51,9 @@ def test_a_receipt_is_checked_by_who_has_the_file_and_knows_the_id(tracker, owne
     file, keys = tmp_path / "receipt.json", tmp_path / "keys.json"
     erased = tracker("erase", "ann/b", file)
     assert erased.returncode == 0, erased.stderr
-    assert erased.stdout == "erased ann/b: events 1, event_counts 0, property_counts 0, visits 0, users 0\n"
+    assert (
+        erased.stdout == "erased ann/b: events 1, rejections 0, event_counts 0, property_counts 0, visits 0, users 0\n"
+    )
     checked = tracker("receipt", "check", file, "--user", "ann/b")
     assert checked.returncode == 0, checked.stderr
     assert checked.stdout.startswith("ann/b was erased on 20")
@@ -71,6 +73,17 @@ def test_a_receipt_is_checked_by_who_has_the_file_and_knows_the_id(tracker, owne
     assert "isn't genuine" in tracker("receipt", "check", file, "--user", "ann/b", "--keys", keys).stderr
     file.write_text("{}")
     assert "isn't an answer" in tracker("receipt", "check", file, "--user", "ann/b", "--keys", keys).stderr
+
+
+def test_a_receipt_says_that_it_was_anonymised(tracker, owner, tmp_path):
+    owner.execute(
+        "insert into events (user_id, timestamp, event_id, event_type) values ('ann', now(), gen_random_uuid(), 'view')"
+    )
+    erased = tracker("erase", "ann", tmp_path / "receipt.json", "--anonymise")
+    assert erased.stdout.startswith("anonymised ann: events 1, "), erased.stderr
+    checked = tracker("receipt", "check", tmp_path / "receipt.json", "--user", "ann")
+    assert checked.stdout.startswith("ann was anonymised on 20")
+    assert owner.execute("select user_id like 'anonymous-%' from events").fetchall() == [(True,)]
 
 
 def test_a_file_that_is_there_stays_and_nothing_is_erased(tracker, owner, tmp_path):

@@ -75,8 +75,8 @@ def create_app(settings: QuerySettings) -> Front:
     describe_subjects(document)
     service = create_service("query", PACKAGE, settings, health, document)
     service.register_blueprint(analytics(Analytics(pool, store.turns), settings.explain))
-    slices, downloads = Slices(pool, store.turns), Downloads(settings.exports, health.draining.is_set)
-    service.register_blueprint(exporting(slices, downloads))
+    downloads = Downloads(settings.exports, health.draining.is_set)
+    service.register_blueprint(exporting(Slices(pool, store.turns), downloads))
     control = open_control(settings) if settings.control_database_url else None
     signer = Signer(settings.signing_key) if control else None
     people = None
@@ -85,7 +85,7 @@ def create_app(settings: QuerySettings) -> Front:
             control, signer, access_seconds=settings.access_minutes * 60, refresh_days=settings.refresh_days
         )
         eraser = Eraser(control, signer, settings.erase_seconds)
-        service.register_blueprint(serving_subjects(eraser, Exporter(control, slices), downloads))
+        service.register_blueprint(serving_subjects(eraser, Exporter(control), downloads))
     service.register_blueprint(signing_in(people, signer))
     if control:
         for views in (manage_sources, manage_schemas, manage_tokens, manage_people, tell_audit, declaring):

@@ -16,9 +16,14 @@ ERASE_SECONDS = 3600
 @click.command()
 @click.argument("user_id")
 @click.argument("file", type=click.Path(dir_okay=False, writable=True, path_type=Path))
+@click.option(
+    "--anonymise",
+    is_flag=True,
+    help="Keep what was done when, as that of a user whom nobody knows: counts stay as they are.",
+)
 @query_option
 @token_option
-def erase(user_id: str, file: Path, query: str, token: str | None) -> None:
+def erase(user_id: str, file: Path, anonymise: bool, query: str, token: str | None) -> None:
     """Erase everything that is stored of USER_ID, and write the receipt to FILE, which mustn't be there yet.
 
     Needs a token with the scope `admin`. Keep FILE with the person's request: `tracker receipt check` reads it, and it is the only
@@ -31,7 +36,8 @@ def erase(user_id: str, file: Path, query: str, token: str | None) -> None:
         raise click.ClickException(f"{file} is there already; another receipt may be in it") from None
     try:
         with kept:
-            answer = client.ask("DELETE", f"/users/{part(user_id)}", None, {}, read_seconds=ERASE_SECONDS)
+            params = {"mode": "anonymise" if anonymise else "erase"}
+            answer = client.ask("DELETE", f"/users/{part(user_id)}", None, params, read_seconds=ERASE_SECONDS)
             kept.write(answer)
     except BaseException:
         file.unlink()

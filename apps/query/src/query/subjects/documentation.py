@@ -7,8 +7,9 @@ from marshmallow import Schema, fields
 from core.openapi import Document
 from query.documentation import JSON, PROBLEMS
 from query.stream_documentation import TEXT, WRONG
+from query.subjects.erasure import MODES
 from query.subjects.export import FORMATS
-from query.subjects.routes import MODES, EraseUserSchema, ExportUserSchema
+from query.subjects.routes import EraseUserSchema, ExportUserSchema
 
 USER_ID = {
     "name": "user_id",
@@ -58,14 +59,14 @@ def describe_subjects(document: Document) -> None:
     operation = {
         "operationId": "erase_user",
         "tags": ["users"],
-        "summary": "Erase everything that is stored of a user, in one transaction.",
+        "summary": "Erase or anonymise everything that is stored of a user, in one transaction.",
         "parameters": [USER_ID, *document.parameters(EraseUserSchema)],
         "responses": {"200": done, "422": WRONG},
     }
     problems = {
         **REFUSED,
         503: "Others are at it, or the database is away. Asking again is safe.",
-        504: "It took longer than ERASE_SECONDS; nothing was erased.",
+        504: "It took longer than ERASE_SECONDS; nothing was done.",
     }
     document.path("/users/{user_id}", "delete", operation, problems)
     written = dict.fromkeys(FORMATS.values(), TEXT)

@@ -1,8 +1,8 @@
-"""Erasing a user: one transaction over everything that is stored of them, or nothing of it."""
+"""Erasing or anonymising a user: one transaction over everything that is stored of them, or nothing of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 import psycopg
@@ -10,14 +10,12 @@ from psycopg.types.json import Jsonb
 
 from core.pool import ConnectionPool
 from core.problems import Problem
-from core.queries import load_queries
 from query.access.people import QUERIES as ACCESS_QUERIES
 from query.access.principal import Principal
 from query.access.signing import Signer
 from query.shared import Turns
 from query.subjects.receipts import Receipt, write_receipt
-
-QUERIES = load_queries("query.subjects")
+from query.subjects.steps import QUERIES, Counts, Steps, anonymise, erase
 
 LOCK_SECONDS = 20
 """How long an erasure waits for others: another one, or a step of `tracker maintain`."""
@@ -25,21 +23,33 @@ LOCK_SECONDS = 20
 TRIES = 3
 """Locks are taken in an order that rules deadlocks out; if PostgreSQL finds one all the same, it is tried again."""
 
-BUSY = "Another erasure, or the database's upkeep, is at it. Nothing was erased: ask again."
-TOO_SLOW = "The database took longer than ERASE_SECONDS over one statement. Nothing was erased."
+BUSY = "Another erasure, or the database's upkeep, is at it. Nothing was done: ask again."
+TOO_SLOW = "The database took longer than ERASE_SECONDS over one statement. Nothing was done."
+
+
+class Mode(NamedTuple):
+    """What may be done to a user's data."""
+
+    says: str
+    steps: Callable[[Steps], Counts]
+
+
+MODES = {
+    "erase": Mode("everything is deleted", erase),
+    "anonymise": Mode(
+        "events keep type, time and source, and become those of a user whom nobody knows; the rest is deleted",
+        anonymise,
+    ),
+}
 
 
 class Erasure(NamedTuple):
-    """What was done, and the receipt for it.
-
-    Attributes:
-        counts: rows that were deleted or, of counters, lessened, by table.
-    """
+    """What was done, and the receipt for it."""
 
     id: UUID
     at: datetime
     mode: str
-    counts: dict[str, int]
+    counts: Counts
     receipt: Receipt
 
 
@@ -52,16 +62,25 @@ class Eraser:
         self._seconds = seconds
         self._turns = Turns(1)
 
-    def erase(self, user_id: str, principal: Principal) -> Erasure:
-        """Delete everything that is stored of a user, as far as the principal may see it; what isn't there counts 0.
+    def do(self, mode: str, user_id: str, principal: Principal) -> Erasure:
+        """Do to everything that is stored of a user, as far as the principal may see it, what the mode says.
+
+        What isn't there counts 0.
 
         Raises:
             Problem: 503 if others are at it for too long, 504 if it takes too long.
             psycopg.Error: if the database is away. If the connection broke at the very end, it may have been done: to ask
                 again is safe.
         """
+
+        def work(connection: psycopg.Connection) -> Erasure:
+            at = self._begin(connection)
+            sources = None if principal.sources is None else sorted(principal.sources)
+            counts = MODES[mode].steps(Steps(connection, user_id, sources))
+            return self._sign(connection, mode, at, user_id, principal, counts)
+
         with self._turns.take(LOCK_SECONDS):
-            return self._try(lambda connection: self._erase(connection, user_id, principal))
+            return self._try(work)
 
     def _try(self, work: Callable[[psycopg.Connection], Erasure]) -> Erasure:
         for attempt in range(1, TRIES + 1):
@@ -77,24 +96,6 @@ class Eraser:
                 raise Problem(504, "statement_timeout", TOO_SLOW) from None
         raise AssertionError("unreachable")
 
-    def _erase(self, connection: psycopg.Connection, user_id: str, principal: Principal) -> Erasure:
-        sources = None if principal.sources is None else sorted(principal.sources)
-        at = self._begin(connection)
-        gone = _Asking(connection, user_id=user_id, sources=sources)
-        counters = gone.rows("erase_events")
-        days = sorted({hour.replace(hour=0) for hour, *_ in counters})
-        visits = len(gone.rows("erase_visits", days=None if sources is None else days))
-        if sources is not None:
-            gone.rows("sum_up_visits", days=days)
-        counts = {"events": sum(events for _, _, _, events, _ in counters)}
-        users = len(gone.rows("erase_user"))
-        counts["event_counts"] = _lessen(gone, counters)
-        counts["property_counts"] = counters[0][4] if counters else 0
-        if sources is None:
-            # Under a restriction these would tell whether there are events of other sources.
-            counts |= {"visits": visits, "users": users}
-        return self._sign(connection, "erase", at, user_id, principal, counts)
-
     def _begin(self, connection: psycopg.Connection) -> datetime:
         """Wait for the turn; the time of the transaction."""
         limits = {"statement_ms": str(int(self._seconds * 1000)), "lock_ms": str(LOCK_SECONDS * 1000)}
@@ -109,7 +110,7 @@ class Eraser:
         at: datetime,
         user_id: str,
         principal: Principal,
-        counts: dict[str, int],
+        counts: Counts,
     ) -> Erasure:
         """Write down that it was done, without saying to whom."""
         number = uuid4()
@@ -126,25 +127,3 @@ class Eraser:
         }
         connection.execute(ACCESS_QUERIES["write_audit"], audit, binary=True)
         return Erasure(number, at, mode, counts, receipt)
-
-
-class _Asking:
-    """Statements about one user, as far as some sources go."""
-
-    def __init__(self, connection: psycopg.Connection, **parameters: Any) -> None:
-        self._connection = connection
-        self._parameters = parameters
-
-    def rows(self, statement: str, **more: Any) -> list[Any]:
-        return self._connection.execute(QUERIES[statement], {**self._parameters, **more}, binary=True).fetchall()
-
-
-def _lessen(asking: _Asking, counters: Sequence[Any]) -> int:
-    """Take the events out of their counters; how many counters that were."""
-    if not counters:
-        return 0
-    hours, event_types, event_sources, counts, _ = (list(column) for column in zip(*counters, strict=True))
-    ((lessened,),) = asking.rows(
-        "lessen_counts", hours=hours, event_types=event_types, event_sources=event_sources, counts=counts
-    )
-    return int(lessened)

@@ -2,7 +2,9 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import psycopg
@@ -10,19 +12,19 @@ from psycopg.types.json import Jsonb
 
 from core.pool import ConnectionPool, execute
 from core.problems import Problem
-from core.queries import load_queries
 from query import metrics
 from query.access.people import QUERIES as ACCESS_QUERIES
 from query.access.principal import Principal
-from query.answers import stored_event
 from query.fields import EARLIEST
-from query.formats import Rows
-from query.schemas import event_filter
-from query.slices import Slices
-
-QUERIES = load_queries("query.subjects")
+from query.schemas import NIL
+from query.subjects.steps import QUERIES
 
 PAGE_ROWS = 500
+PAGE_EVENTS = 100
+"""Each may have 64 KiB."""
+
+LATEST_STORED = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+LAST_ID = UUID(int=2**128 - 1)
 
 Table = tuple[str, Iterator[list[Any]]]
 """A table's name, and its rows a page at a time."""
@@ -36,9 +38,8 @@ _encode = msgspec.json.Encoder().encode
 class Exporter:
     """Reads what is stored of users. No snapshot is held: it reads a page after the other, each at its own moment."""
 
-    def __init__(self, control: ConnectionPool[psycopg.Connection], slices: Slices) -> None:
+    def __init__(self, control: ConnectionPool[psycopg.Connection]) -> None:
         self._control = control
-        self._slices = slices
 
     def parts(self, user_id: str, principal: Principal, form: str) -> Iterator[bytes]:
         """The parts of the file, as far as the principal may see what is in it.
@@ -52,21 +53,33 @@ class Exporter:
         if not known:
             raise Problem(404, "user_not_found", "Nothing of this user is stored.")
         self._audit(user_id, principal)
-        tables = [("events", self._events(user_id, sources))]
+        tables = [("events", self._events(given)), ("rejections", self._rejections(given))]
         if sources is None:
             # These don't belong to a source.
-            tables = [("users", self._users(given)), *tables, ("visits", self._visits(given))]
+            tables += [("users", self._users(given)), ("visits", self._visits(given))]
         head = {"user_id": user_id, "exported_at": at, "sources": sources}
         return (_json if form == "json" else _ndjson)(head, tables)
 
-    def _events(self, user_id: str, sources: list[str] | None) -> Iterator[list[Any]]:
-        whose = {"user_id": user_id, "sources": None if sources is None else tuple(sources), "limit": 0}
+    def _events(self, given: dict[str, Any]) -> Iterator[list[Any]]:
         exported = metrics.EVENTS_EXPORTED.labels("user")
-        for page in self._slices.pages(event_filter(whose, lambda start, end: (start, end)), None):
-            for start in range(0, len(page), PAGE_ROWS):
-                rows: Rows = page[start : start + PAGE_ROWS]
-                yield [stored_event(*row) for row in rows]
-                exported.inc(len(rows))
+        after = (LATEST_STORED, LAST_ID)
+        while True:
+            place = {"after_timestamp": after[0], "after_event_id": after[1], "rows": PAGE_EVENTS}
+            rows = self._ask("export_events", {**given, **place})
+            yield [_event(*row) for row in rows]
+            exported.inc(len(rows))
+            if len(rows) < PAGE_EVENTS:
+                return
+            after = (rows[-1][2], rows[-1][3])
+
+    def _rejections(self, given: dict[str, Any]) -> Iterator[list[Any]]:
+        after = NIL
+        while True:
+            rows = self._ask("export_rejections", {**given, "after_id": after, "rows": PAGE_EVENTS})
+            yield [_rejection(*row) for row in rows]
+            if len(rows) < PAGE_EVENTS:
+                return
+            after = rows[-1][0]
 
     def _users(self, given: dict[str, Any]) -> Iterator[list[Any]]:
         yield _named(("first_seen", "last_hour"), self._ask("export_user", given))
@@ -90,6 +103,42 @@ class Exporter:
 
     def _ask(self, statement: str, parameters: dict[str, Any]) -> list[Any]:
         return execute(self._control, QUERIES[statement], parameters)
+
+
+def _event(
+    user_id: str,
+    event_type: str,
+    timestamp: datetime,
+    event_id: UUID,
+    session_id: str | None,
+    properties: str,
+    received_at: datetime,
+    source: str,
+    violations: str | None,
+) -> dict[str, Any]:
+    """As GET /events has it, and what it violates of its schema, if anything."""
+    event: dict[str, Any] = {
+        "user_id": user_id,
+        "event_type": event_type,
+        "timestamp": timestamp,
+        "event_id": event_id,
+        "session_id": session_id,
+        "properties": msgspec.Raw(properties.encode()),
+        "received_at": received_at,
+        "source": source,
+    }
+    return event if violations is None else {**event, "violations": msgspec.Raw(violations.encode())}
+
+
+def _rejection(number: UUID, *row: Any) -> dict[str, Any]:
+    """A refused event. Its payload is told as text, or in base64 (`payload_base64`) if it isn't text."""
+    names = ("source", "received_at", "reason", "detail", "event_type", "payload", "is_whole")
+    rejection = {"id": number, **dict(zip(names, row, strict=True))}
+    payload: bytes = rejection.pop("payload")
+    try:
+        return {**rejection, "payload": payload.decode()}
+    except UnicodeDecodeError:
+        return {**rejection, "payload_base64": payload}
 
 
 def _named(names: Iterable[str], rows: Iterable[Any]) -> list[Any]:

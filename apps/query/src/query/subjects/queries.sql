@@ -14,6 +14,11 @@ select
 -- name: take_turn
 lock table erasures in exclusive mode;
 
+-- name: erase_rejections
+delete from rejections
+where user_id = %(user_id)b and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))
+returning id;
+
 -- name: erase_events
 -- Deletes the events, and takes them out of what days were summed up to: out of the number that says whether a summary still
 -- holds, and out of the properties' values. What is left is the summary of what is left, so that it needn't be made anew.
@@ -21,21 +26,29 @@ lock table erasures in exclusive mode;
 with gone as (
   delete from events
   where user_id = %(user_id)b and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))
-  returning "timestamp", event_type, source, properties
+  returning "timestamp", date_bin('1 day', "timestamp", timestamptz '2000-01-01 00:00:00+00') as day, event_type, source, properties
 ),
 summed_up as (
   update summarised_days as summary
   set events = summary.events - gone_of_day.events
-  from (
-    select date_bin('1 day', "timestamp", timestamptz '2000-01-01 00:00:00+00') as day, count(*) as events from gone group by 1
-  ) as gone_of_day
+  from (select day, count(*) as events from gone group by day) as gone_of_day
   where summary.day = gone_of_day.day
 ),
+{taken_out}
+select
+  date_bin('1 hour', "timestamp", timestamptz '2000-01-01 00:00:00+00') as hour,
+  event_type,
+  source,
+  count(*) as events,
+  (select count(*) from lessened) + (select count(*) from removed) as property_counts
+from gone
+group by 1, 2, 3;
+
+-- name: taken_out
+-- What was counted of the properties of events that are gone, by value.
 by_value as (
   select day, key, coalesce(event_type, '') as event_type, value, count(*) as count
-  from (
-    select date_bin('1 day', "timestamp", timestamptz '2000-01-01 00:00:00+00') as day, event_type, properties from gone
-  ) as gone
+  from gone
   join summarised_days using (day)
   cross join lateral (
     select key collate "C" as key, value collate "C" as value from jsonb_each_text(properties)
@@ -57,25 +70,71 @@ removed as (
   where (counts.key, counts.day, counts.event_type, counts.value) = (by_value.key, by_value.day, by_value.event_type, by_value.value)
     and counts.count <= by_value.count
   returning 1
-)
-select
-  date_bin('1 hour', "timestamp", timestamptz '2000-01-01 00:00:00+00') as hour,
-  event_type,
-  source,
-  count(*) as events,
-  (select count(*) from lessened) + (select count(*) from removed) as property_counts
+);
+
+-- name: anonymise_events
+-- Gives the events another user, other ids, and sessions other names: the same for the events of one session, and made with a
+-- secret that nobody keeps. The new ids stand in the order of the old ones, so that events of one moment stay in theirs.
+-- What was counted of the properties is taken out of the summaries, as in erase_events.
+with mine as (
+  select "timestamp", event_id, row_number() over (order by "timestamp", event_id) as number
+  from events
+  where user_id = %(user_id)b and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))
+),
+ids as (
+  select id, row_number() over (order by id) as number from (select gen_random_uuid() as id from mine) as random
+),
+gone as (
+  update events as event
+  set
+    user_id = %(new_user_id)b,
+    event_id = ids.id,
+    session_id = encode(sha256(convert_to(%(secret)b || event.session_id, 'UTF8')), 'hex'),
+    properties = '{{}}',
+    violations = null
+  from mine
+  join ids using (number)
+  where event.user_id = %(user_id)b and event."timestamp" = mine."timestamp" and event.event_id = mine.event_id
+  returning date_bin('1 day', event."timestamp", timestamptz '2000-01-01 00:00:00+00') as day, event.event_type, old.properties
+),
+{taken_out}
+select day, count(*) as events, (select count(*) from lessened) + (select count(*) from removed) as property_counts
 from gone
-group by 1, 2, 3;
+group by day;
+
+-- name: anonymise_visits
+update visits
+set
+  user_id = %(new_user_id)b,
+  session_id = case when session_id = '' then '' else encode(sha256(convert_to(%(secret)b || session_id, 'UTF8')), 'hex') end
+where user_id = %(user_id)b
+returning day;
+
+-- name: anonymise_user
+-- Before erase_user: what was known of them is known of the new one.
+insert into users (user_id, first_seen, last_hour)
+select %(new_user_id)b, first_seen, last_hour from users where user_id = %(user_id)b
+returning user_id;
+
+-- name: know_user
+-- The new user, by events that are theirs now.
+insert into users (user_id, first_seen, last_hour)
+select user_id, min("timestamp"), date_bin('1 hour', max("timestamp"), timestamptz '2000-01-01 00:00:00+00')
+from events
+where user_id = %(new_user_id)b
+group by user_id
+returning user_id;
 
 -- name: erase_visits
 delete from visits where user_id = %(user_id)b and (%(days)b::timestamptz[] is null or day = any (%(days)b::timestamptz[])) returning day;
 
 -- name: sum_up_visits
--- What other sources' events say of the user's visits on these days.
+-- What is stored of these users' visits on these days.
 insert into visits
 select visit.*
 from summarised_days as summary
-cross join lateral visits_of_day(summary.day, %(user_id)b) as visit
+cross join unnest(%(user_ids)b::text[]) as of_user
+cross join lateral visits_of_day(summary.day, of_user) as visit
 where summary.day = any (%(days)b::timestamptz[])
 returning day;
 
@@ -135,9 +194,27 @@ select (select count(*) from lessened) + (select count(*) from removed);
 insert into erasures (id, at, mode, counts, receipt) values (%(id)b, %(at)b, %(mode)b, %(counts)b, %(receipt)b) returning id;
 
 -- name: is_known
-select exists (
-  select from events where user_id = %(user_id)b and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))
-), now();
+select
+  exists (select from events where user_id = %(user_id)b and (%(sources)b::text[] is null or source = any (%(sources)b::text[])))
+  or exists (select from rejections where user_id = %(user_id)b and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))),
+  now();
+
+-- name: export_events
+-- A page, newest first.
+select user_id, event_type, "timestamp", event_id, session_id, properties::text, received_at, source, violations::text
+from events
+where user_id = %(user_id)b
+  and ("timestamp", event_id) < (%(after_timestamp)b, %(after_event_id)b)
+  and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))
+order by "timestamp" desc, event_id desc
+limit %(rows)b;
+
+-- name: export_rejections
+select id, source, received_at, reason, detail, event_type, payload, is_whole
+from rejections
+where user_id = %(user_id)b and (%(sources)b::text[] is null or source = any (%(sources)b::text[])) and id > %(after_id)b
+order by id
+limit %(rows)b;
 
 -- name: export_user
 select first_seen, last_hour from users where user_id = %(user_id)b;

@@ -10,17 +10,14 @@ from query.access.principal import principal_of
 from query.downloads import Downloads
 from query.fields import Choice, Length
 from query.parameters import ParameterError, ParameterSchema, Reader, invalid_parameters
-from query.subjects.erasure import Eraser, Erasure
+from query.subjects.erasure import MODES, Eraser, Erasure
 from query.subjects.export import FORMATS, Exporter
-
-MODES = {"erase": "Everything is deleted."}
-"""What `mode` takes."""
 
 
 class EraseUserSchema(ParameterSchema):
     """Parameters of DELETE /users/{user_id}."""
 
-    mode = Choice(MODES, "erase", "What becomes of it.")
+    mode = Choice(MODES, "erase", "; ".join(f"{name}: {mode.says}" for name, mode in MODES.items()))
 
 
 class ExportUserSchema(ParameterSchema):
@@ -53,8 +50,8 @@ def serving_subjects(eraser: Eraser, exporter: Exporter, downloads: Downloads) -
     @views.delete("/users/<path:user_id>")
     def erase_user(user_id: str) -> Response:
         _require_id(user_id)
-        _erase_user.read(request.environ.get("QUERY_STRING", ""))
-        return _told(eraser.erase(user_id, principal_of(request.environ)))
+        mode = _erase_user.read(request.environ.get("QUERY_STRING", ""))["mode"]
+        return _told(eraser.do(mode, user_id, principal_of(request.environ)))
 
     return views
 
