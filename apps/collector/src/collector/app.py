@@ -7,7 +7,10 @@ from collector.catalog import Catalog
 from collector.documentation import describe
 from collector.doors import Doors
 from collector.limits import Limits
+from collector.rejections import Rejections
+from collector.replays import Replays
 from collector.routes import PostEvents
+from collector.schemas import Parser
 from collector.settings import CollectorSettings
 from collector.writer import Writer
 from core.front import Front
@@ -57,16 +60,22 @@ def create_app(settings: CollectorSettings) -> Front:
     service.register_blueprint(tracker_script.blueprint)
 
     catalog = Catalog(pool)
+    rejections = Rejections(
+        pool, kept=settings.rejections_kept, days=settings.rejection_days, most_bytes=settings.rejection_bytes
+    )
+    replays = Replays(pool, catalog, Parser(settings.max_events, settings.max_event_bytes), writer)
 
     def close() -> None:
+        replays.close()
         writer.close()
+        rejections.close()
         catalog.close()
         pool.close()
 
     doors = Doors(catalog, required=settings.auth == "required")
     front = Front(
         service.wsgi_app,
-        mounts={"/events": PostEvents(settings, doors, Limits(pool), writer)},
+        mounts={"/events": PostEvents(settings, doors, Limits(pool), writer, rejections)},
         cors_origins=settings.cors_origins,
         drain=health.draining.set,
         close=close,

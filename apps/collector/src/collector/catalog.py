@@ -79,7 +79,7 @@ class Catalog:
         if prefix is None:
             return None
         if prefix not in self._keys:
-            self._look_for_new()
+            self.refresh()
         stored = self._keys.get(prefix)
         if stored is None or not is_key(key, stored[0]):
             return None
@@ -93,7 +93,7 @@ class Catalog:
             psycopg.Error: if it isn't known yet, and the database can't be asked.
         """
         if self._version < 0:
-            self._look_for_new()
+            self.refresh()
         source = self._sources.get(name)
         return source.plan if source else None
 
@@ -122,8 +122,12 @@ class Catalog:
                 well = False
             gevent.sleep(POLL_SECONDS)
 
-    def _look_for_new(self) -> None:
-        """Return when there was a look since this was called; one serves all who wait for it."""
+    def refresh(self) -> None:
+        """Return when there was a look since this was called; one serves all who wait for it.
+
+        Raises:
+            psycopg.Error: if the database can't be asked.
+        """
         asked = time.monotonic()
         if not self._looking.acquire(timeout=PATIENCE_SECONDS):
             raise PoolTimeout("others are waiting for the database to tell about keys")

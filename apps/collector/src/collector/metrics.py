@@ -11,6 +11,14 @@ FLAGGED = Counter(
     "Events taken although they violate their source's schema (mode `warn`), duplicates included.",
     ["source"],
 )
+REJECTIONS_KEPT = Counter("collector_rejections_kept", "Refused events that were kept, to be looked at and replayed.")
+REJECTIONS_DROPPED = Counter(
+    "collector_rejections_dropped",
+    "Refused events that weren't kept: too many at once, or the database was away for too long.",
+)
+REPLAYED = Counter(
+    "collector_rejections_replayed", "Refused events tried again, by outcome: stored, duplicate, refused.", ["outcome"]
+)
 EVENT_LAG = Histogram(
     "collector_event_lag_seconds",
     "From an event's timestamp to its COMMIT; of each statement, its oldest event.",

@@ -97,3 +97,60 @@ with taken as (
 select true, extract(epoch from used_up_to - now())::float8 from taken
 union all
 select false, extract(epoch from used_up_to - now())::float8 from rate_limits where prefix = %(prefix)b and not exists (select from taken);
+
+-- name: keep_rejections
+-- Refused events; those that are there already were written by a try whose answer got lost.
+insert into rejections (id, source, received_at, reason, detail, event_type, user_id, payload, is_whole)
+select *
+from unnest(
+  %(id)b::uuid[], %(source)b::text[], %(received_at)b::timestamptz[], %(reason)b::text[], %(detail)b::jsonb[],
+  %(event_type)b::text[], %(user_id)b::text[], %(payload)b::bytea[], %(is_whole)b::bool[]
+)
+on conflict (id) do nothing
+returning id;
+
+-- name: prune_rejections
+-- Removes refused events that are too old, and the oldest of sources that have too many; never one that is to be replayed.
+-- Those that another collector is at are left to it.
+delete from rejections
+where id in (
+  select id
+  from rejections
+  where replay_requested_at is null
+    and (
+      received_at < now() - make_interval(days => %(days)b::int)
+      or id in (
+        select id
+        from (
+          select id, row_number() over (partition by source order by received_at desc, id desc) as place
+          from rejections
+          where source = any(%(sources)b::text[])
+        ) as placed
+        where place > %(kept)b::int
+      )
+    )
+  for update skip locked
+)
+returning id;
+
+-- name: replay_is_asked
+select exists (select from rejections where replay_requested_at is not null);
+
+-- name: take_replays
+-- Some refused events that are to be tried again, the oldest first, locked for this transaction.
+select id, source, received_at, payload
+from rejections
+where replay_requested_at is not null
+order by replay_requested_at, id
+limit %(most)b::int
+for update skip locked;
+
+-- name: forget_rejections
+delete from rejections where id = any(%(ids)b::uuid[]);
+
+-- name: refuse_again
+-- Why events were refused when they were tried again. They stay, and wait for nothing.
+update rejections as kept
+set reason = again.reason, detail = again.detail, replay_requested_at = null
+from unnest(%(ids)b::uuid[], %(reasons)b::text[], %(details)b::jsonb[]) as again (id, reason, detail)
+where kept.id = again.id;

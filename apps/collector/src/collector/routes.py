@@ -15,6 +15,7 @@ from collector.body import NDJSON, media_type, read_events
 from collector.doors import Doors
 from collector.event import EventError
 from collector.limits import Limits
+from collector.rejections import Rejections
 from collector.schemas import Parsed, Parser
 from collector.settings import CollectorSettings
 from collector.writer import NotStorableError, Outcome, Writer
@@ -34,11 +35,14 @@ BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 class PostEvents:
     """The WSGI application mounted at `/events`."""
 
-    def __init__(self, settings: CollectorSettings, doors: Doors, limits: Limits, writer: Writer) -> None:
+    def __init__(
+        self, settings: CollectorSettings, doors: Doors, limits: Limits, writer: Writer, rejections: Rejections
+    ) -> None:
         self.settings = settings
         self.doors = doors
         self.limits = limits
         self.writer = writer
+        self.rejections = rejections
         self.parser = Parser(settings.max_events, settings.max_event_bytes)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
@@ -57,10 +61,10 @@ class PostEvents:
         headers: list[tuple[str, str]] = []
         if sender.prefix and sender.rate_limit and parsed.received and not dry_run:
             headers = self.limits.take(sender.prefix, sender.rate_limit, parsed.received)
-        status, content = self._dry(parsed) if dry_run else self._store(parsed)
+        status, content = self._dry(parsed) if dry_run else self._store(parsed, sender.source)
         return answer(start_response, status, _encode(content), headers=headers)
 
-    def _store(self, parsed: Parsed) -> tuple[int, dict[str, Any]]:
+    def _store(self, parsed: Parsed, source: str) -> tuple[int, dict[str, Any]]:
         outcomes = self.writer.store(parsed.rows) if parsed.rows else []
         if outcomes and not all(outcome is True for outcome in outcomes):
             _move_refused(parsed, outcomes)
@@ -68,7 +72,9 @@ class PostEvents:
         duplicates = outcomes.count(False)
         _count(parsed, stored, duplicates)
         if parsed.warnings:
-            metrics.FLAGGED.labels(parsed.rows[0].source).inc(len({warning.index for warning in parsed.warnings}))
+            metrics.FLAGGED.labels(source).inc(len({warning.index for warning in parsed.warnings}))
+        if parsed.refused:
+            self.rejections.keep(source, parsed)
         _require_valid(parsed)
         if not parsed.is_batch:
             return (201, _receipt(parsed, "stored")) if stored else (200, _receipt(parsed, "duplicate"))

@@ -3,6 +3,7 @@
 msgspec reads what is valid, at 1 to 2 µs an event; what it refuses goes to `explain`.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -65,6 +66,13 @@ class Arrival(NamedTuple):
     plan: Plan | None = None
 
 
+class Refused(NamedTuple):
+    """A refused event: which of the request, from 0, and its bytes."""
+
+    which: int
+    raw: bytes
+
+
 @dataclass(slots=True)
 class Parsed:
     """A request's events.
@@ -73,6 +81,7 @@ class Parsed:
         rows: the valid ones, in the request's order.
         errors: what is wrong with the others.
         received: how many there were.
+        refused: the others themselves, as they were sent.
         warnings: how valid ones violate their schemas, where they are stored all the same.
     """
 
@@ -81,6 +90,7 @@ class Parsed:
     received: int
     is_batch: bool
     warnings: list[EventError] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
 
     @property
     def rejected(self) -> int:
@@ -106,9 +116,17 @@ class Parser:
             return self._parse_batch([line for line in body.split(b"\n") if line.strip()], arrival)
         if body.lstrip()[:1] == b"[":
             return self._parse_array(body, arrival)
-        return self._parse_single(body, arrival)
+        return self._parse_one(body, arrival)
 
-    def _parse_single(self, body: bytes, arrival: Arrival) -> Parsed:
+    def parse_one(self, body: bytes, *, source: str, plan: Plan | None = None) -> Parsed:
+        """Read one event that came in by a source.
+
+        Raises:
+            Problem: 400 if it isn't JSON, 413 if it is too large.
+        """
+        return self._parse_one(body, Arrival(datetime.now(UTC), b"\\u0000" in body, source, plan))
+
+    def _parse_one(self, body: bytes, arrival: Arrival) -> Parsed:
         if len(body) > self.max_event_bytes:
             raise Problem(413, "event_too_large", self._too_large(len(body)))
         parsed = Parsed([], [], 1, is_batch=False)
@@ -135,6 +153,7 @@ class Parser:
         for index, value in enumerate(values):
             if findings := explain_value(value, arrival.now):
                 parsed.errors += _errors(index, f"/{index}", findings)
+                parsed.refused.append(Refused(index, _as_sent(value)))
             else:
                 self._read_one(parsed, index, _write(value), arrival)
         return parsed
@@ -150,6 +169,7 @@ class Parser:
         size = memoryview(raw).nbytes
         if size > self.max_event_bytes:
             parsed.errors += _errors(index, f"/{index}", [("", "event_too_large", self._too_large(size))])
+            parsed.refused.append(Refused(index, bytes(raw)))
         else:
             _read_into(parsed, index, raw, arrival)
 
@@ -182,8 +202,10 @@ def _read_into(parsed: Parsed, index: int, raw: Raw, arrival: Arrival) -> None:
         row = read_row(raw, arrival)
     except UNREADABLE:
         parsed.errors += _errors(index, pointer, explain(bytes(raw), arrival.now))
+        parsed.refused.append(Refused(index, bytes(raw)))
     except ViolationError as error:
         parsed.errors += _violations(index, pointer, error.violated)
+        parsed.refused.append(Refused(index, bytes(raw)))
     else:
         parsed.rows.append(row)
         if row.violated:
@@ -225,6 +247,14 @@ def _may_be_deep(properties: dict[str, Any], raw: Raw) -> bool:
         return False
     text = bytes(raw)
     return text.count(b"{") + text.count(b"[") > MAX_DEPTH
+
+
+def _as_sent(value: Any) -> bytes:
+    """The JSON of a value that `read_lenient` read, with what only it reads."""
+    try:
+        return json.dumps(value, separators=(",", ":")).encode()
+    except RecursionError:
+        return b""
 
 
 def _violations(index: int, prefix: str, violated: Violated) -> list[EventError]:

@@ -41,6 +41,17 @@ class CollectorSettings(ServiceSettings):
         "Most events waiting to be stored; a request that doesn't fit is a 503.",
         kind="int", default=20_000, check=validate.Range(1, 10_000_000),
     )  # fmt: skip
+    rejections_kept: int = setting(
+        "Refused events kept of each source, the newest; 0: none.",
+        kind="int", default=10_000, check=validate.Range(0, 1_000_000),
+    )  # fmt: skip
+    rejection_days: int = setting(
+        "How many days refused events are kept.", kind="int", default=30, check=validate.Range(1, 365)
+    )
+    rejection_bytes: int = setting(
+        "Most bytes kept of a refused event; a longer one is cut off and can't be replayed.",
+        kind="int", default=64 * KIB, check=validate.Range(1, MIB),
+    )  # fmt: skip
     group_events: int = setting(
         "Most events stored by one statement; a request is never divided.",
         kind="int",
