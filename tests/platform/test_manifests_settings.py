@@ -30,6 +30,7 @@ READ_BY: dict[str, Any] = {
 OPTIONS = {
     "simulate": {"COLLECTOR_URL", "WRITE_KEY_FILE"},
     "smoke": {"COLLECTOR_URL", "QUERY_URL", "WRITE_KEY_FILE", "API_TOKEN_FILE"},
+    "sources": {"QUERY_URL", "API_TOKEN_FILE"},
 }
 """Set by options of the command line instead."""
 
