@@ -238,6 +238,22 @@ def test_a_schema_gets_versions(ask):
     assert ask("sam", "PUT /admin/sources/shop/schemas", {"event_type": "view", "schema": {}})[0] == 201
 
 
+def test_a_schema_is_proposed_from_what_was_received(ask, shared_owner):
+    assert refused(ask("ada", "GET /admin/sources/shop/schemas/proposal?event_type=buy")) == (404, "no_events")
+    shared_owner.execute(
+        "insert into events (user_id, timestamp, event_id, event_type, source, properties)"
+        """ select 'ann', now(), uuidv7(), 'buy', 'shop', '{"amount": 1}' from generate_series(1, 5)"""
+    )
+    shared_owner.execute("insert into event_counts values (date_trunc('hour', now()), 'buy', 'shop', 1, 5)")
+    status, told = ask("sam", "GET /admin/sources/shop/schemas/proposal?event_type=buy&sample=3")
+    shared_owner.execute("truncate events, event_counts")
+    assert (status, told["event_type"], told["events"]) == (200, "buy", 3)
+    assert told["schema"]["properties"] == {"amount": {"type": "integer"}}
+    assert ask("sam", "PUT /admin/sources/shop/schemas", {"event_type": "buy", "schema": told["schema"]})[0] == 201
+    assert refused(ask("ada", "GET /admin/sources/shop/schemas/proposal"))[0] == 422
+    assert refused(ask("ada", "GET /admin/sources/shop/schemas/proposal?event_type=buy&sample=50001"))[0] == 422
+
+
 def test_an_admin_of_one_source_manages_it(ask):
     assert [source["name"] for source in ask("sam", "GET /admin/sources")[1]["items"]] == ["shop"]
     assert ask("sam", "PUT /admin/sources/shop", {"rate_limit": 5})[0] == 200
@@ -261,6 +277,7 @@ def test_what_is_foreign_looks_like_what_is_not_there(ask):
         ("POST /admin/sources/{}/keys", "blog", "nowhere"),
         ("GET /admin/sources/{}/schemas", "blog", "nowhere"),
         ("PUT /admin/sources/{}/schemas", "blog", "nowhere"),
+        ("GET /admin/sources/{}/schemas/proposal?event_type=view", "blog", "nowhere"),
         ("DELETE /admin/keys/{}", foreign, "wk_0123456789"),
         ("DELETE /admin/tokens/{}", token, "rt_0123456789"),
     ]

@@ -57,6 +57,7 @@ DOORS = {
     "DELETE /admin/keys/wk_0123456789": ADMINS,
     "GET /admin/sources/shop/schemas": ADMINS,
     "PUT /admin/sources/shop/schemas": ADMINS,
+    "GET /admin/sources/shop/schemas/proposal?event_type=view": ADMINS,
     "GET /admin/tokens": ADMINS,
     "POST /admin/tokens": ADMINS,
     "DELETE /admin/tokens/rt_0123456789": ADMINS,

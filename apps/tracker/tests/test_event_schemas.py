@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import requests
 
 AMOUNT = {"type": "object", "properties": {"amount": {"type": "number"}}}
 
@@ -29,6 +30,16 @@ def test_a_schema_is_set_listed_and_shown_by_version(tracker, shop):
     assert "purchase" in listed
     assert "view" in listed
     assert "view" not in tracker("schema", "list", "shop").stdout
+
+
+def test_a_schema_is_inferred_and_can_be_set(tracker, shop, collector, owner):
+    assert "No event of this type" in tracker("schema", "infer", "default", "purchase").stderr
+    events = [{"user_id": "ann", "event_type": "purchase", "properties": {"amount": n / 2}} for n in range(10)]
+    assert requests.post(f"{collector.url}/events", json=events, timeout=10).status_code == 200
+    inferred = tracker("schema", "infer", "default", "purchase", "--sample", "5")
+    assert inferred.stderr == "made from 5 events\n"
+    assert json.loads(inferred.stdout)["properties"] == {"amount": {"type": "number"}}
+    assert set_schema(tracker, json.loads(inferred.stdout), "default", "purchase").returncode == 0
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from query.admin.documentation import describe_management
 from query.admin.event_schemas import manage_schemas
 from query.admin.management import Management
 from query.admin.people import manage_people
+from query.admin.proposals import propose_schemas
 from query.admin.sources import manage_sources
 from query.admin.tokens import manage_tokens
 from query.analytics.documentation import describe_analytics
@@ -90,6 +91,7 @@ def create_app(settings: QuerySettings) -> Front:
     if control:
         for views in (manage_sources, manage_schemas, manage_tokens, manage_people, tell_audit, declaring):
             service.register_blueprint(views(Management(control)))
+        service.register_blueprint(propose_schemas(Management(control), pool, store.turns))
     guard = Guard(Tokens(control) if control else None, people, required=settings.auth == "required")
     hub = Hub(Tail(pool))
     service.register_blueprint(telling(hub, settings.live_clients))

@@ -62,3 +62,18 @@ def show_schema(admin: Admin, source: str, event_type: str, version: int | None)
     if not found:
         raise click.ClickException(f"source {source} has no such schema; `tracker schema list` shows them")
     click.echo(json.dumps(found["schema"], indent=2, ensure_ascii=False))
+
+
+@schema.command()
+@click.argument("source")
+@click.argument("event_type")
+@click.option("--sample", type=click.IntRange(1, 50_000), default=5000, show_default=True, help="How many events.")
+@of_admin
+def infer(admin: Admin, source: str, event_type: str, sample: int) -> None:
+    """Print a schema that a source's newest events of a type fit, as a proposal.
+
+    To be read and mended before it is set: it says what these events have in common, not what they mean.
+    """
+    found = admin.ask("GET", f"sources/{part(source)}/schemas/proposal", event_type=event_type, sample=sample)
+    click.echo(json.dumps(found["schema"], indent=2, ensure_ascii=False))
+    click.echo(f"made from {found['events']:,} events", err=True)

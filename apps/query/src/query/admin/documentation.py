@@ -15,6 +15,7 @@ from query.admin.declared import ApplyParameters, Declaration
 from query.admin.event_schemas import SchemaBody, SchemasParameters
 from query.admin.management import ACTIONS
 from query.admin.people import PersonBody
+from query.admin.proposals import ProposalParameters
 from query.admin.sources import SourceBody
 from query.admin.tokens import TokenBody
 
@@ -74,6 +75,14 @@ OPERATIONS: list[Operation] = [
         {200: "SchemaVersion", 201: "SchemaVersion"},
         [404],
     ),
+    (
+        "get /admin/sources/{name}/schemas/proposal",
+        "propose_schema",
+        "A schema that a source's newest events of a type fit, as a proposal.",
+        None,
+        {200: "SchemaProposal"},
+        [404, 504],
+    ),
     ("get /admin/tokens", "list_tokens", "The API tokens, by their prefixes.", None, {200: "TokenList"}, []),
     (
         "post /admin/tokens",
@@ -123,6 +132,7 @@ OPERATIONS: list[Operation] = [
 
 PARAMETERS: dict[str, type[Schema]] = {
     "list_schemas": SchemasParameters,
+    "propose_schema": ProposalParameters,
     "list_audit": AuditParameters,
     "apply": ApplyParameters,
 }
@@ -141,6 +151,7 @@ PROBLEMS = {
     404: "Not there, or not the principal's.",
     409: "It contradicts what is there: the last admin, or a key that was revoked.",
     503: "The database is away.",
+    504: "The database took too long.",
 }
 BODY_PROBLEMS = {
     400: "Not JSON.",
@@ -225,6 +236,7 @@ ENTRY = _object({"id": {"type": "integer"}, "at": TIME, "actor": TEXT, **CHANGE}
 ANSWERS: dict[str, dict[str, Any]] = {
     "Source": SOURCE,
     "SchemaVersion": _object({"version": {"type": "integer"}, "is_new": FLAG}),
+    "SchemaProposal": _object({"event_type": TEXT, "events": {"type": "integer"}, "schema": {"type": "object"}}),
     "NewWriteKey": _object({"prefix": TEXT, "source": TEXT, "key": TEXT}),
     "NewToken": _object(
         {
