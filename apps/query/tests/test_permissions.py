@@ -68,6 +68,7 @@ DOORS = {
     "GET /admin/audit": ADMINS,
     "POST /admin/apply": ADMINS,
     "GET /auth/me": EVERYONE,
+    "GET /sources": EVERYONE,
     "GET /nowhere": EVERYONE,
 }
 PUBLIC = ["/livez", "/readyz", "/healthz", "/metrics", "/version", "/openapi.json", "/docs/", "/.well-known/jwks.json"]

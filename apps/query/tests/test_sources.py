@@ -88,6 +88,10 @@ def ask(service, session, door, **more):
     return answer.status_code, body_of(answer)
 
 
+WHOLE_USERS = {"erase_user", "export_user"}
+"""Whose data is handed over or erased: of all sources that one may see."""
+
+
 def test_every_question_about_events_takes_sources(guarded):
     """And stands among the doors above; /events/live has a test of its own."""
     document = requests.get(f"{guarded.url}/openapi.json", timeout=10).json()
@@ -107,6 +111,20 @@ def test_a_plan_is_not_told_to_who_is_restricted(start_guarded, who_sees, stored
         assert "explain" in who_sees().get(f"{service.url}{path}", params={**asked, "source": SHOP}, timeout=30).json()
         answer = who_sees(SHOP).get(f"{service.url}{path}", params=asked, timeout=30)
         assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "explain_not_allowed")
+
+
+def test_the_sources_are_those_that_one_may_see_and_that_exist(guarded, who_sees, shared_owner):
+    shared_owner.execute("insert into sources (name) values ('shop'), ('blog'), ('club')")
+
+    def names(session, query=""):
+        answer = session.get(f"{guarded.url}/sources{query}", timeout=30)
+        return answer.json().get("sources", answer.status_code)
+
+    assert names(who_sees()) == ["blog", "club", "default", "shop"]
+    assert names(who_sees(SHOP, "nowhere", BLOG)) == ["blog", "shop"]
+    assert names(who_sees("nowhere")) == []
+    assert names(who_sees(), "?source=shop") == 422
+    assert names(requests.Session()) == 401
 
 
 def sources_in(answer):

@@ -57,6 +57,12 @@ class EventPageSchema(Schema):
     window = fields.Nested(WindowSchema, metadata={"description": "Only without `user_id`."})
 
 
+class SourceNamesSchema(Schema):
+    """Names of sources, in their order."""
+
+    sources = fields.List(fields.String(), required=True)
+
+
 class TypeCountSchema(Schema):
     """A type and its count."""
 
@@ -109,6 +115,7 @@ def describe(document: Document) -> None:
     document.component("StoredEvent", StoredEventSchema)
     document.component("Window", WindowSchema)
     document.component("EventPage", EventPageSchema)
+    document.component("SourceNames", SourceNamesSchema)
     document.component("TypeCount", TypeCountSchema)
     document.component("TopTypes", TopTypesAnswerSchema)
     document.component("ParameterError", ParameterErrorSchema)
@@ -121,6 +128,8 @@ def describe(document: Document) -> None:
         operation("list_events", "events", "Events, newest first.", events, "EventPage"),
         PROBLEMS,
     )
+    sources = operation("list_sources", "sources", "The sources whose events may be read.", [], "SourceNames")
+    document.path("/sources", "get", sources, PROBLEMS)
     document.path(
         "/stats/top-types",
         "get",

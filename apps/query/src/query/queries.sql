@@ -92,6 +92,9 @@ from events
 where "timestamp" >= %(tail_start)b and "timestamp" < %(tail_end)b {sources}
 group by event_type;
 
+-- name: list_sources
+select name from sources order by name;
+
 -- name: export_events
 -- One page of an export, newest first: so many rows, and of them as many as have so many bytes of properties together, but
 -- always one; `more` says that it left some out. The conditions are those of list_events. `offset 0` keeps the JSON from

@@ -13,6 +13,7 @@ import msgspec
 from core.front import answer
 from core.problems import Problem
 from query.cursor import Cursor, encode
+from query.parameters import ParameterSchema, Reader
 from query.schemas import Window, read_event_filter, read_type_filter
 from query.settings import QuerySettings
 from query.sources import Reading, reading_of
@@ -29,6 +30,7 @@ Handler = Callable[[Reading], dict[str, Any]]
 
 def questions(settings: QuerySettings, store: Store) -> "dict[str, WSGIApplication]":
     """The WSGI application of each path."""
+    nothing = Reader(ParameterSchema)
     window = Window(timedelta(hours=settings.window_hours), timedelta(hours=settings.window_max_hours))
 
     def list_events(reading: Reading) -> dict[str, Any]:
@@ -46,7 +48,11 @@ def questions(settings: QuerySettings, store: Store) -> "dict[str, WSGIApplicati
         resolved = {"from": asked.start, "to": asked.end, "tz": "UTC", "as_of": found.as_of}
         return {**resolved, "items": found.items, "total": found.total}
 
-    return {"/events": _get(list_events), "/stats/top-types": _get(top_types)}
+    def list_sources(reading: Reading) -> dict[str, Any]:
+        nothing.read(reading.query)
+        return {"sources": store.list_sources(reading.allowed)}
+
+    return {"/events": _get(list_events), "/stats/top-types": _get(top_types), "/sources": _get(list_sources)}
 
 
 def _get(handler: Handler) -> "WSGIApplication":

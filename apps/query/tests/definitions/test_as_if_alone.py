@@ -32,10 +32,16 @@ SOURCES = st.sampled_from([None, None, None, ("shop",), ("blog", "default"), ("d
 
 
 def spread(events):
-    """Some days have events of the two sources alone, some of all, some of the third alone: summaries are used or not."""
-    by_day = {0: ("shop", "blog"), 1: ("shop", "blog", FOREIGN), 2: (FOREIGN,)}
-    days = [(event, by_day[event.at.toordinal() % 3]) for event in events]
-    return [replace(event, source=sources[event.event_id.bytes[0] % len(sources)]) for event, sources in days]
+    """Some days have events of the two sources alone, some of all, some, and the first, of the third alone: summaries are used
+    or not, and people were there before. One of them never comes elsewhere."""
+    first = min(event.at for event in many(160)).toordinal()
+    by_day = {0: (FOREIGN,), 1: ("shop", "blog", FOREIGN), 2: ("shop", "blog")}
+
+    def source(event):
+        sources = by_day[(event.at.toordinal() - first) % 3] if event.user_id != "bob" else (FOREIGN,)
+        return sources[event.event_id.bytes[0] % len(sources)]
+
+    return [replace(event, source=source(event)) for event in events]
 
 
 FIRST, LATE, LATER = spread(many(160)), spread(many(61)), spread(many(37))
@@ -138,6 +144,31 @@ def test_every_count_over_time_is_the_same(pair, history, zone, sources):
             pair.same(question("/stats/timeseries", **WEEK, tz=zone, interval=interval, **breakdown, **sources))
 
 
+FIXED = {
+    "users by day": ("users", {"interval": "day"}),
+    "users of a type": ("users", {"interval": "day", "event_type": "view"}),
+    "users by week": ("users", {"interval": "week"}),
+    "retention by day": ("retention", {"period": "day"}),
+    "retention of a type": ("retention", {"period": "week", "event_type": "view"}),
+    "sessions": ("sessions", {}),
+    "sessions with long pauses": ("sessions", {"gap": 86_400}),
+    "paths": ("paths", {}),
+    "values": ("top-properties", {"key": "page"}),
+    "values of a type": ("top-properties", {"key": "page", "event_type": "buy"}),
+}
+
+
+@pytest.mark.parametrize("sources", ASKED[:2], ids=str)
+@pytest.mark.parametrize("asked", FIXED.values(), ids=FIXED)
+def test_first_times_and_what_is_summed_up_are_the_same(pair, history, asked, sources):
+    """Ranges of whole days, and such as begin and end within one."""
+    path, parameters = asked
+    for start, days in [(FROM, 44), (ANCHOR - timedelta(days=9, hours=3), 14), (ANCHOR, 1)]:
+        for tz in ("UTC", "Europe/Paris"):
+            bounds = {"from": start.isoformat(), "to": (start + timedelta(days=days)).isoformat(), "tz": tz}
+            pair.same(question(f"/stats/{path}", **bounds, **parameters, **sources))
+
+
 def pages(pair, path, **parameters):
     """Every page, each the same from both; each database goes on with the cursor that it gave."""
     found, cursors = 0, [None, None]
@@ -176,7 +207,7 @@ def test_every_page_of_users_is_the_same(pair, history, sources):
 @pytest.mark.parametrize("name", ["ndjson", "csv", "parquet"])
 def test_every_export_is_the_same(pair, history, name, sources):
     for bounds in RANGES:
-        for more in ({}, {"limit": 5}, {"user_id": "bob"}, {"event_type": "view"}):
+        for more in ({}, {"limit": 5}, {"user_id": "bob"}, {"user_id": "ann"}, {"event_type": "view"}):
             pair.same(question("/events/export", format=name, **bounds, **more, **sources))
     # Behind an event that may not be seen.
     foreign = max((event for event in FIRST if event.source == FOREIGN), key=lambda event: event.order)
