@@ -98,6 +98,8 @@ def test_every_question_about_events_takes_sources(guarded):
     tried = {path.replace("/users/ann", "/users/{user_id}") for path, _ in DOORS.values()} | {"/events/live"}
     for path, operations in document["paths"].items():
         for operation in operations.values():
+            if operation["operationId"] in WHOLE_USERS:
+                continue
             names = [parameter["name"] for parameter in operation.get("parameters", [])]
             about_events = bool({"events", "stats", "users"}.intersection(operation.get("tags", [])))
             assert ("source" in names) == about_events == (path in tried), path
