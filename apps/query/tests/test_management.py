@@ -78,6 +78,8 @@ def test_a_source_is_made_and_changed_member_by_member(ask):
     assert audit(ask) == [("source_changed", "app"), ("source_changed", "app"), ("source_created", "app")]
     newest = ask("ada", "GET /admin/audit?limit=1")[1]["items"][0]
     assert ask("ada", "PUT /admin/sources/app", {"schema_mode": "warn"})[1]["schema_mode"] == "warn"
+    assert ask("ada", "PUT /admin/sources/app", {"keep": 90})[1]["keep"] == 90
+    assert ask("ada", "PUT /admin/sources/app", {"keep": None})[1]["keep"] is None
     assert newest["detail"] == {"rate_limit": {"from": 50, "to": None}}
     assert newest["actor"].startswith("rt_")
     older = ask("ada", f"GET /admin/audit?before={newest['id']}")[1]["items"]
@@ -97,6 +99,8 @@ def test_a_source_is_made_and_changed_member_by_member(ask):
         ({"rate_limit": 0}, "rate_limit"),
         ({"rate_limit": True}, "rate_limit"),
         ({"rate_limit": "5"}, "rate_limit"),
+        ({"keep": 0}, "keep"),
+        ({"keep": 36_501}, "keep"),
         ({"enabled": "yes"}, "enabled"),
         ({"colour": "red"}, "colour"),
         ([], "body"),

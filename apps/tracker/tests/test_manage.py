@@ -37,12 +37,13 @@ def test_a_source_a_key_events_and_the_end_of_the_key(tracker, start_service, po
 def test_what_is_not_given_stays(tracker, owner):
     done(tracker("source", "set", "shop", "--origin", "https://shop.example", "--rate-limit", "5"))
     done(tracker("source", "set", "shop", "--schema-mode", "warn"))
+    done(tracker("source", "set", "shop", "--keep-days", "90"))
     done(tracker("source", "set", "shop", "--disable"))
-    row = "select allowed_origins, enabled, rate_limit, schema_mode from sources where name = 'shop'"
-    assert owner.execute(row).fetchall() == [(["https://shop.example"], False, 5, "warn")]
+    row = "select allowed_origins, enabled, rate_limit, schema_mode, keep from sources where name = 'shop'"
+    assert owner.execute(row).fetchall() == [(["https://shop.example"], False, 5, "warn", 90)]
     assert "https://shop.example" in done(tracker("source", "list"))
-    done(tracker("source", "set", "shop", "--no-origins", "--enable", "--rate-limit", "0"))
-    assert owner.execute(row).fetchall() == [([], True, None, "warn")]
+    done(tracker("source", "set", "shop", "--no-origins", "--enable", "--rate-limit", "0", "--keep-days", "0"))
+    assert owner.execute(row).fetchall() == [([], True, None, "warn", None)]
 
 
 @pytest.mark.parametrize(

@@ -47,13 +47,13 @@ class Period(click.ParamType[str]):
     type=Period(),
     metavar="PERIOD",
     help="Delete events older than this (13months, 90days, 2years): every monthly partition that holds nothing younger "
-    "is dropped. Counts stay, so statistics over whole hours go on answering for the time before. Without it, "
-    "nothing is deleted.",
+    "is dropped. Counts stay, so statistics over whole hours go on answering for the time before. Sources that say for "
+    "how many days they are kept (`tracker source set --keep-days`) go by that. Without either, nothing is deleted.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done, in rows and bytes, and change nothing.")
 @data_option
 def maintain(ahead: int, keep: str | None, dry_run: bool, data: Path) -> None:
-    """Make partitions ahead, fold the counts of closed hours, sum up days that are over, delete what is older than --keep.
+    """Make partitions ahead, fold the counts of closed hours, sum up days that are over, delete what is too old.
 
     Connects as the database's owner with DATABASE_URL (or DATABASE_URL_FILE), and where that isn't set to the embedded
     server that `tracker up` runs on --data. Safe under load, to run again, and several times at once.
@@ -76,16 +76,14 @@ def preview(connection: psycopg.Connection, ahead: int, keep: str | None) -> Non
     ((counters, left),) = connection.execute(QUERIES["count_foldable"], {"closed": CLOSED}).fetchall()
     click.echo(f"would fold {counters:,} counters into {left:,}")
     click.echo(f"would sum up {len(stale_days(connection)):,} days")
-    if keep:
-        tell(find_expired(connection, keep), "would free")
+    if expired := find_expired(connection, keep):
+        tell(expired, "would free")
 
 
 def perform(connection: psycopg.Connection, ahead: int, keep: str | None) -> None:
     """Do it all, saying what was done. Deletes first: what is old needn't be moved."""
-    expired = find_expired(connection, keep) if keep else None
-    if expired:
-        delete_expired(connection, expired)
-        tell(expired, "freed")
+    if expired := find_expired(connection, keep):
+        tell(delete_expired(connection, expired), "freed")
     for name in ensure_partitions(connection, ahead):
         click.echo(f"made partition {name}")
     for month, _ in busy_months(connection):
@@ -108,4 +106,4 @@ def tell(expired: Expired, verb: str) -> None:
     """One line for each partition, one for the default one, and the sum."""
     for part in expired.parts:
         click.echo(f"{part.name}: {part.rows:,} rows, {part.bytes:,} bytes")
-    click.echo(f"{verb} {expired.rows:,} rows, {expired.bytes:,} bytes: events before {expired.limit}")
+    click.echo(f"{verb} {expired.rows:,} rows, {expired.bytes:,} bytes: {expired.limits}")

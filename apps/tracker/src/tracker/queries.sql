@@ -63,36 +63,74 @@ added as (
 select (select count(*) from folded), (select count(*) from added);
 
 -- name: retention_limit
-select (now() - %(keep)s::interval)::timestamptz(0)::text;
+select "limit"::text, date_trunc('month', "limit")::text from (select (now() - %(keep)s::interval)::timestamptz(0) as "limit") as kept;
 
--- name: expired_partitions
--- Those that hold nothing younger than the limit.
-select c.relname, pg_total_relation_size(c.oid)
-from pg_inherits i
-join pg_class c on c.oid = i.inhrelid
-where i.inhparent = 'events'::regclass
-  and c.relname ~ '^events_\d{4}_\d{2}$'
-  and to_date(right(c.relname, 7), 'YYYY_MM') + interval '1 month' <= %(limit)s::timestamptz
-order by c.relname;
+-- name: source_limits
+-- Sources that have a time of their own, in whole days.
+select name, date_bin('1 day', now() - make_interval(days => keep), timestamptz '2000-01-01 00:00:00+00')::text
+from sources
+where keep is not null
+order by name;
 
--- name: expired_strays
--- What the default partition holds that is older than the limit, and about how much room it takes.
-select count(*), coalesce(sum(pg_column_size(stray.*)), 0)::bigint
-from events_default as stray
-where "timestamp" < %(limit)s::timestamptz;
+-- name: old_partitions
+-- Monthly partitions that hold something old, and whether it is everything: then all sources of which events were counted in
+-- that month agree, and it can be dropped. Of sources without a time of their own a month that the limit is in stays whole.
+select relname, size, is_old_whole
+from (
+  select
+    c.relname,
+    pg_total_relation_size(c.oid) as size,
+    month.start + interval '1 month' as "end",
+    month.start
+  from pg_inherits i
+  join pg_class c on c.oid = i.inhrelid
+  cross join lateral (select to_date(right(c.relname, 7), 'YYYY_MM')::timestamptz as start) as month
+  where i.inhparent = 'events'::regclass and c.relname ~ '^events_\d{4}_\d{2}$' and (%(name)s::text is null or c.relname = %(name)s)
+) as monthly
+cross join lateral (
+  select
+    coalesce(bool_and(coalesce(coalesce(own."limit", %(others)s::timestamptz) >= "end", false)), %(others)s::timestamptz >= "end", false) as is_old_whole,
+    coalesce(bool_or(coalesce(own."limit", date_trunc('month', %(others)s::timestamptz)) > start), false) as is_old_in_part
+  from (select distinct source from event_counts where hour >= start and hour < "end") as counted
+  left join unnest(%(own_sources)s::text[], %(own_limits)s::timestamptz[]) as own (source, "limit") using (source)
+) as agreed
+where is_old_whole or is_old_in_part
+order by relname;
 
--- name: delete_strays
-delete from events_default where "timestamp" < %(limit)s::timestamptz;
+-- name: expired_rows
+-- The days of which a partition holds something too old, how much, and about how much room it takes.
+select date_bin('1 day', "timestamp", timestamptz '2000-01-01 00:00:00+00') as day, count(*), sum(pg_column_size(event.*))::bigint
+from {partition} as event
+left join unnest(%(own_sources)s::text[], %(own_limits)s::timestamptz[]) as own (source, "limit") using (source)
+where "timestamp" < coalesce(own."limit", %(others)s::timestamptz)
+group by 1
+order by 1;
+
+-- name: delete_expired_rows
+-- Some of them, of one day.
+delete from {partition}
+where ctid = any (array(
+  select event.ctid
+  from {partition} as event
+  left join unnest(%(own_sources)s::text[], %(own_limits)s::timestamptz[]) as own (source, "limit") using (source)
+  where "timestamp" >= %(day)s and "timestamp" < %(day)s + interval '24 hours' and "timestamp" < coalesce(own."limit", %(others)s::timestamptz)
+  limit %(most)s
+));
+
+-- name: keep_visits
+-- Visits of a day as what is left of its events has them, if it was summed up. What was counted stays.
+with gone as (delete from visits where day = %(day)s)
+select exists (select from summarised_days where day = %(day)s);
 
 -- name: delete_forgotten_users
 -- Users of whom no event is left.
 delete from users
-where last_hour < %(limit)s::timestamptz
+where last_hour < (select max("limit") from unnest(%(own_limits)s::timestamptz[] || %(others)s::timestamptz) as "limit")
   and not exists (select from events where events.user_id = users.user_id);
 
 -- name: delete_forgotten_visits
 delete from visits
-where day < %(limit)s::timestamptz
+where day < (select max("limit") from unnest(%(own_limits)s::timestamptz[] || %(others)s::timestamptz) as "limit")
   and not exists (select from events where "timestamp" >= day and "timestamp" < day + interval '24 hours');
 
 -- name: refresh_users

@@ -1,6 +1,12 @@
-"""Deleting events by age: whole partitions, rows of the default partition, and who did them. Counts stay."""
+"""Deleting events by age: whole partitions, or rows of them, and who did them. Counts stay.
 
-from typing import NamedTuple
+Each source may have a time of its own (`sources.keep`, in days); the others have that of `tracker maintain --keep`. A monthly
+partition is dropped if everything in it is too old; otherwise the rows that are go, a day at a time.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -9,19 +15,51 @@ from tracker.partitions import QUERIES, patiently, set_lock_timeout, shut_out_er
 
 DEFAULT_PARTITION = "events_default"
 
+BATCH_ROWS = 50_000
+"""Rows deleted in one transaction: erasures wait no longer than that takes."""
+
+
+class Limits(NamedTuple):
+    """What is older than these is too old: times as PostgreSQL writes them.
+
+    Attributes:
+        own: those of sources that have one of their own.
+        others: that of all others; None keeps them.
+        others_monthly: the first of its month.
+    """
+
+    own: dict[str, str]
+    others: str | None
+    others_monthly: str | None
+
+    def __str__(self) -> str:
+        said = [f"events before {self.others}"] if self.others else []
+        return ", ".join(said + [f"events of {source} before {limit}" for source, limit in self.own.items()])
+
+    def parameters(self, *, monthly: bool) -> dict[str, Any]:
+        """For the statements. Of a monthly partition, sources without a limit of their own lose whole months."""
+        others = self.others_monthly if monthly else self.others
+        return {"own_sources": list(self.own), "own_limits": list(self.own.values()), "others": others}
+
 
 class Part(NamedTuple):
-    """What one partition holds that is too old."""
+    """What one partition holds that is too old.
+
+    Attributes:
+        bytes: room on the disk if all of it goes, else room for new rows.
+        days: those that the rows are of; None if the whole partition goes.
+    """
 
     name: str
     rows: int
     bytes: int
+    days: list[datetime] | None
 
 
 class Expired(NamedTuple):
     """Everything that is too old."""
 
-    limit: str
+    limits: Limits
     parts: list[Part]
 
     @property
@@ -33,40 +71,98 @@ class Expired(NamedTuple):
         return sum(part.bytes for part in self.parts)
 
 
-def find_expired(connection: psycopg.Connection, keep: str) -> Expired:
-    """Look for events older than `keep`. Bytes of the default partition: free for new rows then, not for the disk."""
-    ((limit,),) = connection.execute(QUERIES["retention_limit"], {"keep": keep}).fetchall()
-    parts = []
-    for name, size in connection.execute(QUERIES["expired_partitions"], {"limit": limit}).fetchall():
-        count = sql.SQL("select count(*) from {}").format(sql.Identifier(name))
-        ((rows,),) = connection.execute(count).fetchall()
-        parts.append(Part(name, rows, size))
-    ((rows, size),) = connection.execute(QUERIES["expired_strays"], {"limit": limit}).fetchall()
-    if rows:
-        parts.append(Part(DEFAULT_PARTITION, rows, size))
-    return Expired(limit, parts)
+def find_expired(connection: psycopg.Connection, keep: str | None) -> Expired | None:
+    """Look for events that are too old; None if nothing says what that is.
+
+    Args:
+        keep: of sources that don't say it themselves; None keeps theirs.
+    """
+    limits = _limits(connection, keep)
+    if not (limits.own or limits.others):
+        return None
+    return Expired(limits, list(_parts(connection, limits)))
 
 
-def delete_expired(connection: psycopg.Connection, expired: Expired) -> None:
-    """Drop the partitions, delete the strays, and forget users and visits of whom no event is left."""
-    for part in expired.parts:
-        if part.name == DEFAULT_PARTITION:
-            with connection.transaction():
-                shut_out_erasures(connection)
-                connection.execute(QUERIES["delete_strays"], {"limit": expired.limit})
-        else:
-            _drop(connection, part.name)
+def delete_expired(connection: psycopg.Connection, expired: Expired) -> Expired:
+    """Delete it, and forget users and visits of whom no event is left; what was deleted."""
+    done = [part for part in expired.parts if _delete(connection, part, expired.limits)]
     with connection.transaction():
         shut_out_erasures(connection)
-        connection.execute(QUERIES["delete_forgotten_users"], {"limit": expired.limit})
-        connection.execute(QUERIES["delete_forgotten_visits"], {"limit": expired.limit})
+        connection.execute(QUERIES["delete_forgotten_users"], expired.limits.parameters(monthly=False))
+        connection.execute(QUERIES["delete_forgotten_visits"], expired.limits.parameters(monthly=False))
+    return expired._replace(parts=done)
 
 
-def _drop(connection: psycopg.Connection, partition: str) -> None:
-    def drop() -> None:
+def _limits(connection: psycopg.Connection, keep: str | None) -> Limits:
+    own: dict[str, str] = dict(connection.execute(QUERIES["source_limits"]).fetchall())
+    if keep is None:
+        return Limits(own, None, None)
+    ((others, others_monthly),) = connection.execute(QUERIES["retention_limit"], {"keep": keep}).fetchall()
+    return Limits(own, others, others_monthly)
+
+
+def _parts(connection: psycopg.Connection, limits: Limits) -> Iterator[Part]:
+    asked = {**limits.parameters(monthly=False), "name": None}
+    for name, size, is_old_whole in connection.execute(QUERIES["old_partitions"], asked).fetchall():
+        if is_old_whole:
+            count = sql.SQL("select count(*) from {}").format(sql.Identifier(name))
+            ((rows,),) = connection.execute(count).fetchall()
+            yield Part(name, rows, size, None)
+        else:
+            yield from _rows(connection, name, limits)
+    yield from _rows(connection, DEFAULT_PARTITION, limits)
+
+
+def _rows(connection: psycopg.Connection, partition: str, limits: Limits) -> Iterator[Part]:
+    found = connection.execute(_of(partition, "expired_rows"), _parameters(partition, limits)).fetchall()
+    if found:
+        days, rows, sizes = zip(*found, strict=True)
+        yield Part(partition, sum(rows), sum(sizes), list(days))
+
+
+def _delete(connection: psycopg.Connection, part: Part, limits: Limits) -> bool:
+    if part.days is None:
+        return _drop(connection, part.name, limits)
+    for day in part.days:
+        while not _delete_some(connection, part.name, limits, day):
+            pass
+    return True
+
+
+def _delete_some(connection: psycopg.Connection, partition: str, limits: Limits, day: datetime) -> bool:
+    """Delete rows of a day; True if those were the last. Visits stand by what is left, from that moment on."""
+    asked = {**_parameters(partition, limits), "day": day, "most": BATCH_ROWS}
+    with connection.transaction():
+        shut_out_erasures(connection)
+        deleted = connection.execute(_of(partition, "delete_expired_rows"), asked).rowcount
+        if deleted == BATCH_ROWS:
+            return False
+        ((is_summed_up,),) = connection.execute(QUERIES["keep_visits"], {"day": day}).fetchall()
+        if is_summed_up:
+            connection.execute(QUERIES["sum_up_visits"], {"day": day})
+    return True
+
+
+def _drop(connection: psycopg.Connection, partition: str, limits: Limits) -> bool:
+    """Drop a partition, unless a source that keeps its events longer has just sent one that belongs there."""
+
+    def drop() -> bool:
         with connection.transaction():
             set_lock_timeout(connection)
             shut_out_erasures(connection)
+            connection.execute(sql.SQL("lock table {} in access exclusive mode").format(sql.Identifier(partition)))
+            asked = {**limits.parameters(monthly=False), "name": partition}
+            if [row[2:] for row in connection.execute(QUERIES["old_partitions"], asked)] != [(True,)]:
+                return False
             connection.execute(sql.SQL("drop table {}").format(sql.Identifier(partition)))
+            return True
 
-    patiently(drop)
+    return patiently(drop)
+
+
+def _of(partition: str, statement: str) -> sql.Composed:
+    return sql.SQL(QUERIES[statement]).format(partition=sql.Identifier(partition))
+
+
+def _parameters(partition: str, limits: Limits) -> dict[str, Any]:
+    return limits.parameters(monthly=partition != DEFAULT_PARTITION)

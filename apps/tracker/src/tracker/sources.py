@@ -8,7 +8,7 @@ from tracker.manage import Admin, json_option, of_admin, part, show
 
 COLUMNS = [
     ("source", "name"), ("origins", "allowed_origins"), ("enabled", "enabled"), ("events/s a key", "rate_limit"),
-    ("schemas", "schema_mode"),
+    ("schemas", "schema_mode"), ("days kept", "keep"),
     ("keys", "keys"), ("last used", "last_used"),
 ]  # fmt: skip
 
@@ -29,6 +29,11 @@ def source() -> None:
     type=click.Choice(["off", "warn", "enforce"]),
     help="What becomes of events that violate their schema: taken unseen, stored and flagged, or refused.",
 )
+@click.option(
+    "--keep-days",
+    type=click.IntRange(0, 36_500),
+    help="Days for which its events are kept; 0 is what `tracker maintain --keep` says.",
+)
 @of_admin
 def set_source(
     admin: Admin,
@@ -38,6 +43,7 @@ def set_source(
     enable: bool | None,
     rate_limit: int | None,
     schema_mode: str | None,
+    keep_days: int | None,
 ) -> None:
     """Make a source, or change one: what isn't given stays as it is.
 
@@ -54,6 +60,8 @@ def set_source(
         given["rate_limit"] = rate_limit or None
     if schema_mode is not None:
         given["schema_mode"] = schema_mode
+    if keep_days is not None:
+        given["keep"] = keep_days or None
     admin.ask("PUT", f"sources/{part(name)}", given)
     click.echo(f"source {name} is set")
 

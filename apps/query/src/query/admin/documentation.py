@@ -181,6 +181,7 @@ SOURCE = _object(
         "enabled": FLAG,
         "rate_limit": {"type": ["integer", "null"]},
         "schema_mode": {"type": "string", "enum": list(MODES)},
+        "keep": {"type": ["integer", "null"]},
         "created_at": TIME,
         "keys": {"type": "integer", "description": "How many keys count."},
         "last_used": MAYBE_TIME,

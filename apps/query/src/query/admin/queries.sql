@@ -12,7 +12,7 @@ order by id desc
 limit %(limit)b::int;
 
 -- name: list_sources
-select s.name, s.allowed_origins, s.enabled, s.rate_limit, s.schema_mode, s.created_at, k.keys, k.last_used
+select s.name, s.allowed_origins, s.enabled, s.rate_limit, s.schema_mode, s.keep, s.created_at, k.keys, k.last_used
 from sources s
 cross join lateral (
   select (count(*) filter (where revoked_at is null))::int as keys, max(last_used) as last_used
@@ -26,11 +26,12 @@ order by s.name;
 insert into sources (name) values (%(name)b) on conflict do nothing returning name;
 
 -- name: lock_source
-select allowed_origins, enabled, rate_limit, schema_mode from sources where name = %(name)b for update;
+select allowed_origins, enabled, rate_limit, schema_mode, keep from sources where name = %(name)b for update;
 
 -- name: update_source
 update sources
-set allowed_origins = %(allowed_origins)b, enabled = %(enabled)b, rate_limit = %(rate_limit)b, schema_mode = %(schema_mode)b
+set allowed_origins = %(allowed_origins)b, enabled = %(enabled)b, rate_limit = %(rate_limit)b, schema_mode = %(schema_mode)b,
+  keep = %(keep)b
 where name = %(name)b
 returning name;
 

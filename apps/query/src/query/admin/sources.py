@@ -19,6 +19,7 @@ NAME = re.compile("[a-z0-9][a-z0-9_-]{0,99}")
 KEY_KIND = "wk"
 MOST_ORIGINS = 100
 MOST_RATE = 1_000_000
+MOST_DAYS = 36_500
 
 
 class Origin(fields.String):
@@ -55,6 +56,11 @@ class SourceBody(Schema):
     )
     rate_limit = Whole(
         MOST_RATE, allow_none=True, metadata={"description": "Events a second for each key; null is no limit."}
+    )
+    keep = Whole(
+        MOST_DAYS,
+        allow_none=True,
+        metadata={"description": "Days for which its events are kept; null is what `tracker maintain --keep` says."},
     )
 
 

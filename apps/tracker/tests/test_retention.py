@@ -1,0 +1,205 @@
+"""`tracker maintain` with sources that say for how long their events are kept; and counts that outlive events."""
+
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+
+from tracker import retention
+from tracker.maintain import maintain
+from tracker.partitions import Month, make_partition
+
+STORE = """
+with stored as (
+  insert into events (user_id, "timestamp", event_id, event_type, source, session_id, properties)
+  select
+    %(user)s, %(start)s::timestamptz + n * interval '1 minute', gen_random_uuid(), 'view', %(source)s,
+    case when n %% 2 = 0 then 's' end, jsonb_build_object('page', '/' || n %% 3)
+  from generate_series(0, %(rows)s - 1) n
+  returning "timestamp", event_type, source, user_id
+),
+counted as (
+  insert into event_counts as counts
+  select date_trunc('hour', "timestamp"), event_type, source, 0, count(*) from stored group by 1, 2, 3
+  on conflict (hour, event_type, source, slot) do update set count = counts.count + excluded.count
+)
+insert into users as known
+select user_id, min("timestamp"), date_trunc('hour', max("timestamp")) from stored group by 1
+on conflict (user_id) do update set last_hour = greatest(known.last_hour, excluded.last_hour)
+"""
+
+
+def days_ago(days):
+    """Noon of the day so many days ago, UTC."""
+    return (datetime.now(UTC) - timedelta(days=days)).replace(hour=12, minute=0, second=0, microsecond=0)
+
+
+def month_of(day):
+    return Month(day.year, day.month)
+
+
+@pytest.fixture
+def keep(owner):
+    """keep("shop", 30): the source, and for how many days its events are kept."""
+
+    def keep(source, days):
+        owner.execute(
+            "insert into sources (name, keep) values (%s, %s) on conflict (name) do update set keep = excluded.keep",
+            [source, days],
+        )
+
+    return keep
+
+
+@pytest.fixture
+def store(owner):
+    """store("shop", days_ago(40), 20, user="ann"): events, a minute apart."""
+
+    def store(source, start, rows, user="ann"):
+        owner.execute(STORE, {"source": source, "start": start, "rows": rows, "user": user})
+
+    return store
+
+
+@pytest.fixture
+def run_maintain(postgres, database):
+    def run(*arguments):
+        result = CliRunner().invoke(maintain, arguments, env={"DATABASE_URL": postgres.url(database)})
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    return run
+
+
+def events(owner):
+    """How many events of each source and day there are; days as days ago."""
+    today = datetime.now(UTC).date()
+    rows = owner.execute("select source, timestamp::date, count(*) from events group by 1, 2").fetchall()
+    return {(source, (today - day).days): count for source, day, count in rows}
+
+
+def partitions_of(owner, *days):
+    for month in {month_of(day) for day in days}:
+        make_partition(owner, month)
+
+
+def exists(owner, month):
+    return owner.execute("select to_regclass(%s) is not null", [month.partition]).fetchone() == (True,)
+
+
+def test_a_source_that_is_kept_shorter_loses_its_days_alone(owner, keep, store, run_maintain):
+    keep("shop", 30)
+    for days in (29, 31, 40):
+        for source in ("shop", "blog"):
+            store(source, days_ago(days), 20)
+    rehearsed = run_maintain("--dry-run")
+    assert "would free 40 rows, " in rehearsed
+    assert len(events(owner)) == 6
+    said = run_maintain()
+    assert "freed 40 rows, " in said
+    assert "events of shop before " in said
+    assert events(owner) == {("shop", 29): 20, **{("blog", days): 20 for days in (29, 31, 40)}}
+    assert owner.execute("select sum(count) from event_counts").fetchone() == (120,)
+    assert "freed 0 rows" in run_maintain()
+
+
+def test_whole_days_are_kept(owner, keep, store, run_maintain):
+    keep("shop", 30)
+    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=30)
+    store("shop", midnight - timedelta(minutes=5), 10)
+    run_maintain()
+    assert owner.execute('select min("timestamp") from events').fetchone() == (midnight,)
+
+
+def test_a_month_is_dropped_only_if_every_source_in_it_agrees(owner, keep, store, run_maintain):
+    keep("shop", 30)
+    alone, shared = days_ago(120), days_ago(200)
+    partitions_of(owner, alone, shared)
+    store("shop", alone, 20)
+    store("shop", shared, 20)
+    store("blog", shared, 20)
+    run_maintain()
+    assert not exists(owner, month_of(alone))
+    assert exists(owner, month_of(shared))
+    assert set(events(owner)) == {("blog", 200)}
+    keep("blog", 30)
+    run_maintain()
+    assert not exists(owner, month_of(shared))
+    assert events(owner) == {}
+    assert owner.execute("select sum(count) from event_counts").fetchone() == (60,)
+
+
+def test_a_source_that_is_kept_longer_outlives_the_others(owner, keep, store, run_maintain):
+    keep("archive", 3650)
+    old, limit_month = days_ago(200), days_ago(100)
+    partitions_of(owner, old, limit_month)
+    for source in ("archive", "default", "gone-from-the-table"):
+        store(source, old, 20)
+        store(source, limit_month, 20)
+    run_maintain("--keep", "99days")
+    # The month that the limit is in stays whole for those who don't say otherwise.
+    assert {source for source, days in events(owner) if days == 100} == {"archive", "default", "gone-from-the-table"}
+    assert {source for source, days in events(owner) if days == 200} == {"archive"}
+    assert "freed 0 rows" in run_maintain("--keep", "99days")
+
+
+def test_strays_go_by_the_same_rule(owner, keep, store, run_maintain):
+    keep("archive", 36500)
+    long_ago = datetime(1999, 1, 1, tzinfo=UTC)
+    store("archive", long_ago, 5)
+    store("default", long_ago, 7)
+    assert "events_default: 7 rows" in run_maintain("--keep", "13months")
+    assert owner.execute("select distinct source from events").fetchall() == [("archive",)]
+
+
+def test_rows_go_in_batches(owner, keep, store, run_maintain, monkeypatch):
+    monkeypatch.setattr(retention, "BATCH_ROWS", 7)
+    keep("shop", 30)
+    for days in (31, 33):
+        store("shop", days_ago(days), 21)
+        store("blog", days_ago(days), 3)
+    assert "freed 42 rows" in run_maintain()
+    assert set(events(owner)) == {("blog", 31), ("blog", 33)}
+
+
+def test_visits_go_with_their_events_and_what_was_counted_stays(owner, keep, store, run_maintain):
+    store("shop", days_ago(40), 20, user="ann")
+    store("blog", days_ago(40), 20, user="ann")
+    store("shop", days_ago(40), 20, user="bob")
+    run_maintain()
+    counted = owner.execute("select * from property_counts order by 1, 2, 3, 4").fetchall()
+    assert owner.execute("select distinct user_id from visits order by 1").fetchall() == [("ann",), ("bob",)]
+    keep("shop", 30)
+    run_maintain()
+    assert events(owner) == {("blog", 40): 20}
+    assert owner.execute("select * from property_counts order by 1, 2, 3, 4").fetchall() == counted
+    assert owner.execute("select events from summarised_days").fetchall() == [(60,)]
+    assert owner.execute("select user_id from users").fetchall() == [("ann",)]
+    left = "select user_id, session_id, first, last, event_types from {} order by 1, 2, 3"
+    visits = owner.execute(left.format("visits").encode()).fetchall()
+    assert {row[0] for row in visits} == {"ann"}
+    assert sum(len(row[4]) for row in visits) == 20
+    assert owner.execute(left.format("visits_of_day((select day from summarised_days))").encode()).fetchall() == visits
+
+
+def test_an_event_that_comes_at_the_last_moment_keeps_its_month(owner, keep, store, postgres, database):
+    keep("shop", 30)
+    old = days_ago(120)
+    partitions_of(owner, old)
+    store("shop", old, 20)
+    with psycopg.connect(postgres.url(database), autocommit=True, options="-c timezone=UTC") as connection:
+        expired = retention.find_expired(connection, None)
+        assert [(part.rows, part.days) for part in expired.parts] == [(20, None)]
+        store("blog", old, 1)
+        assert retention.delete_expired(connection, expired).parts == []
+        assert exists(owner, month_of(old))
+        again = retention.find_expired(connection, None)
+        assert retention.delete_expired(connection, again).rows == 20
+    assert events(owner) == {("blog", 120): 1}
+
+
+def test_a_period_longer_than_the_calendar_deletes_nothing(owner, store, run_maintain):
+    store("default", datetime(1, 2, 1, tzinfo=UTC), 3)
+    assert "freed 0 rows" in run_maintain("--keep", "3000years")
+    assert owner.execute("select count(*) from events").fetchone() == (3,)
