@@ -1,6 +1,5 @@
 """A dashboard on a query service with known events, and a real browser."""
 
-import re
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -8,12 +7,15 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 import requests
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext
 from servers import START_SECONDS, Postgres, Service, free_port
+from signing_key import make_signing_key
+from visitors import PASSWORD_HASH, Visitor
 
 Launcher = Callable[[Path], AbstractContextManager[Callable[..., Service]]]
 
@@ -92,8 +94,8 @@ def another(start: Callable[..., Service]) -> Callable[[str], AbstractContextMan
 
 
 @contextmanager
-def serving(start: Callable[..., Service], postgres: Postgres, events: list[dict[str, Any]]) -> Iterator[Dashboard]:
-    """A dashboard on a database of its own, with these events."""
+def database(postgres: Postgres, start: Callable[..., Service], events: list[dict[str, Any]]) -> Iterator[str]:
+    """The name of a database with these events."""
     name = f"dashboard_{uuid.uuid4().hex}"
     postgres.execute(f"create database {name} template template_events")
     if events:
@@ -102,12 +104,61 @@ def serving(start: Callable[..., Service], postgres: Postgres, events: list[dict
         assert answer.status_code == 200, answer.text
         assert answer.json()["stored"] == len(events)
         collector.stop()
-    query = start("query", DATABASE_URL=postgres.url(name, "query"))
+    yield name
+    postgres.execute(f"drop database {name} with (force)")
+
+
+@contextmanager
+def serving(start: Callable[..., Service], postgres: Postgres, events: list[dict[str, Any]]) -> Iterator[Dashboard]:
+    """A dashboard on a database of its own, with these events."""
+    with database(postgres, start, events) as name:
+        query = start("query", DATABASE_URL=postgres.url(name, "query"))
+        with running(start, query.url) as dashboard:
+            yield dashboard
+            dashboard.process.stop()
+        query.stop()
+
+
+@pytest.fixture(scope="session")
+def guarded_database(start: Callable[..., Service], postgres: Postgres) -> Iterator[str]:
+    """The name of a database with `known_events`, for a query service that asks who asks."""
+    with database(postgres, start, known_events()) as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def start_query(start: Callable[..., Service], postgres: Postgres, guarded_database: str) -> Callable[..., Service]:
+    """start_query(SETTING=...): a query service there that lets nobody in without credentials."""
+    given = {
+        "DATABASE_URL": postgres.url(guarded_database, "query"),
+        "CONTROL_DATABASE_URL": postgres.url(guarded_database, "control"),
+        "SIGNING_KEY": make_signing_key(),
+        "AUTH": "required",
+        "LOG_LEVEL": "debug",
+    }
+    return lambda **settings: start("query", **{**given, **settings})
+
+
+@pytest.fixture(scope="session")
+def guarded(start: Callable[..., Service], start_query: Callable[..., Service]) -> Iterator[Dashboard]:
+    """A dashboard that takes a sign-in."""
+    query = start_query()
     with running(start, query.url) as dashboard:
         yield dashboard
         dashboard.process.stop()
     query.stop()
-    postgres.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture
+def people(postgres: Postgres, guarded_database: str) -> Iterator[psycopg.Connection]:
+    """The database's owner; in it are Ann, an admin, Ben, an analyst, and Vic, a viewer, all with PASSWORD."""
+    with psycopg.connect(postgres.url(guarded_database), autocommit=True) as owner:
+        owner.execute("truncate people, sign_ins, failed_sign_ins")
+        for name, role in (("ann", "admin"), ("ben", "analyst"), ("vic", "viewer")):
+            owner.execute(
+                "insert into people (name, password_hash, role) values (%s, %s, %s)", [name, PASSWORD_HASH, role]
+            )
+        yield owner
 
 
 @pytest.fixture(scope="session")
@@ -131,65 +182,32 @@ def lonely_dashboard(start: Callable[..., Service]) -> Iterator[Dashboard]:
         yield dashboard
 
 
+def new_profile(browser: Browser) -> BrowserContext:
+    """A browser's profile, with no cookies in it."""
+    context = browser.new_context(locale="en-US", timezone_id=ZONE, viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(60_000)  # the machine may be busy
+    return context
+
+
 @pytest.fixture(scope="session")
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """One profile for all tests, so that scripts are fetched and compiled once; state stands in URLs, not in it."""
-    context = browser.new_context(locale="en-US", timezone_id=ZONE, viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(60_000)  # the machine may be busy
-    yield context
-    context.close()
+    with new_profile(browser) as context:
+        yield context
 
 
-class Visitor:
-    """Someone with a browser: opens pages and reads them. `complaints` are errors that the browser reported."""
+@pytest.fixture
+def profile(browser: Browser) -> Iterator[Callable[[], BrowserContext]]:
+    """profile(): a profile of one's own, for who signs in."""
+    profiles = []
 
-    def __init__(self, page: Page, dashboard_url: str) -> None:
-        self.page, self.url = page, dashboard_url
-        self.complaints: list[str] = []
-        self.hosts: set[str] = set()
-        page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("console", self._note)
+    def profile() -> BrowserContext:
+        profiles.append(new_profile(browser))
+        return profiles[-1]
 
-    def _note(self, message: Any) -> None:
-        # On a deep link Streamlit first looks for itself below that path; the browser reports the 404 (docs/dashboard.md).
-        looking = message.location.get("url", "").endswith(("/_stcore/health", "/_stcore/host-config"))
-        if message.type == "error" and not looking:
-            self.complaints.append(message.text)
-
-    def open(self, path: str = "", **state: Any) -> "Visitor":
-        """Open a page with this state in its URL (UTC unless said otherwise), and wait for all of it."""
-        query = urlencode({"tz": "UTC", **state}, doseq=True)
-        self.page.goto(f"{self.url}/{path}?{query}")
-        return self.wait()
-
-    def wait(self) -> "Visitor":
-        """Until the page isn't being worked on any more."""
-        self.page.locator("h1").wait_for()
-        self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
-        assert self.page.locator("[data-testid=stException]").count() == 0
-        return self
-
-    def tile(self, name: str) -> str:
-        """The number in the last box of this name: those of the range come after the live ones."""
-        label = self.page.locator("[data-testid=stMetricLabel] p", has_text=re.compile(f"^{name}$"))
-        metric = self.page.locator("[data-testid=stMetric]").filter(has=label).last
-        return metric.locator("[data-testid=stMetricValue]").inner_text()
-
-    def choose(self, label: str, option: str) -> "Visitor":
-        """Choose an option of a list."""
-        self.page.get_by_role("combobox", name=label, exact=True).click()
-        self.page.get_by_role("option", name=option, exact=True).click()
-        return self
-
-    def cells(self, table: str) -> list[list[str]]:
-        """The rows of a table, as a screen reader is given them."""
-        frame = self.page.locator("[data-testid=stDataFrame]").filter(
-            has=self.page.locator(f'[aria-label$=": {table}"]')
-        )
-        rows = frame.locator("tbody [role=row]")
-        rows.first.wait_for(state="attached")
-        return [row.locator("[role=gridcell]").all_inner_texts() for row in rows.all()]
+    yield profile
+    for one in profiles:
+        one.close()
 
 
 @pytest.fixture

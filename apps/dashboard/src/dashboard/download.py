@@ -12,6 +12,8 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from dashboard import service
+from dashboard.sessions import SignedOutError
+from dashboard.sign_in import session_of
 
 PATH = "/download/events"
 FORMATS = {"csv": "CSV", "ndjson": "NDJSON", "parquet": "Parquet"}
@@ -23,19 +25,22 @@ PROBLEM = "application/problem+json"
 def download(request: Request) -> Response:
     """The export with the same parameters; the query service's problem where it refuses, 502 where it doesn't answer."""
     try:
-        export = service.request("GET", "/events/export", params=request.query_params.multi_items())
+        session = session_of(request)
+        ask = session.request if session else service.request
+        export = ask("GET", "/events/export", params=request.query_params.multi_items())
+    except SignedOutError:
+        return _problem(401, "Unauthorized", "The sign-in has ended.")
     except service.RefusedError as refused:
         return JSONResponse(refused.problem, refused.status, media_type=PROBLEM)
     except service.AwayError:
-        away = {
-            "type": "about:blank",
-            "title": "Bad Gateway",
-            "status": 502,
-            "detail": "The query service doesn't answer.",
-        }
-        return JSONResponse(away, 502, media_type=PROBLEM)
+        return _problem(502, "Bad Gateway", "The query service doesn't answer.")
     headers = {name: export.headers[name] for name in PASSED_ON if name in export.headers}
     return StreamingResponse(_chunks(export), headers=headers)
+
+
+def _problem(status: int, title: str, detail: str) -> Response:
+    problem = {"type": "about:blank", "title": title, "status": status, "detail": detail}
+    return JSONResponse(problem, status, media_type=PROBLEM)
 
 
 def _chunks(export: requests.Response) -> Iterator[bytes]:

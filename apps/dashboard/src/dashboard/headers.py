@@ -33,20 +33,22 @@ def policy() -> str:
 
 
 class Headers:
-    """ASGI middleware that adds them."""
+    """ASGI middleware that adds those that an answer doesn't have."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self.added = {
             "Content-Security-Policy": policy(),
             "X-Content-Type-Options": "nosniff",
-            "Referrer-Policy": "no-referrer",
+            "Referrer-Policy": "same-origin",  # with none, forms wouldn't say where they come from
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(self.added)
+                headers = MutableHeaders(scope=message)
+                for name, value in self.added.items():
+                    headers.setdefault(name, value)
             await send(message)
 
         await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 import streamlit as st
 
 from dashboard.service import AwayError, RefusedError, query_url
+from dashboard.sessions import SignedOutError
+from dashboard.sign_in import GO_PATH, PATH
 
 FIRST_EVENT = """
 curl -H 'Content-Type: application/json' http://127.0.0.1:8000/events \\
@@ -14,18 +16,41 @@ curl -H 'Content-Type: application/json' http://127.0.0.1:8000/events \\
 tracker simulate --users 500 --events 20000 --days 7
 """
 
+SIGN_IN = f"""
+<a href="{PATH}" target="_self">Sign in</a>
+<script src="{GO_PATH}"></script>
+"""
+
+NEEDS = {
+    "read_stats": "This page shows numbers, and you may see none.",
+    "read_events": "This page shows single events, and you may see numbers only.",
+    "export": "This page shows single events, and you may see numbers only.",
+}
+ROLES = {"read_stats": "viewer", "read_events": "analyst", "export": "analyst"}
+"""The least role that has a scope."""
+
 
 @contextmanager
 def refusal_as_sentence() -> Iterator[None]:
     """Show a refusal of the query service where this part of the page would be; the rest of the page goes on."""
     try:
-        yield
+        with signed_out_to_form():
+            yield
     except RefusedError as refused:
         lines = [refused.detail.replace("`", "")]
         lines += [f"- {error['parameter']}: {error['detail']}" for error in refused.errors if "parameter" in error]
         if refused.status == 504:
             lines.append("Choose a shorter range, or fewer event types.")
         st.error("\n".join(lines), icon=":material/error:")
+
+
+@contextmanager
+def signed_out_to_form() -> Iterator[None]:
+    """Where a sign-in is missing or has ended, open its form instead of the page, and come back."""
+    try:
+        yield
+    except SignedOutError:
+        st.html(SIGN_IN, unsafe_allow_javascript=True)
 
 
 @contextmanager
@@ -39,6 +64,11 @@ def absence_as_sentence() -> Iterator[None]:
             "reload this page. If it runs elsewhere, start the dashboard with QUERY_URL.",
             icon=":material/cloud_off:",
         )
+
+
+def not_allowed(scope: str) -> None:
+    """The visitor's role doesn't open this page."""
+    st.info(f"{NEEDS[scope]} An admin can give you the role {ROLES[scope]}.", icon=":material/lock:")
 
 
 def nothing_yet() -> None:

@@ -11,19 +11,23 @@ PREFIX = "property:"
 
 
 def names(chosen: Filters) -> list[str]:
-    """The names that the newest events of the range have, the commonest first, then in the order of the alphabet."""
+    """The names that the newest events of the range have, the commonest first, then in the order of the alphabet.
+
+    Raises:
+        RefusedError: the visitor may not see events. Names can still be typed.
+    """
     parameters = {**chosen.period.bounds, "event_type": chosen.event_types, "limit": SAMPLE, "format": "ndjson"}
-    try:
-        events = read_lines("/events/export", parameters)
-    except RefusedError:
-        return []
+    events = read_lines("/events/export", parameters)
     counts = Counter(name for event in events for name in event["properties"])
     return sorted(counts, key=lambda name: (-counts[name], name))
 
 
 def choices(chosen: Filters) -> list[str]:
-    """The same as values of `by` and `breakdown`."""
-    return [PREFIX + name for name in names(chosen)]
+    """The same as values of `by` and `breakdown`; none where the visitor may not see events."""
+    try:
+        return [PREFIX + name for name in names(chosen)]
+    except RefusedError:
+        return []
 
 
 def as_parameter(choice: str | None) -> str:

@@ -9,7 +9,7 @@ import uvicorn
 from starlette.middleware import Middleware
 from streamlit.starlette import App
 
-from dashboard import download
+from dashboard import download, sign_in
 from dashboard.headers import Headers
 from dashboard.settings import Settings
 
@@ -30,7 +30,7 @@ def serve(settings: Settings) -> None:
         App(
             Path(__file__).parent / "app.py",
             lifespan=_prepared,
-            routes=[download.ROUTE],
+            routes=[download.ROUTE, *sign_in.ROUTES],
             middleware=[Middleware(Headers)],
         ),
         host=settings.host,

@@ -35,15 +35,17 @@ def query_url() -> str:
     return Settings.read().query_url
 
 
-def request(method: str, path: str, **how: Any) -> requests.Response:
-    """The response, its body not read yet.
+def request(method: str, path: str, token: str | None = None, **how: Any) -> requests.Response:
+    """The response, its body not read yet; asked with an access token, or as nobody.
 
     Raises:
         AwayError: nothing answers, or the answer breaks off before its body.
         RefusedError: the answer is a problem.
     """
     try:
-        response = requests.request(method, query_url() + path, timeout=TIMEOUT, stream=True, **how)
+        response = requests.request(
+            method, query_url() + path, auth=_Bearer(token), timeout=TIMEOUT, stream=True, **how
+        )
     except requests.RequestException as error:
         raise AwayError(str(error)) from error
     if not _has_whole_head(response):
@@ -57,8 +59,32 @@ def request(method: str, path: str, **how: Any) -> requests.Response:
 
 def _has_whole_head(response: requests.Response) -> bool:
     """Whether it says where its body ends: requests takes one that broke off in its head for a whole, empty answer."""
+    if response.status_code == 204:  # has no body
+        return True
     chunked = response.headers.get("Transfer-Encoding", "").lower() == "chunked"
     return chunked or response.headers.get("Content-Length", "").isdecimal()
+
+
+def post(path: str, **body: Any) -> dict[str, Any]:
+    """The answer to POST with a JSON body, asked as nobody. Raises as `request` does."""
+    try:
+        with request("POST", path, json=body) as response:
+            answer: dict[str, Any] = response.json() if response.content else {}
+            return answer
+    except requests.RequestException as error:
+        raise AwayError(str(error)) from error
+
+
+class _Bearer(requests.auth.AuthBase):
+    """Sends the token and nothing else: without this, requests would take a password for the host from a .netrc."""
+
+    def __init__(self, token: str | None) -> None:
+        self._token = token
+
+    def __call__(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._token:
+            prepared.headers["Authorization"] = f"Bearer {self._token}"
+        return prepared
 
 
 def _problem(response: requests.Response) -> dict[str, Any]:

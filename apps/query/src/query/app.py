@@ -12,7 +12,7 @@ from core.service import create_service
 from query.access.documentation import describe_access
 from query.access.guard import Guard
 from query.access.people import People
-from query.access.routes import signing_in
+from query.access.routes import signing_in, telling_ways_in
 from query.access.signing import Signer
 from query.access.tokens import Tokens
 from query.admin.audit import tell_audit
@@ -87,11 +87,12 @@ def create_app(settings: QuerySettings) -> Front:
         )
         eraser = Eraser(control, signer, settings.erase_seconds)
         service.register_blueprint(serving_subjects(eraser, Exporter(control), downloads))
-    service.register_blueprint(signing_in(people, signer))
     if control:
         for views in (manage_sources, manage_schemas, manage_tokens, manage_people, tell_audit, declaring):
             service.register_blueprint(views(Management(control)))
         service.register_blueprint(propose_schemas(Management(control), pool, store.turns))
+    service.register_blueprint(signing_in(people))
+    service.register_blueprint(telling_ways_in(people, signer, required=settings.auth == "required"))
     guard = Guard(Tokens(control) if control else None, people, required=settings.auth == "required")
     hub = Hub(Tail(pool))
     service.register_blueprint(telling(hub, settings.live_clients))

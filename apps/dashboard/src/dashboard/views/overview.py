@@ -10,6 +10,7 @@ from dashboard import charts, numbers, properties, tiles
 from dashboard.api import Answer, ask
 from dashboard.filters import Filters
 from dashboard.notices import absence_as_sentence, nothing_here, refusal_as_sentence
+from dashboard.service import RefusedError
 
 LIVE_SECONDS = 5
 LIVE_MINUTES = 30
@@ -139,11 +140,20 @@ def _top_types(chosen: Filters) -> None:
 
 def _top_values(chosen: Filters) -> None:
     st.header("Top values of a property", anchor=False)
-    names = properties.names(chosen)
-    if not names:
-        nothing_here("properties")
+    try:
+        names = properties.names(chosen)
+    except RefusedError:
+        names = []
+    else:
+        if not names:
+            nothing_here("properties")
+            return
+    name = st.selectbox(
+        "Property", names, index=0 if names else None, key="top", bind="query-params", accept_new_options=True,
+        placeholder="Type a property's name",
+    )  # fmt: skip
+    if not name:
         return
-    name = st.selectbox("Property", names, key="top", bind="query-params", accept_new_options=True)
     answer = ask("/stats/top-properties", key=name, limit=TOP, **chosen.parameters)
     rows = [{str(name): item["value"], "Events": item["count"], "Share": item["share"]} for item in answer["items"]]
     _table(rows, f"Top values of {name}")

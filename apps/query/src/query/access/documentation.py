@@ -28,6 +28,9 @@ class SignedInSchema(Schema):
     token_type = fields.String(required=True)
     expires_in = fields.Integer(required=True, metadata={"description": "Seconds for which the access token counts."})
     refresh_token = fields.String(required=True, metadata={"description": "For POST /auth/refresh, once."})
+    refresh_expires_in = fields.Integer(
+        required=True, metadata={"description": "Seconds for which the refresh token counts if it isn't used."}
+    )
     must_set_password = fields.Boolean(
         required=True, metadata={"description": "The password was for one sign-in: POST /auth/password sets another."}
     )
@@ -43,9 +46,16 @@ class WhoSchema(Schema):
     sources = fields.List(fields.String(), required=True, allow_none=True)
 
 
+class MethodsSchema(Schema):
+    """How people get in."""
+
+    required = fields.Boolean(required=True, metadata={"description": "Nobody is answered without credentials."})
+    password = fields.Boolean(required=True, metadata={"description": "People sign in by POST /auth/sign-in."})
+
+
 def describe_access(document: Document) -> None:
     """Add the operations to the document."""
-    for schema in (SignInSchema, RefreshSchema, PasswordSchema, SignedInSchema, WhoSchema):
+    for schema in (SignInSchema, RefreshSchema, PasswordSchema, SignedInSchema, WhoSchema, MethodsSchema):
         document.component(schema.__name__.removesuffix("Schema"), schema)
     bad = {
         400: "Not JSON.",
@@ -75,6 +85,9 @@ def describe_access(document: Document) -> None:
     who = {"operationId": "who_am_i", "tags": ["access"], "summary": "Who asks, and what they may.", "responses": {}}
     who["responses"] = {"200": _json("Who asks.", "Who")}
     document.path("/auth/me", "get", who, {401: bad[401], 403: "Not enough."})
+    methods = {"operationId": "ways_in", "tags": ["access"], "summary": "How people get in.", "responses": {}}
+    methods["responses"] = {"200": _json("How people get in.", "Methods")}
+    document.path("/auth/methods", "get", methods)
     keys: dict[str, Any] = {
         "200": {"description": "A JSON Web Key Set.", "content": {JSON: {"schema": {"type": "object"}}}}
     }

@@ -73,6 +73,7 @@ class People:
         self.access_seconds = access_seconds
         self._control = control
         self._signer = signer
+        self.refresh_seconds = refresh_days * 24 * 3600
         self._refresh_days = refresh_days
         self._known: dict[str, tuple[float, Principal]] = {}
         self._hashing = BoundedSemaphore(HASHES_AT_ONCE)

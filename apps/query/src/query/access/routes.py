@@ -41,7 +41,7 @@ class PasswordSchema(Schema):
     password = fields.String(required=True, validate=text(LEAST_CHARACTERS, MOST_CHARACTERS).validate)
 
 
-def signing_in(people: People | None, signer: Signer | None) -> Blueprint:
+def signing_in(people: People | None) -> Blueprint:
     """The views under /auth; without `people` they say that there is no sign-in."""
     views = Blueprint("access", __name__)
 
@@ -79,6 +79,17 @@ def signing_in(people: People | None, signer: Signer | None) -> Blueprint:
         who = {"kind": principal.kind, "name": principal.name, "scopes": sorted(principal.scopes), "sources": sources}
         return json_response(who)
 
+    return views
+
+
+def telling_ways_in(people: People | None, signer: Signer | None, *, required: bool) -> Blueprint:
+    """The views that everyone may ask for: how one gets in, and by which keys it is known."""
+    views = Blueprint("ways_in", __name__)
+
+    @views.get("/auth/methods")
+    def ways_in() -> Response:
+        return json_response({"required": required, "password": people is not None})
+
     @views.get("/.well-known/jwks.json")
     def keys() -> Response:
         return json_response(signer.public() if signer else {"keys": []})
@@ -94,6 +105,7 @@ def _signed_in(signed_in: SignIn, people: People) -> Response:
             "token_type": "Bearer",
             "expires_in": people.access_seconds,
             "refresh_token": signed_in.refresh_token,
+            "refresh_expires_in": people.refresh_seconds,
             "must_set_password": signed_in.must_set_password,
             "person": signed_in.person._asdict(),
         }

@@ -1,0 +1,71 @@
+"""Someone with a browser in front of the dashboard."""
+
+import re
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from argon2 import PasswordHasher
+from playwright.sync_api import Page
+
+PASSWORD = "correct horse battery"
+PASSWORD_HASH = PasswordHasher().hash(PASSWORD)
+
+
+class Visitor:
+    """Someone with a browser: opens pages and reads them. `complaints` are errors that the browser reported."""
+
+    def __init__(self, page: Page, dashboard_url: str) -> None:
+        self.page, self.url = page, dashboard_url
+        self.complaints: list[str] = []
+        self.hosts: set[str] = set()
+        page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", self._note)
+
+    def _note(self, message: Any) -> None:
+        # On a deep link Streamlit first looks for itself below that path; the browser reports the 404 (docs/dashboard.md).
+        looking = message.location.get("url", "").endswith(("/_stcore/health", "/_stcore/host-config"))
+        if message.type == "error" and not looking:
+            self.complaints.append(message.text)
+
+    def sign_in(self, name: str, password: str = PASSWORD) -> "Visitor":
+        """Fill in the form, which must be there."""
+        self.page.get_by_role("heading", name="Sign in").wait_for()
+        self.page.get_by_label("Name").fill(name)
+        self.page.get_by_label("Password").fill(password)
+        self.page.get_by_role("button", name="Sign in").click()
+        return self
+
+    def open(self, path: str = "", **state: Any) -> "Visitor":
+        """Open a page with this state in its URL (UTC unless said otherwise), and wait for all of it."""
+        query = urlencode({"tz": "UTC", **state}, doseq=True)
+        self.page.goto(f"{self.url}/{path}?{query}")
+        return self.wait()
+
+    def wait(self) -> "Visitor":
+        """Until the page isn't being worked on any more."""
+        self.page.locator("h1").wait_for()
+        self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+        assert self.page.locator("[data-testid=stException]").count() == 0
+        return self
+
+    def tile(self, name: str) -> str:
+        """The number in the last box of this name: those of the range come after the live ones."""
+        label = self.page.locator("[data-testid=stMetricLabel] p", has_text=re.compile(f"^{name}$"))
+        metric = self.page.locator("[data-testid=stMetric]").filter(has=label).last
+        return metric.locator("[data-testid=stMetricValue]").inner_text()
+
+    def choose(self, label: str, option: str) -> "Visitor":
+        """Choose an option of a list."""
+        self.page.get_by_role("combobox", name=label, exact=True).click()
+        self.page.get_by_role("option", name=option, exact=True).click()
+        return self
+
+    def cells(self, table: str) -> list[list[str]]:
+        """The rows of a table, as a screen reader is given them."""
+        frame = self.page.locator("[data-testid=stDataFrame]").filter(
+            has=self.page.locator(f'[aria-label$=": {table}"]')
+        )
+        rows = frame.locator("tbody [role=row]")
+        rows.first.wait_for(state="attached")
+        return [row.locator("[role=gridcell]").all_inner_texts() for row in rows.all()]
