@@ -13,6 +13,7 @@ import msgspec
 from collector import metrics
 from collector.body import NDJSON, media_type, read_events
 from collector.doors import Doors
+from collector.enrichment import NOTHING, Enrichment
 from collector.event import EventError
 from collector.limits import Limits
 from collector.rejections import Rejections
@@ -44,6 +45,9 @@ class PostEvents:
         self.writer = writer
         self.rejections = rejections
         self.parser = Parser(settings.max_events, settings.max_event_bytes)
+        self.enrichment = (
+            Enrichment(settings.enrich, settings.country_database, settings.trusted_hops) if settings.enrich else None
+        )
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
         if environ["REQUEST_METHOD"] != "POST":
@@ -57,7 +61,8 @@ class PostEvents:
         sender = self.doors.admit(environ, key)
         kind = media_type(environ)
         body = read_events(environ, self.settings.max_body_bytes, self.settings.body_seconds)
-        parsed = self.parser.parse(body, ndjson=kind == NDJSON, source=sender.source, plan=sender.plan)
+        added = self.enrichment.of(environ) if self.enrichment else NOTHING
+        parsed = self.parser.parse(body, ndjson=kind == NDJSON, source=sender.source, plan=sender.plan, added=added)
         headers: list[tuple[str, str]] = []
         if sender.prefix and sender.rate_limit and parsed.received and not dry_run:
             headers = self.limits.take(sender.prefix, sender.rate_limit, parsed.received)

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET
 from uuid_utils import uuid7
 
+from collector.enrichment import NOTHING, Added
 from collector.event import MAX_DEPTH, Event, EventError, RuleError, resolve_timestamp
 from collector.explain import Finding, explain, explain_value, read_lenient
 from collector.plans import Plan, Violated
@@ -58,12 +59,14 @@ class Arrival(NamedTuple):
         may_hold_nul: whether a text in it could have the character U+0000, which JSON can only write as an escape.
         source: the name of the source that it came in by.
         plan: what that source's events must be; None is anything.
+        added: properties that the events get beside their own.
     """
 
     now: datetime
     may_hold_nul: bool
     source: str
     plan: Plan | None = None
+    added: Added = NOTHING
 
 
 class Refused(NamedTuple):
@@ -105,13 +108,15 @@ class Parser:
         self.max_events = max_events
         self.max_event_bytes = max_event_bytes
 
-    def parse(self, body: bytes, *, ndjson: bool, source: str, plan: Plan | None = None) -> Parsed:
+    def parse(
+        self, body: bytes, *, ndjson: bool, source: str, plan: Plan | None = None, added: Added = NOTHING
+    ) -> Parsed:
         """Read a body that came in by a source.
 
         Raises:
             Problem: 400 if it isn't JSON, 413 if it holds too many events or is one that is too large.
         """
-        arrival = Arrival(datetime.now(UTC), b"\\u0000" in body, source, plan)
+        arrival = Arrival(datetime.now(UTC), b"\\u0000" in body, source, plan, added)
         if ndjson:
             return self._parse_batch([line for line in body.split(b"\n") if line.strip()], arrival)
         if body.lstrip()[:1] == b"[":
@@ -235,7 +240,7 @@ def read_row(raw: Raw, arrival: Arrival) -> Row:
         uuid7().bytes if event.event_id is UNSET else event.event_id.bytes,
         event.event_type,
         event.session_id or None,
-        _write(event.properties),
+        _write({**arrival.added, **event.properties} if arrival.added else event.properties),
         arrival.source,
         violated,
     )

@@ -1,7 +1,9 @@
 """The collector's settings."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from collector.enrichment import KINDS, mistakes
 from core.settings import ServiceSettings, setting, validate
 
 KIB = 1024
@@ -58,3 +60,21 @@ class CollectorSettings(ServiceSettings):
         default=2000,
         check=validate.Range(1, 100_000),
     )
+    enrich: Sequence[str] = setting(
+        "What is added to the properties of events that come from pages (requests with an Origin), separated by commas. "
+        + "; ".join(f"`{kind}`: {says}" for kind, says in KINDS.items())
+        + ". What the event says itself stays. Empty: nothing is added.",
+        kind="list", default=(), check=validate.ContainsOnly(KINDS),
+    )  # fmt: skip
+    country_database: str = setting(
+        "An MMDB file (MaxMind DB) of addresses' countries, for ENRICH=country. It is opened at the start.", default=""
+    )
+    trusted_hops: int = setting(
+        "How many proxies in front say in X-Forwarded-For who asked them, for ENRICH: the address of a page's user is so many from "
+        "the right. 0: it is who connects.",
+        kind="int", default=0, check=validate.Range(0, 10),
+    )  # fmt: skip
+
+    def contradictions(self) -> dict[str, list[str]]:
+        """What is wrong with settings that are each right."""
+        return {**super().contradictions(), **mistakes(self.enrich, self.country_database)}
