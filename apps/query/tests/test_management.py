@@ -16,7 +16,7 @@ from core.passwords import hash_password
 
 PASSWORD = "correct horse battery"
 HASH = hash_password(PASSWORD)
-TABLES = "people, sign_ins, failed_sign_ins, api_tokens, audit, sources, event_schemas, write_keys, rate_limits, event_schemas"
+TABLES = "people, sign_ins, failed_sign_ins, api_tokens, audit, sources, event_schemas, write_keys, rate_limits, event_schemas, rejections"
 
 
 @pytest.fixture(scope="module")
@@ -256,6 +256,35 @@ def test_a_schema_is_proposed_from_what_was_received(ask, shared_owner):
     assert ask("sam", "PUT /admin/sources/shop/schemas", {"event_type": "buy", "schema": told["schema"]})[0] == 201
     assert refused(ask("ada", "GET /admin/sources/shop/schemas/proposal"))[0] == 422
     assert refused(ask("ada", "GET /admin/sources/shop/schemas/proposal?event_type=buy&sample=50001"))[0] == 422
+
+
+def refuse(owner, source, user_id="zoe"):
+    """An event of a source that was refused."""
+    owner.execute(
+        """insert into rejections (id, source, received_at, reason, detail, event_type, user_id, payload, is_whole)
+        values (gen_random_uuid(), %s, now(), 'required', '[]', 'buy', %s, '{}', true)""",
+        [source, user_id],
+    )
+
+
+def test_refused_events_are_seen_by_whose_they_are(ask, shared_owner):
+    for source in ("shop", "shop", "blog"):
+        refuse(shared_owner, source)
+    assert [one["source"] for one in ask("sam", "GET /admin/rejections")[1]["items"]] == ["shop", "shop"]
+    assert len(ask("ada", "GET /admin/rejections?reason=required&user_id=zoe")[1]["items"]) == 3
+    assert [(one["source"], one["events"]) for one in ask("sam", "GET /admin/rejections/counts")[1]["items"]] == [
+        ("shop", 2)
+    ]
+    for source in ("blog", "nowhere"):
+        assert ask("sam", f"GET /admin/rejections?source={source}")[1] == {"items": []}
+        assert ask("sam", f"GET /admin/rejections/counts?source={source}")[1] == {"items": []}
+        assert refused(ask("sam", "POST /admin/rejections/replay", {"source": source})) == (404, "not_found")
+    assert ask("sam", "POST /admin/rejections/replay", {"source": "shop", "event_type": "buy"}) == (202, {"events": 2})
+    assert ask("sam", "POST /admin/rejections/replay", {"source": "shop"}) == (202, {"events": 0})
+    newest = ask("sam", "GET /admin/audit?limit=1")[1]["items"][0]
+    assert (newest["action"], newest["detail"]) == ("replay_requested", {"events": 2, "event_type": "buy"})
+    first = ask("ada", "GET /admin/rejections?limit=1")[1]["items"][0]["id"]
+    assert len(ask("ada", f"GET /admin/rejections?before={first}")[1]["items"]) == 2
 
 
 def test_an_admin_of_one_source_manages_it(ask):

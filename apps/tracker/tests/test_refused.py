@@ -1,9 +1,6 @@
 """`tracker rejections`, as run."""
 
 import json
-import os
-import subprocess
-import sys
 import time
 
 import pytest
@@ -11,23 +8,19 @@ import requests
 
 
 @pytest.fixture
-def tracker(postgres, database):
-    """Runs a command of the owner's on this test's database."""
+def done(tracker):
+    """What a command printed that went well."""
 
-    def run(*arguments, text=None):
-        done = subprocess.run(
-            [sys.executable, "-m", "tracker", *arguments],
-            env={**os.environ, "DATABASE_URL": postgres.url(database), "COLUMNS": "160"},
-            input=text, capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+    def done(*arguments, **options):
+        result = tracker(*arguments, **options)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
 
-    return run
+    return done
 
 
-def test_a_mistake_is_seen_mended_and_replayed(tracker, collector, owner):
-    tracker("schema", "set", "default", "purchase", "-", text='{"properties": {"amount": {"type": "number"}}}')
+def test_a_mistake_is_seen_mended_and_replayed(done, collector, owner):
+    done("schema", "set", "default", "purchase", "-", stdin='{"properties": {"amount": {"type": "number"}}}')
     owner.execute("update sources set schema_mode = 'enforce' where name = 'default'")
     event = {"user_id": "ann", "event_type": "purchase", "properties": {"amount": "10"}}
     for _ in range(100):
@@ -36,19 +29,19 @@ def test_a_mistake_is_seen_mended_and_replayed(tracker, collector, owner):
         time.sleep(0.1)
     assert requests.post(f"{collector.url}/events", json=[event, {"user_id": "bob"}], timeout=10).status_code == 422
     for _ in range(100):
-        if "schema_violation" in (counted := tracker("rejections", "count")):
+        if "schema_violation" in (counted := done("rejections", "count")):
             break
     assert "required" in counted
-    (line,) = tracker("rejections", "list", "--reason", "schema_violation", "--type", "purchase").splitlines()
+    (line,) = done("rejections", "list", "--reason", "schema_violation", "--type", "purchase").splitlines()
     found = json.loads(line)
     assert (found["user_id"], json.loads(found["payload"])) == ("ann", event)
-    assert tracker("rejections", "list", "--source", "elsewhere") == ""
-    tracker("schema", "set", "default", "purchase", "-", text="{}")
-    asked = tracker("rejections", "replay", "default", "--id", found["id"])
+    assert done("rejections", "list", "--source", "elsewhere") == ""
+    done("schema", "set", "default", "purchase", "-", stdin="{}")
+    asked = done("rejections", "replay", "default", "--id", found["id"])
     assert asked == "1 events of source default will be tried again\n"
     for _ in range(100):
         if rows := owner.execute("select event_id::text from events").fetchall():
             break
         time.sleep(0.1)
     assert rows == [(found["id"],)]
-    assert "schema_violation" not in tracker("rejections", "count", "--source", "default")
+    assert "schema_violation" not in done("rejections", "count", "--source", "default")

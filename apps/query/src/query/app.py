@@ -22,6 +22,7 @@ from query.admin.event_schemas import manage_schemas
 from query.admin.management import Management
 from query.admin.people import manage_people
 from query.admin.proposals import propose_schemas
+from query.admin.rejections import manage_rejections
 from query.admin.sources import manage_sources
 from query.admin.tokens import manage_tokens
 from query.analytics.documentation import describe_analytics
@@ -88,7 +89,15 @@ def create_app(settings: QuerySettings) -> Front:
         eraser = Eraser(control, signer, settings.erase_seconds)
         service.register_blueprint(serving_subjects(eraser, Exporter(control), downloads))
     if control:
-        for views in (manage_sources, manage_schemas, manage_tokens, manage_people, tell_audit, declaring):
+        for views in (
+            manage_sources,
+            manage_schemas,
+            manage_rejections,
+            manage_tokens,
+            manage_people,
+            tell_audit,
+            declaring,
+        ):
             service.register_blueprint(views(Management(control)))
         service.register_blueprint(propose_schemas(Management(control), pool, store.turns))
     service.register_blueprint(signing_in(people))

@@ -16,6 +16,7 @@ from query.admin.event_schemas import SchemaBody, SchemasParameters
 from query.admin.management import ACTIONS
 from query.admin.people import PersonBody
 from query.admin.proposals import ProposalParameters
+from query.admin.rejections import RejectionsParameters, ReplayBody, SourceParameters
 from query.admin.sources import SourceBody
 from query.admin.tokens import TokenBody
 
@@ -83,6 +84,30 @@ OPERATIONS: list[Operation] = [
         {200: "SchemaProposal"},
         [404, 504],
     ),
+    (
+        "get /admin/rejections",
+        "list_rejections",
+        "Refused events, the newest first.",
+        None,
+        {200: "RejectionList"},
+        [],
+    ),
+    (
+        "get /admin/rejections/counts",
+        "count_rejections",
+        "How many events were refused, by source, event type and reason.",
+        None,
+        {200: "RejectionCountList"},
+        [],
+    ),
+    (
+        "post /admin/rejections/replay",
+        "replay",
+        "Have a source's refused events tried again; collectors begin within two seconds.",
+        "Replay",
+        {202: "Replaying"},
+        [404],
+    ),
     ("get /admin/tokens", "list_tokens", "The API tokens, by their prefixes.", None, {200: "TokenList"}, []),
     (
         "post /admin/tokens",
@@ -133,6 +158,8 @@ OPERATIONS: list[Operation] = [
 PARAMETERS: dict[str, type[Schema]] = {
     "list_schemas": SchemasParameters,
     "propose_schema": ProposalParameters,
+    "list_rejections": RejectionsParameters,
+    "count_rejections": SourceParameters,
     "list_audit": AuditParameters,
     "apply": ApplyParameters,
 }
@@ -187,6 +214,31 @@ SOURCE = _object(
         "last_used": MAYBE_TIME,
     }
 )
+REJECTION = _object(
+    {
+        "id": TEXT,
+        "source": TEXT,
+        "received_at": TIME,
+        "reason": TEXT,
+        "detail": {"type": "array", "items": {"type": "object"}},
+        "event_type": MAYBE_TEXT,
+        "user_id": MAYBE_TEXT,
+        "payload": {"type": "string", "description": "As it was sent."},
+        "is_whole": {**FLAG, "description": "false: the payload was cut off, and can't be tried again."},
+        "replay_requested_at": MAYBE_TIME,
+    }
+)
+COUNTED = _object(
+    {
+        "source": TEXT,
+        "event_type": MAYBE_TEXT,
+        "reason": TEXT,
+        "events": {"type": "integer"},
+        "waiting": {"type": "integer", "description": "How many of them are about to be tried again."},
+        "first": TIME,
+        "last": TIME,
+    }
+)
 SCHEMA = {
     "type": "object",
     "required": ["source", "event_type", "version", "created_at"],
@@ -238,6 +290,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "Source": SOURCE,
     "SchemaVersion": _object({"version": {"type": "integer"}, "is_new": FLAG}),
     "SchemaProposal": _object({"event_type": TEXT, "events": {"type": "integer"}, "schema": {"type": "object"}}),
+    "Replaying": _object({"events": {"type": "integer"}}),
     "NewWriteKey": _object({"prefix": TEXT, "source": TEXT, "key": TEXT}),
     "NewToken": _object(
         {
@@ -257,6 +310,8 @@ ANSWERS: dict[str, dict[str, Any]] = {
     for name, item in {
         "Source": SOURCE,
         "Schema": SCHEMA,
+        "Rejection": REJECTION,
+        "RejectionCount": COUNTED,
         "WriteKey": KEY,
         "Token": TOKEN,
         "Person": PERSON,
@@ -267,6 +322,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
 BODIES: dict[str, type[Schema]] = {
     "SourceSettings": SourceBody,
     "EventSchema": SchemaBody,
+    "Replay": ReplayBody,
     "TokenSettings": TokenBody,
     "PersonSettings": PersonBody,
     "Declaration": Declaration,

@@ -41,6 +41,7 @@ ACTIONS = {
     "key_created": "A source was given a write key.",
     "key_revoked": "A write key was revoked.",
     "schema_set": "A version of the schema of a source's events of a type, which is the target, was set.",
+    "replay_requested": "Refused events of a source were asked to be tried again.",
     "token_created": "An API token was made.",
     "token_revoked": "An API token was revoked.",
     "person_created": "A person was added.",
