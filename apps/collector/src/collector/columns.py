@@ -41,7 +41,9 @@ class Column:
         self.elements, self.number = elements, number
 
     def array(self) -> bytes:
-        """One dimension from 1, perhaps with nulls."""
+        """One dimension from 1, perhaps with nulls; none at all if there are no elements."""
+        if not self.elements:
+            return _header(0, 0, self.element_oid, 0, 0)[:12]
         return _header(1, 1, self.element_oid, self.number, 1) + self.elements
 
 
@@ -74,7 +76,10 @@ KINDS: dict[str, type[Column]] = {
 """The statement's parameters, in the order that `elements_of` makes them."""
 
 Elements = tuple[bytes, ...]
-"""The elements of each column of KINDS, for some rows."""
+"""The elements of each column of KINDS, for some rows; of `violations` none, if none of the rows has any."""
+
+TIMESTAMPS, VIOLATIONS = list(KINDS).index("timestamps"), list(KINDS).index("violations")
+TIMESTAMP_BYTES = 12
 
 
 class _ColumnDumper(Dumper):
@@ -98,18 +103,31 @@ def elements_of(rows: Sequence[Row]) -> Elements:
         b"".join([NULL if row.session_id is None else _texts([row.session_id]) for row in rows]),
         b"".join([_jsonb(row.properties) for row in rows]),
         _texts([row.source for row in rows]),
-        b"".join([NULL if row.violated is None else _jsonb(_described(row.violated)) for row in rows]),
+        _violations([row.violated for row in rows]),
     )
 
 
 def parameters_of(parts: Iterable[Elements], number: int) -> dict[str, Column]:
     """The statement's arrays for the rows of all parts, `number` rows in all."""
-    joined = [b"".join(column) for column in zip(*parts, strict=True)]
+    columns = list(zip(*parts, strict=True))
+    if any(columns[VIOLATIONS]):
+        columns[VIOLATIONS] = tuple(
+            violations or NULL * (len(timestamps) // TIMESTAMP_BYTES)
+            for violations, timestamps in zip(columns[VIOLATIONS], columns[TIMESTAMPS], strict=True)
+        )
+    joined = [b"".join(column) for column in columns]
     return {name: kind(elements, number) for (name, kind), elements in zip(KINDS.items(), joined, strict=True)}
 
 
 def _texts(texts: Iterable[str]) -> bytes:
     return b"".join([_length(len(data)) + data for data in map(str.encode, texts)])
+
+
+def _violations(violated: list[Violated | None]) -> bytes:
+    """None at all, as a rule: PostgreSQL's `unnest` takes nulls for what an array lacks."""
+    if violated.count(None) == len(violated):
+        return b""
+    return b"".join([NULL if one is None else _jsonb(_described(one)) for one in violated])
 
 
 def _jsonb(text: bytes) -> bytes:

@@ -3,6 +3,7 @@
 -- three are written in the order of their keys, so that collectors storing the same events at once wait for each other
 -- but never deadlock. Users whose row says it all already are only looked up (as a subquery, so that no plan made for a
 -- small table reads a large one).
+-- `violations` is empty, or as long as the others.
 -- Answers how many were new and, only if some were not, the keys of those that were.
 with incoming as (
   select *

@@ -100,6 +100,10 @@ class Parsed:
         """How many events were refused; one may have several errors."""
         return self.received - len(self.rows)
 
+    def place(self, index: int) -> str:
+        """JSON Pointer to one of the events."""
+        return f"/{index}" if self.is_batch else ""
+
 
 class Parser:
     """Reads bodies within the limits of one collector."""
@@ -202,19 +206,18 @@ class ViolationError(Exception):
 
 def _read_into(parsed: Parsed, index: int, raw: Raw, arrival: Arrival) -> None:
     """Read one event of a request into what is parsed of it."""
-    pointer = f"/{index}" if parsed.is_batch else ""
     try:
         row = read_row(raw, arrival)
     except UNREADABLE:
-        parsed.errors += _errors(index, pointer, explain(bytes(raw), arrival.now))
+        parsed.errors += _errors(index, parsed.place(index), explain(bytes(raw), arrival.now))
         parsed.refused.append(Refused(index, bytes(raw)))
     except ViolationError as error:
-        parsed.errors += _violations(index, pointer, error.violated)
+        parsed.errors += _violations(index, parsed.place(index), error.violated)
         parsed.refused.append(Refused(index, bytes(raw)))
     else:
         parsed.rows.append(row)
         if row.violated:
-            parsed.warnings += _violations(index, pointer, row.violated)
+            parsed.warnings += _violations(index, parsed.place(index), row.violated)
 
 
 def read_row(raw: Raw, arrival: Arrival) -> Row:
