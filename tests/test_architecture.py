@@ -12,7 +12,7 @@ MAY_IMPORT = {
     "collector": {"core", "manage"},
     "query": {"core", "manage"},
     "dashboard": set(),
-    "tracker": {"core", "manage"},
+    "tracker": {"core"},
 }
 OURS = set(MAY_IMPORT)
 

@@ -79,6 +79,29 @@ SCHEMAS = st.recursive(
 )  # fmt: skip
 
 
+NUMBERS = st.one_of(
+    st.integers(), st.integers(-(10**400), 10**400), st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from([0, -0.0, 1e308, 5e-324, 2**63, 2**64, 10**4299]),
+)  # fmt: skip
+BOUNDS = st.sampled_from(
+    ["multipleOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "const", "maxLength", "maxItems"]
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.dictionaries(BOUNDS, NUMBERS, max_size=3),
+    st.lists(st.one_of(NUMBERS, st.lists(NUMBERS, max_size=20)), max_size=4),
+)
+def test_numbers_of_any_size_break_nothing(schema, values):
+    try:
+        check = Check(1, {"properties": {"a": {**schema, "uniqueItems": True}}})
+    except InvalidSchemaError:
+        return
+    for value in values:
+        assert all(violation.pointer == "/a" for violation in check.find({"a": value}))
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     st.dictionaries(st.sampled_from("abc"), SCHEMAS, max_size=3),

@@ -1,6 +1,7 @@
 """A proposed schema accepts what it was made from, says what can be said, and is always the same."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collector.enrichment import KINDS
 from manage.checks import Check
 from manage.inference import MOST_MEMBERS, infer_schema, propose
 
@@ -128,6 +130,13 @@ def test_the_newest_events_of_the_source_and_type_are_the_sample(owner, store):
         assert proposal.schema["properties"]["amount"]["type"] == type_
     assert infer_schema(owner, "shop", "purchase").events == 60
     assert infer_schema(owner, "shop", "purchase") == infer_schema(owner, "shop", "purchase")
+
+
+def test_what_collectors_add_is_not_proposed(owner, store):
+    added = {name for text in KINDS.values() for name in re.findall(r"`(\$\w+)`", text)}
+    assert added
+    store(5, hours_ago=1, properties=json.dumps({"amount": 1, "$mine": 1, **dict.fromkeys(added, "x")}))
+    assert set(infer_schema(owner, "shop", "purchase").schema["properties"]) == {"amount", "$mine"}
 
 
 def test_what_is_older_than_90_days_is_not_looked_at_and_of_nothing_nothing_is_said(owner, store):

@@ -1,5 +1,5 @@
-"""What is managed, by the command line and over HTTP alike.
+"""What /admin manages and the collector heeds: event schemas, and what was refused.
 
-One module a subject; its functions take a connection of whoever may write, and know nothing of terminals or HTTP. The
+One module a subject; its functions take a connection of whoever may write, and know nothing of HTTP. The
 collector holds events to schemas with the same code that looked at them when they were set.
 """

@@ -23,6 +23,9 @@ MOST_SAMPLE = 50_000
 MOST_READ = 1_000_000
 """Events of all types that are read to find those of one, unless an hour alone has more."""
 
+ADDED = frozenset({"$browser", "$os", "$device", "$country", "$network"})
+"""Properties that collectors add, by their setting ENRICH: events are held to schemas without them."""
+
 MOST_MEMBERS = 100
 """An object with more names than this is taken for one whose names are data."""
 
@@ -59,7 +62,8 @@ def _newest(connection: psycopg.Connection, whose: dict[str, Any], sample: int) 
     for (hour,) in connection.execute(QUERIES["recent_hours"], asked).fetchall():
         found = connection.execute(QUERIES["events_of_hour"], {**whose, "hour": hour, "limit": sample}).fetchall()
         for (text,) in found:
-            yield msgspec.json.decode(text)
+            properties: dict[str, Any] = msgspec.json.decode(text)
+            yield {name: value for name, value in properties.items() if name not in ADDED}
         sample -= len(found)
         if sample <= 0:
             return
