@@ -41,6 +41,11 @@ def may(who: Who | None, scope: str) -> bool:
     return who is None or scope in who["scopes"]
 
 
+def is_admin(who: Who | None) -> bool:
+    """Whether the visitor manages; where nobody says so, they don't."""
+    return who is not None and "admin" in who["scopes"]
+
+
 def show(who: Who | None) -> None:
     """Below the sidebar's choices: who has signed in, and the way out; or the way in, where one needn't but may."""
     if who is None:

@@ -1,4 +1,4 @@
-"""What Streamlit runs for each visitor: who they are, the choices that all pages share, then the chosen page."""
+"""What Streamlit runs for each visitor: who they are, the choices that pages share, then the chosen page."""
 
 from collections.abc import Callable
 
@@ -6,16 +6,28 @@ import streamlit as st
 
 from dashboard import account, filters
 from dashboard.notices import absence_as_sentence, not_allowed, nothing_yet, refusal_as_sentence, signed_out_to_form
-from dashboard.views import explore, funnels, journeys, overview, retention, sessions, users
+from dashboard.views import (
+    audit,
+    explore,
+    funnels,
+    journeys,
+    overview,
+    people,
+    retention,
+    schemas,
+    sessions,
+    sources,
+    users,
+)
 
 Show = Callable[[filters.Filters], None]
 
 
 def page(title: str, icon: str, show: Show, path: str, scope: str = "read_stats") -> st.Page:
-    """A page under its title, for whom has the scope; whatever keeps it from answering is a sentence below."""
+    """A page of answers about events, for whom has the scope; whatever keeps it from answering is a sentence below."""
 
-    def run() -> None:
-        st.title(title, anchor=False)
+    def draw() -> None:
+        chosen = filters.choose()
         with absence_as_sentence(), refusal_as_sentence():
             if not account.may(who, scope):
                 not_allowed(scope)
@@ -24,6 +36,24 @@ def page(title: str, icon: str, show: Show, path: str, scope: str = "read_stats"
             else:
                 nothing_yet()
 
+    return _page(title, icon, draw, path)
+
+
+def managing(title: str, icon: str, show: Callable[[], None], path: str) -> st.Page:
+    """A page on which an admin changes things."""
+
+    def draw() -> None:
+        with absence_as_sentence(), refusal_as_sentence():
+            show()
+
+    return _page(title, icon, draw, path)
+
+
+def _page(title: str, icon: str, draw: Callable[[], None], path: str) -> st.Page:
+    def run() -> None:
+        st.title(title, anchor=False)
+        draw()
+
     return st.Page(run, title=title, icon=f":material/{icon}:", url_path=path or None, default=not path)
 
 
@@ -31,19 +61,24 @@ def page(title: str, icon: str, show: Show, path: str, scope: str = "read_stats"
 st.set_page_config(page_icon="📈", layout="wide")
 with signed_out_to_form():
     who = account.who()
-    current = st.navigation(
-        [
-            page("Overview", "monitoring", overview.show, ""),
-            page("Users", "group", users.show, "users", "read_events"),
-            page("Funnels", "filter_alt", funnels.show, "funnels"),
-            page("Retention", "replay", retention.show, "retention"),
-            page("Journeys", "route", journeys.show, "journeys"),
-            page("Sessions", "schedule", sessions.show, "sessions"),
-            page("Explore", "search", explore.show, "explore", "export"),
-        ],
-        expanded=True,
-    )
+    # Not in sections: those of Streamlit's are lists that screen readers can't follow.
+    pages = [
+        page("Overview", "monitoring", overview.show, ""),
+        page("Users", "group", users.show, "users", "read_events"),
+        page("Funnels", "filter_alt", funnels.show, "funnels"),
+        page("Retention", "replay", retention.show, "retention"),
+        page("Journeys", "route", journeys.show, "journeys"),
+        page("Sessions", "schedule", sessions.show, "sessions"),
+        page("Explore", "search", explore.show, "explore", "export"),
+    ]
+    if account.is_admin(who):
+        pages += [
+            managing("Sources", "key", sources.show, "sources"),
+            managing("Schemas", "rule", schemas.show, "schemas"),
+            managing("People", "badge", people.show, "people"),
+            managing("Audit log", "history", audit.show, "audit"),
+        ]
+    current = st.navigation(pages, expanded=True)
     st.set_page_config(page_title=f"{current.title} · Event Tracker")
-    chosen = filters.choose()
     current.run()
     account.show(who)

@@ -15,6 +15,9 @@ class Settings:
     query_url: str
     """Where the query service is, without a slash at the end."""
 
+    collector_url: str
+    """Where sites and apps send events, without a slash at the end; it stands in what is copied from the page Sources."""
+
     @classmethod
     def read(cls) -> Self:
         """Read the environment; leave the process with every mistake, one a line, if there are any."""
@@ -24,10 +27,15 @@ class Settings:
         query_url = env.str(
             "QUERY_URL", "http://127.0.0.1:8001", validate=validate.URL(schemes={"http", "https"}, require_tld=False)
         )
+        collector_url = env.str(
+            "COLLECTOR_URL",
+            "http://127.0.0.1:8000",
+            validate=validate.URL(schemes={"http", "https"}, require_tld=False),
+        )
         try:
             env.seal()
         except EnvValidationError as error:
             messages = cast("dict[str, list[str]]", error.error_messages)
             mistakes = [f"{name}: {' '.join(why)}" for name, why in sorted(messages.items())]
             raise SystemExit("\n".join(mistakes)) from None
-        return cls(host, port, query_url.rstrip("/"))
+        return cls(host, port, query_url.rstrip("/"), collector_url.rstrip("/"))

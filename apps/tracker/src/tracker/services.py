@@ -26,9 +26,9 @@ def service(name: str, logs: Path, port: int, told: Mapping[str, str]) -> Child:
     return Child(people_say, command, logs / f"{name}.log", environment=inherited | given)
 
 
-def dashboard(logs: Path, query: str, port: int) -> Child:
-    """The process of the dashboard, not yet started. It asks the query service at this URL."""
-    given = {"QUERY_URL": query, "HOST": HOST, "PORT": str(port)}
+def dashboard(logs: Path, query: str, collector: str, port: int) -> Child:
+    """The process of the dashboard, not yet started. It asks the query service at its URL, and shows where the collector is."""
+    given = {"QUERY_URL": query, "COLLECTOR_URL": collector, "HOST": HOST, "PORT": str(port)}
     return Child(
         "the dashboard", [sys.executable, "-m", "dashboard"], logs / "dashboard.log", environment=os.environ | given
     )

@@ -154,7 +154,8 @@ def _start_services(
 ) -> list[Child]:
     """The services and the dashboard, ready."""
     children = [stack.enter_context(service(name, logs, ports[name], settings)) for name, settings in told.items()]
-    children.append(stack.enter_context(dashboard(logs, f"http://{HOST}:{ports['query']}", ports["dashboard"])))
+    query, collector = (f"http://{HOST}:{ports[name]}" for name in ("query", "collector"))
+    children.append(stack.enter_context(dashboard(logs, query, collector, ports["dashboard"])))
     for name, port in ports.items():
         wait_until_ready(port, children, "/_stcore/health" if name == "dashboard" else "/readyz")
     return children

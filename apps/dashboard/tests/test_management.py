@@ -1,0 +1,149 @@
+"""The pages for admins, in a real browser: what an admin does there is what the query service then has."""
+
+import hashlib
+import json
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from visitors import Visitor
+
+PAGES = ["sources", "schemas", "people", "audit"]
+
+
+@pytest.fixture
+def owner(people):
+    """The database's owner; nothing is managed there yet."""
+    people.execute("truncate audit, api_tokens, write_keys, event_schemas, rejections, rate_limits")
+    people.execute("delete from sources where name <> 'default'")
+    return people
+
+
+@pytest.fixture
+def signed_in(profile, guarded, owner):
+    """signed_in("ann"): a visitor who has signed in."""
+
+    def signed_in(name):
+        visitor = Visitor(profile().new_page(), guarded.url)
+        visitor.page.goto(f"{visitor.url}/sign-in")
+        visitor.sign_in(name)
+        visitor.page.get_by_text(f"Signed in as {name}").wait_for()
+        return visitor.wait()
+
+    return signed_in
+
+
+def press(visitor, name):
+    visitor.page.get_by_role("button", name=name, exact=True).click()
+    return visitor
+
+
+def said(visitor, text):
+    visitor.page.locator("[data-testid=stAlert]", has_text=text).first.wait_for()
+    return visitor.wait()
+
+
+def test_only_an_admin_has_the_pages(signed_in):
+    for name in ("vic", "ben"):
+        visitor = signed_in(name)
+        assert visitor.page.get_by_role("link", name="Audit log").count() == 0
+    visitor = signed_in("ann")
+    assert visitor.page.get_by_role("link", name="Audit log").count() == 1
+
+
+def test_a_source_is_made_with_a_key_and_settings(signed_in, owner):
+    visitor = signed_in("ann").open("sources")
+    visitor.choose("Source", "New source …").wait()
+    visitor.page.get_by_role("textbox", name="Name").fill("My Shop")
+    press(visitor, "Make it")
+    said(visitor, "There is nothing of this name here.")
+    visitor.page.get_by_role("textbox", name="Name").fill("shop")
+    press(visitor, "Make it")
+    said(visitor, "shop is there")
+    press(visitor, "Make a key")
+    said(visitor, "It is shown this once")
+    key = visitor.page.locator("[data-testid=stCode]").first.inner_text().strip()
+    assert re.fullmatch("wk_[0-9a-f]{10}_[0-9a-f]{40}", key)
+    code = "\n".join(visitor.page.locator("[data-testid=stCode]").all_inner_texts())
+    assert f"X-Write-Key: {key}" in code
+    assert f'data-write-key="{key}"' in code
+    ((stored,),) = owner.execute("select hash from write_keys where source = 'shop'").fetchall()
+    assert stored == hashlib.sha256(key.encode()).digest()
+    visitor.page.get_by_role("textbox", name="Pages that may send events").fill("shop.example")
+    press(visitor, "Save")
+    said(visitor, "Must be an origin")
+    assert visitor.page.get_by_text(key).count() == 0
+    visitor.page.get_by_role("textbox", name="Pages that may send events").fill(
+        "https://shop.example\nhttps://www.shop.example"
+    )
+    visitor.page.get_by_role("spinbutton", name="Events a second for each key").fill("50")
+    press(visitor, "Save")
+    said(visitor, "shop is saved")
+    assert owner.execute("select allowed_origins, rate_limit from sources where name = 'shop'").fetchall() == [
+        (["https://shop.example", "https://www.shop.example"], 50)
+    ]
+    press(visitor, "Revoke a key")
+    press(visitor, "Revoke it")
+    said(visitor, "is revoked")
+    assert owner.execute("select revoked_at is not null from write_keys").fetchall() == [(True,)]
+
+
+def test_a_person_gets_a_role_and_a_password(signed_in, owner, guarded):
+    visitor = signed_in("ann").open("people")
+    visitor.choose("Person", "New person …").wait()
+    visitor.page.get_by_role("textbox", name="Name").fill("zoe")
+    visitor.choose("Role", "analyst: sees events too, and exports")
+    press(visitor, "Save")
+    said(visitor, "zoe is saved")
+    assert owner.execute("select role, sources from people where name = 'zoe'").fetchall() == [("analyst", None)]
+    press(visitor, "Make a password for one sign-in")
+    said(visitor, "It is shown this once")
+    password = visitor.page.locator("[data-testid=stCode]").first.inner_text().strip()
+    assert owner.execute("select one_time from people where name = 'zoe'").fetchall() == [(True,)]
+    visitor.open("audit")
+    assert [visitor.cells("Audit log")[0][2].split()[-1], visitor.cells("Audit log")[0][3]] == ["reset", "zoe"]
+    assert password not in visitor.page.content()
+
+
+def test_a_schema_is_proposed_mended_and_saved(signed_in, owner):
+    visitor = signed_in("ann").open("schemas")
+    visitor.choose("Event type", "Another event type …").wait()
+    visitor.page.get_by_label("Its name").fill("purchase")
+    visitor.page.keyboard.press("Enter")
+    press(visitor, "Propose one from what was received")
+    said(visitor, "Made from")
+    proposed = visitor.page.get_by_label("JSON Schema 2020-12").input_value()
+    assert "amount" in json.loads(proposed)["properties"]
+    visitor.page.get_by_label("JSON Schema 2020-12").fill('{"properties": {"amount": {"type": "nmber"}}}')
+    press(visitor, "Save as the newest version")
+    said(visitor, "/properties/amount/type")
+    visitor.page.get_by_label("JSON Schema 2020-12").fill(proposed)
+    press(visitor, "Save as the newest version")
+    said(visitor, "Version 1 of purchase is saved")
+    assert owner.execute("select schema from event_schemas").fetchall() == [(json.loads(proposed),)]
+
+
+def test_refused_events_are_shown_and_tried_again(signed_in, owner):
+    owner.execute(
+        """insert into rejections (id, source, received_at, reason, detail, event_type, user_id, payload, is_whole)
+        values (gen_random_uuid(), 'default', now(), 'schema_violation', %s, '<b>buy</b>', 'zoe', %s, true)""",
+        [json.dumps([{"pointer": "/amount", "detail": "It is <i>not</i> a number."}]), b'{"user_id": "<script>"}'],
+    )
+    visitor = signed_in("ann").open("schemas")
+    assert [row[0] for row in visitor.cells("Refused events by reason")] == ["schema_violation"]
+    press(visitor, "Try these again")
+    said(visitor, "1 events will be tried again")
+    assert owner.execute("select replay_requested_at is not null from rejections").fetchall() == [(True,)]
+    assert visitor.complaints == []
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_accessible(signed_in, owner, path):
+    owner.execute("insert into sources (name) values ('shop')")
+    visitor = signed_in("ann").open(path)
+    found = Axe().run(visitor.page).response["violations"]
+    assert [
+        (one["id"], [node["html"] for node in one["nodes"]])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ] == []
