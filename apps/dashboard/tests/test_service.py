@@ -121,7 +121,7 @@ def test_an_export_that_breaks_off_in_its_head_is_no_empty_one(lonely_dashboard,
 @pytest.mark.parametrize("path", ["/", "/users", "/_stcore/health", EXPORT])
 def test_no_other_page_may_frame_it_and_it_loads_from_no_other_host(lonely_dashboard, path):
     headers = requests.get(lonely_dashboard.url + path, timeout=30).headers
-    assert (headers["X-Content-Type-Options"], headers["Referrer-Policy"]) == ("nosniff", "no-referrer")
+    assert (headers["X-Content-Type-Options"], headers["Referrer-Policy"]) == ("nosniff", "same-origin")
     policy = headers["Content-Security-Policy"]
     assert "default-src 'self'" in policy
     assert "frame-ancestors 'none'" in policy
