@@ -110,28 +110,37 @@ from unnest(
 on conflict (id) do nothing
 returning id;
 
--- name: prune_rejections
--- Removes refused events that are too old, and the oldest of sources that have too many; never one that is to be replayed.
--- Those that another collector is at are left to it.
+-- name: remove_old_rejections
+-- Never one that is to be replayed. Those that another collector is at are left to it.
 delete from rejections
-where id in (
+where id = any(array(
+  select id
+  from rejections
+  where received_at < now() - make_interval(days => %(days)b::int) and replay_requested_at is null
+  for update skip locked
+))
+returning id;
+
+-- name: remove_surplus_rejections
+-- The oldest of sources that have too many, found in the index alone; as above.
+delete from rejections
+where id = any(array(
   select id
   from rejections
   where replay_requested_at is null
-    and (
-      received_at < now() - make_interval(days => %(days)b::int)
-      or id in (
+    and id = any(array(
+      select surplus.id
+      from unnest(%(sources)b::text[]) as given (source)
+      cross join lateral (
         select id
-        from (
-          select id, row_number() over (partition by source order by received_at desc, id desc) as place
-          from rejections
-          where source = any(%(sources)b::text[])
-        ) as placed
-        where place > %(kept)b::int
-      )
-    )
+        from rejections
+        where rejections.source = given.source
+        order by received_at desc, id desc
+        offset %(kept)b::int
+      ) as surplus
+    ))
   for update skip locked
-)
+))
 returning id;
 
 -- name: replay_is_asked

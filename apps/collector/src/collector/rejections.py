@@ -36,7 +36,8 @@ SHARE = 2
 """No source takes more than one part in so many of the queue: others' mistakes are kept beside it."""
 
 PAUSE_SECONDS = 1.0
-PRUNE_SECONDS = 60.0
+REMOVE_SECONDS = 60.0
+"""How often those are removed that are too old; of too many, the oldest are at once."""
 
 MAX_ERRORS = 20
 MAX_POINTER = 1000
@@ -85,7 +86,7 @@ class Rejections:
         self._queue: list[Rejection] = []
         self._bytes = 0
         self._of_source: Counter[str] = Counter()
-        self._pruned = float("-inf")
+        self._removed = float("-inf")
         self._greenlet = gevent.spawn(self._run)
 
     def keep(self, source: str, parsed: Parsed) -> None:
@@ -132,8 +133,8 @@ class Rejections:
             gevent.sleep(PAUSE_SECONDS)
             try:
                 self._write()
-                if time.monotonic() - self._pruned > PRUNE_SECONDS:
-                    self._prune([])
+                if time.monotonic() - self._removed > REMOVE_SECONDS:
+                    self._remove_old()
                 well = True
             except Exception as error:  # whatever it is, events go on coming in
                 if well:
@@ -153,7 +154,8 @@ class Rejections:
         metrics.REJECTIONS_KEPT.inc(len(waiting))
         del self._queue[: len(waiting)]
         self._count_queue()
-        self._prune(sorted({rejection.source for rejection in waiting}))
+        crowded = {"sources": sorted({rejection.source for rejection in waiting}), "kept": self._kept}
+        execute(self._pool, QUERIES["remove_surplus_rejections"], crowded)
 
     def _forget(self) -> None:
         """Drop what the database doesn't take: it would stand in the way of all that comes."""
@@ -165,10 +167,9 @@ class Rejections:
         self._bytes = sum(len(rejection.payload) for rejection in self._queue)
         self._of_source = Counter(rejection.source for rejection in self._queue)
 
-    def _prune(self, sources: list[str]) -> None:
-        """Remove what is too old, and what these sources have too many of."""
-        execute(self._pool, QUERIES["prune_rejections"], {"sources": sources, "kept": self._kept, "days": self._days})
-        self._pruned = time.monotonic()
+    def _remove_old(self) -> None:
+        execute(self._pool, QUERIES["remove_old_rejections"], {"days": self._days})
+        self._removed = time.monotonic()
 
 
 def describe(errors: list[EventError], place: str = "") -> list[dict[str, Any]]:
