@@ -110,6 +110,26 @@ def test_refused_events_of_the_user_go_as_well(world):
     assert world.owner.execute("select user_id from rejections order by 1").fetchall() == [("bob",), (None,)]
 
 
+def test_what_a_collector_refused_is_found_by_its_user(world):
+    world.owner.execute("update sources set schema_mode = 'enforce'")
+    world.owner.execute("""insert into event_schemas values ('default', 'buy', 1, '{"required": ["amount"]}')""")
+    deadline = time.monotonic() + 20
+
+    def send(user_id, parameters=""):
+        event = {"user_id": user_id, "event_type": "buy"}
+        return requests.post(f"{world.collector.url}/events{parameters}", json=event, timeout=10).status_code
+
+    while send("ann", "?dry_run=true") == 200:  # it doesn't know the schema yet
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert [send("ann"), send("bob")] == [422, 422]
+    while world.owner.execute("select count(*) from rejections").fetchone() != (2,):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert world.erase("ann").json()["counts"] == {**NOBODY, "rejections": 1}
+    assert world.owner.execute("select user_id from rejections").fetchall() == [("bob",)]
+
+
 def test_erasing_again_counts_nothing_and_is_no_mistake(world):
     world.send(life_of("ann"))
     assert world.erase("ann").json()["counts"]["events"] == 15

@@ -129,12 +129,12 @@ returning user_id;
 delete from visits where user_id = %(user_id)b and (%(days)b::timestamptz[] is null or day = any (%(days)b::timestamptz[])) returning day;
 
 -- name: sum_up_visits
--- What is stored of these users' visits on these days.
+-- What is stored of a user's visits on these days. The user is a parameter, and the plan is made for it: so the function,
+-- which is inlined, reads that user's events by the key, and not everybody's.
 insert into visits
 select visit.*
 from summarised_days as summary
-cross join unnest(%(user_ids)b::text[]) as of_user
-cross join lateral visits_of_day(summary.day, of_user) as visit
+cross join lateral visits_of_day(summary.day, %(of_user)b) as visit
 where summary.day = any (%(days)b::timestamptz[])
 returning day;
 

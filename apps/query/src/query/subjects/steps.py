@@ -81,7 +81,8 @@ def _erase_visits(steps: Steps, days: list[datetime], users: list[str]) -> int:
     """Delete the user's visits; those of days that were touched only in part are made anew for these users."""
     erased = len(steps.rows("erase_visits", days=None if steps.sources is None else days))
     if steps.sources is not None:
-        steps.rows("sum_up_visits", days=days, user_ids=users)
+        for user in users:
+            steps.rows("sum_up_visits", days=days, of_user=user)
     return erased
 
 
