@@ -1,5 +1,8 @@
 """Signing in: passwords, refresh tokens, lock-out, and what ends it."""
 
+import base64
+import hmac
+import json
 import time
 
 import pytest
@@ -205,3 +208,30 @@ def test_no_password_and_no_token_stands_in_the_log(guarded):
     log = guarded.log.read_text()
     for secret in (PASSWORD, "a secret that is wrong", given["access_token"], given["refresh_token"]):
         assert secret not in log
+
+
+def forged(header, claims, signature=b""):
+    parts = [json.dumps(header).encode(), json.dumps(claims).encode(), signature]
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+
+
+def test_a_forged_access_token_is_none(guarded):
+    token = sign_in(guarded).json()["access_token"]
+    assert me(guarded, token).status_code == 200
+    head, body, signature = (base64.urlsafe_b64decode(part + "==") for part in token.split("."))
+    header, claims = json.loads(head), json.loads(body)
+    (key,) = requests.get(f"{guarded.url}/.well-known/jwks.json", timeout=10).json()["keys"]
+    unsigned = ".".join(forged({**header, "alg": "HS256"}, claims).split(".")[:2])
+    by_public_key = hmac.digest(base64.urlsafe_b64decode(key["x"] + "=="), unsigned.encode(), "sha256")
+    attempts = {
+        "no signature": forged({**header, "alg": "none"}, claims),
+        "signed by the public key": forged({**header, "alg": "HS256"}, claims, by_public_key),
+        "somebody else": forged(header, {**claims, "sub": "ada"}, signature),
+        "longer": forged(header, {**claims, "exp": claims["exp"] + 10**6}, signature),
+        "for somebody else": forged(header, {**claims, "aud": "other"}, signature),
+        "another key's name": forged({**header, "kid": "x"}, claims, signature),
+        "a key of its own": forged({**header, "jwk": key, "alg": "none"}, claims),
+    }
+    assert {name: me(guarded, attempt).status_code for name, attempt in attempts.items()} == dict.fromkeys(
+        attempts, 401
+    )

@@ -3,6 +3,7 @@
 from importlib.metadata import version
 
 import psycopg
+from flask import request
 
 from core.front import Front
 from core.health import Health
@@ -103,8 +104,14 @@ def create_app(settings: QuerySettings) -> Front:
     service.register_blueprint(signing_in(people))
     service.register_blueprint(telling_ways_in(people, signer, required=settings.auth == "required"))
     guard = Guard(Tokens(control) if control else None, people, required=settings.auth == "required")
+
+    @service.before_request
+    def hold_to_route() -> None:
+        if request.url_rule is not None:
+            guard.hold(request.environ, request.url_rule.rule)
+
     hub = Hub(Tail(pool))
-    service.register_blueprint(telling(hub, settings.live_clients))
+    service.register_blueprint(telling(hub, settings.live_clients, guard))
 
     def drain() -> None:
         health.draining.set()

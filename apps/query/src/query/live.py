@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import gevent
 import structlog
@@ -10,8 +11,11 @@ from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
 from core.pool import AWAY
+from core.problems import Problem
 from core.streams import Peer
 from query import metrics
+from query.access.guard import Guard
+from query.access.principal import ALLOWED_SOURCES
 from query.answers import StoredEvent
 from query.matching import matches
 from query.schemas import EventFilter
@@ -20,12 +24,18 @@ from query.sources import reading_of
 from query.stream_schemas import read_live_filter
 from query.tail import Tail, encode
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
 log = structlog.get_logger("query.live")
 
 POLL_SECONDS = 1.0
 KEEP_ALIVE_SECONDS = 15.0
 RETRY = b"retry: 2000\n\n"
 """Milliseconds after which a browser comes back. It is the first thing that is sent, so that a client sees at once that it is heard."""
+
+CHECK_SECONDS = 5.0
+"""How often it is asked whether a client may still listen."""
 
 KEEP_ALIVE = b": keep-alive\n\n"
 BUFFER_EVENTS = 1000
@@ -169,8 +179,8 @@ class Hub:
                 client.offer(frame)
 
 
-def telling(hub: Hub, most: int) -> Blueprint:
-    """The route; `most` clients are told at once."""
+def telling(hub: Hub, most: int, guard: Guard) -> Blueprint:
+    """The route; `most` clients are told at once, each as long as the guard lets it in."""
     blueprint = Blueprint("live", __name__)
     places = Places(most, BUSY)
 
@@ -185,13 +195,30 @@ def telling(hub: Hub, most: int) -> Blueprint:
             raise
         peer = Peer(request.environ)
         watch = gevent.spawn(_watch, peer, client)
+        checking = gevent.spawn(_check, guard, request.environ, client)
         response = Response(client.parts(), headers=HEADERS)
-        ends: list[Callable[[], object]] = [watch.kill, lambda: hub.leave(client), peer.close, give_back]
+        ends: list[Callable[[], object]] = [watch.kill, checking.kill, lambda: hub.leave(client), peer.close, give_back]
         for end in ends:
             response.call_on_close(end)
         return response
 
     return blueprint
+
+
+def _check(guard: Guard, environ: "WSGIEnvironment", client: Client) -> None:
+    """End the stream soon after its credentials have: who may still listen comes back by itself."""
+    sources = environ[ALLOWED_SOURCES]
+    while True:
+        gevent.sleep(CHECK_SECONDS)
+        try:
+            guard(environ)
+        except Problem:
+            break
+        except AWAY:
+            continue  # nobody can tell, and nothing new is told either
+        if environ[ALLOWED_SOURCES] != sources:
+            break
+    client.end()
 
 
 def _watch(peer: Peer, client: Client) -> None:

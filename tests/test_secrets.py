@@ -1,0 +1,164 @@
+"""No secret is written down: not by the services, however much they log and whatever goes wrong, nor by the commands."""
+
+import os
+import subprocess
+import sys
+
+import psycopg
+import pytest
+import requests
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from signing_key import make_signing_key
+
+from core.keys import make_key
+from core.passwords import hash_password
+
+DATABASE_PASSWORD = "database-secret-4711"
+PASSWORD = "correct horse battery secret"
+WRONG = "a wrong password secret"
+EVENT = {"user_id": "ann", "event_type": "view"}
+
+
+@pytest.fixture
+def keys(owner):
+    """The write key and the API token that count here, and Ann's password does too."""
+    write, read = make_key("wk"), make_key("rt")
+    owner.execute(
+        "insert into write_keys (prefix, source, hash) values (%s, 'default', %s)", [write.prefix, write.hash]
+    )
+    owner.execute(
+        "insert into api_tokens (prefix, name, hash, scopes) values (%s, 'x', %s, '{admin,read_events}')",
+        [read.prefix, read.hash],
+    )
+    owner.execute(
+        "insert into people (name, password_hash, role) values ('ann', %s, 'admin')", [hash_password(PASSWORD)]
+    )
+    return write.key, read.key
+
+
+def with_password(url):
+    """The URL with a password, which a server that trusts its clients doesn't look at."""
+    return make_conninfo(url, password=DATABASE_PASSWORD)
+
+
+def send(collector, key, body=None):
+    """Events by each way to send a key: with one that is right, and with one that is wrong in its last digit."""
+    wrong = key[:-1] + ("0" if key[-1] != "0" else "1")
+    for sent in (key, wrong):
+        for how in (
+            {"headers": {"Authorization": f"Bearer {sent}"}},
+            {"headers": {"X-Write-Key": sent}},
+            {"params": {"write_key": sent}},
+        ):
+            yield requests.post(f"{collector.url}/events", json=body or EVENT, timeout=30, **how)
+
+
+def everything_said(*services):
+    return "".join(service.log.read_text() for service in services)
+
+
+def test_services_never_say_a_secret(start_service, postgres, database, owner, keys):
+    write_key, token = keys
+    signing_key = make_signing_key()
+    collector = start_service(
+        "collector", DATABASE_URL=with_password(postgres.url(database, "collector")), AUTH="required", LOG_LEVEL="debug"
+    )
+    query = start_service(
+        "query",
+        DATABASE_URL=with_password(postgres.url(database, "query")),
+        CONTROL_DATABASE_URL=with_password(postgres.url(database, "control")),
+        SIGNING_KEY=signing_key,
+        AUTH="required",
+        LOG_LEVEL="debug",
+    )
+    bearer = {"Authorization": f"Bearer {token}"}
+    answers = [*send(collector, write_key), *send(collector, write_key, {"user_id": 1})]
+    signed_in = requests.post(
+        f"{query.url}/auth/sign-in", json={"name": "ann", "password": PASSWORD}, timeout=30
+    ).json()
+    made = requests.post(f"{query.url}/admin/sources/default/keys", headers=bearer, timeout=30).json()["key"]
+    for path in (
+        "/events",
+        "/events/nowhere",
+        f"/events?cursor={token}",
+        "/admin/sources",
+        "/admin/audit",
+        "/metrics",
+        "/docs/",
+    ):
+        answers.append(requests.get(query.url + path, headers=bearer, timeout=30))
+        answers.append(
+            requests.get(
+                query.url + path, headers={"Authorization": f"Bearer {signed_in['access_token']}x"}, timeout=30
+            )
+        )
+    bodies = ({"name": "ann", "password": WRONG}, {"name": WRONG}, {"refresh_token": signed_in["refresh_token"] + "0"})
+    answers += [
+        requests.post(f"{query.url}/auth/{path}", json=body, timeout=30)
+        for body in bodies
+        for path in ("sign-in", "refresh", "sign-out")
+    ]
+    answers.append(requests.get(f"{collector.url}/metrics", timeout=30))
+    # A crash, whose log has a traceback, then a database that is away.
+    owner.execute("drop table events, sources, people cascade")
+    answers += [*send(collector, write_key)]
+    answers.append(requests.get(f"{query.url}/events", headers=bearer, timeout=30))
+    answers.append(requests.post(f"{query.url}/auth/sign-in", json={"name": "ann", "password": PASSWORD}, timeout=30))
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as server:
+        server.execute(f'alter database "{database}" allow_connections false')
+        server.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [database])
+        try:
+            answers += [*send(collector, write_key)]
+            answers.append(requests.get(f"{query.url}/events", headers=bearer, timeout=30))
+        finally:
+            server.execute(f'alter database "{database}" allow_connections true')
+    statuses = {answer.status_code for answer in answers}
+    assert {201, 401, 404, 422, 500, 503} <= statuses, statuses
+    secrets = {
+        "database password": DATABASE_PASSWORD,
+        "write key": write_key.rpartition("_")[2][:-1],
+        "new write key": made.rpartition("_")[2],
+        "token": token.rpartition("_")[2][:-1],
+        "password": PASSWORD,
+        "wrong password": WRONG,
+        "access token": signed_in["access_token"].rpartition(".")[2][:-4],
+        "refresh token": signed_in["refresh_token"].rpartition("_")[2],
+        "signing key": signing_key.splitlines()[1],
+    }
+    said = everything_said(collector, query)
+    assert '"level": "debug"' in said or '"debug"' in said
+    assert [name for name, secret in secrets.items() if secret in said] == []
+    shown = "".join(answer.text + str(answer.headers) for answer in answers)
+    assert [name for name, secret in secrets.items() if secret in shown and name != "wrong password"] == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["migrate"],
+        ["maintain"],
+        ["admin", "create", "zoe", "--password-file", "-"],
+        ["source", "list"],
+        ["up", "--data", "{tmp}"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_commands_never_say_a_secret(postgres, database, tmp_path, command):
+    url = conninfo_to_dict(postgres.url(database))
+    token = make_key("rt").key
+    environment = {
+        **os.environ,
+        "DATABASE_URL": make_conninfo(**{**url, "password": DATABASE_PASSWORD, "dbname": "nowhere"}),
+        "API_TOKEN": token,
+        "QUERY_URL": f"http://ann:{DATABASE_PASSWORD}@127.0.0.1:9",
+        "COLLECTOR_PASSWORD": DATABASE_PASSWORD,
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "tracker", *(part.format(tmp=tmp_path) for part in command)],
+        env=environment, input=PASSWORD + "\n", capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode != 0
+    said = done.stdout + done.stderr + "".join(log.read_text() for log in tmp_path.rglob("*.log"))
+    assert said
+    for secret in (DATABASE_PASSWORD, PASSWORD, token.rpartition("_")[2]):
+        assert secret not in said
