@@ -23,10 +23,10 @@ def purchase(user_id="ann", **properties):
 def post(collector, body, **parameters):
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}
-    return requests.post(f"{collector.url}/events", data=data, headers=headers, params=parameters, timeout=10)
+    return requests.post(f"{collector.url}/events", data=data, headers=headers, params=parameters, timeout=30)
 
 
-def eventually(condition, seconds=20):
+def eventually(condition, seconds=30):
     deadline = time.monotonic() + seconds
     while not (true := condition()) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -34,7 +34,7 @@ def eventually(condition, seconds=20):
 
 
 def metric(collector, name):
-    lines = requests.get(f"{collector.url}/metrics", timeout=10).text.splitlines()
+    lines = requests.get(f"{collector.url}/metrics", timeout=30).text.splitlines()
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
 
 
@@ -119,7 +119,7 @@ def test_of_a_batch_the_refused_ones_are_kept_each_with_its_own_errors(start_col
 )  # fmt: skip
 def test_whatever_is_refused_is_kept_with_whose_it_is(collector, owner, event, user_id, reason):
     headers = {"Content-Type": "application/x-ndjson"}
-    assert requests.post(f"{collector.url}/events", data=event, headers=headers, timeout=10).status_code == 422
+    assert requests.post(f"{collector.url}/events", data=event, headers=headers, timeout=30).status_code == 422
     (one,) = kept(owner, 1)
     assert one.user_id == user_id
     assert reason in {error["code"] for error in one.detail} | {one.reason}
@@ -139,7 +139,7 @@ def test_what_is_not_refused_as_an_event_is_not_kept(start_collector, owner):
     collector = start_collector()
     assert post(collector, purchase(), dry_run="true").status_code == 422
     assert post(collector, b"not json").status_code == 400
-    wrong = requests.post(f"{collector.url}/events", json=purchase(), headers={"X-Write-Key": "x"}, timeout=10)
+    wrong = requests.post(f"{collector.url}/events", json=purchase(), headers={"X-Write-Key": "x"}, timeout=30)
     assert wrong.status_code == 401
     assert post(collector, purchase()).status_code == 422  # this one is
     kept(owner, 1)
