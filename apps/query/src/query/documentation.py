@@ -128,7 +128,7 @@ def describe(document: Document) -> None:
         operation("list_events", "events", "Events, newest first.", events, "EventPage"),
         PROBLEMS,
     )
-    sources = operation("list_sources", "sources", "The sources whose events may be read.", [], "SourceNames")
+    sources = operation("name_sources", "sources", "The sources whose events may be read.", [], "SourceNames")
     document.path("/sources", "get", sources, PROBLEMS)
     document.path(
         "/stats/top-types",

@@ -92,7 +92,7 @@ from events
 where "timestamp" >= %(tail_start)b and "timestamp" < %(tail_end)b {sources}
 group by event_type;
 
--- name: list_sources
+-- name: name_sources
 select name from sources order by name;
 
 -- name: export_events

@@ -48,11 +48,11 @@ def questions(settings: QuerySettings, store: Store) -> "dict[str, WSGIApplicati
         resolved = {"from": asked.start, "to": asked.end, "tz": "UTC", "as_of": found.as_of}
         return {**resolved, "items": found.items, "total": found.total}
 
-    def list_sources(reading: Reading) -> dict[str, Any]:
+    def name_sources(reading: Reading) -> dict[str, Any]:
         nothing.read(reading.query)
-        return {"sources": store.list_sources(reading.allowed)}
+        return {"sources": store.name_sources(reading.allowed)}
 
-    return {"/events": _get(list_events), "/stats/top-types": _get(top_types), "/sources": _get(list_sources)}
+    return {"/events": _get(list_events), "/stats/top-types": _get(top_types), "/sources": _get(name_sources)}
 
 
 def _get(handler: Handler) -> "WSGIApplication":

@@ -108,9 +108,9 @@ class Store:
         """The most frequent types of a range of time."""
         return self._top_types.ask(asked)
 
-    def list_sources(self, allowed: frozenset[str] | None) -> list[str]:
+    def name_sources(self, allowed: frozenset[str] | None) -> list[str]:
         """The names of the sources that there are, of those that may be seen; None is all."""
-        names = [name for (name,) in self._ask("list_sources", QUERIES["list_sources"].encode(), {})]
+        names = [name for (name,) in self._ask("name_sources", QUERIES["name_sources"].encode(), {})]
         return [name for name in names if allowed is None or name in allowed]
 
     def _count_types(self, asked: TypeFilter) -> TopTypes:
