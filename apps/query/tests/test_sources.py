@@ -98,7 +98,7 @@ def test_every_question_about_events_takes_sources(guarded):
     tried = {path.replace("/users/ann", "/users/{user_id}") for path, _ in DOORS.values()} | {"/events/live"}
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            if operation["operationId"] in WHOLE_USERS:
+            if operation["operationId"] in WHOLE_USERS or path.startswith("/admin/"):
                 continue
             names = [parameter["name"] for parameter in operation.get("parameters", [])]
             about_events = bool({"events", "stats", "users"}.intersection(operation.get("tags", [])))
