@@ -123,7 +123,12 @@ def test_every_number_is_the_same(pair, history, asked, sources):
     pair.same(replace(asked, sources=sources))
 
 
-RANGES = [{}, {"from": FROM.isoformat(), "to": TO.isoformat()}, WEEK, {"from": ANCHOR.isoformat()}]
+FOREIGNS = sorted(event.at for event in FIRST if event.source == FOREIGN)
+WITHIN_HOURS = {
+    "from": (FOREIGNS[0] + timedelta(seconds=1)).isoformat(),
+    "to": (FOREIGNS[-1] + timedelta(seconds=1)).isoformat(),
+}
+RANGES = [{}, WITHIN_HOURS, {"from": FROM.isoformat(), "to": TO.isoformat()}, WEEK, {"from": ANCHOR.isoformat()}]
 FILTERS = [{}, {"event_type": ["view", "buy"]}, {"session_id": "s1"}, {"property.plan": "pro"}]
 ASKED = [{}, {"source": ["shop"]}, {"source": ["shop", FOREIGN]}, {"source": [FOREIGN]}]
 
