@@ -111,12 +111,18 @@ def database(postgres: Postgres, start: Callable[..., Service], events: list[dic
 @contextmanager
 def serving(start: Callable[..., Service], postgres: Postgres, events: list[dict[str, Any]]) -> Iterator[Dashboard]:
     """A dashboard on a database of its own, with these events."""
-    with database(postgres, start, events) as name:
-        query = start("query", DATABASE_URL=postgres.url(name, "query"))
-        with running(start, query.url) as dashboard:
-            yield dashboard
-            dashboard.process.stop()
-        query.stop()
+    with database(postgres, start, events) as name, served(start, postgres, name) as dashboard:
+        yield dashboard
+
+
+@contextmanager
+def served(start: Callable[..., Service], postgres: Postgres, name: str) -> Iterator[Dashboard]:
+    """A dashboard on this database."""
+    query = start("query", DATABASE_URL=postgres.url(name, "query"))
+    with running(start, query.url) as dashboard:
+        yield dashboard
+        dashboard.process.stop()
+    query.stop()
 
 
 @pytest.fixture(scope="session")
@@ -166,6 +172,18 @@ def dashboard(start: Callable[..., Service], postgres: Postgres) -> Iterator[Das
     """A dashboard with `known_events`."""
     with serving(start, postgres, known_events()) as dashboard:
         yield dashboard
+
+
+@pytest.fixture(scope="session")
+def dashboard_of_sources(start: Callable[..., Service], postgres: Postgres) -> Iterator[Dashboard]:
+    """A dashboard with `known_events` of which the purchases are the shop's; the club has none."""
+    with database(postgres, start, known_events()) as name:
+        with psycopg.connect(postgres.url(name), autocommit=True) as owner:
+            owner.execute("insert into sources (name) values ('shop'), ('club')")
+            for table in ("events", "event_counts"):
+                owner.execute(f"update {table} set source = 'shop' where event_type = 'purchase'".encode())
+        with served(start, postgres, name) as dashboard:
+            yield dashboard
 
 
 @pytest.fixture(scope="session")

@@ -23,15 +23,21 @@ tiles ask anew."""
 
 def ask(path: str, **parameters: Any) -> Answer:
     """The answer to GET `path`; parameters that are None or empty are left out. Raises as `visitor.request` does."""
-    given = {name: value for name, value in parameters.items() if value not in (None, "", [])}
-    session = visitor.session()
-    return _ask(visitor.name(session), "GET", path, json.dumps(given, sort_keys=True), session)
+    return _asked("GET", path, params=_given(parameters))
 
 
-def ask_with_body(path: str, body: Answer) -> Answer:
-    """The answer to POST `path` with a JSON body. Raises as `visitor.request` does."""
+def ask_with_body(path: str, body: Answer, **parameters: Any) -> Answer:
+    """The same to POST `path` with a JSON body."""
+    return _asked("POST", path, json=body, params=_given(parameters))
+
+
+def _given(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in parameters.items() if value not in (None, "", [])}
+
+
+def _asked(method: str, path: str, **how: Any) -> Answer:
     session = visitor.session()
-    return _ask(visitor.name(session), "POST", path, json.dumps(body, sort_keys=True), session)
+    return _ask(visitor.name(session), method, path, json.dumps(how, sort_keys=True), session)
 
 
 def read_lines(path: str, parameters: Mapping[str, Any]) -> list[Answer]:
@@ -41,9 +47,8 @@ def read_lines(path: str, parameters: Mapping[str, Any]) -> list[Answer]:
 
 
 @st.cache_data(ttl=FRESH_SECONDS, max_entries=500, show_spinner="Counting …")
-def _ask(name: str | None, method: str, path: str, given: str, _session: Session | None) -> Answer:
-    how = {"POST": "json", "GET": "params"}[method]
-    with _reading(visitor.request(_session, method, path, **{how: json.loads(given)})) as response:
+def _ask(name: str | None, method: str, path: str, how: str, _session: Session | None) -> Answer:
+    with _reading(visitor.request(_session, method, path, **json.loads(how))) as response:
         answer: Answer = response.json()
         return answer
 

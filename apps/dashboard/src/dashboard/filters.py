@@ -1,5 +1,6 @@
 """The choices that all pages share, in the sidebar. Each stands in the URL, so that a copied link shows the same."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -16,15 +17,21 @@ DEFAULT_PRESET = "30 days"
 
 @dataclass(frozen=True)
 class Filters:
-    """What the visitor chose."""
+    """What the visitor chose. None of the event types or sources means all of them."""
 
     period: Period
     event_types: list[str]
+    sources: list[str]
 
     @property
     def parameters(self) -> dict[str, Any]:
         """What the endpoints below /stats ask for."""
-        return {**self.period.parameters, "event_type": self.event_types}
+        return {**self.period.parameters, **self.among, "event_type": self.event_types}
+
+    @property
+    def among(self) -> dict[str, Any]:
+        """What every question about events asks for: everything is as if there were only these sources' events."""
+        return {"source": self.sources}
 
 
 def choose() -> Filters:
@@ -36,10 +43,22 @@ def choose() -> Filters:
             help="The last so many days, today included; “dates” lets you choose the first and the last day.",
         )  # fmt: skip
         period = _choose_days(tz) if preset == CUSTOM else Period.latest(PRESETS[preset], tz)
+        sources = _choose_sources()
         event_types = st.multiselect(
-            "Event types", _types_or_none(), key="event_type", bind="query-params", accept_new_options=True, placeholder="All",
+            "Event types", _types_or_none(sources), key="event_type", bind="query-params", accept_new_options=True, placeholder="All",
         )  # fmt: skip
-    return Filters(period, event_types)
+    return Filters(period, event_types, sources)
+
+
+def _choose_sources() -> list[str]:
+    """Of those that the visitor may see; there is nothing to choose where there is one, or none."""
+    try:
+        names = ask("/sources")["sources"]
+    except (AwayError, RefusedError):
+        names = []
+    if len(names) < 2:
+        return []
+    return st.multiselect("Sources", names, key="source", bind="query-params", placeholder="All")
 
 
 def _choose_zone() -> str:
@@ -60,14 +79,14 @@ def _choose_days(tz: str) -> Period:
     return Period(chosen[0], chosen[-1], tz) if chosen else default
 
 
-def known_types() -> list[str]:
-    """Every event type, the commonest first. Raises as `ask` does."""
-    return [item["event_type"] for item in ask("/stats/top-types", limit=1000)["items"]]
+def known_types(sources: Sequence[str] = ()) -> list[str]:
+    """Every event type of these sources or of all, the commonest first. Raises as `ask` does."""
+    return [item["event_type"] for item in ask("/stats/top-types", limit=1000, source=list(sources))["items"]]
 
 
-def _types_or_none() -> list[str]:
+def _types_or_none(sources: list[str]) -> list[str]:
     # While the query service doesn't answer there is nothing to choose from, and the page says why.
     try:
-        return known_types()
+        return known_types(sources)
     except (AwayError, RefusedError):
         return []

@@ -16,7 +16,13 @@ def names(chosen: Filters) -> list[str]:
     Raises:
         RefusedError: the visitor may not see events. Names can still be typed.
     """
-    parameters = {**chosen.period.bounds, "event_type": chosen.event_types, "limit": SAMPLE, "format": "ndjson"}
+    parameters = {
+        **chosen.period.bounds,
+        **chosen.among,
+        "event_type": chosen.event_types,
+        "limit": SAMPLE,
+        "format": "ndjson",
+    }
     events = read_lines("/events/export", parameters)
     counts = Counter(name for event in events for name in event["properties"])
     return sorted(counts, key=lambda name: (-counts[name], name))

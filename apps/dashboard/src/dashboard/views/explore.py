@@ -21,6 +21,7 @@ def show(chosen: Filters) -> None:
     user, session = middle.columns(2)
     parameters: dict[str, Any] = {
         **chosen.period.bounds,
+        **chosen.among,
         "event_type": chosen.event_types,
         "user_id": user.text_input("User", key="user_id", bind="query-params"),
         "session_id": session.text_input("Session", key="session_id", bind="query-params"),

@@ -16,7 +16,7 @@ WINDOWS = {"30 minutes": 1800, "1 hour": 3600, "1 day": 86400, "7 days": 604800,
 
 def show(chosen: Filters) -> None:
     """Draw the page."""
-    types = known_types()
+    types = known_types(chosen.sources)
     st.caption("How many users did these in this order, the last within the window after the first.")
     steps = _choose_steps(types)
     window = st.selectbox(
@@ -28,7 +28,8 @@ def show(chosen: Filters) -> None:
     if len(steps) < 2:
         _suggest(types)
         return
-    answer = ask_with_body("/stats/funnel", {**chosen.period.parameters, "window": WINDOWS[window], "steps": steps})
+    body = {**chosen.period.parameters, "window": WINDOWS[window], "steps": steps}
+    answer = ask_with_body("/stats/funnel", body, **chosen.among)
     if answer["steps"][0]["users"] == 0:
         nothing_here("users who took the first step", "Choose a longer range, or another first step.")
         return

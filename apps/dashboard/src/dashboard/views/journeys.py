@@ -16,7 +16,7 @@ EDGE = {"next": "(session ends)", "previous": "(session begins)"}
 
 def show(chosen: Filters) -> None:
     """Draw the page."""
-    types = known_types()
+    types = known_types(chosen.sources)
     answer = ask("/stats/paths", limit=LIMIT, **_choose(chosen, types), **chosen.parameters)
     if answer["occurrences"] == 0:
         nothing_here("such events", "Choose a longer range, another start, or clear the filters in the sidebar.")

@@ -117,8 +117,8 @@ def _users_interval(chosen: Filters) -> str:
 
 def _top_types(chosen: Filters) -> None:
     st.header("Top event types", anchor=False)
-    now = ask("/stats/top-types", limit=1000, **chosen.period.bounds)
-    before = ask("/stats/top-types", limit=1000, **chosen.period.before().bounds)
+    now = ask("/stats/top-types", limit=1000, **chosen.period.bounds, **chosen.among)
+    before = ask("/stats/top-types", limit=1000, **chosen.period.before().bounds, **chosen.among)
     counts = {item["event_type"]: item["count"] for item in before["items"]}
     rows = [
         {

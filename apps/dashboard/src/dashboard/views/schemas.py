@@ -19,7 +19,7 @@ def show() -> None:
     """Draw the page."""
     management.say_done()
     names = [source["name"] for source in management.items("sources")]
-    source = st.selectbox("Source", names, key="source", bind="query-params")
+    source = st.selectbox("Source", names, key="managed", bind="query-params")
     if source is None:
         return
     _schemas(source)

@@ -28,7 +28,7 @@ def show() -> None:
     sources = management.items("sources")
     charts.table([_row(source) for source in sources], "Sources")
     names = [source["name"] for source in sources]
-    chosen = st.selectbox("Source", [*names, NEW], key="source", bind="query-params")
+    chosen = st.selectbox("Source", [*names, NEW], key="managed", bind="query-params")
     if chosen == NEW:
         _make()
         return
@@ -56,7 +56,7 @@ def _make() -> None:
         if st.form_submit_button("Make it", type="primary"):
             if name:
                 management.change("PUT", f"sources/{quote(name, safe='')}", json={})
-                management.done(f"{name} is there. Make a key for it, and name the pages that may send.", source=name)
+                management.done(f"{name} is there. Make a key for it, and name the pages that may send.", managed=name)
             st.warning("A source takes a name.")
 
 

@@ -17,7 +17,7 @@ LIMITS = [50, 100, 250, 500, 1000]
 
 def show(chosen: Filters) -> None:
     """Draw the page."""
-    recent = ask("/users", limit=RECENT)["users"]
+    recent = ask("/users", limit=RECENT, **chosen.among)["users"]
     left, right = st.columns([3, 1])
     user = left.selectbox(
         "User", [one["user_id"] for one in recent], index=None, key="user", bind="query-params", accept_new_options=True,
@@ -43,7 +43,7 @@ def _recent(recent: list[Answer], chosen: Filters) -> None:
 
 def _one(chosen: Filters, user: str, limit: int) -> None:
     try:
-        summary = ask(f"/users/{quote(user, safe='')}", **chosen.period.parameters)
+        summary = ask(f"/users/{quote(user, safe='')}", **chosen.period.parameters, **chosen.among)
     except RefusedError as refused:
         if refused.code != "user_not_found":
             raise
@@ -52,7 +52,8 @@ def _one(chosen: Filters, user: str, limit: int) -> None:
         )
         return
     _summary(summary, chosen)
-    page = ask("/events", user_id=user, event_type=chosen.event_types, limit=limit, **chosen.period.bounds)
+    asked = {**chosen.period.bounds, **chosen.among, "event_type": chosen.event_types}
+    page = ask("/events", user_id=user, limit=limit, **asked)
     if not page["events"]:
         first, last = (events.day(summary[name], chosen.period.tz) for name in ("first_seen", "last_seen"))
         nothing_here(
