@@ -1,13 +1,16 @@
 """No secret is written down: not by the services, however much they log and whatever goes wrong, nor by the commands."""
 
 import os
+import socket
 import subprocess
 import sys
+from contextlib import suppress
 
 import psycopg
 import pytest
 import requests
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from servers import free_port
 from signing_key import make_signing_key
 
 from core.keys import make_key
@@ -162,3 +165,101 @@ def test_commands_never_say_a_secret(postgres, database, tmp_path, command):
     assert said
     for secret in (DATABASE_PASSWORD, PASSWORD, token.rpartition("_")[2]):
         assert secret not in said
+
+
+BROKEN = [
+    "postgresql://owner:{}@127.0.0.1:1/events",
+    "postgresql://owner:{}@127.0.0.1:port/events",
+    "postgresql://owner:{}",
+    "postgres//owner:{}@host/events",
+    "owner:{}@host/events",
+    "postgresql://owner:{}@[::1/events",
+    "postgresql://owner:{}@127.0.0.1:1/events?unknown=1",
+    "postgresql://owner:a%zz{}@127.0.0.1:1/events",
+    "postgresql://owner:{} a@127.0.0.1:1/events",
+    "postgresql://owner:a@{}@127.0.0.1:1/events",
+    "postgresql://owner:{}/a@127.0.0.1:1/events",
+    "postgresql://owner:a/{}@127.0.0.1:1/events",
+    "postgresql://owner:a?{}@127.0.0.1:1/events",
+    "host=127.0.0.1 port=1 password={} nonsense",
+    "host=127.0.0.1 port=1 password='{}",
+]
+"""URLs that can't be read, or not as they were meant: libpq tells what it stumbled over."""
+
+
+@pytest.mark.parametrize(
+    ("command", "urls"),
+    [
+        (["tracker", "migrate"], BROKEN),
+        (["tracker", "maintain"], BROKEN[3::4]),
+        (["tracker", "admin", "create", "zoe", "--password-file", "-"], BROKEN[3::4]),
+        (["tracker", "up", "--data", "{tmp}"], BROKEN[3::4]),
+        (["collector"], BROKEN[::7]),
+        (["query"], BROKEN[::7]),
+    ],
+    ids=lambda given: " ".join(given[:2]) if len(given[0]) < 12 else "",
+)
+def test_a_mistake_in_the_url_of_the_database_does_not_show_its_password(command, urls, tmp_path):
+    for url in urls:
+        environment = {
+            "DATABASE_URL": url.format(DATABASE_PASSWORD),
+            "LOG_LEVEL": "debug",
+            "PORT": str(free_port()),
+            "AUTH": "open",
+        }
+        if command == ["query"]:
+            environment["CONTROL_DATABASE_URL"] = environment["DATABASE_URL"]
+        done = said_by([part.format(tmp=tmp_path) for part in command], environment)
+        assert done, url
+        assert DATABASE_PASSWORD not in done, url
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ADMIN_TOKEN", f"rt_{PASSWORD}"),
+        ("READ_TOKEN", PASSWORD),
+        ("WRITE_KEY", f"wk_0123456789_{PASSWORD}"),
+        ("DATABASE_URL", PASSWORD),
+        ("DATABASE_URL_FILE", "/nowhere"),
+    ],
+)
+def test_a_mistaken_setting_is_named_and_not_shown(name, value):
+    done = said_by(
+        ["tracker", "migrate"], {"DATABASE_URL": f"postgresql://o:{DATABASE_PASSWORD}@127.0.0.1:1/x", name: value}
+    )
+    assert name.removesuffix("_FILE") in done
+    assert PASSWORD not in done
+    assert DATABASE_PASSWORD not in done
+
+
+def said_by(command, environment, seconds=5):
+    """What a command said until its end, or until it was ended: a service goes on trying to reach its database."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command],
+        env={**os.environ, **environment}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    with suppress(subprocess.TimeoutExpired):
+        return process.communicate(f"{PASSWORD}\n", timeout=seconds if command[0] != "tracker" else 60)[0]
+    process.terminate()
+    return process.communicate(timeout=30)[0] or "nothing"
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        "GET /{} x HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: x\r\nX-Write-Key : {}\r\n\r\n",
+        "GET / HTTP/1.1\r\nAuthorization: Bearer {}\0\r\n\r\n",
+        "GET / HTTP/1.1\r\n{}\r\n\r\n",
+    ],
+)
+def test_what_is_not_a_request_is_told_to_nobody_but_its_sender(start_service, postgres, database, malformed):
+    collector = start_service("collector", DATABASE_URL=postgres.url(database, "collector"), LOG_LEVEL="debug")
+    key = make_key("wk").key
+    with socket.create_connection(collector.url.removeprefix("http://").split(":"), timeout=30) as connection:
+        connection.sendall(malformed.format(key).encode())
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 400 ")
+    collector.stop()
+    assert "<malformed>" in collector.log.read_text()
+    assert key not in collector.log.read_text()

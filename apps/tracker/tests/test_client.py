@@ -177,10 +177,34 @@ def test_any_answer_tells_that_something_is_there(scripted):
     require_there(scripted((503, {}, b"")).url)
 
 
-@pytest.mark.parametrize("url", ["127.0.0.1:8000", "ftp://example.org", "http://", ""])
+@pytest.mark.parametrize(
+    "url", ["127.0.0.1:8000", "ftp://example.org", "http://", "", "http://[::1", "http://host:port"]
+)
 def test_what_is_no_url_is_refused(url):
     with pytest.raises(click.UsageError, match=r"one looks like http://127.0.0.1:8000"):
         Client("collector", url)
+
+
+PASSWORDS = [
+    "pa55w0rd",
+    "a@pa55w0rd",
+    "a/pa55w0rd",
+    "a//pa55w0rd",
+    "a:pa55w0rd",
+    "a pa55w0rd",
+    "[pa55w0rd",
+    "%zzpa55w0rd",
+    "a#pa55w0rd",
+]
+
+
+@pytest.mark.parametrize("start", ["http://", "https://", "ftp://", "http:/", ""])
+@pytest.mark.parametrize("host", ["127.0.0.1:1", "127.0.0.1:port", "[::1", "", "*.*:1"])
+@pytest.mark.parametrize("password", PASSWORDS)
+def test_a_password_in_a_url_is_not_shown(start, host, password):
+    with pytest.raises(click.ClickException) as refused:
+        require_there(f"{start}ann:{password}@{host}")
+    assert "pa55w0rd" not in refused.value.message
 
 
 def test_an_address_that_cannot_be_asked_is_told(scripted):

@@ -11,6 +11,8 @@ from typing import Any, Self
 
 from environs import EnvError, EnvValidationError, FileAwareEnv, validate
 
+from core.database_url import check_database_url
+
 __all__ = ["InvalidSettingsError", "ServiceSettings", "Settings", "setting", "validate"]
 
 OPEN_ANYWHERE = (
@@ -91,7 +93,7 @@ class Settings:
 class ServiceSettings(Settings):
     """What both services are told."""
 
-    database_url: str = setting(DATABASE_URL_DOC, secret=True)
+    database_url: str = setting(DATABASE_URL_DOC, check=check_database_url, secret=True)
     host: str = setting("Address to listen on.", default="127.0.0.1")
     port: int = setting("Port to listen on.", kind="int", check=validate.Range(1, 65535))
     reuse_port: bool = setting(

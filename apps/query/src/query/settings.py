@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from core.database_url import check_database_url
 from core.settings import ServiceSettings, setting, validate
 from query.access.signing import Signer
 
@@ -44,7 +45,7 @@ class QuerySettings(ServiceSettings):
     control_database_url: str = setting(
         "PostgreSQL connection URL of the role `control`, which signs people in and manages. Empty: there are no tokens and no "
         "sign-in, and nothing under /admin.",
-        default="", secret=True,
+        default="", check=check_database_url, secret=True,
     )  # fmt: skip
     signing_key: str = setting(
         "Ed25519 private keys in PEM, one or more: the first signs, all verify. Needed with CONTROL_DATABASE_URL.",

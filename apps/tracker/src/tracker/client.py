@@ -7,6 +7,7 @@ bounds the number of attempts, where a person cares for how long they last.
 import email.utils
 import gzip
 import random
+import re
 import secrets
 import threading
 import time
@@ -80,12 +81,11 @@ class Client:
     """
 
     def __init__(self, name: str, url: str, patience: float = PATIENCE_SECONDS) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise click.UsageError(f"{url} isn't the URL of a {name}; one looks like http://127.0.0.1:8000.")
-        self.name, self.url, self.patience = name, url.rstrip("/"), patience
         # A password in the URL isn't for the terminal or a CI log.
-        self.shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        self.shown = re.sub("//.*@", "//", url) if "//" in url else url.rpartition("@")[2]
+        if not _is_http(url):
+            raise click.UsageError(f"{self.shown} isn't the URL of a {name}; one looks like http://127.0.0.1:8000.")
+        self.name, self.url, self.patience = name, url.rstrip("/"), patience
         self.session = requests.Session()
         self._stopped = threading.Event()
 
@@ -105,7 +105,9 @@ class Client:
         """
         try:
             self.session.get(self.url + "/livez", timeout=(CONNECT_SECONDS, READ_SECONDS), allow_redirects=False)
-        except (requests.exceptions.SSLError, requests.exceptions.InvalidURL) as error:
+        except requests.exceptions.InvalidURL:  # what it says would hold the password
+            raise ServiceError(f"The {self.name} at {self.shown} can't be asked: that is no URL.") from None
+        except requests.exceptions.SSLError as error:
             raise ServiceError(f"The {self.name} at {self.shown} can't be asked: {error}") from None
         except requests.ConnectionError:
             raise AwayError(
@@ -222,6 +224,15 @@ class Client:
             for error in problem.errors[:SHOWN_ERRORS]
         )
         return f"{response.status_code}: {detail}{listed}", problem
+
+
+def _is_http(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0 and "@" not in parts.path
 
 
 def _require_whole_head(response: requests.Response) -> None:

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import click
 
+from core.database_url import check_database_url
 from core.settings import InvalidSettingsError, Settings, setting, validate
 
 CHECKOUT_MIGRATIONS = Path(__file__).parents[4] / "infra" / "migrations"
@@ -34,7 +35,7 @@ class MaintainSettings(Settings):
 
     database_url: str = setting(
         "PostgreSQL connection URL of the database's owner. Empty: the embedded server that runs on the data folder.",
-        default="", secret=True,
+        default="", check=check_database_url, secret=True,
     )  # fmt: skip
 
 
@@ -42,7 +43,9 @@ class MaintainSettings(Settings):
 class MigrateSettings(Settings):
     """What `tracker migrate` is told."""
 
-    database_url: str = setting("PostgreSQL connection URL of the database's owner.", secret=True)
+    database_url: str = setting(
+        "PostgreSQL connection URL of the database's owner.", check=check_database_url, secret=True
+    )
     collector_password: str = setting(
         "Password to give the role `collector`; empty: none is set.", default="", secret=True
     )
@@ -76,17 +79,19 @@ class UpSettings(Settings):
 
     database_url: str = setting(
         "PostgreSQL connection URL of the database's owner. Empty: `tracker up` runs an embedded server.",
-        default="", secret=True,
+        default="", check=check_database_url, secret=True,
     )  # fmt: skip
     collector_database_url: str = setting(
-        "Connection URL for the collector; empty: the owner's, in the role `collector`.", default="", secret=True
-    )
+        "Connection URL for the collector; empty: the owner's, in the role `collector`.",
+        default="", check=check_database_url, secret=True,
+    )  # fmt: skip
     query_database_url: str = setting(
-        "Connection URL for the query service; empty: the owner's, in the role `query`.", default="", secret=True
-    )
+        "Connection URL for the query service; empty: the owner's, in the role `query`.",
+        default="", check=check_database_url, secret=True,
+    )  # fmt: skip
     control_database_url: str = setting(
         "Second connection URL for the query service, which signs people in; empty: the owner's, in the role `control`.",
-        default="", secret=True,
+        default="", check=check_database_url, secret=True,
     )  # fmt: skip
     signing_key: str = setting(
         "What the query service signs with, Ed25519 private keys in PEM; empty: one that is kept in the data folder.",
