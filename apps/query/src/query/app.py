@@ -12,8 +12,10 @@ from core.pool import ConnectionPool, open_pool
 from core.service import create_service
 from query.access.documentation import describe_access
 from query.access.guard import Guard
+from query.access.oidc import Oidc
 from query.access.people import People
-from query.access.routes import signing_in, telling_ways_in
+from query.access.provider import Provider
+from query.access.routes import signing_in, signing_in_by_provider, telling_ways_in
 from query.access.signing import Signer
 from query.access.tokens import Tokens
 from query.admin.audit import tell_audit
@@ -46,7 +48,7 @@ from query.tail import Tail
 
 PACKAGE = "event-tracker-query"
 
-MIGRATION = "0012-erasures"
+MIGRATION = "0013-oidc"
 """The newest migration that this code needs."""
 
 CONTROL_CONNECTIONS = 3
@@ -85,7 +87,11 @@ def create_app(settings: QuerySettings) -> Front:
     people = None
     if control and signer:
         people = People(
-            control, signer, access_seconds=settings.access_minutes * 60, refresh_days=settings.refresh_days
+            control,
+            signer,
+            access_seconds=settings.access_minutes * 60,
+            refresh_days=settings.refresh_days,
+            oidc_hours=settings.oidc_hours,
         )
         eraser = Eraser(control, signer, settings.erase_seconds)
         service.register_blueprint(serving_subjects(eraser, Exporter(control), downloads))
@@ -102,7 +108,10 @@ def create_app(settings: QuerySettings) -> Front:
             service.register_blueprint(views(Management(control)))
         service.register_blueprint(propose_schemas(Management(control), pool, store.turns))
     service.register_blueprint(signing_in(people))
-    service.register_blueprint(telling_ways_in(people, signer, required=settings.auth == "required"))
+    oidc = open_oidc(settings, people, signer) if people and signer and settings.oidc_issuer else None
+    service.register_blueprint(signing_in_by_provider(oidc, people))
+    required = settings.auth == "required"
+    service.register_blueprint(telling_ways_in(people, signer, required=required, oidc=oidc is not None))
     guard = Guard(Tokens(control) if control else None, people, required=settings.auth == "required")
 
     @service.before_request
@@ -130,6 +139,22 @@ def create_app(settings: QuerySettings) -> Front:
         guard=guard,
         drain=drain,
         close=close,
+    )
+
+
+def open_oidc(settings: QuerySettings, people: People, signer: Signer) -> Oidc:
+    """Signing in by the provider of the settings. It is asked when somebody first signs in, not before."""
+    return Oidc(
+        Provider(settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret),
+        settings.oidc_issuer,
+        people,
+        signer,
+        client_id=settings.oidc_client_id,
+        redirect_uri=settings.oidc_redirect_uri,
+        scopes=settings.oidc_scopes,
+        role_claim=settings.oidc_role_claim,
+        name_claim=settings.oidc_name_claim,
+        roles=settings.oidc_role_of,
     )
 
 

@@ -1,9 +1,12 @@
 """The query service's settings."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from core.database_url import check_database_url
-from core.settings import ServiceSettings, setting, validate
+from core.settings import ServiceSettings, is_loopback, setting, validate
+from query.access.principal import ROLES
 from query.access.signing import Signer
 
 NO_CONTROL = (
@@ -64,6 +67,38 @@ class QuerySettings(ServiceSettings):
     refresh_days: int = setting(
         "How long a sign-in lasts that isn't used.", kind="int", default=30, check=validate.Range(1, 365)
     )
+    oidc_issuer: str = setting(
+        "Issuer of an OpenID Connect provider by which people sign in, as it writes itself. Empty: they do by password alone.",
+        default="",
+    )  # fmt: skip
+    oidc_client_id: str = setting("What the provider calls this client.", default="")
+    oidc_client_secret: str = setting("The client's secret.", default="", secret=True)
+    oidc_redirect_uri: str = setting(
+        "Where the provider sends browsers: the dashboard's address with `/sign-in/oidc/callback`.", default=""
+    )
+    oidc_scopes: Sequence[str] = setting(
+        "What is asked of the provider, separated by commas.", kind="list", default=("openid", "email", "profile")
+    )
+    oidc_name_claim: str = setting(
+        "Claim of the ID token with a person's name here. `email` counts only if the provider has verified it.",
+        default="email",
+    )  # fmt: skip
+    oidc_role_claim: str = setting(
+        "Claim of the ID token, a text or a list, by which OIDC_ROLES tells the role.", default="groups"
+    )
+    oidc_roles: Sequence[str] = setting(
+        "Roles of values of that claim, separated by commas: `platform=admin,staff=viewer`. Who has none of them is refused.",
+        kind="list", default=(),
+    )  # fmt: skip
+    oidc_hours: int = setting(
+        "After how long a sign-in by the provider ends, used or not: then it is asked again.",
+        kind="int", default=12, check=validate.Range(1, 24 * 30),
+    )  # fmt: skip
+
+    @property
+    def oidc_role_of(self) -> dict[str, str]:
+        """Value of the role claim → role."""
+        return dict(_pair(line) for line in self.oidc_roles)
 
     def contradictions(self) -> dict[str, list[str]]:
         """What is wrong with settings that are each right."""
@@ -75,4 +110,33 @@ class QuerySettings(ServiceSettings):
                 Signer(self.signing_key)
             except ValueError as error:
                 found["SIGNING_KEY"] = [str(error)]
+        return {**found, **self._oidc_contradictions()} if self.oidc_issuer else found
+
+    def _oidc_contradictions(self) -> dict[str, list[str]]:
+        found = {}
+        for name in ("control_database_url", "oidc_client_id", "oidc_client_secret", "oidc_redirect_uri", "oidc_roles"):
+            if not getattr(self, name):
+                found[name.upper()] = ["OIDC_ISSUER needs it."]
+        for name in ("oidc_issuer", "oidc_redirect_uri"):
+            if getattr(self, name) and not _is_safe_url(getattr(self, name)):
+                found[name.upper()] = ["Must be an https URL without query and fragment; http is for loopback alone."]
+        if "openid" not in self.oidc_scopes:
+            found["OIDC_SCOPES"] = ["Must hold openid."]
+        if any(not value or role not in ROLES for value, role in map(_pair, self.oidc_roles)):
+            found["OIDC_ROLES"] = [f"Must be VALUE=ROLE, separated by commas; roles are {', '.join(ROLES)}."]
         return found
+
+
+def _pair(line: str) -> tuple[str, str]:
+    value, _, role = line.strip().rpartition("=")
+    return value, role
+
+
+def _is_safe_url(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        host = url.hostname or ""
+    except ValueError:
+        return False
+    safe = url.scheme == "https" or (url.scheme == "http" and is_loopback(host))
+    return bool(safe and host) and not (url.query or url.fragment or url.username)

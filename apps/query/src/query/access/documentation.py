@@ -6,7 +6,7 @@ from marshmallow import Schema, fields
 
 from core.openapi import Document
 from query.access.principal import ROLES, SCOPES
-from query.access.routes import PasswordSchema, RefreshSchema, SignInSchema
+from query.access.routes import OidcSchema, PasswordSchema, RefreshSchema, SignInSchema
 
 JSON = "application/json"
 
@@ -51,11 +51,32 @@ class MethodsSchema(Schema):
 
     required = fields.Boolean(required=True, metadata={"description": "Nobody is answered without credentials."})
     password = fields.Boolean(required=True, metadata={"description": "People sign in by POST /auth/sign-in."})
+    oidc = fields.Boolean(required=True, metadata={"description": "People sign in by a provider, GET /auth/oidc."})
+
+
+class StartSchema(Schema):
+    """A sign-in by the provider, begun."""
+
+    authorization_url = fields.String(required=True, metadata={"description": "Where the browser is sent."})
+    transaction = fields.String(
+        required=True, metadata={"description": "Kept for this browser, where no other and no script gets at it."}
+    )
+    expires_in = fields.Integer(required=True, metadata={"description": "Seconds for which the transaction counts."})
+    redirect_uri = fields.String(required=True, metadata={"description": "Where the provider sends the browser."})
 
 
 def describe_access(document: Document) -> None:
     """Add the operations to the document."""
-    for schema in (SignInSchema, RefreshSchema, PasswordSchema, SignedInSchema, WhoSchema, MethodsSchema):
+    for schema in (
+        SignInSchema,
+        RefreshSchema,
+        PasswordSchema,
+        SignedInSchema,
+        WhoSchema,
+        MethodsSchema,
+        OidcSchema,
+        StartSchema,
+    ):
         document.component(schema.__name__.removesuffix("Schema"), schema)
     bad = {
         400: "Not JSON.",
@@ -82,6 +103,22 @@ def describe_access(document: Document) -> None:
     _post(document, "sign-out", "sign_out", "End a sign-in.", "Refresh", done, bad)
     forbidden = {**bad, 403: "Not a person who has signed in."}
     _post(document, "password", "set_password", "Set one's password; all sign-ins end.", "Password", done, forbidden)
+    by_provider = {
+        **bad,
+        403: "No role, no name, or disabled.",
+        404: "OIDC_ISSUER isn't set.",
+        503: "The provider is away.",
+    }
+    del by_provider[429]
+    _post(document, "oidc", "finish_oidc", "Finish a sign-in by the provider.", "Oidc", signed_in, by_provider)
+    start = {
+        "operationId": "begin_oidc",
+        "tags": ["access"],
+        "summary": "Begin a sign-in by the provider.",
+        "responses": {},
+    }
+    start["responses"] = {"200": _json("Begun.", "Start")}
+    document.path("/auth/oidc", "get", start, {404: by_provider[404], 503: by_provider[503]})
     who = {"operationId": "who_am_i", "tags": ["access"], "summary": "Who asks, and what they may.", "responses": {}}
     who["responses"] = {"200": _json("Who asks.", "Who")}
     document.path("/auth/me", "get", who, {401: bad[401], 403: "Not enough."})

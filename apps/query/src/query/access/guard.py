@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 PUBLIC = frozenset(
     {
         "/", "/livez", "/readyz", "/healthz", "/metrics", "/version", "/openapi.json", "/docs", "/.well-known/jwks.json",
-        "/auth/sign-in", "/auth/refresh", "/auth/sign-out", "/auth/methods",
+        "/auth/sign-in", "/auth/refresh", "/auth/sign-out", "/auth/methods", "/auth/oidc",
     }
 )  # fmt: skip
 """Paths that everyone may ask for. `/metrics` and health are kept off the internet by the ingress."""

@@ -1,5 +1,6 @@
 """People: their passwords, their sign-ins, and what they may do."""
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -18,6 +19,8 @@ from query.access.principal import ROLES, Principal
 from query.access.signing import Signer
 
 QUERIES = load_queries("query.access")
+
+NAME = re.compile("[a-z0-9][a-z0-9._@+-]{0,99}")
 
 KIND = "rf"
 """What the prefixes of refresh tokens begin with."""
@@ -51,6 +54,20 @@ class Person(NamedTuple):
     sources: list[str] | None
 
 
+class Vouched(NamedTuple):
+    """Whom an OpenID Connect provider vouches for.
+
+    Attributes:
+        subject: their identity: issuer, a space, and the provider's name for them, which never changes hands.
+        name: what they are called; "" if the provider doesn't say so for sure.
+        role: None if the provider says of none.
+    """
+
+    subject: str
+    name: str
+    role: str | None
+
+
 class SignIn(NamedTuple):
     """What a person is given.
 
@@ -68,13 +85,20 @@ class People:
     """Signs people in, and recognises them."""
 
     def __init__(
-        self, control: ConnectionPool[psycopg.Connection], signer: Signer, *, access_seconds: int, refresh_days: int
+        self,
+        control: ConnectionPool[psycopg.Connection],
+        signer: Signer,
+        *,
+        access_seconds: int,
+        refresh_days: int,
+        oidc_hours: int,
     ) -> None:
         self.access_seconds = access_seconds
         self._control = control
         self._signer = signer
         self.refresh_seconds = refresh_days * 24 * 3600
         self._refresh_days = refresh_days
+        self._oidc_hours = oidc_hours
         self._known: dict[str, tuple[float, Principal]] = {}
         self._hashing = BoundedSemaphore(HASHES_AT_ONCE)
 
@@ -127,6 +151,34 @@ class People:
         self._ask("begin_sign_in", prefix=new.prefix, person=person.name, hash=new.hash, days=self._refresh_days)
         return SignIn(person, self._access_token(person.name), new.key, must_set_password)
 
+    def welcome(self, vouched: Vouched) -> SignIn:
+        """Begin a sign-in of somebody whom a provider vouches for: known by the subject, made at the first time, with the role
+        that the provider says now. A name that somebody else has isn't given to them.
+
+        Raises:
+            Problem: 403.
+        """
+        found = self._ask("find_subject", subject=vouched.subject)
+        name = found[0][0] if found else vouched.name
+        if vouched.role is None:
+            if found:
+                self._ask("end_sign_ins", person=name)
+            raise self._not_welcome(name or vouched.subject, "no_role", "The provider gives you no role here.")
+        if found and not found[0][1]:
+            raise self._not_welcome(name, "person_disabled", "You may not sign in here any more.")
+        if not NAME.fullmatch(name):
+            raise self._not_welcome(vouched.subject, "no_name", "The provider gives you no name that is one here.")
+        written = self._ask("welcome", name=name, role=vouched.role, subject=vouched.subject)
+        if not written:
+            raise self._not_welcome(name, "name_taken", "Somebody else has your name here. Ask an admin.")
+        ((role, sources),) = written
+        self._audit(name, "sign_in", by="oidc", role=role, first=not found)
+        return self.begin(Person(name, role, sources))
+
+    def _not_welcome(self, name: str, code: str, detail: str) -> Problem:
+        self._audit(name, "sign_in_refused", by="oidc", why=code)
+        return Problem(403, code, detail)
+
     def refresh(self, token: str) -> SignIn:
         """New tokens for a refresh token. One that was used before ends the sign-in: somebody has stolen it (RFC 9700, 4.14).
 
@@ -134,7 +186,7 @@ class People:
             Problem: 401.
         """
         prefix = prefix_of(token)
-        for name, current, previous, lately in self._ask("find_sign_in", prefix=prefix, grace=GRACE_SECONDS):
+        for name, current, previous, lately in self._find_sign_in(prefix):
             if is_key(token, current) or (lately and previous and is_key(token, previous)):
                 new = make_key(KIND)
                 key = f"{prefix}_{new.key.rpartition('_')[2]}"
@@ -156,7 +208,7 @@ class People:
     def sign_out(self, token: str) -> None:
         """End the sign-in of a refresh token, if it is one."""
         prefix = prefix_of(token)
-        for _, current, _, _ in self._ask("find_sign_in", prefix=prefix, grace=GRACE_SECONDS):
+        for _, current, _, _ in self._find_sign_in(prefix):
             if is_key(token, current):
                 self._ask("end_sign_in", prefix=prefix)
 
@@ -174,8 +226,11 @@ class People:
     def _access_token(self, name: str) -> str:
         return self._signer.issue(name, AUDIENCE, self.access_seconds)
 
-    def _audit(self, name: str, action: str) -> None:
-        self._ask("write_audit", actor=name, action=action, target=name, source=None, detail=Jsonb({}))
+    def _find_sign_in(self, prefix: str | None) -> list[Any]:
+        return self._ask("find_sign_in", prefix=prefix, grace=GRACE_SECONDS, oidc_hours=self._oidc_hours)
+
+    def _audit(self, name: str, action: str, **detail: Any) -> None:
+        self._ask("write_audit", actor=name, action=action, target=name, source=None, detail=Jsonb(detail))
 
     def _ask(self, statement: str, **parameters: Any) -> list[Any]:
         return execute(self._control, QUERIES[statement], parameters)

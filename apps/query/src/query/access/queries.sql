@@ -47,17 +47,29 @@ returning failures;
 -- name: forget_failures
 delete from failed_sign_ins where name = %(name)b or locked_until < now() - make_interval(secs => %(forgotten)b) returning name;
 
+-- name: find_subject
+select name, enabled from people where subject = %(subject)b;
+
+-- name: welcome
+-- Nothing if the name is somebody else's, or the person was disabled in the meantime.
+insert into people as known (name, role, subject)
+values (%(name)b, %(role)b, %(subject)b)
+on conflict (name) do update set role = excluded.role where known.subject = excluded.subject and known.enabled
+returning role, sources;
+
 -- name: begin_sign_in
 insert into sign_ins (prefix, person, hash, expires_at)
 values (%(prefix)b, %(person)b, %(hash)b, now() + make_interval(days => %(days)b::int))
 returning prefix;
 
 -- name: find_sign_in
+-- Who comes by a provider must go there again after some hours, so that it is noticed whom it vouches for no more.
 -- `lately`: the token before this one may still be shown, since the answer with this one may have been lost.
 select person, hash, previous_hash, renewed_at > now() - make_interval(secs => %(grace)b) as lately
 from sign_ins
 join people on people.name = person and people.enabled
-where prefix = %(prefix)b and expires_at > now();
+where prefix = %(prefix)b and expires_at > now()
+  and (people.subject is null or began_at > now() - make_interval(hours => %(oidc_hours)b::int));
 
 -- name: renew_sign_in
 -- Nothing if someone else renewed it in the meantime.

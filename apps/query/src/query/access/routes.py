@@ -6,6 +6,7 @@ from marshmallow import RAISE, Schema, fields
 from core.passwords import LEAST_CHARACTERS, MOST_CHARACTERS
 from core.problems import Problem
 from core.service import json_response
+from query.access.oidc import Oidc
 from query.access.people import People, SignIn
 from query.access.principal import principal_of
 from query.access.signing import Signer
@@ -39,6 +40,46 @@ class PasswordSchema(Schema):
         unknown = RAISE
 
     password = fields.String(required=True, validate=text(LEAST_CHARACTERS, MOST_CHARACTERS).validate)
+
+
+class OidcSchema(Schema):
+    """Body of POST /auth/oidc."""
+
+    class Meta:
+        unknown = RAISE
+
+    code = fields.String(required=True, validate=text(1, 4096).validate, metadata={"description": "The provider's."})
+    state = fields.String(required=True, validate=text(1, 200).validate, metadata={"description": "The provider's."})
+    transaction = fields.String(
+        required=True,
+        validate=text(1, 2000).validate,
+        metadata={"description": "What GET /auth/oidc gave, kept for this browser."},
+    )
+    iss = fields.String(validate=text(1, 1000).validate, metadata={"description": "The provider's, if it sends one."})
+
+
+def signing_in_by_provider(oidc: Oidc | None, people: People | None) -> Blueprint:
+    """The views under /auth/oidc; without `oidc` they say that there is no such sign-in."""
+    views = Blueprint("oidc", __name__)
+
+    def there() -> tuple[Oidc, People]:
+        if oidc is None or people is None:
+            raise Problem(404, "no_oidc", "Nobody signs in by a provider here: OIDC_ISSUER isn't set.")
+        return oidc, people
+
+    @views.get("/auth/oidc")
+    def begin() -> Response:
+        response = json_response(there()[0].begin()._asdict())
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    @views.post("/auth/oidc")
+    def finish() -> Response:
+        known, whose = there()
+        given = read_json(OidcSchema(), take_body())
+        return _signed_in(known.finish(given["code"], given["state"], given["transaction"], given.get("iss")), whose)
+
+    return views
 
 
 def signing_in(people: People | None) -> Blueprint:
@@ -82,13 +123,13 @@ def signing_in(people: People | None) -> Blueprint:
     return views
 
 
-def telling_ways_in(people: People | None, signer: Signer | None, *, required: bool) -> Blueprint:
+def telling_ways_in(people: People | None, signer: Signer | None, *, required: bool, oidc: bool) -> Blueprint:
     """The views that everyone may ask for: how one gets in, and by which keys it is known."""
     views = Blueprint("ways_in", __name__)
 
     @views.get("/auth/methods")
     def ways_in() -> Response:
-        return json_response({"required": required, "password": people is not None})
+        return json_response({"required": required, "password": people is not None, "oidc": oidc})
 
     @views.get("/.well-known/jwks.json")
     def keys() -> Response:
