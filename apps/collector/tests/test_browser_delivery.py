@@ -56,6 +56,45 @@ def test_a_killed_collector_loses_and_doubles_nothing(shop, page, start_service,
     assert shop.stored("n") == [("page_view", None), *expected]
 
 
+@contextlib.contextmanager
+def silent(collector):
+    """Meanwhile connections are taken, and nothing is answered."""
+    os.killpg(collector.process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.killpg(collector.process.pid, signal.SIGCONT)
+
+
+def test_an_answer_that_is_lost_doubles_nothing(shop, page):
+    lost = []
+
+    def lose(route):
+        if lost:
+            route.continue_()
+        else:
+            lost.append(route.fetch())  # it reaches the collector
+            route.abort()
+
+    page.goto(f"{shop.site.origin}/")
+    wait_until_sent(page)
+    page.route("**/events?*", lose)
+    track(page, "once")
+    wait_until_sent(page)
+    assert lost[0].json()["stored"] == 1
+    assert shop.stored() == [("page_view",), ("once",)]
+
+
+def test_a_collector_that_is_silent_is_given_up_and_asked_again(shop, page):
+    page.goto(f"{shop.site.origin}/")
+    wait_until_sent(page)
+    with silent(shop.collector):
+        track(page, "once")
+        until(page, "'tracker:pause' in localStorage")
+    wait_until_sent(page)  # the first request is answered too, to nobody
+    assert shop.stored() == [("page_view",), ("once",)]
+
+
 def test_while_the_database_is_away_events_wait(site, page, own_postgres, start_service):
     with psycopg.connect(own_postgres.url("events"), autocommit=True) as owner:
         key = make_source(owner, "shop", [site.origin])
@@ -87,20 +126,24 @@ def test_a_tab_that_is_closed_at_once_delivers(shop, context):
 
 
 def test_a_tab_that_is_closed_while_a_batch_is_under_way_delivers_both(shop, context):
-    """Batch and beacon together stay below the 64 KiB that browsers let be under way; no other page comes to help."""
+    """Batch and beacon together stay below the 64 KiB that browsers let be under way; the rest is for the next page."""
     shop.put(attributes='data-auto="false"')
     page = context.new_page()
     page.goto(f"{shop.site.origin}/")
     track(page, "first")
     wait_until_sent(page)
-    os.killpg(shop.collector.process.pid, signal.SIGSTOP)  # connections are taken, and not answered
-    with page.expect_request("**/events?*"):
-        page.evaluate("for (let n = 0; n < 70; n++) tracker.track('batch', { n, filling: 'x'.repeat(250) })")
-    page.evaluate("for (let n = 0; n < 30; n++) tracker.track('beacon', { n, filling: 'x'.repeat(250) })")
-    page.close(run_before_unload=True)
-    os.killpg(shop.collector.process.pid, signal.SIGCONT)
-    expected = [("first", None), *(("batch", n) for n in range(70)), *(("beacon", n) for n in range(30))]
-    assert eventually(lambda: shop.stored("n") == expected)
+    with silent(shop.collector):
+        with page.expect_request("**/events?*"):
+            page.evaluate("for (let n = 0; n < 80; n++) tracker.track('batch', { n, filling: 'x'.repeat(250) })")
+        page.evaluate("for (let n = 0; n < 70; n++) tracker.track('beacon', { n, filling: 'x'.repeat(250) })")
+        page.close(run_before_unload=True)
+    batch, beacon = [("batch", n) for n in range(80)], [("beacon", n) for n in range(70)]
+    assert eventually(lambda: len(shop.stored()) > 1 + 80 + 20)
+    assert shop.stored("n") == [("first", None), *batch, *beacon][: len(shop.stored())]
+    page = context.new_page()
+    page.goto(f"{shop.site.origin}/")
+    wait_until_sent(page)
+    assert shop.stored("n") == [("first", None), *batch, *beacon]
 
 
 def test_more_than_a_beacon_holds_is_sent_by_the_next_page(shop, page):
