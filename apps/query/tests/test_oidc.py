@@ -11,6 +11,7 @@ from joserfc.jwk import RSAKey
 from providers import LyingProvider
 from signing_key import make_signing_key
 
+from core.passwords import hash_password
 from core.settings import InvalidSettingsError
 from query.settings import QuerySettings
 
@@ -167,6 +168,18 @@ def test_who_is_disabled_stays_out(service, provider, shared_owner):
     shared_owner.execute("update people set enabled = false")
     assert refusal(sign_in(service, provider)) == (403, "person_disabled")
     assert people(shared_owner) == [("zoe@example.com", "viewer", None, False)]
+
+
+def test_who_comes_by_the_provider_has_no_password_that_would_outlast_it(service, provider, shared_owner):
+    token = sign_in(service, provider).json()["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    body = {"password": "long enough now"}
+    answer = requests.post(f"{service.url}/auth/password", json=body, headers=headers, timeout=30)
+    assert refusal(answer) == (403, "no_password")
+    shared_owner.execute("update people set password_hash = %s", [hash_password("long enough now")])
+    body = {"name": "zoe@example.com", **body}
+    answer = requests.post(f"{service.url}/auth/sign-in", json=body, timeout=30)
+    assert refusal(answer) == (401, "wrong_password")
 
 
 def test_after_some_hours_the_provider_is_asked_again(service, provider, shared_owner):

@@ -213,8 +213,13 @@ class People:
                 self._ask("end_sign_in", prefix=prefix)
 
     def set_password(self, name: str, password: str) -> None:
-        """Give a person a password and end all their sign-ins."""
-        self._ask("set_password", name=name, password_hash=self._in_thread(hash_password, password))
+        """Give a person a password and end all their sign-ins.
+
+        Raises:
+            Problem: 403 if they come by a provider.
+        """
+        if not self._ask("set_password", name=name, password_hash=self._in_thread(hash_password, password)):
+            raise Problem(403, "no_password", "You sign in by a provider, and have no password here.")
         self._ask("end_sign_ins", person=name)
         self._audit(name, "set_password")
 

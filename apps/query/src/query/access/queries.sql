@@ -14,7 +14,8 @@ returning prefix;
 select role, sources from people where name = %(name)b and enabled;
 
 -- name: find_password
-select password_hash from people where name = %(name)b and enabled;
+-- Whom a provider vouches for has none: it would go on after the provider has dropped them.
+select password_hash from people where name = %(name)b and enabled and subject is null;
 
 -- name: spend_one_time_password
 -- A password for one sign-in is gone after it. Of several sign-ins with it at once one succeeds: the others find it changed.
@@ -24,7 +25,9 @@ where name = %(name)b and enabled and password_hash = %(password_hash)b
 returning role, sources, one_time;
 
 -- name: set_password
-update people set password_hash = %(password_hash)b, one_time = false where name = %(name)b and enabled returning name;
+update people set password_hash = %(password_hash)b, one_time = false
+where name = %(name)b and enabled and subject is null
+returning name;
 
 -- name: find_lock
 -- Seconds for which nobody may sign in under this name.
