@@ -6,7 +6,9 @@ import socket
 import threading
 import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from functools import partial
 from subprocess import run
 
 import psutil
@@ -121,6 +123,11 @@ def require_no_failures(service):
     assert failures == []
 
 
+def require_no_crash(service):
+    """Return if the service was full at most."""
+    assert "crashed" not in service.log.read_text()
+
+
 AMBIGUOUS = {
     "a length and chunks": b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n",
     "chunks and a length": b"Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n",
@@ -201,14 +208,24 @@ def test_a_body_that_breaks_off_is_no_failure_of_the_service(service, rest, sent
     ("sent", "expected"),
     [
         (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", {414}),
-        (b"GET /" + b"a" * 500_000, {414, 431}),
+        (b"GET /" + b"a" * 500_000, {414}),
+        (b"GET /" + b"a" * 50_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", {414}),
         (b"GET /livez HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 9000 + b"\r\n\r\n", {431}),
         (b"GET /livez HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 500_000, {431}),
         (b"GET /livez HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 60 + b"\r\n", {431}),
         (b"GET /livez HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 100_000, {400, 431}),
         (b"GET /livez HTTP/1.1\r\nHost: x\r\n" + (b"A: " + b"b" * 8000 + b"\r\n") * 20 + b"\r\n", {431}),
     ],
-    ids=["line", "endless line", "header", "endless header", "61 headers", "endless headers", "160 KB of headers"],
+    ids=[
+        "line",
+        "endless line",
+        "very long line",
+        "header",
+        "endless header",
+        "61 headers",
+        "endless headers",
+        "160 KB of headers",
+    ],
 )
 def test_a_head_that_is_too_long_is_refused(service, sent, expected):
     (status,) = statuses(exchange(service, sent))
@@ -318,6 +335,53 @@ def test_a_bomb_costs_bounded_memory(services, what):
     assert answer.status_code in {201, 400, 413}
     assert worker.memory_info().rss - before < 40_000_000
     require_served(service)
+
+
+LARGE = json.dumps([{"user_id": "ann", "event_type": "view", "properties": {"text": "x" * 5000}}] * 1000).encode()
+
+
+def test_many_large_bodies_that_never_end_cost_bounded_memory(start):
+    service = start("collector", KEEPALIVE_SECONDS=2)
+    worker = psutil.Process(service.process.pid).children()[0]
+    before = worker.memory_info().rss
+    with ExitStack() as opened:
+        slow = [opened.enter_context(connect(service)) for _ in range(60)]
+        for connection in slow:
+            connection.sendall(COLLECTOR + b"Content-Length: 5200000\r\n\r\n" + bytes(4_900_000))
+        require_served(service)
+        assert worker.memory_info().rss - before < 150_000_000
+        assert {status for connection in slow for status in statuses(read(connection))} == {408, 503}
+    # Room is given back.
+    assert requests.post(f"{service.url}/events", LARGE, headers=JSON, timeout=60).status_code == 200
+    require_no_crash(service)
+
+
+def test_many_large_bodies_that_wait_for_the_database_cost_bounded_memory(start, shared_owner):
+    service = start("collector", STORE_SECONDS=5, STATEMENT_SECONDS=4)
+    worker = psutil.Process(service.process.pid).children()[0]
+    before = worker.memory_info().rss
+    with shared_owner.transaction(), ThreadPoolExecutor(40) as clients:
+        shared_owner.execute("lock table events")
+        post = partial(requests.post, f"{service.url}/events", LARGE, headers=JSON, timeout=60)
+        waiting = [clients.submit(post) for _ in range(40)]
+        answered = [one.result() for one in waiting]
+        assert {answer.status_code for answer in answered} == {503}
+        assert "bodies_full" in {answer.json()["code"] for answer in answered}
+        assert worker.memory_info().rss - before < 400_000_000
+    assert requests.post(f"{service.url}/events", LARGE, headers=JSON, timeout=60).status_code == 200
+    require_no_crash(service)
+
+
+def test_bodies_of_those_who_have_yet_to_sign_in_cost_bounded_memory(start):
+    service = start("query")
+    worker = psutil.Process(service.process.pid).children()[0]
+    before = worker.memory_info().rss
+    with ExitStack() as opened:
+        for _ in range(100):
+            connection = opened.enter_context(connect(service))
+            connection.sendall(SIGN_IN + b"Content-Length: 1000000\r\n\r\n" + bytes(950_000))
+        require_served(service)
+        assert worker.memory_info().rss - before < 100_000_000
 
 
 @pytest.mark.parametrize("encoding", ["deflate", "br", "zstd", "gzip, gzip", "gzip;q=1"])

@@ -17,6 +17,8 @@ ANN = {"user_id": "ann", "event_type": "view"}
 def check_books(url: str, acknowledged: set[str]) -> None:
     """Every acknowledged event is stored once, and the counts agree with the rows."""
     with psycopg.connect(url) as connection:
+        # PostgreSQL may still commit what a killed collector sent it: both tables as of one moment.
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         rows = connection.execute("select event_id::text from events").fetchall()
         (counted,) = connection.execute("select coalesce(sum(count), 0) from event_counts").fetchone()
     stored = {row[0] for row in rows}

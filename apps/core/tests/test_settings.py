@@ -1,7 +1,9 @@
 from dataclasses import dataclass
 
 import pytest
+from marshmallow import ValidationError
 
+from core.database_url import check_database_url
 from core.settings import InvalidSettingsError, ServiceSettings, Settings, setting, validate
 
 
@@ -70,3 +72,26 @@ def test_open_on_another_address_has_to_be_said_twice(host):
     for way_out in ("AUTH=required", "HOST=127.0.0.1", "AUTH_OPEN_ANYWHERE=true"):
         assert way_out in str(raised.value)
     assert read_service(auth="open", host=host, auth_open_anywhere=True).auth == "open"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "postgresql://ann:a%40b@127.0.0.1:5432/events",
+        "postgresql://ann@a,b:1,2/events",
+        "postgresql://ann:x@[::1]/events?options=-c%20role%3Dquery",
+        "postgresql://postgres:@/events?host=/home/ann@work/data",
+        "host=/tmp dbname=events",
+    ],
+)
+def test_what_libpq_takes_is_a_database_url(url):
+    check_database_url(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["events", "postgresql://ann:a@b@host/x", "postgresql://ann:a/b@host/x", "postgresql://ann:a b@host/x"]
+)
+def test_what_it_takes_otherwise_than_meant_is_none(url):
+    with pytest.raises(ValidationError, match="%40"):
+        check_database_url(url)

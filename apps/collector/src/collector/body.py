@@ -5,7 +5,7 @@ import io
 import zlib
 from typing import TYPE_CHECKING
 
-from core.bodies import read_body, too_large
+from core.bodies import Share, read_body, too_large
 from core.problems import Problem
 
 if TYPE_CHECKING:
@@ -35,17 +35,20 @@ def media_type(environ: "WSGIEnvironment") -> str:
     return name
 
 
-def read_events(environ: "WSGIEnvironment", max_bytes: int, seconds: float) -> bytes:
+def read_events(environ: "WSGIEnvironment", max_bytes: int, seconds: float, share: Share) -> bytes:
     """Read the body, decompressed.
 
     Raises:
-        Problem: 400 if it breaks off or isn't gzip as said, 408 if it is slow, 413 if it is large, 415 if encoded otherwise.
+        Problem: 400 if it isn't gzip as said, 415 if encoded otherwise, and what `core.bodies.read_body` raises.
     """
     encoding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding not in ("", "identity", "gzip"):
         raise Problem(415, "unsupported_encoding", f"Content-Encoding must be gzip or absent, not {encoding[:40]}.")
-    raw = read_body(environ, max_bytes, seconds)
-    return _gunzip(raw, max_bytes) if encoding == "gzip" else raw
+    raw = read_body(environ, max_bytes, seconds, share)
+    if encoding == "gzip":
+        raw = _gunzip(raw, max_bytes)
+        share.grow(len(raw))
+    return raw
 
 
 def _gunzip(raw: bytes, max_bytes: int) -> bytes:

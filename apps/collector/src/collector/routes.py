@@ -20,6 +20,7 @@ from collector.rejections import Rejections
 from collector.schemas import Parsed, Parser
 from collector.settings import CollectorSettings
 from collector.writer import NotStorableError, Outcome, Writer
+from core.bodies import Room
 from core.front import answer
 from core.problems import Problem
 
@@ -44,6 +45,7 @@ class PostEvents:
         self.limits = limits
         self.writer = writer
         self.rejections = rejections
+        self.room = Room(settings.max_bodies_bytes)
         self.parser = Parser(settings.max_events, settings.max_event_bytes)
         self.enrichment = (
             Enrichment(settings.enrich, settings.country_database, settings.trusted_hops) if settings.enrich else None
@@ -60,13 +62,15 @@ class PostEvents:
         dry_run, key = _parameters(environ.get("QUERY_STRING", ""))
         sender = self.doors.admit(environ, key)
         kind = media_type(environ)
-        body = read_events(environ, self.settings.max_body_bytes, self.settings.body_seconds)
-        added = self.enrichment.of(environ) if self.enrichment else NOTHING
-        parsed = self.parser.parse(body, ndjson=kind == NDJSON, source=sender.source, plan=sender.plan, added=added)
-        headers: list[tuple[str, str]] = []
-        if sender.prefix and sender.rate_limit and parsed.received and not dry_run:
-            headers = self.limits.take(sender.prefix, sender.rate_limit, parsed.received)
-        status, content = self._dry(parsed) if dry_run else self._store(parsed, sender.source)
+        with self.room.share() as share:
+            body = read_events(environ, self.settings.max_body_bytes, self.settings.body_seconds, share)
+            added = self.enrichment.of(environ) if self.enrichment else NOTHING
+            parsed = self.parser.parse(body, ndjson=kind == NDJSON, source=sender.source, plan=sender.plan, added=added)
+            del body  # of its events, copies may wait for long
+            headers: list[tuple[str, str]] = []
+            if sender.prefix and sender.rate_limit and parsed.received and not dry_run:
+                headers = self.limits.take(sender.prefix, sender.rate_limit, parsed.received)
+            status, content = self._dry(parsed) if dry_run else self._store(parsed, sender.source)
         return answer(start_response, status, _encode(content), headers=headers)
 
     def _store(self, parsed: Parsed, source: str) -> tuple[int, dict[str, Any]]:

@@ -22,6 +22,10 @@ def check_database_url(url: str) -> None:
         parts = conninfo_to_dict(url)
     except psycopg.Error:
         raise ValidationError(LOOKS_LIKE) from None
-    elsewhere = "@" in f"{parts.get('host', '')}{parts.get('dbname', '')}"
-    if elsewhere or not re.fullmatch("[0-9,]*", str(parts.get("port", ""))):
+    host, name = str(parts.get("host", "")), str(parts.get("dbname", ""))
+    if (
+        "@" in name
+        or ("@" in host and not host.startswith("/"))
+        or not re.fullmatch("[0-9,]*", str(parts.get("port", "")))
+    ):
         raise ValidationError(LOOKS_LIKE)

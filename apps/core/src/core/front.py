@@ -151,7 +151,8 @@ class Front:
                 # Not the path: it may name a user.
                 route = environ.get(ROUTE, UNMATCHED)
                 log.exception("request crashed", route=route, request_id=environ[REQUEST_ID])
-            return refuse(environ, start, problem)
+            # The traceback leads to this frame, which leads to the problem: a circle that would keep the body for long.
+            return refuse(environ, start, problem.with_traceback(None))
 
     def _observe(self, environ: "WSGIEnvironment", status: str, seconds: float) -> None:
         method = environ["REQUEST_METHOD"]

@@ -25,8 +25,10 @@ from gunicorn import util
 from gunicorn.http import errors, wsgi
 from gunicorn.http.message import Request
 from gunicorn.http.parser import RequestParser
+from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.ggevent import GeventWorker
 
+from core.bodies import PIECE_BYTES
 from core.problems import Problem
 from core.streams import SEND_SECONDS, BrokenOffError
 
@@ -81,8 +83,15 @@ class BoundedRequest(Request):  # type: ignore[misc]  # gunicorn has no types
         rest: bytes = super().parse(unreader)
         return rest
 
+    def read_into(self, unreader: Any, buf: bytearray, stop: bool = False) -> None:
+        super().read_into(unreader, buf, stop)
+        # The C parser looks at the request line's length when the head is whole; then the answer would be that of headers.
+        if len(buf) > self.limit_request_line and buf.find(b"\n", 0, self.limit_request_line + 2) < 0:
+            raise errors.LimitRequestLine(len(buf), self.limit_request_line)
+
 
 RequestParser.mesg_class = BoundedRequest
+SocketUnreader.max_body_chunk = PIECE_BYTES  # read ahead of what was asked for, and counted by nobody
 
 
 class OneWriteResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types

@@ -6,13 +6,16 @@ import msgspec
 from flask import request
 from marshmallow import Schema, ValidationError
 
-from core.bodies import read_body
+from core.bodies import Room, read_body
 from core.problems import Problem
 from query.parameters import ParameterError, invalid_parameters
 
 MOST_BYTES = 1024 * 1024
 BODY_SECONDS = 10.0
 """How long it may take to arrive."""
+
+ROOM = Room(32 * 1024 * 1024)
+"""What such bodies may take while they arrive: also those of whoever has yet to sign in."""
 
 
 def take_body() -> bytes:
@@ -23,7 +26,8 @@ def take_body() -> bytes:
     """
     if request.mimetype != "application/json":
         raise Problem(415, "unsupported_media_type", "Must be application/json.")
-    return read_body(request.environ, MOST_BYTES, BODY_SECONDS)
+    with ROOM.share() as share:
+        return read_body(request.environ, MOST_BYTES, BODY_SECONDS, share)
 
 
 def read_json(schema: Schema, body: bytes) -> dict[str, Any]:
