@@ -115,6 +115,12 @@ def serving(start: Callable[..., Service], postgres: Postgres, events: list[dict
         yield dashboard
 
 
+@pytest.fixture(scope="session")
+def serve_events(start: Callable[..., Service], postgres: Postgres) -> Callable[..., AbstractContextManager[Dashboard]]:
+    """serve_events(events): a dashboard on a database of its own, with these events."""
+    return lambda events: serving(start, postgres, events)
+
+
 @contextmanager
 def served(start: Callable[..., Service], postgres: Postgres, name: str) -> Iterator[Dashboard]:
     """A dashboard on this database."""
