@@ -66,9 +66,9 @@ class Dashboard(NamedTuple):
 
 
 @contextmanager
-def running(start: Callable[..., Service], query_url: str) -> Iterator[Dashboard]:
+def running(start: Callable[..., Service], query_url: str, **settings: str) -> Iterator[Dashboard]:
     """A dashboard that serves."""
-    process = start("dashboard", wait=False, QUERY_URL=query_url)
+    process = start("dashboard", wait=False, QUERY_URL=query_url, **settings)
     deadline = time.monotonic() + START_SECONDS
     while True:
         assert process.process.poll() is None, process.log.read_text()
@@ -88,9 +88,9 @@ def start(launcher: Launcher, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture(scope="session")
-def another(start: Callable[..., Service]) -> Callable[[str], AbstractContextManager[Dashboard]]:
+def another(start: Callable[..., Service]) -> Callable[..., AbstractContextManager[Dashboard]]:
     """A function that runs one more dashboard."""
-    return lambda query_url: running(start, query_url)
+    return lambda query_url, **settings: running(start, query_url, **settings)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from dashboard import cookies, forms, service
+from dashboard import cookies, forms, oidc, service
 from dashboard.service import AwayError, RefusedError
 from dashboard.sessions import Session, SignedOutError, sessions
 
@@ -21,6 +21,7 @@ GO_PATH = "/sign-in/go.js"
 
 AWAY = "The query service doesn't answer. Try again in a moment."
 WRONG = "No person with this name and password may sign in."
+NOT_BEGUN = "This sign-in wasn't begun in this browser, or too long ago, or the provider said no. Begin anew."
 GO = f'location.replace("{PATH}?next=" + encodeURIComponent(location.pathname + location.search))'
 NOTHING = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
 
@@ -54,16 +55,18 @@ async def show_sign_in(request: Request) -> Response:
     """The form; whoever is signed in goes on."""
     to = forms.local_path(request.query_params.get("next", "/"))
     if cookies.read(request.cookies) is None:
-        return _form(to)
+        return await _form(to)
     if await run_in_threadpool(session_of, request):
         return RedirectResponse(to, 303)
-    response = _form(to)
+    response = await _form(to)
     cookies.delete(response)
     return response
 
 
-def _form(to: str, status: int = 200, problem: str = "", name: str = "") -> Response:
-    return forms.page("sign_in.html", status, next=to, problem=problem, name=name)
+async def _form(to: str, status: int = 200, problem: str = "", name: str = "") -> Response:
+    return forms.page(
+        "sign_in.html", status, next=to, problem=problem, name=name, oidc=await run_in_threadpool(oidc.is_there)
+    )
 
 
 async def sign_in(request: Request) -> Response:
@@ -74,9 +77,9 @@ async def sign_in(request: Request) -> Response:
         given = await run_in_threadpool(service.post, "/auth/sign-in", name=name, password=form.get("password", ""))
     except RefusedError as refused:
         problem = WRONG if refused.status in (401, 422) else refused.detail
-        return _form(to, 401 if refused.status == 422 else refused.status, problem, name)
+        return await _form(to, 401 if refused.status == 422 else refused.status, problem, name)
     except AwayError:
-        return _form(to, 502, AWAY, name)
+        return await _form(to, 502, AWAY, name)
     return await run_in_threadpool(signed_in, request, given, to, secure=forms.is_secure(request))
 
 
@@ -88,6 +91,24 @@ def signed_in(request: Request, given: dict[str, Any], to: str, *, secure: bool)
     session = sessions.begin(given, secure=secure)
     response = RedirectResponse(f"{CHANGE_PATH}?{urlencode({'next': to})}" if given["must_set_password"] else to, 303)
     _give(response, session)
+    return response
+
+
+async def come_back(request: Request) -> Response:
+    """The provider's answer for a cookie."""
+    try:
+        given, to, secure = await oidc.finish(request)
+    except oidc.NotBegunError:
+        response = _said(400, "Not signed in", NOT_BEGUN)
+    except RefusedError as refused:
+        response = _said(refused.status, "Not signed in", refused.detail)
+    except AwayError:
+        response = _said(502, "Nothing answers", AWAY)
+    else:
+        # A page in between: browsers don't show a strict cookie at the end of redirects that another site began.
+        response = forms.page("on.html", title="Signed in", next=to)
+        _give(response, await run_in_threadpool(sessions.begin, given, secure=secure))
+    oidc.forget(response)
     return response
 
 
@@ -168,6 +189,8 @@ async def _signed_in(request: Request) -> Session:
 ROUTES = [
     Route(PATH, _kept(show_sign_in), methods=["GET"]),
     Route(PATH, _kept(sign_in), methods=["POST"]),
+    Route(oidc.START_PATH, _kept(oidc.start), methods=["GET"]),
+    Route(oidc.BACK_PATH, come_back, methods=["GET"]),
     Route(OUT_PATH, _kept(sign_out), methods=["POST"]),
     Route(CHANGE_PATH, _kept(show_password), methods=["GET"]),
     Route(CHANGE_PATH, _kept(set_password), methods=["POST"]),

@@ -1,4 +1,4 @@
-// A certified OpenID Connect provider with three people in it. `login_hint` says who sits in front of the browser.
+// A certified OpenID Connect provider with three people in it. `login_hint`, or a click, says who sits in front of the browser.
 import { Provider } from "oidc-provider";
 
 const [port, redirectUri] = process.argv.slice(2);
@@ -29,7 +29,12 @@ const provider = new Provider(issuer, {
 provider.use(async (context, next) => {
   if (!context.path.startsWith("/interaction/")) return next();
   const { params } = await provider.interactionDetails(context.req, context.res);
-  const result = params.login_hint === "nobody" ? { error: "access_denied" } : { login: { accountId: params.login_hint } };
+  const who = context.query.as ?? params.login_hint;
+  if (!who) {
+    context.body = Object.keys(people).map((id) => `<a href="?as=${id}">I am ${id}</a>`).join(" ");
+    return;
+  }
+  const result = who === "nobody" ? { error: "access_denied" } : { login: { accountId: who } };
   await provider.interactionFinished(context.req, context.res, result);
   context.respond = false;
 });
