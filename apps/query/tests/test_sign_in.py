@@ -4,6 +4,8 @@ import base64
 import hmac
 import json
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -110,6 +112,38 @@ def test_guessing_locks_the_name_whether_or_not_anybody_has_it(guarded, name):
     assert int(locked.headers["Retry-After"]) >= 1
     assert sign_in(guarded, name).status_code == 429
     assert sign_in(guarded, "someone-else").status_code == 401
+
+
+@pytest.mark.parametrize("name", ["ann", "nobody"])
+def test_guessing_many_at_once_is_no_way_around_the_lock(guarded, shared_owner, name):
+    with ThreadPoolExecutor(40) as guessers:
+        guesses = [guessers.submit(sign_in, guarded, name, f"guess {number}") for number in range(60)]
+        statuses = Counter(guess.result().status_code for guess in guesses)
+    # One that is checked at the same moment as the fifth may come through beside it, and a few when a lock of seconds is over.
+    assert 5 <= statuses[401] <= 20, statuses
+    assert statuses[401] + statuses[429] + statuses[503] == 60
+    assert shared_owner.execute("select failures from failed_sign_ins").fetchone() == (statuses[401],)
+
+
+def test_guessers_keep_nobody_from_reading_and_fill_no_audit_log(guarded, shared_owner):
+    token = sign_in(guarded).json()["access_token"]
+    failures = metric(guarded, "query_sign_in_failures_total")
+    with ThreadPoolExecutor(60) as guessers:
+        guesses = [guessers.submit(sign_in, guarded, f"name-{number}", "guess") for number in range(150)]
+        while not all(guess.done() for guess in guesses):
+            assert me(guarded, token).status_code == 200
+            time.sleep(0.05)
+        statuses = Counter(guess.result().status_code for guess in guesses)
+    assert set(statuses) <= {401, 503}, statuses
+    assert metric(guarded, "query_sign_in_failures_total") - failures == statuses[401]
+    written = actions(shared_owner).count("sign_in_failed")
+    assert written <= 120  # it may be the turn of a minute
+    assert written == min(statuses[401], written)
+
+
+def metric(service, name):
+    text = requests.get(f"{service.url}/metrics", timeout=10).text
+    return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
 
 
 def test_each_further_wrong_password_locks_for_longer_up_to_a_quarter_of_an_hour(guarded, shared_owner):

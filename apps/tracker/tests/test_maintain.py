@@ -257,3 +257,16 @@ def test_busy_tables_are_waited_for_and_then_left(run_maintain: Maintain, owner,
         assert result.output == "Error: the tables of the database are too busy for this: try again later\n"
         threading.Timer(0.2, other.rollback).start()
         run_maintain()
+
+
+def test_sign_ins_that_are_over_are_forgotten(owner, run_maintain):
+    owner.execute("insert into people (name, role) values ('ann', 'viewer')")
+    for name, age in (("old", "2 hours"), ("new", "1 minute")):
+        owner.execute("insert into failed_sign_ins values (%s, 9, now() - %s::interval)", [name, age])
+        owner.execute(
+            "insert into sign_ins (prefix, person, hash, expires_at) values (%s, 'ann', '', now() - %s::interval + interval '1 hour')",
+            [name, age],
+        )
+    assert "forgot 2 sign-ins that are over" in run_maintain().output
+    assert one(owner, "select name from failed_sign_ins") == "new"
+    assert one(owner, "select prefix from sign_ins") == "new"

@@ -24,3 +24,7 @@ EVENTS_EXPORTED = Counter("query_events_exported", "Events written by GET /event
 LIVE_CLIENTS = Gauge("query_live_clients", "Clients of GET /events/live now.")
 LIVE_SENT = Counter("query_live_events", "Events put before clients of GET /events/live, once for each client.")
 LIVE_DROPPED = Counter("query_live_events_dropped", "Events that a client of GET /events/live was too slow for.")
+SIGN_IN_FAILURES = Counter(
+    "query_sign_in_failures",
+    "Sign-ins with a wrong password. The audit log has them, too, but not more than 60 a minute.",
+)

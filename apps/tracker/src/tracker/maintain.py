@@ -98,6 +98,9 @@ def perform(connection: psycopg.Connection, ahead: int, keep: str | None) -> Non
         refreshed = connection.execute(QUERIES["refresh_users"]).rowcount
     if refreshed:
         click.echo(f"refreshed {refreshed:,} users")
+    ((over,),) = connection.execute(QUERIES["forget_sign_ins"]).fetchall()
+    if over:
+        click.echo(f"forgot {over:,} sign-ins that are over")
     summed_up = sum(sum_up(connection, day) for day in stale_days(connection))
     click.echo(f"summed up {summed_up:,} days")
 

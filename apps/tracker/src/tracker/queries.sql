@@ -1,6 +1,16 @@
 -- name: this_month
 select extract(year from now())::int, extract(month from now())::int;
 
+-- name: forget_sign_ins
+-- Those that have expired, and wrong passwords that count no longer: whoever guesses names leaves a row for each.
+with failed as (
+  delete from failed_sign_ins where locked_until < now() - interval '1 hour' returning name
+),
+expired as (
+  delete from sign_ins where expires_at < now() returning prefix
+)
+select (select count(*) from failed) + (select count(*) from expired);
+
 -- name: is_empty
 select not exists (select from event_counts);
 

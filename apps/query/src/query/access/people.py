@@ -2,7 +2,8 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import gevent
@@ -15,6 +16,7 @@ from core.passwords import hash_password, is_password
 from core.pool import ConnectionPool, execute
 from core.problems import Problem
 from core.queries import load_queries
+from query import metrics
 from query.access.principal import ROLES, Principal
 from query.access.signing import Signer
 
@@ -42,6 +44,12 @@ does so for 15 minutes (OWASP ASVS 5.0, 6.3.1)."""
 
 HASHES_AT_ONCE = 2
 """Each takes 64 MiB."""
+
+TURN_SECONDS = 5.0
+"""How long one waits for its turn."""
+
+MOST_TOLD = 60
+"""Wrong passwords that one process writes into the audit log in a minute."""
 
 WRONG = "No person with this name and password may sign in."
 
@@ -101,6 +109,7 @@ class People:
         self._oidc_hours = oidc_hours
         self._known: dict[str, tuple[float, Principal]] = {}
         self._hashing = BoundedSemaphore(HASHES_AT_ONCE)
+        self._minute = self._told = 0
 
     def find(self, access_token: str) -> Principal | None:
         """Who shows this access token; None if it isn't one, has expired, or is of somebody who may no longer sign in."""
@@ -123,22 +132,21 @@ class People:
         """Check a password and begin a sign-in.
 
         Raises:
-            Problem: 401 for a wrong one, 429 while the name is locked. Neither says whether anybody has the name.
+            Problem: 401 for a wrong one, 429 while the name is locked, 503 while many are checked. None says whether anybody has
+                the name.
         """
-        for (seconds,) in self._ask("find_lock", name=name):
-            raise Problem(
-                429,
-                "locked_out",
-                "Too many wrong passwords were given for this name. Wait, and try again.",
-                headers={"Retry-After": str(seconds)},
-            )
-        stored = next((found for (found,) in self._ask("find_password", name=name)), None)
-        right = self._in_thread(is_password, password, stored)
-        spent = self._ask("spend_one_time_password", name=name, password_hash=stored) if right else []
+        self._require_unlocked(name)
+        with self._turn():
+            # While this one waited, others may have guessed: as many at once as there are connections.
+            self._require_unlocked(name)
+            stored = next((found for (found,) in self._ask("find_password", name=name)), None)
+            right = _in_thread(is_password, password, stored)
+            spent = self._ask("spend_one_time_password", name=name, password_hash=stored) if right else []
+            if not spent:
+                limits = {"free": FREE_FAILURES, "longest": LONGEST_LOCK, "forgotten": FORGOTTEN_SECONDS}
+                self._ask("count_failure", name=name, **limits)
         if not spent:
-            limits = {"free": FREE_FAILURES, "longest": LONGEST_LOCK, "forgotten": FORGOTTEN_SECONDS}
-            self._ask("count_failure", name=name, **limits)
-            self._audit(name, "sign_in_failed")
+            self._tell_failure(name)
             raise Problem(401, "wrong_password", WRONG)
         self._ask("forget_failures", name=name, forgotten=FORGOTTEN_SECONDS)
         self._audit(name, "sign_in")
@@ -218,7 +226,9 @@ class People:
         Raises:
             Problem: 403 if they come by a provider.
         """
-        if not self._ask("set_password", name=name, password_hash=self._in_thread(hash_password, password)):
+        with self._turn():
+            password_hash = _in_thread(hash_password, password)
+        if not self._ask("set_password", name=name, password_hash=password_hash):
             raise Problem(403, "no_password", "You sign in by a provider, and have no password here.")
         self._ask("end_sign_ins", person=name)
         self._audit(name, "set_password")
@@ -240,7 +250,40 @@ class People:
     def _ask(self, statement: str, **parameters: Any) -> list[Any]:
         return execute(self._control, QUERIES[statement], parameters)
 
-    def _in_thread(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        """Hashing takes long and needs no interpreter: others go on meanwhile."""
-        with self._hashing:
-            return gevent.get_hub().threadpool.apply(work, arguments)
+    def _require_unlocked(self, name: str) -> None:
+        for (seconds,) in self._ask("find_lock", name=name):
+            raise Problem(
+                429,
+                "locked_out",
+                "Too many wrong passwords were given for this name. Wait, and try again.",
+                headers={"Retry-After": str(seconds)},
+            )
+
+    def _tell_failure(self, name: str) -> None:
+        """Count it, and write it down, if not too many were lately: whoever guesses would fill the audit log."""
+        metrics.SIGN_IN_FAILURES.inc()
+        minute = int(time.monotonic() // 60)
+        if minute != self._minute:
+            self._minute, self._told = minute, 0
+        self._told += 1
+        if self._told <= MOST_TOLD:
+            self._audit(name, "sign_in_failed")
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One of few who hash at the same time.
+
+        Raises:
+            Problem: 503 if it doesn't come soon.
+        """
+        if not self._hashing.acquire(timeout=TURN_SECONDS):
+            raise Problem(503, "sign_in_busy", "Too many passwords are being checked now. Wait, and try again.")
+        try:
+            yield
+        finally:
+            self._hashing.release()
+
+
+def _in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
+    """Hashing takes long and needs no interpreter: others go on meanwhile."""
+    return gevent.get_hub().threadpool.apply(work, arguments)
