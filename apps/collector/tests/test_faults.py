@@ -236,6 +236,18 @@ def test_what_is_not_http_is_refused_in_the_same_shape(collector, sent, status):
     assert b'"status":%d' % status in answer
 
 
+def test_a_client_that_is_refused_while_it_sends_gets_the_answer_and_no_reset(collector):
+    host, port = collector.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(b"GET /" + b"a" * 20_000)
+        time.sleep(0.3)
+        connection.sendall(b"a" * 20_000)
+        time.sleep(0.1)
+        connection.sendall(b"a" * 20_000)
+        received = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert received.startswith(b"HTTP/1.1 414 ")
+
+
 def test_a_chunked_body_is_read(collector):
     body = b'{"user_id":"ann","event_type":"view"}'
     chunk = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)

@@ -53,6 +53,9 @@ HEAD_BYTES = 32 * 1024
 MADE_ROOM = 0.25
 """The part of all connections that is hung up on at once when none is free."""
 
+LINGER_SECONDS = 1.0
+"""How long a client that was refused may go on sending before its connection is closed."""
+
 GC_THRESHOLD = 50_000
 """Objects that may be made before the garbage collector runs, instead of 700: some hundred requests' worth."""
 
@@ -135,6 +138,17 @@ class BoundName:
 
     def getsockname(self) -> Any:
         return self._name
+
+
+def linger(client: socket.socket) -> None:
+    """Read on after a refusal until the client closes, LINGER_SECONDS at most (RFC 9112 section 9.6).
+
+    Closed with something unread, the connection would be reset, and the client might lose the answer.
+    """
+    with suppress(OSError, gevent.Timeout), gevent.Timeout(LINGER_SECONDS):
+        client.shutdown(socket.SHUT_WR)
+        while client.recv(PIECE_BYTES):
+            pass
 
 
 class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -282,6 +296,8 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
                 result.close()
         sock.settimeout(None)
         if response.should_close():
+            if response.status_code >= HTTPStatus.BAD_REQUEST:  # its body may not have been read
+                linger(sock)
             raise StopIteration
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
@@ -296,3 +312,5 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
             client.sendall(self.wsgi.answer_malformed(problem))
         except OSError:
             self.log.debug("a client left before its request was refused")
+        else:
+            linger(client)
