@@ -22,7 +22,10 @@ DISTRIBUTIONS = {
     "tracker": "event-tracker-cli",
 }
 SERVICES = ("collector", "query")
-"""Those on Flask and PostgreSQL; their images take the extra `fast`."""
+"""Those on Flask and PostgreSQL."""
+
+EXTRAS = {"collector": ["fast", "enrich"], "query": ["fast"]}
+"""App → the extras that its image has."""
 
 LIST_PACKAGES = "import json, importlib.metadata as m; print(json.dumps([d.name for d in m.distributions(path=['/opt/venv/lib/python3.13/site-packages'])]))"
 
@@ -46,8 +49,8 @@ def uv() -> str:
 @pytest.mark.parametrize("app", APPS)
 def test_an_image_holds_its_app_and_what_the_lock_gives_it_and_nothing_else(images: None, app: str) -> None:
     options = ["--locked", "--no-dev", "--no-hashes", "--no-header", "--no-annotate", "--no-emit-workspace"]
-    extra = ["--extra=fast"] if app in SERVICES else []
-    exported = run(uv(), "export", *options, *extra, f"--package={DISTRIBUTIONS[app]}", cwd=ROOT).stdout
+    extras = [f"--extra={extra}" for extra in EXTRAS.get(app, [])]
+    exported = run(uv(), "export", *options, *extras, f"--package={DISTRIBUTIONS[app]}", cwd=ROOT).stdout
     needed = {normal(line.split("==")[0]) for line in exported.splitlines() if "==" in line and "win32" not in line}
     installed = {normal(name) for name in json.loads(in_image(app, "python", "-c", LIST_PACKAGES))}
     ours = {name for name in installed if name.startswith("event-tracker-")}
