@@ -10,6 +10,12 @@ from core.problems import CONTENT_TYPE
 
 OPENAPI_VERSION = "3.1.0"
 
+HEAD_PROBLEMS = {
+    414: "The path and the query string are longer than 8 KiB.",
+    431: "The headers, or one of them, are too long, or there are too many.",
+}
+"""What every request may be answered before its path is looked at."""
+
 
 class ProblemSchema(Schema):
     """RFC 9457 problem details. Some problems have more members, such as `errors`."""
@@ -49,7 +55,7 @@ class Document:
 
     def path(self, path: str, method: str, operation: dict[str, Any], problems: dict[int, str] | None = None) -> None:
         """Add an operation; `problems` maps a status to what it means, each answered with problem details."""
-        for status, description in (problems or {}).items():
+        for status, description in {**(problems or {}), **HEAD_PROBLEMS}.items():
             content = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
             operation["responses"].setdefault(str(status), {"description": description, "content": content})
         self._spec.path(path=path, operations={method: operation})

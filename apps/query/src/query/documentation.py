@@ -104,7 +104,6 @@ class InvalidParametersSchema(ProblemSchema):
 
 PROBLEMS = {
     400: "The query string isn't UTF-8, or has too many parameters.",
-    414: "The path and the query string are longer than 8 KiB.",
     503: "The database is away or busy; ask again after Retry-After seconds.",
     504: "The database took longer than STATEMENT_SECONDS; ask for less.",
 }
