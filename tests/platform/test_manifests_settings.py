@@ -76,7 +76,7 @@ def test_every_variable_is_one_that_the_program_reads(name: str):
             assert set(environment) <= (OPTIONS.get(container) or set(OTHERS[container])), container
 
 
-@pytest.mark.parametrize("name", OVERLAYS)
+@pytest.mark.parametrize("name", [*OVERLAYS, "base and oidc"])
 def test_every_value_is_one_that_the_program_accepts(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     def secret(variable: str) -> str:
         path = tmp_path / variable

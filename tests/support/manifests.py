@@ -35,10 +35,11 @@ SECRETS = {
     "query-database": {"url", "password"},
     "control-database": {"url", "password"},
     "signing-key": {"key"},
+    "oidc-client": {"secret"},
     "access-keys": {"admin-token", "read-token", "write-key"},
     "grafana-database": {"url", "password"},
 }
-"""The Secrets that manifests may name, with their keys. They are made in the cluster (scripts/dev-secrets), never in git."""
+"""The Secrets that manifests may name, with their keys. They are made in the cluster (most by scripts/dev-secrets), never in git."""
 
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
 

@@ -33,7 +33,7 @@ def shown(default: Any) -> str:
     if default is MISSING:
         return "required"
     if isinstance(default, (list, tuple)):
-        return "empty"
+        default = ",".join(default)
     if default == "":
         return "empty"
     if isinstance(default, Path):

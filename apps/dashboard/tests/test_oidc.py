@@ -41,6 +41,7 @@ def test_a_person_signs_in_by_the_provider_and_goes_on_to_the_page_they_asked_fo
     go_as(visitor.page, 1)
     visitor.page.wait_for_url("**/sessions?**range=90+days**")
     visitor.page.get_by_text("Signed in as zoe@example.com").wait_for()
+    assert visitor.page.get_by_text("Change password").count() == 0  # they have none here
     kept = {one["name"]: one for one in context.cookies(by_provider.url)}
     assert kept["sign-in"]["sameSite"] == "Strict"
     assert "oidc" not in kept

@@ -3,11 +3,13 @@
 import base64
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
 from joserfc.jwk import RSAKey
+from listener import wait_until
 from providers import LyingProvider
 from signing_key import make_signing_key
 
@@ -180,6 +182,44 @@ def test_who_comes_by_the_provider_has_no_password_that_would_outlast_it(service
     body = {"name": "zoe@example.com", **body}
     answer = requests.post(f"{service.url}/auth/sign-in", json=body, timeout=30)
     assert refusal(answer) == (401, "wrong_password")
+
+
+def test_an_admin_gives_no_password_to_who_comes_by_the_provider(fresh, provider, shared_owner):
+    provider.make = lambda claims: provider.sign({**claims, "groups": ["platform"]})
+    token = sign_in(fresh, provider).json()["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    assert requests.get(f"{fresh.url}/auth/me", headers=headers, timeout=30).json()["by_provider"] is True
+    zoe = f"{fresh.url}/admin/people/zoe@example.com"
+    assert requests.get(zoe, headers=headers, timeout=30).json()["by_provider"] is True
+    assert refusal(requests.post(f"{zoe}/password", headers=headers, timeout=30)) == (409, "by_provider")
+    assert people(shared_owner) == [("zoe@example.com", "admin", None, True)]
+    assert requests.get(zoe, headers=headers, timeout=30).status_code == 200  # their sign-in goes on
+
+
+def test_a_new_person_sees_the_sources_of_the_setting_until_an_admin_says_otherwise(
+    provider, start_guarded, shared_owner
+):
+    service = start_guarded(**settings(provider.issuer, OIDC_SOURCES="shop,blog"))
+    assert sign_in(service, provider).json()["person"]["sources"] == ["shop", "blog"]
+    shared_owner.execute("update people set sources = '{shop}'")
+    assert sign_in(service, provider).json()["person"]["sources"] == ["shop"]
+    service.stop()
+
+
+def test_two_first_sign_ins_at_once_under_two_names_are_of_one_person(service, provider, shared_owner):
+    started, sent = begin(service, provider)
+    with ThreadPoolExecutor(1) as aside:
+        with shared_owner.transaction():
+            subject = f"{provider.issuer} {provider.claims()['sub']}"
+            shared_owner.execute("insert into people (name, role, subject) values ('first', 'viewer', %s)", [subject])
+            answer = aside.submit(finish, service, started, sent["state"])
+            wait_until(lambda: is_waiting(shared_owner))
+        assert answer.result().json()["person"]["name"] == "first"
+    assert len(people(shared_owner)) == 1
+
+
+def is_waiting(owner):
+    return owner.execute("select count(*) from pg_locks where not granted").fetchone()[0]
 
 
 def test_after_some_hours_the_provider_is_asked_again(service, provider, shared_owner):

@@ -77,6 +77,7 @@ def test_a_person_signs_in_and_is_known(guarded, shared_owner):
         "name": "ann",
         "scopes": ["export", "read_events", "read_stats"],
         "sources": None,
+        "by_provider": False,
     }
     assert actions(shared_owner) == ["sign_in"]
 

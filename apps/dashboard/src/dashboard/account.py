@@ -16,9 +16,10 @@ SIGNED_IN = f"""
 <p style="margin:0 0 .5rem">Signed in as <strong>{{name}}</strong></p>
 <form method="post" action="{OUT_PATH}" style="display:flex;gap:1rem;align-items:center">
 <button style="{BUTTON}">Sign out</button>
-<a href="{CHANGE_PATH}" target="_self">Change password</a>
+{{change}}
 </form>
 """
+CHANGE = f'<a href="{CHANGE_PATH}" target="_self">Change password</a>'
 KEEP = f'<img src="{KEEP_PATH}?{{turn}}" alt="" width="1" height="1">'
 
 Who = Mapping[str, Any]
@@ -54,7 +55,7 @@ def show(who: Who | None) -> None:
     with st.sidebar:
         if session:
             st.divider()
-            st.html(SIGNED_IN.format(name=escape(session.name)))
+            st.html(SIGNED_IN.format(name=escape(session.name), change="" if who["by_provider"] else CHANGE))
             if not session.given_out:
                 st.html(KEEP.format(turn=session.turn))
         elif _can_sign_in():

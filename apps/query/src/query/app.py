@@ -155,6 +155,7 @@ def open_oidc(settings: QuerySettings, people: People, signer: Signer) -> Oidc:
         role_claim=settings.oidc_role_claim,
         name_claim=settings.oidc_name_claim,
         roles=settings.oidc_role_of,
+        sources=settings.oidc_sources,
     )
 
 

@@ -90,6 +90,10 @@ class QuerySettings(ServiceSettings):
         "Roles of values of that claim, separated by commas: `platform=admin,staff=viewer`. Who has none of them is refused.",
         kind="list", default=(),
     )  # fmt: skip
+    oidc_sources: Sequence[str] = setting(
+        "Sources whose events people see who come by the provider, separated by commas, until an admin says otherwise. Empty: all.",
+        kind="list", default=(),
+    )  # fmt: skip
     oidc_hours: int = setting(
         "After how long a sign-in by the provider ends, used or not: then it is asked again.",
         kind="int", default=12, check=validate.Range(1, 24 * 30),

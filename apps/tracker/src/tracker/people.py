@@ -9,7 +9,7 @@ from tracker.manage import Admin, json_option, of_admin, part, show
 ROLES = ["viewer", "analyst", "admin"]
 COLUMNS = [
     ("name", "name"), ("role", "role"), ("sources", "sources"), ("enabled", "enabled"), ("password", "has_password"),
-    ("last seen", "last_seen"),
+    ("by provider", "by_provider"), ("last seen", "last_seen"),
 ]  # fmt: skip
 
 

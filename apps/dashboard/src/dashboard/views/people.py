@@ -52,7 +52,11 @@ def _people(sources: list[str]) -> None:
                 management.change("PUT", f"people/{quote(name, safe='')}", json=given)
                 management.done(f"{name} is saved.", person=name)
             st.warning("A person takes a name.")
-    if person and st.button("Make a password for one sign-in", help="Their sign-ins end."):
+    if (
+        person
+        and not person["by_provider"]
+        and st.button("Make a password for one sign-in", help="Their sign-ins end.")
+    ):
         made = management.change("POST", f"people/{quote(str(chosen), safe='')}/password")
         management.remember(what=f"A password with which {chosen} may sign in once.", secret=made["password"])
 
@@ -63,9 +67,17 @@ def _row(person: Answer) -> Answer:
         "Role": person["role"],
         "Sees": _whose(person["sources"]),
         "May sign in": person["enabled"],
-        "Password": "for one sign-in" if person["one_time"] else "set" if person["has_password"] else "none",
+        "Signs in by": _way_in(person),
         "Last seen": management.moment(person["last_seen"]),
     }
+
+
+def _way_in(person: Answer) -> str:
+    if person["by_provider"]:
+        return "the provider"
+    return (
+        "a password for one sign-in" if person["one_time"] else "password" if person["has_password"] else "nothing yet"
+    )
 
 
 def _rights(person: Answer, sources: list[str]) -> dict[str, Any]:

@@ -44,6 +44,9 @@ class WhoSchema(Schema):
     name = fields.String(required=True)
     scopes = fields.List(fields.String(metadata={"enum": list(SCOPES)}), required=True)
     sources = fields.List(fields.String(), required=True, allow_none=True)
+    by_provider = fields.Boolean(
+        required=True, metadata={"description": "A person who signs in by a provider, and has no password here."}
+    )
 
 
 class MethodsSchema(Schema):

@@ -53,6 +53,7 @@ class Oidc:
     Args:
         redirect_uri: where the provider sends browsers: the dashboard's. It is never taken from a request.
         roles: value of the role claim → role. Of several the one with most rights counts.
+        sources: whose events people may see at first; none is all.
         role_claim, name_claim: claims of the ID token.
     """
 
@@ -69,10 +70,12 @@ class Oidc:
         role_claim: str,
         name_claim: str,
         roles: Mapping[str, str],
+        sources: Sequence[str],
     ) -> None:
         self._provider, self._issuer, self._people, self._signer = provider, issuer, people, signer
         self._client_id, self._redirect_uri, self._scopes = client_id, redirect_uri, scopes
         self._role_claim, self._name_claim, self._roles = role_claim, name_claim, roles
+        self._sources = list(sources) or None
         self._turns = BoundedSemaphore(AT_ONCE)
 
     def begin(self) -> Start:
@@ -120,7 +123,8 @@ class Oidc:
         role = max(roles, key=lambda role: len(ROLES[role]), default=None)
         name = claims.get(self._name_claim)
         unsure = self._name_claim == "email" and claims.get("email_verified") is not True
-        return Vouched(f"{self._issuer} {claims['sub']}", "" if unsure else str(name or "").lower(), role)
+        name = "" if unsure else str(name or "").lower()
+        return Vouched(f"{self._issuer} {claims['sub']}", name, role, self._sources)
 
     @contextmanager
     def _asking(self) -> Iterator[None]:

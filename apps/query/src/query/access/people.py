@@ -69,11 +69,13 @@ class Vouched(NamedTuple):
         subject: their identity: issuer, a space, and the provider's name for them, which never changes hands.
         name: what they are called; "" if the provider doesn't say so for sure.
         role: None if the provider says of none.
+        sources: whose events they may see if they are new; None is all.
     """
 
     subject: str
     name: str
     role: str | None
+    sources: list[str] | None
 
 
 class SignIn(NamedTuple):
@@ -176,7 +178,10 @@ class People:
             raise self._not_welcome(name, "person_disabled", "You may not sign in here any more.")
         if not NAME.fullmatch(name):
             raise self._not_welcome(vouched.subject, "no_name", "The provider gives you no name that is one here.")
-        written = self._ask("welcome", name=name, role=vouched.role, subject=vouched.subject)
+        try:
+            written = self._ask("welcome", **vouched._replace(name=name)._asdict())
+        except psycopg.errors.UniqueViolation:
+            return self.welcome(vouched)  # made by another sign-in of theirs since, under another name
         if not written:
             raise self._not_welcome(name, "name_taken", "Somebody else has your name here. Ask an admin.")
         ((role, sources),) = written
@@ -206,7 +211,7 @@ class People:
                 }
                 if not self._ask("renew_sign_in", prefix=prefix, **given):
                     break
-                role, sources = self._ask("find_person", name=name)[0]
+                role, sources, _ = self._ask("find_person", name=name)[0]
                 return SignIn(Person(name, role, sources), self._access_token(name), key, must_set_password=False)
             if previous and is_key(token, previous):
                 self._ask("end_sign_in", prefix=prefix)
@@ -234,8 +239,9 @@ class People:
         self._audit(name, "set_password")
 
     def _look(self, name: str) -> Principal | None:
-        for role, sources in self._ask("find_person", name=name):
-            return Principal("person", name, ROLES[role], None if sources is None else frozenset(sources))
+        for role, sources, by_provider in self._ask("find_person", name=name):
+            seen = None if sources is None else frozenset(sources)
+            return Principal("person", name, ROLES[role], seen, by_provider)
         return None
 
     def _access_token(self, name: str) -> str:

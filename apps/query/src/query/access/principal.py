@@ -38,12 +38,14 @@ class Principal(NamedTuple):
         kind: `token`, `person`, or `anyone`.
         name: a token's prefix, or a person's name; it stands in the audit log.
         sources: whose events it may see; None is all.
+        by_provider: a person for whom an OpenID Connect provider vouches, and who has no password here.
     """
 
     kind: Literal["token", "person", "anyone"]
     name: str
     scopes: frozenset[Scope]
     sources: frozenset[str] | None
+    by_provider: bool = False
 
 
 ANYONE = Principal("anyone", "anyone", frozenset(SCOPES) - {"admin"}, None)

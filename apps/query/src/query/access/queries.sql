@@ -11,7 +11,7 @@ where prefix = %(prefix)b and (last_used is null or last_used < now() - interval
 returning prefix;
 
 -- name: find_person
-select role, sources from people where name = %(name)b and enabled;
+select role, sources, subject is not null as by_provider from people where name = %(name)b and enabled;
 
 -- name: find_password
 -- Whom a provider vouches for has none: it would go on after the provider has dropped them.
@@ -55,8 +55,8 @@ select name, enabled from people where subject = %(subject)b;
 
 -- name: welcome
 -- Nothing if the name is somebody else's, or the person was disabled in the meantime.
-insert into people as known (name, role, subject)
-values (%(name)b, %(role)b, %(subject)b)
+insert into people as known (name, role, subject, sources)
+values (%(name)b, %(role)b, %(subject)b, %(sources)b)
 on conflict (name) do update set role = excluded.role where known.subject = excluded.subject and known.enabled
 returning role, sources;
 

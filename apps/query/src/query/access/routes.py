@@ -117,8 +117,7 @@ def signing_in(people: People | None) -> Blueprint:
     def who_am_i() -> Response:
         principal = principal_of(request.environ)
         sources = None if principal.sources is None else sorted(principal.sources)
-        who = {"kind": principal.kind, "name": principal.name, "scopes": sorted(principal.scopes), "sources": sources}
-        return json_response(who)
+        return json_response({**principal._asdict(), "scopes": sorted(principal.scopes), "sources": sources})
 
     return views
 

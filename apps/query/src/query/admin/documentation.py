@@ -141,7 +141,7 @@ OPERATIONS: list[Operation] = [
         "A password for one sign-in, shown this once; their sign-ins end.",
         None,
         {201: "OneTimePassword"},
-        [404],
+        [404, 409],
     ),
     ("get /admin/audit", "list_audit", "The audit log, newest first.", None, {200: "AuditList"}, []),
     (
@@ -275,6 +275,7 @@ PERSON = _object(
         "created_at": TIME,
         "has_password": FLAG,
         "one_time": {**FLAG, "description": "The password is for one sign-in."},
+        "by_provider": {**FLAG, "description": "They sign in by a provider, and have no password here."},
         "last_seen": MAYBE_TIME,
     }
 )

@@ -97,7 +97,8 @@ def _may_everything(person: Row) -> bool:
 
 
 def _reset(transaction: Transaction, name: str, stored: str) -> None:
-    transaction.ask("reset_password", name=name, password_hash=stored)
+    if not transaction.ask("reset_password", name=name, password_hash=stored):
+        raise Problem(409, "by_provider", "This person signs in by a provider, and has no password here.")
     transaction.ask("end_sign_ins", name=name)
     transaction.record("password_reset", name)
 

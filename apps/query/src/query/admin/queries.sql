@@ -86,6 +86,7 @@ returning name;
 -- name: list_people
 -- With the last time that each signed in or went on with a sign-in.
 select p.name, p.role, p.sources, p.enabled, p.created_at, p.password_hash is not null as has_password, p.one_time,
+  p.subject is not null as by_provider,
   (select max(s.renewed_at) from sign_ins s where s.person = p.name) as last_seen
 from people p
 where %(name)b::text is null or p.name = %(name)b
@@ -108,7 +109,8 @@ returning name;
 select exists (select from people where role = 'admin' and sources is null and enabled) as has_admin;
 
 -- name: reset_password
-update people set password_hash = %(password_hash)b, one_time = true where name = %(name)b returning name;
+-- Nothing for whom a provider vouches: a password would go on after the provider has dropped them.
+update people set password_hash = %(password_hash)b, one_time = true where name = %(name)b and subject is null returning name;
 
 -- name: end_sign_ins
 delete from sign_ins where person = %(name)b returning prefix;
