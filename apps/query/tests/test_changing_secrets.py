@@ -75,3 +75,30 @@ def test_a_new_admin_token_takes_the_place_of_the_old_one_everywhere(start, post
     while any(is_known(service, old) for service in services):  # what was looked up counts for two seconds
         assert time.monotonic() < deadline
         time.sleep(0.2)
+
+
+def test_an_instance_that_cannot_tell_who_asks_is_not_ready(start_service, postgres, database):
+    service = start_service(
+        "query",
+        wait=False,
+        AUTH="required",
+        DATABASE_URL=postgres.url(database, "query"),
+        CONTROL_DATABASE_URL=postgres.url(database, "nobody"),
+        SIGNING_KEY=make_signing_key(),
+    )
+    wait_for_answer(f"{service.url}/livez")
+    ready = requests.get(f"{service.url}/readyz", timeout=30)
+    assert (ready.status_code, ready.json()["code"]) == (503, "database_unavailable")
+    assert "as the role control" in ready.json()["detail"]
+    health = requests.get(f"{service.url}/healthz", timeout=30).json()["parts"]
+    assert (health["database"]["status"], health["control"]["status"]) == ("ok", "failing")
+
+
+def wait_for_answer(url):
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            return requests.get(url, timeout=30)
+        except requests.ConnectionError:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)

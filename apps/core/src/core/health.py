@@ -1,7 +1,8 @@
 """Health: is the process alive, does it accept work, and is everything behind it well. Three questions, three paths."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, LiteralString
 
 import psycopg
@@ -20,14 +21,23 @@ class Health:
 
     Readiness latches: 503 until the database was reached once and holds `migration`, then 200 until SIGTERM. A later
     database outage doesn't flip it: all instances leaving their load balancer at once is worse than 503 with Retry-After.
+
+    Args:
+        others: further pools, by their roles, through which the database must have been reached as well.
     """
 
     def __init__(
-        self, pool: ConnectionPool[psycopg.Connection], migration: str, checks: dict[str, Check] | None = None
+        self,
+        pool: ConnectionPool[psycopg.Connection],
+        migration: str,
+        checks: dict[str, Check] | None = None,
+        others: Mapping[str, ConnectionPool[psycopg.Connection]] | None = None,
     ) -> None:
         self.pool = pool
         self.migration = migration
-        self.checks: dict[str, Check] = {"database": self._database, "pool": self._pool, **(checks or {})}
+        self.pools = {"database": pool, **(others or {})}
+        self.checks: dict[str, Check] = {name: partial(_version, pool) for name, pool in self.pools.items()}
+        self.checks |= {"pool": self._pool, **(checks or {})}
         self.draining = threading.Event()
         self._was_ready = False
 
@@ -40,26 +50,23 @@ class Health:
         if self.draining.is_set():
             raise Problem(503, "draining", "This instance is stopping; another one answers.")
         if not self._was_ready:
-            self._require_schema()
+            for name, pool in self.pools.items():
+                self._require_schema(name, pool)
             self._was_ready = True
 
-    def _require_schema(self) -> None:
+    def _require_schema(self, name: str, pool: ConnectionPool[psycopg.Connection]) -> None:
         try:
-            with self.pool.connection(timeout=2) as connection:
+            with pool.connection(timeout=2) as connection:
                 (applied,) = connection.execute(APPLIED, [self.migration]).fetchone() or (False,)
         except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
             applied = False
         except AWAY:
-            raise Problem(503, "database_unavailable", "The database hasn't been reached yet.") from None
+            role = "" if pool is self.pool else f" as the role {name}"
+            raise Problem(503, "database_unavailable", f"The database hasn't been reached yet{role}.") from None
         if not applied:
             raise Problem(
                 503, "schema_too_old", f"The database lacks migration {self.migration}: run `tracker migrate`."
             )
-
-    def _database(self) -> dict[str, Any]:
-        with self.pool.connection(timeout=2) as connection:
-            (version,) = connection.execute("select current_setting('server_version')").fetchone() or ("?",)
-        return {"server_version": version}
 
     def _pool(self) -> dict[str, Any]:
         stats = self.pool.get_stats()
@@ -80,3 +87,9 @@ class Health:
             except AWAY as error:
                 parts[name] = {"status": "failing", "code": "database_unavailable", "error": type(error).__name__}
         return all(part["status"] == "ok" for part in parts.values()), parts
+
+
+def _version(pool: ConnectionPool[psycopg.Connection]) -> dict[str, Any]:
+    with pool.connection(timeout=2) as connection:
+        (version,) = connection.execute("select current_setting('server_version')").fetchone() or ("?",)
+    return {"server_version": version}

@@ -68,7 +68,8 @@ def create_app(settings: QuerySettings) -> Front:
         options={"statement_timeout": f"{int(settings.statement_seconds * 1000)}ms", **SESSION},
     )
     store = Store(pool)
-    health = Health(pool, MIGRATION)
+    control = open_control(settings) if settings.control_database_url else None
+    health = Health(pool, MIGRATION, others={"control": control} if control else None)
     document = Document(
         "Event Tracker: query", version(PACKAGE), "Answers out: events, newest first, and exact counts. It only reads."
     )
@@ -82,7 +83,6 @@ def create_app(settings: QuerySettings) -> Front:
     service.register_blueprint(analytics(Analytics(pool, store.turns), settings.explain))
     downloads = Downloads(settings.exports, health.draining.is_set)
     service.register_blueprint(exporting(Slices(pool, store.turns), downloads))
-    control = open_control(settings) if settings.control_database_url else None
     signer = Signer(settings.signing_key) if control else None
     people = None
     if control and signer:
