@@ -6,9 +6,10 @@ One server is started for the whole run, with one migrated template database; ea
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import browsing
 import psycopg
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -20,6 +21,42 @@ from core.migrations import apply_migrations
 MIGRATIONS = Path(__file__).parent / "infra" / "migrations"
 CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
                   "--disable-component-update", "--disable-sync"]  # fmt: skip
+
+
+class NetworkChangedError(Exception):
+    """A test failed in which Chromium dropped requests; pyproject.toml has it run again."""
+
+
+def pytest_runtest_setup() -> None:
+    """Listen to Chromium anew."""
+    browsing.said.clear()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Show what Chromium said in a test that fails."""
+    with telling(item, "call"):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """The same at its end, where a page's complaints are looked at."""
+    with telling(item, "teardown"):
+        return (yield)
+
+
+@contextmanager
+def telling(item: pytest.Item, when: str) -> Iterator[None]:
+    """Add what Chromium said to an error."""
+    try:
+        yield
+    except Exception as error:
+        if browsing.said:
+            item.add_report_section(when, "browser", "\n".join(browsing.said))
+        if any(browsing.NETWORK_CHANGED in line for line in browsing.said):
+            raise NetworkChangedError(browsing.NETWORK_CHANGED) from error
+        raise
 
 
 @pytest.fixture(scope="session")
@@ -93,6 +130,7 @@ def browser() -> Iterator[Browser]:
     chromium = tool("chromium", "chromium-browser", "google-chrome")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        browser.on("context", browsing.listen)
         yield browser
         browser.close()
 

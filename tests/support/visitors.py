@@ -5,10 +5,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from argon2 import PasswordHasher
-from playwright.sync_api import Error, Page
-
-CUT_OFF = "net::ERR_NETWORK_CHANGED"
-"""What Chromium says when it drops what it is fetching, since a network of this machine came or went: a container's, for one."""
+from playwright.sync_api import Page
 
 PASSWORD = "correct horse battery"
 PASSWORD_HASH = PasswordHasher().hash(PASSWORD)
@@ -21,20 +18,15 @@ class Visitor:
         self.page, self.url = page, dashboard_url
         self.complaints: list[str] = []
         self.hosts: set[str] = set()
-        self._cut_off = False
         page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
-        page.on("requestfailed", self._note_failure)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", self._note)
 
     def _note(self, message: Any) -> None:
         # On a deep link Streamlit first looks for itself below that path; the browser reports the 404 (docs/dashboard.md).
         looking = message.location.get("url", "").endswith(("/_stcore/health", "/_stcore/host-config"))
-        if message.type == "error" and not looking and CUT_OFF not in message.text:
+        if message.type == "error" and not looking:
             self.complaints.append(message.text)
-
-    def _note_failure(self, request: Any) -> None:
-        self._cut_off |= request.failure == CUT_OFF
 
     def sign_in(self, name: str, password: str = PASSWORD) -> "Visitor":
         """Fill in the form, which must be there."""
@@ -47,15 +39,7 @@ class Visitor:
     def open(self, path: str = "", **state: Any) -> "Visitor":
         """Open a page with this state in its URL (UTC unless said otherwise), and wait for all of it."""
         query = urlencode({"tz": "UTC", **state}, doseq=True)
-        address = f"{self.url}/{path}?{query}"
-        try:
-            self.page.goto(address)
-            return self.wait()
-        except Error:
-            if not self._cut_off:
-                raise
-        self._cut_off = False
-        self.page.goto(address)  # as anyone would
+        self.page.goto(f"{self.url}/{path}?{query}")
         return self.wait()
 
     def wait(self) -> "Visitor":

@@ -1,0 +1,38 @@
+"""What Chromium says during a test: errors in its console, requests that failed, where it went. It is shown where the test fails."""
+
+from collections import deque
+
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Response
+
+said: deque[str] = deque(maxlen=60)
+
+NETWORK_CHANGED = "net::ERR_NETWORK_CHANGED"
+"""Chromium drops what it is fetching when a network of the machine comes or goes, such as a container's."""
+
+
+def listen(context: BrowserContext) -> None:
+    """Write down what the pages of a context say."""
+    context.on("console", _note_console)
+    context.on("weberror", lambda error: said.append(f"error: {error.error}"))
+    context.on("requestfailed", _note_failure)
+    context.on("response", _note_refusal)
+    context.on("page", _follow)
+
+
+def _follow(page: Page) -> None:
+    page.on("crash", lambda page: said.append(f"crashed: {page.url}"))
+    page.on("framenavigated", lambda frame: said.append(f"at: {frame.url}"))
+
+
+def _note_console(message: ConsoleMessage) -> None:
+    if message.type in ("error", "warning"):
+        said.append(f"{message.type}: {message.text}")
+
+
+def _note_failure(request: Request) -> None:
+    said.append(f"{request.failure}: {request.url}")
+
+
+def _note_refusal(response: Response) -> None:
+    if response.status >= 400:
+        said.append(f"{response.status}: {response.url}")
