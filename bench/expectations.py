@@ -8,6 +8,7 @@ from bench.contest import Line
 from bench.sections.analytics import QUESTIONS
 from bench.sections.batches import CONNECTIONS
 from bench.sections.reads import human
+from bench.sections.sources import RESTRICTIONS, names
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def ratio(
 def expect(lines: list[Line], sizes: tuple[int, int]) -> list[Expectation]:
     """All expectations that these lines can answer."""
     measured = Measured(lines)
-    return _ingest(measured) + _reads(measured, *sizes) + _analytics(measured) + _memory(lines)
+    return _ingest(measured) + _reads(measured, *sizes) + _analytics(measured) + _sources(measured) + _memory(lines)
 
 
 def _ingest(measured: Measured) -> list[Expectation]:
@@ -141,6 +142,20 @@ def _analytics(measured: Measured) -> list[Expectation]:
             line, [measured.get(f"ask/{question.key}/sql")], 1, times, at_most=True,
         )  # fmt: skip
     return found
+
+
+def _sources(measured: Measured) -> list[Expectation]:
+    """Told, not judged: what a restriction costs depends on how many other events there are."""
+    return [
+        one
+        for name in names()
+        for label in list(RESTRICTIONS)[1:]
+        for one in ratio(
+            f"{name}: time for {label} sources of that for all",
+            measured.get(f"sources/{name}/{label}"), [measured.get(f"sources/{name}/all")],
+            1, times, at_most=True, judged=False,
+        )
+    ]  # fmt: skip
 
 
 def _memory(lines: list[Line]) -> list[Expectation]:

@@ -11,6 +11,7 @@ from bench.sections.idle import idle
 from bench.sections.reads import reads
 from bench.sections.rollups import rollups
 from bench.sections.singles import singles
+from bench.sections.sources import sources
 from bench.setup import Section
 
 SECTIONS: dict[str, Section] = {
@@ -20,6 +21,7 @@ SECTIONS: dict[str, Section] = {
     "rollups": rollups,
     "reads": reads,
     "analytics": analytics,
+    "sources": sources,
 }
 
 SIZES = (100_000, 10_000_000)

@@ -19,6 +19,12 @@ OURS, DIRECT, PEER = "bench_ours", "bench_direct", "bench_express"
 """Empty databases: for the collector, for COPY and INSERT into the same tables, for the peer."""
 
 
+ONE_SOURCE = b"'default'"
+THREE_SOURCES = b"""
+  (array['shop','blog','club'])[1 + width_bucket((properties ->> 'n')::bigint / 10 % 10, array[6, 9]::bigint[])]
+"""
+"""Expressions of a visit's source: 60 %, 30 % and 10 % of the visits."""
+
 VISITS_DAYS = 400
 """The visits are of 395 days (sql/visits.sql)."""
 
@@ -53,13 +59,21 @@ def loaded_ours(postgres: Postgres, events: int) -> str:
 
 def loaded_visits(postgres: Postgres, events: int) -> str:
     """The name of a database of ours with 13 months of visits, its past days summed up as `tracker maintain` does it."""
-    name = f"bench_visits_{events}"
+    return _loaded_visits(postgres, f"bench_visits_{events}", events, ONE_SOURCE)
+
+
+def loaded_sources(postgres: Postgres, events: int) -> str:
+    """The same, of three sources."""
+    return _loaded_visits(postgres, f"bench_sources_{events}", events, THREE_SOURCES)
+
+
+def _loaded_visits(postgres: Postgres, name: str, events: int, source: bytes) -> str:
     if _is_loaded(postgres, name):
         postgres.migrate(name)
     else:
         create_ours(postgres, name, days=VISITS_DAYS)
         postgres.execute(name, _read(SQL / "visits.sql"))
-        _load(postgres, name, "load_visits.sql", events)
+        _load(postgres, name, "load_visits.sql", events, source)
     command = [sys.executable, "-m", "tracker", "maintain"]
     subprocess.run(command, env={**os.environ, "DATABASE_URL": postgres.url(name)}, check=True, stdout=sys.stderr)
     postgres.execute(name, "vacuum analyze")
@@ -81,11 +95,11 @@ def _is_loaded(postgres: Postgres, database: str) -> bool:
     return postgres.execute("postgres", query.format(database)) is not None
 
 
-def _load(postgres: Postgres, database: str, file: str, events: int) -> None:
+def _load(postgres: Postgres, database: str, file: str, events: int, source: bytes = ONE_SOURCE) -> None:
     """Load generated events in the order they arrive, with all indexes in place, as they would have grown."""
     say(f"loading {events:,} events into {database}")
     started = time.monotonic()
-    load = _read(SQL / file).replace(b":events", str(events).encode())
+    load = _read(SQL / file).replace(b":events", str(events).encode()).replace(b":source", source)
     # In one session: setseed makes random() draw the same for both sides.
     postgres.execute(database, _read(SQL / "generate.sql"))
     postgres.execute(database, "select setseed(0.5)", *load_statements(load))

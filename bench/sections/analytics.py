@@ -4,6 +4,7 @@ from typing import LiteralString, NamedTuple
 
 from bench.asking import Asking, in_sql, over_http
 from bench.contest import Line
+from bench.postgres import Postgres
 from bench.setup import Setup
 from bench.tables import loaded_visits
 
@@ -65,14 +66,20 @@ QUESTIONS = [
 ]  # fmt: skip
 
 
+def last_month(postgres: Postgres, database: str) -> tuple[str, str]:
+    """The first and the last moment of RANGE, as parameters have them."""
+    first, last = postgres.execute(
+        database,
+        b"select to_char(date_trunc('day', now()) - interval '29 days', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), to_char(date_trunc('day', now()) + interval '1 day', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')",
+    )
+    return str(first), str(last)
+
+
 def analytics(setup: Setup) -> list[Line]:
     """Measure one client's questions; the service's turns alternate with those of SQL."""
     events = setup.sizes[1]
     database = loaded_visits(setup.postgres, events)
-    first, last = setup.postgres.execute(
-        database,
-        b"select to_char(date_trunc('day', now()) - interval '29 days', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), to_char(date_trunc('day', now()) + interval '1 day', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')",
-    )
+    first, last = last_month(setup.postgres, database)
     contenders: list[Asking] = []
     with setup.services() as services:
         service = services.query(1, database)

@@ -12,6 +12,8 @@ import pytest
 import requests
 from listener import listening, wait_until
 
+from query.store import QUERIES, _list_events, _top_types
+
 SHOP, BLOG, CLUB = "shop", "blog", "club"
 RANGE = {"from": "2026-03-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"}
 DAYS = {"from": "2026-03-01", "to": "2026-03-02"}
@@ -127,6 +129,40 @@ def test_the_sources_are_those_that_one_may_see_and_that_exist(guarded, who_sees
     assert names(who_sees("nowhere")) == []
     assert names(who_sees(), "?source=shop") == 422
     assert names(requests.Session()) == 401
+
+
+@pytest.fixture(scope="module")
+def explaining(postgres, shared_database, tmp_path_factory, launcher):
+    with launcher(tmp_path_factory.mktemp("explaining")) as start:
+        yield start("query", DATABASE_URL=postgres.url(shared_database, "query"), EXPLAIN="true")
+
+
+EXPLAINED = [path for path, _ in DOORS.values() if path.startswith("/stats/") and path != "/stats/top-types"]
+
+
+@pytest.mark.parametrize("path", [*dict.fromkeys(EXPLAINED), "/users/ann"])
+def test_who_is_not_restricted_pays_nothing(explaining, stored, path):
+    """Statements say nothing of sources then."""
+
+    def plan(**more):
+        asked = {"key": "at"} if path == "/stats/top-properties" else {}
+        if path == "/stats/funnel":
+            url = f"{explaining.url}{path}"
+            answer = requests.post(url, params={"explain": "true", **more}, json=FUNNEL, timeout=30)
+        else:
+            asked = {**DAYS, **asked, "explain": "true", **more}
+            answer = requests.get(f"{explaining.url}{path}", params=asked, timeout=30)
+        return json.dumps(answer.json()["explain"])
+
+    assert "(source = " not in plan()
+    assert "(source = " in plan(source=SHOP)
+
+
+def test_pages_and_counts_of_all_sources_say_nothing_of_them():
+    assert b"source =" not in _list_events("user_id", "event_types") + _top_types(False, "whole_hours", "head", "tail")
+    assert b"source =" in _list_events("user_id", "sources")
+    assert _top_types(True, "whole_hours", "head", "tail").count(b"source =") == 3
+    assert "source" not in QUERIES["list_events.grouped"].partition("from unnest")[2].partition("where")[2]
 
 
 def sources_in(answer):

@@ -166,9 +166,14 @@ FIXED = {
 @pytest.mark.parametrize("sources", ASKED[:2], ids=str)
 @pytest.mark.parametrize("asked", FIXED.values(), ids=FIXED)
 def test_first_times_and_what_is_summed_up_are_the_same(pair, history, asked, sources):
-    """Ranges of whole days, and such as begin and end within one."""
+    """Ranges of whole days, such as begin and end within one, and one that begins when people were seen elsewhere alone."""
     path, parameters = asked
-    for start, days in [(FROM, 44), (ANCHOR - timedelta(days=9, hours=3), 14), (ANCHOR, 1)]:
+    for start, days in [
+        (FROM, 44),
+        (FOREIGNS[0] + timedelta(hours=12), 30),
+        (ANCHOR - timedelta(days=9, hours=3), 14),
+        (ANCHOR, 1),
+    ]:
         for tz in ("UTC", "Europe/Paris"):
             bounds = {"from": start.isoformat(), "to": (start + timedelta(days=days)).isoformat(), "tz": tz}
             pair.same(question(f"/stats/{path}", **bounds, **parameters, **sources))

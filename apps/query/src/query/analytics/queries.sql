@@ -144,8 +144,8 @@ select 0, count(*), count(*) filter (where first_seen >= %(start)b and first_see
 from (select distinct user_id, first_seen from known) as users;
 
 -- name: users.of_sources
--- In the place of `users`: when those who were found were first seen, by the events of some sources. `users` says from when on
--- a user had events at all, so that the months before aren't opened.
+-- In the place of `users`, by the events of some sources: of those who were found, who was first seen in the range, and when.
+-- Whoever was seen before is left out at the first event that says so; `users` says from when on a user had events at all.
 (
   select found.user_id, own.first_seen
   from (select distinct user_id from ({found}) as found) as found
@@ -154,9 +154,14 @@ from (select distinct user_id, first_seen from known) as users;
     select min("timestamp") as first_seen
     from events
     where events.user_id = found.user_id
-      and "timestamp" >= coalesce(known.first_seen, '-infinity') and "timestamp" < %(end)b
-      and source = any (%(sources)b::text[])
+      and "timestamp" >= %(start)b and "timestamp" < %(end)b and source = any (%(sources)b::text[])
   ) as own
+  where not exists (
+    select from events
+    where events.user_id = found.user_id
+      and "timestamp" >= coalesce(known.first_seen, '-infinity') and "timestamp" < %(start)b and source = any (%(sources)b::text[])
+    offset 0  -- a look into the key for each user, not a join over all events
+  )
 ) as users
 
 -- name: users.active

@@ -1,0 +1,53 @@
+"""What it costs to be restricted to some sources: the same questions over all, over two of three, and over one.
+
+Every day has events of all three, so that no day's summary can be used under a restriction (docs/definitions.md): that is the
+dearest case. 60 % of the visits are the shop's, 30 % the blog's, 10 % the club's.
+"""
+
+from urllib.parse import urlencode
+
+from bench.asking import Asking, over_http
+from bench.contest import Line
+from bench.sections.analytics import QUESTIONS, last_month
+from bench.setup import Setup
+from bench.tables import loaded_sources
+
+RESTRICTIONS = {
+    "all": [],
+    "two of three": ["shop", "blog"],
+    "one of three": ["club"],
+}
+
+PAGES = {
+    "newest 50 of the busiest user": "/events?user_id=user_1&limit=50",
+    "newest 50 of another user": "/events?user_id=user_5000&limit=50",
+    "newest 50 of everybody": "/events?limit=50",
+    "users": "/users?limit=50",
+}
+
+
+def sources(setup: Setup) -> list[Line]:
+    """Measure one client's questions; the restrictions take turns."""
+    database = loaded_sources(setup.postgres, setup.sizes[1])
+    first, last = last_month(setup.postgres, database)
+    asked = [(f"{name}, a page", "GET", path, None) for name, path in PAGES.items()]
+    asked += [(f"{q.key}, 30 days", q.method, q.path.format(from_=first, to=last), q.body) for q in QUESTIONS]
+    contenders: list[Asking] = []
+    with setup.services() as services:
+        service = services.query(1, database)
+        for name, method, path, body in asked:
+            for label, chosen in RESTRICTIONS.items():
+                more = urlencode({"source": chosen}, doseq=True)
+                whole = f"{path}{'&' if '?' in path else '?'}{more}" if more else path
+                contenders.append(
+                    Asking(
+                        over_http(service, method, whole, body), key=f"sources/{name}/{label}", name=f"{name}: {label}",
+                        warm_up=setup.terms.warm_up, service=service,
+                    )
+                )  # fmt: skip
+        return setup.compete("Restricted to sources", contenders)
+
+
+def names() -> list[str]:
+    """The questions' names, as their lines' keys have them."""
+    return [f"{name}, a page" for name in PAGES] + [f"{question.key}, 30 days" for question in QUESTIONS]
