@@ -367,10 +367,12 @@ def test_a_declaration_is_shown_applied_and_then_true(ask):
     assert ask("ada", "GET /admin/sources/blog")[0] == 200
 
 
-def test_a_declaration_may_have_schemas(ask):
-    body = {"sources": {"shop": {"schema_mode": "warn", "schemas": {"buy": AMOUNT, "view": {}}}}}
+def test_a_declaration_may_have_schemas_and_how_long_events_are_kept(ask):
+    body = {"sources": {"shop": {"schema_mode": "warn", "keep": 400, "schemas": {"buy": AMOUNT, "view": {}}}}}
     changes = ask("ada", "POST /admin/apply", body)[1]["changes"]
     assert [change["action"] for change in changes] == ["source_changed", "schema_set", "schema_set"]
+    assert changes[0]["detail"]["keep"] == {"from": None, "to": 400}
+    assert ask("ada", "GET /admin/sources/shop")[1]["keep"] == 400
     assert ask("ada", "POST /admin/apply", body)[1]["changes"] == []
     body["sources"]["shop"]["schemas"]["buy"] = {"$ref": "https://example.com"}
     assert refused(ask("ada", "POST /admin/apply", body)) == (422, "invalid_schema")
