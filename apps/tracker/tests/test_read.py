@@ -17,7 +17,8 @@ from click import Command
 from click.testing import CliRunner, Result
 from servers import Service, free_port
 
-from tracker.read import ago, events, local_time, printable, top_types
+from tracker.read import ago, events, top_types
+from tracker.terminal import local_time, printable
 
 
 @pytest.fixture

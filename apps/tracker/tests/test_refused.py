@@ -6,6 +6,8 @@ import time
 import pytest
 import requests
 
+from tracker.terminal import printable
+
 
 @pytest.fixture
 def done(tracker):
@@ -45,3 +47,13 @@ def test_a_mistake_is_seen_mended_and_replayed(done, collector, owner):
         time.sleep(0.1)
     assert rows == [(found["id"],)]
     assert "schema_violation" not in done("rejections", "count", "--source", "default")
+
+
+@pytest.mark.parametrize("event_type", ["[/bold]", "[red]x", "\x1b[31mred", "\u202erow"])
+def test_what_was_refused_neither_breaks_the_table_nor_steers_the_terminal(done, collector, event_type):
+    requests.post(f"{collector.url}/events", json={"user_id": "", "event_type": event_type}, timeout=10)
+    for _ in range(100):
+        if "length" in (counted := done("rejections", "count")):
+            break
+    assert printable(event_type) in counted
+    assert not {"\x1b", "\u202e"}.intersection(counted)

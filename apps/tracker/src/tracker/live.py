@@ -13,7 +13,7 @@ from rich.text import Text
 from tracker.client import SILENCE, backoff, open_client
 from tracker.filters import filter_options
 from tracker.options import patience_option, query_option, token_option
-from tracker.read import local_time, printable
+from tracker.terminal import local_time, printable
 from tracker.user_events import Found
 
 

@@ -8,12 +8,13 @@ from urllib.parse import quote
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from tracker.client import Client, open_client, read_answer
 from tracker.folder import data_option
 from tracker.options import query_option, token_option
+from tracker.terminal import console_of_output, printable
 
 TOKEN_FILE = "admin-token"  # noqa: S105
 """Where `tracker up` keeps a token, in its data folder."""
@@ -75,10 +76,12 @@ def show(items: Iterable[Item], columns: Sequence[tuple[str, str]], *, as_json: 
         for item in items:
             click.echo(msgspec.json.encode(item))
         return
-    table = Table(*(title for title, _ in columns))
+    table = Table(box=None, header_style="bold")
+    for title, _ in columns:
+        table.add_column(title, overflow="fold")
     for item in items:
-        table.add_row(*(_shown(item[member]) for _, member in columns))
-    Console().print(table)
+        table.add_row(*(Text(printable(_shown(item[member]))) for _, member in columns))
+    console_of_output().print(table)
 
 
 def _shown(value: Any) -> str:

@@ -1,6 +1,5 @@
 """The commands `tracker events` and `tracker top-types`: questions to the query service."""
 
-import sys
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -8,16 +7,15 @@ from typing import Any
 import click
 import msgspec
 from rich.bar import Bar
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from tracker.client import open_client, read_answer
 from tracker.options import parse_time, patience_option, query_option, source_option, token_option
+from tracker.terminal import console_of_output, local_time, printable
 from tracker.user_events import Follower, Found, UserEvents
 
 POLL_SECONDS = 1.0
-PIPE_WIDTH = 200
 BAR_WIDTH = 30
 AGES = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
@@ -66,11 +64,11 @@ def events(
         for event in found:
             click.echo(event.json)
     else:
-        _console().print(_table(found))
+        console_of_output().print(_table(found))
 
 
 def _follow(follower: Follower, *, as_json: bool) -> None:
-    console = _console()
+    console = console_of_output()
     try:
         new = follower.first()
         while True:
@@ -83,11 +81,6 @@ def _follow(follower: Follower, *, as_json: bool) -> None:
             new = follower.fresh()
     except KeyboardInterrupt:
         pass  # the way to end it
-
-
-def _console() -> Console:
-    """Standard output; wider than a terminal's default where it isn't one, because nobody can widen a pipe."""
-    return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 def _table(found: list[Found]) -> Table:
@@ -109,16 +102,6 @@ def _line(event: Found) -> Text:
 
 def _texts(event: Found) -> tuple[str, str, str]:
     return printable(event.event_type), printable(event.session_id or ""), printable(bytes(event.properties).decode())
-
-
-def printable(text: str) -> str:
-    """Text that can't steer the terminal: events hold what anybody sent."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-
-
-def local_time(moment: datetime) -> str:
-    """A time in this machine's zone, to the second."""
-    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def ago(moment: datetime, now: datetime) -> str:
@@ -186,5 +169,5 @@ def top_types(
             f"{item.share:.1%}",
             Bar(most, 0, item.count, width=BAR_WIDTH),
         )
-    _console().print(table)
+    console_of_output().print(table)
     click.echo(f"{answer.total:,} events in all.")
