@@ -20,7 +20,7 @@ from bench.contest import say
 from bench.postgres import Postgres
 from core.keys import make_key
 from tracker.bootstrap import SCOPES, admit_token, admit_write_key
-from tracker.kept import make_signing_key
+from tracker.kept_secrets import make_signing_key
 
 EXPRESS = BENCH / "peers" / "express"
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from core.keys import make_key
 from tracker.admins import OF_UP, offer_sign_in
 from tracker.bootstrap import SCOPES, ShutOutError, admit_token, admit_write_key
-from tracker.kept import kept
+from tracker.kept_secrets import kept
 from tracker.manage import TOKEN_FILE
 from tracker.owner import owner_connection
 

@@ -11,7 +11,7 @@ COMMANDS = {
     "source": "tracker.sources:source",
     "key": "tracker.write_keys:key",
     "schema": "tracker.event_schemas:schema",
-    "rejections": "tracker.refused:rejections",
+    "rejections": "tracker.rejections:rejections",
     "admin": "tracker.admins:admin",
     "token": "tracker.tokens:token",
     "user": "tracker.people:user",

@@ -18,7 +18,7 @@ from tracker.identity import Identifier
 from tracker.lines import BROKEN, READERS, Entry, Line, decompressed, format_of
 from tracker.meter import Meter
 from tracker.options import collector_option, parse_time, patience_option, write_key_option
-from tracker.rejected import RejectedFile
+from tracker.rejected_lines import RejectedFile
 
 EXIT_REJECTED = 1
 

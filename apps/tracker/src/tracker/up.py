@@ -16,7 +16,7 @@ from tracker.child import Child
 from tracker.demo import start_traffic
 from tracker.embedded import embedded_postgres
 from tracker.folder import data_option, locked_folder
-from tracker.kept import kept, make_signing_key
+from tracker.kept_secrets import kept, make_signing_key
 from tracker.migrate import bring_up_to_date
 from tracker.services import HOST, dashboard, in_role, service, wait_until_ready
 from tracker.settings import UpSettings, read_settings
