@@ -1,7 +1,5 @@
 """People under /admin/people: who may sign in, and as what. Only who may see every source manages them."""
 
-import re
-
 import gevent
 from flask import Blueprint, Response, request
 from marshmallow import RAISE, Schema, fields
@@ -9,14 +7,13 @@ from marshmallow import RAISE, Schema, fields
 from core.passwords import hash_password, make_password
 from core.problems import Problem
 from core.service import json_response
+from query.access.people import NAME
 from query.access.principal import ROLES, Principal, principal_of, require_all_sources
 from query.admin.management import Management, Row, Transaction, missing
 from query.admin.sources import differences, shown_once
 from query.admin.whose import check_sources, whose
 from query.bodies import read_json, take_body
 from query.fields import OneOf
-
-NAME = re.compile("[a-z0-9][a-z0-9._@+-]{0,99}")
 
 NEW: Row = {"role": "viewer", "sources": None, "enabled": True}
 
