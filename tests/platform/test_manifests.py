@@ -20,8 +20,12 @@ kubernetes_validate = pytest.importorskip(
 CUSTOM = ("argoproj.io", "monitoring.coreos.com", "postgresql.cnpg.io")
 """Groups of custom resources; test_manifests_custom.py checks those."""
 
-ALONE_SELECTS_NOTHING = {"base and network-policies": ["NetworkPolicy/http-clients: selects no pod"]}
-"""The clients it is for come with other components."""
+NO_OIDC = "NetworkPolicy/oidc-clients: selects no pod"
+SELECT_NOTHING = {
+    "base and network-policies": ["NetworkPolicy/http-clients: selects no pod", NO_OIDC],
+    **{overlay: [NO_OIDC] for overlay in OVERLAYS},
+}
+"""The clients that these policies are for come with other components."""
 
 Break = Callable[[list[Object]], Any]
 
@@ -49,7 +53,7 @@ def test_every_object_fits_its_schema_with_unknown_fields_refused(name: str, ver
 
 @pytest.mark.parametrize("name", [*OVERLAYS, *SETS])
 def test_references_security_waves_quantities_and_the_rest_hold(name: str):
-    assert problems(rendered(name)) == ALONE_SELECTS_NOTHING.get(name, [])
+    assert problems(rendered(name)) == SELECT_NOTHING.get(name, [])
 
 
 def test_production_runs_images_by_digest_only():

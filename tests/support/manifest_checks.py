@@ -50,9 +50,6 @@ CONTROL_CONNECTIONS = 2
 STATEMENT_BYTES = 6 * 128 * 2**20
 """What a question of analytics takes of the database's memory, as measured: six times work_mem (docs/deployment.md)."""
 
-WAITING_POLICIES = {"oidc-clients"}
-"""They select the pods that another component labels, if it is there."""
-
 DIGEST = re.compile(r".+@sha256:[0-9a-f]{64}")
 
 Check = Callable[[list[Object]], Iterator[str]]
@@ -188,8 +185,7 @@ def selectors(objects: list[Object]) -> Iterator[str]:
             yield f"{label(one)}: its selector doesn't select its own pods"
     for one in of_kind(objects, "PodDisruptionBudget", "PodMonitor", "NetworkPolicy"):
         selector = one["spec"].get("selector", one["spec"].get("podSelector"))
-        waits = one["metadata"]["name"] in WAITING_POLICIES
-        if not waits and not any(matches(selector, _labels(each)) for each in _templates(objects)):
+        if not any(matches(selector, _labels(each)) for each in _templates(objects)):
             yield f"{label(one)}: selects no pod"
 
 

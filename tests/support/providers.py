@@ -60,7 +60,7 @@ def real_provider(redirect_uri: str) -> Iterator[str]:
 
 
 class LyingProvider:
-    """A provider whose ID tokens a test makes. What `spoil` does to claims and header is in the next one.
+    """A provider whose ID tokens a test makes: `make` is given claims that hold.
 
     Attributes:
         redeemed: the forms that were sent for codes.
