@@ -21,16 +21,12 @@ from gevent.event import Event
 from gevent.pool import Pool
 from gevent.server import StreamServer
 from greenlet import greenlet
-from gunicorn import util
 from gunicorn.http import errors, wsgi
-from gunicorn.http.message import Request
-from gunicorn.http.parser import RequestParser
-from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.ggevent import GeventWorker
 
-from core.bodies import PIECE_BYTES
 from core.problems import Problem
 from core.streams import SEND_SECONDS, BrokenOffError
+from core.wire import OneWriteResponse, linger
 
 if TYPE_CHECKING:
     from core.front import Front
@@ -47,87 +43,11 @@ FINISH_POLL_SECONDS = 0.02
 IDLE_SECONDS = 0.5
 """A connection that has waited so long for a request may be hung up on; on a younger one, one is probably on its way."""
 
-HEAD_BYTES = 32 * 1024
-"""Of a request line and headers together, or of trailers: what a connection may make this process hold for them."""
-
 MADE_ROOM = 0.25
 """The part of all connections that is hung up on at once when none is free."""
 
-LINGER_SECONDS = 1.0
-"""How long a client that was refused may go on sending before its connection is closed."""
-
 GC_THRESHOLD = 50_000
 """Objects that may be made before the garbage collector runs, instead of 700: some hundred requests' worth."""
-
-
-class Clock:
-    """The Date header's value, formatted once a second."""
-
-    def __init__(self) -> None:
-        self._second = 0
-        self._text = ""
-
-    def http_date(self) -> str:
-        """The time as RFC 9110 section 5.6.7 writes it."""
-        second = int(time.time())
-        if second != self._second:
-            self._second, self._text = second, util.http_date(second)
-        return self._text
-
-
-clock = Clock()
-
-
-class BoundedRequest(Request):  # type: ignore[misc]  # gunicorn has no types
-    """Gives up on a head that is long, where gunicorn waits for as many bytes as all headers may have."""
-
-    def parse(self, unreader: Any) -> bytes:
-        self.max_buffer_headers = HEAD_BYTES
-        rest: bytes = super().parse(unreader)
-        return rest
-
-    def read_into(self, unreader: Any, buf: bytearray, stop: bool = False) -> None:
-        super().read_into(unreader, buf, stop)
-        # The C parser looks at the request line's length when the head is whole; then the answer would be that of headers.
-        if len(buf) > self.limit_request_line and buf.find(b"\n", 0, self.limit_request_line + 2) < 0:
-            raise errors.LimitRequestLine(len(buf), self.limit_request_line)
-
-
-RequestParser.mesg_class = BoundedRequest
-SocketUnreader.max_body_chunk = PIECE_BYTES  # read ahead of what was asked for, and counted by nobody
-
-
-class OneWriteResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
-    """Sends the head and a body that is there whole in one write: one system call and one packet instead of two."""
-
-    headers_sent: bool
-
-    def should_close(self) -> bool:
-        # After a 408 the rest of the body may still be on its way; nothing behind it can be read.
-        return self.status_code == HTTPStatus.REQUEST_TIMEOUT or bool(super().should_close())
-
-    def default_headers(self) -> list[str]:
-        lines = [f"HTTP/1.1 {self.status}\r\nDate: {clock.http_date()}\r\n"]
-        lines.append("Connection: close\r\n" if self.should_close() else "Connection: keep-alive\r\n")
-        if self.chunked:
-            lines.append("Transfer-Encoding: chunked\r\n")
-        return lines
-
-    def write(self, arg: bytes) -> None:
-        if self.headers_sent or self.chunked or self._omits_body or len(arg) != self.response_length:
-            super().write(arg)
-            return
-        head = "".join([*self.default_headers(), *(f"{name}: {value}\r\n" for name, value in self.headers), "\r\n"])
-        self.headers_sent = True
-        self.sent = len(arg)
-        message = head.encode("latin-1") + arg
-        # gevent's sendall asks the kernel for its buffer's size first; most answers fit, and then one call is enough.
-        sent = self.sock.send(message)
-        if sent < len(message):
-            rest = memoryview(message)
-            # Its timeout is for all of it; send's is for what the client takes next.
-            while sent < len(message):
-                sent += self.sock.send(rest[sent:])
 
 
 class BoundName:
@@ -138,17 +58,6 @@ class BoundName:
 
     def getsockname(self) -> Any:
         return self._name
-
-
-def linger(client: socket.socket) -> None:
-    """Read on after a refusal until the client closes, LINGER_SECONDS at most (RFC 9112 section 9.6).
-
-    Closed with something unread, the connection would be reset, and the client might lose the answer.
-    """
-    with suppress(OSError, gevent.Timeout), gevent.Timeout(LINGER_SECONDS):
-        client.shutdown(socket.SHUT_WR)
-        while client.recv(PIECE_BYTES):
-            pass
 
 
 class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
