@@ -29,7 +29,7 @@ class NetworkChangedError(Exception):
 
 def pytest_runtest_setup() -> None:
     """Listen to Chromium anew."""
-    browsing.said.clear()
+    browsing.forget()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -52,6 +52,7 @@ def telling(item: pytest.Item, when: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        browsing.look()
         if browsing.said:
             item.add_report_section(when, "browser", "\n".join(browsing.said))
         # tracker.js, in the collector's tests, must outlast that.

@@ -9,8 +9,8 @@ from contextlib import suppress
 import psycopg
 import pytest
 import requests
+from ports import free_port
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from servers import free_port
 from signing_key import make_signing_key
 
 from core.keys import make_key

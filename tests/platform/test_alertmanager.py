@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from servers import free_port
+from ports import free_port
 from tools import ROOT, run, tool
 
 CONFIG = ROOT / "infra" / "alertmanager" / "alertmanager.yml"

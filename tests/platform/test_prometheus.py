@@ -13,7 +13,8 @@ import psycopg
 import pytest
 import requests
 import yaml
-from servers import Service, free_port
+from ports import free_port
+from servers import Service
 from tools import ROOT, run, tool
 
 PROMETHEUS = ROOT / "infra" / "prometheus"

@@ -1,10 +1,12 @@
-"""What Chromium says during a test: errors in its console, requests that failed, where it went. It is shown where the test fails."""
+"""What Chromium says during a test, to be shown where it fails: errors in its console, requests that failed, where it went,
+and what its pages show in the end."""
 
 from collections import deque
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Request, Response
+from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Page, Request, Response
 
 said: deque[str] = deque(maxlen=60)
+_pages: list[Page] = []
 
 NETWORK_CHANGED = "net::ERR_NETWORK_CHANGED"
 """Chromium drops what it is fetching when a network of the machine comes or goes, such as a container's."""
@@ -19,7 +21,24 @@ def listen(context: BrowserContext) -> None:
     context.on("page", _follow)
 
 
+def forget() -> None:
+    """Begin anew."""
+    said.clear()
+    _pages[:] = [page for page in _pages if not page.is_closed()]
+
+
+def look() -> None:
+    """Write down what the open pages show."""
+    for page in _pages:
+        try:
+            lines = page.locator("body").inner_text(timeout=1000).splitlines()
+            said.append("\n  ".join([f"shown: {page.url}", *filter(None, lines)]))
+        except Error as error:
+            said.append(f"not to be read: {page.url}: {error.message.splitlines()[0]}")
+
+
 def _follow(page: Page) -> None:
+    _pages.append(page)
     page.on("crash", lambda page: said.append(f"crashed: {page.url}"))
     page.on("framenavigated", lambda frame: said.append(f"at: {frame.url}"))
 

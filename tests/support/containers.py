@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 import requests
 import yaml
-from servers import free_port
+from ports import free_port
 from tools import ROOT, not_checked, run, tool
 
 APPS = ("collector", "query", "dashboard", "tracker")

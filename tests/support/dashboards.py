@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import psycopg
 import requests
 import yaml
-from servers import Service, free_port
+from ports import free_port
+from servers import Service
 from tools import ROOT
 
 RULES = ROOT / "infra" / "prometheus" / "rules"

@@ -15,7 +15,8 @@ from urllib.parse import parse_qs, urlsplit
 import requests
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
-from servers import START_SECONDS, free_port
+from ports import free_port
+from servers import START_SECONDS
 from tools import ROOT, not_checked, tool
 
 PLACE = ROOT / "apps" / "query" / "tests" / "oidc"

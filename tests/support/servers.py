@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Any
 
 import psycopg
 import requests
+from ports import free_port
 
 with warnings.catch_warnings():
     # It says at import where sockets would go without XDG_RUNTIME_DIR; ours go into the data folder.
@@ -85,14 +85,6 @@ class Service:
                 pass
             time.sleep(0.05)
         raise AssertionError(f"{self.name} isn't ready:\n{self.log.read_text()}")
-
-
-def free_port() -> int:
-    """A port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

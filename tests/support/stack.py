@@ -14,7 +14,7 @@ import pytest
 import requests
 import yaml
 from containers import compose_image
-from servers import free_port
+from ports import free_port
 from tools import ROOT, run, tool
 
 COMPOSE = ROOT / "infra" / "compose.yaml"

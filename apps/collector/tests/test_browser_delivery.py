@@ -9,7 +9,7 @@ import psycopg
 import pytest
 import requests
 from playwright.sync_api import Error
-from servers import free_port
+from ports import free_port
 from sites import WAITING, Shop, eventually, make_source, start_guarded, track, until, wait_until_sent
 
 from collector.tracker_script import NEWEST

@@ -13,7 +13,8 @@ import psycopg
 import pytest
 import requests
 from playwright.sync_api import Browser, BrowserContext
-from servers import START_SECONDS, Postgres, Service, free_port
+from ports import free_port
+from servers import START_SECONDS, Postgres, Service
 from signing_key import make_signing_key
 from visitors import PASSWORD_HASH, Visitor
 

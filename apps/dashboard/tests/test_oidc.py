@@ -2,8 +2,8 @@
 
 import pytest
 import requests
+from ports import free_port
 from providers import real_provider
-from servers import free_port
 from visitors import Visitor
 
 

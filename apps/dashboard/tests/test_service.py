@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 import requests
-from servers import free_port
+from ports import free_port
 
 EXPORT = "/download/events"
 HALF = b"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhalf,\r\n"

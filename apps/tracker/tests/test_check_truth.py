@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from servers import free_port
+from ports import free_port
 
 from tracker.check_truth import check_truth
 from tracker.scenarios import SCENARIOS

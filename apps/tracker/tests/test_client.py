@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 import pytest
-from servers import free_port
+from ports import free_port
 
 from tracker.client import AwayError, Client, RefusedError, ServiceError, backoff, may_pass, retry_after
 from tracker.delivery import deliver

@@ -15,7 +15,7 @@ import pyarrow.parquet
 import pytest
 import requests
 from click.testing import CliRunner
-from servers import free_port
+from ports import free_port
 
 from tracker.export import export
 from tracker.live import parse

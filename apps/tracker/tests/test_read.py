@@ -15,7 +15,8 @@ import pytest
 import requests
 from click import Command
 from click.testing import CliRunner, Result
-from servers import Service, free_port
+from ports import free_port
+from servers import Service
 
 from tracker.read import ago, events, top_types
 from tracker.terminal import local_time, printable

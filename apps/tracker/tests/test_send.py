@@ -19,7 +19,8 @@ from typing import Any
 import psycopg
 import pytest
 from click.testing import CliRunner, Result
-from servers import Postgres, Service, free_port
+from ports import free_port
+from servers import Postgres, Service
 
 from tracker import access_log
 from tracker.send import send

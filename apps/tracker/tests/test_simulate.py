@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from servers import free_port
+from ports import free_port
 
 from tracker.invent import LEAVE, NEXT, World
 from tracker.simulate import simulate

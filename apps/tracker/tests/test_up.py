@@ -19,6 +19,7 @@ import psycopg
 import pytest
 import requests
 from click.testing import CliRunner
+from ports import free_port
 
 from tracker.check_truth import check_truth
 from tracker.embedded import embedded_postgres, running_url
@@ -26,12 +27,6 @@ from tracker.services import in_role
 
 EVENT = {"user_id": "ann", "event_type": "view"}
 LAST_LINE = "Ctrl-C stops everything."
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Up:
