@@ -1,6 +1,7 @@
 """`tracker export` and `tracker live` on a real query service."""
 
 import csv
+import itertools
 import json
 import random
 import signal
@@ -152,7 +153,9 @@ def head(service, name):
     host, port = service.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as connection, connection.makefile("rb") as answer:
         connection.sendall(f"GET /events/export?format={name} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
-        return b"".join(iter(answer.readline, b"\r\n")).decode() + "\r\n"
+        lines = list(itertools.takewhile(lambda line: line not in (b"", b"\r\n"), answer))
+        assert lines, f"closed without an answer:\n{service.log.read_text()}"
+        return b"".join(lines).decode() + "\r\n"
 
 
 @pytest.mark.parametrize("name", ["ndjson", "csv"])
