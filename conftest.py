@@ -12,6 +12,7 @@ from pathlib import Path
 import browsing
 import psycopg
 import pytest
+import servers
 from playwright.sync_api import Browser, sync_playwright
 from servers import Postgres, Service, launching
 from tools import tool
@@ -34,7 +35,7 @@ def pytest_runtest_setup() -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Show what Chromium said in a test that fails."""
+    """Show what Chromium and the services said in a test that fails."""
     with telling(item, "call"):
         return (yield)
 
@@ -48,13 +49,15 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
 
 @contextmanager
 def telling(item: pytest.Item, when: str) -> Iterator[None]:
-    """Add what Chromium said to an error."""
+    """Add to an error what else was said."""
     try:
         yield
     except Exception as error:
         browsing.look()
         if browsing.said:
             item.add_report_section(when, "browser", "\n".join(browsing.said))
+        for service in servers.running:
+            item.add_report_section(when, f"{service.name} at {service.url}", service.last_words())
         # tracker.js, in the collector's tests, must outlast that.
         outlasts = "collector" in item.path.parts
         if not outlasts and any(browsing.NETWORK_CHANGED in line for line in browsing.said):

