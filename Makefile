@@ -25,7 +25,7 @@ demo: $(READY) ## The same, with simulated events coming in
 test: lint ## Lint, then all tests
 	@$(BIN)/pytest $(TESTS) $(ARGS)
 
-coverage: $(READY) ## All tests with their coverage: it takes half as long again
+coverage: $(READY) ## All tests with their coverage: it takes a third longer
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest $(TESTS) $(ARGS); status=$$?; $(BIN)/coverage combine --quiet; $(BIN)/coverage report; exit $$status
 

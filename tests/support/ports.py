@@ -31,4 +31,4 @@ def free_port() -> int:
             except OSError:
                 continue
             return port
-    raise AssertionError  # they come round and round
+    raise AssertionError("unreachable")
