@@ -8,14 +8,11 @@ import csv
 import io
 import zlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from query.answers import StoredEvent, stored_event
-
-if TYPE_CHECKING:
-    pass
 
 Rows = Sequence[tuple[Any, ...]]
 
