@@ -6,6 +6,7 @@ import json
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pytest
 import requests
@@ -57,7 +58,7 @@ def actions(owner):
     return [action for (action,) in owner.execute("select action from audit order by id")]
 
 
-def eventually(condition, seconds=6):
+def eventually(condition, seconds=20):
     deadline = time.monotonic() + seconds
     while not (true := condition()) and time.monotonic() < deadline:
         time.sleep(0.2)
@@ -104,11 +105,21 @@ def test_what_is_no_sign_in_is_a_422(guarded, body):
     assert refusal(post(guarded, "sign-in", **body)) == (422, "invalid_parameters")
 
 
+def assert_locks(service, owner, name, seconds):
+    """A wrong password locks the name for so long, from some moment between question and answer."""
+    ((before,),) = owner.execute("select now()").fetchall()
+    assert sign_in(service, name, "wrong").status_code == 401
+    ((after, locked_until),) = owner.execute("select now(), locked_until from failed_sign_ins").fetchall()
+    assert before <= locked_until - timedelta(seconds=seconds) <= after
+
+
 @pytest.mark.parametrize("name", ["ann", "nobody"])
-def test_guessing_locks_the_name_whether_or_not_anybody_has_it(guarded, name):
-    answers = [sign_in(guarded, name, f"guess {number}") for number in range(7)]
-    assert [answer.status_code for answer in answers[:5]] == [401] * 5
-    locked = answers[5]
+def test_guessing_locks_the_name_whether_or_not_anybody_has_it(guarded, shared_owner, name):
+    assert [sign_in(guarded, name, f"guess {number}").status_code for number in range(4)] == [401] * 4
+    assert_locks(guarded, shared_owner, name, 1)
+    # It is for a second, which may be over before the next guess.
+    shared_owner.execute("update failed_sign_ins set locked_until = now() + interval '1 minute'")
+    locked = sign_in(guarded, name, "guess 5")
     assert refusal(locked) == (429, "locked_out")
     assert int(locked.headers["Retry-After"]) >= 1
     assert sign_in(guarded, name).status_code == 429
@@ -119,11 +130,18 @@ def test_guessing_locks_the_name_whether_or_not_anybody_has_it(guarded, name):
 def test_guessing_many_at_once_is_no_way_around_the_lock(guarded, shared_owner, name):
     with ThreadPoolExecutor(40) as guessers:
         guesses = [guessers.submit(sign_in, guarded, name, f"guess {number}") for number in range(60)]
-        statuses = Counter(guess.result().status_code for guess in guesses)
+        answers = [guess.result() for guess in guesses]
+    statuses = Counter(answer.status_code for answer in answers)
     # One that is checked at the same moment as the fifth may come through beside it, and a few when a lock of seconds is over.
     assert 5 <= statuses[401] <= 20, statuses
     assert statuses[401] + statuses[429] + statuses[503] == 60
-    assert shared_owner.execute("select failures from failed_sign_ins").fetchone() == (statuses[401],)
+    ((failures,),) = shared_owner.execute("select failures from failed_sign_ins").fetchall()
+    assert statuses[401] <= failures <= statuses[401] + away(answers)
+
+
+def away(answers):
+    """How many found no connection in time: it may have happened once the wrong password was counted."""
+    return sum(answer.status_code == 503 and answer.json()["code"] == "database_unavailable" for answer in answers)
 
 
 def test_guessers_keep_nobody_from_reading_and_fill_no_audit_log(guarded, shared_owner):
@@ -134,16 +152,18 @@ def test_guessers_keep_nobody_from_reading_and_fill_no_audit_log(guarded, shared
         while not all(guess.done() for guess in guesses):
             assert me(guarded, token).status_code == 200
             time.sleep(0.05)
-        statuses = Counter(guess.result().status_code for guess in guesses)
+        answers = [guess.result() for guess in guesses]
+    statuses = Counter(answer.status_code for answer in answers)
     assert set(statuses) <= {401, 503}, statuses
-    assert metric(guarded, "query_sign_in_failures_total") - failures == statuses[401]
+    counted = metric(guarded, "query_sign_in_failures_total") - failures
+    assert statuses[401] <= counted <= statuses[401] + away(answers)
     written = actions(shared_owner).count("sign_in_failed")
     assert written <= 120  # it may be the turn of a minute
     assert written == min(statuses[401], written)
 
 
 def metric(service, name):
-    text = requests.get(f"{service.url}/metrics", timeout=10).text
+    text = requests.get(f"{service.url}/metrics", timeout=30).text
     return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
 
 
@@ -151,11 +171,7 @@ def test_each_further_wrong_password_locks_for_longer_up_to_a_quarter_of_an_hour
     for failures, seconds in ((5, 1), (6, 2), (10, 32), (30, 900)):
         shared_owner.execute("delete from failed_sign_ins")
         shared_owner.execute("insert into failed_sign_ins values ('ann', %s, now())", [failures - 1])
-        sign_in(guarded, "ann", "wrong")
-        ((left,),) = shared_owner.execute(
-            "select extract(epoch from locked_until - now()) from failed_sign_ins"
-        ).fetchall()
-        assert seconds - 5 <= left <= seconds
+        assert_locks(guarded, shared_owner, "ann", seconds)
 
 
 def test_the_right_password_forgets_the_wrong_ones(guarded, shared_owner):
@@ -231,7 +247,7 @@ def test_an_access_token_ends_and_another_service_key_signs_none(guarded, start_
 
 
 def test_the_public_keys_are_there_for_everyone(guarded):
-    (key,) = requests.get(f"{guarded.url}/.well-known/jwks.json", timeout=10).json()["keys"]
+    (key,) = requests.get(f"{guarded.url}/.well-known/jwks.json", timeout=30).json()["keys"]
     assert key["crv"] == "Ed25519"
     assert "d" not in key
 
@@ -255,7 +271,7 @@ def test_a_forged_access_token_is_none(guarded):
     assert me(guarded, token).status_code == 200
     head, body, signature = (base64.urlsafe_b64decode(part + "==") for part in token.split("."))
     header, claims = json.loads(head), json.loads(body)
-    (key,) = requests.get(f"{guarded.url}/.well-known/jwks.json", timeout=10).json()["keys"]
+    (key,) = requests.get(f"{guarded.url}/.well-known/jwks.json", timeout=30).json()["keys"]
     unsigned = ".".join(forged({**header, "alg": "HS256"}, claims).split(".")[:2])
     by_public_key = hmac.digest(base64.urlsafe_b64decode(key["x"] + "=="), unsigned.encode(), "sha256")
     attempts = {
