@@ -18,7 +18,7 @@ T0 = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
 
 
 def metric(service, name):
-    text = requests.get(f"{service.url}/metrics", timeout=10).text
+    text = requests.get(f"{service.url}/metrics", timeout=30).text
     return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
 
 
@@ -173,7 +173,8 @@ def test_a_slow_reader_is_told_how_many_it_missed(start_service, postgres, datab
     """Its buffers fill up while it doesn't read; a quick reader beside it misses nothing."""
     service = start_service("query", DATABASE_URL=postgres.url(database, "query"))
     host, port = service.url.removeprefix("http://").split(":")
-    rounds, each = 12, 900
+    # Not for long: after 30 s the service would hang up on the slow one.
+    rounds, each = 5, 900
     with socket.socket() as slow, listening(service, event_type="x") as quick:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         slow.connect((host, int(port)))
@@ -182,12 +183,13 @@ def test_a_slow_reader_is_told_how_many_it_missed(start_service, postgres, datab
         for number in range(rounds):
             owner.execute(
                 "insert into events (user_id, timestamp, event_id, event_type, properties) select 'u', '2026-03-01', gen_random_uuid(), 'x', "
-                f"jsonb_build_object('n', n + {number * each}, 'text', repeat('x', 1000)) from generate_series(1, {each}) n"
+                f"jsonb_build_object('n', n + {number * each}, 'text', repeat('x', 3000)) from generate_series(1, {each}) n"
             )
             wait_until(lambda number=number: len(quick.told) == (number + 1) * each)
         dropped = metric(service, "query_live_events_dropped_total")
         assert dropped > 1000
-        slow.settimeout(10)
+        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)  # it's no longer to be slow
+        slow.settimeout(30)
         read = b""
         while b"event: dropped" not in read or not read.endswith(b"\n\n\r\n"):
             part = slow.recv(1 << 20)
@@ -204,31 +206,38 @@ def test_clients_are_bounded_and_one_that_leaves_makes_room(start_service, postg
     service = start_service("query", DATABASE_URL=postgres.url(database, "query"), LIVE_CLIENTS=2)
     with listening(service), listening(service):
         assert metric(service, "query_live_clients") == 2
-        refused = requests.get(f"{service.url}/events/live", timeout=10)
+        refused = requests.get(f"{service.url}/events/live", timeout=30)
         assert refused.status_code == 503
         assert refused.json()["code"] == "busy"
         assert "Retry-After" in refused.headers
     # At once, not at the next keep-alive in 15 s.
-    wait_until(lambda: metric(service, "query_live_clients") == 0, 5)
-    wait_until(lambda: metric(service, "http_requests_in_progress") == 1, 5)
+    wait_until(lambda: metric(service, "query_live_clients") == 0, 10)
+    wait_until(lambda: metric(service, "http_requests_in_progress") == 1)
     with listening(service):
-        assert requests.head(f"{service.url}/events/live", timeout=10).status_code == 200
-        wait_until(lambda: metric(service, "query_live_clients") == 1, 5)
+        assert requests.head(f"{service.url}/events/live", timeout=30).status_code == 200
+        wait_until(lambda: metric(service, "query_live_clients") == 1)
 
 
 def test_nobody_listening_costs_no_question(start_service, postgres, database):
     service = start_service("query", DATABASE_URL=postgres.url(database, "query"))
+
+    def asked():
+        return metric(service, 'query_db_duration_seconds_count{query="live_events"}')
+
+    def is_quiet():
+        """It would ask each second."""
+        before = asked()
+        time.sleep(2.5)
+        return asked() == before
+
     with listening(service):
-        wait_until(lambda: metric(service, 'query_db_duration_seconds_count{query="live_events"}') >= 4)
-    time.sleep(1.5)
-    asked = metric(service, 'query_db_duration_seconds_count{query="live_events"}')
-    time.sleep(2.5)
-    assert metric(service, 'query_db_duration_seconds_count{query="live_events"}') == asked
+        wait_until(lambda: asked() >= 4)
+    wait_until(is_quiet)
 
 
 def test_silence_is_kept_alive(shared_query, store):
     with listening(shared_query) as listener:
-        wait_until(lambda: listener.comments, 25)
+        wait_until(lambda: listener.comments, 60)
         assert listener.comments == [b": keep-alive"]
 
 
@@ -248,7 +257,7 @@ def test_an_outage_is_outlasted_and_nothing_is_missed(start_service, own_postgre
         own_postgres.stop("immediate")
         time.sleep(3)
         assert not listener.ended
-        refused = requests.get(f"{service.url}/events/live", timeout=20)
+        refused = requests.get(f"{service.url}/events/live", timeout=30)
         assert (refused.status_code, refused.json()["code"]) == (503, "database_unavailable")
         own_postgres.start()
         insert(2)
@@ -259,13 +268,13 @@ def test_an_outage_is_outlasted_and_nothing_is_missed(start_service, own_postgre
 
 
 def test_draining_ends_the_streams_properly_and_at_once(start_service, postgres, database):
-    service = start_service("query", DATABASE_URL=postgres.url(database, "query"), DRAIN_SECONDS=5)
+    service = start_service("query", DATABASE_URL=postgres.url(database, "query"), DRAIN_SECONDS=12)
     with listening(service) as listener:
         service.process.terminate()
-        wait_until(lambda: listener.ended, 4)
+        wait_until(lambda: listener.ended, 8)
         assert service.process.poll() is None, "it ended with the process, not at the beginning of the drain"
         # Who comes while it drains is let go as well.
-        late = requests.get(f"{service.url}/events/live", timeout=10)
+        late = requests.get(f"{service.url}/events/live", timeout=30)
         assert (late.status_code, late.text) == (200, "retry: 2000\n\n")
     assert service.stop() == 0
 
@@ -289,6 +298,6 @@ def test_other_origins_may_listen_when_they_are_allowed(start_service, postgres,
         "query", DATABASE_URL=postgres.url(shared_database, "query"), CORS_ORIGINS="https://shop.example"
     )
     with requests.get(
-        f"{service.url}/events/live", headers={"Origin": "https://shop.example"}, stream=True, timeout=10
+        f"{service.url}/events/live", headers={"Origin": "https://shop.example"}, stream=True, timeout=30
     ) as answer:
         assert answer.headers["Access-Control-Allow-Origin"] == "https://shop.example"
