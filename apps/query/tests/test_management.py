@@ -150,7 +150,7 @@ def test_a_token_made_here_gets_in_and_a_revoked_one_does_not(ask):
     assert (listed["name"], listed["revoked_at"]) == ("charts", None)
     assert listed["expires_at"] is not None
     assert ask("ada", f"DELETE /admin/tokens/{made['prefix']}")[0] == 204
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 20
     while ask(made["token"], "GET /auth/me")[0] == 200 and time.monotonic() < deadline:
         time.sleep(0.2)
     assert ask(made["token"], "GET /auth/me")[0] == 401
@@ -189,7 +189,7 @@ def test_a_person_is_added_signs_in_once_and_sets_a_password(ask, guarded):
     assert ask(token, "GET /auth/me")[1]["sources"] == ["shop"]
     assert ask("ada", "GET /admin/people/ben")[1]["last_seen"] is not None
     assert ask("ada", "PUT /admin/people/ben", {"enabled": False})[1]["enabled"] is False
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 20
     while ask(token, "GET /auth/me")[0] == 200 and time.monotonic() < deadline:
         time.sleep(0.2)
     assert ask(token, "GET /auth/me")[0] == 401
@@ -400,7 +400,7 @@ def test_a_declared_key_is_the_key(ask, start_service, postgres, shared_database
     ask("ada", "POST /admin/apply", {"sources": {"shop": {"keys": [declared]}}})
     collector = start_service("collector", DATABASE_URL=postgres.url(shared_database, "collector"), AUTH="required")
     event = {"user_id": "ann", "event_type": "view"}
-    answer = requests.post(f"{collector.url}/events", json=event, headers={"X-Write-Key": new.key}, timeout=10)
+    answer = requests.post(f"{collector.url}/events", json=event, headers={"X-Write-Key": new.key}, timeout=30)
     assert answer.status_code == 201
 
 

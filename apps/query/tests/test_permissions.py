@@ -82,6 +82,12 @@ PUBLIC = ["/livez", "/readyz", "/healthz", "/metrics", "/version", "/openapi.jso
 
 
 @pytest.fixture(scope="module")
+def guarded(start_guarded):
+    """One whose access tokens last for all of this module's tests."""
+    return start_guarded(ACCESS_MINUTES=120)
+
+
+@pytest.fixture(scope="module")
 def cast(guarded, postgres, shared_database):
     """name → the headers that they send."""
     keys = {name: make_key("rt") for name in PROGRAMS}
@@ -143,7 +149,7 @@ def test_nobody_gets_in_nowhere(guarded, door):
     ],
 )
 def test_wrong_credentials_are_a_401(guarded, header):
-    answer = requests.get(f"{guarded.url}/stats/top-types", headers={"Authorization": header}, timeout=10)
+    answer = requests.get(f"{guarded.url}/stats/top-types", headers={"Authorization": header}, timeout=30)
     assert answer.status_code == 401
     assert answer.json()["code"] in ("credentials_required", "invalid_credentials")
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
@@ -159,11 +165,11 @@ def test_a_known_prefix_with_another_secret_is_a_401(guarded, cast):
 
 @pytest.mark.parametrize("path", PUBLIC)
 def test_what_is_public_needs_nothing(guarded, path):
-    assert requests.get(f"{guarded.url}{path}", timeout=10).status_code == 200
+    assert requests.get(f"{guarded.url}{path}", timeout=30).status_code == 200
 
 
 def test_every_operation_stands_among_the_doors_or_is_public(guarded):
-    document = requests.get(f"{guarded.url}/openapi.json", timeout=10).json()
+    document = requests.get(f"{guarded.url}/openapi.json", timeout=30).json()
     names = {"ann": "user_id", "shop": "name", "zoe": "name", "wk_0123456789": "prefix", "rt_0123456789": "prefix"}
     doors = {
         "/".join(f"{{{names[part]}}}" if part in names else part for part in door.partition("?")[0].split("/"))
@@ -185,7 +191,7 @@ def test_a_token_ends_when_it_is_revoked_or_expires(guarded, shared_owner, cast)
         headers = {"Authorization": f"Bearer {key.key}"}
         assert ask(guarded, "GET /stats/top-types", headers)[0] == 200
         shared_owner.execute(f"update api_tokens set {change} where prefix = %s", [key.prefix])
-        deadline = time.monotonic() + 6
+        deadline = time.monotonic() + 20
         while (status := ask(guarded, "GET /stats/top-types", headers)[0]) == 200 and time.monotonic() < deadline:
             time.sleep(0.2)
         assert status == 401
@@ -250,7 +256,7 @@ def test_where_all_is_open_anyone_reads_and_nobody_manages(query):
     assert ask(query, "DELETE /users/ann") == (401, "credentials_required")
     assert ask(query, "GET /stats/top-types", {"Authorization": "Bearer x"}) == (401, "invalid_credentials")
     assert (
-        requests.post(f"{query.url}/auth/sign-in", json={"name": "a", "password": "b"}, timeout=10).status_code == 404
+        requests.post(f"{query.url}/auth/sign-in", json={"name": "a", "password": "b"}, timeout=30).status_code == 404
     )
 
 
