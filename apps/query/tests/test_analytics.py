@@ -91,12 +91,12 @@ def refused(answer: requests.Response) -> set[tuple[str, str]]:
 
 @pytest.mark.parametrize(("path", "parameter", "code"), REFUSED)
 def test_a_wrong_parameter_is_named(shared_query, path, parameter, code):
-    assert refused(requests.get(shared_query.url + path, timeout=10)) == {(parameter, code)}
+    assert refused(requests.get(shared_query.url + path, timeout=30)) == {(parameter, code)}
 
 
 @pytest.mark.parametrize(("body", "parameter", "code"), REFUSED_FUNNELS)
 def test_a_wrong_part_of_a_funnel_is_named(shared_query, body, parameter, code):
-    answer = requests.post(f"{shared_query.url}/stats/funnel", json=body, timeout=10)
+    answer = requests.post(f"{shared_query.url}/stats/funnel", json=body, timeout=30)
     assert (parameter, code) in refused(answer)
 
 
@@ -112,13 +112,13 @@ def test_a_wrong_part_of_a_funnel_is_named(shared_query, body, parameter, code):
 )
 def test_a_body_that_is_no_funnel_is_refused(shared_query, body, content_type, status, code):
     url = f"{shared_query.url}/stats/funnel"
-    answer = requests.post(url, data=body, headers={"Content-Type": content_type}, timeout=10)
+    answer = requests.post(url, data=body, headers={"Content-Type": content_type}, timeout=30)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
 def test_every_mistake_is_told_at_once(shared_query):
     url = f"{shared_query.url}/stats/timeseries?interval=year&tz=x&nothing=1&limit=a"
-    assert {parameter for parameter, _ in refused(requests.get(url, timeout=10))} == {
+    assert {parameter for parameter, _ in refused(requests.get(url, timeout=30))} == {
         "interval",
         "tz",
         "nothing",
@@ -127,10 +127,11 @@ def test_every_mistake_is_told_at_once(shared_query):
 
 
 def test_the_range_is_the_last_thirty_days_with_today_by_default(get):
+    before = datetime.now(UTC)
     body = get("/stats/users", tz="Asia/Tokyo").json()
     start, end = datetime.fromisoformat(body["from"]), datetime.fromisoformat(body["to"])
     assert end - start == timedelta(days=30)
-    assert end - timedelta(days=1) <= datetime.now(UTC) < end
+    assert before < end <= datetime.now(UTC) + timedelta(days=1)
     assert (end.hour, end.utcoffset(), len(body["points"])) == (0, timedelta(hours=9), 30)
 
 
@@ -158,7 +159,7 @@ def test_a_user_whom_an_older_collector_stored_is_active(get, store):
 
 def test_plans_are_told_only_where_the_setting_allows_it(get, shared_query):
     assert refused(get("/stats/users", explain="true")) == {("explain", "explain_not_allowed")}
-    answer = requests.post(f"{shared_query.url}/stats/funnel?explain=true", json=FUNNEL, timeout=10)
+    answer = requests.post(f"{shared_query.url}/stats/funnel?explain=true", json=FUNNEL, timeout=30)
     assert refused(answer) == {("explain", "explain_not_allowed")}
 
 
@@ -173,17 +174,17 @@ def test_an_explanation_says_what_was_read(start_service, collector, postgres, d
         }
         for n in range(50)
     ]
-    requests.post(f"{collector.url}/events", json=events, timeout=10).raise_for_status()
+    requests.post(f"{collector.url}/events", json=events, timeout=30).raise_for_status()
     query = start_service("query", DATABASE_URL=postgres.url(database, "query"), EXPLAIN="true")
     url = f"{query.url}/stats/timeseries?from=2026-03-01&to=2026-03-04"
-    plain = requests.get(url, timeout=10).json()
-    counted = requests.get(f"{url}&explain=true", timeout=10).json()
+    plain = requests.get(url, timeout=30).json()
+    counted = requests.get(f"{url}&explain=true", timeout=30).json()
     explained = counted.pop("explain")
     assert {**counted, "as_of": 0} == {**plain, "as_of": 0}
     assert explained["statement"] == "timeseries"
     assert explained["indexes"] == ["event_counts_pkey"]
     assert explained["partitions"]["read"] == 0  # whole hours are counted already
-    read = requests.get(f"{url}&explain=true&property.page=/", timeout=10).json()["explain"]
+    read = requests.get(f"{url}&explain=true&property.page=/", timeout=30).json()["explain"]
     ((partitions,),) = owner.execute("select count(*) from pg_inherits where inhparent = 'events'::regclass").fetchall()
     assert read["partitions"] == {"read": 1, "pruned": partitions - 1}
     assert read["rows_read"] >= 30
@@ -200,13 +201,13 @@ def test_a_summary_spares_reading_its_days(start_service, collector, postgres, d
         }
         for n in range(600)
     ]
-    requests.post(f"{collector.url}/events", json=events, timeout=10).raise_for_status()
+    requests.post(f"{collector.url}/events", json=events, timeout=30).raise_for_status()
     query = start_service("query", DATABASE_URL=postgres.url(database, "query"), EXPLAIN="true")
     questions = ["/stats/top-properties?key=page", "/stats/sessions?", "/stats/paths?"]
 
     def ask() -> list[tuple[int, dict]]:
         bodies = [
-            requests.get(f"{query.url}{question}&from=2026-03-01&to=2026-03-04&explain=true", timeout=10).json()
+            requests.get(f"{query.url}{question}&from=2026-03-01&to=2026-03-04&explain=true", timeout=30).json()
             for question in questions
         ]
         return [(body.pop("explain")["partitions"]["read"], {**body, "as_of": 0}) for body in bodies]
@@ -215,7 +216,7 @@ def test_a_summary_spares_reading_its_days(start_service, collector, postgres, d
     run_maintain()
     summed_up = ask()
     late = {"user_id": "u1", "event_type": "view", "timestamp": "2026-03-02T23:00:00Z", "properties": {"page": "/late"}}
-    requests.post(f"{collector.url}/events", json=late, timeout=10).raise_for_status()
+    requests.post(f"{collector.url}/events", json=late, timeout=30).raise_for_status()
     stale = ask()
     assert [body for _, body in summed_up] == [body for _, body in before]
     assert [[read for read, _ in asked] for asked in (before, summed_up, stale)] == [[1] * 3, [0] * 3, [1] * 3]
@@ -226,7 +227,7 @@ def test_a_question_that_takes_too_long_says_what_to_narrow(start_service, postg
     query = start_service("query", DATABASE_URL=postgres.url(database, "query"), STATEMENT_SECONDS="0.5")
     with psycopg.connect(postgres.url(database)) as other:
         other.execute("lock table events, users, event_counts in access exclusive mode")
-        answer = requests.get(f"{query.url}/stats/users", timeout=20)
+        answer = requests.get(f"{query.url}/stats/users", timeout=30)
     assert (answer.status_code, answer.json()["code"]) == (504, "statement_timeout")
     assert "Narrow `from` and `to`" in answer.json()["detail"]
 
@@ -234,7 +235,7 @@ def test_a_question_that_takes_too_long_says_what_to_narrow(start_service, postg
 def test_questions_are_measured_by_name(get, shared_query):
     for path in PATHS[:-1]:
         get(path)
-    text = requests.get(f"{shared_query.url}/metrics", timeout=10).text
+    text = requests.get(f"{shared_query.url}/metrics", timeout=30).text
     for name in ("timeseries", "users", "sessions", "top_properties", "retention", "paths"):
         assert f'query_db_duration_seconds_count{{query="{name}"}}' in text
     assert 'http_requests_total{method="GET",route="/stats/timeseries",status="200"}' in text

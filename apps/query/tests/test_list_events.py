@@ -179,19 +179,19 @@ def test_with_a_user_there_is_no_window(get):
 
 
 def test_a_head_request_has_no_body(shared_query):
-    answer = requests.head(f"{shared_query.url}/events", params={"user_id": "ann"}, timeout=10)
+    answer = requests.head(f"{shared_query.url}/events", params={"user_id": "ann"}, timeout=30)
     assert answer.status_code == 200
     assert answer.content == b""
 
 
 def test_what_the_collector_stores_is_answered(collector, query):
     sent = {"user_id": "ann", "event_type": "view", "properties": {"ä": [1.0, "\\u0041"]}}
-    receipt = requests.post(f"{collector.url}/events", json=sent, timeout=10).json()
-    (event,) = requests.get(f"{query.url}/events?user_id=ann", timeout=10).json()["events"]
+    receipt = requests.post(f"{collector.url}/events", json=sent, timeout=30).json()
+    (event,) = requests.get(f"{query.url}/events?user_id=ann", timeout=30).json()["events"]
     assert event["event_id"] == receipt["event_id"]
     assert event["timestamp"] == receipt["timestamp"]
     assert event["properties"] == sent["properties"]
-    types = requests.get(f"{query.url}/stats/top-types", timeout=10).json()
+    types = requests.get(f"{query.url}/stats/top-types", timeout=30).json()
     assert types["items"] == [{"event_type": "view", "count": 1, "share": 1.0}]
 
 

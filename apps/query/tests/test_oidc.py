@@ -337,22 +337,22 @@ def test_one_that_describes_another_is_not_it(fresh, provider):
 
 def test_one_that_is_silent_is_away_and_passwords_go_on(fresh, provider):
     provider.seconds = 60
-    assert refusal(requests.get(f"{fresh.url}/auth/oidc", timeout=20)) == (503, "provider_away")
+    assert refusal(requests.get(f"{fresh.url}/auth/oidc", timeout=30)) == (503, "provider_away")
     body = {"name": "ann", "password": "wrong"}
-    assert requests.post(f"{fresh.url}/auth/sign-in", json=body, timeout=20).status_code == 401
+    assert requests.post(f"{fresh.url}/auth/sign-in", json=body, timeout=30).status_code == 401
 
 
 def test_one_that_isnt_there_keeps_no_service_from_starting(start_guarded):
     service = start_guarded(**settings("http://127.0.0.1:9"))
-    assert refusal(requests.get(f"{service.url}/auth/oidc", timeout=20)) == (503, "provider_away")
-    assert requests.get(f"{service.url}/auth/methods", timeout=20).json()["oidc"] is True
+    assert refusal(requests.get(f"{service.url}/auth/oidc", timeout=30)) == (503, "provider_away")
+    assert requests.get(f"{service.url}/auth/methods", timeout=30).json()["oidc"] is True
 
 
 def test_without_the_setting_there_is_none(guarded):
-    assert refusal(requests.get(f"{guarded.url}/auth/oidc", timeout=20)) == (404, "no_oidc")
+    assert refusal(requests.get(f"{guarded.url}/auth/oidc", timeout=30)) == (404, "no_oidc")
     body = {"code": "x", "state": "x", "transaction": "x"}
-    assert refusal(requests.post(f"{guarded.url}/auth/oidc", json=body, timeout=20)) == (404, "no_oidc")
-    assert requests.get(f"{guarded.url}/auth/methods", timeout=20).json()["oidc"] is False
+    assert refusal(requests.post(f"{guarded.url}/auth/oidc", json=body, timeout=30)) == (404, "no_oidc")
+    assert requests.get(f"{guarded.url}/auth/methods", timeout=30).json()["oidc"] is False
 
 
 @pytest.mark.parametrize(

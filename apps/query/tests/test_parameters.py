@@ -127,7 +127,7 @@ def test_the_window_follows_the_settings(start_service, postgres, shared_databas
     url = postgres.url(shared_database, "query")
     narrow = start_service("query", DATABASE_URL=url, WINDOW_HOURS=2, WINDOW_MAX_HOURS=3)
     to = "2026-03-01T10:00:00Z"
-    window = requests.get(f"{narrow.url}/events", params={"to": to}, timeout=10).json()["window"]
+    window = requests.get(f"{narrow.url}/events", params={"to": to}, timeout=30).json()["window"]
     assert window == {"from": "2026-03-01T08:00:00Z", "to": to}
     for start, status in (("2026-03-01T07:00:00Z", 200), ("2026-03-01T06:59:59Z", 422)):
-        assert requests.get(f"{narrow.url}/events", params={"from": start, "to": to}, timeout=10).status_code == status
+        assert requests.get(f"{narrow.url}/events", params={"from": start, "to": to}, timeout=30).status_code == status

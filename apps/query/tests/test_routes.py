@@ -20,7 +20,7 @@ CASES = [
 
 @pytest.mark.parametrize(("method", "path", "status"), CASES)
 def test_paths_and_methods(shared_query, method, path, status):
-    answer = requests.request(method, shared_query.url + path, json={}, allow_redirects=False, timeout=10)
+    answer = requests.request(method, shared_query.url + path, json={}, allow_redirects=False, timeout=30)
     assert answer.status_code == status
     if status >= 400:
         assert answer.headers["Content-Type"] == "application/problem+json"
@@ -32,7 +32,7 @@ def test_the_questions_are_measured(shared_query, get, store, minutes):
     store({"timestamp": minutes(n)} for n in range(3))
     get("/events", user_id="ann")
     get("/stats/top-types")
-    text = requests.get(f"{shared_query.url}/metrics", timeout=10).text
+    text = requests.get(f"{shared_query.url}/metrics", timeout=30).text
     for name in ("list_events", "top_types"):
         assert f'query_db_duration_seconds_count{{query="{name}"}}' in text
     assert 'query_rows_returned_bucket{le="5.0"}' in text
@@ -43,5 +43,5 @@ def test_other_origins_may_read_when_they_are_allowed(start_service, postgres, s
     url = postgres.url(shared_database, "query")
     service = start_service("query", DATABASE_URL=url, CORS_ORIGINS="https://shop.example")
     for origin, allowed in (("https://shop.example", "https://shop.example"), ("https://evil.example", None)):
-        answer = requests.get(f"{service.url}/events", headers={"Origin": origin}, timeout=10)
+        answer = requests.get(f"{service.url}/events", headers={"Origin": origin}, timeout=30)
         assert answer.headers.get("Access-Control-Allow-Origin") == allowed

@@ -131,15 +131,15 @@ def test_counts_and_events_are_of_one_snapshot(collector, query):
     def send():
         while not stop.is_set():
             events = [{"user_id": "ann", "event_type": name} for name in ("a", "b")]
-            assert requests.post(f"{collector.url}/events", json=events, timeout=10).status_code == 200
+            assert requests.post(f"{collector.url}/events", json=events, timeout=30).status_code == 200
 
     sender = threading.Thread(target=send)
     sender.start()
     try:
         for _ in range(40):
-            items = requests.get(f"{query.url}/stats/top-types", timeout=10).json()["items"]
+            items = requests.get(f"{query.url}/stats/top-types", timeout=30).json()["items"]
             start = (datetime.now(UTC) - timedelta(minutes=90)).isoformat()
-            since = requests.get(f"{query.url}/stats/top-types", params={"from": start}, timeout=10).json()["items"]
+            since = requests.get(f"{query.url}/stats/top-types", params={"from": start}, timeout=30).json()["items"]
             for counts in ([item["count"] for item in found] for found in (items, since)):
                 assert counts in ([], [counts[0], counts[0]] if counts else [])
     finally:

@@ -150,7 +150,7 @@ def test_ids_with_any_characters_are_exported(world, user_id):
     ],
 )
 def test_what_is_misspelt_is_refused(world, path, parameter, code):
-    answer = requests.get(f"{world.query.url}/users/{path}", headers=world.admin(), timeout=10)
+    answer = requests.get(f"{world.query.url}/users/{path}", headers=world.admin(), timeout=30)
     assert answer.status_code == 422, answer.text
     assert [(error["parameter"], error["code"]) for error in answer.json()["errors"]] == [(parameter, code)]
 
