@@ -55,9 +55,12 @@ def _edit(source: str, event_type: str) -> None:
             proposal = management.change("GET", f"sources/{source}/schemas/proposal", params={"event_type": event_type})
             st.session_state[key] = _written(proposal["schema"])
             st.info(f"Made from {proposal['events']:,} events. Look at it before you save it.")
-    text = st.text_area("JSON Schema 2020-12 of its properties", key=key, height=320)
-    if st.button("Save as the newest version", type="primary"):
-        _save(source, event_type, text)
+    # Outside of a form the text would be sent as soon as it is left, which is when the mouse goes down on the button: what is
+    # drawn anew then may move the button away before the mouse comes up again, and the click would be lost.
+    with st.form(f"schema of {event_type} of {source}", border=False):
+        text = st.text_area("JSON Schema 2020-12 of its properties", key=key, height=320)
+        if st.form_submit_button("Save as the newest version", type="primary"):
+            _save(source, event_type, text)
     for version in versions[1:]:
         with st.expander(f"Version {version['version']}, {management.moment(version['created_at'])}"):
             st.code(_written(version["schema"]), language="json")
