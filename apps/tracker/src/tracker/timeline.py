@@ -72,29 +72,32 @@ class _Day:
 
 
 def trickle(world: World, rate: float, seconds: float) -> Iterator[list[Event]]:
-    """Events as they happen, `rate` of them a second, for as long as said; many visits at once."""
+    """Events as they happen, `rate` of them a second, for as long as said; many visits at once.
+
+    Those of late visits are dated back, but not to before it began: of that time others may know what happened.
+    """
     visits: list[Visit] = []
     for _ in range(min(VISITORS_AT_ONCE, max(1, world.users // 2))):
         visits.append(_newcomer(world, visits))
-    started = time.monotonic()
+    began, started = time.time(), time.monotonic()
     made = 0
     while (passed := time.monotonic() - started) < seconds:
         due = min(int(passed * rate) + 1 - made, MOST_EVENTS)
         if due > 0:
             made += due
-            yield [_happening(world, visits) for _ in range(due)]
+            yield [_happening(world, visits, began) for _ in range(due)]
         else:
             time.sleep(min(TICK_SECONDS, max(0.0, made / rate - passed), seconds - passed))
 
 
-def _happening(world: World, visits: list[Visit]) -> Event:
+def _happening(world: World, visits: list[Visit], began: float) -> Event:
     """The next thing that one of the visitors does. Who leaves makes room for another."""
     place = world.random.randrange(len(visits))
     while (step := next(visits[place].steps, None)) is None:
         del visits[place]
         visits.append(_newcomer(world, visits))
         place = -1
-    return _event(world, visits[place], *step, time.time() - visits[place].late_by)
+    return _event(world, visits[place], *step, max(began, time.time() - visits[place].late_by))
 
 
 def _newcomer(world: World, visits: list[Visit]) -> Visit:
