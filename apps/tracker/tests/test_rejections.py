@@ -1,10 +1,10 @@
 """`tracker rejections`, as run."""
 
 import json
-import time
 
 import pytest
 import requests
+from sites import eventually
 
 from tracker.terminal import printable
 
@@ -25,15 +25,11 @@ def test_a_mistake_is_seen_mended_and_replayed(done, collector, owner):
     done("schema", "set", "default", "purchase", "-", stdin='{"properties": {"amount": {"type": "number"}}}')
     owner.execute("update sources set schema_mode = 'enforce' where name = 'default'")
     event = {"user_id": "ann", "event_type": "purchase", "properties": {"amount": "10"}}
-    for _ in range(100):
-        if requests.post(f"{collector.url}/events?dry_run=true", json=event, timeout=10).status_code == 422:
-            break
-        time.sleep(0.1)
-    assert requests.post(f"{collector.url}/events", json=[event, {"user_id": "bob"}], timeout=10).status_code == 422
-    for _ in range(100):
-        if "schema_violation" in (counted := done("rejections", "count")):
-            break
-    assert "required" in counted
+    tried = f"{collector.url}/events?dry_run=true"
+    assert eventually(lambda: requests.post(tried, json=event, timeout=30).status_code == 422)
+    assert requests.post(f"{collector.url}/events", json=[event, {"user_id": "bob"}], timeout=30).status_code == 422
+    # A collector writes them down after it has answered.
+    assert eventually(lambda: {"schema_violation", "required"} <= set(done("rejections", "count").split()))
     (line,) = done("rejections", "list", "--reason", "schema_violation", "--type", "purchase").splitlines()
     found = json.loads(line)
     assert (found["user_id"], json.loads(found["payload"])) == ("ann", event)
@@ -41,19 +37,15 @@ def test_a_mistake_is_seen_mended_and_replayed(done, collector, owner):
     done("schema", "set", "default", "purchase", "-", stdin="{}")
     asked = done("rejections", "replay", "default", "--id", found["id"])
     assert asked == "1 events of source default will be tried again\n"
-    for _ in range(100):
-        if rows := owner.execute("select event_id::text from events").fetchall():
-            break
-        time.sleep(0.1)
+    rows = eventually(lambda: owner.execute("select event_id::text from events").fetchall())
     assert rows == [(found["id"],)]
-    assert "schema_violation" not in done("rejections", "count", "--source", "default")
+    # It is settled after it is stored.
+    assert eventually(lambda: "schema_violation" not in done("rejections", "count", "--source", "default"))
 
 
 @pytest.mark.parametrize("event_type", ["[/bold]", "[red]x", "\x1b[31mred", "\u202erow"])
 def test_what_was_refused_neither_breaks_the_table_nor_steers_the_terminal(done, collector, event_type):
-    requests.post(f"{collector.url}/events", json={"user_id": "", "event_type": event_type}, timeout=10)
-    for _ in range(100):
-        if "length" in (counted := done("rejections", "count")):
-            break
+    requests.post(f"{collector.url}/events", json={"user_id": "", "event_type": event_type}, timeout=30)
+    counted = eventually(lambda: "length" in (counted := done("rejections", "count")) and counted)
     assert printable(event_type) in counted
     assert not {"\x1b", "\u202e"}.intersection(counted)

@@ -132,16 +132,23 @@ def test_a_month_is_dropped_only_if_every_source_in_it_agrees(owner, keep, store
 
 def test_a_source_that_is_kept_longer_outlives_the_others(owner, keep, store, run_maintain):
     keep("archive", 3650)
-    old, limit_month = days_ago(200), days_ago(100)
+    # In the middle of a month, so that there are days before it in that month.
+    limit = days_ago(99).replace(day=15)
+    kept = (days_ago(0) - limit).days
+    old, limit_month = days_ago(kept + 100), days_ago(kept + 1)
     partitions_of(owner, old, limit_month)
     for source in ("archive", "default", "gone-from-the-table"):
         store(source, old, 20)
         store(source, limit_month, 20)
-    run_maintain("--keep", "99days")
+    run_maintain("--keep", f"{kept}days")
     # The month that the limit is in stays whole for those who don't say otherwise.
-    assert {source for source, days in events(owner) if days == 100} == {"archive", "default", "gone-from-the-table"}
-    assert {source for source, days in events(owner) if days == 200} == {"archive"}
-    assert "freed 0 rows" in run_maintain("--keep", "99days")
+    assert {source for source, days in events(owner) if days == kept + 1} == {
+        "archive",
+        "default",
+        "gone-from-the-table",
+    }
+    assert {source for source, days in events(owner) if days == kept + 100} == {"archive"}
+    assert "freed 0 rows" in run_maintain("--keep", f"{kept}days")
 
 
 def test_strays_go_by_the_same_rule(owner, keep, store, run_maintain):
