@@ -10,7 +10,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
@@ -105,8 +105,9 @@ def _end_leftover(folder: Path) -> None:
         # After a crash the number was given to another process, and PostgreSQL would take that for a running server.
         pid_file.unlink()
         return
-    leftover.send_signal(signal.SIGINT)
-    leftover.wait(STOP_SECONDS)
+    with suppress(psutil.NoSuchProcess):  # the death of its `up` told it to stop, too
+        leftover.send_signal(signal.SIGINT)
+        leftover.wait(STOP_SECONDS)
 
 
 @contextmanager
