@@ -72,7 +72,7 @@ def test_at_a_terminal_it_asks_twice_and_shows_nothing(postgres, database, owner
         os.write(ours, PASSWORD.encode() + b"\n")
     while b"made the admin ann" not in shown:
         shown += os.read(ours, 1000)
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
     os.close(ours)
     assert PASSWORD.encode() not in shown
     assert owner.execute("select name from people").fetchall() == [("ann",)]

@@ -35,7 +35,7 @@ def test_a_schema_is_set_listed_and_shown_by_version(tracker, shop):
 def test_a_schema_is_inferred_and_can_be_set(tracker, shop, collector, owner):
     assert "No event of this type" in tracker("schema", "infer", "default", "purchase").stderr
     events = [{"user_id": "ann", "event_type": "purchase", "properties": {"amount": n / 2}} for n in range(10)]
-    assert requests.post(f"{collector.url}/events", json=events, timeout=10).status_code == 200
+    assert requests.post(f"{collector.url}/events", json=events, timeout=30).status_code == 200
     inferred = tracker("schema", "infer", "default", "purchase", "--sample", "5")
     assert inferred.stderr == "made from 5 events\n"
     assert json.loads(inferred.stdout)["properties"] == {"amount": {"type": "number"}}

@@ -41,7 +41,12 @@ def whole(service, **parameters):
 
 
 def run(service, *arguments, url=None):
-    return CliRunner().invoke(export, [*map(str, arguments), "--query", url or service.url, "--patience", "5"])
+    return CliRunner().invoke(export, [*map(str, arguments), "--query", url or service.url, "--patience", "60"])
+
+
+def give_up(file, url):
+    """An export that can't be done, tried for as long as a busy machine may need to try twice."""
+    return CliRunner().invoke(export, [str(file), "--query", url, "--patience", "3"])
 
 
 @pytest.mark.parametrize("name", ["ndjson", "csv"])
@@ -174,7 +179,7 @@ def test_an_export_that_always_breaks_off_in_its_head_is_given_up(filled, tmp_pa
     """Not taken for a whole one without events: requests takes the end of the connection for the end of the head."""
     file, part = tmp_path / f"e.{name}", tmp_path / f"e.{name}.part"
     with cutting(filled, head(filled, name).index(said) + len(said)) as (url, connections):
-        result = CliRunner().invoke(export, [str(file), "--query", url, "--patience", "1"])
+        result = give_up(file, url)
     assert result.exit_code == 2
     assert len(connections) > 1 or name == "parquet"
     assert not file.exists()
@@ -187,7 +192,7 @@ def test_an_export_that_always_breaks_off_in_its_head_is_given_up(filled, tmp_pa
 def test_a_connection_that_always_breaks_before_a_record_is_given_up(filled, tmp_path, name):
     file = tmp_path / f"e.{name}"
     with cutting(filled, len(head(filled, name)) + 100) as (url, connections):
-        result = CliRunner().invoke(export, [str(file), "--query", url, "--patience", "1"])
+        result = give_up(file, url)
     assert result.exit_code == 2
     assert len(connections) > 1
     assert "broke off after 0 events. The same command goes on from there." in result.output
@@ -222,15 +227,15 @@ def test_live_shows_what_is_stored(pair):
     command = [sys.executable, "-m", "tracker", "live", "--type", "buy", "--json", "--query", pair.query.url]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
-        deadline = time.monotonic() + 20
-        while "query_live_clients 1.0" not in requests.get(f"{pair.query.url}/metrics", timeout=10).text:
+        deadline = time.monotonic() + 60
+        while "query_live_clients 1.0" not in requests.get(f"{pair.query.url}/metrics", timeout=30).text:
             assert time.monotonic() < deadline
             time.sleep(0.1)
         events = [{"user_id": "ann", "event_type": kind} for kind in ("view", "buy")]
-        requests.post(f"{pair.collector.url}/events", json=events, timeout=10).raise_for_status()
+        requests.post(f"{pair.collector.url}/events", json=events, timeout=30).raise_for_status()
         assert json.loads(process.stdout.readline())["event_type"] == "buy"
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=20) == ("", "")
+        assert process.communicate(timeout=60) == ("", "")
         assert process.returncode == 0
     finally:
         process.kill()

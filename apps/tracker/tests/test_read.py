@@ -48,7 +48,7 @@ def event(number: int, user_id: str = "ann", event_type: str = "view", **more: A
 
 
 def store(collector: Service, *sent: dict[str, Any]) -> None:
-    answer = requests.post(f"{collector.url}/events", json=sent, timeout=10)
+    answer = requests.post(f"{collector.url}/events", json=sent, timeout=30)
     assert answer.status_code == 200, answer.text
 
 
@@ -174,7 +174,7 @@ def following(query: Service, *arguments: object) -> Iterator[list[str]]:
     try:
         yield lines
         process.send_signal(2)
-        _, errors = process.communicate(timeout=20)
+        _, errors = process.communicate(timeout=60)
         assert (process.returncode, errors) == (0, "")
     finally:
         process.kill()
@@ -183,7 +183,7 @@ def following(query: Service, *arguments: object) -> Iterator[list[str]]:
 
 
 def wait_for(lines: list[str], number: int) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while len(lines) < number and time.monotonic() < deadline:
         time.sleep(0.02)
 

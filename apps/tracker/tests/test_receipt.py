@@ -60,7 +60,7 @@ def test_a_receipt_is_checked_by_who_has_the_file_and_knows_the_id(tracker, owne
     assert "events: 1\n" in checked.stdout
     other = tracker("receipt", "check", file, "--user", "bob")
     assert (other.returncode, other.stderr) == (1, "Error: the receipt is genuine, but it isn't about bob\n")
-    keys.write_bytes(requests.get(f"{tracker.query.url}/.well-known/jwks.json", timeout=10).content)
+    keys.write_bytes(requests.get(f"{tracker.query.url}/.well-known/jwks.json", timeout=30).content)
     tracker.query.stop()
     assert tracker("receipt", "check", file, "--user", "ann/b", "--keys", keys).returncode == 0
     for forged in (changed(file, counts={"events": 2}), changed(file, iat=0)):

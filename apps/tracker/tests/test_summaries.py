@@ -32,7 +32,7 @@ def send(collector) -> Callable[..., None]:
     def send(at: str, user_id: str = "ann", event_type: str = "view", **more: object) -> None:
         moment = at if "T" in at else f"{DAY}T{at}Z"
         event = {"user_id": user_id, "event_type": event_type, "timestamp": moment, **more}
-        requests.post(f"{collector.url}/events", json=event, timeout=10).raise_for_status()
+        requests.post(f"{collector.url}/events", json=event, timeout=30).raise_for_status()
 
     return send
 
