@@ -68,7 +68,7 @@ def alertmanager(tmp_path: Path) -> Iterator[str]:
 
 def _is_ready(url: str) -> bool:
     try:
-        return requests.get(f"{url}/-/ready", timeout=10).ok
+        return requests.get(f"{url}/-/ready", timeout=30).ok
     except requests.RequestException:
         return False
 
@@ -106,11 +106,11 @@ ALERTS: dict[str, dict[str, str]] = {
 
 def test_alertmanager_keeps_quiet_what_follows_from_a_worse_alert(alertmanager: str) -> None:
     alerts = [{"labels": labels} for labels in ALERTS.values()]
-    requests.post(f"{alertmanager}/api/v2/alerts", json=alerts, timeout=10).raise_for_status()
-    deadline = time.monotonic() + 30
+    requests.post(f"{alertmanager}/api/v2/alerts", json=alerts, timeout=30).raise_for_status()
+    deadline = time.monotonic() + 60
     expected = {"burn of what is down", "slow burn of what is down", "the same burn, slower"}
     while True:
-        found = requests.get(f"{alertmanager}/api/v2/alerts", timeout=10).json()
+        found = requests.get(f"{alertmanager}/api/v2/alerts", timeout=30).json()
         quiet = {
             name
             for name, labels in ALERTS.items()

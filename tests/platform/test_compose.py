@@ -79,9 +79,9 @@ def test_each_service_is_given_the_secrets_that_it_needs_and_no_others(services:
 def test_nobody_gets_in_without_and_the_first_admin_signs_in(stack: Stack) -> None:
     events, stats = f"{stack.url('collector')}/events", f"{stack.url('query')}/stats/top-types"
     nothing = {"user_id": "nobody", "event_type": "view"}
-    assert requests.post(events, json=nothing, timeout=10).status_code == 401
-    assert requests.get(stats, timeout=10).status_code == 401
-    assert requests.get(stats, headers=reader(stack.secret("write-key")), timeout=10).status_code == 401
+    assert requests.post(events, json=nothing, timeout=30).status_code == 401
+    assert requests.get(stats, timeout=30).status_code == 401
+    assert requests.get(stats, headers=reader(stack.secret("write-key")), timeout=30).status_code == 401
     assert (
         requests.get(
             f"{stack.url('query')}/admin/people", headers=reader(stack.secret("read-token")), timeout=10
@@ -95,21 +95,21 @@ def test_nobody_gets_in_without_and_the_first_admin_signs_in(stack: Stack) -> No
     assert made.splitlines()[-1] == "made the admin ann"
     signed_in = requests.post(f"{stack.url('query')}/auth/sign-in", json=PERSON, timeout=30).json()
     for token in (signed_in["access_token"], stack.secret("admin-token")):
-        people = requests.get(f"{stack.url('query')}/admin/people", headers=reader(token), timeout=10).json()
+        people = requests.get(f"{stack.url('query')}/admin/people", headers=reader(token), timeout=30).json()
         assert [one["name"] for one in people["items"]] == ["ann"]
 
 
 def test_events_are_stored_read_counted_and_shown(stack: Stack) -> None:
     events = [{"user_id": f"user-{number}", "event_type": "view"} for number in range(7)]
-    sent = requests.post(f"{stack.url('collector')}/events", json=events, headers=sender(stack), timeout=10)
+    sent = requests.post(f"{stack.url('collector')}/events", json=events, headers=sender(stack), timeout=30)
     assert sent.json() == {"received": 7, "stored": 7, "duplicates": 0, "rejected": 0}
-    asked = {"headers": reader(stack.secret("read-token")), "timeout": 10}
+    asked = {"headers": reader(stack.secret("read-token")), "timeout": 30}
     read = requests.get(f"{stack.url('query')}/events", params={"user_id": "user-3"}, **asked).json()
     assert [(event["event_type"], event["source"]) for event in read["events"]] == [("view", "internal")]
 
     stored = 'sum(collector_events_total{job="collector", outcome="stored"})'
     eventually(lambda: stack.ask(stored) == [7.0], f"{stored} is 7")
-    assert stack.ask('up{job="query"}') == [1.0]
+    eventually(lambda: stack.ask('up{job="query"}') == [1.0], "the query service is up")
     eventually(lambda: bool(stack.ask("slo:objective:ratio")), "the rules are evaluated")
 
     now = datetime.now().astimezone()
@@ -128,7 +128,7 @@ def test_a_person_signs_in_to_the_dashboard_and_gets_what_the_query_service_give
     download = {
         "url": f"{dashboard}/download/events",
         "params": {"format": "ndjson", "user_id": "user-3"},
-        "timeout": 10,
+        "timeout": 30,
     }
     assert requests.get(**download).status_code == 401
     with requests.Session() as browser:
@@ -139,7 +139,7 @@ def test_a_person_signs_in_to_the_dashboard_and_gets_what_the_query_service_give
 
 def test_prometheus_hands_its_alerts_to_alertmanager(stack: Stack) -> None:
     def received() -> bool:
-        alerts = requests.get(f"{stack.url('alertmanager')}/api/v2/alerts", timeout=5).json()
+        alerts = requests.get(f"{stack.url('alertmanager')}/api/v2/alerts", timeout=30).json()
         return "Watchdog" in {alert["labels"]["alertname"] for alert in alerts}
 
     eventually(received, "Alertmanager has the alert that always fires")
@@ -158,8 +158,8 @@ def test_a_stop_of_the_database_is_seen_and_loses_nothing(stack: Stack) -> None:
         stack.compose("stop", "postgres")
         eventually(lambda: 503 in clients.statuses, "clients are told to come back")
         eventually(lambda: bool(stack.ask(expression)), "the alert's expression is true")
-        assert requests.get(f"{url}/readyz", timeout=5).status_code == 200
-        assert requests.get(f"{url}/healthz", timeout=5).status_code == 503
+        assert requests.get(f"{url}/readyz", timeout=30).status_code == 200
+        assert requests.get(f"{url}/healthz", timeout=30).status_code == 503
         stack.compose("start", "postgres")
         clients.wait_acknowledged(100, seconds=60)
         eventually(lambda: stack.ask(expression) == [], "the alert's expression is no longer true")
@@ -172,9 +172,10 @@ def test_a_stop_of_the_database_is_seen_and_loses_nothing(stack: Stack) -> None:
 
 
 def test_simulated_traffic_flows_when_it_is_asked_for(stack: Stack) -> None:
-    before = stack.ask('sum(collector_events_total{outcome="stored"})')[0]
+    before = stack.ask('sum(collector_events_total{outcome="stored"})')
     stack.compose("--profile", "traffic", "up", "--detach", "simulate")
-    eventually(lambda: stack.ask('sum(collector_events_total{outcome="stored"})')[0] > before, "events arrive")
+    # Lists of one number; of none while there was no scrape for a while.
+    eventually(lambda: stack.ask('sum(collector_events_total{outcome="stored"})') > before, "events arrive")
     stack.compose("--profile", "traffic", "stop", "--timeout", "5", "simulate")
 
 

@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import psycopg
@@ -18,6 +17,7 @@ import pytest
 import requests
 from servers import Postgres, Service
 from signing_key import make_signing_key
+from sites import eventually
 from tools import ROOT, run
 
 from core.keys import make_key
@@ -109,18 +109,18 @@ def port(service: Service) -> int:
     return int(service.url.rsplit(":", 1)[1])
 
 
-def load(balancers: tuple[Balancer, Balancer], command: str = "cat") -> subprocess.Popen[str]:
+def load(balancers: tuple[Balancer, Balancer], owner: psycopg.Connection) -> subprocess.Popen[str]:
     """The script, its load under way; `cat` ends once its input does, which is when `communicate` is called."""
     collector, query = balancers
     rate = ["--clients", "4", "--pause", "0.1", "--margin", "1"]
     process = subprocess.Popen(
-        [sys.executable, SCRIPT, "--collector", collector.url, "--query", query.url, *rate, "--", command],
+        [sys.executable, SCRIPT, "--collector", collector.url, "--query", query.url, *rate, "--", "cat"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
-    time.sleep(2)
+    assert eventually(lambda: owner.execute("select count(*) > 20 from events").fetchone() == (True,))
     return process
 
 
@@ -132,26 +132,26 @@ def roll(balancer: Balancer, start: Start, name: str, old: list[Service]) -> Non
         assert service.stop() == 0
 
 
-def test_a_rolling_restart_of_collector_and_query_under_load_is_noticed_by_nobody(balancers, start):
+def test_a_rolling_restart_of_collector_and_query_under_load_is_noticed_by_nobody(balancers, start, owner):
     old = [[start(name) for _ in range(2)] for name in ("collector", "query")]
     for balancer, services in zip(balancers, old, strict=True):
         balancer.ports = [port(service) for service in services]
-    process = load(balancers)
+    process = load(balancers, owner)
     for balancer, name, services in zip(balancers, ("collector", "query"), old, strict=True):
         roll(balancer, start, name, services)
-    output = process.communicate(timeout=60)[0]
+    output = process.communicate(timeout=120)[0]
     assert process.returncode == 0, output
     assert ": 0 failed" in output
 
 
-def test_a_killed_collector_is_noticed(balancers, start):
+def test_a_killed_collector_is_noticed(balancers, start, owner):
     for balancer, name in zip(balancers, ("collector", "query"), strict=True):
         balancer.ports = [port(start(name))]
     doomed = start("collector")
     balancers[0].ports.append(port(doomed))
-    process = load(balancers)
+    process = load(balancers, owner)
     doomed.kill()
-    output = process.communicate(timeout=60)[0]
+    output = process.communicate(timeout=120)[0]
     assert process.returncode == 1, output
     assert "POST /events" in output
 
@@ -159,9 +159,9 @@ def test_a_killed_collector_is_noticed(balancers, start):
 def test_what_is_lost_or_counted_wrongly_is_noticed(balancers, start, owner):
     for balancer, name in zip(balancers, ("collector", "query"), strict=True):
         balancer.ports = [port(start(name))]
-    process = load(balancers)
+    process = load(balancers, owner)
     owner.execute("delete from events where event_id in (select event_id from events limit 1)")
-    output = process.communicate(timeout=60)[0]
+    output = process.communicate(timeout=120)[0]
     assert process.returncode == 1, output
     assert "1 acknowledged events are LOST" in output
     assert "are counted" in output

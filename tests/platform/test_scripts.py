@@ -11,13 +11,13 @@ import pytest
 import yaml
 from tools import ROOT, run, tool
 
-OTHERS = {".git", ".venv", ".uv", ".tools", ".data", "node_modules", "runs"}
-"""Folders whose files aren't ours or aren't committed."""
+OTHERS = {".git", ".venv", ".uv", ".tools", ".data", "node_modules", "runs", "__pycache__"}
+"""Folders whose files aren't ours or aren't committed. In __pycache__ some come and go while other processes import."""
 
 
 def files() -> Iterator[Path]:
     for folder, folders, names in os.walk(ROOT):
-        folders[:] = sorted(set(folders) - OTHERS)
+        folders[:] = sorted(folder for folder in set(folders) - OTHERS if not folder.endswith("_cache"))
         yield from (Path(folder) / name for name in sorted(names))
 
 

@@ -29,7 +29,7 @@ HARDENED = (
     "--network=host",
 )
 
-START_SECONDS = 30
+START_SECONDS = 120
 
 HEALTH = {"dashboard": "/_stcore/health"}
 """Where an app says that it serves; the others do at /readyz."""

