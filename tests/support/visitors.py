@@ -10,6 +10,18 @@ from playwright.sync_api import Page
 PASSWORD = "correct horse battery"
 PASSWORD_HASH = PasswordHasher().hash(PASSWORD)
 
+SETTLED = """
+async (frame) => {
+  const read = () => JSON.stringify([...frame.querySelectorAll("tbody [role=row]")].map(
+    (row) => [...row.querySelectorAll("[role=gridcell]")].map((cell) => cell.innerText)));
+  for (let before = null, now = read(); ; before = now, now = read()) {
+    if (now === before) return JSON.parse(now);
+    await new Promise((go) => setTimeout(go, 400));
+  }
+}
+"""
+"""JavaScript: a table's cells, once they stay. They follow what is drawn, and how wide it is, a fifth of a second later."""
+
 
 class Visitor:
     """Someone with a browser: opens pages and reads them. `complaints` are errors that the browser reported."""
@@ -66,6 +78,14 @@ class Visitor:
         frame = self.page.locator("[data-testid=stDataFrame]").filter(
             has=self.page.locator(f'[aria-label$=": {table}"]')
         )
-        rows = frame.locator("tbody [role=row]")
-        rows.first.wait_for(state="attached")
-        return [row.locator("[role=gridcell]").all_inner_texts() for row in rows.all()]
+        frame.locator("tbody [role=gridcell]").first.wait_for(state="attached")
+        cells: list[list[str]] = frame.evaluate(SETTLED)
+        return cells
+
+
+def without_live_tiles(visitor: Visitor) -> Visitor:
+    """Have no part of a page asked anew by itself: what is being drawn anew fades, and axe then finds it too pale to be read."""
+    visitor.page.add_init_script(
+        "const every = setInterval; window.setInterval = (what, wait, ...more) => wait === 5000 ? 0 : every(what, wait, ...more)"
+    )
+    return visitor

@@ -58,8 +58,9 @@ def test_only_an_admin_has_the_pages(signed_in):
 
 def test_a_source_is_made_with_a_key_and_settings(signed_in, owner):
     visitor = signed_in("ann").open("sources")
-    visitor.choose("Source", "New source …").wait()
-    visitor.page.get_by_role("textbox", name="Name").fill("My Shop")
+    visitor.choose("Source", "New source …")
+    visitor.page.get_by_role("textbox", name="Name").wait_for()
+    visitor.wait().page.get_by_role("textbox", name="Name").fill("My Shop")
     press(visitor, "Make it")
     said(visitor, "There is nothing of this name here.")
     visitor.page.get_by_role("textbox", name="Name").fill("shop")
@@ -97,8 +98,9 @@ def test_a_source_is_made_with_a_key_and_settings(signed_in, owner):
 
 def test_a_person_gets_a_role_and_a_password(signed_in, owner, guarded):
     visitor = signed_in("ann").open("people")
-    visitor.choose("Person", "New person …").wait()
-    visitor.page.get_by_role("textbox", name="Name").fill("zoe")
+    visitor.choose("Person", "New person …")
+    visitor.page.get_by_role("textbox", name="Name").wait_for()
+    visitor.wait().page.get_by_role("textbox", name="Name").fill("zoe")
     visitor.choose("Role", "analyst: sees events too, and exports")
     press(visitor, "Save")
     said(visitor, "zoe is saved")

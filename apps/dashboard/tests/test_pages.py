@@ -2,6 +2,7 @@
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from visitors import without_live_tiles
 
 FUNNEL = {"range": "90 days", "step1": "page_view", "step2": "purchase", "window": "1 hour"}
 PAGES = {
@@ -30,7 +31,7 @@ def serious_violations(page):
 
 @every_page
 def test_a_page_is_accessible_in_both_themes_and_fits_a_phone(visit, dashboard, path, state):
-    visitor = visit(dashboard).open(path, **state)
+    visitor = without_live_tiles(visit(dashboard)).open(path, **state)
     page = visitor.page
     assert page.locator("[data-testid=stAlertContentError]").all_inner_texts() == []
     for scheme, background in [("light", "rgb(255, 255, 255)"), ("dark", "rgb(17, 21, 27)")]:
@@ -64,9 +65,10 @@ def test_the_overview_shows_the_answers_of_the_query_service(visit, dashboard):
 def test_the_overview_compares_with_the_days_before(visit, dashboard):
     visitor = visit(dashboard).open("", range="7 days")
     now = dashboard.ask("/stats/sessions", **dashboard.last(7))["sessions"]
-    assert visitor.tile("Sessions") == str(now) == "6"
+    assert visitor.tile("Sessions") == str(now)
     tile = visitor.page.locator("[data-testid=stMetric]").filter(has_text="Sessions").last
-    assert "-14.3%" in tile.inner_text()
+    # One less after a midnight since the events were made.
+    assert {6: "-14.3%", 5: "-28.6%"}[now] in tile.inner_text()
     assert "from 7" in tile.inner_text()
 
 
@@ -74,6 +76,7 @@ def test_a_type_chosen_in_the_sidebar_filters_and_goes_along_to_other_pages(visi
     visitor = visit(dashboard).open("", range="90 days")
     visitor.choose("Event types", "purchase").page.keyboard.press("Escape")
     visitor.page.locator("[data-testid=stMetricValue]", has_text="10").first.wait_for()
+    visitor.wait()
     (series,) = dashboard.ask("/stats/timeseries", event_type="purchase", **dashboard.last(90))["series"]
     assert visitor.tile("Events") == str(series["total"]) == "10"
     visitor.page.get_by_role("link", name="Sessions").click()
@@ -85,7 +88,8 @@ def test_a_type_chosen_in_the_sidebar_filters_and_goes_along_to_other_pages(visi
 
 def test_what_widgets_say_stands_in_the_url_and_comes_back_from_it(visit, dashboard):
     first = visit(dashboard).open("", range="90 days")
-    first.choose("Interval", "month").wait()
+    first.choose("Interval", "month").page.wait_for_url("**interval=month**")
+    first.wait()
     first.page.get_by_role("radio", name="users").click()
     first.page.wait_for_url("**metric=users**")
     first.wait()
@@ -107,7 +111,7 @@ def test_the_time_zone_is_the_visitors_and_stands_in_the_url(visit, dashboard):
 
 
 def test_chosen_days_are_included_both(visit, dashboard):
-    days = [dashboard.last(9)["from"], dashboard.last(8)["from"]]
+    days = [dashboard.ask(f"/users/user-{number}")["first_seen"][:10] for number in (32, 33)]
     visitor = visit(dashboard).open("", range="dates", days=days)
     assert visitor.tile("Events") == "5"  # one of the two users bought
     assert visitor.tile("Active users") == "2"
@@ -177,7 +181,7 @@ def test_retention_shows_each_cohort(visit, dashboard):
     shown = visitor.cells("The users as a table")
     assert [int(row[1]) for row in shown] == [cohort["users"] for cohort in answer["cohorts"]]
     assert sum(int(row[1]) for row in shown) == 40
-    assert visitor.page.get_by_label("Retention by month").count() == 1
+    visitor.page.get_by_label("Retention by month").wait_for()
 
 
 def test_journeys_show_the_commonest_paths(visit, dashboard):
@@ -203,7 +207,7 @@ def test_raw_events_have_a_column_for_each_property(visit, dashboard):
     rows = visitor.cells("Events, newest first")
     assert len(rows) == 10
     assert rows[0][1:5] == ["user-36", "purchase", "visit-36", "45.5"]
-    assert visitor.page.get_by_text("All 10 events that match").count() == 1
+    visitor.page.get_by_text("All 10 events that match").wait_for()
 
 
 def test_raw_events_are_filtered_by_properties(visit, dashboard):

@@ -7,6 +7,7 @@ import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
 from signing_key import make_signing_key
+from sites import eventually
 from visitors import PASSWORD, PASSWORD_HASH, Visitor
 
 STATS_PAGES = ["", "funnels", "retention", "journeys", "sessions"]
@@ -59,13 +60,6 @@ def alert(visitor):
 def serious_violations(page):
     found = Axe().run(page).response["violations"]
     return [one["id"] for one in found if one["impact"] in ("serious", "critical")]
-
-
-def eventually(condition, seconds=10):
-    deadline = time.monotonic() + seconds
-    while not (true := condition()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return true
 
 
 def test_who_hasnt_signed_in_gets_the_form_and_then_the_page_they_asked_for(come):
