@@ -35,8 +35,18 @@ class Postgres:
         self.start()
 
     def start(self) -> None:
-        with self.server._lock:
-            self.server.ensure_postgres_running()
+        """Return once it serves. pgserver gives pg_ctl 10 s, which may be too few: the server goes on starting then."""
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                with self.server._lock:
+                    self.server.ensure_postgres_running()
+            except (subprocess.SubprocessError, AssertionError):  # AssertionError: it isn't ready yet
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
 
     def stop(self, mode: str = "fast") -> None:
         """`fast` ends sessions and checkpoints; `immediate` is a crash: recovery replays the log at the next start."""
@@ -72,7 +82,16 @@ class Service:
     def kill(self) -> None:
         """kill -9 of the service and of its worker."""
         os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(30)
+
+    @contextmanager
+    def silent(self) -> Iterator[None]:
+        """Meanwhile it does nothing: connections are taken by the kernel, and nothing is answered."""
+        os.killpg(self.process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self.process.pid, signal.SIGCONT)
 
     def last_words(self) -> str:
         """The end of its log."""
