@@ -106,12 +106,23 @@ WAITING = "Object.keys(localStorage).filter((name) => name.startsWith('tracker:e
 """JavaScript: how many events the page's origin has that no answer was had for."""
 
 
-def until(page: Page, expression: str, seconds: float = 60) -> None:
-    """Until it is true there. Playwright's own wait evaluates in the page, which a strict policy forbids."""
+def until(page: Page, expression: str, seconds: float = 60) -> Any:
+    """What it is there, once it is true. Playwright's own wait evaluates in the page, which a strict policy forbids."""
     deadline = time.monotonic() + seconds
-    while not page.evaluate(expression):
+    while not (true := page.evaluate(expression)):
         assert time.monotonic() < deadline, expression
         page.wait_for_timeout(50)
+    return true
+
+
+def wait_until_paused(page: Page, status: int) -> Any:
+    """Until an answer of this status, or none (0), makes the tracker wait: until when, the status, and how many failures it was.
+
+    The answer itself comes before that: the tracker reads it first.
+    """
+    return until(
+        page, f"((pause) => pause[1] === {status} && pause)(JSON.parse(localStorage['tracker:pause'] || '[]'))"
+    )
 
 
 def wait_until_sent(page: Page) -> None:

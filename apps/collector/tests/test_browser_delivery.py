@@ -1,16 +1,25 @@
 """The browser's tracker in Chromium, and what can go wrong on the way to the collector: nothing is lost, nothing doubled."""
 
 import contextlib
-import os
-import signal
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 import psycopg
 import pytest
 import requests
 from playwright.sync_api import Error
 from ports import free_port
-from sites import WAITING, Shop, eventually, make_source, start_guarded, track, until, wait_until_sent
+from sites import (
+    WAITING,
+    Shop,
+    eventually,
+    make_source,
+    start_guarded,
+    track,
+    until,
+    wait_until_paused,
+    wait_until_sent,
+)
 
 from collector.tracker_script import NEWEST
 from core.keys import make_key
@@ -31,7 +40,10 @@ def test_an_hour_offline_loses_and_doubles_nothing(shop, page, context):
     assert page.evaluate(WAITING) == 300
     context.set_offline(False)
     wait_until_sent(page)
-    assert [n for kind, n in shop.stored("n") if kind == "offline"] == list(range(300))
+    found = [n for kind, n in shop.stored("n") if kind == "offline"]
+    assert sorted(found) == list(range(300))
+    # By the collector's clock, which the tracker knows to the second, the two halves may have come within one.
+    assert [n for n in found if n < 150] == list(range(150))
     # The clock of the page was put forward by an hour: what happened after that was corrected by the collector's.
     assert shop.owner.execute(
         "select count(*) from events where timestamp > now() + '10s' or timestamp < now() - '10min'::interval"
@@ -41,10 +53,9 @@ def test_an_hour_offline_loses_and_doubles_nothing(shop, page, context):
 def test_a_killed_collector_loses_and_doubles_nothing(shop, page, start_service, postgres, database):
     page.goto(f"{shop.site.origin}/")
     wait_until_sent(page)
-    for n in range(20):
-        track(page, "before", {"n": n})
     with page.expect_request("**/events?*"):
-        pass
+        for n in range(20):
+            track(page, "before", {"n": n})
     shop.collector.kill()
     for n in range(20):
         track(page, "meanwhile", {"n": n})
@@ -54,16 +65,6 @@ def test_a_killed_collector_loses_and_doubles_nothing(shop, page, start_service,
     wait_until_sent(page)
     expected = [(name, n) for name in ("before", "meanwhile") for n in range(20)]
     assert shop.stored("n") == [("page_view", None), *expected]
-
-
-@contextlib.contextmanager
-def silent(collector):
-    """Meanwhile connections are taken, and nothing is answered."""
-    os.killpg(collector.process.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.killpg(collector.process.pid, signal.SIGCONT)
 
 
 def test_an_answer_that_is_lost_doubles_nothing(shop, page):
@@ -88,9 +89,9 @@ def test_an_answer_that_is_lost_doubles_nothing(shop, page):
 def test_a_collector_that_is_silent_is_given_up_and_asked_again(shop, page):
     page.goto(f"{shop.site.origin}/")
     wait_until_sent(page)
-    with silent(shop.collector):
+    with shop.collector.silent():
         track(page, "once")
-        until(page, "'tracker:pause' in localStorage")
+        wait_until_paused(page, 0)
     wait_until_sent(page)  # the first request is answered too, to nobody
     assert shop.stored() == [("page_view",), ("once",)]
 
@@ -103,10 +104,9 @@ def test_while_the_database_is_away_events_wait(site, page, own_postgres, start_
     page.goto(f"{site.origin}/")
     wait_until_sent(page)
     own_postgres.stop("immediate")
-    with page.expect_response(lambda answer: answer.status == 503):
-        track(page, "meanwhile")
+    track(page, "meanwhile")
+    wait_until_paused(page, 503)
     assert page.evaluate(WAITING) == 1
-    assert page.evaluate("JSON.parse(localStorage['tracker:pause'])[1]") == 503
     own_postgres.start()
     wait_until_sent(page)
     with psycopg.connect(own_postgres.url("events")) as owner:
@@ -132,7 +132,7 @@ def test_a_tab_that_is_closed_while_a_batch_is_under_way_delivers_both(shop, con
     page.goto(f"{shop.site.origin}/")
     track(page, "first")
     wait_until_sent(page)
-    with silent(shop.collector):
+    with shop.collector.silent():
         with page.expect_request("**/events?*"):
             page.evaluate("for (let n = 0; n < 80; n++) tracker.track('batch', { n, filling: 'x'.repeat(250) })")
         page.evaluate("for (let n = 0; n < 70; n++) tracker.track('beacon', { n, filling: 'x'.repeat(250) })")
@@ -199,8 +199,7 @@ def test_a_wrong_key_keeps_events_until_it_is_mended(shop, page, context):
     context.clock.install()
     shop.put(key=make_key("wk").key)
     page.goto(f"{shop.site.origin}/wrong")
-    until(page, "'tracker:pause' in localStorage")
-    assert page.evaluate("JSON.parse(localStorage['tracker:pause'])[1]") == 401
+    wait_until_paused(page, 401)
     shop.put()
     page.goto(f"{shop.site.origin}/right")
     context.clock.fast_forward(4 * 60_000)
@@ -216,12 +215,12 @@ def test_a_disabled_source_keeps_events_until_it_is_enabled(shop, page, context)
     shop.owner.execute("update sources set enabled = false where name = 'shop'")
     body = {"user_id": "probe", "event_type": "probe"}
     url = f"{shop.collector.url}/events?dry_run=true&write_key={shop.key}"
-    assert eventually(lambda: requests.post(url, json=body, timeout=10).status_code == 403)
+    assert eventually(lambda: requests.post(url, json=body, timeout=30).status_code == 403)
     page.goto(f"{shop.site.origin}/")
-    until(page, "'tracker:pause' in localStorage")
-    shop.owner.execute("update sources set enabled = true where name = 'shop'")
-    assert eventually(lambda: requests.post(url, json=body, timeout=10).status_code == 200)
+    wait_until_paused(page, 0)  # as no source allows its origin now, the page may not read the answer
     assert page.evaluate(WAITING) == 1
+    shop.owner.execute("update sources set enabled = true where name = 'shop'")
+    assert eventually(lambda: requests.post(url, json=body, timeout=30).status_code == 200)
     context.clock.fast_forward(5 * 60_000)
     wait_until_sent(page)
     assert shop.stored() == [("page_view",)]
@@ -232,25 +231,26 @@ def test_a_rate_limit_slows_and_loses_nothing(site, page, start_service, postgre
     shop = Shop(site, start_guarded(start_service, postgres.url(database, "collector")), owner, key)
     shop.put(attributes='data-auto="false"')
     page.goto(f"{site.origin}/")
-    with page.expect_response(lambda answer: answer.status == 429):
+    with page.expect_response(lambda answer: answer.status == 429) as first:
         page.evaluate("for (let n = 0; n < 130; n++) tracker.track('many', { n, filling: 'x'.repeat(400) })")
-    until(page, "(JSON.parse(localStorage['tracker:pause'] || '[]')[1]) === 429")
-    assert page.evaluate("JSON.parse(localStorage['tracker:pause'])[0] - Date.now()") > 1000  # Retry-After: 4 or more
+    (ends, *_) = wait_until_paused(page, 429)
+    refused = parsedate_to_datetime(first.value.headers["date"]).timestamp()
+    assert ends / 1000 >= refused + int(first.value.headers["retry-after"])  # its own first pause is a second at most
     wait_until_sent(page)
     assert shop.stored("n") == [("many", n) for n in range(130)]
 
 
 def test_attempts_grow_rare_and_never_rarer_than_five_minutes(site, page, context):
     context.clock.install()
+    context.clock.pause_at(datetime.now(UTC) + timedelta(minutes=1))
     put_without_collector(site)
     page.goto(f"{site.origin}/")
     for failures in range(1, 13):
+        context.clock.fast_forward(5 * 60_000 + 5_000)
         until(page, f"(JSON.parse(localStorage['tracker:pause'] || '[]')[2]) === {failures}")
         left = page.evaluate("(JSON.parse(localStorage['tracker:pause'])[0] - Date.now()) / 1000")
         most = min(300, 2 ** (failures - 1))
-        assert left <= most
-        assert failures < 9 or left > most / 2 - 20  # a slow machine has used some of it by now
-        context.clock.fast_forward(5 * 60_000 + 5_000)
+        assert most / 2 <= left <= most
     assert page.evaluate(WAITING) == 1
 
 
@@ -259,12 +259,11 @@ def test_a_page_of_another_origin_stores_nothing_and_stops_in_the_end(shop, page
     asked = {"Origin": shop.site.origin, "Access-Control-Request-Method": "POST"}
     url = f"{shop.collector.url}/events"
     assert eventually(
-        lambda: "Access-Control-Allow-Origin" not in requests.options(url, headers=asked, timeout=10).headers
+        lambda: "Access-Control-Allow-Origin" not in requests.options(url, headers=asked, timeout=30).headers
     )
     context.clock.install()
     page.goto(f"{shop.site.origin}/")
-    until(page, "'tracker:pause' in localStorage")
-    assert page.evaluate("JSON.parse(localStorage['tracker:pause'])[1]") == 0  # it looks like no network
+    wait_until_paused(page, 0)  # it looks like no network
     assert page.evaluate(WAITING) == 1
     context.clock.fast_forward(8 * 86_400_000)
     until(page, f"{WAITING} === 0")  # too old by now

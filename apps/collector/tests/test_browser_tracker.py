@@ -169,7 +169,7 @@ def test_a_wrong_clock_is_corrected_by_the_collectors(shop, page, days):
     page.goto(f"{shop.site.origin}/")
     wait_until_sent(page)
     ((timestamp,),) = shop.owner.execute("select timestamp from events").fetchall()
-    assert abs(datetime.now(UTC) - timestamp) < timedelta(seconds=20)
+    assert abs(datetime.now(UTC) - timestamp) < timedelta(minutes=1)
 
 
 def test_an_element_named_tracker_is_in_nobodys_way(shop, page):
