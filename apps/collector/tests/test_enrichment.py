@@ -42,7 +42,7 @@ def stored(owner):
     """stored(collector, headers): the properties of an event that was sent with these headers."""
 
     def stored(collector, headers, event=EVENT):
-        answer = requests.post(f"{collector.url}/events", json=event, headers=headers, timeout=10)
+        answer = requests.post(f"{collector.url}/events", json=event, headers=headers, timeout=30)
         assert answer.status_code == 201, answer.text
         found = owner.execute("select properties from events where event_id = %s", [answer.json()["event_id"]])
         return found.fetchone()[0]
@@ -102,7 +102,7 @@ def test_every_event_of_a_batch_gets_it(start, owner, kind):
     one = '{"user_id": "ann", "event_type": "view"}'
     body = f"[{one},{one}]" if kind == "application/json" else f"{one}\n{one}\n"
     headers = {**PAGE, "User-Agent": FIREFOX, "Content-Type": kind}
-    assert requests.post(f"{collector.url}/events", data=body, headers=headers, timeout=10).json()["stored"] == 2
+    assert requests.post(f"{collector.url}/events", data=body, headers=headers, timeout=30).json()["stored"] == 2
     assert owner.execute("select distinct properties from events").fetchall() == [
         ({"$os": "Windows", "$browser": "Firefox"},)
     ]
@@ -150,8 +150,8 @@ def test_no_address_is_stored_or_logged(start, stored, owner, countries):
     collector = start(ENRICH="browser,country,network", COUNTRY_DATABASE=countries, TRUSTED_HOPS=1)
     headers = {**PAGE, "X-Forwarded-For": "203.0.113.77", "User-Agent": FIREFOX}
     stored(collector, headers)
-    assert requests.post(f"{collector.url}/events", json={"nothing": 1}, headers=headers, timeout=10).status_code == 422
-    requests.get(f"{collector.url}/nowhere", headers=headers, timeout=10)
+    assert requests.post(f"{collector.url}/events", json={"nothing": 1}, headers=headers, timeout=30).status_code == 422
+    requests.get(f"{collector.url}/nowhere", headers=headers, timeout=30)
     for (table,) in owner.execute(
         "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')"
     ).fetchall():
@@ -165,8 +165,8 @@ def test_no_address_is_stored_or_logged(start, stored, owner, countries):
 
 def test_the_query_service_logs_no_address_either(start_service, postgres, database):
     query = start_service("query", DATABASE_URL=postgres.url(database, "query"), LOG_LEVEL="debug")
-    requests.get(f"{query.url}/events?user_id=ann", headers={"X-Forwarded-For": "203.0.113.77"}, timeout=10)
-    requests.get(f"{query.url}/events?user_id=ann&limit=0", headers={"X-Forwarded-For": "203.0.113.77"}, timeout=10)
+    requests.get(f"{query.url}/events?user_id=ann", headers={"X-Forwarded-For": "203.0.113.77"}, timeout=30)
+    requests.get(f"{query.url}/events?user_id=ann&limit=0", headers={"X-Forwarded-For": "203.0.113.77"}, timeout=30)
     log = said_of_requests(query)
     assert '"status": 422' in log
     assert not [said for said in ("203.0.113", "127.0.0.1", "ann") if said in log]

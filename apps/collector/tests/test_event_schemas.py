@@ -1,11 +1,11 @@
 """Events are held to their source's schemas: by mode, with pointers, by the newest version, on every collector."""
 
 import json
-import time
 
 import psycopg
 import pytest
 import requests
+from sites import eventually
 
 from core.keys import make_key
 from manage.schemas import set_schema
@@ -45,14 +45,6 @@ def post(collector, key, events, parameters=""):
     )
 
 
-def eventually(condition, seconds=30):
-    """Whether it becomes true: changes count within seconds."""
-    deadline = time.monotonic() + seconds
-    while not (true := condition()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return true
-
-
 def status(collector, key, event):
     """What a try of an event answers; nothing is stored."""
     return post(collector, key, event, "?dry_run=true").status_code
@@ -67,7 +59,7 @@ def warned(collector, key):
 
 
 def stored(owner):
-    return owner.execute("select event_type, violations from events order by received_at, user_id").fetchall()
+    return owner.execute("select event_type, violations from events order by received_at, event_id").fetchall()
 
 
 def metric(collector, name):

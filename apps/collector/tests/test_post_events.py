@@ -169,16 +169,16 @@ def test_properties_come_back_as_they_were_sent(collector, owner):
         "list": [None, True, {"": []}],
         "neg": -0.5e-7,
     }
-    requests.post(f"{collector.url}/events", json={**ANN, "properties": properties}, timeout=10).raise_for_status()
+    requests.post(f"{collector.url}/events", json={**ANN, "properties": properties}, timeout=30).raise_for_status()
     assert owner.execute("select properties from events").fetchone() == (properties,)
 
 
 def test_an_event_sent_again_is_known(collector, owner):
     event = {**ANN, "timestamp": T, "event_id": ID4}
-    first, second = (requests.post(f"{collector.url}/events", json=event, timeout=10) for _ in range(2))
+    first, second = (requests.post(f"{collector.url}/events", json=event, timeout=30) for _ in range(2))
     assert (first.status_code, first.json()["status"]) == (201, "stored")
     assert (second.status_code, second.json()) == (200, {**first.json(), "status": "duplicate"})
-    again = requests.post(f"{collector.url}/events", json=[event, ANN], timeout=10)
+    again = requests.post(f"{collector.url}/events", json=[event, ANN], timeout=30)
     assert (again.status_code, again.json()) == (200, batch(2, 1, 1))
     assert owner.execute("select sum(count) from event_counts").fetchone() == (2,)
 
@@ -186,12 +186,12 @@ def test_an_event_sent_again_is_known(collector, owner):
 def test_an_event_known_to_another_collector_is_known(start_service, postgres, database):
     event = {**ANN, "event_id": ID7}
     urls = [start_service("collector", DATABASE_URL=postgres.url(database, "collector")).url for _ in range(2)]
-    assert [requests.post(f"{url}/events", json=event, timeout=10).status_code for url in urls] == [201, 200]
+    assert [requests.post(f"{url}/events", json=event, timeout=30).status_code for url in urls] == [201, 200]
 
 
 def test_without_an_id_the_server_makes_a_uuid7(collector):
     before = datetime.now(UTC)
-    answer = requests.post(f"{collector.url}/events", json=ANN, timeout=10).json()
+    answer = requests.post(f"{collector.url}/events", json=ANN, timeout=30).json()
     made = UUID(answer["event_id"])
     assert made.version == 7
     assert before <= datetime.fromisoformat(answer["timestamp"]) <= datetime.now(UTC)
@@ -200,13 +200,13 @@ def test_without_an_id_the_server_makes_a_uuid7(collector):
 def test_the_errors_of_a_batch_that_is_part_refused_by_the_database_are_listed(collector, owner):
     owner.execute("alter table events add constraint no_poison check (event_type <> 'poison')")
     events = [ANN, {}, {**ANN, "event_type": "poison"}, {**ANN, "user_id": "bob"}]
-    answer = requests.post(f"{collector.url}/events", json=events, timeout=10)
+    answer = requests.post(f"{collector.url}/events", json=events, timeout=30)
     assert answer.status_code == 207
     assert {key: answer.json()[key] for key in batch(0, 0)} == batch(4, 2, 0, 2)
     assert [(error["pointer"], error["code"]) for error in answer.json()["errors"]] == [
         ("/1/user_id", "required"), ("/1/event_type", "required"), ("/2", "not_storable"),
     ]  # fmt: skip
-    alone = requests.post(f"{collector.url}/events", json={**ANN, "event_type": "poison"}, timeout=10)
+    alone = requests.post(f"{collector.url}/events", json={**ANN, "event_type": "poison"}, timeout=30)
     assert (alone.status_code, alone.json()["errors"][0]["pointer"]) == (422, "")
     assert (
         owner.execute("select count(*) from events").fetchone()

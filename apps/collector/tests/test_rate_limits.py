@@ -4,6 +4,7 @@ import time
 
 import pytest
 import requests
+from sites import eventually
 
 from core.keys import make_key
 
@@ -22,7 +23,7 @@ def key(owner):
 
 def post(collector, key, number=1, parameters=""):
     events = [{"user_id": "ann", "event_type": "view"}] * number
-    return requests.post(f"{collector.url}/events{parameters}", json=events, headers={"X-Write-Key": key}, timeout=10)
+    return requests.post(f"{collector.url}/events{parameters}", json=events, headers={"X-Write-Key": key}, timeout=30)
 
 
 def stored(owner):
@@ -30,18 +31,20 @@ def stored(owner):
 
 
 def test_what_is_more_is_refused_and_says_when_to_come_again(collector, owner, key):
-    first = post(collector, key, BURST + 3 * RATE)
+    first = post(collector, key, BURST + 60 * RATE)
     assert first.status_code == 200
     assert first.headers["RateLimit-Policy"] == f'"events";q={BURST};w=10'
-    assert first.headers["RateLimit"] == '"events";r=0;t=13'
+    assert first.headers["RateLimit"] == '"events";r=0;t=70'
     before = stored(owner)
     refused = post(collector, key)
     assert refused.status_code == 429
     assert refused.headers["Content-Type"] == "application/problem+json"
     assert refused.json()["code"] == "rate_limited"
-    assert 1 <= int(refused.headers["Retry-After"]) <= 3
+    wait = int(refused.headers["Retry-After"])
+    assert 1 <= wait <= 60
     assert stored(owner) == before
-    time.sleep(int(refused.headers["Retry-After"]) + 0.2)
+    # As if so much time had passed.
+    owner.execute("update rate_limits set used_up_to = used_up_to - make_interval(secs => %s)", [wait])
     assert post(collector, key).status_code == 200
 
 
@@ -71,7 +74,5 @@ def test_a_dry_run_and_a_source_without_a_limit_are_not_counted(collector, owner
         assert "RateLimit" not in answer.headers
     assert owner.execute("select count(*) from rate_limits").fetchone() == (0,)
     owner.execute("update sources set rate_limit = null")
-    deadline = time.monotonic() + 5
-    while "RateLimit" in post(collector, key).headers and time.monotonic() < deadline:
-        time.sleep(0.1)
+    assert eventually(lambda: "RateLimit" not in post(collector, key).headers)
     assert [post(collector, key, BURST).status_code for _ in range(3)] == [200, 200, 200]

@@ -22,7 +22,7 @@ CACHED = {
 
 
 def get(collector, path, **headers):
-    return requests.get(collector.url + path, headers={"Accept-Encoding": "identity", **headers}, timeout=10)
+    return requests.get(collector.url + path, headers={"Accept-Encoding": "identity", **headers}, timeout=30)
 
 
 @pytest.mark.parametrize("encoding", ["identity", "gzip"])

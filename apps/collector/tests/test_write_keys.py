@@ -1,14 +1,15 @@
 """Write keys: who gets in, under which source, from which page, and how soon a change counts."""
 
-import time
-
 import pytest
 import requests
+from sites import eventually
 
 from core.keys import make_key
 
 EVENT = {"user_id": "ann", "event_type": "view"}
 SHOP = "https://shop.example"
+SOON = 20
+"""Seconds: a collector looks each second; a busy machine may keep it from that for some."""
 
 
 def make_source(owner, name, origins=(), enabled=True):
@@ -28,15 +29,7 @@ def add_key(owner, name):
 def post(collector, key=None, parameters="", **headers):
     if key:
         headers["Authorization"] = f"Bearer {key}"
-    return requests.post(f"{collector.url}/events{parameters}", json=EVENT, headers=headers, timeout=10)
-
-
-def eventually(condition, seconds=5):
-    """Whether it becomes true: changes count within seconds."""
-    deadline = time.monotonic() + seconds
-    while not (true := condition()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return true
+    return requests.post(f"{collector.url}/events{parameters}", json=EVENT, headers=headers, timeout=30)
 
 
 def refusal(answer):
@@ -72,7 +65,7 @@ def test_a_key_opens_at_once_by_each_way_and_names_the_source(guarded, owner):
 
 @pytest.mark.parametrize("key", ["x", "wk_0123456789_" + "0" * 40, "wk_0123456789", "é", "x" * 5000])
 def test_what_is_no_key_is_refused_alike(guarded, key):
-    answer = requests.post(f"{guarded.url}/events", json=EVENT, headers={"X-Write-Key": key.encode()}, timeout=10)
+    answer = requests.post(f"{guarded.url}/events", json=EVENT, headers={"X-Write-Key": key.encode()}, timeout=30)
     assert refusal(answer) == (401, "invalid_key")
 
 
@@ -86,7 +79,7 @@ def test_groups_of_several_sources_keep_them_apart(guarded, owner):
     batch = [{**EVENT, "user_id": f"user {number}"} for number in range(50)]
     for key in keys * 3:
         assert (
-            requests.post(f"{guarded.url}/events", json=batch, headers={"X-Write-Key": key}, timeout=10).status_code
+            requests.post(f"{guarded.url}/events", json=batch, headers={"X-Write-Key": key}, timeout=30).status_code
             == 200
         )
     assert stored(owner) == [("app", 150), ("shop", 150)]
@@ -102,7 +95,7 @@ def test_a_revoked_key_closes_on_every_instance_within_seconds_and_its_sister_st
         assert post(instance, key).status_code == 201
     owner.execute("update write_keys set revoked_at = now() where prefix = %s", [key[:13]])
     for instance in (guarded, other):
-        assert eventually(lambda instance=instance: post(instance, key).status_code == 401)
+        assert eventually(lambda instance=instance: post(instance, key).status_code == 401, SOON)
         assert post(instance, sister).status_code == 201
 
 
@@ -110,7 +103,7 @@ def test_a_disabled_source_takes_nothing(guarded, owner):
     key = make_source(owner, "shop")
     assert post(guarded, key).status_code == 201
     owner.execute("update sources set enabled = false where name = 'shop'")
-    assert eventually(lambda: post(guarded, key).status_code == 403)
+    assert eventually(lambda: post(guarded, key).status_code == 403, SOON)
     assert refusal(post(guarded, key)) == (403, "source_disabled")
 
 
@@ -133,9 +126,9 @@ def test_a_preflight_is_told_what_some_source_allows(guarded, owner):
             "Access-Control-Request-Method": "POST",
             "Access-Control-Request-Headers": "x-write-key",
         }
-        return requests.options(f"{guarded.url}/events", headers=asked, timeout=10).headers
+        return requests.options(f"{guarded.url}/events", headers=asked, timeout=30).headers
 
-    assert eventually(lambda: allowed(SHOP).get("Access-Control-Allow-Origin") == SHOP)
+    assert eventually(lambda: allowed(SHOP).get("Access-Control-Allow-Origin") == SHOP, SOON)
     assert "X-Write-Key" in allowed(SHOP)["Access-Control-Allow-Headers"]
     assert "Access-Control-Allow-Origin" not in allowed("https://elsewhere.example")
 

@@ -99,9 +99,10 @@ def test_few_events_make_no_list_of_words():
 @pytest.fixture
 def store(owner):
     """Stores events of an hour, and their counts."""
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 
     def store_events(number, *, hours_ago, source="shop", event_type="purchase", properties='{"amount": 1}'):
-        at = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=hours_ago)
+        at = hour - timedelta(hours=hours_ago)
         values = {"at": at, "n": number, "source": source, "type": event_type, "properties": properties}
         owner.execute(
             "insert into events (user_id, timestamp, event_id, event_type, source, properties)"
