@@ -30,7 +30,7 @@ def test_the_examples_of(name, collector, query):
     for command, expected in found:
         command = command.replace("localhost:8000", collector.url).replace("localhost:8001", query.url)
         output = subprocess.run(
-            ["bash", "-c", command], capture_output=True, text=True, check=True, timeout=30
+            ["bash", "-c", command], capture_output=True, text=True, check=True, timeout=60
         ).stdout.strip()
         pattern = ".*".join(re.escape(part) for part in expected.split("…"))
         assert re.fullmatch(pattern, output, re.DOTALL), f"{command}\nanswered {output}\nnot      {expected}"
