@@ -39,7 +39,7 @@ class Clients:
         for thread in self._threads:
             thread.join()
 
-    def wait_acknowledged(self, number: int, seconds: float = 30) -> None:
+    def wait_acknowledged(self, number: int, seconds: float = 60) -> None:
         """Return once that many more events are acknowledged."""
         goal = len(self.acknowledged) + number
         deadline = time.monotonic() + seconds

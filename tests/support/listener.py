@@ -59,7 +59,7 @@ def listening(service, headers=None, **parameters):
         listener.answer.close()
 
 
-def wait_until(condition, seconds=20):
+def wait_until(condition, seconds=60):
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
