@@ -6,6 +6,7 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from functools import partial
 
 import psycopg
 import pytest
@@ -18,6 +19,9 @@ PATIENT = {"STORE_SECONDS": 60, "STATEMENT_SECONDS": 50}
 """For a collector whose answer must not be that the database took too long."""
 IDLE_SECONDS = 0.5
 """As core.worker has it: how long a connection may do nothing before it is hung up on at the end."""
+ELSEWHERE = "from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+BUSY = f"select count(*) {ELSEWHERE} and backend_type = 'client backend' and state = 'active'"
+WAITING = f"select count(*) {ELSEWHERE} and wait_event_type = 'Lock'"
 
 
 def connect(url: str) -> socket.socket:
@@ -90,12 +94,20 @@ def test_a_stopped_postgres_loses_nothing_acknowledged(start_service, own_postgr
 
 def test_a_restart_of_postgres_between_requests_is_not_noticed(start_service, own_postgres):
     collector = start_service("collector", DATABASE_URL=own_postgres.url("events", "collector"))
-    assert requests.post(f"{collector.url}/events", json=ANN, timeout=30).status_code == 201
+    post = partial(requests.post, f"{collector.url}/events", json=ANN, timeout=30)
+    url = own_postgres.url("events")
+    with psycopg.connect(url, autocommit=True) as owner, psycopg.connect(url) as holder, ThreadPoolExecutor(1) as pool:
+        # More connections than what it asks by itself, each second, will find to be dead: one is left for the request.
+        holder.execute("lock table catalog_version, rejections, events in access exclusive mode")
+        stored = pool.submit(post)
+        assert eventually(lambda: owner.execute(WAITING).fetchone() >= (3,))
+        holder.rollback()
+        assert stored.result().status_code == 201
     # What it asks by itself, each second, would notice, and make the pool wait before it connects again.
     with collector.silent():
         own_postgres.stop()
         own_postgres.start()
-    assert requests.post(f"{collector.url}/events", json=ANN, timeout=30).status_code == 201
+    assert post().status_code == 201
 
 
 def test_two_collectors_given_the_same_batches_store_them_once(start_service, postgres, database, owner):
@@ -146,11 +158,6 @@ def test_a_poisoned_event_costs_its_group_nothing(start_service, postgres, datab
     assert owner.execute("select count(*) from events").fetchone() == (30,)
     metrics = requests.get(f"{collector.url}/metrics", timeout=30).text
     assert 'collector_events_rejected_by_code_total{code="not_storable"} 10.0' in metrics
-
-
-ELSEWHERE = "from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
-BUSY = f"select count(*) {ELSEWHERE} and backend_type = 'client backend' and state = 'active'"
-WAITING = f"select count(*) {ELSEWHERE} and wait_event_type = 'Lock'"
 
 
 def test_a_full_queue_and_a_slow_database_are_503_in_time(start_service, postgres, database, owner):
