@@ -86,7 +86,8 @@ def exchange(service, sent, *, half=False):
     with connect(service) as connection:
         send(connection, sent)
         if half:
-            connection.shutdown(socket.SHUT_WR)
+            with suppress(OSError):  # hung up on by now
+                connection.shutdown(socket.SHUT_WR)
         return read(connection)
 
 
