@@ -13,7 +13,7 @@ from subprocess import run
 import psutil
 import pytest
 import requests
-from sites import eventually
+from waiting import eventually
 
 PARSERS = ["C", "Python"]
 """gunicorn reads requests with its optional C parser where that is installed."""

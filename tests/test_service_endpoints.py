@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 import requests
 from openapi_spec import operations
-from sites import eventually
+from waiting import eventually
 
 SERVICES = ["collector", "query"]
 

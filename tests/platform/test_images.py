@@ -13,8 +13,8 @@ import requests
 import websockets.sync.client
 from clients import Clients
 from containers import APPS, HARDENED, Container, Server
-from sites import eventually
 from tools import ROOT, run, tool
+from waiting import eventually
 
 DISTRIBUTIONS = {
     "collector": "event-tracker-collector",

@@ -3,8 +3,7 @@
 import re
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import yaml
 from ports import free_port
 from servers import Service
 from tools import ROOT, run, tool
+from waiting import wait_until
 
 PROMETHEUS = ROOT / "infra" / "prometheus"
 RULES = sorted((PROMETHEUS / "rules").glob("*.yaml"))
@@ -151,13 +151,6 @@ class Server:
     def query(self, expression: str) -> list[dict[str, str]]:
         """The labels of each sample of an instant query."""
         return [sample["metric"] for sample in self.api("query", query=expression)["result"]]
-
-
-def wait_until(condition: Callable[[], bool], what: str = "not within time", seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.2)
 
 
 @contextmanager

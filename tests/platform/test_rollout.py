@@ -17,8 +17,8 @@ import pytest
 import requests
 from servers import Postgres, Service
 from signing_key import make_signing_key
-from sites import eventually
 from tools import ROOT, run
+from waiting import eventually
 
 from core.keys import make_key
 from tracker.bootstrap import SCOPES, admit_token, admit_write_key

@@ -4,7 +4,6 @@ import contextlib
 import json
 import socket
 import threading
-import time
 from contextlib import contextmanager
 
 import requests
@@ -57,10 +56,3 @@ def listening(service, headers=None, **parameters):
         if listener.thread.ident:
             listener.thread.join(20)
         listener.answer.close()
-
-
-def wait_until(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

@@ -130,14 +130,6 @@ def wait_until_sent(page: Page) -> None:
     until(page, f"{WAITING} === 0")
 
 
-def eventually(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    """What the condition returns once it is true, or at the end."""
-    deadline = time.monotonic() + seconds
-    while not (true := condition()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return true
-
-
 def track(page: Page, name: str, properties: dict[str, Any] | None = None) -> None:
     """Call `tracker.track` there."""
     page.evaluate("([name, properties]) => tracker.track(name, properties)", [name, properties])

@@ -12,7 +12,6 @@ from ports import free_port
 from sites import (
     WAITING,
     Shop,
-    eventually,
     make_source,
     start_guarded,
     track,
@@ -20,6 +19,7 @@ from sites import (
     wait_until_paused,
     wait_until_sent,
 )
+from waiting import eventually
 
 from collector.tracker_script import NEWEST
 from core.keys import make_key

@@ -5,7 +5,7 @@ import json
 import psycopg
 import pytest
 import requests
-from sites import eventually
+from waiting import eventually
 
 from core.keys import make_key
 from manage.schemas import set_schema

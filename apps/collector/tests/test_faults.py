@@ -12,7 +12,7 @@ import psycopg
 import pytest
 import requests
 from clients import Clients
-from sites import eventually
+from waiting import eventually
 
 ANN = {"user_id": "ann", "event_type": "view"}
 PATIENT = {"STORE_SECONDS": 60, "STATEMENT_SECONDS": 50}

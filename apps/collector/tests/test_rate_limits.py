@@ -4,7 +4,7 @@ import time
 
 import pytest
 import requests
-from sites import eventually
+from waiting import eventually
 
 from core.keys import make_key
 

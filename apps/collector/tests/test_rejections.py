@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 import requests
-from sites import eventually
+from waiting import eventually
 
 from manage.rejections import count_rejections, list_rejections, request_replay
 from manage.schemas import set_schema

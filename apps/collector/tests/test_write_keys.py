@@ -2,7 +2,7 @@
 
 import pytest
 import requests
-from sites import eventually
+from waiting import eventually
 
 from core.keys import make_key
 

@@ -6,8 +6,8 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from sites import eventually
 from visitors import Visitor
+from waiting import eventually
 
 PAGES = ["sources", "schemas", "people", "audit"]
 

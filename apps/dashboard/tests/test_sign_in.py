@@ -7,8 +7,8 @@ import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
 from signing_key import make_signing_key
-from sites import eventually
 from visitors import PASSWORD, PASSWORD_HASH, Visitor
+from waiting import eventually
 
 STATS_PAGES = ["", "funnels", "retention", "journeys", "sessions"]
 EVENT_PAGES = ["users", "explore"]

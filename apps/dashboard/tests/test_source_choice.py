@@ -3,8 +3,8 @@
 from urllib.parse import parse_qs, urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
-from sites import eventually
 from visitors import without_live_tiles
+from waiting import eventually
 
 SHOP = {"range": "90 days", "source": "shop"}
 

@@ -12,8 +12,8 @@ import pytest
 import requests
 from joserfc import jws
 from joserfc.jwk import KeySet
-from listener import wait_until
 from signing_key import make_signing_key
+from waiting import wait_until
 from world import World, an_event, contents, life_of
 
 from core.commitments import is_committed

@@ -8,7 +8,6 @@ import random
 import re
 import socket
 import threading
-import time
 import uuid
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ import psycopg
 import pyarrow.parquet
 import pytest
 import requests
+from waiting import wait_until
 
 COLUMNS = ["user_id", "event_type", "timestamp", "event_id", "session_id", "properties", "received_at", "source"]
 DAY = timedelta(days=1)
@@ -401,13 +401,6 @@ def test_a_database_that_breaks_in_the_middle_breaks_the_body_off(start_service,
     assert "an export broke off" in service.log.read_text()
 
 
-def wait_until(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def metric(service, name):
     text = requests.get(f"{service.url}/metrics", timeout=30).text
     return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(name))
@@ -425,9 +418,9 @@ def test_exports_at_once_are_bounded_and_a_client_that_leaves_makes_room(start_s
         # The connections are lent out for a page only, so others find theirs.
         for _ in range(20):
             assert requests.get(f"{service.url}/events?user_id=u1", timeout=30).status_code == 200
-    wait_until(lambda: metric(service, "http_requests_in_progress") == 1)
-    wait_until(lambda: metric(service, 'query_exports_total{format="ndjson",outcome="left"}') == 2)
-    wait_until(lambda: metric(service, "db_pool_in_use") == 0)  # one that is being opened counts
+    wait_until(lambda: metric(service, "http_requests_in_progress") == 1, seconds=20)
+    wait_until(lambda: metric(service, 'query_exports_total{format="ndjson",outcome="left"}') == 2, seconds=20)
+    wait_until(lambda: metric(service, "db_pool_in_use") == 0, seconds=20)  # one that is being opened counts
     assert requests.get(f"{service.url}/events/export?limit=1", timeout=30).status_code == 200
     assert requests.head(f"{service.url}/events/export", timeout=30).status_code == 200
     for _ in range(4):

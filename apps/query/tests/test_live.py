@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 import requests
-from listener import listening, wait_until
+from listener import listening
+from waiting import wait_until
 
 from query.answers import stored_event
 from query.matching import matches
@@ -211,7 +212,7 @@ def test_clients_are_bounded_and_one_that_leaves_makes_room(start_service, postg
         assert refused.json()["code"] == "busy"
         assert "Retry-After" in refused.headers
     # At once, not at the next keep-alive in 15 s.
-    wait_until(lambda: metric(service, "query_live_clients") == 0, 10)
+    wait_until(lambda: metric(service, "query_live_clients") == 0, seconds=10)
     wait_until(lambda: metric(service, "http_requests_in_progress") == 1)
     with listening(service):
         assert requests.head(f"{service.url}/events/live", timeout=30).status_code == 200
@@ -237,7 +238,7 @@ def test_nobody_listening_costs_no_question(start_service, postgres, database):
 
 def test_silence_is_kept_alive(shared_query, store):
     with listening(shared_query) as listener:
-        wait_until(lambda: listener.comments, 60)
+        wait_until(lambda: listener.comments, seconds=60)
         assert listener.comments == [b": keep-alive"]
 
 
@@ -261,7 +262,7 @@ def test_an_outage_is_outlasted_and_nothing_is_missed(start_service, own_postgre
         assert (refused.status_code, refused.json()["code"]) == (503, "database_unavailable")
         own_postgres.start()
         insert(2)
-        wait_until(lambda: len(listener.told) == 2, 40)
+        wait_until(lambda: len(listener.told) == 2, seconds=40)
         insert(3)
         wait_until(lambda: len(listener.told) == 3)
         assert listener.numbers() == [1, 2, 3]
@@ -271,7 +272,7 @@ def test_draining_ends_the_streams_properly_and_at_once(start_service, postgres,
     service = start_service("query", DATABASE_URL=postgres.url(database, "query"), DRAIN_SECONDS=12)
     with listening(service) as listener:
         service.process.terminate()
-        wait_until(lambda: listener.ended, 8)
+        wait_until(lambda: listener.ended, seconds=8)
         assert service.process.poll() is None, "it ended with the process, not at the beginning of the drain"
         # Who comes while it drains is let go as well.
         late = requests.get(f"{service.url}/events/live", timeout=30)

@@ -9,9 +9,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 from joserfc.jwk import RSAKey
-from listener import wait_until
 from providers import LyingProvider
 from signing_key import make_signing_key
+from waiting import wait_until
 
 from core.passwords import hash_password
 from core.settings import InvalidSettingsError

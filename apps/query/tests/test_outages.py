@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 import requests
-from listener import wait_until
+from waiting import wait_until
 
 from core.pool import open_pool
 from query.shared import TURN_SECONDS
@@ -55,9 +55,8 @@ def test_a_question_that_takes_too_long_is_a_504(start_service, postgres, databa
 def waiting(owner):
     """How many sessions wait for a lock of this database. Not from pg_stat_activity: within a transaction that stays as it is."""
     here = "(select oid from pg_database where datname = current_database())"
-    return owner.execute(f"select count(*) from pg_locks where not granted and database = {here}".encode()).fetchone()[
-        0
-    ]
+    ((count,),) = owner.execute(f"select count(*) from pg_locks where not granted and database = {here}".encode())
+    return count
 
 
 def test_a_question_waits_for_a_lock_that_is_soon_gone(query, owner):

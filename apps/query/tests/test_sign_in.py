@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 import requests
+from waiting import eventually
 
 from core.passwords import hash_password
 
@@ -56,13 +57,6 @@ def refusal(answer):
 
 def actions(owner):
     return [action for (action,) in owner.execute("select action from audit order by id")]
-
-
-def eventually(condition, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not (true := condition()) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    return true
 
 
 def test_a_person_signs_in_and_is_known(guarded, shared_owner):
@@ -232,7 +226,7 @@ def test_who_is_disabled_is_out_within_seconds(guarded, shared_owner):
     given = sign_in(guarded).json()
     assert me(guarded, given["access_token"]).status_code == 200
     shared_owner.execute("update people set enabled = false")
-    assert eventually(lambda: me(guarded, given["access_token"]).status_code == 401)
+    assert eventually(lambda: me(guarded, given["access_token"]).status_code == 401, 20)
     assert post(guarded, "refresh", refresh_token=given["refresh_token"]).status_code == 401
     assert sign_in(guarded).status_code == 401
 

@@ -10,7 +10,8 @@ from itertools import pairwise
 
 import pytest
 import requests
-from listener import listening, wait_until
+from listener import listening
+from waiting import wait_until
 
 from query.store import QUERIES, _list_events, _top_types
 

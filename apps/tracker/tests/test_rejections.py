@@ -4,7 +4,7 @@ import json
 
 import pytest
 import requests
-from sites import eventually
+from waiting import eventually
 
 from tracker.terminal import printable
 

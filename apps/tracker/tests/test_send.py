@@ -22,7 +22,7 @@ import pytest
 from click.testing import CliRunner, Result
 from ports import free_port
 from servers import Postgres, Service
-from sites import eventually
+from waiting import eventually
 
 from tracker import access_log
 from tracker.send import send

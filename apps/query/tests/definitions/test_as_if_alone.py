@@ -13,7 +13,8 @@ from datetime import timedelta
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from listener import listening, wait_until
+from listener import listening
+from waiting import wait_until
 
 from core.keys import make_key
 
