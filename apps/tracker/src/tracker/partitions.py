@@ -1,8 +1,22 @@
-"""The partitions of `events`: one a month, `events_YYYY_MM`, made ahead of time, and a default one for odd dates."""
+"""The partitions of `events`: one a month, `events_YYYY_MM`, made ahead of time, and a default one for odd dates.
+
+Whatever makes or drops one takes its locks in this order: `erasures`, `events`, the partition. Statements lock `events`
+before its partitions too, so nobody waits in a circle. And it has `events` to itself while its list of partitions changes:
+
+- A statement is planned with the partitions that there are, and takes its snapshot after its locks. If it could be planned,
+  wait, and go on with a later snapshot, then what had moved meanwhile would be in no partition of its plan.
+- A transaction with one snapshot (`repeatable read`) plans its later statements with the newest partitions, but doesn't see
+  rows that were moved there after its snapshot. So whoever reads events in one locks `events` before its first statement:
+  `lock table only events in access share mode`. (Erasures and the steps of `tracker maintain` have the lock of `erasures`.)
+- An INSERT that was routed to the default partition is refused if its month leaves while it waits.
+
+The other way, to leave rows where they are and make partitions only for months without any, isn't one: who sends one event
+dated a year ahead would keep that month in the default partition for ever.
+"""
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple, Self, TypeVar
+from typing import LiteralString, NamedTuple, Self, TypeVar
 
 import click
 import psycopg
@@ -12,6 +26,8 @@ from core.queries import load_queries
 
 QUERIES = load_queries("tracker")
 
+DEFAULT_PARTITION = "events_default"
+
 AHEAD = 3
 """Months ahead that have a partition. One run a month would do; three give its failure time to be noticed."""
 
@@ -19,8 +35,9 @@ MANY_ROWS = 10_000
 """From here a month in the default partition gets its own. Fewer stay: or whoever sends odd dates could have a
 partition made for each of the 120,000 months that there are."""
 
-LOCK_TIMEOUT = "1s"
-"""While one of these changes waits for a table, everything that comes after it waits behind it."""
+LOCK_TIMEOUT = "2s"
+"""While one of these changes waits for a table, everything that comes after it waits behind it. It is longer than
+PostgreSQL's `deadlock_timeout` (1 s), after which an autovacuum that is in the way is cancelled."""
 
 ATTEMPTS = 10
 PAUSE_SECONDS = 1
@@ -72,28 +89,24 @@ def busy_months(connection: psycopg.Connection) -> list[tuple[Month, int]]:
 def make_partition(connection: psycopg.Connection, month: Month) -> int:
     """Make a month's partition and move there what the default partition holds of it; return how many rows that is.
 
-    Readers see each row once throughout. Writers to the default partition wait while rows are moved.
+    The rows are copied while others read and write. Those that came meanwhile are moved, and the others deleted from the
+    default partition, while nobody does.
     """
     names = {"partition": sql.Identifier(month.partition)}
     bounds = {"start": sql.Literal(month.start), "end": sql.Literal(month.plus(1).start)}
 
-    def make() -> int:
-        with connection.transaction():
-            set_lock_timeout(connection)
-            shut_out_erasures(connection)
-            connection.execute(sql.SQL("create table {partition} (like events including all)").format(**names))
-            connection.execute("lock table only events_default in exclusive mode")
-            moved = connection.execute(sql.SQL(QUERIES["move_rows"]).format(**names, **bounds)).rowcount
-            attach = "alter table events attach partition {partition} for values from ({start}) to ({end})"
-            connection.execute(sql.SQL(attach).format(**names, **bounds))
-            return moved
+    def execute(statement: LiteralString) -> int:
+        return connection.execute(sql.SQL(statement).format(**names, **bounds)).rowcount
 
-    return patiently(make)
-
-
-def set_lock_timeout(connection: psycopg.Connection) -> None:
-    """For the rest of this transaction."""
-    connection.execute("select set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
+    with connection.transaction():
+        shut_out_erasures(connection)
+        execute("create table {partition} (like events including all)")
+        execute(QUERIES["copy_rows"])
+        shut_out_everybody(connection, DEFAULT_PARTITION)
+        execute(QUERIES["copy_rows"])
+        moved = execute(QUERIES["remove_copied_rows"])
+        execute("alter table events attach partition {partition} for values from ({start}) to ({end})")
+    return moved
 
 
 def shut_out_erasures(connection: psycopg.Connection) -> None:
@@ -103,6 +116,21 @@ def shut_out_erasures(connection: psycopg.Connection) -> None:
     be at it meanwhile. It is the first lock that each of them takes.
     """
     connection.execute("lock table erasures in exclusive mode")
+
+
+def shut_out_everybody(connection: psycopg.Connection, partition: str) -> None:
+    """From `events` and this partition of it, until the end of this transaction, which holds the lock of `erasures` already.
+
+    It waits for whoever reads or writes; a moment at a time, since all others wait behind it.
+    """
+    both = sql.SQL("lock table only events, only {} in access exclusive mode").format(sql.Identifier(partition))
+
+    def shut_out() -> None:
+        with connection.transaction():
+            connection.execute("select set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
+            connection.execute(both)
+
+    patiently(shut_out)
 
 
 def patiently(change: Callable[[], Answer]) -> Answer:

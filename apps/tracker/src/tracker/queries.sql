@@ -35,11 +35,20 @@ from (
 where count >= %(many)s
 order by month;
 
--- name: move_rows
-with moved as (
-  delete from events_default where "timestamp" >= {start} and "timestamp" < {end} returning *
-)
-insert into {partition} select * from moved;
+-- name: copy_rows
+-- Those that aren't there yet.
+insert into {partition}
+select *
+from events_default as event
+where "timestamp" >= {start} and "timestamp" < {end}
+  and not exists (
+    select
+    from {partition} as copied
+    where (copied.user_id, copied."timestamp", copied.event_id) = (event.user_id, event."timestamp", event.event_id)
+  );
+
+-- name: remove_copied_rows
+delete from events_default where "timestamp" >= {start} and "timestamp" < {end};
 
 -- name: count_foldable
 -- Counters of closed hours outside slot 0, and how many counters would hold the same.

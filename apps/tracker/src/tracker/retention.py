@@ -11,9 +11,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg import sql
 
-from tracker.partitions import QUERIES, patiently, set_lock_timeout, shut_out_erasures
-
-DEFAULT_PARTITION = "events_default"
+from tracker.partitions import DEFAULT_PARTITION, QUERIES, shut_out_erasures, shut_out_everybody
 
 BATCH_ROWS = 50_000
 """Rows deleted in one transaction: erasures wait no longer than that takes."""
@@ -145,19 +143,14 @@ def _delete_some(connection: psycopg.Connection, partition: str, limits: Limits,
 
 def _drop(connection: psycopg.Connection, partition: str, limits: Limits) -> bool:
     """Drop a partition, unless a source that keeps its events longer has just sent one that belongs there."""
-
-    def drop() -> bool:
-        with connection.transaction():
-            set_lock_timeout(connection)
-            shut_out_erasures(connection)
-            connection.execute(sql.SQL("lock table {} in access exclusive mode").format(sql.Identifier(partition)))
-            asked = {**limits.parameters(monthly=False), "name": partition}
-            if [row[2:] for row in connection.execute(QUERIES["old_partitions"], asked)] != [(True,)]:
-                return False
-            connection.execute(sql.SQL("drop table {}").format(sql.Identifier(partition)))
-            return True
-
-    return patiently(drop)
+    with connection.transaction():
+        shut_out_erasures(connection)
+        shut_out_everybody(connection, partition)
+        asked = {**limits.parameters(monthly=False), "name": partition}
+        if [row[2:] for row in connection.execute(QUERIES["old_partitions"], asked)] != [(True,)]:
+            return False
+        connection.execute(sql.SQL("drop table {}").format(sql.Identifier(partition)))
+        return True
 
 
 def _of(partition: str, statement: str) -> sql.Composed:

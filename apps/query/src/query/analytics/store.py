@@ -44,6 +44,12 @@ Statement = tuple[sql.SQL | sql.Composed, dict[str, Any]]
 Compose = Callable[[psycopg.Connection], Statement]
 """Makes a statement, after a look at what is summed up, in the snapshot that it is asked in."""
 
+BEGIN = """
+set transaction isolation level repeatable read, read only;
+lock table only events in access share mode
+"""
+"""Two statements in one message. The lock doesn't take the snapshot: the first question does."""
+
 SESSION = "user_id, session_id, visit"
 """What tells sessions apart."""
 
@@ -208,7 +214,8 @@ class Analytics:
 
         def begin(connection: psycopg.Connection) -> Found:
             with connection.transaction():
-                connection.execute("set transaction isolation level repeatable read, read only")
+                # Before the snapshot, or a month that leaves the default partition would be missing (tracker.partitions).
+                connection.execute(BEGIN, prepare=False)
                 ((*_, as_of),) = connection.execute(QUERIES["begin"], binary=True).fetchall()
                 return ask(connection, as_of)
 

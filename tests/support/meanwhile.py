@@ -1,0 +1,39 @@
+"""Something that goes on meanwhile."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+
+BLOCKED = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+
+
+class Meanwhile(threading.Thread):
+    """Work in a thread that has begun, and what came of it."""
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        super().__init__()
+        self._work = work
+        self._result: Any = None
+        self._error: Exception | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self._result = self._work()
+        except Exception as error:
+            self._error = error
+
+    def end(self) -> Any:
+        """Wait for what came of it: it is returned, or raised."""
+        self.join()
+        if self._error:
+            raise self._error
+        return self._result
+
+
+def blocked(owner: psycopg.Connection) -> int:
+    """How many of the database's sessions wait for a lock."""
+    ((count,),) = owner.execute(BLOCKED).fetchall()
+    return int(count)
