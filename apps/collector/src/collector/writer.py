@@ -32,6 +32,9 @@ MAX_SLOT = 32_767
 UNSTORABLE = (psycopg.DataError, psycopg.IntegrityError)
 """Errors that are the data's fault. No event should get this far; one that does must not cost its neighbours."""
 
+ROUTING_TRIES = 3
+"""How often rows are stored whose partition changes meanwhile: a month got one of its own while they waited for another."""
+
 
 class NotStorableError(Exception):
     """The database refused this one event."""
@@ -134,13 +137,17 @@ class Writer:
 
     def _store(self, rows: Sequence[Row], parts: Sequence[Elements]) -> list[Outcome]:
         """Store rows, halving them around any that the database refuses until that one stands alone."""
-        try:
-            return self._execute(rows, parts)
-        except UNSTORABLE as error:
-            if len(rows) == 1:
-                constraint = error.diag.constraint_name
-                log.warning("the database refused an event", sqlstate=error.sqlstate, constraint=constraint)
-                return [NotStorableError(constraint or error.sqlstate or "unknown")]
+        for attempt in range(1, ROUTING_TRIES + 1):
+            try:
+                return self._execute(rows, parts)
+            except UNSTORABLE as error:
+                if attempt < ROUTING_TRIES and _went_astray(error):
+                    continue
+                if len(rows) == 1:
+                    constraint = error.diag.constraint_name
+                    log.warning("the database refused an event", sqlstate=error.sqlstate, constraint=constraint)
+                    return [NotStorableError(constraint or error.sqlstate or "unknown")]
+                break
         middle = len(rows) // 2
         return [
             outcome for half in (rows[:middle], rows[middle:]) for outcome in self._store(half, [elements_of(half)])
@@ -155,6 +162,11 @@ class Writer:
         metrics.GROUP_SIZE.observe(len(rows))
         metrics.EVENT_LAG.observe((datetime.now(UTC) - min(row.timestamp for row in rows)).total_seconds())
         return _outcomes(rows, *answer)
+
+
+def _went_astray(error: psycopg.Error) -> bool:
+    """True if rows were refused for their partition, which is no fault of theirs: such a violation names no constraint."""
+    return isinstance(error, psycopg.errors.CheckViolation) and error.diag.constraint_name is None
 
 
 def _too_slow() -> Problem:
