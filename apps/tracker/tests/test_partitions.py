@@ -6,16 +6,14 @@ import psycopg
 import pytest
 import requests
 from meanwhile import Meanwhile, blocked
+from storing import store
 from waiting import wait_until
 
-from core.queries import load_queries
 from tracker import partitions
 from tracker.partitions import Month, make_partition
 from tracker.retention import delete_expired, find_expired
 
 MAY = Month(2019, 5)
-
-STORE = load_queries("collector")["store_events"]
 
 RANGE = "from=2019-05-10T00:10:00Z&to=2019-05-16T00:10:00Z"
 QUESTIONS = [
@@ -29,20 +27,20 @@ QUESTIONS = [
 """Those that a month's partition can make blind for the default one: they name a range of time."""
 
 
-def store(owner, rows=100):
+def store_may(owner, rows=100):
     """Events of ann's in one May, half an hour apart from the 10th on; counted, and ann known."""
-    parameters = {
-        "user_ids": ["ann"] * rows,
-        "timestamps": [datetime(2019, 5, 10 + n // 48, n // 2 % 24, n % 2 * 30, tzinfo=UTC) for n in range(rows)],
-        "event_ids": [f"00000000-0000-0000-0000-{n:012}" for n in range(rows)],
-        "event_types": ["view", "buy"] * (rows // 2),
-        "session_ids": [None] * rows,
-        "properties": ['{"page": "a"}'] * rows,
-        "sources": ["default"] * rows,
-        "violations": [],
-        "slot": 1,
-    }
-    owner.execute(STORE, parameters)
+    store(
+        owner,
+        *(
+            {
+                "user_id": "ann",
+                "timestamp": datetime(2019, 5, 10 + n // 48, n // 2 % 24, n % 2 * 30, tzinfo=UTC),
+                "event_type": ("view", "buy")[n % 2],
+                "properties": '{"page": "a"}',
+            }
+            for n in range(rows)
+        ),
+    )
 
 
 def asked(query, question):
@@ -71,7 +69,7 @@ def start_query(start_service, postgres, database):
 def test_a_question_that_waits_for_a_month_to_move_has_its_events(start_query, owner, second, question):
     query = start_query()
     nothing = asked(query, question)
-    store(owner)
+    store_may(owner)
     expected = asked(query, question)
     assert expected != nothing
     fresh = start_query()  # with no plan that it would make again after waiting
@@ -97,7 +95,7 @@ def test_a_snapshot_of_before_a_month_moves_has_its_events(start_query, owner, s
     """The question has its snapshot, and waits for a table before it gets to the events; the month moves if it can."""
     monkeypatch.setattr(partitions, "PAUSE_SECONDS", 0.05)
     monkeypatch.setattr(partitions, "ATTEMPTS", 10_000)
-    store(owner)
+    store_may(owner)
     query = start_query()
     question = path + ("" if path.startswith("/users") else RANGE)
     expected = asked(query, question)
@@ -118,7 +116,7 @@ def test_who_writes_meanwhile_is_never_deadlocked(owner, second, keep):
     """An INSERT locks `events` first and the partition when it gets there; so does what makes or drops the partition."""
     if keep:
         make_partition(owner, MAY)
-    store(owner)
+    store_may(owner)
     partition = "events_2019_05" if keep else "events_default"
     change = (
         (lambda: delete_expired(second, find_expired(second, keep))) if keep else lambda: make_partition(second, MAY)

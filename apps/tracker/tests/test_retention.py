@@ -5,6 +5,9 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 from click.testing import CliRunner
+from meanwhile import Meanwhile, blocked
+from storing import store as store_events
+from waiting import wait_until
 
 from tracker import retention
 from tracker.maintain import maintain
@@ -210,3 +213,21 @@ def test_a_period_longer_than_the_calendar_deletes_nothing(owner, store, run_mai
     store("default", datetime(1, 2, 1, tzinfo=UTC), 3)
     assert "freed 0 rows" in run_maintain("--keep", "3000years")
     assert owner.execute("select count(*) from events").fetchone() == (3,)
+
+
+def test_a_user_with_an_event_that_was_under_way_stays_known(owner, run_maintain):
+    """All their events are deleted as too old; one of them is just being sent again."""
+    again = {"user_id": "ann", "timestamp": days_ago(100), "event_id": "00000000-0000-0000-0000-000000000001"}
+    store_events(owner, again, {**again, "timestamp": days_ago(99)}, {**again, "user_id": "bob"})
+    run_maintain("--keep", "90days")
+    owner.execute(
+        "insert into users values ('ann', %s, %s), ('bob', %s, %s)",
+        [days_ago(100), days_ago(99), days_ago(100), days_ago(100)],
+    )
+    with psycopg.connect(owner.info.dsn) as collector:
+        store_events(collector, again)
+        maintaining = Meanwhile(lambda: run_maintain("--keep", "90days"))
+        wait_until(lambda: blocked(owner) or not maintaining.is_alive())
+        collector.commit()
+    maintaining.end()
+    assert owner.execute("select user_id from users").fetchall() == [("ann",)]

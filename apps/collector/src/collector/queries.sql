@@ -2,7 +2,8 @@
 -- One group of events, in one transaction: the events that are new, their counts, and when their users were seen. All
 -- three are written in the order of their keys, so that collectors storing the same events at once wait for each other
 -- but never deadlock. Users whose row says it all already are only looked up (as a subquery, so that no plan made for a
--- small table reads a large one).
+-- small table reads a large one), with a lock that collectors share: whoever forgets a user waits until their event is to
+-- be seen, and if the user was just forgotten, their row is inserted again.
 -- `violations` is empty, or as long as the others.
 -- Answers how many were new and, only if some were not, the keys of those that were.
 with incoming as (
@@ -40,6 +41,7 @@ seen as (
     select known.first_seen <= active.first_seen and known.last_hour >= active.last_hour
     from users as known
     where known.user_id = active.user_id
+    for key share
   ) is not true
   order by user_id
   on conflict (user_id) do update

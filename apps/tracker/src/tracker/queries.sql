@@ -141,11 +141,22 @@ where ctid = any (array(
 with gone as (delete from visits where day = %(day)s)
 select exists (select from summarised_days where day = %(day)s);
 
--- name: delete_forgotten_users
+-- name: forgotten_users
 -- Users of whom no event is left.
-delete from users
+select user_id
+from users
 where last_hour < (select max("limit") from unnest(%(own_limits)s::timestamptz[] || %(others)s::timestamptz) as "limit")
-  and not exists (select from events where events.user_id = users.user_id);
+  and not exists (select from events where events.user_id = users.user_id)
+order by user_id;
+
+-- name: lock_users
+-- Not those of whom an event is being stored. Collectors that store one next wait, and insert them again.
+select user_id from users where user_id = any (%(user_ids)s::text[]) order by user_id for update skip locked;
+
+-- name: delete_forgotten_users
+-- Those of them of whom there is still no event, now that they are locked.
+delete from users
+where user_id = any (%(user_ids)s::text[]) and not exists (select from events where events.user_id = users.user_id);
 
 -- name: delete_forgotten_visits
 delete from visits

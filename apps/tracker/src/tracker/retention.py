@@ -16,6 +16,9 @@ from tracker.partitions import DEFAULT_PARTITION, QUERIES, shut_out_erasures, sh
 BATCH_ROWS = 50_000
 """Rows deleted in one transaction: erasures wait no longer than that takes."""
 
+BATCH_USERS = 10_000
+"""Users forgotten in one transaction: collectors that store an event of one of them wait no longer than that takes."""
+
 
 class Limits(NamedTuple):
     """What is older than these is too old: times as PostgreSQL writes them.
@@ -84,9 +87,9 @@ def find_expired(connection: psycopg.Connection, keep: str | None) -> Expired | 
 def delete_expired(connection: psycopg.Connection, expired: Expired) -> Expired:
     """Delete it, and forget users and visits of whom no event is left; what was deleted."""
     done = [part for part in expired.parts if _delete(connection, part, expired.limits)]
+    _forget_users(connection, expired.limits)
     with connection.transaction():
         shut_out_erasures(connection)
-        connection.execute(QUERIES["delete_forgotten_users"], expired.limits.parameters(monthly=False))
         connection.execute(QUERIES["delete_forgotten_visits"], expired.limits.parameters(monthly=False))
     return expired._replace(parts=done)
 
@@ -151,6 +154,17 @@ def _drop(connection: psycopg.Connection, partition: str, limits: Limits) -> boo
             return False
         connection.execute(sql.SQL("drop table {}").format(sql.Identifier(partition)))
         return True
+
+
+def _forget_users(connection: psycopg.Connection, limits: Limits) -> None:
+    """Forget users of whom no event is left, some in each transaction."""
+    with connection.cursor("forgotten", withhold=True) as found:
+        found.execute(QUERIES["forgotten_users"], limits.parameters(monthly=False))
+        while some := [user_id for (user_id,) in found.fetchmany(BATCH_USERS)]:
+            with connection.transaction():
+                shut_out_erasures(connection)
+                locked = connection.execute(QUERIES["lock_users"], {"user_ids": some}).fetchall()
+                connection.execute(QUERIES["delete_forgotten_users"], {"user_ids": [user_id for (user_id,) in locked]})
 
 
 def _of(partition: str, statement: str) -> sql.Composed:

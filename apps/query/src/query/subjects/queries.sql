@@ -1,6 +1,7 @@
 -- An erasure takes its locks in this order: `erasures` (which shuts out `tracker maintain` and other erasures), rejections,
 -- events, visits, the user, and last counters in the order of their key. Collectors take theirs in the same one, so that
 -- both wait for each other and never deadlock; and what they need most, counters, is held for the shortest time.
+-- Each statement sees what was committed before it, so events that were under way when the user's events were taken stay.
 
 -- name: begin
 -- For this transaction: how long a statement may take, and how long it may wait for others. Planned for this very user.
@@ -75,8 +76,13 @@ removed as (
 -- name: anonymise_events
 -- Gives the events another user, other ids, and sessions other names: the same for the events of one session, and made with a
 -- secret that nobody keeps. The new ids stand in the order of the old ones, so that events of one moment stay in theirs.
--- What was counted of the properties is taken out of the summaries, as in erase_events.
-with mine as (
+-- What was counted of the properties is taken out of the summaries, as in erase_events. What is known of a user all of whose
+-- events these are is known of the new one: as of the same snapshot, so that later events say nothing about them.
+with known as (
+  insert into users (user_id, first_seen, last_hour)
+  select %(new_user_id)b, first_seen, last_hour from users where user_id = %(user_id)b and %(sources)b::text[] is null
+),
+mine as (
   select "timestamp", event_id, row_number() over (order by "timestamp", event_id) as number
   from events
   where user_id = %(user_id)b and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))
@@ -110,12 +116,6 @@ set
 where user_id = %(user_id)b
 returning day;
 
--- name: anonymise_user
--- Before erase_user: what was known of them is known of the new one.
-insert into users (user_id, first_seen, last_hour)
-select %(new_user_id)b, first_seen, last_hour from users where user_id = %(user_id)b
-returning user_id;
-
 -- name: know_user
 -- The new user, by events that are theirs now.
 insert into users (user_id, first_seen, last_hour)
@@ -138,9 +138,13 @@ cross join lateral visits_of_day(summary.day, %(of_user)b) as visit
 where summary.day = any (%(days)b::timestamptz[])
 returning day;
 
+-- name: lock_user
+-- Waits for those who are storing events of this user, and keeps the next ones waiting until the end: they look at the row
+-- again then. Before erase_user, so that it sees their events.
+select user_id from users where user_id = %(user_id)b for update;
+
 -- name: erase_user
--- Forgets the user, or what is known of them by events that are gone. An event that is being stored at this moment may leave
--- no user behind: `tracker maintain` knows them again.
+-- Forgets the user, or what is known of them by events that are gone.
 with kept as (
   select min("timestamp") as first_seen, max("timestamp") as last_seen from events where user_id = %(user_id)b
 ),

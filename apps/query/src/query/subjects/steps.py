@@ -43,7 +43,7 @@ def erase(steps: Steps) -> Counts:
     gone = steps.rows("erase_events")
     days = sorted({hour.replace(hour=0) for hour, *_ in gone})
     visits = _erase_visits(steps, days, [steps.user_id])
-    users = len(steps.rows("erase_user"))
+    users = _erase_user(steps)
     counts = {
         "events": sum(events for *_, events, _ in gone),
         "rejections": rejections,
@@ -64,11 +64,10 @@ def anonymise(steps: Steps) -> Counts:
     days = [day for day, *_ in changed]
     if steps.sources is None:
         visits = len(steps.rows("anonymise_visits", **new))
-        steps.rows("anonymise_user", **new)
     else:
         visits = _erase_visits(steps, days, [steps.user_id, new["new_user_id"]])
         steps.rows("know_user", **new)
-    users = len(steps.rows("erase_user"))
+    users = _erase_user(steps)
     counts = {
         "events": sum(events for _, events, _ in changed),
         "rejections": rejections,
@@ -84,6 +83,14 @@ def _erase_visits(steps: Steps, days: list[datetime], users: list[str]) -> int:
         for user in users:
             steps.rows("sum_up_visits", days=days, of_user=user)
     return erased
+
+
+def _erase_user(steps: Steps) -> int:
+    """Forget the user, unless an event of theirs is left; how many users are forgotten.
+
+    Who isn't known yet stays as they are: whoever stores their first events makes them known by these.
+    """
+    return len(steps.rows("erase_user")) if steps.rows("lock_user") else 0
 
 
 def _of_everywhere(steps: Steps, **counts: int) -> Counts:

@@ -1,0 +1,28 @@
+"""Storing events as a collector does, on a connection of one's own: in steps, or in a transaction that stays open."""
+
+import uuid
+from typing import Any
+
+import psycopg
+
+from core.queries import load_queries
+
+STORE_EVENTS = load_queries("collector")["store_events"]
+
+
+def store(connection: psycopg.Connection, *events: dict[str, Any], slot: int = 1) -> None:
+    """Store events as a collector with this slot would: user_id and timestamp, and what else they say."""
+    connection.execute(
+        STORE_EVENTS,
+        {
+            "user_ids": [event["user_id"] for event in events],
+            "timestamps": [event["timestamp"] for event in events],
+            "event_ids": [event.get("event_id", str(uuid.uuid4())) for event in events],
+            "event_types": [event.get("event_type", "view") for event in events],
+            "session_ids": [event.get("session_id") for event in events],
+            "properties": [event.get("properties", "{}") for event in events],
+            "sources": [event.get("source", "default") for event in events],
+            "violations": [],
+            "slot": slot,
+        },
+    ).fetchall()
