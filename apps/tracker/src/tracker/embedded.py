@@ -18,6 +18,7 @@ from urllib.parse import quote
 import click
 import psycopg
 from psycopg import sql
+from psycopg.pq import PGconn, Ping
 
 from tracker.account import Account, account_for, let_enter, let_read
 from tracker.child import STOP_SECONDS, Child
@@ -32,6 +33,8 @@ MAX_SOCKET_FOLDER = 103 - len(f"/.s.PGSQL.{PORT}")
 
 START_SECONDS = 300
 """After a crash PostgreSQL replays its log before it answers."""
+
+CONNECT_SECONDS = 10
 
 
 @contextmanager
@@ -55,14 +58,29 @@ def embedded_postgres(data: Path) -> Iterator[tuple[Child, str]]:
 
 
 def running_url(data: Path) -> str | None:
-    """The owner's URL of the server that runs on this data folder, if one does."""
+    """The owner's URL of the server that runs on this data folder, if one does.
+
+    One that takes no connections yet, since it starts or recovers from a crash, is waited for.
+
+    Raises:
+        ClickException: if it takes none for START_SECONDS.
+    """
     try:
         sockets = (data / "postgres" / "postmaster.pid").read_text().splitlines()[4]
-        url = _url(Path(sockets), DATABASE)
-        psycopg.connect(url).close()
-    except (OSError, IndexError, psycopg.OperationalError):
+    except (OSError, IndexError):
         return None
-    return url
+    url = _url(Path(sockets), DATABASE)
+    asked = f"{url}&connect_timeout={CONNECT_SECONDS}".encode()
+    deadline = time.monotonic() + START_SECONDS
+    waits = False
+    while (state := PGconn.ping(asked)) == Ping.REJECT:
+        if time.monotonic() > deadline:
+            raise click.ClickException(f"PostgreSQL on {data} takes no connections: it starts, stops or recovers")
+        if not waits:
+            click.echo("PostgreSQL takes no connections yet: waiting for it", err=True)
+            waits = True
+        time.sleep(0.1)
+    return url if state == Ping.OK else None
 
 
 def _programs() -> Path:
