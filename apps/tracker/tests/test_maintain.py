@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from tracker import partitions
 from tracker.maintain import maintain
 from tracker.partitions import Month
+from tracker.summaries import DAY
 
 Maintain = Callable[..., Result]
 
@@ -275,3 +276,16 @@ def test_sign_ins_that_are_over_are_forgotten(owner, run_maintain):
     assert "forgot 2 sign-ins that are over" in run_maintain().output
     assert one(owner, "select name from failed_sign_ins") == "new"
     assert one(owner, "select prefix from sign_ins") == "new"
+
+
+def test_a_day_is_summed_up_without_opening_other_months(owner):
+    for months in range(12):
+        partitions.make_partition(owner, Month(2019, 1).plus(months))
+    day = datetime(2019, 3, 5, tzinfo=UTC)
+    given = {"day": day, "end": day + DAY, "most_values": 1000, "most_characters": 500}
+    opened = """select relation::regclass::text from pg_locks join pg_inherits on inhrelid = relation
+                where inhparent = 'events'::regclass and pid = pg_backend_pid()"""
+    for statement in ("count_day", "sum_up_properties", "sum_up_visits"):
+        with owner.transaction():
+            owner.execute(partitions.QUERIES[statement], given)
+            assert owner.execute(opened).fetchall() == [("events_2019_03",)], statement

@@ -9,7 +9,7 @@ from meanwhile import Meanwhile, blocked
 from storing import store as store_events
 from waiting import wait_until
 
-from tracker import retention
+from tracker import partitions, retention
 from tracker.maintain import maintain
 from tracker.partitions import Month, make_partition
 
@@ -231,3 +231,29 @@ def test_a_user_with_an_event_that_was_under_way_stays_known(owner, run_maintain
         collector.commit()
     maintaining.end()
     assert owner.execute("select user_id from users").fetchall() == [("ann",)]
+
+
+def test_many_odd_days_are_deleted_in_few_steps(owner, store, run_maintain):
+    for days in range(300):
+        store("default", datetime(1999, 1, 1, tzinfo=UTC) + timedelta(days=days), 1)
+    transactions = "select pg_current_xact_id()::text::bigint"
+    ((before,),) = owner.execute(transactions).fetchall()
+    assert "freed 300 rows" in run_maintain("--keep", "100days")
+    ((after,),) = owner.execute(transactions).fetchall()
+    assert after - before < 150
+    assert events(owner) == {}
+
+
+def test_what_was_deleted_is_said_although_the_rest_failed(owner, postgres, database, monkeypatch):
+    monkeypatch.setattr(partitions, "LOCK_TIMEOUT", "50ms")
+    monkeypatch.setattr(partitions, "ATTEMPTS", 1)
+    months = [Month(2019, 1), Month(2019, 2)]
+    for month in months:
+        make_partition(owner, month)
+    with psycopg.connect(owner.info.dsn) as other:
+        other.execute(f"lock table {months[1].partition} in access share mode")
+        given = {"DATABASE_URL": postgres.url(database)}
+        result = CliRunner().invoke(maintain, ["--keep", "100days"], env=given)
+    assert result.exit_code == 1
+    assert "events_2019_01: 0 rows" in result.output
+    assert "events_2019_02" not in result.output

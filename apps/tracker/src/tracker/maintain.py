@@ -7,6 +7,7 @@ import click
 import psycopg
 
 from tracker.folder import data_option
+from tracker.meter import Meter
 from tracker.owner import alone, database_of, owner_connection
 from tracker.partitions import (
     AHEAD,
@@ -17,7 +18,7 @@ from tracker.partitions import (
     missing_partitions,
     shut_out_erasures,
 )
-from tracker.retention import Expired, delete_expired, find_expired
+from tracker.retention import Expired, Part, delete_expired, find_expired
 from tracker.summaries import stale_days, sum_up
 
 CLOSED = "2 hours"
@@ -77,13 +78,15 @@ def preview(connection: psycopg.Connection, ahead: int, keep: str | None) -> Non
     click.echo(f"would fold {counters:,} counters into {left:,}")
     click.echo(f"would sum up {len(stale_days(connection)):,} days")
     if expired := find_expired(connection, keep):
-        tell(expired, "would free")
+        for part in expired.parts:
+            tell_part(part)
+        tell_sum(expired, "would free")
 
 
 def perform(connection: psycopg.Connection, ahead: int, keep: str | None) -> None:
     """Do it all, saying what was done. Deletes first: what is old needn't be moved."""
     if expired := find_expired(connection, keep):
-        tell(delete_expired(connection, expired), "freed")
+        tell_sum(delete_expired(connection, expired, tell_part), "freed")
     for name in ensure_partitions(connection, ahead):
         click.echo(f"made partition {name}")
     for month, _ in busy_months(connection):
@@ -101,12 +104,25 @@ def perform(connection: psycopg.Connection, ahead: int, keep: str | None) -> Non
     ((over,),) = connection.execute(QUERIES["forget_sign_ins"]).fetchall()
     if over:
         click.echo(f"forgot {over:,} sign-ins that are over")
-    summed_up = sum(sum_up(connection, day) for day in stale_days(connection))
-    click.echo(f"summed up {summed_up:,} days")
+    click.echo(f"summed up {sum_up_all(connection):,} days")
 
 
-def tell(expired: Expired, verb: str) -> None:
-    """One line for each partition, one for the default one, and the sum."""
-    for part in expired.parts:
-        click.echo(f"{part.name}: {part.rows:,} rows, {part.bytes:,} bytes")
+def sum_up_all(connection: psycopg.Connection) -> int:
+    """Sum up each day that needs it, in a transaction of its own; how many were."""
+    days = stale_days(connection)
+    summed_up = 0
+    with Meter("days", len(days)) as meter:
+        for number, day in enumerate(days, 1):
+            summed_up += sum_up(connection, day)
+            meter.show(number, number)
+    return summed_up
+
+
+def tell_part(part: Part) -> None:
+    """One line for a partition."""
+    click.echo(f"{part.name}: {part.rows:,} rows, {part.bytes:,} bytes")
+
+
+def tell_sum(expired: Expired, verb: str) -> None:
+    """One line for all of them."""
     click.echo(f"{verb} {expired.rows:,} rows, {expired.bytes:,} bytes: {expired.limits}")

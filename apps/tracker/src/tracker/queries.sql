@@ -126,20 +126,24 @@ group by 1
 order by 1;
 
 -- name: delete_expired_rows
--- Some of them, of one day.
+-- Some of them, of some days that follow each other.
 delete from {partition}
 where ctid = any (array(
   select event.ctid
   from {partition} as event
   left join unnest(%(own_sources)s::text[], %(own_limits)s::timestamptz[]) as own (source, "limit") using (source)
-  where "timestamp" >= %(day)s and "timestamp" < %(day)s + interval '24 hours' and "timestamp" < coalesce(own."limit", %(others)s::timestamptz)
+  where "timestamp" >= %(start)s and "timestamp" < %(end)s
+    and date_bin('1 day', "timestamp", timestamptz '2000-01-01 00:00:00+00') = any (%(days)s::timestamptz[])
+    and "timestamp" < coalesce(own."limit", %(others)s::timestamptz)
   limit %(most)s
 ));
 
--- name: keep_visits
--- Visits of a day as what is left of its events has them, if it was summed up. What was counted stays.
-with gone as (delete from visits where day = %(day)s)
-select exists (select from summarised_days where day = %(day)s);
+-- name: forget_visits
+-- Before they are summed up again as what is left of the days' events has them. What was counted stays.
+delete from visits where day = any (%(days)s::timestamptz[]);
+
+-- name: which_are_summed_up
+select day from summarised_days where day = any (%(days)s::timestamptz[]) order by day;
 
 -- name: forgotten_users
 -- Users of whom no event is left.
@@ -196,10 +200,10 @@ where summary.events is distinct from counted.events
 order by day;
 
 -- name: count_day
--- A day's events, and how many there should be.
+-- A day's events, and how many there should be. Its end is given, and not computed: the planner then opens one partition.
 select
-  (select count(*) from events where "timestamp" >= %(day)s and "timestamp" < %(day)s + interval '24 hours'),
-  (select sum(count)::bigint from event_counts where hour >= %(day)s and hour < %(day)s + interval '24 hours');
+  (select count(*) from events where "timestamp" >= %(day)s and "timestamp" < %(end)s),
+  (select sum(count)::bigint from event_counts where hour >= %(day)s and hour < %(end)s);
 
 -- name: sum_up_properties
 -- Counts each property's values, and returns the properties that have too many or too long ones, which aren't counted.
@@ -207,7 +211,7 @@ with counted as materialized (
   select event_type, key collate "C" as key, value collate "C" as value, count(*) as count
   from events
   cross join lateral jsonb_each_text(properties) as property (key, value)
-  where "timestamp" >= %(day)s and "timestamp" < %(day)s + interval '24 hours' and value is not null
+  where "timestamp" >= %(day)s and "timestamp" < %(end)s and value is not null
   group by 1, 2, 3
 ),
 left_out as materialized (

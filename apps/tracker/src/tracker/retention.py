@@ -4,7 +4,7 @@ Each source may have a time of its own (`sources.keep`, in days); the others hav
 partition is dropped if everything in it is too old; otherwise the rows that are go, a day at a time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -12,9 +12,13 @@ import psycopg
 from psycopg import sql
 
 from tracker.partitions import DEFAULT_PARTITION, QUERIES, shut_out_erasures, shut_out_everybody
+from tracker.summaries import DAY
 
 BATCH_ROWS = 50_000
 """Rows deleted in one transaction: erasures wait no longer than that takes."""
+
+BATCH_DAYS = 100
+"""Days of which rows are deleted in one transaction: each has its visits summed up again in it."""
 
 BATCH_USERS = 10_000
 """Users forgotten in one transaction: collectors that store an event of one of them wait no longer than that takes."""
@@ -48,13 +52,13 @@ class Part(NamedTuple):
 
     Attributes:
         bytes: room on the disk if all of it goes, else room for new rows.
-        days: those that the rows are of; None if the whole partition goes.
+        days: those that the rows are of, and how many rows of each; None if the whole partition goes.
     """
 
     name: str
     rows: int
     bytes: int
-    days: list[datetime] | None
+    days: list[tuple[datetime, int]] | None
 
 
 class Expired(NamedTuple):
@@ -84,9 +88,15 @@ def find_expired(connection: psycopg.Connection, keep: str | None) -> Expired | 
     return Expired(limits, list(_parts(connection, limits)))
 
 
-def delete_expired(connection: psycopg.Connection, expired: Expired) -> Expired:
-    """Delete it, and forget users and visits of whom no event is left; what was deleted."""
-    done = [part for part in expired.parts if _delete(connection, part, expired.limits)]
+def delete_expired(
+    connection: psycopg.Connection, expired: Expired, say: Callable[[Part], None] = lambda _: None
+) -> Expired:
+    """Delete it, and forget users and visits of whom no event is left; what was deleted, which `say` hears as it goes."""
+    done = []
+    for part in expired.parts:
+        if _delete(connection, part, expired.limits):
+            say(part)
+            done.append(part)
     _forget_users(connection, expired.limits)
     with connection.transaction():
         shut_out_erasures(connection)
@@ -118,28 +128,42 @@ def _rows(connection: psycopg.Connection, partition: str, limits: Limits) -> Ite
     found = connection.execute(_of(partition, "expired_rows"), _parameters(partition, limits)).fetchall()
     if found:
         days, rows, sizes = zip(*found, strict=True)
-        yield Part(partition, sum(rows), sum(sizes), list(days))
+        yield Part(partition, sum(rows), sum(sizes), list(zip(days, rows, strict=True)))
 
 
 def _delete(connection: psycopg.Connection, part: Part, limits: Limits) -> bool:
     if part.days is None:
         return _drop(connection, part.name, limits)
-    for day in part.days:
-        while not _delete_some(connection, part.name, limits, day):
+    for days in _steps(part.days):
+        while not _delete_some(connection, part.name, limits, days):
             pass
     return True
 
 
-def _delete_some(connection: psycopg.Connection, partition: str, limits: Limits, day: datetime) -> bool:
-    """Delete rows of a day; True if those were the last. Visits stand by what is left, from that moment on."""
-    asked = {**_parameters(partition, limits), "day": day, "most": BATCH_ROWS}
+def _steps(days: list[tuple[datetime, int]]) -> Iterator[list[datetime]]:
+    """Days that are deleted together: a step for each of thousands of odd days would read the default partition as often."""
+    step: list[datetime] = []
+    total = 0
+    for day, rows in days:
+        if step and (total + rows > BATCH_ROWS or len(step) == BATCH_DAYS):
+            yield step
+            step, total = [], 0
+        step.append(day)
+        total += rows
+    if step:
+        yield step
+
+
+def _delete_some(connection: psycopg.Connection, partition: str, limits: Limits, days: list[datetime]) -> bool:
+    """Delete rows of these days; True if those were the last. Visits stand by what is left, from that moment on."""
+    within = {"start": days[0], "end": days[-1] + DAY, "days": days, "most": BATCH_ROWS}
     with connection.transaction():
         shut_out_erasures(connection)
-        deleted = connection.execute(_of(partition, "delete_expired_rows"), asked).rowcount
-        if deleted == BATCH_ROWS:
+        asked = {**_parameters(partition, limits), **within}
+        if connection.execute(_of(partition, "delete_expired_rows"), asked).rowcount == BATCH_ROWS:
             return False
-        ((is_summed_up,),) = connection.execute(QUERIES["keep_visits"], {"day": day}).fetchall()
-        if is_summed_up:
+        connection.execute(QUERIES["forget_visits"], within)
+        for (day,) in connection.execute(QUERIES["which_are_summed_up"], within).fetchall():
             connection.execute(QUERIES["sum_up_visits"], {"day": day})
     return True
 

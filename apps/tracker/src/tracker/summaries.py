@@ -4,11 +4,13 @@ The query service takes a day's summary only while it counts as many events as t
 or late costs time and never a right answer (infra/migrations/0006-summaries.sql).
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import psycopg
 
 from tracker.partitions import QUERIES, shut_out_erasures
+
+DAY = timedelta(days=1)
 
 MOST_VALUES = 1000
 """A property with more values a day, such as an order's number, is left out: its counts would be as many as its events."""
@@ -28,17 +30,18 @@ def sum_up(connection: psycopg.Connection, day: datetime) -> bool:
     Returns:
         False if some of its events were deleted: then there is nothing to be summed up.
     """
+    bounds = {"day": day, "end": day + DAY}
     limits = {"most_values": MOST_VALUES, "most_characters": MOST_CHARACTERS}
     with connection.transaction():
         # One snapshot: what is counted is what is summed up.
         connection.execute("set transaction isolation level repeatable read")
         shut_out_erasures(connection)
-        ((events, counted),) = connection.execute(QUERIES["count_day"], {"day": day}).fetchall()
+        ((events, counted),) = connection.execute(QUERIES["count_day"], bounds).fetchall()
         if events != counted:
             return False
         connection.execute("delete from property_counts where day = %s", [day])
         connection.execute("delete from visits where day = %s", [day])
-        ((left_out,),) = connection.execute(QUERIES["sum_up_properties"], {"day": day, **limits}).fetchall()
+        ((left_out,),) = connection.execute(QUERIES["sum_up_properties"], {**bounds, **limits}).fetchall()
         connection.execute(QUERIES["sum_up_visits"], {"day": day})
         connection.execute(QUERIES["mark_summed_up"], {"day": day, "events": events, "left_out": left_out})
     return True
