@@ -1,8 +1,8 @@
 -- Every event, once.
 --
 -- The primary key is the index for one user's newest events, the duplicate check and the keyset order, all in one.
--- It holds user_id, so that the table can be distributed by it (Citus) with no change, and timestamp, so that it can be
--- partitioned by time. Text is collated "C": equality and byte order are all that is asked of it, and it compares fastest.
+-- It holds user_id, so that the table can be distributed by it (Citus; docs/architecture.md says which statements can't yet),
+-- and timestamp, so that it can be partitioned by time. Text is collated "C": equality and byte order are all that is asked of it, and it compares fastest.
 
 create table events (
   user_id     text        collate "C" not null,

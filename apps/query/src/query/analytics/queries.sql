@@ -42,7 +42,7 @@ from ({selected}) as named
 where session_id is not null
 union all
 select
-  user_id, '' collate "C", sum(begins) over in_order, "timestamp", event_id, event_type, properties
+  user_id, ''::text collate "C", sum(begins) over in_order, "timestamp", event_id, event_type, properties
 from (
   select
     *,
@@ -230,7 +230,7 @@ from ({events}) as named
 where session_id is not null
 group by piece, user_id, session_id
 union all
-select user_id, '' collate "C", min("timestamp"), max("timestamp"), array_agg(key order by "timestamp", event_id)
+select user_id, ''::text collate "C", min("timestamp"), max("timestamp"), array_agg(key order by "timestamp", event_id)
 from (
   select *, sum(begins) over in_order as number
   from (
