@@ -10,8 +10,9 @@ before its partitions too, so nobody waits in a circle. And it has `events` to i
   `lock table only events in access share mode`. (Erasures and the steps of `tracker maintain` have the lock of `erasures`.)
 - An INSERT that was routed to the default partition is refused if its month leaves while it waits.
 
-The other way, to leave rows where they are and make partitions only for months without any, isn't one: who sends one event
-dated a year ahead would keep that month in the default partition for ever.
+The other way, to leave rows where they are and make partitions only for months without any, isn't one: history that is
+imported, and a month whose partition was late by one event, would stay in the default partition for ever, which retention can
+only empty row by row.
 """
 
 import time
