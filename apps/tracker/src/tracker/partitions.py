@@ -8,6 +8,8 @@ before its partitions too, so nobody waits in a circle. And it has `events` to i
 - A transaction with one snapshot (`repeatable read`) plans its later statements with the newest partitions, but doesn't see
   rows that were moved there after its snapshot. So whoever reads events in one locks `events` before its first statement:
   `lock table only events in access share mode`. (Erasures and the steps of `tracker maintain` have the lock of `erasures`.)
+  The same holds on a standby: it replays the lock, waits for its readers as long as `max_standby_streaming_delay` says, and
+  then ends their statement (SQLSTATE 40001).
 - An INSERT that was routed to the default partition is refused if its month leaves while it waits.
 
 The other way, to leave rows where they are and make partitions only for months without any, isn't one: history that is
