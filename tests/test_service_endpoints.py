@@ -116,6 +116,31 @@ def test_cors_allows_the_origins_that_are_named(start_service, postgres, databas
 
 
 @pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize(
+    ("asked", "added"),
+    [
+        ("x-datadog-origin, x-request-start", ["x-datadog-origin", "x-request-start"]),
+        ("x-datadog-origin,x-request-start", ["x-datadog-origin", "x-request-start"]),
+        ("x-good, bad name, x:bad, , x-é", ["x-good"]),
+        (",".join(["x-long" * 10] * 100), []),
+        ("x" * 65, []),
+    ],
+)
+def test_a_preflight_allows_the_headers_that_agents_add(start_service, postgres, database, name, asked, added):
+    service = start_service(name, DATABASE_URL=postgres.url(database, name), CORS_ORIGINS="https://app.example")
+    headers = {
+        "Origin": "https://app.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": asked.encode(),
+    }
+    preflight = requests.options(f"{service.url}/events", headers=headers, timeout=30)
+    allowed = preflight.headers["Access-Control-Allow-Headers"].split(", ")
+    own = ["Authorization", "Content-Type", "Content-Encoding", "X-Request-ID", "X-Write-Key"]
+    assert allowed == [*own, "baggage", "sentry-trace", "traceparent", "tracestate", *added]
+    assert "Access-Control-Request-Headers" in preflight.headers["Vary"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
 def test_open_to_everyone_has_to_be_said_twice(start_service, postgres, database, name):
     told = {"DATABASE_URL": postgres.url(database, name), "HOST": "0.0.0.0", "AUTH": "open"}
     refused = start_service(name, wait=False, **told)

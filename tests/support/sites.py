@@ -24,21 +24,23 @@ BODY = """
 
 
 class Site:
-    """A web site of its own origin, whose pages are all the same.
+    """A web site of its own origin, whose pages are all the same but for those of `pages`.
 
     Attributes:
         html: the page.
+        pages: by path, those that are different.
         headers: of its answers, beside Content-Type.
     """
 
     def __init__(self) -> None:
         self.html = ""
+        self.pages: dict[str, str] = {}
         self.headers: dict[str, str] = {}
         site = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                body = site.html.encode()
+                body = site.pages.get(self.path.partition("?")[0], site.html).encode()
                 self.send_response(200)
                 for name, value in {"Content-Type": "text/html; charset=utf-8", **site.headers}.items():
                     self.send_header(name, value)

@@ -139,7 +139,8 @@ class Front:
                 and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
             ):
                 environ[ROUTE] = "<preflight>"
-                return answer(start, 204, b"", headers=preflight_headers("GET, POST, OPTIONS"))
+                asked = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")
+                return answer(start, 204, b"", headers=preflight_headers("GET, POST, OPTIONS", asked))
             self.guard(environ)
             if mounted := self.mounts.get(path):
                 environ[ROUTE] = path
