@@ -1,6 +1,10 @@
 """The browser's tracker in Chromium where others are in its way: agents, blocked site data, proxies."""
 
-from sites import wait_until_sent
+import json
+
+from sites import Shop, make_source, start_guarded, track, wait_until_sent
+from tools import tool
+from waiting import eventually
 
 AGENT = """<script>
   const send = window.fetch;
@@ -17,6 +21,34 @@ def test_an_agent_that_adds_headers_to_each_request_is_in_nobodys_way(shop, page
     wait_until_sent(page)
     assert refused == []
     assert shop.stored() == [("page_view",)]
+
+
+def test_a_sandboxed_frame_sends_what_happens_in_it(site, page, start_service, postgres, database, owner):
+    collector = start_guarded(start_service, postgres.url(database, "collector"))
+    shop = Shop(site, collector, owner, make_source(owner, "shop", ["*"]))
+    shop.put()
+    site.pages["/outer"] = '<!doctype html><iframe sandbox="allow-scripts" src="/inner"></iframe>'
+    page.goto(f"{site.origin}/outer")
+    assert eventually(lambda: shop.stored("page") == [("page_view", "/inner")])
+
+
+def test_where_site_data_is_blocked_events_are_sent_while_their_page_is_open(shop, browser, tmp_path):
+    (tmp_path / "Default").mkdir()
+    blocked = {"profile": {"default_content_setting_values": {"cookies": 2}}}
+    (tmp_path / "Default" / "Preferences").write_text(json.dumps(blocked))
+    chromium = tool("chromium", "chromium-browser", "google-chrome")
+    context = browser.browser_type.launch_persistent_context(
+        tmp_path, executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--no-first-run"]
+    )
+    context.set_default_timeout(60_000)
+    try:
+        page = context.pages[0]
+        page.goto(f"{shop.site.origin}/")
+        assert page.evaluate("(() => { try { return !localStorage } catch { return true } })()")
+        track(page, "mine")
+        assert eventually(lambda: shop.stored() == [("page_view",), ("mine",)])
+    finally:
+        context.close()
 
 
 def misroute(page, status, content_type="text/html"):

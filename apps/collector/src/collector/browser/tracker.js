@@ -268,16 +268,19 @@
     }
   };
 
-  // One request at a time, from all tabs together where the browser has locks.
+  const warn = (error) => console.warn("tracker:", error);
+
+  // One request at a time, from all tabs together where the browser has locks: not without TLS, and where it denies storage
+  // it denies them too.
   const flush = async () => {
     clearTimeout(timer);
     timer = 0;
     if (busy) return;
     busy = true;
     try {
-      await (navigator.locks ? navigator.locks.request(PREFIX, send) : send());
-    } catch (error) {
-      console.warn("tracker:", error);
+      await navigator.locks.request(PREFIX, send);
+    } catch {
+      await send().catch(warn);
     }
     busy = false;
     if (waiting().length) later(Math.max(LOOK_AGAIN, pauseLeft()));
@@ -351,7 +354,7 @@
       try {
         action(...given);
       } catch (error) {
-        console.warn("tracker:", error);
+        warn(error);
       }
     };
 
