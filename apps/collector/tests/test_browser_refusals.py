@@ -2,7 +2,8 @@
 
 import json
 
-from sites import Shop, make_source, start_guarded, track, wait_until_sent
+import pytest
+from sites import WAITING, Shop, make_source, start_guarded, track, wait_until_paused, wait_until_sent
 from tools import tool
 from waiting import eventually
 
@@ -55,3 +56,28 @@ def misroute(page, status, content_type="text/html"):
     """Have a proxy answer in the collector's place."""
     headers = {"Access-Control-Allow-Origin": "*", "Content-Type": content_type}
     page.route("**/events?*", lambda route: route.fulfill(status=status, headers=headers, body="<p>nginx</p>"))
+
+
+@pytest.mark.parametrize("status", [200, 404, 405, 413, 415])
+def test_what_a_misrouted_proxy_answers_deletes_nothing(shop, page, context, status):
+    context.clock.install()
+    misroute(page, status)
+    page.goto(f"{shop.site.origin}/")
+    wait_until_paused(page, status)
+    assert page.evaluate(WAITING) == 1
+    page.unroute("**/events?*")
+    context.clock.fast_forward(5 * 60_000 + 1000)
+    wait_until_sent(page)
+    assert shop.stored() == [("page_view",)]
+
+
+@pytest.mark.parametrize(("path", "status"), [("nowhere", 404), ("livez", 405)])
+def test_a_wrong_endpoint_is_waited_for_until_events_are_too_old(shop, page, context, path, status):
+    context.clock.install()
+    shop.put(attributes=f'data-endpoint="{shop.collector.url}/{path}"')
+    page.goto(f"{shop.site.origin}/")
+    wait_until_paused(page, status)
+    assert page.evaluate(WAITING) == 1
+    context.clock.fast_forward(8 * 86_400_000)
+    wait_until_sent(page)  # given up
+    assert shop.stored() == []

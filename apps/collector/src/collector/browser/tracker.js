@@ -11,7 +11,7 @@
   const GATHER = SECOND; // what happens within it goes out in one request
   const LOOK_AGAIN = 5 * SECOND;
   const SESSION_GAP = 30 * MINUTE;
-  const REFUSED_PAUSE = 5 * MINUTE; // after 401 and 403: a key may be mended
+  const REFUSED_PAUSE = 5 * MINUTE; // a key may be mended, or a proxy that leads elsewhere
   const LONGEST_BACKOFF = 5 * MINUTE;
   const LONGEST_PAUSE = HOUR; // one that ends later was written by a clock that was wrong
   const OLDEST = 7 * 24 * HOUR;
@@ -255,7 +255,8 @@
       }
       if (!status || status === 408 || status === 429 || status >= 500) {
         backOff(status, answer?.headers.get("Retry-After"));
-      } else if (status === 401 || status === 403) {
+      } else if (!/json/.test(answer.headers.get("Content-Type")) || (status > 299 && ![400, 413, 422].includes(status))) {
+        // Not the collector's word on these events.
         pause(REFUSED_PAUSE, status, 0);
       } else {
         forget("pause");
