@@ -211,7 +211,8 @@
       }
       events.push(event);
     }
-    return JSON.stringify(events);
+    // What the collector refuses in a text: NUL, and half an emoji, which JSON.stringify writes as escapes.
+    return JSON.stringify(events).replace(/\\(u0000|ud[89a-f]..|.)/g, (escape) => (escape[2] ? "\ufffd" : escape));
   };
 
   const pauseLeft = () => {

@@ -1,0 +1,60 @@
+"""The browser's tracker in Chromium: which values it takes, as what, and from whom it takes none."""
+
+from sites import wait_until_sent
+
+UNUSABLE = [
+    "{}",
+    "new Promise(() => {})",
+    "NaN",
+    "Infinity",
+    "[]",
+    "[1, 2]",
+    "true",
+    "null",
+    "undefined",
+    "''",
+    "Symbol('ann')",
+    "Object.create(null)",
+    "() => 'ann'",
+    "new Date()",
+]
+UNUSABLE_IDS = [*UNUSABLE, "'x'.repeat(201)", "'a\\0b'", "'Hello 😀'.slice(0, 7)"]
+
+
+def warnings_of(page, script):
+    """What a script in the page writes into the console."""
+    found = []
+    listen = lambda message: found.append(message.text)  # noqa: E731
+    page.on("console", listen)
+    with page.expect_console_message(lambda message: message.text == "done"):
+        page.evaluate(f"() => {{ {script}; console.log('done') }}")
+    page.remove_listener("console", listen)
+    return found[:-1]
+
+
+def test_half_an_emoji_costs_itself_alone(shop, page):
+    page.goto(f"{shop.site.origin}/")
+    page.evaluate(
+        r"""() => {
+          const cut = "Hello 😀".slice(0, 7);
+          tracker.track("cut", { text: cut, [cut]: 1, list: [cut], nul: "a\0b", whole: "😀", said: "\\ud83d \\\\ud83d \\u0000" });
+          tracker.track(cut);
+        }"""
+    )
+    wait_until_sent(page)
+    rows = shop.owner.execute("select event_type, properties - 'webdriver' from events order by timestamp").fetchall()
+    half = "Hello \ufffd"
+    assert rows[1:] == [
+        (
+            "cut",
+            {
+                "text": half,
+                half: 1,
+                "list": [half],
+                "nul": "a\ufffdb",
+                "whole": "😀",
+                "said": "\\ud83d \\\\ud83d \\u0000",
+            },
+        ),
+        (half, {}),
+    ]
