@@ -1,6 +1,7 @@
 """The browser's tracker in Chromium: which values it takes, as what, and from whom it takes none."""
 
-from sites import wait_until_sent
+import pytest
+from sites import track, wait_until_sent
 
 UNUSABLE = [
     "{}",
@@ -30,6 +31,32 @@ def warnings_of(page, script):
         page.evaluate(f"() => {{ {script}; console.log('done') }}")
     page.remove_listener("console", listen)
     return found[:-1]
+
+
+@pytest.mark.parametrize("call", ["identify", "track"])
+def test_what_cannot_be_an_id_is_warned_of_and_changes_nothing(shop, page, call):
+    page.goto(f"{shop.site.origin}/")
+    page.evaluate("tracker.identify('ann')")
+    for value in UNUSABLE_IDS if call == "identify" else UNUSABLE:
+        (warning,) = warnings_of(page, f"tracker.{call}({value})")
+        assert warning.startswith("tracker:"), value
+        assert call in warning
+    track(page, "after")
+    wait_until_sent(page)
+    assert shop.owner.execute("select event_type, user_id from events order by timestamp").fetchall()[1:] == [
+        ("after", "ann")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"), [("7", "7"), ("0", "0"), ("2n ** 64n", str(2**64)), ("'😀'.repeat(200)", "😀" * 200)]
+)
+def test_texts_and_numbers_are_ids(shop, page, given, stored):
+    page.goto(f"{shop.site.origin}/")
+    wait_until_sent(page)
+    assert warnings_of(page, f"tracker.identify({given}); tracker.track('mine')") == []
+    wait_until_sent(page)
+    assert shop.owner.execute("select user_id from events where event_type = 'mine'").fetchall() == [(stored,)]
 
 
 def test_half_an_emoji_costs_itself_alone(shop, page):

@@ -144,10 +144,17 @@
 
   // ---- Recording
 
+  // A text or number that a call was given. The text of anything else, such as a promise, would be the same for everybody.
+  const usable = (value, call, form = /./s) => {
+    if ((/^(string|bigint)$/.test(typeof value) || Number.isFinite(value)) && form.test(value)) return String(value);
+    throw new Error(call + " can't take this " + typeof value);
+  };
+
   const mine = new Set(); // names of events of this page
   let last = 0;
 
   const track = (type, properties) => {
+    const event_type = usable(type, "track");
     // No two events of a page have one time: their order would be lost. But a clock that is put back is believed.
     let now = Date.now();
     if (now <= last && last - now < SECOND) now = last + 1;
@@ -155,14 +162,14 @@
     const session_id = session(now);
     const event = {
       user_id: user(),
-      event_type: String(type),
+      event_type,
       // Where the server's clock isn't known yet: digits until it is, or until the event is sent for the first time.
       timestamp: knowsClock() ? corrected(now) : String(now).padEnd(TIMESTAMP_LENGTH),
       event_id: uuid(),
       session_id,
       properties: properties || {},
     };
-    if (size(JSON.stringify(event)) > BATCH_BYTES) throw new Error("an event is too large: " + type);
+    if (size(JSON.stringify(event)) > BATCH_BYTES) throw new Error("an event is too large: " + event_type);
     const name = EVENT + now.toString(36).padStart(9, "0") + event.event_id;
     write(name, event);
     mine.add(name);
@@ -171,8 +178,8 @@
   };
 
   const identify = (id) => {
-    if (id == null || id === "") throw new Error("identify wants a user_id");
-    write("user", String(id));
+    // As the collector wants it, which would refuse every event from now on.
+    write("user", usable(id, "identify", /^[^\0\ud800-\udfff]{1,200}$/u));
   };
 
   const reset = () => ["user", "anonymous", "session"].forEach(forget);
