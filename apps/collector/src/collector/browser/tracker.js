@@ -26,16 +26,41 @@
   const BEACON_BYTES = 20_000;
   const TIMESTAMP_LENGTH = 24; // as toISOString writes it; an event that waits is as long, so it never outgrows a full store
 
-  const script = document.currentScript || document.querySelector("script[data-write-key]");
-  const options = script.dataset;
+  const warn = (error) => console.warn("tracker:", error);
 
-  // There is a tracker already. (An element with the id "tracker" would be window.tracker too, but can't track.)
-  if (window.tracker?.track) return;
+  // A module has no current script.
+  const find = (selector) => document.querySelector("script" + selector);
+  const { src = "", dataset } = document.currentScript || find("[data-write-key]") || find('[type=module][src*="/tracker"]') || {};
+
+  // Of the script's URL (`write_key`), and of the tag (`data-write-key`).
+  const options = {};
+  for (const [name, value] of new URLSearchParams(src.split(/[?#]/)[1])) {
+    options[name.replace(/[-_](.)/g, (_, letter) => letter.toUpperCase())] = value;
+  }
+  Object.assign(options, dataset);
+
+  let url;
+  try {
+    url = new URL(options.endpoint || new URL("events", src), document.baseURI);
+  } catch (error) {
+    return warn(error);
+  }
+  if (options.writeKey) url.searchParams.set("write_key", options.writeKey);
+  const endpoint = url.href;
+
+  // Several trackers of a page, each with its own endpoint or key: window.tracker is the first's, the others have names of their
+  // own. (An element with the id "tracker" would be window.tracker too, but can't track; a stub, which has `q`, is none yet.)
+  const there = window.tracker;
+  if (there?.track && !there.q && [endpoint, undefined].includes(there.endpoint)) return;
+  let own = "tracker" + (options.namespace ? "-" + options.namespace : "");
+  const taken = () => window[own]?.endpoint;
+  if (taken() && taken() !== endpoint) own = "tracker-" + options.writeKey;
+  if (taken()) return;
 
   // ---- What is stored: JSON under names that begin with PREFIX. Each event has a name of its own, so that tabs never
   // overwrite what another one wrote.
 
-  const PREFIX = "tracker" + (options.namespace ? "-" + options.namespace : "") + ":";
+  const PREFIX = own + ":";
   const EVENT = "event:"; // then the browser's time in milliseconds, base 36, 9 digits; then the event_id
 
   // What localStorage has no room for, or everything where there is none: for this page only.
@@ -83,9 +108,6 @@
     window.tracker = { track() {}, identify() {}, reset() {} };
     return;
   }
-
-  const url = new URL(options.endpoint || new URL("events", script.src), document.baseURI);
-  if (options.writeKey) url.searchParams.set("write_key", options.writeKey);
 
   // The names of the events that wait, oldest first.
   const waiting = () => namesFrom(EVENT);
@@ -277,8 +299,6 @@
     }
   };
 
-  const warn = (error) => console.warn("tracker:", error);
-
   // One request at a time, from all tabs together where the browser has locks: not without TLS, and where it denies storage
   // it denies them too.
   const flush = async () => {
@@ -385,11 +405,18 @@
       }),
     );
     for (const name of ["click", "auxclick"]) document.addEventListener(name, safely(click), true);
-    safely(view)();
   };
 
   const start = () => {
-    if (options.auto !== "false") watch();
+    const auto = options.auto !== "false";
+    if (auto) watch();
+    started = true;
+    // The page was seen before anything was done on it; but who sees it may be said already.
+    for (const [name, given] of queue) {
+      if (auto && name === "track") safely(view)();
+      tracker[name]?.(...given);
+    }
+    if (auto) safely(view)();
     addEventListener("pagehide", safely(leave));
     addEventListener("online", safely(backOnline));
     // A phone may end a page in the background without telling it.
@@ -397,7 +424,15 @@
     later(GATHER);
   };
 
-  window.tracker = { track: safely(track), identify: safely(identify), reset: safely(reset) };
+  // Calls that were made before the script was there (of a stub), or before anyone asks for a page that is made ready.
+  const queue = there?.q || [];
+  let started = false;
+  const tracker = { endpoint };
+  for (const [name, call] of Object.entries({ track, identify, reset })) {
+    tracker[name] = (...given) => void (started ? safely(call)(...given) : queue.push([name, given]));
+  }
+  window[own] = tracker;
+  if (!there?.endpoint) window.tracker = tracker;
   // A page that is made ready before anyone asks for it isn't seen yet.
   if (document.prerendering) document.addEventListener("prerenderingchange", start, { once: true });
   else start();
