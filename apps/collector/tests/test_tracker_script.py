@@ -67,7 +67,8 @@ def test_an_unknown_version_is_not_found(shared_collector, version):
 
 
 def test_it_is_small():
-    assert len(gzip.compress(SCRIPT)) < 3 * 1024
+    """docs/browser.md says what its bytes buy."""
+    assert len(gzip.compress(SCRIPT)) < 3.5 * 1024
 
 
 def minify(folder, *arguments):
