@@ -396,6 +396,7 @@
       };
     }
     addEventListener("popstate", safely(view));
+    window.navigation?.addEventListener("currententrychange", safely(view));
     addEventListener(
       "pageshow",
       safely(({ persisted }) => {
