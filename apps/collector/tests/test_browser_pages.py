@@ -21,3 +21,21 @@ def test_pages_of_the_navigation_api_are_views_once_each(shop, page):
     wait_until_sent(page)
     names = ("/", "/products", "/products/7", "/cart", "/pushed", "/replaced", "/cart")
     assert shop.stored("page") == [("page_view", name) for name in names]
+
+
+def test_parameters_that_are_named_belong_to_the_page(shop, page):
+    shop.put(attributes='data-page-parameters="t, page"')
+    page.goto(f"{shop.site.origin}/viewtopic.php?t=1")
+    page.goto(f"{shop.site.origin}/viewtopic.php?secret=1&page=2&t=%C3%A9%20b#/route")
+    page.evaluate("history.pushState({}, '', '?t=3')")
+    page.evaluate("history.pushState({}, '', '?t=3&secret=2')")
+    page.evaluate("history.pushState({}, '', '?secret=2')")
+    page.click("#buy")
+    wait_until_sent(page)
+    assert shop.stored("page") == [
+        ("page_view", "/viewtopic.php?t=1"),
+        ("page_view", "/viewtopic.php?t=%C3%A9+b&page=2#/route"),
+        ("page_view", "/viewtopic.php?t=3"),
+        ("page_view", "/viewtopic.php"),
+        ("buy", "/viewtopic.php"),
+    ]

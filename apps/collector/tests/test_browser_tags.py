@@ -48,7 +48,7 @@ def test_calls_before_the_script_are_kept_where_nothing_is_recorded_by_itself(sh
 
 def test_settings_can_be_parameters_of_the_scripts_url(shop, page):
     """As a tag manager adds it: an element that a script makes, without data attributes."""
-    src = f"{shop.collector.url}/tracker.js?write_key={shop.key}&namespace=shop&endpoint={shop.collector.url}/events"
+    src = f"{shop.collector.url}/tracker.js?write_key={shop.key}&namespace=shop&page_parameters=t&endpoint={shop.collector.url}/events"
     put(
         shop,
         f"""<script>
@@ -59,7 +59,7 @@ def test_settings_can_be_parameters_of_the_scripts_url(shop, page):
     )
     page.goto(f"{shop.site.origin}/topic?t=1&u=2")
     until(page, f"window.tracker && {IDLE}")
-    assert shop.stored("page") == [("page_view", "/topic")]
+    assert shop.stored("page") == [("page_view", "/topic?t=1")]
     assert page.evaluate("Object.keys(localStorage).every((name) => name.startsWith('tracker-shop:'))")
 
 

@@ -341,7 +341,14 @@
   // Without the query: it may hold what is nobody's business.
   const bare = (address) => address.split(/[?#]/)[0];
 
-  const page = () => location.pathname + (/^#[!/]/.test(location.hash) ? location.hash.split("?")[0] : "");
+  const words = (text) => text?.match(/[^\s,]+/g) || [];
+
+  const page = () => {
+    const { pathname, search, hash } = location;
+    const given = new URLSearchParams(search);
+    const kept = words(options.pageParameters).flatMap((name) => given.getAll(name).map((value) => [name, value]));
+    return pathname + (kept[0] ? "?" + new URLSearchParams(kept) : "") + (/^#[!/]/.test(hash) ? hash.split("?")[0] : "");
+  };
 
   let shown;
   let from = document.referrer;
