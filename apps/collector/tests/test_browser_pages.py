@@ -1,6 +1,6 @@
 """The browser's tracker in Chromium: which page views there are, and what each says of its page."""
 
-from sites import wait_until_sent
+from sites import until, wait_until_sent
 
 SEARCH = "http://search.test/"
 
@@ -39,3 +39,15 @@ def test_parameters_that_are_named_belong_to_the_page(shop, page):
         ("page_view", "/viewtopic.php"),
         ("buy", "/viewtopic.php"),
     ]
+
+
+def test_a_frame_without_an_address_is_no_page_and_its_clicks_are_the_outer_pages(shop, page):
+    inner = shop.site.html.replace("&", "&amp;").replace('"', "&quot;")
+    shop.site.html = f'<!doctype html><iframe srcdoc="{inner}"></iframe>'
+    page.goto(f"{shop.site.origin}/outer?token=secret")
+    frame = page.frame_locator("iframe")
+    frame.locator("#buy").click()
+    frame.locator("#in").click()
+    until(page, "Object.keys(localStorage).some((name) => name.startsWith('tracker:clock'))")
+    wait_until_sent(page)
+    assert shop.stored("page") == [("buy", "/outer")]

@@ -343,8 +343,12 @@
 
   const words = (text) => text?.match(/[^\s,]+/g) || [];
 
+  // A frame without an address (srcdoc) is within the page whose address it takes as its base, and no page itself.
+  const within = () => location.protocol === "about:";
+  const here = () => (within() ? new URL(document.baseURI) : location);
+
   const page = () => {
-    const { pathname, search, hash } = location;
+    const { pathname, search, hash } = here();
     const given = new URLSearchParams(search);
     const kept = words(options.pageParameters).flatMap((name) => given.getAll(name).map((value) => [name, value]));
     return pathname + (kept[0] ? "?" + new URLSearchParams(kept) : "") + (/^#[!/]/.test(hash) ? hash.split("?")[0] : "");
@@ -354,7 +358,7 @@
   let from = document.referrer;
 
   const view = () => {
-    if (page() === shown) return;
+    if (within() || page() === shown) return;
     shown = page();
     const campaign = [...new URLSearchParams(location.search)].filter(([name]) => name.startsWith("utm_"));
     track("page_view", {
@@ -378,7 +382,7 @@
       track(marked.dataset.track, properties);
     }
     const link = path.find((node) => node.host && node.href);
-    if (link && /^http/.test(link.protocol) && link.host !== location.host) {
+    if (link && /^http/.test(link.protocol) && link.host !== here().host) {
       track("outbound_click", { page: page(), host: link.host, url: bare(link.href) });
     }
   };
