@@ -1,6 +1,6 @@
 """The browser's tracker in Chromium: which page views there are, and what each says of its page."""
 
-from sites import until, wait_until_sent
+from sites import track, until, wait_until_sent
 
 SEARCH = "http://search.test/"
 
@@ -41,6 +41,24 @@ def test_parameters_that_are_named_belong_to_the_page(shop, page):
     ]
 
 
+def test_the_referrer_is_that_of_the_visit(shop, page, context):
+    context.clock.install()
+    page.goto(f"{shop.site.origin}/a", referer=f"{SEARCH}?q=secret")
+    page.evaluate("history.pushState({}, '', '/b')")
+    page.goto(f"{shop.site.origin}/c", referer=f"{shop.site.origin}/b")
+    page.goto(f"{shop.site.origin}/d", referer="http://pay.test/done")  # the visit goes on
+    wait_until_sent(page)
+    context.clock.fast_forward(31 * 60_000)
+    page.evaluate("history.pushState({}, '', '/e')")  # another visit, which nobody brought
+    wait_until_sent(page)
+    page.goto(f"{shop.site.origin}/f", referer=f"{shop.site.origin}/e")
+    wait_until_sent(page)
+    assert shop.stored("page", "referrer") == [
+        *[("page_view", name, SEARCH) for name in ("/a", "/b", "/c", "/d")],
+        *[("page_view", name, None) for name in ("/e", "/f")],
+    ]
+
+
 def test_a_frame_without_an_address_is_no_page_and_its_clicks_are_the_outer_pages(shop, page):
     inner = shop.site.html.replace("&", "&amp;").replace('"', "&quot;")
     shop.site.html = f'<!doctype html><iframe srcdoc="{inner}"></iframe>'
@@ -51,3 +69,11 @@ def test_a_frame_without_an_address_is_no_page_and_its_clicks_are_the_outer_page
     until(page, "Object.keys(localStorage).some((name) => name.startsWith('tracker:clock'))")
     wait_until_sent(page)
     assert shop.stored("page") == [("buy", "/outer")]
+
+
+def test_the_back_forward_cache_keeps_the_referrer(shop, page):
+    page.goto(f"{shop.site.origin}/a", referer=SEARCH)
+    page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    track(page, "mine")
+    wait_until_sent(page)
+    assert shop.stored("page", "referrer") == [("page_view", "/a", SEARCH)] * 2 + [("mine", None, None)]

@@ -139,11 +139,21 @@
     return id;
   };
 
+  // Without the query: it may hold what is nobody's business.
+  const bare = (address) => address.split(/[?#]/)[0];
+
+  let from = document.referrer;
+
+  // `referrer` is what another host's page led to the first page of: a visit that begins later on a page has none.
   const session = (now) => {
-    let [id, seen] = read("session") || [];
-    if (!id || Math.abs(now - seen) > SESSION_GAP) id = uuid();
-    write("session", [id, now]);
-    return id;
+    let [id, seen, referrer] = read("session") || [];
+    if (!id || Math.abs(now - seen) > SESSION_GAP) {
+      id = uuid();
+      referrer = from && new URL(from).host !== here().host ? bare(from) : undefined;
+    }
+    from = "";
+    write("session", [id, now, referrer]);
+    return [id, referrer];
   };
 
   // `clock` is the session in which the server's clock was last asked, and by how much it is ahead of the browser's.
@@ -181,7 +191,7 @@
     let now = Date.now();
     if (now <= last && last - now < SECOND) now = last + 1;
     last = now;
-    const session_id = session(now);
+    const [session_id] = session(now);
     const event = {
       user_id: user(),
       event_type,
@@ -338,9 +348,6 @@
 
   // ---- What is recorded by itself
 
-  // Without the query: it may hold what is nobody's business.
-  const bare = (address) => address.split(/[?#]/)[0];
-
   const words = (text) => text?.match(/[^\s,]+/g) || [];
 
   // A frame without an address (srcdoc) is within the page whose address it takes as its base, and no page itself.
@@ -355,8 +362,6 @@
   };
 
   let shown;
-  let from = document.referrer;
-
   const view = () => {
     if (within() || page() === shown) return;
     shown = page();
@@ -364,10 +369,9 @@
     track("page_view", {
       page: shown,
       host: location.host,
-      referrer: bare(from) || undefined,
+      referrer: session(Date.now())[1] || undefined,
       ...Object.fromEntries(campaign),
     });
-    from = location.href;
   };
 
   const click = (happened) => {
