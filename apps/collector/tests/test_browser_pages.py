@@ -1,5 +1,6 @@
 """The browser's tracker in Chromium: which page views there are, and what each says of its page."""
 
+import pytest
 from sites import track, until, wait_until_sent
 
 SEARCH = "http://search.test/"
@@ -57,6 +58,36 @@ def test_the_referrer_is_that_of_the_visit(shop, page, context):
         *[("page_view", name, SEARCH) for name in ("/a", "/b", "/c", "/d")],
         *[("page_view", name, None) for name in ("/e", "/f")],
     ]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("utm_source=news&utm_content=" + "x" * 45_000, {"utm_source": "news", "utm_content": "x" * 500}),
+        ("utm_term=" + "%F0%9F%98%80" * 501, {"utm_term": "😀" * 500}),
+        ("utm_source=news&utm_" + "x" * 45_000 + "=1", {"utm_source": "news"}),
+        ("&".join(f"utm_{n}={'%01' * 1000}" for n in range(50)), {f"utm_{n}": "\x01" * 500 for n in range(10)}),
+    ],
+    ids=["value", "emoji", "name", "many"],
+)
+def test_a_long_campaign_is_cut_and_the_view_counted(shop, page, query, expected):
+    page.goto(f"{shop.site.origin}/")
+    page.evaluate("(query) => history.pushState({}, '', '/landing?' + query)", query)
+    wait_until_sent(page)
+    ((_, properties),) = shop.owner.execute(
+        "select event_type, properties from events where properties ->> 'page' = '/landing'"
+    ).fetchall()
+    assert {name: value for name, value in properties.items() if name.startswith("utm_")} == expected
+
+
+def test_a_long_path_is_cut_and_the_view_counted(shop, page):
+    page.goto(f"{shop.site.origin}/")
+    page.evaluate("history.pushState({}, '', '/' + 'x'.repeat(45000))")
+    page.evaluate("document.querySelector('#out').href += '/' + 'x'.repeat(45000)")
+    page.click("#out")
+    wait_until_sent(page)
+    long = "/" + "x" * 1999
+    assert shop.stored("page") == [("page_view", "/"), ("page_view", long), ("outbound_click", long)]
 
 
 def test_a_frame_without_an_address_is_no_page_and_its_clicks_are_the_outer_pages(shop, page):

@@ -24,6 +24,8 @@
   // Browsers let 64 KiB of keepalive bodies be in flight: a batch, and the beacon of a page that is left meanwhile.
   const BATCH_BYTES = 40_000;
   const BEACON_BYTES = 20_000;
+  const LONGEST_ADDRESS = 2000; // characters, and ASCII
+  const LONGEST_VALUE = 500; // of a campaign: ten of them, whatever they hold, leave a view far below BATCH_BYTES
   const TIMESTAMP_LENGTH = 24; // as toISOString writes it; an event that waits is as long, so it never outgrows a full store
 
   const warn = (error) => console.warn("tracker:", error);
@@ -140,7 +142,7 @@
   };
 
   // Without the query: it may hold what is nobody's business.
-  const bare = (address) => address.split(/[?#]/)[0];
+  const bare = (address) => address.split(/[?#]/)[0].slice(0, LONGEST_ADDRESS);
 
   let from = document.referrer;
 
@@ -358,14 +360,18 @@
     const { pathname, search, hash } = here();
     const given = new URLSearchParams(search);
     const kept = words(options.pageParameters).flatMap((name) => given.getAll(name).map((value) => [name, value]));
-    return pathname + (kept[0] ? "?" + new URLSearchParams(kept) : "") + (/^#[!/]/.test(hash) ? hash.split("?")[0] : "");
+    const route = /^#[!/]/.test(hash) ? hash.split("?")[0] : "";
+    return (pathname + (kept[0] ? "?" + new URLSearchParams(kept) : "") + route).slice(0, LONGEST_ADDRESS);
   };
 
   let shown;
   const view = () => {
     if (within() || page() === shown) return;
     shown = page();
-    const campaign = [...new URLSearchParams(location.search)].filter(([name]) => name.startsWith("utm_"));
+    const campaign = [...new URLSearchParams(location.search)]
+      .filter(([name]) => /^utm_[\w.-]{1,30}$/.test(name))
+      .slice(0, 10)
+      .map(([name, value]) => [name, [...value].slice(0, LONGEST_VALUE).join("")]);
     track("page_view", {
       page: shown,
       host: location.host,
