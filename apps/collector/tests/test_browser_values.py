@@ -85,3 +85,22 @@ def test_half_an_emoji_costs_itself_alone(shop, page):
         ),
         (half, {}),
     ]
+
+
+def test_attributes_that_are_named_are_numbers_and_booleans(shop, page):
+    named = {"price": "12.50", "count": "3", "member": "true", "code": "007", "id": "9007199254740993", "far": "1e999",
+             "list": "[1]", "none": "null", "empty": ""}  # fmt: skip
+    attributes = " ".join(f'data-track-{name}="{value}"' for name, value in named.items())
+    shop.put(
+        attributes='data-typed-properties="price,count,member,code,id,far,list,none,empty"',
+        body=f'<button id="buy" data-track="buy" {attributes} data-track-version="1.10">Buy</button>',
+    )
+    page.goto(f"{shop.site.origin}/")
+    page.click("#buy")
+    wait_until_sent(page)
+    ((properties,),) = shop.owner.execute(
+        "select properties - 'webdriver' from events where event_type = 'buy'"
+    ).fetchall()
+    expected = {**named, "price": 12.5, "count": 3, "member": True, "version": "1.10", "page": "/"}
+    assert properties == expected
+    assert properties["member"] is True

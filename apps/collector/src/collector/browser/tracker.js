@@ -76,13 +76,15 @@
 
   const stored = (name) => memory[PREFIX + name] ?? store[PREFIX + name];
 
-  const read = (name) => {
+  const parse = (text) => {
     try {
-      return JSON.parse(stored(name));
+      return JSON.parse(text);
     } catch {
       // Not there, or not ours.
     }
   };
+
+  const read = (name) => parse(stored(name));
 
   const write = (name, value) => {
     const text = JSON.stringify(value);
@@ -380,6 +382,12 @@
     });
   };
 
+  // A number or a boolean, where the site says that it is one and JSON can say it.
+  const typed = (name, text) => {
+    const value = words(options.typedProperties).includes(name) ? parse(text) : text;
+    return typeof value === "boolean" || (Number.isFinite(value) && Math.abs(value) < 2 ** 53) ? value : text;
+  };
+
   const click = (happened) => {
     if (happened.button > 1) return;
     const path = happened.composedPath(); // `closest` would end at the edge of a web component
@@ -387,7 +395,7 @@
     if (marked) {
       const properties = { page: page() };
       for (const { name, value } of marked.attributes) {
-        if (name.startsWith("data-track-")) properties[name.slice(11)] = value;
+        if (name.startsWith("data-track-")) properties[name.slice(11)] = typed(name.slice(11), value);
       }
       track(marked.dataset.track, properties);
     }
