@@ -1,7 +1,8 @@
 """The browser's tracker in Chromium: which values it takes, as what, and from whom it takes none."""
 
 import pytest
-from sites import track, wait_until_sent
+from sites import WAITING, track, until, wait_until_sent
+from waiting import eventually
 
 UNUSABLE = [
     "{}",
@@ -104,3 +105,32 @@ def test_attributes_that_are_named_are_numbers_and_booleans(shop, page):
     expected = {**named, "price": 12.5, "count": 3, "member": True, "version": "1.10", "page": "/"}
     assert properties == expected
     assert properties["member"] is True
+
+
+@pytest.mark.parametrize("storage", ["local", "none"])
+def test_who_opts_out_is_forgotten_and_left_alone_until_they_opt_in(shop, page, context, storage):
+    shop.put(attributes=f'data-storage="{storage}"')
+    context.clock.install()
+    page.goto(f"{shop.site.origin}/")
+    page.evaluate("localStorage.mine = 1")
+    track(page, "waiting")
+    page.evaluate("tracker.optOut()")
+    sent = []
+    page.on("request", lambda request: sent.append(request.method))
+    kept = ["mine", "tracker_opt_out"]
+    for name in ("/a", "/b"):
+        track(page, "mine")
+        page.evaluate("tracker.identify('ann')")
+        page.evaluate("history.pushState({}, '', '/c')")
+        page.click("#buy")
+        context.clock.run_for(60_000)
+        assert sorted(page.evaluate("Object.keys(localStorage)")) == kept
+        page.goto(f"{shop.site.origin}{name}")
+    assert "POST" not in sent
+    page.evaluate("tracker.optOut(false)")
+    track(page, "again")
+    context.clock.run_for(10_000)
+    until(page, f"{WAITING} === 0")
+    assert eventually(lambda: ("again",) in shop.stored())
+    assert shop.stored() == [("again",)]
+    assert page.evaluate("localStorage.tracker_opt_out === undefined")

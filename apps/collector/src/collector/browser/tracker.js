@@ -67,12 +67,18 @@
 
   // What localStorage has no room for, or everything where there is none: for this page only.
   const memory = {};
-  let store = {};
+  let local = {};
   try {
-    if (options.storage !== "none") store = localStorage || store;
+    local = localStorage || local;
   } catch {
     // The browser denies it.
   }
+  const store = options.storage === "none" ? {} : local;
+
+  // Nothing is recorded or sent. The flag is the whole site's, whatever the tag says.
+  const OPTED_OUT = "tracker_opt_out";
+  const silent = () =>
+    local[OPTED_OUT] || (options.respectDnt === "true" && (navigator.doNotTrack === "1" || navigator.globalPrivacyControl));
 
   const stored = (name) => memory[PREFIX + name] ?? store[PREFIX + name];
 
@@ -87,6 +93,7 @@
   const read = (name) => parse(stored(name));
 
   const write = (name, value) => {
+    if (silent()) return;
     const text = JSON.stringify(value);
     try {
       store[PREFIX + name] = text;
@@ -107,14 +114,12 @@
       .map((name) => name.slice(PREFIX.length))
       .sort();
 
-  if (options.respectDnt === "true" && (navigator.doNotTrack === "1" || navigator.globalPrivacyControl)) {
-    namesFrom("").forEach(forget);
-    window.tracker = { track() {}, identify() {}, reset() {} };
-    return;
-  }
+  const forgetAll = () => namesFrom("").forEach(forget);
+
+  if (silent()) forgetAll();
 
   // The names of the events that wait, oldest first.
-  const waiting = () => namesFrom(EVENT);
+  const waiting = () => (silent() ? [] : namesFrom(EVENT));
 
   const age = (name) => Date.now() - parseInt(name.slice(EVENT.length, EVENT.length + 9), 36);
 
@@ -219,6 +224,12 @@
   };
 
   const reset = () => ["user", "anonymous", "session"].forEach(forget);
+
+  const optOut = (out = true) => {
+    forgetAll();
+    if (out) local[OPTED_OUT] = 1;
+    else delete local[OPTED_OUT];
+  };
 
   // ---- Sending
 
@@ -458,7 +469,7 @@
   const queue = there?.q || [];
   let started = false;
   const tracker = { endpoint };
-  for (const [name, call] of Object.entries({ track, identify, reset })) {
+  for (const [name, call] of Object.entries({ track, identify, reset, optOut })) {
     tracker[name] = (...given) => void (started ? safely(call)(...given) : queue.push([name, given]));
   }
   window[own] = tracker;
