@@ -134,3 +134,16 @@ def test_who_opts_out_is_forgotten_and_left_alone_until_they_opt_in(shop, page, 
     assert eventually(lambda: ("again",) in shop.stored())
     assert shop.stored() == [("again",)]
     assert page.evaluate("localStorage.tracker_opt_out === undefined")
+
+
+@pytest.mark.parametrize("driven", [True, False])
+def test_events_of_a_browser_that_a_program_drives_say_so(shop, page, driven):
+    page.add_init_script(
+        f"Object.defineProperty(Navigator.prototype, 'webdriver', {{ get: () => {str(driven).lower()} }})"
+    )
+    page.goto(f"{shop.site.origin}/")
+    track(page, "mine", {"n": 1})
+    track(page, "said", {"webdriver": "mine"})
+    wait_until_sent(page)
+    mark = True if driven else None
+    assert shop.stored("webdriver", "n") == [("page_view", mark, None), ("mine", mark, 1), ("said", "mine", None)]

@@ -208,7 +208,7 @@
       timestamp: knowsClock() ? corrected(now) : String(now).padEnd(TIMESTAMP_LENGTH),
       event_id: uuid(),
       session_id,
-      properties: properties || {},
+      properties: navigator.webdriver ? { webdriver: true, ...properties } : properties || {},
     };
     if (size(JSON.stringify(event)) > BATCH_BYTES) throw new Error("an event is too large: " + event_type);
     const name = EVENT + now.toString(36).padStart(9, "0") + event.event_id;
