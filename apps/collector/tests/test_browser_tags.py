@@ -131,3 +131,17 @@ def test_another_programs_tracker_is_left_alone(shop, page):
     page.goto(f"{shop.site.origin}/")
     assert page.evaluate("tracker.track()") == "theirs"
     assert page.evaluate("localStorage.length") == 0
+
+
+def test_a_page_that_is_made_ready_is_recorded_once_it_is_shown(shop, page):
+    """Prerendering, as a page sees it."""
+    page.add_init_script("Object.defineProperty(document, 'prerendering', { get: () => !window.shown })")
+    page.goto(f"{shop.site.origin}/")
+    track(page, "early")
+    page.evaluate("tracker.identify('ann')")
+    assert page.evaluate("localStorage.length") == 0
+    page.evaluate("window.shown = true; document.dispatchEvent(new Event('prerenderingchange'))")
+    track(page, "late")
+    wait_until_sent(page)
+    assert shop.stored() == [("page_view",), ("early",), ("late",)]
+    assert users(shop)[-1] == ("late", "ann")

@@ -31,8 +31,11 @@
   const warn = (error) => console.warn("tracker:", error);
 
   // A module has no current script.
-  const find = (selector) => document.querySelector("script" + selector);
-  const { src = "", dataset } = document.currentScript || find("[data-write-key]") || find('[type=module][src*="/tracker"]') || {};
+  const { src = "", dataset } =
+    document.currentScript ||
+    document.querySelector("script[data-write-key]") ||
+    document.querySelector("script[src*='/tracker']") ||
+    {};
 
   // Of the script's URL (`write_key`), and of the tag (`data-write-key`).
   const options = {};
