@@ -71,6 +71,13 @@ def test_what_a_misrouted_proxy_answers_deletes_nothing(shop, page, context, sta
     assert shop.stored() == [("page_view",)]
 
 
+def test_a_fetch_of_somebody_elses_that_answers_little_deletes_nothing(shop, page):
+    page.add_init_script("window.fetch = async () => ({ ok: true, status: 200, json: async () => ({}) })")
+    page.goto(f"{shop.site.origin}/")
+    wait_until_paused(page, 200)
+    assert page.evaluate(WAITING) == 1
+
+
 @pytest.mark.parametrize(("path", "status"), [("nowhere", 404), ("livez", 405)])
 def test_a_wrong_endpoint_is_waited_for_until_events_are_too_old(shop, page, context, path, status):
     context.clock.install()

@@ -296,9 +296,9 @@
       flying = knowsClock() ? names : [];
       const began = Date.now();
       let status = 0;
-      let answer;
+      let retryAfter, collectors;
       try {
-        answer = await fetch(url, {
+        const answer = await fetch(url, {
           method: "POST",
           body: body(flying), // a text is text/plain: no preflight
           keepalive: true,
@@ -306,14 +306,16 @@
           signal: AbortSignal.timeout?.(GIVE_UP),
         });
         status = answer.status;
+        retryAfter = answer.headers.get("Retry-After");
+        collectors = /json/.test(answer.headers.get("Content-Type"));
         learnClock(answer.headers.get("Date"), began);
         if (status === 207 || status >= 400) console.warn("tracker:", status, await answer.text());
       } catch {
         // No network, no collector, or a page whose origin isn't allowed: a page can't tell these apart.
       }
       if (!status || status === 408 || status === 429 || status >= 500) {
-        backOff(status, answer?.headers.get("Retry-After"));
-      } else if (!/json/.test(answer.headers.get("Content-Type")) || (status > 299 && ![400, 413, 422].includes(status))) {
+        backOff(status, retryAfter);
+      } else if (!collectors || (status > 299 && ![400, 413, 422].includes(status))) {
         // Not the collector's word on these events.
         pause(REFUSED_PAUSE, status, 0);
       } else {
