@@ -11,7 +11,7 @@ VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 SOURCES := $(wildcard apps/*/src)
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test coverage fuzz lint format docs bench generate tracker-js images image-test compose compose-down minikube verify-platform
+.PHONY: help run demo test coverage fuzz chaos lint format docs bench generate tracker-js images image-test compose compose-down minikube verify-platform
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ fuzz: $(READY) ## Fuzz what reads requests: each of the four readers for FUZZ_SE
 	@for reader in body cursor query funnel; do \
 	  echo "$$reader"; $(BIN)/python tests/fuzz $$reader $(FUZZ_SECONDS) || exit 1; \
 	done
+
+chaos: $(READY) ## Kill, stop and cut everything while it works, and check that all numbers stay right; ARGS="--seed 7 --seconds 120"
+	@PYTHONPATH=tests:tests/support:apps/query/tests $(BIN)/python -m chaos $(ARGS)
 
 lint: $(READY) ## Style, formatting and types
 	@$(BIN)/ruff check

@@ -1,0 +1,106 @@
+"""At the end: what is kept beside the events (counts, users, summaries) against the events themselves."""
+
+from collections import Counter
+from datetime import UTC, datetime
+
+import psycopg
+from definitions.reference.events import Event, as_text
+
+from .eras import EXPIRED_BEFORE
+from .ledger import Ledger
+from .report import Report
+
+OVER = """select count(*) from (
+    select day from summarised_days as summary
+    right join (
+        select date_bin('1 day', hour, timestamptz '2000-01-01 00:00:00+00') as day, sum(count) as events
+        from event_counts where hour >= %s and hour < date_bin('1 day', now(), timestamptz '2000-01-01 00:00:00+00')
+        group by 1
+    ) as counted using (day)
+    where summary.events is distinct from counted.events
+) as stale"""
+PROPERTIES = "select day, key, event_type, value, count from property_counts where day >= %s"
+VISITS = "select day, user_id, session_id, first, last, event_types from visits where day >= %s"
+VISITS_OF_DAYS = (
+    "select visit.* from summarised_days cross join lateral visits_of_day(day) as visit where summarised_days.day >= %s"
+)
+
+
+def check_counts(owner: psycopg.Connection, rows: list[Event], ledger: Ledger, report: Report) -> None:
+    """event_counts has as many as there are rows; of the expired era, as many as were ever stored."""
+    counted = Counter()
+    for hour, event_type, source, count in owner.execute("select hour, event_type, source, count from event_counts"):
+        counted[hour, event_type, source] += count
+    stored = Counter(_counter(event) for event in rows)
+    recent = Counter({counter: count for counter, count in counted.items() if counter[0] >= EXPIRED_BEFORE})
+    report.expect_same(
+        "event_counts differ from the rows",
+        Counter({counter: count for counter, count in stored.items() if counter[0] >= EXPIRED_BEFORE}),
+        recent,
+    )
+    least, most = Counter(), Counter()
+    for sent in ledger.all_sent():
+        if sent.is_expired:
+            least[_counter(sent.event)] += sent.acknowledged is not None
+            most[_counter(sent.event)] += sent.attempts
+    expired = counted - recent
+    if too_few := least - expired:
+        report.find("counts of deleted events are lost", f"{too_few.total()}: {list(too_few.items())[:3]}")
+    if too_many := expired - most:
+        report.find("counts of deleted events are too high", f"{too_many.total()}: {list(too_many.items())[:3]}")
+
+
+def check_users(owner: psycopg.Connection, rows: list[Event], report: Report, when: str) -> None:
+    """`users` says when each user's first and last events were. Whose events may be deleted is only known to be there."""
+    first: dict[str, datetime] = {}
+    last: dict[str, datetime] = {}
+    expiring = {event.user_id for event in rows if event.user_id.startswith("old-")}
+    for event in rows:
+        first[event.user_id] = min(event.timestamp, first.get(event.user_id, event.timestamp))
+        last[event.user_id] = max(event.timestamp, last.get(event.user_id, event.timestamp))
+    known = {user_id: (seen, hour) for user_id, seen, hour in owner.execute("select * from users")}
+    expected = {(user_id, first[user_id], _hour(last[user_id])) for user_id in first if user_id not in expiring}
+    found = {(user_id, *times) for user_id, times in known.items() if not user_id.startswith("old-")}
+    report.expect_same(f"users differ from the rows, {when}", Counter(expected), Counter(found))
+    if unknown := expiring - known.keys():
+        report.find(f"users with old events alone aren't known, {when}", f"{sorted(unknown)[:5]}")
+
+
+def check_summaries(owner: psycopg.Connection, rows: list[Event], report: Report) -> None:
+    """After `tracker maintain`: every day that is over is summed up, as its events say."""
+    ((stale,),) = owner.execute(OVER, [EXPIRED_BEFORE]).fetchall()
+    if stale:
+        report.find("days aren't summed up after maintain", f"{stale}")
+    days = {day: set(left_out) for day, left_out in owner.execute("select day, left_out from summarised_days")}
+    expected = Counter()
+    for event in rows:
+        day = event.timestamp.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        if day >= EXPIRED_BEFORE and day in days:
+            for key, value in event.properties.items():
+                text = as_text(value)
+                if text is not None and key not in days[day]:
+                    expected.update([(day, key, event.event_type, text), (day, key, "", text)])
+    found = Counter({tuple(row[:4]): row[4] for row in owner.execute(PROPERTIES, [EXPIRED_BEFORE])})
+    report.expect_same("property_counts differ from the rows", expected, found)
+    visits = [Counter(map(repr, owner.execute(asked, [EXPIRED_BEFORE]))) for asked in (VISITS_OF_DAYS, VISITS)]
+    report.expect_same("visits differ from the rows", *visits)
+    report.count("days summed up", len(days))
+
+
+def check_forgotten(owner: psycopg.Connection, rows: list[Event], ledger: Ledger, report: Report) -> None:
+    """Of erased users of whom no event is stored nothing else is, either."""
+    present = {event.user_id for event in rows}
+    for table in ("users", "visits", "rejections"):
+        there = {user_id for (user_id,) in owner.execute(f"select distinct user_id from {table}".encode())}
+        for user_id, erasures in list(ledger.erasures.items()):
+            whole = any(one.is_done and one.sources is None for one in erasures)
+            if whole and user_id in there and user_id not in present:
+                report.find(f"{table} still has an erased user", f"{user_id} {erasures}")
+
+
+def _counter(event: Event) -> tuple[datetime, str, str]:
+    return _hour(event.timestamp), event.event_type, event.source
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
