@@ -42,7 +42,7 @@ class Examiner:
     """
 
     def __init__(self, asker: Asker, report: Report, random: Random, rows: list[Event]) -> None:
-        self._asker, self._report, self._random = asker, report, random
+        self._asker, self._report, self._random, self._all = asker, report, random, rows
         self._rows = sorted((row for row in rows if row.timestamp >= EXPIRED_BEFORE), key=lambda row: row.timestamp)
         self._times = [row.timestamp for row in self._rows]
 
@@ -59,7 +59,7 @@ class Examiner:
         """GET /users of some sources: the whole list, in its order."""
         sources = ("shop", *SUBJECT_SOURCES)
         listed = self._asker.pages("/users", "users", source=sources, limit=100)
-        expected = [user_of(one) for one in everybody(of_sources(self._rows, sources))]
+        expected = [user_of(one) for one in everybody(of_sources(self._all, sources))]
         if expected != list(map(user_of, listed)):
             wrong = [pair for pair in zip(expected, map(user_of, listed), strict=False) if pair[0] != pair[1]]
             self._report.find(

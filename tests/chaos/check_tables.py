@@ -98,6 +98,12 @@ def check_forgotten(owner: psycopg.Connection, rows: list[Event], ledger: Ledger
                 report.find(f"{table} still has an erased user", f"{user_id} {erasures}")
 
 
+def check_deleted(rows: list[Event], report: Report) -> None:
+    """After `tracker maintain --keep` nothing that is too old is left."""
+    if left := [row for row in rows if row.timestamp < EXPIRED_BEFORE]:
+        report.find("events that are too old are left", f"{len(left)}: {left[:3]}")
+
+
 def _counter(event: Event) -> tuple[datetime, str, str]:
     return _hour(event.timestamp), event.event_type, event.source
 

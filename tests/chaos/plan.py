@@ -29,7 +29,7 @@ class Plan:
     erases_under_load: bool = True
     awaits_rejections: bool = False
     faults: tuple[str, ...] = tuple(FAULTS)
-    questions: int = 80
+    questions: int = 60
 
     def random(self, name: str) -> Random:
         """The source of choices of one part of the run."""
@@ -47,5 +47,5 @@ def gentle(seed: int, seconds: float) -> Plan:
         erases_under_load=False,
         awaits_rejections=True,
         faults=GENTLE_FAULTS,
-        questions=30,
+        questions=20,
     )

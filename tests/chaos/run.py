@@ -19,7 +19,7 @@ from . import eras, stable
 from .asking import Asker
 from .check_answers import Examiner
 from .check_rows import check_rows, stored_events
-from .check_tables import check_counts, check_forgotten, check_summaries, check_users
+from .check_tables import check_counts, check_deleted, check_forgotten, check_summaries, check_users
 from .exports import Exporter
 from .faults import Chaos
 from .ledger import Ledger
@@ -146,7 +146,7 @@ class Run:
             check_users(owner, rows, self.report, "before maintenance")
             check_forgotten(owner, rows, self.ledger, self.report)
         upkeep = Upkeep(self.system, self.report, self.plan.random("last upkeep"), self.plan.drops_months)
-        if not upkeep.once(may_be_killed=False):
+        if not upkeep.once(drops=True):
             self.report.find("tracker maintain fails", "when all is quiet")
         with self.system.owner() as owner:
             rows = stored_events(owner)
@@ -154,6 +154,7 @@ class Run:
             check_counts(owner, rows, self.ledger, self.report)
             check_users(owner, rows, self.report, "after maintenance")
             check_summaries(owner, rows, self.report)
+            check_deleted(rows, self.report)
         self._check_answers(rows)
         self._check_log()
 
@@ -178,7 +179,7 @@ class Run:
             name = f"client-{number}"
             random, months = plan.random(name), self.months
             client = Client(self._sender(name), random, months, recent, sends_expired=plan.drops_months)
-            yield name, client.run
+            yield name, client.run_single if plan.moves_months and not number else client.run
         for name in ("subject-a", "subject-b"):
             random = plan.random(name)
             subjects = Subjects(name, self.system, self.ledger, report, random, self.months, plan)

@@ -57,6 +57,7 @@ class Subjects:
         self._months, self._plan = months, plan
         self._sender = Sender(system, ledger, report, random)
         self._asker = Asker(system, report, random)
+        self._refused = 0
 
     def run(self, stopping: threading.Event) -> None:
         for number in itertools.count():
@@ -65,9 +66,9 @@ class Subjects:
             self._live(f"{self._name}-{number}")
 
     def _live(self, user_id: str) -> None:
-        self._refused = 0
+        refused = self._refused
         known = self._send_some(user_id, [])
-        if self._plan.awaits_rejections and not self._rejections_are_kept(user_id):
+        if self._plan.awaits_rejections and not self._rejections_are_kept(user_id, self._refused - refused):
             return
         mode, source = self._random.choice(MODES), self._random.choice([None, None, *SUBJECT_SOURCES])
         if self._plan.erases_under_load and self._random.random() < 0.6:
@@ -79,13 +80,13 @@ class Subjects:
         if self._random.random() < 0.4:
             self._send_some(user_id, known)
 
-    def _rejections_are_kept(self, user_id: str) -> bool:
+    def _rejections_are_kept(self, user_id: str, number: int) -> bool:
         """Wait for them: they are written later than they are answered, and those of a collector that is killed never."""
         asked = {"user_id": user_id}
 
         def are_kept() -> bool:
             found = self._asker.insist("GET", "/admin/rejections", params=asked).json()["items"]
-            return len(found) >= self._refused
+            return len(found) >= number
 
         return bool(eventually(are_kept, REJECTION_SECONDS))
 

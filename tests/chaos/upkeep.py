@@ -23,13 +23,15 @@ class Upkeep:
 
     def run(self, stopping: threading.Event) -> None:
         while not stopping.wait(self._random.uniform(0.5, 3)):
-            self.once(may_be_killed=True)
+            kills = self._random.random() < 0.15
+            self.once(
+                drops=self._drops and self._random.random() < 0.5,
+                patience=self._random.uniform(0.5, 6) if kills else MOST_SECONDS,
+            )
 
-    def once(self, *, may_be_killed: bool) -> bool:
-        """Whether it did all of its work."""
-        keep = ("--keep", eras.KEEP) if self._drops and self._random.random() < 0.5 else ()
-        process = self._system.maintain(*keep)
-        patience = self._random.uniform(0.5, 4) if may_be_killed and self._random.random() < 0.25 else MOST_SECONDS
+    def once(self, *, drops: bool, patience: float = MOST_SECONDS) -> bool:
+        """Whether it did all of its work within so many seconds, after which it is killed."""
+        process = self._system.maintain(*(("--keep", eras.KEEP) if drops else ()))
         try:
             said, _ = process.communicate(timeout=patience)
         except subprocess.TimeoutExpired:

@@ -20,6 +20,8 @@ VALUES: list[Any] = ["/", "/a", "", "é", "1", 1, 1.5, True, None, ["x", 1], {"b
 REMEMBERED = 400
 MOST_EVENTS = 25
 PAUSE_SECONDS = 0.06
+SINGLE_PAUSE_SECONDS = 0.01
+KEPT_SOURCES = [source for source in ORDINARY_SOURCES if source != "brief"]
 
 PARTITION_ROWS = 10_000
 """From so many on `tracker maintain` gives a month of the default partition its own."""
@@ -82,6 +84,13 @@ class Client:
                 self._sender.send(self._orders())
             else:
                 self._sender.send(self._batch())
+
+    def run_single(self, stopping: threading.Event) -> None:
+        """Without batches and without pause, into months that are being moved where there are any."""
+        while not stopping.wait(SINGLE_PAUSE_SECONDS):
+            timestamp = self._months.some_time(self._random) or eras.some_time(self._random, self._now())
+            source = self._random.choice(KEPT_SOURCES)
+            self._sender.send([some_event(self._random, self._random.choice(USERS), source, timestamp)])
 
     def _batch(self) -> list[Event]:
         """New events and known ones of one source, in any order."""
