@@ -4,9 +4,10 @@ import argparse
 import random
 import signal
 import sys
+import traceback
 
 from .plan import Plan, gentle
-from .report import Report
+from .report import MOST_CHARACTERS, Report
 from .run import run
 
 
@@ -26,11 +27,16 @@ def main() -> int:
     print(f"seed {seed}", flush=True)
     report = Report()
     plan = gentle(seed, options.seconds) if options.gentle else Plan(seed, options.seconds)
-    passed = run(plan, report)
+    try:
+        run(plan, report)
+    except KeyboardInterrupt:
+        return 130
+    except Exception:  # whatever it is, what was found by then is said as well
+        report.find("the run itself broke", traceback.format_exc()[-MOST_CHARACTERS:])
     print(f"\ndone: {report.summary()}")
     report.print_findings()
-    print(f"\n{'nothing wrong' if passed else 'FAILED'}: seed {seed}, {options.seconds:.0f} s", flush=True)
-    return 0 if passed else 1
+    print(f"\n{'FAILED' if report.findings else 'nothing wrong'}: seed {seed}, {options.seconds:.0f} s", flush=True)
+    return 1 if report.findings else 0
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ class Asker:
             self._report.count("questions without an answer")
             raise UnansweredError from None
         if answer.status_code == 500:
-            self._report.find("a query service answered 500", f"{path} {answer.text}")
+            self._report.find("a query service answered 500", self._system.logged(answer))
         if answer.status_code in (500, *MAY_FAIL):
             self._report.count(f"answers {answer.status_code} to questions")
             raise UnansweredError

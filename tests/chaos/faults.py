@@ -134,6 +134,19 @@ def restart_postgres(mode: str) -> Callable[[Chaos], None]:
     return act
 
 
+def make_read_only(chaos: Chaos) -> None:
+    """As a server is for a while that another one is to take the place of."""
+    with suppress(psycopg.Error), chaos.system.owner() as owner:
+        owner.execute("set default_transaction_read_only = off")
+        try:
+            owner.execute("alter system set default_transaction_read_only = on")
+            owner.execute("select pg_reload_conf()")
+            chaos.wait(MOST_SECONDS_HELD)
+        finally:
+            owner.execute("alter system reset default_transaction_read_only")
+            owner.execute("select pg_reload_conf()")
+
+
 def _one_of(chaos: Chaos, services: str) -> Restartable:
     return chaos.random.choice(chaos.system.collectors if services == "collector" else chaos.system.queries)
 
@@ -152,6 +165,7 @@ FAULTS: dict[str, Callable[[Chaos], None]] = {
     "connections held": hold,
     "PostgreSQL restarted": restart_postgres("fast"),
     "PostgreSQL crashed": restart_postgres("immediate"),
+    "PostgreSQL read-only": make_read_only,
 }
 
 BREAK_EVERYTHING = ("backend killed", "backends terminated", "PostgreSQL restarted", "PostgreSQL crashed")

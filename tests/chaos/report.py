@@ -7,10 +7,10 @@ import traceback
 from collections import Counter
 from collections.abc import Callable
 
-MOST_SHOWN = 8
+MOST_SHOWN = 5
 """Findings of one kind; of the others only the number is said."""
 
-MOST_CHARACTERS = 2000
+MOST_CHARACTERS = 1500
 
 
 class Report:

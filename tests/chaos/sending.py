@@ -68,7 +68,7 @@ class Sender:
             self._ledger.lose(events)
             self._report.count(f"answers {answer.status_code} to clients")
             if answer.status_code == 500:
-                self._report.find("a collector answered 500", answer.text)
+                self._report.find("a collector answered 500", self._system.logged(answer))
             return False
         self._note(events, began, answer, malformed)
         return True

@@ -155,7 +155,7 @@ class Subjects:
             note(time.monotonic(), is_done=True)
             return True
         if answer.status_code not in (503, 504):
-            self._report.find("an erasure was refused", f"{answer.status_code} {answer.text}")
+            self._report.find("an erasure was refused", self._system.logged(answer))
         if answer.json().get("code") not in DONE_NOTHING:
             note(inf)
         return False

@@ -1,5 +1,6 @@
 """What is under test: PostgreSQL, collectors behind proxies, query services, and the owner's command line."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from random import Random
 from typing import Any
 
 import psycopg
+import requests
 from ports import free_port
 from servers import Postgres, Service
 from signing_key import make_signing_key
@@ -99,6 +101,15 @@ class System:
 
     def log_of_postgres(self) -> str:
         return (Path(self.postgres.server.pgdata) / "log").read_text(errors="replace")
+
+    def logged(self, answer: requests.Response) -> str:
+        """A request, its answer, and why it was this one, as far as the service's log says it."""
+        services = [one for one in (*self.collectors, *self.queries) if answer.url.startswith(f"{one.url}/")]
+        lines = [line for one in services for line in one.service.log.read_text().splitlines()]
+        own = [json.loads(line) for line in lines if answer.headers["X-Request-ID"] in line]
+        said = [line for entry in own for line in entry.get("exception", "").splitlines()]
+        reasons = [line for line in said if line[:1].strip() and ": " in line]  # the others are of tracebacks
+        return f"{answer.request.method} {answer.url}: {answer.status_code} {answer.text} {reasons}"
 
     def close(self) -> None:
         for proxy in self.proxies:
