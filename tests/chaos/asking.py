@@ -13,6 +13,7 @@ from .system import System
 TIMEOUT_SECONDS = 30
 MAY_FAIL = (503, 504)
 PAUSE_SECONDS = 0.3
+MOST_TRIES = 20
 
 
 class UnansweredError(Exception):
@@ -20,10 +21,15 @@ class UnansweredError(Exception):
 
 
 class Asker:
-    """Asks one of the query services, with a token that may do all; each thread has its own."""
+    """Asks one of the query services, with a token that may do all; each thread has its own.
 
-    def __init__(self, system: System, report: Report, random: Random) -> None:
+    Args:
+        insists: whether what isn't answered is asked again, some times.
+    """
+
+    def __init__(self, system: System, report: Report, random: Random, *, insists: bool = False) -> None:
         self._system, self._report, self._random = system, report, random
+        self._tries = MOST_TRIES if insists else 1
         self._session = requests.Session()
         self._pause = threading.Event()
 
@@ -33,18 +39,14 @@ class Asker:
         Raises:
             UnansweredError: if it is, or there is none.
         """
-        given = {"headers": self._system.everything, "timeout": TIMEOUT_SECONDS, **given}
-        try:
-            answer = self._session.request(method, f"{self._system.a_query(self._random)}{path}", **given)
-        except requests.RequestException:
-            self._report.count("questions without an answer")
-            raise UnansweredError from None
-        if answer.status_code == 500:
-            self._report.find("a query service answered 500", self._system.logged(answer))
-        if answer.status_code in (500, *MAY_FAIL):
-            self._report.count(f"answers {answer.status_code} to questions")
-            raise UnansweredError
-        return answer
+        for left in reversed(range(self._tries)):
+            try:
+                return self._request(method, path, **given)
+            except UnansweredError:
+                if not left:
+                    raise
+                self._pause.wait(PAUSE_SECONDS)
+        raise AssertionError("unreachable")
 
     def insist(self, method: str, path: str, **given: Any) -> requests.Response:
         """The same until it is answered."""
@@ -97,3 +99,17 @@ class Asker:
             name = question.path.split("/")[-1] if question.path.startswith("/stats") else "users/…"
             self._report.find(f"a wrong answer of {name}", f"{where}: (where, expected, got) {differences[:3]}")
         self._report.count("answers checked")
+
+    def _request(self, method: str, path: str, **given: Any) -> requests.Response:
+        given = {"headers": self._system.everything, "timeout": TIMEOUT_SECONDS, **given}
+        try:
+            answer = self._session.request(method, f"{self._system.a_query(self._random)}{path}", **given)
+        except requests.RequestException:
+            self._report.count("questions without an answer")
+            raise UnansweredError from None
+        if answer.status_code == 500:
+            self._report.find("a query service answered 500", self._system.logged(answer))
+        if answer.status_code in (500, *MAY_FAIL):
+            self._report.count(f"answers {answer.status_code} to questions")
+            raise UnansweredError
+        return answer

@@ -51,7 +51,7 @@ def check_counts(owner: psycopg.Connection, rows: list[Event], ledger: Ledger, r
 
 
 def check_users(owner: psycopg.Connection, rows: list[Event], report: Report, when: str) -> None:
-    """`users` says when each user's first and last events were. Whose events may be deleted is only known to be there."""
+    """`users` says when each user's first and last events were. Of users with events that may be deleted only that they are there."""
     first: dict[str, datetime] = {}
     last: dict[str, datetime] = {}
     expiring = {event.user_id for event in rows if event.user_id.startswith("old-")}

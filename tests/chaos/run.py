@@ -5,7 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from .report import Report
 from .sending import Sender
 from .streams import Streams
 from .subjects import Subjects
-from .system import DATABASE, ORDERS_SOURCE, System, running
+from .system import DATABASE, ORDERS_SOURCE, System
 from .upkeep import LENIENT, Replays, Upkeep
 from .workload import BATCH, REMEMBERED, Client, Filler, Months
 
@@ -65,7 +65,7 @@ def run(plan: Plan, report: Report) -> None:
         own_postgres() as postgres,
         tempfile.TemporaryDirectory() as logs,
         launching(Path(logs)) as start,
-        running(System(postgres, start, plan.collectors)) as system,
+        closing(System(postgres, start, plan.collectors)) as system,
     ):
         one = Run(plan, report, system)
         one.prepare()
@@ -86,6 +86,9 @@ class Run:
             Reader(self._asker(name), report, plan.random(name), self.events, questions)
             for name in ("reader a", "reader b")
         ]
+        self.calm_reader = Reader(
+            self._asker("calm", insists=True), report, plan.random("calm"), self.events, questions
+        )
         self.streams = Streams(system, self.ledger, report, plan.random("streams"))
         months = eras.stable_months(now)
         plan.random("months").shuffle(months)
@@ -103,13 +106,13 @@ class Run:
         for own in by_source.values():
             for begin in range(0, len(own), BATCH):
                 sender.send(own[begin : begin + BATCH])
-        self.readers[0].all_once()
+        self.calm_reader.all_once()
         self.report.say(
             f"prepared: {len(self.events)} events that stay as they are, {self.report.done['answers checked']} answers right"
         )
 
     def break_things(self) -> None:
-        """Everything at once, until the time is over; then everything is mended and ends what it has begun."""
+        """Everything at once, until the time is over; then everything is repaired and ends what it has begun."""
         stopping, upkeep_stopping = threading.Event(), threading.Event()
         threads = [self.report.thread(name, lambda work=work: work(stopping)) for name, work in self._parts()]
         upkeep = Upkeep(self.system, self.report, self.plan.random("upkeep"), self.plan.drops_months)
@@ -159,10 +162,12 @@ class Run:
 
     def _check_answers(self, rows: list) -> None:
         self.report.say("asking at the end")
-        examiner = Examiner(self._asker("end"), self.report, self.plan.random("questions at the end"), rows)
+        examiner = Examiner(
+            self._asker("end", insists=True), self.report, self.plan.random("questions at the end"), rows
+        )
         examiner.ask(self.plan.questions)
         examiner.list_users()
-        self.readers[0].all_once()
+        self.calm_reader.all_once()
 
     def _check_log(self) -> None:
         """Deadlocks cost no event, but locks are taken in an order that rules them out."""
@@ -223,8 +228,8 @@ class Run:
     def _sender(self, name: str) -> Sender:
         return Sender(self.system, self.ledger, self.report, self.plan.random(f"sender {name}"))
 
-    def _asker(self, name: str) -> Asker:
-        return Asker(self.system, self.report, self.plan.random(f"asker {name}"))
+    def _asker(self, name: str, *, insists: bool = False) -> Asker:
+        return Asker(self.system, self.report, self.plan.random(f"asker {name}"), insists=insists)
 
     def _replays(self, name: str) -> Replays:
         return Replays(self._asker(name), self.report, self.plan.random(name))

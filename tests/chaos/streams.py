@@ -1,4 +1,4 @@
-"""Clients of GET /events/live: each is told every event at most once, and at least once if it was there all the time."""
+"""Clients of GET /events/live: each gets every event at most once, and at least once if it was connected all the time."""
 
 import threading
 import time
@@ -18,9 +18,9 @@ from .system import Restartable, System
 
 SOURCE = "shop"
 PROMPT_SECONDS = 0.9
-"""A stream looks back so far at least: an event that took no longer to be acknowledged is told."""
+"""A stream looks back so far at least: an event that took no longer to be acknowledged is sent."""
 
-TELL_SECONDS = 60
+DELIVERY_SECONDS = 60
 
 
 class Segment:
@@ -34,7 +34,7 @@ class Segment:
         return Counter(key_of_json(data) for kind, data, _ in list(self.listener.told) if kind == "event")
 
     def is_whole(self) -> bool:
-        """Whether it is still connected, and was told of nothing that was left out."""
+        """Whether it is still connected, and nothing was left out."""
         return self.listener.thread.is_alive() and all(kind == "event" for kind, _, _ in list(self.listener.told))
 
 
@@ -55,14 +55,14 @@ class Streams:
         """When nothing is sent any more."""
         sent = {key: one for key, one in self._ledger.sent.items() if one.event.source == SOURCE}
         for segment in self.segments:
-            self._check_told(segment, set(sent))
+            self._check_received(segment, set(sent))
         prompt = [one for one in sent.values() if _is_prompt(one)]
         for segment in filter(Segment.is_whole, self.segments):
             due = {key for key, one in sent.items() if one in prompt and one.began > segment.opened}
-            eventually(lambda segment=segment, due=due: due <= segment.keys().keys(), TELL_SECONDS)
+            eventually(lambda segment=segment, due=due: due <= segment.keys().keys(), DELIVERY_SECONDS)
             if missing := due - segment.keys().keys():
-                self._report.find("a stream didn't tell an event", f"{len(missing)} of {len(due)}: {list(missing)[:3]}")
-            self._report.count("events that whole streams told", len(due))
+                self._report.find("a stream didn't send an event", f"{len(missing)} of {len(due)}: {list(missing)[:3]}")
+            self._report.count("events due on whole streams", len(due))
 
     def close(self) -> None:
         for segment in self.segments:
@@ -83,14 +83,14 @@ class Streams:
         self._report.count("streams opened")
         return segment
 
-    def _check_told(self, segment: Segment, known: set) -> None:
-        told = segment.keys()
+    def _check_received(self, segment: Segment, known: set) -> None:
+        received = segment.keys()
         # What retention deletes is another event if it is sent again.
-        if twice := [key for key, number in told.items() if number > 1 and key[1] >= EXPIRED_BEFORE]:
-            self._report.find("a stream told an event twice", f"{len(twice)}: {twice[:3]}")
-        if unknown := told.keys() - known:
-            self._report.find("a stream told what nobody sent", f"{list(unknown)[:3]}")
-        self._report.count("events that streams told", told.total())
+        if twice := [key for key, number in received.items() if number > 1 and key[1] >= EXPIRED_BEFORE]:
+            self._report.find("a stream sent an event twice", f"{len(twice)}: {twice[:3]}")
+        if unknown := received.keys() - known:
+            self._report.find("a stream sent an event that nobody stored", f"{list(unknown)[:3]}")
+        self._report.count("events on streams", received.total())
 
 
 def _is_prompt(one: Sent) -> bool:

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -64,15 +64,19 @@ class System:
             self.keys = _make_sources(owner)
             self.everything = _make_token(owner)
             self.of_source = {source: _make_token(owner, source) for source in SUBJECT_SOURCES}
-        control = {"CONTROL_DATABASE_URL": postgres.url(DATABASE, "control"), "SIGNING_KEY": make_signing_key()}
+        control = {
+            "CONTROL_DATABASE_URL": postgres.url(DATABASE, "control"),
+            "SIGNING_KEY": make_signing_key(),
+            "AUTH": "required",
+            "STATEMENT_SECONDS": 30,  # slow is not wrong
+        }
         self.collectors = [
             # The first takes events without a key, too.
             Restartable(start, "collector", DATABASE_URL=_through(proxy), AUTH="required" if number else "open")
             for number, proxy in enumerate(self.proxies)
         ]
         self.queries = [
-            Restartable(start, "query", DATABASE_URL=postgres.url(DATABASE, "query"), AUTH="required", **control)
-            for _ in range(2)
+            Restartable(start, "query", DATABASE_URL=postgres.url(DATABASE, "query"), **control) for _ in range(2)
         ]
         for one in [*self.collectors, *self.queries]:
             one.service.wait_ready()
@@ -118,14 +122,6 @@ class System:
     def _socket(self) -> str:
         server = self.postgres.server.get_postmaster_info()
         return f"{server.socket_dir}/.s.PGSQL.{server.port}"
-
-
-@contextmanager
-def running(system: System) -> Iterator[System]:
-    """The system, whose proxies are closed at the end."""
-    with ExitStack() as stack:
-        stack.callback(system.close)
-        yield system
 
 
 def _through(proxy: Proxy) -> str:
