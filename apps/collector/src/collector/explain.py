@@ -6,7 +6,6 @@ refuses, or can't be sure of, comes here.
 
 import json
 import math
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -36,13 +35,26 @@ CODES = {
     "number_out_of_range": "NaN, an infinity, or a number beyond what a double or 4,300 digits hold.",
     "too_deep": "Properties nested beyond 32 levels.",
     "event_too_large": "An event of more bytes than MAX_EVENT_BYTES.",
+    "more_errors": "Stands for the errors of an event beyond the first 20.",
     "schema_violation": "Properties that violate the schema of the source's events of this type ([event schemas](schemas.md)).",
     "not_storable": "An event that the database refused.",
 }
 """Every code an event's errors can have; also the label of `collector_events_rejected_by_code_total`."""
 
+MAX_FINDINGS = 20
+"""What is said of one event; one more finding says how many others there are."""
+
+MAX_POINTER = 300
+"""Characters of a JSON Pointer; a longer one is cut off and ends in an ellipsis."""
+
 Finding = tuple[str, str, str]
 """(JSON Pointer below the event, code, detail)"""
+
+Path = tuple["Path", str | int] | None
+"""Where a value stands: the path of what it stands in, and its name or index there. None is the event itself.
+
+A pointer is made of it only for what is wrong: it may be nearly as long as the event, and there may be as many.
+"""
 
 
 class Length(validate.Length):
@@ -102,22 +114,17 @@ def _field(declared: inspect.Field) -> fields.Field[Any]:
             raise TypeError(f"no marshmallow field for {declared.name}: {other}")
 
 
-class _Coded(Schema):
-    """Messages with codes for what isn't about one field."""
+class _Closed(Schema):
+    """Has no other fields; OpenAPI says so, `_contract` sees to it. (marshmallow takes time quadratic in their number.)"""
 
     class Meta:
         unknown = RAISE
-
-    error_messages = {  # noqa: RUF012  # as marshmallow declares it
-        "unknown": ("unknown_field", "Is not a field of an event; put what is yours into `properties`."),  # type: ignore[dict-item]
-        "type": ("wrong_type", "An event must be a JSON object."),  # type: ignore[dict-item]
-    }
 
 
 _struct = inspect.type_info(Event)
 assert isinstance(_struct, inspect.StructType)
 
-EventSchema = _Coded.from_dict({field.name: _field(field) for field in _struct.fields}, name="EventSchema")
+EventSchema = _Closed.from_dict({field.name: _field(field) for field in _struct.fields}, name="EventSchema")
 """The contract of one event, for marshmallow and OpenAPI."""
 
 _schema = EventSchema()
@@ -128,9 +135,14 @@ class _Object(dict[str, Any]):
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
-        self.replaced = (
-            [] if len(pairs) == len(self) else [pair for i, pair in enumerate(pairs) if pair[0] in dict(pairs[i + 1 :])]
-        )
+        self.replaced: list[tuple[str, Any]] = []
+        if len(pairs) > len(self):
+            later: set[str] = set()
+            for pair in reversed(pairs):
+                if pair[0] in later:
+                    self.replaced.append(pair)
+                later.add(pair[0])
+            self.replaced.reverse()
 
 
 def read_lenient(text: str) -> Any:
@@ -142,8 +154,29 @@ def read_lenient(text: str) -> Any:
     )
 
 
+class _Findings:
+    """What is wrong with an event: the first of it, each once, and how much more."""
+
+    def __init__(self) -> None:
+        self._first: dict[Finding, None] = {}
+        self._more = 0
+
+    def add(self, path: Path, code: str, detail: str) -> None:
+        if len(self._first) < MAX_FINDINGS:
+            self._first[pointer_of(path), code, detail] = None
+        else:
+            self._more += 1
+
+    def listed(self) -> list[Finding]:
+        more = [("", "more_errors", f"And {self._more:,} more.")] if self._more else []
+        return [*self._first, *more]
+
+
 def explain(raw: bytes, now: datetime) -> list[Finding]:
-    """Everything that is wrong with the JSON of one event; empty if nothing is."""
+    """What is wrong with the JSON of one event, `MAX_FINDINGS` at most and one more; empty if nothing is.
+
+    Takes time linear in the event's bytes.
+    """
     try:
         event = read_lenient(raw.decode())
     except UnicodeDecodeError as error:
@@ -152,64 +185,86 @@ def explain(raw: bytes, now: datetime) -> list[Finding]:
         return [("", "invalid_json", f"{error.msg} at character {error.pos}.")]
     except RecursionError:
         return [("", "too_deep", f"Nested far beyond {MAX_DEPTH} levels.")]
-    return explain_value(event, now)
+    found = _Findings()
+    _look_at(event, None, 0, found)
+    if isinstance(event, _Object):
+        _contract(event, now, found)
+    else:
+        found.add(None, "wrong_type", "An event must be a JSON object.")
+    return found.listed()
 
 
-def explain_value(event: Any, now: datetime) -> list[Finding]:
-    """The same, for an event read already by `read_lenient`."""
-    found = list(_unstorable(event, "", 0))
-    for name, value in [(None, None), *getattr(event, "replaced", [])]:
-        found += _contract(event if name is None else {**event, name: value}, now)
-    return list(dict.fromkeys(found))
-
-
-def _contract(event: Any, now: datetime) -> list[Finding]:
+def _contract(event: _Object, now: datetime, found: _Findings) -> None:
     """What the schema, and the rules between fields, say."""
-    valid: dict[str, Any] = {}
-    found: list[Finding] = []
+    known = {name: value for name, value in event.items() if name in _schema.fields}
+    wrong: dict[str, Any] = {}
     try:
-        valid = _schema.load(event)
+        valid: Any = _schema.load(known)
     except ValidationError as error:
-        valid = error.valid_data if isinstance(error.valid_data, dict) else {}
-        for name, mistakes in error.messages_dict.items():
-            found += [("" if name == "_schema" else _below("", name), code, detail) for code, detail in mistakes]
-    if {"/timestamp", "/event_id", ""}.isdisjoint(pointer for pointer, _, _ in found):
+        valid, wrong = error.valid_data, error.messages_dict
+    _add_mistakes(wrong, found)
+    for name in event:
+        if name not in _schema.fields:
+            found.add((None, name), "unknown_field", "Is not a field of an event; put what is yours into `properties`.")
+    if wrong.keys().isdisjoint(("timestamp", "event_id")):
         try:
             resolve_timestamp(valid.get("timestamp", UNSET), valid.get("event_id", UNSET), now)
         except RuleError as error:
-            found.append((_below("", error.field), error.code, error.detail))
-    return found
+            found.add((None, error.field), error.code, error.detail)
+    for name, value in event.replaced:
+        if name in _schema.fields:
+            try:
+                _schema.fields[name].deserialize(value)
+            except ValidationError as error:
+                _add_mistakes({name: error.messages}, found)
 
 
-def _unstorable(value: Any, pointer: str, depth: int) -> Iterator[Finding]:
-    """What PostgreSQL can't store, wherever it stands. The event is depth 0, `properties` depth 1."""
+def _add_mistakes(mistakes: dict[str, Any], found: _Findings) -> None:
+    """What fields have found, each with a list of codes and details."""
+    for name, listed in mistakes.items():
+        for code, detail in listed:
+            found.add((None, name), code, detail)
+
+
+def _look_at(value: Any, path: Path, depth: int, found: _Findings) -> None:
+    """Find what PostgreSQL can't store, wherever it stands. The event is depth 0, `properties` depth 1."""
     match value:
         case str():
-            yield from _bad_text(value, pointer)
+            _look_at_text(value, path, found)
         case float() if not math.isfinite(value):
-            yield (
-                pointer,
-                "number_out_of_range",
-                "Must be a finite double, or an integer of at most 4,300 digits.",
-            )
+            found.add(path, "number_out_of_range", "Must be a finite double, or an integer of at most 4,300 digits.")
         case dict() | list() if depth > MAX_DEPTH:
-            yield (pointer, "too_deep", f"Must not be nested beyond {MAX_DEPTH} levels.")
-        case dict():
-            for name, member in [*value.items(), *getattr(value, "replaced", [])]:
-                yield from _bad_text(name, _below(pointer, name))
-                yield from _unstorable(member, _below(pointer, name), depth + 1)
+            found.add(path, "too_deep", f"Must not be nested beyond {MAX_DEPTH} levels.")
+        case _Object():
+            for members in (value.items(), value.replaced):
+                for name, member in members:
+                    below = (path, name)
+                    _look_at_text(name, below, found)
+                    _look_at(member, below, depth + 1, found)
         case list():
             for index, member in enumerate(value):
-                yield from _unstorable(member, f"{pointer}/{index}", depth + 1)
+                _look_at(member, (path, index), depth + 1, found)
 
 
-def _bad_text(text: str, pointer: str) -> Iterator[Finding]:
+def _look_at_text(text: str, path: Path, found: _Findings) -> None:
     if "\0" in text:
-        yield (pointer, "nul_character", "Must not contain the character U+0000.")
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        yield (pointer, "lone_surrogate", "Must not contain half a surrogate pair.")
+        found.add(path, "nul_character", "Must not contain the character U+0000.")
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            found.add(path, "lone_surrogate", "Must not contain half a surrogate pair.")
 
 
-def _below(pointer: str, name: str) -> str:
-    """The pointer to a member, escaped as RFC 6901 section 3 says; a lone surrogate couldn't be sent and becomes `?`."""
-    return f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}".encode(errors="replace").decode()
+def pointer_of(path: Path) -> str:
+    """The JSON Pointer, escaped as RFC 6901 section 3 says; a lone surrogate couldn't be sent and becomes `?`."""
+    parts: list[str] = []
+    while path:
+        path, name = path
+        parts.append(str(name)[:MAX_POINTER].replace("~", "~0").replace("/", "~1"))
+    return shorten("".join(f"/{part}" for part in reversed(parts)).encode(errors="replace").decode())
+
+
+def shorten(pointer: str) -> str:
+    """A pointer of `MAX_POINTER` characters at most."""
+    return pointer if len(pointer) <= MAX_POINTER else f"{pointer[: MAX_POINTER - 1]}…"

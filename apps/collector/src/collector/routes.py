@@ -140,7 +140,8 @@ def _require_valid(parsed: Parsed) -> None:
 
 def _move_refused(parsed: Parsed, outcomes: list[Outcome]) -> None:
     """Turn rows that the database refused into errors. Rows and outcomes stand in the same order."""
-    kept = [index for index in range(parsed.received) if index not in {error.index for error in parsed.errors}]
+    refused = {error.index for error in parsed.errors}
+    kept = [index for index in range(parsed.received) if index not in refused]
     for index, outcome in zip(kept, outcomes, strict=True):
         if isinstance(outcome, NotStorableError):
             pointer = f"/{index}" if parsed.is_batch else ""

@@ -43,6 +43,9 @@ NAMED = ("dependentSchemas", "patternProperties", "properties")
 DEFINED = ("$defs", "definitions")
 """Keywords whose value is a schema, a list of schemas, an object of schemas, and one of schemas that apply by `$ref` only."""
 
+DIGITS = 6
+"""An index in a pointer has fewer."""
+
 UNEVALUATED = ("unevaluatedItems", "unevaluatedProperties")
 """One within another takes time exponential in their number."""
 
@@ -186,7 +189,7 @@ class _Weighed:
     """Counts what applies to an event, following each `$ref`."""
 
     def __init__(self, schema: dict[str, Any]) -> None:
-        self._targets = {pointer_of(path): (path, found) for path, found in _all(schema, [])}
+        self._schema = schema
         self._under_way: dict[str, bool] = {}
         self.nodes = 0
         self.patterns: set[str] = set()
@@ -215,14 +218,38 @@ class _Weighed:
 
     def _follow(self, path: list[str | int], reference: str) -> None:
         place = pointer_of([*path, "$ref"])
-        target = self._targets.get(reference[1:])
+        target = _at(self._schema, reference)
         if target is None:
             raise InvalidSchemaError(place, f"There is no schema at {reference[:100]}.")
-        if reference[1:] in self._under_way:
+        if pointer_of(target[0]) in self._under_way:
             raise InvalidSchemaError(place, "A schema can't contain itself.")
         if len(self._under_way) > 2 * MAX_DEPTH:
             raise InvalidSchemaError(place, f"References may be {2 * MAX_DEPTH} levels deep.")
         self._weigh(*target)
+
+
+def _at(schema: Any, reference: str) -> tuple[list[str | int], Any] | None:
+    """The schema that a reference (`#` and a JSON Pointer) refers to, with its path; None if there is none there."""
+    path: list[str | int] = []
+    start, *escaped = reference[1:].split("/")
+    parts = iter([part.replace("~1", "/").replace("~0", "~") for part in escaped])
+    for keyword in parts:
+        if not isinstance(schema, dict) or keyword not in schema:
+            return None
+        schema = schema[keyword]
+        path.append(keyword)
+        if keyword in ONE:
+            continue
+        part = next(parts, "")
+        key = int(part) if keyword in LISTED and part.isdecimal() and len(part) < DIGITS else part
+        if (keyword in LISTED and isinstance(key, int) and key < len(schema)) or (
+            keyword in (*NAMED, *DEFINED) and key in schema
+        ):
+            schema = schema[key]
+        else:
+            return None
+        path.append(key)
+    return None if start else (path, schema)
 
 
 def _compound(value: Any) -> int:

@@ -1,0 +1,138 @@
+"""What was sent is read in a bounded time, and others are answered meanwhile."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+import requests
+from attacks import answers_meanwhile
+
+from collector.elements import NoArrayError, split_array, split_lines
+from collector.explain import MAX_FINDINGS, MAX_POINTER, explain
+from collector.schemas import Parser
+from core.problems import Problem
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+EVENT_BYTES = 65_536
+GOOD = b'{"user_id":"ann","event_type":"view"}'
+
+parser = Parser(max_events=1000, max_event_bytes=EVENT_BYTES)
+
+
+def parse(body, ndjson=False):
+    return parser.parse(body, ndjson=ndjson, source="shop")
+
+
+def event(properties, more=b""):
+    return b'{"user_id":"u","event_type":"t","properties":' + properties + more + b"}"
+
+
+def repeats(size):
+    """An event of nearly so many bytes, whose properties each stand in it twice."""
+    half = b"".join(b'"k%05d":NaN,' % number for number in range(size // 26))
+    return event(b"{" + half + half + b'"x":NaN}')
+
+
+def test_an_event_s_size_is_looked_at_before_it_is_read_a_second_time():
+    parsed = parse(b"[" + repeats(2 * EVENT_BYTES) + b"," + GOOD + b',{"user_id":NaN}]')
+    assert [(error.index, error.code) for error in parsed.errors[:2]] == [
+        (0, "event_too_large"),
+        (2, "number_out_of_range"),
+    ]
+    assert len(parsed.rows) == 1
+
+
+def test_of_an_event_s_errors_the_first_are_told_and_how_many_there_are_more():
+    found = explain(event(b"{}", b"".join(b',"k%d":0' % number for number in range(3000))), NOW)
+    assert len(found) == MAX_FINDINGS + 1
+    assert {code for _, code, _ in found[:-1]} == {"unknown_field"}
+    assert found[-1] == ("", "more_errors", f"And {3000 - MAX_FINDINGS:,} more.")
+
+
+def test_every_refused_event_is_listed_however_many_errors_there_are():
+    bad = event(b"{}", b"".join(b',"k%d":0' % number for number in range(100)))
+    parsed = parse(b"[" + b",".join([bad, GOOD] * 500) + b"]")
+    assert {error.index for error in parsed.errors} == set(range(0, 1000, 2))
+    assert len(parsed.rows) == 500
+    assert len(json.dumps([error.detail for error in parsed.errors])) < 1_000_000
+
+
+@pytest.mark.parametrize("name", ["a" * 50_000, "~/" * 25_000, "\ud800" * 5000, "é" * 10_000])
+def test_a_pointer_is_never_long(name):
+    found = explain(event(json.dumps({name: {"b": ["\0"] * 10}}).encode()), NOW)
+    assert found
+    assert all(len(pointer) <= MAX_POINTER for pointer, _, _ in found)
+
+
+def test_a_field_that_is_there_twice_is_held_to_its_type_each_time():
+    found = explain(b'{"user_id":7,"event_type":"t","user_id":"ann","user_id":null,"user_id":"ann"}', NOW)
+    assert [(pointer, code) for pointer, code, _ in found] == [("/user_id", "wrong_type"), ("/user_id", "wrong_type")]
+    assert "null" in found[1][2]
+
+
+@pytest.mark.parametrize(
+    ("text", "elements"),
+    [
+        (b"[]", []),
+        (b" [ ] \n", []),
+        (b"[NaN]", [b"NaN"]),
+        (b'[1, {"a":[1,2],"b":"]"} ,"\\"],",[[]]]', [b"1", b'{"a":[1,2],"b":"]"}', b'"\\"],"', b"[[]]"]),
+        (b'["\xe2\x82\xac,"]', ["\"€,\"".encode()]),
+    ],
+)  # fmt: skip
+def test_an_array_is_split_at_its_own_commas(text, elements):
+    assert split_array(text, 10) == (elements, len(elements))
+
+
+@pytest.mark.parametrize(
+    "text", [b"[", b"[1", b'["]', b'["\\"]', b"[1]]", b"[1] 2", b"[1,]", b"[,1]", b"[1,,2]", b"[}", b"[[1}}", b"[{]"]
+)
+def test_what_is_no_array_is_not_split(text):
+    with pytest.raises(NoArrayError):
+        split_array(text, 10)
+
+
+def test_no_more_is_held_of_a_batch_than_a_request_may_have():
+    assert split_array(b"[" + b"1," * 5000 + b"1]", 3) == ([b"1"] * 3, 5001)
+    assert split_lines(b" 1\n\n" * 5000, 3) == ([b"1\n".strip()] * 3, 5000)
+    for body, ndjson in ((b"[" + b"1," * 200_000 + b"1]", False), (b"1\n" * 200_001, True)):
+        with pytest.raises(Problem, match="holds 200001"):
+            parse(body, ndjson)
+
+
+def test_an_array_with_very_many_commas_is_read_like_any_other():
+    events = [event(b'{"a":[' + b"1," * 3000 + b"1]}") for _ in range(50)]
+    parsed = parse(b"[" + b",".join([*events, b'{"user_id":1}']) + b"]")
+    assert len(parsed.rows) == 50
+    assert {error.index for error in parsed.errors} == {50}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" + b",".join([repeats(EVENT_BYTES)] * 60) + b"]",
+        b"[" + repeats(4_000_000) + b"]",
+        b"[" + event(b"{}", b"".join(b',"k%d":0' % number for number in range(300_000))) + b",NaN]",
+        b"[" * 4_000_000,
+        b"[" + b'"",' * 1_300_000 + b"NaN]",
+    ],
+    ids=["repeated names", "a large event", "unknown fields", "brackets", "strings"],
+)  # fmt: skip
+def test_a_body_made_to_be_slow_holds_up_nobody(collector, body):
+    def attack():
+        answer = requests.post(
+            f"{collector.url}/events", data=body, headers={"Content-Type": "text/plain"}, timeout=120
+        )
+        assert answer.status_code in (207, 400, 413, 422)
+
+    answers_meanwhile(collector.url, attack)
+
+
+def test_a_flood_of_lines_holds_up_nobody(collector):
+    body = b"\n".join([event(b'{"a":NaN,"b":[' + b"1," * 2400 + b"1]}")] * 1000)
+
+    def attack():
+        headers = {"Content-Type": "application/x-ndjson"}
+        assert requests.post(f"{collector.url}/events", data=body, headers=headers, timeout=120).status_code == 422
+
+    answers_meanwhile(collector.url, attack, threads=3)

@@ -1,0 +1,192 @@
+"""What the services read, as functions of a size in bytes: each shape is one that reading could be slow at."""
+
+import gzip
+import io
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from collector.body import read_events
+from collector.doors import _bearer
+from collector.event import EventError
+from collector.rejections import _rejection, describe
+from collector.routes import _parameters
+from collector.schemas import Parsed, Parser
+from core.bodies import Room
+from core.keys import prefix_of
+from core.problems import Problem
+from manage.schema_rules import InvalidSchemaError, examine
+
+MAX_BYTES = 5 * 1024 * 1024
+
+MAX_EVENT_BYTES = 65_536
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+parser = Parser(max_events=1000, max_event_bytes=MAX_EVENT_BYTES)
+
+
+class Shape(NamedTuple):
+    """One way of what is read.
+
+    Attributes:
+        make: the input of about so many bytes.
+        read: what is done with it.
+    """
+
+    make: Callable[[int], bytes]
+    read: Callable[[bytes], object]
+
+
+def read_body(body: bytes) -> None:
+    """As POST /events does it, up to the answer."""
+    with suppress(Problem):
+        answer(parser.parse(body, ndjson=False, source="shop"))
+
+
+def read_lines(body: bytes) -> None:
+    """The same for NDJSON."""
+    with suppress(Problem):
+        answer(parser.parse(body, ndjson=True, source="shop"))
+
+
+def answer(parsed: Parsed) -> None:
+    """The answer to refused events, and what is kept of them."""
+    Problem(422, "invalid_events", "", errors=parsed.errors).body("id")
+    errors: dict[int, list[EventError]] = {}
+    for error in parsed.errors:
+        errors.setdefault(error.index, []).append(error)
+    for refused in parsed.refused:
+        _rejection("shop", NOW, refused, describe(errors[refused.which]), MAX_EVENT_BYTES)
+
+
+def unzip(body: bytes) -> None:
+    """The decompression of a body."""
+    environ = {"HTTP_CONTENT_ENCODING": "gzip", "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body)}
+    with suppress(Problem), Room(MAX_BYTES).share() as share:
+        read_events(environ, MAX_BYTES, 10, share)
+
+
+def read_parameters(query: bytes) -> None:
+    """The parameters of POST /events."""
+    with suppress(Problem):
+        _parameters(query.decode())
+
+
+def read_schema(schema: bytes) -> None:
+    """What is looked at when a schema is set."""
+    with suppress(InvalidSchemaError):
+        examine(json.loads(schema))
+
+
+def read_key(header: bytes) -> None:
+    """An Authorization header with a write key."""
+    if key := _bearer({"HTTP_AUTHORIZATION": header.decode()}):
+        prefix_of(key)
+
+
+def event(properties: bytes, more: bytes = b"") -> bytes:
+    return b'{"user_id":"u","event_type":"t","properties":' + properties + more + b"}"
+
+
+def filled(size: int, piece: Callable[[int], bytes], separator: bytes = b",") -> bytes:
+    """Numbered pieces of so many bytes together."""
+    pieces = []
+    while size > 0:
+        pieces.append(piece(len(pieces)))
+        size -= len(pieces[-1]) + len(separator)
+    return separator.join(pieces)
+
+
+def members(size: int, value: bytes = b"0") -> bytes:
+    return filled(size, lambda number: b'"k%d":%b' % (number, value))
+
+
+def repeated(size: int, value: bytes = b"0") -> bytes:
+    """Members each of which is there twice."""
+    return members(size // 2, value) + b"," + members(size // 2, value)
+
+
+def nested(size: int) -> bytes:
+    """Objects in objects, each name twice."""
+    inner = b"0"
+    for _ in range(20):
+        inner = b'{"a":%b,"a":%b,%b}' % (b"1", inner, members(size // 20))
+    return inner
+
+
+BODIES: dict[str, Callable[[int], bytes]] = {
+    "an event": lambda n: event(b"{" + members(n) + b"}"),
+    "repeated names": lambda n: event(b"{" + repeated(n) + b',"x":NaN}'),
+    "repeated names, all of them wrong": lambda n: event(b"{" + repeated(n, b"NaN") + b"}"),
+    "repeated names in an array": lambda n: b"[" + event(b"{" + repeated(n) + b',"x":NaN}') + b"]",
+    "repeated fields": lambda n: event(b"{}", b"," + filled(n, lambda _: b'"user_id":""')),
+    "repeated unknown fields": lambda n: event(b"{}", b"," + repeated(n)),
+    "unknown fields": lambda n: event(b"{}", b"," + members(n)),
+    "nested repeats": lambda n: event(nested(n)[:-1] + b',"x":NaN}'),
+    "NaN everywhere": lambda n: event(b'{"a":[' + filled(n, lambda _: b"NaN") + b"]}"),
+    "events with NaN": lambda n: b"[" + filled(n, lambda _: event(b'{"a":NaN}')) + b"]",
+    "a NaN behind events": lambda n: b"[" + filled(n, lambda _: event(b"{}")) + b",NaN]",
+    "half surrogate pairs": lambda n: event(b'{"a":[' + filled(n, lambda _: b'"\\ud800"') + b"]}"),
+    "half a surrogate pair in a long text": lambda n: event(b'{"a":"' + b"\\u00e9" * (n // 6) + b'\\ud800"}'),
+    "U+0000 in names": lambda n: event(b"{" + filled(n, lambda number: b'"\\u0000%d":0' % number) + b"}"),
+    "wrong values below a long name": lambda n: event(b'{"' + b"a" * (n // 2) + b'":[' + b"NaN," * (n // 8) + b"0]}"),
+    "right values below a long name": lambda n: event(
+        b'{"' + b"a" * (n // 2) + b'":[' + b"0," * (n // 4) + b'"\\u0000"]}'
+    ),
+    "a long integer": lambda n: event(b'{"a":' + b"9" * n + b"}"),
+    "integers of 4,300 digits": lambda n: event(b'{"a":[NaN,' + filled(n, lambda _: b"9" * 4300) + b"]}"),
+    "a long fraction": lambda n: event(b'{"a":NaN,"b":0.' + b"9" * n + b"}"),
+    "deep arrays": lambda n: b"[" * (n // 2) + b"]" * (n // 2),
+    "deep objects": lambda n: event(b'{"a":' * (n // 6) + b"0" + b"}" * (n // 6)),
+    "open brackets": lambda n: b"[" * n,
+    "an open string": lambda n: b'["' + b'\\"' * (n // 2),
+    "open strings": lambda n: b"[" + b'"\\' * (n // 2),
+    "empty strings": lambda n: b"[" + filled(n, lambda _: b'""') + b",NaN]",
+    "numbers": lambda n: b"[" + b"1," * (n // 2) + b"1]",
+    "blanks": lambda n: b" " * n + b"[" + b" " * n + b"NaN]",
+    "no JSON": lambda n: b"[" + b"a" * n,
+    "commas": lambda n: b"[" + b"," * n + b"]",
+}
+
+LINES: dict[str, Callable[[int], bytes]] = {
+    "events": lambda n: filled(n, lambda _: event(b"{}"), b"\n"),
+    "tiny lines": lambda n: b"1\n" * (n // 2),
+    "blank lines": lambda n: b"\n" * n,
+    "lines of blanks": lambda n: b" \r\n" * (n // 3),
+    "one line": lambda n: b"1" * n,
+}
+
+SHAPES: dict[str, Shape] = {
+    **{f"body: {name}": Shape(make, read_body) for name, make in BODIES.items()},
+    **{f"NDJSON: {name}": Shape(make, read_lines) for name, make in LINES.items()},
+    "gzip: one member": Shape(lambda n: gzip.compress(bytes(64 * n)), unzip),
+    "gzip: empty members": Shape(lambda n: gzip.compress(b"") * (n // 20), unzip),
+    "gzip: small members": Shape(lambda n: gzip.compress(b"1") * (n // 21), unzip),
+    "gzip: zeros behind": Shape(lambda n: gzip.compress(b"1") + bytes(n), unzip),
+    "gzip: a long name": Shape(lambda n: gzip.compress(b"1")[:3] + b"\x08" + bytes(6) + b"a" * n, unzip),
+    "parameters": Shape(lambda n: filled(n, lambda number: b"a%d=%%41" % number, b"&"), read_parameters),
+    "parameters: one": Shape(lambda n: b"write_key=" + b"%41" * (n // 3), read_parameters),
+    "key: long": Shape(lambda n: b"Bearer wk_" + b"a" * n, read_key),
+    "key: blanks": Shape(lambda n: b"Bearer" + b" " * n + b"_", read_key),
+    "schema: members": Shape(lambda n: b'{"properties":{' + members(n, b'{"type":"string"}') + b"}}", read_schema),
+    "schema: definitions below a long name": Shape(
+        lambda n: b'{"$defs":{"' + b"a" * (n // 2) + b'":{"anyOf":[' + filled(n // 2, lambda _: b"true") + b"]}}}",
+        read_schema,
+    ),
+    "schema: references": Shape(
+        lambda n: b'{"$defs":{"a":true},"allOf":[' + filled(n, lambda _: b'{"$ref":"#/$defs/a"}') + b"]}", read_schema
+    ),
+    "schema: an enum": Shape(lambda n: b'{"enum":[' + filled(n, lambda number: b'"%d"' % number) + b"]}", read_schema),
+    "schema: required": Shape(
+        lambda n: b'{"required":[' + filled(n, lambda number: b'"%d"' % number) + b"]}", read_schema
+    ),
+    "schema: a long pattern": Shape(lambda n: b'{"pattern":"' + b"a" * n + b'"}', read_schema),
+    "schema: patterns": Shape(
+        lambda n: b'{"anyOf":[' + filled(n, lambda number: b'{"pattern":"a%d"}' % number) + b"]}", read_schema
+    ),
+    "schema: an enum of arrays": Shape(
+        lambda n: b'{"enum":[' + filled(n, lambda number: b"[%d]" % number) + b"]}", read_schema
+    ),
+}
