@@ -9,8 +9,10 @@ PATIENCE_SECONDS = 8
 """How long an answer to somebody else may take: much longer than it does, and much shorter than the attack would hold it up."""
 
 
-def answers_meanwhile(url: str, attack: Callable[[], None], threads: int = 1, at_least: int = 1) -> int:
-    """Ask /livez again and again while the attack runs in some threads; how often it was answered.
+def answers_meanwhile(
+    url: str, attack: Callable[[], None], threads: int = 1, meanwhile: Callable[[], None] = lambda: None
+) -> None:
+    """Ask /livez, and do something else, again and again while the attack runs in some threads.
 
     Fails if it isn't answered within `PATIENCE_SECONDS`, or if the attack itself raises.
     """
@@ -25,11 +27,9 @@ def answers_meanwhile(url: str, attack: Callable[[], None], threads: int = 1, at
     running = [threading.Thread(target=run) for _ in range(threads)]
     for thread in running:
         thread.start()
-    answered = 0
-    while answered < at_least or any(thread.is_alive() for thread in running):
+    while any(thread.is_alive() for thread in running):
         assert requests.get(f"{url}/livez", timeout=PATIENCE_SECONDS).status_code == 200
-        answered += 1
+        meanwhile()
     for thread in running:
         thread.join()
     assert failed == []
-    return answered

@@ -101,6 +101,7 @@ class Catalog:
         """Stop, and write the last uses."""
         if self._greenlet:
             self._greenlet.kill()
+        self._plans.slow.close()
         try:
             self._write_uses()
         except AWAY:

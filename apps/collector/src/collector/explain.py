@@ -37,6 +37,8 @@ CODES = {
     "event_too_large": "An event of more bytes than MAX_EVENT_BYTES.",
     "more_errors": "Stands for the errors of an event beyond the first 20.",
     "schema_violation": "Properties that violate the schema of the source's events of this type ([event schemas](schemas.md)).",
+    "schema_set_aside": "A warning, not an error: the event was stored unchecked, since checking its schema takes too long "
+    "([event schemas](schemas.md#a-schema-that-is-slow)).",
     "not_storable": "An event that the database refused.",
 }
 """Every code an event's errors can have; also the label of `collector_events_rejected_by_code_total`."""
@@ -55,6 +57,9 @@ Path = tuple["Path", str | int] | None
 
 A pointer is made of it only for what is wrong: it may be nearly as long as the event, and there may be as many.
 """
+
+
+NESTING = frozenset({dict, list})
 
 
 class Length(validate.Length):
@@ -170,6 +175,14 @@ class _Findings:
     def listed(self) -> list[Finding]:
         more = [("", "more_errors", f"And {self._more:,} more.")] if self._more else []
         return [*self._first, *more]
+
+
+def may_be_deep(properties: dict[str, Any], raw: bytes | msgspec.Raw) -> bool:
+    """Whether the properties could be nested too deep: most have no nesting at all, and the others seldom that many brackets."""
+    if NESTING.isdisjoint(map(type, properties.values())):
+        return False
+    text = bytes(raw)
+    return text.count(b"{") + text.count(b"[") > MAX_DEPTH
 
 
 def explain(raw: bytes, now: datetime) -> list[Finding]:

@@ -11,6 +11,13 @@ FLAGGED = Counter(
     "Events taken although they violate their source's schema (mode `warn`), duplicates included.",
     ["source"],
 )
+UNCHECKED = Counter(
+    "collector_events_unchecked",
+    "Events stored without a look at their schema, since it is set aside: checking takes too long.",
+)
+SCHEMAS_SET_ASIDE = Counter(
+    "collector_schemas_set_aside", "How often a schema was set aside for a minute, since checking took too long."
+)
 REJECTIONS_KEPT = Counter("collector_rejections_kept", "Refused events that were kept, to be looked at and replayed.")
 REJECTIONS_DROPPED = Counter(
     "collector_rejections_dropped",

@@ -9,8 +9,10 @@ import gevent
 import psycopg
 import structlog
 
+from collector.slow_checks import SlowChecks
 from core.pool import ConnectionPool, execute
 from core.queries import load_queries
+from core.turns import Turn
 from manage.checks import Check, Violation
 from manage.schema_rules import InvalidSchemaError
 
@@ -18,8 +20,11 @@ log = structlog.get_logger("collector.plans")
 
 QUERIES = load_queries("collector")
 
-SLOW_SECONDS = 0.005
-"""After a check that took longer others go on first: a batch of large events may need many of these."""
+SLOW_SECONDS = 0.02
+"""After a check in this process that took longer, in spite of its estimate, those of events as large are made elsewhere."""
+
+LEAST_FAST_BYTES = 256
+"""An event of no more is checked in this process whatever the schema: some milliseconds at worst."""
 
 CHUNK = 100
 """Schemas read at once: each may have 64 KiB."""
@@ -36,22 +41,33 @@ class Plan(NamedTuple):
     """What a source's events must be.
 
     Attributes:
+        source: whose plan it is.
         enforced: whether an event that violates its schema is refused; otherwise it is stored and flagged.
         checks: by event type. One without a schema is not held to anything.
+        slow: where checks are made that may take long.
     """
 
+    source: str
     enforced: bool
     checks: Mapping[str, Check]
+    slow: SlowChecks
 
-    def violated(self, event_type: str, properties: dict[str, Any]) -> Violated | None:
-        """How an event violates its schema; None if it doesn't."""
+    def violated(self, event_type: str, properties: dict[str, Any], size: int) -> Violated | None:
+        """How an event of so many bytes violates its schema; None if it doesn't.
+
+        Raises:
+            UncheckedError: if its schema is set aside.
+        """
         check = self.checks.get(event_type)
         if check is None:
             return None
-        began = time.perf_counter()
-        found = check.find(properties)
-        if time.perf_counter() - began > SLOW_SECONDS:
-            gevent.sleep(0)
+        if size > check.fast_bytes:
+            found = self.slow.find(self.source, event_type, check, properties)
+        else:
+            began = time.perf_counter()
+            found = check.find(properties)
+            if time.perf_counter() - began > SLOW_SECONDS:
+                check.fast_bytes = min(check.fast_bytes, max(LEAST_FAST_BYTES, size // 2))
         return Violated(check.version, found) if found else None
 
 
@@ -70,6 +86,7 @@ class Plans:
     def __init__(self, pool: ConnectionPool[psycopg.Connection]) -> None:
         self._pool = pool
         self._checks: dict[_Key, Check | None] = {}
+        self.slow = SlowChecks()
 
     def read(self, modes: Mapping[str, str]) -> dict[str, Plan]:
         """The plans of the sources that have one, given each source's mode.
@@ -87,8 +104,10 @@ class Plans:
         for key, check in self._checks.items():
             if check:
                 checks.setdefault(key.source, {})[key.event_type] = check
+        if checks:
+            gevent.spawn(self.slow.start)
         return {
-            name: Plan(modes[name] == "enforce", found)
+            name: Plan(name, modes[name] == "enforce", found, self.slow)
             for name, found in checks.items()
             if modes.get(name, "off") != "off"
         }
@@ -97,6 +116,7 @@ class Plans:
         sources, event_types, versions, _ = map(list, zip(*keys, strict=True))
         wanted = {"sources": sources, "event_types": event_types, "versions": versions}
         compiled: dict[_Key, Check | None] = {}
+        turn = Turn()
         for *names, schema in execute(self._pool, QUERIES["read_schemas"], wanted):
             key = _Key(*names)
             try:
@@ -107,5 +127,5 @@ class Plans:
                     "a schema can't be used, so its events pass", source=key.source, version=key.version, why=str(error)
                 )
                 compiled[key] = None
-            gevent.sleep(0)  # requests needn't wait for all of them
+            turn.give_way()
         return compiled

@@ -6,7 +6,7 @@ msgspec reads what is valid, at 1 to 2 µs an event; what it refuses goes to `ex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from msgspec import UNSET
@@ -14,9 +14,10 @@ from uuid_utils import uuid7
 
 from collector.elements import NoArrayError, split_array, split_lines
 from collector.enrichment import NOTHING, Added
-from collector.event import MAX_DEPTH, Event, EventError, RuleError, resolve_timestamp
-from collector.explain import Finding, explain
+from collector.event import Event, EventError, RuleError, resolve_timestamp
+from collector.explain import Finding, explain, may_be_deep
 from collector.plans import Plan, Violated
+from collector.slow_checks import UncheckedError
 from core.problems import Problem
 from core.turns import Turn
 
@@ -32,7 +33,7 @@ MOST_COMMAS = 100_000
 LOOKED_AT = 16
 """Events between two looks at the clock."""
 
-NESTING = frozenset({dict, list})
+SET_ASIDE = "Was not held to its schema, which is set aside for a minute: checking events takes too long."
 
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
@@ -46,6 +47,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
         properties: JSON.
         source: the name of the source that it came in by.
         violated: how it violates its schema, where such events are stored all the same.
+        is_checked: False if its schema is set aside.
     """
 
     user_id: str
@@ -56,6 +58,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     properties: bytes
     source: str
     violated: Violated | None = None
+    is_checked: bool = True
 
 
 class Arrival(NamedTuple):
@@ -94,7 +97,7 @@ class Parsed:
         errors: what is wrong with the others.
         received: how many there were.
         refused: the others themselves, as they were sent.
-        warnings: how valid ones violate their schemas, where they are stored all the same.
+        warnings: how valid ones violate their schemas, where they are stored all the same, and which weren't looked at.
     """
 
     rows: list[Row]
@@ -242,6 +245,8 @@ def _read_into(parsed: Parsed, index: int, raw: Raw, arrival: Arrival) -> None:
         parsed.rows.append(row)
         if row.violated:
             parsed.warnings += _violations(index, parsed.place(index), row.violated)
+        if not row.is_checked:
+            parsed.warnings.append(EventError(index, parsed.place(index), "schema_set_aside", SET_ASIDE))
 
 
 def read_row(raw: Raw, arrival: Arrival) -> Row:
@@ -252,7 +257,7 @@ def read_row(raw: Raw, arrival: Arrival) -> Row:
         ViolationError: if it is refused for its schema.
     """
     event = _read_event(raw)
-    if ((arrival.may_hold_nul and b"\\u0000" in bytes(raw)) or _may_be_deep(event.properties, raw)) and explain(
+    if ((arrival.may_hold_nul and b"\\u0000" in bytes(raw)) or may_be_deep(event.properties, raw)) and explain(
         bytes(raw), arrival.now
     ):
         raise _DoubtError
@@ -260,9 +265,14 @@ def read_row(raw: Raw, arrival: Arrival) -> Row:
         timestamp = resolve_timestamp(event.timestamp, event.event_id, arrival.now)
     except RuleError:
         raise _DoubtError from None
-    violated = arrival.plan.violated(event.event_type, event.properties) if arrival.plan else None
-    if violated and arrival.plan and arrival.plan.enforced:
-        raise ViolationError(violated)
+    violated, is_checked = None, True
+    if arrival.plan:
+        try:
+            violated = arrival.plan.violated(event.event_type, event.properties, memoryview(raw).nbytes)
+        except UncheckedError:
+            is_checked = False
+        if violated and arrival.plan.enforced:
+            raise ViolationError(violated)
     return Row(
         event.user_id,
         timestamp,
@@ -272,15 +282,8 @@ def read_row(raw: Raw, arrival: Arrival) -> Row:
         _write({**arrival.added, **event.properties} if arrival.added else event.properties),
         arrival.source,
         violated,
+        is_checked,
     )
-
-
-def _may_be_deep(properties: dict[str, Any], raw: Raw) -> bool:
-    """Whether the properties could be nested too deep: most have no nesting at all, and the others seldom that many brackets."""
-    if NESTING.isdisjoint(map(type, properties.values())):
-        return False
-    text = bytes(raw)
-    return text.count(b"{") + text.count(b"[") > MAX_DEPTH
 
 
 def _violations(index: int, prefix: str, violated: Violated) -> list[EventError]:

@@ -5,11 +5,15 @@ the text, since the engine has neither look-around nor backreferences; how large
 within the schema and never comes back to itself, so that what applies to one value is counted beforehand.
 """
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jsonschema_rs
 import msgspec
+
+from manage.patterns import count_places
+from manage.subschemas import InvalidSchemaError as InvalidSchemaError
+from manage.subschemas import all_schemas, schema_at, schemas_in
+from manage.subschemas import pointer_of as pointer_of
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -34,17 +38,14 @@ FORMATS = frozenset(
 
 PATTERN_OPTIONS = jsonschema_rs.RegexOptions(size_limit=MAX_PATTERN_BYTES, dfa_size_limit=MAX_PATTERN_BYTES)
 
-ONE = (
-    "additionalProperties", "contains", "else", "if", "items", "not", "propertyNames", "then",
-    "unevaluatedItems", "unevaluatedProperties",
-)  # fmt: skip
-LISTED = ("allOf", "anyOf", "oneOf", "prefixItems")
-NAMED = ("dependentSchemas", "patternProperties", "properties")
-DEFINED = ("$defs", "definitions")
-"""Keywords whose value is a schema, a list of schemas, an object of schemas, and one of schemas that apply by `$ref` only."""
+MAX_GROWING = 200
+"""Places of all patterns that may be looked at at once, at each character: 6 µs of them."""
 
-DIGITS = 6
-"""An index in a pointer has fewer."""
+MAX_CONTAINS = 10
+"""Of these within an `unevaluatedItems`, each looks at each item, some times over."""
+
+NODE_NS, PLACE_NS, CONTAINS_NS, UNEVALUATED_CONTAINS_NS = 10, 30, 60, 250
+"""What a byte of an event may cost for each of these, at worst and as measured (docs/adr/0015-event-schemas.md)."""
 
 UNEVALUATED = ("unevaluatedItems", "unevaluatedProperties")
 """One within another takes time exponential in their number."""
@@ -58,34 +59,22 @@ REFUSED = {
 }
 
 
-class InvalidSchemaError(Exception):
-    """A schema that isn't taken.
-
-    Attributes:
-        pointer: JSON Pointer to what is wrong.
-        detail: a sentence.
-    """
-
-    def __init__(self, pointer: str, detail: str) -> None:
-        super().__init__(f"{pointer}: {detail}" if pointer else detail)
-        self.pointer, self.detail = pointer, detail
-
-
 class Examined(NamedTuple):
     """A schema that is taken.
 
     Attributes:
         schema: as JSON has it.
         nodes: how many subschemas apply, each as often as it does.
+        cost: an estimate of how long a byte of an event may take at worst, ns.
+        growing: places that its patterns may be at, at once.
+        unevaluated_contains: how many `contains` there are within an `unevaluatedItems`.
     """
 
     schema: dict[str, Any]
     nodes: int
-
-
-def pointer_of(path: list[str | int]) -> str:
-    """JSON Pointer (RFC 6901)."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+    cost: int
+    growing: int
+    unevaluated_contains: int
 
 
 def values_in(value: Any) -> int:
@@ -112,12 +101,31 @@ def examine(given: Any) -> Examined:
         jsonschema_rs.meta.validate(schema)
     except jsonschema_rs.ValidationError as error:
         raise _refused(error) from None
-    for path, subschema in _all(schema, []):
+    for path, subschema in all_schemas(schema, []):
         _check_keywords(path, subschema)
     weighed = _Weighed(schema)
     if weighed.patterns:
         _check_patterns(weighed.patterns)
-    return Examined(schema, weighed.nodes)
+    return Examined(schema, weighed.nodes, weighed.cost, weighed.growing, weighed.unevaluated_contains)
+
+
+def refuse_slow(examined: Examined) -> None:
+    """Look at what would make checks slow. Not at schemas that are set already: a release before may have taken them.
+
+    Raises:
+        InvalidSchemaError: if there is too much of it.
+    """
+    if examined.growing > MAX_GROWING:
+        raise InvalidSchemaError(
+            "",
+            f"The patterns of this schema may be at {examined.growing} places at once; {MAX_GROWING} are taken. Begin them with ^, "
+            "and write maxLength rather than large repetitions behind * or +.",
+        )
+    if examined.unevaluated_contains > MAX_CONTAINS:
+        raise InvalidSchemaError(
+            "",
+            f"There may be {MAX_CONTAINS} `contains` within an `unevaluatedItems`, each counted as often as it applies.",
+        )
 
 
 def _as_json(given: Any) -> dict[str, Any]:
@@ -150,27 +158,6 @@ def _check_depth(value: Any, depth: int) -> None:
             raise InvalidSchemaError("", "A schema can't contain the character U+0000.")
 
 
-def _below(path: list[str | int], schema: Any, defined: bool) -> Iterator[tuple[list[str | int], Any]]:
-    """The schemas directly in a schema, with their paths; those that only apply by `$ref` if `defined`."""
-    if not isinstance(schema, dict):
-        return
-    for keyword in ONE:
-        if keyword in schema:
-            yield [*path, keyword], schema[keyword]
-    for keyword in LISTED:
-        for index, member in enumerate(schema.get(keyword, [])):
-            yield [*path, keyword, index], member
-    for keyword in (*NAMED, *DEFINED) if defined else NAMED:
-        for name, member in schema.get(keyword, {}).items():
-            yield [*path, keyword, name], member
-
-
-def _all(schema: Any, path: list[str | int]) -> Iterator[tuple[list[str | int], Any]]:
-    yield path, schema
-    for below, member in _below(path, schema, defined=True):
-        yield from _all(member, below)
-
-
 def _check_keywords(path: list[str | int], schema: Any) -> None:
     if not isinstance(schema, dict):
         return
@@ -191,22 +178,29 @@ class _Weighed:
     def __init__(self, schema: dict[str, Any]) -> None:
         self._schema = schema
         self._under_way: dict[str, bool] = {}
-        self.nodes = 0
+        self.nodes = self.cost = self.growing = self.unevaluated_contains = 0
         self.patterns: set[str] = set()
         self._weigh([], schema)
 
     def _weigh(self, path: list[str | int], schema: Any) -> None:
         pointer = pointer_of(path)
         self.nodes += 1
+        self.cost += NODE_NS
         if isinstance(schema, dict):
             self._under_way[pointer] = any(keyword in schema for keyword in UNEVALUATED)
             if sum(self._under_way.values()) > 1 and self._under_way[pointer]:
                 raise InvalidSchemaError(pointer, f"{' or '.join(UNEVALUATED)} can't stand within another one.")
-            self.nodes += sum(map(_compound, [*schema.get("enum", []), schema.get("const")]))
-            self.patterns.update(
-                schema.get("patternProperties", {}), [schema["pattern"]] if "pattern" in schema else []
+            compounds = sum(map(_compound, [*schema.get("enum", []), schema.get("const")]))
+            self.nodes += compounds
+            self.cost += compounds * NODE_NS
+            if "contains" in schema:
+                is_within = any(self._under_way.values())
+                self.unevaluated_contains += is_within
+                self.cost += UNEVALUATED_CONTAINS_NS if is_within else CONTAINS_NS
+            self._weigh_patterns(
+                [*schema.get("patternProperties", {}), *([schema["pattern"]] if "pattern" in schema else [])]
             )
-            for below, member in _below(path, schema, defined=False):
+            for below, member in schemas_in(path, schema, defined=False):
                 self._weigh(below, member)
             if "$ref" in schema:
                 self._follow(path, schema["$ref"])
@@ -216,9 +210,16 @@ class _Weighed:
                 "", f"A schema may have {MAX_NODES} subschemas, each counted as often as it applies."
             )
 
+    def _weigh_patterns(self, patterns: list[str]) -> None:
+        self.patterns.update(patterns)
+        for pattern in patterns:
+            places = count_places(pattern)
+            self.cost += places.all * PLACE_NS
+            self.growing += places.growing
+
     def _follow(self, path: list[str | int], reference: str) -> None:
         place = pointer_of([*path, "$ref"])
-        target = _at(self._schema, reference)
+        target = schema_at(self._schema, reference)
         if target is None:
             raise InvalidSchemaError(place, f"There is no schema at {reference[:100]}.")
         if pointer_of(target[0]) in self._under_way:
@@ -226,30 +227,6 @@ class _Weighed:
         if len(self._under_way) > 2 * MAX_DEPTH:
             raise InvalidSchemaError(place, f"References may be {2 * MAX_DEPTH} levels deep.")
         self._weigh(*target)
-
-
-def _at(schema: Any, reference: str) -> tuple[list[str | int], Any] | None:
-    """The schema that a reference (`#` and a JSON Pointer) refers to, with its path; None if there is none there."""
-    path: list[str | int] = []
-    start, *escaped = reference[1:].split("/")
-    parts = iter([part.replace("~1", "/").replace("~0", "~") for part in escaped])
-    for keyword in parts:
-        if not isinstance(schema, dict) or keyword not in schema:
-            return None
-        schema = schema[keyword]
-        path.append(keyword)
-        if keyword in ONE:
-            continue
-        part = next(parts, "")
-        key = int(part) if keyword in LISTED and part.isdecimal() and len(part) < DIGITS else part
-        if (keyword in LISTED and isinstance(key, int) and key < len(schema)) or (
-            keyword in (*NAMED, *DEFINED) and key in schema
-        ):
-            schema = schema[key]
-        else:
-            return None
-        path.append(key)
-    return None if start else (path, schema)
 
 
 def _compound(value: Any) -> int:

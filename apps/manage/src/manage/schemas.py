@@ -8,7 +8,7 @@ from psycopg.types.json import Jsonb
 
 from core.queries import load_queries
 from manage.checks import Check
-from manage.schema_rules import InvalidSchemaError
+from manage.schema_rules import InvalidSchemaError, refuse_slow
 
 QUERIES = load_queries("manage", "schemas.sql")
 
@@ -60,6 +60,7 @@ def set_schema(connection: psycopg.Connection, source: str, event_type: str, sch
     if not 1 <= len(event_type) <= 100:
         raise InvalidSchemaError("", "An event type has 1 to 100 characters.")
     check = Check(0, schema)
+    refuse_slow(check.examined)
     parameters = {"source": source, "event_type": event_type, "schema": Jsonb(check.schema), "most": MAX_TYPES}
     with connection.transaction():
         if not connection.execute(QUERIES["lock_source"], parameters).fetchall():

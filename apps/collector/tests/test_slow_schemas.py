@@ -1,0 +1,148 @@
+"""A schema that is slow holds up nobody: checks have a budget, and a schema that is over it is set aside."""
+
+import json
+import random
+import signal
+
+import psutil
+import pytest
+import requests
+from attacks import answers_meanwhile
+from sites import make_source
+from waiting import eventually
+
+from manage.schema_rules import InvalidSchemaError
+from manage.schemas import set_schema
+
+letters = random.Random(1)
+TEXT = "".join(letters.choice("ab") for _ in range(60_000))
+
+SLOW = {
+    "contains and unevaluatedItems": (
+        {"allOf": [{"minContains": 0, "contains": {"const": i + 100}} for i in range(230)], "unevaluatedItems": {"const": 1}},
+        [1] * 30_000,
+        18,
+    ),
+    "a pattern that grows": ({"pattern": "(a|b)*a(a|b){454}[cd]"}, TEXT, 55),
+    "another pattern that grows": ({"pattern": "[ab]*a[ab]{800}c"}, TEXT, 30),
+}  # fmt: skip
+
+
+@pytest.fixture
+def shop(owner):
+    return make_source(owner, "shop", [])
+
+
+def write_schema(owner, schema, event_type="slow"):
+    """Past the rules, as a release before may have taken it."""
+    owner.execute(
+        "insert into event_schemas (source, event_type, version, schema) values ('shop', %s, 1, %s)",
+        [event_type, json.dumps(schema)],
+    )
+    owner.execute("update sources set schema_mode = 'enforce' where name = 'shop'")
+
+
+def post(collector, key, events, parameters=""):
+    headers = {"Content-Type": "application/json", **({"X-Write-Key": key} if key else {})}
+    body = json.dumps(events, separators=(",", ":"))
+    return requests.post(f"{collector.url}/events{parameters}", data=body, headers=headers, timeout=100)
+
+
+def checker_of(collector):
+    """The process that makes slow checks."""
+    for process in psutil.Process(collector.process.pid).children(recursive=True):
+        if "collector.checker" in process.cmdline():
+            return process
+    return None
+
+
+def metric(collector, name):
+    lines = requests.get(f"{collector.url}/metrics", timeout=30).text.splitlines()
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_a_slow_schema_is_refused_when_it_is_set(owner, shop, name):
+    with pytest.raises(InvalidSchemaError, match=r"places at once|`contains` within"):
+        set_schema(owner, "shop", "slow", {"properties": {"a": SLOW[name][0]}})
+
+
+@pytest.mark.parametrize("name", SLOW)
+@pytest.mark.parametrize("parameters", ["", "?dry_run=true"])
+def test_a_slow_schema_holds_up_nobody_and_is_set_aside(collector, owner, shop, name, parameters):
+    schema, value, number = SLOW[name]
+    write_schema(owner, {"properties": {"a": schema}})
+    event = {"user_id": "ann", "event_type": "slow", "properties": {"a": value}}
+    assert eventually(lambda: checker_of(collector))
+    told = []
+
+    def attack():
+        answer = post(collector, shop, [event] * number, parameters)
+        told.extend({error["code"] for error in answer.json()["warnings"]})
+
+    answers_meanwhile(collector.url, attack)
+    assert told == ["schema_set_aside"]
+    assert post(collector, None, {"user_id": "bob", "event_type": "view"}).status_code == 201
+    assert eventually(lambda: "a schema is set aside" in collector.log.read_text())
+    assert metric(collector, "collector_schemas_set_aside_total") >= 1
+
+
+def test_others_events_are_stored_meanwhile(collector, owner, shop):
+    schema, value, number = SLOW["contains and unevaluatedItems"]
+    for kind in range(4):
+        write_schema(owner, {"properties": {"a": schema}}, f"slow{kind}")
+    event = {"user_id": "ann", "properties": {"a": value}}
+    assert eventually(lambda: checker_of(collector))
+    statuses = []
+
+    def attack():
+        post(collector, shop, [{**event, "event_type": f"slow{index % 4}"} for index in range(number)])
+
+    def send():
+        statuses.append(requests.post(
+            f"{collector.url}/events", json={"user_id": "bob", "event_type": "view"}, timeout=8
+        ).status_code)  # fmt: skip
+
+    answers_meanwhile(collector.url, attack, threads=3, meanwhile=send)
+    assert set(statuses) == {201}
+
+
+def test_a_schema_that_is_set_aside_leaves_the_others_and_small_events_alone(collector, owner, shop):
+    schema, value, number = SLOW["contains and unevaluatedItems"]
+    write_schema(owner, {"properties": {"a": {"anyOf": [{"type": "string"}, {**schema, "type": "array"}]}}})
+    write_schema(owner, {"required": ["amount"]}, "purchase")
+    event = {"user_id": "ann", "event_type": "slow", "properties": {"a": value}}
+    assert eventually(
+        lambda: post(collector, shop, {"user_id": "ann", "event_type": "purchase"}, "?dry_run=true").status_code == 422
+    )
+    answer = post(collector, shop, [event] * number)
+    assert answer.json()["warnings"][-1]["code"] == "schema_set_aside"
+    assert metric(collector, "collector_events_unchecked_total") >= 1
+    assert metric(collector, "collector_events_flagged_total") == 0
+    assert owner.execute("select count(*) from events where violations is not null").fetchone() == (0,)
+    assert post(collector, shop, {"user_id": "ann", "event_type": "purchase"}).status_code == 422
+    assert post(collector, shop, {**event, "properties": {"a": 7}}).status_code == 422
+
+
+def test_large_events_of_an_ordinary_schema_are_checked_elsewhere_and_all_of_them(collector, owner, shop):
+    write_schema(owner, {"properties": {"a": {"items": {"anyOf": [{"type": "integer"}] * 30}}}})
+    assert eventually(lambda: checker_of(collector))
+    good = {"user_id": "ann", "event_type": "slow", "properties": {"a": [1] * 25_000}}
+    bad = {**good, "properties": {"a": [*[1] * 25_000, "x"]}}
+    answer = post(collector, shop, [good, bad] * 20)
+    assert (answer.status_code, answer.json()["stored"]) == (207, 20)
+    errors = answer.json()["errors"]
+    assert [error["pointer"] for error in errors] == [f"/{index}/properties/a/25000" for index in range(1, 40, 2)]
+
+
+def test_the_process_for_slow_checks_is_started_again_and_ends_with_the_collector(collector, owner, shop):
+    write_schema(owner, {"properties": {"a": {"items": {"anyOf": [{"type": "integer"}] * 30}}}})
+    first = eventually(lambda: checker_of(collector))
+    first.send_signal(signal.SIGKILL)
+    bad = {"user_id": "ann", "event_type": "slow", "properties": {"a": [*[1] * 25_000, "x"]}}
+    assert eventually(lambda: post(collector, shop, bad, "?dry_run=true").status_code == 422, 100)
+    second = checker_of(collector)
+    assert second.pid != first.pid
+    assert not second.environ()
+    collector.stop()
+    assert eventually(lambda: not second.is_running())
