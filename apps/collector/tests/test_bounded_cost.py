@@ -1,5 +1,6 @@
 """What was sent is read in a bounded time, and others are answered meanwhile."""
 
+import gzip
 import json
 from datetime import UTC, datetime
 
@@ -7,6 +8,7 @@ import pytest
 import requests
 from attacks import answers_meanwhile
 
+from collector.body import MAX_MEMBERS
 from collector.elements import NoArrayError, split_array, split_lines
 from collector.explain import MAX_FINDINGS, MAX_POINTER, explain
 from collector.schemas import Parser
@@ -124,6 +126,32 @@ def test_a_body_made_to_be_slow_holds_up_nobody(collector, body):
             f"{collector.url}/events", data=body, headers={"Content-Type": "text/plain"}, timeout=120
         )
         assert answer.status_code in (207, 400, 413, 422)
+
+    answers_meanwhile(collector.url, attack)
+
+
+GZIPPED = {"Content-Type": "text/plain", "Content-Encoding": "gzip"}
+
+
+@pytest.mark.parametrize("members", [1, MAX_MEMBERS])
+def test_a_gzip_body_may_have_some_members(collector, members):
+    body = gzip.compress(GOOD) + gzip.compress(b" ") * (members - 1) + bytes(100_000)
+    assert requests.post(f"{collector.url}/events", data=body, headers=GZIPPED, timeout=30).status_code == 201
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        gzip.compress(b"") * 250_000,
+        gzip.compress(b" ") * 240_000,
+        gzip.compress(GOOD) + gzip.compress(b"") * MAX_MEMBERS,
+    ],
+)
+def test_a_gzip_body_of_many_members_is_refused_and_holds_up_nobody(collector, body):
+    def attack():
+        answer = requests.post(f"{collector.url}/events", data=body[: 5 * 1024 * 1024], headers=GZIPPED, timeout=60)
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_gzip")
+        assert "16 members" in answer.json()["detail"]
 
     answers_meanwhile(collector.url, attack)
 
