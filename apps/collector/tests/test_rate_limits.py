@@ -1,6 +1,8 @@
 """Rate limits: how much of a key's events is let in, over all collectors together."""
 
+import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -67,12 +69,75 @@ def test_each_key_has_a_limit_of_its_own(collector, owner, key):
     assert post(collector, other.key).status_code == 200
 
 
-def test_a_dry_run_and_a_source_without_a_limit_are_not_counted(collector, owner, key):
-    for _ in range(3):
-        answer = post(collector, key, BURST, "?dry_run=true")
-        assert answer.status_code == 200
-        assert "RateLimit" not in answer.headers
-    assert owner.execute("select count(*) from rate_limits").fetchone() == (0,)
+def test_a_dry_run_counts_as_well(collector, owner, key):
+    first = post(collector, key, BURST + 60 * RATE, "?dry_run=true")
+    assert first.status_code == 200
+    assert first.headers["RateLimit"] == '"events";r=0;t=70'
+    assert post(collector, key, 1, "?dry_run=true").status_code == 429
+    assert post(collector, key).status_code == 429
+    assert stored(owner) == 0
+
+
+def test_a_source_without_a_limit_is_not_counted(collector, owner, key):
     owner.execute("update sources set rate_limit = null")
     assert eventually(lambda: "RateLimit" not in post(collector, key).headers)
+    owner.execute("delete from rate_limits")
     assert [post(collector, key, BURST).status_code for _ in range(3)] == [200, 200, 200]
+    assert owner.execute("select count(*) from rate_limits").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("body", [b"[]", b"nonsense", b"{}", b"[1,", b"[NaN]"])
+def test_a_request_without_an_event_counts_as_one(collector, key, body):
+    headers = {"X-Write-Key": key, "Content-Type": "text/plain"}
+    answers = [
+        requests.post(f"{collector.url}/events", data=body, headers=headers, timeout=30).status_code
+        for _ in range(4 * BURST)
+    ]
+    assert set(answers) - {200} <= {400, 422, 429}
+    assert 429 in answers
+
+
+def test_the_bytes_of_events_count_also_where_they_are_too_large(collector, key):
+    """80 events' worth."""
+    headers = {"X-Write-Key": key, "Content-Type": "text/plain"}
+    large = b'[{"user_id":"' + b"a" * 5_200_000 + b'"}]'
+    refused = requests.post(f"{collector.url}/events", data=large, headers=headers, timeout=30)
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (422, "event_too_large")
+    assert post(collector, key).status_code == 429
+
+
+def test_an_honest_request_is_charged_its_events_and_no_more(collector, owner, key):
+    """Ten events of nearly 64 KiB each are ten, though they have more bytes than ten of the largest events."""
+    event = {"user_id": "ann", "event_type": "view", "properties": {"a": ""}}
+    event["properties"]["a"] = "a" * (65_536 - len(json.dumps(event)))
+    body = "[" + ",\n".join([json.dumps(event)] * 10) + "]"
+    answer = requests.post(
+        f"{collector.url}/events", data=body, headers={"X-Write-Key": key, "Content-Type": "text/plain"}, timeout=30
+    )
+    assert answer.status_code == 200
+    assert answer.headers["RateLimit"] == f'"events";r={BURST - 10};t=2'
+
+
+def test_what_is_over_the_limit_is_not_read(collector, key):
+    """It would be a 400 or a 422 otherwise."""
+    assert post(collector, key, BURST + 60 * RATE).status_code == 200
+    headers = {"X-Write-Key": key, "Content-Type": "text/plain"}
+    for body in (b"nonsense", b"[", b"[{}]", b'[{"user_id":NaN}]'):
+        answer = requests.post(f"{collector.url}/events", data=body, headers=headers, timeout=30)
+        assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
+
+
+def test_many_large_requests_at_once_get_in_no_more_than_one_after_the_other(collector, owner, key):
+    """All of them take their first event before the others of any are counted."""
+    began = time.monotonic()
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda _: post(collector, key, 400).status_code, range(20)))
+    took = time.monotonic() - began
+    assert answers.count(429) == 20 - answers.count(200)
+    assert 400 <= stored(owner) <= RATE * (10 + took) + 400
+
+
+def test_a_client_that_never_pauses_gets_its_share_all_the_same(collector, owner, key):
+    """What is refused uses up nothing: else requests of some events would get in never."""
+    assert post(collector, key, BURST + RATE).status_code == 200
+    assert eventually(lambda: post(collector, key, 2 * RATE).status_code == 200)

@@ -4,9 +4,22 @@ Both take time linear in the text, give way to other requests, and hold no more 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
+import msgspec
+
+from core.problems import Problem
 from core.turns import Turn
+
+Raw = bytes | msgspec.Raw
+
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+_read_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+MOST_COMMAS = 100_000
+"""An array with more is split by `split_array`, which holds no more than the events that a request may have."""
 
 _STRING = rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)'
 """A string, to the end of the text if it isn't closed: so that no part of it is looked at a second time."""
@@ -21,8 +34,64 @@ DEEPEST = 1000
 """Levels; readers of JSON take about as many."""
 
 
+class Batch(NamedTuple):
+    """The events of a request, not read yet.
+
+    Attributes:
+        events: as JSON, as far as is known.
+        is_batch: False if it is one event, and no array or NDJSON.
+        is_array: whether the body is JSON only if each event is.
+        may_hold_nul: whether a text in it could have the character U+0000, which JSON can only write as an escape.
+    """
+
+    events: Sequence[Raw]
+    is_batch: bool = True
+    is_array: bool = False
+    may_hold_nul: bool = False
+
+
 class NoArrayError(Exception):
     """The text isn't a JSON array."""
+
+
+def split_body(body: bytes, most: int, *, ndjson: bool = False) -> Batch:
+    """The events of a body.
+
+    An array that holds a NaN, a lone surrogate or the like is split as well: the events that do are refused, their neighbours
+    stored.
+
+    Raises:
+        Problem: 400 if it begins like an array and isn't one, 413 if there are more than `most`.
+    """
+    may_hold_nul = b"\\u0000" in body
+    if ndjson:
+        return Batch(_checked(*split_lines(body, most), most), may_hold_nul=may_hold_nul)
+    if body.lstrip()[:1] != b"[":
+        return Batch([body], is_batch=False, may_hold_nul=may_hold_nul)
+    if body.count(b",") <= MOST_COMMAS:
+        try:
+            read = _read_list(body)
+        except UNREADABLE:
+            pass
+        else:
+            return Batch(_checked(read, len(read), most), may_hold_nul=may_hold_nul)
+    try:
+        body.decode()
+        elements, count = split_array(body, most)
+    except (UnicodeDecodeError, NoArrayError) as error:
+        raise no_json(str(error)) from None
+    return Batch(_checked(elements, count, most), is_array=True, may_hold_nul=may_hold_nul)
+
+
+def no_json(reason: str) -> Problem:
+    """What answers a body that isn't JSON."""
+    return Problem(400, "invalid_json", f"The body isn't JSON: {reason}.")
+
+
+def _checked(events: Sequence[Raw], count: int, most: int) -> Sequence[Raw]:
+    if count > most:
+        raise Problem(413, "too_many_events", f"A request may hold {most} events; this one holds {count}.")
+    return events
 
 
 def split_lines(text: bytes, most: int) -> tuple[list[bytes], int]:

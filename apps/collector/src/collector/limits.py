@@ -5,6 +5,9 @@ tenth of a second, so that a limited key costs ten round trips a second at most,
 
 Over any time t no more than rate times (BURST_SECONDS + t) events and one request are let in by all collectors together. A
 collector may hold an unused lease for a second: so much less may be let in, never more.
+
+A request takes one event, or as many as its bytes are at least, before it is looked at, and the others once it is known how
+many there are, before any is read. So what is refused costs little, and a request that holds no event counts as one.
 """
 
 import math
@@ -51,8 +54,12 @@ class Limits:
         self._pool = pool
         self._leases: dict[str, _Lease] = {}
 
-    def take(self, prefix: str, rate: int, events: int) -> list[tuple[str, str]]:
+    def take(self, prefix: str, rate: int, events: int, taken: int = 0) -> list[tuple[str, str]]:
         """Let so many events of a key in, and give the headers that say what it may still send.
+
+        Args:
+            taken: how many of these were let in before. They don't count against the others; if those are refused, the key
+                has them again.
 
         Raises:
             Problem: 429 with Retry-After.
@@ -62,18 +69,20 @@ class Limits:
         with lease.taking:  # who waits may find enough in the lease of who was first
             if time.monotonic() > lease.until:
                 lease.events = 0
-            if lease.events < events:
-                self._renew(lease, prefix, rate, events)
-            lease.events -= events
+            more = events - taken
+            if lease.events < more:
+                self._renew(lease, prefix, rate, more, taken)
+            lease.events -= more
             return _headers(rate, lease.standing, lease.events)
 
-    def _renew(self, lease: _Lease, prefix: str, rate: int, events: int) -> None:
+    def _renew(self, lease: _Lease, prefix: str, rate: int, events: int, taken: int) -> None:
         more = max(events - lease.events, math.ceil(rate * LEASE_SECONDS))
-        asked = {"prefix": prefix, "seconds": more / rate, "burst": float(BURST_SECONDS)}
+        asked = {"prefix": prefix, "seconds": more / rate, "burst": BURST_SECONDS + taken / rate}
         # No row: another collector made the key's first one at this very moment, and used it up.
-        taken, ahead = next(iter(execute(self._pool, QUERIES["take_events"], asked)), (False, BURST_SECONDS + 1.0))
+        is_let_in, ahead = next(iter(execute(self._pool, QUERIES["take_events"], asked)), (False, BURST_SECONDS + 1.0))
         lease.standing = Standing(max(0, math.floor((BURST_SECONDS - ahead) * rate)), math.ceil(max(0.0, ahead)))
-        if not taken:
+        if not is_let_in:
+            lease.events += taken
             wait = max(1, math.ceil(ahead - BURST_SECONDS))
             detail = f"This key may send {rate:,} events a second. Nothing of this request is stored: send it again in {wait} s."
             headers = {"Retry-After": str(wait), **dict(_headers(rate, lease.standing, 0))}

@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 
 from collector import metrics
 from collector.catalog import Catalog
+from collector.elements import Batch
 from collector.event import EventError
 from collector.rejections import describe
 from collector.schemas import Parsed, Parser
@@ -101,9 +102,9 @@ class Replays:
 
     def _read(self, taken: Taken) -> Parsed:
         try:
-            return self._parser.parse_one(
-                complete(taken), source=taken.source, plan=self._catalog.plan_of(taken.source)
-            )
+            payload = complete(taken)
+            one = Batch([payload], is_batch=False, may_hold_nul=b"\\u0000" in payload)
+            return self._parser.read(one, source=taken.source, plan=self._catalog.plan_of(taken.source))
         except Problem as problem:  # not JSON, or too large
             return Parsed([], [EventError(0, "", problem.code, problem.detail)], 1, is_batch=False)
 

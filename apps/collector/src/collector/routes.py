@@ -12,7 +12,8 @@ import msgspec
 
 from collector import metrics
 from collector.body import NDJSON, media_type, read_events
-from collector.doors import Doors
+from collector.doors import Doors, Sender
+from collector.elements import Batch, split_body
 from collector.enrichment import NOTHING, Enrichment
 from collector.event import EventError
 from collector.limits import Limits
@@ -65,13 +66,26 @@ class PostEvents:
         with self.room.share() as share:
             body = read_events(environ, self.settings.max_body_bytes, self.settings.body_seconds, share)
             added = self.enrichment.of(environ) if self.enrichment else NOTHING
-            parsed = self.parser.parse(body, ndjson=kind == NDJSON, source=sender.source, plan=sender.plan, added=added)
-            del body  # of its events, copies may wait for long
-            headers: list[tuple[str, str]] = []
-            if sender.prefix and sender.rate_limit and parsed.received and not dry_run:
-                headers = self.limits.take(sender.prefix, sender.rate_limit, parsed.received)
+            batch, headers = self._let_in(body, kind, sender)
+            parsed = self.parser.read(batch, source=sender.source, plan=sender.plan, added=added)
+            del body, batch  # of its events, copies may wait for long
             status, content = self._dry(parsed) if dry_run else self._store(parsed, sender.source)
         return answer(start_response, status, _encode(content), headers=headers)
+
+    def _let_in(self, body: bytes, kind: str, sender: Sender) -> tuple[Batch, list[tuple[str, str]]]:
+        """The events of a request, not read yet, and the headers about its key's limit.
+
+        Raises:
+            Problem: 429 if they are too many, and what `split_body` raises.
+        """
+        prefix, rate = sender.prefix, sender.rate_limit
+        if not (prefix and rate):
+            return split_body(body, self.settings.max_events, ndjson=kind == NDJSON), []
+        # What is over its limit isn't even split. So many bytes are no fewer events, since each has its bound.
+        fewest = max(1, len(body) // self.settings.max_event_bytes)
+        self.limits.take(prefix, rate, fewest)
+        batch = split_body(body, self.settings.max_events, ndjson=kind == NDJSON)
+        return batch, self.limits.take(prefix, rate, max(fewest, len(batch.events)), taken=fewest)
 
     def _store(self, parsed: Parsed, source: str) -> tuple[int, dict[str, Any]]:
         outcomes = self.writer.store(parsed.rows) if parsed.rows else []

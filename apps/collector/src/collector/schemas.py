@@ -3,7 +3,7 @@
 msgspec reads what is valid, at 1 to 2 µs an event; what it refuses goes to `explain`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -12,7 +12,8 @@ import msgspec
 from msgspec import UNSET
 from uuid_utils import uuid7
 
-from collector.elements import NoArrayError, split_array, split_lines
+from collector.elements import UNREADABLE as UNREADABLE
+from collector.elements import Batch, Raw, no_json, split_body
 from collector.enrichment import NOTHING, Added
 from collector.event import Event, EventError, RuleError, resolve_timestamp
 from collector.explain import Finding, explain, may_be_deep
@@ -22,20 +23,12 @@ from core.problems import Problem
 from core.turns import Turn
 
 _read_event = msgspec.json.Decoder(Event).decode
-_read_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _write = msgspec.json.Encoder().encode
-
-Raw = bytes | msgspec.Raw
-
-MOST_COMMAS = 100_000
-"""An array with more is split by `split_array`, which holds no more than the events that a request may have."""
 
 LOOKED_AT = 16
 """Events between two looks at the clock."""
 
 SET_ASIDE = "Was not held to its schema, which is set aside for a minute: checking events takes too long."
-
-UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
@@ -124,75 +117,45 @@ class Parser:
         self.max_events = max_events
         self.max_event_bytes = max_event_bytes
 
-    def parse(
-        self, body: bytes, *, ndjson: bool, source: str, plan: Plan | None = None, added: Added = NOTHING
-    ) -> Parsed:
-        """Read a body that came in by a source, in time linear in its bytes. Gives way to other requests meanwhile.
+    def parse(self, body: bytes, *, ndjson: bool, source: str, plan: Plan | None = None) -> Parsed:
+        """Read a body that came in by a source.
 
         Raises:
             Problem: 400 if it isn't JSON, 413 if it holds too many events or is one that is too large.
         """
-        arrival = Arrival(datetime.now(UTC), b"\\u0000" in body, source, plan, added)
-        if ndjson:
-            lines, count = split_lines(body, self.max_events)
-            self._check_count(count)
-            return self._parse_batch(lines, arrival)
-        if body.lstrip()[:1] == b"[":
-            return self._parse_array(body, arrival)
-        return self._parse_one(body, arrival)
+        return self.read(split_body(body, self.max_events, ndjson=ndjson), source=source, plan=plan)
 
-    def parse_one(self, body: bytes, *, source: str, plan: Plan | None = None) -> Parsed:
-        """Read one event that came in by a source.
+    def read(self, batch: Batch, *, source: str, plan: Plan | None = None, added: Added = NOTHING) -> Parsed:
+        """Read the events of a body, in time linear in their bytes. Gives way to other requests meanwhile.
 
         Raises:
-            Problem: 400 if it isn't JSON, 413 if it is too large.
+            Problem: 400 if it isn't JSON, 413 if it is one event that is too large.
         """
-        return self._parse_one(body, Arrival(datetime.now(UTC), b"\\u0000" in body, source, plan))
+        arrival = Arrival(datetime.now(UTC), batch.may_hold_nul, source, plan, added)
+        return self._read_batch(batch, arrival) if batch.is_batch else self._read_single(batch.events[0], arrival)
 
-    def _parse_one(self, body: bytes, arrival: Arrival) -> Parsed:
-        if len(body) > self.max_event_bytes:
-            raise Problem(413, "event_too_large", self._too_large(len(body)))
+    def _read_single(self, raw: Raw, arrival: Arrival) -> Parsed:
+        size = memoryview(raw).nbytes
+        if size > self.max_event_bytes:
+            raise Problem(413, "event_too_large", self._too_large(size))
         parsed = Parsed([], [], 1, is_batch=False)
-        _read_into(parsed, 0, body, arrival)
+        _read_into(parsed, 0, raw, arrival)
         if any(error.code == "invalid_json" for error in parsed.errors):
-            raise Problem(400, "invalid_json", f"The body isn't JSON: {parsed.errors[0].detail}")
+            raise no_json(parsed.errors[0].detail.removesuffix("."))
         return parsed
 
-    def _parse_array(self, body: bytes, arrival: Arrival) -> Parsed:
-        if body.count(b",") > MOST_COMMAS:
-            return self._parse_split(body, arrival)
-        try:
-            items = _read_list(body)
-        except UNREADABLE:
-            return self._parse_split(body, arrival)
-        return self._parse_batch(items, arrival)
-
-    def _parse_split(self, body: bytes, arrival: Arrival) -> Parsed:
-        """An array that may hold a NaN, a lone surrogate or the like: the events that do are refused, their neighbours stored.
-
-        No element is read before its size is known. One that is too large is refused for that, whatever it holds.
-        """
-        try:
-            body.decode()
-            items, count = split_array(body, self.max_events)
-        except (UnicodeDecodeError, NoArrayError) as error:
-            raise _no_json(str(error)) from None
-        self._check_count(count)
-        parsed = self._parse_batch(items, arrival)
-        for found in parsed.errors:
-            if found.code == "invalid_json":
-                raise _no_json(f"at {found.pointer}: {found.detail.removesuffix('.')}")
-        return parsed
-
-    def _parse_batch(self, items: Sequence[Raw], arrival: Arrival) -> Parsed:
-        self._check_count(len(items))
-        parsed = Parsed([], [], len(items), is_batch=True)
+    def _read_batch(self, batch: Batch, arrival: Arrival) -> Parsed:
+        """The events of a batch. None is read before its size is known; one that is too large is refused whatever it holds."""
+        parsed = Parsed([], [], len(batch.events), is_batch=True)
         turn = Turn()
         arrival = arrival._replace(turn=turn)
-        for index, raw in enumerate(items):
+        for index, raw in enumerate(batch.events):
             self._read_one(parsed, index, raw, arrival)
             if index % LOOKED_AT == 0:
                 turn.give_way()
+        for found in parsed.errors if batch.is_array else ():
+            if found.code == "invalid_json":
+                raise no_json(f"at {found.pointer}: {found.detail.removesuffix('.')}")
         return parsed
 
     def _read_one(self, parsed: Parsed, index: int, raw: Raw, arrival: Arrival) -> None:
@@ -205,16 +168,6 @@ class Parser:
 
     def _too_large(self, size: int) -> str:
         return f"An event may have {self.max_event_bytes} bytes; this one has {size}."
-
-    def _check_count(self, count: int) -> None:
-        if count > self.max_events:
-            raise Problem(
-                413, "too_many_events", f"A request may hold {self.max_events} events; this one holds {count}."
-            )
-
-
-def _no_json(reason: str) -> Problem:
-    return Problem(400, "invalid_json", f"The body isn't JSON: {reason}.")
 
 
 class _DoubtError(msgspec.MsgspecError):
