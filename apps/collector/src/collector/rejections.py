@@ -23,6 +23,7 @@ from collector.explain import read_lenient
 from collector.schemas import Parsed, Refused
 from core.pool import AWAY, ConnectionPool, execute
 from core.queries import load_queries
+from core.turns import Turn
 
 log = structlog.get_logger("collector.rejections")
 
@@ -90,7 +91,7 @@ class Rejections:
         self._greenlet = gevent.spawn(self._run)
 
     def keep(self, source: str, parsed: Parsed) -> None:
-        """Keep what was refused of a request, as far as there is room; returns at once."""
+        """Keep what was refused of a request, as far as there is room; waits for nothing, but gives way."""
         if not self._kept:
             return
         now = datetime.now(UTC)
@@ -98,6 +99,7 @@ class Rejections:
         for error in parsed.errors:
             errors.setdefault(error.index, []).append(error)
         dropped = 0
+        turn = Turn()
         for refused in parsed.refused:
             size = min(len(refused.raw), self._most_bytes)
             if self._has_room(source, size):
@@ -108,6 +110,7 @@ class Rejections:
                 self._of_source[source] += 1
             else:
                 dropped += 1
+            turn.give_way()
         if dropped:
             metrics.REJECTIONS_DROPPED.inc(dropped)
 

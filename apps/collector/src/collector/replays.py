@@ -26,6 +26,7 @@ from collector.writer import NotStorableError, Outcome, Writer
 from core.pool import ConnectionPool, execute
 from core.problems import Problem
 from core.queries import load_queries
+from core.turns import Turn
 
 log = structlog.get_logger("collector.replays")
 
@@ -95,12 +96,14 @@ class Replays:
             if taken:
                 # The schema that they are replayed for may have been set a moment ago.
                 self._catalog.refresh()
-                tried = [self._read(one) for one in taken]
+                turn = Turn()
+                tried = [self._read(one, turn) for one in taken]
                 valid = [parsed.rows[0] for parsed in tried if parsed.rows]
                 _settle(connection, taken, tried, self._writer.store(valid) if valid else [])
         return len(taken)
 
-    def _read(self, taken: Taken) -> Parsed:
+    def _read(self, taken: Taken, turn: Turn) -> Parsed:
+        turn.give_way()
         try:
             payload = complete(taken)
             one = Batch([payload], is_batch=False, may_hold_nul=b"\\u0000" in payload)
