@@ -188,7 +188,7 @@ def test_the_one_before_is_good_for_a_moment_since_an_answer_may_be_lost(guarded
     lost = post(guarded, "refresh", refresh_token=first).json()["refresh_token"]
     again = post(guarded, "refresh", refresh_token=first)
     assert again.status_code == 200
-    assert lost != again.json()["refresh_token"]
+    assert lost == again.json()["refresh_token"]
 
 
 def test_an_old_refresh_token_ends_the_sign_in_for_whoever_has_it(guarded, shared_owner):

@@ -48,7 +48,7 @@ from query.tail import Tail
 
 PACKAGE = "event-tracker-query"
 
-MIGRATION = "0013-oidc"
+MIGRATION = "0014-sign-ins"
 """The newest migration that this code needs."""
 
 CONTROL_CONNECTIONS = 3

@@ -11,29 +11,23 @@ import psycopg
 from gevent.lock import BoundedSemaphore
 from psycopg.types.json import Jsonb
 
-from core.keys import hash_key, is_key, make_key, prefix_of
 from core.passwords import hash_password, is_password
 from core.pool import ConnectionPool, execute
 from core.problems import Problem
 from core.queries import load_queries
 from query import metrics
 from query.access.principal import ROLES, Principal
+from query.access.sign_ins import SignIns
 from query.access.signing import Signer
 
 QUERIES = load_queries("query.access")
 
 NAME = re.compile("[a-z0-9][a-z0-9._@+-]{0,99}")
 
-KIND = "rf"
-"""What the prefixes of refresh tokens begin with."""
-
 AUDIENCE = "query"
 
 FRESH_SECONDS = 2.0
 """How long a person's role is taken for true: who is disabled is kept out everywhere after so long."""
-
-GRACE_SECONDS = 10.0
-"""How long the refresh token before the newest may be shown again: the answer that carried the newest may have been lost."""
 
 FREE_FAILURES = 5
 LONGEST_LOCK = 900.0
@@ -107,8 +101,7 @@ class People:
         self._control = control
         self._signer = signer
         self.refresh_seconds = refresh_days * 24 * 3600
-        self._refresh_days = refresh_days
-        self._oidc_hours = oidc_hours
+        self._sign_ins = SignIns(control, refresh_days=refresh_days, oidc_hours=oidc_hours)
         self._known: dict[str, tuple[float, Principal]] = {}
         self._hashing = BoundedSemaphore(HASHES_AT_ONCE)
         self._minute = self._told = 0
@@ -157,9 +150,8 @@ class People:
 
     def begin(self, person: Person, *, must_set_password: bool = False) -> SignIn:
         """A new sign-in of a person whom something else has made sure of."""
-        new = make_key(KIND)
-        self._ask("begin_sign_in", prefix=new.prefix, person=person.name, hash=new.hash, days=self._refresh_days)
-        return SignIn(person, self._access_token(person.name), new.key, must_set_password)
+        token = self._sign_ins.begin(person.name)
+        return SignIn(person, self._access_token(person.name), token, must_set_password)
 
     def welcome(self, vouched: Vouched) -> SignIn:
         """Begin a sign-in of somebody whom a provider vouches for: known by the subject, made at the first time, with the role
@@ -172,7 +164,7 @@ class People:
         name = found[0][0] if found else vouched.name
         if vouched.role is None:
             if found:
-                self._ask("end_sign_ins", person=name)
+                self._sign_ins.end_all(name)
             raise self._not_welcome(name or vouched.subject, "no_role", "The provider gives you no role here.")
         if found and not found[0][1]:
             raise self._not_welcome(name, "person_disabled", "You may not sign in here any more.")
@@ -198,32 +190,17 @@ class People:
         Raises:
             Problem: 401.
         """
-        prefix = prefix_of(token)
-        for name, current, previous, lately in self._find_sign_in(prefix):
-            if is_key(token, current) or (lately and previous and is_key(token, previous)):
-                new = make_key(KIND)
-                key = f"{prefix}_{new.key.rpartition('_')[2]}"
-                given = {
-                    "hash": hash_key(key),
-                    "shown": hash_key(token),
-                    "current": current,
-                    "days": self._refresh_days,
-                }
-                if not self._ask("renew_sign_in", prefix=prefix, **given):
-                    break
-                role, sources, _ = self._ask("find_person", name=name)[0]
-                return SignIn(Person(name, role, sources), self._access_token(name), key, must_set_password=False)
-            if previous and is_key(token, previous):
-                self._ask("end_sign_in", prefix=prefix)
-                self._audit(name, "refresh_token_reused")
-        raise Problem(401, "invalid_refresh_token", "This sign-in is over. Sign in again.")
+        renewed = self._sign_ins.renew(token)
+        found = self._ask("find_person", name=renewed.person) if renewed else []
+        if not (renewed and found):
+            raise Problem(401, "invalid_refresh_token", "This sign-in is over. Sign in again.")
+        role, sources, _ = found[0]
+        person = Person(renewed.person, role, sources)
+        return SignIn(person, self._access_token(person.name), renewed.token, must_set_password=False)
 
     def sign_out(self, token: str) -> None:
-        """End the sign-in of a refresh token, if it is one."""
-        prefix = prefix_of(token)
-        for _, current, _, _ in self._find_sign_in(prefix):
-            if is_key(token, current):
-                self._ask("end_sign_in", prefix=prefix)
+        """End the sign-in of a refresh token, if it is or was one."""
+        self._sign_ins.end(token)
 
     def set_password(self, name: str, password: str) -> None:
         """Give a person a password and end all their sign-ins.
@@ -235,7 +212,7 @@ class People:
             password_hash = _in_thread(hash_password, password)
         if not self._ask("set_password", name=name, password_hash=password_hash):
             raise Problem(403, "no_password", "You sign in by a provider, and have no password here.")
-        self._ask("end_sign_ins", person=name)
+        self._sign_ins.end_all(name)
         self._audit(name, "set_password")
 
     def _look(self, name: str) -> Principal | None:
@@ -246,9 +223,6 @@ class People:
 
     def _access_token(self, name: str) -> str:
         return self._signer.issue(name, AUDIENCE, self.access_seconds)
-
-    def _find_sign_in(self, prefix: str | None) -> list[Any]:
-        return self._ask("find_sign_in", prefix=prefix, grace=GRACE_SECONDS, oidc_hours=self._oidc_hours)
 
     def _audit(self, name: str, action: str, **detail: Any) -> None:
         self._ask("write_audit", actor=name, action=action, target=name, source=None, detail=Jsonb(detail))

@@ -61,14 +61,14 @@ on conflict (name) do update set role = excluded.role where known.subject = excl
 returning role, sources;
 
 -- name: begin_sign_in
-insert into sign_ins (prefix, person, hash, expires_at)
-values (%(prefix)b, %(person)b, %(hash)b, now() + make_interval(days => %(days)b::int))
+insert into sign_ins (prefix, person, hash, family_hash, expires_at)
+values (%(prefix)b, %(person)b, %(hash)b, %(family_hash)b, now() + make_interval(days => %(days)b::int))
 returning prefix;
 
 -- name: find_sign_in
 -- Who comes by a provider must go there again after some hours, so that it is noticed whom it vouches for no more.
--- `lately`: the token before this one may still be shown, since the answer with this one may have been lost.
-select person, hash, previous_hash, renewed_at > now() - make_interval(secs => %(grace)b) as lately
+-- `lately`: the token before the newest may still be shown, for so long after its first use.
+select person, hash, previous_hash, family_hash, renewal_salt, renewed_at > now() - make_interval(secs => %(grace)b) as lately
 from sign_ins
 join people on people.name = person and people.enabled
 where prefix = %(prefix)b and expires_at > now()
@@ -77,8 +77,9 @@ where prefix = %(prefix)b and expires_at > now()
 -- name: renew_sign_in
 -- Nothing if someone else renewed it in the meantime.
 update sign_ins
-set hash = %(hash)b, previous_hash = %(shown)b, renewed_at = now(), expires_at = now() + make_interval(days => %(days)b::int)
-where prefix = %(prefix)b and hash = %(current)b
+set hash = %(hash)b, previous_hash = %(shown)b, family_hash = %(family_hash)b, renewal_salt = %(salt)b, renewed_at = now(),
+  expires_at = now() + make_interval(days => %(days)b::int)
+where prefix = %(prefix)b and hash = %(shown)b
 returning person;
 
 -- name: end_sign_in
