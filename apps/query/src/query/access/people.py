@@ -32,9 +32,10 @@ FRESH_SECONDS = 2.0
 FREE_FAILURES = 5
 LONGEST_LOCK = 900.0
 FORGOTTEN_SECONDS = 3600.0
+MOST_FAILURES = 100
 """Lock-out: the fifth wrong password in a row locks the name for a second, each further for twice as long, up to 15 minutes;
-after an hour without any they are forgotten. So there are fewer than 150 guesses a day, and whoever locks somebody else out
-does so for 15 minutes (OWASP ASVS 5.0, 6.3.1)."""
+after an hour without any they are forgotten, and beyond so many they aren't counted further. So there are fewer than 150
+guesses a day, and whoever locks somebody else out does so for 15 minutes (OWASP ASVS 5.0, 6.3.1)."""
 
 HASHES_AT_ONCE = 2
 """Each takes 64 MiB."""
@@ -138,8 +139,7 @@ class People:
             right = _in_thread(is_password, password, stored)
             spent = self._ask("spend_one_time_password", name=name, password_hash=stored) if right else []
             if not spent:
-                limits = {"free": FREE_FAILURES, "longest": LONGEST_LOCK, "forgotten": FORGOTTEN_SECONDS}
-                self._ask("count_failure", name=name, **limits)
+                self._count_failure(name)
         if not spent:
             self._tell_failure(name)
             raise Problem(401, "wrong_password", WRONG)
@@ -238,6 +238,10 @@ class People:
                 "Too many wrong passwords were given for this name. Wait, and try again.",
                 headers={"Retry-After": str(seconds)},
             )
+
+    def _count_failure(self, name: str) -> None:
+        limits = {"free": FREE_FAILURES, "longest": LONGEST_LOCK, "forgotten": FORGOTTEN_SECONDS, "most": MOST_FAILURES}
+        self._ask("count_failure", name=name, **limits)
 
     def _tell_failure(self, name: str) -> None:
         """Count it, and write it down, if not too many were lately: whoever guesses would fill the audit log."""

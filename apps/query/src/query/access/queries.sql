@@ -35,15 +35,19 @@ select ceil(extract(epoch from locked_until - now()))::int from failed_sign_ins 
 
 -- name: count_failure
 -- From the last free one on, each wrong password in a row doubles the time that the name is locked for. Some time later they
--- are forgotten.
+-- are forgotten. Neither the count nor the power grows without end: an overflow would be an error instead of a lock.
 insert into failed_sign_ins as known (name, failures, locked_until)
 values (%(name)b, 1, now())
 on conflict (name) do update
 set
-  failures = case when known.locked_until < now() - make_interval(secs => %(forgotten)b) then 1 else known.failures + 1 end,
+  failures = case when known.locked_until < now() - make_interval(secs => %(forgotten)b) then 1
+    else least(known.failures, %(most)b::int) + 1
+  end,
   locked_until = case
-    when known.locked_until < now() - make_interval(secs => %(forgotten)b) or known.failures + 1 < %(free)b::int then now()
-    else now() + make_interval(secs => least(%(longest)b::float8, power(2, known.failures + 1 - %(free)b::int)::float8))
+    when known.locked_until < now() - make_interval(secs => %(forgotten)b) or known.failures < %(free)b::int - 1 then now()
+    else now() + make_interval(
+      secs => least(%(longest)b::float8, power(2, least(known.failures, %(most)b::int) + 1 - %(free)b::int)::float8)
+    )
   end
 returning failures;
 
