@@ -35,6 +35,7 @@ class Session:
     Attributes:
         name: the person's.
         secure: whether the browser speaks HTTPS with the dashboard.
+        must_set_password: whether nothing else is allowed before a password was set.
         given_out: whether the browser's cookie is the newest refresh token.
         turn: how often that changed.
         lasts: seconds for which the refresh token counts.
@@ -43,6 +44,7 @@ class Session:
     def __init__(self, known: "Sessions", given: dict[str, Any], *, secure: bool) -> None:
         self.name: str = given["person"]["name"]
         self.secure = secure
+        self.must_set_password: bool = given["must_set_password"]
         self.turn = 0
         self.given_out = False
         self.used = time.monotonic()

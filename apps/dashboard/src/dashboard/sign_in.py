@@ -56,8 +56,9 @@ async def show_sign_in(request: Request) -> Response:
     to = forms.local_path(request.query_params.get("next", "/"))
     if cookies.read(request.cookies) is None:
         return await _form(to)
-    if await run_in_threadpool(session_of, request):
-        return RedirectResponse(to, 303)
+    session = await run_in_threadpool(session_of, request)
+    if session:
+        return RedirectResponse(_way_on(session, to), 303)
     response = await _form(to)
     cookies.delete(response)
     return response
@@ -89,9 +90,14 @@ def signed_in(request: Request, given: dict[str, Any], to: str, *, secure: bool)
     if earlier:
         sessions.end(earlier)
     session = sessions.begin(given, secure=secure)
-    response = RedirectResponse(f"{CHANGE_PATH}?{urlencode({'next': to})}" if given["must_set_password"] else to, 303)
+    response = RedirectResponse(_way_on(session, to), 303)
     _give(response, session)
     return response
+
+
+def _way_on(session: Session, to: str) -> str:
+    """Where who is signed in goes: to set a password first, if nothing else is allowed."""
+    return f"{CHANGE_PATH}?{urlencode({'next': to})}" if session.must_set_password else to
 
 
 async def come_back(request: Request) -> Response:
@@ -129,7 +135,9 @@ async def show_password(request: Request) -> Response:
 
 
 def _password_form(session: Session, to: str, status: int = 200, problem: str = "") -> Response:
-    return forms.page("password.html", status, next=to, problem=problem, name=session.name)
+    return forms.page(
+        "password.html", status, next=to, problem=problem, name=session.name, first=session.must_set_password
+    )
 
 
 async def set_password(request: Request) -> Response:
@@ -140,17 +148,30 @@ async def set_password(request: Request) -> Response:
     if password != form.get("again"):
         return _password_form(session, to, 422, "These two differ.")
 
+    body = {"password": password}
+    if not session.must_set_password:
+        body["current_password"] = form.get("current", "")
+
     def change() -> dict[str, Any]:
-        session.request("POST", "/auth/password", json={"password": password}).close()
+        session.request("POST", "/auth/password", json=body).close()
         return service.post("/auth/sign-in", name=session.name, password=password)
 
     try:
         given = await run_in_threadpool(change)
     except RefusedError as refused:
-        if refused.status != 422:
+        problem = _password_problem(refused)
+        if problem is None:
             raise
-        return _password_form(session, to, 422, "A password has 12 to 200 characters.")
+        return _password_form(session, to, refused.status, problem)
     return await run_in_threadpool(signed_in, request, given, to, secure=session.secure)
+
+
+def _password_problem(refused: RefusedError) -> str | None:
+    """What to say above the form; None if trying again doesn't help."""
+    if refused.status == 422:
+        about_new = any(error.get("parameter") == "password" for error in refused.errors)
+        return "A password has 12 to 200 characters." if about_new else "Give your current password."
+    return refused.detail if refused.status == 429 or refused.code == "wrong_password" else None
 
 
 def keep(request: Request) -> Response:

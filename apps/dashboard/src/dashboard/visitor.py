@@ -16,7 +16,7 @@ def session() -> Session | None:
     """This visitor's sign-in; None if they have none.
 
     Raises:
-        SignedOutError: it has ended.
+        SignedOutError: it has ended, or a password must be set first; /sign-in leads there.
         AwayError, RefusedError: as `service.request` does.
     """
     if KEY not in st.session_state:
@@ -24,7 +24,7 @@ def session() -> Session | None:
         cookie = cookies.read(st.context.cookies)
         st.session_state[KEY] = sessions.find(cookie[0], secure=cookie[1]) if cookie else None
     found: Session | None = st.session_state[KEY]
-    if found and found.ended:
+    if found and (found.ended or found.must_set_password):
         raise SignedOutError
     return found
 

@@ -16,7 +16,9 @@ from tracker.owner import owner_connection
 SOURCE = "default"
 """Whose write key is made where one is required."""
 
-ONE_TIME = "as {name}, once, with the password {password}  (set your own then; the next start makes another)"
+ONE_TIME = (
+    "as {name}, once, with the password {password}  (within a day; set your own then; the next start makes another)"
+)
 OWN_PASSWORD = "as {name}, with the password that you have set"  # noqa: S105
 
 

@@ -49,7 +49,10 @@ def set_user(
 @click.argument("name")
 @of_admin
 def password(admin: Admin, name: str) -> None:
-    """Make a password for one sign-in and print it, alone on standard output. The person's sign-ins end."""
+    """Make a password for one sign-in within 24 hours and print it, alone on standard output.
+
+    The person's sign-ins end. By the new one they may set a password of their own, and nothing else.
+    """
     click.echo(admin.ask("POST", f"people/{part(name)}/password")["password"])
 
 

@@ -275,6 +275,6 @@ returning target;
 -- A password for one sign-in. No row if this person has set one since, is no admin any longer, or is kept out.
 insert into people (name, password_hash, one_time, role)
 values (%(name)s, %(password_hash)s, true, 'admin')
-on conflict (name) do update set password_hash = excluded.password_hash
+on conflict (name) do update set password_hash = excluded.password_hash, one_time_until = now() + interval '24 hours'
 where people.one_time and people.enabled and people.role = 'admin'
 returning name;

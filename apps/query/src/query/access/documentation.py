@@ -32,7 +32,10 @@ class SignedInSchema(Schema):
         required=True, metadata={"description": "Seconds for which the refresh token counts if it isn't used."}
     )
     must_set_password = fields.Boolean(
-        required=True, metadata={"description": "The password was for one sign-in: POST /auth/password sets another."}
+        required=True,
+        metadata={
+            "description": "The password was for one sign-in: all that is allowed is POST /auth/password, to set another."
+        },
     )
     person = fields.Nested(PersonSchema, required=True)
 
@@ -104,8 +107,12 @@ def describe_access(document: Document) -> None:
         bad,
     )
     _post(document, "sign-out", "sign_out", "End a sign-in.", "Refresh", done, bad)
-    forbidden = {**bad, 403: "Not a person who has signed in."}
-    _post(document, "password", "set_password", "Set one's password; all sign-ins end.", "Password", done, forbidden)
+    forbidden = {
+        **bad,
+        403: "Not a person who has signed in; the current password is wrong; or one for one sign-in has expired.",
+    }
+    summary = "Set one's password; all sign-ins end, with their access tokens."
+    _post(document, "password", "set_password", summary, "Password", done, forbidden)
     by_provider = {
         **bad,
         403: "No role, no name, or disabled.",

@@ -28,6 +28,9 @@ SCOPE_OF: list[tuple[str, Scope]] = [
 ]
 """What a path takes, by how it begins; the first counts. Others (/auth/me, and what isn't there) take nothing but credentials."""
 
+WITHOUT_PASSWORD = frozenset({"/auth/me", "/auth/password"})
+"""Paths for who must first set a password."""
+
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="query"'}
 
 
@@ -47,7 +50,7 @@ class Guard:
         """Let the request in, with its principal and the sources it may see in the environ.
 
         Raises:
-            Problem: 401 without credentials or with wrong ones, 403 if they aren't enough.
+            Problem: 401 without credentials or with wrong ones, 403 if they aren't enough, or before a password was set.
             psycopg.Error: if the database is away and only it could tell.
         """
         path = environ.get("PATH_INFO", "")
@@ -55,6 +58,9 @@ class Guard:
             return
         scope = scope_of(environ["REQUEST_METHOD"], path)
         principal = self._principal(_bearer(environ), scope)
+        if principal.must_set_password and path not in WITHOUT_PASSWORD:
+            detail = "Your password was for one sign-in. Set another by POST /auth/password, and sign in by it."
+            raise Problem(403, "password_must_be_set", detail)
         if not (scope is None or scope in principal.scopes):
             raise _scope_required(scope)
         environ[PRINCIPAL] = principal

@@ -1,24 +1,21 @@
-"""People: their passwords, their sign-ins, and what they may do."""
+"""People: how they sign in, and what they may do."""
 
 import re
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-import gevent
 import psycopg
-from gevent.lock import BoundedSemaphore
-from psycopg.types.json import Jsonb
 
-from core.passwords import hash_password, is_password
-from core.pool import ConnectionPool, execute
+from core.keys import prefix_of
+from core.pool import ConnectionPool, attempt, execute
 from core.problems import Problem
 from core.queries import load_queries
-from query import metrics
+from query.access.audit import audit_entry, write_audit
+from query.access.passwords import Passwords
 from query.access.principal import ROLES, Principal
 from query.access.sign_ins import SignIns
 from query.access.signing import Signer
+from query.parameters import ParameterError, invalid_parameters
 
 QUERIES = load_queries("query.access")
 
@@ -29,24 +26,11 @@ AUDIENCE = "query"
 FRESH_SECONDS = 2.0
 """How long a person's role is taken for true: who is disabled is kept out everywhere after so long."""
 
-FREE_FAILURES = 5
-LONGEST_LOCK = 900.0
-FORGOTTEN_SECONDS = 3600.0
-MOST_FAILURES = 100
-"""Lock-out: the fifth wrong password in a row locks the name for a second, each further for twice as long, up to 15 minutes;
-after an hour without any they are forgotten, and beyond so many they aren't counted further. So there are fewer than 150
-guesses a day, and whoever locks somebody else out does so for 15 minutes (OWASP ASVS 5.0, 6.3.1)."""
-
-HASHES_AT_ONCE = 2
-"""Each takes 64 MiB."""
-
-TURN_SECONDS = 5.0
-"""How long one waits for its turn."""
-
-MOST_TOLD = 60
-"""Wrong passwords that one process writes into the audit log in a minute."""
+MOST_KNOWN = 10_000
+"""Sign-ins of which that is remembered."""
 
 WRONG = "No person with this name and password may sign in."
+EXPIRED = "The password for one sign-in has expired, or was replaced. Ask an admin for another."
 
 
 class Person(NamedTuple):
@@ -77,7 +61,7 @@ class SignIn(NamedTuple):
     """What a person is given.
 
     Attributes:
-        must_set_password: the password was for one sign-in.
+        must_set_password: the password was for one sign-in, and nothing else is allowed before another is set.
     """
 
     person: Person
@@ -103,25 +87,27 @@ class People:
         self._signer = signer
         self.refresh_seconds = refresh_days * 24 * 3600
         self._sign_ins = SignIns(control, refresh_days=refresh_days, oidc_hours=oidc_hours)
-        self._known: dict[str, tuple[float, Principal]] = {}
-        self._hashing = BoundedSemaphore(HASHES_AT_ONCE)
-        self._minute = self._told = 0
+        self._passwords = Passwords(control)
+        self._known: dict[tuple[str, str | None], tuple[float, Principal]] = {}
 
     def find(self, access_token: str) -> Principal | None:
-        """Who shows this access token; None if it isn't one, has expired, or is of somebody who may no longer sign in."""
+        """Who shows this access token; None if it isn't one, or has expired, or its sign-in or the person's right has ended."""
         claims = self._signer.read(access_token, AUDIENCE)
         if claims is None:
             return None
-        name = str(claims["sub"])
-        known = self._known.get(name)
+        # The release before names no sign-in; what it issued counts for some minutes.
+        name, sign_in = str(claims["sub"]), claims.get("sid")
+        known = self._known.get((name, sign_in))
         if known is not None and time.monotonic() - known[0] <= FRESH_SECONDS:
             return known[1]
         asked = time.monotonic()
-        principal = self._look(name)
+        principal = self._look(name, sign_in)
         if principal is None:
-            self._known.pop(name, None)
+            self._known.pop((name, sign_in), None)
         else:
-            self._known[name] = (asked, principal)
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            self._known[name, sign_in] = (asked, principal)
         return principal
 
     def sign_in(self, name: str, password: str) -> SignIn:
@@ -131,27 +117,13 @@ class People:
             Problem: 401 for a wrong one, 429 while the name is locked, 503 while many are checked. None says whether anybody has
                 the name.
         """
-        self._require_unlocked(name)
-        with self._turn():
-            # While this one waited, others may have guessed: as many at once as there are connections.
-            self._require_unlocked(name)
-            stored = next((found for (found,) in self._ask("find_password", name=name)), None)
-            right = _in_thread(is_password, password, stored)
-            spent = self._ask("spend_one_time_password", name=name, password_hash=stored) if right else []
-            if not spent:
-                self._count_failure(name)
-        if not spent:
-            self._tell_failure(name)
+        begun = self._passwords.check(
+            name, password, lambda stored: self._sign_ins.begin_by_password(name, stored), where="sign_in"
+        )
+        if begun is None:
             raise Problem(401, "wrong_password", WRONG)
-        self._ask("forget_failures", name=name, forgotten=FORGOTTEN_SECONDS)
-        self._audit(name, "sign_in")
-        ((role, sources, one_time),) = spent
-        return self.begin(Person(name, role, sources), must_set_password=one_time)
-
-    def begin(self, person: Person, *, must_set_password: bool = False) -> SignIn:
-        """A new sign-in of a person whom something else has made sure of."""
-        token = self._sign_ins.begin(person.name)
-        return SignIn(person, self._access_token(person.name), token, must_set_password)
+        write_audit(self._control, name, "sign_in")
+        return self._given(Person(name, begun.role, begun.sources), begun.token, must_set_password=begun.one_time)
 
     def welcome(self, vouched: Vouched) -> SignIn:
         """Begin a sign-in of somebody whom a provider vouches for: known by the subject, made at the first time, with the role
@@ -177,11 +149,11 @@ class People:
         if not written:
             raise self._not_welcome(name, "name_taken", "Somebody else has your name here. Ask an admin.")
         ((role, sources),) = written
-        self._audit(name, "sign_in", by="oidc", role=role, first=not found)
-        return self.begin(Person(name, role, sources))
+        write_audit(self._control, name, "sign_in", by="oidc", role=role, first=not found)
+        return self._given(Person(name, role, sources), self._sign_ins.begin(name))
 
     def _not_welcome(self, name: str, code: str, detail: str) -> Problem:
-        self._audit(name, "sign_in_refused", by="oidc", why=code)
+        write_audit(self._control, name, "sign_in_refused", by="oidc", why=code)
         return Problem(403, code, detail)
 
     def refresh(self, token: str) -> SignIn:
@@ -191,83 +163,72 @@ class People:
             Problem: 401.
         """
         renewed = self._sign_ins.renew(token)
-        found = self._ask("find_person", name=renewed.person) if renewed else []
+        found = self._find_person(renewed.person, prefix_of(renewed.token)) if renewed else []
         if not (renewed and found):
             raise Problem(401, "invalid_refresh_token", "This sign-in is over. Sign in again.")
-        role, sources, _ = found[0]
+        role, sources, _, must_set_password = found[0]
         person = Person(renewed.person, role, sources)
-        return SignIn(person, self._access_token(person.name), renewed.token, must_set_password=False)
+        return self._given(person, renewed.token, must_set_password=must_set_password)
 
     def sign_out(self, token: str) -> None:
         """End the sign-in of a refresh token, if it is or was one."""
         self._sign_ins.end(token)
 
-    def set_password(self, name: str, password: str) -> None:
-        """Give a person a password and end all their sign-ins.
+    def set_password(self, principal: Principal, current: str | None, password: str) -> None:
+        """Give a person another password, and end all their sign-ins.
+
+        Args:
+            current: the password until now; none after a sign-in by a password for one sign-in, which is gone.
 
         Raises:
-            Problem: 403 if they come by a provider.
+            Problem: 403 if they come by a provider, or the current password is wrong or has expired; 422 if it is missing; 429
+                while the name is locked; 503 while many are checked.
         """
-        with self._turn():
-            password_hash = _in_thread(hash_password, password)
-        if not self._ask("set_password", name=name, password_hash=password_hash):
+        name = principal.name
+        if principal.by_provider:
             raise Problem(403, "no_password", "You sign in by a provider, and have no password here.")
-        self._sign_ins.end_all(name)
-        self._audit(name, "set_password")
+        if principal.must_set_password:
+            given = {"password_hash": self._passwords.hash(password), "sign_in": principal.sign_in}
+            if not self._replace_password("set_first_password", name, **given):
+                raise Problem(403, "one_time_password_expired", EXPIRED)
+            return
+        if current is None:
+            raise invalid_parameters([ParameterError("current_password", "required", "Is missing.")])
+        stored = self._passwords.check(name, current, lambda stored: stored, where="set_password")
+        changed = stored and self._replace_password(
+            "set_password", name, password_hash=self._passwords.hash(password), stored=stored
+        )
+        if not changed:
+            raise Problem(403, "wrong_password", "The current password is wrong.")
 
-    def _look(self, name: str) -> Principal | None:
-        for role, sources, by_provider in self._ask("find_person", name=name):
+    def _replace_password(self, statement: str, name: str, **given: Any) -> bool:
+        """All of it, or nothing, and False: something else has changed it since it was looked at."""
+
+        def replace(connection: psycopg.Connection) -> bool:
+            with connection.transaction():
+                if not connection.execute(QUERIES[statement], {"name": name, **given}, binary=True).fetchall():
+                    return False
+                # A statement of its own: it sees a sign-in that was being begun by the old password, too.
+                connection.execute(QUERIES["end_sign_ins"], {"person": name})
+                connection.execute(QUERIES["write_audit"], audit_entry(name, "set_password"))
+                return True
+
+        return attempt(self._control, replace)
+
+    def _look(self, name: str, sign_in: str | None) -> Principal | None:
+        for role, sources, by_provider, must_set_password in self._find_person(name, sign_in):
             seen = None if sources is None else frozenset(sources)
-            return Principal("person", name, ROLES[role], seen, by_provider)
+            scopes = frozenset() if must_set_password else ROLES[role]
+            return Principal("person", name, scopes, seen, by_provider, sign_in, must_set_password)
         return None
 
-    def _access_token(self, name: str) -> str:
-        return self._signer.issue(name, AUDIENCE, self.access_seconds)
+    def _find_person(self, name: str, sign_in: str | None) -> list[Any]:
+        return self._ask("find_person", name=name, sign_in=sign_in)
 
-    def _audit(self, name: str, action: str, **detail: Any) -> None:
-        self._ask("write_audit", actor=name, action=action, target=name, source=None, detail=Jsonb(detail))
+    def _given(self, person: Person, refresh_token: str, *, must_set_password: bool = False) -> SignIn:
+        sign_in = prefix_of(refresh_token)
+        access_token = self._signer.issue(person.name, AUDIENCE, self.access_seconds, sid=sign_in)
+        return SignIn(person, access_token, refresh_token, must_set_password)
 
     def _ask(self, statement: str, **parameters: Any) -> list[Any]:
         return execute(self._control, QUERIES[statement], parameters)
-
-    def _require_unlocked(self, name: str) -> None:
-        for (seconds,) in self._ask("find_lock", name=name):
-            raise Problem(
-                429,
-                "locked_out",
-                "Too many wrong passwords were given for this name. Wait, and try again.",
-                headers={"Retry-After": str(seconds)},
-            )
-
-    def _count_failure(self, name: str) -> None:
-        limits = {"free": FREE_FAILURES, "longest": LONGEST_LOCK, "forgotten": FORGOTTEN_SECONDS, "most": MOST_FAILURES}
-        self._ask("count_failure", name=name, **limits)
-
-    def _tell_failure(self, name: str) -> None:
-        """Count it, and write it down, if not too many were lately: whoever guesses would fill the audit log."""
-        metrics.SIGN_IN_FAILURES.inc()
-        minute = int(time.monotonic() // 60)
-        if minute != self._minute:
-            self._minute, self._told = minute, 0
-        self._told += 1
-        if self._told <= MOST_TOLD:
-            self._audit(name, "sign_in_failed")
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """One of few who hash at the same time.
-
-        Raises:
-            Problem: 503 if it doesn't come soon.
-        """
-        if not self._hashing.acquire(timeout=TURN_SECONDS):
-            raise Problem(503, "sign_in_busy", "Too many passwords are being checked now. Wait, and try again.")
-        try:
-            yield
-        finally:
-            self._hashing.release()
-
-
-def _in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
-    """Hashing takes long and needs no interpreter: others go on meanwhile."""
-    return gevent.get_hub().threadpool.apply(work, arguments)

@@ -39,6 +39,8 @@ class Principal(NamedTuple):
         name: a token's prefix, or a person's name; it stands in the audit log.
         sources: whose events it may see; None is all.
         by_provider: a person for whom an OpenID Connect provider vouches, and who has no password here.
+        sign_in: the prefix of the refresh tokens of a person's sign-in.
+        must_set_password: a person whose password was for one sign-in, and who may only set another.
     """
 
     kind: Literal["token", "person", "anyone"]
@@ -46,6 +48,8 @@ class Principal(NamedTuple):
     scopes: frozenset[Scope]
     sources: frozenset[str] | None
     by_provider: bool = False
+    sign_in: str | None = None
+    must_set_password: bool = False
 
 
 ANYONE = Principal("anyone", "anyone", frozenset(SCOPES) - {"admin"}, None)

@@ -11,22 +11,30 @@ where prefix = %(prefix)b and (last_used is null or last_used < now() - interval
 returning prefix;
 
 -- name: find_person
-select role, sources, subject is not null as by_provider from people where name = %(name)b and enabled;
+-- Whose sign-in has ended isn't there, though an access token of it may not have expired. Without `sign_in`: of any.
+-- Who has signed in by a password for one sign-in must first set another; a sign-in that is older has ended when it was made.
+select role, sources, subject is not null as by_provider, one_time and subject is null as must_set_password
+from people
+where name = %(name)b and enabled
+  and (%(sign_in)b::text is null
+    or exists (select from sign_ins where prefix = %(sign_in)b and person = name and expires_at > now()));
 
 -- name: find_password
 -- Whom a provider vouches for has none: it would go on after the provider has dropped them.
-select password_hash from people where name = %(name)b and enabled and subject is null;
-
--- name: spend_one_time_password
--- A password for one sign-in is gone after it. Of several sign-ins with it at once one succeeds: the others find it changed.
-update people
-set password_hash = case when one_time then null else password_hash end
-where name = %(name)b and enabled and password_hash = %(password_hash)b
-returning role, sources, one_time;
+select password_hash from people
+where name = %(name)b and enabled and subject is null and not (one_time and one_time_until <= now());
 
 -- name: set_password
+-- In place of the one that was looked at.
 update people set password_hash = %(password_hash)b, one_time = false
-where name = %(name)b and enabled and subject is null
+where name = %(name)b and enabled and subject is null and password_hash = %(stored)b
+returning name;
+
+-- name: set_first_password
+-- In place of one for one sign-in, by that sign-in, as long as that password would have been good.
+update people set password_hash = %(password_hash)b, one_time = false
+where name = %(name)b and enabled and subject is null and one_time and one_time_until > now()
+  and exists (select from sign_ins where prefix = %(sign_in)b and person = name)
 returning name;
 
 -- name: find_lock
@@ -68,6 +76,21 @@ returning role, sources;
 insert into sign_ins (prefix, person, hash, family_hash, expires_at)
 values (%(prefix)b, %(person)b, %(hash)b, %(family_hash)b, now() + make_interval(days => %(days)b::int))
 returning prefix;
+
+-- name: begin_sign_in_by_password
+-- A password for one sign-in is gone after it. Of several sign-ins with it at once one succeeds: the others find it changed.
+-- One statement, so that whoever changes the password at the same moment ends this sign-in, or keeps it from being begun.
+with spent as (
+  update people
+  set password_hash = case when one_time then null else password_hash end
+  where name = %(name)b and enabled and password_hash = %(password_hash)b
+  returning name, role, sources, one_time
+), begun as (
+  insert into sign_ins (prefix, person, hash, family_hash, expires_at)
+  select %(prefix)b, name, %(hash)b, %(family_hash)b, now() + make_interval(days => %(days)b::int) from spent
+  on conflict (prefix) do nothing
+)
+select role, sources, one_time from spent;
 
 -- name: find_sign_in
 -- Who comes by a provider must go there again after some hours, so that it is noticed whom it vouches for no more.

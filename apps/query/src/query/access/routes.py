@@ -40,6 +40,10 @@ class PasswordSchema(Schema):
         unknown = RAISE
 
     password = fields.String(required=True, validate=text(LEAST_CHARACTERS, MOST_CHARACTERS).validate)
+    current_password = fields.String(
+        validate=text(1, MOST_CHARACTERS).validate,
+        metadata={"description": "The one until now. Left out after a sign-in by a password for one sign-in."},
+    )
 
 
 class OidcSchema(Schema):
@@ -110,14 +114,22 @@ def signing_in(people: People | None) -> Blueprint:
         principal = principal_of(request.environ)
         if principal.kind != "person":
             raise Problem(403, "people_only", "Only people who have signed in have passwords.")
-        there().set_password(principal.name, read_json(PasswordSchema(), take_body())["password"])
+        given = read_json(PasswordSchema(), take_body())
+        there().set_password(principal, given.get("current_password"), given["password"])
         return Response(status=204)
 
     @views.get("/auth/me")
     def who_am_i() -> Response:
         principal = principal_of(request.environ)
-        sources = None if principal.sources is None else sorted(principal.sources)
-        return json_response({**principal._asdict(), "scopes": sorted(principal.scopes), "sources": sources})
+        return json_response(
+            {
+                "kind": principal.kind,
+                "name": principal.name,
+                "scopes": sorted(principal.scopes),
+                "sources": None if principal.sources is None else sorted(principal.sources),
+                "by_provider": principal.by_provider,
+            }
+        )
 
     return views
 

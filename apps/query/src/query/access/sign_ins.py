@@ -13,11 +13,11 @@ import secrets
 from typing import Any, NamedTuple
 
 import psycopg
-from psycopg.types.json import Jsonb
 
 from core.keys import hash_key, is_key, make_key, prefix_of
 from core.pool import ConnectionPool, execute
 from core.queries import load_queries
+from query.access.audit import write_audit
 
 QUERIES = load_queries("query.access")
 
@@ -33,6 +33,15 @@ GRACE_SECONDS = 10.0
 
 ATTEMPTS = 2
 """A second one if another request renewed the sign-in with the same token in the meantime."""
+
+
+class Begun(NamedTuple):
+    """The first refresh token of a sign-in by password, and what the person may do; `one_time`: the password was for this one."""
+
+    token: str
+    role: str
+    sources: list[str] | None
+    one_time: bool
 
 
 class Renewed(NamedTuple):
@@ -75,10 +84,20 @@ class SignIns:
 
     def begin(self, person: str) -> str:
         """The first refresh token of a new sign-in."""
+        token, given = self._new()
+        self._ask("begin_sign_in", person=person, **given)
+        return token
+
+    def begin_by_password(self, person: str, stored: str) -> Begun | None:
+        """A new sign-in by the password with this stored hash; None if it isn't the person's any more."""
+        token, given = self._new()
+        begun = self._ask("begin_sign_in_by_password", name=person, password_hash=stored, **given)
+        return Begun(token, *begun[0]) if begun else None
+
+    def _new(self) -> tuple[str, dict[str, Any]]:
         new = make_key(KIND)
-        given = {"hash": new.hash, "family_hash": hash_key(_family(new.key)), "days": self._days}
-        self._ask("begin_sign_in", prefix=new.prefix, person=person, **given)
-        return new.key
+        given = {"prefix": new.prefix, "hash": new.hash, "family_hash": hash_key(_family(new.key)), "days": self._days}
+        return new.key, given
 
     def renew(self, token: str) -> Renewed | None:
         """The next refresh token; None if the sign-in is over, or is now, since this one was used before."""
@@ -117,8 +136,7 @@ class SignIns:
 
     def _end_stolen(self, token: str, person: str) -> None:
         if self._ask("end_sign_in", prefix=prefix_of(token)):
-            entry = {"actor": person, "action": "refresh_token_reused", "target": person}
-            self._ask("write_audit", source=None, detail=Jsonb({}), **entry)
+            write_audit(self._control, person, "refresh_token_reused")
 
     def _find(self, token: str) -> _Row | None:
         given = {"prefix": prefix_of(token), "grace": GRACE_SECONDS, "oidc_hours": self._oidc_hours}

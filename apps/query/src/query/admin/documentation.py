@@ -137,7 +137,7 @@ OPERATIONS: list[Operation] = [
     (
         "post /admin/people/{name}/password",
         "reset_password",
-        "A password for one sign-in, shown this once; their sign-ins end.",
+        "A password for one sign-in within 24 hours, shown this once; their sign-ins end.",
         None,
         {201: "OneTimePassword"},
         [404, 409],

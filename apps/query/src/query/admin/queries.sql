@@ -110,7 +110,10 @@ select exists (select from people where role = 'admin' and sources is null and e
 
 -- name: reset_password
 -- Nothing for whom a provider vouches: a password would go on after the provider has dropped them.
-update people set password_hash = %(password_hash)b, one_time = true where name = %(name)b and subject is null returning name;
+update people
+set password_hash = %(password_hash)b, one_time = true, one_time_until = now() + interval '24 hours'
+where name = %(name)b and subject is null
+returning name;
 
 -- name: end_sign_ins
 delete from sign_ins where person = %(name)b returning prefix;
