@@ -309,6 +309,21 @@ def test_one_that_isnt_signed_by_the_provider_is_refused(service, provider, shar
     assert people(shared_owner) == []
 
 
+def test_an_id_token_with_an_odd_header_is_refused_and_no_fault(service, provider):
+    def part(value):
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+    odd = [None, 5, "x", "alg", [], ["alg"], {}, {"alg": 5}, {"alg": []}, {"alg": "RS256"}]
+    odd += [{"alg": "RS256", "kid": "one", "crit": crit} for crit in (None, 5, "x", [5], ["exp"], {})]
+    odd += [{"alg": "RS256", "kid": kid} for kid in (None, 5, [], {}, [[]], True)]
+    odd += [{"alg": "Ed25519", "kid": "one"}, {"alg": "Ed25519", "kid": "one", "crit": 5}]
+    read_so_far = len(service.log.read_text())
+    for header in odd:
+        provider.make = lambda claims, header=header: f"{part(header)}.{part(claims)}.AAAA"
+        assert refusal(sign_in(service, provider)) == (401, "oidc_refused"), header
+    assert "Traceback" not in service.log.read_text()[read_so_far:]
+
+
 def test_keys_are_fetched_again_for_one_that_isnt_known_but_not_each_time(fresh, provider):
     stranger = RSAKey.generate_key(2048, parameters={"kid": "two"})
     provider.make = lambda claims: provider.sign(claims, stranger)

@@ -2,6 +2,7 @@
 
 import base64
 import hmac
+import itertools
 import json
 import time
 from collections import Counter
@@ -290,3 +291,55 @@ def test_a_forged_access_token_is_none(guarded):
     assert {name: me(guarded, attempt).status_code for name, attempt in attempts.items()} == dict.fromkeys(
         attempts, 401
     )
+
+
+VALUES = [None, True, 0, -1, 1.5, 10**400, "", "x", "alg", "Ed25519", "é", [], ["exp"], [[]], [5], {}, {"x": [1]}]
+MEMBERS = [
+    "alg",
+    "typ",
+    "kid",
+    "crit",
+    "b64",
+    "jwk",
+    "jku",
+    "x5c",
+    "x5u",
+    "x5t",
+    "x5t#S256",
+    "cty",
+    "enc",
+    "zip",
+    "epk",
+    "p2c",
+]
+
+
+def odd_tokens(token):
+    """Tokens of which one part isn't as it should be."""
+    head, body, signature = token.split(".")
+    header = json.loads(base64.urlsafe_b64decode(head + "=="))
+    odd = [*VALUES, {"alg": "Ed25519"}, {"alg": "Ed25519", "crit": 5}]
+    odd += [{**header, member: value} for member, value in itertools.product(MEMBERS, VALUES)]
+    odd += [{name: value for name, value in header.items() if name != left_out} for left_out in header]
+    heads = [base64.urlsafe_b64encode(json.dumps(one).encode()).rstrip(b"=").decode() for one in odd if one != header]
+    heads += ["", "=", "e30=", "!", "é", "eyJ", head + "=", head + "A", "_" * 4000]
+    yield from (f"{one}.{body}.{signature}" for one in heads)
+    for part in ("", "=", "e30", "!", "é", "W10", "IngiI", "A" * 5, "_" * 4000):
+        yield f"{head}.{part}.{signature}"
+        yield f"{head}.{body}.{part}"
+    yield from (head, f"{head}.", f"{head}.{body}", f"{token}.", f"{token}.x", f".{token}", f"..{token}", "..", "....")
+
+
+def test_odd_access_tokens_are_none_and_no_faults(guarded):
+    """Header, claims and signature in every type that JSON has."""
+    token = sign_in(guarded).json()["access_token"]
+    read_so_far = len(guarded.log.read_text())
+    with requests.Session() as session:
+        for odd in odd_tokens(token):
+            header = {"Authorization": f"Bearer {odd}".encode()}
+            answer = session.get(f"{guarded.url}/auth/me", headers=header, timeout=30)
+            assert answer.status_code == 401, odd
+    assert me(guarded, token).status_code == 200
+    log = guarded.log.read_text()[read_so_far:]
+    assert "Traceback" not in log
+    assert '"level": "error"' not in log
