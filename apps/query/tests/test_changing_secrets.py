@@ -8,6 +8,7 @@ import time
 import pytest
 import requests
 from signing_key import make_signing_key
+from waiting import wait_until
 
 from core.keys import make_key
 from core.passwords import hash_password
@@ -60,11 +61,39 @@ def test_a_sign_in_outlives_the_key_that_signed_its_access_token(start):
     assert is_known(other, again.json()["access_token"])
 
 
-def test_a_new_admin_token_takes_the_place_of_the_old_one_everywhere(start, postgres, database):
+@pytest.fixture
+def migrate(postgres, database):
+    """migrate(token): `tracker migrate` with this ADMIN_TOKEN."""
+
     def migrate(token):
         environment = {**os.environ, "DATABASE_URL": postgres.url(database), "ADMIN_TOKEN": token}
         subprocess.run([sys.executable, "-m", "tracker", "migrate"], env=environment, check=True, timeout=60)
 
+    return migrate
+
+
+def test_what_an_admin_token_made_goes_on_with_the_one_that_takes_its_place(start, migrate):
+    service = start(SIGNING_KEY=make_signing_key())
+
+    def make(token):
+        body = {"name": "x", "scopes": ["admin"], "sources": None}
+        headers = {"Authorization": f"Bearer {token}"}
+        return requests.post(f"{service.url}/admin/tokens", json=body, headers=headers, timeout=30).json()["token"]
+
+    first = make_key("rt").key
+    migrate(first)
+    second, made = make(first), make(first)
+    migrate(second)  # the new one was made by the old one
+    wait_until(lambda: not is_known(service, first))
+    assert is_known(service, second)
+    assert is_known(service, made)
+    requests.delete(
+        f"{service.url}/admin/tokens/{second[:13]}", headers={"Authorization": f"Bearer {made}"}, timeout=30
+    ).raise_for_status()
+    wait_until(lambda: not is_known(service, made))
+
+
+def test_a_new_admin_token_takes_the_place_of_the_old_one_everywhere(start, migrate):
     old, new = make_key("rt").key, make_key("rt").key
     migrate(old)
     services = [start(SIGNING_KEY=make_signing_key()) for _ in range(2)]

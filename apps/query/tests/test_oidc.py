@@ -148,6 +148,25 @@ def test_who_has_no_role_is_refused_and_their_other_sign_ins_end(service, provid
     assert requests.post(f"{service.url}/auth/refresh", json={"refresh_token": before}, timeout=30).status_code == 401
 
 
+def test_what_an_admin_made_ends_when_the_provider_gives_them_no_role_any_more(service, provider, shared_owner):
+    provider.make = lambda claims: provider.sign({**claims, "groups": ["platform"]})
+    headers = {"Authorization": f"Bearer {sign_in(service, provider).json()['access_token']}"}
+    body = {"name": "x", "scopes": ["read_stats"], "sources": None}
+    made = requests.post(f"{service.url}/admin/tokens", json=body, headers=headers, timeout=30).json()["token"]
+
+    def gets_in():
+        answer = requests.get(f"{service.url}/auth/me", headers={"Authorization": f"Bearer {made}"}, timeout=30)
+        return answer.status_code == 200
+
+    assert gets_in()
+    provider.make = lambda claims: provider.sign({**claims, "groups": []})
+    assert refusal(sign_in(service, provider)) == (403, "no_role")
+    wait_until(lambda: not gets_in())
+    provider.make = lambda claims: provider.sign({**claims, "groups": ["platform"]})
+    assert sign_in(service, provider).json()["person"]["role"] == "admin"
+    wait_until(gets_in)
+
+
 @pytest.mark.parametrize(
     "spoilt", [{"email_verified": False}, {"email_verified": "true"}, {"email": "a b"}, {"email": ""}]
 )

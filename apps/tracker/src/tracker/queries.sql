@@ -256,11 +256,17 @@ on conflict (prefix) do nothing;
 select prefix from api_tokens where prefix = %(prefix)s and hash = %(hash)s and revoked_at is null;
 
 -- name: replace_tokens
--- Not if the one that is to take their place doesn't count itself.
-update api_tokens set revoked_at = now()
-where name = %(name)s and prefix <> %(prefix)s and revoked_at is null
-  and exists (select from api_tokens where prefix = %(prefix)s and hash = %(hash)s and revoked_at is null)
-returning prefix;
+-- Not if the one that is to take their place doesn't count itself. What they made is then as if that one had made it.
+with replaced as (
+  update api_tokens set revoked_at = now()
+  where name = %(name)s and prefix <> %(prefix)s and revoked_at is null
+    and exists (select from api_tokens where prefix = %(prefix)s and hash = %(hash)s and revoked_at is null)
+  returning prefix
+), handed_over as (
+  update api_tokens set made_by_token = nullif(%(prefix)s, prefix)
+  where made_by_token in (select prefix from replaced) and prefix not in (select prefix from replaced)
+)
+select prefix from replaced;
 
 -- name: create_admin
 -- No row if somebody has the name.

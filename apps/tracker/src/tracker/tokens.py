@@ -7,7 +7,7 @@ from tracker.manage import Admin, json_option, of_admin, part, show
 SCOPES = ["read_stats", "read_events", "export", "admin"]
 COLUMNS = [
     ("token", "prefix"), ("name", "name"), ("may", "scopes"), ("sources", "sources"), ("made", "created_at"),
-    ("expires", "expires_at"), ("last used", "last_used"), ("revoked", "revoked_at"),
+    ("by", "made_by"), ("expires", "expires_at"), ("last used", "last_used"), ("revoked", "revoked_at"), ("counts", "counts"),
 ]  # fmt: skip
 
 
@@ -20,7 +20,9 @@ def token() -> None:
 @click.argument("name")
 @click.option("--may", "scopes", type=click.Choice(SCOPES), multiple=True, required=True, help="A scope; repeatable.")
 @click.option("--source", "sources", multiple=True, help="Whose events it may read; repeatable.  [default: all]")
-@click.option("--days", type=click.IntRange(1), help="Days until it expires.  [default: never]")
+@click.option(
+    "--days", type=click.IntRange(1), help="Days until it expires, at most as long as your own.  [default: never]"
+)
 @of_admin
 def create(admin: Admin, name: str, scopes: tuple[str, ...], sources: tuple[str, ...], days: int | None) -> None:
     """Make a token and print it, alone on standard output. It is shown this once: only its hash is stored.
@@ -35,7 +37,10 @@ def create(admin: Admin, name: str, scopes: tuple[str, ...], sources: tuple[str,
 @click.argument("prefix")
 @of_admin
 def revoke(admin: Admin, prefix: str) -> None:
-    """Revoke the token with this prefix, such as rt_0123456789. It is refused within two seconds."""
+    """Revoke the token with this prefix, such as rt_0123456789, and those that it made.
+
+    They are refused within two seconds.
+    """
     admin.ask("DELETE", f"tokens/{part(prefix)}")
     click.echo(f"revoked {prefix}")
 

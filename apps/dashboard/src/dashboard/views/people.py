@@ -126,6 +126,8 @@ def _token_row(token: Answer) -> Answer:
         "May read": ", ".join(SCOPES[scope] for scope in token["scopes"]),
         "Sees": _whose(token["sources"]),
         "Expires": management.moment(token["expires_at"]),
+        "Made by": token["made_by"],
         "Last used": management.moment(token["last_used"]),
         "Revoked": management.moment(token["revoked_at"]),
+        "Gets in": token["counts"],
     }

@@ -136,6 +136,7 @@ class People:
         name = found[0][0] if found else vouched.name
         if vouched.role is None:
             if found:
+                self._ask("lose_role", name=name)
                 self._sign_ins.end_all(name)
             raise self._not_welcome(name or vouched.subject, "no_role", "The provider gives you no role here.")
         if found and not found[0][1]:

@@ -2,7 +2,7 @@
 -- A token that still counts.
 select hash, scopes, sources
 from api_tokens
-where prefix = %(prefix)b and revoked_at is null and (expires_at is null or expires_at > now());
+where prefix = %(prefix)b and token_counts(prefix);
 
 -- name: use_token
 -- By the minute is what people ask for.
@@ -71,6 +71,10 @@ insert into people as known (name, role, subject, sources)
 values (%(name)b, %(role)b, %(subject)b, %(sources)b)
 on conflict (name) do update set role = excluded.role where known.subject = excluded.subject and known.enabled
 returning role, sources;
+
+-- name: lose_role
+-- Whom the provider gives no role any more keeps the least, until it gives one again: what they made as an admin ends.
+update people set role = 'viewer' where name = %(name)b and subject is not null returning name;
 
 -- name: begin_sign_in
 insert into sign_ins (prefix, person, hash, family_hash, expires_at)

@@ -82,6 +82,11 @@ TOKEN = _object(
         "expires_at": MAYBE_TIME,
         "last_used": MAYBE_TIME,
         "revoked_at": MAYBE_TIME,
+        "made_by": {**MAYBE_TEXT, "description": "The name of the admin, or the prefix of the token, that made it."},
+        "counts": {
+            **FLAG,
+            "description": "false: it, or what made it, was revoked or has expired, or its maker may not hand it out any more.",
+        },
     }
 )
 PERSON = _object(
@@ -118,6 +123,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
             "scopes": SCOPE_LIST,
             "sources": MAYBE_TEXTS,
             "days": {"type": ["integer", "null"]},
+            "expires_at": MAYBE_TIME,
             "token": TEXT,
         }
     ),

@@ -18,7 +18,7 @@ from manage.schemas import MAX_TYPES
 from query.access.principal import principal_of
 from query.admin.event_schemas import put_schema
 from query.admin.management import Management, Row, Transaction
-from query.admin.sources import KEY_KIND, NAME, SourceBody, put
+from query.admin.sources import KEY_KIND, NAME, SourceBody, allowed, put
 from query.bodies import read_json, take_body
 from query.fields import AtMost, Choice, Length, mistake
 from query.parameters import ParameterSchema, Reader
@@ -116,10 +116,15 @@ def _apply(transaction: Transaction, declared: dict[str, Row]) -> None:
 
 
 def _apply_keys(transaction: Transaction, source: str, declared: dict[str, bytes]) -> None:
-    there = {row["prefix"]: row for row in transaction.ask("lock_keys", source=source, prefixes=list(declared))}
+    given = {"source": source, "prefixes": list(declared), "allowed": allowed(transaction.principal)}
+    there = {row["prefix"]: row for row in transaction.ask("lock_keys", **given)}
     for prefix, hash_ in sorted(declared.items()):
         found = there.get(prefix)
         if found is None:
+            # A prefix is one deployment's: whether another source has it would show.
+            if transaction.principal.sources is not None:
+                detail = f"sources.{source}.keys: {prefix} is no key of yours. Make it by POST /admin/sources/{source}/keys first."
+                raise Problem(403, "all_sources_required", detail)
             transaction.ask("add_key", prefix=prefix, source=source, hash=hash_)
             transaction.record("key_created", prefix, source)
         elif found["revoked_at"] or (found["source"], found["hash"]) != (source, hash_):

@@ -44,6 +44,8 @@ ACTIONS = {
     "replay_requested": "Refused events of a source were asked to be tried again.",
     "token_created": "An API token was made.",
     "token_revoked": "An API token was revoked.",
+    "token_stopped": "An API token counts no longer, since who made it may not hand it out any more.",
+    "token_resumed": "An API token counts again, since who made it may hand it out again.",
     "person_created": "A person was added.",
     "person_changed": "A person's role, sources, or whether they may sign in was changed.",
     "password_reset": "A person was given a password for one sign-in; all their sign-ins ended.",

@@ -9,6 +9,7 @@ from core.problems import Problem
 from core.service import json_response
 from query.access.people import NAME
 from query.access.principal import ROLES, Principal, principal_of, require_all_sources
+from query.admin.makers import recording_tokens
 from query.admin.management import Management, Row, Transaction, missing
 from query.admin.sources import differences, shown_once
 from query.admin.whose import check_sources, whose
@@ -77,7 +78,8 @@ def _put(transaction: Transaction, name: str, given: Row) -> bool:
     if after == before:
         return False
     after["sources"] = check_sources(transaction, after["sources"])
-    transaction.ask("put_person", name=name, **after)
+    with recording_tokens(transaction):
+        transaction.ask("put_person", name=name, **after)
     if before is None:
         transaction.record("person_created", name, **after)
         return True

@@ -46,10 +46,10 @@ where source = %(source)b
 order by created_at, prefix;
 
 -- name: lock_keys
--- A source's keys, and those of other sources among `prefixes`.
+-- A source's keys, and those of other sources among `prefixes`, if these are among those allowed.
 select prefix, source, hash, revoked_at
 from write_keys
-where source = %(source)b or prefix = any(%(prefixes)b)
+where source = %(source)b or (prefix = any(%(prefixes)b) and (%(allowed)b::text[] is null or source = any(%(allowed)b)))
 order by prefix
 for update;
 
@@ -66,21 +66,37 @@ where prefix = %(prefix)b and (%(allowed)b::text[] is null or source = any(%(all
 returning source;
 
 -- name: list_tokens
-select prefix, name, scopes, sources, created_at, expires_at, last_used, revoked_at
+-- Who is restricted sees those of their sources. A token of no source is none of theirs, though no source is a part of any.
+select prefix, name, scopes, sources, created_at, expires_at, last_used, revoked_at,
+  coalesce(made_by_person, made_by_token) as made_by, token_counts(prefix) as counts
 from api_tokens
-where %(allowed)b::text[] is null or sources <@ %(allowed)b
+where %(allowed)b::text[] is null or (sources <@ %(allowed)b and sources <> '{}')
 order by created_at, prefix;
 
 -- name: add_token
-insert into api_tokens (prefix, name, hash, scopes, sources, expires_at)
-values (%(prefix)b, %(name)b, %(hash)b, %(scopes)b, %(sources)b, now() + make_interval(days => %(days)b::int))
+-- It doesn't outlive the token that makes it.
+insert into api_tokens (prefix, name, hash, scopes, sources, made_by_person, made_by_token, expires_at)
+values (
+  %(prefix)b, %(name)b, %(hash)b, %(scopes)b, %(sources)b, %(made_by_person)b, %(made_by_token)b,
+  least(
+    now() + make_interval(days => %(days)b::int),
+    (select maker.expires_at from api_tokens maker where maker.prefix = %(made_by_token)b)
+  )
+)
 on conflict do nothing
-returning prefix;
+returning expires_at;
+
+-- name: token_counts
+select token_counts(%(prefix)b) as counts;
+
+-- name: list_counting_tokens
+-- Those that end with the rights of who made them.
+select prefix from api_tokens where coalesce(made_by_person, made_by_token) is not null and token_counts(prefix);
 
 -- name: revoke_token
 update api_tokens
 set revoked_at = coalesce(revoked_at, now())
-where prefix = %(prefix)b and (%(allowed)b::text[] is null or sources <@ %(allowed)b)
+where prefix = %(prefix)b and (%(allowed)b::text[] is null or (sources <@ %(allowed)b and sources <> '{}'))
 returning name;
 
 -- name: list_people

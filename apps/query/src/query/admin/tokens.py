@@ -3,11 +3,13 @@
 from flask import Blueprint, Response, request
 from marshmallow import RAISE, Schema, fields, validate
 
-from core.keys import PREFIX, make_key
+from core.keys import PREFIX, NewKey, make_key
+from core.problems import Problem
 from core.service import json_response
 from query.access.principal import SCOPES, principal_of
 from query.access.tokens import KIND
-from query.admin.management import Management, Transaction, missing
+from query.admin.makers import maker, recording_tokens
+from query.admin.management import Management, Row, Transaction, missing
 from query.admin.sources import allowed, shown_once
 from query.admin.whose import check_sources, whose
 from query.bodies import read_json, take_body
@@ -33,7 +35,10 @@ class TokenBody(Schema):
     )
     sources = whose("Whose events it may read; null is all.", required=True)
     days = Whole(
-        MOST_DAYS, load_default=None, allow_none=True, metadata={"description": "Days until it expires; null is never."}
+        MOST_DAYS,
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "Days until it expires; null is never. Never later than the token that makes it."},
     )
 
 
@@ -49,14 +54,8 @@ def manage_tokens(management: Management) -> Blueprint:
     def make_token() -> Response:
         given = read_json(TokenBody(), take_body())
         new = make_key(KIND)
-
-        def add(transaction: Transaction) -> None:
-            given["sources"] = check_sources(transaction, given["sources"])
-            transaction.ask("add_token", prefix=new.prefix, hash=new.hash, **given)
-            transaction.record("token_created", new.prefix, **given)
-
-        management.change(principal_of(request.environ), add)
-        return shown_once({"prefix": new.prefix, **given, "token": new.key})
+        made, _ = management.change(principal_of(request.environ), lambda transaction: _add(transaction, new, given))
+        return shown_once({"prefix": new.prefix, **made, "token": new.key})
 
     @views.delete("/admin/tokens/<prefix>")
     def revoke_token(prefix: str) -> Response:
@@ -66,9 +65,28 @@ def manage_tokens(management: Management) -> Blueprint:
     return views
 
 
+def _add(transaction: Transaction, new: NewKey, given: Row) -> Row:
+    """The token's members, as it is made.
+
+    Raises:
+        Problem: 403 if the principal may not hand out such a token, or not any more.
+    """
+    asked = {**given, "sources": check_sources(transaction, given["sources"])}
+    (made,) = transaction.ask("add_token", prefix=new.prefix, hash=new.hash, **asked, **maker(transaction.principal))
+    if not transaction.ask("token_counts", prefix=new.prefix)[0]["counts"]:
+        raise Problem(
+            403, "may_not_hand_out", "Your own right to make such a token has ended, or was handed on too often."
+        )
+    expires_at = made["expires_at"]
+    transaction.record("token_created", new.prefix, **asked, expires_at=expires_at and expires_at.isoformat())
+    return {**asked, "expires_at": expires_at}
+
+
 def _revoke(transaction: Transaction, prefix: str) -> None:
-    known = PREFIX.fullmatch(prefix)
-    revoked = known and transaction.ask("revoke_token", prefix=prefix, allowed=allowed(transaction.principal))
-    if not revoked:
+    if not PREFIX.fullmatch(prefix):
         raise missing()
-    transaction.record("token_revoked", prefix, name=revoked[0]["name"])
+    with recording_tokens(transaction, but=prefix):
+        revoked = transaction.ask("revoke_token", prefix=prefix, allowed=allowed(transaction.principal))
+        if not revoked:
+            raise missing()
+        transaction.record("token_revoked", prefix, name=revoked[0]["name"])

@@ -24,11 +24,15 @@ def check_sources(transaction: Transaction, names: list[str] | None) -> list[str
     """The names in order, each once, if these are sources of the principal.
 
     Raises:
-        Problem: 422 for one that isn't there or isn't theirs, 403 for null where they are restricted themselves.
+        Problem: 422 for one that isn't there or isn't theirs; where they are restricted themselves, 422 for none and 403 for
+            null.
     """
     if names is None:
         require_all_sources(transaction.principal)
         return None
+    if not names and transaction.principal.sources is not None:
+        detail = "Name a source: you are restricted to some."
+        raise invalid_parameters([ParameterError("sources", "length", detail)])
     known = {row["name"] for row in transaction.ask("known_sources", names=names)}
     wrong = [name for name in names if name not in known or not may_manage(transaction.principal, name)]
     if wrong:

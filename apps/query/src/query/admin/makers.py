@@ -1,0 +1,35 @@
+"""Who made an API token: it counts as long as they may hand out such a one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from query.access.principal import Principal
+from query.admin.management import Row, Transaction
+
+
+def maker(principal: Principal) -> Row:
+    """What is stored of who makes a token."""
+    return {
+        "made_by_person": principal.name if principal.kind == "person" else None,
+        "made_by_token": principal.name if principal.kind == "token" else None,
+    }
+
+
+@contextmanager
+def recording_tokens(transaction: Transaction, *, but: str | None = None) -> Iterator[None]:
+    """Note in the audit log which tokens stop or begin to count by what is done meanwhile.
+
+    Args:
+        but: the prefix of a token that is noted anyway.
+    """
+    before = _counting(transaction)
+    yield
+    after = _counting(transaction)
+    for prefix in sorted(before - after - {but}):
+        transaction.record("token_stopped", prefix)
+    for prefix in sorted(after - before):
+        transaction.record("token_resumed", prefix)
+
+
+def _counting(transaction: Transaction) -> set[str]:
+    return {row["prefix"] for row in transaction.ask("list_counting_tokens")}
