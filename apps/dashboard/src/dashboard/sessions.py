@@ -5,6 +5,7 @@ when the page next asks for /sign-in/keep; until then the one before is known he
 """
 
 import hashlib
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -34,6 +35,7 @@ class Session:
 
     Attributes:
         name: the person's.
+        key: what tells it from others, those of the same person, too.
         secure: whether the browser speaks HTTPS with the dashboard.
         must_set_password: whether nothing else is allowed before a password was set.
         given_out: whether the browser's cookie is the newest refresh token.
@@ -45,6 +47,7 @@ class Session:
         self.name: str = given["person"]["name"]
         self.secure = secure
         self.must_set_password: bool = given["must_set_password"]
+        self.key = secrets.token_hex(8)
         self.turn = 0
         self.given_out = False
         self.used = time.monotonic()

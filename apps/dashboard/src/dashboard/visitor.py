@@ -29,9 +29,9 @@ def session() -> Session | None:
     return found
 
 
-def name(session: Session | None) -> str | None:
+def key(session: Session | None) -> str | None:
     """Whose answers are kept together; None is whoever hasn't signed in."""
-    return session.name if session else None
+    return session.key if session else None
 
 
 def request(session: Session | None, method: str, path: str, **how: Any) -> requests.Response:
