@@ -103,8 +103,42 @@ def test_the_browser_keeps_the_refresh_token_where_no_script_and_no_url_has_it(c
         assert "eyJ" not in place
 
 
-def test_with_https_the_cookie_is_of_this_host_alone(guarded, people):
-    answer = sign_in(guarded.url, headers={"Sec-Fetch-Site": "same-origin"}, origin="https://dashboard.example.com")
+@pytest.fixture(scope="module")
+def over_https(guarded, another):
+    """A dashboard that a proxy, which isn't there, serves over HTTPS."""
+    with another(guarded.query_url, HTTPS="true") as dashboard:
+        yield dashboard
+        dashboard.process.stop()
+
+
+SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
+HTTPS_ORIGIN = "https://dashboard.example.com"
+
+
+def test_a_cookie_of_another_name_is_no_sign_in(guarded, over_https, people):
+    """A page of a neighbouring host can set one with the plain name, and so sign somebody in as somebody else."""
+    for dashboard, name, other in ((over_https, "__Host-sign-in", "sign-in"), (guarded, "sign-in", "__Host-sign-in")):
+        origin = HTTPS_ORIGIN if dashboard is over_https else None
+        token = sign_in(dashboard.url, headers=SAME_ORIGIN, origin=origin).cookies[name]
+        for path, status in (("/sign-in", 303), ("/download/events", 200)):
+            for cookies, answers in (({name: token}, True), ({other: token}, False)):
+                answer = requests.get(dashboard.url + path, cookies=cookies, allow_redirects=False, timeout=30)
+                assert (answer.status_code == status) == answers, (name, path, cookies)
+        kept = requests.get(f"{dashboard.url}/sign-in/keep", cookies={other: token}, timeout=30)
+        assert "Set-Cookie" not in kept.headers
+
+
+def test_where_the_setting_and_the_browser_disagree_about_https_nobody_signs_in(guarded, over_https, people):
+    for dashboard, origin, says in ((over_https, None, "https://"), (guarded, HTTPS_ORIGIN, "HTTPS=true")):
+        answer = sign_in(dashboard.url, headers=SAME_ORIGIN, origin=origin)
+        assert answer.status_code == 403
+        assert says in answer.text
+        assert "Set-Cookie" not in answer.headers
+    assert people.execute("select from sign_ins").fetchall() == []
+
+
+def test_with_https_the_cookie_is_of_this_host_alone(over_https, people):
+    answer = sign_in(over_https.url, headers=SAME_ORIGIN, origin=HTTPS_ORIGIN)
     cookie = answer.headers["Set-Cookie"]
     assert cookie.startswith("__Host-sign-in=")
     assert {"Secure", "HttpOnly", "Path=/", "SameSite=strict"} <= set(cookie.split("; "))

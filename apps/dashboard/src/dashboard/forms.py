@@ -9,6 +9,8 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from dashboard import cookies
+
 MOST_BYTES = 8192
 PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 POLICY = "default-src 'none'; style-src 'nonce-{}'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -22,14 +24,19 @@ class NotOursError(Exception):
     """What was sent isn't a form of ours, or was sent by a page of another site."""
 
 
+class WrongSchemeError(Exception):
+    """The browser speaks HTTPS where the setting says HTTP, or the other way round: it wouldn't keep the cookie, or not safely."""
+
+
 async def read(request: Request) -> dict[str, str]:
     """The fields of a form that a page of ours sent.
 
     Raises:
-        NotOursError
+        NotOursError, WrongSchemeError
     """
     if not is_same_origin(request):
         raise NotOursError
+    require_scheme(request.headers.get("Origin", ""))
     body = b""
     async for chunk in request.stream():
         body += chunk
@@ -47,9 +54,15 @@ def is_same_origin(request: Request) -> bool:
     return site == "same-origin" if site else urlsplit(origin).netloc == request.headers.get("Host", "-")
 
 
-def is_secure(request: Request) -> bool:
-    """Whether the browser speaks HTTPS, be it with a proxy in front of this."""
-    return request.headers.get("Origin", "").startswith("https://")
+def require_scheme(url: str) -> None:
+    """Return if the dashboard's own address begins as the setting says.
+
+    Raises:
+        WrongSchemeError
+    """
+    scheme = urlsplit(url).scheme
+    if scheme in ("http", "https") and (scheme == "https") != cookies.is_https():
+        raise WrongSchemeError
 
 
 def local_path(given: str) -> str:

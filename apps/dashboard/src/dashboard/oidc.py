@@ -8,13 +8,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from dashboard import forms, service
+from dashboard import cookies, forms, service
 from dashboard.service import AwayError
 
 START_PATH = "/sign-in/oidc"
 BACK_PATH = "/sign-in/oidc/callback"
 
-NAMES = {True: "__Host-oidc", False: "oidc"}
+COOKIE = "oidc"
 
 Json = dict[str, Any]
 
@@ -24,43 +24,42 @@ class NotBegunError(Exception):
 
 
 async def start(request: Request) -> Response:
-    """Go to the provider. Raises as `service.request` does."""
+    """Go to the provider. Raises as `service.request` and `forms.require_scheme` do."""
     to = forms.local_path(request.query_params.get("next", "/"))
     begun = await run_in_threadpool(_ask, "/auth/oidc")
-    secure = begun["redirect_uri"].startswith("https://")
+    forms.require_scheme(begun["redirect_uri"])
     response = RedirectResponse(begun["authorization_url"], 303, {"Cache-Control": "no-store"})
     # Not "strict": the way back is from another site.
     response.set_cookie(
-        NAMES[secure],
+        cookies.name_of(COOKIE),
         f"{begun['transaction']}|{quote(to)}",
         max_age=begun["expires_in"],
-        secure=secure,
+        secure=cookies.is_https(),
         httponly=True,
         samesite="lax",
     )
     return response
 
 
-async def finish(request: Request) -> tuple[Json, str, bool]:
-    """What the query service gives for that with which the browser came back, where to go on to, and whether it speaks HTTPS.
+async def finish(request: Request) -> tuple[Json, str]:
+    """What the query service gives for that with which the browser came back, and where to go on to.
 
     Raises:
         NotBegunError
         AwayError, RefusedError: as `service.request` does.
     """
-    kept = next(((secure, request.cookies[name]) for secure, name in NAMES.items() if request.cookies.get(name)), None)
+    kept = request.cookies.get(cookies.name_of(COOKIE))
     sent = {name: request.query_params[name] for name in ("code", "state", "iss") if name in request.query_params}
-    if kept is None or not {"code", "state"} <= sent.keys():
+    if not kept or not {"code", "state"} <= sent.keys():
         raise NotBegunError
-    secure, (transaction, _, to) = kept[0], kept[1].partition("|")
+    transaction, _, to = kept.partition("|")
     given = await run_in_threadpool(service.post, "/auth/oidc", transaction=transaction, **sent)
-    return given, forms.local_path(unquote(to)), secure
+    return given, forms.local_path(unquote(to))
 
 
 def forget(response: Response) -> None:
     """Have the browser forget what was kept: it is for one use."""
-    for secure, name in NAMES.items():
-        response.delete_cookie(name, secure=secure, httponly=True, samesite="lax")
+    response.delete_cookie(cookies.name_of(COOKIE), secure=cookies.is_https(), httponly=True, samesite="lax")
 
 
 def is_there() -> bool:

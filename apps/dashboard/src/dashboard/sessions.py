@@ -36,16 +36,14 @@ class Session:
     Attributes:
         name: the person's.
         key: what tells it from others, those of the same person, too.
-        secure: whether the browser speaks HTTPS with the dashboard.
         must_set_password: whether nothing else is allowed before a password was set.
         given_out: whether the browser's cookie is the newest refresh token.
         turn: how often that changed.
         lasts: seconds for which the refresh token counts.
     """
 
-    def __init__(self, known: "Sessions", given: dict[str, Any], *, secure: bool) -> None:
+    def __init__(self, known: "Sessions", given: dict[str, Any]) -> None:
         self.name: str = given["person"]["name"]
-        self.secure = secure
         self.must_set_password: bool = given["must_set_password"]
         self.key = secrets.token_hex(8)
         self.turn = 0
@@ -129,12 +127,12 @@ class Sessions:
         self._lock = threading.Lock()
         self._asking = [threading.Lock() for _ in range(64)]
 
-    def begin(self, given: dict[str, Any], *, secure: bool) -> Session:
+    def begin(self, given: dict[str, Any]) -> Session:
         """The session of someone whom the query service has just given tokens."""
         self._drop(lambda session, _: session.used < time.monotonic() - IDLE_SECONDS)
-        return Session(self, given, secure=secure)
+        return Session(self, given)
 
-    def find(self, token: str, *, secure: bool) -> Session | None:
+    def find(self, token: str) -> Session | None:
         """Whose cookie this is; None if its sign-in has ended. Asks the query service about one that isn't known here.
 
         Raises:
@@ -144,7 +142,7 @@ class Sessions:
             session = self.known(token)
             if session is None:
                 try:
-                    session = self.begin(service.post("/auth/refresh", refresh_token=token), secure=secure)
+                    session = self.begin(service.post("/auth/refresh", refresh_token=token))
                 except RefusedError as refused:
                     if refused.status not in (401, 404, 422):
                         raise

@@ -22,6 +22,10 @@ GO_PATH = "/sign-in/go.js"
 AWAY = "The query service doesn't answer. Try again in a moment."
 WRONG = "No person with this name and password may sign in."
 NOT_BEGUN = "This sign-in wasn't begun in this browser, or too long ago, or the provider said no. Begin anew."
+WRONG_SCHEME = {
+    True: "This dashboard takes sign-ins over HTTPS alone: open it by https://. Where it is served without, start it with HTTPS=false.",
+    False: "This dashboard is set to be served without HTTPS. Start it with HTTPS=true.",
+}
 GO = f'location.replace("{PATH}?next=" + encodeURIComponent(location.pathname + location.search))'
 NOTHING = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
 
@@ -37,6 +41,8 @@ def _kept(handler: Handler) -> Handler:
         except forms.NotOursError:
             text = "This form didn't come from a page of this dashboard. If a proxy is in between, it must pass on the header Host."
             return _said(403, "Not accepted", text)
+        except forms.WrongSchemeError:
+            return _said(403, "Not over this protocol", WRONG_SCHEME[cookies.is_https()])
         except SignedOutError:
             return RedirectResponse(PATH, 303)
         except AwayError:
@@ -81,15 +87,15 @@ async def sign_in(request: Request) -> Response:
         return await _form(to, 401 if refused.status == 422 else refused.status, problem, name)
     except AwayError:
         return await _form(to, 502, AWAY, name)
-    return await run_in_threadpool(signed_in, request, given, to, secure=forms.is_secure(request))
+    return await run_in_threadpool(signed_in, request, given, to)
 
 
-def signed_in(request: Request, given: dict[str, Any], to: str, *, secure: bool) -> Response:
+def signed_in(request: Request, given: dict[str, Any], to: str) -> Response:
     """Begin a session in place of the browser's earlier one, and go on."""
     earlier = session_of(request)
     if earlier:
         sessions.end(earlier)
-    session = sessions.begin(given, secure=secure)
+    session = sessions.begin(given)
     response = RedirectResponse(_way_on(session, to), 303)
     _give(response, session)
     return response
@@ -103,7 +109,7 @@ def _way_on(session: Session, to: str) -> str:
 async def come_back(request: Request) -> Response:
     """The provider's answer for a cookie."""
     try:
-        given, to, secure = await oidc.finish(request)
+        given, to = await oidc.finish(request)
     except oidc.NotBegunError:
         response = _said(400, "Not signed in", NOT_BEGUN)
     except RefusedError as refused:
@@ -113,7 +119,7 @@ async def come_back(request: Request) -> Response:
     else:
         # A page in between: browsers don't show a strict cookie at the end of redirects that another site began.
         response = forms.page("on.html", title="Signed in", next=to)
-        _give(response, await run_in_threadpool(sessions.begin, given, secure=secure))
+        _give(response, await run_in_threadpool(sessions.begin, given))
     oidc.forget(response)
     return response
 
@@ -163,7 +169,7 @@ async def set_password(request: Request) -> Response:
         if problem is None:
             raise
         return _password_form(session, to, refused.status, problem)
-    return await run_in_threadpool(signed_in, request, given, to, secure=session.secure)
+    return await run_in_threadpool(signed_in, request, given, to)
 
 
 def _password_problem(refused: RefusedError) -> str | None:
@@ -177,7 +183,7 @@ def _password_problem(refused: RefusedError) -> str | None:
 def keep(request: Request) -> Response:
     """An empty picture; with it the browser gets the newest cookie. A page shows it when the refresh token has changed."""
     cookie = cookies.read(request.cookies)
-    session = sessions.known(cookie[0]) if cookie else None
+    session = sessions.known(cookie) if cookie else None
     response = Response(NOTHING, media_type="image/svg+xml", headers={"Cache-Control": "no-store"})
     if session:
         _give(response, session)
@@ -190,14 +196,14 @@ def go(_: Request) -> Response:
 
 
 def _give(response: Response, session: Session) -> None:
-    cookies.write(response, session.give_out(), session.lasts, secure=session.secure)
+    cookies.write(response, session.give_out(), session.lasts)
     response.headers["Cache-Control"] = "no-store"
 
 
 def session_of(request: Request) -> Session | None:
     """The session of the browser that asks. Raises as `sessions.find` does."""
     cookie = cookies.read(request.cookies)
-    return sessions.find(cookie[0], secure=cookie[1]) if cookie else None
+    return sessions.find(cookie) if cookie else None
 
 
 async def _signed_in(request: Request) -> Session:

@@ -22,7 +22,7 @@ def session() -> Session | None:
     if KEY not in st.session_state:
         # The cookie is that of the connection, so it is looked at once: a newer one stays in the browser.
         cookie = cookies.read(st.context.cookies)
-        st.session_state[KEY] = sessions.find(cookie[0], secure=cookie[1]) if cookie else None
+        st.session_state[KEY] = sessions.find(cookie) if cookie else None
     found: Session | None = st.session_state[KEY]
     if found and (found.ended or found.must_set_password):
         raise SignedOutError
