@@ -75,6 +75,7 @@ def create_app(settings: CollectorSettings) -> Front:
     doors = Doors(catalog, required=settings.auth == "required")
     front = Front(
         service.wsgi_app,
+        most_held=settings.max_bodies_bytes,
         mounts={"/events": PostEvents(settings, doors, Limits(pool), writer, rejections)},
         cors_origins=settings.cors_origins,
         drain=health.draining.set,

@@ -21,7 +21,7 @@ from collector.rejections import Rejections
 from collector.schemas import Parsed, Parser
 from collector.settings import CollectorSettings
 from collector.writer import NotStorableError, Outcome, Writer
-from core.bodies import Room
+from core.bodies import share_of
 from core.front import answer
 from core.problems import Problem
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _encode = msgspec.json.Encoder().encode
 
 STORED, DUPLICATE, REJECTED = (metrics.EVENTS.labels(outcome) for outcome in ("stored", "duplicate", "rejected"))
+
+COMPLAINT_BYTES = 200
 
 BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
@@ -46,7 +48,6 @@ class PostEvents:
         self.limits = limits
         self.writer = writer
         self.rejections = rejections
-        self.room = Room(settings.max_bodies_bytes)
         self.parser = Parser(settings.max_events, settings.max_event_bytes)
         self.enrichment = (
             Enrichment(settings.enrich, settings.country_database, settings.trusted_hops) if settings.enrich else None
@@ -63,13 +64,15 @@ class PostEvents:
         dry_run, key = _parameters(environ.get("QUERY_STRING", ""))
         sender = self.doors.admit(environ, key)
         kind = media_type(environ)
-        with self.room.share() as share:
-            body = read_events(environ, self.settings.max_body_bytes, self.settings.body_seconds, share)
-            added = self.enrichment.of(environ) if self.enrichment else NOTHING
-            batch, headers = self._let_in(body, kind, sender)
-            parsed = self.parser.read(batch, source=sender.source, plan=sender.plan, added=added)
-            del body, batch  # of its events, copies may wait for long
-            status, content = self._dry(parsed) if dry_run else self._store(parsed, sender.source)
+        share = share_of(environ)
+        body = read_events(environ, self.settings.max_body_bytes, self.settings.body_seconds, share)
+        added = self.enrichment.of(environ) if self.enrichment else NOTHING
+        batch, headers = self._let_in(body, kind, sender)
+        parsed = self.parser.read(batch, source=sender.source, plan=sender.plan, added=added)
+        del body, batch  # of its events, copies may wait for long
+        if parsed.errors or parsed.warnings:
+            share.add(sum(map(_size, parsed.errors)) + sum(map(_size, parsed.warnings)))
+        status, content = self._dry(parsed) if dry_run else self._store(parsed, sender.source)
         return answer(start_response, status, _encode(content), headers=headers)
 
     def _let_in(self, body: bytes, kind: str, sender: Sender) -> tuple[Batch, list[tuple[str, str]]]:
@@ -111,6 +114,11 @@ class PostEvents:
             return 200, _receipt(parsed, "valid")
         status, content = _summary(parsed, 0, 0)
         return status, {**content, "status": "valid"}
+
+
+def _size(complaint: EventError) -> int:
+    """About what an error or warning takes in memory until the answer has left: known before anything is stored."""
+    return COMPLAINT_BYTES + len(complaint.pointer) + len(complaint.detail)
 
 
 def _parameters(query: str) -> tuple[bool, str | None]:

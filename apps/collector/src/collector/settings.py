@@ -22,11 +22,6 @@ class CollectorSettings(ServiceSettings):
         default=5 * MIB,
         check=validate.Range(1, 1024 * MIB),
     )
-    max_bodies_bytes: int = setting(
-        "Most bytes that bodies of over 32 KiB may have together, from their arrival to their answer; a request that doesn't "
-        "fit is a 503. Memory takes three to four times as much.",
-        kind="int", default=64 * MIB, check=validate.Range(1, 64 * 1024 * MIB),
-    )  # fmt: skip
     max_event_bytes: int = setting(
         "Most bytes of JSON in one event.", kind="int", default=64 * KIB, check=validate.Range(1, 16 * MIB)
     )

@@ -1,8 +1,7 @@
-"""A request's body off the wire, within a size, a time, and what all bodies together may take."""
+"""A request's body off the wire, within a size and a time; and what all requests and answers together may hold in memory."""
 
 from collections.abc import Callable
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import gevent
 
@@ -12,14 +11,22 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 PIECE_BYTES = 32 * 1024
-"""Of a body, read at once. Bodies of up to so many bytes are let in always: of them, a process holds one a connection."""
+"""Of a body, read at once. A request that holds no more is always let in: of those, a process has one a connection."""
+
+SHARE = "core.share"
+"""environ key: the Share of a request, which `core.front` gives back when the answer has left."""
+
+FULL = (
+    "This instance holds as much as it may for requests, and for answers that clients have yet to read. Nothing was done: send "
+    "the request again."
+)
 
 
 class Room:
-    """What the larger bodies that a process holds may take together; else a few clients could make it outgrow its memory.
+    """What all requests of a process may hold together, with their answers; else a few clients could make it outgrow its memory.
 
     Args:
-        most: bytes. One body finds room in any case.
+        most: bytes. One request finds room in any case.
     """
 
     def __init__(self, most: int) -> None:
@@ -27,40 +34,65 @@ class Room:
         self.taken = 0
 
     def share(self) -> "Share":
-        """The room of one body, none yet. Leaving its context gives it back."""
+        """The room of one request, none yet."""
         return Share(self)
 
 
 class Share:
-    """What one body takes of the room."""
+    """What one request holds, from its body's first bytes until its answer has left. `close` gives it back.
+
+    Attributes:
+        size: bytes.
+        counted: of them, those that are taken of the room: none while there are few.
+    """
+
+    __slots__ = ("_room", "counted", "size")
 
     def __init__(self, room: Room) -> None:
         self._room = room
-        self._bytes = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._room.taken -= self._bytes
+        self.size = self.counted = 0
 
     def grow(self, size: int) -> None:
-        """Take room for so many bytes in all.
+        """Hold so many bytes in all, if these are more.
 
         Raises:
-            Problem: 503 if there isn't as much.
+            Problem: 503 if there isn't as much room.
         """
-        if size <= max(PIECE_BYTES, self._bytes):
+        if size <= self.size:
             return
-        others = self._room.taken - self._bytes
-        if others and others + size > self._room.most:
-            raise Problem(
-                503, "bodies_full", "Too many large bodies are held here now. Nothing is stored: send it again."
-            )
-        self._room.taken = others + size
-        self._bytes = size
+        others = self._room.taken - self.counted
+        if size > PIECE_BYTES and others and others + size > self._room.most:
+            raise Problem(503, "bodies_full", FULL)
+        self._hold(size)
+
+    def add(self, size: int) -> None:
+        """Hold so many more bytes.
+
+        Raises:
+            Problem: 503 if there isn't as much room.
+        """
+        self.grow(self.size + size)
+
+    def add_in_any_case(self, size: int) -> None:
+        """Hold so many more bytes, room or not: of an answer to what is done already. Whoever comes next may be refused."""
+        self._hold(self.size + size)
+
+    def close(self) -> None:
+        """Hold nothing any more. It may be called twice."""
+        self._room.taken -= self.counted
+        self.size = self.counted = 0
+
+    def _hold(self, size: int) -> None:
+        self.size = size
+        if size > PIECE_BYTES:
+            self._room.taken += size - self.counted
+            self.counted = size
+
+
+def share_of(environ: "WSGIEnvironment") -> Share:
+    """What the request holds."""
+    share: Share = environ[SHARE]
+    return share
 
 
 def read_body(environ: "WSGIEnvironment", max_bytes: int, seconds: float, share: Share) -> bytes:

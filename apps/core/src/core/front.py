@@ -10,6 +10,7 @@ import structlog
 from werkzeug.wsgi import ClosingIterator
 
 from core import metrics
+from core.bodies import SHARE, Room
 from core.cors import ANY_ORIGIN, cors_headers, preflight_headers
 from core.failures import problem_of
 from core.problems import CONTENT_TYPE, Problem
@@ -34,6 +35,9 @@ ALWAYS = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referre
 POLICY = "core.policy"
 """environ key: the Content-Security-Policy of a page, set by the view that makes it; what isn't one gets NO_PAGE."""
 
+SAME_FOR_ALL = "core.same_for_all"
+"""environ key: set by a view whose answer is one object that all who ask for it get: none of it is held for one of them."""
+
 NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -56,6 +60,7 @@ class Front:
     """Wraps a service's application. Routes that must cost little are mounted here, beside the Flask app.
 
     Attributes:
+        room: what all requests may hold in memory together, with their answers.
         guard: called with the environ of each request before it is answered, except of preflights; raises to refuse it.
         drain: called at SIGTERM, while requests are still accepted.
         close: called when the last request has been answered.
@@ -65,6 +70,7 @@ class Front:
         self,
         app: "WSGIApplication",
         *,
+        most_held: int,
         mounts: "dict[str, WSGIApplication] | None" = None,
         cors_origins: Iterable[str] = (),
         guard: "Callable[[WSGIEnvironment], None]" = lambda _: None,
@@ -72,6 +78,7 @@ class Front:
         close: Callable[[], None],
     ) -> None:
         self.app = app
+        self.room = Room(most_held)
         self.mounts = mounts or {}
         self.cors_origins = frozenset(cors_origins)
         self.guard = guard
@@ -85,10 +92,12 @@ class Front:
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         started = time.perf_counter()
         environ[REQUEST_ID] = request_id(environ.get("HTTP_X_REQUEST_ID", ""))
+        share = environ[SHARE] = self.room.share()
         status = "500"
 
         def start(line: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             nonlocal status
+            _hold_answer(environ, line, headers)
             status = line[:3]
             policy = environ.get(POLICY, NO_PAGE)
             added = [("X-Request-ID", environ[REQUEST_ID]), *ALWAYS, ("Content-Security-Policy", policy)]
@@ -102,11 +111,17 @@ class Front:
         try:
             result = self._respond(environ, start)
             streamed = not isinstance(result, list)
+        except BaseException:
+            share.close()
+            raise
         finally:
             if not streamed:
                 self._end()
             self._observe(environ, status, time.perf_counter() - started)
-        return ClosingIterator(result, self._end) if streamed else result
+        if streamed:
+            return ClosingIterator(result, [self._end, share.close])
+        # Few hold much, and for the others nothing need be done when their answer has left.
+        return ClosingIterator(result, share.close) if share.counted else result
 
     def answer_malformed(self, problem: Problem) -> bytes:
         """The whole answer to what couldn't be read as a request. Nothing more can be read from its connection."""
@@ -174,6 +189,21 @@ class Front:
         level = logging.ERROR if status >= "500" else logging.INFO if status >= "400" else logging.DEBUG
         ms = round(seconds * 1000, 1)
         log.log(level, "request", method=method, route=route, status=int(status), ms=ms, request_id=request_id)
+
+
+def _hold_answer(environ: "WSGIEnvironment", line: str, headers: list[tuple[str, str]]) -> None:
+    """Count an answer's body as held until it has left.
+
+    Raises:
+        Problem: 503 if there is no room for what was only asked for. What was done is answered in any case.
+    """
+    if SAME_FOR_ALL in environ:
+        return
+    length = next((int(value) for name, value in headers if name == "Content-Length"), 0)
+    if line.startswith("2") and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
+        environ[SHARE].add(length)
+    else:
+        environ[SHARE].add_in_any_case(length)
 
 
 def refuse(environ: "WSGIEnvironment", start_response: "StartResponse", problem: Problem) -> list[bytes]:

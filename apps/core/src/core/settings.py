@@ -107,6 +107,11 @@ class ServiceSettings(Settings):
         default=1000,
         check=validate.Range(1, 100_000),
     )
+    max_bodies_bytes: int = setting(
+        "Most bytes that requests and answers with more than 32 KiB may have together, from the first byte of a request's body until "
+        "its answer has left; one that doesn't fit is a 503. Memory takes three to four times as much.",
+        kind="int", default=64 * 2**20, check=validate.Range(1, 2**36),
+    )  # fmt: skip
     keepalive_seconds: int = setting(
         "How long an idle HTTP connection is kept, and how long a request's headers may take.",
         kind="int", default=75, check=validate.Range(1, 3600),

@@ -79,12 +79,21 @@ class OneWriteResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no 
         if self.headers_sent or self.chunked or self._omits_body or len(arg) != self.response_length:
             super().write(arg)
             return
-        head = "".join([*self.default_headers(), *(f"{name}: {value}\r\n" for name, value in self.headers), "\r\n"])
+        lines = "".join([*self.default_headers(), *(f"{name}: {value}\r\n" for name, value in self.headers), "\r\n"])
         self.headers_sent = True
         self.sent = len(arg)
-        message = head.encode("latin-1") + arg
+        head = lines.encode("latin-1")
         # gevent's sendall asks the kernel for its buffer's size first; most answers fit, and then one call is enough.
-        sent = self.sock.send(message)
+        # A large body isn't copied to stand behind its head: a client may take long to read it, or never do.
+        if len(arg) <= PIECE_BYTES:
+            message = head + arg
+            sent = self.sock.send(message)
+        else:
+            message = arg
+            sent = self.sock.sendmsg([head, arg]) - len(head)
+            if sent < 0:  # hardly ever: the buffer is empty but for answers before
+                self.sock.sendall(head[sent:])
+                sent = 0
         if sent < len(message):
             rest = memoryview(message)
             # Its timeout is for all of it; send's is for what the client takes next.

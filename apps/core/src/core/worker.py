@@ -193,8 +193,8 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
             response.force_close()
         sock.settimeout(None)  # how long a body may take isn't said here
         result = self.wsgi(environ, response.start_response)
-        sock.settimeout(SEND_SECONDS)
         try:
+            sock.settimeout(SEND_SECONDS)
             for part in result:
                 response.write(part)
             response.close()

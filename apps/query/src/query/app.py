@@ -134,6 +134,7 @@ def create_app(settings: QuerySettings) -> Front:
 
     return Front(
         service.wsgi_app,
+        most_held=settings.max_bodies_bytes,
         mounts=questions(settings, store),
         cors_origins=settings.cors_origins,
         guard=guard,

@@ -30,6 +30,7 @@ CODES = {
     "invalid_after": "Not TIMESTAMP,EVENT_ID,USER_ID of an event, or not of these filters.",
     "other_filters": "A cursor that was made with other filters.",
     "unknown_source": "Not a source, or not one of the principal's.",
+    "more_errors": "Not a mistake of its own: how many there are that aren't listed.",
     "explain_not_allowed": "`explain=true` where the setting EXPLAIN isn't on, or from who is restricted to some sources.",
 }
 """Every code that a parameter's errors can have."""

@@ -1,6 +1,7 @@
 """A request's query string, read by a marshmallow schema: every mistake in it is told at once, each with a code."""
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -11,6 +12,13 @@ from core.problems import Problem
 
 MAX_PAIRS = 200
 """A query string of more pairs is refused unread: each costs time, and nobody means so many."""
+
+
+MOST_ERRORS = 20
+"""Mistakes that an answer lists; how many more there are, it says."""
+
+NAME_CHARACTERS = 100
+"""Of a name that a client made up, as an answer repeats it."""
 
 
 class ParameterError(msgspec.Struct, frozen=True):
@@ -66,9 +74,11 @@ class Reader:
             if target is given and key in self.repeatable:
                 target.setdefault(key, []).append(value)
             elif name in self.dotted:
-                errors.append(ParameterError(name, "unknown_parameter", f"Is written {name}.NAME=value."))
+                errors.append(ParameterError(shortened(name), "unknown_parameter", f"Is written {name}.NAME=value."))
             elif key in target:
-                errors.append(ParameterError(name, "repeated_parameter", "Is given twice; it may be given once."))
+                errors.append(
+                    ParameterError(shortened(name), "repeated_parameter", "Is given twice; it may be given once.")
+                )
             else:
                 target[key] = value
         return given, errors
@@ -87,10 +97,20 @@ class Reader:
 
 
 def invalid_parameters(errors: Iterable[ParameterError]) -> Problem:
-    """The 422 that tells them all."""
-    errors = list(errors)
-    what = "; ".join(f"{error.parameter}: {error.detail}" for error in errors[:3])
-    return Problem(422, "invalid_parameters", f"{what} `errors` has them all.", errors=errors)
+    """The 422 that lists them, or the first MOST_ERRORS of them."""
+    found = iter(errors)
+    listed = list(islice(found, MOST_ERRORS))
+    what = "; ".join(f"{error.parameter}: {error.detail}" for error in listed[:3])
+    more = sum(1 for _ in found)
+    if more:
+        listed.append(ParameterError("more", "more_errors", f"And {more:,} more mistakes, which aren't listed."))
+    which = f"the first {MOST_ERRORS}" if more else "them all"
+    return Problem(422, "invalid_parameters", f"{what} `errors` has {which}.", errors=listed)
+
+
+def shortened(name: str) -> str:
+    """A name that a client made up, cut where it is long."""
+    return name if len(name) <= NAME_CHARACTERS else f"{name[:NAME_CHARACTERS]}…"
 
 
 def _pairs(query: str) -> list[tuple[str, str]]:
@@ -104,4 +124,4 @@ def _pairs(query: str) -> list[tuple[str, str]]:
 
 
 def _coded(name: str, messages: list[tuple[str, str]]) -> Iterator[ParameterError]:
-    return (ParameterError(name, code, detail) for code, detail in messages)
+    return (ParameterError(shortened(name), code, detail) for code, detail in messages)

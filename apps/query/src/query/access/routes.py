@@ -10,7 +10,7 @@ from query.access.oidc import Oidc
 from query.access.people import People, SignIn
 from query.access.principal import principal_of
 from query.access.signing import Signer
-from query.bodies import read_json, take_body
+from query.bodies import read_json, take_small_body
 from query.fields import text
 
 
@@ -80,7 +80,7 @@ def signing_in_by_provider(oidc: Oidc | None, people: People | None) -> Blueprin
     @views.post("/auth/oidc")
     def finish() -> Response:
         known, whose = there()
-        given = read_json(OidcSchema(), take_body())
+        given = read_json(OidcSchema(), take_small_body())
         return _signed_in(known.finish(given["code"], given["state"], given["transaction"], given.get("iss")), whose)
 
     return views
@@ -97,16 +97,16 @@ def signing_in(people: People | None) -> Blueprint:
 
     @views.post("/auth/sign-in")
     def sign_in() -> Response:
-        given = read_json(SignInSchema(), take_body())
+        given = read_json(SignInSchema(), take_small_body())
         return _signed_in(there().sign_in(given["name"], given["password"]), there())
 
     @views.post("/auth/refresh")
     def refresh() -> Response:
-        return _signed_in(there().refresh(read_json(RefreshSchema(), take_body())["refresh_token"]), there())
+        return _signed_in(there().refresh(read_json(RefreshSchema(), take_small_body())["refresh_token"]), there())
 
     @views.post("/auth/sign-out")
     def sign_out() -> Response:
-        there().sign_out(read_json(RefreshSchema(), take_body())["refresh_token"])
+        there().sign_out(read_json(RefreshSchema(), take_small_body())["refresh_token"])
         return Response(status=204)
 
     @views.post("/auth/password")
@@ -114,7 +114,7 @@ def signing_in(people: People | None) -> Blueprint:
         principal = principal_of(request.environ)
         if principal.kind != "person":
             raise Problem(403, "people_only", "Only people who have signed in have passwords.")
-        given = read_json(PasswordSchema(), take_body())
+        given = read_json(PasswordSchema(), take_small_body())
         there().set_password(principal, given.get("current_password"), given["password"])
         return Response(status=204)
 

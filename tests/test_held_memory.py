@@ -1,0 +1,157 @@
+"""What requests and unread answers hold in memory: bounded and counted until the answer has left, while others are served."""
+
+import json
+import socket
+from contextlib import ExitStack, suppress
+from subprocess import run
+
+import psutil
+import pytest
+import requests
+from waiting import eventually, wait_until
+
+JSON = {"Content-Type": "application/json"}
+CONTAINER = 512 * 2**20
+"""What a container of either service may take (k8s/base)."""
+
+
+@pytest.fixture(scope="module")
+def start(launcher, tmp_path_factory, postgres, shared_database):
+    """A function that starts a service on the database of this module."""
+    key = run(["openssl", "genpkey", "-algorithm", "ed25519"], capture_output=True, check=True, text=True).stdout
+    control = {"CONTROL_DATABASE_URL": postgres.url(shared_database, "control"), "SIGNING_KEY": key}
+    with launcher(tmp_path_factory.mktemp("held")) as start:
+        yield lambda name, **settings: start(
+            name,
+            DATABASE_URL=postgres.url(shared_database, name),
+            **(control if name == "query" else {}),
+            **settings,
+        )
+
+
+def worker_of(service):
+    return psutil.Process(service.process.pid).children()[0]
+
+
+def ask_without_reading(opened, service, sent):
+    """A connection on which a request was sent, or as much of it as is taken; nothing of its answer is read."""
+    connection = opened.enter_context(socket.socket())
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    host, port = service.url.removeprefix("http://").split(":")
+    connection.settimeout(60)
+    connection.connect((host, int(port)))
+    with suppress(ConnectionError):  # refused before all of it was sent
+        connection.sendall(sent)
+    return connection
+
+
+def post(path, body, content_type=b"application/json"):
+    head = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Type: %b\r\nContent-Length: %d\r\n\r\n"
+    return head % (path, content_type, len(body)) + body
+
+
+def require_bounded(service, before, path, times):
+    """Return if the process answers, and has kept within its container, when it has made so many answers."""
+    start = f'route="{path}"'
+
+    def answered():
+        lines = requests.get(f"{service.url}/metrics", timeout=60).text.splitlines()
+        return sum(
+            float(line.split()[-1]) for line in lines if line.startswith("http_requests_total") and start in line
+        )
+
+    wait_until(lambda: answered() >= times, seconds=120)
+    assert requests.get(f"{service.url}/livez", timeout=60).status_code == 200
+    assert worker_of(service).memory_info().rss < max(CONTAINER, before)
+
+
+MEMBERS = json.dumps({str(number): 0 for number in range(97_999)}, separators=(",", ":")).encode()
+"""0.97 MB of members that no body has."""
+
+
+@pytest.mark.parametrize("path", ["/auth/sign-in", "/auth/refresh", "/auth/sign-out", "/auth/oidc", "/auth/password"])
+def test_who_has_yet_to_sign_in_sends_a_few_kilobytes(start, path):
+    service = start("query", AUTH="required")
+    answer = requests.post(f"{service.url}{path}", MEMBERS, headers=JSON, timeout=60)
+    assert answer.status_code in {401, 404, 413}
+    assert len(answer.content) < 1000
+
+
+@pytest.mark.parametrize("path", ["/auth/sign-in", "/stats/funnel"])
+def test_unread_refusals_of_many_members_cost_bounded_memory(start, path):
+    service = start("query")
+    before = worker_of(service).memory_info().rss
+    with ExitStack() as opened:
+        for _ in range(40):
+            ask_without_reading(opened, service, post(path.encode(), MEMBERS))
+        require_bounded(service, before, path, 40)
+        assert worker_of(service).memory_info().rss - before < 150_000_000
+
+
+def test_of_many_mistakes_some_are_listed_and_the_others_counted(start):
+    service = start("query")
+    body = {"name": "ann", "password": "x", **{f"{number}" * 60: 0 for number in range(100)}}
+    problem = requests.post(f"{service.url}/auth/sign-in", json=body, timeout=60).json()
+    assert problem["code"] == "invalid_parameters"
+    assert len(problem["errors"]) == 21
+    assert problem["errors"][-1] == {
+        "parameter": "more",
+        "code": "more_errors",
+        "detail": "And 80 more mistakes, which aren't listed.",
+    }
+    assert max(len(error["parameter"]) for error in problem["errors"]) == 101, "100 characters of it, and an ellipsis"
+    assert "first 20" in problem["detail"]
+
+
+def test_of_many_parameters_some_are_listed_and_the_others_counted(start):
+    service = start("query")
+    query = "&".join(f"{'x' * 20}{number}=1" for number in range(150)) + f"&{'y' * 3000}=1"
+    problem = requests.get(f"{service.url}/events?{query}", timeout=60).json()
+    assert [error["code"] for error in problem["errors"]] == ["unknown_parameter"] * 20 + ["more_errors"]
+    problem = requests.get(f"{service.url}/events?{'y' * 3000}=1", timeout=60).json()
+    assert [len(error["parameter"]) for error in problem["errors"]] == [101]
+
+
+def test_unread_answers_to_many_errors_cost_bounded_memory(start, shared_owner):
+    """A few bytes of an event make an error of more than a hundred."""
+    service = start("collector", MAX_BODIES_BYTES=8 * 2**20)
+    before = worker_of(service).memory_info().rss
+    event = {f"{number}": 0 for number in range(6000)}
+    body = json.dumps([event] * 5, separators=(",", ":")).encode()
+    with ExitStack() as opened:
+        for _ in range(20):
+            ask_without_reading(opened, service, post(b"/events", body))
+        require_bounded(service, before, "/events", 20)
+        assert worker_of(service).memory_info().rss - before < 100_000_000
+        small = requests.post(f"{service.url}/events", json={"user_id": "a", "event_type": "b"}, timeout=60)
+        assert small.status_code == 201, "small requests are served in any case"
+    assert eventually(lambda: requests.post(f"{service.url}/events", body, headers=JSON, timeout=60).status_code == 422)
+
+
+def fill(owner, users, events, kib):
+    """Events of some KiB each for some users."""
+    owner.execute(
+        "insert into events (user_id, timestamp, event_id, event_type, properties)"
+        " select 'u' || u, timestamptz '2026-03-01 10:00Z' + n * interval '1 s', gen_random_uuid(), 'x',"
+        " jsonb_build_object('text', repeat('x', %s)) from generate_series(1, %s) u, generate_series(1, %s) n",
+        [kib * 1024, users, events],
+    )
+
+
+def test_unread_large_answers_cost_bounded_memory(start, shared_owner):
+    fill(shared_owner, 1, 1000, 60)
+    service = start("query")
+    before = worker_of(service).memory_info().rss
+    asked = b"GET /events?user_id=u1&limit=1000 HTTP/1.1\r\nHost: x\r\n\r\n"
+    page = f"{service.url}/events?user_id=u1&limit=1000"
+    with ExitStack() as opened:
+        for _ in range(40):
+            ask_without_reading(opened, service, asked)
+        require_bounded(service, before, "/events", 40)
+        wait_until(lambda: requests.get(page, timeout=60).status_code == 503)
+        refused = requests.get(page, timeout=60)
+        assert (refused.status_code, refused.json()["code"]) == (503, "bodies_full")
+        assert refused.headers["Retry-After"]
+        assert requests.get(f"{service.url}/events?user_id=nobody", timeout=60).status_code == 200
+        assert worker_of(service).memory_info().rss < CONTAINER
+    assert eventually(lambda: requests.get(page, timeout=60).status_code == 200), "one finds room"
