@@ -11,6 +11,7 @@ from flask import Response, request
 from core.front import REQUEST_ID
 from core.streams import BrokenOffError, Peer
 from query import metrics
+from query.access.principal import principal_of
 from query.formats import Gzip
 from query.shared import Places
 
@@ -41,10 +42,10 @@ class Downloads:
             gzips: whether it is compressed for clients that take it so.
 
         Raises:
-            Problem: 503 if there is no place.
+            Problem: 503 if there is no place, 429 if whoever asks has as many as one may.
             Exception: whatever the first part raises: until it is there, what is wrong can still be told with a status.
         """
-        give_back = self._places.take()
+        give_back = self._places.take(principal_of(request.environ))
         peer = Peer(request.environ)
         gzipped = gzips and request.accept_encodings.quality("gzip") > 0
         if gzipped:

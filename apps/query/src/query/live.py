@@ -15,7 +15,7 @@ from core.problems import Problem
 from core.streams import Peer
 from query import metrics
 from query.access.guard import Guard
-from query.access.principal import ALLOWED_SOURCES
+from query.access.principal import ALLOWED_SOURCES, principal_of
 from query.answers import StoredEvent
 from query.matching import matches
 from query.schemas import EventFilter
@@ -187,7 +187,7 @@ def telling(hub: Hub, most: int, guard: Guard) -> Blueprint:
     @blueprint.get("/events/live")
     def live_events() -> Response:
         client = Client(read_live_filter(reading_of(request.environ)))
-        give_back = places.take()
+        give_back = places.take(principal_of(request.environ))
         try:
             hub.join(client)
         except BaseException:

@@ -38,11 +38,11 @@ class QuerySettings(ServiceSettings):
         "Whether `explain=true` is allowed: it tells plans, and asks each question twice.", kind="bool", default=False
     )
     exports: int = setting(
-        "Exports (`GET /events/export`) streamed at once; one more is a 503.",
+        "Exports (`GET /events/export`) streamed at once; one more is a 503. A token or person has half of them at most (429).",
         kind="int", default=4, check=validate.Range(1, 100),
     )  # fmt: skip
     live_clients: int = setting(
-        "Clients of `GET /events/live` at once; one more is a 503.",
+        "Clients of `GET /events/live` at once; one more is a 503. A token or person has half of them at most (429).",
         kind="int", default=50, check=validate.Range(1, 10_000),
     )  # fmt: skip
     control_database_url: str = setting(

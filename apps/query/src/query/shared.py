@@ -1,5 +1,6 @@
 """Questions that may be slow: few at once, and asked once for all who ask the same."""
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from typing import Generic, TypeVar, cast
@@ -8,7 +9,8 @@ import gevent
 from gevent.event import AsyncResult
 from gevent.lock import BoundedSemaphore
 
-from core.problems import Problem
+from core.problems import RETRY_AFTER_SECONDS, Problem
+from query.access.principal import Principal
 
 Question = TypeVar("Question", bound=Hashable)
 Answer = TypeVar("Answer")
@@ -41,28 +43,39 @@ class Turns:
 
 
 class Places:
-    """Lets `most` clients be served at once, however long each takes; nobody waits for a place."""
+    """Lets `most` clients be served at once, however long each takes; nobody waits for a place.
+
+    A token or a person has half of them at most, so that nobody keeps all others out.
+    """
 
     def __init__(self, most: int, refusal: str) -> None:
         self._most, self._refusal = most, refusal
-        self.taken = 0
+        self._each = (most + 1) // 2
+        self._taken: Counter[tuple[str, str]] = Counter()
 
-    def take(self) -> Callable[[], None]:
+    def take(self, principal: Principal) -> Callable[[], None]:
         """Take a place; what is returned gives it back, once however often it is called.
 
         Raises:
-            Problem: 503 with the refusal if there is none.
+            Problem: 503 with the refusal if there is none, 429 if the principal has as many as it may.
         """
-        if self.taken >= self._most:
+        # Not its scopes or sources: they may change while it has places.
+        who = principal.kind, principal.name
+        if self._taken.total() >= self._most:
             raise Problem(503, "busy", self._refusal)
-        self.taken += 1
+        if principal.kind != "anyone" and self._taken[who] >= self._each:
+            detail = f"You have {self._each} of these open, as many as one token or person may have. Ask again when one has ended."
+            raise Problem(429, "too_many_open", detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+        self._taken[who] += 1
         held = True
 
         def give_back() -> None:
             nonlocal held
             if held:
                 held = False
-                self.taken -= 1
+                self._taken[who] -= 1
+                if not self._taken[who]:
+                    del self._taken[who]
 
         return give_back
 
