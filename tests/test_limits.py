@@ -169,6 +169,12 @@ def test_what_could_be_read_in_two_ways_is_refused_and_nothing_behind_it_is_read
     assert headers["Connection"] == "close"
 
 
+def test_http_1_1_without_a_host_is_refused(service):
+    ((status, headers, problem),) = answers(exchange(service, b"GET /livez HTTP/1.1\r\n\r\n" + SMUGGLED[5:]))
+    assert (status, problem["code"], headers["Connection"]) == (400, "malformed_request", "close")
+    assert statuses(exchange(service, b"GET /livez HTTP/1.0\r\n\r\n")) == [200]
+
+
 def test_chunks_of_http_1_0_are_refused(service):
     old = COLLECTOR.replace(b"1.1", b"1.0") + b"Transfer-Encoding: chunked\r\n\r\n"
     assert statuses(exchange(service, old + SMUGGLED)) == [400]

@@ -46,6 +46,9 @@ class BoundedRequest(Request):  # type: ignore[misc]  # gunicorn has no types
     def parse(self, unreader: Any) -> bytes:
         self.max_buffer_headers = HEAD_BYTES
         rest: bytes = super().parse(unreader)
+        # RFC 9112 section 3.2; more than one is refused already.
+        if self.version >= (1, 1) and all(name != "HOST" for name, _ in self.headers):
+            raise errors.InvalidHeader("Host is missing")
         return rest
 
     def read_into(self, unreader: Any, buf: bytearray, stop: bool = False) -> None:
