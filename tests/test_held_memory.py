@@ -128,6 +128,18 @@ def test_unread_answers_to_many_errors_cost_bounded_memory(start, shared_owner):
     assert eventually(lambda: requests.post(f"{service.url}/events", body, headers=JSON, timeout=60).status_code == 422)
 
 
+def test_what_is_the_same_for_all_keeps_nobody_out(start, shared_owner):
+    """The pages about the API are public, and large; who leaves them unread holds none of it."""
+    fill(shared_owner, 1, 100, 60)
+    service = start("query", MAX_BODIES_BYTES=8 * 2**20)
+    with ExitStack() as opened:
+        for path in (b"/docs/swagger-ui-bundle.js", b"/openapi.json"):
+            for _ in range(40):
+                ask_without_reading(opened, service, b"GET %b HTTP/1.1\r\nHost: x\r\n\r\n" % path)
+        page = requests.get(f"{service.url}/events?user_id=u1&limit=100", timeout=60)
+        assert (page.status_code, len(page.json()["events"])) == (200, 100)
+
+
 def fill(owner, users, events, kib):
     """Events of some KiB each for some users."""
     owner.execute(

@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Flask, Response, redirect, request, send_from_directory
 
-from core.front import POLICY
+from core.front import POLICY, SAME_FOR_ALL
 
 SWAGGER_UI = str(resources.files("flask_swagger_ui").joinpath("dist"))
 
@@ -64,4 +64,5 @@ def add_docs(app: Flask, title: str) -> None:
 
     @app.get("/docs/<path:path>")
     def part(path: str) -> Response:
+        request.environ[SAME_FOR_ALL] = True  # it is read from a file, a little at a time
         return send_from_directory(SWAGGER_UI, path)

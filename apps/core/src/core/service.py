@@ -1,6 +1,7 @@
 """What both services answer alike: health, metrics, version, and their own documentation."""
 
 import platform
+from functools import cache
 from importlib.metadata import version
 from typing import Any
 
@@ -11,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from core import metrics, problems
 from core.failures import problem_of
-from core.front import REQUEST_ID, ROUTE
+from core.front import REQUEST_ID, ROUTE, SAME_FOR_ALL
 from core.health import Health
 from core.openapi import Document
 from core.pages import add_docs
@@ -70,7 +71,12 @@ def create_service(name: str, package: str, settings: ServiceSettings, health: H
 
     @app.get("/openapi.json")
     def openapi() -> Response:
-        return json_response(document.to_dict())
+        request.environ[SAME_FOR_ALL] = True
+        return Response(described(), content_type=JSON)
+
+    @cache
+    def described() -> bytes:
+        return msgspec.json.encode(document.to_dict())
 
     add_docs(app, f"Event Tracker {name}")
     document_common(document)

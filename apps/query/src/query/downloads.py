@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
-import gevent
 import structlog
 from flask import Response, request
 
+from core.cooperation import yield_to_others
 from core.front import REQUEST_ID
 from core.streams import BrokenOffError, Peer
 from query import metrics
@@ -92,7 +92,7 @@ def _watched(
     try:
         for part in parts:
             yield part
-            gevent.sleep(0)
+            yield_to_others()
             if is_draining():
                 stops_at = stops_at or time.monotonic() + FINISH_SECONDS
             if peer.has_left() or (stops_at and time.monotonic() > stops_at):

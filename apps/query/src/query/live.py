@@ -10,6 +10,7 @@ from flask import Blueprint, Response, request
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
+from core.cooperation import yield_to_others
 from core.pool import AWAY
 from core.problems import Problem
 from core.streams import Peer
@@ -169,7 +170,7 @@ class Hub:
         for events in self._tail.fresh():
             for event in events:
                 self._offer(event)
-            gevent.sleep(0)
+            yield_to_others()
 
     def _offer(self, event: StoredEvent) -> None:
         frame = b""
