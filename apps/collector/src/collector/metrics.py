@@ -9,7 +9,6 @@ REJECTED_BY_CODE = Counter("collector_events_rejected_by_code", "Errors found in
 FLAGGED = Counter(
     "collector_events_flagged",
     "Events taken although they violate their source's schema (mode `warn`), duplicates included.",
-    ["source"],
 )
 UNCHECKED = Counter(
     "collector_events_unchecked",

@@ -100,7 +100,7 @@ class PostEvents:
         if parsed.warnings:
             unchecked = sum(not row.is_checked for row in parsed.rows)
             metrics.UNCHECKED.inc(unchecked)
-            metrics.FLAGGED.labels(source).inc(len({warning.index for warning in parsed.warnings}) - unchecked)
+            metrics.FLAGGED.inc(len({warning.index for warning in parsed.warnings}) - unchecked)
         if parsed.refused:
             self.rejections.keep(source, parsed)
         _require_valid(parsed)
