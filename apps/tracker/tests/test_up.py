@@ -212,6 +212,17 @@ def test_only_the_two_services_listen_and_only_the_owner_gets_to_the_socket(runn
     assert stat.S_IMODE(postgres.stat().st_mode) == 0o700
 
 
+def test_no_other_account_may_read_the_folder_or_its_logs(running: Up):
+    data, logs = running.data, running.data / "logs"
+    assert data.stat().st_mode & 0o066 == 0, (
+        "PostgreSQL's account may pass through it where root starts it, and no more"
+    )
+    assert logs.stat().st_mode & 0o077 == 0
+    written = [path for path in logs.iterdir() if path.suffix == ".log"]
+    assert written
+    assert [path.name for path in written if path.stat().st_mode & 0o077] == []
+
+
 def test_maintain_finds_the_server_of_the_folder(running: Up, tmp_path):
     assert maintain(running.data).returncode == 0
     elsewhere = maintain(tmp_path)

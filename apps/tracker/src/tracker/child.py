@@ -52,7 +52,7 @@ class Child:
     def __enter__(self) -> Self:
         if self.log.exists():
             self.log.replace(f"{self.log}.1")
-        with self.log.open("wb") as output:
+        with open(self.log, "wb", opener=_private) as output:
             self._process = subprocess.Popen(  # noqa: S603
                 self._command,
                 env=self._environment,
@@ -114,3 +114,8 @@ def _signalled_with_parent(number: signal.Signals) -> Callable[[], None] | None:
             os._exit(1)
 
     return ask
+
+
+def _private(path: str, flags: int) -> int:
+    """Opens a file that only its owner may read."""
+    return os.open(path, flags, 0o600)

@@ -17,7 +17,7 @@ data_option = click.option(
     envvar="TRACKER_DATA",
     show_default=True,
     show_envvar=True,
-    help="Folder of the embedded PostgreSQL's data, and of the logs. Made if it isn't there; kept at the end.",
+    help="Folder of the embedded PostgreSQL's data, and of the logs. Made if it isn't there, for one's own account; kept at the end.",
 )
 
 
@@ -25,7 +25,10 @@ data_option = click.option(
 def locked_folder(path: Path) -> Iterator[Path]:
     """Make the folder and hold its lock. The lock ends with this process, however that ends."""
     try:
-        (path / "logs").mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        logs = path / "logs"
+        logs.mkdir(exist_ok=True)
+        logs.chmod(0o700)  # also those of a release that let all accounts read them
         lock = (path / "lock").open("a+")
     except OSError as error:
         raise click.ClickException(
