@@ -69,6 +69,18 @@ class AtMost(validate.Length):
         return value
 
 
+class ShortList(fields.List[Any]):
+    """marshmallow's, which refuses a list that is too long before it looks at its items: each of them costs time."""
+
+    def _deserialize(self, value: Any, *rest: Any, **named: Any) -> list[Any]:
+        if isinstance(value, list):
+            for check in self.validators:
+                if isinstance(check, validate.Length) and len(value) > (check.max or len(value)):
+                    check(value)
+        loaded: list[Any] = super()._deserialize(value, *rest, **named)
+        return loaded
+
+
 class InRange(validate.Range):
     """marshmallow's, for limits, with a code."""
 

@@ -19,7 +19,7 @@ from query.analytics.questions import (
     Users,
 )
 from query.bodies import read_json
-from query.fields import MAX_VALUES, AtMost, Between, Choice, Length, Limit, text
+from query.fields import MAX_VALUES, AtMost, Between, Choice, Length, Limit, ShortList, text
 from query.parameters import ParameterError, ParameterSchema, invalid_parameters
 from query.schemas import FROM, TO
 from query.sources import Reading, SourcesReader, SourcesSchema
@@ -156,7 +156,7 @@ class FunnelSchema(ParameterSchema):
     end = Moment(data_key="to", metadata={"description": f"{TO} Or a day. By default the end of today."})
     zone = Zone(data_key="tz", metadata={"description": "IANA time zone of days and answers.", "default": "UTC"})
     window = Between(1, 31_536_000, 7 * 86_400, "Seconds from a first step within which the last must come.")
-    steps = fields.List(
+    steps = ShortList(
         fields.Nested(StepSchema), required=True, validate=validate.Length(2, 10), error_messages=REQUIRED
     )
 
