@@ -50,7 +50,7 @@ def create_app(settings: CollectorSettings) -> Front:
             raise Problem(503, "queue_full", "Too many events are waiting to be stored.")
         return {"events": writer.queued, "bound": settings.queue_events}
 
-    health = Health(pool, MIGRATION, {"queue": queue})
+    health = Health(pool, MIGRATION, {"queue": queue}, writes=True)
     document = Document(
         "Event Tracker: collector", version(PACKAGE), "Events in. A 2xx means committed; resending is always safe."
     )

@@ -6,7 +6,7 @@ import psycopg
 from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 
-from core.pool import AWAY
+from core.pool import AWAY, READ_ONLY, UnreplicatedError
 from core.problems import Problem
 
 
@@ -33,6 +33,14 @@ def problem_of(error: Exception) -> Problem:
         case psycopg.errors.QueryCanceled():
             return Problem(
                 504, "statement_timeout", "The database took too long over this question; ask for less of it."
+            )
+        case READ_ONLY():
+            return Problem(503, "database_read_only", "The database takes no writes at the moment: send this again.")
+        case UnreplicatedError():
+            return Problem(
+                503,
+                "not_replicated",
+                "This is stored, but perhaps not on a standby yet: send it again, and it is acknowledged when it is.",
             )
         case _ if isinstance(error, AWAY):
             return Problem(

@@ -12,6 +12,9 @@ from core.problems import Problem
 
 APPLIED: LiteralString = "select exists (select from _yoyo_migration where migration_id = %s)"
 
+TAKES_WRITES: LiteralString = "select current_setting('transaction_read_only') = 'off'"
+"""What `target_session_attrs=read-write` looks at: false on a standby, and where it is the default of sessions."""
+
 Check = Callable[[], dict[str, Any]]
 """Tells figures of one part, or raises a Problem."""
 
@@ -22,8 +25,12 @@ class Health:
     Readiness latches: 503 until the database was reached once and holds `migration`, then 200 until SIGTERM. A later
     database outage doesn't flip it: all instances leaving their load balancer at once is worse than 503 with Retry-After.
 
+    An instance that writes isn't ready on a server that takes no writes, either: it has never been of use.
+
     Args:
         others: further pools, by their roles, through which the database must have been reached as well.
+        writes: whether readiness depends on writes through `pool`. Through the others something is always written, but the
+            instance is of use without.
     """
 
     def __init__(
@@ -32,11 +39,16 @@ class Health:
         migration: str,
         checks: dict[str, Check] | None = None,
         others: Mapping[str, ConnectionPool[psycopg.Connection]] | None = None,
+        *,
+        writes: bool = False,
     ) -> None:
         self.pool = pool
         self.migration = migration
+        self.writes = writes
         self.pools = {"database": pool, **(others or {})}
-        self.checks: dict[str, Check] = {name: partial(_version, pool) for name, pool in self.pools.items()}
+        self.checks: dict[str, Check] = {
+            name: partial(_version, other, writes=writes or other is not pool) for name, other in self.pools.items()
+        }
         self.checks |= {"pool": self._pool, **(checks or {})}
         self.draining = threading.Event()
         self._was_ready = False
@@ -58,6 +70,8 @@ class Health:
         try:
             with pool.connection(timeout=2) as connection:
                 (applied,) = connection.execute(APPLIED, [self.migration]).fetchone() or (False,)
+                if self.writes:
+                    _require_writes(connection)
         except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
             applied = False
         except AWAY:
@@ -89,7 +103,23 @@ class Health:
         return all(part["status"] == "ok" for part in parts.values()), parts
 
 
-def _version(pool: ConnectionPool[psycopg.Connection]) -> dict[str, Any]:
+def _version(pool: ConnectionPool[psycopg.Connection], *, writes: bool) -> dict[str, Any]:
     with pool.connection(timeout=2) as connection:
         (version,) = connection.execute("select current_setting('server_version')").fetchone() or ("?",)
+        if writes:
+            _require_writes(connection)
     return {"server_version": version}
+
+
+def _require_writes(connection: psycopg.Connection) -> None:
+    """Return if writes are taken; if not, drop the connection, so that the next one may find the new primary.
+
+    Raises:
+        Problem: 503.
+    """
+    (takes_writes,) = connection.execute(TAKES_WRITES).fetchone() or (False,)
+    if not takes_writes:
+        connection.close()
+        raise Problem(
+            503, "database_read_only", "The database takes no writes: it is a standby, or was made read-only."
+        )

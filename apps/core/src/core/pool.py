@@ -1,19 +1,37 @@
 """The pool of database connections, and which of its errors mean that the database is away."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
+import structlog
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from core import metrics
 
-__all__ = ["AWAY", "ConnectionPool", "attempt", "execute", "open_pool"]
+__all__ = ["AWAY", "READ_ONLY", "ConnectionPool", "UnreplicatedError", "attempt", "execute", "open_pool"]
+
+log = structlog.get_logger("core.pool")
 
 Result = TypeVar("Result")
 
-AWAY = (psycopg.OperationalError, PoolTimeout, PoolClosed, TooManyRequests)
-"""Raised when PostgreSQL can't be reached or can't go on (shut down, out of space, out of connections)."""
+
+class UnreplicatedError(Exception):
+    """PostgreSQL committed, but its wait for a synchronous standby was ended before the standby had it."""
+
+
+READ_ONLY = psycopg.errors.ReadOnlySqlTransaction
+"""Raised for a write where the server takes none: a standby, or a primary that was made read-only."""
+
+FAILING_OVER = (READ_ONLY, psycopg.errors.InternalError_)
+"""Raised by a server that may no longer be the primary, or is breaking down: its connections are worth nothing."""
+
+AWAY = (psycopg.OperationalError, PoolTimeout, PoolClosed, TooManyRequests, *FAILING_OVER, UnreplicatedError)
+"""Raised when PostgreSQL can't be reached or can't go on (shut down, out of space, out of connections, read-only)."""
+
+WAITS_FOR_STANDBY = "SyncRepWaitForLSN"
+"""The function of PostgreSQL that warns, only in words, that a commit's wait for a synchronous standby was ended."""
 
 CONNECT_SECONDS = 3
 """One attempt to connect: shorter than any request's deadline."""
@@ -37,7 +55,7 @@ def open_pool(
     """
     session = " ".join(f"-c {key}={value}" for key, value in {"timezone": "UTC", **options}.items())
     given = psycopg.conninfo.conninfo_to_dict(database_url).get("options") or ""
-    pool: ConnectionPool[psycopg.Connection] = ConnectionPool(
+    pool = _Pool(
         database_url,
         min_size=1,
         max_size=size,
@@ -56,6 +74,38 @@ def open_pool(
     if watched:
         metrics.watch_pool(pool)
     return pool
+
+
+class _Pool(ConnectionPool[psycopg.Connection]):
+    """Drops connections to a server that fails over, so that the next one finds the new primary."""
+
+    @contextmanager
+    def connection(self, timeout: float | None = None) -> Iterator[psycopg.Connection]:
+        """Lend a connection.
+
+        Raises:
+            UnreplicatedError: what was done is committed, and may be lost if the primary is.
+        """
+        unreplicated = []
+
+        def listen(notice: psycopg.errors.Diagnostic) -> None:
+            if notice.source_function == WAITS_FOR_STANDBY:
+                unreplicated.append(notice.message_primary)
+
+        with super().connection(timeout) as connection:
+            connection.add_notice_handler(listen)
+            try:
+                yield connection
+            except FAILING_OVER as error:
+                # It may be a bug of ours, too: nothing else would say so.
+                log.warning("a connection is dropped", sqlstate=error.sqlstate, error=error.diag.message_primary)
+                connection.close()
+                raise
+            finally:
+                connection.remove_notice_handler(listen)
+        if unreplicated:
+            log.warning("committed, but perhaps on no standby", warning=unreplicated[0])
+            raise UnreplicatedError
 
 
 def execute(

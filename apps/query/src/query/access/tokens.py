@@ -1,12 +1,13 @@
 """API tokens: what programs show."""
 
 import time
+from contextlib import suppress
 from typing import NamedTuple
 
 import psycopg
 
 from core.keys import is_key, prefix_of
-from core.pool import ConnectionPool, execute
+from core.pool import READ_ONLY, ConnectionPool, execute
 from core.queries import load_queries
 from query.access.principal import Principal
 
@@ -52,5 +53,6 @@ class Tokens:
         for hash_, scopes, sources in execute(self._control, QUERIES["find_token"], {"prefix": prefix}):
             allowed = None if sources is None else frozenset(sources)
             self._found[prefix] = _Found(asked, hash_, Principal("token", prefix, frozenset(scopes), allowed))
-            execute(self._control, QUERIES["use_token"], {"prefix": prefix})
+            with suppress(READ_ONLY):  # on a standby nobody notes it, and questions are answered all the same
+                execute(self._control, QUERIES["use_token"], {"prefix": prefix})
         return self._found.get(prefix)
