@@ -6,6 +6,9 @@
 -- be seen, and if the user was just forgotten, their row is inserted again.
 -- `violations` is empty, or as long as the others.
 -- Answers how many were new and, only if some were not, the keys of those that were.
+-- Where none was, there is nothing to commit, and PostgreSQL would wait for no standby: but what is known already may be on
+-- none, if the wait of its own commit was ended. So a message that nobody reads is written, and the wait for it is for all
+-- that was written before.
 with incoming as (
   select *
   from unnest(
@@ -51,7 +54,11 @@ select
   count(*) as stored,
   case when count(*) < cardinality(%(user_ids)b::text[]) then array_agg(user_id) end as user_ids,
   case when count(*) < cardinality(%(user_ids)b::text[]) then array_agg("timestamp") end as timestamps,
-  case when count(*) < cardinality(%(user_ids)b::text[]) then array_agg(event_id) end as event_ids
+  case when count(*) < cardinality(%(user_ids)b::text[]) then array_agg(event_id) end as event_ids,
+  case
+    when count(*) = 0 and current_setting('synchronous_standby_names') <> ''
+    then pg_logical_emit_message(true, 'duplicates', '')
+  end as waited_for
 from stored;
 
 -- name: catalog_version

@@ -157,7 +157,7 @@ class Writer:
         """One statement, one COMMIT."""
         started = time.perf_counter()
         parameters = {**parameters_of(parts, len(rows)), "slot": self.slot}
-        (answer,) = execute(self.pool, STORE_EVENTS, parameters)
+        ((*answer, _),) = execute(self.pool, STORE_EVENTS, parameters)
         metrics.STATEMENT_SECONDS.observe(time.perf_counter() - started)
         metrics.GROUP_SIZE.observe(len(rows))
         metrics.EVENT_LAG.observe((datetime.now(UTC) - min(row.timestamp for row in rows)).total_seconds())
