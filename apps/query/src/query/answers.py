@@ -48,7 +48,7 @@ class TopTypes(msgspec.Struct, frozen=True):
     """The most frequent types first, ties by name.
 
     Attributes:
-        as_of: the snapshot's time: what was committed by then is counted.
+        as_of: what was committed by then is counted.
         total: events of all types, listed or not.
     """
 

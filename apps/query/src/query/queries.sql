@@ -47,6 +47,19 @@ cross join lateral (
   limit asked.rows
 ) as page;
 
+-- name: as_of
+-- What was committed by then is visible. On a standby that is the time of the last commit that it has replayed; or, if it has
+-- replayed all that the primary had written when it sent its last message, the time of that message: an idle primary
+-- commits nothing for long. Only members of pg_read_all_stats see these messages; to others the standby looks older than it is,
+-- never newer. A standby that has replayed no commit since its start has at least all from before its last checkpoint.
+select case
+  when not pg_is_in_recovery() then now()
+  else greatest(
+    coalesce(pg_last_xact_replay_timestamp(), (select checkpoint_time from pg_control_checkpoint())),
+    (select last_msg_send_time from pg_stat_wal_receiver where latest_end_lsn <= pg_last_wal_replay_lsn())
+  )
+end;
+
 -- name: top_types
 -- Counts by type over the pieces of a range of time. One statement sees one snapshot: no event is in two pieces or in none.
 with counted as (
@@ -62,7 +75,6 @@ ranked as (
   group by event_type
 )
 select
-  now() as as_of,
   coalesce(max(total), 0) as total,
   coalesce(array_agg(event_type order by rank) filter (where rank <= %(limit)b), '{{}}') as event_types,
   coalesce(array_agg(count order by rank) filter (where rank <= %(limit)b), '{{}}') as counts
@@ -129,9 +141,6 @@ where hour >= %(start)b and hour < %(end)b
 group by hour
 order by hour desc
 limit %(rows)b;
-
--- name: live_events.now
-select now();
 
 -- name: live_events
 -- What was received at a time or later, in the order of being received, from a place on.

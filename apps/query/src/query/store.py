@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from core.pool import ConnectionPool, execute
+from core.pool import ConnectionPool, attempt, execute
 from core.queries import load_queries
 from query import metrics
 from query.answers import EventPage, StoredEvent, TopTypes, TypeCount, stored_event
@@ -19,6 +19,7 @@ from query.group import Group
 from query.pieces import pieces_of
 from query.schemas import EventFilter, TypeFilter
 from query.shared import Shared, Turns
+from query.snapshot import read_as_of
 
 QUERIES = load_queries("query")
 
@@ -117,7 +118,13 @@ class Store:
         restricted = asked.sources is not None
         pieces, bounds = pieces_of(asked.start or EARLIEST if restricted else asked.start, asked.end)
         parameters = {"limit": asked.limit, "sources": list(asked.sources or ()), **bounds}
-        ((as_of, total, event_types, counts),) = self._ask("top_types", _top_types(restricted, *pieces), parameters)
+        statement = _top_types(restricted, *pieces)
+
+        def ask(connection: psycopg.Connection) -> tuple[datetime, list[Any]]:
+            return read_as_of(connection), connection.execute(statement, parameters, binary=True).fetchall()
+
+        with metrics.DB_SECONDS.labels("top_types").time():
+            as_of, ((total, event_types, counts),) = attempt(self.pool, ask)
         items = [TypeCount(name, count, count / total) for name, count in zip(event_types, counts, strict=True)]
         return TopTypes(as_of, items, total)
 

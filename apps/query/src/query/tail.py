@@ -8,12 +8,13 @@ from uuid import UUID
 import msgspec
 import psycopg
 
-from core.pool import ConnectionPool, execute
+from core.pool import ConnectionPool, attempt, execute
 from core.queries import load_queries
 from query import metrics
 from query.answers import StoredEvent, stored_event
 from query.fields import EARLIEST
 from query.schemas import NIL
+from query.snapshot import read_as_of
 
 QUERIES = load_queries("query")
 
@@ -44,8 +45,7 @@ class Tail:
 
     def begin(self) -> None:
         """Count what is stored by now as seen."""
-        ((now,),) = self._ask("live_events.now", {})
-        self._since = now - OVERLAP
+        self._since = attempt(self._pool, read_as_of) - OVERLAP
         self._seen = set()
         for _ in self.fresh():
             pass

@@ -4,8 +4,7 @@
 select
   set_config('plan_cache_mode', 'force_custom_plan', true),
   set_config('enable_sort', 'on', true),
-  set_config('work_mem', '64MB', true),
-  now();
+  set_config('work_mem', '64MB', true);
 
 -- name: count_partitions
 select count(*) from pg_inherits where inhparent = 'events'::regclass;

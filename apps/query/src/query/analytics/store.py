@@ -33,6 +33,7 @@ from query.analytics.recent import list_recent
 from query.analytics.schemas import GAP
 from query.analytics.statements import QUERIES, part
 from query.shared import Shared, Turns
+from query.snapshot import read_as_of
 from query.sources import Sources
 
 Rows = list[Any]
@@ -70,7 +71,7 @@ class Told(NamedTuple):
     """What the database said.
 
     Attributes:
-        as_of: the time of the snapshot: what was committed by then is counted.
+        as_of: what was committed by then is counted.
         plan: None unless it was asked for.
     """
 
@@ -213,10 +214,11 @@ class Analytics:
         """What `ask` finds, told a connection and the time of the snapshot that all its statements see."""
 
         def begin(connection: psycopg.Connection) -> Found:
+            as_of = read_as_of(connection)
             with connection.transaction():
                 # Before the snapshot, or a month that leaves the default partition would be missing (tracker.partitions).
                 connection.execute(BEGIN, prepare=False)
-                ((*_, as_of),) = connection.execute(QUERIES["begin"], binary=True).fetchall()
+                connection.execute(QUERIES["begin"], binary=True)
                 return ask(connection, as_of)
 
         try:
