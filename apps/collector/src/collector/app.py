@@ -18,6 +18,7 @@ from core.health import Health
 from core.openapi import Document
 from core.pool import open_pool
 from core.problems import Problem
+from core.replication import Replication
 from core.service import create_service
 
 PACKAGE = "event-tracker-collector"
@@ -50,7 +51,8 @@ def create_app(settings: CollectorSettings) -> Front:
             raise Problem(503, "queue_full", "Too many events are waiting to be stored.")
         return {"events": writer.queued, "bound": settings.queue_events}
 
-    health = Health(pool, MIGRATION, {"queue": queue}, writes=True)
+    replication = Replication(pool, requires_standbys=settings.require_sync)
+    health = Health(pool, MIGRATION, {"queue": queue, "replication": replication.check}, writes=True)
     document = Document(
         "Event Tracker: collector", version(PACKAGE), "Events in. A 2xx means committed; resending is always safe."
     )
@@ -66,6 +68,7 @@ def create_app(settings: CollectorSettings) -> Front:
     replays = Replays(pool, catalog, Parser(settings.max_events, settings.max_event_bytes), writer)
 
     def close() -> None:
+        replication.close()
         replays.close()
         writer.close()
         rejections.close()

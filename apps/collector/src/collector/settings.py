@@ -54,6 +54,11 @@ class CollectorSettings(ServiceSettings):
         "Most bytes kept of a refused event; a longer one is cut off and can't be replayed.",
         kind="int", default=64 * KIB, check=validate.Range(1, MIB),
     )  # fmt: skip
+    require_sync: bool = setting(
+        "`/healthz` fails without synchronous standbys, as many as `synchronous_standby_names` asks for. The role must be a member of "
+        "pg_read_all_stats to see them.",
+        kind="bool", default=False,
+    )  # fmt: skip
     group_events: int = setting(
         "Most events stored by one statement; a request is never divided.",
         kind="int",

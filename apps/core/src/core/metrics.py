@@ -28,6 +28,17 @@ DB_ERRORS = Counter(
     "Database errors by SQLSTATE class; 08 also stands for a connection lost without one.",
     ["sqlstate_class"],
 )
+DB_IN_RECOVERY = Gauge("db_in_recovery", "1 on a standby, 0 on a primary.")
+DB_STANDBYS_WANTED = Gauge(
+    "db_synchronous_standbys_wanted", "Synchronous standbys that a commit waits for (synchronous_standby_names)."
+)
+DB_STANDBYS = Gauge(
+    "db_synchronous_standbys", "Synchronous standbys connected; NaN if the role isn't a member of pg_read_all_stats."
+)
+DB_REPLAY_LAG = Gauge(
+    "db_replay_lag_seconds",
+    "On a standby, the age of `as_of`; 0 on a primary. Without pg_read_all_stats it grows while nothing is committed.",
+)
 
 BUILD_INFO = Gauge("app_build_info", "1, labelled with what is running.", ["service", "version", "revision"])
 

@@ -9,6 +9,7 @@ from core.front import Front
 from core.health import Health
 from core.openapi import Document
 from core.pool import ConnectionPool, open_pool
+from core.replication import Replication
 from core.service import create_service
 from query.access.documentation import describe_access
 from query.access.guard import Guard
@@ -69,7 +70,9 @@ def create_app(settings: QuerySettings) -> Front:
     )
     store = Store(pool)
     control = open_control(settings) if settings.control_database_url else None
-    health = Health(pool, MIGRATION, others={"control": control} if control else None)
+    replication = Replication(pool)
+    checks = {"replication": replication.check}
+    health = Health(pool, MIGRATION, checks, others={"control": control} if control else None)
     document = Document(
         "Event Tracker: query", version(PACKAGE), "Answers out: events, newest first, and exact counts. It only reads."
     )
@@ -127,6 +130,7 @@ def create_app(settings: QuerySettings) -> Front:
         hub.end()
 
     def close() -> None:
+        replication.close()
         store.close()
         pool.close()
         if control:

@@ -47,19 +47,6 @@ cross join lateral (
   limit asked.rows
 ) as page;
 
--- name: as_of
--- What was committed by then is visible. On a standby that is the time of the last commit that it has replayed; or, if it has
--- replayed all that the primary had written when it sent its last message, the time of that message: an idle primary
--- commits nothing for long. Only members of pg_read_all_stats see these messages; to others the standby looks older than it is,
--- never newer. A standby that has replayed no commit since its start has at least all from before its last checkpoint.
-select case
-  when not pg_is_in_recovery() then now()
-  else greatest(
-    coalesce(pg_last_xact_replay_timestamp(), (select checkpoint_time from pg_control_checkpoint())),
-    (select last_msg_send_time from pg_stat_wal_receiver where latest_end_lsn <= pg_last_wal_replay_lsn())
-  )
-end;
-
 -- name: top_types
 -- Counts by type over the pieces of a range of time. One statement sees one snapshot: no event is in two pieces or in none.
 with counted as (

@@ -11,6 +11,7 @@ from psycopg import sql
 
 from core.pool import ConnectionPool, attempt, execute
 from core.queries import load_queries
+from core.replication import read_as_of
 from query import metrics
 from query.answers import EventPage, StoredEvent, TopTypes, TypeCount, stored_event
 from query.cursor import Position
@@ -19,7 +20,6 @@ from query.group import Group
 from query.pieces import pieces_of
 from query.schemas import EventFilter, TypeFilter
 from query.shared import Shared, Turns
-from query.snapshot import read_as_of
 
 QUERIES = load_queries("query")
 

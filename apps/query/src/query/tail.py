@@ -10,11 +10,11 @@ import psycopg
 
 from core.pool import ConnectionPool, attempt, execute
 from core.queries import load_queries
+from core.replication import read_as_of
 from query import metrics
 from query.answers import StoredEvent, stored_event
 from query.fields import EARLIEST
 from query.schemas import NIL
-from query.snapshot import read_as_of
 
 QUERIES = load_queries("query")
 

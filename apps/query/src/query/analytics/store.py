@@ -10,6 +10,7 @@ from psycopg import sql
 
 from core.pool import ConnectionPool, attempt
 from core.problems import Problem
+from core.replication import read_as_of
 from query import metrics
 from query.analytics import answers, compose
 from query.analytics.compose import and_sources, dimension, known_users, pieces, selected, visited, wanted_types
@@ -33,7 +34,6 @@ from query.analytics.recent import list_recent
 from query.analytics.schemas import GAP
 from query.analytics.statements import QUERIES, part
 from query.shared import Shared, Turns
-from query.snapshot import read_as_of
 from query.sources import Sources
 
 Rows = list[Any]
