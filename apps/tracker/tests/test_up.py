@@ -22,7 +22,10 @@ import requests
 from click.testing import CliRunner
 from ports import free_port
 
+from tracker import embedded
+from tracker.account import account_for
 from tracker.check_truth import check_truth
+from tracker.child import Child
 from tracker.embedded import embedded_postgres, running_url
 from tracker.services import in_role
 
@@ -208,7 +211,10 @@ def test_only_the_two_services_listen_and_only_the_owner_gets_to_the_socket(runn
             listening |= {one.laddr for one in process.net_connections("inet") if one.status == psutil.CONN_LISTEN}
     assert listening == {("127.0.0.1", port) for port in running.ports.values()}
     postgres = running.data / "postgres"
-    assert stat.S_IMODE((postgres / ".s.PGSQL.5432").stat().st_mode) == 0o700
+    sockets = Path((postgres / "postmaster.pid").read_text().split("\n")[4])
+    assert stat.S_IMODE((sockets / ".s.PGSQL.5432").stat().st_mode) == 0o700
+    assert stat.S_IMODE(sockets.stat().st_mode) == 0o700
+    assert sockets.stat().st_uid == postgres.stat().st_uid
     assert stat.S_IMODE(postgres.stat().st_mode) == 0o700
 
 
@@ -310,6 +316,26 @@ def test_a_long_path_and_odd_characters_work(folders):
     with embedded_postgres(folder) as (_, url):
         assert running_url(folder) == url
     assert running_url(folder) is None
+
+
+def test_a_base_backup_of_a_running_server_starts_beside_it(folders):
+    folder, copy = folders / "original", folders / "copy"
+    for one in (folder, copy):
+        (one / "logs").mkdir(parents=True)
+    with embedded_postgres(folder) as (_, url):
+        # pg_rewind fails at a socket in the data, and a backup takes along its lock, which names a process that runs.
+        assert [path.name for path in (folder / "postgres").glob(".s.PGSQL*")] == []
+        account = account_for(folder / "postgres")
+        (copy / "postgres").mkdir(mode=0o700)
+        if account:
+            os.chown(copy / "postgres", *account)
+        command = [str(embedded._programs() / "pg_basebackup"), "-d", url, "-D", str(copy / "postgres"), "-c", "fast"]
+        with Child("pg_basebackup", command, copy / "logs" / "backup.log", account=account) as backup:
+            assert backup.wait() == 0, (copy / "logs" / "backup.log").read_text()
+        with embedded_postgres(copy) as (_, beside), psycopg.connect(beside) as connection:
+            assert connection.execute("show data_directory").fetchone() == (str(copy / "postgres"),)
+            assert running_url(folder) == url
+            assert running_url(copy) == beside
 
 
 def test_a_taken_port_is_named_before_anything_is_started(start_up, tmp_path):

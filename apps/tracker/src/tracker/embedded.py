@@ -50,7 +50,7 @@ def embedded_postgres(data: Path) -> Iterator[tuple[Child, str]]:
     if not folder.exists():
         _initialise(programs, folder, logs, account)
     _end_leftover(folder)
-    with _socket_folder(folder, account) as sockets:
+    with _socket_folder(account) as sockets:
         command = [str(programs / "postgres"), "-D", str(folder), *_options(sockets)]
         with Child("PostgreSQL", command, logs / "postgres.log", account=account, stop_signal=signal.SIGINT) as server:
             _ensure_database(server, sockets)
@@ -100,7 +100,7 @@ def _initialise(programs: Path, folder: Path, logs: Path, account: Account | Non
     unfinished.mkdir(mode=0o700)
     if account:
         os.chown(unfinished, *account)
-    # Trusting every local user is right: only who may enter this folder, mode 0700, reaches the socket.
+    # Trusting every local user is right: only who may enter its folder, mode 0700, reaches the socket.
     command = [str(programs / "initdb"), "-D", str(unfinished), "-U", "postgres"]
     command += ["--auth=trust", "--encoding=UTF8", "--no-locale"]
     with Child("initdb", command, logs / "initdb.log", account=account) as initdb:
@@ -115,7 +115,8 @@ def _end_leftover(folder: Path) -> None:
 
     pid_file = folder / "postmaster.pid"
     try:
-        leftover = psutil.Process(int(pid_file.read_text().split("\n")[0]))
+        lines = pid_file.read_text().split("\n")
+        leftover = psutil.Process(int(lines[0]))
         ours = str(folder) in leftover.cmdline()
     except (OSError, ValueError, psutil.Error):
         return
@@ -126,19 +127,21 @@ def _end_leftover(folder: Path) -> None:
     with suppress(psutil.NoSuchProcess):  # the death of its `up` told it to stop, too
         leftover.send_signal(signal.SIGINT)
         leftover.wait(STOP_SECONDS)
+    with suppress(OSError, IndexError):
+        Path(lines[4]).rmdir()  # its socket's folder, empty now
 
 
 @contextmanager
-def _socket_folder(folder: Path, account: Account | None) -> Iterator[Path]:
-    """Where the socket goes: into the data, or where that can't be written in a connection URL, a short private folder."""
-    if len(os.fsencode(folder)) <= MAX_SOCKET_FOLDER and "," not in str(folder):
-        yield folder
-        return
-    with tempfile.TemporaryDirectory(prefix="tracker-") as name:
+def _socket_folder(account: Account | None) -> Iterator[Path]:
+    """A private folder for the socket. Not in the data: pg_rewind fails at a socket there, and pg_basebackup takes its lock with it.
+
+    The running server's postmaster.pid says where it is.
+    """
+    with tempfile.TemporaryDirectory(prefix="tracker-", ignore_cleanup_errors=True) as name:
         short = Path(name)
-        if len(name) > MAX_SOCKET_FOLDER:
+        if len(os.fsencode(name)) > MAX_SOCKET_FOLDER or "," in name:
             raise click.ClickException(
-                f"the path {folder} is too long for a socket (--data chooses another), and so is {name}"
+                f"{name} can't be the folder of a socket: set TMPDIR to a shorter path, without commas"
             )
         if account:
             os.chown(short, *account)
