@@ -1,4 +1,4 @@
-"""Reads each shape at two sizes, under callgrind: `python measure.py SMALL LARGE` prints the names in the order of the counts.
+"""Reads each shape at two sizes, under callgrind: `python measure.py GROUP SMALL LARGE` prints the names in the order of the counts.
 
 A call of `getppid` begins each count and ends it (callgrind's --dump-before).
 """
@@ -12,15 +12,15 @@ from shapes import SHAPES
 
 from core import turns
 
-WARM_UP = 500
 
-
-def main(*sizes: str) -> None:
-    """Print a name for each pair of sizes."""
+def main(group: str, *sizes: str) -> None:
+    """Print the name of each shape of a group (what its name begins with), once its sizes are counted."""
     gc.disable()
     turns.SLICE_SECONDS = math.inf  # how often others have their turn depends on the time
     for name, shape in SHAPES.items():
-        shape.read(shape.make(WARM_UP))
+        if not name.startswith(f"{group}:"):
+            continue
+        shape.read(shape.make(int(sizes[0])))  # what is made once, such as tables and pools of memory, isn't counted
         for size in sizes:
             given = shape.make(int(size))
             os.getppid()

@@ -67,7 +67,7 @@ def split_body(body: bytes, most: int, *, ndjson: bool = False) -> Batch:
     if ndjson:
         return Batch(_checked(*split_lines(body, most), most), may_hold_nul=may_hold_nul)
     if body.lstrip()[:1] != b"[":
-        return Batch([body], is_batch=False, may_hold_nul=may_hold_nul)
+        return Batch([body], False, False, may_hold_nul)  # by position: single events are most requests
     if body.count(b",") <= MOST_COMMAS:
         try:
             read = _read_list(body)

@@ -132,15 +132,16 @@ class Parser:
             Problem: 400 if it isn't JSON, 413 if it is one event that is too large.
         """
         arrival = Arrival(datetime.now(UTC), batch.may_hold_nul, source, plan, added)
-        return self._read_batch(batch, arrival) if batch.is_batch else self._read_single(batch.events[0], arrival)
+        return (
+            self._read_batch(batch, arrival) if batch.is_batch else self._read_single(bytes(batch.events[0]), arrival)
+        )
 
-    def _read_single(self, raw: Raw, arrival: Arrival) -> Parsed:
-        size = memoryview(raw).nbytes
-        if size > self.max_event_bytes:
-            raise Problem(413, "event_too_large", self._too_large(size))
+    def _read_single(self, raw: bytes, arrival: Arrival) -> Parsed:
+        if len(raw) > self.max_event_bytes:
+            raise Problem(413, "event_too_large", self._too_large(len(raw)))
         parsed = Parsed([], [], 1, is_batch=False)
         _read_into(parsed, 0, raw, arrival)
-        if any(error.code == "invalid_json" for error in parsed.errors):
+        if parsed.errors and parsed.errors[0].code == "invalid_json":
             raise no_json(parsed.errors[0].detail.removesuffix("."))
         return parsed
 
