@@ -4,8 +4,8 @@ import zlib
 from typing import TYPE_CHECKING
 
 from core.bodies import Share, read_body, too_large
+from core.cooperation import TimeSlice
 from core.problems import Problem
-from core.turns import Turn
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -62,7 +62,7 @@ def _gunzip(raw: bytes, max_bytes: int, share: Share) -> bytes:
     """Decompress, never making more than `max_bytes` and a piece: a small body can hold gigabytes. Gives way meanwhile."""
     pieces: list[bytes] = []
     size = position = members = 0
-    turn = Turn()
+    time_slice = TimeSlice()
     while position < len(raw):
         members += 1
         if members > MAX_MEMBERS:
@@ -81,7 +81,7 @@ def _gunzip(raw: bytes, max_bytes: int, share: Share) -> bytes:
                 raise too_large(max_bytes)
             share.grow(size)
             pieces.append(piece)
-            turn.give_way()
+            time_slice.yield_when_over()
         position = min(position, len(raw)) - len(member.unused_data)
         position = len(raw) - len(raw[position:].lstrip(b"\0"))  # zeros between members and at the end mean nothing
     return b"".join(pieces)

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from core.cooperation import TimeSlice
 from core.problems import Problem
-from core.turns import Turn
 
 Raw = bytes | msgspec.Raw
 
@@ -101,12 +101,12 @@ def split_lines(text: bytes, most: int) -> tuple[list[bytes], int]:
         return lines[:most], len(lines)
     lines = []
     count = 0
-    turn = Turn()
+    time_slice = TimeSlice()
     for count, line in enumerate(_lines(text), 1):
         if count <= most:
             lines.append(line[0])
         elif count % LOOKED_AT == 0:
-            turn.give_way()
+            time_slice.yield_when_over()
     return lines, count
 
 
@@ -140,7 +140,7 @@ def split_array(text: bytes, most: int) -> tuple[list[bytes], int]:
 def _outer_marks(text: bytes) -> Iterator[tuple[int, bytes]]:
     """Where the outermost array begins, has commas, and ends."""
     depth = 0
-    turn = Turn()
+    time_slice = TimeSlice()
     for number, token in enumerate(_tokens(text)):
         at = token.start()
         mark = text[at : at + 1]
@@ -160,5 +160,5 @@ def _outer_marks(text: bytes) -> Iterator[tuple[int, bytes]]:
         elif depth == 1 and mark == b",":
             yield at, mark
         if number % LOOKED_AT == 0:
-            turn.give_way()
+            time_slice.yield_when_over()
     raise NoArrayError("it isn't closed")

@@ -10,9 +10,9 @@ import psycopg
 import structlog
 
 from collector.slow_checks import SlowChecks
+from core.cooperation import TimeSlice
 from core.pool import ConnectionPool, execute
 from core.queries import load_queries
-from core.turns import Turn
 from manage.checks import Check, Violation
 from manage.schema_rules import InvalidSchemaError
 
@@ -116,7 +116,7 @@ class Plans:
         sources, event_types, versions, _ = map(list, zip(*keys, strict=True))
         wanted = {"sources": sources, "event_types": event_types, "versions": versions}
         compiled: dict[_Key, Check | None] = {}
-        turn = Turn()
+        time_slice = TimeSlice()
         for *names, schema in execute(self._pool, QUERIES["read_schemas"], wanted):
             key = _Key(*names)
             try:
@@ -127,5 +127,5 @@ class Plans:
                     "a schema can't be used, so its events pass", source=key.source, version=key.version, why=str(error)
                 )
                 compiled[key] = None
-            turn.give_way()
+            time_slice.yield_when_over()
         return compiled

@@ -21,9 +21,9 @@ from collector import metrics
 from collector.event import EventError
 from collector.explain import read_lenient
 from collector.schemas import Parsed, Refused
+from core.cooperation import TimeSlice
 from core.pool import AWAY, ConnectionPool, execute
 from core.queries import load_queries
-from core.turns import Turn
 
 log = structlog.get_logger("collector.rejections")
 
@@ -99,7 +99,7 @@ class Rejections:
         for error in parsed.errors:
             errors.setdefault(error.index, []).append(error)
         dropped = 0
-        turn = Turn()
+        time_slice = TimeSlice()
         for refused in parsed.refused:
             size = min(len(refused.raw), self._most_bytes)
             if self._has_room(source, size):
@@ -110,7 +110,7 @@ class Rejections:
                 self._of_source[source] += 1
             else:
                 dropped += 1
-            turn.give_way()
+            time_slice.yield_when_over()
         if dropped:
             metrics.REJECTIONS_DROPPED.inc(dropped)
 

@@ -23,10 +23,10 @@ from collector.event import EventError
 from collector.rejections import describe
 from collector.schemas import Parsed, Parser
 from collector.writer import NotStorableError, Outcome, Writer
+from core.cooperation import TimeSlice
 from core.pool import ConnectionPool, execute
 from core.problems import Problem
 from core.queries import load_queries
-from core.turns import Turn
 
 log = structlog.get_logger("collector.replays")
 
@@ -96,14 +96,14 @@ class Replays:
             if taken:
                 # The schema that they are replayed for may have been set a moment ago.
                 self._catalog.refresh()
-                turn = Turn()
-                tried = [self._read(one, turn) for one in taken]
+                time_slice = TimeSlice()
+                tried = [self._read(one, time_slice) for one in taken]
                 valid = [parsed.rows[0] for parsed in tried if parsed.rows]
                 _settle(connection, taken, tried, self._writer.store(valid) if valid else [])
         return len(taken)
 
-    def _read(self, taken: Taken, turn: Turn) -> Parsed:
-        turn.give_way()
+    def _read(self, taken: Taken, time_slice: TimeSlice) -> Parsed:
+        time_slice.yield_when_over()
         try:
             payload = complete(taken)
             one = Batch([payload], is_batch=False, may_hold_nul=b"\\u0000" in payload)

@@ -19,8 +19,8 @@ from collector.event import Event, EventError, RuleError, resolve_timestamp
 from collector.explain import Finding, explain, may_be_deep
 from collector.plans import Plan, Violated
 from collector.slow_checks import UncheckedError
+from core.cooperation import TimeSlice
 from core.problems import Problem
-from core.turns import Turn
 
 _read_event = msgspec.json.Decoder(Event).decode
 _write = msgspec.json.Encoder().encode
@@ -63,7 +63,7 @@ class Arrival(NamedTuple):
         source: the name of the source that it came in by.
         plan: what that source's events must be; None is anything.
         added: properties that the events get beside their own.
-        turn: when others have their turn; None if this is one event.
+        time_slice: when others run; None if this is one event.
     """
 
     now: datetime
@@ -71,7 +71,7 @@ class Arrival(NamedTuple):
     source: str
     plan: Plan | None = None
     added: Added = NOTHING
-    turn: Turn | None = None
+    time_slice: TimeSlice | None = None
 
 
 class Refused(NamedTuple):
@@ -148,12 +148,12 @@ class Parser:
     def _read_batch(self, batch: Batch, arrival: Arrival) -> Parsed:
         """The events of a batch. None is read before its size is known; one that is too large is refused whatever it holds."""
         parsed = Parsed([], [], len(batch.events), is_batch=True)
-        turn = Turn()
-        arrival = arrival._replace(turn=turn)
+        time_slice = TimeSlice()
+        arrival = arrival._replace(time_slice=time_slice)
         for index, raw in enumerate(batch.events):
             self._read_one(parsed, index, raw, arrival)
             if index % LOOKED_AT == 0:
-                turn.give_way()
+                time_slice.yield_when_over()
         for found in parsed.errors if batch.is_array else ():
             if found.code == "invalid_json":
                 raise no_json(f"at {found.pointer}: {found.detail.removesuffix('.')}")
@@ -190,8 +190,8 @@ def _read_into(parsed: Parsed, index: int, raw: Raw, arrival: Arrival) -> None:
     except UNREADABLE:
         parsed.errors += _errors(index, parsed.place(index), explain(bytes(raw), arrival.now))
         parsed.refused.append(Refused(index, bytes(raw)))
-        if arrival.turn:  # that took some hundred times as long as reading a valid event
-            arrival.turn.give_way()
+        if arrival.time_slice:  # that took some hundred times as long as reading a valid event
+            arrival.time_slice.yield_when_over()
     except ViolationError as error:
         parsed.errors += _violations(index, parsed.place(index), error.violated)
         parsed.refused.append(Refused(index, bytes(raw)))
