@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
+from sign_in_requests import actions, me, post, refusal
 from waiting import eventually, wait_until
 
 from core.passwords import hash_password
@@ -29,28 +30,10 @@ def people(shared_owner):
     )
 
 
-def post(service, path, token=None, **body):
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return requests.post(f"{service.url}/auth/{path}", json=body, headers=headers, timeout=30)
-
-
 def sign_in(service, name="ann", password=PASSWORD):
     answer = post(service, "sign-in", name=name, password=password)
     assert answer.status_code == 200, answer.text
     return answer.json()
-
-
-def me(service, token):
-    return requests.get(f"{service.url}/auth/me", headers={"Authorization": f"Bearer {token}"}, timeout=30)
-
-
-def refusal(answer):
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    return answer.status_code, answer.json()["code"]
-
-
-def actions(owner):
-    return [action for (action,) in owner.execute("select action from audit order by id")]
 
 
 def test_a_change_takes_the_current_password(guarded, shared_owner):

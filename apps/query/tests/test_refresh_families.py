@@ -4,7 +4,7 @@ import secrets
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-import requests
+from sign_in_requests import post
 from waiting import wait_until
 
 from core.keys import hash_key
@@ -25,10 +25,6 @@ def ann(shared_owner):
 def first(guarded):
     """The refresh token of a sign-in that has just begun."""
     return post(guarded, "sign-in", name="ann", password=PASSWORD).json()["refresh_token"]
-
-
-def post(service, path, **body):
-    return requests.post(f"{service.url}/auth/{path}", json=body, timeout=30)
 
 
 def refresh(service, token):

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import pytest
 import requests
+from sign_in_requests import actions, me, post, refusal
 from waiting import eventually
 
 from core.passwords import hash_password
@@ -38,26 +39,8 @@ def add_person(owner, name, role="analyst", one_time=False):
     )
 
 
-def post(service, path, token=None, **body):
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return requests.post(f"{service.url}/auth/{path}", json=body, headers=headers, timeout=30)
-
-
 def sign_in(service, name="ann", password=PASSWORD):
     return post(service, "sign-in", name=name, password=password)
-
-
-def me(service, token):
-    return requests.get(f"{service.url}/auth/me", headers={"Authorization": f"Bearer {token}"}, timeout=30)
-
-
-def refusal(answer):
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    return answer.status_code, answer.json()["code"]
-
-
-def actions(owner):
-    return [action for (action,) in owner.execute("select action from audit order by id")]
 
 
 def test_a_person_signs_in_and_is_known(guarded, shared_owner):
