@@ -10,13 +10,13 @@ import sys
 
 from shapes import SHAPES
 
-from core import turns
+from core import cooperation
 
 
 def main(group: str, *sizes: str) -> None:
     """Print the name of each shape of a group (what its name begins with), once its sizes are counted."""
     gc.disable()
-    turns.SLICE_SECONDS = math.inf  # how often others have their turn depends on the time
+    cooperation.SLICE_SECONDS = math.inf  # how often others run depends on the time
     for name, shape in SHAPES.items():
         if not name.startswith(f"{group}:"):
             continue
