@@ -42,10 +42,6 @@ def gentle(seed: int, seconds: float) -> Plan:
         seed,
         seconds,
         clients=2,
-        moves_months=False,
-        drops_months=False,
-        erases_under_load=False,
-        awaits_rejections=True,
         faults=GENTLE_FAULTS,
         questions=20,
     )

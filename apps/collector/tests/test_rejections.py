@@ -9,6 +9,8 @@ import pytest
 import requests
 from waiting import eventually
 
+from collector.rejections import Rejection, Rejections
+from core.pool import open_pool
 from manage.rejections import count_rejections, list_rejections, request_replay
 from manage.schemas import set_schema
 
@@ -199,6 +201,19 @@ def test_they_wait_for_a_database_that_is_away(start_service, own_postgres):
     own_postgres.start()
     with psycopg.connect(own_postgres.url("events"), autocommit=True) as owner:
         kept(owner, 1)
+
+
+def test_who_has_waited_for_an_hour_is_dropped(owner, postgres, database):
+    pool = open_pool(postgres.url(database, "collector"), name="collector", size=1, timeout=30, options={})
+    rejections = Rejections(pool, kept=10, days=30, most_bytes=100)
+    now = datetime.now(UTC)
+    for user_id, received_at in (("ann", now - timedelta(minutes=61)), ("bob", now - timedelta(minutes=59))):
+        rejections._queue.append(
+            Rejection(uuid4(), "shop", received_at, "required", [], None, user_id, b"{}", is_whole=True)
+        )
+    rejections.close()
+    pool.close()
+    assert [one.user_id for one in list_rejections(owner)] == ["bob"]
 
 
 def test_they_are_written_when_the_collector_stops(start_collector, owner):

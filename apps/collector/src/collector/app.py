@@ -23,7 +23,7 @@ from core.service import create_service
 
 PACKAGE = "event-tracker-collector"
 
-MIGRATION = "0011-event-schemas"
+MIGRATION = "0016-recent-erasures"
 """The newest migration that this code needs."""
 
 POOL_SECONDS = 2.0

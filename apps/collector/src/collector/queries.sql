@@ -108,16 +108,35 @@ select true, extract(epoch from used_up_to - now())::float8 from taken
 union all
 select false, extract(epoch from used_up_to - now())::float8 from rate_limits where prefix = %(prefix)b and not exists (select from taken);
 
+-- name: share_erasures
+-- Before keep_rejections, in the same transaction: its snapshot then has every erasure that was announced before. Erasures
+-- announced later wait until what it writes is committed, and delete it (the lock is taken in query's announce_turn).
+select pg_advisory_xact_lock_shared(16, 1);
+
 -- name: keep_rejections
--- Refused events; those that are there already were written by a try whose answer got lost.
-insert into rejections (id, source, received_at, reason, detail, event_type, user_id, payload, is_whole)
-select *
-from unnest(
-  %(id)b::uuid[], %(source)b::text[], %(received_at)b::timestamptz[], %(reason)b::text[], %(detail)b::jsonb[],
-  %(event_type)b::text[], %(user_id)b::text[], %(payload)b::bytea[], %(is_whole)b::bool[]
+-- Refused events; those that are there already were written by a try whose answer got lost. Left out are those of users who
+-- were erased since they came in, and, since clocks differ, up to a minute before. The time is compared first: it is cheap.
+-- Answers how many were left out.
+with given as materialized (
+  select
+    refused.*,
+    exists (
+      select from recent_erasures as erasure
+      where erasure.at >= refused.received_at - interval '1 minute'
+        and (erasure.sources is null or refused.source = any (erasure.sources))
+        and erasure.user_hash = sha256(erasure.salt || convert_to(refused.user_id, 'UTF8'))
+    ) as is_erased
+  from unnest(
+    %(id)b::uuid[], %(source)b::text[], %(received_at)b::timestamptz[], %(reason)b::text[], %(detail)b::jsonb[],
+    %(event_type)b::text[], %(user_id)b::text[], %(payload)b::bytea[], %(is_whole)b::bool[]
+  ) as refused (id, source, received_at, reason, detail, event_type, user_id, payload, is_whole)
+),
+kept as (
+  insert into rejections (id, source, received_at, reason, detail, event_type, user_id, payload, is_whole)
+  select id, source, received_at, reason, detail, event_type, user_id, payload, is_whole from given where not is_erased
+  on conflict (id) do nothing
 )
-on conflict (id) do nothing
-returning id;
+select count(*) from given where is_erased;
 
 -- name: remove_old_rejections
 -- Never one that is to be replayed. Those that another collector is at are left to it.

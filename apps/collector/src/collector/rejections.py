@@ -6,7 +6,7 @@ counted. How many are kept of each source, and for how long, is bounded.
 
 import time
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -22,7 +22,7 @@ from collector.event import EventError
 from collector.explain import read_lenient
 from collector.schemas import Parsed, Refused
 from core.cooperation import TimeSlice
-from core.pool import AWAY, ConnectionPool, execute
+from core.pool import AWAY, ConnectionPool, attempt, execute
 from core.queries import load_queries
 
 log = structlog.get_logger("collector.rejections")
@@ -35,6 +35,9 @@ QUEUE_BYTES = 16 * 1024 * 1024
 
 SHARE = 2
 """No source takes more than one part in so many of the queue: others' mistakes are kept beside it."""
+
+MOST_WAIT = timedelta(hours=1)
+"""What has waited longer is dropped. That its user was erased is remembered for two hours."""
 
 PAUSE_SECONDS = 1.0
 REMOVE_SECONDS = 60.0
@@ -147,18 +150,32 @@ class Rejections:
                     self._forget()
 
     def _write(self) -> None:
-        """Write what waits. If that fails it goes on waiting; having an id, nothing is written twice."""
+        """Write what waits. If that fails it goes on waiting; having an id, nothing is written twice.
+
+        Users may have been erased since their events came in: these are dropped.
+        """
+        self._drop_overdue()
         waiting = list(self._queue)
         if not waiting:
             return
         columns = dict(zip(Rejection._fields, map(list, zip(*waiting, strict=True)), strict=True))
         columns["detail"] = list(map(Jsonb, columns["detail"]))
-        execute(self._pool, QUERIES["keep_rejections"], columns)
-        metrics.REJECTIONS_KEPT.inc(len(waiting))
+        erased = attempt(self._pool, lambda connection: _keep(connection, columns))
+        metrics.REJECTIONS_KEPT.inc(len(waiting) - erased)
+        metrics.REJECTIONS_DROPPED.inc(erased)
         del self._queue[: len(waiting)]
         self._count_queue()
         crowded = {"sources": sorted({rejection.source for rejection in waiting}), "kept": self._kept}
         execute(self._pool, QUERIES["remove_surplus_rejections"], crowded)
+
+    def _drop_overdue(self) -> None:
+        first = datetime.now(UTC) - MOST_WAIT
+        if not self._queue or self._queue[0].received_at >= first:
+            return
+        kept = [rejection for rejection in self._queue if rejection.received_at >= first]
+        metrics.REJECTIONS_DROPPED.inc(len(self._queue) - len(kept))
+        self._queue[:] = kept
+        self._count_queue()
 
     def _forget(self) -> None:
         """Drop what the database doesn't take: it would stand in the way of all that comes."""
@@ -173,6 +190,17 @@ class Rejections:
     def _remove_old(self) -> None:
         execute(self._pool, QUERIES["remove_old_rejections"], {"days": self._days})
         self._removed = time.monotonic()
+
+
+def _keep(connection: psycopg.Connection, columns: dict[str, Any]) -> int:
+    """Write refused events; how many were left out, since their user was erased meanwhile.
+
+    In two statements: the second one's snapshot is taken when the lock is held.
+    """
+    with connection.transaction():
+        connection.execute(QUERIES["share_erasures"])
+        ((erased,),) = connection.execute(QUERIES["keep_rejections"], columns, binary=True).fetchall()
+    return int(erased)
 
 
 def describe(errors: list[EventError], place: str = "") -> list[dict[str, Any]]:

@@ -104,6 +104,7 @@ def perform(connection: psycopg.Connection, ahead: int, keep: str | None) -> Non
     ((over,),) = connection.execute(QUERIES["forget_sign_ins"]).fetchall()
     if over:
         click.echo(f"forgot {over:,} sign-ins that are over")
+    connection.execute(QUERIES["forget_erasures"])
     click.echo(f"summed up {sum_up_all(connection):,} days")
 
 

@@ -1,6 +1,10 @@
 -- name: this_month
 select extract(year from now())::int, extract(month from now())::int;
 
+-- name: forget_erasures
+-- What collectors had to know of users who were erased (recent_erasures): they drop what has waited for an hour.
+delete from recent_erasures where at < now() - interval '2 hours';
+
 -- name: forget_sign_ins
 -- Those that have expired, and wrong passwords that count no longer: whoever guesses names leaves a row for each.
 with failed as (

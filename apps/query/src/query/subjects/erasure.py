@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from secrets import token_bytes
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
@@ -73,9 +74,17 @@ class Eraser:
                 again is safe.
         """
 
+        sources = None if principal.sources is None else sorted(principal.sources)
+
         def work(connection: psycopg.Connection) -> Erasure:
+            with connection.transaction():
+                self._announce(connection, user_id, sources)
+            with connection.transaction():
+                return change(connection)
+
+        def change(connection: psycopg.Connection) -> Erasure:
             at = self._begin(connection)
-            sources = None if principal.sources is None else sorted(principal.sources)
+            connection.execute(QUERIES["take_turn"])
             counts = MODES[mode].steps(Steps(connection, user_id, sources))
             return self._sign(connection, mode, at, user_id, principal, counts)
 
@@ -85,7 +94,7 @@ class Eraser:
     def _try(self, work: Callable[[psycopg.Connection], Erasure]) -> Erasure:
         for attempt in range(1, TRIES + 1):
             try:
-                with self._control.connection() as connection, connection.transaction():
+                with self._control.connection() as connection:
                     return work(connection)
             except psycopg.errors.DeadlockDetected:
                 if attempt == TRIES:
@@ -97,11 +106,21 @@ class Eraser:
         raise AssertionError("unreachable")
 
     def _begin(self, connection: psycopg.Connection) -> datetime:
-        """Wait for the turn; the time of the transaction."""
+        """Bound what the transaction's statements may take; its time."""
         limits = {"statement_ms": str(int(self._seconds * 1000)), "lock_ms": str(LOCK_SECONDS * 1000)}
         at: datetime = connection.execute(QUERIES["begin"], limits, binary=True).fetchall()[0][4]
-        connection.execute(QUERIES["take_turn"])
         return at
+
+    def _announce(self, connection: psycopg.Connection, user_id: str, sources: list[str] | None) -> None:
+        """Have collectors leave out what they refused of the user and haven't written yet.
+
+        Committed before the erasure begins, so that the lock is held for a moment, not for the minutes that an erasure
+        may take. If the erasure then fails, refused events of a second or so aren't kept: they are kept best effort.
+        """
+        self._begin(connection)
+        connection.execute(QUERIES["announce_turn"])
+        row = {"salt": token_bytes(16), "user_id": user_id, "sources": sources}
+        connection.execute(QUERIES["announce"], row, binary=True)
 
     def _sign(
         self,

@@ -1,4 +1,4 @@
--- An erasure takes its locks in this order: `erasures` (which shuts out `tracker maintain` and other erasures), rejections,
+-- An erasure is announced to collectors first, in a short transaction. Then it takes its locks in this order: `erasures` (which shuts out `tracker maintain` and other erasures), rejections,
 -- events, visits, the user, and last counters in the order of their key. Collectors take theirs in the same one, so that
 -- both wait for each other and never deadlock; and what they need most, counters, is held for the shortest time.
 -- Each statement sees what was committed before it, so events that were under way when the user's events were taken stay.
@@ -11,6 +11,20 @@ select
   set_config('plan_cache_mode', 'force_custom_plan', true),
   set_config('work_mem', '64MB', true),
   now();
+
+-- name: announce_turn
+-- Before what an erasure writes down in recent_erasures. Collectors share this lock while they write refused events
+-- (share_erasures): what was under way is committed by then, and deleted by the erasure; who writes later sees the row.
+-- The transaction takes no other lock that anybody waits for, and ends at once.
+select pg_advisory_xact_lock(16, 1);
+
+-- name: announce
+-- That a user is being erased. The salt is random, and stored nowhere else. Rows that are too old to be asked for go.
+with over as (
+  delete from recent_erasures where at < now() - interval '2 hours'
+)
+insert into recent_erasures (salt, user_hash, sources)
+values (%(salt)b::bytea, sha256(%(salt)b::bytea || convert_to(%(user_id)b::text, 'UTF8')), %(sources)b::text[]);
 
 -- name: take_turn
 lock table erasures in exclusive mode;
