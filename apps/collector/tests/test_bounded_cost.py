@@ -87,11 +87,34 @@ def test_an_array_is_split_at_its_own_commas(text, elements):
 
 
 @pytest.mark.parametrize(
-    "text", [b"[", b"[1", b'["]', b'["\\"]', b"[1]]", b"[1] 2", b"[1,]", b"[,1]", b"[1,,2]", b"[}", b"[[1}}", b"[{]"]
+    "text",
+    [
+        b"[",
+        b"[1",
+        b'["]',
+        b'["\\"]',
+        b"[1]]",
+        b"[1] 2",
+        b"[1,]",
+        b"[,1]",
+        b"[1,,2]",
+        b"[}",
+        b"[[1}}",
+        b"[{]",
+        b"[1]\x0b",
+    ],
 )
 def test_what_is_no_array_is_not_split(text):
     with pytest.raises(NoArrayError):
         split_array(text, 10)
+
+
+@pytest.mark.parametrize(
+    "body", [b'[\x0b{"user_id":NaN}]', b'[{"user_id":NaN}\x0c]', b'\x0b[{"user_id":NaN}]', b'[{"user_id":NaN}]\x0b']
+)
+def test_whitespace_that_json_does_not_have_is_refused(body):
+    with pytest.raises(Problem, match="isn't JSON"):
+        parse(body)
 
 
 def test_no_more_is_held_of_a_batch_than_a_request_may_have():

@@ -27,6 +27,9 @@ _STRING = rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)'
 _tokens = re.compile(_STRING + rb"|[\[\]{},]", re.DOTALL).finditer
 _lines = re.compile(rb"\S[^\n]*").finditer
 
+WHITESPACE = b" \t\n\r"
+"""What JSON has between values; Python's own is more."""
+
 LOOKED_AT = 4096
 """Tokens between two looks at the clock."""
 
@@ -66,7 +69,7 @@ def split_body(body: bytes, most: int, *, ndjson: bool = False) -> Batch:
     may_hold_nul = b"\\u0000" in body
     if ndjson:
         return Batch(_checked(*split_lines(body, most), most), may_hold_nul=may_hold_nul)
-    if body.lstrip()[:1] != b"[":
+    if body.lstrip(WHITESPACE)[:1] != b"[":
         return Batch([body], False, False, may_hold_nul)  # by position: single events are most requests
     if body.count(b",") <= MOST_COMMAS:
         try:
@@ -124,7 +127,7 @@ def split_array(text: bytes, most: int) -> tuple[list[bytes], int]:
         if mark == b"[":
             start = at + 1
             continue
-        element = text[start:at].strip()
+        element = text[start:at].strip(WHITESPACE)
         start = at + 1
         if element:
             count += 1
@@ -132,7 +135,7 @@ def split_array(text: bytes, most: int) -> tuple[list[bytes], int]:
                 elements.append(element)
         elif mark == b"," or count:
             raise NoArrayError(f"an element is missing at byte {at}")
-    if text[at + 1 :].strip():
+    if text[at + 1 :].strip(WHITESPACE):
         raise NoArrayError(f"something stands behind it at byte {at + 1}")
     return elements, count
 
