@@ -64,6 +64,10 @@ CASES = [
     Case("a charset that is UTF-8", ANN, 201, STORED, ONE, content_type="application/json; charset=UTF-8"),
     Case("text/plain, as sendBeacon sends it", ANN, 201, STORED, ONE, content_type="text/plain;charset=UTF-8"),
     Case("gzip", gzip.compress(json.dumps(ANN).encode()), 201, STORED, ONE, headers={"Content-Encoding": "gzip"}),
+    Case("two parameters of the media type, and a semicolon behind them", ANN, 201, STORED, ONE, content_type="application/json; charset=utf-8; profile=x;"),
+    Case("parameters of the media type in another order, in capitals and quotes", ANN, 201, STORED, ONE, content_type='Application/JSON ; Profile="a;charset=latin-1" ; CharSet="UTF-8"'),
+    Case("latin-1 among other parameters", ANN, 415, {"code": "unsupported_charset"}, content_type="application/json; charset=iso-8859-1; profile=utf-8"),
+    Case("latin-1 in quotes", ANN, 415, {"code": "unsupported_charset"}, content_type='application/json; profile=x; charset="iso-8859-1";'),
     # one event refused
     Case("nothing in it", {}, 422, {"code": "invalid_events"}, errors=[(0, "/user_id", "required"), (0, "/event_type", "required")]),
     Case("all errors at once", {"user_id": 7, "event_type": "", "timestamp": "noon", "event_id": "x", "session_id": None, "properties": [], "usr": 1}, 422, errors=[

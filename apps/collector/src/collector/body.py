@@ -3,6 +3,8 @@
 import zlib
 from typing import TYPE_CHECKING
 
+from werkzeug.http import parse_options_header
+
 from core.bodies import Share, read_body, too_large
 from core.cooperation import TimeSlice
 from core.problems import Problem
@@ -32,9 +34,9 @@ def media_type(environ: "WSGIEnvironment") -> str:
     sent: str = environ.get("CONTENT_TYPE", "")
     if sent == "application/json":
         return sent
-    name, _, parameters = sent.partition(";")
-    name = name.strip().lower()
-    charset = parameters.partition("charset=")[2].strip(' "').lower()
+    name, parameters = parse_options_header(sent)
+    name = name.lower()
+    charset = parameters.get("charset", "").lower()
     if name not in JSON_TYPES and name != NDJSON:
         wanted = "application/json, application/x-ndjson, or text/plain holding JSON"
         raise Problem(415, "unsupported_media_type", f"Content-Type must be {wanted}; it is {name or 'missing'}.")
