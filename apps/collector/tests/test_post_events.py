@@ -68,6 +68,11 @@ CASES = [
     Case("parameters of the media type in another order, in capitals and quotes", ANN, 201, STORED, ONE, content_type='Application/JSON ; Profile="a;charset=latin-1" ; CharSet="UTF-8"'),
     Case("latin-1 among other parameters", ANN, 415, {"code": "unsupported_charset"}, content_type="application/json; charset=iso-8859-1; profile=utf-8"),
     Case("latin-1 in quotes", ANN, 415, {"code": "unsupported_charset"}, content_type='application/json; profile=x; charset="iso-8859-1";'),
+    Case("a byte order mark", b"\xef\xbb\xbf" + json.dumps(ANN).encode(), 201, STORED, ONE),
+    Case("a byte order mark in gzip", gzip.compress(b"\xef\xbb\xbf" + json.dumps(ANN).encode()), 201, STORED, ONE, headers={"Content-Encoding": "gzip"}),
+    Case("a byte order mark before an array", b"\xef\xbb\xbf" + json.dumps([ANN]).encode(), 200, batch(1, 1), ONE),
+    Case("a byte order mark before NDJSON", b"\xef\xbb\xbf" + json.dumps(ANN).encode() + b"\n", 200, batch(1, 1), ONE, content_type=NDJSON),
+    Case("two byte order marks", b"\xef\xbb\xbf" * 2 + json.dumps(ANN).encode(), 400, {"code": "invalid_json"}),
     # one event refused
     Case("nothing in it", {}, 422, {"code": "invalid_events"}, errors=[(0, "/user_id", "required"), (0, "/event_type", "required")]),
     Case("all errors at once", {"user_id": 7, "event_type": "", "timestamp": "noon", "event_id": "x", "session_id": None, "properties": [], "usr": 1}, 422, errors=[

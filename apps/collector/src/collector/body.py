@@ -1,6 +1,7 @@
 """A request's body as bytes of JSON: its type, its encoding."""
 
 import zlib
+from codecs import BOM_UTF8
 from typing import TYPE_CHECKING
 
 from werkzeug.http import parse_options_header
@@ -46,7 +47,7 @@ def media_type(environ: "WSGIEnvironment") -> str:
 
 
 def read_events(environ: "WSGIEnvironment", max_bytes: int, seconds: float, share: Share) -> bytes:
-    """Read the body, decompressed.
+    """Read the body, decompressed, without the byte order mark that some Windows clients begin it with.
 
     Raises:
         Problem: 400 if it isn't gzip as said, 415 if encoded otherwise, and what `core.bodies.read_body` raises.
@@ -57,7 +58,7 @@ def read_events(environ: "WSGIEnvironment", max_bytes: int, seconds: float, shar
     raw = read_body(environ, max_bytes, seconds, share)
     if encoding == "gzip":
         raw = _gunzip(raw, max_bytes, share)
-    return raw
+    return raw.removeprefix(BOM_UTF8)
 
 
 def _gunzip(raw: bytes, max_bytes: int, share: Share) -> bytes:
