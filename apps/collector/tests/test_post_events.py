@@ -73,6 +73,7 @@ CASES = [
     Case("a byte order mark before an array", b"\xef\xbb\xbf" + json.dumps([ANN]).encode(), 200, batch(1, 1), ONE),
     Case("a byte order mark before NDJSON", b"\xef\xbb\xbf" + json.dumps(ANN).encode() + b"\n", 200, batch(1, 1), ONE, content_type=NDJSON),
     Case("two byte order marks", b"\xef\xbb\xbf" * 2 + json.dumps(ANN).encode(), 400, {"code": "invalid_json"}),
+    Case("x-gzip", gzip.compress(json.dumps(ANN).encode()), 201, STORED, ONE, headers={"Content-Encoding": "X-GZip"}),
     # one event refused
     Case("nothing in it", {}, 422, {"code": "invalid_events"}, errors=[(0, "/user_id", "required"), (0, "/event_type", "required")]),
     Case("all errors at once", {"user_id": 7, "event_type": "", "timestamp": "noon", "event_id": "x", "session_id": None, "properties": [], "usr": 1}, 422, errors=[

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 JSON_TYPES = frozenset({"application/json", "text/plain"})
 NDJSON = "application/x-ndjson"
 
+GZIPPED = ("gzip", "x-gzip")
+"""Names of one encoding (RFC 9110 section 8.4.1.3)."""
+
 GZIP = 16 + zlib.MAX_WBITS
 """zlib's word for a gzip header and trailer around the data."""
 
@@ -53,10 +56,10 @@ def read_events(environ: "WSGIEnvironment", max_bytes: int, seconds: float, shar
         Problem: 400 if it isn't gzip as said, 415 if encoded otherwise, and what `core.bodies.read_body` raises.
     """
     encoding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
-    if encoding not in ("", "identity", "gzip"):
+    if encoding not in ("", "identity", *GZIPPED):
         raise Problem(415, "unsupported_encoding", f"Content-Encoding must be gzip or absent, not {encoding[:40]}.")
     raw = read_body(environ, max_bytes, seconds, share)
-    if encoding == "gzip":
+    if encoding in GZIPPED:
         raw = _gunzip(raw, max_bytes, share)
     return raw.removeprefix(BOM_UTF8)
 
