@@ -74,9 +74,13 @@ CASES = [
     Case("a byte order mark before NDJSON", b"\xef\xbb\xbf" + json.dumps(ANN).encode() + b"\n", 200, batch(1, 1), ONE, content_type=NDJSON),
     Case("two byte order marks", b"\xef\xbb\xbf" * 2 + json.dumps(ANN).encode(), 400, {"code": "invalid_json"}),
     Case("x-gzip", gzip.compress(json.dumps(ANN).encode()), 201, STORED, ONE, headers={"Content-Encoding": "X-GZip"}),
+    Case("null is absent", {**ANN, "timestamp": None, "event_id": None, "session_id": None, "properties": None}, 201, STORED, ONE),
+    Case("null beside a UUIDv7 that brings its time", {**ANN, "event_id": ID7, "timestamp": None}, 201, {"event_id": ID7, "timestamp": "2024-11-14T12:00:00Z"}, ONE),
+    Case("null beside a UUIDv4 that brings none", {**ANN, "event_id": ID4, "timestamp": None}, 422, errors=[(0, "/event_id", "timestamp_required")]),
+    Case("null where a text is required", {"user_id": None, "event_type": None}, 422, errors=[(0, "/user_id", "wrong_type"), (0, "/event_type", "wrong_type")]),
     # one event refused
     Case("nothing in it", {}, 422, {"code": "invalid_events"}, errors=[(0, "/user_id", "required"), (0, "/event_type", "required")]),
-    Case("all errors at once", {"user_id": 7, "event_type": "", "timestamp": "noon", "event_id": "x", "session_id": None, "properties": [], "usr": 1}, 422, errors=[
+    Case("all errors at once", {"user_id": 7, "event_type": "", "timestamp": "noon", "event_id": "x", "session_id": 7, "properties": [], "usr": 1}, 422, errors=[
         (0, "/user_id", "wrong_type"), (0, "/event_type", "length"), (0, "/timestamp", "invalid_timestamp"), (0, "/event_id", "invalid_uuid"),
         (0, "/session_id", "wrong_type"), (0, "/properties", "wrong_type"), (0, "/usr", "unknown_field"),
     ]),

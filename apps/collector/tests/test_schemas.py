@@ -106,6 +106,9 @@ def bodies(draw: st.DrawFn) -> bytes:
 @example(b'{"user_id":"ann","event_type":"view","properties":{"a":1.7976931348623159e308}}')
 @example(b'\xef\xbb\xbf{"user_id":"ann","event_type":"view"}')
 @example(b'{"user_id":"ann","event_type":"view","event_id":"ffffffff-ffff-7abc-8def-0123456789ab"}')
+@example(b'{"user_id":"ann","event_type":"view","timestamp":null,"event_id":null,"session_id":null,"properties":null}')
+@example(b'{"user_id":"ann","event_type":"view","session_id":"","session_id":null}')
+@example(b'{"user_id":"ann","event_type":"view","event_id":"5e2b9c1a-7c44-4b9e-9d52-0a7f0c6f6a11","timestamp":null}')
 def test_the_decoder_and_the_explanation_agree(raw):
     findings = explain(raw, NOW)
     assert decodes(raw) == (findings == [])

@@ -20,7 +20,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Event(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """One thing that a user did."""
+    """One thing that a user did. An optional field that is null is absent: serializers write null for what they don't have."""
 
     user_id: Annotated[str, Meta(min_length=1, max_length=200, description="Who did it.", examples=["ann"])]
     event_type: Annotated[str, Meta(min_length=1, max_length=100, description="What was done.", examples=["page_view"])]
@@ -32,8 +32,8 @@ class Event(msgspec.Struct, forbid_unknown_fields=True, gc=False):
                 description="When: RFC 3339 with an offset, at most 24 h ahead. Absent: the time in a UUIDv7 `event_id`, or now.",
             ),
         ]
-        | UnsetType
-    ) = UNSET
+        | None
+    ) = None
     event_id: (
         Annotated[
             UUID,
@@ -42,12 +42,10 @@ class Event(msgspec.Struct, forbid_unknown_fields=True, gc=False):
                 "UUIDv7. Absent: the server makes one, and a resend is a new event."
             ),
         ]
-        | UnsetType
-    ) = UNSET
-    session_id: (
-        Annotated[str, Meta(min_length=1, max_length=200, description="The visit it belongs to.")] | UnsetType
-    ) = UNSET
-    properties: Annotated[dict[str, Any], Meta(description="Anything else.", examples=[{"page": "/"}])] = {}
+        | None
+    ) = None
+    session_id: Annotated[str, Meta(min_length=1, max_length=200, description="The visit it belongs to.")] | None = None
+    properties: Annotated[dict[str, Any], Meta(description="Anything else.", examples=[{"page": "/"}])] | None = None
 
 
 class EventError(msgspec.Struct, frozen=True):
@@ -81,17 +79,17 @@ def time_of(event_id: UUID) -> datetime:
     return EPOCH + timedelta(milliseconds=event_id.int >> 80)
 
 
-def resolve_timestamp(timestamp: datetime | UnsetType, event_id: UUID | UnsetType, now: datetime) -> datetime:
+def resolve_timestamp(timestamp: datetime | None, event_id: UUID | None, now: datetime) -> datetime:
     """When the event happened, in UTC: as said, else as the id says, else now.
 
     Raises:
         RuleError: if no resend could be recognised, or the time is out of range.
     """
-    field = "event_id" if timestamp is UNSET else "timestamp"
+    field = "event_id" if timestamp is None else "timestamp"
     try:
-        if timestamp is not UNSET:
+        if timestamp is not None:
             happened = timestamp if timestamp.tzinfo is UTC else timestamp.astimezone(UTC)
-        elif event_id is UNSET:
+        elif event_id is None:
             return now
         elif event_id.version == 7:
             happened = time_of(event_id)

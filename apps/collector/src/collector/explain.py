@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
-from msgspec import UNSET, inspect
+from msgspec import inspect
 
 from collector.event import MAX_DEPTH, Event, RuleError, resolve_timestamp
 
@@ -89,17 +89,22 @@ class Converted(fields.Field[Any]):
     def make_error(self, key: str, **_: Any) -> ValidationError:
         if key == "required":
             return ValidationError([("required", "Is missing.")])
-        return ValidationError(
-            [("wrong_type", f"Must be {self.expected}, not null; leave the field out if there is none.")]
-        )
+        return ValidationError([("wrong_type", f"Must be {self.expected}, not null.")])
 
 
 def _field(declared: inspect.Field) -> fields.Field[Any]:
     """The marshmallow field for one field of `Event`; its metadata is the field's JSON Schema."""
-    assert isinstance(declared.type, inspect.Metadata)
-    described = dict(declared.type.extra_json_schema or {})
-    options: dict[str, Any] = {"required": declared.required, "metadata": described}
-    match declared.type.type:
+    type_ = declared.type
+    if isinstance(type_, inspect.UnionType):  # with None, in an optional field
+        (type_,) = (one for one in type_.types if not isinstance(one, inspect.NoneType))
+    assert isinstance(type_, inspect.Metadata)
+    described = dict(type_.extra_json_schema or {})
+    options: dict[str, Any] = {
+        "required": declared.required,
+        "allow_none": not declared.required,
+        "metadata": described,
+    }
+    match type_.type:
         case inspect.StrType(min_length=least, max_length=most):
             described["type"] = "string"
             return Converted(str, "a string", "wrong_type", validate=Length(least, most), **options)
@@ -221,7 +226,7 @@ def _contract(event: _Object, now: datetime, found: _Findings) -> None:
             found.add((None, name), "unknown_field", "Is not a field of an event; put what is yours into `properties`.")
     if wrong.keys().isdisjoint(("timestamp", "event_id")):
         try:
-            resolve_timestamp(valid.get("timestamp", UNSET), valid.get("event_id", UNSET), now)
+            resolve_timestamp(valid.get("timestamp"), valid.get("event_id"), now)
         except RuleError as error:
             found.add((None, error.field), error.code, error.detail)
     for name, value in event.replaced:

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
-from msgspec import UNSET
 from uuid_utils import uuid7
 
 from collector.elements import UNREADABLE as UNREADABLE
@@ -211,7 +210,8 @@ def read_row(raw: Raw, arrival: Arrival) -> Row:
         ViolationError: if it is refused for its schema.
     """
     event = _read_event(raw)
-    if ((arrival.may_hold_nul and b"\\u0000" in bytes(raw)) or may_be_deep(event.properties, raw)) and explain(
+    properties = event.properties or {}
+    if ((arrival.may_hold_nul and b"\\u0000" in bytes(raw)) or may_be_deep(properties, raw)) and explain(
         bytes(raw), arrival.now
     ):
         raise _DoubtError
@@ -222,7 +222,7 @@ def read_row(raw: Raw, arrival: Arrival) -> Row:
     violated, is_checked = None, True
     if arrival.plan:
         try:
-            violated = arrival.plan.violated(event.event_type, event.properties, memoryview(raw).nbytes)
+            violated = arrival.plan.violated(event.event_type, properties, memoryview(raw).nbytes)
         except UncheckedError:
             is_checked = False
         if violated and arrival.plan.enforced:
@@ -230,10 +230,10 @@ def read_row(raw: Raw, arrival: Arrival) -> Row:
     return Row(
         event.user_id,
         timestamp,
-        uuid7().bytes if event.event_id is UNSET else event.event_id.bytes,
+        uuid7().bytes if event.event_id is None else event.event_id.bytes,
         event.event_type,
-        event.session_id or None,
-        _write({**arrival.added, **event.properties} if arrival.added else event.properties),
+        event.session_id,
+        _write({**arrival.added, **properties} if arrival.added else properties),
         arrival.source,
         violated,
         is_checked,
