@@ -226,3 +226,14 @@ def test_the_errors_of_a_batch_that_is_part_refused_by_the_database_are_listed(c
         owner.execute("select count(*) from events").fetchone()
         == owner.execute("select sum(count) from event_counts").fetchone()
     )
+
+
+@pytest.mark.parametrize("path", ["/events/", "//events", "//events/"])
+def test_a_slash_too_many_costs_no_event(collector, owner, path):
+    answer = requests.post(f"{collector.url}{path}?dry_run=false", json=ANN, timeout=30, allow_redirects=False)
+    assert answer.status_code == 201
+    assert owner.execute("select count(*) from events").fetchone() == (1,)
+    assert requests.get(f"{collector.url}{path}", timeout=30).status_code == 405
+    counted = requests.get(f"{collector.url}/metrics", timeout=30).text
+    assert 'route="/events"' in counted
+    assert f'route="{path}"' not in counted

@@ -9,7 +9,7 @@ from collector.doors import Doors
 from collector.limits import Limits
 from collector.rejections import Rejections
 from collector.replays import Replays
-from collector.routes import PostEvents
+from collector.routes import SPELLINGS, PostEvents
 from collector.schemas import Parser
 from collector.settings import CollectorSettings
 from collector.writer import Writer
@@ -79,7 +79,7 @@ def create_app(settings: CollectorSettings) -> Front:
     front = Front(
         service.wsgi_app,
         most_held=settings.max_bodies_bytes,
-        mounts={"/events": PostEvents(settings, doors, Limits(pool), writer, rejections)},
+        mounts=dict.fromkeys(SPELLINGS, PostEvents(settings, doors, Limits(pool), writer, rejections)),
         cors_origins=settings.cors_origins,
         drain=health.draining.set,
         close=close,

@@ -22,7 +22,7 @@ from collector.schemas import Parsed, Parser
 from collector.settings import CollectorSettings
 from collector.writer import NotStorableError, Outcome, Writer
 from core.bodies import share_of
-from core.front import answer
+from core.front import ROUTE, answer
 from core.problems import Problem
 
 if TYPE_CHECKING:
@@ -37,8 +37,14 @@ COMPLAINT_BYTES = 200
 BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
+PATH = "/events"
+
+SPELLINGS = (PATH, f"{PATH}/", f"/{PATH}", f"/{PATH}/")
+"""Paths that post events: a slash too many in a client's settings must not cost its events, and a redirect would."""
+
+
 class PostEvents:
-    """The WSGI application mounted at `/events`."""
+    """The WSGI application mounted at `SPELLINGS`."""
 
     def __init__(
         self, settings: CollectorSettings, doors: Doors, limits: Limits, writer: Writer, rejections: Rejections
@@ -54,6 +60,7 @@ class PostEvents:
         )
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
+        environ[ROUTE] = PATH
         if environ["REQUEST_METHOD"] != "POST":
             raise Problem(
                 405,
