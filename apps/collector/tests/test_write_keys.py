@@ -117,6 +117,35 @@ def test_a_page_sends_only_where_its_origin_is_allowed(guarded, owner):
     assert stored(owner) == [("app", 1), ("shop", 1)]
 
 
+def test_subdomains_and_pages_of_apps_are_allowed_by_name(guarded, owner):
+    names = ["https://*.shop.example", "http://*.shop.example:8080", "capacitor://localhost", "null"]
+    key = make_source(owner, "shop", names)
+    for origin in (
+        "https://a.shop.example",
+        "https://a.b.shop.example",
+        "http://a.shop.example:8080",
+        "capacitor://localhost",
+        "null",
+    ):
+        answer = post(guarded, key, Origin=origin)
+        assert (answer.status_code, answer.headers.get("Access-Control-Allow-Origin")) == (201, origin)
+    for origin in (
+        "https://shop.example",
+        "https://evilshop.example",
+        "https://.shop.example",
+        "https://a.shop.example:8443",
+        "https://a.shop.example.evil.example",
+        "https://evil.example/a.shop.example",
+        "https://" + "a." * 3000 + "shop.example",
+        "http://a.shop.example",
+        "capacitor://a.shop.example",
+        "shop.example",
+    ):
+        answer = post(guarded, key, Origin=origin)
+        assert refusal(answer) == (403, "origin_not_allowed")
+        assert "Access-Control-Allow-Origin" not in answer.headers
+
+
 def test_a_preflight_is_told_what_some_source_allows(guarded, owner):
     make_source(owner, "shop", [SHOP])
 

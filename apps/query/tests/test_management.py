@@ -87,6 +87,53 @@ def test_a_source_is_made_and_changed_member_by_member(ask):
 
 
 @pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("https://bücher.example", "https://xn--bcher-kva.example"),
+        ("https://*.Bücher.example", "https://*.xn--bcher-kva.example"),
+        ("HTTPS://Shop.example:443/", "https://shop.example"),
+        ("http://shop.example:080", "http://shop.example"),
+        ("http://shop.example:8080", "http://shop.example:8080"),
+        ("http://[2001:DB8:0::1]:3000", "http://[2001:db8::1]:3000"),
+        ("capacitor://localhost", "capacitor://localhost"),
+        ("safari-web-extension://0A1B2C3D-0000-0000-0000-000000000000",) * 2,
+        ("chrome-extension://abcdefghijklmnopabcdefghijklmnop",) * 2,
+        ("null", "null"),
+        ("*", "*"),
+    ],
+)
+def test_an_origin_is_kept_as_browsers_send_it(ask, given, sent):
+    for _ in range(2):
+        assert ask("ada", "PUT /admin/sources/app", {"allowed_origins": [given]})[1]["allowed_origins"] == [sent]
+    declared = {"sources": {"app": {"allowed_origins": [given]}}}
+    assert ask("ada", "POST /admin/apply", declared) == (200, {"applied": True, "changes": []})
+
+
+@pytest.mark.parametrize(
+    ("origin", "reason"),
+    [
+        ("file://", "null"),
+        ("wss://shop.example", "scheme"),
+        ("https://shop.example:0", "port"),
+        ("https://shop.example:65536", "port"),
+        ("https://*.*.example", "wildcard"),
+        ("https://*shop.example", "wildcard"),
+        ("https://*.192.0.2.1", "subdomains"),
+        ("https://192.0.2.999", "IP address"),
+        ("https://shop..example", "domain name"),
+        ("https://\u2488.example", "international"),
+        ("chrome-extension://*", "wildcards"),
+        ("https://shop.example?", "no path"),
+        ("https://" + "a" * 400, "no path"),
+    ],
+)
+def test_an_origin_that_no_browser_sends_is_refused_with_the_reason(ask, origin, reason):
+    status, body = ask("ada", "PUT /admin/sources/app", {"allowed_origins": [origin]})
+    assert status == 422
+    assert reason in str(body["errors"])
+
+
+@pytest.mark.parametrize(
     ("body", "parameter"),
     [
         ({"allowed_origins": ["shop.example"]}, "allowed_origins.0"),

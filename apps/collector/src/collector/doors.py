@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from collector.catalog import Catalog
 from collector.plans import Plan
 from core.keys import prefix_of
+from core.origins import allows
 from core.problems import Problem
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Doors:
         if not source.enabled:
             raise Problem(403, "source_disabled", "This key's source takes no events at present.")
         origin = environ.get("HTTP_ORIGIN")
-        if origin is not None and not (origin in source.origins or "*" in source.origins):
+        if origin is not None and not allows(source.origins, origin):
             raise Problem(403, "origin_not_allowed", "This key's source takes no events from pages of this origin.")
         return Sender(source.name, prefix_of(key), source.rate_limit, source.plan)
 

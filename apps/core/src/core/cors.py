@@ -3,6 +3,8 @@
 import re
 from collections.abc import Collection
 
+from core.origins import allows
+
 ALLOW_HEADERS = "Authorization, Content-Type, Content-Encoding, X-Request-ID, X-Write-Key"
 TRACING_HEADERS = "baggage, sentry-trace, traceparent, tracestate"
 MOST_ASKED_LENGTH = 1024
@@ -19,7 +21,7 @@ def cors_headers(origin: str | None, allowed: Collection[str]) -> list[tuple[str
     if not allowed:
         return []
     vary = ("Vary", "Origin")
-    if origin is None or not (origin in allowed or "*" in allowed):
+    if origin is None or not allows(allowed, origin):
         return [vary]
     # The origin is echoed, never `*`: navigator.sendBeacon sends credentials, and browsers refuse `*` for those.
     return [

@@ -20,7 +20,12 @@ def source() -> None:
 
 @source.command("set")
 @click.argument("name")
-@click.option("--origin", "origins", multiple=True, help="Whose pages may send events; repeatable; * is any.")
+@click.option(
+    "--origin",
+    "origins",
+    multiple=True,
+    help="Whose pages may send events; repeatable; * is any, https://*.shop.example all subdomains.",
+)
 @click.option("--no-origins", is_flag=True, help="No page may send events, only servers.")
 @click.option("--enable/--disable", default=None, help="Whether it takes events.")
 @click.option("--rate-limit", type=click.IntRange(0, 1_000_000), help="Events a second for each key; 0 is no limit.")

@@ -2,7 +2,6 @@
 
 import re
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, request
 from marshmallow import RAISE, Schema, fields
@@ -12,6 +11,7 @@ from core.service import json_response
 from manage.schemas import MODES
 from query.access.principal import Principal, principal_of
 from query.admin.management import Management, Row, Transaction, missing
+from query.admin.origins import OriginError, normalise
 from query.bodies import read_json, take_body
 from query.fields import AtMost, OneOf, Whole, mistake
 
@@ -23,17 +23,13 @@ MOST_DAYS = 36_500
 
 
 class Origin(fields.String):
-    """An origin as browsers send it (RFC 6454 section 6.2): scheme, host and, unless it is the scheme's own, port; or *."""
+    """An origin as browsers send it, or what `query.admin.origins` can make one of."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
         try:
-            parts = urlsplit(value) if isinstance(value, str) else urlsplit("")
-        except ValueError:
-            parts = urlsplit("")
-        known = parts.scheme in ("http", "https") and parts.netloc and value == f"{parts.scheme}://{parts.netloc}"
-        if not (value == "*" or (known and value.isprintable() and "@" not in value and " " not in value)):
-            raise mistake("invalid_value", "Must be an origin, such as https://shop.example, or *.")
-        return str(value).lower()
+            return normalise(value if isinstance(value, str) else "")
+        except OriginError as error:
+            raise mistake("invalid_value", str(error)) from None
 
 
 class SourceBody(Schema):
@@ -45,7 +41,9 @@ class SourceBody(Schema):
     allowed_origins = fields.List(
         Origin(),
         validate=AtMost(max=MOST_ORIGINS),
-        metadata={"description": "Whose pages may send events; * is any. Servers always may."},
+        metadata={
+            "description": "Whose pages may send events; * is any, https://*.shop.example all subdomains. Servers always may."
+        },
     )
     enabled = fields.Boolean(truthy={True}, falsy={False}, metadata={"description": "Whether it takes events."})
     schema_mode = fields.String(

@@ -1,0 +1,24 @@
+"""Origins that may send: of a page (RFC 6454 section 6.2), `*` for any, `https://*.shop.example` for subdomains."""
+
+import re
+from collections.abc import Collection
+
+MOST_LENGTH = 300
+"""Characters of an origin with a host name: that has 253 at most."""
+
+LABEL = re.compile("[a-z0-9_-]{1,63}")
+
+
+def allows(allowed: Collection[str], origin: str) -> bool:
+    """Whether a request's `Origin` is among those allowed. Subdomains are compared by whole labels; the domain itself isn't one."""
+    if origin in allowed or "*" in allowed:
+        return True
+    scheme, _, host = origin.partition("://")
+    if len(origin) > MOST_LENGTH:
+        return False
+    while True:
+        label, dot, host = host.partition(".")
+        if not (dot and LABEL.fullmatch(label)):
+            return False
+        if f"{scheme}://*.{host}" in allowed:
+            return True
