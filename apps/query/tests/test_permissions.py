@@ -49,9 +49,13 @@ DOORS = {
     "GET /events/live": EVENTS,
     "GET /users": EVENTS,
     "GET /users/ann": EVENTS,
+    "GET /user?user_id=ann": EVENTS,
+    "HEAD /user?user_id=ann": EVENTS,
     "GET /events/export": EXPORTS,
     "GET /users/ann/export": ADMINS,
     "DELETE /users/ann": ADMINS,
+    "GET /user/export?user_id=ann": ADMINS,
+    "DELETE /user?user_id=ann": ADMINS,
     "GET /admin/anything": ADMINS,
     "GET /admin/sources": ADMINS,
     "GET /admin/sources/shop": ADMINS,
@@ -224,7 +228,7 @@ ODD = [
 
 @pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize(
-    "where", ["admin/people", "events/export", "users/ann/export", "Admin/people", "ADMIN/sources"]
+    "where", ["admin/people", "events/export", "users/ann/export", "user/export", "Admin/people", "ADMIN/sources"]
 )
 def test_no_odd_path_opens_a_door(guarded, cast, odd, where):
     """Sent as it stands: clients would tidy it up."""

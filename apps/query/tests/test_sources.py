@@ -49,6 +49,8 @@ DOORS = {
     "a funnel": ("/stats/funnel", {}),
     "all users": ("/users", {}),
     "a user": ("/users/ann", DAYS),
+    "a user by a parameter": ("/user", {**DAYS, "user_id": "ann"}),
+    "a foreign user by a parameter": ("/user", {**DAYS, "user_id": "cem"}),
     "a foreign user": ("/users/cem", DAYS),
 }  # fmt: skip
 """Every question, and what it is asked with."""
@@ -91,7 +93,7 @@ def ask(service, session, door, **more):
     return answer.status_code, body_of(answer)
 
 
-WHOLE_USERS = {"erase_user", "export_user"}
+WHOLE_USERS = {"erase_user", "export_user", "erase_any_user", "export_any_user"}
 """Whose data is handed over or erased: of all sources that one may see."""
 
 

@@ -75,6 +75,23 @@ def test_a_receipt_is_checked_by_who_has_the_file_and_knows_the_id(tracker, owne
     assert "isn't an answer" in tracker("receipt", "check", file, "--user", "ann/b", "--keys", keys).stderr
 
 
+@pytest.mark.parametrize("user_id", ["carol\n", "\n", "/", ".", "..", "q/export", " ", "a+b&c=d#e?f%2F", "\U0010ffff"])
+def test_any_id_is_erased_and_nobody_else(tracker, owner, tmp_path, user_id):
+    near = f"{user_id}\n"
+    for name in (user_id, near):
+        owner.execute(
+            "insert into events (user_id, timestamp, event_id, event_type) values (%s, now(), gen_random_uuid(), 'view')",
+            [name],
+        )
+    file = tmp_path / "receipt.json"
+    erased = tracker("erase", user_id, file)
+    assert erased.returncode == 0, erased.stderr
+    assert json.loads(file.read_text())["counts"]["events"] == 1
+    assert owner.execute("select user_id from events").fetchall() == [(near,)]
+    assert tracker("receipt", "check", file, "--user", user_id).returncode == 0
+    assert tracker("receipt", "check", file, "--user", near).returncode == 1
+
+
 def test_a_receipt_says_that_it_was_anonymised(tracker, owner, tmp_path):
     owner.execute(
         "insert into events (user_id, timestamp, event_id, event_type) values ('ann', now(), gen_random_uuid(), 'view')"

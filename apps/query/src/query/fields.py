@@ -35,6 +35,9 @@ CODES = {
 }
 """Every code that a parameter's errors can have."""
 
+REQUIRED: dict[str, Any] = {"required": [("required", "Must be given.")]}
+"""The `error_messages` of a field that must be given."""
+
 MAX_LIMIT = 1000
 MAX_VALUES = 50
 """How many values a repeatable parameter may have."""
@@ -171,6 +174,12 @@ class Whole(fields.Integer):
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= self.most:
             raise mistake("invalid_integer", f"Must be a whole number of 1 to {self.most:,}.")
         return value
+
+
+def which_user() -> fields.String:
+    """The parameter that says of which user an answer is, whatever the id: a path can't have them all."""
+    described = {"description": "Whose data; any id that can be stored."}
+    return fields.String(required=True, validate=Length(1, 200), error_messages=REQUIRED, metadata=described)
 
 
 def text(least: int, most: int, description: str = "") -> fields.String:

@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from tracker.client import open_client, read_answer
-from tracker.manage import part
 from tracker.options import query_option, token_option
 from tracker.receipt import DONE, Answer
 
@@ -36,8 +35,8 @@ def erase(user_id: str, file: Path, anonymise: bool, query: str, token: str | No
         raise click.ClickException(f"{file} is there already; another receipt may be in it") from None
     try:
         with kept:
-            params = {"mode": "anonymise" if anonymise else "erase"}
-            answer = client.ask("DELETE", f"/users/{part(user_id)}", None, params, read_seconds=ERASE_SECONDS)
+            params = {"user_id": user_id, "mode": "anonymise" if anonymise else "erase"}
+            answer = client.ask("DELETE", "/user", None, params, read_seconds=ERASE_SECONDS)
             kept.write(answer)
     except BaseException:
         file.unlink()

@@ -1,7 +1,5 @@
 """Users: one user's events, types and sessions."""
 
-from urllib.parse import quote
-
 import pandas as pd
 import streamlit as st
 
@@ -43,7 +41,7 @@ def _recent(recent: list[Answer], chosen: Filters) -> None:
 
 def _one(chosen: Filters, user: str, limit: int) -> None:
     try:
-        summary = ask(f"/users/{quote(user, safe='')}", **chosen.period.parameters, **chosen.among)
+        summary = ask("/user", user_id=user, **chosen.period.parameters, **chosen.among)
     except RefusedError as refused:
         if refused.code != "user_not_found":
             raise

@@ -23,7 +23,7 @@ SCOPE_OF: list[tuple[str, Scope]] = [
     ("/events/export", "export"),
     ("/events", "read_events"),
     ("/stats/", "read_stats"),
-    ("/users", "read_events"),
+    ("/user", "read_events"),
     ("/admin", "admin"),
 ]
 """What a path takes, by how it begins; the first counts. Others (/auth/me, and what isn't there) take nothing but credentials."""
@@ -96,7 +96,7 @@ def _scope_required(scope: Scope) -> Problem:
 
 def scope_of(method: str, path: str) -> Scope | None:
     """What a request takes; None if any credentials will do. Whose data is exported or erased is an admin's matter."""
-    if path.startswith("/users/") and (method == "DELETE" or path.endswith("/export")):
+    if path.startswith("/user") and (method == "DELETE" or path.endswith("/export")):
         return "admin"
     return next((scope for start, scope in SCOPE_OF if path.startswith(start)), None)
 

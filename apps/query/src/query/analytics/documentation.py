@@ -144,6 +144,8 @@ def describe_analytics(document: Document) -> None:
     of_user = [user_id, *_parameters(document, schemas.UserSchema)]
     not_found = {404: "No event of this user is stored."}
     _describe(document, "/users/{user_id}", "get", "get_user", "One user.", of_user, USER, not_found)
+    summary, by_parameter = "One user, whatever the id.", _parameters(document, schemas.AnyUserSchema)
+    _describe(document, "/user", "get", "get_any_user", summary, by_parameter, USER, not_found)
     body = {"required": True, "content": {JSON: {"schema": FUNNEL_BODY}}}
     funnel = _parameters(document, schemas.ExplainSchema)
     refusals = {413: "The body is too large.", 415: "The body isn't application/json."}
@@ -164,7 +166,7 @@ def _describe(
 ) -> None:
     component = "".join(word.capitalize() for word in name.split("_")) + "Answer"
     document.json_component(component, described)
-    tag = "users" if path.startswith("/users") else "stats"
+    tag = "users" if path.startswith("/user") else "stats"
     document.path(
         path, method, {**operation(name, tag, summary, parameters, component), **more}, {**PROBLEMS, **(refusals or {})}
     )

@@ -62,7 +62,13 @@ def analytics(store: Analytics, explain: bool) -> Blueprint:
     def get_user(user_id: str) -> Response:
         asked = schemas.read_user(reading_of(request.environ), _now(), explain)
         # No stored text has U+0000, and PostgreSQL takes none.
-        body = None if "\0" in user_id else store.get_user(user_id, asked)
+        return found(None if "\0" in user_id else store.get_user(user_id, asked))
+
+    @views.get("/user")
+    def get_any_user() -> Response:
+        return found(store.get_user(*schemas.read_any_user(reading_of(request.environ), _now(), explain)))
+
+    def found(body: dict[str, Any] | None) -> Response:
         if body is None:
             raise Problem(404, "user_not_found", "No event of this user is stored.")
         return json_response(body)

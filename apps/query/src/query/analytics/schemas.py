@@ -19,7 +19,7 @@ from query.analytics.questions import (
     Users,
 )
 from query.bodies import read_json
-from query.fields import MAX_VALUES, AtMost, Between, Choice, Length, Limit, ShortList, text
+from query.fields import MAX_VALUES, REQUIRED, AtMost, Between, Choice, Length, Limit, ShortList, text, which_user
 from query.parameters import ParameterError, ParameterSchema, invalid_parameters
 from query.schemas import FROM, TO
 from query.sources import Reading, SourcesReader, SourcesSchema
@@ -35,7 +35,6 @@ MOST_DAYS = 10_000
 """Of one user: they are counted, not listed."""
 INTERVALS = ("minute", "hour", "day", "week", "month")
 PERIODS = ("day", "week", "month")
-REQUIRED: dict[str, Any] = {"required": [("required", "Must be given.")]}
 
 
 class RangeSchema(SourcesSchema):
@@ -134,6 +133,12 @@ class UserSchema(RangeSchema):
     """Parameters of GET /users/{user_id}."""
 
 
+class AnyUserSchema(UserSchema):
+    """Parameters of GET /user."""
+
+    user_id = which_user()
+
+
 class ExplainSchema(SourcesSchema):
     """Parameters of POST /stats/funnel beside its body."""
 
@@ -191,7 +196,16 @@ def read_paths(reading: Reading, now: datetime, explaining: bool) -> Paths:
 
 
 def read_user(reading: Reading, now: datetime, explaining: bool) -> OneUser:
-    given = _read(_user, reading, now, explaining)
+    return _one_user(_read(_user, reading, now, explaining))
+
+
+def read_any_user(reading: Reading, now: datetime, explaining: bool) -> tuple[str, OneUser]:
+    """The user's id and the question."""
+    given = _read(_any_user, reading, now, explaining)
+    return given["user_id"], _one_user(given)
+
+
+def _one_user(given: dict[str, Any]) -> OneUser:
     starts = _cut(given, "day", MOST_DAYS)
     return OneUser(starts=starts, **{name: given[name] for name in ("sources", "start", "end", "zone", "explain")})
 
@@ -214,6 +228,7 @@ _top_properties = SourcesReader(TopPropertiesSchema)
 _retention = SourcesReader(RetentionSchema)
 _paths = SourcesReader(PathsSchema)
 _user = SourcesReader(UserSchema)
+_any_user = SourcesReader(AnyUserSchema)
 _beside_funnel = SourcesReader(ExplainSchema)
 
 

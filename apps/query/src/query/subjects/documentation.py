@@ -9,7 +9,7 @@ from query.documentation import JSON, PROBLEMS
 from query.stream_documentation import TEXT, WRONG
 from query.subjects.erasure import MODES
 from query.subjects.export import FORMATS
-from query.subjects.routes import EraseUserSchema, ExportUserSchema
+from query.subjects.routes import EraseAnyUserSchema, EraseUserSchema, ExportAnyUserSchema, ExportUserSchema
 
 USER_ID = {
     "name": "user_id",
@@ -69,6 +69,8 @@ def describe_subjects(document: Document) -> None:
         504: "It took longer than ERASE_SECONDS; nothing was done.",
     }
     document.path("/users/{user_id}", "delete", operation, problems)
+    by_parameter = {"operationId": "erase_any_user", "parameters": document.parameters(EraseAnyUserSchema)}
+    document.path("/user", "delete", {**operation, **by_parameter}, problems)
     written = dict.fromkeys(FORMATS.values(), TEXT)
     export = {
         "operationId": "export_user",
@@ -79,3 +81,5 @@ def describe_subjects(document: Document) -> None:
     }
     problems = {**PROBLEMS, **REFUSED, 404: "Nothing of this user is stored."}
     document.path("/users/{user_id}/export", "get", export, problems)
+    by_parameter = {"operationId": "export_any_user", "parameters": document.parameters(ExportAnyUserSchema)}
+    document.path("/user/export", "get", {**export, **by_parameter}, problems)
