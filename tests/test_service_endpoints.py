@@ -39,7 +39,7 @@ def test_health_and_version(service):
         ("GET", "/nowhere", 404, "not_found"),
         ("DELETE", "/livez", 405, "method_not_allowed"),
         ("DELETE", "/events", 405, "method_not_allowed"),
-        ("GET", "/events/", 404, "not_found"),
+        ("GET", "/livez/", 404, "not_found"),
     ],
 )
 def test_every_error_is_a_problem(service, method, path, status, code):
@@ -53,6 +53,15 @@ def test_every_error_is_a_problem(service, method, path, status, code):
     assert problem["request_id"] == answer.headers["X-Request-ID"]
     if status == 405:
         assert answer.headers["Allow"]
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "code"), [("collector", 405, "method_not_allowed"), ("query", 404, "not_found")]
+)
+def test_a_slash_too_many_is_the_same_path_to_the_collector_alone(request, name, status, code):
+    service = request.getfixturevalue(name)
+    answer = requests.get(f"{service.url}/events/", timeout=30)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
 
 
 @pytest.mark.parametrize(
