@@ -34,6 +34,37 @@ def test_findings_point_to_what_is_wrong_and_quote_nothing(schema, properties, f
     assert "secret" not in str(said)
 
 
+@pytest.mark.parametrize(
+    ("schema", "properties"),
+    [
+        ({"propertyNames": {"maxLength": 1}}, {f"k{number}": 0 for number in range(4900)}),
+        ({"required": [f"k{number}" for number in range(7000)]}, {}),
+        ({"dependentRequired": {"a": [f"k{number}" for number in range(7000)]}}, {"a": 1}),
+        ({"properties": {"a": {"items": {"enum": list(range(11_000))}}}}, {"a": [-1] * 3300}),
+        ({"properties": {"a": {"items": {"required": [f"k{number}" for number in range(7000)]}}}}, {"a": [{}] * 200}),
+        ({"properties": {"a": {"items": {"type": "string"}}}}, {"a": [1] * 2400}),
+    ],
+    ids=["names of members", "required", "dependentRequired", "enum", "required of items", "items"],
+)
+def test_where_much_may_be_wrong_the_first_mistake_is_all_that_is_looked_for(schema, properties):
+    """The library makes all errors at once, in time quadratic in their number: of the first ones some 16 s."""
+    assert len(Check(1, schema).find(properties)) == 1
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"a": {"items": {"dependentRequired": {f"k{number}": [] for number in range(6000)}}}}},
+        {"properties": {"a": {"items": {"enum": [*map(str, range(9000)), 1, None, True]}}}},
+        {"properties": {"a": {"items": {"multipleOf": 1e-300}}}},
+        {"properties": {"a": {"uniqueItems": True}}},
+    ],
+    ids=["dependentRequired", "a mixed enum", "multipleOf", "uniqueItems"],
+)
+def test_large_events_of_schemas_that_list_much_are_checked_elsewhere(schema):
+    assert Check(1, schema).fast_bytes <= 10_000
+
+
 def test_of_many_findings_some_are_told_and_none_is_long():
     check = Check(1, {"additionalProperties": {"enum": ["x" * 50] * 100}})
     found = check.find({str(number): number for number in range(50)})

@@ -3,7 +3,7 @@
 import pytest
 
 from manage.checks import Check
-from manage.schema_rules import MAX_BYTES, MAX_NODES, InvalidSchemaError, examine
+from manage.schema_rules import MAX_BYTES, MAX_NODES, InvalidSchemaError, examine, refuse_slow
 
 PRODUCT = {"type": "object", "properties": {"sku": {"type": "string", "pattern": "^[A-Z]{3}-[0-9]{4}$"}}}
 
@@ -94,3 +94,11 @@ def test_a_pattern_that_others_are_slow_with_is_not():
     check = Check(1, {"properties": {"a": {"pattern": "^(a+)+$"}}})
     assert check.find({"a": "a" * 60_000 + "b"})
     assert not check.find({"a": "a" * 60_000})
+
+
+def test_long_patterns_are_refused_where_a_schema_is_set():
+    """Compiling 64 KiB of Unicode classes takes seconds, in which a collector does nothing else."""
+    schema = {"properties": {"a": {"pattern": "[" + r"\pL" * 2000 + "]"}, "b": {"pattern": "^" + "x" * 100}}}
+    with pytest.raises(InvalidSchemaError, match="4,096 characters"):
+        refuse_slow(examine(schema))
+    refuse_slow(examine({"properties": {"b": {"pattern": "^" + "x" * 100}}}))

@@ -246,3 +246,16 @@ def test_an_admin_of_one_source_declares_the_keys_that_it_has(ask, shared_owner)
         200,
         [("key_revoked", dropped)],
     )
+
+
+def test_whoever_handed_out_very_many_tokens_is_demoted_all_the_same(ask, shared_owner):
+    """Each is looked at twice for the audit log, which must not keep the change from being made: so not all of them are."""
+    shared_owner.execute("""
+        insert into api_tokens (prefix, name, hash, scopes, made_by_person)
+        select 'rt_' || lpad(n::text, 8, '0'), 'x', sha256(n::text::bytea), '{admin}', 'bea' from generate_series(1, 1100) as n
+    """)
+    assert ask("ada", "PUT /admin/people/bea", {"role": "viewer"})[0] == 200
+    stopped = "select count(*) from audit where action = 'token_stopped'"
+    assert shared_owner.execute(stopped).fetchone() == (1000,)
+    counting = "select count(*) from api_tokens where made_by_person = 'bea' and token_counts(prefix)"
+    assert shared_owner.execute(counting).fetchone() == (0,)

@@ -110,8 +110,9 @@ select false, extract(epoch from used_up_to - now())::float8 from rate_limits wh
 
 -- name: share_erasures
 -- Before keep_rejections, in the same transaction: its snapshot then has every erasure that was announced before. Erasures
--- announced later wait until what it writes is committed, and delete it (the lock is taken in query's announce_turn).
-select pg_advisory_xact_lock_shared(16, 1);
+-- announced later wait until what it writes is committed, and delete it (the lock is taken in query's announce_turn). A
+-- collector that stands still between the two statements loses the lock: it would stop all erasures.
+select set_config('idle_in_transaction_session_timeout', '30s', true), pg_advisory_xact_lock_shared(16, 1);
 
 -- name: keep_rejections
 -- Refused events; those that are there already were written by a try whose answer got lost. Left out are those of users who

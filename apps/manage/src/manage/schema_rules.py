@@ -44,7 +44,11 @@ MAX_GROWING = 200
 MAX_CONTAINS = 10
 """Of these within an `unevaluatedItems`, each looks at each item, some times over."""
 
+MAX_PATTERN_CHARACTERS = 4_096
+"""Of all patterns together, as written: compiling one of 64 KiB of Unicode classes takes seconds, in which nothing else runs."""
+
 NODE_NS, PLACE_NS, CONTAINS_NS, UNEVALUATED_CONTAINS_NS = 10, 30, 60, 250
+ENTRY_NS, MULTIPLE_NS, UNIQUE_NS = 4, 500, 1_000
 """What a byte of an event may cost for each of these, at worst and as measured (docs/adr/0015-event-schemas.md)."""
 
 UNEVALUATED = ("unevaluatedItems", "unevaluatedProperties")
@@ -67,6 +71,9 @@ class Examined(NamedTuple):
         nodes: how many subschemas apply, each as often as it does.
         cost: an estimate of how long a byte of an event may take at worst, ns.
         growing: places that its patterns may be at, at once.
+        names: how many names its `required` and `dependentRequired` list.
+        entries: these, and the values of its `enum`.
+        pattern_characters: how long its patterns are together.
         unevaluated_contains: how many `contains` there are within an `unevaluatedItems`.
     """
 
@@ -74,6 +81,9 @@ class Examined(NamedTuple):
     nodes: int
     cost: int
     growing: int
+    names: int
+    entries: int
+    pattern_characters: int
     unevaluated_contains: int
 
 
@@ -106,7 +116,16 @@ def examine(given: Any) -> Examined:
     weighed = _Weighed(schema)
     if weighed.patterns:
         _check_patterns(weighed.patterns)
-    return Examined(schema, weighed.nodes, weighed.cost, weighed.growing, weighed.unevaluated_contains)
+    return Examined(
+        schema,
+        weighed.nodes,
+        weighed.cost,
+        weighed.growing,
+        weighed.names,
+        weighed.entries,
+        sum(map(len, weighed.patterns)),
+        weighed.unevaluated_contains,
+    )
 
 
 def refuse_slow(examined: Examined) -> None:
@@ -120,6 +139,10 @@ def refuse_slow(examined: Examined) -> None:
             "",
             f"The patterns of this schema may be at {examined.growing} places at once; {MAX_GROWING} are taken. Begin them with ^, "
             "and write maxLength rather than large repetitions behind * or +.",
+        )
+    if examined.pattern_characters > MAX_PATTERN_CHARACTERS:
+        raise InvalidSchemaError(
+            "", f"The patterns of a schema may have {MAX_PATTERN_CHARACTERS:,} characters together."
         )
     if examined.unevaluated_contains > MAX_CONTAINS:
         raise InvalidSchemaError(
@@ -178,7 +201,7 @@ class _Weighed:
     def __init__(self, schema: dict[str, Any]) -> None:
         self._schema = schema
         self._under_way: dict[str, bool] = {}
-        self.nodes = self.cost = self.growing = self.unevaluated_contains = 0
+        self.nodes = self.cost = self.growing = self.names = self.entries = self.unevaluated_contains = 0
         self.patterns: set[str] = set()
         self._weigh([], schema)
 
@@ -193,6 +216,12 @@ class _Weighed:
             compounds = sum(map(_compound, [*schema.get("enum", []), schema.get("const")]))
             self.nodes += compounds
             self.cost += compounds * NODE_NS
+            names = _names(schema)
+            entries = names + len(schema.get("enum", []))
+            self.names += names
+            self.entries += entries
+            self.cost += entries * ENTRY_NS
+            self.cost += MULTIPLE_NS * ("multipleOf" in schema) + UNIQUE_NS * bool(schema.get("uniqueItems"))
             if "contains" in schema:
                 is_within = any(self._under_way.values())
                 self.unevaluated_contains += is_within
@@ -227,6 +256,12 @@ class _Weighed:
         if len(self._under_way) > 2 * MAX_DEPTH:
             raise InvalidSchemaError(place, f"References may be {2 * MAX_DEPTH} levels deep.")
         self._weigh(*target)
+
+
+def _names(schema: dict[str, Any]) -> int:
+    """How many names a schema lists itself: each may be looked for in each value, and be a mistake of its own."""
+    dependent = schema.get("dependentRequired", {})
+    return len(schema.get("required", [])) + len(dependent) + sum(map(len, dependent.values()))
 
 
 def _compound(value: Any) -> int:

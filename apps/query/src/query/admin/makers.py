@@ -6,6 +6,9 @@ from contextlib import contextmanager
 from query.access.principal import Principal
 from query.admin.management import Row, Transaction
 
+MOST_RECORDED = 1_000
+"""Tokens that are looked at: whoever hands out a great many must not become an admin whom nobody can demote."""
+
 
 def maker(principal: Principal) -> Row:
     """What is stored of who makes a token."""
@@ -17,19 +20,20 @@ def maker(principal: Principal) -> Row:
 
 @contextmanager
 def recording_tokens(transaction: Transaction, *, but: str | None = None) -> Iterator[None]:
-    """Note in the audit log which tokens stop or begin to count by what is done meanwhile.
+    """Note in the audit log which tokens stop or begin to count by what is done meanwhile, of `MOST_RECORDED` that there are.
 
     Args:
         but: the prefix of a token that is noted anyway.
     """
-    before = _counting(transaction)
+    prefixes = [row["prefix"] for row in transaction.ask("list_handed_out_tokens", most=MOST_RECORDED)]
+    before = _counting(transaction, prefixes)
     yield
-    after = _counting(transaction)
+    after = _counting(transaction, prefixes)
     for prefix in sorted(before - after - {but}):
         transaction.record("token_stopped", prefix)
     for prefix in sorted(after - before):
         transaction.record("token_resumed", prefix)
 
 
-def _counting(transaction: Transaction) -> set[str]:
-    return {row["prefix"] for row in transaction.ask("list_counting_tokens")}
+def _counting(transaction: Transaction, prefixes: list[str]) -> set[str]:
+    return {row["prefix"] for row in transaction.ask("list_counting_tokens", prefixes=prefixes)}

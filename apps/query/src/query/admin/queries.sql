@@ -89,9 +89,17 @@ returning expires_at;
 -- name: token_counts
 select token_counts(%(prefix)b) as counts;
 
+-- name: list_handed_out_tokens
+-- Those that end with the rights of who made them, and haven't ended by themselves. Not all, where there are very many: looking
+-- at each takes 0.1 ms, and neither a demotion nor a revocation may fail for their number.
+select prefix
+from api_tokens
+where coalesce(made_by_person, made_by_token) is not null and revoked_at is null and (expires_at is null or expires_at > now())
+order by prefix
+limit %(most)b::int;
+
 -- name: list_counting_tokens
--- Those that end with the rights of who made them.
-select prefix from api_tokens where coalesce(made_by_person, made_by_token) is not null and token_counts(prefix);
+select prefix from unnest(%(prefixes)b::text[]) as handed_out (prefix) where token_counts(prefix);
 
 -- name: revoke_token
 update api_tokens
