@@ -26,11 +26,14 @@ def take_body(most_bytes: int = MOST_BYTES) -> bytes:
     """The request's JSON body, of a modest size.
 
     Raises:
-        Problem: 415, or what `core.bodies.read_body` raises.
+        Problem: 415, 503 if there is no memory for what it holds, or what `core.bodies.read_body` raises.
     """
     if request.mimetype != "application/json":
         raise Problem(415, "unsupported_media_type", "Must be application/json.")
-    return read_body(request.environ, most_bytes, BODY_SECONDS, share_of(request.environ))
+    share = share_of(request.environ)
+    body = read_body(request.environ, most_bytes, BODY_SECONDS, share)
+    share.add(len(body))  # what is made of it
+    return body
 
 
 def take_small_body() -> bytes:
@@ -42,10 +45,8 @@ def read_json(schema: Schema, body: bytes) -> dict[str, Any]:
     """What the schema loads from a JSON body.
 
     Raises:
-        Problem: 400 if it isn't JSON, 422 if it has too many members and items, or with the mistakes in it; 503 if there is no
-            room for what it holds.
+        Problem: 400 if it isn't JSON, 422 if it has too many members and items, or with the mistakes in it.
     """
-    share_of(request.environ).add(len(body))
     try:
         document = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
