@@ -4,7 +4,7 @@ from parts import Panel, Query, buckets, column, columns, fixed_color, lines, ro
 from sources import by_bucket, now_as_table, over_time
 
 COLLECTOR = 'job="collector",route="/events"'
-WORK = 'route=~"/(events|sources|stats|users).*"'
+WORK = 'route=~"/(events|sources|stats|users?).*"'
 QUERY = f'job="query",{WORK}'
 """What the objectives are about, as in infra/prometheus/rules/slo.yaml: the work, not probes and documents."""
 
