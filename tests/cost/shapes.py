@@ -64,8 +64,8 @@ def answer(parsed: Parsed) -> None:
 def unzip(body: bytes) -> None:
     """The decompression of a body."""
     environ = {"HTTP_CONTENT_ENCODING": "gzip", "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body)}
-    with suppress(Problem), Room(MAX_BYTES).share() as share:
-        read_events(environ, MAX_BYTES, 10, share)
+    with suppress(Problem):
+        read_events(environ, MAX_BYTES, 10, Room(MAX_BYTES).share())
 
 
 def read_parameters(query: bytes) -> None:
