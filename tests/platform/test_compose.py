@@ -34,8 +34,9 @@ def stack(images: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
         stack.down()
 
 
-def test_the_file_is_valid_compose() -> None:
-    run(tool("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", COMPOSE)
+@pytest.mark.parametrize("name", ["compose.yaml", "compose.tls.yaml"])
+def test_the_file_is_valid_compose(name: str) -> None:
+    run(tool("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", COMPOSE.with_name(name))
 
 
 def test_every_service_is_hardened_and_listens_on_loopback_only(services: dict[str, Any]) -> None:

@@ -17,7 +17,15 @@ kubernetes_validate = pytest.importorskip(
     "kubernetes_validate", reason="kubernetes-validate isn't installed, so no schema was checked"
 )
 
-CUSTOM = ("argoproj.io", "monitoring.coreos.com", "postgresql.cnpg.io")
+CUSTOM = (
+    "argoproj.io",
+    "barmancloud.cnpg.io",
+    "external-secrets.io",
+    "gateway.envoyproxy.io",
+    "gateway.networking.k8s.io",
+    "monitoring.coreos.com",
+    "postgresql.cnpg.io",
+)
 """Groups of custom resources; test_manifests_custom.py checks those."""
 
 NO_OIDC = "NetworkPolicy/oidc-clients: selects no pod"
@@ -272,9 +280,19 @@ BROKEN: dict[str, tuple[str, Break, str]] = {
         "ServiceMonitor/query: its service has no port metrics",
     ),
     "an ingress to nowhere": (
-        "production",
+        "base and ingress",
         lambda o: remove(o, "Service", "query"),
         "Ingress/query: there is no service query with port http",
+    ),
+    "a route to nowhere": (
+        "production",
+        lambda o: remove(o, "Service", "query"),
+        "HTTPRoute/query: there is no service query with port 8001",
+    ),
+    "a route without a gateway": (
+        "production",
+        lambda o: remove(o, "Gateway", "event-tracker"),
+        "HTTPRoute/query: there is no listener https of a Gateway event-tracker",
     ),
     "a client shut out from the database": (
         "minikube",

@@ -232,12 +232,33 @@ def monitors(objects: list[Object]) -> Iterator[str]:
 
 
 def backends(objects: list[Object]) -> Iterator[str]:
-    """An Ingress leads to services that are there."""
+    """An Ingress and an HTTPRoute lead to services that are there."""
     for one in of_kind(objects, "Ingress"):
         for path in [path for rule in one["spec"]["rules"] for path in rule["http"]["paths"]]:
             name, port = path["backend"]["service"]["name"], path["backend"]["service"]["port"]["name"]
             if port not in _service_ports(objects).get(name, set()):
                 yield f"{label(one)}: there is no service {name} with port {port}"
+    numbers = {
+        each["metadata"]["name"]: {port["port"] for port in each["spec"]["ports"]}
+        for each in of_kind(objects, "Service")
+    }
+    for one in of_kind(objects, "HTTPRoute"):
+        for backend in [each for rule in one["spec"]["rules"] for each in rule.get("backendRefs") or []]:
+            if backend["port"] not in numbers.get(backend["name"], set()):
+                yield f"{label(one)}: there is no service {backend['name']} with port {backend['port']}"
+
+
+def gateways(objects: list[Object]) -> Iterator[str]:
+    """A route belongs to a listener of a Gateway that is there."""
+    listeners = {
+        (one["metadata"]["name"], listener["name"])
+        for one in of_kind(objects, "Gateway")
+        for listener in one["spec"]["listeners"]
+    }
+    for one in of_kind(objects, "HTTPRoute"):
+        for parent in one["spec"]["parentRefs"]:
+            if (parent["name"], parent["sectionName"]) not in listeners:
+                yield f"{label(one)}: there is no listener {parent['sectionName']} of a Gateway {parent['name']}"
 
 
 def reachable(objects: list[Object]) -> Iterator[str]:
@@ -505,6 +526,7 @@ ALWAYS: tuple[Check, ...] = (
     policy_ports,
     monitors,
     backends,
+    gateways,
     reachable,
     scaling,
     connections,

@@ -8,6 +8,9 @@ import { pathToFileURL } from "node:url";
 
 const PACKAGES = {
   "argoproj.io": "argo-cd",
+  "external-secrets.io": "external-secrets",
+  "gateway.envoyproxy.io": "envoy-gateway",
+  "gateway.networking.k8s.io": "gateway-api",
   "monitoring.coreos.com": "prometheus-operator",
   "postgresql.cnpg.io": "cloudnative-pg",
 };
