@@ -117,9 +117,7 @@ class People:
             Problem: 401 for a wrong one, 429 while the name is locked, 503 while many are checked. None says whether anybody has
                 the name.
         """
-        begun = self._passwords.check(
-            name, password, lambda stored: self._sign_ins.begin_by_password(name, stored), where="sign_in"
-        )
+        begun = self._passwords.check(name, password, lambda stored: self._sign_ins.begin_by_password(name, stored))
         if begun is None:
             raise Problem(401, "wrong_password", WRONG)
         write_audit(self._control, name, "sign_in")
@@ -182,8 +180,8 @@ class People:
             current: the password until now; none after a sign-in by a password for one sign-in, which is gone.
 
         Raises:
-            Problem: 403 if they come by a provider, or the current password is wrong or has expired; 422 if it is missing; 429
-                while the name is locked; 503 while many are checked.
+            Problem: 403 if they come by a provider, or the current password is wrong or has expired; 422 if it is missing; 503
+                while many are checked.
         """
         name = principal.name
         if principal.by_provider:
@@ -192,15 +190,16 @@ class People:
             given = {"password_hash": self._passwords.hash(password), "sign_in": principal.sign_in}
             if not self._replace_password("set_first_password", name, **given):
                 raise Problem(403, "one_time_password_expired", EXPIRED)
-            return
-        if current is None:
-            raise invalid_parameters([ParameterError("current_password", "required", "Is missing.")])
-        stored = self._passwords.check(name, current, lambda stored: stored, where="set_password")
-        changed = stored and self._replace_password(
-            "set_password", name, password_hash=self._passwords.hash(password), stored=stored
-        )
-        if not changed:
-            raise Problem(403, "wrong_password", "The current password is wrong.")
+        else:
+            if current is None:
+                raise invalid_parameters([ParameterError("current_password", "required", "Is missing.")])
+            assert principal.sign_in is not None, "people come by a sign-in"
+            stored = self._passwords.check_current(name, principal.sign_in, current)
+            given = {"password_hash": self._passwords.hash(password), "stored": stored}
+            if not self._replace_password("set_password", name, **given):
+                raise Problem(403, "wrong_password", "The current password is wrong.")
+        # They sign in by the new one, at which nobody has guessed yet.
+        self._passwords.forget_failures(name)
 
     def _replace_password(self, statement: str, name: str, **given: Any) -> bool:
         """All of it, or nothing, and False: something else has changed it since it was looked at."""

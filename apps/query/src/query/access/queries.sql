@@ -62,6 +62,15 @@ returning failures;
 -- name: forget_failures
 delete from failed_sign_ins where name = %(name)b or locked_until < now() - make_interval(secs => %(forgotten)b) returning name;
 
+-- name: count_wrong_password
+-- Nothing if the sign-in is over, or has had as many as it may.
+update sign_ins set wrong_passwords = wrong_passwords + 1
+where prefix = %(sign_in)b and wrong_passwords < %(most)b::int
+returning wrong_passwords;
+
+-- name: forget_wrong_passwords
+update sign_ins set wrong_passwords = 0 where prefix = %(sign_in)b returning prefix;
+
 -- name: find_subject
 select name, enabled from people where subject = %(subject)b;
 
