@@ -88,15 +88,14 @@ class People:
         self.refresh_seconds = refresh_days * 24 * 3600
         self._sign_ins = SignIns(control, refresh_days=refresh_days, oidc_hours=oidc_hours)
         self._passwords = Passwords(control)
-        self._known: dict[tuple[str, str | None], tuple[float, Principal]] = {}
+        self._known: dict[tuple[str, str], tuple[float, Principal]] = {}
 
     def find(self, access_token: str) -> Principal | None:
         """Who shows this access token; None if it isn't one, or has expired, or its sign-in or the person's right has ended."""
         claims = self._signer.read(access_token, AUDIENCE)
-        if claims is None:
+        if claims is None or "sid" not in claims:
             return None
-        # The release before names no sign-in; what it issued counts for some minutes.
-        name, sign_in = str(claims["sub"]), claims.get("sid")
+        name, sign_in = str(claims["sub"]), str(claims["sid"])
         known = self._known.get((name, sign_in))
         if known is not None and time.monotonic() - known[0] <= FRESH_SECONDS:
             return known[1]
@@ -215,7 +214,7 @@ class People:
 
         return attempt(self._control, replace)
 
-    def _look(self, name: str, sign_in: str | None) -> Principal | None:
+    def _look(self, name: str, sign_in: str) -> Principal | None:
         for role, sources, by_provider, must_set_password in self._find_person(name, sign_in):
             seen = None if sources is None else frozenset(sources)
             scopes = frozenset() if must_set_password else ROLES[role]

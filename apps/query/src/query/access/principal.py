@@ -39,7 +39,7 @@ class Principal(NamedTuple):
         name: a token's prefix, or a person's name; it stands in the audit log.
         sources: whose events it may see; None is all.
         by_provider: a person for whom an OpenID Connect provider vouches, and who has no password here.
-        sign_in: the prefix of the refresh tokens of a person's sign-in.
+        sign_in: the prefix of the refresh tokens of a person's sign-in; None for others than people.
         must_set_password: a person whose password was for one sign-in, and who may only set another.
     """
 

@@ -11,13 +11,12 @@ where prefix = %(prefix)b and (last_used is null or last_used < now() - interval
 returning prefix;
 
 -- name: find_person
--- Whose sign-in has ended isn't there, though an access token of it may not have expired. Without `sign_in`: of any.
+-- Whose sign-in has ended isn't there, though an access token of it may not have expired.
 -- Who has signed in by a password for one sign-in must first set another; a sign-in that is older has ended when it was made.
 select role, sources, subject is not null as by_provider, one_time and subject is null as must_set_password
 from people
 where name = %(name)b and enabled
-  and (%(sign_in)b::text is null
-    or exists (select from sign_ins where prefix = %(sign_in)b and person = name and expires_at > now()));
+  and exists (select from sign_ins where prefix = %(sign_in)b and person = name and expires_at > now());
 
 -- name: find_password
 -- Whom a provider vouches for has none: it would go on after the provider has dropped them.
