@@ -1,6 +1,8 @@
 -- name: find_token
--- A token that still counts.
-select hash, scopes, sources
+-- A token that still counts. `to_note`: its last use is to be written down, which a standby can't: a refused write would cost
+-- the connection (core.pool), at each look-up.
+select hash, scopes, sources,
+  (last_used is null or last_used < now() - interval '1 minute') and current_setting('transaction_read_only') = 'off' as to_note
 from api_tokens
 where prefix = %(prefix)b and token_counts(prefix);
 

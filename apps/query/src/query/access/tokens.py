@@ -50,9 +50,10 @@ class Tokens:
     def _look(self, prefix: str) -> _Found | None:
         asked = time.monotonic()
         self._found.pop(prefix, None)
-        for hash_, scopes, sources in execute(self._control, QUERIES["find_token"], {"prefix": prefix}):
+        for hash_, scopes, sources, to_note in execute(self._control, QUERIES["find_token"], {"prefix": prefix}):
             allowed = None if sources is None else frozenset(sources)
             self._found[prefix] = _Found(asked, hash_, Principal("token", prefix, frozenset(scopes), allowed))
-            with suppress(READ_ONLY):  # on a standby nobody notes it, and questions are answered all the same
-                execute(self._control, QUERIES["use_token"], {"prefix": prefix})
+            if to_note:
+                with suppress(READ_ONLY):  # since a moment ago: questions are answered all the same
+                    execute(self._control, QUERIES["use_token"], {"prefix": prefix})
         return self._found.get(prefix)
