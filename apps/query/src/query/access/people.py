@@ -13,6 +13,7 @@ from core.queries import load_queries
 from query.access.audit import audit_entry, write_audit
 from query.access.passwords import Passwords
 from query.access.principal import ROLES, Principal
+from query.access.recent import Recent
 from query.access.sign_ins import SignIns
 from query.access.signing import Signer
 from query.parameters import ParameterError, invalid_parameters
@@ -88,7 +89,7 @@ class People:
         self.refresh_seconds = refresh_days * 24 * 3600
         self._sign_ins = SignIns(control, refresh_days=refresh_days, oidc_hours=oidc_hours)
         self._passwords = Passwords(control)
-        self._known: dict[tuple[str, str], tuple[float, Principal]] = {}
+        self._known: Recent[tuple[str, str], Principal] = Recent(FRESH_SECONDS, MOST_KNOWN)
 
     def find(self, access_token: str) -> Principal | None:
         """Who shows this access token; None if it isn't one, or has expired, or its sign-in or the person's right has ended."""
@@ -96,17 +97,15 @@ class People:
         if claims is None or "sid" not in claims:
             return None
         name, sign_in = str(claims["sub"]), str(claims["sid"])
-        known = self._known.get((name, sign_in))
-        if known is not None and time.monotonic() - known[0] <= FRESH_SECONDS:
-            return known[1]
+        known = self._known.find((name, sign_in))
+        if known is not None:
+            return known
         asked = time.monotonic()
         principal = self._look(name, sign_in)
         if principal is None:
-            self._known.pop((name, sign_in), None)
+            self._known.forget((name, sign_in))
         else:
-            if len(self._known) >= MOST_KNOWN:
-                self._known.clear()
-            self._known[name, sign_in] = (asked, principal)
+            self._known.keep((name, sign_in), principal, asked)
         return principal
 
     def sign_in(self, name: str, password: str) -> SignIn:
