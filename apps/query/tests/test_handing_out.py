@@ -194,6 +194,39 @@ def test_what_an_admin_made_ends_when_they_are_deleted(guarded, ask, make, share
     assert is_out_soon(ask, made["token"])
 
 
+def test_somebody_else_of_the_same_name_has_made_none_of_them(guarded, ask, make, shared_owner):
+    made = make(sign_in(guarded, "ann"), scopes=["read_stats"], sources=None)
+    below = make(make(sign_in(guarded, "ann"), sources=None)["token"], scopes=["read_stats"], sources=None)
+    shared_owner.execute("delete from people where name = 'ann'")
+    assert ask("ada", "PUT /admin/people/ann", {"role": "admin"})[0] == 201
+    for token in (made, below):
+        assert is_out_soon(ask, token["token"])
+        assert listed(ask)[token["prefix"]]["counts"] is False
+    assert "token_resumed" not in {action for action, _ in audit(ask)}
+
+
+def test_a_sign_in_that_has_ended_hands_nothing_out(guarded, ask, shared_owner):
+    """Ann has signed out, or is gone, and somebody else has her name: she is still known for two seconds."""
+    token = sign_in(guarded, "ann")
+    assert gets_in(ask, token)
+    shared_owner.execute("delete from people where name = 'ann'")
+    shared_owner.execute("insert into people (name, role) values ('ann', 'admin')")
+    status, _ = ask(token, "POST /admin/tokens", {"name": "x", "scopes": ["admin"], "sources": None})
+    assert status in (401, 403)
+    assert not any(token["counts"] for token in listed(ask).values() if token["made_by"] == "ann")
+
+
+def test_what_an_instance_of_the_release_before_hands_out_is_of_whoever_has_the_name(ask, shared_owner):
+    key = make_key("rt")
+    shared_owner.execute(
+        "insert into api_tokens (prefix, name, hash, scopes, made_by_person) values (%s, 'x', %s, '{read_stats}', 'ann')",
+        [key.prefix, key.hash],
+    )
+    assert gets_in(ask, key.key)
+    assert ask("ada", "PUT /admin/people/ann", {"role": "viewer"})[0] == 200
+    assert is_out_soon(ask, key.key)
+
+
 def test_an_admin_who_is_demoted_at_this_moment_hands_nothing_out(guarded, ask, shared_owner):
     """They are still known for two seconds."""
     token = sign_in(guarded, "ann")

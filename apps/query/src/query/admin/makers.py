@@ -15,6 +15,7 @@ def maker(principal: Principal) -> Row:
     return {
         "made_by_person": principal.name if principal.kind == "person" else None,
         "made_by_token": principal.name if principal.kind == "token" else None,
+        "sign_in": principal.sign_in,
     }
 
 
