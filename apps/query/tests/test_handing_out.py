@@ -281,6 +281,44 @@ def test_an_admin_of_one_source_declares_the_keys_that_it_has(ask, shared_owner)
     )
 
 
+def test_a_token_and_what_it_made_hand_out_so_many_and_no_more(ask, make, shared_owner):
+    first = make("sam")
+    below = make(first["token"])
+    shared_owner.execute(
+        """
+        insert into api_tokens (prefix, name, hash, scopes, sources, made_by_token)
+        select 'rt_' || lpad(n::text, 10, '0'), 'x', sha256(n::text::bytea), '{read_stats}', '{shop}',
+          case when n %% 2 = 0 then %s else %s end
+        from generate_series(1, 998) as n
+        """,
+        [first["prefix"], below["prefix"]],
+    )
+    body = {"name": "x", "scopes": ["read_stats"], "sources": ["shop"]}
+    for who in ("sam", first["token"], below["token"]):
+        assert refused(ask(who, "POST /admin/tokens", body)) == (409, "too_many_tokens")
+    make("ada")
+    assert ask("sam", "DELETE /admin/tokens/rt_0000000001")[0] == 204
+    make(below["token"])
+    assert refused(ask("sam", "POST /admin/tokens", body)) == (409, "too_many_tokens")
+    shared_owner.execute("update api_tokens set expires_at = now() where prefix = 'rt_0000000002'")
+    make("sam")
+
+
+def test_a_person_hands_out_so_many_and_no_more(guarded, ask, make, shared_owner):
+    token = sign_in(guarded, "ann")
+    handed_out = make(token, sources=None)
+    shared_owner.execute("""
+        insert into api_tokens (prefix, name, hash, scopes, made_by_person, made_by_id)
+        select 'rt_' || lpad(n::text, 10, '0'), 'x', sha256(n::text::bytea), '{read_stats}', name, id
+        from people, generate_series(1, 999) as n
+        where name = 'ann'
+    """)
+    body = {"name": "x", "scopes": ["read_stats"], "sources": None}
+    assert refused(ask(token, "POST /admin/tokens", body)) == (409, "too_many_tokens")
+    make(sign_in(guarded, "bea"), sources=None)
+    make(handed_out["token"], sources=None)  # who may see every source is counted alone
+
+
 def test_whoever_handed_out_very_many_tokens_is_demoted_all_the_same(ask, shared_owner):
     """Each is looked at twice for the audit log, which must not keep the change from being made: so not all of them are."""
     shared_owner.execute("""

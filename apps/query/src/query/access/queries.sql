@@ -1,9 +1,27 @@
 -- name: find_token
 -- A token that still counts. `to_note`: its last use is to be written down, which a standby can't: a refused write would cost
--- the connection (core.pool), at each look-up.
+-- the connection (core.pool), at each look-up. `root`: of those up the line who are restricted to some sources, the first one
+-- that was let in; the token itself where none is.
+with recursive line as (
+  select prefix, sources, made_by_person, made_by_token, 1 as place from api_tokens where prefix = %(prefix)b
+  union all
+  select maker.prefix, maker.sources, maker.made_by_person, maker.made_by_token, line.place + 1
+  from line
+  join api_tokens maker on maker.prefix = line.made_by_token
+  where line.place < 10
+), restricted as (
+  select 'person' as kind, p.name, line.place + 1 as place
+  from line
+  join people p on p.name = line.made_by_person
+  where p.sources is not null
+  union all
+  select 'token', prefix, place from line where sources is not null or place = 1
+)
 select hash, scopes, sources,
-  (last_used is null or last_used < now() - interval '1 minute') and current_setting('transaction_read_only') = 'off' as to_note
+  (last_used is null or last_used < now() - interval '1 minute') and current_setting('transaction_read_only') = 'off' as to_note,
+  root.kind, root.holder
 from api_tokens
+cross join (select kind, name from restricted order by place desc limit 1) as root (kind, holder)
 where prefix = %(prefix)b and token_counts(prefix);
 
 -- name: use_token

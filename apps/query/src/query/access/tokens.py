@@ -9,7 +9,7 @@ import psycopg
 from core.keys import is_key, prefix_of
 from core.pool import READ_ONLY, ConnectionPool, execute
 from core.queries import load_queries
-from query.access.principal import Principal
+from query.access.principal import Principal, Root
 from query.access.recent import Recent
 
 QUERIES = load_queries("query.access")
@@ -62,9 +62,10 @@ class Tokens:
     def _look(self, prefix: str) -> _Found | None:
         asked = time.monotonic()
         self._found.forget(prefix)
-        for hash_, scopes, sources, to_note in execute(self._control, QUERIES["find_token"], {"prefix": prefix}):
+        for hash_, scopes, sources, to_note, *root in execute(self._control, QUERIES["find_token"], {"prefix": prefix}):
             allowed = None if sources is None else frozenset(sources)
-            found = _Found(hash_, Principal("token", prefix, frozenset(scopes), allowed), to_note)
+            principal = Principal("token", prefix, frozenset(scopes), allowed, root=Root(*root))
+            found = _Found(hash_, principal, to_note)
             self._found.keep(prefix, found, asked)
             return found
         return None

@@ -91,6 +91,21 @@ values (
 on conflict do nothing
 returning expires_at;
 
+-- name: count_handed_out
+-- What a person or a token made that is neither revoked nor expired; with `whole_line` what these made, too, and so on.
+with recursive living as (
+  select prefix, made_by_person, made_by_id, made_by_token
+  from api_tokens
+  where revoked_at is null and (expires_at is null or expires_at > now())
+), handed_out as (
+  select prefix from living
+  where made_by_token = %(token)b
+    or (made_by_person = %(person)b and made_by_id = (select id from people where name = %(person)b))
+  union
+  select living.prefix from handed_out join living on living.made_by_token = handed_out.prefix where %(whole_line)b
+)
+select count(*)::int as tokens from (select from handed_out limit %(most)b::int) as counted;
+
 -- name: token_counts
 select token_counts(%(prefix)b) as counts;
 
