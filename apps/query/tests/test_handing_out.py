@@ -194,6 +194,39 @@ def test_what_an_admin_made_ends_when_they_are_deleted(guarded, ask, make, share
     assert is_out_soon(ask, made["token"])
 
 
+def test_somebody_else_of_the_same_name_has_made_none_of_them(guarded, ask, make, shared_owner):
+    made = make(sign_in(guarded, "ann"), scopes=["read_stats"], sources=None)
+    below = make(make(sign_in(guarded, "ann"), sources=None)["token"], scopes=["read_stats"], sources=None)
+    shared_owner.execute("delete from people where name = 'ann'")
+    assert ask("ada", "PUT /admin/people/ann", {"role": "admin"})[0] == 201
+    for token in (made, below):
+        assert is_out_soon(ask, token["token"])
+        assert listed(ask)[token["prefix"]]["counts"] is False
+    assert "token_resumed" not in {action for action, _ in audit(ask)}
+
+
+def test_a_sign_in_that_has_ended_hands_nothing_out(guarded, ask, shared_owner):
+    """Ann has signed out, or is gone, and somebody else has her name: she is still known for two seconds."""
+    token = sign_in(guarded, "ann")
+    assert gets_in(ask, token)
+    shared_owner.execute("delete from people where name = 'ann'")
+    shared_owner.execute("insert into people (name, role) values ('ann', 'admin')")
+    status, _ = ask(token, "POST /admin/tokens", {"name": "x", "scopes": ["admin"], "sources": None})
+    assert status in (401, 403)
+    assert not any(token["counts"] for token in listed(ask).values() if token["made_by"] == "ann")
+
+
+def test_what_an_instance_of_the_release_before_hands_out_is_of_whoever_has_the_name(ask, shared_owner):
+    key = make_key("rt")
+    shared_owner.execute(
+        "insert into api_tokens (prefix, name, hash, scopes, made_by_person) values (%s, 'x', %s, '{read_stats}', 'ann')",
+        [key.prefix, key.hash],
+    )
+    assert gets_in(ask, key.key)
+    assert ask("ada", "PUT /admin/people/ann", {"role": "viewer"})[0] == 200
+    assert is_out_soon(ask, key.key)
+
+
 def test_an_admin_who_is_demoted_at_this_moment_hands_nothing_out(guarded, ask, shared_owner):
     """They are still known for two seconds."""
     token = sign_in(guarded, "ann")
@@ -246,6 +279,44 @@ def test_an_admin_of_one_source_declares_the_keys_that_it_has(ask, shared_owner)
         200,
         [("key_revoked", dropped)],
     )
+
+
+def test_a_token_and_what_it_made_hand_out_so_many_and_no_more(ask, make, shared_owner):
+    first = make("sam")
+    below = make(first["token"])
+    shared_owner.execute(
+        """
+        insert into api_tokens (prefix, name, hash, scopes, sources, made_by_token)
+        select 'rt_' || lpad(n::text, 10, '0'), 'x', sha256(n::text::bytea), '{read_stats}', '{shop}',
+          case when n %% 2 = 0 then %s else %s end
+        from generate_series(1, 998) as n
+        """,
+        [first["prefix"], below["prefix"]],
+    )
+    body = {"name": "x", "scopes": ["read_stats"], "sources": ["shop"]}
+    for who in ("sam", first["token"], below["token"]):
+        assert refused(ask(who, "POST /admin/tokens", body)) == (409, "too_many_tokens")
+    make("ada")
+    assert ask("sam", "DELETE /admin/tokens/rt_0000000001")[0] == 204
+    make(below["token"])
+    assert refused(ask("sam", "POST /admin/tokens", body)) == (409, "too_many_tokens")
+    shared_owner.execute("update api_tokens set expires_at = now() where prefix = 'rt_0000000002'")
+    make("sam")
+
+
+def test_a_person_hands_out_so_many_and_no_more(guarded, ask, make, shared_owner):
+    token = sign_in(guarded, "ann")
+    handed_out = make(token, sources=None)
+    shared_owner.execute("""
+        insert into api_tokens (prefix, name, hash, scopes, made_by_person, made_by_id)
+        select 'rt_' || lpad(n::text, 10, '0'), 'x', sha256(n::text::bytea), '{read_stats}', name, id
+        from people, generate_series(1, 999) as n
+        where name = 'ann'
+    """)
+    body = {"name": "x", "scopes": ["read_stats"], "sources": None}
+    assert refused(ask(token, "POST /admin/tokens", body)) == (409, "too_many_tokens")
+    make(sign_in(guarded, "bea"), sources=None)
+    make(handed_out["token"], sources=None)  # who may see every source is counted alone
 
 
 def test_whoever_handed_out_very_many_tokens_is_demoted_all_the_same(ask, shared_owner):

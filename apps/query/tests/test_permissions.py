@@ -204,6 +204,18 @@ def test_a_token_ends_when_it_is_revoked_or_expires(guarded, shared_owner, cast)
         ).fetchone() == (True,)
 
 
+def test_a_token_is_used_by_who_has_its_secret_and_by_nobody_else(guarded, shared_owner):
+    key = make_key("rt")
+    shared_owner.execute(
+        "insert into api_tokens (prefix, name, hash, scopes) values (%s, 'x', %s, '{read_stats}')",
+        [key.prefix, key.hash],
+    )
+    for shown, status, used in ((f"{key.prefix}_{'0' * 40}", 401, False), (key.key, 200, True)):
+        assert ask(guarded, "GET /stats/top-types", {"Authorization": f"Bearer {shown}"})[0] == status
+        noted = "select last_used is not null from api_tokens where prefix = %s"
+        assert shared_owner.execute(noted, [key.prefix]).fetchone() == (used,)
+
+
 def test_a_live_stream_ends_with_its_credentials(guarded, shared_owner):
     key = make_key("rt")
     shared_owner.execute(

@@ -12,9 +12,12 @@ from datetime import timedelta
 import pytest
 import requests
 from sign_in_requests import actions, me, post, refusal
+from signing_key import make_signing_key
 from waiting import eventually
 
 from core.passwords import hash_password
+from query.access.people import AUDIENCE
+from query.access.signing import Signer
 
 PASSWORD = "correct horse battery"
 HASH = hash_password(PASSWORD)
@@ -280,6 +283,16 @@ def test_a_forged_access_token_is_none(guarded):
     assert {name: me(guarded, attempt).status_code for name, attempt in attempts.items()} == dict.fromkeys(
         attempts, 401
     )
+
+
+def test_an_access_token_that_names_no_sign_in_is_none(start_guarded):
+    """Nothing could end it before it expires."""
+    pem = make_signing_key()
+    service, signer = start_guarded(SIGNING_KEY=pem), Signer(pem)
+    sid = sign_in(service).json()["refresh_token"].rpartition("_")[0]
+    assert me(service, signer.issue("ann", AUDIENCE, 60, sid=sid)).status_code == 200
+    for claims in ({}, {"sid": None}, {"sid": ""}, {"sid": [sid]}, {"sid": {"": sid}}, {"sid": True}):
+        assert refusal(me(service, signer.issue("ann", AUDIENCE, 60, **claims))) == (401, "invalid_credentials")
 
 
 VALUES = [None, True, 0, -1, 1.5, 10**400, "", "x", "alg", "Ed25519", "é", [], ["exp"], [[]], [5], {}, {"x": [1]}]

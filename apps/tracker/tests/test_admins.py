@@ -7,7 +7,10 @@ import sys
 
 import pytest
 import requests
+from sign_in_requests import post
 from signing_key import make_signing_key
+
+from tracker.admins import OF_UP, offer_sign_in
 
 PASSWORD = "correct horse battery"
 
@@ -26,17 +29,22 @@ def create(postgres, database):
     return run
 
 
-def test_the_first_admin_signs_in_with_the_password_of_standard_input(create, start_service, postgres, database, owner):
-    made = create("ann", given=f"{PASSWORD}\n")
-    assert (made.returncode, made.stdout) == (0, "made the admin ann\n"), made.stderr
-    assert owner.execute("select actor, action, target from audit").fetchall() == [("owner", "create_person", "ann")]
-    query = start_service(
+@pytest.fixture
+def query(start_service, postgres, database):
+    """A query service on the test's database."""
+    return start_service(
         "query",
         DATABASE_URL=postgres.url(database, "query"),
         CONTROL_DATABASE_URL=postgres.url(database, "control"),
         SIGNING_KEY=make_signing_key(),
         AUTH="required",
     )
+
+
+def test_the_first_admin_signs_in_with_the_password_of_standard_input(create, query, owner):
+    made = create("ann", given=f"{PASSWORD}\n")
+    assert (made.returncode, made.stdout) == (0, "made the admin ann\n"), made.stderr
+    assert owner.execute("select actor, action, target from audit").fetchall() == [("owner", "create_person", "ann")]
     answer = requests.post(f"{query.url}/auth/sign-in", json={"name": "ann", "password": PASSWORD}, timeout=30).json()
     assert answer["person"] == {"name": "ann", "role": "admin", "sources": None}
     assert not answer["must_set_password"]
@@ -76,6 +84,17 @@ def test_at_a_terminal_it_asks_twice_and_shows_nothing(postgres, database, owner
     os.close(ours)
     assert PASSWORD.encode() not in shown
     assert owner.execute("select name from people").fetchall() == [("ann",)]
+
+
+def test_the_password_of_another_start_ends_the_sign_ins_by_the_one_before(query, owner):
+    """Whoever saw the one before could set a password of their own in place of the new one, for a day more."""
+    seen = post(query, "sign-in", name=OF_UP, password=offer_sign_in(owner)).json()
+    owner.execute("update people set one_time_until = now() - interval '1 hour'")
+    offered = offer_sign_in(owner)
+    assert post(query, "password", seen["access_token"], password=PASSWORD).status_code in (401, 403)
+    assert post(query, "refresh", refresh_token=seen["refresh_token"]).status_code == 401
+    given = post(query, "sign-in", name=OF_UP, password=offered).json()
+    assert post(query, "password", given["access_token"], password=PASSWORD).status_code == 204
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from gevent.event import AsyncResult
 from gevent.lock import BoundedSemaphore
 
 from core.problems import RETRY_AFTER_SECONDS, Problem
-from query.access.principal import Principal
+from query.access.principal import Principal, Root, root_of
 
 Question = TypeVar("Question", bound=Hashable)
 Answer = TypeVar("Answer")
@@ -45,13 +45,13 @@ class Turns:
 class Places:
     """Lets `most` clients be served at once, however long each takes; nobody waits for a place.
 
-    A token or a person has half of them at most, so that nobody keeps all others out.
+    A token or a person has half of them at most, with the tokens that share theirs (`root_of`): nobody keeps all others out.
     """
 
     def __init__(self, most: int, refusal: str) -> None:
         self._most, self._refusal = most, refusal
         self._each = (most + 1) // 2
-        self._taken: Counter[tuple[str, str]] = Counter()
+        self._taken: Counter[Root] = Counter()
 
     def take(self, principal: Principal) -> Callable[[], None]:
         """Take a place; what is returned gives it back, once however often it is called.
@@ -59,12 +59,15 @@ class Places:
         Raises:
             Problem: 503 with the refusal if there is none, 429 if the principal has as many as it may.
         """
-        # Not its scopes or sources: they may change while it has places.
-        who = principal.kind, principal.name
+        # Not the principal: its scopes or sources may change while it has places.
+        who = root_of(principal)
         if self._taken.total() >= self._most:
             raise Problem(503, "busy", self._refusal)
         if principal.kind != "anyone" and self._taken[who] >= self._each:
-            detail = f"You have {self._each} of these open, as many as one token or person may have. Ask again when one has ended."
+            detail = (
+                f"{self._each} of these are open, as many as one token or person may have with the tokens that they handed out. "
+                "Ask again when one has ended."
+            )
             raise Problem(429, "too_many_open", detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
         self._taken[who] += 1
         held = True

@@ -60,10 +60,18 @@ def create(name: str, password_file: TextIO | None, data: Path) -> None:
 
 
 def offer_sign_in(connection: psycopg.Connection) -> str | None:
-    """A password for one sign-in as the admin of `tracker up`, in place of the one before; None if that admin has one of their own."""
+    """A password for one sign-in as the admin of `tracker up`, in place of the one before; None if that admin has one of their own.
+
+    Whoever signed in by the one before, and has set none since, is signed out: they could set one in place of this one.
+    """
     password = make_password()
     given = {"name": OF_UP, "password_hash": hash_password(password)}
-    return password if connection.execute(QUERIES["offer_sign_in"], given).fetchall() else None
+    with connection.transaction():
+        if not connection.execute(QUERIES["offer_sign_in"], given).fetchall():
+            return None
+        # A statement of its own: it sees a sign-in that was being begun by the password before, too.
+        connection.execute(QUERIES["end_sign_ins"], {"name": OF_UP})
+    return password
 
 
 def _read_password(file: TextIO | None) -> str:

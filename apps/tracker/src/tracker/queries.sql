@@ -288,3 +288,6 @@ values (%(name)s, %(password_hash)s, true, 'admin')
 on conflict (name) do update set password_hash = excluded.password_hash, one_time_until = now() + interval '24 hours'
 where people.one_time and people.enabled and people.role = 'admin'
 returning name;
+
+-- name: end_sign_ins
+delete from sign_ins where person = %(name)s;

@@ -26,6 +26,10 @@ MOST_FAILURES = 100
 after an hour without any they are forgotten, and beyond so many they aren't counted further. So there are fewer than 150
 guesses a day, and whoever locks somebody else out does so for 15 minutes (OWASP ASVS 5.0, 6.3.1)."""
 
+MOST_WRONG_CURRENT = 5
+"""Wrong current passwords that end a sign-in. They are counted by sign-in, so that whoever guesses at `/auth/sign-in` keeps
+nobody from changing theirs, and whoever has stolen a sign-in guesses no oftener than this (OWASP ASVS 5.0, 6.3.1)."""
+
 HASHES_AT_ONCE = 2
 """Each takes 64 MiB."""
 
@@ -44,12 +48,11 @@ class Passwords:
         self._hashing = BoundedSemaphore(HASHES_AT_ONCE)
         self._minute = self._told = 0
 
-    def check(self, name: str, password: str, use: Callable[[str], Any], *, where: str) -> Any:
-        """What `use` returns for the stored hash of the right password; a wrong one is counted, and None.
+    def check(self, name: str, password: str, use: Callable[[str], Any]) -> Any:
+        """What `use` returns for the stored hash of the right password; a wrong one is counted for the name, and None.
 
         Args:
             use: does what the password allows; nothing (None, or an empty list) if it was changed in the meantime.
-            where: what the password was given for, for the audit log.
 
         Raises:
             Problem: 429 while the name is locked, 503 while many are checked.
@@ -58,16 +61,39 @@ class Passwords:
         with self._turn():
             # While this one waited, others may have guessed: as many at once as there are connections.
             self._require_unlocked(name)
-            stored = next((found for (found,) in self._ask("find_password", name=name)), None)
-            right = _in_thread(is_password, password, stored)
-            used = use(stored) if right and stored else None
+            stored = self._find_right(name, password)
+            used = use(stored) if stored else None
             if not used:
                 self._count_failure(name)
         if not used:
-            self._tell_failure(name, where)
+            self._tell_failure(name, "sign_in")
             return None
-        self._ask("forget_failures", name=name, forgotten=FORGOTTEN_SECONDS)
+        self.forget_failures(name)
         return used
+
+    def check_current(self, name: str, sign_in: str, password: str) -> str:
+        """The stored hash of the right password of whoever has this sign-in.
+
+        Raises:
+            Problem: 403 for a wrong one, the last of which ends the sign-in; 503 while many are checked.
+        """
+        with self._turn():
+            # Counted before it is checked: many at once are no more guesses than one after the other.
+            counted = self._ask("count_wrong_password", sign_in=sign_in, most=MOST_WRONG_CURRENT)
+            stored = self._find_right(name, password) if counted else None
+        if stored:
+            self._ask("forget_wrong_passwords", sign_in=sign_in)
+            return stored
+        self._tell_failure(name, "set_password")
+        if counted and counted[0][0] < MOST_WRONG_CURRENT:
+            raise Problem(403, "wrong_password", "The current password is wrong.")
+        if self._ask("end_sign_in", prefix=sign_in):
+            write_audit(self._control, name, "sign_in_ended", why="wrong_password")
+        raise Problem(403, "wrong_password", "The current password is wrong, and this sign-in has ended.")
+
+    def forget_failures(self, name: str) -> None:
+        """Lock the name no longer: its person has shown who they are."""
+        self._ask("forget_failures", name=name, forgotten=FORGOTTEN_SECONDS)
 
     def hash(self, password: str) -> str:
         """What is stored of a new password.
@@ -78,6 +104,11 @@ class Passwords:
         with self._turn():
             hashed: str = _in_thread(hash_password, password)
             return hashed
+
+    def _find_right(self, name: str, password: str) -> str | None:
+        """The stored hash, if the password is the right one. A name that nobody has takes as long."""
+        stored: str | None = next((found for (found,) in self._ask("find_password", name=name)), None)
+        return stored if _in_thread(is_password, password, stored) else None
 
     def _ask(self, statement: str, **parameters: Any) -> list[Any]:
         return execute(self._control, QUERIES[statement], parameters)

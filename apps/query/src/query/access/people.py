@@ -13,6 +13,7 @@ from core.queries import load_queries
 from query.access.audit import audit_entry, write_audit
 from query.access.passwords import Passwords
 from query.access.principal import ROLES, Principal
+from query.access.recent import Recent
 from query.access.sign_ins import SignIns
 from query.access.signing import Signer
 from query.parameters import ParameterError, invalid_parameters
@@ -88,26 +89,23 @@ class People:
         self.refresh_seconds = refresh_days * 24 * 3600
         self._sign_ins = SignIns(control, refresh_days=refresh_days, oidc_hours=oidc_hours)
         self._passwords = Passwords(control)
-        self._known: dict[tuple[str, str | None], tuple[float, Principal]] = {}
+        self._known: Recent[tuple[str, str], Principal] = Recent(FRESH_SECONDS, MOST_KNOWN)
 
     def find(self, access_token: str) -> Principal | None:
         """Who shows this access token; None if it isn't one, or has expired, or its sign-in or the person's right has ended."""
         claims = self._signer.read(access_token, AUDIENCE)
-        if claims is None:
+        if claims is None or "sid" not in claims:
             return None
-        # The release before names no sign-in; what it issued counts for some minutes.
-        name, sign_in = str(claims["sub"]), claims.get("sid")
-        known = self._known.get((name, sign_in))
-        if known is not None and time.monotonic() - known[0] <= FRESH_SECONDS:
-            return known[1]
+        name, sign_in = str(claims["sub"]), str(claims["sid"])
+        known = self._known.find((name, sign_in))
+        if known is not None:
+            return known
         asked = time.monotonic()
         principal = self._look(name, sign_in)
         if principal is None:
-            self._known.pop((name, sign_in), None)
+            self._known.forget((name, sign_in))
         else:
-            if len(self._known) >= MOST_KNOWN:
-                self._known.clear()
-            self._known[name, sign_in] = (asked, principal)
+            self._known.keep((name, sign_in), principal, asked)
         return principal
 
     def sign_in(self, name: str, password: str) -> SignIn:
@@ -117,9 +115,7 @@ class People:
             Problem: 401 for a wrong one, 429 while the name is locked, 503 while many are checked. None says whether anybody has
                 the name.
         """
-        begun = self._passwords.check(
-            name, password, lambda stored: self._sign_ins.begin_by_password(name, stored), where="sign_in"
-        )
+        begun = self._passwords.check(name, password, lambda stored: self._sign_ins.begin_by_password(name, stored))
         if begun is None:
             raise Problem(401, "wrong_password", WRONG)
         write_audit(self._control, name, "sign_in")
@@ -182,8 +178,8 @@ class People:
             current: the password until now; none after a sign-in by a password for one sign-in, which is gone.
 
         Raises:
-            Problem: 403 if they come by a provider, or the current password is wrong or has expired; 422 if it is missing; 429
-                while the name is locked; 503 while many are checked.
+            Problem: 403 if they come by a provider, or the current password is wrong or has expired; 422 if it is missing; 503
+                while many are checked.
         """
         name = principal.name
         if principal.by_provider:
@@ -192,15 +188,16 @@ class People:
             given = {"password_hash": self._passwords.hash(password), "sign_in": principal.sign_in}
             if not self._replace_password("set_first_password", name, **given):
                 raise Problem(403, "one_time_password_expired", EXPIRED)
-            return
-        if current is None:
-            raise invalid_parameters([ParameterError("current_password", "required", "Is missing.")])
-        stored = self._passwords.check(name, current, lambda stored: stored, where="set_password")
-        changed = stored and self._replace_password(
-            "set_password", name, password_hash=self._passwords.hash(password), stored=stored
-        )
-        if not changed:
-            raise Problem(403, "wrong_password", "The current password is wrong.")
+        else:
+            if current is None:
+                raise invalid_parameters([ParameterError("current_password", "required", "Is missing.")])
+            assert principal.sign_in is not None, "people come by a sign-in"
+            stored = self._passwords.check_current(name, principal.sign_in, current)
+            given = {"password_hash": self._passwords.hash(password), "stored": stored}
+            if not self._replace_password("set_password", name, **given):
+                raise Problem(403, "wrong_password", "The current password is wrong.")
+        # They sign in by the new one, at which nobody has guessed yet.
+        self._passwords.forget_failures(name)
 
     def _replace_password(self, statement: str, name: str, **given: Any) -> bool:
         """All of it, or nothing, and False: something else has changed it since it was looked at."""
@@ -216,7 +213,7 @@ class People:
 
         return attempt(self._control, replace)
 
-    def _look(self, name: str, sign_in: str | None) -> Principal | None:
+    def _look(self, name: str, sign_in: str) -> Principal | None:
         for role, sources, by_provider, must_set_password in self._find_person(name, sign_in):
             seen = None if sources is None else frozenset(sources)
             scopes = frozenset() if must_set_password else ROLES[role]

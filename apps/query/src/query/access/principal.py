@@ -31,6 +31,13 @@ ALLOWED_SOURCES = "query.allowed_sources"
 """environ key: whose events the principal may see, a frozenset of sources' names; None is all."""
 
 
+class Root(NamedTuple):
+    """Of whose share of what all have together a principal uses: see `root_of`. It can be a key of a dictionary."""
+
+    kind: Literal["token", "person", "anyone"]
+    name: str
+
+
 class Principal(NamedTuple):
     """Who asks.
 
@@ -39,8 +46,9 @@ class Principal(NamedTuple):
         name: a token's prefix, or a person's name; it stands in the audit log.
         sources: whose events it may see; None is all.
         by_provider: a person for whom an OpenID Connect provider vouches, and who has no password here.
-        sign_in: the prefix of the refresh tokens of a person's sign-in.
+        sign_in: the prefix of the refresh tokens of a person's sign-in; None for others than people.
         must_set_password: a person whose password was for one sign-in, and who may only set another.
+        root: a token's, as it was looked up; use `root_of`.
     """
 
     kind: Literal["token", "person", "anyone"]
@@ -50,6 +58,7 @@ class Principal(NamedTuple):
     by_provider: bool = False
     sign_in: str | None = None
     must_set_password: bool = False
+    root: Root | None = None
 
 
 ANYONE = Principal("anyone", "anyone", frozenset(SCOPES) - {"admin"}, None)
@@ -60,6 +69,16 @@ def principal_of(environ: "WSGIEnvironment") -> Principal:
     """Who asks, as the guard found."""
     found: Principal = environ[PRINCIPAL]
     return found
+
+
+def root_of(principal: Principal) -> Root:
+    """Of whose share of places, memory and the like a principal uses.
+
+    An admin of some sources shares with the tokens that they handed out, and these with those that they handed out in turn, so
+    that nobody gets more by making tokens. Whoever may see every source hands out shares along with tokens: they are trusted
+    with everything, and one program that they let in must not use up what is another's.
+    """
+    return principal.root or Root(principal.kind, principal.name)
 
 
 def require_all_sources(principal: Principal) -> None:

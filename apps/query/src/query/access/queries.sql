@@ -1,7 +1,27 @@
 -- name: find_token
--- A token that still counts.
-select hash, scopes, sources
+-- A token that still counts. `to_note`: its last use is to be written down, which a standby can't: a refused write would cost
+-- the connection (core.pool), at each look-up. `root`: of those up the line who are restricted to some sources, the first one
+-- that was let in; the token itself where none is.
+with recursive line as (
+  select prefix, sources, made_by_person, made_by_token, 1 as place from api_tokens where prefix = %(prefix)b
+  union all
+  select maker.prefix, maker.sources, maker.made_by_person, maker.made_by_token, line.place + 1
+  from line
+  join api_tokens maker on maker.prefix = line.made_by_token
+  where line.place < 10
+), restricted as (
+  select 'person' as kind, p.name, line.place + 1 as place
+  from line
+  join people p on p.name = line.made_by_person
+  where p.sources is not null
+  union all
+  select 'token', prefix, place from line where sources is not null or place = 1
+)
+select hash, scopes, sources,
+  (last_used is null or last_used < now() - interval '1 minute') and current_setting('transaction_read_only') = 'off' as to_note,
+  root.kind, root.holder
 from api_tokens
+cross join (select kind, name from restricted order by place desc limit 1) as root (kind, holder)
 where prefix = %(prefix)b and token_counts(prefix);
 
 -- name: use_token
@@ -11,13 +31,12 @@ where prefix = %(prefix)b and (last_used is null or last_used < now() - interval
 returning prefix;
 
 -- name: find_person
--- Whose sign-in has ended isn't there, though an access token of it may not have expired. Without `sign_in`: of any.
+-- Whose sign-in has ended isn't there, though an access token of it may not have expired.
 -- Who has signed in by a password for one sign-in must first set another; a sign-in that is older has ended when it was made.
 select role, sources, subject is not null as by_provider, one_time and subject is null as must_set_password
 from people
 where name = %(name)b and enabled
-  and (%(sign_in)b::text is null
-    or exists (select from sign_ins where prefix = %(sign_in)b and person = name and expires_at > now()));
+  and exists (select from sign_ins where prefix = %(sign_in)b and person = name and expires_at > now());
 
 -- name: find_password
 -- Whom a provider vouches for has none: it would go on after the provider has dropped them.
@@ -61,6 +80,15 @@ returning failures;
 
 -- name: forget_failures
 delete from failed_sign_ins where name = %(name)b or locked_until < now() - make_interval(secs => %(forgotten)b) returning name;
+
+-- name: count_wrong_password
+-- Nothing if the sign-in is over, or has had as many as it may.
+update sign_ins set wrong_passwords = wrong_passwords + 1
+where prefix = %(sign_in)b and wrong_passwords < %(most)b::int
+returning wrong_passwords;
+
+-- name: forget_wrong_passwords
+update sign_ins set wrong_passwords = 0 where prefix = %(sign_in)b returning prefix;
 
 -- name: find_subject
 select name, enabled from people where subject = %(subject)b;

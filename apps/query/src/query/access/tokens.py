@@ -2,14 +2,15 @@
 
 import time
 from contextlib import suppress
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import psycopg
 
 from core.keys import is_key, prefix_of
 from core.pool import READ_ONLY, ConnectionPool, execute
 from core.queries import load_queries
-from query.access.principal import Principal
+from query.access.principal import Principal, Root
+from query.access.recent import Recent
 
 QUERIES = load_queries("query.access")
 
@@ -19,11 +20,17 @@ KIND = "rt"
 FRESH_SECONDS = 2.0
 """How long what was found is taken for true: a token that is revoked is refused everywhere after so long."""
 
+MOST_KNOWN = 10_000
+"""Tokens of which that is remembered."""
 
-class _Found(NamedTuple):
-    at: float
+
+@dataclass
+class _Found:
+    """A token as it is stored; `to_note`: that it was used is to be written down."""
+
     hash: bytes
     principal: Principal
+    to_note: bool
 
 
 class Tokens:
@@ -31,7 +38,7 @@ class Tokens:
 
     def __init__(self, control: ConnectionPool[psycopg.Connection]) -> None:
         self._control = control
-        self._found: dict[str, _Found] = {}
+        self._found: Recent[str, _Found] = Recent(FRESH_SECONDS, MOST_KNOWN)
 
     def find(self, token: str) -> Principal | None:
         """Who shows this token; None if it is none, or one that was revoked or has expired.
@@ -42,17 +49,23 @@ class Tokens:
         prefix = prefix_of(token)
         if prefix is None:
             return None
-        found = self._found.get(prefix)
-        if found is None or time.monotonic() - found.at > FRESH_SECONDS:
-            found = self._look(prefix)
-        return found.principal if found and is_key(token, found.hash) else None
+        found = self._found.find(prefix) or self._look(prefix)
+        # Its prefix is no secret: who shows only that has not used it.
+        if found is None or not is_key(token, found.hash):
+            return None
+        if found.to_note:
+            found.to_note = False
+            with suppress(READ_ONLY):  # since it was looked up: questions are answered all the same
+                execute(self._control, QUERIES["use_token"], {"prefix": prefix})
+        return found.principal
 
     def _look(self, prefix: str) -> _Found | None:
         asked = time.monotonic()
-        self._found.pop(prefix, None)
-        for hash_, scopes, sources in execute(self._control, QUERIES["find_token"], {"prefix": prefix}):
+        self._found.forget(prefix)
+        for hash_, scopes, sources, to_note, *root in execute(self._control, QUERIES["find_token"], {"prefix": prefix}):
             allowed = None if sources is None else frozenset(sources)
-            self._found[prefix] = _Found(asked, hash_, Principal("token", prefix, frozenset(scopes), allowed))
-            with suppress(READ_ONLY):  # on a standby nobody notes it, and questions are answered all the same
-                execute(self._control, QUERIES["use_token"], {"prefix": prefix})
-        return self._found.get(prefix)
+            principal = Principal("token", prefix, frozenset(scopes), allowed, root=Root(*root))
+            found = _Found(hash_, principal, to_note)
+            self._found.keep(prefix, found, asked)
+            return found
+        return None

@@ -114,7 +114,7 @@ OPERATIONS: list[Operation] = [
         "Make an API token. It is shown this once.",
         "TokenSettings",
         {201: "NewToken"},
-        [],
+        [409],
     ),
     (
         "delete /admin/tokens/{prefix}",
@@ -175,7 +175,7 @@ PROBLEMS = {
     401: "No credentials, or wrong ones.",
     403: "Not the scope `admin`; or restricted to some sources, where all are needed.",
     404: "Not there, or not the principal's.",
-    409: "It contradicts what is there: the last admin, or a key that was revoked.",
+    409: "It contradicts what is there: the last admin, a key that was revoked, or too many tokens.",
     503: "The database is away.",
     504: "The database took too long.",
 }

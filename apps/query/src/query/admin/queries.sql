@@ -74,10 +74,15 @@ where %(allowed)b::text[] is null or (sources <@ %(allowed)b and sources <> '{}'
 order by created_at, prefix;
 
 -- name: add_token
--- It doesn't outlive the token that makes it.
-insert into api_tokens (prefix, name, hash, scopes, sources, made_by_person, made_by_token, expires_at)
+-- It doesn't outlive the token that makes it. A person is the one of this sign-in: somebody else may have the name by now.
+insert into api_tokens (prefix, name, hash, scopes, sources, made_by_person, made_by_id, made_by_token, expires_at)
 values (
-  %(prefix)b, %(name)b, %(hash)b, %(scopes)b, %(sources)b, %(made_by_person)b, %(made_by_token)b,
+  %(prefix)b, %(name)b, %(hash)b, %(scopes)b, %(sources)b, %(made_by_person)b,
+  case when %(made_by_person)b::text is not null then coalesce(
+    (select p.id from people p join sign_ins s on s.person = p.name where p.name = %(made_by_person)b and s.prefix = %(sign_in)b),
+    0
+  ) end,
+  %(made_by_token)b,
   least(
     now() + make_interval(days => %(days)b::int),
     (select maker.expires_at from api_tokens maker where maker.prefix = %(made_by_token)b)
@@ -85,6 +90,21 @@ values (
 )
 on conflict do nothing
 returning expires_at;
+
+-- name: count_handed_out
+-- What a person or a token made that is neither revoked nor expired; with `whole_line` what these made, too, and so on.
+with recursive living as (
+  select prefix, made_by_person, made_by_id, made_by_token
+  from api_tokens
+  where revoked_at is null and (expires_at is null or expires_at > now())
+), handed_out as (
+  select prefix from living
+  where made_by_token = %(token)b
+    or (made_by_person = %(person)b and made_by_id = (select id from people where name = %(person)b))
+  union
+  select living.prefix from handed_out join living on living.made_by_token = handed_out.prefix where %(whole_line)b
+)
+select count(*)::int as tokens from (select from handed_out limit %(most)b::int) as counted;
 
 -- name: token_counts
 select token_counts(%(prefix)b) as counts;

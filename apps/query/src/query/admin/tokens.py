@@ -8,7 +8,7 @@ from core.problems import Problem
 from core.service import json_response
 from query.access.principal import SCOPES, principal_of
 from query.access.tokens import KIND
-from query.admin.makers import maker, recording_tokens
+from query.admin.makers import maker, recording_tokens, require_room
 from query.admin.management import Management, Row, Transaction, missing
 from query.admin.sources import allowed, shown_once
 from query.admin.whose import check_sources, whose
@@ -69,9 +69,10 @@ def _add(transaction: Transaction, new: NewKey, given: Row) -> Row:
     """The token's members, as it is made.
 
     Raises:
-        Problem: 403 if the principal may not hand out such a token, or not any more.
+        Problem: 403 if the principal may not hand out such a token, or not any more; 409 if they have handed out too many.
     """
     asked = {**given, "sources": check_sources(transaction, given["sources"])}
+    require_room(transaction)
     (made,) = transaction.ask("add_token", prefix=new.prefix, hash=new.hash, **asked, **maker(transaction.principal))
     if not transaction.ask("token_counts", prefix=new.prefix)[0]["counts"]:
         raise Problem(
