@@ -17,7 +17,7 @@ from collector.settings import CollectorSettings
 from core.keys import make_key
 from dashboard.settings import Settings as DashboardSettings
 from query.settings import QuerySettings
-from tracker.options import collector_option, query_option, token_option, write_key_option
+from tracker.options import collector_options, query_options
 from tracker.settings import MaintainSettings, MigrateSettings
 
 READ_BY: dict[str, Any] = {
@@ -124,10 +124,10 @@ def test_secret_files_are_where_the_programs_are_told():
 
 
 def test_options_that_are_set_by_variables_have_those_names():
-    def variable(option: Callable[..., Any]) -> Any:
-        return option(lambda: None).__click_params__[-1].envvar
+    def variables(options: Callable[..., Any]) -> set[str]:
+        return {option.envvar for option in options(lambda: None).__click_params__ if option.envvar}
 
-    given = {variable(option) for option in (collector_option, query_option, write_key_option, token_option)}
+    given = variables(collector_options) | variables(query_options)
     assert given == {name.removesuffix("_FILE") for name in OPTIONS["smoke"]}
 
 

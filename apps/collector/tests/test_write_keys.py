@@ -118,7 +118,13 @@ def test_a_page_sends_only_where_its_origin_is_allowed(guarded, owner):
 
 
 def test_subdomains_and_pages_of_apps_are_allowed_by_name(guarded, owner):
-    names = ["https://*.shop.example", "http://*.shop.example:8080", "capacitor://localhost", "null"]
+    names = [
+        "https://*.shop.example",
+        "http://*.shop.example:8080",
+        "capacitor://localhost",
+        "null",
+        "http://dev.example:*",
+    ]
     key = make_source(owner, "shop", names)
     for origin in (
         "https://a.shop.example",
@@ -126,6 +132,7 @@ def test_subdomains_and_pages_of_apps_are_allowed_by_name(guarded, owner):
         "http://a.shop.example:8080",
         "capacitor://localhost",
         "null",
+        "http://dev.example:9000",
     ):
         answer = post(guarded, key, Origin=origin)
         assert (answer.status_code, answer.headers.get("Access-Control-Allow-Origin")) == (201, origin)
@@ -140,6 +147,8 @@ def test_subdomains_and_pages_of_apps_are_allowed_by_name(guarded, owner):
         "http://a.shop.example",
         "capacitor://a.shop.example",
         "shop.example",
+        "https://dev.example:9000",
+        "http://dev.example.evil.example:9000",
     ):
         answer = post(guarded, key, Origin=origin)
         assert refusal(answer) == (403, "origin_not_allowed")

@@ -7,6 +7,7 @@ import pytest
 import requests
 
 from core.keys import hash_key
+from tracker.running import announced
 
 
 def done(result):
@@ -84,12 +85,13 @@ def test_a_token_and_a_person(tracker, guarded_query):
     assert password not in audit
 
 
-def test_without_a_token_it_is_said_how_to_give_one(tracker, tmp_path, admin_token):
+def test_without_a_token_it_is_said_how_to_give_one(tracker, guarded_query, tmp_path, admin_token):
     (tmp_path / "admin-token").write_text(admin_token + "\n")
     result = tracker("source", "list", API_TOKEN=None)
     assert result.returncode == 2
     assert "401" in result.stderr
-    assert "default" in done(tracker("source", "list", "--data", str(tmp_path), API_TOKEN=None))
+    with announced(tmp_path, {"collector": "http://127.0.0.1:1", "query": guarded_query.url}):
+        assert "default" in done(tracker("source", "list", "--data", str(tmp_path), API_TOKEN=None))
 
 
 def test_a_file_is_shown_and_then_applied(tracker, tmp_path, owner):

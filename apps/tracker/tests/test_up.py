@@ -20,7 +20,7 @@ import psycopg
 import pytest
 import requests
 from click.testing import CliRunner
-from ports import free_port
+from stack_up import Up
 
 from tracker import embedded
 from tracker.account import account_for
@@ -30,57 +30,6 @@ from tracker.embedded import embedded_postgres, running_url
 from tracker.services import in_role
 
 EVENT = {"user_id": "ann", "event_type": "view"}
-LAST_LINE = "Ctrl-C stops everything."
-
-
-class Up:
-    """One `tracker up`, with its output in a file."""
-
-    def __init__(self, data: Path, *arguments: str, cwd: Path, **settings: str) -> None:
-        self.data = data
-        self.ports = {"collector": free_port(), "query": free_port(), "dashboard": free_port()}
-        options = [f"--{name}-port={port}" for name, port in self.ports.items()]
-        self._output = cwd / f"up-{time.monotonic_ns()}.txt"
-        with self._output.open("wb") as output:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tracker", "up", "--data", str(data), *options, *arguments],
-                cwd=cwd,
-                env={**{name: value for name, value in os.environ.items() if "DATABASE_URL" not in name}, **settings},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-
-    @property
-    def output(self) -> str:
-        return self._output.read_text()
-
-    @property
-    def collector(self) -> str:
-        return f"http://127.0.0.1:{self.ports['collector']}"
-
-    @property
-    def query(self) -> str:
-        return f"http://127.0.0.1:{self.ports['query']}"
-
-    def wait_ready(self) -> "Up":
-        deadline = time.monotonic() + 240
-        while LAST_LINE not in self.output:
-            assert self.process.poll() is None, self.output
-            assert time.monotonic() < deadline, self.output
-            time.sleep(0.05)
-        return self
-
-    def running(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children(recursive=True)
-
-    def kill(self, name: str) -> None:
-        """Kill -9 one of those that it started itself: of others, such as PostgreSQL's, some end by themselves."""
-        started = psutil.Process(self.process.pid).children()
-        next(process for process in started if name in (process.name(), process.cmdline()[-1])).kill()
-
-    def stop(self, number: int = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(60)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,5 @@
-"""Origins that may send: of a page (RFC 6454 section 6.2), `*` for any, `https://*.shop.example` for subdomains."""
+"""Origins that may send: of a page (RFC 6454 section 6.2), `*` for any, `https://*.shop.example` for subdomains,
+`http://localhost:*` for any port."""
 
 import re
 from collections.abc import Collection
@@ -11,7 +12,7 @@ LABEL = re.compile("[a-z0-9_-]{1,63}")
 
 def allows(allowed: Collection[str], origin: str) -> bool:
     """Whether a request's `Origin` is among those allowed. Subdomains are compared by whole labels; the domain itself isn't one."""
-    if origin in allowed or "*" in allowed:
+    if origin in allowed or "*" in allowed or f"{origin.rpartition(':')[0]}:*" in allowed:
         return True
     scheme, _, host = origin.partition("://")
     if len(origin) > MOST_LENGTH:

@@ -133,7 +133,7 @@ class ServiceSettings(Settings):
         kind="bool", default=False,
     )  # fmt: skip
     cors_origins: Sequence[str] = setting(
-        "Origins, separated by commas, whose pages may call this service; `*` is any. Empty: CORS is off.",
+        "Origins, separated by commas, whose pages may call this service; `*` is any, `http://localhost:*` any port. Empty: CORS is off.",
         kind="list", default=(),
     )  # fmt: skip
     log_level: str = setting(

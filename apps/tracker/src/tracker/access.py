@@ -10,8 +10,8 @@ from core.keys import make_key
 from tracker.admins import OF_UP, offer_sign_in
 from tracker.bootstrap import SCOPES, ShutOutError, admit_token, admit_write_key
 from tracker.kept_secrets import kept
-from tracker.manage import TOKEN_FILE
 from tracker.owner import owner_connection
+from tracker.running import KEY_FILE, TOKEN_FILE
 
 SOURCE = "default"
 """Whose write key is made where one is required."""
@@ -42,7 +42,7 @@ def give_access(owner_url: str, data: Path, *, required: bool) -> Access:
     with owner_connection(owner_url) as connection:
         password = offer_sign_in(connection)
         sign_in = (ONE_TIME if password else OWN_PASSWORD).format(name=OF_UP, password=password)
-        key_file, token_file = data / "write-key", data / TOKEN_FILE
+        key_file, token_file = data / KEY_FILE, data / TOKEN_FILE
         _kept_key(token_file, "rt", lambda token: admit_token(connection, "tracker up", token, SCOPES["ADMIN_TOKEN"]))
         if not required:
             return Access(sign_in, None, "", "")

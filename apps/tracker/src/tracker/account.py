@@ -3,6 +3,7 @@
 import os
 import pwd
 import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -26,10 +27,7 @@ def account_for(folder: Path) -> Account | None:
         return None
     if folder.exists() and folder.stat().st_uid != 0:
         return Account(folder.stat().st_uid, folder.stat().st_gid)
-    try:
-        entry = pwd.getpwnam(NAME)
-    except KeyError:
-        entry = _make()
+    entry = pwd.getpwnam(NAME) if _is_there(NAME) else _make()
     return Account(entry.pw_uid, entry.pw_gid)
 
 
@@ -45,6 +43,45 @@ def _make() -> pwd.struct_passwd:
             f"PostgreSQL doesn't run as root, and the account {NAME} can't be made: start this as another user"
         ) from None
     return pwd.getpwnam(NAME)
+
+
+def agree_to_changes(folder: Path, *ways: Path) -> None:
+    """Say what is changed outside the project so that PostgreSQL can run under another account than root, and ask if one can answer.
+
+    Args:
+        folder: the server's data, maybe still to be made.
+        ways: folders that the account must be able to get to.
+
+    Raises:
+        click.Abort: if the answer is no.
+    """
+    changes = [f"lets all accounts pass through {one}, but not list it (chmod o+x)" for one in _closed(_above(*ways))]
+    if not folder.exists() and not _is_there(NAME):
+        changes.insert(0, f"makes the system account {NAME} for it (useradd)")
+    if not changes:
+        return
+    click.echo("PostgreSQL doesn't run as root. Started by root, this")
+    for change in changes:
+        click.echo(f"  - {change}")
+    click.echo("As another user it changes nothing outside its folders.")
+    if sys.stdin.isatty():
+        click.confirm("Go on?", abort=True)
+
+
+def _above(*folders: Path) -> set[Path]:
+    return {one for folder in folders for one in folder.parents}
+
+
+def _closed(folders: Iterable[Path]) -> list[Path]:
+    return sorted(one for one in folders if one.exists() and not one.stat().st_mode & 0o001)
+
+
+def _is_there(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
 
 
 def let_enter(folder: Path) -> None:

@@ -10,6 +10,7 @@ import psycopg
 
 from core.passwords import LEAST_CHARACTERS, MOST_CHARACTERS, hash_password, make_password
 from tracker.folder import data_option
+from tracker.groups import Group
 from tracker.owner import database_of, owner_connection
 from tracker.partitions import QUERIES
 
@@ -30,7 +31,7 @@ class PersonName(click.ParamType[str]):
         return value
 
 
-@click.group()
+@click.group(cls=Group)
 def admin() -> None:
     """Admins: people who may sign in and manage everything."""
 

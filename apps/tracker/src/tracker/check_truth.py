@@ -8,17 +8,21 @@ import click
 import msgspec
 
 from tracker.client import Client, ServiceError, open_client, read_answer
-from tracker.options import query_option, source_option, token_option
+from tracker.options import query_options, source_option
 from tracker.scenarios.check import Check, Request, Truth, differences
 
 SHOWN_DIFFERENCES = 5
+
+OTHERS = """
+{others:,} more events than the scenario's lie in that time, so the answers are about both. Send it into a source of its own:
+  tracker source set SOURCE && export WRITE_KEY=$(tracker key create SOURCE)
+then `tracker simulate --scenario` again, and `tracker check-truth` with --source SOURCE."""
 
 
 @click.command("check-truth")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @source_option
-@query_option
-@token_option
+@query_options
 def check_truth(file: Path, sources: tuple[str, ...], query: str, token: str | None) -> None:
     """Ask the query service every question in FILE, which `tracker simulate --scenario` wrote, and compare the answers.
 
@@ -40,6 +44,8 @@ def check_truth(file: Path, sources: tuple[str, ...], query: str, token: str | N
         f"{truth.scenario}, {truth.start} to {truth.end}: {len(truth.checks) - wrong} of {len(truth.checks)} answers right."
     )
     if wrong:
+        if others := _count_others(client, truth, sources):
+            click.echo(OTHERS.format(others=others))
         click.get_current_context().exit(1)
 
 
@@ -48,6 +54,17 @@ def _read(file: Path) -> Truth:
         return msgspec.json.decode(file.read_bytes(), type=Truth)
     except msgspec.MsgspecError as error:
         raise click.UsageError(f"{file} isn't a file that `tracker simulate --scenario` wrote: {error}") from None
+
+
+def _count_others(client: Client, truth: Truth, sources: Sequence[str]) -> int:
+    """How many more events than the scenario's there are in its range of time; 0 if that can't be told."""
+    params = {"from": truth.start, "to": truth.end, "source": list(sources)}
+    try:
+        total: int = read_answer(client.get("/stats/top-types", params), dict)["total"]
+    except ServiceError:
+        return 0
+    stored: int = truth.facts["events"]["stored"]
+    return max(0, total - stored)
 
 
 def _differences(client: Client, check: Check, sources: Sequence[str]) -> Iterator[str]:

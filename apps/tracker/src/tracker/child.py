@@ -48,6 +48,7 @@ class Child:
         self.name, self.log = name, log
         self._command, self._environment, self._account = command, environment, account
         self._stop_signal = stop_signal
+        self._asked = False
 
     def __enter__(self) -> Self:
         if self.log.exists():
@@ -70,11 +71,16 @@ class Child:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self.wait(0) is None:
-            self._process.send_signal(self._stop_signal)
+        self.ask_to_stop()
         if self.wait(STOP_SECONDS) is None:
             self._kill_group()
             self._process.wait()
+
+    def ask_to_stop(self) -> None:
+        """Ask it to finish, and don't wait for that. It is asked once, however often this is called."""
+        if not self._asked and self.wait(0) is None:
+            self._process.send_signal(self._stop_signal)
+        self._asked = True
 
     def wait(self, seconds: float | None = None) -> int | None:
         """Wait for its end; the exit code, negative if a signal ended it, or None if it still runs."""

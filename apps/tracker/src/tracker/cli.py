@@ -4,6 +4,8 @@ from importlib import import_module, metadata
 
 import click
 
+from tracker.groups import Group
+
 COMMANDS = {
     "up": "tracker.up:up",
     "migrate": "tracker.migrate:migrate",
@@ -29,7 +31,7 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(Group):
     """Imports a command's module only when it is run or described: `tracker events` needn't wait for Faker."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -20,7 +20,7 @@ import psycopg
 from psycopg import sql
 from psycopg.pq import PGconn, Ping
 
-from tracker.account import Account, account_for, let_enter, let_read
+from tracker.account import Account, account_for, agree_to_changes, let_enter, let_read
 from tracker.child import STOP_SECONDS, Child
 
 DATABASE = "events"
@@ -42,6 +42,8 @@ def embedded_postgres(data: Path) -> Iterator[tuple[Child, str]]:
     """Run PostgreSQL on `data`/postgres; give its process, and the URL of the database `events` for its owner."""
     programs = _programs()
     folder, logs = data / "postgres", data / "logs"
+    if os.geteuid() == 0:
+        agree_to_changes(folder, data, programs.parent)
     account = account_for(folder)
     if account:
         let_read(programs.parent)

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from tracker.client import open_client, read_answer
-from tracker.options import query_option, token_option
+from tracker.options import query_options
 from tracker.receipt import DONE, Answer
 
 ERASE_SECONDS = 3600
@@ -20,8 +20,7 @@ ERASE_SECONDS = 3600
     is_flag=True,
     help="Keep what was done when, as that of a user whom nobody knows: counts stay as they are.",
 )
-@query_option
-@token_option
+@query_options
 def erase(user_id: str, file: Path, anonymise: bool, query: str, token: str | None) -> None:
     """Erase everything that is stored of USER_ID, and write the receipt to FILE, which mustn't be there yet.
 

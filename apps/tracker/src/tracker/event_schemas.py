@@ -5,6 +5,7 @@ from typing import IO
 
 import click
 
+from tracker.groups import Group
 from tracker.manage import Admin, json_option, of_admin, part, show
 
 COLUMNS = [
@@ -12,7 +13,7 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-@click.group()
+@click.group(cls=Group)
 def schema() -> None:
     """Event schemas: what the properties of a source's events must be, by event type (JSON Schema 2020-12).
 

@@ -13,7 +13,7 @@ import requests
 from tracker.client import SILENCE, AwayError, Client, ServiceError, backoff, open_client
 from tracker.filters import filter_options
 from tracker.meter import Meter
-from tracker.options import parse_time, patience_option, query_option, token_option
+from tracker.options import parse_time, patience_option, query_options
 from tracker.records import CsvRecords, Records
 
 SUFFIXES = {".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "ndjson", ".csv": "csv", ".parquet": "parquet"}
@@ -36,8 +36,7 @@ BROKEN_OFF = (*SILENCE, requests.exceptions.ContentDecodingError)
 @click.option("--to", "end", callback=parse_time, help="Events before this time (RFC 3339).")
 @click.option("--limit", type=click.IntRange(1), help="Most events to export.  [default: all]")
 @click.option("--force", is_flag=True, help="Write over FILE if it is there, and begin anew.")
-@query_option
-@token_option
+@query_options
 @patience_option
 def export(
     file: str,

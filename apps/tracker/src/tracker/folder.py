@@ -9,12 +9,13 @@ from pathlib import Path
 import click
 
 DEFAULT = ".data"
+VARIABLE = "TRACKER_DATA"
 
 data_option = click.option(
     "--data",
     type=click.Path(path_type=Path, resolve_path=True),
     default=DEFAULT,
-    envvar="TRACKER_DATA",
+    envvar=VARIABLE,
     show_default=True,
     show_envvar=True,
     help="Folder of the embedded PostgreSQL's data, and of the logs. Made if it isn't there, for one's own account; kept at the end.",

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from tracker.client import SILENCE, backoff, open_client
 from tracker.filters import filter_options
-from tracker.options import patience_option, query_option, token_option
+from tracker.options import patience_option, query_options
 from tracker.terminal import local_time, printable
 from tracker.user_events import Found
 
@@ -26,8 +26,7 @@ class Told(Found, frozen=True):
 @click.command()
 @filter_options
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, as the service tells it.")
-@query_option
-@token_option
+@query_options
 @patience_option
 def live(filters: Mapping[str, Any], as_json: bool, query: str, token: str | None, patience: float) -> None:
     """Show events as they are stored, until Ctrl-C.

@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -12,12 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from tracker.client import Client, open_client, read_answer
-from tracker.folder import data_option
-from tracker.options import query_option, token_option
+from tracker.options import query_options
 from tracker.terminal import console_of_output, printable
-
-TOKEN_FILE = "admin-token"  # noqa: S105
-"""Where `tracker up` keeps a token, in its data folder."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line, as the service answers it.")
 
@@ -48,14 +43,9 @@ class Admin:
 def of_admin(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that lead to a query service, and that service's Admin as its first argument."""
 
-    @query_option
-    @token_option
-    @data_option
+    @query_options
     @functools.wraps(command)
-    def run(query: str, token: str | None, data: Path, **options: Any) -> None:
-        kept = data / TOKEN_FILE
-        if token is None and kept.exists():
-            token = kept.read_text().strip()
+    def run(query: str, token: str | None, **options: Any) -> None:
         command(Admin(open_client("query service", query, patience=0, token=token)), **options)
 
     return run

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tracker.client import open_client, read_answer
-from tracker.options import parse_time, patience_option, query_option, source_option, token_option
+from tracker.options import parse_time, patience_option, query_options, source_option
 from tracker.terminal import console_of_output, local_time, printable
 from tracker.user_events import Follower, Found, UserEvents
 
@@ -33,8 +33,7 @@ AGES = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, as the service answers it.")
 @click.option("--follow", is_flag=True, help="Go on showing new events, oldest first, until Ctrl-C.")
-@query_option
-@token_option
+@query_options
 @patience_option
 def events(
     user_id: str,
@@ -132,8 +131,7 @@ class TopTypes(msgspec.Struct):
 @click.option("--from", "start", callback=parse_time, help="Count events at this time (RFC 3339) or later.")
 @click.option("--to", "end", callback=parse_time, help="Count events before this time (RFC 3339).")
 @click.option("--json", "as_json", is_flag=True, help="The answer as the service gives it.")
-@query_option
-@token_option
+@query_options
 @patience_option
 def top_types(
     limit: int,

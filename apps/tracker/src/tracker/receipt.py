@@ -9,7 +9,8 @@ import msgspec
 
 from core.commitments import is_committed
 from tracker.client import open_client
-from tracker.options import query_option
+from tracker.groups import Group
+from tracker.options import query_options
 
 DONE = {"erase": "erased", "anonymise": "anonymised"}
 
@@ -33,7 +34,7 @@ class Told(msgspec.Struct):
     user_hmac_sha256: str
 
 
-@click.group()
+@click.group(cls=Group)
 def receipt() -> None:
     """Receipts for data that was erased or anonymised."""
 
@@ -47,8 +48,8 @@ def receipt() -> None:
     help="A copy of /.well-known/jwks.json, for receipts that were signed with a key which isn't in use any more, and "
     "where no service can be asked.  [default: the query service's]",
 )
-@query_option
-def check(file: BinaryIO, user_id: str, keys: Path | None, query: str) -> None:
+@query_options
+def check(file: BinaryIO, user_id: str, keys: Path | None, query: str, token: str | None) -> None:
     """Check FILE, the answer of DELETE /users/{user_id}: who signed it, what was done, and that it was done to USER_ID.
 
     The exit code is 1 if the signature isn't that of the service, or it was another user.
@@ -57,7 +58,7 @@ def check(file: BinaryIO, user_id: str, keys: Path | None, query: str) -> None:
         answer = msgspec.json.decode(file.read(), type=Answer)
     except msgspec.MsgspecError as error:
         raise click.ClickException(f"{file.name} isn't an answer of DELETE /users/{{user_id}}: {error}") from None
-    told = read_receipt(answer.receipt, keys.read_bytes() if keys else published_keys(query))
+    told = read_receipt(answer.receipt, keys.read_bytes() if keys else published_keys(query, token))
     if not is_committed(told.user_hmac_sha256, answer.salt, user_id):
         raise click.ClickException(f"the receipt is genuine, but it isn't about {user_id}")
     at = datetime.fromtimestamp(told.iat, UTC)
@@ -66,9 +67,9 @@ def check(file: BinaryIO, user_id: str, keys: Path | None, query: str) -> None:
         click.echo(f"{table}: {count:,}")
 
 
-def published_keys(query: str) -> bytes:
+def published_keys(query: str, token: str | None = None) -> bytes:
     """The public keys of a query service, as JSON."""
-    return open_client("query service", query, patience=0).get("/.well-known/jwks.json", {})
+    return open_client("query service", query, patience=0, token=token).get("/.well-known/jwks.json", {})
 
 
 def read_receipt(signed: str, keys: bytes) -> Told:

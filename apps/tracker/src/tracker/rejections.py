@@ -6,6 +6,7 @@ from uuid import UUID
 import click
 import msgspec
 
+from tracker.groups import Group
 from tracker.manage import Admin, json_option, of_admin, show
 
 COLUMNS = [
@@ -18,7 +19,7 @@ reason_option = click.option("--reason", help="With this code only, such as sche
 type_option = click.option("--type", "event_type", help="Of this event type only.")
 
 
-@click.group()
+@click.group(cls=Group)
 def rejections() -> None:
     """Refused events: what sources sent that was no event, or violated its schema."""
 

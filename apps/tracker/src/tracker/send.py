@@ -17,7 +17,7 @@ from tracker.delivery import MOST_BYTES, MOST_EVENTS, Outcome, deliver, deliver_
 from tracker.identity import Identifier
 from tracker.lines import BROKEN, READERS, Entry, Line, decompressed, format_of
 from tracker.meter import Meter
-from tracker.options import collector_option, parse_time, patience_option, write_key_option
+from tracker.options import collector_options, parse_time, patience_option
 from tracker.rejected_lines import RejectedFile
 
 EXIT_REJECTED = 1
@@ -109,8 +109,7 @@ def _rejected_path(file: BufferedReader, chosen: Path | None) -> Path:
     help="Most events in a request.",
 )
 @click.option("--dry-run", is_flag=True, help="Validate everything, store nothing.")
-@collector_option
-@write_key_option
+@collector_options
 @patience_option
 def send(
     file: BufferedReader,

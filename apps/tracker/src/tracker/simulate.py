@@ -16,7 +16,7 @@ from tracker.client import Client, ServiceError, open_client
 from tracker.delivery import Outcome, deliver, deliver_all
 from tracker.invent import World
 from tracker.meter import Meter
-from tracker.options import collector_option, parse_time, patience_option, write_key_option
+from tracker.options import collector_options, parse_time, patience_option
 from tracker.scenarios import SCENARIOS
 from tracker.scenarios.describe import Scenario
 from tracker.scenarios.plan import LEAST_DAYS, MOST_DAYS, Plan, make_plan, mean_events
@@ -110,8 +110,7 @@ class Sent:
 )
 @click.option("--duration", type=click.FloatRange(0.1), help="Live for so many seconds.  [default: until Ctrl-C]")
 @click.option("--seed", type=int, default=1, show_default=True, help="Another seed invents other users and events.")
-@collector_option
-@write_key_option
+@collector_options
 @patience_option
 def simulate(
     scenario: str | None,

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from tracker.groups import Group
 from tracker.manage import Admin, json_option, of_admin, part, show
 
 COLUMNS = [
@@ -13,7 +14,7 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-@click.group()
+@click.group(cls=Group)
 def source() -> None:
     """Sources: the sites and apps that events come from."""
 

@@ -2,6 +2,7 @@
 
 import click
 
+from tracker.groups import Group
 from tracker.manage import Admin, json_option, of_admin, part, show
 
 SCOPES = ["read_stats", "read_events", "export", "admin"]
@@ -11,7 +12,7 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-@click.group()
+@click.group(cls=Group)
 def token() -> None:
     """API tokens: what programs read with."""
 

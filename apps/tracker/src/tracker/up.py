@@ -1,5 +1,6 @@
 """`tracker up`: PostgreSQL, the collector, the query service and the dashboard on this machine, until Ctrl-C."""
 
+import os
 import signal
 import socket
 import time
@@ -18,6 +19,7 @@ from tracker.embedded import embedded_postgres
 from tracker.folder import data_option, locked_folder
 from tracker.kept_secrets import kept, make_signing_key
 from tracker.migrate import bring_up_to_date
+from tracker.running import announced
 from tracker.services import HOST, dashboard, in_role, service, wait_until_ready
 from tracker.settings import UpSettings, read_settings
 
@@ -41,6 +43,14 @@ Send an event, read it, count:
 Ctrl-C stops everything."""
 
 PORT = click.IntRange(1, 65535)
+
+LOOPBACK_ORIGINS = ",".join(
+    f"{scheme}://{host}{port}"
+    for scheme in ("http", "https")
+    for host in ("localhost", "127.0.0.1", "[::1]")
+    for port in ("", ":*")
+)
+"""Whose pages may send where nobody is asked for a key: those that this machine serves, so that one's own site can be tried."""
 
 
 @click.command()
@@ -82,11 +92,16 @@ def up(data: Path, collector_port: int, query_port: int, dashboard_port: int, de
                 children, owner_url = _start_database(stack, settings, data)
                 access = give_access(owner_url, data, required=auth == "required")
                 told = _settings_of_services(settings, owner_url, data, auth)
-                children += _start_services(stack, told, data / "logs", ports)
+                services = _start_services(stack, told, data / "logs", ports)
+                children += services
                 urls = {name: f"http://{HOST}:{port}" for name, port in ports.items()}
                 if demo:
                     collector = urls["collector"]
                     children.append(start_traffic(stack, collector, owner_url, data, children, access.write_key))
+                stack.enter_context(announced(data, urls))
+                # All at once, each of which takes a second or two; but not PostgreSQL, which they need until their end.
+                for child in services:
+                    stack.callback(child.ask_to_stop)
                 click.echo(INTRODUCTION.format(data=data, event=EVENT, **urls, **access._asdict()))
                 _watch(children)
             except KeyboardInterrupt:
@@ -146,6 +161,8 @@ def _settings_of_services(settings: UpSettings, owner_url: str, data: Path, auth
         "CONTROL_DATABASE_URL": settings.control_database_url or in_role(owner_url, "control"),
         "SIGNING_KEY": settings.signing_key or kept(data / "signing-key.pem", make_signing_key),
     }
+    if auth == "open" and not os.environ.get("CORS_ORIGINS"):
+        collector["CORS_ORIGINS"] = LOOPBACK_ORIGINS
     return {"collector": {**collector, "AUTH": auth}, "query": {**query, "AUTH": auth}}
 
 

@@ -3,6 +3,7 @@
 import click
 
 from core.keys import make_key
+from tracker.groups import Group
 from tracker.manage import Admin, json_option, of_admin, part, show
 
 COLUMNS = [
@@ -10,7 +11,7 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-@click.group()
+@click.group(cls=Group)
 def key() -> None:
     """Write keys: what a source sends its events with."""
 

@@ -1,0 +1,28 @@
+"""Commands with commands below them, such as `tracker` itself and `tracker key`."""
+
+from difflib import get_close_matches
+
+import click
+
+
+class Group(click.Group):
+    """Click's group, which suggests what may have been meant and describes its commands in whole sentences."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Click's; it suggests options that were misspelt, but no commands."""
+        names = self.list_commands(ctx)
+        if args[0] not in names and (near := get_close_matches(args[0], names, 1)):
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {near[0]!r}?")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Click's cuts a description where the line ends; here it goes on on the next."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self._describe(ctx, name)) for name in self.list_commands(ctx)])
+
+    def _describe(self, ctx: click.Context, name: str) -> str:
+        command = self.get_command(ctx, name)
+        assert command
+        return command.get_short_help_str(limit=1000)

@@ -1,0 +1,75 @@
+"""Where the services of `tracker up` are, and what lets the other commands in: files in its data folder."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from tracker.folder import DEFAULT, VARIABLE
+
+URLS_FILE = "urls.json"
+TOKEN_FILE = "admin-token"  # noqa: S105
+"""A token that may do everything."""
+
+KEY_FILE = "write-key"
+
+
+class Running(msgspec.Struct):
+    """The services of `tracker up`.
+
+    Attributes:
+        collector, query: their URLs.
+        token, write_key: what they let in; None where nothing is kept.
+    """
+
+    collector: str
+    query: str
+    token: str | None = None
+    write_key: str | None = None
+
+
+@contextmanager
+def announced(data: Path, urls: Mapping[str, str]) -> Iterator[None]:
+    """Leave the services' URLs in the data folder, while they run."""
+    file = data / URLS_FILE
+    file.write_bytes(msgspec.json.encode(urls))
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def find_running(data: Path | None) -> Running | None:
+    """What runs on this folder; without one on TRACKER_DATA, or on `.data` in the current folder or the nearest one above it.
+
+    Of those, only a folder of one's own account counts: somebody else's could lead events and tokens elsewhere.
+    """
+    if data is None and VARIABLE in os.environ:
+        data = Path(os.environ[VARIABLE])
+    if data is None:
+        here = Path.cwd()
+        data = next((one / DEFAULT for one in (here, *here.parents) if _is_ours(one / DEFAULT / URLS_FILE)), None)
+    if data is None:
+        return None
+    try:
+        running = msgspec.json.decode((data / URLS_FILE).read_bytes(), type=Running)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    running.token, running.write_key = _read(data / TOKEN_FILE), _read(data / KEY_FILE)
+    return running
+
+
+def _is_ours(file: Path) -> bool:
+    try:
+        return file.stat().st_uid == os.geteuid()
+    except OSError:
+        return False
+
+
+def _read(file: Path) -> str | None:
+    try:
+        return file.read_text().strip()
+    except OSError:
+        return None
