@@ -1,8 +1,10 @@
 """What requests and unread answers hold in memory: bounded and counted until the answer has left, while others are served."""
 
 import json
+import re
 import socket
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from subprocess import run
 
 import psutil
@@ -166,6 +168,29 @@ def fill(owner, users, events, kib):
         " jsonb_build_object('text', repeat('x', %s)) from generate_series(1, %s) u, generate_series(1, %s) n",
         [kib * 1024, users, events],
     )
+
+
+def most_held_by(process):
+    """The most memory, in bytes, that a process ever had."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return 1024 * int(re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)[1])
+
+
+@pytest.mark.parametrize("limit", [100, 1000])
+def test_making_a_page_of_large_events_costs_bounded_memory(start, shared_owner, limit):
+    """Events of 30 KB as they were sent have 1.5 MB as they are answered, where numbers are written out."""
+    shared_owner.execute(
+        "insert into events (user_id, timestamp, event_id, event_type, properties)"
+        " select 'u1', timestamptz '2026-03-01 10:00Z' + n * interval '1 s', gen_random_uuid(), 'x',"
+        " jsonb_build_object('numbers', array_fill(1e308::numeric, array[5000])) from generate_series(1, 150) n"
+    )
+    service = start("query")
+    assert requests.get(f"{service.url}/events?user_id=nobody", timeout=60).status_code == 200
+    before = most_held_by(worker_of(service))
+    page = requests.get(f"{service.url}/events?user_id=u1&limit={limit}", timeout=120).json()
+    assert page["events"]
+    assert page["next_cursor"]
+    assert most_held_by(worker_of(service)) - before < 150_000_000
 
 
 def test_unread_large_answers_cost_bounded_memory(start, shared_owner):
