@@ -1,14 +1,18 @@
 """What requests and unread answers hold in memory: bounded and counted until the answer has left, while others are served."""
 
 import json
+import re
 import socket
 from contextlib import ExitStack, suppress
+from pathlib import Path
 from subprocess import run
 
 import psutil
 import pytest
 import requests
 from waiting import eventually, wait_until
+
+from core.keys import make_key
 
 JSON = {"Content-Type": "application/json"}
 CONTAINER = 512 * 2**20
@@ -33,9 +37,25 @@ def worker_of(service):
     return psutil.Process(service.process.pid).children()[0]
 
 
-def ask_without_reading(opened, service, sent):
+ADDRESSES = [f"127.0.0.{number}" for number in range(2, 10)]
+"""Of clients that are several; the others have 127.0.0.1."""
+
+
+class From(requests.adapters.HTTPAdapter):
+    """Makes a session of `requests` ask from an address."""
+
+    def __init__(self, address):
+        self.address = address
+        super().__init__()
+
+    def init_poolmanager(self, *args, **options):
+        super().init_poolmanager(*args, source_address=(self.address, 0), **options)
+
+
+def ask_without_reading(opened, service, sent, address="127.0.0.1"):
     """A connection on which a request was sent, or as much of it as is taken; nothing of its answer is read."""
     connection = opened.enter_context(socket.socket())
+    connection.bind((address, 0))
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     host, port = service.url.removeprefix("http://").split(":")
     connection.settimeout(60)
@@ -150,6 +170,29 @@ def fill(owner, users, events, kib):
     )
 
 
+def most_held_by(process):
+    """The most memory, in bytes, that a process ever had."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return 1024 * int(re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)[1])
+
+
+@pytest.mark.parametrize("limit", [100, 1000])
+def test_making_a_page_of_large_events_costs_bounded_memory(start, shared_owner, limit):
+    """Events of 30 KB as they were sent have 1.5 MB as they are answered, where numbers are written out."""
+    shared_owner.execute(
+        "insert into events (user_id, timestamp, event_id, event_type, properties)"
+        " select 'u1', timestamptz '2026-03-01 10:00Z' + n * interval '1 s', gen_random_uuid(), 'x',"
+        " jsonb_build_object('numbers', array_fill(1e308::numeric, array[5000])) from generate_series(1, 150) n"
+    )
+    service = start("query")
+    assert requests.get(f"{service.url}/events?user_id=nobody", timeout=60).status_code == 200
+    before = most_held_by(worker_of(service))
+    page = requests.get(f"{service.url}/events?user_id=u1&limit={limit}", timeout=120).json()
+    assert page["events"]
+    assert page["next_cursor"]
+    assert most_held_by(worker_of(service)) - before < 150_000_000
+
+
 def test_unread_large_answers_cost_bounded_memory(start, shared_owner):
     fill(shared_owner, 1, 1000, 60)
     service = start("query")
@@ -157,8 +200,8 @@ def test_unread_large_answers_cost_bounded_memory(start, shared_owner):
     asked = b"GET /events?user_id=u1&limit=1000 HTTP/1.1\r\nHost: x\r\n\r\n"
     page = f"{service.url}/events?user_id=u1&limit=1000"
     with ExitStack() as opened:
-        for _ in range(40):
-            ask_without_reading(opened, service, asked)
+        for number in range(40):
+            ask_without_reading(opened, service, asked, ADDRESSES[number % len(ADDRESSES)])
         require_bounded(service, before, "/events", 40)
         wait_until(lambda: requests.get(page, timeout=60).status_code == 503)
         refused = requests.get(page, timeout=60)
@@ -167,3 +210,74 @@ def test_unread_large_answers_cost_bounded_memory(start, shared_owner):
         assert requests.get(f"{service.url}/events?user_id=nobody", timeout=60).status_code == 200
         assert worker_of(service).memory_info().rss < CONTAINER
     assert eventually(lambda: requests.get(page, timeout=60).status_code == 200), "one finds room"
+
+
+def make_token(owner):
+    """The Authorization header of a program that may read all events."""
+    new = make_key("rt")
+    owner.execute(
+        "insert into api_tokens (prefix, name, hash, scopes) values (%s, 'x', %s, '{read_events}')",
+        [new.prefix, new.hash],
+    )
+    return {"Authorization": f"Bearer {new.key}"}
+
+
+def make_write_key(owner):
+    """The same for one that sends events."""
+    new = make_key("wk")
+    owner.execute("insert into write_keys (prefix, source, hash) values (%s, 'default', %s)", [new.prefix, new.hash])
+    return {"Authorization": f"Bearer {new.key}"}
+
+
+def lines(headers):
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
+
+
+def is_refused(answer):
+    """Whether it is refused since its client has as much as one may; it has to say so in full."""
+    if answer.status_code != 429:
+        return False
+    assert answer.json()["code"] == "too_many_open"
+    assert answer.headers["Retry-After"]
+    return True
+
+
+@pytest.mark.parametrize("auth", ["required", "open"])
+def test_who_leaves_answers_unread_keeps_others_from_no_memory(start, shared_owner, auth):
+    fill(shared_owner, 1, 100, 60)
+    service = start("query", AUTH=auth, MAX_BODIES_BYTES=32 * 2**20)
+    greedy, modest = ({}, {}) if auth == "open" else (make_token(shared_owner), make_token(shared_owner))
+    address = ADDRESSES[0] if auth == "open" else "127.0.0.1"
+    page = f"{service.url}/events?user_id=u1&limit=100"
+    asked = b"GET /events?user_id=u1&limit=100 HTTP/1.1\r\nHost: x\r\n%b\r\n" % lines(greedy)
+    with ExitStack() as opened:
+        held = [ask_without_reading(opened, service, asked, address) for _ in range(8)]
+        with requests.Session() as session:
+            session.mount("http://", From(address))
+            wait_until(lambda: is_refused(session.get(page, headers=greedy, timeout=60)))
+            small = f"{service.url}/events?user_id=nobody"
+            assert session.get(small, headers=greedy, timeout=60).status_code == 200, (
+                "small ones are served in any case"
+            )
+        assert requests.get(page, headers=modest, timeout=60).status_code == 200
+        for connection in held:
+            connection.close()
+    assert eventually(lambda: requests.get(page, headers=greedy, timeout=60).status_code == 200)
+
+
+@pytest.mark.parametrize("auth", ["required", "open"])
+def test_who_sends_bodies_slowly_keeps_others_from_no_memory(start, shared_owner, auth):
+    service = start("collector", AUTH=auth, MAX_BODIES_BYTES=8 * 2**20)
+    greedy, modest = ({}, {}) if auth == "open" else (make_write_key(shared_owner), make_write_key(shared_owner))
+    address = ADDRESSES[0] if auth == "open" else "127.0.0.1"
+    body = json.dumps([{"user_id": "a", "event_type": "b", "properties": {"text": "x" * 60_000}}] * 20).encode()
+    sent = post(b"/events", body).replace(b"Host: x\r\n", b"Host: x\r\n" + lines(greedy))[:-1]
+    with ExitStack() as opened:
+        for _ in range(8):
+            ask_without_reading(opened, service, sent, address)
+        with requests.Session() as session:
+            session.mount("http://", From(address))
+            url = f"{service.url}/events"
+            wait_until(lambda: is_refused(session.post(url, body, headers={**JSON, **greedy}, timeout=60)))
+        answer = requests.post(url, body, headers={**JSON, **modest}, timeout=60)
+        assert answer.status_code == 200

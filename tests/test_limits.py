@@ -13,6 +13,8 @@ from subprocess import run
 import psutil
 import pytest
 import requests
+from urllib3 import PoolManager
+from urllib3.exceptions import HTTPError
 from waiting import eventually
 
 PARSERS = ["C", "Python"]
@@ -68,8 +70,14 @@ def service(request, services, parser):
     return services[request.param, parser]
 
 
-def connect(service, seconds=60):
-    return socket.create_connection(service.url.removeprefix("http://").split(":"), timeout=seconds)
+def connect(service, seconds=60, address="127.0.0.1"):
+    peer = service.url.removeprefix("http://").split(":")
+    return socket.create_connection(peer, timeout=seconds, source_address=(address, 0))
+
+
+def address_of(number):
+    """That of one of twelve clients, who have a part of the memory each."""
+    return f"127.0.0.{2 + number % 12}"
 
 
 def read(connection):
@@ -352,11 +360,11 @@ def test_a_bomb_costs_bounded_memory(services, what):
 LARGE = json.dumps([{"user_id": "ann", "event_type": "view", "properties": {"text": "x" * 5000}}] * 1000).encode()
 
 
-def post_large(service):
+def post_large(service, address="127.0.0.1"):
     """Status and, of a problem, its code. The answer is lost to a client that takes a second to send on once it is refused."""
-    with suppress(requests.ConnectionError):
-        answer = requests.post(f"{service.url}/events", LARGE, headers=JSON, timeout=60)
-        return answer.status_code, answer.json().get("code")
+    with suppress(HTTPError), PoolManager(source_address=(address, 0), retries=False, timeout=60) as pool:
+        answer = pool.request("POST", f"{service.url}/events", body=LARGE, headers=JSON)
+        return answer.status, answer.json().get("code")
     return None, None
 
 
@@ -371,8 +379,8 @@ def test_many_large_bodies_that_never_end_cost_bounded_memory(start):
     before = worker.memory_info().rss
     with ExitStack() as opened:
         slow = []
-        for _ in range(60):
-            slow.append(opened.enter_context(connect(service)))
+        for number in range(60):
+            slow.append(opened.enter_context(connect(service, address=address_of(number))))
             send(slow[-1], COLLECTOR + b"Content-Length: 5200000\r\n\r\n" + bytes(4_900_000))
         require_served(service)
         assert worker.memory_info().rss - before < 150_000_000
@@ -387,7 +395,7 @@ def test_many_large_bodies_that_wait_for_the_database_cost_bounded_memory(start,
     before = worker.memory_info().rss
     with shared_owner.transaction(), ThreadPoolExecutor(40) as clients:
         shared_owner.execute("lock table events")
-        waiting = [clients.submit(post_large, service) for _ in range(40)]
+        waiting = [clients.submit(post_large, service, address_of(number)) for number in range(40)]
         answers_had = [answer for one in waiting if (answer := one.result()) != (None, None)]
         assert {status for status, _ in answers_had} == {503}
         assert "bodies_full" in {code for _, code in answers_had}

@@ -115,6 +115,33 @@ def test_the_order_of_types_and_properties_is_no_other_filter(get, store, minute
     assert len(answer.json()["events"]) == 2
 
 
+@pytest.mark.parametrize("limit", [100, 1000])
+@pytest.mark.parametrize("path", PATHS.values(), ids=PATHS)
+def test_a_page_of_large_events_ends_early_and_the_next_goes_on(get, shared_owner, path, limit):
+    """These 30 events have 18 MB: numbers are written out."""
+    shared_owner.execute(
+        "insert into events (user_id, timestamp, event_id, event_type, properties)"
+        " select 'ann', timestamptz '2026-03-01 10:00Z' + n * interval '1 s', gen_random_uuid(), 'view',"
+        " jsonb_build_object('n', n, 'numbers', array_fill(1e308::numeric, array[2000]))"
+        " from generate_series(1, 30) n"
+    )
+    first = get("/events", limit=limit, **path).json()
+    assert 1 < len(first["events"]) < 30
+    assert first["next_cursor"]
+    events = page_through(get, limit=limit, **path)
+    assert [event["properties"]["n"] for event in events] == list(range(30, 0, -1))
+
+
+def test_a_page_has_an_event_however_large_it_is(get, shared_owner):
+    shared_owner.execute(
+        "insert into events (user_id, timestamp, event_id, event_type, properties)"
+        " select 'ann', timestamptz '2026-03-01 10:00Z' + n * interval '1 s', gen_random_uuid(), 'view',"
+        " jsonb_build_object('numbers', array_fill(1e308::numeric, array[30000])) from generate_series(1, 3) n"
+    )
+    assert len(get("/events", user_id="ann", limit=2).json()["events"]) == 1
+    assert len(page_through(get, user_id="ann", limit=2)) == 3
+
+
 OTHERS = [
     ("another user", {"user_id": "bob"}),
     ("no user", {"user_id": None}),

@@ -103,7 +103,8 @@ def describe(document: Document) -> None:
         413: "Too many bytes or events.",
         415: "A media type, charset or encoding that isn't understood.",
         422: "No event is valid (`errors` says why), or a parameter isn't.",
-        429: "The key's source may send no more events at present: `Retry-After` says when, RateLimit fields how many.",
+        429: "The key's source may send no more events at present: `Retry-After` says when, RateLimit fields how many. Or the client "
+        "has half of the memory that requests may have.",
         503: "The database is away or the queue full. Nothing is acknowledged; resend after Retry-After seconds.",
     }
     document.path("/events", "post", operation, problems)

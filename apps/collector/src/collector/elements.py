@@ -5,6 +5,7 @@ Both take time linear in the text, give way to other requests, and hold no more 
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import count, islice
 from typing import NamedTuple
 
 import msgspec
@@ -19,19 +20,29 @@ UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _read_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 MOST_COMMAS = 100_000
-"""An array with more is split by `split_array`, which holds no more than the events that a request may have."""
+"""An array with more is split by `split_array`, which holds one element more than a request may have."""
 
 _STRING = rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)'
 """A string, to the end of the text if it isn't closed: so that no part of it is looked at a second time."""
 
-_tokens = re.compile(_STRING + rb"|[\[\]{},]", re.DOTALL).finditer
+AT_ONCE = 4096
+"""Strings, and what stands between them, that are passed over between two looks at the clock."""
+
+_to_bracket, _to_bracket_or_comma = (
+    re.compile(rb"(?:[^\"%b]++|%b){0,%d}+" % (marks, _STRING, AT_ONCE), re.DOTALL).match
+    for marks in (rb"\[\]{}", rb"\[\]{},")
+)
+"""Pass over what stands before the next mark, or a part of it."""
+
 _lines = re.compile(rb"\S[^\n]*").finditer
 
 WHITESPACE = b" \t\n\r"
 """What JSON has between values; Python's own is more."""
 
-LOOKED_AT = 4096
-"""Tokens between two looks at the clock."""
+MARKS = b"[]{},"
+
+LOOKED_AT = 16
+"""Marks between two looks at the clock."""
 
 DEEPEST = 1000
 """Levels; readers of JSON take about as many."""
@@ -68,7 +79,7 @@ def split_body(body: bytes, most: int, *, ndjson: bool = False) -> Batch:
     """
     may_hold_nul = b"\\u0000" in body
     if ndjson:
-        return Batch(_checked(*split_lines(body, most), most), may_hold_nul=may_hold_nul)
+        return Batch(_checked(split_lines(body, most), most), may_hold_nul=may_hold_nul)
     if body.lstrip(WHITESPACE)[:1] != b"[":
         return Batch([body], False, False, may_hold_nul)  # by position: single events are most requests
     if body.count(b",") <= MOST_COMMAS:
@@ -77,13 +88,13 @@ def split_body(body: bytes, most: int, *, ndjson: bool = False) -> Batch:
         except UNREADABLE:
             pass
         else:
-            return Batch(_checked(read, len(read), most), may_hold_nul=may_hold_nul)
+            return Batch(_checked(read, most), may_hold_nul=may_hold_nul)
     try:
         body.decode()
-        elements, count = split_array(body, most)
+        elements = split_array(body, most)
     except (UnicodeDecodeError, NoArrayError) as error:
         raise no_json(str(error)) from None
-    return Batch(_checked(elements, count, most), is_array=True, may_hold_nul=may_hold_nul)
+    return Batch(_checked(elements, most), is_array=True, may_hold_nul=may_hold_nul)
 
 
 def no_json(reason: str) -> Problem:
@@ -91,30 +102,21 @@ def no_json(reason: str) -> Problem:
     return Problem(400, "invalid_json", f"The body isn't JSON: {reason}.")
 
 
-def _checked(events: Sequence[Raw], count: int, most: int) -> Sequence[Raw]:
-    if count > most:
-        raise Problem(413, "too_many_events", f"A request may hold {most} events; this one holds {count}.")
+def _checked(events: Sequence[Raw], most: int) -> Sequence[Raw]:
+    if len(events) > most:
+        raise Problem(413, "too_many_events", f"A request may hold {most} events; this one holds more.")
     return events
 
 
-def split_lines(text: bytes, most: int) -> tuple[list[bytes], int]:
-    """The first `most` lines that aren't blank, and how many there are."""
+def split_lines(text: bytes, most: int) -> list[bytes]:
+    """The lines that aren't blank, or one more than `most` of them: what stands behind isn't looked at."""
     if text.count(b"\n") <= most:
-        lines = [line for line in text.split(b"\n") if line.strip()]
-        return lines[:most], len(lines)
-    lines = []
-    count = 0
-    time_slice = TimeSlice()
-    for count, line in enumerate(_lines(text), 1):
-        if count <= most:
-            lines.append(line[0])
-        elif count % LOOKED_AT == 0:
-            time_slice.yield_when_over()
-    return lines, count
+        return [line for line in text.split(b"\n") if line.strip()]
+    return [line[0] for line in islice(_lines(text), most + 1)]
 
 
-def split_array(text: bytes, most: int) -> tuple[list[bytes], int]:
-    """The first `most` elements of an array, and how many it has.
+def split_array(text: bytes, most: int) -> list[bytes]:
+    """The elements of an array, or one more than `most` of them: what stands behind isn't looked at.
 
     An element has as many closing brackets as opening ones and isn't blank; otherwise it may be anything.
 
@@ -122,7 +124,7 @@ def split_array(text: bytes, most: int) -> tuple[list[bytes], int]:
         NoArrayError: if the text isn't an array of such elements, and nothing else.
     """
     elements: list[bytes] = []
-    count = start = at = 0
+    start = at = 0
     for at, mark in _outer_marks(text):
         if mark == b"[":
             start = at + 1
@@ -130,22 +132,22 @@ def split_array(text: bytes, most: int) -> tuple[list[bytes], int]:
         element = text[start:at].strip(WHITESPACE)
         start = at + 1
         if element:
-            count += 1
-            if count <= most:
-                elements.append(element)
-        elif mark == b"," or count:
+            elements.append(element)
+            if len(elements) > most:
+                return elements
+        elif mark == b"," or elements:
             raise NoArrayError(f"an element is missing at byte {at}")
     if text[at + 1 :].strip(WHITESPACE):
         raise NoArrayError(f"something stands behind it at byte {at + 1}")
-    return elements, count
+    return elements
 
 
 def _outer_marks(text: bytes) -> Iterator[tuple[int, bytes]]:
     """Where the outermost array begins, has commas, and ends."""
-    depth = 0
+    depth = at = 0
     time_slice = TimeSlice()
-    for number, token in enumerate(_tokens(text)):
-        at = token.start()
+    for number in count():
+        at = _next_mark(text, at, depth, time_slice)
         mark = text[at : at + 1]
         if mark in b"[{":
             depth += 1
@@ -160,8 +162,25 @@ def _outer_marks(text: bytes) -> Iterator[tuple[int, bytes]]:
                     raise NoArrayError(f"the wrong bracket closes it at byte {at}")
                 yield at, mark
                 return
-        elif depth == 1 and mark == b",":
+        elif depth == 1:
             yield at, mark
+        at += 1
         if number % LOOKED_AT == 0:
             time_slice.yield_when_over()
+
+
+def _next_mark(text: bytes, at: int, depth: int, time_slice: TimeSlice) -> int:
+    """Where the next bracket is, or comma of the outermost array.
+
+    Raises:
+        NoArrayError: if there is none.
+    """
+    pass_over = _to_bracket if depth > 1 else _to_bracket_or_comma
+    while passed := pass_over(text, at):
+        at = passed.end()
+        if at == len(text):
+            break
+        if text[at] in MARKS:
+            return at
+        time_slice.yield_when_over()
     raise NoArrayError("it isn't closed")

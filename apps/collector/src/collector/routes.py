@@ -72,6 +72,7 @@ class PostEvents:
         sender = self.doors.admit(environ, key)
         kind = media_type(environ)
         share = share_of(environ)
+        share.belong_to(sender.prefix or environ.get("REMOTE_ADDR"))
         body = read_events(environ, self.settings.max_body_bytes, self.settings.body_seconds, share)
         added = self.enrichment.of(environ) if self.enrichment else NOTHING
         batch, headers = self._let_in(body, kind, sender)

@@ -1,11 +1,12 @@
 """A request's body off the wire, within a size and a time; and what all requests and answers together may hold in memory."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING
 
 import gevent
 
-from core.problems import Problem
+from core.problems import RETRY_AFTER_SECONDS, Problem
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -21,21 +22,49 @@ FULL = (
     "the request again."
 )
 
+HALF = (
+    "Your requests, and answers that you have yet to read, hold half of what this instance may hold, as much as one client may. "
+    "Nothing was done: send the request again when some have ended."
+)
+
 
 class Room:
     """What all requests of a process may hold together, with their answers; else a few clients could make it outgrow its memory.
 
+    One client has half of it at most, so that nobody keeps all others out.
+
     Args:
-        most: bytes. One request finds room in any case.
+        most: bytes. A client's only request finds room while others leave some, and the only one of all in any case.
     """
 
     def __init__(self, most: int) -> None:
         self.most = most
         self.taken = 0
+        self.taken_by: Counter[Hashable] = Counter()
 
     def share(self) -> "Share":
         """The room of one request, none yet."""
         return Share(self)
+
+    def require(self, size: int, counted: int, client: Hashable) -> None:
+        """Return if a request of a client may have so many bytes, instead of those that are counted for it.
+
+        Raises:
+            Problem: 503 if there isn't as much room, 429 if the client would have more than half of it.
+        """
+        others = self.taken_by[client] - counted
+        if others and others + size > self.most // 2:
+            raise Problem(429, "too_many_open", HALF, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+        others = self.taken - counted
+        if others and others + size > self.most:
+            raise Problem(503, "bodies_full", FULL)
+
+    def take(self, size: int, client: Hashable) -> None:
+        """Count so many bytes more for a client; what is negative is given back."""
+        self.taken += size
+        self.taken_by[client] += size
+        if not self.taken_by[client]:
+            del self.taken_by[client]
 
 
 class Share:
@@ -46,30 +75,38 @@ class Share:
         counted: of them, those that are taken of the room: none while there are few.
     """
 
-    __slots__ = ("_room", "counted", "size")
+    __slots__ = ("_client", "_room", "counted", "size")
 
     def __init__(self, room: Room) -> None:
         self._room = room
+        self._client: Hashable = None
         self.size = self.counted = 0
+
+    def belong_to(self, client: Hashable) -> None:
+        """Count for this client, from now on. All those who haven't been told apart count as one."""
+        if client != self._client:
+            counted = self.counted
+            self._take(-counted)
+            self._client = client
+            self._take(counted)
 
     def grow(self, size: int) -> None:
         """Hold so many bytes in all, if these are more.
 
         Raises:
-            Problem: 503 if there isn't as much room.
+            Problem: 503 if there isn't as much room, 429 if the client would have more than half of it.
         """
         if size <= self.size:
             return
-        others = self._room.taken - self.counted
-        if size > PIECE_BYTES and others and others + size > self._room.most:
-            raise Problem(503, "bodies_full", FULL)
+        if size > PIECE_BYTES:
+            self._room.require(size, self.counted, self._client)
         self._hold(size)
 
     def add(self, size: int) -> None:
         """Hold so many more bytes.
 
         Raises:
-            Problem: 503 if there isn't as much room.
+            Problem: as `grow` does.
         """
         self.grow(self.size + size)
 
@@ -79,14 +116,18 @@ class Share:
 
     def close(self) -> None:
         """Hold nothing any more. It may be called twice."""
-        self._room.taken -= self.counted
-        self.size = self.counted = 0
+        self._take(-self.counted)
+        self.size = 0
 
     def _hold(self, size: int) -> None:
         self.size = size
         if size > PIECE_BYTES:
-            self._room.taken += size - self.counted
-            self.counted = size
+            self._take(size - self.counted)
+
+    def _take(self, size: int) -> None:
+        if size:
+            self._room.take(size, self._client)
+            self.counted += size
 
 
 def share_of(environ: "WSGIEnvironment") -> Share:

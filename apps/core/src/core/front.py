@@ -195,7 +195,7 @@ def _hold_answer(environ: "WSGIEnvironment", line: str, headers: list[tuple[str,
     """Count an answer's body as held until it has left.
 
     Raises:
-        Problem: 503 if there is no room for what was only asked for. What was done is answered in any case.
+        Problem: 503 or 429 if there is no room for what was only asked for. What was done is answered in any case.
     """
     if SAME_FOR_ALL in environ:
         return

@@ -109,7 +109,8 @@ class ServiceSettings(Settings):
     )
     max_bodies_bytes: int = setting(
         "Most bytes that requests and answers with more than 32 KiB may have together, from the first byte of a request's body until "
-        "its answer has left; one that doesn't fit is a 503. Memory takes three to four times as much.",
+        "its answer has left; one that doesn't fit is a 503. One client has half of them at most (429). Memory takes three to four "
+        "times as much.",
         kind="int", default=64 * 2**20, check=validate.Range(1, 2**36),
     )  # fmt: skip
     keepalive_seconds: int = setting(

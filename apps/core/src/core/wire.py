@@ -14,9 +14,14 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import SocketUnreader
 
 from core.bodies import PIECE_BYTES
+from core.streams import SEND_SECONDS
 
 HEAD_BYTES = 32 * 1024
 """Of a request line and headers together, or of trailers: what a connection may make this process hold for them."""
+
+LEAST_RATE = 8 * 1024
+"""Bytes a second that a client must take of an answer, on average and after SEND_SECONDS: else a byte now and then would keep
+the answer in memory for days."""
 
 LINGER_SECONDS = 1.0
 """How long a client that was refused may go on sending before its connection is closed."""
@@ -98,10 +103,23 @@ class OneWriteResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no 
                 self.sock.sendall(head[sent:])
                 sent = 0
         if sent < len(message):
-            rest = memoryview(message)
-            # Its timeout is for all of it; send's is for what the client takes next.
-            while sent < len(message):
-                sent += self.sock.send(rest[sent:])
+            self._send_rest(memoryview(message)[sent:])
+
+    def _send_rest(self, rest: memoryview) -> None:
+        """Send what the kernel didn't take at once.
+
+        Raises:
+            TimeoutError: if the client takes nothing for SEND_SECONDS, or less than LEAST_RATE.
+        """
+        began = time.monotonic()
+        sent = 0
+        while sent < len(rest):
+            left = began + SEND_SECONDS + sent / LEAST_RATE - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            # Its time is for what the client takes next, where sendall's would be for all of it.
+            self.sock.settimeout(min(SEND_SECONDS, left))
+            sent += self.sock.send(rest[sent:])
 
 
 def linger(client: socket.socket) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from core.arriving import Row, fetch_within
 from core.pool import ConnectionPool, attempt, execute
 from core.queries import load_queries
 from core.replication import read_as_of
@@ -44,6 +45,13 @@ RECENT = timedelta(hours=1)
 SMALL_PAGE = 100
 """Pages of one user up to this limit share a statement: they are quick whoever it is, so nobody waits for the others'."""
 
+MOST_BYTES = 8 * 2**20
+"""Of properties' JSON in a page, or in those that share a statement, about: a page ends where it has as many. Building an answer
+takes three times as much."""
+
+JSON = 5
+"""Where it stands in a row as the statements of events select it."""
+
 
 class Store:
     """Asks the database, each question in one statement: one snapshot."""
@@ -63,7 +71,7 @@ class Store:
         if asked.user_id is None:
             page = self._list_everybody(asked)
         elif asked.limit <= SMALL_PAGE and not asked.narrowed:
-            page = self._small_pages.ask(asked)
+            page = self._small_pages.ask(asked) or self._list_filtered(asked)
         else:
             page = self._list_filtered(asked)
         metrics.ROWS_RETURNED.observe(len(page.events))
@@ -89,10 +97,11 @@ class Store:
             "rows": asked.limit + 1,
         }
         with self.turns.take():
-            rows = self._ask("list_events", _list_events(*conditions), parameters)
-        return _page([stored_event(*row) for row in rows], asked.limit)
+            rows, is_whole = self._fetch(_list_events(*conditions), parameters, JSON)
+        return _page([stored_event(*row) for row in rows], min(asked.limit, len(rows)), is_whole=is_whole)
 
-    def _list_grouped(self, asked: Sequence[EventFilter]) -> list[EventPage]:
+    def _list_grouped(self, asked: Sequence[EventFilter]) -> list[EventPage | None]:
+        """The pages, in their order. If they are too large together: None for those that may not be whole."""
         parameters = {
             "user_ids": [one.user_id for one in asked],
             "starts": [one.start for one in asked],
@@ -101,9 +110,13 @@ class Store:
             "rows": [one.limit + 1 for one in asked],
         }
         pages: list[list[StoredEvent]] = [[] for _ in asked]
-        for number, *row in self._ask("list_events", QUERIES["list_events.grouped"].encode(), parameters):
+        rows, is_whole = self._fetch(QUERIES["list_events.grouped"].encode(), parameters, 1 + JSON)
+        for number, *row in rows:
             pages[number - 1].append(stored_event(*row))
-        return [_page(events, one.limit) for events, one in zip(pages, asked, strict=True)]
+        return [
+            _page(events, one.limit) if is_whole or len(events) > one.limit else None
+            for events, one in zip(pages, asked, strict=True)
+        ]
 
     def top_types(self, asked: TypeFilter) -> TopTypes:
         """The most frequent types of a range of time."""
@@ -128,6 +141,11 @@ class Store:
         items = [TypeCount(name, count, count / total) for name, count in zip(event_types, counts, strict=True)]
         return TopTypes(as_of, items, total)
 
+    def _fetch(self, statement: bytes, parameters: dict[str, Any], json: int) -> tuple[list[Row], bool]:
+        """Rows with events, of MOST_BYTES of JSON in a column, and whether these are all."""
+        with metrics.DB_SECONDS.labels("list_events").time():
+            return fetch_within(self.pool, statement, parameters, most_bytes=MOST_BYTES, sized=json)
+
     def _ask(self, name: str, statement: bytes, parameters: dict[str, Any]) -> Sequence[Any]:
         with metrics.DB_SECONDS.labels(name).time():
             return execute(self.pool, statement, parameters)
@@ -148,9 +166,9 @@ def _top_types(restricted: bool, *pieces: str) -> bytes:
     return sql.SQL(QUERIES["top_types"]).format(pieces=sql.SQL(" union all ").join(counted)).as_bytes()
 
 
-def _page(events: list[StoredEvent], limit: int) -> EventPage:
-    """The first `limit` events; that there was one more says that there is a next page."""
-    if len(events) <= limit:
+def _page(events: list[StoredEvent], limit: int, *, is_whole: bool = True) -> EventPage:
+    """The first `limit` events; that there was one more, or that these aren't all, says that there is a next page."""
+    if len(events) <= limit and is_whole:
         return EventPage(events, None)
     last = events[limit - 1]
     return EventPage(events[:limit], Position(last.timestamp, last.user_id, last.event_id))

@@ -176,6 +176,7 @@ PROBLEMS = {
     403: "Not the scope `admin`; or restricted to some sources, where all are needed.",
     404: "Not there, or not the principal's.",
     409: "It contradicts what is there: the last admin, a key that was revoked, or too many tokens.",
+    429: "The principal has half of the memory that requests may have.",
     503: "The database is away.",
     504: "The database took too long.",
 }
@@ -224,7 +225,7 @@ def _describe(
     parameters += document.parameters(PARAMETERS[name]) if name in PARAMETERS else []
     operation: dict[str, Any] = {"operationId": name, "tags": ["admin"], "summary": summary, "parameters": parameters}
     operation["responses"] = {str(status): _answer(answer) for status, answer in answers.items()}
-    problems = {status: PROBLEMS[status] for status in (401, 403, 503, *own)}
+    problems = {status: PROBLEMS[status] for status in (401, 403, 429, 503, *own)}
     if body:
         operation["requestBody"] = {"required": True, **_json(body)}
         problems |= BODY_PROBLEMS
