@@ -33,13 +33,13 @@ def shop(owner):
     return make_source(owner, "shop", [])
 
 
-def write_schema(owner, schema, event_type="slow"):
+def write_schema(owner, schema, event_type="slow", source="shop"):
     """Past the rules, as a release before may have taken it."""
     owner.execute(
-        "insert into event_schemas (source, event_type, version, schema) values ('shop', %s, 1, %s)",
-        [event_type, json.dumps(schema)],
+        "insert into event_schemas (source, event_type, version, schema) values (%s, %s, 1, %s)",
+        [source, event_type, json.dumps(schema)],
     )
-    owner.execute("update sources set schema_mode = 'enforce' where name = 'shop'")
+    owner.execute("update sources set schema_mode = 'enforce' where name = %s", [source])
 
 
 def post(collector, key, events, parameters=""):
@@ -105,6 +105,31 @@ def test_others_events_are_stored_meanwhile(collector, owner, shop):
 
     answers_meanwhile(collector.url, attack, threads=3, meanwhile=send)
     assert set(statuses) == {201}
+
+
+def test_no_source_makes_events_of_another_go_unchecked(collector, owner, shop):
+    """Each check of the loud one is broken off, and many wait; the quiet one has to send again at worst."""
+    schema, value, _ = SLOW["another pattern that grows"]
+    for kind in range(8):
+        write_schema(owner, {"properties": {"a": {"allOf": [schema] * 20}}}, f"slow{kind}")
+    quiet = make_source(owner, "quiet", [])
+    write_schema(owner, {"properties": {"a": {"items": {"anyOf": [{"type": "integer"}] * 30}}}}, source="quiet")
+    bad = {"user_id": "ann", "event_type": "slow", "properties": {"a": [*[1] * 10_000, "x"]}}
+    assert eventually(lambda: post(collector, quiet, bad).status_code == 422)
+    event = {"user_id": "ann", "properties": {"a": value}}
+    kinds = iter(range(8))
+    statuses = []
+
+    def attack():
+        post(collector, shop, {**event, "event_type": f"slow{next(kinds)}"})
+
+    def send():
+        statuses.append(post(collector, quiet, bad).status_code)
+
+    answers_meanwhile(collector.url, attack, threads=8, meanwhile=send)
+    assert set(statuses) <= {422, 503}
+    assert eventually(lambda: post(collector, quiet, bad).status_code == 422)
+    assert owner.execute("select count(*) from events where source = 'quiet'").fetchone() == (0,)
 
 
 def test_a_schema_that_is_set_aside_leaves_the_others_and_small_events_alone(collector, owner, shop):

@@ -104,6 +104,7 @@ def describe(document: Document) -> None:
         415: "A media type, charset or encoding that isn't understood.",
         422: "No event is valid (`errors` says why), or a parameter isn't.",
         429: "The key's source may send no more events at present: `Retry-After` says when, RateLimit fields how many.",
-        503: "The database is away or the queue full. Nothing is acknowledged; resend after Retry-After seconds.",
+        503: "The database is away, the queue full, or there is no time to hold events to schemas. Nothing is acknowledged; resend "
+        "after Retry-After seconds.",
     }
     document.path("/events", "post", operation, problems)

@@ -57,6 +57,7 @@ class Plan(NamedTuple):
 
         Raises:
             UncheckedError: if its schema is set aside.
+            BusyError: if others' checks take all the time.
         """
         check = self.checks.get(event_type)
         if check is None:
