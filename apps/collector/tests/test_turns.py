@@ -5,14 +5,20 @@ import json
 import gevent
 import pytest
 from gevent.event import Event
+from sites import make_source
 
 from collector import slow_checks, turns
+from collector.catalog import Catalog
 from collector.plans import Plan
+from collector.replays import Replays
 from collector.schemas import Parser
 from collector.slow_checks import SlowChecks
 from collector.turns import NoTurnError, Turns
+from collector.writer import Writer
+from core.pool import open_pool
 from core.problems import Problem
 from manage.checks import Check
+from manage.schemas import set_schema
 
 LONG = 1000.0
 """Seconds; nobody waits as long."""
@@ -20,6 +26,8 @@ LONG = 1000.0
 SCHEMA = {"properties": {"a": {"items": {"anyOf": [{"type": "integer"}] * 30}}}}
 BAD = json.dumps({"user_id": "ann", "event_type": "list", "properties": {"a": [*[1] * 10_000, "x"]}}).encode()
 """Larger than what is checked in the collector's own process."""
+
+GOOD = json.dumps({"user_id": "ann", "event_type": "view"}).encode()
 
 
 @pytest.fixture
@@ -134,3 +142,37 @@ def test_where_violations_are_only_flagged_it_is_stored_unchecked_then(busy):
     parsed = Parser(10, 65_536).parse(BAD, ndjson=False, source="shop", plan=plan)
     assert [row.is_checked for row in parsed.rows] == [False]
     assert [warning.code for warning in parsed.warnings] == ["schema_set_aside"]
+
+
+@pytest.fixture
+def replays(owner, postgres, database):
+    """The replays of a collector, of which nothing runs by itself, and its slow checks."""
+    make_source(owner, "shop", [])
+    set_schema(owner, "shop", "list", SCHEMA)
+    owner.execute("update sources set schema_mode = 'enforce' where name = 'shop'")
+    pool = open_pool(postgres.url(database, "collector"), name="test", size=4, timeout=60, options={}, watched=False)
+    catalog, writer = Catalog(pool), Writer(pool, queue_events=10, group_events=10, store_seconds=60)
+    replays = Replays(pool, catalog, Parser(10, 65_536), writer)
+    replays.close()
+    yield replays, catalog._plans.slow
+    writer.close()
+    catalog.close()
+    pool.close()
+
+
+def test_a_replay_leaves_an_event_for_later_while_others_take_all_the_time(replays, owner, monkeypatch):
+    for payload in (GOOD, BAD):
+        owner.execute(
+            "insert into rejections (id, source, received_at, reason, detail, payload, is_whole, replay_requested_at) "
+            "values (uuidv7(), 'shop', now(), 'wrong_type', '[]', %s, true, now())",
+            [payload],
+        )
+    monkeypatch.setattr(slow_checks, "QUEUE_SECONDS", 0.0)
+    with replays[1]._turns.take("loud", LONG):
+        assert replays[0]._replay_some() == 1
+    waiting = "select payload from rejections where replay_requested_at is not null"
+    assert owner.execute(waiting).fetchall() == [(BAD,)]
+    assert owner.execute("select event_type from events").fetchall() == [("view",)]
+    monkeypatch.undo()
+    assert replays[0]._replay_some() == 1
+    assert owner.execute("select reason from rejections").fetchall() == [("schema_violation",)]

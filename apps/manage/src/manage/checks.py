@@ -8,6 +8,7 @@ import jsonschema_rs
 from jsonschema_rs import ValidationErrorKind
 
 from manage.schema_rules import PATTERN_OPTIONS, InvalidSchemaError, examine, pointer_of, values_in
+from manage.unique_items import UniqueItems
 
 MAX_FINDINGS = 20
 """What is said of one event; who mends these finds the others next."""
@@ -76,6 +77,7 @@ class Check:
                 pattern_options=PATTERN_OPTIONS,
                 offline=True,
                 mask="It",
+                keywords={"uniqueItems": UniqueItems},
             )
         except jsonschema_rs.ValidationError as error:
             raise InvalidSchemaError(pointer_of(error.instance_path), f"{error.message[:MAX_CHARACTERS]}.") from None
