@@ -65,28 +65,35 @@ class SlowChecks:
             UncheckedError: if its schema is set aside, or that can't be found out in the time that a check may take.
             BusyError: if there was no turn for it.
         """
-        if self._budgets.is_over(source, check.number):
+        if self.is_over(source, check):
             raise UncheckedError
         try:
             with self._turns.take(source, QUEUE_SECONDS):
-                if self._budgets.is_over(source, check.number):  # meanwhile
+                if self.is_over(source, check):  # meanwhile
                     raise UncheckedError
                 seconds, found = self._ask(check, properties)
-                is_over = self._budgets.charge(source, check.number, seconds)
+                self.charge(source, event_type, check, seconds)
         except NoTurnError:
             metrics.CHECKS_BUSY.inc()
             raise BusyError from None
-        if is_over:
+        if found is None:
+            raise UncheckedError
+        return found
+
+    def is_over(self, source: str, check: Check) -> bool:
+        """Whether a source's schema is set aside."""
+        return self._budgets.is_over(source, check.number)
+
+    def charge(self, source: str, event_type: str, check: Check, seconds: float) -> None:
+        """Count what a check took, here or in the process; set the schema aside if that was too much."""
+        if self._budgets.charge(source, check.number, seconds):
             metrics.SCHEMAS_SET_ASIDE.inc()
             log.warning(
-                "a schema is set aside for a while: its events pass unchecked, since checking them takes too long",
+                "a schema is set aside for a while: its large events pass unchecked, since checking them takes too long",
                 source=source,
                 event_type=event_type,
                 version=check.version,
             )
-        if found is None:
-            raise UncheckedError
-        return found
 
     def start(self) -> None:
         """Start the process if it doesn't run yet: the first check needn't wait for it then."""
