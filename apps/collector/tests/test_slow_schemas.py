@@ -2,6 +2,7 @@
 
 import json
 import random
+import resource
 import signal
 
 import psutil
@@ -11,6 +12,7 @@ from attacks import answers_meanwhile
 from sites import make_source
 from waiting import eventually
 
+from collector.checker import LIMITS, PROCESSOR_SECONDS
 from manage.schema_rules import InvalidSchemaError
 from manage.schemas import set_schema
 
@@ -167,6 +169,8 @@ def test_the_process_for_slow_checks_is_started_again_and_ends_with_the_collecto
     bad = {"user_id": "ann", "event_type": "slow", "properties": {"a": [*[1] * 25_000, "x"]}}
     assert eventually(lambda: post(collector, shop, bad, "?dry_run=true").status_code == 422, 100)
     second = checker_of(collector)
+    assert {which: second.rlimit(which) for which in LIMITS} == {which: (most, most) for which, most in LIMITS.items()}
+    assert second.rlimit(resource.RLIMIT_CPU)[0] <= sum(second.cpu_times()[:2]) + PROCESSOR_SECONDS + 1
     assert second.pid != first.pid
     assert not second.environ()
     collector.stop()
