@@ -65,13 +65,16 @@ class Check:
         fast_bytes: an event of no more is checked in a few milliseconds, as estimated and as was seen lately.
     """
 
-    def __init__(self, version: int, schema: Any) -> None:
+    def __init__(self, version: int, schema: Any, *, is_new: bool = False) -> None:
         """Compile it: some milliseconds for a large one.
+
+        Args:
+            is_new: whether it isn't set yet, so that it is refused if it would be slow.
 
         Raises:
             InvalidSchemaError: if it isn't one that is taken.
         """
-        examined = examine(schema)
+        examined = examine(schema, is_new=is_new)
         self.version = version
         self.schema = examined.schema
         self.examined = examined
