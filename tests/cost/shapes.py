@@ -8,6 +8,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+import msgspec
+
 from collector.body import read_events
 from collector.doors import _bearer
 from collector.event import EventError
@@ -17,6 +19,7 @@ from collector.schemas import Parsed, Parser
 from core.bodies import Room
 from core.keys import prefix_of
 from core.problems import Problem
+from manage.checks import Check
 from manage.schema_rules import InvalidSchemaError, examine
 
 MAX_BYTES = 5 * 1024 * 1024
@@ -78,6 +81,14 @@ def read_schema(schema: bytes) -> None:
     """What is looked at when a schema is set."""
     with suppress(InvalidSchemaError):
         examine(json.loads(schema))
+
+
+unique = Check(1, {"properties": {"a": {"uniqueItems": True}}})
+
+
+def check_unique(items: bytes) -> None:
+    """The check of an event's array."""
+    unique.find(msgspec.json.decode(b'{"a":[' + items + b"]}"))
 
 
 def read_key(header: bytes) -> None:
@@ -150,6 +161,15 @@ BODIES: dict[str, Callable[[int], bytes]] = {
     "commas": lambda n: b"[" + b"," * n + b"]",
 }
 
+ITEMS: dict[str, Callable[[int], bytes]] = {
+    "integers beyond 64 bits": lambda n: filled(n, lambda number: b"%d" % (2**64 + number)),
+    "integers of 64 bits that are one double": lambda n: filled(n, lambda number: b"%d" % (2**63 + number % 1000)),
+    "integers of many digits": lambda n: filled(n, lambda number: b"%d" % (10**1000 + number)),
+    "objects": lambda n: filled(n, lambda number: b'{"a":%d,"b":[]}' % number),
+    "arrays of arrays": lambda n: filled(n, lambda number: f"[{number:b}]".replace("1", "[[]],").replace("0", "[],").replace(",]", "]").encode()),
+    "large doubles": lambda n: filled(n, lambda number: b"%de300" % (number + 1)),
+}  # fmt: skip
+
 LINES: dict[str, Callable[[int], bytes]] = {
     "events": lambda n: filled(n, lambda _: event(b"{}"), b"\n"),
     "tiny lines": lambda n: b"1\n" * (n // 2),
@@ -170,6 +190,7 @@ SHAPES: dict[str, Shape] = {
     "head: one parameter": Shape(lambda n: b"write_key=" + b"%41" * (n // 3), read_parameters),
     "head: a long key": Shape(lambda n: b"Bearer wk_" + b"a" * n, read_key),
     "head: a key of blanks": Shape(lambda n: b"Bearer" + b" " * n + b"_", read_key),
+    **{f"unique: {name}": Shape(make, check_unique) for name, make in ITEMS.items()},
     "schema: members": Shape(lambda n: b'{"properties":{' + members(n, b'{"type":"string"}') + b"}}", read_schema),
     "schema: definitions below a long name": Shape(
         lambda n: b'{"$defs":{"' + b"a" * (n // 2) + b'":{"anyOf":[' + filled(n // 2, lambda _: b"true") + b"]}}}",

@@ -2,6 +2,7 @@
 
 import json
 import random
+import resource
 import signal
 
 import psutil
@@ -11,6 +12,7 @@ from attacks import answers_meanwhile
 from sites import make_source
 from waiting import eventually
 
+from collector.checker import LIMITS, PROCESSOR_SECONDS
 from manage.schema_rules import InvalidSchemaError
 from manage.schemas import set_schema
 
@@ -33,13 +35,13 @@ def shop(owner):
     return make_source(owner, "shop", [])
 
 
-def write_schema(owner, schema, event_type="slow"):
+def write_schema(owner, schema, event_type="slow", source="shop"):
     """Past the rules, as a release before may have taken it."""
     owner.execute(
-        "insert into event_schemas (source, event_type, version, schema) values ('shop', %s, 1, %s)",
-        [event_type, json.dumps(schema)],
+        "insert into event_schemas (source, event_type, version, schema) values (%s, %s, 1, %s)",
+        [source, event_type, json.dumps(schema)],
     )
-    owner.execute("update sources set schema_mode = 'enforce' where name = 'shop'")
+    owner.execute("update sources set schema_mode = 'enforce' where name = %s", [source])
 
 
 def post(collector, key, events, parameters=""):
@@ -107,6 +109,31 @@ def test_others_events_are_stored_meanwhile(collector, owner, shop):
     assert set(statuses) == {201}
 
 
+def test_no_source_makes_events_of_another_go_unchecked(collector, owner, shop):
+    """Each check of the loud one is broken off, and many wait; the quiet one has to send again at worst."""
+    schema, value, _ = SLOW["another pattern that grows"]
+    for kind in range(8):
+        write_schema(owner, {"properties": {"a": {"allOf": [schema] * 20}}}, f"slow{kind}")
+    quiet = make_source(owner, "quiet", [])
+    write_schema(owner, {"properties": {"a": {"items": {"anyOf": [{"type": "integer"}] * 30}}}}, source="quiet")
+    bad = {"user_id": "ann", "event_type": "slow", "properties": {"a": [*[1] * 10_000, "x"]}}
+    assert eventually(lambda: post(collector, quiet, bad).status_code == 422)
+    event = {"user_id": "ann", "properties": {"a": value}}
+    kinds = iter(range(8))
+    statuses = []
+
+    def attack():
+        post(collector, shop, {**event, "event_type": f"slow{next(kinds)}"})
+
+    def send():
+        statuses.append(post(collector, quiet, bad).status_code)
+
+    answers_meanwhile(collector.url, attack, threads=8, meanwhile=send)
+    assert set(statuses) <= {422, 503}
+    assert eventually(lambda: post(collector, quiet, bad).status_code == 422)
+    assert owner.execute("select count(*) from events where source = 'quiet'").fetchone() == (0,)
+
+
 def test_a_schema_that_is_set_aside_leaves_the_others_and_small_events_alone(collector, owner, shop):
     schema, value, number = SLOW["contains and unevaluatedItems"]
     write_schema(owner, {"properties": {"a": {"anyOf": [{"type": "string"}, {**schema, "type": "array"}]}}})
@@ -142,6 +169,8 @@ def test_the_process_for_slow_checks_is_started_again_and_ends_with_the_collecto
     bad = {"user_id": "ann", "event_type": "slow", "properties": {"a": [*[1] * 25_000, "x"]}}
     assert eventually(lambda: post(collector, shop, bad, "?dry_run=true").status_code == 422, 100)
     second = checker_of(collector)
+    assert {which: second.rlimit(which) for which in LIMITS} == {which: (most, most) for which, most in LIMITS.items()}
+    assert second.rlimit(resource.RLIMIT_CPU)[0] <= sum(second.cpu_times()[:2]) + PROCESSOR_SECONDS + 1
     assert second.pid != first.pid
     assert not second.environ()
     collector.stop()

@@ -24,6 +24,7 @@ from manage.schema_rules import InvalidSchemaError
         ({"properties": {"a": False}}, {"a": "secret"}, [("/a", "It is not allowed.")]),
         ({"properties": {"a": {"not": {"type": "string"}}}}, {"a": "secret"}, [("/a", "It is what `not` forbids.")]),
         ({"properties": {"a": {"contains": {"const": 1}}}}, {"a": ["secret"]}, [("/a", "It has not the items that `contains` asks for.")]),
+        ({"properties": {"a": {"uniqueItems": True}}}, {"a": ["secret", 1, "secret"]}, [("/a", "It has non-unique elements.")]),
         ({"properties": {"a": {"minimum": 0}, "b": {"maxLength": 1}}}, {"a": -1, "b": "secret"}, [
             ("/a", "It is less than the minimum of 0."), ("/b", "It is longer than 1 character.")]),
     ],
@@ -76,6 +77,30 @@ def test_of_a_large_event_only_the_first_finding_is_looked_for():
     """The library keeps each finding in memory: a gigabyte for an event of 64 KiB that violates twenty subschemas."""
     check = Check(1, {"properties": {"a": {"items": {"allOf": [{"type": "string"}] * 20}}}})
     assert check.find({"a": [1] * 30_000}) == [Violation("/a/0", 'It is not of type "string".')]
+
+
+@pytest.mark.parametrize(
+    ("items", "is_unique"),
+    [
+        ([1, 2, True, False, None, "", "1", "null", [], {}, [1], [[1]], [1, [2]], [[1], 2], {"a": 1}, {"a": [1]}], True),
+        ([1, 1.0], False),
+        ([0, -0.0], False),
+        ([0.5, 5e-1], False),
+        ([0.1, 0.2, 5e-324, 1e308, 1e307], True),
+        ([2**64, 2.0**64], False),
+        ([2**64, 2**64 + 1], True),
+        ([10**4000, 10**4000 + 1], True),
+        ([[1], [1.0]], False),
+        ([{"a": 1, "b": [2]}, {"b": [2.0], "a": 1}], False),
+        ([{"a": 1}, {"a": True}], True),
+        (["a,b", "a", "b", '"a"', "é", "e\u0301"], True),
+    ],
+)  # fmt: skip
+def test_items_are_unique_where_no_two_are_equal_in_json(items, is_unique):
+    schema = {"properties": {"a": {"uniqueItems": True}}}
+    assert (Check(1, schema).find({"a": items}) == []) is is_unique
+    assert (Check(1, schema).find({"a": [*items, *items]}) == []) is False
+    assert Check(1, {"properties": {"a": {"uniqueItems": False}}}).find({"a": [*items, *items]}) == []
 
 
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.floats(-5, 5), st.text("ab", max_size=4))

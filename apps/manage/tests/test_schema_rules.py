@@ -1,8 +1,11 @@
 """Which schemas are taken: those whose check of an event is short, whatever the event."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from manage.checks import Check
+from manage.patterns import count_places
 from manage.schema_rules import MAX_BYTES, MAX_NODES, InvalidSchemaError, examine, refuse_slow
 
 PRODUCT = {"type": "object", "properties": {"sku": {"type": "string", "pattern": "^[A-Z]{3}-[0-9]{4}$"}}}
@@ -94,6 +97,56 @@ def test_a_pattern_that_others_are_slow_with_is_not():
     check = Check(1, {"properties": {"a": {"pattern": "^(a+)+$"}}})
     assert check.find({"a": "a" * 60_000 + "b"})
     assert not check.find({"a": "a" * 60_000})
+
+
+@pytest.mark.parametrize(
+    ("pattern", "is_taken"),
+    [
+        ("^[ab]{600}c", True),
+        (r"\A[ab]{600}c", True),
+        ("^(a|[ab]{600}c)", True),
+        ("x" * 50 + "shop" * 50, True),
+        ("|".join(f"word{number}" for number in range(100)), True),
+        ("^?[ab]{600}c", False),
+        ("^??[ab]{600}c", False),
+        ("^{0}[ab]{600}c", False),
+        ("^{0,1}[ab]{600}c", False),
+        (r"\A?[ab]{600}c", False),
+        ("(?:^)?[ab]{600}c", False),
+        ("(^|)[ab]{600}c", False),
+        ("^a|[ab]{600}c", False),
+        ("^[ab]+[ab]{600}c", False),
+        ("a" * 600 + "[bc]", False),
+        ("(?i)" + "aA" * 300, False),
+        ("(?x)" + "a a  a   a    " * 100, False),
+        (r"\x61" * 300, False),
+        ("(?:a|b)" * 450, False),
+        ("(?:aa|a)" * 300 + "b", False),
+        ("a?" * 600 + "b", False),
+    ],
+)
+def test_what_keeps_many_places_in_view_is_refused_however_it_is_written(pattern, is_taken):
+    """Each of those refused took up to 12 µs a character: as many places were looked at as there are."""
+    schema = {"properties": {"a": {"pattern": pattern}}}
+    if is_taken:
+        refuse_slow(examine(schema))
+        return
+    with pytest.raises(InvalidSchemaError, match="places at once"):
+        examine(schema, is_new=True)
+
+
+@given(st.text("abB", min_size=1, max_size=8))
+def test_characters_in_a_row_are_at_as_many_places_at_once_as_a_text_can_bring_about(text):
+    starts = [text[:end].lower() for end in range(1, len(text) + 1)]
+    most = max(sum(start.endswith(other) for other in starts) for start in starts)
+    assert count_places(text).growing == most
+
+
+@pytest.mark.parametrize("pattern", ["(" * 5000, r"^(?i)[" + r"\pL" * 100, r"^[" + r"\w" * 100])
+def test_a_schema_that_would_be_slow_is_refused_before_its_patterns_are_compiled(pattern):
+    schema = {"properties": {"a": {"pattern": pattern}}}
+    with pytest.raises(InvalidSchemaError, match="4,096 characters"):
+        examine(schema, is_new=True)
 
 
 def test_long_patterns_are_refused_where_a_schema_is_set():

@@ -105,6 +105,7 @@ def describe(document: Document) -> None:
         422: "No event is valid (`errors` says why), or a parameter isn't.",
         429: "The key's source may send no more events at present: `Retry-After` says when, RateLimit fields how many. Or the client "
         "has half of the memory that requests may have.",
-        503: "The database is away or the queue full. Nothing is acknowledged; resend after Retry-After seconds.",
+        503: "The database is away, the queue full, or there is no time to hold events to schemas. Nothing is acknowledged; resend "
+        "after Retry-After seconds.",
     }
     document.path("/events", "post", operation, problems)

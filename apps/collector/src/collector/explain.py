@@ -37,7 +37,7 @@ CODES = {
     "event_too_large": "An event of more bytes than MAX_EVENT_BYTES.",
     "more_errors": "Stands for the errors of an event beyond the first 20.",
     "schema_violation": "Properties that violate the schema of the source's events of this type ([event schemas](schemas.md)).",
-    "schema_set_aside": "A warning, not an error: the event was stored unchecked, since checking its schema takes too long "
+    "schema_set_aside": "A warning, not an error: the event was stored unchecked, since checking takes too long "
     "([event schemas](schemas.md#a-schema-that-is-slow)).",
     "not_storable": "An event that the database refused.",
 }

@@ -12,10 +12,15 @@ FLAGGED = Counter(
 )
 UNCHECKED = Counter(
     "collector_events_unchecked",
-    "Events stored without a look at their schema, since it is set aside: checking takes too long.",
+    "Events stored without a look at their schema: it is set aside, since checking takes too long, or others' checks took all the time.",
 )
 SCHEMAS_SET_ASIDE = Counter(
     "collector_schemas_set_aside", "How often a schema was set aside for a minute, since checking took too long."
+)
+CHECKS_BUSY = Counter(
+    "collector_checks_busy",
+    "Checks of events that had no turn in time, since others' checks took it all: their requests were answered 503 (mode `enforce`), "
+    "or their events stored unchecked (mode `warn`).",
 )
 REJECTIONS_KEPT = Counter("collector_rejections_kept", "Refused events that were kept, to be looked at and replayed.")
 REJECTIONS_DROPPED = Counter(

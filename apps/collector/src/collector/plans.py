@@ -9,6 +9,7 @@ import gevent
 import psycopg
 import structlog
 
+from collector.budgets import FREE_SECONDS
 from collector.slow_checks import SlowChecks
 from core.cooperation import TimeSlice
 from core.pool import ConnectionPool, execute
@@ -21,10 +22,10 @@ log = structlog.get_logger("collector.plans")
 QUERIES = load_queries("collector")
 
 SLOW_SECONDS = 0.02
-"""After a check in this process that took longer, in spite of its estimate, those of events as large are made elsewhere."""
+"""After a check in this process that took longer, in spite of its estimate, those of events as large are made elsewhere.
 
-LEAST_FAST_BYTES = 256
-"""An event of no more is checked in this process whatever the schema: some milliseconds at worst."""
+More isn't charged for one: whatever took longer, it is rather the machine that stood still.
+"""
 
 CHUNK = 100
 """Schemas read at once: each may have 64 KiB."""
@@ -57,18 +58,26 @@ class Plan(NamedTuple):
 
         Raises:
             UncheckedError: if its schema is set aside.
+            BusyError: if others' checks take all the time.
         """
         check = self.checks.get(event_type)
         if check is None:
             return None
-        if size > check.fast_bytes:
-            found = self.slow.find(self.source, event_type, check, properties)
-        else:
+        if check.is_fast(size):
             began = time.perf_counter()
             found = check.find(properties)
-            if time.perf_counter() - began > SLOW_SECONDS:
-                check.fast_bytes = min(check.fast_bytes, max(LEAST_FAST_BYTES, size // 2))
+            took = time.perf_counter() - began
+            if took > FREE_SECONDS:
+                self._charge(event_type, check, size, took)
+        else:
+            found = self.slow.find(self.source, event_type, check, properties)
         return Violated(check.version, found) if found else None
+
+    def _charge(self, event_type: str, check: Check, size: int, took: float) -> None:
+        """Count a check that was made here and took longer than it should have. Once there is no time left, it isn't made here."""
+        self.slow.charge(self.source, event_type, check, min(took, SLOW_SECONDS))
+        if took > SLOW_SECONDS or self.slow.is_over(self.source, check):
+            check.was_slow(size)
 
 
 class _Key(NamedTuple):

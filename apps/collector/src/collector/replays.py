@@ -6,7 +6,9 @@ before, so that what was stored is recognised.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
+from http import HTTPStatus
 from typing import NamedTuple
 from uuid import UUID
 
@@ -22,6 +24,7 @@ from collector.elements import Batch
 from collector.event import EventError
 from collector.rejections import describe
 from collector.schemas import Parsed, Parser
+from collector.slow_checks import BusyError
 from collector.writer import NotStorableError, Outcome, Writer
 from core.cooperation import TimeSlice
 from core.pool import ConnectionPool, execute
@@ -89,26 +92,37 @@ class Replays:
         return bool(asked)
 
     def _replay_some(self) -> int:
-        """Take some, try them, settle them; how many they were."""
+        """Take some, try them, settle them; how many that were. The others are taken again later."""
         with self._pool.connection() as connection, connection.transaction():
             rows = connection.execute(QUERIES["take_replays"], {"most": MOST_ROWS}, binary=True)
             taken = [Taken(*row) for row in rows]
             if taken:
                 # The schema that they are replayed for may have been set a moment ago.
                 self._catalog.refresh()
-                time_slice = TimeSlice()
-                tried = [self._read(one, time_slice) for one in taken]
+                tried = self._try(taken)
+                taken = taken[: len(tried)]
                 valid = [parsed.rows[0] for parsed in tried if parsed.rows]
                 _settle(connection, taken, tried, self._writer.store(valid) if valid else [])
         return len(taken)
 
-    def _read(self, taken: Taken, time_slice: TimeSlice) -> Parsed:
-        time_slice.yield_when_over()
+    def _try(self, taken: Sequence[Taken]) -> list[Parsed]:
+        """What became of them, up to the first that there is no time for at present."""
+        time_slice = TimeSlice()
+        tried: list[Parsed] = []
+        with suppress(BusyError):
+            for one in taken:
+                time_slice.yield_when_over()
+                tried.append(self._read(one))
+        return tried
+
+    def _read(self, taken: Taken) -> Parsed:
         try:
             payload = complete(taken)
             one = Batch([payload], is_batch=False, may_hold_nul=b"\\u0000" in payload)
             return self._parser.read(one, source=taken.source, plan=self._catalog.plan_of(taken.source))
         except Problem as problem:  # not JSON, or too large
+            if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+                raise BusyError from None
             return Parsed([], [EventError(0, "", problem.code, problem.detail)], 1, is_batch=False)
 
 

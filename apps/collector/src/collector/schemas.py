@@ -17,7 +17,7 @@ from collector.enrichment import NOTHING, Added
 from collector.event import Event, EventError, RuleError, resolve_timestamp
 from collector.explain import Finding, explain, may_be_deep
 from collector.plans import Plan, Violated
-from collector.slow_checks import UncheckedError
+from collector.slow_checks import BusyError, UncheckedError
 from core.cooperation import TimeSlice
 from core.problems import Problem
 
@@ -27,7 +27,7 @@ _write = msgspec.json.Encoder().encode
 LOOKED_AT = 16
 """Events between two looks at the clock."""
 
-SET_ASIDE = "Was not held to its schema, which is set aside for a minute: checking events takes too long."
+UNCHECKED = "Was not held to its schema: checking events takes too long at present."
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
@@ -39,7 +39,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
         properties: JSON.
         source: the name of the source that it came in by.
         violated: how it violates its schema, where such events are stored all the same.
-        is_checked: False if its schema is set aside.
+        is_checked: False if it wasn't held to its schema, since there was no time for it.
     """
 
     user_id: str
@@ -128,7 +128,8 @@ class Parser:
         """Read the events of a body, in time linear in their bytes. Gives way to other requests meanwhile.
 
         Raises:
-            Problem: 400 if it isn't JSON, 413 if it is one event that is too large.
+            Problem: 400 if it isn't JSON, 413 if it is one event that is too large, 503 if there is no time to hold an event to
+                its schema and its source's are enforced.
         """
         arrival = Arrival(datetime.now(UTC), batch.may_hold_nul, source, plan, added)
         return (
@@ -199,7 +200,7 @@ def _read_into(parsed: Parsed, index: int, raw: Raw, arrival: Arrival) -> None:
         if row.violated:
             parsed.warnings += _violations(index, parsed.place(index), row.violated)
         if not row.is_checked:
-            parsed.warnings.append(EventError(index, parsed.place(index), "schema_set_aside", SET_ASIDE))
+            parsed.warnings.append(EventError(index, parsed.place(index), "schema_set_aside", UNCHECKED))
 
 
 def read_row(raw: Raw, arrival: Arrival) -> Row:
@@ -208,6 +209,7 @@ def read_row(raw: Raw, arrival: Arrival) -> Row:
     Raises:
         one of UNREADABLE: if it is refused; `explain` says why.
         ViolationError: if it is refused for its schema.
+        Problem: 503 if it must be held to its schema, and others' checks take all the time.
     """
     event = _read_event(raw)
     properties = event.properties or {}
@@ -225,6 +227,10 @@ def read_row(raw: Raw, arrival: Arrival) -> Row:
             violated = arrival.plan.violated(event.event_type, properties, memoryview(raw).nbytes)
         except UncheckedError:
             is_checked = False
+        except BusyError:
+            if arrival.plan.enforced:
+                raise _busy() from None
+            is_checked = False
         if violated and arrival.plan.enforced:
             raise ViolationError(violated)
     return Row(
@@ -237,6 +243,14 @@ def read_row(raw: Raw, arrival: Arrival) -> Row:
         arrival.source,
         violated,
         is_checked,
+    )
+
+
+def _busy() -> Problem:
+    return Problem(
+        503,
+        "checks_busy",
+        "Holding events to schemas takes too long at present. Nothing of this request is stored: send it again.",
     )
 
 

@@ -5,28 +5,21 @@ A schema that is over its budget is set aside for a while: its events are taken 
 
 import sys
 import time
-from collections.abc import Hashable
-from typing import Any, NamedTuple
+from contextlib import suppress
+from typing import Any
 
 import gevent
 import msgspec
 import structlog
 from gevent import subprocess
-from gevent.lock import BoundedSemaphore
 
 from collector import metrics
+from collector.budgets import FREE_SECONDS, SCHEMA_SECONDS, Budgets
 from collector.checker import LENGTH, Question, framed, read_answer
+from collector.turns import NoTurnError, Turns
 from manage.checks import Check, Violation
 
 log = structlog.get_logger("collector.slow_checks")
-
-WINDOW_SECONDS = 60.0
-SCHEMA_SECONDS = 1.0
-SOURCE_SECONDS = 5.0
-"""Of the processor's time, in a window: what the slow checks of one schema may take, and those of all schemas of a source."""
-
-FREE_SECONDS = 0.005
-"""Of a check, that aren't counted: what an ordinary event takes, however large."""
 
 CHECK_SECONDS = 2.0
 """How long one check may take, before the process is ended."""
@@ -38,6 +31,9 @@ QUEUE_SECONDS = 5.0
 MOST_SCHEMAS = 200
 """That the process holds; before another one it begins afresh."""
 
+NOBODY = ""
+"""No source's name: starting the process is a turn as well."""
+
 _write = msgspec.json.Encoder().encode
 
 
@@ -45,15 +41,12 @@ class UncheckedError(Exception):
     """The schema is set aside, so that the event isn't held to it."""
 
 
+class BusyError(Exception):
+    """Others' checks take all the time at the moment; later there is some."""
+
+
 class _LateError(Exception):
     """The process didn't answer in time."""
-
-
-class _Used(NamedTuple):
-    """Of a budget: how much of it is used up, and until when that counts."""
-
-    seconds: float
-    until: float
 
 
 class SlowChecks:
@@ -62,47 +55,51 @@ class SlowChecks:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._known: set[int] = set()
-        self._asking = BoundedSemaphore(1)
-        self._used: dict[Hashable, _Used] = {}
+        self._turns = Turns()
+        self._budgets = Budgets()
 
     def find(self, source: str, event_type: str, check: Check, properties: dict[str, Any]) -> list[Violation]:
         """What is wrong with an event's properties.
 
         Raises:
-            UncheckedError: if that can't be found out in the time that there is.
+            UncheckedError: if its schema is set aside, or that can't be found out in the time that a check may take.
+            BusyError: if there was no turn for it.
         """
-        if self._is_over(source, check):
-            raise UncheckedError
-        if not self._asking.acquire(timeout=QUEUE_SECONDS):
+        if self.is_over(source, check):
             raise UncheckedError
         try:
-            if self._is_over(source, check):  # meanwhile
-                raise UncheckedError
-            seconds, found = self._ask(check, properties)
-        finally:
-            self._asking.release()
-        self._charge(source, check, max(0.0, seconds - FREE_SECONDS))
-        if self._is_over(source, check):
-            metrics.SCHEMAS_SET_ASIDE.inc()
-            log.warning(
-                "a schema is set aside for a while: its events pass unchecked, since checking them takes too long",
-                source=source,
-                event_type=event_type,
-                version=check.version,
-            )
+            with self._turns.take(source, QUEUE_SECONDS):
+                if self.is_over(source, check):  # meanwhile
+                    raise UncheckedError
+                seconds, found = self._ask(check, properties)
+                self.charge(source, event_type, check, seconds)
+        except NoTurnError:
+            metrics.CHECKS_BUSY.inc()
+            raise BusyError from None
         if found is None:
             raise UncheckedError
         return found
 
+    def is_over(self, source: str, check: Check) -> bool:
+        """Whether a source's schema is set aside."""
+        return self._budgets.is_over(source, check.number)
+
+    def charge(self, source: str, event_type: str, check: Check, seconds: float) -> None:
+        """Count what a check took, here or in the process; set the schema aside if that was too much."""
+        if self._budgets.charge(source, check.number, seconds):
+            metrics.SCHEMAS_SET_ASIDE.inc()
+            log.warning(
+                "a schema is set aside for a while: its large events pass unchecked, since checking them takes too long",
+                source=source,
+                event_type=event_type,
+                version=check.version,
+            )
+
     def start(self) -> None:
         """Start the process if it doesn't run yet: the first check needn't wait for it then."""
-        with self._asking:
-            if self._process is None:
-                try:
-                    self._start()
-                except (_LateError, OSError, EOFError) as error:
-                    self.close()
-                    log.warning("can't start the process for slow checks", error=type(error).__name__)
+        if self._process is None:
+            with suppress(NoTurnError), self._turns.take(NOBODY, QUEUE_SECONDS):
+                self._start()
 
     def close(self) -> None:
         """End the process."""
@@ -112,42 +109,47 @@ class SlowChecks:
             self._process = None
             self._known.clear()
 
-    def _is_over(self, source: str, check: Check) -> bool:
-        return self._used_of(source) >= SOURCE_SECONDS or self._used_of(check.number) >= SCHEMA_SECONDS
-
-    def _used_of(self, key: Hashable) -> float:
-        used = self._used.get(key)
-        return used.seconds if used and time.monotonic() < used.until else 0.0
-
-    def _charge(self, source: str, check: Check, seconds: float) -> None:
-        if not seconds:
-            return
-        now = time.monotonic()
-        self._used = {key: used for key, used in self._used.items() if now < used.until}
-        for key in (source, check.number):
-            used = self._used.get(key, _Used(0.0, now + WINDOW_SECONDS))
-            self._used[key] = used._replace(seconds=used.seconds + seconds)
-
     def _ask(self, check: Check, properties: dict[str, Any]) -> tuple[float, list[Violation] | None]:
-        """How long it took, and what was found; None if it took too long."""
+        """How long it took, and what was found; None if it took too long.
+
+        A check that is answered took what the process says, of the processor's time: that others use the processor isn't its
+        fault. One that is broken off took all the time until another process is there for the next one.
+        """
         if len(self._known) >= MOST_SCHEMAS:
             self.close()
+        self._start()
+        if self._process is None:
+            return FREE_SECONDS + SCHEMA_SECONDS, None
+        schema = None if check.number in self._known else check.schema
+        self._known.add(check.number)
+        question = Question(check.number, schema, msgspec.Raw(_write(properties)))
+        began = time.monotonic()
         try:
-            if self._process is None:
-                self._start()
-            schema = None if check.number in self._known else check.schema
-            self._known.add(check.number)
-            question = Question(check.number, schema, msgspec.Raw(_write(properties)))
             answer = self._exchange(framed(question), CHECK_SECONDS)
         except (_LateError, OSError, EOFError):
             self.close()
-            return SCHEMA_SECONDS + FREE_SECONDS, None
+            self._start()
+            return FREE_SECONDS + max(SCHEMA_SECONDS, time.monotonic() - began), None
         except BaseException:  # whoever waited was stopped, so that the next one would get this answer
             self.close()
             raise
         return answer.seconds, answer.found
 
     def _start(self) -> None:
+        """Have a process that runs, if one can be started."""
+        if self._process and self._process.poll() is None:
+            return
+        self.close()
+        try:
+            self._launch()
+        except (_LateError, OSError, EOFError) as error:
+            self.close()
+            log.warning("can't start the process for slow checks", error=type(error).__name__)
+        except BaseException:
+            self.close()
+            raise
+
+    def _launch(self) -> None:
         # Without the environment: it has secrets, and nothing of it is needed.
         self._process = subprocess.Popen(
             [sys.executable, "-m", "collector.checker"],

@@ -1,6 +1,7 @@
 """Holds the properties of events to their schema."""
 
 import itertools
+import time
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -8,6 +9,7 @@ import jsonschema_rs
 from jsonschema_rs import ValidationErrorKind
 
 from manage.schema_rules import PATTERN_OPTIONS, InvalidSchemaError, examine, pointer_of, values_in
+from manage.unique_items import UniqueItems
 
 MAX_FINDINGS = 20
 """What is said of one event; who mends these finds the others next."""
@@ -23,6 +25,12 @@ MAX_CHARACTERS = 300
 
 SHORT_NS = 5_000_000
 """How long a check in the process that reads events may take, as estimated."""
+
+LEAST_FAST_BYTES = 256
+"""An event of no more is checked in that process whatever the schema: some milliseconds at worst."""
+
+SLOW_FOR_SECONDS = 60.0
+"""How long an event counts as slow to check because another one was, in spite of its estimate."""
 
 _numbers = itertools.count()
 
@@ -54,21 +62,25 @@ class Check:
         schema: as JSON has it.
         examined: what is known of its cost.
         number: another one for each, in this process.
-        fast_bytes: an event of no more is checked in a few milliseconds.
+        fast_bytes: an event of no more is checked in a few milliseconds, as estimated and as was seen lately.
     """
 
-    def __init__(self, version: int, schema: Any) -> None:
+    def __init__(self, version: int, schema: Any, *, is_new: bool = False) -> None:
         """Compile it: some milliseconds for a large one.
+
+        Args:
+            is_new: whether it isn't set yet, so that it is refused if it would be slow.
 
         Raises:
             InvalidSchemaError: if it isn't one that is taken.
         """
-        examined = examine(schema)
+        examined = examine(schema, is_new=is_new)
         self.version = version
         self.schema = examined.schema
         self.examined = examined
         self.number = next(_numbers)
-        self.fast_bytes = SHORT_NS // examined.cost
+        self.fast_bytes = self._estimated_bytes = SHORT_NS // examined.cost
+        self._slow_until = float("-inf")
         try:
             self._validator = jsonschema_rs.Draft202012Validator(
                 examined.schema,
@@ -76,9 +88,24 @@ class Check:
                 pattern_options=PATTERN_OPTIONS,
                 offline=True,
                 mask="It",
+                keywords={"uniqueItems": UniqueItems},
             )
         except jsonschema_rs.ValidationError as error:
             raise InvalidSchemaError(pointer_of(error.instance_path), f"{error.message[:MAX_CHARACTERS]}.") from None
+
+    def is_fast(self, size: int) -> bool:
+        """Whether an event of so many bytes is checked in a few milliseconds."""
+        if size <= self.fast_bytes:
+            return True
+        if size > self._estimated_bytes or time.monotonic() < self._slow_until:
+            return False
+        self.fast_bytes = self._estimated_bytes
+        return True
+
+    def was_slow(self, size: int) -> None:
+        """Have events as large, and down to half as large, count as slow for a while: one of them took long."""
+        self.fast_bytes = min(self.fast_bytes, max(LEAST_FAST_BYTES, size // 2))
+        self._slow_until = time.monotonic() + SLOW_FOR_SECONDS
 
     def find(self, properties: dict[str, Any]) -> list[Violation]:
         """What is wrong; empty if nothing is, which takes about a microsecond."""

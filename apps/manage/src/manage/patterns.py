@@ -11,8 +11,16 @@ _tokens = re.compile(
     r"\\[pPxuU]\{[^}]*\}|\\.|\[(?:[^\]\\]|\\.)*+\]|\(\?P?<[^>=!]*>|\(\?[^():]*:|\{\d+(?:,\d*)?\}|.", re.DOTALL
 ).finditer
 
+_is_anchored = re.compile(r"(?:\^|\\A)(?![*+?{])").match
+"""Whether a text is only looked at from its start, as far as the pattern's beginning says: an anchor that must be there."""
+
+_ignores_blanks = re.compile(r"\(\?[a-zA-Z]*x").search
+
 ZERO_WIDTH = frozenset({"^", "$", r"\b", r"\B", r"\A", r"\z"})
-CLASSES = frozenset({r"\d", r"\D", r"\w", r"\W", r"\s", r"\S", "."})
+
+_is_escaped = re.compile(r"\\[^\w<>]", re.ASCII).fullmatch
+"""Whether a character stands for itself behind a backslash."""
+
 MOST_REPEATS = 1_000_000
 
 
@@ -33,6 +41,18 @@ class _Group:
 
     def __init__(self) -> None:
         self.all = self.wide = self.last = self.last_wide = 0
+        self._characters: list[str] = []
+
+    def add_character(self, character: str) -> None:
+        self._characters.append(character.casefold())
+
+    def end_characters(self, *, is_quantified: bool = False) -> None:
+        """Count the characters in a row that were read last; a quantifier is about the last one alone."""
+        row, self._characters = self._characters, []
+        last = [row.pop()] if row and is_quantified else []
+        for characters in (row, last):
+            if characters:
+                self.add(len(characters), _at_once(characters))
 
     def add(self, count: int, wide: int) -> None:
         self.last, self.last_wide = count, wide
@@ -50,22 +70,53 @@ class _Group:
 def count_places(pattern: str) -> Places:
     """Count the places of a pattern that compiles. One that is written in an unusual way may have too many counted."""
     groups = [_Group()]
-    is_free = not pattern.startswith("^")
+    is_free = not _is_anchored(pattern)
     for token in _tokens(pattern):
         part, group = token[0], groups[-1]
+        if character := _character(part):
+            group.add_character(character)
+            continue
+        group.end_characters(is_quantified=part[0] in "*+?{")
         if part.startswith("("):
             groups.append(_Group())
         elif part == ")" and len(groups) > 1:
             inner = groups.pop()
             groups[-1].add(inner.all, inner.wide)
-        elif part[0] == "{" and len(part) > 1:
+        elif part[0] == "{":
             least, _, most = part[1:-1].partition(",")
             group.repeat(max(1, int(least[:7]), int(most[:7] or 0)))
             is_free |= part.endswith(",}")
         elif part in "*+?|":
             is_free |= part in "*+" or (part == "|" and len(groups) == 1)
         elif part not in ZERO_WIDTH:
-            is_class = part[0] == "[" or part in CLASSES or part[:2] in (r"\p", r"\P")
-            group.add(1, int(is_class))
-    total, wide = sum(group.all for group in groups), sum(group.wide for group in groups)
+            group.add(1, 1)
+    groups[0].end_characters()
+    total, wide = groups[0].all, groups[0].wide
+    if _ignores_blanks(pattern):
+        wide = total
     return Places(total, wide if is_free else 0)
+
+
+def _character(part: str) -> str | None:
+    """The character that a part of a pattern stands for, if it is one."""
+    if len(part) == 1 and part not in "^$.()*+?|":
+        return part
+    return part[1] if _is_escaped(part) else None
+
+
+def _at_once(characters: list[str]) -> int:
+    """At how many places of characters in a row one may be at once: `shop` one, `aaaa` four, `abab` two.
+
+    One is at two places if what is before the one is also the end of what is before the other, so that the places are those
+    which the algorithm of Knuth, Morris and Pratt goes back to.
+    """
+    back = [0] * (len(characters) + 1)  # by how many were read: the length of the longest such end
+    at_once = [0] * (len(characters) + 1)
+    for read, character in enumerate(characters, 1):
+        length = back[read - 1]
+        while length and characters[length] != character:
+            length = back[length]
+        if read > 1:
+            back[read] = length + (characters[length] == character)
+        at_once[read] = at_once[back[read]] + 1
+    return max(at_once)

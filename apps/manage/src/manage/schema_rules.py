@@ -5,6 +5,7 @@ the text, since the engine has neither look-around nor backreferences; how large
 within the schema and never comes back to itself, so that what applies to one value is counted beforehand.
 """
 
+import re
 from typing import Any, NamedTuple
 
 import jsonschema_rs
@@ -47,9 +48,14 @@ MAX_CONTAINS = 10
 MAX_PATTERN_CHARACTERS = 4_096
 """Of all patterns together, as written: compiling one of 64 KiB of Unicode classes takes seconds, in which nothing else runs."""
 
+CLASS_CHARACTERS = 40
+"""What a class such as `\\pL` or `\\w` counts for: with `(?i)`, compiling a thousand took 0.5 s."""
+
 NODE_NS, PLACE_NS, CONTAINS_NS, UNEVALUATED_CONTAINS_NS = 10, 30, 60, 250
 ENTRY_NS, MULTIPLE_NS, UNIQUE_NS = 4, 500, 1_000
 """What a byte of an event may cost for each of these, at worst and as measured (docs/adr/0015-event-schemas.md)."""
+
+_unicode_classes = re.compile(r"\\[pPwWdDsS]").findall
 
 UNEVALUATED = ("unevaluatedItems", "unevaluatedProperties")
 """One within another takes time exponential in their number."""
@@ -73,7 +79,7 @@ class Examined(NamedTuple):
         growing: places that its patterns may be at, at once.
         names: how many names its `required` and `dependentRequired` list.
         entries: these, and the values of its `enum`.
-        pattern_characters: how long its patterns are together.
+        pattern_characters: how long its patterns are together, classes counted as `CLASS_CHARACTERS` more.
         unevaluated_contains: how many `contains` there are within an `unevaluatedItems`.
     """
 
@@ -98,8 +104,11 @@ def values_in(value: Any) -> int:
             return 1
 
 
-def examine(given: Any) -> Examined:
+def examine(given: Any, *, is_new: bool = False) -> Examined:
     """Look a schema over.
+
+    Args:
+        is_new: whether it isn't set yet: it is refused if it would be slow, before its patterns are compiled, which takes long.
 
     Raises:
         InvalidSchemaError: with the first thing that is wrong.
@@ -114,18 +123,21 @@ def examine(given: Any) -> Examined:
     for path, subschema in all_schemas(schema, []):
         _check_keywords(path, subschema)
     weighed = _Weighed(schema)
-    if weighed.patterns:
-        _check_patterns(weighed.patterns)
-    return Examined(
+    examined = Examined(
         schema,
         weighed.nodes,
         weighed.cost,
         weighed.growing,
         weighed.names,
         weighed.entries,
-        sum(map(len, weighed.patterns)),
+        sum(len(pattern) + CLASS_CHARACTERS * len(_unicode_classes(pattern)) for pattern in weighed.patterns),
         weighed.unevaluated_contains,
     )
+    if is_new:
+        refuse_slow(examined)
+    if weighed.patterns:
+        _check_patterns(weighed.patterns)
+    return examined
 
 
 def refuse_slow(examined: Examined) -> None:
@@ -142,7 +154,9 @@ def refuse_slow(examined: Examined) -> None:
         )
     if examined.pattern_characters > MAX_PATTERN_CHARACTERS:
         raise InvalidSchemaError(
-            "", f"The patterns of a schema may have {MAX_PATTERN_CHARACTERS:,} characters together."
+            "",
+            f"The patterns of a schema may have {MAX_PATTERN_CHARACTERS:,} characters together; "
+            f"each class such as \\pL or \\w counts for {CLASS_CHARACTERS} more.",
         )
     if examined.unevaluated_contains > MAX_CONTAINS:
         raise InvalidSchemaError(

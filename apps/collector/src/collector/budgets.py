@@ -1,0 +1,46 @@
+"""How long the checks of a schema, and of all schemas of a source, may take in a window of time."""
+
+import time
+from collections.abc import Hashable
+from typing import NamedTuple
+
+WINDOW_SECONDS = 60.0
+SCHEMA_SECONDS = 1.0
+SOURCE_SECONDS = 5.0
+"""In a window: what the checks of one schema may take, and those of all schemas of a source."""
+
+FREE_SECONDS = 0.005
+"""Of a check, that aren't counted: what an ordinary event takes, however large."""
+
+
+class _Used(NamedTuple):
+    """Of a budget: how much of it is used up, and until when that counts."""
+
+    seconds: float
+    until: float
+
+
+class Budgets:
+    """What is used of each budget."""
+
+    def __init__(self) -> None:
+        self._used: dict[Hashable, _Used] = {}
+
+    def is_over(self, source: str, schema: int) -> bool:
+        """Whether a schema, given by its number, or all of its source's together have no time left."""
+        return self._used_of(source) >= SOURCE_SECONDS or self._used_of(schema) >= SCHEMA_SECONDS
+
+    def charge(self, source: str, schema: int, seconds: float) -> bool:
+        """Count a check that took so long; whether it used the last of the time."""
+        if seconds <= FREE_SECONDS or self.is_over(source, schema):
+            return False
+        now = time.monotonic()
+        self._used = {key: used for key, used in self._used.items() if now < used.until}
+        for key in (source, schema):
+            used = self._used.get(key, _Used(0.0, now + WINDOW_SECONDS))
+            self._used[key] = used._replace(seconds=used.seconds + seconds - FREE_SECONDS)
+        return self.is_over(source, schema)
+
+    def _used_of(self, key: Hashable) -> float:
+        used = self._used.get(key)
+        return used.seconds if used and time.monotonic() < used.until else 0.0

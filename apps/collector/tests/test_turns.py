@@ -1,0 +1,178 @@
+"""Sources take turns: however much one of them wants, the others are let in once in a round."""
+
+import json
+
+import gevent
+import pytest
+from gevent.event import Event
+from sites import make_source
+
+from collector import slow_checks, turns
+from collector.catalog import Catalog
+from collector.plans import Plan
+from collector.replays import Replays
+from collector.schemas import Parser
+from collector.slow_checks import SlowChecks
+from collector.turns import NoTurnError, Turns
+from collector.writer import Writer
+from core.pool import open_pool
+from core.problems import Problem
+from manage.checks import Check
+from manage.schemas import set_schema
+
+LONG = 1000.0
+"""Seconds; nobody waits as long."""
+
+SCHEMA = {"properties": {"a": {"items": {"anyOf": [{"type": "integer"}] * 30}}}}
+BAD = json.dumps({"user_id": "ann", "event_type": "list", "properties": {"a": [*[1] * 10_000, "x"]}}).encode()
+"""Larger than what is checked in the collector's own process."""
+
+GOOD = json.dumps({"user_id": "ann", "event_type": "view"}).encode()
+
+
+@pytest.fixture
+def held():
+    """Turns, of which somebody has one, and a function that ends it."""
+    held = Turns()
+    end = Event()
+
+    def hold():
+        with held.take("holder", LONG):
+            end.wait()
+
+    holding = gevent.spawn(hold)
+    gevent.sleep(0)
+    yield held, end.set
+    end.set()
+    holding.join()
+
+
+def queue(held, source, had, seconds=LONG):
+    """A greenlet that waits for a turn, notes that it had it, and lets others run while it has."""
+
+    def wait():
+        with held.take(source, seconds):
+            had.append(source)
+            gevent.sleep(0)
+
+    waiting = gevent.spawn(wait)
+    gevent.sleep(0)
+    return waiting
+
+
+def test_a_source_that_wants_much_is_let_in_once_in_a_round(held):
+    had = []
+    waiting = [queue(held[0], source, had) for source in ["loud"] * 4 + ["quiet", "small", "quiet"]]
+    held[1]()
+    gevent.joinall(waiting)
+    assert had == ["loud", "quiet", "small", "loud", "quiet", "loud", "loud"]
+
+
+def test_who_comes_does_not_go_before_who_waits(held):
+    had = []
+
+    def come_again():
+        with held[0].take("loud", LONG):
+            had.append("loud")
+        with held[0].take("loud", LONG):
+            had.append("loud again")
+
+    coming = gevent.spawn(come_again)
+    gevent.sleep(0)
+    waiting = queue(held[0], "quiet", had)
+    held[1]()
+    gevent.joinall([coming, waiting])
+    assert had == ["loud", "quiet", "loud again"]
+
+
+def test_a_source_may_have_so_many_waiting_and_others_are_let_in(held, monkeypatch):
+    monkeypatch.setattr(turns, "MOST_WAITING", 2)
+    had = []
+    waiting = [queue(held[0], source, had) for source in ["loud", "loud", "quiet"]]
+    with pytest.raises(NoTurnError), held[0].take("loud", LONG):
+        pass
+    held[1]()
+    gevent.joinall(waiting)
+    assert had == ["loud", "quiet", "loud"]
+
+
+def test_who_waits_too_long_or_is_stopped_leaves_the_queue(held):
+    had = []
+    with pytest.raises(NoTurnError), held[0].take("late", 0.0):
+        pass
+    stopped = queue(held[0], "stopped", had)
+    stopped.kill()
+    other = queue(held[0], "other", had)
+    held[1]()
+    other.join()
+    assert had == ["other"]
+    with held[0].take("next", 0.0):  # nobody has it any more
+        pass
+
+
+def test_a_turn_that_is_given_to_who_was_stopped_is_passed_on(held):
+    had = []
+    stopped, other = queue(held[0], "stopped", had), queue(held[0], "other", had)
+    stopped.kill(block=False)
+    held[1]()
+    gevent.joinall([stopped, other])
+    assert had == ["other"]
+
+
+@pytest.fixture
+def busy(monkeypatch):
+    """Slow checks all of whose time is others'."""
+    monkeypatch.setattr(slow_checks, "QUEUE_SECONDS", 0.0)
+    checks = SlowChecks()
+    with checks._turns.take("loud", LONG):
+        yield checks
+    checks.close()
+
+
+def test_an_event_that_must_be_checked_is_not_stored_while_others_take_all_the_time(busy):
+    plan = Plan("shop", enforced=True, checks={"list": Check(1, SCHEMA)}, slow=busy)
+    with pytest.raises(Problem) as raised:
+        Parser(10, 65_536).parse(BAD, ndjson=False, source="shop", plan=plan)
+    assert (raised.value.status, raised.value.code) == (503, "checks_busy")
+    assert raised.value.headers["Retry-After"] == "1"
+
+
+def test_where_violations_are_only_flagged_it_is_stored_unchecked_then(busy):
+    plan = Plan("shop", enforced=False, checks={"list": Check(1, SCHEMA)}, slow=busy)
+    parsed = Parser(10, 65_536).parse(BAD, ndjson=False, source="shop", plan=plan)
+    assert [row.is_checked for row in parsed.rows] == [False]
+    assert [warning.code for warning in parsed.warnings] == ["schema_set_aside"]
+
+
+@pytest.fixture
+def replays(owner, postgres, database):
+    """The replays of a collector, of which nothing runs by itself, and its slow checks."""
+    make_source(owner, "shop", [])
+    set_schema(owner, "shop", "list", SCHEMA)
+    owner.execute("update sources set schema_mode = 'enforce' where name = 'shop'")
+    pool = open_pool(postgres.url(database, "collector"), name="test", size=4, timeout=60, options={}, watched=False)
+    catalog, writer = Catalog(pool), Writer(pool, queue_events=10, group_events=10, store_seconds=60)
+    replays = Replays(pool, catalog, Parser(10, 65_536), writer)
+    replays.close()
+    yield replays, catalog._plans.slow
+    writer.close()
+    catalog.close()
+    pool.close()
+
+
+def test_a_replay_leaves_an_event_for_later_while_others_take_all_the_time(replays, owner, monkeypatch):
+    for payload in (GOOD, BAD):
+        owner.execute(
+            "insert into rejections (id, source, received_at, reason, detail, payload, is_whole, replay_requested_at) "
+            "values (uuidv7(), 'shop', now(), 'wrong_type', '[]', %s, true, now())",
+            [payload],
+        )
+    monkeypatch.setattr(slow_checks, "QUEUE_SECONDS", 0.0)
+    with replays[1]._turns.take("loud", LONG):
+        assert replays[0]._replay_some() == 1
+    waiting = "select payload from rejections where replay_requested_at is not null"
+    assert owner.execute(waiting).fetchall() == [(BAD,)]
+    assert owner.execute("select event_type from events").fetchall() == [("view",)]
+    monkeypatch.undo()
+    assert replays[0]._replay_some() == 1
+    assert owner.execute("select reason from rejections").fetchall() == [("schema_violation",)]
