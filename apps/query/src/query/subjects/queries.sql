@@ -5,14 +5,15 @@
 
 -- name: begin
 -- For this transaction: how long a statement may take, how long it may wait for others, and how long others may have to wait
--- if this process stands still. Planned for this very user.
+-- if this process stands still, or is gone. Planned for this very user.
 select
   set_config('statement_timeout', %(statement_ms)b, true),
   set_config('lock_timeout', %(lock_ms)b, true),
   set_config('plan_cache_mode', 'force_custom_plan', true),
   set_config('work_mem', '64MB', true),
   now(),
-  set_config('idle_in_transaction_session_timeout', '30s', true);
+  set_config('idle_in_transaction_session_timeout', '30s', true),
+  set_config('client_connection_check_interval', '1s', true);
 
 -- name: announce_turn
 -- Before what an erasure writes down in recent_erasures. Collectors share this lock while they write refused events
