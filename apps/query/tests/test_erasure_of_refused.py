@@ -237,3 +237,27 @@ def test_an_erasure_waits_for_a_replay_and_deletes_what_it_stored(world, other, 
     assert (counts["events"], counts["rejections"]) == ((1, 0) if is_stored else (0, 1))
     assert world.owner.execute("select count(*) from events").fetchone() == (0,)
     assert kept(world) == []
+
+
+def test_a_replay_that_breaks_off_brings_nobody_back(world, other):
+    """Its session is ended while it stores. If that went on elsewhere, the event would outlive the erasure."""
+    world.owner.execute(
+        """create function wait_in_line() returns trigger language plpgsql as $$
+           begin perform pg_advisory_xact_lock_shared(99); return new; end $$"""
+    )
+    world.owner.execute(
+        "create trigger wait_in_line before insert on events for each row execute function wait_in_line()"
+    )
+    other.execute("select pg_advisory_xact_lock(99)")
+    world.reject("ann", "default", json.dumps({"user_id": "ann", "event_type": "view"}).encode())
+    world.owner.execute("update rejections set replay_requested_at = now()")
+    wait_until(lambda: blocked(world.owner))
+    world.owner.execute("select pg_terminate_backend(pid, 60000) from pg_locks where relation = 'rejections'::regclass")
+    world.collector.kill()
+    assert world.erase("ann").json()["counts"]["rejections"] == 1
+    other.commit()
+    sessions = (
+        "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'collector'"
+    )
+    wait_until(lambda: world.owner.execute(sessions).fetchone() == (0,))
+    assert world.owner.execute("select count(*) from events").fetchone() == (0,)
