@@ -9,7 +9,7 @@ import pytest
 import requests
 from waiting import eventually
 
-from collector.rejections import Rejection, Rejections
+from collector.rejections import Rejection, Rejections, Waiting, seconds
 from core.pool import open_pool
 from manage.rejections import count_rejections, list_rejections, request_replay
 from manage.schemas import set_schema
@@ -206,11 +206,9 @@ def test_they_wait_for_a_database_that_is_away(start_service, own_postgres):
 def test_who_has_waited_for_an_hour_is_dropped(owner, postgres, database):
     pool = open_pool(postgres.url(database, "collector"), name="collector", size=1, timeout=30, options={})
     rejections = Rejections(pool, kept=10, days=30, most_bytes=100)
-    now = datetime.now(UTC)
-    for user_id, received_at in (("ann", now - timedelta(minutes=61)), ("bob", now - timedelta(minutes=59))):
-        rejections._queue.append(
-            Rejection(uuid4(), "shop", received_at, "required", [], None, user_id, b"{}", is_whole=True)
-        )
+    for user_id, waited in (("ann", timedelta(minutes=61)), ("bob", timedelta(minutes=59))):
+        one = Rejection(uuid4(), "shop", datetime.now(UTC), "required", [], None, user_id, b"{}", is_whole=True)
+        rejections._queue.append(Waiting(one, seconds() - waited.total_seconds()))
     rejections.close()
     pool.close()
     assert [one.user_id for one in list_rejections(owner)] == ["bob"]
@@ -294,24 +292,36 @@ def test_a_collector_killed_in_a_replay_leaves_it_to_another_and_nothing_is_stor
     assert eventually(lambda: len(list_rejections(owner, limit=1000)) == 300)
     set_schema(owner, "default", "purchase", {})
     with psycopg.connect(postgres.url(database)) as locker:
-        # Its events are stored; then it waits to settle the first of its rows.
+        # It has stored its events, and waits to settle the first of its rows.
         locker.execute(
             "create function wait() returns trigger language plpgsql as 'begin perform pg_sleep(60); return old; end'"
         )
         locker.execute("create trigger wait before delete on rejections for each row execute function wait()")
         locker.commit()
         request_replay(owner, "default")
-        assert eventually(lambda: owner.execute("select count(*) from events").fetchone() == (100,))
+        settling = "from pg_stat_activity where query like '%delete from rejections%' and wait_event = 'PgSleep'"
+        assert eventually(lambda: owner.execute(f"select count(*) {settling}").fetchone() == (1,))
         victim.kill()
-        owner.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity where query like '%delete from rejections%' and pid <> pg_backend_pid()"
-        )
+        owner.execute(f"select pg_terminate_backend(pid, 60000) {settling}")
+        assert owner.execute("select count(*) from events").fetchone() == (0,)
         owner.execute("drop trigger wait on rejections")
     assert len(list_rejections(owner, limit=1000)) == 300
     start_collector()
     assert eventually(lambda: list_rejections(owner) == [])
     assert owner.execute("select count(*), count(distinct user_id) from events").fetchone() == (300, 300)
     assert owner.execute("select sum(count) from event_counts").fetchone() == (300,)
+
+
+def test_an_event_of_a_replay_that_the_database_refuses_costs_no_other(start_collector, owner):
+    post(start_collector(), [purchase(f"u{number}") for number in range(10)])
+    kept(owner, 10)
+    owner.execute("alter table events add constraint no_u7 check (user_id <> 'u7')")
+    set_schema(owner, "default", "purchase", {})
+    assert request_replay(owner, "default") == 10
+    assert eventually(lambda: len(list_rejections(owner)) == 1)
+    assert [(one.user_id, one.reason) for one in list_rejections(owner)] == [("u7", "not_storable")]
+    assert owner.execute("select count(*) from events").fetchone() == (9,)
+    assert owner.execute("select sum(count) from event_counts").fetchone() == (9,)
 
 
 def test_a_replay_waits_for_a_database_that_is_away(start_service, own_postgres):

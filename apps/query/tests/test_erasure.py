@@ -295,6 +295,20 @@ def test_what_is_broken_off_was_not_done(own_postgres, start_service, how):
         assert world.erase("ann", service=service).json()["counts"]["events"] == 15
 
 
+def test_a_service_that_is_killed_lets_go_of_what_its_erasure_has_locked(world):
+    world.reject("ann", "default")
+    world.owner.execute(
+        """create function dawdle() returns trigger language plpgsql as $$ begin perform pg_sleep(600); return old; end $$"""
+    )
+    world.owner.execute("create trigger dawdle before delete on rejections for each row execute function dawdle()")
+    locked = "select count(*) from pg_locks where relation = 'erasures'::regclass and granted"
+    asking = Asking(world, "ann")
+    wait_until(lambda: world.owner.execute(locked).fetchone() == (1,))
+    world.query.kill()
+    asking.join()
+    wait_until(lambda: world.owner.execute(locked).fetchone() == (0,))
+
+
 def test_what_takes_too_long_is_a_504_and_was_not_done(world):
     impatient = world.start_query(ERASE_SECONDS=0.2)
     world.send(life_of("ann"))

@@ -1,8 +1,8 @@
 """Refused events wait in a collector's memory until they are written: those of a user who is erased meanwhile never are."""
 
 import json
-import time
-from datetime import UTC, datetime
+import secrets
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import psycopg
@@ -13,6 +13,7 @@ from storing import store
 from waiting import wait_until
 from world import World
 
+from collector.rejections import Rejection, Waiting, seconds, write
 from core.queries import load_queries
 
 COLLECTOR = load_queries("collector")
@@ -42,27 +43,18 @@ def kept(world):
     return world.owner.execute("select user_id, source from rejections order by 1, 2").fetchall()
 
 
-def keep(connection, user_id, source="shop", received_at=None):
-    """Write a refused event as a collector does; how many were left out."""
-    connection.execute(COLLECTOR["share_erasures"])
-    row = {
-        "id": uuid4(),
-        "source": source,
-        "received_at": received_at or datetime.now(UTC),
-        "reason": "required",
-        "detail": "[]",
-        "event_type": None,
-        "user_id": user_id,
-        "payload": b"{}",
-        "is_whole": True,
-    }
-    ((left_out,),) = connection.execute(COLLECTOR["keep_rejections"], {name: [row[name]] for name in row}).fetchall()
-    return left_out
+def keep(connection, *user_ids, source="shop", waited=timedelta(0), clock_is_ahead=timedelta(0)):
+    """Write refused events as a collector does; how many were left out."""
+    since, received_at = seconds() - waited.total_seconds(), datetime.now(UTC) - waited + clock_is_ahead
+    row = {"source": source, "received_at": received_at, "reason": "required", "detail": [], "event_type": None}
+    refused = [Rejection(id=uuid4(), user_id=user_id, payload=b"{}", is_whole=True, **row) for user_id in user_ids]
+    return write(connection, [Waiting(one, since) for one in refused])
 
 
 def announce(connection, user_id, sources=None):
     connection.execute(ERASURE["announce_turn"])
-    connection.execute(ERASURE["announce"], {"salt": b"salt", "user_id": user_id, "sources": sources}, binary=True)
+    row = {"salt": secrets.token_bytes(16), "user_id": user_id, "sources": sources}
+    connection.execute(ERASURE["announce"], row, binary=True)
 
 
 @pytest.mark.parametrize("mode", ["erase", "anonymise"])
@@ -163,12 +155,55 @@ def test_an_erasure_that_takes_long_holds_no_refused_event_up(world, other):
 
 def test_only_what_came_in_before_and_of_the_erased_sources_is_left_out(world, other):
     announce(other, "ann", ["shop"])
-    later = datetime.fromtimestamp(time.time() + 120, UTC)
     assert keep(other, "ann") == 1
-    assert keep(other, "ann", "blog") == 0
-    assert keep(other, "ann", received_at=later) == 0
+    assert keep(other, "ann", source="blog") == 0
+    assert keep(other, "ann", waited=timedelta(minutes=-2)) == 0  # it comes in two minutes from now
     assert keep(other, "bob") == 0
     assert keep(other, None) == 0
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=1), timedelta(days=-1)])
+def test_a_collector_s_clock_does_not_say_what_is_left_out(other, ahead):
+    announce(other, "ann")
+    assert keep(other, "ann", waited=timedelta(minutes=5), clock_is_ahead=ahead) == 1
+    assert keep(other, "ann", waited=timedelta(minutes=-2), clock_is_ahead=ahead) == 0
+
+
+def test_time_that_is_spent_waiting_for_an_erasure_makes_no_event_later(world, other):
+    """An event that came in before the lock was asked for came in before whatever was announced meanwhile."""
+    other.execute(ERASURE["announce_turn"])
+    with psycopg.connect(world.postgres.url(world.database, "collector")) as writer:
+        writing = Meanwhile(lambda: keep(writer, "ann"))
+        wait_until(lambda: blocked(world.owner))
+        announce(other, "ann")
+        # What is allowed for clocks is used up.
+        other.execute("update recent_erasures set at = at - interval '1 minute'")
+        other.commit()
+        assert writing.end() == 1
+
+
+def test_events_are_hashed_once_for_the_erasures_of_an_hour(other):
+    other.execute("set track_functions = 'all'")
+    other.execute("create schema counting")
+    other.execute(
+        """create function counting.sha256(given bytea) returns bytea language plpgsql immutable as $$
+           begin return pg_catalog.sha256(given); end $$"""
+    )
+    other.execute("set search_path = counting, pg_catalog, public")
+    for number in range(100):
+        announce(other, f"user-{number}")
+    hashed = "select calls from pg_stat_xact_user_functions where schemaname = 'counting'"
+    ((before,),) = other.execute(hashed).fetchall()
+    assert keep(other, *(f"user-{number}" for number in range(50, 250))) == 50
+    ((after,),) = other.execute(hashed).fetchall()
+    assert after - before <= 2 * 200  # two salts, if the hour ended meanwhile
+
+
+def test_erasures_of_different_hours_have_different_salts(other):
+    for _ in range(3):
+        announce(other, "ann")
+        other.execute("update recent_erasures set at = at - interval '1 hour'")
+    assert len(other.execute("select distinct salt from recent_erasures").fetchall()) == 3
 
 
 def test_that_somebody_was_erased_is_remembered_for_two_hours(world):
@@ -202,3 +237,27 @@ def test_an_erasure_waits_for_a_replay_and_deletes_what_it_stored(world, other, 
     assert (counts["events"], counts["rejections"]) == ((1, 0) if is_stored else (0, 1))
     assert world.owner.execute("select count(*) from events").fetchone() == (0,)
     assert kept(world) == []
+
+
+def test_a_replay_that_breaks_off_brings_nobody_back(world, other):
+    """Its session is ended while it stores. If that went on elsewhere, the event would outlive the erasure."""
+    world.owner.execute(
+        """create function wait_in_line() returns trigger language plpgsql as $$
+           begin perform pg_advisory_xact_lock_shared(99); return new; end $$"""
+    )
+    world.owner.execute(
+        "create trigger wait_in_line before insert on events for each row execute function wait_in_line()"
+    )
+    other.execute("select pg_advisory_xact_lock(99)")
+    world.reject("ann", "default", json.dumps({"user_id": "ann", "event_type": "view"}).encode())
+    world.owner.execute("update rejections set replay_requested_at = now()")
+    wait_until(lambda: blocked(world.owner))
+    world.owner.execute("select pg_terminate_backend(pid, 60000) from pg_locks where relation = 'rejections'::regclass")
+    world.collector.kill()
+    assert world.erase("ann").json()["counts"]["rejections"] == 1
+    other.commit()
+    sessions = (
+        "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'collector'"
+    )
+    wait_until(lambda: world.owner.execute(sessions).fetchone() == (0,))
+    assert world.owner.execute("select count(*) from events").fetchone() == (0,)

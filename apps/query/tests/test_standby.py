@@ -87,6 +87,27 @@ def test_an_idle_primary_makes_nothing_old_for_who_may_see_its_messages(query, p
     assert eventually(lambda: as_of(query, "/stats/sessions") > stored + timedelta(seconds=2))
 
 
+def test_what_an_asynchronous_commit_has_not_written_yet_is_not_claimed(query, own_postgres, standby, primary):
+    primary.execute("grant pg_read_all_stats to query")
+    for server in (own_postgres, standby):
+        server.execute("alter system set wal_writer_delay = '10s'")
+        server.execute("select pg_reload_conf()")
+    (pid,) = asked(own_postgres, "select pid from pg_stat_activity where backend_type = 'walwriter'")
+    writer = psutil.Process(pid)
+    writer.send_signal(signal.SIGSTOP)
+    try:
+        primary.execute("set synchronous_commit = off")
+        stored = store(primary)  # committed, seen by everybody there, and sent to nobody
+        later = f"select last_msg_send_time > '{stored}'::timestamptz from pg_stat_wal_receiver"
+        wait_until(lambda: asked(standby, later) == (True,), "a message came since")
+        answers = {path: as_of(query, path) for path in QUESTIONS}
+        assert total(query) == 0
+    finally:
+        writer.send_signal(signal.SIGCONT)
+    assert all(answer < stored for answer in answers.values()), answers
+    wait_until(lambda: total(query) == 1, "the event is replayed")
+
+
 def test_a_standby_whose_primary_is_silent_or_cut_off_gets_old(query, own_postgres, standby, primary):
     primary.execute("grant pg_read_all_stats to query")
     store(primary)

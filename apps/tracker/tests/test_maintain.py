@@ -1,5 +1,6 @@
 """`tracker maintain`: partitions, the default partition, folded counts, retention; also while collectors write."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -12,6 +13,8 @@ import psycopg
 import pytest
 import requests
 from click.testing import CliRunner, Result
+from meanwhile import blocked
+from waiting import wait_until
 
 from tracker import partitions
 from tracker.maintain import maintain
@@ -85,6 +88,51 @@ def test_a_month_with_many_rows_leaves_the_default_partition(run_maintain: Maint
     assert one(owner, "select count(*) from events_2019_06") == 100
     assert one(owner, "select count(*) from events_default") == 99 + 99 + 59
     assert one(owner, "select count(*) from events") == 357
+
+
+def test_months_that_others_would_wait_for_are_moved_when_asked(run_maintain: Maintain, owner, monkeypatch):
+    monkeypatch.setattr(partitions, "MANY_ROWS", 100)
+    monkeypatch.setattr(partitions, "MOST_ROWS", 250)
+    for month, rows in (("2019-01", 150), ("2019-02", 150), ("2019-03", 251), ("2019-04", 100)):
+        store(owner, f"{month}-02 00:00:00+00", rows)
+    left = "rows for events_2019_{} are left in the default partition"
+    for dry_run in (True, False):
+        said = run_maintain(*["--dry-run"] * dry_run).output
+        verb = "would move" if dry_run else "moved"
+        assert f"{verb} 150 rows from the default partition to events_2019_01" in said
+        assert f"{verb} 100 rows from the default partition to events_2019_04" in said
+        assert f"150 {left.format('02')}: the next run moves them" in said
+        assert f"warning: 251 {left.format('03')}" in said
+        assert partition_names(owner)[:1] == ["events_2019_01"] * (not dry_run)
+    said = run_maintain().output
+    assert "moved 150 rows from the default partition to events_2019_02" in said
+    assert f"warning: 251 {left.format('03')}" in said
+    assert "moved 251 rows from the default partition to events_2019_03" in run_maintain("--move").output
+    assert one(owner, "select count(*) from events_default") == 0
+    assert one(owner, "select count(*) from events") == 651
+
+
+def test_this_month_is_moved_when_asked_too(run_maintain: Maintain, owner, monkeypatch):
+    monkeypatch.setattr(partitions, "MANY_ROWS", 10)
+    monkeypatch.setattr(partitions, "MOST_ROWS", 20)
+    store(owner, month_ago(0).start, 30)
+    assert f"warning: 30 rows for {month_ago(0).partition}" in run_maintain().output
+    assert month_ago(0).partition not in partition_names(owner)
+    assert month_ago(-1).partition in partition_names(owner)
+    run_maintain("--move")
+    assert one(owner, f"select count(*) from {month_ago(0).partition}") == 30
+
+
+def test_who_is_killed_lets_go_of_locks(postgres, database, owner):
+    with psycopg.connect(postgres.url(database)) as other:
+        other.execute("lock table erasures in row exclusive mode")  # what it waits for, having others wait for itself
+        environment = {**os.environ, "DATABASE_URL": postgres.url(database)}
+        with subprocess.Popen([sys.executable, "-m", "tracker", "maintain"], env=environment) as process:
+            try:
+                wait_until(lambda: blocked(owner))
+            finally:
+                process.kill()
+        wait_until(lambda: not blocked(owner))
 
 
 def test_a_partition_is_as_the_table_is(run_maintain: Maintain, owner):

@@ -267,6 +267,13 @@ def test_a_long_path_and_odd_characters_work(folders):
     assert running_url(folder) is None
 
 
+def test_maintain_finds_the_server_whatever_its_own_folder_for_temporary_files(running: Up, tmp_path):
+    environment = {name: value for name, value in os.environ.items() if "DATABASE_URL" not in name}
+    command = [sys.executable, "-m", "tracker", "maintain", "--data", str(running.data)]
+    said = subprocess.run(command, env={**environment, "TMPDIR": str(tmp_path)}, capture_output=True, check=False)
+    assert (said.returncode, b"summed up" in said.stdout) == (0, True), said.stderr
+
+
 def test_a_base_backup_of_a_running_server_starts_beside_it(folders):
     folder, copy = folders / "original", folders / "copy"
     for one in (folder, copy):

@@ -111,33 +111,49 @@ select false, extract(epoch from used_up_to - now())::float8 from rate_limits wh
 -- name: share_erasures
 -- Before keep_rejections, in the same transaction: its snapshot then has every erasure that was announced before. Erasures
 -- announced later wait until what it writes is committed, and delete it (the lock is taken in query's announce_turn). A
--- collector that stands still between the two statements loses the lock: it would stop all erasures.
-select set_config('idle_in_transaction_session_timeout', '30s', true), pg_advisory_xact_lock_shared(16, 1);
+-- collector that stands still between the two statements loses the lock: it would stop all erasures. A plan is made anew each
+-- time: one made while there are few erasures would compare each of many with each event.
+-- Answers the time, by which keep_rejections reckons when events came in.
+select
+  set_config('idle_in_transaction_session_timeout', '30s', true),
+  set_config('plan_cache_mode', 'force_custom_plan', true),
+  pg_advisory_xact_lock_shared(16, 1),
+  clock_timestamp();
 
 -- name: keep_rejections
 -- Refused events; those that are there already were written by a try whose answer got lost. Left out are those of users who
--- were erased since they came in, and, since clocks differ, up to a minute before. The time is compared first: it is cheap.
+-- were erased since they came in. When that was is what they have waited before `now`, both as the database's clock has it, so
+-- that a collector's doesn't count. A minute is allowed for a database's clock that is set, or another's after a failover.
+-- The erasures of an hour share a salt, so an event is hashed once for each hour, and the hashes are joined.
 -- Answers how many were left out.
 with given as materialized (
-  select
-    refused.*,
-    exists (
-      select from recent_erasures as erasure
-      where erasure.at >= refused.received_at - interval '1 minute'
-        and (erasure.sources is null or refused.source = any (erasure.sources))
-        and erasure.user_hash = sha256(erasure.salt || convert_to(refused.user_id, 'UTF8'))
-    ) as is_erased
+  select *
   from unnest(
     %(id)b::uuid[], %(source)b::text[], %(received_at)b::timestamptz[], %(reason)b::text[], %(detail)b::jsonb[],
-    %(event_type)b::text[], %(user_id)b::text[], %(payload)b::bytea[], %(is_whole)b::bool[]
-  ) as refused (id, source, received_at, reason, detail, event_type, user_id, payload, is_whole)
+    %(event_type)b::text[], %(user_id)b::text[], %(payload)b::bytea[], %(is_whole)b::bool[], %(waited)b::float8[]
+  ) as refused (id, source, received_at, reason, detail, event_type, user_id, payload, is_whole, waited)
+),
+hashed as materialized (
+  select id, source, waited, sha256(salt || convert_to(user_id, 'UTF8')) as user_hash
+  from given
+  cross join (select distinct salt from recent_erasures) as salts
+  where user_id is not null
+),
+erased as materialized (
+  select distinct hashed.id
+  from hashed
+  join recent_erasures as erasure using (user_hash)
+  where erasure.at >= %(now)b::timestamptz - make_interval(secs => waited) - interval '1 minute'
+    and (erasure.sources is null or hashed.source = any (erasure.sources))
 ),
 kept as (
   insert into rejections (id, source, received_at, reason, detail, event_type, user_id, payload, is_whole)
-  select id, source, received_at, reason, detail, event_type, user_id, payload, is_whole from given where not is_erased
+  select id, source, received_at, reason, detail, event_type, user_id, payload, is_whole
+  from given
+  where id not in (select id from erased)
   on conflict (id) do nothing
 )
-select count(*) from given where is_erased;
+select count(*) from erased;
 
 -- name: remove_old_rejections
 -- Never one that is to be replayed. Those that another collector is at are left to it.

@@ -6,7 +6,8 @@ counted. How many are kept of each source, and for how long, is bounded.
 
 import time
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -36,7 +37,7 @@ QUEUE_BYTES = 16 * 1024 * 1024
 SHARE = 2
 """No source takes more than one part in so many of the queue: others' mistakes are kept beside it."""
 
-MOST_WAIT = timedelta(hours=1)
+MOST_WAIT_SECONDS = 3600.0
 """What has waited longer is dropped. That its user was erased is remembered for two hours."""
 
 PAUSE_SECONDS = 1.0
@@ -47,6 +48,10 @@ MAX_ERRORS = 20
 MAX_POINTER = 1000
 MAX_USER_ID = 200
 MAX_EVENT_TYPE = 100
+
+
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""It also goes on while the machine sleeps, where there is such a one, and nobody sets it."""
 
 
 class Rejection(NamedTuple):
@@ -61,6 +66,13 @@ class Rejection(NamedTuple):
     user_id: str | None
     payload: bytes
     is_whole: bool
+
+
+class Waiting(NamedTuple):
+    """A refused event that isn't written yet, and when it came in, in seconds of our own clock."""
+
+    rejection: Rejection
+    since: float
 
 
 class _Named(msgspec.Struct):
@@ -87,7 +99,7 @@ class Rejections:
         self._kept = kept
         self._days = days
         self._most_bytes = most_bytes
-        self._queue: list[Rejection] = []
+        self._queue: list[Waiting] = []
         self._bytes = 0
         self._of_source: Counter[str] = Counter()
         self._removed = float("-inf")
@@ -97,7 +109,7 @@ class Rejections:
         """Keep what was refused of a request, as far as there is room; waits for nothing, but gives way."""
         if not self._kept:
             return
-        now = datetime.now(UTC)
+        now, since = datetime.now(UTC), seconds()
         errors: dict[int, list[EventError]] = {}
         for error in parsed.errors:
             errors.setdefault(error.index, []).append(error)
@@ -108,7 +120,7 @@ class Rejections:
             if self._has_room(source, size):
                 place = f"/{refused.which}" if parsed.is_batch else ""
                 detail = describe(errors[refused.which], place)
-                self._queue.append(_rejection(source, now, refused, detail, self._most_bytes))
+                self._queue.append(Waiting(_rejection(source, now, refused, detail, self._most_bytes), since))
                 self._bytes += size
                 self._of_source[source] += 1
             else:
@@ -158,21 +170,19 @@ class Rejections:
         waiting = list(self._queue)
         if not waiting:
             return
-        columns = dict(zip(Rejection._fields, map(list, zip(*waiting, strict=True)), strict=True))
-        columns["detail"] = list(map(Jsonb, columns["detail"]))
-        erased = attempt(self._pool, lambda connection: _keep(connection, columns))
+        erased = attempt(self._pool, lambda connection: write(connection, waiting))
         metrics.REJECTIONS_KEPT.inc(len(waiting) - erased)
         metrics.REJECTIONS_DROPPED.inc(erased)
         del self._queue[: len(waiting)]
         self._count_queue()
-        crowded = {"sources": sorted({rejection.source for rejection in waiting}), "kept": self._kept}
+        crowded = {"sources": sorted({one.rejection.source for one in waiting}), "kept": self._kept}
         execute(self._pool, QUERIES["remove_surplus_rejections"], crowded)
 
     def _drop_overdue(self) -> None:
-        first = datetime.now(UTC) - MOST_WAIT
-        if not self._queue or self._queue[0].received_at >= first:
+        first = seconds() - MOST_WAIT_SECONDS
+        if not self._queue or self._queue[0].since >= first:
             return
-        kept = [rejection for rejection in self._queue if rejection.received_at >= first]
+        kept = [waiting for waiting in self._queue if waiting.since >= first]
         metrics.REJECTIONS_DROPPED.inc(len(self._queue) - len(kept))
         self._queue[:] = kept
         self._count_queue()
@@ -184,22 +194,33 @@ class Rejections:
         self._count_queue()
 
     def _count_queue(self) -> None:
-        self._bytes = sum(len(rejection.payload) for rejection in self._queue)
-        self._of_source = Counter(rejection.source for rejection in self._queue)
+        self._bytes = sum(len(waiting.rejection.payload) for waiting in self._queue)
+        self._of_source = Counter(waiting.rejection.source for waiting in self._queue)
 
     def _remove_old(self) -> None:
         execute(self._pool, QUERIES["remove_old_rejections"], {"days": self._days})
         self._removed = time.monotonic()
 
 
-def _keep(connection: psycopg.Connection, columns: dict[str, Any]) -> int:
+def seconds() -> float:
+    """What our own clock says: `Waiting.since` is by it."""
+    return time.clock_gettime(_CLOCK)
+
+
+def write(connection: psycopg.Connection, waiting: Sequence[Waiting]) -> int:
     """Write refused events; how many were left out, since their user was erased meanwhile.
 
-    In two statements: the second one's snapshot is taken when the lock is held.
+    In two statements: the second one's snapshot is taken when the lock is held. How long events have waited is read after the
+    database's time, so that they never seem to have come in later than they did.
     """
+    rows = [one.rejection for one in waiting]
+    columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in Rejection._fields}
+    columns["detail"] = list(map(Jsonb, columns["detail"]))
     with connection.transaction():
-        connection.execute(QUERIES["share_erasures"])
-        ((erased,),) = connection.execute(QUERIES["keep_rejections"], columns, binary=True).fetchall()
+        ((*_, now),) = connection.execute(QUERIES["share_erasures"], binary=True).fetchall()
+        read = seconds()
+        given = {**columns, "now": now, "waited": [read - one.since for one in waiting]}
+        ((erased,),) = connection.execute(QUERIES["keep_rejections"], given, binary=True).fetchall()
     return int(erased)
 
 

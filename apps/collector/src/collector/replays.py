@@ -1,8 +1,10 @@
-"""Replays: refused events that somebody asked to try again go through the parser and the writer, as if they came in now.
+"""Replays: refused events that somebody asked to try again go through the parser and are stored as if they came in now.
 
 Rows stay locked from when they are taken until they are settled, so that two collectors never have the same one, and an
-erasure waits for it. If a collector is killed meanwhile, another takes its rows again: they have the same identity as
-before, so that what was stored is recognised.
+erasure waits for it. The events are stored in the same transaction, not by the writer's greenlet: on another connection they
+could be stored after this one broke and an erasure passed, and bring the erased user back. If a collector is killed
+meanwhile, nothing was done, and another takes its rows. Replayed events have the identity that they would have had: one that
+was stored already is recognised.
 """
 
 from collections.abc import Sequence
@@ -66,7 +68,7 @@ class Replays:
         if pool.max_size > 1:
             self._greenlet = gevent.spawn(self._run)
         else:
-            # It would hold the only connection while the writer waits for one.
+            # It would hold the only connection while the catalog waits for one.
             log.warning("this collector replays no refused events: POOL_MAX is 1")
 
     def close(self) -> None:
@@ -102,7 +104,7 @@ class Replays:
                 tried = self._try(taken)
                 taken = taken[: len(tried)]
                 valid = [parsed.rows[0] for parsed in tried if parsed.rows]
-                _settle(connection, taken, tried, self._writer.store(valid) if valid else [])
+                _settle(connection, taken, tried, self._writer.store_on(connection, valid) if valid else [])
         return len(taken)
 
     def _try(self, taken: Sequence[Taken]) -> list[Parsed]:

@@ -6,7 +6,7 @@ There is no timer. An idle collector stores at once; under load the groups grow 
 import random
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -42,6 +42,10 @@ class NotStorableError(Exception):
 
 Outcome = bool | NotStorableError
 """Of one event: True stored, False known already, or why not."""
+
+
+_Execute = Callable[[Sequence[Row], dict[str, Any]], list[Any]]
+"""Runs `store_events` for these rows, with these parameters, and fetches what it answers."""
 
 
 class _Waiting:
@@ -97,6 +101,19 @@ class Writer:
                 self.queued -= len(rows)
             raise _too_slow() from None
 
+    def store_on(self, connection: psycopg.Connection, rows: Sequence[Row]) -> list[Outcome]:
+        """Store rows in a transaction of the caller's, past the queue; what becomes of each once that is committed.
+
+        Raises:
+            psycopg.Error: if the database is away, or ends the statement.
+        """
+
+        def execute_on(_: Sequence[Row], parameters: dict[str, Any]) -> list[Any]:
+            with connection.transaction():  # a savepoint: what the database refuses doesn't end the caller's
+                return connection.execute(STORE_EVENTS, parameters, binary=True).fetchall()
+
+        return self._store(rows, [elements_of(rows)], execute_on)
+
     def close(self) -> None:
         """Stop. Call it when no request is waiting any more."""
         self._greenlet.kill()
@@ -121,7 +138,9 @@ class Writer:
     def _store_group(self, group: list[_Waiting]) -> None:
         try:
             outcomes = self._store(
-                [row for waiting in group for row in waiting.rows], [waiting.elements for waiting in group]
+                [row for waiting in group for row in waiting.rows],
+                [waiting.elements for waiting in group],
+                self._execute,
             )
         except Exception as error:  # whatever it is, every waiter must hear of it, and the greenlet must go on
             if not isinstance(error, AWAY):
@@ -135,11 +154,13 @@ class Writer:
             waiting.result.set(outcomes[start : start + len(waiting.rows)])
             start += len(waiting.rows)
 
-    def _store(self, rows: Sequence[Row], parts: Sequence[Elements]) -> list[Outcome]:
+    def _store(self, rows: Sequence[Row], parts: Sequence[Elements], execute: _Execute) -> list[Outcome]:
         """Store rows, halving them around any that the database refuses until that one stands alone."""
         for attempt in range(1, ROUTING_TRIES + 1):
             try:
-                return self._execute(rows, parts)
+                parameters = {**parameters_of(parts, len(rows)), "slot": self.slot}
+                ((*answer, _),) = execute(rows, parameters)
+                return _outcomes(rows, *answer)
             except UNSTORABLE as error:
                 if attempt < ROUTING_TRIES and _went_astray(error):
                     continue
@@ -150,18 +171,19 @@ class Writer:
                 break
         middle = len(rows) // 2
         return [
-            outcome for half in (rows[:middle], rows[middle:]) for outcome in self._store(half, [elements_of(half)])
+            outcome
+            for half in (rows[:middle], rows[middle:])
+            for outcome in self._store(half, [elements_of(half)], execute)
         ]
 
-    def _execute(self, rows: Sequence[Row], parts: Sequence[Elements]) -> list[Outcome]:
+    def _execute(self, rows: Sequence[Row], parameters: dict[str, Any]) -> list[Any]:
         """One statement, one COMMIT."""
         started = time.perf_counter()
-        parameters = {**parameters_of(parts, len(rows)), "slot": self.slot}
-        ((*answer, _),) = execute(self.pool, STORE_EVENTS, parameters)
+        answer = execute(self.pool, STORE_EVENTS, parameters)
         metrics.STATEMENT_SECONDS.observe(time.perf_counter() - started)
         metrics.GROUP_SIZE.observe(len(rows))
         metrics.EVENT_LAG.observe((datetime.now(UTC) - min(row.timestamp for row in rows)).total_seconds())
-        return _outcomes(rows, *answer)
+        return answer
 
 
 def _went_astray(error: psycopg.Error) -> bool:

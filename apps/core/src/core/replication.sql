@@ -1,13 +1,19 @@
 -- name: as_of
 -- What was committed by then is visible. On a standby that is the time of the last commit that it has replayed; or, if it has
 -- replayed all that the primary had written when it sent its last message, the time of that message: an idle primary
--- commits nothing for long. Only members of pg_read_all_stats see these messages; to others the standby looks older than it is,
--- never newer. A standby that has replayed no commit since its start has at least all from before its last checkpoint.
+-- commits nothing for long. A message doesn't tell of what was committed and isn't written to the log yet: with
+-- synchronous_commit = off the WAL writer does that within three times wal_writer_delay (the standby's is taken for the primary's,
+-- and a second is allowed for its work). Only members of pg_read_all_stats see these messages; to others the standby looks older
+-- than it is, never newer. A standby that has replayed no commit since its start has at least all from before its last checkpoint.
 select case
   when not pg_is_in_recovery() then now()
   else greatest(
     coalesce(pg_last_xact_replay_timestamp(), (select checkpoint_time from pg_control_checkpoint())),
-    (select last_msg_send_time from pg_stat_wal_receiver where latest_end_lsn <= pg_last_wal_replay_lsn())
+    (
+      select last_msg_send_time - 3 * current_setting('wal_writer_delay')::interval - interval '1 second'
+      from pg_stat_wal_receiver
+      where latest_end_lsn <= pg_last_wal_replay_lsn()
+    )
   )
 end;
 

@@ -11,11 +11,13 @@ from tracker.meter import Meter
 from tracker.owner import alone, database_of, owner_connection
 from tracker.partitions import (
     AHEAD,
+    MOST_ROWS,
     QUERIES,
-    busy_months,
+    Moves,
     ensure_partitions,
     make_partition,
     missing_partitions,
+    plan_moves,
     shut_out_erasures,
 )
 from tracker.retention import Expired, Part, delete_expired, find_expired
@@ -51,9 +53,15 @@ class Period(click.ParamType[str]):
     "is dropped. Counts stay, so statistics over whole hours go on answering for the time before. Sources that say for "
     "how many days they are kept (`tracker source set --keep-days`) go by that. Without either, nothing is deleted.",
 )
+@click.option(
+    "--move",
+    is_flag=True,
+    help="Move every month that fills the default partition to a partition of its own. Without it, months of up to "
+    f"{MOST_ROWS:,} rows together are moved in a run: while rows leave, nobody reads or writes events.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done, in rows and bytes, and change nothing.")
 @data_option
-def maintain(ahead: int, keep: str | None, dry_run: bool, data: Path) -> None:
+def maintain(ahead: int, keep: str | None, move: bool, dry_run: bool, data: Path) -> None:
     """Make partitions ahead, fold the counts of closed hours, sum up days that are over, delete what is too old.
 
     Connects as the database's owner with DATABASE_URL (or DATABASE_URL_FILE), and where that isn't set to the embedded
@@ -62,18 +70,20 @@ def maintain(ahead: int, keep: str | None, dry_run: bool, data: Path) -> None:
     with owner_connection(database_of(data)) as connection:
         if dry_run:
             connection.execute("set default_transaction_read_only to on")
-            preview(connection, ahead, keep)
+            preview(connection, ahead, keep, move)
         else:
             with alone(connection):
-                perform(connection, ahead, keep)
+                perform(connection, ahead, keep, move)
 
 
-def preview(connection: psycopg.Connection, ahead: int, keep: str | None) -> None:
+def preview(connection: psycopg.Connection, ahead: int, keep: str | None, move: bool) -> None:
     """Say what `perform` would do."""
     for month in missing_partitions(connection, ahead):
         click.echo(f"would make partition {month.partition}")
-    for month, rows in busy_months(connection):
+    moves = plan_moves(connection, all_of_them=move)
+    for month, rows in moves.now:
         click.echo(f"would move {rows:,} rows from the default partition to {month.partition}")
+    tell_left(moves)
     ((counters, left),) = connection.execute(QUERIES["count_foldable"], {"closed": CLOSED}).fetchall()
     click.echo(f"would fold {counters:,} counters into {left:,}")
     click.echo(f"would sum up {len(stale_days(connection)):,} days")
@@ -83,15 +93,17 @@ def preview(connection: psycopg.Connection, ahead: int, keep: str | None) -> Non
         tell_sum(expired, "would free")
 
 
-def perform(connection: psycopg.Connection, ahead: int, keep: str | None) -> None:
+def perform(connection: psycopg.Connection, ahead: int, keep: str | None, move: bool) -> None:
     """Do it all, saying what was done. Deletes first: what is old needn't be moved."""
     if expired := find_expired(connection, keep):
         tell_sum(delete_expired(connection, expired, tell_part), "freed")
     for name in ensure_partitions(connection, ahead):
         click.echo(f"made partition {name}")
-    for month, _ in busy_months(connection):
+    moves = plan_moves(connection, all_of_them=move)
+    for month, _ in moves.now:
         moved = make_partition(connection, month)
         click.echo(f"moved {moved:,} rows from the default partition to {month.partition}")
+    tell_left(moves)
     with connection.transaction():
         shut_out_erasures(connection)
         ((counters, left),) = connection.execute(QUERIES["fold_counts"], {"closed": CLOSED}).fetchall()
@@ -117,6 +129,18 @@ def sum_up_all(connection: psycopg.Connection) -> int:
             summed_up += sum_up(connection, day)
             meter.show(number, number)
     return summed_up
+
+
+def tell_left(moves: Moves) -> None:
+    """One line for each month that stays in the default partition though it fills it."""
+    for month, rows in moves.later:
+        click.echo(f"{rows:,} rows for {month.partition} are left in the default partition: the next run moves them")
+    for month, rows in moves.asked:
+        click.echo(
+            f"warning: {rows:,} rows for {month.partition} are left in the default partition, which makes questions "
+            "slower. Nobody reads or writes events while they leave it: `tracker maintain --move` in a quiet hour",
+            err=True,
+        )
 
 
 def tell_part(part: Part) -> None:

@@ -12,6 +12,9 @@ from tracker.settings import MaintainSettings, read_settings
 
 CONNECT_SECONDS = 10
 
+VANISHED = {"client_connection_check_interval": "1s", "idle_in_transaction_session_timeout": "60s"}
+"""A command that is killed, or whose machine vanishes, doesn't hold its locks until its statement is done, or for hours."""
+
 LOCK = 7_311_142_570_157_092_461
 """Advisory lock: one owner at a time changes partitions, folds counts or sets passwords. (Migrations have their own.)"""
 
@@ -35,7 +38,8 @@ def owner_connection(database_url: str) -> Iterator[psycopg.Connection]:
         raise click.ClickException(f"can't connect to DATABASE_URL: {_one_line(error)}") from error
     with connection:
         try:
-            connection.execute("set timezone to 'UTC'")
+            for name, value in {"timezone": "UTC", **VANISHED}.items():
+                connection.execute("select set_config(%s, %s, false)", [name, value])
             yield connection
         except psycopg.Error as error:
             raise refused(error) from error

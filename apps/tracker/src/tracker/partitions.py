@@ -38,6 +38,10 @@ MANY_ROWS = 10_000
 """From here a month in the default partition gets its own. Fewer stay: or whoever sends odd dates could have a
 partition made for each of the 120,000 months that there are."""
 
+MOST_ROWS = 100_000
+"""Moved in one run unasked: while rows leave the default partition, some 8 s for a million on a busy machine, nobody reads
+or writes events. Whoever may send events of any date could otherwise have everybody wait for as long as they like."""
+
 LOCK_TIMEOUT = "2s"
 """While one of these changes waits for a table, everything that comes after it waits behind it. It is longer than
 PostgreSQL's `deadlock_timeout` (1 s), after which an autovacuum that is in the way is cancelled."""
@@ -68,15 +72,20 @@ class Month(NamedTuple):
 
 
 def missing_partitions(connection: psycopg.Connection, ahead: int) -> list[Month]:
-    """This month and the next ones, as far as they have no partition."""
+    """This month and the next ones, as far as they have no partition and aren't among `busy_months`."""
     ((year, month),) = connection.execute(QUERIES["this_month"]).fetchall()
     there = {name for (name,) in connection.execute(QUERIES["partition_names"])}
-    wanted = (Month(year, month).plus(distance) for distance in range(ahead + 1))
-    return [month for month in wanted if month.partition not in there]
+    wanted = [Month(year, month).plus(distance) for distance in range(ahead + 1)]
+    missing = [month for month in wanted if month.partition not in there]
+    busy = {month for month, _ in busy_months(connection)} if missing else set()
+    return [month for month in missing if month not in busy]
 
 
 def ensure_partitions(connection: psycopg.Connection, ahead: int) -> list[str]:
-    """Make the partitions of this month and the next `ahead`; return the names of those that were missing."""
+    """Make the partitions of this month and the next `ahead`; return the names of those that were missing.
+
+    A month that fills the default partition already is none of them: to move it takes time, see `plan_moves`.
+    """
     missing = missing_partitions(connection, ahead)
     for month in missing:
         make_partition(connection, month)
@@ -87,6 +96,33 @@ def busy_months(connection: psycopg.Connection) -> list[tuple[Month, int]]:
     """The months of which the default partition holds many rows, and how many."""
     rows = connection.execute(QUERIES["busy_months"], {"many": MANY_ROWS})
     return [(Month(year, month), count) for year, month, count in rows]
+
+
+class Moves(NamedTuple):
+    """Months of which the default partition holds many rows, and how many: what is done about them.
+
+    Attributes:
+        now: those that this run moves.
+        later: those that the next runs move; this one moves enough.
+        asked: those that are moved only if somebody asks for it: for themselves they are too many.
+    """
+
+    now: list[tuple[Month, int]]
+    later: list[tuple[Month, int]]
+    asked: list[tuple[Month, int]]
+
+
+def plan_moves(connection: psycopg.Connection, *, all_of_them: bool = False) -> Moves:
+    """Which months a run moves: all of them, or as many as have MOST_ROWS together."""
+    moves = Moves([], [], [])
+    total = 0
+    for month, rows in busy_months(connection):
+        if all_of_them or total + rows <= MOST_ROWS:
+            moves.now.append((month, rows))
+            total += rows
+        else:
+            (moves.later if rows <= MOST_ROWS else moves.asked).append((month, rows))
+    return moves
 
 
 def make_partition(connection: psycopg.Connection, month: Month) -> int:

@@ -5,14 +5,15 @@
 
 -- name: begin
 -- For this transaction: how long a statement may take, how long it may wait for others, and how long others may have to wait
--- if this process stands still. Planned for this very user.
+-- if this process stands still, or is gone. Planned for this very user.
 select
   set_config('statement_timeout', %(statement_ms)b, true),
   set_config('lock_timeout', %(lock_ms)b, true),
   set_config('plan_cache_mode', 'force_custom_plan', true),
   set_config('work_mem', '64MB', true),
   now(),
-  set_config('idle_in_transaction_session_timeout', '30s', true);
+  set_config('idle_in_transaction_session_timeout', '30s', true),
+  set_config('client_connection_check_interval', '1s', true);
 
 -- name: announce_turn
 -- Before what an erasure writes down in recent_erasures. Collectors share this lock while they write refused events
@@ -21,12 +22,31 @@ select
 select pg_advisory_xact_lock(16, 1);
 
 -- name: announce
--- That a user is being erased. The salt is random, and stored nowhere else. Rows that are too old to be asked for go.
+-- That a user is being erased. The salt is random, and stored nowhere else. The first erasure of an hour brings it, the others
+-- of that hour use it too: collectors then hash an event once for each hour, and not for each erasure. Rows that are too old to
+-- be asked for go.
 with over as (
   delete from recent_erasures where at < now() - interval '2 hours'
+),
+announced as materialized (
+  select clock_timestamp() as at
+),
+salted as (
+  select at, coalesce(
+    (
+      select salt
+      from recent_erasures as known
+      where known.at >= (select date_bin('1 hour', at, timestamptz '2000-01-01 00:00:00+00') from announced)
+      order by known.at
+      limit 1
+    ),
+    %(salt)b::bytea
+  ) as salt
+  from announced
 )
-insert into recent_erasures (salt, user_hash, sources)
-values (%(salt)b::bytea, sha256(%(salt)b::bytea || convert_to(%(user_id)b::text, 'UTF8')), %(sources)b::text[]);
+insert into recent_erasures (at, salt, user_hash, sources)
+select at, salt, sha256(salt || convert_to(%(user_id)b::text, 'UTF8')), %(sources)b::text[]
+from salted;
 
 -- name: take_turn
 lock table erasures in exclusive mode;
