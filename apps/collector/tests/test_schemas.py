@@ -1,6 +1,7 @@
 """The decoder and the explanation accept and refuse the same bytes, and what is accepted can be stored."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from collector.event import Event
 from collector.explain import CODES, EventSchema, explain
-from collector.schemas import UNREADABLE, Arrival, Parser, read_row
+from collector.schemas import Arrival, InvalidEventError, Parser, read_row
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -23,7 +24,7 @@ def arrival(raw: bytes) -> Arrival:
 def decodes(raw: bytes) -> bool:
     try:
         read_row(raw, arrival(raw))
-    except UNREADABLE:
+    except InvalidEventError:
         return False
     return True
 
@@ -100,6 +101,8 @@ def bodies(draw: st.DrawFn) -> bytes:
 @example(b'{"user_id":"","user_id":"ann","event_type":"view"}')
 @example(b'{"user_id":"ann","event_type":"view","properties":{"a":1e400,"a":1}}')
 @example(b'{"user_id":"ann","event_type":"view","properties":{"a":"\\u0000","a":1}}')
+@example(b'{"user_id":"ann","event_type":"view","properties":{"\\ud800":"\\udc00","\\ud801":1}}')
+@example(b'{"user_id":"ann","event_type":"view","session_id":"\\ud800","properties":{"a":"\\ud800"}}')
 @example(b'{"user_id":"ann","event_type":"view","properties":{"a":' + b"9" * 4300 + b"}}")
 @example(b'{"user_id":"ann","event_type":"view","properties":{"a":-' + b"9" * 4300 + b"}}")
 @example(b'{"user_id":"ann","event_type":"view","properties":{"a":1.7976931348623158e308}}')
@@ -110,7 +113,7 @@ def bodies(draw: st.DrawFn) -> bytes:
 @example(b'{"user_id":"ann","event_type":"view","session_id":"","session_id":null}')
 @example(b'{"user_id":"ann","event_type":"view","event_id":"5e2b9c1a-7c44-4b9e-9d52-0a7f0c6f6a11","timestamp":null}')
 def test_the_decoder_and_the_explanation_agree(raw):
-    findings = explain(raw, NOW)
+    findings = explain(raw, NOW).findings
     assert decodes(raw) == (findings == [])
     assert {code for _, code, _ in findings} <= set(CODES)
 
@@ -122,7 +125,7 @@ def test_a_batch_refuses_the_events_that_alone_would_be_refused(events):
         json.dumps(events).encode(), ndjson=False, source="default"
     )
     now = datetime.now(UTC)
-    refused = {index for index, event in enumerate(events) if explain(json.dumps(event).encode(), now)}
+    refused = {index for index, event in enumerate(events) if explain(json.dumps(event).encode(), now).findings}
     assert {error.index for error in parsed.errors} == refused
     assert len(parsed.rows) == len(events) - len(refused)
 
@@ -146,6 +149,24 @@ def test_what_is_accepted_can_be_stored(table, raws):
                 values,
             )
     table.rollback()
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.dictionaries(
+        TEXTS, st.one_of(TEXTS, st.lists(TEXTS, max_size=2), st.dictionaries(TEXTS, TEXTS, max_size=2)), max_size=4
+    )
+)
+def test_properties_are_stored_with_a_mark_where_a_character_cannot_be(properties):
+    event = {"user_id": "ann", "event_type": "view", "properties": properties}
+    raw = json.dumps(event).encode()
+    row = read_row(raw, arrival(raw))
+    text = json.dumps(properties, ensure_ascii=False)
+    gone = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000|[\ud800-\udfff]").subn("\\1\ufffd", text)
+    assert json.loads(row.properties) == json.loads(gone[0])
+    assert (row.replaced is None) == (gone[1] == 0)
+    if row.replaced:
+        assert row.replaced[2].endswith(f": {gone[1]}.")
 
 
 @pytest.fixture(scope="module")

@@ -177,6 +177,17 @@ def test_a_line_without_a_time_is_rejected_unless_it_is_given_one(store, tmp_pat
     assert store.rows('"timestamp"') == [(datetime(2026, 3, 1, 12, tzinfo=UTC),)] * 2
 
 
+def test_null_and_characters_that_are_replaced_do_not_cost_a_line_its_identity(store, tmp_path):
+    file = tmp_path / "events.ndjson"
+    file.write_bytes(
+        b'{"user_id":"ann","event_type":"view","timestamp":"2026-03-01T12:00:00Z","properties":{"a":"\\ud83d\\u0000"}}\n'
+        b'{"user_id":"bob","event_type":"view","timestamp":null,"event_id":null}\n'
+    )
+    assert "2 lines: 2 stored" in store.send(file, "--timestamp", NOON).output
+    assert "2 lines: 0 stored, 2 duplicates" in store.send(file, "--timestamp", NOON).output
+    assert store.rows("properties") == [({"a": "\ufffd\ufffd"},), ({},)]
+
+
 def test_events_that_are_too_large_are_rejected_one_by_one(store, tmp_path):
     file = ndjson(
         tmp_path / "events.ndjson",

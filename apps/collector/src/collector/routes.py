@@ -105,9 +105,8 @@ class PostEvents:
         duplicates = outcomes.count(False)
         _count(parsed, stored, duplicates)
         if parsed.warnings:
-            unchecked = sum(not row.is_checked for row in parsed.rows)
-            metrics.UNCHECKED.inc(unchecked)
-            metrics.FLAGGED.inc(len({warning.index for warning in parsed.warnings}) - unchecked)
+            metrics.UNCHECKED.inc(sum(not row.is_checked for row in parsed.rows))
+            metrics.FLAGGED.inc(sum(row.violated is not None for row in parsed.rows))
         if parsed.refused:
             self.rejections.keep(source, parsed)
         _require_valid(parsed)
