@@ -43,6 +43,7 @@ TIMES = st.one_of(
     st.timedeltas(timedelta(hours=23, minutes=59), timedelta(hours=24, minutes=1)).map(lambda ahead: (NOW + ahead).isoformat()),
     st.sampled_from([
         "2026-03-01T10:00:00", "2026-03-01 10:00:00Z", "2026-03-01t10:00:00z", "2026-03-01T10:00:00+25:00", "2026-03-01T10:00:60Z",
+        "2016-12-31T23:59:60Z", "2017-01-01T01:59:60.123456789+02:00", "2016-12-31T23:59:60+02:00", "0001-01-01T00:59:60+01:00", "9999-12-31T23:59:60Z",
         "2026-02-30T10:00:00Z", "0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01", "2026-03-01T10:00:00.1234567Z", "now", "",
     ]),
 )  # fmt: skip
@@ -99,6 +100,9 @@ def bodies(draw: st.DrawFn) -> bytes:
 @settings(max_examples=1500, deadline=None)
 @given(st.one_of(bodies(), st.binary(max_size=30), VALUES.map(lambda value: json.dumps(value).encode())))
 @example(b'{"user_id":"","user_id":"ann","event_type":"view"}')
+@example(b'{"user_id":"ann","event_type":"view","timestamp":"2016-12-31T23:59:60Z","timestamp":"2016-12-31T23:59:60Z"}')
+@example(b'{"user_id":"ann","event_type":"view","timestamp":"2016-12-31T23:59:60Z","timestamp":null,"user_id":"ann"}')
+@example(b'{"user_id":"ann","event_type":"view","timestamp":"2016-12-31T23:00:60Z","timestamp":"2016-12-31T23:59:60Z"}')
 @example(b'{"user_id":"ann","event_type":"view","properties":{"a":1e400,"a":1}}')
 @example(b'{"user_id":"ann","event_type":"view","properties":{"a":"\\u0000","a":1}}')
 @example(b'{"user_id":"ann","event_type":"view","properties":{"\\ud800":"\\udc00","\\ud801":1}}')

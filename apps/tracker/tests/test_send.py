@@ -534,6 +534,16 @@ def test_a_line_of_the_common_format_is_read():
     assert (event["user_id"], event["timestamp"]) == ("host.example", "1995-08-01T00:00:01-04:00")
 
 
+def test_a_leap_second_of_a_log_is_the_second_behind_it(store, tmp_path):
+    file = tmp_path / "access.log"
+    line = '198.51.100.7 - - [{}] "GET / HTTP/1.1" 200 1\n'
+    times = ["31/Dec/2016:23:59:60 +0000", "01/Jul/2015:01:59:60 +0200", "31/Dec/2016:12:59:60 +0000"]
+    file.write_text("".join(map(line.format, times)))
+    assert "3 lines: 2 stored, 0 duplicates, 1 rejected" in store.send(file).output
+    assert store.rows('"timestamp"') == [(datetime(2015, 7, 1, tzinfo=UTC),), (datetime(2017, 1, 1, tzinfo=UTC),)]
+    assert [line["errors"][0]["code"] for line in rejected(file)] == ["invalid_timestamp"]
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -541,6 +551,7 @@ def test_a_line_of_the_common_format_is_read():
         b"hello",
         LOG_LINE.format(**LOG).replace("May", "Mai").encode(),
         LOG_LINE.format(**LOG).replace("17/", "32/").encode(),
+        LOG_LINE.format(**LOG).replace(":03 ", ":61 ").encode(),
     ],
 )
 def test_what_is_no_log_line_is_refused(line):

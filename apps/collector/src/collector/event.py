@@ -18,6 +18,8 @@ MAX_DEPTH = 32
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+OUT_OF_RANGE = "The time must be in the years 1 to 9999, in UTC."
+
 
 class Event(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """One thing that a user did. An optional field that is null is absent: serializers write null for what they don't have."""
@@ -79,6 +81,29 @@ def time_of(event_id: UUID) -> datetime:
     return EPOCH + timedelta(milliseconds=event_id.int >> 80)
 
 
+def after_leap_second(minute: datetime) -> datetime:
+    """A time in second 60 of a minute, given the one so far behind the minute's beginning.
+
+    A leap second has the number of the second behind it (POSIX), which is also what PostgreSQL makes of it. Which days end with one
+    is announced half a year ahead; so any day may.
+
+    Raises:
+        RuleError: if it isn't the last minute of a day in UTC, where alone leap seconds are, or out of the calendar.
+    """
+    try:
+        utc = minute.astimezone(UTC)
+        after = utc + timedelta(minutes=1)
+    except OverflowError:
+        raise RuleError("timestamp", "timestamp_out_of_range", OUT_OF_RANGE) from None
+    if (utc.hour, utc.minute) != (23, 59):
+        raise RuleError(
+            "timestamp",
+            "invalid_timestamp",
+            "Has a second 60 where no leap second can be: they are at 23:59:60 in UTC.",
+        )
+    return after
+
+
 def resolve_timestamp(timestamp: datetime | None, event_id: UUID | None, now: datetime) -> datetime:
     """When the event happened, in UTC: as said, else as the id says, else now.
 
@@ -100,7 +125,7 @@ def resolve_timestamp(timestamp: datetime | None, event_id: UUID | None, now: da
                 "An event_id without a timestamp must be a UUIDv7: with any other, each resend would get a new time and be stored again.",
             )
     except OverflowError:
-        raise RuleError(field, "timestamp_out_of_range", "The time must be in the years 1 to 9999, in UTC.") from None
+        raise RuleError(field, "timestamp_out_of_range", OUT_OF_RANGE) from None
     if happened - now > MAX_FUTURE:
         raise RuleError(
             field, "timestamp_in_future", f"{happened.isoformat()} is more than 24 h ahead of the server's clock."

@@ -14,7 +14,7 @@ import msgspec
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from msgspec import inspect
 
-from collector.event import MAX_DEPTH, Event, RuleError, resolve_timestamp
+from collector.event import MAX_DEPTH, Event, RuleError, after_leap_second, resolve_timestamp
 from core.unstorable import count_unstorable
 
 MAX_INTEGER_CHARACTERS = 4300
@@ -110,6 +110,18 @@ class Converted(fields.Field[Any]):
         return ValidationError([("wrong_type", f"Must be {self.expected}, not null.")])
 
 
+class Time(Converted):
+    """Takes leap seconds, too, which msgspec doesn't."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
+        if not isinstance(value, str) or value[16:19] != ":60":
+            return super()._deserialize(value)
+        try:
+            return after_leap_second(super()._deserialize(f"{value[:16]}:00{value[19:]}"))
+        except RuleError as error:
+            raise ValidationError([(error.code, error.detail)]) from None
+
+
 def _field(declared: inspect.Field) -> fields.Field[Any]:
     """The marshmallow field for one field of `Event`; its metadata is the field's JSON Schema."""
     type_ = declared.type
@@ -129,9 +141,7 @@ def _field(declared: inspect.Field) -> fields.Field[Any]:
         case inspect.DateTimeType():
             described |= {"type": "string", "format": "date-time"}
             aware = Annotated[datetime, msgspec.Meta(tz=True)]
-            return Converted(
-                aware, "a time with an offset, such as 2026-11-22T10:00:00Z", "invalid_timestamp", **options
-            )
+            return Time(aware, "a time with an offset, such as 2026-11-22T10:00:00Z", "invalid_timestamp", **options)
         case inspect.UUIDType():
             described |= {"type": "string", "format": "uuid"}
             return Converted(UUID, "a UUID", "invalid_uuid", **options)
