@@ -24,7 +24,7 @@ MAX_BYTES = 5 * 1024 * 1024
 MAX_EVENT_BYTES = 65_536
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
-parser = Parser(max_events=1000, max_event_bytes=MAX_EVENT_BYTES)
+parser = Parser(max_events=1000, max_event_bytes=MAX_EVENT_BYTES, earliest=datetime(2000, 1, 1, tzinfo=UTC))
 
 
 class Shape(NamedTuple):

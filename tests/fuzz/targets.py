@@ -32,7 +32,7 @@ from query.stream_schemas import read_export, read_live_filter
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WINDOW = Window(timedelta(hours=24), timedelta(hours=168))
 
-parser = Parser(max_events=1000, max_event_bytes=65_536)
+parser = Parser(max_events=1000, max_event_bytes=65_536, earliest=datetime(2000, 1, 1, tzinfo=UTC))
 
 
 def body(data: bytes) -> None:

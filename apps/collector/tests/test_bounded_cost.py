@@ -10,15 +10,16 @@ from attacks import answers_meanwhile
 
 from collector.body import MAX_MEMBERS
 from collector.elements import NoArrayError, split_array, split_lines
+from collector.event import Span
 from collector.explain import MAX_FINDINGS, MAX_POINTER, explain
 from collector.schemas import Parser
 from core.problems import Problem
 
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SPAN = Span(datetime(2000, 1, 1, tzinfo=UTC), datetime(2026, 3, 1, 12, tzinfo=UTC))
 EVENT_BYTES = 65_536
 GOOD = b'{"user_id":"ann","event_type":"view"}'
 
-parser = Parser(max_events=1000, max_event_bytes=EVENT_BYTES)
+parser = Parser(max_events=1000, max_event_bytes=EVENT_BYTES, earliest=SPAN.earliest)
 
 
 def parse(body, ndjson=False):
@@ -45,7 +46,7 @@ def test_an_event_s_size_is_looked_at_before_it_is_read_a_second_time():
 
 
 def test_of_an_event_s_errors_the_first_are_told_and_how_many_there_are_more():
-    found = explain(event(b"{}", b"".join(b',"k%d":0' % number for number in range(3000))), NOW).findings
+    found = explain(event(b"{}", b"".join(b',"k%d":0' % number for number in range(3000))), SPAN).findings
     assert len(found) == MAX_FINDINGS + 1
     assert {code for _, code, _ in found[:-1]} == {"unknown_field"}
     assert found[-1] == ("", "more_errors", f"And {3000 - MAX_FINDINGS:,} more.")
@@ -61,7 +62,7 @@ def test_every_refused_event_is_listed_however_many_errors_there_are():
 
 @pytest.mark.parametrize("name", ["a" * 50_000, "~/" * 25_000, "\ud800" * 5000, "é" * 10_000])
 def test_a_pointer_is_never_long(name):
-    found, _, replaced = explain(event(json.dumps({name: {"b": [float("nan")] * 10, "c": "\0"}}).encode()), NOW)
+    found, _, replaced = explain(event(json.dumps({name: {"b": [float("nan")] * 10, "c": "\0"}}).encode()), SPAN)
     assert found
     assert replaced
     assert all(len(pointer) <= MAX_POINTER for pointer, _, _ in [*found, replaced])
@@ -76,7 +77,7 @@ def test_an_event_with_many_replaced_characters_has_one_warning():
 
 
 def test_a_field_that_is_there_twice_is_held_to_its_type_each_time():
-    found = explain(b'{"user_id":7,"event_type":"t","user_id":"ann","user_id":null,"user_id":"ann"}', NOW).findings
+    found = explain(b'{"user_id":7,"event_type":"t","user_id":"ann","user_id":null,"user_id":"ann"}', SPAN).findings
     assert [(pointer, code) for pointer, code, _ in found] == [("/user_id", "wrong_type"), ("/user_id", "wrong_type")]
     assert "null" in found[1][2]
 

@@ -14,7 +14,7 @@ import msgspec
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from msgspec import inspect
 
-from collector.event import MAX_DEPTH, Event, RuleError, after_leap_second, resolve_timestamp
+from collector.event import MAX_DEPTH, Event, RuleError, Span, after_leap_second, resolve_timestamp
 from core.unstorable import count_unstorable
 
 MAX_INTEGER_CHARACTERS = 4300
@@ -30,6 +30,7 @@ CODES = {
     "invalid_uuid": "An event_id that isn't a UUID.",
     "timestamp_required": "An event_id that isn't a UUIDv7, without a timestamp.",
     "timestamp_in_future": "A time more than 24 h ahead of the server's clock.",
+    "timestamp_too_old": "A time before EARLIEST_TIMESTAMP ([configuration](configuration.md#collector)).",
     "timestamp_out_of_range": "A time outside the years 1 to 9999, in UTC.",
     "nul_character": "An id or a type with the character U+0000, which PostgreSQL can't store.",
     "lone_surrogate": "An id or a type with half a surrogate pair, which isn't Unicode.",
@@ -233,7 +234,7 @@ def may_be_deep(properties: dict[str, Any], raw: bytes | msgspec.Raw) -> bool:
     return text.count(b"{") + text.count(b"[") > MAX_DEPTH
 
 
-def explain(raw: bytes, now: datetime) -> Explanation:
+def explain(raw: bytes, span: Span) -> Explanation:
     """What is wrong with the JSON of one event, or what it means. Takes time linear in the event's bytes."""
     try:
         event = read_lenient(raw.decode())
@@ -247,13 +248,13 @@ def explain(raw: bytes, now: datetime) -> Explanation:
     timestamp = None
     _look_at(event, None, 0, found)
     if isinstance(event, _Object):
-        timestamp = _contract(event, now, found)
+        timestamp = _contract(event, span, found)
     else:
         found.add(None, "wrong_type", "An event must be a JSON object.")
     return Explanation(found.listed(), timestamp, found.replaced())
 
 
-def _contract(event: _Object, now: datetime, found: _Findings) -> datetime | None:
+def _contract(event: _Object, span: Span, found: _Findings) -> datetime | None:
     """What the schema, and the rules between fields, say; the event's time, if it has one."""
     timestamp = None
     known = {name: value for name, value in event.items() if name in _schema.fields}
@@ -268,7 +269,7 @@ def _contract(event: _Object, now: datetime, found: _Findings) -> datetime | Non
             found.add((None, name), "unknown_field", "Is not a field of an event; put what is yours into `properties`.")
     if wrong.keys().isdisjoint(("timestamp", "event_id")):
         try:
-            timestamp = resolve_timestamp(valid.get("timestamp"), valid.get("event_id"), now)
+            timestamp = resolve_timestamp(valid.get("timestamp"), valid.get("event_id"), span)
         except RuleError as error:
             found.add((None, error.field), error.code, error.detail)
     for name, value in event.replaced:

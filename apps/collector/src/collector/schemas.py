@@ -15,7 +15,7 @@ from uuid_utils import uuid7
 from collector.elements import UNREADABLE as UNREADABLE
 from collector.elements import Batch, Raw, no_json, split_body
 from collector.enrichment import NOTHING, Added
-from collector.event import Event, EventError, RuleError, resolve_timestamp
+from collector.event import Event, EventError, RuleError, Span, resolve_timestamp
 from collector.explain import Finding, explain, may_be_deep
 from collector.plans import Plan, Violated
 from collector.slow_checks import UncheckedError
@@ -62,7 +62,7 @@ class Arrival(NamedTuple):
     """What is known of a body before its events are read.
 
     Attributes:
-        now: the server's clock, UTC.
+        span: the times that are taken.
         may_hold_nul: whether a text in it could have the character U+0000, which JSON can only write as an escape.
         source: the name of the source that it came in by.
         plan: what that source's events must be; None is anything.
@@ -70,7 +70,7 @@ class Arrival(NamedTuple):
         time_slice: when others run; None if this is one event.
     """
 
-    now: datetime
+    span: Span
     may_hold_nul: bool
     source: str
     plan: Plan | None = None
@@ -116,11 +116,18 @@ class Parsed:
 
 
 class Parser:
-    """Reads bodies within the limits of one collector."""
+    """Reads bodies within the limits of one collector.
 
-    def __init__(self, max_events: int, max_event_bytes: int) -> None:
+    Args:
+        max_events: of one body.
+        max_event_bytes: of one event.
+        earliest: the earliest time that is taken, UTC.
+    """
+
+    def __init__(self, max_events: int, max_event_bytes: int, earliest: datetime) -> None:
         self.max_events = max_events
         self.max_event_bytes = max_event_bytes
+        self.earliest = earliest
 
     def parse(self, body: bytes, *, ndjson: bool, source: str, plan: Plan | None = None) -> Parsed:
         """Read a body that came in by a source.
@@ -136,7 +143,7 @@ class Parser:
         Raises:
             Problem: 400 if it isn't JSON, 413 if it is one event that is too large.
         """
-        arrival = Arrival(datetime.now(UTC), batch.may_hold_nul, source, plan, added)
+        arrival = Arrival(Span(self.earliest, datetime.now(UTC)), batch.may_hold_nul, source, plan, added)
         return (
             self._read_batch(batch, arrival) if batch.is_batch else self._read_single(bytes(batch.events[0]), arrival)
         )
@@ -222,13 +229,13 @@ def read_row(raw: Raw, arrival: Arrival) -> Row:
     event = None
     try:
         event = _read_event(raw)
-        timestamp = resolve_timestamp(event.timestamp, event.event_id, arrival.now)
+        timestamp = resolve_timestamp(event.timestamp, event.event_id, arrival.span)
     except (*UNREADABLE, RuleError):
         pass
     else:
         if not (arrival.may_hold_nul and b"\\u0000" in bytes(raw)) and not may_be_deep(event.properties or {}, raw):
             return _row(event, timestamp, memoryview(raw).nbytes, arrival)
-    explanation = explain(bytes(raw), arrival.now)
+    explanation = explain(bytes(raw), arrival.span)
     if arrival.time_slice:  # that took some hundred times as long as reading an event that nothing is wrong with
         arrival.time_slice.yield_when_over()
     if explanation.timestamp is None or explanation.findings:
