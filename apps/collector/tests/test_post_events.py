@@ -4,6 +4,7 @@ import gzip
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 from uuid import UUID
 
@@ -103,6 +104,7 @@ CASES = [
     Case("a timestamp before the earliest", {**ANN, "timestamp": "1999-12-31T23:59:59.999999Z"}, 422, errors=[(0, "/timestamp", "timestamp_too_old")]),
     Case("a UUIDv7 of a clock that has lost its time", {**ANN, "event_id": "00000000-6a00-7abc-8def-0123456789ab"}, 422, errors=[(0, "/event_id", "timestamp_too_old")]),
     Case("a dead clock costs its neighbours nothing", [{**ANN, "timestamp": "1970-01-01T00:00:00Z"}, ANN], 207, batch(2, 1, 0, 1), ONE, errors=[(0, "/0/timestamp", "timestamp_too_old")]),
+    Case("a time of sending, which each try would change", {**ANN, "sent_at": T}, 422, errors=[(0, "/sent_at", "unknown_field")]),
     Case("a timestamp far ahead", {**ANN, "timestamp": (NOW + timedelta(hours=25)).isoformat()}, 422, errors=[(0, "/timestamp", "timestamp_in_future")]),
     Case("a timestamp before the year 1 in UTC", {**ANN, "timestamp": "0001-01-01T00:00:00+05:00"}, 422, errors=[(0, "/timestamp", "timestamp_out_of_range")]),
     Case("a UUIDv4 without a timestamp", {**ANN, "event_id": ID4}, 422, errors=[(0, "/event_id", "timestamp_required")]),
@@ -277,6 +279,13 @@ def test_without_an_id_the_server_makes_a_uuid7(collector):
     made = UUID(answer["event_id"])
     assert made.version == 7
     assert before <= datetime.fromisoformat(answer["timestamp"]) <= datetime.now(UTC)
+
+
+def test_an_empty_batch_tells_the_time(collector, owner):
+    before = datetime.now(UTC).replace(microsecond=0)
+    answer = requests.post(f"{collector.url}/events", json=[], timeout=30)
+    assert answer.json() == batch(0, 0)
+    assert before <= parsedate_to_datetime(answer.headers["Date"]) <= datetime.now(UTC)
 
 
 def test_the_errors_of_a_batch_that_is_part_refused_by_the_database_are_listed(collector, owner):
