@@ -19,6 +19,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import requests
 from click.testing import CliRunner, Result
 from ports import free_port
 from servers import Postgres, Service
@@ -122,6 +123,46 @@ def test_what_a_line_holds_is_sent_as_it_stands(store, tmp_path):
     )
     assert store.send(file).exit_code == 0
     assert store.rows("properties::text") == [('{"a": 1.0, "b": 123456789012345678901234567890, "c": "é"}',)]
+
+
+@pytest.mark.parametrize("ending", ["ndjson", "csv"])
+def test_an_export_can_be_sent_to_another_instance(pair, store, tmp_path, ending):
+    events = [
+        {"user_id": "ann", "event_type": "view", "timestamp": NOON, "session_id": "s", "properties": {"a": 1.0, "source": "ad", "b": [None]}},
+        {"user_id": "bob", "event_type": "view", "timestamp": NOON, "properties": {"received_at": "noon"}},
+    ]  # fmt: skip
+    assert store.send(ndjson(tmp_path / "events.ndjson", *events)).exit_code == 0
+    file = tmp_path / f"export.{ending}"
+    parameters = {"from": "2026-01-01T00:00:00Z", "format": ending}
+    file.write_bytes(requests.get(f"{pair.query.url}/events/export", parameters, timeout=30).content)
+    columns = 'user_id, event_type, "timestamp", event_id, session_id, properties::text'
+    stored = store.rows(columns)
+    store.owner.execute("truncate events, event_counts, users")
+    assert "2 lines: 2 stored" in store.send(file).output
+    assert "2 lines: 0 stored, 2 duplicates" in store.send(file).output
+    assert store.rows(columns) == stored
+
+
+def test_only_an_export_is_sent_without_what_the_collector_says(store, tmp_path):
+    line = {**views(1)[0], "received_at": NOON, "source": "shop"}
+    assert store.send(ndjson(tmp_path / "events.ndjson", line)).exit_code == 1
+    file = tmp_path / "events.csv"
+    file.write_text(f"user_id,event_type,timestamp,source\nann,view,{NOON},shop\n")
+    assert store.send(file).exit_code == 0
+    assert store.rows("properties") == [({"source": "shop"},)]
+
+
+@pytest.mark.parametrize("deep", ["[" * 100_000 + "]" * 100_000, '{"a":' * 100_000 + "1" + "}" * 100_000])
+def test_a_line_that_is_nested_far_too_deep_costs_no_other(store, tmp_path, deep):
+    good = json.dumps(views(1)[0])
+    file = tmp_path / "events.ndjson"
+    file.write_text(f'{good[:-1]}, "more": {deep}}}\n{good}\n')
+    assert "2 lines: 1 stored, 0 duplicates, 1 rejected" in store.send(file).output
+    table = tmp_path / "events.csv"
+    table.write_text(
+        f'user_id,event_type,timestamp,properties\nann,view,{NOON},"{deep.replace(chr(34), chr(34) * 2)}"\nbob,view,{NOON},\n'
+    )
+    assert "2 lines: 1 stored, 0 duplicates, 1 rejected" in store.send(table).output
 
 
 def test_rejected_lines_go_to_a_file_with_the_reasons(store, tmp_path):

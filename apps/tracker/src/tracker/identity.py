@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from core.unstorable import replace_unstorable
-from tracker.lines import Entry, Line, Reason, Unreadable
+from tracker.lines import NO_JSON, Entry, Line, Reason, Unreadable
 
 NAMESPACE = uuid.UUID("93cf2f07-72ee-51b1-ace5-25118ad80492")
 """Never to be changed: it would make every line that was ever sent a new one."""
@@ -64,7 +64,7 @@ class Identifier:
             return entry
         try:
             known = _read(replace_unstorable(entry.event) if b"\\u" in entry.event else entry.event)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except NO_JSON:
             return entry
         added = ""
         if known.timestamp is None and known.event_id is None:
