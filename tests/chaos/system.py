@@ -72,7 +72,13 @@ class System:
         }
         self.collectors = [
             # The first takes events without a key, too.
-            Restartable(start, "collector", DATABASE_URL=_through(proxy), AUTH="required" if number else "open")
+            Restartable(
+                start,
+                "collector",
+                DATABASE_URL=_through(proxy),
+                AUTH="required" if number else "open",
+                EARLIEST_TIMESTAMP="0001-01-01",
+            )
             for number, proxy in enumerate(self.proxies)
         ]
         self.queries = [

@@ -27,7 +27,7 @@ MAX_BYTES = 5 * 1024 * 1024
 MAX_EVENT_BYTES = 65_536
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
-parser = Parser(max_events=1000, max_event_bytes=MAX_EVENT_BYTES)
+parser = Parser(max_events=1000, max_event_bytes=MAX_EVENT_BYTES, earliest=datetime(2000, 1, 1, tzinfo=UTC))
 
 
 class Shape(NamedTuple):
@@ -133,6 +133,10 @@ BODIES: dict[str, Callable[[int], bytes]] = {
     "repeated names, all of them wrong": lambda n: event(b"{" + repeated(n, b"NaN") + b"}"),
     "repeated names in an array": lambda n: b"[" + event(b"{" + repeated(n) + b',"x":NaN}') + b"]",
     "repeated fields": lambda n: event(b"{}", b"," + filled(n, lambda _: b'"user_id":""')),
+    "repeated leap seconds": lambda n: event(b"{}", b"," + filled(n, lambda _: b'"timestamp":"2016-12-31T23:59:60Z"')),
+    "a leap second with a long fraction": lambda n: event(
+        b"{}", b',"timestamp":"2016-12-31T23:59:60.' + b"9" * n + b'Z"'
+    ),
     "repeated unknown fields": lambda n: event(b"{}", b"," + repeated(n)),
     "unknown fields": lambda n: event(b"{}", b"," + members(n)),
     "nested repeats": lambda n: event(nested(n)[:-1] + b',"x":NaN}'),

@@ -32,7 +32,7 @@ from query.stream_schemas import read_export, read_live_filter
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WINDOW = Window(timedelta(hours=24), timedelta(hours=168))
 
-parser = Parser(max_events=1000, max_event_bytes=65_536)
+parser = Parser(max_events=1000, max_event_bytes=65_536, earliest=datetime(2000, 1, 1, tzinfo=UTC))
 
 
 def body(data: bytes) -> None:
@@ -57,9 +57,11 @@ def parse(sent: bytes, ndjson: bool) -> Parsed | None:
 
 def check_parsed(parsed: Parsed) -> None:
     assert parsed.received == len(parsed.rows) + len({error.index for error in parsed.errors})
-    assert {error.code for error in parsed.errors} <= set(CODES)
-    msgspec.json.encode(parsed.errors)
+    assert {error.code for error in [*parsed.errors, *parsed.warnings]} <= set(CODES)
+    assert {warning.index for warning in parsed.warnings}.isdisjoint(error.index for error in parsed.errors)
+    msgspec.json.encode([*parsed.errors, *parsed.warnings])
     for row in parsed.rows:
+        assert parser.earliest <= row.timestamp
         assert 1 <= len(row.user_id) <= 200
         assert 1 <= len(row.event_type) <= 100
         assert row.session_id is None or 1 <= len(row.session_id) <= 200
@@ -213,12 +215,13 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
 EVENT = b'{"user_id":"ann","event_type":"view","timestamp":"2026-02-28T10:00:00.123456+01:00","event_id":"01932a8b-6a00-7abc-8def-0123456789ab","session_id":"s","properties":{"a":[1,-2.5e3,"\\u00e9\\ud83d\\ude00",null,true,{"b":{}}]}}'
 CURSOR = b'["AAAAAAAAAAA=","2026-03-01T00:00:00Z","2026-03-02T00:00:00+02:00",["2026-03-01T10:00:00Z","ann","5e2b9c1a-7c44-4b9e-9d52-0a7f0c6f6a11"]]'
 NAMES = b"user_id event_type session_id property.a limit cursor from to tz explain interval metric breakdown gap by key period start direction depth format after window steps properties".split()
-TIMES = b"2026-02-28T10:00:00Z 2026-02-28 0001-01-01T00:00:00+14:00 9999-12-31T23:59:59-14:00 0002-01-01 9997-12-31 2026-02-30".split()
+TIMES = b"2026-02-28T10:00:00Z 2026-02-28 2016-12-31T23:59:60Z 0001-01-01T00:00:00+14:00 9999-12-31T23:59:59-14:00 0002-01-01 9997-12-31 2026-02-30".split()
 CHOICES = b"minute hour day week month events users sessions event_type property:a next previous ndjson csv parquet true false Europe/Paris UTC".split()
 
 SEEDS: dict[str, list[bytes]] = {
     "body": [
         b"j" + EVENT,
+        b"j" + EVENT.replace(b"2026-02-28T10:00:00.123456", b"2017-01-01T00:59:60.5").replace(b"ude00", b"u0000"),
         b"j[" + EVENT + b"," + EVENT + b"]",
         b"n" + EVENT + b"\n\n" + EVENT,
         b'j[NaN,{"user_id":"\\ud800","event_type":"\\u0000","properties":{"a":1e400,"a":Infinity}},' + EVENT + b"]",

@@ -11,15 +11,16 @@ from attacks import answers_meanwhile
 
 from collector.body import MAX_MEMBERS
 from collector.elements import NoArrayError, split_array, split_lines
+from collector.event import Span
 from collector.explain import MAX_FINDINGS, MAX_POINTER, explain
 from collector.schemas import Parser
 from core.problems import Problem
 
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SPAN = Span(datetime(2000, 1, 1, tzinfo=UTC), datetime(2026, 3, 1, 12, tzinfo=UTC))
 EVENT_BYTES = 65_536
 GOOD = b'{"user_id":"ann","event_type":"view"}'
 
-parser = Parser(max_events=1000, max_event_bytes=EVENT_BYTES)
+parser = Parser(max_events=1000, max_event_bytes=EVENT_BYTES, earliest=SPAN.earliest)
 
 
 def parse(body, ndjson=False):
@@ -46,7 +47,7 @@ def test_an_event_s_size_is_looked_at_before_it_is_read_a_second_time():
 
 
 def test_of_an_event_s_errors_the_first_are_told_and_how_many_there_are_more():
-    found = explain(event(b"{}", b"".join(b',"k%d":0' % number for number in range(3000))), NOW)
+    found = explain(event(b"{}", b"".join(b',"k%d":0' % number for number in range(3000))), SPAN).findings
     assert len(found) == MAX_FINDINGS + 1
     assert {code for _, code, _ in found[:-1]} == {"unknown_field"}
     assert found[-1] == ("", "more_errors", f"And {3000 - MAX_FINDINGS:,} more.")
@@ -62,13 +63,22 @@ def test_every_refused_event_is_listed_however_many_errors_there_are():
 
 @pytest.mark.parametrize("name", ["a" * 50_000, "~/" * 25_000, "\ud800" * 5000, "é" * 10_000])
 def test_a_pointer_is_never_long(name):
-    found = explain(event(json.dumps({name: {"b": ["\0"] * 10}}).encode()), NOW)
+    found, _, replaced = explain(event(json.dumps({name: {"b": [float("nan")] * 10, "c": "\0"}}).encode()), SPAN)
     assert found
-    assert all(len(pointer) <= MAX_POINTER for pointer, _, _ in found)
+    assert replaced
+    assert all(len(pointer) <= MAX_POINTER for pointer, _, _ in [*found, replaced])
+
+
+def test_an_event_with_many_replaced_characters_has_one_warning():
+    parsed = parse(event(json.dumps({f"k{number}": ["\0\ud800"] * 10 for number in range(300)}).encode()))
+    assert len(parsed.rows) == 1
+    ((pointer, code, detail),) = [(warning.pointer, warning.code, warning.detail) for warning in parsed.warnings]
+    assert (pointer, code) == ("/properties/k0/0", "replaced_characters")
+    assert detail.endswith(": 6,000.")
 
 
 def test_a_field_that_is_there_twice_is_held_to_its_type_each_time():
-    found = explain(b'{"user_id":7,"event_type":"t","user_id":"ann","user_id":null,"user_id":"ann"}', NOW)
+    found = explain(b'{"user_id":7,"event_type":"t","user_id":"ann","user_id":null,"user_id":"ann"}', SPAN).findings
     assert [(pointer, code) for pointer, code, _ in found] == [("/user_id", "wrong_type"), ("/user_id", "wrong_type")]
     assert "null" in found[1][2]
 

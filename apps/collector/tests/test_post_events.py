@@ -4,6 +4,7 @@ import gzip
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 from uuid import UUID
 
@@ -54,8 +55,13 @@ CASES = [
     Case("the least event", ANN, 201, STORED, ONE),
     Case("every field", {**ANN, "timestamp": T, "event_id": ID4, "session_id": "s", "properties": {"a": [1, {"b": None}]}}, 201, {"event_id": ID4, "timestamp": T, **STORED}, ONE),
     Case("an offset becomes UTC", {**ANN, "timestamp": "2026-03-01T12:30:00.5+02:30"}, 201, {"timestamp": "2026-03-01T10:00:00.500000Z"}, ONE),
+    Case("a leap second is the next one", {**ANN, "timestamp": "2016-12-31T23:59:60Z"}, 201, {"timestamp": "2017-01-01T00:00:00Z", **STORED}, ONE),
+    Case("a leap second at another offset, with a fraction", {**ANN, "timestamp": "2017-01-01T05:29:60.25+05:30"}, 201, {"timestamp": "2017-01-01T00:00:00.250000Z"}, ONE),
+    Case("the end of a leap second, rounded as every time is", {**ANN, "timestamp": "2015-06-30t18:59:60.9999999-05:00"}, 201, {"timestamp": "2015-07-01T00:00:01Z"}, ONE),
+    Case("a leap second among others", [{**ANN, "timestamp": "2016-12-31T23:59:60Z", "event_id": ID4}, {**ANN, "timestamp": "2017-01-01T00:00:00Z", "event_id": ID4}], 200, batch(2, 1, 1), ONE),
+    Case("a leap second in an event with characters that are replaced", {**ANN, "timestamp": "2016-12-31T23:59:60Z", "properties": {"timestamp": "\0", "a": "2016-12-31T10:59:60Z"}}, 201, {"timestamp": "2017-01-01T00:00:00Z"}, ONE),
     Case("a UUIDv7 brings its time", {**ANN, "event_id": ID7}, 201, {"event_id": ID7, "timestamp": "2024-11-14T12:00:00Z"}, ONE),
-    Case("an old event is welcome", {**ANN, "timestamp": "0001-01-01T00:00:00Z"}, 201, STORED, ONE),
+    Case("an old event is welcome", {**ANN, "timestamp": "2000-01-01T01:00:00+01:00"}, 201, STORED, ONE),
     Case("a timestamp a little ahead", {**ANN, "timestamp": (NOW + timedelta(hours=23)).isoformat()}, 201, STORED, ONE),
     Case("texts at their bounds", {"user_id": "u" * 200, "event_type": "é" * 100, "session_id": "😀" * 200}, 201, STORED, [("u" * 200, "é" * 100)]),
     Case("32 levels", {**ANN, "properties": nested(32)}, 201, STORED, ONE),
@@ -88,15 +94,29 @@ CASES = [
         (0, "/user_id", "length"), (0, "/event_type", "length"), (0, "/session_id", "length"),
     ]),
     Case("a timestamp without an offset", {**ANN, "timestamp": "2026-03-01T10:00:00"}, 422, errors=[(0, "/timestamp", "invalid_timestamp")]),
+    Case("a second 60 within a day", {**ANN, "timestamp": "2016-12-31T23:58:60Z"}, 422, errors=[(0, "/timestamp", "invalid_timestamp")]),
+    Case("a second 60 at a midnight that isn't UTC's", {**ANN, "timestamp": "2016-12-31T23:59:60+01:00"}, 422, errors=[(0, "/timestamp", "invalid_timestamp")]),
+    Case("a second 60 without an offset", {**ANN, "timestamp": "2016-12-31T23:59:60"}, 422, errors=[(0, "/timestamp", "invalid_timestamp")]),
+    Case("a second 61", {**ANN, "timestamp": "2016-12-31T23:59:61Z"}, 422, errors=[(0, "/timestamp", "invalid_timestamp")]),
+    Case("a leap second at the end of time", {**ANN, "timestamp": "9999-12-31T23:59:60Z"}, 422, errors=[(0, "/timestamp", "timestamp_out_of_range")]),
+    Case("a leap second far ahead", {**ANN, "timestamp": "9998-12-31T23:59:60Z"}, 422, errors=[(0, "/timestamp", "timestamp_in_future")]),
     Case("a timestamp as a number", {**ANN, "timestamp": 1}, 422, errors=[(0, "/timestamp", "wrong_type")]),
+    Case("a timestamp before the earliest", {**ANN, "timestamp": "1999-12-31T23:59:59.999999Z"}, 422, errors=[(0, "/timestamp", "timestamp_too_old")]),
+    Case("a UUIDv7 of a clock that has lost its time", {**ANN, "event_id": "00000000-6a00-7abc-8def-0123456789ab"}, 422, errors=[(0, "/event_id", "timestamp_too_old")]),
+    Case("a dead clock costs its neighbours nothing", [{**ANN, "timestamp": "1970-01-01T00:00:00Z"}, ANN], 207, batch(2, 1, 0, 1), ONE, errors=[(0, "/0/timestamp", "timestamp_too_old")]),
+    Case("a time of sending, which each try would change", {**ANN, "sent_at": T}, 422, errors=[(0, "/sent_at", "unknown_field")]),
     Case("a timestamp far ahead", {**ANN, "timestamp": (NOW + timedelta(hours=25)).isoformat()}, 422, errors=[(0, "/timestamp", "timestamp_in_future")]),
     Case("a timestamp before the year 1 in UTC", {**ANN, "timestamp": "0001-01-01T00:00:00+05:00"}, 422, errors=[(0, "/timestamp", "timestamp_out_of_range")]),
     Case("a UUIDv4 without a timestamp", {**ANN, "event_id": ID4}, 422, errors=[(0, "/event_id", "timestamp_required")]),
     Case("a UUIDv7 far ahead", {**ANN, "event_id": "ffffffff-ffff-7abc-8def-0123456789ab"}, 422, errors=[(0, "/event_id", "timestamp_out_of_range")]),
-    Case("a NUL", {**ANN, "user_id": "a\0b", "properties": {"k\0": ["\0"]}}, 422, errors=[
-        (0, "/user_id", "nul_character"), (0, "/properties/k\0", "nul_character"), (0, "/properties/k\0/0", "nul_character"),
+    Case("a NUL", {"user_id": "a\0b", "event_type": "\0", "session_id": "\0", "event_id": "\0", "properties": {"k\0": ["\0"]}}, 422, errors=[
+        (0, "/user_id", "nul_character"), (0, "/event_type", "nul_character"), (0, "/session_id", "nul_character"), (0, "/event_id", "nul_character"),
+        (0, "/event_id", "invalid_uuid"),
     ]),
-    Case("half a surrogate pair", b'{"user_id":"ann","event_type":"view","properties":{"a/b~c":"\\ud800"}}', 422, errors=[(0, "/properties/a~1b~0c", "lone_surrogate")]),
+    Case("half a surrogate pair", b'{"user_id":"\\ud800","event_type":"\\ude00","session_id":"\\ud800","properties":{"a/b~c":"\\ud800"}}', 422, errors=[
+        (0, "/user_id", "lone_surrogate"), (0, "/event_type", "lone_surrogate"), (0, "/session_id", "lone_surrogate"),
+    ]),
+    Case("a field named with a NUL", {**ANN, "properties\0": {}}, 422, errors=[(0, "/properties\0", "nul_character"), (0, "/properties\0", "unknown_field")]),
     Case("NaN", b'{"user_id":"ann","event_type":"view","properties":{"a":NaN}}', 422, errors=[(0, "/properties/a", "number_out_of_range")]),
     Case("-Infinity", b'{"user_id":"ann","event_type":"view","properties":{"a":-Infinity}}', 422, errors=[(0, "/properties/a", "number_out_of_range")]),
     Case("1e400", b'{"user_id":"ann","event_type":"view","properties":{"a":[1e400]}}', 422, errors=[(0, "/properties/a/0", "number_out_of_range")]),
@@ -187,6 +207,37 @@ def test_properties_come_back_as_they_were_sent(collector, owner):
     assert owner.execute("select properties from events").fetchone() == (properties,)
 
 
+SALE = b'{"title":"Sale \\ud83d","nul":"a\\u0000b","\\uDE00":{"a/b\\u0000":["\\ud83d\\ude00",1.50,"\\\\u0000"]}}'
+MENDED = {"title": "Sale \ufffd", "nul": "a\ufffdb", "\ufffd": {"a/b\ufffd": ["😀", 1.5, "\\u0000"]}}
+WARNING = {
+    "code": "replaced_characters",
+    "detail": "Characters that can't be stored (U+0000, half a surrogate pair), replaced by U+FFFD: 4.",
+}
+
+
+def test_characters_of_properties_that_cannot_be_stored_are_replaced(collector, owner):
+    event = b'{"user_id":"ann","event_type":"view","timestamp":"%b","event_id":"%b","properties":%b}' % (T.encode(), ID4.encode(), SALE)  # fmt: skip
+    first, again = (post(collector.url, Case("", event, 0)) for _ in range(2))
+    receipt = {"event_id": ID4, "timestamp": T, "warnings": [{"index": 0, "pointer": "/properties/title", **WARNING}]}
+    assert (first.status_code, first.json()) == (201, {**receipt, "status": "stored"})
+    assert (again.status_code, again.json()) == (200, {**receipt, "status": "duplicate"})
+    lines = json.dumps(ANN).encode() + b"\n" + event
+    answer = post(collector.url, Case("", lines, 0, content_type=NDJSON))
+    assert answer.json() == {**batch(2, 1, 1), "warnings": [{"index": 1, "pointer": "/1/properties/title", **WARNING}]}
+    array = post(collector.url, Case("", b"[" + event + b"," + json.dumps(ANN).encode() + b"]", 0))
+    assert array.json() == {**batch(2, 1, 1), "warnings": [{"index": 0, "pointer": "/0/properties/title", **WARNING}]}
+    stored = owner.execute("select properties from events where event_id = %s", [ID4]).fetchall()
+    assert stored == [(MENDED,)]
+    assert "collector_events_flagged_total 0.0" in requests.get(f"{collector.url}/metrics", timeout=30).text
+
+
+def test_of_names_that_are_the_same_once_replaced_the_last_counts(collector, owner):
+    properties = b'{"\\ud83d":1,"\\ufffd":2,"\\u0000":3}'
+    event = b'{"user_id":"ann","event_type":"view","properties":' + properties + b"}"
+    assert post(collector.url, Case("", event, 0)).status_code == 201
+    assert owner.execute("select properties from events").fetchone() == ({"\ufffd": 3},)
+
+
 def test_an_event_sent_again_is_known(collector, owner):
     event = {**ANN, "timestamp": T, "event_id": ID4}
     first, second = (requests.post(f"{collector.url}/events", json=event, timeout=30) for _ in range(2))
@@ -195,6 +246,25 @@ def test_an_event_sent_again_is_known(collector, owner):
     again = requests.post(f"{collector.url}/events", json=[event, ANN], timeout=30)
     assert (again.status_code, again.json()) == (200, batch(2, 1, 1))
     assert owner.execute("select sum(count) from event_counts").fetchone() == (2,)
+
+
+def test_where_times_begin_can_be_set(start_service, postgres, database, owner):
+    url = postgres.url(database, "collector")
+    any_time = start_service("collector", DATABASE_URL=url, EARLIEST_TIMESTAMP="0001-01-01")
+    assert (
+        requests.post(
+            f"{any_time.url}/events", json={**ANN, "timestamp": "0001-01-01T00:00:00Z"}, timeout=30
+        ).status_code
+        == 201
+    )
+    late = start_service("collector", DATABASE_URL=url, EARLIEST_TIMESTAMP="2020-02-29")
+    answers = [
+        requests.post(f"{late.url}/events", json={**ANN, "timestamp": time}, timeout=30)
+        for time in ("2020-02-29T00:00:00Z", "2020-02-28T23:59:59Z")
+    ]
+    assert [answer.status_code for answer in answers] == [201, 422]
+    assert "before 2020-02-29" in answers[1].json()["errors"][0]["detail"]
+    assert owner.execute("select count(*) from events").fetchone() == (2,)
 
 
 def test_an_event_known_to_another_collector_is_known(start_service, postgres, database):
@@ -209,6 +279,13 @@ def test_without_an_id_the_server_makes_a_uuid7(collector):
     made = UUID(answer["event_id"])
     assert made.version == 7
     assert before <= datetime.fromisoformat(answer["timestamp"]) <= datetime.now(UTC)
+
+
+def test_an_empty_batch_tells_the_time(collector, owner):
+    before = datetime.now(UTC).replace(microsecond=0)
+    answer = requests.post(f"{collector.url}/events", json=[], timeout=30)
+    assert answer.json() == batch(0, 0)
+    assert before <= parsedate_to_datetime(answer.headers["Date"]) <= datetime.now(UTC)
 
 
 def test_the_errors_of_a_batch_that_is_part_refused_by_the_database_are_listed(collector, owner):

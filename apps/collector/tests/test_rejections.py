@@ -98,8 +98,8 @@ def test_of_a_batch_the_refused_ones_are_kept_each_with_its_own_errors(start_col
     [
         (b'{"user_id":"ann","event_type":7}', "ann", "wrong_type"),
         (b'{"user_id":"ann","event_type":"view","properties":{"a":NaN}}', "ann", "number_out_of_range"),
-        (b'{"user_id":"ann","event_type":"view","properties":{"a":"\\ud800"}}', "ann", "lone_surrogate"),
-        (b'{"user_id":"ann","event_type":"view","properties":{"a\\u0000":1}}', "ann", "nul_character"),
+        (b'{"user_id":"ann","event_type":"\\ud800","properties":{"a":"\\ud800"}}', "ann", "lone_surrogate"),
+        (b'{"user_id":"ann","event_type":"a\\u0000","properties":{"a\\u0000":1}}', "ann", "nul_character"),
         (b'{"user_id":"a\\u0000","event_type":"view"}', None, "nul_character"),
         (b'{"user_id":"\\ud800","event_type":"view"}', None, "lone_surrogate"),
         (b'{"user_id":7,"event_type":"view"}', None, "wrong_type"),
@@ -258,6 +258,21 @@ def test_a_replay_keeps_the_identity_that_an_event_has(start_collector, owner):
         "tells-time": (datetime.fromtimestamp((v7.int >> 80) / 1000, UTC), v7),
         "untold": (found["untold"].received_at, start_id),
     }
+
+
+def test_a_replay_gives_an_identity_also_to_what_the_decoder_refuses(start_collector, owner):
+    collector = start_collector()
+    half = b'{"user_id":"half","event_type":"purchase","properties":{"title":"\\ud83d"}} '
+    assert post(collector, half).status_code == 422
+    assert post(collector, {**purchase("null"), "timestamp": None, "event_id": None}).status_code == 422
+    found = {one.user_id: one for one in kept(owner, 2)}
+    set_schema(owner, "default", "purchase", {})
+    request_replay(owner, "default")
+    assert eventually(lambda: list_rejections(owner) == [])
+    assert {user: (at, number) for user, at, number, _ in stored(owner)} == {
+        user: (one.received_at, one.id) for user, one in found.items()
+    }
+    assert owner.execute("select properties from events where user_id = 'half'").fetchone() == ({"title": "\ufffd"},)
 
 
 def test_a_replay_can_be_of_some(start_collector, owner):

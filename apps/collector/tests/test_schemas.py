@@ -1,6 +1,7 @@
 """The decoder and the explanation accept and refuse the same bytes, and what is accepted can be stored."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -9,21 +10,23 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from collector.event import Event
+from collector.event import Event, Span
 from collector.explain import CODES, EventSchema, explain
-from collector.schemas import UNREADABLE, Arrival, Parser, read_row
+from collector.schemas import Arrival, InvalidEventError, Parser, read_row
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+SPAN = Span(EARLIEST, NOW)
 
 
 def arrival(raw: bytes) -> Arrival:
-    return Arrival(NOW, b"\\u0000" in raw, "default")
+    return Arrival(SPAN, b"\\u0000" in raw, "default")
 
 
 def decodes(raw: bytes) -> bool:
     try:
         read_row(raw, arrival(raw))
-    except UNREADABLE:
+    except InvalidEventError:
         return False
     return True
 
@@ -39,9 +42,12 @@ TEXTS = st.one_of(
 )
 TIMES = st.one_of(
     st.datetimes(datetime(1, 1, 1), datetime(9999, 12, 31)).map(lambda time: time.isoformat() + "Z"),  # noqa: DTZ001
+    st.datetimes(datetime(1999, 12, 31, 23, 59), datetime(2000, 1, 1, 0, 1)).map(lambda time: time.isoformat() + "Z"),  # noqa: DTZ001
     st.timedeltas(timedelta(hours=23, minutes=59), timedelta(hours=24, minutes=1)).map(lambda ahead: (NOW + ahead).isoformat()),
     st.sampled_from([
         "2026-03-01T10:00:00", "2026-03-01 10:00:00Z", "2026-03-01t10:00:00z", "2026-03-01T10:00:00+25:00", "2026-03-01T10:00:60Z",
+        "2016-12-31T23:59:60Z", "2017-01-01T01:59:60.123456789+02:00", "2016-12-31T23:59:60+02:00", "0001-01-01T00:59:60+01:00", "9999-12-31T23:59:60Z",
+        "1999-12-31T23:59:60Z", "1999-12-30T23:59:60Z",
         "2026-02-30T10:00:00Z", "0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01", "2026-03-01T10:00:00.1234567Z", "now", "",
     ]),
 )  # fmt: skip
@@ -98,8 +104,13 @@ def bodies(draw: st.DrawFn) -> bytes:
 @settings(max_examples=1500, deadline=None)
 @given(st.one_of(bodies(), st.binary(max_size=30), VALUES.map(lambda value: json.dumps(value).encode())))
 @example(b'{"user_id":"","user_id":"ann","event_type":"view"}')
+@example(b'{"user_id":"ann","event_type":"view","timestamp":"2016-12-31T23:59:60Z","timestamp":"2016-12-31T23:59:60Z"}')
+@example(b'{"user_id":"ann","event_type":"view","timestamp":"2016-12-31T23:59:60Z","timestamp":null,"user_id":"ann"}')
+@example(b'{"user_id":"ann","event_type":"view","timestamp":"2016-12-31T23:00:60Z","timestamp":"2016-12-31T23:59:60Z"}')
 @example(b'{"user_id":"ann","event_type":"view","properties":{"a":1e400,"a":1}}')
 @example(b'{"user_id":"ann","event_type":"view","properties":{"a":"\\u0000","a":1}}')
+@example(b'{"user_id":"ann","event_type":"view","properties":{"\\ud800":"\\udc00","\\ud801":1}}')
+@example(b'{"user_id":"ann","event_type":"view","session_id":"\\ud800","properties":{"a":"\\ud800"}}')
 @example(b'{"user_id":"ann","event_type":"view","properties":{"a":' + b"9" * 4300 + b"}}")
 @example(b'{"user_id":"ann","event_type":"view","properties":{"a":-' + b"9" * 4300 + b"}}")
 @example(b'{"user_id":"ann","event_type":"view","properties":{"a":1.7976931348623158e308}}')
@@ -110,7 +121,7 @@ def bodies(draw: st.DrawFn) -> bytes:
 @example(b'{"user_id":"ann","event_type":"view","session_id":"","session_id":null}')
 @example(b'{"user_id":"ann","event_type":"view","event_id":"5e2b9c1a-7c44-4b9e-9d52-0a7f0c6f6a11","timestamp":null}')
 def test_the_decoder_and_the_explanation_agree(raw):
-    findings = explain(raw, NOW)
+    findings = explain(raw, SPAN).findings
     assert decodes(raw) == (findings == [])
     assert {code for _, code, _ in findings} <= set(CODES)
 
@@ -118,11 +129,11 @@ def test_the_decoder_and_the_explanation_agree(raw):
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.one_of(EVENTS, VALUES), max_size=4))
 def test_a_batch_refuses_the_events_that_alone_would_be_refused(events):
-    parsed = Parser(max_events=10, max_event_bytes=65_536).parse(
+    parsed = Parser(max_events=10, max_event_bytes=65_536, earliest=EARLIEST).parse(
         json.dumps(events).encode(), ndjson=False, source="default"
     )
-    now = datetime.now(UTC)
-    refused = {index for index, event in enumerate(events) if explain(json.dumps(event).encode(), now)}
+    now = Span(EARLIEST, datetime.now(UTC))
+    refused = {index for index, event in enumerate(events) if explain(json.dumps(event).encode(), now).findings}
     assert {error.index for error in parsed.errors} == refused
     assert len(parsed.rows) == len(events) - len(refused)
 
@@ -146,6 +157,24 @@ def test_what_is_accepted_can_be_stored(table, raws):
                 values,
             )
     table.rollback()
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    st.dictionaries(
+        TEXTS, st.one_of(TEXTS, st.lists(TEXTS, max_size=2), st.dictionaries(TEXTS, TEXTS, max_size=2)), max_size=4
+    )
+)
+def test_properties_are_stored_with_a_mark_where_a_character_cannot_be(properties):
+    event = {"user_id": "ann", "event_type": "view", "properties": properties}
+    raw = json.dumps(event).encode()
+    row = read_row(raw, arrival(raw))
+    text = json.dumps(properties, ensure_ascii=False)
+    gone = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000|[\ud800-\udfff]").subn("\\1\ufffd", text)
+    assert json.loads(row.properties) == json.loads(gone[0])
+    assert (row.replaced is None) == (gone[1] == 0)
+    if row.replaced:
+        assert row.replaced[2].endswith(f": {gone[1]}.")
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import requests
 from click.testing import CliRunner, Result
 from ports import free_port
 from servers import Postgres, Service
@@ -124,6 +125,46 @@ def test_what_a_line_holds_is_sent_as_it_stands(store, tmp_path):
     assert store.rows("properties::text") == [('{"a": 1.0, "b": 123456789012345678901234567890, "c": "é"}',)]
 
 
+@pytest.mark.parametrize("ending", ["ndjson", "csv"])
+def test_an_export_can_be_sent_to_another_instance(pair, store, tmp_path, ending):
+    events = [
+        {"user_id": "ann", "event_type": "view", "timestamp": NOON, "session_id": "s", "properties": {"a": 1.0, "source": "ad", "b": [None]}},
+        {"user_id": "bob", "event_type": "view", "timestamp": NOON, "properties": {"received_at": "noon"}},
+    ]  # fmt: skip
+    assert store.send(ndjson(tmp_path / "events.ndjson", *events)).exit_code == 0
+    file = tmp_path / f"export.{ending}"
+    parameters = {"from": "2026-01-01T00:00:00Z", "format": ending}
+    file.write_bytes(requests.get(f"{pair.query.url}/events/export", parameters, timeout=30).content)
+    columns = 'user_id, event_type, "timestamp", event_id, session_id, properties::text'
+    stored = store.rows(columns)
+    store.owner.execute("truncate events, event_counts, users")
+    assert "2 lines: 2 stored" in store.send(file).output
+    assert "2 lines: 0 stored, 2 duplicates" in store.send(file).output
+    assert store.rows(columns) == stored
+
+
+def test_only_an_export_is_sent_without_what_the_collector_says(store, tmp_path):
+    line = {**views(1)[0], "received_at": NOON, "source": "shop"}
+    assert store.send(ndjson(tmp_path / "events.ndjson", line)).exit_code == 1
+    file = tmp_path / "events.csv"
+    file.write_text(f"user_id,event_type,timestamp,source\nann,view,{NOON},shop\n")
+    assert store.send(file).exit_code == 0
+    assert store.rows("properties") == [({"source": "shop"},)]
+
+
+@pytest.mark.parametrize("deep", ["[" * 100_000 + "]" * 100_000, '{"a":' * 100_000 + "1" + "}" * 100_000])
+def test_a_line_that_is_nested_far_too_deep_costs_no_other(store, tmp_path, deep):
+    good = json.dumps(views(1)[0])
+    file = tmp_path / "events.ndjson"
+    file.write_text(f'{good[:-1]}, "more": {deep}}}\n{good}\n')
+    assert "2 lines: 1 stored, 0 duplicates, 1 rejected" in store.send(file).output
+    table = tmp_path / "events.csv"
+    table.write_text(
+        f'user_id,event_type,timestamp,properties\nann,view,{NOON},"{deep.replace(chr(34), chr(34) * 2)}"\nbob,view,{NOON},\n'
+    )
+    assert "2 lines: 1 stored, 0 duplicates, 1 rejected" in store.send(table).output
+
+
 def test_rejected_lines_go_to_a_file_with_the_reasons(store, tmp_path):
     good = json.dumps(views(1)[0])
     file = tmp_path / "events.ndjson"
@@ -175,6 +216,17 @@ def test_a_line_without_a_time_is_rejected_unless_it_is_given_one(store, tmp_pat
     assert store.send(file, "--timestamp", NOON).exit_code == 0
     assert "2 duplicates" in store.send(file, "--timestamp", NOON).output
     assert store.rows('"timestamp"') == [(datetime(2026, 3, 1, 12, tzinfo=UTC),)] * 2
+
+
+def test_null_and_characters_that_are_replaced_do_not_cost_a_line_its_identity(store, tmp_path):
+    file = tmp_path / "events.ndjson"
+    file.write_bytes(
+        b'{"user_id":"ann","event_type":"view","timestamp":"2026-03-01T12:00:00Z","properties":{"a":"\\ud83d\\u0000"}}\n'
+        b'{"user_id":"bob","event_type":"view","timestamp":null,"event_id":null}\n'
+    )
+    assert "2 lines: 2 stored" in store.send(file, "--timestamp", NOON).output
+    assert "2 lines: 0 stored, 2 duplicates" in store.send(file, "--timestamp", NOON).output
+    assert store.rows("properties") == [({"a": "\ufffd\ufffd"},), ({},)]
 
 
 def test_events_that_are_too_large_are_rejected_one_by_one(store, tmp_path):
@@ -523,6 +575,16 @@ def test_a_line_of_the_common_format_is_read():
     assert (event["user_id"], event["timestamp"]) == ("host.example", "1995-08-01T00:00:01-04:00")
 
 
+def test_a_leap_second_of_a_log_is_the_second_behind_it(store, tmp_path):
+    file = tmp_path / "access.log"
+    line = '198.51.100.7 - - [{}] "GET / HTTP/1.1" 200 1\n'
+    times = ["31/Dec/2016:23:59:60 +0000", "01/Jul/2015:01:59:60 +0200", "31/Dec/2016:12:59:60 +0000"]
+    file.write_text("".join(map(line.format, times)))
+    assert "3 lines: 2 stored, 0 duplicates, 1 rejected" in store.send(file).output
+    assert store.rows('"timestamp"') == [(datetime(2015, 7, 1, tzinfo=UTC),), (datetime(2017, 1, 1, tzinfo=UTC),)]
+    assert [line["errors"][0]["code"] for line in rejected(file)] == ["invalid_timestamp"]
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -530,6 +592,7 @@ def test_a_line_of_the_common_format_is_read():
         b"hello",
         LOG_LINE.format(**LOG).replace("May", "Mai").encode(),
         LOG_LINE.format(**LOG).replace("17/", "32/").encode(),
+        LOG_LINE.format(**LOG).replace(":03 ", ":61 ").encode(),
     ],
 )
 def test_what_is_no_log_line_is_refused(line):

@@ -1,5 +1,6 @@
 """The collector, put together."""
 
+from datetime import UTC, datetime, time
 from importlib.metadata import version
 
 from collector import tracker_script
@@ -65,7 +66,9 @@ def create_app(settings: CollectorSettings) -> Front:
     rejections = Rejections(
         pool, kept=settings.rejections_kept, days=settings.rejection_days, most_bytes=settings.rejection_bytes
     )
-    replays = Replays(pool, catalog, Parser(settings.max_events, settings.max_event_bytes), writer)
+    earliest = datetime.combine(settings.earliest_timestamp, time(), UTC)
+    parser = Parser(settings.max_events, settings.max_event_bytes, earliest)
+    replays = Replays(pool, catalog, parser, writer)
 
     def close() -> None:
         replication.close()
@@ -79,7 +82,7 @@ def create_app(settings: CollectorSettings) -> Front:
     front = Front(
         service.wsgi_app,
         most_held=settings.max_bodies_bytes,
-        mounts=dict.fromkeys(SPELLINGS, PostEvents(settings, doors, Limits(pool), writer, rejections)),
+        mounts=dict.fromkeys(SPELLINGS, PostEvents(settings, doors, Limits(pool), parser, writer, rejections)),
         cors_origins=settings.cors_origins,
         drain=health.draining.set,
         close=close,

@@ -9,7 +9,10 @@ from core.openapi import Document
 
 JSON = "application/json"
 
-WARNINGS = "How events violate their schemas whose source stores them all the same (mode `warn`)."
+WARNINGS = (
+    "What is to be known of events that are stored all the same: how they violate their schemas (mode `warn`), that a schema is "
+    "set aside, that characters were replaced."
+)
 
 
 class EventErrorSchema(Schema):

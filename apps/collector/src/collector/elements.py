@@ -71,8 +71,8 @@ class NoArrayError(Exception):
 def split_body(body: bytes, most: int, *, ndjson: bool = False) -> Batch:
     """The events of a body.
 
-    An array that holds a NaN, a lone surrogate or the like is split as well: the events that do are refused, their neighbours
-    stored.
+    An array that holds a NaN, a lone surrogate or the like is split as well: the events that do are refused or mended, their
+    neighbours stored.
 
     Raises:
         Problem: 400 if it begins like an array and isn't one, 413 if there are more than `most`.

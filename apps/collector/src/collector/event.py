@@ -4,7 +4,7 @@ The decoder, the OpenAPI document and every error message are made from `Event`.
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -18,6 +18,8 @@ MAX_DEPTH = 32
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+OUT_OF_RANGE = "The time must be in the years 1 to 9999, in UTC."
+
 
 class Event(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     """One thing that a user did. An optional field that is null is absent: serializers write null for what they don't have."""
@@ -29,7 +31,8 @@ class Event(msgspec.Struct, forbid_unknown_fields=True, gc=False):
             datetime,
             Meta(
                 tz=True,
-                description="When: RFC 3339 with an offset, at most 24 h ahead. Absent: the time in a UUIDv7 `event_id`, or now.",
+                description="When: RFC 3339 with an offset, at most 24 h ahead and not before EARLIEST_TIMESTAMP. Absent: the "
+                "time in a UUIDv7 `event_id`, or now.",
             ),
         ]
         | None
@@ -74,23 +77,58 @@ class RuleError(Exception):
         self.field, self.code, self.detail = field, code, detail
 
 
+class Span(NamedTuple):
+    """The times that are taken.
+
+    Attributes:
+        earliest: UTC. What a clock says that has lost its time (1970, 1980) is before it.
+        now: the server's clock, UTC; times may be `MAX_FUTURE` ahead of it.
+    """
+
+    earliest: datetime
+    now: datetime
+
+
 def time_of(event_id: UUID) -> datetime:
     """The time in a UUIDv7: its first 48 bits are milliseconds since 1970 (RFC 9562 section 5.7)."""
     return EPOCH + timedelta(milliseconds=event_id.int >> 80)
 
 
-def resolve_timestamp(timestamp: datetime | None, event_id: UUID | None, now: datetime) -> datetime:
+def after_leap_second(minute: datetime) -> datetime:
+    """A time in second 60 of a minute, given the one so far behind the minute's beginning.
+
+    A leap second has the number of the second behind it (POSIX), which is also what PostgreSQL makes of it. Which days end with one
+    is announced half a year ahead; so any day may.
+
+    Raises:
+        RuleError: if it isn't the last minute of a day in UTC, where alone leap seconds are, or out of the calendar.
+    """
+    try:
+        utc = minute.astimezone(UTC)
+        after = utc + timedelta(minutes=1)
+    except OverflowError:
+        raise RuleError("timestamp", "timestamp_out_of_range", OUT_OF_RANGE) from None
+    if (utc.hour, utc.minute) != (23, 59):
+        raise RuleError(
+            "timestamp",
+            "invalid_timestamp",
+            "Has a second 60 where no leap second can be: they are at 23:59:60 in UTC.",
+        )
+    return after
+
+
+def resolve_timestamp(timestamp: datetime | None, event_id: UUID | None, span: Span) -> datetime:
     """When the event happened, in UTC: as said, else as the id says, else now.
 
     Raises:
-        RuleError: if no resend could be recognised, or the time is out of range.
+        RuleError: if no resend could be recognised, or the time isn't one that is taken.
     """
     field = "event_id" if timestamp is None else "timestamp"
     try:
         if timestamp is not None:
             happened = timestamp if timestamp.tzinfo is UTC else timestamp.astimezone(UTC)
         elif event_id is None:
-            return now
+            return span.now
         elif event_id.version == 7:
             happened = time_of(event_id)
         else:
@@ -100,8 +138,15 @@ def resolve_timestamp(timestamp: datetime | None, event_id: UUID | None, now: da
                 "An event_id without a timestamp must be a UUIDv7: with any other, each resend would get a new time and be stored again.",
             )
     except OverflowError:
-        raise RuleError(field, "timestamp_out_of_range", "The time must be in the years 1 to 9999, in UTC.") from None
-    if happened - now > MAX_FUTURE:
+        raise RuleError(field, "timestamp_out_of_range", OUT_OF_RANGE) from None
+    if happened < span.earliest:
+        earliest = span.earliest.date()
+        raise RuleError(
+            field,
+            "timestamp_too_old",
+            f"{happened.isoformat()} is before {earliest}, the earliest day that this collector takes.",
+        )
+    if happened - span.now > MAX_FUTURE:
         raise RuleError(
             field, "timestamp_in_future", f"{happened.isoformat()} is more than 24 h ahead of the server's clock."
         )

@@ -1,20 +1,21 @@
-"""Why an event is refused: everything that is wrong with it, each with a pointer, a code and a sentence.
+"""Why an event is refused: everything that is wrong with it, each with a pointer, a code and a sentence; or what it means.
 
 The marshmallow schema is made from `Event`, so that fields and bounds stand in one place. Only what the fast decoder
-refuses, or can't be sure of, comes here.
+refuses, or can't be sure of, comes here. Of that, some is taken all the same, and is then read again.
 """
 
 import json
 import math
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from msgspec import inspect
 
-from collector.event import MAX_DEPTH, Event, RuleError, resolve_timestamp
+from collector.event import MAX_DEPTH, Event, RuleError, Span, after_leap_second, resolve_timestamp
+from core.unstorable import count_unstorable
 
 MAX_INTEGER_CHARACTERS = 4300
 """Where the decoder stops reading integers; Python's `int` stops there too (CVE-2020-10735: the time it takes is quadratic)."""
@@ -29,9 +30,12 @@ CODES = {
     "invalid_uuid": "An event_id that isn't a UUID.",
     "timestamp_required": "An event_id that isn't a UUIDv7, without a timestamp.",
     "timestamp_in_future": "A time more than 24 h ahead of the server's clock.",
+    "timestamp_too_old": "A time before EARLIEST_TIMESTAMP ([configuration](configuration.md#collector)).",
     "timestamp_out_of_range": "A time outside the years 1 to 9999, in UTC.",
-    "nul_character": "A text with the character U+0000, which PostgreSQL can't store.",
-    "lone_surrogate": "A text with half a surrogate pair, which isn't Unicode.",
+    "nul_character": "An id or a type with the character U+0000, which PostgreSQL can't store.",
+    "lone_surrogate": "An id or a type with half a surrogate pair, which isn't Unicode.",
+    "replaced_characters": "A warning, not an error: characters of the properties that can't be stored (U+0000, half a surrogate "
+    "pair) are stored as U+FFFD.",
     "number_out_of_range": "NaN, an infinity, or a number beyond what a double or 4,300 digits hold.",
     "too_deep": "Properties nested beyond 32 levels.",
     "event_too_large": "An event of more bytes than MAX_EVENT_BYTES.",
@@ -51,6 +55,21 @@ MAX_POINTER = 300
 
 Finding = tuple[str, str, str]
 """(JSON Pointer below the event, code, detail)"""
+
+
+class Explanation(NamedTuple):
+    """What an event is, as the slow way reads it.
+
+    Attributes:
+        findings: what is wrong with it, `MAX_FINDINGS` at most and one more; empty if it is taken.
+        timestamp: when it happened, in UTC, if it is taken.
+        replaced: what has to be replaced in its properties if it is taken (`core.unstorable`), as a warning.
+    """
+
+    findings: list[Finding]
+    timestamp: datetime | None = None
+    replaced: Finding | None = None
+
 
 Path = tuple["Path", str | int] | None
 """Where a value stands: the path of what it stands in, and its name or index there. None is the event itself.
@@ -92,6 +111,18 @@ class Converted(fields.Field[Any]):
         return ValidationError([("wrong_type", f"Must be {self.expected}, not null.")])
 
 
+class Time(Converted):
+    """Takes leap seconds, too, which msgspec doesn't."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
+        if not isinstance(value, str) or value[16:19] != ":60":
+            return super()._deserialize(value)
+        try:
+            return after_leap_second(super()._deserialize(f"{value[:16]}:00{value[19:]}"))
+        except RuleError as error:
+            raise ValidationError([(error.code, error.detail)]) from None
+
+
 def _field(declared: inspect.Field) -> fields.Field[Any]:
     """The marshmallow field for one field of `Event`; its metadata is the field's JSON Schema."""
     type_ = declared.type
@@ -111,9 +142,7 @@ def _field(declared: inspect.Field) -> fields.Field[Any]:
         case inspect.DateTimeType():
             described |= {"type": "string", "format": "date-time"}
             aware = Annotated[datetime, msgspec.Meta(tz=True)]
-            return Converted(
-                aware, "a time with an offset, such as 2026-11-22T10:00:00Z", "invalid_timestamp", **options
-            )
+            return Time(aware, "a time with an offset, such as 2026-11-22T10:00:00Z", "invalid_timestamp", **options)
         case inspect.UUIDType():
             described |= {"type": "string", "format": "uuid"}
             return Converted(UUID, "a UUID", "invalid_uuid", **options)
@@ -165,11 +194,13 @@ def read_lenient(text: str) -> Any:
 
 
 class _Findings:
-    """What is wrong with an event: the first of it, each once, and how much more."""
+    """What is wrong with an event: the first of it, each once, and how much more; and what is to be replaced in it."""
 
     def __init__(self) -> None:
         self._first: dict[Finding, None] = {}
         self._more = 0
+        self._first_replaced: Path = None
+        self._replaced = 0
 
     def add(self, path: Path, code: str, detail: str) -> None:
         if len(self._first) < MAX_FINDINGS:
@@ -177,9 +208,22 @@ class _Findings:
         else:
             self._more += 1
 
+    def replace(self, path: Path, characters: int) -> None:
+        self._first_replaced = self._first_replaced or path
+        self._replaced += characters
+
     def listed(self) -> list[Finding]:
         more = [("", "more_errors", f"And {self._more:,} more.")] if self._more else []
         return [*self._first, *more]
+
+    def replaced(self) -> Finding | None:
+        """The first text with characters that are replaced, and how many they are in all."""
+        if not self._replaced:
+            return None
+        detail = (
+            f"Characters that can't be stored (U+0000, half a surrogate pair), replaced by U+FFFD: {self._replaced:,}."
+        )
+        return pointer_of(self._first_replaced), "replaced_characters", detail
 
 
 def may_be_deep(properties: dict[str, Any], raw: bytes | msgspec.Raw) -> bool:
@@ -190,30 +234,29 @@ def may_be_deep(properties: dict[str, Any], raw: bytes | msgspec.Raw) -> bool:
     return text.count(b"{") + text.count(b"[") > MAX_DEPTH
 
 
-def explain(raw: bytes, now: datetime) -> list[Finding]:
-    """What is wrong with the JSON of one event, `MAX_FINDINGS` at most and one more; empty if nothing is.
-
-    Takes time linear in the event's bytes.
-    """
+def explain(raw: bytes, span: Span) -> Explanation:
+    """What is wrong with the JSON of one event, or what it means. Takes time linear in the event's bytes."""
     try:
         event = read_lenient(raw.decode())
     except UnicodeDecodeError as error:
-        return [("", "invalid_json", f"Not UTF-8 at byte {error.start}.")]
+        return Explanation([("", "invalid_json", f"Not UTF-8 at byte {error.start}.")])
     except json.JSONDecodeError as error:
-        return [("", "invalid_json", f"{error.msg} at character {error.pos}.")]
+        return Explanation([("", "invalid_json", f"{error.msg} at character {error.pos}.")])
     except RecursionError:
-        return [("", "too_deep", f"Nested far beyond {MAX_DEPTH} levels.")]
+        return Explanation([("", "too_deep", f"Nested far beyond {MAX_DEPTH} levels.")])
     found = _Findings()
+    timestamp = None
     _look_at(event, None, 0, found)
     if isinstance(event, _Object):
-        _contract(event, now, found)
+        timestamp = _contract(event, span, found)
     else:
         found.add(None, "wrong_type", "An event must be a JSON object.")
-    return found.listed()
+    return Explanation(found.listed(), timestamp, found.replaced())
 
 
-def _contract(event: _Object, now: datetime, found: _Findings) -> None:
-    """What the schema, and the rules between fields, say."""
+def _contract(event: _Object, span: Span, found: _Findings) -> datetime | None:
+    """What the schema, and the rules between fields, say; the event's time, if it has one."""
+    timestamp = None
     known = {name: value for name, value in event.items() if name in _schema.fields}
     wrong: dict[str, Any] = {}
     try:
@@ -226,7 +269,7 @@ def _contract(event: _Object, now: datetime, found: _Findings) -> None:
             found.add((None, name), "unknown_field", "Is not a field of an event; put what is yours into `properties`.")
     if wrong.keys().isdisjoint(("timestamp", "event_id")):
         try:
-            resolve_timestamp(valid.get("timestamp"), valid.get("event_id"), now)
+            timestamp = resolve_timestamp(valid.get("timestamp"), valid.get("event_id"), span)
         except RuleError as error:
             found.add((None, error.field), error.code, error.detail)
     for name, value in event.replaced:
@@ -235,6 +278,7 @@ def _contract(event: _Object, now: datetime, found: _Findings) -> None:
                 _schema.fields[name].deserialize(value)
             except ValidationError as error:
                 _add_mistakes({name: error.messages}, found)
+    return timestamp
 
 
 def _add_mistakes(mistakes: dict[str, Any], found: _Findings) -> None:
@@ -248,7 +292,7 @@ def _look_at(value: Any, path: Path, depth: int, found: _Findings) -> None:
     """Find what PostgreSQL can't store, wherever it stands. The event is depth 0, `properties` depth 1."""
     match value:
         case str():
-            _look_at_text(value, path, found)
+            _look_at_text(value, path, depth, found)
         case float() if not math.isfinite(value):
             found.add(path, "number_out_of_range", "Must be a finite double, or an integer of at most 4,300 digits.")
         case dict() | list() if depth > MAX_DEPTH:
@@ -257,14 +301,19 @@ def _look_at(value: Any, path: Path, depth: int, found: _Findings) -> None:
             for members in (value.items(), value.replaced):
                 for name, member in members:
                     below = (path, name)
-                    _look_at_text(name, below, found)
+                    _look_at_text(name, below, depth + 1, found)
                     _look_at(member, below, depth + 1, found)
         case list():
             for index, member in enumerate(value):
                 _look_at(member, (path, index), depth + 1, found)
 
 
-def _look_at_text(text: str, path: Path, found: _Findings) -> None:
+def _look_at_text(text: str, path: Path, depth: int, found: _Findings) -> None:
+    """A text that can't be stored is refused where it identifies, and mended in properties: nothing else is valid so deep."""
+    if depth > 1:
+        if characters := count_unstorable(text):
+            found.replace(path, characters)
+        return
     if "\0" in text:
         found.add(path, "nul_character", "Must not contain the character U+0000.")
     if not text.isascii():

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import gevent
@@ -22,7 +22,7 @@ from psycopg.types.json import Jsonb
 
 from collector import metrics
 from collector.catalog import Catalog
-from collector.elements import Batch
+from collector.elements import UNREADABLE, WHITESPACE, Batch
 from collector.event import EventError
 from collector.rejections import describe
 from collector.schemas import Parsed, Parser
@@ -32,6 +32,7 @@ from core.cooperation import TimeSlice
 from core.pool import ConnectionPool, execute
 from core.problems import Problem
 from core.queries import load_queries
+from core.unstorable import replace_unstorable
 
 log = structlog.get_logger("collector.replays")
 
@@ -43,6 +44,18 @@ MOST_ROWS = 100
 """Taken at once: some megabytes at most, and one statement of the writer's."""
 
 _write = msgspec.json.Encoder().encode
+
+
+class _Identified(msgspec.Struct):
+    """What of a payload is looked at. Without the first two it is no event."""
+
+    user_id: Any
+    event_type: Any
+    timestamp: Any = None
+    event_id: Any = None
+
+
+_read_identified = msgspec.json.Decoder(_Identified).decode
 
 
 class Taken(NamedTuple):
@@ -129,17 +142,22 @@ class Replays:
 
 
 def complete(taken: Taken) -> bytes:
-    """The payload with the identity that makes a second replay the same event, where it had none of its own."""
+    """The payload with the identity that makes a second replay the same event, where it had none of its own.
+
+    It is added as text: to read the payload and write it anew would lose what the decoder refuses and the parser takes.
+    """
     try:
-        event = msgspec.json.decode(taken.payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        event = _read_identified(replace_unstorable(taken.payload))
+    except UNREADABLE:
         return taken.payload
-    if not isinstance(event, dict):
+    added: dict[str, Any] = {}
+    if event.timestamp is None and not _tells_time(event.event_id):
+        added["timestamp"] = taken.received_at
+    if event.event_id is None:
+        added["event_id"] = taken.id
+    if not added:
         return taken.payload
-    if "timestamp" not in event and not _tells_time(event.get("event_id")):
-        event["timestamp"] = taken.received_at
-    event.setdefault("event_id", taken.id)
-    return _write(event)
+    return taken.payload.rstrip(WHITESPACE).removesuffix(b"}") + b"," + _write(added)[1:]
 
 
 def _tells_time(event_id: object) -> bool:

@@ -47,14 +47,20 @@ class PostEvents:
     """The WSGI application mounted at `SPELLINGS`."""
 
     def __init__(
-        self, settings: CollectorSettings, doors: Doors, limits: Limits, writer: Writer, rejections: Rejections
+        self,
+        settings: CollectorSettings,
+        doors: Doors,
+        limits: Limits,
+        parser: Parser,
+        writer: Writer,
+        rejections: Rejections,
     ) -> None:
         self.settings = settings
         self.doors = doors
         self.limits = limits
+        self.parser = parser
         self.writer = writer
         self.rejections = rejections
-        self.parser = Parser(settings.max_events, settings.max_event_bytes)
         self.enrichment = (
             Enrichment(settings.enrich, settings.country_database, settings.trusted_hops) if settings.enrich else None
         )
@@ -106,9 +112,8 @@ class PostEvents:
         duplicates = outcomes.count(False)
         _count(parsed, stored, duplicates)
         if parsed.warnings:
-            unchecked = sum(not row.is_checked for row in parsed.rows)
-            metrics.UNCHECKED.inc(unchecked)
-            metrics.FLAGGED.inc(len({warning.index for warning in parsed.warnings}) - unchecked)
+            metrics.UNCHECKED.inc(sum(not row.is_checked for row in parsed.rows))
+            metrics.FLAGGED.inc(sum(row.violated is not None for row in parsed.rows))
         if parsed.refused:
             self.rejections.keep(source, parsed)
         _require_valid(parsed)

@@ -1,6 +1,7 @@
 """A request's body as events, or every error in it.
 
-msgspec reads what is valid, at 1 to 2 µs an event; what it refuses goes to `explain`.
+msgspec reads what is valid, at 1 to 2 µs an event; what it refuses, or can't be sure of, goes to `explain`. What is valid all
+the same is read again then.
 """
 
 from collections.abc import Iterable
@@ -14,14 +15,16 @@ from uuid_utils import uuid7
 from collector.elements import UNREADABLE as UNREADABLE
 from collector.elements import Batch, Raw, no_json, split_body
 from collector.enrichment import NOTHING, Added
-from collector.event import Event, EventError, RuleError, resolve_timestamp
+from collector.event import Event, EventError, RuleError, Span, resolve_timestamp
 from collector.explain import Finding, explain, may_be_deep
 from collector.plans import Plan, Violated
 from collector.slow_checks import BusyError, UncheckedError
 from core.cooperation import TimeSlice
 from core.problems import Problem
+from core.unstorable import replace_unstorable
 
 _read_event = msgspec.json.Decoder(Event).decode
+_read_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _write = msgspec.json.Encoder().encode
 
 LOOKED_AT = 16
@@ -40,6 +43,7 @@ class Row(msgspec.Struct, frozen=True, gc=False):
         source: the name of the source that it came in by.
         violated: how it violates its schema, where such events are stored all the same.
         is_checked: False if it wasn't held to its schema, since there was no time for it.
+        replaced: which characters of its properties were replaced, as a warning.
     """
 
     user_id: str
@@ -51,13 +55,14 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     source: str
     violated: Violated | None = None
     is_checked: bool = True
+    replaced: Finding | None = None
 
 
 class Arrival(NamedTuple):
     """What is known of a body before its events are read.
 
     Attributes:
-        now: the server's clock, UTC.
+        span: the times that are taken.
         may_hold_nul: whether a text in it could have the character U+0000, which JSON can only write as an escape.
         source: the name of the source that it came in by.
         plan: what that source's events must be; None is anything.
@@ -65,7 +70,7 @@ class Arrival(NamedTuple):
         time_slice: when others run; None if this is one event.
     """
 
-    now: datetime
+    span: Span
     may_hold_nul: bool
     source: str
     plan: Plan | None = None
@@ -89,7 +94,8 @@ class Parsed:
         errors: what is wrong with the others.
         received: how many there were.
         refused: the others themselves, as they were sent.
-        warnings: how valid ones violate their schemas, where they are stored all the same, and which weren't looked at.
+        warnings: how valid ones violate their schemas, where they are stored all the same, which weren't looked at, and where
+            characters were replaced.
     """
 
     rows: list[Row]
@@ -110,11 +116,18 @@ class Parsed:
 
 
 class Parser:
-    """Reads bodies within the limits of one collector."""
+    """Reads bodies within the limits of one collector.
 
-    def __init__(self, max_events: int, max_event_bytes: int) -> None:
+    Args:
+        max_events: of one body.
+        max_event_bytes: of one event.
+        earliest: the earliest time that is taken, UTC.
+    """
+
+    def __init__(self, max_events: int, max_event_bytes: int, earliest: datetime) -> None:
         self.max_events = max_events
         self.max_event_bytes = max_event_bytes
+        self.earliest = earliest
 
     def parse(self, body: bytes, *, ndjson: bool, source: str, plan: Plan | None = None) -> Parsed:
         """Read a body that came in by a source.
@@ -131,7 +144,7 @@ class Parser:
             Problem: 400 if it isn't JSON, 413 if it is one event that is too large, 503 if there is no time to hold an event to
                 its schema and its source's are enforced.
         """
-        arrival = Arrival(datetime.now(UTC), batch.may_hold_nul, source, plan, added)
+        arrival = Arrival(Span(self.earliest, datetime.now(UTC)), batch.may_hold_nul, source, plan, added)
         return (
             self._read_batch(batch, arrival) if batch.is_batch else self._read_single(bytes(batch.events[0]), arrival)
         )
@@ -171,8 +184,12 @@ class Parser:
         return f"An event may have {self.max_event_bytes} bytes; this one has {size}."
 
 
-class _DoubtError(msgspec.MsgspecError):
-    """The decoder took it, but it must be refused."""
+class InvalidEventError(Exception):
+    """The event isn't one."""
+
+    def __init__(self, findings: list[Finding]) -> None:
+        super().__init__(findings)
+        self.findings = findings
 
 
 class ViolationError(Exception):
@@ -187,11 +204,9 @@ def _read_into(parsed: Parsed, index: int, raw: Raw, arrival: Arrival) -> None:
     """Read one event of a request into what is parsed of it."""
     try:
         row = read_row(raw, arrival)
-    except UNREADABLE:
-        parsed.errors += _errors(index, parsed.place(index), explain(bytes(raw), arrival.now))
+    except InvalidEventError as error:
+        parsed.errors += _errors(index, parsed.place(index), error.findings)
         parsed.refused.append(Refused(index, bytes(raw)))
-        if arrival.time_slice:  # that took some hundred times as long as reading a valid event
-            arrival.time_slice.yield_when_over()
     except ViolationError as error:
         parsed.errors += _violations(index, parsed.place(index), error.violated)
         parsed.refused.append(Refused(index, bytes(raw)))
@@ -201,30 +216,51 @@ def _read_into(parsed: Parsed, index: int, raw: Raw, arrival: Arrival) -> None:
             parsed.warnings += _violations(index, parsed.place(index), row.violated)
         if not row.is_checked:
             parsed.warnings.append(EventError(index, parsed.place(index), "schema_set_aside", UNCHECKED))
+        if row.replaced:
+            parsed.warnings += _errors(index, parsed.place(index), [row.replaced])
 
 
 def read_row(raw: Raw, arrival: Arrival) -> Row:
     """The row for one event's JSON.
 
     Raises:
-        one of UNREADABLE: if it is refused; `explain` says why.
+        InvalidEventError: if it is refused.
         ViolationError: if it is refused for its schema.
         Problem: 503 if it must be held to its schema, and others' checks take all the time.
     """
-    event = _read_event(raw)
-    properties = event.properties or {}
-    if ((arrival.may_hold_nul and b"\\u0000" in bytes(raw)) or may_be_deep(properties, raw)) and explain(
-        bytes(raw), arrival.now
-    ):
-        raise _DoubtError
+    event = None
     try:
-        timestamp = resolve_timestamp(event.timestamp, event.event_id, arrival.now)
-    except RuleError:
-        raise _DoubtError from None
+        event = _read_event(raw)
+        timestamp = resolve_timestamp(event.timestamp, event.event_id, arrival.span)
+    except (*UNREADABLE, RuleError):
+        pass
+    else:
+        if not (arrival.may_hold_nul and b"\\u0000" in bytes(raw)) and not may_be_deep(event.properties or {}, raw):
+            return _row(event, timestamp, memoryview(raw).nbytes, arrival)
+    explanation = explain(bytes(raw), arrival.span)
+    if arrival.time_slice:  # that took some hundred times as long as reading an event that nothing is wrong with
+        arrival.time_slice.yield_when_over()
+    if explanation.timestamp is None or explanation.findings:
+        raise InvalidEventError(explanation.findings)
+    if event is None or explanation.replaced:
+        event = _read_mended(bytes(raw))
+    return _row(event, explanation.timestamp, memoryview(raw).nbytes, arrival, explanation.replaced)
+
+
+def _read_mended(raw: bytes) -> Event:
+    """An event that the decoder refuses, or wouldn't be stored, though it is valid; without its timestamp."""
+    fields = _read_fields(replace_unstorable(raw))
+    fields.pop("timestamp", None)
+    return _read_event(_write(fields))
+
+
+def _row(event: Event, timestamp: datetime, size: int, arrival: Arrival, replaced: Finding | None = None) -> Row:
+    """The row for an event of so many bytes, held to the plan of its source."""
+    properties = event.properties or {}
     violated, is_checked = None, True
     if arrival.plan:
         try:
-            violated = arrival.plan.violated(event.event_type, properties, memoryview(raw).nbytes)
+            violated = arrival.plan.violated(event.event_type, properties, size)
         except UncheckedError:
             is_checked = False
         except BusyError:
@@ -243,6 +279,7 @@ def read_row(raw: Raw, arrival: Arrival) -> Row:
         arrival.source,
         violated,
         is_checked,
+        replaced,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from collector.enrichment import KINDS, mistakes
 from core.settings import ServiceSettings, setting, validate
@@ -25,6 +26,11 @@ class CollectorSettings(ServiceSettings):
     max_event_bytes: int = setting(
         "Most bytes of JSON in one event.", kind="int", default=64 * KIB, check=validate.Range(1, 16 * MIB)
     )
+    earliest_timestamp: date = setting(  # noqa: RUF009  # dates are immutable
+        "The earliest day of an event's time, in UTC; an earlier one is refused, so that a device whose clock has lost its time "
+        "(1970) doesn't make its user one of long ago. `0001-01-01`: every time is taken.",
+        kind="date", default=date(2000, 1, 1),
+    )  # fmt: skip
     body_seconds: float = setting(
         "How long a request's body may take to arrive; longer is a 408.",
         kind="float",

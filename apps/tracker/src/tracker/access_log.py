@@ -49,12 +49,15 @@ def event_type(method: str | None, path: str, status: int) -> str:
 
 
 def _timestamp(found: "re.Match[str]") -> str | None:
-    """The request's time as RFC 3339. strptime would read the months in the language of the machine, and slowly."""
+    """The request's time as RFC 3339. strptime would read the months in the language of the machine, and slowly.
+
+    Python has no leap seconds; the collector knows where there can be one.
+    """
     offset = found["offset"]
     try:
         month = MONTHS.index(found["month"]) + 1
         text = f"{found['year']}-{month:02}-{found['day']}T{found['time']}{offset[:3]}:{offset[3:]}"
-        datetime.fromisoformat(text)
+        datetime.fromisoformat(f"{text[:16]}:59{text[19:]}" if text[16:19] == ":60" else text)
     except ValueError:
         return None
     return text

@@ -8,11 +8,12 @@ again as a whole; the same line in two files, each sent by itself, is one event.
 import hashlib
 import sqlite3
 import uuid
+from typing import Any
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
 
-from tracker.lines import Entry, Line, Reason, Unreadable
+from core.unstorable import replace_unstorable
+from tracker.lines import NO_JSON, Entry, Line, Reason, Unreadable
 
 NAMESPACE = uuid.UUID("93cf2f07-72ee-51b1-ace5-25118ad80492")
 """Never to be changed: it would make every line that was ever sent a new one."""
@@ -28,8 +29,8 @@ NO_TIME = Reason(
 class _Known(msgspec.Struct):
     """What of an event is looked at here; the collector judges the rest."""
 
-    event_id: Raw | UnsetType = UNSET
-    timestamp: Raw | UnsetType = UNSET
+    event_id: Any = None
+    timestamp: Any = None
 
 
 _read = msgspec.json.Decoder(_Known).decode
@@ -62,15 +63,15 @@ class Identifier:
         if isinstance(entry, Unreadable):
             return entry
         try:
-            known = _read(entry.event)
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+            known = _read(replace_unstorable(entry.event) if b"\\u" in entry.event else entry.event)
+        except NO_JSON:
             return entry
         added = ""
-        if known.timestamp is UNSET and known.event_id is UNSET:
+        if known.timestamp is None and known.event_id is None:
             if self.timestamp is None:
                 return Unreadable(entry.number, entry.original, NO_TIME)
             added = f',"timestamp":"{self.timestamp}"'
-        if known.event_id is UNSET:
+        if known.event_id is None:
             added += f',"event_id":"{event_id(entry.original, occurrence)}"'
         return Line(entry.number, _insert(entry.event, added), entry.original) if added else entry
 

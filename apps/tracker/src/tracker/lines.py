@@ -19,6 +19,15 @@ MAX_LINE_BYTES = 5 * 1024 * 1024
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 FIELDS = ("user_id", "event_type", "timestamp", "event_id", "session_id")
 REQUIRED = {"user_id", "event_type"}
+SAID_BY_COLLECTOR = ("received_at", "source")
+"""What an export has of each event beside its own fields. Whoever sends one wants its events; these are told anew."""
+
+EXPORTED = {*FIELDS, "properties", *SAID_BY_COLLECTOR}
+"""All that a record of an export has; of other files nothing is left out."""
+
+NO_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What reading JSON raises that isn't any, or is nested too deep."""
+
 SUFFIXES = {".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "ndjson", ".csv": "csv", ".log": "combined"}
 
 BROKEN = (OSError, EOFError, zlib.error)
@@ -54,6 +63,8 @@ class Unreadable(NamedTuple):
     original: bytes
     reason: Reason
 
+
+_read_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 Entry = Line | Unreadable
 Stream = io.BufferedIOBase
@@ -103,7 +114,20 @@ def read_ndjson(stream: Stream) -> Iterator[Entry]:
             raise click.UsageError(
                 "This is one JSON array; send reads one object a line: jq -c '.[]' FILE | tracker send -"
             )
-        yield Line(number, line, line) if len(line) <= MAX_LINE_BYTES else _too_long(number, line)
+        yield Line(number, _sendable(line), line) if len(line) <= MAX_LINE_BYTES else _too_long(number, line)
+
+
+def _sendable(line: bytes) -> bytes:
+    """A line, or of an export's what belongs to the event."""
+    if b'"received_at"' not in line:
+        return line
+    try:
+        members = _read_members(line)
+    except NO_JSON:
+        return line
+    if members.keys() != EXPORTED:
+        return line
+    return msgspec.json.encode({name: value for name, value in members.items() if name not in SAID_BY_COLLECTOR})
 
 
 def read_combined(stream: Stream) -> Iterator[Entry]:
@@ -163,11 +187,14 @@ def _row_event(header: list[str], row: list[str]) -> dict[str, object]:
     if len(row) != len(header):
         raise ValueError(f"Has {len(row)} cells where the header names {len(header)}.")
     cells = {name: cell for name, cell in zip(header, row, strict=True) if cell}
+    if set(header) == EXPORTED:
+        for name in SAID_BY_COLLECTOR:
+            cells.pop(name, None)
     event: dict[str, object] = {name: cells.pop(name) for name in FIELDS if name in cells}
     if "properties" in cells:
         try:
-            event["properties"] = msgspec.json.decode(cells.pop("properties"), type=dict[str, msgspec.Raw]) | cells
-        except msgspec.MsgspecError:
+            event["properties"] = _read_members(cells.pop("properties")) | cells
+        except NO_JSON:
             raise ValueError("The column properties must hold a JSON object.") from None
     elif cells:
         event["properties"] = cells
