@@ -87,7 +87,7 @@ def test_filters_choose(shared_query, store):
 
 
 PROPERTIES = [
-    {"a": "x", "b": "1"}, {"a": 1}, {"a": 1.0}, {"a": "1.0"}, {"a": 1.50}, {"a": True}, {"a": "true"}, {"a": None}, {"a": "null"},
+    {"a": "x", "b": "1"}, {"a": 1}, {"a": 1.0}, {"a": "1.0"}, {"a": 1.50}, {"a": "1.500"}, {"a": "01"}, {"a": "1."}, {"a": "-0"}, {"a": -0.0}, {"a": 0}, {"a": True}, {"a": "true"}, {"a": None}, {"a": "null"},
     {"a": {"b": 1, "aa": [1, 2]}}, {"a": []}, {"a": ""}, {}, {"a": "é\n\"\\ \u2028"}, {"a": 1e20}, {"a": 1e-9}, {"a": 12345678901234567890}, {"a b": "x"},
 ]  # fmt: skip
 
@@ -109,7 +109,7 @@ def test_a_filter_in_python_means_what_it_means_in_sql(shared_query, get, shared
             "select distinct value from events, jsonb_each_text(properties) where value is not null"
         )
     }
-    asked = [{"property.a": value} for value in [*values, "null", "nothing"]]
+    asked = [{"property.a": value} for value in [*values, "1.00", "-0.0", "0.00", "1e20", "null", "nothing"]]
     asked += [{"property.a": "x", "property.b": "1"}, {"property.a": "x", "property.b": "2"}, {"property.a b": "x"}]
     asked += [
         {"user_id": "ann"},

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-HELP = "NAME=value, for example page=/pricing; all of them must match. Values are compared as text."
+HELP = "NAME=value, for example page=/pricing; all of them must match. Values are compared as text, numbers as numbers."
 
 
 def choose(label: str, key: str, container: Any = st) -> list[str]:

@@ -21,9 +21,13 @@ event_type = any (%(event_types)b::text[]);
 session_id = %(session_id)b;
 
 -- name: list_events.properties
+-- A number has a stem, which longer spellings of it have before the zeros at their end (query.values).
 not exists (
-  select from unnest(%(property_names)b::text[], %(property_values)b::text[]) as wanted (name, value)
-  where properties ->> wanted.name is distinct from wanted.value
+  select from unnest(%(property_names)b::text[], %(property_values)b::text[], %(property_stems)b::text[]) as wanted (name, value, stem)
+  where (
+    properties ->> wanted.name = wanted.value
+    or wanted.stem is not null and properties ->> wanted.name like wanted.stem || '%%0' and rtrim(properties ->> wanted.name, '0') = wanted.stem
+  ) is not true
 );
 
 -- name: list_events.sources

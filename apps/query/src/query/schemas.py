@@ -12,6 +12,7 @@ from query.cursor import Cursor, CursorField, Position, digest
 from query.fields import EARLIEST, LATEST, MAX_VALUES, AtMost, Limit, Time, text
 from query.parameters import ParameterError, ParameterSchema, invalid_parameters
 from query.sources import Reading, Sources, SourcesReader, SourcesSchema, restriction
+from query.values import wanted
 
 AHEAD = timedelta(hours=24)
 """How far ahead of the clock the collector lets timestamps be: "until now" would hide the newest of them."""
@@ -106,12 +107,14 @@ class EventFilter:
     @property
     def parameters(self) -> dict[str, Any]:
         """What the conditions of these filters take."""
+        names, values, stems = wanted(self.properties)
         return {
             "user_id": self.user_id,
             "event_types": list(self.event_types),
             "session_id": self.session_id,
-            "property_names": [name for name, _ in self.properties],
-            "property_values": [value for _, value in self.properties],
+            "property_names": names,
+            "property_values": values,
+            "property_stems": stems,
             "sources": list(self.sources or ()),
         }
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from itertools import combinations, groupby
 from typing import Any
 
-from .events import Event, Selection, as_text, percentile, seconds, share
+from .events import Event, Selection, as_value, percentile, seconds, share, shortest
 
 Step = tuple[str, dict[str, str]]
 
@@ -13,7 +13,7 @@ Step = tuple[str, dict[str, str]]
 def matches(step: Step, event: Event) -> bool:
     event_type, properties = step
     return event.event_type == event_type and all(
-        as_text(event.properties.get(name)) == value for name, value in properties.items()
+        as_value(event.properties.get(name)) == shortest(value) for name, value in properties.items()
     )
 
 
