@@ -9,7 +9,7 @@ from uuid import UUID
 from marshmallow import ValidationError, fields, validates_schema
 
 from query.cursor import Cursor, CursorField, Position, digest
-from query.fields import EARLIEST, LATEST, MAX_VALUES, AtMost, Limit, Time, text
+from query.fields import EARLIEST, LATEST, MAX_VALUES, AtMost, Limit, PropertyFilter, Time, text
 from query.parameters import ParameterError, ParameterSchema, invalid_parameters
 from query.sources import Reading, Sources, SourcesReader, SourcesSchema, restriction
 from query.values import wanted
@@ -48,14 +48,8 @@ class EventsSchema(SourcesSchema):
         metadata={"description": "What was done; repeat it for any of several."},
     )
     session_id = text(1, 200, "The visit it belongs to.")
-    properties = fields.Dict(
-        keys=text(1, 200),
-        values=text(0, 4000),
-        data_key="property",
-        validate=AtMost(max=MAX_VALUES),
-        metadata={
-            "description": "`property.NAME=value`: events whose properties have that member; several must all match."
-        },
+    properties = PropertyFilter(
+        "`property.NAME=value`: events whose properties have that member; several must all match."
     )
 
 
