@@ -13,7 +13,7 @@ from waiting import wait_until
 
 from query.answers import stored_event
 from query.matching import matches
-from query.schemas import EARLIEST, LATEST, NIL, EventFilter, Position
+from query.schemas import EARLIEST, LATEST, EventFilter, Position
 
 T0 = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
 
@@ -123,7 +123,7 @@ def test_a_filter_in_python_means_what_it_means_in_sql(shared_query, get, shared
         in_sql = {json.loads(line)["event_id"] for line in answer.text.split("\n")[:-1]}
         wanted = tuple((name.removeprefix("property."), value) for name, value in parameters.items() if "." in name)
         types = tuple(parameters.get("event_type", ()))
-        place = Position(LATEST, "", NIL)
+        place = Position.before(LATEST)
         filter_ = EventFilter(
             parameters.get("user_id"),
             types,

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from marshmallow import ValidationError, fields, validates_schema
 
@@ -18,7 +17,6 @@ AHEAD = timedelta(hours=24)
 """How far ahead of the clock the collector lets timestamps be: "until now" would hide the newest of them."""
 
 HOUR = timedelta(hours=1)
-NIL = UUID(int=0)
 FROM = "Events at this time or later; RFC 3339 with an offset."
 TO = "Events before this time; RFC 3339 with an offset."
 
@@ -185,7 +183,7 @@ def event_filter(given: dict[str, Any], bounds: Bounds) -> EventFilter:
         if user_id is None:
             start, end = bounds(start, end)
         start, end = start or EARLIEST, end or LATEST
-        after = Position(end, "", NIL)
+        after = Position.before(end)
     return EventFilter(user_id, event_types, session_id, properties, sources, start, end, given["limit"], after, mark)
 
 

@@ -11,7 +11,7 @@ select count(*) from pg_inherits where inhparent = 'events'::regclass;
 
 -- name: selected
 -- The events that a question is about.
-select user_id, "timestamp", event_id, event_type, session_id, properties
+select user_id, "timestamp", received_at, event_id, event_type, session_id, properties
 from events
 where {conditions}
 
@@ -65,9 +65,9 @@ from (
     end as begins
   from ({selected}) as unnamed
   where session_id is null
-  window in_order as (partition by user_id order by "timestamp", event_id)
+  window in_order as (partition by user_id order by "timestamp", received_at, event_id)
 ) as unnamed
-window in_order as (partition by user_id order by "timestamp", event_id)
+window in_order as (partition by user_id order by "timestamp", received_at, event_id)
 
 -- name: timeseries.events
 -- Events by interval and series. `series` is the key's rank; 0 is every other key, -1 is no key.
@@ -239,12 +239,12 @@ visit as materialized (
 
 -- name: visits.parts
 -- Parts of sessions from events, each within one piece of time.
-select user_id, session_id, min("timestamp") as first, max("timestamp") as last, array_agg(key order by "timestamp", event_id) as keys
+select user_id, session_id, min("timestamp") as first, max("timestamp") as last, array_agg(key order by "timestamp", received_at, event_id) as keys
 from ({events}) as named
 where session_id is not null
 group by piece, user_id, session_id
 union all
-select user_id, ''::text collate "C", min("timestamp"), max("timestamp"), array_agg(key order by "timestamp", event_id)
+select user_id, ''::text collate "C", min("timestamp"), max("timestamp"), array_agg(key order by "timestamp", received_at, event_id)
 from (
   select *, sum(begins) over in_order as number
   from (
@@ -253,18 +253,18 @@ from (
       case when "timestamp" - lag("timestamp") over in_order <= make_interval(secs => %(gap)b::int) then 0 else 1 end as begins
     from ({events}) as unnamed
     where session_id is null
-    window in_order as (partition by piece, user_id order by "timestamp", event_id)
+    window in_order as (partition by piece, user_id order by "timestamp", received_at, event_id)
   ) as unnamed
-  window in_order as (partition by piece, user_id order by "timestamp", event_id)
+  window in_order as (partition by piece, user_id order by "timestamp", received_at, event_id)
 ) as numbered
 group by piece, user_id, number
 
 -- name: visits.events
-select 0 as piece, user_id, "timestamp", event_id, session_id, {key} as key
+select 0 as piece, user_id, "timestamp", received_at, event_id, session_id, {key} as key
 from ({selected}) as selected
 
 -- name: visits.pieces
-select width_bucket("timestamp", %(piece_starts)b::timestamptz[]) as piece, user_id, "timestamp", event_id, session_id, event_type as key
+select width_bucket("timestamp", %(piece_starts)b::timestamptz[]) as piece, user_id, "timestamp", received_at, event_id, session_id, event_type as key
 from events
 where {pieces} {sources}
 
@@ -281,7 +281,7 @@ union all
 -- name: fresh_days
 -- Days of which the summary counted as many events as there are now, and how many are of the types that are asked about.
 -- An event is never changed, so the same number means the same events. Where the question is about some sources, they must have
--- all of the day's.
+-- all of the day's. Without a key it is about visits, whose order is that of infra/migrations/0020-order-of-arrival.sql.
 select day, wanted
 from (
   select
@@ -294,7 +294,7 @@ from (
   {having}
 ) as counted
 join summarised_days using (day, events)
-where %(key)b::text is null or %(key)b <> all (left_out)
+where case when %(key)b::text is null then visits_version = 1 else %(key)b <> all (left_out) end
 order by day;
 
 -- name: fresh_days.having
@@ -351,7 +351,7 @@ select {answers}
 from ({levels}) as levels;
 
 -- name: funnel.matched
-select "timestamp", user_id, event_id, {matches}
+select "timestamp", user_id, received_at, event_id, {matches}
 from events
 where "timestamp" >= %(start)b and "timestamp" < %(end)b and event_type = any (%(event_types)b::text[]) {sources}
 
@@ -381,14 +381,14 @@ from (
     max("timestamp") filter (where {start_below} is not null) over earlier as {before},
     {start_below} is not null and max({start_below}) over earlier is null as {first_below}
   from ({below}) as below
-  window earlier as (partition by user_id order by "timestamp", event_id rows between unbounded preceding and 1 preceding)
+  window earlier as (partition by user_id order by "timestamp", received_at, event_id rows between unbounded preceding and 1 preceding)
 ) as level
 where {start} is not null or {needed}
 
 -- name: funnel.last_level
 select *, {start} is not null and max({start}) over earlier is null as {first}
 from ({below}) as below
-window earlier as (partition by user_id order by "timestamp", event_id rows between unbounded preceding and 1 preceding)
+window earlier as (partition by user_id order by "timestamp", received_at, event_id rows between unbounded preceding and 1 preceding)
 
 -- name: funnel.answer
 count(*) filter (where {first}),

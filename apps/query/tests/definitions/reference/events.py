@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 @dataclass(frozen=True)
 class Event:
-    """One stored event; `timestamp` is aware."""
+    """One stored event; `timestamp` is aware. Lists of events are in the order in which they arrived."""
 
     user_id: str
     event_type: str
@@ -28,7 +28,8 @@ class Event:
         return self.timestamp.astimezone(UTC)
 
     @property
-    def order(self) -> tuple[datetime, bytes]:
+    def key(self) -> tuple[datetime, bytes]:
+        """Tells it from the user's others."""
         return self.at, self.event_id.bytes
 
 
@@ -46,9 +47,9 @@ class Selection:
         return self.start.astimezone(UTC) <= moment.astimezone(UTC) < self.end.astimezone(UTC)
 
     def of(self, events: list[Event]) -> list[Event]:
-        """The selected events, each user's in order."""
+        """The selected events, each user's in order: those of one moment as they arrived."""
         chosen = [event for event in events if self.covers(event.at) and self.matches(event)]
-        return sorted(chosen, key=lambda event: (event.user_id, *event.order))
+        return sorted(chosen, key=lambda event: (event.user_id, event.at))
 
     def matches(self, event: Event) -> bool:
         return (not self.event_types or event.event_type in self.event_types) and all(
