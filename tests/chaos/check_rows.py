@@ -11,11 +11,11 @@ from .exports import ANONYMOUS, difference, key_of_sent
 from .ledger import Ledger, Presence, Sent
 from .report import Report
 
-ROWS = 'select user_id, "timestamp", event_id, event_type, session_id, properties, source from events'
+ROWS = 'select user_id, "timestamp", event_id, event_type, session_id, properties, source from events order by received_at, event_id'
 
 
 def stored_events(owner: psycopg.Connection) -> list[Event]:
-    """Every row."""
+    """Every row, in the order of arrival."""
     return [
         Event(user_id, event_type, timestamp, event_id, session_id, properties, source)
         for user_id, timestamp, event_id, event_type, session_id, properties, source in owner.execute(ROWS)

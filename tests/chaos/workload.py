@@ -99,7 +99,7 @@ class Client:
         known = [event for event in list(self._recent) if event.source == source]
         batch = new + self._random.sample(known, min(len(known), self._random.choice([0, 0, 3, 10])))
         self._recent.extend(new)
-        batch.sort(key=lambda event: event.order, reverse=self._random.random() < 0.5)
+        batch.sort(key=lambda event: event.key, reverse=self._random.random() < 0.5)
         if self._random.random() < 0.3:
             self._random.shuffle(batch)
         if self._random.random() < 0.1:

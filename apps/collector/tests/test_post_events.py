@@ -267,6 +267,18 @@ def test_where_times_begin_can_be_set(start_service, postgres, database, owner):
     assert owner.execute("select count(*) from events").fetchone() == (2,)
 
 
+def test_a_batch_is_received_in_its_own_order(collector, owner):
+    """Whatever its ids are; and of those with one id, the first is stored."""
+    ids = [UUID(int=(n * 7919 % 100) << 120 | n) for n in range(100)]
+    events = [{**ANN, "timestamp": T, "event_id": str(one), "event_type": str(n)} for n, one in enumerate(ids)]
+    events += [{**one, "event_type": "again"} for one in events]
+    answer = requests.post(f"{collector.url}/events", json=events, timeout=30)
+    assert answer.json() == batch(200, 100, 100)
+    received = owner.execute("select event_type, received_at from events order by received_at").fetchall()
+    assert [event_type for event_type, _ in received] == [str(n) for n in range(100)]
+    assert received[-1][1] - received[0][1] < timedelta(milliseconds=1)
+
+
 def test_an_event_known_to_another_collector_is_known(start_service, postgres, database):
     event = {**ANN, "event_id": ID7}
     urls = [start_service("collector", DATABASE_URL=postgres.url(database, "collector")).url for _ in range(2)]

@@ -62,6 +62,11 @@ def test_counts_are_exact_and_shares_have_a_decimal():
     assert numbers.change(1500, 0) == "+1,500"
 
 
+def test_conditions_are_equalities_alone():
+    typed = ["page=/a=b", "plan=", "a->b=c", "page", "=x", "page!=/x", "amount>=5", "amount<=5", "amount>5", "page~=x"]
+    assert [one for one in typed if conditions.is_condition(one)] == ["page=/a=b", "plan=", "a->b=c"]
+
+
 def test_a_condition_is_split_at_its_first_equals_sign():
     assert conditions.as_parameters(["page=/?a=b", "plan="]) == {"property.page": "/?a=b", "property.plan": ""}
 

@@ -68,7 +68,7 @@ def test_every_number_stays_and_nobody_is_named(world, open_query):
 def test_events_keep_type_time_and_source_and_nothing_else(world):
     world.send(life_of("ann"))
     world.owner.execute("""update events set violations = '{"schema_version": 1, "errors": []}'""")
-    events = 'select "timestamp", event_type, source, received_at from events order by 1, event_id'
+    events = 'select "timestamp", event_type, source, received_at from events order by 1, received_at, event_id'
     rest = "select user_id, event_id, session_id, properties, violations from events"
     kept, gone = world.owner.execute(events).fetchall(), world.owner.execute(rest).fetchall()
     anonymise(world, "ann")

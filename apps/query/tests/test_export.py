@@ -72,7 +72,7 @@ def all_keys(shared_owner):
 
     def all_keys(where="true"):
         rows = shared_owner.execute(
-            f'select "timestamp", user_id, event_id::text from events where {where} order by 1 desc, 2 desc, 3 desc'
+            f'select "timestamp", user_id, event_id::text from events where {where} order by 1 desc, 2 desc, received_at desc, 3 desc'
         ).fetchall()
         return [(moment.astimezone(UTC).isoformat().replace("+00:00", "Z"), user, id_) for moment, user, id_ in rows]
 

@@ -32,6 +32,11 @@ def key_of(event):
     return (event["timestamp"], event["user_id"], event["event_id"])
 
 
+def place_of(event):
+    """Events of one moment are in the order in which they arrived."""
+    return (event["timestamp"], event["user_id"], datetime.fromisoformat(event["received_at"]), event["event_id"])
+
+
 def key_of_row(row):
     return (row["timestamp"].strftime("%Y-%m-%dT%H:%M:%SZ"), row["user_id"], str(row["event_id"]))
 
@@ -64,8 +69,9 @@ def test_ties_are_paged_through_while_events_arrive(get, store, minutes, limit, 
             later.extend(some(2, 0, 1, 2, 3, 4))
 
     events = page_through(get, arrive, limit=limit, **filters)
+    places = [place_of(event) for event in events]
+    assert places == sorted(places, reverse=True)
     keys = [key_of(event) for event in events]
-    assert keys == sorted(keys, reverse=True)
     assert len(set(keys)) == len(keys), "an event was answered twice"
     assert {key_of_row(row) for row in rows} <= set(keys), "an event was lost"
     assert set(keys) <= {key_of_row(row) for row in [*rows, *later]}
@@ -77,6 +83,37 @@ def test_a_full_last_page_promises_no_other(get, store, minutes, filters):
     assert get("/events", limit=4, **filters).json()["next_cursor"] is None
     assert get("/events", limit=3, **filters).json()["next_cursor"] is not None
     assert len(page_through(get, limit=2, **filters)) == 4
+
+
+def of_the_release_before(cursor):
+    """The same cursor without the time at which its event was received."""
+    digest, start, end, after = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    assert len(after) == 4
+    return base64.urlsafe_b64encode(json.dumps([digest, start, end, after[:3]]).encode()).decode().rstrip("=")
+
+
+@pytest.mark.parametrize("filters", PATHS.values(), ids=PATHS)
+def test_cursors_of_the_release_before_go_on(get, store, minutes, filters):
+    """Five events of one moment, which arrived one after the other with ids in no order."""
+    for number, first in enumerate("2e4a0"):
+        store([{"timestamp": minutes(0), "event_id": UUID(first * 32), "properties": {"n": number}}])
+    found, cursor = [], None
+    while cursor or not found:
+        given = {"cursor": of_the_release_before(cursor)} if cursor else {}
+        page = get("/events", limit=1, **filters, **given).json()
+        found += [event["properties"]["n"] for event in page["events"]]
+        cursor = page["next_cursor"]
+    assert found == [4, 3, 2, 1, 0]
+
+
+def test_an_export_goes_on_behind_an_event_of_the_same_moment(get, store, minutes):
+    for first in "2e4a0":
+        store([{"timestamp": minutes(0), "event_id": UUID(first * 32)}])
+    rows = [json.loads(line) for line in get("/events/export").text.splitlines()]
+    assert [row["event_id"][0] for row in rows] == list("0a4e2")
+    for number, row in enumerate(rows):
+        rest = get("/events/export", after=f"{row['timestamp']},{row['event_id']},{row['user_id']}").text.splitlines()
+        assert [json.loads(line) for line in rest] == rows[number + 1 :]
 
 
 def test_pages_cross_months(get, store, minutes):

@@ -39,6 +39,21 @@ CASES = [
     ("property without a name", EVENTS, "property=pro", [("property", "unknown_parameter")]),
     ("property with an empty name", EVENTS, "property.=pro", [("property.", "length")]),
     ("property of top types", TYPES, "property.plan=pro", [("property.plan", "unknown_parameter")]),
+    *[
+        (f"a comparison that doesn't exist: {query}", path, query, [(name, "unknown_operator")])
+        for path in (EVENTS, "/events/export", "/events/live", "/stats/sessions", "/stats/paths")
+        for query, name in [
+            ("property.a!=x", "property.a!"), ("property.a%3E=5", "property.a>"), ("property.a<=5", "property.a<"),
+            ("property.a>5", "property.a>5"), ("property.a<5", "property.a<5"), ("property.a!", "property.a!"),
+            ("property.a~=x", "property.a~"), ("property.a!~x", "property.a!~x"), ("property.!=x", "property.!"),
+        ]
+    ],
+    (
+        "comparisons that don't exist beside another mistake",
+        EVENTS,
+        "property.a!=x&property.b=%00&property.c=1",
+        [("property.a!", "unknown_operator"), ("property.b", "nul_character")],
+    ),
     ("user given twice", EVENTS, "user_id=ann&user_id=bob", [("user_id", "repeated_parameter")]),
     ("limit given twice", TYPES, "limit=1&limit=1", [("limit", "repeated_parameter")]),
     ("property given twice", EVENTS, "property.a=1&property.a=2", [("property.a", "repeated_parameter")]),
@@ -96,6 +111,8 @@ ACCEPTED = [
     ("any range for one user", EVENTS, "?user_id=a&from=0001-01-01T00:00:00Z&to=9998-12-31T23:59:59Z"),
     ("any range for top types", TYPES, "?from=0001-01-01T00:30:00Z&to=9998-12-31T23:59:59.999999Z"),
     ("an encoded plus", TYPES, "?to=2026-03-01T10:00:00%2B01:00"),
+    ("signs inside of a property's name", EVENTS, "?property.a->b=x&property.a!b=x&property.~a=x"),
+    ("signs in a property's value", EVENTS, "?property.a=>5&property.b=~x&property.c=!"),
     ("lower-case t and z", TYPES, "?to=2026-03-01t10:00:00z"),
 ]
 

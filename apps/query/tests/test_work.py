@@ -61,6 +61,8 @@ QUERIES = {
     "one parameter, repeated": lambda n: "&".join(["user_id=a"] * n),
     "a repeatable one": lambda n: "&".join(["event_type=a"] * n),
     "properties": lambda n: "&".join(f"property.p{i}=1" for i in range(n)),
+    "comparisons that don't exist": lambda n: "&".join(f"property.p{i}!=1" for i in range(n)),
+    "signs of comparisons": lambda n: "property." + "!" * 40 * n + "a",
     "a property, repeated": lambda n: "&".join(["property.p=1"] * n),
     "a long value": lambda n: "user_id=" + "a" * 40 * n,
     "a long name": lambda n: "a" * 40 * n + "=1",

@@ -206,6 +206,15 @@ def test_following_shows_each_new_event_once_late_ones_too(collector, query):
         assert numbers("".join(lines)) == [70, 80, 90, 95, 100, 200, 5, 85, 300, 300, 400, 500]
 
 
+def test_following_shows_events_of_one_moment_in_the_order_of_their_arrival(collector, query):
+    moment = datetime.now(UTC).isoformat()
+    for n in (3, 1, 2):
+        store(collector, event(n, timestamp=moment, event_id=f"{n}0000000-0000-4000-8000-000000000000"))
+    with following(query, "--json") as lines:
+        wait_for(lines, 3)
+        assert numbers("".join(lines)) == [3, 1, 2]
+
+
 def test_following_somebody_who_has_no_events_yet(collector, query):
     with following(query) as lines:
         time.sleep(1)

@@ -112,6 +112,26 @@ def test_a_day_whose_events_were_deleted_in_part_is_not_summed_up(run_maintain, 
     assert rows(owner, "select count(*) from summarised_days") == [(0,)]
 
 
+@pytest.mark.parametrize("partly_deleted", [False, True], ids=["whole", "partly deleted"])
+def test_visits_that_the_release_before_summed_up_are_put_in_order(run_maintain, send, owner, partly_deleted):
+    send("10:00:00", event_type="first", event_id="80000000-0000-4000-8000-000000000000")
+    send("10:00:00", event_type="second", event_id="7fffffff-0000-4000-8000-000000000000")
+    send("12:00:00", user_id="bob")
+    run_maintain()
+    if partly_deleted:
+        owner.execute("delete from events where user_id = 'bob'")
+    before = "update visits set event_types = '{second,first}' where user_id = 'ann'"
+    owner.execute("update summarised_days set visits_version = 0")
+    owner.execute(before)
+    run_maintain()
+    ann = "select event_types from visits where user_id = 'ann'"
+    assert rows(owner, ann) == [(["first", "second"],)]
+    assert rows(owner, "select events, visits_version from summarised_days") == [(3, 1)]
+    owner.execute(before)
+    run_maintain()
+    assert rows(owner, ann) == [(["second", "first"],)], "it was done again"
+
+
 def test_retention_forgets_users_and_visits_with_their_events(run_maintain, send, owner):
     send("2024-01-10T10:00:00Z", user_id="gone", properties={"page": "/"})
     send("2024-01-10T10:00:00Z", user_id="back")

@@ -5,6 +5,8 @@
 -- small table reads a large one), with a lock that collectors share: whoever forgets a user waits until their event is to
 -- be seen, and if the user was just forgotten, their row is inserted again.
 -- `violations` is empty, or as long as the others.
+-- Events of one moment keep the order in which they arrived: received_at has it, to the microsecond. None of it lies ahead of
+-- the commit, since storing an event takes longer. Of those with one key, the first that arrived is stored.
 -- Answers how many were new and, only if some were not, the keys of those that were.
 -- Where none was, there is nothing to commit, and PostgreSQL would wait for no standby: but what is known already may be on
 -- none, if the wait of its own commit was ended. So a message that nobody reads is written, and the wait for it is for all
@@ -15,12 +17,15 @@ with incoming as (
     %(user_ids)b::text[], %(timestamps)b::timestamptz[], %(event_ids)b::uuid[],
     %(event_types)b::text[], %(session_ids)b::text[], %(properties)b::jsonb[], %(sources)b::text[],
     %(violations)b::jsonb[]
-  ) as t (user_id, "timestamp", event_id, event_type, session_id, properties, source, violations)
-  order by user_id collate "C", "timestamp", event_id
+  ) with ordinality as t (user_id, "timestamp", event_id, event_type, session_id, properties, source, violations, place)
+  order by user_id collate "C", "timestamp", event_id, place
 ),
 stored as (
-  insert into events (user_id, "timestamp", event_id, event_type, session_id, properties, source, violations)
-  select user_id, "timestamp", event_id, event_type, session_id, properties, source, violations from incoming
+  insert into events (user_id, "timestamp", event_id, event_type, session_id, properties, source, violations, received_at)
+  select
+    user_id, "timestamp", event_id, event_type, session_id, properties, source, violations,
+    now() + (place - 1) * interval '1 microsecond'
+  from incoming
   on conflict do nothing
   returning user_id, "timestamp", event_id, event_type, source
 ),

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-HELP = "NAME=value, for example page=/pricing; all of them must match. Values are compared as text."
+HELP = "NAME=value, for example page=/pricing; all of them must match. Values are compared as text, numbers as numbers."
 
 
 def choose(label: str, key: str, container: Any = st) -> list[str]:
@@ -13,10 +13,16 @@ def choose(label: str, key: str, container: Any = st) -> list[str]:
     chosen: list[str] = container.multiselect(
         label, [], key=key, bind="query-params", accept_new_options=True, placeholder="NAME=value", help=HELP
     )
-    wrong = [one for one in chosen if not one.partition("=")[0] or "=" not in one]
+    wrong = [one for one in chosen if not is_condition(one)]
     for one in wrong:
-        container.warning(f"“{one}” isn't of the form NAME=value, so it isn't used.")
+        container.warning(f"“{one}” isn't of the form NAME=value, the only comparison that there is, so it isn't used.")
     return [one for one in chosen if one not in wrong]
+
+
+def is_condition(text: str) -> bool:
+    """Whether it is NAME=value. What begins like `amount>=5` would be about a property called `amount>`."""
+    name, sign, _ = text.partition("=")
+    return bool(name and sign) and not name.endswith(("!", "<", ">", "~"))
 
 
 def by_name(conditions: Iterable[str]) -> dict[str, str]:

@@ -15,19 +15,30 @@ import msgspec
 from marshmallow import fields
 from msgspec import Meta
 
-from query.fields import LATEST, mistake
+from query.fields import EARLIEST, LATEST, mistake
 
 DIGEST_BYTES = 8
+NIL = UUID(int=0)
 
 Aware = Annotated[datetime, Meta(tz=True)]
 
 
 class Position(msgspec.Struct, frozen=True, array_like=True):
-    """A place in the order of events, newest first: just after the event with this key."""
+    """A place in the order of events, newest first: just after the event with this key.
+
+    Attributes:
+        received_at: of that event; None where it isn't known (cursors of the release before) and has to be looked up.
+    """
 
     timestamp: Aware
     user_id: Annotated[str, Meta(max_length=200, pattern=r"\A[^\0]*\Z")]
     event_id: UUID
+    received_at: Aware | None = None
+
+    @classmethod
+    def before(cls, end: datetime) -> "Position":
+        """The place from which all events before a time come."""
+        return cls(end, "", NIL, EARLIEST)
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
@@ -58,8 +69,9 @@ def decode(text: str) -> Cursor:
     except (msgspec.MsgspecError, ValueError) as error:
         raise ValueError("not a cursor") from error
     start, after, end = cursor.start, cursor.after.timestamp, cursor.end
+    arrived = cursor.after.received_at or EARLIEST
     # At the edges of the calendar, other times than those that `encode` is given couldn't be reckoned with.
-    if not (start.tzinfo is after.tzinfo is end.tzinfo is UTC and start <= after <= end <= LATEST):
+    if not (start.tzinfo is after.tzinfo is end.tzinfo is arrived.tzinfo is UTC and start <= after <= end <= LATEST):
         raise ValueError("no place in a range of time")
     return cursor
 

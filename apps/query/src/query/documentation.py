@@ -17,7 +17,8 @@ PROPERTY = {
     "style": "form",
     "explode": True,
     "description": "`property.NAME=value`: events whose `properties` have a member NAME equal to value; several must all match. "
-    "Values are compared as text: strings as they are, numbers and booleans as JSON writes them; null equals nothing.",
+    "Values are compared as text: strings as they are, numbers and booleans as JSON writes them; null equals nothing. "
+    "Numbers are compared as numbers: `20`, `20.0` and the string `20` are equal.",
     "schema": {
         "type": "object",
         "propertyNames": {"pattern": r"^property\..+$"},

@@ -19,6 +19,7 @@ CODES = {
     "limit_out_of_range": "A limit below 1 or above 1,000; it is never clamped.",
     "invalid_number": "Not a number, or one out of its bounds.",
     "invalid_value": "A value of the wrong kind.",
+    "unknown_operator": "A comparison of a property that doesn't exist, such as `property.NAME!=value`.",
     "invalid_choice": "Not one of the words that this parameter takes.",
     "invalid_timestamp": "A time that isn't RFC 3339 with an offset.",
     "unknown_time_zone": "Not a name of the IANA time zone database.",
@@ -174,6 +175,43 @@ class Whole(fields.Integer):
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= self.most:
             raise mistake("invalid_integer", f"Must be a whole number of 1 to {self.most:,}.")
         return value
+
+
+class PropertyFilter(fields.Dict):
+    """Values by the properties' names. A query string that means another comparison than `=` reads as a name that ends in its sign."""
+
+    def __init__(self, description: str) -> None:
+        super().__init__(
+            keys=text(1, 200),
+            values=text(0, 4000),
+            data_key="property",
+            validate=AtMost(max=MAX_VALUES),
+            metadata={"description": description},
+        )
+
+    def _deserialize(self, value: Any, *rest: Any, **named: Any) -> dict[str, str]:
+        refused = {name: {"key": [NO_SUCH_OPERATOR]} for name, wanted in value.items() if _means_operator(name, wanted)}
+        others = {name: wanted for name, wanted in value.items() if name not in refused}
+        try:
+            loaded: dict[str, str] = super()._deserialize(others, *rest, **named)  # type: ignore[no-untyped-call]
+        except ValidationError as error:
+            raise ValidationError({**refused, **error.messages_dict}) from None
+        if refused:
+            raise ValidationError(refused)
+        return loaded
+
+
+SIGNS = "!<>~"
+
+NO_SUCH_OPERATOR = (
+    "unknown_operator",
+    f"Only `=` can be asked for. A name that ends in one of {SIGNS}, or has one and no value, is taken for another comparison.",
+)
+
+
+def _means_operator(name: str, value: str) -> bool:
+    """Whether it was `NAME!=value`, say, or `NAME>value`, which has no `=`."""
+    return name.endswith(tuple(SIGNS)) or (not value and any(sign in name for sign in SIGNS))
 
 
 def which_user() -> fields.String:

@@ -6,6 +6,7 @@ import msgspec
 
 from query.answers import StoredEvent
 from query.schemas import EventFilter
+from query.values import plain
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _text = msgspec.json.Decoder(str).decode
@@ -24,7 +25,11 @@ def matches(event: StoredEvent, asked: EventFilter) -> bool:
 
 def _has_all(properties: Any, wanted: tuple[tuple[str, str], ...]) -> bool:
     members = _members(properties)
-    return all(name in members and _as_text(bytes(members[name])) == value for name, value in wanted)
+    return all(name in members and _is(_as_text(bytes(members[name])), value) for name, value in wanted)
+
+
+def _is(stored: str | None, value: str) -> bool:
+    return stored is not None and plain(stored) == plain(value)
 
 
 def _as_text(value: bytes) -> str | None:

@@ -1,18 +1,32 @@
 -- name: list_events
 -- One page, newest first. The bounds on the time alone stand here, beside the exact place in the conditions, so that
 -- months outside of them aren't opened. For one user this reads the primary key backwards and stops at the limit; for
--- everybody it reads the range by its BRIN index.
+-- everybody it reads the range by its BRIN index. Events of one moment are in the order in which they arrived.
 select user_id, event_type, "timestamp", event_id, session_id, properties::text as json, received_at, source
 from events
 where "timestamp" >= %(start)b and "timestamp" <= %(after_timestamp)b and {conditions}
-order by "timestamp" desc, user_id desc, event_id desc
+order by "timestamp" desc, user_id desc, received_at desc, event_id desc
 limit %(rows)b;
 
 -- name: list_events.user_id
-user_id = %(user_id)b and ("timestamp", event_id) < (%(after_timestamp)b, %(after_event_id)b);
+user_id = %(user_id)b and ("timestamp", received_at, event_id) < (%(after_timestamp)b, {arrived}, %(after_event_id)b);
 
 -- name: list_events.everybody
-("timestamp", user_id, event_id) < (%(after_timestamp)b, %(after_user_id)b, %(after_event_id)b);
+("timestamp", user_id, received_at, event_id) < (%(after_timestamp)b, %(after_user_id)b, {arrived}, %(after_event_id)b);
+
+-- name: list_events.arrived
+-- A place that doesn't say when its event arrived (`after`, and cursors of the release before) is looked up. If the event is
+-- gone, or may not be seen, what else there is of that user's moment is passed over.
+coalesce(
+  %(after_received_at)b::timestamptz,
+  (
+    select place.received_at
+    from events as place
+    where (place.user_id, place."timestamp", place.event_id) = (%(after_user_id)b, %(after_timestamp)b, %(after_event_id)b)
+      and (cardinality(%(sources)b::text[]) = 0 or place.source = any (%(sources)b::text[]))
+  ),
+  '-infinity'
+)
 
 -- name: list_events.event_types
 event_type = any (%(event_types)b::text[]);
@@ -21,9 +35,13 @@ event_type = any (%(event_types)b::text[]);
 session_id = %(session_id)b;
 
 -- name: list_events.properties
+-- A number has a stem, which longer spellings of it have before the zeros at their end (query.values).
 not exists (
-  select from unnest(%(property_names)b::text[], %(property_values)b::text[]) as wanted (name, value)
-  where properties ->> wanted.name is distinct from wanted.value
+  select from unnest(%(property_names)b::text[], %(property_values)b::text[], %(property_stems)b::text[]) as wanted (name, value, stem)
+  where (
+    properties ->> wanted.name = wanted.value
+    or wanted.stem is not null and properties ->> wanted.name like wanted.stem || '%%0' and rtrim(properties ->> wanted.name, '0') = wanted.stem
+  ) is not true
 );
 
 -- name: list_events.sources
@@ -34,16 +52,16 @@ source = any (%(sources)b::text[]);
 select
   asked.number, page.user_id, page.event_type, page."timestamp", page.event_id, page.session_id, page.json, page.received_at, page.source
 from unnest(
-  %(user_ids)b::text[], %(starts)b::timestamptz[], %(after_timestamps)b::timestamptz[], %(after_event_ids)b::uuid[],
-  %(rows)b::int[]
-) with ordinality as asked (user_id, start, after_timestamp, after_event_id, rows, number)
+  %(user_ids)b::text[], %(starts)b::timestamptz[], %(after_timestamps)b::timestamptz[], %(after_received_ats)b::timestamptz[],
+  %(after_event_ids)b::uuid[], %(rows)b::int[]
+) with ordinality as asked (user_id, start, after_timestamp, after_received_at, after_event_id, rows, number)
 cross join lateral (
   select user_id, event_type, "timestamp", event_id, session_id, properties::text as json, received_at, source
   from events
   where user_id = asked.user_id
     and "timestamp" >= asked.start and "timestamp" <= asked.after_timestamp
-    and ("timestamp", event_id) < (asked.after_timestamp, asked.after_event_id)
-  order by "timestamp" desc, event_id desc
+    and ("timestamp", received_at, event_id) < (asked.after_timestamp, asked.after_received_at, asked.after_event_id)
+  order by "timestamp" desc, received_at desc, event_id desc
   limit asked.rows
 ) as page;
 
@@ -110,15 +128,15 @@ from (
       select *
       from events
       where "timestamp" >= %(start)b and "timestamp" <= %(after_timestamp)b and {conditions}
-      order by "timestamp" desc, user_id desc, event_id desc
+      order by "timestamp" desc, user_id desc, received_at desc, event_id desc
       limit %(rows)b
     ) as newest
     offset 0
   ) as page
-  window newest_first as (order by "timestamp" desc, user_id desc, event_id desc)
+  window newest_first as (order by "timestamp" desc, user_id desc, received_at desc, event_id desc)
 ) as measured
 where bytes <= %(bytes)b or bytes = octet_length(json)
-order by "timestamp" desc, user_id desc, event_id desc;
+order by "timestamp" desc, user_id desc, received_at desc, event_id desc;
 
 -- name: export_events.hours
 -- How many events there are in each of the newest hours of a range that have any: read from the end of the key.

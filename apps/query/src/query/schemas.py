@@ -4,20 +4,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from marshmallow import ValidationError, fields, validates_schema
 
 from query.cursor import Cursor, CursorField, Position, digest
-from query.fields import EARLIEST, LATEST, MAX_VALUES, AtMost, Limit, Time, text
+from query.fields import EARLIEST, LATEST, MAX_VALUES, AtMost, Limit, PropertyFilter, Time, text
 from query.parameters import ParameterError, ParameterSchema, invalid_parameters
 from query.sources import Reading, Sources, SourcesReader, SourcesSchema, restriction
+from query.values import wanted
 
 AHEAD = timedelta(hours=24)
 """How far ahead of the clock the collector lets timestamps be: "until now" would hide the newest of them."""
 
 HOUR = timedelta(hours=1)
-NIL = UUID(int=0)
 FROM = "Events at this time or later; RFC 3339 with an offset."
 TO = "Events before this time; RFC 3339 with an offset."
 
@@ -47,14 +46,8 @@ class EventsSchema(SourcesSchema):
         metadata={"description": "What was done; repeat it for any of several."},
     )
     session_id = text(1, 200, "The visit it belongs to.")
-    properties = fields.Dict(
-        keys=text(1, 200),
-        values=text(0, 4000),
-        data_key="property",
-        validate=AtMost(max=MAX_VALUES),
-        metadata={
-            "description": "`property.NAME=value`: events whose properties have that member; several must all match."
-        },
+    properties = PropertyFilter(
+        "`property.NAME=value`: events whose properties have that member; several must all match."
     )
 
 
@@ -106,12 +99,14 @@ class EventFilter:
     @property
     def parameters(self) -> dict[str, Any]:
         """What the conditions of these filters take."""
+        names, values, stems = wanted(self.properties)
         return {
             "user_id": self.user_id,
             "event_types": list(self.event_types),
             "session_id": self.session_id,
-            "property_names": [name for name, _ in self.properties],
-            "property_values": [value for _, value in self.properties],
+            "property_names": names,
+            "property_values": values,
+            "property_stems": stems,
             "sources": list(self.sources or ()),
         }
 
@@ -188,7 +183,7 @@ def event_filter(given: dict[str, Any], bounds: Bounds) -> EventFilter:
         if user_id is None:
             start, end = bounds(start, end)
         start, end = start or EARLIEST, end or LATEST
-        after = Position(end, "", NIL)
+        after = Position.before(end)
     return EventFilter(user_id, event_types, session_id, properties, sources, start, end, given["limit"], after, mark)
 
 

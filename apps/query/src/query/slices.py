@@ -21,8 +21,9 @@ from core.queries import load_queries
 from query import metrics
 from query.cursor import Position
 from query.fields import EARLIEST, LATEST
-from query.schemas import NIL, EventFilter
+from query.schemas import EventFilter
 from query.shared import TURN_SECONDS, Turns
+from query.store import conditions_of
 
 QUERIES = load_queries("query")
 
@@ -47,8 +48,8 @@ PATIENCE_SECONDS = 60.0
 """How long a turn is waited for in the middle of an export; at its beginning it is TURN_SECONDS, as for any question."""
 
 Row = tuple[Any, ...]
-BYTES, MORE = 8, 9
-"""What stands in a row behind the event: the page's bytes up to it, and whether the page leaves out what comes next."""
+RECEIVED_AT, BYTES, MORE = 6, 8, 9
+"""What stands where in a row; behind the event: the page's bytes up to it, and whether the page leaves out what comes next."""
 
 Ask = Callable[[bytes, dict[str, Any]], Sequence[Row]]
 
@@ -92,7 +93,7 @@ class Slices:
                 left -= len(found)
             if found and (len(found) == rows or found[-1][MORE]):
                 last = found[-1]
-                place.after = Position(last[2], last[0], last[3])
+                place.after = Position(last[2], last[0], last[3], last[RECEIVED_AT])
                 size = _next_size(found)
             elif place.start <= asked.start:
                 return
@@ -120,7 +121,7 @@ class _Place:
 
     def move_to(self, start: datetime) -> None:
         """Go on with the slice behind this one, back to `start` or less far."""
-        self.after = Position(self.start, "", NIL)
+        self.after = Position.before(self.start)
         if self.widest is not None:
             self.widest = min(self.widest * 2, self.start - start)
             start = self.start - self.widest
@@ -173,6 +174,7 @@ def _page(asked: EventFilter, place: _Place, rows: int, ask: Ask) -> Sequence[Ro
             "start": place.start,
             "after_timestamp": place.after.timestamp,
             "after_user_id": place.after.user_id,
+            "after_received_at": place.after.received_at,
             "after_event_id": place.after.event_id,
         }
         try:
@@ -191,5 +193,4 @@ def _next_size(found: Sequence[Row]) -> int:
 
 @cache
 def _compose(*conditions: str) -> bytes:
-    joined = sql.SQL(" and ").join(sql.SQL(QUERIES[f"list_events.{name}"]) for name in conditions)
-    return sql.SQL(QUERIES["export_events"]).format(conditions=joined).as_bytes()
+    return sql.SQL(QUERIES["export_events"]).format(conditions=conditions_of(*conditions)).as_bytes()

@@ -70,7 +70,7 @@ class Store:
         """A page of events, newest first."""
         if asked.user_id is None:
             page = self._list_everybody(asked)
-        elif asked.limit <= SMALL_PAGE and not asked.narrowed:
+        elif asked.limit <= SMALL_PAGE and not asked.narrowed and asked.after.received_at is not None:
             page = self._small_pages.ask(asked) or self._list_filtered(asked)
         else:
             page = self._list_filtered(asked)
@@ -93,6 +93,7 @@ class Store:
             "start": asked.start,
             "after_timestamp": asked.after.timestamp,
             "after_user_id": asked.after.user_id,
+            "after_received_at": asked.after.received_at,
             "after_event_id": asked.after.event_id,
             "rows": asked.limit + 1,
         }
@@ -106,6 +107,7 @@ class Store:
             "user_ids": [one.user_id for one in asked],
             "starts": [one.start for one in asked],
             "after_timestamps": [one.after.timestamp for one in asked],
+            "after_received_ats": [one.after.received_at for one in asked],
             "after_event_ids": [one.after.event_id for one in asked],
             "rows": [one.limit + 1 for one in asked],
         }
@@ -154,8 +156,13 @@ class Store:
 @cache
 def _list_events(*conditions: str) -> bytes:
     """The statement with these conditions. There are few combinations, and each is composed once."""
-    joined = sql.SQL(" and ").join(sql.SQL(QUERIES[f"list_events.{name}"]) for name in conditions)
-    return sql.SQL(QUERIES["list_events"]).format(conditions=joined).as_bytes()
+    return sql.SQL(QUERIES["list_events"]).format(conditions=conditions_of(*conditions)).as_bytes()
+
+
+def conditions_of(*names: str) -> sql.Composed:
+    """These conditions of `list_events`, all of them."""
+    arrived = sql.SQL(QUERIES["list_events.arrived"])
+    return sql.SQL(" and ").join(sql.SQL(QUERIES[f"list_events.{name}"]).format(arrived=arrived) for name in names)
 
 
 @cache
@@ -171,4 +178,4 @@ def _page(events: list[StoredEvent], limit: int, *, is_whole: bool = True) -> Ev
     if len(events) <= limit and is_whole:
         return EventPage(events, None)
     last = events[limit - 1]
-    return EventPage(events[:limit], Position(last.timestamp, last.user_id, last.event_id))
+    return EventPage(events[:limit], Position(last.timestamp, last.user_id, last.event_id, last.received_at))

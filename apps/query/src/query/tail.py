@@ -13,8 +13,8 @@ from core.queries import load_queries
 from core.replication import read_as_of
 from query import metrics
 from query.answers import StoredEvent, stored_event
+from query.cursor import NIL
 from query.fields import EARLIEST
-from query.schemas import NIL
 
 QUERIES = load_queries("query")
 

@@ -14,7 +14,7 @@ Questions = st.SearchStrategy[Question]
 BY = st.sampled_from(["event_type", "property:page"])
 GAPS = st.sampled_from([60, 1800, 1800, 86_400])
 LIMITS = st.sampled_from([1, 2, 5, 10])
-STEPS = st.tuples(st.sampled_from(TYPES[:2]), st.sampled_from([{}, {}, {}, {"page": "1"}, {"plan": "pro"}]))
+STEPS = st.tuples(st.sampled_from(TYPES[:2]), st.sampled_from([{}, {}, {}, {"page": "1.0"}, {"plan": "pro"}]))
 WINDOWS = st.sampled_from([1, 60, 1800, 1800, 3600, 5400, 604_800])
 # No more points than an answer may have.
 LONGEST = {"minute": timedelta(hours=9), "hour": timedelta(days=4), "day": timedelta(days=90)}
@@ -66,7 +66,7 @@ def retention(selection: Selection) -> Questions:
 def paths(selection: Selection) -> Questions:
     return st.builds(
         lambda **options: stats("paths", selection, **options),
-        start=st.sampled_from([None, None, "view", "1", "/"]),
+        start=st.sampled_from([None, None, "view", "1.00", "/"]),
         direction=st.sampled_from(["next", "previous"]),
         depth=st.integers(1, 5),
         by=BY,

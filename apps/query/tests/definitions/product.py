@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any
 
 import psycopg
@@ -56,11 +57,11 @@ class Product:
         self.owner.execute(f"truncate {tables}".encode())
 
     def store(self, events: list[Event], request: int = 1000) -> None:
-        """Sends the events as they come, `request` of them at a time: later requests may hold earlier events."""
-        for start in range(0, len(events), request):
-            batch = events[start : start + request]
-            for source in sorted({event.source for event in batch}):
-                self._send(source, [as_sent(event) for event in batch if event.source == source])
+        """Sends the events as they come, up to `request` of one source at a time: later requests may hold earlier events."""
+        for source, run in groupby(events, lambda event: event.source):
+            own = [as_sent(event) for event in run]
+            for start in range(0, len(own), request):
+                self._send(source, own[start : start + request])
 
     def _send(self, source: str, batch: list[dict[str, Any]]) -> None:
         headers = {"X-Write-Key": self.keys[source]} if source in self.keys else {}

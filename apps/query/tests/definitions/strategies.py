@@ -42,7 +42,7 @@ GAPS = [timedelta(seconds=s) for s in (0, 1, 60, 1799.999999, 1800, 1800.000001,
 ]
 USERS = ["ann", "bob", "Zoé", "z😀", "z\uffff"]  # their order by bytes isn't that by UTF-16
 TYPES = ["view", "buy", "Zoom", "été"]
-VALUES = [None, "", "/", "/", "é", "1", "1", 1, 1.5, True, "true", ["x", 1], {"bb": 1, "a": None}]
+VALUES = [None, "", "/", "/", "é", "1", "1.0", 1, 1.0, 1.5, "1.50", True, "true", ["x", 1], {"bb": 1, "a": None}]
 PROPERTIES = st.fixed_dictionaries(
     {}, optional={"page": st.sampled_from(VALUES), "plan": st.sampled_from(["pro", "free", None])}
 )

@@ -221,7 +221,7 @@ def test_every_export_is_the_same(pair, history, name, sources):
         for more in ({}, {"limit": 5}, {"user_id": "bob"}, {"user_id": "ann"}, {"event_type": "view"}):
             pair.same(question("/events/export", format=name, **bounds, **more, **sources))
     # Behind an event that may not be seen.
-    foreign = max((event for event in FIRST if event.source == FOREIGN), key=lambda event: event.order)
+    foreign = max((event for event in FIRST if event.source == FOREIGN), key=lambda event: event.key)
     after = f"{foreign.at.isoformat()},{foreign.event_id},{foreign.user_id}"
     assert len(pair.same(question("/events/export", after=after)).content) > 1000
 

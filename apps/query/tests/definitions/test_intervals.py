@@ -7,7 +7,7 @@ from hypothesis import given
 
 from . import asked
 from .product import Question, refused
-from .questions import T0, span, stats
+from .questions import T0, funnel, span, stats
 from .some import an
 from .strategies import EXAMPLES, cases, utc
 
@@ -97,6 +97,24 @@ def test_properties_are_compared_as_text(ask, product):
     for value, count in [("1", 2), ("true", 1), ('{"a": 1}', 1), ("null", 0), ("", 0)]:
         question = stats("timeseries", span(properties={"page": value}))
         assert values(product.ask(question, events)) == [count], value
+
+
+def test_numbers_in_any_spelling_are_equal(ask, product):
+    long = 9_007_199_254_740_993
+    stored = [20, 20.0, "20", "20.00", "020", "+20", "2e1", "20.", " 20", 200, "2", True, long, f"{long}.0", long + 1]
+    stored += [0, -0.0, "0.000", "-0.0", -1.50, "-1.5", "1e400", "1" + "0" * 400 + ".0", "0" * 400]
+    events = [an("ann", page=value) for value in stored]
+    ask(events, stats("timeseries", span()))
+    expected = [
+        ("20", 4), ("20.0", 4), ("20.000", 4), ("020", 1), ("+20", 1), ("2e1", 1), ("20.", 1), (" 20", 1), ("200", 1), ("1", 0),
+        (str(long), 2), (f"{long}.00", 2), (str(long + 1), 1), ("0", 3), ("0.0", 3), ("-0", 1), ("-1.500", 2),
+        ("1e400", 1), ("1" + "0" * 400, 1), ("0" * 400, 1), ("0" * 401, 0),
+    ]  # fmt: skip
+    for value, count in expected:
+        chosen = span(properties={"page": value})
+        assert values(product.ask(stats("timeseries", chosen), events)) == [count], value
+        (first, _) = product.ask(funnel(span(), [("view", {"page": value}), ("view", {})]), events)["steps"]
+        assert first["users"] == (count > 0), value
 
 
 def test_a_day_has_23_or_25_hours_when_the_clocks_change(ask):

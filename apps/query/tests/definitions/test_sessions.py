@@ -3,10 +3,11 @@
 from datetime import timedelta
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 
 from . import asked
-from .questions import T0, span, stats
+from .questions import T0, funnel, span, stats
 from .some import an
 from .strategies import EXAMPLES, cases
 
@@ -88,10 +89,30 @@ def test_entries_without_the_property_have_the_key_null(ask):
     ]
 
 
-def test_events_of_one_moment_are_ordered_by_their_id(ask):
-    low, high = UUID("7fffffff-0000-4000-8000-000000000000"), UUID("80000000-0000-4000-8000-000000000000")
-    body = ask([an("ann", 0, "second", event_id=high), an("ann", 0, "first", event_id=low)], SESSIONS)
-    assert (body["entries"][0]["key"], body["exits"][0]["key"]) == ("first", "second")
+LOW, HIGH = UUID("7fffffff-0000-4000-8000-000000000000"), UUID("80000000-0000-4000-8000-000000000000")
+
+
+@pytest.mark.parametrize("request_size", [1, 1000])
+@pytest.mark.parametrize("session_id", [None, "s"])
+@pytest.mark.parametrize("ids", [(LOW, HIGH), (HIGH, LOW)], ids=["ids rise", "ids fall"])
+def test_events_of_one_moment_are_in_the_order_in_which_they_arrived(product, request_size, session_id, ids):
+    """In answers from events, and in those from days that are summed up."""
+    product.clear()
+    events = [
+        an("ann", 60, name, event_id=event_id, session_id=session_id)
+        for name, event_id in zip(("first", "second"), ids, strict=True)
+    ]
+    product.store(events, request_size)
+    paths, steps = stats("paths", span()), [("first", {}), ("second", {})]
+    for summarise in (False, True):
+        if summarise:
+            product.summarise()
+        body = product.ask(SESSIONS, events)
+        assert (body["entries"][0]["key"], body["exits"][0]["key"]) == ("first", "second")
+        assert product.ask(paths, events)["paths"][0]["keys"] == ["first", "second"]
+        assert product.ask(funnel(span(), steps), events)["steps"][1]["users"] == 1
+    listed = product.session.get(f"{product.query.url}/events?user_id=ann", timeout=30).json()["events"]
+    assert [event["event_type"] for event in listed] == ["second", "first"]
 
 
 def test_a_session_consists_of_selected_events_alone(ask):

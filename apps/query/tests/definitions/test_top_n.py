@@ -42,6 +42,28 @@ def test_values_that_read_the_same_are_one(ask):
     assert items(body) == [("1", 2), ('[1, "x"]', 2), ("true", 2)]
 
 
+def test_equal_numbers_are_one_value(ask, product):
+    spelled = (20, "20", 20.0, "20.00", "020", -1.50, "-1.5", 100, "7.", True)
+    events = [an(f"u{n}", page=value) for n, value in enumerate(spelled)]
+    expected = [("20", 4), ("-1.5", 2), ("020", 1), ("100", 1), ("7.", 1), ("true", 1)]
+    assert items(ask(events, stats("top-properties", span(), key="page"))) == expected
+    filtered = stats("top-properties", span(properties={"page": "20.000"}), key="page")
+    assert items(product.ask(filtered, events)) == [("20", 4)]
+    for metric in ("events", "users", "sessions"):
+        asked = stats("timeseries", span(), metric=metric, breakdown="property:page", limit=10)
+        assert series(product.ask(asked, events)) == [("value", key, count) for key, count in expected]
+    entries = product.ask(stats("sessions", span(), by="property:page"), events)["entries"]
+    assert [(entry["key"], entry["count"]) for entry in entries] == expected
+    paths = product.ask(stats("paths", span(), by="property:page", start="20.0"), events)
+    assert (paths["occurrences"], paths["paths"][0]["keys"]) == (4, ["20"])
+
+
+def test_event_types_are_texts(ask):
+    events = [an("ann", event_type="1"), an("ann", event_type="1.0")]
+    body = ask(events, stats("timeseries", span(), breakdown="event_type"))
+    assert series(body) == [("value", "1", 1), ("value", "1.0", 1)]
+
+
 def test_other_counts_a_user_once(ask):
     events = [an("ann", event_type=name) for name in "aabbc"] + [an("bob", event_type=name) for name in "ac"]
     by_type = {"metric": "users", "breakdown": "event_type"}

@@ -191,7 +191,8 @@ on conflict (user_id) do update
 set first_seen = least(known.first_seen, excluded.first_seen), last_hour = greatest(known.last_hour, excluded.last_hour);
 
 -- name: stale_days
--- Days that are over and have no summary of as many events as they have now.
+-- Days that are over and have no summary of as many events as they have now, or one whose visits are in the order of before
+-- infra/migrations/0020-order-of-arrival.sql. A day without visits has no events any more: what it has stays.
 select day
 from (
   select date_bin('1 day', hour, timestamptz '2000-01-01 00:00:00+00') as day, sum(count) as events
@@ -201,6 +202,7 @@ from (
 ) as counted
 left join summarised_days as summary using (day)
 where summary.events is distinct from counted.events
+  or summary.visits_version < 1 and exists (select from visits where visits.day = counted.day)
 order by day;
 
 -- name: count_day
@@ -237,10 +239,14 @@ select coalesce(array_agg(key order by key), '{}') from left_out;
 -- Sessions as docs/definitions.md has them, as far as they lie in this day.
 insert into visits select * from visits_of_day(%(day)s);
 
+-- name: mark_visits_renewed
+update summarised_days set visits_version = 1 where day = %(day)s and visits_version < 1;
+
 -- name: mark_summed_up
-insert into summarised_days (day, events, left_out)
-values (%(day)s, %(events)s, %(left_out)s)
-on conflict (day) do update set events = excluded.events, left_out = excluded.left_out;
+insert into summarised_days (day, events, left_out, visits_version)
+values (%(day)s, %(events)s, %(left_out)s, 1)
+on conflict (day) do update
+set events = excluded.events, left_out = excluded.left_out, visits_version = excluded.visits_version;
 
 -- name: admit_source
 insert into sources (name) values (%(source)s) on conflict (name) do nothing;

@@ -38,6 +38,7 @@ def sum_up(connection: psycopg.Connection, day: datetime) -> bool:
         shut_out_erasures(connection)
         ((events, counted),) = connection.execute(QUERIES["count_day"], bounds).fetchall()
         if events != counted:
+            _renew_visits(connection, day)
             return False
         connection.execute("delete from property_counts where day = %s", [day])
         connection.execute("delete from visits where day = %s", [day])
@@ -45,3 +46,10 @@ def sum_up(connection: psycopg.Connection, day: datetime) -> bool:
         connection.execute(QUERIES["sum_up_visits"], {"day": day})
         connection.execute(QUERIES["mark_summed_up"], {"day": day, "events": events, "left_out": left_out})
     return True
+
+
+def _renew_visits(connection: psycopg.Connection, day: datetime) -> None:
+    """Bring the visits of what is left of a day into the order that they have now. What was counted of the rest stays."""
+    if connection.execute(QUERIES["mark_visits_renewed"], {"day": day}).rowcount:
+        connection.execute("delete from visits where day = %s", [day])
+        connection.execute(QUERIES["sum_up_visits"], {"day": day})

@@ -21,14 +21,20 @@ class Found(msgspec.Struct, frozen=True):
     timestamp: datetime
     event_id: str
     event_type: str
+    received_at: datetime
     session_id: str | None = None
     properties: msgspec.Raw = msgspec.Raw(b"{}")
     json: bytes = b""
 
     @property
     def key(self) -> tuple[datetime, str]:
-        """Identifies it among its user's events, and orders them."""
+        """Identifies it among its user's events."""
         return self.timestamp, self.event_id
+
+    @property
+    def place(self) -> tuple[datetime, datetime, str]:
+        """Orders its user's events: those of one moment as they arrived."""
+        return self.timestamp, self.received_at, self.event_id
 
 
 class _Page(msgspec.Struct):
@@ -88,7 +94,7 @@ class Follower:
         known = {event.key: event for event in [*newest, *self.events.since(self._start())]}
         self._told = set(known)
         self._advance(known.values())
-        return [known[key] for key in sorted(known)][-self.backlog :]
+        return _in_order(known.values())[-self.backlog :]
 
     def fresh(self) -> list[Found]:
         """What wasn't told yet, oldest first."""
@@ -98,7 +104,7 @@ class Follower:
         # What lies before `start` won't be asked for again; the next start is never earlier than this one.
         self._told = {event.key for event in recent}
         self._advance(fresh)
-        return sorted(fresh, key=lambda event: event.key)
+        return _in_order(fresh)
 
     def _start(self) -> datetime | None:
         return None if self._newest is None else self._newest - OVERLAP
@@ -107,3 +113,7 @@ class Follower:
         """Note the newest time. Events may be dated ahead: looking on from there would miss what happens now."""
         times = [min(event.timestamp, datetime.now(UTC)) for event in events]
         self._newest = max([self._newest, *times] if self._newest else times, default=None)
+
+
+def _in_order(events: Iterable[Found]) -> list[Found]:
+    return sorted(events, key=lambda event: event.place)

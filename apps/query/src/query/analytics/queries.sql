@@ -11,7 +11,7 @@ select count(*) from pg_inherits where inhparent = 'events'::regclass;
 
 -- name: selected
 -- The events that a question is about.
-select user_id, "timestamp", event_id, event_type, session_id, properties
+select user_id, "timestamp", received_at, event_id, event_type, session_id, properties
 from events
 where {conditions}
 
@@ -22,10 +22,24 @@ where {conditions}
 event_type = any (%(event_types)b::text[])
 
 -- name: selected.properties
+-- As in list_events.properties.
 not exists (
-  select from unnest(%(property_names)b::text[], %(property_values)b::text[]) as wanted (name, value)
-  where properties ->> wanted.name is distinct from wanted.value
+  select from unnest(%(property_names)b::text[], %(property_values)b::text[], %(property_stems)b::text[]) as wanted (name, value, stem)
+  where (
+    properties ->> wanted.name = wanted.value
+    or wanted.stem is not null and properties ->> wanted.name like wanted.stem || '%%0' and rtrim(properties ->> wanted.name, '0') = wanted.stem
+  ) is not true
 )
+
+-- name: written
+(properties ->> %(property)b) collate "C"
+
+-- name: value
+-- Equal numbers are one value: without the zeros at their end (query.values). The first look is the cheap one.
+case
+  when {written} like '%%.%%0' and {written} ~ '^-?(0|[1-9][0-9]*)[.][0-9]+$' then rtrim(rtrim({written}, '0'), '.')
+  else {written}
+end
 
 -- name: selected.sources
 source = any (%(sources)b::text[])
@@ -51,16 +65,16 @@ from (
     end as begins
   from ({selected}) as unnamed
   where session_id is null
-  window in_order as (partition by user_id order by "timestamp", event_id)
+  window in_order as (partition by user_id order by "timestamp", received_at, event_id)
 ) as unnamed
-window in_order as (partition by user_id order by "timestamp", event_id)
+window in_order as (partition by user_id order by "timestamp", received_at, event_id)
 
 -- name: timeseries.events
 -- Events by interval and series. `series` is the key's rank; 0 is every other key, -1 is no key.
 with counted as materialized (
-  select bucket, key, sum(count) as count
+  select bucket, {value} as key, sum(count) as count
   from ({counted}) as pieces
-  group by bucket, key
+  group by 1, 2
 ),
 top as (
   select key, row_number() over (order by sum(count) desc, key) as rank
@@ -76,16 +90,17 @@ left join top using (key)
 group by rank, top.key, key is null, bucket;
 
 -- name: timeseries.read
-select width_bucket("timestamp", %(starts)b::timestamptz[]) as bucket, {key} as key, 1 as count
+select width_bucket("timestamp", %(starts)b::timestamptz[]) as bucket, {written} as written, count(*) as count
 from ({selected}) as selected
+group by 1, 2
 
 -- name: timeseries.rollup
 -- Hours that lie inside an interval are counted already; those that one begins or ends in are read.
-select width_bucket(hour, %(starts)b::timestamptz[]) as bucket, {key} as key, count
+select width_bucket(hour, %(starts)b::timestamptz[]) as bucket, {written} as written, count
 from event_counts
 where hour >= %(first_hour)b and hour < %(last_hour)b and hour <> all (%(split_hours)b::timestamptz[]) and {types} {sources}
 union all
-select width_bucket(event."timestamp", %(starts)b::timestamptz[]), {key}, 1
+select width_bucket(event."timestamp", %(starts)b::timestamptz[]), {written}, 1
 from unnest(%(piece_starts)b::timestamptz[], %(piece_ends)b::timestamptz[]) as piece (piece_start, piece_end)
 cross join lateral (
   select "timestamp", event_type
@@ -224,12 +239,12 @@ visit as materialized (
 
 -- name: visits.parts
 -- Parts of sessions from events, each within one piece of time.
-select user_id, session_id, min("timestamp") as first, max("timestamp") as last, array_agg(key order by "timestamp", event_id) as keys
+select user_id, session_id, min("timestamp") as first, max("timestamp") as last, array_agg(key order by "timestamp", received_at, event_id) as keys
 from ({events}) as named
 where session_id is not null
 group by piece, user_id, session_id
 union all
-select user_id, ''::text collate "C", min("timestamp"), max("timestamp"), array_agg(key order by "timestamp", event_id)
+select user_id, ''::text collate "C", min("timestamp"), max("timestamp"), array_agg(key order by "timestamp", received_at, event_id)
 from (
   select *, sum(begins) over in_order as number
   from (
@@ -238,18 +253,18 @@ from (
       case when "timestamp" - lag("timestamp") over in_order <= make_interval(secs => %(gap)b::int) then 0 else 1 end as begins
     from ({events}) as unnamed
     where session_id is null
-    window in_order as (partition by piece, user_id order by "timestamp", event_id)
+    window in_order as (partition by piece, user_id order by "timestamp", received_at, event_id)
   ) as unnamed
-  window in_order as (partition by piece, user_id order by "timestamp", event_id)
+  window in_order as (partition by piece, user_id order by "timestamp", received_at, event_id)
 ) as numbered
 group by piece, user_id, number
 
 -- name: visits.events
-select 0 as piece, user_id, "timestamp", event_id, session_id, {key} as key
+select 0 as piece, user_id, "timestamp", received_at, event_id, session_id, {key} as key
 from ({selected}) as selected
 
 -- name: visits.pieces
-select width_bucket("timestamp", %(piece_starts)b::timestamptz[]) as piece, user_id, "timestamp", event_id, session_id, event_type as key
+select width_bucket("timestamp", %(piece_starts)b::timestamptz[]) as piece, user_id, "timestamp", received_at, event_id, session_id, event_type as key
 from events
 where {pieces} {sources}
 
@@ -266,7 +281,7 @@ union all
 -- name: fresh_days
 -- Days of which the summary counted as many events as there are now, and how many are of the types that are asked about.
 -- An event is never changed, so the same number means the same events. Where the question is about some sources, they must have
--- all of the day's.
+-- all of the day's. Without a key it is about visits, whose order is that of infra/migrations/0020-order-of-arrival.sql.
 select day, wanted
 from (
   select
@@ -279,7 +294,7 @@ from (
   {having}
 ) as counted
 join summarised_days using (day, events)
-where %(key)b::text is null or %(key)b <> all (left_out)
+where case when %(key)b::text is null then visits_version = 1 else %(key)b <> all (left_out) end
 order by day;
 
 -- name: fresh_days.having
@@ -288,7 +303,7 @@ having bool_and(source = any (%(sources)b::text[]))
 -- name: top_properties
 -- The commonest values; rank 0 is all values together, -1 is none.
 with counted as materialized (
-  select value, sum(count)::bigint as count from ({counted}) as pieces group by value
+  select {value} as value, sum(count)::bigint as count from ({counted}) as pieces group by 1
 ),
 ranked as (
   select row_number() over (order by count desc, value) as rank, value, count
@@ -305,19 +320,19 @@ select -1, null, coalesce(sum(count), 0)::bigint from counted where value is nul
 order by rank;
 
 -- name: top_properties.read
-select properties ->> %(key)b collate "C" as value, count(*) as count
+select properties ->> %(key)b collate "C" as written, count(*) as count
 from ({selected}) as selected
-group by value
+group by written
 
 -- name: top_properties.summary
 (
   with summed as materialized (
-    select value, sum(count) as count
+    select value as written, sum(count) as count
     from property_counts
     where key = %(key)b and day = any (%(fresh_days)b::timestamptz[]) and event_type = any (%(counted_types)b::text[])
     group by value
   )
-  select value, count from summed
+  select written, count from summed
   union all
   -- What the fresh days have beyond that has no such value.
   select null, %(wanted)b::bigint - coalesce((select sum(count) from summed), 0)
@@ -336,7 +351,7 @@ select {answers}
 from ({levels}) as levels;
 
 -- name: funnel.matched
-select "timestamp", user_id, event_id, {matches}
+select "timestamp", user_id, received_at, event_id, {matches}
 from events
 where "timestamp" >= %(start)b and "timestamp" < %(end)b and event_type = any (%(event_types)b::text[]) {sources}
 
@@ -345,8 +360,11 @@ event_type = {event_type} as {match}
 
 -- name: funnel.match_properties
 event_type = {event_type} and not exists (
-  select from unnest({names}::text[], {values}::text[]) as wanted (name, value)
-  where properties ->> wanted.name is distinct from wanted.value
+  select from unnest({names}::text[], {values}::text[], {stems}::text[]) as wanted (name, value, stem)
+  where (
+    properties ->> wanted.name = wanted.value
+    or wanted.stem is not null and properties ->> wanted.name like wanted.stem || '%%0' and rtrim(properties ->> wanted.name, '0') = wanted.stem
+  ) is not true
 ) as {match}
 
 -- name: funnel.first_level
@@ -363,14 +381,14 @@ from (
     max("timestamp") filter (where {start_below} is not null) over earlier as {before},
     {start_below} is not null and max({start_below}) over earlier is null as {first_below}
   from ({below}) as below
-  window earlier as (partition by user_id order by "timestamp", event_id rows between unbounded preceding and 1 preceding)
+  window earlier as (partition by user_id order by "timestamp", received_at, event_id rows between unbounded preceding and 1 preceding)
 ) as level
 where {start} is not null or {needed}
 
 -- name: funnel.last_level
 select *, {start} is not null and max({start}) over earlier is null as {first}
 from ({below}) as below
-window earlier as (partition by user_id order by "timestamp", event_id rows between unbounded preceding and 1 preceding)
+window earlier as (partition by user_id order by "timestamp", received_at, event_id rows between unbounded preceding and 1 preceding)
 
 -- name: funnel.answer
 count(*) filter (where {first}),

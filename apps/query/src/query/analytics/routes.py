@@ -11,10 +11,9 @@ from core.service import json_response
 from query.analytics import schemas
 from query.analytics.store import Analytics, Place
 from query.bodies import take_body
-from query.cursor import Cursor, CursorField, Position, digest, encode
+from query.cursor import NIL, Cursor, CursorField, Position, digest, encode
 from query.fields import EARLIEST, LATEST, Limit
 from query.parameters import ParameterError, invalid_parameters
-from query.schemas import NIL
 from query.sources import SourcesReader, SourcesSchema, reading_of, restriction
 
 

@@ -19,7 +19,19 @@ from query.analytics.questions import (
     Users,
 )
 from query.bodies import read_json
-from query.fields import MAX_VALUES, REQUIRED, AtMost, Between, Choice, Length, Limit, ShortList, text, which_user
+from query.fields import (
+    MAX_VALUES,
+    REQUIRED,
+    AtMost,
+    Between,
+    Choice,
+    Length,
+    Limit,
+    PropertyFilter,
+    ShortList,
+    text,
+    which_user,
+)
 from query.parameters import ParameterError, ParameterSchema, invalid_parameters
 from query.schemas import FROM, TO
 from query.sources import Reading, SourcesReader, SourcesSchema
@@ -55,13 +67,7 @@ class FilterSchema(RangeSchema):
         validate=AtMost(max=MAX_VALUES),
         metadata={"description": "Only events of this type; repeat it for any of several."},
     )
-    properties = fields.Dict(
-        keys=text(1, 200),
-        values=text(0, 4000),
-        data_key="property",
-        validate=AtMost(max=MAX_VALUES),
-        metadata={"description": "`property.NAME=value`: only events whose properties have that member."},
-    )
+    properties = PropertyFilter("`property.NAME=value`: only events whose properties have that member.")
 
 
 def _gap() -> Between:

@@ -35,6 +35,7 @@ from query.analytics.schemas import GAP
 from query.analytics.statements import QUERIES, part
 from query.shared import Shared, Turns
 from query.sources import Sources
+from query.values import plain, wanted
 
 Rows = list[Any]
 Body = answers.Body
@@ -50,6 +51,9 @@ set transaction isolation level repeatable read, read only;
 lock table only events in access share mode
 """
 """Two statements in one message. The lock doesn't take the snapshot: the first question does."""
+
+WRITTEN = sql.SQL("written")
+"""A property's values as they are stored, grouped."""
 
 SESSION = "user_id, session_id, visit"
 """What tells sessions apart."""
@@ -124,7 +128,6 @@ class Analytics:
             return self._ask("list_users", _fixed(sql.SQL(QUERIES["list_users"]), parameters), explain=False).rows
 
     def _timeseries(self, asked: Timeseries) -> Body:
-        key = dimension(asked.breakdown)
         parameters = {
             **_selection(asked),
             **_property(asked.breakdown),
@@ -132,11 +135,13 @@ class Analytics:
             "limit": asked.limit,
         }
         if asked.metric == "events":
-            counted, more = _counted(asked, key)
-            statement = part("timeseries.events", counted=counted)
+            counted, more = _counted(asked, compose.written(asked.breakdown))
+            value = compose.value_of(asked.breakdown, WRITTEN)
+            statement = part("timeseries.events", counted=counted, value=value)
         else:
             more = {"gap": asked.gap}
             source, subject = (selected(asked), "user_id") if asked.metric == "users" else (visited(asked), SESSION)
+            key = dimension(asked.breakdown)
             statement = part("timeseries.subjects", key=key, subject=sql.SQL(subject), source=source)
         return self._answer("timeseries", asked, _fixed(statement, {**parameters, **more}), answers.timeseries)
 
@@ -158,15 +163,17 @@ class Analytics:
         parameters = {**_selection(asked), "key": asked.key, "limit": asked.limit}
         # '' is all types together (infra/migrations/0006-summaries.sql).
         parameters["counted_types"] = list(asked.event_types) or [""]
+        value = part("value", written=WRITTEN)
 
         def compose_it(connection: psycopg.Connection) -> Statement:
             if asked.properties:
-                return part("top_properties", counted=part("top_properties.read", selected=selected(asked))), parameters
+                counted = part("top_properties.read", selected=selected(asked))
+                return part("top_properties", counted=counted, value=value), parameters
             days = find_days(connection, asked, asked.key)
             counted = part(
                 "top_properties.summary", pieces=pieces(days), types=wanted_types(asked), sources=and_sources(asked)
             )
-            return part("top_properties", counted=counted), {**parameters, **days.parameters(asked)}
+            return part("top_properties", counted=counted, value=value), {**parameters, **days.parameters(asked)}
 
         return self._answer("top_properties", asked, compose_it, answers.top_properties)
 
@@ -175,8 +182,8 @@ class Analytics:
         parameters["event_types"] = sorted({event_type for event_type, _ in asked.steps})
         for number, (event_type, properties) in enumerate(asked.steps, 1):
             parameters[f"type_{number}"] = event_type
-            parameters[f"names_{number}"] = [name for name, _ in properties]
-            parameters[f"values_{number}"] = [value for _, value in properties]
+            names, values, stems = wanted(properties)
+            parameters |= {f"names_{number}": names, f"values_{number}": values, f"stems_{number}": stems}
         return self._answer("funnel", asked, _fixed(compose.funnel(asked), parameters), answers.funnel)
 
     def _retention(self, asked: Retention) -> Body:
@@ -189,7 +196,7 @@ class Analytics:
         def compose_it(connection: psycopg.Connection) -> Statement:
             days = find_days(connection, asked) if holds_visits(asked) else None
             parameters = {**_visits(asked), **(days.parameters(asked) if days else {})}
-            return compose.paths(asked, days), {**parameters, "limit": asked.limit, "origin": asked.origin}
+            return compose.paths(asked, days), {**parameters, "limit": asked.limit, "origin": _origin(asked)}
 
         return self._answer("paths", asked, compose_it, answers.paths)
 
@@ -246,13 +253,13 @@ def _explained(body: Body, plan: Plan | None) -> Body:
     return {**body, "explain": plan} if plan else body
 
 
-def _counted(asked: Timeseries, key: sql.SQL) -> tuple[sql.Composed, dict[str, Any]]:
+def _counted(asked: Timeseries, written: sql.SQL) -> tuple[sql.Composed, dict[str, Any]]:
     """Hours that are counted already, where the question allows it."""
     rolled_up = not asked.properties and asked.breakdown in (None, "event_type")
     hours = by_hour(asked.start, asked.end, asked.starts) if rolled_up else None
     if hours is None:
-        return part("timeseries.read", key=key, selected=selected(asked)), {}
-    return part("timeseries.rollup", key=key, types=wanted_types(asked), sources=and_sources(asked)), hours
+        return part("timeseries.read", written=written, selected=selected(asked)), {}
+    return part("timeseries.rollup", written=written, types=wanted_types(asked), sources=and_sources(asked)), hours
 
 
 def _range(asked: Range) -> dict[str, Any]:
@@ -260,16 +267,22 @@ def _range(asked: Range) -> dict[str, Any]:
 
 
 def _selection(asked: Selection) -> dict[str, Any]:
+    names, values, stems = wanted(asked.properties)
     return {
         **_range(asked),
         "event_types": list(asked.event_types),
-        "property_names": [name for name, _ in asked.properties],
-        "property_values": [value for _, value in asked.properties],
+        "property_names": names,
+        "property_values": values,
+        "property_stems": stems,
     }
 
 
 def _visits(asked: Sessions | Paths) -> dict[str, Any]:
     return {**_selection(asked), **_property(asked.by), "gap": asked.gap}
+
+
+def _origin(asked: Paths) -> str | None:
+    return plain(asked.origin) if asked.origin is not None and asked.by != "event_type" else asked.origin
 
 
 def _property(by: str | None) -> dict[str, str]:

@@ -15,8 +15,8 @@ from core.problems import Problem
 from query import metrics
 from query.access.people import QUERIES as ACCESS_QUERIES
 from query.access.principal import Principal
+from query.cursor import NIL
 from query.fields import EARLIEST
-from query.schemas import NIL
 from query.subjects.steps import QUERIES
 
 PAGE_ROWS = 500
@@ -62,15 +62,15 @@ class Exporter:
 
     def _events(self, given: dict[str, Any]) -> Iterator[list[Any]]:
         exported = metrics.EVENTS_EXPORTED.labels("user")
-        after = (LATEST_STORED, LAST_ID)
+        after: tuple[Any, ...] = (LATEST_STORED, LATEST_STORED, LAST_ID)
         while True:
-            place = {"after_timestamp": after[0], "after_event_id": after[1], "rows": PAGE_EVENTS}
-            rows = self._ask("export_events", {**given, **place})
+            place = dict(zip(("after_timestamp", "after_received_at", "after_event_id"), after, strict=True))
+            rows = self._ask("export_events", {**given, **place, "rows": PAGE_EVENTS})
             yield [_event(*row) for row in rows]
             exported.inc(len(rows))
             if len(rows) < PAGE_EVENTS:
                 return
-            after = (rows[-1][2], rows[-1][3])
+            after = (rows[-1][2], rows[-1][6], rows[-1][3])
 
     def _rejections(self, given: dict[str, Any]) -> Iterator[list[Any]]:
         after = NIL

@@ -111,7 +111,7 @@ removed as (
 
 -- name: anonymise_events
 -- Gives the events another user, other ids, and sessions other names: the same for the events of one session, and made with a
--- secret that nobody keeps. The new ids stand in the order of the old ones, so that events of one moment stay in theirs.
+-- secret that nobody keeps. The new ids stand in the order of the events, so that those of one moment stay in theirs.
 -- What was counted of the properties is taken out of the summaries, as in erase_events. What is known of a user all of whose
 -- events these are is known of the new one: as of the same snapshot, so that later events say nothing about them.
 with known as (
@@ -119,7 +119,7 @@ with known as (
   select %(new_user_id)b, first_seen, last_hour from users where user_id = %(user_id)b and %(sources)b::text[] is null
 ),
 mine as (
-  select "timestamp", event_id, row_number() over (order by "timestamp", event_id) as number
+  select "timestamp", event_id, row_number() over (order by "timestamp", received_at, event_id) as number
   from events
   where user_id = %(user_id)b and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))
 ),
@@ -244,9 +244,9 @@ select
 select user_id, event_type, "timestamp", event_id, session_id, properties::text, received_at, source, violations::text
 from events
 where user_id = %(user_id)b
-  and ("timestamp", event_id) < (%(after_timestamp)b, %(after_event_id)b)
+  and ("timestamp", received_at, event_id) < (%(after_timestamp)b, %(after_received_at)b, %(after_event_id)b)
   and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))
-order by "timestamp" desc, event_id desc
+order by "timestamp" desc, received_at desc, event_id desc
 limit %(rows)b;
 
 -- name: export_rejections

@@ -1,8 +1,10 @@
 """Events, and which of them a question looks at."""
 
 import json
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Context, Decimal
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -10,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 @dataclass(frozen=True)
 class Event:
-    """One stored event; `timestamp` is aware."""
+    """One stored event; `timestamp` is aware. Lists of events are in the order in which they arrived."""
 
     user_id: str
     event_type: str
@@ -26,7 +28,8 @@ class Event:
         return self.timestamp.astimezone(UTC)
 
     @property
-    def order(self) -> tuple[datetime, bytes]:
+    def key(self) -> tuple[datetime, bytes]:
+        """Tells it from the user's others."""
         return self.at, self.event_id.bytes
 
 
@@ -44,13 +47,13 @@ class Selection:
         return self.start.astimezone(UTC) <= moment.astimezone(UTC) < self.end.astimezone(UTC)
 
     def of(self, events: list[Event]) -> list[Event]:
-        """The selected events, each user's in order."""
+        """The selected events, each user's in order: those of one moment as they arrived."""
         chosen = [event for event in events if self.covers(event.at) and self.matches(event)]
-        return sorted(chosen, key=lambda event: (event.user_id, *event.order))
+        return sorted(chosen, key=lambda event: (event.user_id, event.at))
 
     def matches(self, event: Event) -> bool:
         return (not self.event_types or event.event_type in self.event_types) and all(
-            as_text(event.properties.get(name)) == value for name, value in self.properties
+            as_value(event.properties.get(name)) == shortest(value) for name, value in self.properties
         )
 
     def echo(self) -> dict[str, Any]:
@@ -74,6 +77,18 @@ def as_text(value: Any) -> str | None:
     return jsonb(value)
 
 
+def as_value(value: Any) -> str | None:
+    """The same, and a number in its shortest spelling, whether it is one or a text that reads like one."""
+    text = as_text(value)
+    return text if text is None else shortest(text)
+
+
+def shortest(text: str) -> str:
+    if not re.fullmatch(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?", text):
+        return text
+    return format(Decimal(text).normalize(Context(prec=len(text))), "f")
+
+
 def jsonb(value: Any) -> str:
     """JSON as jsonb writes it: members by length of name, then bytes; a space after each comma and colon."""
     if isinstance(value, dict):
@@ -81,6 +96,8 @@ def jsonb(value: Any) -> str:
         return "{" + ", ".join(f"{jsonb(name)}: {jsonb(item)}" for name, item in members) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(jsonb(item) for item in value) + "]"
+    if value == 0 and isinstance(value, float):
+        return "0.0"  # its numbers have no negative zero
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -88,7 +105,7 @@ def key_of(event: Event, by: str) -> str | None:
     """The event's key under `event_type` or `property:NAME`; None where it has none."""
     if by == "event_type":
         return event.event_type
-    return as_text(event.properties.get(by.removeprefix("property:")))
+    return as_value(event.properties.get(by.removeprefix("property:")))
 
 
 def by_name(name: str | None) -> tuple[bool, bytes]:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from itertools import combinations, groupby
 from typing import Any
 
-from .events import Event, Selection, as_text, percentile, seconds, share
+from .events import Event, Selection, as_value, percentile, seconds, share, shortest
 
 Step = tuple[str, dict[str, str]]
 
@@ -13,7 +13,7 @@ Step = tuple[str, dict[str, str]]
 def matches(step: Step, event: Event) -> bool:
     event_type, properties = step
     return event.event_type == event_type and all(
-        as_text(event.properties.get(name)) == value for name, value in properties.items()
+        as_value(event.properties.get(name)) == shortest(value) for name, value in properties.items()
     )
 
 
@@ -23,14 +23,14 @@ def completions(own: list[Event], steps: Sequence[Step], window: int) -> list[Ev
     for chain in combinations(own, len(steps)):
         in_time = chain[-1].at - chain[0].at <= timedelta(seconds=window)
         if in_time and all(matches(step, event) for step, event in zip(steps, chain, strict=True)):
-            ends.add(chain[-1].order)
-    return [event for event in own if event.order in ends]
+            ends.add(chain[-1].key)
+    return [event for event in own if event.key in ends]
 
 
 def time_between(own: list[Event], steps: Sequence[Step], window: int) -> float:
     """Seconds from the latest completion of the step before to the first completion of the last of these steps."""
     first = completions(own, steps, window)[0]
-    before = [event for event in completions(own, steps[:-1], window) if event.order < first.order]
+    before = completions(own[: own.index(first)], steps[:-1], window)
     return seconds(first.at - before[-1].at)
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Any
 
-from .events import Event, Selection, by_name, key_of
+from .events import Event, Selection, by_name, key_of, shortest
 from .sessions import sessions_of
 
 
@@ -38,6 +38,8 @@ def walks_of(session: list[Event], start: str | None, direction: str, depth: int
     keys = [key for event in session if (key := key_of(event, by)) is not None]
     if direction == "previous":
         keys.reverse()
+    if start is not None and by != "event_type":
+        start = shortest(start)
     occurrences = [n for n, key in enumerate(keys) if (n == 0 if start is None else key == start)]
     return [tuple(keys[n : n + depth + 1]) for n in occurrences]
 

@@ -11,7 +11,7 @@ from .events import Event, Selection, by_name, key_of, percentile, seconds, shar
 def sessions_of(chosen: list[Event], gap: int) -> list[list[Event]]:
     """The sessions of events that are already selected, each session's events in order."""
     found = []
-    for _, own in groupby(sorted(chosen, key=lambda event: (event.user_id, *event.order)), lambda event: event.user_id):
+    for _, own in groupby(sorted(chosen, key=lambda event: (event.user_id, event.at)), lambda event: event.user_id):
         of_user = list(own)
         named: dict[str, list[Event]] = {}
         unnamed: list[list[Event]] = []

@@ -44,11 +44,11 @@ def counting(chosen: list[Event], metric: str, gap: int) -> Counting:
     if metric == "users":
         return lambda its: len({event.user_id for event in its})
     session = {
-        (event.user_id, event.order): number
+        (event.user_id, event.key): number
         for number, session in enumerate(sessions_of(chosen, gap))
         for event in session
     }
-    return lambda its: len({session[event.user_id, event.order] for event in its})
+    return lambda its: len({session[event.user_id, event.key] for event in its})
 
 
 def parts(
