@@ -183,7 +183,7 @@ class Analytics:
         for number, (event_type, properties) in enumerate(asked.steps, 1):
             parameters[f"type_{number}"] = event_type
             names, values, stems = wanted(properties)
-            parameters |= {f"names_{number}": names, f"values_{number}": values, f"stems_{number}": stems}
+            parameters.update({f"names_{number}": names, f"values_{number}": values, f"stems_{number}": stems})
         return self._answer("funnel", asked, _fixed(compose.funnel(asked), parameters), answers.funnel)
 
     def _retention(self, asked: Retention) -> Body:
