@@ -162,8 +162,9 @@ def test_who_is_not_restricted_pays_nothing(explaining, stored, path):
 
 
 def test_pages_and_counts_of_all_sources_say_nothing_of_them():
-    assert b"source =" not in _list_events("user_id", "event_types") + _top_types(False, "whole_hours", "head", "tail")
-    assert b"source =" in _list_events("user_id", "sources")
+    # But for the place of a cursor of the release before, which is looked up by its key.
+    assert b" source =" not in _list_events("user_id", "event_types") + _top_types(False, "whole_hours", "head", "tail")
+    assert b" source =" in _list_events("user_id", "sources")
     assert _top_types(True, "whole_hours", "head", "tail").count(b"source =") == 3
     assert "source" not in QUERIES["list_events.grouped"].partition("from unnest")[2].partition("where")[2]
 
