@@ -10,6 +10,7 @@ from dashboard import charts, numbers, properties, tiles
 from dashboard.api import Answer, ask
 from dashboard.filters import Filters
 from dashboard.notices import absence_as_sentence, nothing_here, refusal_as_sentence
+from dashboard.period import Period
 from dashboard.service import RefusedError
 
 LIVE_SECONDS = 5
@@ -49,6 +50,7 @@ def _live(chosen: Filters) -> None:
         answers = {metric: ask("/stats/timeseries", interval="minute", metric=metric, **window) for metric in METRICS}
         tiles.show({name: numbers.count(answers[metric]["series"][0]["total"]) for metric, name in METRICS.items()})
         events = answers["events"]
+        # Without a word on the minute that isn't over: it is always there.
         charts.draw(
             charts.over_time(events, "Events"), alt=f"Events by the minute, last {LIVE_MINUTES} minutes", height=190
         )
@@ -59,8 +61,21 @@ def _live(chosen: Filters) -> None:
 def _totals(chosen: Filters) -> None:
     """The range's totals, each with the same question's answer for the range before."""
     before = chosen.period.before()
-    tiles.compare(_ask_totals(chosen.parameters), _ask_totals({**chosen.parameters, **before.parameters}))
-    st.caption(f"Compared with the same question for {before}.")
+    now, then = _ask_totals(chosen.parameters), _ask_totals({**chosen.parameters, **before.parameters})
+    if _had_begun(chosen, before):
+        tiles.compare(now, then)
+        st.caption(f"Compared with the same question for {before}.")
+    else:
+        tiles.show({name: numbers.count(value) for name, value in now.items()})
+        st.caption(f"Not compared with {before}: there are no events before that, so it may not have all of its own.")
+
+
+def _had_begun(chosen: Filters, period: Period) -> bool:
+    """Whether there were events in as many days before, so that this period isn't the one in which they began."""
+    (events,) = ask("/stats/timeseries", interval="month", **{**chosen.parameters, **period.before().parameters})[
+        "series"
+    ]
+    return bool(events["total"])
 
 
 def _ask_totals(parameters: dict[str, Any]) -> dict[str, int]:
@@ -96,7 +111,7 @@ def _over_time(chosen: Filters) -> None:
     if not any(series["total"] for series in answer["series"]):
         nothing_here()
         return
-    charts.draw(charts.over_time(answer, name), alt=f"{name} over time by {breakdown}, {chosen.period}")
+    charts.draw_over_time(answer, name, alt=f"{name} over time by {breakdown}, {chosen.period}")
     charts.as_table(charts.series_table(answer), f"{name} over time as a table")
 
 
@@ -108,6 +123,7 @@ def _users(chosen: Filters) -> None:
         f"and {numbers.count(answer['returning'])} from before."
     )
     charts.draw(charts.stacked_users(answer), alt=f"New and returning users by {answer['interval']}, {chosen.period}")
+    charts.explain_unfinished(answer, "Hatched")
     charts.as_table(answer["points"], "Active users as a table")
 
 

@@ -31,7 +31,7 @@ def show(chosen: Filters) -> None:
     over_time = ask(
         "/stats/timeseries", metric="sessions", gap=gap, interval=chosen.period.interval, **chosen.parameters
     )
-    charts.draw(charts.over_time(over_time, "Sessions"), alt=f"Sessions over time, {chosen.period}")
+    charts.draw_over_time(over_time, "Sessions", alt=f"Sessions over time, {chosen.period}")
     charts.as_table(charts.series_table(over_time), "Sessions over time as a table")
     for column, (side, title) in zip(
         st.columns(2), {"entries": "They begin with", "exits": "They end with"}.items(), strict=True
