@@ -1,6 +1,8 @@
 """Retention: of those who came first in a period, how many came again."""
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -30,6 +32,8 @@ def show(chosen: Filters) -> None:
     )
     cohorts = [cohort for cohort in answer["cohorts"] if cohort["users"]]
     charts.draw(_heat_map(cohorts, str(period)), alt=f"Retention by {period}", height=140 + 34 * len(cohorts))
+    if not all(all(cohort["complete"]) for cohort in cohorts):
+        st.caption(f"…: of a part of a {period}, which isn't over yet or which the range cuts.")
     charts.as_table(_rows(answer["cohorts"]), "The users as a table")
 
 
@@ -39,24 +43,14 @@ def _label(cohort: Answer) -> str:
 
 
 def _heat_map(cohorts: list[Answer], period: str) -> go.Figure:
-    width = max(len(cohort["rates"]) for cohort in cohorts)
-    rates, texts, users = [], [], []
-    for cohort in cohorts:
-        padding = [None] * (width - len(cohort["rates"]))
-        rates.append(cohort["rates"] + padding)
-        texts.append(["" if rate is None else numbers.share(rate) for rate in cohort["rates"] + padding])
-        users.append(
-            [f"{numbers.count(kept)} of {numbers.count(cohort['users'])} users" for kept in cohort["retained"]]
-            + padding
-        )
     colour = {"color": charts.text_colour()}
     figure = go.Figure(
         go.Heatmap(
-            z=rates,
-            x=list(range(width)),
+            z=_cells(cohorts, lambda cohort, place: cohort["rates"][place]),
+            x=list(range(max(len(cohort["rates"]) for cohort in cohorts))),
             y=[_label(cohort) for cohort in cohorts],
-            text=texts,
-            customdata=users,
+            text=_cells(cohorts, _text),
+            customdata=_cells(cohorts, _hint),
             texttemplate="%{text}",
             textfont={"size": 13},
             hovertemplate="%{y}<br>after %{x}: <b>%{text}</b>, %{customdata}<extra></extra>",
@@ -71,6 +65,26 @@ def _heat_map(cohorts: list[Answer], period: str) -> go.Figure:
     figure.update_yaxes(autorange="reversed", type="category", showgrid=False)
     figure.update_xaxes(title=f"{period.capitalize()}s after the first", dtick=1, side="top", showgrid=False)
     return figure
+
+
+def _cells(cohorts: list[Answer], cell: Callable[[Answer, int], Any]) -> list[list[Any]]:
+    """A row for each cohort, as long as the longest: later ones have fewer periods."""
+    width = max(len(cohort["rates"]) for cohort in cohorts)
+    return [
+        [cell(cohort, place) if place < len(cohort["rates"]) else None for place in range(width)] for cohort in cohorts
+    ]
+
+
+def _text(cohort: Answer, place: int) -> str:
+    rate = cohort["rates"][place]
+    if rate is None:
+        return ""
+    return numbers.share(rate) if cohort["complete"][place] else f"<i>{numbers.share(rate)} …</i>"
+
+
+def _hint(cohort: Answer, place: int) -> str:
+    kept = f"{numbers.count(cohort['retained'][place])} of {numbers.count(cohort['users'])} users"
+    return kept if cohort["complete"][place] else f"{kept}, unfinished"
 
 
 def _rows(cohorts: list[Answer]) -> list[Answer]:
