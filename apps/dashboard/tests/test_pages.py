@@ -1,5 +1,9 @@
 """The pages in a real browser, on known events: what they show is what the query service answers."""
 
+import uuid
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from visitors import without_live_tiles
@@ -27,6 +31,11 @@ def serious_violations(page):
     """What axe-core finds that is serious or critical: rule, and where."""
     found = Axe().run(page).response["violations"]
     return [(one["id"], [node["html"] for node in one["nodes"]]) for one in found if one["impact"] in SERIOUS]
+
+
+def sent(time, **properties):
+    return {"user_id": "ann", "event_type": "view", "timestamp": time.isoformat(), "event_id": str(uuid.uuid4()),
+            "properties": properties}  # fmt: skip
 
 
 @every_page
@@ -57,16 +66,40 @@ def test_the_overview_shows_the_answers_of_the_query_service(visit, dashboard):
     assert visitor.tile("Active users") == visitor.tile("New users") == "40"
     assert visitor.tile("Sessions") == "40"
     top = dashboard.ask("/stats/top-types")["items"]
-    shown = visitor.cells("Top event types")
+    shown = visitor.ranking("Top event types")
     assert [[row[0], int(row[1])] for row in shown] == [[one["event_type"], one["count"]] for one in top]
-    assert shown[0] == ["page_view", "80", f"{80 / 90}", "0", "80"]
+    assert shown[0] == ["page_view", "80", "88.9%", "0", "+80"]
+
+
+def test_a_type_and_a_value_lead_to_their_events(visit, dashboard):
+    visitor = visit(dashboard).open("", range="90 days", top="plan")
+    visitor.page.get_by_role("link", name="purchase").click()
+    visitor.page.wait_for_url("**event_type=purchase**")
+    visitor.wait()
+    assert "range=90+days" in visitor.page.url
+    assert visitor.tile("Events") == "10"
+    visitor.open("", range="90 days", top="plan").page.get_by_role("link", name="pro", exact=True).click()
+    visitor.page.wait_for_url("**/explore?**")
+    visitor.wait()
+    visitor.page.get_by_text("events that match, newest first").wait_for()
+    assert {row[2] for row in visitor.cells("Events, newest first")} == {"page_view"}
+    assert "property=plan%3Dpro" in visitor.page.url
+
+
+def test_a_property_that_most_events_have_is_shown_first(visit, serve_events):
+    old, new = datetime.now(UTC) - timedelta(days=20), datetime.now(UTC) - timedelta(hours=1)
+    events = [sent(old + timedelta(minutes=number), page="/") for number in range(600)]
+    events += [sent(new + timedelta(seconds=number), browser="Firefox") for number in range(100)]
+    with serve_events(events) as lately:
+        visitor = visit(lately).open("", range="30 days")
+        assert visitor.ranking("Top values of page") == [["/", "600", "100.0%"]]
 
 
 def test_the_overview_compares_with_the_days_before(visit, dashboard):
     visitor = visit(dashboard).open("", range="7 days")
     now = dashboard.ask("/stats/sessions", **dashboard.last(7))["sessions"]
     assert visitor.tile("Sessions") == str(now)
-    tile = visitor.page.locator("[data-testid=stMetric]").filter(has_text="Sessions").last
+    tile = visitor.page.locator("[data-testid=stMetric]").filter(has_text="Sessions").first
     # One less after a midnight since the events were made.
     assert {6: "-14.3%", 5: "-28.6%"}[now] in tile.inner_text()
     assert "from 7" in tile.inner_text()
@@ -135,13 +168,25 @@ def test_a_users_timeline_is_filtered_by_type(visit, dashboard):
 
 def test_a_user_is_picked_among_those_who_were_active_lately(visit, dashboard):
     visitor = visit(dashboard).open("users", range="90 days")
-    shown = visitor.cells("The most recently active users")
+    shown = visitor.ranking("The most recently active users")
     recent = dashboard.ask("/users")["users"]
     assert [row[0] for row in shown[:5]] == [one["user_id"] for one in recent[:5]]
     visitor.choose("User", "user-39")
     visitor.page.wait_for_url("**user=user-39**")
     visitor.page.get_by_role("heading", name="Timeline").wait_for()
     assert visitor.tile("Events ever") == "2"
+
+
+def test_the_list_of_users_follows_the_range_and_the_types_and_leads_to_each(visit, dashboard):
+    visitor = visit(dashboard).open("users", range="90 days", event_type="purchase")
+    assert [row[:2] for row in visitor.ranking("The most recently active users")] == [
+        [f"user-{number}", "1"] for number in range(36, -1, -4)
+    ]
+    visitor.page.get_by_role("link", name="user-32", exact=True).click()
+    visitor.page.get_by_role("heading", name="Timeline").wait_for()
+    assert "user=user-32" in visitor.page.url
+    visitor.open("users", range="today")
+    assert "No users in this range" in visitor.page.locator("[data-testid=stAlert]").inner_text()
 
 
 def test_an_unknown_user_is_said_to_be_unknown(visit, dashboard):
@@ -154,7 +199,7 @@ def test_a_funnel_shows_who_went_on(visit, dashboard):
     assert visitor.tile("Took the first step") == "40"
     assert visitor.tile("Took them all") == "10"
     assert visitor.tile("Conversion") == "25.0%"
-    assert visitor.cells("The funnel's steps") == [
+    assert visitor.ranking("The funnel's steps") == [
         ["1. page_view", "40", "100.0%", NONE, "0", NONE],
         ["2. purchase", "10", "25.0%", "25.0%", "30", "1 min"],
     ]
@@ -162,8 +207,8 @@ def test_a_funnel_shows_who_went_on(visit, dashboard):
 
 def test_a_funnels_step_may_ask_for_a_property(visit, dashboard):
     visitor = visit(dashboard).open("funnels", **FUNNEL, where1="page=/")
-    assert visitor.cells("The funnel's steps")[0][0] == "1. page_view (page=/)"
-    assert visitor.cells("The funnel's steps")[1][-1] == "2 min"
+    assert visitor.ranking("The funnel's steps")[0][0] == "1. page_view (page=/)"
+    assert visitor.ranking("The funnel's steps")[1][-1] == "2 min"
 
 
 def test_a_funnel_without_steps_offers_the_commonest_types(visit, dashboard):
@@ -172,6 +217,52 @@ def test_a_funnel_without_steps_offers_the_commonest_types(visit, dashboard):
     visitor.page.wait_for_url("**step2=purchase**")
     visitor.wait()
     assert visitor.tile("Took the first step") == "40"
+
+
+def steps_of(visitor):
+    """What the URL names as steps, by their numbers."""
+    asked = parse_qs(urlsplit(visitor.page.url).query)
+    return {name: values for name, values in asked.items() if name.startswith(("step", "where"))}
+
+
+def test_clearing_a_step_keeps_those_after_it(visit, dashboard):
+    visitor = visit(dashboard).open("funnels", range="90 days", step1="page_view", step2="page_view", step3="purchase")
+    visitor.page.get_by_role("combobox", name="Step 2", exact=True).press("Escape")
+    visitor.page.get_by_test_id("stSelectbox").filter(has_text="Step 2").get_by_role("button", name="Clear").click()
+    visitor.page.get_by_text("Left out, since it has no event type.").wait_for()
+    visitor.wait()
+    assert [row[0] for row in visitor.ranking("The funnel's steps")] == ["1. page_view", "2. purchase"]
+    assert steps_of(visitor) == {"step1": ["page_view"], "step3": ["purchase"]}
+
+
+def test_steps_can_be_moved_and_removed_with_their_conditions(visit, dashboard):
+    visitor = visit(dashboard).open(
+        "funnels",
+        range="90 days",
+        step1="page_view",
+        where1="page=/",
+        step2="purchase",
+        step3="page_view",
+        where3="page=/pricing",
+    )
+    step_button(visitor, 3, "arrow_upward").click()
+    visitor.page.wait_for_url("**where2=page%3D%2Fpricing**")
+    visitor.wait()
+    assert [row[:2] for row in visitor.ranking("The funnel's steps")] == [
+        ["1. page_view (page=/)", "40"],
+        ["2. page_view (page=/pricing)", "40"],
+        ["3. purchase", "10"],
+    ]
+    step_button(visitor, 1, "close").click()
+    visitor.page.wait_for_url(lambda url: "step3" not in url)
+    visitor.wait()
+    assert [row[0] for row in visitor.ranking("The funnel's steps")] == ["1. page_view (page=/pricing)", "2. purchase"]
+    assert steps_of(visitor) == {"step1": ["page_view"], "where1": ["page=/pricing"], "step2": ["purchase"]}
+
+
+def step_button(visitor, number, icon):
+    """The button with this icon below a step."""
+    return visitor.page.get_by_test_id("stButton").get_by_text(icon, exact=True).nth(number - 1)
 
 
 def test_retention_shows_each_cohort(visit, dashboard):
@@ -186,7 +277,7 @@ def test_retention_shows_each_cohort(visit, dashboard):
 
 def test_journeys_show_the_commonest_paths(visit, dashboard):
     visitor = visit(dashboard).open("journeys", range="90 days")
-    assert [row[:2] for row in visitor.cells("Commonest journeys")] == [
+    assert [row[:2] for row in visitor.ranking("Commonest journeys")] == [
         ["page_view → page_view", "30"],
         ["page_view → page_view → purchase", "10"],
     ]
@@ -199,7 +290,7 @@ def test_sessions_are_counted(visit, dashboard):
     assert visitor.tile("Events per session") == "2.25"
     assert visitor.tile("Bounce rate") == "0.0%"
     assert visitor.tile("Median duration") == "1 min"
-    assert [row[:2] for row in visitor.cells("They end with")] == [["/pricing", "30"], ["(has none)", "10"]]
+    assert [row[:2] for row in visitor.ranking("They end with")] == [["/pricing", "30"], ["(has none)", "10"]]
 
 
 def test_raw_events_have_a_column_for_each_property(visit, dashboard):
@@ -215,6 +306,17 @@ def test_raw_events_are_filtered_by_properties(visit, dashboard):
         "explore", range="90 days", property=["page=/pricing", "plan=pro"], user_id="user-3"
     )
     assert [row[2] for row in visitor.cells("Events, newest first")] == ["page_view"]
+
+
+def test_the_empty_text_is_a_filter_on_the_page_and_in_downloads(visit, serve_events):
+    start = datetime.now(UTC) - timedelta(hours=2)
+    coupons = [{"coupon": ""}, {"coupon": "X"}, {"coupon": ""}, {}]
+    with serve_events(
+        [sent(start + timedelta(minutes=place), **one) for place, one in enumerate(coupons)]
+    ) as coupons_of:
+        visitor = visit(coupons_of).open("explore", property="coupon=")
+        visitor.page.get_by_text("All 2 events that match").wait_for()
+        assert "property.coupon=&" in visitor.page.get_by_role("link", name="CSV").get_attribute("href")
 
 
 def test_what_matches_can_be_downloaded(visit, dashboard):

@@ -40,8 +40,8 @@ def ranged(serve_events, zone):
 
 
 def tile(visitor, name):
-    """All that the last box of this name says."""
-    box = visitor.page.locator("[data-testid=stMetric]").filter(has_text=name).last
+    """All that the first box of this name says."""
+    box = visitor.page.locator("[data-testid=stMetric]").filter(has_text=name).first
     return [line for line in box.inner_text().split("\n") if line]
 
 

@@ -175,7 +175,7 @@ def bars(names: list[str], values: list[int], unit: str) -> go.Figure:
     figure = go.Figure(
         go.Bar(x=values, y=names, orientation="h", text=values, texttemplate="%{text:,}", hoverinfo="skip")
     )
-    figure.update_traces(textposition="auto", cliponaxis=False, outsidetextfont={"color": text_colour()})
+    figure.update_traces(textposition="auto", textangle=0, cliponaxis=False, outsidetextfont={"color": text_colour()})
     figure.update_yaxes(autorange="reversed", type="category", title=None)
     figure.update_xaxes(title=unit, rangemode="tozero", **whole_numbers(max(values, default=0), 2 * WHOLE_TICKS))
     return figure

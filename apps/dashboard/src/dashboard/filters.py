@@ -19,11 +19,12 @@ FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
 
 @dataclass(frozen=True)
 class Filters:
-    """What the visitor chose. None of the event types or sources means all of them."""
+    """What the visitor chose. None of the event types or sources means all of them; `shown_sources` are those, by name."""
 
     period: Period
     event_types: list[str]
     sources: list[str]
+    shown_sources: list[str]
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -49,22 +50,28 @@ def choose() -> Filters:
         else:
             st.query_params.pop("days", None)
             period = Period.latest(PRESETS[preset], tz)
-        sources = _choose_sources()
+        known = _sources()
+        sources = _choose_sources(known)
         event_types = st.multiselect(
             "Event types", _types_or_none(sources), key="event_type", bind="query-params", accept_new_options=True, placeholder="All",
         )  # fmt: skip
-    return Filters(period, event_types, sources)
+    return Filters(period, event_types, sources, sources or known)
 
 
-def _choose_sources() -> list[str]:
-    """Of those that the visitor may see; there is nothing to choose where there is one, or none."""
+def _sources() -> list[str]:
+    """Those that the visitor may see."""
     try:
-        names = ask("/sources")["sources"]
+        names: list[str] = ask("/sources")["sources"]
     except (AwayError, RefusedError):
-        names = []
-    if len(names) < 2:
         return []
-    return st.multiselect("Sources", names, key="source", bind="query-params", placeholder="All")
+    return names
+
+
+def _choose_sources(names: list[str]) -> list[str]:
+    # There is nothing to choose where there is one, or none.
+    return (
+        st.multiselect("Sources", names, key="source", bind="query-params", placeholder="All") if len(names) > 1 else []
+    )
 
 
 def _choose_zone() -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from typing import Self
 from zoneinfo import ZoneInfo
 
@@ -56,6 +57,14 @@ class Period:
         """`from` (included) and `to` (not included) as RFC 3339: the first moments of the first day and of the day after the last."""
         end = self._moment(self.until) if self.until else self._start(self.last + timedelta(days=1))
         return {"from": self._start(self.first), "to": end}
+
+    def parts(self, number: int, now: datetime | None = None) -> list[dict[str, str]]:
+        """The bounds of so many equal parts of what has begun; of all, where nothing has."""
+        start, end = (datetime.fromisoformat(bound).astimezone(UTC) for bound in self.bounds.values())
+        now = now or datetime.now(UTC)
+        length = ((min(end, now) if start < now else end) - start) / number
+        cuts = [(start + length * place).isoformat() for place in range(number + 1)]
+        return [{"from": first, "to": last} for first, last in pairwise(cuts)]
 
     @property
     def parameters(self) -> dict[str, str]:

@@ -7,12 +7,14 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import charts, numbers
+from dashboard import charts, numbers, style
 from dashboard.api import Answer, ask
 from dashboard.filters import Filters
 from dashboard.notices import nothing_here
 
 PERIODS = ["day", "week", "month"]
+LABEL_PIXELS, CELL_PIXELS = 170, 58
+"""So wide is a cell at least, so that a share fits in."""
 
 
 def show(chosen: Filters) -> None:
@@ -31,8 +33,9 @@ def show(chosen: Filters) -> None:
         f"the share, how many of the row had an event then. Only events in {chosen.period} count."
     )
     cohorts = [cohort for cohort in answer["cohorts"] if cohort["users"]]
-    charts.draw(_heat_map(cohorts, str(period)), alt=f"Retention by {period}", height=140 + 34 * len(cohorts))
-    if not all(all(cohort["complete"]) for cohort in cohorts):
+    with style.scrolled(LABEL_PIXELS + CELL_PIXELS * max(len(cohort["rates"]) for cohort in cohorts)):
+        charts.draw(_heat_map(cohorts, str(period)), alt=f"Retention by {period}", height=140 + 34 * len(cohorts))
+    if not all(all(_complete(cohort)) for cohort in cohorts):
         st.caption(f"…: of a part of a {period}, which isn't over yet or which the range cuts.")
     charts.as_table(_rows(answer["cohorts"]), "The users as a table")
 
@@ -43,14 +46,13 @@ def _label(cohort: Answer) -> str:
 
 
 def _heat_map(cohorts: list[Answer], period: str) -> go.Figure:
-    colour = {"color": charts.text_colour()}
     figure = go.Figure(
         go.Heatmap(
             z=_cells(cohorts, lambda cohort, place: cohort["rates"][place]),
             x=list(range(max(len(cohort["rates"]) for cohort in cohorts))),
             y=[_label(cohort) for cohort in cohorts],
-            text=_cells(cohorts, _text),
-            customdata=_cells(cohorts, _hint),
+            text=_cells(cohorts, _text, ""),
+            customdata=_cells(cohorts, _hint, ""),
             texttemplate="%{text}",
             textfont={"size": 13},
             hovertemplate="%{y}<br>after %{x}: <b>%{text}</b>, %{customdata}<extra></extra>",
@@ -59,7 +61,7 @@ def _heat_map(cohorts: list[Answer], period: str) -> go.Figure:
             zmax=1,
             xgap=2,
             ygap=2,
-            colorbar={"tickformat": ".0%", "title": {"text": "Came again", "font": colour}, "tickfont": colour},
+            showscale=False,  # each cell says its share
         )
     )
     figure.update_yaxes(autorange="reversed", type="category", showgrid=False)
@@ -67,11 +69,12 @@ def _heat_map(cohorts: list[Answer], period: str) -> go.Figure:
     return figure
 
 
-def _cells(cohorts: list[Answer], cell: Callable[[Answer, int], Any]) -> list[list[Any]]:
+def _cells(cohorts: list[Answer], cell: Callable[[Answer, int], Any], nothing: Any = None) -> list[list[Any]]:
     """A row for each cohort, as long as the longest: later ones have fewer periods."""
     width = max(len(cohort["rates"]) for cohort in cohorts)
     return [
-        [cell(cohort, place) if place < len(cohort["rates"]) else None for place in range(width)] for cohort in cohorts
+        [cell(cohort, place) if place < len(cohort["rates"]) else nothing for place in range(width)]
+        for cohort in cohorts
     ]
 
 
@@ -79,12 +82,18 @@ def _text(cohort: Answer, place: int) -> str:
     rate = cohort["rates"][place]
     if rate is None:
         return ""
-    return numbers.share(rate) if cohort["complete"][place] else f"<i>{numbers.share(rate)} …</i>"
+    return numbers.share(rate) if _complete(cohort)[place] else f"<i>{numbers.share(rate)} …</i>"
 
 
 def _hint(cohort: Answer, place: int) -> str:
     kept = f"{numbers.count(cohort['retained'][place])} of {numbers.count(cohort['users'])} users"
-    return kept if cohort["complete"][place] else f"{kept}, unfinished"
+    return kept if _complete(cohort)[place] else f"{kept}, unfinished"
+
+
+def _complete(cohort: Answer) -> list[bool]:
+    # While a release rolls out, the query service may be the one before, which doesn't say.
+    complete: list[bool] = cohort.get("complete", [True] * len(cohort["rates"]))
+    return complete
 
 
 def _rows(cohorts: list[Answer]) -> list[Answer]:
