@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from dashboard import charts
+from dashboard.views.retention import heat_map
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -151,3 +152,13 @@ def test_the_axis_of_one_point_shows_its_interval():
     answer = answered("day", [at(2026, 7, 1)], [series(None, [2], "all")], to=at(2026, 7, 2), as_of=at(2026, 8, 1))
     axis = charts.over_time(answer, "Events").layout.xaxis
     assert (list(axis.range), list(axis.ticktext)) == (["2026-06-30T00:00:00", "2026-07-02T00:00:00"], ["1 Jul 2026"])
+
+
+def test_a_cell_of_retention_that_isnt_whole_is_marked():
+    cohorts = [
+        {"start": "2026-06-01T00:00:00Z", "users": 10, "retained": [10, 9, 0], "rates": [1.0, 0.9, 0.0], "complete": [True, True, False]},
+        {"start": "2026-06-08T00:00:00Z", "users": 4, "retained": [4, 2], "rates": [1.0, 0.5], "complete": [True, False]},
+    ]  # fmt: skip
+    (cells,) = heat_map(cohorts, "week").data
+    assert [list(row) for row in cells.text] == [["100.0%", "90.0%", "<i>0.0% …</i>"], ["100.0%", "<i>50.0% …</i>", ""]]
+    assert cells.customdata[0][2] == "0 of 10 users, unfinished"

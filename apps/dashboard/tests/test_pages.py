@@ -38,6 +38,16 @@ def sent(time, **properties):
             "properties": properties}  # fmt: skip
 
 
+LONG = "/" + "long" * 75
+
+
+@pytest.fixture(scope="module")
+def long_values(serve_events):
+    """A dashboard with an event whose page has 301 characters."""
+    with serve_events([sent(datetime.now(UTC) - timedelta(hours=1), page=LONG)]) as dashboard:
+        yield dashboard
+
+
 @every_page
 def test_a_page_is_accessible_in_both_themes_and_fits_a_phone(visit, dashboard, path, state):
     visitor = without_live_tiles(visit(dashboard)).open(path, **state)
@@ -84,6 +94,22 @@ def test_a_type_and_a_value_lead_to_their_events(visit, dashboard):
     visitor.page.get_by_text("events that match, newest first").wait_for()
     assert {row[2] for row in visitor.cells("Events, newest first")} == {"page_view"}
     assert "property=plan%3Dpro" in visitor.page.url
+
+
+@pytest.mark.parametrize("width", [1280, 1024])
+def test_a_long_value_is_cut_and_its_numbers_stay_in_sight(visit, long_values, width):
+    visitor = visit(long_values)
+    visitor.page.set_viewport_size({"width": width, "height": 900})
+    visitor.open("", range="7 days")
+    row = visitor.page.get_by_role("table", name="Top values of page").locator("tbody tr").first
+    assert row.locator("th").get_attribute("title") == LONG
+    row.scroll_into_view_if_needed()
+    for cell in row.locator("td").all():
+        box = cell.bounding_box()
+        assert box["x"] + box["width"] <= width
+    # Four boxes are one row.
+    boxes = visitor.page.locator(".st-key-tiles [data-testid=stMetric]").all()
+    assert len({round(box.bounding_box()["y"]) for box in boxes}) == 1
 
 
 def test_a_property_that_most_events_have_is_shown_first(visit, serve_events):

@@ -1,12 +1,15 @@
 """The small modules: days, numbers, conditions, the table of events."""
 
+import threading
 from datetime import UTC, date, datetime
 
 import pytest
 
 from dashboard import conditions, numbers
+from dashboard.api import AT_ONCE, beside
 from dashboard.events import as_frame
 from dashboard.period import Period
+from dashboard.service import AwayError
 
 NONE = numbers.NONE
 
@@ -39,6 +42,32 @@ def test_a_period_under_way_is_compared_with_the_same_part_of_the_one_before():
     assert str(before) == "18 Mar 2026 to 24 Mar 2026, until 14:58"
     assert week.before(datetime(2026, 3, 31, 22, tzinfo=UTC)) == week.before(datetime(2026, 3, 1, tzinfo=UTC))
     assert str(week.before(datetime(2026, 4, 1, tzinfo=UTC))) == "18 Mar 2026 to 24 Mar 2026"
+
+
+def test_a_periods_parts_are_of_what_has_begun():
+    day = Period(date(2026, 3, 31), date(2026, 4, 1), "UTC")
+    assert day.parts(2, datetime(2026, 3, 31, 12, tzinfo=UTC)) == [
+        {"from": "2026-03-31T00:00:00+00:00", "to": "2026-03-31T06:00:00+00:00"},
+        {"from": "2026-03-31T06:00:00+00:00", "to": "2026-03-31T12:00:00+00:00"},
+    ]
+    for now in (datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)):
+        assert day.parts(1, now) == [{"from": "2026-03-31T00:00:00+00:00", "to": "2026-04-02T00:00:00+00:00"}]
+
+
+def test_questions_are_asked_beside_each_other():
+    all_asked = threading.Barrier(AT_ONCE, timeout=60)
+
+    def ask(number):
+        all_asked.wait()
+        if number == 0:
+            raise AwayError("none")
+        return number
+
+    with beside(ask) as later:
+        refused, *answers = [later(number) for number in range(AT_ONCE)]
+        assert [answer() for answer in answers] == list(range(1, AT_ONCE))
+        with pytest.raises(AwayError):
+            refused()
 
 
 def test_the_latest_days_end_today():

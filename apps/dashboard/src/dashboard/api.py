@@ -38,19 +38,20 @@ def ask(path: str, **parameters: Any) -> Answer:
 @contextmanager
 def together() -> Iterator[Later[Answer]]:
     """later(path, **parameters) asks as `ask` does, beside others; what it returns waits for the answer, and raises what `ask` would."""
-    with _beside(_get) as later:
+    with beside(_get) as later:
         yield later
 
 
 @contextmanager
 def lines_together() -> Iterator[Later[Lines]]:
     """The same for `read_lines`."""
-    with _beside(read_lines) as later:
+    with beside(read_lines) as later:
         yield later
 
 
 @contextmanager
-def _beside(function: Callable[..., T]) -> Iterator[Later[T]]:
+def beside(function: Callable[..., T]) -> Iterator[Later[T]]:
+    """later(…) calls the function in another thread, of AT_ONCE; what it returns waits for the result, or raises what it raised."""
     # Streamlit's state, and so who the visitor is, belongs to the thread of the page: the others are told.
     context = get_script_run_ctx()
     pool = ThreadPoolExecutor(AT_ONCE, "ask", lambda: add_script_run_ctx(ctx=context))

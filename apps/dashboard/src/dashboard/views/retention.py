@@ -34,7 +34,7 @@ def show(chosen: Filters) -> None:
     )
     cohorts = [cohort for cohort in answer["cohorts"] if cohort["users"]]
     with style.scrolled(LABEL_PIXELS + CELL_PIXELS * max(len(cohort["rates"]) for cohort in cohorts)):
-        charts.draw(_heat_map(cohorts, str(period)), alt=f"Retention by {period}", height=140 + 34 * len(cohorts))
+        charts.draw(heat_map(cohorts, str(period)), alt=f"Retention by {period}", height=140 + 34 * len(cohorts))
     if not all(all(_complete(cohort)) for cohort in cohorts):
         st.caption(f"…: of a part of a {period}, which isn't over yet or which the range cuts.")
     charts.as_table(_rows(answer["cohorts"]), "The users as a table")
@@ -45,7 +45,8 @@ def _label(cohort: Answer) -> str:
     return f"{start:%-d %b %Y} · {numbers.count(cohort['users'])} users"
 
 
-def _heat_map(cohorts: list[Answer], period: str) -> go.Figure:
+def heat_map(cohorts: list[Answer], period: str) -> go.Figure:
+    """A row for each cohort of /stats/retention; an ellipsis stands behind the share of a period that isn't whole."""
     figure = go.Figure(
         go.Heatmap(
             z=_cells(cohorts, lambda cohort, place: cohort["rates"][place]),
