@@ -27,9 +27,10 @@ CSS = """
 [class*="st-key-tiles"] { display: grid !important; grid-template-columns: repeat(4, 1fr); }
 [class*="st-key-tiles"] > * { width: auto !important; min-width: 0 !important; }
 .st-key-tileslive, .st-key-tilesthree { grid-template-columns: repeat(3, 1fr) !important; }
-[data-testid="stMetric"] .stMarkdownEllipsis, [data-testid="stMetric"] .stMarkdownEllipsis p { white-space: normal !important;
+[class*="st-key-tiles"] > *, [class*="st-key-tiles"] [data-testid="stMetric"] { height: 100%; }
+:is([data-testid="stMetricLabel"], [data-testid="stMetricValue"]) :is(.stMarkdownEllipsis, p) { white-space: normal !important;
   overflow: visible !important; }
-[data-testid="stMetricDelta"], [data-testid="stMetric"] > div:last-child { flex-wrap: wrap; }
+[data-testid="stMetric"] > div > div { flex-wrap: wrap; }
 
 .st-key-scrolled { overflow-x: auto; }
 
