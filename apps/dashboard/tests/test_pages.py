@@ -114,11 +114,11 @@ def test_a_long_value_is_cut_and_its_numbers_stay_in_sight(visit, long_values, w
 
 def test_a_property_that_most_events_have_is_shown_first(visit, serve_events):
     old, new = datetime.now(UTC) - timedelta(days=20), datetime.now(UTC) - timedelta(hours=1)
-    events = [sent(old + timedelta(minutes=number), page="/") for number in range(600)]
+    events = [sent(old + timedelta(hours=number), page="/") for number in range(400)]
     events += [sent(new + timedelta(seconds=number), browser="Firefox") for number in range(100)]
     with serve_events(events) as lately:
-        visitor = visit(lately).open("", range="30 days")
-        assert visitor.ranking("Top values of page") == [["/", "600", "100.0%"]]
+        visitor = without_live_tiles(visit(lately)).open("", range="30 days")
+        assert visitor.ranking("Top values of page") == [["/", "400", "100.0%"]]
 
 
 def test_the_overview_compares_with_the_days_before(visit, dashboard):
@@ -253,8 +253,9 @@ def steps_of(visitor):
 
 def test_clearing_a_step_keeps_those_after_it(visit, dashboard):
     visitor = visit(dashboard).open("funnels", range="90 days", step1="page_view", step2="page_view", step3="purchase")
-    visitor.page.get_by_role("combobox", name="Step 2", exact=True).press("Escape")
-    visitor.page.get_by_test_id("stSelectbox").filter(has_text="Step 2").get_by_role("button", name="Clear").click()
+    visitor.page.get_by_test_id("stSelectbox").filter(has_text="Step 2").get_by_role(
+        "button", name="Clear value"
+    ).click()
     visitor.page.get_by_text("Left out, since it has no event type.").wait_for()
     visitor.wait()
     assert [row[0] for row in visitor.ranking("The funnel's steps")] == ["1. page_view", "2. purchase"]
@@ -271,7 +272,7 @@ def test_steps_can_be_moved_and_removed_with_their_conditions(visit, dashboard):
         step3="page_view",
         where3="page=/pricing",
     )
-    step_button(visitor, 3, "arrow_upward").click()
+    step_button(visitor, 3, "Move up").click()
     visitor.page.wait_for_url("**where2=page%3D%2Fpricing**")
     visitor.wait()
     assert [row[:2] for row in visitor.ranking("The funnel's steps")] == [
@@ -279,16 +280,16 @@ def test_steps_can_be_moved_and_removed_with_their_conditions(visit, dashboard):
         ["2. page_view (page=/pricing)", "40"],
         ["3. purchase", "10"],
     ]
-    step_button(visitor, 1, "close").click()
+    step_button(visitor, 1, "Remove").click()
     visitor.page.wait_for_url(lambda url: "step3" not in url)
     visitor.wait()
     assert [row[0] for row in visitor.ranking("The funnel's steps")] == ["1. page_view (page=/pricing)", "2. purchase"]
     assert steps_of(visitor) == {"step1": ["page_view"], "where1": ["page=/pricing"], "step2": ["purchase"]}
 
 
-def step_button(visitor, number, icon):
-    """The button with this icon below a step."""
-    return visitor.page.get_by_test_id("stButton").get_by_text(icon, exact=True).nth(number - 1)
+def step_button(visitor, number, what):
+    """A button below a step."""
+    return visitor.page.locator(f".st-key-{what.replace(' ', '-')}-{number} button")
 
 
 def test_retention_shows_each_cohort(visit, dashboard):

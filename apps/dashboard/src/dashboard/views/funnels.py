@@ -108,9 +108,10 @@ def _fill(steps: list[Step]) -> None:
     for number in range(1, MOST_STEPS + 1):
         event_type, wanted = steps[number - 1] if number <= len(steps) else (None, [])
         for key, value in ((f"step{number}", event_type), (f"where{number}", wanted)):
-            if key in st.session_state:
+            is_drawn = key in st.session_state
+            if is_drawn or value:
                 st.session_state[key] = value
-            elif value:  # there is no such field yet: it will look into the URL for its value
+            if value and not is_drawn:  # a field that is new looks into the URL, too
                 st.query_params[key] = value
 
 
