@@ -62,9 +62,9 @@ class Visitor:
         return self
 
     def tile(self, name: str) -> str:
-        """The number in the last box of this name: those of the range come after the live ones."""
+        """The number in the first box of this name: those of the range come before the live ones."""
         label = self.page.locator("[data-testid=stMetricLabel] p", has_text=re.compile(f"^{name}$"))
-        metric = self.page.locator("[data-testid=stMetric]").filter(has=label).last
+        metric = self.page.locator("[data-testid=stMetric]").filter(has=label).first
         return metric.locator("[data-testid=stMetricValue]").inner_text()
 
     def choose(self, label: str, option: str) -> "Visitor":
@@ -72,6 +72,15 @@ class Visitor:
         self.page.get_by_role("combobox", name=label, exact=True).click()
         self.page.get_by_role("option", name=option, exact=True).click()
         return self
+
+    def ranking(self, table: str) -> list[list[str]]:
+        """The rows of a short table of names and numbers."""
+        rows = self.page.get_by_role("table", name=table, exact=True).locator("tbody tr")
+        rows.first.wait_for()
+        cells: list[list[str]] = rows.evaluate_all(
+            "all => all.map(row => [...row.children].map(cell => cell.innerText))"
+        )
+        return cells
 
     def cells(self, table: str) -> list[list[str]]:
         """The rows of a table, as a screen reader is given them."""

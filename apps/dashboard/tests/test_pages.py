@@ -1,5 +1,9 @@
 """The pages in a real browser, on known events: what they show is what the query service answers."""
 
+import uuid
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from visitors import without_live_tiles
@@ -27,6 +31,21 @@ def serious_violations(page):
     """What axe-core finds that is serious or critical: rule, and where."""
     found = Axe().run(page).response["violations"]
     return [(one["id"], [node["html"] for node in one["nodes"]]) for one in found if one["impact"] in SERIOUS]
+
+
+def sent(time, **properties):
+    return {"user_id": "ann", "event_type": "view", "timestamp": time.isoformat(), "event_id": str(uuid.uuid4()),
+            "properties": properties}  # fmt: skip
+
+
+LONG = "/" + "long" * 75
+
+
+@pytest.fixture(scope="module")
+def long_values(serve_events):
+    """A dashboard with an event whose page has 301 characters."""
+    with serve_events([sent(datetime.now(UTC) - timedelta(hours=1), page=LONG)]) as dashboard:
+        yield dashboard
 
 
 @every_page
@@ -57,16 +76,62 @@ def test_the_overview_shows_the_answers_of_the_query_service(visit, dashboard):
     assert visitor.tile("Active users") == visitor.tile("New users") == "40"
     assert visitor.tile("Sessions") == "40"
     top = dashboard.ask("/stats/top-types")["items"]
-    shown = visitor.cells("Top event types")
+    shown = visitor.ranking("Top event types")
     assert [[row[0], int(row[1])] for row in shown] == [[one["event_type"], one["count"]] for one in top]
-    assert shown[0] == ["page_view", "80", f"{80 / 90}", "0", "80"]
+    assert shown[0] == ["page_view", "80", "88.9%", "0", "+80"]
+
+
+def test_a_type_and_a_value_lead_to_their_events(visit, dashboard):
+    visitor = visit(dashboard).open("", range="90 days", top="plan")
+    visitor.page.get_by_role("link", name="purchase").click()
+    visitor.page.wait_for_url("**event_type=purchase**")
+    visitor.wait()
+    assert "range=90+days" in visitor.page.url
+    assert visitor.tile("Events") == "10"
+    visitor.open("", range="90 days", top="plan").page.get_by_role("link", name="pro", exact=True).click()
+    visitor.page.wait_for_url("**/explore?**")
+    visitor.wait()
+    visitor.page.get_by_text("events that match, newest first").wait_for()
+    assert {row[2] for row in visitor.cells("Events, newest first")} == {"page_view"}
+    assert "property=plan%3Dpro" in visitor.page.url
+
+
+@pytest.mark.parametrize("width", [1280, 1024])
+def test_a_long_value_is_cut_and_its_numbers_stay_in_sight(visit, long_values, width):
+    visitor = visit(long_values)
+    visitor.page.set_viewport_size({"width": width, "height": 900})
+    visitor.open("", range="7 days")
+    row = visitor.page.get_by_role("table", name="Top values of page").locator("tbody tr").first
+    assert row.locator("th").get_attribute("title") == LONG
+    row.scroll_into_view_if_needed()
+    for cell in row.locator("td").all():
+        box = cell.bounding_box()
+        assert box["x"] + box["width"] <= width
+    # Four boxes are one row.
+    boxes = visitor.page.locator(".st-key-tiles [data-testid=stMetric]").all()
+    assert len({round(box.bounding_box()["y"]) for box in boxes}) == 1
+
+
+@pytest.fixture(scope="module")
+def changed_lately(serve_events):
+    """A dashboard whose events had a page for weeks; the newest, a hundred of them, have a browser alone."""
+    old, new = datetime.now(UTC) - timedelta(days=20), datetime.now(UTC) - timedelta(hours=1)
+    events = [sent(old + timedelta(hours=number), page="/") for number in range(400)]
+    events += [sent(new + timedelta(seconds=number), browser="Firefox") for number in range(100)]
+    with serve_events(events) as dashboard:
+        yield dashboard
+
+
+def test_a_property_that_most_events_have_is_shown_first(visit, changed_lately):
+    visitor = visit(changed_lately).open("", range="30 days")
+    assert visitor.ranking("Top values of page") == [["/", "400", "100.0%"]]
 
 
 def test_the_overview_compares_with_the_days_before(visit, dashboard):
     visitor = visit(dashboard).open("", range="7 days")
     now = dashboard.ask("/stats/sessions", **dashboard.last(7))["sessions"]
     assert visitor.tile("Sessions") == str(now)
-    tile = visitor.page.locator("[data-testid=stMetric]").filter(has_text="Sessions").last
+    tile = visitor.page.locator("[data-testid=stMetric]").filter(has_text="Sessions").first
     # One less after a midnight since the events were made.
     assert {6: "-14.3%", 5: "-28.6%"}[now] in tile.inner_text()
     assert "from 7" in tile.inner_text()
@@ -135,13 +200,25 @@ def test_a_users_timeline_is_filtered_by_type(visit, dashboard):
 
 def test_a_user_is_picked_among_those_who_were_active_lately(visit, dashboard):
     visitor = visit(dashboard).open("users", range="90 days")
-    shown = visitor.cells("The most recently active users")
+    shown = visitor.ranking("The most recently active users")
     recent = dashboard.ask("/users")["users"]
     assert [row[0] for row in shown[:5]] == [one["user_id"] for one in recent[:5]]
     visitor.choose("User", "user-39")
     visitor.page.wait_for_url("**user=user-39**")
     visitor.page.get_by_role("heading", name="Timeline").wait_for()
     assert visitor.tile("Events ever") == "2"
+
+
+def test_the_list_of_users_follows_the_range_and_the_types_and_leads_to_each(visit, dashboard):
+    visitor = visit(dashboard).open("users", range="90 days", event_type="purchase")
+    assert [row[:2] for row in visitor.ranking("The most recently active users")] == [
+        [f"user-{number}", "1"] for number in range(36, -1, -4)
+    ]
+    visitor.page.get_by_role("link", name="user-32", exact=True).click()
+    visitor.page.get_by_role("heading", name="Timeline").wait_for()
+    assert "user=user-32" in visitor.page.url
+    visitor.open("users", range="today")
+    assert "No users in this range" in visitor.page.locator("[data-testid=stAlert]").inner_text()
 
 
 def test_an_unknown_user_is_said_to_be_unknown(visit, dashboard):
@@ -154,7 +231,7 @@ def test_a_funnel_shows_who_went_on(visit, dashboard):
     assert visitor.tile("Took the first step") == "40"
     assert visitor.tile("Took them all") == "10"
     assert visitor.tile("Conversion") == "25.0%"
-    assert visitor.cells("The funnel's steps") == [
+    assert visitor.ranking("The funnel's steps") == [
         ["1. page_view", "40", "100.0%", NONE, "0", NONE],
         ["2. purchase", "10", "25.0%", "25.0%", "30", "1 min"],
     ]
@@ -162,8 +239,8 @@ def test_a_funnel_shows_who_went_on(visit, dashboard):
 
 def test_a_funnels_step_may_ask_for_a_property(visit, dashboard):
     visitor = visit(dashboard).open("funnels", **FUNNEL, where1="page=/")
-    assert visitor.cells("The funnel's steps")[0][0] == "1. page_view (page=/)"
-    assert visitor.cells("The funnel's steps")[1][-1] == "2 min"
+    assert visitor.ranking("The funnel's steps")[0][0] == "1. page_view (page=/)"
+    assert visitor.ranking("The funnel's steps")[1][-1] == "2 min"
 
 
 def test_a_funnel_without_steps_offers_the_commonest_types(visit, dashboard):
@@ -172,6 +249,53 @@ def test_a_funnel_without_steps_offers_the_commonest_types(visit, dashboard):
     visitor.page.wait_for_url("**step2=purchase**")
     visitor.wait()
     assert visitor.tile("Took the first step") == "40"
+
+
+def steps_of(visitor):
+    """What the URL names as steps, by their numbers."""
+    asked = parse_qs(urlsplit(visitor.page.url).query)
+    return {name: values for name, values in asked.items() if name.startswith(("step", "where"))}
+
+
+def test_clearing_a_step_keeps_those_after_it(visit, dashboard):
+    visitor = visit(dashboard).open("funnels", range="90 days", step1="page_view", step2="page_view", step3="purchase")
+    visitor.page.get_by_test_id("stSelectbox").filter(has_text="Step 2").get_by_role(
+        "button", name="Clear value"
+    ).click()
+    visitor.page.get_by_text("Left out, since it has no event type.").wait_for()
+    visitor.wait()
+    assert [row[0] for row in visitor.ranking("The funnel's steps")] == ["1. page_view", "2. purchase"]
+    assert steps_of(visitor) == {"step1": ["page_view"], "step3": ["purchase"]}
+
+
+def test_steps_can_be_moved_and_removed_with_their_conditions(visit, dashboard):
+    visitor = visit(dashboard).open(
+        "funnels",
+        range="90 days",
+        step1="page_view",
+        where1="page=/",
+        step2="purchase",
+        step3="page_view",
+        where3="page=/pricing",
+    )
+    step_button(visitor, 3, "Move up").click()
+    visitor.page.wait_for_url("**where2=page%3D%2Fpricing**")
+    visitor.wait()
+    assert [row[:2] for row in visitor.ranking("The funnel's steps")] == [
+        ["1. page_view (page=/)", "40"],
+        ["2. page_view (page=/pricing)", "40"],
+        ["3. purchase", "10"],
+    ]
+    step_button(visitor, 1, "Remove").click()
+    visitor.page.wait_for_url(lambda url: "step3" not in url)
+    visitor.wait()
+    assert [row[0] for row in visitor.ranking("The funnel's steps")] == ["1. page_view (page=/pricing)", "2. purchase"]
+    assert steps_of(visitor) == {"step1": ["page_view"], "where1": ["page=/pricing"], "step2": ["purchase"]}
+
+
+def step_button(visitor, number, what):
+    """A button below a step."""
+    return visitor.page.locator(f".st-key-{what.replace(' ', '-')}-{number}").get_by_role("button")
 
 
 def test_retention_shows_each_cohort(visit, dashboard):
@@ -186,7 +310,7 @@ def test_retention_shows_each_cohort(visit, dashboard):
 
 def test_journeys_show_the_commonest_paths(visit, dashboard):
     visitor = visit(dashboard).open("journeys", range="90 days")
-    assert [row[:2] for row in visitor.cells("Commonest journeys")] == [
+    assert [row[:2] for row in visitor.ranking("Commonest journeys")] == [
         ["page_view → page_view", "30"],
         ["page_view → page_view → purchase", "10"],
     ]
@@ -199,7 +323,7 @@ def test_sessions_are_counted(visit, dashboard):
     assert visitor.tile("Events per session") == "2.25"
     assert visitor.tile("Bounce rate") == "0.0%"
     assert visitor.tile("Median duration") == "1 min"
-    assert [row[:2] for row in visitor.cells("They end with")] == [["/pricing", "30"], ["(has none)", "10"]]
+    assert [row[:2] for row in visitor.ranking("They end with")] == [["/pricing", "30"], ["(has none)", "10"]]
 
 
 def test_raw_events_have_a_column_for_each_property(visit, dashboard):
@@ -215,6 +339,23 @@ def test_raw_events_are_filtered_by_properties(visit, dashboard):
         "explore", range="90 days", property=["page=/pricing", "plan=pro"], user_id="user-3"
     )
     assert [row[2] for row in visitor.cells("Events, newest first")] == ["page_view"]
+
+
+@pytest.fixture(scope="module")
+def coupons(serve_events):
+    """A dashboard with four events: two coupons are the empty text, one is X, one event has none."""
+    start = datetime.now(UTC) - timedelta(hours=2)
+    properties = [{"coupon": ""}, {"coupon": "X"}, {"coupon": ""}, {}]
+    with serve_events(
+        [sent(start + timedelta(minutes=place), **one) for place, one in enumerate(properties)]
+    ) as dashboard:
+        yield dashboard
+
+
+def test_the_empty_text_is_a_filter_on_the_page_and_in_downloads(visit, coupons):
+    visitor = visit(coupons).open("explore", property="coupon=")
+    visitor.page.get_by_text("All 2 events that match").wait_for()
+    assert "property.coupon=&" in visitor.page.get_by_role("link", name="CSV").get_attribute("href")
 
 
 def test_what_matches_can_be_downloaded(visit, dashboard):

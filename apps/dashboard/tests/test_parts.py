@@ -1,12 +1,15 @@
 """The small modules: days, numbers, conditions, the table of events."""
 
-from datetime import date
+import threading
+from datetime import UTC, date, datetime
 
 import pytest
 
 from dashboard import conditions, numbers
+from dashboard.api import AT_ONCE, beside
 from dashboard.events import as_frame
 from dashboard.period import Period
+from dashboard.service import AwayError
 
 NONE = numbers.NONE
 
@@ -29,6 +32,42 @@ def test_the_period_before_has_as_many_days():
     period = Period(date(2026, 3, 1), date(2026, 3, 31), "UTC")
     assert period.before() == Period(date(2026, 1, 29), date(2026, 2, 28), "UTC")
     assert period.before().days == period.days == 31
+
+
+def test_a_period_under_way_is_compared_with_the_same_part_of_the_one_before():
+    week = Period(date(2026, 3, 25), date(2026, 3, 31), "Europe/Berlin")
+    before = week.before(datetime(2026, 3, 31, 12, 58, 30, tzinfo=UTC))
+    # In between, on 29 March, clocks went forward: 14:58 on both days.
+    assert before.bounds == {"from": "2026-03-18T00:00:00+01:00", "to": "2026-03-24T14:58:00+01:00"}
+    assert str(before) == "18 Mar 2026 to 24 Mar 2026, until 14:58"
+    assert week.before(datetime(2026, 3, 31, 22, tzinfo=UTC)) == week.before(datetime(2026, 3, 1, tzinfo=UTC))
+    assert str(week.before(datetime(2026, 4, 1, tzinfo=UTC))) == "18 Mar 2026 to 24 Mar 2026"
+
+
+def test_a_periods_parts_are_of_what_has_begun():
+    day = Period(date(2026, 3, 31), date(2026, 4, 1), "UTC")
+    assert day.parts(2, datetime(2026, 3, 31, 12, tzinfo=UTC)) == [
+        {"from": "2026-03-31T00:00:00+00:00", "to": "2026-03-31T06:00:00+00:00"},
+        {"from": "2026-03-31T06:00:00+00:00", "to": "2026-03-31T12:00:00+00:00"},
+    ]
+    for now in (datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)):
+        assert day.parts(1, now) == [{"from": "2026-03-31T00:00:00+00:00", "to": "2026-04-02T00:00:00+00:00"}]
+
+
+def test_questions_are_asked_beside_each_other():
+    all_asked = threading.Barrier(AT_ONCE, timeout=60)
+
+    def ask(number):
+        all_asked.wait()
+        if number == 0:
+            raise AwayError("none")
+        return number
+
+    with beside(ask) as later:
+        refused, *answers = [later(number) for number in range(AT_ONCE)]
+        assert [answer() for answer in answers] == list(range(1, AT_ONCE))
+        with pytest.raises(AwayError):
+            refused()
 
 
 def test_the_latest_days_end_today():
@@ -86,3 +125,19 @@ def test_events_have_a_column_for_each_property_and_mixed_values_stay_apart():
     assert frame["timestamp"][0].isoformat() == "2026-11-01T11:00:00+01:00"
     assert frame[".amount"][0] == 1
     assert list(frame[".mixed"]) == ["1", '{"a":true}']
+
+
+def test_numbers_of_events_are_shown_as_they_were_sent():
+    base = {"user_id": "ann", "event_type": "view", "timestamp": "2026-11-01T10:00:00Z", "event_id": "1", "session_id": None,
+            "received_at": "2026-11-01T10:00:01.5Z", "source": "default"}  # fmt: skip
+    sent = [
+        {"order_id": 2**53 + 1, "few": 7, "amount": 1, "huge": 10**30, "flag": True},
+        {"order_id": 2**53 + 3, "amount": 2.5},
+        {},
+    ]
+    frame = as_frame([{**base, "properties": properties} for properties in sent], "UTC")
+    assert list(frame[".order_id"]) == ["9007199254740993", "9007199254740995", None]
+    assert list(frame[".huge"]) == [str(10**30), None, None]
+    assert list(frame[".flag"]) == ["true", None, None]
+    assert (frame[".few"][0], str(frame[".few"].dtype)) == (7, "Int64")
+    assert list(frame[".amount"].dropna()) == [1, 2.5]

@@ -22,9 +22,9 @@ def test_a_source_that_is_chosen_stands_in_the_url_and_goes_along_to_other_pages
     answer = dashboard_of_sources.ask("/stats/users", source="shop", **dashboard_of_sources.last(90))
     assert answer["active"] == answer["new"] == 10
     assert [visitor.tile(name) for name in ("Events", "Active users", "New users", "Sessions")] == ["10"] * 4
-    only = [["purchase", "10", "1"]]
+    only = [["purchase", "10", "100.0%"]]
     # A table follows what it shows in its own time.
-    assert eventually(lambda: [row[:3] for row in visitor.cells("Top event types")] == only)
+    assert eventually(lambda: [row[:3] for row in visitor.ranking("Top event types")] == only)
     visitor.page.get_by_role("link", name="Sessions").click()
     visitor.page.get_by_role("heading", name="Sessions", level=1).wait_for()
     visitor.wait()
@@ -34,7 +34,7 @@ def test_a_source_that_is_chosen_stands_in_the_url_and_goes_along_to_other_pages
 
 def test_every_page_is_about_the_sources_that_are_chosen(visit, dashboard_of_sources):
     visitor = visit(dashboard_of_sources).open("users", **SHOP)
-    assert len(visitor.cells("The most recently active users")) == 10
+    assert len(visitor.ranking("The most recently active users")) == 10
     visitor.open("users", **SHOP, user="user-36")
     assert visitor.tile("Events ever") == "1"
     assert [row[1] for row in visitor.cells("This user's events, newest first")] == ["purchase"]
@@ -46,7 +46,7 @@ def test_every_page_is_about_the_sources_that_are_chosen(visit, dashboard_of_sou
     visitor.page.get_by_text("The users as a table").click()
     assert sum(int(row[1]) for row in visitor.cells("The users as a table")) == 10
     visitor.open("journeys", **SHOP)
-    assert [row[:2] for row in visitor.cells("Commonest journeys")] == [["purchase", "10"]]
+    assert [row[:2] for row in visitor.ranking("Commonest journeys")] == [["purchase", "10"]]
     visitor.open("explore", **SHOP)
     assert {row[2] for row in visitor.cells("Events, newest first")} == {"purchase"}
     link = visitor.page.get_by_role("link", name="CSV").get_attribute("href")

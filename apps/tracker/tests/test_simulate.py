@@ -133,7 +133,7 @@ def test_a_trickle_catches_up_with_what_took_long(clock):
 
 
 def test_nothing_of_a_trickle_happened_before_it_began(clock):
-    """Or the simulated month of `tracker up --demo` had events that its truth doesn't know."""
+    """Or the simulated weeks of `tracker up --demo` had events that its truth doesn't know."""
     events = [json.loads(event.json) for batch in trickle(World(1, 500), 2, 3600) for event in batch]
     times = [datetime.fromisoformat(event["timestamp"]).timestamp() for event in events]
     assert min(times) >= int(clock.began * 1000) / 1000

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from dashboard import account, filters
+from dashboard import account, filters, style
 from dashboard.notices import absence_as_sentence, not_allowed, nothing_yet, refusal_as_sentence, signed_out_to_form
 from dashboard.views import (
     audit,
@@ -20,6 +20,8 @@ from dashboard.views import (
     users,
 )
 
+PRODUCT = "Event Tracker"
+
 Show = Callable[[filters.Filters], None]
 
 
@@ -28,6 +30,7 @@ def page(title: str, icon: str, show: Show, path: str, scope: str = "read_stats"
 
     def draw() -> None:
         chosen = filters.choose()
+        st.caption(" · ".join([PRODUCT, *chosen.shown_sources]))
         with absence_as_sentence(), refusal_as_sentence():
             if not account.may(who, scope):
                 not_allowed(scope)
@@ -51,6 +54,7 @@ def managing(title: str, icon: str, show: Callable[[], None], path: str) -> st.P
 
 def _page(title: str, icon: str, draw: Callable[[], None], path: str) -> st.Page:
     def run() -> None:
+        style.apply()
         st.title(title, anchor=False)
         draw()
 
@@ -79,6 +83,6 @@ with signed_out_to_form():
             managing("Audit log", "history", audit.show, "audit"),
         ]
     current = st.navigation(pages, expanded=True)
-    st.set_page_config(page_title=f"{current.title} · Event Tracker")
+    st.set_page_config(page_title=f"{current.title} · {PRODUCT}")
     current.run()
     account.show(who)

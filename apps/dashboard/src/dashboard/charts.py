@@ -1,12 +1,15 @@
 """Charts of the answers. Their colours are the theme's (.streamlit/config.toml): told apart by the colour-blind, in light and dark."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
+import plotly.io
 import streamlit as st
 
-from dashboard import numbers
+from dashboard import numbers, points
 from dashboard.api import Answer
 
 GREY = "#868b94"
@@ -18,6 +21,12 @@ CONFIG = {"displayModeBar": False}
 
 MARKED_POINTS = 62
 """A line of more points is drawn without a mark at each."""
+
+TICKS = 8
+"""So many times are written below an axis whose labels aren't Plotly's."""
+
+WHOLE_TICKS = 5
+"""On an axis of counts up to this, each whole number has its label."""
 
 
 def draw(figure: go.Figure, alt: str, height: int = 360) -> None:
@@ -39,55 +48,126 @@ def text_colour() -> str:
     return TEXT_COLOURS.get(st.context.theme.type or "", TEXT_COLOURS["light"])
 
 
-def name_of(series: Answer) -> str:
-    """What a series of /stats/timeseries is called in a legend."""
-    names = {"value": series["key"], "missing": "(has none)", "other": "(other)"}
-    return str(names.get(series["kind"], "all"))
+def draw_over_time(answer: Answer, unit: str, alt: str, height: int = 360) -> None:
+    """Show the lines of /stats/timeseries, and say what is dashed."""
+    draw(over_time(answer, unit), alt, height)
+    explain_unfinished(answer, "Dashed")
 
 
-def local(time: str) -> str:
-    """The clock's time in an RFC 3339 time with an offset: the axes know no zones."""
-    return time[:19]
+def explain_unfinished(answer: Answer, how: str) -> None:
+    """Say what is dashed (or however it is drawn), where anything is."""
+    if not all(points.whole(answer)[: points.begun(answer, [])]):
+        st.caption(f"{how}: a part of {_a(answer['interval'])}, which isn't over yet or which the range cuts.")
+
+
+def _a(interval: str) -> str:
+    return f"{'an' if interval == 'hour' else 'a'} {interval}"
+
+
+def series_names(answer: Answer) -> list[str]:
+    """What the series of /stats/timeseries are called: a value called like something else has quotation marks."""
+    words = {"missing": numbers.MISSING, "other": numbers.OTHER, "all": "all"}
+    return numbers.told_apart(
+        (words.get(series["kind"], series["key"]) for series in answer["series"]),
+        [series["kind"] != "value" for series in answer["series"]],
+        answer["interval"],
+    )
 
 
 def over_time(answer: Answer, unit: str) -> go.Figure:
-    """Lines of /stats/timeseries, one a series; `unit` is what is counted."""
-    points = [local(point) for point in answer["points"]]
+    """Lines of /stats/timeseries, one a series; `unit` is what is counted.
+
+    They end at the present; what leads to a point that isn't whole is dashed, and its mark is hollow.
+    """
+    shown = points.begun(answer, [series["values"] for series in answer["series"]])
+    times, is_whole = points.moments(answer)[:shown], points.whole(answer)[:shown]
     figure = go.Figure()
-    for series in answer["series"]:
-        figure.add_scatter(
-            x=points,
-            y=series["values"],
-            customdata=answer["points"],
-            name=name_of(series),
-            mode="lines+markers" if len(points) <= MARKED_POINTS else "lines",
-            line={"color": GREY, "dash": "dot"} if series["kind"] in ("other", "missing") else {},
-            hovertemplate="%{customdata}: <b>%{y:,}</b>",
-        )
-    return _time_axes(figure, answer, unit)
+    for number, (series, name) in enumerate(zip(answer["series"], series_names(answer), strict=True)):
+        grey = series["kind"] in ("other", "missing")
+        line = {"color": GREY if grey else _colour(number), "dash": "dot" if grey else "solid"}
+        figure.add_traces(_line(answer["interval"], times, series["values"][:shown], is_whole, name, line))
+    most = max((value for series in answer["series"] for value in series["values"][:shown]), default=0)
+    return _time_axes(figure, answer, times, unit, most)
+
+
+def _line(
+    interval: str, times: Sequence[datetime], values: Sequence[int], is_whole: Sequence[bool], name: str, line: Answer
+) -> list[go.Scatter]:
+    """What is whole as one line, broken beside what isn't; and dashes from there to that."""
+    where = points.places(times, interval)
+    marked = 6 if len(times) <= MARKED_POINTS else 0
+    rows: list[tuple[Any, ...]] = []
+    for number, (time, place, value, finished) in enumerate(zip(times, where, values, is_whole, strict=True)):
+        if number and not (finished and is_whole[number - 1]):
+            rows.append((place, None, "", "circle", 0))
+        symbol, size = ("circle", marked) if finished else ("circle-open", 8)
+        rows.append((place, value, points.label(time, interval, finished), symbol, size))
+    x, y, labels, symbols, sizes = zip(*rows, strict=True) if rows else [()] * 5
+    drawn = go.Scatter(
+        x=x, y=y, customdata=labels, name=name, legendgroup=name, mode="lines+markers", line=line,
+        marker={"symbol": symbols, "size": sizes}, hovertemplate="%{customdata}: <b>%{y:,}</b>",
+    )  # fmt: skip
+    if all(is_whole):
+        return [drawn]
+    dashed = [
+        value if not (is_whole[number] and all(is_whole[max(number - 1, 0) : number + 2])) else None
+        for number, value in enumerate(values)
+    ]
+    leading = go.Scatter(
+        x=where, y=dashed, name=name, legendgroup=name, showlegend=False, mode="lines", hoverinfo="skip",
+        line={**line, "dash": "dash"},
+    )  # fmt: skip
+    return [drawn, leading]
+
+
+def _colour(number: int) -> str:
+    """The theme's colour of a series. Plotly would give dashes the next one."""
+    colours = plotly.io.templates["streamlit"].layout.colorway
+    return str(colours[number % len(colours)])
 
 
 def stacked_users(answer: Answer) -> go.Figure:
-    """Bars of /stats/users: new on returning users, which together are the active ones."""
-    times = [point["time"] for point in answer["points"]]
+    """Bars of /stats/users: new on returning users, which together are the active ones. What isn't whole is hatched."""
+    shown = points.begun(answer, [[point["active"] for point in answer["points"]]])
+    times, is_whole = points.moments(answer)[:shown], points.whole(answer)[:shown]
     figure = go.Figure()
     for name in ("returning", "new"):
         figure.add_bar(
-            x=[local(time) for time in times],
-            y=[point[name] for point in answer["points"]],
-            customdata=times,
+            x=points.places(times, answer["interval"]),
+            y=[point[name] for point in answer["points"][:shown]],
+            customdata=[points.label(*one) for one in zip(times, [answer["interval"]] * shown, is_whole, strict=True)],
             name=name,
+            marker={"pattern": {"shape": ["" if one else "/" for one in is_whole]}},
             hovertemplate="%{customdata}: <b>%{y:,}</b>",
         )
     figure.update_layout(barmode="stack")
-    return _time_axes(figure, answer, "Users")
+    most = max((point["active"] for point in answer["points"]), default=0)
+    return _time_axes(figure, answer, times, "Users", most)
 
 
-def _time_axes(figure: go.Figure, answer: Answer, unit: str) -> go.Figure:
-    figure.update_layout(hovermode="x unified" if len(figure.data) > 1 else "closest")
-    figure.update_xaxes(title=f"{answer['interval'].capitalize()} ({answer['tz']})")
-    figure.update_yaxes(title=unit, rangemode="tozero", tickformat=",~d")
+def _time_axes(figure: go.Figure, answer: Answer, times: Sequence[datetime], unit: str, most: int) -> go.Figure:
+    interval = answer["interval"]
+    several = sum(trace.showlegend is not False for trace in figure.data) > 1
+    figure.update_layout(hovermode="x unified" if several else "closest", showlegend=several)
+    figure.update_xaxes(title=f"{interval.capitalize()} ({answer['tz']})", type="date")
+    where = points.places(times, interval)
+    if len(times) == 1:
+        # By itself Plotly would show two milliseconds around it.
+        length = points.LENGTHS.get(interval, points.LENGTHS["week"])
+        around = [(times[0].replace(tzinfo=None) + side * length).isoformat() for side in (-1, 1)]
+        figure.update_xaxes(range=around, tickvals=where, ticktext=[points.label(times[0], interval, True)])
+    elif interval in points.BY_THE_CLOCK and points.changes_clock(times):
+        every = -(-len(times) // TICKS)
+        texts = [f"{time:%H:%M}<br>{time:%-d %b}" for time in times]
+        figure.update_xaxes(tickvals=where[::every], ticktext=texts[::every])
+    figure.update_yaxes(title=unit, rangemode="tozero", **whole_numbers(most, WHOLE_TICKS))
     return figure
+
+
+def whole_numbers(most: int, ticks: int) -> Answer:
+    """Settings of an axis of counts up to `most`: Plotly would label halves where there is room for more than `ticks`."""
+    few = {"dtick": 1, "tick0": 0} if most <= ticks else {}
+    return {"tickformat": ",~f", **few, **({"range": [0, 1]} if most == 0 else {})}
 
 
 def bars(names: list[str], values: list[int], unit: str) -> go.Figure:
@@ -95,9 +175,9 @@ def bars(names: list[str], values: list[int], unit: str) -> go.Figure:
     figure = go.Figure(
         go.Bar(x=values, y=names, orientation="h", text=values, texttemplate="%{text:,}", hoverinfo="skip")
     )
-    figure.update_traces(textposition="auto", cliponaxis=False, outsidetextfont={"color": text_colour()})
+    figure.update_traces(textposition="auto", textangle=0, cliponaxis=False, outsidetextfont={"color": text_colour()})
     figure.update_yaxes(autorange="reversed", type="category", title=None)
-    figure.update_xaxes(title=unit, tickformat=",~d", rangemode="tozero")
+    figure.update_xaxes(title=unit, rangemode="tozero", **whole_numbers(max(values, default=0), 2 * WHOLE_TICKS))
     return figure
 
 
@@ -118,5 +198,5 @@ def table(rows: Any, alt: str, **columns: Any) -> None:
 
 def series_table(answer: Answer) -> pd.DataFrame:
     """/stats/timeseries as rows of points with a column for each series."""
-    columns = {name_of(series): series["values"] for series in answer["series"]}
+    columns = {name: series["values"] for name, series in zip(series_names(answer), answer["series"], strict=True)}
     return pd.DataFrame({answer["interval"]: answer["points"], **columns})

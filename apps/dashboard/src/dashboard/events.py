@@ -1,5 +1,6 @@
 """Raw events as a table: one row each, a column for each property."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -14,19 +15,35 @@ from dashboard.api import Answer
 FIELDS = ["timestamp", "user_id", "event_type", "session_id"]
 LAST_FIELDS = ["source", "event_id", "received_at"]
 
+PREFIX = "."
+"""Keeps a property's column apart from that of a field of the same name."""
+
+EXACT = 2**53
+"""Browsers round whole numbers beyond this."""
+
 
 def show(rows: Sequence[Answer], tz: str, alt: str, without: Sequence[str] = ()) -> None:
     """Show events with their times in `tz`, properties between the fields."""
+    frame = as_frame(rows, tz).drop(columns=list(without))
     columns = {name: time_column() for name in ("timestamp", "received_at")}
-    charts.table(as_frame(rows, tz).drop(columns=list(without)), alt, **columns)
+    columns |= {name: _property_column(frame[name], name) for name in frame if str(name).startswith(PREFIX)}
+    charts.table(frame, alt, **columns)
+
+
+def _property_column(values: "pd.Series[Any]", column: str) -> Any:
+    name = column.removeprefix(PREFIX)
+    label = f"{name} (property)" if name in FIELDS + LAST_FIELDS else name
+    if pd.api.types.is_numeric_dtype(values):
+        return st.column_config.NumberColumn(label)  # no separators: it may be an id
+    return st.column_config.TextColumn(label)
 
 
 def as_frame(rows: Sequence[Answer], tz: str) -> pd.DataFrame:
-    """The columns: an event's fields, and `.NAME` for each property; the dot keeps a property apart from a field of that name."""
+    """The columns: an event's fields, and `.NAME` for each property."""
     names = sorted({name for row in rows for name in row["properties"]})
     frame = pd.DataFrame({field: [row[field] for row in rows] for field in FIELDS})
     for name in names:
-        frame[f".{name}"] = _uniform([row["properties"].get(name) for row in rows])
+        frame[PREFIX + name] = _uniform([row["properties"].get(name) for row in rows])
     for field in LAST_FIELDS:
         frame[field] = [row[field] for row in rows]
     for field in ("timestamp", "received_at"):
@@ -34,12 +51,16 @@ def as_frame(rows: Sequence[Answer], tz: str) -> pd.DataFrame:
     return frame
 
 
-def _uniform(values: list[Any]) -> list[Any]:
-    """Values of one type, as Arrow needs them in a column: numbers, or else the JSON of what isn't a text."""
-    given = [value for value in values if value is not None]
-    if all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in given):
-        return values
-    return [value if value is None or isinstance(value, str) else pd.io.json.ujson_dumps(value) for value in values]
+def _uniform(values: list[Any]) -> "pd.Series[Any]":
+    """Values of one type, as Arrow needs them in a column: numbers that are shown as they are, or else texts and JSON."""
+    kinds = {type(value) for value in values if value is not None}
+    if kinds and kinds <= {int, float} and all(abs(value) < EXACT for value in values if value is not None):
+        return pd.Series(values, dtype="Int64" if kinds == {int} else "Float64")
+    return pd.Series(
+        [value if value is None or isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+         for value in values],
+        dtype=object,
+    )  # fmt: skip
 
 
 def in_zone(times: "pd.Series[Any]", tz: str) -> "pd.Series[Any]":

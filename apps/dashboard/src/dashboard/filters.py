@@ -13,15 +13,18 @@ from dashboard.period import CUSTOM, PRESETS, Period
 from dashboard.service import AwayError, RefusedError
 
 DEFAULT_PRESET = "30 days"
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
+"""Days that can be chosen."""
 
 
 @dataclass(frozen=True)
 class Filters:
-    """What the visitor chose. None of the event types or sources means all of them."""
+    """What the visitor chose. None of the event types or sources means all of them; `shown_sources` are those, by name."""
 
     period: Period
     event_types: list[str]
     sources: list[str]
+    shown_sources: list[str]
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -42,23 +45,33 @@ def choose() -> Filters:
             "Range", [*PRESETS, CUSTOM], index=list(PRESETS).index(DEFAULT_PRESET), key="range", bind="query-params",
             help="The last so many days, today included; “dates” lets you choose the first and the last day.",
         )  # fmt: skip
-        period = _choose_days(tz) if preset == CUSTOM else Period.latest(PRESETS[preset], tz)
-        sources = _choose_sources()
+        if preset == CUSTOM:
+            period = _choose_days(tz)
+        else:
+            st.query_params.pop("days", None)
+            period = Period.latest(PRESETS[preset], tz)
+        known = _sources()
+        sources = _choose_sources(known)
         event_types = st.multiselect(
             "Event types", _types_or_none(sources), key="event_type", bind="query-params", accept_new_options=True, placeholder="All",
         )  # fmt: skip
-    return Filters(period, event_types, sources)
+    return Filters(period, event_types, sources, sources or known)
 
 
-def _choose_sources() -> list[str]:
-    """Of those that the visitor may see; there is nothing to choose where there is one, or none."""
+def _sources() -> list[str]:
+    """Those that the visitor may see."""
     try:
-        names = ask("/sources")["sources"]
+        names: list[str] = ask("/sources")["sources"]
     except (AwayError, RefusedError):
-        names = []
-    if len(names) < 2:
         return []
-    return st.multiselect("Sources", names, key="source", bind="query-params", placeholder="All")
+    return names
+
+
+def _choose_sources(names: list[str]) -> list[str]:
+    # There is nothing to choose where there is one, or none.
+    return (
+        st.multiselect("Sources", names, key="source", bind="query-params", placeholder="All") if len(names) > 1 else []
+    )
 
 
 def _choose_zone() -> str:
@@ -71,12 +84,34 @@ def _choose_zone() -> str:
 
 
 def _choose_days(tz: str) -> Period:
-    default = Period.latest(PRESETS[DEFAULT_PRESET], tz)
-    chosen: tuple[date, ...] = st.date_input(
-        "First and last day", (default.first, default.last), key="days", bind="query-params", format="YYYY-MM-DD"
-    )
+    # Not bound to the URL by Streamlit: that makes one day of two that are the same, and drops what it can't read without a word.
+    if "days" not in st.session_state:
+        default = Period.latest(PRESETS[DEFAULT_PRESET], tz)
+        st.session_state["days"] = _days_of_link() or (default.first, default.last)
+    st.date_input(
+        "First and last day", min_value=FIRST_DAY, max_value=LAST_DAY, key="days", format="YYYY-MM-DD",
+        required=True, persist_state="session",
+    )  # fmt: skip
+    chosen: tuple[date, ...] = st.session_state["days"]
     # While the visitor has clicked on the first day only, there is one.
-    return Period(chosen[0], chosen[-1], tz) if chosen else default
+    st.query_params["days"] = [chosen[0].isoformat(), chosen[-1].isoformat()]
+    return Period(chosen[0], chosen[-1], tz)
+
+
+def _days_of_link() -> tuple[date, date] | None:
+    """The first and the last day that the URL names; where it names others, a sentence says that they aren't used."""
+    given = st.query_params.get_all("days")
+    try:
+        days = sorted(date.fromisoformat(day) for day in given)
+    except ValueError:
+        days = []
+    if days and days[0] >= FIRST_DAY and days[-1] <= LAST_DAY:
+        return days[0], days[-1]
+    if given:
+        st.warning(
+            f"“{', '.join(given)}” in the link isn't used: days are written as 2026-11-30, from {FIRST_DAY} to {LAST_DAY}."
+        )
+    return None
 
 
 def known_types(sources: Sequence[str] = ()) -> list[str]:

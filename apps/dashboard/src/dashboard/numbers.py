@@ -1,6 +1,24 @@
 """Numbers as people read them. Nothing is rounded away: a share stands beside its exact count."""
 
+from collections.abc import Iterable
+
 NONE = "\N{EN DASH}"
+
+MISSING, OTHER = "(has none)", "(other)"
+"""What stands for no value, and for all the values that aren't listed."""
+
+
+def told_apart(names: Iterable[str], are_words: Iterable[bool], *taken: str) -> list[str]:
+    """Names of which no two are the same: a value that is called like one of our words, or like `taken`, has quotation marks."""
+    pairs = list(zip(names, are_words, strict=True))
+    used = {*taken, *(name for name, is_word in pairs if is_word)}
+    apart = []
+    for name, is_word in pairs:
+        while not is_word and name in used:
+            name = f"“{name}”"
+        used.add(name)
+        apart.append(name)
+    return apart
 
 
 def count(value: int) -> str:

@@ -1,7 +1,8 @@
 """The range of days that a page is about, in a time zone."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from typing import Self
 from zoneinfo import ZoneInfo
 
@@ -22,11 +23,15 @@ HOURLY_DAYS, DAILY_DAYS, WEEKLY_DAYS = 3, 92, 400
 
 @dataclass(frozen=True)
 class Period:
-    """Whole days, `first` to `last`, both included, as a calendar in `tz` has them."""
+    """Whole days, `first` to `last`, both included, as a calendar in `tz` has them.
+
+    With `until`, a time of the zone's clock, events from then on don't count.
+    """
 
     first: date
     last: date
     tz: str
+    until: datetime | None = None
 
     @classmethod
     def latest(cls, days: int, tz: str) -> Self:
@@ -38,14 +43,28 @@ class Period:
     def days(self) -> int:
         return (self.last - self.first).days + 1
 
-    def before(self) -> Self:
-        """As many days, just before."""
-        return type(self)(self.first - timedelta(days=self.days), self.first - timedelta(days=1), self.tz)
+    def before(self, now: datetime | None = None) -> Self:
+        """As many days, just before; of them the same part as of these is over `now`, to the minute."""
+        here = (now or datetime.now(UTC)).astimezone(ZoneInfo(self.tz)).replace(tzinfo=None, second=0, microsecond=0)
+        length = timedelta(days=self.days)
+        under_way = self.first <= here.date() <= self.last
+        return type(self)(
+            self.first - length, self.first - timedelta(days=1), self.tz, here - length if under_way else None
+        )
 
     @property
     def bounds(self) -> dict[str, str]:
         """`from` (included) and `to` (not included) as RFC 3339: the first moments of the first day and of the day after the last."""
-        return {"from": self._start(self.first), "to": self._start(self.last + timedelta(days=1))}
+        end = self._moment(self.until) if self.until else self._start(self.last + timedelta(days=1))
+        return {"from": self._start(self.first), "to": end}
+
+    def parts(self, number: int, now: datetime | None = None) -> list[dict[str, str]]:
+        """The bounds of so many equal parts of what has begun; of all, where nothing has."""
+        start, end = (datetime.fromisoformat(bound).astimezone(UTC) for bound in self.bounds.values())
+        now = now or datetime.now(UTC)
+        length = ((min(end, now) if start < now else end) - start) / number
+        cuts = [(start + length * place).isoformat() for place in range(number + 1)]
+        return [{"from": first, "to": last} for first, last in pairwise(cuts)]
 
     @property
     def parameters(self) -> dict[str, str]:
@@ -61,10 +80,13 @@ class Period:
         return "month"
 
     def __str__(self) -> str:
-        if self.first == self.last:
-            return f"{self.first:%-d %b %Y}"
-        return f"{self.first:%-d %b %Y} to {self.last:%-d %b %Y}"
+        first, last = f"{self.first:%-d %b %Y}", f"{self.until or self.last:%-d %b %Y}"
+        days = last if first == last else f"{first} to {last}"
+        return f"{days}, until {self.until:%H:%M}" if self.until else days
 
     def _start(self, day: date) -> str:
+        return self._moment(datetime.combine(day, time()))
+
+    def _moment(self, local: datetime) -> str:
         # Where a clock change skips midnight, this is the offset before it, so the same instant as the day's first moment.
-        return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(self.tz)).isoformat()
+        return local.replace(tzinfo=ZoneInfo(self.tz)).isoformat()

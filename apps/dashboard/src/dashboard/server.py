@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from streamlit.starlette import App
 
 from dashboard import download, sign_in
+from dashboard.compressed import Compressed
 from dashboard.headers import Headers
 from dashboard.settings import Settings
 
@@ -31,7 +32,7 @@ def serve(settings: Settings) -> None:
             Path(__file__).parent / "app.py",
             lifespan=_prepared,
             routes=[download.ROUTE, *sign_in.ROUTES],
-            middleware=[Middleware(Headers)],
+            middleware=[Middleware(Headers), Middleware(Compressed)],
         ),
         host=settings.host,
         port=settings.port,

@@ -1,6 +1,6 @@
 """GET /stats/retention."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 
@@ -50,16 +50,27 @@ def test_filters_say_who_is_retained_and_not_who_is_in_a_cohort(ask):
 
 def test_an_empty_cohort_has_null_rates(ask):
     (cohort,) = ask([], days(1))["cohorts"]
-    assert cohort == {"start": "2025-03-01T00:00:00Z", "users": 0, "retained": [0], "rates": [None]}
+    assert cohort == {"start": "2025-03-01T00:00:00Z", "users": 0, "retained": [0], "rates": [None], "complete": [True]}
 
 
 def test_every_cohort_has_an_entry_up_to_the_last_period(ask):
     weeks = stats("retention", span(T0, timedelta(days=10)), period="week")
     body = ask([an("ann", 0), an("ann", 9 * DAY), an("ann", 10 * DAY)], weeks)
     assert [cohort["start"][:10] for cohort in body["cohorts"]] == ["2025-02-24", "2025-03-03", "2025-03-10"]
+    assert [cohort["complete"] for cohort in body["cohorts"]] == [[False, True, False], [True, False], [False]]
     assert cohorts(body) == [(1, [1, 0, 1]), (0, [0, 0]), (0, [0])]
 
 
 def test_more_than_a_hundred_periods_are_refused(ask, product):
     assert len(ask([], days(100))["cohorts"]) == 100
     assert refused(product.get(days(101))) == ["too_many_points"]
+
+
+def test_a_period_under_way_is_marked(ask):
+    now = datetime.now(UTC)
+    yesterday = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
+    body = ask([], stats("retention", span(yesterday, timedelta(days=4)), period="day"))
+    complete = [cohort["complete"] for cohort in body["cohorts"]]
+    # Where midnight has passed since, today is over.
+    assert complete[0] in ([True, False, False, False], [True, True, False, False])
+    assert complete[1:] == [complete[0][1:], complete[0][2:], complete[0][3:]]

@@ -25,10 +25,10 @@ def show(chosen: Filters) -> None:
         "event_type": chosen.event_types,
         "user_id": user.text_input("User", key="user_id", bind="query-params"),
         "session_id": session.text_input("Session", key="session_id", bind="query-params"),
-        **conditions.as_parameters(wanted),
     }
     limit = right.selectbox("Events to show", LIMITS, key="show", bind="query-params")
-    parameters = {name: value for name, value in parameters.items() if value}
+    # What isn't chosen filters nothing; a property that must be the empty text does.
+    parameters = {name: value for name, value in parameters.items() if value} | conditions.as_parameters(wanted)
     # The export, unlike the list of events, answers for any range without a user; its rows and their order are the same.
     rows = read_lines("/events/export", {**parameters, "format": "ndjson", "limit": limit})
     if not rows:
@@ -47,4 +47,7 @@ def _downloads(parameters: dict[str, Any]) -> None:
     for column, (format_, label) in zip(st.columns(len(FORMATS)), FORMATS.items(), strict=True):
         query = urlencode({**parameters, "format": format_}, doseq=True)
         column.link_button(label, f"{PATH}?{query}", icon=":material/download:", width="stretch")
-    st.caption("Every event, not only those shown, newest first.")
+    st.caption(
+        "Every event, not only those shown, newest first. In CSV, a text that a spreadsheet would take for a formula "
+        "begins with an apostrophe; NDJSON and Parquet have it as it was sent."
+    )

@@ -3,12 +3,15 @@
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import charts, numbers, properties
+from dashboard import charts, numbers, properties, rankings, style
 from dashboard.api import Answer, ask
 from dashboard.filters import Filters, known_types
 from dashboard.notices import nothing_here
 
 LIMIT = 20
+STEP_PIXELS = 160
+"""So wide is a step at least, so that names don't cover each other."""
+
 NODE = "#3c82c4"
 LINK = "rgba(128, 140, 158, 0.45)"
 EDGE = {"next": "(session ends)", "previous": "(session begins)"}
@@ -24,13 +27,15 @@ def show(chosen: Filters) -> None:
     what = f"times “{answer['start']}”" if answer["start"] else "sessions"
     st.caption(f"{numbers.count(answer['occurrences'])} {what}. Journeys stay within a session.")
     figure, left_out = _sankey(answer)
-    charts.draw(figure, alt=f"What comes {answer['direction']}, step by step", height=480)
+    with style.scrolled(STEP_PIXELS * (len(answer["steps"]) + 1)):
+        charts.draw(figure, alt=f"What comes {answer['direction']}, step by step", height=480)
     _left_out(left_out)
     _paths(answer)
 
 
 def _choose(chosen: Filters, types: list[str]) -> Answer:
-    first, second, third, fourth = st.columns(4)
+    first, second = st.columns(2)
+    third, fourth = st.columns(2)
     by = first.selectbox(
         "Steps are", ["event_type", *properties.choices(chosen)], key="by", bind="query-params", accept_new_options=True
     )
@@ -70,7 +75,7 @@ def _figure(places: list[tuple[int, str | None]], links: list[tuple[int, int, in
             valueformat=",",
             textfont={"color": charts.text_colour()},
             node={
-                "label": [EDGE[direction] if name is None else name for _, name in places],
+                "label": _labels(places, EDGE[direction]),
                 "color": [charts.GREY if name is None else NODE for _, name in places],
                 "line": {"width": 0},
                 "pad": 18,
@@ -89,6 +94,11 @@ def _figure(places: list[tuple[int, str | None]], links: list[tuple[int, int, in
     )
 
 
+def _labels(places: list[tuple[int, str | None]], end: str) -> list[str]:
+    """What the places are called. The same name stands at each step, so it is only kept apart from the sessions' end."""
+    return [end if name is None else numbers.told_apart([name], [False], end)[0] for _, name in places]
+
+
 def _left_out(left_out: dict[int, int]) -> None:
     texts = [f"{numbers.count(count)} at step {number}" for number, count in left_out.items() if count]
     if texts:
@@ -97,10 +107,7 @@ def _left_out(left_out: dict[int, int]) -> None:
 
 def _paths(answer: Answer) -> None:
     st.header("Commonest journeys", anchor=False)
-    rows = [
-        {"Journey": " → ".join(path["keys"]), "Times": path["count"], "Share": path["share"]}
-        for path in answer["paths"]
-    ]
-    charts.table(rows, "Commonest journeys", Share=st.column_config.NumberColumn(format="percent"))
+    rows = [(" → ".join(path["keys"]), path["count"], numbers.share(path["share"])) for path in answer["paths"]]
+    rankings.show(["Journey", "Times", "Share"], rows, "Commonest journeys")
     if answer["other_paths"]:
         st.caption(f"{numbers.count(answer['other_paths'])} other journeys.")

@@ -1,13 +1,13 @@
 """Overview: what happens now, and what happened in the range, against the range before."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from dashboard import charts, numbers, properties, tiles
-from dashboard.api import Answer, ask
+from dashboard import charts, numbers, properties, rankings, style, tiles
+from dashboard.api import Answer, Later, ask, together
 from dashboard.filters import Filters
 from dashboard.notices import absence_as_sentence, nothing_here, refusal_as_sentence
 from dashboard.service import RefusedError
@@ -19,20 +19,29 @@ METRICS = {"events": "Events", "users": "Users", "sessions": "Sessions"}
 
 
 def show(chosen: Filters) -> None:
-    """Draw the page."""
-    _live(chosen)
+    """Draw the page. What doesn't depend on choices made on it is asked at once, beside each other."""
     st.header(str(chosen.period), anchor=False)
-    with refusal_as_sentence():
-        _totals(chosen)
-    with refusal_as_sentence():
-        _over_time(chosen)
-    with refusal_as_sentence():
-        _users(chosen)
-    types, values = st.columns(2)
-    with types, refusal_as_sentence():
-        _top_types(chosen)
-    with values, refusal_as_sentence():
-        _top_values(chosen)
+    with together() as later:
+        totals = _ask_totals(later, chosen)
+        users = later("/stats/users", interval=_users_interval(chosen), **chosen.parameters)
+        types = [
+            later("/stats/top-types", limit=1000, **period.bounds, **chosen.among)
+            for period in (chosen.period, chosen.period.before())
+        ]
+        with refusal_as_sentence():
+            _totals(chosen, totals)
+        with refusal_as_sentence():
+            _over_time(chosen)
+        with st.container(key="live"):
+            _live(chosen)
+        with refusal_as_sentence():
+            _users(chosen, users())
+        with st.container(key=style.NARROW):
+            left, right = st.columns(2)
+            with left, refusal_as_sentence():
+                _top_types(chosen, *(answer() for answer in types))
+            with right, refusal_as_sentence():
+                _top_values(chosen)
 
 
 @st.fragment(run_every=LIVE_SECONDS)
@@ -45,10 +54,14 @@ def _live(chosen: Filters) -> None:
         "to": to.isoformat(),
     }
     st.header(f"Last {LIVE_MINUTES} minutes", anchor=False)
-    with absence_as_sentence(), refusal_as_sentence():
-        answers = {metric: ask("/stats/timeseries", interval="minute", metric=metric, **window) for metric in METRICS}
-        tiles.show({name: numbers.count(answers[metric]["series"][0]["total"]) for metric, name in METRICS.items()})
+    with absence_as_sentence(), refusal_as_sentence(), together() as later:
+        asked = {metric: later("/stats/timeseries", interval="minute", metric=metric, **window) for metric in METRICS}
+        answers = {metric: answer() for metric, answer in asked.items()}
+        tiles.show(
+            {name: numbers.count(answers[metric]["series"][0]["total"]) for metric, name in METRICS.items()}, "live"
+        )
         events = answers["events"]
+        # Without a word on the minute that isn't over: it is always there.
         charts.draw(
             charts.over_time(events, "Events"), alt=f"Events by the minute, last {LIVE_MINUTES} minutes", height=190
         )
@@ -56,26 +69,48 @@ def _live(chosen: Filters) -> None:
         st.caption(f"As of {as_of:%H:%M:%S} ({events['tz']}); asked again every {LIVE_SECONDS} seconds.")
 
 
-def _totals(chosen: Filters) -> None:
-    """The range's totals, each with the same question's answer for the range before."""
+def _ask_totals(later: Later[Answer], chosen: Filters) -> list[list[Callable[[], Answer]]]:
+    """The questions of `_totals`: of the range, of the range before, and whether there were events before that."""
     before = chosen.period.before()
-    tiles.compare(_ask_totals(chosen.parameters), _ask_totals({**chosen.parameters, **before.parameters}))
-    st.caption(f"Compared with the same question for {before}.")
+    asked = [
+        [
+            later("/stats/timeseries", interval="month", **parameters),
+            later("/stats/users", interval="month", **parameters),
+            later("/stats/sessions", **parameters),
+        ]
+        for parameters in (chosen.parameters, {**chosen.parameters, **before.parameters})
+    ]
+    earlier = {**chosen.parameters, **before.before().parameters}
+    return [*asked, [later("/stats/timeseries", interval="month", **earlier)]]
 
 
-def _ask_totals(parameters: dict[str, Any]) -> dict[str, int]:
-    (events,) = ask("/stats/timeseries", interval="month", **parameters)["series"]
-    users = ask("/stats/users", interval="month", **parameters)
+def _totals(chosen: Filters, asked: list[list[Callable[[], Answer]]]) -> None:
+    """The range's totals, each with the same question's answer for the range before.
+
+    But not where events only began in that: it isn't known to have all of its own.
+    """
+    before = chosen.period.before()
+    now, then = (_read_totals(*(answer() for answer in one)) for one in asked[:2])
+    ((earlier,),) = [answer()["series"] for answer in asked[2]]
+    if earlier["total"]:
+        tiles.compare(now, then)
+        st.caption(f"Compared with the same question for {before}.")
+    else:
+        tiles.show({name: numbers.count(value) for name, value in now.items()})
+        st.caption(f"Not compared with {before}: there are no events before that, so it may not have all of its own.")
+
+
+def _read_totals(events: Answer, users: Answer, sessions: Answer) -> dict[str, int]:
     return {
-        "Events": events["total"],
+        "Events": events["series"][0]["total"],
         "Active users": users["active"],
         "New users": users["new"],
-        "Sessions": ask("/stats/sessions", **parameters)["sessions"],
+        "Sessions": sessions["sessions"],
     }
 
 
 def _over_time(chosen: Filters) -> None:
-    left, middle, right = st.columns(3)
+    left, middle, right = st.columns([5, 3, 3])
     metric = left.segmented_control(
         "Count", list(METRICS), default="events", required=True, key="metric", bind="query-params"
     )
@@ -96,18 +131,22 @@ def _over_time(chosen: Filters) -> None:
     if not any(series["total"] for series in answer["series"]):
         nothing_here()
         return
-    charts.draw(charts.over_time(answer, name), alt=f"{name} over time by {breakdown}, {chosen.period}")
+    charts.draw_over_time(answer, name, alt=f"{name} over time by {breakdown}, {chosen.period}")
     charts.as_table(charts.series_table(answer), f"{name} over time as a table")
 
 
-def _users(chosen: Filters) -> None:
-    answer = ask("/stats/users", interval=_users_interval(chosen), **chosen.parameters)
+def _users(chosen: Filters, answer: Answer) -> None:
     st.header("Active users", anchor=False)
     st.caption(
         f"{numbers.count(answer['active'])} active: {numbers.count(answer['new'])} whose first event ever lies in the range, "
         f"and {numbers.count(answer['returning'])} from before."
     )
-    charts.draw(charts.stacked_users(answer), alt=f"New and returning users by {answer['interval']}, {chosen.period}")
+    charts.draw(
+        charts.stacked_users(answer),
+        alt=f"New and returning users by {answer['interval']}, {chosen.period}",
+        height=300,
+    )
+    charts.explain_unfinished(answer, "Hatched")
     charts.as_table(answer["points"], "Active users as a table")
 
 
@@ -115,27 +154,20 @@ def _users_interval(chosen: Filters) -> str:
     return "day" if chosen.period.interval == "hour" else chosen.period.interval
 
 
-def _top_types(chosen: Filters) -> None:
+def _top_types(chosen: Filters, now: Answer, before: Answer) -> None:
     st.header("Top event types", anchor=False)
-    now = ask("/stats/top-types", limit=1000, **chosen.period.bounds, **chosen.among)
-    before = ask("/stats/top-types", limit=1000, **chosen.period.before().bounds, **chosen.among)
     counts = {item["event_type"]: item["count"] for item in before["items"]}
-    rows = [
-        {
-            "Event type": item["event_type"],
-            "Events": item["count"],
-            "Share": item["share"],
-            "Before": counts.get(item["event_type"], 0),
-            "Change": item["count"] - counts.get(item["event_type"], 0),
-        }
-        for item in now["items"]
-        if not chosen.event_types or item["event_type"] in chosen.event_types
-    ][:TOP]
-    if not rows:
+    items = [item for item in now["items"] if not chosen.event_types or item["event_type"] in chosen.event_types][:TOP]
+    if not items:
         nothing_here()
         return
-    _table(rows, "Top event types")
-    st.caption(f"Shares are of all {numbers.count(now['total'])} events of the range.")
+    rows = []
+    for item in items:
+        name, count, then = item["event_type"], item["count"], counts.get(item["event_type"], 0)
+        rows.append((name, count, numbers.share(item["share"]), then, f"{count - then:+,}"))
+    links = [rankings.link("", event_type=item["event_type"]) for item in items]
+    rankings.show(["Event type", "Events", "Share", "Before", "Change"], rows, "Top event types", links)
+    st.caption(f"Shares are of all {numbers.count(now['total'])} events of the range. A type leads to its own numbers.")
 
 
 def _top_values(chosen: Filters) -> None:
@@ -155,12 +187,13 @@ def _top_values(chosen: Filters) -> None:
     if not name:
         return
     answer = ask("/stats/top-properties", key=name, limit=TOP, **chosen.parameters)
-    rows = [{str(name): item["value"], "Events": item["count"], "Share": item["share"]} for item in answer["items"]]
-    _table(rows, f"Top values of {name}")
+    if not answer["items"]:
+        nothing_here(f"values of {name}")
+        return
+    rows = [(item["value"], item["count"], numbers.share(item["share"])) for item in answer["items"]]
+    links = [rankings.link("explore", property=f"{name}={item['value']}") for item in answer["items"]]
+    rankings.show(["Value", "Events", "Share"], rows, f"Top values of {name}", links)
     st.caption(
-        f"Shares are of the {numbers.count(answer['total'])} events that have it; {numbers.count(answer['missing'])} don't."
+        f"Shares are of the {numbers.count(answer['total'])} events that have it; {numbers.count(answer['missing'])} don't. "
+        "A value leads to its events."
     )
-
-
-def _table(rows: list[Answer], alt: str) -> None:
-    charts.table(rows, alt, Share=st.column_config.NumberColumn(format="percent"))

@@ -1,16 +1,20 @@
 """Retention: of those who came first in a period, how many came again."""
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import charts, numbers
+from dashboard import charts, numbers, style
 from dashboard.api import Answer, ask
 from dashboard.filters import Filters
 from dashboard.notices import nothing_here
 
 PERIODS = ["day", "week", "month"]
+LABEL_PIXELS, CELL_PIXELS = 170, 58
+"""So wide is a cell at least, so that a share fits in."""
 
 
 def show(chosen: Filters) -> None:
@@ -29,7 +33,10 @@ def show(chosen: Filters) -> None:
         f"the share, how many of the row had an event then. Only events in {chosen.period} count."
     )
     cohorts = [cohort for cohort in answer["cohorts"] if cohort["users"]]
-    charts.draw(_heat_map(cohorts, str(period)), alt=f"Retention by {period}", height=140 + 34 * len(cohorts))
+    with style.scrolled(LABEL_PIXELS + CELL_PIXELS * max(len(cohort["rates"]) for cohort in cohorts)):
+        charts.draw(heat_map(cohorts, str(period)), alt=f"Retention by {period}", height=140 + 34 * len(cohorts))
+    if not all(all(_complete(cohort)) for cohort in cohorts):
+        st.caption(f"…: of a part of a {period}, which isn't over yet or which the range cuts.")
     charts.as_table(_rows(answer["cohorts"]), "The users as a table")
 
 
@@ -38,25 +45,15 @@ def _label(cohort: Answer) -> str:
     return f"{start:%-d %b %Y} · {numbers.count(cohort['users'])} users"
 
 
-def _heat_map(cohorts: list[Answer], period: str) -> go.Figure:
-    width = max(len(cohort["rates"]) for cohort in cohorts)
-    rates, texts, users = [], [], []
-    for cohort in cohorts:
-        padding = [None] * (width - len(cohort["rates"]))
-        rates.append(cohort["rates"] + padding)
-        texts.append(["" if rate is None else numbers.share(rate) for rate in cohort["rates"] + padding])
-        users.append(
-            [f"{numbers.count(kept)} of {numbers.count(cohort['users'])} users" for kept in cohort["retained"]]
-            + padding
-        )
-    colour = {"color": charts.text_colour()}
+def heat_map(cohorts: list[Answer], period: str) -> go.Figure:
+    """A row for each cohort of /stats/retention; an ellipsis stands behind the share of a period that isn't whole."""
     figure = go.Figure(
         go.Heatmap(
-            z=rates,
-            x=list(range(width)),
+            z=_cells(cohorts, lambda cohort, place: cohort["rates"][place]),
+            x=list(range(max(len(cohort["rates"]) for cohort in cohorts))),
             y=[_label(cohort) for cohort in cohorts],
-            text=texts,
-            customdata=users,
+            text=_cells(cohorts, _text, ""),
+            customdata=_cells(cohorts, _hint, ""),
             texttemplate="%{text}",
             textfont={"size": 13},
             hovertemplate="%{y}<br>after %{x}: <b>%{text}</b>, %{customdata}<extra></extra>",
@@ -65,12 +62,39 @@ def _heat_map(cohorts: list[Answer], period: str) -> go.Figure:
             zmax=1,
             xgap=2,
             ygap=2,
-            colorbar={"tickformat": ".0%", "title": {"text": "Came again", "font": colour}, "tickfont": colour},
+            showscale=False,  # each cell says its share
         )
     )
     figure.update_yaxes(autorange="reversed", type="category", showgrid=False)
     figure.update_xaxes(title=f"{period.capitalize()}s after the first", dtick=1, side="top", showgrid=False)
     return figure
+
+
+def _cells(cohorts: list[Answer], cell: Callable[[Answer, int], Any], nothing: Any = None) -> list[list[Any]]:
+    """A row for each cohort, as long as the longest: later ones have fewer periods."""
+    width = max(len(cohort["rates"]) for cohort in cohorts)
+    return [
+        [cell(cohort, place) if place < len(cohort["rates"]) else nothing for place in range(width)]
+        for cohort in cohorts
+    ]
+
+
+def _text(cohort: Answer, place: int) -> str:
+    rate = cohort["rates"][place]
+    if rate is None:
+        return ""
+    return numbers.share(rate) if _complete(cohort)[place] else f"<i>{numbers.share(rate)} …</i>"
+
+
+def _hint(cohort: Answer, place: int) -> str:
+    kept = f"{numbers.count(cohort['retained'][place])} of {numbers.count(cohort['users'])} users"
+    return kept if _complete(cohort)[place] else f"{kept}, unfinished"
+
+
+def _complete(cohort: Answer) -> list[bool]:
+    # While a release rolls out, the query service may be the one before, which doesn't say.
+    complete: list[bool] = cohort.get("complete", [True] * len(cohort["rates"]))
+    return complete
 
 
 def _rows(cohorts: list[Answer]) -> list[Answer]:

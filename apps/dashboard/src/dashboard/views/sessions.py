@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import charts, numbers, properties, tiles
+from dashboard import charts, numbers, properties, rankings, style, tiles
 from dashboard.api import Answer, ask
 from dashboard.filters import Filters
 from dashboard.notices import nothing_here
@@ -15,9 +15,11 @@ def show(chosen: Filters) -> None:
         "A pause that ends a session (minutes)", min_value=1, max_value=1440, value=30, key="gap", bind="query-params",
         help="For events without a session_id; those that have one belong to the session that they name.",
     )  # fmt: skip
+    offered = ["event_type", *properties.choices(chosen)]
     by = right.selectbox(
         "Begin and end by",
-        ["event_type", *properties.choices(chosen)],
+        offered,
+        index=offered.index(properties.place(offered)),
         key="by",
         bind="query-params",
         accept_new_options=True,
@@ -31,22 +33,22 @@ def show(chosen: Filters) -> None:
     over_time = ask(
         "/stats/timeseries", metric="sessions", gap=gap, interval=chosen.period.interval, **chosen.parameters
     )
-    charts.draw(charts.over_time(over_time, "Sessions"), alt=f"Sessions over time, {chosen.period}")
+    charts.draw_over_time(over_time, "Sessions", alt=f"Sessions over time, {chosen.period}")
     charts.as_table(charts.series_table(over_time), "Sessions over time as a table")
-    for column, (side, title) in zip(
-        st.columns(2), {"entries": "They begin with", "exits": "They end with"}.items(), strict=True
-    ):
-        with column:
-            st.header(title, anchor=False)
-            rows = [
-                {
-                    str(by): "(has none)" if one["key"] is None else one["key"],
-                    "Sessions": one["count"],
-                    "Share": one["share"],
-                }
-                for one in answer[side]
-            ]
-            charts.table(rows, title, Share=st.column_config.NumberColumn(format="percent"))
+    with st.container(key=style.NARROW):
+        for column, (side, title) in zip(
+            st.columns(2), {"entries": "They begin with", "exits": "They end with"}.items(), strict=True
+        ):
+            with column:
+                st.header(title, anchor=False)
+                _edges(answer[side], title, properties.name(by))
+
+
+def _edges(edges: list[Answer], title: str, by: str) -> None:
+    words = [numbers.MISSING if one["key"] is None else one["key"] for one in edges]
+    names = numbers.told_apart(words, [one["key"] is None for one in edges])
+    rows = [(name, one["count"], numbers.share(one["share"])) for name, one in zip(names, edges, strict=True)]
+    rankings.show([by, "Sessions", "Share"], rows, title)
 
 
 def _totals(answer: Answer) -> None:

@@ -3,40 +3,52 @@
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, events, numbers, tiles
-from dashboard.api import Answer, ask
+from dashboard import charts, events, numbers, rankings, style, tiles
+from dashboard.api import Answer, ask, read_lines
 from dashboard.filters import Filters
 from dashboard.notices import nothing_here
 from dashboard.service import RefusedError
 
-RECENT = 200
+NEWEST = 1000
+"""Users on offer are those of so many events of the range."""
+
 LIMITS = [50, 100, 250, 500, 1000]
 
 
 def show(chosen: Filters) -> None:
     """Draw the page."""
-    recent = ask("/users", limit=RECENT, **chosen.among)["users"]
+    newest = read_lines(
+        "/events/export",
+        {**chosen.period.bounds, **chosen.among, "event_type": chosen.event_types, "format": "ndjson", "limit": NEWEST},
+    )
     left, right = st.columns([3, 1])
     user = left.selectbox(
-        "User", [one["user_id"] for one in recent], index=None, key="user", bind="query-params", accept_new_options=True,
-        placeholder="Choose one who was active lately, or type an id", help=f"The {RECENT} most recently active are offered.",
+        "User", list(dict.fromkeys(one["user_id"] for one in newest)), index=None, key="user", bind="query-params",
+        accept_new_options=True, placeholder="Choose one who was active in the range, or type an id",
+        help=f"Those of the newest {numbers.count(NEWEST)} events of the range are offered.",
     )  # fmt: skip
     limit = right.selectbox("Events to show", LIMITS, index=1, key="limit", bind="query-params")
     if user:
         _one(chosen, user, limit)
+    elif newest:
+        _recent(newest, chosen)
     else:
-        _recent(recent, chosen)
+        nothing_here("users")
 
 
-def _recent(recent: list[Answer], chosen: Filters) -> None:
+def _recent(newest: list[Answer], chosen: Filters) -> None:
     st.header("Most recently active", anchor=False)
-    frame = pd.DataFrame(recent).rename(
-        columns={"user_id": "User", "first_seen": "First seen", "last_seen": "Last seen", "events": "Events"}
-    )
-    for column in ("First seen", "Last seen"):
-        frame[column] = events.in_zone(frame[column], chosen.period.tz)
-    times = {name: events.time_column() for name in ("First seen", "Last seen")}
-    charts.table(frame, "The most recently active users", **times)
+    times: dict[str, list[str]] = {}
+    for event in newest:
+        times.setdefault(event["user_id"], []).append(event["timestamp"])
+    rows = [
+        (user, len(seen), events.moment(seen[-1], chosen.period.tz), events.moment(seen[0], chosen.period.tz))
+        for user, seen in times.items()
+    ]
+    links = [rankings.link("users", user=user) for user in times]
+    rankings.show(["User", "Events", "First", "Last"], rows, "The most recently active users", links)
+    what = "All events" if len(newest) < NEWEST else f"The newest {numbers.count(NEWEST)} events"
+    st.caption(f"{what} of the range and the event types. A user leads to what they did.")
 
 
 def _one(chosen: Filters, user: str, limit: int) -> None:
@@ -58,11 +70,12 @@ def _one(chosen: Filters, user: str, limit: int) -> None:
             "events of this user", f"The first was on {first}, the last on {last}: choose a range with those days."
         )
         return
-    left, right = st.columns([2, 3])
-    with left:
-        _types(summary)
-    with right:
-        _sessions(page["events"], chosen.period.tz)
+    with st.container(key=style.NARROW):
+        left, right = st.columns([2, 3])
+        with left:
+            _types(summary)
+        with right:
+            _sessions(page["events"], chosen.period.tz)
     _timeline(page, chosen, limit)
 
 

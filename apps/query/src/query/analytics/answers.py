@@ -3,9 +3,10 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
+from query.analytics.intervals import Interval, end_of
 from query.analytics.questions import Funnel, Paths, Range, Retention, Sessions, Timeseries, TopProperties, Users
 
 Body = dict[str, Any]
@@ -121,16 +122,23 @@ def funnel(asked: Funnel, rows: Sequence[Row]) -> Body:
     return {"window": asked.window, "steps": steps}
 
 
-def retention(asked: Retention, rows: Sequence[Row]) -> Body:
+def retention(asked: Retention, as_of: datetime, rows: Sequence[Row]) -> Body:
     """From rows (cohort's number from 1, periods after it, users); -1 periods after is the cohort's size."""
     found = {(period, after): count for period, after, count in rows}
     last = len(asked.starts)
+    end = min(asked.end, as_of)
+    complete = [
+        asked.start <= start and end_of(start, cast(Interval, asked.period), asked.zone) <= end
+        for start in asked.starts
+    ]
     cohorts: list[Body] = []
     for period, start in enumerate(_local(asked.starts, asked.zone), 1):
         size = found.get((period, -1), 0)
         retained = [found.get((period, after), 0) for after in range(last - period + 1)]
         rates = [_share(count, size) for count in retained]
-        cohorts.append({"start": start, "users": size, "retained": retained, "rates": rates})
+        cohorts.append(
+            {"start": start, "users": size, "retained": retained, "rates": rates, "complete": complete[period - 1 :]}
+        )
     return {"period": asked.period, "cohorts": cohorts}
 
 

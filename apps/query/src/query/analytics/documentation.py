@@ -73,7 +73,14 @@ STEP = obj(
     median_seconds=SECONDS,
 )
 FUNNEL = answer(window=COUNT, steps=array(STEP))
-RETENTION = answer(period=TEXT, cohorts=array(obj(start=TIME, users=COUNT, retained=array(COUNT), rates=array(SHARE))))
+COMPLETE = {
+    **array({"type": "boolean"}),
+    "description": "For each of `retained`, whether all of its period lies in the range and was over at `as_of`.",
+}
+RETENTION = answer(
+    period=TEXT,
+    cohorts=array(obj(start=TIME, users=COUNT, retained=array(COUNT), rates=array(SHARE), complete=COMPLETE)),
+)
 TRANSITION = obj(source=TEXT, target={**TEXT_OR_NULL, "description": "null where the session ends."}, count=COUNT)
 PATHS = answer(
     start=TEXT_OR_NULL,

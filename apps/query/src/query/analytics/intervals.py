@@ -50,6 +50,11 @@ def cut(start: datetime, end: datetime, interval: Interval, zone: ZoneInfo, most
     return points
 
 
+def end_of(start: datetime, interval: Interval, zone: ZoneInfo) -> datetime:
+    """The end, in UTC, of the day, week or month that begins at `start`."""
+    return start_of_day(_next_day(start.astimezone(zone).date(), interval), zone)
+
+
 def _by_day(start: datetime, end: datetime, interval: Interval, zone: ZoneInfo) -> Iterator[datetime]:
     """Beginnings of days, weeks (from Monday, ISO 8601) or months, from before `start` until after `end`."""
     day = _first_day(start.astimezone(zone).date() - timedelta(days=1), interval)

@@ -190,7 +190,9 @@ class Analytics:
         everybody = selected(replace(asked, event_types=(), properties=()))
         statement = part("retention", selected=selected(asked), users=known_users(asked, everybody))
         parameters = {**_selection(asked), "starts": list(asked.starts)}
-        return self._answer("retention", asked, _fixed(statement, parameters), answers.retention)
+        told = self._ask("retention", _fixed(statement, parameters), asked.explain)
+        body = {**answers.resolved(asked, told.as_of), **answers.retention(asked, told.as_of, told.rows)}
+        return _explained(body, told.plan)
 
     def _paths(self, asked: Paths) -> Body:
         def compose_it(connection: psycopg.Connection) -> Statement:

@@ -1,5 +1,6 @@
 """GET /stats/retention."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from .calendar import intervals
@@ -9,6 +10,7 @@ from .events import Event, Selection, first_seen, share
 def answer(events: list[Event], selection: Selection, period: str = "week") -> dict[str, Any]:
     chosen, first = selection.of(events), first_seen(events)
     periods = intervals(selection.start, selection.end, period, selection.zone)
+    over = min(selection.end, datetime.now(UTC))
     cohorts = []
     for own, (start, end) in enumerate(periods):
         members = {user for user, moment in first.items() if start <= moment < end and selection.covers(moment)}
@@ -22,6 +24,7 @@ def answer(events: list[Event], selection: Selection, period: str = "week") -> d
                 "users": len(members),
                 "retained": retained,
                 "rates": [share(count, len(members)) for count in retained],
+                "complete": [selection.start <= begin and after <= over for begin, after in periods[own:]],
             }
         )
     return {**selection.echo(), "period": period, "cohorts": cohorts}

@@ -1,0 +1,59 @@
+"""What Streamlit's theme can't say: how parts of a page follow its width, and what doesn't fade."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+NARROW = "narrow"
+"""The key of a container whose columns stand below each other on a narrow page."""
+
+CSS = """
+.ranking-frame { overflow-x: auto; }
+.ranking { width: 100%; border-collapse: collapse; font-size: 0.875rem; }
+.ranking th, .ranking td { padding: 0.35rem 0.5rem; border: 0; border-bottom: 1px solid rgba(128, 140, 158, 0.35); text-align: right;
+  font-weight: 400; font-variant-numeric: tabular-nums; }
+.ranking thead th { opacity: 0.8; vertical-align: bottom; }
+.ranking td { white-space: nowrap; }
+.ranking th:first-child { width: 100%; max-width: 0; min-width: 7rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
+  text-align: left; }
+.ranking a { color: inherit; text-decoration: underline; text-decoration-style: dotted; text-underline-offset: 0.2em; }
+.ranking a:hover { text-decoration-style: solid; }
+
+/* What is asked again every few seconds doesn't fade meanwhile. */
+.st-key-live [data-stale="true"] { opacity: 1 !important; transition: none !important; }
+
+/* Boxes of one width, four in a row, so that none stands alone in one. */
+[class*="st-key-tiles"] { display: grid !important; grid-template-columns: repeat(4, 1fr); }
+[class*="st-key-tiles"] > * { width: auto !important; min-width: 0 !important; }
+.st-key-tileslive, .st-key-tilesthree { grid-template-columns: repeat(3, 1fr) !important; }
+[class*="st-key-tiles"] > *, [class*="st-key-tiles"] [data-testid="stMetric"] { height: 100%; }
+:is([data-testid="stMetricLabel"], [data-testid="stMetricValue"]) :is(.stMarkdownEllipsis, p) { white-space: normal !important;
+  overflow: visible !important; }
+[data-testid="stMetric"] > div > div { flex-wrap: wrap; }
+
+.st-key-scrolled { overflow-x: auto; }
+
+@media (max-width: 1100px) {
+  [class*="st-key-narrow"] [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
+  [class*="st-key-narrow"] [data-testid="stColumn"] { min-width: 100%; }
+  [data-testid="stMetric"], [data-testid="stMetric"] > div { padding: 0.25rem 0.4rem !important; }
+  [data-testid="stMetricValue"] { font-size: 1.5rem !important; }
+}
+@media (max-width: 640px) {
+  [class*="st-key-tiles"] { grid-template-columns: repeat(2, 1fr); gap: 0.5rem !important; }
+}
+"""
+
+
+def apply() -> None:
+    """Have the page styled."""
+    st.html(f"<style>{CSS}</style>")
+
+
+@contextmanager
+def scrolled(pixels: int) -> Iterator[None]:
+    """What is drawn here is at least so wide; a narrower page scrolls it. Once a page."""
+    st.html(f"<style>.st-key-scrolled > * {{ min-width: {pixels}px; }}</style>")
+    with st.container(key="scrolled"):
+        yield
