@@ -222,7 +222,7 @@ left_out as materialized (
   select key
   from counted
   group by key
-  having count(distinct value) > %(most_values)s or max(char_length(value)) > %(most_characters)s or char_length(key) > %(most_characters)s
+  having count(distinct value) > %(most_values)s or max(octet_length(value)) > %(most_bytes)s or octet_length(key) > %(most_bytes)s
 ),
 stored as (
   insert into property_counts (day, key, event_type, value, count)

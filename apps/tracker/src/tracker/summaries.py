@@ -15,8 +15,8 @@ DAY = timedelta(days=1)
 MOST_VALUES = 1000
 """A property with more values a day, such as an order's number, is left out: its counts would be as many as its events."""
 
-MOST_CHARACTERS = 500
-"""So is one with a longer value: index entries have a limit."""
+MOST_BYTES = 500
+"""So is one whose name or one of whose values is longer, in UTF-8: an index entry has 2,704 bytes for both and the type."""
 
 
 def stale_days(connection: psycopg.Connection) -> list[datetime]:
@@ -31,7 +31,7 @@ def sum_up(connection: psycopg.Connection, day: datetime) -> bool:
         False if some of its events were deleted: then there is nothing to be summed up.
     """
     bounds = {"day": day, "end": day + DAY}
-    limits = {"most_values": MOST_VALUES, "most_characters": MOST_CHARACTERS}
+    limits = {"most_values": MOST_VALUES, "most_bytes": MOST_BYTES}
     with connection.transaction():
         # One snapshot: what is counted is what is summed up.
         connection.execute("set transaction isolation level repeatable read")
