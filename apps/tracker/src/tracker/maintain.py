@@ -48,8 +48,9 @@ class Period(click.ParamType[str]):
     type=Period(),
     metavar="PERIOD",
     help="Delete events older than this (13months, 90days, 2years): every monthly partition that holds nothing younger "
-    "is dropped. Counts stay, so statistics over whole hours go on answering for the time before. Sources that say for "
-    "how many days they are kept (`tracker source set --keep-days`) go by that. Without either, nothing is deleted.",
+    "is dropped. Counts by type and source stay, so such statistics over whole hours go on answering for the time before. "
+    "Sources that say for how many days they are kept (`tracker source set --keep-days`) go by that. Without either, nothing "
+    "is deleted.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done, in rows and bytes, and change nothing.")
 @data_option

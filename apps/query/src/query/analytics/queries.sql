@@ -264,17 +264,24 @@ union all
 {parts}
 
 -- name: fresh_days
--- Days of which the summary counted as many events as there are now, and how many are of the types that are asked about.
--- An event is never changed, so the same number means the same events. Where the question is about some sources, they must have
--- all of the day's.
+-- Days of which the summary counted as many events as are stored now, and how many are of the types that are asked about.
+-- An event is never changed, and who deletes one lessens its day's summary or deletes it: so the same number means the same
+-- events. Where the question is about some sources, they must have all of the day's.
 select day, wanted
 from (
   select
-    date_bin('1 day', hour, timestamptz '2000-01-01 00:00:00+00') as day,
+    day,
     sum(count) as events,
     coalesce(sum(count) filter (where cardinality(%(event_types)b::text[]) = 0 or event_type = any (%(event_types)b::text[])), 0)::bigint as wanted
-  from event_counts
-  where hour >= %(first_day)b and hour < %(last_day)b
+  from (
+    select date_bin('1 day', hour, timestamptz '2000-01-01 00:00:00+00') as day, event_type, source, count
+    from event_counts
+    where hour >= %(first_day)b and hour < %(last_day)b
+    union all
+    select day, event_type, source, -count
+    from deleted_counts
+    where day >= %(first_day)b and day < %(last_day)b
+  ) as stored
   group by 1
   {having}
 ) as counted
@@ -283,7 +290,7 @@ where %(key)b::text is null or %(key)b <> all (left_out)
 order by day;
 
 -- name: fresh_days.having
-having bool_and(source = any (%(sources)b::text[]))
+having coalesce(sum(count) filter (where source <> all (%(sources)b::text[])), 0) = 0
 
 -- name: top_properties
 -- The commonest values; rank 0 is all values together, -1 is none.
