@@ -102,6 +102,52 @@ def test_every_number_of_a_day_is_of_the_events_that_are_left(world, get):
     assert get("/stats/top-types", **whole_hours)["total"] == 51
 
 
+def listed(get, limit):
+    """Every user of GET /users, page by page."""
+    users, cursor = [], {}
+    while cursor is not None:
+        page = get("/users", limit=limit, **cursor)
+        users += [(user["user_id"], user["last_seen"], user["events"]) for user in page["users"]]
+        cursor = {"cursor": page["next_cursor"]} if page["next_cursor"] else None
+    return users
+
+
+@pytest.fixture
+def crowd(world):
+    """Users of both sources; of many the newest event is of the one whose events are then deleted."""
+    shop, blog = world.make_source("shop"), world.make_source("blog")
+    for user in range(40):
+        if user % 4:
+            world.send([an_event(f"u{user}", at(31 + user % 9, user), 1)], shop)
+        if user % 5:
+            world.send([an_event(f"u{user}", at(33 + user % 20, user), 2)], blog)
+    return world
+
+
+@pytest.mark.parametrize("is_unfinished", [False, True], ids=["after it", "broken off"])
+def test_every_user_with_an_event_is_listed_at_every_page_size(crowd, get, is_unfinished):
+    """Also if the list of users is as the release before left it: who has no event in their newest hour ends no list."""
+    before = crowd.owner.execute("select user_id, last_hour from users").fetchall()
+    crowd.keep("shop", KEPT)
+    crowd.maintain()
+    newest = """select user_id, to_char(max("timestamp"), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'), count(*) from events
+                group by 1 order by max("timestamp") desc, 1 desc"""
+    expected = crowd.owner.execute(newest).fetchall()
+    if is_unfinished:
+        stale = []
+        for user_id, last_hour in before:
+            changed = "update users set last_hour = %s where user_id = %s and last_hour <> %s returning user_id"
+            stale += crowd.owner.execute(changed, [last_hour, user_id, last_hour]).fetchall()
+        assert stale
+        expected = [row for row in expected if (row[0],) not in stale]
+    else:
+        kept = """select user_id, last_hour from users
+                  except select user_id, date_trunc('hour', max("timestamp")) from events group by 1"""
+        assert crowd.owner.execute(kept).fetchall() == []
+    for limit in (1, 3, 7, 50):
+        assert listed(get, limit) == expected
+
+
 def test_an_erased_user_leaves_no_value_behind_although_the_events_had_been_deleted(world, get):
     shop = world.make_source("shop")
     world.send([an_event("carol", at(40), 1, properties={"email": "carol@example.com"})], shop)

@@ -446,11 +446,21 @@ group by 2
 
 -- name: list_users
 -- Most recently active first. The hour leads to few users; their newest events order them. `edge` is the hour in which
--- enough users are found, so that all that come before it are among those looked at.
+-- enough users are found, so that all that come before it are among those looked at. Who has no event in that hour (`tracker
+-- maintain` has just deleted it, and will correct the hour or forget the user) isn't listed, so mustn't be counted there.
 with edge as (
   select min(last_hour) as hour
   from (
-    select last_hour from users where last_hour < %(after_hour)b order by last_hour desc limit %(rows)b
+    select last_hour
+    from users
+    where last_hour < %(after_hour)b
+      and exists (
+        select from events
+        where events.user_id = users.user_id and "timestamp" >= users.last_hour and "timestamp" < users.last_hour + interval '1 hour'
+        offset 0  -- a look into the key for each user, not a join over all events
+      )
+    order by last_hour desc
+    limit %(rows)b
   ) as recent
 ),
 page as (
