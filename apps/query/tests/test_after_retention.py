@@ -148,6 +148,18 @@ def test_every_user_with_an_event_is_listed_at_every_page_size(crowd, get, is_un
         assert listed(get, limit) == expected
 
 
+def test_when_a_user_was_first_seen_is_remembered_by_every_answer(world, get):
+    shop, blog = world.make_source("shop"), world.make_source("blog")
+    world.send([an_event("ann", at(40), 1)], shop)
+    world.send([an_event("ann", at(10), 2)], blog)
+    first = [get("/users")["users"][0]["first_seen"], get("/users/ann")["first_seen"]]
+    world.keep("shop", KEPT)
+    world.maintain()
+    assert [get("/users")["users"][0]["first_seen"], get("/users/ann")["first_seen"]] == first
+    of_blog = [get("/users", source="blog")["users"][0], get("/users/ann", source="blog")]
+    assert {one["first_seen"] for one in of_blog} == {one["last_seen"] for one in of_blog}
+
+
 def test_an_erased_user_leaves_no_value_behind_although_the_events_had_been_deleted(world, get):
     shop = world.make_source("shop")
     world.send([an_event("carol", at(40), 1, properties={"email": "carol@example.com"})], shop)

@@ -178,6 +178,21 @@ def test_a_month_is_dropped_only_if_every_source_in_it_agrees(owner, keep, store
     assert owner.execute("select sum(count) from event_counts").fetchone() == (60,)
 
 
+def test_a_month_is_not_kept_for_a_source_whose_events_are_gone(owner, keep, store, run_maintain):
+    keep("shop", 30)
+    month = days_ago(120)
+    partitions_of(owner, month)
+    store("shop", month, 20)
+    store("blog", month, 20)
+    run_maintain()
+    assert set(events(owner)) == {("blog", 120)}
+    keep("shop", 3650)
+    keep("blog", 30)
+    run_maintain()
+    assert not exists(owner, month_of(month))
+    assert (stored(owner), owner.execute("select sum(count) from event_counts").fetchone()) == ({}, (40,))
+
+
 def test_a_source_that_is_kept_longer_outlives_the_others(owner, keep, store, run_maintain):
     keep("archive", 3650)
     # In the middle of a month, so that there are days before it in that month.

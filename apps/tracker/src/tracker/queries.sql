@@ -96,8 +96,8 @@ where keep is not null
 order by name;
 
 -- name: old_partitions
--- Monthly partitions that hold something old, and whether it is everything: then all sources of which events were counted in
--- that month agree, and it can be dropped. Of sources without a time of their own a month that the limit is in stays whole.
+-- Monthly partitions that hold something old, and whether it is everything: then all sources of which events are stored of that
+-- month agree, and it can be dropped. Of sources without a time of their own a month that the limit is in stays whole.
 select relname, size, is_old_whole
 from (
   select
@@ -114,7 +114,16 @@ cross join lateral (
   select
     coalesce(bool_and(coalesce(coalesce(own."limit", %(others)s::timestamptz) >= "end", false)), %(others)s::timestamptz >= "end", false) as is_old_whole,
     coalesce(bool_or(coalesce(own."limit", date_trunc('month', %(others)s::timestamptz)) > start), false) as is_old_in_part
-  from (select distinct source from event_counts where hour >= start and hour < "end") as counted
+  from (
+    select source
+    from (
+      select source, count from event_counts where hour >= start and hour < "end"
+      union all
+      select source, -count from deleted_counts where day >= start and day < "end"
+    ) as counted
+    group by source
+    having sum(count) > 0
+  ) as stored
   left join unnest(%(own_sources)s::text[], %(own_limits)s::timestamptz[]) as own (source, "limit") using (source)
 ) as agreed
 where is_old_whole or is_old_in_part

@@ -518,7 +518,7 @@ order by page.last_seen desc, page.user_id desc;
 -- One user; no row if there is no event of theirs.
 with visited as materialized ({visited}),
 known as (
-  select count(*) as events, min("timestamp") as first_seen, max("timestamp") as last_seen from events where user_id = %(user_id)b {sources}
+  select count(*) as events, {first_seen} as first_seen, max("timestamp") as last_seen from events where user_id = %(user_id)b {sources}
 ),
 type as (
   select event_type, count(*) as count from visited group by event_type
@@ -534,3 +534,10 @@ select
   (select array_agg(count order by count desc, event_type) from type)
 from known
 where known.events > 0;
+
+-- name: get_user.first_seen
+-- As `list_users` says it: it is remembered where the first events were deleted as too old.
+least(min("timestamp"), (select first_seen from users where user_id = %(user_id)b))
+
+-- name: get_user.first_seen_of_sources
+min("timestamp")
