@@ -155,8 +155,8 @@ def shared_owner(postgres: Postgres, shared_database: str) -> Iterator[psycopg.C
     """A connection of the shared database's owner, its tables empty."""
     with psycopg.connect(postgres.url(shared_database), autocommit=True, options="-c timezone=UTC") as connection:
         connection.execute(
-            "truncate events, event_counts, users, summarised_days, property_counts, visits, write_keys, rate_limits, erasures,"
-            " rejections"
+            "truncate events, event_counts, deleted_counts, users, summarised_days, property_counts, visits, write_keys,"
+            " rate_limits, erasures, rejections"
         )
         connection.execute("delete from sources where name <> 'default'")
         yield connection

@@ -84,6 +84,10 @@ class World:
         )
         return key.key
 
+    def keep(self, source, days):
+        """For how many days a source's events are kept; None goes by `tracker maintain --keep`."""
+        self.owner.execute("update sources set keep = %s where name = %s", [days, source])
+
     def reject(self, user_id, source, payload=b"{}"):
         """An event that was refused."""
         self.owner.execute(
@@ -95,13 +99,13 @@ class World:
     def admin(self, *sources):
         key = make_key("rt")
         self.owner.execute(
-            "insert into api_tokens (prefix, name, hash, scopes, sources) values (%s, 'x', %s, '{admin,read_events}', %s)",
+            "insert into api_tokens (prefix, name, hash, scopes, sources) values (%s, 'x', %s, '{admin,read_events,read_stats}', %s)",
             [key.prefix, key.hash, list(sources) or None],
         )
         return {"Authorization": f"Bearer {key.key}"}
 
-    def maintain(self):
-        result = CliRunner().invoke(maintain, [], env={"DATABASE_URL": self.postgres.url(self.database)})
+    def maintain(self, *arguments):
+        result = CliRunner().invoke(maintain, arguments, env={"DATABASE_URL": self.postgres.url(self.database)})
         assert result.exit_code == 0, result.output
 
     def erase(self, user_id, headers=None, service=None, **parameters):

@@ -330,7 +330,7 @@ def test_a_day_is_summed_up_without_opening_other_months(owner):
     for months in range(12):
         partitions.make_partition(owner, Month(2019, 1).plus(months))
     day = datetime(2019, 3, 5, tzinfo=UTC)
-    given = {"day": day, "end": day + DAY, "most_values": 1000, "most_characters": 500}
+    given = {"day": day, "end": day + DAY, "most_values": 1000, "most_bytes": 500}
     opened = """select relation::regclass::text from pg_locks join pg_inherits on inhrelid = relation
                 where inhparent = 'events'::regclass and pid = pg_backend_pid()"""
     for statement in ("count_day", "sum_up_properties", "sum_up_visits"):

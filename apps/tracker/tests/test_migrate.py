@@ -189,3 +189,43 @@ def test_a_folder_without_migrations_is_named(empty, tmp_path):
         1,
         [f"Error: no migrations in {tmp_path} (MIGRATIONS_DIR names the folder)"],
     )
+
+
+def test_what_retention_deleted_before_it_was_counted_is_counted(empty, tmp_path):
+    """And summaries of these days go: they hold values of events that are gone."""
+    before, after = tmp_path / "before", tmp_path / "after"
+    for folder, names in ((before, [name for name in IDS if name < "0021"]), (after, IDS)):
+        folder.mkdir()
+        for name in names:
+            (folder / f"{name}.sql").write_bytes((CHECKOUT_MIGRATIONS / f"{name}.sql").read_bytes())
+    assert migrate(DATABASE_URL=empty, MIGRATIONS_DIR=str(before))[0] == 0
+    with psycopg.connect(empty, autocommit=True, options="-c timezone=UTC") as owner:
+        owner.execute("""
+            insert into events (user_id, "timestamp", event_id, event_type, source)
+            select 'ann', day + n * interval '1 hour', gen_random_uuid(), 'view', 'blog'
+            from generate_series(0, 4) as n, unnest('{2026-03-01, 2026-03-02}'::timestamptz[]) as day
+        """)
+        owner.execute("""
+            insert into event_counts
+            select date_trunc('hour', "timestamp"), event_type, source, slot, 1
+            from events, generate_series(0, 0) as slot
+        """)
+        # Of the 2nd, three of the shop were counted and deleted; of the 3rd, every event was.
+        owner.execute("""
+            insert into event_counts
+            values ('2026-03-02 01:00:00+00', 'view', 'shop', 0, 2), ('2026-03-02 02:00:00+00', 'view', 'shop', 1, 1),
+                   ('2026-03-03 02:00:00+00', 'buy', 'shop', 1, 4)
+        """)
+        for day in (1, 2, 3):
+            owner.execute("insert into summarised_days values (%s, 5, '{}')", [datetime(2026, 3, day, tzinfo=UTC)])
+        owner.execute(
+            "insert into property_counts select day, 'email', '', 'carol@example.com', 1 from summarised_days"
+        )
+        owner.execute("insert into visits select day, 'ann', 's', day, day, '{view}' from summarised_days")
+    assert migrate(DATABASE_URL=empty, MIGRATIONS_DIR=str(after))[0] == 0
+    with psycopg.connect(empty, options="-c timezone=UTC") as owner:
+        deleted = owner.execute("select day::date::text, event_type, source, count from deleted_counts order by 1")
+        assert deleted.fetchall() == [("2026-03-02", "view", "shop", 3), ("2026-03-03", "buy", "shop", 4)]
+        for table in ("summarised_days", "property_counts", "visits"):
+            days = owner.execute(f"select day::date::text from {table}".encode()).fetchall()
+            assert days == [("2026-03-01",)], table

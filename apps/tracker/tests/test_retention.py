@@ -29,7 +29,8 @@ counted as (
 )
 insert into users as known
 select user_id, min("timestamp"), date_trunc('hour', max("timestamp")) from stored group by 1
-on conflict (user_id) do update set last_hour = greatest(known.last_hour, excluded.last_hour)
+on conflict (user_id) do update
+set first_seen = least(known.first_seen, excluded.first_seen), last_hour = greatest(known.last_hour, excluded.last_hour)
 """
 
 
@@ -80,6 +81,50 @@ def events(owner):
     today = datetime.now(UTC).date()
     rows = owner.execute("select source, timestamp::date, count(*) from events group by 1, 2").fetchall()
     return {(source, (today - day).days): count for source, day, count in rows}
+
+
+def stored(owner):
+    """How many events of each day, type and source are stored: those that were counted, without those counted as deleted."""
+    asked = """
+        select day, event_type, source, sum(count)
+        from (
+          select date_trunc('day', hour) as day, event_type, source, count from event_counts
+          union all
+          select day, event_type, source, -count from deleted_counts
+        ) as counted
+        group by 1, 2, 3
+        having sum(count) <> 0
+    """
+    return {row[:3]: row[3] for row in owner.execute(asked)}
+
+
+def stored_by_events(owner):
+    asked = """select date_trunc('day', "timestamp"), event_type, source, count(*) from events group by 1, 2, 3"""
+    return {row[:3]: row[3] for row in owner.execute(asked)}
+
+
+def values(owner):
+    """How often the property `page` has which value, by day."""
+    asked = "select day, value, count from property_counts where key = 'page' and event_type = '' order by 1, 2"
+    return owner.execute(asked).fetchall()
+
+
+def values_by_events(owner):
+    asked = """
+        select date_trunc('day', "timestamp"), properties ->> 'page', count(*)
+        from events where properties ? 'page' group by 1, 2 order by 1, 2
+    """
+    return owner.execute(asked).fetchall()
+
+
+def last_hours(owner):
+    return owner.execute("select user_id, last_hour from users order by 1").fetchall()
+
+
+def last_hours_by_events(owner):
+    return owner.execute(
+        """select user_id, date_trunc('hour', max("timestamp")) from events group by 1 order by 1"""
+    ).fetchall()
 
 
 def partitions_of(owner, *days):
@@ -133,6 +178,21 @@ def test_a_month_is_dropped_only_if_every_source_in_it_agrees(owner, keep, store
     assert owner.execute("select sum(count) from event_counts").fetchone() == (60,)
 
 
+def test_a_month_is_not_kept_for_a_source_whose_events_are_gone(owner, keep, store, run_maintain):
+    keep("shop", 30)
+    month = days_ago(120)
+    partitions_of(owner, month)
+    store("shop", month, 20)
+    store("blog", month, 20)
+    run_maintain()
+    assert set(events(owner)) == {("blog", 120)}
+    keep("shop", 3650)
+    keep("blog", 30)
+    run_maintain()
+    assert not exists(owner, month_of(month))
+    assert (stored(owner), owner.execute("select sum(count) from event_counts").fetchone()) == ({}, (40,))
+
+
 def test_a_source_that_is_kept_longer_outlives_the_others(owner, keep, store, run_maintain):
     keep("archive", 3650)
     # In the middle of a month, so that there are days before it in that month.
@@ -173,24 +233,105 @@ def test_rows_go_in_batches(owner, keep, store, run_maintain, monkeypatch):
     assert set(events(owner)) == {("blog", 31), ("blog", 33)}
 
 
-def test_visits_go_with_their_events_and_what_was_counted_stays(owner, keep, store, run_maintain):
+def test_a_day_is_summed_up_anew_from_what_is_left_of_it(owner, keep, store, run_maintain):
     store("shop", days_ago(40), 20, user="ann")
     store("blog", days_ago(40), 20, user="ann")
     store("shop", days_ago(40), 20, user="bob")
     run_maintain()
-    counted = owner.execute("select * from property_counts order by 1, 2, 3, 4").fetchall()
     assert owner.execute("select distinct user_id from visits order by 1").fetchall() == [("ann",), ("bob",)]
+    assert (stored(owner), values(owner)) == (stored_by_events(owner), values_by_events(owner))
     keep("shop", 30)
     run_maintain()
     assert events(owner) == {("blog", 40): 20}
-    assert owner.execute("select * from property_counts order by 1, 2, 3, 4").fetchall() == counted
-    assert owner.execute("select events from summarised_days").fetchall() == [(60,)]
+    assert owner.execute("select sum(count) from event_counts").fetchone() == (60,)
+    assert (stored(owner), values(owner)) == (stored_by_events(owner), values_by_events(owner))
+    assert owner.execute("select events from summarised_days").fetchall() == [(20,)]
     assert owner.execute("select user_id from users").fetchall() == [("ann",)]
     left = "select user_id, session_id, first, last, event_types from {} order by 1, 2, 3"
     visits = owner.execute(left.format("visits").encode()).fetchall()
     assert {row[0] for row in visits} == {"ann"}
     assert sum(len(row[4]) for row in visits) == 20
     assert owner.execute(left.format("visits_of_day((select day from summarised_days))").encode()).fetchall() == visits
+    store("blog", days_ago(40) + timedelta(hours=3), 1, user="ann")  # a late one
+    run_maintain()
+    assert (stored(owner), values(owner)) == (stored_by_events(owner), values_by_events(owner))
+    assert owner.execute("select events from summarised_days").fetchall() == [(21,)]
+    assert "summed up 0 days" in run_maintain()
+
+
+def test_a_day_has_no_summary_from_when_its_first_events_are_deleted(
+    owner, keep, store, run_maintain, monkeypatch, postgres, database
+):
+    """Of a month that is dropped, and of single rows in batches; in the moment after, before it is summed up again."""
+    dropped, thinned = days_ago(120), days_ago(40)
+    partitions_of(owner, dropped, thinned)
+    store("shop", dropped, 20)
+    for source in ("shop", "blog"):
+        store(source, thinned, 20)
+    run_maintain()
+    assert len(owner.execute("select from summarised_days").fetchall()) == 2
+    monkeypatch.setattr(retention, "BATCH_ROWS", 7)
+    keep("shop", 30)
+    seen = []
+
+    def look(part):
+        tables = ("summarised_days", "property_counts", "visits")
+        kept = [owner.execute(f"select day::date from {table}".encode()).fetchall() for table in tables]
+        seen.append((part.days is None, {day for rows in kept for (day,) in rows}))
+        assert stored(owner) == stored_by_events(owner)
+
+    with psycopg.connect(postgres.url(database), autocommit=True, options="-c timezone=UTC") as connection:
+        retention.delete_expired(connection, retention.find_expired(connection, None), look)
+    assert seen == [(True, {thinned.date()}), (False, set())]
+    run_maintain()
+    assert owner.execute("select day::date, events from summarised_days").fetchall() == [(thinned.date(), 20)]
+    assert "would sum up 0 days" in run_maintain("--dry-run")
+
+
+def test_a_user_is_known_by_the_events_that_are_left(owner, keep, store, postgres, database):
+    """From the moment in which the newer ones are deleted on; when they were first seen is remembered."""
+    store("blog", days_ago(45), 5, user="ann")
+    store("shop", days_ago(60), 5, user="ann")
+    store("shop", days_ago(40), 5, user="ann")
+    store("shop", days_ago(40), 5, user="bob")
+    store("shop", days_ago(40), 5, user="cem")
+    store("blog", days_ago(2), 5, user="cem")
+    keep("shop", 30)
+    seen = []
+
+    def look(part):
+        seen.extend(owner.execute("select user_id, first_seen, last_hour from users order by 1").fetchall())
+
+    with psycopg.connect(postgres.url(database), autocommit=True, options="-c timezone=UTC") as connection:
+        retention.delete_expired(connection, retention.find_expired(connection, None), look)
+    assert seen == [("ann", days_ago(60), days_ago(45)), ("cem", days_ago(40), days_ago(2))]
+    assert last_hours(owner) == last_hours_by_events(owner)
+
+
+def test_a_user_is_known_by_older_events_when_a_month_is_dropped(owner, keep, store, run_maintain):
+    keep("archive", 3650)
+    older, month = days_ago(200), days_ago(120)
+    partitions_of(owner, older, month)
+    store("archive", older, 20, user="ann")
+    store("shop", month, 20, user="ann")
+    store("shop", month, 20, user="bob")
+    run_maintain("--keep", "60days")
+    assert not exists(owner, month_of(month))
+    assert owner.execute("select user_id, last_hour from users").fetchall() == [("ann", older)]
+    assert stored(owner) == stored_by_events(owner)
+
+
+def test_a_user_of_whom_an_event_is_being_stored_is_corrected_after_it(owner, store, run_maintain, monkeypatch):
+    monkeypatch.setattr(retention, "ROUNDS", 10_000)
+    for user_id in ("ann", "bob"):  # as the release before left them
+        owner.execute("insert into users values (%s, %s, %s)", [user_id, days_ago(300), days_ago(130)])
+    with psycopg.connect(owner.info.dsn) as collector:
+        store_events(collector, {"user_id": "ann", "timestamp": days_ago(131)})
+        maintaining = Meanwhile(lambda: run_maintain("--keep", "120days"))
+        wait_until(lambda: owner.execute("select user_id from users").fetchall() == [("ann",)])
+        collector.commit()
+    maintaining.end()
+    assert owner.execute("select * from users").fetchall() == [("ann", days_ago(300), days_ago(131))]
 
 
 def test_an_event_that_comes_at_the_last_moment_keeps_its_month(owner, keep, store, postgres, database):

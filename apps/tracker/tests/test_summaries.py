@@ -1,5 +1,6 @@
 """`tracker maintain` sums up days that are over, and knows users whom an older collector stored."""
 
+import random
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -104,6 +105,42 @@ def test_a_property_with_too_many_or_too_long_values_is_left_out(run_maintain, o
     assert rows(owner, "select left_out from summarised_days") == [(["long"],)]
 
 
+def test_a_property_with_a_name_or_value_that_no_index_takes_is_left_out(run_maintain, send, owner):
+    """Limits are in bytes, as an index entry's is: a character may have four. These can't be compressed."""
+    dice = random.Random(5)
+
+    def astral(number: int) -> str:
+        return "".join(chr(dice.randrange(0x20000, 0x2A000)) for _ in range(number))
+
+    longest, too_long = astral(125), astral(126)
+    longest_type = astral(100)
+    send("10:00:00", event_type=longest_type, properties={longest: longest, astral(500): astral(500), "long": too_long})
+    send("11:00:00", properties={too_long: "1"})
+    assert "summed up 1 days" in run_maintain().output
+    counted = rows(owner, "select key, value, count from property_counts where event_type = ''")
+    assert counted == [(longest, longest, 1)]
+    ((left_out,),) = rows(owner, "select left_out from summarised_days")
+    assert [len(name) for name in left_out if name not in ("long", too_long)] == [500]
+    assert {"long", too_long} < set(left_out)
+
+
+def test_a_day_that_cannot_be_summed_up_keeps_no_other_waiting(send, owner, postgres, database):
+    for day in ("02-27", "02-28", "03-01"):
+        send(f"2026-{day}T10:00:00Z", user_id="carol")
+    owner.execute("alter table visits add constraint broken check (day <> '2026-02-28 00:00:00+00')")
+    result = CliRunner().invoke(maintain, [], env={"DATABASE_URL": postgres.url(database)})
+    assert result.exit_code == 1
+    assert "can't sum up 2026-02-28: new row for relation" in result.stderr
+    assert "carol" not in result.output
+    assert "summed up 2 days" in result.stdout
+    assert "1 days couldn't be summed up" in result.stderr
+    summed_up = rows(owner, "select day::date::text from summarised_days order by 1")
+    assert summed_up == [("2026-02-27",), ("2026-03-01",)]
+    owner.execute("alter table visits drop constraint broken")
+    result = CliRunner().invoke(maintain, [], env={"DATABASE_URL": postgres.url(database)})
+    assert (result.exit_code, "summed up 1 days" in result.stdout) == (0, True)
+
+
 def test_a_day_whose_events_were_deleted_in_part_is_not_summed_up(run_maintain, send, owner):
     send("10:00:00")
     send("11:00:00")
@@ -132,7 +169,7 @@ def test_visits_that_the_release_before_summed_up_are_put_in_order(run_maintain,
     assert rows(owner, ann) == [(["second", "first"],)], "it was done again"
 
 
-def test_retention_forgets_users_and_visits_with_their_events(run_maintain, send, owner):
+def test_retention_forgets_users_and_summaries_with_their_events(run_maintain, send, owner):
     send("2024-01-10T10:00:00Z", user_id="gone", properties={"page": "/"})
     send("2024-01-10T10:00:00Z", user_id="back")
     send(datetime.now(UTC).isoformat(), user_id="back")
@@ -140,7 +177,8 @@ def test_retention_forgets_users_and_visits_with_their_events(run_maintain, send
     run_maintain("--keep", "1year")
     assert rows(owner, "select user_id, first_seen::date::text from users") == [("back", "2024-01-10")]
     assert rows(owner, "select count(*) from visits") == [(0,)]
-    assert rows(owner, "select value, count from property_counts") == [("/", 1), ("/", 1)]
+    assert rows(owner, "select value, count from property_counts") == []
+    assert rows(owner, "select count(*) from summarised_days") == [(0,)]
 
 
 def test_users_of_an_older_collector_are_found(run_maintain, send, owner):

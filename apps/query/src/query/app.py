@@ -49,7 +49,7 @@ from query.tail import Tail
 
 PACKAGE = "event-tracker-query"
 
-MIGRATION = "0020-order-of-arrival"
+MIGRATION = "0021-deleted-counts"
 """The newest migration that this code needs."""
 
 CONTROL_CONNECTIONS = 3

@@ -50,8 +50,9 @@ class Period(click.ParamType[str]):
     type=Period(),
     metavar="PERIOD",
     help="Delete events older than this (13months, 90days, 2years): every monthly partition that holds nothing younger "
-    "is dropped. Counts stay, so statistics over whole hours go on answering for the time before. Sources that say for "
-    "how many days they are kept (`tracker source set --keep-days`) go by that. Without either, nothing is deleted.",
+    "is dropped. Counts by type and source stay, so such statistics over whole hours go on answering for the time before. "
+    "Sources that say for how many days they are kept (`tracker source set --keep-days`) go by that. Without either, nothing "
+    "is deleted.",
 )
 @click.option(
     "--move",
@@ -117,18 +118,33 @@ def perform(connection: psycopg.Connection, ahead: int, keep: str | None, move: 
     if over:
         click.echo(f"forgot {over:,} sign-ins that are over")
     connection.execute(QUERIES["forget_erasures"])
-    click.echo(f"summed up {sum_up_all(connection):,} days")
+    summed_up, failed = sum_up_all(connection)
+    click.echo(f"summed up {summed_up:,} days")
+    if failed:
+        raise click.ClickException(
+            f"{failed:,} days couldn't be summed up: questions read their events, which is slower"
+        )
 
 
-def sum_up_all(connection: psycopg.Connection) -> int:
-    """Sum up each day that needs it, in a transaction of its own; how many were."""
+def sum_up_all(connection: psycopg.Connection) -> tuple[int, int]:
+    """Sum up each day that needs it, in a transaction of its own; how many were, and how many failed, which is said of each.
+
+    What is wrong with one day mustn't keep the others waiting.
+    """
     days = stale_days(connection)
-    summed_up = 0
+    summed_up = failed = 0
     with Meter("days", len(days)) as meter:
         for number, day in enumerate(days, 1):
-            summed_up += sum_up(connection, day)
+            try:
+                summed_up += sum_up(connection, day)
+            except psycopg.Error as error:
+                if connection.broken:
+                    raise
+                # Its detail may hold what users sent.
+                click.echo(f"can't sum up {day:%Y-%m-%d}: {error.diag.message_primary}", err=True)
+                failed += 1
             meter.show(number, number)
-    return summed_up
+    return summed_up, failed
 
 
 def tell_left(moves: Moves) -> None:

@@ -18,7 +18,9 @@ only empty row by row.
 """
 
 import time
+from calendar import monthrange
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import LiteralString, NamedTuple, Self, TypeVar
 
 import click
@@ -65,6 +67,17 @@ class Month(NamedTuple):
     @property
     def start(self) -> str:
         return f"{self.year:04}-{self.month:02}-01 00:00:00+00"
+
+    @classmethod
+    def of(cls, partition: str) -> Self:
+        """The month that a partition holds."""
+        _, year, month = partition.split("_")
+        return cls(int(year), int(month))
+
+    def days(self) -> list[datetime]:
+        """The first moment of each of its days, UTC."""
+        _, number = monthrange(self.year, self.month)
+        return [datetime(self.year, self.month, day, tzinfo=UTC) for day in range(1, number + 1)]
 
     def plus(self, months: int) -> Self:
         years, month = divmod(self.month - 1 + months, 12)

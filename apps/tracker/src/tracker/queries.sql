@@ -96,8 +96,8 @@ where keep is not null
 order by name;
 
 -- name: old_partitions
--- Monthly partitions that hold something old, and whether it is everything: then all sources of which events were counted in
--- that month agree, and it can be dropped. Of sources without a time of their own a month that the limit is in stays whole.
+-- Monthly partitions that hold something old, and whether it is everything: then all sources of which events are stored of that
+-- month agree, and it can be dropped. Of sources without a time of their own a month that the limit is in stays whole.
 select relname, size, is_old_whole
 from (
   select
@@ -114,7 +114,16 @@ cross join lateral (
   select
     coalesce(bool_and(coalesce(coalesce(own."limit", %(others)s::timestamptz) >= "end", false)), %(others)s::timestamptz >= "end", false) as is_old_whole,
     coalesce(bool_or(coalesce(own."limit", date_trunc('month', %(others)s::timestamptz)) > start), false) as is_old_in_part
-  from (select distinct source from event_counts where hour >= start and hour < "end") as counted
+  from (
+    select source
+    from (
+      select source, count from event_counts where hour >= start and hour < "end"
+      union all
+      select source, -count from deleted_counts where day >= start and day < "end"
+    ) as counted
+    group by source
+    having sum(count) > 0
+  ) as stored
   left join unnest(%(own_sources)s::text[], %(own_limits)s::timestamptz[]) as own (source, "limit") using (source)
 ) as agreed
 where is_old_whole or is_old_in_part
@@ -130,46 +139,86 @@ group by 1
 order by 1;
 
 -- name: delete_expired_rows
--- Some of them, of some days that follow each other.
-delete from {partition}
-where ctid = any (array(
-  select event.ctid
-  from {partition} as event
-  left join unnest(%(own_sources)s::text[], %(own_limits)s::timestamptz[]) as own (source, "limit") using (source)
-  where "timestamp" >= %(start)s and "timestamp" < %(end)s
-    and date_bin('1 day', "timestamp", timestamptz '2000-01-01 00:00:00+00') = any (%(days)s::timestamptz[])
-    and "timestamp" < coalesce(own."limit", %(others)s::timestamptz)
-  limit %(most)s
-));
+-- Some of them, of some days that follow each other, and counts them as deleted. Answers how many, and the users of whom an
+-- event of their newest hour is among them.
+with gone as (
+  delete from {partition}
+  where ctid = any (array(
+    select event.ctid
+    from {partition} as event
+    left join unnest(%(own_sources)s::text[], %(own_limits)s::timestamptz[]) as own (source, "limit") using (source)
+    where "timestamp" >= %(start)s and "timestamp" < %(end)s
+      and date_bin('1 day', "timestamp", timestamptz '2000-01-01 00:00:00+00') = any (%(days)s::timestamptz[])
+      and "timestamp" < coalesce(own."limit", %(others)s::timestamptz)
+    limit %(most)s
+  ))
+  returning user_id, "timestamp", event_type, source
+),
+counted as (
+  insert into deleted_counts as deleted (day, event_type, source, count)
+  select date_bin('1 day', "timestamp", timestamptz '2000-01-01 00:00:00+00'), event_type, source, count(*)
+  from gone
+  group by 1, 2, 3
+  on conflict (day, event_type, source) do update set count = deleted.count + excluded.count
+)
+select
+  (select count(*) from gone),
+  array(
+    select distinct user_id
+    from gone
+    join users using (user_id)
+    where last_hour = date_bin('1 hour', "timestamp", timestamptz '2000-01-01 00:00:00+00')
+  );
+
+-- name: count_dropped
+-- Every event of a month is deleted: all that were ever counted.
+insert into deleted_counts (day, event_type, source, count)
+select date_bin('1 day', hour, timestamptz '2000-01-01 00:00:00+00'), event_type, source, sum(count)
+from event_counts
+where hour >= %(start)s and hour < %(end)s
+group by 1, 2, 3
+on conflict (day, event_type, source) do update set count = excluded.count;
+
+-- name: forget_days
+delete from summarised_days where day = any (%(days)s::timestamptz[]);
+
+-- name: forget_values
+delete from property_counts where day = any (%(days)s::timestamptz[]);
 
 -- name: forget_visits
--- Before they are summed up again as what is left of the days' events has them. What was counted stays.
 delete from visits where day = any (%(days)s::timestamptz[]);
 
--- name: which_are_summed_up
-select day from summarised_days where day = any (%(days)s::timestamptz[]) order by day;
-
--- name: forgotten_users
--- Users of whom no event is left.
+-- name: outdated_users
+-- Users without an event in the hour in which their newest one was.
 select user_id
 from users
 where last_hour < (select max("limit") from unnest(%(own_limits)s::timestamptz[] || %(others)s::timestamptz) as "limit")
-  and not exists (select from events where events.user_id = users.user_id)
+  and not exists (
+    select from events
+    where events.user_id = users.user_id and "timestamp" >= users.last_hour and "timestamp" < users.last_hour + interval '1 hour'
+    offset 0  -- a look into the key for each user, not a join over all events
+  )
 order by user_id;
 
 -- name: lock_users
--- Not those of whom an event is being stored. Collectors that store one next wait, and insert them again.
+-- Not those of whom an event is being stored: its collector may wait for another of them, so to wait for it could be for ever.
+-- Collectors that store one next wait, and look at the row again then.
 select user_id from users where user_id = any (%(user_ids)s::text[]) order by user_id for update skip locked;
 
+-- name: correct_users
+-- The hour of their newest event, now that they are locked. When they were first seen is remembered (docs/definitions.md).
+update users
+set last_hour = date_bin('1 hour', newest."timestamp", timestamptz '2000-01-01 00:00:00+00')
+from unnest(%(user_ids)s::text[]) as locked (user_id)
+cross join lateral (
+  select "timestamp" from events where events.user_id = locked.user_id order by "timestamp" desc limit 1
+) as newest
+where users.user_id = locked.user_id;
+
 -- name: delete_forgotten_users
--- Those of them of whom there is still no event, now that they are locked.
+-- Those of them of whom there is no event.
 delete from users
 where user_id = any (%(user_ids)s::text[]) and not exists (select from events where events.user_id = users.user_id);
-
--- name: delete_forgotten_visits
-delete from visits
-where day < (select max("limit") from unnest(%(own_limits)s::timestamptz[] || %(others)s::timestamptz) as "limit")
-  and not exists (select from events where "timestamp" >= day and "timestamp" < day + interval '24 hours');
 
 -- name: refresh_users
 -- Users of events that a collector stored which didn't know of `users` yet (the release before). Both columns only move
@@ -191,25 +240,30 @@ on conflict (user_id) do update
 set first_seen = least(known.first_seen, excluded.first_seen), last_hour = greatest(known.last_hour, excluded.last_hour);
 
 -- name: stale_days
--- Days that are over and have no summary of as many events as they have now, or one whose visits are in the order of before
--- infra/migrations/0020-order-of-arrival.sql. A day without visits has no events any more: what it has stays.
+-- Days that are over and have no summary of as many events as are stored of them now, or one whose visits are in the order of
+-- before infra/migrations/0020-order-of-arrival.sql.
 select day
 from (
-  select date_bin('1 day', hour, timestamptz '2000-01-01 00:00:00+00') as day, sum(count) as events
-  from event_counts
-  where hour < date_bin('1 day', now(), timestamptz '2000-01-01 00:00:00+00')
+  select day, sum(count) as events
+  from (
+    select date_bin('1 day', hour, timestamptz '2000-01-01 00:00:00+00') as day, count from event_counts
+    union all
+    select day, -count from deleted_counts
+  ) as counted
+  where day < date_bin('1 day', now(), timestamptz '2000-01-01 00:00:00+00')
   group by 1
-) as counted
+) as stored
 left join summarised_days as summary using (day)
-where summary.events is distinct from counted.events
-  or summary.visits_version < 1 and exists (select from visits where visits.day = counted.day)
+where coalesce(summary.events, 0) <> stored.events
+  or summary.visits_version < 1 and exists (select from visits where visits.day = stored.day)
 order by day;
 
 -- name: count_day
 -- A day's events, and how many there should be. Its end is given, and not computed: the planner then opens one partition.
 select
   (select count(*) from events where "timestamp" >= %(day)s and "timestamp" < %(end)s),
-  (select sum(count)::bigint from event_counts where hour >= %(day)s and hour < %(end)s);
+  (select coalesce(sum(count), 0)::bigint from event_counts where hour >= %(day)s and hour < %(end)s)
+    - (select coalesce(sum(count), 0)::bigint from deleted_counts where day = %(day)s);
 
 -- name: sum_up_properties
 -- Counts each property's values, and returns the properties that have too many or too long ones, which aren't counted.
@@ -224,7 +278,7 @@ left_out as materialized (
   select key
   from counted
   group by key
-  having count(distinct value) > %(most_values)s or max(char_length(value)) > %(most_characters)s or char_length(key) > %(most_characters)s
+  having count(distinct value) > %(most_values)s or max(octet_length(value)) > %(most_bytes)s or octet_length(key) > %(most_bytes)s
 ),
 stored as (
   insert into property_counts (day, key, event_type, value, count)

@@ -1,9 +1,10 @@
-"""Deleting events by age: whole partitions, or rows of them, and who did them. Counts stay.
+"""Deleting events by age: whole partitions, or rows of them, who did them, and what their days were summed up to. Counts stay.
 
 Each source may have a time of its own (`sources.keep`, in days); the others have that of `tracker maintain --keep`. A monthly
 partition is dropped if everything in it is too old; otherwise the rows that are go, a day at a time.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -11,17 +12,23 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg import sql
 
-from tracker.partitions import DEFAULT_PARTITION, QUERIES, shut_out_erasures, shut_out_everybody
+from tracker.partitions import DEFAULT_PARTITION, QUERIES, Month, shut_out_erasures, shut_out_everybody
 from tracker.summaries import DAY
 
 BATCH_ROWS = 50_000
 """Rows deleted in one transaction: erasures wait no longer than that takes."""
 
 BATCH_DAYS = 100
-"""Days of which rows are deleted in one transaction: each has its visits summed up again in it."""
+"""Days of which rows are deleted in one transaction: each loses its summary in it."""
 
 BATCH_USERS = 10_000
-"""Users forgotten in one transaction: collectors that store an event of one of them wait no longer than that takes."""
+"""Users corrected in one transaction: collectors that store an event of one of them wait no longer than that takes."""
+
+ROUNDS = 10
+"""How often users are looked for again of whom an event was being stored."""
+
+PAUSE_SECONDS = 0.1
+"""Between these."""
 
 
 class Limits(NamedTuple):
@@ -91,16 +98,19 @@ def find_expired(connection: psycopg.Connection, keep: str | None) -> Expired | 
 def delete_expired(
     connection: psycopg.Connection, expired: Expired, say: Callable[[Part], None] = lambda _: None
 ) -> Expired:
-    """Delete it, and forget users and visits of whom no event is left; what was deleted, which `say` hears as it goes."""
+    """Delete it and its days' summaries, correct what is known of its users, and forget those of whom no event is left.
+
+    What is left of the days isn't summed up again (`tracker.summaries` does it), but read until then.
+
+    Returns:
+        What was deleted, which `say` hears as it goes.
+    """
     done = []
     for part in expired.parts:
         if _delete(connection, part, expired.limits):
             say(part)
             done.append(part)
-    _forget_users(connection, expired.limits)
-    with connection.transaction():
-        shut_out_erasures(connection)
-        connection.execute(QUERIES["delete_forgotten_visits"], expired.limits.parameters(monthly=False))
+    _correct_all_users(connection, expired.limits)
     return expired._replace(parts=done)
 
 
@@ -155,40 +165,65 @@ def _steps(days: list[tuple[datetime, int]]) -> Iterator[list[datetime]]:
 
 
 def _delete_some(connection: psycopg.Connection, partition: str, limits: Limits, days: list[datetime]) -> bool:
-    """Delete rows of these days; True if those were the last. Visits stand by what is left, from that moment on."""
+    """Delete rows of these days; True if those were the last. Users and answers stand by what is left, from that moment on."""
     within = {"start": days[0], "end": days[-1] + DAY, "days": days, "most": BATCH_ROWS}
     with connection.transaction():
         shut_out_erasures(connection)
         asked = {**_parameters(partition, limits), **within}
-        if connection.execute(_of(partition, "delete_expired_rows"), asked).rowcount == BATCH_ROWS:
-            return False
-        connection.execute(QUERIES["forget_visits"], within)
-        for (day,) in connection.execute(QUERIES["which_are_summed_up"], within).fetchall():
-            connection.execute(QUERIES["sum_up_visits"], {"day": day})
-    return True
+        ((deleted, users),) = connection.execute(_of(partition, "delete_expired_rows"), asked).fetchall()
+        _forget_summaries(connection, days)
+        _correct_users(connection, users)
+    return bool(deleted < BATCH_ROWS)
 
 
 def _drop(connection: psycopg.Connection, partition: str, limits: Limits) -> bool:
     """Drop a partition, unless a source that keeps its events longer has just sent one that belongs there."""
-    with connection.transaction():
+    month = Month.of(partition)
+    with connection.transaction() as transaction:
         shut_out_erasures(connection)
+        # Before everybody is shut out: a month may have many visits.
+        _forget_summaries(connection, month.days())
         shut_out_everybody(connection, partition)
         asked = {**limits.parameters(monthly=False), "name": partition}
-        if [row[2:] for row in connection.execute(QUERIES["old_partitions"], asked)] != [(True,)]:
-            return False
+        is_old_whole = [row[2:] for row in connection.execute(QUERIES["old_partitions"], asked)] == [(True,)]
+        if not is_old_whole:
+            raise psycopg.Rollback(transaction)
+        connection.execute(QUERIES["count_dropped"], {"start": month.start, "end": month.plus(1).start})
         connection.execute(sql.SQL("drop table {}").format(sql.Identifier(partition)))
-        return True
+    return is_old_whole
 
 
-def _forget_users(connection: psycopg.Connection, limits: Limits) -> None:
-    """Forget users of whom no event is left, some in each transaction."""
-    with connection.cursor("forgotten", withhold=True) as found:
-        found.execute(QUERIES["forgotten_users"], limits.parameters(monthly=False))
-        while some := [user_id for (user_id,) in found.fetchmany(BATCH_USERS)]:
-            with connection.transaction():
-                shut_out_erasures(connection)
-                locked = connection.execute(QUERIES["lock_users"], {"user_ids": some}).fetchall()
-                connection.execute(QUERIES["delete_forgotten_users"], {"user_ids": [user_id for (user_id,) in locked]})
+def _forget_summaries(connection: psycopg.Connection, days: list[datetime]) -> None:
+    """Values of properties as well: they may name people, whom nobody could erase there when their events are gone."""
+    for statement in ("forget_days", "forget_values", "forget_visits"):
+        connection.execute(QUERIES[statement], {"days": days})
+
+
+def _correct_all_users(connection: psycopg.Connection, limits: Limits) -> None:
+    """Correct users whose newest events went with a month, which nobody could read or write meanwhile, or who were skipped."""
+    for _ in range(ROUNDS):
+        skipped = 0
+        with connection.cursor("outdated", withhold=True) as found:
+            found.execute(QUERIES["outdated_users"], limits.parameters(monthly=False))
+            while some := [user_id for (user_id,) in found.fetchmany(BATCH_USERS)]:
+                with connection.transaction():
+                    shut_out_erasures(connection)
+                    skipped += len(some) - _correct_users(connection, some)
+        if not skipped:
+            return
+        time.sleep(PAUSE_SECONDS)
+
+
+def _correct_users(connection: psycopg.Connection, user_ids: list[str]) -> int:
+    """Correct when these were last seen, and forget those of whom no event is left.
+
+    Returns:
+        How many that was done for: those of whom an event is being stored are skipped.
+    """
+    locked = [user_id for (user_id,) in connection.execute(QUERIES["lock_users"], {"user_ids": user_ids}).fetchall()]
+    for statement in ("correct_users", "delete_forgotten_users"):
+        connection.execute(QUERIES[statement], {"user_ids": locked})
+    return len(locked)
 
 
 def _of(partition: str, statement: str) -> sql.Composed:

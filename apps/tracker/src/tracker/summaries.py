@@ -1,7 +1,7 @@
 """Summing up days that are over, so that questions about a month needn't read its events.
 
-The query service takes a day's summary only while it counts as many events as the day has, so a summary that is missing
-or late costs time and never a right answer (infra/migrations/0006-summaries.sql).
+The query service takes a day's summary only while it counts as many events as are stored, so a summary that is missing or
+late costs time and never a right answer (infra/migrations/0006-summaries.sql, 0021-deleted-counts.sql).
 """
 
 from datetime import datetime, timedelta
@@ -15,12 +15,12 @@ DAY = timedelta(days=1)
 MOST_VALUES = 1000
 """A property with more values a day, such as an order's number, is left out: its counts would be as many as its events."""
 
-MOST_CHARACTERS = 500
-"""So is one with a longer value: index entries have a limit."""
+MOST_BYTES = 500
+"""So is one whose name or one of whose values is longer, in UTF-8: an index entry has 2,704 bytes for both and the type."""
 
 
 def stale_days(connection: psycopg.Connection) -> list[datetime]:
-    """Days that are over and have no summary of as many events as they have."""
+    """Days that are over and have no summary of as many events as are stored of them."""
     return [day for (day,) in connection.execute(QUERIES["stale_days"])]
 
 
@@ -28,10 +28,11 @@ def sum_up(connection: psycopg.Connection, day: datetime) -> bool:
     """Sum a day up, in place of the summary that it may have.
 
     Returns:
-        False if some of its events were deleted: then there is nothing to be summed up.
+        False if it has other events than those that are counted and not counted as deleted: somebody else changed them, so
+        no number says which events a summary would be of.
     """
     bounds = {"day": day, "end": day + DAY}
-    limits = {"most_values": MOST_VALUES, "most_characters": MOST_CHARACTERS}
+    limits = {"most_values": MOST_VALUES, "most_bytes": MOST_BYTES}
     with connection.transaction():
         # One snapshot: what is counted is what is summed up.
         connection.execute("set transaction isolation level repeatable read")

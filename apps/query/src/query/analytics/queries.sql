@@ -279,17 +279,25 @@ union all
 {parts}
 
 -- name: fresh_days
--- Days of which the summary counted as many events as there are now, and how many are of the types that are asked about.
--- An event is never changed, so the same number means the same events. Where the question is about some sources, they must have
--- all of the day's. Without a key it is about visits, whose order is that of infra/migrations/0020-order-of-arrival.sql.
+-- Days of which the summary counted as many events as are stored now, and how many are of the types that are asked about.
+-- An event is never changed, and who deletes one lessens its day's summary or deletes it: so the same number means the same
+-- events. Where the question is about some sources, they must have all of the day's. Without a key it is about visits, whose order is that of
+-- infra/migrations/0020-order-of-arrival.sql.
 select day, wanted
 from (
   select
-    date_bin('1 day', hour, timestamptz '2000-01-01 00:00:00+00') as day,
+    day,
     sum(count) as events,
     coalesce(sum(count) filter (where cardinality(%(event_types)b::text[]) = 0 or event_type = any (%(event_types)b::text[])), 0)::bigint as wanted
-  from event_counts
-  where hour >= %(first_day)b and hour < %(last_day)b
+  from (
+    select date_bin('1 day', hour, timestamptz '2000-01-01 00:00:00+00') as day, event_type, source, count
+    from event_counts
+    where hour >= %(first_day)b and hour < %(last_day)b
+    union all
+    select day, event_type, source, -count
+    from deleted_counts
+    where day >= %(first_day)b and day < %(last_day)b
+  ) as stored
   group by 1
   {having}
 ) as counted
@@ -298,7 +306,7 @@ where case when %(key)b::text is null then visits_version = 1 else %(key)b <> al
 order by day;
 
 -- name: fresh_days.having
-having bool_and(source = any (%(sources)b::text[]))
+having coalesce(sum(count) filter (where source <> all (%(sources)b::text[])), 0) = 0
 
 -- name: top_properties
 -- The commonest values; rank 0 is all values together, -1 is none.
@@ -457,11 +465,21 @@ group by 2
 
 -- name: list_users
 -- Most recently active first. The hour leads to few users; their newest events order them. `edge` is the hour in which
--- enough users are found, so that all that come before it are among those looked at.
+-- enough users are found, so that all that come before it are among those looked at. Who has no event in that hour (`tracker
+-- maintain` has just deleted it, and will correct the hour or forget the user) isn't listed, so mustn't be counted there.
 with edge as (
   select min(last_hour) as hour
   from (
-    select last_hour from users where last_hour < %(after_hour)b order by last_hour desc limit %(rows)b
+    select last_hour
+    from users
+    where last_hour < %(after_hour)b
+      and exists (
+        select from events
+        where events.user_id = users.user_id and "timestamp" >= users.last_hour and "timestamp" < users.last_hour + interval '1 hour'
+        offset 0  -- a look into the key for each user, not a join over all events
+      )
+    order by last_hour desc
+    limit %(rows)b
   ) as recent
 ),
 page as (
@@ -519,7 +537,7 @@ order by page.last_seen desc, page.user_id desc;
 -- One user; no row if there is no event of theirs.
 with visited as materialized ({visited}),
 known as (
-  select count(*) as events, min("timestamp") as first_seen, max("timestamp") as last_seen from events where user_id = %(user_id)b {sources}
+  select count(*) as events, {first_seen} as first_seen, max("timestamp") as last_seen from events where user_id = %(user_id)b {sources}
 ),
 type as (
   select event_type, count(*) as count from visited group by event_type
@@ -535,3 +553,10 @@ select
   (select array_agg(count order by count desc, event_type) from type)
 from known
 where known.events > 0;
+
+-- name: get_user.first_seen
+-- As `list_users` says it: it is remembered where the first events were deleted as too old.
+least(min("timestamp"), (select first_seen from users where user_id = %(user_id)b))
+
+-- name: get_user.first_seen_of_sources
+min("timestamp")

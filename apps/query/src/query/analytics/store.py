@@ -105,7 +105,10 @@ class Analytics:
             sources=asked.sources, start=asked.start, end=asked.end, zone=asked.zone, explain=asked.explain,
             event_types=(), properties=(),
         )  # fmt: skip
-        statement = part("get_user", visited=visited(whole, conditions), sources=and_sources(asked))
+        first_seen = part("get_user.first_seen" if asked.sources is None else "get_user.first_seen_of_sources")
+        statement = part(
+            "get_user", visited=visited(whole, conditions), first_seen=first_seen, sources=and_sources(asked)
+        )
         parameters = {**_range(asked), "user_id": user_id, "starts": list(asked.starts), "gap": GAP}
         with self._turns.take():
             told = self._ask("get_user", _fixed(statement, parameters), asked.explain)
