@@ -54,7 +54,8 @@ def test_the_first_event_that_comes_too_late_begins_the_next_session(ask):
     assert durations(ask, events)[:2] == (3, 0.9 * DAY)
     body = ask(events, stats("sessions", TEN_DAYS))
     assert [entry["key"] for entry in body["entries"]] == ["0", "1.5", "2.6"]
-    assert [path["keys"] for path in ask(events, stats("paths", TEN_DAYS))["paths"]] == [["0"], ["1.5", "2.4"], ["2.6", "3.5"]]
+    paths = ask(events, stats("paths", TEN_DAYS))["paths"]
+    assert [path["keys"] for path in paths] == [["0"], ["1.5", "2.4"], ["2.6", "3.5"]]
 
 
 def test_no_session_lasts_longer_with_an_id_or_without(ask):
@@ -75,7 +76,8 @@ def test_a_series_counts_a_cut_session_as_many(ask):
 def test_a_long_session_is_cut_however_its_days_are_known(product, summed_up):
     """Over the borders of days that are summed up, or not, and of ranges that begin and end within one."""
     stored = [an("ann", at * DAY / 4, str(at), session_id="s", source="shop") for at in range(9)]
-    stored += [an("ann", at * 1200, "short", source="shop") for at in range(3)] + [an("bob", 1200 * n) for n in range(200)]
+    stored += [an("ann", at * 1200, "short", source="shop") for at in range(3)]
+    stored += [an("bob", 1200 * n) for n in range(200)]
     product.clear()
     product.store(stored)
     if summed_up != "by events":
