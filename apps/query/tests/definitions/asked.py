@@ -13,12 +13,12 @@ from .strategies import TYPES, USERS
 Questions = st.SearchStrategy[Question]
 BY = st.sampled_from(["event_type", "property:page"])
 GAPS = st.sampled_from([60, 1800, 1800, 86_400])
-LONGEST = st.sampled_from([60, 1800, 86_400, 86_400, 86_400, 172_800, 864_000])
+LONGEST_SESSIONS = st.sampled_from([60, 1800, 86_400, 86_400, 86_400, 172_800, 864_000])
 LIMITS = st.sampled_from([1, 2, 5, 10])
 STEPS = st.tuples(st.sampled_from(TYPES[:2]), st.sampled_from([{}, {}, {}, {"page": "1.0"}, {"plan": "pro"}]))
 WINDOWS = st.sampled_from([1, 60, 1800, 1800, 3600, 5400, 604_800])
 # No more points than an answer may have.
-LONGEST = st.sampled_from([60, 1800, 86_400, 86_400, 86_400, 172_800, 864_000])
+LONGEST = {"minute": timedelta(hours=9), "hour": timedelta(days=4), "day": timedelta(days=90)}
 
 
 def shortened(selection: Selection, interval: str) -> Selection:
@@ -35,7 +35,7 @@ def timeseries(selection: Selection) -> Questions:
         breakdown=st.none() | BY,
         limit=LIMITS,
         gap=GAPS,
-        longest=LONGEST,
+        longest=LONGEST_SESSIONS,
     )
 
 
@@ -46,7 +46,11 @@ def users(selection: Selection) -> Questions:
 
 def sessions(selection: Selection) -> Questions:
     return st.builds(
-        lambda **options: stats("sessions", selection, **options), gap=GAPS, longest=LONGEST, by=BY, limit=LIMITS
+        lambda **options: stats("sessions", selection, **options),
+        gap=GAPS,
+        longest=LONGEST_SESSIONS,
+        by=BY,
+        limit=LIMITS,
     )
 
 
@@ -76,7 +80,7 @@ def paths(selection: Selection) -> Questions:
         by=BY,
         limit=LIMITS,
         gap=GAPS,
-        longest=LONGEST,
+        longest=LONGEST_SESSIONS,
     )
 
 
