@@ -214,7 +214,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
 
 EVENT = b'{"user_id":"ann","event_type":"view","timestamp":"2026-02-28T10:00:00.123456+01:00","event_id":"01932a8b-6a00-7abc-8def-0123456789ab","session_id":"s","properties":{"a":[1,-2.5e3,"\\u00e9\\ud83d\\ude00",null,true,{"b":{}}]}}'
 CURSOR = b'["AAAAAAAAAAA=","2026-03-01T00:00:00Z","2026-03-02T00:00:00+02:00",["2026-03-01T10:00:00Z","ann","5e2b9c1a-7c44-4b9e-9d52-0a7f0c6f6a11"]]'
-NAMES = b"user_id event_type session_id property.a limit cursor from to tz explain interval metric breakdown gap by key period start direction depth format after window steps properties".split()
+NAMES = b"user_id event_type session_id property.a limit cursor from to tz explain interval metric breakdown gap longest by key period start direction depth format after window steps properties".split()
 TIMES = b"2026-02-28T10:00:00Z 2026-02-28 2016-12-31T23:59:60Z 0001-01-01T00:00:00+14:00 9999-12-31T23:59:59-14:00 0002-01-01 9997-12-31 2026-02-30".split()
 CHOICES = b"minute hour day week month events users sessions event_type property:a next previous ndjson csv parquet true false Europe/Paris UTC".split()
 

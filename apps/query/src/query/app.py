@@ -49,7 +49,7 @@ from query.tail import Tail
 
 PACKAGE = "event-tracker-query"
 
-MIGRATION = "0021-deleted-counts"
+MIGRATION = "0023-longest-session"
 """The newest migration that this code needs."""
 
 CONTROL_CONNECTIONS = 3
@@ -83,7 +83,8 @@ def create_app(settings: QuerySettings) -> Front:
     describe_management(document)
     describe_subjects(document)
     service = create_service("query", PACKAGE, settings, health, document)
-    service.register_blueprint(analytics(Analytics(pool, store.turns), settings.explain))
+    asking = Analytics(pool, store.turns)
+    service.register_blueprint(analytics(asking, settings.explain, settings.longest_session_seconds))
     downloads = Downloads(settings.exports, health.draining.is_set)
     service.register_blueprint(exporting(Slices(pool, store.turns), downloads))
     signer = Signer(settings.signing_key) if control else None

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
-from marshmallow import ValidationError, fields, validate
+from marshmallow import ValidationError, fields, missing, validate
 
 CODES = {
     "required": "A parameter that must be given.",
@@ -140,10 +140,11 @@ class Choice(fields.String):
 
 
 class Between(fields.Integer):
-    """A whole number between two bounds, as text or, in a JSON body, as a number."""
+    """A whole number between two bounds, as text or, in a JSON body, as a number. Without a default it may be left out."""
 
-    def __init__(self, least: int, most: int, default: int, description: str) -> None:
-        super().__init__(load_default=default, metadata={"description": description, "minimum": least, "maximum": most})
+    def __init__(self, least: int, most: int, default: int | None, description: str) -> None:
+        metadata = {"description": description, "minimum": least, "maximum": most}
+        super().__init__(load_default=missing if default is None else default, metadata=metadata)
         self.least, self.most = least, most
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> int:

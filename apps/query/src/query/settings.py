@@ -15,6 +15,7 @@ NO_CONTROL = (
 )
 
 MOST_HOURS = 24 * 366 * 10
+MOST_SECONDS = MOST_HOURS * 3600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,10 @@ class QuerySettings(ServiceSettings):
     window_max_hours: int = setting(
         "The widest `from` to `to` of `GET /events` without a `user_id`; wider is a 422.",
         kind="int", default=24 * 7, check=validate.Range(1, MOST_HOURS),
+    )  # fmt: skip
+    longest_session_seconds: int = setting(
+        "How long a session lasts at most where a question doesn't say (`longest`).",
+        kind="int", default=86_400, check=validate.Range(1, MOST_SECONDS),
     )  # fmt: skip
     statement_seconds: float = setting(
         "PostgreSQL's `statement_timeout` for one question; longer is a 504.",

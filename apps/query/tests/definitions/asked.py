@@ -13,6 +13,7 @@ from .strategies import TYPES, USERS
 Questions = st.SearchStrategy[Question]
 BY = st.sampled_from(["event_type", "property:page"])
 GAPS = st.sampled_from([60, 1800, 1800, 86_400])
+LONGEST_SESSIONS = st.sampled_from([60, 1800, 86_400, 86_400, 86_400, 172_800, 864_000])
 LIMITS = st.sampled_from([1, 2, 5, 10])
 STEPS = st.tuples(st.sampled_from(TYPES[:2]), st.sampled_from([{}, {}, {}, {"page": "1.0"}, {"plan": "pro"}]))
 WINDOWS = st.sampled_from([1, 60, 1800, 1800, 3600, 5400, 604_800])
@@ -34,6 +35,7 @@ def timeseries(selection: Selection) -> Questions:
         breakdown=st.none() | BY,
         limit=LIMITS,
         gap=GAPS,
+        longest=LONGEST_SESSIONS,
     )
 
 
@@ -43,7 +45,13 @@ def users(selection: Selection) -> Questions:
 
 
 def sessions(selection: Selection) -> Questions:
-    return st.builds(lambda **options: stats("sessions", selection, **options), gap=GAPS, by=BY, limit=LIMITS)
+    return st.builds(
+        lambda **options: stats("sessions", selection, **options),
+        gap=GAPS,
+        longest=LONGEST_SESSIONS,
+        by=BY,
+        limit=LIMITS,
+    )
 
 
 def top_properties(selection: Selection) -> Questions:
@@ -72,6 +80,7 @@ def paths(selection: Selection) -> Questions:
         by=BY,
         limit=LIMITS,
         gap=GAPS,
+        longest=LONGEST_SESSIONS,
     )
 
 

@@ -1,5 +1,6 @@
 """What a session is, and GET /stats/sessions."""
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -7,12 +8,14 @@ import pytest
 from hypothesis import given
 
 from . import asked
-from .questions import T0, funnel, span, stats
+from .questions import T0, funnel, span, stats, user
 from .some import an
 from .strategies import EXAMPLES, cases
 
 SESSIONS = stats("sessions", span())
 MICROSECOND = 0.000001
+DAY = 86_400
+TEN_DAYS = span(end=timedelta(days=10))
 
 
 @EXAMPLES
@@ -30,6 +33,84 @@ def test_exactly_the_gap_is_the_same_session(ask):
 def test_a_session_id_lasts_however_long_the_pause(ask):
     body = ask([an("ann", 0, session_id="s"), an("ann", 80_000, session_id="s")], SESSIONS)
     assert (body["sessions"], body["duration"]["max"]) == (1, 80_000)
+
+
+def durations(ask, events, **options):
+    """How many sessions there are in ten days, and how long the longest and all together last, in seconds."""
+    body = ask(events, stats("sessions", TEN_DAYS, **options))
+    return body["sessions"], body["duration"]["max"], round(body["duration"]["mean"] * body["sessions"])
+
+
+def test_exactly_the_longest_session_is_one(ask):
+    events = [an("ann", at, session_id="s") for at in (0, DAY, DAY + MICROSECOND)]
+    assert durations(ask, events) == (2, DAY, DAY)
+    assert durations(ask, events, longest=DAY + 1)[0] == 1
+    assert ask(events, user(TEN_DAYS, "ann"))["range"]["sessions"] == 2
+
+
+def test_the_first_event_that_comes_too_late_begins_the_next_session(ask):
+    """Not the moment at which the one before has lasted its longest: the third event is more than a day after that."""
+    events = [an("ann", at * DAY, str(at), session_id="s") for at in (0, 1.5, 2.4, 2.6, 3.5)]
+    assert durations(ask, events)[:2] == (3, 0.9 * DAY)
+    body = ask(events, stats("sessions", TEN_DAYS))
+    assert [entry["key"] for entry in body["entries"]] == ["0", "1.5", "2.6"]
+    paths = ask(events, stats("paths", TEN_DAYS))["paths"]
+    assert [path["keys"] for path in paths] == [["0"], ["1.5", "2.4"], ["2.6", "3.5"]]
+
+
+def test_no_session_lasts_longer_with_an_id_or_without(ask):
+    half_hours = [an("ann", 1800 * n) for n in range(100)]
+    assert durations(ask, half_hours) == (3, DAY, 2 * DAY + 1800)
+    named = [an("ann", 1800 * n, session_id="s") for n in range(100)]
+    assert durations(ask, named + half_hours, longest=3600) == (68, 3600, 66 * 3600)
+
+
+def test_a_series_counts_a_cut_session_as_many(ask):
+    events = [an("ann", at * DAY, str(at % 2), session_id="s") for at in (0, 1, 2, 3)] + [an("bob", 0, "0")]
+    asked = stats("timeseries", span(end=timedelta(days=4)), metric="sessions", breakdown="event_type")
+    by_type = {one["key"]: (one["values"], one["total"]) for one in ask(events, asked)["series"]}
+    assert by_type == {"0": ([2, 0, 1, 0], 3), "1": ([0, 1, 0, 1], 2)}
+
+
+@pytest.mark.parametrize("summed_up", ["by events", "from summaries", "from both"])
+def test_a_long_session_is_cut_however_its_days_are_known(product, summed_up):
+    """Over the borders of days that are summed up, or not, and of ranges that begin and end within one."""
+    stored = [an("ann", at * DAY / 4, str(at), session_id="s", source="shop") for at in range(9)]
+    stored += [an("ann", at * 1200, "short", source="shop") for at in range(3)]
+    stored += [an("bob", 1200 * n) for n in range(200)]
+    product.clear()
+    product.store(stored)
+    if summed_up != "by events":
+        product.summarise()
+    if summed_up == "from both":
+        late = [an("ann", DAY * 1.1, "late", session_id="s", source="shop")]
+        product.store(late)
+        stored += late
+    for selection in (TEN_DAYS, span(T0 + timedelta(hours=5), timedelta(days=2))):
+        for longest in (3600, 40_000, DAY, 2 * DAY):
+            for sources in (None, ("shop",)):
+                for name in ("sessions", "paths"):
+                    product.ask(replace(stats(name, selection, longest=longest), sources=sources), stored)
+
+
+def test_the_setting_is_the_default_and_a_question_may_say_otherwise(make_product):
+    product = make_product(LONGEST_SESSION_SECONDS="3600")
+    events = [an("ann", at, session_id="s") for at in (0, 3600, 3601)]
+    product.store(events)
+
+    def sessions(path, **parameters):
+        bounds = {"from": T0.isoformat(), "to": (T0 + timedelta(days=1)).isoformat()}
+        answer = product.session.get(f"{product.query.url}{path}", params={**bounds, **parameters}, timeout=30)
+        return answer.json()
+
+    body = sessions("/stats/sessions")
+    assert (body["longest"], body["sessions"]) == (3600, 2)
+    assert sessions("/stats/timeseries", metric="sessions")["series"][0]["total"] == 2
+    assert sessions("/stats/paths")["occurrences"] == 2
+    assert sessions("/users/ann")["range"]["sessions"] == 2
+    assert sessions("/user", user_id="ann")["range"]["sessions"] == 2
+    body = sessions("/stats/sessions", longest=3601)
+    assert (body["longest"], body["sessions"]) == (3601, 1)
 
 
 def test_two_users_with_one_session_id_have_two_sessions(ask):

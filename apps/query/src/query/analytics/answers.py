@@ -76,6 +76,7 @@ def sessions(asked: Sessions, rows: Sequence[Row]) -> Body:
     entries, entry_counts, exits, exit_counts = (column or [] for column in edges)
     return {
         "gap": asked.gap,
+        "longest": asked.longest,
         "sessions": count,
         "users": people,
         "events": events,

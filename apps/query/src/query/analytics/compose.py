@@ -5,7 +5,7 @@ from functools import cache
 from psycopg import sql
 
 from query.analytics.days import Days
-from query.analytics.questions import Funnel, Paths, Range, Selection, Sessions
+from query.analytics.questions import Funnel, Paths, Range, Selection, Sessions, Timeseries
 from query.analytics.statements import QUERIES, part
 
 TYPE = sql.SQL("event_type")
@@ -45,9 +45,23 @@ def selected(asked: Selection, *more: sql.Composable) -> sql.Composed:
     return part("selected", conditions=sql.SQL(" and ").join([*conditions, *more]))
 
 
-def visited(asked: Selection, *more: sql.Composable) -> sql.Composed:
-    """The same, each with its visit."""
-    return part("visited", selected=selected(asked, *more))
+def visited(asked: Selection) -> sql.Composed:
+    """The same, each with its visit, which may last too long."""
+    return part("visited", selected=selected(asked))
+
+
+def cut(asked: Selection, *more: sql.Composable) -> sql.Composed:
+    """The events that fulfil `more` as well, each with its visit, which is cut where it lasts too long."""
+    return part("visited.cut", visited=part("visited", selected=selected(asked, *more)))
+
+
+def found_sessions(asked: Timeseries, key: sql.Composable, subject: sql.SQL) -> sql.Composed:
+    """The sessions of a series, by interval and key."""
+    return part("timeseries.found_sessions", key=key, subject=subject, visited=visited(asked), cut=_cut_long(asked))
+
+
+def _cut_long(asked: Selection) -> sql.Composed:
+    return cut(asked, sql.SQL(QUERIES["of_long"]))
 
 
 def wanted_types(asked: Selection) -> sql.SQL:
@@ -77,7 +91,7 @@ def visits(asked: Sessions | Paths, days: Days | None) -> sql.Composed:
     else:
         events = part("visits.events", key=dimension(asked.by), selected=selected(asked))
         parts = part("visits.parts", events=events)
-    return part("visits", parts=parts)
+    return part("visits", parts=parts, key=dimension(asked.by), cut=_cut_long(asked))
 
 
 def pieces(days: Days) -> sql.Composed:

@@ -51,6 +51,7 @@ TIMESERIES = answer(
 USERS = answer(interval=TEXT, points=array(obj(time=TIME, **ACTIVE)), **ACTIVE)
 SESSIONS = answer(
     gap=COUNT,
+    longest=COUNT,
     sessions=COUNT,
     users=COUNT,
     events=COUNT,

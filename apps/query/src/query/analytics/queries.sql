@@ -49,25 +49,38 @@ and source = any (%(sources)b::text[])
 
 -- name: visited
 -- The selected events, each with its visit: sessions are told apart by (user_id, session_id, visit). With a session_id,
--- visit is 0; without, session_id is '' (which no event has) and visits are numbered, a new one after each gap.
-select user_id, session_id, 0::bigint as visit, "timestamp", event_id, event_type, properties
+-- visit is -infinity; without, session_id is '' (which no event has) and visit is when it began, anew after each gap.
+select
+  user_id, session_id, timestamptz '-infinity' as visit, "timestamp", received_at, event_id, event_type, properties
 from ({selected}) as named
 where session_id is not null
 union all
 select
-  user_id, ''::text collate "C", sum(begins) over in_order, "timestamp", event_id, event_type, properties
+  user_id, ''::text collate "C", max("timestamp") filter (where begins) over in_order,
+  "timestamp", received_at, event_id, event_type, properties
 from (
   select
     *,
-    case
-      when "timestamp" - lag("timestamp") over in_order <= make_interval(secs => %(gap)b::int) then 0
-      else 1
-    end as begins
+    ("timestamp" - lag("timestamp") over in_order <= make_interval(secs => %(gap)b::int)) is not true as begins
   from ({selected}) as unnamed
   where session_id is null
   window in_order as (partition by user_id order by "timestamp", received_at, event_id)
 ) as unnamed
 window in_order as (partition by user_id order by "timestamp", received_at, event_id)
+
+-- name: visited.cut
+-- The same, with visits cut where they last too long; visit is always when it began. Events of one moment are never parted.
+select
+  user_id,
+  session_id,
+  session_start("timestamp", make_interval(secs => %(longest)b::int)) over (partition by user_id, session_id, visit order by "timestamp") as visit,
+  "timestamp", received_at, event_id, event_type, properties
+from ({visited}) as uncut
+
+-- name: of_long
+-- Events of users who have a visit that lasts too long: their visits are made anew, from events. Others' needn't be cut, and
+-- those who have one are few. As an array, it is looked into the key for them.
+user_id = any (array(select user_id from long))
 
 -- name: timeseries.events
 -- Events by interval and series. `series` is the key's rank; 0 is every other key, -1 is no key.
@@ -110,10 +123,7 @@ cross join lateral (
 
 -- name: timeseries.subjects
 -- Distinct users or sessions by interval and series; bucket 0 is the whole range.
-with found as materialized (
-  select distinct width_bucket("timestamp", %(starts)b::timestamptz[]) as bucket, {key} as key, {subject}
-  from ({source}) as source
-),
+with {found},
 top as (
   select key, row_number() over (order by count(*) desc, key) as rank
   from (select distinct key, {subject} from found where key is not null) as subjects
@@ -134,6 +144,36 @@ counted as (
 select series, key, bucket, count
 from counted
 left join top on rank = series;
+
+-- name: timeseries.found
+found as materialized (
+  select distinct width_bucket("timestamp", %(starts)b::timestamptz[]) as bucket, {key} as key, {subject}
+  from ({source}) as source
+)
+
+-- name: timeseries.found_sessions
+uncut as materialized (
+  select
+    width_bucket("timestamp", %(starts)b::timestamptz[]) as bucket, {key} as key, {subject},
+    min("timestamp") as first, max("timestamp") as last
+  from ({visited}) as visited
+  group by 1, 2, {subject}
+),
+long as materialized (
+  select distinct user_id
+  from (
+    select user_id from uncut group by {subject} having max(last) - min(first) > make_interval(secs => %(longest)b::int)
+  ) as visit
+),
+cut as materialized (
+  select distinct width_bucket("timestamp", %(starts)b::timestamptz[]) as bucket, {key} as key, {subject}
+  from ({cut}) as cut
+),
+found as not materialized (
+  select bucket, key, {subject} from uncut where user_id not in (select user_id from long)
+  union all
+  select bucket, key, {subject} from cut
+)
 
 -- name: users
 -- Active and new users by interval; bucket 0 is the whole range. A user whom a collector of the release before has just
@@ -217,7 +257,7 @@ from visit;
 part as (
   {parts}
 ),
-visit as materialized (
+uncut as materialized (
   select user_id, min(first) as first, max(last) as last, cardinality(concatenated(keys order by first)) as events, concatenated(keys order by first) as keys
   from part
   where session_id <> ''
@@ -235,6 +275,21 @@ visit as materialized (
     window in_order as (partition by user_id order by first)
   ) as numbered
   group by user_id, number
+),
+long as materialized (
+  select distinct user_id from uncut where last - first > make_interval(secs => %(longest)b::int)
+),
+cut as materialized (
+  select
+    user_id, min("timestamp") as first, max("timestamp") as last, count(*)::int as events,
+    array_agg({key} order by "timestamp", received_at, event_id) as keys
+  from ({cut}) as cut
+  group by user_id, session_id, visit
+),
+visit as not materialized (
+  select * from uncut where user_id not in (select user_id from long)
+  union all
+  select * from cut
 )
 
 -- name: visits.parts

@@ -28,7 +28,7 @@ class Selection(Range):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeseries(Selection):
-    """Counts over time. `starts` are the beginnings of the intervals in UTC; `gap` is in seconds."""
+    """Counts over time. `starts` are the beginnings of the intervals in UTC; `gap` and `longest` are in seconds."""
 
     interval: str
     starts: tuple[datetime, ...]
@@ -36,6 +36,7 @@ class Timeseries(Selection):
     breakdown: str | None
     limit: int
     gap: int
+    longest: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,7 @@ class Sessions(Selection):
     """Sessions, summed up; `by` names what entries and exits are told by."""
 
     gap: int
+    longest: int
     by: str
     limit: int
 
@@ -81,6 +83,7 @@ class Paths(Selection):
     by: str
     limit: int
     gap: int
+    longest: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +96,7 @@ class Funnel(Range):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneUser(Range):
-    """One user; `starts` are the beginnings of the days in UTC."""
+    """One user; `starts` are the beginnings of the days in UTC, `longest` is in seconds."""
 
     starts: tuple[datetime, ...]
+    longest: int

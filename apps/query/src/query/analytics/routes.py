@@ -27,21 +27,22 @@ class ListUsersSchema(SourcesSchema):
 _list_users = SourcesReader(ListUsersSchema)
 
 
-def analytics(store: Analytics, explain: bool) -> Blueprint:
-    """The views. `explain` allows explain=true."""
+def analytics(store: Analytics, explain: bool, longest: int) -> Blueprint:
+    """The views. `explain` allows explain=true; `longest` is how long sessions last at most by default, in seconds."""
     views = Blueprint("analytics", __name__)
 
-    def stats(path: str, name: str, read: Callable[..., Any], answer: Callable[[Any], Any]) -> None:
-        views.add_url_rule(
-            path, name, lambda: json_response(answer(read(reading_of(request.environ), _now(), explain)))
-        )
+    def stats(path: str, name: str, read: Callable[..., Any], answer: Callable[[Any], Any], **defaults: int) -> None:
+        def view() -> Response:
+            return json_response(answer(read(reading_of(request.environ), _now(), explain, **defaults)))
 
-    stats("/stats/timeseries", "timeseries", schemas.read_timeseries, store.timeseries)
+        views.add_url_rule(path, name, view)
+
+    stats("/stats/timeseries", "timeseries", schemas.read_timeseries, store.timeseries, longest=longest)
     stats("/stats/users", "users", schemas.read_users, store.users)
-    stats("/stats/sessions", "sessions", schemas.read_sessions, store.sessions)
+    stats("/stats/sessions", "sessions", schemas.read_sessions, store.sessions, longest=longest)
     stats("/stats/top-properties", "top_properties", schemas.read_top_properties, store.top_properties)
     stats("/stats/retention", "retention", schemas.read_retention, store.retention)
-    stats("/stats/paths", "paths", schemas.read_paths, store.paths)
+    stats("/stats/paths", "paths", schemas.read_paths, store.paths, longest=longest)
 
     @views.post("/stats/funnel")
     def funnel() -> Response:
@@ -59,13 +60,14 @@ def analytics(store: Analytics, explain: bool) -> Blueprint:
 
     @views.get("/users/<path:user_id>")
     def get_user(user_id: str) -> Response:
-        asked = schemas.read_user(reading_of(request.environ), _now(), explain)
+        asked = schemas.read_user(reading_of(request.environ), _now(), explain, longest=longest)
         # No stored text has U+0000, and PostgreSQL takes none.
         return found(None if "\0" in user_id else store.get_user(user_id, asked))
 
     @views.get("/user")
     def get_any_user() -> Response:
-        return found(store.get_user(*schemas.read_any_user(reading_of(request.environ), _now(), explain)))
+        user_id, asked = schemas.read_any_user(reading_of(request.environ), _now(), explain, longest=longest)
+        return found(store.get_user(user_id, asked))
 
     def found(body: dict[str, Any] | None) -> Response:
         if body is None:

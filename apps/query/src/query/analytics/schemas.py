@@ -34,6 +34,7 @@ from query.fields import (
 )
 from query.parameters import ParameterError, ParameterSchema, invalid_parameters
 from query.schemas import FROM, TO
+from query.settings import MOST_SECONDS
 from query.sources import Reading, SourcesReader, SourcesSchema
 
 DAYS = 30
@@ -74,6 +75,11 @@ def _gap() -> Between:
     return Between(1, 86_400, GAP, "Seconds without an event that end a session without session_id.")
 
 
+def _longest() -> Between:
+    description = "Seconds after its first event at which a session ends. By default LONGEST_SESSION_SECONDS."
+    return Between(1, MOST_SECONDS, None, description)
+
+
 def _by() -> Dimension:
     return Dimension(load_default="event_type", metadata={"description": "event_type, or property:NAME."})
 
@@ -86,6 +92,7 @@ class TimeseriesSchema(FilterSchema):
     breakdown = Dimension(metadata={"description": "event_type, or property:NAME: a series for each of the commonest."})
     limit = Between(1, 50, 5, "Most series of a breakdown; the rest is one series, `other`.")
     gap = _gap()
+    longest = _longest()
 
 
 class UsersSchema(FilterSchema):
@@ -98,6 +105,7 @@ class SessionsSchema(FilterSchema):
     """Parameters of GET /stats/sessions."""
 
     gap = _gap()
+    longest = _longest()
     by = _by()
     limit = Limit(10, "Most entries, and most exits.")
 
@@ -133,6 +141,7 @@ class PathsSchema(FilterSchema):
     by = _by()
     limit = Limit(10, "Most transitions of each step, and most paths.")
     gap = _gap()
+    longest = _longest()
 
 
 class UserSchema(RangeSchema):
@@ -172,11 +181,14 @@ class FunnelSchema(ParameterSchema):
     )
 
 
-def read_timeseries(reading: Reading, now: datetime, explaining: bool) -> Timeseries:
-    """The question that a request asks. Each of these raises Problem: 400 or 422 with every mistake."""
+def read_timeseries(reading: Reading, now: datetime, explaining: bool, *, longest: int) -> Timeseries:
+    """The question that a request asks; `longest` is how long sessions last at most where it doesn't say, in seconds.
+
+    Each of these raises Problem: 400 or 422 with every mistake.
+    """
     given = _read(_timeseries, reading, now, explaining)
     starts = _cut(given, given["interval"], MOST_POINTS)
-    return Timeseries(starts=starts, **{"breakdown": None, **given})
+    return Timeseries(starts=starts, **{"breakdown": None, "longest": longest, **given})
 
 
 def read_users(reading: Reading, now: datetime, explaining: bool) -> Users:
@@ -184,8 +196,8 @@ def read_users(reading: Reading, now: datetime, explaining: bool) -> Users:
     return Users(starts=_cut(given, given["interval"], MOST_POINTS), **given)
 
 
-def read_sessions(reading: Reading, now: datetime, explaining: bool) -> Sessions:
-    return Sessions(**_read(_sessions, reading, now, explaining))
+def read_sessions(reading: Reading, now: datetime, explaining: bool, *, longest: int) -> Sessions:
+    return Sessions(**{"longest": longest, **_read(_sessions, reading, now, explaining)})
 
 
 def read_top_properties(reading: Reading, now: datetime, explaining: bool) -> TopProperties:
@@ -197,23 +209,24 @@ def read_retention(reading: Reading, now: datetime, explaining: bool) -> Retenti
     return Retention(starts=_cut(given, given["period"], MOST_PERIODS), **given)
 
 
-def read_paths(reading: Reading, now: datetime, explaining: bool) -> Paths:
-    return Paths(**{"origin": None, **_read(_paths, reading, now, explaining)})
+def read_paths(reading: Reading, now: datetime, explaining: bool, *, longest: int) -> Paths:
+    return Paths(**{"origin": None, "longest": longest, **_read(_paths, reading, now, explaining)})
 
 
-def read_user(reading: Reading, now: datetime, explaining: bool) -> OneUser:
-    return _one_user(_read(_user, reading, now, explaining))
+def read_user(reading: Reading, now: datetime, explaining: bool, *, longest: int) -> OneUser:
+    return _one_user(_read(_user, reading, now, explaining), longest)
 
 
-def read_any_user(reading: Reading, now: datetime, explaining: bool) -> tuple[str, OneUser]:
+def read_any_user(reading: Reading, now: datetime, explaining: bool, *, longest: int) -> tuple[str, OneUser]:
     """The user's id and the question."""
     given = _read(_any_user, reading, now, explaining)
-    return given["user_id"], _one_user(given)
+    return given["user_id"], _one_user(given, longest)
 
 
-def _one_user(given: dict[str, Any]) -> OneUser:
+def _one_user(given: dict[str, Any], longest: int) -> OneUser:
     starts = _cut(given, "day", MOST_DAYS)
-    return OneUser(starts=starts, **{name: given[name] for name in ("sources", "start", "end", "zone", "explain")})
+    bounds = {name: given[name] for name in ("sources", "start", "end", "zone", "explain")}
+    return OneUser(starts=starts, longest=longest, **bounds)
 
 
 def read_funnel(reading: Reading, body: bytes, now: datetime, explaining: bool) -> Funnel:

@@ -13,7 +13,7 @@ from core.problems import Problem
 from core.replication import read_as_of
 from query import metrics
 from query.analytics import answers, compose
-from query.analytics.compose import and_sources, dimension, known_users, pieces, selected, visited, wanted_types
+from query.analytics.compose import and_sources, dimension, known_users, pieces, selected, wanted_types
 from query.analytics.days import find_days, holds_visits
 from query.analytics.fields import PROPERTY
 from query.analytics.hours import HOUR, by_hour, floor
@@ -55,7 +55,7 @@ lock table only events in access share mode
 WRITTEN = sql.SQL("written")
 """A property's values as they are stored, grouped."""
 
-SESSION = "user_id, session_id, visit"
+SESSION = sql.SQL("user_id, session_id, visit")
 """What tells sessions apart."""
 
 TOO_SLOW = (
@@ -107,9 +107,15 @@ class Analytics:
         )  # fmt: skip
         first_seen = part("get_user.first_seen" if asked.sources is None else "get_user.first_seen_of_sources")
         statement = part(
-            "get_user", visited=visited(whole, conditions), first_seen=first_seen, sources=and_sources(asked)
+            "get_user", visited=compose.cut(whole, conditions), first_seen=first_seen, sources=and_sources(asked)
         )
-        parameters = {**_range(asked), "user_id": user_id, "starts": list(asked.starts), "gap": GAP}
+        parameters = {
+            **_range(asked),
+            "user_id": user_id,
+            "starts": list(asked.starts),
+            "gap": GAP,
+            "longest": asked.longest,
+        }
         with self._turns.take():
             told = self._ask("get_user", _fixed(statement, parameters), asked.explain)
         if not told.rows:
@@ -142,10 +148,15 @@ class Analytics:
             value = compose.value_of(asked.breakdown, WRITTEN)
             statement = part("timeseries.events", counted=counted, value=value)
         else:
-            more = {"gap": asked.gap}
-            source, subject = (selected(asked), "user_id") if asked.metric == "users" else (visited(asked), SESSION)
+            more = {"gap": asked.gap, "longest": asked.longest}
             key = dimension(asked.breakdown)
-            statement = part("timeseries.subjects", key=key, subject=sql.SQL(subject), source=source)
+            if asked.metric == "users":
+                subject = sql.SQL("user_id")
+                found = part("timeseries.found", key=key, subject=subject, source=selected(asked))
+            else:
+                subject = SESSION
+                found = compose.found_sessions(asked, key, subject)
+            statement = part("timeseries.subjects", subject=subject, found=found)
         return self._answer("timeseries", asked, _fixed(statement, {**parameters, **more}), answers.timeseries)
 
     def _users(self, asked: Users) -> Body:
@@ -283,7 +294,7 @@ def _selection(asked: Selection) -> dict[str, Any]:
 
 
 def _visits(asked: Sessions | Paths) -> dict[str, Any]:
-    return {**_selection(asked), **_property(asked.by), "gap": asked.gap}
+    return {**_selection(asked), **_property(asked.by), "gap": asked.gap, "longest": asked.longest}
 
 
 def _origin(asked: Paths) -> str | None:

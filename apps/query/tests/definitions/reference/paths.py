@@ -16,8 +16,9 @@ def answer(
     by: str = "event_type",
     limit: int = 10,
     gap: int = 1800,
+    longest: int = 86_400,
 ) -> dict[str, Any]:
-    sessions = sessions_of(selection.of(events), gap)
+    sessions = sessions_of(selection.of(events), gap, longest)
     walks = [walk for session in sessions for walk in walks_of(session, start, direction, depth, by)]
     listed, other = top(Counter(walks), limit)
     return {

@@ -8,8 +8,23 @@ from typing import Any
 from .events import Event, Selection, by_name, key_of, percentile, seconds, share
 
 
-def sessions_of(chosen: list[Event], gap: int) -> list[list[Event]]:
+def sessions_of(chosen: list[Event], gap: int, longest: int) -> list[list[Event]]:
     """The sessions of events that are already selected, each session's events in order."""
+    return [part for session in uncut(chosen, gap) for part in parts_of(session, timedelta(seconds=longest))]
+
+
+def parts_of(session: list[Event], longest: timedelta) -> list[list[Event]]:
+    """A session, cut at each event that comes too late after the first one of its part."""
+    parts = [[session[0]]]
+    for event in session[1:]:
+        if event.at - parts[-1][0].at > longest:
+            parts.append([event])
+        else:
+            parts[-1].append(event)
+    return parts
+
+
+def uncut(chosen: list[Event], gap: int) -> list[list[Event]]:
     found = []
     for _, own in groupby(sorted(chosen, key=lambda event: (event.user_id, event.at)), lambda event: event.user_id):
         of_user = list(own)
@@ -27,15 +42,21 @@ def sessions_of(chosen: list[Event], gap: int) -> list[list[Event]]:
 
 
 def answer(
-    events: list[Event], selection: Selection, gap: int = 1800, by: str = "event_type", limit: int = 10
+    events: list[Event],
+    selection: Selection,
+    gap: int = 1800,
+    longest: int = 86_400,
+    by: str = "event_type",
+    limit: int = 10,
 ) -> dict[str, Any]:
     chosen = selection.of(events)
-    sessions = sessions_of(chosen, gap)
+    sessions = sessions_of(chosen, gap, longest)
     bounces = sum(len(session) == 1 for session in sessions)
     durations = [seconds(session[-1].at - session[0].at) for session in sessions]
     return {
         **selection.echo(),
         "gap": gap,
+        "longest": longest,
         "sessions": len(sessions),
         "users": len({event.user_id for event in chosen}),
         "events": len(chosen),

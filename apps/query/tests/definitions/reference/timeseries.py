@@ -18,10 +18,11 @@ def answer(
     breakdown: str | None = None,
     limit: int = 5,
     gap: int = 1800,
+    longest: int = 86_400,
 ) -> dict[str, Any]:
     chosen = selection.of(events)
     spans = intervals(selection.start, selection.end, interval, selection.zone)
-    count = counting(chosen, metric, gap)
+    count = counting(chosen, metric, gap, longest)
 
     def series(kind: str, key: str | None, its: list[Event]) -> dict[str, Any]:
         values = [count([event for event in its if first <= event.at < after]) for first, after in spans]
@@ -37,7 +38,7 @@ def answer(
     }
 
 
-def counting(chosen: list[Event], metric: str, gap: int) -> Counting:
+def counting(chosen: list[Event], metric: str, gap: int, longest: int) -> Counting:
     """What a number means: how many events, how many users, or how many sessions they come from."""
     if metric == "events":
         return len
@@ -45,7 +46,7 @@ def counting(chosen: list[Event], metric: str, gap: int) -> Counting:
         return lambda its: len({event.user_id for event in its})
     session = {
         (event.user_id, event.key): number
-        for number, session in enumerate(sessions_of(chosen, gap))
+        for number, session in enumerate(sessions_of(chosen, gap, longest))
         for event in session
     }
     return lambda its: len({session[event.user_id, event.key] for event in its})

@@ -37,7 +37,7 @@ def answer(events: list[Event], selection: Selection, user_id: str) -> dict[str,
         "range": {
             "events": len(own),
             "active_days": sum(any(first <= event.at < after for event in own) for first, after in days),
-            "sessions": len(sessions_of(own, 1800)),
+            "sessions": len(sessions_of(own, 1800, 86_400)),
             "types": [{"event_type": name, "count": count, "share": count / len(own)} for name, count in counts],
         },
     }
