@@ -458,6 +458,33 @@ def test_clients_that_dribble_their_head_keep_nobody_out(start, name):
     require_no_failures(service)
 
 
+@pytest.mark.parametrize("name", ["collector", "query"])
+def test_clients_whose_bodies_never_come_keep_nobody_out(start, name):
+    """Twice as many as there are connections; who is hung up on is told that it is no fault of theirs, and comes again."""
+    service = start(name, CONNECTIONS=20)
+    head = (COLLECTOR if name == "collector" else SIGN_IN) + b"Content-Length: 50\r\n\r\n{"
+    stopped, told = threading.Event(), []
+
+    def attack():
+        while not stopped.is_set():
+            with suppress(OSError), connect(service) as connection:
+                connection.sendall(head)
+                told.extend((status, problem["code"]) for status, _, problem in answers(read(connection)))
+
+    attackers = [threading.Thread(target=attack) for _ in range(40)]
+    for attacker in attackers:
+        attacker.start()
+    try:
+        assert eventually(lambda: (503, "bodies_full") in told)
+        for _ in range(3):
+            require_served(service)
+    finally:
+        stopped.set()
+        for attacker in attackers:
+            attacker.join()
+    assert set(told) <= {(503, "bodies_full"), (408, "slow_body")}
+
+
 def test_connections_that_are_kept_but_not_used_make_room(start):
     service = start("collector", CONNECTIONS=10)
     with ExitStack() as kept:

@@ -43,5 +43,5 @@ GROUP_SIZE = Histogram(
 STATEMENT_SECONDS = Histogram(
     "collector_statement_duration_seconds", "Storing one group, COMMIT included.", buckets=SECONDS
 )
-QUEUE_EVENTS = Gauge("collector_queue_events", "Events waiting to be stored.")
+QUEUE_EVENTS = Gauge("collector_queue_events", "Events waiting to be stored, those that are just being read included.")
 QUEUE_BOUND = Gauge("collector_queue_bound_events", "Most events that may wait (QUEUE_EVENTS).")

@@ -16,11 +16,12 @@ from collector.doors import Doors, Sender
 from collector.elements import Batch, split_body
 from collector.enrichment import NOTHING, Enrichment
 from collector.event import EventError
+from collector.fair_queue import Place
 from collector.limits import Limits
 from collector.rejections import Rejections
 from collector.schemas import Parsed, Parser
 from collector.settings import CollectorSettings
-from collector.writer import NotStorableError, Outcome, Writer
+from collector.writer import NotStorableError, Outcome, Waiting, Writer
 from core.bodies import share_of
 from core.front import ROUTE, answer
 from core.problems import Problem
@@ -82,11 +83,12 @@ class PostEvents:
         body = read_events(environ, self.settings.max_body_bytes, self.settings.body_seconds, share)
         added = self.enrichment.of(environ) if self.enrichment else NOTHING
         batch, headers = self._let_in(body, kind, sender)
-        parsed = self.parser.read(batch, source=sender.source, plan=sender.plan, added=added)
-        del body, batch  # of its events, copies may wait for long
-        if parsed.errors or parsed.warnings:
-            share.add(sum(map(_size, parsed.errors)) + sum(map(_size, parsed.warnings)))
-        status, content = self._dry(parsed) if dry_run else self._store(parsed, sender.source)
+        with self.writer.admit(sender.source, len(batch.events)) as place:
+            parsed = self.parser.read(batch, source=sender.source, plan=sender.plan, added=added)
+            del body, batch  # of its events, copies may wait for long
+            if parsed.errors or parsed.warnings:
+                share.add(sum(map(_size, parsed.errors)) + sum(map(_size, parsed.warnings)))
+            status, content = self._dry(parsed) if dry_run else self._store(parsed, place)
         return answer(start_response, status, _encode(content), headers=headers)
 
     def _let_in(self, body: bytes, kind: str, sender: Sender) -> tuple[Batch, list[tuple[str, str]]]:
@@ -104,8 +106,8 @@ class PostEvents:
         batch = split_body(body, self.settings.max_events, ndjson=kind == NDJSON)
         return batch, self.limits.take(prefix, rate, max(fewest, len(batch.events)), taken=fewest)
 
-    def _store(self, parsed: Parsed, source: str) -> tuple[int, dict[str, Any]]:
-        outcomes = self.writer.store(parsed.rows) if parsed.rows else []
+    def _store(self, parsed: Parsed, place: Place[Waiting]) -> tuple[int, dict[str, Any]]:
+        outcomes = self.writer.store(parsed.rows, place) if parsed.rows else []
         if outcomes and not all(outcome is True for outcome in outcomes):
             _move_refused(parsed, outcomes)
         stored = outcomes.count(True)
@@ -115,7 +117,7 @@ class PostEvents:
             metrics.UNCHECKED.inc(sum(not row.is_checked for row in parsed.rows))
             metrics.FLAGGED.inc(sum(row.violated is not None for row in parsed.rows))
         if parsed.refused:
-            self.rejections.keep(source, parsed)
+            self.rejections.keep(place.source, parsed)
         _require_valid(parsed)
         if not parsed.is_batch:
             return (201, _receipt(parsed, "stored")) if stored else (200, _receipt(parsed, "duplicate"))

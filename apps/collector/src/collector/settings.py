@@ -46,8 +46,8 @@ class CollectorSettings(ServiceSettings):
         kind="float", default=8.0, check=validate.Range(0.1, 60),
     )  # fmt: skip
     queue_events: int = setting(
-        "Most events waiting to be stored; a request that doesn't fit is a 503.",
-        kind="int", default=20_000, check=validate.Range(1, 10_000_000),
+        "Most events waiting to be stored; one source has half of it at most. A request that doesn't fit is a 503.",
+        kind="int", default=40_000, check=validate.Range(1, 10_000_000),
     )  # fmt: skip
     rejections_kept: int = setting(
         "Refused events kept of each source, the newest; 0: none.",

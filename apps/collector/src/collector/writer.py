@@ -1,11 +1,11 @@
 """Group commit: requests that arrive while a statement is in flight wait together and go in the next one.
 
 There is no timer. An idle collector stores at once; under load the groups grow by themselves, and one COMMIT serves all.
+Sources share the groups (`fair_queue`).
 """
 
 import random
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -17,6 +17,7 @@ from gevent.event import AsyncResult, Event
 
 from collector import metrics
 from collector.columns import Elements, elements_of, parameters_of
+from collector.fair_queue import FairQueue, Place
 from collector.schemas import Row
 from core.pool import AWAY, ConnectionPool, execute
 from core.problems import Problem
@@ -48,7 +49,7 @@ _Execute = Callable[[Sequence[Row], dict[str, Any]], list[Any]]
 """Runs `store_events` for these rows, with these parameters, and fetches what it answers."""
 
 
-class _Waiting:
+class Waiting:
     """One request's events, and where its greenlet waits for them."""
 
     __slots__ = ("elements", "result", "rows")
@@ -66,39 +67,41 @@ class Writer:
         self, pool: ConnectionPool[psycopg.Connection], *, queue_events: int, group_events: int, store_seconds: float
     ) -> None:
         self.pool = pool
-        self.queue_events = queue_events
         self.group_events = group_events
         self.store_seconds = store_seconds
         self.slot = random.randint(1, MAX_SLOT)  # noqa: S311  # spreads writers, guards nothing
-        self.queued = 0
-        self._queue: deque[_Waiting] = deque()
+        self._queue: FairQueue[Waiting] = FairQueue(queue_events)
         self._arrived = Event()
         self._greenlet = gevent.spawn(self._run)
         metrics.QUEUE_BOUND.set(queue_events)
         metrics.QUEUE_EVENTS.set_function(lambda: self.queued)
 
-    def store(self, rows: Sequence[Row]) -> list[Outcome]:
+    @property
+    def queued(self) -> int:
+        """Events that wait, or are being read and will."""
+        return self._queue.events
+
+    def admit(self, source: str, events: int) -> Place[Waiting]:
+        """A place for a source's events in the queue; use it as a context manager. It is taken before they are read: that costs most.
+
+        Raises:
+            Problem: 503 if too many of the source's, or of all, are waiting.
+        """
+        return self._queue.admit(source, events)
+
+    def store(self, rows: Sequence[Row], place: Place[Waiting]) -> list[Outcome]:
         """Wait until the rows are committed, and say of each what became of it.
 
         Raises:
-            Problem: 503 if the queue is full, the database away, or the deadline over.
+            Problem: 503 if the database is away, or the deadline over.
         """
-        if self.queued + len(rows) > self.queue_events and self.queued:
-            raise Problem(
-                503,
-                "queue_full",
-                "Too many events are waiting to be stored. Nothing of this request is stored: send it again.",
-            )
-        waiting = _Waiting(rows)
-        self._queue.append(waiting)
-        self.queued += len(rows)
+        waiting = Waiting(rows)
+        self._queue.put(place, waiting, len(rows))
         self._arrived.set()
         try:
             return cast(list[Outcome], waiting.result.get(timeout=self.store_seconds))
         except gevent.Timeout:
-            if waiting in self._queue:
-                self._queue.remove(waiting)
-                self.queued -= len(rows)
+            self._queue.remove(place)
             raise _too_slow() from None
 
     def store_on(self, connection: psycopg.Connection, rows: Sequence[Row]) -> list[Outcome]:
@@ -122,20 +125,10 @@ class Writer:
         while True:
             self._arrived.wait()
             while self._queue:
-                self._store_group(self._take_group())
+                self._store_group(self._queue.take(self.group_events))
             self._arrived.clear()
 
-    def _take_group(self) -> list[_Waiting]:
-        """The oldest requests, up to `group_events` events; at least one request."""
-        group = [self._queue.popleft()]
-        size = len(group[0].rows)
-        while self._queue and size + len(self._queue[0].rows) <= self.group_events:
-            size += len(self._queue[0].rows)
-            group.append(self._queue.popleft())
-        self.queued -= size
-        return group
-
-    def _store_group(self, group: list[_Waiting]) -> None:
+    def _store_group(self, group: list[Waiting]) -> None:
         try:
             outcomes = self._store(
                 [row for waiting in group for row in waiting.rows],

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import gevent
 
+from core.connections import Connections
 from core.problems import RETRY_AFTER_SECONDS, Problem
 
 if TYPE_CHECKING:
@@ -17,9 +18,17 @@ PIECE_BYTES = 32 * 1024
 SHARE = "core.share"
 """environ key: the Share of a request, which `core.front` gives back when the answer has left."""
 
+CONNECTIONS = "core.connections"
+"""environ key: the worker's Connections, which may hang up on who waits for a body."""
+
 FULL = (
     "This instance holds as much as it may for requests, and for answers that clients have yet to read. Nothing was done: send "
     "the request again."
+)
+
+GIVEN_UP = (
+    "Nearly all connections of this instance were taken, and this one waited for its request's body for longest. Nothing was done: "
+    "send the request again."
 )
 
 HALF = (
@@ -140,13 +149,16 @@ def read_body(environ: "WSGIEnvironment", max_bytes: int, seconds: float, share:
     """Read the body, as it was sent.
 
     Raises:
-        Problem: 400 if it breaks off, 408 if it is slow, 413 if it is large, 503 if there is no room for it.
+        Problem: 400 if it breaks off, 408 if it is slow, 413 if it is large, 503 if there is no room for it or, while it arrives,
+            no connection for others.
         gunicorn.http.errors.ParseException: if it isn't chunked as HTTP/1.1 wants it.
     """
     length = environ.get("CONTENT_LENGTH")
     size = int(length) if length else None
     if size is not None and size > max_bytes:
         raise too_large(max_bytes)
+    connections: Connections = environ[CONNECTIONS]
+    connections.wait_for_body()
     slow = gevent.Timeout.start_new(seconds)
     try:
         raw = _read(environ["wsgi.input"].read, max_bytes + 1 if size is None else size, share)
@@ -155,14 +167,21 @@ def read_body(environ: "WSGIEnvironment", max_bytes: int, seconds: float, share:
             raise
         raise Problem(408, "slow_body", f"The body did not arrive within {seconds:g} s.") from None
     except OSError:  # gunicorn's NoMoreData is one, too
-        raise Problem(400, "incomplete_body", "The body broke off.") from None
+        raise _broken_off("The body broke off.", connections) from None
     finally:
         slow.close()
+        connections.end_body()
     if len(raw) > max_bytes:
         raise too_large(max_bytes)
     if size is not None and len(raw) < size:
-        raise Problem(400, "incomplete_body", f"The body broke off: {len(raw)} of {size} bytes arrived.")
+        raise _broken_off(f"The body broke off: {len(raw)} of {size} bytes arrived.", connections)
     return raw
+
+
+def _broken_off(detail: str, connections: Connections) -> Problem:
+    if connections.is_given_up():
+        return Problem(503, "bodies_full", GIVEN_UP)
+    return Problem(400, "incomplete_body", detail)
 
 
 def _read(read: Callable[[int], bytes], most: int, share: Share) -> bytes:

@@ -9,21 +9,19 @@ import gc
 import os
 import signal
 import socket
-import time
-from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import gevent
 from gevent.event import Event
 from gevent.pool import Pool
 from gevent.server import StreamServer
-from greenlet import greenlet
 from gunicorn.http import errors, wsgi
 from gunicorn.workers.ggevent import GeventWorker
 
+from core.bodies import CONNECTIONS
+from core.connections import Connections
 from core.problems import Problem
 from core.streams import SEND_SECONDS, BrokenOffError
 from core.wire import OneWriteResponse, linger
@@ -40,11 +38,8 @@ MALFORMED = {
 
 FINISH_POLL_SECONDS = 0.02
 
-IDLE_SECONDS = 0.5
-"""A connection that has waited so long for a request may be hung up on; on a younger one, one is probably on its way."""
-
-MADE_ROOM = 0.25
-"""The part of all connections that is hung up on at once when none is free."""
+LOOK_SECONDS = 0.5
+"""Between two looks at the connections, where no new ones come."""
 
 GC_THRESHOLD = 50_000
 """Objects that may be made before the garbage collector runs, instead of 700: some hundred requests' worth."""
@@ -71,8 +66,8 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._clients: dict[greenlet, socket.socket] = {}
-        self._idle_since: dict[greenlet, float] = {}
+        self._connections = Connections(self.worker_connections)
+        self._told = 0  # of connections that were hung up on
         self._draining = False
 
     def init_process(self) -> None:
@@ -117,8 +112,8 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
             servers.append(server)
         while self.alive:
             self.notify()
-            self._make_room(connections)
-            self._stopping.wait(IDLE_SECONDS)
+            self._make_room()
+            self._stopping.wait(LOOK_SECONDS)
         for server in servers:
             server.stop_accepting()
             self._accept_waiting(server)
@@ -134,47 +129,28 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
     def _finish(self, connections: Pool) -> None:
         """Hang up on idle connections, answer the others. The arbiter kills this process if it takes too long."""
         while len(connections):
-            self._hang_up(self._idle())
+            self._connections.hang_up_idle()
             self.notify()
             gevent.sleep(FINISH_POLL_SECONDS)
 
-    def _make_room(self, connections: Pool) -> None:
-        """When no connection is free: hang up on some of those that have waited for a request, or for its head, the longest.
-
-        So clients that send nothing, or a byte now and then, don't keep the others out.
-        """
-        if connections.free_count():
-            return
-        waiting = self._idle()[: max(1, int(self.worker_connections * MADE_ROOM))]
-        self._hang_up(waiting)
-        self.log.warning("all connections were taken; hung up on %d that waited for a request", len(waiting))
-
-    def _idle(self) -> list[greenlet]:
-        """Those that wait for a request, or for its head to be whole, the longest first."""
-        long_ago = time.monotonic() - IDLE_SECONDS
-        idle = [(since, waiting) for waiting, since in self._idle_since.items() if since <= long_ago]
-        return [waiting for _, waiting in sorted(idle, key=itemgetter(0))]
-
-    def _hang_up(self, waiting: list[greenlet]) -> None:
-        for one in waiting:
-            with suppress(KeyError, OSError):
-                client = self._clients[one]
-                # On a socket of its own: gevent would raise in the greenlet that waits for this one, instead of an end of input.
-                with socket.fromfd(client.fileno(), client.family, client.type) as same:
-                    same.shutdown(socket.SHUT_RD)
+    def _make_room(self) -> None:
+        self._connections.make_room()
+        if hung_up := self._connections.hung_up - self._told:
+            self.log.warning(
+                "nearly all connections were taken; hung up on %d that waited for a request or its body", hung_up
+            )
+            self._told += hung_up
 
     def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
-        current = gevent.getcurrent()
-        self._clients[current] = client
+        self._connections.add(client)
         try:
             super().handle(listener, client, addr)
         finally:
-            self._idle_since.pop(current, None)
-            del self._clients[current]
+            self._connections.remove()
 
     def timeout_ctx(self) -> Any:
         """Entered by gunicorn each time it begins to wait for a request on a connection."""
-        self._idle_since[gevent.getcurrent()] = time.monotonic()
+        self._connections.wait_for_request()
         return super().timeout_ctx()
 
     def handle_request(self, listener_name: Any, req: Any, sock: socket.socket, addr: Any) -> None:
@@ -183,7 +159,7 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
         Raises:
             StopIteration: gunicorn's sign to close the connection.
         """
-        self._idle_since.pop(gevent.getcurrent(), None)
+        self._connections.begin_request()
         sock.settimeout(SEND_SECONDS)
         try:  # it sends 100 Continue where that is expected
             response, environ = wsgi.create(req, sock, addr, listener_name, self.cfg, response_class=OneWriteResponse)
@@ -192,6 +168,7 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
         if self._draining:
             response.force_close()
         sock.settimeout(None)  # how long a body may take isn't said here
+        environ[CONNECTIONS] = self._connections
         result = self.wsgi(environ, response.start_response)
         try:
             sock.settimeout(SEND_SECONDS)

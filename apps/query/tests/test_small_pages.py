@@ -1,0 +1,34 @@
+"""Small pages of users share a statement; where it takes too long, each is asked for alone."""
+
+import psycopg
+import pytest
+
+from core.pool import open_pool
+from query.cursor import Position
+from query.fields import EARLIEST, LATEST
+from query.schemas import NIL, EventFilter
+from query.store import SESSION, Store
+
+
+@pytest.fixture
+def pages(postgres, database):
+    """The store of a query service that waits for no lock."""
+    options = {"statement_timeout": "100ms", **SESSION}
+    pool = open_pool(postgres.url(database, "query"), name="test", size=2, timeout=60, options=options, watched=False)
+    pages = Store(pool)
+    yield pages
+    pages.close()
+    pool.close()
+
+
+def page_of(user_id):
+    return EventFilter(user_id, (), None, (), None, EARLIEST, LATEST, 10, Position(LATEST, "", NIL), b"")
+
+
+def test_pages_that_take_too_long_together_are_asked_for_alone(pages, owner):
+    asked = [page_of("ann"), page_of("bob")]
+    with psycopg.connect(owner.info.dsn) as holder:
+        holder.execute("lock table events in access exclusive mode")
+        assert pages._list_grouped(asked) == [None, None]
+        with pytest.raises(psycopg.errors.QueryCanceled):  # which it was: who asks for it is told
+            pages._list_grouped(asked[:1])
