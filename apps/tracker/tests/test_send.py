@@ -12,7 +12,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -26,6 +26,7 @@ from servers import Postgres, Service
 from waiting import eventually
 
 from tracker import access_log
+from tracker.maintain import maintain
 from tracker.send import send
 
 REAL_LOG = Path(__file__).parents[4] / "shared" / "data" / "web-access.log.gz"
@@ -175,7 +176,7 @@ def test_rejected_lines_go_to_a_file_with_the_reasons(store, tmp_path):
     result = store.send(file)
     assert result.exit_code == 1
     assert result.output.startswith("6 lines: 1 stored, 0 duplicates, 5 rejected.")
-    assert f"Rejected lines and why: {file}.rejected.ndjson" in result.output
+    assert f"Lines that aren't stored and why: {file}.rejected.ndjson" in result.output
     lines = rejected(file)
     assert [line["line"] for line in lines] == [2, 3, 5, 6, 7]
     assert {(error["pointer"], error["code"]) for error in lines[0]["errors"]} == {
@@ -265,6 +266,28 @@ def test_a_collector_with_lower_limits_gets_smaller_batches(start_service, postg
         (951, "too_large"),
         (952, "required"),
     ]
+
+
+def test_a_log_that_is_sent_again_after_retention_is_counted_once(store, tmp_path, monkeypatch):
+    log = tmp_path / "access.log"
+    long_ago, lately = (datetime.now(UTC) - timedelta(days=days) for days in (100, 1))
+    times = [long_ago, long_ago + timedelta(seconds=1), lately]
+    log.write_text(
+        "".join(f'::1 - - [{time:%d/%b/%Y:%H:%M:%S +0000}] "GET / HTTP/1.1" 200 1\n' for time in times) + "x\n"
+    )
+    assert store.send(log).output.startswith("4 lines: 3 stored, 0 duplicates, 1 rejected.")
+    log.write_text(log.read_text().removesuffix("x\n"))
+    monkeypatch.setenv("DATABASE_URL", store.owner.info.dsn)
+    for _ in range(2):
+        maintained = CliRunner().invoke(maintain, ["--keep", "90days"])
+        assert maintained.exit_code == 0, maintained.output
+        result = store.send(log)
+        assert result.exit_code == 0
+        assert result.output.startswith("3 lines: 0 stored, 1 duplicates, 2 expired, 0 rejected.")
+        assert "2 times expired, as in line 1:  Not stored: retention has deleted" in result.output
+        assert [(line["line"], line["errors"][0]["code"]) for line in rejected(log)] == [(1, "expired"), (2, "expired")]
+        counts = "select (select count(*) from events), (select sum(count)::int from event_counts)"
+        assert store.owner.execute(counts).fetchone() == (1, 3)
 
 
 def test_csv(store, tmp_path):

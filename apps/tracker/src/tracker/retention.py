@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg import sql
 
+from tracker.marks import set_marks
 from tracker.partitions import DEFAULT_PARTITION, QUERIES, shut_out_erasures, shut_out_everybody
 from tracker.summaries import DAY
 
@@ -92,6 +93,7 @@ def delete_expired(
     connection: psycopg.Connection, expired: Expired, say: Callable[[Part], None] = lambda _: None
 ) -> Expired:
     """Delete it, and forget users and visits of whom no event is left; what was deleted, which `say` hears as it goes."""
+    set_marks(connection, expired.limits.parameters(monthly=False))
     done = []
     for part in expired.parts:
         if _delete(connection, part, expired.limits):
