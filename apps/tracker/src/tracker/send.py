@@ -134,8 +134,8 @@ def send(
 ) -> None:
     """Send the events in FILE (- is standard input) to the collector.
 
-    NDJSON (.ndjson, .jsonl, .json; assumed of standard input), CSV with a header (.csv), or a web server's access log
-    (.log: format "combined"). Each may be compressed with gzip.
+    NDJSON (.ndjson, .jsonl, .json; assumed of standard input), CSV with a header (.csv), an export in Parquet (.parquet),
+    or a web server's access log (.log: format "combined"). Each but Parquet may be compressed with gzip.
 
     It is safe to run again: every line has an identity, its own event_id or one made of its content, so that what is
     stored already is recognised. Lines that are refused go to a file, with the reasons; so do lines that are older than
