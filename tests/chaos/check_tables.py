@@ -27,7 +27,7 @@ VISITS_OF_DAYS = (
 
 
 def check_counts(owner: psycopg.Connection, rows: list[Event], ledger: Ledger, report: Report) -> None:
-    """event_counts has as many as there are rows; of the expired era, as many as were ever stored."""
+    """event_counts has as many as there are rows; of the expired era, as many as were ever stored, however often they were sent."""
     counted = Counter()
     for hour, event_type, source, count in owner.execute("select hour, event_type, source, count from event_counts"):
         counted[hour, event_type, source] += count
@@ -41,8 +41,11 @@ def check_counts(owner: psycopg.Connection, rows: list[Event], ledger: Ledger, r
     least, most = Counter(), Counter()
     for sent in ledger.all_sent():
         if sent.is_expired:
-            least[_counter(sent.event)] += sent.acknowledged is not None
-            most[_counter(sent.event)] += sent.attempts
+            least[_counter(sent.event)] += sent.is_stored
+            anonymised = sum(
+                one.mode == "anonymise" for one in ledger.erasures_of(sent.event)
+            )  # a resend is another event
+            most[_counter(sent.event)] += min(sent.attempts, 1 + anonymised)
     expired = counted - recent
     if too_few := least - expired:
         report.find("counts of deleted events are lost", f"{too_few.total()}: {list(too_few.items())[:3]}")

@@ -36,9 +36,20 @@ class Sent:
             one may be carried out at any time.
         acknowledged: when it was acknowledged first; None if it never was.
         confirmed: when the last acknowledged request began.
+        is_stored: whether it was acknowledged as stored or known at least once, and not as expired each time.
     """
 
-    __slots__ = ("acknowledged", "answered", "attempts", "began", "confirmed", "event", "is_unsure", "under_way")
+    __slots__ = (
+        "acknowledged",
+        "answered",
+        "attempts",
+        "began",
+        "confirmed",
+        "event",
+        "is_stored",
+        "is_unsure",
+        "under_way",
+    )
 
     def __init__(self, event: Event) -> None:
         self.event = event
@@ -46,7 +57,7 @@ class Sent:
         self.began, self.answered = time.monotonic(), inf
         self.acknowledged: float | None = None
         self.confirmed = -inf
-        self.is_unsure = False
+        self.is_stored = self.is_unsure = False
 
     @property
     def is_expired(self) -> bool:
@@ -97,8 +108,14 @@ class Ledger:
                 sent.answered = inf
         return now
 
-    def answer(self, events: Iterable[Event], began: float, refused: frozenset[int] = frozenset()) -> None:
-        """The request was answered, and its events are stored but for those that were refused."""
+    def answer(
+        self,
+        events: Iterable[Event],
+        began: float,
+        refused: frozenset[int] = frozenset(),
+        expired: frozenset[int] = frozenset(),
+    ) -> None:
+        """The request was answered, and its events are stored but for those that were refused or are expired."""
         now = time.monotonic()
         with self._lock:
             for index, event in enumerate(events):
@@ -107,6 +124,7 @@ class Ledger:
                     self.acknowledged += sent.acknowledged is None
                     sent.acknowledged = sent.acknowledged or now
                     sent.confirmed = max(sent.confirmed, began)
+                    sent.is_stored |= index not in expired
 
     def lose(self, events: Iterable[Event]) -> None:
         """Nobody knows what became of the request."""

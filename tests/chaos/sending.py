@@ -11,6 +11,7 @@ from clients import RESEND
 from definitions.product import as_sent
 from definitions.reference.events import Event
 
+from .eras import EXPIRED_BEFORE
 from .ledger import Ledger
 from .report import Report
 from .system import ORDERS_SOURCE, System
@@ -83,7 +84,11 @@ class Sender:
             self._report.find("an answer that no client expects", f"{answer.status_code} {answer.text}")
             refused = frozenset(range(len(events)))
         of_ours = frozenset(index for index in refused if index < len(events))
-        self._ledger.answer(events, began, of_ours)
+        expired = frozenset(one["index"] for one in content.get("warnings", ()) if one["code"] == "expired")
+        self._ledger.answer(events, began, of_ours, expired)
+        self._report.count("events answered expired", len(expired))
+        if young := [events[index] for index in expired if events[index].timestamp >= EXPIRED_BEFORE]:
+            self._report.find("an event that must stay was taken for expired", f"{young[:3]}")
         if len(refused) - len(of_ours) != malformed:
             self._report.find("a malformed event was taken", f"{answer.status_code} {answer.text}")
         if of_ours and events[0].source != ORDERS_SOURCE:

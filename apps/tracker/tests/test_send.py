@@ -12,12 +12,13 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
 import psycopg
+import pyarrow.parquet
 import pytest
 import requests
 from click.testing import CliRunner, Result
@@ -26,6 +27,7 @@ from servers import Postgres, Service
 from waiting import eventually
 
 from tracker import access_log
+from tracker.maintain import maintain
 from tracker.send import send
 
 REAL_LOG = Path(__file__).parents[4] / "shared" / "data" / "web-access.log.gz"
@@ -125,22 +127,65 @@ def test_what_a_line_holds_is_sent_as_it_stands(store, tmp_path):
     assert store.rows("properties::text") == [('{"a": 1.0, "b": 123456789012345678901234567890, "c": "é"}',)]
 
 
-@pytest.mark.parametrize("ending", ["ndjson", "csv"])
+ODD = {
+    "unicode": "Zoë 😀 \u202e e\u0301 \u0085 \u2028 \ufeff",
+    "null": None,
+    "": "",
+    "nested": {"numbers": [[-0.0, 1e-7, 1.0, 20.50, 1e300], {"deep": [{}, [], [None]]}]},
+    "integer": 2**100,
+    "text": 'quotes "", commas, \\n, \r\n, \t and =1+1',
+    "source": "ad",
+    "received_at": "noon",
+}
+
+EXPORTED = [
+    {"user_id": "ann", "event_type": "view", "timestamp": NOON, "session_id": "s", "properties": {"a": 1.0, "b": [None]}},
+    {"user_id": "a\nb\r\n,\"", "event_type": " ", "timestamp": "2026-03-01T12:00:00.000001Z", "session_id": "\n", "properties": ODD},
+    {"user_id": "=1+1", "event_type": "Zoë\u2028", "timestamp": "2026-03-01T23:59:59.999999+05:45", "properties": {}},
+    {"user_id": "many", "event_type": "view", "timestamp": "2026-03-01T12:00:00Z", "properties": {"n": [1] * 31_000}},
+    {"user_id": "bob", "event_type": "view", "timestamp": "2000-01-01T00:00:00.1Z"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("ending", ["ndjson", "csv", "parquet"])
 def test_an_export_can_be_sent_to_another_instance(pair, store, tmp_path, ending):
-    events = [
-        {"user_id": "ann", "event_type": "view", "timestamp": NOON, "session_id": "s", "properties": {"a": 1.0, "source": "ad", "b": [None]}},
-        {"user_id": "bob", "event_type": "view", "timestamp": NOON, "properties": {"received_at": "noon"}},
-    ]  # fmt: skip
-    assert store.send(ndjson(tmp_path / "events.ndjson", *events)).exit_code == 0
+    sent = tmp_path / "events.ndjson"
+    sent.write_text("".join(json.dumps(event, separators=(",", ":")) + "\n" for event in EXPORTED))
+    assert store.send(sent).exit_code == 0
     file = tmp_path / f"export.{ending}"
-    parameters = {"from": "2026-01-01T00:00:00Z", "format": ending}
+    parameters = {"from": "2000-01-01T00:00:00Z", "format": ending}
     file.write_bytes(requests.get(f"{pair.query.url}/events/export", parameters, timeout=30).content)
     columns = 'user_id, event_type, "timestamp", event_id, session_id, properties::text'
     stored = store.rows(columns)
+    assert len(stored) == len(EXPORTED)
     store.owner.execute("truncate events, event_counts, users")
-    assert "2 lines: 2 stored" in store.send(file).output
-    assert "2 lines: 0 stored, 2 duplicates" in store.send(file).output
+    assert "5 lines: 5 stored, 0 duplicates, 0 rejected" in store.send(file).output
+    assert "5 lines: 0 stored, 5 duplicates, 0 rejected" in store.send(file).output
     assert store.rows(columns) == stored
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"PAR1", "This Parquet file can't be read"), ({"user_id": ["ann"]}, "is no export of events: it has the columns user_id.")],
+)  # fmt: skip
+def test_a_parquet_file_that_is_no_export_is_refused_in_a_sentence(store, tmp_path, content, said):
+    file = tmp_path / "other.parquet"
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    else:
+        pyarrow.parquet.write_table(pyarrow.table(content), file)
+    result = store.send(file)
+    assert result.exit_code == 2
+    assert said in result.output
+
+
+def test_parquet_without_pyarrow_is_refused_in_a_sentence(store, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    file = tmp_path / "events.parquet"
+    file.write_bytes(b"PAR1")
+    result = store.send(file)
+    assert result.exit_code == 2
+    assert "which isn't installed" in result.output
 
 
 def test_only_an_export_is_sent_without_what_the_collector_says(store, tmp_path):
@@ -175,7 +220,7 @@ def test_rejected_lines_go_to_a_file_with_the_reasons(store, tmp_path):
     result = store.send(file)
     assert result.exit_code == 1
     assert result.output.startswith("6 lines: 1 stored, 0 duplicates, 5 rejected.")
-    assert f"Rejected lines and why: {file}.rejected.ndjson" in result.output
+    assert f"Lines that aren't stored and why: {file}.rejected.ndjson" in result.output
     lines = rejected(file)
     assert [line["line"] for line in lines] == [2, 3, 5, 6, 7]
     assert {(error["pointer"], error["code"]) for error in lines[0]["errors"]} == {
@@ -265,6 +310,28 @@ def test_a_collector_with_lower_limits_gets_smaller_batches(start_service, postg
         (951, "too_large"),
         (952, "required"),
     ]
+
+
+def test_a_log_that_is_sent_again_after_retention_is_counted_once(store, tmp_path, monkeypatch):
+    log = tmp_path / "access.log"
+    long_ago, lately = (datetime.now(UTC) - timedelta(days=days) for days in (100, 1))
+    times = [long_ago, long_ago + timedelta(seconds=1), lately]
+    log.write_text(
+        "".join(f'::1 - - [{time:%d/%b/%Y:%H:%M:%S +0000}] "GET / HTTP/1.1" 200 1\n' for time in times) + "x\n"
+    )
+    assert store.send(log).output.startswith("4 lines: 3 stored, 0 duplicates, 1 rejected.")
+    log.write_text(log.read_text().removesuffix("x\n"))
+    monkeypatch.setenv("DATABASE_URL", store.owner.info.dsn)
+    for _ in range(2):
+        maintained = CliRunner().invoke(maintain, ["--keep", "90days"])
+        assert maintained.exit_code == 0, maintained.output
+        result = store.send(log)
+        assert result.exit_code == 0
+        assert result.output.startswith("3 lines: 0 stored, 1 duplicates, 2 expired, 0 rejected.")
+        assert "2 times expired, as in line 1:  Not stored: retention has deleted" in result.output
+        assert [(line["line"], line["errors"][0]["code"]) for line in rejected(log)] == [(1, "expired"), (2, "expired")]
+        counts = "select (select count(*) from events), (select sum(count)::int from event_counts)"
+        assert store.owner.execute(counts).fetchone() == (1, 3)
 
 
 def test_csv(store, tmp_path):

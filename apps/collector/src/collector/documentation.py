@@ -10,8 +10,8 @@ from core.openapi import Document
 JSON = "application/json"
 
 WARNINGS = (
-    "What is to be known of events that are stored all the same: how they violate their schemas (mode `warn`), that a schema is "
-    "set aside, that characters were replaced."
+    "What is to be known of events that aren't refused: how they violate their schemas (mode `warn`), that a schema is set aside, "
+    "that characters were replaced; or that retention has deleted the events of that time, and the event isn't stored (`expired`)."
 )
 
 
@@ -34,16 +34,21 @@ class ReceiptSchema(Schema):
 
     event_id = fields.UUID(required=True)
     timestamp = fields.DateTime(required=True)
-    status = fields.String(required=True, metadata={"enum": ["stored", "duplicate", "valid"]})
+    status = fields.String(required=True, metadata={"enum": ["stored", "duplicate", "expired", "valid"]})
     warnings = fields.List(fields.Nested(EventErrorSchema), metadata={"description": WARNINGS})
 
 
 class BatchReceiptSchema(Schema):
-    """What became of a batch. What `errors` doesn't list is stored: don't resend it."""
+    """What became of a batch. What `errors` doesn't list needn't be sent again: it is stored, or expired."""
 
     received = fields.Integer(required=True)
     stored = fields.Integer(required=True, metadata={"description": "New, and committed."})
     duplicates = fields.Integer(required=True, metadata={"description": "Known already, or twice in this request."})
+    expired = fields.Integer(
+        metadata={
+            "description": "Not stored: retention has deleted the events of that time. Left out if there are none."
+        }
+    )
     rejected = fields.Integer(required=True)
     errors = fields.List(fields.Nested(EventErrorSchema))
     warnings = fields.List(fields.Nested(EventErrorSchema), metadata={"description": WARNINGS})
@@ -92,10 +97,11 @@ def describe(document: Document) -> None:
         },
         "responses": {
             "200": answered(
-                "A known event; a batch all stored or known; or a dry run.", {"oneOf": [receipt, batch_receipt]}
+                "A known or expired event; a batch all stored, known or expired; or a dry run.",
+                {"oneOf": [receipt, batch_receipt]},
             ),
             "201": answered("One event stored.", receipt),
-            "207": answered("Some events of the batch were refused, the rest is stored.", batch_receipt),
+            "207": answered("Some events of the batch were refused, the rest is stored (or expired).", batch_receipt),
         },
     }
     problems = {

@@ -18,6 +18,9 @@ MAX_DEPTH = 32
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+PAST_RETENTION = "Not stored: retention has deleted the events of this time. If this was one of them, it stays counted."
+"""Said of an event that is expired: one of a time before its source's retention mark."""
+
 OUT_OF_RANGE = "The time must be in the years 1 to 9999, in UTC."
 
 

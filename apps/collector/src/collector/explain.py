@@ -43,6 +43,8 @@ CODES = {
     "schema_violation": "Properties that violate the schema of the source's events of this type ([event schemas](schemas.md)).",
     "schema_set_aside": "A warning, not an error: the event was stored unchecked, since checking takes too long "
     "([event schemas](schemas.md#a-schema-that-is-slow)).",
+    "expired": "A warning, not an error: a time of which [retention](operations.md#retention) has deleted the source's events. "
+    "The event isn't stored, and needn't be sent again.",
     "not_storable": "An event that the database refused.",
 }
 """Every code an event's errors can have; also the label of `collector_events_rejected_by_code_total`."""

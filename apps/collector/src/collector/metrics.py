@@ -4,11 +4,15 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from core.metrics import SECONDS
 
-EVENTS = Counter("collector_events", "Events by outcome: stored, duplicate, rejected.", ["outcome"])
+EVENTS = Counter(
+    "collector_events",
+    "Events by outcome: stored, duplicate, expired (of a time that retention has deleted), rejected.",
+    ["outcome"],
+)
 REJECTED_BY_CODE = Counter("collector_events_rejected_by_code", "Errors found in rejected events, by code.", ["code"])
 FLAGGED = Counter(
     "collector_events_flagged",
-    "Events taken although they violate their source's schema (mode `warn`), duplicates included.",
+    "Events taken although they violate their source's schema (mode `warn`), duplicates and expired ones included.",
 )
 UNCHECKED = Counter(
     "collector_events_unchecked",

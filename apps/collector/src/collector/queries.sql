@@ -7,17 +7,36 @@
 -- `violations` is empty, or as long as the others.
 -- Events of one moment keep the order in which they arrived: received_at has it, to the microsecond. None of it lies ahead of
 -- the commit, since storing an event takes longer. Of those with one key, the first that arrived is stored.
--- Answers how many were new and, only if some were not, the keys of those that were.
+-- Answers how many were new and, only if some were not, the keys of those that were, and which are expired, from 1.
+-- Expired are those of times before which retention has deleted their source's events: whether such an event was stored
+-- once can't be seen any more. The marks are read here and not with the catalog, so that none is missed: who writes one
+-- waits for statements that don't see it yet, before anything is deleted. A source that was made after the last mark
+-- and says itself how long it is kept has lost nothing.
 -- Where none was, there is nothing to commit, and PostgreSQL would wait for no standby: but what is known already may be on
 -- none, if the wait of its own commit was ended. So a message that nobody reads is written, and the wait for it is for all
 -- that was written before.
-with incoming as (
+with expired as materialized (
+  select place
+  from unnest(%(timestamps)b::timestamptz[], %(sources)b::text[]) with ordinality as given ("timestamp", source, place)
+  left join retention_marks as mark using (source)
+  where exists (select from retention_marks)
+    and "timestamp" < coalesce(
+      mark.deleted_before,
+      (
+        select others.deleted_before
+        from retention_marks as others
+        where others.source = '' and not exists (select from sources where name = given.source and keep is not null)
+      )
+    )
+),
+incoming as (
   select *
   from unnest(
     %(user_ids)b::text[], %(timestamps)b::timestamptz[], %(event_ids)b::uuid[],
     %(event_types)b::text[], %(session_ids)b::text[], %(properties)b::jsonb[], %(sources)b::text[],
     %(violations)b::jsonb[]
   ) with ordinality as t (user_id, "timestamp", event_id, event_type, session_id, properties, source, violations, place)
+  where place not in (select place from expired)
   order by user_id collate "C", "timestamp", event_id, place
 ),
 stored as (
@@ -60,6 +79,7 @@ select
   case when count(*) < cardinality(%(user_ids)b::text[]) then array_agg(user_id) end as user_ids,
   case when count(*) < cardinality(%(user_ids)b::text[]) then array_agg("timestamp") end as timestamps,
   case when count(*) < cardinality(%(user_ids)b::text[]) then array_agg(event_id) end as event_ids,
+  (select array_agg(place) from expired) as expired,
   case
     when count(*) = 0 and current_setting('synchronous_standby_names') <> ''
     then pg_logical_emit_message(true, 'duplicates', '')

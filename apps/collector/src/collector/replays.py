@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import gevent
@@ -23,7 +23,7 @@ from psycopg.types.json import Jsonb
 from collector import metrics
 from collector.catalog import Catalog
 from collector.elements import UNREADABLE, WHITESPACE, Batch
-from collector.event import EventError
+from collector.event import PAST_RETENTION, EventError
 from collector.rejections import describe
 from collector.schemas import Parsed, Parser
 from collector.slow_checks import BusyError
@@ -176,11 +176,11 @@ def _settle(
     remaining = iter(outcomes)
     for one, parsed in zip(taken, tried, strict=True):
         outcome = next(remaining) if parsed.rows else None
-        if isinstance(outcome, bool):
+        if outcome == "stored" or outcome == "duplicate":
             stored.append(one.id)
-            metrics.REPLAYED.labels("stored" if outcome else "duplicate").inc()
+            metrics.REPLAYED.labels(outcome).inc()
             continue
-        detail = describe(parsed.errors) if outcome is None else describe([_not_storable(outcome)])
+        detail = describe([_why(outcome)] if outcome else parsed.errors)
         refused.append((one.id, detail[0]["code"], Jsonb(detail)))
         metrics.REPLAYED.labels("refused").inc()
     if stored:
@@ -190,5 +190,8 @@ def _settle(
         connection.execute(QUERIES["refuse_again"], columns, binary=True)
 
 
-def _not_storable(outcome: NotStorableError) -> EventError:
+def _why(outcome: Literal["expired"] | NotStorableError) -> EventError:
+    """Why an event that is valid isn't stored."""
+    if outcome == "expired":
+        return EventError(0, "", "expired", PAST_RETENTION)
     return EventError(0, "", "not_storable", f"The database refused this event ({outcome}).")

@@ -4,7 +4,7 @@ A plain WSGI callable beside the Flask app: Flask's dispatch costs as much as st
 (docs/adr/0003-fast-path.md).
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl
 from uuid import UUID
 
@@ -15,7 +15,7 @@ from collector.body import NDJSON, media_type, read_events
 from collector.doors import Doors, Sender
 from collector.elements import Batch, split_body
 from collector.enrichment import NOTHING, Enrichment
-from collector.event import EventError
+from collector.event import PAST_RETENTION, EventError
 from collector.fair_queue import Place
 from collector.limits import Limits
 from collector.rejections import Rejections
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
 _encode = msgspec.json.Encoder().encode
 
-STORED, DUPLICATE, REJECTED = (metrics.EVENTS.labels(outcome) for outcome in ("stored", "duplicate", "rejected"))
+STORED, DUPLICATE, EXPIRED, REJECTED = (
+    metrics.EVENTS.labels(outcome) for outcome in ("stored", "duplicate", "expired", "rejected")
+)
 
 COMPLAINT_BYTES = 200
 
@@ -42,6 +44,14 @@ PATH = "/events"
 
 SPELLINGS = (PATH, f"{PATH}/", f"/{PATH}", f"/{PATH}/")
 """Paths that post events: a slash too many in a client's settings must not cost its events, and a redirect would."""
+
+
+class Kept(NamedTuple):
+    """How many events of a request had each outcome, but for those that were refused."""
+
+    stored: int = 0
+    duplicate: int = 0
+    expired: int = 0
 
 
 class PostEvents:
@@ -108,11 +118,12 @@ class PostEvents:
 
     def _store(self, parsed: Parsed, place: Place[Waiting]) -> tuple[int, dict[str, Any]]:
         outcomes = self.writer.store(parsed.rows, place) if parsed.rows else []
-        if outcomes and not all(outcome is True for outcome in outcomes):
+        kept = Kept(outcomes.count("stored"), outcomes.count("duplicate"), outcomes.count("expired"))
+        if kept.expired:
+            _tell_expired(parsed, outcomes)
+        if outcomes and kept.stored < len(outcomes):
             _move_refused(parsed, outcomes)
-        stored = outcomes.count(True)
-        duplicates = outcomes.count(False)
-        _count(parsed, stored, duplicates)
+        _count(parsed, kept)
         if parsed.warnings:
             metrics.UNCHECKED.inc(sum(not row.is_checked for row in parsed.rows))
             metrics.FLAGGED.inc(sum(row.violated is not None for row in parsed.rows))
@@ -120,14 +131,14 @@ class PostEvents:
             self.rejections.keep(place.source, parsed)
         _require_valid(parsed)
         if not parsed.is_batch:
-            return (201, _receipt(parsed, "stored")) if stored else (200, _receipt(parsed, "duplicate"))
-        return _summary(parsed, stored, duplicates)
+            return (201 if kept.stored else 200), _receipt(parsed, str(outcomes[0]))
+        return _summary(parsed, kept)
 
     def _dry(self, parsed: Parsed) -> tuple[int, dict[str, Any]]:
         _require_valid(parsed)
         if not parsed.is_batch:
             return 200, _receipt(parsed, "valid")
-        status, content = _summary(parsed, 0, 0)
+        status, content = _summary(parsed, Kept())
         return status, {**content, "status": "valid"}
 
 
@@ -159,13 +170,11 @@ def _receipt(parsed: Parsed, status: str) -> dict[str, Any]:
     return {**receipt, "warnings": parsed.warnings} if parsed.warnings else receipt
 
 
-def _summary(parsed: Parsed, stored: int, duplicates: int) -> tuple[int, dict[str, Any]]:
-    content: dict[str, Any] = {
-        "received": parsed.received,
-        "stored": stored,
-        "duplicates": duplicates,
-        "rejected": parsed.rejected,
-    }
+def _summary(parsed: Parsed, kept: Kept) -> tuple[int, dict[str, Any]]:
+    content: dict[str, Any] = {"received": parsed.received, "stored": kept.stored, "duplicates": kept.duplicate}
+    if kept.expired:
+        content["expired"] = kept.expired
+    content["rejected"] = parsed.rejected
     if parsed.warnings:
         content["warnings"] = parsed.warnings
     return (207, {**content, "errors": parsed.errors}) if parsed.rejected else (200, content)
@@ -177,11 +186,24 @@ def _require_valid(parsed: Parsed) -> None:
         raise Problem(422, "invalid_events", f"{what}; nothing is stored. `errors` says why.", errors=parsed.errors)
 
 
+def _indices(parsed: Parsed) -> list[int]:
+    """Which events of the request the rows are."""
+    refused = {error.index for error in parsed.errors}
+    return [index for index in range(parsed.received) if index not in refused]
+
+
+def _tell_expired(parsed: Parsed, outcomes: list[Outcome]) -> None:
+    """Warn of rows that are past retention, and of nothing else about them. Rows and outcomes stand in the same order."""
+    expired = [index for index, outcome in zip(_indices(parsed), outcomes, strict=True) if outcome == "expired"]
+    told = set(expired)
+    warnings = [warning for warning in parsed.warnings if warning.index not in told]
+    warnings += [EventError(index, parsed.place(index), "expired", PAST_RETENTION) for index in expired]
+    parsed.warnings = sorted(warnings, key=lambda warning: warning.index)
+
+
 def _move_refused(parsed: Parsed, outcomes: list[Outcome]) -> None:
     """Turn rows that the database refused into errors. Rows and outcomes stand in the same order."""
-    refused = {error.index for error in parsed.errors}
-    kept = [index for index in range(parsed.received) if index not in refused]
-    for index, outcome in zip(kept, outcomes, strict=True):
+    for index, outcome in zip(_indices(parsed), outcomes, strict=True):
         if isinstance(outcome, NotStorableError):
             pointer = f"/{index}" if parsed.is_batch else ""
             parsed.errors.append(
@@ -195,10 +217,12 @@ def _move_refused(parsed: Parsed, outcomes: list[Outcome]) -> None:
     ]
 
 
-def _count(parsed: Parsed, stored: int, duplicates: int) -> None:
-    STORED.inc(stored)
-    if duplicates:
-        DUPLICATE.inc(duplicates)
+def _count(parsed: Parsed, kept: Kept) -> None:
+    STORED.inc(kept.stored)
+    if kept.duplicate:
+        DUPLICATE.inc(kept.duplicate)
+    if kept.expired:
+        EXPIRED.inc(kept.expired)
     if parsed.rejected:
         REJECTED.inc(parsed.rejected)
     for error in parsed.errors:

@@ -8,7 +8,8 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, Literal, cast
+from uuid import UUID
 
 import gevent
 import psycopg
@@ -41,8 +42,8 @@ class NotStorableError(Exception):
     """The database refused this one event."""
 
 
-Outcome = bool | NotStorableError
-"""Of one event: True stored, False known already, or why not."""
+Outcome = Literal["stored", "duplicate", "expired"] | NotStorableError
+"""Of one event: stored, known already, of a time of which retention has deleted its source's events, or why not."""
 
 
 _Execute = Callable[[Sequence[Row], dict[str, Any]], list[Any]]
@@ -190,15 +191,28 @@ def _too_slow() -> Problem:
     )
 
 
-def _outcomes(rows: Sequence[Row], stored: int, *keys: list[Any] | None) -> list[Outcome]:
-    """Which rows were new, by what `store_events` answered. Of rows with the same key, the first counts as the new one."""
+def _outcomes(
+    rows: Sequence[Row],
+    stored: int,
+    user_ids: list[str] | None,
+    timestamps: list[datetime] | None,
+    event_ids: list[UUID] | None,
+    expired: list[int] | None,
+) -> list[Outcome]:
+    """What became of rows, by what `store_events` answered. Of rows with the same key, the first counts as the new one."""
     if stored == len(rows):
-        return [True] * len(rows)
-    columns = [column or [] for column in keys]
-    new = {(user_id, timestamp, event_id.bytes) for user_id, timestamp, event_id in zip(*columns, strict=True)}
+        return ["stored"] * len(rows)
+    keys = zip(user_ids or (), timestamps or (), event_ids or (), strict=True)
+    new = {(user_id, timestamp, event_id.bytes) for user_id, timestamp, event_id in keys}
+    places = frozenset(expired or ())
     outcomes: list[Outcome] = []
-    for row in rows:
+    for place, row in enumerate(rows, 1):
         key = (row.user_id, row.timestamp, row.event_id)
-        outcomes.append(key in new)
-        new.discard(key)
+        if place in places:
+            outcomes.append("expired")
+        elif key in new:
+            outcomes.append("stored")
+            new.discard(key)
+        else:
+            outcomes.append("duplicate")
     return outcomes

@@ -28,15 +28,22 @@ class Answer(msgspec.Struct):
     stored: int
     duplicates: int
     errors: list[dict[str, Any]] = []  # msgspec copies it for each instance
+    warnings: list[dict[str, Any]] = []
 
 
 @dataclass
 class Outcome:
-    """What became of a batch. `errors` are those of each refused event, by its place in the batch."""
+    """What became of a batch.
+
+    Attributes:
+        errors: those of each refused event, by its place in the batch.
+        expired: likewise, what is said of events that aren't stored, since retention has deleted the events of their time.
+    """
 
     stored: int = 0
     duplicates: int = 0
     errors: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    expired: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
 
 
 def deliver(client: Client, events: list[bytes], *, dry_run: bool = False) -> Outcome:
@@ -59,15 +66,24 @@ def deliver(client: Client, events: list[bytes], *, dry_run: bool = False) -> Ou
             return Outcome(errors={0: [{"pointer": "", "code": "too_large", "detail": refused.problem.detail}]})
         return _deliver_halves(client, events, dry_run)
     answer = read_answer(body, Answer)
-    return Outcome(answer.stored, answer.duplicates, _by_index(answer.errors))
+    expired = [warning for warning in answer.warnings if warning["code"] == "expired"]
+    return Outcome(answer.stored, answer.duplicates, _by_index(answer.errors), _by_index(expired))
 
 
 def _deliver_halves(client: Client, events: list[bytes], dry_run: bool) -> Outcome:
     half = len(events) // 2
     first = deliver(client, events[:half], dry_run=dry_run)
     second = deliver(client, events[half:], dry_run=dry_run)
-    shifted = {half + index: errors for index, errors in second.errors.items()}
-    return Outcome(first.stored + second.stored, first.duplicates + second.duplicates, first.errors | shifted)
+    return Outcome(
+        first.stored + second.stored,
+        first.duplicates + second.duplicates,
+        first.errors | _shifted(second.errors, half),
+        first.expired | _shifted(second.expired, half),
+    )
+
+
+def _shifted(told: dict[int, list[dict[str, Any]]], places: int) -> dict[int, list[dict[str, Any]]]:
+    return {places + index: errors for index, errors in told.items()}
 
 
 def _by_index(errors: Iterable[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:

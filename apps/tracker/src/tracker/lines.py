@@ -5,6 +5,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import PurePath
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ import click
 import msgspec
 
 from tracker import access_log
+from tracker.parquet import read_rows
 
 MAX_LINE_BYTES = 5 * 1024 * 1024
 """What a request may hold; a longer line is skipped without being read into memory."""
@@ -28,7 +30,14 @@ EXPORTED = {*FIELDS, "properties", *SAID_BY_COLLECTOR}
 NO_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What reading JSON raises that isn't any, or is nested too deep."""
 
-SUFFIXES = {".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "ndjson", ".csv": "csv", ".log": "combined"}
+SUFFIXES = {
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".json": "ndjson",
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".log": "combined",
+}
 
 BROKEN = (OSError, EOFError, zlib.error)
 """What reading a file raises when it is unreadable or breaks off."""
@@ -127,7 +136,17 @@ def _sendable(line: bytes) -> bytes:
         return line
     if members.keys() != EXPORTED:
         return line
-    return msgspec.json.encode({name: value for name, value in members.items() if name not in SAID_BY_COLLECTOR})
+    return _compact(
+        msgspec.json.encode({name: value for name, value in members.items() if name not in SAID_BY_COLLECTOR})
+    )
+
+
+def _compact(json: bytes) -> bytes:
+    """JSON without the spaces that PostgreSQL writes: with them, an event may be larger than it was, and than it may be.
+
+    Numbers stay as they are written.
+    """
+    return msgspec.json.format(json, indent=-1)
 
 
 def read_combined(stream: Stream) -> Iterator[Entry]:
@@ -141,6 +160,20 @@ def read_combined(stream: Stream) -> Iterator[Entry]:
             )
         else:
             yield Line(number, msgspec.json.encode(event), line)
+
+
+def read_parquet(stream: Stream) -> Iterator[Entry]:
+    """An export in Parquet; a line is one of its rows, from 1."""
+    for number, row in enumerate(read_rows(stream, EXPORTED), 1):
+        event: dict[str, object] = {name: row[name] for name in FIELDS if row[name] is not None}
+        try:
+            event["properties"] = msgspec.Raw(_compact(str(row["properties"]).encode()))
+        except NO_JSON:
+            original = repr(row).encode()
+            yield Unreadable(number, original, Reason("/properties", "invalid_json", "The properties aren't JSON."))
+        else:
+            line = msgspec.json.encode(event)
+            yield Line(number, line, line)
 
 
 def read_csv(stream: Stream) -> Iterator[Entry]:
@@ -190,6 +223,8 @@ def _row_event(header: list[str], row: list[str]) -> dict[str, object]:
     if set(header) == EXPORTED:
         for name in SAID_BY_COLLECTOR:
             cells.pop(name, None)
+        with suppress(*NO_JSON):
+            cells["properties"] = _compact(cells.get("properties", "{}").encode()).decode()
     event: dict[str, object] = {name: cells.pop(name) for name in FIELDS if name in cells}
     if "properties" in cells:
         try:
@@ -201,4 +236,9 @@ def _row_event(header: list[str], row: list[str]) -> dict[str, object]:
     return event
 
 
-READERS: dict[str, Reader] = {"ndjson": read_ndjson, "csv": read_csv, "combined": read_combined}
+READERS: dict[str, Reader] = {
+    "ndjson": read_ndjson,
+    "csv": read_csv,
+    "parquet": read_parquet,
+    "combined": read_combined,
+}

@@ -185,6 +185,20 @@ def shut_out_everybody(connection: psycopg.Connection, partition: str) -> None:
     patiently(shut_out)
 
 
+def wait_for_inserts(connection: psycopg.Connection) -> None:
+    """Until those that are under way have ended, and hold up new ones until the end of this transaction.
+
+    A statement takes its snapshot after its locks: what comes next sees what this transaction wrote.
+    """
+
+    def wait() -> None:
+        with connection.transaction():
+            connection.execute("select set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
+            connection.execute("lock table only events in share mode")
+
+    patiently(wait)
+
+
 def patiently(change: Callable[[], Answer]) -> Answer:
     """Make a change that needs a table to itself; if others hold it, let them pass and try again."""
     for _ in range(ATTEMPTS):

@@ -88,6 +88,17 @@ select (select count(*) from folded), (select count(*) from added);
 -- name: retention_limit
 select "limit"::text, date_trunc('month', "limit")::text from (select (now() - %(keep)s::interval)::timestamptz(0) as "limit") as kept;
 
+-- name: set_marks
+-- How far each source's events are deleted from now on, and those of sources that aren't known (''). Marks only move forward.
+insert into retention_marks as known (source, deleted_before)
+select source, "limit"
+from unnest(%(own_sources)s::text[], %(own_limits)s::timestamptz[]) as own (source, "limit")
+union all
+select source, %(others)s::timestamptz
+from (select name from sources union all select '') as every (source)
+where source <> all (%(own_sources)s::text[]) and %(others)s::timestamptz is not null
+on conflict (source) do update set deleted_before = excluded.deleted_before where known.deleted_before < excluded.deleted_before;
+
 -- name: source_limits
 -- Sources that have a time of their own, in whole days.
 select name, date_bin('1 day', now() - make_interval(days => keep), timestamptz '2000-01-01 00:00:00+00')::text

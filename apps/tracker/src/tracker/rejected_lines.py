@@ -1,4 +1,4 @@
-"""The lines that were refused, in a file with the reasons, so that they can be mended and sent again."""
+"""The lines that were refused, in a file with the reasons, so that they can be mended and sent again; and those that are expired."""
 
 from collections import Counter
 from pathlib import Path
@@ -48,7 +48,7 @@ class RejectedFile:
             f"  {times:,} times {code}, as in {self.examples[code]}"
             for code, times in self.reasons.most_common(SHOWN_REASONS)
         )
-        return "\n".join([f"Rejected lines and why: {self.path}", *shown])
+        return "\n".join([f"Lines that aren't stored and why: {self.path}", *shown])
 
 
 def as_json(original: bytes) -> msgspec.Raw | str:

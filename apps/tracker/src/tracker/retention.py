@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg import sql
 
+from tracker.marks import set_marks
 from tracker.partitions import DEFAULT_PARTITION, QUERIES, Month, shut_out_erasures, shut_out_everybody
 from tracker.summaries import DAY
 
@@ -105,6 +106,7 @@ def delete_expired(
     Returns:
         What was deleted, which `say` hears as it goes.
     """
+    set_marks(connection, expired.limits.parameters(monthly=False))
     done = []
     for part in expired.parts:
         if _delete(connection, part, expired.limits):

@@ -15,7 +15,7 @@ import click
 from tracker.client import ServiceError, open_client
 from tracker.delivery import MOST_BYTES, MOST_EVENTS, Outcome, deliver, deliver_all
 from tracker.identity import Identifier
-from tracker.lines import BROKEN, READERS, Entry, Line, decompressed, format_of
+from tracker.lines import BROKEN, READERS, Entry, Line, Unreadable, decompressed, format_of
 from tracker.meter import Meter
 from tracker.options import collector_options, parse_time, patience_option
 from tracker.rejected_lines import RejectedFile
@@ -41,27 +41,37 @@ class Tally:
     lines: int = 0
     stored: int = 0
     duplicates: int = 0
+    expired: int = 0
     rejected: int = 0
 
     def add(self, entries: list[Entry], outcome: Outcome) -> None:
-        """Count a batch, and report its rejected lines."""
+        """Count a batch, and report its lines that are rejected or expired."""
         self.last = entries[-1].number
         self.lines += len(entries)
         self.stored += outcome.stored
         self.duplicates += outcome.duplicates
         place = count()
         for entry in entries:
-            errors = outcome.errors.get(next(place)) if isinstance(entry, Line) else [entry.reason._asdict()]
+            index = next(place) if isinstance(entry, Line) else -1
+            errors = [entry.reason._asdict()] if isinstance(entry, Unreadable) else outcome.errors.get(index)
             if errors:
                 self.rejected += 1
                 self.report.write(entry.number, errors, entry.original)
+            elif expired := outcome.expired.get(index):
+                self.expired += 1
+                self.report.write(entry.number, expired, entry.original)
+
+    def counts(self) -> str:
+        """How many lines had which outcome, for people."""
+        expired = f"{self.expired:,} expired, " if self.expired else ""
+        return f"{self.stored:,} stored, {self.duplicates:,} duplicates, {expired}{self.rejected:,} rejected"
 
     def summary(self, seconds: float, *, dry_run: bool) -> str:
         """What was done, for people."""
         if dry_run:
             outcome = f"{self.lines - self.rejected:,} valid, {self.rejected:,} rejected; nothing is stored (dry run)"
         else:
-            outcome = f"{self.stored:,} stored, {self.duplicates:,} duplicates, {self.rejected:,} rejected"
+            outcome = self.counts()
         first = f"{self.lines:,} lines: {outcome}. {seconds:.1f} s, {self.lines / seconds:,.0f} lines/s."
         return "\n".join(filter(None, [first, self.report.summary()]))
 
@@ -96,7 +106,7 @@ def _rejected_path(file: BufferedReader, chosen: Path | None) -> Path:
 @click.option(
     "--rejected",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File for rejected lines and why.  [default: FILE.rejected.ndjson]",
+    help="File for rejected and expired lines and why.  [default: FILE.rejected.ndjson]",
 )
 @click.option(
     "--timestamp", callback=parse_time, help="A time (RFC 3339) for lines that have none. Give the same one in a rerun."
@@ -124,13 +134,14 @@ def send(
 ) -> None:
     """Send the events in FILE (- is standard input) to the collector.
 
-    NDJSON (.ndjson, .jsonl, .json; assumed of standard input), CSV with a header (.csv), or a web server's access log
-    (.log: format "combined"). Each may be compressed with gzip.
+    NDJSON (.ndjson, .jsonl, .json; assumed of standard input), CSV with a header (.csv), an export in Parquet (.parquet),
+    or a web server's access log (.log: format "combined"). Each but Parquet may be compressed with gzip.
 
     It is safe to run again: every line has an identity, its own event_id or one made of its content, so that what is
-    stored already is recognised. Lines that are refused go to a file, with the reasons.
+    stored already is recognised. Lines that are refused go to a file, with the reasons; so do lines that are older than
+    what retention has deleted of their source (expired): they are stored nowhere.
 
-    Exit code: 0 if every line is stored or known, 1 if some were rejected, 2 if it could not be finished.
+    Exit code: 0 if every line is stored, known or expired, 1 if some were rejected, 2 if it could not be finished.
     """
     read = READERS[format_ or ("ndjson" if file is sys.stdin.buffer else format_of(file.name))]
     client = open_client("collector", collector, patience, write_key=write_key)
@@ -159,7 +170,7 @@ def _stop(error: BaseException, tally: Tally) -> NoReturn:
     """End with what happened, how far it came, and what to do."""
     why = error.message if isinstance(error, ServiceError) else str(error) or "Interrupted."
     why += (
-        f"\nStopped after line {tally.last:,}: {tally.stored:,} stored, {tally.duplicates:,} duplicates, {tally.rejected:,} rejected. "
+        f"\nStopped after line {tally.last:,}: {tally.counts()}. "
         "Send the same file again: what is stored already is recognised."
     )
     raise InterruptedCommand(why) if isinstance(error, KeyboardInterrupt) else ServiceError(why)
