@@ -79,3 +79,46 @@ def test_nothing_but_a_redirect_answers_without_tls() -> None:
     plain = [route for route in routes if route["spec"]["parentRefs"][0].get("sectionName") != "https"]
     assert [route["metadata"]["name"] for route in plain] == ["redirect-to-https"]
     assert "backendRefs" not in str(plain)
+
+
+def ingress_backend(objects: list[Object], path: str) -> str:
+    """The service to which the dashboard's Ingress passes a path on: of the longest path that matches."""
+    (rule,) = named(objects, "Ingress", "dashboard")["spec"]["rules"]
+    matching = [
+        each
+        for each in rule["http"]["paths"]
+        if path == each["path"] or (each["pathType"] == "Prefix" and path.startswith(each["path"].rstrip("/") + "/"))
+    ]
+    return str(max(matching, key=lambda each: len(each["path"]))["backend"]["service"]["name"])
+
+
+def gateway_backend(objects: list[Object], path: str) -> str:
+    """The same of the dashboard's HTTPRoute."""
+    rules = named(objects, "HTTPRoute", "dashboard")["spec"]["rules"]
+    matching = [
+        (len(match["path"]["value"]), rule["backendRefs"][0]["name"])
+        for rule in rules
+        for match in rule["matches"]
+        if path == match["path"]["value"]
+        or (match["path"]["type"] == "PathPrefix" and path.startswith(match["path"]["value"].rstrip("/") + "/"))
+    ]
+    return str(max(matching)[1])
+
+
+def caddy_backend(_: list[Object], path: str) -> str:
+    """The same of compose's Caddy."""
+    text = (ROOT / "infra/caddy/Caddyfile").read_text()
+    (patterns,) = re.findall(r"^dashboard\..*?@inside path (.*?)$", text, re.MULTILINE | re.DOTALL)
+    return "nobody" if any(fnmatchcase(path, pattern) for pattern in patterns.split()) else "dashboard"
+
+
+BACKENDS = {"ingress": ingress_backend, "gateway": gateway_backend, "caddy": caddy_backend}
+
+
+@pytest.mark.parametrize("component", BACKENDS)
+def test_the_dashboards_numbers_and_uploads_stay_inside(component: str) -> None:
+    objects = objects_of(component)
+    for path in ("/", "/users", "/_stcore/stream", "/_stcore/health"):
+        assert BACKENDS[component](objects, path) == "dashboard"
+    for path in ("/_stcore/metrics", "/_stcore/upload_file/session/file"):
+        assert BACKENDS[component](objects, path) != "dashboard"

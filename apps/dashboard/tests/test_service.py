@@ -14,8 +14,11 @@ from contextlib import contextmanager
 
 import pytest
 import requests
+import websockets.sync.client
 from ports import free_port
 from servers import START_SECONDS
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 EXPORT = "/download/events"
 HALF = b"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhalf,\r\n"
@@ -163,3 +166,52 @@ def test_scripts_are_sent_with_gzip_to_whom_takes_it(lonely_dashboard, accepted)
 
 def test_what_isnt_there_is_no_compressed_file(lonely_dashboard):
     assert requests.get(f"{lonely_dashboard.url}/static/js/none.js", timeout=30).status_code == 404
+
+
+@contextmanager
+def stream_of(dashboard):
+    """What a page is updated by; anybody may open it."""
+    url = dashboard.url.replace("http:", "ws:") + "/_stcore/stream"
+    with websockets.sync.client.connect(url, subprotocols=["streamlit"], open_timeout=60, close_timeout=60) as stream:
+        yield stream
+
+
+def session_of(stream):
+    """The id of its session."""
+    stream.send(BackMsg(rerun_script={"query_string": ""}).SerializeToString())
+    while True:
+        told = ForwardMsg.FromString(stream.recv(60))
+        if told.WhichOneof("type") == "new_session":
+            return told.new_session.initialize.session_id
+
+
+def test_a_visitor_uploads_no_files_which_would_be_kept_in_memory(lonely_dashboard):
+    with stream_of(lonely_dashboard) as stream:
+        url = f"{lonely_dashboard.url}/_stcore/upload_file/{session_of(stream)}/1"
+        token = requests.get(f"{lonely_dashboard.url}/_stcore/host-config", timeout=60).cookies.get("_streamlit_xsrf")
+        answer = requests.put(
+            url,
+            files={"file": b"x" * 1_000_000},
+            headers={"X-Xsrftoken": token or ""},
+            cookies={"_streamlit_xsrf": token or ""},
+            timeout=60,
+        )
+    assert (answer.status_code, answer.headers.get("Allow")) == (405, "GET, HEAD")
+    assert "Content-Security-Policy" in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/"), ("POST", "/_stcore/agent/interact"), ("DELETE", "/sign-in"), ("PUT", EXPORT)]
+)
+def test_it_takes_nothing_but_its_own_forms(lonely_dashboard, method, path):
+    assert requests.request(method, lonely_dashboard.url + path, data=b"x", timeout=60).status_code == 405
+
+
+def test_a_page_says_no_more_at_once_than_its_inputs_hold(lonely_dashboard):
+    with stream_of(lonely_dashboard) as stream:
+        stream.send(b"x" * 1_000_000)
+        with pytest.raises(websockets.exceptions.ConnectionClosedError) as closed:
+            while True:
+                stream.recv(60)
+    assert closed.value.rcvd is not None
+    assert closed.value.rcvd.code == 1009

@@ -12,10 +12,14 @@ from streamlit.starlette import App
 from dashboard import download, sign_in
 from dashboard.compressed import Compressed
 from dashboard.headers import Headers
+from dashboard.methods import ReadOnly
 from dashboard.settings import Settings
 
 STOP_SECONDS = 5
 """How long a download under way may go on after SIGTERM."""
+
+MAX_MESSAGE_BYTES = 256 * 1024
+"""What a page may say at once over its websocket: the state of its inputs. Anybody can open one."""
 
 
 @asynccontextmanager
@@ -32,11 +36,12 @@ def serve(settings: Settings) -> None:
             Path(__file__).parent / "app.py",
             lifespan=_prepared,
             routes=[download.ROUTE, *sign_in.ROUTES],
-            middleware=[Middleware(Headers), Middleware(Compressed)],
+            middleware=[Middleware(Headers), Middleware(ReadOnly, but=sign_in.ROUTES), Middleware(Compressed)],
         ),
         host=settings.host,
         port=settings.port,
         ws="websockets-sansio",
+        ws_max_size=MAX_MESSAGE_BYTES,
         access_log=False,
         log_level="warning",
         timeout_graceful_shutdown=STOP_SECONDS,
