@@ -49,7 +49,7 @@ def take(browser: Browser, url: str, shot: Shot) -> None:
     page.goto(f"{url}/{shot.path.format(user=sys.argv[2] + '&' if len(sys.argv) > 2 else '')}tz=Europe/Berlin")
     page.locator("h1").wait_for()
     page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
-    page.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')")
+    page.wait_for_function("() => !document.querySelector('[data-testid=stSkeleton]')")
     page.wait_for_timeout(4000)
     page.screenshot(path=IMAGES / f"dashboard-{shot.name}.png")
     context.close()

@@ -55,6 +55,11 @@ def test_any_other_value_stays_as_it_was_sent(text):
     assert opened([as_csv([[text, "view"]])]) == [[text, "view"]]
 
 
+def test_a_value_of_200_000_characters_stays_whole():
+    text = '"é,\n' * 50_000
+    assert opened([as_csv([["ann", text], [f"={text}", "view"]])]) == [["ann", text], [f"'={text}", "view"]]
+
+
 def test_it_doesnt_matter_where_chunks_end():
     rows = [["zoë\r\nline", "=1"], ["é" * 50, "view"]] * 3
     content = as_csv(rows)

@@ -164,8 +164,15 @@ def test_scripts_are_sent_with_gzip_to_whom_takes_it(lonely_dashboard, accepted)
         ).status_code in (200, 304)
 
 
-def test_what_isnt_there_is_no_compressed_file(lonely_dashboard):
-    assert requests.get(f"{lonely_dashboard.url}/static/js/none.js", timeout=30).status_code == 404
+def test_what_has_another_path_than_a_file_is_not_compressed_and_kept(lonely_dashboard):
+    page = requests.get(lonely_dashboard.url, timeout=30).text
+    (script,) = re.findall(r'<script type="module"[^>]* src="\./static/([^"]+)"', page)
+    # The page itself, and the script.
+    for path, content_type in (("static/js/none.js", "text/html"), (f"static//{script}", "application/javascript")):
+        sent = requests.get(f"{lonely_dashboard.url}/{path}", headers={"Accept-Encoding": "gzip"}, timeout=60)
+        assert sent.status_code == 200
+        assert sent.headers["Content-Type"].startswith(content_type)
+        assert "Content-Encoding" not in sent.headers
 
 
 @contextmanager
@@ -211,7 +218,6 @@ def test_a_page_says_no_more_at_once_than_its_inputs_hold(lonely_dashboard):
     with stream_of(lonely_dashboard) as stream:
         stream.send(b"x" * 1_000_000)
         with pytest.raises(websockets.exceptions.ConnectionClosedError) as closed:
-            while True:
-                stream.recv(60)
+            list(stream)
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == 1009

@@ -1,17 +1,23 @@
 """Streamlit's own files (scripts, styles) with gzip. Streamlit leaves that to a proxy, since it would compress at each request.
 
 Here each is compressed once, when it is first asked for, and kept: their names have a hash of what they hold, and there are
-some hundreds of them, about 8 MB compressed.
+some hundreds of them, about 8 MB compressed. Only their own paths count: Streamlit answers other spellings (`/static//js/…`)
+with the same file and what isn't there with its page, so that by paths alone anybody could have copies kept without end.
 """
 
 import gzip
-import re
+from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit import file_util
 
-STATIC = re.compile(r"/static/.*\.(?:js|css|json|svg)")
+ROOT = Path(file_util.get_static_dir())
+SUFFIXES = {".js", ".css", ".json", ".svg"}
+FILES = frozenset(f"/{path.relative_to(ROOT)}" for path in ROOT.rglob("static/**/*") if path.suffix in SUFFIXES)
+"""The paths of what is compressed."""
+
 LEVEL = 6
 
 
@@ -52,7 +58,7 @@ class Compressed:
 
 def _wants_file(scope: Scope) -> bool:
     """Whether all of a file is asked for: what the browser has already, or a part, is Streamlit's to answer."""
-    if scope["type"] != "http" or scope["method"] != "GET" or not STATIC.fullmatch(scope["path"]):
+    if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] not in FILES:
         return False
     headers = Headers(scope=scope)
     conditional = any(name in headers for name in ("range", "if-none-match", "if-modified-since"))
