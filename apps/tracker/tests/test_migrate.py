@@ -194,7 +194,7 @@ def test_a_folder_without_migrations_is_named(empty, tmp_path):
 def test_what_retention_deleted_before_it_was_counted_is_counted(empty, tmp_path):
     """And summaries of these days go: they hold values of events that are gone."""
     before, after = tmp_path / "before", tmp_path / "after"
-    for folder, names in ((before, [name for name in IDS if name < "0021"]), (after, IDS)):
+    for folder, names in ((before, [name for name in IDS if name < "0020"]), (after, IDS)):
         folder.mkdir()
         for name in names:
             (folder / f"{name}.sql").write_bytes((CHECKOUT_MIGRATIONS / f"{name}.sql").read_bytes())

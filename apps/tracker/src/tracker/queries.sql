@@ -252,7 +252,7 @@ set first_seen = least(known.first_seen, excluded.first_seen), last_hour = great
 
 -- name: stale_days
 -- Days that are over and have no summary of as many events as are stored of them now, or one whose visits are in the order of
--- before infra/migrations/0020-order-of-arrival.sql.
+-- before infra/migrations/0019-order-of-arrival.sql.
 select day
 from (
   select day, sum(count) as events

@@ -1,7 +1,7 @@
 """Summing up days that are over, so that questions about a month needn't read its events.
 
 The query service takes a day's summary only while it counts as many events as are stored, so a summary that is missing or
-late costs time and never a right answer (infra/migrations/0006-summaries.sql, 0021-deleted-counts.sql).
+late costs time and never a right answer (infra/migrations/0006-summaries.sql, 0020-deleted-counts.sql).
 """
 
 from datetime import datetime, timedelta

@@ -337,7 +337,7 @@ union all
 -- Days of which the summary counted as many events as are stored now, and how many are of the types that are asked about.
 -- An event is never changed, and who deletes one lessens its day's summary or deletes it: so the same number means the same
 -- events. Where the question is about some sources, they must have all of the day's. Without a key it is about visits, whose order is that of
--- infra/migrations/0020-order-of-arrival.sql.
+-- infra/migrations/0019-order-of-arrival.sql.
 select day, wanted
 from (
   select
