@@ -60,7 +60,9 @@ def test_the_tour_with_curl_gets_the_answers_that_it_shows(up: Up):
 
 def test_the_tour_with_the_command_line_succeeds(up: Up):
     """In one shell, as it is printed, from a folder below; but for the environment, which is active, and what runs until Ctrl-C."""
-    folder = up.data.parent
+    folder = up.data.parent / "below" / "deeper"
+    folder.mkdir(parents=True)
+    shutil.copy(up.data.parent / "access.log.gz", folder)
     commands = [line.partition("  #")[0].strip() for line in block("A tour with the command line")]
     assert commands[0] == ". .venv/bin/activate"
     (following,) = [command for command in commands if "--follow" in command]

@@ -62,6 +62,12 @@ def test_services_are_found_by_the_folder_that_is_named(data, tmp_path_factory, 
         assert run(ask) == f"{QUERY} None"
 
 
+def test_a_folder_that_is_named_and_on_which_nothing_runs_is_an_error(data):
+    done = CliRunner().invoke(ask, ["--data", str(data)])
+    assert done.exit_code == 1
+    assert f"no `tracker up` runs on {data}" in done.output
+
+
 def test_what_is_kept_for_the_local_services_is_sent_to_no_others(data):
     with announced(data, URLS):
         assert run(ask, "--data", data, "--query", "http://other.example") == "http://other.example None"

@@ -9,8 +9,8 @@ import click
 import psycopg
 
 from core.passwords import LEAST_CHARACTERS, MOST_CHARACTERS, hash_password, make_password
-from tracker.folder import data_option
 from tracker.groups import Group
+from tracker.options import running_option
 from tracker.owner import database_of, owner_connection
 from tracker.partitions import QUERIES
 
@@ -44,8 +44,8 @@ def admin() -> None:
     metavar="FILE",
     help="The password is this file's first line; - is the standard input. Without it you are asked.",
 )
-@data_option
-def create(name: str, password_file: TextIO | None, data: Path) -> None:
+@running_option
+def create(name: str, password_file: TextIO | None, data: Path | None) -> None:
     """Make an admin: the first one, who then makes all the others, or one more when nobody gets in any longer.
 
     The password is asked for, or read from a file or the standard input. It takes 12 characters or more; a few words that

@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 import psycopg
 
-from tracker.folder import data_option
 from tracker.meter import Meter
+from tracker.options import running_option
 from tracker.owner import alone, database_of, owner_connection
 from tracker.partitions import (
     AHEAD,
@@ -61,8 +61,8 @@ class Period(click.ParamType[str]):
     f"{MOST_ROWS:,} rows together are moved in a run: while rows leave, nobody reads or writes events.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done, in rows and bytes, and change nothing.")
-@data_option
-def maintain(ahead: int, keep: str | None, move: bool, dry_run: bool, data: Path) -> None:
+@running_option
+def maintain(ahead: int, keep: str | None, move: bool, dry_run: bool, data: Path | None) -> None:
     """Make partitions ahead, fold the counts of closed hours, sum up days that are over, delete what is too old.
 
     Connects as the database's owner with DATABASE_URL (or DATABASE_URL_FILE), and where that isn't set to the embedded

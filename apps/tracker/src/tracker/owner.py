@@ -8,6 +8,8 @@ import click
 import psycopg
 
 from tracker.embedded import running_url
+from tracker.folder import DEFAULT
+from tracker.running import find_folder
 from tracker.settings import MaintainSettings, read_settings
 
 CONNECT_SECONDS = 10
@@ -19,11 +21,14 @@ LOCK = 7_311_142_570_157_092_461
 """Advisory lock: one owner at a time changes partitions, folds counts or sets passwords. (Migrations have their own.)"""
 
 
-def database_of(data: Path) -> str:
-    """The owner's URL: DATABASE_URL, or that of the embedded server that runs on this data folder."""
-    url = read_settings(MaintainSettings).database_url or running_url(data)
+def database_of(data: Path | None) -> str:
+    """The owner's URL: DATABASE_URL, or that of the embedded server on this data folder; without one on the folder that is found."""
+    folder = data or find_folder() or Path(DEFAULT).resolve()
+    url = read_settings(MaintainSettings).database_url or running_url(folder)
     if not url:
-        raise click.ClickException(f"DATABASE_URL isn't set, and no `tracker up` runs on {data} (--data names another)")
+        raise click.ClickException(
+            f"DATABASE_URL isn't set, and no `tracker up` runs on {folder} (--data names another)"
+        )
     return url
 
 

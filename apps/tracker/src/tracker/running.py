@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
 import msgspec
 
 from tracker.folder import DEFAULT, VARIABLE
@@ -41,23 +42,33 @@ def announced(data: Path, urls: Mapping[str, str]) -> Iterator[None]:
         file.unlink(missing_ok=True)
 
 
-def find_running(data: Path | None) -> Running | None:
-    """What runs on this folder; without one on TRACKER_DATA, or on `.data` in the current folder or the nearest one above it.
+def find_folder() -> Path | None:
+    """The data folder of the `tracker up` that is meant: TRACKER_DATA, or `.data` in the current folder or the nearest one above it.
 
-    Of those, only a folder of one's own account counts: somebody else's could lead events and tokens elsewhere.
+    Of the latter only one of one's own account counts: somebody else's could lead events and tokens elsewhere.
     """
-    if data is None and VARIABLE in os.environ:
-        data = Path(os.environ[VARIABLE])
-    if data is None:
-        here = Path.cwd()
-        data = next((one / DEFAULT for one in (here, *here.parents) if _is_ours(one / DEFAULT / URLS_FILE)), None)
-    if data is None:
+    if VARIABLE in os.environ:
+        return Path(os.environ[VARIABLE])
+    here = Path.cwd()
+    return next((one / DEFAULT for one in (here, *here.parents) if _is_ours(one / DEFAULT / URLS_FILE)), None)
+
+
+def find_running(data: Path | None) -> Running | None:
+    """What runs on this folder; without one on the folder that is found.
+
+    Raises:
+        ClickException: if nothing runs on the folder that was named.
+    """
+    folder = data or find_folder()
+    if folder is None:
         return None
     try:
-        running = msgspec.json.decode((data / URLS_FILE).read_bytes(), type=Running)
+        running = msgspec.json.decode((folder / URLS_FILE).read_bytes(), type=Running)
     except (OSError, msgspec.MsgspecError):
+        if data:
+            raise click.ClickException(f"no `tracker up` runs on {data}") from None
         return None
-    running.token, running.write_key = _read(data / TOKEN_FILE), _read(data / KEY_FILE)
+    running.token, running.write_key = _read(folder / TOKEN_FILE), _read(folder / KEY_FILE)
     return running
 
 

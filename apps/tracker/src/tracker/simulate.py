@@ -5,7 +5,6 @@ import shlex
 import time
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,6 +29,9 @@ DAYS = 7.0
 SCENARIO_DAYS = 28
 RATE = 10.0
 USERS_TO_TRY = 3
+
+INTERRUPTED = 130
+"""The exit code of a shell for what Ctrl-C ended."""
 
 
 class Sent:
@@ -161,9 +163,15 @@ def simulate(
     else:
         batches, total = history(world, events or EVENTS, days or DAYS, finish), events or EVENTS
     sent = Sent()
-    with suppress(KeyboardInterrupt):  # the way to stop a trickle; what was sent is summed up
+    interrupted = False
+    try:
         _send(client, batches, total, sent)
+    except KeyboardInterrupt:  # the way to stop a trickle; what was sent is summed up
+        interrupted = True
     click.echo(sent.summary())
+    if interrupted and not live:
+        click.echo("Interrupted.", err=True)
+        click.get_current_context().exit(INTERRUPTED)
 
 
 def _plan(
@@ -191,6 +199,7 @@ def _send_scenario(client: Client, plan: Plan, file: Path) -> None:
         raise click.ClickException(f"can't write {file}: {error.strerror} (--truth chooses another)") from None
     click.echo(sent.summary())
     click.echo(f"What must come of it stands in {file}; compare:\n  tracker check-truth {shlex.quote(str(file))}")
+    click.echo("with --source, if the write key is that of a source of its own.")
 
 
 def _send(client: Client, batches: Iterable[list[Event]], total: float | None, sent: Sent) -> None:

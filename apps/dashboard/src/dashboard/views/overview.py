@@ -97,7 +97,7 @@ def _totals(chosen: Filters, asked: list[list[Callable[[], Answer]]]) -> None:
         st.caption(f"Compared with the same question for {before}.")
     else:
         tiles.show({name: numbers.count(value) for name, value in now.items()})
-        st.caption(f"Not compared with {before}: there are no events before that, so it may not have all of its own.")
+        st.caption(f"Not compared with {before}: there are no events before it, so it may be incomplete.")
 
 
 def _read_totals(events: Answer, users: Answer, sessions: Answer) -> dict[str, int]:
