@@ -16,9 +16,10 @@ from core.problems import Problem
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EVENT_BYTES = 65_536
+BODY_BYTES = 5 * 1024 * 1024
 GOOD = b'{"user_id":"ann","event_type":"view"}'
 
-parser = Parser(max_events=1000, max_event_bytes=EVENT_BYTES)
+parser = Parser(max_events=1000, max_event_bytes=EVENT_BYTES, max_body_bytes=BODY_BYTES)
 
 
 def parse(body, ndjson=False):

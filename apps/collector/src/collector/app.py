@@ -65,7 +65,8 @@ def create_app(settings: CollectorSettings) -> Front:
     rejections = Rejections(
         pool, kept=settings.rejections_kept, days=settings.rejection_days, most_bytes=settings.rejection_bytes
     )
-    replays = Replays(pool, catalog, Parser(settings.max_events, settings.max_event_bytes), writer)
+    parser = Parser(settings.max_events, settings.max_event_bytes, settings.max_body_bytes)
+    replays = Replays(pool, catalog, parser, writer)
 
     def close() -> None:
         replication.close()

@@ -24,6 +24,7 @@ from collector.rejections import describe
 from collector.schemas import Parsed, Parser
 from collector.writer import NotStorableError, Outcome, Writer
 from core.cooperation import TimeSlice
+from core.numbers import read_float
 from core.pool import ConnectionPool, execute
 from core.problems import Problem
 from core.queries import load_queries
@@ -37,6 +38,7 @@ POLL_SECONDS = 1.0
 MOST_ROWS = 100
 """Taken at once: some megabytes at most, and one statement of the writer's."""
 
+_read = msgspec.json.Decoder(float_hook=read_float).decode
 _write = msgspec.json.Encoder().encode
 
 
@@ -115,7 +117,7 @@ class Replays:
 def complete(taken: Taken) -> bytes:
     """The payload with the identity that makes a second replay the same event, where it had none of its own."""
     try:
-        event = msgspec.json.decode(taken.payload)
+        event = _read(taken.payload)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return taken.payload
     if not isinstance(event, dict):

@@ -54,7 +54,7 @@ class PostEvents:
         self.limits = limits
         self.writer = writer
         self.rejections = rejections
-        self.parser = Parser(settings.max_events, settings.max_event_bytes)
+        self.parser = Parser(settings.max_events, settings.max_event_bytes, settings.max_body_bytes)
         self.enrichment = (
             Enrichment(settings.enrich, settings.country_database, settings.trusted_hops) if settings.enrich else None
         )

@@ -16,16 +16,20 @@ from collector.elements import Batch, Raw, no_json, split_body
 from collector.enrichment import NOTHING, Added
 from collector.event import Event, EventError, RuleError, resolve_timestamp
 from collector.explain import Finding, explain, may_be_deep
+from collector.numbers import LongNumberError, LongNumbers, TooLongError, read_short_float
 from collector.plans import Plan, Violated
 from collector.slow_checks import UncheckedError
 from core.cooperation import TimeSlice
 from core.problems import Problem
 
-_read_event = msgspec.json.Decoder(Event).decode
+_read_event = msgspec.json.Decoder(Event, float_hook=read_short_float).decode
 _write = msgspec.json.Encoder().encode
 
 LOOKED_AT = 16
 """Events between two looks at the clock."""
+
+LARGE_BYTES = 4096
+"""Behind an event of as many it is looked at in any case."""
 
 SET_ASIDE = "Was not held to its schema, which is set aside for a minute: checking events takes too long."
 
@@ -53,6 +57,40 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     is_checked: bool = True
 
 
+class LongEvents:
+    """Reads those events of one request that have numbers which PostgreSQL writes much longer than they were sent.
+
+    Args:
+        most_event_bytes: how large an event may be with its numbers written out.
+        most_added: how many bytes that may add to all events together.
+    """
+
+    def __init__(self, most_event_bytes: int, most_added: int) -> None:
+        self._most_event_bytes = most_event_bytes
+        self._most_added = most_added
+        self._added = 0
+
+    def read(self, raw: Raw) -> Event:
+        """The event.
+
+        Raises:
+            one of UNREADABLE: if it isn't one.
+            TooLongError: if it is too large with its numbers written out.
+            Problem: 413 if all events together are.
+        """
+        size = memoryview(raw).nbytes
+        numbers = LongNumbers(size, self._most_event_bytes)
+        event: Event = msgspec.json.Decoder(Event, float_hook=numbers.read).decode(raw)
+        self._added += numbers.size - size
+        if self._added > self._most_added:
+            raise Problem(
+                413,
+                "body_too_large",
+                f"Written out as PostgreSQL does (1e308 has 309 digits), the numbers of a request may add {self._most_added} bytes to it.",
+            )
+        return event
+
+
 class Arrival(NamedTuple):
     """What is known of a body before its events are read.
 
@@ -60,6 +98,7 @@ class Arrival(NamedTuple):
         now: the server's clock, UTC.
         may_hold_nul: whether a text in it could have the character U+0000, which JSON can only write as an escape.
         source: the name of the source that it came in by.
+        long_events: reads those that have long numbers.
         plan: what that source's events must be; None is anything.
         added: properties that the events get beside their own.
         time_slice: when others run; None if this is one event.
@@ -68,6 +107,7 @@ class Arrival(NamedTuple):
     now: datetime
     may_hold_nul: bool
     source: str
+    long_events: LongEvents
     plan: Plan | None = None
     added: Added = NOTHING
     time_slice: TimeSlice | None = None
@@ -112,15 +152,16 @@ class Parsed:
 class Parser:
     """Reads bodies within the limits of one collector."""
 
-    def __init__(self, max_events: int, max_event_bytes: int) -> None:
+    def __init__(self, max_events: int, max_event_bytes: int, max_body_bytes: int) -> None:
         self.max_events = max_events
         self.max_event_bytes = max_event_bytes
+        self.max_body_bytes = max_body_bytes
 
     def parse(self, body: bytes, *, ndjson: bool, source: str, plan: Plan | None = None) -> Parsed:
         """Read a body that came in by a source.
 
         Raises:
-            Problem: 400 if it isn't JSON, 413 if it holds too many events or is one that is too large.
+            Problem: 400 if it isn't JSON, 413 if it holds too many events, is one that is too large, or has too many long numbers.
         """
         return self.read(split_body(body, self.max_events, ndjson=ndjson), source=source, plan=plan)
 
@@ -128,9 +169,10 @@ class Parser:
         """Read the events of a body, in time linear in their bytes. Gives way to other requests meanwhile.
 
         Raises:
-            Problem: 400 if it isn't JSON, 413 if it is one event that is too large.
+            Problem: 400 if it isn't JSON, 413 if it is one event that is too large, or has too many long numbers.
         """
-        arrival = Arrival(datetime.now(UTC), batch.may_hold_nul, source, plan, added)
+        long_events = LongEvents(self.max_event_bytes, self.max_body_bytes)
+        arrival = Arrival(datetime.now(UTC), batch.may_hold_nul, source, long_events, plan, added)
         return (
             self._read_batch(batch, arrival) if batch.is_batch else self._read_single(bytes(batch.events[0]), arrival)
         )
@@ -142,6 +184,8 @@ class Parser:
         _read_into(parsed, 0, raw, arrival)
         if parsed.errors and parsed.errors[0].code == "invalid_json":
             raise no_json(parsed.errors[0].detail.removesuffix("."))
+        if parsed.errors and parsed.errors[0].code == "event_too_large":
+            raise Problem(413, "event_too_large", parsed.errors[0].detail)
         return parsed
 
     def _read_batch(self, batch: Batch, arrival: Arrival) -> Parsed:
@@ -150,16 +194,16 @@ class Parser:
         time_slice = TimeSlice()
         arrival = arrival._replace(time_slice=time_slice)
         for index, raw in enumerate(batch.events):
-            self._read_one(parsed, index, raw, arrival)
-            if index % LOOKED_AT == 0:
+            size = memoryview(raw).nbytes
+            self._read_one(parsed, index, raw, size, arrival)
+            if index % LOOKED_AT == 0 or size >= LARGE_BYTES:
                 time_slice.yield_when_over()
         for found in parsed.errors if batch.is_array else ():
             if found.code == "invalid_json":
                 raise no_json(f"at {found.pointer}: {found.detail.removesuffix('.')}")
         return parsed
 
-    def _read_one(self, parsed: Parsed, index: int, raw: Raw, arrival: Arrival) -> None:
-        size = memoryview(raw).nbytes
+    def _read_one(self, parsed: Parsed, index: int, raw: Raw, size: int, arrival: Arrival) -> None:
         if size > self.max_event_bytes:
             parsed.errors += _errors(index, f"/{index}", [("", "event_too_large", self._too_large(size))])
             parsed.refused.append(Refused(index, bytes(raw)))
@@ -186,6 +230,9 @@ def _read_into(parsed: Parsed, index: int, raw: Raw, arrival: Arrival) -> None:
     """Read one event of a request into what is parsed of it."""
     try:
         row = read_row(raw, arrival)
+    except TooLongError as error:
+        parsed.errors += _errors(index, parsed.place(index), [("", "event_too_large", str(error))])
+        parsed.refused.append(Refused(index, bytes(raw)))
     except UNREADABLE:
         parsed.errors += _errors(index, parsed.place(index), explain(bytes(raw), arrival.now))
         parsed.refused.append(Refused(index, bytes(raw)))
@@ -207,9 +254,14 @@ def read_row(raw: Raw, arrival: Arrival) -> Row:
 
     Raises:
         one of UNREADABLE: if it is refused; `explain` says why.
+        TooLongError: if it is too large with its numbers written out.
         ViolationError: if it is refused for its schema.
+        Problem: 413 if all events of its request are.
     """
-    event = _read_event(raw)
+    try:
+        event = _read_event(raw)
+    except LongNumberError:
+        event = arrival.long_events.read(raw)
     properties = event.properties or {}
     if ((arrival.may_hold_nul and b"\\u0000" in bytes(raw)) or may_be_deep(properties, raw)) and explain(
         bytes(raw), arrival.now

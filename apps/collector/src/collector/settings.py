@@ -17,14 +17,15 @@ class CollectorSettings(ServiceSettings):
     port: int = setting("Port to listen on.", kind="int", default=8000, check=validate.Range(1, 65535))
     max_events: int = setting("Most events in a request.", kind="int", default=1000, check=validate.Range(1, 100_000))
     max_body_bytes: int = setting(
-        "Most bytes in a request's body, decompressed.",
+        "Most bytes in a request's body, decompressed; and most that its numbers may add to it, written out.",
         kind="int",
         default=5 * MIB,
         check=validate.Range(1, 1024 * MIB),
     )
     max_event_bytes: int = setting(
-        "Most bytes of JSON in one event.", kind="int", default=64 * KIB, check=validate.Range(1, 16 * MIB)
-    )
+        "Most bytes of JSON in one event, with its numbers written out (1e308 as 309 digits).",
+        kind="int", default=64 * KIB, check=validate.Range(1, 16 * MIB),
+    )  # fmt: skip
     body_seconds: float = setting(
         "How long a request's body may take to arrive; longer is a 408.",
         kind="float",
