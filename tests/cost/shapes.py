@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
+from marshmallow import Schema
+from marshmallow.fields import Raw
 
 from collector.body import read_events
 from collector.doors import _bearer
@@ -21,13 +23,19 @@ from core.keys import prefix_of
 from core.problems import Problem
 from manage.checks import Check
 from manage.schema_rules import InvalidSchemaError, examine
+from query.bodies import read_json
 
 MAX_BYTES = 5 * 1024 * 1024
 
 MAX_EVENT_BYTES = 65_536
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
-parser = Parser(max_events=1000, max_event_bytes=MAX_EVENT_BYTES, earliest=datetime(2000, 1, 1, tzinfo=UTC))
+parser = Parser(
+    max_events=1000,
+    max_event_bytes=MAX_EVENT_BYTES,
+    max_body_bytes=MAX_BYTES,
+    earliest=datetime(2000, 1, 1, tzinfo=UTC),
+)
 
 
 class Shape(NamedTuple):
@@ -91,6 +99,18 @@ def check_unique(items: bytes) -> None:
     unique.find(msgspec.json.decode(b'{"a":[' + items + b"]}"))
 
 
+def read_question(body: bytes) -> None:
+    """The body of a question, or of signing in."""
+    with suppress(Problem):
+        read_json(_Question(), body)
+
+
+class _Question(Schema):
+    """Takes what is read."""
+
+    a = Raw()
+
+
 def read_key(header: bytes) -> None:
     """An Authorization header with a write key."""
     if key := _bearer({"HTTP_AUTHORIZATION": header.decode()}):
@@ -112,6 +132,11 @@ def filled(size: int, piece: Callable[[int], bytes], separator: bytes = b",") ->
 
 def members(size: int, value: bytes = b"0") -> bytes:
     return filled(size, lambda number: b'"k%d":%b' % (number, value))
+
+
+def numbers(size: int, number: bytes) -> bytes:
+    """An event with an array of them."""
+    return event(b'{"a":[' + filled(size, lambda _: number) + b"]}")
 
 
 def repeated(size: int, value: bytes = b"0") -> bytes:
@@ -174,6 +199,19 @@ ITEMS: dict[str, Callable[[int], bytes]] = {
     "large doubles": lambda n: filled(n, lambda number: b"%de300" % (number + 1)),
 }  # fmt: skip
 
+NUMBERS: dict[str, Callable[[int], bytes]] = {
+    "short": lambda n: numbers(n, b"1.5"),
+    "near the largest double": lambda n: numbers(n, b"1e308"),
+    "near the smallest double": lambda n: numbers(n, b"5e-324"),
+    "zero with an exponent": lambda n: numbers(n, b"0e0"),
+    "between two doubles": lambda n: numbers(n, b"1" * 700 + b"e-1000"),
+    "beyond doubles": lambda n: numbers(n, b"1e400"),
+    "long exponents": lambda n: numbers(n, b"1e" + b"0" * 400 + b"1"),
+    "in small events": lambda n: b"[" + filled(n, lambda _: numbers(300, b"1e308")) + b"]",
+    "in a user id": lambda n: b'{"user_id":[' + filled(n, lambda _: b"1e308") + b"]}",
+    "in a text": lambda n: event(b'{"a":"' + b"1e308," * (n // 6) + b'"}'),
+}
+
 LINES: dict[str, Callable[[int], bytes]] = {
     "events": lambda n: filled(n, lambda _: event(b"{}"), b"\n"),
     "tiny lines": lambda n: b"1\n" * (n // 2),
@@ -184,12 +222,19 @@ LINES: dict[str, Callable[[int], bytes]] = {
 
 SHAPES: dict[str, Shape] = {
     **{f"body: {name}": Shape(make, read_body) for name, make in BODIES.items()},
+    **{f"numbers: {name}": Shape(make, read_body) for name, make in NUMBERS.items()},
     **{f"NDJSON: {name}": Shape(make, read_lines) for name, make in LINES.items()},
     "gzip: one member": Shape(lambda n: gzip.compress(bytes(64 * n)), unzip),
     "gzip: empty members": Shape(lambda n: gzip.compress(b"") * (n // 20), unzip),
     "gzip: small members": Shape(lambda n: gzip.compress(b"1") * (n // 21), unzip),
     "gzip: zeros behind": Shape(lambda n: gzip.compress(b"1") + bytes(n), unzip),
     "gzip: a long name": Shape(lambda n: gzip.compress(b"1")[:3] + b"\x08" + bytes(6) + b"a" * n, unzip),
+    "question: numbers near the largest double": Shape(
+        lambda n: b'{"a":[' + filled(n, lambda _: b"1e308") + b"]}", read_question
+    ),
+    "question: numbers near the smallest double": Shape(
+        lambda n: b'{"a":[' + filled(n, lambda _: b"5e-324") + b"]}", read_question
+    ),
     "head: parameters": Shape(lambda n: filled(n, lambda number: b"a%d=%%41" % number, b"&"), read_parameters),
     "head: one parameter": Shape(lambda n: b"write_key=" + b"%41" * (n // 3), read_parameters),
     "head: a long key": Shape(lambda n: b"Bearer wk_" + b"a" * n, read_key),

@@ -21,6 +21,9 @@ MOST = 5.0
 """How many times as much work four times the bytes may be: hash tables and lists grow in steps."""
 
 
+MOST_PER_BYTE = 3000
+"""Instructions for a byte of numbers: where each has a large constant cost, work is linear and yet too much."""
+
 GROUPS = sorted({name.partition(":")[0] for name in SHAPES})
 
 
@@ -32,6 +35,14 @@ def test_work_is_linear_in_the_bytes(group, tmp_path):
         if large > MOST * small
     }
     assert slow == {}
+
+
+@pytest.mark.parametrize("group", ["numbers", "question"])
+def test_numbers_near_the_ends_of_doubles_cost_no_more_than_others(group, tmp_path):
+    dear = {
+        name: large // LARGE for name, (_, large) in count(group, tmp_path).items() if large > MOST_PER_BYTE * LARGE
+    }
+    assert dear == {}
 
 
 def count(group, folder):

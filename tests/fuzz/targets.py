@@ -32,7 +32,12 @@ from query.stream_schemas import read_export, read_live_filter
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WINDOW = Window(timedelta(hours=24), timedelta(hours=168))
 
-parser = Parser(max_events=1000, max_event_bytes=65_536, earliest=datetime(2000, 1, 1, tzinfo=UTC))
+parser = Parser(
+    max_events=1000,
+    max_event_bytes=65_536,
+    max_body_bytes=5 * 1024 * 1024,
+    earliest=datetime(2000, 1, 1, tzinfo=UTC),
+)
 
 
 def body(data: bytes) -> None:
@@ -229,6 +234,9 @@ SEEDS: dict[str, list[bytes]] = {
         b"j" + b"[" * 2000 + b"]" * 2000,
         b'j{"user_id":"ann","event_type":"view","properties":{"a":' + b"9" * 4300 + b"}}",
         b'j[{"user_id":"ann","event_type":"view","properties":{"a":' + b"9" * 4301 + b"}}]",
+        b'j[{"user_id":"ann","event_type":"view","properties":{"a":[' + b"1e308," * 220 + b"0]}}," + EVENT + b"]",
+        b'n{"user_id":"ann","event_type":"view","properties":{"a":[1e308,5E-0324,-0.0,1e-400,0e0,1e22,1.5e-7,"12e45678"]}}',
+        b'j{"user_id":[1e308],"event_type":"view","properties":{"a":1e' + b"0" * 400 + b'1,"b":' + b"1" * 400 + b"e-700}}",
     ],
     "cursor": [b"j" + CURSOR, b"b" + base64.urlsafe_b64encode(CURSOR).rstrip(b"="), b"b", b"j[]", b"b\xe9"],
     "query": [
@@ -244,6 +252,7 @@ SEEDS: dict[str, list[bytes]] = {
         b'{"from":"2026-02-01","to":"2026-02-28T10:00:00Z","tz":"UTC","window":60,"steps":[{"event_type":"a"},{"event_type":"b","properties":{"c":"d"}}]}',
         b'{"steps":[{"event_type":"a"},{"event_type":"b"}],"window":"60"}',
         b'{"steps":[1,null,[],{"properties":[]}],"from":1,"tz":[],"window":1e400}',
+        b'{"steps":[1e308,5E-0324,{"properties":{"a":-1e300}}],"window":1e308}',
         b"[]",
     ],
 }  # fmt: skip
@@ -255,7 +264,7 @@ WORDS: list[bytes] = [
     *TIMES,
     *(b'"' + time + b'"' for time in TIMES),
     *CHOICES,
-    *b"NaN -Infinity 1e400 1e-400 -0.0 99999999999999999999 null true { } [ ] , : & = %00 %ff %C3%A9 +".split(),
+    *b"NaN -Infinity 1e400 1e-400 1e308 5e-324 -0.0 99999999999999999999 null true { } [ ] , : & = %00 %ff %C3%A9 +".split(),
     *[b'"\\u0000"', b'"\\ud800"', b'"\\udc00\\ud800"', b"\xed\xa0\x80", b"\xef\xbb\xbf", b"\0", b"\n", b'{"a":' * 31],
 ]
 """What chance alone would seldom write."""

@@ -18,9 +18,10 @@ from core.problems import Problem
 
 SPAN = Span(datetime(2000, 1, 1, tzinfo=UTC), datetime(2026, 3, 1, 12, tzinfo=UTC))
 EVENT_BYTES = 65_536
+BODY_BYTES = 5 * 1024 * 1024
 GOOD = b'{"user_id":"ann","event_type":"view"}'
 
-parser = Parser(max_events=1000, max_event_bytes=EVENT_BYTES, earliest=SPAN.earliest)
+parser = Parser(max_events=1000, max_event_bytes=EVENT_BYTES, max_body_bytes=BODY_BYTES, earliest=SPAN.earliest)
 
 
 def parse(body, ndjson=False):

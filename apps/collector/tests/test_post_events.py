@@ -132,6 +132,7 @@ CASES = [
     Case("not gzip", b"plain", 400, {"code": "invalid_gzip"}, headers={"Content-Encoding": "gzip"}),
     Case("gzip cut off", gzip.compress(json.dumps(ANN).encode())[:-9], 400, {"code": "invalid_gzip"}, headers={"Content-Encoding": "gzip"}),
     Case("an event over 64 KiB", {**ANN, "properties": {"a": "x" * 65_536}}, 413, {"code": "event_too_large"}),
+    Case("an event over 64 KiB with its numbers written out", {**ANN, "properties": {"a": [1e308] * 220}}, 413, {"code": "event_too_large"}),
     Case("a body over 5 MiB", b" " * (5 * 1024 * 1024 + 1), 413, {"code": "body_too_large"}),
     Case("a gzip bomb", gzip.compress(b" " * 50_000_000), 413, {"code": "body_too_large"}, headers={"Content-Encoding": "gzip"}),
     Case("1,001 events", [ANN] * 1001, 413, {"code": "too_many_events"}),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from collector.event import Event, Span
 from collector.explain import CODES, EventSchema, explain
-from collector.schemas import Arrival, InvalidEventError, Parser, read_row
+from collector.schemas import Arrival, InvalidEventError, LongEvents, Parser, read_row
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -20,7 +20,7 @@ SPAN = Span(EARLIEST, NOW)
 
 
 def arrival(raw: bytes) -> Arrival:
-    return Arrival(SPAN, b"\\u0000" in raw, "default")
+    return Arrival(SPAN, b"\\u0000" in raw, "default", LongEvents(65_536, 65_536))
 
 
 def decodes(raw: bytes) -> bool:
@@ -115,6 +115,10 @@ def bodies(draw: st.DrawFn) -> bytes:
 @example(b'{"user_id":"ann","event_type":"view","properties":{"a":-' + b"9" * 4300 + b"}}")
 @example(b'{"user_id":"ann","event_type":"view","properties":{"a":1.7976931348623158e308}}')
 @example(b'{"user_id":"ann","event_type":"view","properties":{"a":1.7976931348623159e308}}')
+@example(b'{"user_id":"ann","event_type":"view","properties":{"a":[1e308,1e-400,-5E-0324,-0.0]}}')
+@example(b'{"user_id":"ann","event_type":"view","properties":{"a":1e308,"b":1e' + b"9" * 4300 + b"}}")
+@example(b'{"user_id":"ann","event_type":"view","properties":{"a":1' + b"0" * 400 + b".0}}")
+@example(b'{"user_id":1e308,"event_type":"view"}')
 @example(b'\xef\xbb\xbf{"user_id":"ann","event_type":"view"}')
 @example(b'{"user_id":"ann","event_type":"view","event_id":"ffffffff-ffff-7abc-8def-0123456789ab"}')
 @example(b'{"user_id":"ann","event_type":"view","timestamp":null,"event_id":null,"session_id":null,"properties":null}')
@@ -129,7 +133,7 @@ def test_the_decoder_and_the_explanation_agree(raw):
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.one_of(EVENTS, VALUES), max_size=4))
 def test_a_batch_refuses_the_events_that_alone_would_be_refused(events):
-    parsed = Parser(max_events=10, max_event_bytes=65_536, earliest=EARLIEST).parse(
+    parsed = Parser(max_events=10, max_event_bytes=65_536, max_body_bytes=1_000_000, earliest=EARLIEST).parse(
         json.dumps(events).encode(), ndjson=False, source="default"
     )
     now = Span(EARLIEST, datetime.now(UTC))

@@ -1,6 +1,7 @@
 """Sources take turns: however much one of them wants, the others are let in once in a round."""
 
 import json
+from datetime import UTC, datetime
 
 import gevent
 import pytest
@@ -22,6 +23,10 @@ from manage.schemas import set_schema
 
 LONG = 1000.0
 """Seconds; nobody waits as long."""
+
+PARSER = Parser(
+    max_events=10, max_event_bytes=65_536, max_body_bytes=1_000_000, earliest=datetime(2000, 1, 1, tzinfo=UTC)
+)
 
 SCHEMA = {"properties": {"a": {"items": {"anyOf": [{"type": "integer"}] * 30}}}}
 BAD = json.dumps({"user_id": "ann", "event_type": "list", "properties": {"a": [*[1] * 10_000, "x"]}}).encode()
@@ -132,14 +137,14 @@ def busy(monkeypatch):
 def test_an_event_that_must_be_checked_is_not_stored_while_others_take_all_the_time(busy):
     plan = Plan("shop", enforced=True, checks={"list": Check(1, SCHEMA)}, slow=busy)
     with pytest.raises(Problem) as raised:
-        Parser(10, 65_536).parse(BAD, ndjson=False, source="shop", plan=plan)
+        PARSER.parse(BAD, ndjson=False, source="shop", plan=plan)
     assert (raised.value.status, raised.value.code) == (503, "checks_busy")
     assert raised.value.headers["Retry-After"] == "1"
 
 
 def test_where_violations_are_only_flagged_it_is_stored_unchecked_then(busy):
     plan = Plan("shop", enforced=False, checks={"list": Check(1, SCHEMA)}, slow=busy)
-    parsed = Parser(10, 65_536).parse(BAD, ndjson=False, source="shop", plan=plan)
+    parsed = PARSER.parse(BAD, ndjson=False, source="shop", plan=plan)
     assert [row.is_checked for row in parsed.rows] == [False]
     assert [warning.code for warning in parsed.warnings] == ["schema_set_aside"]
 
@@ -152,7 +157,7 @@ def replays(owner, postgres, database):
     owner.execute("update sources set schema_mode = 'enforce' where name = 'shop'")
     pool = open_pool(postgres.url(database, "collector"), name="test", size=4, timeout=60, options={}, watched=False)
     catalog, writer = Catalog(pool), Writer(pool, queue_events=10, group_events=10, store_seconds=60)
-    replays = Replays(pool, catalog, Parser(10, 65_536), writer)
+    replays = Replays(pool, catalog, PARSER, writer)
     replays.close()
     yield replays, catalog._plans.slow
     writer.close()

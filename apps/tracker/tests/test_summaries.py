@@ -10,6 +10,7 @@ import requests
 from click.testing import CliRunner, Result
 
 from tracker.maintain import maintain
+from tracker.partitions import QUERIES
 
 DAY = "2026-03-01"
 
@@ -139,6 +140,27 @@ def test_a_day_that_cannot_be_summed_up_keeps_no_other_waiting(send, owner, post
     owner.execute("alter table visits drop constraint broken")
     result = CliRunner().invoke(maintain, [], env={"DATABASE_URL": postgres.url(database)})
     assert (result.exit_code, "summed up 1 days" in result.stdout) == (0, True)
+
+
+def test_long_values_are_not_written_to_temporary_files(owner):
+    insert = """
+        insert into events (user_id, event_type, "timestamp", event_id, properties)
+        select 'ann', 'view', '2026-03-01 10:00:00+00', gen_random_uuid(), jsonb_build_object('a', number || repeat('x', 60000))
+        from generate_series(1, 300) as number
+    """
+    owner.execute(insert)
+    asked = {
+        "day": datetime(2026, 3, 1, tzinfo=UTC),
+        "end": datetime(2026, 3, 2, tzinfo=UTC),
+        "most_values": 1000,
+        "most_bytes": 500,
+    }
+    explained = f"explain (analyze, buffers, format json) {QUERIES['sum_up_properties']}"
+    ((explanation,),) = owner.execute(explained, asked).fetchall()
+    assert explanation[0]["Plan"]["Temp Written Blocks"] < 100
+    owner.execute("delete from property_counts")
+    ((left_out,),) = owner.execute(QUERIES["sum_up_properties"], asked).fetchall()
+    assert left_out == ["a"]
 
 
 def test_a_day_whose_events_were_deleted_in_part_is_not_summed_up(run_maintain, send, owner):

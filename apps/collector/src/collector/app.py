@@ -67,7 +67,7 @@ def create_app(settings: CollectorSettings) -> Front:
         pool, kept=settings.rejections_kept, days=settings.rejection_days, most_bytes=settings.rejection_bytes
     )
     earliest = datetime.combine(settings.earliest_timestamp, time(), UTC)
-    parser = Parser(settings.max_events, settings.max_event_bytes, earliest)
+    parser = Parser(settings.max_events, settings.max_event_bytes, settings.max_body_bytes, earliest)
     replays = Replays(pool, catalog, parser, writer)
 
     def close() -> None:

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from core.numbers import read_float
 from manage.checks import Check, Violation
 
 LENGTH = struct.Struct("!I")
@@ -70,6 +71,7 @@ class Answer(msgspec.Struct, array_like=True):
 
 read_answer = msgspec.json.Decoder(Answer).decode
 read_question = msgspec.json.Decoder(Question).decode
+read_properties = msgspec.json.Decoder(float_hook=read_float).decode
 write = msgspec.json.Encoder().encode
 
 
@@ -87,7 +89,7 @@ def main() -> None:
         question = read_question(questions.read(*LENGTH.unpack(head)))
         if question.schema is not None:
             checks[question.number] = Check(0, question.schema)
-        found = checks[question.number].find(msgspec.json.decode(question.properties))
+        found = checks[question.number].find(read_properties(question.properties))
         _send(answers, Answer(time.process_time() - began, found))
 
 

@@ -38,7 +38,7 @@ CODES = {
     "pair) are stored as U+FFFD.",
     "number_out_of_range": "NaN, an infinity, or a number beyond what a double or 4,300 digits hold.",
     "too_deep": "Properties nested beyond 32 levels.",
-    "event_too_large": "An event of more bytes than MAX_EVENT_BYTES.",
+    "event_too_large": "An event of more bytes than MAX_EVENT_BYTES, its numbers written out.",
     "more_errors": "Stands for the errors of an event beyond the first 20.",
     "schema_violation": "Properties that violate the schema of the source's events of this type ([event schemas](schemas.md)).",
     "schema_set_aside": "A warning, not an error: the event was stored unchecked, since checking takes too long "

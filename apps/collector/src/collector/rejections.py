@@ -23,6 +23,7 @@ from collector.event import EventError
 from collector.explain import read_lenient
 from collector.schemas import Parsed, Refused
 from core.cooperation import TimeSlice
+from core.numbers import read_float
 from core.pool import AWAY, ConnectionPool, attempt, execute
 from core.queries import load_queries
 
@@ -82,7 +83,7 @@ class _Named(msgspec.Struct):
     event_type: Any = None
 
 
-_read_named = msgspec.json.Decoder(_Named).decode
+_read_named = msgspec.json.Decoder(_Named, float_hook=read_float).decode
 
 
 class Rejections:

@@ -29,6 +29,7 @@ from collector.schemas import Parsed, Parser
 from collector.slow_checks import BusyError
 from collector.writer import NotStorableError, Outcome, Writer
 from core.cooperation import TimeSlice
+from core.numbers import read_float
 from core.pool import ConnectionPool, execute
 from core.problems import Problem
 from core.queries import load_queries
@@ -43,6 +44,7 @@ POLL_SECONDS = 1.0
 MOST_ROWS = 100
 """Taken at once: some megabytes at most, and one statement of the writer's."""
 
+_read = msgspec.json.Decoder(float_hook=read_float).decode
 _write = msgspec.json.Encoder().encode
 
 

@@ -17,18 +17,22 @@ from collector.elements import Batch, Raw, no_json, split_body
 from collector.enrichment import NOTHING, Added
 from collector.event import Event, EventError, RuleError, Span, resolve_timestamp
 from collector.explain import Finding, explain, may_be_deep
+from collector.numbers import LongNumberError, LongNumbers, TooLongError, read_short_float
 from collector.plans import Plan, Violated
 from collector.slow_checks import BusyError, UncheckedError
 from core.cooperation import TimeSlice
 from core.problems import Problem
 from core.unstorable import replace_unstorable
 
-_read_event = msgspec.json.Decoder(Event).decode
+_read_event = msgspec.json.Decoder(Event, float_hook=read_short_float).decode
 _read_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _write = msgspec.json.Encoder().encode
 
 LOOKED_AT = 16
 """Events between two looks at the clock."""
+
+LARGE_BYTES = 4096
+"""Behind an event of as many it is looked at in any case."""
 
 UNCHECKED = "Was not held to its schema: checking events takes too long at present."
 
@@ -58,6 +62,40 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     replaced: Finding | None = None
 
 
+class LongEvents:
+    """Reads those events of one request that have numbers which PostgreSQL writes much longer than they were sent.
+
+    Args:
+        most_event_bytes: how large an event may be with its numbers written out.
+        most_added: how many bytes that may add to all events together.
+    """
+
+    def __init__(self, most_event_bytes: int, most_added: int) -> None:
+        self._most_event_bytes = most_event_bytes
+        self._most_added = most_added
+        self._added = 0
+
+    def read(self, raw: Raw) -> Event:
+        """The event.
+
+        Raises:
+            one of UNREADABLE: if it isn't one.
+            TooLongError: if it is too large with its numbers written out.
+            Problem: 413 if all events together are.
+        """
+        size = memoryview(raw).nbytes
+        numbers = LongNumbers(size, self._most_event_bytes)
+        event: Event = msgspec.json.Decoder(Event, float_hook=numbers.read).decode(raw)
+        self._added += numbers.size - size
+        if self._added > self._most_added:
+            raise Problem(
+                413,
+                "body_too_large",
+                f"Written out as PostgreSQL does (1e308 has 309 digits), the numbers of a request may add {self._most_added} bytes to it.",
+            )
+        return event
+
+
 class Arrival(NamedTuple):
     """What is known of a body before its events are read.
 
@@ -65,6 +103,7 @@ class Arrival(NamedTuple):
         span: the times that are taken.
         may_hold_nul: whether a text in it could have the character U+0000, which JSON can only write as an escape.
         source: the name of the source that it came in by.
+        long_events: reads those that have long numbers.
         plan: what that source's events must be; None is anything.
         added: properties that the events get beside their own.
         time_slice: when others run; None if this is one event.
@@ -73,6 +112,7 @@ class Arrival(NamedTuple):
     span: Span
     may_hold_nul: bool
     source: str
+    long_events: LongEvents
     plan: Plan | None = None
     added: Added = NOTHING
     time_slice: TimeSlice | None = None
@@ -121,19 +161,21 @@ class Parser:
     Args:
         max_events: of one body.
         max_event_bytes: of one event.
+        max_body_bytes: that the numbers of one body may add to it, written out.
         earliest: the earliest time that is taken, UTC.
     """
 
-    def __init__(self, max_events: int, max_event_bytes: int, earliest: datetime) -> None:
+    def __init__(self, max_events: int, max_event_bytes: int, max_body_bytes: int, earliest: datetime) -> None:
         self.max_events = max_events
         self.max_event_bytes = max_event_bytes
+        self.max_body_bytes = max_body_bytes
         self.earliest = earliest
 
     def parse(self, body: bytes, *, ndjson: bool, source: str, plan: Plan | None = None) -> Parsed:
         """Read a body that came in by a source.
 
         Raises:
-            Problem: 400 if it isn't JSON, 413 if it holds too many events or is one that is too large.
+            Problem: 400 if it isn't JSON, 413 if it holds too many events, is one that is too large, or has too many long numbers.
         """
         return self.read(split_body(body, self.max_events, ndjson=ndjson), source=source, plan=plan)
 
@@ -141,10 +183,11 @@ class Parser:
         """Read the events of a body, in time linear in their bytes. Gives way to other requests meanwhile.
 
         Raises:
-            Problem: 400 if it isn't JSON, 413 if it is one event that is too large, 503 if there is no time to hold an event to
-                its schema and its source's are enforced.
+            Problem: 400 if it isn't JSON, 413 if it is one event that is too large or has too many long numbers, 503 if there is no
+                time to hold an event to its schema and its source's are enforced.
         """
-        arrival = Arrival(Span(self.earliest, datetime.now(UTC)), batch.may_hold_nul, source, plan, added)
+        long_events = LongEvents(self.max_event_bytes, self.max_body_bytes)
+        arrival = Arrival(Span(self.earliest, datetime.now(UTC)), batch.may_hold_nul, source, long_events, plan, added)
         return (
             self._read_batch(batch, arrival) if batch.is_batch else self._read_single(bytes(batch.events[0]), arrival)
         )
@@ -156,6 +199,8 @@ class Parser:
         _read_into(parsed, 0, raw, arrival)
         if parsed.errors and parsed.errors[0].code == "invalid_json":
             raise no_json(parsed.errors[0].detail.removesuffix("."))
+        if parsed.errors and parsed.errors[0].code == "event_too_large":
+            raise Problem(413, "event_too_large", parsed.errors[0].detail)
         return parsed
 
     def _read_batch(self, batch: Batch, arrival: Arrival) -> Parsed:
@@ -164,16 +209,16 @@ class Parser:
         time_slice = TimeSlice()
         arrival = arrival._replace(time_slice=time_slice)
         for index, raw in enumerate(batch.events):
-            self._read_one(parsed, index, raw, arrival)
-            if index % LOOKED_AT == 0:
+            size = memoryview(raw).nbytes
+            self._read_one(parsed, index, raw, size, arrival)
+            if index % LOOKED_AT == 0 or size >= LARGE_BYTES:
                 time_slice.yield_when_over()
         for found in parsed.errors if batch.is_array else ():
             if found.code == "invalid_json":
                 raise no_json(f"at {found.pointer}: {found.detail.removesuffix('.')}")
         return parsed
 
-    def _read_one(self, parsed: Parsed, index: int, raw: Raw, arrival: Arrival) -> None:
-        size = memoryview(raw).nbytes
+    def _read_one(self, parsed: Parsed, index: int, raw: Raw, size: int, arrival: Arrival) -> None:
         if size > self.max_event_bytes:
             parsed.errors += _errors(index, f"/{index}", [("", "event_too_large", self._too_large(size))])
             parsed.refused.append(Refused(index, bytes(raw)))
@@ -204,6 +249,9 @@ def _read_into(parsed: Parsed, index: int, raw: Raw, arrival: Arrival) -> None:
     """Read one event of a request into what is parsed of it."""
     try:
         row = read_row(raw, arrival)
+    except TooLongError as error:
+        parsed.errors += _errors(index, parsed.place(index), [("", "event_too_large", str(error))])
+        parsed.refused.append(Refused(index, bytes(raw)))
     except InvalidEventError as error:
         parsed.errors += _errors(index, parsed.place(index), error.findings)
         parsed.refused.append(Refused(index, bytes(raw)))
@@ -225,12 +273,14 @@ def read_row(raw: Raw, arrival: Arrival) -> Row:
 
     Raises:
         InvalidEventError: if it is refused.
+        TooLongError: if it is too large with its numbers written out.
         ViolationError: if it is refused for its schema.
-        Problem: 503 if it must be held to its schema, and others' checks take all the time.
+        Problem: 413 if all events of its request are too large with their numbers written out, 503 if it must be held to its
+            schema, and others' checks take all the time.
     """
     event = None
     try:
-        event = _read_event(raw)
+        event = _decode(raw, arrival)
         timestamp = resolve_timestamp(event.timestamp, event.event_id, arrival.span)
     except (*UNREADABLE, RuleError):
         pass
@@ -243,15 +293,22 @@ def read_row(raw: Raw, arrival: Arrival) -> Row:
     if explanation.timestamp is None or explanation.findings:
         raise InvalidEventError(explanation.findings)
     if event is None or explanation.replaced:
-        event = _read_mended(bytes(raw))
+        event = _read_mended(bytes(raw), arrival)
     return _row(event, explanation.timestamp, memoryview(raw).nbytes, arrival, explanation.replaced)
 
 
-def _read_mended(raw: bytes) -> Event:
+def _decode(raw: Raw, arrival: Arrival) -> Event:
+    try:
+        return _read_event(raw)
+    except LongNumberError:
+        return arrival.long_events.read(raw)
+
+
+def _read_mended(raw: bytes, arrival: Arrival) -> Event:
     """An event that the decoder refuses, or wouldn't be stored, though it is valid; without its timestamp."""
     fields = _read_fields(replace_unstorable(raw))
     fields.pop("timestamp", None)
-    return _read_event(_write(fields))
+    return _decode(_write(fields), arrival)
 
 
 def _row(event: Event, timestamp: datetime, size: int, arrival: Arrival, replaced: Finding | None = None) -> Row:

@@ -18,14 +18,15 @@ class CollectorSettings(ServiceSettings):
     port: int = setting("Port to listen on.", kind="int", default=8000, check=validate.Range(1, 65535))
     max_events: int = setting("Most events in a request.", kind="int", default=1000, check=validate.Range(1, 100_000))
     max_body_bytes: int = setting(
-        "Most bytes in a request's body, decompressed.",
+        "Most bytes in a request's body, decompressed; and most that its numbers may add to it, written out.",
         kind="int",
         default=5 * MIB,
         check=validate.Range(1, 1024 * MIB),
     )
     max_event_bytes: int = setting(
-        "Most bytes of JSON in one event.", kind="int", default=64 * KIB, check=validate.Range(1, 16 * MIB)
-    )
+        "Most bytes of JSON in one event, with its numbers written out (1e308 as 309 digits).",
+        kind="int", default=64 * KIB, check=validate.Range(1, 16 * MIB),
+    )  # fmt: skip
     earliest_timestamp: date = setting(  # noqa: RUF009  # dates are immutable
         "The earliest day of an event's time, in UTC; an earlier one is refused, so that a device whose clock has lost its time "
         "(1970) doesn't make its user one of long ago. `0001-01-01`: every time is taken.",

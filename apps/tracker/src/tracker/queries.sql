@@ -278,8 +278,9 @@ select
 
 -- name: sum_up_properties
 -- Counts each property's values, and returns the properties that have too many or too long ones, which aren't counted.
+-- A value that is too long is cut off where that shows, or sorting would write all of it to temporary files.
 with counted as materialized (
-  select event_type, key collate "C" as key, value collate "C" as value, count(*) as count
+  select event_type, key collate "C" as key, left(value, %(most_bytes)s + 1) collate "C" as value, count(*) as count
   from events
   cross join lateral jsonb_each_text(properties) as property (key, value)
   where "timestamp" >= %(day)s and "timestamp" < %(end)s and value is not null
