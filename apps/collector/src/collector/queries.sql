@@ -4,7 +4,7 @@
 -- but never deadlock. Users whose row says it all already are only looked up (as a subquery, so that no plan made for a
 -- small table reads a large one), with a lock that collectors share: whoever forgets a user waits until their event is to
 -- be seen, and if the user was just forgotten, their row is inserted again.
--- `violations` is empty, or as long as the others.
+-- `violations` is empty, or as long as the others. Of events with the same key, the first is stored.
 -- Answers how many were new and, only if some were not, the keys of those that were.
 -- Where none was, there is nothing to commit, and PostgreSQL would wait for no standby: but what is known already may be on
 -- none, if the wait of its own commit was ended. So a message that nobody reads is written, and the wait for it is for all
@@ -15,8 +15,8 @@ with incoming as (
     %(user_ids)b::text[], %(timestamps)b::timestamptz[], %(event_ids)b::uuid[],
     %(event_types)b::text[], %(session_ids)b::text[], %(properties)b::jsonb[], %(sources)b::text[],
     %(violations)b::jsonb[]
-  ) as t (user_id, "timestamp", event_id, event_type, session_id, properties, source, violations)
-  order by user_id collate "C", "timestamp", event_id
+  ) with ordinality as t (user_id, "timestamp", event_id, event_type, session_id, properties, source, violations, place)
+  order by user_id collate "C", "timestamp", event_id, place
 ),
 stored as (
   insert into events (user_id, "timestamp", event_id, event_type, session_id, properties, source, violations)
@@ -77,7 +77,7 @@ where schema_mode <> 'off'
 order by source, event_type, version desc;
 
 -- name: read_schemas
-select source, event_type, version, created_at, schema
+select source, event_type, version, created_at, schema::text
 from event_schemas
 join unnest(%(sources)b::text[], %(event_types)b::text[], %(versions)b::int[]) as wanted (source, event_type, version)
   using (source, event_type, version);

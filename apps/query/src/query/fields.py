@@ -141,7 +141,7 @@ class Choice(fields.String):
 class Between(fields.Integer):
     """A whole number between two bounds, as text or, in a JSON body, as a number."""
 
-    def __init__(self, least: int, most: int, default: int, description: str) -> None:
+    def __init__(self, least: int, most: int, default: int | None, description: str) -> None:
         super().__init__(load_default=default, metadata={"description": description, "minimum": least, "maximum": most})
         self.least, self.most = least, most
 
