@@ -19,7 +19,7 @@ def check():
 @pytest.fixture
 def plan(check):
     slow = SlowChecks()
-    yield Plan("shop", enforced=True, checks={"list": check}, slow=slow)
+    yield Plan("shop", enforced=True, check_of={"list": check}.get, slow=slow)
     slow.close()
 
 

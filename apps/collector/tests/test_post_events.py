@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import random
+import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -247,6 +249,15 @@ def test_an_event_sent_again_is_known(collector, owner):
     again = requests.post(f"{collector.url}/events", json=[event, ANN], timeout=30)
     assert (again.status_code, again.json()) == (200, batch(2, 1, 1))
     assert owner.execute("select sum(count) from event_counts").fetchone() == (2,)
+
+
+def test_of_events_of_one_batch_with_the_same_key_the_first_is_stored(collector, owner):
+    first = [{**ANN, "event_id": str(uuid.UUID(int=number, version=4)), "timestamp": T} for number in range(300)]
+    second = [{**event, "event_type": "later"} for event in first]
+    random.Random(1).shuffle(second)
+    answer = requests.post(f"{collector.url}/events", json=first + second, timeout=30)
+    assert (answer.status_code, answer.json()) == (200, batch(600, 300, 300))
+    assert owner.execute("select event_type, count(*) from events group by 1").fetchall() == [(ANN["event_type"], 300)]
 
 
 def test_where_times_begin_can_be_set(start_service, postgres, database, owner):

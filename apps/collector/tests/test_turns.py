@@ -135,7 +135,7 @@ def busy(monkeypatch):
 
 
 def test_an_event_that_must_be_checked_is_not_stored_while_others_take_all_the_time(busy):
-    plan = Plan("shop", enforced=True, checks={"list": Check(1, SCHEMA)}, slow=busy)
+    plan = Plan("shop", enforced=True, check_of={"list": Check(1, SCHEMA)}.get, slow=busy)
     with pytest.raises(Problem) as raised:
         PARSER.parse(BAD, ndjson=False, source="shop", plan=plan)
     assert (raised.value.status, raised.value.code) == (503, "checks_busy")
@@ -143,7 +143,7 @@ def test_an_event_that_must_be_checked_is_not_stored_while_others_take_all_the_t
 
 
 def test_where_violations_are_only_flagged_it_is_stored_unchecked_then(busy):
-    plan = Plan("shop", enforced=False, checks={"list": Check(1, SCHEMA)}, slow=busy)
+    plan = Plan("shop", enforced=False, check_of={"list": Check(1, SCHEMA)}.get, slow=busy)
     parsed = PARSER.parse(BAD, ndjson=False, source="shop", plan=plan)
     assert [row.is_checked for row in parsed.rows] == [False]
     assert [warning.code for warning in parsed.warnings] == ["schema_set_aside"]

@@ -289,6 +289,40 @@ def test_a_schema_gets_versions(ask):
     assert ask("sam", "PUT /admin/sources/shop/schemas", {"event_type": "view", "schema": {}})[0] == 201
 
 
+def listing(most):
+    """A schema of so many bytes, nearly all of them in a list."""
+    return {"enum": ["x" * (most - 20)]}
+
+
+def test_the_schemas_of_a_source_have_a_size_together(ask):
+    def put(event_type, schema):
+        return ask("sam", "PUT /admin/sources/shop/schemas", {"event_type": event_type, "schema": schema})
+
+    for number in range(64):
+        assert put(f"type{number}", listing(65_000))[0] == 201
+    status, problem = put("one more", listing(65_000))
+    assert (status, problem["code"]) == (422, "invalid_schema")
+    assert "The schemas of a source may have 4194304 bytes together" in problem["detail"]
+    assert put("one more", {})[0] == 201
+    assert put("type1", listing(100))[0] == 201
+    assert put("one more", listing(65_000))[0] == 201
+    status, problem = put("numbers", {"enum": [i * 1e300 for i in range(1000)]})
+    assert (status, problem["code"]) == (422, "invalid_schema")
+    assert "PostgreSQL writes its numbers out" in problem["detail"]
+
+
+def test_of_many_versions_the_newest_are_listed_and_each_can_be_asked_for(ask):
+    for number in range(22):
+        schema = {"maxProperties": number}
+        assert ask("ada", "PUT /admin/sources/shop/schemas", {"event_type": "buy", "schema": schema})[0] == 201
+    path = "GET /admin/sources/shop/schemas?event_type=buy"
+    assert [one["version"] for one in ask("ada", path)[1]["items"]] == [*range(22, 2, -1)]
+    (first,) = ask("ada", f"{path}&version=1")[1]["items"]
+    assert (first["version"], first["schema"]) == (1, {"maxProperties": 0})
+    assert ask("ada", f"{path}&version=23")[1]["items"] == []
+    assert ask("ada", f"{path}&version=0")[0] == 422
+
+
 def test_a_schema_is_proposed_from_what_was_received(ask, shared_owner):
     assert refused(ask("ada", "GET /admin/sources/shop/schemas/proposal?event_type=buy")) == (404, "no_events")
     shared_owner.execute(

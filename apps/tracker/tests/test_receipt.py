@@ -54,6 +54,7 @@ def test_a_receipt_is_checked_by_who_has_the_file_and_knows_the_id(tracker, owne
     assert (
         erased.stdout == "erased ann/b: events 1, rejections 0, event_counts 0, property_counts 0, visits 0, users 0\n"
     )
+    assert file.stat().st_mode & 0o777 == 0o600
     checked = tracker("receipt", "check", file, "--user", "ann/b")
     assert checked.returncode == 0, checked.stderr
     assert checked.stdout.startswith("ann/b was erased on 20")

@@ -25,7 +25,7 @@ NICENESS = 5
 """So that reading and storing events go first."""
 
 MEMORY_BYTES = 512 * 1024 * 1024
-"""Of address space. With 200 schemas that take as much as they can it has 190 MiB."""
+"""Of address space. Beside what it begins with, schemas take `collector.slow_checks.MOST_BYTES`."""
 
 PROCESSOR_SECONDS = 5
 """Of one check. The collector ends this process long before, unless it is gone itself."""
@@ -51,11 +51,13 @@ class Question(msgspec.Struct, array_like=True):
         number: which schema.
         schema: itself, if this process hasn't had it.
         properties: as JSON.
+        forgotten: the numbers of schemas that aren't needed any more; if they are, they come anew.
     """
 
     number: int
     schema: dict[str, Any] | None
     properties: msgspec.Raw
+    forgotten: list[int] = []
 
 
 class Answer(msgspec.Struct, array_like=True):
@@ -87,6 +89,8 @@ def main() -> None:
         began = time.process_time()
         _set_limit(resource.RLIMIT_CPU, math.ceil(began) + PROCESSOR_SECONDS, resource.RLIM_INFINITY)
         question = read_question(questions.read(*LENGTH.unpack(head)))
+        for number in question.forgotten:
+            checks.pop(number, None)
         if question.schema is not None:
             checks[question.number] = Check(0, question.schema)
         found = checks[question.number].find(read_properties(question.properties))

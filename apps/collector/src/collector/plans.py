@@ -1,23 +1,20 @@
 """Tracking plans, as events are held to them: a source's mode, and a schema for each event type that has one."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 import gevent
 import psycopg
-import structlog
 
 from collector.budgets import FREE_SECONDS
+from collector.compiled import Compiled, Written
 from collector.slow_checks import SlowChecks
-from core.cooperation import TimeSlice
 from core.pool import ConnectionPool, execute
 from core.queries import load_queries
 from manage.checks import Check, Violation
-from manage.schema_rules import InvalidSchemaError
-
-log = structlog.get_logger("collector.plans")
 
 QUERIES = load_queries("collector")
 
@@ -44,13 +41,13 @@ class Plan(NamedTuple):
     Attributes:
         source: whose plan it is.
         enforced: whether an event that violates its schema is refused; otherwise it is stored and flagged.
-        checks: by event type. One without a schema is not held to anything.
+        check_of: the check of an event type. One without a schema is not held to anything.
         slow: where checks are made that may take long.
     """
 
     source: str
     enforced: bool
-    checks: Mapping[str, Check]
+    check_of: Callable[[str], Check | None]
     slow: SlowChecks
 
     def violated(self, event_type: str, properties: dict[str, Any], size: int) -> Violated | None:
@@ -60,7 +57,7 @@ class Plan(NamedTuple):
             UncheckedError: if its schema is set aside.
             BusyError: if others' checks take all the time.
         """
-        check = self.checks.get(event_type)
+        check = self.check_of(event_type)
         if check is None:
             return None
         if check.is_fast(size):
@@ -90,12 +87,13 @@ class _Key(NamedTuple):
 
 
 class Plans:
-    """The plans of all sources. A schema is read and compiled once, since a version never changes."""
+    """The plans of all sources. A schema is read once, since a version never changes."""
 
     def __init__(self, pool: ConnectionPool[psycopg.Connection]) -> None:
         self._pool = pool
-        self._checks: dict[_Key, Check | None] = {}
+        self._written: dict[_Key, Written] = {}
         self.slow = SlowChecks()
+        self._compiled = Compiled(self.slow)
 
     def read(self, modes: Mapping[str, str]) -> dict[str, Plan]:
         """The plans of the sources that have one, given each source's mode.
@@ -104,37 +102,32 @@ class Plans:
             psycopg.Error: if the database can't be asked.
         """
         keys = [_Key(*row) for row in execute(self._pool, QUERIES["list_plans"], {})]
-        known = self._checks
+        known = self._written
         missing = [key for key in keys if key not in known]
         for start in range(0, len(missing), CHUNK):
-            known = known | self._compile(missing[start : start + CHUNK])
-        self._checks = {key: known[key] for key in keys if key in known}
-        checks: dict[str, dict[str, Check]] = {}
-        for key, check in self._checks.items():
-            if check:
-                checks.setdefault(key.source, {})[key.event_type] = check
-        if checks:
+            known = known | self._read(missing[start : start + CHUNK])
+        self._written = {key: known[key] for key in keys if key in known}
+        for key in known.keys() - self._written.keys():
+            self._compiled.forget(known[key])
+        by_source: dict[str, dict[str, Written]] = {}
+        for key, written in self._written.items():
+            by_source.setdefault(key.source, {})[key.event_type] = written
+        if by_source:
             gevent.spawn(self.slow.start)
         return {
-            name: Plan(name, modes[name] == "enforce", found, self.slow)
-            for name, found in checks.items()
+            name: Plan(name, modes[name] == "enforce", partial(self._check_of, found), self.slow)
+            for name, found in by_source.items()
             if modes.get(name, "off") != "off"
         }
 
-    def _compile(self, keys: list[_Key]) -> dict[_Key, Check | None]:
+    def _check_of(self, schemas: Mapping[str, Written], event_type: str) -> Check | None:
+        written = schemas.get(event_type)
+        return self._compiled.check_of(written) if written else None
+
+    def _read(self, keys: list[_Key]) -> dict[_Key, Written]:
         sources, event_types, versions, _ = map(list, zip(*keys, strict=True))
         wanted = {"sources": sources, "event_types": event_types, "versions": versions}
-        compiled: dict[_Key, Check | None] = {}
-        time_slice = TimeSlice()
-        for *names, schema in execute(self._pool, QUERIES["read_schemas"], wanted):
-            key = _Key(*names)
-            try:
-                compiled[key] = Check(key.version, schema)
-            except InvalidSchemaError as error:
-                # It was looked at when it was set; so somebody wrote it past that. Events aren't refused for it.
-                log.error(  # noqa: TRY400  # a stack tells nothing of a schema
-                    "a schema can't be used, so its events pass", source=key.source, version=key.version, why=str(error)
-                )
-                compiled[key] = None
-            time_slice.yield_when_over()
-        return compiled
+        return {
+            _Key(source, event_type, version, created_at): Written(source, event_type, version, schema)
+            for source, event_type, version, created_at, schema in execute(self._pool, QUERIES["read_schemas"], wanted)
+        }

@@ -102,7 +102,7 @@ where schema_mode <> 'off'
 order by source, event_type, version desc;
 
 -- name: read_schemas
-select source, event_type, version, created_at, schema
+select source, event_type, version, created_at, schema::text
 from event_schemas
 join unnest(%(sources)b::text[], %(event_types)b::text[], %(versions)b::int[]) as wanted (source, event_type, version)
   using (source, event_type, version);

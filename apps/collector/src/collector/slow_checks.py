@@ -6,7 +6,7 @@ A schema that is over its budget is set aside for a while: its events are taken 
 import sys
 import time
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 import gevent
 import msgspec
@@ -16,6 +16,7 @@ from gevent import subprocess
 from collector import metrics
 from collector.budgets import FREE_SECONDS, SCHEMA_SECONDS, Budgets
 from collector.checker import LENGTH, Question, framed, read_answer
+from collector.kept import Kept
 from collector.turns import NoTurnError, Turns
 from manage.checks import Check, Violation
 
@@ -28,8 +29,8 @@ START_SECONDS = 30.0
 QUEUE_SECONDS = 5.0
 """How long a check waits for those of others."""
 
-MOST_SCHEMAS = 200
-"""That the process holds; before another one it begins afresh."""
+MOST_BYTES = 64 * 1024 * 1024
+"""What the schemas that the process holds may take together, as estimated."""
 
 NOBODY = ""
 """No source's name: starting the process is a turn as well."""
@@ -49,12 +50,20 @@ class _LateError(Exception):
     """The process didn't answer in time."""
 
 
+class Numbered(Protocol):
+    """A schema, compiled or not."""
+
+    @property
+    def number(self) -> int:
+        """What it is known by, in this process."""
+
+
 class SlowChecks:
     """The process, and what it was used for."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        self._known: set[int] = set()
+        self._known = Kept(MOST_BYTES)
         self._turns = Turns()
         self._budgets = Budgets()
 
@@ -71,7 +80,7 @@ class SlowChecks:
             with self._turns.take(source, QUEUE_SECONDS):
                 if self.is_over(source, check):  # meanwhile
                     raise UncheckedError
-                seconds, found = self._ask(check, properties)
+                seconds, found = self._ask(source, check, properties)
                 self.charge(source, event_type, check, seconds)
         except NoTurnError:
             metrics.CHECKS_BUSY.inc()
@@ -80,7 +89,7 @@ class SlowChecks:
             raise UncheckedError
         return found
 
-    def is_over(self, source: str, check: Check) -> bool:
+    def is_over(self, source: str, check: Numbered) -> bool:
         """Whether a source's schema is set aside."""
         return self._budgets.is_over(source, check.number)
 
@@ -109,20 +118,18 @@ class SlowChecks:
             self._process = None
             self._known.clear()
 
-    def _ask(self, check: Check, properties: dict[str, Any]) -> tuple[float, list[Violation] | None]:
+    def _ask(self, source: str, check: Check, properties: dict[str, Any]) -> tuple[float, list[Violation] | None]:
         """How long it took, and what was found; None if it took too long.
 
         A check that is answered took what the process says, of the processor's time: that others use the processor isn't its
         fault. One that is broken off took all the time until another process is there for the next one.
         """
-        if len(self._known) >= MOST_SCHEMAS:
-            self.close()
         self._start()
         if self._process is None:
             return FREE_SECONDS + SCHEMA_SECONDS, None
         schema = None if check.number in self._known else check.schema
-        self._known.add(check.number)
-        question = Question(check.number, schema, msgspec.Raw(_write(properties)))
+        forgotten = self._known.use(source, check.number, check.examined.memory)
+        question = Question(check.number, schema, msgspec.Raw(_write(properties)), forgotten)
         began = time.monotonic()
         try:
             answer = self._exchange(framed(question), CHECK_SECONDS)

@@ -18,8 +18,8 @@ from dashboard.settings import Settings
 STOP_SECONDS = 5
 """How long a download under way may go on after SIGTERM."""
 
-MAX_MESSAGE_BYTES = 256 * 1024
-"""What a page may say at once over its websocket: the state of its inputs. Anybody can open one."""
+MAX_MESSAGE_BYTES = 1024 * 1024
+"""What a page may say at once over its websocket: the state of its inputs, of which a schema is the largest. Anybody can open one."""
 
 
 @asynccontextmanager

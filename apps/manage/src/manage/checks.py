@@ -34,6 +34,12 @@ SLOW_FOR_SECONDS = 60.0
 
 _numbers = itertools.count()
 
+
+def next_number() -> int:
+    """A number that no schema has yet, in this process."""
+    return next(_numbers)
+
+
 SENTENCES = {
     "falseSchema": "It is not allowed",
     "contains": "It has not the items that `contains` asks for",
@@ -61,15 +67,16 @@ class Check:
         version: the schema's.
         schema: as JSON has it.
         examined: what is known of its cost.
-        number: another one for each, in this process.
+        number: the schema's, in this process.
         fast_bytes: an event of no more is checked in a few milliseconds, as estimated and as was seen lately.
     """
 
-    def __init__(self, version: int, schema: Any, *, is_new: bool = False) -> None:
+    def __init__(self, version: int, schema: Any, *, is_new: bool = False, number: int | None = None) -> None:
         """Compile it: some milliseconds for a large one.
 
         Args:
             is_new: whether it isn't set yet, so that it is refused if it would be slow.
+            number: of `next_number`, if it was compiled before; another one otherwise.
 
         Raises:
             InvalidSchemaError: if it isn't one that is taken.
@@ -78,7 +85,7 @@ class Check:
         self.version = version
         self.schema = examined.schema
         self.examined = examined
-        self.number = next(_numbers)
+        self.number = next_number() if number is None else number
         self.fast_bytes = self._estimated_bytes = SHORT_NS // examined.cost
         self._slow_until = float("-inf")
         try:
@@ -123,7 +130,9 @@ class Check:
         try:
             self._validator.validate(properties)
         except jsonschema_rs.ValidationError as error:
-            return error
+            return error.with_traceback(
+                None
+            )  # whose frames would keep this check, and the error, until garbage is collected
         raise AssertionError("valid after all")
 
 

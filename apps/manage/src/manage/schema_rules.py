@@ -57,6 +57,11 @@ ENTRY_NS, MULTIPLE_NS, UNIQUE_NS = 4, 500, 1_000
 
 _unicode_classes = re.compile(r"\\[pPwWdDsS]").findall
 
+MEMORY_PER_BYTE = 40
+MEMORY_PER_NODE = 1024
+MEMORY_PER_PATTERN_CHARACTER = 1300
+"""Bytes of memory, as measured where a schema has little but texts in an `enum`, subschemas, or patterns such as `^\\pL`."""
+
 UNEVALUATED = ("unevaluatedItems", "unevaluatedProperties")
 """One within another takes time exponential in their number."""
 
@@ -81,6 +86,7 @@ class Examined(NamedTuple):
         entries: these, and the values of its `enum`.
         pattern_characters: how long its patterns are together, classes counted as `CLASS_CHARACTERS` more.
         unevaluated_contains: how many `contains` there are within an `unevaluatedItems`.
+        bytes: how long it is as JSON.
     """
 
     schema: dict[str, Any]
@@ -91,6 +97,16 @@ class Examined(NamedTuple):
     entries: int
     pattern_characters: int
     unevaluated_contains: int
+    bytes: int
+
+    @property
+    def memory(self) -> int:
+        """An estimate of the bytes of memory that it takes, compiled: from as much as it does up to some times of it."""
+        return (
+            self.bytes * MEMORY_PER_BYTE
+            + self.nodes * MEMORY_PER_NODE
+            + self.pattern_characters * MEMORY_PER_PATTERN_CHARACTER
+        )
 
 
 def values_in(value: Any) -> int:
@@ -132,6 +148,7 @@ def examine(given: Any, *, is_new: bool = False) -> Examined:
         weighed.entries,
         sum(len(pattern) + CLASS_CHARACTERS * len(_unicode_classes(pattern)) for pattern in weighed.patterns),
         weighed.unevaluated_contains,
+        len(msgspec.json.encode(schema)),
     )
     if is_new:
         refuse_slow(examined)

@@ -8,7 +8,7 @@ from psycopg.types.json import Jsonb
 
 from core.queries import load_queries
 from manage.checks import Check
-from manage.schema_rules import InvalidSchemaError
+from manage.schema_rules import MAX_BYTES, InvalidSchemaError
 
 QUERIES = load_queries("manage", "schemas.sql")
 
@@ -17,6 +17,12 @@ MODES = ("off", "warn", "enforce")
 
 MAX_TYPES = 1000
 """Event types with a schema, of one source: collectors hold all of them in memory."""
+
+MAX_SOURCE_BYTES = 4 * 1024 * 1024
+"""What the newest schemas of a source may have together, as PostgreSQL writes them: collectors hold that in memory as well."""
+
+MOST_VERSIONS = 20
+"""Versions that are listed at once: each may have 64 KiB."""
 
 
 class NoSuchSourceError(Exception):
@@ -64,10 +70,24 @@ def set_schema(connection: psycopg.Connection, source: str, event_type: str, sch
     with connection.transaction():
         if not connection.execute(QUERIES["lock_source"], parameters).fetchall():
             raise NoSuchSourceError(source)
+        _check_size(*connection.execute(QUERIES["measure_schemas"], parameters).fetchall()[0])
         done = connection.execute(QUERIES["set_schema"], parameters).fetchall()
     if not done:
         raise InvalidSchemaError("", f"A source may have schemas for {MAX_TYPES} event types.")
     return Set(*done[0])
+
+
+def _check_size(own: int, replaced: int, others: int) -> None:
+    """Refuse a schema of so many bytes where there is no room for it. One that is smaller than what it replaces has room."""
+    if own > 2 * MAX_BYTES:
+        raise InvalidSchemaError(
+            "", f"PostgreSQL writes its numbers out: {own} bytes. It may have {2 * MAX_BYTES} then."
+        )
+    if own > replaced and own + others > MAX_SOURCE_BYTES:
+        raise InvalidSchemaError(
+            "",
+            f"The schemas of a source may have {MAX_SOURCE_BYTES} bytes together; with this one they have {own + others}.",
+        )
 
 
 def list_schemas(connection: psycopg.Connection, sources: list[str] | None = None) -> list[Listed]:
@@ -75,9 +95,12 @@ def list_schemas(connection: psycopg.Connection, sources: list[str] | None = Non
     return [Listed(*row) for row in connection.execute(QUERIES["list_schemas"], {"sources": sources})]
 
 
-def list_versions(connection: psycopg.Connection, source: str, event_type: str) -> list[Version]:
-    """All versions of an event type's schema, the newest first."""
-    found = connection.execute(QUERIES["list_versions"], {"source": source, "event_type": event_type})
+def list_versions(
+    connection: psycopg.Connection, source: str, event_type: str, version: int | None = None
+) -> list[Version]:
+    """The newest versions of an event type's schema, the newest first and `MOST_VERSIONS` at most, or only this one."""
+    asked = {"source": source, "event_type": event_type, "version": version, "most": MOST_VERSIONS}
+    found = connection.execute(QUERIES["list_versions"], asked)
     return [Version(*row) for row in found]
 
 
@@ -85,5 +108,4 @@ def find_schema(
     connection: psycopg.Connection, source: str, event_type: str, version: int | None = None
 ) -> Version | None:
     """A version of an event type's schema, or the newest one."""
-    versions = list_versions(connection, source, event_type)
-    return next((one for one in versions if version in (None, one.version)), None)
+    return next(iter(list_versions(connection, source, event_type, version)), None)

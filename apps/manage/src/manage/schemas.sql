@@ -2,6 +2,21 @@
 -- Two who set a schema at once do so one after the other, and the second sees what the first did.
 select name from sources where name = %(source)s for update;
 
+-- name: measure_schemas
+-- Bytes of a schema, of the one that it replaces, and of the newest of each other event type: as they are read, which is longer
+-- than what was sent where that has numbers such as 1e308.
+with newest as (
+  select distinct on (event_type) event_type, schema
+  from event_schemas
+  where source = %(source)s
+  order by event_type, version desc
+)
+select
+  octet_length(%(schema)s::jsonb::text),
+  coalesce(sum(octet_length(schema::text)) filter (where event_type = %(event_type)s), 0)::int8,
+  coalesce(sum(octet_length(schema::text)) filter (where event_type <> %(event_type)s), 0)::int8
+from newest;
+
 -- name: set_schema
 -- A new version, unless the newest is the same. No row if it would be one event type too many.
 with newest as (
@@ -35,5 +50,8 @@ order by source, event_type, version desc;
 -- name: list_versions
 select source, event_type, version, created_at, schema
 from event_schemas
-where source = %(source)s and event_type = %(event_type)s
-order by version desc;
+where source = %(source)s
+  and event_type = %(event_type)s
+  and (%(version)s::int is null or version = %(version)s)
+order by version desc
+limit %(most)s;

@@ -1,5 +1,6 @@
 """`tracker erase`: a person wants their data to be gone."""
 
+import os
 from pathlib import Path
 
 import click
@@ -29,7 +30,9 @@ def erase(user_id: str, file: Path, anonymise: bool, query: str, token: str | No
     """
     client = open_client("query service", query, patience=0, token=token)
     try:
-        kept = file.open("xb")  # before anything is done: what couldn't be written afterwards would be lost
+        # Before anything is done: what couldn't be written afterwards would be lost. Nobody else may read it: with its salt, whoever
+        # guesses the user id knows.
+        kept = os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
     except FileExistsError:
         raise click.ClickException(f"{file} is there already; another receipt may be in it") from None
     try:

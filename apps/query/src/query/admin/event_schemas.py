@@ -13,7 +13,7 @@ from query.access.principal import principal_of
 from query.admin.management import Management, Row, Transaction, missing
 from query.admin.sources import NAME, may_manage
 from query.bodies import read_json, take_body
-from query.fields import Length
+from query.fields import Between, Length
 from query.parameters import ParameterSchema, Reader
 
 
@@ -24,8 +24,12 @@ class SchemasParameters(ParameterSchema):
         load_default=None,
         validate=Length(1, 100),
         metadata={
-            "description": "All versions of this type's schema, with the schemas; otherwise the newest of each, without."
+            "description": f"The newest {schemas.MOST_VERSIONS} versions of this type's schema, with the schemas; "
+            "otherwise the newest of each, without."
         },
+    )
+    version: fields.Integer = Between(
+        1, 2**31 - 1, None, "Of these, only this one; it may be older. With `event_type`."
     )
 
 
@@ -51,9 +55,9 @@ def manage_schemas(management: Management) -> Blueprint:
 
     @views.get("/admin/sources/<name>/schemas")
     def list_schemas(name: str) -> Response:
-        event_type = READER.read(request.environ["QUERY_STRING"])["event_type"]
+        asked = READER.read(request.environ["QUERY_STRING"])
         principal = principal_of(request.environ)
-        items, _ = management.change(principal, lambda transaction: _list(transaction, name, event_type))
+        items, _ = management.change(principal, lambda transaction: _list(transaction, name, **asked))
         return json_response({"items": items})
 
     @views.put("/admin/sources/<name>/schemas")
@@ -89,11 +93,11 @@ def put_schema(transaction: Transaction, source: str, event_type: str, schema: A
     return done
 
 
-def _list(transaction: Transaction, source: str, event_type: str | None) -> list[Row]:
+def _list(transaction: Transaction, source: str, event_type: str | None, version: int | None = None) -> list[Row]:
     if not (may_manage(transaction.principal, source) and transaction.ask("known_sources", names=[source])):
         raise missing()
     if event_type is None:
         found: list[Any] = schemas.list_schemas(transaction.connection, [source])
     else:
-        found = schemas.list_versions(transaction.connection, source, event_type)
+        found = schemas.list_versions(transaction.connection, source, event_type, version)
     return [one._asdict() for one in found]
