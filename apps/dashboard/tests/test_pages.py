@@ -66,6 +66,7 @@ def test_a_page_is_accessible_in_both_themes_and_fits_a_phone(visit, dashboard, 
     fits = "part => { const element = document.querySelector(part); return element.scrollWidth <= element.clientWidth }"
     for part in ("html", "[data-testid=stMain]"):
         page.wait_for_function(fits, arg=part)  # tables follow the window in their own time
+    assert serious_violations(page) == [], "phone"  # what is scrolled there must be so by keys, too
 
 
 def test_the_overview_shows_the_answers_of_the_query_service(visit, dashboard):
@@ -332,6 +333,16 @@ def test_raw_events_have_a_column_for_each_property(visit, dashboard):
     assert len(rows) == 10
     assert rows[0][1:5] == ["user-36", "purchase", "visit-36", "45.5"]
     visitor.page.get_by_text("All 10 events that match").wait_for()
+
+
+def test_on_a_phone_a_tables_toolbar_covers_no_field(visit, dashboard):
+    visitor = visit(dashboard)
+    visitor.page.set_viewport_size({"width": 390, "height": 844})
+    visitor.open("explore", range="90 days")
+    visitor.page.get_by_test_id("stDataFrame").hover()
+    toolbar = visitor.page.get_by_test_id("stElementToolbar")
+    field = visitor.page.get_by_test_id("stSelectbox").filter(has_text="Events to show").bounding_box()
+    assert field["y"] + field["height"] <= toolbar.bounding_box()["y"]
 
 
 def test_raw_events_are_filtered_by_properties(visit, dashboard):

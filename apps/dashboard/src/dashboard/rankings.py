@@ -16,8 +16,11 @@ def show(columns: Sequence[str], rows: Iterable[Row], alt: str, links: Sequence[
     """Show rows: a name, then numbers or short texts. With `links`, one a row, names lead there. `alt` names the table."""
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
     body = "".join(_row(row, links[place] if links else None) for place, row in enumerate(rows))
+    # What scrolls must have the focus for who scrolls by keys.
     st.html(
+        f'<div class="ranking-frame" role="region" aria-label="{escape(alt)}" tabindex="0">'
         f'<table class="ranking" aria-label="{escape(alt)}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+        "</div>"
     )
 
 

@@ -33,6 +33,7 @@ CSS = """
 [data-testid="stMetric"] > div > div { flex-wrap: wrap; }
 
 .st-key-scrolled { overflow-x: auto; }
+.st-key-scrolled:has(.scroll-keys:focus-visible) { outline: 2px solid #3c82c4; }
 
 @media (max-width: 1100px) {
   [class*="st-key-narrow"] [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
@@ -42,6 +43,11 @@ CSS = """
 }
 @media (max-width: 640px) {
   [class*="st-key-tiles"] { grid-template-columns: repeat(2, 1fr); gap: 0.5rem !important; }
+  /* The toolbar of a table stands above it, as wide as half of the page, over whatever is there. */
+  [data-testid="stElementContainer"]:has([data-testid="stDataFrame"]) { margin-top: 2rem; }
+  .ranking th, .ranking td { padding: 0.35rem 0.2rem; }
+  .ranking th:first-child { min-width: 5rem; }
+  .ranking td { white-space: normal; }
 }
 """
 
@@ -56,4 +62,8 @@ def scrolled(pixels: int) -> Iterator[None]:
     """What is drawn here is at least so wide; a narrower page scrolls it. Once a page."""
     st.html(f"<style>.st-key-scrolled > * {{ min-width: {pixels}px; }}</style>")
     with st.container(key="scrolled"):
+        # Arrow keys scroll what has the focus in it; a container of Streamlit can't have it itself.
+        st.html(
+            '<div class="scroll-keys" role="note" tabindex="0" aria-label="The arrow keys scroll this sideways."></div>'
+        )
         yield
