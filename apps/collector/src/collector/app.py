@@ -24,7 +24,7 @@ from core.service import create_service
 
 PACKAGE = "event-tracker-collector"
 
-MIGRATION = "0016-recent-erasures"
+MIGRATION = "0021-retention-marks"
 """The newest migration that this code needs."""
 
 POOL_SECONDS = 2.0
