@@ -68,6 +68,7 @@ class LyingProvider:
         fetched: how often its keys were.
         status: of its answers to codes.
         seconds: that it waits before it says anything.
+        said: its answer to anything, in place of its own.
     """
 
     def __init__(self) -> None:
@@ -96,6 +97,7 @@ class LyingProvider:
         self.redeemed: list[dict[str, str]] = []
         self.fetched = 0
         self.status, self.seconds = 200, 0.0
+        self.said: bytes | None = None
         self.metadata: dict[str, Any] = {}
         self.nonce = ""
         self.make: Callable[[dict[str, Any]], str] = self.sign
@@ -142,7 +144,7 @@ class LyingProvider:
             self.redeemed.append({name: values[0] for name, values in parse_qs(body).items()})
             status = self.status
             answer = {"error": "invalid_grant"} if status == 400 else {"id_token": self.make(self.claims())}
-        sent = json.dumps(answer).encode()
+        sent = self.said or json.dumps(answer).encode()
         try:
             request.send_response(status)
             if 300 <= status < 400:

@@ -369,6 +369,13 @@ def test_one_that_describes_another_is_not_it(fresh, provider):
     assert refusal(answer) == (503, "provider_away")
 
 
+@pytest.mark.parametrize("said", [b"[]", b"<html>", b"\xff", b"[" * 100_000, b'{"a":' * 100_000])
+def test_one_that_says_something_else_than_an_object_is_away(fresh, provider, said):
+    provider.said = said
+    answer = requests.get(f"{fresh.url}/auth/oidc", timeout=30)
+    assert refusal(answer) == (503, "provider_away")
+
+
 def test_one_that_is_silent_is_away_and_passwords_go_on(fresh, provider):
     provider.seconds = 60
     assert refusal(requests.get(f"{fresh.url}/auth/oidc", timeout=30)) == (503, "provider_away")

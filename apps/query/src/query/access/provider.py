@@ -186,7 +186,7 @@ def _fetch(method: str, url: str, **how: Any) -> Json:
         raise AwayError(type(error).__name__) from None
     try:
         found = json.loads(body) if len(body) <= MOST_BYTES else None
-    except ValueError:
+    except (ValueError, RecursionError):  # nested too deep
         found = None
     if not isinstance(found, dict):
         raise AwayError(f"{status} without a JSON object")
