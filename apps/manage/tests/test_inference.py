@@ -153,3 +153,11 @@ def test_no_more_is_read_than_may_be(owner, store, monkeypatch):
     store(10, hours_ago=2)
     store(80, hours_ago=2, event_type="view")
     assert infer_schema(owner, "shop", "purchase").events == 10
+
+
+def test_the_properties_that_are_looked_at_have_a_size_together(owner, store, monkeypatch):
+    monkeypatch.setattr("manage.inference.MOST_BYTES", 10_500)
+    store(40, hours_ago=1, properties=json.dumps({"long": "x" * 980}))
+    store(40, hours_ago=2)
+    assert infer_schema(owner, "shop", "purchase").events == 10
+    assert owner.execute("select 1").fetchone() == (1,), "the statement that was left goes on"

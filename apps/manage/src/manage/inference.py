@@ -4,13 +4,15 @@ It accepts every event that it was made from, and the same events always make th
 less: a proposal is to be read by somebody who knows what the events mean.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from typing import Any, NamedTuple
 
 import jsonschema_rs
 import msgspec
 import psycopg
 
+from core.cooperation import TimeSlice
 from core.queries import load_queries
 from manage.schema_rules import DIALECT, InvalidSchemaError, examine
 
@@ -19,6 +21,12 @@ QUERIES = load_queries("manage", "inference.sql")
 DAYS = 90
 SAMPLE = 5000
 MOST_SAMPLE = 50_000
+
+MOST_BYTES = 32 * 1024 * 1024
+"""Of properties that are looked at, however many events that are."""
+
+ROWS = 32
+"""Received at once."""
 
 MOST_READ = 1_000_000
 """Events of all types that are read to find those of one, unless an hour alone has more."""
@@ -52,19 +60,37 @@ class Proposal(NamedTuple):
 
 
 def infer_schema(connection: psycopg.Connection, source: str, event_type: str, sample: int = SAMPLE) -> Proposal | None:
-    """A schema for a source's newest events of a type, at most so many, of the last 90 days; None if there are none."""
-    properties = list(_newest(connection, {"source": source, "event_type": event_type}, sample))
-    return Proposal(propose(properties), len(properties)) if properties else None
+    """A schema for a source's newest events of a type, of the last 90 days; None if there are none.
+
+    Args:
+        sample: how many are looked at, at most; fewer if these have more than MOST_BYTES of properties.
+    """
+    seen = _Seen()
+    events = 0
+    time_slice = TimeSlice()
+    for properties in _newest(connection, {"source": source, "event_type": event_type}, sample):
+        seen.add(properties)
+        events += 1
+        time_slice.yield_when_over()
+    return Proposal(_describe(seen), events) if events else None
 
 
-def _newest(connection: psycopg.Connection, whose: dict[str, Any], sample: int) -> Iterable[dict[str, Any]]:
+def _newest(connection: psycopg.Connection, whose: dict[str, Any], sample: int) -> Iterator[dict[str, Any]]:
+    """Their properties, as they arrive: all at once they would be more than a process may hold."""
     asked = {**whose, "sample": sample, "days": DAYS, "most_read": MOST_READ}
+    left = MOST_BYTES
     for (hour,) in connection.execute(QUERIES["recent_hours"], asked).fetchall():
-        found = connection.execute(QUERIES["events_of_hour"], {**whose, "hour": hour, "limit": sample}).fetchall()
-        for (text,) in found:
-            properties: dict[str, Any] = msgspec.json.decode(text)
-            yield {name: value for name, value in properties.items() if name not in ADDED}
-        sample -= len(found)
+        arriving = connection.cursor().stream(
+            QUERIES["events_of_hour"], {**whose, "hour": hour, "limit": sample}, size=ROWS
+        )
+        with closing(arriving):  # type: ignore[type-var]  # it is a generator, which ends the statement
+            for (text,) in arriving:
+                left -= len(text)
+                if left < 0:
+                    return
+                sample -= 1
+                properties: dict[str, Any] = msgspec.json.decode(text)
+                yield {name: value for name, value in properties.items() if name not in ADDED}
         if sample <= 0:
             return
 
@@ -74,6 +100,10 @@ def propose(properties: Iterable[dict[str, Any]]) -> dict[str, Any]:
     seen = _Seen()
     for one in properties:
         seen.add(one)
+    return _describe(seen)
+
+
+def _describe(seen: "_Seen") -> dict[str, Any]:
     for depth in DEPTHS:
         schema = {"$schema": DIALECT, **seen.describe(depth)}
         try:
