@@ -170,6 +170,12 @@ def test_what_cannot_be_a_name_is_not_there(ask, name):
         assert refused(ask("ada", door, {} if door.startswith("PUT") else None)) == (404, "not_found")
 
 
+@pytest.mark.parametrize("name", ["owner", "anyone", "rt_0123456789"])
+def test_nobody_is_called_as_others_are_in_the_audit_log(ask, name):
+    assert refused(ask("ada", f"PUT /admin/people/{name}", {"role": "viewer"})) == (404, "not_found")
+    assert ask("ada", f"PUT /admin/people/{name}s", {"role": "viewer"})[0] in (200, 201)
+
+
 def test_a_key_is_shown_once_and_revoked(ask, shared_owner):
     status, made = ask("ada", "POST /admin/sources/shop/keys")
     assert status == 201

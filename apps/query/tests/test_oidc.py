@@ -168,7 +168,8 @@ def test_what_an_admin_made_ends_when_the_provider_gives_them_no_role_any_more(s
 
 
 @pytest.mark.parametrize(
-    "spoilt", [{"email_verified": False}, {"email_verified": "true"}, {"email": "a b"}, {"email": ""}]
+    "spoilt",
+    [{"email_verified": False}, {"email_verified": "true"}, {"email": "a b"}, {"email": ""}, {"email": "owner"}],
 )
 def test_a_name_that_the_provider_isnt_sure_of_is_none(service, provider, shared_owner, spoilt):
     provider.make = lambda claims: provider.sign({**claims, **spoilt})

@@ -14,20 +14,25 @@ from tracker.options import running_option
 from tracker.owner import database_of, owner_connection
 from tracker.partitions import QUERIES
 
-NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,99}")
+NAME = re.compile(r"(?!(owner|anyone|rt_[0-9a-f]{10})\Z)[a-z0-9][a-z0-9._@+-]{0,99}")
+"""Not as others than people are called in the audit log."""
 
 OF_UP = "admin"
 """For whom `tracker up` makes a password at each start."""
 
 
 class PersonName(click.ParamType[str]):
-    """A person's name; the table holds the same rule."""
+    """A person's name; the table holds the same rule, but for names that others have in the audit log."""
 
     name = "name"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if not NAME.fullmatch(value):
-            self.fail(f"{value!r} must be lower-case letters, digits and . _ @ + -, at most 100", param, ctx)
+            self.fail(
+                f"{value!r} must be lower-case letters, digits and . _ @ + -, at most 100, and not what others are called (owner, anyone)",
+                param,
+                ctx,
+            )
         return value
 
 

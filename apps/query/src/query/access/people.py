@@ -20,7 +20,9 @@ from query.parameters import ParameterError, invalid_parameters
 
 QUERIES = load_queries("query.access")
 
-NAME = re.compile("[a-z0-9][a-z0-9._@+-]{0,99}")
+NAME = re.compile(r"(?!(owner|anyone|rt_[0-9a-f]{10})\Z)[a-z0-9][a-z0-9._@+-]{0,99}")
+"""What a person may be called. Not as others are in the audit log: the database's owner, whoever asks without credentials, and
+tokens, which have their prefix."""
 
 AUDIENCE = "query"
 
