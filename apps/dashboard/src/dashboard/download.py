@@ -32,7 +32,10 @@ FORMULA = re.compile(r"[=+\-@\t\r\n]")
 """What a text begins with that a spreadsheet takes for a formula (OWASP, "CSV Injection")."""
 
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-csv.field_size_limit(2**30)  # of a value; by default Python refuses one of 128 KiB
+
+LONGEST_VALUE = 2**30
+"""Characters, as the process sets `csv.field_size_limit`: by default Python refuses a value of 128 KiB."""
+
 ROWS = 1000
 """So many rows of CSV are written at once."""
 

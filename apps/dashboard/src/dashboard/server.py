@@ -1,5 +1,6 @@
 """The web server: Streamlit's application under uvicorn."""
 
+import csv
 import importlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -31,6 +32,7 @@ async def _prepared(_app: App) -> AsyncIterator[None]:
 
 def serve(settings: Settings) -> None:
     """Serve the pages until a signal comes. Streamlit's own settings stand in .streamlit/config.toml beside the pages."""
+    csv.field_size_limit(download.LONGEST_VALUE)
     uvicorn.run(
         App(
             Path(__file__).parent / "app.py",

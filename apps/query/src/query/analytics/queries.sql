@@ -79,8 +79,8 @@ from ({visited}) as uncut
 
 -- name: of_long
 -- Events of users who have a visit that lasts too long: their visits are made anew, from events. Others' needn't be cut, and
--- those who have one are few. As an array, it is looked into the key for them.
-user_id = any (array(select user_id from long))
+-- those who have one are few. As an array, it is looked into the key for them; where there are none, no event is looked at.
+exists (select from long) and user_id = any (array(select user_id from long))
 
 -- name: timeseries.events
 -- Events by interval and series. `series` is the key's rank; 0 is every other key, -1 is no key.
