@@ -80,7 +80,8 @@ class Run:
         self.plan, self.report, self.system = plan, report, system
         self.ledger = Ledger()
         now = datetime.now(eras.UTC)
-        self.events = stable.stable_events(plan.random("stable events"), now)
+        # As they will arrive, source by source: events of one moment are answered in that order.
+        self.events = sorted(stable.stable_events(plan.random("stable events"), now), key=lambda event: event.source)
         questions = answered_questions(plan.random("questions"), self.events)
         self.readers = [
             Reader(self._asker(name), report, plan.random(name), self.events, questions)
