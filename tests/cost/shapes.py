@@ -18,7 +18,8 @@ from collector.event import EventError
 from collector.rejections import _rejection, describe
 from collector.routes import _parameters
 from collector.schemas import Parsed, Parser
-from core.bodies import Room
+from core.bodies import CONNECTIONS, Room
+from core.connections import Connections
 from core.keys import prefix_of
 from core.problems import Problem
 from manage.checks import Check
@@ -74,7 +75,12 @@ def answer(parsed: Parsed) -> None:
 
 def unzip(body: bytes) -> None:
     """The decompression of a body."""
-    environ = {"HTTP_CONTENT_ENCODING": "gzip", "CONTENT_LENGTH": str(len(body)), "wsgi.input": io.BytesIO(body)}
+    environ = {
+        CONNECTIONS: Connections(10),
+        "HTTP_CONTENT_ENCODING": "gzip",
+        "CONTENT_LENGTH": str(len(body)),
+        "wsgi.input": io.BytesIO(body),
+    }
     with suppress(Problem):
         read_events(environ, MAX_BYTES, 10, Room(MAX_BYTES).share())
 

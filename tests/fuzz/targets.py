@@ -11,6 +11,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -122,13 +123,13 @@ QUESTIONS: list[Read] = [
     *(
         lambda query, read=read: read(Reading(query, None), NOW, True)
         for read in (
-            analytics.read_timeseries,
+            partial(analytics.read_timeseries, longest=86_400),
             analytics.read_users,
-            analytics.read_sessions,
+            partial(analytics.read_sessions, longest=86_400),
             analytics.read_top_properties,
             analytics.read_retention,
-            analytics.read_paths,
-            analytics.read_user,
+            partial(analytics.read_paths, longest=86_400),
+            partial(analytics.read_user, longest=86_400),
         )
     ),
 ]
