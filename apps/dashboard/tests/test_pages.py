@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from visitors import without_live_tiles
+from waiting import wait_until
 
 FUNNEL = {"range": "90 days", "step1": "page_view", "step2": "purchase", "window": "1 hour"}
 PAGES = {
@@ -88,7 +89,7 @@ def test_a_type_and_a_value_lead_to_their_events(visit, dashboard):
     visitor.page.wait_for_url("**event_type=purchase**")
     visitor.wait()
     assert "range=90+days" in visitor.page.url
-    assert visitor.tile("Events") == "10"
+    wait_until(lambda: visitor.tile("Events") == "10")
     visitor.open("", range="90 days", top="plan").page.get_by_role("link", name="pro", exact=True).click()
     visitor.page.wait_for_url("**/explore?**")
     visitor.wait()
@@ -110,6 +111,7 @@ def test_a_long_value_is_cut_and_its_numbers_stay_in_sight(visit, long_values, w
     assert max(rights) <= width
     # Four boxes are one row. Measured at once: charts above them may still move them.
     boxes = visitor.page.locator(".st-key-tiles [data-testid=stMetric]")
+    boxes.first.wait_for()
     tops = boxes.evaluate_all("all => all.map(box => Math.round(box.getBoundingClientRect().y))")
     assert tops
     assert len(set(tops)) == 1

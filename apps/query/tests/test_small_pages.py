@@ -6,7 +6,7 @@ import pytest
 from core.pool import open_pool
 from query.cursor import Position
 from query.fields import EARLIEST, LATEST
-from query.schemas import NIL, EventFilter
+from query.schemas import EventFilter
 from query.store import SESSION, Store
 
 
@@ -22,7 +22,7 @@ def pages(postgres, database):
 
 
 def page_of(user_id):
-    return EventFilter(user_id, (), None, (), None, EARLIEST, LATEST, 10, Position(LATEST, "", NIL), b"")
+    return EventFilter(user_id, (), None, (), None, EARLIEST, LATEST, 10, Position.before(LATEST), b"")
 
 
 def test_pages_that_take_too_long_together_are_asked_for_alone(pages, owner):
