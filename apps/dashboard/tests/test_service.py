@@ -1,9 +1,7 @@
 """The dashboard as a process: its start and end, its settings, and the export that it hands through."""
 
 import codecs
-import gzip
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -138,41 +136,6 @@ def test_no_other_page_may_frame_it_and_it_loads_from_no_other_host(lonely_dashb
     assert "frame-ancestors 'none'" in policy
     (script,) = (part for part in policy.split("; ") if part.startswith("script-src"))
     assert "unsafe" not in script
-
-
-@pytest.mark.parametrize("accepted", ["gzip, deflate, br", "identity"])
-def test_scripts_are_sent_with_gzip_to_whom_takes_it(lonely_dashboard, accepted):
-    page = requests.get(lonely_dashboard.url, timeout=30).text
-    (script,) = re.findall(r'<script type="module"[^>]* src="\./(static/[^"]+)"', page)
-    for _ in range(2):  # made, and kept
-        with requests.get(
-            f"{lonely_dashboard.url}/{script}", headers={"Accept-Encoding": accepted}, timeout=60, stream=True
-        ) as sent:
-            body = sent.raw.read(decode_content=False)
-        assert sent.status_code == 200
-        assert int(sent.headers["Content-Length"]) == len(body)
-        assert sent.headers["X-Content-Type-Options"] == "nosniff"
-        if accepted == "identity":
-            assert "Content-Encoding" not in sent.headers
-            continue
-        assert (sent.headers["Content-Encoding"], sent.headers["Vary"]) == ("gzip", "Accept-Encoding")
-        own = requests.get(f"{lonely_dashboard.url}/{script}", headers={"Accept-Encoding": "identity"}, timeout=60)
-        assert gzip.decompress(body) == own.content
-        assert len(body) < len(own.content) / 2
-        assert requests.get(
-            f"{lonely_dashboard.url}/{script}", headers={"If-None-Match": sent.headers["ETag"]}, timeout=60
-        ).status_code in (200, 304)
-
-
-def test_what_has_another_path_than_a_file_is_not_compressed_and_kept(lonely_dashboard):
-    page = requests.get(lonely_dashboard.url, timeout=30).text
-    (script,) = re.findall(r'<script type="module"[^>]* src="\./static/([^"]+)"', page)
-    # The page itself, and the script.
-    for path, content_type in (("static/js/none.js", "text/html"), (f"static//{script}", "application/javascript")):
-        sent = requests.get(f"{lonely_dashboard.url}/{path}", headers={"Accept-Encoding": "gzip"}, timeout=60)
-        assert sent.status_code == 200
-        assert sent.headers["Content-Type"].startswith(content_type)
-        assert "Content-Encoding" not in sent.headers
 
 
 @contextmanager
