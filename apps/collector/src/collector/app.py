@@ -90,7 +90,7 @@ def create_app(settings: CollectorSettings) -> Front:
 
     def allow(origins: frozenset[str]) -> None:
         # A preflight carries no key: it is told what any source allows, and the request itself what its own does.
-        front.cors_origins = origins.union(settings.cors_origins)
+        front.mount_origins = origins.union(settings.cors_origins)
 
     catalog.start(allow)
     return front
