@@ -12,7 +12,7 @@ import msgspec
 from marshmallow import Schema
 from marshmallow.fields import Raw
 
-from collector.body import read_events
+from collector.body import receive_body, unpack
 from collector.doors import _bearer
 from collector.event import EventError
 from collector.rejections import _rejection, describe
@@ -82,7 +82,8 @@ def unzip(body: bytes) -> None:
         "wsgi.input": io.BytesIO(body),
     }
     with suppress(Problem):
-        read_events(environ, MAX_BYTES, 10, Room(MAX_BYTES).share())
+        share = Room(MAX_BYTES).share()
+        unpack(receive_body(environ, MAX_BYTES, 10, share), MAX_BYTES, share)
 
 
 def read_parameters(query: bytes) -> None:
