@@ -106,6 +106,14 @@ def check_unique(items: bytes) -> None:
     unique.find(msgspec.json.decode(b'{"a":[' + items + b"]}"))
 
 
+listed = Check(1, {"properties": {"a": {"items": {"not": {"enum": list(range(100))}}}}})
+
+
+def check_listed(items: bytes) -> None:
+    """The check of an event's array whose items must be none of a hundred numbers."""
+    listed.find(msgspec.json.decode(b'{"a":[' + items + b"]}"))
+
+
 def read_question(body: bytes) -> None:
     """The body of a question, or of signing in."""
     with suppress(Problem):
@@ -247,6 +255,7 @@ SHAPES: dict[str, Shape] = {
     "head: a long key": Shape(lambda n: b"Bearer wk_" + b"a" * n, read_key),
     "head: a key of blanks": Shape(lambda n: b"Bearer" + b" " * n + b"_", read_key),
     **{f"unique: {name}": Shape(make, check_unique) for name, make in ITEMS.items()},
+    **{f"listed: {name}": Shape(make, check_listed) for name, make in ITEMS.items()},
     "schema: members": Shape(lambda n: b'{"properties":{' + members(n, b'{"type":"string"}') + b"}}", read_schema),
     "schema: definitions below a long name": Shape(
         lambda n: b'{"$defs":{"' + b"a" * (n // 2) + b'":{"anyOf":[' + filled(n // 2, lambda _: b"true") + b"]}}}",
