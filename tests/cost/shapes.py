@@ -21,6 +21,7 @@ from collector.schemas import Parsed, Parser
 from core.bodies import CONNECTIONS, Room
 from core.connections import Connections
 from core.keys import prefix_of
+from core.numbers import decode_json
 from core.problems import Problem
 from manage.checks import Check
 from manage.schema_rules import InvalidSchemaError, examine
@@ -104,6 +105,12 @@ unique = Check(1, {"properties": {"a": {"uniqueItems": True}}})
 def check_unique(items: bytes) -> None:
     """The check of an event's array."""
     unique.find(msgspec.json.decode(b'{"a":[' + items + b"]}"))
+
+
+def read_written(schema: bytes) -> None:
+    """A schema that was set, as collectors read it, and looked over."""
+    with suppress(InvalidSchemaError):
+        examine(decode_json(schema))
 
 
 listed = Check(1, {"properties": {"a": {"items": {"not": {"enum": list(range(100))}}}}})
@@ -256,6 +263,16 @@ SHAPES: dict[str, Shape] = {
     "head: a key of blanks": Shape(lambda n: b"Bearer" + b" " * n + b"_", read_key),
     **{f"unique: {name}": Shape(make, check_unique) for name, make in ITEMS.items()},
     **{f"listed: {name}": Shape(make, check_listed) for name, make in ITEMS.items()},
+    **{
+        f"written: {name}": Shape(
+            lambda n, number=number: b'{"enum":[' + filled(n, lambda _: number) + b"]}", read_written
+        )
+        for name, number in {
+            "short": b"1.5",
+            "near the largest double": b"1e308",
+            "near the smallest double": b"5e-324",
+        }.items()
+    },
     "schema: members": Shape(lambda n: b'{"properties":{' + members(n, b'{"type":"string"}') + b"}}", read_schema),
     "schema: definitions below a long name": Shape(
         lambda n: b'{"$defs":{"' + b"a" * (n // 2) + b'":{"anyOf":[' + filled(n // 2, lambda _: b"true") + b"]}}}",
