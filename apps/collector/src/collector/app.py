@@ -24,7 +24,7 @@ from core.service import create_service
 
 PACKAGE = "event-tracker-collector"
 
-MIGRATION = "0021-retention-marks"
+MIGRATION = "0023-schemas-set-aside"
 """The newest migration that this code needs."""
 
 POOL_SECONDS = 2.0

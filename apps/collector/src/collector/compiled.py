@@ -6,7 +6,7 @@ import msgspec
 import structlog
 
 from collector.kept import Kept
-from collector.slow_checks import SlowChecks, UncheckedError
+from collector.slow_checks import SlowChecks
 from core.numbers import decode_json
 from manage.checks import Check, next_number
 from manage.schema_rules import InvalidSchemaError
@@ -69,8 +69,8 @@ class Compiled:
         if check is None:
             if not written.is_usable:
                 return None
-            if written.was_compiled and self._slow.is_over(written.source, written):
-                raise UncheckedError
+            if written.was_compiled:
+                self._slow.require_time(written.source, written.event_type, written)
             began = time.thread_time()
             check = written.compile()
             if check is None:

@@ -53,13 +53,18 @@ class Version(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """An event type that has a schema, and its newest version."""
+    """An event type that has a schema, and its newest version.
+
+    Attributes:
+        set_aside_until: until when a collector has set that version aside, or had at last; None if none ever did.
+    """
 
     source: str
     mode: str
     event_type: str
     version: int
     created_at: datetime
+    set_aside_until: datetime | None
 
 
 def set_schema(connection: psycopg.Connection, source: str, event_type: str, schema: Any) -> Set:

@@ -60,9 +60,10 @@ where old.source = %(source)s
   and (place > %(versions)s or bytes > %(bytes)s);
 
 -- name: list_schemas
-select distinct on (source, event_type) source, schema_mode, event_type, version, event_schemas.created_at
+select distinct on (source, event_type) source, schema_mode, event_type, version, event_schemas.created_at, until
 from event_schemas
 join sources on sources.name = source
+left join schemas_set_aside using (source, event_type, version)
 where %(sources)s::text[] is null or source = any(%(sources)s)
 order by source, event_type, version desc;
 
