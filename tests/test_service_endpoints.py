@@ -150,6 +150,18 @@ def test_a_preflight_allows_the_headers_that_agents_add(start_service, postgres,
 
 
 @pytest.mark.parametrize("name", SERVICES)
+def test_metrics_say_how_much_is_in_the_default_partition(start_service, postgres, database, owner, name):
+    owner.execute("""
+        insert into events (user_id, "timestamp", event_id, event_type)
+        select 'ann', timestamptz '1999-01-01 00:00:00Z' + number * interval '1 hour', gen_random_uuid(), 'view'
+        from generate_series(1, 300) as number
+    """)
+    owner.execute("analyze events_default")
+    service = start_service(name, DATABASE_URL=postgres.url(database, name))
+    assert eventually(lambda: "db_default_partition_rows 300.0" in get(service, "/metrics").text)
+
+
+@pytest.mark.parametrize("name", SERVICES)
 def test_open_to_everyone_has_to_be_said_twice(start_service, postgres, database, name):
     told = {"DATABASE_URL": postgres.url(database, name), "HOST": "0.0.0.0", "AUTH": "open"}
     refused = start_service(name, wait=False, **told)

@@ -12,7 +12,7 @@ import msgspec
 from marshmallow import Schema
 from marshmallow.fields import Raw
 
-from collector.body import read_events
+from collector.body import receive_body, unpack
 from collector.doors import _bearer
 from collector.event import EventError
 from collector.rejections import _rejection, describe
@@ -21,6 +21,7 @@ from collector.schemas import Parsed, Parser
 from core.bodies import CONNECTIONS, Room
 from core.connections import Connections
 from core.keys import prefix_of
+from core.numbers import decode_json
 from core.problems import Problem
 from manage.checks import Check
 from manage.schema_rules import InvalidSchemaError, examine
@@ -82,7 +83,8 @@ def unzip(body: bytes) -> None:
         "wsgi.input": io.BytesIO(body),
     }
     with suppress(Problem):
-        read_events(environ, MAX_BYTES, 10, Room(MAX_BYTES).share())
+        share = Room(MAX_BYTES).share()
+        unpack(receive_body(environ, MAX_BYTES, 10, share), MAX_BYTES, share)
 
 
 def read_parameters(query: bytes) -> None:
@@ -103,6 +105,20 @@ unique = Check(1, {"properties": {"a": {"uniqueItems": True}}})
 def check_unique(items: bytes) -> None:
     """The check of an event's array."""
     unique.find(msgspec.json.decode(b'{"a":[' + items + b"]}"))
+
+
+def read_written(schema: bytes) -> None:
+    """A schema that was set, as collectors read it, and looked over."""
+    with suppress(InvalidSchemaError):
+        examine(decode_json(schema))
+
+
+listed = Check(1, {"properties": {"a": {"items": {"not": {"enum": list(range(100))}}}}})
+
+
+def check_listed(items: bytes) -> None:
+    """The check of an event's array whose items must be none of a hundred numbers."""
+    listed.find(msgspec.json.decode(b'{"a":[' + items + b"]}"))
 
 
 def read_question(body: bytes) -> None:
@@ -246,6 +262,17 @@ SHAPES: dict[str, Shape] = {
     "head: a long key": Shape(lambda n: b"Bearer wk_" + b"a" * n, read_key),
     "head: a key of blanks": Shape(lambda n: b"Bearer" + b" " * n + b"_", read_key),
     **{f"unique: {name}": Shape(make, check_unique) for name, make in ITEMS.items()},
+    **{f"listed: {name}": Shape(make, check_listed) for name, make in ITEMS.items()},
+    **{
+        f"written: {name}": Shape(
+            lambda n, number=number: b'{"enum":[' + filled(n, lambda _: number) + b"]}", read_written
+        )
+        for name, number in {
+            "short": b"1.5",
+            "near the largest double": b"1e308",
+            "near the smallest double": b"5e-324",
+        }.items()
+    },
     "schema: members": Shape(lambda n: b'{"properties":{' + members(n, b'{"type":"string"}') + b"}}", read_schema),
     "schema: definitions below a long name": Shape(
         lambda n: b'{"$defs":{"' + b"a" * (n // 2) + b'":{"anyOf":[' + filled(n // 2, lambda _: b"true") + b"]}}}",

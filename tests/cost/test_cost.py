@@ -37,7 +37,7 @@ def test_work_is_linear_in_the_bytes(group, tmp_path):
     assert slow == {}
 
 
-@pytest.mark.parametrize("group", ["numbers", "question"])
+@pytest.mark.parametrize("group", ["listed", "numbers", "question", "written"])
 def test_numbers_near_the_ends_of_doubles_cost_no_more_than_others(group, tmp_path):
     dear = {
         name: large // LARGE for name, (_, large) in count(group, tmp_path).items() if large > MOST_PER_BYTE * LARGE

@@ -1,6 +1,8 @@
 """Rate limits: how much of a key's events is let in, over all collectors together."""
 
+import gzip
 import json
+import random
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -116,6 +118,58 @@ def test_an_honest_request_is_charged_its_events_and_no_more(collector, owner, k
     )
     assert answer.status_code == 200
     assert answer.headers["RateLimit"] == f'"events";r={BURST - 10};t=2'
+
+
+def post_gzip(collector, key, body):
+    headers = {"X-Write-Key": key, "Content-Type": "text/plain", "Content-Encoding": "gzip"}
+    return requests.post(f"{collector.url}/events", data=body, headers=headers, timeout=30)
+
+
+def test_what_is_over_the_limit_is_not_decompressed(collector, key):
+    """It would be a 400 or a 413 otherwise."""
+    assert post(collector, key, BURST + 60 * RATE).status_code == 200
+    for body in (b"no gzip", gzip.compress(b" " * 5_300_000), gzip.compress(b"nonsense")):
+        answer = post_gzip(collector, key, body)
+        assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
+
+
+@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b" " * 5_300_000)])
+def test_what_cannot_be_decompressed_counts_as_a_request(collector, key, body):
+    began = time.monotonic()
+    answers = {post_gzip(collector, key, body).json()["code"] for _ in range(20)}
+    remaining = int(post(collector, key).headers["RateLimit"].split(";")[1].removeprefix("r="))
+    took = time.monotonic() - began
+    assert answers == {"invalid_gzip" if body == b"no gzip" else "body_too_large"}
+    assert remaining <= BURST - 21 + RATE * took + 1
+
+
+def event_of(size, letters="a"):
+    """An event of so many bytes as JSON."""
+    event = {"user_id": "ann", "event_type": "view", "properties": {"a": ""}}
+    event["properties"]["a"] = "".join(random.Random(size).choices(letters, k=size - len(json.dumps(event))))
+    return json.dumps(event)
+
+
+@pytest.mark.parametrize("letters", ["a", "".join(map(chr, range(35, 92)))])
+def test_compressed_events_are_charged_as_others_are(collector, owner, key, letters):
+    """Their bytes are few, or nearly those of ten events, before they are decompressed."""
+    body = gzip.compress(("[" + ",\n".join(event_of(65_536 - n, letters) for n in range(10)) + "]").encode())
+    answer = post_gzip(collector, key, body)
+    assert (answer.status_code, answer.headers["RateLimit"]) == (200, f'"events";r={BURST - 10};t=2')
+
+
+def test_bytes_that_compressing_added_are_not_charged(collector, key):
+    """The one event has fewer bytes than two of the largest; as it is sent it has more."""
+    body = gzip.compress(event_of(65_000).encode())
+    answer = post_gzip(collector, key, body + b"\0" * (2 * 65_536 - len(body)))
+    assert (answer.status_code, answer.headers["RateLimit"]) == (201, f'"events";r={BURST - 1};t=1')
+
+
+def test_the_bytes_of_compressed_events_count_also_where_they_are_too_large(collector, key):
+    """80 events' worth in some kilobytes."""
+    refused = post_gzip(collector, key, gzip.compress(b'[{"user_id":"' + b"a" * 5_200_000 + b'"}]'))
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (422, "event_too_large")
+    assert post(collector, key).status_code == 429
 
 
 def test_what_is_over_the_limit_is_not_read(collector, key):

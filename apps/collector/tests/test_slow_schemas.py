@@ -4,17 +4,22 @@ import json
 import random
 import resource
 import signal
+import time
+from datetime import timedelta
 
 import psutil
+import psycopg
 import pytest
 import requests
 from attacks import answers_meanwhile
 from sites import make_source
 from waiting import eventually
 
+from collector.budgets import WINDOW_SECONDS
 from collector.checker import LIMITS, PROCESSOR_SECONDS
+from collector.set_aside import SetAside
 from manage.schema_rules import InvalidSchemaError
-from manage.schemas import set_schema
+from manage.schemas import list_schemas, set_schema
 
 letters = random.Random(1)
 TEXT = "".join(letters.choice("ab") for _ in range(60_000))
@@ -33,6 +38,13 @@ SLOW = {
 @pytest.fixture
 def shop(owner):
     return make_source(owner, "shop", [])
+
+
+@pytest.fixture
+def control(postgres, database):
+    """A connection of the query service, as it answers /admin."""
+    with psycopg.connect(postgres.url(database, "control"), autocommit=True) as connection:
+        yield connection
 
 
 def write_schema(owner, schema, event_type="slow", source="shop"):
@@ -87,6 +99,53 @@ def test_a_slow_schema_holds_up_nobody_and_is_set_aside(collector, owner, shop, 
     assert post(collector, None, {"user_id": "bob", "event_type": "view"}).status_code == 201
     assert eventually(lambda: "a schema is set aside" in collector.log.read_text())
     assert metric(collector, "collector_schemas_set_aside_total") >= 1
+
+
+def test_who_lists_schemas_sees_which_are_set_aside_and_until_when(collector, owner, control, shop):
+    def until(event_type):
+        return {one.event_type: one.set_aside_until for one in list_schemas(control, ["shop"])}[event_type]
+
+    schema, value, number = SLOW["contains and unevaluatedItems"]
+    write_schema(owner, {"properties": {"a": schema}})
+    write_schema(owner, {}, "quick")
+    event = {"user_id": "ann", "event_type": "slow", "properties": {"a": value}}
+    assert eventually(lambda: checker_of(collector))
+    assert until("slow") is None
+    answer = post(collector, shop, [event] * number)
+    assert {warning["code"] for warning in answer.json()["warnings"]} == {"schema_set_aside"}
+    assert eventually(lambda: until("slow"))
+    first, now = until("slow"), control.execute("select now()").fetchone()[0]
+    assert timedelta(0) < first - now <= timedelta(seconds=WINDOW_SECONDS)
+    written = owner.execute("select xmin from schemas_set_aside").fetchall()
+    assert post(collector, shop, [event] * number).status_code == 200
+    time.sleep(2.5)
+    assert owner.execute("select xmin from schemas_set_aside").fetchall() == written, "a schema is told once a minute"
+    assert until("quick") is None
+    set_schema(control, "shop", "slow", {})
+    assert until("slow") is None
+
+
+def test_what_could_not_be_told_is_told_later_and_nothing_twice(monkeypatch):
+    told, is_away = [], True
+
+    def execute(_pool, _statement, given):
+        if is_away:
+            raise psycopg.OperationalError
+        told.append(list(zip(given["sources"], given["versions"], map(round, given["seconds"]), strict=True)))
+
+    monkeypatch.setattr("collector.set_aside.execute", execute)
+    aside, until = SetAside(), time.monotonic() + 50
+    aside.add("shop", "slow", 1, until)
+    with pytest.raises(psycopg.OperationalError):
+        aside.tell(None)
+    is_away = False
+    aside.tell(None)
+    aside.add("shop", "slow", 1, until)
+    aside.tell(None)
+    aside.add("shop", "slow", 1, until + 60)
+    aside.add("app", "slow", 2, until)
+    aside.tell(None)
+    assert told == [[("shop", 1, 50)], [("shop", 1, 110), ("app", 2, 50)]]
 
 
 def test_others_events_are_stored_meanwhile(collector, owner, shop):

@@ -171,6 +171,22 @@ def test_a_preflight_is_told_what_some_source_allows(guarded, owner):
     assert "Access-Control-Allow-Origin" not in allowed("https://elsewhere.example")
 
 
+def test_origins_of_sources_open_what_pages_send_to_and_nothing_else(guarded, owner):
+    """Metrics are the operator's. A source's origins are the business of whoever manages that source."""
+    make_source(owner, "shop", [SHOP])
+
+    def allowed(method, path, **headers):
+        answer = requests.request(method, f"{guarded.url}{path}", headers={"Origin": SHOP, **headers}, timeout=30)
+        return answer.headers.get("Access-Control-Allow-Origin")
+
+    asked = {"Access-Control-Request-Method": "GET"}
+    assert eventually(lambda: allowed("OPTIONS", "/events", **asked) == SHOP, SOON)
+    paths = ("/metrics", "/healthz", "/livez", "/readyz", "/version", "/openapi.json", "/docs/", "/nowhere")
+    assert [path for path in paths if allowed("GET", path) or allowed("OPTIONS", path, **asked)] == []
+    assert {allowed("POST", path) for path in ("/events", "/events/", "//events", "//events/")} == {SHOP}
+    assert allowed("GET", "/tracker.js") == "*"
+
+
 def test_a_key_that_cannot_be_looked_up_is_not_called_wrong(start_service, own_postgres):
     service = start_service("collector", DATABASE_URL=own_postgres.url("events", "collector"), AUTH="required")
     own_postgres.stop("immediate")

@@ -3,11 +3,13 @@
 from typing import Any
 
 import jsonschema
+import jsonschema_rs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from manage.checks import MAX_CHARACTERS, MAX_FINDINGS, Check, Violation
+from manage.equal_values import KEYWORDS
 from manage.schema_rules import InvalidSchemaError
 
 
@@ -103,6 +105,56 @@ def test_items_are_unique_where_no_two_are_equal_in_json(items, is_unique):
     assert Check(1, {"properties": {"a": {"uniqueItems": False}}}).find({"a": [*items, *items]}) == []
 
 
+@pytest.mark.parametrize(
+    "listed", [[1], [1, 2], [1.5, "a", 2], ["a", 1, 2, 3], ["a", *range(900)], [{"b": 1, "a": 0.5}, None, []]]
+)
+def test_of_many_numbers_is_said_what_the_library_says_of_few(listed):
+    (error,) = jsonschema_rs.Draft202012Validator({"enum": listed}, mask="It").iter_errors("secret")
+    (own,) = jsonschema_rs.Draft202012Validator({"equalsOne": listed}, keywords=KEYWORDS).iter_errors("secret")
+    assert own.message == error.message
+
+
+@pytest.mark.parametrize(
+    ("entry", "value", "is_one"),
+    [
+        (1, 1.0, True),
+        (1.0, 1, True),
+        (1, True, False),
+        (True, 1, False),
+        (0.5, 5e-1, True),
+        (0, -0.0, True),
+        (2**64, 2**64 + 1, False),
+        (10**4000, 10**4000, True),
+        (1e308, 1e308, True),
+        ([1, {"a": 1.0, "b": 2}], [1.0, {"b": 2.0, "a": 1}], True),
+        ([1], [True], False),
+        ("1", 1, False),
+        (None, None, True),
+        ("é", "e\u0301", False),
+        ({}, {}, True),
+    ],
+)
+@pytest.mark.parametrize("others", [[], list(range(100, 200))], ids=["few", "many"])
+def test_a_value_is_one_of_an_enum_if_both_are_equal_in_json(entry, value, is_one, others):
+    assert (Check(1, {"properties": {"a": {"enum": [*others, entry]}}}).find({"a": value}) == []) is is_one
+
+
+def test_of_many_numbers_one_beyond_64_bits_equals_a_double():
+    """The library, which compares few, doesn't find that."""
+    assert Check(1, {"properties": {"a": {"enum": [*range(10), 2**64]}}}).find({"a": 2.0**64}) == []
+
+
+def test_an_enum_counts_wherever_it_stands_and_a_name_of_its_own_means_nothing():
+    schema = {
+        "$ref": "#/$defs/x",
+        "$defs": {"x": {"additionalProperties": {"items": {"enum": [*range(20)]}, "equalsOne": [3]}}},
+    }
+    check = Check(1, schema)
+    assert check.schema == schema
+    assert check.find({"a": [1, 2.0], "b": "x"}) == []
+    assert check.find({"a": [1, 20]}) == [Violation("/a/1", "It is not one of 0, 1 or 18 other candidates.")]
+
+
 SCALARS = st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.floats(-5, 5), st.text("ab", max_size=4))
 VALUES: st.SearchStrategy[Any] = st.recursive(
     SCALARS, lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text("abc", max_size=1), inner, max_size=3)), max_leaves=8
@@ -112,6 +164,7 @@ LEAVES = st.one_of(
     st.booleans(),
     st.fixed_dictionaries({"type": st.one_of(TYPES, st.lists(TYPES, min_size=1, max_size=3, unique=True))}),
     st.fixed_dictionaries({"enum": st.lists(VALUES, min_size=1, max_size=3)}),
+    st.fixed_dictionaries({"enum": st.lists(VALUES, min_size=1, max_size=3).map(lambda few: [*few, *range(100, 110)])}),
     st.fixed_dictionaries({"const": VALUES}),
     st.fixed_dictionaries({"minimum": st.integers(-3, 3), "maximum": st.integers(-3, 3)}),
     st.fixed_dictionaries({"minLength": st.integers(0, 3), "pattern": st.sampled_from(["^a", "b$", "^(a|b)*$", "[^a]"])}),

@@ -24,7 +24,7 @@ from core.service import create_service
 
 PACKAGE = "event-tracker-collector"
 
-MIGRATION = "0021-retention-marks"
+MIGRATION = "0023-schemas-set-aside"
 """The newest migration that this code needs."""
 
 POOL_SECONDS = 2.0
@@ -90,7 +90,7 @@ def create_app(settings: CollectorSettings) -> Front:
 
     def allow(origins: frozenset[str]) -> None:
         # A preflight carries no key: it is told what any source allows, and the request itself what its own does.
-        front.cors_origins = origins.union(settings.cors_origins)
+        front.mount_origins = origins.union(settings.cors_origins)
 
     catalog.start(allow)
     return front

@@ -2,7 +2,7 @@
 
 import zlib
 from codecs import BOM_UTF8
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from werkzeug.http import parse_options_header
 
@@ -49,19 +49,32 @@ def media_type(environ: "WSGIEnvironment") -> str:
     return name
 
 
-def read_events(environ: "WSGIEnvironment", max_bytes: int, seconds: float, share: Share) -> bytes:
-    """Read the body, decompressed, without the byte order mark that some Windows clients begin it with.
+class Body(NamedTuple):
+    """A body as it was sent."""
+
+    raw: bytes
+    is_gzipped: bool
+
+
+def receive_body(environ: "WSGIEnvironment", max_bytes: int, seconds: float, share: Share) -> Body:
+    """Read the body.
 
     Raises:
-        Problem: 400 if it isn't gzip as said, 415 if encoded otherwise, and what `core.bodies.read_body` raises.
+        Problem: 415 if it is encoded otherwise than by gzip, and what `core.bodies.read_body` raises.
     """
     encoding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding not in ("", "identity", *GZIPPED):
         raise Problem(415, "unsupported_encoding", f"Content-Encoding must be gzip or absent, not {encoding[:40]}.")
-    raw = read_body(environ, max_bytes, seconds, share)
-    if encoding in GZIPPED:
-        raw = _gunzip(raw, max_bytes, share)
-    return raw.removeprefix(BOM_UTF8)
+    return Body(read_body(environ, max_bytes, seconds, share), encoding in GZIPPED)
+
+
+def unpack(body: Body, max_bytes: int, share: Share) -> bytes:
+    """The body, decompressed, without the byte order mark that some Windows clients begin it with.
+
+    Raises:
+        Problem: 400 if it isn't gzip as said, 413 if it has more bytes, and what `Share.grow` raises.
+    """
+    return (_gunzip(body.raw, max_bytes, share) if body.is_gzipped else body.raw).removeprefix(BOM_UTF8)
 
 
 def _gunzip(raw: bytes, max_bytes: int, share: Share) -> bytes:

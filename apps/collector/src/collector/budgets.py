@@ -1,5 +1,6 @@
 """How long the checks of a schema, and of all schemas of a source, may take in a window of time."""
 
+import math
 import time
 from collections.abc import Hashable
 from typing import NamedTuple
@@ -28,7 +29,12 @@ class Budgets:
 
     def is_over(self, source: str, schema: int) -> bool:
         """Whether a schema, given by its number, or all of its source's together have no time left."""
-        return self._used_of(source) >= SOURCE_SECONDS or self._used_of(schema) >= SCHEMA_SECONDS
+        return self.over_until(source, schema) > -math.inf
+
+    def over_until(self, source: str, schema: int) -> float:
+        """Until when it has none, on the monotonic clock; minus infinity if it has some."""
+        bounds = ((source, SOURCE_SECONDS), (schema, SCHEMA_SECONDS))
+        return max((self._used[key].until for key, most in bounds if self._used_of(key) >= most), default=-math.inf)
 
     def charge(self, source: str, schema: int, seconds: float) -> bool:
         """Count a check that took so long; whether it used the last of the time."""

@@ -113,6 +113,7 @@ class Catalog:
         while True:
             try:
                 self._look()
+                self._plans.slow.set_aside.tell(self._pool)
                 if time.monotonic() - written > USES_SECONDS:
                     self._write_uses()
                     written = time.monotonic()

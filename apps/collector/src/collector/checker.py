@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from core.numbers import read_float
+from core.numbers import decode_json, read_float
 from manage.checks import Check, Violation
 
 LENGTH = struct.Struct("!I")
@@ -72,8 +72,7 @@ class Answer(msgspec.Struct, array_like=True):
 
 
 read_answer = msgspec.json.Decoder(Answer).decode
-read_question = msgspec.json.Decoder(Question).decode
-read_properties = msgspec.json.Decoder(float_hook=read_float).decode
+read_question = msgspec.json.Decoder(Question, float_hook=read_float).decode
 write = msgspec.json.Encoder().encode
 
 
@@ -93,7 +92,7 @@ def main() -> None:
             checks.pop(number, None)
         if question.schema is not None:
             checks[question.number] = Check(0, question.schema)
-        found = checks[question.number].find(read_properties(question.properties))
+        found = checks[question.number].find(decode_json(question.properties))
         _send(answers, Answer(time.process_time() - began, found))
 
 

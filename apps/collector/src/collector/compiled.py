@@ -6,7 +6,8 @@ import msgspec
 import structlog
 
 from collector.kept import Kept
-from collector.slow_checks import SlowChecks, UncheckedError
+from collector.slow_checks import SlowChecks
+from core.numbers import decode_json
 from manage.checks import Check, next_number
 from manage.schema_rules import InvalidSchemaError
 
@@ -38,7 +39,7 @@ class Written:
     def compile(self) -> Check | None:
         """Its check; None if it isn't one that is taken, which is logged once. Events aren't refused for it."""
         try:
-            return Check(self.version, msgspec.json.decode(self._text), number=self.number)
+            return Check(self.version, decode_json(self._text), number=self.number)
         except (InvalidSchemaError, msgspec.DecodeError) as error:
             # It was looked at when it was set; so somebody wrote it past that.
             self.is_usable = False
@@ -68,8 +69,8 @@ class Compiled:
         if check is None:
             if not written.is_usable:
                 return None
-            if written.was_compiled and self._slow.is_over(written.source, written):
-                raise UncheckedError
+            if written.was_compiled:
+                self._slow.require_time(written.source, written.event_type, written)
             began = time.thread_time()
             check = written.compile()
             if check is None:

@@ -6,8 +6,9 @@ tenth of a second, so that a limited key costs ten round trips a second at most,
 Over any time t no more than rate times (BURST_SECONDS + t) events and one request are let in by all collectors together. A
 collector may hold an unused lease for a second: so much less may be let in, never more.
 
-A request takes one event, or as many as its bytes are at least, before it is looked at, and the others once it is known how
-many there are, before any is read. So what is refused costs little, and a request that holds no event counts as one.
+A request takes one event, or as many as its bytes are at least, before it is decompressed; as many as its bytes are then,
+before it is split; and the others once it is known how many there are, before any is read. Each time it takes what is more
+than it took before. So what is refused costs little, and a request that holds no event counts as one.
 """
 
 import math

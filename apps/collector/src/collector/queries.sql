@@ -118,6 +118,17 @@ from unnest(%(prefixes)b::text[], %(times)b::timestamptz[]) as used (prefix, at)
 where keys.prefix = used.prefix
 returning keys.prefix;
 
+-- name: write_set_aside
+-- Until when schemas are set aside, in seconds from now; a version that was forgotten meanwhile is left out.
+insert into schemas_set_aside as known (source, event_type, version, until)
+select source, event_type, version, now() + make_interval(secs => seconds)
+from unnest(%(sources)b::text[], %(event_types)b::text[], %(versions)b::int[], %(seconds)b::float8[])
+  as given (source, event_type, version, seconds)
+join event_schemas using (source, event_type, version)
+order by source, event_type, version
+on conflict (source, event_type, version) do update set until = greatest(known.until, excluded.until)
+returning version;
+
 -- name: take_events
 -- Let in as many events as use up the rate for so many seconds, unless more than the burst is used up already; says whether,
 -- and how many seconds ahead of now the rate is used up to.

@@ -44,7 +44,6 @@ POLL_SECONDS = 1.0
 MOST_ROWS = 100
 """Taken at once: some megabytes at most, and one statement of the writer's."""
 
-_read = msgspec.json.Decoder(float_hook=read_float).decode
 _write = msgspec.json.Encoder().encode
 
 
@@ -57,7 +56,7 @@ class _Identified(msgspec.Struct):
     event_id: Any = None
 
 
-_read_identified = msgspec.json.Decoder(_Identified).decode
+_read_identified = msgspec.json.Decoder(_Identified, float_hook=read_float).decode
 
 
 class Taken(NamedTuple):

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 
 from collector import metrics
-from collector.body import NDJSON, media_type, read_events
+from collector.body import NDJSON, Body, media_type, receive_body, unpack
 from collector.doors import Doors, Sender
 from collector.elements import Batch, split_body
 from collector.enrichment import NOTHING, Enrichment
@@ -22,7 +22,7 @@ from collector.rejections import Rejections
 from collector.schemas import Parsed, Parser
 from collector.settings import CollectorSettings
 from collector.writer import NotStorableError, Outcome, Waiting, Writer
-from core.bodies import share_of
+from core.bodies import Share, share_of
 from core.front import ROUTE, answer
 from core.problems import Problem
 
@@ -90,9 +90,9 @@ class PostEvents:
         kind = media_type(environ)
         share = share_of(environ)
         share.belong_to(sender.prefix or environ.get("REMOTE_ADDR"))
-        body = read_events(environ, self.settings.max_body_bytes, self.settings.body_seconds, share)
+        body = receive_body(environ, self.settings.max_body_bytes, self.settings.body_seconds, share)
         added = self.enrichment.of(environ) if self.enrichment else NOTHING
-        batch, headers = self._let_in(body, kind, sender)
+        batch, headers = self._let_in(body, kind, sender, share)
         with self.writer.admit(sender.source, len(batch.events)) as place:
             parsed = self.parser.read(batch, source=sender.source, plan=sender.plan, added=added)
             del body, batch  # of its events, copies may wait for long
@@ -101,20 +101,32 @@ class PostEvents:
             status, content = self._dry(parsed) if dry_run else self._store(parsed, place)
         return answer(start_response, status, _encode(content), headers=headers)
 
-    def _let_in(self, body: bytes, kind: str, sender: Sender) -> tuple[Batch, list[tuple[str, str]]]:
+    def _let_in(self, body: Body, kind: str, sender: Sender, share: Share) -> tuple[Batch, list[tuple[str, str]]]:
         """The events of a request, not read yet, and the headers about its key's limit.
 
         Raises:
-            Problem: 429 if they are too many, and what `split_body` raises.
+            Problem: 429 if they are too many, and what `unpack` and `split_body` raise.
         """
         prefix, rate = sender.prefix, sender.rate_limit
+        most = self.settings.max_body_bytes
         if not (prefix and rate):
-            return split_body(body, self.settings.max_events, ndjson=kind == NDJSON), []
-        # What is over its limit isn't even split. So many bytes are no fewer events, since each has its bound.
-        fewest = max(1, len(body) // self.settings.max_event_bytes)
-        self.limits.take(prefix, rate, fewest)
-        batch = split_body(body, self.settings.max_events, ndjson=kind == NDJSON)
-        return batch, self.limits.take(prefix, rate, max(fewest, len(batch.events)), taken=fewest)
+            return self._split(unpack(body, most, share), kind), []
+        # What is over its limit isn't even unpacked or split. So many bytes are no fewer events, since each has its bound.
+        taken = self._fewest(body.raw)
+        self.limits.take(prefix, rate, taken)
+        unpacked = unpack(body, most, share)
+        fewest = self._fewest(unpacked)
+        if fewest != taken:
+            self.limits.take(prefix, rate, fewest, taken)
+        batch = self._split(unpacked, kind)
+        return batch, self.limits.take(prefix, rate, max(fewest, len(batch.events)), fewest)
+
+    def _fewest(self, body: bytes) -> int:
+        """How many events a request with a body of so many bytes is charged at least."""
+        return max(1, len(body) // self.settings.max_event_bytes)
+
+    def _split(self, body: bytes, kind: str) -> Batch:
+        return split_body(body, self.settings.max_events, ndjson=kind == NDJSON)
 
     def _store(self, parsed: Parsed, place: Place[Waiting]) -> tuple[int, dict[str, Any]]:
         outcomes = self.writer.store(parsed.rows, place) if parsed.rows else []

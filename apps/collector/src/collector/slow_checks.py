@@ -3,6 +3,7 @@
 A schema that is over its budget is set aside for a while: its events are taken unchecked, and their sender is warned.
 """
 
+import math
 import sys
 import time
 from contextlib import suppress
@@ -17,6 +18,7 @@ from collector import metrics
 from collector.budgets import FREE_SECONDS, SCHEMA_SECONDS, Budgets
 from collector.checker import LENGTH, Question, framed, read_answer
 from collector.kept import Kept
+from collector.set_aside import SetAside
 from collector.turns import NoTurnError, Turns
 from manage.checks import Check, Violation
 
@@ -54,14 +56,23 @@ class Numbered(Protocol):
     """A schema, compiled or not."""
 
     @property
+    def version(self) -> int:
+        """Its version."""
+
+    @property
     def number(self) -> int:
         """What it is known by, in this process."""
 
 
 class SlowChecks:
-    """The process, and what it was used for."""
+    """The process, and what it was used for.
+
+    Attributes:
+        set_aside: which schemas are set aside.
+    """
 
     def __init__(self) -> None:
+        self.set_aside = SetAside()
         self._process: subprocess.Popen[bytes] | None = None
         self._known = Kept(MOST_BYTES)
         self._turns = Turns()
@@ -74,12 +85,10 @@ class SlowChecks:
             UncheckedError: if its schema is set aside, or that can't be found out in the time that a check may take.
             BusyError: if there was no turn for it.
         """
-        if self.is_over(source, check):
-            raise UncheckedError
+        self.require_time(source, event_type, check)
         try:
             with self._turns.take(source, QUEUE_SECONDS):
-                if self.is_over(source, check):  # meanwhile
-                    raise UncheckedError
+                self.require_time(source, event_type, check)  # there may be none any more
                 seconds, found = self._ask(source, check, properties)
                 self.charge(source, event_type, check, seconds)
         except NoTurnError:
@@ -93,10 +102,23 @@ class SlowChecks:
         """Whether a source's schema is set aside."""
         return self._budgets.is_over(source, check.number)
 
+    def require_time(self, source: str, event_type: str, schema: Numbered) -> None:
+        """Return unless a source's schema is set aside.
+
+        Raises:
+            UncheckedError: if it is.
+        """
+        until = self._budgets.over_until(source, schema.number)
+        if until > -math.inf:
+            self.set_aside.add(source, event_type, schema.version, until)
+            raise UncheckedError
+
     def charge(self, source: str, event_type: str, check: Check, seconds: float) -> None:
         """Count what a check took, here or in the process; set the schema aside if that was too much."""
         if self._budgets.charge(source, check.number, seconds):
             metrics.SCHEMAS_SET_ASIDE.inc()
+            until = self._budgets.over_until(source, check.number)
+            self.set_aside.add(source, event_type, check.version, until)
             log.warning(
                 "a schema is set aside for a while: its large events pass unchecked, since checking them takes too long",
                 source=source,

@@ -61,6 +61,7 @@ class Front:
 
     Attributes:
         room: what all requests may hold in memory together, with their answers.
+        mount_origins: origins whose pages may call what is mounted; `cors_origins` may call everything.
         guard: called with the environ of each request before it is answered, except of preflights; raises to refuse it.
         drain: called at SIGTERM, while requests are still accepted.
         close: called when the last request has been answered.
@@ -80,7 +81,7 @@ class Front:
         self.app = app
         self.room = Room(most_held)
         self.mounts = mounts or {}
-        self.cors_origins = frozenset(cors_origins)
+        self._cors_origins = self.mount_origins = frozenset(cors_origins)
         self.guard = guard
         self.drain = drain
         self.close = close
@@ -102,8 +103,8 @@ class Front:
             policy = environ.get(POLICY, NO_PAGE)
             added = [("X-Request-ID", environ[REQUEST_ID]), *ALWAYS, ("Content-Security-Policy", policy)]
             # Not before: which origins are allowed may be found out while the request is answered.
-            if self.cors_origins and ANY_ORIGIN not in headers:
-                added += cors_headers(environ.get("HTTP_ORIGIN"), self.cors_origins)
+            if ANY_ORIGIN not in headers:
+                added += cors_headers(environ.get("HTTP_ORIGIN"), self._origins(environ))
             return start_response(line, headers + added, exc_info)
 
         self.in_progress += 1
@@ -142,6 +143,10 @@ class Front:
         head = [f"HTTP/1.1 {STATUS_LINES[problem.status]}", *(f"{name}: {value}" for name, value in fields), "\r\n"]
         return "\r\n".join(head).encode() + body
 
+    def _origins(self, environ: "WSGIEnvironment") -> frozenset[str]:
+        """Whose pages may make this request."""
+        return self.mount_origins if environ.get("PATH_INFO") in self.mounts else self._cors_origins
+
     def _end(self) -> None:
         self.in_progress -= 1
 
@@ -149,9 +154,9 @@ class Front:
         path = environ.get("PATH_INFO", "")
         try:
             if (
-                self.cors_origins
-                and environ["REQUEST_METHOD"] == "OPTIONS"
+                environ["REQUEST_METHOD"] == "OPTIONS"
                 and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
+                and self._origins(environ)
             ):
                 environ[ROUTE] = "<preflight>"
                 asked = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")

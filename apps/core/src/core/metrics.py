@@ -39,6 +39,10 @@ DB_REPLAY_LAG = Gauge(
     "db_replay_lag_seconds",
     "On a standby, the age of `as_of`; 0 on a primary. Without pg_read_all_stats it grows while nothing is committed.",
 )
+DB_DEFAULT_ROWS = Gauge(
+    "db_default_partition_rows",
+    "Events of months without a partition of their own, as PostgreSQL estimates it: `tracker maintain` moves them.",
+)
 
 BUILD_INFO = Gauge("app_build_info", "1, labelled with what is running.", ["service", "version", "revision"])
 

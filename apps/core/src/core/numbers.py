@@ -6,6 +6,8 @@ msgspec reads most of them in well under 0.1 µs, but takes 10 to 20 µs for one
 
 import math
 
+import msgspec
+
 
 def read_float(text: str) -> float:
     """The double: the `float_hook` of a decoder.
@@ -17,3 +19,7 @@ def read_float(text: str) -> float:
     if math.isinf(value):
         raise ValueError("Number out of range")
     return value
+
+
+decode_json = msgspec.json.Decoder(float_hook=read_float).decode
+"""Any JSON that anybody may have sent."""

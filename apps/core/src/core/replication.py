@@ -1,4 +1,4 @@
-"""Replication as the database tells of it: for `/healthz`, for metrics, and how recent answers are."""
+"""Replication, and what waits for upkeep, as the database tells of them: for `/healthz`, for metrics, and how recent answers are."""
 
 import math
 from datetime import UTC, datetime
@@ -63,12 +63,15 @@ class Replication:
 
     def _look(self) -> dict[str, Any]:
         with self._pool.connection(timeout=2) as connection:
-            ((in_recovery, wanted, connected),) = connection.execute(QUERIES["state"], binary=True).fetchall()
+            ((in_recovery, wanted, connected, default_rows),) = connection.execute(
+                QUERIES["state"], binary=True
+            ).fetchall()
             lag = (datetime.now(UTC) - read_as_of(connection)).total_seconds() if in_recovery else 0.0
         metrics.DB_IN_RECOVERY.set(in_recovery)
         metrics.DB_STANDBYS_WANTED.set(0 if in_recovery else wanted)
         metrics.DB_STANDBYS.set(math.nan if connected is None else connected)
         metrics.DB_REPLAY_LAG.set(lag)
+        metrics.DB_DEFAULT_ROWS.set(default_rows)
         if in_recovery:
             return {"in_recovery": True, "replay_lag_seconds": round(lag, 3)}
         return {"in_recovery": False, "synchronous_standbys_wanted": wanted, "synchronous_standbys": connected}

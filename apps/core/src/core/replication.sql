@@ -20,6 +20,7 @@ end;
 -- name: state
 -- Whether this is a standby; how many synchronous standbys a commit waits for, and how many are connected (null for who isn't
 -- a member of pg_read_all_stats); on a standby, for how many seconds nothing newer is known to have been committed and replayed.
+-- And how many rows the default partition has, as autovacuum has last seen it.
 select
   pg_is_in_recovery(),
   case
@@ -29,4 +30,5 @@ select
   case
     when pg_has_role('pg_read_all_stats', 'usage')
     then (select count(*) from pg_stat_replication where sync_state in ('sync', 'quorum'))
-  end;
+  end,
+  coalesce((select greatest(0, reltuples) from pg_class where oid = to_regclass('events_default')), 0);

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import jsonschema_rs
 from jsonschema_rs import ValidationErrorKind
 
+from manage.equal_values import KEYWORDS, with_keywords
 from manage.schema_rules import PATTERN_OPTIONS, InvalidSchemaError, examine, pointer_of, values_in
-from manage.unique_items import UniqueItems
 
 MAX_FINDINGS = 20
 """What is said of one event; who mends these finds the others next."""
@@ -90,12 +90,12 @@ class Check:
         self._slow_until = float("-inf")
         try:
             self._validator = jsonschema_rs.Draft202012Validator(
-                examined.schema,
+                with_keywords(examined.schema),
                 validate_formats=True,
                 pattern_options=PATTERN_OPTIONS,
                 offline=True,
                 mask="It",
-                keywords={"uniqueItems": UniqueItems},
+                keywords=KEYWORDS,
             )
         except jsonschema_rs.ValidationError as error:
             raise InvalidSchemaError(pointer_of(error.instance_path), f"{error.message[:MAX_CHARACTERS]}.") from None

@@ -9,10 +9,10 @@ from contextlib import closing
 from typing import Any, NamedTuple
 
 import jsonschema_rs
-import msgspec
 import psycopg
 
 from core.cooperation import TimeSlice
+from core.numbers import decode_json
 from core.queries import load_queries
 from manage.schema_rules import DIALECT, InvalidSchemaError, examine
 
@@ -89,7 +89,7 @@ def _newest(connection: psycopg.Connection, whose: dict[str, Any], sample: int) 
                 if left < 0:
                     return
                 sample -= 1
-                properties: dict[str, Any] = msgspec.json.decode(text)
+                properties: dict[str, Any] = decode_json(text)
                 yield {name: value for name, value in properties.items() if name not in ADDED}
         if sample <= 0:
             return

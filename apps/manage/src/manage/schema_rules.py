@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jsonschema_rs
 import msgspec
 
+from core.numbers import decode_json
 from manage.patterns import count_places
 from manage.subschemas import InvalidSchemaError as InvalidSchemaError
 from manage.subschemas import all_schemas, schema_at, schemas_in
@@ -193,7 +194,7 @@ def _as_json(given: Any) -> dict[str, Any]:
         raise InvalidSchemaError("", f"This isn't JSON: {error}.") from None
     if len(encoded) > MAX_BYTES:
         raise InvalidSchemaError("", f"A schema may have {MAX_BYTES} bytes; this one has {len(encoded)}.")
-    schema: dict[str, Any] = msgspec.json.decode(encoded)
+    schema: dict[str, Any] = decode_json(encoded)
     return schema
 
 

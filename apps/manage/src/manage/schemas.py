@@ -21,6 +21,12 @@ MAX_TYPES = 1000
 MAX_SOURCE_BYTES = 4 * 1024 * 1024
 """What the newest schemas of a source may have together, as PostgreSQL writes them: collectors hold that in memory as well."""
 
+KEPT_VERSIONS = 100
+"""Of an event type's schema, the newest one included. Older ones are forgotten when another is set."""
+
+KEPT_BYTES = 16 * 1024 * 1024
+"""What all versions of a source's schemas may take in the database, compressed. The newest of each type stay in any case."""
+
 MOST_VERSIONS = 20
 """Versions that are listed at once: each may have 64 KiB."""
 
@@ -47,17 +53,24 @@ class Version(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """An event type that has a schema, and its newest version."""
+    """An event type that has a schema, and its newest version.
+
+    Attributes:
+        set_aside_until: until when a collector has set that version aside, or had at last; None if none ever did.
+    """
 
     source: str
     mode: str
     event_type: str
     version: int
     created_at: datetime
+    set_aside_until: datetime | None
 
 
 def set_schema(connection: psycopg.Connection, source: str, event_type: str, schema: Any) -> Set:
     """Make a schema the newest version for a source's events of a type. Collectors take it over within two seconds.
+
+    The oldest versions of the source's schemas are forgotten where there are too many.
 
     Raises:
         InvalidSchemaError: if it isn't one that can be taken.
@@ -72,6 +85,9 @@ def set_schema(connection: psycopg.Connection, source: str, event_type: str, sch
             raise NoSuchSourceError(source)
         _check_size(*connection.execute(QUERIES["measure_schemas"], parameters).fetchall()[0])
         done = connection.execute(QUERIES["set_schema"], parameters).fetchall()
+        connection.execute(
+            QUERIES["forget_versions"], {"source": source, "versions": KEPT_VERSIONS, "bytes": KEPT_BYTES}
+        )
     if not done:
         raise InvalidSchemaError("", f"A source may have schemas for {MAX_TYPES} event types.")
     return Set(*done[0])

@@ -40,10 +40,30 @@ select version, true from added
 union all
 select version, false from newest where not exists (select from added);
 
+-- name: forget_versions
+-- Versions that count no more: the oldest of a type that has too many, and the oldest of a source whose schemas take too much
+-- together. Their sizes are as stored, so that none of them is read.
+delete from event_schemas as old
+using (
+  select
+    event_type,
+    version,
+    row_number() over (partition by event_type order by version desc) as place,
+    sum(pg_column_size(schema)) over (order by created_at desc, event_type, version desc) as bytes
+  from event_schemas
+  where source = %(source)s
+) as kept
+where old.source = %(source)s
+  and old.event_type = kept.event_type
+  and old.version = kept.version
+  and place > 1
+  and (place > %(versions)s or bytes > %(bytes)s);
+
 -- name: list_schemas
-select distinct on (source, event_type) source, schema_mode, event_type, version, event_schemas.created_at
+select distinct on (source, event_type) source, schema_mode, event_type, version, event_schemas.created_at, until
 from event_schemas
 join sources on sources.name = source
+left join schemas_set_aside using (source, event_type, version)
 where %(sources)s::text[] is null or source = any(%(sources)s)
 order by source, event_type, version desc;
 

@@ -49,7 +49,7 @@ from query.tail import Tail
 
 PACKAGE = "event-tracker-query"
 
-MIGRATION = "0022-longest-session"
+MIGRATION = "0023-schemas-set-aside"
 """The newest migration that this code needs."""
 
 CONTROL_CONNECTIONS = 3

@@ -8,11 +8,9 @@ from flask import request
 from marshmallow import Schema, ValidationError
 
 from core.bodies import read_body, share_of
-from core.numbers import read_float
+from core.numbers import decode_json
 from core.problems import Problem
 from query.parameters import ParameterError, invalid_parameters, shortened
-
-_read = msgspec.json.Decoder(float_hook=read_float).decode
 
 MOST_BYTES = 1024 * 1024
 SMALL_BYTES = 16 * 1024
@@ -51,7 +49,7 @@ def read_json(schema: Schema, body: bytes) -> dict[str, Any]:
         Problem: 400 if it isn't JSON, 422 if it has too many members and items, or with the mistakes in it.
     """
     try:
-        document = _read(body)
+        document = decode_json(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Problem(400, "malformed_body", "The body isn't JSON.") from None
     _require_few(document)

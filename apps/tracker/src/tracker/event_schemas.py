@@ -10,6 +10,7 @@ from tracker.manage import Admin, json_option, of_admin, part, show
 
 COLUMNS = [
     ("source", "source"), ("mode", "mode"), ("event type", "event_type"), ("version", "version"), ("since", "created_at"),
+    ("set aside until", "set_aside_until"),
 ]  # fmt: skip
 
 

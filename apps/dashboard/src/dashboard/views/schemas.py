@@ -33,6 +33,10 @@ def _schemas(source: str) -> None:
     if listed:
         charts.table([_row(one) for one in listed], "Schemas")
         st.caption(f"What becomes of events that violate theirs: {listed[0]['mode']} (page Sources, Settings).")
+        if any(one.get("set_aside_until") for one in listed):
+            st.caption(
+                "A schema is set aside for a minute when its checks take too long: large events pass unchecked then."
+            )
     else:
         st.caption("This source has no schemas: every event that is one is taken.")
     chosen = st.selectbox("Event type", [*(one["event_type"] for one in listed), NEW], key="type", bind="query-params")
@@ -42,7 +46,12 @@ def _schemas(source: str) -> None:
 
 
 def _row(one: Answer) -> Answer:
-    return {"Event type": one["event_type"], "Version": one["version"], "Since": management.moment(one["created_at"])}
+    return {
+        "Event type": one["event_type"],
+        "Version": one["version"],
+        "Since": management.moment(one["created_at"]),
+        "Set aside until": management.moment(one.get("set_aside_until")),
+    }
 
 
 def _edit(source: str, event_type: str) -> None:

@@ -66,6 +66,11 @@ SCHEMA = {
         "event_type": TEXT,
         "version": {"type": "integer"},
         "created_at": TIME,
+        "set_aside_until": {
+            **MAYBE_TIME,
+            "description": "Until when a collector has set this version aside, since its checks took too long, or had at last; "
+            "null: none ever did. Where no `event_type` was asked for.",
+        },
         "schema": {"type": "object"},
     },
     "additionalProperties": False,
