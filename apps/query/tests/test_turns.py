@@ -3,11 +3,13 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import gevent
+import psycopg
 import requests
 from gevent.event import Event
 from waiting import wait_until
 
 from core import turns
+from core.keys import make_key
 from core.problems import Problem
 from core.turns import Turns
 from query import group
@@ -207,5 +209,36 @@ def test_one_token_s_slow_questions_keep_nobody_else_waiting(start_guarded, who_
             wait_until(lambda: waiting_for_locks(shared_owner) == 1)
             answers = [quiet.get(f"{service.url}/events?session_id={n}", timeout=30) for n in range(5)]
             assert [answer.status_code for answer in answers] == [200] * 5
+            assert waiting_for_locks(shared_owner) == 1
+        assert {one.result().status_code for one in asked} <= {200, 503}
+
+
+def let_in(owner, scopes, sources=None):
+    """The headers of a program with these scopes."""
+    key = make_key("rt")
+    owner.execute(
+        "insert into api_tokens (prefix, name, hash, scopes, sources) values (%s, 'x', %s, %s, %s)",
+        [key.prefix, key.hash, scopes, sources],
+    )
+    return {"Authorization": f"Bearer {key.key}"}
+
+
+def test_what_one_admin_asks_for_keeps_nobody_out(start_guarded, shared_owner):
+    """Theirs waits for a lock; who shows a token is let in beside that, and other admins are answered."""
+    service = start_guarded(STATEMENT_SECONDS=60)
+    loud = let_in(shared_owner, ["admin"], ["default"])
+
+    def ask(path, headers):
+        return requests.get(f"{service.url}{path}", headers=headers, timeout=90)
+
+    with ThreadPoolExecutor(12) as pool:
+        with shared_owner.transaction():
+            shared_owner.execute("lock table rejections in access exclusive mode")
+            asked = [pool.submit(ask, "/admin/rejections/counts", loud) for _ in range(12)]
+            wait_until(lambda: waiting_for_locks(shared_owner) == 1)
+            with psycopg.connect(shared_owner.info.dsn, autocommit=True) as other:
+                reader, admin = let_in(other, ["read_events"]), let_in(other, ["admin"])
+            assert ask("/events?user_id=ann", reader).status_code == 200
+            assert ask("/admin/audit", admin).status_code == 200
             assert waiting_for_locks(shared_owner) == 1
         assert {one.result().status_code for one in asked} <= {200, 503}

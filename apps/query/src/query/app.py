@@ -53,8 +53,11 @@ PACKAGE = "event-tracker-query"
 MIGRATION = "0022-longest-session"
 """The newest migration that this code needs."""
 
-CONTROL_CONNECTIONS = 3
-"""One may be at an erasure for a while."""
+MANAGING = 2
+"""Of the role `control`'s connections: those at what admins ask for at once, one of each."""
+
+CONTROL_CONNECTIONS = MANAGING + 2
+"""One more may be at an erasure for a while, and one is left for whoever signs in or shows a token."""
 
 POOL_SECONDS = 2.0
 """How long a question waits for a connection: its client hears of an outage soon."""
@@ -102,9 +105,10 @@ def create_app(settings: QuerySettings) -> Front:
             refresh_days=settings.refresh_days,
             oidc_hours=settings.oidc_hours,
         )
+        managing = Turns(MANAGING)
+        management = Management(control, managing)
         eraser = Eraser(control, signer, settings.erase_seconds)
-        service.register_blueprint(serving_subjects(eraser, Exporter(control), downloads))
-    if control:
+        service.register_blueprint(serving_subjects(eraser, Exporter(control, managing), downloads))
         for views in (
             manage_sources,
             manage_schemas,
@@ -114,8 +118,8 @@ def create_app(settings: QuerySettings) -> Front:
             tell_audit,
             declaring,
         ):
-            service.register_blueprint(views(Management(control)))
-        service.register_blueprint(propose_schemas(Management(control), pool, turns))
+            service.register_blueprint(views(management))
+        service.register_blueprint(propose_schemas(management, pool, turns))
     service.register_blueprint(signing_in(people))
     oidc = open_oidc(settings, people, signer) if people and signer and settings.oidc_issuer else None
     service.register_blueprint(signing_in_by_provider(oidc, people))

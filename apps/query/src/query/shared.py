@@ -18,6 +18,9 @@ Answer = TypeVar("Answer")
 TURN_SECONDS = 5.0
 """How long a question waits for its turn."""
 
+PATIENCE_SECONDS = 60.0
+"""The same in the middle of an export."""
+
 BUSY = "Too many slow questions are waiting. Nothing is wrong with this one: ask it again."
 
 TOO_MANY = (

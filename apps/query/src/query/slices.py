@@ -24,7 +24,7 @@ from query.access.principal import Root
 from query.cursor import Position
 from query.fields import EARLIEST, LATEST
 from query.schemas import EventFilter
-from query.shared import TURN_SECONDS, take_turn
+from query.shared import PATIENCE_SECONDS, TURN_SECONDS, take_turn
 from query.store import conditions_of
 
 QUERIES = load_queries("query")
@@ -45,9 +45,6 @@ FILTERED_SLICE_EVENTS = 50_000
 CUT = 8
 CUTS = 8
 """A slice that takes longer than PostgreSQL's statement_timeout is cut to an eighth; so is that, so often at most."""
-
-PATIENCE_SECONDS = 60.0
-"""How long a turn is waited for in the middle of an export; at its beginning it is TURN_SECONDS, as for any question."""
 
 Row = tuple[Any, ...]
 RECEIVED_AT, BYTES, MORE = 6, 8, 9
