@@ -21,6 +21,7 @@ from collector.event import MAX_DEPTH
 from collector.explain import CODES
 from collector.schemas import Parsed, Parser, Row
 from core.problems import Problem
+from query.access.principal import Root
 from query.analytics import schemas as analytics
 from query.analytics.routes import _list_users
 from query.cursor import Cursor, decode, encode
@@ -114,14 +115,16 @@ def check_cursor(read: Cursor) -> None:
 
 Read = Callable[[str], Any]
 
+CLIENT = Root("anyone", "127.0.0.1")
+
 QUESTIONS: list[Read] = [
-    lambda query: read_event_filter(Reading(query, None), WINDOW, NOW),
-    lambda query: read_type_filter(Reading(query, frozenset({"shop"}))),
-    lambda query: read_export(Reading(query, None)),
-    lambda query: read_live_filter(Reading(query, None)),
-    lambda query: _list_users.read(Reading(query, None)),
+    lambda query: read_event_filter(Reading(query, None, CLIENT), WINDOW, NOW),
+    lambda query: read_type_filter(Reading(query, frozenset({"shop"}), CLIENT)),
+    lambda query: read_export(Reading(query, None, CLIENT)),
+    lambda query: read_live_filter(Reading(query, None, CLIENT)),
+    lambda query: _list_users.read(Reading(query, None, CLIENT)),
     *(
-        lambda query, read=read: read(Reading(query, None), NOW, True)
+        lambda query, read=read: read(Reading(query, None, CLIENT), NOW, True)
         for read in (
             partial(analytics.read_timeseries, longest=86_400),
             analytics.read_users,
@@ -143,7 +146,7 @@ def query(data: bytes) -> None:
 
 def funnel(data: bytes) -> None:
     """The body of POST /stats/funnel."""
-    check_question(lambda: analytics.read_funnel(Reading("", None), data, NOW, True))
+    check_question(lambda: analytics.read_funnel(Reading("", None, CLIENT), data, NOW, True))
 
 
 def check_question(read: Callable[[], Any]) -> None:

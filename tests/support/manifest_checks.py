@@ -44,7 +44,7 @@ CONNECTIONS, RESERVED = 100, 20
 FREE_CONNECTIONS = 2
 """How many of its connections a query service keeps free of analytics."""
 
-CONTROL_CONNECTIONS = 2
+CONTROL_CONNECTIONS = 4
 """What a query service opens beside POOL_MAX, to see who asks (query.app holds the same)."""
 
 STATEMENT_BYTES = 6 * 128 * 2**20

@@ -1,20 +1,17 @@
-"""Sources take turns: however much one of them wants, the others are let in once in a round."""
+"""Sources take turns at slow checks; what becomes of an event that has none in time."""
 
 import json
 from datetime import UTC, datetime
 
-import gevent
 import pytest
-from gevent.event import Event
 from sites import make_source
 
-from collector import slow_checks, turns
+from collector import slow_checks
 from collector.catalog import Catalog
 from collector.plans import Plan
 from collector.replays import Replays
 from collector.schemas import Parser
 from collector.slow_checks import SlowChecks
-from collector.turns import NoTurnError, Turns
 from collector.writer import Writer
 from core.pool import open_pool
 from core.problems import Problem
@@ -33,95 +30,6 @@ BAD = json.dumps({"user_id": "ann", "event_type": "list", "properties": {"a": [*
 """Larger than what is checked in the collector's own process."""
 
 GOOD = json.dumps({"user_id": "ann", "event_type": "view"}).encode()
-
-
-@pytest.fixture
-def held():
-    """Turns, of which somebody has one, and a function that ends it."""
-    held = Turns()
-    end = Event()
-
-    def hold():
-        with held.take("holder", LONG):
-            end.wait()
-
-    holding = gevent.spawn(hold)
-    gevent.sleep(0)
-    yield held, end.set
-    end.set()
-    holding.join()
-
-
-def queue(held, source, had, seconds=LONG):
-    """A greenlet that waits for a turn, notes that it had it, and lets others run while it has."""
-
-    def wait():
-        with held.take(source, seconds):
-            had.append(source)
-            gevent.sleep(0)
-
-    waiting = gevent.spawn(wait)
-    gevent.sleep(0)
-    return waiting
-
-
-def test_a_source_that_wants_much_is_let_in_once_in_a_round(held):
-    had = []
-    waiting = [queue(held[0], source, had) for source in ["loud"] * 4 + ["quiet", "small", "quiet"]]
-    held[1]()
-    gevent.joinall(waiting)
-    assert had == ["loud", "quiet", "small", "loud", "quiet", "loud", "loud"]
-
-
-def test_who_comes_does_not_go_before_who_waits(held):
-    had = []
-
-    def come_again():
-        with held[0].take("loud", LONG):
-            had.append("loud")
-        with held[0].take("loud", LONG):
-            had.append("loud again")
-
-    coming = gevent.spawn(come_again)
-    gevent.sleep(0)
-    waiting = queue(held[0], "quiet", had)
-    held[1]()
-    gevent.joinall([coming, waiting])
-    assert had == ["loud", "quiet", "loud again"]
-
-
-def test_a_source_may_have_so_many_waiting_and_others_are_let_in(held, monkeypatch):
-    monkeypatch.setattr(turns, "MOST_WAITING", 2)
-    had = []
-    waiting = [queue(held[0], source, had) for source in ["loud", "loud", "quiet"]]
-    with pytest.raises(NoTurnError), held[0].take("loud", LONG):
-        pass
-    held[1]()
-    gevent.joinall(waiting)
-    assert had == ["loud", "quiet", "loud"]
-
-
-def test_who_waits_too_long_or_is_stopped_leaves_the_queue(held):
-    had = []
-    with pytest.raises(NoTurnError), held[0].take("late", 0.0):
-        pass
-    stopped = queue(held[0], "stopped", had)
-    stopped.kill()
-    other = queue(held[0], "other", had)
-    held[1]()
-    other.join()
-    assert had == ["other"]
-    with held[0].take("next", 0.0):  # nobody has it any more
-        pass
-
-
-def test_a_turn_that_is_given_to_who_was_stopped_is_passed_on(held):
-    had = []
-    stopped, other = queue(held[0], "stopped", had), queue(held[0], "other", had)
-    stopped.kill(block=False)
-    held[1]()
-    gevent.joinall([stopped, other])
-    assert had == ["other"]
 
 
 @pytest.fixture

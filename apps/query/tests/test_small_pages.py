@@ -4,6 +4,7 @@ import psycopg
 import pytest
 
 from core.pool import open_pool
+from core.turns import Turns
 from query.cursor import Position
 from query.fields import EARLIEST, LATEST
 from query.schemas import EventFilter
@@ -15,7 +16,7 @@ def pages(postgres, database):
     """The store of a query service that waits for no lock."""
     options = {"statement_timeout": "100ms", **SESSION}
     pool = open_pool(postgres.url(database, "query"), name="test", size=2, timeout=60, options=options, watched=False)
-    pages = Store(pool)
+    pages = Store(pool, Turns())
     yield pages
     pages.close()
     pool.close()

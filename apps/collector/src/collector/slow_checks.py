@@ -19,7 +19,7 @@ from collector.budgets import FREE_SECONDS, SCHEMA_SECONDS, Budgets
 from collector.checker import LENGTH, Question, framed, read_answer
 from collector.kept import Kept
 from collector.set_aside import SetAside
-from collector.turns import NoTurnError, Turns
+from core.turns import NoTurnError, Turns
 from manage.checks import Check, Violation
 
 log = structlog.get_logger("collector.slow_checks")

@@ -2,8 +2,10 @@
 
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from heapq import merge
+from itertools import islice
 from operator import itemgetter
 
 import gevent
@@ -31,6 +33,7 @@ class Connections:
         self._most = most
         self._kept_free = max(1, int(most * KEPT_FREE))
         self._clients: dict[greenlet, socket.socket] = {}
+        # Since when; in the order of these times.
         self._for_request: dict[greenlet, float] = {}
         self._for_body: dict[greenlet, float] = {}
         self._leaving: set[greenlet] = set()
@@ -49,7 +52,9 @@ class Connections:
 
     def wait_for_request(self) -> None:
         """The current greenlet begins to, or to wait for its head."""
-        self._for_request[gevent.getcurrent()] = time.monotonic()
+        current = gevent.getcurrent()
+        self._for_request.pop(current, None)
+        self._for_request[current] = time.monotonic()
 
     def begin_request(self) -> None:
         """The head is whole."""
@@ -57,7 +62,9 @@ class Connections:
 
     def wait_for_body(self) -> None:
         """The current greenlet begins to, however much of it arrives meanwhile."""
-        self._for_body[gevent.getcurrent()] = time.monotonic()
+        current = gevent.getcurrent()
+        self._for_body.pop(current, None)
+        self._for_body[current] = time.monotonic()
 
     def end_body(self) -> None:
         """It is there, or isn't waited for any more."""
@@ -69,7 +76,7 @@ class Connections:
 
     def hang_up_idle(self) -> None:
         """Hang up on those that wait for a request, or for its head."""
-        self._hang_up(_longest(self._for_request))
+        self._hang_up(list(_longest(self._for_request)))
 
     def make_room(self) -> None:
         """When few are free: hang up on some of those that have waited for a request or a body the longest.
@@ -78,8 +85,9 @@ class Connections:
         """
         if len(self._clients) - len(self._leaving) + self._kept_free <= self._most:
             return
-        waiting = [one for one in _longest({**self._for_request, **self._for_body}) if one not in self._leaving]
-        chosen = waiting[: self._kept_free]
+        waiting = (one for one in _longest(self._for_request, self._for_body) if one not in self._leaving)
+        # Not all of them are looked at: this happens at each connection that comes.
+        chosen = list(islice(waiting, self._kept_free))
         self._leaving.update(chosen)
         self._hang_up(chosen)
         self.hung_up += len(chosen)
@@ -93,7 +101,10 @@ class Connections:
                     same.shutdown(socket.SHUT_RD)
 
 
-def _longest(since: Mapping[greenlet, float]) -> list[greenlet]:
-    """Those that have waited for IDLE_SECONDS, the longest first."""
+def _longest(*since: Mapping[greenlet, float]) -> Iterator[greenlet]:
+    """Those that have waited for IDLE_SECONDS, the longest first; each mapping is in the order of its times."""
     long_ago = time.monotonic() - IDLE_SECONDS
-    return [one for one, began in sorted(since.items(), key=itemgetter(1)) if began <= long_ago]
+    for one, began in merge(*(waiting.items() for waiting in since), key=itemgetter(1)):
+        if began > long_ago:
+            return
+        yield one

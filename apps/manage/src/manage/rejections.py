@@ -11,6 +11,9 @@ from core.queries import load_queries
 
 QUERIES = load_queries("manage", "rejections.sql")
 
+MOST_BYTES = 8 * 2**20
+"""Of payloads and details in a page, which ends where it has as many: a thousand could have ten times that."""
+
 
 class Rejection(NamedTuple):
     """A refused event.
@@ -59,8 +62,13 @@ def list_rejections(
     before: UUID | None = None,
     limit: int = 50,
 ) -> list[Rejection]:
-    """Refused events of these sources or of all, the newest first; those older than `before` are the next page."""
-    given = {"reason": reason, "event_type": event_type, "user_id": user_id, "before": before, "limit": limit}
+    """Refused events of these sources or of all, the newest first; those older than `before` are the next page.
+
+    A page has `limit` at most, fewer where they have MOST_BYTES, and none only where there is none.
+    """
+    given = {
+        "reason": reason, "event_type": event_type, "user_id": user_id, "before": before, "limit": limit, "bytes": MOST_BYTES,
+    }  # fmt: skip
     rows = connection.execute(QUERIES["list_rejections"], {"sources": _listed(sources), **given})
     # What isn't UTF-8 is shown as far as it is: it was refused for that.
     return [Rejection._make((*row[:7], bytes(row[7]).decode(errors="replace"), *row[8:])) for row in rows]

@@ -1,14 +1,23 @@
 -- name: list_rejections
--- The newest first, a page of them.
+-- The newest first, a page of them: one at least, and no more than have so many bytes.
 select id, source, received_at, reason, detail, event_type, user_id, payload, is_whole, replay_requested_at
-from rejections
-where (%(sources)s::text[] is null or source = any(%(sources)s::text[]))
-  and (%(reason)s::text is null or reason = %(reason)s)
-  and (%(event_type)s::text is null or event_type = %(event_type)s)
-  and (%(user_id)s::text is null or user_id = %(user_id)s)
-  and (%(before)s::uuid is null or id < %(before)s::uuid)
-order by id desc
-limit %(limit)s;
+from (
+  select *, sum(octet_length(payload) + octet_length(detail::text)) over newest as bytes, row_number() over newest as place
+  from (
+    select id, source, received_at, reason, detail, event_type, user_id, payload, is_whole, replay_requested_at
+    from rejections
+    where (%(sources)s::text[] is null or source = any(%(sources)s::text[]))
+      and (%(reason)s::text is null or reason = %(reason)s)
+      and (%(event_type)s::text is null or event_type = %(event_type)s)
+      and (%(user_id)s::text is null or user_id = %(user_id)s)
+      and (%(before)s::uuid is null or id < %(before)s::uuid)
+    order by id desc
+    limit %(limit)s
+  ) as page
+  window newest as (order by id desc)
+) as counted
+where bytes <= %(bytes)s or place = 1
+order by id desc;
 
 -- name: count_rejections
 select source, event_type, reason, count(*), count(replay_requested_at), min(received_at), max(received_at)

@@ -11,6 +11,7 @@ from core.openapi import Document
 from core.pool import ConnectionPool, open_pool
 from core.replication import Replication
 from core.service import create_service
+from core.turns import Turns
 from query.access.documentation import describe_access
 from query.access.guard import Guard
 from query.access.oidc import Oidc
@@ -39,7 +40,7 @@ from query.live import Hub, telling
 from query.routes import questions
 from query.settings import QuerySettings
 from query.slices import Slices
-from query.store import SESSION, Store
+from query.store import LANES, SESSION, Store
 from query.stream_documentation import describe_streams
 from query.subjects.documentation import describe_subjects
 from query.subjects.erasure import Eraser
@@ -52,8 +53,11 @@ PACKAGE = "event-tracker-query"
 MIGRATION = "0023-schemas-set-aside"
 """The newest migration that this code needs."""
 
-CONTROL_CONNECTIONS = 3
-"""One may be at an erasure for a while."""
+MANAGING = 2
+"""Of the role `control`'s connections: those at what admins ask for at once, one of each."""
+
+CONTROL_CONNECTIONS = MANAGING + 2
+"""One more may be at an erasure for a while, and one is left for whoever signs in or shows a token."""
 
 POOL_SECONDS = 2.0
 """How long a question waits for a connection: its client hears of an outage soon."""
@@ -68,7 +72,11 @@ def create_app(settings: QuerySettings) -> Front:
         timeout=POOL_SECONDS,
         options={"statement_timeout": f"{int(settings.statement_seconds * 1000)}ms", **SESSION},
     )
-    store = Store(pool)
+    most = max(1, settings.pool_max - LANES)
+    # Where nobody has to say who they are, all may come from one address.
+    is_open = settings.auth == "open"
+    turns = Turns(most, each=most if is_open else None)
+    store = Store(pool, turns, LANES if is_open else LANES // 2)
     control = open_control(settings) if settings.control_database_url else None
     replication = Replication(pool)
     checks = {"replication": replication.check}
@@ -83,10 +91,10 @@ def create_app(settings: QuerySettings) -> Front:
     describe_management(document)
     describe_subjects(document)
     service = create_service("query", PACKAGE, settings, health, document)
-    asking = Analytics(pool, store.turns)
+    asking = Analytics(pool, turns)
     service.register_blueprint(analytics(asking, settings.explain, settings.longest_session_seconds))
     downloads = Downloads(settings.exports, health.draining.is_set)
-    service.register_blueprint(exporting(Slices(pool, store.turns), downloads))
+    service.register_blueprint(exporting(Slices(pool, turns), downloads))
     signer = Signer(settings.signing_key) if control else None
     people = None
     if control and signer:
@@ -97,9 +105,10 @@ def create_app(settings: QuerySettings) -> Front:
             refresh_days=settings.refresh_days,
             oidc_hours=settings.oidc_hours,
         )
+        managing = Turns(MANAGING)
+        management = Management(control, managing)
         eraser = Eraser(control, signer, settings.erase_seconds)
-        service.register_blueprint(serving_subjects(eraser, Exporter(control), downloads))
-    if control:
+        service.register_blueprint(serving_subjects(eraser, Exporter(control, managing), downloads))
         for views in (
             manage_sources,
             manage_schemas,
@@ -109,8 +118,8 @@ def create_app(settings: QuerySettings) -> Front:
             tell_audit,
             declaring,
         ):
-            service.register_blueprint(views(Management(control)))
-        service.register_blueprint(propose_schemas(Management(control), pool, store.turns))
+            service.register_blueprint(views(management))
+        service.register_blueprint(propose_schemas(management, pool, turns))
     service.register_blueprint(signing_in(people))
     oidc = open_oidc(settings, people, signer) if people and signer and settings.oidc_issuer else None
     service.register_blueprint(signing_in_by_provider(oidc, people))

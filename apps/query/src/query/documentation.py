@@ -105,7 +105,8 @@ class InvalidParametersSchema(ProblemSchema):
 
 PROBLEMS = {
     400: "The query string isn't UTF-8, or has too many parameters.",
-    429: "Whoever asks has half of the memory, or of the places, that there are; ask again after Retry-After seconds.",
+    429: "Whoever asks has half of the memory, or of the places, that there are, or 100 questions waiting; ask again after "
+    "Retry-After seconds.",
     503: "The database is away or busy; ask again after Retry-After seconds.",
     504: "The database took longer than STATEMENT_SECONDS; ask for less.",
 }

@@ -24,12 +24,13 @@ def exporting(slices: Slices, downloads: Downloads) -> Blueprint:
 
     @blueprint.get("/events/export")
     def export_events() -> Response:
-        asked = read_export(reading_of(request.environ))
+        reading = reading_of(request.environ)
+        asked = read_export(reading)
         if asked.format == "parquet" and "pyarrow.parquet" not in sys.modules:
             # It takes a second, or several from a cold disk. In a thread of its own nobody else waits for it.
             gevent.get_hub().threadpool.apply(import_module, ("pyarrow.parquet",))
         return downloads.answer(
-            _encoded(slices.pages(asked.asked, asked.limit), asked.format),
+            _encoded(slices.pages(asked.asked, asked.limit, reading.client), asked.format),
             kind=asked.format,
             name=f"events.{asked.format}",
             content_type=FORMATS[asked.format].content_type,

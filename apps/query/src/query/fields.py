@@ -40,6 +40,10 @@ REQUIRED: dict[str, Any] = {"required": [("required", "Must be given.")]}
 """The `error_messages` of a field that must be given."""
 
 MAX_LIMIT = 1000
+
+PAGES = "A page may have fewer than `limit` where they are large; only an empty one is the last."
+"""Of lists that are paged by the id of their last item."""
+
 MAX_VALUES = 50
 """How many values a repeatable parameter may have."""
 

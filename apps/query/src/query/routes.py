@@ -35,7 +35,7 @@ def questions(settings: QuerySettings, store: Store) -> "dict[str, WSGIApplicati
 
     def list_events(reading: Reading) -> dict[str, Any]:
         asked = read_event_filter(reading, window, datetime.now(UTC))
-        page = store.list_events(asked)
+        page = store.list_events(asked, reading.client)
         cursor = encode(Cursor(asked.digest, asked.start, asked.end, page.next)) if page.next else None
         body: dict[str, Any] = {"events": page.events, "next_cursor": cursor}
         if asked.user_id is None:
@@ -44,7 +44,7 @@ def questions(settings: QuerySettings, store: Store) -> "dict[str, WSGIApplicati
 
     def top_types(reading: Reading) -> dict[str, Any]:
         asked = read_type_filter(reading)
-        found = store.top_types(asked)
+        found = store.top_types(asked, reading.client)
         resolved = {"from": asked.start, "to": asked.end, "tz": "UTC", "as_of": found.as_of}
         return {**resolved, "items": found.items, "total": found.total}
 

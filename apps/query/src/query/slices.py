@@ -18,11 +18,13 @@ from psycopg import sql
 
 from core.pool import ConnectionPool, execute
 from core.queries import load_queries
+from core.turns import Turns
 from query import metrics
+from query.access.principal import Root
 from query.cursor import Position
 from query.fields import EARLIEST, LATEST
 from query.schemas import EventFilter
-from query.shared import TURN_SECONDS, Turns
+from query.shared import PATIENCE_SECONDS, TURN_SECONDS, take_turn
 from query.store import conditions_of
 
 QUERIES = load_queries("query")
@@ -44,9 +46,6 @@ CUT = 8
 CUTS = 8
 """A slice that takes longer than PostgreSQL's statement_timeout is cut to an eighth; so is that, so often at most."""
 
-PATIENCE_SECONDS = 60.0
-"""How long a turn is waited for in the middle of an export; at its beginning it is TURN_SECONDS, as for any question."""
-
 Row = tuple[Any, ...]
 RECEIVED_AT, BYTES, MORE = 6, 8, 9
 """What stands where in a row; behind the event: the page's bytes up to it, and whether the page leaves out what comes next."""
@@ -55,30 +54,25 @@ Ask = Callable[[bytes, dict[str, Any]], Sequence[Row]]
 
 
 class Slices:
-    """Asks for the pages. Exports take turns among themselves and with other slow questions, anew for each page."""
+    """Asks for the pages. Exports take turns with other questions that may be slow, anew for each page."""
 
     def __init__(self, pool: ConnectionPool[psycopg.Connection], turns: Turns) -> None:
         self._pool = pool
-        self._own = Turns(1)
         self._turns = turns
 
-    def pages(self, asked: EventFilter, limit: int | None) -> Iterator[Sequence[Row]]:
+    def pages(self, asked: EventFilter, limit: int | None, client: Root) -> Iterator[Sequence[Row]]:
         """Pages of rows as `formats` takes them, up to `limit` rows; a page may be empty.
 
         What is committed while it goes on may or may not be among them; what was there before is, once.
 
         Raises:
-            Problem: 503 if the database is too busy.
+            Problem: 503 if the database is too busy, 429 if too much of the client's waits.
             psycopg.Error: as it is, for anything else.
         """
         patience = TURN_SECONDS
 
         def ask(statement: bytes, parameters: dict[str, Any]) -> Sequence[Row]:
-            with (
-                self._own.take(patience),
-                self._turns.take(patience),
-                metrics.DB_SECONDS.labels("export_events").time(),
-            ):
+            with take_turn(self._turns, client, patience), metrics.DB_SECONDS.labels("export_events").time():
                 return execute(self._pool, statement, parameters)
 
         guide = _Guide(asked, ask)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from marshmallow import fields
 
-from query.access.principal import ALLOWED_SOURCES
+from query.access.principal import ALLOWED_SOURCES, Root, client_of
 from query.fields import MAX_VALUES, AtMost, text
 from query.parameters import ParameterSchema, Reader
 
@@ -24,10 +24,12 @@ class Reading(NamedTuple):
     Attributes:
         query: QUERY_STRING of its environ.
         allowed: whose events whoever asks may see; None is all.
+        client: in whose turn the question is asked.
     """
 
     query: str
     allowed: frozenset[str] | None
+    client: Root
 
 
 class SourcesSchema(ParameterSchema):
@@ -59,7 +61,7 @@ class SourcesReader:
 
 def reading_of(environ: "WSGIEnvironment") -> Reading:
     """What a request reads, as the guard let it in."""
-    return Reading(environ.get("QUERY_STRING", ""), environ[ALLOWED_SOURCES])
+    return Reading(environ.get("QUERY_STRING", ""), environ[ALLOWED_SOURCES], client_of(environ))
 
 
 def restriction(sources: Sources) -> list[list[str]]:

@@ -13,14 +13,16 @@ from core.arriving import Row, fetch_within
 from core.pool import ConnectionPool, attempt, execute
 from core.queries import load_queries
 from core.replication import read_as_of
+from core.turns import Turns
 from query import metrics
+from query.access.principal import Root
 from query.answers import EventPage, StoredEvent, TopTypes, TypeCount, stored_event
 from query.cursor import Position
 from query.fields import EARLIEST
 from query.group import Group
 from query.pieces import pieces_of
 from query.schemas import EventFilter, TypeFilter
-from query.shared import Shared, Turns
+from query.shared import Shared, take_turn
 
 QUERIES = load_queries("query")
 
@@ -54,39 +56,43 @@ JSON = 5
 
 
 class Store:
-    """Asks the database, each question in one statement: one snapshot."""
+    """Asks the database, each question in one statement: one snapshot.
 
-    def __init__(self, pool: ConnectionPool[psycopg.Connection]) -> None:
+    Args:
+        lanes: of LANES, how many one client may have.
+    """
+
+    def __init__(self, pool: ConnectionPool[psycopg.Connection], turns: Turns, lanes: int = LANES) -> None:
         self.pool = pool
-        self._small_pages = Group(self._list_grouped, min(LANES, pool.max_size))
-        self.turns = Turns(max(1, pool.max_size - LANES))
-        self._top_types = Shared(self._count_types, self.turns)
+        self._small_pages = Group(self._list_grouped, min(LANES, pool.max_size), lanes)
+        self._turns = turns
+        self._top_types = Shared(self._count_types, turns)
 
     def close(self) -> None:
         """Stop. Call it when no question is waiting any more."""
         self._small_pages.close()
 
-    def list_events(self, asked: EventFilter) -> EventPage:
+    def list_events(self, asked: EventFilter, client: Root) -> EventPage:
         """A page of events, newest first."""
         if asked.user_id is None:
-            page = self._list_everybody(asked)
+            page = self._list_everybody(asked, client)
         elif asked.limit <= SMALL_PAGE and not asked.narrowed and asked.after.received_at is not None:
-            page = self._small_pages.ask(asked) or self._list_filtered(asked)
+            page = self._small_pages.ask(asked, client) or self._list_filtered(asked, client)
         else:
-            page = self._list_filtered(asked)
+            page = self._list_filtered(asked, client)
         metrics.ROWS_RETURNED.observe(len(page.events))
         return page
 
-    def _list_everybody(self, asked: EventFilter) -> EventPage:
+    def _list_everybody(self, asked: EventFilter, client: Root) -> EventPage:
         """The last hour alone mostly fills a page, and a whole window is read in full before its newest are known."""
         newest = min(asked.after.timestamp, datetime.now(UTC))
         if newest - asked.start > RECENT:
-            page = self._list_filtered(replace(asked, start=newest - RECENT))
+            page = self._list_filtered(replace(asked, start=newest - RECENT), client)
             if page.next:
                 return page
-        return self._list_filtered(asked)
+        return self._list_filtered(asked, client)
 
-    def _list_filtered(self, asked: EventFilter) -> EventPage:
+    def _list_filtered(self, asked: EventFilter, client: Root) -> EventPage:
         conditions = ["everybody" if asked.user_id is None else "user_id", *asked.narrowed]
         parameters = {
             **asked.parameters,
@@ -97,7 +103,7 @@ class Store:
             "after_event_id": asked.after.event_id,
             "rows": asked.limit + 1,
         }
-        with self.turns.take():
+        with take_turn(self._turns, client):
             rows, is_whole = self._fetch(_list_events(*conditions), parameters, JSON)
         return _page([stored_event(*row) for row in rows], min(asked.limit, len(rows)), is_whole=is_whole)
 
@@ -125,9 +131,9 @@ class Store:
             for events, one in zip(pages, asked, strict=True)
         ]
 
-    def top_types(self, asked: TypeFilter) -> TopTypes:
+    def top_types(self, asked: TypeFilter, client: Root) -> TopTypes:
         """The most frequent types of a range of time."""
-        return self._top_types.ask(asked)
+        return self._top_types.ask(asked, client)
 
     def name_sources(self, allowed: frozenset[str] | None) -> list[str]:
         """The names of the sources that there are, of those that may be seen; None is all."""

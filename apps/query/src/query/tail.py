@@ -2,21 +2,22 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import msgspec
 import psycopg
 
-from core.pool import ConnectionPool, attempt, execute
+from core.arriving import Row, fetch_within
+from core.pool import ConnectionPool, attempt
 from core.queries import load_queries
 from core.replication import read_as_of
 from query import metrics
 from query.answers import StoredEvent, stored_event
 from query.cursor import NIL
 from query.fields import EARLIEST
+from query.store import JSON, MOST_BYTES
 
-QUERIES = load_queries("query")
+LIVE_EVENTS = load_queries("query")["live_events"].encode()
 
 encode = msgspec.json.Encoder().encode
 
@@ -29,6 +30,7 @@ MANY = 5000
 """Events in one look beyond which the overlap is halved: reading them again each second would cost more than it is worth."""
 
 PAGE = 1000
+"""Events read at once, unless they have MOST_BYTES before."""
 
 Key = tuple[datetime, datetime, str, UUID]
 """received_at, timestamp, user_id, event_id: unique, and the order of looking."""
@@ -55,15 +57,13 @@ class Tail:
         place: Key = (self._since, EARLIEST, "", NIL)
         looked = 0
         while True:
-            rows = self._ask(
-                "live_events", dict(zip(("received_at", "timestamp", "user_id", "event_id"), place, strict=True))
-            )
+            rows, is_whole = self._ask(place)
             events = [stored_event(*row) for row in rows]
             looked += len(events)
             new = [event for event in events if _key(event) not in self._seen]
             self._seen.update(map(_key, new))
             yield new
-            if len(events) < PAGE:
+            if is_whole and len(events) < PAGE:
                 break
             place = _key(events[-1])
         self._move_on(looked)
@@ -74,9 +74,11 @@ class Tail:
             self._since = max(self._since, max(self._seen)[0] - self._overlap)
             self._seen = {key for key in self._seen if key[0] >= self._since}
 
-    def _ask(self, name: str, parameters: dict[str, Any]) -> list[Any]:
+    def _ask(self, place: Key) -> tuple[list[Row], bool]:
+        """The events behind a place, and whether these are all up to PAGE."""
+        after = dict(zip(("received_at", "timestamp", "user_id", "event_id"), place, strict=True))
         with metrics.DB_SECONDS.labels("live_events").time():
-            return execute(self._pool, QUERIES[name], {"rows": PAGE, **parameters})
+            return fetch_within(self._pool, LIVE_EVENTS, {"rows": PAGE, **after}, most_bytes=MOST_BYTES, sized=JSON)
 
 
 def _key(event: StoredEvent) -> Key:

@@ -15,4 +15,4 @@ COLUMNS = [
 @of_admin
 def audit(admin: Admin, limit: int, as_json: bool) -> None:
     """Show the audit log, newest first."""
-    show(admin.items("audit", limit=limit), COLUMNS, as_json=as_json)
+    show(list(admin.newest("audit", limit)), COLUMNS, as_json=as_json)

@@ -1,7 +1,7 @@
 """What the commands have in common that speak to /admin of the query service."""
 
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -38,6 +38,13 @@ class Admin:
         """The items of a list."""
         items: list[Item] = self.ask("GET", path, **params)["items"]
         return items
+
+    def newest(self, path: str, limit: int, **params: Any) -> Iterator[Item]:
+        """Up to `limit` items of a list that is paged by id, newest first: a page may have fewer where they are large."""
+        while limit and (items := self.items(path, limit=limit, **params)):
+            yield from items
+            limit -= len(items)
+            params["before"] = items[-1]["id"]
 
 
 def of_admin(command: Callable[..., None]) -> Callable[..., None]:

@@ -30,9 +30,9 @@ def rejections() -> None:
 @type_option
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many.")
 @of_admin
-def list_refused(admin: Admin, **asked: Any) -> None:
+def list_refused(admin: Admin, limit: int, **asked: Any) -> None:
     """Print refused events, the newest first: one JSON object a line, with the payload as it was sent."""
-    for found in admin.items("rejections", **_given(asked)):
+    for found in admin.newest("rejections", limit, **_given(asked)):
         click.echo(msgspec.json.encode(found))
 
 

@@ -6,7 +6,7 @@ from core.bodies import share_of
 from core.keys import FORM
 from core.problems import Problem
 from query.access.people import People
-from query.access.principal import ALLOWED_SOURCES, ANYONE, PRINCIPAL, Principal, Scope, principal_of
+from query.access.principal import ALLOWED_SOURCES, ANYONE, PRINCIPAL, Principal, Scope, client_of, principal_of
 from query.access.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Guard:
             raise _scope_required(scope)
         environ[PRINCIPAL] = principal
         environ[ALLOWED_SOURCES] = principal.sources
-        share_of(environ).belong_to(_client(principal, environ))
+        share_of(environ).belong_to(client_of(environ))
 
     def hold(self, environ: "WSGIEnvironment", rule: str) -> None:
         """Hold a request that was let in to what its route takes: a path may lead there that begins otherwise, such as //admin.
@@ -90,11 +90,6 @@ class Guard:
             detail = "These credentials are wrong, have expired, or were revoked."
             raise Problem(401, "invalid_credentials", detail, headers=CHALLENGE)
         return principal
-
-
-def _client(principal: Principal, environ: "WSGIEnvironment") -> tuple[str, str]:
-    """Whom a request's memory counts for: where nobody says who they are, addresses are all that tells them apart."""
-    return principal.kind, environ.get("REMOTE_ADDR", "") if principal.kind == "anyone" else principal.name
 
 
 def _scope_required(scope: Scope) -> Problem:

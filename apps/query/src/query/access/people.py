@@ -1,7 +1,6 @@
 """People: how they sign in, and what they may do."""
 
 import re
-import time
 from typing import Any, NamedTuple
 
 import psycopg
@@ -99,16 +98,7 @@ class People:
         if claims is None or "sid" not in claims:
             return None
         name, sign_in = str(claims["sub"]), str(claims["sid"])
-        known = self._known.find((name, sign_in))
-        if known is not None:
-            return known
-        asked = time.monotonic()
-        principal = self._look(name, sign_in)
-        if principal is None:
-            self._known.forget((name, sign_in))
-        else:
-            self._known.keep((name, sign_in), principal, asked)
-        return principal
+        return self._known.ask((name, sign_in), lambda: self._look(name, sign_in))
 
     def sign_in(self, name: str, password: str) -> SignIn:
         """Check a password and begin a sign-in.

@@ -32,7 +32,7 @@ ALLOWED_SOURCES = "query.allowed_sources"
 
 
 class Root(NamedTuple):
-    """Of whose share of what all have together a principal uses: see `root_of`. It can be a key of a dictionary."""
+    """Whose share of what all have together is used: see `root_of` and `client_of`. It can be a key of a dictionary."""
 
     kind: Literal["token", "person", "anyone"]
     name: str
@@ -79,6 +79,14 @@ def root_of(principal: Principal) -> Root:
     with everything, and one program that they let in must not use up what is another's.
     """
     return principal.root or Root(principal.kind, principal.name)
+
+
+def client_of(environ: "WSGIEnvironment") -> Root:
+    """Whose memory and turns a request uses: where nobody says who they are, addresses are all that tells them apart."""
+    principal = principal_of(environ)
+    if principal.kind == "anyone":
+        return Root("anyone", environ.get("REMOTE_ADDR", ""))
+    return root_of(principal)
 
 
 def require_all_sources(principal: Principal) -> None:

@@ -1,8 +1,10 @@
 """What was found lately, kept for a moment."""
 
 import time
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
+
+from gevent.event import AsyncResult
 
 Key = TypeVar("Key", bound=Hashable)
 Found = TypeVar("Found")
@@ -19,9 +21,42 @@ class Recent(Generic[Key, Found]):
     def __init__(self, seconds: float, most: int) -> None:
         self._seconds, self._most = seconds, most
         self._found: dict[Key, tuple[float, Found]] = {}
+        self._coming: dict[Key, tuple[float, AsyncResult[Found | None]]] = {}
 
     def __len__(self) -> int:
         return len(self._found)
+
+    def ask(self, key: Key, look: Callable[[], Found | None]) -> Found | None:
+        """What was found under the key lately, or what `look` finds now; it looks once for all who ask meanwhile.
+
+        So a client with many connections has one look-up under way, not one for each. Raises what `look` raised.
+        """
+        found = self.find(key)
+        if found is not None:
+            return found
+        asked = time.monotonic()
+        began, coming = self._coming.get(key, (asked, None))
+        if coming is not None and asked - began <= self._seconds:
+            return coming.get()
+        return self._look(key, look, asked)
+
+    def _look(self, key: Key, look: Callable[[], Found | None], asked: float) -> Found | None:
+        coming: AsyncResult[Found | None] = AsyncResult()
+        self._coming[key] = (asked, coming)
+        try:
+            found = look()
+        except BaseException as error:  # whatever it is, everyone who waits must hear of it
+            coming.set_exception(error)
+            raise
+        finally:
+            if self._coming.get(key) == (asked, coming):
+                del self._coming[key]
+        coming.set(found)
+        if found is None:
+            self.forget(key)
+        else:
+            self.keep(key, found, asked)
+        return found
 
     def find(self, key: Key) -> Found | None:
         """What was found under the key, if that was lately."""

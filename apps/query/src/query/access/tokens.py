@@ -1,6 +1,5 @@
 """API tokens: what programs show."""
 
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -49,7 +48,7 @@ class Tokens:
         prefix = prefix_of(token)
         if prefix is None:
             return None
-        found = self._found.find(prefix) or self._look(prefix)
+        found = self._found.ask(prefix, lambda: self._look(prefix))
         # Its prefix is no secret: who shows only that has not used it.
         if found is None or not is_key(token, found.hash):
             return None
@@ -60,12 +59,8 @@ class Tokens:
         return found.principal
 
     def _look(self, prefix: str) -> _Found | None:
-        asked = time.monotonic()
-        self._found.forget(prefix)
         for hash_, scopes, sources, to_note, *root in execute(self._control, QUERIES["find_token"], {"prefix": prefix}):
             allowed = None if sources is None else frozenset(sources)
             principal = Principal("token", prefix, frozenset(scopes), allowed, root=Root(*root))
-            found = _Found(hash_, principal, to_note)
-            self._found.keep(prefix, found, asked)
-            return found
+            return _Found(hash_, principal, to_note)
         return None

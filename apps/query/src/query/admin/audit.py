@@ -7,17 +7,20 @@ from core.service import json_response
 from query.access.principal import principal_of
 from query.admin.management import Management
 from query.admin.sources import allowed
-from query.fields import Between, Limit
+from query.fields import PAGES, Between, Limit
 from query.parameters import ParameterSchema, Reader
 
 NEWEST = 10**18 - 1
+
+MOST_BYTES = 8 * 2**20
+"""Of details in a page, which ends where it has as many: one may name a hundred sources, or origins, twice."""
 
 
 class AuditParameters(ParameterSchema):
     """Parameters of GET /admin/audit."""
 
     limit = Limit(100, "How many entries.")
-    before: fields.Integer = Between(1, NEWEST, NEWEST, "The id of an entry: only older ones are answered.")
+    before: fields.Integer = Between(1, NEWEST, NEWEST, "The id of an entry: only older ones are answered. " + PAGES)
 
 
 READER = Reader(AuditParameters)
@@ -30,8 +33,7 @@ def tell_audit(management: Management) -> Blueprint:
     @views.get("/admin/audit")
     def list_audit() -> Response:
         given = READER.read(request.environ["QUERY_STRING"])
-        return json_response(
-            {"items": management.ask("list_audit", allowed=allowed(principal_of(request.environ)), **given)}
-        )
+        of = allowed(principal_of(request.environ))
+        return json_response({"items": management.ask("list_audit", allowed=of, bytes=MOST_BYTES, **given)})
 
     return views

@@ -5,13 +5,16 @@ from typing import Any, TypeVar
 
 import msgspec
 import psycopg
+from flask import request
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from core.pool import ConnectionPool, attempt
 from core.problems import Problem
 from core.queries import load_queries
-from query.access.principal import Principal
+from core.turns import Turns
+from query.access.principal import Principal, client_of
+from query.shared import take_turn
 
 QUERIES = load_queries("query.admin")
 
@@ -78,14 +81,24 @@ class Transaction:
 
 
 class Management:
-    """The role `control`'s side of /admin."""
+    """The role `control`'s side of /admin, for the request that is being answered.
 
-    def __init__(self, control: ConnectionPool[psycopg.Connection]) -> None:
+    Args:
+        turns: at the pool's connections, so that some stay for whoever signs in or shows a token, and nobody keeps other admins
+            waiting.
+    """
+
+    def __init__(self, control: ConnectionPool[psycopg.Connection], turns: Turns) -> None:
         self._control = control
+        self._turns = turns
 
     def ask(self, statement: str, **parameters: Any) -> list[Row]:
-        """The rows of a statement of queries.sql that only reads."""
-        return attempt(self._control, lambda connection: _rows(connection, statement, parameters))
+        """The rows of a statement of queries.sql that only reads.
+
+        Raises:
+            Problem: as `take_turn` does.
+        """
+        return self._attempt(lambda connection: _rows(connection, statement, parameters))
 
     def change(
         self, principal: Principal, work: Callable[[Transaction], Result], *, dry_run: bool = False
@@ -93,7 +106,7 @@ class Management:
         """Do `work` in one transaction; with `dry_run` it is rolled back, and the answer is what would have been done.
 
         Raises:
-            Problem: what `work` raises; nothing has changed then.
+            Problem: what `work` raises, or `take_turn`; nothing has changed then.
         """
 
         def once(connection: psycopg.Connection) -> tuple[Result, list[Change]]:
@@ -101,7 +114,11 @@ class Management:
                 transaction = Transaction(connection, principal)
                 return work(transaction), transaction.changes
 
-        return attempt(self._control, once)
+        return self._attempt(once)
+
+    def _attempt(self, work: Callable[[psycopg.Connection], Result]) -> Result:
+        with take_turn(self._turns, client_of(request.environ)):
+            return attempt(self._control, work)
 
 
 def missing() -> Problem:

@@ -7,13 +7,14 @@ from marshmallow import fields
 from core.pool import ConnectionPool, attempt
 from core.problems import Problem
 from core.service import json_response
+from core.turns import Turns
 from manage.inference import DAYS, MOST_SAMPLE, SAMPLE, infer_schema
-from query.access.principal import principal_of
+from query.access.principal import client_of, principal_of
 from query.admin.management import Management, missing
 from query.admin.sources import may_manage
 from query.fields import Between, Length
 from query.parameters import ParameterSchema, Reader
-from query.shared import Turns
+from query.shared import take_turn
 
 
 class ProposalParameters(ParameterSchema):
@@ -40,7 +41,7 @@ def propose_schemas(management: Management, pool: ConnectionPool[psycopg.Connect
         asked = READER.read(request.environ["QUERY_STRING"])
         if not (may_manage(principal_of(request.environ), name) and management.ask("known_sources", names=[name])):
             raise missing()
-        with turns.take():
+        with take_turn(turns, client_of(request.environ)):
             found = attempt(
                 pool, lambda connection: infer_schema(connection, name, asked["event_type"], asked["sample"])
             )

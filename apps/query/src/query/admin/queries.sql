@@ -4,12 +4,21 @@ values (%(actor)b, %(action)b, %(target)b, %(source)b, %(detail)b)
 returning id;
 
 -- name: list_audit
--- Newest first, a page of it.
+-- Newest first, a page of it: one entry at least, and no more than have so many bytes.
 select id, at, actor, action, target, source, detail
-from audit
-where id < %(before)b::bigint and (%(allowed)b::text[] is null or source = any(%(allowed)b))
-order by id desc
-limit %(limit)b::int;
+from (
+  select *, sum(octet_length(detail::text)) over newest as bytes, row_number() over newest as place
+  from (
+    select id, at, actor, action, target, source, detail
+    from audit
+    where id < %(before)b::bigint and (%(allowed)b::text[] is null or source = any(%(allowed)b))
+    order by id desc
+    limit %(limit)b::int
+  ) as page
+  window newest as (order by id desc)
+) as counted
+where bytes <= %(bytes)b::bigint or place = 1
+order by id desc;
 
 -- name: list_sources
 select s.name, s.allowed_origins, s.enabled, s.rate_limit, s.schema_mode, s.keep, s.created_at, k.keys, k.last_used

@@ -11,7 +11,7 @@ from query.access.principal import Principal, principal_of
 from query.admin.management import Management, Row, Transaction, missing
 from query.admin.sources import NAME, allowed, may_manage
 from query.bodies import read_json, take_body
-from query.fields import AtMost, Length, Limit
+from query.fields import PAGES, AtMost, Length, Limit
 from query.parameters import ParameterSchema, Reader
 
 MOST_IDS = 1000
@@ -34,7 +34,7 @@ class RejectionsParameters(SourceParameters):
     before = fields.UUID(
         load_default=None,
         error_messages={"invalid_uuid": [("invalid_value", "Must be the id of a refused event.")]},
-        metadata={"description": "The id of one: only older ones are answered."},
+        metadata={"description": "The id of one: only older ones are answered. " + PAGES},
     )
     limit = Limit(50, "How many.")
 

@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request
 
 from core.problems import Problem
 from core.service import json_response
+from query.access.principal import Root
 from query.analytics import schemas
 from query.analytics.store import Analytics, Place
 from query.bodies import take_body
@@ -31,9 +32,12 @@ def analytics(store: Analytics, explain: bool, longest: int) -> Blueprint:
     """The views. `explain` allows explain=true; `longest` is how long sessions last at most by default, in seconds."""
     views = Blueprint("analytics", __name__)
 
-    def stats(path: str, name: str, read: Callable[..., Any], answer: Callable[[Any], Any], **defaults: int) -> None:
+    def stats(
+        path: str, name: str, read: Callable[..., Any], answer: Callable[[Any, Root], Any], **defaults: int
+    ) -> None:
         def view() -> Response:
-            return json_response(answer(read(reading_of(request.environ), _now(), explain, **defaults)))
+            reading = reading_of(request.environ)
+            return json_response(answer(read(reading, _now(), explain, **defaults), reading.client))
 
         views.add_url_rule(path, name, view)
 
@@ -46,28 +50,31 @@ def analytics(store: Analytics, explain: bool, longest: int) -> Blueprint:
 
     @views.post("/stats/funnel")
     def funnel() -> Response:
-        asked = schemas.read_funnel(reading_of(request.environ), take_body(), _now(), explain)
-        return json_response(store.funnel(asked))
+        reading = reading_of(request.environ)
+        return json_response(store.funnel(schemas.read_funnel(reading, take_body(), _now(), explain), reading.client))
 
     @views.get("/users")
     def list_users() -> Response:
-        given = _list_users.read(reading_of(request.environ))
+        reading = reading_of(request.environ)
+        given = _list_users.read(reading)
         limit, sources = given["limit"], given["sources"]
         mark = digest("users", *restriction(sources))
-        rows = store.list_users(limit + 1, _place(given.get("cursor"), mark), sources)
+        rows = store.list_users(limit + 1, _place(given.get("cursor"), mark), sources, reading.client)
         found = [dict(zip(("user_id", "first_seen", "last_seen", "events"), row, strict=True)) for row in rows]
         return json_response({"users": found[:limit], "next_cursor": _after(found, limit, mark)})
 
     @views.get("/users/<path:user_id>")
     def get_user(user_id: str) -> Response:
-        asked = schemas.read_user(reading_of(request.environ), _now(), explain, longest=longest)
+        reading = reading_of(request.environ)
+        asked = schemas.read_user(reading, _now(), explain, longest=longest)
         # No stored text has U+0000, and PostgreSQL takes none.
-        return found(None if "\0" in user_id else store.get_user(user_id, asked))
+        return found(None if "\0" in user_id else store.get_user(user_id, asked, reading.client))
 
     @views.get("/user")
     def get_any_user() -> Response:
-        user_id, asked = schemas.read_any_user(reading_of(request.environ), _now(), explain, longest=longest)
-        return found(store.get_user(user_id, asked))
+        reading = reading_of(request.environ)
+        user_id, asked = schemas.read_any_user(reading, _now(), explain, longest=longest)
+        return found(store.get_user(user_id, asked, reading.client))
 
     def found(body: dict[str, Any] | None) -> Response:
         if body is None:

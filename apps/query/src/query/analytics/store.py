@@ -11,7 +11,9 @@ from psycopg import sql
 from core.pool import ConnectionPool, attempt
 from core.problems import Problem
 from core.replication import read_as_of
+from core.turns import Turns
 from query import metrics
+from query.access.principal import Root
 from query.analytics import answers, compose
 from query.analytics.compose import and_sources, dimension, known_users, pieces, selected, wanted_types
 from query.analytics.days import find_days, holds_visits
@@ -33,7 +35,7 @@ from query.analytics.questions import (
 from query.analytics.recent import list_recent
 from query.analytics.schemas import GAP
 from query.analytics.statements import QUERIES, part
-from query.shared import Shared, Turns
+from query.shared import Shared, take_turn
 from query.sources import Sources
 from query.values import plain, wanted
 
@@ -98,7 +100,7 @@ class Analytics:
         self.retention = self._shared(self._retention)
         self.paths = self._shared(self._paths)
 
-    def get_user(self, user_id: str, asked: OneUser) -> Body | None:
+    def get_user(self, user_id: str, asked: OneUser, client: Root) -> Body | None:
         """One user; None if there is no event of theirs."""
         conditions = sql.SQL("user_id = %(user_id)b")
         whole = Selection(
@@ -116,13 +118,13 @@ class Analytics:
             "gap": GAP,
             "longest": asked.longest,
         }
-        with self._turns.take():
+        with take_turn(self._turns, client):
             told = self._ask("get_user", _fixed(statement, parameters), asked.explain)
         if not told.rows:
             return None
         return _explained(answers.user(user_id, asked, told.as_of, told.rows[0]), told.plan)
 
-    def list_users(self, limit: int, after: Place, sources: Sources) -> Rows:
+    def list_users(self, limit: int, after: Place, sources: Sources, client: Root) -> Rows:
         """`limit` users after a place, (user_id, first_seen, last_seen, events) each, most recently active first."""
         parameters = {
             "rows": limit,
@@ -130,7 +132,7 @@ class Analytics:
             "after_hour": floor(after.last_seen, HOUR),
             "after_user_id": after.user_id,
         }
-        with self._turns.take():
+        with take_turn(self._turns, client):
             if sources is not None:
                 parameters["sources"] = list(sources)
                 return self._in_snapshot("list_users", lambda connection, _: list_recent(connection, parameters))
@@ -216,7 +218,7 @@ class Analytics:
 
         return self._answer("paths", asked, compose_it, answers.paths)
 
-    def _shared(self, answer: Callable[[Question], Body]) -> Callable[[Question], Body]:
+    def _shared(self, answer: Callable[[Question], Body]) -> Callable[[Question, Root], Body]:
         """Dashboards ask the same at the same time."""
         return Shared(answer, self._turns).ask
 

@@ -65,6 +65,7 @@ def describe_subjects(document: Document) -> None:
     }
     problems = {
         **REFUSED,
+        429: "100 erasures of the principal wait for their turn; ask again after Retry-After seconds.",
         503: "Others are at it, or the database is away. Asking again is safe.",
         504: "It took longer than ERASE_SECONDS; nothing was done.",
     }

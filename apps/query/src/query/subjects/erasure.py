@@ -11,10 +11,11 @@ from psycopg.types.json import Jsonb
 
 from core.pool import ConnectionPool
 from core.problems import Problem
+from core.turns import Turns
 from query.access.people import QUERIES as ACCESS_QUERIES
-from query.access.principal import Principal
+from query.access.principal import Principal, root_of
 from query.access.signing import Signer
-from query.shared import Turns
+from query.shared import take_turn
 from query.subjects.receipts import Receipt, write_receipt
 from query.subjects.steps import QUERIES, Counts, Steps, anonymise, erase
 
@@ -61,7 +62,7 @@ class Eraser:
         self._control = control
         self._signer = signer
         self._seconds = seconds
-        self._turns = Turns(1)
+        self._turns = Turns()
 
     def do(self, mode: str, user_id: str, principal: Principal) -> Erasure:
         """Do to everything that is stored of a user, as far as the principal may see it, what the mode says.
@@ -69,7 +70,7 @@ class Eraser:
         What isn't there counts 0.
 
         Raises:
-            Problem: 503 if others are at it for too long, 504 if it takes too long.
+            Problem: 503 if others are at it for too long, 504 if it takes too long, 429 if too many of the principal's wait.
             psycopg.Error: if the database is away. If the connection broke at the very end, it may have been done: to ask
                 again is safe.
         """
@@ -88,7 +89,7 @@ class Eraser:
             counts = MODES[mode].steps(Steps(connection, user_id, sources))
             return self._sign(connection, mode, at, user_id, principal, counts)
 
-        with self._turns.take(LOCK_SECONDS):
+        with take_turn(self._turns, root_of(principal), LOCK_SECONDS):
             return self._try(work)
 
     def _try(self, work: Callable[[psycopg.Connection], Erasure]) -> Erasure:

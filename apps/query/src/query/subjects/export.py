@@ -12,11 +12,13 @@ from psycopg.types.json import Jsonb
 
 from core.pool import ConnectionPool, execute
 from core.problems import Problem
+from core.turns import Turns
 from query import metrics
 from query.access.people import QUERIES as ACCESS_QUERIES
-from query.access.principal import Principal
+from query.access.principal import Principal, root_of
 from query.cursor import NIL
 from query.fields import EARLIEST
+from query.shared import PATIENCE_SECONDS, TURN_SECONDS, take_turn
 from query.subjects.steps import QUERIES
 
 PAGE_ROWS = 500
@@ -29,6 +31,9 @@ LAST_ID = UUID(int=2**128 - 1)
 Table = tuple[str, Iterator[list[Any]]]
 """A table's name, and its rows a page at a time."""
 
+Ask = Callable[[str, dict[str, Any]], list[Any]]
+"""Asks a statement of queries.sql."""
+
 FORMATS = {"json": "application/json", "ndjson": "application/x-ndjson"}
 """What it is written as, and the media type."""
 
@@ -36,64 +41,41 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Exporter:
-    """Reads what is stored of users. No snapshot is held: it reads a page after the other, each at its own moment."""
+    """Reads what is stored of users. No snapshot is held: it reads a page after the other, each at its own moment.
 
-    def __init__(self, control: ConnectionPool[psycopg.Connection]) -> None:
+    Args:
+        turns: at the pool's connections; each page takes one.
+    """
+
+    def __init__(self, control: ConnectionPool[psycopg.Connection], turns: Turns) -> None:
         self._control = control
+        self._turns = turns
 
     def parts(self, user_id: str, principal: Principal, form: str) -> Iterator[bytes]:
         """The parts of the file, as far as the principal may see what is in it.
 
         Raises:
-            Problem: 404 if nothing is stored.
+            Problem: 404 if nothing is stored, or as `take_turn` does.
         """
+        seconds = TURN_SECONDS
+
+        def ask(statement: str, parameters: dict[str, Any]) -> list[Any]:
+            with take_turn(self._turns, root_of(principal), seconds):
+                return execute(self._control, QUERIES[statement], parameters)
+
         sources = None if principal.sources is None else sorted(principal.sources)
         given = {"user_id": user_id, "sources": sources}
-        ((known, at),) = self._ask("is_known", given)
+        ((known, at),) = ask("is_known", given)
         if not known:
             raise Problem(404, "user_not_found", "Nothing of this user is stored.")
         self._audit(user_id, principal)
-        tables = [("events", self._events(given)), ("rejections", self._rejections(given))]
+        seconds = PATIENCE_SECONDS
+        tables = [("events", _events(ask, given)), ("rejections", _rejections(ask, given))]
         if sources is None:
             # These don't belong to a source.
-            tables += [("users", self._users(given)), ("visits", self._visits(given))]
+            tables += [("users", _users(ask, given)), ("visits", _visits(ask, given))]
         head = {"user_id": user_id, "exported_at": at, "sources": sources}
         return (_json if form == "json" else _ndjson)(head, tables)
-
-    def _events(self, given: dict[str, Any]) -> Iterator[list[Any]]:
-        exported = metrics.EVENTS_EXPORTED.labels("user")
-        after: tuple[Any, ...] = (LATEST_STORED, LATEST_STORED, LAST_ID)
-        while True:
-            place = dict(zip(("after_timestamp", "after_received_at", "after_event_id"), after, strict=True))
-            rows = self._ask("export_events", {**given, **place, "rows": PAGE_EVENTS})
-            yield [_event(*row) for row in rows]
-            exported.inc(len(rows))
-            if len(rows) < PAGE_EVENTS:
-                return
-            after = (rows[-1][2], rows[-1][6], rows[-1][3])
-
-    def _rejections(self, given: dict[str, Any]) -> Iterator[list[Any]]:
-        after = NIL
-        while True:
-            rows = self._ask("export_rejections", {**given, "after_id": after, "rows": PAGE_EVENTS})
-            yield [_rejection(*row) for row in rows]
-            if len(rows) < PAGE_EVENTS:
-                return
-            after = rows[-1][0]
-
-    def _users(self, given: dict[str, Any]) -> Iterator[list[Any]]:
-        yield _named(("first_seen", "last_hour"), self._ask("export_user", given))
-
-    def _visits(self, given: dict[str, Any]) -> Iterator[list[Any]]:
-        names = ("day", "session_id", "first", "last", "event_types")
-        after: tuple[Any, ...] = (EARLIEST, "", EARLIEST)
-        while True:
-            place = dict(zip(("after_day", "after_session_id", "after_first"), after, strict=True))
-            rows = self._ask("export_visits", {**given, **place, "rows": PAGE_ROWS})
-            yield _named(names, rows)
-            if len(rows) < PAGE_ROWS:
-                return
-            after = rows[-1][:3]
 
     def _audit(self, user_id: str, principal: Principal) -> None:
         """Write down who asked, and for whom so that only who knows the id finds it."""
@@ -101,8 +83,44 @@ class Exporter:
         entry = {"action": "export_user", "target": target, "source": None, "detail": Jsonb({})}
         execute(self._control, ACCESS_QUERIES["write_audit"], {"actor": principal.name, **entry})
 
-    def _ask(self, statement: str, parameters: dict[str, Any]) -> list[Any]:
-        return execute(self._control, QUERIES[statement], parameters)
+
+def _events(ask: Ask, given: dict[str, Any]) -> Iterator[list[Any]]:
+    exported = metrics.EVENTS_EXPORTED.labels("user")
+    after: tuple[Any, ...] = (LATEST_STORED, LATEST_STORED, LAST_ID)
+    while True:
+        place = dict(zip(("after_timestamp", "after_received_at", "after_event_id"), after, strict=True))
+        rows = ask("export_events", {**given, **place, "rows": PAGE_EVENTS})
+        yield [_event(*row) for row in rows]
+        exported.inc(len(rows))
+        if len(rows) < PAGE_EVENTS:
+            return
+        after = (rows[-1][2], rows[-1][6], rows[-1][3])
+
+
+def _rejections(ask: Ask, given: dict[str, Any]) -> Iterator[list[Any]]:
+    after = NIL
+    while True:
+        rows = ask("export_rejections", {**given, "after_id": after, "rows": PAGE_EVENTS})
+        yield [_rejection(*row) for row in rows]
+        if len(rows) < PAGE_EVENTS:
+            return
+        after = rows[-1][0]
+
+
+def _users(ask: Ask, given: dict[str, Any]) -> Iterator[list[Any]]:
+    yield _named(("first_seen", "last_hour"), ask("export_user", given))
+
+
+def _visits(ask: Ask, given: dict[str, Any]) -> Iterator[list[Any]]:
+    names = ("day", "session_id", "first", "last", "event_types")
+    after: tuple[Any, ...] = (EARLIEST, "", EARLIEST)
+    while True:
+        place = dict(zip(("after_day", "after_session_id", "after_first"), after, strict=True))
+        rows = ask("export_visits", {**given, **place, "rows": PAGE_ROWS})
+        yield _named(names, rows)
+        if len(rows) < PAGE_ROWS:
+            return
+        after = rows[-1][:3]
 
 
 def _event(

@@ -1,0 +1,89 @@
+"""Lists whose items may be large: a page ends where it has some bytes, and all items are on the pages."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from core.pool import open_pool
+from query import tail
+from query.store import SESSION
+from query.tail import Tail
+
+MIB = 2**20
+
+
+@pytest.fixture
+def admin(guarded, who_sees, shared_owner):
+    """A program that may manage everything."""
+    session = who_sees()
+    shared_owner.execute("truncate audit, rejections")
+    shared_owner.execute("update api_tokens set scopes = '{admin}'")
+    return session
+
+
+def pages(admin, url):
+    """All pages of a list, those behind the first by the id of the last item before."""
+    found, bounds = [], {}
+    while True:
+        answer = admin.get(url, params={"limit": 1000, **bounds}, timeout=60)
+        assert answer.status_code == 200, answer.text
+        page = answer.json()["items"]
+        found.append((len(answer.content), page))
+        if not page:
+            return found
+        bounds = {"before": page[-1]["id"]}
+
+
+def require_bounded(found, items):
+    """Return if these are all items, newest first, on pages of 8 MiB."""
+    assert len(found) > 3, "an empty one ends them"
+    assert max(size for size, _ in found) < 9 * MIB
+    ids = [one["id"] for _, page in found for one in page]
+    assert len(ids) == items
+    assert ids == sorted(ids, reverse=True)
+
+
+def test_a_page_of_refused_events_has_8_mib(guarded, admin, shared_owner):
+    shared_owner.execute(
+        "insert into rejections (id, source, received_at, reason, detail, payload, is_whole)"
+        " select uuidv7(), 'default', now(), 'wrong_type', '[]', convert_to(repeat('x', 65536), 'UTF8'), true"
+        " from generate_series(1, 300)"
+    )
+    require_bounded(pages(admin, f"{guarded.url}/admin/rejections"), 300)
+
+
+def test_a_page_of_the_audit_log_has_8_mib(guarded, admin, shared_owner):
+    shared_owner.execute(
+        "insert into audit (actor, action, target, detail)"
+        " select 'ann', 'source_changed', 'shop', jsonb_build_object('allowed_origins', repeat('x', 60000))"
+        " from generate_series(1, 400)"
+    )
+    require_bounded(pages(admin, f"{guarded.url}/admin/audit"), 400)
+
+
+def test_one_item_that_is_larger_is_a_page_of_its_own(guarded, admin, shared_owner):
+    shared_owner.execute(
+        "insert into audit (actor, action, target, detail)"
+        " select 'ann', 'source_changed', 'shop', jsonb_build_object('allowed_origins', repeat('x', 9000000))"
+        " from generate_series(1, 3)"
+    )
+    assert [len(page) for _, page in pages(admin, f"{guarded.url}/admin/audit")] == [1, 1, 1, 0]
+
+
+def test_live_events_are_read_in_pages_of_so_many_bytes(postgres, database, owner, monkeypatch):
+    monkeypatch.setattr(tail, "MOST_BYTES", 100_000)
+    pool = open_pool(postgres.url(database, "query"), name="test", size=2, timeout=60, options=SESSION, watched=False)
+    looking = Tail(pool)
+    looking.begin()
+    owner.execute(
+        "insert into events (user_id, timestamp, event_id, event_type, properties)"
+        " select 'u' || n, %s, gen_random_uuid(), 'x', jsonb_build_object('text', repeat('x', 9000))"
+        " from generate_series(1, 95) n",
+        [datetime(2026, 3, 1, tzinfo=UTC)],
+    )
+    looked = list(looking.fresh())
+    assert max(len(page) for page in looked) == 11, "of 9 KB each, in 100 KB"
+    told = [event.user_id for page in looked for event in page]
+    assert sorted(told) == sorted(f"u{n}" for n in range(1, 96))
+    assert [event for page in looking.fresh() for event in page] == []
+    pool.close()
