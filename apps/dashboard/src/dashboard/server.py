@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from streamlit.starlette import App
 
 from dashboard import download, sign_in
+from dashboard.compressed import Compressed
 from dashboard.headers import Headers
 from dashboard.methods import ReadOnly
 from dashboard.settings import Settings
@@ -37,7 +38,7 @@ def serve(settings: Settings) -> None:
             Path(__file__).parent / "app.py",
             lifespan=_prepared,
             routes=[download.ROUTE, *sign_in.ROUTES],
-            middleware=[Middleware(Headers), Middleware(ReadOnly, but=sign_in.ROUTES)],
+            middleware=[Middleware(Headers), Middleware(ReadOnly, but=sign_in.ROUTES), Middleware(Compressed)],
         ),
         host=settings.host,
         port=settings.port,
