@@ -110,6 +110,13 @@ def _choose_days(tz: str) -> Period:
     return Period(chosen[0], chosen[-1], tz)
 
 
+def take_days(first: date, last: date) -> None:
+    """Choose these days, before the choices are drawn anew."""
+    # Each change of the URL is a step of the browser's history: the days first, so that Back leads to one without `range`.
+    st.query_params["days"] = _as_text((first, last))
+    st.session_state["range"], st.session_state["days"] = CUSTOM, (first, last)
+
+
 def _as_text(days: tuple[date, ...]) -> list[str]:
     return [days[0].isoformat(), days[-1].isoformat()]
 
