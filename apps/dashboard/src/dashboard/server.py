@@ -44,6 +44,8 @@ def serve(settings: Settings) -> None:
         port=settings.port,
         ws="websockets-sansio",
         ws_max_size=MAX_MESSAGE_BYTES,
+        # As Streamlit has it: one stream has texts that anybody may send, and tokens that are shown once.
+        ws_per_message_deflate=False,
         access_log=False,
         log_level="warning",
         timeout_graceful_shutdown=STOP_SECONDS,
