@@ -1,11 +1,16 @@
 """Someone with a browser in front of the dashboard."""
 
 import re
+import time
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from argon2 import PasswordHasher
 from playwright.sync_api import Page
+from runs import Runs
+
+POLL_MILLISECONDS = 50
+SECONDS = 90
 
 PASSWORD = "correct horse battery"
 PASSWORD_HASH = PasswordHasher().hash(PASSWORD)
@@ -30,6 +35,7 @@ class Visitor:
         self.page, self.url = page, dashboard_url
         self.complaints: list[str] = []
         self.hosts: set[str] = set()
+        self.runs = Runs(page)
         page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("console", self._note)
@@ -55,11 +61,19 @@ class Visitor:
         return self.wait()
 
     def wait(self) -> "Visitor":
-        """Until the page isn't being worked on any more."""
-        self.page.locator("h1").wait_for()
-        self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+        """Until what was asked for last has come and is drawn."""
+        deadline = time.monotonic() + SECONDS
+        while not self.runs.drawn():
+            assert time.monotonic() < deadline, f"{self.page.url} isn't drawn after {SECONDS} s"
+            self.page.wait_for_timeout(POLL_MILLISECONDS)  # unlike time.sleep, takes what the browser says meanwhile
         assert self.page.locator("[data-testid=stException]").count() == 0
         return self
+
+    def turn_to(self, page: str) -> "Visitor":
+        """Open another page by the side bar."""
+        self.page.get_by_test_id("stSidebarNav").get_by_role("link", name=page).click()
+        self.page.get_by_role("heading", name=page, level=1).wait_for()
+        return self.wait()
 
     def tile(self, name: str) -> str:
         """The number in the first box of this name: those of the range come before the live ones."""

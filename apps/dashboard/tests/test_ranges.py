@@ -67,6 +67,15 @@ def test_days_that_cant_be_used_are_said_to_be_so(visit, ranged, days):
     assert f"“{', '.join(days)}” in the link isn't used" in sentence
 
 
+def test_days_go_along_to_other_pages(visit, ranged):
+    visitor = visit(ranged).open("", range="dates", days=["2015-05-17", "2015-05-20"])
+    visitor.page.get_by_role("link", name="Sessions").click()
+    visitor.page.get_by_role("heading", name="Sessions", level=1).wait_for()
+    visitor.page.wait_for_url("**days=2015-05-17&days=2015-05-20**")
+    visitor.wait()
+    assert visitor.tile("Sessions") == "4"
+
+
 def test_a_day_that_isnt_over_is_compared_with_the_same_part_of_the_day_before(visit, ranged, zone):
     visitor = visit(ranged).open("", range="today", tz=zone)
     assert tile(visitor, "Events")[1:] == ["3", "+0.0%", "from 3"]

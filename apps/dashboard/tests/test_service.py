@@ -146,6 +146,12 @@ def stream_of(dashboard):
         yield stream
 
 
+def test_what_a_page_is_told_is_not_compressed(lonely_dashboard):
+    with stream_of(lonely_dashboard) as stream:
+        assert "permessage-deflate" in stream.request.headers["Sec-WebSocket-Extensions"]
+        assert stream.protocol.extensions == []
+
+
 def session_of(stream):
     """The id of its session."""
     stream.send(BackMsg(rerun_script={"query_string": ""}).SerializeToString())

@@ -29,7 +29,6 @@ def page(title: str, icon: str, show: Show, path: str, scope: str = "read_stats"
     """A page of answers about events, for whom has the scope; whatever keeps it from answering is a sentence below."""
 
     def draw() -> None:
-        chosen = filters.choose()
         st.caption(" · ".join([PRODUCT, *chosen.shown_sources]))
         with absence_as_sentence(), refusal_as_sentence():
             if not account.may(who, scope):
@@ -53,12 +52,7 @@ def managing(title: str, icon: str, show: Callable[[], None], path: str) -> st.P
 
 
 def _page(title: str, icon: str, draw: Callable[[], None], path: str) -> st.Page:
-    def run() -> None:
-        style.apply()
-        st.title(title, anchor=False)
-        draw()
-
-    return st.Page(run, title=title, icon=f":material/{icon}:", url_path=path or None, default=not path)
+    return st.Page(draw, title=title, icon=f":material/{icon}:", url_path=path or None, default=not path)
 
 
 # Before the pages, whose icons the browser would otherwise ask a font server on the internet for, to show one in its tab.
@@ -66,7 +60,7 @@ st.set_page_config(page_icon="📈", layout="wide")
 with signed_out_to_form():
     who = account.who()
     # Not in sections: those of Streamlit's are lists that screen readers can't follow.
-    pages = [
+    answering = [
         page("Overview", "monitoring", overview.show, ""),
         page("Users", "group", users.show, "users", "read_events"),
         page("Funnels", "filter_alt", funnels.show, "funnels"),
@@ -75,14 +69,20 @@ with signed_out_to_form():
         page("Sessions", "schedule", sessions.show, "sessions"),
         page("Explore", "search", explore.show, "explore", "export"),
     ]
+    managed = []
     if account.is_admin(who):
-        pages += [
+        managed = [
             managing("Sources", "key", sources.show, "sources"),
             managing("Schemas", "rule", schemas.show, "schemas"),
             managing("People", "badge", people.show, "people"),
             managing("Audit log", "history", audit.show, "audit"),
         ]
-    current = st.navigation(pages, expanded=True)
+    current = st.navigation([*answering, *managed], expanded=True)
     st.set_page_config(page_title=f"{current.title} · {PRODUCT}")
+    style.apply()
+    st.title(current.title, anchor=False)
+    # Here, not by the page: what a page's own inputs say is dropped from the URL when another page is opened.
+    if current in answering:
+        chosen = filters.choose()
     current.run()
     account.show(who)

@@ -9,8 +9,9 @@ import plotly.graph_objects as go
 import plotly.io
 import streamlit as st
 
-from dashboard import numbers, points
+from dashboard import clicks, numbers, points
 from dashboard.api import Answer
+from dashboard.period import Period
 
 GREY = "#868b94"
 """For what isn't a key of its own: the rest, the missing, the end."""
@@ -29,8 +30,8 @@ WHOLE_TICKS = 5
 """On an axis of counts up to this, each whole number has its label."""
 
 
-def draw(figure: go.Figure, alt: str, height: int = 360) -> None:
-    """Show a figure; `alt` says in words what it is."""
+def draw(figure: go.Figure, alt: str, height: int = 360, click: clicks.Click | None = None) -> None:
+    """Show a figure; `alt` says in words what it is, and is its own on the page. `click` is told the point that is clicked on."""
     figure.update_layout(
         height=height,
         margin={"l": 8, "r": 8, "t": 16, "b": 8},
@@ -40,7 +41,23 @@ def draw(figure: go.Figure, alt: str, height: int = 360) -> None:
     )
     for update in (figure.update_xaxes, figure.update_yaxes):
         update(tickfont={"color": text_colour()}, title_font={"color": text_colour()})
-    st.plotly_chart(figure, config=CONFIG, alt=alt)
+    if click:
+        _draw_clickable(figure, alt, click)
+    else:
+        st.plotly_chart(figure, config=CONFIG, alt=alt)
+
+
+def _draw_clickable(figure: go.Figure, alt: str, click: clicks.Click) -> None:
+    # Where points can be chosen Streamlit lets charts be dragged, and pales the points beside the chosen one.
+    figure.update_xaxes(fixedrange=True)
+    figure.update_yaxes(fixedrange=True)
+    figure.update_traces(unselected={"marker": {"opacity": 1}})
+
+    def chosen() -> None:
+        for point in st.session_state[alt]["selection"]["points"][:1]:
+            click(point)
+
+    st.plotly_chart(figure, config=CONFIG, alt=alt, key=alt, on_select=chosen, selection_mode="points")
 
 
 def text_colour() -> str:
@@ -48,16 +65,20 @@ def text_colour() -> str:
     return TEXT_COLOURS.get(st.context.theme.type or "", TEXT_COLOURS["light"])
 
 
-def draw_over_time(answer: Answer, unit: str, alt: str, height: int = 360) -> None:
-    """Show the lines of /stats/timeseries, and say what is dashed."""
-    draw(over_time(answer, unit), alt, height)
-    explain_unfinished(answer, "Dashed")
+def draw_over_time(answer: Answer, unit: str, alt: str, period: Period) -> None:
+    """Show the lines of /stats/timeseries, say what is dashed, and narrow the range where one clicks."""
+    draw(over_time(answer, unit), alt, click=clicks.narrow(answer, period))
+    explain(answer, "Dashed", period)
 
 
-def explain_unfinished(answer: Answer, how: str) -> None:
-    """Say what is dashed (or however it is drawn), where anything is."""
+def explain(answer: Answer, unfinished: str, period: Period) -> None:
+    """Say what a click does; and what is dashed (or however it is drawn), where anything is."""
+    sentences = [clicks.what_narrows(answer, period)]
     if not all(points.whole(answer)[: points.begun(answer, [])]):
-        st.caption(f"{how}: a part of {_a(answer['interval'])}, which isn't over yet or which the range cuts.")
+        interval = answer["interval"]
+        sentences.append(f"{unfinished}: a part of {_a(interval)}, which isn't over yet or which the range cuts.")
+    if any(sentences):
+        st.caption(" ".join(filter(None, sentences)))
 
 
 def _a(interval: str) -> str:
@@ -173,7 +194,7 @@ def whole_numbers(most: int, ticks: int) -> Answer:
 def bars(names: list[str], values: list[int], unit: str) -> go.Figure:
     """Horizontal bars, the first on top."""
     figure = go.Figure(
-        go.Bar(x=values, y=names, orientation="h", text=values, texttemplate="%{text:,}", hoverinfo="skip")
+        go.Bar(x=values, y=names, orientation="h", text=values, texttemplate="%{text:,}", hoverinfo="none")
     )
     figure.update_traces(textposition="auto", textangle=0, cliponaxis=False, outsidetextfont={"color": text_colour()})
     figure.update_yaxes(autorange="reversed", type="category", title=None)

@@ -13,6 +13,9 @@ from dashboard.period import CUSTOM, PRESETS, Period
 from dashboard.service import AwayError, RefusedError
 
 DEFAULT_PRESET = "30 days"
+UNCHOSEN: dict[str, Any] = {"tz": None, "range": DEFAULT_PRESET, "source": [], "event_type": []}
+"""What stands in the URL once it is another; `days` stand there as long as they are used."""
+
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
 """Days that can be chosen."""
 
@@ -39,6 +42,7 @@ class Filters:
 
 def choose() -> Filters:
     """Show the choices, and return what was chosen."""
+    _keep_in_url()
     with st.sidebar:
         tz = _choose_zone()
         preset = st.selectbox(
@@ -56,6 +60,14 @@ def choose() -> Filters:
             "Event types", _types_or_none(sources), key="event_type", bind="query-params", accept_new_options=True, placeholder="All",
         )  # fmt: skip
     return Filters(period, event_types, sources, sources or known)
+
+
+def _keep_in_url() -> None:
+    # Streamlit takes along to another page what is drawn already. Whoever was quicker has the choices, and a URL without them.
+    for key, everything in UNCHOSEN.items():
+        chosen = st.session_state.get(key, everything)
+        if chosen != everything and key not in st.query_params:
+            st.session_state[key] = chosen
 
 
 def _sources() -> list[str]:
@@ -85,7 +97,7 @@ def _choose_zone() -> str:
 
 def _choose_days(tz: str) -> Period:
     # Not bound to the URL by Streamlit: that makes one day of two that are the same, and drops what it can't read without a word.
-    if "days" not in st.session_state:
+    if "days" not in st.session_state or _went_back():
         default = Period.latest(PRESETS[DEFAULT_PRESET], tz)
         st.session_state["days"] = _days_of_link() or (default.first, default.last)
     st.date_input(
@@ -94,8 +106,25 @@ def _choose_days(tz: str) -> Period:
     )  # fmt: skip
     chosen: tuple[date, ...] = st.session_state["days"]
     # While the visitor has clicked on the first day only, there is one.
-    st.query_params["days"] = [chosen[0].isoformat(), chosen[-1].isoformat()]
+    st.query_params["days"] = st.session_state["days_in_url"] = _as_text(chosen)
     return Period(chosen[0], chosen[-1], tz)
+
+
+def take_days(first: date, last: date) -> None:
+    """Choose these days, before the choices are drawn anew."""
+    # Each change of the URL is a step of the browser's history: the days first, so that Back leads to one without `range`.
+    st.query_params["days"] = _as_text((first, last))
+    st.session_state["range"], st.session_state["days"] = CUSTOM, (first, last)
+
+
+def _as_text(days: tuple[date, ...]) -> list[str]:
+    return [days[0].isoformat(), days[-1].isoformat()]
+
+
+def _went_back() -> bool:
+    """Whether the URL names other days than it was given, and nobody has chosen others: so does the browser's button Back."""
+    given, written = st.query_params.get_all("days"), st.session_state.get("days_in_url")
+    return bool(given) and given != written == _as_text(st.session_state["days"])
 
 
 def _days_of_link() -> tuple[date, date] | None:

@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from streamlit.starlette import App
 
 from dashboard import download, sign_in
+from dashboard.compressed import Compressed
 from dashboard.headers import Headers
 from dashboard.methods import ReadOnly
 from dashboard.settings import Settings
@@ -37,12 +38,14 @@ def serve(settings: Settings) -> None:
             Path(__file__).parent / "app.py",
             lifespan=_prepared,
             routes=[download.ROUTE, *sign_in.ROUTES],
-            middleware=[Middleware(Headers), Middleware(ReadOnly, but=sign_in.ROUTES)],
+            middleware=[Middleware(Headers), Middleware(ReadOnly, but=sign_in.ROUTES), Middleware(Compressed)],
         ),
         host=settings.host,
         port=settings.port,
         ws="websockets-sansio",
         ws_max_size=MAX_MESSAGE_BYTES,
+        # As Streamlit has it: one stream has texts that anybody may send, and tokens that are shown once.
+        ws_per_message_deflate=False,
         access_log=False,
         log_level="warning",
         timeout_graceful_shutdown=STOP_SECONDS,

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from dashboard import charts, numbers, properties, rankings, style, tiles
+from dashboard import charts, clicks, numbers, properties, rankings, style, tiles
 from dashboard.api import Answer, Later, ask, together
 from dashboard.filters import Filters
 from dashboard.notices import absence_as_sentence, nothing_here, refusal_as_sentence
@@ -131,7 +131,7 @@ def _over_time(chosen: Filters) -> None:
     if not any(series["total"] for series in answer["series"]):
         nothing_here()
         return
-    charts.draw_over_time(answer, name, alt=f"{name} over time by {breakdown}, {chosen.period}")
+    charts.draw_over_time(answer, name, alt=f"{name} over time by {breakdown}, {chosen.period}", period=chosen.period)
     charts.as_table(charts.series_table(answer), f"{name} over time as a table")
 
 
@@ -145,8 +145,9 @@ def _users(chosen: Filters, answer: Answer) -> None:
         charts.stacked_users(answer),
         alt=f"New and returning users by {answer['interval']}, {chosen.period}",
         height=300,
+        click=clicks.narrow(answer, chosen.period),
     )
-    charts.explain_unfinished(answer, "Hatched")
+    charts.explain(answer, "Hatched", chosen.period)
     charts.as_table(answer["points"], "Active users as a table")
 
 

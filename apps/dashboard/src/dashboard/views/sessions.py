@@ -33,7 +33,7 @@ def show(chosen: Filters) -> None:
     over_time = ask(
         "/stats/timeseries", metric="sessions", gap=gap, interval=chosen.period.interval, **chosen.parameters
     )
-    charts.draw_over_time(over_time, "Sessions", alt=f"Sessions over time, {chosen.period}")
+    charts.draw_over_time(over_time, "Sessions", alt=f"Sessions over time, {chosen.period}", period=chosen.period)
     charts.as_table(charts.series_table(over_time), "Sessions over time as a table")
     with st.container(key=style.NARROW):
         for column, (side, title) in zip(

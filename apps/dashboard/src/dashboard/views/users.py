@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, events, numbers, rankings, style, tiles
+from dashboard import charts, clicks, events, numbers, rankings, style, tiles
 from dashboard.api import Answer, ask, read_lines
 from dashboard.filters import Filters
 from dashboard.notices import nothing_here
@@ -97,7 +97,9 @@ def _types(summary: Answer) -> None:
     st.header("Event types", anchor=False)
     types = summary["range"]["types"]
     figure = charts.bars([one["event_type"] for one in types], [one["count"] for one in types], "Events")
-    charts.draw(figure, alt="Events of this user by type", height=max(160, 60 + 32 * len(types)))
+    height = max(160, 60 + 32 * len(types))
+    charts.draw(figure, alt="Events of this user by type", height=height, click=clicks.filter_by_type)
+    st.caption("A click on a bar filters the timeline by its type, as does the sidebar.")
 
 
 def _sessions(shown: list[Answer], tz: str) -> None:

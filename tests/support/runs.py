@@ -1,0 +1,63 @@
+"""What a page and its server say to each other about runs of the script: whether what was asked for has been drawn."""
+
+from playwright.sync_api import Page, Request, WebSocket
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+
+DRAWN = """
+() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(() => go(
+  document.querySelector("h1") !== null
+  && document.querySelector('[data-testid=stApp][data-test-script-state=notRunning]') !== null
+  && document.querySelector('[data-stale=true], [data-testid=stSkeleton]') === null
+))))
+"""
+"""JavaScript: whether all that came has been drawn, two frames later: in these a click just done asks for its run."""
+
+UNFINISHED = {ForwardMsg.FINISHED_EARLY_FOR_RERUN, ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY}
+"""Ends of a run after which what was asked for isn't there yet: another one cut it short, or it was of a part."""
+
+
+class Runs:
+    """The runs of the whole script that a page asks for, each begun and finished by its server.
+
+    Those of a part that is asked anew by a timer don't count: they never end.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.asked = self.begun = False
+        page.on("websocket", self._open)
+        page.on("request", self._leave)
+        page.on("download", lambda _: self._finish())
+
+    def drawn(self) -> bool:
+        """Whether the last run that was asked for has finished and the page shows all of it."""
+        return bool(self.page.evaluate(DRAWN)) and not self.asked
+
+    def _leave(self, request: Request) -> None:
+        if request.is_navigation_request() and request.frame.parent_frame is None:
+            self._ask()
+
+    def _open(self, socket: WebSocket) -> None:
+        socket.on("framesent", self._sent)
+        socket.on("framereceived", self._received)
+
+    def _ask(self) -> None:
+        self.asked, self.begun = True, False
+
+    def _finish(self) -> None:
+        self.asked = self.begun = False
+
+    def _sent(self, frame: bytes | str) -> None:
+        message = BackMsg.FromString(frame) if isinstance(frame, bytes) else BackMsg()
+        if message.HasField("rerun_script") and not message.rerun_script.fragment_id:
+            self._ask()
+
+    def _received(self, frame: bytes | str) -> None:
+        message = ForwardMsg.FromString(frame) if isinstance(frame, bytes) else ForwardMsg()
+        if message.HasField("new_session"):
+            self.begun = True
+        elif message.HasField("script_finished"):
+            if self.begun and message.script_finished not in UNFINISHED:
+                self._finish()
+            self.begun = False
