@@ -205,7 +205,7 @@ def test_a_users_timeline_is_filtered_by_type(visit, dashboard):
 
 def test_a_user_is_picked_among_those_who_were_active_lately(visit, dashboard):
     visitor = visit(dashboard).open("users", range="90 days")
-    shown = visitor.ranking("The most recently active users")
+    shown = visitor.ranking("Users of the range")
     recent = dashboard.ask("/users")["users"]
     assert [row[0] for row in shown[:5]] == [one["user_id"] for one in recent[:5]]
     visitor.choose("User", "user-39")
@@ -216,7 +216,7 @@ def test_a_user_is_picked_among_those_who_were_active_lately(visit, dashboard):
 
 def test_the_list_of_users_follows_the_range_and_the_types_and_leads_to_each(visit, dashboard):
     visitor = visit(dashboard).open("users", range="90 days", event_type="purchase")
-    assert [row[:2] for row in visitor.ranking("The most recently active users")] == [
+    assert [row[:2] for row in visitor.ranking("Users of the range")] == [
         [f"user-{number}", "1"] for number in range(36, -1, -4)
     ]
     visitor.page.get_by_role("link", name="user-32", exact=True).click()
