@@ -83,6 +83,32 @@ def test_the_overview_shows_the_answers_of_the_query_service(visit, dashboard):
     assert shown[0] == ["page_view", "80", "88.9%", "0", "+80"]
 
 
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768), (390, 844)])
+def test_the_range_is_charted_in_the_first_viewport(visit, dashboard, width, height):
+    visitor = visit(dashboard)
+    visitor.page.set_viewport_size({"width": width, "height": height})
+    visitor.open("", range="30 days", top="page")
+    visitor.ranking("Top values of page")
+    box = visitor.page.locator("[data-testid=stPlotlyChart]").first.bounding_box()
+    assert box["y"] > 0
+    assert box["y"] + box["height"] <= height
+
+
+@pytest.fixture(scope="module")
+def seven_pages(serve_events):
+    """A dashboard with seven pages, the first seen seven times, the last once."""
+    now = datetime.now(UTC) - timedelta(hours=1)
+    with serve_events([sent(now, page=f"/{number}") for number in range(7) for _ in range(7 - number)]) as dashboard:
+        yield dashboard
+
+
+def test_a_long_table_has_its_first_rows_in_sight_and_the_rest_below(visit, seven_pages):
+    visitor = visit(seven_pages).open("", range="7 days", top="page")
+    assert [row[0] for row in visitor.ranking("Top values of page")] == [f"/{number}" for number in range(5)]
+    visitor.page.get_by_text("2 more", exact=True).click()
+    assert [row[:2] for row in visitor.ranking("Top values of page, the rest")] == [["/5", "2"], ["/6", "1"]]
+
+
 def test_a_type_and_a_value_lead_to_their_events(visit, dashboard):
     visitor = visit(dashboard).open("", range="90 days", top="plan")
     visitor.page.get_by_role("link", name="purchase").click()
