@@ -421,12 +421,22 @@ def test_a_refusal_is_a_sentence_and_the_rest_of_the_page_stays(visit, dashboard
 def test_a_range_without_events_says_what_to_do(visit, dashboard):
     visitor = visit(dashboard).open("sessions", range="today")
     assert "Choose a longer range" in visitor.page.locator("[data-testid=stAlert]").inner_text()
+    visitor.open("", range="today").page.get_by_text("No users in this range").wait_for()
 
 
 @every_path
 def test_without_any_event_a_page_says_how_to_send_one(visit, empty_dashboard, path):
     visitor = visit(empty_dashboard).open(path)
     assert "tracker simulate" in visitor.page.locator("[data-testid=stCode]").inner_text()
+
+
+def test_the_first_events_are_sent_to_where_the_collector_is(visit, empty_dashboard, another):
+    with another(empty_dashboard.query_url, COLLECTOR_URL="https://in.example") as dashboard:
+        visitor = visit(dashboard).open("")
+        code = visitor.page.locator("[data-testid=stCode]").inner_text()
+        visitor.page.goto("about:blank")
+    assert "https://in.example/events" in code
+    assert "--collector https://in.example" in code
 
 
 @every_path

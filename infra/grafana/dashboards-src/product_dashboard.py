@@ -127,7 +127,9 @@ order by time"""
 
 
 def users_per_hour() -> timeseries.Panel:
-    description = f"Users with an event in the hour, in the dashboard's time zone. The last hour isn't over. {READS_EVENTS}"
+    description = (
+        f"Users with an event in the hour, in the dashboard's time zone. The last hour isn't over. {READS_EVENTS}"
+    )
     return lines("Active users per hour", description, "short", users_per("hour"), width=12, bars=True)
 
 

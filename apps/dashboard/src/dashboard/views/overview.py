@@ -160,6 +160,9 @@ def _chart(place: DeltaGenerator, chosen: Filters, metric: str, breakdown: str |
 
 def _users(chosen: Filters, answer: Answer) -> None:
     st.header("Active users", anchor=False)
+    if not answer["active"]:
+        nothing_here("users")
+        return
     st.caption(
         f"{numbers.count(answer['active'])} active: {numbers.count(answer['new'])} whose first event ever lies in the range, "
         f"and {numbers.count(answer['returning'])} from before."

@@ -20,7 +20,7 @@ LIMITS = [50, 100, 250, 500, 1000]
 
 def show(chosen: Filters) -> None:
     """Draw the page: one user, or the list of those of the range."""
-    left, right = st.columns([3, 1])
+    left, right = st.columns([2, 1])
     with right:
         beside_user = st.container()
     sort, page = _of_url("sort", "last"), _of_url("page", "1")
