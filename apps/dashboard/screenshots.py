@@ -1,6 +1,7 @@
-"""Write docs/images/dashboard-*.png from a running dashboard: python apps/dashboard/screenshots.py http://127.0.0.1:8501
+"""Write docs/images/dashboard-*.png from a running dashboard: python apps/dashboard/screenshots.py http://127.0.0.1:8501 USER
 
-Its data should be `tracker simulate --scenario shop --users 3000 --days 56`, and a while of `tracker up --demo`.
+On a fresh `tracker up`, its data should be `tracker simulate --scenario shop --users 4800 --days 90`, then
+`tracker simulate --users 40 --rate 0.4 --duration 1500`. USER is one of that shop's, with some sessions in the last month.
 """
 
 import sys
@@ -28,8 +29,9 @@ class Shot(NamedTuple):
 SHOTS = [
     Shot("overview", "?", 1500),
     Shot("overview-dark", "?", 1500, scheme="dark"),
-    Shot("overview-phone", "?", 1500, width=390),
-    Shot("users", "users?user={user}", 1000),
+    Shot("overview-phone", "?", 1400, width=390),
+    Shot("users", "users?sort=events&", 1000),
+    Shot("user", "users?user={user}&", 1000),
     Shot("funnels", f"funnels?{FUNNEL}&", 1300),
     Shot("retention", "retention?range=90+days&", 900),
     Shot("journeys", "journeys?", 1000),
@@ -46,7 +48,7 @@ def take(browser: Browser, url: str, shot: Shot) -> None:
         locale="en-US",
     )
     page = context.new_page()
-    page.goto(f"{url}/{shot.path.format(user=sys.argv[2] + '&' if len(sys.argv) > 2 else '')}tz=Europe/Berlin")
+    page.goto(f"{url}/{shot.path.format(user=sys.argv[2])}tz=Europe/Berlin")
     page.locator("h1").wait_for()
     page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
     page.wait_for_function("() => !document.querySelector('[data-testid=stSkeleton]')")
@@ -56,7 +58,7 @@ def take(browser: Browser, url: str, shot: Shot) -> None:
 
 
 def main() -> None:
-    """Take all pictures. The second argument names the user that the users' page shows."""
+    """Take all pictures."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         for shot in SHOTS:

@@ -23,6 +23,7 @@ from collector.schemas import Parsed, Parser, Row
 from core.problems import Problem
 from query.access.principal import Root
 from query.analytics import schemas as analytics
+from query.analytics.event_users import read_event_users
 from query.analytics.routes import _list_users
 from query.cursor import Cursor, decode, encode
 from query.fields import CODES as PARAMETER_CODES
@@ -130,6 +131,7 @@ QUESTIONS: list[Read] = [
             analytics.read_users,
             partial(analytics.read_sessions, longest=86_400),
             analytics.read_top_properties,
+            read_event_users,
             analytics.read_retention,
             partial(analytics.read_paths, longest=86_400),
             partial(analytics.read_user, longest=86_400),

@@ -316,6 +316,26 @@ def test_the_numbers_of_the_product_dashboard_are_those_of_the_rows(grafana, sha
     assert [row["Time"] for row in answers(grafana, by_title["Newest events"])] == newest
 
 
+def test_users_are_counted_by_the_days_and_hours_of_the_dashboards_zone(grafana, shared_owner):
+    """One late on 10 November in Berlin and another early on the 11th; clocks of Kolkata are half an hour apart from UTC's."""
+    shared_owner.execute("""
+        insert into events (user_id, "timestamp", event_id, event_type) values
+        ('late', '2025-11-10 23:30+01', gen_random_uuid(), 'seen-in-zones'),
+        ('early', '2025-11-11 00:30+01', gen_random_uuid(), 'seen-in-zones')
+    """)
+    start, end = datetime(2025, 11, 10, 12, tzinfo=UTC), datetime(2025, 11, 11, 12, tzinfo=UTC)
+    by_title = {title: target["rawSql"] for title, target in SQL}
+
+    def counted(period: str, zone: str) -> list[tuple[str, int]]:
+        sql = expanded(by_title[f"Active users per {period}"], start, end, "1h", ["seen-in-zones"], zone)
+        return [(f"{time:%d %H:%M}", users) for time, users in grafana.execute(sql.encode())]
+
+    assert counted("day", "Europe/Berlin") == [("09 23:00", 1), ("10 23:00", 1)]
+    assert counted("day", "utc") == [("10 00:00", 2)]
+    assert counted("hour", "Asia/Kolkata") == [("10 22:30", 1), ("10 23:30", 1)]
+    assert counted("hour", "utc") == [("10 22:00", 1), ("10 23:00", 1)]
+
+
 def test_the_list_of_types_has_the_frequent_first_and_all_chooses_every_row(grafana):
     (variable,) = BOARDS["product"]["templating"]["list"]
     assert (variable["multi"], variable["includeAll"], variable["allValue"]) == (True, True, "event_type")

@@ -169,13 +169,15 @@ def metric_names(documented: Path, rules: Path) -> set[str]:
     return names
 
 
-def expanded(sql: str, start: datetime, end: datetime, interval: str, chosen: list[str] | None) -> str:
-    """SQL as Grafana sends it: the variable event_type, then $__interval, then macros.
+def expanded(
+    sql: str, start: datetime, end: datetime, interval: str, chosen: list[str] | None, zone: str = "utc"
+) -> str:
+    """SQL as Grafana sends it: the variables event_type and __timezone, then $__interval, then macros.
 
     Shapes of the macros: pkg/tsdb/grafana-postgresql-datasource/macros.go. `chosen` None is All, whose value is taken as it is.
     """
     values = "event_type" if chosen is None else ",".join("'" + value.replace("'", "''") + "'" for value in chosen)
-    sql = sql.replace("${event_type:sqlstring}", values).replace("$__interval", interval)
+    sql = sql.replace("${event_type:sqlstring}", values).replace("${__timezone}", zone).replace("$__interval", interval)
     begin, finish = (f"'{moment:%Y-%m-%dT%H:%M:%S.%fZ}'" for moment in (start, end))
     seconds = {"1h": 3600, "1d": 86400}[interval]
 

@@ -23,6 +23,8 @@ Launcher = Callable[[Path], AbstractContextManager[Callable[..., Service]]]
 ZONE = "Europe/Berlin"
 USERS = 40
 SHOPPERS = 10
+MOST_AT_ONCE = 1000
+"""Events in a request."""
 
 
 def known_events() -> list[dict[str, Any]]:
@@ -101,9 +103,11 @@ def database(postgres: Postgres, start: Callable[..., Service], events: list[dic
     postgres.execute(f"create database {name} template template_events")
     if events:
         collector = start("collector", DATABASE_URL=postgres.url(name, "collector"))
-        answer = requests.post(f"{collector.url}/events", json=events, timeout=30)
-        assert answer.status_code == 200, answer.text
-        assert answer.json()["stored"] == len(events)
+        for start_of_batch in range(0, len(events), MOST_AT_ONCE):
+            batch = events[start_of_batch : start_of_batch + MOST_AT_ONCE]
+            answer = requests.post(f"{collector.url}/events", json=batch, timeout=30)
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["stored"] == len(batch)
         collector.stop()
     yield name
     postgres.execute(f"drop database {name} with (force)")

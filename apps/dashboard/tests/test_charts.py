@@ -1,6 +1,8 @@
 """Charts and their tables: what is drawn is what was answered, and what isn't whole doesn't look as if it were."""
 
+import tomllib
 from datetime import datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -35,6 +37,24 @@ def a_day_at(hour, minute):
     return answered(
         "hour", points, [series(None, values, "all")], to=at(2026, 7, 2), as_of=at(2026, 7, 1, hour, minute)
     )
+
+
+def luminance(colour):
+    """Relative luminance of #rrggbb, as WCAG 2.2 defines it."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_numbers_in_bars_are_readable(theme, monkeypatch):
+    settings = tomllib.loads((Path(charts.__file__).parent / ".streamlit" / "config.toml").read_text())
+    monkeypatch.setattr(charts, "_theme", lambda: theme)
+    (bar,) = charts.bars(["one"], [1], "Events").data
+    bright, dark = sorted(
+        map(luminance, (settings["theme"][theme]["chartCategoricalColors"][0], bar.insidetextfont.color)), reverse=True
+    )
+    assert (bright + 0.05) / (dark + 0.05) >= 4.5
 
 
 def drawn(trace):

@@ -127,7 +127,7 @@ def test_a_person_gets_a_role_and_a_password(signed_in, owner, guarded):
 def test_a_schema_is_proposed_mended_and_saved(signed_in, owner):
     visitor = signed_in("ann").open("schemas")
     visitor.choose("Event type", "Another event type …").wait()
-    name = visitor.page.get_by_label("Its name")
+    name = visitor.page.get_by_label("Name of the event type")
     name.fill("purchase")
     # Not by the keyboard alone: the list that closes takes the focus back, in its own time.
     name.press("Enter")

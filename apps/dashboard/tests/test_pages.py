@@ -83,6 +83,32 @@ def test_the_overview_shows_the_answers_of_the_query_service(visit, dashboard):
     assert shown[0] == ["page_view", "80", "88.9%", "0", "+80"]
 
 
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768), (390, 844)])
+def test_the_range_is_charted_in_the_first_viewport(visit, dashboard, width, height):
+    visitor = visit(dashboard)
+    visitor.page.set_viewport_size({"width": width, "height": height})
+    visitor.open("", range="30 days", top="page")
+    visitor.ranking("Top values of page")
+    box = visitor.page.locator("[data-testid=stPlotlyChart]").first.bounding_box()
+    assert box["y"] > 0
+    assert box["y"] + box["height"] <= height
+
+
+@pytest.fixture(scope="module")
+def seven_pages(serve_events):
+    """A dashboard with seven pages, the first seen seven times, the last once."""
+    now = datetime.now(UTC) - timedelta(hours=1)
+    with serve_events([sent(now, page=f"/{number}") for number in range(7) for _ in range(7 - number)]) as dashboard:
+        yield dashboard
+
+
+def test_a_long_table_has_its_first_rows_in_sight_and_the_rest_below(visit, seven_pages):
+    visitor = visit(seven_pages).open("", range="7 days", top="page")
+    assert [row[0] for row in visitor.ranking("Top values of page")] == [f"/{number}" for number in range(5)]
+    visitor.page.get_by_text("2 more", exact=True).click()
+    assert [row[:2] for row in visitor.ranking("Top values of page, the rest")] == [["/5", "2"], ["/6", "1"]]
+
+
 def test_a_type_and_a_value_lead_to_their_events(visit, dashboard):
     visitor = visit(dashboard).open("", range="90 days", top="plan")
     visitor.page.get_by_role("link", name="purchase").click()
@@ -205,7 +231,7 @@ def test_a_users_timeline_is_filtered_by_type(visit, dashboard):
 
 def test_a_user_is_picked_among_those_who_were_active_lately(visit, dashboard):
     visitor = visit(dashboard).open("users", range="90 days")
-    shown = visitor.ranking("The most recently active users")
+    shown = visitor.ranking("Users of the range")
     recent = dashboard.ask("/users")["users"]
     assert [row[0] for row in shown[:5]] == [one["user_id"] for one in recent[:5]]
     visitor.choose("User", "user-39")
@@ -216,7 +242,7 @@ def test_a_user_is_picked_among_those_who_were_active_lately(visit, dashboard):
 
 def test_the_list_of_users_follows_the_range_and_the_types_and_leads_to_each(visit, dashboard):
     visitor = visit(dashboard).open("users", range="90 days", event_type="purchase")
-    assert [row[:2] for row in visitor.ranking("The most recently active users")] == [
+    assert [row[:2] for row in visitor.ranking("Users of the range")] == [
         [f"user-{number}", "1"] for number in range(36, -1, -4)
     ]
     visitor.page.get_by_role("link", name="user-32", exact=True).click()
@@ -395,12 +421,22 @@ def test_a_refusal_is_a_sentence_and_the_rest_of_the_page_stays(visit, dashboard
 def test_a_range_without_events_says_what_to_do(visit, dashboard):
     visitor = visit(dashboard).open("sessions", range="today")
     assert "Choose a longer range" in visitor.page.locator("[data-testid=stAlert]").inner_text()
+    visitor.open("", range="today").page.get_by_text("No users in this range").wait_for()
 
 
 @every_path
 def test_without_any_event_a_page_says_how_to_send_one(visit, empty_dashboard, path):
     visitor = visit(empty_dashboard).open(path)
     assert "tracker simulate" in visitor.page.locator("[data-testid=stCode]").inner_text()
+
+
+def test_the_first_events_are_sent_to_where_the_collector_is(visit, empty_dashboard, another):
+    with another(empty_dashboard.query_url, COLLECTOR_URL="https://in.example") as dashboard:
+        visitor = visit(dashboard).open("")
+        code = visitor.page.locator("[data-testid=stCode]").inner_text()
+        visitor.page.goto("about:blank")
+    assert "https://in.example/events" in code
+    assert "--collector https://in.example" in code
 
 
 @every_path

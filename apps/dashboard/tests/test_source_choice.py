@@ -34,7 +34,7 @@ def test_a_source_that_is_chosen_stands_in_the_url_and_goes_along_to_other_pages
 
 def test_every_page_is_about_the_sources_that_are_chosen(visit, dashboard_of_sources):
     visitor = visit(dashboard_of_sources).open("users", **SHOP)
-    assert len(visitor.ranking("The most recently active users")) == 10
+    assert len(visitor.ranking("Users of the range")) == 10
     visitor.open("users", **SHOP, user="user-36")
     assert visitor.tile("Events ever") == "1"
     assert [row[1] for row in visitor.cells("This user's events, newest first")] == ["purchase"]

@@ -13,7 +13,7 @@ import requests
 FUNNEL = {"steps": [{"event_type": "view"}, {"event_type": "buy"}]}
 PATHS = [
     "/stats/timeseries", "/stats/users", "/stats/sessions", "/stats/top-properties?key=page", "/stats/retention",
-    "/stats/paths", "/users/ann",
+    "/stats/paths", "/events/users", "/users/ann",
 ]  # fmt: skip
 
 REFUSED = [
@@ -49,6 +49,11 @@ REFUSED = [
     ("/stats/retention?period=day&from=2026-01-01&to=2026-06-01", "from", "too_many_points"),
     ("/stats/paths?depth=6", "depth", "invalid_number"),
     ("/stats/paths?direction=back", "direction", "invalid_choice"),
+    ("/events/users?sort=name", "sort", "invalid_choice"),
+    ("/events/users?limit=1001", "limit", "limit_out_of_range"),
+    ("/events/users?offset=-1", "offset", "invalid_integer"),
+    ("/events/users?offset=1000000001", "offset", "invalid_number"),
+    ("/events/users?cursor=x", "cursor", "unknown_parameter"),
     ("/users?limit=0", "limit", "limit_out_of_range"),
     ("/users?cursor=x", "cursor", "invalid_cursor"),
     ("/users?from=2026-03-01", "from", "unknown_parameter"),
@@ -149,7 +154,7 @@ def test_the_first_and_the_last_years_are_answered(get, interval, zone, start, e
 
 
 def test_nothing_stored_is_an_answer(get):
-    assert [get(path).status_code for path in PATHS[:-1]] == [200] * 6
+    assert [get(path).status_code for path in PATHS[:-1]] == [200] * len(PATHS[:-1])
     assert get("/users").json() == {"users": [], "next_cursor": None}
     missing = get("/users/ann")
     assert (missing.status_code, missing.json()["code"]) == (404, "user_not_found")
@@ -240,6 +245,6 @@ def test_questions_are_measured_by_name(get, shared_query):
     for path in PATHS[:-1]:
         get(path)
     text = requests.get(f"{shared_query.url}/metrics", timeout=30).text
-    for name in ("timeseries", "users", "sessions", "top_properties", "retention", "paths"):
+    for name in ("timeseries", "users", "sessions", "top_properties", "retention", "paths", "event_users"):
         assert f'query_db_duration_seconds_count{{query="{name}"}}' in text
     assert 'http_requests_total{method="GET",route="/stats/timeseries",status="200"}' in text

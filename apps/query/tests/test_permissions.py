@@ -47,6 +47,7 @@ DOORS = {
     "GET /events?user_id=ann": EVENTS,
     "HEAD /events": EVENTS,
     "GET /events/live": EVENTS,
+    "GET /events/users": EVENTS,
     "GET /users": EVENTS,
     "GET /users/ann": EVENTS,
     "GET /user?user_id=ann": EVENTS,

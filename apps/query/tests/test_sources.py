@@ -47,6 +47,8 @@ DOORS = {
     "paths": ("/stats/paths", DAYS),
     "paths by a property": ("/stats/paths", {**DAYS, "by": "property:at", "gap": 86400}),
     "a funnel": ("/stats/funnel", {}),
+    "users of events": ("/events/users", DAYS),
+    "users of events of a type": ("/events/users", {**DAYS, "event_type": "view", "sort": "last"}),
     "all users": ("/users", {}),
     "a user": ("/users/ann", DAYS),
     "a user by a parameter": ("/user", {**DAYS, "user_id": "ann"}),

@@ -102,7 +102,7 @@ def test_another_4xx_is_not_sent_again(scripted, status):
     with pytest.raises(RefusedError) as refused:
         post(server.url)
     assert refused.value.status == status
-    assert len(server.asked) == 1
+    assert [path for _, path, *_ in server.asked if path != "/version"] == ["/events"]
 
 
 def test_silence_is_answered_by_sending_again(scripted):
@@ -150,6 +150,23 @@ def test_a_problem_is_told_in_sentences(scripted):
 def test_another_web_server_is_told_from_a_service(scripted):
     url = scripted((404, {}, b"<html>")).url
     with pytest.raises(RefusedError, match=f"404: without saying why; is {url} a collector"):
+        post(url)
+
+
+def test_another_service_of_ours_is_named_and_where_to_say_which(scripted):
+    url = scripted((405, {}, b'{"detail": "Not here."}'), (200, {}, b'{"service": "query", "version": "1"}')).url
+    with pytest.raises(RefusedError) as refused:
+        post(url)
+    assert (
+        refused.value.message
+        == f"What answers at {url} is the query service: name the collector by --collector or COLLECTOR_URL."
+    )
+    assert refused.value.status == 405
+
+
+def test_a_path_that_the_right_service_doesnt_have_is_told_as_it_is(scripted):
+    url = scripted((404, {}, b'{"detail": "No such thing."}'), (200, {}, b'{"service": "collector"}')).url
+    with pytest.raises(RefusedError, match="The collector answers 404: No such thing"):
         post(url)
 
 

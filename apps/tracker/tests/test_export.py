@@ -49,12 +49,27 @@ def give_up(file, url):
     return CliRunner().invoke(export, [str(file), "--query", url, "--patience", "3"])
 
 
+def test_a_parquet_file_is_told_by_its_rows_and_bytes(filled, tmp_path):
+    file = tmp_path / "e.parquet"
+    result = run(filled, file, "--limit", 2500)
+    assert result.exit_code == 0, result.output
+    assert f"2,500 events, {file.stat().st_size:,} bytes, " in result.output
+    assert pyarrow.parquet.read_metadata(file).num_rows == 2500
+
+
+def test_a_collectors_url_is_told_from_a_query_services(pair, tmp_path):
+    result = run(pair.query, tmp_path / "e.csv", url=pair.collector.url)
+    assert result.exit_code == 2
+    said = f"What answers at {pair.collector.url} is the collector: name the query service by --query or QUERY_URL."
+    assert said in result.output
+
+
 @pytest.mark.parametrize("name", ["ndjson", "csv"])
 def test_a_file_is_what_the_service_streams(filled, tmp_path, name):
     file = tmp_path / f"e.{name}"
     result = run(filled, file)
     assert result.exit_code == 0, result.output
-    assert "3,000 events" in result.output
+    assert f"3,000 events, {file.stat().st_size:,} bytes" in result.output
     assert file.read_bytes() == whole(filled, format=name)
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
     again = run(filled, file)

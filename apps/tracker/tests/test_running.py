@@ -1,6 +1,9 @@
 """How commands find the services of `tracker up`, and what they send to whom."""
 
 import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -9,8 +12,9 @@ from click.testing import CliRunner
 
 from tracker.account import agree_to_changes
 from tracker.cli import cli
+from tracker.folder import locked_folder
 from tracker.options import COLLECTOR, QUERY, collector_options, query_options
-from tracker.running import KEY_FILE, TOKEN_FILE, URLS_FILE, announced
+from tracker.running import KEY_FILE, TOKEN_FILE, URLS_FILE, announced, find_above
 
 URLS = {"collector": "http://127.0.0.1:1", "query": "http://127.0.0.1:2", "dashboard": "http://127.0.0.1:3"}
 
@@ -60,6 +64,33 @@ def test_services_are_found_by_the_folder_that_is_named(data, tmp_path_factory, 
         assert run(ask, "--data", data) == f"{URLS['query']} rt_local"
         assert run(ask, TRACKER_DATA=str(data)) == f"{URLS['query']} rt_local"
         assert run(ask) == f"{QUERY} None"
+
+
+def test_a_start_below_a_folder_that_one_runs_on_says_so(data):
+    below = data.parent / "below"
+    below.mkdir()
+    with socket.socket() as taken, locked_folder(data), announced(data, URLS):
+        taken.bind(("127.0.0.1", 0))
+        up = [sys.executable, "-m", "tracker", "up", "--collector-port", str(taken.getsockname()[1])]
+        environment = {name: value for name, value in os.environ.items() if name != "TRACKER_DATA"}
+        done = subprocess.run(up, cwd=below, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    said = f"`tracker up` already runs on {data} (collector {URLS['collector']}, query service {URLS['query']})"
+    assert said in done.stderr
+    assert f"data of its own in {below / '.data'}" in done.stderr
+    assert "can't be used" in done.stderr
+
+
+def test_one_that_was_killed_doesnt_run_above(data, monkeypatch):
+    below = data.parent / "below"
+    below.mkdir()
+    monkeypatch.chdir(below)
+    monkeypatch.delenv("TRACKER_DATA", raising=False)
+    with announced(data, URLS):
+        (data / "lock").touch()
+        assert find_above(below / ".data") is None
+        with locked_folder(data):
+            assert find_above(below / ".data")[0] == data
+            assert find_above(data) is None
 
 
 def test_a_folder_that_is_named_and_on_which_nothing_runs_is_an_error(data):

@@ -105,18 +105,21 @@ limit 50"""
     return column(panel, "Share", unit="percentunit", min=0, max=1, decimals=1, cell=gauge)
 
 
-def users_per(period: str) -> SqlQuery:
-    """Distinct users in each whole period (UTC) that the range touches.
+ZONE = "'${__timezone}'"
+"""The zone that the dashboard shows times in: by default the browser's. Grafana fills in its IANA name, or utc."""
 
-    Not count(distinct …): that sorts every event, where this hashes, in parallel. And date_bin is cheaper than date_trunc.
+
+def users_per(period: str) -> SqlQuery:
+    """Distinct users in each whole period of the dashboard's time zone that the range touches.
+
+    Not count(distinct …): that sorts every event, where this hashes, in parallel.
     """
-    origin = "timestamptz '2000-01-01 00:00:00Z'"
     sql = f"""
 select time, count(*) as users
 from (
-  select distinct date_bin('1 {period}', "timestamp", {origin}) as time, user_id
+  select distinct date_trunc('{period}', "timestamp", {ZONE}) as time, user_id
   from product.events
-  where "timestamp" >= date_bin('1 {period}', $__timeFrom(), {origin}) and "timestamp" <= $__timeTo() and {CHOSEN}
+  where "timestamp" >= date_trunc('{period}', $__timeFrom()::timestamptz, {ZONE}) and "timestamp" <= $__timeTo() and {CHOSEN}
 ) as active
 group by time
 order by time"""
@@ -124,12 +127,14 @@ order by time"""
 
 
 def users_per_hour() -> timeseries.Panel:
-    description = f"Users with an event in the hour (UTC). The last hour isn't over. {READS_EVENTS}"
+    description = (
+        f"Users with an event in the hour, in the dashboard's time zone. The last hour isn't over. {READS_EVENTS}"
+    )
     return lines("Active users per hour", description, "short", users_per("hour"), width=12, bars=True)
 
 
 def users_per_day() -> timeseries.Panel:
-    description = f"Users with an event on the day (UTC). Today isn't over. {READS_EVENTS}"
+    description = f"Users with an event on the day, in the dashboard's time zone. Today isn't over. {READS_EVENTS}"
     panel = lines("Active users per day", description, "short", users_per("day"), width=12, bars=True)
     return panel.time_from("7d")
 

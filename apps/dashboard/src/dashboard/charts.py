@@ -18,6 +18,9 @@ GREY = "#868b94"
 
 TEXT_COLOURS = {"light": "#4a5463", "dark": "#c9d1db"}
 
+INSIDE_COLOURS = {"light": "#ffffff", "dark": "#0d131b"}
+"""Of numbers inside bars of the first series; Plotly's own choice has a contrast of 4.3 in the dark theme."""
+
 CONFIG = {"displayModeBar": False}
 
 MARKED_POINTS = 62
@@ -62,12 +65,16 @@ def _draw_clickable(figure: go.Figure, alt: str, click: clicks.Click) -> None:
 
 def text_colour() -> str:
     """What is readable on the visitor's background; Streamlit's own grey has a contrast of less than 4.5 on white."""
-    return TEXT_COLOURS.get(st.context.theme.type or "", TEXT_COLOURS["light"])
+    return TEXT_COLOURS[_theme()]
 
 
-def draw_over_time(answer: Answer, unit: str, alt: str, period: Period) -> None:
+def _theme() -> str:
+    return "dark" if st.context.theme.type == "dark" else "light"
+
+
+def draw_over_time(answer: Answer, unit: str, alt: str, period: Period, height: int = 360) -> None:
     """Show the lines of /stats/timeseries, say what is dashed, and narrow the range where one clicks."""
-    draw(over_time(answer, unit), alt, click=clicks.narrow(answer, period))
+    draw(over_time(answer, unit), alt, height, click=clicks.narrow(answer, period))
     explain(answer, "Dashed", period)
 
 
@@ -196,7 +203,10 @@ def bars(names: list[str], values: list[int], unit: str) -> go.Figure:
     figure = go.Figure(
         go.Bar(x=values, y=names, orientation="h", text=values, texttemplate="%{text:,}", hoverinfo="none")
     )
-    figure.update_traces(textposition="auto", textangle=0, cliponaxis=False, outsidetextfont={"color": text_colour()})
+    figure.update_traces(
+        textposition="auto", textangle=0, cliponaxis=False, outsidetextfont={"color": text_colour()},
+        insidetextfont={"color": INSIDE_COLOURS[_theme()]},
+    )  # fmt: skip
     figure.update_yaxes(autorange="reversed", type="category", title=None)
     figure.update_xaxes(title=unit, rangemode="tozero", **whole_numbers(max(values, default=0), 2 * WHOLE_TICKS))
     return figure

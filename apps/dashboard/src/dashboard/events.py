@@ -78,6 +78,11 @@ def moment(time: str, tz: str) -> str:
     return f"{datetime.fromisoformat(time).astimezone(ZoneInfo(tz)):%-d %b %Y %H:%M:%S}"
 
 
+def minute(time: str, tz: str) -> str:
+    """The same without seconds, for narrow columns: it breaks between day and time alone."""
+    return f"{datetime.fromisoformat(time).astimezone(ZoneInfo(tz)):%-d\N{NO-BREAK SPACE}%b\N{NO-BREAK SPACE}%Y %H:%M}"
+
+
 def day(time: str, tz: str) -> str:
-    """The same without the time of day."""
+    """The day of an RFC 3339 text in `tz`."""
     return f"{datetime.fromisoformat(time).astimezone(ZoneInfo(tz)):%-d %b %Y}"

@@ -7,13 +7,14 @@ import streamlit as st
 
 from dashboard.service import AwayError, RefusedError, query_url
 from dashboard.sessions import SignedOutError
+from dashboard.settings import Settings
 from dashboard.sign_in import GO_PATH, PATH
 
 FIRST_EVENT = """
-curl -H 'Content-Type: application/json' http://127.0.0.1:8000/events \\
-  -d '{"user_id": "ann", "event_type": "page_view", "properties": {"page": "/"}}'
+curl -H 'Content-Type: application/json' {collector}/events \\
+  -d '{{"user_id": "ann", "event_type": "page_view", "properties": {{"page": "/"}}}}'
 
-tracker simulate --users 500 --events 20000 --days 7
+tracker simulate --users 500 --events 20000 --days 7 --collector {collector}
 """
 
 SIGN_IN = f"""
@@ -74,7 +75,7 @@ def not_allowed(scope: str) -> None:
 def nothing_yet() -> None:
     """There isn't a single event."""
     st.info("There are no events yet. Send one, or a simulated week, to the collector:", icon=":material/inbox:")
-    st.code(FIRST_EVENT.strip(), language="shell", wrap_lines=True)
+    st.code(FIRST_EVENT.strip().format(collector=Settings.read().collector_url), language="shell", wrap_lines=True)
 
 
 def nothing_here(

@@ -11,6 +11,9 @@ from dashboard import numbers
 
 Row = Sequence[str | int]
 
+FIRST = 5
+"""So many rows of a long table are in sight at once."""
+
 
 def show(columns: Sequence[str], rows: Iterable[Row], alt: str, links: Sequence[str] = ()) -> None:
     """Show rows: a name, then numbers or short texts. With `links`, one a row, names lead there. `alt` names the table."""
@@ -22,6 +25,14 @@ def show(columns: Sequence[str], rows: Iterable[Row], alt: str, links: Sequence[
         f'<table class="ranking" aria-label="{escape(alt)}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
         "</div>"
     )
+
+
+def show_top(columns: Sequence[str], rows: Sequence[Row], alt: str, links: Sequence[str]) -> None:
+    """The same with the first FIRST rows in sight; the rest is a table that opens below."""
+    show(columns, rows[:FIRST], alt, links[:FIRST])
+    if rows[FIRST:]:
+        with st.expander(f"{numbers.count(len(rows) - FIRST)} more"):
+            show(columns, rows[FIRST:], f"{alt}, the rest", links[FIRST:])
 
 
 def _row(row: Row, link: str | None) -> str:

@@ -66,6 +66,15 @@ def funnel(selection: Selection) -> Questions:
     return st.builds(lambda steps, window: questions.funnel(unfiltered, steps, window), steps, WINDOWS)
 
 
+def event_users(selection: Selection) -> Questions:
+    return st.builds(
+        lambda **options: questions.event_users(selection, **options),
+        sort=st.sampled_from(["events", "last"]),
+        limit=LIMITS,
+        offset=st.sampled_from([0, 0, 0, 1, 3, 1000]),
+    )
+
+
 def retention(selection: Selection) -> Questions:
     periods = st.sampled_from(["day", "week", "month"])
     return periods.map(lambda period: stats("retention", shortened(selection, period), period=period))
@@ -95,6 +104,9 @@ def anything(selection: Selection) -> Questions:
     ann_or_bob = st.sampled_from(["ann", "bob"])
     unfiltered = Selection(selection.start, selection.end, selection.zone)
     return st.one_of(
-        *(ask(selection) for ask in (timeseries, users, sessions, top_properties, funnel, retention, paths)),
+        *(
+            ask(selection)
+            for ask in (timeseries, users, sessions, top_properties, event_users, funnel, retention, paths)
+        ),
         ann_or_bob.map(lambda user_id: questions.user(unfiltered, user_id)),
     )

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from .product import Question
+from .reference import event_users as reference_event_users
 from .reference import funnel as reference_funnel
 from .reference import paths, retention, sessions, timeseries, top_properties, user_list, users
 from .reference.events import Selection
@@ -39,10 +40,21 @@ def span(
 
 def stats(name: str, selection: Selection, **options: Any) -> Question:
     """GET /stats/<name>."""
+    answer = partial(ANSWERS[name], selection=selection, **options)
+    return Question(f"/stats/{name}", _parameters(selection, **options), answer)
+
+
+def event_users(selection: Selection, sort: str = "events", limit: int = 50, offset: int = 0) -> Question:
+    """GET /events/users."""
+    options: dict[str, Any] = {"sort": sort, "limit": limit, "offset": offset}
+    answer = partial(reference_event_users.answer, selection=selection, **options)
+    return Question("/events/users", _parameters(selection, **options), answer)
+
+
+def _parameters(selection: Selection, **options: Any) -> list[tuple[str, str]]:
     parameters = [*bounds(selection).items(), *(("event_type", name) for name in selection.event_types)]
     parameters += [(f"property.{name}", value) for name, value in selection.properties]
-    parameters += [(option, str(value)) for option, value in options.items() if value is not None]
-    return Question(f"/stats/{name}", parameters, partial(ANSWERS[name], selection=selection, **options))
+    return parameters + [(option, str(value)) for option, value in options.items() if value is not None]
 
 
 def funnel(selection: Selection, steps: Sequence[reference_funnel.Step], window: int = 604_800) -> Question:

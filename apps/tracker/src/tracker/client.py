@@ -36,6 +36,12 @@ FIRST_WAIT_SECONDS = 0.25
 LONGEST_WAIT_SECONDS = 3.0
 """A service is back within seconds of a restart; to wait much longer would only be noticed."""
 
+NOT_SERVED = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
+SERVICES = {"collector": "collector", "query": "query service"}
+"""What services call themselves, and what they are called here."""
+
+WHERE = {"collector": "--collector or COLLECTOR_URL", "query service": "--query or QUERY_URL"}
+
 GZIP_LEVEL = 1
 SHOWN_ERRORS = 5
 
@@ -61,6 +67,12 @@ class Problem(msgspec.Struct):
     detail: str = ""
     code: str = ""
     errors: list[dict[str, Any]] = []  # msgspec copies it for each instance
+
+
+class Version(msgspec.Struct):
+    """What a service of ours says at /version, as far as it is of use here."""
+
+    service: str
 
 
 class RefusedError(ServiceError):
@@ -207,7 +219,21 @@ class Client:
         if response.ok and not response.is_redirect:
             return response
         sentence, problem = self._sentence(response)
-        raise RefusedError(f"The {self.name} answers {sentence}", response.status_code, problem)
+        other = self._other_service() if response.status_code in NOT_SERVED else None
+        if other:
+            sentence = f"What answers at {self.shown} is the {other}: name the {self.name} by {WHERE[self.name]}."
+        else:
+            sentence = f"The {self.name} answers {sentence}"
+        raise RefusedError(sentence, response.status_code, problem)
+
+    def _other_service(self) -> str | None:
+        """What a service that doesn't know a path calls itself, where that is another of ours."""
+        try:
+            answer = self.session.get(self.url + "/version", timeout=CONNECT_SECONDS, allow_redirects=False)
+            name = SERVICES.get(msgspec.json.decode(answer.content, type=Version).service)
+        except (requests.RequestException, msgspec.MsgspecError):
+            return None
+        return name if name != self.name else None
 
     def _sentence(self, response: requests.Response) -> tuple[str, Problem]:
         """What an answer that isn't 2xx says, for people."""

@@ -71,10 +71,22 @@ def export(
             count = _records(client, asked, limit, RECORDS[name](), output, meter, resumable=part is not None)
         else:
             _whole(client, {**asked, "limit": limit}, output)
+    size = ""
     if part and target:
+        size = f"{part.stat().st_size:,} bytes, "
+        count = _rows_of_parquet(part) if count is None else count
         part.replace(target)
     told = "" if count is None else f"{count:,} events, "
-    click.echo(f"{told}{meter.seconds:.1f} s.", err=True)
+    click.echo(f"{told}{size}{meter.seconds:.1f} s.", err=True)
+
+
+def _rows_of_parquet(file: Path) -> int | None:
+    """How many rows a Parquet file says it has; None where pyarrow, which reads it, isn't installed."""
+    try:
+        from pyarrow import parquet
+    except ImportError:
+        return None
+    return int(parquet.read_metadata(file).num_rows)
 
 
 def _records(

@@ -22,6 +22,18 @@ data_option = click.option(
 )
 
 
+def is_locked(path: Path) -> bool:
+    """Whether a `tracker up` runs on the folder: one that was killed leaves its files, and no lock."""
+    try:
+        with (path / "lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
 @contextmanager
 def locked_folder(path: Path) -> Iterator[Path]:
     """Make the folder and hold its lock. The lock ends with this process, however that ends."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from tracker.folder import DEFAULT, VARIABLE
+from tracker.folder import DEFAULT, VARIABLE, is_locked
 
 URLS_FILE = "urls.json"
 TOKEN_FILE = "admin-token"  # noqa: S105
@@ -51,6 +51,15 @@ def find_folder() -> Path | None:
         return Path(os.environ[VARIABLE])
     here = Path.cwd()
     return next((one / DEFAULT for one in (here, *here.parents) if _is_ours(one / DEFAULT / URLS_FILE)), None)
+
+
+def find_above(data: Path) -> tuple[Path, Running] | None:
+    """The `tracker up` that commands in this folder find until one starts on `data`: its folder, and what runs there."""
+    folder = find_folder()
+    if folder is None or folder.resolve() == data or not is_locked(folder):
+        return None
+    running = find_running(None)
+    return (folder, running) if running else None
 
 
 def find_running(data: Path | None) -> Running | None:

@@ -19,7 +19,7 @@ from tracker.embedded import embedded_postgres
 from tracker.folder import data_option, locked_folder
 from tracker.kept_secrets import kept, make_signing_key
 from tracker.migrate import bring_up_to_date
-from tracker.running import announced
+from tracker.running import announced, find_above
 from tracker.services import HOST, dashboard, in_role, service, wait_until_ready
 from tracker.settings import UpSettings, read_settings
 
@@ -83,6 +83,14 @@ def up(data: Path, collector_port: int, query_port: int, dashboard_port: int, de
     stops by itself.
     """
     settings = read_settings(UpSettings)
+    above = find_above(data)
+    if above:
+        folder, other = above
+        click.echo(
+            f"`tracker up` already runs on {folder} (collector {other.collector}, query service {other.query}), and commands "
+            f"here find it. This is another one, with data of its own in {data}.",
+            err=True,
+        )
     ports = {"collector": collector_port, "query": query_port, "dashboard": dashboard_port}
     _interrupt_on_signals()
     try:

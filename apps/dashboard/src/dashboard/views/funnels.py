@@ -44,7 +44,7 @@ def show(chosen: Filters) -> None:
             nothing_here("users who took the first step", "Choose a longer range, or another first step.")
             return
         _answer(answer)
-    _table(answer["steps"])
+        _table(answer["steps"])
 
 
 def _choose_steps(types: list[str]) -> list[Step]:

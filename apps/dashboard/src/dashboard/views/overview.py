@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import charts, clicks, numbers, properties, rankings, style, tiles
 from dashboard.api import Answer, Later, ask, together
@@ -15,6 +16,9 @@ from dashboard.service import RefusedError
 LIVE_SECONDS = 5
 LIVE_MINUTES = 30
 TOP = 10
+FIELD_PIXELS = 160
+"""Two such fields stand beside each other on a phone."""
+
 METRICS = {"events": "Events", "users": "Users", "sessions": "Sessions"}
 
 
@@ -32,11 +36,13 @@ def show(chosen: Filters) -> None:
             _totals(chosen, totals)
         with refusal_as_sentence():
             _over_time(chosen)
-        with st.container(key="live"):
-            _live(chosen)
-        with refusal_as_sentence():
-            _users(chosen, users())
         with st.container(key=style.NARROW):
+            left, right = st.columns(2)
+            with left, st.container(key="live"):
+                _live(chosen)
+            with right, refusal_as_sentence():
+                _users(chosen, users())
+        with st.container(key=f"{style.NARROW}-rankings"):
             left, right = st.columns(2)
             with left, refusal_as_sentence():
                 _top_types(chosen, *(answer() for answer in types))
@@ -62,9 +68,8 @@ def _live(chosen: Filters) -> None:
         )
         events = answers["events"]
         # Without a word on the minute that isn't over: it is always there.
-        charts.draw(
-            charts.over_time(events, "Events"), alt=f"Events by the minute, last {LIVE_MINUTES} minutes", height=190
-        )
+        figure = charts.over_time(events, "Events").update_xaxes(title=None)
+        charts.draw(figure, alt=f"Events by the minute, last {LIVE_MINUTES} minutes", height=170)
         as_of = datetime.fromisoformat(events["as_of"]).astimezone(ZoneInfo(events["tz"]))
         st.caption(f"As of {as_of:%H:%M:%S} ({events['tz']}); asked again every {LIVE_SECONDS} seconds.")
 
@@ -94,10 +99,10 @@ def _totals(chosen: Filters, asked: list[list[Callable[[], Answer]]]) -> None:
     ((earlier,),) = [answer()["series"] for answer in asked[2]]
     if earlier["total"]:
         tiles.compare(now, then)
-        st.caption(f"Compared with the same question for {before}.")
+        st.caption(f"Compared with {before}.")
     else:
         tiles.show({name: numbers.count(value) for name, value in now.items()})
-        st.caption(f"Not compared with {before}: there are no events before it, so it may be incomplete.")
+        st.caption(f"Not compared with {before}: there are no events before that, so it may be incomplete.")
 
 
 def _read_totals(events: Answer, users: Answer, sessions: Answer) -> dict[str, int]:
@@ -110,43 +115,60 @@ def _read_totals(events: Answer, users: Answer, sessions: Answer) -> dict[str, i
 
 
 def _over_time(chosen: Filters) -> None:
-    left, middle, right = st.columns([5, 3, 3])
-    metric = left.segmented_control(
-        "Count", list(METRICS), default="events", required=True, key="metric", bind="query-params"
-    )
-    breakdown = middle.selectbox(
-        "By", ["event_type", *properties.choices(chosen)], key="breakdown", bind="query-params", accept_new_options=True
-    )
-    interval = right.selectbox(
-        "Interval", ["auto", "hour", "day", "week", "month"], key="interval", bind="query-params"
-    )
+    # The chart stands above most of what it depends on: on a phone it is in sight at once.
+    chart = st.container()
+    with st.container(horizontal=True):
+        breakdown = st.selectbox(
+            "By", ["event_type", *properties.choices(chosen)], key="breakdown", bind="query-params",
+            accept_new_options=True, width=FIELD_PIXELS,
+        )  # fmt: skip
+        interval = st.selectbox(
+            "Interval",
+            ["auto", "hour", "day", "week", "month"],
+            key="interval",
+            bind="query-params",
+            width=FIELD_PIXELS,
+        )
+    with chart:
+        metric = st.segmented_control(
+            "Count", list(METRICS), default="events", required=True, key="metric", bind="query-params",
+            label_visibility="collapsed",
+        )  # fmt: skip
+    with refusal_as_sentence():
+        _chart(chart, chosen, str(metric or "events"), breakdown, interval)
+
+
+def _chart(place: DeltaGenerator, chosen: Filters, metric: str, breakdown: str | None, interval: str | None) -> None:
+    """The chart in its place, and what is said of it here."""
     answer = ask(
         "/stats/timeseries",
-        interval=chosen.period.interval if interval == "auto" else interval,
+        interval=chosen.period.interval if interval in ("auto", None) else interval,
         metric=metric,
         breakdown=properties.as_parameter(breakdown),
         **chosen.parameters,
     )
-    name = METRICS[metric or "events"]
-    if not any(series["total"] for series in answer["series"]):
-        nothing_here()
-        return
-    charts.draw_over_time(answer, name, alt=f"{name} over time by {breakdown}, {chosen.period}", period=chosen.period)
+    name = METRICS[metric]
+    with place:
+        if not any(series["total"] for series in answer["series"]):
+            nothing_here()
+            return
+        alt = f"{name} over time by {breakdown}, {chosen.period}"
+        charts.draw_over_time(answer, name, alt=alt, period=chosen.period, height=300)
     charts.as_table(charts.series_table(answer), f"{name} over time as a table")
 
 
 def _users(chosen: Filters, answer: Answer) -> None:
     st.header("Active users", anchor=False)
+    if not answer["active"]:
+        nothing_here("users")
+        return
     st.caption(
         f"{numbers.count(answer['active'])} active: {numbers.count(answer['new'])} whose first event ever lies in the range, "
         f"and {numbers.count(answer['returning'])} from before."
     )
-    charts.draw(
-        charts.stacked_users(answer),
-        alt=f"New and returning users by {answer['interval']}, {chosen.period}",
-        height=300,
-        click=clicks.narrow(answer, chosen.period),
-    )
+    alt = f"New and returning users by {answer['interval']}, {chosen.period}"
+    figure = charts.stacked_users(answer).update_xaxes(title=None)
+    charts.draw(figure, alt=alt, height=230, click=clicks.narrow(answer, chosen.period))
     charts.explain(answer, "Hatched", chosen.period)
     charts.as_table(answer["points"], "Active users as a table")
 
@@ -167,7 +189,7 @@ def _top_types(chosen: Filters, now: Answer, before: Answer) -> None:
         name, count, then = item["event_type"], item["count"], counts.get(item["event_type"], 0)
         rows.append((name, count, numbers.share(item["share"]), then, f"{count - then:+,}"))
     links = [rankings.link("", event_type=item["event_type"]) for item in items]
-    rankings.show(["Event type", "Events", "Share", "Before", "Change"], rows, "Top event types", links)
+    rankings.show_top(["Event type", "Events", "Share", "Before", "Change"], rows, "Top event types", links)
     st.caption(f"Shares are of all {numbers.count(now['total'])} events of the range. A type leads to its own numbers.")
 
 
@@ -193,7 +215,7 @@ def _top_values(chosen: Filters) -> None:
         return
     rows = [(item["value"], item["count"], numbers.share(item["share"])) for item in answer["items"]]
     links = [rankings.link("explore", property=f"{name}={item['value']}") for item in answer["items"]]
-    rankings.show(["Value", "Events", "Share"], rows, f"Top values of {name}", links)
+    rankings.show_top(["Value", "Events", "Share"], rows, f"Top values of {name}", links)
     st.caption(
         f"Shares are of the {numbers.count(answer['total'])} events that have it; {numbers.count(answer['missing'])} don't. "
         "A value leads to its events."

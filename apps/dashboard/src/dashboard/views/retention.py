@@ -66,7 +66,12 @@ def heat_map(cohorts: list[Answer], period: str) -> go.Figure:
         )
     )
     figure.update_yaxes(autorange="reversed", type="category", showgrid=False)
-    figure.update_xaxes(title=f"{period.capitalize()}s after the first", dtick=1, side="top", showgrid=False)
+    figure.update_xaxes(dtick=1, side="top", showgrid=False)
+    # Not as the axis' title: that stands in the middle, out of sight where the page is narrow and this is scrolled.
+    figure.add_annotation(
+        text=f"{period.capitalize()}s after the first", font={"color": charts.text_colour()}, showarrow=False,
+        xref="paper", x=0, xanchor="left", yref="paper", y=1, yanchor="bottom", yshift=24,
+    )  # fmt: skip
     return figure
 
 

@@ -40,7 +40,7 @@ def _schemas(source: str) -> None:
     else:
         st.caption("This source has no schemas: every event that is one is taken.")
     chosen = st.selectbox("Event type", [*(one["event_type"] for one in listed), NEW], key="type", bind="query-params")
-    event_type = st.text_input("Its name") if chosen == NEW else chosen
+    event_type = st.text_input("Name of the event type") if chosen == NEW else chosen
     if event_type:
         _edit(source, event_type)
 

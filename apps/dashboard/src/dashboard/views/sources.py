@@ -42,7 +42,7 @@ def _row(source: Answer) -> Answer:
     return {
         "Source": source["name"],
         "Takes events": source["enabled"],
-        "Pages of": ", ".join(source["allowed_origins"]) or None,
+        "Origins of pages": ", ".join(source["allowed_origins"]) or None,
         "Events a second for each key": source["rate_limit"],
         "Schemas": source["schema_mode"],
         "Keys": source["keys"],

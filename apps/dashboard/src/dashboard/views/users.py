@@ -1,54 +1,90 @@
-"""Users: one user's events, types and sessions."""
+"""Users: who was active in the range, and one user's events, types and sessions."""
 
 import pandas as pd
 import streamlit as st
 
 from dashboard import charts, clicks, events, numbers, rankings, style, tiles
-from dashboard.api import Answer, ask, read_lines
+from dashboard.api import Answer, ask
 from dashboard.filters import Filters
 from dashboard.notices import nothing_here
 from dashboard.service import RefusedError
 
-NEWEST = 1000
-"""Users on offer are those of so many events of the range."""
+PAGE = 50
+"""Users on a page of the list."""
+
+SORTS = {"last": "Last event", "events": "Events"}
+"""What the list may be sorted by: as `/events/users` calls it, and how the page does."""
 
 LIMITS = [50, 100, 250, 500, 1000]
 
 
 def show(chosen: Filters) -> None:
-    """Draw the page."""
-    newest = read_lines(
-        "/events/export",
-        {**chosen.period.bounds, **chosen.among, "event_type": chosen.event_types, "format": "ndjson", "limit": NEWEST},
-    )
-    left, right = st.columns([3, 1])
+    """Draw the page: one user, or the list of those of the range."""
+    left, right = st.columns([2, 1])
+    with right:
+        beside_user = st.container()
+    sort, page = _of_url("sort", "last"), _of_url("page", "1")
+    found, number = _ask_page(chosen, sort if sort in SORTS else "last", page)
     user = left.selectbox(
-        "User", list(dict.fromkeys(one["user_id"] for one in newest)), index=None, key="user", bind="query-params",
-        accept_new_options=True, placeholder="Choose one who was active in the range, or type an id",
-        help=f"Those of the newest {numbers.count(NEWEST)} events of the range are offered.",
+        "User", [one["user_id"] for one in found["users"]], index=None, key="user", bind="query-params",
+        accept_new_options=True, placeholder="Choose one of the list, or type an id",
     )  # fmt: skip
-    limit = right.selectbox("Events to show", LIMITS, index=1, key="limit", bind="query-params")
+    with beside_user:
+        if user:
+            limit = st.selectbox("Events to show", LIMITS, index=1, key="limit", bind="query-params")
+        else:
+            st.segmented_control(
+                "Sorted by", list(SORTS), default="last", format_func=SORTS.__getitem__, required=True, key="sort",
+                bind="query-params", persist_state="page",
+            )  # fmt: skip
     if user:
         _one(chosen, user, limit)
-    elif newest:
-        _recent(newest, chosen)
+    elif found["users"]:
+        _list(found, number, chosen)
     else:
         nothing_here("users")
 
 
-def _recent(newest: list[Answer], chosen: Filters) -> None:
-    st.header("Most recently active", anchor=False)
-    times: dict[str, list[str]] = {}
-    for event in newest:
-        times.setdefault(event["user_id"], []).append(event["timestamp"])
+def _of_url(name: str, default: str) -> str:
+    """What was chosen by a widget that stands in the URL and is drawn later: it needs the answer."""
+    return str(st.session_state.get(name) or st.query_params.get(name, default))
+
+
+def _ask_page(chosen: Filters, sort: str, page: str) -> tuple[Answer, int]:
+    """A page of the list and its number from 1: the last page where there aren't as many, the first of another list."""
+    listed = (str(chosen.parameters), sort)
+    if st.session_state.setdefault("listed", listed) != listed:
+        st.session_state["listed"], page = listed, "1"
+    number = max(int(page), 1) if page.isdecimal() and len(page) <= 7 else 1
+    asked = {"sort": sort, "limit": PAGE, **chosen.parameters}
+    found = ask("/events/users", offset=(number - 1) * PAGE, **asked)
+    if number > _pages(found):
+        number = _pages(found)
+        found = ask("/events/users", offset=(number - 1) * PAGE, **asked)
+    return found, number
+
+
+def _pages(found: Answer) -> int:
+    return max(1, -(-int(found["total"]) // PAGE))
+
+
+def _list(found: Answer, number: int, chosen: Filters) -> None:
+    users, before, pages = found["users"], (number - 1) * PAGE, _pages(found)
+    of = f"{numbers.count(found['total'])} {'user' if found['total'] == 1 else 'users'}"
+    shown = (
+        f"All {of}" if pages == 1 else f"{numbers.count(before + 1)} to {numbers.count(before + len(users))} of {of}"
+    )
+    types = " of the chosen types" if chosen.event_types else ""
+    st.caption(f"{shown} with events{types} in {chosen.period}. A user leads to what they did.")
     rows = [
-        (user, len(seen), events.moment(seen[-1], chosen.period.tz), events.moment(seen[0], chosen.period.tz))
-        for user, seen in times.items()
+        (one["user_id"], one["events"], *(events.minute(one[name], chosen.period.tz) for name in ("first", "last")))
+        for one in users
     ]
-    links = [rankings.link("users", user=user) for user in times]
-    rankings.show(["User", "Events", "First", "Last"], rows, "The most recently active users", links)
-    what = "All events" if len(newest) < NEWEST else f"The newest {numbers.count(NEWEST)} events"
-    st.caption(f"{what} of the range and the event types. A user leads to what they did.")
+    links = [rankings.link("users", user=one["user_id"]) for one in users]
+    rankings.show(["User", "Events", "First", "Last"], rows, "Users of the range", links)
+    if pages > 1:
+        st.session_state["page"] = number
+        st.pagination(pages, key="page", bind="query-params", persist_state="page")
 
 
 def _one(chosen: Filters, user: str, limit: int) -> None:

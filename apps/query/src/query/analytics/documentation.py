@@ -6,6 +6,7 @@ from marshmallow import Schema
 
 from core.openapi import Document
 from query.analytics import schemas
+from query.analytics.event_users import EventUsersSchema
 from query.analytics.routes import ListUsersSchema
 from query.documentation import JSON, PROBLEMS, PROPERTY, operation
 
@@ -94,6 +95,11 @@ PATHS = answer(
     other_paths=COUNT,
 )
 USER_PAGE = obj(users=array(obj(user_id=TEXT, first_seen=TIME, last_seen=TIME, events=COUNT)), next_cursor=TEXT_OR_NULL)
+EVENT_USERS = answer(
+    sort=TEXT,
+    users=array(obj(user_id=TEXT, events=COUNT, first=TIME, last=TIME)),
+    total={**COUNT, "description": "How many users there are, on all pages."},
+)
 USER = answer(
     user_id=TEXT,
     first_seen=TIME,
@@ -139,6 +145,7 @@ QUESTIONS: tuple[tuple[str, str, type[Schema], Described], ...] = (
     ("/stats/top-properties", "A property's commonest values.", schemas.TopPropertiesSchema, TOP_PROPERTIES),
     ("/stats/retention", "Who comes back, by when they first came.", schemas.RetentionSchema, RETENTION),
     ("/stats/paths", "What follows what within sessions.", schemas.PathsSchema, PATHS),
+    ("/events/users", "Whose the selected events are, and how many of each.", EventUsersSchema, EVENT_USERS),
     ("/users", "Users, most recently active first.", ListUsersSchema, USER_PAGE),
 )
 
@@ -146,7 +153,9 @@ QUESTIONS: tuple[tuple[str, str, type[Schema], Described], ...] = (
 def describe_analytics(document: Document) -> None:
     """Add the operations to the document."""
     for path, summary, parameters, described in QUESTIONS:
-        name = {"/users": "list_users"}.get(path, path.removeprefix("/stats/").replace("-", "_"))
+        name = {"/users": "list_users", "/events/users": "event_users"}.get(
+            path, path.removeprefix("/stats/").replace("-", "_")
+        )
         _describe(document, path, "get", name, summary, _parameters(document, parameters), described)
     user_id = {"name": "user_id", "in": "path", "required": True, "schema": {**TEXT, "minLength": 1, "maxLength": 200}}
     of_user = [user_id, *_parameters(document, schemas.UserSchema)]
@@ -174,7 +183,7 @@ def _describe(
 ) -> None:
     component = "".join(word.capitalize() for word in name.split("_")) + "Answer"
     document.json_component(component, described)
-    tag = "users" if path.startswith("/user") else "stats"
+    tag = "stats" if path.startswith("/stats/") else "users"
     document.path(
         path, method, {**operation(name, tag, summary, parameters, component), **more}, {**PROBLEMS, **(refusals or {})}
     )

@@ -588,6 +588,22 @@ cross join lateral (
 ) as stored
 order by page.last_seen desc, page.user_id desc;
 
+-- name: event_users
+-- Whose the selected events are: how many there are of each user, the first and the last. Every row says how many users there
+-- are; where the page has none, one row says that alone.
+with found as materialized (
+  select user_id, count(*) as events, min("timestamp") as first, max("timestamp") as last
+  from ({selected}) as selected
+  group by user_id
+),
+page as (
+  select * from found order by {order} limit %(limit)b offset %(offset)b
+)
+select total.users, user_id, events, first, last
+from (select count(*) as users from found) as total
+left join page on true
+order by {order};
+
 -- name: get_user
 -- One user; no row if there is no event of theirs.
 with visited as materialized ({visited}),

@@ -10,6 +10,7 @@ from core.problems import Problem
 from core.service import json_response
 from query.access.principal import Root
 from query.analytics import schemas
+from query.analytics.event_users import read_event_users
 from query.analytics.store import Analytics, Place
 from query.bodies import take_body
 from query.cursor import NIL, Cursor, CursorField, Position, digest, encode
@@ -32,7 +33,7 @@ def analytics(store: Analytics, explain: bool, longest: int) -> Blueprint:
     """The views. `explain` allows explain=true; `longest` is how long sessions last at most by default, in seconds."""
     views = Blueprint("analytics", __name__)
 
-    def stats(
+    def question(
         path: str, name: str, read: Callable[..., Any], answer: Callable[[Any, Root], Any], **defaults: int
     ) -> None:
         def view() -> Response:
@@ -41,12 +42,13 @@ def analytics(store: Analytics, explain: bool, longest: int) -> Blueprint:
 
         views.add_url_rule(path, name, view)
 
-    stats("/stats/timeseries", "timeseries", schemas.read_timeseries, store.timeseries, longest=longest)
-    stats("/stats/users", "users", schemas.read_users, store.users)
-    stats("/stats/sessions", "sessions", schemas.read_sessions, store.sessions, longest=longest)
-    stats("/stats/top-properties", "top_properties", schemas.read_top_properties, store.top_properties)
-    stats("/stats/retention", "retention", schemas.read_retention, store.retention)
-    stats("/stats/paths", "paths", schemas.read_paths, store.paths, longest=longest)
+    question("/stats/timeseries", "timeseries", schemas.read_timeseries, store.timeseries, longest=longest)
+    question("/stats/users", "users", schemas.read_users, store.users)
+    question("/stats/sessions", "sessions", schemas.read_sessions, store.sessions, longest=longest)
+    question("/stats/top-properties", "top_properties", schemas.read_top_properties, store.top_properties)
+    question("/events/users", "event_users", read_event_users, store.event_users)
+    question("/stats/retention", "retention", schemas.read_retention, store.retention)
+    question("/stats/paths", "paths", schemas.read_paths, store.paths, longest=longest)
 
     @views.post("/stats/funnel")
     def funnel() -> Response:

@@ -186,40 +186,40 @@ def read_timeseries(reading: Reading, now: datetime, explaining: bool, *, longes
 
     Each of these raises Problem: 400 or 422 with every mistake.
     """
-    given = _read(_timeseries, reading, now, explaining)
+    given = read_range(_timeseries, reading, now, explaining)
     starts = _cut(given, given["interval"], MOST_POINTS)
     return Timeseries(starts=starts, **{"breakdown": None, "longest": longest, **given})
 
 
 def read_users(reading: Reading, now: datetime, explaining: bool) -> Users:
-    given = _read(_users, reading, now, explaining)
+    given = read_range(_users, reading, now, explaining)
     return Users(starts=_cut(given, given["interval"], MOST_POINTS), **given)
 
 
 def read_sessions(reading: Reading, now: datetime, explaining: bool, *, longest: int) -> Sessions:
-    return Sessions(**{"longest": longest, **_read(_sessions, reading, now, explaining)})
+    return Sessions(**{"longest": longest, **read_range(_sessions, reading, now, explaining)})
 
 
 def read_top_properties(reading: Reading, now: datetime, explaining: bool) -> TopProperties:
-    return TopProperties(**_read(_top_properties, reading, now, explaining))
+    return TopProperties(**read_range(_top_properties, reading, now, explaining))
 
 
 def read_retention(reading: Reading, now: datetime, explaining: bool) -> Retention:
-    given = _read(_retention, reading, now, explaining)
+    given = read_range(_retention, reading, now, explaining)
     return Retention(starts=_cut(given, given["period"], MOST_PERIODS), **given)
 
 
 def read_paths(reading: Reading, now: datetime, explaining: bool, *, longest: int) -> Paths:
-    return Paths(**{"origin": None, "longest": longest, **_read(_paths, reading, now, explaining)})
+    return Paths(**{"origin": None, "longest": longest, **read_range(_paths, reading, now, explaining)})
 
 
 def read_user(reading: Reading, now: datetime, explaining: bool, *, longest: int) -> OneUser:
-    return _one_user(_read(_user, reading, now, explaining), longest)
+    return _one_user(read_range(_user, reading, now, explaining), longest)
 
 
 def read_any_user(reading: Reading, now: datetime, explaining: bool, *, longest: int) -> tuple[str, OneUser]:
     """The user's id and the question."""
-    given = _read(_any_user, reading, now, explaining)
+    given = read_range(_any_user, reading, now, explaining)
     return given["user_id"], _one_user(given, longest)
 
 
@@ -251,7 +251,7 @@ _any_user = SourcesReader(AnyUserSchema)
 _beside_funnel = SourcesReader(ExplainSchema)
 
 
-def _read(reader: SourcesReader, reading: Reading, now: datetime, explaining: bool) -> dict[str, Any]:
+def read_range(reader: SourcesReader, reading: Reading, now: datetime, explaining: bool) -> dict[str, Any]:
     """What a request's parameters say. A plan tells of all sources' events, so who may not see them all gets none."""
     return _settle(reader.read(reading), now, explaining and reading.allowed is None)
 

@@ -14,10 +14,11 @@ from core.replication import read_as_of
 from core.turns import Turns
 from query import metrics
 from query.access.principal import Root
-from query.analytics import answers, compose
+from query.analytics import answers, compose, event_users
+from query.analytics.bindings import origin_of, property_of, range_of, selection_of, visits_of
 from query.analytics.compose import and_sources, dimension, known_users, pieces, selected, wanted_types
 from query.analytics.days import find_days, holds_visits
-from query.analytics.fields import PROPERTY
+from query.analytics.event_users import ORDERS, EventUsers
 from query.analytics.hours import HOUR, by_hour, floor
 from query.analytics.plan import Plan, read_plan
 from query.analytics.questions import (
@@ -37,7 +38,7 @@ from query.analytics.schemas import GAP
 from query.analytics.statements import QUERIES, part
 from query.shared import Shared, take_turn
 from query.sources import Sources
-from query.values import plain, wanted
+from query.values import wanted
 
 Rows = list[Any]
 Body = answers.Body
@@ -96,6 +97,7 @@ class Analytics:
         self.users = self._shared(self._users)
         self.sessions = self._shared(self._sessions)
         self.top_properties = self._shared(self._top_properties)
+        self.event_users = self._shared(self._event_users)
         self.funnel = self._shared(self._funnel)
         self.retention = self._shared(self._retention)
         self.paths = self._shared(self._paths)
@@ -112,7 +114,7 @@ class Analytics:
             "get_user", visited=compose.cut(whole, conditions), first_seen=first_seen, sources=and_sources(asked)
         )
         parameters = {
-            **_range(asked),
+            **range_of(asked),
             "user_id": user_id,
             "starts": list(asked.starts),
             "gap": GAP,
@@ -140,8 +142,8 @@ class Analytics:
 
     def _timeseries(self, asked: Timeseries) -> Body:
         parameters = {
-            **_selection(asked),
-            **_property(asked.breakdown),
+            **selection_of(asked),
+            **property_of(asked.breakdown),
             "starts": list(asked.starts),
             "limit": asked.limit,
         }
@@ -162,7 +164,7 @@ class Analytics:
         return self._answer("timeseries", asked, _fixed(statement, {**parameters, **more}), answers.timeseries)
 
     def _users(self, asked: Users) -> Body:
-        parameters = {**_selection(asked), "starts": list(asked.starts)}
+        parameters = {**selection_of(asked), "starts": list(asked.starts)}
         known = known_users(asked, sql.SQL(QUERIES["users.active"]))
         statement = part("users", selected=selected(asked), users=known)
         return self._answer("users", asked, _fixed(statement, parameters), answers.users)
@@ -170,13 +172,13 @@ class Analytics:
     def _sessions(self, asked: Sessions) -> Body:
         def compose_it(connection: psycopg.Connection) -> Statement:
             days = find_days(connection, asked) if holds_visits(asked) else None
-            parameters = {**_visits(asked), **(days.parameters(asked) if days else {}), "limit": asked.limit}
+            parameters = {**visits_of(asked), **(days.parameters(asked) if days else {}), "limit": asked.limit}
             return part("sessions", visits=compose.visits(asked, days)), parameters
 
         return self._answer("sessions", asked, compose_it, answers.sessions)
 
     def _top_properties(self, asked: TopProperties) -> Body:
-        parameters = {**_selection(asked), "key": asked.key, "limit": asked.limit}
+        parameters = {**selection_of(asked), "key": asked.key, "limit": asked.limit}
         # '' is all types together (infra/migrations/0006-summaries.sql).
         parameters["counted_types"] = list(asked.event_types) or [""]
         value = part("value", written=WRITTEN)
@@ -193,8 +195,13 @@ class Analytics:
 
         return self._answer("top_properties", asked, compose_it, answers.top_properties)
 
+    def _event_users(self, asked: EventUsers) -> Body:
+        statement = part("event_users", selected=selected(asked), order=sql.SQL(ORDERS[asked.sort]))
+        parameters = {**selection_of(asked), "limit": asked.limit, "offset": asked.offset}
+        return self._answer("event_users", asked, _fixed(statement, parameters), event_users.answer)
+
     def _funnel(self, asked: Funnel) -> Body:
-        parameters: dict[str, Any] = {**_range(asked), "window": asked.window}
+        parameters: dict[str, Any] = {**range_of(asked), "window": asked.window}
         parameters["event_types"] = sorted({event_type for event_type, _ in asked.steps})
         for number, (event_type, properties) in enumerate(asked.steps, 1):
             parameters[f"type_{number}"] = event_type
@@ -205,7 +212,7 @@ class Analytics:
     def _retention(self, asked: Retention) -> Body:
         everybody = selected(replace(asked, event_types=(), properties=()))
         statement = part("retention", selected=selected(asked), users=known_users(asked, everybody))
-        parameters = {**_selection(asked), "starts": list(asked.starts)}
+        parameters = {**selection_of(asked), "starts": list(asked.starts)}
         told = self._ask("retention", _fixed(statement, parameters), asked.explain)
         body = {**answers.resolved(asked, told.as_of), **answers.retention(asked, told.as_of, told.rows)}
         return _explained(body, told.plan)
@@ -213,8 +220,8 @@ class Analytics:
     def _paths(self, asked: Paths) -> Body:
         def compose_it(connection: psycopg.Connection) -> Statement:
             days = find_days(connection, asked) if holds_visits(asked) else None
-            parameters = {**_visits(asked), **(days.parameters(asked) if days else {})}
-            return compose.paths(asked, days), {**parameters, "limit": asked.limit, "origin": _origin(asked)}
+            parameters = {**visits_of(asked), **(days.parameters(asked) if days else {})}
+            return compose.paths(asked, days), {**parameters, "limit": asked.limit, "origin": origin_of(asked)}
 
         return self._answer("paths", asked, compose_it, answers.paths)
 
@@ -278,30 +285,3 @@ def _counted(asked: Timeseries, written: sql.SQL) -> tuple[sql.Composed, dict[st
     if hours is None:
         return part("timeseries.read", written=written, selected=selected(asked)), {}
     return part("timeseries.rollup", written=written, types=wanted_types(asked), sources=and_sources(asked)), hours
-
-
-def _range(asked: Range) -> dict[str, Any]:
-    return {"start": asked.start, "end": asked.end, "sources": list(asked.sources or ())}
-
-
-def _selection(asked: Selection) -> dict[str, Any]:
-    names, values, stems = wanted(asked.properties)
-    return {
-        **_range(asked),
-        "event_types": list(asked.event_types),
-        "property_names": names,
-        "property_values": values,
-        "property_stems": stems,
-    }
-
-
-def _visits(asked: Sessions | Paths) -> dict[str, Any]:
-    return {**_selection(asked), **_property(asked.by), "gap": asked.gap, "longest": asked.longest}
-
-
-def _origin(asked: Paths) -> str | None:
-    return plain(asked.origin) if asked.origin is not None and asked.by != "event_type" else asked.origin
-
-
-def _property(by: str | None) -> dict[str, str]:
-    return {"property": by.removeprefix(PROPERTY)} if by else {}

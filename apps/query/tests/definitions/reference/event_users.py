@@ -1,0 +1,30 @@
+"""GET /events/users."""
+
+from collections import defaultdict
+from datetime import datetime
+from typing import Any
+
+from .events import Event, Selection
+
+
+def answer(events: list[Event], selection: Selection, sort: str, limit: int, offset: int) -> dict[str, Any]:
+    times: dict[str, list[datetime]] = defaultdict(list)
+    for event in events:
+        if selection.covers(event.at) and selection.matches(event):
+            times[event.user_id].append(event.at)
+    users = sorted(times, key=lambda user_id: user_id.encode())
+    users.sort(key=lambda user_id: len(times[user_id]) if sort == "events" else max(times[user_id]), reverse=True)
+    return {
+        **selection.echo(),
+        "sort": sort,
+        "users": [
+            {
+                "user_id": user_id,
+                "events": len(times[user_id]),
+                "first": min(times[user_id]).astimezone(selection.zone),
+                "last": max(times[user_id]).astimezone(selection.zone),
+            }
+            for user_id in users[offset : offset + limit]
+        ],
+        "total": len(users),
+    }
