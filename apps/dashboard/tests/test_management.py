@@ -15,7 +15,7 @@ PAGES = ["sources", "schemas", "people", "audit"]
 @pytest.fixture
 def owner(people):
     """The database's owner; nothing is managed there yet."""
-    people.execute("truncate audit, api_tokens, write_keys, event_schemas, rejections, rate_limits")
+    people.execute("truncate audit, api_tokens, write_keys, event_schemas, schemas_set_aside, rejections, rate_limits")
     people.execute("delete from sources where name <> 'default'")
     return people
 

@@ -141,7 +141,9 @@ def test_a_value_is_one_of_an_enum_if_both_are_equal_in_json(entry, value, is_on
 
 def test_of_many_numbers_one_beyond_64_bits_equals_a_double():
     """The library, which compares few, doesn't find that."""
-    assert Check(1, {"properties": {"a": {"enum": [*range(10), 2**64]}}}).find({"a": 2.0**64}) == []
+    for one, other in [(2**64, 2.0**64), (2.0**63, 2**63), (-(2**70), -(2.0**70)), (int(1e300), 1e300)]:
+        assert Check(1, {"properties": {"a": {"enum": [*range(10), one]}}}).find({"a": other}) == []
+        assert Check(1, {"properties": {"a": {"enum": [*range(10), one]}}}).find({"a": int(other) + 1}) != []
 
 
 def test_an_enum_counts_wherever_it_stands_and_a_name_of_its_own_means_nothing():

@@ -14,7 +14,7 @@ from core.passwords import hash_password
 
 PASSWORD = "correct horse battery"
 HASH = hash_password(PASSWORD)
-TABLES = "people, sign_ins, failed_sign_ins, api_tokens, audit, sources, event_schemas, write_keys, rate_limits"
+TABLES = "people, sign_ins, failed_sign_ins, api_tokens, audit, sources, event_schemas, schemas_set_aside, write_keys, rate_limits"
 
 
 @pytest.fixture(autouse=True)

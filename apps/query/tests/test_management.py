@@ -16,7 +16,7 @@ from core.passwords import hash_password
 
 PASSWORD = "correct horse battery"
 HASH = hash_password(PASSWORD)
-TABLES = "people, sign_ins, failed_sign_ins, api_tokens, audit, sources, event_schemas, write_keys, rate_limits, event_schemas, rejections"
+TABLES = "people, sign_ins, failed_sign_ins, api_tokens, audit, sources, event_schemas, write_keys, rate_limits, schemas_set_aside, rejections"
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,10 @@ MOST_LISTED = 3
 """Entries of an `enum` that an error names; of more, it names one less, and says how many others there are."""
 
 
+LARGE = 2**63
+"""From here on, a value that is a double as well as an integer is written as a double."""
+
+
 def _number(text: str) -> float:
     number = float(text)
     return int(number) if number.is_integer() else number
@@ -34,9 +38,22 @@ def _text(value: Any) -> bytes:
 
     How texts hash can't be foreseen by who sends the values.
     """
+    if isinstance(value, float):
+        return _write(int(value) if abs(value) < LARGE and value.is_integer() else value)
+    if isinstance(value, int) and abs(value) >= LARGE:
+        return _write(_as_double(value))
     if isinstance(value, str | int):
         return _write(value)
     return _write(_read(_write(value)))
+
+
+def _as_double(value: int) -> float:
+    """The double that equals a large integer, or the integer where there is none. Writing all digits of a double takes longer."""
+    try:
+        double = float(value)
+    except OverflowError:
+        return value
+    return double if double == value else value
 
 
 def _are_unique(items: list[Any]) -> bool:
