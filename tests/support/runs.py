@@ -30,6 +30,10 @@ class Runs:
         page.on("request", self._leave)
         page.on("download", lambda _: self._finish())
 
+    def __str__(self) -> str:
+        shown = "all that came is drawn" if self.page.evaluate(DRAWN) else "something isn't drawn yet"
+        return f"{'a run was asked for' if self.asked else 'no run is awaited'}, {'begun' if self.begun else 'none under way'}; {shown}"
+
     def drawn(self) -> bool:
         """Whether the last run that was asked for has finished and the page shows all of it."""
         return bool(self.page.evaluate(DRAWN)) and not self.asked

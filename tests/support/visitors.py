@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 from runs import Runs
 
 POLL_MILLISECONDS = 50
-SECONDS = 90
+SECONDS = 120
 
 PASSWORD = "correct horse battery"
 PASSWORD_HASH = PasswordHasher().hash(PASSWORD)
@@ -64,7 +64,7 @@ class Visitor:
         """Until what was asked for last has come and is drawn."""
         deadline = time.monotonic() + SECONDS
         while not self.runs.drawn():
-            assert time.monotonic() < deadline, f"{self.page.url} isn't drawn after {SECONDS} s"
+            assert time.monotonic() < deadline, f"{self.page.url} isn't drawn after {SECONDS} s: {self.runs}"
             self.page.wait_for_timeout(POLL_MILLISECONDS)  # unlike time.sleep, takes what the browser says meanwhile
         assert self.page.locator("[data-testid=stException]").count() == 0
         return self
