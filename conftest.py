@@ -106,7 +106,7 @@ def owner(postgres: Postgres, database: str) -> Iterator[psycopg.Connection]:
 
 
 @pytest.fixture(scope="session")
-def launcher() -> Callable[[Path], AbstractContextManager[Callable[..., Service]]]:
+def launcher() -> Callable[..., AbstractContextManager[Callable[..., Service]]]:
     """`launching`, for fixtures that outlive one test."""
     return launching
 
