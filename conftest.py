@@ -5,6 +5,7 @@ Each worker starts one server, with a migrated template database; each test gets
 
 import fcntl
 import os
+import signal
 import subprocess
 import tempfile
 import uuid
@@ -25,6 +26,11 @@ from core.migrations import apply_migrations
 MIGRATIONS = Path(__file__).parent / "infra" / "migrations"
 CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
                   "--disable-component-update", "--disable-sync"]  # fmt: skip
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell's background job ignores Ctrl-C, and whatever it starts would; a signal that has a handler here has its default there.
+    signal.signal(signal.SIGINT, lambda *_: None)
 
 
 class NetworkChangedError(Exception):
