@@ -1,8 +1,12 @@
 """Fixtures for every test: a real PostgreSQL, a fresh database for each test, and our services as real processes.
 
-One server is started for the whole run, with one migrated template database; each test gets a clone of it (some 20 ms).
+Each worker starts one server, with a migrated template database; each test gets a clone of it (some 50 ms with its end).
 """
 
+import fcntl
+import os
+import signal
+import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
@@ -22,6 +26,11 @@ from core.migrations import apply_migrations
 MIGRATIONS = Path(__file__).parent / "infra" / "migrations"
 CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
                   "--disable-component-update", "--disable-sync"]  # fmt: skip
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell's background job ignores Ctrl-C, and whatever it starts would; a signal that has a handler here has its default there.
+    signal.signal(signal.SIGINT, lambda *_: None)
 
 
 class NetworkChangedError(Exception):
@@ -66,24 +75,47 @@ def telling(item: pytest.Item, when: str) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """The server that all tests share. A test that stops its server wants `own_postgres`."""
+def prepared_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a stopped server with a migrated database `template_events`, made once for all workers."""
+    base = tmp_path_factory.getbasetemp()
+    data = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "prepared"
+    with data.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not data.exists():
+            with data_folder() as folder:
+                server = Postgres(folder)
+                server.execute("create database template_events")
+                apply_migrations(server.url("template_events"), MIGRATIONS)
+                server.stop()
+                unfinished = data.with_suffix(".unfinished")
+                subprocess.run(["cp", "-a", folder, unfinished], check=True)
+                unfinished.rename(data)
+    return data
+
+
+@contextmanager
+def data_folder() -> Iterator[Path]:
+    """A server's, for a while."""
     # Not under pytest's folder: the path of a Unix socket has at most 107 bytes, and another user must reach it.
     with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as folder:
-        server = Postgres(Path(folder))
-        server.execute("create database template_events")
-        apply_migrations(server.url("template_events"), MIGRATIONS)
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres(prepared_data: Path) -> Iterator[Postgres]:
+    """The server that a worker's tests share. A test that stops its server wants `own_postgres`."""
+    with data_folder() as folder:
+        server = Postgres(folder, prepared_data)
         yield server
         server.stop("immediate")
 
 
 @pytest.fixture
-def own_postgres() -> Iterator[Postgres]:
+def own_postgres(prepared_data: Path) -> Iterator[Postgres]:
     """A server for one test, with a migrated database `events`."""
-    with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as folder:
-        server = Postgres(Path(folder))
-        server.execute("create database events")
-        apply_migrations(server.url("events"), MIGRATIONS)
+    with data_folder() as folder:
+        server = Postgres(folder, prepared_data)
+        server.execute("alter database template_events rename to events")
         yield server
         server.start()
         server.stop("immediate")
@@ -106,7 +138,7 @@ def owner(postgres: Postgres, database: str) -> Iterator[psycopg.Connection]:
 
 
 @pytest.fixture(scope="session")
-def launcher() -> Callable[[Path], AbstractContextManager[Callable[..., Service]]]:
+def launcher() -> Callable[..., AbstractContextManager[Callable[..., Service]]]:
     """`launching`, for fixtures that outlive one test."""
     return launching
 

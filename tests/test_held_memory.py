@@ -24,7 +24,7 @@ def start(launcher, tmp_path_factory, postgres, shared_database):
     """A function that starts a service on the database of this module."""
     key = run(["openssl", "genpkey", "-algorithm", "ed25519"], capture_output=True, check=True, text=True).stdout
     control = {"CONTROL_DATABASE_URL": postgres.url(shared_database, "control"), "SIGNING_KEY": key}
-    with launcher(tmp_path_factory.mktemp("held")) as start:
+    with launcher(tmp_path_factory.mktemp("held"), forked=False) as start:
         yield lambda name, **settings: start(
             name,
             DATABASE_URL=postgres.url(shared_database, name),

@@ -39,7 +39,7 @@ def start(launcher, tmp_path_factory, postgres, shared_database, signing_key):
     without_c = folder / "python"
     without_c.mkdir()
     (without_c / "gunicorn_h1c.py").write_text("raise ImportError\n")
-    with launcher(folder) as start:
+    with launcher(folder, forked=False) as start:
 
         def start_one(name, parser="C", **settings):
             if parser == "Python":

@@ -64,7 +64,7 @@ def run(plan: Plan, report: Report) -> None:
     with (
         own_postgres() as postgres,
         tempfile.TemporaryDirectory() as logs,
-        launching(Path(logs)) as start,
+        launching(Path(logs), forked=False) as start,
         closing(System(postgres, start, plan.collectors)) as system,
     ):
         one = Run(plan, report, system)

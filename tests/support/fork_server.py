@@ -1,0 +1,97 @@
+"""Imports modules, then forks at each request over a socket a process that runs one: see forks.py.
+
+Run as `fork_server.py DESCRIPTOR MODULE…`. A request is the length of its JSON (8 bytes), a byte with two descriptors (the output,
+and a pipe for the exit code), and the JSON; the answer is the process id (8 bytes).
+"""
+
+# What this process waits with is taken before a module has gevent replace it: the children's event loop must not begin here.
+import gc
+import json
+import os
+import runpy
+import signal
+import sys
+import time
+from contextlib import suppress
+from importlib import import_module
+from os import fork, waitpid, waitstatus_to_exitcode
+from signal import pthread_sigmask
+from signal import signal as set_handler
+from socket import recv_fds, socket
+from typing import Any
+
+ended: dict[int, int] = {}
+"""By process id, the pipe that wants its exit code."""
+
+
+def reap(*_: Any) -> None:
+    """Tell of every child that has ended."""
+    while True:
+        try:
+            pid, status = waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if not pid:
+            return
+        pipe = ended.pop(pid)
+        with suppress(BrokenPipeError):  # nobody waits for it any more
+            os.write(pipe, str(waitstatus_to_exitcode(status)).encode())
+        os.close(pipe)
+
+
+def receive(connection: socket) -> tuple[dict[str, Any], list[int]] | None:
+    """The next request, and its descriptors; None at the end."""
+    size = connection.recv(8)
+    if not size:
+        return None
+    _, descriptors, _, _ = recv_fds(connection, 1, 2)
+    job = b""
+    while len(job) < int.from_bytes(size, "big"):
+        job += connection.recv(65536)
+    return json.loads(job), descriptors
+
+
+def serve(connection: socket) -> str | None:
+    """Fork at each request. Returns in each child, where everything is as asked, the module to run; None at the end."""
+    set_handler(signal.SIGCHLD, reap)
+    while request := receive(connection):
+        job, (output, pipe) = request
+        pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+        pid = fork()
+        if not pid:
+            become(job, output)
+            for one in (connection.fileno(), output, pipe, *ended.values()):
+                os.close(one)
+            connection.detach()
+            pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+            return str(job["module"])
+        ended[pid] = pipe
+        pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+        os.close(output)
+        connection.sendall(pid.to_bytes(8, "big"))
+    return None
+
+
+def become(job: dict[str, Any], output: int) -> None:
+    """Take on what a new process has."""
+    os.setsid()
+    set_handler(signal.SIGCHLD, signal.SIG_DFL)
+    set_handler(signal.SIGINT, signal.default_int_handler)
+    os.chdir(job["folder"])
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    os.environ.clear()
+    os.environ.update(job["environment"])
+    time.tzset()
+    sys.argv = [job["module"]]
+    sys.path.insert(0, job["folder"])  # as `python -m` does
+
+
+if __name__ == "__main__":
+    connection = socket(fileno=int(sys.argv[1]))
+    for name in sys.argv[2:]:
+        import_module(name)
+    gc.collect()
+    gc.freeze()  # a child's collector would write to each of these objects, and so copy all of the memory
+    if module := serve(connection):
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
