@@ -47,6 +47,7 @@ def take(browser: Browser, url: str, shot: Shot) -> None:
         color_scheme="dark" if shot.scheme == "dark" else "light",
         locale="en-US",
     )
+    context.set_default_timeout(120_000)  # the machine may be busy
     page = context.new_page()
     page.goto(f"{url}/{shot.path.format(user=sys.argv[2])}tz=Europe/Berlin")
     page.locator("h1").wait_for()

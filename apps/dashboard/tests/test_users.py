@@ -60,8 +60,13 @@ def test_a_page_is_in_the_link_and_another_list_begins_with_the_first(visit, cro
     visitor = visit(crowd).open("users", range="7 days", page="2")
     assert listed(visitor) == second
     assert listed(visitor.open("users", range="7 days", page="99")) == second
-    visitor.page.get_by_role("radio", name="Events", exact=True).click()
+    visitor.page.get_by_role("radio", name="events", exact=True).click()
     wait_until(lambda: listed(visitor) == pages(crowd, "events")[0])
+    visitor.page.wait_for_url("**sort=events**")
+    visitor.page.reload()
+    visitor.wait()
+    assert listed(visitor) == pages(crowd, "events")[0]
+    assert visitor.page.get_by_role("radio", name="events", exact=True).is_checked()
     assert listed(visitor.open("users", range="7 days", page="x")) == first
 
 

@@ -12,8 +12,9 @@ from dashboard.service import RefusedError
 PAGE = 50
 """Users on a page of the list."""
 
-SORTS = {"last": "Last event", "events": "Events"}
-"""What the list may be sorted by: as `/events/users` calls it, and how the page does."""
+SORTS = {"last event": "last", "events": "events"}
+"""What the list may be sorted by: as the page and its link call it, and as `/events/users` does."""
+DEFAULT_SORT = "last event"
 
 LIMITS = [50, 100, 250, 500, 1000]
 
@@ -23,8 +24,8 @@ def show(chosen: Filters) -> None:
     left, right = st.columns([2, 1])
     with right:
         beside_user = st.container()
-    sort, page = _of_url("sort", "last"), _of_url("page", "1")
-    found, number = _ask_page(chosen, sort if sort in SORTS else "last", page)
+    sort, page = _of_url("sort", DEFAULT_SORT), _of_url("page", "1")
+    found, number = _ask_page(chosen, SORTS.get(sort, SORTS[DEFAULT_SORT]), page)
     user = left.selectbox(
         "User", [one["user_id"] for one in found["users"]], index=None, key="user", bind="query-params",
         accept_new_options=True, placeholder="Choose one of the list, or type an id",
@@ -34,7 +35,7 @@ def show(chosen: Filters) -> None:
             limit = st.selectbox("Events to show", LIMITS, index=1, key="limit", bind="query-params")
         else:
             st.segmented_control(
-                "Sorted by", list(SORTS), default="last", format_func=SORTS.__getitem__, required=True, key="sort",
+                "Sorted by", list(SORTS), default=DEFAULT_SORT, required=True, key="sort",
                 bind="query-params", persist_state="page",
             )  # fmt: skip
     if user:
