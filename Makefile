@@ -5,13 +5,18 @@ BIN := .venv/bin
 READY := .venv/.ready
 PLATFORM := .venv/.platform
 TAG := dev
-TESTS := --numprocesses auto --dist loadfile --ignore tests/platform
+# Tests wait for databases, browsers and clocks more than they compute: two at a time keep a core at work.
+WORKERS = $(shell echo $$(( 2 * $$(getconf _NPROCESSORS_ONLN) )))
+TESTS := --numprocesses $(WORKERS) --dist worksteal --durations 20 --ignore tests/platform
 FUZZ_SECONDS := 120
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 SOURCES := $(wildcard apps/*/src)
 
+# What is compiled once needn't be by each worker and each process that tests start.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
-.PHONY: help run demo test coverage fuzz chaos lint format docs bench generate tracker-js images image-test compose compose-down minikube verify-platform
+.PHONY: help run demo test check coverage fuzz chaos lint format docs bench generate tracker-js images image-test compose compose-down minikube verify-platform
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +29,9 @@ demo: $(READY) ## The same, with simulated events coming in
 
 test: lint ## Lint, then all tests
 	@$(BIN)/pytest $(TESTS) $(ARGS)
+
+check: lint ## Lint, then the tests that need no service: for while you work
+	@$(BIN)/pytest $(TESTS) --without-services --ignore tests/cost --ignore tests/fuzz $(ARGS)
 
 coverage: $(READY) ## All tests with their coverage: it takes a third longer
 	@$(BIN)/coverage erase

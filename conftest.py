@@ -37,6 +37,27 @@ class NetworkChangedError(Exception):
     """A test failed in which Chromium dropped requests; pyproject.toml has it run again."""
 
 
+SERVICES = {"prepared_data", "launcher", "start_service", "browser"}
+"""The fixtures through which a test gets PostgreSQL, a service or a browser. Who starts one itself has the mark `services`."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what `make check` asks for."""
+    parser.addoption("--without-services", action="store_true", help="only the tests that start no service")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out, if asked to, the tests that need a service."""
+    if config.getoption("--without-services"):
+        needing = {item for item in items if item.get_closest_marker("services") or _uses_services(item)}
+        config.hook.pytest_deselected(items=list(needing))
+        items[:] = [item for item in items if item not in needing]
+
+
+def _uses_services(item: pytest.Item) -> bool:
+    return isinstance(item, pytest.Function) and not SERVICES.isdisjoint(item.fixturenames)
+
+
 def pytest_runtest_setup() -> None:
     """Listen to Chromium anew."""
     browsing.forget()

@@ -22,6 +22,8 @@ from .check_tables import check_counts, check_forgotten, check_summaries, check_
 from .ledger import Erasure, Ledger, Presence, key_of
 from .report import Report
 
+pytestmark = pytest.mark.services
+
 ROOT = Path(__file__).parents[2]
 PATHS = ("tests", "tests/support", "apps/query/tests")
 MOST_SECONDS = 280

@@ -13,6 +13,8 @@ import pytest
 import requests
 from ports import free_port
 
+pytestmark = pytest.mark.services
+
 TRACKER = [sys.executable, "-m", "tracker"]
 
 

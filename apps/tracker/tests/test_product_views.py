@@ -11,6 +11,8 @@ from servers import Postgres
 from core.migrations import apply_migrations
 from tracker.settings import CHECKOUT_MIGRATIONS
 
+pytestmark = pytest.mark.services
+
 STORE = """
 with stored as (
   insert into events (user_id, "timestamp", event_id, event_type, session_id, source, properties)

@@ -19,9 +19,10 @@ from waiting import wait_until
 README = (ROOT / "README.md").read_text()
 LINE = '127.0.0.1 - ann [10/Nov/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 512 "-" "Mozilla/5.0"\n'
 
-pytestmark = pytest.mark.skipif(
-    not shutil.which("curl") or not shutil.which("bash"), reason="the tours are for bash and curl"
-)
+pytestmark = [
+    pytest.mark.services,
+    pytest.mark.skipif(not shutil.which("curl") or not shutil.which("bash"), reason="the tours are for bash and curl"),
+]
 
 
 @pytest.fixture(scope="module")

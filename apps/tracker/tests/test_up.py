@@ -29,6 +29,8 @@ from tracker.child import Child
 from tracker.embedded import embedded_postgres, running_url
 from tracker.services import in_role
 
+pytestmark = pytest.mark.services
+
 EVENT = {"user_id": "ann", "event_type": "view"}
 
 
