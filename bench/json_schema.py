@@ -12,8 +12,8 @@ from typing import Any
 import jsonschema
 import jsonschema_rs
 
-from manage.checks import Check
-from manage.schema_rules import MAX_NODES
+from event_tracker.model.checks import Check
+from event_tracker.model.schema_rules import MAX_NODES
 
 ROUNDS = 9
 

@@ -18,9 +18,9 @@ import requests
 from bench import BENCH, ROOT
 from bench.contest import say
 from bench.postgres import Postgres
-from core.keys import make_key
-from tracker.bootstrap import SCOPES, admit_token, admit_write_key
-from tracker.kept_secrets import make_signing_key
+from event_tracker.cli.bootstrap import SCOPES, admit_token, admit_write_key
+from event_tracker.cli.kept_secrets import make_signing_key
+from event_tracker.core.keys import make_key
 
 EXPRESS = BENCH / "peers" / "express"
 
@@ -114,7 +114,7 @@ class Services:
         with psycopg.connect(self.postgres.url(database), autocommit=True) as connection:
             admit_write_key(connection, "bench", key)
         service = self._python(
-            "collector", "ours", processes, {"DATABASE_URL": self.postgres.url(database, "collector")}
+            "event_tracker.collector", "ours", processes, {"DATABASE_URL": self.postgres.url(database, "collector")}
         )
         service.headers["X-Write-Key"] = key
         return service
@@ -129,7 +129,7 @@ class Services:
             "CONTROL_DATABASE_URL": self.postgres.url(database, "control"),
             "SIGNING_KEY": make_signing_key(),
         }
-        service = self._python("query", "ours", processes, settings)
+        service = self._python("event_tracker.query", "ours", processes, settings)
         service.headers["Authorization"] = f"Bearer {token}"
         return service
 

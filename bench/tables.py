@@ -74,7 +74,7 @@ def _loaded_visits(postgres: Postgres, name: str, events: int, source: bytes) ->
         create_ours(postgres, name, days=VISITS_DAYS)
         postgres.execute(name, _read(SQL / "visits.sql"))
         _load(postgres, name, "load_visits.sql", events, source)
-    command = [sys.executable, "-m", "tracker", "maintain"]
+    command = [sys.executable, "-m", "event_tracker.cli", "maintain"]
     subprocess.run(command, env={**os.environ, "DATABASE_URL": postgres.url(name)}, check=True, stdout=sys.stderr)
     postgres.execute(name, "vacuum analyze")
     return name

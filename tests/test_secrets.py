@@ -13,8 +13,8 @@ from ports import free_port
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from signing_key import make_signing_key
 
-from core.keys import make_key
-from core.passwords import hash_password
+from event_tracker.core.keys import make_key
+from event_tracker.core.passwords import hash_password
 
 DATABASE_PASSWORD = "database-secret-4711"
 PASSWORD = "correct horse battery secret"
@@ -157,7 +157,7 @@ def test_commands_never_say_a_secret(postgres, database, tmp_path, command):
         "COLLECTOR_PASSWORD": DATABASE_PASSWORD,
     }
     done = subprocess.run(
-        [sys.executable, "-m", "tracker", *(part.format(tmp=tmp_path) for part in command)],
+        [sys.executable, "-m", "event_tracker.cli", *(part.format(tmp=tmp_path) for part in command)],
         env=environment, input=PASSWORD + "\n", capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert done.returncode != 0
@@ -236,7 +236,7 @@ def test_a_mistaken_setting_is_named_and_not_shown(name, value):
 def said_by(command, environment, seconds=5):
     """What a command said until its end, or until it was ended: a service goes on trying to reach its database."""
     process = subprocess.Popen(
-        [sys.executable, "-m", *command],
+        [os.path.join(os.path.dirname(sys.executable), command[0]), *command[1:]],
         env={**os.environ, **environment}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     with suppress(subprocess.TimeoutExpired):

@@ -16,7 +16,7 @@ from ports import free_port
 from servers import Postgres, Service
 from signing_key import make_signing_key
 
-from core.keys import make_key
+from event_tracker.core.keys import make_key
 
 from .proxy import Proxy
 
@@ -102,7 +102,7 @@ class System:
     def maintain(self, *arguments: str) -> "subprocess.Popen[str]":
         """`tracker maintain`, started."""
         return subprocess.Popen(
-            [sys.executable, "-m", "tracker", "maintain", *arguments],
+            [sys.executable, "-m", "event_tracker.cli", "maintain", *arguments],
             env={**os.environ, "DATABASE_URL": self.owner_url},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -15,7 +15,7 @@ from ports import free_port
 
 pytestmark = pytest.mark.services
 
-TRACKER = [sys.executable, "-m", "tracker"]
+TRACKER = [sys.executable, "-m", "event_tracker.cli"]
 
 
 @pytest.fixture

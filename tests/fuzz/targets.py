@@ -16,21 +16,21 @@ from typing import Any
 
 import msgspec
 
-from collector.columns import elements_of, parameters_of
-from collector.event import MAX_DEPTH
-from collector.explain import CODES
-from collector.schemas import Parsed, Parser, Row
-from core.problems import Problem
-from query.access.principal import Root
-from query.analytics import schemas as analytics
-from query.analytics.event_users import read_event_users
-from query.analytics.routes import _list_users
-from query.cursor import Cursor, decode, encode
-from query.fields import CODES as PARAMETER_CODES
-from query.fields import EARLIEST, LATEST
-from query.schemas import Window, read_event_filter, read_type_filter
-from query.sources import Reading
-from query.stream_schemas import read_export, read_live_filter
+from event_tracker.collector.columns import elements_of, parameters_of
+from event_tracker.collector.event import MAX_DEPTH
+from event_tracker.collector.explain import CODES
+from event_tracker.collector.schemas import Parsed, Parser, Row
+from event_tracker.core.problems import Problem
+from event_tracker.query.access.principal import Root
+from event_tracker.query.analytics import schemas as analytics
+from event_tracker.query.analytics.event_users import read_event_users
+from event_tracker.query.analytics.routes import _list_users
+from event_tracker.query.cursor import Cursor, decode, encode
+from event_tracker.query.fields import CODES as PARAMETER_CODES
+from event_tracker.query.fields import EARLIEST, LATEST
+from event_tracker.query.schemas import Window, read_event_filter, read_type_filter
+from event_tracker.query.sources import Reading
+from event_tracker.query.stream_schemas import read_export, read_live_filter
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WINDOW = Window(timedelta(hours=24), timedelta(hours=168))

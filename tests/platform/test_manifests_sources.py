@@ -13,7 +13,7 @@ from manifests import OVERLAYS, containers, named, rendered
 from servers import Postgres, Service
 from signing_key import make_signing_key
 
-from core.keys import make_key
+from event_tracker.core.keys import make_key
 
 
 @pytest.fixture
@@ -39,7 +39,11 @@ def apply(start_service, postgres: Postgres, database: str, owner: psycopg.Conne
             (tmp_path / name).write_text(text)
         arguments = [part.replace(mount["mountPath"], str(tmp_path)) for part in container["args"]]
         done = subprocess.run(
-            [sys.executable, "-m", "tracker", *arguments], env=environment, capture_output=True, text=True, timeout=60
+            [sys.executable, "-m", "event_tracker.cli", *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

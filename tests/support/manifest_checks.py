@@ -45,7 +45,7 @@ FREE_CONNECTIONS = 2
 """How many of its connections a query service keeps free of analytics."""
 
 CONTROL_CONNECTIONS = 4
-"""What a query service opens beside POOL_MAX, to see who asks (query.app holds the same)."""
+"""What a query service opens beside POOL_MAX, to see who asks (event_tracker.query.app holds the same)."""
 
 STATEMENT_BYTES = 6 * 128 * 2**20
 """What a question of analytics takes of the database's memory, as measured: six times work_mem (docs/deployment.md)."""

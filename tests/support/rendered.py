@@ -10,16 +10,16 @@ from typing import Any
 
 from prometheus_client.metrics import MetricWrapperBase
 
-import collector.metrics
-import core.metrics
-import query.fields
-import query.metrics
-from collector.explain import CODES
-from collector.settings import CollectorSettings
-from collector.tracker_script import NEWEST
-from core.settings import ServiceSettings
-from query.settings import QuerySettings
-from tracker.settings import MigrateSettings, UpSettings
+import event_tracker.collector.metrics
+import event_tracker.core.metrics
+import event_tracker.query.fields
+import event_tracker.query.metrics
+from event_tracker.cli.settings import MigrateSettings, UpSettings
+from event_tracker.collector.explain import CODES
+from event_tracker.collector.settings import CollectorSettings
+from event_tracker.collector.tracker_script import NEWEST
+from event_tracker.core.settings import ServiceSettings
+from event_tracker.query.settings import QuerySettings
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -91,12 +91,12 @@ def parts() -> dict[Path, dict[str, str]]:
             "migrate": settings_table(MigrateSettings),
         },
         DOCS / "metrics.md": {
-            "both": metrics_table(core.metrics),
-            "collector": metrics_table(collector.metrics),
-            "query": metrics_table(query.metrics),
+            "both": metrics_table(event_tracker.core.metrics),
+            "collector": metrics_table(event_tracker.collector.metrics),
+            "query": metrics_table(event_tracker.query.metrics),
         },
         DOCS / "browser.md": tracker_snippets(),
-        DOCS / "api.md": {"codes": codes_table(CODES), "parameters": codes_table(query.fields.CODES)},
+        DOCS / "api.md": {"codes": codes_table(CODES), "parameters": codes_table(event_tracker.query.fields.CODES)},
     }
 
 

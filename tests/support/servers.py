@@ -140,7 +140,7 @@ def _run(name: str, settings: dict[str, Any], log: Path, *, forked: bool) -> sub
         if forked and name in IMPORTS and not MEASURED and not read_by_python:
             return fork_server(name).start(environment, output)
         return subprocess.Popen(
-            [sys.executable, "-m", name],
+            [sys.executable, "-m", f"event_tracker.{name}"],
             env=environment,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -23,7 +23,7 @@ class Up:
         self._output = cwd / f"up-{time.monotonic_ns()}.txt"
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tracker", "up", "--data", str(data), *options, *arguments],
+                [sys.executable, "-m", "event_tracker.cli", "up", "--data", str(data), *options, *arguments],
                 cwd=cwd,
                 env={**{name: value for name, value in os.environ.items() if "DATABASE_URL" not in name}, **settings},
                 stdout=output,
@@ -56,7 +56,11 @@ class Up:
     def kill(self, name: str) -> None:
         """Kill -9 one of those that it started itself: of others, such as PostgreSQL's, some end by themselves."""
         started = psutil.Process(self.process.pid).children()
-        next(process for process in started if name in (process.name(), process.cmdline()[-1])).kill()
+        next(
+            process
+            for process in started
+            if name in (process.name(), process.cmdline()[-1].removeprefix("event_tracker."))
+        ).kill()
 
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)

@@ -5,9 +5,9 @@ from typing import Any
 
 import psycopg
 
-from core.queries import load_queries
+from event_tracker.core.queries import load_queries
 
-STORE_EVENTS = load_queries("collector")["store_events"]
+STORE_EVENTS = load_queries("event_tracker.collector")["store_events"]
 
 
 def store(connection: psycopg.Connection, *events: dict[str, Any], slot: int = 1) -> None:

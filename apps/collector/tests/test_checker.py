@@ -2,9 +2,9 @@
 
 import pytest
 
-from collector.slow_checks import SlowChecks
-from manage.checks import Check
-from manage.schema_rules import FORMATS
+from event_tracker.collector.slow_checks import SlowChecks
+from event_tracker.model.checks import Check
+from event_tracker.model.schema_rules import FORMATS
 
 KINDS = {
     "formats": ({"allOf": [{"format": name} for name in sorted(FORMATS)]}, "no such thing", "secret"),

@@ -10,8 +10,8 @@ import requests
 from sites import make_source, start_guarded
 from waiting import wait_until
 
-from collector.fair_queue import FairQueue
-from core.problems import Problem
+from event_tracker.collector.fair_queue import FairQueue
+from event_tracker.core.problems import Problem
 
 EVENT = {"user_id": "ann", "event_type": "view"}
 PATIENT = {"STORE_SECONDS": 60, "STATEMENT_SECONDS": 50}

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 import requests
 
-from collector.numbers import LongNumbers
-from collector.schemas import Parser
-from core.problems import Problem
+from event_tracker.collector.numbers import LongNumbers
+from event_tracker.collector.schemas import Parser
+from event_tracker.core.problems import Problem
 
 MOST = 65_536
 LITERALS = [

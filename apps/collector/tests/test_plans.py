@@ -2,11 +2,11 @@
 
 import pytest
 
-from collector import budgets, plans
-from collector.plans import Plan
-from collector.slow_checks import SlowChecks, UncheckedError
-from manage import checks
-from manage.checks import LEAST_FAST_BYTES, Check
+from event_tracker.collector import budgets, plans
+from event_tracker.collector.plans import Plan
+from event_tracker.collector.slow_checks import SlowChecks, UncheckedError
+from event_tracker.model import checks
+from event_tracker.model.checks import LEAST_FAST_BYTES, Check
 
 SCHEMA = {"required": ["a"], "properties": {"a": {"items": {"anyOf": [{"type": "integer"}] * 30}}}}
 

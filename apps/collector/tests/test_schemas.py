@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from collector.event import Event, Span
-from collector.explain import CODES, EventSchema, explain
-from collector.schemas import Arrival, InvalidEventError, LongEvents, Parser, read_row
+from event_tracker.collector.event import Event, Span
+from event_tracker.collector.explain import CODES, EventSchema, explain
+from event_tracker.collector.schemas import Arrival, InvalidEventError, LongEvents, Parser, read_row
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)

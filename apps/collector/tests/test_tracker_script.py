@@ -9,10 +9,10 @@ import pytest
 import requests
 from tools import not_checked, run, tool
 
-from collector.tracker_script import read_script, read_scripts
+from event_tracker.collector.tracker_script import read_script, read_scripts
 
 ROOT = Path(__file__).parents[3]
-BROWSER = Path("apps/collector/src/collector/browser")
+BROWSER = Path("apps/collector/src/event_tracker/collector/browser")
 SCRIPT = (ROOT / BROWSER / "tracker.min.js").read_bytes()
 VERSION = hashlib.sha256(SCRIPT).hexdigest()[:8]
 CACHED = {

@@ -6,17 +6,17 @@ from datetime import UTC, datetime
 import pytest
 from sites import make_source
 
-from collector import slow_checks
-from collector.catalog import Catalog
-from collector.plans import Plan
-from collector.replays import Replays
-from collector.schemas import Parser
-from collector.slow_checks import SlowChecks
-from collector.writer import Writer
-from core.pool import open_pool
-from core.problems import Problem
-from manage.checks import Check
-from manage.schemas import set_schema
+from event_tracker.collector import slow_checks
+from event_tracker.collector.catalog import Catalog
+from event_tracker.collector.plans import Plan
+from event_tracker.collector.replays import Replays
+from event_tracker.collector.schemas import Parser
+from event_tracker.collector.slow_checks import SlowChecks
+from event_tracker.collector.writer import Writer
+from event_tracker.core.pool import open_pool
+from event_tracker.core.problems import Problem
+from event_tracker.model.checks import Check
+from event_tracker.model.schemas import set_schema
 
 LONG = 1000.0
 """Seconds; nobody waits as long."""

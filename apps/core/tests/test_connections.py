@@ -7,8 +7,8 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from core import connections
-from core.connections import Connections
+from event_tracker.core import connections
+from event_tracker.core.connections import Connections
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@ from dataclasses import dataclass
 import pytest
 from marshmallow import ValidationError
 
-from core.database_url import check_database_url
-from core.settings import InvalidSettingsError, ServiceSettings, Settings, setting, validate
+from event_tracker.core.database_url import check_database_url
+from event_tracker.core.settings import InvalidSettingsError, ServiceSettings, Settings, setting, validate
 
 
 @dataclass(frozen=True, kw_only=True)

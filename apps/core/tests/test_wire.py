@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from core import wire
+from event_tracker.core import wire
 
 BODY = bytes(4_000_000)
 TAKEN = 1000

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dashboard import charts
-from dashboard.views.retention import heat_map
+from event_tracker.dashboard import charts
+from event_tracker.dashboard.views.retention import heat_map
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -5,11 +5,11 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from dashboard import conditions, numbers
-from dashboard.api import AT_ONCE, beside
-from dashboard.events import as_frame
-from dashboard.period import Period
-from dashboard.service import AwayError
+from event_tracker.dashboard import conditions, numbers
+from event_tracker.dashboard.api import AT_ONCE, beside
+from event_tracker.dashboard.events import as_frame
+from event_tracker.dashboard.period import Period
+from event_tracker.dashboard.service import AwayError
 
 NONE = numbers.NONE
 

@@ -39,7 +39,9 @@ def test_a_visitor_doesnt_keep_it_from_ending(another, dashboard, browser):
 
 def test_mistakes_in_settings_are_all_named():
     settings = {**os.environ, "PORT": "99999", "QUERY_URL": "localhost:8001"}
-    done = subprocess.run([sys.executable, "-m", "dashboard"], env=settings, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-m", "event_tracker.dashboard"], env=settings, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 1
     assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["PORT", "QUERY_URL"]
 
@@ -49,7 +51,7 @@ def test_it_needs_no_home_and_writes_nothing(tmp_path):
     settings = {name: value for name, value in os.environ.items() if name != "HOME"}
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "dashboard"],
+            [sys.executable, "-m", "event_tracker.dashboard"],
             env={**settings, "PORT": str(port)},
             cwd=tmp_path,
             stdout=log,

@@ -88,7 +88,9 @@ def run_maintain(postgres, database):
 
     def run() -> None:
         environment = {**os.environ, "DATABASE_URL": postgres.url(database)}
-        subprocess.run([sys.executable, "-m", "tracker", "maintain"], env=environment, check=True, capture_output=True)
+        subprocess.run(
+            [sys.executable, "-m", "event_tracker.cli", "maintain"], env=environment, check=True, capture_output=True
+        )
 
     return run
 

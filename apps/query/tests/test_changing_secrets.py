@@ -10,8 +10,8 @@ import requests
 from signing_key import make_signing_key
 from waiting import wait_until
 
-from core.keys import make_key
-from core.passwords import hash_password
+from event_tracker.core.keys import make_key
+from event_tracker.core.passwords import hash_password
 
 PASSWORD = "correct horse battery"
 
@@ -67,7 +67,7 @@ def migrate(postgres, database):
 
     def migrate(token):
         environment = {**os.environ, "DATABASE_URL": postgres.url(database), "ADMIN_TOKEN": token}
-        subprocess.run([sys.executable, "-m", "tracker", "migrate"], env=environment, check=True, timeout=60)
+        subprocess.run([sys.executable, "-m", "event_tracker.cli", "migrate"], env=environment, check=True, timeout=60)
 
     return migrate
 

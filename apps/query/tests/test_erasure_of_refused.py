@@ -13,11 +13,11 @@ from storing import store
 from waiting import wait_until
 from world import World
 
-from collector.rejections import Rejection, Waiting, seconds, write
-from core.queries import load_queries
+from event_tracker.collector.rejections import Rejection, Waiting, seconds, write
+from event_tracker.core.queries import load_queries
 
-COLLECTOR = load_queries("collector")
-ERASURE = load_queries("query.subjects")
+COLLECTOR = load_queries("event_tracker.collector")
+ERASURE = load_queries("event_tracker.query.subjects")
 LATELY = "select count(*) from recent_erasures"
 
 

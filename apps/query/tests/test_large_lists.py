@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from core.pool import open_pool
-from query import tail
-from query.store import SESSION
-from query.tail import Tail
+from event_tracker.core.pool import open_pool
+from event_tracker.query import tail
+from event_tracker.query.store import SESSION
+from event_tracker.query.tail import Tail
 
 MIB = 2**20
 

@@ -13,9 +13,9 @@ from providers import LyingProvider
 from signing_key import make_signing_key
 from waiting import wait_until
 
-from core.passwords import hash_password
-from core.settings import InvalidSettingsError
-from query.settings import QuerySettings
+from event_tracker.core.passwords import hash_password
+from event_tracker.core.settings import InvalidSettingsError
+from event_tracker.query.settings import QuerySettings
 
 REDIRECT = "http://127.0.0.1:8501/sign-in/oidc/callback"
 

@@ -7,8 +7,8 @@ import requests
 from sign_in_requests import post
 from waiting import wait_until
 
-from core.keys import make_key
-from core.passwords import hash_password
+from event_tracker.core.keys import make_key
+from event_tracker.core.passwords import hash_password
 
 PLACES = 4
 HALF = 2

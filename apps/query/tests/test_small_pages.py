@@ -3,12 +3,12 @@
 import psycopg
 import pytest
 
-from core.pool import open_pool
-from core.turns import Turns
-from query.cursor import Position
-from query.fields import EARLIEST, LATEST
-from query.schemas import EventFilter
-from query.store import SESSION, Store
+from event_tracker.core.pool import open_pool
+from event_tracker.core.turns import Turns
+from event_tracker.query.cursor import Position
+from event_tracker.query.fields import EARLIEST, LATEST
+from event_tracker.query.schemas import EventFilter
+from event_tracker.query.store import SESSION, Store
 
 
 @pytest.fixture

@@ -8,14 +8,14 @@ import requests
 from gevent.event import Event
 from waiting import wait_until
 
-from core import turns
-from core.keys import make_key
-from core.problems import Problem
-from core.turns import Turns
-from query import group
-from query.access.principal import ANYONE, PRINCIPAL, Principal, Root, client_of
-from query.group import Group
-from query.shared import Shared, take_turn
+from event_tracker.core import turns
+from event_tracker.core.keys import make_key
+from event_tracker.core.problems import Problem
+from event_tracker.core.turns import Turns
+from event_tracker.query import group
+from event_tracker.query.access.principal import ANYONE, PRINCIPAL, Principal, Root, client_of
+from event_tracker.query.group import Group
+from event_tracker.query.shared import Shared, take_turn
 
 LOUD, QUIET = Root("token", "loud"), Root("token", "quiet")
 
@@ -111,7 +111,8 @@ def test_who_has_too_many_waiting_is_told_and_others_who_ask_the_same_are_answer
 
 def test_a_question_without_a_turn_in_time_is_busy_for_its_own_client_only(monkeypatch):
     monkeypatch.setattr(
-        "query.shared.take_turn", lambda *given: take_turn(*given, seconds=0.0 if QUIET in given else 60.0)
+        "event_tracker.query.shared.take_turn",
+        lambda *given: take_turn(*given, seconds=0.0 if QUIET in given else 60.0),
     )
     database = Database(Turns())
     waiting = [database.ask(question, LOUD) for question in ("first", "same")]

@@ -8,14 +8,14 @@ import msgspec
 import pytest
 from flask import Flask
 
-from core.bodies import SHARE, Room
-from core.problems import Problem
-from query.access.routes import SignInSchema
-from query.analytics.schemas import FunnelSchema
-from query.bodies import MOST_VALUES, read_json
-from query.cursor import decode
-from query.parameters import Reader
-from query.schemas import ListEventsSchema
+from event_tracker.core.bodies import SHARE, Room
+from event_tracker.core.problems import Problem
+from event_tracker.query.access.routes import SignInSchema
+from event_tracker.query.analytics.schemas import FunnelSchema
+from event_tracker.query.bodies import MOST_VALUES, read_json
+from event_tracker.query.cursor import decode
+from event_tracker.query.parameters import Reader
+from event_tracker.query.schemas import ListEventsSchema
 
 TIMES = 4
 MOST_TIMES = 5

@@ -71,7 +71,9 @@ class Product:
     def summarise(self) -> None:
         """What the nightly job does: sums of what is past are made again."""
         environment = {**os.environ, "DATABASE_URL": self.owner_url}
-        subprocess.run([sys.executable, "-m", "tracker", "maintain"], env=environment, check=True, capture_output=True)
+        subprocess.run(
+            [sys.executable, "-m", "event_tracker.cli", "maintain"], env=environment, check=True, capture_output=True
+        )
 
     def holds(self, events: list[Event], asked: list[Question]) -> None:
         """Stores these events alone, a few with each request, and asks."""

@@ -1,0 +1,115 @@
+"""Events to a collector: many in a request, a few requests at once, and an outcome for every event."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import msgspec
+
+from event_tracker.cli.client import Client, RefusedError, read_answer
+
+MOST_EVENTS = 1000
+MOST_BYTES = 5 * 1024 * 1024
+"""The collector's limits for a request, unless it is set otherwise; then it says 413 and the batch is halved."""
+
+AT_ONCE = 2
+"""Requests under way at once: one is stored while the next is read; more would only queue behind each other."""
+
+T = TypeVar("T")
+
+
+class Answer(msgspec.Struct):
+    """What the collector answers to a batch."""
+
+    received: int
+    stored: int
+    duplicates: int
+    errors: list[dict[str, Any]] = []  # msgspec copies it for each instance
+    warnings: list[dict[str, Any]] = []
+
+
+@dataclass
+class Outcome:
+    """What became of a batch.
+
+    Attributes:
+        errors: those of each refused event, by its place in the batch.
+        expired: likewise, what is said of events that aren't stored, since retention has deleted the events of their time.
+    """
+
+    stored: int = 0
+    duplicates: int = 0
+    errors: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    expired: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+
+
+def deliver(client: Client, events: list[bytes], *, dry_run: bool = False) -> Outcome:
+    """Post events, each the JSON of one on one line, as one batch. Every event must carry its identity.
+
+    Raises:
+        ServiceError: if the collector is away, or refuses the request as such.
+    """
+    if not events:
+        return Outcome()
+    try:
+        params = {"dry_run": "true"} if dry_run else {}
+        body = client.post("/events", b"\n".join(events), "application/x-ndjson", params)
+    except RefusedError as refused:
+        if refused.problem.code == "invalid_events":
+            return Outcome(errors=_by_index(refused.problem.errors))
+        if refused.status != HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            raise
+        if len(events) == 1:
+            return Outcome(errors={0: [{"pointer": "", "code": "too_large", "detail": refused.problem.detail}]})
+        return _deliver_halves(client, events, dry_run)
+    answer = read_answer(body, Answer)
+    expired = [warning for warning in answer.warnings if warning["code"] == "expired"]
+    return Outcome(answer.stored, answer.duplicates, _by_index(answer.errors), _by_index(expired))
+
+
+def _deliver_halves(client: Client, events: list[bytes], dry_run: bool) -> Outcome:
+    half = len(events) // 2
+    first = deliver(client, events[:half], dry_run=dry_run)
+    second = deliver(client, events[half:], dry_run=dry_run)
+    return Outcome(
+        first.stored + second.stored,
+        first.duplicates + second.duplicates,
+        first.errors | _shifted(second.errors, half),
+        first.expired | _shifted(second.expired, half),
+    )
+
+
+def _shifted(told: dict[int, list[dict[str, Any]]], places: int) -> dict[int, list[dict[str, Any]]]:
+    return {places + index: errors for index, errors in told.items()}
+
+
+def _by_index(errors: Iterable[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
+    """The errors of each event, their pointers made to begin at the event: `/3/user_id` is `/user_id` of event 3."""
+    found: dict[int, list[dict[str, Any]]] = {}
+    for error in errors:
+        index = error["index"]
+        pointer = error["pointer"].removeprefix(f"/{index}")
+        found.setdefault(index, []).append({"pointer": pointer, "code": error["code"], "detail": error["detail"]})
+    return found
+
+
+def deliver_all(client: Client, batches: Iterable[T], work: Callable[[T], Outcome]) -> Iterator[tuple[T, Outcome]]:
+    """Do `work` for each batch, some at once; yields each batch with its outcome, in order."""
+    pool = ThreadPoolExecutor(AT_ONCE)
+    under_way: deque[tuple[T, Future[Outcome]]] = deque()
+    try:
+        for batch in batches:
+            under_way.append((batch, pool.submit(work, batch)))
+            while under_way and (len(under_way) > AT_ONCE or under_way[0][1].done()):
+                first, future = under_way.popleft()
+                yield first, future.result()
+        for first, future in under_way:
+            yield first, future.result()
+    except BaseException:
+        client.stop()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,0 +1,48 @@
+"""The options that choose events."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+
+from event_tracker.cli.options import source_option
+
+
+def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command options for the filters of the query service; it gets them as `filters`, its parameters."""
+
+    @click.option("--user", help="Only events of this user.")
+    @click.option("--type", "types", multiple=True, help="Only events of this type; repeat it for any of several.")
+    @click.option("--session", help="Only events of this session.")
+    @click.option(
+        "--property",
+        "properties",
+        multiple=True,
+        metavar="NAME=VALUE",
+        callback=_parse_properties,
+        help="Only events with this property; repeat it, and all must match.",
+    )
+    @source_option
+    @wraps(command)
+    def filtered(
+        user: str | None,
+        types: tuple[str, ...],
+        session: str | None,
+        properties: dict[str, str],
+        sources: tuple[str, ...],
+        **options: Any,
+    ) -> Any:
+        asked = {"user_id": user, "event_type": list(types), "session_id": session, "source": list(sources)}
+        filters = {**asked, **properties}
+        return command(filters=filters, **options)
+
+    return filtered
+
+
+def _parse_properties(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    pairs = [one.partition("=") for one in given]
+    for name, sign, _ in pairs:
+        if not name or not sign:
+            raise click.BadParameter("must be NAME=VALUE.")
+    return {f"property.{name}": value for name, _, value in pairs}

@@ -1,0 +1,104 @@
+"""What the commands have in common that speak to /admin of the query service."""
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+import click
+import msgspec
+from rich.table import Table
+from rich.text import Text
+
+from event_tracker.cli.client import Client, open_client, read_answer
+from event_tracker.cli.options import query_options
+from event_tracker.cli.terminal import console_of_output, printable
+
+json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line, as the service answers it.")
+
+Item = dict[str, Any]
+
+
+class Admin:
+    """/admin of a query service. Nothing is sent twice: a key or a password that was made again would be another."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, **params: Any) -> Item:
+        """The answer's JSON object; empty if it has none.
+
+        Raises:
+            ServiceError: for any answer but 2xx.
+        """
+        answer = self._client.ask(method, f"/admin/{path}", body, params)
+        return read_answer(answer, dict[str, Any]) if answer else {}
+
+    def items(self, path: str, **params: Any) -> list[Item]:
+        """The items of a list."""
+        items: list[Item] = self.ask("GET", path, **params)["items"]
+        return items
+
+    def newest(self, path: str, limit: int, **params: Any) -> Iterator[Item]:
+        """Up to `limit` items of a list that is paged by id, newest first: a page may have fewer where they are large."""
+        while limit and (items := self.items(path, limit=limit, **params)):
+            yield from items
+            limit -= len(items)
+            params["before"] = items[-1]["id"]
+
+
+def of_admin(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that lead to a query service, and that service's Admin as its first argument."""
+
+    @query_options
+    @functools.wraps(command)
+    def run(query: str, token: str | None, **options: Any) -> None:
+        command(Admin(open_client("query service", query, patience=0, token=token)), **options)
+
+    return run
+
+
+def part(name: str) -> str:
+    """A name as a part of a path."""
+    return quote(name, safe="")
+
+
+def show(items: Iterable[Item], columns: Sequence[tuple[str, str]], *, as_json: bool) -> None:
+    """Print a list as a table, or as lines of JSON.
+
+    Args:
+        columns: title and member of each.
+    """
+    if as_json:
+        for item in items:
+            click.echo(msgspec.json.encode(item))
+        return
+    table = Table(box=None, header_style="bold")
+    for title, _ in columns:
+        table.add_column(title, overflow="fold")
+    for item in items:
+        table.add_row(*(Text(printable(_shown(item[member]))) for _, member in columns))
+    console_of_output().print(table)
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return ", ".join(map(_shown, value)) or "none"
+        case dict():
+            return ", ".join(f"{member}: {_change(was)}" for member, was in value.items())
+        case _:
+            return str(value)
+
+
+def _change(value: Any) -> str:
+    """What a member is, or was and has become."""
+    match value:
+        case {"from": was, "to": now}:
+            return f"{_shown(was)} → {_shown(now)}"
+        case _:
+            return _shown(value)

@@ -1,0 +1,102 @@
+"""What the commands on the database are told by the environment; each may come from a file, as NAME_FILE."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from event_tracker.core.database_url import check_database_url
+from event_tracker.core.settings import InvalidSettingsError, Settings, setting, validate
+
+CHECKOUT_MIGRATIONS = Path(__file__).parents[5] / "infra" / "migrations"
+
+
+def key_of(kind: str) -> validate.Regexp:
+    """The check of a setting that is a key (event_tracker.core.keys), or empty. What it says of a wrong one doesn't hold it."""
+    error = f"Must look like {kind}_0123456789_… : {kind}_, 10 and 40 hexadecimal digits in lower case."
+    return validate.Regexp(rf"({kind}_[0-9a-f]{{10}}_[0-9a-f]{{40}})?\Z", error=error)
+
+
+Kind = TypeVar("Kind", bound=Settings)
+
+
+def read_settings(kind: type[Kind]) -> Kind:
+    """Read them; what is wrong becomes lines for the terminal."""
+    try:
+        return kind.read()
+    except InvalidSettingsError as error:
+        raise click.ClickException(f"these settings are wrong:\n{error}") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaintainSettings(Settings):
+    """What `tracker maintain` is told."""
+
+    database_url: str = setting(
+        "PostgreSQL connection URL of the database's owner. Empty: the embedded server that runs on the data folder.",
+        default="", check=check_database_url, secret=True,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class MigrateSettings(Settings):
+    """What `tracker migrate` is told."""
+
+    database_url: str = setting(
+        "PostgreSQL connection URL of the database's owner.", check=check_database_url, secret=True
+    )
+    collector_password: str = setting(
+        "Password to give the role `collector`; empty: none is set.", default="", secret=True
+    )
+    query_password: str = setting("Password to give the role `query`; empty: none is set.", default="", secret=True)
+    control_password: str = setting("Password to give the role `control`; empty: none is set.", default="", secret=True)
+    grafana_password: str = setting("Password to give the role `grafana`; empty: none is set.", default="", secret=True)
+    admin_token: str = setting(
+        "API token that may do everything, let in in place of the one that was given here before; empty: none is.",
+        default="", check=key_of("rt"), secret=True,
+    )  # fmt: skip
+    read_token: str = setting(
+        "API token that may read events and stats, let in in place of the one that was given here before; empty: none is.",
+        default="", check=key_of("rt"), secret=True,
+    )  # fmt: skip
+    write_key: str = setting(
+        "Write key of the source WRITE_KEY_SOURCE, let in beside others; empty: none is.",
+        default="", check=key_of("wk"), secret=True,
+    )  # fmt: skip
+    write_key_source: str = setting(
+        "Source that WRITE_KEY is for, made if there is none.",
+        default="default", check=validate.Regexp(r"[a-z0-9][a-z0-9_-]{0,99}\Z"),
+    )  # fmt: skip
+    migrations_dir: Path = setting(  # noqa: RUF009  # it makes a field
+        "Folder of the migrations; the checkout's unless it is set.", kind="path", default=CHECKOUT_MIGRATIONS
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpSettings(Settings):
+    """What `tracker up` is told; the services read theirs from the same environment."""
+
+    database_url: str = setting(
+        "PostgreSQL connection URL of the database's owner. Empty: `tracker up` runs an embedded server.",
+        default="", check=check_database_url, secret=True,
+    )  # fmt: skip
+    collector_database_url: str = setting(
+        "Connection URL for the collector; empty: the owner's, in the role `collector`.",
+        default="", check=check_database_url, secret=True,
+    )  # fmt: skip
+    query_database_url: str = setting(
+        "Connection URL for the query service; empty: the owner's, in the role `query`.",
+        default="", check=check_database_url, secret=True,
+    )  # fmt: skip
+    control_database_url: str = setting(
+        "Second connection URL for the query service, which signs people in; empty: the owner's, in the role `control`.",
+        default="", check=check_database_url, secret=True,
+    )  # fmt: skip
+    signing_key: str = setting(
+        "What the query service signs with, Ed25519 private keys in PEM; empty: one that is kept in the data folder.",
+        default="", secret=True,
+    )  # fmt: skip
+    migrations_dir: Path = setting(  # noqa: RUF009  # it makes a field
+        "Folder of the migrations; the checkout's unless it is set.", kind="path", default=CHECKOUT_MIGRATIONS
+    )

@@ -1,0 +1,119 @@
+"""One user's events from the query service: the newest of them, and those that come after."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from event_tracker.cli.client import Client, read_answer
+
+PAGE = 1000
+"""The most that the query service answers at once."""
+
+OVERLAP = timedelta(minutes=10)
+"""How far back a follower looks each time: an event that is reported later than this after its time is not noticed."""
+
+
+class Found(msgspec.Struct, frozen=True):
+    """An event as the query service answers it, as far as it is shown."""
+
+    timestamp: datetime
+    event_id: str
+    event_type: str
+    received_at: datetime
+    session_id: str | None = None
+    properties: msgspec.Raw = msgspec.Raw(b"{}")
+    json: bytes = b""
+
+    @property
+    def key(self) -> tuple[datetime, str]:
+        """Identifies it among its user's events."""
+        return self.timestamp, self.event_id
+
+    @property
+    def place(self) -> tuple[datetime, datetime, str]:
+        """Orders its user's events: those of one moment as they arrived."""
+        return self.timestamp, self.received_at, self.event_id
+
+
+class _Page(msgspec.Struct):
+    events: list[msgspec.Raw]
+    next_cursor: str | None
+
+
+class UserEvents:
+    """The events of one user, all of them or of some types and sources."""
+
+    def __init__(self, client: Client, user_id: str, types: Sequence[str], sources: Sequence[str] = ()) -> None:
+        self.client = client
+        self.filters: dict[str, Any] = {"user_id": user_id, "event_type": list(types), "source": list(sources)}
+
+    def newest(self, limit: int) -> Iterator[Found]:
+        """Up to `limit` events, newest first."""
+        left = limit
+        for page in self._pages(min(limit, PAGE)):
+            yield from page[:left]
+            left -= len(page)
+            if left <= 0:
+                return
+
+    def since(self, start: datetime | None) -> list[Found]:
+        """All events from a time on; all there are if it is None."""
+        bounds = {} if start is None else {"from": start.isoformat()}
+        return [event for page in self._pages(PAGE, **bounds) for event in page]
+
+    def _pages(self, size: int, **bounds: str) -> Iterator[list[Found]]:
+        asked = {**self.filters, **bounds, "limit": size}
+        while True:
+            page = read_answer(self.client.get("/events", asked), _Page)
+            yield [
+                msgspec.structs.replace(msgspec.json.decode(raw, type=Found), json=bytes(raw)) for raw in page.events
+            ]
+            if page.next_cursor is None:
+                return
+            asked["cursor"] = page.next_cursor
+
+
+class Follower:
+    """Tells each event once, those that are there first and then whatever is new. Ask it again and again.
+
+    It asks for the last minutes anew each time, because events may arrive out of order, and remembers what it told.
+    """
+
+    def __init__(self, events: UserEvents, backlog: int) -> None:
+        self.events = events
+        self.backlog = backlog
+        self._told: set[tuple[datetime, str]] = set()
+        self._newest: datetime | None = None
+
+    def first(self) -> list[Found]:
+        """The newest events there are, oldest first."""
+        newest = list(self.events.newest(self.backlog))
+        self._advance(newest)
+        known = {event.key: event for event in [*newest, *self.events.since(self._start())]}
+        self._told = set(known)
+        self._advance(known.values())
+        return _in_order(known.values())[-self.backlog :]
+
+    def fresh(self) -> list[Found]:
+        """What wasn't told yet, oldest first."""
+        start = self._start()
+        recent = self.events.since(start)
+        fresh = [event for event in recent if event.key not in self._told]
+        # What lies before `start` won't be asked for again; the next start is never earlier than this one.
+        self._told = {event.key for event in recent}
+        self._advance(fresh)
+        return _in_order(fresh)
+
+    def _start(self) -> datetime | None:
+        return None if self._newest is None else self._newest - OVERLAP
+
+    def _advance(self, events: Iterable[Found]) -> None:
+        """Note the newest time. Events may be dated ahead: looking on from there would miss what happens now."""
+        times = [min(event.timestamp, datetime.now(UTC)) for event in events]
+        self._newest = max([self._newest, *times] if self._newest else times, default=None)
+
+
+def _in_order(events: Iterable[Found]) -> list[Found]:
+    return sorted(events, key=lambda event: event.place)

@@ -1,0 +1,121 @@
+"""`tracker erase` and `tracker receipt check`, as run against a real query service."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import requests
+from signing_key import make_signing_key
+
+from event_tracker.core.keys import make_key
+
+
+@pytest.fixture
+def tracker(start_service, postgres, database, owner):
+    """Runs a command with a token that may do everything; `tracker.query` is the service that it asks."""
+    given = {"DATABASE_URL": postgres.url(database, "query"), "CONTROL_DATABASE_URL": postgres.url(database, "control")}
+    query = start_service("query", AUTH="required", SIGNING_KEY=make_signing_key(), **given)
+    key = make_key("rt")
+    owner.execute(
+        "insert into api_tokens (prefix, name, hash, scopes) values (%s, 'tests', %s, '{admin}')",
+        [key.prefix, key.hash],
+    )
+
+    def run(*arguments, **environment):
+        environment = {**os.environ, "QUERY_URL": query.url, "API_TOKEN": key.key, **environment}
+        command = [sys.executable, "-m", "event_tracker.cli", *map(str, arguments)]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+
+    run.query = query
+    return run
+
+
+def changed(file, **more):
+    """The receipt with another payload under the same signature."""
+    answer = json.loads(file.read_text())
+    head, payload, signature = answer["receipt"].split(".")
+    told = json.loads(base64.urlsafe_b64decode(payload + "==="))
+    payload = base64.urlsafe_b64encode(json.dumps({**told, **more}).encode()).decode().rstrip("=")
+    copy = file.with_name("changed.json")
+    copy.write_text(json.dumps({**answer, "receipt": f"{head}.{payload}.{signature}"}))
+    return copy
+
+
+def test_a_receipt_is_checked_by_who_has_the_file_and_knows_the_id(tracker, owner, tmp_path):
+    owner.execute(
+        "insert into events (user_id, timestamp, event_id, event_type) values ('ann/b', now(), gen_random_uuid(), 'view')"
+    )
+    file, keys = tmp_path / "receipt.json", tmp_path / "keys.json"
+    erased = tracker("erase", "ann/b", file)
+    assert erased.returncode == 0, erased.stderr
+    assert (
+        erased.stdout == "erased ann/b: events 1, rejections 0, event_counts 0, property_counts 0, visits 0, users 0\n"
+    )
+    assert file.stat().st_mode & 0o777 == 0o600
+    checked = tracker("receipt", "check", file, "--user", "ann/b")
+    assert checked.returncode == 0, checked.stderr
+    assert checked.stdout.startswith("ann/b was erased on 20")
+    assert "events: 1\n" in checked.stdout
+    other = tracker("receipt", "check", file, "--user", "bob")
+    assert (other.returncode, other.stderr) == (1, "Error: the receipt is genuine, but it isn't about bob\n")
+    keys.write_bytes(requests.get(f"{tracker.query.url}/.well-known/jwks.json", timeout=30).content)
+    tracker.query.stop()
+    assert tracker("receipt", "check", file, "--user", "ann/b", "--keys", keys).returncode == 0
+    for forged in (changed(file, counts={"events": 2}), changed(file, iat=0)):
+        found = tracker("receipt", "check", forged, "--user", "ann/b", "--keys", keys)
+        assert found.returncode == 1
+        assert "isn't genuine" in found.stderr
+    keys.write_text('{"keys": []}')
+    assert "isn't genuine" in tracker("receipt", "check", file, "--user", "ann/b", "--keys", keys).stderr
+    keys.write_text("no keys")
+    assert "isn't genuine" in tracker("receipt", "check", file, "--user", "ann/b", "--keys", keys).stderr
+    file.write_text("{}")
+    assert "isn't an answer" in tracker("receipt", "check", file, "--user", "ann/b", "--keys", keys).stderr
+
+
+@pytest.mark.parametrize("user_id", ["carol\n", "\n", "/", ".", "..", "q/export", " ", "a+b&c=d#e?f%2F", "\U0010ffff"])
+def test_any_id_is_erased_and_nobody_else(tracker, owner, tmp_path, user_id):
+    near = f"{user_id}\n"
+    for name in (user_id, near):
+        owner.execute(
+            "insert into events (user_id, timestamp, event_id, event_type) values (%s, now(), gen_random_uuid(), 'view')",
+            [name],
+        )
+    file = tmp_path / "receipt.json"
+    erased = tracker("erase", user_id, file)
+    assert erased.returncode == 0, erased.stderr
+    assert json.loads(file.read_text())["counts"]["events"] == 1
+    assert owner.execute("select user_id from events").fetchall() == [(near,)]
+    assert tracker("receipt", "check", file, "--user", user_id).returncode == 0
+    assert tracker("receipt", "check", file, "--user", near).returncode == 1
+
+
+def test_a_receipt_says_that_it_was_anonymised(tracker, owner, tmp_path):
+    owner.execute(
+        "insert into events (user_id, timestamp, event_id, event_type) values ('ann', now(), gen_random_uuid(), 'view')"
+    )
+    erased = tracker("erase", "ann", tmp_path / "receipt.json", "--anonymise")
+    assert erased.stdout.startswith("anonymised ann: events 1, "), erased.stderr
+    checked = tracker("receipt", "check", tmp_path / "receipt.json", "--user", "ann")
+    assert checked.stdout.startswith("ann was anonymised on 20")
+    assert owner.execute("select user_id like 'anonymous-%' from events").fetchall() == [(True,)]
+
+
+def test_a_file_that_is_there_stays_and_nothing_is_erased(tracker, owner, tmp_path):
+    owner.execute(
+        "insert into events (user_id, timestamp, event_id, event_type) values ('ann', now(), gen_random_uuid(), 'view')"
+    )
+    file = tmp_path / "receipt.json"
+    file.write_text("another one")
+    found = tracker("erase", "ann", file)
+    assert found.returncode == 1
+    assert "is there already" in found.stderr
+    assert file.read_text() == "another one"
+    file.unlink()
+    refused = tracker("erase", "ann", file, API_TOKEN="rt_0123456789_" + "0" * 40)
+    assert refused.returncode == 2
+    assert not file.exists()
+    assert owner.execute("select count(*) from events").fetchone() == (1,)

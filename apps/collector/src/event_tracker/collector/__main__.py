@@ -1,0 +1,15 @@
+"""Run the collector: `collector`, or `python -m event_tracker.collector`. Settings come from the environment: docs/configuration.md."""
+
+import event_tracker.core.patched  # noqa: F401, I001  # first of all, as it says
+
+from event_tracker.collector.settings import CollectorSettings
+from event_tracker.core.server import serve
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    serve("collector", CollectorSettings, "event_tracker.collector.app:create_app")
+
+
+if __name__ == "__main__":
+    main()

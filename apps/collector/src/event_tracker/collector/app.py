@@ -1,0 +1,96 @@
+"""The collector, put together."""
+
+from datetime import UTC, datetime, time
+from importlib.metadata import version
+
+from event_tracker.collector import tracker_script
+from event_tracker.collector.catalog import Catalog
+from event_tracker.collector.documentation import describe
+from event_tracker.collector.doors import Doors
+from event_tracker.collector.limits import Limits
+from event_tracker.collector.rejections import Rejections
+from event_tracker.collector.replays import Replays
+from event_tracker.collector.routes import SPELLINGS, PostEvents
+from event_tracker.collector.schemas import Parser
+from event_tracker.collector.settings import CollectorSettings
+from event_tracker.collector.writer import Writer
+from event_tracker.core.front import Front
+from event_tracker.core.health import Health
+from event_tracker.core.openapi import Document
+from event_tracker.core.pool import open_pool
+from event_tracker.core.problems import Problem
+from event_tracker.core.replication import Replication
+from event_tracker.core.service import create_service
+
+PACKAGE = "event-tracker-collector"
+
+MIGRATION = "0023-schemas-set-aside"
+"""The newest migration that this code needs."""
+
+POOL_SECONDS = 2.0
+"""How long the writer waits for a connection: its requests hear of an outage well before their deadline."""
+
+
+def create_app(settings: CollectorSettings) -> Front:
+    """Build the WSGI application. Call it in the process that serves: it starts a connection pool and a greenlet."""
+    pool = open_pool(
+        settings.database_url,
+        name="collector",
+        size=settings.pool_max,
+        timeout=POOL_SECONDS,
+        options={"statement_timeout": f"{int(settings.statement_seconds * 1000)}ms"},
+    )
+    writer = Writer(
+        pool,
+        queue_events=settings.queue_events,
+        group_events=settings.group_events,
+        store_seconds=settings.store_seconds,
+    )
+
+    def queue() -> dict[str, int]:
+        if writer.queued >= settings.queue_events:
+            raise Problem(503, "queue_full", "Too many events are waiting to be stored.")
+        return {"events": writer.queued, "bound": settings.queue_events}
+
+    replication = Replication(pool, requires_standbys=settings.require_sync)
+    health = Health(pool, MIGRATION, {"queue": queue, "replication": replication.check}, writes=True)
+    document = Document(
+        "Event Tracker: collector", version(PACKAGE), "Events in. A 2xx means committed; resending is always safe."
+    )
+    describe(document)
+    tracker_script.describe(document)
+    service = create_service("collector", PACKAGE, settings, health, document)
+    service.register_blueprint(tracker_script.blueprint)
+
+    catalog = Catalog(pool)
+    rejections = Rejections(
+        pool, kept=settings.rejections_kept, days=settings.rejection_days, most_bytes=settings.rejection_bytes
+    )
+    earliest = datetime.combine(settings.earliest_timestamp, time(), UTC)
+    parser = Parser(settings.max_events, settings.max_event_bytes, settings.max_body_bytes, earliest)
+    replays = Replays(pool, catalog, parser, writer)
+
+    def close() -> None:
+        replication.close()
+        replays.close()
+        writer.close()
+        rejections.close()
+        catalog.close()
+        pool.close()
+
+    doors = Doors(catalog, required=settings.auth == "required")
+    front = Front(
+        service.wsgi_app,
+        most_held=settings.max_bodies_bytes,
+        mounts=dict.fromkeys(SPELLINGS, PostEvents(settings, doors, Limits(pool), parser, writer, rejections)),
+        cors_origins=settings.cors_origins,
+        drain=health.draining.set,
+        close=close,
+    )
+
+    def allow(origins: frozenset[str]) -> None:
+        # A preflight carries no key: it is told what any source allows, and the request itself what its own does.
+        front.mount_origins = origins.union(settings.cors_origins)
+
+    catalog.start(allow)
+    return front

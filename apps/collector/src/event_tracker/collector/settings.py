@@ -1,0 +1,92 @@
+"""The collector's settings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from event_tracker.collector.enrichment import KINDS, mistakes
+from event_tracker.core.settings import ServiceSettings, setting, validate
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectorSettings(ServiceSettings):
+    """What the collector is told beyond what every service is."""
+
+    port: int = setting("Port to listen on.", kind="int", default=8000, check=validate.Range(1, 65535))
+    max_events: int = setting("Most events in a request.", kind="int", default=1000, check=validate.Range(1, 100_000))
+    max_body_bytes: int = setting(
+        "Most bytes in a request's body, decompressed; and most that its numbers may add to it, written out.",
+        kind="int",
+        default=5 * MIB,
+        check=validate.Range(1, 1024 * MIB),
+    )
+    max_event_bytes: int = setting(
+        "Most bytes of JSON in one event, with its numbers written out (1e308 as 309 digits).",
+        kind="int", default=64 * KIB, check=validate.Range(1, 16 * MIB),
+    )  # fmt: skip
+    earliest_timestamp: date = setting(  # noqa: RUF009  # dates are immutable
+        "The earliest day of an event's time, in UTC; an earlier one is refused, so that a device whose clock has lost its time "
+        "(1970) doesn't make its user one of long ago. `0001-01-01`: every time is taken.",
+        kind="date", default=date(2000, 1, 1),
+    )  # fmt: skip
+    body_seconds: float = setting(
+        "How long a request's body may take to arrive; longer is a 408.",
+        kind="float",
+        default=10.0,
+        check=validate.Range(0.1, 600),
+    )
+    store_seconds: float = setting(
+        "How long a request waits for its events to be committed; longer is a 503.",
+        kind="float", default=10.0, check=validate.Range(0.1, 60),
+    )  # fmt: skip
+    statement_seconds: float = setting(
+        "PostgreSQL's `statement_timeout` for storing one group; shorter than STORE_SECONDS, so that what timed out is rolled back.",
+        kind="float", default=8.0, check=validate.Range(0.1, 60),
+    )  # fmt: skip
+    queue_events: int = setting(
+        "Most events waiting to be stored; one source has half of it at most. A request that doesn't fit is a 503.",
+        kind="int", default=40_000, check=validate.Range(1, 10_000_000),
+    )  # fmt: skip
+    rejections_kept: int = setting(
+        "Refused events kept of each source, the newest; 0: none.",
+        kind="int", default=10_000, check=validate.Range(0, 1_000_000),
+    )  # fmt: skip
+    rejection_days: int = setting(
+        "How many days refused events are kept.", kind="int", default=30, check=validate.Range(1, 365)
+    )
+    rejection_bytes: int = setting(
+        "Most bytes kept of a refused event; a longer one is cut off and can't be replayed.",
+        kind="int", default=64 * KIB, check=validate.Range(1, MIB),
+    )  # fmt: skip
+    require_sync: bool = setting(
+        "`/healthz` fails without synchronous standbys, as many as `synchronous_standby_names` asks for. The role must be a member of "
+        "pg_read_all_stats to see them.",
+        kind="bool", default=False,
+    )  # fmt: skip
+    group_events: int = setting(
+        "Most events stored by one statement; a request is never divided.",
+        kind="int",
+        default=2000,
+        check=validate.Range(1, 100_000),
+    )
+    enrich: Sequence[str] = setting(
+        "What is added to the properties of events that come from pages (requests with an Origin), separated by commas. "
+        + "; ".join(f"`{kind}`: {says}" for kind, says in KINDS.items())
+        + ". What the event says itself stays. Empty: nothing is added.",
+        kind="list", default=(), check=validate.ContainsOnly(KINDS),
+    )  # fmt: skip
+    country_database: str = setting(
+        "An MMDB file (MaxMind DB) of addresses' countries, for ENRICH=country. It is opened at the start.", default=""
+    )
+    trusted_hops: int = setting(
+        "How many proxies in front say in X-Forwarded-For who asked them, for ENRICH: the address of a page's user is so many from "
+        "the right. 0: it is who connects.",
+        kind="int", default=0, check=validate.Range(0, 10),
+    )  # fmt: skip
+
+    def contradictions(self) -> dict[str, list[str]]:
+        """What is wrong with settings that are each right."""
+        return {**super().contradictions(), **mistakes(self.enrich, self.country_database)}

@@ -1,0 +1,218 @@
+"""Group commit: requests that arrive while a statement is in flight wait together and go in the next one.
+
+There is no timer. An idle collector stores at once; under load the groups grow by themselves, and one COMMIT serves all.
+Sources share the groups (`fair_queue`).
+"""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal, cast
+from uuid import UUID
+
+import gevent
+import psycopg
+import structlog
+from gevent.event import AsyncResult, Event
+
+from event_tracker.collector import metrics
+from event_tracker.collector.columns import Elements, elements_of, parameters_of
+from event_tracker.collector.fair_queue import FairQueue, Place
+from event_tracker.collector.schemas import Row
+from event_tracker.core.pool import AWAY, ConnectionPool, execute
+from event_tracker.core.problems import Problem
+from event_tracker.core.queries import load_queries
+
+log = structlog.get_logger("collector.writer")
+
+STORE_EVENTS = load_queries("event_tracker.collector")["store_events"]
+
+MAX_SLOT = 32_767
+"""The largest smallint."""
+
+UNSTORABLE = (psycopg.DataError, psycopg.IntegrityError)
+"""Errors that are the data's fault. No event should get this far; one that does must not cost its neighbours."""
+
+ROUTING_TRIES = 3
+"""How often rows are stored whose partition changes meanwhile: a month got one of its own while they waited for another."""
+
+
+class NotStorableError(Exception):
+    """The database refused this one event."""
+
+
+Outcome = Literal["stored", "duplicate", "expired"] | NotStorableError
+"""Of one event: stored, known already, of a time of which retention has deleted its source's events, or why not."""
+
+
+_Execute = Callable[[Sequence[Row], dict[str, Any]], list[Any]]
+"""Runs `store_events` for these rows, with these parameters, and fetches what it answers."""
+
+
+class Waiting:
+    """One request's events, and where its greenlet waits for them."""
+
+    __slots__ = ("elements", "result", "rows")
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.rows = rows
+        self.elements = elements_of(rows)
+        self.result: AsyncResult[list[Outcome]] = AsyncResult()
+
+
+class Writer:
+    """Stores events; one greenlet, one statement in flight."""
+
+    def __init__(
+        self, pool: ConnectionPool[psycopg.Connection], *, queue_events: int, group_events: int, store_seconds: float
+    ) -> None:
+        self.pool = pool
+        self.group_events = group_events
+        self.store_seconds = store_seconds
+        self.slot = random.randint(1, MAX_SLOT)  # noqa: S311  # spreads writers, guards nothing
+        self._queue: FairQueue[Waiting] = FairQueue(queue_events)
+        self._arrived = Event()
+        self._greenlet = gevent.spawn(self._run)
+        metrics.QUEUE_BOUND.set(queue_events)
+        metrics.QUEUE_EVENTS.set_function(lambda: self.queued)
+
+    @property
+    def queued(self) -> int:
+        """Events that wait, or are being read and will."""
+        return self._queue.events
+
+    def admit(self, source: str, events: int) -> Place[Waiting]:
+        """A place for a source's events in the queue; use it as a context manager. It is taken before they are read: that costs most.
+
+        Raises:
+            Problem: 503 if too many of the source's, or of all, are waiting.
+        """
+        return self._queue.admit(source, events)
+
+    def store(self, rows: Sequence[Row], place: Place[Waiting]) -> list[Outcome]:
+        """Wait until the rows are committed, and say of each what became of it.
+
+        Raises:
+            Problem: 503 if the database is away, or the deadline over.
+        """
+        waiting = Waiting(rows)
+        self._queue.put(place, waiting, len(rows))
+        self._arrived.set()
+        try:
+            return cast(list[Outcome], waiting.result.get(timeout=self.store_seconds))
+        except gevent.Timeout:
+            self._queue.remove(place)
+            raise _too_slow() from None
+
+    def store_on(self, connection: psycopg.Connection, rows: Sequence[Row]) -> list[Outcome]:
+        """Store rows in a transaction of the caller's, past the queue; what becomes of each once that is committed.
+
+        Raises:
+            psycopg.Error: if the database is away, or ends the statement.
+        """
+
+        def execute_on(_: Sequence[Row], parameters: dict[str, Any]) -> list[Any]:
+            with connection.transaction():  # a savepoint: what the database refuses doesn't end the caller's
+                return connection.execute(STORE_EVENTS, parameters, binary=True).fetchall()
+
+        return self._store(rows, [elements_of(rows)], execute_on)
+
+    def close(self) -> None:
+        """Stop. Call it when no request is waiting any more."""
+        self._greenlet.kill()
+
+    def _run(self) -> None:
+        while True:
+            self._arrived.wait()
+            while self._queue:
+                self._store_group(self._queue.take(self.group_events))
+            self._arrived.clear()
+
+    def _store_group(self, group: list[Waiting]) -> None:
+        try:
+            outcomes = self._store(
+                [row for waiting in group for row in waiting.rows],
+                [waiting.elements for waiting in group],
+                self._execute,
+            )
+        except Exception as error:  # whatever it is, every waiter must hear of it, and the greenlet must go on
+            if not isinstance(error, AWAY):
+                log.exception("storing failed")
+            refusal = _too_slow() if isinstance(error, psycopg.errors.QueryCanceled) else error
+            for waiting in group:
+                waiting.result.set_exception(refusal)
+            return
+        start = 0
+        for waiting in group:
+            waiting.result.set(outcomes[start : start + len(waiting.rows)])
+            start += len(waiting.rows)
+
+    def _store(self, rows: Sequence[Row], parts: Sequence[Elements], execute: _Execute) -> list[Outcome]:
+        """Store rows, halving them around any that the database refuses until that one stands alone."""
+        for attempt in range(1, ROUTING_TRIES + 1):
+            try:
+                parameters = {**parameters_of(parts, len(rows)), "slot": self.slot}
+                ((*answer, _),) = execute(rows, parameters)
+                return _outcomes(rows, *answer)
+            except UNSTORABLE as error:
+                if attempt < ROUTING_TRIES and _went_astray(error):
+                    continue
+                if len(rows) == 1:
+                    constraint = error.diag.constraint_name
+                    log.warning("the database refused an event", sqlstate=error.sqlstate, constraint=constraint)
+                    return [NotStorableError(constraint or error.sqlstate or "unknown")]
+                break
+        middle = len(rows) // 2
+        return [
+            outcome
+            for half in (rows[:middle], rows[middle:])
+            for outcome in self._store(half, [elements_of(half)], execute)
+        ]
+
+    def _execute(self, rows: Sequence[Row], parameters: dict[str, Any]) -> list[Any]:
+        """One statement, one COMMIT."""
+        started = time.perf_counter()
+        answer = execute(self.pool, STORE_EVENTS, parameters)
+        metrics.STATEMENT_SECONDS.observe(time.perf_counter() - started)
+        metrics.GROUP_SIZE.observe(len(rows))
+        metrics.EVENT_LAG.observe((datetime.now(UTC) - min(row.timestamp for row in rows)).total_seconds())
+        return answer
+
+
+def _went_astray(error: psycopg.Error) -> bool:
+    """True if rows were refused for their partition, which is no fault of theirs: such a violation names no constraint."""
+    return isinstance(error, psycopg.errors.CheckViolation) and error.diag.constraint_name is None
+
+
+def _too_slow() -> Problem:
+    return Problem(
+        503, "store_timeout", "The database took too long. Send the request again: what is stored stays stored once."
+    )
+
+
+def _outcomes(
+    rows: Sequence[Row],
+    stored: int,
+    user_ids: list[str] | None,
+    timestamps: list[datetime] | None,
+    event_ids: list[UUID] | None,
+    expired: list[int] | None,
+) -> list[Outcome]:
+    """What became of rows, by what `store_events` answered. Of rows with the same key, the first counts as the new one."""
+    if stored == len(rows):
+        return ["stored"] * len(rows)
+    keys = zip(user_ids or (), timestamps or (), event_ids or (), strict=True)
+    new = {(user_id, timestamp, event_id.bytes) for user_id, timestamp, event_id in keys}
+    places = frozenset(expired or ())
+    outcomes: list[Outcome] = []
+    for place, row in enumerate(rows, 1):
+        key = (row.user_id, row.timestamp, row.event_id)
+        if place in places:
+            outcomes.append("expired")
+        elif key in new:
+            outcomes.append("stored")
+            new.discard(key)
+        else:
+            outcomes.append("duplicate")
+    return outcomes

@@ -1,0 +1,140 @@
+"""The pool of database connections, and which of its errors mean that the database is away."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, LiteralString, TypeVar
+
+import psycopg
+import structlog
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
+
+from event_tracker.core import metrics
+
+__all__ = ["AWAY", "READ_ONLY", "ConnectionPool", "UnreplicatedError", "attempt", "execute", "open_pool"]
+
+log = structlog.get_logger("core.pool")
+
+Result = TypeVar("Result")
+
+
+class UnreplicatedError(Exception):
+    """PostgreSQL committed, but its wait for a synchronous standby was ended before the standby had it."""
+
+
+READ_ONLY = psycopg.errors.ReadOnlySqlTransaction
+"""Raised for a write where the server takes none: a standby, or a primary that was made read-only."""
+
+FAILING_OVER = (READ_ONLY, psycopg.errors.InternalError_)
+"""Raised by a server that may no longer be the primary, or is breaking down: its connections are worth nothing."""
+
+AWAY = (psycopg.OperationalError, PoolTimeout, PoolClosed, TooManyRequests, *FAILING_OVER, UnreplicatedError)
+"""Raised when PostgreSQL can't be reached or can't go on (shut down, out of space, out of connections, read-only)."""
+
+WAITS_FOR_STANDBY = "SyncRepWaitForLSN"
+"""The function of PostgreSQL that warns, only in words, that a commit's wait for a synchronous standby was ended."""
+
+CONNECT_SECONDS = 3
+"""One attempt to connect: shorter than any request's deadline."""
+
+RECONNECT_SECONDS = 5.0
+"""The pool doubles its wait between attempts and gives up here; the next request that needs a connection starts anew at
+one second. Its own default of five minutes would leave a service waiting for minutes after the database is back."""
+
+
+def open_pool(
+    database_url: str, *, name: str, size: int, timeout: float, options: dict[str, str], watched: bool = True
+) -> ConnectionPool[psycopg.Connection]:
+    """Open a pool of autocommit connections; it returns at once, whether or not the database answers.
+
+    Args:
+        name: application_name in pg_stat_activity.
+        size: the most connections.
+        timeout: seconds to wait for a free connection before PoolTimeout.
+        options: session settings, such as statement_timeout.
+        watched: whether the metrics of the pool tell of this one; of a process's pools one can be.
+    """
+    session = " ".join(f"-c {key}={value}" for key, value in {"timezone": "UTC", **options}.items())
+    given = psycopg.conninfo.conninfo_to_dict(database_url).get("options") or ""
+    pool = _Pool(
+        database_url,
+        min_size=1,
+        max_size=size,
+        timeout=timeout,
+        reconnect_timeout=RECONNECT_SECONDS,
+        name=name,
+        kwargs={
+            "autocommit": True,
+            "prepare_threshold": 0,
+            "application_name": name,
+            "connect_timeout": CONNECT_SECONDS,
+            "options": f"{given} {session}".strip(),
+        },
+        open=True,
+    )
+    if watched:
+        metrics.watch_pool(pool)
+    return pool
+
+
+class _Pool(ConnectionPool[psycopg.Connection]):
+    """Drops connections to a server that fails over, so that the next one finds the new primary."""
+
+    @contextmanager
+    def connection(self, timeout: float | None = None) -> Iterator[psycopg.Connection]:
+        """Lend a connection.
+
+        Raises:
+            UnreplicatedError: what was done is committed, and may be lost if the primary is.
+        """
+        unreplicated = []
+
+        def listen(notice: psycopg.errors.Diagnostic) -> None:
+            if notice.source_function == WAITS_FOR_STANDBY:
+                unreplicated.append(notice.message_primary)
+
+        with super().connection(timeout) as connection:
+            connection.add_notice_handler(listen)
+            try:
+                yield connection
+            except FAILING_OVER as error:
+                # It may be a bug of ours, too: nothing else would say so.
+                log.warning("a connection is dropped", sqlstate=error.sqlstate, error=error.diag.message_primary)
+                connection.close()
+                raise
+            finally:
+                connection.remove_notice_handler(listen)
+        if unreplicated:
+            log.warning("committed, but perhaps on no standby", warning=unreplicated[0])
+            raise UnreplicatedError
+
+
+def execute(
+    pool: ConnectionPool[psycopg.Connection], statement: LiteralString | bytes, parameters: dict[str, Any]
+) -> list[Any]:
+    """Run one statement that may safely be run twice, and fetch its rows; values go to and fro in binary."""
+    return attempt(pool, lambda connection: connection.execute(statement, parameters, binary=True).fetchall())
+
+
+def attempt(pool: ConnectionPool[psycopg.Connection], work: Callable[[psycopg.Connection], Result]) -> Result:
+    """Do something with a connection that may safely be done twice.
+
+    If the connection is found dead, the pool's are looked through and it is done once more: PostgreSQL may have been
+    restarted since the last time.
+    """
+    try:
+        with pool.connection() as connection:
+            return work(connection)
+    except psycopg.Error as error:
+        metrics.DB_ERRORS.labels((error.sqlstate or "08")[:2]).inc()
+        if not _connection_lost(error):
+            raise
+    pool.check()
+    with pool.connection() as connection:
+        return work(connection)
+
+
+def _connection_lost(error: psycopg.Error) -> bool:
+    """True if the connection ended: without a word, with PostgreSQL (SQLSTATE 57P..), or on its way (08...)."""
+    if isinstance(error, PoolTimeout) or not isinstance(error, psycopg.OperationalError):
+        return False
+    return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))

@@ -1,0 +1,85 @@
+"""Sentences in place of an answer: what went wrong, or why there is nothing to show, and what to do next."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from event_tracker.dashboard.service import AwayError, RefusedError, query_url
+from event_tracker.dashboard.sessions import SignedOutError
+from event_tracker.dashboard.settings import Settings
+from event_tracker.dashboard.sign_in import GO_PATH, PATH
+
+FIRST_EVENT = """
+curl -H 'Content-Type: application/json' {collector}/events \\
+  -d '{{"user_id": "ann", "event_type": "page_view", "properties": {{"page": "/"}}}}'
+
+tracker simulate --users 500 --events 20000 --days 7 --collector {collector}
+"""
+
+SIGN_IN = f"""
+<a href="{PATH}" target="_self">Sign in</a>
+<script src="{GO_PATH}"></script>
+"""
+
+NEEDS = {
+    "read_stats": "This page shows numbers, and you may see none.",
+    "read_events": "This page shows single events, and you may see numbers only.",
+    "export": "This page shows single events, and you may see numbers only.",
+}
+ROLES = {"read_stats": "viewer", "read_events": "analyst", "export": "analyst"}
+"""The least role that has a scope."""
+
+
+@contextmanager
+def refusal_as_sentence() -> Iterator[None]:
+    """Show a refusal of the query service where this part of the page would be; the rest of the page goes on."""
+    try:
+        with signed_out_to_form():
+            yield
+    except RefusedError as refused:
+        lines = [refused.detail.replace("`", "")]
+        lines += [f"- {error['parameter']}: {error['detail']}" for error in refused.errors if "parameter" in error]
+        if refused.status == 504:
+            lines.append("Choose a shorter range, or fewer event types.")
+        st.error("\n".join(lines), icon=":material/error:")
+
+
+@contextmanager
+def signed_out_to_form() -> Iterator[None]:
+    """Where a sign-in is missing or has ended, open its form instead of the page, and come back."""
+    try:
+        yield
+    except SignedOutError:
+        st.html(SIGN_IN, unsafe_allow_javascript=True)
+
+
+@contextmanager
+def absence_as_sentence() -> Iterator[None]:
+    """Show that the query service can't be reached, instead of the page."""
+    try:
+        yield
+    except AwayError:
+        st.error(
+            f"The query service at {query_url()} doesn't answer. Once it runs (tracker up, or your deployment), "
+            "reload this page. If it runs elsewhere, start the dashboard with QUERY_URL.",
+            icon=":material/cloud_off:",
+        )
+
+
+def not_allowed(scope: str) -> None:
+    """The visitor's role doesn't open this page."""
+    st.info(f"{NEEDS[scope]} An admin can give you the role {ROLES[scope]}.", icon=":material/lock:")
+
+
+def nothing_yet() -> None:
+    """There isn't a single event."""
+    st.info("There are no events yet. Send one, or a simulated week, to the collector:", icon=":material/inbox:")
+    st.code(FIRST_EVENT.strip().format(collector=Settings.read().collector_url), language="shell", wrap_lines=True)
+
+
+def nothing_here(
+    what: str = "events", hint: str = "Choose a longer range or clear the filters in the sidebar."
+) -> None:
+    """There are events, but none that this page shows."""
+    st.info(f"No {what} in this range. {hint}", icon=":material/search_off:")

@@ -1,0 +1,96 @@
+"""The query service over HTTP: what can come back is a response, a refusal, or nothing."""
+
+import functools
+from typing import Any
+
+import requests
+
+from event_tracker.dashboard.settings import Settings
+
+TIMEOUT = (3, 60)
+"""Seconds to connect, and from one byte to the next. The service gives up on slow questions earlier, and says so."""
+
+
+class AwayError(Exception):
+    """The query service can't be reached."""
+
+
+class RefusedError(Exception):
+    """The query service answered with a problem (RFC 9457).
+
+    Attributes: `status`, and `problem` as it came; of that `code`, `detail` and `errors`.
+    """
+
+    def __init__(self, status: int, problem: dict[str, Any]) -> None:
+        self.status, self.problem = status, problem
+        self.code: str = problem.get("code", "")
+        self.detail: str = problem.get("detail") or f"The query service answered with status {status}."
+        self.errors: list[dict[str, str]] = problem.get("errors", [])
+        super().__init__(self.detail)
+
+
+@functools.cache
+def query_url() -> str:
+    """Where the query service is."""
+    return Settings.read().query_url
+
+
+def request(method: str, path: str, token: str | None = None, **how: Any) -> requests.Response:
+    """The response, its body not read yet; asked with an access token, or as nobody.
+
+    Raises:
+        AwayError: nothing answers, or the answer breaks off before its body.
+        RefusedError: the answer is a problem.
+    """
+    try:
+        response = requests.request(
+            method, query_url() + path, auth=_Bearer(token), timeout=TIMEOUT, stream=True, **how
+        )
+    except requests.RequestException as error:
+        raise AwayError(str(error)) from error
+    if not _has_whole_head(response):
+        response.close()
+        raise AwayError("The answer broke off in its head.")
+    if response.ok:
+        return response
+    with response:
+        raise RefusedError(response.status_code, _problem(response))
+
+
+def _has_whole_head(response: requests.Response) -> bool:
+    """Whether it says where its body ends: requests takes one that broke off in its head for a whole, empty answer."""
+    if response.status_code == 204:  # has no body
+        return True
+    chunked = response.headers.get("Transfer-Encoding", "").lower() == "chunked"
+    return chunked or response.headers.get("Content-Length", "").isdecimal()
+
+
+def post(path: str, **body: Any) -> dict[str, Any]:
+    """The answer to POST with a JSON body, asked as nobody. Raises as `request` does."""
+    try:
+        with request("POST", path, json=body) as response:
+            answer: dict[str, Any] = response.json() if response.content else {}
+            return answer
+    except requests.RequestException as error:
+        raise AwayError(str(error)) from error
+
+
+class _Bearer(requests.auth.AuthBase):
+    """Sends the token and nothing else: without this, requests would take a password for the host from a .netrc."""
+
+    def __init__(self, token: str | None) -> None:
+        self._token = token
+
+    def __call__(self, prepared: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._token:
+            prepared.headers["Authorization"] = f"Bearer {self._token}"
+        return prepared
+
+
+def _problem(response: requests.Response) -> dict[str, Any]:
+    """The problem in an answer, or an empty one if it has none: a proxy in between may have made it."""
+    try:
+        problem = response.json()
+    except requests.RequestException:
+        return {}
+    return problem if isinstance(problem, dict) else {}

@@ -1,0 +1,164 @@
+"""Holds the properties of events to their schema."""
+
+import itertools
+import time
+from itertools import islice
+from typing import Any, NamedTuple
+
+import jsonschema_rs
+from jsonschema_rs import ValidationErrorKind
+
+from event_tracker.model.equal_values import KEYWORDS, with_keywords
+from event_tracker.model.schema_rules import PATTERN_OPTIONS, InvalidSchemaError, examine, pointer_of, values_in
+
+MAX_FINDINGS = 20
+"""What is said of one event; who mends these finds the others next."""
+
+MAX_WORK = 200_000
+"""Up to which everything wrong with an event is looked for; the library finds all of it, at once, or the first.
+
+The number of mistakes there may be (values times what the schema says of each) times what each may cost (it holds the value
+and what the schema lists): the 4,900 members of one event took 16 s where their names were wrong.
+"""
+
+MAX_CHARACTERS = 300
+
+SHORT_NS = 5_000_000
+"""How long a check in the process that reads events may take, as estimated."""
+
+LEAST_FAST_BYTES = 256
+"""An event of no more is checked in that process whatever the schema: some milliseconds at worst."""
+
+SLOW_FOR_SECONDS = 60.0
+"""How long an event counts as slow to check because another one was, in spite of its estimate."""
+
+_numbers = itertools.count()
+
+
+def next_number() -> int:
+    """A number that no schema has yet, in this process."""
+    return next(_numbers)
+
+
+SENTENCES = {
+    "falseSchema": "It is not allowed",
+    "contains": "It has not the items that `contains` asks for",
+    "not": "It is what `not` forbids",
+}
+"""Where the library's own sentence, by keyword, reads badly without the value."""
+
+
+class Violation(NamedTuple):
+    """What is wrong with one value.
+
+    Attributes:
+        pointer: JSON Pointer below the properties.
+        detail: a sentence; it never quotes what was sent.
+    """
+
+    pointer: str
+    detail: str
+
+
+class Check:
+    """One event type's schema.
+
+    Attributes:
+        version: the schema's.
+        schema: as JSON has it.
+        examined: what is known of its cost.
+        number: the schema's, in this process.
+        fast_bytes: an event of no more is checked in a few milliseconds, as estimated and as was seen lately.
+    """
+
+    def __init__(self, version: int, schema: Any, *, is_new: bool = False, number: int | None = None) -> None:
+        """Compile it: some milliseconds for a large one.
+
+        Args:
+            is_new: whether it isn't set yet, so that it is refused if it would be slow.
+            number: of `next_number`, if it was compiled before; another one otherwise.
+
+        Raises:
+            InvalidSchemaError: if it isn't one that is taken.
+        """
+        examined = examine(schema, is_new=is_new)
+        self.version = version
+        self.schema = examined.schema
+        self.examined = examined
+        self.number = next_number() if number is None else number
+        self.fast_bytes = self._estimated_bytes = SHORT_NS // examined.cost
+        self._slow_until = float("-inf")
+        try:
+            self._validator = jsonschema_rs.Draft202012Validator(
+                with_keywords(examined.schema),
+                validate_formats=True,
+                pattern_options=PATTERN_OPTIONS,
+                offline=True,
+                mask="It",
+                keywords=KEYWORDS,
+            )
+        except jsonschema_rs.ValidationError as error:
+            raise InvalidSchemaError(pointer_of(error.instance_path), f"{error.message[:MAX_CHARACTERS]}.") from None
+
+    def is_fast(self, size: int) -> bool:
+        """Whether an event of so many bytes is checked in a few milliseconds."""
+        if size <= self.fast_bytes:
+            return True
+        if size > self._estimated_bytes or time.monotonic() < self._slow_until:
+            return False
+        self.fast_bytes = self._estimated_bytes
+        return True
+
+    def was_slow(self, size: int) -> None:
+        """Have events as large, and down to half as large, count as slow for a while: one of them took long."""
+        self.fast_bytes = min(self.fast_bytes, max(LEAST_FAST_BYTES, size // 2))
+        self._slow_until = time.monotonic() + SLOW_FOR_SECONDS
+
+    def find(self, properties: dict[str, Any]) -> list[Violation]:
+        """What is wrong; empty if nothing is, which takes about a microsecond."""
+        if self._validator.is_valid(properties):
+            return []
+        values, examined = values_in(properties), self.examined
+        if values * (examined.nodes + examined.names) * (values + examined.entries) <= MAX_WORK:
+            errors = list(self._validator.iter_errors(properties))
+        else:
+            errors = [self._first(properties)]
+        found = (violation for error in errors for violation in _violations(error))
+        return list(islice(dict.fromkeys(found), MAX_FINDINGS))
+
+    def _first(self, properties: dict[str, Any]) -> jsonschema_rs.ValidationError:
+        try:
+            self._validator.validate(properties)
+        except jsonschema_rs.ValidationError as error:
+            return error.with_traceback(
+                None
+            )  # whose frames would keep this check, and the error, until garbage is collected
+        raise AssertionError("valid after all")
+
+
+def _violations(error: jsonschema_rs.ValidationError) -> list[Violation]:
+    """Errors about members that are missing or too many point to these, as those of events do."""
+    kind = error.kind
+    match kind:
+        case ValidationErrorKind.Required(property=name):
+            return [Violation(_short(pointer_of([*error.instance_path, name])), "Is missing.")]
+        case (
+            ValidationErrorKind.AdditionalProperties(unexpected=names)
+            | ValidationErrorKind.UnevaluatedProperties(unexpected=names)
+        ):
+            # As many as are listed: making a pointer for each of many, below a long name, takes long.
+            return [
+                Violation(_short(pointer_of([*error.instance_path, name])), "Is not in the schema.")
+                for name in names[:MAX_FINDINGS]
+            ]
+    if error.schema_path[-1:] == ["additionalProperties"]:
+        return [Violation(_short(pointer_of(error.instance_path)), "It may have no members.")]
+    sentence = SENTENCES.get(kind.name, error.message)
+    if len(sentence) >= MAX_CHARACTERS:
+        sentence = f"{sentence[: MAX_CHARACTERS - 2]}…"
+    return [Violation(_short(pointer_of(error.instance_path)), f"{sentence}.")]
+
+
+def _short(pointer: str) -> str:
+    """A pointer of `MAX_CHARACTERS` at most."""
+    return pointer if len(pointer) <= MAX_CHARACTERS else f"{pointer[: MAX_CHARACTERS - 1]}…"

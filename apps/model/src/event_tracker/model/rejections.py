@@ -1,0 +1,100 @@
+"""Refused events: listed, counted by reason, asked to be replayed. Collectors keep them, and do what is asked."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import psycopg
+
+from event_tracker.core.queries import load_queries
+
+QUERIES = load_queries("event_tracker.model", "rejections.sql")
+
+MOST_BYTES = 8 * 2**20
+"""Of payloads and details in a page, which ends where it has as many: a thousand could have ten times that."""
+
+
+class Rejection(NamedTuple):
+    """A refused event.
+
+    Attributes:
+        id: a UUIDv7; the event's, should it be replayed and have none of its own.
+        reason: the code of its first error.
+        detail: its errors, with `pointer`, `code`, `detail` and, of a schema's, `schema_version`.
+        event_type: as far as it could be read, as `user_id` is.
+        payload: the event as it was sent.
+        is_whole: whether the payload is all of it; otherwise it can't be replayed.
+        replay_requested_at: when a replay was asked for that isn't done yet.
+    """
+
+    id: UUID
+    source: str
+    received_at: datetime
+    reason: str
+    detail: list[dict[str, Any]]
+    event_type: str | None
+    user_id: str | None
+    payload: str
+    is_whole: bool
+    replay_requested_at: datetime | None
+
+
+class Counted(NamedTuple):
+    """How many events of a source and type were refused for a reason, and how many of them wait to be replayed."""
+
+    source: str
+    event_type: str | None
+    reason: str
+    events: int
+    waiting: int
+    first: datetime
+    last: datetime
+
+
+def list_rejections(
+    connection: psycopg.Connection,
+    sources: Sequence[str] | None = None,
+    *,
+    reason: str | None = None,
+    event_type: str | None = None,
+    user_id: str | None = None,
+    before: UUID | None = None,
+    limit: int = 50,
+) -> list[Rejection]:
+    """Refused events of these sources or of all, the newest first; those older than `before` are the next page.
+
+    A page has `limit` at most, fewer where they have MOST_BYTES, and none only where there is none.
+    """
+    given = {
+        "reason": reason, "event_type": event_type, "user_id": user_id, "before": before, "limit": limit, "bytes": MOST_BYTES,
+    }  # fmt: skip
+    rows = connection.execute(QUERIES["list_rejections"], {"sources": _listed(sources), **given})
+    # What isn't UTF-8 is shown as far as it is: it was refused for that.
+    return [Rejection._make((*row[:7], bytes(row[7]).decode(errors="replace"), *row[8:])) for row in rows]
+
+
+def count_rejections(connection: psycopg.Connection, sources: Sequence[str] | None = None) -> list[Counted]:
+    """How many were refused for which reason, the commonest first."""
+    rows = connection.execute(QUERIES["count_rejections"], {"sources": _listed(sources)})
+    return [Counted(*row) for row in rows]
+
+
+def request_replay(
+    connection: psycopg.Connection,
+    source: str,
+    *,
+    reason: str | None = None,
+    event_type: str | None = None,
+    ids: Sequence[UUID] | None = None,
+) -> int:
+    """Ask collectors to try a source's refused events again; how many will be. They begin within two seconds.
+
+    What is stored then is gone from here; what is refused again stays, with the reason of this time.
+    """
+    given = {"source": source, "reason": reason, "event_type": event_type, "ids": None if ids is None else list(ids)}
+    return len(connection.execute(QUERIES["request_replay"], given).fetchall())
+
+
+def _listed(names: Sequence[str] | None) -> list[str] | None:
+    return None if names is None else list(names)

@@ -1,0 +1,16 @@
+"""Run the query service: `query`, or `python -m event_tracker.query`. Settings come from the environment: docs/configuration.md."""
+
+import event_tracker.core.patched  # noqa: F401, I001  # first of all, as it says
+
+
+from event_tracker.core.server import serve
+from event_tracker.query.settings import QuerySettings
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    serve("query", QuerySettings, "event_tracker.query.app:create_app")
+
+
+if __name__ == "__main__":
+    main()

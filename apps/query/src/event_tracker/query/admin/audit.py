@@ -1,0 +1,39 @@
+"""The audit log under /admin/audit: who did what."""
+
+from flask import Blueprint, Response, request
+from marshmallow import fields
+
+from event_tracker.core.service import json_response
+from event_tracker.query.access.principal import principal_of
+from event_tracker.query.admin.management import Management
+from event_tracker.query.admin.sources import allowed
+from event_tracker.query.fields import PAGES, Between, Limit
+from event_tracker.query.parameters import ParameterSchema, Reader
+
+NEWEST = 10**18 - 1
+
+MOST_BYTES = 8 * 2**20
+"""Of details in a page, which ends where it has as many: one may name a hundred sources, or origins, twice."""
+
+
+class AuditParameters(ParameterSchema):
+    """Parameters of GET /admin/audit."""
+
+    limit = Limit(100, "How many entries.")
+    before: fields.Integer = Between(1, NEWEST, NEWEST, "The id of an entry: only older ones are answered. " + PAGES)
+
+
+READER = Reader(AuditParameters)
+
+
+def tell_audit(management: Management) -> Blueprint:
+    """The view of the audit log. Who is restricted to some sources sees what was done to these."""
+    views = Blueprint("audit", __name__)
+
+    @views.get("/admin/audit")
+    def list_audit() -> Response:
+        given = READER.read(request.environ["QUERY_STRING"])
+        of = allowed(principal_of(request.environ))
+        return json_response({"items": management.ask("list_audit", allowed=of, bytes=MOST_BYTES, **given)})
+
+    return views

@@ -1,0 +1,103 @@
+"""Event schemas under /admin/sources/{name}/schemas: what a source's events must be, by their type."""
+
+from typing import Any
+
+from flask import Blueprint, Response, request
+from marshmallow import RAISE, Schema, fields
+
+from event_tracker.core.problems import Problem
+from event_tracker.core.service import json_response
+from event_tracker.model import schemas
+from event_tracker.model.schema_rules import InvalidSchemaError
+from event_tracker.query.access.principal import principal_of
+from event_tracker.query.admin.management import Management, Row, Transaction, missing
+from event_tracker.query.admin.sources import NAME, may_manage
+from event_tracker.query.bodies import read_json, take_body
+from event_tracker.query.fields import Between, Length
+from event_tracker.query.parameters import ParameterSchema, Reader
+
+
+class SchemasParameters(ParameterSchema):
+    """Parameters of GET /admin/sources/{name}/schemas."""
+
+    event_type = fields.String(
+        load_default=None,
+        validate=Length(1, 100),
+        metadata={
+            "description": f"The newest {schemas.MOST_VERSIONS} versions of this type's schema, with the schemas; "
+            "otherwise the newest of each, without."
+        },
+    )
+    version: fields.Integer = Between(
+        1, 2**31 - 1, None, "Of these, only this one; it may be older. With `event_type`."
+    )
+
+
+class SchemaBody(Schema):
+    """Body of PUT /admin/sources/{name}/schemas."""
+
+    class Meta:
+        unknown = RAISE
+
+    event_type = fields.String(required=True, validate=Length(1, 100), metadata={"description": "Of which events."})
+    schema = fields.Dict(
+        required=True,
+        metadata={"description": "JSON Schema 2020-12 of their properties; what it may be: docs/schemas.md."},
+    )
+
+
+READER = Reader(SchemasParameters)
+
+
+def manage_schemas(management: Management) -> Blueprint:
+    """The views under /admin/sources/{name}/schemas."""
+    views = Blueprint("schemas", __name__)
+
+    @views.get("/admin/sources/<name>/schemas")
+    def list_schemas(name: str) -> Response:
+        asked = READER.read(request.environ["QUERY_STRING"])
+        principal = principal_of(request.environ)
+        items, _ = management.change(principal, lambda transaction: _list(transaction, name, **asked))
+        return json_response({"items": items})
+
+    @views.put("/admin/sources/<name>/schemas")
+    def set_schema(name: str) -> Response:
+        given = read_json(SchemaBody(), take_body())
+        done, _ = management.change(
+            principal_of(request.environ),
+            lambda transaction: put_schema(transaction, name, given["event_type"], given["schema"]),
+        )
+        return json_response({"version": done.version, "is_new": done.is_new}, 201 if done.is_new else 200)
+
+    return views
+
+
+def put_schema(transaction: Transaction, source: str, event_type: str, schema: Any) -> schemas.Set:
+    """Make a schema the newest version of a type's.
+
+    Raises:
+        Problem: 404 if the source isn't the principal's, 422 with a pointer if the schema can't be taken.
+    """
+    if not (may_manage(transaction.principal, source) and NAME.fullmatch(source)):
+        raise missing()
+    try:
+        done = schemas.set_schema(transaction.connection, source, event_type, schema)
+    except schemas.NoSuchSourceError:
+        raise missing() from None
+    except InvalidSchemaError as error:
+        raise Problem(
+            422, "invalid_schema", f"The schema of {event_type} can't be taken: {error}", pointer=error.pointer
+        ) from None
+    if done.is_new:
+        transaction.record("schema_set", event_type, source, version=done.version)
+    return done
+
+
+def _list(transaction: Transaction, source: str, event_type: str | None, version: int | None = None) -> list[Row]:
+    if not (may_manage(transaction.principal, source) and transaction.ask("known_sources", names=[source])):
+        raise missing()
+    if event_type is None:
+        found: list[Any] = schemas.list_schemas(transaction.connection, [source])
+    else:
+        found = schemas.list_versions(transaction.connection, source, event_type, version)
+    return [one._asdict() for one in found]

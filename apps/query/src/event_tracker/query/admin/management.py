@@ -1,0 +1,132 @@
+"""What admins read and change: each change stands in the audit log, or doesn't happen."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+import psycopg
+from flask import request
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from event_tracker.core.pool import ConnectionPool, attempt
+from event_tracker.core.problems import Problem
+from event_tracker.core.queries import load_queries
+from event_tracker.core.turns import Turns
+from event_tracker.query.access.principal import Principal, client_of
+from event_tracker.query.shared import take_turn
+
+QUERIES = load_queries("event_tracker.query.admin")
+
+Result = TypeVar("Result")
+Row = dict[str, Any]
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One thing that was done, as the audit log has it.
+
+    Attributes:
+        action: a word of ACTIONS.
+        target: the name of what was changed; a key's or token's is its prefix.
+        source: the source that it belongs to, if to one.
+        detail: by member, what it is, or `from` what it was changed `to` what.
+    """
+
+    action: str
+    target: str
+    source: str | None
+    detail: dict[str, Any]
+
+
+ACTIONS = {
+    "source_created": "A source was made.",
+    "source_changed": "A source's settings were changed.",
+    "key_created": "A source was given a write key.",
+    "key_revoked": "A write key was revoked.",
+    "schema_set": "A version of the schema of a source's events of a type, which is the target, was set.",
+    "replay_requested": "Refused events of a source were asked to be tried again.",
+    "token_created": "An API token was made.",
+    "token_revoked": "An API token was revoked.",
+    "token_stopped": "An API token counts no longer, since who made it may not hand it out any more.",
+    "token_resumed": "An API token counts again, since who made it may hand it out again.",
+    "person_created": "A person was added.",
+    "person_changed": "A person's role, sources, or whether they may sign in was changed.",
+    "password_reset": "A person was given a password for one sign-in; all their sign-ins ended.",
+}
+"""What management writes into the audit log."""
+
+
+class Transaction:
+    """One transaction of one principal.
+
+    Attributes:
+        connection: for what isn't in queries.sql.
+        changes: what was recorded so far.
+    """
+
+    def __init__(self, connection: psycopg.Connection, principal: Principal) -> None:
+        self.principal = principal
+        self.changes: list[Change] = []
+        self.connection = connection
+
+    def ask(self, statement: str, **parameters: Any) -> list[Row]:
+        """The rows of a statement of queries.sql."""
+        return _rows(self.connection, statement, parameters)
+
+    def record(self, action: str, target: str, source: str | None = None, **detail: Any) -> None:
+        """Note what is being done in the audit log."""
+        self.changes.append(Change(action, target, source, detail))
+        given = {"action": action, "target": target, "source": source, "detail": Jsonb(detail)}
+        self.ask("write_audit", actor=self.principal.name, **given)
+
+
+class Management:
+    """The role `control`'s side of /admin, for the request that is being answered.
+
+    Args:
+        turns: at the pool's connections, so that some stay for whoever signs in or shows a token, and nobody keeps other admins
+            waiting.
+    """
+
+    def __init__(self, control: ConnectionPool[psycopg.Connection], turns: Turns) -> None:
+        self._control = control
+        self._turns = turns
+
+    def ask(self, statement: str, **parameters: Any) -> list[Row]:
+        """The rows of a statement of queries.sql that only reads.
+
+        Raises:
+            Problem: as `take_turn` does.
+        """
+        return self._attempt(lambda connection: _rows(connection, statement, parameters))
+
+    def change(
+        self, principal: Principal, work: Callable[[Transaction], Result], *, dry_run: bool = False
+    ) -> tuple[Result, list[Change]]:
+        """Do `work` in one transaction; with `dry_run` it is rolled back, and the answer is what would have been done.
+
+        Raises:
+            Problem: what `work` raises, or `take_turn`; nothing has changed then.
+        """
+
+        def once(connection: psycopg.Connection) -> tuple[Result, list[Change]]:
+            with connection.transaction(force_rollback=dry_run):
+                transaction = Transaction(connection, principal)
+                return work(transaction), transaction.changes
+
+        return self._attempt(once)
+
+    def _attempt(self, work: Callable[[psycopg.Connection], Result]) -> Result:
+        with take_turn(self._turns, client_of(request.environ)):
+            return attempt(self._control, work)
+
+
+def missing() -> Problem:
+    """The same for what isn't there and for what isn't the principal's: the answer tells nobody which it is."""
+    return Problem(404, "not_found", "There is nothing of this name here.")
+
+
+def _rows(connection: psycopg.Connection, statement: str, parameters: Row) -> list[Row]:
+    with connection.cursor(binary=True, row_factory=dict_row) as cursor:
+        cursor.execute(QUERIES[statement], parameters)
+        return cursor.fetchall() if cursor.description else []

@@ -1,0 +1,112 @@
+"""Refused events under /admin/rejections: seen, counted, tried again."""
+
+from typing import Any
+
+from flask import Blueprint, Response, request
+from marshmallow import RAISE, Schema, fields, validate
+
+from event_tracker.core.service import json_response
+from event_tracker.model import rejections
+from event_tracker.query.access.principal import Principal, principal_of
+from event_tracker.query.admin.management import Management, Row, Transaction, missing
+from event_tracker.query.admin.sources import NAME, allowed, may_manage
+from event_tracker.query.bodies import read_json, take_body
+from event_tracker.query.fields import PAGES, AtMost, Length, Limit
+from event_tracker.query.parameters import ParameterSchema, Reader
+
+MOST_IDS = 1000
+
+
+class SourceParameters(ParameterSchema):
+    """Parameters of GET /admin/rejections/counts."""
+
+    source = fields.String(load_default=None, validate=Length(1, 100), metadata={"description": "Of this source only."})
+
+
+class RejectionsParameters(SourceParameters):
+    """Parameters of GET /admin/rejections."""
+
+    reason = fields.String(load_default=None, validate=Length(1, 100), metadata={"description": "With this code only."})
+    event_type = fields.String(
+        load_default=None, validate=Length(1, 200), metadata={"description": "Of this event type only."}
+    )
+    user_id = fields.String(load_default=None, validate=Length(1, 200), metadata={"description": "Of this user only."})
+    before = fields.UUID(
+        load_default=None,
+        error_messages={"invalid_uuid": [("invalid_value", "Must be the id of a refused event.")]},
+        metadata={"description": "The id of one: only older ones are answered. " + PAGES},
+    )
+    limit = Limit(50, "How many.")
+
+
+class ReplayBody(Schema):
+    """Body of POST /admin/rejections/replay."""
+
+    class Meta:
+        unknown = RAISE
+
+    source = fields.String(required=True, validate=Length(1, 100), metadata={"description": "Whose events."})
+    reason = fields.String(load_default=None, allow_none=True, validate=Length(1, 100))
+    event_type = fields.String(load_default=None, allow_none=True, validate=Length(1, 200))
+    ids = fields.List(
+        fields.UUID(),
+        load_default=None,
+        allow_none=True,
+        validate=[validate.Length(min=1), AtMost(max=MOST_IDS)],
+        metadata={"description": "These only."},
+    )
+
+
+LISTED = Reader(RejectionsParameters)
+COUNTED = Reader(SourceParameters)
+
+
+def manage_rejections(management: Management) -> Blueprint:
+    """The views under /admin/rejections. Who is restricted to some sources sees what these sent."""
+    views = Blueprint("rejections", __name__)
+
+    @views.get("/admin/rejections")
+    def list_rejections() -> Response:
+        asked = LISTED.read(request.environ["QUERY_STRING"])
+        principal = principal_of(request.environ)
+        of = _sources(principal, asked.pop("source"))
+        found, _ = management.change(
+            principal, lambda transaction: rejections.list_rejections(transaction.connection, of, **asked)
+        )
+        return json_response({"items": [one._asdict() for one in found]})
+
+    @views.get("/admin/rejections/counts")
+    def count_rejections() -> Response:
+        principal = principal_of(request.environ)
+        of = _sources(principal, COUNTED.read(request.environ["QUERY_STRING"])["source"])
+        found, _ = management.change(
+            principal, lambda transaction: rejections.count_rejections(transaction.connection, of)
+        )
+        return json_response({"items": [one._asdict() for one in found]})
+
+    @views.post("/admin/rejections/replay")
+    def replay() -> Response:
+        given = read_json(ReplayBody(), take_body())
+        asked, _ = management.change(principal_of(request.environ), lambda transaction: _replay(transaction, given))
+        return json_response({"events": asked}, 202)
+
+    return views
+
+
+def _sources(principal: Principal, asked: str | None) -> list[str] | None:
+    """The sources to look at: the one that is asked about, if the principal may see it; None is all."""
+    if asked is None:
+        return allowed(principal)
+    return [asked] if may_manage(principal, asked) else []
+
+
+def _replay(transaction: Transaction, given: Row) -> int:
+    source, which = given["source"], {name: value for name, value in given.items() if name != "source"}
+    known = NAME.fullmatch(source) and may_manage(transaction.principal, source)
+    if not (known and transaction.ask("known_sources", names=[source])):
+        raise missing()
+    events = rejections.request_replay(transaction.connection, source, **which)
+    if events:
+        noted: dict[str, Any] = {name: value for name, value in which.items() if value is not None and name != "ids"}
+        transaction.record("replay_requested", source, source, events=events, **noted)
+    return events

@@ -1,0 +1,172 @@
+"""Sources and their write keys under /admin."""
+
+import re
+from typing import Any
+
+from flask import Blueprint, Response, request
+from marshmallow import RAISE, Schema, fields
+
+from event_tracker.core.keys import PREFIX, NewKey, make_key
+from event_tracker.core.service import json_response
+from event_tracker.model.schemas import MODES
+from event_tracker.query.access.principal import Principal, principal_of
+from event_tracker.query.admin.management import Management, Row, Transaction, missing
+from event_tracker.query.admin.origins import OriginError, normalise
+from event_tracker.query.bodies import read_json, take_body
+from event_tracker.query.fields import AtMost, OneOf, Whole, mistake
+
+NAME = re.compile("[a-z0-9][a-z0-9_-]{0,99}")
+KEY_KIND = "wk"
+MOST_ORIGINS = 100
+MOST_RATE = 1_000_000
+MOST_DAYS = 36_500
+
+
+class Origin(fields.String):
+    """An origin as browsers send it, or what `event_tracker.query.admin.origins` can make one of."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
+        try:
+            return normalise(value if isinstance(value, str) else "")
+        except OriginError as error:
+            raise mistake("invalid_value", str(error)) from None
+
+
+class SourceBody(Schema):
+    """Body of PUT /admin/sources/{name}: what isn't given stays as it is, or is the default of a new source."""
+
+    class Meta:
+        unknown = RAISE
+
+    allowed_origins = fields.List(
+        Origin(),
+        validate=AtMost(max=MOST_ORIGINS),
+        metadata={
+            "description": "Whose pages may send events; * is any, https://*.shop.example all subdomains. Servers always may."
+        },
+    )
+    enabled = fields.Boolean(truthy={True}, falsy={False}, metadata={"description": "Whether it takes events."})
+    schema_mode = fields.String(
+        validate=OneOf(MODES),
+        metadata={
+            "description": "What becomes of events that violate their schema: taken unseen, stored and flagged, or refused."
+        },
+    )
+    rate_limit = Whole(
+        MOST_RATE, allow_none=True, metadata={"description": "Events a second for each key; null is no limit."}
+    )
+    keep = Whole(
+        MOST_DAYS,
+        allow_none=True,
+        metadata={"description": "Days for which its events are kept; null is what `tracker maintain --keep` says."},
+    )
+
+
+def manage_sources(management: Management) -> Blueprint:
+    """The views under /admin/sources and /admin/keys."""
+    views = Blueprint("sources", __name__)
+
+    @views.get("/admin/sources")
+    def list_sources() -> Response:
+        return json_response({"items": _find(management, principal_of(request.environ), None)})
+
+    @views.get("/admin/sources/<name>")
+    def get_source(name: str) -> Response:
+        return json_response(_one(management, principal_of(request.environ), name))
+
+    @views.put("/admin/sources/<name>")
+    def put_source(name: str) -> Response:
+        principal = principal_of(request.environ)
+        given = read_json(SourceBody(), take_body())
+        is_new, _ = management.change(principal, lambda transaction: put(transaction, name, given))
+        return json_response(_one(management, principal, name), 201 if is_new else 200)
+
+    @views.get("/admin/sources/<name>/keys")
+    def list_keys(name: str) -> Response:
+        _one(management, principal_of(request.environ), name)
+        return json_response({"items": management.ask("list_keys", source=name)})
+
+    @views.post("/admin/sources/<name>/keys")
+    def make_write_key(name: str) -> Response:
+        principal = principal_of(request.environ)
+        _one(management, principal, name)
+        new = make_key(KEY_KIND)
+        management.change(principal, lambda transaction: add_key(transaction, name, new))
+        return shown_once({"prefix": new.prefix, "source": name, "key": new.key})
+
+    @views.delete("/admin/keys/<prefix>")
+    def revoke_write_key(prefix: str) -> Response:
+        management.change(principal_of(request.environ), lambda transaction: _revoke(transaction, prefix))
+        return Response(status=204)
+
+    return views
+
+
+def put(transaction: Transaction, name: str, given: Row) -> bool:
+    """Make a source or change it; whether it is new.
+
+    Args:
+        given: members of SourceBody; what is left out stays as it is.
+
+    Raises:
+        Problem: 404 if it isn't the principal's, or can't be a name.
+    """
+    if not (may_manage(transaction.principal, name) and NAME.fullmatch(name)):
+        raise missing()
+    is_new = bool(transaction.ask("add_source", name=name))
+    (before,) = transaction.ask("lock_source", name=name)
+    after = {**before, **given}
+    if after != before:
+        transaction.ask("update_source", name=name, **after)
+    if is_new:
+        transaction.record("source_created", name, name, **after)
+    elif after != before:
+        transaction.record("source_changed", name, name, **differences(before, after))
+    return is_new
+
+
+def add_key(transaction: Transaction, source: str, new: NewKey) -> None:
+    """Give a source a key; only its hash is stored."""
+    transaction.ask("add_key", prefix=new.prefix, source=source, hash=new.hash)
+    transaction.record("key_created", new.prefix, source)
+
+
+def may_manage(principal: Principal, source: str) -> bool:
+    """Whether a source is one of the principal's."""
+    return principal.sources is None or source in principal.sources
+
+
+def allowed(principal: Principal) -> list[str] | None:
+    """The principal's sources, for SQL; None is all."""
+    return None if principal.sources is None else sorted(principal.sources)
+
+
+def differences(before: Row, after: Row) -> Row:
+    """What has changed, by member: what it was and what it is."""
+    return {member: {"from": before[member], "to": value} for member, value in after.items() if value != before[member]}
+
+
+def shown_once(body: Row) -> Response:
+    """The answer that has a new secret in it: nobody keeps it."""
+    response = json_response(body, 201)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _revoke(transaction: Transaction, prefix: str) -> None:
+    known = PREFIX.fullmatch(prefix)
+    revoked = known and transaction.ask("revoke_key", prefix=prefix, allowed=allowed(transaction.principal))
+    if not revoked:
+        raise missing()
+    transaction.record("key_revoked", prefix, revoked[0]["source"])
+
+
+def _find(management: Management, principal: Principal, name: str | None) -> list[Row]:
+    return management.ask("list_sources", name=name, allowed=allowed(principal))
+
+
+def _one(management: Management, principal: Principal, name: str) -> Row:
+    found = _find(management, principal, name) if NAME.fullmatch(name) else []
+    if not found:
+        raise missing()
+    return found[0]

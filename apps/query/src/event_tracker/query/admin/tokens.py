@@ -1,0 +1,93 @@
+"""API tokens under /admin/tokens: what programs read with."""
+
+from flask import Blueprint, Response, request
+from marshmallow import RAISE, Schema, fields, validate
+
+from event_tracker.core.keys import PREFIX, NewKey, make_key
+from event_tracker.core.problems import Problem
+from event_tracker.core.service import json_response
+from event_tracker.query.access.principal import SCOPES, principal_of
+from event_tracker.query.access.tokens import KIND
+from event_tracker.query.admin.makers import maker, recording_tokens, require_room
+from event_tracker.query.admin.management import Management, Row, Transaction, missing
+from event_tracker.query.admin.sources import allowed, shown_once
+from event_tracker.query.admin.whose import check_sources, whose
+from event_tracker.query.bodies import read_json, take_body
+from event_tracker.query.fields import AtMost, Length, OneOf, Whole
+
+MOST_DAYS = 3650
+
+
+class TokenBody(Schema):
+    """Body of POST /admin/tokens."""
+
+    class Meta:
+        unknown = RAISE
+
+    name = fields.String(
+        required=True, validate=Length(1, 100), metadata={"description": "What it is for, for people to read."}
+    )
+    scopes = fields.List(
+        fields.String(validate=OneOf(SCOPES)),
+        required=True,
+        validate=[validate.Length(min=1), AtMost(max=len(SCOPES))],
+        metadata={"description": "What it may do."},
+    )
+    sources = whose("Whose events it may read; null is all.", required=True)
+    days = Whole(
+        MOST_DAYS,
+        load_default=None,
+        allow_none=True,
+        metadata={"description": "Days until it expires; null is never. Never later than the token that makes it."},
+    )
+
+
+def manage_tokens(management: Management) -> Blueprint:
+    """The views under /admin/tokens. Who is restricted to some sources sees and makes tokens for these only."""
+    views = Blueprint("tokens", __name__)
+
+    @views.get("/admin/tokens")
+    def list_tokens() -> Response:
+        return json_response({"items": management.ask("list_tokens", allowed=allowed(principal_of(request.environ)))})
+
+    @views.post("/admin/tokens")
+    def make_token() -> Response:
+        given = read_json(TokenBody(), take_body())
+        new = make_key(KIND)
+        made, _ = management.change(principal_of(request.environ), lambda transaction: _add(transaction, new, given))
+        return shown_once({"prefix": new.prefix, **made, "token": new.key})
+
+    @views.delete("/admin/tokens/<prefix>")
+    def revoke_token(prefix: str) -> Response:
+        management.change(principal_of(request.environ), lambda transaction: _revoke(transaction, prefix))
+        return Response(status=204)
+
+    return views
+
+
+def _add(transaction: Transaction, new: NewKey, given: Row) -> Row:
+    """The token's members, as it is made.
+
+    Raises:
+        Problem: 403 if the principal may not hand out such a token, or not any more; 409 if they have handed out too many.
+    """
+    asked = {**given, "sources": check_sources(transaction, given["sources"])}
+    require_room(transaction)
+    (made,) = transaction.ask("add_token", prefix=new.prefix, hash=new.hash, **asked, **maker(transaction.principal))
+    if not transaction.ask("token_counts", prefix=new.prefix)[0]["counts"]:
+        raise Problem(
+            403, "may_not_hand_out", "Your own right to make such a token has ended, or was handed on too often."
+        )
+    expires_at = made["expires_at"]
+    transaction.record("token_created", new.prefix, **asked, expires_at=expires_at and expires_at.isoformat())
+    return {**asked, "expires_at": expires_at}
+
+
+def _revoke(transaction: Transaction, prefix: str) -> None:
+    if not PREFIX.fullmatch(prefix):
+        raise missing()
+    with recording_tokens(transaction, but=prefix):
+        revoked = transaction.ask("revoke_token", prefix=prefix, allowed=allowed(transaction.principal))
+        if not revoked:
+            raise missing()
+        transaction.record("token_revoked", prefix, name=revoked[0]["name"])

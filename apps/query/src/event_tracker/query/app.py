@@ -1,0 +1,186 @@
+"""The query service, put together."""
+
+from importlib.metadata import version
+
+import psycopg
+from flask import request
+
+from event_tracker.core.front import Front
+from event_tracker.core.health import Health
+from event_tracker.core.openapi import Document
+from event_tracker.core.pool import ConnectionPool, open_pool
+from event_tracker.core.replication import Replication
+from event_tracker.core.service import create_service
+from event_tracker.core.turns import Turns
+from event_tracker.query.access.documentation import describe_access
+from event_tracker.query.access.guard import Guard
+from event_tracker.query.access.oidc import Oidc
+from event_tracker.query.access.people import People
+from event_tracker.query.access.provider import Provider
+from event_tracker.query.access.routes import signing_in, signing_in_by_provider, telling_ways_in
+from event_tracker.query.access.signing import Signer
+from event_tracker.query.access.tokens import Tokens
+from event_tracker.query.admin.audit import tell_audit
+from event_tracker.query.admin.declared import declaring
+from event_tracker.query.admin.documentation import describe_management
+from event_tracker.query.admin.event_schemas import manage_schemas
+from event_tracker.query.admin.management import Management
+from event_tracker.query.admin.people import manage_people
+from event_tracker.query.admin.proposals import propose_schemas
+from event_tracker.query.admin.rejections import manage_rejections
+from event_tracker.query.admin.sources import manage_sources
+from event_tracker.query.admin.tokens import manage_tokens
+from event_tracker.query.analytics.documentation import describe_analytics
+from event_tracker.query.analytics.routes import analytics
+from event_tracker.query.analytics.store import Analytics
+from event_tracker.query.documentation import describe
+from event_tracker.query.downloads import Downloads
+from event_tracker.query.export import exporting
+from event_tracker.query.live import Hub, telling
+from event_tracker.query.routes import questions
+from event_tracker.query.settings import QuerySettings
+from event_tracker.query.slices import Slices
+from event_tracker.query.store import LANES, SESSION, Store
+from event_tracker.query.stream_documentation import describe_streams
+from event_tracker.query.subjects.documentation import describe_subjects
+from event_tracker.query.subjects.erasure import Eraser
+from event_tracker.query.subjects.export import Exporter
+from event_tracker.query.subjects.routes import serving_subjects
+from event_tracker.query.tail import Tail
+
+PACKAGE = "event-tracker-query"
+
+MIGRATION = "0023-schemas-set-aside"
+"""The newest migration that this code needs."""
+
+MANAGING = 2
+"""Of the role `control`'s connections: those at what admins ask for at once, one of each."""
+
+CONTROL_CONNECTIONS = MANAGING + 2
+"""One more may be at an erasure for a while, and one is left for whoever signs in or shows a token."""
+
+POOL_SECONDS = 2.0
+"""How long a question waits for a connection: its client hears of an outage soon."""
+
+
+def create_app(settings: QuerySettings) -> Front:
+    """Build the WSGI application. Call it in the process that serves: it starts a connection pool."""
+    pool = open_pool(
+        settings.database_url,
+        name="query",
+        size=settings.pool_max,
+        timeout=POOL_SECONDS,
+        options={"statement_timeout": f"{int(settings.statement_seconds * 1000)}ms", **SESSION},
+    )
+    most = max(1, settings.pool_max - LANES)
+    # Where nobody has to say who they are, all may come from one address.
+    is_open = settings.auth == "open"
+    turns = Turns(most, each=most if is_open else None)
+    store = Store(pool, turns, LANES if is_open else LANES // 2)
+    control = open_control(settings) if settings.control_database_url else None
+    replication = Replication(pool)
+    checks = {"replication": replication.check}
+    health = Health(pool, MIGRATION, checks, others={"control": control} if control else None)
+    document = Document(
+        "Event Tracker: query", version(PACKAGE), "Answers out: events, newest first, and exact counts. It only reads."
+    )
+    describe(document)
+    describe_analytics(document)
+    describe_streams(document)
+    describe_access(document)
+    describe_management(document)
+    describe_subjects(document)
+    service = create_service("query", PACKAGE, settings, health, document)
+    asking = Analytics(pool, turns)
+    service.register_blueprint(analytics(asking, settings.explain, settings.longest_session_seconds))
+    downloads = Downloads(settings.exports, health.draining.is_set)
+    service.register_blueprint(exporting(Slices(pool, turns), downloads))
+    signer = Signer(settings.signing_key) if control else None
+    people = None
+    if control and signer:
+        people = People(
+            control,
+            signer,
+            access_seconds=settings.access_minutes * 60,
+            refresh_days=settings.refresh_days,
+            oidc_hours=settings.oidc_hours,
+        )
+        managing = Turns(MANAGING)
+        management = Management(control, managing)
+        eraser = Eraser(control, signer, settings.erase_seconds)
+        service.register_blueprint(serving_subjects(eraser, Exporter(control, managing), downloads))
+        for views in (
+            manage_sources,
+            manage_schemas,
+            manage_rejections,
+            manage_tokens,
+            manage_people,
+            tell_audit,
+            declaring,
+        ):
+            service.register_blueprint(views(management))
+        service.register_blueprint(propose_schemas(management, pool, turns))
+    service.register_blueprint(signing_in(people))
+    oidc = open_oidc(settings, people, signer) if people and signer and settings.oidc_issuer else None
+    service.register_blueprint(signing_in_by_provider(oidc, people))
+    required = settings.auth == "required"
+    service.register_blueprint(telling_ways_in(people, signer, required=required, oidc=oidc is not None))
+    guard = Guard(Tokens(control) if control else None, people, required=settings.auth == "required")
+
+    @service.before_request
+    def hold_to_route() -> None:
+        if request.url_rule is not None:
+            guard.hold(request.environ, request.url_rule.rule)
+
+    hub = Hub(Tail(pool))
+    service.register_blueprint(telling(hub, settings.live_clients, guard))
+
+    def drain() -> None:
+        health.draining.set()
+        hub.end()
+
+    def close() -> None:
+        replication.close()
+        store.close()
+        pool.close()
+        if control:
+            control.close()
+
+    return Front(
+        service.wsgi_app,
+        most_held=settings.max_bodies_bytes,
+        mounts=questions(settings, store),
+        cors_origins=settings.cors_origins,
+        guard=guard,
+        drain=drain,
+        close=close,
+    )
+
+
+def open_oidc(settings: QuerySettings, people: People, signer: Signer) -> Oidc:
+    """Signing in by the provider of the settings. It is asked when somebody first signs in, not before."""
+    return Oidc(
+        Provider(settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret),
+        settings.oidc_issuer,
+        people,
+        signer,
+        client_id=settings.oidc_client_id,
+        redirect_uri=settings.oidc_redirect_uri,
+        scopes=settings.oidc_scopes,
+        role_claim=settings.oidc_role_claim,
+        name_claim=settings.oidc_name_claim,
+        roles=settings.oidc_role_of,
+        sources=settings.oidc_sources,
+    )
+
+
+def open_control(settings: QuerySettings) -> ConnectionPool[psycopg.Connection]:
+    """The pool of the role `control`. It is small: little is asked of it, and what was found is kept for a moment."""
+    return open_pool(
+        settings.control_database_url,
+        name="control",
+        size=CONTROL_CONNECTIONS,
+        timeout=POOL_SECONDS,
+        options={"statement_timeout": f"{int(settings.statement_seconds * 1000)}ms"},
+        watched=False,
+    )

@@ -1,0 +1,151 @@
+"""The query service's settings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from event_tracker.core.database_url import check_database_url
+from event_tracker.core.settings import ServiceSettings, is_loopback, setting, validate
+from event_tracker.query.access.principal import ROLES
+from event_tracker.query.access.signing import Signer
+
+NO_CONTROL = (
+    "AUTH=required, the default, needs it: tokens and people are looked up there. On a machine of one's own AUTH=open does without; "
+    "`tracker up` sets all of it."
+)
+
+MOST_HOURS = 24 * 366 * 10
+MOST_SECONDS = MOST_HOURS * 3600
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuerySettings(ServiceSettings):
+    """What the query service is told beyond what every service is."""
+
+    port: int = setting("Port to listen on.", kind="int", default=8001, check=validate.Range(1, 65535))
+    window_hours: int = setting(
+        "How far back `GET /events` looks when it is told neither `user_id` nor `from`.",
+        kind="int", default=24, check=validate.Range(1, MOST_HOURS),
+    )  # fmt: skip
+    window_max_hours: int = setting(
+        "The widest `from` to `to` of `GET /events` without a `user_id`; wider is a 422.",
+        kind="int", default=24 * 7, check=validate.Range(1, MOST_HOURS),
+    )  # fmt: skip
+    longest_session_seconds: int = setting(
+        "How long a session lasts at most where a question doesn't say (`longest`).",
+        kind="int", default=86_400, check=validate.Range(1, MOST_SECONDS),
+    )  # fmt: skip
+    statement_seconds: float = setting(
+        "PostgreSQL's `statement_timeout` for one question; longer is a 504.",
+        kind="float", default=5.0, check=validate.Range(0.01, 600),
+    )  # fmt: skip
+    explain: bool = setting(
+        "Whether `explain=true` is allowed: it tells plans, and asks each question twice.", kind="bool", default=False
+    )
+    exports: int = setting(
+        "Exports (`GET /events/export`) streamed at once; one more is a 503. A token or person has half of them at most (429).",
+        kind="int", default=4, check=validate.Range(1, 100),
+    )  # fmt: skip
+    live_clients: int = setting(
+        "Clients of `GET /events/live` at once; one more is a 503. A token or person has half of them at most (429).",
+        kind="int", default=50, check=validate.Range(1, 10_000),
+    )  # fmt: skip
+    control_database_url: str = setting(
+        "PostgreSQL connection URL of the role `control`, which signs people in and manages. Empty: there are no tokens and no "
+        "sign-in, and nothing under /admin.",
+        default="", check=check_database_url, secret=True,
+    )  # fmt: skip
+    signing_key: str = setting(
+        "Ed25519 private keys in PEM, one or more: the first signs, all verify. Needed with CONTROL_DATABASE_URL.",
+        default="", secret=True,
+    )  # fmt: skip
+    erase_seconds: float = setting(
+        "PostgreSQL's `statement_timeout` for each statement that erases or anonymises a user; longer is a 504.",
+        kind="float", default=600.0, check=validate.Range(0.01, 86_400),
+    )  # fmt: skip
+    access_minutes: int = setting(
+        "How long an access token of POST /auth/sign-in counts.",
+        kind="int",
+        default=10,
+        check=validate.Range(1, 24 * 60),
+    )
+    refresh_days: int = setting(
+        "How long a sign-in lasts that isn't used.", kind="int", default=30, check=validate.Range(1, 365)
+    )
+    oidc_issuer: str = setting(
+        "Issuer of an OpenID Connect provider by which people sign in, as it writes itself. Empty: they do by password alone.",
+        default="",
+    )  # fmt: skip
+    oidc_client_id: str = setting("What the provider calls this client.", default="")
+    oidc_client_secret: str = setting("The client's secret.", default="", secret=True)
+    oidc_redirect_uri: str = setting(
+        "Where the provider sends browsers: the dashboard's address with `/sign-in/oidc/callback`.", default=""
+    )
+    oidc_scopes: Sequence[str] = setting(
+        "What is asked of the provider, separated by commas.", kind="list", default=("openid", "email", "profile")
+    )
+    oidc_name_claim: str = setting(
+        "Claim of the ID token with a person's name here. `email` counts only if the provider has verified it.",
+        default="email",
+    )  # fmt: skip
+    oidc_role_claim: str = setting(
+        "Claim of the ID token, a text or a list, by which OIDC_ROLES tells the role.", default="groups"
+    )
+    oidc_roles: Sequence[str] = setting(
+        "Roles of values of that claim, separated by commas: `platform=admin,staff=viewer`. Who has none of them is refused.",
+        kind="list", default=(),
+    )  # fmt: skip
+    oidc_sources: Sequence[str] = setting(
+        "Sources whose events people see who come by the provider, separated by commas, until an admin says otherwise. Empty: all.",
+        kind="list", default=(),
+    )  # fmt: skip
+    oidc_hours: int = setting(
+        "After how long a sign-in by the provider ends, used or not: then it is asked again.",
+        kind="int", default=12, check=validate.Range(1, 24 * 30),
+    )  # fmt: skip
+
+    @property
+    def oidc_role_of(self) -> dict[str, str]:
+        """Value of the role claim → role."""
+        return dict(_pair(line) for line in self.oidc_roles)
+
+    def contradictions(self) -> dict[str, list[str]]:
+        """What is wrong with settings that are each right."""
+        found = super().contradictions()
+        if self.auth == "required" and not self.control_database_url:
+            found["CONTROL_DATABASE_URL"] = [NO_CONTROL]
+        if self.control_database_url:
+            try:
+                Signer(self.signing_key)
+            except ValueError as error:
+                found["SIGNING_KEY"] = [str(error)]
+        return {**found, **self._oidc_contradictions()} if self.oidc_issuer else found
+
+    def _oidc_contradictions(self) -> dict[str, list[str]]:
+        found = {}
+        for name in ("control_database_url", "oidc_client_id", "oidc_client_secret", "oidc_redirect_uri", "oidc_roles"):
+            if not getattr(self, name):
+                found[name.upper()] = ["OIDC_ISSUER needs it."]
+        for name in ("oidc_issuer", "oidc_redirect_uri"):
+            if getattr(self, name) and not _is_safe_url(getattr(self, name)):
+                found[name.upper()] = ["Must be an https URL without query and fragment; http is for loopback alone."]
+        if "openid" not in self.oidc_scopes:
+            found["OIDC_SCOPES"] = ["Must hold openid."]
+        if any(not value or role not in ROLES for value, role in map(_pair, self.oidc_roles)):
+            found["OIDC_ROLES"] = [f"Must be VALUE=ROLE, separated by commas; roles are {', '.join(ROLES)}."]
+        return found
+
+
+def _pair(line: str) -> tuple[str, str]:
+    value, _, role = line.strip().rpartition("=")
+    return value, role
+
+
+def _is_safe_url(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        host = url.hostname or ""
+    except ValueError:
+        return False
+    safe = url.scheme == "https" or (url.scheme == "http" and is_loopback(host))
+    return bool(safe and host) and not (url.query or url.fragment or url.username)
