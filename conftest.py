@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, sync_playwright
 from servers import Postgres, Service, launching
 from tools import tool
 
-from event_tracker.core.migrations import apply_migrations
+from event_tracker.core.postgres.migrate import apply_migrations
 
 MIGRATIONS = Path(__file__).parent / "infra" / "migrations"
 CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

@@ -20,7 +20,7 @@ from typing import Any
 
 import psycopg
 
-from event_tracker.core.queries import load_queries
+from event_tracker.core.postgres.named_sql import load_queries
 
 COPY = 'copy events (event_id, user_id, event_type, "timestamp", session_id, properties) from stdin'
 INSERT = (

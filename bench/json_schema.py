@@ -12,7 +12,7 @@ from typing import Any
 import jsonschema
 import jsonschema_rs
 
-from event_tracker.model.checks import Check
+from event_tracker.model.schema_checks import Check
 from event_tracker.model.schema_rules import MAX_NODES
 
 ROUNDS = 9

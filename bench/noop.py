@@ -1,13 +1,13 @@
 """The floor under our own: Flask under the same server as the services, reading a JSON body and storing nothing."""
 
-import event_tracker.core.patched  # noqa: F401, I001  # first of all, as the services do
+import event_tracker.core.server.gevent_patch  # noqa: F401, I001  # first of all, as the services do
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, request
 
-from event_tracker.core.server import serve
+from event_tracker.core.server.run import serve
 from event_tracker.core.settings import ServiceSettings, setting
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
-from event_tracker.core.migrations import apply_migrations
+from event_tracker.core.postgres.migrate import apply_migrations
 
 with warnings.catch_warnings():
     # It says at import where sockets would go without XDG_RUNTIME_DIR; ours go into the data folder.

@@ -18,9 +18,9 @@ import requests
 from bench import BENCH, ROOT
 from bench.contest import say
 from bench.postgres import Postgres
-from event_tracker.cli.bootstrap import SCOPES, admit_token, admit_write_key
-from event_tracker.cli.kept_secrets import make_signing_key
-from event_tracker.core.keys import make_key
+from event_tracker.cli.database.bootstrap import SCOPES, admit_token, admit_write_key
+from event_tracker.cli.local.kept_secrets import make_signing_key
+from event_tracker.core.secrets.keys import make_key
 
 EXPRESS = BENCH / "peers" / "express"
 

@@ -12,7 +12,7 @@ import pytest
 import requests
 from waiting import eventually, wait_until
 
-from event_tracker.core.keys import make_key
+from event_tracker.core.secrets.keys import make_key
 
 JSON = {"Content-Type": "application/json"}
 CONTAINER = 512 * 2**20

@@ -15,7 +15,7 @@ from schemathesis.specs.openapi.checks import (
 )
 from signing_key import make_signing_key
 
-from event_tracker.core.keys import make_key
+from event_tracker.core.secrets.keys import make_key
 
 CHECKS = [
     not_a_server_error,

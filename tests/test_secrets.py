@@ -13,8 +13,8 @@ from ports import free_port
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from signing_key import make_signing_key
 
-from event_tracker.core.keys import make_key
-from event_tracker.core.passwords import hash_password
+from event_tracker.core.secrets.keys import make_key
+from event_tracker.core.secrets.passwords import hash_password
 
 DATABASE_PASSWORD = "database-secret-4711"
 PASSWORD = "correct horse battery secret"

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent
 SOURCES = sorted(ROOT.glob("apps/*/src/**/*.py"))
 
 TAKES_SQL = {"execute", "executemany", "SQL", "copy", "stream"}
-"""Functions that take a statement: first, or, as event_tracker.core.pool's `execute` does, second; or by one of NAMES."""
+"""Functions that take a statement: first, or, as event_tracker.core.postgres.pool's `execute` does, second; or by one of NAMES."""
 
 NAMES = {"query", "statement", "string", "sql"}
 
@@ -130,7 +130,7 @@ def test_statements_are_static(file):
         'text = "select "; text += name; connection.execute(text)',
         'connection.execute(f"select {name}" if name else "select 1")',
         'connection.execute(f"select {name}".strip())',
-        'event_tracker.core.pool.execute(pool, f"select {name}", {})',
+        'event_tracker.core.postgres.pool.execute(pool, f"select {name}", {})',
         'connection.execute("select 1" if one else "select " + two)',
         'sql.SQL("select ") + name; connection.execute(sql.SQL("select ") + name)',
     ],

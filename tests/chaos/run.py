@@ -13,7 +13,7 @@ from definitions.reference.events import Event
 from servers import Postgres, launching
 from waiting import wait_until
 
-from event_tracker.core.migrations import apply_migrations
+from event_tracker.core.postgres.migrate import apply_migrations
 
 from . import eras, stable
 from .asking import Asker

@@ -16,7 +16,7 @@ from ports import free_port
 from servers import Postgres, Service
 from signing_key import make_signing_key
 
-from event_tracker.core.keys import make_key
+from event_tracker.core.secrets.keys import make_key
 
 from .proxy import Proxy
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from definitions.product import as_sent
 from definitions.reference.events import Event
 
-from event_tracker.cli.maintain import maintain
+from event_tracker.cli.database.maintain import maintain
 
 from .check_rows import check_rows, stored_events
 from .check_tables import check_counts, check_forgotten, check_summaries, check_users

@@ -10,7 +10,7 @@ import sys
 
 from shapes import SHAPES
 
-from event_tracker.core import cooperation
+from event_tracker.core.server import cooperation
 
 
 def main(group: str, *sizes: str) -> None:

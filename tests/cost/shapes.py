@@ -12,20 +12,20 @@ import msgspec
 from marshmallow import Schema
 from marshmallow.fields import Raw
 
-from event_tracker.collector.body import receive_body, unpack
-from event_tracker.collector.doors import _bearer
-from event_tracker.collector.event import EventError
-from event_tracker.collector.rejections import _rejection, describe
-from event_tracker.collector.routes import _parameters
-from event_tracker.collector.schemas import Parsed, Parser
-from event_tracker.core.bodies import CONNECTIONS, Room
-from event_tracker.core.connections import Connections
-from event_tracker.core.keys import prefix_of
-from event_tracker.core.numbers import decode_json
-from event_tracker.core.problems import Problem
-from event_tracker.model.checks import Check
+from event_tracker.collector.authentication import _bearer
+from event_tracker.collector.parsing.body import receive_body, unpack
+from event_tracker.collector.parsing.parser import Parsed, Parser
+from event_tracker.collector.post_event import _parameters
+from event_tracker.collector.rejections.recorder import _rejection, describe
+from event_tracker.core.http.body_limit import CONNECTIONS, Room
+from event_tracker.core.http.connections import Connections
+from event_tracker.core.http.errors import Problem
+from event_tracker.core.json_numbers import decode_json
+from event_tracker.core.secrets.keys import prefix_of
+from event_tracker.model.event import EventError
+from event_tracker.model.schema_checks import Check
 from event_tracker.model.schema_rules import InvalidSchemaError, examine
-from event_tracker.query.bodies import read_json
+from event_tracker.query.request_body import read_json
 
 MAX_BYTES = 5 * 1024 * 1024
 

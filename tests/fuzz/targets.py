@@ -16,21 +16,21 @@ from typing import Any
 
 import msgspec
 
-from event_tracker.collector.columns import elements_of, parameters_of
-from event_tracker.collector.event import MAX_DEPTH
-from event_tracker.collector.explain import CODES
-from event_tracker.collector.schemas import Parsed, Parser, Row
-from event_tracker.core.problems import Problem
-from event_tracker.query.access.principal import Root
-from event_tracker.query.analytics import schemas as analytics
-from event_tracker.query.analytics.event_users import read_event_users
-from event_tracker.query.analytics.routes import _list_users
-from event_tracker.query.cursor import Cursor, decode, encode
-from event_tracker.query.fields import CODES as PARAMETER_CODES
-from event_tracker.query.fields import EARLIEST, LATEST
-from event_tracker.query.schemas import Window, read_event_filter, read_type_filter
-from event_tracker.query.sources import Reading
-from event_tracker.query.stream_schemas import read_export, read_live_filter
+from event_tracker.collector.parsing.parser import Parsed, Parser, Row
+from event_tracker.collector.parsing.validation_errors import CODES
+from event_tracker.collector.row_encoding import elements_of, parameters_of
+from event_tracker.core.http.errors import Problem
+from event_tracker.model.event import MAX_DEPTH
+from event_tracker.query.auth.principal import Root
+from event_tracker.query.events.cursor import Cursor, decode, encode
+from event_tracker.query.events.filters import Window, read_event_filter, read_type_filter
+from event_tracker.query.events.streams.parameters import read_export, read_live_filter
+from event_tracker.query.parameter_types import CODES as PARAMETER_CODES
+from event_tracker.query.parameter_types import EARLIEST, LATEST
+from event_tracker.query.source_scope import Reading
+from event_tracker.query.stats import parameters as analytics
+from event_tracker.query.stats.event_users import read_event_users
+from event_tracker.query.stats.routes import _list_users
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WINDOW = Window(timedelta(hours=24), timedelta(hours=168))

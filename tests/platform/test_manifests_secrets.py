@@ -11,7 +11,7 @@ from manifests import SECRETS
 from tools import ROOT, run
 
 from event_tracker.cli.settings import key_of
-from event_tracker.query.access.signing import Signer
+from event_tracker.query.auth.signing import Signer
 
 OIDC = "oidc-client"
 """Made by the provider, not here."""

@@ -16,7 +16,7 @@ from tools import ROOT, run, tool
 from event_tracker.cli.options import collector_options, query_options
 from event_tracker.cli.settings import MaintainSettings, MigrateSettings
 from event_tracker.collector.settings import CollectorSettings
-from event_tracker.core.keys import make_key
+from event_tracker.core.secrets.keys import make_key
 from event_tracker.dashboard.settings import Settings as DashboardSettings
 from event_tracker.query.settings import QuerySettings
 

@@ -13,7 +13,7 @@ from manifests import OVERLAYS, containers, named, rendered
 from servers import Postgres, Service
 from signing_key import make_signing_key
 
-from event_tracker.core.keys import make_key
+from event_tracker.core.secrets.keys import make_key
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from signing_key import make_signing_key
 from tools import ROOT, run
 from waiting import eventually
 
-from event_tracker.cli.bootstrap import SCOPES, admit_token, admit_write_key
-from event_tracker.core.keys import make_key
+from event_tracker.cli.database.bootstrap import SCOPES, admit_token, admit_write_key
+from event_tracker.core.secrets.keys import make_key
 
 SCRIPT = ROOT / "scripts" / "rollout-under-load"
 

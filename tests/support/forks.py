@@ -19,9 +19,13 @@ from socket import send_fds, socketpair
 from typing import IO
 
 IMPORTS = {
-    "collector": ("event_tracker.core.patched", "event_tracker.core.server", "event_tracker.collector.app"),
-    "query": ("event_tracker.core.patched", "event_tracker.core.server", "event_tracker.query.app"),
-    "dashboard": ("event_tracker.dashboard.server", "event_tracker.dashboard.views.overview"),
+    "collector": (
+        "event_tracker.core.server.gevent_patch",
+        "event_tracker.core.server.run",
+        "event_tracker.collector.app",
+    ),
+    "query": ("event_tracker.core.server.gevent_patch", "event_tracker.core.server.run", "event_tracker.query.app"),
+    "dashboard": ("event_tracker.dashboard.web.server", "event_tracker.dashboard.pages.overview"),
 }
 """What each service imports by the time that it serves, in that order: gevent must come first where it comes."""
 

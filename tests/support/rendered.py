@@ -12,12 +12,12 @@ from prometheus_client.metrics import MetricWrapperBase
 
 import event_tracker.collector.metrics
 import event_tracker.core.metrics
-import event_tracker.query.fields
 import event_tracker.query.metrics
+import event_tracker.query.parameter_types
 from event_tracker.cli.settings import MigrateSettings, UpSettings
-from event_tracker.collector.explain import CODES
+from event_tracker.collector.browser.tracker_script import NEWEST
+from event_tracker.collector.parsing.validation_errors import CODES
 from event_tracker.collector.settings import CollectorSettings
-from event_tracker.collector.tracker_script import NEWEST
 from event_tracker.core.settings import ServiceSettings
 from event_tracker.query.settings import QuerySettings
 
@@ -96,7 +96,10 @@ def parts() -> dict[Path, dict[str, str]]:
             "query": metrics_table(event_tracker.query.metrics),
         },
         DOCS / "browser.md": tracker_snippets(),
-        DOCS / "api.md": {"codes": codes_table(CODES), "parameters": codes_table(event_tracker.query.fields.CODES)},
+        DOCS / "api.md": {
+            "codes": codes_table(CODES),
+            "parameters": codes_table(event_tracker.query.parameter_types.CODES),
+        },
     }
 
 

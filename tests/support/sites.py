@@ -10,7 +10,7 @@ import psycopg
 from playwright.sync_api import Page
 from servers import Service
 
-from event_tracker.core.keys import make_key
+from event_tracker.core.secrets.keys import make_key
 
 BODY = """
 <button id="buy" data-track="buy" data-track-plan="pro" data-track-seat-count="3"><b>Buy</b></button>

@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 
-from event_tracker.core.queries import load_queries
+from event_tracker.core.postgres.named_sql import load_queries
 
 STORE_EVENTS = load_queries("event_tracker.collector")["store_events"]
 

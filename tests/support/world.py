@@ -6,8 +6,8 @@ import requests
 from click.testing import CliRunner
 from signing_key import make_signing_key
 
-from event_tracker.cli.maintain import maintain
-from event_tracker.core.keys import make_key
+from event_tracker.cli.database.maintain import maintain
+from event_tracker.core.secrets.keys import make_key
 
 TABLES = {
     "events": 'user_id, "timestamp", event_id, event_type, session_id, source, properties',

@@ -14,7 +14,7 @@ import pytest
 from servers import Postgres, Service
 from signing_key import make_signing_key
 
-from event_tracker.core.keys import make_key
+from event_tracker.core.secrets.keys import make_key
 
 Launcher = Callable[[Path], AbstractContextManager[Callable[..., Service]]]
 

@@ -10,7 +10,7 @@ import requests
 from sign_in_requests import post
 from signing_key import make_signing_key
 
-from event_tracker.cli.admins import OF_UP, offer_sign_in
+from event_tracker.cli.database.admins import OF_UP, offer_sign_in
 
 PASSWORD = "correct horse battery"
 

@@ -8,10 +8,10 @@ import pytest
 from click.testing import CliRunner, Result
 from ports import free_port
 
-from event_tracker.cli.check_truth import check_truth
-from event_tracker.cli.scenarios import SCENARIOS
-from event_tracker.cli.scenarios.check import differences
-from event_tracker.cli.simulate import simulate
+from event_tracker.cli.simulate.scenarios import SCENARIOS
+from event_tracker.cli.simulate.scenarios.check import differences
+from event_tracker.cli.simulate.simulate import simulate
+from event_tracker.cli.simulate.verify import check_truth
 
 END = "2026-11-18T15:00:00Z"
 

@@ -23,7 +23,7 @@ from event_tracker.cli.client import (
     may_pass,
     retry_after,
 )
-from event_tracker.cli.delivery import deliver
+from event_tracker.cli.ingest.delivery import deliver
 
 Answer = tuple[int, dict[str, str], bytes]
 

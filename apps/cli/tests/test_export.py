@@ -18,9 +18,9 @@ import requests
 from click.testing import CliRunner
 from ports import free_port
 
-from event_tracker.cli.export import export
-from event_tracker.cli.live import parse
-from event_tracker.cli.records import HEAD, CsvRecords, Records
+from event_tracker.cli.ask.export import export
+from event_tracker.cli.ask.export_records import HEAD, CsvRecords, Records
+from event_tracker.cli.ask.live import parse
 
 FILL = """
     insert into events (user_id, "timestamp", event_id, event_type, session_id, properties)

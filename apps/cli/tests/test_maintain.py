@@ -16,10 +16,10 @@ from click.testing import CliRunner, Result
 from meanwhile import blocked
 from waiting import wait_until
 
-from event_tracker.cli import partitions
-from event_tracker.cli.maintain import maintain
-from event_tracker.cli.partitions import Month
-from event_tracker.cli.summaries import DAY
+from event_tracker.cli.database import partitions
+from event_tracker.cli.database.maintain import maintain
+from event_tracker.cli.database.partitions import Month
+from event_tracker.cli.database.summaries import DAY
 
 Maintain = Callable[..., Result]
 

@@ -6,8 +6,8 @@ import re
 import pytest
 import requests
 
-from event_tracker.cli.running import announced
-from event_tracker.core.keys import hash_key
+from event_tracker.cli.local.running import announced
+from event_tracker.core.secrets.keys import hash_key
 
 
 def done(result):

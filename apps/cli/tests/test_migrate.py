@@ -11,9 +11,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from event_tracker.cli.partitions import Month
+from event_tracker.cli.database.partitions import Month
 from event_tracker.cli.settings import CHECKOUT_MIGRATIONS
-from event_tracker.core.keys import make_key
+from event_tracker.core.secrets.keys import make_key
 
 IDS = sorted(path.stem for path in CHECKOUT_MIGRATIONS.glob("*.sql"))
 

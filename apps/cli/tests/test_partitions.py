@@ -9,9 +9,9 @@ from meanwhile import Meanwhile, blocked
 from storing import store
 from waiting import wait_until
 
-from event_tracker.cli import partitions
-from event_tracker.cli.partitions import Month, make_partition
-from event_tracker.cli.retention import delete_expired, find_expired
+from event_tracker.cli.database import partitions
+from event_tracker.cli.database.partitions import Month, make_partition
+from event_tracker.cli.database.retention import delete_expired, find_expired
 
 MAY = Month(2019, 5)
 

@@ -9,7 +9,7 @@ import pytest
 from servers import Postgres
 
 from event_tracker.cli.settings import CHECKOUT_MIGRATIONS
-from event_tracker.core.migrations import apply_migrations
+from event_tracker.core.postgres.migrate import apply_migrations
 
 pytestmark = pytest.mark.services
 

@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from ports import free_port
 from servers import Service
 
-from event_tracker.cli.read import ago, events, top_types
+from event_tracker.cli.ask.read import ago, events, top_types
 from event_tracker.cli.terminal import local_time, printable
 
 

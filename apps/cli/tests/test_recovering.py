@@ -9,7 +9,7 @@ import pytest
 from psycopg.pq import PGconn, Ping
 from waiting import wait_until
 
-from event_tracker.cli import embedded
+from event_tracker.cli.local import embedded
 
 
 @pytest.fixture

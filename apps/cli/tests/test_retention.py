@@ -9,9 +9,9 @@ from meanwhile import Meanwhile, blocked
 from storing import store as store_events
 from waiting import wait_until
 
-from event_tracker.cli import partitions, retention
-from event_tracker.cli.maintain import maintain
-from event_tracker.cli.partitions import Month, make_partition
+from event_tracker.cli.database import partitions, retention
+from event_tracker.cli.database.maintain import maintain
+from event_tracker.cli.database.partitions import Month, make_partition
 
 STORE = """
 with stored as (

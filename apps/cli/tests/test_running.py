@@ -10,11 +10,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from event_tracker.cli.account import agree_to_changes
-from event_tracker.cli.cli import cli
-from event_tracker.cli.folder import locked_folder
+from event_tracker.cli.commands import cli
+from event_tracker.cli.local.data_folder import locked_folder
+from event_tracker.cli.local.running import KEY_FILE, TOKEN_FILE, URLS_FILE, announced, find_above
+from event_tracker.cli.local.system_account import agree_to_changes
 from event_tracker.cli.options import COLLECTOR, QUERY, collector_options, query_options
-from event_tracker.cli.running import KEY_FILE, TOKEN_FILE, URLS_FILE, announced, find_above
 
 URLS = {"collector": "http://127.0.0.1:1", "query": "http://127.0.0.1:2", "dashboard": "http://127.0.0.1:3"}
 

@@ -8,13 +8,20 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from event_tracker.cli.scenarios import SCENARIOS
-from event_tracker.cli.scenarios.behaviour import percentile
-from event_tracker.cli.scenarios.describe import LONGEST_PAUSE_SECONDS, PACES, Scenario
-from event_tracker.cli.scenarios.plan import LATE_PERCENT, LEAST_DAYS, RESENT_PERCENT, deal, make_plan, mean_events
-from event_tracker.cli.scenarios.tally import Tally
-from event_tracker.cli.scenarios.traffic import in_order_of_arrival
-from event_tracker.cli.scenarios.truth import make_truth
+from event_tracker.cli.simulate.scenarios import SCENARIOS
+from event_tracker.cli.simulate.scenarios.behaviour import percentile
+from event_tracker.cli.simulate.scenarios.describe import LONGEST_PAUSE_SECONDS, PACES, Scenario
+from event_tracker.cli.simulate.scenarios.plan import (
+    LATE_PERCENT,
+    LEAST_DAYS,
+    RESENT_PERCENT,
+    deal,
+    make_plan,
+    mean_events,
+)
+from event_tracker.cli.simulate.scenarios.tally import Tally
+from event_tracker.cli.simulate.scenarios.traffic import in_order_of_arrival
+from event_tracker.cli.simulate.scenarios.truth import make_truth
 
 END = datetime(2026, 11, 18, 15, tzinfo=UTC)
 """A Wednesday: the first and the last week are cut, and both zones with a clock change have one in the 28 days before."""

@@ -26,9 +26,9 @@ from ports import free_port
 from servers import Postgres, Service
 from waiting import eventually
 
-from event_tracker.cli import access_log
-from event_tracker.cli.maintain import maintain
-from event_tracker.cli.send import send
+from event_tracker.cli.database.maintain import maintain
+from event_tracker.cli.ingest import access_log
+from event_tracker.cli.ingest.send import send
 
 REAL_LOG = Path(__file__).parents[4] / "shared" / "data" / "web-access.log.gz"
 NOON = "2026-03-01T12:00:00Z"

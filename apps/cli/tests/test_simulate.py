@@ -11,10 +11,10 @@ import pytest
 from click.testing import CliRunner, Result
 from ports import free_port
 
-from event_tracker.cli import timeline
-from event_tracker.cli.invent import LEAVE, NEXT, World
-from event_tracker.cli.simulate import simulate
-from event_tracker.cli.timeline import history, trickle
+from event_tracker.cli.simulate import timeline
+from event_tracker.cli.simulate.fake_users import LEAVE, NEXT, World
+from event_tracker.cli.simulate.simulate import simulate
+from event_tracker.cli.simulate.timeline import history, trickle
 
 END = datetime(2026, 3, 8, 12, tzinfo=UTC)
 WEEK = timedelta(days=7)

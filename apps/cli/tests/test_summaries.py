@@ -9,8 +9,8 @@ import pytest
 import requests
 from click.testing import CliRunner, Result
 
-from event_tracker.cli.maintain import maintain
-from event_tracker.cli.partitions import QUERIES
+from event_tracker.cli.database.maintain import maintain
+from event_tracker.cli.database.partitions import QUERIES
 
 DAY = "2026-03-01"
 

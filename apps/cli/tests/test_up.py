@@ -22,12 +22,12 @@ import requests
 from click.testing import CliRunner
 from stack_up import Up
 
-from event_tracker.cli import embedded
-from event_tracker.cli.account import account_for
-from event_tracker.cli.check_truth import check_truth
-from event_tracker.cli.child import Child
-from event_tracker.cli.embedded import embedded_postgres, running_url
-from event_tracker.cli.services import in_role
+from event_tracker.cli.local import embedded
+from event_tracker.cli.local.embedded import embedded_postgres, running_url
+from event_tracker.cli.local.process import Child
+from event_tracker.cli.local.services import in_role
+from event_tracker.cli.local.system_account import account_for
+from event_tracker.cli.simulate.verify import check_truth
 
 pytestmark = pytest.mark.services
 

@@ -9,12 +9,12 @@ import pytest
 import requests
 from attacks import answers_meanwhile
 
-from event_tracker.collector.body import MAX_MEMBERS
-from event_tracker.collector.elements import NoArrayError, split_array, split_lines
-from event_tracker.collector.event import Span
-from event_tracker.collector.explain import MAX_FINDINGS, MAX_POINTER, explain
-from event_tracker.collector.schemas import Parser
-from event_tracker.core.problems import Problem
+from event_tracker.collector.parsing.batch_elements import NoArrayError, split_array, split_lines
+from event_tracker.collector.parsing.body import MAX_MEMBERS
+from event_tracker.collector.parsing.parser import Parser
+from event_tracker.collector.parsing.validation_errors import MAX_FINDINGS, MAX_POINTER, explain
+from event_tracker.core.http.errors import Problem
+from event_tracker.model.event import Span
 
 SPAN = Span(datetime(2000, 1, 1, tzinfo=UTC), datetime(2026, 3, 1, 12, tzinfo=UTC))
 EVENT_BYTES = 65_536

@@ -21,8 +21,8 @@ from sites import (
 )
 from waiting import eventually
 
-from event_tracker.collector.tracker_script import NEWEST
-from event_tracker.core.keys import make_key
+from event_tracker.collector.browser.tracker_script import NEWEST
+from event_tracker.core.secrets.keys import make_key
 
 
 def test_an_hour_offline_loses_and_doubles_nothing(shop, page, context):

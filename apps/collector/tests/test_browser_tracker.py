@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sites import BODY, track, until, wait_until_sent
 
-from event_tracker.collector.tracker_script import NEWEST
+from event_tracker.collector.browser.tracker_script import NEWEST
 
 
 def test_a_page_view_is_stored_once(shop, page):

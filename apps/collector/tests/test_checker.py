@@ -2,8 +2,8 @@
 
 import pytest
 
-from event_tracker.collector.slow_checks import SlowChecks
-from event_tracker.model.checks import Check
+from event_tracker.collector.tracking_plan.slow_checks import SlowChecks
+from event_tracker.model.schema_checks import Check
 from event_tracker.model.schema_rules import FORMATS
 
 KINDS = {

@@ -9,10 +9,10 @@ import pytest
 import requests
 from sites import make_source
 
-from event_tracker.collector import budgets, compiled
-from event_tracker.collector.compiled import Compiled, Written
-from event_tracker.collector.kept import Kept
-from event_tracker.collector.slow_checks import SlowChecks, UncheckedError
+from event_tracker.collector.tracking_plan import budgets, compiled
+from event_tracker.collector.tracking_plan.compiled import Compiled, Written
+from event_tracker.collector.tracking_plan.lru import Kept
+from event_tracker.collector.tracking_plan.slow_checks import SlowChecks, UncheckedError
 
 LARGE = 60
 """Schemas, of 2.4 MiB each when they are compiled."""
@@ -31,7 +31,7 @@ def most_held_by(service):
     (worker,) = (
         one
         for one in psutil.Process(service.process.pid).children()
-        if "event_tracker.collector.checker" not in one.cmdline()
+        if "event_tracker.collector.tracking_plan.checker" not in one.cmdline()
     )
     status = Path(f"/proc/{worker.pid}/status").read_text()
     return 1024 * int(re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)[1])

@@ -7,8 +7,8 @@ import pytest
 import requests
 from waiting import eventually
 
-from event_tracker.core.keys import make_key
-from event_tracker.model.schemas import set_schema
+from event_tracker.core.secrets.keys import make_key
+from event_tracker.model.event_schemas import set_schema
 
 AMOUNT = {"type": "object", "required": ["amount"], "properties": {"amount": {"type": "number"}}}
 

@@ -12,8 +12,8 @@ from meanwhile import Meanwhile, blocked
 from storing import store
 from waiting import eventually, wait_until
 
-from event_tracker.cli.maintain import maintain
-from event_tracker.cli.partitions import Month, make_partition
+from event_tracker.cli.database.maintain import maintain
+from event_tracker.cli.database.partitions import Month, make_partition
 from event_tracker.model.rejections import list_rejections, request_replay
 
 EXPIRED = "Not stored: retention has deleted the events of this time. If this was one of them, it stays counted."

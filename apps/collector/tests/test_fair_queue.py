@@ -11,7 +11,7 @@ from sites import make_source, start_guarded
 from waiting import wait_until
 
 from event_tracker.collector.fair_queue import FairQueue
-from event_tracker.core.problems import Problem
+from event_tracker.core.http.errors import Problem
 
 EVENT = {"user_id": "ann", "event_type": "view"}
 PATIENT = {"STORE_SECONDS": 60, "STATEMENT_SECONDS": 50}

@@ -18,7 +18,7 @@ ANN = {"user_id": "ann", "event_type": "view"}
 PATIENT = {"STORE_SECONDS": 60, "STATEMENT_SECONDS": 50}
 """For a collector whose answer must not be that the database took too long."""
 IDLE_SECONDS = 0.5
-"""As event_tracker.core.worker has it: how long a connection may do nothing before it is hung up on at the end."""
+"""As event_tracker.core.server.worker has it: how long a connection may do nothing before it is hung up on at the end."""
 ELSEWHERE = "from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
 BUSY = f"select count(*) {ELSEWHERE} and backend_type = 'client backend' and state = 'active'"
 WAITING = f"select count(*) {ELSEWHERE} and wait_event_type = 'Lock'"

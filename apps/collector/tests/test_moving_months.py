@@ -6,7 +6,7 @@ import requests
 from meanwhile import Meanwhile, blocked
 from waiting import wait_until
 
-from event_tracker.cli.partitions import Month, make_partition
+from event_tracker.cli.database.partitions import Month, make_partition
 
 ANN = {"user_id": "ann", "event_type": "view", "timestamp": "2019-05-10T12:30:00Z"}
 

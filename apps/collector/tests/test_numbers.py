@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 import requests
 
-from event_tracker.collector.numbers import LongNumbers
-from event_tracker.collector.schemas import Parser
-from event_tracker.core.problems import Problem
+from event_tracker.collector.parsing.number_lengths import LongNumbers
+from event_tracker.collector.parsing.parser import Parser
+from event_tracker.core.http.errors import Problem
 
 MOST = 65_536
 LITERALS = [

@@ -2,11 +2,11 @@
 
 import pytest
 
-from event_tracker.collector import budgets, plans
-from event_tracker.collector.plans import Plan
-from event_tracker.collector.slow_checks import SlowChecks, UncheckedError
-from event_tracker.model import checks
-from event_tracker.model.checks import LEAST_FAST_BYTES, Check
+from event_tracker.collector.tracking_plan import budgets, plans
+from event_tracker.collector.tracking_plan.plans import Plan
+from event_tracker.collector.tracking_plan.slow_checks import SlowChecks, UncheckedError
+from event_tracker.model import schema_checks
+from event_tracker.model.schema_checks import LEAST_FAST_BYTES, Check
 
 SCHEMA = {"required": ["a"], "properties": {"a": {"items": {"anyOf": [{"type": "integer"}] * 30}}}}
 
@@ -32,7 +32,7 @@ def test_a_check_that_was_slow_makes_such_events_slow_for_a_while(check, monkeyp
     check.was_slow(1)
     assert check.is_fast(LEAST_FAST_BYTES)
     assert not check.is_fast(LEAST_FAST_BYTES + 1)
-    monkeypatch.setattr(checks, "SLOW_FOR_SECONDS", 0.0)
+    monkeypatch.setattr(schema_checks, "SLOW_FOR_SECONDS", 0.0)
     check.was_slow(1)
     assert check.is_fast(estimated)
     assert not check.is_fast(estimated + 1)

@@ -10,7 +10,7 @@ import pytest
 import requests
 from waiting import eventually
 
-from event_tracker.core.keys import make_key
+from event_tracker.core.secrets.keys import make_key
 
 RATE = 5
 BURST = RATE * 10

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from event_tracker.collector.event import Event, Span
-from event_tracker.collector.explain import CODES, EventSchema, explain
-from event_tracker.collector.schemas import Arrival, InvalidEventError, LongEvents, Parser, read_row
+from event_tracker.collector.parsing.parser import Arrival, InvalidEventError, LongEvents, Parser, read_row
+from event_tracker.collector.parsing.validation_errors import CODES, EventSchema, explain
+from event_tracker.model.event import Event, Span
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)

@@ -15,11 +15,11 @@ from attacks import answers_meanwhile
 from sites import make_source
 from waiting import eventually
 
-from event_tracker.collector.budgets import WINDOW_SECONDS
-from event_tracker.collector.checker import LIMITS, PROCESSOR_SECONDS
-from event_tracker.collector.set_aside import SetAside
+from event_tracker.collector.tracking_plan.budgets import WINDOW_SECONDS
+from event_tracker.collector.tracking_plan.checker import LIMITS, PROCESSOR_SECONDS
+from event_tracker.collector.tracking_plan.set_aside import SetAside
+from event_tracker.model.event_schemas import list_schemas, set_schema
 from event_tracker.model.schema_rules import InvalidSchemaError
-from event_tracker.model.schemas import list_schemas, set_schema
 
 letters = random.Random(1)
 TEXT = "".join(letters.choice("ab") for _ in range(60_000))
@@ -65,7 +65,7 @@ def post(collector, key, events, parameters=""):
 def checker_of(collector):
     """The process that makes slow checks."""
     for process in psutil.Process(collector.process.pid).children(recursive=True):
-        if "event_tracker.collector.checker" in process.cmdline():
+        if "event_tracker.collector.tracking_plan.checker" in process.cmdline():
             return process
     return None
 
@@ -133,7 +133,7 @@ def test_what_could_not_be_told_is_told_later_and_nothing_twice(monkeypatch):
             raise psycopg.OperationalError
         told.append(list(zip(given["sources"], given["versions"], map(round, given["seconds"]), strict=True)))
 
-    monkeypatch.setattr("event_tracker.collector.set_aside.execute", execute)
+    monkeypatch.setattr("event_tracker.collector.tracking_plan.set_aside.execute", execute)
     aside, until = SetAside(), time.monotonic() + 50
     aside.add("shop", "slow", 1, until)
     with pytest.raises(psycopg.OperationalError):

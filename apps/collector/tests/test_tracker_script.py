@@ -9,7 +9,7 @@ import pytest
 import requests
 from tools import not_checked, run, tool
 
-from event_tracker.collector.tracker_script import read_script, read_scripts
+from event_tracker.collector.browser.tracker_script import read_script, read_scripts
 
 ROOT = Path(__file__).parents[3]
 BROWSER = Path("apps/collector/src/event_tracker/collector/browser")

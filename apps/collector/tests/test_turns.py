@@ -6,17 +6,17 @@ from datetime import UTC, datetime
 import pytest
 from sites import make_source
 
-from event_tracker.collector import slow_checks
-from event_tracker.collector.catalog import Catalog
-from event_tracker.collector.plans import Plan
-from event_tracker.collector.replays import Replays
-from event_tracker.collector.schemas import Parser
-from event_tracker.collector.slow_checks import SlowChecks
+from event_tracker.collector.parsing.parser import Parser
+from event_tracker.collector.rejections.replay import Replays
+from event_tracker.collector.source_cache import Catalog
+from event_tracker.collector.tracking_plan import slow_checks
+from event_tracker.collector.tracking_plan.plans import Plan
+from event_tracker.collector.tracking_plan.slow_checks import SlowChecks
 from event_tracker.collector.writer import Writer
-from event_tracker.core.pool import open_pool
-from event_tracker.core.problems import Problem
-from event_tracker.model.checks import Check
-from event_tracker.model.schemas import set_schema
+from event_tracker.core.http.errors import Problem
+from event_tracker.core.postgres.pool import open_pool
+from event_tracker.model.event_schemas import set_schema
+from event_tracker.model.schema_checks import Check
 
 LONG = 1000.0
 """Seconds; nobody waits as long."""

@@ -4,7 +4,7 @@ import pytest
 import requests
 from waiting import eventually
 
-from event_tracker.core.keys import make_key
+from event_tracker.core.secrets.keys import make_key
 
 EVENT = {"user_id": "ann", "event_type": "view"}
 SHOP = "https://shop.example"

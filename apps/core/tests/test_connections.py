@@ -7,8 +7,8 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from event_tracker.core import connections
-from event_tracker.core.connections import Connections
+from event_tracker.core.http import connections
+from event_tracker.core.http.connections import Connections
 
 
 @pytest.fixture

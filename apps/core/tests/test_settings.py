@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import pytest
 from marshmallow import ValidationError
 
-from event_tracker.core.database_url import check_database_url
+from event_tracker.core.postgres.database_url import check_database_url
 from event_tracker.core.settings import InvalidSettingsError, ServiceSettings, Settings, setting, validate
 
 

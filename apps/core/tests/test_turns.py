@@ -4,8 +4,8 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from event_tracker.core import turns
-from event_tracker.core.turns import NoTurnError, TooManyWaitError, Turns
+from event_tracker.core import concurrency_limit as turns
+from event_tracker.core.concurrency_limit import NoTurnError, TooManyWaitError, Turns
 
 LONG = 1000.0
 """Seconds; nobody waits as long."""

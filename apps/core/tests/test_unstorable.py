@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from event_tracker.core.unstorable import count_unstorable, replace_unstorable
+from event_tracker.core.postgres.unstorable import count_unstorable, replace_unstorable
 
 PIECES = st.sampled_from(
     [r"\u0000", r"\ud83d", r"\ude00", r"\uD83D\uDE00", r"\uDBFF", r"\udFFF", "\\\\", r"\"", r"\u00e9", r"\ufffd", "é", "😀", *"u0d8f"]

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from event_tracker.core import wire
+from event_tracker.core.server import http1
 
 BODY = bytes(4_000_000)
 TAKEN = 1000
@@ -26,11 +26,11 @@ def respond(seconds):
     client = threading.Thread(target=take)
     client.start()
     request = SimpleNamespace(version=(1, 1), method="GET", should_close=lambda: False)
-    response = wire.OneWriteResponse(request, ours, None)
+    response = http1.OneWriteResponse(request, ours, None)
     response.start_response("200 OK", [("Content-Length", str(len(BODY)))])
     try:
         with ours:
-            ours.settimeout(wire.SEND_SECONDS)
+            ours.settimeout(http1.SEND_SECONDS)
             response.write(BODY)
     except TimeoutError:
         refused.set()
@@ -42,8 +42,8 @@ def respond(seconds):
 
 
 def test_a_client_that_goes_on_taking_a_little_is_hung_up_on(monkeypatch):
-    monkeypatch.setattr(wire, "SEND_SECONDS", 1.0)
-    monkeypatch.setattr(wire, "LEAST_RATE", 2**30)
+    monkeypatch.setattr(http1, "SEND_SECONDS", 1.0)
+    monkeypatch.setattr(http1, "LEAST_RATE", 2**30)
     with pytest.raises(TimeoutError):
         respond(0.001)
 

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from event_tracker.dashboard import charts
-from event_tracker.dashboard.views.retention import heat_map
+from event_tracker.dashboard.charts import charts
+from event_tracker.dashboard.pages.retention import heat_map
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

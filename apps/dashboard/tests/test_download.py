@@ -7,7 +7,7 @@ import tracemalloc
 
 import pytest
 
-from event_tracker.dashboard.download import LONGEST_VALUE, for_spreadsheets
+from event_tracker.dashboard.client.download import LONGEST_VALUE, for_spreadsheets
 
 HEAD = ["user_id", "event_type"]
 

@@ -5,11 +5,12 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from event_tracker.dashboard import conditions, numbers
-from event_tracker.dashboard.api import AT_ONCE, beside
-from event_tracker.dashboard.events import as_frame
-from event_tracker.dashboard.period import Period
-from event_tracker.dashboard.service import AwayError
+from event_tracker.dashboard.charts import numbers
+from event_tracker.dashboard.charts.event_table import as_frame
+from event_tracker.dashboard.client.api import AT_ONCE, beside
+from event_tracker.dashboard.client.service import AwayError
+from event_tracker.dashboard.filters import conditions
+from event_tracker.dashboard.filters.period import Period
 
 NONE = numbers.NONE
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from event_tracker.model.checks import MAX_CHARACTERS, MAX_FINDINGS, Check, Violation
 from event_tracker.model.equal_values import KEYWORDS
+from event_tracker.model.schema_checks import MAX_CHARACTERS, MAX_FINDINGS, Check, Violation
 from event_tracker.model.schema_rules import InvalidSchemaError
 
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from event_tracker.collector.enrichment import KINDS
-from event_tracker.model.checks import Check
-from event_tracker.model.inference import MOST_MEMBERS, infer_schema, propose
+from event_tracker.collector.parsing.enrichment import KINDS
+from event_tracker.model.schema_checks import Check
+from event_tracker.model.schema_inference import MOST_MEMBERS, infer_schema, propose
 
 TEXTS = st.one_of(
     st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=6),
@@ -147,7 +147,7 @@ def test_what_is_older_than_90_days_is_not_looked_at_and_of_nothing_nothing_is_s
 
 
 def test_no_more_is_read_than_may_be(owner, store, monkeypatch):
-    monkeypatch.setattr("event_tracker.model.inference.MOST_READ", 100)
+    monkeypatch.setattr("event_tracker.model.schema_inference.MOST_READ", 100)
     store(10, hours_ago=1)
     store(80, hours_ago=1, event_type="view")
     store(10, hours_ago=2)
@@ -156,7 +156,7 @@ def test_no_more_is_read_than_may_be(owner, store, monkeypatch):
 
 
 def test_the_properties_that_are_looked_at_have_a_size_together(owner, store, monkeypatch):
-    monkeypatch.setattr("event_tracker.model.inference.MOST_BYTES", 10_500)
+    monkeypatch.setattr("event_tracker.model.schema_inference.MOST_BYTES", 10_500)
     store(40, hours_ago=1, properties=json.dumps({"long": "x" * 980}))
     store(40, hours_ago=2)
     assert infer_schema(owner, "shop", "purchase").events == 10

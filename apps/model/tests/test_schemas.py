@@ -3,8 +3,8 @@
 import psycopg
 import pytest
 
-from event_tracker.model import schemas
-from event_tracker.model.schemas import set_schema
+from event_tracker.model import event_schemas
+from event_tracker.model.event_schemas import set_schema
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def kept(connection, source="shop"):
 
 
 def test_the_oldest_versions_of_a_type_are_forgotten(control, monkeypatch):
-    monkeypatch.setattr(schemas, "KEPT_VERSIONS", 3)
+    monkeypatch.setattr(event_schemas, "KEPT_VERSIONS", 3)
     set_schema(control, "shop", "other", listing(0))
     set_schema(control, "app", "buy", listing(0))
     for number in range(5):
@@ -37,7 +37,7 @@ def test_the_oldest_versions_of_a_type_are_forgotten(control, monkeypatch):
 
 
 def test_all_versions_of_a_source_have_a_size_together_and_the_newest_stay(control, monkeypatch):
-    monkeypatch.setattr(schemas, "KEPT_BYTES", 1000)
+    monkeypatch.setattr(event_schemas, "KEPT_BYTES", 1000)
     for number in range(6):
         set_schema(control, "shop", "buy", listing(number, 400))
         set_schema(control, "shop", "view", listing(number))

@@ -11,7 +11,7 @@ import pytest
 import requests
 from signing_key import make_signing_key
 
-from event_tracker.core.keys import make_key
+from event_tracker.core.secrets.keys import make_key
 
 INSERT = """
     insert into events (user_id, "timestamp", event_id, event_type, session_id, source, properties)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from world import World, an_event
 
-from event_tracker.core.keys import make_key
+from event_tracker.core.secrets.keys import make_key
 
 AT = "2026-03-01T10:00:00Z"
 

@@ -10,8 +10,8 @@ import requests
 from signing_key import make_signing_key
 from waiting import wait_until
 
-from event_tracker.core.keys import make_key
-from event_tracker.core.passwords import hash_password
+from event_tracker.core.secrets.keys import make_key
+from event_tracker.core.secrets.passwords import hash_password
 
 PASSWORD = "correct horse battery"
 

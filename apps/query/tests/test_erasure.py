@@ -16,12 +16,12 @@ from signing_key import make_signing_key
 from waiting import wait_until
 from world import World, an_event, contents, life_of
 
-from event_tracker.core.commitments import is_committed
-from event_tracker.core.keys import make_key
-from event_tracker.core.problems import Problem
-from event_tracker.query.access.principal import SCOPES, Principal
-from event_tracker.query.access.signing import Signer
-from event_tracker.query.subjects import erasure
+from event_tracker.core.http.errors import Problem
+from event_tracker.core.secrets.hmac import is_committed
+from event_tracker.core.secrets.keys import make_key
+from event_tracker.query.auth.principal import SCOPES, Principal
+from event_tracker.query.auth.signing import Signer
+from event_tracker.query.users import erasure
 
 NOBODY = {"events": 0, "rejections": 0, "event_counts": 0, "property_counts": 0, "visits": 0, "users": 0}
 

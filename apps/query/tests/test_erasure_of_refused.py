@@ -13,11 +13,11 @@ from storing import store
 from waiting import wait_until
 from world import World
 
-from event_tracker.collector.rejections import Rejection, Waiting, seconds, write
-from event_tracker.core.queries import load_queries
+from event_tracker.collector.rejections.recorder import Rejection, Waiting, seconds, write
+from event_tracker.core.postgres.named_sql import load_queries
 
 COLLECTOR = load_queries("event_tracker.collector")
-ERASURE = load_queries("event_tracker.query.subjects")
+ERASURE = load_queries("event_tracker.query.users")
 LATELY = "select count(*) from recent_erasures"
 
 

@@ -11,9 +11,9 @@ import requests
 from listener import listening
 from waiting import wait_until
 
-from event_tracker.query.answers import stored_event
-from event_tracker.query.matching import matches
-from event_tracker.query.schemas import EARLIEST, LATEST, EventFilter, Position
+from event_tracker.query.events.filters import EARLIEST, LATEST, EventFilter, Position
+from event_tracker.query.events.responses import stored_event
+from event_tracker.query.events.streams.live_filter import matches
 
 T0 = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
 

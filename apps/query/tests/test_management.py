@@ -11,8 +11,8 @@ import time
 import pytest
 import requests
 
-from event_tracker.core.keys import make_key
-from event_tracker.core.passwords import hash_password
+from event_tracker.core.secrets.keys import make_key
+from event_tracker.core.secrets.passwords import hash_password
 
 PASSWORD = "correct horse battery"
 HASH = hash_password(PASSWORD)

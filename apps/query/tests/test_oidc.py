@@ -13,7 +13,7 @@ from providers import LyingProvider
 from signing_key import make_signing_key
 from waiting import wait_until
 
-from event_tracker.core.passwords import hash_password
+from event_tracker.core.secrets.passwords import hash_password
 from event_tracker.core.settings import InvalidSettingsError
 from event_tracker.query.settings import QuerySettings
 

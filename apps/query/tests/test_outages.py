@@ -10,9 +10,9 @@ import pytest
 import requests
 from waiting import wait_until
 
-from event_tracker.core.pool import open_pool
-from event_tracker.query.shared import TURN_SECONDS
-from event_tracker.query.store import LANES, SESSION
+from event_tracker.core.postgres.pool import open_pool
+from event_tracker.query.concurrency import TURN_SECONDS
+from event_tracker.query.events.store import LANES, SESSION
 
 QUESTIONS = {
     "one user": "/events?user_id=ann",

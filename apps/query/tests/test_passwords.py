@@ -7,7 +7,7 @@ import requests
 from sign_in_requests import actions, me, post, refusal
 from waiting import eventually, wait_until
 
-from event_tracker.core.passwords import hash_password
+from event_tracker.core.secrets.passwords import hash_password
 
 PASSWORD = "correct horse battery"
 HASH = hash_password(PASSWORD)

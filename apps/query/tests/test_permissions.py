@@ -11,9 +11,9 @@ import pytest
 import requests
 from listener import listening
 
-from event_tracker.core.keys import make_key
-from event_tracker.core.passwords import hash_password
-from event_tracker.query.live import CHECK_SECONDS
+from event_tracker.core.secrets.keys import make_key
+from event_tracker.core.secrets.passwords import hash_password
+from event_tracker.query.events.streams.live import CHECK_SECONDS
 
 PASSWORD = "correct horse battery"
 

@@ -7,8 +7,8 @@ import requests
 from sign_in_requests import post
 from waiting import wait_until
 
-from event_tracker.core.keys import make_key
-from event_tracker.core.passwords import hash_password
+from event_tracker.core.secrets.keys import make_key
+from event_tracker.core.secrets.passwords import hash_password
 
 PLACES = 4
 HALF = 2

@@ -6,8 +6,8 @@ import requests
 from replicas import asked, standby_of
 from signing_key import make_signing_key
 
-from event_tracker.core.keys import make_key
-from event_tracker.core.passwords import hash_password
+from event_tracker.core.secrets.keys import make_key
+from event_tracker.core.secrets.passwords import hash_password
 
 READ_ONLY = (503, "1", "database_read_only")
 PASSWORD = "a rather long password"

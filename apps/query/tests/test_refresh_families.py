@@ -7,8 +7,8 @@ import pytest
 from sign_in_requests import post
 from waiting import wait_until
 
-from event_tracker.core.keys import hash_key
-from event_tracker.core.passwords import hash_password
+from event_tracker.core.secrets.keys import hash_key
+from event_tracker.core.secrets.passwords import hash_password
 
 PASSWORD = "correct horse battery"
 HASH = hash_password(PASSWORD)

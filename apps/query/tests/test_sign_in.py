@@ -15,9 +15,9 @@ from sign_in_requests import actions, me, post, refusal
 from signing_key import make_signing_key
 from waiting import eventually
 
-from event_tracker.core.passwords import hash_password
-from event_tracker.query.access.people import AUDIENCE
-from event_tracker.query.access.signing import Signer
+from event_tracker.core.secrets.passwords import hash_password
+from event_tracker.query.auth.people import AUDIENCE
+from event_tracker.query.auth.signing import Signer
 
 PASSWORD = "correct horse battery"
 HASH = hash_password(PASSWORD)

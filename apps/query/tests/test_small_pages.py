@@ -3,12 +3,12 @@
 import psycopg
 import pytest
 
-from event_tracker.core.pool import open_pool
-from event_tracker.core.turns import Turns
-from event_tracker.query.cursor import Position
-from event_tracker.query.fields import EARLIEST, LATEST
-from event_tracker.query.schemas import EventFilter
-from event_tracker.query.store import SESSION, Store
+from event_tracker.core.concurrency_limit import Turns
+from event_tracker.core.postgres.pool import open_pool
+from event_tracker.query.events.cursor import Position
+from event_tracker.query.events.filters import EventFilter
+from event_tracker.query.events.store import SESSION, Store
+from event_tracker.query.parameter_types import EARLIEST, LATEST
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import requests
 from listener import listening
 from waiting import wait_until
 
-from event_tracker.query.store import QUERIES, _list_events, _top_types
+from event_tracker.query.events.store import QUERIES, _list_events, _top_types
 
 SHOP, BLOG, CLUB = "shop", "blog", "club"
 RANGE = {"from": "2026-03-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"}

@@ -10,7 +10,7 @@ import requests
 from replicas import asked, standby_of
 from waiting import eventually, wait_until
 
-from event_tracker.query.tail import OVERLAP
+from event_tracker.query.events.streams.live_tail import OVERLAP
 
 QUESTIONS = ("/stats/top-types", "/stats/sessions", "/stats/timeseries")
 

@@ -8,14 +8,14 @@ import requests
 from gevent.event import Event
 from waiting import wait_until
 
-from event_tracker.core import turns
-from event_tracker.core.keys import make_key
-from event_tracker.core.problems import Problem
-from event_tracker.core.turns import Turns
-from event_tracker.query import group
-from event_tracker.query.access.principal import ANYONE, PRINCIPAL, Principal, Root, client_of
-from event_tracker.query.group import Group
-from event_tracker.query.shared import Shared, take_turn
+from event_tracker.core import concurrency_limit as turns
+from event_tracker.core.concurrency_limit import Turns
+from event_tracker.core.http.errors import Problem
+from event_tracker.core.secrets.keys import make_key
+from event_tracker.query.auth.principal import ANYONE, PRINCIPAL, Principal, Root, client_of
+from event_tracker.query.concurrency import Shared, take_turn
+from event_tracker.query.events import batcher
+from event_tracker.query.events.batcher import Group
 
 LOUD, QUIET = Root("token", "loud"), Root("token", "quiet")
 
@@ -111,7 +111,7 @@ def test_who_has_too_many_waiting_is_told_and_others_who_ask_the_same_are_answer
 
 def test_a_question_without_a_turn_in_time_is_busy_for_its_own_client_only(monkeypatch):
     monkeypatch.setattr(
-        "event_tracker.query.shared.take_turn",
+        "event_tracker.query.concurrency.take_turn",
         lambda *given: take_turn(*given, seconds=0.0 if QUIET in given else 60.0),
     )
     database = Database(Turns())
@@ -151,7 +151,7 @@ class Groups:
 
 
 def test_small_pages_of_one_client_keep_no_others_waiting(monkeypatch):
-    monkeypatch.setattr(group, "MOST", 3)
+    monkeypatch.setattr(batcher, "MOST", 3)
     groups = Groups(lanes=2, each=1)
     loud = groups.ask(*(f"loud {number}" for number in range(5)))
     assert groups.asked == [["loud 0", "loud 1", "loud 2"]], "one lane is left to others"
@@ -168,7 +168,7 @@ def test_small_pages_of_one_client_keep_no_others_waiting(monkeypatch):
 
 
 def test_clients_take_turns_at_the_lanes_of_small_pages(monkeypatch):
-    monkeypatch.setattr(group, "MOST", 1)
+    monkeypatch.setattr(batcher, "MOST", 1)
     groups = Groups(lanes=2, each=2)
     asking = groups.ask(*(f"loud {number}" for number in range(4)), "quiet 1", "small 1", "quiet 2")
     for number in range(7):

@@ -8,14 +8,14 @@ import msgspec
 import pytest
 from flask import Flask
 
-from event_tracker.core.bodies import SHARE, Room
-from event_tracker.core.problems import Problem
-from event_tracker.query.access.routes import SignInSchema
-from event_tracker.query.analytics.schemas import FunnelSchema
-from event_tracker.query.bodies import MOST_VALUES, read_json
-from event_tracker.query.cursor import decode
+from event_tracker.core.http.body_limit import SHARE, Room
+from event_tracker.core.http.errors import Problem
+from event_tracker.query.auth.routes import SignInSchema
+from event_tracker.query.events.cursor import decode
+from event_tracker.query.events.filters import ListEventsSchema
 from event_tracker.query.parameters import Reader
-from event_tracker.query.schemas import ListEventsSchema
+from event_tracker.query.request_body import MOST_VALUES, read_json
+from event_tracker.query.stats.parameters import FunnelSchema
 
 TIMES = 4
 MOST_TIMES = 5

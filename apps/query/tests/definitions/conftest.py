@@ -9,7 +9,7 @@ import pytest
 import requests
 from signing_key import make_signing_key
 
-from event_tracker.core.keys import make_key
+from event_tracker.core.secrets.keys import make_key
 
 from .product import Answer, Product, Question
 from .reference.events import Event

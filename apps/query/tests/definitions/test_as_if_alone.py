@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from listener import listening
 from waiting import wait_until
 
-from event_tracker.core.keys import make_key
+from event_tracker.core.secrets.keys import make_key
 
 from .asked import anything
 from .product import Question

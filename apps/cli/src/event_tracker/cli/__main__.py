@@ -2,7 +2,7 @@
 
 import signal
 
-from event_tracker.cli.cli import cli
+from event_tracker.cli.commands import cli
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from event_tracker.cli.client import PATIENCE_SECONDS
-from event_tracker.cli.running import find_running
+from event_tracker.cli.local.running import find_running
 
 
 class Secret(click.Option):

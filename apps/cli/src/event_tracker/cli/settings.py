@@ -6,14 +6,14 @@ from typing import TypeVar
 
 import click
 
-from event_tracker.core.database_url import check_database_url
+from event_tracker.core.postgres.database_url import check_database_url
 from event_tracker.core.settings import InvalidSettingsError, Settings, setting, validate
 
 CHECKOUT_MIGRATIONS = Path(__file__).parents[5] / "infra" / "migrations"
 
 
 def key_of(kind: str) -> validate.Regexp:
-    """The check of a setting that is a key (event_tracker.core.keys), or empty. What it says of a wrong one doesn't hold it."""
+    """The check of a setting that is a key (event_tracker.core.secrets.keys), or empty. What it says of a wrong one doesn't hold it."""
     error = f"Must look like {kind}_0123456789_… : {kind}_, 10 and 40 hexadecimal digits in lower case."
     return validate.Regexp(rf"({kind}_[0-9a-f]{{10}}_[0-9a-f]{{40}})?\Z", error=error)
 

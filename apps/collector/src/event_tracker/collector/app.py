@@ -3,24 +3,24 @@
 from datetime import UTC, datetime, time
 from importlib.metadata import version
 
-from event_tracker.collector import tracker_script
-from event_tracker.collector.catalog import Catalog
-from event_tracker.collector.documentation import describe
-from event_tracker.collector.doors import Doors
-from event_tracker.collector.limits import Limits
-from event_tracker.collector.rejections import Rejections
-from event_tracker.collector.replays import Replays
-from event_tracker.collector.routes import SPELLINGS, PostEvents
-from event_tracker.collector.schemas import Parser
+from event_tracker.collector.authentication import Doors
+from event_tracker.collector.browser import tracker_script
+from event_tracker.collector.openapi import describe
+from event_tracker.collector.parsing.parser import Parser
+from event_tracker.collector.post_event import SPELLINGS, PostEvents
+from event_tracker.collector.rate_limit import Limits
+from event_tracker.collector.rejections.recorder import Rejections
+from event_tracker.collector.rejections.replay import Replays
 from event_tracker.collector.settings import CollectorSettings
+from event_tracker.collector.source_cache import Catalog
 from event_tracker.collector.writer import Writer
-from event_tracker.core.front import Front
-from event_tracker.core.health import Health
-from event_tracker.core.openapi import Document
-from event_tracker.core.pool import open_pool
-from event_tracker.core.problems import Problem
-from event_tracker.core.replication import Replication
-from event_tracker.core.service import create_service
+from event_tracker.core.http.errors import Problem
+from event_tracker.core.http.health import Health
+from event_tracker.core.http.middleware import Front
+from event_tracker.core.http.openapi import Document
+from event_tracker.core.http.service import create_service
+from event_tracker.core.postgres.pool import open_pool
+from event_tracker.core.postgres.replication import Replication
 
 PACKAGE = "event-tracker-collector"
 

@@ -9,7 +9,7 @@ from heapq import heappop, heappush
 from types import TracebackType
 from typing import Generic, TypeVar
 
-from event_tracker.core.problems import Problem
+from event_tracker.core.http.errors import Problem
 
 Item = TypeVar("Item")
 

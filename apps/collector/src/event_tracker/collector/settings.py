@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from event_tracker.collector.enrichment import KINDS, mistakes
+from event_tracker.collector.parsing.enrichment import KINDS, mistakes
 from event_tracker.core.settings import ServiceSettings, setting, validate
 
 KIB = 1024

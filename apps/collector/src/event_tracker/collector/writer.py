@@ -17,12 +17,12 @@ import structlog
 from gevent.event import AsyncResult, Event
 
 from event_tracker.collector import metrics
-from event_tracker.collector.columns import Elements, elements_of, parameters_of
 from event_tracker.collector.fair_queue import FairQueue, Place
-from event_tracker.collector.schemas import Row
-from event_tracker.core.pool import AWAY, ConnectionPool, execute
-from event_tracker.core.problems import Problem
-from event_tracker.core.queries import load_queries
+from event_tracker.collector.parsing.parser import Row
+from event_tracker.collector.row_encoding import Elements, elements_of, parameters_of
+from event_tracker.core.http.errors import Problem
+from event_tracker.core.postgres.named_sql import load_queries
+from event_tracker.core.postgres.pool import AWAY, ConnectionPool, execute
 
 log = structlog.get_logger("collector.writer")
 

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from environs import EnvError, EnvValidationError, FileAwareEnv, validate
 
-from event_tracker.core.database_url import check_database_url
+from event_tracker.core.postgres.database_url import check_database_url
 
 __all__ = ["InvalidSettingsError", "ServiceSettings", "Settings", "setting", "validate"]
 

@@ -15,7 +15,7 @@ def main() -> None:
     # In a container the user has no home, and Streamlit fails without one: it looks there for settings.
     os.environ.setdefault("HOME", "/")
     settings = Settings.read()
-    from event_tracker.dashboard.server import (
+    from event_tracker.dashboard.web.server import (
         serve,  # Streamlit takes a second to import; a signal until then is obeyed at once
     )
 

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 
 import streamlit as st
 
-from event_tracker.dashboard.service import AwayError, RefusedError, query_url
-from event_tracker.dashboard.sessions import SignedOutError
+from event_tracker.dashboard.auth.sessions import SignedOutError
+from event_tracker.dashboard.auth.sign_in import GO_PATH, PATH
+from event_tracker.dashboard.client.service import AwayError, RefusedError, query_url
 from event_tracker.dashboard.settings import Settings
-from event_tracker.dashboard.sign_in import GO_PATH, PATH
 
 FIRST_EVENT = """
 curl -H 'Content-Type: application/json' {collector}/events \\

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import psycopg
 
-from event_tracker.core.queries import load_queries
+from event_tracker.core.postgres.named_sql import load_queries
 
 QUERIES = load_queries("event_tracker.model", "rejections.sql")
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jsonschema_rs
 import msgspec
 
-from event_tracker.core.numbers import decode_json
+from event_tracker.core.json_numbers import decode_json
 from event_tracker.model.patterns import count_places
 from event_tracker.model.subschemas import InvalidSchemaError as InvalidSchemaError
 from event_tracker.model.subschemas import all_schemas, schema_at, schemas_in

@@ -1,9 +1,9 @@
 """Run the query service: `query`, or `python -m event_tracker.query`. Settings come from the environment: docs/configuration.md."""
 
-import event_tracker.core.patched  # noqa: F401, I001  # first of all, as it says
+import event_tracker.core.server.gevent_patch  # noqa: F401, I001  # first of all, as it says
 
 
-from event_tracker.core.server import serve
+from event_tracker.core.server.run import serve
 from event_tracker.query.settings import QuerySettings
 
 

@@ -5,48 +5,48 @@ from importlib.metadata import version
 import psycopg
 from flask import request
 
-from event_tracker.core.front import Front
-from event_tracker.core.health import Health
-from event_tracker.core.openapi import Document
-from event_tracker.core.pool import ConnectionPool, open_pool
-from event_tracker.core.replication import Replication
-from event_tracker.core.service import create_service
-from event_tracker.core.turns import Turns
-from event_tracker.query.access.documentation import describe_access
-from event_tracker.query.access.guard import Guard
-from event_tracker.query.access.oidc import Oidc
-from event_tracker.query.access.people import People
-from event_tracker.query.access.provider import Provider
-from event_tracker.query.access.routes import signing_in, signing_in_by_provider, telling_ways_in
-from event_tracker.query.access.signing import Signer
-from event_tracker.query.access.tokens import Tokens
+from event_tracker.core.concurrency_limit import Turns
+from event_tracker.core.http.health import Health
+from event_tracker.core.http.middleware import Front
+from event_tracker.core.http.openapi import Document
+from event_tracker.core.http.service import create_service
+from event_tracker.core.postgres.pool import ConnectionPool, open_pool
+from event_tracker.core.postgres.replication import Replication
+from event_tracker.query.admin.apply import declaring
 from event_tracker.query.admin.audit import tell_audit
-from event_tracker.query.admin.declared import declaring
-from event_tracker.query.admin.documentation import describe_management
 from event_tracker.query.admin.event_schemas import manage_schemas
 from event_tracker.query.admin.management import Management
+from event_tracker.query.admin.openapi import describe_management
 from event_tracker.query.admin.people import manage_people
-from event_tracker.query.admin.proposals import propose_schemas
 from event_tracker.query.admin.rejections import manage_rejections
+from event_tracker.query.admin.schema_proposals import propose_schemas
 from event_tracker.query.admin.sources import manage_sources
 from event_tracker.query.admin.tokens import manage_tokens
-from event_tracker.query.analytics.documentation import describe_analytics
-from event_tracker.query.analytics.routes import analytics
-from event_tracker.query.analytics.store import Analytics
-from event_tracker.query.documentation import describe
-from event_tracker.query.downloads import Downloads
-from event_tracker.query.export import exporting
-from event_tracker.query.live import Hub, telling
-from event_tracker.query.routes import questions
+from event_tracker.query.auth.guard import Guard
+from event_tracker.query.auth.oidc import Oidc
+from event_tracker.query.auth.oidc_provider import Provider
+from event_tracker.query.auth.openapi import describe_access
+from event_tracker.query.auth.people import People
+from event_tracker.query.auth.routes import signing_in, signing_in_by_provider, telling_ways_in
+from event_tracker.query.auth.signing import Signer
+from event_tracker.query.auth.tokens import Tokens
+from event_tracker.query.events.openapi import describe
+from event_tracker.query.events.routes import questions
+from event_tracker.query.events.store import LANES, SESSION, Store
+from event_tracker.query.events.streams.downloads import Downloads
+from event_tracker.query.events.streams.export import exporting
+from event_tracker.query.events.streams.export_pages import Slices
+from event_tracker.query.events.streams.live import Hub, telling
+from event_tracker.query.events.streams.live_tail import Tail
+from event_tracker.query.events.streams.openapi import describe_streams
 from event_tracker.query.settings import QuerySettings
-from event_tracker.query.slices import Slices
-from event_tracker.query.store import LANES, SESSION, Store
-from event_tracker.query.stream_documentation import describe_streams
-from event_tracker.query.subjects.documentation import describe_subjects
-from event_tracker.query.subjects.erasure import Eraser
-from event_tracker.query.subjects.export import Exporter
-from event_tracker.query.subjects.routes import serving_subjects
-from event_tracker.query.tail import Tail
+from event_tracker.query.stats.openapi import describe_analytics
+from event_tracker.query.stats.routes import analytics
+from event_tracker.query.stats.store import Analytics
+from event_tracker.query.users.erasure import Eraser
+from event_tracker.query.users.openapi import describe_subjects
+from event_tracker.query.users.routes import serving_subjects
+from event_tracker.query.users.user_export import Exporter
 
 PACKAGE = "event-tracker-query"
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from marshmallow import RAISE, Schema, ValidationError, fields
 
-from event_tracker.core.problems import Problem
+from event_tracker.core.http.errors import Problem
 
 MAX_PAIRS = 200
 """A query string of more pairs is refused unread: each costs time, and nobody means so many."""

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from event_tracker.core.database_url import check_database_url
+from event_tracker.core.postgres.database_url import check_database_url
 from event_tracker.core.settings import ServiceSettings, is_loopback, setting, validate
-from event_tracker.query.access.principal import ROLES
-from event_tracker.query.access.signing import Signer
+from event_tracker.query.auth.principal import ROLES
+from event_tracker.query.auth.signing import Signer
 
 NO_CONTROL = (
     "AUTH=required, the default, needs it: tokens and people are looked up there. On a machine of one's own AUTH=open does without; "

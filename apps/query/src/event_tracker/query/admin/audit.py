@@ -3,11 +3,11 @@
 from flask import Blueprint, Response, request
 from marshmallow import fields
 
-from event_tracker.core.service import json_response
-from event_tracker.query.access.principal import principal_of
+from event_tracker.core.http.service import json_response
 from event_tracker.query.admin.management import Management
 from event_tracker.query.admin.sources import allowed
-from event_tracker.query.fields import PAGES, Between, Limit
+from event_tracker.query.auth.principal import principal_of
+from event_tracker.query.parameter_types import PAGES, Between, Limit
 from event_tracker.query.parameters import ParameterSchema, Reader
 
 NEWEST = 10**18 - 1

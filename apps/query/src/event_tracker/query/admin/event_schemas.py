@@ -5,16 +5,16 @@ from typing import Any
 from flask import Blueprint, Response, request
 from marshmallow import RAISE, Schema, fields
 
-from event_tracker.core.problems import Problem
-from event_tracker.core.service import json_response
-from event_tracker.model import schemas
+from event_tracker.core.http.errors import Problem
+from event_tracker.core.http.service import json_response
+from event_tracker.model import event_schemas
 from event_tracker.model.schema_rules import InvalidSchemaError
-from event_tracker.query.access.principal import principal_of
 from event_tracker.query.admin.management import Management, Row, Transaction, missing
 from event_tracker.query.admin.sources import NAME, may_manage
-from event_tracker.query.bodies import read_json, take_body
-from event_tracker.query.fields import Between, Length
+from event_tracker.query.auth.principal import principal_of
+from event_tracker.query.parameter_types import Between, Length
 from event_tracker.query.parameters import ParameterSchema, Reader
+from event_tracker.query.request_body import read_json, take_body
 
 
 class SchemasParameters(ParameterSchema):
@@ -24,7 +24,7 @@ class SchemasParameters(ParameterSchema):
         load_default=None,
         validate=Length(1, 100),
         metadata={
-            "description": f"The newest {schemas.MOST_VERSIONS} versions of this type's schema, with the schemas; "
+            "description": f"The newest {event_schemas.MOST_VERSIONS} versions of this type's schema, with the schemas; "
             "otherwise the newest of each, without."
         },
     )
@@ -72,7 +72,7 @@ def manage_schemas(management: Management) -> Blueprint:
     return views
 
 
-def put_schema(transaction: Transaction, source: str, event_type: str, schema: Any) -> schemas.Set:
+def put_schema(transaction: Transaction, source: str, event_type: str, schema: Any) -> event_schemas.Set:
     """Make a schema the newest version of a type's.
 
     Raises:
@@ -81,8 +81,8 @@ def put_schema(transaction: Transaction, source: str, event_type: str, schema: A
     if not (may_manage(transaction.principal, source) and NAME.fullmatch(source)):
         raise missing()
     try:
-        done = schemas.set_schema(transaction.connection, source, event_type, schema)
-    except schemas.NoSuchSourceError:
+        done = event_schemas.set_schema(transaction.connection, source, event_type, schema)
+    except event_schemas.NoSuchSourceError:
         raise missing() from None
     except InvalidSchemaError as error:
         raise Problem(
@@ -97,7 +97,7 @@ def _list(transaction: Transaction, source: str, event_type: str | None, version
     if not (may_manage(transaction.principal, source) and transaction.ask("known_sources", names=[source])):
         raise missing()
     if event_type is None:
-        found: list[Any] = schemas.list_schemas(transaction.connection, [source])
+        found: list[Any] = event_schemas.list_schemas(transaction.connection, [source])
     else:
-        found = schemas.list_versions(transaction.connection, source, event_type, version)
+        found = event_schemas.list_versions(transaction.connection, source, event_type, version)
     return [one._asdict() for one in found]

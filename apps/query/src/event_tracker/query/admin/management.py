@@ -9,12 +9,12 @@ from flask import request
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from event_tracker.core.pool import ConnectionPool, attempt
-from event_tracker.core.problems import Problem
-from event_tracker.core.queries import load_queries
-from event_tracker.core.turns import Turns
-from event_tracker.query.access.principal import Principal, client_of
-from event_tracker.query.shared import take_turn
+from event_tracker.core.concurrency_limit import Turns
+from event_tracker.core.http.errors import Problem
+from event_tracker.core.postgres.named_sql import load_queries
+from event_tracker.core.postgres.pool import ConnectionPool, attempt
+from event_tracker.query.auth.principal import Principal, client_of
+from event_tracker.query.concurrency import take_turn
 
 QUERIES = load_queries("event_tracker.query.admin")
 

@@ -5,7 +5,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 import idna
 
-from event_tracker.core.origins import LABEL, MOST_LENGTH
+from event_tracker.core.http.origins import LABEL, MOST_LENGTH
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 

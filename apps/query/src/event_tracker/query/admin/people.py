@@ -4,17 +4,17 @@ import gevent
 from flask import Blueprint, Response, request
 from marshmallow import RAISE, Schema, fields
 
-from event_tracker.core.passwords import hash_password, make_password
-from event_tracker.core.problems import Problem
-from event_tracker.core.service import json_response
-from event_tracker.query.access.people import NAME
-from event_tracker.query.access.principal import ROLES, Principal, principal_of, require_all_sources
-from event_tracker.query.admin.makers import recording_tokens
+from event_tracker.core.http.errors import Problem
+from event_tracker.core.http.service import json_response
+from event_tracker.core.secrets.passwords import hash_password, make_password
 from event_tracker.query.admin.management import Management, Row, Transaction, missing
+from event_tracker.query.admin.source_restriction import check_sources, whose
 from event_tracker.query.admin.sources import differences, shown_once
-from event_tracker.query.admin.whose import check_sources, whose
-from event_tracker.query.bodies import read_json, take_body
-from event_tracker.query.fields import OneOf
+from event_tracker.query.admin.token_makers import recording_tokens
+from event_tracker.query.auth.people import NAME
+from event_tracker.query.auth.principal import ROLES, Principal, principal_of, require_all_sources
+from event_tracker.query.parameter_types import OneOf
+from event_tracker.query.request_body import read_json, take_body
 
 NEW: Row = {"role": "viewer", "sources": None, "enabled": True}
 

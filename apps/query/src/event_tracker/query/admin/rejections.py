@@ -5,14 +5,14 @@ from typing import Any
 from flask import Blueprint, Response, request
 from marshmallow import RAISE, Schema, fields, validate
 
-from event_tracker.core.service import json_response
+from event_tracker.core.http.service import json_response
 from event_tracker.model import rejections
-from event_tracker.query.access.principal import Principal, principal_of
 from event_tracker.query.admin.management import Management, Row, Transaction, missing
 from event_tracker.query.admin.sources import NAME, allowed, may_manage
-from event_tracker.query.bodies import read_json, take_body
-from event_tracker.query.fields import PAGES, AtMost, Length, Limit
+from event_tracker.query.auth.principal import Principal, principal_of
+from event_tracker.query.parameter_types import PAGES, AtMost, Length, Limit
 from event_tracker.query.parameters import ParameterSchema, Reader
+from event_tracker.query.request_body import read_json, take_body
 
 MOST_IDS = 1000
 

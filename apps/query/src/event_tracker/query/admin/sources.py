@@ -6,14 +6,14 @@ from typing import Any
 from flask import Blueprint, Response, request
 from marshmallow import RAISE, Schema, fields
 
-from event_tracker.core.keys import PREFIX, NewKey, make_key
-from event_tracker.core.service import json_response
-from event_tracker.model.schemas import MODES
-from event_tracker.query.access.principal import Principal, principal_of
+from event_tracker.core.http.service import json_response
+from event_tracker.core.secrets.keys import PREFIX, NewKey, make_key
+from event_tracker.model.event_schemas import MODES
 from event_tracker.query.admin.management import Management, Row, Transaction, missing
 from event_tracker.query.admin.origins import OriginError, normalise
-from event_tracker.query.bodies import read_json, take_body
-from event_tracker.query.fields import AtMost, OneOf, Whole, mistake
+from event_tracker.query.auth.principal import Principal, principal_of
+from event_tracker.query.parameter_types import AtMost, OneOf, Whole, mistake
+from event_tracker.query.request_body import read_json, take_body
 
 NAME = re.compile("[a-z0-9][a-z0-9_-]{0,99}")
 KEY_KIND = "wk"

@@ -3,17 +3,17 @@
 from flask import Blueprint, Response, request
 from marshmallow import RAISE, Schema, fields, validate
 
-from event_tracker.core.keys import PREFIX, NewKey, make_key
-from event_tracker.core.problems import Problem
-from event_tracker.core.service import json_response
-from event_tracker.query.access.principal import SCOPES, principal_of
-from event_tracker.query.access.tokens import KIND
-from event_tracker.query.admin.makers import maker, recording_tokens, require_room
+from event_tracker.core.http.errors import Problem
+from event_tracker.core.http.service import json_response
+from event_tracker.core.secrets.keys import PREFIX, NewKey, make_key
 from event_tracker.query.admin.management import Management, Row, Transaction, missing
+from event_tracker.query.admin.source_restriction import check_sources, whose
 from event_tracker.query.admin.sources import allowed, shown_once
-from event_tracker.query.admin.whose import check_sources, whose
-from event_tracker.query.bodies import read_json, take_body
-from event_tracker.query.fields import AtMost, Length, OneOf, Whole
+from event_tracker.query.admin.token_makers import maker, recording_tokens, require_room
+from event_tracker.query.auth.principal import SCOPES, principal_of
+from event_tracker.query.auth.tokens import KIND
+from event_tracker.query.parameter_types import AtMost, Length, OneOf, Whole
+from event_tracker.query.request_body import read_json, take_body
 
 MOST_DAYS = 3650
 

@@ -1,0 +1,1 @@
+"""Commands that speak to /admin of the query service."""

@@ -1,0 +1,67 @@
+"""`tracker apply`: sources as a file declares them."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from event_tracker.cli.admin.requests import Admin, Item, of_admin
+
+SIGNS = {"created": "+", "revoked": "-"}
+
+
+@click.command()
+@click.option(
+    "-f", "--file", required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False), help="The YAML file."
+)
+@click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
+@click.option("--yes", is_flag=True, help="Don't ask.")
+@of_admin
+def apply(admin: Admin, file: Path, dry_run: bool, yes: bool) -> None:
+    """Make sources and their keys as FILE declares them: shows the difference, asks, and does it in one transaction.
+
+    What the file doesn't name stays as it is, but keys: where a source has `keys`, others of it are revoked.
+    """
+    declared = read_declaration(file)
+    changes = admin.ask("POST", "apply", declared, dry_run="true")["changes"]
+    for change in changes:
+        click.echo(_line(change))
+    if not changes:
+        click.echo("Nothing to change.")
+    elif not dry_run:
+        if not yes:
+            click.confirm("Do it?", abort=True)
+        done = admin.ask("POST", "apply", declared)["changes"]
+        click.echo(f"Done: {len(done)} changes.")
+
+
+def read_declaration(file: Path) -> dict[str, Any]:
+    """The document in a YAML 1.2 file. A name that stands twice in a mapping is an error, not the last one's victory.
+
+    Raises:
+        ClickException: if it can't be read, or is no YAML.
+    """
+    try:
+        declared = YAML(typ="safe", pure=True).load(file)
+    except (YAMLError, UnicodeDecodeError, OSError) as error:
+        raise click.ClickException(f"{file} can't be read: {error}") from None
+    if not isinstance(declared, dict):
+        raise click.ClickException(f"{file} can't be read: it is no mapping; it begins with `sources:`")
+    return declared
+
+
+def _line(change: Item) -> str:
+    kind, _, done = change["action"].partition("_")
+    owner = f" of {change['source']}" if change["source"] not in (None, change["target"]) else ""
+    members = "".join(f"\n    {member}: {_told(value)}" for member, value in change["detail"].items())
+    return f"{SIGNS.get(done, '~')} {kind} {change['target']}{owner}{members}"
+
+
+def _told(value: Any) -> str:
+    match value:
+        case {"from": was, "to": now}:
+            return f"{was} → {now}"
+        case _:
+            return str(value)

@@ -1,0 +1,49 @@
+"""`tracker erase`: a person wants their data to be gone."""
+
+import os
+from pathlib import Path
+
+import click
+
+from event_tracker.cli.admin.receipt import DONE, Answer
+from event_tracker.cli.client import open_client, read_answer
+from event_tracker.cli.options import query_options
+
+ERASE_SECONDS = 3600
+"""How long an answer is waited for: a user may have millions of events."""
+
+
+@click.command()
+@click.argument("user_id")
+@click.argument("file", type=click.Path(dir_okay=False, writable=True, path_type=Path))
+@click.option(
+    "--anonymise",
+    is_flag=True,
+    help="Keep what was done when, as that of a user whom nobody knows: counts stay as they are.",
+)
+@query_options
+def erase(user_id: str, file: Path, anonymise: bool, query: str, token: str | None) -> None:
+    """Erase everything that is stored of USER_ID, and write the receipt to FILE, which mustn't be there yet.
+
+    Needs a token with the scope `admin`. Keep FILE with the person's request: `tracker receipt check` reads it, and it is the only
+    copy of what ties the receipt to the person. Erasing again is safe: the receipt then counts nothing.
+    """
+    client = open_client("query service", query, patience=0, token=token)
+    try:
+        # Before anything is done: what couldn't be written afterwards would be lost. Nobody else may read it: with its salt, whoever
+        # guesses the user id knows.
+        kept = os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+    except FileExistsError:
+        raise click.ClickException(f"{file} is there already; another receipt may be in it") from None
+    try:
+        with kept:
+            params = {"user_id": user_id, "mode": "anonymise" if anonymise else "erase"}
+            answer = client.ask("DELETE", "/user", None, params, read_seconds=ERASE_SECONDS)
+            kept.write(answer)
+    except BaseException:
+        file.unlink()
+        raise
+    told = read_answer(answer, Answer)
+    click.echo(
+        f"{DONE[told.mode]} {user_id}: " + ", ".join(f"{table} {count:,}" for table, count in told.counts.items())
+    )

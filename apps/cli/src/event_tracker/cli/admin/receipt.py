@@ -1,0 +1,95 @@
+"""`tracker receipt`: whether a receipt for an erasure is genuine, and whose data it is about."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+import msgspec
+
+from event_tracker.cli.client import open_client
+from event_tracker.cli.command_group import Group
+from event_tracker.cli.options import query_options
+from event_tracker.core.secrets.hmac import is_committed
+
+DONE = {"erase": "erased", "anonymise": "anonymised"}
+
+
+class Answer(msgspec.Struct):
+    """What DELETE /users/{user_id} answered, as far as it is needed here."""
+
+    receipt: str
+    salt: str
+    mode: str
+    counts: dict[str, int]
+
+
+class Told(msgspec.Struct):
+    """What a receipt says."""
+
+    jti: str
+    iat: int
+    mode: str
+    counts: dict[str, int]
+    user_hmac_sha256: str
+
+
+@click.group(cls=Group)
+def receipt() -> None:
+    """Receipts for data that was erased or anonymised."""
+
+
+@receipt.command()
+@click.argument("file", type=click.File("rb"))
+@click.option("--user", "user_id", required=True, metavar="USER_ID", help="The user whose data it should be about.")
+@click.option(
+    "--keys",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A copy of /.well-known/jwks.json, for receipts that were signed with a key which isn't in use any more, and "
+    "where no service can be asked.  [default: the query service's]",
+)
+@query_options
+def check(file: BinaryIO, user_id: str, keys: Path | None, query: str, token: str | None) -> None:
+    """Check FILE, the answer of DELETE /users/{user_id}: who signed it, what was done, and that it was done to USER_ID.
+
+    The exit code is 1 if the signature isn't that of the service, or it was another user.
+    """
+    try:
+        answer = msgspec.json.decode(file.read(), type=Answer)
+    except msgspec.MsgspecError as error:
+        raise click.ClickException(f"{file.name} isn't an answer of DELETE /users/{{user_id}}: {error}") from None
+    told = read_receipt(answer.receipt, keys.read_bytes() if keys else published_keys(query, token))
+    if not is_committed(told.user_hmac_sha256, answer.salt, user_id):
+        raise click.ClickException(f"the receipt is genuine, but it isn't about {user_id}")
+    at = datetime.fromtimestamp(told.iat, UTC)
+    click.echo(f"{user_id} was {DONE.get(told.mode, told.mode)} on {at:%Y-%m-%d at %H:%M:%S} UTC ({told.jti}).")
+    for table, count in told.counts.items():
+        click.echo(f"{table}: {count:,}")
+
+
+def published_keys(query: str, token: str | None = None) -> bytes:
+    """The public keys of a query service, as JSON."""
+    return open_client("query service", query, patience=0, token=token).get("/.well-known/jwks.json", {})
+
+
+def read_receipt(signed: str, keys: bytes) -> Told:
+    """What a receipt says.
+
+    Args:
+        keys: JSON Web Key Set.
+
+    Raises:
+        click.ClickException: if it was signed by none of these keys, or was changed.
+    """
+    from joserfc import jws  # needs cryptography, which takes a while to load
+    from joserfc.errors import JoseError
+    from joserfc.jwk import KeySet
+
+    try:
+        known: Any = msgspec.json.decode(keys)
+        payload = jws.deserialize_compact(signed, KeySet.import_key_set(known), algorithms=["Ed25519"]).payload
+        return msgspec.json.decode(payload, type=Told)
+    except (JoseError, msgspec.MsgspecError, ValueError, KeyError, TypeError):
+        raise click.ClickException(
+            "the receipt isn't genuine: no key of the service has signed it as it stands"
+        ) from None

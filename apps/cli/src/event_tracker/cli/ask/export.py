@@ -1,0 +1,153 @@
+"""The command `tracker export`: events into a file, gone on with where it broke off."""
+
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+import requests
+
+from event_tracker.cli.ask.export_records import CsvRecords, Records
+from event_tracker.cli.ask.filters import filter_options
+from event_tracker.cli.client import SILENCE, AwayError, Client, ServiceError, backoff, open_client
+from event_tracker.cli.options import parse_time, patience_option, query_options
+from event_tracker.cli.progress import Meter
+
+SUFFIXES = {".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "ndjson", ".csv": "csv", ".parquet": "parquet"}
+RECORDS: dict[str, type[Records]] = {"ndjson": Records, "csv": CsvRecords}
+PART_BYTES = 1 << 14
+"""Of the body, as it is on the way: when the connection breaks, up to so many have arrived in vain."""
+
+STDOUT = "-"
+
+BROKEN_OFF = (*SILENCE, requests.exceptions.ContentDecodingError)
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False), default=STDOUT)
+@click.option(
+    "--format", "format_", type=click.Choice(["ndjson", "csv", "parquet"]), help="By default told by the file's name."
+)
+@filter_options
+@click.option("--from", "start", callback=parse_time, help="Events at this time (RFC 3339) or later.")
+@click.option("--to", "end", callback=parse_time, help="Events before this time (RFC 3339).")
+@click.option("--limit", type=click.IntRange(1), help="Most events to export.  [default: all]")
+@click.option("--force", is_flag=True, help="Write over FILE if it is there, and begin anew.")
+@query_options
+@patience_option
+def export(
+    file: str,
+    format_: str | None,
+    filters: Mapping[str, Any],
+    start: str | None,
+    end: str | None,
+    limit: int | None,
+    force: bool,
+    query: str,
+    token: str | None,
+    patience: float,
+) -> None:
+    """Write events into FILE (- is standard output), newest first.
+
+    It is FILE.part until it is whole. NDJSON and CSV go on behind the last whole record when the connection breaks, and
+    when the command is run again with the same options. Parquet has its table of contents at its end, so it begins anew.
+    """
+    name = format_ or SUFFIXES.get(Path(file).suffix.lower(), "ndjson")
+    asked = {**filters, "format": name, "from": start, "to": end}
+    client = open_client("query service", query, patience, token=token)
+    target = None if file == STDOUT else Path(file)
+    if target and target.exists() and not force:
+        raise click.UsageError(f"{file} is there already; --force writes over it.")
+    part = target and target.with_name(f"{target.name}.part")
+    if part and (force or name not in RECORDS):
+        part.unlink(missing_ok=True)
+    opened: AbstractContextManager[BinaryIO] = part.open("a+b") if part else nullcontext(sys.stdout.buffer)
+    with opened as output, Meter("events", None) as meter:
+        count: int | None = None
+        if name in RECORDS:
+            count = _records(client, asked, limit, RECORDS[name](), output, meter, resumable=part is not None)
+        else:
+            _whole(client, {**asked, "limit": limit}, output)
+    size = ""
+    if part and target:
+        size = f"{part.stat().st_size:,} bytes, "
+        count = _rows_of_parquet(part) if count is None else count
+        part.replace(target)
+    told = "" if count is None else f"{count:,} events, "
+    click.echo(f"{told}{size}{meter.seconds:.1f} s.", err=True)
+
+
+def _rows_of_parquet(file: Path) -> int | None:
+    """How many rows a Parquet file says it has; None where pyarrow, which reads it, isn't installed."""
+    try:
+        from pyarrow import parquet
+    except ImportError:
+        return None
+    return int(parquet.read_metadata(file).num_rows)
+
+
+def _records(
+    client: Client,
+    asked: Mapping[str, Any],
+    limit: int | None,
+    records: Records,
+    output: BinaryIO,
+    meter: Meter,
+    *,
+    resumable: bool,
+) -> int:
+    """Write record by record, as often as it takes, behind those that are in the file; returns how many there are now."""
+    if resumable:
+        _read_on(records, output)
+    gone_on = time.monotonic()
+    attempt = 0
+    while limit is None or records.count < limit:
+        left = None if limit is None else limit - records.count
+        after, known = records.after(), records.count
+        records.begin()
+        try:
+            with client.stream("/events/export", {**asked, "after": after, "limit": left}) as answer:
+                for part in answer.iter_content(PART_BYTES):
+                    output.write(records.take(part))
+                    meter.show(records.count, 0)
+            break
+        except AwayError as away:
+            raise ServiceError(f"{away.message}\n{_broken_off(records, resumable)}") from None
+        except BROKEN_OFF:
+            if records.count > known:
+                gone_on, attempt = time.monotonic(), 0
+            if time.monotonic() - gone_on > client.patience:
+                raise ServiceError(_broken_off(records, resumable)) from None
+            time.sleep(backoff(attempt))
+            attempt += 1
+    output.flush()
+    return records.count
+
+
+def _broken_off(records: Records, resumable: bool) -> str:
+    again = " The same command goes on from there." if resumable else ""
+    return f"The export broke off after {records.count:,} events.{again}"
+
+
+def _read_on(records: Records, output: BinaryIO) -> None:
+    """Go through what is in the file, and cut off a record that isn't whole."""
+    output.seek(0)
+    whole = 0
+    while part := output.read(PART_BYTES):
+        whole += len(records.take(part))
+    output.truncate(whole)
+    if records.count:
+        click.echo(f"Going on behind {records.count:,} events.", err=True)
+
+
+def _whole(client: Client, asked: Mapping[str, Any], output: BinaryIO) -> None:
+    """Write a body that can only be had whole."""
+    try:
+        with client.stream("/events/export", asked) as answer:
+            for part in answer.iter_content(PART_BYTES):
+                output.write(part)
+    except BROKEN_OFF:
+        raise ServiceError("The export broke off; a Parquet file can't be gone on with. Run it again.") from None

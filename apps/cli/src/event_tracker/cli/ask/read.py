@@ -1,0 +1,171 @@
+"""The commands `tracker events` and `tracker top-types`: questions to the query service."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+import msgspec
+from rich.bar import Bar
+from rich.table import Table
+from rich.text import Text
+
+from event_tracker.cli.ask.user_events import Follower, Found, UserEvents
+from event_tracker.cli.client import open_client, read_answer
+from event_tracker.cli.options import parse_time, patience_option, query_options, source_option
+from event_tracker.cli.terminal import console_of_output, local_time, printable
+
+POLL_SECONDS = 1.0
+BAR_WIDTH = 30
+AGES = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+@click.command()
+@click.argument("user_id")
+@click.option("--type", "types", multiple=True, help="Only events of this type; repeat it for any of several.")
+@source_option
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="Most events to show; with --follow, of those there are.",
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, as the service answers it.")
+@click.option("--follow", is_flag=True, help="Go on showing new events, oldest first, until Ctrl-C.")
+@query_options
+@patience_option
+def events(
+    user_id: str,
+    types: tuple[str, ...],
+    sources: tuple[str, ...],
+    limit: int,
+    as_json: bool,
+    follow: bool,
+    query: str,
+    token: str | None,
+    patience: float,
+) -> None:
+    """Show the events of USER_ID, newest first.
+
+    --follow looks ten minutes back for events that arrive late; one that arrives later than that is not shown.
+    """
+    asked = UserEvents(open_client("query service", query, patience, token=token), user_id, types, sources)
+    if follow:
+        _follow(Follower(asked, limit), as_json=as_json)
+        return
+    found = list(asked.newest(limit))
+    if not found:
+        kind = f" of type {' or '.join(types)}" if types else ""
+        kind += f" from {' or '.join(sources)}" if sources else ""
+        click.echo(f"No events{kind} of {user_id}. `tracker simulate` sends some, and names users to try.", err=True)
+    elif as_json:
+        for event in found:
+            click.echo(event.json)
+    else:
+        console_of_output().print(_table(found))
+
+
+def _follow(follower: Follower, *, as_json: bool) -> None:
+    console = console_of_output()
+    try:
+        new = follower.first()
+        while True:
+            for event in new:
+                if as_json:
+                    click.echo(event.json)
+                else:
+                    console.print(_line(event), no_wrap=True, overflow="ellipsis", crop=True)
+            time.sleep(POLL_SECONDS)
+            new = follower.fresh()
+    except KeyboardInterrupt:
+        pass  # the way to end it
+
+
+def _table(found: list[Found]) -> Table:
+    table = Table(box=None, header_style="bold", expand=True)
+    zone = datetime.now().astimezone().tzname()
+    for name in (f"time ({zone})", "ago", "type", "session"):
+        table.add_column(name, no_wrap=True, justify="right" if name == "ago" else "left")
+    table.add_column("properties", no_wrap=True, overflow="ellipsis", ratio=1)
+    now = datetime.now(UTC)
+    for event in found:
+        table.add_row(local_time(event.timestamp), ago(event.timestamp, now), *map(Text, _texts(event)))
+    return table
+
+
+def _line(event: Found) -> Text:
+    event_type, session, properties = _texts(event)
+    return Text(f"{local_time(event.timestamp)}  {event_type:<20}  {session:<16}  {properties}")
+
+
+def _texts(event: Found) -> tuple[str, str, str]:
+    return printable(event.event_type), printable(event.session_id or ""), printable(bytes(event.properties).decode())
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """How long ago, in its largest unit: `3 min`; `in 3 min` for what is dated ahead."""
+    seconds = int((now - moment).total_seconds())
+    size, unit = next(((size, unit) for size, unit in AGES if abs(seconds) >= size), (1, "s"))
+    return f"{'in ' if seconds < 0 else ''}{abs(seconds) // size} {unit}"
+
+
+class TypeCount(msgspec.Struct):
+    """One line of the answer."""
+
+    event_type: str
+    count: int
+    share: float
+
+
+class TopTypes(msgspec.Struct):
+    """The answer, as far as it is shown."""
+
+    items: list[TypeCount]
+    total: int
+
+
+@click.command("top-types")
+@click.option("--limit", type=click.IntRange(1), default=10, show_default=True, help="Most types to show.")
+@source_option
+@click.option("--from", "start", callback=parse_time, help="Count events at this time (RFC 3339) or later.")
+@click.option("--to", "end", callback=parse_time, help="Count events before this time (RFC 3339).")
+@click.option("--json", "as_json", is_flag=True, help="The answer as the service gives it.")
+@query_options
+@patience_option
+def top_types(
+    limit: int,
+    sources: tuple[str, ...],
+    start: str | None,
+    end: str | None,
+    as_json: bool,
+    query: str,
+    token: str | None,
+    patience: float,
+) -> None:
+    """Show the most frequent types of events, and how many of each there are."""
+    asked: dict[str, Any] = {"limit": limit, "source": list(sources), "from": start, "to": end}
+    body = open_client("query service", query, patience, token=token).get("/stats/top-types", asked)
+    if as_json:
+        click.echo(body)
+        return
+    answer = read_answer(body, TopTypes)
+    if not answer.items:
+        when = " in this range of time" if start or end else ""
+        click.echo(f"No events{when}. `tracker simulate` or `tracker send FILE` brings some in.", err=True)
+        return
+    table = Table(box=None, header_style="bold")
+    table.add_column("type", no_wrap=True)
+    table.add_column("count", justify="right")
+    table.add_column("share", justify="right")
+    table.add_column("", width=BAR_WIDTH)
+    most = answer.items[0].count
+    for item in answer.items:
+        table.add_row(
+            Text(printable(item.event_type)),
+            f"{item.count:,}",
+            f"{item.share:.1%}",
+            Bar(most, 0, item.count, width=BAR_WIDTH),
+        )
+    console_of_output().print(table)
+    click.echo(f"{answer.total:,} events in all.")

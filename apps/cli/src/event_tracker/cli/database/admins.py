@@ -1,0 +1,94 @@
+"""`tracker admin`: the first person who may sign in and manage. The others are made by that one."""
+
+import re
+import sys
+from pathlib import Path
+from typing import TextIO
+
+import click
+import psycopg
+
+from event_tracker.cli.command_group import Group
+from event_tracker.cli.database.connection import database_of, owner_connection
+from event_tracker.cli.database.partitions import QUERIES
+from event_tracker.cli.options import running_option
+from event_tracker.core.secrets.passwords import LEAST_CHARACTERS, MOST_CHARACTERS, hash_password, make_password
+
+NAME = re.compile(r"(?!(owner|anyone|rt_[0-9a-f]{10})\Z)[a-z0-9][a-z0-9._@+-]{0,99}")
+"""Not as others than people are called in the audit log."""
+
+OF_UP = "admin"
+"""For whom `tracker up` makes a password at each start."""
+
+
+class PersonName(click.ParamType[str]):
+    """A person's name; the table holds the same rule, but for names that others have in the audit log."""
+
+    name = "name"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not NAME.fullmatch(value):
+            self.fail(
+                f"{value!r} must be lower-case letters, digits and . _ @ + -, at most 100, and not what others are called (owner, anyone)",
+                param,
+                ctx,
+            )
+        return value
+
+
+@click.group(cls=Group)
+def admin() -> None:
+    """Admins: people who may sign in and manage everything."""
+
+
+@admin.command()
+@click.argument("name", type=PersonName())
+@click.option(
+    "--password-file",
+    type=click.File(),
+    metavar="FILE",
+    help="The password is this file's first line; - is the standard input. Without it you are asked.",
+)
+@running_option
+def create(name: str, password_file: TextIO | None, data: Path | None) -> None:
+    """Make an admin: the first one, who then makes all the others, or one more when nobody gets in any longer.
+
+    The password is asked for, or read from a file or the standard input. It takes 12 characters or more; a few words that
+    nobody would say together do.
+    """
+    url = database_of(data)
+    password_hash = hash_password(_checked(_read_password(password_file)))
+    with owner_connection(url) as connection:
+        given = {"name": name, "password_hash": password_hash}
+        if not connection.execute(QUERIES["create_admin"], given).fetchall():
+            raise click.ClickException(f"there is somebody called {name} already; choose another name")
+    click.echo(f"made the admin {name}")
+
+
+def offer_sign_in(connection: psycopg.Connection) -> str | None:
+    """A password for one sign-in as the admin of `tracker up`, in place of the one before; None if that admin has one of their own.
+
+    Whoever signed in by the one before, and has set none since, is signed out: they could set one in place of this one.
+    """
+    password = make_password()
+    given = {"name": OF_UP, "password_hash": hash_password(password)}
+    with connection.transaction():
+        if not connection.execute(QUERIES["offer_sign_in"], given).fetchall():
+            return None
+        # A statement of its own: it sees a sign-in that was being begun by the password before, too.
+        connection.execute(QUERIES["end_sign_ins"], {"name": OF_UP})
+    return password
+
+
+def _read_password(file: TextIO | None) -> str:
+    """The password, asked for where there is a terminal to ask at."""
+    if file is None and sys.stdin.isatty():
+        asked: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        return asked
+    return (file or sys.stdin).readline().rstrip("\r\n")
+
+
+def _checked(password: str) -> str:
+    if not LEAST_CHARACTERS <= len(password) <= MOST_CHARACTERS or "\0" in password:
+        raise click.ClickException(f"a password takes {LEAST_CHARACTERS} to {MOST_CHARACTERS} characters")
+    return password

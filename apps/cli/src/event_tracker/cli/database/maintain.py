@@ -1,0 +1,169 @@
+"""`tracker maintain`: what the database needs done from time to time; a daily cron job is plenty."""
+
+import re
+from pathlib import Path
+
+import click
+import psycopg
+
+from event_tracker.cli.database.connection import alone, database_of, owner_connection
+from event_tracker.cli.database.partitions import (
+    AHEAD,
+    MOST_ROWS,
+    QUERIES,
+    Moves,
+    ensure_partitions,
+    make_partition,
+    missing_partitions,
+    plan_moves,
+    shut_out_erasures,
+)
+from event_tracker.cli.database.retention import Expired, Part, delete_expired, find_expired
+from event_tracker.cli.database.summaries import stale_days, sum_up
+from event_tracker.cli.options import running_option
+from event_tracker.cli.progress import Meter
+
+CLOSED = "2 hours"
+"""After this, an hour's counters are folded: few events still come for it, and those that do are counted all the same."""
+
+PERIOD = re.compile(r"([1-9]\d{0,3})\s*(day|week|month|year)s?")
+
+
+class Period(click.ParamType[str]):
+    """A number of days, weeks, months or years."""
+
+    name = "period"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        found = PERIOD.fullmatch(value)
+        if not found:
+            self.fail(f"{value!r} is no period such as 90days, 8weeks, 13months or 2years", param, ctx)
+        return f"{found[1]} {found[2]}s"
+
+
+@click.command()
+@click.option(
+    "--ahead", type=click.IntRange(0, 120), default=AHEAD, show_default=True, help="Months ahead that get a partition."
+)
+@click.option(
+    "--keep",
+    type=Period(),
+    metavar="PERIOD",
+    help="Delete events older than this (13months, 90days, 2years): every monthly partition that holds nothing younger "
+    "is dropped. Counts by type and source stay, so such statistics over whole hours go on answering for the time before. "
+    "Sources that say for how many days they are kept (`tracker source set --keep-days`) go by that. Without either, nothing "
+    "is deleted.",
+)
+@click.option(
+    "--move",
+    is_flag=True,
+    help="Move every month that fills the default partition to a partition of its own. Without it, months of up to "
+    f"{MOST_ROWS:,} rows together are moved in a run: while rows leave, nobody reads or writes events.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be done, in rows and bytes, and change nothing.")
+@running_option
+def maintain(ahead: int, keep: str | None, move: bool, dry_run: bool, data: Path | None) -> None:
+    """Make partitions ahead, fold the counts of closed hours, sum up days that are over, delete what is too old.
+
+    Connects as the database's owner with DATABASE_URL (or DATABASE_URL_FILE), and where that isn't set to the embedded
+    server that `tracker up` runs on --data. Safe under load, to run again, and several times at once.
+    """
+    with owner_connection(database_of(data)) as connection:
+        if dry_run:
+            connection.execute("set default_transaction_read_only to on")
+            preview(connection, ahead, keep, move)
+        else:
+            with alone(connection):
+                perform(connection, ahead, keep, move)
+
+
+def preview(connection: psycopg.Connection, ahead: int, keep: str | None, move: bool) -> None:
+    """Say what `perform` would do."""
+    for month in missing_partitions(connection, ahead):
+        click.echo(f"would make partition {month.partition}")
+    moves = plan_moves(connection, all_of_them=move)
+    for month, rows in moves.now:
+        click.echo(f"would move {rows:,} rows from the default partition to {month.partition}")
+    tell_left(moves)
+    ((counters, left),) = connection.execute(QUERIES["count_foldable"], {"closed": CLOSED}).fetchall()
+    click.echo(f"would fold {counters:,} counters into {left:,}")
+    click.echo(f"would sum up {len(stale_days(connection)):,} days")
+    if expired := find_expired(connection, keep):
+        for part in expired.parts:
+            tell_part(part)
+        tell_sum(expired, "would free")
+
+
+def perform(connection: psycopg.Connection, ahead: int, keep: str | None, move: bool) -> None:
+    """Do it all, saying what was done. Deletes first: what is old needn't be moved."""
+    if expired := find_expired(connection, keep):
+        tell_sum(delete_expired(connection, expired, tell_part), "freed")
+    for name in ensure_partitions(connection, ahead):
+        click.echo(f"made partition {name}")
+    moves = plan_moves(connection, all_of_them=move)
+    for month, _ in moves.now:
+        moved = make_partition(connection, month)
+        click.echo(f"moved {moved:,} rows from the default partition to {month.partition}")
+    tell_left(moves)
+    with connection.transaction():
+        shut_out_erasures(connection)
+        ((counters, left),) = connection.execute(QUERIES["fold_counts"], {"closed": CLOSED}).fetchall()
+    click.echo(f"folded {counters:,} counters into {left:,}")
+    with connection.transaction():
+        shut_out_erasures(connection)
+        refreshed = connection.execute(QUERIES["refresh_users"]).rowcount
+    if refreshed:
+        click.echo(f"refreshed {refreshed:,} users")
+    ((over,),) = connection.execute(QUERIES["forget_sign_ins"]).fetchall()
+    if over:
+        click.echo(f"forgot {over:,} sign-ins that are over")
+    connection.execute(QUERIES["forget_erasures"])
+    summed_up, failed = sum_up_all(connection)
+    click.echo(f"summed up {summed_up:,} days")
+    if failed:
+        raise click.ClickException(
+            f"{failed:,} days couldn't be summed up: questions read their events, which is slower"
+        )
+
+
+def sum_up_all(connection: psycopg.Connection) -> tuple[int, int]:
+    """Sum up each day that needs it, in a transaction of its own; how many were, and how many failed, which is said of each.
+
+    What is wrong with one day mustn't keep the others waiting.
+    """
+    days = stale_days(connection)
+    summed_up = failed = 0
+    with Meter("days", len(days)) as meter:
+        for number, day in enumerate(days, 1):
+            try:
+                summed_up += sum_up(connection, day)
+            except psycopg.Error as error:
+                if connection.broken:
+                    raise
+                # Its detail may hold what users sent.
+                click.echo(f"can't sum up {day:%Y-%m-%d}: {error.diag.message_primary}", err=True)
+                failed += 1
+            meter.show(number, number)
+    return summed_up, failed
+
+
+def tell_left(moves: Moves) -> None:
+    """One line for each month that stays in the default partition though it fills it."""
+    for month, rows in moves.later:
+        click.echo(f"{rows:,} rows for {month.partition} are left in the default partition: the next run moves them")
+    for month, rows in moves.asked:
+        click.echo(
+            f"warning: {rows:,} rows for {month.partition} are left in the default partition, which makes questions "
+            "slower. Nobody reads or writes events while they leave it: `tracker maintain --move` in a quiet hour",
+            err=True,
+        )
+
+
+def tell_part(part: Part) -> None:
+    """One line for a partition."""
+    click.echo(f"{part.name}: {part.rows:,} rows, {part.bytes:,} bytes")
+
+
+def tell_sum(expired: Expired, verb: str) -> None:
+    """One line for all of them."""
+    click.echo(f"{verb} {expired.rows:,} rows, {expired.bytes:,} bytes: {expired.limits}")

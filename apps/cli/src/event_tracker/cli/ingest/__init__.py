@@ -1,0 +1,1 @@
+"""`tracker send`: a file of events, through the collector."""

@@ -1,0 +1,108 @@
+"""An identity for every line before it is sent, so that sending a file again stores nothing twice.
+
+A line without an event_id gets a UUIDv5 (RFC 9562 section 5.5) of its content and of how many lines just like it came
+before in the file: two equal lines of an access log are two requests, and stay two events. A file that has grown can be sent
+again as a whole; the same line in two files, each sent by itself, is one event.
+"""
+
+import hashlib
+import sqlite3
+import uuid
+from typing import Any
+
+import msgspec
+
+from event_tracker.cli.ingest.readers import NO_JSON, Entry, Line, Reason, Unreadable
+from event_tracker.core.postgres.unstorable import replace_unstorable
+
+NAMESPACE = uuid.UUID("93cf2f07-72ee-51b1-ace5-25118ad80492")
+"""Never to be changed: it would make every line that was ever sent a new one."""
+
+NO_TIME = Reason(
+    "/timestamp",
+    "timestamp_required",
+    "Has neither a timestamp nor an event_id that holds one: each time it is sent it would be stored again. "
+    "Add a timestamp, or give all such lines one with --timestamp.",
+)
+
+
+class _Known(msgspec.Struct):
+    """What of an event is looked at here; the collector judges the rest."""
+
+    event_id: Any = None
+    timestamp: Any = None
+
+
+_read = msgspec.json.Decoder(_Known).decode
+
+
+class Identifier:
+    """Gives ids to the lines of one file.
+
+    Args:
+        timestamp: given to lines that have no time, as RFC 3339.
+    """
+
+    def __init__(self, timestamp: str | None = None) -> None:
+        self.timestamp = timestamp
+        # An unnamed database is a file: SQLite keeps some megabytes of it in memory, however many lines there are.
+        self._seen = sqlite3.connect("", isolation_level=None)
+        self._seen.execute("pragma journal_mode = off")
+        self._seen.execute("create table seen (hash integer primary key, times integer not null)")
+        self._seen.execute("begin")
+
+    def close(self) -> None:
+        """Forget what was seen."""
+        self._seen.close()
+
+    def identify(self, batch: list[Entry]) -> list[Entry]:
+        """The lines with an identity each, or why one can't have it. What isn't an event is left to the collector."""
+        return list(map(self._identified, batch, self._occurrences(batch)))
+
+    def _identified(self, entry: Entry, occurrence: int) -> Entry:
+        if isinstance(entry, Unreadable):
+            return entry
+        try:
+            known = _read(replace_unstorable(entry.event) if b"\\u" in entry.event else entry.event)
+        except NO_JSON:
+            return entry
+        added = ""
+        if known.timestamp is None and known.event_id is None:
+            if self.timestamp is None:
+                return Unreadable(entry.number, entry.original, NO_TIME)
+            added = f',"timestamp":"{self.timestamp}"'
+        if known.event_id is None:
+            added += f',"event_id":"{event_id(entry.original, occurrence)}"'
+        return Line(entry.number, _insert(entry.event, added), entry.original) if added else entry
+
+    def _occurrences(self, batch: list[Entry]) -> list[int]:
+        """For each line: the how-manieth of its content it is."""
+        hashes = [_hash(entry.original) for entry in batch]
+        times = dict(
+            self._seen.execute(
+                "select hash, times from seen where hash in (select value from json_each(?))",
+                [msgspec.json.encode(hashes).decode()],
+            )
+        )
+        occurrences = []
+        for content in hashes:
+            times[content] = times.get(content, 0) + 1
+            occurrences.append(times[content])
+        self._seen.executemany("insert or replace into seen values (?, ?)", times.items())
+        return occurrences
+
+
+def event_id(content: bytes, occurrence: int) -> uuid.UUID:
+    """The id of the line with this content that is the `occurrence`-th of its kind."""
+    name = b"%d\n%b" % (occurrence, content)
+    return uuid.UUID(bytes=hashlib.sha1(NAMESPACE.bytes + name, usedforsecurity=False).digest()[:16], version=5)
+
+
+def _hash(content: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), signed=True)
+
+
+def _insert(event: bytes, members: str) -> bytes:
+    """Add members to a JSON object as text: to read it and write it anew could change what it holds, such as 1e400 or 1.0."""
+    opening = event[:-1].rstrip()
+    return opening + (members.removeprefix(",") if opening == b"{" else members).encode() + b"}"

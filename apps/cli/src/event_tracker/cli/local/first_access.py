@@ -1,0 +1,64 @@
+"""Who gets in at `tracker up`: an admin with a password for one sign-in, and a token that is kept for the
+commands that manage; where AUTH=required, a write key too."""
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from event_tracker.cli.database.admins import OF_UP, offer_sign_in
+from event_tracker.cli.database.bootstrap import SCOPES, ShutOutError, admit_token, admit_write_key
+from event_tracker.cli.database.connection import owner_connection
+from event_tracker.cli.local.kept_secrets import kept
+from event_tracker.cli.local.running import KEY_FILE, TOKEN_FILE
+from event_tracker.core.secrets.keys import make_key
+
+SOURCE = "default"
+"""Whose write key is made where one is required."""
+
+ONE_TIME = (
+    "as {name}, once, with the password {password}  (within a day; set your own then; the next start makes another)"
+)
+OWN_PASSWORD = "as {name}, with the password that you have set"  # noqa: S105
+
+
+class Access(NamedTuple):
+    """What to tell whoever started it.
+
+    Attributes:
+        sign_in: how a person signs in.
+        write_key: what the simulation sends with; None where none is required.
+        sender, reader: options for curl, each with a space behind, or empty.
+    """
+
+    sign_in: str
+    write_key: str | None
+    sender: str
+    reader: str
+
+
+def give_access(owner_url: str, data: Path, *, required: bool) -> Access:
+    """Make what gets one in. Key and token are files in the data folder, so that no terminal shows them."""
+    with owner_connection(owner_url) as connection:
+        password = offer_sign_in(connection)
+        sign_in = (ONE_TIME if password else OWN_PASSWORD).format(name=OF_UP, password=password)
+        key_file, token_file = data / KEY_FILE, data / TOKEN_FILE
+        _kept_key(token_file, "rt", lambda token: admit_token(connection, "tracker up", token, SCOPES["ADMIN_TOKEN"]))
+        if not required:
+            return Access(sign_in, None, "", "")
+        write_key = _kept_key(key_file, "wk", lambda key: admit_write_key(connection, SOURCE, key))
+    sender = f'-H "X-Write-Key: $(cat {shlex.quote(str(key_file))})" '
+    reader = f'-H "Authorization: Bearer $(cat {shlex.quote(str(token_file))})" '
+    return Access(sign_in, write_key, sender, reader)
+
+
+def _kept_key(path: Path, kind: str, admit: Callable[[str], str]) -> str:
+    """The key in this file, let in; another in its place if it was revoked."""
+    key = kept(path, lambda: make_key(kind).key)
+    try:
+        admit(key)
+    except ShutOutError:
+        path.unlink()
+        key = kept(path, lambda: make_key(kind).key)
+        admit(key)
+    return key

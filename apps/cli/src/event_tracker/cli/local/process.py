@@ -1,0 +1,127 @@
+"""A process that `tracker up` starts: it logs to a file, doesn't hear the terminal's Ctrl-C and doesn't outlive `up`."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import click
+
+from event_tracker.cli.local.system_account import Account
+
+PR_SET_PDEATHSIG = 1
+"""From <linux/prctl.h>."""
+
+STOP_SECONDS = 30
+"""What a process may take to stop: longer than a service takes for its last requests."""
+
+TAIL_LINES = 10
+
+
+class Child:
+    """Started on entering, stopped on leaving.
+
+    Args:
+        name: what people call it, such as "the collector".
+        command: its arguments, the program first.
+        log: gets its output. What an earlier run left there is kept as `….1`.
+        stop_signal: asks it to finish.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        *,
+        environment: Mapping[str, str] | None = None,
+        account: Account | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
+    ) -> None:
+        self.name, self.log = name, log
+        self._command, self._environment, self._account = command, environment, account
+        self._stop_signal = stop_signal
+        self._asked = False
+
+    def __enter__(self) -> Self:
+        if self.log.exists():
+            self.log.replace(f"{self.log}.1")
+        with open(self.log, "wb", opener=_private) as output:
+            self._process = subprocess.Popen(  # noqa: S603
+                self._command,
+                env=self._environment,
+                user=self._account.uid if self._account else None,
+                group=self._account.gid if self._account else None,
+                extra_groups=[] if self._account else None,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_signalled_with_parent(self._stop_signal),  # safe: there are no threads
+            )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.ask_to_stop()
+        if self.wait(STOP_SECONDS) is None:
+            self._kill_group()
+            self._process.wait()
+
+    def ask_to_stop(self) -> None:
+        """Ask it to finish, and don't wait for that. It is asked once, however often this is called."""
+        if not self._asked and self.wait(0) is None:
+            self._process.send_signal(self._stop_signal)
+        self._asked = True
+
+    def wait(self, seconds: float | None = None) -> int | None:
+        """Wait for its end; the exit code, negative if a signal ended it, or None if it still runs."""
+        if self._process.returncode is None:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(seconds)
+                self._kill_group()  # workers whose own parent was killed; now, while no other group has the number
+        return self._process.returncode
+
+    def _kill_group(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    def require_running(self) -> None:
+        """Raise an error that tells how it ended, if it did."""
+        if self.wait(0) is not None:
+            raise self.failure()
+
+    def failure(self) -> click.ClickException:
+        """An error that tells how it ended, with the end of its log."""
+        code = self._process.returncode
+        ended = f"was killed by {signal.Signals(-code).name}" if code and code < 0 else f"stopped, exit code {code}"
+        with self.log.open(errors="replace") as lines:
+            tail = "".join(f"  {line}" for line in deque(lines, TAIL_LINES)).rstrip()
+        return click.ClickException(f"{self.name} {ended}. The end of {self.log}:\n{tail or '  (empty)'}")
+
+
+def _signalled_with_parent(number: signal.Signals) -> Callable[[], None] | None:
+    """What a new process runs first, so that it is sent a signal when its parent dies, even by `kill -9`. Linux only."""
+    if sys.platform != "linux":
+        return None
+    parent, prctl = os.getpid(), ctypes.CDLL(None).prctl
+
+    def ask() -> None:
+        prctl(PR_SET_PDEATHSIG, number)
+        if os.getppid() != parent:  # it died before the line above
+            os._exit(1)
+
+    return ask
+
+
+def _private(path: str, flags: int) -> int:
+    """Opens a file that only its owner may read."""
+    return os.open(path, flags, 0o600)

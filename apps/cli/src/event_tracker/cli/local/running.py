@@ -1,0 +1,95 @@
+"""Where the services of `tracker up` are, and what lets the other commands in: files in its data folder."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+import msgspec
+
+from event_tracker.cli.local.data_folder import DEFAULT, VARIABLE, is_locked
+
+URLS_FILE = "urls.json"
+TOKEN_FILE = "admin-token"  # noqa: S105
+"""A token that may do everything."""
+
+KEY_FILE = "write-key"
+
+
+class Running(msgspec.Struct):
+    """The services of `tracker up`.
+
+    Attributes:
+        collector, query: their URLs.
+        token, write_key: what they let in; None where nothing is kept.
+    """
+
+    collector: str
+    query: str
+    token: str | None = None
+    write_key: str | None = None
+
+
+@contextmanager
+def announced(data: Path, urls: Mapping[str, str]) -> Iterator[None]:
+    """Leave the services' URLs in the data folder, while they run."""
+    file = data / URLS_FILE
+    file.write_bytes(msgspec.json.encode(urls))
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+
+
+def find_folder() -> Path | None:
+    """The data folder of the `tracker up` that is meant: TRACKER_DATA, or `.data` in the current folder or the nearest one above it.
+
+    Of the latter only one of one's own account counts: somebody else's could lead events and tokens elsewhere.
+    """
+    if VARIABLE in os.environ:
+        return Path(os.environ[VARIABLE])
+    here = Path.cwd()
+    return next((one / DEFAULT for one in (here, *here.parents) if _is_ours(one / DEFAULT / URLS_FILE)), None)
+
+
+def find_above(data: Path) -> tuple[Path, Running] | None:
+    """The `tracker up` that commands in this folder find until one starts on `data`: its folder, and what runs there."""
+    folder = find_folder()
+    if folder is None or folder.resolve() == data or not is_locked(folder):
+        return None
+    running = find_running(None)
+    return (folder, running) if running else None
+
+
+def find_running(data: Path | None) -> Running | None:
+    """What runs on this folder; without one on the folder that is found.
+
+    Raises:
+        ClickException: if nothing runs on the folder that was named.
+    """
+    folder = data or find_folder()
+    if folder is None:
+        return None
+    try:
+        running = msgspec.json.decode((folder / URLS_FILE).read_bytes(), type=Running)
+    except (OSError, msgspec.MsgspecError):
+        if data:
+            raise click.ClickException(f"no `tracker up` runs on {data}") from None
+        return None
+    running.token, running.write_key = _read(folder / TOKEN_FILE), _read(folder / KEY_FILE)
+    return running
+
+
+def _is_ours(file: Path) -> bool:
+    try:
+        return file.stat().st_uid == os.geteuid()
+    except OSError:
+        return False
+
+
+def _read(file: Path) -> str | None:
+    try:
+        return file.read_text().strip()
+    except OSError:
+        return None

@@ -1,0 +1,68 @@
+"""The collector, the query service and the dashboard as processes: what they're told, and when they are ready."""
+
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+import click
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from event_tracker.cli.local.process import Child
+
+HOST = "127.0.0.1"
+READY_SECONDS = 60
+POLL_SECONDS = 0.05
+
+
+def service(name: str, logs: Path, port: int, told: Mapping[str, str]) -> Child:
+    """The process of one service, not yet started. Settings that it isn't `told` here come from the environment."""
+    given = {**told, "HOST": HOST, "PORT": str(port), "DRAIN_SECONDS": "0"}
+    inherited = {key: value for key, value in os.environ.items() if key.removesuffix("_FILE") not in given}
+    command = [sys.executable, "-m", f"event_tracker.{name}"]
+    people_say = {"collector": "the collector", "query": "the query service"}[name]
+    return Child(people_say, command, logs / f"{name}.log", environment=inherited | given)
+
+
+def dashboard(logs: Path, query: str, collector: str, port: int) -> Child:
+    """The process of the dashboard, not yet started. It asks the query service at its URL, and shows where the collector is."""
+    given = {"QUERY_URL": query, "COLLECTOR_URL": collector, "HOST": HOST, "PORT": str(port)}
+    return Child(
+        "the dashboard",
+        [sys.executable, "-m", "event_tracker.dashboard"],
+        logs / "dashboard.log",
+        environment=os.environ | given,
+    )
+
+
+def in_role(owner_url: str, role: str) -> str:
+    """The owner's connection with no more than a role's rights."""
+    options = conninfo_to_dict(owner_url).get("options") or ""
+    return make_conninfo(owner_url, options=f"{options} -c role={role}".strip())
+
+
+def wait_until_ready(port: int, children: Sequence[Child], path: str = "/readyz") -> None:
+    """Wait until the service on this port is ready, as long as all these processes run."""
+    deadline = time.monotonic() + READY_SECONDS
+    while (reason := _not_ready(port, path)) is not None:
+        for child in children:
+            child.require_running()
+        if time.monotonic() > deadline:
+            raise click.ClickException(f"http://{HOST}:{port}{path} doesn't say ready: {reason}")
+        time.sleep(POLL_SECONDS)
+
+
+def _not_ready(port: int, path: str) -> str | None:
+    """Why a service isn't ready; None if it is. (An HTTP client that minds http_proxy would ask a proxy.)"""
+    connection = HTTPConnection(HOST, port, timeout=5)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        body = answer.read().decode(errors="replace")
+    except (OSError, HTTPException) as error:
+        return str(error)
+    finally:
+        connection.close()
+    return None if answer.status == 200 else body

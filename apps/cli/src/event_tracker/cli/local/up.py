@@ -1,0 +1,194 @@
+"""`tracker up`: PostgreSQL, the collector, the query service and the dashboard on this machine, until Ctrl-C."""
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import click
+
+from event_tracker.cli.database.migrate import bring_up_to_date
+from event_tracker.cli.local.data_folder import data_option, locked_folder
+from event_tracker.cli.local.demo import start_traffic
+from event_tracker.cli.local.embedded import embedded_postgres
+from event_tracker.cli.local.first_access import give_access
+from event_tracker.cli.local.kept_secrets import kept, make_signing_key
+from event_tracker.cli.local.process import Child
+from event_tracker.cli.local.running import announced, find_above
+from event_tracker.cli.local.services import HOST, dashboard, in_role, service, wait_until_ready
+from event_tracker.cli.settings import UpSettings, read_settings
+
+WATCH_SECONDS = 0.2
+
+EVENT = '{"user_id": "ann", "event_type": "page_view", "properties": {"page": "/"}}'
+
+INTRODUCTION = """
+Collector  {collector}  (documents: {collector}/docs)
+Query      {query}  (documents: {query}/docs)
+Dashboard  {dashboard}
+Data       {data}  (logs: {data}/logs)
+Sign in    {sign_in}
+
+Send an event, read it, count:
+
+  curl {sender}-H 'Content-Type: application/json' -d '{event}' {collector}/events
+  curl {reader}'{query}/events?user_id=ann'
+  curl {reader}'{query}/stats/top-types'
+
+Ctrl-C stops everything."""
+
+PORT = click.IntRange(1, 65535)
+
+LOOPBACK_ORIGINS = ",".join(
+    f"{scheme}://{host}{port}"
+    for scheme in ("http", "https")
+    for host in ("localhost", "127.0.0.1", "[::1]")
+    for port in ("", ":*")
+)
+"""Whose pages may send where nobody is asked for a key: those that this machine serves, so that one's own site can be tried."""
+
+
+@click.command()
+@data_option
+@click.option("--collector-port", type=PORT, default=8000, show_default=True, help="Port of the collector.")
+@click.option("--query-port", type=PORT, default=8001, show_default=True, help="Port of the query service.")
+@click.option("--dashboard-port", type=PORT, default=8501, show_default=True, help="Port of the dashboard.")
+@click.option("--demo", is_flag=True, help="With simulated events: some at once, and more as time goes by.")
+@click.option(
+    "--auth",
+    type=click.Choice(["open", "required"]),
+    default="open",
+    envvar="AUTH",
+    show_default=True,
+    show_envvar=True,
+    help="Whether one gets in without a key or a token, which only programs and people on this machine could.",
+)
+def up(data: Path, collector_port: int, query_port: int, dashboard_port: int, demo: bool, auth: str) -> None:
+    """Run everything on this machine: PostgreSQL, the collector, the query service, the dashboard.
+
+    PostgreSQL is embedded and keeps its data in --data. With DATABASE_URL set (or DATABASE_URL_FILE) the server that it
+    names is used instead, as the database's owner: migrations are applied to it. The services listen on 127.0.0.1 and
+    take their other settings from the environment. In the database they have the roles `collector`, `query` and
+    `control`, or are whom COLLECTOR_DATABASE_URL, QUERY_DATABASE_URL and CONTROL_DATABASE_URL name.
+
+    Each start prints a password with which one may sign in once, as `admin`, until that admin has set one. With --auth
+    required a write key and a token are made once and kept in --data, readable by its owner.
+
+    Ctrl-C, SIGTERM or closing the terminal stops it all; the exit code is then 0. It is 1 if something can't start or
+    stops by itself.
+    """
+    settings = read_settings(UpSettings)
+    above = find_above(data)
+    if above:
+        folder, other = above
+        click.echo(
+            f"`tracker up` already runs on {folder} (collector {other.collector}, query service {other.query}), and commands "
+            f"here find it. This is another one, with data of its own in {data}.",
+            err=True,
+        )
+    ports = {"collector": collector_port, "query": query_port, "dashboard": dashboard_port}
+    _interrupt_on_signals()
+    try:
+        with locked_folder(data), ExitStack() as stack:
+            try:
+                _require_free(ports)
+                children, owner_url = _start_database(stack, settings, data)
+                access = give_access(owner_url, data, required=auth == "required")
+                told = _settings_of_services(settings, owner_url, data, auth)
+                services = _start_services(stack, told, data / "logs", ports)
+                children += services
+                urls = {name: f"http://{HOST}:{port}" for name, port in ports.items()}
+                if demo:
+                    collector = urls["collector"]
+                    children.append(start_traffic(stack, collector, owner_url, data, children, access.write_key))
+                stack.enter_context(announced(data, urls))
+                # All at once, each of which takes a second or two; but not PostgreSQL, which they need until their end.
+                for child in services:
+                    stack.callback(child.ask_to_stop)
+                click.echo(INTRODUCTION.format(data=data, event=EVENT, **urls, **access._asdict()))
+                _watch(children)
+            except KeyboardInterrupt:
+                click.echo("\nStopping …")
+                raise
+    except KeyboardInterrupt:
+        click.echo("Stopped.")
+
+
+def _interrupt_on_signals() -> None:
+    """Let SIGTERM and a closed terminal do what Ctrl-C does; and only once, so that nothing interrupts the stopping."""
+    stopping = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # unless it was started by nohup
+        stopping.append(signal.SIGHUP)
+
+    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+        for number in stopping:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in stopping:
+        signal.signal(number, interrupt)
+
+
+def _require_free(ports: dict[str, int]) -> None:
+    """Check the ports before anything is started."""
+    for name, port in ports.items():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((HOST, port))
+            except OSError as error:
+                raise click.ClickException(
+                    f"port {port} can't be used: {error.strerror} (--{name}-port chooses another)"
+                ) from None
+    if len(set(ports.values())) < len(ports):
+        raise click.ClickException("--collector-port, --query-port and --dashboard-port must differ")
+
+
+def _start_database(stack: ExitStack, settings: UpSettings, data: Path) -> tuple[list[Child], str]:
+    """The embedded server, unless another is named; and the schema. Whatever is on the stack stops when that ends."""
+    children = []
+    owner_url = settings.database_url
+    if not owner_url:
+        server, owner_url = stack.enter_context(embedded_postgres(data))
+        children.append(server)
+    for line in bring_up_to_date(owner_url, settings.migrations_dir):
+        click.echo(line)
+    return children, owner_url
+
+
+def _settings_of_services(settings: UpSettings, owner_url: str, data: Path, auth: str) -> dict[str, dict[str, str]]:
+    """What each service is told, but where it listens."""
+    collector = {"DATABASE_URL": settings.collector_database_url or in_role(owner_url, "collector")}
+    query = {
+        "DATABASE_URL": settings.query_database_url or in_role(owner_url, "query"),
+        "CONTROL_DATABASE_URL": settings.control_database_url or in_role(owner_url, "control"),
+        "SIGNING_KEY": settings.signing_key or kept(data / "signing-key.pem", make_signing_key),
+    }
+    if auth == "open" and not os.environ.get("CORS_ORIGINS"):
+        collector["CORS_ORIGINS"] = LOOPBACK_ORIGINS
+    return {"collector": {**collector, "AUTH": auth}, "query": {**query, "AUTH": auth}}
+
+
+def _start_services(
+    stack: ExitStack, told: dict[str, dict[str, str]], logs: Path, ports: dict[str, int]
+) -> list[Child]:
+    """The services and the dashboard, ready."""
+    children = [stack.enter_context(service(name, logs, ports[name], settings)) for name, settings in told.items()]
+    query, collector = (f"http://{HOST}:{ports[name]}" for name in ("query", "collector"))
+    children.append(stack.enter_context(dashboard(logs, query, collector, ports["dashboard"])))
+    for name, port in ports.items():
+        wait_until_ready(port, children, "/_stcore/health" if name == "dashboard" else "/readyz")
+    return children
+
+
+def _watch(children: Sequence[Child]) -> NoReturn:
+    """Until a signal comes, or one of them ends by itself."""
+    while True:
+        for child in children:
+            child.require_running()
+        time.sleep(WATCH_SECONDS)

@@ -1,7 +1,0 @@
-"""Traffic whose right answers are known in advance: `tracker simulate --scenario`."""
-
-from event_tracker.cli.scenarios.portfolio import portfolio
-from event_tracker.cli.scenarios.saas import saas
-from event_tracker.cli.scenarios.shop import shop
-
-SCENARIOS = {scenario.name: scenario for scenario in (shop, saas, portfolio)}

@@ -1,0 +1,1 @@
+"""`tracker simulate`: made-up events whose right answers are known."""

@@ -1,0 +1,127 @@
+"""Invented users of an invented shop, and what they do there. The same seed and number of users do the same again.
+
+Faker fills pools once, as in `event_tracker.cli.simulate.fake_names`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate
+from random import Random
+from typing import Any
+
+from faker import Faker
+
+from event_tracker.cli.simulate.fake_names import POOL, Names
+
+LEAVE = "leave"
+
+NEXT: dict[str, dict[str, int]] = {
+    "page_view": {"page_view": 30, "search": 20, "product_view": 25, "login": 5, LEAVE: 20},
+    "search": {"product_view": 60, "search": 15, "page_view": 10, LEAVE: 15},
+    "product_view": {"product_view": 25, "add_to_cart": 20, "search": 10, "page_view": 20, LEAVE: 25},
+    "add_to_cart": {"checkout": 45, "product_view": 25, "page_view": 10, LEAVE: 20},
+    "checkout": {"purchase": 75, "page_view": 5, LEAVE: 20},
+    "purchase": {"page_view": 25, "logout": 15, LEAVE: 60},
+    "login": {"page_view": 50, "search": 25, "product_view": 20, "logout": 5},
+    "logout": {LEAVE: 1},
+}
+"""What follows what, and how often of a hundred times. A visit begins with a page_view."""
+
+STEPS = {event: (list(following), list(accumulate(following.values()))) for event, following in NEXT.items()}
+
+DEVICES = {"mobile": 58, "desktop": 36, "tablet": 6}
+BROWSERS = {"Chrome": 62, "Safari": 21, "Edge": 7, "Firefox": 7, "Samsung Internet": 3}
+REFERRERS = {
+    "": 45,
+    "https://www.google.com/": 35,
+    "https://www.bing.com/": 5,
+    "https://duckduckgo.com/": 5,
+    "newsletter": 10,
+}
+
+LATE_SHARE = 0.03
+"""Of visits: made while the device was offline, and reported hours later."""
+
+LATE_SECONDS = (600.0, 6 * 3600.0)
+MEAN_PAUSE_SECONDS = 25.0
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One session of one user.
+
+    Attributes:
+        late_by: seconds between what happens in it and its report; 0 for most.
+        steps: its events' types and properties, in order.
+    """
+
+    user_id: str
+    session_id: str
+    late_by: float
+    steps: Iterator[tuple[str, dict[str, Any]]]
+
+
+class World:
+    """The users, the shop, and the dice."""
+
+    def __init__(self, seed: int, users: int) -> None:
+        self.users = users
+        self.random = Random(f"{seed} {users}")  # noqa: S311  # invented people need no secrets
+        fake = Faker("en_US", use_weighting=False)
+        fake.seed_instance(seed)
+        self.names = Names(seed)
+        self.pages = ["/", *(f"/{fake.uri_path()}" for _ in range(200))]
+        self.terms = [f"{fake.color_name().lower()} {fake.word()}" for _ in range(300)]
+        self.products = [(f"{fake.word()}-{number}", self.random.randrange(199, 29_900)) for number in range(500)]
+        countries = [fake.unique.country_code() for _ in range(40)]
+        self.countries = self.random.choices(countries, [1 / rank for rank in range(1, 41)], k=POOL)
+        self.devices = self._pool(DEVICES)
+        self.browsers = self._pool(BROWSERS)
+        self.referrers = self._pool(REFERRERS)
+
+    def _pool(self, weights: dict[str, int]) -> list[str]:
+        return self.random.choices(list(weights), list(weights.values()), k=POOL)
+
+    def user_id(self, number: int) -> str:
+        """The name of a user: number 0 is the most active one."""
+        return f"{self.names.of(number)}-{number}"
+
+    def visit(self, moment: float) -> Visit:
+        """Somebody comes at this time. Activity falls with the user's number, as 1/n: a few come all the time, most hardly ever."""
+        number = int((self.users + 1) ** self.random.random()) - 1
+        late = self.random.random() < LATE_SHARE
+        late_by = self.random.uniform(*LATE_SECONDS) if late else 0.0
+        # The time is in it because the dice fall alike in each run: a trickle after another would have the same sessions.
+        session_id = f"{int(moment):08x}{self.random.getrandbits(32):08x}"
+        return Visit(self.user_id(number), session_id, late_by, self._steps(number))
+
+    def _steps(self, number: int) -> Iterator[tuple[str, dict[str, Any]]]:
+        device = {
+            "device": self.devices[number % POOL],
+            "browser": self.browsers[(number * 7) % POOL],
+            "country": self.countries[(number * 13) % POOL],
+        }
+        referrer = self.random.choice(self.referrers)
+        product, cents = self.random.choice(self.products)
+        step = "page_view"
+        arrived = {"referrer": referrer} if referrer else {}
+        while step != LEAVE:
+            if step == "product_view":
+                product, cents = self.random.choice(self.products)
+            yield step, {**device, **arrived, **self._about(step, product, cents)}
+            arrived = {}
+            following, weights = STEPS[step]
+            (step,) = self.random.choices(following, cum_weights=weights)
+
+    def _about(self, step: str, product: str, cents: int) -> dict[str, Any]:
+        match step:
+            case "page_view":
+                return {"page": self.random.choice(self.pages)}
+            case "search":
+                return {"query": self.random.choice(self.terms)}
+            case "product_view" | "add_to_cart" | "checkout":
+                return {"product": product, "price": cents / 100}
+            case "purchase":
+                return {"product": product, "amount": cents / 100, "currency": "EUR"}
+            case _:
+                return {}

@@ -1,0 +1,45 @@
+"""What the questions to the query service have in common, and their answers."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from event_tracker.cli.simulate.scenarios.check import Check, Request
+from event_tracker.cli.simulate.scenarios.plan import Plan
+from event_tracker.cli.simulate.scenarios.tally import Tally
+
+LIMIT = 50
+"""More entries than any list has, so that all of it is compared."""
+
+
+def question(tally: Tally, name: str, path: str, asked: Mapping[str, Any], answer: Mapping[str, Any]) -> Check:
+    """A GET about all of the plan, or about its people alone."""
+    plan = tally.plan
+    params = {**whole_range(plan), **asked} | ({} if tally.bots else {"property.bot": "false"})
+    echo = {"from": plan.midnights[0].isoformat(), "to": plan.midnights[-1].isoformat(), "tz": plan.scenario.zone}
+    return Check(name, Request("GET", path, params), {**echo, **answer})
+
+
+def whole_range(plan: Plan) -> dict[str, Any]:
+    """By dates, which are days in the zone."""
+    return {"from": str(plan.dates[0]), "to": str(plan.midnights[-1].date()), "tz": plan.scenario.zone}
+
+
+def day_starts(plan: Plan) -> list[str]:
+    return [midnight.isoformat() for midnight in plan.midnights[:-1]]
+
+
+def week_starts(plan: Plan) -> list[str]:
+    """The Monday of each week; the first may be before the plan begins."""
+    mondays = [plan.midnights[week.start] - timedelta(days=plan.dates[week.start].weekday()) for week in plan.weeks]
+    return [monday.isoformat() for monday in mondays]
+
+
+def ranked(counts: Mapping[Any, int], total: int, name: str) -> list[dict[str, Any]]:
+    """As lists are ordered: by count, the highest first, ties by name."""
+    order = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [{name: value, "count": times, "share": rate(times, total)} for value, times in order]
+
+
+def rate(part: int, whole: int) -> float | None:
+    return part / whole if whole else None

@@ -1,0 +1,47 @@
+"""One user: what is said about them, and their timeline."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from event_tracker.cli.simulate.scenarios.asking import ranked, whole_range
+from event_tracker.cli.simulate.scenarios.check import Check, Request
+from event_tracker.cli.simulate.scenarios.plan import Plan, PlannedVisit
+
+
+def one_user(plan: Plan, visits: Sequence[PlannedVisit]) -> Check:
+    """What is said about the one whose visits these are."""
+    person = visits[0].person
+    happened = _happened(visits)
+    types = Counter(event_type for _, event_type in happened)
+    answer = {
+        "user_id": person.user_id,
+        "first_seen": happened[0][0],
+        "last_seen": happened[-1][0],
+        "events": len(happened),
+        "range": {
+            "events": len(happened),
+            "active_days": len(visits),
+            "sessions": sum(len(visit.script.sessions) for visit in visits),
+            "types": ranked(types, len(happened), "event_type"),
+        },
+    }
+    return Check(f"a user: {person.life.name}", Request("GET", f"/users/{person.user_id}", whole_range(plan)), answer)
+
+
+def events_of(visits: Sequence[PlannedVisit]) -> Check:
+    """The timeline of the one whose visits these are."""
+    person = visits[0].person
+    happened = reversed(_happened(visits))
+    events = [{"user_id": person.user_id, "timestamp": time, "event_type": kind} for time, kind in happened]
+    request = Request("GET", "/events", {"user_id": person.user_id, "limit": 1000})
+    return Check(f"a user's events: {person.life.name}", request, {"events": events, "next_cursor": None})
+
+
+def _happened(visits: Sequence[PlannedVisit]) -> list[tuple[str, str]]:
+    """The times and types of a user's events, in order."""
+    return [
+        (datetime.fromtimestamp((visit.start + after) / 1000, UTC).isoformat(timespec="milliseconds"), step.event_type)
+        for visit in visits
+        for step, after in zip(visit.script.steps, visit.script.moments[visit.person.pace], strict=True)
+    ]

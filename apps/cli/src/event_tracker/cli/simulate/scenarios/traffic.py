@@ -1,0 +1,67 @@
+"""A plan's events, as they arrive: late ones after their time, and some of them twice."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from event_tracker.cli.ingest.delivery import MOST_EVENTS
+from event_tracker.cli.simulate.scenarios.describe import Scenario
+from event_tracker.cli.simulate.scenarios.plan import Person, Plan, PlannedVisit
+from event_tracker.cli.simulate.timeline import Event, event_id
+
+
+def in_order_of_arrival(plan: Plan) -> Iterator[list[Event]]:
+    """Batches of every event of the plan, and those of the resent visits a second time, byte for byte."""
+    batch: list[Event] = []
+    for visit in _arrivals(plan):
+        batch += _events(plan.scenario, visit)
+        if len(batch) >= MOST_EVENTS:
+            yield batch[:MOST_EVENTS]
+            batch = batch[MOST_EVENTS:]
+    if batch:
+        yield batch
+
+
+def _arrivals(plan: Plan) -> Iterator[PlannedVisit]:
+    arrivals = []
+    for number, visit in enumerate(plan.visits):
+        arrival = visit.start + visit.late_by
+        arrivals.append((arrival, number))
+        if visit.resent_after is not None:
+            arrivals.append((arrival + visit.resent_after, number))
+    arrivals.sort()
+    return (plan.visits[number] for _, number in arrivals)
+
+
+def _events(scenario: Scenario, visit: PlannedVisit) -> Iterator[Event]:
+    person, script = visit.person, visit.script
+    session = {"session_id": f"{visit.chance:016x}"} if script.session_id else {}
+    arrived = _arrival(scenario, person) if visit.day == person.first_day else {}
+    for number, (step, after) in enumerate(zip(script.steps, script.moments[person.pace], strict=True)):
+        milliseconds = visit.start + after
+        body = {
+            "user_id": person.user_id,
+            "event_type": step.event_type,
+            "timestamp": datetime.fromtimestamp(milliseconds / 1000, UTC),
+            "event_id": event_id(milliseconds, visit.chance << 10 | number),
+            **session,
+            "properties": {**person.everywhere, **arrived, **step.properties, **_told(scenario, person, step.traits)},
+        }
+        yield Event(person.user_id, step.event_type, msgspec.json.encode(body))
+        arrived = {}
+
+
+def _arrival(scenario: Scenario, person: Person) -> dict[str, Any]:
+    return scenario.on_arrival.properties(person.traits[scenario.on_arrival.name])
+
+
+def _told(scenario: Scenario, person: Person, names: tuple[str, ...]) -> dict[str, Any]:
+    if not names:
+        return {}
+    told: dict[str, Any] = {}
+    for trait in scenario.sometimes:
+        if trait.name in names:
+            told |= trait.properties(person.traits[trait.name])
+    return told

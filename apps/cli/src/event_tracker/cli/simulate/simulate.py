@@ -1,0 +1,211 @@
+"""The command `tracker simulate`: invented events, through the collector."""
+
+import math
+import shlex
+import time
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import msgspec
+
+from event_tracker.cli.client import Client, ServiceError, open_client
+from event_tracker.cli.ingest.delivery import Outcome, deliver, deliver_all
+from event_tracker.cli.options import collector_options, parse_time, patience_option
+from event_tracker.cli.progress import Meter
+from event_tracker.cli.simulate.fake_users import World
+from event_tracker.cli.simulate.scenarios import SCENARIOS
+from event_tracker.cli.simulate.scenarios.describe import Scenario
+from event_tracker.cli.simulate.scenarios.plan import LEAST_DAYS, MOST_DAYS, Plan, make_plan, mean_events
+from event_tracker.cli.simulate.scenarios.traffic import in_order_of_arrival
+from event_tracker.cli.simulate.scenarios.truth import make_truth, whole_file, write_truth
+from event_tracker.cli.simulate.timeline import Event, history, trickle
+
+USERS = 1000
+EVENTS = 10_000
+DAYS = 7.0
+SCENARIO_DAYS = 28
+RATE = 10.0
+USERS_TO_TRY = 3
+
+INTERRUPTED = 130
+"""The exit code of a shell for what Ctrl-C ended."""
+
+
+class Sent:
+    """What was sent so far, counted."""
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+        self.events = self.stored = self.duplicates = 0
+        self.types: Counter[str] = Counter()
+        self.users: Counter[str] = Counter()
+
+    def add(self, batch: list[Event], outcome: Outcome) -> None:
+        """Count a batch.
+
+        Raises:
+            ServiceError: if the collector refused any of it, which it should not.
+        """
+        if outcome.errors:
+            index, errors = next(iter(outcome.errors.items()))
+            raise ServiceError(f"The collector refused an event: {errors[0]['detail']}\n{batch[index].json.decode()}")
+        self.events += len(batch)
+        self.stored += outcome.stored
+        self.duplicates += outcome.duplicates
+        self.types.update(event.event_type for event in batch)
+        self.users.update(event.user_id for event in batch)
+
+    def summary(self) -> str:
+        """What was sent, and what to look at next."""
+        seconds = max(time.monotonic() - self.started, 1e-6)
+        lines = [
+            f"{self.events:,} events of {len(self.users):,} users: {self.stored:,} stored, {self.duplicates:,} duplicates. "
+            f"{seconds:.1f} s, {self.events / seconds:,.0f} events/s.",
+            *(f"  {event_type:<14}{times:>12,}" for event_type, times in self.types.most_common()),
+            "Look at the most active users, or at all of it:",
+            *(f"  tracker events {user}" for user, _ in self.users.most_common(USERS_TO_TRY)),
+            "  tracker top-types",
+        ]
+        return "\n".join(lines) if self.events else "No events were sent."
+
+
+@click.command()
+@click.option(
+    "--scenario",
+    type=click.Choice(list(SCENARIOS)),
+    help="Traffic whose right answers are known in advance, written to --truth.",
+)
+@click.option(
+    "--truth",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    help="Where a scenario's right answers go, for `tracker check-truth`.  [default: truth-SCENARIO.json]",
+)
+@click.option(
+    "--users",
+    type=click.IntRange(1, 10_000_000),
+    help=f"How many users there are; without a scenario, few of them are very active.  [default: {USERS:,}]",
+)
+@click.option(
+    "--events",
+    type=click.IntRange(1),
+    help="How many events, spread over the last days. A scenario gets as many users as do about so much, instead of --users."
+    f"  [default: {EVENTS:,}]",
+)
+@click.option(
+    "--days",
+    type=click.FloatRange(0.01, 3650),
+    help=f"Over how many days before --end they are spread; with a scenario {LEAST_DAYS} to {MOST_DAYS} whole days."
+    f"  [default: {DAYS:g}; {SCENARIO_DAYS} with a scenario]",
+)
+@click.option(
+    "--end",
+    callback=parse_time,
+    help="When those days end (RFC 3339); a scenario ends with the day before, in its own zone.  [default: now]",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(0.01, 100_000),
+    help=f"Live instead: so many events a second, as they happen.  [default: {RATE:g}]",
+)
+@click.option("--duration", type=click.FloatRange(0.1), help="Live for so many seconds.  [default: until Ctrl-C]")
+@click.option("--seed", type=int, default=1, show_default=True, help="Another seed invents other users and events.")
+@collector_options
+@patience_option
+def simulate(
+    scenario: str | None,
+    truth: Path | None,
+    users: int | None,
+    events: int | None,
+    days: float | None,
+    end: str | None,
+    rate: float | None,
+    duration: float | None,
+    seed: int,
+    collector: str,
+    write_key: str | None,
+    patience: float,
+) -> None:
+    """Send invented events: users with sessions, pages, searches, carts and purchases, some of them reported late.
+
+    With --events they are spread over past days; with --rate or --duration they trickle in as they happen.
+
+    The same seed and options invent the same users and events. With the same --end as well, even their ids and times are
+    the same, so that a second run stores nothing.
+
+    With --scenario the numbers are fixed in advance: who gets how far in the funnel, who comes back in which week, what
+    makes a session, how many events come late or twice and how many are a bot's. They hold for a database that has no
+    other events in the scenario's range of time.
+    """
+    live = rate is not None or duration is not None
+    if live and (events is not None or end is not None or scenario is not None):
+        raise click.UsageError(
+            "--rate and --duration are live; --events, --end and --scenario are about days that are past."
+        )
+    if truth is not None and scenario is None:
+        raise click.UsageError("Only a --scenario has a --truth.")
+    finish = msgspec.convert(end, datetime) if end else datetime.now(UTC)
+    if scenario is not None:
+        plan = _plan(SCENARIOS[scenario], seed, users, events, days, finish)
+        _send_scenario(
+            open_client("collector", collector, patience, write_key=write_key),
+            plan,
+            truth or Path(f"truth-{scenario}.json"),
+        )
+        return
+    client = open_client("collector", collector, patience, write_key=write_key)
+    world = World(seed, users or USERS)
+    if live:
+        batches = trickle(world, rate or RATE, duration or math.inf)
+        total = (rate or RATE) * duration if duration else None
+    else:
+        batches, total = history(world, events or EVENTS, days or DAYS, finish), events or EVENTS
+    sent = Sent()
+    interrupted = False
+    try:
+        _send(client, batches, total, sent)
+    except KeyboardInterrupt:  # the way to stop a trickle; what was sent is summed up
+        interrupted = True
+    click.echo(sent.summary())
+    if interrupted and not live:
+        click.echo("Interrupted.", err=True)
+        click.get_current_context().exit(INTERRUPTED)
+
+
+def _plan(
+    scenario: Scenario, seed: int, users: int | None, events: int | None, days: float | None, end: datetime
+) -> Plan:
+    length = SCENARIO_DAYS if days is None else int(days)
+    if not LEAST_DAYS <= length <= MOST_DAYS:
+        raise click.UsageError(f"With --scenario, --days are {LEAST_DAYS} to {MOST_DAYS}.")
+    if events is not None:
+        if users is not None:
+            raise click.UsageError("A scenario's --events follow from its --users: give one of them.")
+        users = max(1, round(events / mean_events(scenario, length, end)))
+    return make_plan(scenario, seed, users or USERS, length, end)
+
+
+def _send_scenario(client: Client, plan: Plan, file: Path) -> None:
+    """Send all of it; only then the file is there, since only then it is true."""
+    truth = make_truth(plan)
+    try:
+        with whole_file(file) as written:
+            write_truth(truth, written)
+            sent = Sent()
+            _send(client, in_order_of_arrival(plan), truth.facts["events"]["sent"], sent)
+    except OSError as error:
+        raise click.ClickException(f"can't write {file}: {error.strerror} (--truth chooses another)") from None
+    click.echo(sent.summary())
+    click.echo(f"What must come of it stands in {file}; compare:\n  tracker check-truth {shlex.quote(str(file))}")
+    click.echo("with --source, if the write key is that of a source of its own.")
+
+
+def _send(client: Client, batches: Iterable[list[Event]], total: float | None, sent: Sent) -> None:
+    with Meter("events", total) as meter:
+        for batch, outcome in deliver_all(
+            client, batches, lambda batch: deliver(client, [event.json for event in batch])
+        ):
+            sent.add(batch, outcome)
+            meter.show(sent.events, sent.events)

@@ -1,0 +1,130 @@
+"""Invented visits laid out in time: over days that are past, or as they happen."""
+
+import time
+from bisect import bisect_right
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+import msgspec
+
+from event_tracker.cli.ingest.delivery import MOST_EVENTS
+from event_tracker.cli.simulate.fake_users import MEAN_PAUSE_SECONDS, Visit, World
+
+HOURS = (4, 3, 2, 2, 2, 3, 5, 9, 13, 16, 18, 18, 17, 16, 17, 17, 16, 17, 19, 21, 20, 16, 11, 7)
+"""How busy each hour of the day is, in UTC."""
+
+HOUR_SECONDS = 3600
+VISITORS_AT_ONCE = 50
+TICK_SECONDS = 0.2
+
+
+class Event(NamedTuple):
+    """An invented event, and its JSON."""
+
+    user_id: str
+    event_type: str
+    json: bytes
+
+
+def history(world: World, events: int, days: float, end: datetime) -> Iterator[list[Event]]:
+    """As many events, over the days before `end`; late visits come later than their time, as they would."""
+    finish = end.timestamp()
+    start = finish - days * 24 * HOUR_SECONDS
+    clock = _Day(start, finish)
+    made = 0
+    batch: list[Event] = []
+    while made < events:
+        began = clock.at((made + world.random.random()) / events)
+        visit = world.visit(began)
+        moment = max(start, began - visit.late_by)
+        for event_type, properties in visit.steps:
+            batch.append(_event(world, visit, event_type, properties, moment))
+            made += 1
+            if len(batch) == MOST_EVENTS:
+                yield batch
+                batch = []
+            moment += world.random.expovariate(1 / MEAN_PAUSE_SECONDS)
+            if made == events or moment >= finish:
+                break
+    if batch:
+        yield batch
+
+
+class _Day:
+    """Turns a share of all events into a moment, so that busy hours get more of them."""
+
+    def __init__(self, start: float, finish: float) -> None:
+        self.start, self.finish = start, finish
+        hours = range(int((finish - start) // HOUR_SECONDS) + 1)
+        busy = (HOURS[datetime.fromtimestamp(start + hour * HOUR_SECONDS, UTC).hour] for hour in hours)
+        self.until = list(accumulate(busy))
+
+    def at(self, share: float) -> float:
+        """The moment before which this share of events has happened."""
+        target = min(share, 1.0) * self.until[-1]
+        hour = min(bisect_right(self.until, target), len(self.until) - 1)
+        before = self.until[hour - 1] if hour else 0
+        inside = (target - before) / (self.until[hour] - before)
+        length = (self.finish - self.start) / len(self.until)
+        return min(self.start + (hour + inside) * length, self.finish - 0.001)
+
+
+def trickle(world: World, rate: float, seconds: float) -> Iterator[list[Event]]:
+    """Events as they happen, `rate` of them a second, for as long as said; many visits at once.
+
+    Those of late visits are dated back, but not to before it began: of that time others may know what happened.
+    """
+    visits: list[Visit] = []
+    for _ in range(min(VISITORS_AT_ONCE, max(1, world.users // 2))):
+        visits.append(_newcomer(world, visits))
+    began, started = time.time(), time.monotonic()
+    made = 0
+    while (passed := time.monotonic() - started) < seconds:
+        due = min(int(passed * rate) + 1 - made, MOST_EVENTS)
+        if due > 0:
+            made += due
+            yield [_happening(world, visits, began) for _ in range(due)]
+        else:
+            time.sleep(min(TICK_SECONDS, max(0.0, made / rate - passed), seconds - passed))
+
+
+def _happening(world: World, visits: list[Visit], began: float) -> Event:
+    """The next thing that one of the visitors does. Who leaves makes room for another."""
+    place = world.random.randrange(len(visits))
+    while (step := next(visits[place].steps, None)) is None:
+        del visits[place]
+        visits.append(_newcomer(world, visits))
+        place = -1
+    return _event(world, visits[place], *step, max(began, time.time() - visits[place].late_by))
+
+
+def _newcomer(world: World, visits: list[Visit]) -> Visit:
+    """A visit of somebody who isn't there: nobody is in the shop twice."""
+    present = {visit.user_id for visit in visits}
+    while (visit := world.visit(time.time())).user_id in present:
+        pass
+    return visit
+
+
+def _event(world: World, visit: Visit, event_type: str, properties: dict[str, Any], moment: float) -> Event:
+    milliseconds = int(moment * 1000)
+    body = msgspec.json.encode(
+        {
+            "user_id": visit.user_id,
+            "event_type": event_type,
+            "timestamp": datetime.fromtimestamp(milliseconds / 1000, UTC),
+            "event_id": event_id(milliseconds, world.random.getrandbits(74)),
+            "session_id": visit.session_id,
+            "properties": properties,
+        }
+    )
+    return Event(visit.user_id, event_type, body)
+
+
+def event_id(milliseconds: int, chance: int) -> str:
+    """A UUIDv7 (RFC 9562 section 5.7) of the time and 74 random bits, so that the dice decide ids as well."""
+    value = milliseconds << 80 | 7 << 76 | (chance >> 62) << 64 | 2 << 62 | chance & (1 << 62) - 1
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,0 +1,102 @@
+"""The browser's tracker (docs/browser.md): served under a name that stays, and under one that has its content's hash in it.
+
+`browser/tracker.js` is written by people, `browser/tracker.min.js` made from it by `make tracker-js`, which also keeps what
+the last release served: pages may have pinned that.
+"""
+
+import base64
+import gzip
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+from flask import Blueprint, Response, abort, request
+
+from event_tracker.core.http.cors import ANY_ORIGIN
+from event_tracker.core.http.openapi import Document
+
+FOLDER = Path(__file__).parent
+CONTENT_TYPE = "text/javascript; charset=utf-8"
+
+
+class Script(NamedTuple):
+    """One version of the tracker, plain and gzipped."""
+
+    version: str
+    plain: bytes
+    packed: bytes
+
+    @property
+    def integrity(self) -> str:
+        """What a page's `integrity` attribute says of it."""
+        return f"sha384-{base64.b64encode(hashlib.sha384(self.plain).digest()).decode()}"
+
+
+def read_script(file: Path) -> Script:
+    """A version from its file; it is known by the first 8 hex digits of its SHA-256."""
+    plain = file.read_bytes()
+    return Script(hashlib.sha256(plain).hexdigest()[:8], plain, gzip.compress(plain, mtime=0))
+
+
+def read_scripts(folder: Path) -> dict[str, Script]:
+    """All versions in a folder, by their names."""
+    return {script.version: script for script in map(read_script, folder.glob("*.min.js"))}
+
+
+NEWEST = read_script(FOLDER / "tracker.min.js")
+SCRIPTS = read_scripts(FOLDER)
+
+blueprint = Blueprint("tracker_script", __name__)
+
+
+@blueprint.get("/tracker.js")
+def newest_tracker() -> Response:
+    """The tracker, which browsers ask for again each hour."""
+    return _answer(NEWEST, "public, max-age=3600")
+
+
+@blueprint.get("/tracker-<version>.js")
+def versioned_tracker(version: str) -> Response:
+    """The tracker of one version, which never changes."""
+    return _answer(SCRIPTS.get(version) or abort(404), "public, max-age=31536000, immutable")
+
+
+def _answer(script: Script, cache_control: str) -> Response:
+    packed = request.accept_encodings.quality("gzip") > 0
+    answer = Response(script.packed if packed else script.plain, content_type=CONTENT_TYPE)
+    answer.headers["Cache-Control"] = cache_control
+    # Pages that ask for its integrity, or that are isolated from other origins (COEP), may load it.
+    answer.headers.add(*ANY_ORIGIN)
+    answer.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    answer.headers["Vary"] = "Accept-Encoding"
+    if packed:
+        answer.headers["Content-Encoding"] = "gzip"
+    answer.set_etag(f"{script.version}-gzip" if packed else script.version)
+    answer.make_conditional(request)
+    return answer
+
+
+def describe(document: Document) -> None:
+    """Add both paths to the document."""
+    version = {
+        "name": "version",
+        "in": "path",
+        "required": True,
+        "description": "The first 8 hex digits of the script's SHA-256.",
+        "schema": {"type": "string", "pattern": "^[0-9a-f]{8}$"},
+    }
+    _describe_one(document, "/tracker.js", "newest_tracker", "The browser's tracker.", [])
+    _describe_one(document, "/tracker-{version}.js", "versioned_tracker", "The same, cached for good.", [version])
+
+
+def _describe_one(document: Document, path: str, name: str, summary: str, parameters: list[dict[str, object]]) -> None:
+    none_match = {"name": "If-None-Match", "in": "header", "description": "An ETag.", "schema": {"type": "string"}}
+    script = {"description": "The script.", "content": {"text/javascript": {"schema": {"type": "string"}}}}
+    operation = {
+        "operationId": name,
+        "tags": ["browser"],
+        "summary": summary,
+        "parameters": [*parameters, none_match],
+        "responses": {"200": script, "304": {"description": "`If-None-Match` names what the sender has already."}},
+    }
+    document.path(path, "get", operation, {404: "This collector knows no such version."} if parameters else None)

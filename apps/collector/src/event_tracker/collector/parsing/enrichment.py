@@ -1,0 +1,118 @@
+"""What a collector adds to the properties of events that come from pages, where the setting ENRICH says so.
+
+The request's User-Agent and address are looked at and forgotten: of the one, names of families are kept, of the other, its
+country or its network. Libraries and their data are loaded only if they are needed.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from event_tracker.collector.parsing.client_address import client_address, network_of
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+KINDS = {
+    "browser": "`$browser`, `$os` and `$device`: the families that the User-Agent names, such as Firefox, Windows, iPhone",
+    "country": "`$country`: the ISO 3166-1 code of the address's country, by COUNTRY_DATABASE",
+    "network": "`$network`: the address's network, /24 of IPv4 and /48 of IPv6",
+}
+"""What ENRICH may name, and the properties that it adds."""
+
+NEEDS = {"browser": "ua_parser_rs", "country": "maxminddb"}
+"""Packages of the extra `enrich`."""
+
+MOST_CHARACTERS = 500
+"""Of a User-Agent that are looked at."""
+
+REMEMBERED = 5000
+"""User-Agents whose families are remembered: parsing one takes as long as reading some thirty events."""
+
+Added = Mapping[str, str]
+"""Properties, by name."""
+
+NOTHING: Added = {}
+
+
+class Enrichment:
+    """Tells what is added to the events of a request.
+
+    Args:
+        kinds: of KINDS.
+        country_database: an MMDB file (MaxMind DB) that leads from addresses to countries.
+    """
+
+    def __init__(self, kinds: Sequence[str], country_database: str, trusted_hops: int) -> None:
+        self._trusted_hops = trusted_hops
+        self._families = _load_families() if "browser" in kinds else None
+        self._country = _load_countries(country_database) if "country" in kinds else None
+        self._network = "network" in kinds
+        self._addresses = bool(self._country or self._network)
+
+    def of(self, environ: "WSGIEnvironment") -> Added:
+        """What is added to the events of a request from a page; a server's own browser and address say nothing of a user."""
+        if "HTTP_ORIGIN" not in environ:
+            return NOTHING
+        added: dict[str, str] = {}
+        if self._families:
+            # No text that is stored has U+0000, and a family may be what the header says.
+            user_agent = environ.get("HTTP_USER_AGENT", "")[:MOST_CHARACTERS].replace("\0", "")
+            added.update(self._families(user_agent))
+        address = client_address(environ, self._trusted_hops) if self._addresses else None
+        if address is not None:
+            if self._network:
+                added["$network"] = network_of(address)
+            if self._country and (country := self._country(str(address))):
+                added["$country"] = country
+        return added
+
+
+def mistakes(kinds: Sequence[str], country_database: str) -> dict[str, list[str]]:
+    """What is wrong with the settings, by setting."""
+    found: dict[str, list[str]] = {}
+    missing = [kind for kind in kinds if kind in NEEDS and find_spec(NEEDS[kind]) is None]
+    if missing:
+        why = f"{', '.join(missing)} needs packages: pip install 'event-tracker-collector[enrich]'."
+        found["ENRICH"] = [why]
+    if "country" in kinds and not Path(country_database).is_file():
+        found["COUNTRY_DATABASE"] = ["ENRICH=country needs an MMDB file here."]
+    return found
+
+
+def _load_families() -> Callable[[str], Added]:
+    """A function from a User-Agent to families. Rules and their automata take some 33 MiB and a second."""
+    from ua_parser import Parser
+    from ua_parser.loaders import load_builtins
+    from ua_parser.regex import Resolver
+
+    parser = Parser(Resolver(load_builtins()))
+
+    @lru_cache(REMEMBERED)
+    def families(user_agent: str) -> Added:
+        found = parser.parse(user_agent)
+        parts = {"$browser": found.user_agent, "$os": found.os, "$device": found.device}
+        return {name: part.family for name, part in parts.items() if part is not None}
+
+    return families
+
+
+def _load_countries(file: str) -> Callable[[str], str | None]:
+    """A function from an address to a country's code. The file is mapped, not read."""
+    import maxminddb
+
+    reader = maxminddb.open_database(file)
+
+    def country(address: str) -> str | None:
+        try:
+            found: Any = reader.get(address)
+        except ValueError:  # an IPv6 address, in a file that has IPv4 alone
+            return None
+        # Country and city databases of MaxMind and DB-IP have an object here, IPinfo's has the code.
+        found = found.get("country") if isinstance(found, dict) else None
+        code = found.get("iso_code") if isinstance(found, dict) else found
+        return code if isinstance(code, str) else None
+
+    return country

@@ -1,0 +1,241 @@
+"""POST /events: HTTP in, HTTP out.
+
+A plain WSGI callable beside the Flask app: Flask's dispatch costs as much as storing an event does
+(docs/adr/0003-fast-path.md).
+"""
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+import msgspec
+
+from event_tracker.collector import metrics
+from event_tracker.collector.authentication import Doors, Sender
+from event_tracker.collector.fair_queue import Place
+from event_tracker.collector.parsing.batch_elements import Batch, split_body
+from event_tracker.collector.parsing.body import NDJSON, Body, media_type, receive_body, unpack
+from event_tracker.collector.parsing.enrichment import NOTHING, Enrichment
+from event_tracker.collector.parsing.parser import Parsed, Parser
+from event_tracker.collector.rate_limit import Limits
+from event_tracker.collector.rejections.recorder import Rejections
+from event_tracker.collector.settings import CollectorSettings
+from event_tracker.collector.writer import NotStorableError, Outcome, Waiting, Writer
+from event_tracker.core.http.body_limit import Share, share_of
+from event_tracker.core.http.errors import Problem
+from event_tracker.core.http.middleware import ROUTE, answer
+from event_tracker.model.event import PAST_RETENTION, EventError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+_encode = msgspec.json.Encoder().encode
+
+STORED, DUPLICATE, EXPIRED, REJECTED = (
+    metrics.EVENTS.labels(outcome) for outcome in ("stored", "duplicate", "expired", "rejected")
+)
+
+COMPLAINT_BYTES = 200
+
+BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+
+
+PATH = "/events"
+
+SPELLINGS = (PATH, f"{PATH}/", f"/{PATH}", f"/{PATH}/")
+"""Paths that post events: a slash too many in a client's settings must not cost its events, and a redirect would."""
+
+
+class Kept(NamedTuple):
+    """How many events of a request had each outcome, but for those that were refused."""
+
+    stored: int = 0
+    duplicate: int = 0
+    expired: int = 0
+
+
+class PostEvents:
+    """The WSGI application mounted at `SPELLINGS`."""
+
+    def __init__(
+        self,
+        settings: CollectorSettings,
+        doors: Doors,
+        limits: Limits,
+        parser: Parser,
+        writer: Writer,
+        rejections: Rejections,
+    ) -> None:
+        self.settings = settings
+        self.doors = doors
+        self.limits = limits
+        self.parser = parser
+        self.writer = writer
+        self.rejections = rejections
+        self.enrichment = (
+            Enrichment(settings.enrich, settings.country_database, settings.trusted_hops) if settings.enrich else None
+        )
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
+        environ[ROUTE] = PATH
+        if environ["REQUEST_METHOD"] != "POST":
+            raise Problem(
+                405,
+                "method_not_allowed",
+                "Events are posted here; the query service answers GET.",
+                headers={"Allow": "POST"},
+            )
+        dry_run, key = _parameters(environ.get("QUERY_STRING", ""))
+        sender = self.doors.admit(environ, key)
+        kind = media_type(environ)
+        share = share_of(environ)
+        share.belong_to(sender.prefix or environ.get("REMOTE_ADDR"))
+        body = receive_body(environ, self.settings.max_body_bytes, self.settings.body_seconds, share)
+        added = self.enrichment.of(environ) if self.enrichment else NOTHING
+        batch, headers = self._let_in(body, kind, sender, share)
+        with self.writer.admit(sender.source, len(batch.events)) as place:
+            parsed = self.parser.read(batch, source=sender.source, plan=sender.plan, added=added)
+            del body, batch  # of its events, copies may wait for long
+            if parsed.errors or parsed.warnings:
+                share.add(sum(map(_size, parsed.errors)) + sum(map(_size, parsed.warnings)))
+            status, content = self._dry(parsed) if dry_run else self._store(parsed, place)
+        return answer(start_response, status, _encode(content), headers=headers)
+
+    def _let_in(self, body: Body, kind: str, sender: Sender, share: Share) -> tuple[Batch, list[tuple[str, str]]]:
+        """The events of a request, not read yet, and the headers about its key's limit.
+
+        Raises:
+            Problem: 429 if they are too many, and what `unpack` and `split_body` raise.
+        """
+        prefix, rate = sender.prefix, sender.rate_limit
+        most = self.settings.max_body_bytes
+        if not (prefix and rate):
+            return self._split(unpack(body, most, share), kind), []
+        # What is over its limit isn't even unpacked or split. So many bytes are no fewer events, since each has its bound.
+        taken = self._fewest(body.raw)
+        self.limits.take(prefix, rate, taken)
+        unpacked = unpack(body, most, share)
+        fewest = self._fewest(unpacked)
+        if fewest != taken:
+            self.limits.take(prefix, rate, fewest, taken)
+        batch = self._split(unpacked, kind)
+        return batch, self.limits.take(prefix, rate, max(fewest, len(batch.events)), fewest)
+
+    def _fewest(self, body: bytes) -> int:
+        """How many events a request with a body of so many bytes is charged at least."""
+        return max(1, len(body) // self.settings.max_event_bytes)
+
+    def _split(self, body: bytes, kind: str) -> Batch:
+        return split_body(body, self.settings.max_events, ndjson=kind == NDJSON)
+
+    def _store(self, parsed: Parsed, place: Place[Waiting]) -> tuple[int, dict[str, Any]]:
+        outcomes = self.writer.store(parsed.rows, place) if parsed.rows else []
+        kept = Kept(outcomes.count("stored"), outcomes.count("duplicate"), outcomes.count("expired"))
+        if kept.expired:
+            _tell_expired(parsed, outcomes)
+        if outcomes and kept.stored < len(outcomes):
+            _move_refused(parsed, outcomes)
+        _count(parsed, kept)
+        if parsed.warnings:
+            metrics.UNCHECKED.inc(sum(not row.is_checked for row in parsed.rows))
+            metrics.FLAGGED.inc(sum(row.violated is not None for row in parsed.rows))
+        if parsed.refused:
+            self.rejections.keep(place.source, parsed)
+        _require_valid(parsed)
+        if not parsed.is_batch:
+            return (201 if kept.stored else 200), _receipt(parsed, str(outcomes[0]))
+        return _summary(parsed, kept)
+
+    def _dry(self, parsed: Parsed) -> tuple[int, dict[str, Any]]:
+        _require_valid(parsed)
+        if not parsed.is_batch:
+            return 200, _receipt(parsed, "valid")
+        status, content = _summary(parsed, Kept())
+        return status, {**content, "status": "valid"}
+
+
+def _size(complaint: EventError) -> int:
+    """About what an error or warning takes in memory until the answer has left: known before anything is stored."""
+    return COMPLAINT_BYTES + len(complaint.pointer) + len(complaint.detail)
+
+
+def _parameters(query: str) -> tuple[bool, str | None]:
+    """`dry_run`, and `write_key`. A misspelt one is refused: it would store what was meant to be tried."""
+    if not query:
+        return False, None
+    given = dict(parse_qsl(query, keep_blank_values=True))
+    value = given.pop("dry_run", "false")
+    key = given.pop("write_key", None)
+    if given:
+        wrong = ", ".join(given)
+        raise Problem(
+            422, "unknown_parameter", f"This endpoint has no parameter {wrong}; it has dry_run and write_key."
+        )
+    if value not in BOOLEANS:
+        raise Problem(422, "invalid_parameter", "dry_run must be true or false.")
+    return BOOLEANS[value], key
+
+
+def _receipt(parsed: Parsed, status: str) -> dict[str, Any]:
+    row = parsed.rows[0]
+    receipt = {"event_id": UUID(bytes=row.event_id), "timestamp": row.timestamp, "status": status}
+    return {**receipt, "warnings": parsed.warnings} if parsed.warnings else receipt
+
+
+def _summary(parsed: Parsed, kept: Kept) -> tuple[int, dict[str, Any]]:
+    content: dict[str, Any] = {"received": parsed.received, "stored": kept.stored, "duplicates": kept.duplicate}
+    if kept.expired:
+        content["expired"] = kept.expired
+    content["rejected"] = parsed.rejected
+    if parsed.warnings:
+        content["warnings"] = parsed.warnings
+    return (207, {**content, "errors": parsed.errors}) if parsed.rejected else (200, content)
+
+
+def _require_valid(parsed: Parsed) -> None:
+    if parsed.received and not parsed.rows:
+        what = "No event of this request is valid" if parsed.is_batch else "The event isn't valid"
+        raise Problem(422, "invalid_events", f"{what}; nothing is stored. `errors` says why.", errors=parsed.errors)
+
+
+def _indices(parsed: Parsed) -> list[int]:
+    """Which events of the request the rows are."""
+    refused = {error.index for error in parsed.errors}
+    return [index for index in range(parsed.received) if index not in refused]
+
+
+def _tell_expired(parsed: Parsed, outcomes: list[Outcome]) -> None:
+    """Warn of rows that are past retention, and of nothing else about them. Rows and outcomes stand in the same order."""
+    expired = [index for index, outcome in zip(_indices(parsed), outcomes, strict=True) if outcome == "expired"]
+    told = set(expired)
+    warnings = [warning for warning in parsed.warnings if warning.index not in told]
+    warnings += [EventError(index, parsed.place(index), "expired", PAST_RETENTION) for index in expired]
+    parsed.warnings = sorted(warnings, key=lambda warning: warning.index)
+
+
+def _move_refused(parsed: Parsed, outcomes: list[Outcome]) -> None:
+    """Turn rows that the database refused into errors. Rows and outcomes stand in the same order."""
+    for index, outcome in zip(_indices(parsed), outcomes, strict=True):
+        if isinstance(outcome, NotStorableError):
+            pointer = f"/{index}" if parsed.is_batch else ""
+            parsed.errors.append(
+                EventError(index, pointer, "not_storable", f"The database refused this event ({outcome}).")
+            )
+    parsed.errors.sort(key=lambda error: error.index)
+    refused = {error.index for error in parsed.errors}
+    parsed.warnings = [warning for warning in parsed.warnings if warning.index not in refused]
+    parsed.rows = [
+        row for row, outcome in zip(parsed.rows, outcomes, strict=True) if not isinstance(outcome, NotStorableError)
+    ]
+
+
+def _count(parsed: Parsed, kept: Kept) -> None:
+    STORED.inc(kept.stored)
+    if kept.duplicate:
+        DUPLICATE.inc(kept.duplicate)
+    if kept.expired:
+        EXPIRED.inc(kept.expired)
+    if parsed.rejected:
+        REJECTED.inc(parsed.rejected)
+    for error in parsed.errors:
+        metrics.REJECTED_BY_CODE.labels(error.code).inc()

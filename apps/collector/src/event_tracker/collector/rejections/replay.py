@@ -1,0 +1,198 @@
+"""Replays: refused events that somebody asked to try again go through the parser and are stored as if they came in now.
+
+Rows stay locked from when they are taken until they are settled, so that two collectors never have the same one, and an
+erasure waits for it. The events are stored in the same transaction, not by the writer's greenlet: on another connection they
+could be stored after this one broke and an erasure passed, and bring the erased user back. If a collector is killed
+meanwhile, nothing was done, and another takes its rows. Replayed events have the identity that they would have had: one that
+was stored already is recognised.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, Literal, NamedTuple
+from uuid import UUID
+
+import gevent
+import msgspec
+import psycopg
+import structlog
+from psycopg.types.json import Jsonb
+
+from event_tracker.collector import metrics
+from event_tracker.collector.parsing.batch_elements import UNREADABLE, WHITESPACE, Batch
+from event_tracker.collector.parsing.parser import Parsed, Parser
+from event_tracker.collector.rejections.recorder import describe
+from event_tracker.collector.source_cache import Catalog
+from event_tracker.collector.tracking_plan.slow_checks import BusyError
+from event_tracker.collector.writer import NotStorableError, Outcome, Writer
+from event_tracker.core.http.errors import Problem
+from event_tracker.core.json_numbers import read_float
+from event_tracker.core.postgres.named_sql import load_queries
+from event_tracker.core.postgres.pool import ConnectionPool, execute
+from event_tracker.core.postgres.unstorable import replace_unstorable
+from event_tracker.core.server.cooperation import TimeSlice
+from event_tracker.model.event import PAST_RETENTION, EventError
+
+log = structlog.get_logger("collector.replays")
+
+QUERIES = load_queries("event_tracker.collector")
+
+POLL_SECONDS = 1.0
+
+MOST_ROWS = 100
+"""Taken at once: some megabytes at most, and one statement of the writer's."""
+
+_write = msgspec.json.Encoder().encode
+
+
+class _Identified(msgspec.Struct):
+    """What of a payload is looked at. Without the first two it is no event."""
+
+    user_id: Any
+    event_type: Any
+    timestamp: Any = None
+    event_id: Any = None
+
+
+_read_identified = msgspec.json.Decoder(_Identified, float_hook=read_float).decode
+
+
+class Taken(NamedTuple):
+    """A refused event that is to be tried again."""
+
+    id: UUID
+    source: str
+    received_at: datetime
+    payload: bytes
+
+
+class Replays:
+    """Looks once a second for refused events to replay; a greenlet does."""
+
+    def __init__(
+        self, pool: ConnectionPool[psycopg.Connection], catalog: Catalog, parser: Parser, writer: Writer
+    ) -> None:
+        self._pool = pool
+        self._catalog = catalog
+        self._parser = parser
+        self._writer = writer
+        self._greenlet: gevent.Greenlet[..., None] | None = None
+        if pool.max_size > 1:
+            self._greenlet = gevent.spawn(self._run)
+        else:
+            # It would hold the only connection while the catalog waits for one.
+            log.warning("this collector replays no refused events: POOL_MAX is 1")
+
+    def close(self) -> None:
+        """Stop. What was taken and isn't settled is taken again, by another collector or later."""
+        if self._greenlet:
+            self._greenlet.kill()
+
+    def _run(self) -> None:
+        well = True
+        while True:
+            gevent.sleep(POLL_SECONDS)
+            try:
+                while self._is_asked() and self._replay_some() == MOST_ROWS:
+                    pass
+                well = True
+            except Exception as error:  # whatever it is, what was asked for is still there to be done
+                if well:
+                    log.warning("can't replay refused events", error=type(error).__name__)
+                well = False
+
+    def _is_asked(self) -> bool:
+        ((asked,),) = execute(self._pool, QUERIES["replay_is_asked"], {})
+        return bool(asked)
+
+    def _replay_some(self) -> int:
+        """Take some, try them, settle them; how many that were. The others are taken again later."""
+        with self._pool.connection() as connection, connection.transaction():
+            rows = connection.execute(QUERIES["take_replays"], {"most": MOST_ROWS}, binary=True)
+            taken = [Taken(*row) for row in rows]
+            if taken:
+                # The schema that they are replayed for may have been set a moment ago.
+                self._catalog.refresh()
+                tried = self._try(taken)
+                taken = taken[: len(tried)]
+                valid = [parsed.rows[0] for parsed in tried if parsed.rows]
+                _settle(connection, taken, tried, self._writer.store_on(connection, valid) if valid else [])
+        return len(taken)
+
+    def _try(self, taken: Sequence[Taken]) -> list[Parsed]:
+        """What became of them, up to the first that there is no time for at present."""
+        time_slice = TimeSlice()
+        tried: list[Parsed] = []
+        with suppress(BusyError):
+            for one in taken:
+                time_slice.yield_when_over()
+                tried.append(self._read(one))
+        return tried
+
+    def _read(self, taken: Taken) -> Parsed:
+        try:
+            payload = complete(taken)
+            one = Batch([payload], is_batch=False, may_hold_nul=b"\\u0000" in payload)
+            return self._parser.read(one, source=taken.source, plan=self._catalog.plan_of(taken.source))
+        except Problem as problem:  # not JSON, or too large
+            if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+                raise BusyError from None
+            return Parsed([], [EventError(0, "", problem.code, problem.detail)], 1, is_batch=False)
+
+
+def complete(taken: Taken) -> bytes:
+    """The payload with the identity that makes a second replay the same event, where it had none of its own.
+
+    It is added as text: to read the payload and write it anew would lose what the decoder refuses and the parser takes.
+    """
+    try:
+        event = _read_identified(replace_unstorable(taken.payload))
+    except UNREADABLE:
+        return taken.payload
+    added: dict[str, Any] = {}
+    if event.timestamp is None and not _tells_time(event.event_id):
+        added["timestamp"] = taken.received_at
+    if event.event_id is None:
+        added["event_id"] = taken.id
+    if not added:
+        return taken.payload
+    return taken.payload.rstrip(WHITESPACE).removesuffix(b"}") + b"," + _write(added)[1:]
+
+
+def _tells_time(event_id: object) -> bool:
+    try:
+        return msgspec.convert(event_id, UUID).version == 7
+    except msgspec.ValidationError:
+        return False
+
+
+def _settle(
+    connection: psycopg.Connection, taken: Sequence[Taken], tried: Sequence[Parsed], outcomes: Sequence[Outcome]
+) -> None:
+    """Forget those that are stored now; of the others, say why they were refused this time."""
+    stored: list[UUID] = []
+    refused: list[tuple[UUID, str, Jsonb]] = []
+    remaining = iter(outcomes)
+    for one, parsed in zip(taken, tried, strict=True):
+        outcome = next(remaining) if parsed.rows else None
+        if outcome == "stored" or outcome == "duplicate":
+            stored.append(one.id)
+            metrics.REPLAYED.labels(outcome).inc()
+            continue
+        detail = describe([_why(outcome)] if outcome else parsed.errors)
+        refused.append((one.id, detail[0]["code"], Jsonb(detail)))
+        metrics.REPLAYED.labels("refused").inc()
+    if stored:
+        connection.execute(QUERIES["forget_rejections"], {"ids": stored}, binary=True)
+    if refused:
+        columns = dict(zip(("ids", "reasons", "details"), map(list, zip(*refused, strict=True)), strict=True))
+        connection.execute(QUERIES["refuse_again"], columns, binary=True)
+
+
+def _why(outcome: Literal["expired"] | NotStorableError) -> EventError:
+    """Why an event that is valid isn't stored."""
+    if outcome == "expired":
+        return EventError(0, "", "expired", PAST_RETENTION)
+    return EventError(0, "", "not_storable", f"The database refused this event ({outcome}).")

@@ -1,0 +1,144 @@
+"""Rows as the arrays that `store_events` takes, in PostgreSQL's binary form.
+
+psycopg would make them too, when the statement is sent and PostgreSQL waits for it. Here each request makes its part
+beforehand, while the statement before is in flight; a group is then put together by joining bytes. The form is that of
+`array_recv`: a header, then each element as its length in bytes and its bytes (docs/adr/0003-fast-path.md).
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from struct import Struct
+from typing import ClassVar
+
+import msgspec
+from psycopg import adapters
+from psycopg.adapt import Buffer, Dumper
+from psycopg.pq import Format
+
+from event_tracker.collector.parsing.parser import Row
+from event_tracker.collector.tracking_plan.plans import Violated
+
+_write = msgspec.json.Encoder().encode
+
+EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+"""PostgreSQL counts microseconds from here."""
+
+NULL = Struct(">i").pack(-1)
+JSONB_VERSION = b"\1"
+
+_length = Struct(">i").pack
+_microseconds = Struct(">iq").pack
+_header = Struct(">iiIii").pack
+
+
+class Column:
+    """One array's elements; `element_oid` and `oid` are the types' numbers in pg_type."""
+
+    element_oid: ClassVar[int]
+    oid: ClassVar[int]
+
+    def __init__(self, elements: bytes, number: int) -> None:
+        self.elements, self.number = elements, number
+
+    def array(self) -> bytes:
+        """One dimension from 1, perhaps with nulls; none at all if there are no elements."""
+        if not self.elements:
+            return _header(0, 0, self.element_oid, 0, 0)[:12]
+        return _header(1, 1, self.element_oid, self.number, 1) + self.elements
+
+
+class TextColumn(Column):
+    element_oid, oid = 25, 1009
+
+
+class TimestampColumn(Column):
+    element_oid, oid = 1184, 1185
+
+
+class UuidColumn(Column):
+    element_oid, oid = 2950, 2951
+
+
+class JsonbColumn(Column):
+    element_oid, oid = 3802, 3807
+
+
+KINDS: dict[str, type[Column]] = {
+    "user_ids": TextColumn,
+    "timestamps": TimestampColumn,
+    "event_ids": UuidColumn,
+    "event_types": TextColumn,
+    "session_ids": TextColumn,
+    "properties": JsonbColumn,
+    "sources": TextColumn,
+    "violations": JsonbColumn,
+}
+"""The statement's parameters, in the order that `elements_of` makes them."""
+
+Elements = tuple[bytes, ...]
+"""The elements of each column of KINDS, for some rows; of `violations` none, if none of the rows has any."""
+
+TIMESTAMPS, VIOLATIONS = list(KINDS).index("timestamps"), list(KINDS).index("violations")
+TIMESTAMP_BYTES = 12
+
+
+class _ColumnDumper(Dumper):
+    format = Format.BINARY
+
+    def dump(self, obj: Column) -> Buffer:
+        return obj.array()
+
+
+for _kind in set(KINDS.values()):
+    adapters.register_dumper(_kind, type(f"{_kind.__name__}Dumper", (_ColumnDumper,), {"oid": _kind.oid}))
+
+
+def elements_of(rows: Sequence[Row]) -> Elements:
+    """Each column's elements for these rows."""
+    return (
+        _texts([row.user_id for row in rows]),
+        b"".join([_microseconds(8, _since_epoch(row.timestamp)) for row in rows]),
+        b"".join([_length(16) + row.event_id for row in rows]),
+        _texts([row.event_type for row in rows]),
+        b"".join([NULL if row.session_id is None else _texts([row.session_id]) for row in rows]),
+        b"".join([_jsonb(row.properties) for row in rows]),
+        _texts([row.source for row in rows]),
+        _violations([row.violated for row in rows]),
+    )
+
+
+def parameters_of(parts: Iterable[Elements], number: int) -> dict[str, Column]:
+    """The statement's arrays for the rows of all parts, `number` rows in all."""
+    columns = list(zip(*parts, strict=True))
+    if any(columns[VIOLATIONS]):
+        columns[VIOLATIONS] = tuple(
+            violations or NULL * (len(timestamps) // TIMESTAMP_BYTES)
+            for violations, timestamps in zip(columns[VIOLATIONS], columns[TIMESTAMPS], strict=True)
+        )
+    joined = [b"".join(column) for column in columns]
+    return {name: kind(elements, number) for (name, kind), elements in zip(KINDS.items(), joined, strict=True)}
+
+
+def _texts(texts: Iterable[str]) -> bytes:
+    return b"".join([_length(len(data)) + data for data in map(str.encode, texts)])
+
+
+def _violations(violated: list[Violated | None]) -> bytes:
+    """None at all, as a rule: PostgreSQL's `unnest` takes nulls for what an array lacks."""
+    if violated.count(None) == len(violated):
+        return b""
+    return b"".join([NULL if one is None else _jsonb(_described(one)) for one in violated])
+
+
+def _jsonb(text: bytes) -> bytes:
+    return _length(len(text) + 1) + JSONB_VERSION + text
+
+
+def _described(violated: Violated) -> bytes:
+    """events.violations, as JSON."""
+    return _write({"schema_version": violated.version, "errors": [violation._asdict() for violation in violated.found]})
+
+
+def _since_epoch(time: datetime) -> int:
+    since = time - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

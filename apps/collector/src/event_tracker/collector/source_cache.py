@@ -1,0 +1,166 @@
+"""Sources, their write keys and their schemas, as this process knows them: read from the database when they change."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import gevent
+import psycopg
+import structlog
+from gevent.lock import BoundedSemaphore
+from psycopg_pool import PoolTimeout
+
+from event_tracker.collector.tracking_plan.plans import Plan, Plans
+from event_tracker.core.postgres.named_sql import load_queries
+from event_tracker.core.postgres.pool import AWAY, ConnectionPool, execute
+from event_tracker.core.secrets.keys import is_key, prefix_of
+
+log = structlog.get_logger("collector.catalog")
+
+QUERIES = load_queries("event_tracker.collector")
+
+POLL_SECONDS = 1.0
+"""How long a change may go unnoticed."""
+
+LEAST_SECONDS = 0.1
+"""Unknown keys make the catalog look again, in case they are new; no more often than this, however many come. They wait for it."""
+
+PATIENCE_SECONDS = 2.0
+"""How long an unknown key waits while others are looked up."""
+
+USES_SECONDS = 60.0
+"""How often the last uses of keys are written: by the minute is what people ask for."""
+
+
+class Source(NamedTuple):
+    """A site or an app that events come from.
+
+    Attributes:
+        origins: whose pages may send; `*` is any.
+        rate_limit: events a second for each of its keys; None is no limit.
+        plan: what its events must be; None is anything.
+    """
+
+    name: str
+    origins: frozenset[str]
+    enabled: bool
+    rate_limit: int | None
+    plan: Plan | None
+
+
+class Catalog:
+    """Looks at the database each second, once it is started; a greenlet does."""
+
+    def __init__(self, pool: ConnectionPool[psycopg.Connection]) -> None:
+        self._pool = pool
+        self._version = -1
+        self._looked = float("-inf")
+        self._looking = BoundedSemaphore(1)
+        self._plans = Plans(pool)
+        self._sources: dict[str, Source] = {}
+        self._keys: dict[str, tuple[bytes, Source]] = {}
+        self._used: dict[str, datetime] = {}
+        self._changed: Callable[[frozenset[str]], None] = lambda _: None
+        self._greenlet: gevent.Greenlet[..., None] | None = None
+
+    def start(self, changed: Callable[[frozenset[str]], None]) -> None:
+        """Begin to look; `changed` is called with the origins of all enabled sources whenever they were read."""
+        self._changed = changed
+        self._greenlet = gevent.spawn(self._run)
+
+    def find(self, key: str) -> Source | None:
+        """The source whose key this is; None if it is no key, or one that was revoked.
+
+        Raises:
+            psycopg.Error: if only the database could tell, and it can't be asked.
+        """
+        prefix = prefix_of(key)
+        if prefix is None:
+            return None
+        if prefix not in self._keys:
+            self.refresh()
+        stored = self._keys.get(prefix)
+        if stored is None or not is_key(key, stored[0]):
+            return None
+        self._used[prefix] = datetime.now(UTC)
+        return stored[1]
+
+    def plan_of(self, name: str) -> Plan | None:
+        """What a source's events must be; None is anything.
+
+        Raises:
+            psycopg.Error: if it isn't known yet, and the database can't be asked.
+        """
+        if self._version < 0:
+            self.refresh()
+        source = self._sources.get(name)
+        return source.plan if source else None
+
+    def close(self) -> None:
+        """Stop, and write the last uses."""
+        if self._greenlet:
+            self._greenlet.kill()
+        self._plans.slow.close()
+        try:
+            self._write_uses()
+        except AWAY:
+            log.info("the last uses of keys aren't written: the database is away")
+
+    def _run(self) -> None:
+        written = time.monotonic()
+        well = True
+        while True:
+            try:
+                self._look()
+                self._plans.slow.set_aside.tell(self._pool)
+                if time.monotonic() - written > USES_SECONDS:
+                    self._write_uses()
+                    written = time.monotonic()
+                well = True
+            except Exception as error:  # whatever it is, the catalog stays as it was and is asked for again
+                if well:
+                    log.warning("can't ask for sources and keys", error=type(error).__name__)
+                well = False
+            gevent.sleep(POLL_SECONDS)
+
+    def refresh(self) -> None:
+        """Return when there was a look since this was called; one serves all who wait for it.
+
+        Raises:
+            psycopg.Error: if the database can't be asked.
+        """
+        asked = time.monotonic()
+        if not self._looking.acquire(timeout=PATIENCE_SECONDS):
+            raise PoolTimeout("others are waiting for the database to tell about keys")
+        try:
+            if self._looked < asked:
+                gevent.sleep(max(0.0, self._looked + LEAST_SECONDS - asked))
+                self._look()
+        finally:
+            self._looking.release()
+
+    def _look(self) -> None:
+        began = time.monotonic()
+        ((version,),) = execute(self._pool, QUERIES["catalog_version"], {})
+        if version != self._version:
+            told = execute(self._pool, QUERIES["list_sources"], {})
+            plans = self._plans.read({name: mode for name, _, _, _, mode in told})
+            sources = {
+                name: Source(name, frozenset(origins), enabled, rate_limit, plans.get(name))
+                for name, origins, enabled, rate_limit, _ in told
+            }
+            keys = execute(self._pool, QUERIES["list_keys"], {})
+            # A source that was made between the two statements is there the next time: the version says so.
+            self._sources = sources
+            self._keys = {prefix: (hash_, sources[name]) for prefix, name, hash_ in keys if name in sources}
+            self._changed(
+                frozenset(origin for source in sources.values() if source.enabled for origin in source.origins)
+            )
+            self._version = version
+        self._looked = began
+
+    def _write_uses(self) -> None:
+        used, self._used = self._used, {}
+        if used:
+            execute(self._pool, QUERIES["write_uses"], {"prefixes": list(used), "times": list(used.values())})

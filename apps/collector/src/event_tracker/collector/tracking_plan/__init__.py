@@ -1,0 +1,1 @@
+"""Events against the schemas of their source."""

@@ -1,0 +1,214 @@
+"""Checks of events that may take long: in a process of their own, and within a budget of time for each schema and source.
+
+A schema that is over its budget is set aside for a while: its events are taken unchecked, and their sender is warned.
+"""
+
+import math
+import sys
+import time
+from contextlib import suppress
+from typing import Any, Protocol
+
+import gevent
+import msgspec
+import structlog
+from gevent import subprocess
+
+from event_tracker.collector import metrics
+from event_tracker.collector.tracking_plan.budgets import FREE_SECONDS, SCHEMA_SECONDS, Budgets
+from event_tracker.collector.tracking_plan.checker import LENGTH, Question, framed, read_answer
+from event_tracker.collector.tracking_plan.lru import Kept
+from event_tracker.collector.tracking_plan.set_aside import SetAside
+from event_tracker.core.concurrency_limit import NoTurnError, Turns
+from event_tracker.model.schema_checks import Check, Violation
+
+log = structlog.get_logger("collector.slow_checks")
+
+CHECK_SECONDS = 2.0
+"""How long one check may take, before the process is ended."""
+
+START_SECONDS = 30.0
+QUEUE_SECONDS = 5.0
+"""How long a check waits for those of others."""
+
+MOST_BYTES = 64 * 1024 * 1024
+"""What the schemas that the process holds may take together, as estimated."""
+
+NOBODY = ""
+"""No source's name: starting the process is a turn as well."""
+
+_write = msgspec.json.Encoder().encode
+
+
+class UncheckedError(Exception):
+    """The schema is set aside, so that the event isn't held to it."""
+
+
+class BusyError(Exception):
+    """Others' checks take all the time at the moment; later there is some."""
+
+
+class _LateError(Exception):
+    """The process didn't answer in time."""
+
+
+class Numbered(Protocol):
+    """A schema, compiled or not."""
+
+    @property
+    def version(self) -> int:
+        """Its version."""
+
+    @property
+    def number(self) -> int:
+        """What it is known by, in this process."""
+
+
+class SlowChecks:
+    """The process, and what it was used for.
+
+    Attributes:
+        set_aside: which schemas are set aside.
+    """
+
+    def __init__(self) -> None:
+        self.set_aside = SetAside()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._known = Kept(MOST_BYTES)
+        self._turns = Turns()
+        self._budgets = Budgets()
+
+    def find(self, source: str, event_type: str, check: Check, properties: dict[str, Any]) -> list[Violation]:
+        """What is wrong with an event's properties.
+
+        Raises:
+            UncheckedError: if its schema is set aside, or that can't be found out in the time that a check may take.
+            BusyError: if there was no turn for it.
+        """
+        self.require_time(source, event_type, check)
+        try:
+            with self._turns.take(source, QUEUE_SECONDS):
+                self.require_time(source, event_type, check)  # there may be none any more
+                seconds, found = self._ask(source, check, properties)
+                self.charge(source, event_type, check, seconds)
+        except NoTurnError:
+            metrics.CHECKS_BUSY.inc()
+            raise BusyError from None
+        if found is None:
+            raise UncheckedError
+        return found
+
+    def is_over(self, source: str, check: Numbered) -> bool:
+        """Whether a source's schema is set aside."""
+        return self._budgets.is_over(source, check.number)
+
+    def require_time(self, source: str, event_type: str, schema: Numbered) -> None:
+        """Return unless a source's schema is set aside.
+
+        Raises:
+            UncheckedError: if it is.
+        """
+        until = self._budgets.over_until(source, schema.number)
+        if until > -math.inf:
+            self.set_aside.add(source, event_type, schema.version, until)
+            raise UncheckedError
+
+    def charge(self, source: str, event_type: str, check: Check, seconds: float) -> None:
+        """Count what a check took, here or in the process; set the schema aside if that was too much."""
+        if self._budgets.charge(source, check.number, seconds):
+            metrics.SCHEMAS_SET_ASIDE.inc()
+            until = self._budgets.over_until(source, check.number)
+            self.set_aside.add(source, event_type, check.version, until)
+            log.warning(
+                "a schema is set aside for a while: its large events pass unchecked, since checking them takes too long",
+                source=source,
+                event_type=event_type,
+                version=check.version,
+            )
+
+    def start(self) -> None:
+        """Start the process if it doesn't run yet: the first check needn't wait for it then."""
+        if self._process is None:
+            with suppress(NoTurnError), self._turns.take(NOBODY, QUEUE_SECONDS):
+                self._start()
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+            self._known.clear()
+
+    def _ask(self, source: str, check: Check, properties: dict[str, Any]) -> tuple[float, list[Violation] | None]:
+        """How long it took, and what was found; None if it took too long.
+
+        A check that is answered took what the process says, of the processor's time: that others use the processor isn't its
+        fault. One that is broken off took all the time until another process is there for the next one.
+        """
+        self._start()
+        if self._process is None:
+            return FREE_SECONDS + SCHEMA_SECONDS, None
+        schema = None if check.number in self._known else check.schema
+        forgotten = self._known.use(source, check.number, check.examined.memory)
+        question = Question(check.number, schema, msgspec.Raw(_write(properties)), forgotten)
+        began = time.monotonic()
+        try:
+            answer = self._exchange(framed(question), CHECK_SECONDS)
+        except (_LateError, OSError, EOFError):
+            self.close()
+            self._start()
+            return FREE_SECONDS + max(SCHEMA_SECONDS, time.monotonic() - began), None
+        except BaseException:  # whoever waited was stopped, so that the next one would get this answer
+            self.close()
+            raise
+        return answer.seconds, answer.found
+
+    def _start(self) -> None:
+        """Have a process that runs, if one can be started."""
+        if self._process and self._process.poll() is None:
+            return
+        self.close()
+        try:
+            self._launch()
+        except (_LateError, OSError, EOFError) as error:
+            self.close()
+            log.warning("can't start the process for slow checks", error=type(error).__name__)
+        except BaseException:
+            self.close()
+            raise
+
+    def _launch(self) -> None:
+        # Without the environment: it has secrets, and nothing of it is needed.
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "event_tracker.collector.tracking_plan.checker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={},
+            bufsize=0,
+        )
+        self._exchange(b"", START_SECONDS)
+
+    def _exchange(self, question: bytes, seconds: float) -> Any:
+        assert self._process
+        with gevent.Timeout(seconds, _LateError):
+            _write_all(self._process.stdin, question)
+            head = _read_all(self._process.stdout, LENGTH.size)
+            return read_answer(_read_all(self._process.stdout, *LENGTH.unpack(head)))
+
+
+def _write_all(pipe: Any, content: bytes) -> None:
+    remaining = memoryview(content)
+    while remaining:
+        remaining = remaining[pipe.write(remaining) :]
+
+
+def _read_all(pipe: Any, size: int) -> bytes:
+    pieces = bytearray()
+    while len(pieces) < size:
+        piece = pipe.read(size - len(pieces))
+        if not piece:
+            raise EOFError
+        pieces += piece
+    return bytes(pieces)

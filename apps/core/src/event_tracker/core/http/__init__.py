@@ -1,0 +1,1 @@
+"""HTTP as both services speak it: the outermost layer, errors, bodies, health, OpenAPI."""

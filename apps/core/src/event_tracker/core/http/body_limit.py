@@ -1,0 +1,199 @@
+"""A request's body off the wire, within a size and a time; and what all requests and answers together may hold in memory."""
+
+from collections import Counter
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING
+
+import gevent
+
+from event_tracker.core.http.connections import Connections
+from event_tracker.core.http.errors import RETRY_AFTER_SECONDS, Problem
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+PIECE_BYTES = 32 * 1024
+"""Of a body, read at once. A request that holds no more is always let in: of those, a process has one a connection."""
+
+SHARE = "core.share"
+"""environ key: the Share of a request, which `event_tracker.core.http.middleware` gives back when the answer has left."""
+
+CONNECTIONS = "core.connections"
+"""environ key: the worker's Connections, which may hang up on who waits for a body."""
+
+FULL = (
+    "This instance holds as much as it may for requests, and for answers that clients have yet to read. Nothing was done: send "
+    "the request again."
+)
+
+GIVEN_UP = (
+    "Nearly all connections of this instance were taken, and this one waited for its request's body for longest. Nothing was done: "
+    "send the request again."
+)
+
+HALF = (
+    "Your requests, and answers that you have yet to read, hold half of what this instance may hold, as much as one client may. "
+    "Nothing was done: send the request again when some have ended."
+)
+
+
+class Room:
+    """What all requests of a process may hold together, with their answers; else a few clients could make it outgrow its memory.
+
+    One client has half of it at most, so that nobody keeps all others out.
+
+    Args:
+        most: bytes. A client's only request finds room while others leave some, and the only one of all in any case.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.taken = 0
+        self.taken_by: Counter[Hashable] = Counter()
+
+    def share(self) -> "Share":
+        """The room of one request, none yet."""
+        return Share(self)
+
+    def require(self, size: int, counted: int, client: Hashable) -> None:
+        """Return if a request of a client may have so many bytes, instead of those that are counted for it.
+
+        Raises:
+            Problem: 503 if there isn't as much room, 429 if the client would have more than half of it.
+        """
+        others = self.taken_by[client] - counted
+        if others and others + size > self.most // 2:
+            raise Problem(429, "too_many_open", HALF, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+        others = self.taken - counted
+        if others and others + size > self.most:
+            raise Problem(503, "bodies_full", FULL)
+
+    def take(self, size: int, client: Hashable) -> None:
+        """Count so many bytes more for a client; what is negative is given back."""
+        self.taken += size
+        self.taken_by[client] += size
+        if not self.taken_by[client]:
+            del self.taken_by[client]
+
+
+class Share:
+    """What one request holds, from its body's first bytes until its answer has left. `close` gives it back.
+
+    Attributes:
+        size: bytes.
+        counted: of them, those that are taken of the room: none while there are few.
+    """
+
+    __slots__ = ("_client", "_room", "counted", "size")
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+        self._client: Hashable = None
+        self.size = self.counted = 0
+
+    def belong_to(self, client: Hashable) -> None:
+        """Count for this client, from now on. All those who haven't been told apart count as one."""
+        if client != self._client:
+            counted = self.counted
+            self._take(-counted)
+            self._client = client
+            self._take(counted)
+
+    def grow(self, size: int) -> None:
+        """Hold so many bytes in all, if these are more.
+
+        Raises:
+            Problem: 503 if there isn't as much room, 429 if the client would have more than half of it.
+        """
+        if size <= self.size:
+            return
+        if size > PIECE_BYTES:
+            self._room.require(size, self.counted, self._client)
+        self._hold(size)
+
+    def add(self, size: int) -> None:
+        """Hold so many more bytes.
+
+        Raises:
+            Problem: as `grow` does.
+        """
+        self.grow(self.size + size)
+
+    def add_in_any_case(self, size: int) -> None:
+        """Hold so many more bytes, room or not: of an answer to what is done already. Whoever comes next may be refused."""
+        self._hold(self.size + size)
+
+    def close(self) -> None:
+        """Hold nothing any more. It may be called twice."""
+        self._take(-self.counted)
+        self.size = 0
+
+    def _hold(self, size: int) -> None:
+        self.size = size
+        if size > PIECE_BYTES:
+            self._take(size - self.counted)
+
+    def _take(self, size: int) -> None:
+        if size:
+            self._room.take(size, self._client)
+            self.counted += size
+
+
+def share_of(environ: "WSGIEnvironment") -> Share:
+    """What the request holds."""
+    share: Share = environ[SHARE]
+    return share
+
+
+def read_body(environ: "WSGIEnvironment", max_bytes: int, seconds: float, share: Share) -> bytes:
+    """Read the body, as it was sent.
+
+    Raises:
+        Problem: 400 if it breaks off, 408 if it is slow, 413 if it is large, 503 if there is no room for it or, while it arrives,
+            no connection for others.
+        gunicorn.http.errors.ParseException: if it isn't chunked as HTTP/1.1 wants it.
+    """
+    length = environ.get("CONTENT_LENGTH")
+    size = int(length) if length else None
+    if size is not None and size > max_bytes:
+        raise too_large(max_bytes)
+    connections: Connections = environ[CONNECTIONS]
+    connections.wait_for_body()
+    slow = gevent.Timeout.start_new(seconds)
+    try:
+        raw = _read(environ["wsgi.input"].read, max_bytes + 1 if size is None else size, share)
+    except gevent.Timeout as timeout:
+        if timeout is not slow:
+            raise
+        raise Problem(408, "slow_body", f"The body did not arrive within {seconds:g} s.") from None
+    except OSError:  # gunicorn's NoMoreData is one, too
+        raise _broken_off("The body broke off.", connections) from None
+    finally:
+        slow.close()
+        connections.end_body()
+    if len(raw) > max_bytes:
+        raise too_large(max_bytes)
+    if size is not None and len(raw) < size:
+        raise _broken_off(f"The body broke off: {len(raw)} of {size} bytes arrived.", connections)
+    return raw
+
+
+def _broken_off(detail: str, connections: Connections) -> Problem:
+    if connections.is_given_up():
+        return Problem(503, "bodies_full", GIVEN_UP)
+    return Problem(400, "incomplete_body", detail)
+
+
+def _read(read: Callable[[int], bytes], most: int, share: Share) -> bytes:
+    pieces = []
+    size = 0
+    while size < most and (piece := read(min(PIECE_BYTES, most - size))):
+        pieces.append(piece)
+        size += len(piece)
+        share.grow(size)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def too_large(max_bytes: int) -> Problem:
+    """What answers a body of more bytes."""
+    return Problem(413, "body_too_large", f"A request's body may have {max_bytes} bytes, decompressed.")

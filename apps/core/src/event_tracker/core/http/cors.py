@@ -1,0 +1,50 @@
+"""Cross-origin requests (Fetch standard, section 3.2): off unless origins are named."""
+
+import re
+from collections.abc import Collection
+
+from event_tracker.core.http.origins import allows
+
+ALLOW_HEADERS = "Authorization, Content-Type, Content-Encoding, X-Request-ID, X-Write-Key"
+TRACING_HEADERS = "baggage, sentry-trace, traceparent, tracestate"
+MOST_ASKED_LENGTH = 1024
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
+EXPOSE_HEADERS = "Date, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
+MAX_AGE_SECONDS = 3600
+
+ANY_ORIGIN = ("Access-Control-Allow-Origin", "*")
+"""On an answer that is the same for everyone and cached: it must not be kept by browsers as one that they may not read."""
+
+
+def cors_headers(origin: str | None, allowed: Collection[str]) -> list[tuple[str, str]]:
+    """Headers for the answer to a request from `origin`; none that allow it where it isn't, and the browser refuses it."""
+    if not allowed:
+        return []
+    vary = ("Vary", "Origin")
+    if origin is None or not allows(allowed, origin):
+        return [vary]
+    # The origin is echoed, never `*`: navigator.sendBeacon sends credentials, and browsers refuse `*` for those.
+    return [
+        vary,
+        ("Access-Control-Allow-Origin", origin),
+        ("Access-Control-Allow-Credentials", "true"),
+        ("Access-Control-Expose-Headers", EXPOSE_HEADERS),
+    ]
+
+
+def preflight_headers(methods: str, asked: str = "") -> list[tuple[str, str]]:
+    """What the answer to a preflight adds to `cors_headers`; `asked` is its Access-Control-Request-Headers.
+
+    What it asks for is allowed: agents and error trackers add headers to every request of a page, and one that isn't allowed
+    costs the request. Only `Origin` says where a request comes from, and no page can set that.
+    """
+    names = [name.strip() for name in asked.split(",")] if len(asked) <= MOST_ASKED_LENGTH else []
+    return [
+        ("Vary", "Access-Control-Request-Headers"),
+        ("Access-Control-Allow-Methods", methods),
+        (
+            "Access-Control-Allow-Headers",
+            ", ".join([ALLOW_HEADERS, TRACING_HEADERS, *filter(HEADER_NAME.fullmatch, names)]),
+        ),
+        ("Access-Control-Max-Age", str(MAX_AGE_SECONDS)),
+    ]

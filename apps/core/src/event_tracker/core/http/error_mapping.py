@@ -1,0 +1,52 @@
+"""One table from exception to status: which problem answers what went wrong."""
+
+from http import HTTPStatus
+
+import psycopg
+from gunicorn.http.errors import ParseException
+from werkzeug.exceptions import HTTPException
+
+from event_tracker.core.http.errors import Problem
+from event_tracker.core.postgres.pool import AWAY, READ_ONLY, UnreplicatedError
+
+
+def problem_of(error: Exception) -> Problem:
+    """The table: which problem answers which exception. What it doesn't know is a 500 that tells nothing."""
+    match error:
+        case Problem():
+            return error
+        # A 500 is how Flask wraps what it doesn't know: the same as what isn't known here.
+        case HTTPException() if error.code != HTTPStatus.INTERNAL_SERVER_ERROR:
+            status = HTTPStatus(error.code or 500)
+            # 404 on a JSON API needs no advice on spelling; the others carry werkzeug's sentence.
+            detail = (
+                "There is nothing at this path."
+                if status == HTTPStatus.NOT_FOUND
+                else error.description or status.phrase
+            )
+            allowed = getattr(error, "valid_methods", None)
+            return Problem(
+                status, status.name.lower(), detail, headers={"Allow": ", ".join(allowed)} if allowed else None
+            )
+        case ParseException():
+            return Problem(400, "malformed_body", f"The body isn't chunked as HTTP/1.1 wants it: {error}.")
+        case psycopg.errors.QueryCanceled():
+            return Problem(
+                504, "statement_timeout", "The database took too long over this question; ask for less of it."
+            )
+        case READ_ONLY():
+            return Problem(503, "database_read_only", "The database takes no writes at the moment: send this again.")
+        case UnreplicatedError():
+            return Problem(
+                503,
+                "not_replicated",
+                "This is stored, but perhaps not on a standby yet: send it again, and it is acknowledged when it is.",
+            )
+        case _ if isinstance(error, AWAY):
+            return Problem(
+                503,
+                "database_unavailable",
+                "The database can't be reached or can't go on. Nothing is wrong with the request: send it again.",
+            )
+        case _:
+            return Problem(500, "internal_error", "Something broke here; the log has it under this request_id.")

@@ -1,0 +1,125 @@
+"""Health: is the process alive, does it accept work, and is everything behind it well. Three questions, three paths."""
+
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, LiteralString
+
+import psycopg
+
+from event_tracker.core.http.errors import Problem
+from event_tracker.core.postgres.pool import AWAY, ConnectionPool
+
+APPLIED: LiteralString = "select exists (select from _yoyo_migration where migration_id = %s)"
+
+TAKES_WRITES: LiteralString = "select current_setting('transaction_read_only') = 'off'"
+"""What `target_session_attrs=read-write` looks at: false on a standby, and where it is the default of sessions."""
+
+Check = Callable[[], dict[str, Any]]
+"""Tells figures of one part, or raises a Problem."""
+
+
+class Health:
+    """What `/readyz` and `/healthz` answer.
+
+    Readiness latches: 503 until the database was reached once and holds `migration`, then 200 until SIGTERM. A later
+    database outage doesn't flip it: all instances leaving their load balancer at once is worse than 503 with Retry-After.
+
+    An instance that writes isn't ready on a server that takes no writes, either: it has never been of use.
+
+    Args:
+        others: further pools, by their roles, through which the database must have been reached as well.
+        writes: whether readiness depends on writes through `pool`. Through the others something is always written, but the
+            instance is of use without.
+    """
+
+    def __init__(
+        self,
+        pool: ConnectionPool[psycopg.Connection],
+        migration: str,
+        checks: dict[str, Check] | None = None,
+        others: Mapping[str, ConnectionPool[psycopg.Connection]] | None = None,
+        *,
+        writes: bool = False,
+    ) -> None:
+        self.pool = pool
+        self.migration = migration
+        self.writes = writes
+        self.pools = {"database": pool, **(others or {})}
+        self.checks: dict[str, Check] = {
+            name: partial(_version, other, writes=writes or other is not pool) for name, other in self.pools.items()
+        }
+        self.checks |= {"pool": self._pool, **(checks or {})}
+        self.draining = threading.Event()
+        self._was_ready = False
+
+    def require_ready(self) -> None:
+        """Return if this instance accepts work.
+
+        Raises:
+            Problem: 503 with the reason.
+        """
+        if self.draining.is_set():
+            raise Problem(503, "draining", "This instance is stopping; another one answers.")
+        if not self._was_ready:
+            for name, pool in self.pools.items():
+                self._require_schema(name, pool)
+            self._was_ready = True
+
+    def _require_schema(self, name: str, pool: ConnectionPool[psycopg.Connection]) -> None:
+        try:
+            with pool.connection(timeout=2) as connection:
+                (applied,) = connection.execute(APPLIED, [self.migration]).fetchone() or (False,)
+                if self.writes:
+                    _require_writes(connection)
+        except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
+            applied = False
+        except AWAY:
+            role = "" if pool is self.pool else f" as the role {name}"
+            raise Problem(503, "database_unavailable", f"The database hasn't been reached yet{role}.") from None
+        if not applied:
+            raise Problem(
+                503, "schema_too_old", f"The database lacks migration {self.migration}: run `tracker migrate`."
+            )
+
+    def _pool(self) -> dict[str, Any]:
+        stats = self.pool.get_stats()
+        return {
+            "size": stats.get("pool_size", 0),
+            "free": stats.get("pool_available", 0),
+            "waiting": stats.get("requests_waiting", 0),
+        }
+
+    def report(self) -> tuple[bool, dict[str, Any]]:
+        """Every check's figures, or why it failed; and whether all is well."""
+        parts: dict[str, Any] = {}
+        for name, check in self.checks.items():
+            try:
+                parts[name] = {"status": "ok", **check()}
+            except Problem as problem:
+                parts[name] = {"status": "failing", "code": problem.code}
+            except AWAY as error:
+                parts[name] = {"status": "failing", "code": "database_unavailable", "error": type(error).__name__}
+        return all(part["status"] == "ok" for part in parts.values()), parts
+
+
+def _version(pool: ConnectionPool[psycopg.Connection], *, writes: bool) -> dict[str, Any]:
+    with pool.connection(timeout=2) as connection:
+        (version,) = connection.execute("select current_setting('server_version')").fetchone() or ("?",)
+        if writes:
+            _require_writes(connection)
+    return {"server_version": version}
+
+
+def _require_writes(connection: psycopg.Connection) -> None:
+    """Return if writes are taken; if not, drop the connection, so that the next one may find the new primary.
+
+    Raises:
+        Problem: 503.
+    """
+    (takes_writes,) = connection.execute(TAKES_WRITES).fetchone() or (False,)
+    if not takes_writes:
+        connection.close()
+        raise Problem(
+            503, "database_read_only", "The database takes no writes: it is a standby, or was made read-only."
+        )

@@ -1,0 +1,218 @@
+"""The outermost WSGI layer of both services: request id, CORS, metrics, the log line, an answer to every exception."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from werkzeug.wsgi import ClosingIterator
+
+from event_tracker.core import metrics
+from event_tracker.core.http.body_limit import SHARE, Room
+from event_tracker.core.http.cors import ANY_ORIGIN, cors_headers, preflight_headers
+from event_tracker.core.http.error_mapping import problem_of
+from event_tracker.core.http.errors import CONTENT_TYPE, Problem
+from event_tracker.core.http.request_ids import new_request_id, request_id
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+log = structlog.get_logger("core.http")
+
+ROUTE = "core.route"
+"""environ key: the template of the route that answered, for metrics; a path would make a time series of each."""
+
+REQUEST_ID = "core.request_id"
+"""environ key: X-Request-ID as sent, or made here."""
+
+UNMATCHED = "<unmatched>"
+MALFORMED = "<malformed>"
+ALWAYS = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
+"""On every answer: browsers take it for what it says it is, and tell nobody where a link in it was."""
+
+POLICY = "core.policy"
+"""environ key: the Content-Security-Policy of a page, set by the view that makes it; what isn't one gets NO_PAGE."""
+
+SAME_FOR_ALL = "core.same_for_all"
+"""environ key: set by a view whose answer is one object that all who ask for it get: none of it is held for one of them."""
+
+NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
+
+
+def answer(
+    start_response: "StartResponse",
+    status: int,
+    body: bytes,
+    content_type: str = "application/json",
+    headers: Iterable[tuple[str, str]] = (),
+) -> list[bytes]:
+    """Answer a WSGI request with one body."""
+    start_response(STATUS_LINES[status], [("Content-Type", content_type), ("Content-Length", str(len(body))), *headers])
+    return [body]
+
+
+class Front:
+    """Wraps a service's application. Routes that must cost little are mounted here, beside the Flask app.
+
+    Attributes:
+        room: what all requests may hold in memory together, with their answers.
+        mount_origins: origins whose pages may call what is mounted; `cors_origins` may call everything.
+        guard: called with the environ of each request before it is answered, except of preflights; raises to refuse it.
+        drain: called at SIGTERM, while requests are still accepted.
+        close: called when the last request has been answered.
+    """
+
+    def __init__(
+        self,
+        app: "WSGIApplication",
+        *,
+        most_held: int,
+        mounts: "dict[str, WSGIApplication] | None" = None,
+        cors_origins: Iterable[str] = (),
+        guard: "Callable[[WSGIEnvironment], None]" = lambda _: None,
+        drain: Callable[[], None],
+        close: Callable[[], None],
+    ) -> None:
+        self.app = app
+        self.room = Room(most_held)
+        self.mounts = mounts or {}
+        self._cors_origins = self.mount_origins = frozenset(cors_origins)
+        self.guard = guard
+        self.drain = drain
+        self.close = close
+        self.in_progress = 0
+        self._counters: dict[tuple[str, str, str], tuple[Any, Any]] = {}
+        self._lowest_status_logged = "000" if logging.getLogger().isEnabledFor(logging.DEBUG) else "400"
+        metrics.HTTP_IN_PROGRESS.set_function(lambda: self.in_progress)
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        started = time.perf_counter()
+        environ[REQUEST_ID] = request_id(environ.get("HTTP_X_REQUEST_ID", ""))
+        share = environ[SHARE] = self.room.share()
+        status = "500"
+
+        def start(line: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            nonlocal status
+            _hold_answer(environ, line, headers)
+            status = line[:3]
+            policy = environ.get(POLICY, NO_PAGE)
+            added = [("X-Request-ID", environ[REQUEST_ID]), *ALWAYS, ("Content-Security-Policy", policy)]
+            # Not before: which origins are allowed may be found out while the request is answered.
+            if ANY_ORIGIN not in headers:
+                added += cors_headers(environ.get("HTTP_ORIGIN"), self._origins(environ))
+            return start_response(line, headers + added, exc_info)
+
+        self.in_progress += 1
+        streamed = False
+        try:
+            result = self._respond(environ, start)
+            streamed = not isinstance(result, list)
+        except BaseException:
+            share.close()
+            raise
+        finally:
+            if not streamed:
+                self._end()
+            self._observe(environ, status, time.perf_counter() - started)
+        if streamed:
+            return ClosingIterator(result, [self._end, share.close])
+        # Few hold much, and for the others nothing need be done when their answer has left.
+        return ClosingIterator(result, share.close) if share.counted else result
+
+    def answer_malformed(self, problem: Problem) -> bytes:
+        """The whole answer to what couldn't be read as a request. Nothing more can be read from its connection."""
+        made = new_request_id()
+        body = problem.body(made)
+        fields = [
+            ("Connection", "close"),
+            ("Content-Type", CONTENT_TYPE),
+            ("Content-Length", str(len(body))),
+            ("X-Request-ID", made),
+            *ALWAYS,
+            ("Content-Security-Policy", NO_PAGE),
+        ]
+        labels = ("OTHER", MALFORMED, str(problem.status))
+        metrics.HTTP_REQUESTS.labels(*labels).inc()
+        if labels[2] >= self._lowest_status_logged:
+            self._log(labels, 0.0, made)
+        head = [f"HTTP/1.1 {STATUS_LINES[problem.status]}", *(f"{name}: {value}" for name, value in fields), "\r\n"]
+        return "\r\n".join(head).encode() + body
+
+    def _origins(self, environ: "WSGIEnvironment") -> frozenset[str]:
+        """Whose pages may make this request."""
+        return self.mount_origins if environ.get("PATH_INFO") in self.mounts else self._cors_origins
+
+    def _end(self) -> None:
+        self.in_progress -= 1
+
+    def _respond(self, environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        try:
+            if (
+                environ["REQUEST_METHOD"] == "OPTIONS"
+                and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
+                and self._origins(environ)
+            ):
+                environ[ROUTE] = "<preflight>"
+                asked = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")
+                return answer(start, 204, b"", headers=preflight_headers("GET, POST, OPTIONS", asked))
+            self.guard(environ)
+            if mounted := self.mounts.get(path):
+                environ[ROUTE] = path
+                return mounted(environ, start)
+            return self.app(environ, start)
+        except Exception as error:
+            problem = problem_of(error)
+            if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+                # Not the path: it may name a user.
+                route = environ.get(ROUTE, UNMATCHED)
+                log.exception("request crashed", route=route, request_id=environ[REQUEST_ID])
+            # The traceback leads to this frame, which leads to the problem: a circle that would keep the body for long.
+            return refuse(environ, start, problem.with_traceback(None))
+
+    def _observe(self, environ: "WSGIEnvironment", status: str, seconds: float) -> None:
+        method = environ["REQUEST_METHOD"]
+        labels = (method if method in METHODS else "OTHER", environ.get(ROUTE, UNMATCHED), status)
+        pair = self._counters.get(labels)
+        if pair is None:
+            pair = self._counters[labels] = (
+                metrics.HTTP_REQUESTS.labels(*labels),
+                metrics.HTTP_DURATION.labels(*labels),
+            )
+        pair[0].inc()
+        pair[1].observe(seconds)
+        if status >= self._lowest_status_logged:
+            self._log(labels, seconds, environ[REQUEST_ID])
+
+    def _log(self, labels: tuple[str, str, str], seconds: float, request_id: str) -> None:
+        method, route, status = labels
+        level = logging.ERROR if status >= "500" else logging.INFO if status >= "400" else logging.DEBUG
+        ms = round(seconds * 1000, 1)
+        log.log(level, "request", method=method, route=route, status=int(status), ms=ms, request_id=request_id)
+
+
+def _hold_answer(environ: "WSGIEnvironment", line: str, headers: list[tuple[str, str]]) -> None:
+    """Count an answer's body as held until it has left.
+
+    Raises:
+        Problem: 503 or 429 if there is no room for what was only asked for. What was done is answered in any case.
+    """
+    if SAME_FOR_ALL in environ:
+        return
+    length = next((int(value) for name, value in headers if name == "Content-Length"), 0)
+    if line.startswith("2") and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
+        environ[SHARE].add(length)
+    else:
+        environ[SHARE].add_in_any_case(length)
+
+
+def refuse(environ: "WSGIEnvironment", start_response: "StartResponse", problem: Problem) -> list[bytes]:
+    """Answer with a problem."""
+    return answer(
+        start_response, problem.status, problem.body(environ[REQUEST_ID]), CONTENT_TYPE, problem.headers.items()
+    )

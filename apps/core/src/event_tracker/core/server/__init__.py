@@ -1,0 +1,1 @@
+"""The server: everything that touches gunicorn or gevent."""

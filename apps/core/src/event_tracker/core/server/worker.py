@@ -1,0 +1,202 @@
+"""The gunicorn worker: gevent's, with a drain that loses nothing accepted and isn't held up by idle connections.
+
+gunicorn's own stops accepting at once, while load balancers still send, and then waits for idle keep-alive connections
+until its grace period ends. Its request loop is also shortened to what these services use: no access log of its own,
+no hooks, one write a response (docs/adr/0003-fast-path.md has the measurements).
+"""
+
+import gc
+import os
+import signal
+import socket
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from gevent.event import Event
+from gevent.pool import Pool
+from gevent.server import StreamServer
+from gunicorn.http import errors, wsgi
+from gunicorn.workers.ggevent import GeventWorker
+
+from event_tracker.core.http.body_limit import CONNECTIONS
+from event_tracker.core.http.connections import Connections
+from event_tracker.core.http.errors import Problem
+from event_tracker.core.http.streams import SEND_SECONDS, BrokenOffError
+from event_tracker.core.server.http1 import OneWriteResponse, linger
+
+if TYPE_CHECKING:
+    from event_tracker.core.http.middleware import Front
+
+MALFORMED = {
+    errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
+    errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    errors.ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
+}
+"""What a request that isn't HTTP as agreed is answered; anything else that the parser refuses is a 400."""
+
+FINISH_POLL_SECONDS = 0.02
+
+LOOK_SECONDS = 0.5
+"""Between two looks at the connections, where no new ones come."""
+
+GC_THRESHOLD = 50_000
+"""Objects that may be made before the garbage collector runs, instead of 700: some hundred requests' worth."""
+
+
+class BoundName:
+    """Stands for a listener where gunicorn asks for its name, once for each connection: the listener may be closed by then."""
+
+    def __init__(self, listener: Any) -> None:
+        self._name = listener.getsockname()
+
+    def getsockname(self) -> Any:
+        return self._name
+
+
+class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
+    """On SIGTERM: tell the application, go on accepting for `drain_seconds`, then finish what is under way and leave.
+
+    From SIGTERM on each answer closes its connection, so that clients find their way to another instance.
+    """
+
+    drain_seconds = 0.0
+    wsgi: "Front"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._connections = Connections(self.worker_connections)
+        self._told = 0  # of connections that were hung up on
+        self._draining = False
+
+    def init_process(self) -> None:
+        self._stopping = Event()
+        # gunicorn looks each setting up through two objects, some twenty times a request: plain attributes are found first.
+        self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
+        super().init_process()
+
+    def init_signals(self) -> None:
+        super().init_signals()
+        # event_tracker.core.server.run blocks it over the fork.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+    def load_wsgi(self) -> None:
+        super().load_wsgi()
+        # What is loaded by now stays: the collector of garbage needn't look through it again and again, and requests
+        # leave hardly any cycles behind.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(GC_THRESHOLD)
+
+    def handle_exit(self, sig: int, frame: Any) -> None:
+        if not self.booted:
+            # Nothing was accepted yet. Not sys.exit: raised in a greenlet that happens to run, such as the pool's, it would be lost.
+            os._exit(0)
+        gevent.spawn(self._drain)
+
+    def _drain(self) -> None:
+        self._draining = True
+        self.wsgi.drain()
+        gevent.sleep(self.drain_seconds)
+        self.alive = False
+        self._stopping.set()
+
+    def run(self) -> None:
+        connections = Pool(self.worker_connections)
+        servers = []
+        for listener in self.sockets:
+            listener.setblocking(1)
+            server = StreamServer(listener, handle=partial(self.handle, BoundName(listener)), spawn=connections)
+            server.start()
+            servers.append(server)
+        while self.alive:
+            self.notify()
+            self._make_room()
+            self._stopping.wait(LOOK_SECONDS)
+        for server in servers:
+            server.stop_accepting()
+            self._accept_waiting(server)
+            server.close()
+        self._finish(connections)
+        self.wsgi.close()
+
+    def _accept_waiting(self, server: StreamServer) -> None:
+        """Take over the connections that the kernel has accepted: it would reset them when the listener closes."""
+        while accepted := server.do_read():
+            server.do_handle(*accepted)
+
+    def _finish(self, connections: Pool) -> None:
+        """Hang up on idle connections, answer the others. The arbiter kills this process if it takes too long."""
+        while len(connections):
+            self._connections.hang_up_idle()
+            self.notify()
+            gevent.sleep(FINISH_POLL_SECONDS)
+
+    def _make_room(self) -> None:
+        self._connections.make_room()
+        if hung_up := self._connections.hung_up - self._told:
+            self.log.warning(
+                "nearly all connections were taken; hung up on %d that waited for a request or its body", hung_up
+            )
+            self._told += hung_up
+
+    def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
+        self._connections.add(client)
+        try:
+            super().handle(listener, client, addr)
+        finally:
+            self._connections.remove()
+
+    def timeout_ctx(self) -> Any:
+        """Entered by gunicorn each time it begins to wait for a request on a connection."""
+        self._connections.wait_for_request()
+        return super().timeout_ctx()
+
+    def handle_request(self, listener_name: Any, req: Any, sock: socket.socket, addr: Any) -> None:
+        """Answer one request.
+
+        Raises:
+            StopIteration: gunicorn's sign to close the connection.
+        """
+        self._connections.begin_request()
+        sock.settimeout(SEND_SECONDS)
+        try:  # it sends 100 Continue where that is expected
+            response, environ = wsgi.create(req, sock, addr, listener_name, self.cfg, response_class=OneWriteResponse)
+        except TimeoutError:
+            raise StopIteration from None
+        if self._draining:
+            response.force_close()
+        sock.settimeout(None)  # how long a body may take isn't said here
+        environ[CONNECTIONS] = self._connections
+        result = self.wsgi(environ, response.start_response)
+        try:
+            sock.settimeout(SEND_SECONDS)
+            for part in result:
+                response.write(part)
+            response.close()
+        except (BrokenOffError, TimeoutError):
+            raise StopIteration from None
+        finally:
+            if hasattr(result, "close"):
+                result.close()
+        sock.settimeout(None)
+        if response.should_close():
+            if response.status_code >= HTTPStatus.BAD_REQUEST:  # its body may not have been read
+                linger(sock)
+            raise StopIteration
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
+        """Answer what gunicorn couldn't read as a request, in the one shape that errors have."""
+        if not isinstance(exc, errors.ParseException):
+            self.log.error("a connection failed", exc_info=exc)
+            return
+        status = MALFORMED.get(type(exc), HTTPStatus.BAD_REQUEST)
+        problem = Problem(status, "malformed_request", f"Not a request as HTTP/1.1 wants it: {exc}")
+        try:
+            client.settimeout(SEND_SECONDS)
+            client.sendall(self.wsgi.answer_malformed(problem))
+        except OSError:
+            self.log.debug("a client left before its request was refused")
+        else:
+            linger(client)

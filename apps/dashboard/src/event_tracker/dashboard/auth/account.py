@@ -1,0 +1,78 @@
+"""Who the visitor is, in the sidebar; and the way to sign in."""
+
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from event_tracker.dashboard.auth import visitor
+from event_tracker.dashboard.auth.sign_in import CHANGE_PATH, KEEP_PATH, OUT_PATH, PATH
+from event_tracker.dashboard.client import service
+from event_tracker.dashboard.client.api import ask
+from event_tracker.dashboard.client.service import AwayError, RefusedError
+
+BUTTON = "padding:.25rem .75rem;border:1px solid #808a96;border-radius:.5rem;background:none;color:inherit;font:inherit;cursor:pointer"
+SIGNED_IN = f"""
+<p style="margin:0 0 .5rem">Signed in as <strong>{{name}}</strong></p>
+<form method="post" action="{OUT_PATH}" style="display:flex;gap:1rem;align-items:center">
+<button style="{BUTTON}">Sign out</button>
+{{change}}
+</form>
+"""
+CHANGE = f'<a href="{CHANGE_PATH}" target="_self">Change password</a>'
+KEEP = f'<img src="{KEEP_PATH}?{{turn}}" alt="" width="1" height="1">'
+
+Who = Mapping[str, Any]
+
+
+def who() -> Who | None:
+    """Who asks, as the query service sees it; None where it doesn't say.
+
+    Raises:
+        SignedOutError
+    """
+    try:
+        return ask("/auth/me")
+    except (AwayError, RefusedError):
+        return None
+
+
+def may(who: Who | None, scope: str) -> bool:
+    """Whether the visitor has a scope; where nobody says so, what is asked will tell."""
+    return who is None or scope in who["scopes"]
+
+
+def is_admin(who: Who | None) -> bool:
+    """Whether the visitor manages; where nobody says so, they don't."""
+    return who is not None and "admin" in who["scopes"]
+
+
+def show(who: Who | None) -> None:
+    """Below the sidebar's choices: who has signed in, and the way out; or the way in, where one needn't but may."""
+    if who is None:
+        return
+    session = visitor.session()
+    with st.sidebar:
+        if session:
+            st.divider()
+            st.html(SIGNED_IN.format(name=escape(session.name), change="" if who["by_provider"] else CHANGE))
+            if not session.given_out:
+                st.html(KEEP.format(turn=session.turn))
+        elif _can_sign_in():
+            st.divider()
+            st.link_button("Sign in", PATH)
+
+
+@st.cache_data(ttl=60)
+def _methods() -> Mapping[str, Any]:
+    with service.request("GET", "/auth/methods") as response:
+        answer: Mapping[str, Any] = response.json()
+        return answer
+
+
+def _can_sign_in() -> bool:
+    try:
+        return bool(_methods()["password"])
+    except (AwayError, RefusedError):
+        return False

@@ -1,0 +1,80 @@
+"""/sign-in/oidc: off to the provider by which people sign in, and back. What is to be kept meanwhile is in a cookie of ten minutes."""
+
+from typing import Any
+from urllib.parse import quote, unquote
+
+import requests
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from event_tracker.dashboard.auth import cookies, forms
+from event_tracker.dashboard.client import service
+from event_tracker.dashboard.client.service import AwayError
+
+START_PATH = "/sign-in/oidc"
+BACK_PATH = "/sign-in/oidc/callback"
+
+COOKIE = "oidc"
+
+Json = dict[str, Any]
+
+
+class NotBegunError(Exception):
+    """This browser didn't begin it, or too long ago; or the provider said no."""
+
+
+async def start(request: Request) -> Response:
+    """Go to the provider. Raises as `service.request` and `forms.require_scheme` do."""
+    to = forms.local_path(request.query_params.get("next", "/"))
+    begun = await run_in_threadpool(_ask, "/auth/oidc")
+    forms.require_scheme(begun["redirect_uri"])
+    response = RedirectResponse(begun["authorization_url"], 303, {"Cache-Control": "no-store"})
+    # Not "strict": the way back is from another site.
+    response.set_cookie(
+        cookies.name_of(COOKIE),
+        f"{begun['transaction']}|{quote(to)}",
+        max_age=begun["expires_in"],
+        secure=cookies.is_https(),
+        httponly=True,
+        samesite="lax",
+    )
+    return response
+
+
+async def finish(request: Request) -> tuple[Json, str]:
+    """What the query service gives for that with which the browser came back, and where to go on to.
+
+    Raises:
+        NotBegunError
+        AwayError, RefusedError: as `service.request` does.
+    """
+    kept = request.cookies.get(cookies.name_of(COOKIE))
+    sent = {name: request.query_params[name] for name in ("code", "state", "iss") if name in request.query_params}
+    if not kept or not {"code", "state"} <= sent.keys():
+        raise NotBegunError
+    transaction, _, to = kept.partition("|")
+    given = await run_in_threadpool(service.post, "/auth/oidc", transaction=transaction, **sent)
+    return given, forms.local_path(unquote(to))
+
+
+def forget(response: Response) -> None:
+    """Have the browser forget what was kept: it is for one use."""
+    response.delete_cookie(cookies.name_of(COOKIE), secure=cookies.is_https(), httponly=True, samesite="lax")
+
+
+def is_there() -> bool:
+    """Whether people sign in by a provider."""
+    try:
+        return bool(_ask("/auth/methods")["oidc"])
+    except (AwayError, service.RefusedError, KeyError):
+        return False
+
+
+def _ask(path: str) -> Json:
+    try:
+        with service.request("GET", path) as response:
+            answer: Json = response.json()
+            return answer
+    except requests.RequestException as error:
+        raise AwayError(str(error)) from error

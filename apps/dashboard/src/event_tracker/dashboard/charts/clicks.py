@@ -1,0 +1,47 @@
+"""What a click on a chart does. Each does what the sidebar does as well, for who has no pointer."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+
+from event_tracker.dashboard.charts import points
+from event_tracker.dashboard.client.api import Answer
+from event_tracker.dashboard.filters import filters
+from event_tracker.dashboard.filters.period import Period
+
+Click = Callable[[Mapping[str, Any]], None]
+"""Is told the point of a chart, as Plotly describes it, before the page is drawn anew."""
+
+
+def narrow(answer: Answer, period: Period) -> Click | None:
+    """Have a point of /stats/timeseries or /stats/users narrow the range to its days; none where the range is a day already."""
+    if period.days == 1:
+        return None
+    times = points.moments(answer)
+    places = [datetime.fromisoformat(place) for place in points.places(times, answer["interval"])]
+    starts = dict(zip(places, times, strict=True))
+
+    def click(point: Mapping[str, Any]) -> None:
+        start = starts[datetime.fromisoformat(point["x"])]
+        end = points.end_of(start, answer["interval"]).astimezone(ZoneInfo(period.tz)) - timedelta(microseconds=1)
+        filters.take_days(max(start.date(), period.first), min(end.date(), period.last))
+
+    return click
+
+
+def filter_by_type(point: Mapping[str, Any]) -> None:
+    """Have a bar that is called like an event type leave that type alone."""
+    st.session_state["event_type"] = [point["y"]]
+
+
+def what_narrows(answer: Answer, period: Period) -> str:
+    """The sentence on `narrow`."""
+    interval = "day" if answer["interval"] in points.BY_THE_CLOCK else answer["interval"]
+    return (
+        f"A click on a point narrows the range to its {interval}, as do dates in the sidebar."
+        if period.days > 1
+        else ""
+    )

@@ -1,0 +1,1 @@
+"""What a page is about: the choices that all pages share."""

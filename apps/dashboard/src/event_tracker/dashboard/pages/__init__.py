@@ -1,0 +1,1 @@
+"""One page a file; `show` draws it for the filters chosen."""

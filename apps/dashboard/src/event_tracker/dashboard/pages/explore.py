@@ -1,0 +1,54 @@
+"""Explore: the raw events of the range, and all of them as a file."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from event_tracker.dashboard.charts import event_table, numbers
+from event_tracker.dashboard.client.api import read_lines
+from event_tracker.dashboard.client.download import FORMATS, PATH
+from event_tracker.dashboard.filters import conditions
+from event_tracker.dashboard.filters.filters import Filters
+from event_tracker.dashboard.notices import nothing_here
+
+LIMITS = [100, 250, 500, 1000]
+
+
+def show(chosen: Filters) -> None:
+    """Draw the page."""
+    left, middle, right = st.columns([2, 2, 1])
+    wanted = conditions.choose("Properties", "property", left)
+    user, session = middle.columns(2)
+    parameters: dict[str, Any] = {
+        **chosen.period.bounds,
+        **chosen.among,
+        "event_type": chosen.event_types,
+        "user_id": user.text_input("User", key="user_id", bind="query-params"),
+        "session_id": session.text_input("Session", key="session_id", bind="query-params"),
+    }
+    limit = right.selectbox("Events to show", LIMITS, key="show", bind="query-params")
+    # What isn't chosen filters nothing; a property that must be the empty text does.
+    parameters = {name: value for name, value in parameters.items() if value} | conditions.as_parameters(wanted)
+    # The export, unlike the list of events, answers for any range without a user; its rows and their order are the same.
+    rows = read_lines("/events/export", {**parameters, "format": "ndjson", "limit": limit})
+    if not rows:
+        nothing_here()
+        return
+    event_table.show(rows, chosen.period.tz, alt="Events, newest first")
+    if len(rows) < limit:
+        st.caption(f"All {numbers.count(len(rows))} events that match, newest first. Times are in {chosen.period.tz}.")
+    else:
+        st.caption(f"The newest {numbers.count(len(rows))} events that match. Times are in {chosen.period.tz}.")
+    _downloads(parameters)
+
+
+def _downloads(parameters: dict[str, Any]) -> None:
+    st.header("Download all events that match", anchor=False)
+    for column, (format_, label) in zip(st.columns(len(FORMATS)), FORMATS.items(), strict=True):
+        query = urlencode({**parameters, "format": format_}, doseq=True)
+        column.link_button(label, f"{PATH}?{query}", icon=":material/download:", width="stretch")
+    st.caption(
+        "Every event, not only those shown, newest first. In CSV, a text that a spreadsheet would take for a formula "
+        "begins with an apostrophe; NDJSON and Parquet have it as it was sent."
+    )

@@ -1,0 +1,191 @@
+"""Funnels: how many users take the steps in order, and where they stop."""
+
+from collections.abc import Callable
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from event_tracker.dashboard.charts import charts, numbers, rankings, style, tiles
+from event_tracker.dashboard.client.api import Answer, ask_with_body
+from event_tracker.dashboard.filters import conditions
+from event_tracker.dashboard.filters.filters import Filters, known_types
+from event_tracker.dashboard.notices import nothing_here, refusal_as_sentence
+
+MOST_STEPS = 10
+WINDOWS = {"30 minutes": 1800, "1 hour": 3600, "1 day": 86400, "7 days": 604800, "30 days": 2592000, "90 days": 7776000}
+
+
+Step = tuple[str, list[str]]
+"""An event type, and conditions on it."""
+
+
+def show(chosen: Filters) -> None:
+    """Draw the page."""
+    types = known_types(chosen.sources)
+    st.caption("How many users did these in this order, the last within the window after the first.")
+    with st.container(key=style.NARROW):
+        left, right = st.columns([2, 3], gap="medium")
+    with left:
+        steps = _choose_steps(types)
+        window = st.selectbox(
+            "Window", list(WINDOWS), index=3, key="window", bind="query-params",
+            help="How long after the first step the last one still counts.",
+        )  # fmt: skip
+        if chosen.event_types:
+            st.caption("The sidebar's event types don't matter here: each step names its own.")
+    with right, refusal_as_sentence():
+        if len(steps) < 2:
+            _suggest(types)
+            return
+        asked = [{"event_type": name, "properties": conditions.by_name(wanted)} for name, wanted in steps]
+        body = {**chosen.period.parameters, "window": WINDOWS[window], "steps": asked}
+        answer = ask_with_body("/stats/funnel", body, **chosen.among)
+        if answer["steps"][0]["users"] == 0:
+            nothing_here("users who took the first step", "Choose a longer range, or another first step.")
+            return
+        _answer(answer)
+        _table(answer["steps"])
+
+
+def _choose_steps(types: list[str]) -> list[Step]:
+    """A field for each step, an empty one below, and what was chosen. A step that was cleared is left out; later ones stay."""
+    chosen = [number for number in range(1, MOST_STEPS + 1) if _field(f"step{number}")]
+    last = max(chosen, default=0)
+    steps: list[Step] = []
+    for number in range(1, min(last + 1, MOST_STEPS) + 1):
+        event_type = st.selectbox(
+            f"Step {number}", types, index=None, key=f"step{number}", bind="query-params", accept_new_options=True,
+            placeholder="Choose an event type",
+        )  # fmt: skip
+        if event_type:
+            steps.append((event_type, _conditions_and_place(number, chosen)))
+        elif number < last:
+            st.caption("Left out, since it has no event type.")
+    return steps
+
+
+def _conditions_and_place(number: int, chosen: list[int]) -> list[str]:
+    """A step's conditions, and buttons that move or remove it."""
+    with st.container(horizontal=True, gap="small"):
+        given = _field(f"where{number}") or []
+        with st.popover(f"Where {', '.join(given)}" if given else "Only where …"):
+            wanted = conditions.choose(f"Only where (step {number})", f"where{number}")
+        place = chosen.index(number) if number in chosen else 0
+        for label, icon, change, possible in (
+            ("Move up", "arrow_upward", _swapped(place, place - 1), place > 0),
+            ("Move down", "arrow_downward", _swapped(place, place + 1), place < len(chosen) - 1),
+            ("Remove", "close", _without(place), True),
+        ):
+            st.button(
+                f":material/{icon}:", key=f"{label} {number}", help=f"{label} step {number}", type="tertiary",
+                on_click=_change, args=[change], disabled=not possible,
+            )  # fmt: skip
+    return wanted
+
+
+Change = Callable[[list[Step]], list[Step]]
+
+
+def _swapped(one: int, other: int) -> Change:
+    def change(steps: list[Step]) -> list[Step]:
+        steps[one], steps[other] = steps[other], steps[one]
+        return steps
+
+    return change
+
+
+def _without(place: int) -> Change:
+    return lambda steps: steps[:place] + steps[place + 1 :]
+
+
+def _change(change: Change) -> None:
+    """Have the fields say what `change` makes of them."""
+    numbered = [(_field(f"step{number}"), _field(f"where{number}")) for number in range(1, MOST_STEPS + 1)]
+    _fill(change([(event_type, list(wanted or [])) for event_type, wanted in numbered if event_type]))
+
+
+def _fill(steps: list[Step]) -> None:
+    for number in range(1, MOST_STEPS + 1):
+        event_type, wanted = steps[number - 1] if number <= len(steps) else (None, [])
+        for key, value in ((f"step{number}", event_type), (f"where{number}", wanted)):
+            is_drawn = key in st.session_state
+            if is_drawn or value:
+                st.session_state[key] = value
+            if value and not is_drawn:  # a field that is new looks into the URL, too
+                st.query_params[key] = value
+
+
+def _field(key: str) -> Any:
+    """What a field says, or what the URL says that it will."""
+    if key in st.session_state:
+        return st.session_state[key]
+    return st.query_params.get_all(key) if key.startswith("where") else st.query_params.get(key)
+
+
+def _suggest(types: list[str]) -> None:
+    st.info("Choose at least two steps.", icon=":material/conversion_path:")
+    suggestion = types[:3]
+    if len(suggestion) > 1:
+        steps: list[Step] = [(event_type, []) for event_type in suggestion]
+        st.button(f"Start with {' → '.join(suggestion)}", on_click=_fill, args=[steps])
+
+
+def _answer(answer: Answer) -> None:
+    steps = answer["steps"]
+    last = steps[-1]
+    tiles.show(
+        {
+            "Took the first step": numbers.count(steps[0]["users"]),
+            "Took them all": numbers.count(last["users"]),
+            "Conversion": numbers.share(last["conversion"]),
+        },
+        "three",
+    )
+    names = _names(steps)
+    charts.draw(
+        _drop_off(names, steps),
+        alt="Users who reached each step, and who stopped before it",
+        height=90 + 56 * len(steps),
+    )
+
+
+def _table(steps: list[Answer]) -> None:
+    rows = [
+        (
+            name,
+            step["users"],
+            numbers.share(step["conversion"]),
+            numbers.share(step["step_conversion"]),
+            step["dropped"],
+            numbers.duration(step["median_seconds"]),
+        )
+        for name, step in zip(_names(steps), steps, strict=True)
+    ]
+    columns = ["Step", "Users", "Of the first", "Of the one before", "Stopped before", "Median time"]
+    rankings.show(columns, rows, "The funnel's steps")
+    st.caption("The median time is that from the step before.")
+
+
+def _names(steps: list[Answer]) -> list[str]:
+    return [f"{number}. {_name(step)}" for number, step in enumerate(steps, 1)]
+
+
+def _name(step: Answer) -> str:
+    where = ", ".join(f"{name}={value}" for name, value in step["properties"].items())
+    return f"{step['event_type']} ({where})" if where else str(step["event_type"])
+
+
+def _drop_off(names: list[str], steps: list[Answer]) -> go.Figure:
+    figure = charts.bars(names, [step["users"] for step in steps], "Users")
+    figure.data[0].name = "reached it"
+    figure.add_bar(
+        x=[step["dropped"] for step in steps],
+        y=names,
+        orientation="h",
+        name="stopped before it",
+        marker={"color": charts.GREY, "opacity": 0.45},
+        hovertemplate="%{x:,} stopped before it<extra></extra>",
+    )
+    figure.update_layout(barmode="stack", showlegend=True)
+    return figure

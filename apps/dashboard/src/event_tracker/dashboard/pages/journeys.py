@@ -1,0 +1,114 @@
+"""Journeys: what people do next, or did before."""
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from event_tracker.dashboard.charts import charts, numbers, rankings, style
+from event_tracker.dashboard.client.api import Answer, ask
+from event_tracker.dashboard.filters import properties
+from event_tracker.dashboard.filters.filters import Filters, known_types
+from event_tracker.dashboard.notices import nothing_here
+
+LIMIT = 20
+STEP_PIXELS = 160
+"""So wide is a step at least, so that names don't cover each other."""
+
+NODE = "#3c82c4"
+LINK = "rgba(128, 140, 158, 0.45)"
+EDGE = {"next": "(session ends)", "previous": "(session begins)"}
+
+
+def show(chosen: Filters) -> None:
+    """Draw the page."""
+    types = known_types(chosen.sources)
+    answer = ask("/stats/paths", limit=LIMIT, **_choose(chosen, types), **chosen.parameters)
+    if answer["occurrences"] == 0:
+        nothing_here("such events", "Choose a longer range, another start, or clear the filters in the sidebar.")
+        return
+    what = f"times “{answer['start']}”" if answer["start"] else "sessions"
+    st.caption(f"{numbers.count(answer['occurrences'])} {what}. Journeys stay within a session.")
+    figure, left_out = _sankey(answer)
+    with style.scrolled(STEP_PIXELS * (len(answer["steps"]) + 1)):
+        charts.draw(figure, alt=f"What comes {answer['direction']}, step by step", height=480)
+    _left_out(left_out)
+    _paths(answer)
+
+
+def _choose(chosen: Filters, types: list[str]) -> Answer:
+    first, second = st.columns(2)
+    third, fourth = st.columns(2)
+    by = first.selectbox(
+        "Steps are", ["event_type", *properties.choices(chosen)], key="by", bind="query-params", accept_new_options=True
+    )
+    direction = second.segmented_control(
+        "Look at what comes", ["next", "previous"], default="next", required=True, key="direction", bind="query-params"
+    )
+    start = third.selectbox(
+        "From", types if by == "event_type" else [], index=None, key="start", bind="query-params", accept_new_options=True,
+        placeholder="Any session", help="A value of what steps are. Without one, journeys begin where sessions do (or end, going back).",
+    )  # fmt: skip
+    depth = fourth.selectbox("Steps", [1, 2, 3, 4, 5], index=2, key="depth", bind="query-params")
+    return {"by": properties.as_parameter(by), "direction": direction, "start": start, "depth": depth}
+
+
+def _sankey(answer: Answer) -> tuple[go.Figure, dict[int, int]]:
+    """The chart, and how many transitions of each step aren't in it.
+
+    A transition from an event that no drawn transition leads to isn't drawn either: it would seem to be a beginning.
+    """
+    places: dict[tuple[int, str | None], int] = {}
+    links, left_out = [], {}
+    for step in answer["steps"]:
+        number = step["step"]
+        drawn = [one for one in step["transitions"] if number == 1 or (number - 1, one["source"]) in places]
+        left_out[number] = step["other"] + sum(one["count"] for one in step["transitions"] if one not in drawn)
+        for one in drawn:
+            ends = [(number - 1, one["source"]), (number, one["target"])]
+            links.append((*(places.setdefault(end, len(places)) for end in ends), one["count"]))
+    return _figure(list(places), links, answer["direction"]), left_out
+
+
+def _figure(places: list[tuple[int, str | None]], links: list[tuple[int, int, int]], direction: str) -> go.Figure:
+    # Time runs from left to right in both directions.
+    later, earlier = ("target", "source") if direction == "next" else ("source", "target")
+    return go.Figure(
+        go.Sankey(
+            valueformat=",",
+            textfont={"color": charts.text_colour()},
+            node={
+                "label": _labels(places, EDGE[direction]),
+                "color": [charts.GREY if name is None else NODE for _, name in places],
+                "line": {"width": 0},
+                "pad": 18,
+                "thickness": 14,
+                "align": "left" if direction == "next" else "right",
+                "hovertemplate": "%{label}: <b>%{value:,}</b><extra></extra>",
+            },
+            link={
+                earlier: [link[0] for link in links],
+                later: [link[1] for link in links],
+                "value": [link[2] for link in links],
+                "color": LINK,
+                "hovertemplate": "%{source.label} → %{target.label}: <b>%{value:,}</b><extra></extra>",
+            },
+        )
+    )
+
+
+def _labels(places: list[tuple[int, str | None]], end: str) -> list[str]:
+    """What the places are called. The same name stands at each step, so it is only kept apart from the sessions' end."""
+    return [end if name is None else numbers.told_apart([name], [False], end)[0] for _, name in places]
+
+
+def _left_out(left_out: dict[int, int]) -> None:
+    texts = [f"{numbers.count(count)} at step {number}" for number, count in left_out.items() if count]
+    if texts:
+        st.caption(f"Rarer transitions, not drawn: {', '.join(texts)}.")
+
+
+def _paths(answer: Answer) -> None:
+    st.header("Commonest journeys", anchor=False)
+    rows = [(" → ".join(path["keys"]), path["count"], numbers.share(path["share"])) for path in answer["paths"]]
+    rankings.show(["Journey", "Times", "Share"], rows, "Commonest journeys")
+    if answer["other_paths"]:
+        st.caption(f"{numbers.count(answer['other_paths'])} other journeys.")

@@ -1,0 +1,223 @@
+"""Overview: what happens now, and what happened in the range, against the range before."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from event_tracker.dashboard.charts import charts, clicks, numbers, rankings, style, tiles
+from event_tracker.dashboard.client.api import Answer, Later, ask, together
+from event_tracker.dashboard.client.service import RefusedError
+from event_tracker.dashboard.filters import properties
+from event_tracker.dashboard.filters.filters import Filters
+from event_tracker.dashboard.notices import absence_as_sentence, nothing_here, refusal_as_sentence
+
+LIVE_SECONDS = 5
+LIVE_MINUTES = 30
+TOP = 10
+FIELD_PIXELS = 160
+"""Two such fields stand beside each other on a phone."""
+
+METRICS = {"events": "Events", "users": "Users", "sessions": "Sessions"}
+
+
+def show(chosen: Filters) -> None:
+    """Draw the page. What doesn't depend on choices made on it is asked at once, beside each other."""
+    st.header(str(chosen.period), anchor=False)
+    with together() as later:
+        totals = _ask_totals(later, chosen)
+        users = later("/stats/users", interval=_users_interval(chosen), **chosen.parameters)
+        types = [
+            later("/stats/top-types", limit=1000, **period.bounds, **chosen.among)
+            for period in (chosen.period, chosen.period.before())
+        ]
+        with refusal_as_sentence():
+            _totals(chosen, totals)
+        with refusal_as_sentence():
+            _over_time(chosen)
+        with st.container(key=style.NARROW):
+            left, right = st.columns(2)
+            with left, st.container(key="live"):
+                _live(chosen)
+            with right, refusal_as_sentence():
+                _users(chosen, users())
+        with st.container(key=f"{style.NARROW}-rankings"):
+            left, right = st.columns(2)
+            with left, refusal_as_sentence():
+                _top_types(chosen, *(answer() for answer in types))
+            with right, refusal_as_sentence():
+                _top_values(chosen)
+
+
+@st.fragment(run_every=LIVE_SECONDS)
+def _live(chosen: Filters) -> None:
+    """The last half hour, asked anew every few seconds."""
+    to = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
+    window = {
+        **chosen.parameters,
+        "from": (to - timedelta(minutes=LIVE_MINUTES)).isoformat(),
+        "to": to.isoformat(),
+    }
+    st.header(f"Last {LIVE_MINUTES} minutes", anchor=False)
+    with absence_as_sentence(), refusal_as_sentence(), together() as later:
+        asked = {metric: later("/stats/timeseries", interval="minute", metric=metric, **window) for metric in METRICS}
+        answers = {metric: answer() for metric, answer in asked.items()}
+        tiles.show(
+            {name: numbers.count(answers[metric]["series"][0]["total"]) for metric, name in METRICS.items()}, "live"
+        )
+        events = answers["events"]
+        # Without a word on the minute that isn't over: it is always there.
+        figure = charts.over_time(events, "Events").update_xaxes(title=None)
+        charts.draw(figure, alt=f"Events by the minute, last {LIVE_MINUTES} minutes", height=170)
+        as_of = datetime.fromisoformat(events["as_of"]).astimezone(ZoneInfo(events["tz"]))
+        st.caption(f"As of {as_of:%H:%M:%S} ({events['tz']}); asked again every {LIVE_SECONDS} seconds.")
+
+
+def _ask_totals(later: Later[Answer], chosen: Filters) -> list[list[Callable[[], Answer]]]:
+    """The questions of `_totals`: of the range, of the range before, and whether there were events before that."""
+    before = chosen.period.before()
+    asked = [
+        [
+            later("/stats/timeseries", interval="month", **parameters),
+            later("/stats/users", interval="month", **parameters),
+            later("/stats/sessions", **parameters),
+        ]
+        for parameters in (chosen.parameters, {**chosen.parameters, **before.parameters})
+    ]
+    earlier = {**chosen.parameters, **before.before().parameters}
+    return [*asked, [later("/stats/timeseries", interval="month", **earlier)]]
+
+
+def _totals(chosen: Filters, asked: list[list[Callable[[], Answer]]]) -> None:
+    """The range's totals, each with the same question's answer for the range before.
+
+    But not where events only began in that: it isn't known to have all of its own.
+    """
+    before = chosen.period.before()
+    now, then = (_read_totals(*(answer() for answer in one)) for one in asked[:2])
+    ((earlier,),) = [answer()["series"] for answer in asked[2]]
+    if earlier["total"]:
+        tiles.compare(now, then)
+        st.caption(f"Compared with {before}.")
+    else:
+        tiles.show({name: numbers.count(value) for name, value in now.items()})
+        st.caption(f"Not compared with {before}: there are no events before that, so it may be incomplete.")
+
+
+def _read_totals(events: Answer, users: Answer, sessions: Answer) -> dict[str, int]:
+    return {
+        "Events": events["series"][0]["total"],
+        "Active users": users["active"],
+        "New users": users["new"],
+        "Sessions": sessions["sessions"],
+    }
+
+
+def _over_time(chosen: Filters) -> None:
+    # The chart stands above most of what it depends on: on a phone it is in sight at once.
+    chart = st.container()
+    with st.container(horizontal=True):
+        breakdown = st.selectbox(
+            "By", ["event_type", *properties.choices(chosen)], key="breakdown", bind="query-params",
+            accept_new_options=True, width=FIELD_PIXELS,
+        )  # fmt: skip
+        interval = st.selectbox(
+            "Interval",
+            ["auto", "hour", "day", "week", "month"],
+            key="interval",
+            bind="query-params",
+            width=FIELD_PIXELS,
+        )
+    with chart:
+        metric = st.segmented_control(
+            "Count", list(METRICS), default="events", required=True, key="metric", bind="query-params",
+            label_visibility="collapsed",
+        )  # fmt: skip
+    with refusal_as_sentence():
+        _chart(chart, chosen, str(metric or "events"), breakdown, interval)
+
+
+def _chart(place: DeltaGenerator, chosen: Filters, metric: str, breakdown: str | None, interval: str | None) -> None:
+    """The chart in its place, and what is said of it here."""
+    answer = ask(
+        "/stats/timeseries",
+        interval=chosen.period.interval if interval in ("auto", None) else interval,
+        metric=metric,
+        breakdown=properties.as_parameter(breakdown),
+        **chosen.parameters,
+    )
+    name = METRICS[metric]
+    with place:
+        if not any(series["total"] for series in answer["series"]):
+            nothing_here()
+            return
+        alt = f"{name} over time by {breakdown}, {chosen.period}"
+        charts.draw_over_time(answer, name, alt=alt, period=chosen.period, height=300)
+    charts.as_table(charts.series_table(answer), f"{name} over time as a table")
+
+
+def _users(chosen: Filters, answer: Answer) -> None:
+    st.header("Active users", anchor=False)
+    if not answer["active"]:
+        nothing_here("users")
+        return
+    st.caption(
+        f"{numbers.count(answer['active'])} active: {numbers.count(answer['new'])} whose first event ever lies in the range, "
+        f"and {numbers.count(answer['returning'])} from before."
+    )
+    alt = f"New and returning users by {answer['interval']}, {chosen.period}"
+    figure = charts.stacked_users(answer).update_xaxes(title=None)
+    charts.draw(figure, alt=alt, height=230, click=clicks.narrow(answer, chosen.period))
+    charts.explain(answer, "Hatched", chosen.period)
+    charts.as_table(answer["points"], "Active users as a table")
+
+
+def _users_interval(chosen: Filters) -> str:
+    return "day" if chosen.period.interval == "hour" else chosen.period.interval
+
+
+def _top_types(chosen: Filters, now: Answer, before: Answer) -> None:
+    st.header("Top event types", anchor=False)
+    counts = {item["event_type"]: item["count"] for item in before["items"]}
+    items = [item for item in now["items"] if not chosen.event_types or item["event_type"] in chosen.event_types][:TOP]
+    if not items:
+        nothing_here()
+        return
+    rows = []
+    for item in items:
+        name, count, then = item["event_type"], item["count"], counts.get(item["event_type"], 0)
+        rows.append((name, count, numbers.share(item["share"]), then, f"{count - then:+,}"))
+    links = [rankings.link("", event_type=item["event_type"]) for item in items]
+    rankings.show_top(["Event type", "Events", "Share", "Before", "Change"], rows, "Top event types", links)
+    st.caption(f"Shares are of all {numbers.count(now['total'])} events of the range. A type leads to its own numbers.")
+
+
+def _top_values(chosen: Filters) -> None:
+    st.header("Top values of a property", anchor=False)
+    try:
+        names = properties.names(chosen)
+    except RefusedError:
+        names = []
+    else:
+        if not names:
+            nothing_here("properties")
+            return
+    name = st.selectbox(
+        "Property", names, index=0 if names else None, key="top", bind="query-params", accept_new_options=True,
+        placeholder="Type a property's name",
+    )  # fmt: skip
+    if not name:
+        return
+    answer = ask("/stats/top-properties", key=name, limit=TOP, **chosen.parameters)
+    if not answer["items"]:
+        nothing_here(f"values of {name}")
+        return
+    rows = [(item["value"], item["count"], numbers.share(item["share"])) for item in answer["items"]]
+    links = [rankings.link("explore", property=f"{name}={item['value']}") for item in answer["items"]]
+    rankings.show_top(["Value", "Events", "Share"], rows, f"Top values of {name}", links)
+    st.caption(
+        f"Shares are of the {numbers.count(answer['total'])} events that have it; {numbers.count(answer['missing'])} don't. "
+        "A value leads to its events."
+    )

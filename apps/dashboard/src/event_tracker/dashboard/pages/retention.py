@@ -1,0 +1,113 @@
+"""Retention: of those who came first in a period, how many came again."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from event_tracker.dashboard.charts import charts, numbers, style
+from event_tracker.dashboard.client.api import Answer, ask
+from event_tracker.dashboard.filters.filters import Filters
+from event_tracker.dashboard.notices import nothing_here
+
+PERIODS = ["day", "week", "month"]
+LABEL_PIXELS, CELL_PIXELS = 170, 58
+"""So wide is a cell at least, so that a share fits in."""
+
+
+def show(chosen: Filters) -> None:
+    """Draw the page."""
+    period = st.segmented_control(
+        "Cohorts by", PERIODS, default="week", required=True, key="cohort", bind="query-params"
+    )
+    answer = ask("/stats/retention", period=period, **chosen.parameters)
+    if not any(cohort["users"] for cohort in answer["cohorts"]):
+        nothing_here(
+            "new users", "A cohort is made of users whose first event ever lies in the range: choose a longer one."
+        )
+        return
+    st.caption(
+        f"A row is the users whose first event ever lies in that {period}; a column, how many {period}s later; "
+        f"the share, how many of the row had an event then. Only events in {chosen.period} count."
+    )
+    cohorts = [cohort for cohort in answer["cohorts"] if cohort["users"]]
+    with style.scrolled(LABEL_PIXELS + CELL_PIXELS * max(len(cohort["rates"]) for cohort in cohorts)):
+        charts.draw(heat_map(cohorts, str(period)), alt=f"Retention by {period}", height=140 + 34 * len(cohorts))
+    if not all(all(_complete(cohort)) for cohort in cohorts):
+        st.caption(f"…: of a part of a {period}, which isn't over yet or which the range cuts.")
+    charts.as_table(_rows(answer["cohorts"]), "The users as a table")
+
+
+def _label(cohort: Answer) -> str:
+    start = datetime.fromisoformat(cohort["start"])
+    return f"{start:%-d %b %Y} · {numbers.count(cohort['users'])} users"
+
+
+def heat_map(cohorts: list[Answer], period: str) -> go.Figure:
+    """A row for each cohort of /stats/retention; an ellipsis stands behind the share of a period that isn't whole."""
+    figure = go.Figure(
+        go.Heatmap(
+            z=_cells(cohorts, lambda cohort, place: cohort["rates"][place]),
+            x=list(range(max(len(cohort["rates"]) for cohort in cohorts))),
+            y=[_label(cohort) for cohort in cohorts],
+            text=_cells(cohorts, _text, ""),
+            customdata=_cells(cohorts, _hint, ""),
+            texttemplate="%{text}",
+            textfont={"size": 13},
+            hovertemplate="%{y}<br>after %{x}: <b>%{text}</b>, %{customdata}<extra></extra>",
+            hoverongaps=False,
+            zmin=0,
+            zmax=1,
+            xgap=2,
+            ygap=2,
+            showscale=False,  # each cell says its share
+        )
+    )
+    figure.update_yaxes(autorange="reversed", type="category", showgrid=False)
+    figure.update_xaxes(dtick=1, side="top", showgrid=False)
+    # Not as the axis' title: that stands in the middle, out of sight where the page is narrow and this is scrolled.
+    figure.add_annotation(
+        text=f"{period.capitalize()}s after the first", font={"color": charts.text_colour()}, showarrow=False,
+        xref="paper", x=0, xanchor="left", yref="paper", y=1, yanchor="bottom", yshift=24,
+    )  # fmt: skip
+    return figure
+
+
+def _cells(cohorts: list[Answer], cell: Callable[[Answer, int], Any], nothing: Any = None) -> list[list[Any]]:
+    """A row for each cohort, as long as the longest: later ones have fewer periods."""
+    width = max(len(cohort["rates"]) for cohort in cohorts)
+    return [
+        [cell(cohort, place) if place < len(cohort["rates"]) else nothing for place in range(width)]
+        for cohort in cohorts
+    ]
+
+
+def _text(cohort: Answer, place: int) -> str:
+    rate = cohort["rates"][place]
+    if rate is None:
+        return ""
+    return numbers.share(rate) if _complete(cohort)[place] else f"<i>{numbers.share(rate)} …</i>"
+
+
+def _hint(cohort: Answer, place: int) -> str:
+    kept = f"{numbers.count(cohort['retained'][place])} of {numbers.count(cohort['users'])} users"
+    return kept if _complete(cohort)[place] else f"{kept}, unfinished"
+
+
+def _complete(cohort: Answer) -> list[bool]:
+    # While a release rolls out, the query service may be the one before, which doesn't say.
+    complete: list[bool] = cohort.get("complete", [True] * len(cohort["rates"]))
+    return complete
+
+
+def _rows(cohorts: list[Answer]) -> list[Answer]:
+    return [
+        {
+            "Cohort": cohort["start"],
+            "Users": cohort["users"],
+            **{f"after {number}": kept for number, kept in enumerate(cohort["retained"])},
+        }
+        for cohort in cohorts
+    ]

@@ -1,0 +1,125 @@
+"""Schemas: what the events of a source must be, and what was refused."""
+
+import json
+from typing import Any
+
+import streamlit as st
+
+from event_tracker.dashboard.charts import charts
+from event_tracker.dashboard.client import management
+from event_tracker.dashboard.client.api import Answer
+from event_tracker.dashboard.client.service import RefusedError
+from event_tracker.dashboard.notices import refusal_as_sentence
+
+NEW = "Another event type …"
+DRAFT = "_schema_draft"
+EMPTY = '{\n  "type": "object",\n  "properties": {}\n}'
+
+
+def show() -> None:
+    """Draw the page."""
+    management.say_done()
+    names = [source["name"] for source in management.items("sources")]
+    source = st.selectbox("Source", names, key="managed", bind="query-params")
+    if source is None:
+        return
+    _schemas(source)
+    st.header("Refused events", anchor=False)
+    with refusal_as_sentence():
+        _rejections(source)
+
+
+def _schemas(source: str) -> None:
+    listed = management.items(f"sources/{source}/schemas")
+    if listed:
+        charts.table([_row(one) for one in listed], "Schemas")
+        st.caption(f"What becomes of events that violate theirs: {listed[0]['mode']} (page Sources, Settings).")
+        if any(one.get("set_aside_until") for one in listed):
+            st.caption(
+                "A schema is set aside for a minute when its checks take too long: large events pass unchecked then."
+            )
+    else:
+        st.caption("This source has no schemas: every event that is one is taken.")
+    chosen = st.selectbox("Event type", [*(one["event_type"] for one in listed), NEW], key="type", bind="query-params")
+    event_type = st.text_input("Name of the event type") if chosen == NEW else chosen
+    if event_type:
+        _edit(source, event_type)
+
+
+def _row(one: Answer) -> Answer:
+    return {
+        "Event type": one["event_type"],
+        "Version": one["version"],
+        "Since": management.moment(one["created_at"]),
+        "Set aside until": management.moment(one.get("set_aside_until")),
+    }
+
+
+def _edit(source: str, event_type: str) -> None:
+    versions = management.items(f"sources/{source}/schemas", event_type=event_type)
+    key = f"{DRAFT}/{source}/{event_type}"
+    if key not in st.session_state:
+        st.session_state[key] = _written(versions[0]["schema"]) if versions else EMPTY
+    if st.button("Propose one from what was received", help="Of the newest events of this type; nothing is saved."):
+        with refusal_as_sentence():
+            proposal = management.change("GET", f"sources/{source}/schemas/proposal", params={"event_type": event_type})
+            st.session_state[key] = _written(proposal["schema"])
+            st.info(f"Made from {proposal['events']:,} events. Look at it before you save it.")
+    # Outside of a form the text would be sent as soon as it is left, which is when the mouse goes down on the button: what is
+    # drawn anew then may move the button away before the mouse comes up again, and the click would be lost.
+    with st.form(f"schema of {event_type} of {source}", border=False):
+        text = st.text_area("JSON Schema 2020-12 of its properties", key=key, height=320)
+        if st.form_submit_button("Save as the newest version", type="primary"):
+            _save(source, event_type, text)
+    for version in versions[1:]:
+        with st.expander(f"Version {version['version']}, {management.moment(version['created_at'])}"):
+            st.code(_written(version["schema"]), language="json")
+
+
+def _save(source: str, event_type: str, text: str) -> None:
+    try:
+        schema = json.loads(text)
+    except ValueError as error:
+        st.error(f"This isn't JSON: {error}")
+        return
+    try:
+        done = management.change("PUT", f"sources/{source}/schemas", json={"event_type": event_type, "schema": schema})
+    except RefusedError as refused:
+        where = refused.problem.get("pointer")
+        st.error(f"{refused.detail} At: {where}" if where else refused.detail)
+        return
+    says = "is saved" if done["is_new"] else "is that already"
+    management.done(f"Version {done['version']} of {event_type} {says}.")
+
+
+def _written(schema: Any) -> str:
+    return json.dumps(schema, indent=2, ensure_ascii=False)
+
+
+def _rejections(source: str) -> None:
+    counts = management.items("rejections/counts", source=source)
+    if not counts:
+        st.caption("None is kept. What is no event, or violates its schema, stands here for a while.")
+        return
+    charts.table([_count_row(one) for one in counts], "Refused events by reason")
+    reasons = sorted({one["reason"] for one in counts})
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    reason = left.selectbox("Reason", reasons, key="reason", bind="query-params")
+    if right.button("Try these again", help="Collectors begin within two seconds. What is refused again stays here."):
+        asked = management.change("POST", "rejections/replay", json={"source": source, "reason": reason})["events"]
+        management.done(f"{asked:,} events will be tried again.")
+    for one in management.items("rejections", source=source, reason=reason, limit=20):
+        with st.expander(f"{management.moment(one['received_at'])} · {one['event_type'] or 'no event type'}"):
+            for error in one["detail"]:
+                st.text(f"{error.get('pointer', '')}: {error.get('detail', '')}")
+            st.code(one["payload"], language="json", wrap_lines=True)
+
+
+def _count_row(one: Answer) -> Answer:
+    return {
+        "Reason": one["reason"],
+        "Event type": one["event_type"],
+        "Events": one["events"],
+        "To be tried again": one["waiting"],
+        "Last": management.moment(one["last"]),
+    }

@@ -1,0 +1,71 @@
+"""Sessions: how many, how long, where they begin and end."""
+
+import streamlit as st
+
+from event_tracker.dashboard.charts import charts, numbers, rankings, style, tiles
+from event_tracker.dashboard.client.api import Answer, ask
+from event_tracker.dashboard.filters import properties
+from event_tracker.dashboard.filters.filters import Filters
+from event_tracker.dashboard.notices import nothing_here
+
+
+def show(chosen: Filters) -> None:
+    """Draw the page."""
+    left, right = st.columns(2)
+    minutes = left.number_input(
+        "A pause that ends a session (minutes)", min_value=1, max_value=1440, value=30, key="gap", bind="query-params",
+        help="For events without a session_id; those that have one belong to the session that they name.",
+    )  # fmt: skip
+    offered = ["event_type", *properties.choices(chosen)]
+    by = right.selectbox(
+        "Begin and end by",
+        offered,
+        index=offered.index(properties.place(offered)),
+        key="by",
+        bind="query-params",
+        accept_new_options=True,
+    )
+    gap = int(minutes or 30) * 60
+    answer = ask("/stats/sessions", gap=gap, by=properties.as_parameter(by), **chosen.parameters)
+    if answer["sessions"] == 0:
+        nothing_here("sessions")
+        return
+    _totals(answer)
+    over_time = ask(
+        "/stats/timeseries", metric="sessions", gap=gap, interval=chosen.period.interval, **chosen.parameters
+    )
+    charts.draw_over_time(over_time, "Sessions", alt=f"Sessions over time, {chosen.period}", period=chosen.period)
+    charts.as_table(charts.series_table(over_time), "Sessions over time as a table")
+    with st.container(key=style.NARROW):
+        for column, (side, title) in zip(
+            st.columns(2), {"entries": "They begin with", "exits": "They end with"}.items(), strict=True
+        ):
+            with column:
+                st.header(title, anchor=False)
+                _edges(answer[side], title, properties.name(by))
+
+
+def _edges(edges: list[Answer], title: str, by: str) -> None:
+    words = [numbers.MISSING if one["key"] is None else one["key"] for one in edges]
+    names = numbers.told_apart(words, [one["key"] is None for one in edges])
+    rows = [(name, one["count"], numbers.share(one["share"])) for name, one in zip(names, edges, strict=True)]
+    rankings.show([by, "Sessions", "Share"], rows, title)
+
+
+def _totals(answer: Answer) -> None:
+    duration = answer["duration"]
+    values = {
+        "Sessions": numbers.count(answer["sessions"]),
+        "Users": numbers.count(answer["users"]),
+        "Events": numbers.count(answer["events"]),
+        "Events per session": numbers.average(answer["events_per_session"]),
+        "Bounces": numbers.count(answer["bounces"]),
+        "Bounce rate": numbers.share(answer["bounce_rate"]),
+        "Median duration": numbers.duration(duration["median"]),
+        "90th percentile": numbers.duration(duration["p90"]),
+    }
+    tiles.show(values)
+    st.caption(
+        f"A bounce is a session of one event. Durations run from the first event to the last: "
+        f"{numbers.duration(duration['mean'])} on average, {numbers.duration(duration['max'])} at most."
+    )

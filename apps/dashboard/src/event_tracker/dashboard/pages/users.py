@@ -1,0 +1,168 @@
+"""Users: who was active in the range, and one user's events, types and sessions."""
+
+import pandas as pd
+import streamlit as st
+
+from event_tracker.dashboard.charts import charts, clicks, event_table, numbers, rankings, style, tiles
+from event_tracker.dashboard.client.api import Answer, ask
+from event_tracker.dashboard.client.service import RefusedError
+from event_tracker.dashboard.filters.filters import Filters
+from event_tracker.dashboard.notices import nothing_here
+
+PAGE = 50
+"""Users on a page of the list."""
+
+SORTS = {"last event": "last", "events": "events"}
+"""What the list may be sorted by: as the page and its link call it, and as `/events/users` does."""
+DEFAULT_SORT = "last event"
+
+LIMITS = [50, 100, 250, 500, 1000]
+
+
+def show(chosen: Filters) -> None:
+    """Draw the page: one user, or the list of those of the range."""
+    left, right = st.columns([2, 1])
+    with right:
+        beside_user = st.container()
+    sort, page = _of_url("sort", DEFAULT_SORT), _of_url("page", "1")
+    found, number = _ask_page(chosen, SORTS.get(sort, SORTS[DEFAULT_SORT]), page)
+    user = left.selectbox(
+        "User", [one["user_id"] for one in found["users"]], index=None, key="user", bind="query-params",
+        accept_new_options=True, placeholder="Choose one of the list, or type an id",
+    )  # fmt: skip
+    with beside_user:
+        if user:
+            limit = st.selectbox("Events to show", LIMITS, index=1, key="limit", bind="query-params")
+        else:
+            st.segmented_control(
+                "Sorted by", list(SORTS), default=DEFAULT_SORT, required=True, key="sort",
+                bind="query-params", persist_state="page",
+            )  # fmt: skip
+    if user:
+        _one(chosen, user, limit)
+    elif found["users"]:
+        _list(found, number, chosen)
+    else:
+        nothing_here("users")
+
+
+def _of_url(name: str, default: str) -> str:
+    """What was chosen by a widget that stands in the URL and is drawn later: it needs the answer."""
+    return str(st.session_state.get(name) or st.query_params.get(name, default))
+
+
+def _ask_page(chosen: Filters, sort: str, page: str) -> tuple[Answer, int]:
+    """A page of the list and its number from 1: the last page where there aren't as many, the first of another list."""
+    listed = (str(chosen.parameters), sort)
+    if st.session_state.setdefault("listed", listed) != listed:
+        st.session_state["listed"], page = listed, "1"
+    number = max(int(page), 1) if page.isdecimal() and len(page) <= 7 else 1
+    asked = {"sort": sort, "limit": PAGE, **chosen.parameters}
+    found = ask("/events/users", offset=(number - 1) * PAGE, **asked)
+    if number > _pages(found):
+        number = _pages(found)
+        found = ask("/events/users", offset=(number - 1) * PAGE, **asked)
+    return found, number
+
+
+def _pages(found: Answer) -> int:
+    return max(1, -(-int(found["total"]) // PAGE))
+
+
+def _list(found: Answer, number: int, chosen: Filters) -> None:
+    users, before, pages = found["users"], (number - 1) * PAGE, _pages(found)
+    of = f"{numbers.count(found['total'])} {'user' if found['total'] == 1 else 'users'}"
+    shown = (
+        f"All {of}" if pages == 1 else f"{numbers.count(before + 1)} to {numbers.count(before + len(users))} of {of}"
+    )
+    types = " of the chosen types" if chosen.event_types else ""
+    st.caption(f"{shown} with events{types} in {chosen.period}. A user leads to what they did.")
+    rows = [
+        (
+            one["user_id"],
+            one["events"],
+            *(event_table.minute(one[name], chosen.period.tz) for name in ("first", "last")),
+        )
+        for one in users
+    ]
+    links = [rankings.link("users", user=one["user_id"]) for one in users]
+    rankings.show(["User", "Events", "First", "Last"], rows, "Users of the range", links)
+    if pages > 1:
+        st.session_state["page"] = number
+        st.pagination(pages, key="page", bind="query-params", persist_state="page")
+
+
+def _one(chosen: Filters, user: str, limit: int) -> None:
+    try:
+        summary = ask("/user", user_id=user, **chosen.period.parameters, **chosen.among)
+    except RefusedError as refused:
+        if refused.code != "user_not_found":
+            raise
+        st.info(
+            f"There is no user “{user}”. An id is matched exactly, capitals included.", icon=":material/person_off:"
+        )
+        return
+    _summary(summary, chosen)
+    asked = {**chosen.period.bounds, **chosen.among, "event_type": chosen.event_types}
+    page = ask("/events", user_id=user, limit=limit, **asked)
+    if not page["events"]:
+        first, last = (event_table.day(summary[name], chosen.period.tz) for name in ("first_seen", "last_seen"))
+        nothing_here(
+            "events of this user", f"The first was on {first}, the last on {last}: choose a range with those days."
+        )
+        return
+    with st.container(key=style.NARROW):
+        left, right = st.columns([2, 3])
+        with left:
+            _types(summary)
+        with right:
+            _sessions(page["events"], chosen.period.tz)
+    _timeline(page, chosen, limit)
+
+
+def _summary(summary: Answer, chosen: Filters) -> None:
+    inside = summary["range"]
+    tiles.show(
+        {
+            "Events in the range": numbers.count(inside["events"]),
+            "Active days": numbers.count(inside["active_days"]),
+            "Sessions": numbers.count(inside["sessions"]),
+            "Events ever": numbers.count(summary["events"]),
+        }
+    )
+    first, last = (event_table.moment(summary[name], chosen.period.tz) for name in ("first_seen", "last_seen"))
+    st.caption(f"First seen {first}, last seen {last} ({chosen.period.tz}). These numbers are of all event types.")
+
+
+def _types(summary: Answer) -> None:
+    st.header("Event types", anchor=False)
+    types = summary["range"]["types"]
+    figure = charts.bars([one["event_type"] for one in types], [one["count"] for one in types], "Events")
+    height = max(160, 60 + 32 * len(types))
+    charts.draw(figure, alt="Events of this user by type", height=height, click=clicks.filter_by_type)
+    st.caption("A click on a bar filters the timeline by its type, as does the sidebar.")
+
+
+def _sessions(shown: list[Answer], tz: str) -> None:
+    st.header("Sessions", anchor=False)
+    frame = pd.DataFrame(shown).dropna(subset="session_id")
+    if frame.empty:
+        st.caption("None of the events below has a session_id; the number above counts pauses of over 30 minutes.")
+        return
+    frame["timestamp"] = event_table.in_zone(frame["timestamp"], tz)
+    rows = frame.groupby("session_id", sort=False)["timestamp"].agg(Events="count", First="min", Last="max")
+    columns = {name: event_table.time_column("YYYY-MM-DD HH:mm:ss") for name in ("First", "Last")}
+    charts.table(rows.rename_axis("Session").reset_index(), "Sessions of this user", **columns)
+    st.caption("Of the events below, by their session_id.")
+
+
+def _timeline(page: Answer, chosen: Filters, limit: int) -> None:
+    st.header("Timeline", anchor=False)
+    event_table.show(page["events"], chosen.period.tz, without=["user_id"], alt="This user's events, newest first")
+    number = numbers.count(len(page["events"]))
+    if page["next_cursor"]:
+        st.caption(
+            f"The newest {number} events; there are older ones: choose to show more than {limit}, or an earlier range."
+        )
+    else:
+        st.caption(f"All {number} events of this range and these types, newest first.")

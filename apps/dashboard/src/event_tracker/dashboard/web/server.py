@@ -1,0 +1,53 @@
+"""The web server: Streamlit's application under uvicorn."""
+
+import csv
+import importlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvicorn
+from starlette.middleware import Middleware
+from streamlit.starlette import App
+
+from event_tracker.dashboard.auth import sign_in
+from event_tracker.dashboard.client import download
+from event_tracker.dashboard.settings import Settings
+from event_tracker.dashboard.web.compressed import Compressed
+from event_tracker.dashboard.web.headers import Headers
+from event_tracker.dashboard.web.methods import ReadOnly
+
+STOP_SECONDS = 5
+"""How long a download under way may go on after SIGTERM."""
+
+MAX_MESSAGE_BYTES = 1024 * 1024
+"""What a page may say at once over its websocket: the state of its inputs, of which a schema is the largest. Anybody can open one."""
+
+
+@asynccontextmanager
+async def _prepared(_app: App) -> AsyncIterator[None]:
+    """Import what the pages import (pandas, Plotly) before the first visitor comes."""
+    importlib.import_module("event_tracker.dashboard.pages.overview")
+    yield
+
+
+def serve(settings: Settings) -> None:
+    """Serve the pages until a signal comes. Streamlit's own settings stand in .streamlit/config.toml beside app.py."""
+    csv.field_size_limit(download.LONGEST_VALUE)
+    uvicorn.run(
+        App(
+            Path(__file__).parent / "app.py",
+            lifespan=_prepared,
+            routes=[download.ROUTE, *sign_in.ROUTES],
+            middleware=[Middleware(Headers), Middleware(ReadOnly, but=sign_in.ROUTES), Middleware(Compressed)],
+        ),
+        host=settings.host,
+        port=settings.port,
+        ws="websockets-sansio",
+        ws_max_size=MAX_MESSAGE_BYTES,
+        # As Streamlit has it: one stream has texts that anybody may send, and tokens that are shown once.
+        ws_per_message_deflate=False,
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )

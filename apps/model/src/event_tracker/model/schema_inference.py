@@ -1,0 +1,203 @@
+"""A schema as a proposal: what a source's events of a type have had in common.
+
+It accepts every event that it was made from, and the same events always make the same one. Where too much differs it says
+less: a proposal is to be read by somebody who knows what the events mean.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from typing import Any, NamedTuple
+
+import jsonschema_rs
+import psycopg
+
+from event_tracker.core.json_numbers import decode_json
+from event_tracker.core.postgres.named_sql import load_queries
+from event_tracker.core.server.cooperation import TimeSlice
+from event_tracker.model.schema_rules import DIALECT, InvalidSchemaError, examine
+
+QUERIES = load_queries("event_tracker.model", "schema_inference.sql")
+
+DAYS = 90
+SAMPLE = 5000
+MOST_SAMPLE = 50_000
+
+MOST_BYTES = 32 * 1024 * 1024
+"""Of properties that are looked at, however many events that are."""
+
+ROWS = 32
+"""Received at once."""
+
+MOST_READ = 1_000_000
+"""Events of all types that are read to find those of one, unless an hour alone has more."""
+
+ADDED = frozenset({"$browser", "$os", "$device", "$country", "$network"})
+"""Properties that collectors add, by their setting ENRICH: events are held to schemas without them."""
+
+MOST_MEMBERS = 100
+"""An object with more names than this is taken for one whose names are data."""
+
+MOST_VALUES = 10
+"""Texts of so few values, each seen so many times as `EACH` on average, are taken for the words of a list."""
+EACH = 10
+LONGEST_VALUE = 50
+
+DEPTHS = (8, 4, 2, 1, 0)
+"""How deep a proposal looks into properties; less if it would be too large otherwise."""
+
+FORMATS = {
+    name: jsonschema_rs.Draft202012Validator({"format": name}, validate_formats=True).is_valid
+    for name in ("uuid", "date-time", "date", "email", "ipv4", "uri")
+}
+"""Checked as events are checked. Of several that fit, the first counts."""
+
+
+class Proposal(NamedTuple):
+    """A schema, and how many events it was made from."""
+
+    schema: dict[str, Any]
+    events: int
+
+
+def infer_schema(connection: psycopg.Connection, source: str, event_type: str, sample: int = SAMPLE) -> Proposal | None:
+    """A schema for a source's newest events of a type, of the last 90 days; None if there are none.
+
+    Args:
+        sample: how many are looked at, at most; fewer if these have more than MOST_BYTES of properties.
+    """
+    seen = _Seen()
+    events = 0
+    time_slice = TimeSlice()
+    for properties in _newest(connection, {"source": source, "event_type": event_type}, sample):
+        seen.add(properties)
+        events += 1
+        time_slice.yield_when_over()
+    return Proposal(_describe(seen), events) if events else None
+
+
+def _newest(connection: psycopg.Connection, whose: dict[str, Any], sample: int) -> Iterator[dict[str, Any]]:
+    """Their properties, as they arrive: all at once they would be more than a process may hold."""
+    asked = {**whose, "sample": sample, "days": DAYS, "most_read": MOST_READ}
+    left = MOST_BYTES
+    for (hour,) in connection.execute(QUERIES["recent_hours"], asked).fetchall():
+        arriving = connection.cursor().stream(
+            QUERIES["events_of_hour"], {**whose, "hour": hour, "limit": sample}, size=ROWS
+        )
+        with closing(arriving):  # type: ignore[type-var]  # it is a generator, which ends the statement
+            for (text,) in arriving:
+                left -= len(text)
+                if left < 0:
+                    return
+                sample -= 1
+                properties: dict[str, Any] = decode_json(text)
+                yield {name: value for name, value in properties.items() if name not in ADDED}
+        if sample <= 0:
+            return
+
+
+def propose(properties: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """The schema that all of these fit, and that says as much as may be said."""
+    seen = _Seen()
+    for one in properties:
+        seen.add(one)
+    return _describe(seen)
+
+
+def _describe(seen: "_Seen") -> dict[str, Any]:
+    for depth in DEPTHS:
+        schema = {"$schema": DIALECT, **seen.describe(depth)}
+        try:
+            return examine(schema).schema
+        except InvalidSchemaError:  # too large
+            continue
+    return {"$schema": DIALECT, "type": "object"}
+
+
+class _Seen:
+    """What was seen at one place of the events."""
+
+    def __init__(self) -> None:
+        self.types: dict[str, int] = {}
+        self.texts: set[str] | None = set()
+        self.formats = list(FORMATS)
+        self.members: dict[str, _Seen] | None = {}
+        self.items: _Seen | None = None
+
+    def add(self, value: Any) -> None:
+        type_ = _type_of(value)
+        self.types[type_] = self.types.get(type_, 0) + 1
+        match value:
+            case str():
+                self._add_text(value)
+            case dict():
+                self._add_object(value)
+            case list():
+                for item in value:
+                    self.items = self.items or _Seen()
+                    self.items.add(item)
+
+    def _add_text(self, text: str) -> None:
+        self.formats = [name for name in self.formats if FORMATS[name](text) and _is_plain(name, text)]
+        if self.texts is not None:
+            self.texts.add(text)
+            if len(self.texts) > MOST_VALUES or len(text) > LONGEST_VALUE:
+                self.texts = None
+
+    def _add_object(self, members: dict[str, Any]) -> None:
+        if self.members is None:
+            return
+        for name, member in members.items():
+            self.members.setdefault(name, _Seen()).add(member)
+        if len(self.members) > MOST_MEMBERS:
+            self.members = None
+
+    def describe(self, depth: int) -> dict[str, Any]:
+        """The schema of what was seen; of what is in objects and arrays as deep as `depth`."""
+        types = sorted(set(self.types) - ({"integer"} if "number" in self.types else set()))
+        schema: dict[str, Any] = {"type": types[0] if len(types) == 1 else types}
+        if "string" in types:
+            schema |= self._describe_texts(types)
+        if depth and "object" in types and self.members is not None:
+            schema |= self._describe_members(depth)
+        if depth and self.items:
+            schema["items"] = self.items.describe(depth - 1)
+        return schema
+
+    def _describe_texts(self, types: list[str]) -> dict[str, Any]:
+        if self.formats:
+            return {"format": self.formats[0]}
+        if self.texts is None or self.types["string"] < EACH * len(self.texts) or not {*types} <= {"string", "null"}:
+            return {}
+        return {"enum": [*sorted(self.texts), *([None] if "null" in types else [])]}
+
+    def _describe_members(self, depth: int) -> dict[str, Any]:
+        assert self.members is not None
+        objects = self.types["object"]
+        schema: dict[str, Any] = {
+            "properties": {name: member.describe(depth - 1) for name, member in sorted(self.members.items())}
+        }
+        required = [name for name, member in sorted(self.members.items()) if sum(member.types.values()) == objects]
+        return {**schema, "required": required} if required else schema
+
+
+def _type_of(value: Any) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "boolean"
+        case int():
+            return "integer"
+        case float():
+            return "integer" if value.is_integer() else "number"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case _:
+            return "object"
+
+
+def _is_plain(name: str, text: str) -> bool:
+    """Whether a text of a format is one that people mean by it: `a:b` is a URI as well."""
+    return name != "uri" or text.startswith(("http://", "https://"))

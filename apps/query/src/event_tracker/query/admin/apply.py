@@ -1,0 +1,138 @@
+"""POST /admin/apply: sources as a file declares them.
+
+What the file names is made so; what it doesn't name stays as it is, so that a file that lost a line takes nothing away. A
+source's `keys`, if given, are all its keys: others are revoked. The difference that a dry run shows is what the transaction
+did before it was rolled back.
+"""
+
+import re
+from typing import Any
+
+from flask import Blueprint, Response, request
+from marshmallow import RAISE, Schema, fields
+
+from event_tracker.core.http.errors import Problem
+from event_tracker.core.http.service import json_response
+from event_tracker.core.secrets.keys import PREFIX
+from event_tracker.model.event_schemas import MAX_TYPES
+from event_tracker.query.admin.event_schemas import put_schema
+from event_tracker.query.admin.management import Management, Row, Transaction
+from event_tracker.query.admin.sources import KEY_KIND, NAME, SourceBody, allowed, put
+from event_tracker.query.auth.principal import principal_of
+from event_tracker.query.parameter_types import AtMost, Choice, Length, mistake
+from event_tracker.query.parameters import ParameterSchema, Reader
+from event_tracker.query.request_body import read_json, take_body
+
+MOST_SOURCES = 1000
+MOST_KEYS = 100
+
+
+class ApplyParameters(ParameterSchema):
+    """Parameters of POST /admin/apply."""
+
+    dry_run = Choice(("true", "false"), "false", "true: answer what would change, and change nothing.")
+
+
+class _Text(fields.String):
+    """A text of one form."""
+
+    def __init__(self, form: str, says: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._form, self._says = re.compile(form), says
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
+        if not (isinstance(value, str) and self._form.fullmatch(value)):
+            raise mistake("invalid_value", self._says)
+        return value
+
+
+class DeclaredKey(Schema):
+    """A write key, by what `tracker key make` prints."""
+
+    class Meta:
+        unknown = RAISE
+
+    prefix = _Text(PREFIX.pattern.replace("[a-z]{2}", KEY_KIND), "Must be the prefix of a write key.", required=True)
+    sha256 = _Text("[0-9a-f]{64}", "Must be the key's SHA-256 in 64 hexadecimal digits.", required=True)
+
+
+class DeclaredSource(SourceBody):
+    """A source: members of SourceBody, its keys, and its schemas."""
+
+    keys = fields.List(
+        fields.Nested(DeclaredKey),
+        validate=AtMost(max=MOST_KEYS),
+        metadata={"description": "All of its write keys: others that it has are revoked."},
+    )
+    schemas = fields.Dict(
+        keys=fields.String(validate=Length(1, 100)),
+        values=fields.Dict(),
+        validate=AtMost(max=MAX_TYPES),
+        metadata={"description": "The newest version of the schema of its events, by their type."},
+    )
+
+
+class Declaration(Schema):
+    """Body of POST /admin/apply."""
+
+    class Meta:
+        unknown = RAISE
+
+    sources = fields.Dict(
+        keys=_Text(NAME.pattern, "Must be lower-case letters, digits, - and _, at most 100."),
+        values=fields.Nested(DeclaredSource),
+        required=True,
+        validate=AtMost(max=MOST_SOURCES),
+    )
+
+
+READER = Reader(ApplyParameters)
+
+
+def declaring(management: Management) -> Blueprint:
+    """The view of POST /admin/apply."""
+    views = Blueprint("apply", __name__)
+
+    @views.post("/admin/apply")
+    def apply() -> Response:
+        dry_run = READER.read(request.environ["QUERY_STRING"])["dry_run"] == "true"
+        declared = read_json(Declaration(), take_body())["sources"]
+        principal = principal_of(request.environ)
+        _, changes = management.change(principal, lambda transaction: _apply(transaction, declared), dry_run=dry_run)
+        return json_response({"applied": not dry_run, "changes": changes})
+
+    return views
+
+
+def _apply(transaction: Transaction, declared: dict[str, Row]) -> None:
+    # In order of their names, so that two who apply at once wait for each other.
+    for name, source in sorted(declared.items()):
+        keys, schemas = source.pop("keys", None), source.pop("schemas", {})
+        put(transaction, name, source)
+        for event_type, schema in sorted(schemas.items()):
+            put_schema(transaction, name, event_type, schema)
+        if keys is not None:
+            _apply_keys(transaction, name, {key["prefix"]: bytes.fromhex(key["sha256"]) for key in keys})
+
+
+def _apply_keys(transaction: Transaction, source: str, declared: dict[str, bytes]) -> None:
+    given = {"source": source, "prefixes": list(declared), "allowed": allowed(transaction.principal)}
+    there = {row["prefix"]: row for row in transaction.ask("lock_keys", **given)}
+    for prefix, hash_ in sorted(declared.items()):
+        found = there.get(prefix)
+        if found is None:
+            # A prefix is one deployment's: whether another source has it would show.
+            if transaction.principal.sources is not None:
+                detail = f"sources.{source}.keys: {prefix} is no key of yours. Make it by POST /admin/sources/{source}/keys first."
+                raise Problem(403, "all_sources_required", detail)
+            transaction.ask("add_key", prefix=prefix, source=source, hash=hash_)
+            transaction.record("key_created", prefix, source)
+        elif found["revoked_at"] or (found["source"], found["hash"]) != (source, hash_):
+            detail = (
+                f"sources.{source}.keys: {prefix} was revoked, or is another key. Make a new one: tracker key make."
+            )
+            raise Problem(409, "key_conflict", detail)
+    for prefix, found in there.items():
+        if found["source"] == source and not found["revoked_at"] and prefix not in declared:
+            transaction.ask("revoke_key", prefix=prefix, allowed=None)
+            transaction.record("key_revoked", prefix, source)

@@ -1,0 +1,150 @@
+"""Signing in by an OpenID Connect provider: authorization code flow with PKCE, state and nonce (RFC 9700, section 2.1).
+
+Nothing is kept here between the two halves: what the second needs to know travels with the browser in a signed `transaction`,
+which the dashboard puts into a cookie that no script can read. Whoever hasn't that cookie can't use the code.
+"""
+
+import logging
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+from hmac import compare_digest
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+import gevent
+from gevent.lock import BoundedSemaphore
+from joserfc.util import urlsafe_b64encode
+
+from event_tracker.core.http.errors import Problem
+from event_tracker.query.auth.oidc_provider import AwayError, Json, Provider, RefusedError
+from event_tracker.query.auth.people import People, SignIn, Vouched
+from event_tracker.query.auth.principal import ROLES
+from event_tracker.query.auth.signing import Signer
+
+AUDIENCE = "oidc"
+"""Of a transaction: none of it is taken for an access token."""
+
+TRANSACTION_SECONDS = 600
+"""How long somebody may take at the provider."""
+
+MOST_SECONDS = 8.0
+"""How long the provider may take in all before it counts as away."""
+
+AT_ONCE = 8
+"""Requests that wait for the provider; more wait for these."""
+
+log = logging.getLogger("query.access.oidc")
+
+
+class Start(NamedTuple):
+    """Where a browser is sent, and what to keep for it until it comes back to `redirect_uri`."""
+
+    authorization_url: str
+    transaction: str
+    expires_in: int
+    redirect_uri: str
+
+
+class Oidc:
+    """Signs people in by a provider.
+
+    Args:
+        redirect_uri: where the provider sends browsers: the dashboard's. It is never taken from a request.
+        roles: value of the role claim → role. Of several the one with most rights counts.
+        sources: whose events people may see at first; none is all.
+        role_claim, name_claim: claims of the ID token.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        issuer: str,
+        people: People,
+        signer: Signer,
+        *,
+        client_id: str,
+        redirect_uri: str,
+        scopes: Sequence[str],
+        role_claim: str,
+        name_claim: str,
+        roles: Mapping[str, str],
+        sources: Sequence[str],
+    ) -> None:
+        self._provider, self._issuer, self._people, self._signer = provider, issuer, people, signer
+        self._client_id, self._redirect_uri, self._scopes = client_id, redirect_uri, scopes
+        self._role_claim, self._name_claim, self._roles = role_claim, name_claim, roles
+        self._sources = list(sources) or None
+        self._turns = BoundedSemaphore(AT_ONCE)
+
+    def begin(self) -> Start:
+        """A new transaction.
+
+        Raises:
+            Problem: 503 if the provider is away.
+        """
+        with self._asking():
+            endpoint = self._provider.metadata()["authorization_endpoint"]
+        state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
+        parameters = {
+            "response_type": "code",
+            "client_id": self._client_id,
+            "redirect_uri": self._redirect_uri,
+            "scope": " ".join(self._scopes),
+            "state": state,
+            "nonce": nonce,
+            "code_challenge": challenge(verifier),
+            "code_challenge_method": "S256",
+        }
+        transaction = self._signer.issue(state, AUDIENCE, TRANSACTION_SECONDS, nonce=nonce, verifier=verifier)
+        url = f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(parameters)}"
+        return Start(url, transaction, TRANSACTION_SECONDS, self._redirect_uri)
+
+    def finish(self, code: str, state: str, transaction: str, issuer: str | None) -> SignIn:
+        """Sign in whom the provider vouches for.
+
+        Raises:
+            Problem: 401 if it doesn't, 403 if they may not, 503 if it is away.
+        """
+        begun = self._signer.read(transaction, AUDIENCE)
+        if begun is None or not compare_digest(begun["sub"].encode(), state.encode()):
+            raise _refused("another browser's, or too late")
+        with self._asking():
+            self._provider.check_issuer(issuer)
+            token = self._provider.redeem(code, begun["verifier"], self._redirect_uri)
+            claims = self._provider.read(token, begun["nonce"])
+        return self._people.welcome(self._vouched(claims))
+
+    def _vouched(self, claims: Json) -> Vouched:
+        given = claims.get(self._role_claim)
+        values = given if isinstance(given, list) else [given]
+        roles = {self._roles[value] for value in values if isinstance(value, str) and value in self._roles}
+        role = max(roles, key=lambda role: len(ROLES[role]), default=None)
+        name = claims.get(self._name_claim)
+        unsure = self._name_claim == "email" and claims.get("email_verified") is not True
+        name = "" if unsure else str(name or "").lower()
+        return Vouched(f"{self._issuer} {claims['sub']}", name, role, self._sources)
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """What goes wrong at the provider, as a problem; in bounded time."""
+        try:
+            with gevent.Timeout(MOST_SECONDS, AwayError("too slow")), self._turns:
+                yield
+        except AwayError as error:
+            log.warning("The OpenID Connect provider is away: %s", error)
+            detail = "The provider by which people sign in doesn't answer. Try again in a moment."
+            raise Problem(503, "provider_away", detail, headers={"Retry-After": "5"}) from None
+        except RefusedError as error:
+            raise _refused(str(error)) from None
+
+
+def challenge(verifier: str) -> str:
+    """RFC 7636, section 4.2."""
+    return urlsafe_b64encode(sha256(verifier.encode("ascii")).digest()).decode("ascii")
+
+
+def _refused(why: str) -> Problem:
+    log.info("A sign-in by OpenID Connect was refused: %s", why)
+    return Problem(401, "oidc_refused", "This sign-in has ended, or isn't this browser's. Begin anew.")

@@ -1,0 +1,197 @@
+"""An OpenID Connect provider: what it says of itself, its keys, and what it answers for a code."""
+
+import json
+import threading
+import time
+from typing import Any
+from urllib.parse import quote_plus
+
+import requests
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import Key, import_key
+from urllib3.exceptions import HTTPError
+
+ALGORITHMS = ["RS256", "PS256", "ES256", "Ed25519", "EdDSA"]
+"""Signatures by a private key. Neither `none` nor HMAC is verified, whatever a token's header says."""
+
+FRESH_SECONDS = 3600.0
+"""How long what the provider says of itself, and its keys, are taken for true."""
+
+AGAIN_SECONDS = 10.0
+"""An unknown key makes its keys be fetched again, but not more often than that."""
+
+LEEWAY_SECONDS = 60
+"""By how much its clock may differ."""
+
+PAUSE_SECONDS = 3.0
+"""How long it may be silent. All in all: event_tracker.query.auth.oidc."""
+
+MOST_BYTES = 256 * 1024
+
+Json = dict[str, Any]
+
+
+class AwayError(Exception):
+    """The provider doesn't answer, or not as a provider does."""
+
+
+class RefusedError(Exception):
+    """The provider takes the code for none of its, or what it answered doesn't hold."""
+
+
+class Provider:
+    """One provider, known by its issuer.
+
+    Args:
+        issuer: compared as it is written, with everything that the provider says.
+    """
+
+    def __init__(self, issuer: str, client_id: str, client_secret: str) -> None:
+        self._issuer = issuer
+        self._client_id = client_id
+        self._secret = client_secret
+        self._turn = threading.Lock()
+        self._metadata: tuple[float, Json] | None = None
+        self._keys: dict[str | None, Key] = {}
+        self._keys_at: float | None = None
+
+    def metadata(self) -> Json:
+        """What it says of itself (OpenID Connect Discovery 1.0).
+
+        Raises:
+            AwayError
+        """
+        with self._turn:
+            if self._metadata is None or time.monotonic() - self._metadata[0] > FRESH_SECONDS:
+                found = _fetch("GET", f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
+                wanted = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+                if found.get("issuer") != self._issuer or not all(isinstance(found.get(name), str) for name in wanted):
+                    raise AwayError("it describes another issuer")
+                self._metadata = (time.monotonic(), found)
+            return self._metadata[1]
+
+    def check_issuer(self, given: str | None) -> None:
+        """Return if an answer that came by way of the browser is this provider's (RFC 9207).
+
+        Raises:
+            AwayError, RefusedError
+        """
+        needed = self.metadata().get("authorization_response_iss_parameter_supported") is True
+        if (needed or given is not None) and given != self._issuer:
+            raise RefusedError("another issuer")
+
+    def redeem(self, code: str, verifier: str, redirect_uri: str) -> str:
+        """The ID token for a code, not checked yet.
+
+        Raises:
+            AwayError, RefusedError
+        """
+        metadata = self.metadata()
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": redirect_uri,
+            "code_verifier": verifier,
+        }
+        auth = None
+        if "client_secret_basic" in metadata.get("token_endpoint_auth_methods_supported", ["client_secret_basic"]):
+            auth = (quote_plus(self._client_id), quote_plus(self._secret))  # RFC 6749, section 2.3.1
+        else:
+            form |= {"client_id": self._client_id, "client_secret": self._secret}
+        token = _fetch("POST", metadata["token_endpoint"], data=form, auth=auth).get("id_token")
+        if not isinstance(token, str):
+            raise AwayError("it gave no ID token")
+        return token
+
+    def read(self, id_token: str, nonce: str) -> Json:
+        """The claims of an ID token, checked (OpenID Connect Core 1.0, section 3.1.3.7).
+
+        Raises:
+            AwayError, RefusedError
+        """
+        wanted = jwt.JWTClaimsRegistry(
+            leeway=LEEWAY_SECONDS,
+            iss={"essential": True, "value": self._issuer},
+            sub={"essential": True},
+            exp={"essential": True},
+            iat={"essential": True},
+            nonce={"essential": True, "value": nonce},
+        )
+        try:
+            claims: Json = jwt.decode(id_token, self._key_of, algorithms=ALGORITHMS).claims
+            wanted.validate(claims)
+        except (JoseError, ValueError, TypeError) as error:
+            raise RefusedError(f"its ID token doesn't hold: {type(error).__name__}") from None
+        audience = claims.get("aud")
+        audiences = audience if isinstance(audience, list) else [audience]
+        by = claims.get("azp", self._client_id if len(audiences) == 1 else None)
+        if self._client_id not in audiences or by != self._client_id:
+            raise RefusedError("its ID token is for somebody else")
+        return claims
+
+    def _key_of(self, token: Any) -> Key:
+        """The key that signed a token, by the token's header."""
+        kid = token.headers().get("kid")
+        with self._turn:
+            age = float("inf") if self._keys_at is None else time.monotonic() - self._keys_at
+            if age > FRESH_SECONDS or (age > AGAIN_SECONDS and self._find(kid) is None):
+                self._load_keys()
+            found = self._find(kid)
+        if found is None:
+            raise RefusedError("its ID token is signed by an unknown key")
+        return found
+
+    def _find(self, kid: str | None) -> Key | None:
+        """A token may leave out the key's name only where there is no other key."""
+        if kid is None and len(self._keys) == 1:
+            return next(iter(self._keys.values()))
+        return self._keys.get(kid)
+
+    def _load_keys(self) -> None:
+        assert self._metadata is not None
+        listed = _fetch("GET", self._metadata[1]["jwks_uri"]).get("keys")
+        if not isinstance(listed, list):
+            raise AwayError("it gave no keys")
+        self._keys = {}
+        for one in listed:
+            if isinstance(one, dict) and one.get("use", "sig") == "sig" and one.get("kty") in ("RSA", "EC", "OKP"):
+                try:
+                    self._keys[one.get("kid")] = import_key(one)
+                except (JoseError, ValueError, TypeError):
+                    continue  # of a kind that isn't known here; others may do
+        self._keys_at = time.monotonic()
+
+
+def _fetch(method: str, url: str, **how: Any) -> Json:
+    """A JSON object. Redirects aren't followed: the secret would go along.
+
+    Raises:
+        AwayError: there is no answer, or it is none of a provider.
+        RefusedError: it takes a code for none of its.
+    """
+    try:
+        with requests.request(
+            method,
+            url,
+            timeout=PAUSE_SECONDS,
+            allow_redirects=False,
+            stream=True,
+            headers={"Accept": "application/json"},
+            **how,
+        ) as answer:
+            body = answer.raw.read(MOST_BYTES + 1, decode_content=True)
+            status = answer.status_code
+    except (requests.RequestException, OSError, HTTPError) as error:
+        raise AwayError(type(error).__name__) from None
+    try:
+        found = json.loads(body) if len(body) <= MOST_BYTES else None
+    except (ValueError, RecursionError):  # nested too deep
+        found = None
+    if not isinstance(found, dict):
+        raise AwayError(f"{status} without a JSON object")
+    if status == 400 and found.get("error") == "invalid_grant":
+        raise RefusedError("it doesn't take this code")
+    if status != 200:
+        raise AwayError(f"{status}")
+    return found

@@ -1,0 +1,156 @@
+"""Passwords: checked one after the other, counted when they are wrong, and kept from being guessed."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import gevent
+import psycopg
+from gevent.lock import BoundedSemaphore
+
+from event_tracker.core.http.errors import Problem
+from event_tracker.core.postgres.named_sql import load_queries
+from event_tracker.core.postgres.pool import ConnectionPool, execute
+from event_tracker.core.secrets.passwords import hash_password, is_password
+from event_tracker.query import metrics
+from event_tracker.query.auth.audit_writer import write_audit
+
+QUERIES = load_queries("event_tracker.query.auth")
+
+FREE_FAILURES = 5
+LONGEST_LOCK = 900.0
+FORGOTTEN_SECONDS = 3600.0
+MOST_FAILURES = 100
+"""Lock-out: the fifth wrong password in a row locks the name for a second, each further for twice as long, up to 15 minutes;
+after an hour without any they are forgotten, and beyond so many they aren't counted further. So there are fewer than 150
+guesses a day, and whoever locks somebody else out does so for 15 minutes (OWASP ASVS 5.0, 6.3.1)."""
+
+MOST_WRONG_CURRENT = 5
+"""Wrong current passwords that end a sign-in. They are counted by sign-in, so that whoever guesses at `/auth/sign-in` keeps
+nobody from changing theirs, and whoever has stolen a sign-in guesses no oftener than this (OWASP ASVS 5.0, 6.3.1)."""
+
+HASHES_AT_ONCE = 2
+"""Each takes 64 MiB."""
+
+TURN_SECONDS = 5.0
+"""How long one waits for its turn."""
+
+MOST_TOLD = 60
+"""Wrong passwords that one process writes into the audit log in a minute."""
+
+
+class Passwords:
+    """Checks passwords and hashes new ones."""
+
+    def __init__(self, control: ConnectionPool[psycopg.Connection]) -> None:
+        self._control = control
+        self._hashing = BoundedSemaphore(HASHES_AT_ONCE)
+        self._minute = self._told = 0
+
+    def check(self, name: str, password: str, use: Callable[[str], Any]) -> Any:
+        """What `use` returns for the stored hash of the right password; a wrong one is counted for the name, and None.
+
+        Args:
+            use: does what the password allows; nothing (None, or an empty list) if it was changed in the meantime.
+
+        Raises:
+            Problem: 429 while the name is locked, 503 while many are checked.
+        """
+        self._require_unlocked(name)
+        with self._turn():
+            # While this one waited, others may have guessed: as many at once as there are connections.
+            self._require_unlocked(name)
+            stored = self._find_right(name, password)
+            used = use(stored) if stored else None
+            if not used:
+                self._count_failure(name)
+        if not used:
+            self._tell_failure(name, "sign_in")
+            return None
+        self.forget_failures(name)
+        return used
+
+    def check_current(self, name: str, sign_in: str, password: str) -> str:
+        """The stored hash of the right password of whoever has this sign-in.
+
+        Raises:
+            Problem: 403 for a wrong one, the last of which ends the sign-in; 503 while many are checked.
+        """
+        with self._turn():
+            # Counted before it is checked: many at once are no more guesses than one after the other.
+            counted = self._ask("count_wrong_password", sign_in=sign_in, most=MOST_WRONG_CURRENT)
+            stored = self._find_right(name, password) if counted else None
+        if stored:
+            self._ask("forget_wrong_passwords", sign_in=sign_in)
+            return stored
+        self._tell_failure(name, "set_password")
+        if counted and counted[0][0] < MOST_WRONG_CURRENT:
+            raise Problem(403, "wrong_password", "The current password is wrong.")
+        if self._ask("end_sign_in", prefix=sign_in):
+            write_audit(self._control, name, "sign_in_ended", why="wrong_password")
+        raise Problem(403, "wrong_password", "The current password is wrong, and this sign-in has ended.")
+
+    def forget_failures(self, name: str) -> None:
+        """Lock the name no longer: its person has shown who they are."""
+        self._ask("forget_failures", name=name, forgotten=FORGOTTEN_SECONDS)
+
+    def hash(self, password: str) -> str:
+        """What is stored of a new password.
+
+        Raises:
+            Problem: 503 while many are checked.
+        """
+        with self._turn():
+            hashed: str = _in_thread(hash_password, password)
+            return hashed
+
+    def _find_right(self, name: str, password: str) -> str | None:
+        """The stored hash, if the password is the right one. A name that nobody has takes as long."""
+        stored: str | None = next((found for (found,) in self._ask("find_password", name=name)), None)
+        return stored if _in_thread(is_password, password, stored) else None
+
+    def _ask(self, statement: str, **parameters: Any) -> list[Any]:
+        return execute(self._control, QUERIES[statement], parameters)
+
+    def _require_unlocked(self, name: str) -> None:
+        for (seconds,) in self._ask("find_lock", name=name):
+            raise Problem(
+                429,
+                "locked_out",
+                "Too many wrong passwords were given for this name. Wait, and try again.",
+                headers={"Retry-After": str(seconds)},
+            )
+
+    def _count_failure(self, name: str) -> None:
+        limits = {"free": FREE_FAILURES, "longest": LONGEST_LOCK, "forgotten": FORGOTTEN_SECONDS, "most": MOST_FAILURES}
+        self._ask("count_failure", name=name, **limits)
+
+    def _tell_failure(self, name: str, where: str) -> None:
+        """Count it, and write it down, if not too many were lately: whoever guesses would fill the audit log."""
+        metrics.SIGN_IN_FAILURES.inc()
+        minute = int(time.monotonic() // 60)
+        if minute != self._minute:
+            self._minute, self._told = minute, 0
+        self._told += 1
+        if self._told <= MOST_TOLD:
+            write_audit(self._control, name, f"{where}_failed")
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One of few who hash at the same time.
+
+        Raises:
+            Problem: 503 if it doesn't come soon.
+        """
+        if not self._hashing.acquire(timeout=TURN_SECONDS):
+            raise Problem(503, "sign_in_busy", "Too many passwords are being checked now. Wait, and try again.")
+        try:
+            yield
+        finally:
+            self._hashing.release()
+
+
+def _in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
+    """Hashing takes long and needs no interpreter: others go on meanwhile."""
+    return gevent.get_hub().threadpool.apply(work, arguments)

@@ -1,0 +1,224 @@
+"""People: how they sign in, and what they may do."""
+
+import re
+from typing import Any, NamedTuple
+
+import psycopg
+
+from event_tracker.core.http.errors import Problem
+from event_tracker.core.postgres.named_sql import load_queries
+from event_tracker.core.postgres.pool import ConnectionPool, attempt, execute
+from event_tracker.core.secrets.keys import prefix_of
+from event_tracker.query.auth.audit_writer import audit_entry, write_audit
+from event_tracker.query.auth.passwords import Passwords
+from event_tracker.query.auth.principal import ROLES, Principal
+from event_tracker.query.auth.recent_cache import Recent
+from event_tracker.query.auth.sign_ins import SignIns
+from event_tracker.query.auth.signing import Signer
+from event_tracker.query.parameters import ParameterError, invalid_parameters
+
+QUERIES = load_queries("event_tracker.query.auth")
+
+NAME = re.compile(r"(?!(owner|anyone|rt_[0-9a-f]{10})\Z)[a-z0-9][a-z0-9._@+-]{0,99}")
+"""What a person may be called. Not as others are in the audit log: the database's owner, whoever asks without credentials, and
+tokens, which have their prefix."""
+
+AUDIENCE = "query"
+
+FRESH_SECONDS = 2.0
+"""How long a person's role is taken for true: who is disabled is kept out everywhere after so long."""
+
+MOST_KNOWN = 10_000
+"""Sign-ins of which that is remembered."""
+
+WRONG = "No person with this name and password may sign in."
+EXPIRED = "The password for one sign-in has expired, or was replaced. Ask an admin for another."
+
+
+class Person(NamedTuple):
+    """Who signed in: their role, and whose events they may see (None is all)."""
+
+    name: str
+    role: str
+    sources: list[str] | None
+
+
+class Vouched(NamedTuple):
+    """Whom an OpenID Connect provider vouches for.
+
+    Attributes:
+        subject: their identity: issuer, a space, and the provider's name for them, which never changes hands.
+        name: what they are called; "" if the provider doesn't say so for sure.
+        role: None if the provider says of none.
+        sources: whose events they may see if they are new; None is all.
+    """
+
+    subject: str
+    name: str
+    role: str | None
+    sources: list[str] | None
+
+
+class SignIn(NamedTuple):
+    """What a person is given.
+
+    Attributes:
+        must_set_password: the password was for one sign-in, and nothing else is allowed before another is set.
+    """
+
+    person: Person
+    access_token: str
+    refresh_token: str
+    must_set_password: bool
+
+
+class People:
+    """Signs people in, and recognises them."""
+
+    def __init__(
+        self,
+        control: ConnectionPool[psycopg.Connection],
+        signer: Signer,
+        *,
+        access_seconds: int,
+        refresh_days: int,
+        oidc_hours: int,
+    ) -> None:
+        self.access_seconds = access_seconds
+        self._control = control
+        self._signer = signer
+        self.refresh_seconds = refresh_days * 24 * 3600
+        self._sign_ins = SignIns(control, refresh_days=refresh_days, oidc_hours=oidc_hours)
+        self._passwords = Passwords(control)
+        self._known: Recent[tuple[str, str], Principal] = Recent(FRESH_SECONDS, MOST_KNOWN)
+
+    def find(self, access_token: str) -> Principal | None:
+        """Who shows this access token; None if it isn't one, or has expired, or its sign-in or the person's right has ended."""
+        claims = self._signer.read(access_token, AUDIENCE)
+        if claims is None or "sid" not in claims:
+            return None
+        name, sign_in = str(claims["sub"]), str(claims["sid"])
+        return self._known.ask((name, sign_in), lambda: self._look(name, sign_in))
+
+    def sign_in(self, name: str, password: str) -> SignIn:
+        """Check a password and begin a sign-in.
+
+        Raises:
+            Problem: 401 for a wrong one, 429 while the name is locked, 503 while many are checked. None says whether anybody has
+                the name.
+        """
+        begun = self._passwords.check(name, password, lambda stored: self._sign_ins.begin_by_password(name, stored))
+        if begun is None:
+            raise Problem(401, "wrong_password", WRONG)
+        write_audit(self._control, name, "sign_in")
+        return self._given(Person(name, begun.role, begun.sources), begun.token, must_set_password=begun.one_time)
+
+    def welcome(self, vouched: Vouched) -> SignIn:
+        """Begin a sign-in of somebody whom a provider vouches for: known by the subject, made at the first time, with the role
+        that the provider says now. A name that somebody else has isn't given to them.
+
+        Raises:
+            Problem: 403.
+        """
+        found = self._ask("find_subject", subject=vouched.subject)
+        name = found[0][0] if found else vouched.name
+        if vouched.role is None:
+            if found:
+                self._ask("lose_role", name=name)
+                self._sign_ins.end_all(name)
+            raise self._not_welcome(name or vouched.subject, "no_role", "The provider gives you no role here.")
+        if found and not found[0][1]:
+            raise self._not_welcome(name, "person_disabled", "You may not sign in here any more.")
+        if not NAME.fullmatch(name):
+            raise self._not_welcome(vouched.subject, "no_name", "The provider gives you no name that is one here.")
+        try:
+            written = self._ask("welcome", **vouched._replace(name=name)._asdict())
+        except psycopg.errors.UniqueViolation:
+            return self.welcome(vouched)  # made by another sign-in of theirs since, under another name
+        if not written:
+            raise self._not_welcome(name, "name_taken", "Somebody else has your name here. Ask an admin.")
+        ((role, sources),) = written
+        write_audit(self._control, name, "sign_in", by="oidc", role=role, first=not found)
+        return self._given(Person(name, role, sources), self._sign_ins.begin(name))
+
+    def _not_welcome(self, name: str, code: str, detail: str) -> Problem:
+        write_audit(self._control, name, "sign_in_refused", by="oidc", why=code)
+        return Problem(403, code, detail)
+
+    def refresh(self, token: str) -> SignIn:
+        """New tokens for a refresh token. One that was used before ends the sign-in: somebody has stolen it (RFC 9700, 4.14).
+
+        Raises:
+            Problem: 401.
+        """
+        renewed = self._sign_ins.renew(token)
+        found = self._find_person(renewed.person, prefix_of(renewed.token)) if renewed else []
+        if not (renewed and found):
+            raise Problem(401, "invalid_refresh_token", "This sign-in is over. Sign in again.")
+        role, sources, _, must_set_password = found[0]
+        person = Person(renewed.person, role, sources)
+        return self._given(person, renewed.token, must_set_password=must_set_password)
+
+    def sign_out(self, token: str) -> None:
+        """End the sign-in of a refresh token, if it is or was one."""
+        self._sign_ins.end(token)
+
+    def set_password(self, principal: Principal, current: str | None, password: str) -> None:
+        """Give a person another password, and end all their sign-ins.
+
+        Args:
+            current: the password until now; none after a sign-in by a password for one sign-in, which is gone.
+
+        Raises:
+            Problem: 403 if they come by a provider, or the current password is wrong or has expired; 422 if it is missing; 503
+                while many are checked.
+        """
+        name = principal.name
+        if principal.by_provider:
+            raise Problem(403, "no_password", "You sign in by a provider, and have no password here.")
+        if principal.must_set_password:
+            given = {"password_hash": self._passwords.hash(password), "sign_in": principal.sign_in}
+            if not self._replace_password("set_first_password", name, **given):
+                raise Problem(403, "one_time_password_expired", EXPIRED)
+        else:
+            if current is None:
+                raise invalid_parameters([ParameterError("current_password", "required", "Is missing.")])
+            assert principal.sign_in is not None, "people come by a sign-in"
+            stored = self._passwords.check_current(name, principal.sign_in, current)
+            given = {"password_hash": self._passwords.hash(password), "stored": stored}
+            if not self._replace_password("set_password", name, **given):
+                raise Problem(403, "wrong_password", "The current password is wrong.")
+        # They sign in by the new one, at which nobody has guessed yet.
+        self._passwords.forget_failures(name)
+
+    def _replace_password(self, statement: str, name: str, **given: Any) -> bool:
+        """All of it, or nothing, and False: something else has changed it since it was looked at."""
+
+        def replace(connection: psycopg.Connection) -> bool:
+            with connection.transaction():
+                if not connection.execute(QUERIES[statement], {"name": name, **given}, binary=True).fetchall():
+                    return False
+                # A statement of its own: it sees a sign-in that was being begun by the old password, too.
+                connection.execute(QUERIES["end_sign_ins"], {"person": name})
+                connection.execute(QUERIES["write_audit"], audit_entry(name, "set_password"))
+                return True
+
+        return attempt(self._control, replace)
+
+    def _look(self, name: str, sign_in: str) -> Principal | None:
+        for role, sources, by_provider, must_set_password in self._find_person(name, sign_in):
+            seen = None if sources is None else frozenset(sources)
+            scopes = frozenset() if must_set_password else ROLES[role]
+            return Principal("person", name, scopes, seen, by_provider, sign_in, must_set_password)
+        return None
+
+    def _find_person(self, name: str, sign_in: str | None) -> list[Any]:
+        return self._ask("find_person", name=name, sign_in=sign_in)
+
+    def _given(self, person: Person, refresh_token: str, *, must_set_password: bool = False) -> SignIn:
+        sign_in = prefix_of(refresh_token)
+        access_token = self._signer.issue(person.name, AUDIENCE, self.access_seconds, sid=sign_in)
+        return SignIn(person, access_token, refresh_token, must_set_password)
+
+    def _ask(self, statement: str, **parameters: Any) -> list[Any]:
+        return execute(self._control, QUERIES[statement], parameters)

@@ -1,0 +1,169 @@
+"""Sign-ins: each has one refresh token after the other.
+
+A token's secret has 12 digits that all tokens of its sign-in share and 28 that are its own (112 bits). Who shows the shared
+digits has or had a token of this sign-in, so one that isn't good any more was used before: somebody has stolen it (RFC 9700,
+section 4.14). Who makes one up knows the prefix at most, which is no secret, and ends nothing.
+
+The next token is made of the one before and a random salt that only the database has. So whoever shows the one before again,
+since the answer was lost or at the same moment from another tab, is given the same next one, and a sign-in never branches.
+"""
+
+import hmac
+import secrets
+from typing import Any, NamedTuple
+
+import psycopg
+
+from event_tracker.core.postgres.named_sql import load_queries
+from event_tracker.core.postgres.pool import ConnectionPool, execute
+from event_tracker.core.secrets.keys import hash_key, is_key, make_key, prefix_of
+from event_tracker.query.auth.audit_writer import write_audit
+
+QUERIES = load_queries("event_tracker.query.auth")
+
+KIND = "rf"
+"""What the prefixes of refresh tokens begin with."""
+
+FAMILY_DIGITS = 12
+OWN_DIGITS = 28
+SALT_BYTES = 32
+
+GRACE_SECONDS = 10.0
+"""How long after its first use the token before the newest may be shown again: the answer with the newest may have been lost."""
+
+ATTEMPTS = 2
+"""A second one if another request renewed the sign-in with the same token in the meantime."""
+
+
+class Begun(NamedTuple):
+    """The first refresh token of a sign-in by password, and what the person may do; `one_time`: the password was for this one."""
+
+    token: str
+    role: str
+    sources: list[str] | None
+    one_time: bool
+
+
+class Renewed(NamedTuple):
+    """The person of a sign-in, and its newest refresh token."""
+
+    person: str
+    token: str
+
+
+class _Row(NamedTuple):
+    """A sign-in as it is stored; `lately`: the token before the newest is in its grace."""
+
+    person: str
+    hash: bytes
+    previous_hash: bytes | None
+    family_hash: bytes | None
+    renewal_salt: bytes | None
+    lately: bool
+
+    def is_newest(self, token: str) -> bool:
+        return is_key(token, self.hash)
+
+    def is_in_grace(self, token: str) -> bool:
+        return self.lately and self.previous_hash is not None and is_key(token, self.previous_hash)
+
+    def is_member(self, token: str) -> bool:
+        """Whether the token is or was one of this sign-in."""
+        if self.is_newest(token) or (self.previous_hash is not None and is_key(token, self.previous_hash)):
+            return True
+        return self.family_hash is not None and is_key(_family(token), self.family_hash)
+
+
+class SignIns:
+    """Begins, renews and ends sign-ins."""
+
+    def __init__(self, control: ConnectionPool[psycopg.Connection], *, refresh_days: int, oidc_hours: int) -> None:
+        self._control = control
+        self._days = refresh_days
+        self._oidc_hours = oidc_hours
+
+    def begin(self, person: str) -> str:
+        """The first refresh token of a new sign-in."""
+        token, given = self._new()
+        self._ask("begin_sign_in", person=person, **given)
+        return token
+
+    def begin_by_password(self, person: str, stored: str) -> Begun | None:
+        """A new sign-in by the password with this stored hash; None if it isn't the person's any more."""
+        token, given = self._new()
+        begun = self._ask("begin_sign_in_by_password", name=person, password_hash=stored, **given)
+        return Begun(token, *begun[0]) if begun else None
+
+    def _new(self) -> tuple[str, dict[str, Any]]:
+        new = make_key(KIND)
+        given = {"prefix": new.prefix, "hash": new.hash, "family_hash": hash_key(_family(new.key)), "days": self._days}
+        return new.key, given
+
+    def renew(self, token: str) -> Renewed | None:
+        """The next refresh token; None if the sign-in is over, or is now, since this one was used before."""
+        for _ in range(ATTEMPTS):
+            row = self._find(token)
+            if row is None:
+                return None
+            if row.is_newest(token):
+                salt = secrets.token_bytes(SALT_BYTES)
+                following = _following(token, salt)
+                if self._replace(token, following, salt):
+                    return Renewed(row.person, following)
+                continue
+            if row.is_in_grace(token):
+                following = _following(token, row.renewal_salt or b"")
+                # It isn't the newest if an instance of the release before made that: it made all digits at random.
+                return Renewed(row.person, following) if row.is_newest(following) else None
+            if row.is_member(token):
+                self._end_stolen(token, row.person)
+            return None
+        return None
+
+    def end(self, token: str) -> None:
+        """End the sign-in that this refresh token is or was one of; if that was long ago, somebody may have stolen it."""
+        row = self._find(token)
+        if row is None or not row.is_member(token):
+            return
+        if row.is_newest(token) or row.is_in_grace(token):
+            self._ask("end_sign_in", prefix=prefix_of(token))
+        else:
+            self._end_stolen(token, row.person)
+
+    def end_all(self, person: str) -> None:
+        """End all sign-ins of a person."""
+        self._ask("end_sign_ins", person=person)
+
+    def _end_stolen(self, token: str, person: str) -> None:
+        if self._ask("end_sign_in", prefix=prefix_of(token)):
+            write_audit(self._control, person, "refresh_token_reused")
+
+    def _find(self, token: str) -> _Row | None:
+        given = {"prefix": prefix_of(token), "grace": GRACE_SECONDS, "oidc_hours": self._oidc_hours}
+        return next((_Row(*found) for found in self._ask("find_sign_in", **given)), None)
+
+    def _replace(self, token: str, following: str, salt: bytes) -> bool:
+        """Make another token the newest; False if this one isn't any more."""
+        given = {"hash": hash_key(following), "shown": hash_key(token), "salt": salt}
+        return bool(
+            self._ask(
+                "renew_sign_in",
+                prefix=prefix_of(token),
+                family_hash=hash_key(_family(token)),
+                days=self._days,
+                **given,
+            )
+        )
+
+    def _ask(self, statement: str, **parameters: Any) -> list[Any]:
+        return execute(self._control, QUERIES[statement], parameters)
+
+
+def _family(token: str) -> str:
+    """What all tokens of a sign-in begin with."""
+    return token[:-OWN_DIGITS]
+
+
+def _following(token: str, salt: bytes) -> str:
+    """The next token."""
+    return _family(token) + hmac.digest(salt, token.encode(), "sha256").hex()[:OWN_DIGITS]

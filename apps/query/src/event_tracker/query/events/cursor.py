@@ -1,0 +1,91 @@
+"""The cursor: where a page of events ended, so that the next goes on right there whatever arrives in between.
+
+It is a key, not an offset. It also carries the range of time, which for a question without bounds depends on when it
+was first asked, and a digest of the filters, since it means nothing under others; whose events one may see counts among
+them. It isn't signed: a forged one asks what whoever shows it may ask, within the statement timeout.
+"""
+
+import base64
+import hashlib
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from marshmallow import fields
+from msgspec import Meta
+
+from event_tracker.query.parameter_types import EARLIEST, LATEST, mistake
+
+DIGEST_BYTES = 8
+NIL = UUID(int=0)
+
+Aware = Annotated[datetime, Meta(tz=True)]
+
+
+class Position(msgspec.Struct, frozen=True, array_like=True):
+    """A place in the order of events, newest first: just after the event with this key.
+
+    Attributes:
+        received_at: of that event; None where it isn't known (cursors of the release before) and has to be looked up.
+    """
+
+    timestamp: Aware
+    user_id: Annotated[str, Meta(max_length=200, pattern=r"\A[^\0]*\Z")]
+    event_id: UUID
+    received_at: Aware | None = None
+
+    @classmethod
+    def before(cls, end: datetime) -> "Position":
+        """The place from which all events before a time come."""
+        return cls(end, "", NIL, EARLIEST)
+
+
+class Cursor(msgspec.Struct, frozen=True, array_like=True):
+    """What the text stands for."""
+
+    digest: bytes
+    start: Aware
+    end: Aware
+    after: Position
+
+
+_decode = msgspec.json.Decoder(Cursor).decode
+
+
+def encode(cursor: Cursor) -> str:
+    """The cursor as text that needs no escaping in a URL."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).rstrip(b"=").decode()
+
+
+def decode(text: str) -> Cursor:
+    """The reverse.
+
+    Raises:
+        ValueError: if the text isn't a cursor.
+    """
+    try:
+        cursor = _decode(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise ValueError("not a cursor") from error
+    start, after, end = cursor.start, cursor.after.timestamp, cursor.end
+    arrived = cursor.after.received_at or EARLIEST
+    # At the edges of the calendar, other times than those that `encode` is given couldn't be reckoned with.
+    if not (start.tzinfo is after.tzinfo is end.tzinfo is arrived.tzinfo is UTC and start <= after <= end <= LATEST):
+        raise ValueError("no place in a range of time")
+    return cursor
+
+
+def digest(*filters: Any) -> bytes:
+    """A few bytes that differ for other filters."""
+    return hashlib.blake2b(msgspec.json.encode(filters), digest_size=DIGEST_BYTES).digest()
+
+
+class CursorField(fields.String):
+    """`next_cursor` of the page before."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
+        try:
+            return decode(value)
+        except ValueError:
+            raise mistake("invalid_cursor", "Must be the `next_cursor` of an answer, unchanged.") from None

@@ -1,0 +1,197 @@
+"""What may be asked: parameters in, a frozen filter out, or every mistake at once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from marshmallow import ValidationError, fields, validates_schema
+
+from event_tracker.query.events.cursor import Cursor, CursorField, Position, digest
+from event_tracker.query.events.property_values import wanted
+from event_tracker.query.parameter_types import EARLIEST, LATEST, MAX_VALUES, AtMost, Limit, PropertyFilter, Time, text
+from event_tracker.query.parameters import ParameterError, ParameterSchema, invalid_parameters
+from event_tracker.query.source_scope import Reading, Sources, SourcesReader, SourcesSchema, restriction
+
+AHEAD = timedelta(hours=24)
+"""How far ahead of the clock the collector lets timestamps be: "until now" would hide the newest of them."""
+
+HOUR = timedelta(hours=1)
+FROM = "Events at this time or later; RFC 3339 with an offset."
+TO = "Events before this time; RFC 3339 with an offset."
+
+Bounds = Callable[[datetime | None, datetime | None], tuple[datetime | None, datetime | None]]
+
+
+class RangeSchema(ParameterSchema):
+    """A half-open range of time."""
+
+    start = Time(data_key="from", metadata={"description": FROM})
+    end = Time(data_key="to", metadata={"description": TO})
+
+    @validates_schema
+    def _in_order(self, given: dict[str, Any], **_: Any) -> None:
+        if "start" in given and "end" in given and given["start"] > given["end"]:
+            raise ValidationError({"from": [("reversed_range", "Must not be later than `to`.")]})
+
+
+class EventsSchema(SourcesSchema):
+    """Which events."""
+
+    user_id = text(1, 200, "Who did it.")
+    event_types = fields.List(
+        text(1, 100),
+        data_key="event_type",
+        validate=AtMost(max=MAX_VALUES),
+        metadata={"description": "What was done; repeat it for any of several."},
+    )
+    session_id = text(1, 200, "The visit it belongs to.")
+    properties = PropertyFilter(
+        "`property.NAME=value`: events whose properties have that member; several must all match."
+    )
+
+
+class ListEventsSchema(EventsSchema, RangeSchema):
+    """Parameters of GET /events."""
+
+    user_id = text(
+        1, 200, "Who did it. Without it, the answer covers a bounded range of time and names it in `window`."
+    )
+    limit = Limit(50, "Most events to answer.")
+    cursor = CursorField(metadata={"description": "`next_cursor` of the page before; the filters must be the same."})
+
+
+class TopTypesSchema(SourcesSchema, RangeSchema):
+    """Parameters of GET /stats/top-types."""
+
+    limit = Limit(10, "Most types to answer.")
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """One page of events: those of [start, end) that come after `after`, newest first.
+
+    Attributes:
+        user_id: None for everybody's.
+        event_types: any of them; empty for all.
+        properties: (name, value) pairs that must all match.
+        sources: of any of them; None for all there are.
+        digest: tells these filters from others.
+    """
+
+    user_id: str | None
+    event_types: tuple[str, ...]
+    session_id: str | None
+    properties: tuple[tuple[str, str], ...]
+    sources: Sources
+    start: datetime
+    end: datetime
+    limit: int
+    after: Position
+    digest: bytes
+
+    @property
+    def narrowed(self) -> list[str]:
+        """The names of the filters beyond user and time, which are also the names of their conditions."""
+        named = [name for name in ("event_types", "session_id", "properties") if getattr(self, name)]
+        return named if self.sources is None else [*named, "sources"]
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """What the conditions of these filters take."""
+        names, values, stems = wanted(self.properties)
+        return {
+            "user_id": self.user_id,
+            "event_types": list(self.event_types),
+            "session_id": self.session_id,
+            "property_names": names,
+            "property_values": values,
+            "property_stems": stems,
+            "sources": list(self.sources or ()),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class TypeFilter:
+    """Counts of [start, end) by type, over these sources; None is no bound, and all sources."""
+
+    sources: Sources
+    start: datetime | None
+    end: datetime | None
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """How wide a range of time a question about everybody may have.
+
+    Attributes:
+        default: how far back from `to`, or from now, when `from` isn't given.
+        most: from `from` to `to`, or to now.
+    """
+
+    default: timedelta
+    most: timedelta
+
+    def resolve(self, start: datetime | None, end: datetime | None, now: datetime) -> tuple[datetime, datetime]:
+        """Both bounds, as given or by default.
+
+        Raises:
+            Problem: 422 if they lie too far apart. What lies ahead of now isn't counted: hardly anything is there.
+        """
+        newest = now if end is None else min(end, now)
+        if start is None:
+            start = newest - min(self.default, newest - EARLIEST)
+        elif newest - start > self.most:
+            detail = f"Without user_id, at most {self.most / HOUR:g} h may lie from `from` to `to` (or now): narrow it, or add user_id."
+            raise invalid_parameters([ParameterError("from", "window_too_wide", detail)])
+        return start, end or now + AHEAD
+
+
+_events = SourcesReader(ListEventsSchema)
+_types = SourcesReader(TopTypesSchema)
+
+
+def read_event_filter(reading: Reading, window: Window, now: datetime) -> EventFilter:
+    """The filter that a request asks for.
+
+    Raises:
+        Problem: 400 or 422 with every mistake in it.
+    """
+    return event_filter(_events.read(reading), lambda start, end: window.resolve(start, end, now))
+
+
+def event_filter(given: dict[str, Any], bounds: Bounds) -> EventFilter:
+    """The filter that loaded parameters ask for; `bounds` resolves the range of a question about everybody.
+
+    Raises:
+        Problem: 422 if the cursor is of other filters, or what `bounds` raises.
+    """
+    user_id, session_id = given.get("user_id"), given.get("session_id")
+    start, end = given.get("start"), given.get("end")
+    event_types = tuple(sorted(set(given.get("event_types", ()))))
+    properties = tuple(sorted(given.get("properties", {}).items()))
+    sources: Sources = given["sources"]
+    mark = digest(user_id, event_types, session_id, properties, start, end, *restriction(sources))
+    cursor: Cursor | None = given.get("cursor")
+    if cursor is not None:
+        if cursor.digest != mark:
+            detail = "Was made with other filters: repeat them, or leave it out to start anew."
+            raise invalid_parameters([ParameterError("cursor", "other_filters", detail)])
+        start, end, after = cursor.start, cursor.end, cursor.after
+    else:
+        if user_id is None:
+            start, end = bounds(start, end)
+        start, end = start or EARLIEST, end or LATEST
+        after = Position.before(end)
+    return EventFilter(user_id, event_types, session_id, properties, sources, start, end, given["limit"], after, mark)
+
+
+def read_type_filter(reading: Reading) -> TypeFilter:
+    """The filter that a request asks for.
+
+    Raises:
+        Problem: 400 or 422 with every mistake in it.
+    """
+    given = _types.read(reading)
+    return TypeFilter(given["sources"], given.get("start"), given.get("end"), given["limit"])

@@ -1,0 +1,192 @@
+"""Questions to the database, one function each; the statements are in `queries.sql`."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from event_tracker.core.concurrency_limit import Turns
+from event_tracker.core.postgres.named_sql import load_queries
+from event_tracker.core.postgres.pool import ConnectionPool, attempt, execute
+from event_tracker.core.postgres.replication import read_as_of
+from event_tracker.core.postgres.row_stream import Row, fetch_within
+from event_tracker.query import metrics
+from event_tracker.query.auth.principal import Root
+from event_tracker.query.concurrency import Shared, take_turn
+from event_tracker.query.events.batcher import Group
+from event_tracker.query.events.cursor import Position
+from event_tracker.query.events.filters import EventFilter, TypeFilter
+from event_tracker.query.events.responses import EventPage, StoredEvent, TopTypes, TypeCount, stored_event
+from event_tracker.query.events.time_range import pieces_of
+from event_tracker.query.parameter_types import EARLIEST
+
+QUERIES = load_queries("event_tracker.query.events")
+
+SESSION = {
+    "default_transaction_read_only": "on",
+    # Planning over a year of partitions takes longer than reading a page: each statement is planned once a connection.
+    "plan_cache_mode": "force_generic_plan",
+    # Some users have a thousand times the events of others, and the plan is the same for all: it must take a user's
+    # newest events from the end of the key, never read all of them and sort. Where only a sort will do, it is still done.
+    "enable_sort": "off",
+    "jit": "off",
+    # One question, one core: the others are for other questions.
+    "max_parallel_workers_per_gather": "0",
+}
+"""Settings of the database sessions that ask these questions."""
+
+LANES = 2
+"""Groups of small pages under way at once. The other connections are for everything else."""
+
+RECENT = timedelta(hours=1)
+
+SMALL_PAGE = 100
+"""Pages of one user up to this limit share a statement: they are quick whoever it is, so nobody waits for the others'."""
+
+MOST_BYTES = 8 * 2**20
+"""Of properties' JSON in a page, or in those that share a statement, about: a page ends where it has as many. Building an answer
+takes three times as much."""
+
+JSON = 5
+"""Where it stands in a row as the statements of events select it."""
+
+
+class Store:
+    """Asks the database, each question in one statement: one snapshot.
+
+    Args:
+        lanes: of LANES, how many one client may have.
+    """
+
+    def __init__(self, pool: ConnectionPool[psycopg.Connection], turns: Turns, lanes: int = LANES) -> None:
+        self.pool = pool
+        self._small_pages = Group(self._list_grouped, min(LANES, pool.max_size), lanes)
+        self._turns = turns
+        self._top_types = Shared(self._count_types, turns)
+
+    def close(self) -> None:
+        """Stop. Call it when no question is waiting any more."""
+        self._small_pages.close()
+
+    def list_events(self, asked: EventFilter, client: Root) -> EventPage:
+        """A page of events, newest first."""
+        if asked.user_id is None:
+            page = self._list_everybody(asked, client)
+        elif asked.limit <= SMALL_PAGE and not asked.narrowed and asked.after.received_at is not None:
+            page = self._small_pages.ask(asked, client) or self._list_filtered(asked, client)
+        else:
+            page = self._list_filtered(asked, client)
+        metrics.ROWS_RETURNED.observe(len(page.events))
+        return page
+
+    def _list_everybody(self, asked: EventFilter, client: Root) -> EventPage:
+        """The last hour alone mostly fills a page, and a whole window is read in full before its newest are known."""
+        newest = min(asked.after.timestamp, datetime.now(UTC))
+        if newest - asked.start > RECENT:
+            page = self._list_filtered(replace(asked, start=newest - RECENT), client)
+            if page.next:
+                return page
+        return self._list_filtered(asked, client)
+
+    def _list_filtered(self, asked: EventFilter, client: Root) -> EventPage:
+        conditions = ["everybody" if asked.user_id is None else "user_id", *asked.narrowed]
+        parameters = {
+            **asked.parameters,
+            "start": asked.start,
+            "after_timestamp": asked.after.timestamp,
+            "after_user_id": asked.after.user_id,
+            "after_received_at": asked.after.received_at,
+            "after_event_id": asked.after.event_id,
+            "rows": asked.limit + 1,
+        }
+        with take_turn(self._turns, client):
+            rows, is_whole = self._fetch(_list_events(*conditions), parameters, JSON)
+        return _page([stored_event(*row) for row in rows], min(asked.limit, len(rows)), is_whole=is_whole)
+
+    def _list_grouped(self, asked: Sequence[EventFilter]) -> list[EventPage | None]:
+        """The pages, in their order: None for those that may not be whole, if they are too large or take too long together."""
+        parameters = {
+            "user_ids": [one.user_id for one in asked],
+            "starts": [one.start for one in asked],
+            "after_timestamps": [one.after.timestamp for one in asked],
+            "after_received_ats": [one.after.received_at for one in asked],
+            "after_event_ids": [one.after.event_id for one in asked],
+            "rows": [one.limit + 1 for one in asked],
+        }
+        pages: list[list[StoredEvent]] = [[] for _ in asked]
+        try:
+            rows, is_whole = self._fetch(QUERIES["list_events.grouped"].encode(), parameters, 1 + JSON)
+        except psycopg.errors.QueryCanceled:
+            if len(asked) == 1:
+                raise
+            return [None] * len(asked)  # one client's page may take long, and the others have no part in it
+        for number, *row in rows:
+            pages[number - 1].append(stored_event(*row))
+        return [
+            _page(events, one.limit) if is_whole or len(events) > one.limit else None
+            for events, one in zip(pages, asked, strict=True)
+        ]
+
+    def top_types(self, asked: TypeFilter, client: Root) -> TopTypes:
+        """The most frequent types of a range of time."""
+        return self._top_types.ask(asked, client)
+
+    def name_sources(self, allowed: frozenset[str] | None) -> list[str]:
+        """The names of the sources that there are, of those that may be seen; None is all."""
+        names = [name for (name,) in self._ask("name_sources", QUERIES["name_sources"].encode(), {})]
+        return [name for name in names if allowed is None or name in allowed]
+
+    def _count_types(self, asked: TypeFilter) -> TopTypes:
+        restricted = asked.sources is not None
+        pieces, bounds = pieces_of(asked.start or EARLIEST if restricted else asked.start, asked.end)
+        parameters = {"limit": asked.limit, "sources": list(asked.sources or ()), **bounds}
+        statement = _top_types(restricted, *pieces)
+
+        def ask(connection: psycopg.Connection) -> tuple[datetime, list[Any]]:
+            return read_as_of(connection), connection.execute(statement, parameters, binary=True).fetchall()
+
+        with metrics.DB_SECONDS.labels("top_types").time():
+            as_of, ((total, event_types, counts),) = attempt(self.pool, ask)
+        items = [TypeCount(name, count, count / total) for name, count in zip(event_types, counts, strict=True)]
+        return TopTypes(as_of, items, total)
+
+    def _fetch(self, statement: bytes, parameters: dict[str, Any], json: int) -> tuple[list[Row], bool]:
+        """Rows with events, of MOST_BYTES of JSON in a column, and whether these are all."""
+        with metrics.DB_SECONDS.labels("list_events").time():
+            return fetch_within(self.pool, statement, parameters, most_bytes=MOST_BYTES, sized=json)
+
+    def _ask(self, name: str, statement: bytes, parameters: dict[str, Any]) -> Sequence[Any]:
+        with metrics.DB_SECONDS.labels(name).time():
+            return execute(self.pool, statement, parameters)
+
+
+@cache
+def _list_events(*conditions: str) -> bytes:
+    """The statement with these conditions. There are few combinations, and each is composed once."""
+    return sql.SQL(QUERIES["list_events"]).format(conditions=conditions_of(*conditions)).as_bytes()
+
+
+def conditions_of(*names: str) -> sql.Composed:
+    """These conditions of `list_events`, all of them."""
+    arrived = sql.SQL(QUERIES["list_events.arrived"])
+    return sql.SQL(" and ").join(sql.SQL(QUERIES[f"list_events.{name}"]).format(arrived=arrived) for name in names)
+
+
+@cache
+def _top_types(restricted: bool, *pieces: str) -> bytes:
+    """The statement over these pieces of a range, and over some sources or all."""
+    sources = sql.SQL(QUERIES["top_types.sources"] if restricted else "")
+    counted = [sql.SQL(QUERIES[f"top_types.{piece}"]).format(sources=sources) for piece in pieces]
+    return sql.SQL(QUERIES["top_types"]).format(pieces=sql.SQL(" union all ").join(counted)).as_bytes()
+
+
+def _page(events: list[StoredEvent], limit: int, *, is_whole: bool = True) -> EventPage:
+    """The first `limit` events; that there was one more, or that these aren't all, says that there is a next page."""
+    if len(events) <= limit and is_whole:
+        return EventPage(events, None)
+    last = events[limit - 1]
+    return EventPage(events[:limit], Position(last.timestamp, last.user_id, last.event_id, last.received_at))

@@ -1,0 +1,1 @@
+"""Events as a stream: exports, and live events."""

@@ -1,0 +1,108 @@
+"""An answer that is streamed as a file: compressed where that is wanted, for as long as the client takes it and we may."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+
+import structlog
+from flask import Response, request
+
+from event_tracker.core.http.middleware import REQUEST_ID
+from event_tracker.core.http.streams import BrokenOffError, Peer
+from event_tracker.core.server.cooperation import yield_to_others
+from event_tracker.query import metrics
+from event_tracker.query.auth.principal import principal_of
+from event_tracker.query.concurrency import Places
+from event_tracker.query.events.streams.formats import Gzip
+
+log = structlog.get_logger("query.export")
+
+FINISH_SECONDS = 10.0
+"""How long an export may go on when the service stops: its process has a little longer."""
+
+BUSY = "As many exports as this instance streams at once are under way. Ask again when one has ended."
+
+
+class Downloads:
+    """Streams files, `most` at once.
+
+    Args:
+        is_draining: whether the service is about to stop.
+    """
+
+    def __init__(self, most: int, is_draining: Callable[[], bool]) -> None:
+        self._places = Places(most, BUSY)
+        self._is_draining = is_draining
+
+    def answer(self, parts: Iterator[bytes], *, kind: str, name: str, content_type: str, gzips: bool) -> Response:
+        """The answer that streams these parts; they are asked for only if there is a place.
+
+        Args:
+            kind: what it is counted as in metrics.
+            gzips: whether it is compressed for clients that take it so.
+
+        Raises:
+            Problem: 503 if there is no place, 429 if whoever asks has as many as one may.
+            Exception: whatever the first part raises: until it is there, what is wrong can still be told with a status.
+        """
+        give_back = self._places.take(principal_of(request.environ))
+        peer = Peer(request.environ)
+        gzipped = gzips and request.accept_encodings.quality("gzip") > 0
+        if gzipped:
+            parts = _gzipped(parts)
+        try:
+            first = next(parts)
+        except BaseException:
+            peer.close()
+            give_back()
+            raise
+        headers = {
+            "Content-Type": content_type,
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "Cache-Control": "no-store",
+        }
+        if gzips:
+            headers["Vary"] = "Accept-Encoding"
+        if gzipped:
+            headers["Content-Encoding"] = "gzip"
+        body = _watched(chain([first], parts), kind, peer, self._is_draining, request.environ[REQUEST_ID])
+        response = Response(body, headers=headers)
+        response.call_on_close(peer.close)
+        response.call_on_close(give_back)
+        return response
+
+
+def _gzipped(parts: Iterable[bytes]) -> Iterator[bytes]:
+    gzip = Gzip()
+    for part in parts:
+        yield gzip.compress(part) + gzip.flush()
+    yield gzip.finish()
+
+
+def _watched(
+    parts: Iterable[bytes], kind: str, peer: Peer, is_draining: Callable[[], bool], request_id: str
+) -> Iterator[bytes]:
+    """The parts, until the client has left, or the service must stop, or something fails.
+
+    Raises:
+        BrokenOffError: for all of those: the body isn't whole.
+    """
+    outcome = "left"
+    stops_at = None
+    try:
+        for part in parts:
+            yield part
+            yield_to_others()
+            if is_draining():
+                stops_at = stops_at or time.monotonic() + FINISH_SECONDS
+            if peer.has_left() or (stops_at and time.monotonic() > stops_at):
+                break
+        else:
+            outcome = "finished"
+    except Exception:
+        outcome = "failed"
+        log.exception("an export broke off", request_id=request_id)
+    finally:
+        metrics.EXPORTS.labels(kind, outcome).inc()
+    if outcome != "finished":
+        raise BrokenOffError

@@ -1,0 +1,54 @@
+"""GET /events/export: all events of a filter, streamed."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+
+import gevent
+from flask import Blueprint, Response, request
+
+from event_tracker.query import metrics
+from event_tracker.query.events.streams.downloads import Downloads
+from event_tracker.query.events.streams.export_pages import Slices
+from event_tracker.query.events.streams.formats import FORMATS, GZIPPED, Rows
+from event_tracker.query.events.streams.parameters import read_export
+from event_tracker.query.source_scope import reading_of
+
+BATCH = 500
+"""Rows that are encoded before other questions may go on."""
+
+
+def exporting(slices: Slices, downloads: Downloads) -> Blueprint:
+    """The route."""
+    blueprint = Blueprint("export", __name__)
+
+    @blueprint.get("/events/export")
+    def export_events() -> Response:
+        reading = reading_of(request.environ)
+        asked = read_export(reading)
+        if asked.format == "parquet" and "pyarrow.parquet" not in sys.modules:
+            # It takes a second, or several from a cold disk. In a thread of its own nobody else waits for it.
+            gevent.get_hub().threadpool.apply(import_module, ("pyarrow.parquet",))
+        return downloads.answer(
+            _encoded(slices.pages(asked.asked, asked.limit, reading.client), asked.format),
+            kind=asked.format,
+            name=f"events.{asked.format}",
+            content_type=FORMATS[asked.format].content_type,
+            gzips=asked.format in GZIPPED,
+        )
+
+    return blueprint
+
+
+def _encoded(pages: Iterable[Rows], name: str) -> Iterator[bytes]:
+    """Parts of the body, the first of them when the first page is there; one may be empty."""
+    encoder = FORMATS[name]()
+    exported = metrics.EVENTS_EXPORTED.labels(name)
+    before = encoder.head()
+    for page in pages:
+        for start in range(0, max(1, len(page)), BATCH):
+            rows = page[start : start + BATCH]
+            yield before + encoder.rows(rows)
+            before = b""
+            exported.inc(len(rows))
+    yield before + encoder.tail()

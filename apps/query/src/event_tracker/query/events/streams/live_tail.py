@@ -1,0 +1,85 @@
+"""What was stored since one last looked."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import msgspec
+import psycopg
+
+from event_tracker.core.postgres.named_sql import load_queries
+from event_tracker.core.postgres.pool import ConnectionPool, attempt
+from event_tracker.core.postgres.replication import read_as_of
+from event_tracker.core.postgres.row_stream import Row, fetch_within
+from event_tracker.query import metrics
+from event_tracker.query.events.cursor import NIL
+from event_tracker.query.events.responses import StoredEvent, stored_event
+from event_tracker.query.events.store import JSON, MOST_BYTES
+from event_tracker.query.parameter_types import EARLIEST
+
+LIVE_EVENTS = load_queries("event_tracker.query.events")["live_events"].encode()
+
+encode = msgspec.json.Encoder().encode
+
+OVERLAP = timedelta(seconds=10)
+LEAST_OVERLAP = timedelta(seconds=1)
+"""How far each look goes back behind the newest event seen: `received_at` is when an event's transaction began, and it is
+seen only when that is committed. The collector's take 8 s at most (STATEMENT_SECONDS)."""
+
+MANY = 5000
+"""Events in one look beyond which the overlap is halved: reading them again each second would cost more than it is worth."""
+
+PAGE = 1000
+"""Events read at once, unless they have MOST_BYTES before."""
+
+Key = tuple[datetime, datetime, str, UUID]
+"""received_at, timestamp, user_id, event_id: unique, and the order of looking."""
+
+
+class Tail:
+    """Looks. What it hands out it hands out once."""
+
+    def __init__(self, pool: ConnectionPool[psycopg.Connection]) -> None:
+        self._pool = pool
+        self._overlap = OVERLAP
+        self._since = datetime.now(UTC)
+        self._seen: set[Key] = set()
+
+    def begin(self) -> None:
+        """Count what is stored by now as seen."""
+        self._since = attempt(self._pool, read_as_of) - OVERLAP
+        self._seen = set()
+        for _ in self.fresh():
+            pass
+
+    def fresh(self) -> Iterator[list[StoredEvent]]:
+        """Pages of what hasn't been seen yet. If the database fails midway, what wasn't handed out comes next time."""
+        place: Key = (self._since, EARLIEST, "", NIL)
+        looked = 0
+        while True:
+            rows, is_whole = self._ask(place)
+            events = [stored_event(*row) for row in rows]
+            looked += len(events)
+            new = [event for event in events if _key(event) not in self._seen]
+            self._seen.update(map(_key, new))
+            yield new
+            if is_whole and len(events) < PAGE:
+                break
+            place = _key(events[-1])
+        self._move_on(looked)
+
+    def _move_on(self, looked: int) -> None:
+        self._overlap = max(LEAST_OVERLAP, self._overlap / 2) if looked > MANY else min(OVERLAP, self._overlap * 2)
+        if self._seen:
+            self._since = max(self._since, max(self._seen)[0] - self._overlap)
+            self._seen = {key for key in self._seen if key[0] >= self._since}
+
+    def _ask(self, place: Key) -> tuple[list[Row], bool]:
+        """The events behind a place, and whether these are all up to PAGE."""
+        after = dict(zip(("received_at", "timestamp", "user_id", "event_id"), place, strict=True))
+        with metrics.DB_SECONDS.labels("live_events").time():
+            return fetch_within(self._pool, LIVE_EVENTS, {"rows": PAGE, **after}, most_bytes=MOST_BYTES, sized=JSON)
+
+
+def _key(event: StoredEvent) -> Key:
+    return event.received_at, event.timestamp, event.user_id, event.event_id

@@ -1,0 +1,104 @@
+"""What may be streamed: the parameters of GET /events/export and GET /events/live."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from marshmallow import ValidationError, fields, missing, validates_schema
+
+from event_tracker.query.events.cursor import CursorField, Position
+from event_tracker.query.events.filters import EventFilter, EventsSchema, RangeSchema, event_filter
+from event_tracker.query.events.streams.formats import FORMATS
+from event_tracker.query.parameter_types import Between, Choice, Length, Time, mistake
+from event_tracker.query.source_scope import Reading, SourcesReader
+
+MOST_ROWS = 10**15
+AFTER = "TIMESTAMP,EVENT_ID,USER_ID of the last event that you have: the export goes on behind it. Not with `cursor`."
+
+
+class RowLimit(Between):
+    """How many events to stream; none is all of them."""
+
+    def __init__(self) -> None:
+        super().__init__(1, MOST_ROWS, 0, "Most events to export; all of them by default.")
+        self.load_default = missing
+
+
+class After(fields.String):
+    """A place in the order of events, as a reader of rows can tell it. The user comes last: it may contain commas."""
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
+        parts = value.split(",", 2)
+        if len(parts) < 3:
+            raise mistake("invalid_after", "Must be TIMESTAMP,EVENT_ID,USER_ID of an event.")
+        timestamp: datetime = Time().deserialize(parts[0])
+        try:
+            event_id = UUID(parts[1])
+        except ValueError:
+            raise mistake("invalid_after", "Its second part, the event_id, must be a UUID.") from None
+        return Position(timestamp, Length(1, 200)(parts[2]), event_id)
+
+
+class ExportEventsSchema(EventsSchema, RangeSchema):
+    """Parameters of GET /events/export."""
+
+    format = Choice(FORMATS, "ndjson", "What the rows are written as.")
+    limit = RowLimit()
+    cursor = CursorField(
+        metadata={
+            "description": "`next_cursor` of GET /events with the same filters: the export goes on behind its page."
+        }
+    )
+    after = After(metadata={"description": AFTER})
+
+    @validates_schema
+    def _one_place(self, given: dict[str, Any], **_: Any) -> None:
+        after: Position | None = given.get("after")
+        if after is None:
+            return
+        if "cursor" in given:
+            raise ValidationError({"after": [("invalid_after", "Give `after` or `cursor`, not both.")]})
+        if given.get("user_id", after.user_id) != after.user_id:
+            raise ValidationError({"after": [("invalid_after", "Its user isn't `user_id`.")]})
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """All events of a filter, or the first `limit` of them, in one of FORMATS."""
+
+    asked: EventFilter
+    format: str
+    limit: int | None
+
+
+_exports = SourcesReader(ExportEventsSchema)
+_live = SourcesReader(EventsSchema)
+
+
+def read_export(reading: Reading) -> Export:
+    """The export that a request asks for.
+
+    Raises:
+        Problem: 400 or 422 with every mistake in it.
+    """
+    given = _exports.read(reading)
+    asked = event_filter({**given, "limit": 0}, _as_given)
+    after: Position | None = given.get("after")
+    # A place at or behind `to` would let in what lies between.
+    if after is not None and after.timestamp < asked.end:
+        asked = replace(asked, after=after)
+    return Export(asked, given["format"], given.get("limit"))
+
+
+def read_live_filter(reading: Reading) -> EventFilter:
+    """The filter that a request asks for; its range of time means nothing.
+
+    Raises:
+        Problem: 400 or 422 with every mistake in it.
+    """
+    return event_filter({**_live.read(reading), "limit": 0}, _as_given)
+
+
+def _as_given(start: datetime | None, end: datetime | None) -> tuple[datetime | None, datetime | None]:
+    return start, end

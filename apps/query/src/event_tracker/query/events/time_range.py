@@ -1,0 +1,40 @@
+"""How a range of time is counted exactly: its whole hours are counted already, only its edges are read."""
+
+from datetime import datetime, timedelta
+
+from event_tracker.query.parameter_types import EARLIEST, LATEST
+
+HOUR = timedelta(hours=1)
+
+
+def pieces_of(start: datetime | None, end: datetime | None) -> tuple[list[str], dict[str, datetime]]:
+    """The pieces that make up [start, end), and their bounds, all half-open. None is no bound; times are UTC.
+
+    `head` comes before the first whole hour, `tail` after the last; a range inside one hour is all `head`.
+    """
+    if start is None and end is None:
+        return ["everything"], {}
+    start, end = start or EARLIEST, end or LATEST
+    first_hour, last_hour = _hour_of(start), _hour_of(end)
+    if first_hour < start:
+        first_hour += HOUR
+    head_end = min(first_hour, end)
+    tail_start = max(last_hour, head_end)
+    bounds = {
+        "first_hour": first_hour,
+        "last_hour": last_hour,
+        "head_start": start,
+        "head_end": head_end,
+        "tail_start": tail_start,
+        "tail_end": end,
+    }
+    pieces = ["whole_hours"]
+    if start < head_end:
+        pieces.append("head")
+    if tail_start < end:
+        pieces.append("tail")
+    return pieces, bounds
+
+
+def _hour_of(time: datetime) -> datetime:
+    return time.replace(minute=0, second=0, microsecond=0)

@@ -1,0 +1,96 @@
+"""JSON bodies, read by a marshmallow schema: every mistake is told at once, each with the path to the value."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from flask import request
+from marshmallow import Schema, ValidationError
+
+from event_tracker.core.http.body_limit import read_body, share_of
+from event_tracker.core.http.errors import Problem
+from event_tracker.core.json_numbers import decode_json
+from event_tracker.query.parameters import ParameterError, invalid_parameters, shortened
+
+MOST_BYTES = 1024 * 1024
+SMALL_BYTES = 16 * 1024
+"""Where nobody need have signed in: a name and a password, or a provider's code, have no more."""
+
+MOST_VALUES = 20_000
+"""Members and items in a body. Checking each takes some microseconds, in which the process does nothing else."""
+
+BODY_SECONDS = 10.0
+"""How long it may take to arrive."""
+
+
+def take_body(most_bytes: int = MOST_BYTES) -> bytes:
+    """The request's JSON body, of a modest size.
+
+    Raises:
+        Problem: 415, 503 if there is no memory for what it holds, or what `event_tracker.core.http.body_limit.read_body` raises.
+    """
+    if request.mimetype != "application/json":
+        raise Problem(415, "unsupported_media_type", "Must be application/json.")
+    share = share_of(request.environ)
+    body = read_body(request.environ, most_bytes, BODY_SECONDS, share)
+    share.add(len(body))  # what is made of it
+    return body
+
+
+def take_small_body() -> bytes:
+    """The same for paths under /auth."""
+    return take_body(SMALL_BYTES)
+
+
+def read_json(schema: Schema, body: bytes) -> dict[str, Any]:
+    """What the schema loads from a JSON body.
+
+    Raises:
+        Problem: 400 if it isn't JSON, 422 if it has too many members and items, or with the mistakes in it.
+    """
+    try:
+        document = decode_json(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Problem(400, "malformed_body", "The body isn't JSON.") from None
+    _require_few(document)
+    try:
+        loaded: dict[str, Any] = schema.load(document)
+    except ValidationError as error:
+        raise invalid_parameters(_flatten("", error.messages)) from None
+    return loaded
+
+
+def _require_few(document: Any) -> None:
+    """Return if the document has at most MOST_VALUES members and items.
+
+    Raises:
+        Problem: 422.
+    """
+    found = 0
+    unseen = [document]
+    while unseen:
+        value = unseen.pop()
+        if isinstance(value, dict | list):
+            found += len(value)
+            if found > MOST_VALUES:
+                detail = f"The body has more than {MOST_VALUES:,} members and items."
+                raise invalid_parameters([ParameterError("body", "too_many", detail)])
+            unseen.extend(value.values() if isinstance(value, dict) else value)
+
+
+def _flatten(path: str, messages: Any) -> Iterator[ParameterError]:
+    """marshmallow's messages of a nested document, each under the path to its value, such as steps.1.event_type."""
+    if isinstance(messages, list):
+        for message in messages:
+            yield ParameterError(path or "body", *_coded(message))
+    else:
+        for name, inner in messages.items():
+            yield from _flatten(_join(path, name), inner)
+
+
+def _join(path: str, name: Any) -> str:
+    return ".".join(part for part in (path, shortened(str(name))) if part not in ("", "_schema", "value", "key"))
+
+
+def _coded(message: str | tuple[str, str]) -> tuple[str, str]:
+    return ("invalid_value", message) if isinstance(message, str) else message

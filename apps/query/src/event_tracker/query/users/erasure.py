@@ -1,0 +1,149 @@
+"""Erasing or anonymising a user: one transaction over everything that is stored of them, or nothing of it."""
+
+from collections.abc import Callable
+from datetime import datetime
+from secrets import token_bytes
+from typing import NamedTuple
+from uuid import UUID, uuid4
+
+import psycopg
+from psycopg.types.json import Jsonb
+
+from event_tracker.core.concurrency_limit import Turns
+from event_tracker.core.http.errors import Problem
+from event_tracker.core.postgres.pool import ConnectionPool
+from event_tracker.query.auth.people import QUERIES as ACCESS_QUERIES
+from event_tracker.query.auth.principal import Principal, root_of
+from event_tracker.query.auth.signing import Signer
+from event_tracker.query.concurrency import take_turn
+from event_tracker.query.users.receipts import Receipt, write_receipt
+from event_tracker.query.users.user_erasure import QUERIES, Counts, Steps, anonymise, erase
+
+LOCK_SECONDS = 20
+"""How long an erasure waits for others: another one, or a step of `tracker maintain`."""
+
+TRIES = 3
+"""Locks are taken in an order that rules deadlocks out; if PostgreSQL finds one all the same, it is tried again."""
+
+BUSY = "Another erasure, or the database's upkeep, is at it. Nothing was done: ask again."
+TOO_SLOW = "The database took longer than ERASE_SECONDS over one statement. Nothing was done."
+
+
+class Mode(NamedTuple):
+    """What may be done to a user's data."""
+
+    says: str
+    steps: Callable[[Steps], Counts]
+
+
+MODES = {
+    "erase": Mode("everything is deleted", erase),
+    "anonymise": Mode(
+        "events keep type, time and source, and become those of a user whom nobody knows; the rest is deleted",
+        anonymise,
+    ),
+}
+
+
+class Erasure(NamedTuple):
+    """What was done, and the receipt for it."""
+
+    id: UUID
+    at: datetime
+    mode: str
+    counts: Counts
+    receipt: Receipt
+
+
+class Eraser:
+    """Erases users, one at a time: the other connections of this pool are for whoever signs in."""
+
+    def __init__(self, control: ConnectionPool[psycopg.Connection], signer: Signer, seconds: float) -> None:
+        self._control = control
+        self._signer = signer
+        self._seconds = seconds
+        self._turns = Turns()
+
+    def do(self, mode: str, user_id: str, principal: Principal) -> Erasure:
+        """Do to everything that is stored of a user, as far as the principal may see it, what the mode says.
+
+        What isn't there counts 0.
+
+        Raises:
+            Problem: 503 if others are at it for too long, 504 if it takes too long, 429 if too many of the principal's wait.
+            psycopg.Error: if the database is away. If the connection broke at the very end, it may have been done: to ask
+                again is safe.
+        """
+
+        sources = None if principal.sources is None else sorted(principal.sources)
+
+        def work(connection: psycopg.Connection) -> Erasure:
+            with connection.transaction():
+                self._announce(connection, user_id, sources)
+            with connection.transaction():
+                return change(connection)
+
+        def change(connection: psycopg.Connection) -> Erasure:
+            at = self._begin(connection)
+            connection.execute(QUERIES["take_turn"])
+            counts = MODES[mode].steps(Steps(connection, user_id, sources))
+            return self._sign(connection, mode, at, user_id, principal, counts)
+
+        with take_turn(self._turns, root_of(principal), LOCK_SECONDS):
+            return self._try(work)
+
+    def _try(self, work: Callable[[psycopg.Connection], Erasure]) -> Erasure:
+        for attempt in range(1, TRIES + 1):
+            try:
+                with self._control.connection() as connection:
+                    return work(connection)
+            except psycopg.errors.DeadlockDetected:
+                if attempt == TRIES:
+                    raise Problem(503, "busy", BUSY) from None
+            except psycopg.errors.LockNotAvailable:
+                raise Problem(503, "busy", BUSY) from None
+            except psycopg.errors.QueryCanceled:
+                raise Problem(504, "statement_timeout", TOO_SLOW) from None
+        raise AssertionError("unreachable")
+
+    def _begin(self, connection: psycopg.Connection) -> datetime:
+        """Bound what the transaction's statements may take; its time."""
+        limits = {"statement_ms": str(int(self._seconds * 1000)), "lock_ms": str(LOCK_SECONDS * 1000)}
+        at: datetime = connection.execute(QUERIES["begin"], limits, binary=True).fetchall()[0][4]
+        return at
+
+    def _announce(self, connection: psycopg.Connection, user_id: str, sources: list[str] | None) -> None:
+        """Have collectors leave out what they refused of the user and haven't written yet.
+
+        Committed before the erasure begins, so that the lock is held for a moment, not for the minutes that an erasure
+        may take. If the erasure then fails, refused events of a second or so aren't kept: they are kept best effort.
+        """
+        self._begin(connection)
+        connection.execute(QUERIES["announce_turn"])
+        row = {"salt": token_bytes(16), "user_id": user_id, "sources": sources}
+        connection.execute(QUERIES["announce"], row, binary=True)
+
+    def _sign(
+        self,
+        connection: psycopg.Connection,
+        mode: str,
+        at: datetime,
+        user_id: str,
+        principal: Principal,
+        counts: Counts,
+    ) -> Erasure:
+        """Write down that it was done, without saying to whom."""
+        number = uuid4()
+        receipt = write_receipt(self._signer, erasure_id=number, at=at, mode=mode, user_id=user_id, counts=counts)
+        row = {"id": number, "at": at, "mode": mode, "counts": Jsonb(counts), "receipt": receipt.signed}
+        connection.execute(QUERIES["write_erasure"], row, binary=True)
+        sources = None if principal.sources is None else sorted(principal.sources)
+        audit = {
+            "actor": principal.name,
+            "action": f"{mode}_user",
+            "target": str(number),
+            "source": None,
+            "detail": Jsonb({"counts": counts, "sources": sources}),
+        }
+        connection.execute(ACCESS_QUERIES["write_audit"], audit, binary=True)
+        return Erasure(number, at, mode, counts, receipt)
