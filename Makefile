@@ -46,10 +46,11 @@ fuzz: $(READY) ## Fuzz what reads requests: each of the four readers for FUZZ_SE
 chaos: $(READY) ## Kill, stop and cut everything while it works, and check that all numbers stay right; ARGS="--seed 7 --seconds 120"
 	@PYTHONPATH=tests:tests/support:apps/query/tests $(BIN)/python -m chaos $(ARGS)
 
-lint: $(READY) ## Style, formatting and types
+lint: $(READY) ## Style, formatting, types, and who imports whom
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy --strict $(SOURCES)
+	@$(BIN)/lint-imports --no-cache --no-logo
 
 format: $(READY) ## Put the code in form
 	@$(BIN)/ruff check --fix
