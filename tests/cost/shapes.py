@@ -17,7 +17,7 @@ from event_tracker.collector.parsing.body import receive_body, unpack
 from event_tracker.collector.parsing.parser import Parsed, Parser
 from event_tracker.collector.post_event import _parameters
 from event_tracker.collector.rejections.recorder import _rejection, describe
-from event_tracker.core.http.body_limit import CONNECTIONS, Room
+from event_tracker.core.http.body_limit import CONNECTIONS, MemoryBudget
 from event_tracker.core.http.connections import Connections
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.json_numbers import decode_json
@@ -83,7 +83,7 @@ def unzip(body: bytes) -> None:
         "wsgi.input": io.BytesIO(body),
     }
     with suppress(Problem):
-        share = Room(MAX_BYTES).share()
+        share = MemoryBudget(MAX_BYTES).reserve()
         unpack(receive_body(environ, MAX_BYTES, 10, share), MAX_BYTES, share)
 
 

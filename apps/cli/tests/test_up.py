@@ -24,7 +24,7 @@ from stack_up import Up
 
 from event_tracker.cli.local import embedded
 from event_tracker.cli.local.embedded import embedded_postgres, running_url
-from event_tracker.cli.local.process import Child
+from event_tracker.cli.local.process import Process
 from event_tracker.cli.local.services import in_role
 from event_tracker.cli.local.system_account import account_for
 from event_tracker.cli.simulate.verify import check_truth
@@ -288,7 +288,7 @@ def test_a_base_backup_of_a_running_server_starts_beside_it(folders):
         if account:
             os.chown(copy / "postgres", *account)
         command = [str(embedded._programs() / "pg_basebackup"), "-d", url, "-D", str(copy / "postgres"), "-c", "fast"]
-        with Child("pg_basebackup", command, copy / "logs" / "backup.log", account=account) as backup:
+        with Process("pg_basebackup", command, copy / "logs" / "backup.log", account=account) as backup:
             assert backup.wait() == 0, (copy / "logs" / "backup.log").read_text()
         with embedded_postgres(copy) as (_, beside), psycopg.connect(beside) as connection:
             assert connection.execute("show data_directory").fetchone() == (str(copy / "postgres"),)

@@ -11,7 +11,7 @@ from sites import make_source
 
 from event_tracker.collector.tracking_plan import budgets, compiled
 from event_tracker.collector.tracking_plan.compiled import Compiled, Written
-from event_tracker.collector.tracking_plan.lru import Kept
+from event_tracker.collector.tracking_plan.lru import LruCache
 from event_tracker.collector.tracking_plan.slow_checks import SlowChecks, UncheckedError
 
 LARGE = 60
@@ -59,7 +59,7 @@ def test_large_schemas_of_one_source_cost_bounded_memory(start_service, postgres
 
 
 def test_who_has_most_gives_way():
-    kept = Kept(10)
+    kept = LruCache(10)
     assert kept.use("shop", 1, 4) == []
     assert kept.use("blog", 2, 3) == []
     assert kept.use("shop", 3, 2) == []
@@ -108,7 +108,7 @@ def test_what_no_longer_counts_is_not_kept(slow):
 
 def test_the_process_for_slow_checks_forgets_what_gives_way(slow, monkeypatch):
     monkeypatch.setattr(compiled, "MOST_BYTES", 1)
-    slow._known = Kept(1)
+    slow._known = LruCache(1)
     check, other = (
         Compiled(slow).check_of(Written("shop", name, 1, f'{{"required": ["{name}"]}}')) for name in ("a", "b")
     )

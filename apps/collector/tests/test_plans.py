@@ -3,7 +3,7 @@
 import pytest
 
 from event_tracker.collector.tracking_plan import budgets, plans
-from event_tracker.collector.tracking_plan.plans import Plan
+from event_tracker.collector.tracking_plan.plans import TrackingPlan
 from event_tracker.collector.tracking_plan.slow_checks import SlowChecks, UncheckedError
 from event_tracker.model import schema_checks
 from event_tracker.model.schema_checks import LEAST_FAST_BYTES, Check
@@ -19,7 +19,7 @@ def check():
 @pytest.fixture
 def plan(check):
     slow = SlowChecks()
-    yield Plan("shop", enforced=True, check_of={"list": check}.get, slow=slow)
+    yield TrackingPlan("shop", enforced=True, check_of={"list": check}.get, slow=slow)
     slow.close()
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from event_tracker.collector.parsing.parser import Arrival, InvalidEventError, LongEvents, Parser, read_row
+from event_tracker.collector.parsing.parser import InvalidEventError, LongEvents, ParseContext, Parser, read_row
 from event_tracker.collector.parsing.validation_errors import CODES, EventSchema, explain
 from event_tracker.model.event import Event, Span
 
@@ -19,13 +19,13 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 SPAN = Span(EARLIEST, NOW)
 
 
-def arrival(raw: bytes) -> Arrival:
-    return Arrival(SPAN, b"\\u0000" in raw, "default", LongEvents(65_536, 65_536))
+def context(raw: bytes) -> ParseContext:
+    return ParseContext(SPAN, b"\\u0000" in raw, "default", LongEvents(65_536, 65_536))
 
 
 def decodes(raw: bytes) -> bool:
     try:
-        read_row(raw, arrival(raw))
+        read_row(raw, context(raw))
     except InvalidEventError:
         return False
     return True
@@ -145,7 +145,7 @@ def test_a_batch_refuses_the_events_that_alone_would_be_refused(events):
 @settings(max_examples=150, deadline=None)
 @given(st.lists(bodies(), min_size=1, max_size=50))
 def test_what_is_accepted_can_be_stored(table, raws):
-    rows = [read_row(raw, arrival(raw)) for raw in raws if decodes(raw)]
+    rows = [read_row(raw, context(raw)) for raw in raws if decodes(raw)]
     with table.cursor() as cursor:
         for row in rows:
             values = [
@@ -172,7 +172,7 @@ def test_what_is_accepted_can_be_stored(table, raws):
 def test_properties_are_stored_with_a_mark_where_a_character_cannot_be(properties):
     event = {"user_id": "ann", "event_type": "view", "properties": properties}
     raw = json.dumps(event).encode()
-    row = read_row(raw, arrival(raw))
+    row = read_row(raw, context(raw))
     text = json.dumps(properties, ensure_ascii=False)
     gone = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000|[\ud800-\udfff]").subn("\\1\ufffd", text)
     assert json.loads(row.properties) == json.loads(gone[0])

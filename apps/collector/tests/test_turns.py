@@ -8,9 +8,9 @@ from sites import make_source
 
 from event_tracker.collector.parsing.parser import Parser
 from event_tracker.collector.rejections.replay import Replays
-from event_tracker.collector.source_cache import Catalog
+from event_tracker.collector.source_cache import SourceCache
 from event_tracker.collector.tracking_plan import slow_checks
-from event_tracker.collector.tracking_plan.plans import Plan
+from event_tracker.collector.tracking_plan.plans import TrackingPlan
 from event_tracker.collector.tracking_plan.slow_checks import SlowChecks
 from event_tracker.collector.writer import Writer
 from event_tracker.core.http.errors import Problem
@@ -43,7 +43,7 @@ def busy(monkeypatch):
 
 
 def test_an_event_that_must_be_checked_is_not_stored_while_others_take_all_the_time(busy):
-    plan = Plan("shop", enforced=True, check_of={"list": Check(1, SCHEMA)}.get, slow=busy)
+    plan = TrackingPlan("shop", enforced=True, check_of={"list": Check(1, SCHEMA)}.get, slow=busy)
     with pytest.raises(Problem) as raised:
         PARSER.parse(BAD, ndjson=False, source="shop", plan=plan)
     assert (raised.value.status, raised.value.code) == (503, "checks_busy")
@@ -51,7 +51,7 @@ def test_an_event_that_must_be_checked_is_not_stored_while_others_take_all_the_t
 
 
 def test_where_violations_are_only_flagged_it_is_stored_unchecked_then(busy):
-    plan = Plan("shop", enforced=False, check_of={"list": Check(1, SCHEMA)}.get, slow=busy)
+    plan = TrackingPlan("shop", enforced=False, check_of={"list": Check(1, SCHEMA)}.get, slow=busy)
     parsed = PARSER.parse(BAD, ndjson=False, source="shop", plan=plan)
     assert [row.is_checked for row in parsed.rows] == [False]
     assert [warning.code for warning in parsed.warnings] == ["schema_set_aside"]
@@ -64,7 +64,7 @@ def replays(owner, postgres, database):
     set_schema(owner, "shop", "list", SCHEMA)
     owner.execute("update sources set schema_mode = 'enforce' where name = 'shop'")
     pool = open_pool(postgres.url(database, "collector"), name="test", size=4, timeout=60, options={}, watched=False)
-    catalog, writer = Catalog(pool), Writer(pool, queue_events=10, group_events=10, store_seconds=60)
+    catalog, writer = SourceCache(pool), Writer(pool, queue_events=10, group_events=10, store_seconds=60)
     replays = Replays(pool, catalog, PARSER, writer)
     replays.close()
     yield replays, catalog._plans.slow

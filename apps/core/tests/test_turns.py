@@ -5,7 +5,7 @@ import pytest
 from gevent.event import Event
 
 from event_tracker.core import concurrency_limit as turns
-from event_tracker.core.concurrency_limit import NoTurnError, TooManyWaitError, Turns
+from event_tracker.core.concurrency_limit import ConcurrencyLimit, NoTurnError, TooManyWaitError
 
 LONG = 1000.0
 """Seconds; nobody waits as long."""
@@ -14,7 +14,7 @@ LONG = 1000.0
 @pytest.fixture
 def held():
     """Turns, of which somebody has one, and a function that ends it."""
-    held = Turns()
+    held = ConcurrencyLimit()
     end = Event()
 
     def hold():
@@ -123,7 +123,7 @@ class Holder:
 
 @pytest.mark.parametrize(("most", "half"), [(1, 1), (2, 1), (3, 2), (8, 4)])
 def test_one_client_has_half_of_the_turns_and_another_finds_one_at_once(most, half):
-    turns = Turns(most)
+    turns = ConcurrencyLimit(most)
     loud = [Holder(turns, "loud") for _ in range(most + 1)]
     assert [one.began for one in loud] == [True] * half + [False] * (most + 1 - half)
     quiet = [Holder(turns, "quiet") for _ in range(most - half)]
@@ -137,7 +137,7 @@ def test_one_client_has_half_of_the_turns_and_another_finds_one_at_once(most, ha
 
 
 def test_a_turn_that_is_free_goes_to_whoever_has_not_as_many_as_they_may():
-    turns = Turns(3)
+    turns = ConcurrencyLimit(3)
     loud = [Holder(turns, "loud") for _ in range(4)]
     quiet = Holder(turns, "quiet")
     small = Holder(turns, "small")
@@ -153,7 +153,7 @@ def test_a_turn_that_is_free_goes_to_whoever_has_not_as_many_as_they_may():
 
 
 def test_one_client_may_have_all_of_them_where_that_is_wanted():
-    turns = Turns(2, each=2)
+    turns = ConcurrencyLimit(2, each=2)
     loud = [Holder(turns, "loud") for _ in range(4)]
     quiet = Holder(turns, "quiet")
     assert [one.began for one in loud] == [True, True, False, False]

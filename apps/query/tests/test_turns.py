@@ -9,13 +9,13 @@ from gevent.event import Event
 from waiting import wait_until
 
 from event_tracker.core import concurrency_limit as turns
-from event_tracker.core.concurrency_limit import Turns
+from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.secrets.keys import make_key
 from event_tracker.query.auth.principal import ANYONE, PRINCIPAL, Principal, Root, client_of
-from event_tracker.query.concurrency import Shared, take_turn
+from event_tracker.query.concurrency import SingleFlight, take_turn
 from event_tracker.query.events import batcher
-from event_tracker.query.events.batcher import Group
+from event_tracker.query.events.batcher import Batcher
 
 LOUD, QUIET = Root("token", "loud"), Root("token", "quiet")
 
@@ -26,7 +26,7 @@ class Database:
     def __init__(self, turns):
         self.asked = []
         self._may = []
-        self.shared = Shared(self._answer, turns)
+        self.shared = SingleFlight(self._answer, turns)
 
     def _answer(self, question):
         self.asked.append(question)
@@ -57,7 +57,7 @@ class Database:
 
 
 def test_who_asks_what_another_has_asked_waits_in_no_queue_but_their_own():
-    database = Database(Turns())
+    database = Database(ConcurrencyLimit())
     first = database.ask("first", LOUD)
     others = [database.ask(question, LOUD) for question in ("second", "third", "same")]
     joined = database.ask("same", QUIET)
@@ -75,7 +75,7 @@ def test_who_asks_what_another_has_asked_waits_in_no_queue_but_their_own():
 
 
 def test_whoever_asks_once_it_has_begun_has_it_asked_again():
-    database = Database(Turns())
+    database = Database(ConcurrencyLimit())
     early = database.ask("same", LOUD)
     late = [database.ask("same", client) for client in (LOUD, QUIET, LOUD)]
     database.let()
@@ -85,7 +85,7 @@ def test_whoever_asks_once_it_has_begun_has_it_asked_again():
 
 
 def test_everybody_who_waits_hears_that_a_question_failed():
-    database = Database(Turns())
+    database = Database(ConcurrencyLimit())
     first = database.ask("first", LOUD)
     failed = [database.ask("broken", client) for client in (LOUD, QUIET, LOUD)]
     database.let()
@@ -97,7 +97,7 @@ def test_everybody_who_waits_hears_that_a_question_failed():
 
 def test_who_has_too_many_waiting_is_told_and_others_who_ask_the_same_are_answered(monkeypatch):
     monkeypatch.setattr(turns, "MOST_WAITING", 2)
-    database = Database(Turns())
+    database = Database(ConcurrencyLimit())
     waiting = [database.ask(question, LOUD) for question in ("first", "second", "third")]
     joined = database.ask("same", QUIET)
     refused = database.ask("same", LOUD).get()
@@ -114,7 +114,7 @@ def test_a_question_without_a_turn_in_time_is_busy_for_its_own_client_only(monke
         "event_tracker.query.concurrency.take_turn",
         lambda *given: take_turn(*given, seconds=0.0 if QUIET in given else 60.0),
     )
-    database = Database(Turns())
+    database = Database(ConcurrencyLimit())
     waiting = [database.ask(question, LOUD) for question in ("first", "same")]
     refused = database.ask("same", QUIET).get()
     assert (refused.status, refused.code) == (503, "busy")
@@ -130,7 +130,7 @@ class Groups:
     def __init__(self, lanes, each):
         self.asked = []
         self._may = []
-        self.pages = Group(self._answer_all, lanes, each)
+        self.pages = Batcher(self._answer_all, lanes, each)
 
     def _answer_all(self, questions):
         self.asked.append(list(questions))

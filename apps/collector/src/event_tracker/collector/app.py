@@ -3,20 +3,20 @@
 from datetime import UTC, datetime, time
 from importlib.metadata import version
 
-from event_tracker.collector.authentication import Doors
+from event_tracker.collector.authentication import Authenticator
 from event_tracker.collector.browser import tracker_script
 from event_tracker.collector.openapi import describe
 from event_tracker.collector.parsing.parser import Parser
 from event_tracker.collector.post_event import SPELLINGS, PostEvents
-from event_tracker.collector.rate_limit import Limits
+from event_tracker.collector.rate_limit import RateLimit
 from event_tracker.collector.rejections.recorder import Rejections
 from event_tracker.collector.rejections.replay import Replays
 from event_tracker.collector.settings import CollectorSettings
-from event_tracker.collector.source_cache import Catalog
+from event_tracker.collector.source_cache import SourceCache
 from event_tracker.collector.writer import Writer
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.health import Health
-from event_tracker.core.http.middleware import Front
+from event_tracker.core.http.middleware import Middleware
 from event_tracker.core.http.openapi import Document
 from event_tracker.core.http.service import create_service
 from event_tracker.core.postgres.pool import open_pool
@@ -31,7 +31,7 @@ POOL_SECONDS = 2.0
 """How long the writer waits for a connection: its requests hear of an outage well before their deadline."""
 
 
-def create_app(settings: CollectorSettings) -> Front:
+def create_app(settings: CollectorSettings) -> Middleware:
     """Build the WSGI application. Call it in the process that serves: it starts a connection pool and a greenlet."""
     pool = open_pool(
         settings.database_url,
@@ -62,7 +62,7 @@ def create_app(settings: CollectorSettings) -> Front:
     service = create_service("collector", PACKAGE, settings, health, document)
     service.register_blueprint(tracker_script.blueprint)
 
-    catalog = Catalog(pool)
+    catalog = SourceCache(pool)
     rejections = Rejections(
         pool, kept=settings.rejections_kept, days=settings.rejection_days, most_bytes=settings.rejection_bytes
     )
@@ -78,11 +78,13 @@ def create_app(settings: CollectorSettings) -> Front:
         catalog.close()
         pool.close()
 
-    doors = Doors(catalog, required=settings.auth == "required")
-    front = Front(
+    authenticator = Authenticator(catalog, required=settings.auth == "required")
+    front = Middleware(
         service.wsgi_app,
         most_held=settings.max_bodies_bytes,
-        mounts=dict.fromkeys(SPELLINGS, PostEvents(settings, doors, Limits(pool), parser, writer, rejections)),
+        mounts=dict.fromkeys(
+            SPELLINGS, PostEvents(settings, authenticator, RateLimit(pool), parser, writer, rejections)
+        ),
         cors_origins=settings.cors_origins,
         drain=health.draining.set,
         close=close,

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from event_tracker.collector.source_cache import Catalog
-from event_tracker.collector.tracking_plan.plans import Plan
+from event_tracker.collector.source_cache import SourceCache
+from event_tracker.collector.tracking_plan.plans import TrackingPlan
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.origins import allows
 from event_tracker.core.secrets.keys import prefix_of
@@ -21,7 +21,7 @@ HOW = (
 )
 
 
-class Sender(NamedTuple):
+class Credentials(NamedTuple):
     """Whose events these are.
 
     Attributes:
@@ -34,21 +34,21 @@ class Sender(NamedTuple):
     source: str
     prefix: str | None = None
     rate_limit: int | None = None
-    plan: Plan | None = None
+    plan: TrackingPlan | None = None
 
 
-class Doors:
+class Authenticator:
     """Lets requests in.
 
     Args:
         required: whether a request without a key is refused.
     """
 
-    def __init__(self, catalog: Catalog, *, required: bool) -> None:
+    def __init__(self, catalog: SourceCache, *, required: bool) -> None:
         self._catalog = catalog
         self._required = required
 
-    def admit(self, environ: "WSGIEnvironment", given: str | None) -> Sender:
+    def authenticate(self, environ: "WSGIEnvironment", given: str | None) -> Credentials:
         """Whose a request's events are.
 
         Args:
@@ -62,7 +62,7 @@ class Doors:
         if key is None:
             if self._required:
                 raise Problem(401, "key_required", f"A write key is required. {HOW}", headers=CHALLENGE)
-            return Sender(DEFAULT, plan=self._catalog.plan_of(DEFAULT))
+            return Credentials(DEFAULT, plan=self._catalog.plan_of(DEFAULT))
         source = self._catalog.find(key)
         if source is None:
             raise Problem(401, "invalid_key", "This isn't a write key, or it was revoked.", headers=CHALLENGE)
@@ -71,7 +71,7 @@ class Doors:
         origin = environ.get("HTTP_ORIGIN")
         if origin is not None and not allows(source.origins, origin):
             raise Problem(403, "origin_not_allowed", "This key's source takes no events from pages of this origin.")
-        return Sender(source.name, prefix_of(key), source.rate_limit, source.plan)
+        return Credentials(source.name, prefix_of(key), source.rate_limit, source.plan)
 
 
 def _bearer(environ: "WSGIEnvironment") -> str | None:

@@ -11,17 +11,17 @@ from uuid import UUID
 import msgspec
 
 from event_tracker.collector import metrics
-from event_tracker.collector.authentication import Doors, Sender
+from event_tracker.collector.authentication import Authenticator, Credentials
 from event_tracker.collector.fair_queue import Place
 from event_tracker.collector.parsing.batch_elements import Batch, split_body
 from event_tracker.collector.parsing.body import NDJSON, Body, media_type, receive_body, unpack
 from event_tracker.collector.parsing.enrichment import NOTHING, Enrichment
 from event_tracker.collector.parsing.parser import Parsed, Parser
-from event_tracker.collector.rate_limit import Limits
+from event_tracker.collector.rate_limit import RateLimit
 from event_tracker.collector.rejections.recorder import Rejections
 from event_tracker.collector.settings import CollectorSettings
 from event_tracker.collector.writer import NotStorableError, Outcome, Waiting, Writer
-from event_tracker.core.http.body_limit import Share, share_of
+from event_tracker.core.http.body_limit import Reservation, reservation_of
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.middleware import ROUTE, answer
 from event_tracker.model.event import PAST_RETENTION, EventError
@@ -60,14 +60,14 @@ class PostEvents:
     def __init__(
         self,
         settings: CollectorSettings,
-        doors: Doors,
-        limits: Limits,
+        authenticator: Authenticator,
+        limits: RateLimit,
         parser: Parser,
         writer: Writer,
         rejections: Rejections,
     ) -> None:
         self.settings = settings
-        self.doors = doors
+        self.authenticator = authenticator
         self.limits = limits
         self.parser = parser
         self.writer = writer
@@ -86,35 +86,37 @@ class PostEvents:
                 headers={"Allow": "POST"},
             )
         dry_run, key = _parameters(environ.get("QUERY_STRING", ""))
-        sender = self.doors.admit(environ, key)
+        credentials = self.authenticator.authenticate(environ, key)
         kind = media_type(environ)
-        share = share_of(environ)
-        share.belong_to(sender.prefix or environ.get("REMOTE_ADDR"))
-        body = receive_body(environ, self.settings.max_body_bytes, self.settings.body_seconds, share)
+        reservation = reservation_of(environ)
+        reservation.belong_to(credentials.prefix or environ.get("REMOTE_ADDR"))
+        body = receive_body(environ, self.settings.max_body_bytes, self.settings.body_seconds, reservation)
         added = self.enrichment.of(environ) if self.enrichment else NOTHING
-        batch, headers = self._let_in(body, kind, sender, share)
-        with self.writer.admit(sender.source, len(batch.events)) as place:
-            parsed = self.parser.read(batch, source=sender.source, plan=sender.plan, added=added)
+        batch, headers = self._let_in(body, kind, credentials, reservation)
+        with self.writer.admit(credentials.source, len(batch.events)) as place:
+            parsed = self.parser.read(batch, source=credentials.source, plan=credentials.plan, added=added)
             del body, batch  # of its events, copies may wait for long
             if parsed.errors or parsed.warnings:
-                share.add(sum(map(_size, parsed.errors)) + sum(map(_size, parsed.warnings)))
+                reservation.add(sum(map(_size, parsed.errors)) + sum(map(_size, parsed.warnings)))
             status, content = self._dry(parsed) if dry_run else self._store(parsed, place)
         return answer(start_response, status, _encode(content), headers=headers)
 
-    def _let_in(self, body: Body, kind: str, sender: Sender, share: Share) -> tuple[Batch, list[tuple[str, str]]]:
+    def _let_in(
+        self, body: Body, kind: str, credentials: Credentials, reservation: Reservation
+    ) -> tuple[Batch, list[tuple[str, str]]]:
         """The events of a request, not read yet, and the headers about its key's limit.
 
         Raises:
             Problem: 429 if they are too many, and what `unpack` and `split_body` raise.
         """
-        prefix, rate = sender.prefix, sender.rate_limit
+        prefix, rate = credentials.prefix, credentials.rate_limit
         most = self.settings.max_body_bytes
         if not (prefix and rate):
-            return self._split(unpack(body, most, share), kind), []
+            return self._split(unpack(body, most, reservation), kind), []
         # What is over its limit isn't even unpacked or split. So many bytes are no fewer events, since each has its bound.
         taken = self._fewest(body.raw)
         self.limits.take(prefix, rate, taken)
-        unpacked = unpack(body, most, share)
+        unpacked = unpack(body, most, reservation)
         fewest = self._fewest(unpacked)
         if fewest != taken:
             self.limits.take(prefix, rate, fewest, taken)

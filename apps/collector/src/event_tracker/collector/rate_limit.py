@@ -48,7 +48,7 @@ class _Lease:
     taking: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(1))
 
 
-class Limits:
+class RateLimit:
     """The leases of one collector."""
 
     def __init__(self, pool: ConnectionPool[psycopg.Connection]) -> None:

@@ -11,7 +11,7 @@ import structlog
 from gevent.lock import BoundedSemaphore
 from psycopg_pool import PoolTimeout
 
-from event_tracker.collector.tracking_plan.plans import Plan, Plans
+from event_tracker.collector.tracking_plan.plans import TrackingPlan, TrackingPlans
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.core.postgres.pool import AWAY, ConnectionPool, execute
 from event_tracker.core.secrets.keys import is_key, prefix_of
@@ -46,10 +46,10 @@ class Source(NamedTuple):
     origins: frozenset[str]
     enabled: bool
     rate_limit: int | None
-    plan: Plan | None
+    plan: TrackingPlan | None
 
 
-class Catalog:
+class SourceCache:
     """Looks at the database each second, once it is started; a greenlet does."""
 
     def __init__(self, pool: ConnectionPool[psycopg.Connection]) -> None:
@@ -57,7 +57,7 @@ class Catalog:
         self._version = -1
         self._looked = float("-inf")
         self._looking = BoundedSemaphore(1)
-        self._plans = Plans(pool)
+        self._plans = TrackingPlans(pool)
         self._sources: dict[str, Source] = {}
         self._keys: dict[str, tuple[bytes, Source]] = {}
         self._used: dict[str, datetime] = {}
@@ -86,7 +86,7 @@ class Catalog:
         self._used[prefix] = datetime.now(UTC)
         return stored[1]
 
-    def plan_of(self, name: str) -> Plan | None:
+    def plan_of(self, name: str) -> TrackingPlan | None:
         """What a source's events must be; None is anything.
 
         Raises:

@@ -18,7 +18,7 @@ class TooManyWaitError(NoTurnError):
     """Too many of the same client wait already."""
 
 
-class Turns:
+class ConcurrencyLimit:
     """Who has a turn, and who waits: a queue for each client, each of which is let in once in a round.
 
     Args:

@@ -35,7 +35,7 @@ class NoSuchSourceError(Exception):
     """There is no source of this name."""
 
 
-class Set(NamedTuple):
+class SetResult(NamedTuple):
     """What became of a schema that was set: its version, and whether it is new or was the newest one already."""
 
     version: int
@@ -52,7 +52,7 @@ class Version(NamedTuple):
     schema: dict[str, Any]
 
 
-class Listed(NamedTuple):
+class SchemaSummary(NamedTuple):
     """An event type that has a schema, and its newest version.
 
     Attributes:
@@ -67,7 +67,7 @@ class Listed(NamedTuple):
     set_aside_until: datetime | None
 
 
-def set_schema(connection: psycopg.Connection, source: str, event_type: str, schema: Any) -> Set:
+def set_schema(connection: psycopg.Connection, source: str, event_type: str, schema: Any) -> SetResult:
     """Make a schema the newest version for a source's events of a type. Collectors take it over within two seconds.
 
     The oldest versions of the source's schemas are forgotten where there are too many.
@@ -90,7 +90,7 @@ def set_schema(connection: psycopg.Connection, source: str, event_type: str, sch
         )
     if not done:
         raise InvalidSchemaError("", f"A source may have schemas for {MAX_TYPES} event types.")
-    return Set(*done[0])
+    return SetResult(*done[0])
 
 
 def _check_size(own: int, replaced: int, others: int) -> None:
@@ -106,9 +106,9 @@ def _check_size(own: int, replaced: int, others: int) -> None:
         )
 
 
-def list_schemas(connection: psycopg.Connection, sources: list[str] | None = None) -> list[Listed]:
+def list_schemas(connection: psycopg.Connection, sources: list[str] | None = None) -> list[SchemaSummary]:
     """The event types that have a schema, of these sources or of all, in the order of their names."""
-    return [Listed(*row) for row in connection.execute(QUERIES["list_schemas"], {"sources": sources})]
+    return [SchemaSummary(*row) for row in connection.execute(QUERIES["list_schemas"], {"sources": sources})]
 
 
 def list_versions(

@@ -40,7 +40,7 @@ class Rejection(NamedTuple):
     replay_requested_at: datetime | None
 
 
-class Counted(NamedTuple):
+class RejectionSummary(NamedTuple):
     """How many events of a source and type were refused for a reason, and how many of them wait to be replayed."""
 
     source: str
@@ -74,10 +74,10 @@ def list_rejections(
     return [Rejection._make((*row[:7], bytes(row[7]).decode(errors="replace"), *row[8:])) for row in rows]
 
 
-def count_rejections(connection: psycopg.Connection, sources: Sequence[str] | None = None) -> list[Counted]:
+def count_rejections(connection: psycopg.Connection, sources: Sequence[str] | None = None) -> list[RejectionSummary]:
     """How many were refused for which reason, the commonest first."""
     rows = connection.execute(QUERIES["count_rejections"], {"sources": _listed(sources)})
-    return [Counted(*row) for row in rows]
+    return [RejectionSummary(*row) for row in rows]
 
 
 def request_replay(

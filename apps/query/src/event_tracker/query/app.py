@@ -5,15 +5,15 @@ from importlib.metadata import version
 import psycopg
 from flask import request
 
-from event_tracker.core.concurrency_limit import Turns
+from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.http.health import Health
-from event_tracker.core.http.middleware import Front
+from event_tracker.core.http.middleware import Middleware
 from event_tracker.core.http.openapi import Document
 from event_tracker.core.http.service import create_service
 from event_tracker.core.postgres.pool import ConnectionPool, open_pool
 from event_tracker.core.postgres.replication import Replication
 from event_tracker.query.admin.apply import declaring
-from event_tracker.query.admin.audit import tell_audit
+from event_tracker.query.admin.audit import audit_routes
 from event_tracker.query.admin.event_schemas import manage_schemas
 from event_tracker.query.admin.management import Management
 from event_tracker.query.admin.openapi import describe_management
@@ -27,7 +27,7 @@ from event_tracker.query.auth.oidc import Oidc
 from event_tracker.query.auth.oidc_provider import Provider
 from event_tracker.query.auth.openapi import describe_access
 from event_tracker.query.auth.people import People
-from event_tracker.query.auth.routes import signing_in, signing_in_by_provider, telling_ways_in
+from event_tracker.query.auth.routes import sign_in_method_routes, signing_in, signing_in_by_provider
 from event_tracker.query.auth.signing import Signer
 from event_tracker.query.auth.tokens import Tokens
 from event_tracker.query.events.openapi import describe
@@ -35,8 +35,8 @@ from event_tracker.query.events.routes import questions
 from event_tracker.query.events.store import LANES, SESSION, Store
 from event_tracker.query.events.streams.downloads import Downloads
 from event_tracker.query.events.streams.export import exporting
-from event_tracker.query.events.streams.export_pages import Slices
-from event_tracker.query.events.streams.live import Hub, telling
+from event_tracker.query.events.streams.export_pages import ExportPages
+from event_tracker.query.events.streams.live import Hub, live_routes
 from event_tracker.query.events.streams.live_tail import Tail
 from event_tracker.query.events.streams.openapi import describe_streams
 from event_tracker.query.settings import QuerySettings
@@ -63,7 +63,7 @@ POOL_SECONDS = 2.0
 """How long a question waits for a connection: its client hears of an outage soon."""
 
 
-def create_app(settings: QuerySettings) -> Front:
+def create_app(settings: QuerySettings) -> Middleware:
     """Build the WSGI application. Call it in the process that serves: it starts a connection pool."""
     pool = open_pool(
         settings.database_url,
@@ -75,7 +75,7 @@ def create_app(settings: QuerySettings) -> Front:
     most = max(1, settings.pool_max - LANES)
     # Where nobody has to say who they are, all may come from one address.
     is_open = settings.auth == "open"
-    turns = Turns(most, each=most if is_open else None)
+    turns = ConcurrencyLimit(most, each=most if is_open else None)
     store = Store(pool, turns, LANES if is_open else LANES // 2)
     control = open_control(settings) if settings.control_database_url else None
     replication = Replication(pool)
@@ -94,7 +94,7 @@ def create_app(settings: QuerySettings) -> Front:
     asking = Analytics(pool, turns)
     service.register_blueprint(analytics(asking, settings.explain, settings.longest_session_seconds))
     downloads = Downloads(settings.exports, health.draining.is_set)
-    service.register_blueprint(exporting(Slices(pool, turns), downloads))
+    service.register_blueprint(exporting(ExportPages(pool, turns), downloads))
     signer = Signer(settings.signing_key) if control else None
     people = None
     if control and signer:
@@ -105,7 +105,7 @@ def create_app(settings: QuerySettings) -> Front:
             refresh_days=settings.refresh_days,
             oidc_hours=settings.oidc_hours,
         )
-        managing = Turns(MANAGING)
+        managing = ConcurrencyLimit(MANAGING)
         management = Management(control, managing)
         eraser = Eraser(control, signer, settings.erase_seconds)
         service.register_blueprint(serving_subjects(eraser, Exporter(control, managing), downloads))
@@ -115,7 +115,7 @@ def create_app(settings: QuerySettings) -> Front:
             manage_rejections,
             manage_tokens,
             manage_people,
-            tell_audit,
+            audit_routes,
             declaring,
         ):
             service.register_blueprint(views(management))
@@ -124,16 +124,16 @@ def create_app(settings: QuerySettings) -> Front:
     oidc = open_oidc(settings, people, signer) if people and signer and settings.oidc_issuer else None
     service.register_blueprint(signing_in_by_provider(oidc, people))
     required = settings.auth == "required"
-    service.register_blueprint(telling_ways_in(people, signer, required=required, oidc=oidc is not None))
+    service.register_blueprint(sign_in_method_routes(people, signer, required=required, oidc=oidc is not None))
     guard = Guard(Tokens(control) if control else None, people, required=settings.auth == "required")
 
     @service.before_request
     def hold_to_route() -> None:
         if request.url_rule is not None:
-            guard.hold(request.environ, request.url_rule.rule)
+            guard.check_scope(request.environ, request.url_rule.rule)
 
     hub = Hub(Tail(pool))
-    service.register_blueprint(telling(hub, settings.live_clients, guard))
+    service.register_blueprint(live_routes(hub, settings.live_clients, guard))
 
     def drain() -> None:
         health.draining.set()
@@ -146,7 +146,7 @@ def create_app(settings: QuerySettings) -> Front:
         if control:
             control.close()
 
-    return Front(
+    return Middleware(
         service.wsgi_app,
         most_held=settings.max_bodies_bytes,
         mounts=questions(settings, store),

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar, cast
 import gevent
 from gevent.event import AsyncResult
 
-from event_tracker.core.concurrency_limit import MOST_WAITING, NoTurnError, TooManyWaitError, Turns
+from event_tracker.core.concurrency_limit import MOST_WAITING, ConcurrencyLimit, NoTurnError, TooManyWaitError
 from event_tracker.core.http.errors import RETRY_AFTER_SECONDS, Problem
 from event_tracker.query.auth.principal import Principal, Root, root_of
 
@@ -30,7 +30,7 @@ TOO_MANY = (
 
 
 @contextmanager
-def take_turn(turns: Turns, client: Root, seconds: float = TURN_SECONDS) -> Iterator[None]:
+def take_turn(turns: ConcurrencyLimit, client: Root, seconds: float = TURN_SECONDS) -> Iterator[None]:
     """Wait for a turn for so many seconds at most, and have it for the block.
 
     Raises:
@@ -46,7 +46,7 @@ def take_turn(turns: Turns, client: Root, seconds: float = TURN_SECONDS) -> Iter
         yield
 
 
-class Places:
+class StreamSlots:
     """Lets `most` clients be served at once, however long each takes; nobody waits for a place.
 
     A token or a person has half of them at most, with the tokens that share theirs (`root_of`): nobody keeps all others out.
@@ -103,7 +103,7 @@ class Asking(Generic[Answer]):
         self.waiting: dict[Root, gevent.Greenlet[..., None]] = {}
 
 
-class Shared(Generic[Question, Answer]):
+class SingleFlight(Generic[Question, Answer]):
     """Answers everyone who asks the same before its turn has come with one statement.
 
     It waits once in the queue of each client that asks it, and the first turn that comes is used. So nobody waits longer because
@@ -111,7 +111,7 @@ class Shared(Generic[Question, Answer]):
     before a question came is always in its answer.
     """
 
-    def __init__(self, answer: Callable[[Question], Answer], turns: Turns) -> None:
+    def __init__(self, answer: Callable[[Question], Answer], turns: ConcurrencyLimit) -> None:
         self._answer = answer
         self._turns = turns
         self._coming: dict[Question, Asking[Answer]] = {}

@@ -7,7 +7,7 @@ import msgspec
 from flask import request
 from marshmallow import Schema, ValidationError
 
-from event_tracker.core.http.body_limit import read_body, share_of
+from event_tracker.core.http.body_limit import read_body, reservation_of
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.json_numbers import decode_json
 from event_tracker.query.parameters import ParameterError, invalid_parameters, shortened
@@ -31,9 +31,9 @@ def take_body(most_bytes: int = MOST_BYTES) -> bytes:
     """
     if request.mimetype != "application/json":
         raise Problem(415, "unsupported_media_type", "Must be application/json.")
-    share = share_of(request.environ)
-    body = read_body(request.environ, most_bytes, BODY_SECONDS, share)
-    share.add(len(body))  # what is made of it
+    reservation = reservation_of(request.environ)
+    body = read_body(request.environ, most_bytes, BODY_SECONDS, reservation)
+    reservation.add(len(body))  # what is made of it
     return body
 
 

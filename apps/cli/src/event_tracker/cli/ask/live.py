@@ -17,7 +17,7 @@ from event_tracker.cli.options import patience_option, query_options
 from event_tracker.cli.terminal import local_time, printable
 
 
-class Told(Found, frozen=True):
+class LiveEvent(Found, frozen=True):
     """An event of anybody."""
 
     user_id: str = ""
@@ -73,6 +73,6 @@ def _show(console: Console, kind: str, data: bytes, *, as_json: bool) -> None:
     elif as_json:
         click.echo(data)
     else:
-        event = msgspec.json.decode(data, type=Told)
+        event = msgspec.json.decode(data, type=LiveEvent)
         line = f"{local_time(event.timestamp)}  {event.user_id:<20}  {event.event_type:<20}  {bytes(event.properties).decode()}"
         console.print(Text(printable(line)), no_wrap=True, overflow="ellipsis", crop=True)

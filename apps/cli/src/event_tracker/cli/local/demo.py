@@ -10,7 +10,7 @@ import click
 
 from event_tracker.cli.database.connection import owner_connection
 from event_tracker.cli.database.partitions import QUERIES
-from event_tracker.cli.local.process import Child
+from event_tracker.cli.local.process import Process
 from event_tracker.cli.local.services import POLL_SECONDS
 
 WEEKS = ["--scenario", "shop", "--users", "6000", "--days", "70"]
@@ -21,8 +21,8 @@ TRICKLE = ["--users", "500", "--rate", "2"]
 
 
 def start_traffic(
-    stack: ExitStack, collector: str, owner_url: str, data: Path, children: Sequence[Child], write_key: str | None
-) -> Child:
+    stack: ExitStack, collector: str, owner_url: str, data: Path, children: Sequence[Process], write_key: str | None
+) -> Process:
     """Send ten weeks of events, unless the database has events already, and start the trickle.
 
     Args:
@@ -46,7 +46,7 @@ def start_traffic(
     return stack.enter_context(_simulate("the simulated trickle", collector, log, TRICKLE, write_key))
 
 
-def _simulate(name: str, collector: str, log: Path, arguments: Sequence[str], write_key: str | None) -> Child:
+def _simulate(name: str, collector: str, log: Path, arguments: Sequence[str], write_key: str | None) -> Process:
     command = [sys.executable, "-m", "event_tracker.cli", "simulate", "--collector", collector, *arguments]
     environment = {**os.environ, "WRITE_KEY": write_key} if write_key else None
-    return Child(name, command, log, environment=environment)
+    return Process(name, command, log, environment=environment)

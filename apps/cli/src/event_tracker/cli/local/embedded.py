@@ -20,7 +20,7 @@ import psycopg
 from psycopg import sql
 from psycopg.pq import PGconn, Ping
 
-from event_tracker.cli.local.process import STOP_SECONDS, Child
+from event_tracker.cli.local.process import STOP_SECONDS, Process
 from event_tracker.cli.local.system_account import Account, account_for, agree_to_changes, let_enter, let_read
 
 DATABASE = "events"
@@ -38,7 +38,7 @@ CONNECT_SECONDS = 10
 
 
 @contextmanager
-def embedded_postgres(data: Path) -> Iterator[tuple[Child, str]]:
+def embedded_postgres(data: Path) -> Iterator[tuple[Process, str]]:
     """Run PostgreSQL on `data`/postgres; give its process, and the URL of the database `events` for its owner."""
     programs = _programs()
     folder, logs = data / "postgres", data / "logs"
@@ -54,7 +54,9 @@ def embedded_postgres(data: Path) -> Iterator[tuple[Child, str]]:
     _end_leftover(folder)
     with _socket_folder(account) as sockets:
         command = [str(programs / "postgres"), "-D", str(folder), *_options(sockets)]
-        with Child("PostgreSQL", command, logs / "postgres.log", account=account, stop_signal=signal.SIGINT) as server:
+        with Process(
+            "PostgreSQL", command, logs / "postgres.log", account=account, stop_signal=signal.SIGINT
+        ) as server:
             _ensure_database(server, sockets)
             yield server, _url(sockets, DATABASE)
 
@@ -105,7 +107,7 @@ def _initialise(programs: Path, folder: Path, logs: Path, account: Account | Non
     # Trusting every local user is right: only who may enter its folder, mode 0700, reaches the socket.
     command = [str(programs / "initdb"), "-D", str(unfinished), "-U", "postgres"]
     command += ["--auth=trust", "--encoding=UTF8", "--no-locale"]
-    with Child("initdb", command, logs / "initdb.log", account=account) as initdb:
+    with Process("initdb", command, logs / "initdb.log", account=account) as initdb:
         if initdb.wait() != 0:
             raise initdb.failure()
     unfinished.rename(folder)
@@ -166,14 +168,14 @@ def _url(sockets: Path, database: str) -> str:
     return f"postgresql://postgres@/{database}?host={quote(str(sockets), safe='')}&port={PORT}"
 
 
-def _ensure_database(server: Child, sockets: Path) -> None:
+def _ensure_database(server: Process, sockets: Path) -> None:
     with _first_connection(server, _url(sockets, "postgres")) as connection:
         found = connection.execute("select from pg_database where datname = %s", [DATABASE]).fetchone()
         if found is None:
             connection.execute(sql.SQL("create database {}").format(sql.Identifier(DATABASE)))
 
 
-def _first_connection(server: Child, url: str) -> psycopg.Connection:
+def _first_connection(server: Process, url: str) -> psycopg.Connection:
     """A connection as soon as the server accepts one."""
     deadline = time.monotonic() + START_SECONDS
     while True:

@@ -25,7 +25,7 @@ STOP_SECONDS = 30
 TAIL_LINES = 10
 
 
-class Child:
+class Process:
     """Started on entering, stopped on leaving.
 
     Args:

@@ -10,26 +10,26 @@ from pathlib import Path
 import click
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from event_tracker.cli.local.process import Child
+from event_tracker.cli.local.process import Process
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60
 POLL_SECONDS = 0.05
 
 
-def service(name: str, logs: Path, port: int, told: Mapping[str, str]) -> Child:
+def service(name: str, logs: Path, port: int, told: Mapping[str, str]) -> Process:
     """The process of one service, not yet started. Settings that it isn't `told` here come from the environment."""
     given = {**told, "HOST": HOST, "PORT": str(port), "DRAIN_SECONDS": "0"}
     inherited = {key: value for key, value in os.environ.items() if key.removesuffix("_FILE") not in given}
     command = [sys.executable, "-m", f"event_tracker.{name}"]
     people_say = {"collector": "the collector", "query": "the query service"}[name]
-    return Child(people_say, command, logs / f"{name}.log", environment=inherited | given)
+    return Process(people_say, command, logs / f"{name}.log", environment=inherited | given)
 
 
-def dashboard(logs: Path, query: str, collector: str, port: int) -> Child:
+def dashboard(logs: Path, query: str, collector: str, port: int) -> Process:
     """The process of the dashboard, not yet started. It asks the query service at its URL, and shows where the collector is."""
     given = {"QUERY_URL": query, "COLLECTOR_URL": collector, "HOST": HOST, "PORT": str(port)}
-    return Child(
+    return Process(
         "the dashboard",
         [sys.executable, "-m", "event_tracker.dashboard"],
         logs / "dashboard.log",
@@ -43,7 +43,7 @@ def in_role(owner_url: str, role: str) -> str:
     return make_conninfo(owner_url, options=f"{options} -c role={role}".strip())
 
 
-def wait_until_ready(port: int, children: Sequence[Child], path: str = "/readyz") -> None:
+def wait_until_ready(port: int, children: Sequence[Process], path: str = "/readyz") -> None:
     """Wait until the service on this port is ready, as long as all these processes run."""
     deadline = time.monotonic() + READY_SECONDS
     while (reason := _not_ready(port, path)) is not None:

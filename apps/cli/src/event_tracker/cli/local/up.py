@@ -18,7 +18,7 @@ from event_tracker.cli.local.demo import start_traffic
 from event_tracker.cli.local.embedded import embedded_postgres
 from event_tracker.cli.local.first_access import give_access
 from event_tracker.cli.local.kept_secrets import kept, make_signing_key
-from event_tracker.cli.local.process import Child
+from event_tracker.cli.local.process import Process
 from event_tracker.cli.local.running import announced, find_above
 from event_tracker.cli.local.services import HOST, dashboard, in_role, service, wait_until_ready
 from event_tracker.cli.settings import UpSettings, read_settings
@@ -149,7 +149,7 @@ def _require_free(ports: dict[str, int]) -> None:
         raise click.ClickException("--collector-port, --query-port and --dashboard-port must differ")
 
 
-def _start_database(stack: ExitStack, settings: UpSettings, data: Path) -> tuple[list[Child], str]:
+def _start_database(stack: ExitStack, settings: UpSettings, data: Path) -> tuple[list[Process], str]:
     """The embedded server, unless another is named; and the schema. Whatever is on the stack stops when that ends."""
     children = []
     owner_url = settings.database_url
@@ -176,7 +176,7 @@ def _settings_of_services(settings: UpSettings, owner_url: str, data: Path, auth
 
 def _start_services(
     stack: ExitStack, told: dict[str, dict[str, str]], logs: Path, ports: dict[str, int]
-) -> list[Child]:
+) -> list[Process]:
     """The services and the dashboard, ready."""
     children = [stack.enter_context(service(name, logs, ports[name], settings)) for name, settings in told.items()]
     query, collector = (f"http://{HOST}:{ports[name]}" for name in ("query", "collector"))
@@ -186,7 +186,7 @@ def _start_services(
     return children
 
 
-def _watch(children: Sequence[Child]) -> NoReturn:
+def _watch(children: Sequence[Process]) -> NoReturn:
     """Until a signal comes, or one of them ends by itself."""
     while True:
         for child in children:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from werkzeug.http import parse_options_header
 
-from event_tracker.core.http.body_limit import Share, read_body, too_large
+from event_tracker.core.http.body_limit import Reservation, read_body, too_large
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.server.cooperation import TimeSlice
 
@@ -56,7 +56,7 @@ class Body(NamedTuple):
     is_gzipped: bool
 
 
-def receive_body(environ: "WSGIEnvironment", max_bytes: int, seconds: float, share: Share) -> Body:
+def receive_body(environ: "WSGIEnvironment", max_bytes: int, seconds: float, reservation: Reservation) -> Body:
     """Read the body.
 
     Raises:
@@ -65,19 +65,19 @@ def receive_body(environ: "WSGIEnvironment", max_bytes: int, seconds: float, sha
     encoding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding not in ("", "identity", *GZIPPED):
         raise Problem(415, "unsupported_encoding", f"Content-Encoding must be gzip or absent, not {encoding[:40]}.")
-    return Body(read_body(environ, max_bytes, seconds, share), encoding in GZIPPED)
+    return Body(read_body(environ, max_bytes, seconds, reservation), encoding in GZIPPED)
 
 
-def unpack(body: Body, max_bytes: int, share: Share) -> bytes:
+def unpack(body: Body, max_bytes: int, reservation: Reservation) -> bytes:
     """The body, decompressed, without the byte order mark that some Windows clients begin it with.
 
     Raises:
-        Problem: 400 if it isn't gzip as said, 413 if it has more bytes, and what `Share.grow` raises.
+        Problem: 400 if it isn't gzip as said, 413 if it has more bytes, and what `Reservation.grow` raises.
     """
-    return (_gunzip(body.raw, max_bytes, share) if body.is_gzipped else body.raw).removeprefix(BOM_UTF8)
+    return (_gunzip(body.raw, max_bytes, reservation) if body.is_gzipped else body.raw).removeprefix(BOM_UTF8)
 
 
-def _gunzip(raw: bytes, max_bytes: int, share: Share) -> bytes:
+def _gunzip(raw: bytes, max_bytes: int, reservation: Reservation) -> bytes:
     """Decompress, never making more than `max_bytes` and a piece: a small body can hold gigabytes. Gives way meanwhile."""
     pieces: list[bytes] = []
     size = position = members = 0
@@ -98,7 +98,7 @@ def _gunzip(raw: bytes, max_bytes: int, share: Share) -> bytes:
             size += len(piece)
             if size > max_bytes:
                 raise too_large(max_bytes)
-            share.grow(size)
+            reservation.grow(size)
             pieces.append(piece)
             time_slice.yield_when_over()
         position = min(position, len(raw)) - len(member.unused_data)

@@ -17,7 +17,7 @@ from event_tracker.collector.parsing.batch_elements import Batch, Raw, no_json, 
 from event_tracker.collector.parsing.enrichment import NOTHING, Added
 from event_tracker.collector.parsing.number_lengths import LongNumberError, LongNumbers, TooLongError, read_short_float
 from event_tracker.collector.parsing.validation_errors import Finding, explain, may_be_deep
-from event_tracker.collector.tracking_plan.plans import Plan, Violated
+from event_tracker.collector.tracking_plan.plans import TrackingPlan, Violated
 from event_tracker.collector.tracking_plan.slow_checks import BusyError, UncheckedError
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.unstorable import replace_unstorable
@@ -96,7 +96,7 @@ class LongEvents:
         return event
 
 
-class Arrival(NamedTuple):
+class ParseContext(NamedTuple):
     """What is known of a body before its events are read.
 
     Attributes:
@@ -113,7 +113,7 @@ class Arrival(NamedTuple):
     may_hold_nul: bool
     source: str
     long_events: LongEvents
-    plan: Plan | None = None
+    plan: TrackingPlan | None = None
     added: Added = NOTHING
     time_slice: TimeSlice | None = None
 
@@ -171,7 +171,7 @@ class Parser:
         self.max_body_bytes = max_body_bytes
         self.earliest = earliest
 
-    def parse(self, body: bytes, *, ndjson: bool, source: str, plan: Plan | None = None) -> Parsed:
+    def parse(self, body: bytes, *, ndjson: bool, source: str, plan: TrackingPlan | None = None) -> Parsed:
         """Read a body that came in by a source.
 
         Raises:
@@ -179,7 +179,7 @@ class Parser:
         """
         return self.read(split_body(body, self.max_events, ndjson=ndjson), source=source, plan=plan)
 
-    def read(self, batch: Batch, *, source: str, plan: Plan | None = None, added: Added = NOTHING) -> Parsed:
+    def read(self, batch: Batch, *, source: str, plan: TrackingPlan | None = None, added: Added = NOTHING) -> Parsed:
         """Read the events of a body, in time linear in their bytes. Gives way to other requests meanwhile.
 
         Raises:
@@ -187,30 +187,32 @@ class Parser:
                 time to hold an event to its schema and its source's are enforced.
         """
         long_events = LongEvents(self.max_event_bytes, self.max_body_bytes)
-        arrival = Arrival(Span(self.earliest, datetime.now(UTC)), batch.may_hold_nul, source, long_events, plan, added)
+        context = ParseContext(
+            Span(self.earliest, datetime.now(UTC)), batch.may_hold_nul, source, long_events, plan, added
+        )
         return (
-            self._read_batch(batch, arrival) if batch.is_batch else self._read_single(bytes(batch.events[0]), arrival)
+            self._read_batch(batch, context) if batch.is_batch else self._read_single(bytes(batch.events[0]), context)
         )
 
-    def _read_single(self, raw: bytes, arrival: Arrival) -> Parsed:
+    def _read_single(self, raw: bytes, context: ParseContext) -> Parsed:
         if len(raw) > self.max_event_bytes:
             raise Problem(413, "event_too_large", self._too_large(len(raw)))
         parsed = Parsed([], [], 1, is_batch=False)
-        _read_into(parsed, 0, raw, arrival)
+        _read_into(parsed, 0, raw, context)
         if parsed.errors and parsed.errors[0].code == "invalid_json":
             raise no_json(parsed.errors[0].detail.removesuffix("."))
         if parsed.errors and parsed.errors[0].code == "event_too_large":
             raise Problem(413, "event_too_large", parsed.errors[0].detail)
         return parsed
 
-    def _read_batch(self, batch: Batch, arrival: Arrival) -> Parsed:
+    def _read_batch(self, batch: Batch, context: ParseContext) -> Parsed:
         """The events of a batch. None is read before its size is known; one that is too large is refused whatever it holds."""
         parsed = Parsed([], [], len(batch.events), is_batch=True)
         time_slice = TimeSlice()
-        arrival = arrival._replace(time_slice=time_slice)
+        context = context._replace(time_slice=time_slice)
         for index, raw in enumerate(batch.events):
             size = memoryview(raw).nbytes
-            self._read_one(parsed, index, raw, size, arrival)
+            self._read_one(parsed, index, raw, size, context)
             if index % LOOKED_AT == 0 or size >= LARGE_BYTES:
                 time_slice.yield_when_over()
         for found in parsed.errors if batch.is_array else ():
@@ -218,12 +220,12 @@ class Parser:
                 raise no_json(f"at {found.pointer}: {found.detail.removesuffix('.')}")
         return parsed
 
-    def _read_one(self, parsed: Parsed, index: int, raw: Raw, size: int, arrival: Arrival) -> None:
+    def _read_one(self, parsed: Parsed, index: int, raw: Raw, size: int, context: ParseContext) -> None:
         if size > self.max_event_bytes:
             parsed.errors += _errors(index, f"/{index}", [("", "event_too_large", self._too_large(size))])
             parsed.refused.append(Refused(index, bytes(raw)))
         else:
-            _read_into(parsed, index, raw, arrival)
+            _read_into(parsed, index, raw, context)
 
     def _too_large(self, size: int) -> str:
         return f"An event may have {self.max_event_bytes} bytes; this one has {size}."
@@ -245,10 +247,10 @@ class ViolationError(Exception):
         self.violated = violated
 
 
-def _read_into(parsed: Parsed, index: int, raw: Raw, arrival: Arrival) -> None:
+def _read_into(parsed: Parsed, index: int, raw: Raw, context: ParseContext) -> None:
     """Read one event of a request into what is parsed of it."""
     try:
-        row = read_row(raw, arrival)
+        row = read_row(raw, context)
     except TooLongError as error:
         parsed.errors += _errors(index, parsed.place(index), [("", "event_too_large", str(error))])
         parsed.refused.append(Refused(index, bytes(raw)))
@@ -268,7 +270,7 @@ def _read_into(parsed: Parsed, index: int, raw: Raw, arrival: Arrival) -> None:
             parsed.warnings += _errors(index, parsed.place(index), [row.replaced])
 
 
-def read_row(raw: Raw, arrival: Arrival) -> Row:
+def read_row(raw: Raw, context: ParseContext) -> Row:
     """The row for one event's JSON.
 
     Raises:
@@ -280,51 +282,51 @@ def read_row(raw: Raw, arrival: Arrival) -> Row:
     """
     event = None
     try:
-        event = _decode(raw, arrival)
-        timestamp = resolve_timestamp(event.timestamp, event.event_id, arrival.span)
+        event = _decode(raw, context)
+        timestamp = resolve_timestamp(event.timestamp, event.event_id, context.span)
     except (*UNREADABLE, RuleError):
         pass
     else:
-        if not (arrival.may_hold_nul and b"\\u0000" in bytes(raw)) and not may_be_deep(event.properties or {}, raw):
-            return _row(event, timestamp, memoryview(raw).nbytes, arrival)
-    explanation = explain(bytes(raw), arrival.span)
-    if arrival.time_slice:  # that took some hundred times as long as reading an event that nothing is wrong with
-        arrival.time_slice.yield_when_over()
+        if not (context.may_hold_nul and b"\\u0000" in bytes(raw)) and not may_be_deep(event.properties or {}, raw):
+            return _row(event, timestamp, memoryview(raw).nbytes, context)
+    explanation = explain(bytes(raw), context.span)
+    if context.time_slice:  # that took some hundred times as long as reading an event that nothing is wrong with
+        context.time_slice.yield_when_over()
     if explanation.timestamp is None or explanation.findings:
         raise InvalidEventError(explanation.findings)
     if event is None or explanation.replaced:
-        event = _read_mended(bytes(raw), arrival)
-    return _row(event, explanation.timestamp, memoryview(raw).nbytes, arrival, explanation.replaced)
+        event = _read_mended(bytes(raw), context)
+    return _row(event, explanation.timestamp, memoryview(raw).nbytes, context, explanation.replaced)
 
 
-def _decode(raw: Raw, arrival: Arrival) -> Event:
+def _decode(raw: Raw, context: ParseContext) -> Event:
     try:
         return _read_event(raw)
     except LongNumberError:
-        return arrival.long_events.read(raw)
+        return context.long_events.read(raw)
 
 
-def _read_mended(raw: bytes, arrival: Arrival) -> Event:
+def _read_mended(raw: bytes, context: ParseContext) -> Event:
     """An event that the decoder refuses, or wouldn't be stored, though it is valid; without its timestamp."""
     fields = _read_fields(replace_unstorable(raw))
     fields.pop("timestamp", None)
-    return _decode(_write(fields), arrival)
+    return _decode(_write(fields), context)
 
 
-def _row(event: Event, timestamp: datetime, size: int, arrival: Arrival, replaced: Finding | None = None) -> Row:
+def _row(event: Event, timestamp: datetime, size: int, context: ParseContext, replaced: Finding | None = None) -> Row:
     """The row for an event of so many bytes, held to the plan of its source."""
     properties = event.properties or {}
     violated, is_checked = None, True
-    if arrival.plan:
+    if context.plan:
         try:
-            violated = arrival.plan.violated(event.event_type, properties, size)
+            violated = context.plan.violated(event.event_type, properties, size)
         except UncheckedError:
             is_checked = False
         except BusyError:
-            if arrival.plan.enforced:
+            if context.plan.enforced:
                 raise _busy() from None
             is_checked = False
-        if violated and arrival.plan.enforced:
+        if violated and context.plan.enforced:
             raise ViolationError(violated)
     return Row(
         event.user_id,
@@ -332,8 +334,8 @@ def _row(event: Event, timestamp: datetime, size: int, arrival: Arrival, replace
         uuid7().bytes if event.event_id is None else event.event_id.bytes,
         event.event_type,
         event.session_id,
-        _write({**arrival.added, **properties} if arrival.added else properties),
-        arrival.source,
+        _write({**context.added, **properties} if context.added else properties),
+        context.source,
         violated,
         is_checked,
         replaced,

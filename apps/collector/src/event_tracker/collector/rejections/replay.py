@@ -24,7 +24,7 @@ from event_tracker.collector import metrics
 from event_tracker.collector.parsing.batch_elements import UNREADABLE, WHITESPACE, Batch
 from event_tracker.collector.parsing.parser import Parsed, Parser
 from event_tracker.collector.rejections.recorder import describe
-from event_tracker.collector.source_cache import Catalog
+from event_tracker.collector.source_cache import SourceCache
 from event_tracker.collector.tracking_plan.slow_checks import BusyError
 from event_tracker.collector.writer import NotStorableError, Outcome, Writer
 from event_tracker.core.http.errors import Problem
@@ -72,7 +72,7 @@ class Replays:
     """Looks once a second for refused events to replay; a greenlet does."""
 
     def __init__(
-        self, pool: ConnectionPool[psycopg.Connection], catalog: Catalog, parser: Parser, writer: Writer
+        self, pool: ConnectionPool[psycopg.Connection], catalog: SourceCache, parser: Parser, writer: Writer
     ) -> None:
         self._pool = pool
         self._catalog = catalog

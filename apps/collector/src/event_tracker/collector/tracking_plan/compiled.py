@@ -5,7 +5,7 @@ import time
 import msgspec
 import structlog
 
-from event_tracker.collector.tracking_plan.lru import Kept
+from event_tracker.collector.tracking_plan.lru import LruCache
 from event_tracker.collector.tracking_plan.slow_checks import SlowChecks
 from event_tracker.core.json_numbers import decode_json
 from event_tracker.model.schema_checks import Check, next_number
@@ -55,7 +55,7 @@ class Compiled:
     def __init__(self, slow: SlowChecks) -> None:
         self._slow = slow
         self._checks: dict[int, Check] = {}
-        self._kept = Kept(MOST_BYTES)
+        self._kept = LruCache(MOST_BYTES)
 
     def check_of(self, written: Written) -> Check | None:
         """The check of a schema; None if the schema can't be used. Compiling a large one takes up to half a second.

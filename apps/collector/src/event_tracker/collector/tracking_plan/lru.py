@@ -8,7 +8,7 @@ class _Held(NamedTuple):
     weight: int
 
 
-class Kept:
+class LruCache:
     """Numbers of things that weigh something, up to a weight together. What one owner has many of gives way to that of others."""
 
     def __init__(self, most: int) -> None:

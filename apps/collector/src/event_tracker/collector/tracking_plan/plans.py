@@ -35,7 +35,7 @@ class Violated(NamedTuple):
     found: list[Violation]
 
 
-class Plan(NamedTuple):
+class TrackingPlan(NamedTuple):
     """What a source's events must be.
 
     Attributes:
@@ -86,7 +86,7 @@ class _Key(NamedTuple):
     created_at: datetime
 
 
-class Plans:
+class TrackingPlans:
     """The plans of all sources. A schema is read once, since a version never changes."""
 
     def __init__(self, pool: ConnectionPool[psycopg.Connection]) -> None:
@@ -95,7 +95,7 @@ class Plans:
         self.slow = SlowChecks()
         self._compiled = Compiled(self.slow)
 
-    def read(self, modes: Mapping[str, str]) -> dict[str, Plan]:
+    def read(self, modes: Mapping[str, str]) -> dict[str, TrackingPlan]:
         """The plans of the sources that have one, given each source's mode.
 
         Raises:
@@ -115,7 +115,7 @@ class Plans:
         if by_source:
             gevent.spawn(self.slow.start)
         return {
-            name: Plan(name, modes[name] == "enforce", partial(self._check_of, found), self.slow)
+            name: TrackingPlan(name, modes[name] == "enforce", partial(self._check_of, found), self.slow)
             for name, found in by_source.items()
             if modes.get(name, "off") != "off"
         }

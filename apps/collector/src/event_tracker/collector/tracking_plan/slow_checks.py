@@ -17,9 +17,9 @@ from gevent import subprocess
 from event_tracker.collector import metrics
 from event_tracker.collector.tracking_plan.budgets import FREE_SECONDS, SCHEMA_SECONDS, Budgets
 from event_tracker.collector.tracking_plan.checker import LENGTH, Question, framed, read_answer
-from event_tracker.collector.tracking_plan.lru import Kept
+from event_tracker.collector.tracking_plan.lru import LruCache
 from event_tracker.collector.tracking_plan.set_aside import SetAside
-from event_tracker.core.concurrency_limit import NoTurnError, Turns
+from event_tracker.core.concurrency_limit import ConcurrencyLimit, NoTurnError
 from event_tracker.model.schema_checks import Check, Violation
 
 log = structlog.get_logger("collector.slow_checks")
@@ -74,8 +74,8 @@ class SlowChecks:
     def __init__(self) -> None:
         self.set_aside = SetAside()
         self._process: subprocess.Popen[bytes] | None = None
-        self._known = Kept(MOST_BYTES)
-        self._turns = Turns()
+        self._known = LruCache(MOST_BYTES)
+        self._turns = ConcurrencyLimit()
         self._budgets = Budgets()
 
     def find(self, source: str, event_type: str, check: Check, properties: dict[str, Any]) -> list[Violation]:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 PIECE_BYTES = 32 * 1024
 """Of a body, read at once. A request that holds no more is always let in: of those, a process has one a connection."""
 
-SHARE = "core.share"
-"""environ key: the Share of a request, which `event_tracker.core.http.middleware` gives back when the answer has left."""
+RESERVATION = "core.share"
+"""environ key: the Reservation of a request, which `event_tracker.core.http.middleware` gives back when the answer has left."""
 
 CONNECTIONS = "core.connections"
 """environ key: the worker's Connections, which may hang up on who waits for a body."""
@@ -37,7 +37,7 @@ HALF = (
 )
 
 
-class Room:
+class MemoryBudget:
     """What all requests of a process may hold together, with their answers; else a few clients could make it outgrow its memory.
 
     One client has half of it at most, so that nobody keeps all others out.
@@ -51,9 +51,9 @@ class Room:
         self.taken = 0
         self.taken_by: Counter[Hashable] = Counter()
 
-    def share(self) -> "Share":
+    def reserve(self) -> "Reservation":
         """The room of one request, none yet."""
-        return Share(self)
+        return Reservation(self)
 
     def require(self, size: int, counted: int, client: Hashable) -> None:
         """Return if a request of a client may have so many bytes, instead of those that are counted for it.
@@ -76,7 +76,7 @@ class Room:
             del self.taken_by[client]
 
 
-class Share:
+class Reservation:
     """What one request holds, from its body's first bytes until its answer has left. `close` gives it back.
 
     Attributes:
@@ -84,10 +84,10 @@ class Share:
         counted: of them, those that are taken of the room: none while there are few.
     """
 
-    __slots__ = ("_client", "_room", "counted", "size")
+    __slots__ = ("_budget", "_client", "counted", "size")
 
-    def __init__(self, room: Room) -> None:
-        self._room = room
+    def __init__(self, budget: MemoryBudget) -> None:
+        self._budget = budget
         self._client: Hashable = None
         self.size = self.counted = 0
 
@@ -108,7 +108,7 @@ class Share:
         if size <= self.size:
             return
         if size > PIECE_BYTES:
-            self._room.require(size, self.counted, self._client)
+            self._budget.require(size, self.counted, self._client)
         self._hold(size)
 
     def add(self, size: int) -> None:
@@ -135,17 +135,17 @@ class Share:
 
     def _take(self, size: int) -> None:
         if size:
-            self._room.take(size, self._client)
+            self._budget.take(size, self._client)
             self.counted += size
 
 
-def share_of(environ: "WSGIEnvironment") -> Share:
+def reservation_of(environ: "WSGIEnvironment") -> Reservation:
     """What the request holds."""
-    share: Share = environ[SHARE]
-    return share
+    reservation: Reservation = environ[RESERVATION]
+    return reservation
 
 
-def read_body(environ: "WSGIEnvironment", max_bytes: int, seconds: float, share: Share) -> bytes:
+def read_body(environ: "WSGIEnvironment", max_bytes: int, seconds: float, reservation: Reservation) -> bytes:
     """Read the body, as it was sent.
 
     Raises:
@@ -161,7 +161,7 @@ def read_body(environ: "WSGIEnvironment", max_bytes: int, seconds: float, share:
     connections.wait_for_body()
     slow = gevent.Timeout.start_new(seconds)
     try:
-        raw = _read(environ["wsgi.input"].read, max_bytes + 1 if size is None else size, share)
+        raw = _read(environ["wsgi.input"].read, max_bytes + 1 if size is None else size, reservation)
     except gevent.Timeout as timeout:
         if timeout is not slow:
             raise
@@ -184,13 +184,13 @@ def _broken_off(detail: str, connections: Connections) -> Problem:
     return Problem(400, "incomplete_body", detail)
 
 
-def _read(read: Callable[[int], bytes], most: int, share: Share) -> bytes:
+def _read(read: Callable[[int], bytes], most: int, reservation: Reservation) -> bytes:
     pieces = []
     size = 0
     while size < most and (piece := read(min(PIECE_BYTES, most - size))):
         pieces.append(piece)
         size += len(piece)
-        share.grow(size)
+        reservation.grow(size)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 

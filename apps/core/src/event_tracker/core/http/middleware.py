@@ -10,7 +10,7 @@ import structlog
 from werkzeug.wsgi import ClosingIterator
 
 from event_tracker.core import metrics
-from event_tracker.core.http.body_limit import SHARE, Room
+from event_tracker.core.http.body_limit import RESERVATION, MemoryBudget
 from event_tracker.core.http.cors import ANY_ORIGIN, cors_headers, preflight_headers
 from event_tracker.core.http.error_mapping import problem_of
 from event_tracker.core.http.errors import CONTENT_TYPE, Problem
@@ -56,11 +56,11 @@ def answer(
     return [body]
 
 
-class Front:
+class Middleware:
     """Wraps a service's application. Routes that must cost little are mounted here, beside the Flask app.
 
     Attributes:
-        room: what all requests may hold in memory together, with their answers.
+        budget: what all requests may hold in memory together, with their answers.
         mount_origins: origins whose pages may call what is mounted; `cors_origins` may call everything.
         guard: called with the environ of each request before it is answered, except of preflights; raises to refuse it.
         drain: called at SIGTERM, while requests are still accepted.
@@ -79,7 +79,7 @@ class Front:
         close: Callable[[], None],
     ) -> None:
         self.app = app
-        self.room = Room(most_held)
+        self.budget = MemoryBudget(most_held)
         self.mounts = mounts or {}
         self._cors_origins = self.mount_origins = frozenset(cors_origins)
         self.guard = guard
@@ -93,7 +93,7 @@ class Front:
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         started = time.perf_counter()
         environ[REQUEST_ID] = request_id(environ.get("HTTP_X_REQUEST_ID", ""))
-        share = environ[SHARE] = self.room.share()
+        reservation = environ[RESERVATION] = self.budget.reserve()
         status = "500"
 
         def start(line: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
@@ -113,16 +113,16 @@ class Front:
             result = self._respond(environ, start)
             streamed = not isinstance(result, list)
         except BaseException:
-            share.close()
+            reservation.close()
             raise
         finally:
             if not streamed:
                 self._end()
             self._observe(environ, status, time.perf_counter() - started)
         if streamed:
-            return ClosingIterator(result, [self._end, share.close])
+            return ClosingIterator(result, [self._end, reservation.close])
         # Few hold much, and for the others nothing need be done when their answer has left.
-        return ClosingIterator(result, share.close) if share.counted else result
+        return ClosingIterator(result, reservation.close) if reservation.counted else result
 
     def answer_malformed(self, problem: Problem) -> bytes:
         """The whole answer to what couldn't be read as a request. Nothing more can be read from its connection."""
@@ -206,9 +206,9 @@ def _hold_answer(environ: "WSGIEnvironment", line: str, headers: list[tuple[str,
         return
     length = next((int(value) for name, value in headers if name == "Content-Length"), 0)
     if line.startswith("2") and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
-        environ[SHARE].add(length)
+        environ[RESERVATION].add(length)
     else:
-        environ[SHARE].add_in_any_case(length)
+        environ[RESERVATION].add_in_any_case(length)
 
 
 def refuse(environ: "WSGIEnvironment", start_response: "StartResponse", problem: Problem) -> list[bytes]:

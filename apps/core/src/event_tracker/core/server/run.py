@@ -15,7 +15,7 @@ from event_tracker.core.server.worker import DrainingWorker
 from event_tracker.core.settings import InvalidSettingsError, ServiceSettings
 
 if TYPE_CHECKING:
-    from event_tracker.core.http.middleware import Front
+    from event_tracker.core.http.middleware import Middleware
 
 FINISH_SECONDS = 15
 """What requests may take to finish after the drain: longer than the longest deadline a request has."""
@@ -38,7 +38,7 @@ class PropagatingLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     """gunicorn, configured by our settings and by nothing else."""
 
-    def __init__(self, factory: Callable[[], "Front"], settings: ServiceSettings) -> None:
+    def __init__(self, factory: Callable[[], "Middleware"], settings: ServiceSettings) -> None:
         self.factory = factory
         self.settings = settings
         super().__init__()
@@ -70,7 +70,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         for name, value in options.items():
             self.cfg.set(name, value)
 
-    def load(self) -> "Front":
+    def load(self) -> "Middleware":
         return self.factory()
 
 

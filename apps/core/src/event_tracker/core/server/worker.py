@@ -27,7 +27,7 @@ from event_tracker.core.http.streams import SEND_SECONDS, BrokenOffError
 from event_tracker.core.server.http1 import OneWriteResponse, linger
 
 if TYPE_CHECKING:
-    from event_tracker.core.http.middleware import Front
+    from event_tracker.core.http.middleware import Middleware
 
 MALFORMED = {
     errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
@@ -62,7 +62,7 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
     """
 
     drain_seconds = 0.0
-    wsgi: "Front"
+    wsgi: "Middleware"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

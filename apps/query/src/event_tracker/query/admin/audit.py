@@ -26,7 +26,7 @@ class AuditParameters(ParameterSchema):
 READER = Reader(AuditParameters)
 
 
-def tell_audit(management: Management) -> Blueprint:
+def audit_routes(management: Management) -> Blueprint:
     """The view of the audit log. Who is restricted to some sources sees what was done to these."""
     views = Blueprint("audit", __name__)
 

@@ -72,7 +72,7 @@ def manage_schemas(management: Management) -> Blueprint:
     return views
 
 
-def put_schema(transaction: Transaction, source: str, event_type: str, schema: Any) -> event_schemas.Set:
+def put_schema(transaction: Transaction, source: str, event_type: str, schema: Any) -> event_schemas.SetResult:
     """Make a schema the newest version of a type's.
 
     Raises:

@@ -9,7 +9,7 @@ from flask import request
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from event_tracker.core.concurrency_limit import Turns
+from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.core.postgres.pool import ConnectionPool, attempt
@@ -88,7 +88,7 @@ class Management:
             waiting.
     """
 
-    def __init__(self, control: ConnectionPool[psycopg.Connection], turns: Turns) -> None:
+    def __init__(self, control: ConnectionPool[psycopg.Connection], turns: ConcurrencyLimit) -> None:
         self._control = control
         self._turns = turns
 

@@ -8,7 +8,7 @@ from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.service import json_response
 from event_tracker.core.secrets.passwords import hash_password, make_password
 from event_tracker.query.admin.management import Management, Row, Transaction, missing
-from event_tracker.query.admin.source_restriction import check_sources, whose
+from event_tracker.query.admin.source_restriction import check_sources, source_restriction
 from event_tracker.query.admin.sources import differences, shown_once
 from event_tracker.query.admin.token_makers import recording_tokens
 from event_tracker.query.auth.people import NAME
@@ -26,7 +26,7 @@ class PersonBody(Schema):
         unknown = RAISE
 
     role = fields.String(validate=OneOf(ROLES), metadata={"description": "What they may do."})
-    sources = whose("Whose events they may see; null is all.")
+    sources = source_restriction("Whose events they may see; null is all.")
     enabled = fields.Boolean(truthy={True}, falsy={False}, metadata={"description": "Whether they may sign in."})
 
 

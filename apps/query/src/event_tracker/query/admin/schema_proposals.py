@@ -4,7 +4,7 @@ import psycopg
 from flask import Blueprint, Response, request
 from marshmallow import fields
 
-from event_tracker.core.concurrency_limit import Turns
+from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.service import json_response
 from event_tracker.core.postgres.pool import ConnectionPool, attempt
@@ -32,7 +32,9 @@ class ProposalParameters(ParameterSchema):
 READER = Reader(ProposalParameters)
 
 
-def propose_schemas(management: Management, pool: ConnectionPool[psycopg.Connection], turns: Turns) -> Blueprint:
+def propose_schemas(
+    management: Management, pool: ConnectionPool[psycopg.Connection], turns: ConcurrencyLimit
+) -> Blueprint:
     """The view of proposals. It reads events as questions do, in its turn."""
     views = Blueprint("proposals", __name__)
 

@@ -14,7 +14,7 @@ from event_tracker.query.parameters import ParameterError, invalid_parameters
 MOST_SOURCES = 100
 
 
-def whose(description: str, **options: Any) -> fields.Field[Any]:
+def source_restriction(description: str, **options: Any) -> fields.Field[Any]:
     """A member with names of sources; null is all."""
     names = validate.Length(max=MOST_SOURCES)
     return fields.List(text(1, 100), allow_none=True, validate=names, metadata={"description": description}, **options)

@@ -7,7 +7,7 @@ from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.service import json_response
 from event_tracker.core.secrets.keys import PREFIX, NewKey, make_key
 from event_tracker.query.admin.management import Management, Row, Transaction, missing
-from event_tracker.query.admin.source_restriction import check_sources, whose
+from event_tracker.query.admin.source_restriction import check_sources, source_restriction
 from event_tracker.query.admin.sources import allowed, shown_once
 from event_tracker.query.admin.token_makers import maker, recording_tokens, require_room
 from event_tracker.query.auth.principal import SCOPES, principal_of
@@ -33,7 +33,7 @@ class TokenBody(Schema):
         validate=[validate.Length(min=1), AtMost(max=len(SCOPES))],
         metadata={"description": "What it may do."},
     )
-    sources = whose("Whose events it may read; null is all.", required=True)
+    sources = source_restriction("Whose events it may read; null is all.", required=True)
     days = Whole(
         MOST_DAYS,
         load_default=None,

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from event_tracker.core.http.body_limit import share_of
+from event_tracker.core.http.body_limit import reservation_of
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.secrets.keys import FORM
 from event_tracker.query.auth.people import People
@@ -74,9 +74,9 @@ class Guard:
             raise _scope_required(scope)
         environ[PRINCIPAL] = principal
         environ[ALLOWED_SOURCES] = principal.sources
-        share_of(environ).belong_to(client_of(environ))
+        reservation_of(environ).belong_to(client_of(environ))
 
-    def hold(self, environ: "WSGIEnvironment", rule: str) -> None:
+    def check_scope(self, environ: "WSGIEnvironment", rule: str) -> None:
         """Hold a request that was let in to what its route takes: a path may lead there that begins otherwise, such as //admin.
 
         Raises:

@@ -19,7 +19,7 @@ from joserfc.util import urlsafe_b64encode
 
 from event_tracker.core.http.errors import Problem
 from event_tracker.query.auth.oidc_provider import AwayError, Json, Provider, RefusedError
-from event_tracker.query.auth.people import People, SignIn, Vouched
+from event_tracker.query.auth.people import ExternalIdentity, People, SignIn
 from event_tracker.query.auth.principal import ROLES
 from event_tracker.query.auth.signing import Signer
 
@@ -114,9 +114,9 @@ class Oidc:
             self._provider.check_issuer(issuer)
             token = self._provider.redeem(code, begun["verifier"], self._redirect_uri)
             claims = self._provider.read(token, begun["nonce"])
-        return self._people.welcome(self._vouched(claims))
+        return self._people.welcome(self._identity(claims))
 
-    def _vouched(self, claims: Json) -> Vouched:
+    def _identity(self, claims: Json) -> ExternalIdentity:
         given = claims.get(self._role_claim)
         values = given if isinstance(given, list) else [given]
         roles = {self._roles[value] for value in values if isinstance(value, str) and value in self._roles}
@@ -124,7 +124,7 @@ class Oidc:
         name = claims.get(self._name_claim)
         unsure = self._name_claim == "email" and claims.get("email_verified") is not True
         name = "" if unsure else str(name or "").lower()
-        return Vouched(f"{self._issuer} {claims['sub']}", name, role, self._sources)
+        return ExternalIdentity(f"{self._issuer} {claims['sub']}", name, role, self._sources)
 
     @contextmanager
     def _asking(self) -> Iterator[None]:

@@ -43,7 +43,7 @@ class Person(NamedTuple):
     sources: list[str] | None
 
 
-class Vouched(NamedTuple):
+class ExternalIdentity(NamedTuple):
     """Whom an OpenID Connect provider vouches for.
 
     Attributes:
@@ -113,28 +113,28 @@ class People:
         write_audit(self._control, name, "sign_in")
         return self._given(Person(name, begun.role, begun.sources), begun.token, must_set_password=begun.one_time)
 
-    def welcome(self, vouched: Vouched) -> SignIn:
+    def welcome(self, identity: ExternalIdentity) -> SignIn:
         """Begin a sign-in of somebody whom a provider vouches for: known by the subject, made at the first time, with the role
         that the provider says now. A name that somebody else has isn't given to them.
 
         Raises:
             Problem: 403.
         """
-        found = self._ask("find_subject", subject=vouched.subject)
-        name = found[0][0] if found else vouched.name
-        if vouched.role is None:
+        found = self._ask("find_subject", subject=identity.subject)
+        name = found[0][0] if found else identity.name
+        if identity.role is None:
             if found:
                 self._ask("lose_role", name=name)
                 self._sign_ins.end_all(name)
-            raise self._not_welcome(name or vouched.subject, "no_role", "The provider gives you no role here.")
+            raise self._not_welcome(name or identity.subject, "no_role", "The provider gives you no role here.")
         if found and not found[0][1]:
             raise self._not_welcome(name, "person_disabled", "You may not sign in here any more.")
         if not NAME.fullmatch(name):
-            raise self._not_welcome(vouched.subject, "no_name", "The provider gives you no name that is one here.")
+            raise self._not_welcome(identity.subject, "no_name", "The provider gives you no name that is one here.")
         try:
-            written = self._ask("welcome", **vouched._replace(name=name)._asdict())
+            written = self._ask("welcome", **identity._replace(name=name)._asdict())
         except psycopg.errors.UniqueViolation:
-            return self.welcome(vouched)  # made by another sign-in of theirs since, under another name
+            return self.welcome(identity)  # made by another sign-in of theirs since, under another name
         if not written:
             raise self._not_welcome(name, "name_taken", "Somebody else has your name here. Ask an admin.")
         ((role, sources),) = written

@@ -134,7 +134,7 @@ def signing_in(people: People | None) -> Blueprint:
     return views
 
 
-def telling_ways_in(people: People | None, signer: Signer | None, *, required: bool, oidc: bool) -> Blueprint:
+def sign_in_method_routes(people: People | None, signer: Signer | None, *, required: bool, oidc: bool) -> Blueprint:
     """The views that everyone may ask for: how one gets in, and by which keys it is known."""
     views = Blueprint("ways_in", __name__)
 

@@ -19,7 +19,7 @@ MOST = 64
 """Questions in one statement: nobody waits longer for his answer because many others ask."""
 
 
-class Group(Generic[Question, Answer]):
+class Batcher(Generic[Question, Answer]):
     """Asks questions of one kind.
 
     Args:

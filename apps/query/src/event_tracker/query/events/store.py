@@ -9,15 +9,15 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from event_tracker.core.concurrency_limit import Turns
+from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.core.postgres.pool import ConnectionPool, attempt, execute
 from event_tracker.core.postgres.replication import read_as_of
 from event_tracker.core.postgres.row_stream import Row, fetch_within
 from event_tracker.query import metrics
 from event_tracker.query.auth.principal import Root
-from event_tracker.query.concurrency import Shared, take_turn
-from event_tracker.query.events.batcher import Group
+from event_tracker.query.concurrency import SingleFlight, take_turn
+from event_tracker.query.events.batcher import Batcher
 from event_tracker.query.events.cursor import Position
 from event_tracker.query.events.filters import EventFilter, TypeFilter
 from event_tracker.query.events.responses import EventPage, StoredEvent, TopTypes, TypeCount, stored_event
@@ -62,11 +62,11 @@ class Store:
         lanes: of LANES, how many one client may have.
     """
 
-    def __init__(self, pool: ConnectionPool[psycopg.Connection], turns: Turns, lanes: int = LANES) -> None:
+    def __init__(self, pool: ConnectionPool[psycopg.Connection], turns: ConcurrencyLimit, lanes: int = LANES) -> None:
         self.pool = pool
-        self._small_pages = Group(self._list_grouped, min(LANES, pool.max_size), lanes)
+        self._small_pages = Batcher(self._list_grouped, min(LANES, pool.max_size), lanes)
         self._turns = turns
-        self._top_types = Shared(self._count_types, turns)
+        self._top_types = SingleFlight(self._count_types, turns)
 
     def close(self) -> None:
         """Stop. Call it when no question is waiting any more."""

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple, TypeVar
 import psycopg
 from psycopg import sql
 
-from event_tracker.core.concurrency_limit import Turns
+from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.pool import ConnectionPool, attempt
 from event_tracker.core.postgres.replication import read_as_of
 from event_tracker.query import metrics
 from event_tracker.query.auth.principal import Root
-from event_tracker.query.concurrency import Shared, take_turn
+from event_tracker.query.concurrency import SingleFlight, take_turn
 from event_tracker.query.events.property_values import wanted
 from event_tracker.query.source_scope import Sources
 from event_tracker.query.stats import event_users, responses, sql_builder
@@ -74,7 +74,7 @@ class Place(NamedTuple):
     user_id: str
 
 
-class Told(NamedTuple):
+class QueryResult(NamedTuple):
     """What the database said.
 
     Attributes:
@@ -90,7 +90,7 @@ class Told(NamedTuple):
 class Analytics:
     """Asks the database, each question in one statement: one snapshot."""
 
-    def __init__(self, pool: ConnectionPool[psycopg.Connection], turns: Turns) -> None:
+    def __init__(self, pool: ConnectionPool[psycopg.Connection], turns: ConcurrencyLimit) -> None:
         self._pool = pool
         self._turns = turns
         self.timeseries = self._shared(self._timeseries)
@@ -121,10 +121,10 @@ class Analytics:
             "longest": asked.longest,
         }
         with take_turn(self._turns, client):
-            told = self._ask("get_user", _fixed(statement, parameters), asked.explain)
-        if not told.rows:
+            result = self._ask("get_user", _fixed(statement, parameters), asked.explain)
+        if not result.rows:
             return None
-        return _explained(responses.user(user_id, asked, told.as_of, told.rows[0]), told.plan)
+        return _explained(responses.user(user_id, asked, result.as_of, result.rows[0]), result.plan)
 
     def list_users(self, limit: int, after: Place, sources: Sources, client: Root) -> Rows:
         """`limit` users after a place, (user_id, first_seen, last_seen, events) each, most recently active first."""
@@ -213,9 +213,9 @@ class Analytics:
         everybody = selected(replace(asked, event_types=(), properties=()))
         statement = part("retention", selected=selected(asked), users=known_users(asked, everybody))
         parameters = {**selection_of(asked), "starts": list(asked.starts)}
-        told = self._ask("retention", _fixed(statement, parameters), asked.explain)
-        body = {**responses.resolved(asked, told.as_of), **responses.retention(asked, told.as_of, told.rows)}
-        return _explained(body, told.plan)
+        result = self._ask("retention", _fixed(statement, parameters), asked.explain)
+        body = {**responses.resolved(asked, result.as_of), **responses.retention(asked, result.as_of, result.rows)}
+        return _explained(body, result.plan)
 
     def _paths(self, asked: Paths) -> Body:
         def compose_it(connection: psycopg.Connection) -> Statement:
@@ -227,18 +227,18 @@ class Analytics:
 
     def _shared(self, answer: Callable[[Question], Body]) -> Callable[[Question, Root], Body]:
         """Dashboards ask the same at the same time."""
-        return Shared(answer, self._turns).ask
+        return SingleFlight(answer, self._turns).ask
 
     def _answer(self, name: str, asked: Asked, compose_it: Compose, shape: Callable[[Asked, Rows], Body]) -> Body:
-        told = self._ask(name, compose_it, asked.explain)
-        return _explained({**responses.resolved(asked, told.as_of), **shape(asked, told.rows)}, told.plan)
+        result = self._ask(name, compose_it, asked.explain)
+        return _explained({**responses.resolved(asked, result.as_of), **shape(asked, result.rows)}, result.plan)
 
-    def _ask(self, name: str, compose_it: Compose, explain: bool) -> Told:
-        def ask(connection: psycopg.Connection, as_of: datetime) -> Told:
+    def _ask(self, name: str, compose_it: Compose, explain: bool) -> QueryResult:
+        def ask(connection: psycopg.Connection, as_of: datetime) -> QueryResult:
             statement, parameters = compose_it(connection)
             # Not prepared: its text may hold bounds that are never asked for again.
             rows = connection.execute(statement, parameters, prepare=False, binary=True).fetchall()
-            return Told(as_of, rows, _plan(connection, name, statement, parameters) if explain else None)
+            return QueryResult(as_of, rows, _plan(connection, name, statement, parameters) if explain else None)
 
         return self._in_snapshot(name, ask)
 

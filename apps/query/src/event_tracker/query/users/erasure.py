@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg.types.json import Jsonb
 
-from event_tracker.core.concurrency_limit import Turns
+from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.pool import ConnectionPool
 from event_tracker.query.auth.people import QUERIES as ACCESS_QUERIES
@@ -17,7 +17,7 @@ from event_tracker.query.auth.principal import Principal, root_of
 from event_tracker.query.auth.signing import Signer
 from event_tracker.query.concurrency import take_turn
 from event_tracker.query.users.receipts import Receipt, write_receipt
-from event_tracker.query.users.user_erasure import QUERIES, Counts, Steps, anonymise, erase
+from event_tracker.query.users.user_erasure import QUERIES, Counts, UserErasure, anonymise, erase
 
 LOCK_SECONDS = 20
 """How long an erasure waits for others: another one, or a step of `tracker maintain`."""
@@ -33,7 +33,7 @@ class Mode(NamedTuple):
     """What may be done to a user's data."""
 
     says: str
-    steps: Callable[[Steps], Counts]
+    steps: Callable[[UserErasure], Counts]
 
 
 MODES = {
@@ -62,7 +62,7 @@ class Eraser:
         self._control = control
         self._signer = signer
         self._seconds = seconds
-        self._turns = Turns()
+        self._turns = ConcurrencyLimit()
 
     def do(self, mode: str, user_id: str, principal: Principal) -> Erasure:
         """Do to everything that is stored of a user, as far as the principal may see it, what the mode says.
@@ -86,7 +86,7 @@ class Eraser:
         def change(connection: psycopg.Connection) -> Erasure:
             at = self._begin(connection)
             connection.execute(QUERIES["take_turn"])
-            counts = MODES[mode].steps(Steps(connection, user_id, sources))
+            counts = MODES[mode].steps(UserErasure(connection, user_id, sources))
             return self._sign(connection, mode, at, user_id, principal, counts)
 
         with take_turn(self._turns, root_of(principal), LOCK_SECONDS):

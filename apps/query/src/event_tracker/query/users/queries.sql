@@ -152,7 +152,7 @@ set
 where user_id = %(user_id)b
 returning day;
 
--- name: know_user
+-- name: upsert_user
 -- The new user, by events that are theirs now.
 insert into users (user_id, first_seen, last_hour)
 select user_id, min("timestamp"), date_bin('1 hour', max("timestamp"), timestamptz '2000-01-01 00:00:00+00')
@@ -192,7 +192,7 @@ changed as (
 )
 delete from users using kept where user_id = %(user_id)b and kept.first_seen is null returning 1;
 
--- name: lessen_counts
+-- name: decrement_counts
 -- Takes so many events out of the counters of each hour, type and source, from one slot after the other. A counter that was
 -- waited for is taken as it then is.
 with gone as (

@@ -20,7 +20,7 @@ Counts = dict[str, int]
 """Rows that are gone or were changed, by table."""
 
 
-class Steps:
+class UserErasure:
     """Statements about one user.
 
     Attributes:
@@ -37,7 +37,7 @@ class Steps:
         return self._connection.execute(STATEMENTS[statement], given, binary=True).fetchall()
 
 
-def erase(steps: Steps) -> Counts:
+def erase(steps: UserErasure) -> Counts:
     """Delete everything, and take it out of what was counted."""
     rejections = len(steps.rows("erase_rejections"))
     gone = steps.rows("erase_events")
@@ -53,7 +53,7 @@ def erase(steps: Steps) -> Counts:
     return counts | _of_everywhere(steps, visits=visits, users=users)
 
 
-def anonymise(steps: Steps) -> Counts:
+def anonymise(steps: UserErasure) -> Counts:
     """Make the events those of a user whom nobody knows, and take away what they say beyond what was done when.
 
     The new user's id is told to nobody.
@@ -66,7 +66,7 @@ def anonymise(steps: Steps) -> Counts:
         visits = len(steps.rows("anonymise_visits", **new))
     else:
         visits = _erase_visits(steps, days, [steps.user_id, new["new_user_id"]])
-        steps.rows("know_user", **new)
+        steps.rows("upsert_user", **new)
     users = _erase_user(steps)
     counts = {
         "events": sum(events for _, events, _ in changed),
@@ -76,7 +76,7 @@ def anonymise(steps: Steps) -> Counts:
     return counts | _of_everywhere(steps, visits=visits, users=users)
 
 
-def _erase_visits(steps: Steps, days: list[datetime], users: list[str]) -> int:
+def _erase_visits(steps: UserErasure, days: list[datetime], users: list[str]) -> int:
     """Delete the user's visits; those of days that were touched only in part are made anew for these users."""
     erased = len(steps.rows("erase_visits", days=None if steps.sources is None else days))
     if steps.sources is not None:
@@ -85,7 +85,7 @@ def _erase_visits(steps: Steps, days: list[datetime], users: list[str]) -> int:
     return erased
 
 
-def _erase_user(steps: Steps) -> int:
+def _erase_user(steps: UserErasure) -> int:
     """Forget the user, unless an event of theirs is left; how many users are forgotten.
 
     Who isn't known yet stays as they are: whoever stores their first events makes them known by these.
@@ -93,18 +93,18 @@ def _erase_user(steps: Steps) -> int:
     return len(steps.rows("erase_user")) if steps.rows("lock_user") else 0
 
 
-def _of_everywhere(steps: Steps, **counts: int) -> Counts:
+def _of_everywhere(steps: UserErasure, **counts: int) -> Counts:
     """Counts of what doesn't belong to a source: under a restriction they would tell of events of other sources."""
     return counts if steps.sources is None else {}
 
 
-def _lessen(steps: Steps, gone: Sequence[Any]) -> int:
+def _lessen(steps: UserErasure, gone: Sequence[Any]) -> int:
     """Take the events out of their counters; how many counters that were."""
     if not gone:
         return 0
     hours, event_types, event_sources, counts, _ = (list(column) for column in zip(*gone, strict=True))
     ((lessened,),) = steps.rows(
-        "lessen_counts", hours=hours, event_types=event_types, event_sources=event_sources, counts=counts
+        "decrement_counts", hours=hours, event_types=event_types, event_sources=event_sources, counts=counts
     )
     return int(lessened)
 

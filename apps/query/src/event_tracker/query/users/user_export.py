@@ -10,7 +10,7 @@ import msgspec
 import psycopg
 from psycopg.types.json import Jsonb
 
-from event_tracker.core.concurrency_limit import Turns
+from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.pool import ConnectionPool, execute
 from event_tracker.query import metrics
@@ -47,7 +47,7 @@ class Exporter:
         turns: at the pool's connections; each page takes one.
     """
 
-    def __init__(self, control: ConnectionPool[psycopg.Connection], turns: Turns) -> None:
+    def __init__(self, control: ConnectionPool[psycopg.Connection], turns: ConcurrencyLimit) -> None:
         self._control = control
         self._turns = turns
 

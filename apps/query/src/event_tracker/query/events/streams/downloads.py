@@ -12,7 +12,7 @@ from event_tracker.core.http.streams import BrokenOffError, Peer
 from event_tracker.core.server.cooperation import yield_to_others
 from event_tracker.query import metrics
 from event_tracker.query.auth.principal import principal_of
-from event_tracker.query.concurrency import Places
+from event_tracker.query.concurrency import StreamSlots
 from event_tracker.query.events.streams.formats import Gzip
 
 log = structlog.get_logger("query.export")
@@ -31,7 +31,7 @@ class Downloads:
     """
 
     def __init__(self, most: int, is_draining: Callable[[], bool]) -> None:
-        self._places = Places(most, BUSY)
+        self._slots = StreamSlots(most, BUSY)
         self._is_draining = is_draining
 
     def answer(self, parts: Iterator[bytes], *, kind: str, name: str, content_type: str, gzips: bool) -> Response:
@@ -45,7 +45,7 @@ class Downloads:
             Problem: 503 if there is no place, 429 if whoever asks has as many as one may.
             Exception: whatever the first part raises: until it is there, what is wrong can still be told with a status.
         """
-        give_back = self._places.take(principal_of(request.environ))
+        give_back = self._slots.take(principal_of(request.environ))
         peer = Peer(request.environ)
         gzipped = gzips and request.accept_encodings.quality("gzip") > 0
         if gzipped:

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request
 
 from event_tracker.query import metrics
 from event_tracker.query.events.streams.downloads import Downloads
-from event_tracker.query.events.streams.export_pages import Slices
+from event_tracker.query.events.streams.export_pages import ExportPages
 from event_tracker.query.events.streams.formats import FORMATS, GZIPPED, Rows
 from event_tracker.query.events.streams.parameters import read_export
 from event_tracker.query.source_scope import reading_of
@@ -18,7 +18,7 @@ BATCH = 500
 """Rows that are encoded before other questions may go on."""
 
 
-def exporting(slices: Slices, downloads: Downloads) -> Blueprint:
+def exporting(slices: ExportPages, downloads: Downloads) -> Blueprint:
     """The route."""
     blueprint = Blueprint("export", __name__)
 

@@ -16,7 +16,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from event_tracker.core.concurrency_limit import Turns
+from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.core.postgres.pool import ConnectionPool, execute
 from event_tracker.query import metrics
@@ -53,10 +53,10 @@ RECEIVED_AT, BYTES, MORE = 6, 8, 9
 Ask = Callable[[bytes, dict[str, Any]], Sequence[Row]]
 
 
-class Slices:
+class ExportPages:
     """Asks for the pages. Exports take turns with other questions that may be slow, anew for each page."""
 
-    def __init__(self, pool: ConnectionPool[psycopg.Connection], turns: Turns) -> None:
+    def __init__(self, pool: ConnectionPool[psycopg.Connection], turns: ConcurrencyLimit) -> None:
         self._pool = pool
         self._turns = turns
 

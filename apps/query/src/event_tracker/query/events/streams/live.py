@@ -17,7 +17,7 @@ from event_tracker.core.server.cooperation import yield_to_others
 from event_tracker.query import metrics
 from event_tracker.query.auth.guard import Guard
 from event_tracker.query.auth.principal import ALLOWED_SOURCES, principal_of
-from event_tracker.query.concurrency import Places
+from event_tracker.query.concurrency import StreamSlots
 from event_tracker.query.events.filters import EventFilter
 from event_tracker.query.events.responses import StoredEvent
 from event_tracker.query.events.streams.live_filter import matches
@@ -180,15 +180,15 @@ class Hub:
                 client.offer(frame)
 
 
-def telling(hub: Hub, most: int, guard: Guard) -> Blueprint:
+def live_routes(hub: Hub, most: int, guard: Guard) -> Blueprint:
     """The route; `most` clients are told at once, each as long as the guard lets it in."""
     blueprint = Blueprint("live", __name__)
-    places = Places(most, BUSY)
+    slots = StreamSlots(most, BUSY)
 
     @blueprint.get("/events/live")
     def live_events() -> Response:
         client = Client(read_live_filter(reading_of(request.environ)))
-        give_back = places.take(principal_of(request.environ))
+        give_back = slots.take(principal_of(request.environ))
         try:
             hub.join(client)
         except BaseException:
