@@ -329,9 +329,9 @@ def test_whoever_waits_too_long_for_others_is_told_to_ask_again(postgres, databa
         with owner.transaction():
             owner.execute("lock table erasures in exclusive mode")
             with pytest.raises(Problem) as refused:
-                eraser.do("erase", "ann", admin)
+                eraser.run("erase", "ann", admin)
         assert (refused.value.status, refused.value.code) == (503, "busy")
-        assert eraser.do("erase", "ann", admin).counts == NOBODY
+        assert eraser.run("erase", "ann", admin).counts == NOBODY
 
 
 def test_counts_stay_exact_while_collectors_write_and_upkeep_goes_on(world, postgres, database):

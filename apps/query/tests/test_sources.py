@@ -13,7 +13,7 @@ import requests
 from listener import listening
 from waiting import wait_until
 
-from event_tracker.query.events.store import QUERIES, _list_events, _top_types
+from event_tracker.query.events.store import QUERIES, _build_list_events, _build_top_types
 
 SHOP, BLOG, CLUB = "shop", "blog", "club"
 RANGE = {"from": "2026-03-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"}
@@ -165,9 +165,11 @@ def test_who_is_not_restricted_pays_nothing(explaining, stored, path):
 
 def test_pages_and_counts_of_all_sources_say_nothing_of_them():
     # But for the place of a cursor of the release before, which is looked up by its key.
-    assert b" source =" not in _list_events("user_id", "event_types") + _top_types(False, "whole_hours", "head", "tail")
-    assert b" source =" in _list_events("user_id", "sources")
-    assert _top_types(True, "whole_hours", "head", "tail").count(b"source =") == 3
+    assert b" source =" not in _build_list_events("user_id", "event_types") + _build_top_types(
+        False, "whole_hours", "head", "tail"
+    )
+    assert b" source =" in _build_list_events("user_id", "sources")
+    assert _build_top_types(True, "whole_hours", "head", "tail").count(b"source =") == 3
     assert "source" not in QUERIES["list_events.grouped"].partition("from unnest")[2].partition("where")[2]
 
 

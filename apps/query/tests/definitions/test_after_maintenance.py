@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 
-from .asked import anything
+from .question_strategies import anything
 from .reference.events import Event
 from .strategies import CLOCKS, EXAMPLES, GAPS, TYPES, USERS, VALUES, scoped, selections
 

@@ -18,8 +18,8 @@ from waiting import wait_until
 
 from event_tracker.core.secrets.keys import make_key
 
-from .asked import anything
 from .product import Question
+from .question_strategies import anything
 from .reference.events import of_sources
 from .strategies import EXAMPLES, selections
 from .test_after_maintenance import ANCHOR, DAYS, ZONE, many

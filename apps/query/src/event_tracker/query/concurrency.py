@@ -10,15 +10,15 @@ from gevent.event import AsyncResult
 
 from event_tracker.core.concurrency_limit import MOST_WAITING, ConcurrencyLimit, NoTurnError, TooManyWaitError
 from event_tracker.core.http.errors import RETRY_AFTER_SECONDS, Problem
-from event_tracker.query.auth.principal import Principal, Root, root_of
+from event_tracker.query.auth.principal import Principal, QuotaHolder, quota_holder_of
 
-Question = TypeVar("Question", bound=Hashable)
-Answer = TypeVar("Answer")
+Query = TypeVar("Query", bound=Hashable)
+Result = TypeVar("Result")
 
 TURN_SECONDS = 5.0
 """How long a question waits for its turn."""
 
-PATIENCE_SECONDS = 60.0
+EXPORT_TURN_SECONDS = 60.0
 """The same in the middle of an export."""
 
 BUSY = "Too many slow questions are waiting. Nothing is wrong with this one: ask it again."
@@ -30,7 +30,9 @@ TOO_MANY = (
 
 
 @contextmanager
-def take_turn(turns: ConcurrencyLimit, client: Root, seconds: float = TURN_SECONDS) -> Iterator[None]:
+def take_turn(
+    concurrency_limit: ConcurrencyLimit, client: QuotaHolder, seconds: float = TURN_SECONDS
+) -> Iterator[None]:
     """Wait for a turn for so many seconds at most, and have it for the block.
 
     Raises:
@@ -38,7 +40,7 @@ def take_turn(turns: ConcurrencyLimit, client: Root, seconds: float = TURN_SECON
     """
     with ExitStack() as turn:
         try:
-            turn.enter_context(turns.take(client, seconds))
+            turn.enter_context(concurrency_limit.take(client, seconds))
         except TooManyWaitError:
             raise _too_many_open(TOO_MANY) from None
         except NoTurnError:
@@ -49,48 +51,48 @@ def take_turn(turns: ConcurrencyLimit, client: Root, seconds: float = TURN_SECON
 class StreamSlots:
     """Lets `most` clients be served at once, however long each takes; nobody waits for a place.
 
-    A token or a person has half of them at most, with the tokens that share theirs (`root_of`): nobody keeps all others out.
+    A token or a person has half of them at most, with the tokens that share theirs (`quota_holder_of`): nobody keeps all others out.
     """
 
     def __init__(self, most: int, refusal: str) -> None:
         self._most, self._refusal = most, refusal
         self._each = (most + 1) // 2
-        self._taken: Counter[Root] = Counter()
+        self._in_use: Counter[QuotaHolder] = Counter()
 
-    def take(self, principal: Principal) -> Callable[[], None]:
+    def acquire(self, principal: Principal) -> Callable[[], None]:
         """Take a place; what is returned gives it back, once however often it is called.
 
         Raises:
             Problem: 503 with the refusal if there is none, 429 if the principal has as many as it may.
         """
         # Not the principal: its scopes or sources may change while it has places.
-        who = root_of(principal)
-        if self._taken.total() >= self._most:
+        holder = quota_holder_of(principal)
+        if self._in_use.total() >= self._most:
             raise Problem(503, "busy", self._refusal)
-        if principal.kind != "anyone" and self._taken[who] >= self._each:
+        if principal.kind != "anyone" and self._in_use[holder] >= self._each:
             raise _too_many_open(
                 f"{self._each} of these are open, as many as one token or person may have with the tokens that they handed out. "
                 "Ask again when one has ended."
             )
-        self._taken[who] += 1
-        held = True
+        self._in_use[holder] += 1
+        is_held = True
 
-        def give_back() -> None:
-            nonlocal held
-            if held:
-                held = False
-                self._taken[who] -= 1
-                if not self._taken[who]:
-                    del self._taken[who]
+        def release() -> None:
+            nonlocal is_held
+            if is_held:
+                is_held = False
+                self._in_use[holder] -= 1
+                if not self._in_use[holder]:
+                    del self._in_use[holder]
 
-        return give_back
+        return release
 
 
 def _too_many_open(detail: str) -> Problem:
     return Problem(429, "too_many_open", detail, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
-class Asking(Generic[Answer]):
+class PendingQuery(Generic[Result]):
     """A question that waits for its turn, in the queue of each client that asks it.
 
     Attributes:
@@ -99,11 +101,11 @@ class Asking(Generic[Answer]):
     """
 
     def __init__(self) -> None:
-        self.results: dict[Root, AsyncResult[Answer]] = {}
-        self.waiting: dict[Root, gevent.Greenlet[..., None]] = {}
+        self.results: dict[QuotaHolder, AsyncResult[Result]] = {}
+        self.waiting: dict[QuotaHolder, gevent.Greenlet[..., None]] = {}
 
 
-class SingleFlight(Generic[Question, Answer]):
+class SingleFlight(Generic[Query, Result]):
     """Answers everyone who asks the same before its turn has come with one statement.
 
     It waits once in the queue of each client that asks it, and the first turn that comes is used. So nobody waits longer because
@@ -111,50 +113,50 @@ class SingleFlight(Generic[Question, Answer]):
     before a question came is always in its answer.
     """
 
-    def __init__(self, answer: Callable[[Question], Answer], turns: ConcurrencyLimit) -> None:
-        self._answer = answer
-        self._turns = turns
-        self._coming: dict[Question, Asking[Answer]] = {}
+    def __init__(self, answer: Callable[[Query], Result], concurrency_limit: ConcurrencyLimit) -> None:
+        self._run_query = answer
+        self._concurrency_limit = concurrency_limit
+        self._pending: dict[Query, PendingQuery[Result]] = {}
 
-    def ask(self, question: Question, client: Root) -> Answer:
+    def run(self, query: Query, client: QuotaHolder) -> Result:
         """Wait for the answer. Raises what answering raised, or `take_turn` for this client."""
-        asking = self._coming.get(question)
-        if asking is None:
-            asking = self._coming[question] = Asking()
-        result = asking.results.get(client)
+        pending = self._pending.get(query)
+        if pending is None:
+            pending = self._pending[query] = PendingQuery()
+        result = pending.results.get(client)
         if result is None:
-            result = asking.results[client] = AsyncResult()
-            asking.waiting[client] = gevent.spawn(self._run, question, asking, client)
-        return cast(Answer, result.get())
+            result = pending.results[client] = AsyncResult()
+            pending.waiting[client] = gevent.spawn(self._wait_and_run, query, pending, client)
+        return cast(Result, result.get())
 
-    def _run(self, question: Question, asking: Asking[Answer], client: Root) -> None:
-        told = [asking.results[client]]
+    def _wait_and_run(self, query: Query, pending: PendingQuery[Result], client: QuotaHolder) -> None:
+        results = [pending.results[client]]
         try:
-            with take_turn(self._turns, client):
-                if client not in asking.waiting:  # another turn came at the same moment
+            with take_turn(self._concurrency_limit, client):
+                if client not in pending.waiting:  # another turn came at the same moment
                     return
-                told = self._begin(question, asking, client)
-                answer = self._answer(question)
+                results = self._begin(query, pending, client)
+                answer = self._run_query(query)
         except Exception as error:  # whatever it is, everyone who waits must hear of it
-            self._leave(question, asking, client)
-            for result in told:
+            self._give_up(query, pending, client)
+            for result in results:
                 result.set_exception(error)
         else:
-            for result in told:
+            for result in results:
                 result.set(answer)
 
-    def _begin(self, question: Question, asking: Asking[Answer], client: Root) -> list["AsyncResult[Answer]"]:
+    def _begin(self, query: Query, pending: PendingQuery[Result], client: QuotaHolder) -> list["AsyncResult[Result]"]:
         """Let nobody join any more, and nobody wait for another turn; all who are to be told."""
-        del self._coming[question]
-        del asking.waiting[client]
-        gevent.killall(list(asking.waiting.values()), block=False)
-        asking.waiting.clear()
-        return list(asking.results.values())
+        del self._pending[query]
+        del pending.waiting[client]
+        gevent.killall(list(pending.waiting.values()), block=False)
+        pending.waiting.clear()
+        return list(pending.results.values())
 
-    def _leave(self, question: Question, asking: Asking[Answer], client: Root) -> None:
+    def _give_up(self, query: Query, pending: PendingQuery[Result], client: QuotaHolder) -> None:
         """The client's turn didn't come, unless this has begun; others' may."""
-        if asking.waiting.pop(client, None) is None:
+        if pending.waiting.pop(client, None) is None:
             return
-        del asking.results[client]
-        if not asking.results:
-            del self._coming[question]
+        del pending.results[client]
+        if not pending.results:
+            del self._pending[query]

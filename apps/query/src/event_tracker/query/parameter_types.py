@@ -52,7 +52,7 @@ LATEST = datetime(9999, 1, 1, tzinfo=UTC)
 """Times lie from EARLIEST on and before LATEST, so that there is room to add a day."""
 
 
-def mistake(code: str, detail: str) -> ValidationError:
+def field_error(code: str, detail: str) -> ValidationError:
     """What a field raises: a code of CODES and a sentence."""
     return ValidationError([(code, detail)])
 
@@ -62,9 +62,9 @@ class Length(validate.Length):
 
     def __call__(self, value: Any) -> Any:
         if not (self.min or 0) <= len(value) <= (self.max or len(value)):
-            raise mistake("length", f"Must have {self.min} to {self.max} characters, not {len(value)}.")
+            raise field_error("length", f"Must have {self.min} to {self.max} characters, not {len(value)}.")
         if "\0" in value:
-            raise mistake("nul_character", "Must not contain the character U+0000: no stored text does.")
+            raise field_error("nul_character", "Must not contain the character U+0000: no stored text does.")
         return value
 
 
@@ -73,7 +73,7 @@ class AtMost(validate.Length):
 
     def __call__(self, value: Any) -> Any:
         if len(value) > (self.max or 0):
-            raise mistake("too_many", f"May be given {self.max} times, not {len(value)}.")
+            raise field_error("too_many", f"May be given {self.max} times, not {len(value)}.")
         return value
 
 
@@ -94,7 +94,7 @@ class InRange(validate.Range):
 
     def __call__(self, value: Any) -> Any:
         if not self.min <= value <= self.max:
-            raise mistake("limit_out_of_range", f"Must be {self.min} to {self.max}; it is never clamped.")
+            raise field_error("limit_out_of_range", f"Must be {self.min} to {self.max}; it is never clamped.")
         return value
 
 
@@ -106,7 +106,7 @@ class Limit(fields.Integer):
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> int:
         if not re.fullmatch("-?[0-9]{1,18}", value):
-            raise mistake("invalid_integer", "Must be a whole number.")
+            raise field_error("invalid_integer", "Must be a whole number.")
         return int(value)
 
 
@@ -118,7 +118,7 @@ class Time(fields.DateTime):
             time: datetime = msgspec.convert(value, Annotated[datetime, msgspec.Meta(tz=True)])
         except msgspec.ValidationError:
             hint = " In a URL its + is written %2B." if " " in value else ""
-            raise mistake(
+            raise field_error(
                 "invalid_timestamp", f"Must be a time with an offset, such as 2026-11-22T10:00:00Z.{hint}"
             ) from None
         try:
@@ -126,7 +126,7 @@ class Time(fields.DateTime):
         except OverflowError:
             time = LATEST
         if time >= LATEST:
-            raise mistake("timestamp_out_of_range", "Must be in the years 1 to 9998, in UTC.")
+            raise field_error("timestamp_out_of_range", "Must be in the years 1 to 9998, in UTC.")
         return time
 
 
@@ -139,7 +139,7 @@ class Choice(fields.String):
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
         if value not in self.words:
-            raise mistake("invalid_choice", f"Must be one of {', '.join(self.words)}.")
+            raise field_error("invalid_choice", f"Must be one of {', '.join(self.words)}.")
         return str(value)
 
 
@@ -153,9 +153,9 @@ class Between(fields.Integer):
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> int:
         if isinstance(value, bool) or not re.fullmatch("[0-9]{1,18}", str(value)):
-            raise mistake("invalid_integer", "Must be a whole number.")
+            raise field_error("invalid_integer", "Must be a whole number.")
         if not self.least <= int(value) <= self.most:
-            raise mistake("invalid_number", f"Must be {self.least:,} to {self.most:,}.")
+            raise field_error("invalid_number", f"Must be {self.least:,} to {self.most:,}.")
         return int(value)
 
 
@@ -164,11 +164,11 @@ class OneOf(validate.OneOf):
 
     def __call__(self, value: Any) -> Any:
         if value not in self.choices:
-            raise mistake("invalid_choice", f"Must be one of {', '.join(map(str, self.choices))}.")
+            raise field_error("invalid_choice", f"Must be one of {', '.join(map(str, self.choices))}.")
         return value
 
 
-class Whole(fields.Integer):
+class WholeNumber(fields.Integer):
     """A whole number of 1 to `most` in a JSON body."""
 
     def __init__(self, most: int, **options: Any) -> None:
@@ -178,7 +178,7 @@ class Whole(fields.Integer):
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= self.most:
-            raise mistake("invalid_integer", f"Must be a whole number of 1 to {self.most:,}.")
+            raise field_error("invalid_integer", f"Must be a whole number of 1 to {self.most:,}.")
         return value
 
 
@@ -187,8 +187,8 @@ class PropertyFilter(fields.Dict):
 
     def __init__(self, description: str) -> None:
         super().__init__(
-            keys=text(1, 200),
-            values=text(0, 4000),
+            keys=text_field(1, 200),
+            values=text_field(0, 4000),
             data_key="property",
             validate=AtMost(max=MAX_VALUES),
             metadata={"description": description},
@@ -219,12 +219,12 @@ def _means_operator(name: str, value: str) -> bool:
     return name.endswith(tuple(SIGNS)) or (not value and any(sign in name for sign in SIGNS))
 
 
-def which_user() -> fields.String:
+def user_id_field() -> fields.String:
     """The parameter that says of which user an answer is, whatever the id: a path can't have them all."""
     described = {"description": "Whose data; any id that can be stored."}
     return fields.String(required=True, validate=Length(1, 200), error_messages=REQUIRED, metadata=described)
 
 
-def text(least: int, most: int, description: str = "") -> fields.String:
+def text_field(least: int, most: int, description: str = "") -> fields.String:
     """A text of `least` to `most` characters."""
     return fields.String(validate=Length(least, most), metadata={"description": description} if description else {})

@@ -56,7 +56,7 @@ class Reader:
         Raises:
             Problem: 400 if it isn't a query string in UTF-8, 422 with every mistake in its parameters.
         """
-        given, errors = self._gather(_pairs(query))
+        given, errors = self._gather(_parse_pairs(query))
         try:
             loaded: dict[str, Any] = self.schema.load(given)
         except ValidationError as error:
@@ -74,10 +74,10 @@ class Reader:
             if target is given and key in self.repeatable:
                 target.setdefault(key, []).append(value)
             elif name in self.dotted:
-                errors.append(ParameterError(shortened(name), "unknown_parameter", f"Is written {name}.NAME=value."))
+                errors.append(ParameterError(shorten(name), "unknown_parameter", f"Is written {name}.NAME=value."))
             elif key in target:
                 errors.append(
-                    ParameterError(shortened(name), "repeated_parameter", "Is given twice; it may be given once.")
+                    ParameterError(shorten(name), "repeated_parameter", "Is given twice; it may be given once.")
                 )
             else:
                 target[key] = value
@@ -86,14 +86,14 @@ class Reader:
     def _errors(self, error: ValidationError) -> Iterator[ParameterError]:
         for name, messages in error.messages_dict.items():
             if isinstance(messages, list):
-                yield from _coded(name, messages)
+                yield from _make_errors(name, messages)
             elif name in self.dotted:
                 for key, sides in messages.items():
                     for side in sides.values():
-                        yield from _coded(f"{name}.{key}", side)
+                        yield from _make_errors(f"{name}.{key}", side)
             else:
                 for item in messages.values():
-                    yield from _coded(name, item)
+                    yield from _make_errors(name, item)
 
 
 def invalid_parameters(errors: Iterable[ParameterError]) -> Problem:
@@ -108,12 +108,12 @@ def invalid_parameters(errors: Iterable[ParameterError]) -> Problem:
     return Problem(422, "invalid_parameters", f"{what} `errors` has {which}.", errors=listed)
 
 
-def shortened(name: str) -> str:
+def shorten(name: str) -> str:
     """A name that a client made up, cut where it is long."""
     return name if len(name) <= NAME_CHARACTERS else f"{name[:NAME_CHARACTERS]}…"
 
 
-def _pairs(query: str) -> list[tuple[str, str]]:
+def _parse_pairs(query: str) -> list[tuple[str, str]]:
     try:
         text = query.encode("latin-1").decode()
         return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_PAIRS)
@@ -123,5 +123,5 @@ def _pairs(query: str) -> list[tuple[str, str]]:
         raise Problem(400, "malformed_query", f"The query string has more than {MAX_PAIRS} parameters.") from None
 
 
-def _coded(name: str, messages: list[tuple[str, str]]) -> Iterator[ParameterError]:
-    return (ParameterError(shortened(name), code, detail) for code, detail in messages)
+def _make_errors(name: str, messages: list[tuple[str, str]]) -> Iterator[ParameterError]:
+    return (ParameterError(shorten(name), code, detail) for code, detail in messages)

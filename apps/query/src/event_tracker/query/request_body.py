@@ -10,7 +10,7 @@ from marshmallow import Schema, ValidationError
 from event_tracker.core.http.body_limit import read_body, reservation_of
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.json_numbers import decode_json
-from event_tracker.query.parameters import ParameterError, invalid_parameters, shortened
+from event_tracker.query.parameters import ParameterError, invalid_parameters, shorten
 
 MOST_BYTES = 1024 * 1024
 SMALL_BYTES = 16 * 1024
@@ -23,7 +23,7 @@ BODY_SECONDS = 10.0
 """How long it may take to arrive."""
 
 
-def take_body(most_bytes: int = MOST_BYTES) -> bytes:
+def receive_body(most_bytes: int = MOST_BYTES) -> bytes:
     """The request's JSON body, of a modest size.
 
     Raises:
@@ -37,9 +37,9 @@ def take_body(most_bytes: int = MOST_BYTES) -> bytes:
     return body
 
 
-def take_small_body() -> bytes:
+def receive_small_body() -> bytes:
     """The same for paths under /auth."""
-    return take_body(SMALL_BYTES)
+    return receive_body(SMALL_BYTES)
 
 
 def read_json(schema: Schema, body: bytes) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def read_json(schema: Schema, body: bytes) -> dict[str, Any]:
         document = decode_json(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Problem(400, "malformed_body", "The body isn't JSON.") from None
-    _require_few(document)
+    _check_size(document)
     try:
         loaded: dict[str, Any] = schema.load(document)
     except ValidationError as error:
@@ -60,7 +60,7 @@ def read_json(schema: Schema, body: bytes) -> dict[str, Any]:
     return loaded
 
 
-def _require_few(document: Any) -> None:
+def _check_size(document: Any) -> None:
     """Return if the document has at most MOST_VALUES members and items.
 
     Raises:
@@ -82,15 +82,15 @@ def _flatten(path: str, messages: Any) -> Iterator[ParameterError]:
     """marshmallow's messages of a nested document, each under the path to its value, such as steps.1.event_type."""
     if isinstance(messages, list):
         for message in messages:
-            yield ParameterError(path or "body", *_coded(message))
+            yield ParameterError(path or "body", *_split_message(message))
     else:
         for name, inner in messages.items():
             yield from _flatten(_join(path, name), inner)
 
 
 def _join(path: str, name: Any) -> str:
-    return ".".join(part for part in (path, shortened(str(name))) if part not in ("", "_schema", "value", "key"))
+    return ".".join(part for part in (path, shorten(str(name))) if part not in ("", "_schema", "value", "key"))
 
 
-def _coded(message: str | tuple[str, str]) -> tuple[str, str]:
+def _split_message(message: str | tuple[str, str]) -> tuple[str, str]:
     return ("invalid_value", message) if isinstance(message, str) else message

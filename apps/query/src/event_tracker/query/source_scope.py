@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from marshmallow import fields
 
-from event_tracker.query.auth.principal import ALLOWED_SOURCES, Root, client_of
-from event_tracker.query.parameter_types import MAX_VALUES, AtMost, text
+from event_tracker.query.auth.principal import ALLOWED_SOURCES, QuotaHolder, client_of
+from event_tracker.query.parameter_types import MAX_VALUES, AtMost, text_field
 from event_tracker.query.parameters import ParameterSchema, Reader
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ Sources = tuple[str, ...] | None
 """Names, sorted; None is all there are, and then statements say nothing of sources."""
 
 
-class Reading(NamedTuple):
+class QueryRequest(NamedTuple):
     """A request to read.
 
     Attributes:
@@ -27,16 +27,16 @@ class Reading(NamedTuple):
         client: in whose turn the question is asked.
     """
 
-    query: str
-    allowed: frozenset[str] | None
-    client: Root
+    query_string: str
+    allowed_sources: frozenset[str] | None
+    client: QuotaHolder
 
 
 class SourcesSchema(ParameterSchema):
     """What every question about events takes."""
 
     sources = fields.List(
-        text(1, 100),
+        text_field(1, 100),
         data_key="source",
         validate=AtMost(max=MAX_VALUES),
         metadata={"description": "Only events of this source; repeat it for any of several."},
@@ -49,28 +49,28 @@ class SourcesReader:
     def __init__(self, schema: type[SourcesSchema]) -> None:
         self._reader = Reader(schema)
 
-    def read(self, reading: Reading) -> dict[str, Any]:
+    def read(self, query_request: QueryRequest) -> dict[str, Any]:
         """The parameters by the schema's attribute names; always with `sources`, which are Sources.
 
         Raises:
             Problem: 400 or 422 with every mistake in it.
         """
-        given = self._reader.read(reading.query)
-        return {**given, "sources": visible(given.get("sources"), reading.allowed)}
+        given = self._reader.read(query_request.query_string)
+        return {**given, "sources": select_sources(given.get("sources"), query_request.allowed_sources)}
 
 
-def reading_of(environ: "WSGIEnvironment") -> Reading:
+def query_request_of(environ: "WSGIEnvironment") -> QueryRequest:
     """What a request reads, as the guard let it in."""
-    return Reading(environ.get("QUERY_STRING", ""), environ[ALLOWED_SOURCES], client_of(environ))
+    return QueryRequest(environ.get("QUERY_STRING", ""), environ[ALLOWED_SOURCES], client_of(environ))
 
 
-def restriction(sources: Sources) -> list[list[str]]:
+def sources_for_digest(sources: Sources) -> list[list[str]]:
     """What cursors are told apart by beside the other filters; nothing where there is no restriction."""
     return [] if sources is None else [list(sources)]
 
 
-def visible(asked: list[str] | None, allowed: frozenset[str] | None) -> Sources:
+def select_sources(requested: list[str] | None, allowed: frozenset[str] | None) -> Sources:
     """The sources that are asked about, of those that may be seen; a foreign one is left out like one that isn't there."""
-    if asked is None:
+    if requested is None:
         return None if allowed is None else tuple(sorted(allowed))
-    return tuple(sorted(set(asked) if allowed is None else allowed.intersection(asked)))
+    return tuple(sorted(set(requested) if allowed is None else allowed.intersection(requested)))

@@ -17,11 +17,11 @@ from event_tracker.core.secrets.keys import PREFIX
 from event_tracker.model.event_schemas import MAX_TYPES
 from event_tracker.query.admin.event_schemas import put_schema
 from event_tracker.query.admin.management import Management, Row, Transaction
-from event_tracker.query.admin.sources import KEY_KIND, NAME, SourceBody, allowed, put
+from event_tracker.query.admin.sources import KEY_KIND, NAME, SourceBody, allowed_sources, save_source
 from event_tracker.query.auth.principal import principal_of
-from event_tracker.query.parameter_types import AtMost, Choice, Length, mistake
+from event_tracker.query.parameter_types import AtMost, Choice, Length, field_error
 from event_tracker.query.parameters import ParameterSchema, Reader
-from event_tracker.query.request_body import read_json, take_body
+from event_tracker.query.request_body import read_json, receive_body
 
 MOST_SOURCES = 1000
 MOST_KEYS = 100
@@ -42,7 +42,7 @@ class _Text(fields.String):
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
         if not (isinstance(value, str) and self._form.fullmatch(value)):
-            raise mistake("invalid_value", self._says)
+            raise field_error("invalid_value", self._says)
         return value
 
 
@@ -89,14 +89,14 @@ class Declaration(Schema):
 READER = Reader(ApplyParameters)
 
 
-def declaring(management: Management) -> Blueprint:
+def apply_routes(management: Management) -> Blueprint:
     """The view of POST /admin/apply."""
     views = Blueprint("apply", __name__)
 
     @views.post("/admin/apply")
     def apply() -> Response:
         dry_run = READER.read(request.environ["QUERY_STRING"])["dry_run"] == "true"
-        declared = read_json(Declaration(), take_body())["sources"]
+        declared = read_json(Declaration(), receive_body())["sources"]
         principal = principal_of(request.environ)
         _, changes = management.change(principal, lambda transaction: _apply(transaction, declared), dry_run=dry_run)
         return json_response({"applied": not dry_run, "changes": changes})
@@ -108,7 +108,7 @@ def _apply(transaction: Transaction, declared: dict[str, Row]) -> None:
     # In order of their names, so that two who apply at once wait for each other.
     for name, source in sorted(declared.items()):
         keys, schemas = source.pop("keys", None), source.pop("schemas", {})
-        put(transaction, name, source)
+        save_source(transaction, name, source)
         for event_type, schema in sorted(schemas.items()):
             put_schema(transaction, name, event_type, schema)
         if keys is not None:
@@ -116,7 +116,7 @@ def _apply(transaction: Transaction, declared: dict[str, Row]) -> None:
 
 
 def _apply_keys(transaction: Transaction, source: str, declared: dict[str, bytes]) -> None:
-    given = {"source": source, "prefixes": list(declared), "allowed": allowed(transaction.principal)}
+    given = {"source": source, "prefixes": list(declared), "allowed": allowed_sources(transaction.principal)}
     there = {row["prefix"]: row for row in transaction.ask("lock_keys", **given)}
     for prefix, hash_ in sorted(declared.items()):
         found = there.get(prefix)

@@ -5,7 +5,7 @@ from marshmallow import fields
 
 from event_tracker.core.http.service import json_response
 from event_tracker.query.admin.management import Management
-from event_tracker.query.admin.sources import allowed
+from event_tracker.query.admin.sources import allowed_sources
 from event_tracker.query.auth.principal import principal_of
 from event_tracker.query.parameter_types import PAGES, Between, Limit
 from event_tracker.query.parameters import ParameterSchema, Reader
@@ -33,7 +33,7 @@ def audit_routes(management: Management) -> Blueprint:
     @views.get("/admin/audit")
     def list_audit() -> Response:
         given = READER.read(request.environ["QUERY_STRING"])
-        of = allowed(principal_of(request.environ))
-        return json_response({"items": management.ask("list_audit", allowed=of, bytes=MOST_BYTES, **given)})
+        sources = allowed_sources(principal_of(request.environ))
+        return json_response({"items": management.ask("list_audit", allowed=sources, bytes=MOST_BYTES, **given)})
 
     return views

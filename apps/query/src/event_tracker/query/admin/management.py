@@ -88,9 +88,9 @@ class Management:
             waiting.
     """
 
-    def __init__(self, control: ConnectionPool[psycopg.Connection], turns: ConcurrencyLimit) -> None:
+    def __init__(self, control: ConnectionPool[psycopg.Connection], concurrency_limit: ConcurrencyLimit) -> None:
         self._control = control
-        self._turns = turns
+        self._concurrency_limit = concurrency_limit
 
     def ask(self, statement: str, **parameters: Any) -> list[Row]:
         """The rows of a statement of queries.sql that only reads.
@@ -117,11 +117,11 @@ class Management:
         return self._attempt(once)
 
     def _attempt(self, work: Callable[[psycopg.Connection], Result]) -> Result:
-        with take_turn(self._turns, client_of(request.environ)):
+        with take_turn(self._concurrency_limit, client_of(request.environ)):
             return attempt(self._control, work)
 
 
-def missing() -> Problem:
+def not_found() -> Problem:
     """The same for what isn't there and for what isn't the principal's: the answer tells nobody which it is."""
     return Problem(404, "not_found", "There is nothing of this name here.")
 

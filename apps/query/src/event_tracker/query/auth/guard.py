@@ -28,7 +28,7 @@ PUBLIC = frozenset(
 )  # fmt: skip
 """Paths that everyone may ask for. `/metrics` and health are kept off the internet by the ingress."""
 
-SCOPE_OF: list[tuple[str, Scope]] = [
+SCOPE_BY_PREFIX: list[tuple[str, Scope]] = [
     ("/events/export", "export"),
     ("/events", "read_events"),
     ("/stats/", "read_stats"),
@@ -65,7 +65,7 @@ class Guard:
         path = environ.get("PATH_INFO", "")
         if path in PUBLIC or path.startswith("/docs/"):
             return
-        scope = scope_of(environ["REQUEST_METHOD"], path)
+        scope = required_scope(environ["REQUEST_METHOD"], path)
         principal = self._principal(_bearer(environ), scope)
         if principal.must_set_password and path not in WITHOUT_PASSWORD:
             detail = "Your password was for one sign-in. Set another by POST /auth/password, and sign in by it."
@@ -82,7 +82,7 @@ class Guard:
         Raises:
             Problem: 403.
         """
-        scope = scope_of(environ["REQUEST_METHOD"], rule)
+        scope = required_scope(environ["REQUEST_METHOD"], rule)
         if rule not in PUBLIC and not (scope is None or scope in principal_of(environ).scopes):
             raise _scope_required(scope)
 
@@ -92,8 +92,8 @@ class Guard:
                 detail = "Send `Authorization: Bearer TOKEN`, an API token's or that of POST /auth/sign-in."
                 raise Problem(401, "credentials_required", detail, headers=CHALLENGE)
             return ANYONE
-        looked_up = self._tokens if FORM.fullmatch(token) else self._people
-        principal = looked_up.find(token) if looked_up else None
+        lookup = self._tokens if FORM.fullmatch(token) else self._people
+        principal = lookup.authenticate(token) if lookup else None
         if principal is None:
             detail = "These credentials are wrong, have expired, or were revoked."
             raise Problem(401, "invalid_credentials", detail, headers=CHALLENGE)
@@ -104,11 +104,11 @@ def _scope_required(scope: Scope) -> Problem:
     return Problem(403, "scope_required", f"This needs the scope {scope}, which these credentials haven't.")
 
 
-def scope_of(method: str, path: str) -> Scope | None:
+def required_scope(method: str, path: str) -> Scope | None:
     """What a request takes; None if any credentials will do. Whose data is exported or erased is an admin's matter."""
     if path.startswith("/user") and (method == "DELETE" or path.endswith("/export")):
         return "admin"
-    return next((scope for start, scope in SCOPE_OF if path.startswith(start)), None)
+    return next((scope for start, scope in SCOPE_BY_PREFIX if path.startswith(start)), None)
 
 
 def _bearer(environ: "WSGIEnvironment") -> str | None:

@@ -18,8 +18,8 @@ from gevent.lock import BoundedSemaphore
 from joserfc.util import urlsafe_b64encode
 
 from event_tracker.core.http.errors import Problem
-from event_tracker.query.auth.oidc_provider import AwayError, Json, Provider, RefusedError
-from event_tracker.query.auth.people import ExternalIdentity, People, SignIn
+from event_tracker.query.auth.oidc_provider import Json, Provider, ProviderRefusedError, ProviderUnavailableError
+from event_tracker.query.auth.people import ExternalIdentity, People, SignInResult
 from event_tracker.query.auth.principal import ROLES
 from event_tracker.query.auth.signing import Signer
 
@@ -38,7 +38,7 @@ AT_ONCE = 8
 log = logging.getLogger("query.access.oidc")
 
 
-class Start(NamedTuple):
+class SignInStart(NamedTuple):
     """Where a browser is sent, and what to keep for it until it comes back to `redirect_uri`."""
 
     authorization_url: str
@@ -76,15 +76,15 @@ class Oidc:
         self._client_id, self._redirect_uri, self._scopes = client_id, redirect_uri, scopes
         self._role_claim, self._name_claim, self._roles = role_claim, name_claim, roles
         self._sources = list(sources) or None
-        self._turns = BoundedSemaphore(AT_ONCE)
+        self._slots = BoundedSemaphore(AT_ONCE)
 
-    def begin(self) -> Start:
+    def begin(self) -> SignInStart:
         """A new transaction.
 
         Raises:
             Problem: 503 if the provider is away.
         """
-        with self._asking():
+        with self._translate_errors():
             endpoint = self._provider.metadata()["authorization_endpoint"]
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         parameters = {
@@ -94,14 +94,14 @@ class Oidc:
             "scope": " ".join(self._scopes),
             "state": state,
             "nonce": nonce,
-            "code_challenge": challenge(verifier),
+            "code_challenge": make_code_challenge(verifier),
             "code_challenge_method": "S256",
         }
         transaction = self._signer.issue(state, AUDIENCE, TRANSACTION_SECONDS, nonce=nonce, verifier=verifier)
         url = f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(parameters)}"
-        return Start(url, transaction, TRANSACTION_SECONDS, self._redirect_uri)
+        return SignInStart(url, transaction, TRANSACTION_SECONDS, self._redirect_uri)
 
-    def finish(self, code: str, state: str, transaction: str, issuer: str | None) -> SignIn:
+    def finish(self, code: str, state: str, transaction: str, issuer: str | None) -> SignInResult:
         """Sign in whom the provider vouches for.
 
         Raises:
@@ -110,11 +110,11 @@ class Oidc:
         begun = self._signer.read(transaction, AUDIENCE)
         if begun is None or not compare_digest(begun["sub"].encode(), state.encode()):
             raise _refused("another browser's, or too late")
-        with self._asking():
+        with self._translate_errors():
             self._provider.check_issuer(issuer)
             token = self._provider.redeem(code, begun["verifier"], self._redirect_uri)
             claims = self._provider.read(token, begun["nonce"])
-        return self._people.welcome(self._identity(claims))
+        return self._people.sign_in_by_provider(self._identity(claims))
 
     def _identity(self, claims: Json) -> ExternalIdentity:
         given = claims.get(self._role_claim)
@@ -127,20 +127,20 @@ class Oidc:
         return ExternalIdentity(f"{self._issuer} {claims['sub']}", name, role, self._sources)
 
     @contextmanager
-    def _asking(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         """What goes wrong at the provider, as a problem; in bounded time."""
         try:
-            with gevent.Timeout(MOST_SECONDS, AwayError("too slow")), self._turns:
+            with gevent.Timeout(MOST_SECONDS, ProviderUnavailableError("too slow")), self._slots:
                 yield
-        except AwayError as error:
+        except ProviderUnavailableError as error:
             log.warning("The OpenID Connect provider is away: %s", error)
             detail = "The provider by which people sign in doesn't answer. Try again in a moment."
             raise Problem(503, "provider_away", detail, headers={"Retry-After": "5"}) from None
-        except RefusedError as error:
+        except ProviderRefusedError as error:
             raise _refused(str(error)) from None
 
 
-def challenge(verifier: str) -> str:
+def make_code_challenge(verifier: str) -> str:
     """RFC 7636, section 4.2."""
     return urlsafe_b64encode(sha256(verifier.encode("ascii")).digest()).decode("ascii")
 

@@ -32,11 +32,11 @@ MOST_BYTES = 256 * 1024
 Json = dict[str, Any]
 
 
-class AwayError(Exception):
+class ProviderUnavailableError(Exception):
     """The provider doesn't answer, or not as a provider does."""
 
 
-class RefusedError(Exception):
+class ProviderRefusedError(Exception):
     """The provider takes the code for none of its, or what it answered doesn't hold."""
 
 
@@ -51,7 +51,7 @@ class Provider:
         self._issuer = issuer
         self._client_id = client_id
         self._secret = client_secret
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._metadata: tuple[float, Json] | None = None
         self._keys: dict[str | None, Key] = {}
         self._keys_at: float | None = None
@@ -62,12 +62,14 @@ class Provider:
         Raises:
             AwayError
         """
-        with self._turn:
+        with self._lock:
             if self._metadata is None or time.monotonic() - self._metadata[0] > FRESH_SECONDS:
                 found = _fetch("GET", f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
-                wanted = ("authorization_endpoint", "token_endpoint", "jwks_uri")
-                if found.get("issuer") != self._issuer or not all(isinstance(found.get(name), str) for name in wanted):
-                    raise AwayError("it describes another issuer")
+                requirements = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+                if found.get("issuer") != self._issuer or not all(
+                    isinstance(found.get(name), str) for name in requirements
+                ):
+                    raise ProviderUnavailableError("it describes another issuer")
                 self._metadata = (time.monotonic(), found)
             return self._metadata[1]
 
@@ -79,7 +81,7 @@ class Provider:
         """
         needed = self.metadata().get("authorization_response_iss_parameter_supported") is True
         if (needed or given is not None) and given != self._issuer:
-            raise RefusedError("another issuer")
+            raise ProviderRefusedError("another issuer")
 
     def redeem(self, code: str, verifier: str, redirect_uri: str) -> str:
         """The ID token for a code, not checked yet.
@@ -101,7 +103,7 @@ class Provider:
             form |= {"client_id": self._client_id, "client_secret": self._secret}
         token = _fetch("POST", metadata["token_endpoint"], data=form, auth=auth).get("id_token")
         if not isinstance(token, str):
-            raise AwayError("it gave no ID token")
+            raise ProviderUnavailableError("it gave no ID token")
         return token
 
     def read(self, id_token: str, nonce: str) -> Json:
@@ -110,7 +112,7 @@ class Provider:
         Raises:
             AwayError, RefusedError
         """
-        wanted = jwt.JWTClaimsRegistry(
+        requirements = jwt.JWTClaimsRegistry(
             leeway=LEEWAY_SECONDS,
             iss={"essential": True, "value": self._issuer},
             sub={"essential": True},
@@ -119,30 +121,30 @@ class Provider:
             nonce={"essential": True, "value": nonce},
         )
         try:
-            claims: Json = jwt.decode(id_token, self._key_of, algorithms=ALGORITHMS).claims
-            wanted.validate(claims)
+            claims: Json = jwt.decode(id_token, self._find_key, algorithms=ALGORITHMS).claims
+            requirements.validate(claims)
         except (JoseError, ValueError, TypeError) as error:
-            raise RefusedError(f"its ID token doesn't hold: {type(error).__name__}") from None
+            raise ProviderRefusedError(f"its ID token doesn't hold: {type(error).__name__}") from None
         audience = claims.get("aud")
         audiences = audience if isinstance(audience, list) else [audience]
-        by = claims.get("azp", self._client_id if len(audiences) == 1 else None)
-        if self._client_id not in audiences or by != self._client_id:
-            raise RefusedError("its ID token is for somebody else")
+        authorized_party = claims.get("azp", self._client_id if len(audiences) == 1 else None)
+        if self._client_id not in audiences or authorized_party != self._client_id:
+            raise ProviderRefusedError("its ID token is for somebody else")
         return claims
 
-    def _key_of(self, token: Any) -> Key:
+    def _find_key(self, token: Any) -> Key:
         """The key that signed a token, by the token's header."""
         kid = token.headers().get("kid")
-        with self._turn:
+        with self._lock:
             age = float("inf") if self._keys_at is None else time.monotonic() - self._keys_at
-            if age > FRESH_SECONDS or (age > AGAIN_SECONDS and self._find(kid) is None):
+            if age > FRESH_SECONDS or (age > AGAIN_SECONDS and self._known_key(kid) is None):
                 self._load_keys()
-            found = self._find(kid)
+            found = self._known_key(kid)
         if found is None:
-            raise RefusedError("its ID token is signed by an unknown key")
+            raise ProviderRefusedError("its ID token is signed by an unknown key")
         return found
 
-    def _find(self, kid: str | None) -> Key | None:
+    def _known_key(self, kid: str | None) -> Key | None:
         """A token may leave out the key's name only where there is no other key."""
         if kid is None and len(self._keys) == 1:
             return next(iter(self._keys.values()))
@@ -152,7 +154,7 @@ class Provider:
         assert self._metadata is not None
         listed = _fetch("GET", self._metadata[1]["jwks_uri"]).get("keys")
         if not isinstance(listed, list):
-            raise AwayError("it gave no keys")
+            raise ProviderUnavailableError("it gave no keys")
         self._keys = {}
         for one in listed:
             if isinstance(one, dict) and one.get("use", "sig") == "sig" and one.get("kty") in ("RSA", "EC", "OKP"):
@@ -183,15 +185,15 @@ def _fetch(method: str, url: str, **how: Any) -> Json:
             body = answer.raw.read(MOST_BYTES + 1, decode_content=True)
             status = answer.status_code
     except (requests.RequestException, OSError, HTTPError) as error:
-        raise AwayError(type(error).__name__) from None
+        raise ProviderUnavailableError(type(error).__name__) from None
     try:
         found = json.loads(body) if len(body) <= MOST_BYTES else None
     except (ValueError, RecursionError):  # nested too deep
         found = None
     if not isinstance(found, dict):
-        raise AwayError(f"{status} without a JSON object")
+        raise ProviderUnavailableError(f"{status} without a JSON object")
     if status == 400 and found.get("error") == "invalid_grant":
-        raise RefusedError("it doesn't take this code")
+        raise ProviderRefusedError("it doesn't take this code")
     if status != 200:
-        raise AwayError(f"{status}")
+        raise ProviderUnavailableError(f"{status}")
     return found

@@ -36,7 +36,7 @@ HASHES_AT_ONCE = 2
 TURN_SECONDS = 5.0
 """How long one waits for its turn."""
 
-MOST_TOLD = 60
+MOST_AUDITED = 60
 """Wrong passwords that one process writes into the audit log in a minute."""
 
 
@@ -46,7 +46,7 @@ class Passwords:
     def __init__(self, control: ConnectionPool[psycopg.Connection]) -> None:
         self._control = control
         self._hashing = BoundedSemaphore(HASHES_AT_ONCE)
-        self._minute = self._told = 0
+        self._minute = self._audited = 0
 
     def check(self, name: str, password: str, use: Callable[[str], Any]) -> Any:
         """What `use` returns for the stored hash of the right password; a wrong one is counted for the name, and None.
@@ -58,7 +58,7 @@ class Passwords:
             Problem: 429 while the name is locked, 503 while many are checked.
         """
         self._require_unlocked(name)
-        with self._turn():
+        with self._wait_for_slot():
             # While this one waited, others may have guessed: as many at once as there are connections.
             self._require_unlocked(name)
             stored = self._find_right(name, password)
@@ -66,7 +66,7 @@ class Passwords:
             if not used:
                 self._count_failure(name)
         if not used:
-            self._tell_failure(name, "sign_in")
+            self._report_failure(name, "sign_in")
             return None
         self.forget_failures(name)
         return used
@@ -77,14 +77,14 @@ class Passwords:
         Raises:
             Problem: 403 for a wrong one, the last of which ends the sign-in; 503 while many are checked.
         """
-        with self._turn():
+        with self._wait_for_slot():
             # Counted before it is checked: many at once are no more guesses than one after the other.
             counted = self._ask("count_wrong_password", sign_in=sign_in, most=MOST_WRONG_CURRENT)
             stored = self._find_right(name, password) if counted else None
         if stored:
             self._ask("forget_wrong_passwords", sign_in=sign_in)
             return stored
-        self._tell_failure(name, "set_password")
+        self._report_failure(name, "set_password")
         if counted and counted[0][0] < MOST_WRONG_CURRENT:
             raise Problem(403, "wrong_password", "The current password is wrong.")
         if self._ask("end_sign_in", prefix=sign_in):
@@ -101,7 +101,7 @@ class Passwords:
         Raises:
             Problem: 503 while many are checked.
         """
-        with self._turn():
+        with self._wait_for_slot():
             hashed: str = _in_thread(hash_password, password)
             return hashed
 
@@ -126,18 +126,18 @@ class Passwords:
         limits = {"free": FREE_FAILURES, "longest": LONGEST_LOCK, "forgotten": FORGOTTEN_SECONDS, "most": MOST_FAILURES}
         self._ask("count_failure", name=name, **limits)
 
-    def _tell_failure(self, name: str, where: str) -> None:
+    def _report_failure(self, name: str, where: str) -> None:
         """Count it, and write it down, if not too many were lately: whoever guesses would fill the audit log."""
         metrics.SIGN_IN_FAILURES.inc()
         minute = int(time.monotonic() // 60)
         if minute != self._minute:
-            self._minute, self._told = minute, 0
-        self._told += 1
-        if self._told <= MOST_TOLD:
+            self._minute, self._audited = minute, 0
+        self._audited += 1
+        if self._audited <= MOST_AUDITED:
             write_audit(self._control, name, f"{where}_failed")
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
+    def _wait_for_slot(self) -> Iterator[None]:
         """One of few who hash at the same time.
 
         Raises:

@@ -12,7 +12,7 @@ from event_tracker.core.secrets.keys import prefix_of
 from event_tracker.query.auth.audit_writer import audit_entry, write_audit
 from event_tracker.query.auth.passwords import Passwords
 from event_tracker.query.auth.principal import ROLES, Principal
-from event_tracker.query.auth.recent_cache import Recent
+from event_tracker.query.auth.recent_cache import RecentCache
 from event_tracker.query.auth.sign_ins import SignIns
 from event_tracker.query.auth.signing import Signer
 from event_tracker.query.parameters import ParameterError, invalid_parameters
@@ -59,7 +59,7 @@ class ExternalIdentity(NamedTuple):
     sources: list[str] | None
 
 
-class SignIn(NamedTuple):
+class SignInResult(NamedTuple):
     """What a person is given.
 
     Attributes:
@@ -90,17 +90,17 @@ class People:
         self.refresh_seconds = refresh_days * 24 * 3600
         self._sign_ins = SignIns(control, refresh_days=refresh_days, oidc_hours=oidc_hours)
         self._passwords = Passwords(control)
-        self._known: Recent[tuple[str, str], Principal] = Recent(FRESH_SECONDS, MOST_KNOWN)
+        self._recent: RecentCache[tuple[str, str], Principal] = RecentCache(FRESH_SECONDS, MOST_KNOWN)
 
-    def find(self, access_token: str) -> Principal | None:
+    def authenticate(self, access_token: str) -> Principal | None:
         """Who shows this access token; None if it isn't one, or has expired, or its sign-in or the person's right has ended."""
         claims = self._signer.read(access_token, AUDIENCE)
         if claims is None or "sid" not in claims:
             return None
         name, sign_in = str(claims["sub"]), str(claims["sid"])
-        return self._known.ask((name, sign_in), lambda: self._look(name, sign_in))
+        return self._recent.get_or_load((name, sign_in), lambda: self._load_principal(name, sign_in))
 
-    def sign_in(self, name: str, password: str) -> SignIn:
+    def sign_in(self, name: str, password: str) -> SignInResult:
         """Check a password and begin a sign-in.
 
         Raises:
@@ -111,9 +111,11 @@ class People:
         if begun is None:
             raise Problem(401, "wrong_password", WRONG)
         write_audit(self._control, name, "sign_in")
-        return self._given(Person(name, begun.role, begun.sources), begun.token, must_set_password=begun.one_time)
+        return self._issue_tokens(
+            Person(name, begun.role, begun.sources), begun.token, must_set_password=begun.one_time
+        )
 
-    def welcome(self, identity: ExternalIdentity) -> SignIn:
+    def sign_in_by_provider(self, identity: ExternalIdentity) -> SignInResult:
         """Begin a sign-in of somebody whom a provider vouches for: known by the subject, made at the first time, with the role
         that the provider says now. A name that somebody else has isn't given to them.
 
@@ -126,26 +128,26 @@ class People:
             if found:
                 self._ask("lose_role", name=name)
                 self._sign_ins.end_all(name)
-            raise self._not_welcome(name or identity.subject, "no_role", "The provider gives you no role here.")
+            raise self._refuse(name or identity.subject, "no_role", "The provider gives you no role here.")
         if found and not found[0][1]:
-            raise self._not_welcome(name, "person_disabled", "You may not sign in here any more.")
+            raise self._refuse(name, "person_disabled", "You may not sign in here any more.")
         if not NAME.fullmatch(name):
-            raise self._not_welcome(identity.subject, "no_name", "The provider gives you no name that is one here.")
+            raise self._refuse(identity.subject, "no_name", "The provider gives you no name that is one here.")
         try:
             written = self._ask("welcome", **identity._replace(name=name)._asdict())
         except psycopg.errors.UniqueViolation:
-            return self.welcome(identity)  # made by another sign-in of theirs since, under another name
+            return self.sign_in_by_provider(identity)  # made by another sign-in of theirs since, under another name
         if not written:
-            raise self._not_welcome(name, "name_taken", "Somebody else has your name here. Ask an admin.")
+            raise self._refuse(name, "name_taken", "Somebody else has your name here. Ask an admin.")
         ((role, sources),) = written
         write_audit(self._control, name, "sign_in", by="oidc", role=role, first=not found)
-        return self._given(Person(name, role, sources), self._sign_ins.begin(name))
+        return self._issue_tokens(Person(name, role, sources), self._sign_ins.begin(name))
 
-    def _not_welcome(self, name: str, code: str, detail: str) -> Problem:
+    def _refuse(self, name: str, code: str, detail: str) -> Problem:
         write_audit(self._control, name, "sign_in_refused", by="oidc", why=code)
         return Problem(403, code, detail)
 
-    def refresh(self, token: str) -> SignIn:
+    def refresh(self, token: str) -> SignInResult:
         """New tokens for a refresh token. One that was used before ends the sign-in: somebody has stolen it (RFC 9700, 4.14).
 
         Raises:
@@ -157,7 +159,7 @@ class People:
             raise Problem(401, "invalid_refresh_token", "This sign-in is over. Sign in again.")
         role, sources, _, must_set_password = found[0]
         person = Person(renewed.person, role, sources)
-        return self._given(person, renewed.token, must_set_password=must_set_password)
+        return self._issue_tokens(person, renewed.token, must_set_password=must_set_password)
 
     def sign_out(self, token: str) -> None:
         """End the sign-in of a refresh token, if it is or was one."""
@@ -205,20 +207,20 @@ class People:
 
         return attempt(self._control, replace)
 
-    def _look(self, name: str, sign_in: str) -> Principal | None:
+    def _load_principal(self, name: str, sign_in: str) -> Principal | None:
         for role, sources, by_provider, must_set_password in self._find_person(name, sign_in):
-            seen = None if sources is None else frozenset(sources)
+            allowed = None if sources is None else frozenset(sources)
             scopes = frozenset() if must_set_password else ROLES[role]
-            return Principal("person", name, scopes, seen, by_provider, sign_in, must_set_password)
+            return Principal("person", name, scopes, allowed, by_provider, sign_in, must_set_password)
         return None
 
     def _find_person(self, name: str, sign_in: str | None) -> list[Any]:
         return self._ask("find_person", name=name, sign_in=sign_in)
 
-    def _given(self, person: Person, refresh_token: str, *, must_set_password: bool = False) -> SignIn:
+    def _issue_tokens(self, person: Person, refresh_token: str, *, must_set_password: bool = False) -> SignInResult:
         sign_in = prefix_of(refresh_token)
         access_token = self._signer.issue(person.name, AUDIENCE, self.access_seconds, sid=sign_in)
-        return SignIn(person, access_token, refresh_token, must_set_password)
+        return SignInResult(person, access_token, refresh_token, must_set_password)
 
     def _ask(self, statement: str, **parameters: Any) -> list[Any]:
         return execute(self._control, QUERIES[statement], parameters)

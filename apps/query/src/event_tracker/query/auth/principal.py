@@ -31,8 +31,8 @@ ALLOWED_SOURCES = "query.allowed_sources"
 """environ key: whose events the principal may see, a frozenset of sources' names; None is all."""
 
 
-class Root(NamedTuple):
-    """Whose share of what all have together is used: see `root_of` and `client_of`. It can be a key of a dictionary."""
+class QuotaHolder(NamedTuple):
+    """Whose share of what all have together is used: see `quota_holder_of` and `client_of`. It can be a key of a dictionary."""
 
     kind: Literal["token", "person", "anyone"]
     name: str
@@ -48,7 +48,7 @@ class Principal(NamedTuple):
         by_provider: a person for whom an OpenID Connect provider vouches, and who has no password here.
         sign_in: the prefix of the refresh tokens of a person's sign-in; None for others than people.
         must_set_password: a person whose password was for one sign-in, and who may only set another.
-        root: a token's, as it was looked up; use `root_of`.
+        root: a token's, as it was looked up; use `quota_holder_of`.
     """
 
     kind: Literal["token", "person", "anyone"]
@@ -58,7 +58,7 @@ class Principal(NamedTuple):
     by_provider: bool = False
     sign_in: str | None = None
     must_set_password: bool = False
-    root: Root | None = None
+    quota_holder: QuotaHolder | None = None
 
 
 ANYONE = Principal("anyone", "anyone", frozenset(SCOPES) - {"admin"}, None)
@@ -71,22 +71,22 @@ def principal_of(environ: "WSGIEnvironment") -> Principal:
     return found
 
 
-def root_of(principal: Principal) -> Root:
+def quota_holder_of(principal: Principal) -> QuotaHolder:
     """Of whose share of places, memory and the like a principal uses.
 
     An admin of some sources shares with the tokens that they handed out, and these with those that they handed out in turn, so
     that nobody gets more by making tokens. Whoever may see every source hands out shares along with tokens: they are trusted
     with everything, and one program that they let in must not use up what is another's.
     """
-    return principal.root or Root(principal.kind, principal.name)
+    return principal.quota_holder or QuotaHolder(principal.kind, principal.name)
 
 
-def client_of(environ: "WSGIEnvironment") -> Root:
+def client_of(environ: "WSGIEnvironment") -> QuotaHolder:
     """Whose memory and turns a request uses: where nobody says who they are, addresses are all that tells them apart."""
     principal = principal_of(environ)
     if principal.kind == "anyone":
-        return Root("anyone", environ.get("REMOTE_ADDR", ""))
-    return root_of(principal)
+        return QuotaHolder("anyone", environ.get("REMOTE_ADDR", ""))
+    return quota_holder_of(principal)
 
 
 def require_all_sources(principal: Principal) -> None:

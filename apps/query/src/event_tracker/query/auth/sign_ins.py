@@ -35,7 +35,7 @@ ATTEMPTS = 2
 """A second one if another request renewed the sign-in with the same token in the meantime."""
 
 
-class Begun(NamedTuple):
+class PasswordSignIn(NamedTuple):
     """The first refresh token of a sign-in by password, and what the person may do; `one_time`: the password was for this one."""
 
     token: str
@@ -44,14 +44,14 @@ class Begun(NamedTuple):
     one_time: bool
 
 
-class Renewed(NamedTuple):
+class RenewedSignIn(NamedTuple):
     """The person of a sign-in, and its newest refresh token."""
 
     person: str
     token: str
 
 
-class _Row(NamedTuple):
+class _StoredSignIn(NamedTuple):
     """A sign-in as it is stored; `lately`: the token before the newest is in its grace."""
 
     person: str
@@ -59,19 +59,19 @@ class _Row(NamedTuple):
     previous_hash: bytes | None
     family_hash: bytes | None
     renewal_salt: bytes | None
-    lately: bool
+    in_grace: bool
 
     def is_newest(self, token: str) -> bool:
         return is_key(token, self.hash)
 
     def is_in_grace(self, token: str) -> bool:
-        return self.lately and self.previous_hash is not None and is_key(token, self.previous_hash)
+        return self.in_grace and self.previous_hash is not None and is_key(token, self.previous_hash)
 
     def is_member(self, token: str) -> bool:
         """Whether the token is or was one of this sign-in."""
         if self.is_newest(token) or (self.previous_hash is not None and is_key(token, self.previous_hash)):
             return True
-        return self.family_hash is not None and is_key(_family(token), self.family_hash)
+        return self.family_hash is not None and is_key(_family_part(token), self.family_hash)
 
 
 class SignIns:
@@ -84,22 +84,27 @@ class SignIns:
 
     def begin(self, person: str) -> str:
         """The first refresh token of a new sign-in."""
-        token, given = self._new()
+        token, given = self._make_token()
         self._ask("begin_sign_in", person=person, **given)
         return token
 
-    def begin_by_password(self, person: str, stored: str) -> Begun | None:
+    def begin_by_password(self, person: str, stored: str) -> PasswordSignIn | None:
         """A new sign-in by the password with this stored hash; None if it isn't the person's any more."""
-        token, given = self._new()
+        token, given = self._make_token()
         begun = self._ask("begin_sign_in_by_password", name=person, password_hash=stored, **given)
-        return Begun(token, *begun[0]) if begun else None
+        return PasswordSignIn(token, *begun[0]) if begun else None
 
-    def _new(self) -> tuple[str, dict[str, Any]]:
+    def _make_token(self) -> tuple[str, dict[str, Any]]:
         new = make_key(KIND)
-        given = {"prefix": new.prefix, "hash": new.hash, "family_hash": hash_key(_family(new.key)), "days": self._days}
+        given = {
+            "prefix": new.prefix,
+            "hash": new.hash,
+            "family_hash": hash_key(_family_part(new.key)),
+            "days": self._days,
+        }
         return new.key, given
 
-    def renew(self, token: str) -> Renewed | None:
+    def renew(self, token: str) -> RenewedSignIn | None:
         """The next refresh token; None if the sign-in is over, or is now, since this one was used before."""
         for _ in range(ATTEMPTS):
             row = self._find(token)
@@ -107,14 +112,14 @@ class SignIns:
                 return None
             if row.is_newest(token):
                 salt = secrets.token_bytes(SALT_BYTES)
-                following = _following(token, salt)
+                following = _derive_next(token, salt)
                 if self._replace(token, following, salt):
-                    return Renewed(row.person, following)
+                    return RenewedSignIn(row.person, following)
                 continue
             if row.is_in_grace(token):
-                following = _following(token, row.renewal_salt or b"")
+                following = _derive_next(token, row.renewal_salt or b"")
                 # It isn't the newest if an instance of the release before made that: it made all digits at random.
-                return Renewed(row.person, following) if row.is_newest(following) else None
+                return RenewedSignIn(row.person, following) if row.is_newest(following) else None
             if row.is_member(token):
                 self._end_stolen(token, row.person)
             return None
@@ -138,9 +143,9 @@ class SignIns:
         if self._ask("end_sign_in", prefix=prefix_of(token)):
             write_audit(self._control, person, "refresh_token_reused")
 
-    def _find(self, token: str) -> _Row | None:
+    def _find(self, token: str) -> _StoredSignIn | None:
         given = {"prefix": prefix_of(token), "grace": GRACE_SECONDS, "oidc_hours": self._oidc_hours}
-        return next((_Row(*found) for found in self._ask("find_sign_in", **given)), None)
+        return next((_StoredSignIn(*found) for found in self._ask("find_sign_in", **given)), None)
 
     def _replace(self, token: str, following: str, salt: bytes) -> bool:
         """Make another token the newest; False if this one isn't any more."""
@@ -149,7 +154,7 @@ class SignIns:
             self._ask(
                 "renew_sign_in",
                 prefix=prefix_of(token),
-                family_hash=hash_key(_family(token)),
+                family_hash=hash_key(_family_part(token)),
                 days=self._days,
                 **given,
             )
@@ -159,11 +164,11 @@ class SignIns:
         return execute(self._control, QUERIES[statement], parameters)
 
 
-def _family(token: str) -> str:
+def _family_part(token: str) -> str:
     """What all tokens of a sign-in begin with."""
     return token[:-OWN_DIGITS]
 
 
-def _following(token: str, salt: bytes) -> str:
+def _derive_next(token: str, salt: bytes) -> str:
     """The next token."""
-    return _family(token) + hmac.digest(salt, token.encode(), "sha256").hex()[:OWN_DIGITS]
+    return _family_part(token) + hmac.digest(salt, token.encode(), "sha256").hex()[:OWN_DIGITS]

@@ -56,7 +56,7 @@ class Signer:
         """
         if token.partition(".")[0] not in self._heads:
             return None
-        wanted = jwt.JWTClaimsRegistry(
+        requirements = jwt.JWTClaimsRegistry(
             iss={"essential": True, "value": ISSUER},
             aud={"essential": True, "value": audience},
             sub={"essential": True},
@@ -64,7 +64,7 @@ class Signer:
         )
         try:
             claims: dict[str, Any] = jwt.decode(token, self._keys, algorithms=ALGORITHMS).claims
-            wanted.validate(claims)
+            requirements.validate(claims)
         except (JoseError, ValueError):
             return None
         return claims

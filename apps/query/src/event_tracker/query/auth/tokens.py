@@ -8,8 +8,8 @@ import psycopg
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.core.postgres.pool import READ_ONLY, ConnectionPool, execute
 from event_tracker.core.secrets.keys import is_key, prefix_of
-from event_tracker.query.auth.principal import Principal, Root
-from event_tracker.query.auth.recent_cache import Recent
+from event_tracker.query.auth.principal import Principal, QuotaHolder
+from event_tracker.query.auth.recent_cache import RecentCache
 
 QUERIES = load_queries("event_tracker.query.auth")
 
@@ -24,12 +24,12 @@ MOST_KNOWN = 10_000
 
 
 @dataclass
-class _Found:
+class _StoredToken:
     """A token as it is stored; `to_note`: that it was used is to be written down."""
 
     hash: bytes
     principal: Principal
-    to_note: bool
+    note_use: bool
 
 
 class Tokens:
@@ -37,9 +37,9 @@ class Tokens:
 
     def __init__(self, control: ConnectionPool[psycopg.Connection]) -> None:
         self._control = control
-        self._found: Recent[str, _Found] = Recent(FRESH_SECONDS, MOST_KNOWN)
+        self._recent: RecentCache[str, _StoredToken] = RecentCache(FRESH_SECONDS, MOST_KNOWN)
 
-    def find(self, token: str) -> Principal | None:
+    def authenticate(self, token: str) -> Principal | None:
         """Who shows this token; None if it is none, or one that was revoked or has expired.
 
         Raises:
@@ -48,19 +48,21 @@ class Tokens:
         prefix = prefix_of(token)
         if prefix is None:
             return None
-        found = self._found.ask(prefix, lambda: self._look(prefix))
+        stored = self._recent.get_or_load(prefix, lambda: self._load(prefix))
         # Its prefix is no secret: who shows only that has not used it.
-        if found is None or not is_key(token, found.hash):
+        if stored is None or not is_key(token, stored.hash):
             return None
-        if found.to_note:
-            found.to_note = False
+        if stored.note_use:
+            stored.note_use = False
             with suppress(READ_ONLY):  # since it was looked up: questions are answered all the same
                 execute(self._control, QUERIES["use_token"], {"prefix": prefix})
-        return found.principal
+        return stored.principal
 
-    def _look(self, prefix: str) -> _Found | None:
-        for hash_, scopes, sources, to_note, *root in execute(self._control, QUERIES["find_token"], {"prefix": prefix}):
+    def _load(self, prefix: str) -> _StoredToken | None:
+        for hash_, scopes, sources, note_use, *quota_holder in execute(
+            self._control, QUERIES["find_token"], {"prefix": prefix}
+        ):
             allowed = None if sources is None else frozenset(sources)
-            principal = Principal("token", prefix, frozenset(scopes), allowed, root=Root(*root))
-            return _Found(hash_, principal, to_note)
+            principal = Principal("token", prefix, frozenset(scopes), allowed, quota_holder=QuotaHolder(*quota_holder))
+            return _StoredToken(hash_, principal, note_use)
         return None

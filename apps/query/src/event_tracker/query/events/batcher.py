@@ -12,14 +12,14 @@ from typing import Generic, TypeVar, cast
 import gevent
 from gevent.event import AsyncResult, Event
 
-Question = TypeVar("Question")
-Answer = TypeVar("Answer")
+Query = TypeVar("Query")
+Result = TypeVar("Result")
 
-MOST = 64
+MOST_IN_BATCH = 64
 """Questions in one statement: nobody waits longer for his answer because many others ask."""
 
 
-class Batcher(Generic[Question, Answer]):
+class Batcher(Generic[Query, Result]):
     """Asks questions of one kind.
 
     Args:
@@ -28,21 +28,21 @@ class Batcher(Generic[Question, Answer]):
         each: of them, those of one client.
     """
 
-    def __init__(self, answer_all: Callable[[Sequence[Question]], Sequence[Answer]], lanes: int, each: int) -> None:
-        self._answer_all = answer_all
+    def __init__(self, run_all: Callable[[Sequence[Query]], Sequence[Result]], lanes: int, each: int) -> None:
+        self._run_all = run_all
         self._each = each
-        self._taken: Counter[Hashable] = Counter()
+        self._running: Counter[Hashable] = Counter()
         # By client, in the order in which these are let in; none is empty.
-        self._waiting: dict[Hashable, deque[tuple[Question, AsyncResult[Answer]]]] = {}
+        self._waiting: dict[Hashable, deque[tuple[Query, AsyncResult[Result]]]] = {}
         self._arrived = Event()
         self._greenlets = [gevent.spawn(self._run) for _ in range(lanes)]
 
-    def ask(self, question: Question, client: Hashable) -> Answer:
+    def run(self, query: Query, client: Hashable) -> Result:
         """Wait for the answer. Raises what `answer_all` raised."""
-        result: AsyncResult[Answer] = AsyncResult()
-        self._waiting.setdefault(client, deque()).append((question, result))
+        future: AsyncResult[Result] = AsyncResult()
+        self._waiting.setdefault(client, deque()).append((query, future))
         self._arrived.set()
-        return cast(Answer, result.get())
+        return cast(Result, future.get())
 
     def close(self) -> None:
         """Stop. Call it when nobody waits any more."""
@@ -51,29 +51,29 @@ class Batcher(Generic[Question, Answer]):
     def _run(self) -> None:
         while True:
             self._arrived.wait()
-            client = next((one for one in self._waiting if self._taken[one] < self._each), None)
+            client = next((client for client in self._waiting if self._running[client] < self._each), None)
             if client is None:
                 self._arrived.clear()
                 continue
-            self._taken[client] += 1
-            self._answer(self._take(client))
-            self._taken[client] -= 1
-            if not self._taken[client]:
-                del self._taken[client]
+            self._running[client] += 1
+            self._run_batch(self._take_batch(client))
+            self._running[client] -= 1
+            if not self._running[client]:
+                del self._running[client]
             self._arrived.set()
 
-    def _take(self, client: Hashable) -> list[tuple[Question, "AsyncResult[Answer]"]]:
+    def _take_batch(self, client: Hashable) -> list[tuple[Query, "AsyncResult[Result]"]]:
         waiting = self._waiting.pop(client)
-        group = [waiting.popleft() for _ in range(min(MOST, len(waiting)))]
+        batch = [waiting.popleft() for _ in range(min(MOST_IN_BATCH, len(waiting)))]
         if waiting:
             self._waiting[client] = waiting  # behind the others
-        return group
+        return batch
 
-    def _answer(self, group: list[tuple[Question, "AsyncResult[Answer]"]]) -> None:
+    def _run_batch(self, batch: list[tuple[Query, "AsyncResult[Result]"]]) -> None:
         try:
-            answers = self._answer_all([question for question, _ in group])
-            for (_, result), answer in zip(group, answers, strict=True):
-                result.set(answer)
+            results = self._run_all([query for query, _ in batch])
+            for (_, future), result in zip(batch, results, strict=True):
+                future.set(result)
         except Exception as error:  # whatever it is, everyone who waits must hear of it, and the greenlet must go on
-            for _, result in group:
-                result.set_exception(error)
+            for _, future in batch:
+                future.set_exception(error)

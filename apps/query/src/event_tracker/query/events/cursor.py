@@ -15,7 +15,7 @@ import msgspec
 from marshmallow import fields
 from msgspec import Meta
 
-from event_tracker.query.parameter_types import EARLIEST, LATEST, mistake
+from event_tracker.query.parameter_types import EARLIEST, LATEST, field_error
 
 DIGEST_BYTES = 8
 NIL = UUID(int=0)
@@ -88,4 +88,4 @@ class CursorField(fields.String):
         try:
             return decode(value)
         except ValueError:
-            raise mistake("invalid_cursor", "Must be the `next_cursor` of an answer, unchanged.") from None
+            raise field_error("invalid_cursor", "Must be the `next_cursor` of an answer, unchanged.") from None

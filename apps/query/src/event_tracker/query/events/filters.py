@@ -8,10 +8,19 @@ from typing import Any
 from marshmallow import ValidationError, fields, validates_schema
 
 from event_tracker.query.events.cursor import Cursor, CursorField, Position, digest
-from event_tracker.query.events.property_values import wanted
-from event_tracker.query.parameter_types import EARLIEST, LATEST, MAX_VALUES, AtMost, Limit, PropertyFilter, Time, text
+from event_tracker.query.events.property_values import property_parameters
+from event_tracker.query.parameter_types import (
+    EARLIEST,
+    LATEST,
+    MAX_VALUES,
+    AtMost,
+    Limit,
+    PropertyFilter,
+    Time,
+    text_field,
+)
 from event_tracker.query.parameters import ParameterError, ParameterSchema, invalid_parameters
-from event_tracker.query.source_scope import Reading, Sources, SourcesReader, SourcesSchema, restriction
+from event_tracker.query.source_scope import QueryRequest, Sources, SourcesReader, SourcesSchema, sources_for_digest
 
 AHEAD = timedelta(hours=24)
 """How far ahead of the clock the collector lets timestamps be: "until now" would hide the newest of them."""
@@ -38,14 +47,14 @@ class RangeSchema(ParameterSchema):
 class EventsSchema(SourcesSchema):
     """Which events."""
 
-    user_id = text(1, 200, "Who did it.")
+    user_id = text_field(1, 200, "Who did it.")
     event_types = fields.List(
-        text(1, 100),
+        text_field(1, 100),
         data_key="event_type",
         validate=AtMost(max=MAX_VALUES),
         metadata={"description": "What was done; repeat it for any of several."},
     )
-    session_id = text(1, 200, "The visit it belongs to.")
+    session_id = text_field(1, 200, "The visit it belongs to.")
     properties = PropertyFilter(
         "`property.NAME=value`: events whose properties have that member; several must all match."
     )
@@ -54,7 +63,7 @@ class EventsSchema(SourcesSchema):
 class ListEventsSchema(EventsSchema, RangeSchema):
     """Parameters of GET /events."""
 
-    user_id = text(
+    user_id = text_field(
         1, 200, "Who did it. Without it, the answer covers a bounded range of time and names it in `window`."
     )
     limit = Limit(50, "Most events to answer.")
@@ -91,7 +100,7 @@ class EventFilter:
     digest: bytes
 
     @property
-    def narrowed(self) -> list[str]:
+    def extra_filters(self) -> list[str]:
         """The names of the filters beyond user and time, which are also the names of their conditions."""
         named = [name for name in ("event_types", "session_id", "properties") if getattr(self, name)]
         return named if self.sources is None else [*named, "sources"]
@@ -99,7 +108,7 @@ class EventFilter:
     @property
     def parameters(self) -> dict[str, Any]:
         """What the conditions of these filters take."""
-        names, values, stems = wanted(self.properties)
+        names, values, stems = property_parameters(self.properties)
         return {
             "user_id": self.user_id,
             "event_types": list(self.event_types),
@@ -152,16 +161,16 @@ _events = SourcesReader(ListEventsSchema)
 _types = SourcesReader(TopTypesSchema)
 
 
-def read_event_filter(reading: Reading, window: Window, now: datetime) -> EventFilter:
+def read_event_filter(query_request: QueryRequest, window: Window, now: datetime) -> EventFilter:
     """The filter that a request asks for.
 
     Raises:
         Problem: 400 or 422 with every mistake in it.
     """
-    return event_filter(_events.read(reading), lambda start, end: window.resolve(start, end, now))
+    return build_event_filter(_events.read(query_request), lambda start, end: window.resolve(start, end, now))
 
 
-def event_filter(given: dict[str, Any], bounds: Bounds) -> EventFilter:
+def build_event_filter(given: dict[str, Any], bounds: Bounds) -> EventFilter:
     """The filter that loaded parameters ask for; `bounds` resolves the range of a question about everybody.
 
     Raises:
@@ -172,10 +181,10 @@ def event_filter(given: dict[str, Any], bounds: Bounds) -> EventFilter:
     event_types = tuple(sorted(set(given.get("event_types", ()))))
     properties = tuple(sorted(given.get("properties", {}).items()))
     sources: Sources = given["sources"]
-    mark = digest(user_id, event_types, session_id, properties, start, end, *restriction(sources))
+    filter_digest = digest(user_id, event_types, session_id, properties, start, end, *sources_for_digest(sources))
     cursor: Cursor | None = given.get("cursor")
     if cursor is not None:
-        if cursor.digest != mark:
+        if cursor.digest != filter_digest:
             detail = "Was made with other filters: repeat them, or leave it out to start anew."
             raise invalid_parameters([ParameterError("cursor", "other_filters", detail)])
         start, end, after = cursor.start, cursor.end, cursor.after
@@ -184,14 +193,16 @@ def event_filter(given: dict[str, Any], bounds: Bounds) -> EventFilter:
             start, end = bounds(start, end)
         start, end = start or EARLIEST, end or LATEST
         after = Position.before(end)
-    return EventFilter(user_id, event_types, session_id, properties, sources, start, end, given["limit"], after, mark)
+    return EventFilter(
+        user_id, event_types, session_id, properties, sources, start, end, given["limit"], after, filter_digest
+    )
 
 
-def read_type_filter(reading: Reading) -> TypeFilter:
+def read_type_filter(query_request: QueryRequest) -> TypeFilter:
     """The filter that a request asks for.
 
     Raises:
         Problem: 400 or 422 with every mistake in it.
     """
-    given = _types.read(reading)
+    given = _types.read(query_request)
     return TypeFilter(given["sources"], given.get("start"), given.get("end"), given["limit"])

@@ -112,7 +112,7 @@ PROBLEMS = {
 }
 
 
-def describe(document: Document) -> None:
+def describe_events(document: Document) -> None:
     """Add the operations to the document."""
     document.component("StoredEvent", StoredEventSchema)
     document.component("Window", WindowSchema)

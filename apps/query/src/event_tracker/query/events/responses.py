@@ -22,7 +22,7 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
     source: str
 
 
-def stored_event(
+def make_stored_event(
     user_id: str, event_type: str, timestamp: datetime, event_id: UUID, session_id: str | None, json: str, *rest: Any
 ) -> StoredEvent:
     """A row as the statements in `queries.sql` select it."""

@@ -15,13 +15,13 @@ from event_tracker.core.postgres.pool import ConnectionPool, attempt, execute
 from event_tracker.core.postgres.replication import read_as_of
 from event_tracker.core.postgres.row_stream import Row, fetch_within
 from event_tracker.query import metrics
-from event_tracker.query.auth.principal import Root
+from event_tracker.query.auth.principal import QuotaHolder
 from event_tracker.query.concurrency import SingleFlight, take_turn
 from event_tracker.query.events.batcher import Batcher
 from event_tracker.query.events.cursor import Position
 from event_tracker.query.events.filters import EventFilter, TypeFilter
-from event_tracker.query.events.responses import EventPage, StoredEvent, TopTypes, TypeCount, stored_event
-from event_tracker.query.events.time_range import pieces_of
+from event_tracker.query.events.responses import EventPage, StoredEvent, TopTypes, TypeCount, make_stored_event
+from event_tracker.query.events.time_range import split_at_hours
 from event_tracker.query.parameter_types import EARLIEST
 
 QUERIES = load_queries("event_tracker.query.events")
@@ -55,102 +55,112 @@ JSON = 5
 """Where it stands in a row as the statements of events select it."""
 
 
-class Store:
+class EventStore:
     """Asks the database, each question in one statement: one snapshot.
 
     Args:
         lanes: of LANES, how many one client may have.
     """
 
-    def __init__(self, pool: ConnectionPool[psycopg.Connection], turns: ConcurrencyLimit, lanes: int = LANES) -> None:
+    def __init__(
+        self, pool: ConnectionPool[psycopg.Connection], concurrency_limit: ConcurrencyLimit, lanes: int = LANES
+    ) -> None:
         self.pool = pool
         self._small_pages = Batcher(self._list_grouped, min(LANES, pool.max_size), lanes)
-        self._turns = turns
-        self._top_types = SingleFlight(self._count_types, turns)
+        self._concurrency_limit = concurrency_limit
+        self._top_types = SingleFlight(self._count_types, concurrency_limit)
 
     def close(self) -> None:
         """Stop. Call it when no question is waiting any more."""
         self._small_pages.close()
 
-    def list_events(self, asked: EventFilter, client: Root) -> EventPage:
+    def list_events(self, event_filter: EventFilter, client: QuotaHolder) -> EventPage:
         """A page of events, newest first."""
-        if asked.user_id is None:
-            page = self._list_everybody(asked, client)
-        elif asked.limit <= SMALL_PAGE and not asked.narrowed and asked.after.received_at is not None:
-            page = self._small_pages.ask(asked, client) or self._list_filtered(asked, client)
+        if event_filter.user_id is None:
+            page = self._list_everybody(event_filter, client)
+        elif (
+            event_filter.limit <= SMALL_PAGE
+            and not event_filter.extra_filters
+            and event_filter.after.received_at is not None
+        ):
+            page = self._small_pages.run(event_filter, client) or self._list_filtered(event_filter, client)
         else:
-            page = self._list_filtered(asked, client)
+            page = self._list_filtered(event_filter, client)
         metrics.ROWS_RETURNED.observe(len(page.events))
         return page
 
-    def _list_everybody(self, asked: EventFilter, client: Root) -> EventPage:
+    def _list_everybody(self, event_filter: EventFilter, client: QuotaHolder) -> EventPage:
         """The last hour alone mostly fills a page, and a whole window is read in full before its newest are known."""
-        newest = min(asked.after.timestamp, datetime.now(UTC))
-        if newest - asked.start > RECENT:
-            page = self._list_filtered(replace(asked, start=newest - RECENT), client)
+        newest = min(event_filter.after.timestamp, datetime.now(UTC))
+        if newest - event_filter.start > RECENT:
+            page = self._list_filtered(replace(event_filter, start=newest - RECENT), client)
             if page.next:
                 return page
-        return self._list_filtered(asked, client)
+        return self._list_filtered(event_filter, client)
 
-    def _list_filtered(self, asked: EventFilter, client: Root) -> EventPage:
-        conditions = ["everybody" if asked.user_id is None else "user_id", *asked.narrowed]
+    def _list_filtered(self, event_filter: EventFilter, client: QuotaHolder) -> EventPage:
+        conditions = ["everybody" if event_filter.user_id is None else "user_id", *event_filter.extra_filters]
         parameters = {
-            **asked.parameters,
-            "start": asked.start,
-            "after_timestamp": asked.after.timestamp,
-            "after_user_id": asked.after.user_id,
-            "after_received_at": asked.after.received_at,
-            "after_event_id": asked.after.event_id,
-            "rows": asked.limit + 1,
+            **event_filter.parameters,
+            "start": event_filter.start,
+            "after_timestamp": event_filter.after.timestamp,
+            "after_user_id": event_filter.after.user_id,
+            "after_received_at": event_filter.after.received_at,
+            "after_event_id": event_filter.after.event_id,
+            "rows": event_filter.limit + 1,
         }
-        with take_turn(self._turns, client):
-            rows, is_whole = self._fetch(_list_events(*conditions), parameters, JSON)
-        return _page([stored_event(*row) for row in rows], min(asked.limit, len(rows)), is_whole=is_whole)
+        with take_turn(self._concurrency_limit, client):
+            rows, is_whole = self._fetch(_build_list_events(*conditions), parameters, JSON)
+        return _make_page(
+            [make_stored_event(*row) for row in rows], min(event_filter.limit, len(rows)), is_whole=is_whole
+        )
 
-    def _list_grouped(self, asked: Sequence[EventFilter]) -> list[EventPage | None]:
+    def _list_grouped(self, event_filters: Sequence[EventFilter]) -> list[EventPage | None]:
         """The pages, in their order: None for those that may not be whole, if they are too large or take too long together."""
         parameters = {
-            "user_ids": [one.user_id for one in asked],
-            "starts": [one.start for one in asked],
-            "after_timestamps": [one.after.timestamp for one in asked],
-            "after_received_ats": [one.after.received_at for one in asked],
-            "after_event_ids": [one.after.event_id for one in asked],
-            "rows": [one.limit + 1 for one in asked],
+            "user_ids": [one.user_id for one in event_filters],
+            "starts": [one.start for one in event_filters],
+            "after_timestamps": [one.after.timestamp for one in event_filters],
+            "after_received_ats": [one.after.received_at for one in event_filters],
+            "after_event_ids": [one.after.event_id for one in event_filters],
+            "rows": [one.limit + 1 for one in event_filters],
         }
-        pages: list[list[StoredEvent]] = [[] for _ in asked]
+        pages: list[list[StoredEvent]] = [[] for _ in event_filters]
         try:
             rows, is_whole = self._fetch(QUERIES["list_events.grouped"].encode(), parameters, 1 + JSON)
         except psycopg.errors.QueryCanceled:
-            if len(asked) == 1:
+            if len(event_filters) == 1:
                 raise
-            return [None] * len(asked)  # one client's page may take long, and the others have no part in it
+            return [None] * len(event_filters)  # one client's page may take long, and the others have no part in it
         for number, *row in rows:
-            pages[number - 1].append(stored_event(*row))
+            pages[number - 1].append(make_stored_event(*row))
         return [
-            _page(events, one.limit) if is_whole or len(events) > one.limit else None
-            for events, one in zip(pages, asked, strict=True)
+            _make_page(events, one.limit) if is_whole or len(events) > one.limit else None
+            for events, one in zip(pages, event_filters, strict=True)
         ]
 
-    def top_types(self, asked: TypeFilter, client: Root) -> TopTypes:
+    def top_types(self, type_filter: TypeFilter, client: QuotaHolder) -> TopTypes:
         """The most frequent types of a range of time."""
-        return self._top_types.ask(asked, client)
+        return self._top_types.run(type_filter, client)
 
     def name_sources(self, allowed: frozenset[str] | None) -> list[str]:
         """The names of the sources that there are, of those that may be seen; None is all."""
         names = [name for (name,) in self._ask("name_sources", QUERIES["name_sources"].encode(), {})]
         return [name for name in names if allowed is None or name in allowed]
 
-    def _count_types(self, asked: TypeFilter) -> TopTypes:
-        restricted = asked.sources is not None
-        pieces, bounds = pieces_of(asked.start or EARLIEST if restricted else asked.start, asked.end)
-        parameters = {"limit": asked.limit, "sources": list(asked.sources or ()), **bounds}
-        statement = _top_types(restricted, *pieces)
+    def _count_types(self, type_filter: TypeFilter) -> TopTypes:
+        restricted = type_filter.sources is not None
+        pieces, bounds = split_at_hours(
+            type_filter.start or EARLIEST if restricted else type_filter.start, type_filter.end
+        )
+        parameters = {"limit": type_filter.limit, "sources": list(type_filter.sources or ()), **bounds}
+        statement = _build_top_types(restricted, *pieces)
 
-        def ask(connection: psycopg.Connection) -> tuple[datetime, list[Any]]:
+        def fetch(connection: psycopg.Connection) -> tuple[datetime, list[Any]]:
             return read_as_of(connection), connection.execute(statement, parameters, binary=True).fetchall()
 
         with metrics.DB_SECONDS.labels("top_types").time():
-            as_of, ((total, event_types, counts),) = attempt(self.pool, ask)
+            as_of, ((total, event_types, counts),) = attempt(self.pool, fetch)
         items = [TypeCount(name, count, count / total) for name, count in zip(event_types, counts, strict=True)]
         return TopTypes(as_of, items, total)
 
@@ -165,26 +175,26 @@ class Store:
 
 
 @cache
-def _list_events(*conditions: str) -> bytes:
+def _build_list_events(*conditions: str) -> bytes:
     """The statement with these conditions. There are few combinations, and each is composed once."""
-    return sql.SQL(QUERIES["list_events"]).format(conditions=conditions_of(*conditions)).as_bytes()
+    return sql.SQL(QUERIES["list_events"]).format(conditions=build_conditions(*conditions)).as_bytes()
 
 
-def conditions_of(*names: str) -> sql.Composed:
+def build_conditions(*names: str) -> sql.Composed:
     """These conditions of `list_events`, all of them."""
     arrived = sql.SQL(QUERIES["list_events.arrived"])
     return sql.SQL(" and ").join(sql.SQL(QUERIES[f"list_events.{name}"]).format(arrived=arrived) for name in names)
 
 
 @cache
-def _top_types(restricted: bool, *pieces: str) -> bytes:
+def _build_top_types(restricted: bool, *pieces: str) -> bytes:
     """The statement over these pieces of a range, and over some sources or all."""
     sources = sql.SQL(QUERIES["top_types.sources"] if restricted else "")
     counted = [sql.SQL(QUERIES[f"top_types.{piece}"]).format(sources=sources) for piece in pieces]
     return sql.SQL(QUERIES["top_types"]).format(pieces=sql.SQL(" union all ").join(counted)).as_bytes()
 
 
-def _page(events: list[StoredEvent], limit: int, *, is_whole: bool = True) -> EventPage:
+def _make_page(events: list[StoredEvent], limit: int, *, is_whole: bool = True) -> EventPage:
     """The first `limit` events; that there was one more, or that these aren't all, says that there is a next page."""
     if len(events) <= limit and is_whole:
         return EventPage(events, None)

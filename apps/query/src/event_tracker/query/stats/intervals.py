@@ -28,7 +28,7 @@ def start_of_day(day: date, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
-def cut(start: datetime, end: datetime, interval: Interval, zone: ZoneInfo, most: int) -> list[datetime]:
+def split_range(start: datetime, end: datetime, interval: Interval, zone: ZoneInfo, most: int) -> list[datetime]:
     """The beginnings, in UTC, of all intervals that overlap [start, end); the first may lie before `start`.
 
     Raises:
@@ -39,7 +39,9 @@ def cut(start: datetime, end: datetime, interval: Interval, zone: ZoneInfo, most
     if (end - start) / LONGEST[interval] > most + 2:
         raise TooManyPointsError
     starts = (
-        _by_clock(start, end, LENGTHS[interval], zone) if interval in LENGTHS else _by_day(start, end, interval, zone)
+        _split_by_clock(start, end, LENGTHS[interval], zone)
+        if interval in LENGTHS
+        else _split_by_day(start, end, interval, zone)
     )
     points: list[datetime] = []
     for point, following in pairwise(sorted(set(starts))):
@@ -55,7 +57,7 @@ def end_of(start: datetime, interval: Interval, zone: ZoneInfo) -> datetime:
     return start_of_day(_next_day(start.astimezone(zone).date(), interval), zone)
 
 
-def _by_day(start: datetime, end: datetime, interval: Interval, zone: ZoneInfo) -> Iterator[datetime]:
+def _split_by_day(start: datetime, end: datetime, interval: Interval, zone: ZoneInfo) -> Iterator[datetime]:
     """Beginnings of days, weeks (from Monday, ISO 8601) or months, from before `start` until after `end`."""
     day = _first_day(start.astimezone(zone).date() - timedelta(days=1), interval)
     last = end.astimezone(zone).date() + timedelta(days=1)
@@ -85,29 +87,29 @@ def _next_day(day: date, interval: Interval) -> date:
             return day + timedelta(days=1)
 
 
-def _by_clock(start: datetime, end: datetime, length: timedelta, zone: ZoneInfo) -> Iterator[datetime]:
+def _split_by_clock(start: datetime, end: datetime, length: timedelta, zone: ZoneInfo) -> Iterator[datetime]:
     """Moments at which the local clock shows a whole hour or minute, and those at which it is changed."""
-    moment = _whole(start, length, zone)
+    moment = _start_of_interval(start, length, zone)
     while moment < end:
         yield moment
-        following = moment + length - _past(moment, length, zone)
-        moment = _change_between(moment, following, zone) or following
+        following = moment + length - _time_into_interval(moment, length, zone)
+        moment = _find_offset_change(moment, following, zone) or following
     yield moment
 
 
-def _whole(moment: datetime, length: timedelta, zone: ZoneInfo) -> datetime:
+def _start_of_interval(moment: datetime, length: timedelta, zone: ZoneInfo) -> datetime:
     """The beginning of the interval that `moment` lies in."""
-    begin = moment - _past(moment, length, zone)
-    return _change_between(begin, moment, zone) or begin
+    begin = moment - _time_into_interval(moment, length, zone)
+    return _find_offset_change(begin, moment, zone) or begin
 
 
-def _past(moment: datetime, length: timedelta, zone: ZoneInfo) -> timedelta:
+def _time_into_interval(moment: datetime, length: timedelta, zone: ZoneInfo) -> timedelta:
     """How far the local clock is past a whole hour or minute."""
     local = moment.astimezone(zone)
     return timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond) % length
 
 
-def _change_between(start: datetime, end: datetime, zone: ZoneInfo) -> datetime | None:
+def _find_offset_change(start: datetime, end: datetime, zone: ZoneInfo) -> datetime | None:
     """The moment in (start, end] at which the zone's offset changes; None if it doesn't."""
     before = start.astimezone(zone).utcoffset()
     if end.astimezone(zone).utcoffset() == before:

@@ -13,16 +13,16 @@ from event_tracker.query.parameter_types import EARLIEST
 from event_tracker.query.stats.statements import QUERIES
 from event_tracker.query.stats.time_range import DAY
 
-STEPS = (timedelta(0), DAY, 30 * DAY)
+LOOKBACKS = (timedelta(0), DAY, 30 * DAY)
 """How far back from the newest hour that has any events; after these, as far as there are any."""
 
 
-def list_recent(connection: psycopg.Connection, parameters: dict[str, Any]) -> list[Any]:
+def list_recently_active(connection: psycopg.Connection, parameters: dict[str, Any]) -> list[Any]:
     """Rows as `list_users` has them, of the sources in the parameters."""
     ((newest,),) = connection.execute(QUERIES["list_users.newest_hour"], parameters, binary=True).fetchall()
     if newest is None:
         return []
-    for since in (*(newest - min(step, newest - EARLIEST) for step in STEPS), EARLIEST):
+    for since in (*(newest - min(step, newest - EARLIEST) for step in LOOKBACKS), EARLIEST):
         stretch = {**parameters, "since": since}
         rows = connection.execute(QUERIES["list_users.of_sources"], stretch, prepare=False, binary=True).fetchall()
         if len(rows) == parameters["rows"]:

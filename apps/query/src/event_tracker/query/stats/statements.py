@@ -7,6 +7,6 @@ from event_tracker.core.postgres.named_sql import load_queries
 QUERIES = load_queries("event_tracker.query.stats")
 
 
-def part(name: str, **slots: sql.Composable) -> sql.Composed:
+def fill(name: str, **slots: sql.Composable) -> sql.Composed:
     """A named statement or part of one, its slots filled."""
     return sql.SQL(QUERIES[name]).format(**slots)

@@ -13,7 +13,7 @@ from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.pool import ConnectionPool
 from event_tracker.query.auth.people import QUERIES as ACCESS_QUERIES
-from event_tracker.query.auth.principal import Principal, root_of
+from event_tracker.query.auth.principal import Principal, quota_holder_of
 from event_tracker.query.auth.signing import Signer
 from event_tracker.query.concurrency import take_turn
 from event_tracker.query.users.receipts import Receipt, write_receipt
@@ -32,8 +32,8 @@ TOO_SLOW = "The database took longer than ERASE_SECONDS over one statement. Noth
 class Mode(NamedTuple):
     """What may be done to a user's data."""
 
-    says: str
-    steps: Callable[[UserErasure], Counts]
+    description: str
+    run: Callable[[UserErasure], Counts]
 
 
 MODES = {
@@ -45,7 +45,7 @@ MODES = {
 }
 
 
-class Erasure(NamedTuple):
+class ErasureResult(NamedTuple):
     """What was done, and the receipt for it."""
 
     id: UUID
@@ -62,9 +62,9 @@ class Eraser:
         self._control = control
         self._signer = signer
         self._seconds = seconds
-        self._turns = ConcurrencyLimit()
+        self._concurrency_limit = ConcurrencyLimit()
 
-    def do(self, mode: str, user_id: str, principal: Principal) -> Erasure:
+    def run(self, mode: str, user_id: str, principal: Principal) -> ErasureResult:
         """Do to everything that is stored of a user, as far as the principal may see it, what the mode says.
 
         What isn't there counts 0.
@@ -77,22 +77,22 @@ class Eraser:
 
         sources = None if principal.sources is None else sorted(principal.sources)
 
-        def work(connection: psycopg.Connection) -> Erasure:
+        def work(connection: psycopg.Connection) -> ErasureResult:
             with connection.transaction():
                 self._announce(connection, user_id, sources)
             with connection.transaction():
                 return change(connection)
 
-        def change(connection: psycopg.Connection) -> Erasure:
+        def change(connection: psycopg.Connection) -> ErasureResult:
             at = self._begin(connection)
             connection.execute(QUERIES["take_turn"])
-            counts = MODES[mode].steps(UserErasure(connection, user_id, sources))
+            counts = MODES[mode].run(UserErasure(connection, user_id, sources))
             return self._sign(connection, mode, at, user_id, principal, counts)
 
-        with take_turn(self._turns, root_of(principal), LOCK_SECONDS):
+        with take_turn(self._concurrency_limit, quota_holder_of(principal), LOCK_SECONDS):
             return self._try(work)
 
-    def _try(self, work: Callable[[psycopg.Connection], Erasure]) -> Erasure:
+    def _try(self, work: Callable[[psycopg.Connection], ErasureResult]) -> ErasureResult:
         for attempt in range(1, TRIES + 1):
             try:
                 with self._control.connection() as connection:
@@ -131,7 +131,7 @@ class Eraser:
         user_id: str,
         principal: Principal,
         counts: Counts,
-    ) -> Erasure:
+    ) -> ErasureResult:
         """Write down that it was done, without saying to whom."""
         number = uuid4()
         receipt = write_receipt(self._signer, erasure_id=number, at=at, mode=mode, user_id=user_id, counts=counts)
@@ -146,4 +146,4 @@ class Eraser:
             "detail": Jsonb({"counts": counts, "sources": sources}),
         }
         connection.execute(ACCESS_QUERIES["write_audit"], audit, binary=True)
-        return Erasure(number, at, mode, counts, receipt)
+        return ErasureResult(number, at, mode, counts, receipt)

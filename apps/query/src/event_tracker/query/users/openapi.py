@@ -56,7 +56,7 @@ REFUSED = {
 }
 
 
-def describe_subjects(document: Document) -> None:
+def describe_user_data(document: Document) -> None:
     """Add the operations to the document."""
     document.component("Erasure", ErasureSchema)
     done: dict[str, Any] = {"description": "Done; also if nothing was stored."}

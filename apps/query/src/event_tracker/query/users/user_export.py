@@ -15,8 +15,8 @@ from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.pool import ConnectionPool, execute
 from event_tracker.query import metrics
 from event_tracker.query.auth.people import QUERIES as ACCESS_QUERIES
-from event_tracker.query.auth.principal import Principal, root_of
-from event_tracker.query.concurrency import PATIENCE_SECONDS, TURN_SECONDS, take_turn
+from event_tracker.query.auth.principal import Principal, quota_holder_of
+from event_tracker.query.concurrency import EXPORT_TURN_SECONDS, TURN_SECONDS, take_turn
 from event_tracker.query.events.cursor import NIL
 from event_tracker.query.parameter_types import EARLIEST
 from event_tracker.query.users.user_erasure import QUERIES
@@ -31,7 +31,7 @@ LAST_ID = UUID(int=2**128 - 1)
 Table = tuple[str, Iterator[list[Any]]]
 """A table's name, and its rows a page at a time."""
 
-Ask = Callable[[str, dict[str, Any]], list[Any]]
+Execute = Callable[[str, dict[str, Any]], list[Any]]
 """Asks a statement of queries.sql."""
 
 FORMATS = {"json": "application/json", "ndjson": "application/x-ndjson"}
@@ -47,9 +47,9 @@ class Exporter:
         turns: at the pool's connections; each page takes one.
     """
 
-    def __init__(self, control: ConnectionPool[psycopg.Connection], turns: ConcurrencyLimit) -> None:
+    def __init__(self, control: ConnectionPool[psycopg.Connection], concurrency_limit: ConcurrencyLimit) -> None:
         self._control = control
-        self._turns = turns
+        self._concurrency_limit = concurrency_limit
 
     def parts(self, user_id: str, principal: Principal, form: str) -> Iterator[bytes]:
         """The parts of the file, as far as the principal may see what is in it.
@@ -60,7 +60,7 @@ class Exporter:
         seconds = TURN_SECONDS
 
         def ask(statement: str, parameters: dict[str, Any]) -> list[Any]:
-            with take_turn(self._turns, root_of(principal), seconds):
+            with take_turn(self._concurrency_limit, quota_holder_of(principal), seconds):
                 return execute(self._control, QUERIES[statement], parameters)
 
         sources = None if principal.sources is None else sorted(principal.sources)
@@ -69,7 +69,7 @@ class Exporter:
         if not known:
             raise Problem(404, "user_not_found", "Nothing of this user is stored.")
         self._audit(user_id, principal)
-        seconds = PATIENCE_SECONDS
+        seconds = EXPORT_TURN_SECONDS
         tables = [("events", _events(ask, given)), ("rejections", _rejections(ask, given))]
         if sources is None:
             # These don't belong to a source.
@@ -84,7 +84,7 @@ class Exporter:
         execute(self._control, ACCESS_QUERIES["write_audit"], {"actor": principal.name, **entry})
 
 
-def _events(ask: Ask, given: dict[str, Any]) -> Iterator[list[Any]]:
+def _events(ask: Execute, given: dict[str, Any]) -> Iterator[list[Any]]:
     exported = metrics.EVENTS_EXPORTED.labels("user")
     after: tuple[Any, ...] = (LATEST_STORED, LATEST_STORED, LAST_ID)
     while True:
@@ -97,7 +97,7 @@ def _events(ask: Ask, given: dict[str, Any]) -> Iterator[list[Any]]:
         after = (rows[-1][2], rows[-1][6], rows[-1][3])
 
 
-def _rejections(ask: Ask, given: dict[str, Any]) -> Iterator[list[Any]]:
+def _rejections(ask: Execute, given: dict[str, Any]) -> Iterator[list[Any]]:
     after = NIL
     while True:
         rows = ask("export_rejections", {**given, "after_id": after, "rows": PAGE_EVENTS})
@@ -107,11 +107,11 @@ def _rejections(ask: Ask, given: dict[str, Any]) -> Iterator[list[Any]]:
         after = rows[-1][0]
 
 
-def _users(ask: Ask, given: dict[str, Any]) -> Iterator[list[Any]]:
+def _users(ask: Execute, given: dict[str, Any]) -> Iterator[list[Any]]:
     yield _named(("first_seen", "last_hour"), ask("export_user", given))
 
 
-def _visits(ask: Ask, given: dict[str, Any]) -> Iterator[list[Any]]:
+def _visits(ask: Execute, given: dict[str, Any]) -> Iterator[list[Any]]:
     names = ("day", "session_id", "first", "last", "event_types")
     after: tuple[Any, ...] = (EARLIEST, "", EARLIEST)
     while True:

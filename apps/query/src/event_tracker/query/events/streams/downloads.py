@@ -34,7 +34,7 @@ class Downloads:
         self._slots = StreamSlots(most, BUSY)
         self._is_draining = is_draining
 
-    def answer(self, parts: Iterator[bytes], *, kind: str, name: str, content_type: str, gzips: bool) -> Response:
+    def stream(self, parts: Iterator[bytes], *, kind: str, name: str, content_type: str, gzips: bool) -> Response:
         """The answer that streams these parts; they are asked for only if there is a place.
 
         Args:
@@ -45,16 +45,16 @@ class Downloads:
             Problem: 503 if there is no place, 429 if whoever asks has as many as one may.
             Exception: whatever the first part raises: until it is there, what is wrong can still be told with a status.
         """
-        give_back = self._slots.take(principal_of(request.environ))
+        release = self._slots.acquire(principal_of(request.environ))
         peer = Peer(request.environ)
         gzipped = gzips and request.accept_encodings.quality("gzip") > 0
         if gzipped:
-            parts = _gzipped(parts)
+            parts = _compress(parts)
         try:
             first = next(parts)
         except BaseException:
             peer.close()
-            give_back()
+            release()
             raise
         headers = {
             "Content-Type": content_type,
@@ -65,21 +65,21 @@ class Downloads:
             headers["Vary"] = "Accept-Encoding"
         if gzipped:
             headers["Content-Encoding"] = "gzip"
-        body = _watched(chain([first], parts), kind, peer, self._is_draining, request.environ[REQUEST_ID])
+        body = _stream_parts(chain([first], parts), kind, peer, self._is_draining, request.environ[REQUEST_ID])
         response = Response(body, headers=headers)
         response.call_on_close(peer.close)
-        response.call_on_close(give_back)
+        response.call_on_close(release)
         return response
 
 
-def _gzipped(parts: Iterable[bytes]) -> Iterator[bytes]:
+def _compress(parts: Iterable[bytes]) -> Iterator[bytes]:
     gzip = Gzip()
     for part in parts:
         yield gzip.compress(part) + gzip.flush()
     yield gzip.finish()
 
 
-def _watched(
+def _stream_parts(
     parts: Iterable[bytes], kind: str, peer: Peer, is_draining: Callable[[], bool], request_id: str
 ) -> Iterator[bytes]:
     """The parts, until the client has left, or the service must stop, or something fails.

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from event_tracker.query.events.responses import StoredEvent, stored_event
+from event_tracker.query.events.responses import StoredEvent, make_stored_event
 
 Rows = Sequence[tuple[Any, ...]]
 
@@ -50,7 +50,7 @@ class Ndjson:
         return b""
 
     def rows(self, rows: Rows) -> bytes:
-        events: list[StoredEvent] = [stored_event(*row) for row in rows]
+        events: list[StoredEvent] = [make_stored_event(*row) for row in rows]
         return self._encode(events)
 
     def tail(self) -> bytes:
@@ -68,17 +68,17 @@ class Csv:
 
     def head(self) -> bytes:
         self._writer.writerow(COLUMNS)
-        return self._taken()
+        return self._take_written()
 
     def rows(self, rows: Rows) -> bytes:
         # Times and ids become the texts that they are in JSON.
         self._writer.writerows(msgspec.to_builtins(rows))
-        return self._taken()
+        return self._take_written()
 
     def tail(self) -> bytes:
         return b""
 
-    def _taken(self) -> bytes:
+    def _take_written(self) -> bytes:
         text = self._text.getvalue()
         self._text.seek(0)
         self._text.truncate()
@@ -106,7 +106,7 @@ class Parquet:
         self._held_rows = self._held_bytes = 0
 
     def head(self) -> bytes:
-        return self._taken()
+        return self._take_written()
 
     def rows(self, rows: Rows) -> bytes:
         if not rows:
@@ -119,12 +119,12 @@ class Parquet:
         self._held_bytes += batch.nbytes
         if self._held_rows >= GROUP_ROWS or self._held_bytes >= GROUP_BYTES:
             self._write_group()
-        return self._taken()
+        return self._take_written()
 
     def tail(self) -> bytes:
         self._write_group()
         self._writer.close()
-        return self._taken()
+        return self._take_written()
 
     def _write_group(self) -> None:
         if self._held:
@@ -132,11 +132,11 @@ class Parquet:
         self._held.clear()
         self._held_rows = self._held_bytes = 0
 
-    def _taken(self) -> bytes:
-        taken = self._written.getvalue()
+    def _take_written(self) -> bytes:
+        written = self._written.getvalue()
         self._written.seek(0)
         self._written.truncate()
-        return taken
+        return written
 
 
 class _Sink(io.RawIOBase):

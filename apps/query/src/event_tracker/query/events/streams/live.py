@@ -23,7 +23,7 @@ from event_tracker.query.events.responses import StoredEvent
 from event_tracker.query.events.streams.live_filter import matches
 from event_tracker.query.events.streams.live_tail import Tail, encode
 from event_tracker.query.events.streams.parameters import read_live_filter
-from event_tracker.query.source_scope import reading_of
+from event_tracker.query.source_scope import query_request_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -54,11 +54,11 @@ HEADERS = {
 }
 
 
-class Client:
+class LiveClient:
     """One client: what it wants to be told, and what it hasn't been told yet."""
 
-    def __init__(self, asked: EventFilter) -> None:
-        self.asked = asked
+    def __init__(self, event_filter: EventFilter) -> None:
+        self.event_filter = event_filter
         self._frames: deque[bytes] = deque()
         self._bytes = 0
         self._dropped = 0
@@ -71,7 +71,7 @@ class Client:
             self._dropped += 1
             metrics.LIVE_DROPPED.inc()
         else:
-            self._tell_dropped()
+            self._report_dropped()
             self._append(frame)
             metrics.LIVE_SENT.inc()
         self._wake.set()
@@ -86,14 +86,14 @@ class Client:
         yield RETRY
         while not self._ended:
             if not self._frames:
-                self._tell_dropped()
+                self._report_dropped()
             if self._frames:
-                yield self._some()
+                yield self._take_part()
             elif not self._wake.wait(KEEP_ALIVE_SECONDS):
                 yield KEEP_ALIVE
             self._wake.clear()
 
-    def _tell_dropped(self) -> None:
+    def _report_dropped(self) -> None:
         if self._dropped:
             self._append(b'event: dropped\ndata: {"count":%d}\n\n' % self._dropped)
             self._dropped = 0
@@ -102,14 +102,14 @@ class Client:
         self._frames.append(frame)
         self._bytes += len(frame)
 
-    def _some(self) -> bytes:
-        taken = []
+    def _take_part(self) -> bytes:
+        frames = []
         size = 0
         while self._frames and size < PART_BYTES:
-            taken.append(self._frames.popleft())
-            size += len(taken[-1])
+            frames.append(self._frames.popleft())
+            size += len(frames[-1])
         self._bytes -= size
-        return b"".join(taken)
+        return b"".join(frames)
 
 
 class Hub:
@@ -117,30 +117,30 @@ class Hub:
 
     def __init__(self, tail: Tail) -> None:
         self._tail = tail
-        self._clients: set[Client] = set()
-        self._asking = BoundedSemaphore(1)
+        self._clients: set[LiveClient] = set()
+        self._lock = BoundedSemaphore(1)
         self._poller: gevent.Greenlet[..., None] | None = None
         self._ended = False
         metrics.LIVE_CLIENTS.set_function(lambda: len(self._clients))
 
-    def join(self, client: Client) -> None:
+    def join(self, client: LiveClient) -> None:
         """Tell the client of what is committed from now on.
 
         Raises:
             psycopg.Error: if the database can't be asked where that is.
         """
-        with self._asking:
+        with self._lock:
             if self._clients:
-                self._spread()
+                self._broadcast()
             else:
                 self._tail.begin()
             if self._poller is None or self._poller.ready():
-                self._poller = gevent.spawn(self._run)
+                self._poller = gevent.spawn(self._poll)
             self._clients.add(client)
         if self._ended:
             client.end()
 
-    def leave(self, client: Client) -> None:
+    def leave(self, client: LiveClient) -> None:
         """Tell the client no more."""
         self._clients.discard(client)
         client.end()
@@ -151,31 +151,31 @@ class Hub:
         for client in list(self._clients):
             client.end()
 
-    def _run(self) -> None:
-        well = True
+    def _poll(self) -> None:
+        is_healthy = True
         while True:
             gevent.sleep(POLL_SECONDS)
-            with self._asking:
+            with self._lock:
                 if not self._clients:
                     return
                 try:
-                    self._spread()
-                    well = True
+                    self._broadcast()
+                    is_healthy = True
                 except Exception as error:  # whatever it is, the clients stay, and are told when it is over
-                    if well or not isinstance(error, AWAY):
+                    if is_healthy or not isinstance(error, AWAY):
                         log.warning("can't ask for new events", error=str(error))
-                    well = False
+                    is_healthy = False
 
-    def _spread(self) -> None:
-        for events in self._tail.fresh():
+    def _broadcast(self) -> None:
+        for events in self._tail.read_new():
             for event in events:
-                self._offer(event)
+                self._offer_to_matching(event)
             yield_to_others()
 
-    def _offer(self, event: StoredEvent) -> None:
+    def _offer_to_matching(self, event: StoredEvent) -> None:
         frame = b""
         for client in list(self._clients):
-            if matches(event, client.asked):
+            if matches(event, client.event_filter):
                 frame = frame or b"id: %b\nevent: event\ndata: %b\n\n" % (str(event.event_id).encode(), encode(event))
                 client.offer(frame)
 
@@ -187,18 +187,18 @@ def live_routes(hub: Hub, most: int, guard: Guard) -> Blueprint:
 
     @blueprint.get("/events/live")
     def live_events() -> Response:
-        client = Client(read_live_filter(reading_of(request.environ)))
-        give_back = slots.take(principal_of(request.environ))
+        client = LiveClient(read_live_filter(query_request_of(request.environ)))
+        release = slots.acquire(principal_of(request.environ))
         try:
             hub.join(client)
         except BaseException:
-            give_back()
+            release()
             raise
         peer = Peer(request.environ)
-        watch = gevent.spawn(_watch, peer, client)
-        checking = gevent.spawn(_check, guard, request.environ, client)
+        watch = gevent.spawn(_watch_connection, peer, client)
+        checking = gevent.spawn(_recheck_access, guard, request.environ, client)
         response = Response(client.parts(), headers=HEADERS)
-        ends: list[Callable[[], object]] = [watch.kill, checking.kill, lambda: hub.leave(client), peer.close, give_back]
+        ends: list[Callable[[], object]] = [watch.kill, checking.kill, lambda: hub.leave(client), peer.close, release]
         for end in ends:
             response.call_on_close(end)
         return response
@@ -206,7 +206,7 @@ def live_routes(hub: Hub, most: int, guard: Guard) -> Blueprint:
     return blueprint
 
 
-def _check(guard: Guard, environ: "WSGIEnvironment", client: Client) -> None:
+def _recheck_access(guard: Guard, environ: "WSGIEnvironment", client: LiveClient) -> None:
     """End the stream soon after its credentials have: who may still listen comes back by itself."""
     sources = environ[ALLOWED_SOURCES]
     while True:
@@ -222,7 +222,7 @@ def _check(guard: Guard, environ: "WSGIEnvironment", client: Client) -> None:
     client.end()
 
 
-def _watch(peer: Peer, client: Client) -> None:
+def _watch_connection(peer: Peer, client: LiveClient) -> None:
     """End the stream as soon as the client hangs up, not when the next event is written."""
     peer.wait()
     if peer.has_left():

@@ -8,10 +8,10 @@ from uuid import UUID
 from marshmallow import ValidationError, fields, missing, validates_schema
 
 from event_tracker.query.events.cursor import CursorField, Position
-from event_tracker.query.events.filters import EventFilter, EventsSchema, RangeSchema, event_filter
+from event_tracker.query.events.filters import EventFilter, EventsSchema, RangeSchema, build_event_filter
 from event_tracker.query.events.streams.formats import FORMATS
-from event_tracker.query.parameter_types import Between, Choice, Length, Time, mistake
-from event_tracker.query.source_scope import Reading, SourcesReader
+from event_tracker.query.parameter_types import Between, Choice, Length, Time, field_error
+from event_tracker.query.source_scope import QueryRequest, SourcesReader
 
 MOST_ROWS = 10**15
 AFTER = "TIMESTAMP,EVENT_ID,USER_ID of the last event that you have: the export goes on behind it. Not with `cursor`."
@@ -31,12 +31,12 @@ class After(fields.String):
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
         parts = value.split(",", 2)
         if len(parts) < 3:
-            raise mistake("invalid_after", "Must be TIMESTAMP,EVENT_ID,USER_ID of an event.")
+            raise field_error("invalid_after", "Must be TIMESTAMP,EVENT_ID,USER_ID of an event.")
         timestamp: datetime = Time().deserialize(parts[0])
         try:
             event_id = UUID(parts[1])
         except ValueError:
-            raise mistake("invalid_after", "Its second part, the event_id, must be a UUID.") from None
+            raise field_error("invalid_after", "Its second part, the event_id, must be a UUID.") from None
         return Position(timestamp, Length(1, 200)(parts[2]), event_id)
 
 
@@ -67,7 +67,7 @@ class ExportEventsSchema(EventsSchema, RangeSchema):
 class Export:
     """All events of a filter, or the first `limit` of them, in one of FORMATS."""
 
-    asked: EventFilter
+    event_filter: EventFilter
     format: str
     limit: int | None
 
@@ -76,28 +76,28 @@ _exports = SourcesReader(ExportEventsSchema)
 _live = SourcesReader(EventsSchema)
 
 
-def read_export(reading: Reading) -> Export:
+def read_export(query_request: QueryRequest) -> Export:
     """The export that a request asks for.
 
     Raises:
         Problem: 400 or 422 with every mistake in it.
     """
-    given = _exports.read(reading)
-    asked = event_filter({**given, "limit": 0}, _as_given)
+    given = _exports.read(query_request)
+    event_filter = build_event_filter({**given, "limit": 0}, _as_given)
     after: Position | None = given.get("after")
     # A place at or behind `to` would let in what lies between.
-    if after is not None and after.timestamp < asked.end:
-        asked = replace(asked, after=after)
-    return Export(asked, given["format"], given.get("limit"))
+    if after is not None and after.timestamp < event_filter.end:
+        event_filter = replace(event_filter, after=after)
+    return Export(event_filter, given["format"], given.get("limit"))
 
 
-def read_live_filter(reading: Reading) -> EventFilter:
+def read_live_filter(query_request: QueryRequest) -> EventFilter:
     """The filter that a request asks for; its range of time means nothing.
 
     Raises:
         Problem: 400 or 422 with every mistake in it.
     """
-    return event_filter({**_live.read(reading), "limit": 0}, _as_given)
+    return build_event_filter({**_live.read(query_request), "limit": 0}, _as_given)
 
 
 def _as_given(start: datetime | None, end: datetime | None) -> tuple[datetime | None, datetime | None]:

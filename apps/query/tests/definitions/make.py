@@ -11,7 +11,7 @@ from .reference.events import Event
 IDS = count(1)
 
 
-def an(user_id: str, at: float = 0, event_type: str = "view", **given: Any) -> Event:
+def event(user_id: str, at: float = 0, event_type: str = "view", **given: Any) -> Event:
     """An event so many seconds after T0; `at` may be a time as well. What isn't an event's field is a property."""
     fields = {name: given.pop(name) for name in ("session_id", "event_id", "source") if name in given}
     timestamp = T0 + timedelta(seconds=at) if isinstance(at, int | float) else at

@@ -8,7 +8,7 @@ from event_tracker.query.source_scope import Sources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Range:
+class RangeQuery:
     """[start, end) in UTC, of these sources, the zone whose calendar cuts it, and whether to tell how it was answered."""
 
     sources: Sources
@@ -19,7 +19,7 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Selection(Range):
+class FilteredQuery(RangeQuery):
     """Which events count: those of a range, of any of these types (all, if there are none), with all these properties."""
 
     event_types: tuple[str, ...]
@@ -27,7 +27,7 @@ class Selection(Range):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Timeseries(Selection):
+class TimeseriesQuery(FilteredQuery):
     """Counts over time. `starts` are the beginnings of the intervals in UTC; `gap` and `longest` are in seconds."""
 
     interval: str
@@ -40,7 +40,7 @@ class Timeseries(Selection):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Users(Selection):
+class UsersQuery(FilteredQuery):
     """Active, new and returning users over time."""
 
     interval: str
@@ -48,7 +48,7 @@ class Users(Selection):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sessions(Selection):
+class SessionsQuery(FilteredQuery):
     """Sessions, summed up; `by` names what entries and exits are told by."""
 
     gap: int
@@ -58,7 +58,7 @@ class Sessions(Selection):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TopProperties(Selection):
+class TopPropertiesQuery(FilteredQuery):
     """The commonest values of a property."""
 
     key: str
@@ -66,7 +66,7 @@ class TopProperties(Selection):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Retention(Selection):
+class RetentionQuery(FilteredQuery):
     """Who comes back; `starts` are the beginnings of the periods in UTC."""
 
     period: str
@@ -74,7 +74,7 @@ class Retention(Selection):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Paths(Selection):
+class PathsQuery(FilteredQuery):
     """What follows what."""
 
     origin: str | None
@@ -87,7 +87,7 @@ class Paths(Selection):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Funnel(Range):
+class FunnelQuery(RangeQuery):
     """Who takes these steps, (event type, properties) each, in this order within `window` seconds."""
 
     window: int
@@ -95,7 +95,7 @@ class Funnel(Range):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OneUser(Range):
+class UserQuery(RangeQuery):
     """One user; `starts` are the beginnings of the days in UTC, `longest` is in seconds."""
 
     starts: tuple[datetime, ...]
