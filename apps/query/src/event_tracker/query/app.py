@@ -1,4 +1,4 @@
-"""The query service, put together."""
+"""Builds the query service from its parts."""
 
 from importlib.metadata import version
 
@@ -53,14 +53,14 @@ PACKAGE = "event-tracker-query"
 MIGRATION = "0023-schemas-set-aside"
 """The newest migration that this code needs."""
 
-MANAGING = 2
-"""Of the role `control`'s connections: those at what admins ask for at once, one of each."""
+MANAGEMENT_CONNECTIONS = 2
+"""How many connections of the role `control` serve admin requests at once. Each admin has at most one of them."""
 
-CONTROL_CONNECTIONS = MANAGING + 2
-"""One more may be at an erasure for a while, and one is left for whoever signs in or shows a token."""
+CONTROL_CONNECTIONS = MANAGEMENT_CONNECTIONS + 2
+"""One more may be busy with an erasure. One is left for sign-ins and token lookups."""
 
 POOL_SECONDS = 2.0
-"""How long a question waits for a connection: its client hears of an outage soon."""
+"""How long a query waits for a connection. It is short, so that clients learn of an outage soon."""
 
 
 def create_app(settings: QuerySettings) -> Middleware:
@@ -73,7 +73,7 @@ def create_app(settings: QuerySettings) -> Middleware:
         options={"statement_timeout": f"{int(settings.statement_seconds * 1000)}ms", **SESSION},
     )
     most_queries = max(1, settings.pool_max - LANES)
-    # Where nobody has to say who they are, all may come from one address.
+    # Without authentication, all requests may come from one address: that of a proxy.
     is_open = settings.auth == "open"
     concurrency_limit = ConcurrencyLimit(most_queries, each=most_queries if is_open else None)
     store = EventStore(pool, concurrency_limit, LANES if is_open else LANES // 2)
@@ -105,7 +105,7 @@ def create_app(settings: QuerySettings) -> Middleware:
             refresh_days=settings.refresh_days,
             oidc_hours=settings.oidc_hours,
         )
-        management_limit = ConcurrencyLimit(MANAGING)
+        management_limit = ConcurrencyLimit(MANAGEMENT_CONNECTIONS)
         management = Management(control, management_limit)
         eraser = Eraser(control, signer, settings.erase_seconds)
         service.register_blueprint(user_data_routes(eraser, Exporter(control, management_limit), downloads))
@@ -158,7 +158,7 @@ def create_app(settings: QuerySettings) -> Middleware:
 
 
 def open_oidc(settings: QuerySettings, people: People, signer: Signer) -> Oidc:
-    """Signing in by the provider of the settings. It is asked when somebody first signs in, not before."""
+    """Sign-in by the OpenID Connect provider of the settings. No request is sent to it before the first sign-in."""
     return Oidc(
         Provider(settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret),
         settings.oidc_issuer,
@@ -175,7 +175,7 @@ def open_oidc(settings: QuerySettings, people: People, signer: Signer) -> Oidc:
 
 
 def open_control(settings: QuerySettings) -> ConnectionPool[psycopg.Connection]:
-    """The pool of the role `control`. It is small: little is asked of it, and what was found is kept for a moment."""
+    """The connection pool of the role `control`. It is small: it serves few queries, and their results are cached for a moment."""
     return open_pool(
         settings.control_database_url,
         name="control",

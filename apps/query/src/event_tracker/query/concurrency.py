@@ -1,4 +1,4 @@
-"""Questions that may be slow: few at once, and asked once for all who ask the same."""
+"""Limits for slow queries: few run at once, and equal queries run once for all clients that wait for them."""
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator
@@ -16,10 +16,10 @@ Query = TypeVar("Query", bound=Hashable)
 Result = TypeVar("Result")
 
 TURN_SECONDS = 5.0
-"""How long a question waits for its turn."""
+"""How long a query waits for its turn."""
 
 EXPORT_TURN_SECONDS = 60.0
-"""The same in the middle of an export."""
+"""How long each further page of an export waits for its turn."""
 
 BUSY = "Too many slow questions are waiting. Nothing is wrong with this one: ask it again."
 
@@ -33,10 +33,10 @@ TOO_MANY = (
 def take_turn(
     concurrency_limit: ConcurrencyLimit, client: QuotaHolder, seconds: float = TURN_SECONDS
 ) -> Iterator[None]:
-    """Wait for a turn for so many seconds at most, and have it for the block.
+    """Wait for a turn, at most `seconds`, and hold it for the block.
 
     Raises:
-        Problem: 503 if none comes, 429 if as many of the client's wait as may.
+        Problem: 503 if no turn comes in time, 429 if the client has too many queries waiting.
     """
     with ExitStack() as turn:
         try:
@@ -49,9 +49,9 @@ def take_turn(
 
 
 class StreamSlots:
-    """Lets `most` clients be served at once, however long each takes; nobody waits for a place.
+    """Slots for streams: at most `most` run at once, however long each takes. Nobody waits for a slot.
 
-    A token or a person has half of them at most, with the tokens that share theirs (`quota_holder_of`): nobody keeps all others out.
+    One quota holder (`quota_holder_of`) has at most half of the slots, so that no client can take all of them.
     """
 
     def __init__(self, most: int, refusal: str) -> None:
@@ -60,12 +60,12 @@ class StreamSlots:
         self._in_use: Counter[QuotaHolder] = Counter()
 
     def acquire(self, principal: Principal) -> Callable[[], None]:
-        """Take a place; what is returned gives it back, once however often it is called.
+        """Take a slot. Returns the function that releases it; calling that more than once is harmless.
 
         Raises:
-            Problem: 503 with the refusal if there is none, 429 if the principal has as many as it may.
+            Problem: 503 with the refusal if no slot is free, 429 if the principal has reached its own limit.
         """
-        # Not the principal: its scopes or sources may change while it has places.
+        # The key isn't the principal: its scopes or sources may change while it holds slots.
         holder = quota_holder_of(principal)
         if self._in_use.total() >= self._most:
             raise Problem(503, "busy", self._refusal)
@@ -93,11 +93,11 @@ def _too_many_open(detail: str) -> Problem:
 
 
 class PendingQuery(Generic[Result]):
-    """A question that waits for its turn, in the queue of each client that asks it.
+    """A query that waits for its turn, in the queue of each client that sent it.
 
     Attributes:
-        results: by client, what those of its requests that ask it will be told.
-        waiting: by client, who waits for a turn.
+        results: for each client, the future result that its requests wait for.
+        waiting: for each client, the greenlet that waits for a turn.
     """
 
     def __init__(self) -> None:
@@ -106,20 +106,20 @@ class PendingQuery(Generic[Result]):
 
 
 class SingleFlight(Generic[Query, Result]):
-    """Answers everyone who asks the same before its turn has come with one statement.
+    """Runs equal queries once: one statement answers all that arrived before its turn came.
 
-    It waits once in the queue of each client that asks it, and the first turn that comes is used. So nobody waits longer because
-    a client who has much else to ask has asked the same before. Who asks later waits for the next statement: what was committed
-    before a question came is always in its answer.
+    A query waits once in the queue of each client that sent it, and the first turn that comes is used. So a client doesn't wait
+    longer because a busy client sent the same query first. A query that arrives after the statement has begun waits for the next
+    one: an answer always includes what was committed before the query arrived.
     """
 
-    def __init__(self, answer: Callable[[Query], Result], concurrency_limit: ConcurrencyLimit) -> None:
-        self._run_query = answer
+    def __init__(self, run_query: Callable[[Query], Result], concurrency_limit: ConcurrencyLimit) -> None:
+        self._run_query = run_query
         self._concurrency_limit = concurrency_limit
         self._pending: dict[Query, PendingQuery[Result]] = {}
 
     def run(self, query: Query, client: QuotaHolder) -> Result:
-        """Wait for the answer. Raises what answering raised, or `take_turn` for this client."""
+        """Wait for the result. Raises what running the query raised, or `take_turn` for this client."""
         pending = self._pending.get(query)
         if pending is None:
             pending = self._pending[query] = PendingQuery()
@@ -137,7 +137,7 @@ class SingleFlight(Generic[Query, Result]):
                     return
                 results = self._begin(query, pending, client)
                 answer = self._run_query(query)
-        except Exception as error:  # whatever it is, everyone who waits must hear of it
+        except Exception as error:  # whatever it is, everyone who waits must receive it
             self._give_up(query, pending, client)
             for result in results:
                 result.set_exception(error)
@@ -146,7 +146,7 @@ class SingleFlight(Generic[Query, Result]):
                 result.set(answer)
 
     def _begin(self, query: Query, pending: PendingQuery[Result], client: QuotaHolder) -> list["AsyncResult[Result]"]:
-        """Let nobody join any more, and nobody wait for another turn; all who are to be told."""
+        """Close the query to further clients and cancel the waits for other turns. Returns the results to set."""
         del self._pending[query]
         del pending.waiting[client]
         gevent.killall(list(pending.waiting.values()), block=False)
@@ -154,7 +154,7 @@ class SingleFlight(Generic[Query, Result]):
         return list(pending.results.values())
 
     def _give_up(self, query: Query, pending: PendingQuery[Result], client: QuotaHolder) -> None:
-        """The client's turn didn't come, unless this has begun; others' may."""
+        """Drop a client whose turn didn't come. The query stays pending for others. Does nothing if the query has begun."""
         if pending.waiting.pop(client, None) is None:
             return
         del pending.results[client]

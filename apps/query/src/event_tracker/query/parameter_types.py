@@ -1,4 +1,4 @@
-"""The kinds of parameters: what each takes, and the code and sentence for what it doesn't."""
+"""Types of parameters: which values each accepts, and the error code and sentence for others."""
 
 import re
 from collections.abc import Collection
@@ -42,23 +42,23 @@ REQUIRED: dict[str, Any] = {"required": [("required", "Must be given.")]}
 MAX_LIMIT = 1000
 
 PAGES = "A page may have fewer than `limit` where they are large; only an empty one is the last."
-"""Of lists that are paged by the id of their last item."""
+"""Description for lists that are paged by the id of their last item."""
 
 MAX_VALUES = 50
 """How many values a repeatable parameter may have."""
 
 EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 LATEST = datetime(9999, 1, 1, tzinfo=UTC)
-"""Times lie from EARLIEST on and before LATEST, so that there is room to add a day."""
+"""Times are EARLIEST or later and before LATEST, so that a day can be added to each without an overflow."""
 
 
 def field_error(code: str, detail: str) -> ValidationError:
-    """What a field raises: a code of CODES and a sentence."""
+    """The error that a field raises: a code of CODES and a sentence."""
     return ValidationError([(code, detail)])
 
 
 class Length(validate.Length):
-    """marshmallow's, for texts, with codes."""
+    """marshmallow's validator for the length of a text, with error codes."""
 
     def __call__(self, value: Any) -> Any:
         if not (self.min or 0) <= len(value) <= (self.max or len(value)):
@@ -69,7 +69,7 @@ class Length(validate.Length):
 
 
 class AtMost(validate.Length):
-    """marshmallow's, for how often a parameter is given, with a code."""
+    """marshmallow's validator for how often a parameter may be given, with an error code."""
 
     def __call__(self, value: Any) -> Any:
         if len(value) > (self.max or 0):
@@ -78,7 +78,7 @@ class AtMost(validate.Length):
 
 
 class ShortList(fields.List[Any]):
-    """marshmallow's, which refuses a list that is too long before it looks at its items: each of them costs time."""
+    """marshmallow's list. It refuses a list that is too long before it validates the items, since each item costs time."""
 
     def _deserialize(self, value: Any, *rest: Any, **named: Any) -> list[Any]:
         if isinstance(value, list):
@@ -90,7 +90,7 @@ class ShortList(fields.List[Any]):
 
 
 class InRange(validate.Range):
-    """marshmallow's, for limits, with a code."""
+    """marshmallow's validator for limits, with an error code."""
 
     def __call__(self, value: Any) -> Any:
         if not self.min <= value <= self.max:
@@ -160,7 +160,7 @@ class Between(fields.Integer):
 
 
 class OneOf(validate.OneOf):
-    """marshmallow's, for words, with a code."""
+    """marshmallow's validator for a choice of words, with an error code."""
 
     def __call__(self, value: Any) -> Any:
         if value not in self.choices:
@@ -183,7 +183,7 @@ class WholeNumber(fields.Integer):
 
 
 class PropertyFilter(fields.Dict):
-    """Values by the properties' names. A query string that means another comparison than `=` reads as a name that ends in its sign."""
+    """Property name → value. An operator other than `=`, such as `!=`, shows up as a name that ends in its sign, and is refused."""
 
     def __init__(self, description: str) -> None:
         super().__init__(
@@ -215,12 +215,12 @@ NO_SUCH_OPERATOR = (
 
 
 def _means_operator(name: str, value: str) -> bool:
-    """Whether it was `NAME!=value`, say, or `NAME>value`, which has no `=`."""
+    """Whether the query string had `NAME!=value`, for example, or `NAME>value`, which has no `=`."""
     return name.endswith(tuple(SIGNS)) or (not value and any(sign in name for sign in SIGNS))
 
 
 def user_id_field() -> fields.String:
-    """The parameter that says of which user an answer is, whatever the id: a path can't have them all."""
+    """The parameter `user_id`, for endpoints that take any id: some ids can't be written in a path."""
     described = {"description": "Whose data; any id that can be stored."}
     return fields.String(required=True, validate=Length(1, 200), error_messages=REQUIRED, metadata=described)
 

@@ -1,4 +1,4 @@
-"""A request's query string, read by a marshmallow schema: every mistake in it is told at once, each with a code."""
+"""Reads query strings by a marshmallow schema. All errors are reported at once, each with a code."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -11,18 +11,18 @@ from marshmallow import RAISE, Schema, ValidationError, fields
 from event_tracker.core.http.errors import Problem
 
 MAX_PAIRS = 200
-"""A query string of more pairs is refused unread: each costs time, and nobody means so many."""
+"""A query string with more pairs is refused before it is parsed: each pair costs time, and no honest client sends so many."""
 
 
 MOST_ERRORS = 20
-"""Mistakes that an answer lists; how many more there are, it says."""
+"""Errors that a response lists. It also says how many more there are."""
 
 NAME_CHARACTERS = 100
-"""Of a name that a client made up, as an answer repeats it."""
+"""How much of an unknown parameter's name a response repeats."""
 
 
 class ParameterError(msgspec.Struct, frozen=True):
-    """One thing that is wrong with one parameter: a code of `fields.CODES` and a sentence."""
+    """One thing that is wrong with one parameter: a code of `parameter_types.CODES` and a sentence."""
 
     parameter: str
     code: str
@@ -51,10 +51,10 @@ class Reader:
         """The parameters by the schema's attribute names.
 
         Args:
-            query: QUERY_STRING of the environ, whose characters stand for bytes.
+            query: QUERY_STRING of the WSGI environ; each character stands for one byte.
 
         Raises:
-            Problem: 400 if it isn't a query string in UTF-8, 422 with every mistake in its parameters.
+            Problem: 400 if it isn't a query string in UTF-8, 422 with all errors in its parameters.
         """
         given, errors = self._gather(_parse_pairs(query))
         try:
@@ -97,7 +97,7 @@ class Reader:
 
 
 def invalid_parameters(errors: Iterable[ParameterError]) -> Problem:
-    """The 422 that lists them, or the first MOST_ERRORS of them."""
+    """The 422 that lists these errors, or the first MOST_ERRORS of them."""
     found = iter(errors)
     listed = list(islice(found, MOST_ERRORS))
     what = "; ".join(f"{error.parameter}: {error.detail}" for error in listed[:3])
@@ -109,7 +109,7 @@ def invalid_parameters(errors: Iterable[ParameterError]) -> Problem:
 
 
 def shorten(name: str) -> str:
-    """A name that a client made up, cut where it is long."""
+    """A name that a client sent, shortened to NAME_CHARACTERS."""
     return name if len(name) <= NAME_CHARACTERS else f"{name[:NAME_CHARACTERS]}…"
 
 

@@ -1,8 +1,8 @@
 """POST /admin/apply: sources as a file declares them.
 
-What the file names is made so; what it doesn't name stays as it is, so that a file that lost a line takes nothing away. A
-source's `keys`, if given, are all its keys: others are revoked. The difference that a dry run shows is what the transaction
-did before it was rolled back.
+Sources that the file names are created or changed; others stay as they are, so that a missing line removes nothing. If a source
+has `keys`, these are all its keys: others are revoked. A dry run makes the changes, reports them, and rolls the transaction
+back.
 """
 
 import re
@@ -34,7 +34,7 @@ class ApplyParameters(ParameterSchema):
 
 
 class _Text(fields.String):
-    """A text of one form."""
+    """A text that matches a pattern."""
 
     def __init__(self, form: str, says: str, **options: Any) -> None:
         super().__init__(**options)
@@ -47,7 +47,7 @@ class _Text(fields.String):
 
 
 class DeclaredKey(Schema):
-    """A write key, by what `tracker key make` prints."""
+    """A write key: prefix and hash, as `tracker key make` prints them."""
 
     class Meta:
         unknown = RAISE
@@ -57,7 +57,7 @@ class DeclaredKey(Schema):
 
 
 class DeclaredSource(SourceBody):
-    """A source: members of SourceBody, its keys, and its schemas."""
+    """A source: the members of SourceBody, its keys, and its schemas."""
 
     keys = fields.List(
         fields.Nested(DeclaredKey),
@@ -90,7 +90,7 @@ READER = Reader(ApplyParameters)
 
 
 def apply_routes(management: Management) -> Blueprint:
-    """The view of POST /admin/apply."""
+    """The route POST /admin/apply."""
     views = Blueprint("apply", __name__)
 
     @views.post("/admin/apply")
@@ -105,7 +105,7 @@ def apply_routes(management: Management) -> Blueprint:
 
 
 def _apply(transaction: Transaction, declared: dict[str, Row]) -> None:
-    # In order of their names, so that two who apply at once wait for each other.
+    # In the order of the names, so that concurrent requests lock in the same order and don't deadlock.
     for name, source in sorted(declared.items()):
         keys, schemas = source.pop("keys", None), source.pop("schemas", {})
         save_source(transaction, name, source)
@@ -117,15 +117,15 @@ def _apply(transaction: Transaction, declared: dict[str, Row]) -> None:
 
 def _apply_keys(transaction: Transaction, source: str, declared: dict[str, bytes]) -> None:
     given = {"source": source, "prefixes": list(declared), "allowed": allowed_sources(transaction.principal)}
-    there = {row["prefix"]: row for row in transaction.ask("lock_keys", **given)}
+    there = {row["prefix"]: row for row in transaction.execute("lock_keys", **given)}
     for prefix, hash_ in sorted(declared.items()):
         found = there.get(prefix)
         if found is None:
-            # A prefix is one deployment's: whether another source has it would show.
+            # Prefixes are unique in a deployment: a conflict would reveal that another source has this one.
             if transaction.principal.sources is not None:
                 detail = f"sources.{source}.keys: {prefix} is no key of yours. Make it by POST /admin/sources/{source}/keys first."
                 raise Problem(403, "all_sources_required", detail)
-            transaction.ask("add_key", prefix=prefix, source=source, hash=hash_)
+            transaction.execute("add_key", prefix=prefix, source=source, hash=hash_)
             transaction.record("key_created", prefix, source)
         elif found["revoked_at"] or (found["source"], found["hash"]) != (source, hash_):
             detail = (
@@ -134,5 +134,5 @@ def _apply_keys(transaction: Transaction, source: str, declared: dict[str, bytes
             raise Problem(409, "key_conflict", detail)
     for prefix, found in there.items():
         if found["source"] == source and not found["revoked_at"] and prefix not in declared:
-            transaction.ask("revoke_key", prefix=prefix, allowed=None)
+            transaction.execute("revoke_key", prefix=prefix, allowed=None)
             transaction.record("key_revoked", prefix, source)

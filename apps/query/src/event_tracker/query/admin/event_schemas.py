@@ -1,4 +1,4 @@
-"""Event schemas under /admin/sources/{name}/schemas: what a source's events must be, by their type."""
+"""Routes under /admin/sources/{name}/schemas: the JSON Schemas of a source's events, by their type."""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ READER = Reader(SchemasParameters)
 
 
 def schema_routes(management: Management) -> Blueprint:
-    """The views under /admin/sources/{name}/schemas."""
+    """The routes under /admin/sources/{name}/schemas."""
     views = Blueprint("schemas", __name__)
 
     @views.get("/admin/sources/<name>/schemas")
@@ -73,10 +73,10 @@ def schema_routes(management: Management) -> Blueprint:
 
 
 def put_schema(transaction: Transaction, source: str, event_type: str, schema: Any) -> event_schemas.SetResult:
-    """Make a schema the newest version of a type's.
+    """Set a schema as the newest version for an event type.
 
     Raises:
-        Problem: 404 if the source isn't the principal's, 422 with a pointer if the schema can't be taken.
+        Problem: 404 if the source isn't the principal's, 422 with a JSON pointer if the schema isn't valid.
     """
     if not (may_manage(transaction.principal, source) and NAME.fullmatch(source)):
         raise not_found()
@@ -94,7 +94,7 @@ def put_schema(transaction: Transaction, source: str, event_type: str, schema: A
 
 
 def _list(transaction: Transaction, source: str, event_type: str | None, version: int | None = None) -> list[Row]:
-    if not (may_manage(transaction.principal, source) and transaction.ask("known_sources", names=[source])):
+    if not (may_manage(transaction.principal, source) and transaction.execute("known_sources", names=[source])):
         raise not_found()
     if event_type is None:
         found: list[Any] = event_schemas.list_schemas(transaction.connection, [source])

@@ -1,4 +1,4 @@
-"""Management, in OpenAPI."""
+"""OpenAPI of the routes under /admin."""
 
 import re
 from typing import Any
@@ -22,7 +22,7 @@ from event_tracker.query.auth.people import NAME as PERSON_NAME
 JSON = "application/json"
 
 Operation = tuple[str, str, str, str | None, dict[int, str | None], list[int]]
-"""Method and path, its name, what it does, the component of its body, what it answers by status, and problems of its own."""
+"""Method and path, operationId, summary, component of the body, components of the responses by status, and further problems."""
 
 OPERATIONS: list[Operation] = [
     ("get /admin/sources", "list_sources", "The sources.", None, {200: "SourceList"}, []),
@@ -152,7 +152,7 @@ OPERATIONS: list[Operation] = [
         [404, 409],
     ),
 ]
-"""What there is under /admin."""
+"""The operations under /admin."""
 
 PARAMETERS: dict[str, type[Schema]] = {
     "list_schemas": SchemasParameters,
@@ -169,7 +169,7 @@ FORMS = {
     "/admin/tokens": PREFIX.pattern,
     "/admin/people": PERSON_NAME.pattern,
 }
-"""What a name is like, by what it stands behind. What has another form isn't there."""
+"""Path → pattern of the name that follows it. A name that doesn't match is answered 404."""
 
 PROBLEMS = {
     401: "No credentials, or wrong ones.",

@@ -1,4 +1,4 @@
-"""People under /admin/people: who may sign in, and as what. Only who may see every source manages them."""
+"""Routes under /admin/people: who may sign in, with which role. Only unrestricted admins may use them."""
 
 import gevent
 from flask import Blueprint, Response, request
@@ -31,13 +31,13 @@ class PersonBody(Schema):
 
 
 def people_routes(management: Management) -> Blueprint:
-    """The views under /admin/people."""
+    """The routes under /admin/people."""
     views = Blueprint("people", __name__)
 
     @views.get("/admin/people")
     def list_people() -> Response:
         _require_unrestricted(principal_of(request.environ))
-        return json_response({"items": management.ask("list_people", name=None)})
+        return json_response({"items": management.execute("list_people", name=None)})
 
     @views.get("/admin/people/<name>")
     def get_person(name: str) -> Response:
@@ -71,22 +71,22 @@ def _require_unrestricted(principal: Principal) -> Principal:
 def _put(transaction: Transaction, name: str, given: Row) -> bool:
     if not NAME.fullmatch(name):
         raise not_found()
-    transaction.ask("lock_people")
-    found = transaction.ask("find_person", name=name)
+    transaction.execute("lock_people")
+    found = transaction.execute("find_person", name=name)
     before = found[0] if found else None
     after = {**(before or NEW), **given}
     if after == before:
         return False
     after["sources"] = check_sources(transaction, after["sources"])
     with record_token_changes(transaction):
-        transaction.ask("put_person", name=name, **after)
+        transaction.execute("put_person", name=name, **after)
     if before is None:
         transaction.record("person_created", name, **after)
         return True
-    if _is_full_admin(before) and not transaction.ask("has_admin")[0]["has_admin"]:
+    if _is_full_admin(before) and not transaction.execute("has_admin")[0]["has_admin"]:
         raise Problem(409, "last_admin", "Nobody would be left who may change everything. Make another admin first.")
     if not after["enabled"]:
-        transaction.ask("end_sign_ins", name=name)
+        transaction.execute("end_sign_ins", name=name)
     transaction.record("person_changed", name, **find_differences(before, after))
     return False
 
@@ -96,14 +96,14 @@ def _is_full_admin(person: Row) -> bool:
 
 
 def _reset(transaction: Transaction, name: str, stored: str) -> None:
-    if not transaction.ask("reset_password", name=name, password_hash=stored):
+    if not transaction.execute("reset_password", name=name, password_hash=stored):
         raise Problem(409, "by_provider", "This person signs in by a provider, and has no password here.")
-    transaction.ask("end_sign_ins", name=name)
+    transaction.execute("end_sign_ins", name=name)
     transaction.record("password_reset", name)
 
 
 def _one(management: Management, name: str) -> Row:
-    found = management.ask("list_people", name=name) if NAME.fullmatch(name) else []
+    found = management.execute("list_people", name=name) if NAME.fullmatch(name) else []
     if not found:
         raise not_found()
     return found[0]

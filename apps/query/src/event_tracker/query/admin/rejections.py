@@ -1,4 +1,4 @@
-"""Refused events under /admin/rejections: seen, counted, tried again."""
+"""Routes under /admin/rejections: list, count and replay refused events."""
 
 from typing import Any
 
@@ -62,7 +62,7 @@ COUNT_READER = Reader(SourceParameters)
 
 
 def rejection_routes(management: Management) -> Blueprint:
-    """The views under /admin/rejections. Who is restricted to some sources sees what these sent."""
+    """The routes under /admin/rejections. A principal that is restricted to some sources sees the events of these."""
     views = Blueprint("rejections", __name__)
 
     @views.get("/admin/rejections")
@@ -94,7 +94,7 @@ def rejection_routes(management: Management) -> Blueprint:
 
 
 def _select_sources(principal: Principal, requested: str | None) -> list[str] | None:
-    """The sources to look at: the one that is asked about, if the principal may see it; None is all."""
+    """The sources to search: the requested one, if the principal may see it, or all that they may see. None is all."""
     if requested is None:
         return allowed_sources(principal)
     return [requested] if may_manage(principal, requested) else []
@@ -103,7 +103,7 @@ def _select_sources(principal: Principal, requested: str | None) -> list[str] | 
 def _replay(transaction: Transaction, given: Row) -> int:
     source, which = given["source"], {name: value for name, value in given.items() if name != "source"}
     known = NAME.fullmatch(source) and may_manage(transaction.principal, source)
-    if not (known and transaction.ask("known_sources", names=[source])):
+    if not (known and transaction.execute("known_sources", names=[source])):
         raise not_found()
     events = rejections.request_replay(transaction.connection, source, **which)
     if events:

@@ -1,4 +1,4 @@
-"""What /admin answers, in JSON Schema."""
+"""JSON Schemas of the responses under /admin."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""GET /admin/sources/{name}/schemas/proposal: a schema made from what has been received."""
+"""GET /admin/sources/{name}/schemas/proposal: a schema inferred from received events."""
 
 import psycopg
 from flask import Blueprint, Response, request
@@ -35,13 +35,13 @@ READER = Reader(ProposalParameters)
 def proposal_routes(
     management: Management, pool: ConnectionPool[psycopg.Connection], concurrency_limit: ConcurrencyLimit
 ) -> Blueprint:
-    """The view of proposals. It reads events as questions do, in its turn."""
+    """The route of proposals. Like a query about events, it waits for a turn."""
     views = Blueprint("proposals", __name__)
 
     @views.get("/admin/sources/<name>/schemas/proposal")
     def propose_schema(name: str) -> Response:
         query = READER.read(request.environ["QUERY_STRING"])
-        if not (may_manage(principal_of(request.environ), name) and management.ask("known_sources", names=[name])):
+        if not (may_manage(principal_of(request.environ), name) and management.execute("known_sources", names=[name])):
             raise not_found()
         with take_turn(concurrency_limit, client_of(request.environ)):
             found = attempt(

@@ -1,4 +1,4 @@
-"""Sources and their write keys under /admin."""
+"""Routes under /admin/sources and /admin/keys: sources and their write keys."""
 
 import re
 from typing import Any
@@ -23,7 +23,7 @@ MOST_DAYS = 36_500
 
 
 class Origin(fields.String):
-    """An origin as browsers send it, or what `event_tracker.query.admin.origins` can make one of."""
+    """An origin, loaded in the form that browsers send (`event_tracker.query.admin.origins`)."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
         try:
@@ -63,7 +63,7 @@ class SourceBody(Schema):
 
 
 def source_routes(management: Management) -> Blueprint:
-    """The views under /admin/sources and /admin/keys."""
+    """The routes under /admin/sources and /admin/keys."""
     views = Blueprint("sources", __name__)
 
     @views.get("/admin/sources")
@@ -84,7 +84,7 @@ def source_routes(management: Management) -> Blueprint:
     @views.get("/admin/sources/<name>/keys")
     def list_keys(name: str) -> Response:
         _one(management, principal_of(request.environ), name)
-        return json_response({"items": management.ask("list_keys", source=name)})
+        return json_response({"items": management.execute("list_keys", source=name)})
 
     @views.post("/admin/sources/<name>/keys")
     def make_write_key(name: str) -> Response:
@@ -103,21 +103,21 @@ def source_routes(management: Management) -> Blueprint:
 
 
 def save_source(transaction: Transaction, name: str, given: Row) -> bool:
-    """Make a source or change it; whether it is new.
+    """Create or change a source. Returns whether it is new.
 
     Args:
-        given: members of SourceBody; what is left out stays as it is.
+        given: members of SourceBody; those left out stay as they are.
 
     Raises:
-        Problem: 404 if it isn't the principal's, or can't be a name.
+        Problem: 404 if it isn't the principal's, or the name isn't valid.
     """
     if not (may_manage(transaction.principal, name) and NAME.fullmatch(name)):
         raise not_found()
-    is_new = bool(transaction.ask("add_source", name=name))
-    (before,) = transaction.ask("lock_source", name=name)
+    is_new = bool(transaction.execute("add_source", name=name))
+    (before,) = transaction.execute("lock_source", name=name)
     after = {**before, **given}
     if after != before:
-        transaction.ask("update_source", name=name, **after)
+        transaction.execute("update_source", name=name, **after)
     if is_new:
         transaction.record("source_created", name, name, **after)
     elif after != before:
@@ -126,8 +126,8 @@ def save_source(transaction: Transaction, name: str, given: Row) -> bool:
 
 
 def add_key(transaction: Transaction, source: str, new: NewKey) -> None:
-    """Give a source a key; only its hash is stored."""
-    transaction.ask("add_key", prefix=new.prefix, source=source, hash=new.hash)
+    """Add a write key to a source. Only its hash is stored."""
+    transaction.execute("add_key", prefix=new.prefix, source=source, hash=new.hash)
     transaction.record("key_created", new.prefix, source)
 
 
@@ -142,12 +142,12 @@ def allowed_sources(principal: Principal) -> list[str] | None:
 
 
 def find_differences(before: Row, after: Row) -> Row:
-    """What has changed, by member: what it was and what it is."""
+    """Changed member → its values before and after."""
     return {member: {"from": before[member], "to": value} for member, value in after.items() if value != before[member]}
 
 
 def secret_response(body: Row) -> Response:
-    """The answer that has a new secret in it: nobody keeps it."""
+    """The 201 with a new secret. It must not be cached."""
     response = json_response(body, 201)
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -155,14 +155,14 @@ def secret_response(body: Row) -> Response:
 
 def _revoke(transaction: Transaction, prefix: str) -> None:
     known = PREFIX.fullmatch(prefix)
-    revoked = known and transaction.ask("revoke_key", prefix=prefix, allowed=allowed_sources(transaction.principal))
+    revoked = known and transaction.execute("revoke_key", prefix=prefix, allowed=allowed_sources(transaction.principal))
     if not revoked:
         raise not_found()
     transaction.record("key_revoked", prefix, revoked[0]["source"])
 
 
 def _find(management: Management, principal: Principal, name: str | None) -> list[Row]:
-    return management.ask("list_sources", name=name, allowed=allowed_sources(principal))
+    return management.execute("list_sources", name=name, allowed=allowed_sources(principal))
 
 
 def _one(management: Management, principal: Principal, name: str) -> Row:

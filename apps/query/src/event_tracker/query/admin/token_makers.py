@@ -1,4 +1,4 @@
-"""Who made an API token: it counts as long as they may hand out such a one; and how many they may."""
+"""The makers of API tokens. A token is valid as long as its maker may make such a token. Makers have a quota."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,16 +8,16 @@ from event_tracker.query.admin.management import Row, Transaction
 from event_tracker.query.auth.principal import Principal, quota_holder_of
 
 MOST_RECORDED = 1_000
-"""Tokens that are looked at: whoever hands out a great many must not become an admin whom nobody can demote."""
+"""Tokens that are compared. The limit ensures that an admin with very many tokens can still be demoted."""
 
 
 MOST_TOKENS = 1_000
-"""Tokens that one may have handed out which are neither revoked nor expired; who is restricted to some sources has them together
-with the tokens that share theirs (`quota_holder_of`)."""
+"""Tokens that a maker may have that are neither revoked nor expired. A restricted maker shares this quota with the tokens that it
+made (`quota_holder_of`)."""
 
 
 def check_token_quota(transaction: Transaction) -> None:
-    """Return if the principal may hand out one token more. Two at the same moment may both be one too many.
+    """Check that the principal may make one more token. Concurrent requests may exceed the quota by a few.
 
     Raises:
         Problem: 409.
@@ -26,7 +26,7 @@ def check_token_quota(transaction: Transaction) -> None:
     maker = {"person": name if kind == "person" else None, "token": name if kind == "token" else None}
     whole_line = transaction.principal.sources is not None
     if (
-        transaction.ask("count_handed_out", **maker, whole_line=whole_line, most=MOST_TOKENS)[0]["tokens"]
+        transaction.execute("count_handed_out", **maker, whole_line=whole_line, most=MOST_TOKENS)[0]["tokens"]
         >= MOST_TOKENS
     ):
         detail = f"{MOST_TOKENS} tokens that you handed out, or those whom you gave that right, still count. Revoke some first."
@@ -34,7 +34,7 @@ def check_token_quota(transaction: Transaction) -> None:
 
 
 def maker_columns(principal: Principal) -> Row:
-    """What is stored of who makes a token."""
+    """The columns of a token that name its maker."""
     return {
         "made_by_person": principal.name if principal.kind == "person" else None,
         "made_by_token": principal.name if principal.kind == "token" else None,
@@ -44,12 +44,12 @@ def maker_columns(principal: Principal) -> Row:
 
 @contextmanager
 def record_token_changes(transaction: Transaction, *, except_for: str | None = None) -> Iterator[None]:
-    """Note in the audit log which tokens stop or begin to count by what is done meanwhile, of `MOST_RECORDED` that there are.
+    """Write into the audit log which tokens the block makes invalid, or valid again. At most MOST_RECORDED are compared.
 
     Args:
-        but: the prefix of a token that is noted anyway.
+        except_for: the prefix of a token that is audited separately.
     """
-    prefixes = [row["prefix"] for row in transaction.ask("list_handed_out_tokens", most=MOST_RECORDED)]
+    prefixes = [row["prefix"] for row in transaction.execute("list_handed_out_tokens", most=MOST_RECORDED)]
     before = _list_counting(transaction, prefixes)
     yield
     after = _list_counting(transaction, prefixes)
@@ -60,4 +60,4 @@ def record_token_changes(transaction: Transaction, *, except_for: str | None = N
 
 
 def _list_counting(transaction: Transaction, prefixes: list[str]) -> set[str]:
-    return {row["prefix"] for row in transaction.ask("list_counting_tokens", prefixes=prefixes)}
+    return {row["prefix"] for row in transaction.execute("list_counting_tokens", prefixes=prefixes)}

@@ -1,4 +1,4 @@
-"""API tokens under /admin/tokens: what programs read with."""
+"""Routes under /admin/tokens: the API tokens of programs."""
 
 from flask import Blueprint, Response, request
 from marshmallow import RAISE, Schema, fields, validate
@@ -43,13 +43,13 @@ class TokenBody(Schema):
 
 
 def token_routes(management: Management) -> Blueprint:
-    """The views under /admin/tokens. Who is restricted to some sources sees and makes tokens for these only."""
+    """The routes under /admin/tokens. A principal that is restricted to some sources sees and makes tokens for these only."""
     views = Blueprint("tokens", __name__)
 
     @views.get("/admin/tokens")
     def list_tokens() -> Response:
         return json_response(
-            {"items": management.ask("list_tokens", allowed=allowed_sources(principal_of(request.environ)))}
+            {"items": management.execute("list_tokens", allowed=allowed_sources(principal_of(request.environ)))}
         )
 
     @views.post("/admin/tokens")
@@ -68,17 +68,17 @@ def token_routes(management: Management) -> Blueprint:
 
 
 def _add(transaction: Transaction, new: NewKey, given: Row) -> Row:
-    """The token's members, as it is made.
+    """Make a token. Returns its members.
 
     Raises:
-        Problem: 403 if the principal may not hand out such a token, or not any more; 409 if they have handed out too many.
+        Problem: 403 if the principal may not make such a token; 409 if they have too many.
     """
     members = {**given, "sources": check_sources(transaction, given["sources"])}
     check_token_quota(transaction)
-    (made,) = transaction.ask(
+    (made,) = transaction.execute(
         "add_token", prefix=new.prefix, hash=new.hash, **members, **maker_columns(transaction.principal)
     )
-    if not transaction.ask("token_counts", prefix=new.prefix)[0]["counts"]:
+    if not transaction.execute("token_counts", prefix=new.prefix)[0]["counts"]:
         raise Problem(
             403, "may_not_hand_out", "Your own right to make such a token has ended, or was handed on too often."
         )
@@ -91,7 +91,7 @@ def _revoke(transaction: Transaction, prefix: str) -> None:
     if not PREFIX.fullmatch(prefix):
         raise not_found()
     with record_token_changes(transaction, except_for=prefix):
-        revoked = transaction.ask("revoke_token", prefix=prefix, allowed=allowed_sources(transaction.principal))
+        revoked = transaction.execute("revoke_token", prefix=prefix, allowed=allowed_sources(transaction.principal))
         if not revoked:
             raise not_found()
         transaction.record("token_revoked", prefix, name=revoked[0]["name"])

@@ -1,7 +1,7 @@
 """Signing in by an OpenID Connect provider: authorization code flow with PKCE, state and nonce (RFC 9700, section 2.1).
 
-Nothing is kept here between the two halves: what the second needs to know travels with the browser in a signed `transaction`,
-which the dashboard puts into a cookie that no script can read. Whoever hasn't that cookie can't use the code.
+The service keeps no state between the two steps. What the second step needs travels with the browser, in a signed `transaction`.
+The dashboard puts it into a cookie that no script can read. Without that cookie the code can't be used.
 """
 
 import logging
@@ -24,22 +24,22 @@ from event_tracker.query.auth.principal import ROLES
 from event_tracker.query.auth.signing import Signer
 
 AUDIENCE = "oidc"
-"""Of a transaction: none of it is taken for an access token."""
+"""Audience of a transaction, so that it is never accepted as an access token."""
 
 TRANSACTION_SECONDS = 600
-"""How long somebody may take at the provider."""
+"""How long a person may take to sign in at the provider."""
 
 MOST_SECONDS = 8.0
-"""How long the provider may take in all before it counts as away."""
+"""How long the provider may take in total before it counts as unavailable."""
 
 AT_ONCE = 8
-"""Requests that wait for the provider; more wait for these."""
+"""Concurrent requests to the provider; others wait for these."""
 
 log = logging.getLogger("query.access.oidc")
 
 
 class SignInStart(NamedTuple):
-    """Where a browser is sent, and what to keep for it until it comes back to `redirect_uri`."""
+    """Where to send a browser, and what to keep for it until it returns to `redirect_uri`."""
 
     authorization_url: str
     transaction: str
@@ -48,12 +48,12 @@ class SignInStart(NamedTuple):
 
 
 class Oidc:
-    """Signs people in by a provider.
+    """Signs people in by an OpenID Connect provider.
 
     Args:
-        redirect_uri: where the provider sends browsers: the dashboard's. It is never taken from a request.
-        roles: value of the role claim → role. Of several the one with most rights counts.
-        sources: whose events people may see at first; none is all.
+        redirect_uri: the dashboard's address to which the provider sends browsers. It is never taken from a request.
+        roles: value of the role claim → role. If several match, the one with the most scopes counts.
+        sources: the sources that new people may see; empty is all.
         role_claim, name_claim: claims of the ID token.
     """
 
@@ -79,10 +79,10 @@ class Oidc:
         self._slots = BoundedSemaphore(AT_ONCE)
 
     def begin(self) -> SignInStart:
-        """A new transaction.
+        """Begin a transaction.
 
         Raises:
-            Problem: 503 if the provider is away.
+            Problem: 503 if the provider is unavailable.
         """
         with self._translate_errors():
             endpoint = self._provider.metadata()["authorization_endpoint"]
@@ -102,10 +102,10 @@ class Oidc:
         return SignInStart(url, transaction, TRANSACTION_SECONDS, self._redirect_uri)
 
     def finish(self, code: str, state: str, transaction: str, issuer: str | None) -> SignInResult:
-        """Sign in whom the provider vouches for.
+        """Sign in the person that the provider has authenticated.
 
         Raises:
-            Problem: 401 if it doesn't, 403 if they may not, 503 if it is away.
+            Problem: 401 if the provider refuses, 403 if the person may not sign in, 503 if the provider is unavailable.
         """
         begun = self._signer.read(transaction, AUDIENCE)
         if begun is None or not compare_digest(begun["sub"].encode(), state.encode()):
@@ -128,7 +128,7 @@ class Oidc:
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
-        """What goes wrong at the provider, as a problem; in bounded time."""
+        """Run the block within MOST_SECONDS, and turn the provider's errors into problems."""
         try:
             with gevent.Timeout(MOST_SECONDS, ProviderUnavailableError("too slow")), self._slots:
                 yield
@@ -141,7 +141,7 @@ class Oidc:
 
 
 def make_code_challenge(verifier: str) -> str:
-    """RFC 7636, section 4.2."""
+    """The S256 code challenge of a verifier (RFC 7636, section 4.2)."""
     return urlsafe_b64encode(sha256(verifier.encode("ascii")).digest()).decode("ascii")
 
 

@@ -1,4 +1,4 @@
-"""An OpenID Connect provider: what it says of itself, its keys, and what it answers for a code."""
+"""Client of an OpenID Connect provider: its metadata, its keys, and the exchange of a code for an ID token."""
 
 import json
 import threading
@@ -13,19 +13,19 @@ from joserfc.jwk import Key, import_key
 from urllib3.exceptions import HTTPError
 
 ALGORITHMS = ["RS256", "PS256", "ES256", "Ed25519", "EdDSA"]
-"""Signatures by a private key. Neither `none` nor HMAC is verified, whatever a token's header says."""
+"""Accepted signature algorithms, all asymmetric. `none` and HMAC are refused, whatever a token's header says."""
 
 FRESH_SECONDS = 3600.0
-"""How long what the provider says of itself, and its keys, are taken for true."""
+"""How long the provider's metadata and keys are cached."""
 
 AGAIN_SECONDS = 10.0
-"""An unknown key makes its keys be fetched again, but not more often than that."""
+"""An unknown key causes the keys to be fetched again, but not more often than this."""
 
 LEEWAY_SECONDS = 60
-"""By how much its clock may differ."""
+"""How much the provider's clock may differ."""
 
 PAUSE_SECONDS = 3.0
-"""How long it may be silent. All in all: event_tracker.query.auth.oidc."""
+"""Timeout for each read from the provider. The total is limited in event_tracker.query.auth.oidc."""
 
 MOST_BYTES = 256 * 1024
 
@@ -33,18 +33,18 @@ Json = dict[str, Any]
 
 
 class ProviderUnavailableError(Exception):
-    """The provider doesn't answer, or not as a provider does."""
+    """The provider doesn't answer, or its answer isn't valid."""
 
 
 class ProviderRefusedError(Exception):
-    """The provider takes the code for none of its, or what it answered doesn't hold."""
+    """The provider refused the code, or its ID token isn't valid."""
 
 
 class Provider:
     """One provider, known by its issuer.
 
     Args:
-        issuer: compared as it is written, with everything that the provider says.
+        issuer: compared literally with every issuer that the provider states.
     """
 
     def __init__(self, issuer: str, client_id: str, client_secret: str) -> None:
@@ -57,10 +57,10 @@ class Provider:
         self._keys_at: float | None = None
 
     def metadata(self) -> Json:
-        """What it says of itself (OpenID Connect Discovery 1.0).
+        """The provider's metadata (OpenID Connect Discovery 1.0).
 
         Raises:
-            AwayError
+            ProviderUnavailableError
         """
         with self._lock:
             if self._metadata is None or time.monotonic() - self._metadata[0] > FRESH_SECONDS:
@@ -74,20 +74,20 @@ class Provider:
             return self._metadata[1]
 
     def check_issuer(self, given: str | None) -> None:
-        """Return if an answer that came by way of the browser is this provider's (RFC 9207).
+        """Check that an answer that came through the browser is this provider's (RFC 9207).
 
         Raises:
-            AwayError, RefusedError
+            ProviderUnavailableError, ProviderRefusedError
         """
         needed = self.metadata().get("authorization_response_iss_parameter_supported") is True
         if (needed or given is not None) and given != self._issuer:
             raise ProviderRefusedError("another issuer")
 
     def redeem(self, code: str, verifier: str, redirect_uri: str) -> str:
-        """The ID token for a code, not checked yet.
+        """Exchange a code for an ID token. The token isn't validated yet.
 
         Raises:
-            AwayError, RefusedError
+            ProviderUnavailableError, ProviderRefusedError
         """
         metadata = self.metadata()
         form = {
@@ -107,10 +107,10 @@ class Provider:
         return token
 
     def read(self, id_token: str, nonce: str) -> Json:
-        """The claims of an ID token, checked (OpenID Connect Core 1.0, section 3.1.3.7).
+        """Validate an ID token and return its claims (OpenID Connect Core 1.0, section 3.1.3.7).
 
         Raises:
-            AwayError, RefusedError
+            ProviderUnavailableError, ProviderRefusedError
         """
         requirements = jwt.JWTClaimsRegistry(
             leeway=LEEWAY_SECONDS,
@@ -133,7 +133,7 @@ class Provider:
         return claims
 
     def _find_key(self, token: Any) -> Key:
-        """The key that signed a token, by the token's header."""
+        """The key that the token's header names. Loads the keys again if they are old or lack it."""
         kid = token.headers().get("kid")
         with self._lock:
             age = float("inf") if self._keys_at is None else time.monotonic() - self._keys_at
@@ -145,7 +145,7 @@ class Provider:
         return found
 
     def _known_key(self, kid: str | None) -> Key | None:
-        """A token may leave out the key's name only where there is no other key."""
+        """The key with this id. A token may omit the id only if the provider has a single key."""
         if kid is None and len(self._keys) == 1:
             return next(iter(self._keys.values()))
         return self._keys.get(kid)
@@ -161,16 +161,16 @@ class Provider:
                 try:
                     self._keys[one.get("kid")] = import_key(one)
                 except (JoseError, ValueError, TypeError):
-                    continue  # of a kind that isn't known here; others may do
+                    continue  # an unsupported kind of key; the others may still be usable
         self._keys_at = time.monotonic()
 
 
 def _fetch(method: str, url: str, **how: Any) -> Json:
-    """A JSON object. Redirects aren't followed: the secret would go along.
+    """Fetch a JSON object. Redirects aren't followed: they would send the client secret elsewhere.
 
     Raises:
-        AwayError: there is no answer, or it is none of a provider.
-        RefusedError: it takes a code for none of its.
+        ProviderUnavailableError: there is no answer, or it isn't a valid one.
+        ProviderRefusedError: the provider refused the code.
     """
     try:
         with requests.request(

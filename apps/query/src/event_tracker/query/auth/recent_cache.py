@@ -1,4 +1,4 @@
-"""What was found lately, kept for a moment."""
+"""A cache of recent look-ups."""
 
 import time
 from collections.abc import Callable, Hashable
@@ -11,11 +11,11 @@ Value = TypeVar("Value")
 
 
 class RecentCache(Generic[Key, Value]):
-    """Remembers what was found for `seconds`, and of not more than the `most` newest keys.
+    """Caches values for `seconds`, and only those of the `most` newest keys.
 
     Args:
-        seconds: from when it was asked_at for, not from when the answer came: it may have changed since then.
-        most: keys; the oldest are forgotten for a new one.
+        seconds: counted from the request, not from the answer: the value may have changed in between.
+        most: number of keys; the oldest are evicted for a new one.
     """
 
     def __init__(self, seconds: float, most: int) -> None:
@@ -27,9 +27,9 @@ class RecentCache(Generic[Key, Value]):
         return len(self._values)
 
     def get_or_load(self, key: Key, load: Callable[[], Value | None]) -> Value | None:
-        """What was found under the key lately, or what `look` finds now; it looks once for all who ask meanwhile.
+        """The cached value of the key, or what `load` returns now. Concurrent calls for one key share one load.
 
-        So a client with many connections has one look-up under way, not one for each. Raises what `look` raised.
+        So a client with many connections causes one look-up, not one for each. Raises what `load` raised.
         """
         value = self.get(key)
         if value is not None:
@@ -45,7 +45,7 @@ class RecentCache(Generic[Key, Value]):
         self._loading[key] = (asked_at, loading)
         try:
             value = load()
-        except BaseException as error:  # whatever it is, everyone who waits must hear of it
+        except BaseException as error:  # whatever it is, everyone who waits must receive it
             loading.set_exception(error)
             raise
         finally:
@@ -59,26 +59,26 @@ class RecentCache(Generic[Key, Value]):
         return value
 
     def get(self, key: Key) -> Value | None:
-        """What was found under the key, if that was lately."""
+        """The cached value of the key; None if there is none, or it is too old."""
         asked_at, value = self._values.get(key, (None, None))
         return value if asked_at is not None and time.monotonic() - asked_at <= self._seconds else None
 
     def put(self, key: Key, value: Value, asked_at: float) -> None:
-        """Remember what was found.
+        """Cache a value.
 
         Args:
-            asked_at: `time.monotonic()` before it was asked_at for.
+            asked_at: `time.monotonic()` before the value was requested.
         """
         self.remove(key)
         self._values[key] = (asked_at, value)
         self._evict(asked_at - self._seconds)
 
     def remove(self, key: Key) -> None:
-        """It isn't so any more."""
+        """Remove a key whose value is no longer valid."""
         self._values.pop(key, None)
 
     def _evict(self, before: float) -> None:
-        """Drop what is older, and what is too much. Keys are in the order in which they were kept."""
+        """Remove values older than `before`, and the oldest beyond `most`. Keys are in the order in which they were put."""
         while self._values:
             oldest = next(iter(self._values))
             if len(self._values) <= self._most and self._values[oldest][0] >= before:

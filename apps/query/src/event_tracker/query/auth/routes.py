@@ -1,4 +1,4 @@
-"""Signing in: HTTP in, HTTP out."""
+"""HTTP routes for signing in."""
 
 from flask import Blueprint, Response, request
 from marshmallow import RAISE, Schema, fields
@@ -69,23 +69,23 @@ class OidcSchema(Schema):
 
 
 def oidc_routes(oidc: Oidc | None, people: People | None) -> Blueprint:
-    """The views under /auth/oidc; without `oidc` they say that there is no such sign-in."""
+    """The routes under /auth/oidc. Without `oidc` they answer 404."""
     views = Blueprint("oidc", __name__)
 
-    def get_people() -> tuple[Oidc, People]:
+    def require_oidc() -> tuple[Oidc, People]:
         if oidc is None or people is None:
             raise Problem(404, "no_oidc", "Nobody signs in by a provider here: OIDC_ISSUER isn't set.")
         return oidc, people
 
     @views.get("/auth/oidc")
     def begin() -> Response:
-        response = json_response(get_people()[0].begin()._asdict())
+        response = json_response(require_oidc()[0].begin()._asdict())
         response.headers["Cache-Control"] = "no-store"
         return response
 
     @views.post("/auth/oidc")
     def finish() -> Response:
-        oidc, people = get_people()
+        oidc, people = require_oidc()
         given = read_json(OidcSchema(), receive_small_body())
         return _signed_in(oidc.finish(given["code"], given["state"], given["transaction"], given.get("iss")), people)
 
@@ -93,10 +93,10 @@ def oidc_routes(oidc: Oidc | None, people: People | None) -> Blueprint:
 
 
 def sign_in_routes(people: People | None) -> Blueprint:
-    """The views under /auth; without `people` they say that there is no sign-in."""
+    """The routes under /auth. Without `people` they answer 404."""
     views = Blueprint("access", __name__)
 
-    def get_people() -> People:
+    def require_people() -> People:
         if people is None:
             raise Problem(404, "no_sign_in", "Nobody signs in here: CONTROL_DATABASE_URL isn't set.")
         return people
@@ -104,17 +104,18 @@ def sign_in_routes(people: People | None) -> Blueprint:
     @views.post("/auth/sign-in")
     def sign_in() -> Response:
         given = read_json(SignInSchema(), receive_small_body())
-        return _signed_in(get_people().sign_in(given["name"], given["password"]), get_people())
+        return _signed_in(require_people().sign_in(given["name"], given["password"]), require_people())
 
     @views.post("/auth/refresh")
     def refresh() -> Response:
         return _signed_in(
-            get_people().refresh(read_json(RefreshSchema(), receive_small_body())["refresh_token"]), get_people()
+            require_people().refresh(read_json(RefreshSchema(), receive_small_body())["refresh_token"]),
+            require_people(),
         )
 
     @views.post("/auth/sign-out")
     def sign_out() -> Response:
-        get_people().sign_out(read_json(RefreshSchema(), receive_small_body())["refresh_token"])
+        require_people().sign_out(read_json(RefreshSchema(), receive_small_body())["refresh_token"])
         return Response(status=204)
 
     @views.post("/auth/password")
@@ -123,7 +124,7 @@ def sign_in_routes(people: People | None) -> Blueprint:
         if principal.kind != "person":
             raise Problem(403, "people_only", "Only people who have signed in have passwords.")
         given = read_json(PasswordSchema(), receive_small_body())
-        get_people().set_password(principal, given.get("current_password"), given["password"])
+        require_people().set_password(principal, given.get("current_password"), given["password"])
         return Response(status=204)
 
     @views.get("/auth/me")
@@ -143,7 +144,7 @@ def sign_in_routes(people: People | None) -> Blueprint:
 
 
 def sign_in_method_routes(people: People | None, signer: Signer | None, *, required: bool, oidc: bool) -> Blueprint:
-    """The views that everyone may ask for: how one gets in, and by which keys it is known."""
+    """The public routes: the ways to sign in, and the public keys that verify signatures."""
     views = Blueprint("ways_in", __name__)
 
     @views.get("/auth/methods")
@@ -158,7 +159,7 @@ def sign_in_method_routes(people: People | None, signer: Signer | None, *, requi
 
 
 def _signed_in(signed_in: SignInResult, people: People) -> Response:
-    """The answer of RFC 6749 section 5.1, and who it is."""
+    """The token response (RFC 6749, section 5.1), with the person."""
     response = json_response(
         {
             "access_token": signed_in.access_token,

@@ -1,4 +1,4 @@
-"""API tokens: what programs show."""
+"""API tokens, by which programs authenticate."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ from event_tracker.query.auth.recent_cache import RecentCache
 QUERIES = load_queries("event_tracker.query.auth")
 
 KIND = "rt"
-"""What their prefixes begin with."""
+"""The prefixes of API tokens begin with it."""
 
 FRESH_SECONDS = 2.0
-"""How long what was found is taken for true: a token that is revoked is refused everywhere after so long."""
+"""How long a token is cached. A revoked token is refused everywhere after this time."""
 
 MOST_KNOWN = 10_000
-"""Tokens of which that is remembered."""
+"""Tokens that the cache holds."""
 
 
 @dataclass
 class _StoredToken:
-    """A token as it is stored; `to_note`: that it was used is to be written down."""
+    """A token as it is stored. `note_use`: its last use must be written to the database."""
 
     hash: bytes
     principal: Principal
@@ -33,28 +33,28 @@ class _StoredToken:
 
 
 class Tokens:
-    """Looks tokens up, and remembers what it found for a moment."""
+    """Looks tokens up, and caches them for a moment."""
 
     def __init__(self, control: ConnectionPool[psycopg.Connection]) -> None:
         self._control = control
         self._recent: RecentCache[str, _StoredToken] = RecentCache(FRESH_SECONDS, MOST_KNOWN)
 
     def authenticate(self, token: str) -> Principal | None:
-        """Who shows this token; None if it is none, or one that was revoked or has expired.
+        """The principal of a token. None if it is unknown or wrong, was revoked, or has expired.
 
         Raises:
-            psycopg.Error: if the database can't be asked. It is no reason to call a token wrong.
+            psycopg.Error: if the database can't be reached: then it isn't known whether the token is valid.
         """
         prefix = prefix_of(token)
         if prefix is None:
             return None
         stored = self._recent.get_or_load(prefix, lambda: self._load(prefix))
-        # Its prefix is no secret: who shows only that has not used it.
+        # The prefix is no secret: a request with a wrong secret isn't a use of the token.
         if stored is None or not is_key(token, stored.hash):
             return None
         if stored.note_use:
             stored.note_use = False
-            with suppress(READ_ONLY):  # since it was looked up: questions are answered all the same
+            with suppress(READ_ONLY):  # the database became read-only since the look-up; the request is still answered
                 execute(self._control, QUERIES["use_token"], {"prefix": prefix})
         return stored.principal
 

@@ -1,8 +1,7 @@
-"""Questions that arrive while others are being answered wait together, and go to the database in one statement.
+"""Batches small queries: those that arrive while others run wait together, and are sent to the database in one statement.
 
-There is no timer: one client alone is answered at once, and under load the groups grow by themselves. The collector
-stores events in the same way. A group has questions of one client, so that nobody's wait for the large answers of others;
-clients take turns.
+There is no timer. A single client is answered at once, and under load the batches grow by themselves. The collector stores events
+in the same way. A batch has queries of one client only, so that no client waits for large answers of another. Clients take turns.
 """
 
 from collections import Counter, deque
@@ -16,36 +15,36 @@ Query = TypeVar("Query")
 Result = TypeVar("Result")
 
 MOST_IN_BATCH = 64
-"""Questions in one statement: nobody waits longer for his answer because many others ask."""
+"""Queries in one statement. The limit bounds how long one statement takes."""
 
 
 class Batcher(Generic[Query, Result]):
-    """Asks questions of one kind.
+    """Runs queries of one kind in batches.
 
     Args:
-        answer_all: answers several questions, in their order.
-        lanes: groups under way at once; the second goes on when the first waits for a disk.
-        each: of them, those of one client.
+        run_all: runs several queries and returns their results in the same order.
+        lanes: batches that run at once. One continues while another waits for a disk.
+        each: batches of one client that run at once.
     """
 
     def __init__(self, run_all: Callable[[Sequence[Query]], Sequence[Result]], lanes: int, each: int) -> None:
         self._run_all = run_all
         self._each = each
         self._running: Counter[Hashable] = Counter()
-        # By client, in the order in which these are let in; none is empty.
+        # Client → its waiting queries. Clients are in the order of their turns; no queue is empty.
         self._waiting: dict[Hashable, deque[tuple[Query, AsyncResult[Result]]]] = {}
         self._arrived = Event()
         self._greenlets = [gevent.spawn(self._run) for _ in range(lanes)]
 
     def run(self, query: Query, client: Hashable) -> Result:
-        """Wait for the answer. Raises what `answer_all` raised."""
+        """Wait for the result. Raises what `run_all` raised."""
         future: AsyncResult[Result] = AsyncResult()
         self._waiting.setdefault(client, deque()).append((query, future))
         self._arrived.set()
         return cast(Result, future.get())
 
     def close(self) -> None:
-        """Stop. Call it when nobody waits any more."""
+        """Stop. Call it when no query waits any more."""
         gevent.killall(self._greenlets)
 
     def _run(self) -> None:
@@ -74,6 +73,6 @@ class Batcher(Generic[Query, Result]):
             results = self._run_all([query for query, _ in batch])
             for (_, future), result in zip(batch, results, strict=True):
                 future.set(result)
-        except Exception as error:  # whatever it is, everyone who waits must hear of it, and the greenlet must go on
+        except Exception as error:  # whatever it is, everyone who waits must receive it, and the greenlet must continue
             for _, future in batch:
                 future.set_exception(error)

@@ -1,6 +1,6 @@
-"""HTTP in, HTTP out.
+"""HTTP routes for events.
 
-Plain WSGI callables beside the Flask app: Flask's dispatch costs as much as reading a page of events does
+They are plain WSGI callables beside the Flask app: Flask's dispatch takes as long as reading a page of events
 (docs/adr/0003-fast-path.md).
 """
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 _encode = msgspec.json.Encoder().encode
 
 Handler = Callable[[QueryRequest], dict[str, Any]]
-"""From what is read to an answer's body."""
+"""Returns the body of a response."""
 
 
 def event_routes(settings: QuerySettings, store: EventStore) -> "dict[str, WSGIApplication]":
-    """The WSGI application of each path."""
+    """Path → WSGI application."""
     nothing = Reader(ParameterSchema)
     window = Window(timedelta(hours=settings.window_hours), timedelta(hours=settings.window_max_hours))
 
@@ -58,7 +58,7 @@ def event_routes(settings: QuerySettings, store: EventStore) -> "dict[str, WSGIA
 
 
 def _get(handler: Handler) -> "WSGIApplication":
-    """A WSGI application that answers GET with what `handler` says."""
+    """A WSGI application that answers GET with the body that `handler` returns."""
 
     def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):

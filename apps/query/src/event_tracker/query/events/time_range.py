@@ -1,4 +1,4 @@
-"""How a range of time is counted exactly: its whole hours are counted already, only its edges are read."""
+"""Splits a time range at whole hours: these are already counted, and only the events at its edges must be read."""
 
 from datetime import datetime, timedelta
 
@@ -8,7 +8,7 @@ HOUR = timedelta(hours=1)
 
 
 def split_at_hours(start: datetime | None, end: datetime | None) -> tuple[list[str], dict[str, datetime]]:
-    """The pieces that make up [start, end), and their bounds, all half-open. None is no bound; times are UTC.
+    """The names of the parts of [start, end), and their bounds, all half-open. None is no bound; times are UTC.
 
     `head` comes before the first whole hour, `tail` after the last; a range inside one hour is all `head`.
     """

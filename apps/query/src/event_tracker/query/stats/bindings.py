@@ -1,4 +1,4 @@
-"""What statements are given: a question's values by the names that `queries.sql` has for them."""
+"""Converts queries to the named parameters of the statements in `queries.sql`."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""GET /events/users: whose the selected events are. What may be asked, and its answer."""
+"""GET /events/users: the users of the selected events. Parameters, query type and response."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from event_tracker.query.stats.parameters import FilterSchema, read_range
 from event_tracker.query.stats.query_types import FilteredQuery
 
 ORDERS = {"events": "events desc, user_id", "last": "last desc, user_id"}
-"""What a list may be sorted by, and how that is said in SQL: users of equal values are in byte order of their ids."""
+"""Sort order → its SQL. Users with equal values are sorted by the bytes of their ids."""
 
 MOST_OFFSET = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventUsersQuery(FilteredQuery):
-    """Users of the selected events: `limit` of them, behind the first `offset` of those in this order."""
+    """Users of the selected events: `limit` of them in this order, after the first `offset`."""
 
     sort: str
     limit: int
@@ -37,16 +37,16 @@ _reader = SourcesReader(EventUsersSchema)
 
 
 def read_event_users(query_request: QueryRequest, now: datetime, allow_explain: bool) -> EventUsersQuery:
-    """The question that a request asks.
+    """Read the query of a request.
 
     Raises:
-        Problem: 422 with every mistake.
+        Problem: 400 or 422 with all errors.
     """
     return EventUsersQuery(**read_range(_reader, query_request, now, allow_explain))
 
 
 def build_event_users(query: EventUsersQuery, rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
-    """From rows (number of all users, user, events, first, last), the page's in order; one without a user if it has none."""
+    """Build the body from rows (number of all users, user, events, first, last). An empty page has one row without a user."""
     return {
         "sort": query.sort,
         "users": [

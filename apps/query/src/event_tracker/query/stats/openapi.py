@@ -1,4 +1,4 @@
-"""The questions of analytics in OpenAPI. Their terms are defined in docs/definitions.md."""
+"""OpenAPI of the statistics. docs/definitions.md defines the terms."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ SECONDS = {"type": ["number", "null"], "description": "Seconds; null of nothing.
 
 
 def object_schema(**members: Described) -> Described:
-    """An object that has all these members."""
+    """The schema of an object with these members, all required."""
     return {"type": "object", "required": list(members), "properties": members}
 
 
@@ -33,7 +33,7 @@ EXPLAIN = {"type": "object", "description": "Only with explain=true: statement, 
 
 
 def response_schema(**members: Described) -> Described:
-    """What every answer begins with, and these members."""
+    """The schema of a response: the members that all responses share, and these."""
     described = object_schema(**{"from": TIME, "to": TIME, "tz": TEXT, "as_of": TIME}, **members)
     return {**described, "properties": {**described["properties"], "explain": EXPLAIN}}
 

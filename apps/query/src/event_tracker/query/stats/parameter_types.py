@@ -1,4 +1,4 @@
-"""The kinds of parameters that only analytics has."""
+"""Types of parameters that only statistics have."""
 
 import re
 from datetime import date, datetime
@@ -17,7 +17,7 @@ Given = TypeVar("Given", date, datetime)
 
 
 class Moment(Time):
-    """A time with an offset, or a day: it stands for its first moment in the time zone that is asked for."""
+    """A time with an offset, or a day, which means its first moment in the time zone of the query."""
 
     def _deserialize(self, value: Any, *rest: Any, **named: Any) -> Any:
         if not isinstance(value, str):
@@ -33,7 +33,7 @@ class Moment(Time):
 
 
 def _in_range(given: Given, day: date) -> Given:
-    """Calendars are cut with some days to spare on both sides."""
+    """Check the year. Splitting by a calendar needs some days before and after the range."""
     if not 2 <= day.year <= 9997:
         raise field_error("timestamp_out_of_range", "Must be in the years 2 to 9997.")
     return given

@@ -1,4 +1,4 @@
-"""What may be asked: parameters in, a frozen question out, or every mistake at once."""
+"""Reads the parameters of statistics into immutable queries, or reports all errors at once."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
@@ -38,20 +38,20 @@ from event_tracker.query.stats.query_types import (
 )
 
 DAYS = 30
-"""How long the range is where it isn't told, today included."""
+"""Default length of the time range, including today."""
 
 UTC_ZONE = ZoneInfo("UTC")
 GAP = 1800
 MOST_POINTS = 1000
 MOST_PERIODS = 100
 MOST_DAYS = 10_000
-"""Of one user: they are counted, not listed."""
+"""Days of one user. They are only counted, not listed."""
 INTERVALS = ("minute", "hour", "day", "week", "month")
 PERIODS = ("day", "week", "month")
 
 
 class RangeSchema(SourcesSchema):
-    """What every question of analytics takes."""
+    """Parameters of all statistics."""
 
     start = Moment(data_key="from", metadata={"description": f"{FROM} Or a day. By default {DAYS} days before `to`."})
     end = Moment(data_key="to", metadata={"description": f"{TO} Or a day. By default the end of today."})
@@ -60,7 +60,7 @@ class RangeSchema(SourcesSchema):
 
 
 class FilterSchema(RangeSchema):
-    """And which events count; everything else is computed over those alone."""
+    """Parameters that select events. Everything is computed from the selected events only."""
 
     event_types = fields.List(
         text_field(1, 100),
@@ -155,7 +155,7 @@ class AnyUserSchema(UserSchema):
 
 
 class ExplainSchema(SourcesSchema):
-    """Parameters of POST /stats/funnel beside its body."""
+    """Query parameters of POST /stats/funnel."""
 
     explain = Flag(load_default=False, metadata={"description": "Tell how it was answered, where EXPLAIN allows it."})
 
@@ -184,9 +184,9 @@ class FunnelSchema(ParameterSchema):
 def read_timeseries(
     query_request: QueryRequest, now: datetime, allow_explain: bool, *, longest: int
 ) -> TimeseriesQuery:
-    """The question that a request asks; `longest` is how long sessions last at most where it doesn't say, in seconds.
+    """Read the query of a request. `longest` is the default for the longest session, in seconds.
 
-    Each of these raises Problem: 400 or 422 with every mistake.
+    All functions `read_…` here raise Problem: 400 or 422 with all errors.
     """
     given = read_range(_timeseries, query_request, now, allow_explain)
     starts = _split(given, given["interval"], MOST_POINTS)
@@ -222,7 +222,7 @@ def read_user(query_request: QueryRequest, now: datetime, allow_explain: bool, *
 def read_any_user(
     query_request: QueryRequest, now: datetime, allow_explain: bool, *, longest: int
 ) -> tuple[str, UserQuery]:
-    """The user's id and the question."""
+    """Read the user's id and the query."""
     given = read_range(_any_user, query_request, now, allow_explain)
     return given["user_id"], _one_user(given, longest)
 
@@ -234,7 +234,7 @@ def _one_user(given: dict[str, Any], longest: int) -> UserQuery:
 
 
 def read_funnel(query_request: QueryRequest, body: bytes, now: datetime, allow_explain: bool) -> FunnelQuery:
-    """The question that a JSON body asks."""
+    """Read the query from a JSON body and the query string."""
     beside = _funnel_parameters.read(query_request)
     given = _resolve_defaults(
         {**read_json(FunnelSchema(), body), **beside}, now, allow_explain and query_request.allowed_sources is None
@@ -260,12 +260,12 @@ _funnel_parameters = SourcesReader(ExplainSchema)
 def read_range(
     reader: SourcesReader, query_request: QueryRequest, now: datetime, allow_explain: bool
 ) -> dict[str, Any]:
-    """What a request's parameters say. A plan tells of all sources' events, so who may not see them all gets none."""
+    """Read the parameters of a request. Plans reveal events of all sources, so restricted principals may not request them."""
     return _resolve_defaults(reader.read(query_request), now, allow_explain and query_request.allowed_sources is None)
 
 
 def _resolve_defaults(given: dict[str, Any], now: datetime, allow_explain: bool) -> dict[str, Any]:
-    """Both bounds as times in UTC, given or by default, and filters in a form that can be compared."""
+    """Resolve both bounds to times in UTC, and make the filters hashable."""
     if given["explain"] and not allow_explain:
         detail = "Needs the setting EXPLAIN, and credentials that aren't restricted to some sources."
         raise invalid_parameters([ParameterError("explain", "explain_not_allowed", detail)])
@@ -285,7 +285,7 @@ def _to_time(given: datetime | date, zone: ZoneInfo) -> datetime:
 
 
 def _days_before(end: datetime, zone: ZoneInfo) -> datetime:
-    """DAYS days of the calendar before, at the same time of the day."""
+    """DAYS calendar days before `end`, at the same local time."""
     local = end.astimezone(zone)
     return datetime.combine(local.date() - timedelta(days=DAYS), local.time(), zone).astimezone(UTC)
 

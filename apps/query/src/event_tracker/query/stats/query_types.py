@@ -1,4 +1,4 @@
-"""What may be asked, as frozen questions: two that are equal have one answer."""
+"""Types of queries. They are immutable and hashable, so that equal queries can share one result."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from event_tracker.query.source_scope import Sources
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RangeQuery:
-    """[start, end) in UTC, of these sources, the zone whose calendar cuts it, and whether to tell how it was answered."""
+    """A time range [start, end) in UTC, the sources, the time zone of days, and whether to explain the plan."""
 
     sources: Sources
     start: datetime
@@ -20,7 +20,7 @@ class RangeQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilteredQuery(RangeQuery):
-    """Which events count: those of a range, of any of these types (all, if there are none), with all these properties."""
+    """A query over selected events: any of these types (empty is all), and all of these properties."""
 
     event_types: tuple[str, ...]
     properties: tuple[tuple[str, str], ...]
@@ -28,7 +28,7 @@ class FilteredQuery(RangeQuery):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeseriesQuery(FilteredQuery):
-    """Counts over time. `starts` are the beginnings of the intervals in UTC; `gap` and `longest` are in seconds."""
+    """Counts over time. `starts` are the starts of the intervals in UTC; `gap` and `longest` are in seconds."""
 
     interval: str
     starts: tuple[datetime, ...]
@@ -49,7 +49,7 @@ class UsersQuery(FilteredQuery):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionsQuery(FilteredQuery):
-    """Sessions, summed up; `by` names what entries and exits are told by."""
+    """Totals of sessions. `by` is the dimension of their entries and exits."""
 
     gap: int
     longest: int
@@ -59,7 +59,7 @@ class SessionsQuery(FilteredQuery):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TopPropertiesQuery(FilteredQuery):
-    """The commonest values of a property."""
+    """The most frequent values of a property."""
 
     key: str
     limit: int
@@ -67,7 +67,7 @@ class TopPropertiesQuery(FilteredQuery):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionQuery(FilteredQuery):
-    """Who comes back; `starts` are the beginnings of the periods in UTC."""
+    """Users who return. `starts` are the starts of the periods in UTC."""
 
     period: str
     starts: tuple[datetime, ...]
@@ -75,7 +75,7 @@ class RetentionQuery(FilteredQuery):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathsQuery(FilteredQuery):
-    """What follows what."""
+    """Sequences of events within sessions."""
 
     origin: str | None
     direction: str
@@ -88,7 +88,7 @@ class PathsQuery(FilteredQuery):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunnelQuery(RangeQuery):
-    """Who takes these steps, (event type, properties) each, in this order within `window` seconds."""
+    """Users who take these steps in this order within `window` seconds. A step is (event type, properties)."""
 
     window: int
     steps: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
@@ -96,7 +96,7 @@ class FunnelQuery(RangeQuery):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserQuery(RangeQuery):
-    """One user; `starts` are the beginnings of the days in UTC, `longest` is in seconds."""
+    """One user. `starts` are the starts of the days in UTC; `longest` is in seconds."""
 
     starts: tuple[datetime, ...]
     longest: int

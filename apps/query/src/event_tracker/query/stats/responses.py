@@ -1,4 +1,4 @@
-"""Rows to answers: one function a question."""
+"""Builds response bodies from rows, one function per query."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ KINDS = {0: "other", -1: "missing"}
 
 
 def range_header(query: RangeQuery, as_of: datetime) -> Body:
-    """What every answer begins with."""
+    """The members that all responses begin with."""
     return {**_range_members(query), "as_of": as_of}
 
 
@@ -38,13 +38,13 @@ def _range_members(query: RangeQuery) -> Body:
 
 
 def build_timeseries(query: TimeseriesQuery, rows: Sequence[Row]) -> Body:
-    """From rows (series, key, interval's number from 1, count); number 0 is the whole range, where it isn't the sum."""
+    """Build from rows (series, key, number of the interval from 1, count). Number 0 is the whole range, where that isn't the sum."""
     keys: dict[int, str | None] = {} if query.breakdown else {-1: None}
     values: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for number, key, bucket, count in rows:
         keys[number] = key
         values[number][bucket] += count
-    # The commonest first; then events without a key, then all other keys.
+    # The most frequent keys first, then events without a key (-1), then all other keys (0).
     order = sorted(keys, key=lambda number: (number <= 0, number))
     return {
         "interval": query.interval,
@@ -65,7 +65,7 @@ def _build_series(query: TimeseriesQuery, number: int, key: str | None, values: 
 
 
 def build_users(query: UsersQuery, rows: Sequence[Row]) -> Body:
-    """From rows (interval's number from 1, or 0 for the whole range; active; new)."""
+    """Build from rows (number of the interval from 1, or 0 for the whole range; active; new)."""
     found = {bucket: (active, new) for bucket, active, new in rows}
     points = [
         {"time": start, **_active(*found.get(bucket, (0, 0)))}
@@ -79,7 +79,7 @@ def _active(active: int, new: int) -> Body:
 
 
 def build_sessions(query: SessionsQuery, rows: Sequence[Row]) -> Body:
-    """From the one row that sums sessions up."""
+    """Build from the single row with the totals of sessions."""
     ((count, people, events, bounces, mean, middle, longest, *edges),) = rows
     median, p90 = middle or (None, None)
     entries, entry_counts, exits, exit_counts = (column or [] for column in edges)
@@ -100,7 +100,7 @@ def build_sessions(query: SessionsQuery, rows: Sequence[Row]) -> Body:
 
 
 def build_top_properties(query: TopPropertiesQuery, rows: Sequence[Row]) -> Body:
-    """From rows (rank, value, count); rank 0 is all values together, -1 is no value."""
+    """Build from rows (rank, value, count). Rank 0 is all values together, -1 is no value."""
     counts = {rank: count for rank, _, count in rows}
     listed = [(value, count) for rank, value, count in rows if rank > 0]
     return {
@@ -112,7 +112,7 @@ def build_top_properties(query: TopPropertiesQuery, rows: Sequence[Row]) -> Body
 
 
 def build_funnel(query: FunnelQuery, rows: Sequence[Row]) -> Body:
-    """From one row: users and median seconds of each step."""
+    """Build from one row: users and median seconds of each step."""
     (row,) = rows
     reached, medians = row[0::2], row[1::2]
     steps: list[Body] = []
@@ -133,7 +133,7 @@ def build_funnel(query: FunnelQuery, rows: Sequence[Row]) -> Body:
 
 
 def build_retention(query: RetentionQuery, as_of: datetime, rows: Sequence[Row]) -> Body:
-    """From rows (cohort's number from 1, periods after it, users); -1 periods after is the cohort's size."""
+    """Build from rows (number of the cohort from 1, periods after it, users). -1 periods is the size of the cohort."""
     found = {(period, after): count for period, after, count in rows}
     last = len(query.starts)
     end = min(query.end, as_of)
@@ -153,7 +153,7 @@ def build_retention(query: RetentionQuery, as_of: datetime, rows: Sequence[Row])
 
 
 def build_paths(query: PathsQuery, rows: Sequence[Row]) -> Body:
-    """From rows (step, rank, keys, count): transitions by step, sequences (step 0), occurrences (step -1)."""
+    """Build from rows (step, rank, keys, count): transitions by step, sequences (step 0), occurrences (step -1)."""
     ranked: dict[int, list[tuple[list[str | None], int]]] = defaultdict(list)
     rest: dict[int, int] = defaultdict(int)
     for step, rank, keys, count in rows:
@@ -184,7 +184,7 @@ def build_paths(query: PathsQuery, rows: Sequence[Row]) -> Body:
 
 
 def build_user(user_id: str, query: RangeQuery, as_of: datetime, row: Row) -> Body:
-    """From the one row about a user."""
+    """Build from the single row about a user."""
     first_seen, last_seen, events, in_range, days, visits, types, counts = row
     return {
         "user_id": user_id,

@@ -1,4 +1,4 @@
-"""HTTP in, HTTP out: the questions of analytics as Flask views. They take long beside Flask's dispatch."""
+"""HTTP routes of statistics. These are Flask views: the queries take much longer than Flask's dispatch."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ _list_users = SourcesReader(ListUsersSchema)
 
 
 def stats_routes(store: StatsStore, explain: bool, longest: int) -> Blueprint:
-    """The views. `explain` allows explain=true; `longest` is how long sessions last at most by default, in seconds."""
+    """The routes. `explain` allows explain=true; `longest` is the default for the longest session, in seconds."""
     views = Blueprint("analytics", __name__)
 
     def question(
@@ -73,7 +73,7 @@ def stats_routes(store: StatsStore, explain: bool, longest: int) -> Blueprint:
     def get_user(user_id: str) -> Response:
         query_request = query_request_of(request.environ)
         query = parameters.read_user(query_request, _now(), explain, longest=longest)
-        # No stored text has U+0000, and PostgreSQL takes none.
+        # No stored text has U+0000, and PostgreSQL refuses it in parameters.
         return found(None if "\0" in user_id else store.get_user(user_id, query, query_request.client))
 
     @views.get("/user")
@@ -104,7 +104,7 @@ def _read_position(cursor: Cursor | None, filter_digest: bytes) -> UserPosition:
 
 
 def _next_cursor(found: list[dict[str, Any]], limit: int, filter_digest: bytes) -> str | None:
-    """The cursor after the page; that there was one more says that there is a next page."""
+    """The cursor of the next page. There is one if a user more than `limit` was found."""
     if len(found) <= limit:
         return None
     last = found[limit - 1]

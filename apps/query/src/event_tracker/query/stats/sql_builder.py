@@ -1,4 +1,4 @@
-"""Statements put together from named parts. There are few combinations, and each is composed once."""
+"""Builds statements from the named parts in `queries.sql`."""
 
 from functools import cache
 
@@ -23,7 +23,7 @@ TYPE_CONDITION = sql.SQL("event_type = any (%(event_types)b::text[])")
 
 
 def raw_dimension(by: str | None) -> sql.SQL:
-    """The expression of what events are told apart by, as it is stored: numbers in any spelling."""
+    """The SQL expression of a dimension as it is stored, with numbers in any spelling."""
     match by:
         case None:
             return NO_KEY
@@ -34,17 +34,17 @@ def raw_dimension(by: str | None) -> sql.SQL:
 
 
 def dimension(by: str | None) -> sql.Composable:
-    """The same with one spelling for each number. It costs time: what counts events groups them as they are stored first."""
+    """The SQL expression of a dimension with one spelling for each number. It is slow: group by `raw_dimension` first where possible."""
     return normalise_value(by, raw_dimension(by))
 
 
 def normalise_value(by: str | None, written: sql.Composable) -> sql.Composable:
-    """The value of an expression that was grouped by already. Event types are texts and nothing else."""
+    """The normalised value of a raw dimension. Event types are never numbers, so they stay as they are."""
     return written if by in (None, "event_type") else fill("value", written=written)
 
 
 def select_events(query: FilteredQuery, *more: sql.Composable) -> sql.Composed:
-    """The events that a question is about, and that fulfil `more` as well."""
+    """The events that a query selects, with the additional conditions `more`."""
     names = ["range", *(name for name in ("event_types", "properties") if getattr(query, name))]
     if query.sources is not None:
         names.append("sources")
@@ -53,12 +53,12 @@ def select_events(query: FilteredQuery, *more: sql.Composable) -> sql.Composed:
 
 
 def select_visits(query: FilteredQuery) -> sql.Composed:
-    """The same, each with its visit, which may last too long."""
+    """The selected events, each with its visit. Visits may be longer than allowed."""
     return fill("visited", selected=select_events(query))
 
 
 def select_cut_visits(query: FilteredQuery, *more: sql.Composable) -> sql.Composed:
-    """The events that fulfil `more` as well, each with its visit, which is cut where it lasts too long."""
+    """The selected events with the conditions `more`, each with its visit. Visits that are too long are cut."""
     return fill("visited.cut", visited=fill("visited", selected=select_events(query, *more)))
 
 
@@ -78,12 +78,12 @@ def _select_long_visits(query: FilteredQuery) -> sql.Composed:
 
 
 def type_condition(query: FilteredQuery) -> sql.SQL:
-    """The condition on types where only types are filtered by."""
+    """The condition on event types, for queries that filter by nothing else."""
     return TYPE_CONDITION if query.event_types else ALL
 
 
 def source_condition(query: RangeQuery) -> sql.SQL:
-    """The same on sources, behind other conditions; nothing where there is no restriction."""
+    """The condition on sources, to append to other conditions. It is empty where there is no restriction."""
     return _source_condition(query.sources is not None)
 
 
@@ -92,12 +92,12 @@ def _source_condition(restricted: bool) -> sql.SQL:
 
 
 def select_first_seen(query: FilteredQuery, found: sql.Composable) -> sql.Composable:
-    """When users were first seen: a table, or of some sources what takes its place for those who are found."""
+    """The relation that says when users were first seen: the table `users`, or for some sources a query over their events."""
     return sql.SQL("users") if query.sources is None else fill("users.of_sources", found=found)
 
 
 def build_visits(query: SessionsQuery | PathsQuery, days: SummarisedDays | None) -> sql.Composed:
-    """The sessions of a question; those of days that are summed up are taken from there."""
+    """The sessions of a query. Those of summarised days are read from the summaries."""
     if days:
         events = fill("visits.pieces", pieces=outside_condition(days), sources=source_condition(query))
         parts = fill("visits.summary", parts=fill("visits.parts", events=events))
@@ -108,13 +108,13 @@ def build_visits(query: SessionsQuery | PathsQuery, days: SummarisedDays | None)
 
 
 def outside_condition(days: SummarisedDays) -> sql.Composed:
-    """The condition for events outside the days that are summed up. As constants: the plan depends on them."""
+    """The condition for events outside the summarised days. The bounds are literals, because the plan depends on them."""
     conditions = [fill("piece", start=sql.Literal(start), end=sql.Literal(end)) for start, end in days.unsummarised]
     return sql.SQL("({})").format(sql.SQL(" or ").join(conditions)) if conditions else sql.Composed([NOTHING])
 
 
 def build_paths(query: PathsQuery, days: SummarisedDays | None) -> sql.Composed:
-    """The statement of a question about paths."""
+    """The statement of a query of paths."""
     keys = [sql.Identifier(f"key_{step}") for step in range(query.depth + 1)]
     forwards = query.direction == "next"
     positions = [
@@ -138,13 +138,13 @@ def build_paths(query: PathsQuery, days: SummarisedDays | None) -> sql.Composed:
 
 
 def build_funnel(query: FunnelQuery) -> sql.Composed:
-    """The statement of a question about a funnel."""
+    """The statement of a query of a funnel."""
     return _build_funnel(tuple(bool(properties) for _, properties in query.steps), query.sources is not None)
 
 
 @cache
 def _build_funnel(filtered: tuple[bool, ...], restricted: bool) -> sql.Composed:
-    """The statement for as many steps as `filtered` is long, true for those that filter by properties; of some sources or all."""
+    """The statement of a funnel. `filtered` says for each step whether it filters by properties."""
     steps = len(filtered)
     numbers = range(1, steps + 1)
     matches = [_build_match(number, filtered[number - 1]) for number in numbers]
@@ -172,7 +172,7 @@ def _build_funnel(filtered: tuple[bool, ...], restricted: bool) -> sql.Composed:
 
 
 def _build_match(number: int, filtered: bool) -> sql.Composed:
-    """Whether an event is one of this step."""
+    """The column that says whether an event matches this step."""
     return fill(
         "funnel.match_properties" if filtered else "funnel.match",
         event_type=sql.Placeholder(f"type_{number}", format="b"),

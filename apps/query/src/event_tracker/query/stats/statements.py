@@ -1,4 +1,4 @@
-"""The named statements of `queries.sql`, and how one is filled with others."""
+"""The named statements of `queries.sql`, and the function that fills their slots."""
 
 from psycopg import sql
 
@@ -8,5 +8,5 @@ QUERIES = load_queries("event_tracker.query.stats")
 
 
 def fill(name: str, **slots: sql.Composable) -> sql.Composed:
-    """A named statement or part of one, its slots filled."""
+    """Fill the slots of a named statement, or part of a statement."""
     return sql.SQL(QUERIES[name]).format(**slots)

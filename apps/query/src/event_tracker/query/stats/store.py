@@ -1,4 +1,4 @@
-"""Questions of analytics to the database, one function each; the statements are in `queries.sql`."""
+"""Queries of statistics, one function each. The statements are in `queries.sql`."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import replace
@@ -60,19 +60,19 @@ AnyRangeQuery = TypeVar("AnyRangeQuery", bound=RangeQuery)
 Result = TypeVar("Result")
 Statement = tuple[sql.SQL | sql.Composed, dict[str, Any]]
 BuildStatement = Callable[[psycopg.Connection], Statement]
-"""Makes a statement, after a look at what is summed up, in the snapshot that it is asked in."""
+"""Builds a statement. It may first read which summaries are valid, in the same snapshot."""
 
 BEGIN = """
 set transaction isolation level repeatable read, read only;
 lock table only events in access share mode
 """
-"""Two statements in one message. The lock doesn't take the snapshot: the first question does."""
+"""Two statements in one message. The lock doesn't take the snapshot; the first query does."""
 
 RAW_VALUE = sql.SQL("written")
-"""A property's values as they are stored, grouped."""
+"""The column with a property's values as they are stored."""
 
 SESSION_KEY = sql.SQL("user_id, session_id, visit")
-"""What tells sessions apart."""
+"""The columns that identify a session."""
 
 TOO_SLOW = (
     "The database took longer than STATEMENT_SECONDS over this question. Narrow `from` and `to`, or select fewer events "
@@ -81,18 +81,18 @@ TOO_SLOW = (
 
 
 class UserPosition(NamedTuple):
-    """A place in the order of users, most recently active first: just after this one."""
+    """A position in the order of users, most recently active first: just after this user."""
 
     last_seen: datetime
     user_id: str
 
 
 class QueryResult(NamedTuple):
-    """What the database said.
+    """The result of a query.
 
     Attributes:
-        as_of: what was committed by then is counted.
-        plan: None unless it was asked for.
+        as_of: everything that was committed by then is counted.
+        plan: None unless `explain` was set.
     """
 
     as_of: datetime
@@ -101,7 +101,7 @@ class QueryResult(NamedTuple):
 
 
 class StatsStore:
-    """Asks the database, each question in one statement: one snapshot."""
+    """Runs statistics queries, each in one snapshot."""
 
     def __init__(self, pool: ConnectionPool[psycopg.Connection], concurrency_limit: ConcurrencyLimit) -> None:
         self._pool = pool
@@ -116,7 +116,7 @@ class StatsStore:
         self.paths = self._share(self._paths)
 
     def get_user(self, user_id: str, query: UserQuery, client: QuotaHolder) -> Body | None:
-        """One user; None if there is no event of theirs."""
+        """One user; None if they have no events."""
         conditions = sql.SQL("user_id = %(user_id)b")
         whole = FilteredQuery(
             sources=query.sources, start=query.start, end=query.end, zone=query.zone, explain=query.explain,
@@ -137,13 +137,13 @@ class StatsStore:
             "longest": query.longest,
         }
         with take_turn(self._concurrency_limit, client):
-            result = self._run("get_user", _use_statement(statement, parameters), query.explain)
+            result = self._run("get_user", _fixed_statement(statement, parameters), query.explain)
         if not result.rows:
             return None
         return _add_plan(responses.build_user(user_id, query, result.as_of, result.rows[0]), result.plan)
 
     def list_users(self, limit: int, after: UserPosition, sources: Sources, client: QuotaHolder) -> Rows:
-        """`limit` users after a place, (user_id, first_seen, last_seen, events) each, most recently active first."""
+        """`limit` users after a position, most recently active first: rows (user_id, first_seen, last_seen, events)."""
         parameters = {
             "rows": limit,
             "after_timestamp": after.last_seen,
@@ -157,7 +157,7 @@ class StatsStore:
                     "list_users", lambda connection, _: list_recently_active(connection, parameters)
                 )
             return self._run(
-                "list_users", _use_statement(sql.SQL(QUERIES["list_users"]), parameters), explain=False
+                "list_users", _fixed_statement(sql.SQL(QUERIES["list_users"]), parameters), explain=False
             ).rows
 
     def _timeseries(self, query: TimeseriesQuery) -> Body:
@@ -182,14 +182,14 @@ class StatsStore:
                 found = sql_builder.select_sessions(query, key, subject)
             statement = fill("timeseries.subjects", subject=subject, found=found)
         return self._respond(
-            "timeseries", query, _use_statement(statement, {**parameters, **more}), responses.build_timeseries
+            "timeseries", query, _fixed_statement(statement, {**parameters, **more}), responses.build_timeseries
         )
 
     def _users(self, query: UsersQuery) -> Body:
         parameters = {**filter_parameters(query), "starts": list(query.starts)}
         known = select_first_seen(query, sql.SQL(QUERIES["users.active"]))
         statement = fill("users", selected=select_events(query), users=known)
-        return self._respond("users", query, _use_statement(statement, parameters), responses.build_users)
+        return self._respond("users", query, _fixed_statement(statement, parameters), responses.build_users)
 
     def _sessions(self, query: SessionsQuery) -> Body:
         def build_statement(connection: psycopg.Connection) -> Statement:
@@ -201,7 +201,7 @@ class StatsStore:
 
     def _top_properties(self, query: TopPropertiesQuery) -> Body:
         parameters = {**filter_parameters(query), "key": query.key, "limit": query.limit}
-        # '' is all types together (infra/migrations/0006-summaries.sql).
+        # '' means all types together (infra/migrations/0006-summaries.sql).
         parameters["counted_types"] = list(query.event_types) or [""]
         value = fill("value", written=RAW_VALUE)
 
@@ -223,7 +223,9 @@ class StatsStore:
     def _event_users(self, query: EventUsersQuery) -> Body:
         statement = fill("event_users", selected=select_events(query), order=sql.SQL(ORDERS[query.sort]))
         parameters = {**filter_parameters(query), "limit": query.limit, "offset": query.offset}
-        return self._respond("event_users", query, _use_statement(statement, parameters), event_users.build_event_users)
+        return self._respond(
+            "event_users", query, _fixed_statement(statement, parameters), event_users.build_event_users
+        )
 
     def _funnel(self, query: FunnelQuery) -> Body:
         parameters: dict[str, Any] = {**range_parameters(query), "window": query.window}
@@ -233,14 +235,14 @@ class StatsStore:
             names, values, stems = property_parameters(properties)
             parameters.update({f"names_{number}": names, f"values_{number}": values, f"stems_{number}": stems})
         return self._respond(
-            "funnel", query, _use_statement(sql_builder.build_funnel(query), parameters), responses.build_funnel
+            "funnel", query, _fixed_statement(sql_builder.build_funnel(query), parameters), responses.build_funnel
         )
 
     def _retention(self, query: RetentionQuery) -> Body:
         everybody = select_events(replace(query, event_types=(), properties=()))
         statement = fill("retention", selected=select_events(query), users=select_first_seen(query, everybody))
         parameters = {**filter_parameters(query), "starts": list(query.starts)}
-        result = self._run("retention", _use_statement(statement, parameters), query.explain)
+        result = self._run("retention", _fixed_statement(statement, parameters), query.explain)
         body = {
             **responses.range_header(query, result.as_of),
             **responses.build_retention(query, result.as_of, result.rows),
@@ -260,7 +262,7 @@ class StatsStore:
         return self._respond("paths", query, build_statement, responses.build_paths)
 
     def _share(self, answer: Callable[[Query], Body]) -> Callable[[Query, QuotaHolder], Body]:
-        """Dashboards ask the same at the same time."""
+        """Run equal queries once: dashboards often send the same ones at the same time."""
         return SingleFlight(answer, self._concurrency_limit).run
 
     def _respond(
@@ -276,19 +278,20 @@ class StatsStore:
     def _run(self, name: str, build_statement: BuildStatement, explain: bool) -> QueryResult:
         def fetch(connection: psycopg.Connection, as_of: datetime) -> QueryResult:
             statement, parameters = build_statement(connection)
-            # Not prepared: its text may hold bounds that are never asked for again.
+            # Not prepared: the text may contain bounds that are never used again.
             rows = connection.execute(statement, parameters, prepare=False, binary=True).fetchall()
             return QueryResult(as_of, rows, _explain(connection, name, statement, parameters) if explain else None)
 
         return self._in_snapshot(name, fetch)
 
     def _in_snapshot(self, name: str, fetch: Callable[[psycopg.Connection, datetime], Result]) -> Result:
-        """What `ask` finds, told a connection and the time of the snapshot that all its statements see."""
+        """Run `fetch` with a connection and the time of the snapshot that all its statements see."""
 
         def begin(connection: psycopg.Connection) -> Result:
             as_of = read_as_of(connection)
             with connection.transaction():
-                # Before the snapshot, or a month that leaves the default partition would be missing (cli.database.partitions).
+                # The lock comes before the snapshot. Otherwise a month that is just moved out of the default partition would be missing
+                # (cli.database.partitions).
                 connection.execute(BEGIN, prepare=False)
                 connection.execute(QUERIES["begin"], binary=True)
                 return fetch(connection, as_of)
@@ -300,8 +303,8 @@ class StatsStore:
             raise Problem(504, "statement_timeout", TOO_SLOW) from None
 
 
-def _use_statement(statement: sql.SQL | sql.Composed, parameters: dict[str, Any]) -> BuildStatement:
-    """For a statement that depends on nothing stored."""
+def _fixed_statement(statement: sql.SQL | sql.Composed, parameters: dict[str, Any]) -> BuildStatement:
+    """A builder for a statement that doesn't depend on stored data."""
     return lambda _: (statement, parameters)
 
 
@@ -319,7 +322,7 @@ def _add_plan(body: Body, plan: Plan | None) -> Body:
 
 
 def _count_events(query: TimeseriesQuery, written: sql.SQL) -> tuple[sql.Composed, dict[str, Any]]:
-    """Hours that are counted already, where the question allows it."""
+    """The part that counts events, and its parameters. It reads the counters per hour where the query allows that."""
     rolled_up = not query.properties and query.breakdown in (None, "event_type")
     hours = split_by_hour(query.start, query.end, query.starts) if rolled_up else None
     if hours is None:

@@ -1,4 +1,4 @@
-"""Which days of a range are summed up, so that their events needn't be read (infra/migrations/0006-summaries.sql)."""
+"""Finds the days of a range that have valid summaries, so that their events needn't be read (infra/migrations/0006-summaries.sql)."""
 
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -13,10 +13,10 @@ from event_tracker.query.stats.time_range import MOST_RANGES, ranges_between, wh
 
 
 class SummarisedDays(NamedTuple):
-    """The days (UTC) that are taken from their summaries, and the pieces of time around them, which are read.
+    """The days (UTC) that are read from their summaries, and the time ranges around them, whose events are read.
 
     Attributes:
-        wanted: how many events of these days are of the types that are asked about.
+        wanted: how many events of these days have the selected types.
     """
 
     days: list[datetime]
@@ -24,7 +24,7 @@ class SummarisedDays(NamedTuple):
     unsummarised: list[tuple[datetime, datetime]]
 
     def parameters(self, query: RangeQuery) -> dict[str, Any]:
-        """For the statements that need them."""
+        """The parameters of statements that read summaries."""
         return {
             "fresh_days": self.days,
             "wanted": self.wanted,
@@ -36,7 +36,7 @@ class SummarisedDays(NamedTuple):
 def find_summarised_days(
     connection: psycopg.Connection, query: FilteredQuery, key: str | None = None
 ) -> SummarisedDays:
-    """Look which days' summaries are as they would be now. With a `key`, they must have counted that property."""
+    """Find the days whose summaries are up to date. With a `key`, the summaries must include that property."""
     parameters = {**whole_day_bounds(query.start, query.end), "key": key, "event_types": list(query.event_types)}
     having = sql.SQL("" if query.sources is None else QUERIES["fresh_days.having"])
     parameters["sources"] = list(query.sources or ())
@@ -49,5 +49,5 @@ def find_summarised_days(
 
 
 def can_use_summaries(query: SessionsQuery | PathsQuery) -> bool:
-    """Whether summaries of days hold the visits that are asked about: all events, by type, with pauses that aren't shorter."""
+    """Whether summaries have the visits of a query: one without filters, by event type, with a gap of at least GAP."""
     return query.by == "event_type" and query.gap >= GAP and not query.event_types and not query.properties

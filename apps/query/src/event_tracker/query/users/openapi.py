@@ -1,4 +1,4 @@
-"""People's data, in OpenAPI."""
+"""OpenAPI of the routes that export and erase users."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ USER_ID = {
 
 
 class ErasureSchema(Schema):
-    """What was done, and the receipt for it."""
+    """A completed erasure, and its receipt."""
 
     erasure_id = fields.UUID(required=True)
     at = fields.DateTime(required=True)

@@ -1,4 +1,4 @@
-"""What a person may ask for about their own data: HTTP in, HTTP out. Admins ask, for the person."""
+"""HTTP routes that export and erase users. Admins call them on a person's request."""
 
 from typing import TYPE_CHECKING, cast
 
@@ -47,7 +47,7 @@ _export_user, _export_any_user = Reader(ExportUserSchema), Reader(ExportAnyUserS
 
 
 def user_data_routes(eraser: Eraser, exporter: Exporter, downloads: Downloads) -> Blueprint:
-    """The views."""
+    """The routes that export and erase users."""
     views = Blueprint("subjects", __name__)
 
     @views.get("/users/<path:user_id>/export")
@@ -86,7 +86,7 @@ def user_data_routes(eraser: Eraser, exporter: Exporter, downloads: Downloads) -
 
 
 def _require_plain_export(environ: "WSGIEnvironment") -> None:
-    """Return if the path ended with /export before it was decoded: /users/q%2Fexport is the user `q/export`, not `q`.
+    """Check that the path ended with /export before decoding: /users/q%2Fexport is the user `q/export`, not `q`.
 
     Raises:
         Problem: 404.
@@ -99,7 +99,7 @@ def _require_plain_export(environ: "WSGIEnvironment") -> None:
 
 
 def _require_id(user_id: str) -> None:
-    """Return if a user may have this id.
+    """Check that a user may have this id.
 
     Raises:
         Problem: 422.

@@ -1,4 +1,4 @@
-"""What is done to a user's rows, step by step, within one transaction; `queries.sql` says why in this order."""
+"""The steps of an erasure, within one transaction. `queries.sql` explains their order."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,17 +14,17 @@ from event_tracker.core.postgres.named_sql import load_queries
 QUERIES = load_queries("event_tracker.query.users")
 
 SUMMARY_STATEMENTS = ("erase_events", "anonymise_events")
-"""Statements that take properties out of the summaries."""
+"""Statements that also correct the summaries of properties."""
 
 Counts = dict[str, int]
-"""Rows that are gone or were changed, by table."""
+"""Table → number of rows deleted or changed."""
 
 
 class UserErasure:
-    """Statements about one user.
+    """The erasure of one user: runs its statements.
 
     Attributes:
-        sources: as far as their events go; None is all.
+        sources: only events of these sources are erased; None is all.
     """
 
     def __init__(self, connection: psycopg.Connection, user_id: str, sources: list[str] | None) -> None:
@@ -32,13 +32,13 @@ class UserErasure:
         self._connection = connection
 
     def execute(self, statement: str, **more: Any) -> list[Any]:
-        """The rows of a statement of queries.sql."""
+        """Run a statement of queries.sql and return its rows."""
         given = {"user_id": self.user_id, "sources": self.sources, **more}
         return self._connection.execute(STATEMENTS[statement], given, binary=True).fetchall()
 
 
 def erase(erasure: UserErasure) -> Counts:
-    """Delete everything, and take it out of what was counted."""
+    """Delete everything, and correct the counters and summaries."""
     rejections = len(erasure.execute("erase_rejections"))
     gone = erasure.execute("erase_events")
     days = sorted({hour.replace(hour=0) for hour, *_ in gone})
@@ -54,9 +54,9 @@ def erase(erasure: UserErasure) -> Counts:
 
 
 def anonymise(erasure: UserErasure) -> Counts:
-    """Make the events those of a user whom nobody knows, and take away what they say beyond what was done when.
+    """Assign the events to a new, unknown user, and remove everything from them but type, time and source.
 
-    The new user's id is told to nobody.
+    The new user's id isn't returned or logged.
     """
     new = {"new_user_id": f"anonymous-{uuid4()}", "secret": token_hex(32)}
     rejections = len(erasure.execute("erase_rejections"))
@@ -77,7 +77,7 @@ def anonymise(erasure: UserErasure) -> Counts:
 
 
 def _erase_visits(erasure: UserErasure, days: list[datetime], users: list[str]) -> int:
-    """Delete the user's visits; those of days that were touched only in part are made anew for these users."""
+    """Delete the user's visits. If only some sources are erased, the visits of the affected days are computed again for `users`."""
     erased = len(erasure.execute("erase_visits", days=None if erasure.sources is None else days))
     if erasure.sources is not None:
         for user in users:
@@ -86,20 +86,20 @@ def _erase_visits(erasure: UserErasure, days: list[datetime], users: list[str]) 
 
 
 def _erase_user(erasure: UserErasure) -> int:
-    """Forget the user, unless an event of theirs is left; how many users are forgotten.
+    """Delete the user's row, unless events of theirs are left. Returns the number of deleted users.
 
-    Who isn't known yet stays as they are: whoever stores their first events makes them known by these.
+    A user without a row stays as they are: the collector that stores their first events adds it.
     """
     return len(erasure.execute("erase_user")) if erasure.execute("lock_user") else 0
 
 
 def _unless_restricted(erasure: UserErasure, **counts: int) -> Counts:
-    """Counts of what doesn't belong to a source: under a restriction they would tell of events of other sources."""
+    """Counts of rows that belong to no source. They are omitted under a restriction: they would reveal events of other sources."""
     return counts if erasure.sources is None else {}
 
 
 def _decrement_counts(erasure: UserErasure, gone: Sequence[Any]) -> int:
-    """Take the events out of their counters; how many counters that were."""
+    """Decrement the counters of deleted events. Returns the number of changed counters."""
     if not gone:
         return 0
     hours, event_types, event_sources, counts, _ = (list(column) for column in zip(*gone, strict=True))

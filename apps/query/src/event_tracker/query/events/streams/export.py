@@ -1,4 +1,4 @@
-"""GET /events/export: all events of a filter, streamed."""
+"""GET /events/export: streams all events of a filter."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -15,11 +15,11 @@ from event_tracker.query.events.streams.parameters import read_export
 from event_tracker.query.source_scope import query_request_of
 
 BATCH = 500
-"""Rows that are encoded before other questions may go on."""
+"""Rows that are encoded before other requests get a chance to run."""
 
 
 def export_routes(export_pages: ExportPages, downloads: Downloads) -> Blueprint:
-    """The route."""
+    """The route of exports."""
     blueprint = Blueprint("export", __name__)
 
     @blueprint.get("/events/export")
@@ -27,7 +27,7 @@ def export_routes(export_pages: ExportPages, downloads: Downloads) -> Blueprint:
         query_request = query_request_of(request.environ)
         export = read_export(query_request)
         if export.format == "parquet" and "pyarrow.parquet" not in sys.modules:
-            # It takes a second, or several from a cold disk. In a thread of its own nobody else waits for it.
+            # The import takes a second or more. In a thread it doesn't block other requests.
             gevent.get_hub().threadpool.apply(import_module, ("pyarrow.parquet",))
         return downloads.stream(
             _encode_pages(export_pages.read(export.event_filter, export.limit, query_request.client), export.format),
@@ -41,7 +41,7 @@ def export_routes(export_pages: ExportPages, downloads: Downloads) -> Blueprint:
 
 
 def _encode_pages(pages: Iterable[Rows], name: str) -> Iterator[bytes]:
-    """Parts of the body, the first of them when the first page is there; one may be empty."""
+    """Encode the pages as parts of the body. A part may be empty."""
     encoder = FORMATS[name]()
     exported = metrics.EVENTS_EXPORTED.labels(name)
     before = encoder.head()

@@ -1,8 +1,8 @@
-"""All events of a filter, newest first, a bounded page at a time: no snapshot is held, and no connection between pages.
+"""Reads all events of a filter, newest first, in bounded pages. It holds no snapshot, and no connection between pages.
 
-A page of one user rides the primary key. A page of everybody's reads all of its range of time before its newest are known,
-so the range is cut into slices of some thousand events each. How many events an hour holds is counted already
-(`event_counts`); but that only says where to cut: the slices follow each other without a gap, so that nothing depends on it.
+A page of one user is read from the primary key. A page of all users needs a sort of its whole time range, so the range is split into
+slices of some thousand events. The counters per hour (`event_counts`) say where to split. They only affect the speed: the slices
+are adjacent, so the result doesn't depend on them.
 """
 
 from collections import deque
@@ -31,30 +31,30 @@ QUERIES = load_queries("event_tracker.query.events")
 
 HOUR = timedelta(hours=1)
 HOURS = 500
-"""Hours whose counts are asked for at once."""
+"""Hours whose counts are read at once."""
 
 FIRST_ROWS = 500
 MOST_ROWS = 5000
 MOST_BYTES = 4 * 2**20
-"""Of a page: its rows, and its properties' JSON. The first page is small, so that it comes soon."""
+"""Limits of a page: its rows, and the JSON of its properties. The first page is small, so that the response begins soon."""
 
 SLICE_EVENTS = 4500
 FILTERED_SLICE_EVENTS = 50_000
-"""Events in a slice: about a page, or where only some of them will be in it, what is read in a blink."""
+"""Events in a slice: about a page. With filters, a slice may have more: only some of its events match."""
 
 SLICE_DIVISOR = 8
 MOST_SLICE_CUTS = 8
-"""A slice that takes longer than PostgreSQL's statement_timeout is cut to an eighth; so is that, so often at most."""
+"""A slice that exceeds PostgreSQL's statement_timeout is cut to an eighth, at most so many times in a row."""
 
 Row = tuple[Any, ...]
 RECEIVED_AT, BYTES, MORE = 6, 8, 9
-"""What stands where in a row; behind the event: the page's bytes up to it, and whether the page leaves out what comes next."""
+"""Indexes in a row. After the event come the page's bytes up to it, and whether the page omits the following rows."""
 
 Execute = Callable[[bytes, dict[str, Any]], Sequence[Row]]
 
 
 class ExportPages:
-    """Asks for the pages. Exports take turns with other questions that may be slow, anew for each page."""
+    """Reads the pages of exports. Each page waits for a turn, like other slow queries."""
 
     def __init__(self, pool: ConnectionPool[psycopg.Connection], concurrency_limit: ConcurrencyLimit) -> None:
         self._pool = pool
@@ -63,11 +63,11 @@ class ExportPages:
     def read(self, event_filter: EventFilter, limit: int | None, client: QuotaHolder) -> Iterator[Sequence[Row]]:
         """Pages of rows as `formats` takes them, up to `limit` rows; a page may be empty.
 
-        What is committed while it goes on may or may not be among them; what was there before is, once.
+        Events that were committed before are included exactly once. Those committed meanwhile may or may not be.
 
         Raises:
-            Problem: 503 if the database is too busy, 429 if too much of the client's waits.
-            psycopg.Error: as it is, for anything else.
+            Problem: 503 if the database is too busy, 429 if the client has too many queries waiting.
+            psycopg.Error: for any other error of the database.
         """
         turn_seconds = TURN_SECONDS
 
@@ -83,15 +83,15 @@ class ExportPages:
         size, left = FIRST_ROWS, limit
         while left is None or left > 0:
             rows = size if left is None else min(size, left)
-            rows_found = _read_page(event_filter, position, rows, execute_page)
-            yield [row[:BYTES] for row in rows_found]
+            page = _read_page(event_filter, position, rows, execute_page)
+            yield [row[:BYTES] for row in page]
             turn_seconds = EXPORT_TURN_SECONDS
             if left is not None:
-                left -= len(rows_found)
-            if rows_found and (len(rows_found) == rows or rows_found[-1][MORE]):
-                last = rows_found[-1]
+                left -= len(page)
+            if page and (len(page) == rows or page[-1][MORE]):
+                last = page[-1]
                 position.after = Position(last[2], last[0], last[3], last[RECEIVED_AT])
-                size = _next_size(rows_found)
+                size = _next_size(page)
             elif position.start <= event_filter.start:
                 return
             else:
@@ -100,10 +100,10 @@ class ExportPages:
 
 @dataclass
 class _ExportPosition:
-    """Where an export is: behind `after`, in the slice that goes back to `start`.
+    """The position of an export: after `after`, in the slice that reaches back to `start`.
 
     Attributes:
-        widest: how wide slices may be, after one had to be cut; it doubles with each that came in time.
+        widest: the widest slice allowed, after one had to be cut. It doubles with each slice that is read in time.
     """
 
     after: Position
@@ -111,13 +111,13 @@ class _ExportPosition:
     widest: timedelta | None = None
 
     def cut(self) -> bool:
-        """Make the slice narrower; False if it can't be."""
+        """Narrow the slice. Returns False if it can't be narrower."""
         self.widest = (self.after.timestamp - self.start) / SLICE_DIVISOR
         self.start = self.after.timestamp - self.widest
         return bool(self.widest)
 
     def move_to(self, start: datetime) -> None:
-        """Go on with the slice behind this one, back to `start` or less far."""
+        """Continue with the next older slice, which reaches back to `start` at most."""
         self.after = Position.before(self.start)
         if self.widest is not None:
             self.widest = min(self.widest * 2, self.start - start)
@@ -126,40 +126,40 @@ class _ExportPosition:
 
 
 class _SlicePlanner:
-    """Tells where the next slice begins, going back in time."""
+    """Plans the slices, from the newest to the oldest."""
 
     def __init__(self, event_filter: EventFilter, execute_page: Execute) -> None:
-        self._asked, self._execute = event_filter, execute_page
+        self._event_filter, self._execute = event_filter, execute_page
         self._slice_events = FILTERED_SLICE_EVENTS if event_filter.extra_filters else SLICE_EVENTS
         self._hours: deque[tuple[datetime, int]] = deque()
-        # The key leads to one user's newest events: there is nothing to cut.
+        # One user's newest events are read from the index, so a single slice is enough.
         self._counted_from = event_filter.start if event_filter.user_id is not None else LATEST
 
     def find_start(self, end: datetime) -> datetime:
-        """Where the slice that ends at `end` begins."""
+        """The start of the slice that ends at `end`."""
         while self._hours and self._hours[0][0] >= end:
             self._hours.popleft()
-        if not self._hours and self._counted_from > self._asked.start:
+        if not self._hours and self._counted_from > self._event_filter.start:
             self._load_hours(end)
         total = 0
         while self._hours:
             hour, events = self._hours[0]
             if total and total + events > self._slice_events:
-                return max(self._asked.start, hour + HOUR)
+                return max(self._event_filter.start, hour + HOUR)
             if events > self._slice_events:
-                return max(self._asked.start, hour, min(end, hour + HOUR) - HOUR * self._slice_events / events)
+                return max(self._event_filter.start, hour, min(end, hour + HOUR) - HOUR * self._slice_events / events)
             self._hours.popleft()
             total += events
-        return max(self._asked.start, self._counted_from)
+        return max(self._event_filter.start, self._counted_from)
 
     def _load_hours(self, end: datetime) -> None:
-        parameters = {"start": max(self._asked.start, EARLIEST + HOUR) - HOUR, "end": end, "rows": HOURS}
+        parameters = {"start": max(self._event_filter.start, EARLIEST + HOUR) - HOUR, "end": end, "rows": HOURS}
         self._hours.extend(self._execute(QUERIES["export_events.hours"].encode(), parameters))
-        self._counted_from = self._hours[-1][0] if len(self._hours) == HOURS else self._asked.start
+        self._counted_from = self._hours[-1][0] if len(self._hours) == HOURS else self._event_filter.start
 
 
 def _read_page(event_filter: EventFilter, position: _ExportPosition, rows: int, execute_page: Execute) -> Sequence[Row]:
-    """The newest rows of the place's slice, which is cut until they come in time."""
+    """The next rows of the current slice. The slice is cut until they are read in time."""
     statement = _build_statement(
         "everybody" if event_filter.user_id is None else "user_id", *event_filter.extra_filters
     )
@@ -184,10 +184,10 @@ def _read_page(event_filter: EventFilter, position: _ExportPosition, rows: int, 
     raise AssertionError("unreachable")
 
 
-def _next_size(rows_found: Sequence[Row]) -> int:
-    """How many rows have about MOST_BYTES, if they go on as these."""
-    size: int = rows_found[-1][BYTES]
-    return max(1, min(MOST_ROWS, MOST_BYTES * len(rows_found) // size))
+def _next_size(page: Sequence[Row]) -> int:
+    """How many rows have about MOST_BYTES, if they are as large as these on average."""
+    size: int = page[-1][BYTES]
+    return max(1, min(MOST_ROWS, MOST_BYTES * len(page) // size))
 
 
 @cache

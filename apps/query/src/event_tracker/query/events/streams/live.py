@@ -1,4 +1,4 @@
-"""GET /events/live: what is stored, as it is stored, as server-sent events (WHATWG HTML, section 9.2)."""
+"""GET /events/live: streams new events as server-sent events (WHATWG HTML, section 9.2)."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -33,15 +33,15 @@ log = structlog.get_logger("query.live")
 POLL_SECONDS = 1.0
 KEEP_ALIVE_SECONDS = 15.0
 RETRY = b"retry: 2000\n\n"
-"""Milliseconds after which a browser comes back. It is the first thing that is sent, so that a client sees at once that it is heard."""
+"""Tells browsers to reconnect after 2000 ms. It is sent first, so that a client sees at once that it is connected."""
 
 CHECK_SECONDS = 5.0
-"""How often it is asked whether a client may still listen."""
+"""How often a client's credentials are checked again."""
 
 KEEP_ALIVE = b": keep-alive\n\n"
 BUFFER_EVENTS = 1000
 BUFFER_BYTES = 4 * 2**20
-"""What is kept for a client who doesn't read: so many events, or so many bytes. What comes then is dropped, and counted."""
+"""The buffer of a client that reads slowly, in events and bytes. Further events are dropped, and counted."""
 
 PART_BYTES = 64 * 2**10
 
@@ -55,7 +55,7 @@ HEADERS = {
 
 
 class LiveClient:
-    """One client: what it wants to be told, and what it hasn't been told yet."""
+    """A connected client: its filter, and the frames that it hasn't read yet."""
 
     def __init__(self, event_filter: EventFilter) -> None:
         self.event_filter = event_filter
@@ -66,7 +66,7 @@ class LiveClient:
         self._wake = Event()
 
     def offer(self, frame: bytes) -> None:
-        """Put an event before the client, unless it has left too many unread."""
+        """Add an event to the client's buffer, or drop it if the buffer is full."""
         if len(self._frames) >= BUFFER_EVENTS or self._bytes + len(frame) > BUFFER_BYTES:
             self._dropped += 1
             metrics.LIVE_DROPPED.inc()
@@ -77,12 +77,12 @@ class LiveClient:
         self._wake.set()
 
     def end(self) -> None:
-        """Let `parts` end, what is unread aside."""
+        """End `parts`. Unread frames are discarded."""
         self._ended = True
         self._wake.set()
 
     def parts(self) -> Iterator[bytes]:
-        """What to write, until the end."""
+        """The parts of the response body, until `end` is called."""
         yield RETRY
         while not self._ended:
             if not self._frames:
@@ -113,7 +113,7 @@ class LiveClient:
 
 
 class Hub:
-    """Tells all clients of one process what is stored. It asks the database only while there are any, for all of them."""
+    """Sends new events to all clients of the process. It polls the database once for all of them, and only while there are any."""
 
     def __init__(self, tail: Tail) -> None:
         self._tail = tail
@@ -124,10 +124,10 @@ class Hub:
         metrics.LIVE_CLIENTS.set_function(lambda: len(self._clients))
 
     def join(self, client: LiveClient) -> None:
-        """Tell the client of what is committed from now on.
+        """Add a client: it gets the events that are committed from now on.
 
         Raises:
-            psycopg.Error: if the database can't be asked where that is.
+            psycopg.Error: if the database can't be reached.
         """
         with self._lock:
             if self._clients:
@@ -141,12 +141,12 @@ class Hub:
             client.end()
 
     def leave(self, client: LiveClient) -> None:
-        """Tell the client no more."""
+        """Remove a client."""
         self._clients.discard(client)
         client.end()
 
     def end(self) -> None:
-        """Let all clients go: another instance tells them."""
+        """Disconnect all clients. They reconnect to another instance."""
         self._ended = True
         for client in list(self._clients):
             client.end()
@@ -161,7 +161,9 @@ class Hub:
                 try:
                     self._broadcast()
                     is_healthy = True
-                except Exception as error:  # whatever it is, the clients stay, and are told when it is over
+                except (
+                    Exception
+                ) as error:  # whatever it is, the clients stay connected, and get the events once it is over
                     if is_healthy or not isinstance(error, AWAY):
                         log.warning("can't ask for new events", error=str(error))
                     is_healthy = False
@@ -181,7 +183,7 @@ class Hub:
 
 
 def live_routes(hub: Hub, most: int, guard: Guard) -> Blueprint:
-    """The route; `most` clients are told at once, each as long as the guard lets it in."""
+    """The route of live streams. At most `most` clients are connected, each as long as the guard admits it."""
     blueprint = Blueprint("live", __name__)
     slots = StreamSlots(most, BUSY)
 
@@ -207,7 +209,7 @@ def live_routes(hub: Hub, most: int, guard: Guard) -> Blueprint:
 
 
 def _recheck_access(guard: Guard, environ: "WSGIEnvironment", client: LiveClient) -> None:
-    """End the stream soon after its credentials have: who may still listen comes back by itself."""
+    """End the stream soon after its credentials become invalid or change. A client that may still connect does so by itself."""
     sources = environ[ALLOWED_SOURCES]
     while True:
         gevent.sleep(CHECK_SECONDS)
@@ -216,14 +218,14 @@ def _recheck_access(guard: Guard, environ: "WSGIEnvironment", client: LiveClient
         except Problem:
             break
         except AWAY:
-            continue  # nobody can tell, and nothing new is told either
+            continue  # the credentials can't be checked now, but no new events can be read either
         if environ[ALLOWED_SOURCES] != sources:
             break
     client.end()
 
 
 def _watch_connection(peer: Peer, client: LiveClient) -> None:
-    """End the stream as soon as the client hangs up, not when the next event is written."""
+    """End the stream as soon as the client disconnects, not at the next event."""
     peer.wait()
     if peer.has_left():
         client.end()

@@ -1,4 +1,4 @@
-"""The filters of events in Python, with the meaning that `queries.sql` gives them (`list_events.*`)."""
+"""The filters of events in Python. They mean the same as the conditions in `queries.sql` (`list_events.*`)."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ _text = msgspec.json.Decoder(str).decode
 
 
 def matches(event: StoredEvent, event_filter: EventFilter) -> bool:
-    """Whether the filter, its range of time aside, selects the event."""
+    """Whether the filter selects the event. Its time range is ignored."""
     return (
         (event_filter.sources is None or event.source in event_filter.sources)
         and event_filter.user_id in (None, event.user_id)
@@ -33,7 +33,7 @@ def _equals(stored: str | None, value: str) -> bool:
 
 
 def _as_text(value: bytes) -> str | None:
-    """What PostgreSQL's `->>` makes of a member: strings as they are, null as nothing, anything else as its JSON."""
+    """The value as PostgreSQL's `->>` returns it: a string unquoted, None for null, and JSON for anything else."""
     if value.startswith(b'"'):
         return _text(value)
     return None if value == b"null" else value.decode()

@@ -1,4 +1,4 @@
-"""What may be streamed: the parameters of GET /events/export and GET /events/live."""
+"""Parameters of GET /events/export and GET /events/live."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,7 +18,7 @@ AFTER = "TIMESTAMP,EVENT_ID,USER_ID of the last event that you have: the export 
 
 
 class RowLimit(Between):
-    """How many events to stream; none is all of them."""
+    """How many events to export. Without it, all of them."""
 
     def __init__(self) -> None:
         super().__init__(1, MOST_ROWS, 0, "Most events to export; all of them by default.")
@@ -26,7 +26,7 @@ class RowLimit(Between):
 
 
 class After(fields.String):
-    """A place in the order of events, as a reader of rows can tell it. The user comes last: it may contain commas."""
+    """A position in the order of events, given by the last row that was read. The user comes last, since it may contain commas."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
         parts = value.split(",", 2)
@@ -65,7 +65,7 @@ class ExportEventsSchema(EventsSchema, RangeSchema):
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """All events of a filter, or the first `limit` of them, in one of FORMATS."""
+    """An export: all events of a filter, or the first `limit` of them, in one of FORMATS."""
 
     event_filter: EventFilter
     format: str
@@ -77,25 +77,25 @@ _live = SourcesReader(EventsSchema)
 
 
 def read_export(query_request: QueryRequest) -> Export:
-    """The export that a request asks for.
+    """Read the export of a request.
 
     Raises:
-        Problem: 400 or 422 with every mistake in it.
+        Problem: 400 or 422 with all errors in it.
     """
     given = _exports.read(query_request)
     event_filter = build_event_filter({**given, "limit": 0}, _as_given)
     after: Position | None = given.get("after")
-    # A place at or behind `to` would let in what lies between.
+    # A position at or after `to` would include the events in between.
     if after is not None and after.timestamp < event_filter.end:
         event_filter = replace(event_filter, after=after)
     return Export(event_filter, given["format"], given.get("limit"))
 
 
 def read_live_filter(query_request: QueryRequest) -> EventFilter:
-    """The filter that a request asks for; its range of time means nothing.
+    """Read the filter of a live stream. Its time range is ignored.
 
     Raises:
-        Problem: 400 or 422 with every mistake in it.
+        Problem: 400 or 422 with all errors in it.
     """
     return build_event_filter({**_live.read(query_request), "limit": 0}, _as_given)
 
