@@ -1,4 +1,4 @@
-"""Lists whose items may be large: a page ends where it has some bytes, and all items are on the pages."""
+"""Lists with large items: a page ends at a limit of bytes, and the pages have all items."""
 
 from datetime import UTC, datetime
 

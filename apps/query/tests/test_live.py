@@ -1,4 +1,4 @@
-"""GET /events/live: each stored event once, to who asked for it, for as long as both sides want."""
+"""GET /events/live: each new event is sent once to each client whose filter selects it, until either side ends the stream."""
 
 import json
 import socket

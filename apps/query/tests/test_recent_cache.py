@@ -1,4 +1,4 @@
-"""What was found lately is kept within bounds: by how old it is, and by how much there is."""
+"""The cache of recent look-ups is bounded by age and by size."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Small pages of users share a statement; where it takes too long, each is asked for alone."""
+"""Small pages of users share a statement. If it takes too long, each page is read alone."""
 
 import psycopg
 import pytest

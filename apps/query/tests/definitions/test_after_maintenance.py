@@ -1,4 +1,4 @@
-"""The answers stay right when `tracker maintain` has summarised the past, and when older events arrive after that."""
+"""Answers stay exact when `tracker maintain` has summarised past days, and when older events arrive after that."""
 
 import random
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Whose the selected events are: GET /events/users."""
+"""GET /events/users: the users of the selected events."""
 
 from datetime import timedelta
 

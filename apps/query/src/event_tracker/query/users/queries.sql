@@ -112,8 +112,9 @@ removed as (
 -- name: anonymise_events
 -- Assigns the events to another user, with new event ids and new session ids. Events of one session keep a common session id; it
 -- is made with a secret that isn't stored. The new event ids sort like the events, so that events with the same timestamp keep
--- their order. The counts of the properties are subtracted from the summaries, as in erase_events. If these are all events of the
--- user, the row in `users` is copied to the new user. It is read in the same snapshot, so that later events don't affect it.
+-- their order. The counts of the properties are subtracted from the summaries, as in erase_events. Without a
+-- restriction to sources, the user's row in `users` is copied to the new user. It is read in the same snapshot, so that later events
+-- don't affect it.
 with known as (
   insert into users (user_id, first_seen, last_hour)
   select %(new_user_id)b, first_seen, last_hour from users where user_id = %(user_id)b and %(sources)b::text[] is null
