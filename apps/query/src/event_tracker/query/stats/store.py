@@ -9,10 +9,7 @@ import psycopg
 from psycopg import sql
 
 from event_tracker.core.concurrency_limit import ConcurrencyLimit
-from event_tracker.core.http.errors import Problem
-from event_tracker.core.postgres.pool import ConnectionPool, attempt
-from event_tracker.core.postgres.replication import read_as_of
-from event_tracker.query import metrics
+from event_tracker.core.postgres.pool import ConnectionPool
 from event_tracker.query.auth.principal import QuotaHolder
 from event_tracker.query.concurrency import SingleFlight, take_turn
 from event_tracker.query.events.property_values import property_parameters
@@ -26,8 +23,9 @@ from event_tracker.query.stats.bindings import (
     visit_parameters,
 )
 from event_tracker.query.stats.event_users import ORDERS, EventUsersQuery
-from event_tracker.query.stats.explain_plan import Plan, read_plan
+from event_tracker.query.stats.explain_plan import Plan
 from event_tracker.query.stats.parameters import GAP
+from event_tracker.query.stats.query_runner import BuildStatement, QueryRunner, Rows, Statement
 from event_tracker.query.stats.query_types import (
     FilteredQuery,
     FunnelQuery,
@@ -53,31 +51,14 @@ from event_tracker.query.stats.statements import QUERIES, fill
 from event_tracker.query.stats.summarised_days import can_use_summaries, find_summarised_days
 from event_tracker.query.stats.time_range import HOUR, floor_time, split_by_hour
 
-Rows = list[Any]
 Body = responses.Body
 Query = TypeVar("Query", bound=Hashable)
 AnyRangeQuery = TypeVar("AnyRangeQuery", bound=RangeQuery)
-Result = TypeVar("Result")
-Statement = tuple[sql.SQL | sql.Composed, dict[str, Any]]
-BuildStatement = Callable[[psycopg.Connection], Statement]
-"""Builds a statement. It may first read which summaries are valid, in the same snapshot."""
-
-BEGIN = """
-set transaction isolation level repeatable read, read only;
-lock table only events in access share mode
-"""
-"""Two statements in one message. The lock doesn't take the snapshot; the first query does."""
-
 RAW_VALUE = sql.SQL("written")
 """The column with a property's values as they are stored."""
 
 SESSION_KEY = sql.SQL("user_id, session_id, visit")
 """The columns that identify a session."""
-
-TOO_SLOW = (
-    "The database took longer than STATEMENT_SECONDS over this question. Narrow `from` and `to`, or select fewer events "
-    "by `event_type`."
-)
 
 
 class UserPosition(NamedTuple):
@@ -87,24 +68,11 @@ class UserPosition(NamedTuple):
     user_id: str
 
 
-class QueryResult(NamedTuple):
-    """The result of a query.
-
-    Attributes:
-        as_of: everything that was committed by then is counted.
-        plan: None unless `explain` was set.
-    """
-
-    as_of: datetime
-    rows: Rows
-    plan: Plan | None
-
-
 class StatsStore:
     """Runs statistics queries, each in one snapshot."""
 
     def __init__(self, pool: ConnectionPool[psycopg.Connection], concurrency_limit: ConcurrencyLimit) -> None:
-        self._pool = pool
+        self._runner = QueryRunner(pool)
         self._concurrency_limit = concurrency_limit
         self.timeseries = self._share(self._timeseries)
         self.users = self._share(self._users)
@@ -137,7 +105,7 @@ class StatsStore:
             "longest": query.longest,
         }
         with take_turn(self._concurrency_limit, client):
-            result = self._run("get_user", _fixed_statement(statement, parameters), query.explain)
+            result = self._runner.run("get_user", _fixed_statement(statement, parameters), query.explain)
         if not result.rows:
             return None
         return _add_plan(responses.build_user(user_id, query, result.as_of, result.rows[0]), result.plan)
@@ -153,10 +121,10 @@ class StatsStore:
         with take_turn(self._concurrency_limit, client):
             if sources is not None:
                 parameters["sources"] = list(sources)
-                return self._in_snapshot(
+                return self._runner.in_snapshot(
                     "list_users", lambda connection, _: list_recently_active(connection, parameters)
                 )
-            return self._run(
+            return self._runner.run(
                 "list_users", _fixed_statement(sql.SQL(QUERIES["list_users"]), parameters), explain=False
             ).rows
 
@@ -242,7 +210,7 @@ class StatsStore:
         everybody = select_events(replace(query, event_types=(), properties=()))
         statement = fill("retention", selected=select_events(query), users=select_first_seen(query, everybody))
         parameters = {**filter_parameters(query), "starts": list(query.starts)}
-        result = self._run("retention", _fixed_statement(statement, parameters), query.explain)
+        result = self._runner.run("retention", _fixed_statement(statement, parameters), query.explain)
         body = {
             **responses.range_header(query, result.as_of),
             **responses.build_retention(query, result.as_of, result.rows),
@@ -272,49 +240,13 @@ class StatsStore:
         build_statement: BuildStatement,
         build_body: Callable[[AnyRangeQuery, Rows], Body],
     ) -> Body:
-        result = self._run(name, build_statement, query.explain)
+        result = self._runner.run(name, build_statement, query.explain)
         return _add_plan({**responses.range_header(query, result.as_of), **build_body(query, result.rows)}, result.plan)
-
-    def _run(self, name: str, build_statement: BuildStatement, explain: bool) -> QueryResult:
-        def fetch(connection: psycopg.Connection, as_of: datetime) -> QueryResult:
-            statement, parameters = build_statement(connection)
-            # Not prepared: the text may contain bounds that are never used again.
-            rows = connection.execute(statement, parameters, prepare=False, binary=True).fetchall()
-            return QueryResult(as_of, rows, _explain(connection, name, statement, parameters) if explain else None)
-
-        return self._in_snapshot(name, fetch)
-
-    def _in_snapshot(self, name: str, fetch: Callable[[psycopg.Connection, datetime], Result]) -> Result:
-        """Run `fetch` with a connection and the time of the snapshot that all its statements see."""
-
-        def begin(connection: psycopg.Connection) -> Result:
-            as_of = read_as_of(connection)
-            with connection.transaction():
-                # The lock comes before the snapshot. Otherwise a month that is just moved out of the default partition would be missing
-                # (cli.database.partitions).
-                connection.execute(BEGIN, prepare=False)
-                connection.execute(QUERIES["begin"], binary=True)
-                return fetch(connection, as_of)
-
-        try:
-            with metrics.DB_SECONDS.labels(name).time():
-                return attempt(self._pool, begin)
-        except psycopg.errors.QueryCanceled:
-            raise Problem(504, "statement_timeout", TOO_SLOW) from None
 
 
 def _fixed_statement(statement: sql.SQL | sql.Composed, parameters: dict[str, Any]) -> BuildStatement:
     """A builder for a statement that doesn't depend on stored data."""
     return lambda _: (statement, parameters)
-
-
-def _explain(
-    connection: psycopg.Connection, name: str, statement: sql.SQL | sql.Composed, parameters: dict[str, Any]
-) -> Plan:
-    explained = sql.SQL("explain (analyze, buffers, format json) {}").format(statement)
-    (([plan],),) = connection.execute(explained, parameters, prepare=False, binary=True).fetchall()
-    ((partitions,),) = connection.execute(QUERIES["count_partitions"]).fetchall()
-    return read_plan(name, plan, partitions)
 
 
 def _add_plan(body: Body, plan: Plan | None) -> Body:
