@@ -21,13 +21,13 @@ from event_tracker.collector.parsing.validation_errors import CODES
 from event_tracker.collector.row_encoding import elements_of, parameters_of
 from event_tracker.core.http.errors import Problem
 from event_tracker.model.event import MAX_DEPTH
-from event_tracker.query.auth.principal import Root
+from event_tracker.query.auth.principal import QuotaHolder
 from event_tracker.query.events.cursor import Cursor, decode, encode
 from event_tracker.query.events.filters import Window, read_event_filter, read_type_filter
 from event_tracker.query.events.streams.parameters import read_export, read_live_filter
 from event_tracker.query.parameter_types import CODES as PARAMETER_CODES
 from event_tracker.query.parameter_types import EARLIEST, LATEST
-from event_tracker.query.source_scope import Reading
+from event_tracker.query.source_scope import QueryRequest
 from event_tracker.query.stats import parameters as analytics
 from event_tracker.query.stats.event_users import read_event_users
 from event_tracker.query.stats.routes import _list_users
@@ -116,16 +116,16 @@ def check_cursor(read: Cursor) -> None:
 
 Read = Callable[[str], Any]
 
-CLIENT = Root("anyone", "127.0.0.1")
+CLIENT = QuotaHolder("anyone", "127.0.0.1")
 
 QUESTIONS: list[Read] = [
-    lambda query: read_event_filter(Reading(query, None, CLIENT), WINDOW, NOW),
-    lambda query: read_type_filter(Reading(query, frozenset({"shop"}), CLIENT)),
-    lambda query: read_export(Reading(query, None, CLIENT)),
-    lambda query: read_live_filter(Reading(query, None, CLIENT)),
-    lambda query: _list_users.read(Reading(query, None, CLIENT)),
+    lambda query: read_event_filter(QueryRequest(query, None, CLIENT), WINDOW, NOW),
+    lambda query: read_type_filter(QueryRequest(query, frozenset({"shop"}), CLIENT)),
+    lambda query: read_export(QueryRequest(query, None, CLIENT)),
+    lambda query: read_live_filter(QueryRequest(query, None, CLIENT)),
+    lambda query: _list_users.read(QueryRequest(query, None, CLIENT)),
     *(
-        lambda query, read=read: read(Reading(query, None, CLIENT), NOW, True)
+        lambda query, read=read: read(QueryRequest(query, None, CLIENT), NOW, True)
         for read in (
             partial(analytics.read_timeseries, longest=86_400),
             analytics.read_users,
@@ -148,7 +148,7 @@ def query(data: bytes) -> None:
 
 def funnel(data: bytes) -> None:
     """The body of POST /stats/funnel."""
-    check_question(lambda: analytics.read_funnel(Reading("", None, CLIENT), data, NOW, True))
+    check_question(lambda: analytics.read_funnel(QueryRequest("", None, CLIENT), data, NOW, True))
 
 
 def check_question(read: Callable[[], Any]) -> None:

@@ -1,4 +1,4 @@
-"""A query service for a whole module of questions; each test starts with empty tables."""
+"""A query service that is shared by a module; each test starts with empty tables."""
 
 import json
 import uuid
@@ -39,7 +39,7 @@ def shared_query(postgres, shared_database, tmp_path_factory, launcher):
 
 @pytest.fixture(scope="module")
 def start_guarded(postgres, shared_database, tmp_path_factory, launcher):
-    """start_guarded(SETTING=...): a query service on the shared database that lets nobody in without credentials."""
+    """start_guarded(SETTING=...): a query service on the shared database that requires credentials."""
     given = {
         "DATABASE_URL": postgres.url(shared_database, "query"),
         "CONTROL_DATABASE_URL": postgres.url(shared_database, "control"),
@@ -53,7 +53,7 @@ def start_guarded(postgres, shared_database, tmp_path_factory, launcher):
 
 @pytest.fixture(scope="module")
 def guarded(start_guarded):
-    """One that is started with its defaults."""
+    """A service that requires credentials, with default settings."""
     return start_guarded()
 
 
@@ -86,7 +86,7 @@ def get(shared_query, shared_owner) -> Callable[..., requests.Response]:
 
 
 def an_event(**given: Any) -> dict[str, Any]:
-    """A row of `events`, with what isn't given made up."""
+    """A row of `events`. Missing values get defaults."""
     defaults = {
         "user_id": "ann",
         "event_type": "view",

@@ -1,4 +1,4 @@
-"""Answers after `tracker maintain` has deleted the events of one source: those of what is left, whatever is asked."""
+"""Answers after `tracker maintain` has deleted old events of one source: all queries see the remaining events only."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""The questions of analytics as HTTP: what they refuse, explain, and time out with. What they answer: tests/definitions."""
+"""HTTP behaviour of statistics: refused parameters, explained plans, timeouts. Their numbers are tested in tests/definitions."""
 
 import os
 import re

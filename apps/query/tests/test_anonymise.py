@@ -1,4 +1,4 @@
-"""DELETE /users/{user_id}?mode=anonymise: nobody is named any more, and every number is what it was."""
+"""DELETE /users/{user_id}?mode=anonymise: the user can't be identified any more, and no number changes."""
 
 import pytest
 import requests
@@ -44,8 +44,8 @@ def anonymise(world, user_id, headers=None):
     return answer.json()
 
 
-def as_made_anew(world):
-    """The tables when everything that is summed up was thrown away and made from the events."""
+def recomputed(world):
+    """The tables after all summaries were deleted and computed again from the events."""
     world.owner.execute("truncate summarised_days, property_counts, visits")
     world.maintain()
     return contents(world.owner)
@@ -61,7 +61,7 @@ def test_every_number_stays_and_nobody_is_named(world, open_query):
     after = contents(world.owner)
     assert after["event_counts"] == tables["event_counts"]
     assert after["summarised_days"] == tables["summarised_days"]
-    assert as_made_anew(world) == after
+    assert recomputed(world) == after
     assert numbers(open_query) == before
 
 
@@ -126,7 +126,7 @@ def test_who_is_restricted_to_a_source_anonymises_its_events_alone(world):
     whose = "select distinct source, user_id like 'anonymous-%' from events where user_id <> 'bob' order by 1"
     assert world.owner.execute(whose).fetchall() == [("blog", False), ("shop", True)]
     after = contents(world.owner)
-    assert as_made_anew(world) == after
+    assert recomputed(world) == after
     assert len(after["users"]) == 3
 
 
@@ -137,4 +137,4 @@ def test_summaries_that_late_events_outdated_are_made_anew(world):
     anonymise(world, "ann")
     world.maintain()
     after = contents(world.owner)
-    assert as_made_anew(world) == after
+    assert recomputed(world) == after

@@ -1,4 +1,4 @@
-"""Changing secrets as docs/operations.md has it, with services that run meanwhile."""
+"""Secrets are changed as docs/operations.md describes, while services run."""
 
 import os
 import subprocess

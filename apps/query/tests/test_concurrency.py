@@ -1,4 +1,4 @@
-"""Questions of many clients at once: they share statements, never answers."""
+"""Concurrent queries of many clients: they may share statements, but each gets its own answer."""
 
 import random
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""DELETE /users/{user_id}: afterwards the database is as if the user's events had never come in, or it is as it was."""
+"""DELETE /users/{user_id}: afterwards the database is as if the user's events had never arrived, or it is unchanged."""
 
 import contextlib
 import json
@@ -33,7 +33,7 @@ def world(postgres, database, start_service, owner):
 
 @pytest.fixture
 def without(postgres, start_service):
-    """without(events, ...): what a database holds that got these events alone, each list with its source's name."""
+    """without(events, ...): the content of a database that got these events only; each list has its source's name."""
 
     def without(*parts):
         name = f"test_{uuid.uuid4().hex}"
@@ -228,7 +228,7 @@ def blocked(owner):
 
 
 class Asking(threading.Thread):
-    """An erasure that is asked for while something else goes on."""
+    """An erasure that runs while something else happens."""
 
     def __init__(self, world, user_id, service=None):
         super().__init__()
@@ -329,9 +329,9 @@ def test_whoever_waits_too_long_for_others_is_told_to_ask_again(postgres, databa
         with owner.transaction():
             owner.execute("lock table erasures in exclusive mode")
             with pytest.raises(Problem) as refused:
-                eraser.do("erase", "ann", admin)
+                eraser.run("erase", "ann", admin)
         assert (refused.value.status, refused.value.code) == (503, "busy")
-        assert eraser.do("erase", "ann", admin).counts == NOBODY
+        assert eraser.run("erase", "ann", admin).counts == NOBODY
 
 
 def test_counts_stay_exact_while_collectors_write_and_upkeep_goes_on(world, postgres, database):
@@ -359,7 +359,7 @@ def test_counts_stay_exact_while_collectors_write_and_upkeep_goes_on(world, post
                 ]
                 answer = session.post(f"{collector.url}/events", json=batch, timeout=90)
                 outcomes[answer.status_code] += 1
-                if number % 3 == 0:  # what was erased meanwhile is stored anew, what wasn't is known
+                if number % 3 == 0:  # what was erased meanwhile is stored again; what wasn't is a duplicate
                     outcomes[session.post(f"{collector.url}/events", json=batch, timeout=90).status_code] += 1
 
     senders = [threading.Thread(target=send, args=(collectors[lane % 2], lane)) for lane in range(4)]

@@ -1,4 +1,4 @@
-"""Refused events wait in a collector's memory until they are written: those of a user who is erased meanwhile never are."""
+"""Refused events wait in a collector's memory before they are written. Those of a user who is erased meanwhile aren't written."""
 
 import json
 import secrets
@@ -18,7 +18,7 @@ from event_tracker.core.postgres.named_sql import load_queries
 
 COLLECTOR = load_queries("event_tracker.collector")
 ERASURE = load_queries("event_tracker.query.users")
-LATELY = "select count(*) from recent_erasures"
+COUNT_RECENT = "select count(*) from recent_erasures"
 
 
 @pytest.fixture
@@ -210,12 +210,12 @@ def test_that_somebody_was_erased_is_remembered_for_two_hours(world):
     world.erase("ann").raise_for_status()
     world.owner.execute("update recent_erasures set at = now() - interval '121 minutes'")
     world.erase("bob").raise_for_status()
-    assert world.owner.execute(LATELY).fetchone() == (1,)
+    assert world.owner.execute(COUNT_RECENT).fetchone() == (1,)
     world.maintain()
-    assert world.owner.execute(LATELY).fetchone() == (1,)
+    assert world.owner.execute(COUNT_RECENT).fetchone() == (1,)
     world.owner.execute("update recent_erasures set at = now() - interval '121 minutes'")
     world.maintain()
-    assert world.owner.execute(LATELY).fetchone() == (0,)
+    assert world.owner.execute(COUNT_RECENT).fetchone() == (0,)
 
 
 @pytest.mark.parametrize("is_stored", [True, False])

@@ -1,4 +1,4 @@
-"""Events that are stored while their user is erased: whoever has an event is known, by their events and no others."""
+"""Events that are stored while their user is erased: afterwards each user with events has a row, and it fits these events."""
 
 from datetime import UTC, datetime
 

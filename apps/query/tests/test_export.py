@@ -1,4 +1,4 @@
-"""GET /events/export: every event of a filter, once, in order, in each format, however it is cut, broken off and resumed."""
+"""GET /events/export: each event of a filter once, in order, in each format, also if it is split, interrupted and resumed."""
 
 import csv
 import gzip

@@ -1,6 +1,6 @@
-"""What an admin hands out: no more than they have, no longer than they have it, and seen by nobody whom it isn't for.
+"""Tokens that admins make: with no more rights than their maker has, for no longer, and hidden from other admins.
 
-Ada's token may everything, Sam's is for the source `shop`, both without an end. Ann is an admin, a person. There is also `blog`.
+Ada's token has all rights, Sam's is for the source `shop`. Neither expires. Ann is a person, and an admin. There is also `blog`.
 """
 
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Lists whose items may be large: a page ends where it has some bytes, and all items are on the pages."""
+"""Lists with large items: a page ends at a limit of bytes, and the pages have all items."""
 
 from datetime import UTC, datetime
 
@@ -73,17 +73,17 @@ def test_one_item_that_is_larger_is_a_page_of_its_own(guarded, admin, shared_own
 def test_live_events_are_read_in_pages_of_so_many_bytes(postgres, database, owner, monkeypatch):
     monkeypatch.setattr(live_tail, "MOST_BYTES", 100_000)
     pool = open_pool(postgres.url(database, "query"), name="test", size=2, timeout=60, options=SESSION, watched=False)
-    looking = Tail(pool)
-    looking.begin()
+    tail = Tail(pool)
+    tail.begin()
     owner.execute(
         "insert into events (user_id, timestamp, event_id, event_type, properties)"
         " select 'u' || n, %s, gen_random_uuid(), 'x', jsonb_build_object('text', repeat('x', 9000))"
         " from generate_series(1, 95) n",
         [datetime(2026, 3, 1, tzinfo=UTC)],
     )
-    looked = list(looking.fresh())
-    assert max(len(page) for page in looked) == 11, "of 9 KB each, in 100 KB"
-    told = [event.user_id for page in looked for event in page]
-    assert sorted(told) == sorted(f"u{n}" for n in range(1, 96))
-    assert [event for page in looking.fresh() for event in page] == []
+    pages_read = list(tail.read_new())
+    assert max(len(page) for page in pages_read) == 11, "of 9 KB each, in 100 KB"
+    user_ids = [event.user_id for page in pages_read for event in page]
+    assert sorted(user_ids) == sorted(f"u{n}" for n in range(1, 96))
+    assert [event for page in tail.read_new() for event in page] == []
     pool.close()

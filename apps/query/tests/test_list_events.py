@@ -1,4 +1,4 @@
-"""GET /events: which events are answered, and how they look."""
+"""GET /events: which events it returns, and their form."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""GET /events/live: each stored event once, to who asked for it, for as long as both sides want."""
+"""GET /events/live: each new event is sent once to each client whose filter selects it, until either side ends the stream."""
 
 import json
 import socket
@@ -12,7 +12,7 @@ from listener import listening
 from waiting import wait_until
 
 from event_tracker.query.events.filters import EARLIEST, LATEST, EventFilter, Position
-from event_tracker.query.events.responses import stored_event
+from event_tracker.query.events.responses import make_stored_event
 from event_tracker.query.events.streams.live_filter import matches
 
 T0 = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
@@ -102,7 +102,7 @@ def test_a_filter_in_python_means_what_it_means_in_sql(shared_query, get, shared
     rows = shared_owner.execute(
         'select user_id, event_type, "timestamp", event_id, session_id, properties::text, received_at, source from events'
     ).fetchall()
-    events = [stored_event(*row) for row in rows]
+    events = [make_stored_event(*row) for row in rows]
     values = {
         row[0]
         for row in shared_owner.execute(

@@ -1,4 +1,4 @@
-"""Management under /admin: what an admin can do, what one of some sources can't, and what the audit log says of it.
+"""Management under /admin: what admins can do, what admins of some sources can't do, and what the audit log records.
 
 Ada may change everything. Sam is an admin of the source `shop` only. There are also `blog`, which is foreign to Sam, and
 `nowhere`, which doesn't exist.
@@ -46,8 +46,8 @@ def cast(shared_owner):
 def ask(guarded, cast):
     """ask("ada", "PUT /admin/sources/shop", {...}) → status and body."""
 
-    def ask(who, door, body=None):
-        method, path = door.split(" ")
+    def ask(who, endpoint, body=None):
+        method, path = endpoint.split(" ")
         headers = {"Authorization": f"Bearer {cast.get(who, who)}"}
         answer = requests.request(method, guarded.url + path, json=body, headers=headers, timeout=30)
         return answer.status_code, answer.json() if answer.content else None
@@ -162,12 +162,12 @@ def test_what_a_source_cannot_be_is_told(ask, body, parameter):
 
 @pytest.mark.parametrize("name", ["Shop", "-shop", "a" * 101, "%00", "sh%20op", "%F0%9F%99%82"])
 def test_what_cannot_be_a_name_is_not_there(ask, name):
-    for door in (
+    for endpoint in (
         f"GET /admin/sources/{name}", f"PUT /admin/sources/{name}", f"GET /admin/sources/{name}/keys",
         f"POST /admin/sources/{name}/keys", f"DELETE /admin/keys/{name}", f"DELETE /admin/tokens/{name}",
         f"GET /admin/people/{name}%00", f"PUT /admin/people/{name}%00", f"POST /admin/people/{name}%00/password",
     ):  # fmt: skip
-        assert refused(ask("ada", door, {} if door.startswith("PUT") else None)) == (404, "not_found")
+        assert refused(ask("ada", endpoint, {} if endpoint.startswith("PUT") else None)) == (404, "not_found")
 
 
 @pytest.mark.parametrize("name", ["owner", "anyone", "rt_0123456789"])
@@ -401,9 +401,9 @@ def test_what_is_foreign_looks_like_what_is_not_there(ask):
         ("DELETE /admin/keys/{}", foreign, "wk_0123456789"),
         ("DELETE /admin/tokens/{}", token, "rt_0123456789"),
     ]
-    for door, *names in pairs:
-        body = {"event_type": "view", "schema": {}} if door.endswith("schemas") else {}
-        answers = [ask("sam", door.format(name), body if door.startswith("PUT") else None) for name in names]
+    for endpoint, *names in pairs:
+        body = {"event_type": "view", "schema": {}} if endpoint.endswith("schemas") else {}
+        answers = [ask("sam", endpoint.format(name), body if endpoint.startswith("PUT") else None) for name in names]
         for _, problem in answers:
             del problem["request_id"]
         assert answers[0] == answers[1]
@@ -420,13 +420,16 @@ def test_what_is_foreign_looks_like_what_is_not_there(ask):
 
 
 def test_an_admin_of_one_source_manages_nobody(ask):
-    for door in (
+    for endpoint in (
         "GET /admin/people",
         "GET /admin/people/ann",
         "PUT /admin/people/ann",
         "POST /admin/people/ann/password",
     ):
-        assert refused(ask("sam", door, {} if door.startswith("PUT") else None)) == (403, "all_sources_required")
+        assert refused(ask("sam", endpoint, {} if endpoint.startswith("PUT") else None)) == (
+            403,
+            "all_sources_required",
+        )
     body = {"name": "x", "scopes": ["admin"], "sources": None}
     assert refused(ask("sam", "POST /admin/tokens", body)) == (403, "all_sources_required")
 

@@ -1,4 +1,4 @@
-"""Signing in by OpenID Connect: what a provider, a browser or somebody in between might do wrong."""
+"""Signing in by OpenID Connect: errors and attacks of a provider, a browser, or somebody in between."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""What clients hear when the database is slow, locked, gone or back."""
+"""Responses while the database is slow, locked, unavailable, or available again."""
 
 import time
 from collections.abc import Iterator

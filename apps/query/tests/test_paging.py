@@ -1,4 +1,4 @@
-"""Pages of GET /events: no event is lost or doubled, whatever arrives between them."""
+"""Pages of GET /events: no event is missing or repeated, whatever arrives between them."""
 
 import base64
 import json

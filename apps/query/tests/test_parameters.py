@@ -1,4 +1,4 @@
-"""What isn't a question is refused: every mistake at once, each with the parameter's name and a code."""
+"""Invalid parameters are refused: all errors at once, each with the parameter's name and a code."""
 
 import pytest
 import requests

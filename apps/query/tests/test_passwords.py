@@ -1,4 +1,4 @@
-"""Passwords: what changing one takes and ends, and what one for a single sign-in is good for."""
+"""Passwords: what is needed to change one, which sign-ins that ends, and what a one-time password allows."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,4 +1,4 @@
-"""Who may ask what: a fixed cast at each door.
+"""Permissions: who may call which endpoint. A fixed cast calls each of them.
 
 Ann is an admin, Ben an analyst, Vic a viewer. Four programs have a token each, for one scope. Nobody has no credentials.
 """
@@ -34,7 +34,7 @@ BODIES = {
     "POST /admin/apply": {"sources": {}},
 }
 
-DOORS = {
+ENDPOINTS = {
     "GET /stats/top-types": STATS,
     "GET /stats/timeseries": STATS,
     "GET /stats/users": STATS,
@@ -114,9 +114,9 @@ def cast(guarded, postgres, shared_database):
     return {name: {"Authorization": f"Bearer {token}"} for name, token in tokens.items()}
 
 
-def ask(service, door, headers=None):
-    method, path = door.split(" ")
-    json = BODIES.get(door, {})
+def ask(service, endpoint, headers=None):
+    method, path = endpoint.split(" ")
+    json = BODIES.get(endpoint, {})
     with requests.request(
         method, f"{service.url}{path}", json=json, headers=headers, timeout=30, stream=True
     ) as answer:
@@ -124,20 +124,20 @@ def ask(service, door, headers=None):
         return answer.status_code, body.get("code")
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize("name", sorted(EVERYONE))
-def test_who_may_gets_in_and_nobody_else(guarded, cast, door, name):
-    status, code = ask(guarded, door, cast[name])
-    if name in DOORS[door]:
+def test_who_may_gets_in_and_nobody_else(guarded, cast, endpoint, name):
+    status, code = ask(guarded, endpoint, cast[name])
+    if name in ENDPOINTS[endpoint]:
         assert status in (200, 201, 202, 404, 405)
     else:
         assert status == 403
-        assert code == (None if door.startswith("HEAD") else "scope_required")
+        assert code == (None if endpoint.startswith("HEAD") else "scope_required")
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_nobody_gets_in_nowhere(guarded, door):
-    assert ask(guarded, door)[0] == 401
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_nobody_gets_in_nowhere(guarded, endpoint):
+    assert ask(guarded, endpoint)[0] == 401
 
 
 @pytest.mark.parametrize(
@@ -176,14 +176,14 @@ def test_what_is_public_needs_nothing(guarded, path):
 def test_every_operation_stands_among_the_doors_or_is_public(guarded):
     document = requests.get(f"{guarded.url}/openapi.json", timeout=30).json()
     names = {"ann": "user_id", "shop": "name", "zoe": "name", "wk_0123456789": "prefix", "rt_0123456789": "prefix"}
-    doors = {
-        "/".join(f"{{{names[part]}}}" if part in names else part for part in door.partition("?")[0].split("/"))
-        for door in DOORS
+    endpoints = {
+        "/".join(f"{{{names[part]}}}" if part in names else part for part in endpoint.partition("?")[0].split("/"))
+        for endpoint in ENDPOINTS
     }
     for path, operations in document["paths"].items():
         for method in operations:
-            door = f"{method.upper()} {path}"
-            assert door in doors or path in PUBLIC or path == "/docs" or path.startswith("/auth/"), door
+            endpoint = f"{method.upper()} {path}"
+            assert endpoint in endpoints or path in PUBLIC or path == "/docs" or path.startswith("/auth/"), endpoint
 
 
 def test_a_token_ends_when_it_is_revoked_or_expires(guarded, shared_owner, cast):

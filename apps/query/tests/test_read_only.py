@@ -1,4 +1,4 @@
-"""A query service whose database takes no writes: questions are answered, and what would write is a 503."""
+"""A query service with a read-only database: queries are answered, and requests that would write get a 503."""
 
 import psycopg
 import pytest

@@ -1,4 +1,4 @@
-"""Refresh tokens: a sign-in has one after the other, and an older one that is shown again was stolen from someone."""
+"""Refresh tokens: each is replaced by the next one. If an older one is used again, it was stolen, and the sign-in ends."""
 
 import secrets
 from concurrent.futures import ThreadPoolExecutor

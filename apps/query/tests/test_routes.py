@@ -1,4 +1,4 @@
-"""What isn't GET on a known path is answered as every error is."""
+"""Wrong methods and unknown paths are answered like all errors."""
 
 import pytest
 import requests

@@ -1,4 +1,4 @@
-"""Signing in: passwords, refresh tokens, lock-out, and what ends it."""
+"""Signing in: passwords, refresh tokens, lock-out, and what ends a sign-in."""
 
 import base64
 import hmac
@@ -25,7 +25,7 @@ HASH = hash_password(PASSWORD)
 
 @pytest.fixture(scope="module")
 def guarded(start_guarded):
-    """A query service that lets nobody in without credentials."""
+    """A query service that requires credentials."""
     return start_guarded()
 
 

@@ -1,4 +1,4 @@
-"""Small pages of users share a statement; where it takes too long, each is asked for alone."""
+"""Small pages of users share a statement. If it takes too long, each page is read alone."""
 
 import psycopg
 import pytest
@@ -7,7 +7,7 @@ from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.postgres.pool import open_pool
 from event_tracker.query.events.cursor import Position
 from event_tracker.query.events.filters import EventFilter
-from event_tracker.query.events.store import SESSION, Store
+from event_tracker.query.events.store import SESSION, EventStore
 from event_tracker.query.parameter_types import EARLIEST, LATEST
 
 
@@ -16,7 +16,7 @@ def pages(postgres, database):
     """The store of a query service that waits for no lock."""
     options = {"statement_timeout": "100ms", **SESSION}
     pool = open_pool(postgres.url(database, "query"), name="test", size=2, timeout=60, options=options, watched=False)
-    pages = Store(pool, ConcurrencyLimit())
+    pages = EventStore(pool, ConcurrencyLimit())
     yield pages
     pages.close()
     pool.close()

@@ -1,4 +1,4 @@
-"""Whose events are read. A small cast on one database: the shop's people, the blog's, and those who see everything.
+"""Restriction to sources. A small cast on one database: clients of the shop, of the blog, and unrestricted ones.
 
 A source that one may not see is answered like one that doesn't exist: to the byte.
 """
@@ -13,13 +13,13 @@ import requests
 from listener import listening
 from waiting import wait_until
 
-from event_tracker.query.events.store import QUERIES, _list_events, _top_types
+from event_tracker.query.events.store import QUERIES, _build_list_events, _build_top_types
 
 SHOP, BLOG, CLUB = "shop", "blog", "club"
 RANGE = {"from": "2026-03-01T00:00:00Z", "to": "2026-03-02T00:00:00Z"}
 DAYS = {"from": "2026-03-01", "to": "2026-03-02"}
 
-DOORS = {
+ENDPOINTS = {
     "everybody's events": ("/events", RANGE),
     "a user's events": ("/events", {"user_id": "ann"}),
     "a foreign user's events": ("/events", {"user_id": "cem"}),
@@ -84,8 +84,8 @@ def body_of(answer):
     return re.sub(rb'"(as_of|request_id)":"[^"]+"', b"", answer.content)
 
 
-def ask(service, session, door, **more):
-    path, parameters = DOORS[door]
+def ask(service, session, endpoint, **more):
+    path, parameters = ENDPOINTS[endpoint]
     url, asked = f"{service.url}{path}", {**parameters, **more}
     if path == "/stats/funnel":
         answer = session.post(url, params=asked, json=FUNNEL, timeout=30)
@@ -100,9 +100,9 @@ WHOLE_USERS = {"erase_user", "export_user", "erase_any_user", "export_any_user"}
 
 
 def test_every_question_about_events_takes_sources(guarded):
-    """And stands among the doors above; /events/live has a test of its own."""
+    """And stands among the endpoints above; /events/live has a test of its own."""
     document = requests.get(f"{guarded.url}/openapi.json", timeout=30).json()
-    tried = {path.replace("/users/ann", "/users/{user_id}") for path, _ in DOORS.values()} | {"/events/live"}
+    tried = {path.replace("/users/ann", "/users/{user_id}") for path, _ in ENDPOINTS.values()} | {"/events/live"}
     for path, operations in document["paths"].items():
         for operation in operations.values():
             if operation["operationId"] in WHOLE_USERS or path.startswith("/admin/"):
@@ -142,7 +142,7 @@ def explaining(postgres, shared_database, tmp_path_factory, launcher):
         yield start("query", DATABASE_URL=postgres.url(shared_database, "query"), EXPLAIN="true")
 
 
-EXPLAINED = [path for path, _ in DOORS.values() if path.startswith("/stats/") and path != "/stats/top-types"]
+EXPLAINED = [path for path, _ in ENDPOINTS.values() if path.startswith("/stats/") and path != "/stats/top-types"]
 
 
 @pytest.mark.parametrize("path", [*dict.fromkeys(EXPLAINED), "/users/ann"])
@@ -165,9 +165,11 @@ def test_who_is_not_restricted_pays_nothing(explaining, stored, path):
 
 def test_pages_and_counts_of_all_sources_say_nothing_of_them():
     # But for the place of a cursor of the release before, which is looked up by its key.
-    assert b" source =" not in _list_events("user_id", "event_types") + _top_types(False, "whole_hours", "head", "tail")
-    assert b" source =" in _list_events("user_id", "sources")
-    assert _top_types(True, "whole_hours", "head", "tail").count(b"source =") == 3
+    assert b" source =" not in _build_list_events("user_id", "event_types") + _build_top_types(
+        False, "whole_hours", "head", "tail"
+    )
+    assert b" source =" in _build_list_events("user_id", "sources")
+    assert _build_top_types(True, "whole_hours", "head", "tail").count(b"source =") == 3
     assert "source" not in QUERIES["list_events.grouped"].partition("from unnest")[2].partition("where")[2]
 
 
@@ -175,32 +177,32 @@ def sources_in(answer):
     return {event["source"] for event in answer.json()["events"]}
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_asking_for_what_one_may_see_is_asking_for_nothing(guarded, who_sees, stored, door):
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_asking_for_what_one_may_see_is_asking_for_nothing(guarded, who_sees, stored, endpoint):
     """Who may see the shop and the blog gets the answer that anyone gets who asks for them."""
     restricted, everyone = who_sees(SHOP, BLOG), who_sees()
-    answer = ask(guarded, restricted, door)
-    assert answer == ask(guarded, everyone, door, source=[BLOG, SHOP])
-    assert answer == ask(guarded, restricted, door, source=[SHOP, BLOG, SHOP])
-    assert answer == ask(guarded, restricted, door, source=[SHOP, BLOG, CLUB])
+    answer = ask(guarded, restricted, endpoint)
+    assert answer == ask(guarded, everyone, endpoint, source=[BLOG, SHOP])
+    assert answer == ask(guarded, restricted, endpoint, source=[SHOP, BLOG, SHOP])
+    assert answer == ask(guarded, restricted, endpoint, source=[SHOP, BLOG, CLUB])
     assert b"club" not in answer[1]
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_a_foreign_source_is_answered_like_one_that_does_not_exist(guarded, who_sees, stored, door):
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_a_foreign_source_is_answered_like_one_that_does_not_exist(guarded, who_sees, stored, endpoint):
     shop = who_sees(SHOP)
-    missing = ask(guarded, shop, door, source="nowhere")
-    assert ask(guarded, shop, door, source=CLUB) == missing
-    assert ask(guarded, who_sees(), door, source="nowhere") == missing
-    assert ask(guarded, who_sees("nowhere"), door) == missing
-    assert ask(guarded, who_sees("nowhere"), door, source=CLUB) == missing
-    assert ask(guarded, shop, door, source=[CLUB, SHOP]) == ask(guarded, shop, door, source=["nowhere", SHOP])
+    missing = ask(guarded, shop, endpoint, source="nowhere")
+    assert ask(guarded, shop, endpoint, source=CLUB) == missing
+    assert ask(guarded, who_sees(), endpoint, source="nowhere") == missing
+    assert ask(guarded, who_sees("nowhere"), endpoint) == missing
+    assert ask(guarded, who_sees("nowhere"), endpoint, source=CLUB) == missing
+    assert ask(guarded, shop, endpoint, source=[CLUB, SHOP]) == ask(guarded, shop, endpoint, source=["nowhere", SHOP])
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_without_a_restriction_all_sources_are_one(guarded, who_sees, stored, door):
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_without_a_restriction_all_sources_are_one(guarded, who_sees, stored, endpoint):
     everyone = who_sees()
-    assert ask(guarded, everyone, door) == ask(guarded, everyone, door, source=[SHOP, BLOG, CLUB])
+    assert ask(guarded, everyone, endpoint) == ask(guarded, everyone, endpoint, source=[SHOP, BLOG, CLUB])
 
 
 def test_events_are_of_the_sources_that_are_asked_for(get, stored):

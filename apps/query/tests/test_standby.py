@@ -1,4 +1,4 @@
-"""Answers from a standby say how recent they are, however far it is behind."""
+"""Answers from a standby say how recent they are, however far it lags."""
 
 import signal
 from datetime import datetime, timedelta

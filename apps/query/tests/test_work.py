@@ -1,4 +1,4 @@
-"""Reading a question costs work in proportion to its size: counted in steps of Python, at n and at 4 n, never timed."""
+"""Reading a request takes work in proportion to its size. The steps of Python are counted at n and at 4 n; nothing is timed."""
 
 import json
 import sys

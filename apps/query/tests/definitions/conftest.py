@@ -1,4 +1,4 @@
-"""One pair of services for every test of a definition; each test, or example, begins with empty tables."""
+"""One pair of services for all tests of definitions; each test, or example, starts with empty tables."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -47,7 +47,7 @@ def product(make_product) -> Product:
 
 
 def write_keys(owner: psycopg.Connection) -> dict[str, str]:
-    """A key each for two sources; the third is that of events without a key."""
+    """A key for each of two sources. The third source is that of events without a key."""
     keys = {}
     for source in ("shop", "blog"):
         made = make_key("wk")

@@ -1,4 +1,4 @@
-"""The product under test: events go in by POST /events, answers come out by HTTP, and each is held against the reference."""
+"""The product under test. Events are sent by POST /events, queries by HTTP, and each answer is compared with the reference."""
 
 import math
 import os
@@ -35,8 +35,8 @@ class Product:
     """Both services on one database.
 
     Attributes:
-        keys: write keys by the source that they are of.
-        credentials: headers that the query service is asked with.
+        keys: source → write key.
+        credentials: headers of requests to the query service.
     """
 
     collector: Service
@@ -48,7 +48,7 @@ class Product:
     credentials: dict[str, str] = field(default_factory=dict)
 
     def clear(self) -> None:
-        """Empties every table of ours that events make, also those that keep sums of them."""
+        """Empties all tables that are filled from events, including summaries."""
         tables = self.owner.execute(
             "select string_agg(quote_ident(relname), ', ') from pg_class"
             " where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition"
@@ -57,7 +57,7 @@ class Product:
         self.owner.execute(f"truncate {tables}".encode())
 
     def store(self, events: list[Event], request: int = 1000) -> None:
-        """Sends the events as they come, up to `request` of one source at a time: later requests may hold earlier events."""
+        """Sends the events in the given order, up to `request` of one source at a time: later requests may have earlier events."""
         for source, run in groupby(events, lambda event: event.source):
             own = [as_sent(event) for event in run]
             for start in range(0, len(own), request):
@@ -69,14 +69,14 @@ class Product:
         assert (answer.status_code, answer.json()["stored"]) == (200, len(batch)), answer.text
 
     def summarise(self) -> None:
-        """What the nightly job does: sums of what is past are made again."""
+        """Does what the nightly job does: computes the summaries of past days again."""
         environment = {**os.environ, "DATABASE_URL": self.owner_url}
         subprocess.run(
             [sys.executable, "-m", "event_tracker.cli", "maintain"], env=environment, check=True, capture_output=True
         )
 
     def holds(self, events: list[Event], asked: list[Question]) -> None:
-        """Stores these events alone, a few with each request, and asks."""
+        """Stores these events only, a few with each request, and checks all queries."""
         self.clear()
         self.store(events, request=7)
         for question in asked:
@@ -90,7 +90,7 @@ class Product:
         return self.session.get(url, params=parameters, headers=self.credentials, timeout=30)
 
     def ask(self, question: Question, events: list[Event]) -> Answer:
-        """The service's answer, which is the reference's."""
+        """The service's answer, after comparing it with the reference."""
         response = self.get(question)
         expected = question.answer(of_sources(events, question.sources))
         body: Answer = response.json()
@@ -122,7 +122,7 @@ def refused(response: requests.Response) -> list[str]:
 
 
 def unlike(expected: Any, got: Any, where: str) -> Any:
-    """Where two answers differ. Times are the same moment at the same offset; numbers may differ by rounding alone."""
+    """The differences of two answers. Times must be equal in moment and offset; numbers may differ by rounding only."""
     if isinstance(expected, dict) and isinstance(got, dict):
         if expected.keys() != got.keys():
             yield where, sorted(expected), sorted(got)

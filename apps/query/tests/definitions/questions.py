@@ -1,4 +1,4 @@
-"""Each question twice over the same parameters: as a request, and as the reference's answer."""
+"""Queries, each in two forms with the same parameters: as a request, and as the reference's answer."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -31,7 +31,7 @@ def span(
     types: Sequence[str] = (),
     properties: Mapping[str, str] | None = None,
 ) -> Selection:
-    """A selection; `end` may be said as how long after `start`. By default the first of March 2025, in UTC."""
+    """A selection. `end` may be a duration after `start`. The default is the first of March 2025, in UTC."""
     last = start + end if isinstance(end, timedelta) else end
     return Selection(
         start.astimezone(UTC), last.astimezone(UTC), ZoneInfo(zone), tuple(types), tuple((properties or {}).items())

@@ -1,4 +1,4 @@
-"""The answers stay right when `tracker maintain` has summarised the past, and when older events arrive after that."""
+"""Answers stay exact when `tracker maintain` has summarised past days, and when older events arrive after that."""
 
 import random
 from datetime import timedelta
@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 
-from .asked import anything
+from .question_strategies import anything
 from .reference.events import Event
 from .strategies import CLOCKS, EXAMPLES, GAPS, TYPES, USERS, VALUES, scoped, selections
 

@@ -1,7 +1,7 @@
-"""Who may see two of three sources is answered, byte for byte, as anyone is on a database that holds these two's events alone.
+"""A client restricted to two of three sources gets, byte for byte, the answers of a database with these two sources only.
 
-Two databases with both services each: `whole` holds every event and is asked with a token for two sources, `part` holds
-those two sources' events and is asked by anyone. The second knows nothing of restrictions, so it can't forget one.
+There are two databases, each with both services. `whole` has all events and is queried with a token for two sources. `part` has
+only the events of these two sources and is queried without credentials. It has no restrictions, so it can't forget one.
 """
 
 import base64
@@ -18,8 +18,8 @@ from waiting import wait_until
 
 from event_tracker.core.secrets.keys import make_key
 
-from .asked import anything
 from .product import Question
+from .question_strategies import anything
 from .reference.events import of_sources
 from .strategies import EXAMPLES, selections
 from .test_after_maintenance import ANCHOR, DAYS, ZONE, many
@@ -49,7 +49,7 @@ FIRST, LATE, LATER = spread(many(160)), spread(many(61)), spread(many(37))
 
 
 class Pair:
-    """Both databases, in the same state but for what may not be seen."""
+    """Both databases. They differ only in the events that may not be seen."""
 
     def __init__(self, whole, part):
         self.whole, self.part = whole, part

@@ -1,20 +1,19 @@
-"""Whose the selected events are: GET /events/users."""
+"""GET /events/users: the users of the selected events."""
 
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 
-from . import asked
+from . import make, question_strategies
 from .questions import event_users, span
-from .some import an
 from .strategies import EXAMPLES, cases
 
 SORTS = pytest.mark.parametrize("sort", ["events", "last"])
 
 
 @EXAMPLES
-@given(case=cases(asked.event_users, days=8, users=5))
+@given(case=cases(question_strategies.event_users, days=8, users=5))
 def test_users_of_events_are_as_defined(product, case):
     product.holds(*case)
 
@@ -24,7 +23,12 @@ def listed(body):
 
 
 def test_only_selected_events_count(ask, product):
-    events = [an("ann", 0, "view"), an("ann", 1, "buy"), an("bob", 2, "view"), an("ann", 86_400, "buy")]
+    events = [
+        make.event("ann", 0, "view"),
+        make.event("ann", 1, "buy"),
+        make.event("bob", 2, "view"),
+        make.event("ann", 86_400, "buy"),
+    ]
     assert listed(ask(events, event_users(span()))) == [("ann", 2), ("bob", 1)]
     buyers = product.ask(event_users(span(end=timedelta(days=2), types=["buy"])), events)
     assert (listed(buyers), buyers["total"]) == ([("ann", 2)], 1)
@@ -33,20 +37,27 @@ def test_only_selected_events_count(ask, product):
 
 @SORTS
 def test_equal_users_are_in_byte_order_of_their_ids(ask, sort):
-    events = [an(user_id) for user_id in ("😀", "b", "\uffff", "a", "é", "B")]
+    events = [make.event(user_id) for user_id in ("😀", "b", "\uffff", "a", "é", "B")]
     body = ask(events, event_users(span(), sort=sort))
     assert [user_id for user_id, _ in listed(body)] == ["B", "a", "b", "é", "\uffff", "😀"]
 
 
 def test_the_list_is_by_count_or_by_the_last_event(ask, product):
-    events = [an("ann", 0), an("ann", 1), an("bob", 2), an("cem", 1.5), an("cem", 1.7), an("cem", 0)]
+    events = [
+        make.event("ann", 0),
+        make.event("ann", 1),
+        make.event("bob", 2),
+        make.event("cem", 1.5),
+        make.event("cem", 1.7),
+        make.event("cem", 0),
+    ]
     assert listed(ask(events, event_users(span()))) == [("cem", 3), ("ann", 2), ("bob", 1)]
     assert listed(product.ask(event_users(span(), sort="last"), events)) == [("bob", 1), ("cem", 3), ("ann", 2)]
 
 
 @SORTS
 def test_pages_hold_each_user_once(ask, product, sort):
-    events = [an(f"u{number}", number % 3) for number in range(7)]
+    events = [make.event(f"u{number}", number % 3) for number in range(7)]
     ask(events, event_users(span(), sort=sort))
     pages = [product.ask(event_users(span(), sort=sort, limit=3, offset=offset), events) for offset in (0, 3, 6, 9)]
     assert [len(page["users"]) for page in pages] == [3, 3, 1, 0]

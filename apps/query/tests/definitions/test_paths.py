@@ -2,20 +2,19 @@
 
 from hypothesis import given
 
-from . import asked
+from . import make, question_strategies
 from .questions import span, stats
-from .some import an
 from .strategies import EXAMPLES, cases
 
 
 @EXAMPLES
-@given(case=cases(asked.paths, days=1, users=3))
+@given(case=cases(question_strategies.paths, days=1, users=3))
 def test_paths_are_as_defined(product, case):
     product.holds(*case)
 
 
 def walk(user_id, names, **given):
-    return [an(user_id, 60 * number, name, **given) for number, name in enumerate(names)]
+    return [make.event(user_id, 60 * number, name, **given) for number, name in enumerate(names)]
 
 
 def transitions(body):
@@ -48,7 +47,13 @@ def test_previous_reads_backwards_in_time(ask):
 
 
 def test_events_without_the_property_are_passed_over(ask):
-    events = [an("ann", 0, page="/a"), an("ann", 1500), an("ann", 3000, page="/b"), an("bob"), an("cem", page=None)]
+    events = [
+        make.event("ann", 0, page="/a"),
+        make.event("ann", 1500),
+        make.event("ann", 3000, page="/b"),
+        make.event("bob"),
+        make.event("cem", page=None),
+    ]
     body = ask(events, stats("paths", span(), by="property:page", depth=1))
     assert (body["occurrences"], paths(body)) == (1, [("/a/b", 1)])
 

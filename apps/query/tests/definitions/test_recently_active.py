@@ -5,12 +5,11 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from . import asked
+from . import make, question_strategies
 from .product import unlike
 from .questions import span, user
 from .reference.events import of_sources
 from .reference.user_list import everybody
-from .some import an
 from .strategies import ASKED_ABOUT, CLOCKS, EXAMPLES, cases, events
 
 
@@ -29,7 +28,7 @@ def listed(product, limit, sources=None):
 
 
 @EXAMPLES
-@given(case=cases(asked.user, days=3, users=2, filters=False))
+@given(case=cases(question_strategies.user, days=3, users=2, filters=False))
 def test_a_summary_is_as_defined(product, case):
     product.holds(*case)
 
@@ -53,20 +52,26 @@ def ids(product, found, limit=50):
 
 
 def test_the_most_recently_active_user_is_first(product):
-    found = [an("ann", 0), an("bob", 1), an("cem", 0.5), an("ann", 3), an("dan", 2.999999)]
+    found = [
+        make.event("ann", 0),
+        make.event("bob", 1),
+        make.event("cem", 0.5),
+        make.event("ann", 3),
+        make.event("dan", 2.999999),
+    ]
     assert ids(product, found) == ["ann", "dan", "bob", "cem"]
-    product.store([an("cem", -9), an("bob", 4)])
+    product.store([make.event("cem", -9), make.event("bob", 4)])
     assert [one["user_id"] for one in listed(product, 1)] == ["bob", "ann", "dan", "cem"]
 
 
 def test_equal_times_are_in_descending_order_of_the_id(product):
-    found = [an(user_id) for user_id in ("B", "a", "é", "😀", "\uffff")]
+    found = [make.event(user_id) for user_id in ("B", "a", "é", "😀", "\uffff")]
     for limit in (1, 2, 50):
         assert ids(product, found, limit) == ["😀", "\uffff", "é", "a", "B"]
 
 
 def test_an_active_day_is_a_local_date_with_an_event(ask):
-    found = [an("ann", 82_800), an("ann", 84_600), an("ann", 90_000), an("bob", 0)]
+    found = [make.event("ann", 82_800), make.event("ann", 84_600), make.event("ann", 90_000), make.event("bob", 0)]
     for zone, count in [("UTC", 2), ("Europe/Paris", 1)]:
         body = ask(found, user(span(end=timedelta(days=3), zone=zone), "ann"))
         assert (body["range"]["active_days"], body["range"]["events"]) == (count, 3)
@@ -74,4 +79,4 @@ def test_an_active_day_is_a_local_date_with_an_event(ask):
 
 def test_a_summary_has_an_id_of_any_characters(ask):
     for user_id in ("a/b", "../x", "é %2F?#"):
-        assert ask([an(user_id, 5)], user(span(), user_id))["user_id"] == user_id
+        assert ask([make.event(user_id, 5)], user(span(), user_id))["user_id"] == user_id

@@ -4,17 +4,16 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 
-from . import asked
+from . import make, question_strategies
 from .product import refused
 from .questions import T0, span, stats
-from .some import an
 from .strategies import EXAMPLES, cases
 
 DAY = 86_400
 
 
 @EXAMPLES
-@given(case=cases(asked.retention, days=10, users=5))
+@given(case=cases(question_strategies.retention, days=10, users=5))
 def test_retention_is_as_defined(product, case):
     product.holds(*case)
 
@@ -28,21 +27,24 @@ def cohorts(body):
 
 
 def test_retention_is_by_calendar_period(ask):
-    assert cohorts(ask([an("ann", DAY - 60), an("ann", DAY + 60)], days(2))) == [(1, [1, 1]), (0, [0])]
+    assert cohorts(ask([make.event("ann", DAY - 60), make.event("ann", DAY + 60)], days(2))) == [(1, [1, 1]), (0, [0])]
 
 
 def test_retained_means_active_in_that_very_period(ask):
-    assert cohorts(ask([an("ann", 0), an("ann", 2 * DAY)], days(3)))[0] == (1, [1, 0, 1])
+    assert cohorts(ask([make.event("ann", 0), make.event("ann", 2 * DAY)], days(3)))[0] == (1, [1, 0, 1])
 
 
 def test_a_user_seen_before_the_range_is_in_no_cohort(ask):
-    assert cohorts(ask([an("ann", -1), an("ann", 0), an("ann", DAY)], days(2))) == [(0, [0, 0]), (0, [0])]
+    assert cohorts(ask([make.event("ann", -1), make.event("ann", 0), make.event("ann", DAY)], days(2))) == [
+        (0, [0, 0]),
+        (0, [0]),
+    ]
     inside = stats("retention", span(T0 + timedelta(hours=1), timedelta(hours=1)), period="day")
-    assert cohorts(ask([an("ann", 0), an("ann", 3601)], inside)) == [(0, [0])]
+    assert cohorts(ask([make.event("ann", 0), make.event("ann", 3601)], inside)) == [(0, [0])]
 
 
 def test_filters_say_who_is_retained_and_not_who_is_in_a_cohort(ask):
-    events = [an("ann", 0), an("ann", DAY, "buy"), an("bob", 0), an("cem", 0, "buy")]
+    events = [make.event("ann", 0), make.event("ann", DAY, "buy"), make.event("bob", 0), make.event("cem", 0, "buy")]
     body = ask(events, days(2, types=["buy"]))
     assert cohorts(body) == [(3, [1, 1]), (0, [0])]
     assert body["cohorts"][0]["rates"] == [1 / 3, 1 / 3]
@@ -55,7 +57,7 @@ def test_an_empty_cohort_has_null_rates(ask):
 
 def test_every_cohort_has_an_entry_up_to_the_last_period(ask):
     weeks = stats("retention", span(T0, timedelta(days=10)), period="week")
-    body = ask([an("ann", 0), an("ann", 9 * DAY), an("ann", 10 * DAY)], weeks)
+    body = ask([make.event("ann", 0), make.event("ann", 9 * DAY), make.event("ann", 10 * DAY)], weeks)
     assert [cohort["start"][:10] for cohort in body["cohorts"]] == ["2025-02-24", "2025-03-03", "2025-03-10"]
     assert [cohort["complete"] for cohort in body["cohorts"]] == [[False, True, False], [True, False], [False]]
     assert cohorts(body) == [(1, [1, 0, 1]), (0, [0, 0]), (0, [0])]

@@ -7,9 +7,8 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 
-from . import asked
+from . import make, question_strategies
 from .questions import T0, funnel, span, stats, user
-from .some import an
 from .strategies import EXAMPLES, cases
 
 SESSIONS = stats("sessions", span())
@@ -19,19 +18,19 @@ TEN_DAYS = span(end=timedelta(days=10))
 
 
 @EXAMPLES
-@given(case=cases(asked.sessions))
+@given(case=cases(question_strategies.sessions))
 def test_sessions_are_as_defined(product, case):
     product.holds(*case)
 
 
 def test_exactly_the_gap_is_the_same_session(ask):
-    events = [an("ann", 0), an("ann", 1800), an("ann", 3600 + MICROSECOND)]
+    events = [make.event("ann", 0), make.event("ann", 1800), make.event("ann", 3600 + MICROSECOND)]
     assert ask(events, SESSIONS)["sessions"] == 2
     assert ask(events, stats("sessions", span(), gap=1801))["sessions"] == 1
 
 
 def test_a_session_id_lasts_however_long_the_pause(ask):
-    body = ask([an("ann", 0, session_id="s"), an("ann", 80_000, session_id="s")], SESSIONS)
+    body = ask([make.event("ann", 0, session_id="s"), make.event("ann", 80_000, session_id="s")], SESSIONS)
     assert (body["sessions"], body["duration"]["max"]) == (1, 80_000)
 
 
@@ -42,7 +41,7 @@ def durations(ask, events, **options):
 
 
 def test_exactly_the_longest_session_is_one(ask):
-    events = [an("ann", at, session_id="s") for at in (0, DAY, DAY + MICROSECOND)]
+    events = [make.event("ann", at, session_id="s") for at in (0, DAY, DAY + MICROSECOND)]
     assert durations(ask, events) == (2, DAY, DAY)
     assert durations(ask, events, longest=DAY + 1)[0] == 1
     assert ask(events, user(TEN_DAYS, "ann"))["range"]["sessions"] == 2
@@ -50,7 +49,7 @@ def test_exactly_the_longest_session_is_one(ask):
 
 def test_the_first_event_that_comes_too_late_begins_the_next_session(ask):
     """Not the moment at which the one before has lasted its longest: the third event is more than a day after that."""
-    events = [an("ann", at * DAY, str(at), session_id="s") for at in (0, 1.5, 2.4, 2.6, 3.5)]
+    events = [make.event("ann", at * DAY, str(at), session_id="s") for at in (0, 1.5, 2.4, 2.6, 3.5)]
     assert durations(ask, events)[:2] == (3, 0.9 * DAY)
     body = ask(events, stats("sessions", TEN_DAYS))
     assert [entry["key"] for entry in body["entries"]] == ["0", "1.5", "2.6"]
@@ -59,14 +58,16 @@ def test_the_first_event_that_comes_too_late_begins_the_next_session(ask):
 
 
 def test_no_session_lasts_longer_with_an_id_or_without(ask):
-    half_hours = [an("ann", 1800 * n) for n in range(100)]
+    half_hours = [make.event("ann", 1800 * n) for n in range(100)]
     assert durations(ask, half_hours) == (3, DAY, 2 * DAY + 1800)
-    named = [an("ann", 1800 * n, session_id="s") for n in range(100)]
+    named = [make.event("ann", 1800 * n, session_id="s") for n in range(100)]
     assert durations(ask, named + half_hours, longest=3600) == (68, 3600, 66 * 3600)
 
 
 def test_a_series_counts_a_cut_session_as_many(ask):
-    events = [an("ann", at * DAY, str(at % 2), session_id="s") for at in (0, 1, 2, 3)] + [an("bob", 0, "0")]
+    events = [make.event("ann", at * DAY, str(at % 2), session_id="s") for at in (0, 1, 2, 3)] + [
+        make.event("bob", 0, "0")
+    ]
     asked = stats("timeseries", span(end=timedelta(days=4)), metric="sessions", breakdown="event_type")
     by_type = {one["key"]: (one["values"], one["total"]) for one in ask(events, asked)["series"]}
     assert by_type == {"0": ([2, 0, 1, 0], 3), "1": ([0, 1, 0, 1], 2)}
@@ -75,15 +76,15 @@ def test_a_series_counts_a_cut_session_as_many(ask):
 @pytest.mark.parametrize("summed_up", ["by events", "from summaries", "from both"])
 def test_a_long_session_is_cut_however_its_days_are_known(product, summed_up):
     """Over the borders of days that are summed up, or not, and of ranges that begin and end within one."""
-    stored = [an("ann", at * DAY / 4, str(at), session_id="s", source="shop") for at in range(9)]
-    stored += [an("ann", at * 1200, "short", source="shop") for at in range(3)]
-    stored += [an("bob", 1200 * n) for n in range(200)]
+    stored = [make.event("ann", at * DAY / 4, str(at), session_id="s", source="shop") for at in range(9)]
+    stored += [make.event("ann", at * 1200, "short", source="shop") for at in range(3)]
+    stored += [make.event("bob", 1200 * n) for n in range(200)]
     product.clear()
     product.store(stored)
     if summed_up != "by events":
         product.summarise()
     if summed_up == "from both":
-        late = [an("ann", DAY * 1.1, "late", session_id="s", source="shop")]
+        late = [make.event("ann", DAY * 1.1, "late", session_id="s", source="shop")]
         product.store(late)
         stored += late
     for selection in (TEN_DAYS, span(T0 + timedelta(hours=5), timedelta(days=2))):
@@ -95,7 +96,7 @@ def test_a_long_session_is_cut_however_its_days_are_known(product, summed_up):
 
 def test_the_setting_is_the_default_and_a_question_may_say_otherwise(make_product):
     product = make_product(LONGEST_SESSION_SECONDS="3600")
-    events = [an("ann", at, session_id="s") for at in (0, 3600, 3601)]
+    events = [make.event("ann", at, session_id="s") for at in (0, 3600, 3601)]
     product.store(events)
 
     def sessions(path, **parameters):
@@ -114,42 +115,47 @@ def test_the_setting_is_the_default_and_a_question_may_say_otherwise(make_produc
 
 
 def test_two_users_with_one_session_id_have_two_sessions(ask):
-    body = ask([an("ann", session_id="s"), an("bob", session_id="s")], SESSIONS)
+    body = ask([make.event("ann", session_id="s"), make.event("bob", session_id="s")], SESSIONS)
     assert (body["sessions"], body["users"], body["bounces"]) == (2, 2, 2)
 
 
 def test_events_with_and_without_an_id_are_never_one_session(ask):
-    named = an("ann", 1000, session_id="s")
-    assert ask([an("ann", 0), named, an("ann", 1700)], SESSIONS)["sessions"] == 2
-    assert ask([an("ann", 0), named, an("ann", 2000)], SESSIONS)["sessions"] == 3
+    named = make.event("ann", 1000, session_id="s")
+    assert ask([make.event("ann", 0), named, make.event("ann", 1700)], SESSIONS)["sessions"] == 2
+    assert ask([make.event("ann", 0), named, make.event("ann", 2000)], SESSIONS)["sessions"] == 3
 
 
 def test_a_session_across_an_edge_counts_by_its_part_inside(ask):
-    events = [an("ann", -60, "before"), an("ann", 0, "first"), an("ann", 60, "last"), an("ann", 86_400, "after")]
+    events = [
+        make.event("ann", -60, "before"),
+        make.event("ann", 0, "first"),
+        make.event("ann", 60, "last"),
+        make.event("ann", 86_400, "after"),
+    ]
     body = ask(events, SESSIONS)
     assert (body["sessions"], body["events"], body["duration"]["max"]) == (1, 2, 60)
     assert (body["entries"][0]["key"], body["exits"][0]["key"]) == ("first", "last")
 
 
 def test_midnight_does_not_end_a_session(ask):
-    events = [an("ann", 86_399), an("ann", 86_401)]
+    events = [make.event("ann", 86_399), make.event("ann", 86_401)]
     assert ask(events, stats("sessions", span(end=timedelta(days=2))))["sessions"] == 1
     (series,) = ask(events, stats("timeseries", span(end=timedelta(days=2)), metric="sessions"))["series"]
     assert (series["values"], series["total"]) == ([1, 1], 1)
 
 
 def test_a_bounce_is_one_event(ask):
-    body = ask([an("ann", 0), an("ann", 0), an("bob", 0)], SESSIONS)
+    body = ask([make.event("ann", 0), make.event("ann", 0), make.event("bob", 0)], SESSIONS)
     assert (body["sessions"], body["bounces"], body["bounce_rate"], body["events_per_session"]) == (2, 1, 0.5, 1.5)
 
 
 def test_a_bounce_lasts_zero_seconds_and_counts_in_every_average(ask):
-    body = ask([an("ann", 0), an("bob", 0), an("bob", 100)], SESSIONS)
+    body = ask([make.event("ann", 0), make.event("bob", 0), make.event("bob", 100)], SESSIONS)
     assert (body["duration"]["mean"], body["duration"]["median"]) == (50, 50)
 
 
 def test_median_and_percentile_interpolate(ask):
-    events = [an(f"u{n}", at) for n in range(4) for at in (0, 10.0 * n)]
+    events = [make.event(f"u{n}", at) for n in range(4) for at in (0, 10.0 * n)]
     assert ask(events, SESSIONS)["duration"] == {"mean": 15, "median": 15, "p90": 27, "max": 30}
 
 
@@ -162,7 +168,13 @@ def test_without_sessions_rates_and_durations_are_null(ask):
 
 def test_entries_without_the_property_have_the_key_null(ask):
     by_page = stats("sessions", span(), by="property:page")
-    events = [an("ann"), an("bob", page="/"), an("cem", page=None), an("dan", page="/"), an("eve", page="/a")]
+    events = [
+        make.event("ann"),
+        make.event("bob", page="/"),
+        make.event("cem", page=None),
+        make.event("dan", page="/"),
+        make.event("eve", page="/a"),
+    ]
     assert ask(events, by_page)["entries"] == [
         {"key": "/", "count": 2, "share": 0.4},
         {"key": None, "count": 2, "share": 0.4},
@@ -180,7 +192,7 @@ def test_events_of_one_moment_are_in_the_order_in_which_they_arrived(product, re
     """In answers from events, and in those from days that are summed up."""
     product.clear()
     events = [
-        an("ann", 60, name, event_id=event_id, session_id=session_id)
+        make.event("ann", 60, name, event_id=event_id, session_id=session_id)
         for name, event_id in zip(("first", "second"), ids, strict=True)
     ]
     product.store(events, request_size)
@@ -197,14 +209,20 @@ def test_events_of_one_moment_are_in_the_order_in_which_they_arrived(product, re
 
 
 def test_a_session_consists_of_selected_events_alone(ask):
-    events = [an("ann", 0), an("ann", 1000, "buy"), an("ann", 2000), an("bob"), an("bob", 1, "buy")]
+    events = [
+        make.event("ann", 0),
+        make.event("ann", 1000, "buy"),
+        make.event("ann", 2000),
+        make.event("bob"),
+        make.event("bob", 1, "buy"),
+    ]
     assert ask(events, SESSIONS)["sessions"] == 2
     body = ask(events, stats("sessions", span(types=["view"])))
     assert (body["sessions"], body["bounces"]) == (3, 3)
 
 
 def test_a_late_event_is_where_its_timestamp_puts_it(ask, product):
-    early, bridge, late = an("ann", 0), an("ann", 1500), an("ann", 3000)
+    early, bridge, late = make.event("ann", 0), make.event("ann", 1500), make.event("ann", 3000)
     assert ask([early, late], stats("sessions", span(T0)))["sessions"] == 2
     product.store([bridge])
     assert product.ask(SESSIONS, [early, bridge, late])["sessions"] == 1

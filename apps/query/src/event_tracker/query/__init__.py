@@ -1,5 +1,5 @@
-"""The query service: GET /events and GET /stats/top-types. It only reads.
+"""The query service: it answers queries about events and users, signs people in, and manages the deployment under /admin.
 
-A question passes four rooms, once each, and never goes back: `routes` (HTTP in, HTTP out), `filters` (parameters to a
-frozen filter, or every error), `store` (one function a question), `queries.sql`.
+A query about events passes through four layers: `routes` (HTTP), `filters` or `parameters` (parameters to an immutable query, or
+all errors), `store` (one function per query) and `queries.sql` (the statements).
 """

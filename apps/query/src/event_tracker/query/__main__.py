@@ -1,6 +1,6 @@
 """Run the query service: `query`, or `python -m event_tracker.query`. Settings come from the environment: docs/configuration.md."""
 
-import event_tracker.core.server.gevent_patch  # noqa: F401, I001  # first of all, as it says
+import event_tracker.core.server.gevent_patch  # noqa: F401, I001  # must be the first import
 
 
 from event_tracker.core.server.run import serve

@@ -1,4 +1,4 @@
-"""The query service, put together."""
+"""Builds the query service from its parts."""
 
 from importlib.metadata import version
 
@@ -12,40 +12,40 @@ from event_tracker.core.http.openapi import Document
 from event_tracker.core.http.service import create_service
 from event_tracker.core.postgres.pool import ConnectionPool, open_pool
 from event_tracker.core.postgres.replication import Replication
-from event_tracker.query.admin.apply import declaring
+from event_tracker.query.admin.apply import apply_routes
 from event_tracker.query.admin.audit import audit_routes
-from event_tracker.query.admin.event_schemas import manage_schemas
+from event_tracker.query.admin.event_schemas import schema_routes
 from event_tracker.query.admin.management import Management
 from event_tracker.query.admin.openapi import describe_management
-from event_tracker.query.admin.people import manage_people
-from event_tracker.query.admin.rejections import manage_rejections
-from event_tracker.query.admin.schema_proposals import propose_schemas
-from event_tracker.query.admin.sources import manage_sources
-from event_tracker.query.admin.tokens import manage_tokens
+from event_tracker.query.admin.people import people_routes
+from event_tracker.query.admin.rejections import rejection_routes
+from event_tracker.query.admin.schema_proposals import proposal_routes
+from event_tracker.query.admin.sources import source_routes
+from event_tracker.query.admin.tokens import token_routes
 from event_tracker.query.auth.guard import Guard
 from event_tracker.query.auth.oidc import Oidc
 from event_tracker.query.auth.oidc_provider import Provider
-from event_tracker.query.auth.openapi import describe_access
+from event_tracker.query.auth.openapi import describe_auth
 from event_tracker.query.auth.people import People
-from event_tracker.query.auth.routes import sign_in_method_routes, signing_in, signing_in_by_provider
+from event_tracker.query.auth.routes import oidc_routes, sign_in_method_routes, sign_in_routes
 from event_tracker.query.auth.signing import Signer
 from event_tracker.query.auth.tokens import Tokens
-from event_tracker.query.events.openapi import describe
-from event_tracker.query.events.routes import questions
-from event_tracker.query.events.store import LANES, SESSION, Store
+from event_tracker.query.events.openapi import describe_events
+from event_tracker.query.events.routes import event_routes
+from event_tracker.query.events.store import LANES, SESSION, EventStore
 from event_tracker.query.events.streams.downloads import Downloads
-from event_tracker.query.events.streams.export import exporting
+from event_tracker.query.events.streams.export import export_routes
 from event_tracker.query.events.streams.export_pages import ExportPages
 from event_tracker.query.events.streams.live import Hub, live_routes
 from event_tracker.query.events.streams.live_tail import Tail
 from event_tracker.query.events.streams.openapi import describe_streams
 from event_tracker.query.settings import QuerySettings
-from event_tracker.query.stats.openapi import describe_analytics
-from event_tracker.query.stats.routes import analytics
-from event_tracker.query.stats.store import Analytics
+from event_tracker.query.stats.openapi import describe_stats
+from event_tracker.query.stats.routes import stats_routes
+from event_tracker.query.stats.store import StatsStore
 from event_tracker.query.users.erasure import Eraser
-from event_tracker.query.users.openapi import describe_subjects
-from event_tracker.query.users.routes import serving_subjects
+from event_tracker.query.users.openapi import describe_user_data
+from event_tracker.query.users.routes import user_data_routes
 from event_tracker.query.users.user_export import Exporter
 
 PACKAGE = "event-tracker-query"
@@ -53,14 +53,14 @@ PACKAGE = "event-tracker-query"
 MIGRATION = "0023-schemas-set-aside"
 """The newest migration that this code needs."""
 
-MANAGING = 2
-"""Of the role `control`'s connections: those at what admins ask for at once, one of each."""
+MANAGEMENT_CONNECTIONS = 2
+"""How many connections of the role `control` serve admin requests at once. Each admin has at most one of them."""
 
-CONTROL_CONNECTIONS = MANAGING + 2
-"""One more may be at an erasure for a while, and one is left for whoever signs in or shows a token."""
+CONTROL_CONNECTIONS = MANAGEMENT_CONNECTIONS + 2
+"""One more may be busy with an erasure. One is left for sign-ins and token lookups."""
 
 POOL_SECONDS = 2.0
-"""How long a question waits for a connection: its client hears of an outage soon."""
+"""How long a query waits for a connection. It is short, so that clients learn of an outage soon."""
 
 
 def create_app(settings: QuerySettings) -> Middleware:
@@ -72,11 +72,11 @@ def create_app(settings: QuerySettings) -> Middleware:
         timeout=POOL_SECONDS,
         options={"statement_timeout": f"{int(settings.statement_seconds * 1000)}ms", **SESSION},
     )
-    most = max(1, settings.pool_max - LANES)
-    # Where nobody has to say who they are, all may come from one address.
+    most_queries = max(1, settings.pool_max - LANES)
+    # Without authentication, all requests may come from one address: that of a proxy.
     is_open = settings.auth == "open"
-    turns = ConcurrencyLimit(most, each=most if is_open else None)
-    store = Store(pool, turns, LANES if is_open else LANES // 2)
+    concurrency_limit = ConcurrencyLimit(most_queries, each=most_queries if is_open else None)
+    store = EventStore(pool, concurrency_limit, LANES if is_open else LANES // 2)
     control = open_control(settings) if settings.control_database_url else None
     replication = Replication(pool)
     checks = {"replication": replication.check}
@@ -84,17 +84,17 @@ def create_app(settings: QuerySettings) -> Middleware:
     document = Document(
         "Event Tracker: query", version(PACKAGE), "Answers out: events, newest first, and exact counts. It only reads."
     )
-    describe(document)
-    describe_analytics(document)
+    describe_events(document)
+    describe_stats(document)
     describe_streams(document)
-    describe_access(document)
+    describe_auth(document)
     describe_management(document)
-    describe_subjects(document)
+    describe_user_data(document)
     service = create_service("query", PACKAGE, settings, health, document)
-    asking = Analytics(pool, turns)
-    service.register_blueprint(analytics(asking, settings.explain, settings.longest_session_seconds))
+    stats_store = StatsStore(pool, concurrency_limit)
+    service.register_blueprint(stats_routes(stats_store, settings.explain, settings.longest_session_seconds))
     downloads = Downloads(settings.exports, health.draining.is_set)
-    service.register_blueprint(exporting(ExportPages(pool, turns), downloads))
+    service.register_blueprint(export_routes(ExportPages(pool, concurrency_limit), downloads))
     signer = Signer(settings.signing_key) if control else None
     people = None
     if control and signer:
@@ -105,30 +105,30 @@ def create_app(settings: QuerySettings) -> Middleware:
             refresh_days=settings.refresh_days,
             oidc_hours=settings.oidc_hours,
         )
-        managing = ConcurrencyLimit(MANAGING)
-        management = Management(control, managing)
+        management_limit = ConcurrencyLimit(MANAGEMENT_CONNECTIONS)
+        management = Management(control, management_limit)
         eraser = Eraser(control, signer, settings.erase_seconds)
-        service.register_blueprint(serving_subjects(eraser, Exporter(control, managing), downloads))
+        service.register_blueprint(user_data_routes(eraser, Exporter(control, management_limit), downloads))
         for views in (
-            manage_sources,
-            manage_schemas,
-            manage_rejections,
-            manage_tokens,
-            manage_people,
+            source_routes,
+            schema_routes,
+            rejection_routes,
+            token_routes,
+            people_routes,
             audit_routes,
-            declaring,
+            apply_routes,
         ):
             service.register_blueprint(views(management))
-        service.register_blueprint(propose_schemas(management, pool, turns))
-    service.register_blueprint(signing_in(people))
+        service.register_blueprint(proposal_routes(management, pool, concurrency_limit))
+    service.register_blueprint(sign_in_routes(people))
     oidc = open_oidc(settings, people, signer) if people and signer and settings.oidc_issuer else None
-    service.register_blueprint(signing_in_by_provider(oidc, people))
+    service.register_blueprint(oidc_routes(oidc, people))
     required = settings.auth == "required"
     service.register_blueprint(sign_in_method_routes(people, signer, required=required, oidc=oidc is not None))
     guard = Guard(Tokens(control) if control else None, people, required=settings.auth == "required")
 
     @service.before_request
-    def hold_to_route() -> None:
+    def check_route_scope() -> None:
         if request.url_rule is not None:
             guard.check_scope(request.environ, request.url_rule.rule)
 
@@ -149,7 +149,7 @@ def create_app(settings: QuerySettings) -> Middleware:
     return Middleware(
         service.wsgi_app,
         most_held=settings.max_bodies_bytes,
-        mounts=questions(settings, store),
+        mounts=event_routes(settings, store),
         cors_origins=settings.cors_origins,
         guard=guard,
         drain=drain,
@@ -158,7 +158,7 @@ def create_app(settings: QuerySettings) -> Middleware:
 
 
 def open_oidc(settings: QuerySettings, people: People, signer: Signer) -> Oidc:
-    """Signing in by the provider of the settings. It is asked when somebody first signs in, not before."""
+    """Sign-in by the OpenID Connect provider of the settings. No request is sent to it before the first sign-in."""
     return Oidc(
         Provider(settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret),
         settings.oidc_issuer,
@@ -175,7 +175,7 @@ def open_oidc(settings: QuerySettings, people: People, signer: Signer) -> Oidc:
 
 
 def open_control(settings: QuerySettings) -> ConnectionPool[psycopg.Connection]:
-    """The pool of the role `control`. It is small: little is asked of it, and what was found is kept for a moment."""
+    """The connection pool of the role `control`. It is small: it serves few queries, and their results are cached for a moment."""
     return open_pool(
         settings.control_database_url,
         name="control",

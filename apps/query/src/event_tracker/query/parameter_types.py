@@ -1,4 +1,4 @@
-"""The kinds of parameters: what each takes, and the code and sentence for what it doesn't."""
+"""Types of parameters: which values each accepts, and the error code and sentence for others."""
 
 import re
 from collections.abc import Collection
@@ -42,43 +42,43 @@ REQUIRED: dict[str, Any] = {"required": [("required", "Must be given.")]}
 MAX_LIMIT = 1000
 
 PAGES = "A page may have fewer than `limit` where they are large; only an empty one is the last."
-"""Of lists that are paged by the id of their last item."""
+"""Description for lists that are paged by the id of their last item."""
 
 MAX_VALUES = 50
 """How many values a repeatable parameter may have."""
 
 EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 LATEST = datetime(9999, 1, 1, tzinfo=UTC)
-"""Times lie from EARLIEST on and before LATEST, so that there is room to add a day."""
+"""Times are EARLIEST or later and before LATEST, so that a day can be added to each without an overflow."""
 
 
-def mistake(code: str, detail: str) -> ValidationError:
-    """What a field raises: a code of CODES and a sentence."""
+def field_error(code: str, detail: str) -> ValidationError:
+    """The error that a field raises: a code of CODES and a sentence."""
     return ValidationError([(code, detail)])
 
 
 class Length(validate.Length):
-    """marshmallow's, for texts, with codes."""
+    """marshmallow's validator for the length of a text, with error codes."""
 
     def __call__(self, value: Any) -> Any:
         if not (self.min or 0) <= len(value) <= (self.max or len(value)):
-            raise mistake("length", f"Must have {self.min} to {self.max} characters, not {len(value)}.")
+            raise field_error("length", f"Must have {self.min} to {self.max} characters, not {len(value)}.")
         if "\0" in value:
-            raise mistake("nul_character", "Must not contain the character U+0000: no stored text does.")
+            raise field_error("nul_character", "Must not contain the character U+0000: no stored text does.")
         return value
 
 
 class AtMost(validate.Length):
-    """marshmallow's, for how often a parameter is given, with a code."""
+    """marshmallow's validator for how often a parameter may be given, with an error code."""
 
     def __call__(self, value: Any) -> Any:
         if len(value) > (self.max or 0):
-            raise mistake("too_many", f"May be given {self.max} times, not {len(value)}.")
+            raise field_error("too_many", f"May be given {self.max} times, not {len(value)}.")
         return value
 
 
 class ShortList(fields.List[Any]):
-    """marshmallow's, which refuses a list that is too long before it looks at its items: each of them costs time."""
+    """marshmallow's list. It refuses a list that is too long before it validates the items, since each item costs time."""
 
     def _deserialize(self, value: Any, *rest: Any, **named: Any) -> list[Any]:
         if isinstance(value, list):
@@ -90,11 +90,11 @@ class ShortList(fields.List[Any]):
 
 
 class InRange(validate.Range):
-    """marshmallow's, for limits, with a code."""
+    """marshmallow's validator for limits, with an error code."""
 
     def __call__(self, value: Any) -> Any:
         if not self.min <= value <= self.max:
-            raise mistake("limit_out_of_range", f"Must be {self.min} to {self.max}; it is never clamped.")
+            raise field_error("limit_out_of_range", f"Must be {self.min} to {self.max}; it is never clamped.")
         return value
 
 
@@ -106,7 +106,7 @@ class Limit(fields.Integer):
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> int:
         if not re.fullmatch("-?[0-9]{1,18}", value):
-            raise mistake("invalid_integer", "Must be a whole number.")
+            raise field_error("invalid_integer", "Must be a whole number.")
         return int(value)
 
 
@@ -118,7 +118,7 @@ class Time(fields.DateTime):
             time: datetime = msgspec.convert(value, Annotated[datetime, msgspec.Meta(tz=True)])
         except msgspec.ValidationError:
             hint = " In a URL its + is written %2B." if " " in value else ""
-            raise mistake(
+            raise field_error(
                 "invalid_timestamp", f"Must be a time with an offset, such as 2026-11-22T10:00:00Z.{hint}"
             ) from None
         try:
@@ -126,7 +126,7 @@ class Time(fields.DateTime):
         except OverflowError:
             time = LATEST
         if time >= LATEST:
-            raise mistake("timestamp_out_of_range", "Must be in the years 1 to 9998, in UTC.")
+            raise field_error("timestamp_out_of_range", "Must be in the years 1 to 9998, in UTC.")
         return time
 
 
@@ -139,7 +139,7 @@ class Choice(fields.String):
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
         if value not in self.words:
-            raise mistake("invalid_choice", f"Must be one of {', '.join(self.words)}.")
+            raise field_error("invalid_choice", f"Must be one of {', '.join(self.words)}.")
         return str(value)
 
 
@@ -153,22 +153,22 @@ class Between(fields.Integer):
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> int:
         if isinstance(value, bool) or not re.fullmatch("[0-9]{1,18}", str(value)):
-            raise mistake("invalid_integer", "Must be a whole number.")
+            raise field_error("invalid_integer", "Must be a whole number.")
         if not self.least <= int(value) <= self.most:
-            raise mistake("invalid_number", f"Must be {self.least:,} to {self.most:,}.")
+            raise field_error("invalid_number", f"Must be {self.least:,} to {self.most:,}.")
         return int(value)
 
 
 class OneOf(validate.OneOf):
-    """marshmallow's, for words, with a code."""
+    """marshmallow's validator for a choice of words, with an error code."""
 
     def __call__(self, value: Any) -> Any:
         if value not in self.choices:
-            raise mistake("invalid_choice", f"Must be one of {', '.join(map(str, self.choices))}.")
+            raise field_error("invalid_choice", f"Must be one of {', '.join(map(str, self.choices))}.")
         return value
 
 
-class Whole(fields.Integer):
+class WholeNumber(fields.Integer):
     """A whole number of 1 to `most` in a JSON body."""
 
     def __init__(self, most: int, **options: Any) -> None:
@@ -178,17 +178,17 @@ class Whole(fields.Integer):
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= self.most:
-            raise mistake("invalid_integer", f"Must be a whole number of 1 to {self.most:,}.")
+            raise field_error("invalid_integer", f"Must be a whole number of 1 to {self.most:,}.")
         return value
 
 
 class PropertyFilter(fields.Dict):
-    """Values by the properties' names. A query string that means another comparison than `=` reads as a name that ends in its sign."""
+    """Property name → value. An operator other than `=`, such as `!=`, shows up as a name that ends in its sign, and is refused."""
 
     def __init__(self, description: str) -> None:
         super().__init__(
-            keys=text(1, 200),
-            values=text(0, 4000),
+            keys=text_field(1, 200),
+            values=text_field(0, 4000),
             data_key="property",
             validate=AtMost(max=MAX_VALUES),
             metadata={"description": description},
@@ -215,16 +215,16 @@ NO_SUCH_OPERATOR = (
 
 
 def _means_operator(name: str, value: str) -> bool:
-    """Whether it was `NAME!=value`, say, or `NAME>value`, which has no `=`."""
+    """Whether the query string had `NAME!=value`, for example, or `NAME>value`, which has no `=`."""
     return name.endswith(tuple(SIGNS)) or (not value and any(sign in name for sign in SIGNS))
 
 
-def which_user() -> fields.String:
-    """The parameter that says of which user an answer is, whatever the id: a path can't have them all."""
+def user_id_field() -> fields.String:
+    """The parameter `user_id`, for endpoints that take any id: some ids can't be written in a path."""
     described = {"description": "Whose data; any id that can be stored."}
     return fields.String(required=True, validate=Length(1, 200), error_messages=REQUIRED, metadata=described)
 
 
-def text(least: int, most: int, description: str = "") -> fields.String:
+def text_field(least: int, most: int, description: str = "") -> fields.String:
     """A text of `least` to `most` characters."""
     return fields.String(validate=Length(least, most), metadata={"description": description} if description else {})

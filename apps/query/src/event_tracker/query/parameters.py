@@ -1,4 +1,4 @@
-"""A request's query string, read by a marshmallow schema: every mistake in it is told at once, each with a code."""
+"""Reads query strings by a marshmallow schema. All errors are reported at once, each with a code."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -11,18 +11,18 @@ from marshmallow import RAISE, Schema, ValidationError, fields
 from event_tracker.core.http.errors import Problem
 
 MAX_PAIRS = 200
-"""A query string of more pairs is refused unread: each costs time, and nobody means so many."""
+"""A query string with more pairs is refused before it is parsed: each pair costs time, and no honest client sends so many."""
 
 
 MOST_ERRORS = 20
-"""Mistakes that an answer lists; how many more there are, it says."""
+"""Errors that a response lists. It also says how many more there are."""
 
 NAME_CHARACTERS = 100
-"""Of a name that a client made up, as an answer repeats it."""
+"""How much of an unknown parameter's name a response repeats."""
 
 
 class ParameterError(msgspec.Struct, frozen=True):
-    """One thing that is wrong with one parameter: a code of `fields.CODES` and a sentence."""
+    """One thing that is wrong with one parameter: a code of `parameter_types.CODES` and a sentence."""
 
     parameter: str
     code: str
@@ -51,12 +51,12 @@ class Reader:
         """The parameters by the schema's attribute names.
 
         Args:
-            query: QUERY_STRING of the environ, whose characters stand for bytes.
+            query: QUERY_STRING of the WSGI environ; each character stands for one byte.
 
         Raises:
-            Problem: 400 if it isn't a query string in UTF-8, 422 with every mistake in its parameters.
+            Problem: 400 if it isn't a query string in UTF-8, 422 with all errors in its parameters.
         """
-        given, errors = self._gather(_pairs(query))
+        given, errors = self._gather(_parse_pairs(query))
         try:
             loaded: dict[str, Any] = self.schema.load(given)
         except ValidationError as error:
@@ -74,10 +74,10 @@ class Reader:
             if target is given and key in self.repeatable:
                 target.setdefault(key, []).append(value)
             elif name in self.dotted:
-                errors.append(ParameterError(shortened(name), "unknown_parameter", f"Is written {name}.NAME=value."))
+                errors.append(ParameterError(shorten(name), "unknown_parameter", f"Is written {name}.NAME=value."))
             elif key in target:
                 errors.append(
-                    ParameterError(shortened(name), "repeated_parameter", "Is given twice; it may be given once.")
+                    ParameterError(shorten(name), "repeated_parameter", "Is given twice; it may be given once.")
                 )
             else:
                 target[key] = value
@@ -86,18 +86,18 @@ class Reader:
     def _errors(self, error: ValidationError) -> Iterator[ParameterError]:
         for name, messages in error.messages_dict.items():
             if isinstance(messages, list):
-                yield from _coded(name, messages)
+                yield from _make_errors(name, messages)
             elif name in self.dotted:
                 for key, sides in messages.items():
                     for side in sides.values():
-                        yield from _coded(f"{name}.{key}", side)
+                        yield from _make_errors(f"{name}.{key}", side)
             else:
                 for item in messages.values():
-                    yield from _coded(name, item)
+                    yield from _make_errors(name, item)
 
 
 def invalid_parameters(errors: Iterable[ParameterError]) -> Problem:
-    """The 422 that lists them, or the first MOST_ERRORS of them."""
+    """The 422 that lists these errors, or the first MOST_ERRORS of them."""
     found = iter(errors)
     listed = list(islice(found, MOST_ERRORS))
     what = "; ".join(f"{error.parameter}: {error.detail}" for error in listed[:3])
@@ -108,12 +108,12 @@ def invalid_parameters(errors: Iterable[ParameterError]) -> Problem:
     return Problem(422, "invalid_parameters", f"{what} `errors` has {which}.", errors=listed)
 
 
-def shortened(name: str) -> str:
-    """A name that a client made up, cut where it is long."""
+def shorten(name: str) -> str:
+    """A name that a client sent, shortened to NAME_CHARACTERS."""
     return name if len(name) <= NAME_CHARACTERS else f"{name[:NAME_CHARACTERS]}…"
 
 
-def _pairs(query: str) -> list[tuple[str, str]]:
+def _parse_pairs(query: str) -> list[tuple[str, str]]:
     try:
         text = query.encode("latin-1").decode()
         return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_PAIRS)
@@ -123,5 +123,5 @@ def _pairs(query: str) -> list[tuple[str, str]]:
         raise Problem(400, "malformed_query", f"The query string has more than {MAX_PAIRS} parameters.") from None
 
 
-def _coded(name: str, messages: list[tuple[str, str]]) -> Iterator[ParameterError]:
-    return (ParameterError(shortened(name), code, detail) for code, detail in messages)
+def _make_errors(name: str, messages: list[tuple[str, str]]) -> Iterator[ParameterError]:
+    return (ParameterError(shorten(name), code, detail) for code, detail in messages)

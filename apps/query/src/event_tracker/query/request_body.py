@@ -1,4 +1,4 @@
-"""JSON bodies, read by a marshmallow schema: every mistake is told at once, each with the path to the value."""
+"""Reads JSON bodies by a marshmallow schema. All errors are reported at once, each with the path to the value."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,49 +10,50 @@ from marshmallow import Schema, ValidationError
 from event_tracker.core.http.body_limit import read_body, reservation_of
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.json_numbers import decode_json
-from event_tracker.query.parameters import ParameterError, invalid_parameters, shortened
+from event_tracker.query.parameters import ParameterError, invalid_parameters, shorten
 
 MOST_BYTES = 1024 * 1024
 SMALL_BYTES = 16 * 1024
-"""Where nobody need have signed in: a name and a password, or a provider's code, have no more."""
+"""The limit where no credentials are needed. Names, passwords and a provider's codes are shorter."""
 
 MOST_VALUES = 20_000
-"""Members and items in a body. Checking each takes some microseconds, in which the process does nothing else."""
+"""Members and items in a body. Each takes some microseconds to check, and the process does nothing else meanwhile."""
 
 BODY_SECONDS = 10.0
-"""How long it may take to arrive."""
+"""How long a body may take to arrive."""
 
 
-def take_body(most_bytes: int = MOST_BYTES) -> bytes:
-    """The request's JSON body, of a modest size.
+def receive_body(most_bytes: int = MOST_BYTES) -> bytes:
+    """Receive the request's JSON body, at most `most_bytes`.
 
     Raises:
-        Problem: 415, 503 if there is no memory for what it holds, or what `event_tracker.core.http.body_limit.read_body` raises.
+        Problem: 415 for another media type, 503 if the memory budget is used up, or what
+            `event_tracker.core.http.body_limit.read_body` raises.
     """
     if request.mimetype != "application/json":
         raise Problem(415, "unsupported_media_type", "Must be application/json.")
     reservation = reservation_of(request.environ)
     body = read_body(request.environ, most_bytes, BODY_SECONDS, reservation)
-    reservation.add(len(body))  # what is made of it
+    reservation.add(len(body))  # the decoded document
     return body
 
 
-def take_small_body() -> bytes:
-    """The same for paths under /auth."""
-    return take_body(SMALL_BYTES)
+def receive_small_body() -> bytes:
+    """Receive a body under /auth, at most SMALL_BYTES."""
+    return receive_body(SMALL_BYTES)
 
 
 def read_json(schema: Schema, body: bytes) -> dict[str, Any]:
-    """What the schema loads from a JSON body.
+    """Decode a JSON body and load it by the schema.
 
     Raises:
-        Problem: 400 if it isn't JSON, 422 if it has too many members and items, or with the mistakes in it.
+        Problem: 400 if it isn't JSON, 422 if it has too many members and items, or with all errors in it.
     """
     try:
         document = decode_json(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Problem(400, "malformed_body", "The body isn't JSON.") from None
-    _require_few(document)
+    _check_size(document)
     try:
         loaded: dict[str, Any] = schema.load(document)
     except ValidationError as error:
@@ -60,7 +61,7 @@ def read_json(schema: Schema, body: bytes) -> dict[str, Any]:
     return loaded
 
 
-def _require_few(document: Any) -> None:
+def _check_size(document: Any) -> None:
     """Return if the document has at most MOST_VALUES members and items.
 
     Raises:
@@ -79,18 +80,18 @@ def _require_few(document: Any) -> None:
 
 
 def _flatten(path: str, messages: Any) -> Iterator[ParameterError]:
-    """marshmallow's messages of a nested document, each under the path to its value, such as steps.1.event_type."""
+    """Flatten marshmallow's messages of a nested document: each gets the path to its value, such as steps.1.event_type."""
     if isinstance(messages, list):
         for message in messages:
-            yield ParameterError(path or "body", *_coded(message))
+            yield ParameterError(path or "body", *_split_message(message))
     else:
         for name, inner in messages.items():
             yield from _flatten(_join(path, name), inner)
 
 
 def _join(path: str, name: Any) -> str:
-    return ".".join(part for part in (path, shortened(str(name))) if part not in ("", "_schema", "value", "key"))
+    return ".".join(part for part in (path, shorten(str(name))) if part not in ("", "_schema", "value", "key"))
 
 
-def _coded(message: str | tuple[str, str]) -> tuple[str, str]:
+def _split_message(message: str | tuple[str, str]) -> tuple[str, str]:
     return ("invalid_value", message) if isinstance(message, str) else message

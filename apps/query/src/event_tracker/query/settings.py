@@ -20,7 +20,7 @@ MOST_SECONDS = MOST_HOURS * 3600
 
 @dataclass(frozen=True, kw_only=True)
 class QuerySettings(ServiceSettings):
-    """What the query service is told beyond what every service is."""
+    """Settings of the query service, in addition to those of every service."""
 
     port: int = setting("Port to listen on.", kind="int", default=8001, check=validate.Range(1, 65535))
     window_hours: int = setting(
@@ -110,7 +110,7 @@ class QuerySettings(ServiceSettings):
         return dict(_pair(line) for line in self.oidc_roles)
 
     def contradictions(self) -> dict[str, list[str]]:
-        """What is wrong with settings that are each right."""
+        """Errors in combinations of settings that are each valid."""
         found = super().contradictions()
         if self.auth == "required" and not self.control_database_url:
             found["CONTROL_DATABASE_URL"] = [NO_CONTROL]

@@ -1,42 +1,42 @@
-"""Whose events a question is about: those of the sources that it names, as far as whoever asks may see them.
+"""Which sources a query covers: those that it names, limited to those that the principal may see.
 
-Every question about events reads its parameters here, so that none can forget who asks.
+Every query about events reads its parameters here, so that none can forget the principal's restriction.
 """
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from marshmallow import fields
 
-from event_tracker.query.auth.principal import ALLOWED_SOURCES, Root, client_of
-from event_tracker.query.parameter_types import MAX_VALUES, AtMost, text
+from event_tracker.query.auth.principal import ALLOWED_SOURCES, QuotaHolder, client_of
+from event_tracker.query.parameter_types import MAX_VALUES, AtMost, text_field
 from event_tracker.query.parameters import ParameterSchema, Reader
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 Sources = tuple[str, ...] | None
-"""Names, sorted; None is all there are, and then statements say nothing of sources."""
+"""Names of sources, sorted. None is all sources: statements then have no condition on the source."""
 
 
-class Reading(NamedTuple):
-    """A request to read.
+class QueryRequest(NamedTuple):
+    """A request that reads events.
 
     Attributes:
-        query: QUERY_STRING of its environ.
-        allowed: whose events whoever asks may see; None is all.
-        client: in whose turn the question is asked.
+        query_string: QUERY_STRING of the WSGI environ.
+        allowed_sources: the sources that the principal may see; None is all.
+        client: whose turns the query uses.
     """
 
-    query: str
-    allowed: frozenset[str] | None
-    client: Root
+    query_string: str
+    allowed_sources: frozenset[str] | None
+    client: QuotaHolder
 
 
 class SourcesSchema(ParameterSchema):
-    """What every question about events takes."""
+    """Parameters of every query about events."""
 
     sources = fields.List(
-        text(1, 100),
+        text_field(1, 100),
         data_key="source",
         validate=AtMost(max=MAX_VALUES),
         metadata={"description": "Only events of this source; repeat it for any of several."},
@@ -44,33 +44,33 @@ class SourcesSchema(ParameterSchema):
 
 
 class SourcesReader:
-    """Reads the parameters of one endpoint's questions about events."""
+    """Reads the parameters of one endpoint that queries events."""
 
     def __init__(self, schema: type[SourcesSchema]) -> None:
         self._reader = Reader(schema)
 
-    def read(self, reading: Reading) -> dict[str, Any]:
-        """The parameters by the schema's attribute names; always with `sources`, which are Sources.
+    def read(self, query_request: QueryRequest) -> dict[str, Any]:
+        """The parameters by the schema's attribute names. `sources` is always there, of type `Sources`.
 
         Raises:
-            Problem: 400 or 422 with every mistake in it.
+            Problem: 400 or 422 with all errors in it.
         """
-        given = self._reader.read(reading.query)
-        return {**given, "sources": visible(given.get("sources"), reading.allowed)}
+        given = self._reader.read(query_request.query_string)
+        return {**given, "sources": select_sources(given.get("sources"), query_request.allowed_sources)}
 
 
-def reading_of(environ: "WSGIEnvironment") -> Reading:
-    """What a request reads, as the guard let it in."""
-    return Reading(environ.get("QUERY_STRING", ""), environ[ALLOWED_SOURCES], client_of(environ))
+def query_request_of(environ: "WSGIEnvironment") -> QueryRequest:
+    """The QueryRequest of a request that the guard has admitted."""
+    return QueryRequest(environ.get("QUERY_STRING", ""), environ[ALLOWED_SOURCES], client_of(environ))
 
 
-def restriction(sources: Sources) -> list[list[str]]:
-    """What cursors are told apart by beside the other filters; nothing where there is no restriction."""
+def sources_for_digest(sources: Sources) -> list[list[str]]:
+    """What the sources add to a cursor's digest: nothing where there is no restriction."""
     return [] if sources is None else [list(sources)]
 
 
-def visible(asked: list[str] | None, allowed: frozenset[str] | None) -> Sources:
-    """The sources that are asked about, of those that may be seen; a foreign one is left out like one that isn't there."""
-    if asked is None:
+def select_sources(requested: list[str] | None, allowed: frozenset[str] | None) -> Sources:
+    """The requested sources that may be seen. One that may not be seen is left out, like one that doesn't exist."""
+    if requested is None:
         return None if allowed is None else tuple(sorted(allowed))
-    return tuple(sorted(set(asked) if allowed is None else allowed.intersection(asked)))
+    return tuple(sorted(set(requested) if allowed is None else allowed.intersection(requested)))

@@ -1,4 +1,4 @@
-"""Events, and which of them a question looks at."""
+"""Events, and the selection of a query."""
 
 import json
 import re
@@ -29,7 +29,7 @@ class Event:
 
     @property
     def key(self) -> tuple[datetime, bytes]:
-        """Tells it from the user's others."""
+        """Identifies it among the user's events."""
         return self.at, self.event_id.bytes
 
 
@@ -66,7 +66,7 @@ class Selection:
 
 
 def of_sources(events: list[Event], sources: tuple[str, ...] | None) -> list[Event]:
-    """What a question about some sources finds stored; None is all of them."""
+    """The events of some sources; None is all of them."""
     return [event for event in events if sources is None or event.source in sources]
 
 

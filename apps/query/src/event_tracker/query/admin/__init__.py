@@ -1,1 +1,1 @@
-"""Management under /admin: sources, keys, tokens, people, and the audit log."""
+"""Management under /admin: sources, write keys, API tokens, people, and the audit log."""

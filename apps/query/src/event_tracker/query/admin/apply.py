@@ -1,8 +1,8 @@
 """POST /admin/apply: sources as a file declares them.
 
-What the file names is made so; what it doesn't name stays as it is, so that a file that lost a line takes nothing away. A
-source's `keys`, if given, are all its keys: others are revoked. The difference that a dry run shows is what the transaction
-did before it was rolled back.
+Sources that the file names are created or changed; others stay as they are, so that a missing line removes nothing. If a source
+has `keys`, these are all its keys: others are revoked. A dry run makes the changes, reports them, and rolls the transaction
+back.
 """
 
 import re
@@ -17,11 +17,11 @@ from event_tracker.core.secrets.keys import PREFIX
 from event_tracker.model.event_schemas import MAX_TYPES
 from event_tracker.query.admin.event_schemas import put_schema
 from event_tracker.query.admin.management import Management, Row, Transaction
-from event_tracker.query.admin.sources import KEY_KIND, NAME, SourceBody, allowed, put
+from event_tracker.query.admin.sources import KEY_KIND, NAME, SourceBody, allowed_sources, save_source
 from event_tracker.query.auth.principal import principal_of
-from event_tracker.query.parameter_types import AtMost, Choice, Length, mistake
+from event_tracker.query.parameter_types import AtMost, Choice, Length, field_error
 from event_tracker.query.parameters import ParameterSchema, Reader
-from event_tracker.query.request_body import read_json, take_body
+from event_tracker.query.request_body import read_json, receive_body
 
 MOST_SOURCES = 1000
 MOST_KEYS = 100
@@ -34,7 +34,7 @@ class ApplyParameters(ParameterSchema):
 
 
 class _Text(fields.String):
-    """A text of one form."""
+    """A text that matches a pattern."""
 
     def __init__(self, form: str, says: str, **options: Any) -> None:
         super().__init__(**options)
@@ -42,12 +42,12 @@ class _Text(fields.String):
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
         if not (isinstance(value, str) and self._form.fullmatch(value)):
-            raise mistake("invalid_value", self._says)
+            raise field_error("invalid_value", self._says)
         return value
 
 
 class DeclaredKey(Schema):
-    """A write key, by what `tracker key make` prints."""
+    """A write key: prefix and hash, as `tracker key make` prints them."""
 
     class Meta:
         unknown = RAISE
@@ -57,7 +57,7 @@ class DeclaredKey(Schema):
 
 
 class DeclaredSource(SourceBody):
-    """A source: members of SourceBody, its keys, and its schemas."""
+    """A source: the members of SourceBody, its keys, and its schemas."""
 
     keys = fields.List(
         fields.Nested(DeclaredKey),
@@ -89,14 +89,14 @@ class Declaration(Schema):
 READER = Reader(ApplyParameters)
 
 
-def declaring(management: Management) -> Blueprint:
-    """The view of POST /admin/apply."""
+def apply_routes(management: Management) -> Blueprint:
+    """The route POST /admin/apply."""
     views = Blueprint("apply", __name__)
 
     @views.post("/admin/apply")
     def apply() -> Response:
         dry_run = READER.read(request.environ["QUERY_STRING"])["dry_run"] == "true"
-        declared = read_json(Declaration(), take_body())["sources"]
+        declared = read_json(Declaration(), receive_body())["sources"]
         principal = principal_of(request.environ)
         _, changes = management.change(principal, lambda transaction: _apply(transaction, declared), dry_run=dry_run)
         return json_response({"applied": not dry_run, "changes": changes})
@@ -105,10 +105,10 @@ def declaring(management: Management) -> Blueprint:
 
 
 def _apply(transaction: Transaction, declared: dict[str, Row]) -> None:
-    # In order of their names, so that two who apply at once wait for each other.
+    # In the order of the names, so that concurrent requests lock in the same order and don't deadlock.
     for name, source in sorted(declared.items()):
         keys, schemas = source.pop("keys", None), source.pop("schemas", {})
-        put(transaction, name, source)
+        save_source(transaction, name, source)
         for event_type, schema in sorted(schemas.items()):
             put_schema(transaction, name, event_type, schema)
         if keys is not None:
@@ -116,16 +116,16 @@ def _apply(transaction: Transaction, declared: dict[str, Row]) -> None:
 
 
 def _apply_keys(transaction: Transaction, source: str, declared: dict[str, bytes]) -> None:
-    given = {"source": source, "prefixes": list(declared), "allowed": allowed(transaction.principal)}
-    there = {row["prefix"]: row for row in transaction.ask("lock_keys", **given)}
+    given = {"source": source, "prefixes": list(declared), "allowed": allowed_sources(transaction.principal)}
+    there = {row["prefix"]: row for row in transaction.execute("lock_keys", **given)}
     for prefix, hash_ in sorted(declared.items()):
         found = there.get(prefix)
         if found is None:
-            # A prefix is one deployment's: whether another source has it would show.
+            # Prefixes are unique in a deployment: a conflict would reveal that another source has this one.
             if transaction.principal.sources is not None:
                 detail = f"sources.{source}.keys: {prefix} is no key of yours. Make it by POST /admin/sources/{source}/keys first."
                 raise Problem(403, "all_sources_required", detail)
-            transaction.ask("add_key", prefix=prefix, source=source, hash=hash_)
+            transaction.execute("add_key", prefix=prefix, source=source, hash=hash_)
             transaction.record("key_created", prefix, source)
         elif found["revoked_at"] or (found["source"], found["hash"]) != (source, hash_):
             detail = (
@@ -134,5 +134,5 @@ def _apply_keys(transaction: Transaction, source: str, declared: dict[str, bytes
             raise Problem(409, "key_conflict", detail)
     for prefix, found in there.items():
         if found["source"] == source and not found["revoked_at"] and prefix not in declared:
-            transaction.ask("revoke_key", prefix=prefix, allowed=None)
+            transaction.execute("revoke_key", prefix=prefix, allowed=None)
             transaction.record("key_revoked", prefix, source)

@@ -1,11 +1,11 @@
-"""The audit log under /admin/audit: who did what."""
+"""GET /admin/audit: the audit log."""
 
 from flask import Blueprint, Response, request
 from marshmallow import fields
 
 from event_tracker.core.http.service import json_response
 from event_tracker.query.admin.management import Management
-from event_tracker.query.admin.sources import allowed
+from event_tracker.query.admin.sources import allowed_sources
 from event_tracker.query.auth.principal import principal_of
 from event_tracker.query.parameter_types import PAGES, Between, Limit
 from event_tracker.query.parameters import ParameterSchema, Reader
@@ -13,7 +13,7 @@ from event_tracker.query.parameters import ParameterSchema, Reader
 NEWEST = 10**18 - 1
 
 MOST_BYTES = 8 * 2**20
-"""Of details in a page, which ends where it has as many: one may name a hundred sources, or origins, twice."""
+"""Size of the details on a page, which ends there: one entry may name a hundred sources or origins twice."""
 
 
 class AuditParameters(ParameterSchema):
@@ -27,13 +27,13 @@ READER = Reader(AuditParameters)
 
 
 def audit_routes(management: Management) -> Blueprint:
-    """The view of the audit log. Who is restricted to some sources sees what was done to these."""
+    """The route of the audit log. A principal that is restricted to some sources sees the entries of these."""
     views = Blueprint("audit", __name__)
 
     @views.get("/admin/audit")
     def list_audit() -> Response:
         given = READER.read(request.environ["QUERY_STRING"])
-        of = allowed(principal_of(request.environ))
-        return json_response({"items": management.ask("list_audit", allowed=of, bytes=MOST_BYTES, **given)})
+        sources = allowed_sources(principal_of(request.environ))
+        return json_response({"items": management.execute("list_audit", allowed=sources, bytes=MOST_BYTES, **given)})
 
     return views

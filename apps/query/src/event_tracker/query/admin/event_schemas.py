@@ -1,4 +1,4 @@
-"""Event schemas under /admin/sources/{name}/schemas: what a source's events must be, by their type."""
+"""Routes under /admin/sources/{name}/schemas: the JSON Schemas of a source's events, by their type."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.service import json_response
 from event_tracker.model import event_schemas
 from event_tracker.model.schema_rules import InvalidSchemaError
-from event_tracker.query.admin.management import Management, Row, Transaction, missing
+from event_tracker.query.admin.management import Management, Row, Transaction, not_found
 from event_tracker.query.admin.sources import NAME, may_manage
 from event_tracker.query.auth.principal import principal_of
 from event_tracker.query.parameter_types import Between, Length
 from event_tracker.query.parameters import ParameterSchema, Reader
-from event_tracker.query.request_body import read_json, take_body
+from event_tracker.query.request_body import read_json, receive_body
 
 
 class SchemasParameters(ParameterSchema):
@@ -49,20 +49,20 @@ class SchemaBody(Schema):
 READER = Reader(SchemasParameters)
 
 
-def manage_schemas(management: Management) -> Blueprint:
-    """The views under /admin/sources/{name}/schemas."""
+def schema_routes(management: Management) -> Blueprint:
+    """The routes under /admin/sources/{name}/schemas."""
     views = Blueprint("schemas", __name__)
 
     @views.get("/admin/sources/<name>/schemas")
     def list_schemas(name: str) -> Response:
-        asked = READER.read(request.environ["QUERY_STRING"])
+        query = READER.read(request.environ["QUERY_STRING"])
         principal = principal_of(request.environ)
-        items, _ = management.change(principal, lambda transaction: _list(transaction, name, **asked))
+        items, _ = management.change(principal, lambda transaction: _list(transaction, name, **query))
         return json_response({"items": items})
 
     @views.put("/admin/sources/<name>/schemas")
     def set_schema(name: str) -> Response:
-        given = read_json(SchemaBody(), take_body())
+        given = read_json(SchemaBody(), receive_body())
         done, _ = management.change(
             principal_of(request.environ),
             lambda transaction: put_schema(transaction, name, given["event_type"], given["schema"]),
@@ -73,17 +73,17 @@ def manage_schemas(management: Management) -> Blueprint:
 
 
 def put_schema(transaction: Transaction, source: str, event_type: str, schema: Any) -> event_schemas.SetResult:
-    """Make a schema the newest version of a type's.
+    """Set a schema as the newest version for an event type.
 
     Raises:
-        Problem: 404 if the source isn't the principal's, 422 with a pointer if the schema can't be taken.
+        Problem: 404 if the source isn't the principal's, 422 with a JSON pointer if the schema isn't valid.
     """
     if not (may_manage(transaction.principal, source) and NAME.fullmatch(source)):
-        raise missing()
+        raise not_found()
     try:
         done = event_schemas.set_schema(transaction.connection, source, event_type, schema)
     except event_schemas.NoSuchSourceError:
-        raise missing() from None
+        raise not_found() from None
     except InvalidSchemaError as error:
         raise Problem(
             422, "invalid_schema", f"The schema of {event_type} can't be taken: {error}", pointer=error.pointer
@@ -94,8 +94,8 @@ def put_schema(transaction: Transaction, source: str, event_type: str, schema: A
 
 
 def _list(transaction: Transaction, source: str, event_type: str | None, version: int | None = None) -> list[Row]:
-    if not (may_manage(transaction.principal, source) and transaction.ask("known_sources", names=[source])):
-        raise missing()
+    if not (may_manage(transaction.principal, source) and transaction.execute("known_sources", names=[source])):
+        raise not_found()
     if event_type is None:
         found: list[Any] = event_schemas.list_schemas(transaction.connection, [source])
     else:

@@ -1,4 +1,4 @@
-"""What admins read and change: each change stands in the audit log, or doesn't happen."""
+"""Reads and changes on behalf of admins. A change and its audit log entry are made in one transaction."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -23,13 +23,13 @@ Row = dict[str, Any]
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One thing that was done, as the audit log has it.
+    """One change, as the audit log has it.
 
     Attributes:
-        action: a word of ACTIONS.
+        action: a key of ACTIONS.
         target: the name of what was changed; a key's or token's is its prefix.
-        source: the source that it belongs to, if to one.
-        detail: by member, what it is, or `from` what it was changed `to` what.
+        source: the source that it belongs to, if any.
+        detail: member → its value, or its values `from` before and `to` after the change.
     """
 
     action: str
@@ -53,15 +53,15 @@ ACTIONS = {
     "person_changed": "A person's role, sources, or whether they may sign in was changed.",
     "password_reset": "A person was given a password for one sign-in; all their sign-ins ended.",
 }
-"""What management writes into the audit log."""
+"""Actions that management writes into the audit log → what each means."""
 
 
 class Transaction:
     """One transaction of one principal.
 
     Attributes:
-        connection: for what isn't in queries.sql.
-        changes: what was recorded so far.
+        connection: for statements that aren't in queries.sql.
+        changes: those recorded so far.
     """
 
     def __init__(self, connection: psycopg.Connection, principal: Principal) -> None:
@@ -69,31 +69,31 @@ class Transaction:
         self.changes: list[Change] = []
         self.connection = connection
 
-    def ask(self, statement: str, **parameters: Any) -> list[Row]:
-        """The rows of a statement of queries.sql."""
+    def execute(self, statement: str, **parameters: Any) -> list[Row]:
+        """Run a statement of queries.sql and return its rows."""
         return _rows(self.connection, statement, parameters)
 
     def record(self, action: str, target: str, source: str | None = None, **detail: Any) -> None:
-        """Note what is being done in the audit log."""
+        """Write a change into the audit log."""
         self.changes.append(Change(action, target, source, detail))
         given = {"action": action, "target": target, "source": source, "detail": Jsonb(detail)}
-        self.ask("write_audit", actor=self.principal.name, **given)
+        self.execute("write_audit", actor=self.principal.name, **given)
 
 
 class Management:
-    """The role `control`'s side of /admin, for the request that is being answered.
+    """Access to the database by the role `control`, on behalf of the current request.
 
     Args:
-        turns: at the pool's connections, so that some stay for whoever signs in or shows a token, and nobody keeps other admins
+        concurrency_limit: for the pool's connections. Some stay free for sign-ins and token look-ups, and no admin keeps others
             waiting.
     """
 
-    def __init__(self, control: ConnectionPool[psycopg.Connection], turns: ConcurrencyLimit) -> None:
+    def __init__(self, control: ConnectionPool[psycopg.Connection], concurrency_limit: ConcurrencyLimit) -> None:
         self._control = control
-        self._turns = turns
+        self._concurrency_limit = concurrency_limit
 
-    def ask(self, statement: str, **parameters: Any) -> list[Row]:
-        """The rows of a statement of queries.sql that only reads.
+    def execute(self, statement: str, **parameters: Any) -> list[Row]:
+        """Run a read-only statement of queries.sql and return its rows.
 
         Raises:
             Problem: as `take_turn` does.
@@ -103,7 +103,7 @@ class Management:
     def change(
         self, principal: Principal, work: Callable[[Transaction], Result], *, dry_run: bool = False
     ) -> tuple[Result, list[Change]]:
-        """Do `work` in one transaction; with `dry_run` it is rolled back, and the answer is what would have been done.
+        """Run `work` in one transaction. Returns its result and the changes. With `dry_run` the transaction is rolled back.
 
         Raises:
             Problem: what `work` raises, or `take_turn`; nothing has changed then.
@@ -117,12 +117,12 @@ class Management:
         return self._attempt(once)
 
     def _attempt(self, work: Callable[[psycopg.Connection], Result]) -> Result:
-        with take_turn(self._turns, client_of(request.environ)):
+        with take_turn(self._concurrency_limit, client_of(request.environ)):
             return attempt(self._control, work)
 
 
-def missing() -> Problem:
-    """The same for what isn't there and for what isn't the principal's: the answer tells nobody which it is."""
+def not_found() -> Problem:
+    """The 404 for what doesn't exist and for what isn't the principal's. It doesn't reveal which of them it is."""
     return Problem(404, "not_found", "There is nothing of this name here.")
 
 

@@ -1,4 +1,4 @@
-"""Management, in OpenAPI."""
+"""OpenAPI of the routes under /admin."""
 
 import re
 from typing import Any
@@ -13,7 +13,7 @@ from event_tracker.query.admin.audit import AuditParameters
 from event_tracker.query.admin.event_schemas import SchemaBody, SchemasParameters
 from event_tracker.query.admin.people import PersonBody
 from event_tracker.query.admin.rejections import RejectionsParameters, ReplayBody, SourceParameters
-from event_tracker.query.admin.responses import ANSWERS
+from event_tracker.query.admin.responses import RESPONSES
 from event_tracker.query.admin.schema_proposals import ProposalParameters
 from event_tracker.query.admin.sources import SourceBody
 from event_tracker.query.admin.tokens import TokenBody
@@ -22,7 +22,7 @@ from event_tracker.query.auth.people import NAME as PERSON_NAME
 JSON = "application/json"
 
 Operation = tuple[str, str, str, str | None, dict[int, str | None], list[int]]
-"""Method and path, its name, what it does, the component of its body, what it answers by status, and problems of its own."""
+"""Method and path, operationId, summary, component of the body, components of the responses by status, and further problems."""
 
 OPERATIONS: list[Operation] = [
     ("get /admin/sources", "list_sources", "The sources.", None, {200: "SourceList"}, []),
@@ -152,7 +152,7 @@ OPERATIONS: list[Operation] = [
         [404, 409],
     ),
 ]
-"""What there is under /admin."""
+"""The operations under /admin."""
 
 PARAMETERS: dict[str, type[Schema]] = {
     "list_schemas": SchemasParameters,
@@ -169,7 +169,7 @@ FORMS = {
     "/admin/tokens": PREFIX.pattern,
     "/admin/people": PERSON_NAME.pattern,
 }
-"""What a name is like, by what it stands behind. What has another form isn't there."""
+"""Path → pattern of the name that follows it. A name that doesn't match is answered 404."""
 
 PROBLEMS = {
     401: "No credentials, or wrong ones.",
@@ -201,7 +201,7 @@ def describe_management(document: Document) -> None:
     """Add the operations to the document."""
     for name, schema in BODIES.items():
         document.component(name, schema)
-    for name, answer in ANSWERS.items():
+    for name, answer in RESPONSES.items():
         document.json_component(name, answer)
     for operation in OPERATIONS:
         _describe(document, *operation)
@@ -224,7 +224,7 @@ def _describe(
     ]
     parameters += document.parameters(PARAMETERS[name]) if name in PARAMETERS else []
     operation: dict[str, Any] = {"operationId": name, "tags": ["admin"], "summary": summary, "parameters": parameters}
-    operation["responses"] = {str(status): _answer(answer) for status, answer in answers.items()}
+    operation["responses"] = {str(status): _response(answer) for status, answer in answers.items()}
     problems = {status: PROBLEMS[status] for status in (401, 403, 429, 503, *own)}
     if body:
         operation["requestBody"] = {"required": True, **_json(body)}
@@ -234,7 +234,7 @@ def _describe(
     document.path(path, method, operation, problems)
 
 
-def _answer(component: str | None) -> dict[str, Any]:
+def _response(component: str | None) -> dict[str, Any]:
     return {"description": "As asked.", **_json(component)} if component else {"description": "Done."}
 
 

@@ -1,4 +1,4 @@
-"""Origins as browsers send them, made of what people write. What no browser sends is refused: it would allow nothing."""
+"""Converts origins as people write them to the form that browsers send. An origin that no browser sends is refused."""
 
 import re
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
@@ -10,17 +10,17 @@ from event_tracker.core.http.origins import LABEL, MOST_LENGTH
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 PARTS = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#@\\]*?)(?::([0-9]{1,5}))?/?", re.ASCII | re.IGNORECASE)
-"""Scheme, host, and a port if there is one. A slash behind them is what address bars show."""
+"""Scheme, host, and optionally a port. A slash may follow, as address bars show it."""
 
 NAMED = re.compile("[A-Za-z0-9._-]+")
-"""The host of a scheme that isn't the web's: a name, or an extension's id."""
+"""The host of a scheme other than http(s): a name, or the id of a browser extension."""
 
 SENT_AS_NULL = frozenset({"about", "blob", "data", "file", "javascript"})
 NO_PAGES = frozenset({"ftp", "ws", "wss"})
 
 
 class OriginError(ValueError):
-    """No browser sends this origin; the text says why."""
+    """No browser sends this origin. The text says why."""
 
 
 def normalise(origin: str) -> str:
@@ -51,7 +51,7 @@ def normalise(origin: str) -> str:
 
 
 def _host(host: str) -> str:
-    """A host of the web, as browsers write it; `*.` before it stays."""
+    """The host of an http(s) origin, as browsers write it. A leading `*.` is kept."""
     start, name = ("*.", host[2:]) if host.startswith("*.") else ("", host)
     if "*" in name:
         raise OriginError("A wildcard may only stand for subdomains, as in https://*.shop.example.")

@@ -1,4 +1,4 @@
-"""People under /admin/people: who may sign in, and as what. Only who may see every source manages them."""
+"""Routes under /admin/people: who may sign in, with which role. Only unrestricted admins may use them."""
 
 import gevent
 from flask import Blueprint, Response, request
@@ -7,14 +7,14 @@ from marshmallow import RAISE, Schema, fields
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.service import json_response
 from event_tracker.core.secrets.passwords import hash_password, make_password
-from event_tracker.query.admin.management import Management, Row, Transaction, missing
+from event_tracker.query.admin.management import Management, Row, Transaction, not_found
 from event_tracker.query.admin.source_restriction import check_sources, source_restriction
-from event_tracker.query.admin.sources import differences, shown_once
-from event_tracker.query.admin.token_makers import recording_tokens
+from event_tracker.query.admin.sources import find_differences, secret_response
+from event_tracker.query.admin.token_makers import record_token_changes
 from event_tracker.query.auth.people import NAME
 from event_tracker.query.auth.principal import ROLES, Principal, principal_of, require_all_sources
 from event_tracker.query.parameter_types import OneOf
-from event_tracker.query.request_body import read_json, take_body
+from event_tracker.query.request_body import read_json, receive_body
 
 NEW: Row = {"role": "viewer", "sources": None, "enabled": True}
 
@@ -30,80 +30,80 @@ class PersonBody(Schema):
     enabled = fields.Boolean(truthy={True}, falsy={False}, metadata={"description": "Whether they may sign in."})
 
 
-def manage_people(management: Management) -> Blueprint:
-    """The views under /admin/people."""
+def people_routes(management: Management) -> Blueprint:
+    """The routes under /admin/people."""
     views = Blueprint("people", __name__)
 
     @views.get("/admin/people")
     def list_people() -> Response:
-        _everything(principal_of(request.environ))
-        return json_response({"items": management.ask("list_people", name=None)})
+        _require_unrestricted(principal_of(request.environ))
+        return json_response({"items": management.execute("list_people", name=None)})
 
     @views.get("/admin/people/<name>")
     def get_person(name: str) -> Response:
-        _everything(principal_of(request.environ))
+        _require_unrestricted(principal_of(request.environ))
         return json_response(_one(management, name))
 
     @views.put("/admin/people/<name>")
     def put_person(name: str) -> Response:
-        principal = _everything(principal_of(request.environ))
-        given = read_json(PersonBody(), take_body())
+        principal = _require_unrestricted(principal_of(request.environ))
+        given = read_json(PersonBody(), receive_body())
         is_new, _ = management.change(principal, lambda transaction: _put(transaction, name, given))
         return json_response(_one(management, name), 201 if is_new else 200)
 
     @views.post("/admin/people/<name>/password")
     def reset_password(name: str) -> Response:
-        principal = _everything(principal_of(request.environ))
+        principal = _require_unrestricted(principal_of(request.environ))
         _one(management, name)
         password = make_password()
         stored = gevent.get_hub().threadpool.apply(hash_password, (password,))
         management.change(principal, lambda transaction: _reset(transaction, name, stored))
-        return shown_once({"name": name, "password": password, "one_time": True})
+        return secret_response({"name": name, "password": password, "one_time": True})
 
     return views
 
 
-def _everything(principal: Principal) -> Principal:
+def _require_unrestricted(principal: Principal) -> Principal:
     require_all_sources(principal)
     return principal
 
 
 def _put(transaction: Transaction, name: str, given: Row) -> bool:
     if not NAME.fullmatch(name):
-        raise missing()
-    transaction.ask("lock_people")
-    found = transaction.ask("find_person", name=name)
+        raise not_found()
+    transaction.execute("lock_people")
+    found = transaction.execute("find_person", name=name)
     before = found[0] if found else None
     after = {**(before or NEW), **given}
     if after == before:
         return False
     after["sources"] = check_sources(transaction, after["sources"])
-    with recording_tokens(transaction):
-        transaction.ask("put_person", name=name, **after)
+    with record_token_changes(transaction):
+        transaction.execute("put_person", name=name, **after)
     if before is None:
         transaction.record("person_created", name, **after)
         return True
-    if _may_everything(before) and not transaction.ask("has_admin")[0]["has_admin"]:
+    if _is_full_admin(before) and not transaction.execute("has_admin")[0]["has_admin"]:
         raise Problem(409, "last_admin", "Nobody would be left who may change everything. Make another admin first.")
     if not after["enabled"]:
-        transaction.ask("end_sign_ins", name=name)
-    transaction.record("person_changed", name, **differences(before, after))
+        transaction.execute("end_sign_ins", name=name)
+    transaction.record("person_changed", name, **find_differences(before, after))
     return False
 
 
-def _may_everything(person: Row) -> bool:
+def _is_full_admin(person: Row) -> bool:
     return person["role"] == "admin" and person["sources"] is None and bool(person["enabled"])
 
 
 def _reset(transaction: Transaction, name: str, stored: str) -> None:
-    if not transaction.ask("reset_password", name=name, password_hash=stored):
+    if not transaction.execute("reset_password", name=name, password_hash=stored):
         raise Problem(409, "by_provider", "This person signs in by a provider, and has no password here.")
-    transaction.ask("end_sign_ins", name=name)
+    transaction.execute("end_sign_ins", name=name)
     transaction.record("password_reset", name)
 
 
 def _one(management: Management, name: str) -> Row:
-    found = management.ask("list_people", name=name) if NAME.fullmatch(name) else []
+    found = management.execute("list_people", name=name) if NAME.fullmatch(name) else []
     if not found:
-        raise missing()
+        raise not_found()
     return found[0]

@@ -4,7 +4,7 @@ values (%(actor)b, %(action)b, %(target)b, %(source)b, %(detail)b)
 returning id;
 
 -- name: list_audit
--- Newest first, a page of it: one entry at least, and no more than have so many bytes.
+-- A page of entries, newest first: limited by bytes, but with at least one entry.
 select id, at, actor, action, target, source, detail
 from (
   select *, sum(octet_length(detail::text)) over newest as bytes, row_number() over newest as place
@@ -45,7 +45,7 @@ where name = %(name)b
 returning name;
 
 -- name: known_sources
--- Which of some names are sources.
+-- Those of some names that are sources.
 select name from sources where name = any(%(names)b);
 
 -- name: list_keys
@@ -55,7 +55,7 @@ where source = %(source)b
 order by created_at, prefix;
 
 -- name: lock_keys
--- A source's keys, and those of other sources among `prefixes`, if these are among those allowed.
+-- A source's keys, and keys with one of `prefixes` of other allowed sources.
 select prefix, source, hash, revoked_at
 from write_keys
 where source = %(source)b or (prefix = any(%(prefixes)b) and (%(allowed)b::text[] is null or source = any(%(allowed)b)))
@@ -68,14 +68,14 @@ on conflict do nothing
 returning prefix;
 
 -- name: revoke_key
--- Its source, if that is one of those allowed. A key that was revoked stays as it was.
+-- Returns the key's source, if that is allowed. A key that was revoked before isn't changed.
 update write_keys
 set revoked_at = coalesce(revoked_at, now())
 where prefix = %(prefix)b and (%(allowed)b::text[] is null or source = any(%(allowed)b))
 returning source;
 
 -- name: list_tokens
--- Who is restricted sees those of their sources. A token of no source is none of theirs, though no source is a part of any.
+-- A restricted principal sees tokens of its sources. A token without sources isn't listed, though the empty set is a subset.
 select prefix, name, scopes, sources, created_at, expires_at, last_used, revoked_at,
   coalesce(made_by_person, made_by_token) as made_by, token_counts(prefix) as counts
 from api_tokens
@@ -83,7 +83,7 @@ where %(allowed)b::text[] is null or (sources <@ %(allowed)b and sources <> '{}'
 order by created_at, prefix;
 
 -- name: add_token
--- It doesn't outlive the token that makes it. A person is the one of this sign-in: somebody else may have the name by now.
+-- The token expires no later than the token that makes it. The person is found by the sign-in: the name may belong to another by now.
 insert into api_tokens (prefix, name, hash, scopes, sources, made_by_person, made_by_id, made_by_token, expires_at)
 values (
   %(prefix)b, %(name)b, %(hash)b, %(scopes)b, %(sources)b, %(made_by_person)b,
@@ -101,7 +101,7 @@ on conflict do nothing
 returning expires_at;
 
 -- name: count_handed_out
--- What a person or a token made that is neither revoked nor expired; with `whole_line` what these made, too, and so on.
+-- Tokens of a maker that are neither revoked nor expired. With `whole_line` also those that these made, and so on.
 with recursive living as (
   select prefix, made_by_person, made_by_id, made_by_token
   from api_tokens
@@ -119,8 +119,8 @@ select count(*)::int as tokens from (select from handed_out limit %(most)b::int)
 select token_counts(%(prefix)b) as counts;
 
 -- name: list_handed_out_tokens
--- Those that end with the rights of who made them, and haven't ended by themselves. Not all, where there are very many: looking
--- at each takes 0.1 ms, and neither a demotion nor a revocation may fail for their number.
+-- Tokens that depend on the rights of their makers and are neither revoked nor expired. At most `most` of them: checking one takes
+-- 0.1 ms, and a demotion or a revocation must not fail because there are very many.
 select prefix
 from api_tokens
 where coalesce(made_by_person, made_by_token) is not null and revoked_at is null and (expires_at is null or expires_at > now())
@@ -137,7 +137,7 @@ where prefix = %(prefix)b and (%(allowed)b::text[] is null or (sources <@ %(allo
 returning name;
 
 -- name: list_people
--- With the last time that each signed in or went on with a sign-in.
+-- With the last time that each person signed in or refreshed a sign-in.
 select p.name, p.role, p.sources, p.enabled, p.created_at, p.password_hash is not null as has_password, p.one_time,
   p.subject is not null as by_provider,
   (select max(s.renewed_at) from sign_ins s where s.person = p.name) as last_seen
@@ -146,7 +146,7 @@ where %(name)b::text is null or p.name = %(name)b
 order by p.name;
 
 -- name: lock_people
--- One admin at a time: two who take each other's role away must not both find the other still there.
+-- Serialises changes: two admins who demote each other at once must not both see the other as an admin.
 lock table people in share row exclusive mode;
 
 -- name: find_person
@@ -158,11 +158,11 @@ on conflict (name) do update set role = excluded.role, sources = excluded.source
 returning name;
 
 -- name: has_admin
--- Whether anybody is left who may change everything.
+-- Whether an admin of all sources is left.
 select exists (select from people where role = 'admin' and sources is null and enabled) as has_admin;
 
 -- name: reset_password
--- Nothing for whom a provider vouches: a password would go on after the provider has dropped them.
+-- No row for a person who signs in by a provider: a password would still work after the provider has removed them.
 update people
 set password_hash = %(password_hash)b, one_time = true, one_time_until = now() + interval '24 hours'
 where name = %(name)b and subject is null

@@ -1,4 +1,4 @@
-"""Refused events under /admin/rejections: seen, counted, tried again."""
+"""Routes under /admin/rejections: list, count and replay refused events."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from marshmallow import RAISE, Schema, fields, validate
 
 from event_tracker.core.http.service import json_response
 from event_tracker.model import rejections
-from event_tracker.query.admin.management import Management, Row, Transaction, missing
-from event_tracker.query.admin.sources import NAME, allowed, may_manage
+from event_tracker.query.admin.management import Management, Row, Transaction, not_found
+from event_tracker.query.admin.sources import NAME, allowed_sources, may_manage
 from event_tracker.query.auth.principal import Principal, principal_of
 from event_tracker.query.parameter_types import PAGES, AtMost, Length, Limit
 from event_tracker.query.parameters import ParameterSchema, Reader
-from event_tracker.query.request_body import read_json, take_body
+from event_tracker.query.request_body import read_json, receive_body
 
 MOST_IDS = 1000
 
@@ -57,54 +57,54 @@ class ReplayBody(Schema):
     )
 
 
-LISTED = Reader(RejectionsParameters)
-COUNTED = Reader(SourceParameters)
+LIST_READER = Reader(RejectionsParameters)
+COUNT_READER = Reader(SourceParameters)
 
 
-def manage_rejections(management: Management) -> Blueprint:
-    """The views under /admin/rejections. Who is restricted to some sources sees what these sent."""
+def rejection_routes(management: Management) -> Blueprint:
+    """The routes under /admin/rejections. A principal that is restricted to some sources sees the events of these."""
     views = Blueprint("rejections", __name__)
 
     @views.get("/admin/rejections")
     def list_rejections() -> Response:
-        asked = LISTED.read(request.environ["QUERY_STRING"])
+        query = LIST_READER.read(request.environ["QUERY_STRING"])
         principal = principal_of(request.environ)
-        of = _sources(principal, asked.pop("source"))
+        sources = _select_sources(principal, query.pop("source"))
         found, _ = management.change(
-            principal, lambda transaction: rejections.list_rejections(transaction.connection, of, **asked)
+            principal, lambda transaction: rejections.list_rejections(transaction.connection, sources, **query)
         )
         return json_response({"items": [one._asdict() for one in found]})
 
     @views.get("/admin/rejections/counts")
     def count_rejections() -> Response:
         principal = principal_of(request.environ)
-        of = _sources(principal, COUNTED.read(request.environ["QUERY_STRING"])["source"])
+        sources = _select_sources(principal, COUNT_READER.read(request.environ["QUERY_STRING"])["source"])
         found, _ = management.change(
-            principal, lambda transaction: rejections.count_rejections(transaction.connection, of)
+            principal, lambda transaction: rejections.count_rejections(transaction.connection, sources)
         )
         return json_response({"items": [one._asdict() for one in found]})
 
     @views.post("/admin/rejections/replay")
     def replay() -> Response:
-        given = read_json(ReplayBody(), take_body())
-        asked, _ = management.change(principal_of(request.environ), lambda transaction: _replay(transaction, given))
-        return json_response({"events": asked}, 202)
+        given = read_json(ReplayBody(), receive_body())
+        events, _ = management.change(principal_of(request.environ), lambda transaction: _replay(transaction, given))
+        return json_response({"events": events}, 202)
 
     return views
 
 
-def _sources(principal: Principal, asked: str | None) -> list[str] | None:
-    """The sources to look at: the one that is asked about, if the principal may see it; None is all."""
-    if asked is None:
-        return allowed(principal)
-    return [asked] if may_manage(principal, asked) else []
+def _select_sources(principal: Principal, requested: str | None) -> list[str] | None:
+    """The sources to search: the requested one, if the principal may see it, or all that they may see. None is all."""
+    if requested is None:
+        return allowed_sources(principal)
+    return [requested] if may_manage(principal, requested) else []
 
 
 def _replay(transaction: Transaction, given: Row) -> int:
     source, which = given["source"], {name: value for name, value in given.items() if name != "source"}
     known = NAME.fullmatch(source) and may_manage(transaction.principal, source)
-    if not (known and transaction.ask("known_sources", names=[source])):
-        raise missing()
+    if not (known and transaction.execute("known_sources", names=[source])):
+        raise not_found()
     events = rejections.request_replay(transaction.connection, source, **which)
     if events:
         noted: dict[str, Any] = {name: value for name, value in which.items() if value is not None and name != "ids"}

@@ -1,4 +1,4 @@
-"""What /admin answers, in JSON Schema."""
+"""JSON Schemas of the responses under /admin."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ REJECTION = _object(
         "replay_requested_at": MAYBE_TIME,
     }
 )
-COUNTED = _object(
+REJECTION_COUNT = _object(
     {
         "source": TEXT,
         "event_type": MAYBE_TEXT,
@@ -115,7 +115,7 @@ CHANGE = {
 }
 ENTRY = _object({"id": {"type": "integer"}, "at": TIME, "actor": TEXT, **CHANGE})
 
-ANSWERS: dict[str, dict[str, Any]] = {
+RESPONSES: dict[str, dict[str, Any]] = {
     "Source": SOURCE,
     "SchemaVersion": _object({"version": {"type": "integer"}, "is_new": FLAG}),
     "SchemaProposal": _object({"event_type": TEXT, "events": {"type": "integer"}, "schema": {"type": "object"}}),
@@ -141,7 +141,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "Source": SOURCE,
         "Schema": SCHEMA,
         "Rejection": REJECTION,
-        "RejectionCount": COUNTED,
+        "RejectionCount": REJECTION_COUNT,
         "WriteKey": KEY,
         "Token": TOKEN,
         "Person": PERSON,

@@ -1,4 +1,4 @@
-"""GET /admin/sources/{name}/schemas/proposal: a schema made from what has been received."""
+"""GET /admin/sources/{name}/schemas/proposal: a schema inferred from received events."""
 
 import psycopg
 from flask import Blueprint, Response, request
@@ -9,7 +9,7 @@ from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.service import json_response
 from event_tracker.core.postgres.pool import ConnectionPool, attempt
 from event_tracker.model.schema_inference import DAYS, MOST_SAMPLE, SAMPLE, infer_schema
-from event_tracker.query.admin.management import Management, missing
+from event_tracker.query.admin.management import Management, not_found
 from event_tracker.query.admin.sources import may_manage
 from event_tracker.query.auth.principal import client_of, principal_of
 from event_tracker.query.concurrency import take_turn
@@ -32,23 +32,23 @@ class ProposalParameters(ParameterSchema):
 READER = Reader(ProposalParameters)
 
 
-def propose_schemas(
-    management: Management, pool: ConnectionPool[psycopg.Connection], turns: ConcurrencyLimit
+def proposal_routes(
+    management: Management, pool: ConnectionPool[psycopg.Connection], concurrency_limit: ConcurrencyLimit
 ) -> Blueprint:
-    """The view of proposals. It reads events as questions do, in its turn."""
+    """The route of proposals. Like a query about events, it waits for a turn."""
     views = Blueprint("proposals", __name__)
 
     @views.get("/admin/sources/<name>/schemas/proposal")
     def propose_schema(name: str) -> Response:
-        asked = READER.read(request.environ["QUERY_STRING"])
-        if not (may_manage(principal_of(request.environ), name) and management.ask("known_sources", names=[name])):
-            raise missing()
-        with take_turn(turns, client_of(request.environ)):
+        query = READER.read(request.environ["QUERY_STRING"])
+        if not (may_manage(principal_of(request.environ), name) and management.execute("known_sources", names=[name])):
+            raise not_found()
+        with take_turn(concurrency_limit, client_of(request.environ)):
             found = attempt(
-                pool, lambda connection: infer_schema(connection, name, asked["event_type"], asked["sample"])
+                pool, lambda connection: infer_schema(connection, name, query["event_type"], query["sample"])
             )
         if found is None:
             raise Problem(404, "no_events", f"No event of this type came in during the last {DAYS} days.")
-        return json_response({"event_type": asked["event_type"], "events": found.events, "schema": found.schema})
+        return json_response({"event_type": query["event_type"], "events": found.events, "schema": found.schema})
 
     return views

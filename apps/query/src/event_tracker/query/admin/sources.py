@@ -1,4 +1,4 @@
-"""Sources and their write keys under /admin."""
+"""Routes under /admin/sources and /admin/keys: sources and their write keys."""
 
 import re
 from typing import Any
@@ -9,11 +9,11 @@ from marshmallow import RAISE, Schema, fields
 from event_tracker.core.http.service import json_response
 from event_tracker.core.secrets.keys import PREFIX, NewKey, make_key
 from event_tracker.model.event_schemas import MODES
-from event_tracker.query.admin.management import Management, Row, Transaction, missing
+from event_tracker.query.admin.management import Management, Row, Transaction, not_found
 from event_tracker.query.admin.origins import OriginError, normalise
 from event_tracker.query.auth.principal import Principal, principal_of
-from event_tracker.query.parameter_types import AtMost, OneOf, Whole, mistake
-from event_tracker.query.request_body import read_json, take_body
+from event_tracker.query.parameter_types import AtMost, OneOf, WholeNumber, field_error
+from event_tracker.query.request_body import read_json, receive_body
 
 NAME = re.compile("[a-z0-9][a-z0-9_-]{0,99}")
 KEY_KIND = "wk"
@@ -23,13 +23,13 @@ MOST_DAYS = 36_500
 
 
 class Origin(fields.String):
-    """An origin as browsers send it, or what `event_tracker.query.admin.origins` can make one of."""
+    """An origin, loaded in the form that browsers send (`event_tracker.query.admin.origins`)."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
         try:
             return normalise(value if isinstance(value, str) else "")
         except OriginError as error:
-            raise mistake("invalid_value", str(error)) from None
+            raise field_error("invalid_value", str(error)) from None
 
 
 class SourceBody(Schema):
@@ -52,18 +52,18 @@ class SourceBody(Schema):
             "description": "What becomes of events that violate their schema: taken unseen, stored and flagged, or refused."
         },
     )
-    rate_limit = Whole(
+    rate_limit = WholeNumber(
         MOST_RATE, allow_none=True, metadata={"description": "Events a second for each key; null is no limit."}
     )
-    keep = Whole(
+    keep = WholeNumber(
         MOST_DAYS,
         allow_none=True,
         metadata={"description": "Days for which its events are kept; null is what `tracker maintain --keep` says."},
     )
 
 
-def manage_sources(management: Management) -> Blueprint:
-    """The views under /admin/sources and /admin/keys."""
+def source_routes(management: Management) -> Blueprint:
+    """The routes under /admin/sources and /admin/keys."""
     views = Blueprint("sources", __name__)
 
     @views.get("/admin/sources")
@@ -77,14 +77,14 @@ def manage_sources(management: Management) -> Blueprint:
     @views.put("/admin/sources/<name>")
     def put_source(name: str) -> Response:
         principal = principal_of(request.environ)
-        given = read_json(SourceBody(), take_body())
-        is_new, _ = management.change(principal, lambda transaction: put(transaction, name, given))
+        given = read_json(SourceBody(), receive_body())
+        is_new, _ = management.change(principal, lambda transaction: save_source(transaction, name, given))
         return json_response(_one(management, principal, name), 201 if is_new else 200)
 
     @views.get("/admin/sources/<name>/keys")
     def list_keys(name: str) -> Response:
         _one(management, principal_of(request.environ), name)
-        return json_response({"items": management.ask("list_keys", source=name)})
+        return json_response({"items": management.execute("list_keys", source=name)})
 
     @views.post("/admin/sources/<name>/keys")
     def make_write_key(name: str) -> Response:
@@ -92,7 +92,7 @@ def manage_sources(management: Management) -> Blueprint:
         _one(management, principal, name)
         new = make_key(KEY_KIND)
         management.change(principal, lambda transaction: add_key(transaction, name, new))
-        return shown_once({"prefix": new.prefix, "source": name, "key": new.key})
+        return secret_response({"prefix": new.prefix, "source": name, "key": new.key})
 
     @views.delete("/admin/keys/<prefix>")
     def revoke_write_key(prefix: str) -> Response:
@@ -102,32 +102,32 @@ def manage_sources(management: Management) -> Blueprint:
     return views
 
 
-def put(transaction: Transaction, name: str, given: Row) -> bool:
-    """Make a source or change it; whether it is new.
+def save_source(transaction: Transaction, name: str, given: Row) -> bool:
+    """Create or change a source. Returns whether it is new.
 
     Args:
-        given: members of SourceBody; what is left out stays as it is.
+        given: members of SourceBody; those left out stay as they are.
 
     Raises:
-        Problem: 404 if it isn't the principal's, or can't be a name.
+        Problem: 404 if it isn't the principal's, or the name isn't valid.
     """
     if not (may_manage(transaction.principal, name) and NAME.fullmatch(name)):
-        raise missing()
-    is_new = bool(transaction.ask("add_source", name=name))
-    (before,) = transaction.ask("lock_source", name=name)
+        raise not_found()
+    is_new = bool(transaction.execute("add_source", name=name))
+    (before,) = transaction.execute("lock_source", name=name)
     after = {**before, **given}
     if after != before:
-        transaction.ask("update_source", name=name, **after)
+        transaction.execute("update_source", name=name, **after)
     if is_new:
         transaction.record("source_created", name, name, **after)
     elif after != before:
-        transaction.record("source_changed", name, name, **differences(before, after))
+        transaction.record("source_changed", name, name, **find_differences(before, after))
     return is_new
 
 
 def add_key(transaction: Transaction, source: str, new: NewKey) -> None:
-    """Give a source a key; only its hash is stored."""
-    transaction.ask("add_key", prefix=new.prefix, source=source, hash=new.hash)
+    """Add a write key to a source. Only its hash is stored."""
+    transaction.execute("add_key", prefix=new.prefix, source=source, hash=new.hash)
     transaction.record("key_created", new.prefix, source)
 
 
@@ -136,18 +136,18 @@ def may_manage(principal: Principal, source: str) -> bool:
     return principal.sources is None or source in principal.sources
 
 
-def allowed(principal: Principal) -> list[str] | None:
+def allowed_sources(principal: Principal) -> list[str] | None:
     """The principal's sources, for SQL; None is all."""
     return None if principal.sources is None else sorted(principal.sources)
 
 
-def differences(before: Row, after: Row) -> Row:
-    """What has changed, by member: what it was and what it is."""
+def find_differences(before: Row, after: Row) -> Row:
+    """Changed member → its values before and after."""
     return {member: {"from": before[member], "to": value} for member, value in after.items() if value != before[member]}
 
 
-def shown_once(body: Row) -> Response:
-    """The answer that has a new secret in it: nobody keeps it."""
+def secret_response(body: Row) -> Response:
+    """The 201 with a new secret. It must not be cached."""
     response = json_response(body, 201)
     response.headers["Cache-Control"] = "no-store"
     return response
@@ -155,18 +155,18 @@ def shown_once(body: Row) -> Response:
 
 def _revoke(transaction: Transaction, prefix: str) -> None:
     known = PREFIX.fullmatch(prefix)
-    revoked = known and transaction.ask("revoke_key", prefix=prefix, allowed=allowed(transaction.principal))
+    revoked = known and transaction.execute("revoke_key", prefix=prefix, allowed=allowed_sources(transaction.principal))
     if not revoked:
-        raise missing()
+        raise not_found()
     transaction.record("key_revoked", prefix, revoked[0]["source"])
 
 
 def _find(management: Management, principal: Principal, name: str | None) -> list[Row]:
-    return management.ask("list_sources", name=name, allowed=allowed(principal))
+    return management.execute("list_sources", name=name, allowed=allowed_sources(principal))
 
 
 def _one(management: Management, principal: Principal, name: str) -> Row:
     found = _find(management, principal, name) if NAME.fullmatch(name) else []
     if not found:
-        raise missing()
+        raise not_found()
     return found[0]

@@ -1,40 +1,40 @@
-"""Who made an API token: it counts as long as they may hand out such a one; and how many they may."""
+"""The makers of API tokens. A token is valid as long as its maker may make such a token. Makers have a quota."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from event_tracker.core.http.errors import Problem
 from event_tracker.query.admin.management import Row, Transaction
-from event_tracker.query.auth.principal import Principal, root_of
+from event_tracker.query.auth.principal import Principal, quota_holder_of
 
 MOST_RECORDED = 1_000
-"""Tokens that are looked at: whoever hands out a great many must not become an admin whom nobody can demote."""
+"""Tokens that are compared. The limit ensures that an admin with very many tokens can still be demoted."""
 
 
-MOST_LIVING = 1_000
-"""Tokens that one may have handed out which are neither revoked nor expired; who is restricted to some sources has them together
-with the tokens that share theirs (`root_of`)."""
+MOST_TOKENS = 1_000
+"""Tokens that a maker may have that are neither revoked nor expired. A restricted maker shares this quota with the tokens that it
+made (`quota_holder_of`)."""
 
 
-def require_room(transaction: Transaction) -> None:
-    """Return if the principal may hand out one token more. Two at the same moment may both be one too many.
+def check_token_quota(transaction: Transaction) -> None:
+    """Check that the principal may make one more token. Concurrent requests may exceed the quota by a few.
 
     Raises:
         Problem: 409.
     """
-    kind, name = root_of(transaction.principal)
-    whose = {"person": name if kind == "person" else None, "token": name if kind == "token" else None}
+    kind, name = quota_holder_of(transaction.principal)
+    maker = {"person": name if kind == "person" else None, "token": name if kind == "token" else None}
     whole_line = transaction.principal.sources is not None
     if (
-        transaction.ask("count_handed_out", **whose, whole_line=whole_line, most=MOST_LIVING)[0]["tokens"]
-        >= MOST_LIVING
+        transaction.execute("count_handed_out", **maker, whole_line=whole_line, most=MOST_TOKENS)[0]["tokens"]
+        >= MOST_TOKENS
     ):
-        detail = f"{MOST_LIVING} tokens that you handed out, or those whom you gave that right, still count. Revoke some first."
+        detail = f"{MOST_TOKENS} tokens that you handed out, or those whom you gave that right, still count. Revoke some first."
         raise Problem(409, "too_many_tokens", detail)
 
 
-def maker(principal: Principal) -> Row:
-    """What is stored of who makes a token."""
+def maker_columns(principal: Principal) -> Row:
+    """The columns of a token that name its maker."""
     return {
         "made_by_person": principal.name if principal.kind == "person" else None,
         "made_by_token": principal.name if principal.kind == "token" else None,
@@ -43,21 +43,21 @@ def maker(principal: Principal) -> Row:
 
 
 @contextmanager
-def recording_tokens(transaction: Transaction, *, but: str | None = None) -> Iterator[None]:
-    """Note in the audit log which tokens stop or begin to count by what is done meanwhile, of `MOST_RECORDED` that there are.
+def record_token_changes(transaction: Transaction, *, except_for: str | None = None) -> Iterator[None]:
+    """Write into the audit log which tokens the block makes invalid, or valid again. At most MOST_RECORDED are compared.
 
     Args:
-        but: the prefix of a token that is noted anyway.
+        except_for: the prefix of a token that is audited separately.
     """
-    prefixes = [row["prefix"] for row in transaction.ask("list_handed_out_tokens", most=MOST_RECORDED)]
-    before = _counting(transaction, prefixes)
+    prefixes = [row["prefix"] for row in transaction.execute("list_handed_out_tokens", most=MOST_RECORDED)]
+    before = _list_counting(transaction, prefixes)
     yield
-    after = _counting(transaction, prefixes)
-    for prefix in sorted(before - after - {but}):
+    after = _list_counting(transaction, prefixes)
+    for prefix in sorted(before - after - {except_for}):
         transaction.record("token_stopped", prefix)
     for prefix in sorted(after - before):
         transaction.record("token_resumed", prefix)
 
 
-def _counting(transaction: Transaction, prefixes: list[str]) -> set[str]:
-    return {row["prefix"] for row in transaction.ask("list_counting_tokens", prefixes=prefixes)}
+def _list_counting(transaction: Transaction, prefixes: list[str]) -> set[str]:
+    return {row["prefix"] for row in transaction.execute("list_counting_tokens", prefixes=prefixes)}

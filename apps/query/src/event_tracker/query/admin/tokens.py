@@ -1,4 +1,4 @@
-"""API tokens under /admin/tokens: what programs read with."""
+"""Routes under /admin/tokens: the API tokens of programs."""
 
 from flask import Blueprint, Response, request
 from marshmallow import RAISE, Schema, fields, validate
@@ -6,14 +6,14 @@ from marshmallow import RAISE, Schema, fields, validate
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.service import json_response
 from event_tracker.core.secrets.keys import PREFIX, NewKey, make_key
-from event_tracker.query.admin.management import Management, Row, Transaction, missing
+from event_tracker.query.admin.management import Management, Row, Transaction, not_found
 from event_tracker.query.admin.source_restriction import check_sources, source_restriction
-from event_tracker.query.admin.sources import allowed, shown_once
-from event_tracker.query.admin.token_makers import maker, recording_tokens, require_room
+from event_tracker.query.admin.sources import allowed_sources, secret_response
+from event_tracker.query.admin.token_makers import check_token_quota, maker_columns, record_token_changes
 from event_tracker.query.auth.principal import SCOPES, principal_of
 from event_tracker.query.auth.tokens import KIND
-from event_tracker.query.parameter_types import AtMost, Length, OneOf, Whole
-from event_tracker.query.request_body import read_json, take_body
+from event_tracker.query.parameter_types import AtMost, Length, OneOf, WholeNumber
+from event_tracker.query.request_body import read_json, receive_body
 
 MOST_DAYS = 3650
 
@@ -34,7 +34,7 @@ class TokenBody(Schema):
         metadata={"description": "What it may do."},
     )
     sources = source_restriction("Whose events it may read; null is all.", required=True)
-    days = Whole(
+    days = WholeNumber(
         MOST_DAYS,
         load_default=None,
         allow_none=True,
@@ -42,20 +42,22 @@ class TokenBody(Schema):
     )
 
 
-def manage_tokens(management: Management) -> Blueprint:
-    """The views under /admin/tokens. Who is restricted to some sources sees and makes tokens for these only."""
+def token_routes(management: Management) -> Blueprint:
+    """The routes under /admin/tokens. A principal that is restricted to some sources sees and makes tokens for these only."""
     views = Blueprint("tokens", __name__)
 
     @views.get("/admin/tokens")
     def list_tokens() -> Response:
-        return json_response({"items": management.ask("list_tokens", allowed=allowed(principal_of(request.environ)))})
+        return json_response(
+            {"items": management.execute("list_tokens", allowed=allowed_sources(principal_of(request.environ)))}
+        )
 
     @views.post("/admin/tokens")
     def make_token() -> Response:
-        given = read_json(TokenBody(), take_body())
+        given = read_json(TokenBody(), receive_body())
         new = make_key(KIND)
         made, _ = management.change(principal_of(request.environ), lambda transaction: _add(transaction, new, given))
-        return shown_once({"prefix": new.prefix, **made, "token": new.key})
+        return secret_response({"prefix": new.prefix, **made, "token": new.key})
 
     @views.delete("/admin/tokens/<prefix>")
     def revoke_token(prefix: str) -> Response:
@@ -66,28 +68,30 @@ def manage_tokens(management: Management) -> Blueprint:
 
 
 def _add(transaction: Transaction, new: NewKey, given: Row) -> Row:
-    """The token's members, as it is made.
+    """Make a token. Returns its members.
 
     Raises:
-        Problem: 403 if the principal may not hand out such a token, or not any more; 409 if they have handed out too many.
+        Problem: 403 if the principal may not make such a token; 409 if they have too many.
     """
-    asked = {**given, "sources": check_sources(transaction, given["sources"])}
-    require_room(transaction)
-    (made,) = transaction.ask("add_token", prefix=new.prefix, hash=new.hash, **asked, **maker(transaction.principal))
-    if not transaction.ask("token_counts", prefix=new.prefix)[0]["counts"]:
+    members = {**given, "sources": check_sources(transaction, given["sources"])}
+    check_token_quota(transaction)
+    (made,) = transaction.execute(
+        "add_token", prefix=new.prefix, hash=new.hash, **members, **maker_columns(transaction.principal)
+    )
+    if not transaction.execute("token_counts", prefix=new.prefix)[0]["counts"]:
         raise Problem(
             403, "may_not_hand_out", "Your own right to make such a token has ended, or was handed on too often."
         )
     expires_at = made["expires_at"]
-    transaction.record("token_created", new.prefix, **asked, expires_at=expires_at and expires_at.isoformat())
-    return {**asked, "expires_at": expires_at}
+    transaction.record("token_created", new.prefix, **members, expires_at=expires_at and expires_at.isoformat())
+    return {**members, "expires_at": expires_at}
 
 
 def _revoke(transaction: Transaction, prefix: str) -> None:
     if not PREFIX.fullmatch(prefix):
-        raise missing()
-    with recording_tokens(transaction, but=prefix):
-        revoked = transaction.ask("revoke_token", prefix=prefix, allowed=allowed(transaction.principal))
+        raise not_found()
+    with record_token_changes(transaction, except_for=prefix):
+        revoked = transaction.execute("revoke_token", prefix=prefix, allowed=allowed_sources(transaction.principal))
         if not revoked:
-            raise missing()
+            raise not_found()
         transaction.record("token_revoked", prefix, name=revoked[0]["name"])

@@ -1,1 +1,1 @@
-"""Who asks, and what they may see: tokens of programs, people who sign in, and the guard in front of every path."""
+"""Authentication and authorisation: API tokens, sign-ins of people, and the guard that checks every request."""

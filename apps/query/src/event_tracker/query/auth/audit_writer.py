@@ -1,4 +1,4 @@
-"""What signing in writes into the audit log."""
+"""Audit log entries about sign-ins."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ QUERIES = load_queries("event_tracker.query.auth")
 
 
 def write_audit(control: ConnectionPool[psycopg.Connection], name: str, action: str, **detail: Any) -> None:
-    """Note what somebody did about their own sign-in, or what was tried under their name."""
+    """Write an entry about what a person did with their own sign-in, or what was tried under their name."""
     execute(control, QUERIES["write_audit"], audit_entry(name, action, **detail))
 
 

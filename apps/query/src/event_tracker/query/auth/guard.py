@@ -1,4 +1,4 @@
-"""The guard in front of every path: who asks, and whether they may. What isn't named public needs credentials."""
+"""The guard checks every request: who sends it, and whether they may. A path that isn't in PUBLIC needs credentials."""
 
 from typing import TYPE_CHECKING
 
@@ -26,28 +26,28 @@ PUBLIC = frozenset(
         "/auth/sign-in", "/auth/refresh", "/auth/sign-out", "/auth/methods", "/auth/oidc",
     }
 )  # fmt: skip
-"""Paths that everyone may ask for. `/metrics` and health are kept off the internet by the ingress."""
+"""Paths that need no credentials. The ingress doesn't expose `/metrics` and the health checks to the internet."""
 
-SCOPE_OF: list[tuple[str, Scope]] = [
+SCOPE_BY_PREFIX: list[tuple[str, Scope]] = [
     ("/events/export", "export"),
     ("/events", "read_events"),
     ("/stats/", "read_stats"),
     ("/user", "read_events"),
     ("/admin", "admin"),
 ]
-"""What a path takes, by how it begins; the first counts. Others (/auth/me, and what isn't there) take nothing but credentials."""
+"""Path prefix → the scope that it needs; the first match counts. Other paths (/auth/me, unknown ones) need only credentials."""
 
 WITHOUT_PASSWORD = frozenset({"/auth/me", "/auth/password"})
-"""Paths for who must first set a password."""
+"""Paths that a person may use who must first set a password."""
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="query"'}
 
 
 class Guard:
-    """Called with a request's environ before it is answered.
+    """Checks requests. It is called with the WSGI environ before a request is handled.
 
     Args:
-        tokens, people: None where there is no CONTROL_DATABASE_URL.
+        tokens, people: None without CONTROL_DATABASE_URL.
         required: whether a request without credentials is refused.
     """
 
@@ -56,16 +56,16 @@ class Guard:
         self._required = required
 
     def __call__(self, environ: "WSGIEnvironment") -> None:
-        """Let the request in, with its principal and the sources it may see in the environ.
+        """Admit the request: put its principal and allowed sources into the environ.
 
         Raises:
-            Problem: 401 without credentials or with wrong ones, 403 if they aren't enough, or before a password was set.
-            psycopg.Error: if the database is away and only it could tell.
+            Problem: 401 without credentials or with wrong ones, 403 if the scope is missing or a password must be set first.
+            psycopg.Error: if the database is unavailable and the credentials aren't cached.
         """
         path = environ.get("PATH_INFO", "")
         if path in PUBLIC or path.startswith("/docs/"):
             return
-        scope = scope_of(environ["REQUEST_METHOD"], path)
+        scope = required_scope(environ["REQUEST_METHOD"], path)
         principal = self._principal(_bearer(environ), scope)
         if principal.must_set_password and path not in WITHOUT_PASSWORD:
             detail = "Your password was for one sign-in. Set another by POST /auth/password, and sign in by it."
@@ -77,12 +77,12 @@ class Guard:
         reservation_of(environ).belong_to(client_of(environ))
 
     def check_scope(self, environ: "WSGIEnvironment", rule: str) -> None:
-        """Hold a request that was let in to what its route takes: a path may lead there that begins otherwise, such as //admin.
+        """Check an admitted request again, by its route: paths such as //admin reach a route without its prefix.
 
         Raises:
-            Problem: 403.
+            Problem: 403 if the scope is missing.
         """
-        scope = scope_of(environ["REQUEST_METHOD"], rule)
+        scope = required_scope(environ["REQUEST_METHOD"], rule)
         if rule not in PUBLIC and not (scope is None or scope in principal_of(environ).scopes):
             raise _scope_required(scope)
 
@@ -92,8 +92,8 @@ class Guard:
                 detail = "Send `Authorization: Bearer TOKEN`, an API token's or that of POST /auth/sign-in."
                 raise Problem(401, "credentials_required", detail, headers=CHALLENGE)
             return ANYONE
-        looked_up = self._tokens if FORM.fullmatch(token) else self._people
-        principal = looked_up.find(token) if looked_up else None
+        lookup = self._tokens if FORM.fullmatch(token) else self._people
+        principal = lookup.authenticate(token) if lookup else None
         if principal is None:
             detail = "These credentials are wrong, have expired, or were revoked."
             raise Problem(401, "invalid_credentials", detail, headers=CHALLENGE)
@@ -104,11 +104,11 @@ def _scope_required(scope: Scope) -> Problem:
     return Problem(403, "scope_required", f"This needs the scope {scope}, which these credentials haven't.")
 
 
-def scope_of(method: str, path: str) -> Scope | None:
-    """What a request takes; None if any credentials will do. Whose data is exported or erased is an admin's matter."""
+def required_scope(method: str, path: str) -> Scope | None:
+    """The scope that a request needs; None if any credentials will do. Only admins export or erase a user."""
     if path.startswith("/user") and (method == "DELETE" or path.endswith("/export")):
         return "admin"
-    return next((scope for start, scope in SCOPE_OF if path.startswith(start)), None)
+    return next((scope for start, scope in SCOPE_BY_PREFIX if path.startswith(start)), None)
 
 
 def _bearer(environ: "WSGIEnvironment") -> str | None:

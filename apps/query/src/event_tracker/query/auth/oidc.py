@@ -1,7 +1,7 @@
 """Signing in by an OpenID Connect provider: authorization code flow with PKCE, state and nonce (RFC 9700, section 2.1).
 
-Nothing is kept here between the two halves: what the second needs to know travels with the browser in a signed `transaction`,
-which the dashboard puts into a cookie that no script can read. Whoever hasn't that cookie can't use the code.
+The service keeps no state between the two steps. What the second step needs travels with the browser, in a signed `transaction`.
+The dashboard puts it into a cookie that no script can read. Without that cookie the code can't be used.
 """
 
 import logging
@@ -18,28 +18,28 @@ from gevent.lock import BoundedSemaphore
 from joserfc.util import urlsafe_b64encode
 
 from event_tracker.core.http.errors import Problem
-from event_tracker.query.auth.oidc_provider import AwayError, Json, Provider, RefusedError
-from event_tracker.query.auth.people import ExternalIdentity, People, SignIn
+from event_tracker.query.auth.oidc_provider import Json, Provider, ProviderRefusedError, ProviderUnavailableError
+from event_tracker.query.auth.people import ExternalIdentity, People, SignInResult
 from event_tracker.query.auth.principal import ROLES
 from event_tracker.query.auth.signing import Signer
 
 AUDIENCE = "oidc"
-"""Of a transaction: none of it is taken for an access token."""
+"""Audience of a transaction, so that it is never accepted as an access token."""
 
 TRANSACTION_SECONDS = 600
-"""How long somebody may take at the provider."""
+"""How long a person may take to sign in at the provider."""
 
 MOST_SECONDS = 8.0
-"""How long the provider may take in all before it counts as away."""
+"""How long the provider may take in total before it counts as unavailable."""
 
 AT_ONCE = 8
-"""Requests that wait for the provider; more wait for these."""
+"""Concurrent requests to the provider; others wait for these."""
 
 log = logging.getLogger("query.access.oidc")
 
 
-class Start(NamedTuple):
-    """Where a browser is sent, and what to keep for it until it comes back to `redirect_uri`."""
+class SignInStart(NamedTuple):
+    """Where to send a browser, and what to keep for it until it returns to `redirect_uri`."""
 
     authorization_url: str
     transaction: str
@@ -48,12 +48,12 @@ class Start(NamedTuple):
 
 
 class Oidc:
-    """Signs people in by a provider.
+    """Signs people in by an OpenID Connect provider.
 
     Args:
-        redirect_uri: where the provider sends browsers: the dashboard's. It is never taken from a request.
-        roles: value of the role claim → role. Of several the one with most rights counts.
-        sources: whose events people may see at first; none is all.
+        redirect_uri: the dashboard's address to which the provider sends browsers. It is never taken from a request.
+        roles: value of the role claim → role. If several match, the one with the most scopes counts.
+        sources: the sources that new people may see; empty is all.
         role_claim, name_claim: claims of the ID token.
     """
 
@@ -76,15 +76,15 @@ class Oidc:
         self._client_id, self._redirect_uri, self._scopes = client_id, redirect_uri, scopes
         self._role_claim, self._name_claim, self._roles = role_claim, name_claim, roles
         self._sources = list(sources) or None
-        self._turns = BoundedSemaphore(AT_ONCE)
+        self._slots = BoundedSemaphore(AT_ONCE)
 
-    def begin(self) -> Start:
-        """A new transaction.
+    def begin(self) -> SignInStart:
+        """Begin a transaction.
 
         Raises:
-            Problem: 503 if the provider is away.
+            Problem: 503 if the provider is unavailable.
         """
-        with self._asking():
+        with self._translate_errors():
             endpoint = self._provider.metadata()["authorization_endpoint"]
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         parameters = {
@@ -94,27 +94,27 @@ class Oidc:
             "scope": " ".join(self._scopes),
             "state": state,
             "nonce": nonce,
-            "code_challenge": challenge(verifier),
+            "code_challenge": make_code_challenge(verifier),
             "code_challenge_method": "S256",
         }
         transaction = self._signer.issue(state, AUDIENCE, TRANSACTION_SECONDS, nonce=nonce, verifier=verifier)
         url = f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(parameters)}"
-        return Start(url, transaction, TRANSACTION_SECONDS, self._redirect_uri)
+        return SignInStart(url, transaction, TRANSACTION_SECONDS, self._redirect_uri)
 
-    def finish(self, code: str, state: str, transaction: str, issuer: str | None) -> SignIn:
-        """Sign in whom the provider vouches for.
+    def finish(self, code: str, state: str, transaction: str, issuer: str | None) -> SignInResult:
+        """Sign in the person that the provider has authenticated.
 
         Raises:
-            Problem: 401 if it doesn't, 403 if they may not, 503 if it is away.
+            Problem: 401 if the provider refuses, 403 if the person may not sign in, 503 if the provider is unavailable.
         """
         begun = self._signer.read(transaction, AUDIENCE)
         if begun is None or not compare_digest(begun["sub"].encode(), state.encode()):
             raise _refused("another browser's, or too late")
-        with self._asking():
+        with self._translate_errors():
             self._provider.check_issuer(issuer)
             token = self._provider.redeem(code, begun["verifier"], self._redirect_uri)
             claims = self._provider.read(token, begun["nonce"])
-        return self._people.welcome(self._identity(claims))
+        return self._people.sign_in_by_provider(self._identity(claims))
 
     def _identity(self, claims: Json) -> ExternalIdentity:
         given = claims.get(self._role_claim)
@@ -127,21 +127,21 @@ class Oidc:
         return ExternalIdentity(f"{self._issuer} {claims['sub']}", name, role, self._sources)
 
     @contextmanager
-    def _asking(self) -> Iterator[None]:
-        """What goes wrong at the provider, as a problem; in bounded time."""
+    def _translate_errors(self) -> Iterator[None]:
+        """Run the block within MOST_SECONDS, and turn the provider's errors into problems."""
         try:
-            with gevent.Timeout(MOST_SECONDS, AwayError("too slow")), self._turns:
+            with gevent.Timeout(MOST_SECONDS, ProviderUnavailableError("too slow")), self._slots:
                 yield
-        except AwayError as error:
+        except ProviderUnavailableError as error:
             log.warning("The OpenID Connect provider is away: %s", error)
             detail = "The provider by which people sign in doesn't answer. Try again in a moment."
             raise Problem(503, "provider_away", detail, headers={"Retry-After": "5"}) from None
-        except RefusedError as error:
+        except ProviderRefusedError as error:
             raise _refused(str(error)) from None
 
 
-def challenge(verifier: str) -> str:
-    """RFC 7636, section 4.2."""
+def make_code_challenge(verifier: str) -> str:
+    """The S256 code challenge of a verifier (RFC 7636, section 4.2)."""
     return urlsafe_b64encode(sha256(verifier.encode("ascii")).digest()).decode("ascii")
 
 

@@ -71,7 +71,7 @@ class StartSchema(Schema):
     redirect_uri = fields.String(required=True, metadata={"description": "Where the provider sends the browser."})
 
 
-def describe_access(document: Document) -> None:
+def describe_auth(document: Document) -> None:
     """Add the operations to the document."""
     for schema in (
         SignInSchema,

@@ -1,4 +1,4 @@
-"""Passwords: checked one after the other, counted when they are wrong, and kept from being guessed."""
+"""Checks and hashes passwords. Wrong ones are counted, and lock the name for a while."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -22,22 +22,22 @@ FREE_FAILURES = 5
 LONGEST_LOCK = 900.0
 FORGOTTEN_SECONDS = 3600.0
 MOST_FAILURES = 100
-"""Lock-out: the fifth wrong password in a row locks the name for a second, each further for twice as long, up to 15 minutes;
-after an hour without any they are forgotten, and beyond so many they aren't counted further. So there are fewer than 150
-guesses a day, and whoever locks somebody else out does so for 15 minutes (OWASP ASVS 5.0, 6.3.1)."""
+"""Lock-out: the fifth wrong password in a row locks the name for a second. Each further one doubles the time, up to 15 minutes.
+After an hour without wrong passwords the count is reset, and it stops at MOST_FAILURES. This allows fewer than 150 guesses a
+day, and an attacker locks a person out for 15 minutes at most (OWASP ASVS 5.0, 6.3.1)."""
 
 MOST_WRONG_CURRENT = 5
-"""Wrong current passwords that end a sign-in. They are counted by sign-in, so that whoever guesses at `/auth/sign-in` keeps
-nobody from changing theirs, and whoever has stolen a sign-in guesses no oftener than this (OWASP ASVS 5.0, 6.3.1)."""
+"""So many wrong current passwords end a sign-in. They are counted for each sign-in: guesses at `/auth/sign-in` don't keep a
+person from changing their password, and a stolen sign-in allows no more guesses than this (OWASP ASVS 5.0, 6.3.1)."""
 
 HASHES_AT_ONCE = 2
-"""Each takes 64 MiB."""
+"""Passwords hashed at once; each takes 64 MiB."""
 
 TURN_SECONDS = 5.0
-"""How long one waits for its turn."""
+"""How long a request waits until it may hash."""
 
-MOST_TOLD = 60
-"""Wrong passwords that one process writes into the audit log in a minute."""
+MOST_AUDITED = 60
+"""Wrong passwords that one process writes into the audit log per minute."""
 
 
 class Passwords:
@@ -46,75 +46,75 @@ class Passwords:
     def __init__(self, control: ConnectionPool[psycopg.Connection]) -> None:
         self._control = control
         self._hashing = BoundedSemaphore(HASHES_AT_ONCE)
-        self._minute = self._told = 0
+        self._minute = self._audited = 0
 
     def check(self, name: str, password: str, use: Callable[[str], Any]) -> Any:
-        """What `use` returns for the stored hash of the right password; a wrong one is counted for the name, and None.
+        """Check a password. Returns what `use` returns; None for a wrong password, which is counted for the name.
 
         Args:
-            use: does what the password allows; nothing (None, or an empty list) if it was changed in the meantime.
+            use: called with the stored hash of the right password. It returns None or an empty list if the password was changed meanwhile.
 
         Raises:
             Problem: 429 while the name is locked, 503 while many are checked.
         """
         self._require_unlocked(name)
-        with self._turn():
-            # While this one waited, others may have guessed: as many at once as there are connections.
+        with self._wait_for_slot():
+            # Check again: others may have guessed while this request waited, one for each connection.
             self._require_unlocked(name)
             stored = self._find_right(name, password)
             used = use(stored) if stored else None
             if not used:
                 self._count_failure(name)
         if not used:
-            self._tell_failure(name, "sign_in")
+            self._report_failure(name, "sign_in")
             return None
         self.forget_failures(name)
         return used
 
     def check_current(self, name: str, sign_in: str, password: str) -> str:
-        """The stored hash of the right password of whoever has this sign-in.
+        """Check the current password of the person with this sign-in. Returns its stored hash.
 
         Raises:
-            Problem: 403 for a wrong one, the last of which ends the sign-in; 503 while many are checked.
+            Problem: 403 for a wrong one (the last allowed one ends the sign-in), 503 while many are checked.
         """
-        with self._turn():
-            # Counted before it is checked: many at once are no more guesses than one after the other.
-            counted = self._ask("count_wrong_password", sign_in=sign_in, most=MOST_WRONG_CURRENT)
+        with self._wait_for_slot():
+            # Counted before it is checked: otherwise concurrent requests would get more guesses.
+            counted = self._execute("count_wrong_password", sign_in=sign_in, most=MOST_WRONG_CURRENT)
             stored = self._find_right(name, password) if counted else None
         if stored:
-            self._ask("forget_wrong_passwords", sign_in=sign_in)
+            self._execute("forget_wrong_passwords", sign_in=sign_in)
             return stored
-        self._tell_failure(name, "set_password")
+        self._report_failure(name, "set_password")
         if counted and counted[0][0] < MOST_WRONG_CURRENT:
             raise Problem(403, "wrong_password", "The current password is wrong.")
-        if self._ask("end_sign_in", prefix=sign_in):
+        if self._execute("end_sign_in", prefix=sign_in):
             write_audit(self._control, name, "sign_in_ended", why="wrong_password")
         raise Problem(403, "wrong_password", "The current password is wrong, and this sign-in has ended.")
 
     def forget_failures(self, name: str) -> None:
-        """Lock the name no longer: its person has shown who they are."""
-        self._ask("forget_failures", name=name, forgotten=FORGOTTEN_SECONDS)
+        """Reset the count of wrong passwords: the person has proved who they are."""
+        self._execute("forget_failures", name=name, forgotten=FORGOTTEN_SECONDS)
 
     def hash(self, password: str) -> str:
-        """What is stored of a new password.
+        """Hash a new password for storage.
 
         Raises:
             Problem: 503 while many are checked.
         """
-        with self._turn():
+        with self._wait_for_slot():
             hashed: str = _in_thread(hash_password, password)
             return hashed
 
     def _find_right(self, name: str, password: str) -> str | None:
-        """The stored hash, if the password is the right one. A name that nobody has takes as long."""
-        stored: str | None = next((found for (found,) in self._ask("find_password", name=name)), None)
+        """The stored hash if the password is right, else None. An unknown name takes as long as a known one."""
+        stored: str | None = next((found for (found,) in self._execute("find_password", name=name)), None)
         return stored if _in_thread(is_password, password, stored) else None
 
-    def _ask(self, statement: str, **parameters: Any) -> list[Any]:
+    def _execute(self, statement: str, **parameters: Any) -> list[Any]:
         return execute(self._control, QUERIES[statement], parameters)
 
     def _require_unlocked(self, name: str) -> None:
-        for (seconds,) in self._ask("find_lock", name=name):
+        for (seconds,) in self._execute("find_lock", name=name):
             raise Problem(
                 429,
                 "locked_out",
@@ -124,24 +124,24 @@ class Passwords:
 
     def _count_failure(self, name: str) -> None:
         limits = {"free": FREE_FAILURES, "longest": LONGEST_LOCK, "forgotten": FORGOTTEN_SECONDS, "most": MOST_FAILURES}
-        self._ask("count_failure", name=name, **limits)
+        self._execute("count_failure", name=name, **limits)
 
-    def _tell_failure(self, name: str, where: str) -> None:
-        """Count it, and write it down, if not too many were lately: whoever guesses would fill the audit log."""
+    def _report_failure(self, name: str, where: str) -> None:
+        """Count a wrong password in the metrics and audit it, at most MOST_AUDITED per minute: guesses must not fill the audit log."""
         metrics.SIGN_IN_FAILURES.inc()
         minute = int(time.monotonic() // 60)
         if minute != self._minute:
-            self._minute, self._told = minute, 0
-        self._told += 1
-        if self._told <= MOST_TOLD:
+            self._minute, self._audited = minute, 0
+        self._audited += 1
+        if self._audited <= MOST_AUDITED:
             write_audit(self._control, name, f"{where}_failed")
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """One of few who hash at the same time.
+    def _wait_for_slot(self) -> Iterator[None]:
+        """Wait until fewer than HASHES_AT_ONCE hash at once.
 
         Raises:
-            Problem: 503 if it doesn't come soon.
+            Problem: 503 after TURN_SECONDS.
         """
         if not self._hashing.acquire(timeout=TURN_SECONDS):
             raise Problem(503, "sign_in_busy", "Too many passwords are being checked now. Wait, and try again.")
@@ -152,5 +152,5 @@ class Passwords:
 
 
 def _in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
-    """Hashing takes long and needs no interpreter: others go on meanwhile."""
+    """Run the work in a thread. Hashing is slow and releases the interpreter lock, so other requests continue."""
     return gevent.get_hub().threadpool.apply(work, arguments)

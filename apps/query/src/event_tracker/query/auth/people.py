@@ -1,4 +1,4 @@
-"""People: how they sign in, and what they may do."""
+"""People: signs them in and authenticates their access tokens."""
 
 import re
 from typing import Any, NamedTuple
@@ -12,7 +12,7 @@ from event_tracker.core.secrets.keys import prefix_of
 from event_tracker.query.auth.audit_writer import audit_entry, write_audit
 from event_tracker.query.auth.passwords import Passwords
 from event_tracker.query.auth.principal import ROLES, Principal
-from event_tracker.query.auth.recent_cache import Recent
+from event_tracker.query.auth.recent_cache import RecentCache
 from event_tracker.query.auth.sign_ins import SignIns
 from event_tracker.query.auth.signing import Signer
 from event_tracker.query.parameters import ParameterError, invalid_parameters
@@ -20,23 +20,23 @@ from event_tracker.query.parameters import ParameterError, invalid_parameters
 QUERIES = load_queries("event_tracker.query.auth")
 
 NAME = re.compile(r"(?!(owner|anyone|rt_[0-9a-f]{10})\Z)[a-z0-9][a-z0-9._@+-]{0,99}")
-"""What a person may be called. Not as others are in the audit log: the database's owner, whoever asks without credentials, and
-tokens, which have their prefix."""
+"""Valid names of people. Excluded are the names of other actors in the audit log: the database's owner, anonymous clients, and
+prefixes of tokens."""
 
 AUDIENCE = "query"
 
 FRESH_SECONDS = 2.0
-"""How long a person's role is taken for true: who is disabled is kept out everywhere after so long."""
+"""How long a person's role is cached. A disabled person is refused everywhere after this time."""
 
 MOST_KNOWN = 10_000
-"""Sign-ins of which that is remembered."""
+"""Sign-ins that the cache holds."""
 
 WRONG = "No person with this name and password may sign in."
 EXPIRED = "The password for one sign-in has expired, or was replaced. Ask an admin for another."
 
 
 class Person(NamedTuple):
-    """Who signed in: their role, and whose events they may see (None is all)."""
+    """A person who signed in: their role, and the sources that they may see (None is all)."""
 
     name: str
     role: str
@@ -44,13 +44,13 @@ class Person(NamedTuple):
 
 
 class ExternalIdentity(NamedTuple):
-    """Whom an OpenID Connect provider vouches for.
+    """A person as an OpenID Connect provider describes them.
 
     Attributes:
-        subject: their identity: issuer, a space, and the provider's name for them, which never changes hands.
-        name: what they are called; "" if the provider doesn't say so for sure.
-        role: None if the provider says of none.
-        sources: whose events they may see if they are new; None is all.
+        subject: issuer, a space, and the provider's `sub` for them, which is never given to somebody else.
+        name: their name; "" if the provider gives none that is verified.
+        role: None if the provider gives none.
+        sources: the sources that they may see if they are new; None is all.
     """
 
     subject: str
@@ -59,11 +59,11 @@ class ExternalIdentity(NamedTuple):
     sources: list[str] | None
 
 
-class SignIn(NamedTuple):
-    """What a person is given.
+class SignInResult(NamedTuple):
+    """The tokens of a person who has signed in.
 
     Attributes:
-        must_set_password: the password was for one sign-in, and nothing else is allowed before another is set.
+        must_set_password: the password was for one sign-in; the person must set another before anything else is allowed.
     """
 
     person: Person
@@ -73,7 +73,7 @@ class SignIn(NamedTuple):
 
 
 class People:
-    """Signs people in, and recognises them."""
+    """Signs people in, and authenticates their access tokens."""
 
     def __init__(
         self,
@@ -90,63 +90,69 @@ class People:
         self.refresh_seconds = refresh_days * 24 * 3600
         self._sign_ins = SignIns(control, refresh_days=refresh_days, oidc_hours=oidc_hours)
         self._passwords = Passwords(control)
-        self._known: Recent[tuple[str, str], Principal] = Recent(FRESH_SECONDS, MOST_KNOWN)
+        self._recent: RecentCache[tuple[str, str], Principal] = RecentCache(FRESH_SECONDS, MOST_KNOWN)
 
-    def find(self, access_token: str) -> Principal | None:
-        """Who shows this access token; None if it isn't one, or has expired, or its sign-in or the person's right has ended."""
+    def authenticate(self, access_token: str) -> Principal | None:
+        """The principal of an access token. None if it is invalid or has expired, its sign-in has ended, or the person is disabled."""
         claims = self._signer.read(access_token, AUDIENCE)
         if claims is None or "sid" not in claims:
             return None
         name, sign_in = str(claims["sub"]), str(claims["sid"])
-        return self._known.ask((name, sign_in), lambda: self._look(name, sign_in))
+        return self._recent.get_or_load((name, sign_in), lambda: self._load_principal(name, sign_in))
 
-    def sign_in(self, name: str, password: str) -> SignIn:
+    def sign_in(self, name: str, password: str) -> SignInResult:
         """Check a password and begin a sign-in.
 
         Raises:
-            Problem: 401 for a wrong one, 429 while the name is locked, 503 while many are checked. None says whether anybody has
-                the name.
+            Problem: 401 for a wrong one, 429 while the name is locked, 503 while many are checked. None of them reveals whether
+                the name exists.
         """
         begun = self._passwords.check(name, password, lambda stored: self._sign_ins.begin_by_password(name, stored))
         if begun is None:
             raise Problem(401, "wrong_password", WRONG)
         write_audit(self._control, name, "sign_in")
-        return self._given(Person(name, begun.role, begun.sources), begun.token, must_set_password=begun.one_time)
+        return self._issue_tokens(
+            Person(name, begun.role, begun.sources), begun.token, must_set_password=begun.one_time
+        )
 
-    def welcome(self, identity: ExternalIdentity) -> SignIn:
-        """Begin a sign-in of somebody whom a provider vouches for: known by the subject, made at the first time, with the role
-        that the provider says now. A name that somebody else has isn't given to them.
+    def sign_in_by_provider(self, identity: ExternalIdentity) -> SignInResult:
+        """Begin a sign-in of a person that a provider has authenticated.
+
+        They are found by their subject, and created at the first sign-in. They get the role that the provider gives now. A name
+        that another person has is refused.
 
         Raises:
             Problem: 403.
         """
-        found = self._ask("find_subject", subject=identity.subject)
+        found = self._execute("find_subject", subject=identity.subject)
         name = found[0][0] if found else identity.name
         if identity.role is None:
             if found:
-                self._ask("lose_role", name=name)
+                self._execute("lose_role", name=name)
                 self._sign_ins.end_all(name)
-            raise self._not_welcome(name or identity.subject, "no_role", "The provider gives you no role here.")
+            raise self._refuse(name or identity.subject, "no_role", "The provider gives you no role here.")
         if found and not found[0][1]:
-            raise self._not_welcome(name, "person_disabled", "You may not sign in here any more.")
+            raise self._refuse(name, "person_disabled", "You may not sign in here any more.")
         if not NAME.fullmatch(name):
-            raise self._not_welcome(identity.subject, "no_name", "The provider gives you no name that is one here.")
+            raise self._refuse(identity.subject, "no_name", "The provider gives you no name that is one here.")
         try:
-            written = self._ask("welcome", **identity._replace(name=name)._asdict())
+            written = self._execute("welcome", **identity._replace(name=name)._asdict())
         except psycopg.errors.UniqueViolation:
-            return self.welcome(identity)  # made by another sign-in of theirs since, under another name
+            return self.sign_in_by_provider(
+                identity
+            )  # another sign-in of theirs has just created them, under another name
         if not written:
-            raise self._not_welcome(name, "name_taken", "Somebody else has your name here. Ask an admin.")
+            raise self._refuse(name, "name_taken", "Somebody else has your name here. Ask an admin.")
         ((role, sources),) = written
         write_audit(self._control, name, "sign_in", by="oidc", role=role, first=not found)
-        return self._given(Person(name, role, sources), self._sign_ins.begin(name))
+        return self._issue_tokens(Person(name, role, sources), self._sign_ins.begin(name))
 
-    def _not_welcome(self, name: str, code: str, detail: str) -> Problem:
+    def _refuse(self, name: str, code: str, detail: str) -> Problem:
         write_audit(self._control, name, "sign_in_refused", by="oidc", why=code)
         return Problem(403, code, detail)
 
-    def refresh(self, token: str) -> SignIn:
-        """New tokens for a refresh token. One that was used before ends the sign-in: somebody has stolen it (RFC 9700, 4.14).
+    def refresh(self, token: str) -> SignInResult:
+        """Exchange a refresh token for new tokens. A token that was used before was stolen, and ends the sign-in (RFC 9700, 4.14).
 
         Raises:
             Problem: 401.
@@ -157,21 +163,21 @@ class People:
             raise Problem(401, "invalid_refresh_token", "This sign-in is over. Sign in again.")
         role, sources, _, must_set_password = found[0]
         person = Person(renewed.person, role, sources)
-        return self._given(person, renewed.token, must_set_password=must_set_password)
+        return self._issue_tokens(person, renewed.token, must_set_password=must_set_password)
 
     def sign_out(self, token: str) -> None:
-        """End the sign-in of a refresh token, if it is or was one."""
+        """End the sign-in that a refresh token belongs to, if there is one."""
         self._sign_ins.end(token)
 
     def set_password(self, principal: Principal, current: str | None, password: str) -> None:
-        """Give a person another password, and end all their sign-ins.
+        """Set a person's password and end all their sign-ins.
 
         Args:
-            current: the password until now; none after a sign-in by a password for one sign-in, which is gone.
+            current: the current password. It isn't needed after a sign-in by a one-time password, which no longer exists.
 
         Raises:
-            Problem: 403 if they come by a provider, or the current password is wrong or has expired; 422 if it is missing; 503
-                while many are checked.
+            Problem: 403 if they sign in by a provider, or the current password is wrong or has expired; 422 if it is missing;
+                503 while many are checked.
         """
         name = principal.name
         if principal.by_provider:
@@ -183,42 +189,42 @@ class People:
         else:
             if current is None:
                 raise invalid_parameters([ParameterError("current_password", "required", "Is missing.")])
-            assert principal.sign_in is not None, "people come by a sign-in"
+            assert principal.sign_in is not None, "people have a sign-in"
             stored = self._passwords.check_current(name, principal.sign_in, current)
             given = {"password_hash": self._passwords.hash(password), "stored": stored}
             if not self._replace_password("set_password", name, **given):
                 raise Problem(403, "wrong_password", "The current password is wrong.")
-        # They sign in by the new one, at which nobody has guessed yet.
+        # Nobody has guessed at the new password yet.
         self._passwords.forget_failures(name)
 
     def _replace_password(self, statement: str, name: str, **given: Any) -> bool:
-        """All of it, or nothing, and False: something else has changed it since it was looked at."""
+        """Replace the password and end the sign-ins in one transaction. Returns False, and changes nothing, if it was changed meanwhile."""
 
         def replace(connection: psycopg.Connection) -> bool:
             with connection.transaction():
                 if not connection.execute(QUERIES[statement], {"name": name, **given}, binary=True).fetchall():
                     return False
-                # A statement of its own: it sees a sign-in that was being begun by the old password, too.
+                # A separate statement: it also sees a sign-in that was just begun with the old password.
                 connection.execute(QUERIES["end_sign_ins"], {"person": name})
                 connection.execute(QUERIES["write_audit"], audit_entry(name, "set_password"))
                 return True
 
         return attempt(self._control, replace)
 
-    def _look(self, name: str, sign_in: str) -> Principal | None:
+    def _load_principal(self, name: str, sign_in: str) -> Principal | None:
         for role, sources, by_provider, must_set_password in self._find_person(name, sign_in):
-            seen = None if sources is None else frozenset(sources)
+            allowed = None if sources is None else frozenset(sources)
             scopes = frozenset() if must_set_password else ROLES[role]
-            return Principal("person", name, scopes, seen, by_provider, sign_in, must_set_password)
+            return Principal("person", name, scopes, allowed, by_provider, sign_in, must_set_password)
         return None
 
     def _find_person(self, name: str, sign_in: str | None) -> list[Any]:
-        return self._ask("find_person", name=name, sign_in=sign_in)
+        return self._execute("find_person", name=name, sign_in=sign_in)
 
-    def _given(self, person: Person, refresh_token: str, *, must_set_password: bool = False) -> SignIn:
+    def _issue_tokens(self, person: Person, refresh_token: str, *, must_set_password: bool = False) -> SignInResult:
         sign_in = prefix_of(refresh_token)
         access_token = self._signer.issue(person.name, AUDIENCE, self.access_seconds, sid=sign_in)
-        return SignIn(person, access_token, refresh_token, must_set_password)
+        return SignInResult(person, access_token, refresh_token, must_set_password)
 
-    def _ask(self, statement: str, **parameters: Any) -> list[Any]:
+    def _execute(self, statement: str, **parameters: Any) -> list[Any]:
         return execute(self._control, QUERIES[statement], parameters)

@@ -1,4 +1,4 @@
-"""Who asks: a program with a token, a person who has signed in, or anyone where that is enough."""
+"""Principals: who sends a request. A program with a token, a person who has signed in, or anyone without credentials."""
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -15,40 +15,40 @@ SCOPES: dict[Scope, str] = {
     "export": "All events as a file.",
     "admin": "Management, and people's data: everything under /admin, and what exports or erases a user.",
 }
-"""What a token may be allowed to do."""
+"""Scope → what it allows."""
 
 ROLES: dict[str, frozenset[Scope]] = {
     "viewer": frozenset({"read_stats"}),
     "analyst": frozenset({"read_stats", "read_events", "export"}),
     "admin": frozenset(SCOPES),
 }
-"""What people may do, by their role."""
+"""Role of a person → their scopes."""
 
 PRINCIPAL = "query.principal"
 """environ key: the Principal of a request."""
 
 ALLOWED_SOURCES = "query.allowed_sources"
-"""environ key: whose events the principal may see, a frozenset of sources' names; None is all."""
+"""environ key: the sources that the principal may see, a frozenset of names; None is all."""
 
 
-class Root(NamedTuple):
-    """Whose share of what all have together is used: see `root_of` and `client_of`. It can be a key of a dictionary."""
+class QuotaHolder(NamedTuple):
+    """Whose quota a request uses: of turns, stream slots and memory. `quota_holder_of` says who that is. It is hashable."""
 
     kind: Literal["token", "person", "anyone"]
     name: str
 
 
 class Principal(NamedTuple):
-    """Who asks.
+    """Who sends a request.
 
     Attributes:
         kind: `token`, `person`, or `anyone`.
-        name: a token's prefix, or a person's name; it stands in the audit log.
-        sources: whose events it may see; None is all.
-        by_provider: a person for whom an OpenID Connect provider vouches, and who has no password here.
+        name: a token's prefix, or a person's name, as in the audit log.
+        sources: the sources that it may see; None is all.
+        by_provider: a person who signs in by an OpenID Connect provider, and has no password here.
         sign_in: the prefix of the refresh tokens of a person's sign-in; None for others than people.
-        must_set_password: a person whose password was for one sign-in, and who may only set another.
-        root: a token's, as it was looked up; use `root_of`.
+        must_set_password: a person who signed in by a one-time password, and may only set another.
+        quota_holder: of a token, as it was looked up. Use `quota_holder_of` instead.
     """
 
     kind: Literal["token", "person", "anyone"]
@@ -58,39 +58,39 @@ class Principal(NamedTuple):
     by_provider: bool = False
     sign_in: str | None = None
     must_set_password: bool = False
-    root: Root | None = None
+    quota_holder: QuotaHolder | None = None
 
 
 ANYONE = Principal("anyone", "anyone", frozenset(SCOPES) - {"admin"}, None)
-"""Who asks without credentials, where AUTH=open: may read everything and change nothing."""
+"""The principal without credentials where AUTH=open: it may read everything and change nothing."""
 
 
 def principal_of(environ: "WSGIEnvironment") -> Principal:
-    """Who asks, as the guard found."""
+    """The principal of a request, as the guard has stored it."""
     found: Principal = environ[PRINCIPAL]
     return found
 
 
-def root_of(principal: Principal) -> Root:
-    """Of whose share of places, memory and the like a principal uses.
+def quota_holder_of(principal: Principal) -> QuotaHolder:
+    """Whose quota a principal uses.
 
-    An admin of some sources shares with the tokens that they handed out, and these with those that they handed out in turn, so
-    that nobody gets more by making tokens. Whoever may see every source hands out shares along with tokens: they are trusted
-    with everything, and one program that they let in must not use up what is another's.
+    A principal that is restricted to some sources shares its quota with the tokens that it made, and with those that these made.
+    So nobody gets a larger quota by making tokens. The holder is the topmost restricted principal of that chain. A token made
+    by an unrestricted admin has a quota of its own: that admin is trusted, and their programs must not use up each other's.
     """
-    return principal.root or Root(principal.kind, principal.name)
+    return principal.quota_holder or QuotaHolder(principal.kind, principal.name)
 
 
-def client_of(environ: "WSGIEnvironment") -> Root:
-    """Whose memory and turns a request uses: where nobody says who they are, addresses are all that tells them apart."""
+def client_of(environ: "WSGIEnvironment") -> QuotaHolder:
+    """Whose quota a request uses. Requests without credentials can only be told apart by their addresses."""
     principal = principal_of(environ)
     if principal.kind == "anyone":
-        return Root("anyone", environ.get("REMOTE_ADDR", ""))
-    return root_of(principal)
+        return QuotaHolder("anyone", environ.get("REMOTE_ADDR", ""))
+    return quota_holder_of(principal)
 
 
 def require_all_sources(principal: Principal) -> None:
-    """Return if the principal may see every source.
+    """Check that the principal may see every source.
 
     Raises:
         Problem: 403.

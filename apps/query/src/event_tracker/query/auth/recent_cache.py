@@ -1,4 +1,4 @@
-"""What was found lately, kept for a moment."""
+"""A cache of recent look-ups."""
 
 import time
 from collections.abc import Callable, Hashable
@@ -7,80 +7,80 @@ from typing import Generic, TypeVar
 from gevent.event import AsyncResult
 
 Key = TypeVar("Key", bound=Hashable)
-Found = TypeVar("Found")
+Value = TypeVar("Value")
 
 
-class Recent(Generic[Key, Found]):
-    """Remembers what was found for `seconds`, and of not more than the `most` newest keys.
+class RecentCache(Generic[Key, Value]):
+    """Caches values for `seconds`, and only those of the `most` newest keys.
 
     Args:
-        seconds: from when it was asked for, not from when the answer came: it may have changed since then.
-        most: keys; the oldest are forgotten for a new one.
+        seconds: counted from the request, not from the answer: the value may have changed in between.
+        most: number of keys; the oldest are evicted for a new one.
     """
 
     def __init__(self, seconds: float, most: int) -> None:
         self._seconds, self._most = seconds, most
-        self._found: dict[Key, tuple[float, Found]] = {}
-        self._coming: dict[Key, tuple[float, AsyncResult[Found | None]]] = {}
+        self._values: dict[Key, tuple[float, Value]] = {}
+        self._loading: dict[Key, tuple[float, AsyncResult[Value | None]]] = {}
 
     def __len__(self) -> int:
-        return len(self._found)
+        return len(self._values)
 
-    def ask(self, key: Key, look: Callable[[], Found | None]) -> Found | None:
-        """What was found under the key lately, or what `look` finds now; it looks once for all who ask meanwhile.
+    def get_or_load(self, key: Key, load: Callable[[], Value | None]) -> Value | None:
+        """The cached value of the key, or what `load` returns now. Concurrent calls for one key share one load.
 
-        So a client with many connections has one look-up under way, not one for each. Raises what `look` raised.
+        So a client with many connections causes one look-up, not one for each. Raises what `load` raised.
         """
-        found = self.find(key)
-        if found is not None:
-            return found
-        asked = time.monotonic()
-        began, coming = self._coming.get(key, (asked, None))
-        if coming is not None and asked - began <= self._seconds:
-            return coming.get()
-        return self._look(key, look, asked)
+        value = self.get(key)
+        if value is not None:
+            return value
+        asked_at = time.monotonic()
+        began, loading = self._loading.get(key, (asked_at, None))
+        if loading is not None and asked_at - began <= self._seconds:
+            return loading.get()
+        return self._load(key, load, asked_at)
 
-    def _look(self, key: Key, look: Callable[[], Found | None], asked: float) -> Found | None:
-        coming: AsyncResult[Found | None] = AsyncResult()
-        self._coming[key] = (asked, coming)
+    def _load(self, key: Key, load: Callable[[], Value | None], asked_at: float) -> Value | None:
+        loading: AsyncResult[Value | None] = AsyncResult()
+        self._loading[key] = (asked_at, loading)
         try:
-            found = look()
-        except BaseException as error:  # whatever it is, everyone who waits must hear of it
-            coming.set_exception(error)
+            value = load()
+        except BaseException as error:  # whatever it is, everyone who waits must receive it
+            loading.set_exception(error)
             raise
         finally:
-            if self._coming.get(key) == (asked, coming):
-                del self._coming[key]
-        coming.set(found)
-        if found is None:
-            self.forget(key)
+            if self._loading.get(key) == (asked_at, loading):
+                del self._loading[key]
+        loading.set(value)
+        if value is None:
+            self.remove(key)
         else:
-            self.keep(key, found, asked)
-        return found
+            self.put(key, value, asked_at)
+        return value
 
-    def find(self, key: Key) -> Found | None:
-        """What was found under the key, if that was lately."""
-        asked, found = self._found.get(key, (None, None))
-        return found if asked is not None and time.monotonic() - asked <= self._seconds else None
+    def get(self, key: Key) -> Value | None:
+        """The cached value of the key; None if there is none, or it is too old."""
+        asked_at, value = self._values.get(key, (None, None))
+        return value if asked_at is not None and time.monotonic() - asked_at <= self._seconds else None
 
-    def keep(self, key: Key, found: Found, asked: float) -> None:
-        """Remember what was found.
+    def put(self, key: Key, value: Value, asked_at: float) -> None:
+        """Cache a value.
 
         Args:
-            asked: `time.monotonic()` before it was asked for.
+            asked_at: `time.monotonic()` before the value was requested.
         """
-        self.forget(key)
-        self._found[key] = (asked, found)
-        self._drop(asked - self._seconds)
+        self.remove(key)
+        self._values[key] = (asked_at, value)
+        self._evict(asked_at - self._seconds)
 
-    def forget(self, key: Key) -> None:
-        """It isn't so any more."""
-        self._found.pop(key, None)
+    def remove(self, key: Key) -> None:
+        """Remove a key whose value is no longer valid."""
+        self._values.pop(key, None)
 
-    def _drop(self, before: float) -> None:
-        """Drop what is older, and what is too much. Keys are in the order in which they were kept."""
-        while self._found:
-            oldest = next(iter(self._found))
-            if len(self._found) <= self._most and self._found[oldest][0] >= before:
+    def _evict(self, before: float) -> None:
+        """Remove values older than `before`, and the oldest beyond `most`. Keys are in the order in which they were put."""
+        while self._values:
+            oldest = next(iter(self._values))
+            if len(self._values) <= self._most and self._values[oldest][0] >= before:
                 return
-            del self._found[oldest]
+            del self._values[oldest]

@@ -1,4 +1,4 @@
-"""Signing in: HTTP in, HTTP out."""
+"""HTTP routes for signing in."""
 
 from flask import Blueprint, Response, request
 from marshmallow import RAISE, Schema, fields
@@ -7,11 +7,11 @@ from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.service import json_response
 from event_tracker.core.secrets.passwords import LEAST_CHARACTERS, MOST_CHARACTERS
 from event_tracker.query.auth.oidc import Oidc
-from event_tracker.query.auth.people import People, SignIn
+from event_tracker.query.auth.people import People, SignInResult
 from event_tracker.query.auth.principal import principal_of
 from event_tracker.query.auth.signing import Signer
-from event_tracker.query.parameter_types import text
-from event_tracker.query.request_body import read_json, take_small_body
+from event_tracker.query.parameter_types import text_field
+from event_tracker.query.request_body import read_json, receive_small_body
 
 
 class SignInSchema(Schema):
@@ -20,8 +20,8 @@ class SignInSchema(Schema):
     class Meta:
         unknown = RAISE
 
-    name = fields.String(required=True, validate=text(1, 100).validate)
-    password = fields.String(required=True, validate=text(1, MOST_CHARACTERS).validate)
+    name = fields.String(required=True, validate=text_field(1, 100).validate)
+    password = fields.String(required=True, validate=text_field(1, MOST_CHARACTERS).validate)
 
 
 class RefreshSchema(Schema):
@@ -30,7 +30,7 @@ class RefreshSchema(Schema):
     class Meta:
         unknown = RAISE
 
-    refresh_token = fields.String(required=True, validate=text(1, 200).validate)
+    refresh_token = fields.String(required=True, validate=text_field(1, 200).validate)
 
 
 class PasswordSchema(Schema):
@@ -39,9 +39,9 @@ class PasswordSchema(Schema):
     class Meta:
         unknown = RAISE
 
-    password = fields.String(required=True, validate=text(LEAST_CHARACTERS, MOST_CHARACTERS).validate)
+    password = fields.String(required=True, validate=text_field(LEAST_CHARACTERS, MOST_CHARACTERS).validate)
     current_password = fields.String(
-        validate=text(1, MOST_CHARACTERS).validate,
+        validate=text_field(1, MOST_CHARACTERS).validate,
         metadata={"description": "The one until now. Left out after a sign-in by a password for one sign-in."},
     )
 
@@ -52,61 +52,70 @@ class OidcSchema(Schema):
     class Meta:
         unknown = RAISE
 
-    code = fields.String(required=True, validate=text(1, 4096).validate, metadata={"description": "The provider's."})
-    state = fields.String(required=True, validate=text(1, 200).validate, metadata={"description": "The provider's."})
+    code = fields.String(
+        required=True, validate=text_field(1, 4096).validate, metadata={"description": "The provider's."}
+    )
+    state = fields.String(
+        required=True, validate=text_field(1, 200).validate, metadata={"description": "The provider's."}
+    )
     transaction = fields.String(
         required=True,
-        validate=text(1, 2000).validate,
+        validate=text_field(1, 2000).validate,
         metadata={"description": "What GET /auth/oidc gave, kept for this browser."},
     )
-    iss = fields.String(validate=text(1, 1000).validate, metadata={"description": "The provider's, if it sends one."})
+    iss = fields.String(
+        validate=text_field(1, 1000).validate, metadata={"description": "The provider's, if it sends one."}
+    )
 
 
-def signing_in_by_provider(oidc: Oidc | None, people: People | None) -> Blueprint:
-    """The views under /auth/oidc; without `oidc` they say that there is no such sign-in."""
+def oidc_routes(oidc: Oidc | None, people: People | None) -> Blueprint:
+    """The routes under /auth/oidc. Without `oidc` they answer 404."""
     views = Blueprint("oidc", __name__)
 
-    def there() -> tuple[Oidc, People]:
+    def require_oidc() -> tuple[Oidc, People]:
         if oidc is None or people is None:
             raise Problem(404, "no_oidc", "Nobody signs in by a provider here: OIDC_ISSUER isn't set.")
         return oidc, people
 
     @views.get("/auth/oidc")
     def begin() -> Response:
-        response = json_response(there()[0].begin()._asdict())
+        response = json_response(require_oidc()[0].begin()._asdict())
         response.headers["Cache-Control"] = "no-store"
         return response
 
     @views.post("/auth/oidc")
     def finish() -> Response:
-        known, whose = there()
-        given = read_json(OidcSchema(), take_small_body())
-        return _signed_in(known.finish(given["code"], given["state"], given["transaction"], given.get("iss")), whose)
+        oidc, people = require_oidc()
+        given = read_json(OidcSchema(), receive_small_body())
+        return _signed_in(oidc.finish(given["code"], given["state"], given["transaction"], given.get("iss")), people)
 
     return views
 
 
-def signing_in(people: People | None) -> Blueprint:
-    """The views under /auth; without `people` they say that there is no sign-in."""
+def sign_in_routes(people: People | None) -> Blueprint:
+    """The routes under /auth. Without `people` they answer 404."""
     views = Blueprint("access", __name__)
 
-    def there() -> People:
+    def require_people() -> People:
         if people is None:
             raise Problem(404, "no_sign_in", "Nobody signs in here: CONTROL_DATABASE_URL isn't set.")
         return people
 
     @views.post("/auth/sign-in")
     def sign_in() -> Response:
-        given = read_json(SignInSchema(), take_small_body())
-        return _signed_in(there().sign_in(given["name"], given["password"]), there())
+        given = read_json(SignInSchema(), receive_small_body())
+        return _signed_in(require_people().sign_in(given["name"], given["password"]), require_people())
 
     @views.post("/auth/refresh")
     def refresh() -> Response:
-        return _signed_in(there().refresh(read_json(RefreshSchema(), take_small_body())["refresh_token"]), there())
+        return _signed_in(
+            require_people().refresh(read_json(RefreshSchema(), receive_small_body())["refresh_token"]),
+            require_people(),
+        )
 
     @views.post("/auth/sign-out")
     def sign_out() -> Response:
-        there().sign_out(read_json(RefreshSchema(), take_small_body())["refresh_token"])
+        require_people().sign_out(read_json(RefreshSchema(), receive_small_body())["refresh_token"])
         return Response(status=204)
 
     @views.post("/auth/password")
@@ -114,8 +123,8 @@ def signing_in(people: People | None) -> Blueprint:
         principal = principal_of(request.environ)
         if principal.kind != "person":
             raise Problem(403, "people_only", "Only people who have signed in have passwords.")
-        given = read_json(PasswordSchema(), take_small_body())
-        there().set_password(principal, given.get("current_password"), given["password"])
+        given = read_json(PasswordSchema(), receive_small_body())
+        require_people().set_password(principal, given.get("current_password"), given["password"])
         return Response(status=204)
 
     @views.get("/auth/me")
@@ -135,7 +144,7 @@ def signing_in(people: People | None) -> Blueprint:
 
 
 def sign_in_method_routes(people: People | None, signer: Signer | None, *, required: bool, oidc: bool) -> Blueprint:
-    """The views that everyone may ask for: how one gets in, and by which keys it is known."""
+    """The public routes: the ways to sign in, and the public keys that verify signatures."""
     views = Blueprint("ways_in", __name__)
 
     @views.get("/auth/methods")
@@ -149,8 +158,8 @@ def sign_in_method_routes(people: People | None, signer: Signer | None, *, requi
     return views
 
 
-def _signed_in(signed_in: SignIn, people: People) -> Response:
-    """The answer of RFC 6749 section 5.1, and who it is."""
+def _signed_in(signed_in: SignInResult, people: People) -> Response:
+    """The token response (RFC 6749, section 5.1), with the person."""
     response = json_response(
         {
             "access_token": signed_in.access_token,

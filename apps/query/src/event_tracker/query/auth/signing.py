@@ -1,7 +1,7 @@
-"""Signatures: Ed25519 (RFC 8032), as JWT for people who have signed in, and as JWS for receipts.
+"""Ed25519 signatures (RFC 8032): JWT for access tokens, JWS for erasure receipts.
 
-The first key of SIGNING_KEY signs; all of them verify, so that a new one can be put in front and the old one be dropped
-when nothing signed by it counts any more.
+The first key of SIGNING_KEY signs; all of them verify. So a new key can be put in front, and the old one removed once everything
+that it signed has expired.
 """
 
 import time
@@ -12,7 +12,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import Key, KeySet, OKPKey
 
 ALGORITHMS = ["Ed25519"]
-"""RFC 9864. Nothing else is verified, whatever a token's header says."""
+"""RFC 9864. No other algorithm is accepted, whatever a token's header says."""
 
 ISSUER = "event-tracker"
 END = "-----END PRIVATE KEY-----"
@@ -25,14 +25,14 @@ class Signer:
         pem: one or more Ed25519 private keys in PEM (PKCS #8).
 
     Raises:
-        ValueError: if that isn't what it is.
+        ValueError: if `pem` has no keys, or other ones.
     """
 
     def __init__(self, pem: str) -> None:
         try:
             keys = [OKPKey.import_key(f"{block.strip()}\n{END}\n") for block in pem.split(END)[:-1]]
         except ValueError:
-            keys = []  # what was said of it may tell of the key
+            keys = []  # the error isn't shown: its text may reveal the key
         if not keys or any(key.curve_name != "Ed25519" for key in keys):
             raise ValueError("Must hold Ed25519 private keys in PEM; `openssl genpkey -algorithm ed25519` makes one.")
         self._keys = KeySet([OKPKey.import_key(key.as_dict(private=True, kid=key.thumbprint())) for key in keys])
@@ -44,19 +44,19 @@ class Signer:
         return {"keys": [{**key.as_dict(private=False), "alg": "Ed25519", "use": "sig"} for key in self._keys.keys]}
 
     def issue(self, subject: str, audience: str, seconds: int, **claims: Any) -> str:
-        """A JWT about `subject` for `audience`, good for so many seconds."""
+        """Issue a JWT about `subject` for `audience`, valid for `seconds`."""
         now = int(time.time())
         registered = {"iss": ISSUER, "sub": subject, "aud": audience, "iat": now, "exp": now + seconds}
         return self._encode({**registered, **claims}, self._newest)
 
     def read(self, token: str, audience: str) -> dict[str, Any] | None:
-        """The claims of a JWT that was issued for `audience` and is still good; None if it isn't one.
+        """The claims of a JWT that was issued here for `audience` and is still valid; else None.
 
-        A header that isn't one of those written here isn't even read: a stranger's makes no library stumble.
+        A token whose header isn't one of ours is refused before it is parsed, so foreign input never reaches the JWT library.
         """
         if token.partition(".")[0] not in self._heads:
             return None
-        wanted = jwt.JWTClaimsRegistry(
+        requirements = jwt.JWTClaimsRegistry(
             iss={"essential": True, "value": ISSUER},
             aud={"essential": True, "value": audience},
             sub={"essential": True},
@@ -64,13 +64,13 @@ class Signer:
         )
         try:
             claims: dict[str, Any] = jwt.decode(token, self._keys, algorithms=ALGORITHMS).claims
-            wanted.validate(claims)
+            requirements.validate(claims)
         except (JoseError, ValueError):
             return None
         return claims
 
     def sign(self, payload: bytes) -> str:
-        """A JWS in compact form (RFC 7515)."""
+        """Sign the payload: a JWS in compact form (RFC 7515)."""
         return jws.serialize_compact(_header("JOSE", self._newest), payload, self._newest, algorithms=ALGORITHMS)
 
     def _encode(self, claims: dict[str, Any], key: Key) -> str:

@@ -1,1 +1,1 @@
-"""Pages of events."""
+"""Queries of events: pages, the most frequent types, exports and live streams."""

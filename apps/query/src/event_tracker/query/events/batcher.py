@@ -1,8 +1,7 @@
-"""Questions that arrive while others are being answered wait together, and go to the database in one statement.
+"""Batches small queries: those that arrive while others run wait together, and are sent to the database in one statement.
 
-There is no timer: one client alone is answered at once, and under load the groups grow by themselves. The collector
-stores events in the same way. A group has questions of one client, so that nobody's wait for the large answers of others;
-clients take turns.
+There is no timer. A single client is answered at once, and under load the batches grow by themselves. The collector stores events
+in the same way. A batch has queries of one client only, so that no client waits for large answers of another. Clients take turns.
 """
 
 from collections import Counter, deque
@@ -12,68 +11,68 @@ from typing import Generic, TypeVar, cast
 import gevent
 from gevent.event import AsyncResult, Event
 
-Question = TypeVar("Question")
-Answer = TypeVar("Answer")
+Query = TypeVar("Query")
+Result = TypeVar("Result")
 
-MOST = 64
-"""Questions in one statement: nobody waits longer for his answer because many others ask."""
+MOST_IN_BATCH = 64
+"""Queries in one statement. The limit bounds how long one statement takes."""
 
 
-class Batcher(Generic[Question, Answer]):
-    """Asks questions of one kind.
+class Batcher(Generic[Query, Result]):
+    """Runs queries of one kind in batches.
 
     Args:
-        answer_all: answers several questions, in their order.
-        lanes: groups under way at once; the second goes on when the first waits for a disk.
-        each: of them, those of one client.
+        run_all: runs several queries and returns their results in the same order.
+        lanes: batches that run at once. One continues while another waits for a disk.
+        each: batches of one client that run at once.
     """
 
-    def __init__(self, answer_all: Callable[[Sequence[Question]], Sequence[Answer]], lanes: int, each: int) -> None:
-        self._answer_all = answer_all
+    def __init__(self, run_all: Callable[[Sequence[Query]], Sequence[Result]], lanes: int, each: int) -> None:
+        self._run_all = run_all
         self._each = each
-        self._taken: Counter[Hashable] = Counter()
-        # By client, in the order in which these are let in; none is empty.
-        self._waiting: dict[Hashable, deque[tuple[Question, AsyncResult[Answer]]]] = {}
+        self._running: Counter[Hashable] = Counter()
+        # Client → its waiting queries. Clients are in the order of their turns; no queue is empty.
+        self._waiting: dict[Hashable, deque[tuple[Query, AsyncResult[Result]]]] = {}
         self._arrived = Event()
         self._greenlets = [gevent.spawn(self._run) for _ in range(lanes)]
 
-    def ask(self, question: Question, client: Hashable) -> Answer:
-        """Wait for the answer. Raises what `answer_all` raised."""
-        result: AsyncResult[Answer] = AsyncResult()
-        self._waiting.setdefault(client, deque()).append((question, result))
+    def run(self, query: Query, client: Hashable) -> Result:
+        """Wait for the result. Raises what `run_all` raised."""
+        future: AsyncResult[Result] = AsyncResult()
+        self._waiting.setdefault(client, deque()).append((query, future))
         self._arrived.set()
-        return cast(Answer, result.get())
+        return cast(Result, future.get())
 
     def close(self) -> None:
-        """Stop. Call it when nobody waits any more."""
+        """Stop. Call it when no query waits any more."""
         gevent.killall(self._greenlets)
 
     def _run(self) -> None:
         while True:
             self._arrived.wait()
-            client = next((one for one in self._waiting if self._taken[one] < self._each), None)
+            client = next((client for client in self._waiting if self._running[client] < self._each), None)
             if client is None:
                 self._arrived.clear()
                 continue
-            self._taken[client] += 1
-            self._answer(self._take(client))
-            self._taken[client] -= 1
-            if not self._taken[client]:
-                del self._taken[client]
+            self._running[client] += 1
+            self._run_batch(self._take_batch(client))
+            self._running[client] -= 1
+            if not self._running[client]:
+                del self._running[client]
             self._arrived.set()
 
-    def _take(self, client: Hashable) -> list[tuple[Question, "AsyncResult[Answer]"]]:
+    def _take_batch(self, client: Hashable) -> list[tuple[Query, "AsyncResult[Result]"]]:
         waiting = self._waiting.pop(client)
-        group = [waiting.popleft() for _ in range(min(MOST, len(waiting)))]
+        batch = [waiting.popleft() for _ in range(min(MOST_IN_BATCH, len(waiting)))]
         if waiting:
             self._waiting[client] = waiting  # behind the others
-        return group
+        return batch
 
-    def _answer(self, group: list[tuple[Question, "AsyncResult[Answer]"]]) -> None:
+    def _run_batch(self, batch: list[tuple[Query, "AsyncResult[Result]"]]) -> None:
         try:
-            answers = self._answer_all([question for question, _ in group])
-            for (_, result), answer in zip(group, answers, strict=True):
-                result.set(answer)
-        except Exception as error:  # whatever it is, everyone who waits must hear of it, and the greenlet must go on
-            for _, result in group:
-                result.set_exception(error)
+            results = self._run_all([query for query, _ in batch])
+            for (_, future), result in zip(batch, results, strict=True):
+                future.set(result)
+        except Exception as error:  # whatever it is, everyone who waits must receive it, and the greenlet must continue
+            for _, future in batch:
+                future.set_exception(error)

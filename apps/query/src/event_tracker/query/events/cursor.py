@@ -1,8 +1,8 @@
-"""The cursor: where a page of events ended, so that the next goes on right there whatever arrives in between.
+"""The cursor says where a page of events ended. The next page continues there, whatever arrives in between.
 
-It is a key, not an offset. It also carries the range of time, which for a question without bounds depends on when it
-was first asked, and a digest of the filters, since it means nothing under others; whose events one may see counts among
-them. It isn't signed: a forged one asks what whoever shows it may ask, within the statement timeout.
+It is a key, not an offset. It also has the time range, which depends on the time of the first request if the request had no bounds,
+and a digest of the filters, since it is valid with the same filters only. The allowed sources are among them. The cursor isn't
+signed: with a forged one a client can query nothing that it couldn't query otherwise.
 """
 
 import base64
@@ -15,7 +15,7 @@ import msgspec
 from marshmallow import fields
 from msgspec import Meta
 
-from event_tracker.query.parameter_types import EARLIEST, LATEST, mistake
+from event_tracker.query.parameter_types import EARLIEST, LATEST, field_error
 
 DIGEST_BYTES = 8
 NIL = UUID(int=0)
@@ -24,10 +24,10 @@ Aware = Annotated[datetime, Meta(tz=True)]
 
 
 class Position(msgspec.Struct, frozen=True, array_like=True):
-    """A place in the order of events, newest first: just after the event with this key.
+    """A position in the order of events, newest first: just after the event with this key.
 
     Attributes:
-        received_at: of that event; None where it isn't known (cursors of the release before) and has to be looked up.
+        received_at: of that event. None in cursors of the previous release: then it must be looked up.
     """
 
     timestamp: Aware
@@ -37,12 +37,12 @@ class Position(msgspec.Struct, frozen=True, array_like=True):
 
     @classmethod
     def before(cls, end: datetime) -> "Position":
-        """The place from which all events before a time come."""
+        """The position before all events that are older than `end`."""
         return cls(end, "", NIL, EARLIEST)
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
-    """What the text stands for."""
+    """The content of a cursor."""
 
     digest: bytes
     start: Aware
@@ -54,12 +54,12 @@ _decode = msgspec.json.Decoder(Cursor).decode
 
 
 def encode(cursor: Cursor) -> str:
-    """The cursor as text that needs no escaping in a URL."""
+    """Encode a cursor as text that needs no escaping in a URL."""
     return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).rstrip(b"=").decode()
 
 
 def decode(text: str) -> Cursor:
-    """The reverse.
+    """Decode a cursor.
 
     Raises:
         ValueError: if the text isn't a cursor.
@@ -70,22 +70,22 @@ def decode(text: str) -> Cursor:
         raise ValueError("not a cursor") from error
     start, after, end = cursor.start, cursor.after.timestamp, cursor.end
     arrived = cursor.after.received_at or EARLIEST
-    # At the edges of the calendar, other times than those that `encode` is given couldn't be reckoned with.
+    # Only times that `encode` writes are accepted: others, at the edges of the calendar, would overflow later.
     if not (start.tzinfo is after.tzinfo is end.tzinfo is arrived.tzinfo is UTC and start <= after <= end <= LATEST):
         raise ValueError("no place in a range of time")
     return cursor
 
 
 def digest(*filters: Any) -> bytes:
-    """A few bytes that differ for other filters."""
+    """A short hash of the filters."""
     return hashlib.blake2b(msgspec.json.encode(filters), digest_size=DIGEST_BYTES).digest()
 
 
 class CursorField(fields.String):
-    """`next_cursor` of the page before."""
+    """`next_cursor` of the previous page."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
         try:
             return decode(value)
         except ValueError:
-            raise mistake("invalid_cursor", "Must be the `next_cursor` of an answer, unchanged.") from None
+            raise field_error("invalid_cursor", "Must be the `next_cursor` of an answer, unchanged.") from None

@@ -1,4 +1,4 @@
-"""What may be asked: parameters in, a frozen filter out, or every mistake at once."""
+"""Reads the parameters of GET /events and GET /stats/top-types into immutable filters, or reports all errors at once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,13 +8,22 @@ from typing import Any
 from marshmallow import ValidationError, fields, validates_schema
 
 from event_tracker.query.events.cursor import Cursor, CursorField, Position, digest
-from event_tracker.query.events.property_values import wanted
-from event_tracker.query.parameter_types import EARLIEST, LATEST, MAX_VALUES, AtMost, Limit, PropertyFilter, Time, text
+from event_tracker.query.events.property_values import property_parameters
+from event_tracker.query.parameter_types import (
+    EARLIEST,
+    LATEST,
+    MAX_VALUES,
+    AtMost,
+    Limit,
+    PropertyFilter,
+    Time,
+    text_field,
+)
 from event_tracker.query.parameters import ParameterError, ParameterSchema, invalid_parameters
-from event_tracker.query.source_scope import Reading, Sources, SourcesReader, SourcesSchema, restriction
+from event_tracker.query.source_scope import QueryRequest, Sources, SourcesReader, SourcesSchema, sources_for_digest
 
 AHEAD = timedelta(hours=24)
-"""How far ahead of the clock the collector lets timestamps be: "until now" would hide the newest of them."""
+"""How far in the future the collector accepts timestamps. A default end of "now" would hide such events."""
 
 HOUR = timedelta(hours=1)
 FROM = "Events at this time or later; RFC 3339 with an offset."
@@ -24,7 +33,7 @@ Bounds = Callable[[datetime | None, datetime | None], tuple[datetime | None, dat
 
 
 class RangeSchema(ParameterSchema):
-    """A half-open range of time."""
+    """A half-open time range."""
 
     start = Time(data_key="from", metadata={"description": FROM})
     end = Time(data_key="to", metadata={"description": TO})
@@ -36,16 +45,16 @@ class RangeSchema(ParameterSchema):
 
 
 class EventsSchema(SourcesSchema):
-    """Which events."""
+    """The filters of events."""
 
-    user_id = text(1, 200, "Who did it.")
+    user_id = text_field(1, 200, "Who did it.")
     event_types = fields.List(
-        text(1, 100),
+        text_field(1, 100),
         data_key="event_type",
         validate=AtMost(max=MAX_VALUES),
         metadata={"description": "What was done; repeat it for any of several."},
     )
-    session_id = text(1, 200, "The visit it belongs to.")
+    session_id = text_field(1, 200, "The visit it belongs to.")
     properties = PropertyFilter(
         "`property.NAME=value`: events whose properties have that member; several must all match."
     )
@@ -54,7 +63,7 @@ class EventsSchema(SourcesSchema):
 class ListEventsSchema(EventsSchema, RangeSchema):
     """Parameters of GET /events."""
 
-    user_id = text(
+    user_id = text_field(
         1, 200, "Who did it. Without it, the answer covers a bounded range of time and names it in `window`."
     )
     limit = Limit(50, "Most events to answer.")
@@ -72,11 +81,11 @@ class EventFilter:
     """One page of events: those of [start, end) that come after `after`, newest first.
 
     Attributes:
-        user_id: None for everybody's.
-        event_types: any of them; empty for all.
+        user_id: None is all users.
+        event_types: any of them; empty is all.
         properties: (name, value) pairs that must all match.
-        sources: of any of them; None for all there are.
-        digest: tells these filters from others.
+        sources: any of them; None is all.
+        digest: of these filters, for cursors.
     """
 
     user_id: str | None
@@ -91,15 +100,15 @@ class EventFilter:
     digest: bytes
 
     @property
-    def narrowed(self) -> list[str]:
-        """The names of the filters beyond user and time, which are also the names of their conditions."""
+    def extra_filters(self) -> list[str]:
+        """Names of the filters other than user and time. The conditions in queries.sql have the same names."""
         named = [name for name in ("event_types", "session_id", "properties") if getattr(self, name)]
         return named if self.sources is None else [*named, "sources"]
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What the conditions of these filters take."""
-        names, values, stems = wanted(self.properties)
+        """The parameters of these filters' conditions."""
+        names, values, stems = property_parameters(self.properties)
         return {
             "user_id": self.user_id,
             "event_types": list(self.event_types),
@@ -113,7 +122,7 @@ class EventFilter:
 
 @dataclass(frozen=True, slots=True)
 class TypeFilter:
-    """Counts of [start, end) by type, over these sources; None is no bound, and all sources."""
+    """Counts of [start, end) by type, over these sources. None is no bound, or all sources."""
 
     sources: Sources
     start: datetime | None
@@ -123,11 +132,11 @@ class TypeFilter:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """How wide a range of time a question about everybody may have.
+    """How wide the time range of a query about all users may be.
 
     Attributes:
-        default: how far back from `to`, or from now, when `from` isn't given.
-        most: from `from` to `to`, or to now.
+        default: from `from` to `to`, or to now, if `from` isn't given.
+        most: the widest range, from `from` to `to`, or to now.
     """
 
     default: timedelta
@@ -137,7 +146,7 @@ class Window:
         """Both bounds, as given or by default.
 
         Raises:
-            Problem: 422 if they lie too far apart. What lies ahead of now isn't counted: hardly anything is there.
+            Problem: 422 if they lie too far apart. The part after now doesn't count: it has hardly any events.
         """
         newest = now if end is None else min(end, now)
         if start is None:
@@ -152,30 +161,30 @@ _events = SourcesReader(ListEventsSchema)
 _types = SourcesReader(TopTypesSchema)
 
 
-def read_event_filter(reading: Reading, window: Window, now: datetime) -> EventFilter:
-    """The filter that a request asks for.
+def read_event_filter(query_request: QueryRequest, window: Window, now: datetime) -> EventFilter:
+    """Read the filter of a request.
 
     Raises:
-        Problem: 400 or 422 with every mistake in it.
+        Problem: 400 or 422 with all errors in it.
     """
-    return event_filter(_events.read(reading), lambda start, end: window.resolve(start, end, now))
+    return build_event_filter(_events.read(query_request), lambda start, end: window.resolve(start, end, now))
 
 
-def event_filter(given: dict[str, Any], bounds: Bounds) -> EventFilter:
-    """The filter that loaded parameters ask for; `bounds` resolves the range of a question about everybody.
+def build_event_filter(given: dict[str, Any], bounds: Bounds) -> EventFilter:
+    """Build the filter from loaded parameters. `bounds` resolves the time range of a query about all users.
 
     Raises:
-        Problem: 422 if the cursor is of other filters, or what `bounds` raises.
+        Problem: 422 if the cursor belongs to other filters, or what `bounds` raises.
     """
     user_id, session_id = given.get("user_id"), given.get("session_id")
     start, end = given.get("start"), given.get("end")
     event_types = tuple(sorted(set(given.get("event_types", ()))))
     properties = tuple(sorted(given.get("properties", {}).items()))
     sources: Sources = given["sources"]
-    mark = digest(user_id, event_types, session_id, properties, start, end, *restriction(sources))
+    filter_digest = digest(user_id, event_types, session_id, properties, start, end, *sources_for_digest(sources))
     cursor: Cursor | None = given.get("cursor")
     if cursor is not None:
-        if cursor.digest != mark:
+        if cursor.digest != filter_digest:
             detail = "Was made with other filters: repeat them, or leave it out to start anew."
             raise invalid_parameters([ParameterError("cursor", "other_filters", detail)])
         start, end, after = cursor.start, cursor.end, cursor.after
@@ -184,14 +193,16 @@ def event_filter(given: dict[str, Any], bounds: Bounds) -> EventFilter:
             start, end = bounds(start, end)
         start, end = start or EARLIEST, end or LATEST
         after = Position.before(end)
-    return EventFilter(user_id, event_types, session_id, properties, sources, start, end, given["limit"], after, mark)
+    return EventFilter(
+        user_id, event_types, session_id, properties, sources, start, end, given["limit"], after, filter_digest
+    )
 
 
-def read_type_filter(reading: Reading) -> TypeFilter:
-    """The filter that a request asks for.
+def read_type_filter(query_request: QueryRequest) -> TypeFilter:
+    """Read the filter of a request.
 
     Raises:
-        Problem: 400 or 422 with every mistake in it.
+        Problem: 400 or 422 with all errors in it.
     """
-    given = _types.read(reading)
+    given = _types.read(query_request)
     return TypeFilter(given["sources"], given.get("start"), given.get("end"), given["limit"])

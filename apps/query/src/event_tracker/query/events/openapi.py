@@ -1,4 +1,4 @@
-"""The questions in OpenAPI."""
+"""OpenAPI of the routes that list and count events."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ PROPERTY = {
         "additionalProperties": {"type": "string"},
     },
 }
-"""A parameter whose name is open: OpenAPI says it as an exploded object."""
+"""A parameter whose name ends in any property's name. OpenAPI describes it as an exploded object."""
 
 
 class StoredEventSchema(Schema):
@@ -42,7 +42,7 @@ class StoredEventSchema(Schema):
 
 
 class WindowSchema(Schema):
-    """The range of time that an answer covers: `from` is in it, `to` isn't."""
+    """The time range of a response, from `from` (included) to `to` (excluded)."""
 
     start = fields.DateTime(required=True, data_key="from")
     end = fields.DateTime(required=True, data_key="to")
@@ -90,7 +90,7 @@ class TopTypesAnswerSchema(Schema):
 
 
 class ParameterErrorSchema(Schema):
-    """One thing that is wrong with one parameter."""
+    """An error in a parameter."""
 
     parameter = fields.String(required=True)
     code = fields.String(required=True, metadata={"enum": sorted(CODES)})
@@ -98,7 +98,7 @@ class ParameterErrorSchema(Schema):
 
 
 class InvalidParametersSchema(ProblemSchema):
-    """What is wrong with the parameters, every mistake at once."""
+    """All errors in the parameters."""
 
     errors = fields.List(fields.Nested(ParameterErrorSchema), required=True)
 
@@ -112,7 +112,7 @@ PROBLEMS = {
 }
 
 
-def describe(document: Document) -> None:
+def describe_events(document: Document) -> None:
     """Add the operations to the document."""
     document.component("StoredEvent", StoredEventSchema)
     document.component("Window", WindowSchema)

@@ -1,7 +1,7 @@
 -- name: list_events
--- One page, newest first. The bounds on the time alone stand here, beside the exact place in the conditions, so that
--- months outside of them aren't opened. For one user this reads the primary key backwards and stops at the limit; for
--- everybody it reads the range by its BRIN index. Events of one moment are in the order in which they arrived.
+-- One page, newest first. The bounds on the time are repeated here, in addition to the exact position in the conditions, so that
+-- partitions outside of them are pruned. For one user this reads the primary key backwards and stops at the limit. For all users
+-- it reads the range by its BRIN index. Events with the same timestamp are in the order of arrival.
 select user_id, event_type, "timestamp", event_id, session_id, properties::text as json, received_at, source
 from events
 where "timestamp" >= %(start)b and "timestamp" <= %(after_timestamp)b and {conditions}
@@ -15,8 +15,8 @@ user_id = %(user_id)b and ("timestamp", received_at, event_id) < (%(after_timest
 ("timestamp", user_id, received_at, event_id) < (%(after_timestamp)b, %(after_user_id)b, {arrived}, %(after_event_id)b);
 
 -- name: list_events.arrived
--- A place that doesn't say when its event arrived (`after`, and cursors of the release before) is looked up. If the event is
--- gone, or may not be seen, what else there is of that user's moment is passed over.
+-- A position without the arrival of its event (`after`, and cursors of the previous release) is looked up. If the event was
+-- deleted, or may not be seen, the user's other events with the same timestamp are skipped.
 coalesce(
   %(after_received_at)b::timestamptz,
   (
@@ -35,7 +35,7 @@ event_type = any (%(event_types)b::text[]);
 session_id = %(session_id)b;
 
 -- name: list_events.properties
--- A number has a stem, which longer spellings of it have before the zeros at their end (event_tracker.query.events.property_values).
+-- A number has a stem: longer spellings of it are the stem and trailing zeros (event_tracker.query.events.property_values).
 not exists (
   select from unnest(%(property_names)b::text[], %(property_values)b::text[], %(property_stems)b::text[]) as wanted (name, value, stem)
   where (
@@ -48,7 +48,7 @@ not exists (
 source = any (%(sources)b::text[]);
 
 -- name: list_events.grouped
--- The pages of several users, each from a place of its own: `number` says whose, from 1. Within one they come newest first.
+-- The pages of several users, each from its own position. `number` is that of the page, from 1. Each page is newest first.
 select
   asked.number, page.user_id, page.event_type, page."timestamp", page.event_id, page.session_id, page.json, page.received_at, page.source
 from unnest(
@@ -66,7 +66,7 @@ cross join lateral (
 ) as page;
 
 -- name: top_types
--- Counts by type over the pieces of a range of time. One statement sees one snapshot: no event is in two pieces or in none.
+-- Counts by type over the parts of a time range. One statement sees one snapshot, so each event is in exactly one part.
 with counted as (
   {pieces}
 ),
@@ -113,9 +113,9 @@ group by event_type;
 select name from sources order by name;
 
 -- name: export_events
--- One page of an export, newest first: so many rows, and of them as many as have so many bytes of properties together, but
--- always one; `more` says that it left some out. The conditions are those of list_events. `offset 0` keeps the JSON from
--- being made more than once.
+-- One page of an export, newest first: limited by rows and by the bytes of their properties, but with at least one row. `more`
+-- says that rows were omitted. The conditions are those of list_events. `offset 0` prevents that the JSON is built more than
+-- once.
 select user_id, event_type, "timestamp", event_id, session_id, json, received_at, source, bytes, more
 from (
   select
@@ -139,7 +139,7 @@ where bytes <= %(bytes)b or bytes = octet_length(json)
 order by "timestamp" desc, user_id desc, received_at desc, event_id desc;
 
 -- name: export_events.hours
--- How many events there are in each of the newest hours of a range that have any: read from the end of the key.
+-- The number of events in each of the newest hours of a range that have events. It is read from the end of the index.
 select hour, sum(count)::bigint
 from event_counts
 where hour >= %(start)b and hour < %(end)b
@@ -148,7 +148,7 @@ order by hour desc
 limit %(rows)b;
 
 -- name: live_events
--- What was received at a time or later, in the order of being received, from a place on.
+-- Events after a position, in the order in which they were received.
 select user_id, event_type, "timestamp", event_id, session_id, properties::text as json, received_at, source
 from events
 where received_at >= %(received_at)b and received_at <= now()

@@ -1,4 +1,4 @@
-"""What the database answers, in the shape that clients see."""
+"""Response types of events."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from event_tracker.query.events.cursor import Position
 
 
 class StoredEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event; `properties` is its JSON as PostgreSQL writes it, passed through unread."""
+    """An event. `properties` is its JSON as PostgreSQL writes it; it isn't parsed."""
 
     user_id: str
     event_type: str
@@ -22,15 +22,15 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
     source: str
 
 
-def stored_event(
+def make_stored_event(
     user_id: str, event_type: str, timestamp: datetime, event_id: UUID, session_id: str | None, json: str, *rest: Any
 ) -> StoredEvent:
-    """A row as the statements in `queries.sql` select it."""
+    """Make an event from a row of the statements in `queries.sql`."""
     return StoredEvent(user_id, event_type, timestamp, event_id, session_id, msgspec.Raw(json), *rest)
 
 
 class EventPage(msgspec.Struct, frozen=True):
-    """Events, newest first, and where the next page begins, if there is one."""
+    """Events, newest first, and the position of the next page, if there is one."""
 
     events: list[StoredEvent]
     next: Position | None

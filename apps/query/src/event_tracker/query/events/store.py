@@ -1,4 +1,4 @@
-"""Questions to the database, one function each; the statements are in `queries.sql`."""
+"""Queries of events, one function each. The statements are in `queries.sql`."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,177 +15,187 @@ from event_tracker.core.postgres.pool import ConnectionPool, attempt, execute
 from event_tracker.core.postgres.replication import read_as_of
 from event_tracker.core.postgres.row_stream import Row, fetch_within
 from event_tracker.query import metrics
-from event_tracker.query.auth.principal import Root
+from event_tracker.query.auth.principal import QuotaHolder
 from event_tracker.query.concurrency import SingleFlight, take_turn
 from event_tracker.query.events.batcher import Batcher
 from event_tracker.query.events.cursor import Position
 from event_tracker.query.events.filters import EventFilter, TypeFilter
-from event_tracker.query.events.responses import EventPage, StoredEvent, TopTypes, TypeCount, stored_event
-from event_tracker.query.events.time_range import pieces_of
+from event_tracker.query.events.responses import EventPage, StoredEvent, TopTypes, TypeCount, make_stored_event
+from event_tracker.query.events.time_range import split_at_hours
 from event_tracker.query.parameter_types import EARLIEST
 
 QUERIES = load_queries("event_tracker.query.events")
 
 SESSION = {
     "default_transaction_read_only": "on",
-    # Planning over a year of partitions takes longer than reading a page: each statement is planned once a connection.
+    # Planning over a year of partitions takes longer than reading a page, so each connection plans a statement once.
     "plan_cache_mode": "force_generic_plan",
-    # Some users have a thousand times the events of others, and the plan is the same for all: it must take a user's
-    # newest events from the end of the key, never read all of them and sort. Where only a sort will do, it is still done.
+    # Some users have a thousand times as many events as others, and all share one plan. It must read a user's newest events from
+    # the end of the index, and never read and sort all of them. PostgreSQL still sorts where there is no other way.
     "enable_sort": "off",
     "jit": "off",
-    # One question, one core: the others are for other questions.
+    # One core for each query: the others are for other queries.
     "max_parallel_workers_per_gather": "0",
 }
-"""Settings of the database sessions that ask these questions."""
+"""Settings of the database sessions that run these queries."""
 
 LANES = 2
-"""Groups of small pages under way at once. The other connections are for everything else."""
+"""Batches of small pages that run at once. The other connections are for everything else."""
 
 RECENT = timedelta(hours=1)
 
 SMALL_PAGE = 100
-"""Pages of one user up to this limit share a statement: they are quick whoever it is, so nobody waits for the others'."""
+"""Pages of one user up to this limit share a statement. They are quick for every user, so none waits long for the others."""
 
 MOST_BYTES = 8 * 2**20
-"""Of properties' JSON in a page, or in those that share a statement, about: a page ends where it has as many. Building an answer
-takes three times as much."""
+"""Approximate limit for the JSON of properties in a page, or in pages that share a statement. A larger page ends there. Building a
+response takes three times as much memory."""
 
 JSON = 5
-"""Where it stands in a row as the statements of events select it."""
+"""Index of the properties' JSON in a row of events."""
 
 
-class Store:
-    """Asks the database, each question in one statement: one snapshot.
+class EventStore:
+    """Runs queries of events. Each is one statement, so it sees one snapshot.
 
     Args:
-        lanes: of LANES, how many one client may have.
+        lanes: how many of LANES one client may use.
     """
 
-    def __init__(self, pool: ConnectionPool[psycopg.Connection], turns: ConcurrencyLimit, lanes: int = LANES) -> None:
+    def __init__(
+        self, pool: ConnectionPool[psycopg.Connection], concurrency_limit: ConcurrencyLimit, lanes: int = LANES
+    ) -> None:
         self.pool = pool
         self._small_pages = Batcher(self._list_grouped, min(LANES, pool.max_size), lanes)
-        self._turns = turns
-        self._top_types = SingleFlight(self._count_types, turns)
+        self._concurrency_limit = concurrency_limit
+        self._top_types = SingleFlight(self._count_types, concurrency_limit)
 
     def close(self) -> None:
-        """Stop. Call it when no question is waiting any more."""
+        """Stop. Call it when no query waits any more."""
         self._small_pages.close()
 
-    def list_events(self, asked: EventFilter, client: Root) -> EventPage:
+    def list_events(self, event_filter: EventFilter, client: QuotaHolder) -> EventPage:
         """A page of events, newest first."""
-        if asked.user_id is None:
-            page = self._list_everybody(asked, client)
-        elif asked.limit <= SMALL_PAGE and not asked.narrowed and asked.after.received_at is not None:
-            page = self._small_pages.ask(asked, client) or self._list_filtered(asked, client)
+        if event_filter.user_id is None:
+            page = self._list_everybody(event_filter, client)
+        elif (
+            event_filter.limit <= SMALL_PAGE
+            and not event_filter.extra_filters
+            and event_filter.after.received_at is not None
+        ):
+            page = self._small_pages.run(event_filter, client) or self._list_filtered(event_filter, client)
         else:
-            page = self._list_filtered(asked, client)
+            page = self._list_filtered(event_filter, client)
         metrics.ROWS_RETURNED.observe(len(page.events))
         return page
 
-    def _list_everybody(self, asked: EventFilter, client: Root) -> EventPage:
-        """The last hour alone mostly fills a page, and a whole window is read in full before its newest are known."""
-        newest = min(asked.after.timestamp, datetime.now(UTC))
-        if newest - asked.start > RECENT:
-            page = self._list_filtered(replace(asked, start=newest - RECENT), client)
+    def _list_everybody(self, event_filter: EventFilter, client: QuotaHolder) -> EventPage:
+        """A page of all users. Tries the last hour first: it usually fills the page, while a wide window is read completely and sorted."""
+        newest = min(event_filter.after.timestamp, datetime.now(UTC))
+        if newest - event_filter.start > RECENT:
+            page = self._list_filtered(replace(event_filter, start=newest - RECENT), client)
             if page.next:
                 return page
-        return self._list_filtered(asked, client)
+        return self._list_filtered(event_filter, client)
 
-    def _list_filtered(self, asked: EventFilter, client: Root) -> EventPage:
-        conditions = ["everybody" if asked.user_id is None else "user_id", *asked.narrowed]
+    def _list_filtered(self, event_filter: EventFilter, client: QuotaHolder) -> EventPage:
+        conditions = ["everybody" if event_filter.user_id is None else "user_id", *event_filter.extra_filters]
         parameters = {
-            **asked.parameters,
-            "start": asked.start,
-            "after_timestamp": asked.after.timestamp,
-            "after_user_id": asked.after.user_id,
-            "after_received_at": asked.after.received_at,
-            "after_event_id": asked.after.event_id,
-            "rows": asked.limit + 1,
+            **event_filter.parameters,
+            "start": event_filter.start,
+            "after_timestamp": event_filter.after.timestamp,
+            "after_user_id": event_filter.after.user_id,
+            "after_received_at": event_filter.after.received_at,
+            "after_event_id": event_filter.after.event_id,
+            "rows": event_filter.limit + 1,
         }
-        with take_turn(self._turns, client):
-            rows, is_whole = self._fetch(_list_events(*conditions), parameters, JSON)
-        return _page([stored_event(*row) for row in rows], min(asked.limit, len(rows)), is_whole=is_whole)
+        with take_turn(self._concurrency_limit, client):
+            rows, is_whole = self._fetch(_build_list_events(*conditions), parameters, JSON)
+        return _make_page(
+            [make_stored_event(*row) for row in rows], min(event_filter.limit, len(rows)), is_whole=is_whole
+        )
 
-    def _list_grouped(self, asked: Sequence[EventFilter]) -> list[EventPage | None]:
-        """The pages, in their order: None for those that may not be whole, if they are too large or take too long together."""
+    def _list_grouped(self, event_filters: Sequence[EventFilter]) -> list[EventPage | None]:
+        """The pages, in the order of the filters. None for a page that may be incomplete: together they were too large or too slow."""
         parameters = {
-            "user_ids": [one.user_id for one in asked],
-            "starts": [one.start for one in asked],
-            "after_timestamps": [one.after.timestamp for one in asked],
-            "after_received_ats": [one.after.received_at for one in asked],
-            "after_event_ids": [one.after.event_id for one in asked],
-            "rows": [one.limit + 1 for one in asked],
+            "user_ids": [one.user_id for one in event_filters],
+            "starts": [one.start for one in event_filters],
+            "after_timestamps": [one.after.timestamp for one in event_filters],
+            "after_received_ats": [one.after.received_at for one in event_filters],
+            "after_event_ids": [one.after.event_id for one in event_filters],
+            "rows": [one.limit + 1 for one in event_filters],
         }
-        pages: list[list[StoredEvent]] = [[] for _ in asked]
+        pages: list[list[StoredEvent]] = [[] for _ in event_filters]
         try:
             rows, is_whole = self._fetch(QUERIES["list_events.grouped"].encode(), parameters, 1 + JSON)
         except psycopg.errors.QueryCanceled:
-            if len(asked) == 1:
+            if len(event_filters) == 1:
                 raise
-            return [None] * len(asked)  # one client's page may take long, and the others have no part in it
+            return [None] * len(event_filters)  # one slow page must not fail the others: each is read alone next
         for number, *row in rows:
-            pages[number - 1].append(stored_event(*row))
+            pages[number - 1].append(make_stored_event(*row))
         return [
-            _page(events, one.limit) if is_whole or len(events) > one.limit else None
-            for events, one in zip(pages, asked, strict=True)
+            _make_page(events, one.limit) if is_whole or len(events) > one.limit else None
+            for events, one in zip(pages, event_filters, strict=True)
         ]
 
-    def top_types(self, asked: TypeFilter, client: Root) -> TopTypes:
-        """The most frequent types of a range of time."""
-        return self._top_types.ask(asked, client)
+    def top_types(self, type_filter: TypeFilter, client: QuotaHolder) -> TopTypes:
+        """The most frequent types of a time range."""
+        return self._top_types.run(type_filter, client)
 
     def name_sources(self, allowed: frozenset[str] | None) -> list[str]:
-        """The names of the sources that there are, of those that may be seen; None is all."""
-        names = [name for (name,) in self._ask("name_sources", QUERIES["name_sources"].encode(), {})]
+        """The names of existing sources among the allowed ones; None is all."""
+        names = [name for (name,) in self._execute("name_sources", QUERIES["name_sources"].encode(), {})]
         return [name for name in names if allowed is None or name in allowed]
 
-    def _count_types(self, asked: TypeFilter) -> TopTypes:
-        restricted = asked.sources is not None
-        pieces, bounds = pieces_of(asked.start or EARLIEST if restricted else asked.start, asked.end)
-        parameters = {"limit": asked.limit, "sources": list(asked.sources or ()), **bounds}
-        statement = _top_types(restricted, *pieces)
+    def _count_types(self, type_filter: TypeFilter) -> TopTypes:
+        restricted = type_filter.sources is not None
+        pieces, bounds = split_at_hours(
+            type_filter.start or EARLIEST if restricted else type_filter.start, type_filter.end
+        )
+        parameters = {"limit": type_filter.limit, "sources": list(type_filter.sources or ()), **bounds}
+        statement = _build_top_types(restricted, *pieces)
 
-        def ask(connection: psycopg.Connection) -> tuple[datetime, list[Any]]:
+        def fetch(connection: psycopg.Connection) -> tuple[datetime, list[Any]]:
             return read_as_of(connection), connection.execute(statement, parameters, binary=True).fetchall()
 
         with metrics.DB_SECONDS.labels("top_types").time():
-            as_of, ((total, event_types, counts),) = attempt(self.pool, ask)
+            as_of, ((total, event_types, counts),) = attempt(self.pool, fetch)
         items = [TypeCount(name, count, count / total) for name, count in zip(event_types, counts, strict=True)]
         return TopTypes(as_of, items, total)
 
     def _fetch(self, statement: bytes, parameters: dict[str, Any], json: int) -> tuple[list[Row], bool]:
-        """Rows with events, of MOST_BYTES of JSON in a column, and whether these are all."""
+        """Rows of events, up to MOST_BYTES in the column `json`, and whether these are all rows."""
         with metrics.DB_SECONDS.labels("list_events").time():
             return fetch_within(self.pool, statement, parameters, most_bytes=MOST_BYTES, sized=json)
 
-    def _ask(self, name: str, statement: bytes, parameters: dict[str, Any]) -> Sequence[Any]:
+    def _execute(self, name: str, statement: bytes, parameters: dict[str, Any]) -> Sequence[Any]:
         with metrics.DB_SECONDS.labels(name).time():
             return execute(self.pool, statement, parameters)
 
 
 @cache
-def _list_events(*conditions: str) -> bytes:
-    """The statement with these conditions. There are few combinations, and each is composed once."""
-    return sql.SQL(QUERIES["list_events"]).format(conditions=conditions_of(*conditions)).as_bytes()
+def _build_list_events(*conditions: str) -> bytes:
+    """The statement with these conditions. There are few combinations, and each is built once."""
+    return sql.SQL(QUERIES["list_events"]).format(conditions=build_conditions(*conditions)).as_bytes()
 
 
-def conditions_of(*names: str) -> sql.Composed:
-    """These conditions of `list_events`, all of them."""
+def build_conditions(*names: str) -> sql.Composed:
+    """These conditions of `list_events`, joined by `and`."""
     arrived = sql.SQL(QUERIES["list_events.arrived"])
     return sql.SQL(" and ").join(sql.SQL(QUERIES[f"list_events.{name}"]).format(arrived=arrived) for name in names)
 
 
 @cache
-def _top_types(restricted: bool, *pieces: str) -> bytes:
-    """The statement over these pieces of a range, and over some sources or all."""
+def _build_top_types(restricted: bool, *pieces: str) -> bytes:
+    """The statement over these parts of a time range, for some sources or all."""
     sources = sql.SQL(QUERIES["top_types.sources"] if restricted else "")
     counted = [sql.SQL(QUERIES[f"top_types.{piece}"]).format(sources=sources) for piece in pieces]
     return sql.SQL(QUERIES["top_types"]).format(pieces=sql.SQL(" union all ").join(counted)).as_bytes()
 
 
-def _page(events: list[StoredEvent], limit: int, *, is_whole: bool = True) -> EventPage:
-    """The first `limit` events; that there was one more, or that these aren't all, says that there is a next page."""
+def _make_page(events: list[StoredEvent], limit: int, *, is_whole: bool = True) -> EventPage:
+    """The first `limit` events. There is a next page if there was one event more, or if `events` isn't complete."""
     if len(events) <= limit and is_whole:
         return EventPage(events, None)
     last = events[limit - 1]

@@ -1,4 +1,4 @@
-"""How a range of time is counted exactly: its whole hours are counted already, only its edges are read."""
+"""Splits a time range at whole hours: these are already counted, and only the events at its edges must be read."""
 
 from datetime import datetime, timedelta
 
@@ -7,15 +7,15 @@ from event_tracker.query.parameter_types import EARLIEST, LATEST
 HOUR = timedelta(hours=1)
 
 
-def pieces_of(start: datetime | None, end: datetime | None) -> tuple[list[str], dict[str, datetime]]:
-    """The pieces that make up [start, end), and their bounds, all half-open. None is no bound; times are UTC.
+def split_at_hours(start: datetime | None, end: datetime | None) -> tuple[list[str], dict[str, datetime]]:
+    """The names of the parts of [start, end), and their bounds, all half-open. None is no bound; times are UTC.
 
     `head` comes before the first whole hour, `tail` after the last; a range inside one hour is all `head`.
     """
     if start is None and end is None:
         return ["everything"], {}
     start, end = start or EARLIEST, end or LATEST
-    first_hour, last_hour = _hour_of(start), _hour_of(end)
+    first_hour, last_hour = _floor_hour(start), _floor_hour(end)
     if first_hour < start:
         first_hour += HOUR
     head_end = min(first_hour, end)
@@ -36,5 +36,5 @@ def pieces_of(start: datetime | None, end: datetime | None) -> tuple[list[str], 
     return pieces, bounds
 
 
-def _hour_of(time: datetime) -> datetime:
+def _floor_hour(time: datetime) -> datetime:
     return time.replace(minute=0, second=0, microsecond=0)

@@ -1,5 +1,5 @@
-"""The questions of analytics: how many, who, in which order, and who comes back (docs/definitions.md).
+"""Statistics: time series, users, sessions, funnels, retention and paths, as defined in docs/definitions.md.
 
-They pass the same four rooms as every question: `routes`, `parameters`, `store`, `queries.sql`. `intervals` cuts a range of
-time along a local calendar; `plan` tells what a statement read.
+A query passes through the same layers as queries of events: `routes`, `parameters`, `store`, `queries.sql`. `intervals` splits a
+time range by a local calendar. `explain_plan` reports what a statement has read.
 """

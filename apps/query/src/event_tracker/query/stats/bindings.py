@@ -1,34 +1,34 @@
-"""What statements are given: a question's values by the names that `queries.sql` has for them."""
+"""Converts queries to the named parameters of the statements in `queries.sql`."""
 
 from typing import Any
 
-from event_tracker.query.events.property_values import plain, wanted
+from event_tracker.query.events.property_values import normalise, property_parameters
 from event_tracker.query.stats.parameter_types import PROPERTY
-from event_tracker.query.stats.questions import Paths, Range, Selection, Sessions
+from event_tracker.query.stats.query_types import FilteredQuery, PathsQuery, RangeQuery, SessionsQuery
 
 
-def range_of(asked: Range) -> dict[str, Any]:
-    return {"start": asked.start, "end": asked.end, "sources": list(asked.sources or ())}
+def range_parameters(query: RangeQuery) -> dict[str, Any]:
+    return {"start": query.start, "end": query.end, "sources": list(query.sources or ())}
 
 
-def selection_of(asked: Selection) -> dict[str, Any]:
-    names, values, stems = wanted(asked.properties)
+def filter_parameters(query: FilteredQuery) -> dict[str, Any]:
+    names, values, stems = property_parameters(query.properties)
     return {
-        **range_of(asked),
-        "event_types": list(asked.event_types),
+        **range_parameters(query),
+        "event_types": list(query.event_types),
         "property_names": names,
         "property_values": values,
         "property_stems": stems,
     }
 
 
-def visits_of(asked: Sessions | Paths) -> dict[str, Any]:
-    return {**selection_of(asked), **property_of(asked.by), "gap": asked.gap, "longest": asked.longest}
+def visit_parameters(query: SessionsQuery | PathsQuery) -> dict[str, Any]:
+    return {**filter_parameters(query), **dimension_parameters(query.by), "gap": query.gap, "longest": query.longest}
 
 
-def origin_of(asked: Paths) -> str | None:
-    return plain(asked.origin) if asked.origin is not None and asked.by != "event_type" else asked.origin
+def origin_parameter(query: PathsQuery) -> str | None:
+    return normalise(query.origin) if query.origin is not None and query.by != "event_type" else query.origin
 
 
-def property_of(by: str | None) -> dict[str, str]:
+def dimension_parameters(by: str | None) -> dict[str, str]:
     return {"property": by.removeprefix(PROPERTY)} if by else {}

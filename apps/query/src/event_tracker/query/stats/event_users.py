@@ -1,4 +1,4 @@
-"""GET /events/users: whose the selected events are. What may be asked, and its answer."""
+"""GET /events/users: the users of the selected events. Parameters, query type and response."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,19 +6,19 @@ from datetime import datetime
 from typing import Any
 
 from event_tracker.query.parameter_types import Between, Choice, Limit
-from event_tracker.query.source_scope import Reading, SourcesReader
+from event_tracker.query.source_scope import QueryRequest, SourcesReader
 from event_tracker.query.stats.parameters import FilterSchema, read_range
-from event_tracker.query.stats.questions import Selection
+from event_tracker.query.stats.query_types import FilteredQuery
 
 ORDERS = {"events": "events desc, user_id", "last": "last desc, user_id"}
-"""What a list may be sorted by, and how that is said in SQL: users of equal values are in byte order of their ids."""
+"""Sort order → its SQL. Users with equal values are sorted by the bytes of their ids."""
 
-MOST_PASSED_OVER = 1_000_000_000
+MOST_OFFSET = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EventUsers(Selection):
-    """Users of the selected events: `limit` of them, behind the first `offset` of those in this order."""
+class EventUsersQuery(FilteredQuery):
+    """Users of the selected events: `limit` of them in this order, after the first `offset`."""
 
     sort: str
     limit: int
@@ -30,31 +30,31 @@ class EventUsersSchema(FilterSchema):
 
     sort = Choice(tuple(ORDERS), "events", "Most events first, or the latest `last` first.")
     limit = Limit(50, "Most users to answer.")
-    offset = Between(0, MOST_PASSED_OVER, 0, "How many users of this order to pass over: those of earlier pages.")
+    offset = Between(0, MOST_OFFSET, 0, "How many users of this order to pass over: those of earlier pages.")
 
 
 _reader = SourcesReader(EventUsersSchema)
 
 
-def read_event_users(reading: Reading, now: datetime, explaining: bool) -> EventUsers:
-    """The question that a request asks.
+def read_event_users(query_request: QueryRequest, now: datetime, allow_explain: bool) -> EventUsersQuery:
+    """Read the query of a request.
 
     Raises:
-        Problem: 422 with every mistake.
+        Problem: 400 or 422 with all errors.
     """
-    return EventUsers(**read_range(_reader, reading, now, explaining))
+    return EventUsersQuery(**read_range(_reader, query_request, now, allow_explain))
 
 
-def answer(asked: EventUsers, rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
-    """From rows (number of all users, user, events, first, last), the page's in order; one without a user if it has none."""
+def build_event_users(query: EventUsersQuery, rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
+    """Build the body from rows (number of all users, user, events, first, last). An empty page has one row without a user."""
     return {
-        "sort": asked.sort,
+        "sort": query.sort,
         "users": [
             {
                 "user_id": user_id,
                 "events": events,
-                "first": first.astimezone(asked.zone),
-                "last": last.astimezone(asked.zone),
+                "first": first.astimezone(query.zone),
+                "last": last.astimezone(query.zone),
             }
             for _, user_id, events, first, last in rows
             if user_id is not None

@@ -1,4 +1,4 @@
-"""How a question was answered: PostgreSQL's plan, and what it says in short."""
+"""Summarises PostgreSQL's plan of a query, for `explain=true`."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,18 +8,18 @@ import msgspec
 Node = dict[str, Any]
 
 SCANS_OF_EVENTS = "events_"
-"""Partitions are named so, and nothing else that is scanned."""
+"""The names of the partitions of `events` begin with it, and those of no other table."""
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What `explain=true` adds to an answer.
+    """What `explain=true` adds to a response.
 
     Attributes:
         statement: the name of the statement in queries.sql.
-        milliseconds: PostgreSQL's own time, measuring included.
+        milliseconds: PostgreSQL's time, including the overhead of measuring.
         indexes: those used, sorted.
-        rows_read: rows that the scans of tables and indexes returned or filtered out.
-        partitions: how many of `events` were read, and how many were not looked at.
+        rows_read: rows that scans returned or filtered out.
+        partitions: how many partitions of `events` were read, and how many were pruned.
         plan: EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON).
     """
 
@@ -32,11 +32,11 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def read_plan(statement: str, explained: Node, partitions: int) -> Plan:
-    """Sum a plan up.
+    """Summarise a plan.
 
     Args:
-        explained: the one element of EXPLAIN's answer.
-        partitions: how many `events` has.
+        explained: the single element of EXPLAIN's output.
+        partitions: how many partitions `events` has.
     """
     nodes = list(_nodes(explained["Plan"]))
     read = {
@@ -61,7 +61,7 @@ def _nodes(node: Node) -> Iterator[Node]:
 
 
 def _rows(node: Node) -> int:
-    """A node's figures are means over its loops."""
+    """Rows that a node has read. PostgreSQL reports means per loop."""
     each: float = (
         node["Actual Rows"] + node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
     )

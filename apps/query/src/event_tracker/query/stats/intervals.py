@@ -1,7 +1,7 @@
-"""A range of time cut into the minutes, hours, days, weeks or months of a time zone.
+"""Splits a time range into minutes, hours, days, weeks or months of a time zone.
 
-The cuts are made here, not by PostgreSQL's `date_trunc`: one search in a short array finds an event's interval, and one
-copy of the tz database decides what is said.
+This is done here, not by PostgreSQL's `date_trunc`: a search in a short array finds the interval of an event, and all results
+depend on a single copy of the tz database.
 """
 
 from collections.abc import Iterator
@@ -14,22 +14,22 @@ Interval = Literal["minute", "hour", "day", "week", "month"]
 
 LENGTHS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1)}
 LONGEST = {**LENGTHS, "day": timedelta(hours=26), "week": timedelta(days=8), "month": timedelta(days=32)}
-"""No interval is longer."""
+"""Upper bounds for the length of an interval."""
 
 SECOND = timedelta(seconds=1)
 
 
 class TooManyPointsError(ValueError):
-    """The range has more intervals than an answer may have."""
+    """The range has more intervals than a response may have."""
 
 
 def start_of_day(day: date, zone: ZoneInfo) -> datetime:
-    """The first moment of a local day, in UTC. Where a clock change skips midnight, the moment of the change."""
+    """The first moment of a local day, in UTC. If a clock change skips midnight, this is the moment of the change."""
     return datetime.combine(day, time(), zone).astimezone(UTC)
 
 
-def cut(start: datetime, end: datetime, interval: Interval, zone: ZoneInfo, most: int) -> list[datetime]:
-    """The beginnings, in UTC, of all intervals that overlap [start, end); the first may lie before `start`.
+def split_range(start: datetime, end: datetime, interval: Interval, zone: ZoneInfo, most: int) -> list[datetime]:
+    """The starts, in UTC, of all intervals that overlap [start, end). The first may be before `start`.
 
     Raises:
         TooManyPointsError: if there are more than `most`.
@@ -39,7 +39,9 @@ def cut(start: datetime, end: datetime, interval: Interval, zone: ZoneInfo, most
     if (end - start) / LONGEST[interval] > most + 2:
         raise TooManyPointsError
     starts = (
-        _by_clock(start, end, LENGTHS[interval], zone) if interval in LENGTHS else _by_day(start, end, interval, zone)
+        _split_by_clock(start, end, LENGTHS[interval], zone)
+        if interval in LENGTHS
+        else _split_by_day(start, end, interval, zone)
     )
     points: list[datetime] = []
     for point, following in pairwise(sorted(set(starts))):
@@ -51,12 +53,12 @@ def cut(start: datetime, end: datetime, interval: Interval, zone: ZoneInfo, most
 
 
 def end_of(start: datetime, interval: Interval, zone: ZoneInfo) -> datetime:
-    """The end, in UTC, of the day, week or month that begins at `start`."""
+    """The end, in UTC, of the day, week or month that starts at `start`."""
     return start_of_day(_next_day(start.astimezone(zone).date(), interval), zone)
 
 
-def _by_day(start: datetime, end: datetime, interval: Interval, zone: ZoneInfo) -> Iterator[datetime]:
-    """Beginnings of days, weeks (from Monday, ISO 8601) or months, from before `start` until after `end`."""
+def _split_by_day(start: datetime, end: datetime, interval: Interval, zone: ZoneInfo) -> Iterator[datetime]:
+    """Starts of days, weeks (from Monday, ISO 8601) or months, from before `start` until after `end`."""
     day = _first_day(start.astimezone(zone).date() - timedelta(days=1), interval)
     last = end.astimezone(zone).date() + timedelta(days=1)
     while day <= last:
@@ -85,30 +87,30 @@ def _next_day(day: date, interval: Interval) -> date:
             return day + timedelta(days=1)
 
 
-def _by_clock(start: datetime, end: datetime, length: timedelta, zone: ZoneInfo) -> Iterator[datetime]:
-    """Moments at which the local clock shows a whole hour or minute, and those at which it is changed."""
-    moment = _whole(start, length, zone)
+def _split_by_clock(start: datetime, end: datetime, length: timedelta, zone: ZoneInfo) -> Iterator[datetime]:
+    """Moments at which the local clock shows a whole hour or minute, and those of clock changes."""
+    moment = _start_of_interval(start, length, zone)
     while moment < end:
         yield moment
-        following = moment + length - _past(moment, length, zone)
-        moment = _change_between(moment, following, zone) or following
+        following = moment + length - _time_into_interval(moment, length, zone)
+        moment = _find_offset_change(moment, following, zone) or following
     yield moment
 
 
-def _whole(moment: datetime, length: timedelta, zone: ZoneInfo) -> datetime:
-    """The beginning of the interval that `moment` lies in."""
-    begin = moment - _past(moment, length, zone)
-    return _change_between(begin, moment, zone) or begin
+def _start_of_interval(moment: datetime, length: timedelta, zone: ZoneInfo) -> datetime:
+    """The start of the interval that contains `moment`."""
+    begin = moment - _time_into_interval(moment, length, zone)
+    return _find_offset_change(begin, moment, zone) or begin
 
 
-def _past(moment: datetime, length: timedelta, zone: ZoneInfo) -> timedelta:
-    """How far the local clock is past a whole hour or minute."""
+def _time_into_interval(moment: datetime, length: timedelta, zone: ZoneInfo) -> timedelta:
+    """How far the local clock is past the last whole hour or minute."""
     local = moment.astimezone(zone)
     return timedelta(minutes=local.minute, seconds=local.second, microseconds=local.microsecond) % length
 
 
-def _change_between(start: datetime, end: datetime, zone: ZoneInfo) -> datetime | None:
-    """The moment in (start, end] at which the zone's offset changes; None if it doesn't."""
+def _find_offset_change(start: datetime, end: datetime, zone: ZoneInfo) -> datetime | None:
+    """The moment in (start, end] at which the zone's UTC offset changes; None if it doesn't."""
     before = start.astimezone(zone).utcoffset()
     if end.astimezone(zone).utcoffset() == before:
         return None

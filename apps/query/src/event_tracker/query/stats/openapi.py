@@ -1,4 +1,4 @@
-"""The questions of analytics in OpenAPI. Their terms are defined in docs/definitions.md."""
+"""OpenAPI of the statistics. docs/definitions.md defines the terms."""
 
 from typing import Any
 
@@ -20,37 +20,42 @@ SHARE = {"type": ["number", "null"], "description": "0 to 1; null of nothing."}
 SECONDS = {"type": ["number", "null"], "description": "Seconds; null of nothing."}
 
 
-def obj(**members: Described) -> Described:
-    """An object that has all these members."""
+def object_schema(**members: Described) -> Described:
+    """The schema of an object with these members, all required."""
     return {"type": "object", "required": list(members), "properties": members}
 
 
-def array(items: Described) -> Described:
+def array_schema(items: Described) -> Described:
     return {"type": "array", "items": items}
 
 
 EXPLAIN = {"type": "object", "description": "Only with explain=true: statement, indexes, rows_read, partitions, plan."}
 
 
-def answer(**members: Described) -> Described:
-    """What every answer begins with, and these members."""
-    described = obj(**{"from": TIME, "to": TIME, "tz": TEXT, "as_of": TIME}, **members)
+def response_schema(**members: Described) -> Described:
+    """The schema of a response: the members that all responses share, and these."""
+    described = object_schema(**{"from": TIME, "to": TIME, "tz": TEXT, "as_of": TIME}, **members)
     return {**described, "properties": {**described["properties"], "explain": EXPLAIN}}
 
 
 ACTIVE = {"active": COUNT, "new": COUNT, "returning": COUNT}
-RANKED = array(obj(key=TEXT_OR_NULL, count=COUNT, share=SHARE))
-TIMESERIES = answer(
+RANKED = array_schema(object_schema(key=TEXT_OR_NULL, count=COUNT, share=SHARE))
+TIMESERIES = response_schema(
     interval=TEXT,
     metric=TEXT,
     breakdown=TEXT_OR_NULL,
-    points={**array(TIME), "description": "Where each interval begins, in the time zone that was asked for."},
-    series=array(
-        obj(kind={"enum": ["all", "value", "missing", "other"]}, key=TEXT_OR_NULL, values=array(COUNT), total=COUNT)
+    points={**array_schema(TIME), "description": "Where each interval begins, in the time zone that was asked for."},
+    series=array_schema(
+        object_schema(
+            kind={"enum": ["all", "value", "missing", "other"]},
+            key=TEXT_OR_NULL,
+            values=array_schema(COUNT),
+            total=COUNT,
+        )
     ),
 )
-USERS = answer(interval=TEXT, points=array(obj(time=TIME, **ACTIVE)), **ACTIVE)
-SESSIONS = answer(
+USERS = response_schema(interval=TEXT, points=array_schema(object_schema(time=TIME, **ACTIVE)), **ACTIVE)
+SESSIONS = response_schema(
     gap=COUNT,
     longest=COUNT,
     sessions=COUNT,
@@ -59,13 +64,15 @@ SESSIONS = answer(
     bounces=COUNT,
     bounce_rate=SHARE,
     events_per_session={"type": ["number", "null"]},
-    duration=obj(mean=SECONDS, median=SECONDS, p90=SECONDS, max=SECONDS),
+    duration=object_schema(mean=SECONDS, median=SECONDS, p90=SECONDS, max=SECONDS),
     by=TEXT,
     entries=RANKED,
     exits=RANKED,
 )
-TOP_PROPERTIES = answer(key=TEXT, items=array(obj(value=TEXT, count=COUNT, share=SHARE)), total=COUNT, missing=COUNT)
-STEP = obj(
+TOP_PROPERTIES = response_schema(
+    key=TEXT, items=array_schema(object_schema(value=TEXT, count=COUNT, share=SHARE)), total=COUNT, missing=COUNT
+)
+STEP = object_schema(
     event_type=TEXT,
     properties={"type": "object", "additionalProperties": TEXT},
     users=COUNT,
@@ -74,42 +81,51 @@ STEP = obj(
     dropped=COUNT,
     median_seconds=SECONDS,
 )
-FUNNEL = answer(window=COUNT, steps=array(STEP))
+FUNNEL = response_schema(window=COUNT, steps=array_schema(STEP))
 COMPLETE = {
-    **array({"type": "boolean"}),
+    **array_schema({"type": "boolean"}),
     "description": "For each of `retained`, whether all of its period lies in the range and was over at `as_of`.",
 }
-RETENTION = answer(
+RETENTION = response_schema(
     period=TEXT,
-    cohorts=array(obj(start=TIME, users=COUNT, retained=array(COUNT), rates=array(SHARE), complete=COMPLETE)),
+    cohorts=array_schema(
+        object_schema(
+            start=TIME, users=COUNT, retained=array_schema(COUNT), rates=array_schema(SHARE), complete=COMPLETE
+        )
+    ),
 )
-TRANSITION = obj(source=TEXT, target={**TEXT_OR_NULL, "description": "null where the session ends."}, count=COUNT)
-PATHS = answer(
+TRANSITION = object_schema(
+    source=TEXT, target={**TEXT_OR_NULL, "description": "null where the session ends."}, count=COUNT
+)
+PATHS = response_schema(
     start=TEXT_OR_NULL,
     direction=TEXT,
     depth=COUNT,
     by=TEXT,
     occurrences=COUNT,
-    steps=array(obj(step=COUNT, transitions=array(TRANSITION), other=COUNT)),
-    paths=array(obj(keys=array(TEXT), count=COUNT, share=SHARE)),
+    steps=array_schema(object_schema(step=COUNT, transitions=array_schema(TRANSITION), other=COUNT)),
+    paths=array_schema(object_schema(keys=array_schema(TEXT), count=COUNT, share=SHARE)),
     other_paths=COUNT,
 )
-USER_PAGE = obj(users=array(obj(user_id=TEXT, first_seen=TIME, last_seen=TIME, events=COUNT)), next_cursor=TEXT_OR_NULL)
-EVENT_USERS = answer(
+USER_PAGE = object_schema(
+    users=array_schema(object_schema(user_id=TEXT, first_seen=TIME, last_seen=TIME, events=COUNT)),
+    next_cursor=TEXT_OR_NULL,
+)
+EVENT_USERS = response_schema(
     sort=TEXT,
-    users=array(obj(user_id=TEXT, events=COUNT, first=TIME, last=TIME)),
+    users=array_schema(object_schema(user_id=TEXT, events=COUNT, first=TIME, last=TIME)),
     total={**COUNT, "description": "How many users there are, on all pages."},
 )
-USER = answer(
+USER = response_schema(
     user_id=TEXT,
     first_seen=TIME,
     last_seen=TIME,
     events=COUNT,
-    range=obj(
+    range=object_schema(
         events=COUNT,
         active_days=COUNT,
         sessions=COUNT,
-        types=array(obj(event_type=TEXT, count=COUNT, share=SHARE)),
+        types=array_schema(object_schema(event_type=TEXT, count=COUNT, share=SHARE)),
     ),
 )
 FUNNEL_BODY = {
@@ -138,7 +154,7 @@ FUNNEL_BODY = {
     },
 }
 
-QUESTIONS: tuple[tuple[str, str, type[Schema], Described], ...] = (
+OPERATIONS: tuple[tuple[str, str, type[Schema], Described], ...] = (
     ("/stats/timeseries", "Events, users or sessions over time.", schemas.TimeseriesSchema, TIMESERIES),
     ("/stats/users", "Active, new and returning users over time.", schemas.UsersSchema, USERS),
     ("/stats/sessions", "Sessions: how many, how long, where they begin and end.", schemas.SessionsSchema, SESSIONS),
@@ -150,9 +166,9 @@ QUESTIONS: tuple[tuple[str, str, type[Schema], Described], ...] = (
 )
 
 
-def describe_analytics(document: Document) -> None:
+def describe_stats(document: Document) -> None:
     """Add the operations to the document."""
-    for path, summary, parameters, described in QUESTIONS:
+    for path, summary, parameters, described in OPERATIONS:
         name = {"/users": "list_users", "/events/users": "event_users"}.get(
             path, path.removeprefix("/stats/").replace("-", "_")
         )

@@ -1,4 +1,4 @@
-"""The kinds of parameters that only analytics has."""
+"""Types of parameters that only statistics have."""
 
 import re
 from datetime import date, datetime
@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from marshmallow import fields
 
-from event_tracker.query.parameter_types import Length, Time, mistake
+from event_tracker.query.parameter_types import Length, Time, field_error
 
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 PROPERTY = "property:"
@@ -17,25 +17,25 @@ Given = TypeVar("Given", date, datetime)
 
 
 class Moment(Time):
-    """A time with an offset, or a day: it stands for its first moment in the time zone that is asked for."""
+    """A time with an offset, or a day, which means its first moment in the time zone of the query."""
 
     def _deserialize(self, value: Any, *rest: Any, **named: Any) -> Any:
         if not isinstance(value, str):
-            raise mistake("invalid_timestamp", "Must be a text: a time with an offset, or a day.")
+            raise field_error("invalid_timestamp", "Must be a text: a time with an offset, or a day.")
         if DAY.fullmatch(value):
             try:
                 day = date.fromisoformat(value)
             except ValueError:
-                raise mistake("invalid_timestamp", "There is no such day.") from None
+                raise field_error("invalid_timestamp", "There is no such day.") from None
             return _in_range(day, day)
         moment: datetime = super()._deserialize(value, *rest, **named)
         return _in_range(moment, moment.date())
 
 
 def _in_range(given: Given, day: date) -> Given:
-    """Calendars are cut with some days to spare on both sides."""
+    """Check the year. Splitting by a calendar needs some days before and after the range."""
     if not 2 <= day.year <= 9997:
-        raise mistake("timestamp_out_of_range", "Must be in the years 2 to 9997.")
+        raise field_error("timestamp_out_of_range", "Must be in the years 2 to 9997.")
     return given
 
 
@@ -45,7 +45,7 @@ class Dimension(fields.String):
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
         name = value.removeprefix(PROPERTY)
         if value != "event_type" and (name == value or not name):
-            raise mistake("invalid_choice", "Must be event_type, or property:NAME.")
+            raise field_error("invalid_choice", "Must be event_type, or property:NAME.")
         Length(1, 200)(name)
         return str(value)
 
@@ -55,7 +55,7 @@ class Zone(fields.Field[ZoneInfo]):
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> ZoneInfo:
         if not isinstance(value, str) or value not in _zones():
-            raise mistake("unknown_time_zone", "Must be a name such as Europe/Paris, or UTC.")
+            raise field_error("unknown_time_zone", "Must be a name such as Europe/Paris, or UTC.")
         return ZoneInfo(value)
 
 
@@ -64,7 +64,7 @@ class Flag(fields.Boolean):
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> bool:
         if value not in ("true", "false"):
-            raise mistake("invalid_choice", "Must be true or false.")
+            raise field_error("invalid_choice", "Must be true or false.")
         return bool(value == "true")
 
 

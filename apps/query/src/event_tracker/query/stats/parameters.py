@@ -1,4 +1,4 @@
-"""What may be asked: parameters in, a frozen question out, or every mistake at once."""
+"""Reads the parameters of statistics into immutable queries, or reports all errors at once."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
@@ -17,41 +17,41 @@ from event_tracker.query.parameter_types import (
     Limit,
     PropertyFilter,
     ShortList,
-    text,
-    which_user,
+    text_field,
+    user_id_field,
 )
 from event_tracker.query.parameters import ParameterError, ParameterSchema, invalid_parameters
 from event_tracker.query.request_body import read_json
 from event_tracker.query.settings import MOST_SECONDS
-from event_tracker.query.source_scope import Reading, SourcesReader, SourcesSchema
-from event_tracker.query.stats.intervals import Interval, TooManyPointsError, cut, start_of_day
+from event_tracker.query.source_scope import QueryRequest, SourcesReader, SourcesSchema
+from event_tracker.query.stats.intervals import Interval, TooManyPointsError, split_range, start_of_day
 from event_tracker.query.stats.parameter_types import Dimension, Flag, Moment, Zone
-from event_tracker.query.stats.questions import (
-    Funnel,
-    OneUser,
-    Paths,
-    Retention,
-    Sessions,
-    Timeseries,
-    TopProperties,
-    Users,
+from event_tracker.query.stats.query_types import (
+    FunnelQuery,
+    PathsQuery,
+    RetentionQuery,
+    SessionsQuery,
+    TimeseriesQuery,
+    TopPropertiesQuery,
+    UserQuery,
+    UsersQuery,
 )
 
 DAYS = 30
-"""How long the range is where it isn't told, today included."""
+"""Default length of the time range, including today."""
 
 UTC_ZONE = ZoneInfo("UTC")
 GAP = 1800
 MOST_POINTS = 1000
 MOST_PERIODS = 100
 MOST_DAYS = 10_000
-"""Of one user: they are counted, not listed."""
+"""Days of one user. They are only counted, not listed."""
 INTERVALS = ("minute", "hour", "day", "week", "month")
 PERIODS = ("day", "week", "month")
 
 
 class RangeSchema(SourcesSchema):
-    """What every question of analytics takes."""
+    """Parameters of all statistics."""
 
     start = Moment(data_key="from", metadata={"description": f"{FROM} Or a day. By default {DAYS} days before `to`."})
     end = Moment(data_key="to", metadata={"description": f"{TO} Or a day. By default the end of today."})
@@ -60,10 +60,10 @@ class RangeSchema(SourcesSchema):
 
 
 class FilterSchema(RangeSchema):
-    """And which events count; everything else is computed over those alone."""
+    """Parameters that select events. Everything is computed from the selected events only."""
 
     event_types = fields.List(
-        text(1, 100),
+        text_field(1, 100),
         data_key="event_type",
         validate=AtMost(max=MAX_VALUES),
         metadata={"description": "Only events of this type; repeat it for any of several."},
@@ -71,16 +71,16 @@ class FilterSchema(RangeSchema):
     properties = PropertyFilter("`property.NAME=value`: only events whose properties have that member.")
 
 
-def _gap() -> Between:
+def _gap_field() -> Between:
     return Between(1, 86_400, GAP, "Seconds without an event that end a session without session_id.")
 
 
-def _longest() -> Between:
+def _longest_field() -> Between:
     description = "Seconds after its first event at which a session ends. By default LONGEST_SESSION_SECONDS."
     return Between(1, MOST_SECONDS, None, description)
 
 
-def _by() -> Dimension:
+def _by_field() -> Dimension:
     return Dimension(load_default="event_type", metadata={"description": "event_type, or property:NAME."})
 
 
@@ -91,8 +91,8 @@ class TimeseriesSchema(FilterSchema):
     metric = Choice(("events", "users", "sessions"), "events", "What is counted.")
     breakdown = Dimension(metadata={"description": "event_type, or property:NAME: a series for each of the commonest."})
     limit = Between(1, 50, 5, "Most series of a breakdown; the rest is one series, `other`.")
-    gap = _gap()
-    longest = _longest()
+    gap = _gap_field()
+    longest = _longest_field()
 
 
 class UsersSchema(FilterSchema):
@@ -104,9 +104,9 @@ class UsersSchema(FilterSchema):
 class SessionsSchema(FilterSchema):
     """Parameters of GET /stats/sessions."""
 
-    gap = _gap()
-    longest = _longest()
-    by = _by()
+    gap = _gap_field()
+    longest = _longest_field()
+    by = _by_field()
     limit = Limit(10, "Most entries, and most exits.")
 
 
@@ -138,10 +138,10 @@ class PathsSchema(FilterSchema):
     )
     direction = Choice(("next", "previous"), "next", "Whether what follows is told, or what came before.")
     depth = Between(1, 5, 3, "Steps from there.")
-    by = _by()
+    by = _by_field()
     limit = Limit(10, "Most transitions of each step, and most paths.")
-    gap = _gap()
-    longest = _longest()
+    gap = _gap_field()
+    longest = _longest_field()
 
 
 class UserSchema(RangeSchema):
@@ -151,11 +151,11 @@ class UserSchema(RangeSchema):
 class AnyUserSchema(UserSchema):
     """Parameters of GET /user."""
 
-    user_id = which_user()
+    user_id = user_id_field()
 
 
 class ExplainSchema(SourcesSchema):
-    """Parameters of POST /stats/funnel beside its body."""
+    """Query parameters of POST /stats/funnel."""
 
     explain = Flag(load_default=False, metadata={"description": "Tell how it was answered, where EXPLAIN allows it."})
 
@@ -165,7 +165,7 @@ class StepSchema(ParameterSchema):
 
     event_type = fields.String(required=True, validate=Length(1, 100), error_messages=REQUIRED)
     properties = fields.Dict(
-        keys=text(1, 200), values=text(0, 4000), load_default=dict, validate=AtMost(max=MAX_VALUES)
+        keys=text_field(1, 200), values=text_field(0, 4000), load_default=dict, validate=AtMost(max=MAX_VALUES)
     )
 
 
@@ -181,60 +181,66 @@ class FunnelSchema(ParameterSchema):
     )
 
 
-def read_timeseries(reading: Reading, now: datetime, explaining: bool, *, longest: int) -> Timeseries:
-    """The question that a request asks; `longest` is how long sessions last at most where it doesn't say, in seconds.
+def read_timeseries(
+    query_request: QueryRequest, now: datetime, allow_explain: bool, *, longest: int
+) -> TimeseriesQuery:
+    """Read the query of a request. `longest` is the default for the longest session, in seconds.
 
-    Each of these raises Problem: 400 or 422 with every mistake.
+    All functions `read_…` here raise Problem: 400 or 422 with all errors.
     """
-    given = read_range(_timeseries, reading, now, explaining)
-    starts = _cut(given, given["interval"], MOST_POINTS)
-    return Timeseries(starts=starts, **{"breakdown": None, "longest": longest, **given})
+    given = read_range(_timeseries, query_request, now, allow_explain)
+    starts = _split(given, given["interval"], MOST_POINTS)
+    return TimeseriesQuery(starts=starts, **{"breakdown": None, "longest": longest, **given})
 
 
-def read_users(reading: Reading, now: datetime, explaining: bool) -> Users:
-    given = read_range(_users, reading, now, explaining)
-    return Users(starts=_cut(given, given["interval"], MOST_POINTS), **given)
+def read_users(query_request: QueryRequest, now: datetime, allow_explain: bool) -> UsersQuery:
+    given = read_range(_users, query_request, now, allow_explain)
+    return UsersQuery(starts=_split(given, given["interval"], MOST_POINTS), **given)
 
 
-def read_sessions(reading: Reading, now: datetime, explaining: bool, *, longest: int) -> Sessions:
-    return Sessions(**{"longest": longest, **read_range(_sessions, reading, now, explaining)})
+def read_sessions(query_request: QueryRequest, now: datetime, allow_explain: bool, *, longest: int) -> SessionsQuery:
+    return SessionsQuery(**{"longest": longest, **read_range(_sessions, query_request, now, allow_explain)})
 
 
-def read_top_properties(reading: Reading, now: datetime, explaining: bool) -> TopProperties:
-    return TopProperties(**read_range(_top_properties, reading, now, explaining))
+def read_top_properties(query_request: QueryRequest, now: datetime, allow_explain: bool) -> TopPropertiesQuery:
+    return TopPropertiesQuery(**read_range(_top_properties, query_request, now, allow_explain))
 
 
-def read_retention(reading: Reading, now: datetime, explaining: bool) -> Retention:
-    given = read_range(_retention, reading, now, explaining)
-    return Retention(starts=_cut(given, given["period"], MOST_PERIODS), **given)
+def read_retention(query_request: QueryRequest, now: datetime, allow_explain: bool) -> RetentionQuery:
+    given = read_range(_retention, query_request, now, allow_explain)
+    return RetentionQuery(starts=_split(given, given["period"], MOST_PERIODS), **given)
 
 
-def read_paths(reading: Reading, now: datetime, explaining: bool, *, longest: int) -> Paths:
-    return Paths(**{"origin": None, "longest": longest, **read_range(_paths, reading, now, explaining)})
+def read_paths(query_request: QueryRequest, now: datetime, allow_explain: bool, *, longest: int) -> PathsQuery:
+    return PathsQuery(**{"origin": None, "longest": longest, **read_range(_paths, query_request, now, allow_explain)})
 
 
-def read_user(reading: Reading, now: datetime, explaining: bool, *, longest: int) -> OneUser:
-    return _one_user(read_range(_user, reading, now, explaining), longest)
+def read_user(query_request: QueryRequest, now: datetime, allow_explain: bool, *, longest: int) -> UserQuery:
+    return _one_user(read_range(_user, query_request, now, allow_explain), longest)
 
 
-def read_any_user(reading: Reading, now: datetime, explaining: bool, *, longest: int) -> tuple[str, OneUser]:
-    """The user's id and the question."""
-    given = read_range(_any_user, reading, now, explaining)
+def read_any_user(
+    query_request: QueryRequest, now: datetime, allow_explain: bool, *, longest: int
+) -> tuple[str, UserQuery]:
+    """Read the user's id and the query."""
+    given = read_range(_any_user, query_request, now, allow_explain)
     return given["user_id"], _one_user(given, longest)
 
 
-def _one_user(given: dict[str, Any], longest: int) -> OneUser:
-    starts = _cut(given, "day", MOST_DAYS)
+def _one_user(given: dict[str, Any], longest: int) -> UserQuery:
+    starts = _split(given, "day", MOST_DAYS)
     bounds = {name: given[name] for name in ("sources", "start", "end", "zone", "explain")}
-    return OneUser(starts=starts, longest=longest, **bounds)
+    return UserQuery(starts=starts, longest=longest, **bounds)
 
 
-def read_funnel(reading: Reading, body: bytes, now: datetime, explaining: bool) -> Funnel:
-    """The question that a JSON body asks."""
-    beside = _beside_funnel.read(reading)
-    given = _settle({**read_json(FunnelSchema(), body), **beside}, now, explaining and reading.allowed is None)
+def read_funnel(query_request: QueryRequest, body: bytes, now: datetime, allow_explain: bool) -> FunnelQuery:
+    """Read the query from a JSON body and the query string."""
+    beside = _funnel_parameters.read(query_request)
+    given = _resolve_defaults(
+        {**read_json(FunnelSchema(), body), **beside}, now, allow_explain and query_request.allowed_sources is None
+    )
     steps = tuple((step["event_type"], tuple(sorted(step["properties"].items()))) for step in given["steps"])
-    return Funnel(
+    return FunnelQuery(
         sources=given["sources"], start=given["start"], end=given["end"], zone=given["zone"], explain=given["explain"],
         window=given["window"], steps=steps,
     )  # fmt: skip
@@ -248,23 +254,25 @@ _retention = SourcesReader(RetentionSchema)
 _paths = SourcesReader(PathsSchema)
 _user = SourcesReader(UserSchema)
 _any_user = SourcesReader(AnyUserSchema)
-_beside_funnel = SourcesReader(ExplainSchema)
+_funnel_parameters = SourcesReader(ExplainSchema)
 
 
-def read_range(reader: SourcesReader, reading: Reading, now: datetime, explaining: bool) -> dict[str, Any]:
-    """What a request's parameters say. A plan tells of all sources' events, so who may not see them all gets none."""
-    return _settle(reader.read(reading), now, explaining and reading.allowed is None)
+def read_range(
+    reader: SourcesReader, query_request: QueryRequest, now: datetime, allow_explain: bool
+) -> dict[str, Any]:
+    """Read the parameters of a request. Plans reveal events of all sources, so restricted principals may not request them."""
+    return _resolve_defaults(reader.read(query_request), now, allow_explain and query_request.allowed_sources is None)
 
 
-def _settle(given: dict[str, Any], now: datetime, explaining: bool) -> dict[str, Any]:
-    """Both bounds as times in UTC, given or by default, and filters in a form that can be compared."""
-    if given["explain"] and not explaining:
+def _resolve_defaults(given: dict[str, Any], now: datetime, allow_explain: bool) -> dict[str, Any]:
+    """Resolve both bounds to times in UTC, and make the filters hashable."""
+    if given["explain"] and not allow_explain:
         detail = "Needs the setting EXPLAIN, and credentials that aren't restricted to some sources."
         raise invalid_parameters([ParameterError("explain", "explain_not_allowed", detail)])
     zone: ZoneInfo = given.get("zone", UTC_ZONE)
     tomorrow = now.astimezone(zone).date() + timedelta(days=1)
-    end = _moment(given.get("end", tomorrow), zone)
-    start = _moment(given["start"], zone) if "start" in given else _days_before(end, zone)
+    end = _to_time(given.get("end", tomorrow), zone)
+    start = _to_time(given["start"], zone) if "start" in given else _days_before(end, zone)
     if start > end:
         raise invalid_parameters([ParameterError("from", "reversed_range", "Must not be later than `to`.")])
     event_types = tuple(sorted(set(given.get("event_types", ()))))
@@ -272,19 +280,19 @@ def _settle(given: dict[str, Any], now: datetime, explaining: bool) -> dict[str,
     return {**given, "zone": zone, "start": start, "end": end, "event_types": event_types, "properties": properties}
 
 
-def _moment(given: datetime | date, zone: ZoneInfo) -> datetime:
+def _to_time(given: datetime | date, zone: ZoneInfo) -> datetime:
     return given if isinstance(given, datetime) else start_of_day(given, zone)
 
 
 def _days_before(end: datetime, zone: ZoneInfo) -> datetime:
-    """DAYS days of the calendar before, at the same time of the day."""
+    """DAYS calendar days before `end`, at the same local time."""
     local = end.astimezone(zone)
     return datetime.combine(local.date() - timedelta(days=DAYS), local.time(), zone).astimezone(UTC)
 
 
-def _cut(given: dict[str, Any], interval: str, most: int) -> tuple[datetime, ...]:
+def _split(given: dict[str, Any], interval: str, most: int) -> tuple[datetime, ...]:
     try:
-        return tuple(cut(given["start"], given["end"], cast(Interval, interval), given["zone"], most))
+        return tuple(split_range(given["start"], given["end"], cast(Interval, interval), given["zone"], most))
     except TooManyPointsError:
         detail = f"There are more than {most:,} intervals ({interval}) from `from` to `to`: narrow them, or take longer ones."
         raise invalid_parameters([ParameterError("from", "too_many_points", detail)]) from None

@@ -1,6 +1,6 @@
 -- name: begin
--- The session's settings are made for pages of one user (event_tracker.query.events.store); these are for questions that read a lot, once:
--- planned for the very range they ask about, with sorting, in memory as far as it is modest.
+-- The session's settings suit pages of one user (event_tracker.query.events.store). These suit queries that read many rows once:
+-- they are planned for their time range, and may sort, in a modest amount of memory.
 select
   set_config('plan_cache_mode', 'force_custom_plan', true),
   set_config('enable_sort', 'on', true),
@@ -10,7 +10,7 @@ select
 select count(*) from pg_inherits where inhparent = 'events'::regclass;
 
 -- name: selected
--- The events that a question is about.
+-- The selected events.
 select user_id, "timestamp", received_at, event_id, event_type, session_id, properties
 from events
 where {conditions}
@@ -35,7 +35,7 @@ not exists (
 (properties ->> %(property)b) collate "C"
 
 -- name: value
--- Equal numbers are one value: without the zeros at their end (event_tracker.query.events.property_values). The first look is the cheap one.
+-- Equal numbers are one value: trailing zeros are removed (event_tracker.query.events.property_values). The cheap check comes first.
 case
   when {written} like '%%.%%0' and {written} ~ '^-?(0|[1-9][0-9]*)[.][0-9]+$' then rtrim(rtrim({written}, '0'), '.')
   else {written}
@@ -48,8 +48,8 @@ source = any (%(sources)b::text[])
 and source = any (%(sources)b::text[])
 
 -- name: visited
--- The selected events, each with its visit: sessions are told apart by (user_id, session_id, visit). With a session_id,
--- visit is -infinity; without, session_id is '' (which no event has) and visit is when it began, anew after each gap.
+-- The selected events, each with its visit. (user_id, session_id, visit) identifies a session. With a session_id, visit is
+-- -infinity. Without one, session_id is '' (which no event has) and visit is its start; a new one starts after each gap.
 select
   user_id, session_id, timestamptz '-infinity' as visit, "timestamp", received_at, event_id, event_type, properties
 from ({selected}) as named
@@ -69,7 +69,7 @@ from (
 window in_order as (partition by user_id order by "timestamp", received_at, event_id)
 
 -- name: visited.cut
--- The same, with visits cut where they last too long; visit is always when it began. Events of one moment are never parted.
+-- The same, with visits cut where they are too long. visit is always its start. Events with the same timestamp stay together.
 select
   user_id,
   session_id,
@@ -78,8 +78,8 @@ select
 from ({visited}) as uncut
 
 -- name: of_long
--- Events of users who have a visit that lasts too long: their visits are made anew, from events. Others' needn't be cut, and
--- those who have one are few. As an array, it is looked into the key for them; where there are none, no event is looked at.
+-- Events of users who have a visit that is too long: their visits are computed again, from events. There are few such users. They
+-- are an array, so that their events are found by the index; if there are none, no event is read.
 exists (select from long) and user_id = any (array(select user_id from long))
 
 -- name: timeseries.events
@@ -108,7 +108,7 @@ from ({selected}) as selected
 group by 1, 2
 
 -- name: timeseries.rollup
--- Hours that lie inside an interval are counted already; those that one begins or ends in are read.
+-- Hours inside an interval are read from the counters. Hours in which an interval starts or ends are counted from events.
 select width_bucket(hour, %(starts)b::timestamptz[]) as bucket, {written} as written, count
 from event_counts
 where hour >= %(first_hour)b and hour < %(last_hour)b and hour <> all (%(split_hours)b::timestamptz[]) and {types} {sources}
@@ -176,8 +176,8 @@ found as not materialized (
 )
 
 -- name: users
--- Active and new users by interval; bucket 0 is the whole range. A user whom a collector of the release before has just
--- stored isn't in `users` yet: active all the same.
+-- Active and new users by interval; bucket 0 is the whole range. A user whom a collector of the previous release has just stored
+-- isn't in `users` yet, but counts as active.
 with active as materialized (
   select distinct width_bucket("timestamp", %(starts)b::timestamptz[]) as bucket, user_id
   from ({selected}) as selected
@@ -198,8 +198,8 @@ select 0, count(*), count(*) filter (where first_seen >= %(start)b and first_see
 from (select distinct user_id, first_seen from known) as users;
 
 -- name: users.of_sources
--- In the place of `users`, by the events of some sources: of those who were found, who was first seen in the range, and when.
--- Whoever was seen before is left out at the first event that says so; `users` says from when on a user had events at all.
+-- Replaces `users` for some sources: those of the found users who were first seen in the range, and when. A user who was seen
+-- before is excluded at the first such event. `users` says since when a user has had any events.
 (
   select found.user_id, own.first_seen
   from (select distinct user_id from ({found}) as found) as found
@@ -252,8 +252,8 @@ select
 from visit;
 
 -- name: visits
--- Sessions from their parts. Parts lie in stretches of time of their own, so a session's parts are in the order of time;
--- those without session_id ('') are joined where the pause between them isn't too long.
+-- Sessions from their parts. The time ranges of parts don't overlap, so the parts of a session are in the order of time. Parts
+-- without session_id ('') are joined where the gap between them is short enough.
 part as (
   {parts}
 ),
@@ -293,7 +293,7 @@ visit as not materialized (
 )
 
 -- name: visits.parts
--- Parts of sessions from events, each within one piece of time.
+-- Parts of sessions from events. Each part lies within one time range.
 select user_id, session_id, min("timestamp") as first, max("timestamp") as last, array_agg(key order by "timestamp", received_at, event_id) as keys
 from ({events}) as named
 where session_id is not null
@@ -334,9 +334,9 @@ union all
 {parts}
 
 -- name: fresh_days
--- Days of which the summary counted as many events as are stored now, and how many are of the types that are asked about.
--- An event is never changed, and who deletes one lessens its day's summary or deletes it: so the same number means the same
--- events. Where the question is about some sources, they must have all of the day's. Without a key it is about visits, whose order is that of
+-- Days whose summary counted as many events as are stored now, and how many of these have the selected types. Events are never
+-- changed, and whoever deletes one corrects or deletes the summary of its day. So the same number means the same events. If the
+-- query is restricted to sources, these must have all events of the day. Without a key, visits are read, in the order of
 -- infra/migrations/0019-order-of-arrival.sql.
 select day, wanted
 from (
@@ -364,7 +364,7 @@ order by day;
 having coalesce(sum(count) filter (where source <> all (%(sources)b::text[])), 0) = 0
 
 -- name: top_properties
--- The commonest values; rank 0 is all values together, -1 is none.
+-- The most frequent values; rank 0 is all values together, -1 is no value.
 with counted as materialized (
   select {value} as value, sum(count)::bigint as count from ({counted}) as pieces group by 1
 ),
@@ -397,7 +397,7 @@ group by written
   )
   select written, count from summed
   union all
-  -- What the fresh days have beyond that has no such value.
+  -- The remaining events of the summarised days have no such value.
   select null, %(wanted)b::bigint - coalesce((select sum(count) from summed), 0)
 )
 union all
@@ -435,7 +435,7 @@ select *, case when match_1 then "timestamp" end as start_1, null::timestamptz a
 from ({below}) as matched
 
 -- name: funnel.level
--- Rows that no further step and no count needs are left behind.
+-- Rows that no further step and no count needs are dropped.
 select *
 from (
   select
@@ -519,9 +519,9 @@ where {source} is not null
 group by 2
 
 -- name: list_users
--- Most recently active first. The hour leads to few users; their newest events order them. `edge` is the hour in which
--- enough users are found, so that all that come before it are among those looked at. Who has no event in that hour (`tracker
--- maintain` has just deleted it, and will correct the hour or forget the user) isn't listed, so mustn't be counted there.
+-- Most recently active first. The hour selects few users; their newest events give the order. `edge` is the hour in which enough
+-- users are found, so that all users before it are included. A user without an event in that hour isn't listed, so must not be
+-- counted there: `tracker maintain` has just deleted the event, and will correct the hour or delete the user.
 with edge as (
   select min(last_hour) as hour
   from (
@@ -556,11 +556,11 @@ cross join lateral (select count(*) as events from events where events.user_id =
 order by page.last_seen desc, page.user_id desc;
 
 -- name: list_users.newest_hour
--- The newest hour up to a place in which some sources have events; null if there is none.
+-- The newest hour up to a position in which some sources have events; null if there is none.
 select max(hour) from event_counts where hour <= %(after_hour)b and source = any (%(sources)b::text[])
 
 -- name: list_users.of_sources
--- The same by the events of some sources, as far back as `since`: who has none from there on to the place isn't found.
+-- The same by the events of some sources, back to `since`. A user without events between there and the position isn't found.
 with found as (
   select user_id, max("timestamp") as last_seen
   from events
@@ -571,7 +571,7 @@ with found as (
 page as (
   select user_id, last_seen
   from found
-  -- Who has a newer one comes before the place.
+  -- A user with a newer event comes before the position.
   where not exists (
     select from events
     where events.user_id = found.user_id and "timestamp" > %(after_timestamp)b and source = any (%(sources)b::text[])
@@ -589,8 +589,8 @@ cross join lateral (
 order by page.last_seen desc, page.user_id desc;
 
 -- name: event_users
--- Whose the selected events are: how many there are of each user, the first and the last. Every row says how many users there
--- are; where the page has none, one row says that alone.
+-- The users of the selected events: for each the number of events, the first and the last. Every row has the number of all users;
+-- an empty page has one row with that alone.
 with found as materialized (
   select user_id, count(*) as events, min("timestamp") as first, max("timestamp") as last
   from ({selected}) as selected
@@ -626,7 +626,7 @@ from known
 where known.events > 0;
 
 -- name: get_user.first_seen
--- As `list_users` says it: it is remembered where the first events were deleted as too old.
+-- As in `list_users`: it is kept when the first events are deleted because of their age.
 least(min("timestamp"), (select first_seen from users where user_id = %(user_id)b))
 
 -- name: get_user.first_seen_of_sources

@@ -1,4 +1,4 @@
-"""Rows to answers: one function a question."""
+"""Builds response bodies from rows, one function per query."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -7,15 +7,15 @@ from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from event_tracker.query.stats.intervals import Interval, end_of
-from event_tracker.query.stats.questions import (
-    Funnel,
-    Paths,
-    Range,
-    Retention,
-    Sessions,
-    Timeseries,
-    TopProperties,
-    Users,
+from event_tracker.query.stats.query_types import (
+    FunnelQuery,
+    PathsQuery,
+    RangeQuery,
+    RetentionQuery,
+    SessionsQuery,
+    TimeseriesQuery,
+    TopPropertiesQuery,
+    UsersQuery,
 )
 
 Body = dict[str, Any]
@@ -24,68 +24,68 @@ Row = Sequence[Any]
 KINDS = {0: "other", -1: "missing"}
 
 
-def resolved(asked: Range, as_of: datetime) -> Body:
-    """What every answer begins with."""
-    return {**_bounds(asked), "as_of": as_of}
+def range_header(query: RangeQuery, as_of: datetime) -> Body:
+    """The members that all responses begin with."""
+    return {**_range_members(query), "as_of": as_of}
 
 
-def _bounds(asked: Range) -> Body:
+def _range_members(query: RangeQuery) -> Body:
     return {
-        "from": asked.start.astimezone(asked.zone),
-        "to": asked.end.astimezone(asked.zone),
-        "tz": asked.zone.key,
+        "from": query.start.astimezone(query.zone),
+        "to": query.end.astimezone(query.zone),
+        "tz": query.zone.key,
     }
 
 
-def timeseries(asked: Timeseries, rows: Sequence[Row]) -> Body:
-    """From rows (series, key, interval's number from 1, count); number 0 is the whole range, where it isn't the sum."""
-    keys: dict[int, str | None] = {} if asked.breakdown else {-1: None}
+def build_timeseries(query: TimeseriesQuery, rows: Sequence[Row]) -> Body:
+    """Build from rows (series, key, number of the interval from 1, count). Number 0 is the whole range, where that isn't the sum."""
+    keys: dict[int, str | None] = {} if query.breakdown else {-1: None}
     values: dict[int, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for number, key, bucket, count in rows:
         keys[number] = key
         values[number][bucket] += count
-    # The commonest first; then events without a key, then all other keys.
+    # The most frequent keys first, then events without a key (-1), then all other keys (0).
     order = sorted(keys, key=lambda number: (number <= 0, number))
     return {
-        "interval": asked.interval,
-        "metric": asked.metric,
-        "breakdown": asked.breakdown,
-        "points": _local(asked.starts, asked.zone),
-        "series": [_series(asked, number, keys[number], values[number]) for number in order],
+        "interval": query.interval,
+        "metric": query.metric,
+        "breakdown": query.breakdown,
+        "points": _local(query.starts, query.zone),
+        "series": [_build_series(query, number, keys[number], values[number]) for number in order],
     }
 
 
-def _series(asked: Timeseries, number: int, key: str | None, values: dict[int, int]) -> Body:
+def _build_series(query: TimeseriesQuery, number: int, key: str | None, values: dict[int, int]) -> Body:
     return {
-        "kind": "all" if asked.breakdown is None else KINDS.get(number, "value"),
+        "kind": "all" if query.breakdown is None else KINDS.get(number, "value"),
         "key": key,
-        "values": [values[bucket] for bucket in range(1, len(asked.starts) + 1)],
-        "total": values[0] if asked.metric != "events" else sum(values.values()),
+        "values": [values[bucket] for bucket in range(1, len(query.starts) + 1)],
+        "total": values[0] if query.metric != "events" else sum(values.values()),
     }
 
 
-def users(asked: Users, rows: Sequence[Row]) -> Body:
-    """From rows (interval's number from 1, or 0 for the whole range; active; new)."""
+def build_users(query: UsersQuery, rows: Sequence[Row]) -> Body:
+    """Build from rows (number of the interval from 1, or 0 for the whole range; active; new)."""
     found = {bucket: (active, new) for bucket, active, new in rows}
     points = [
         {"time": start, **_active(*found.get(bucket, (0, 0)))}
-        for bucket, start in enumerate(_local(asked.starts, asked.zone), 1)
+        for bucket, start in enumerate(_local(query.starts, query.zone), 1)
     ]
-    return {"interval": asked.interval, "points": points, **_active(*found[0])}
+    return {"interval": query.interval, "points": points, **_active(*found[0])}
 
 
 def _active(active: int, new: int) -> Body:
     return {"active": active, "new": new, "returning": active - new}
 
 
-def sessions(asked: Sessions, rows: Sequence[Row]) -> Body:
-    """From the one row that sums sessions up."""
+def build_sessions(query: SessionsQuery, rows: Sequence[Row]) -> Body:
+    """Build from the single row with the totals of sessions."""
     ((count, people, events, bounces, mean, middle, longest, *edges),) = rows
     median, p90 = middle or (None, None)
     entries, entry_counts, exits, exit_counts = (column or [] for column in edges)
     return {
-        "gap": asked.gap,
-        "longest": asked.longest,
+        "gap": query.gap,
+        "longest": query.longest,
         "sessions": count,
         "users": people,
         "events": events,
@@ -93,30 +93,30 @@ def sessions(asked: Sessions, rows: Sequence[Row]) -> Body:
         "bounce_rate": _share(bounces, count),
         "events_per_session": _share(events, count),
         "duration": {"mean": mean, "median": median, "p90": p90, "max": longest},
-        "by": asked.by,
+        "by": query.by,
         "entries": _ranked("key", entries, entry_counts, count),
         "exits": _ranked("key", exits, exit_counts, count),
     }
 
 
-def top_properties(asked: TopProperties, rows: Sequence[Row]) -> Body:
-    """From rows (rank, value, count); rank 0 is all values together, -1 is no value."""
+def build_top_properties(query: TopPropertiesQuery, rows: Sequence[Row]) -> Body:
+    """Build from rows (rank, value, count). Rank 0 is all values together, -1 is no value."""
     counts = {rank: count for rank, _, count in rows}
     listed = [(value, count) for rank, value, count in rows if rank > 0]
     return {
-        "key": asked.key,
+        "key": query.key,
         "items": [{"value": value, "count": count, "share": _share(count, counts[0])} for value, count in listed],
         "total": counts[0],
         "missing": counts[-1],
     }
 
 
-def funnel(asked: Funnel, rows: Sequence[Row]) -> Body:
-    """From one row: users and median seconds of each step."""
+def build_funnel(query: FunnelQuery, rows: Sequence[Row]) -> Body:
+    """Build from one row: users and median seconds of each step."""
     (row,) = rows
     reached, medians = row[0::2], row[1::2]
     steps: list[Body] = []
-    for number, (event_type, properties) in enumerate(asked.steps):
+    for number, (event_type, properties) in enumerate(query.steps):
         before = reached[number - 1] if number else None
         steps.append(
             {
@@ -129,31 +129,31 @@ def funnel(asked: Funnel, rows: Sequence[Row]) -> Body:
                 "median_seconds": medians[number] if number else None,
             }
         )
-    return {"window": asked.window, "steps": steps}
+    return {"window": query.window, "steps": steps}
 
 
-def retention(asked: Retention, as_of: datetime, rows: Sequence[Row]) -> Body:
-    """From rows (cohort's number from 1, periods after it, users); -1 periods after is the cohort's size."""
+def build_retention(query: RetentionQuery, as_of: datetime, rows: Sequence[Row]) -> Body:
+    """Build from rows (number of the cohort from 1, periods after it, users). -1 periods is the size of the cohort."""
     found = {(period, after): count for period, after, count in rows}
-    last = len(asked.starts)
-    end = min(asked.end, as_of)
+    last = len(query.starts)
+    end = min(query.end, as_of)
     complete = [
-        asked.start <= start and end_of(start, cast(Interval, asked.period), asked.zone) <= end
-        for start in asked.starts
+        query.start <= start and end_of(start, cast(Interval, query.period), query.zone) <= end
+        for start in query.starts
     ]
     cohorts: list[Body] = []
-    for period, start in enumerate(_local(asked.starts, asked.zone), 1):
+    for period, start in enumerate(_local(query.starts, query.zone), 1):
         size = found.get((period, -1), 0)
         retained = [found.get((period, after), 0) for after in range(last - period + 1)]
         rates = [_share(count, size) for count in retained]
         cohorts.append(
             {"start": start, "users": size, "retained": retained, "rates": rates, "complete": complete[period - 1 :]}
         )
-    return {"period": asked.period, "cohorts": cohorts}
+    return {"period": query.period, "cohorts": cohorts}
 
 
-def paths(asked: Paths, rows: Sequence[Row]) -> Body:
-    """From rows (step, rank, keys, count): transitions by step, sequences (step 0), occurrences (step -1)."""
+def build_paths(query: PathsQuery, rows: Sequence[Row]) -> Body:
+    """Build from rows (step, rank, keys, count): transitions by step, sequences (step 0), occurrences (step -1)."""
     ranked: dict[int, list[tuple[list[str | None], int]]] = defaultdict(list)
     rest: dict[int, int] = defaultdict(int)
     for step, rank, keys, count in rows:
@@ -163,10 +163,10 @@ def paths(asked: Paths, rows: Sequence[Row]) -> Body:
             rest[step] = count
     occurrences = rest[-1]
     return {
-        "start": asked.origin,
-        "direction": asked.direction,
-        "depth": asked.depth,
-        "by": asked.by,
+        "start": query.origin,
+        "direction": query.direction,
+        "depth": query.depth,
+        "by": query.by,
         "occurrences": occurrences,
         "steps": [
             {
@@ -176,22 +176,22 @@ def paths(asked: Paths, rows: Sequence[Row]) -> Body:
                 ],
                 "other": rest[step],
             }
-            for step in range(1, asked.depth + 1)
+            for step in range(1, query.depth + 1)
         ],
         "paths": [{"keys": keys, "count": count, "share": _share(count, occurrences)} for keys, count in ranked[0]],
         "other_paths": rest[0],
     }
 
 
-def user(user_id: str, asked: Range, as_of: datetime, row: Row) -> Body:
-    """From the one row about a user."""
+def build_user(user_id: str, query: RangeQuery, as_of: datetime, row: Row) -> Body:
+    """Build from the single row about a user."""
     first_seen, last_seen, events, in_range, days, visits, types, counts = row
     return {
         "user_id": user_id,
         "first_seen": first_seen,
         "last_seen": last_seen,
         "events": events,
-        **resolved(asked, as_of),
+        **range_header(query, as_of),
         "range": {
             "events": in_range,
             "active_days": days,

@@ -1,4 +1,4 @@
-"""The named statements of `queries.sql`, and how one is filled with others."""
+"""The named statements of `queries.sql`, and the function that fills their slots."""
 
 from psycopg import sql
 
@@ -7,6 +7,6 @@ from event_tracker.core.postgres.named_sql import load_queries
 QUERIES = load_queries("event_tracker.query.stats")
 
 
-def part(name: str, **slots: sql.Composable) -> sql.Composed:
-    """A named statement or part of one, its slots filled."""
+def fill(name: str, **slots: sql.Composable) -> sql.Composed:
+    """Fill the slots of a named statement, or part of a statement."""
     return sql.SQL(QUERIES[name]).format(**slots)

@@ -1,4 +1,4 @@
-"""Questions of analytics to the database, one function each; the statements are in `queries.sql`."""
+"""Queries of statistics, one function each. The statements are in `queries.sql`."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import replace
@@ -9,279 +9,256 @@ import psycopg
 from psycopg import sql
 
 from event_tracker.core.concurrency_limit import ConcurrencyLimit
-from event_tracker.core.http.errors import Problem
-from event_tracker.core.postgres.pool import ConnectionPool, attempt
-from event_tracker.core.postgres.replication import read_as_of
-from event_tracker.query import metrics
-from event_tracker.query.auth.principal import Root
+from event_tracker.core.postgres.pool import ConnectionPool
+from event_tracker.query.auth.principal import QuotaHolder
 from event_tracker.query.concurrency import SingleFlight, take_turn
-from event_tracker.query.events.property_values import wanted
+from event_tracker.query.events.property_values import property_parameters
 from event_tracker.query.source_scope import Sources
 from event_tracker.query.stats import event_users, responses, sql_builder
-from event_tracker.query.stats.bindings import origin_of, property_of, range_of, selection_of, visits_of
-from event_tracker.query.stats.event_users import ORDERS, EventUsers
-from event_tracker.query.stats.explain_plan import Plan, read_plan
+from event_tracker.query.stats.bindings import (
+    dimension_parameters,
+    filter_parameters,
+    origin_parameter,
+    range_parameters,
+    visit_parameters,
+)
+from event_tracker.query.stats.event_users import ORDERS, EventUsersQuery
+from event_tracker.query.stats.explain_plan import Plan
 from event_tracker.query.stats.parameters import GAP
-from event_tracker.query.stats.questions import (
-    Funnel,
-    OneUser,
-    Paths,
-    Range,
-    Retention,
-    Selection,
-    Sessions,
-    Timeseries,
-    TopProperties,
-    Users,
+from event_tracker.query.stats.query_runner import BuildStatement, QueryRunner, Rows, Statement
+from event_tracker.query.stats.query_types import (
+    FilteredQuery,
+    FunnelQuery,
+    PathsQuery,
+    RangeQuery,
+    RetentionQuery,
+    SessionsQuery,
+    TimeseriesQuery,
+    TopPropertiesQuery,
+    UserQuery,
+    UsersQuery,
 )
-from event_tracker.query.stats.recently_active import list_recent
-from event_tracker.query.stats.sql_builder import and_sources, dimension, known_users, pieces, selected, wanted_types
-from event_tracker.query.stats.statements import QUERIES, part
-from event_tracker.query.stats.summarised_days import find_days, holds_visits
-from event_tracker.query.stats.time_range import HOUR, by_hour, floor
+from event_tracker.query.stats.recently_active import list_recently_active
+from event_tracker.query.stats.sql_builder import (
+    dimension,
+    outside_condition,
+    select_events,
+    select_first_seen,
+    source_condition,
+    type_condition,
+)
+from event_tracker.query.stats.statements import QUERIES, fill
+from event_tracker.query.stats.summarised_days import can_use_summaries, find_summarised_days
+from event_tracker.query.stats.time_range import HOUR, floor_time, split_by_hour
 
-Rows = list[Any]
 Body = responses.Body
-Question = TypeVar("Question", bound=Hashable)
-Asked = TypeVar("Asked", bound=Range)
-Found = TypeVar("Found")
-Statement = tuple[sql.SQL | sql.Composed, dict[str, Any]]
-Compose = Callable[[psycopg.Connection], Statement]
-"""Makes a statement, after a look at what is summed up, in the snapshot that it is asked in."""
+Query = TypeVar("Query", bound=Hashable)
+AnyRangeQuery = TypeVar("AnyRangeQuery", bound=RangeQuery)
+RAW_VALUE = sql.SQL("written")
+"""The column with a property's values as they are stored."""
 
-BEGIN = """
-set transaction isolation level repeatable read, read only;
-lock table only events in access share mode
-"""
-"""Two statements in one message. The lock doesn't take the snapshot: the first question does."""
-
-WRITTEN = sql.SQL("written")
-"""A property's values as they are stored, grouped."""
-
-SESSION = sql.SQL("user_id, session_id, visit")
-"""What tells sessions apart."""
-
-TOO_SLOW = (
-    "The database took longer than STATEMENT_SECONDS over this question. Narrow `from` and `to`, or select fewer events "
-    "by `event_type`."
-)
+SESSION_KEY = sql.SQL("user_id, session_id, visit")
+"""The columns that identify a session."""
 
 
-class Place(NamedTuple):
-    """A place in the order of users, most recently active first: just after this one."""
+class UserPosition(NamedTuple):
+    """A position in the order of users, most recently active first: just after this user."""
 
     last_seen: datetime
     user_id: str
 
 
-class QueryResult(NamedTuple):
-    """What the database said.
+class StatsStore:
+    """Runs statistics queries, each in one snapshot."""
 
-    Attributes:
-        as_of: what was committed by then is counted.
-        plan: None unless it was asked for.
-    """
+    def __init__(self, pool: ConnectionPool[psycopg.Connection], concurrency_limit: ConcurrencyLimit) -> None:
+        self._runner = QueryRunner(pool)
+        self._concurrency_limit = concurrency_limit
+        self.timeseries = self._share(self._timeseries)
+        self.users = self._share(self._users)
+        self.sessions = self._share(self._sessions)
+        self.top_properties = self._share(self._top_properties)
+        self.event_users = self._share(self._event_users)
+        self.funnel = self._share(self._funnel)
+        self.retention = self._share(self._retention)
+        self.paths = self._share(self._paths)
 
-    as_of: datetime
-    rows: Rows
-    plan: Plan | None
-
-
-class Analytics:
-    """Asks the database, each question in one statement: one snapshot."""
-
-    def __init__(self, pool: ConnectionPool[psycopg.Connection], turns: ConcurrencyLimit) -> None:
-        self._pool = pool
-        self._turns = turns
-        self.timeseries = self._shared(self._timeseries)
-        self.users = self._shared(self._users)
-        self.sessions = self._shared(self._sessions)
-        self.top_properties = self._shared(self._top_properties)
-        self.event_users = self._shared(self._event_users)
-        self.funnel = self._shared(self._funnel)
-        self.retention = self._shared(self._retention)
-        self.paths = self._shared(self._paths)
-
-    def get_user(self, user_id: str, asked: OneUser, client: Root) -> Body | None:
-        """One user; None if there is no event of theirs."""
+    def get_user(self, user_id: str, query: UserQuery, client: QuotaHolder) -> Body | None:
+        """One user; None if they have no events."""
         conditions = sql.SQL("user_id = %(user_id)b")
-        whole = Selection(
-            sources=asked.sources, start=asked.start, end=asked.end, zone=asked.zone, explain=asked.explain,
+        whole = FilteredQuery(
+            sources=query.sources, start=query.start, end=query.end, zone=query.zone, explain=query.explain,
             event_types=(), properties=(),
         )  # fmt: skip
-        first_seen = part("get_user.first_seen" if asked.sources is None else "get_user.first_seen_of_sources")
-        statement = part(
-            "get_user", visited=sql_builder.cut(whole, conditions), first_seen=first_seen, sources=and_sources(asked)
+        first_seen = fill("get_user.first_seen" if query.sources is None else "get_user.first_seen_of_sources")
+        statement = fill(
+            "get_user",
+            visited=sql_builder.select_cut_visits(whole, conditions),
+            first_seen=first_seen,
+            sources=source_condition(query),
         )
         parameters = {
-            **range_of(asked),
+            **range_parameters(query),
             "user_id": user_id,
-            "starts": list(asked.starts),
+            "starts": list(query.starts),
             "gap": GAP,
-            "longest": asked.longest,
+            "longest": query.longest,
         }
-        with take_turn(self._turns, client):
-            result = self._ask("get_user", _fixed(statement, parameters), asked.explain)
+        with take_turn(self._concurrency_limit, client):
+            result = self._runner.run("get_user", _fixed_statement(statement, parameters), query.explain)
         if not result.rows:
             return None
-        return _explained(responses.user(user_id, asked, result.as_of, result.rows[0]), result.plan)
+        return _add_plan(responses.build_user(user_id, query, result.as_of, result.rows[0]), result.plan)
 
-    def list_users(self, limit: int, after: Place, sources: Sources, client: Root) -> Rows:
-        """`limit` users after a place, (user_id, first_seen, last_seen, events) each, most recently active first."""
+    def list_users(self, limit: int, after: UserPosition, sources: Sources, client: QuotaHolder) -> Rows:
+        """`limit` users after a position, most recently active first: rows (user_id, first_seen, last_seen, events)."""
         parameters = {
             "rows": limit,
             "after_timestamp": after.last_seen,
-            "after_hour": floor(after.last_seen, HOUR),
+            "after_hour": floor_time(after.last_seen, HOUR),
             "after_user_id": after.user_id,
         }
-        with take_turn(self._turns, client):
+        with take_turn(self._concurrency_limit, client):
             if sources is not None:
                 parameters["sources"] = list(sources)
-                return self._in_snapshot("list_users", lambda connection, _: list_recent(connection, parameters))
-            return self._ask("list_users", _fixed(sql.SQL(QUERIES["list_users"]), parameters), explain=False).rows
+                return self._runner.in_snapshot(
+                    "list_users", lambda connection, _: list_recently_active(connection, parameters)
+                )
+            return self._runner.run(
+                "list_users", _fixed_statement(sql.SQL(QUERIES["list_users"]), parameters), explain=False
+            ).rows
 
-    def _timeseries(self, asked: Timeseries) -> Body:
+    def _timeseries(self, query: TimeseriesQuery) -> Body:
         parameters = {
-            **selection_of(asked),
-            **property_of(asked.breakdown),
-            "starts": list(asked.starts),
-            "limit": asked.limit,
+            **filter_parameters(query),
+            **dimension_parameters(query.breakdown),
+            "starts": list(query.starts),
+            "limit": query.limit,
         }
-        if asked.metric == "events":
-            counted, more = _counted(asked, sql_builder.written(asked.breakdown))
-            value = sql_builder.value_of(asked.breakdown, WRITTEN)
-            statement = part("timeseries.events", counted=counted, value=value)
+        if query.metric == "events":
+            counted, more = _count_events(query, sql_builder.raw_dimension(query.breakdown))
+            value = sql_builder.normalise_value(query.breakdown, RAW_VALUE)
+            statement = fill("timeseries.events", counted=counted, value=value)
         else:
-            more = {"gap": asked.gap, "longest": asked.longest}
-            key = dimension(asked.breakdown)
-            if asked.metric == "users":
+            more = {"gap": query.gap, "longest": query.longest}
+            key = dimension(query.breakdown)
+            if query.metric == "users":
                 subject = sql.SQL("user_id")
-                found = part("timeseries.found", key=key, subject=subject, source=selected(asked))
+                found = fill("timeseries.found", key=key, subject=subject, source=select_events(query))
             else:
-                subject = SESSION
-                found = sql_builder.found_sessions(asked, key, subject)
-            statement = part("timeseries.subjects", subject=subject, found=found)
-        return self._answer("timeseries", asked, _fixed(statement, {**parameters, **more}), responses.timeseries)
+                subject = SESSION_KEY
+                found = sql_builder.select_sessions(query, key, subject)
+            statement = fill("timeseries.subjects", subject=subject, found=found)
+        return self._respond(
+            "timeseries", query, _fixed_statement(statement, {**parameters, **more}), responses.build_timeseries
+        )
 
-    def _users(self, asked: Users) -> Body:
-        parameters = {**selection_of(asked), "starts": list(asked.starts)}
-        known = known_users(asked, sql.SQL(QUERIES["users.active"]))
-        statement = part("users", selected=selected(asked), users=known)
-        return self._answer("users", asked, _fixed(statement, parameters), responses.users)
+    def _users(self, query: UsersQuery) -> Body:
+        parameters = {**filter_parameters(query), "starts": list(query.starts)}
+        known = select_first_seen(query, sql.SQL(QUERIES["users.active"]))
+        statement = fill("users", selected=select_events(query), users=known)
+        return self._respond("users", query, _fixed_statement(statement, parameters), responses.build_users)
 
-    def _sessions(self, asked: Sessions) -> Body:
-        def compose_it(connection: psycopg.Connection) -> Statement:
-            days = find_days(connection, asked) if holds_visits(asked) else None
-            parameters = {**visits_of(asked), **(days.parameters(asked) if days else {}), "limit": asked.limit}
-            return part("sessions", visits=sql_builder.visits(asked, days)), parameters
+    def _sessions(self, query: SessionsQuery) -> Body:
+        def build_statement(connection: psycopg.Connection) -> Statement:
+            days = find_summarised_days(connection, query) if can_use_summaries(query) else None
+            parameters = {**visit_parameters(query), **(days.parameters(query) if days else {}), "limit": query.limit}
+            return fill("sessions", visits=sql_builder.build_visits(query, days)), parameters
 
-        return self._answer("sessions", asked, compose_it, responses.sessions)
+        return self._respond("sessions", query, build_statement, responses.build_sessions)
 
-    def _top_properties(self, asked: TopProperties) -> Body:
-        parameters = {**selection_of(asked), "key": asked.key, "limit": asked.limit}
-        # '' is all types together (infra/migrations/0006-summaries.sql).
-        parameters["counted_types"] = list(asked.event_types) or [""]
-        value = part("value", written=WRITTEN)
+    def _top_properties(self, query: TopPropertiesQuery) -> Body:
+        parameters = {**filter_parameters(query), "key": query.key, "limit": query.limit}
+        # '' means all types together (infra/migrations/0006-summaries.sql).
+        parameters["counted_types"] = list(query.event_types) or [""]
+        value = fill("value", written=RAW_VALUE)
 
-        def compose_it(connection: psycopg.Connection) -> Statement:
-            if asked.properties:
-                counted = part("top_properties.read", selected=selected(asked))
-                return part("top_properties", counted=counted, value=value), parameters
-            days = find_days(connection, asked, asked.key)
-            counted = part(
-                "top_properties.summary", pieces=pieces(days), types=wanted_types(asked), sources=and_sources(asked)
+        def build_statement(connection: psycopg.Connection) -> Statement:
+            if query.properties:
+                counted = fill("top_properties.read", selected=select_events(query))
+                return fill("top_properties", counted=counted, value=value), parameters
+            days = find_summarised_days(connection, query, query.key)
+            counted = fill(
+                "top_properties.summary",
+                pieces=outside_condition(days),
+                types=type_condition(query),
+                sources=source_condition(query),
             )
-            return part("top_properties", counted=counted, value=value), {**parameters, **days.parameters(asked)}
+            return fill("top_properties", counted=counted, value=value), {**parameters, **days.parameters(query)}
 
-        return self._answer("top_properties", asked, compose_it, responses.top_properties)
+        return self._respond("top_properties", query, build_statement, responses.build_top_properties)
 
-    def _event_users(self, asked: EventUsers) -> Body:
-        statement = part("event_users", selected=selected(asked), order=sql.SQL(ORDERS[asked.sort]))
-        parameters = {**selection_of(asked), "limit": asked.limit, "offset": asked.offset}
-        return self._answer("event_users", asked, _fixed(statement, parameters), event_users.answer)
+    def _event_users(self, query: EventUsersQuery) -> Body:
+        statement = fill("event_users", selected=select_events(query), order=sql.SQL(ORDERS[query.sort]))
+        parameters = {**filter_parameters(query), "limit": query.limit, "offset": query.offset}
+        return self._respond(
+            "event_users", query, _fixed_statement(statement, parameters), event_users.build_event_users
+        )
 
-    def _funnel(self, asked: Funnel) -> Body:
-        parameters: dict[str, Any] = {**range_of(asked), "window": asked.window}
-        parameters["event_types"] = sorted({event_type for event_type, _ in asked.steps})
-        for number, (event_type, properties) in enumerate(asked.steps, 1):
+    def _funnel(self, query: FunnelQuery) -> Body:
+        parameters: dict[str, Any] = {**range_parameters(query), "window": query.window}
+        parameters["event_types"] = sorted({event_type for event_type, _ in query.steps})
+        for number, (event_type, properties) in enumerate(query.steps, 1):
             parameters[f"type_{number}"] = event_type
-            names, values, stems = wanted(properties)
+            names, values, stems = property_parameters(properties)
             parameters.update({f"names_{number}": names, f"values_{number}": values, f"stems_{number}": stems})
-        return self._answer("funnel", asked, _fixed(sql_builder.funnel(asked), parameters), responses.funnel)
+        return self._respond(
+            "funnel", query, _fixed_statement(sql_builder.build_funnel(query), parameters), responses.build_funnel
+        )
 
-    def _retention(self, asked: Retention) -> Body:
-        everybody = selected(replace(asked, event_types=(), properties=()))
-        statement = part("retention", selected=selected(asked), users=known_users(asked, everybody))
-        parameters = {**selection_of(asked), "starts": list(asked.starts)}
-        result = self._ask("retention", _fixed(statement, parameters), asked.explain)
-        body = {**responses.resolved(asked, result.as_of), **responses.retention(asked, result.as_of, result.rows)}
-        return _explained(body, result.plan)
+    def _retention(self, query: RetentionQuery) -> Body:
+        everybody = select_events(replace(query, event_types=(), properties=()))
+        statement = fill("retention", selected=select_events(query), users=select_first_seen(query, everybody))
+        parameters = {**filter_parameters(query), "starts": list(query.starts)}
+        result = self._runner.run("retention", _fixed_statement(statement, parameters), query.explain)
+        body = {
+            **responses.range_header(query, result.as_of),
+            **responses.build_retention(query, result.as_of, result.rows),
+        }
+        return _add_plan(body, result.plan)
 
-    def _paths(self, asked: Paths) -> Body:
-        def compose_it(connection: psycopg.Connection) -> Statement:
-            days = find_days(connection, asked) if holds_visits(asked) else None
-            parameters = {**visits_of(asked), **(days.parameters(asked) if days else {})}
-            return sql_builder.paths(asked, days), {**parameters, "limit": asked.limit, "origin": origin_of(asked)}
+    def _paths(self, query: PathsQuery) -> Body:
+        def build_statement(connection: psycopg.Connection) -> Statement:
+            days = find_summarised_days(connection, query) if can_use_summaries(query) else None
+            parameters = {**visit_parameters(query), **(days.parameters(query) if days else {})}
+            return sql_builder.build_paths(query, days), {
+                **parameters,
+                "limit": query.limit,
+                "origin": origin_parameter(query),
+            }
 
-        return self._answer("paths", asked, compose_it, responses.paths)
+        return self._respond("paths", query, build_statement, responses.build_paths)
 
-    def _shared(self, answer: Callable[[Question], Body]) -> Callable[[Question, Root], Body]:
-        """Dashboards ask the same at the same time."""
-        return SingleFlight(answer, self._turns).ask
+    def _share(self, answer: Callable[[Query], Body]) -> Callable[[Query, QuotaHolder], Body]:
+        """Run equal queries once: dashboards often send the same ones at the same time."""
+        return SingleFlight(answer, self._concurrency_limit).run
 
-    def _answer(self, name: str, asked: Asked, compose_it: Compose, shape: Callable[[Asked, Rows], Body]) -> Body:
-        result = self._ask(name, compose_it, asked.explain)
-        return _explained({**responses.resolved(asked, result.as_of), **shape(asked, result.rows)}, result.plan)
-
-    def _ask(self, name: str, compose_it: Compose, explain: bool) -> QueryResult:
-        def ask(connection: psycopg.Connection, as_of: datetime) -> QueryResult:
-            statement, parameters = compose_it(connection)
-            # Not prepared: its text may hold bounds that are never asked for again.
-            rows = connection.execute(statement, parameters, prepare=False, binary=True).fetchall()
-            return QueryResult(as_of, rows, _plan(connection, name, statement, parameters) if explain else None)
-
-        return self._in_snapshot(name, ask)
-
-    def _in_snapshot(self, name: str, ask: Callable[[psycopg.Connection, datetime], Found]) -> Found:
-        """What `ask` finds, told a connection and the time of the snapshot that all its statements see."""
-
-        def begin(connection: psycopg.Connection) -> Found:
-            as_of = read_as_of(connection)
-            with connection.transaction():
-                # Before the snapshot, or a month that leaves the default partition would be missing (cli.database.partitions).
-                connection.execute(BEGIN, prepare=False)
-                connection.execute(QUERIES["begin"], binary=True)
-                return ask(connection, as_of)
-
-        try:
-            with metrics.DB_SECONDS.labels(name).time():
-                return attempt(self._pool, begin)
-        except psycopg.errors.QueryCanceled:
-            raise Problem(504, "statement_timeout", TOO_SLOW) from None
+    def _respond(
+        self,
+        name: str,
+        query: AnyRangeQuery,
+        build_statement: BuildStatement,
+        build_body: Callable[[AnyRangeQuery, Rows], Body],
+    ) -> Body:
+        result = self._runner.run(name, build_statement, query.explain)
+        return _add_plan({**responses.range_header(query, result.as_of), **build_body(query, result.rows)}, result.plan)
 
 
-def _fixed(statement: sql.SQL | sql.Composed, parameters: dict[str, Any]) -> Compose:
-    """For a statement that depends on nothing stored."""
+def _fixed_statement(statement: sql.SQL | sql.Composed, parameters: dict[str, Any]) -> BuildStatement:
+    """A builder for a statement that doesn't depend on stored data."""
     return lambda _: (statement, parameters)
 
 
-def _plan(
-    connection: psycopg.Connection, name: str, statement: sql.SQL | sql.Composed, parameters: dict[str, Any]
-) -> Plan:
-    explained = sql.SQL("explain (analyze, buffers, format json) {}").format(statement)
-    (([plan],),) = connection.execute(explained, parameters, prepare=False, binary=True).fetchall()
-    ((partitions,),) = connection.execute(QUERIES["count_partitions"]).fetchall()
-    return read_plan(name, plan, partitions)
-
-
-def _explained(body: Body, plan: Plan | None) -> Body:
+def _add_plan(body: Body, plan: Plan | None) -> Body:
     return {**body, "explain": plan} if plan else body
 
 
-def _counted(asked: Timeseries, written: sql.SQL) -> tuple[sql.Composed, dict[str, Any]]:
-    """Hours that are counted already, where the question allows it."""
-    rolled_up = not asked.properties and asked.breakdown in (None, "event_type")
-    hours = by_hour(asked.start, asked.end, asked.starts) if rolled_up else None
+def _count_events(query: TimeseriesQuery, written: sql.SQL) -> tuple[sql.Composed, dict[str, Any]]:
+    """The part that counts events, and its parameters. It reads the counters per hour where the query allows that."""
+    rolled_up = not query.properties and query.breakdown in (None, "event_type")
+    hours = split_by_hour(query.start, query.end, query.starts) if rolled_up else None
     if hours is None:
-        return part("timeseries.read", written=written, selected=selected(asked)), {}
-    return part("timeseries.rollup", written=written, types=wanted_types(asked), sources=and_sources(asked)), hours
+        return fill("timeseries.read", written=written, selected=select_events(query)), {}
+    return fill(
+        "timeseries.rollup", written=written, types=type_condition(query), sources=source_condition(query)
+    ), hours

@@ -1,4 +1,4 @@
-"""Which days of a range are summed up, so that their events needn't be read (infra/migrations/0006-summaries.sql)."""
+"""Finds the days of a range that have valid summaries, so that their events needn't be read (infra/migrations/0006-summaries.sql)."""
 
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -7,45 +7,47 @@ import psycopg
 from psycopg import sql
 
 from event_tracker.query.stats.parameters import GAP
-from event_tracker.query.stats.questions import Paths, Range, Selection, Sessions
-from event_tracker.query.stats.statements import QUERIES, part
-from event_tracker.query.stats.time_range import MOST_PIECES, pieces_between, whole_days
+from event_tracker.query.stats.query_types import FilteredQuery, PathsQuery, RangeQuery, SessionsQuery
+from event_tracker.query.stats.statements import QUERIES, fill
+from event_tracker.query.stats.time_range import MOST_RANGES, ranges_between, whole_day_bounds
 
 
-class Days(NamedTuple):
-    """The days (UTC) that are taken from their summaries, and the pieces of time around them, which are read.
+class SummarisedDays(NamedTuple):
+    """The days (UTC) that are read from their summaries, and the time ranges around them, whose events are read.
 
     Attributes:
-        wanted: how many events of these days are of the types that are asked about.
+        wanted: how many events of these days have the selected types.
     """
 
-    summed_up: list[datetime]
+    days: list[datetime]
     wanted: int
-    pieces: list[tuple[datetime, datetime]]
+    unsummarised: list[tuple[datetime, datetime]]
 
-    def parameters(self, asked: Range) -> dict[str, Any]:
-        """For the statements that need them."""
+    def parameters(self, query: RangeQuery) -> dict[str, Any]:
+        """The parameters of statements that read summaries."""
         return {
-            "fresh_days": self.summed_up,
+            "fresh_days": self.days,
             "wanted": self.wanted,
-            "piece_starts": [start for start, _ in self.pieces],
-            **whole_days(asked.start, asked.end),
+            "piece_starts": [start for start, _ in self.unsummarised],
+            **whole_day_bounds(query.start, query.end),
         }
 
 
-def find_days(connection: psycopg.Connection, asked: Selection, key: str | None = None) -> Days:
-    """Look which days' summaries are as they would be now. With a `key`, they must have counted that property."""
-    parameters = {**whole_days(asked.start, asked.end), "key": key, "event_types": list(asked.event_types)}
-    having = sql.SQL("" if asked.sources is None else QUERIES["fresh_days.having"])
-    parameters["sources"] = list(asked.sources or ())
-    rows = connection.execute(part("fresh_days", having=having), parameters, binary=True).fetchall()
-    fresh = [day for day, _ in rows]
-    pieces = pieces_between(asked.start, asked.end, fresh)
-    if len(pieces) > MOST_PIECES:
-        return Days([], 0, [(asked.start, asked.end)])
-    return Days(fresh, sum(wanted for _, wanted in rows), pieces)
+def find_summarised_days(
+    connection: psycopg.Connection, query: FilteredQuery, key: str | None = None
+) -> SummarisedDays:
+    """Find the days whose summaries are up to date. With a `key`, the summaries must include that property."""
+    parameters = {**whole_day_bounds(query.start, query.end), "key": key, "event_types": list(query.event_types)}
+    having = sql.SQL("" if query.sources is None else QUERIES["fresh_days.having"])
+    parameters["sources"] = list(query.sources or ())
+    rows = connection.execute(fill("fresh_days", having=having), parameters, binary=True).fetchall()
+    days = [day for day, _ in rows]
+    unsummarised = ranges_between(query.start, query.end, days)
+    if len(unsummarised) > MOST_RANGES:
+        return SummarisedDays([], 0, [(query.start, query.end)])
+    return SummarisedDays(days, sum(wanted for _, wanted in rows), unsummarised)
 
 
-def holds_visits(asked: Sessions | Paths) -> bool:
-    """Whether summaries of days hold the visits that are asked about: all events, by type, with pauses that aren't shorter."""
-    return asked.by == "event_type" and asked.gap >= GAP and not asked.event_types and not asked.properties
+def can_use_summaries(query: SessionsQuery | PathsQuery) -> bool:
+    """Whether summaries have the visits of a query: one without filters, by event type, with a gap of at least GAP."""
+    return query.by == "event_type" and query.gap >= GAP and not query.event_types and not query.properties

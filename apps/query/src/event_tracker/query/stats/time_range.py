@@ -1,4 +1,4 @@
-"""Which parts of a range of time are counted already, by the hour or by the day, and which must be read."""
+"""Splits a time range into hours or days that are already counted, and ranges whose events must be read."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -9,45 +9,45 @@ DAY = timedelta(days=1)
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 MOST_SPLIT_HOURS = 200
-"""With more hours to be read one by one, the whole range is read at once."""
+"""If more hours than this must be split, the whole range is read instead."""
 
-MOST_PIECES = 50
-"""With more pieces between days that are summed up, the whole range is read at once."""
+MOST_RANGES = 50
+"""If more ranges than this lie between summarised days, the whole range is read instead."""
 
 
-def by_hour(start: datetime, end: datetime, starts: Sequence[datetime]) -> dict[str, Any] | None:
-    """Parameters of the whole hours of [start, end) that no interval begins in, and of the pieces around them.
+def split_by_hour(start: datetime, end: datetime, starts: Sequence[datetime]) -> dict[str, Any] | None:
+    """The parameters for the whole hours of [start, end) that no interval splits, and for the parts of the others.
 
-    None if there are so many pieces that nothing is gained.
+    None if so many hours are split that nothing is gained.
     """
-    split_hours = sorted({floor(cut, HOUR) for cut in (start, *starts[1:], end) if cut != floor(cut, HOUR)})
+    split_hours = sorted({floor_time(cut, HOUR) for cut in (start, *starts[1:], end) if cut != floor_time(cut, HOUR)})
     if len(split_hours) > MOST_SPLIT_HOURS:
         return None
     return {
-        "first_hour": floor(start, HOUR),
-        "last_hour": _ceil(end, HOUR),
+        "first_hour": floor_time(start, HOUR),
+        "last_hour": _ceil_time(end, HOUR),
         "split_hours": split_hours,
         "piece_starts": [max(hour, start) for hour in split_hours],
         "piece_ends": [min(hour + HOUR, end) for hour in split_hours],
     }
 
 
-def whole_days(start: datetime, end: datetime) -> dict[str, datetime]:
-    """Parameters of the whole days (UTC) of [start, end)."""
-    first = _ceil(start, DAY)
-    return {"first_day": first, "last_day": max(first, floor(end, DAY))}
+def whole_day_bounds(start: datetime, end: datetime) -> dict[str, datetime]:
+    """The parameters for the whole days (UTC) in [start, end)."""
+    first = _ceil_time(start, DAY)
+    return {"first_day": first, "last_day": max(first, floor_time(end, DAY))}
 
 
-def pieces_between(start: datetime, end: datetime, days: Sequence[datetime]) -> list[tuple[datetime, datetime]]:
-    """What of [start, end) lies outside these days, which lie inside it and are in order."""
+def ranges_between(start: datetime, end: datetime, days: Sequence[datetime]) -> list[tuple[datetime, datetime]]:
+    """The ranges of [start, end) outside these days. The days are sorted and lie inside the range."""
     cuts = [start, *(bound for day in days for bound in (day, day + DAY)), end]
     return [(begin, finish) for begin, finish in zip(cuts[0::2], cuts[1::2], strict=True) if begin < finish]
 
 
-def floor(time: datetime, length: timedelta) -> datetime:
-    """The beginning of the hour or day (UTC) that a time lies in."""
+def floor_time(time: datetime, length: timedelta) -> datetime:
+    """The start of the hour or day (UTC) that contains a time."""
     return time - (time - EPOCH) % length
 
 
-def _ceil(time: datetime, length: timedelta) -> datetime:
+def _ceil_time(time: datetime, length: timedelta) -> datetime:
     return time + (EPOCH - time) % length

@@ -1,1 +1,1 @@
-"""Data subjects: what the person behind a user may ask for. Everything that is stored of them, and that it be erased."""
+"""Data subject requests: export everything that is stored of a user, or erase it."""

@@ -1,4 +1,4 @@
-"""Erasing or anonymising a user: one transaction over everything that is stored of them, or nothing of it."""
+"""Erases or anonymises a user. Everything that is stored of them changes in one transaction."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -13,27 +13,27 @@ from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.pool import ConnectionPool
 from event_tracker.query.auth.people import QUERIES as ACCESS_QUERIES
-from event_tracker.query.auth.principal import Principal, root_of
+from event_tracker.query.auth.principal import Principal, quota_holder_of
 from event_tracker.query.auth.signing import Signer
 from event_tracker.query.concurrency import take_turn
 from event_tracker.query.users.receipts import Receipt, write_receipt
 from event_tracker.query.users.user_erasure import QUERIES, Counts, UserErasure, anonymise, erase
 
 LOCK_SECONDS = 20
-"""How long an erasure waits for others: another one, or a step of `tracker maintain`."""
+"""How long an erasure waits for a lock: another erasure, or a step of `tracker maintain`, may hold it."""
 
 TRIES = 3
-"""Locks are taken in an order that rules deadlocks out; if PostgreSQL finds one all the same, it is tried again."""
+"""The lock order rules deadlocks out. If PostgreSQL finds one all the same, the erasure is tried again."""
 
 BUSY = "Another erasure, or the database's upkeep, is at it. Nothing was done: ask again."
 TOO_SLOW = "The database took longer than ERASE_SECONDS over one statement. Nothing was done."
 
 
 class Mode(NamedTuple):
-    """What may be done to a user's data."""
+    """A way to erase a user: its description, and the function that does it."""
 
-    says: str
-    steps: Callable[[UserErasure], Counts]
+    description: str
+    run: Callable[[UserErasure], Counts]
 
 
 MODES = {
@@ -45,8 +45,8 @@ MODES = {
 }
 
 
-class Erasure(NamedTuple):
-    """What was done, and the receipt for it."""
+class ErasureResult(NamedTuple):
+    """A completed erasure, and its receipt."""
 
     id: UUID
     at: datetime
@@ -56,43 +56,44 @@ class Erasure(NamedTuple):
 
 
 class Eraser:
-    """Erases users, one at a time: the other connections of this pool are for whoever signs in."""
+    """Erases users, one at a time. The other connections of the pool are for sign-ins."""
 
     def __init__(self, control: ConnectionPool[psycopg.Connection], signer: Signer, seconds: float) -> None:
         self._control = control
         self._signer = signer
         self._seconds = seconds
-        self._turns = ConcurrencyLimit()
+        self._concurrency_limit = ConcurrencyLimit()
 
-    def do(self, mode: str, user_id: str, principal: Principal) -> Erasure:
-        """Do to everything that is stored of a user, as far as the principal may see it, what the mode says.
+    def run(self, mode: str, user_id: str, principal: Principal) -> ErasureResult:
+        """Erase or anonymise everything that is stored of a user and that the principal may see.
 
-        What isn't there counts 0.
+        If nothing is stored, all counts are 0.
 
         Raises:
-            Problem: 503 if others are at it for too long, 504 if it takes too long, 429 if too many of the principal's wait.
-            psycopg.Error: if the database is away. If the connection broke at the very end, it may have been done: to ask
-                again is safe.
+            Problem: 503 if another erasure or the upkeep holds the locks too long, 504 if a statement takes too long, 429 if the
+                principal has too many waiting.
+            psycopg.Error: if the database is unavailable. If the connection broke during the commit, the erasure may have been
+                done. Repeating it is safe.
         """
 
         sources = None if principal.sources is None else sorted(principal.sources)
 
-        def work(connection: psycopg.Connection) -> Erasure:
+        def work(connection: psycopg.Connection) -> ErasureResult:
             with connection.transaction():
                 self._announce(connection, user_id, sources)
             with connection.transaction():
                 return change(connection)
 
-        def change(connection: psycopg.Connection) -> Erasure:
+        def change(connection: psycopg.Connection) -> ErasureResult:
             at = self._begin(connection)
             connection.execute(QUERIES["take_turn"])
-            counts = MODES[mode].steps(UserErasure(connection, user_id, sources))
-            return self._sign(connection, mode, at, user_id, principal, counts)
+            counts = MODES[mode].run(UserErasure(connection, user_id, sources))
+            return self._record(connection, mode, at, user_id, principal, counts)
 
-        with take_turn(self._turns, root_of(principal), LOCK_SECONDS):
+        with take_turn(self._concurrency_limit, quota_holder_of(principal), LOCK_SECONDS):
             return self._try(work)
 
-    def _try(self, work: Callable[[psycopg.Connection], Erasure]) -> Erasure:
+    def _try(self, work: Callable[[psycopg.Connection], ErasureResult]) -> ErasureResult:
         for attempt in range(1, TRIES + 1):
             try:
                 with self._control.connection() as connection:
@@ -107,23 +108,23 @@ class Eraser:
         raise AssertionError("unreachable")
 
     def _begin(self, connection: psycopg.Connection) -> datetime:
-        """Bound what the transaction's statements may take; its time."""
+        """Set the timeouts of the transaction. Returns its time."""
         limits = {"statement_ms": str(int(self._seconds * 1000)), "lock_ms": str(LOCK_SECONDS * 1000)}
         at: datetime = connection.execute(QUERIES["begin"], limits, binary=True).fetchall()[0][4]
         return at
 
     def _announce(self, connection: psycopg.Connection, user_id: str, sources: list[str] | None) -> None:
-        """Have collectors leave out what they refused of the user and haven't written yet.
+        """Tell collectors not to write refused events of the user that they still hold in memory.
 
-        Committed before the erasure begins, so that the lock is held for a moment, not for the minutes that an erasure
-        may take. If the erasure then fails, refused events of a second or so aren't kept: they are kept best effort.
+        This is committed before the erasure begins, so that its lock is held for a moment, not for the minutes that an erasure
+        may take. If the erasure then fails, refused events of about a second are lost. They are stored on a best-effort basis.
         """
         self._begin(connection)
         connection.execute(QUERIES["announce_turn"])
         row = {"salt": token_bytes(16), "user_id": user_id, "sources": sources}
         connection.execute(QUERIES["announce"], row, binary=True)
 
-    def _sign(
+    def _record(
         self,
         connection: psycopg.Connection,
         mode: str,
@@ -131,8 +132,8 @@ class Eraser:
         user_id: str,
         principal: Principal,
         counts: Counts,
-    ) -> Erasure:
-        """Write down that it was done, without saying to whom."""
+    ) -> ErasureResult:
+        """Record the erasure and sign its receipt. The record doesn't name the user."""
         number = uuid4()
         receipt = write_receipt(self._signer, erasure_id=number, at=at, mode=mode, user_id=user_id, counts=counts)
         row = {"id": number, "at": at, "mode": mode, "counts": Jsonb(counts), "receipt": receipt.signed}
@@ -146,4 +147,4 @@ class Eraser:
             "detail": Jsonb({"counts": counts, "sources": sources}),
         }
         connection.execute(ACCESS_QUERIES["write_audit"], audit, binary=True)
-        return Erasure(number, at, mode, counts, receipt)
+        return ErasureResult(number, at, mode, counts, receipt)

@@ -1,4 +1,4 @@
-"""People's data, in OpenAPI."""
+"""OpenAPI of the routes that export and erase users."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ USER_ID = {
 
 
 class ErasureSchema(Schema):
-    """What was done, and the receipt for it."""
+    """A completed erasure, and its receipt."""
 
     erasure_id = fields.UUID(required=True)
     at = fields.DateTime(required=True)
@@ -56,7 +56,7 @@ REFUSED = {
 }
 
 
-def describe_subjects(document: Document) -> None:
+def describe_user_data(document: Document) -> None:
     """Add the operations to the document."""
     document.component("Erasure", ErasureSchema)
     done: dict[str, Any] = {"description": "Done; also if nothing was stored."}

@@ -1,11 +1,11 @@
 -- An erasure is announced to collectors first, in a short transaction. Then it takes its locks in this order: `erasures` (which shuts out `tracker maintain` and other erasures), rejections,
 -- events, visits, the user, and last counters in the order of their key. Collectors take theirs in the same one, so that
--- both wait for each other and never deadlock; and what they need most, counters, is held for the shortest time.
--- Each statement sees what was committed before it, so events that were under way when the user's events were taken stay.
+-- both wait for each other and never deadlock. The counters, which are needed most, are locked for the shortest time.
+-- Each statement sees what was committed before it, so events that were being stored when the user's events were deleted stay.
 
 -- name: begin
--- For this transaction: how long a statement may take, how long it may wait for others, and how long others may have to wait
--- if this process stands still, or is gone. Planned for this very user.
+-- Timeouts of this transaction: for a statement, for waiting for a lock, and for how long it may be idle if this process hangs or
+-- has died. Plans are made for this very user.
 select
   set_config('statement_timeout', %(statement_ms)b, true),
   set_config('lock_timeout', %(lock_ms)b, true),
@@ -16,15 +16,15 @@ select
   set_config('client_connection_check_interval', '1s', true);
 
 -- name: announce_turn
--- Before what an erasure writes down in recent_erasures. Collectors share this lock while they write refused events
--- (share_erasures): what was under way is committed by then, and deleted by the erasure; who writes later sees the row.
--- The transaction takes no other lock that anybody waits for, and ends at once.
+-- Taken before an erasure writes to recent_erasures. Collectors share this lock while they write refused events (share_erasures).
+-- So events that were being written are committed by then, and deleted by the erasure, and later writers see the row. The
+-- transaction takes no other contended lock, and ends at once.
 select pg_advisory_xact_lock(16, 1);
 
 -- name: announce
--- That a user is being erased. The salt is random, and stored nowhere else. The first erasure of an hour brings it, the others
--- of that hour use it too: collectors then hash an event once for each hour, and not for each erasure. Rows that are too old to
--- be asked for go.
+-- Announces that a user is being erased. The salt is random, and stored nowhere else. All erasures of an hour share the salt of
+-- the first one, so that collectors hash an event once per hour, not once per erasure. Rows that are too old to be needed are
+-- deleted.
 with over as (
   delete from recent_erasures where at < now() - interval '2 hours'
 ),
@@ -57,9 +57,9 @@ where user_id = %(user_id)b and (%(sources)b::text[] is null or source = any (%(
 returning id;
 
 -- name: erase_events
--- Deletes the events, and takes them out of what days were summed up to: out of the number that says whether a summary still
--- holds, and out of the properties' values. What is left is the summary of what is left, so that it needn't be made anew.
--- Answers how many there were of each hour, type and source.
+-- Deletes the events, and subtracts them from the summaries of their days: from the number of events that says whether a summary
+-- is valid, and from the counts of the properties' values. So the summaries stay valid and needn't be computed again. Returns the
+-- number of events by hour, type and source.
 with gone as (
   delete from events
   where user_id = %(user_id)b and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))
@@ -82,7 +82,7 @@ from gone
 group by 1, 2, 3;
 
 -- name: taken_out
--- What was counted of the properties of events that are gone, by value.
+-- The counts of the properties of deleted events, by value.
 by_value as (
   select day, key, coalesce(event_type, '') as event_type, value, count(*) as count
   from gone
@@ -110,10 +110,11 @@ removed as (
 );
 
 -- name: anonymise_events
--- Gives the events another user, other ids, and sessions other names: the same for the events of one session, and made with a
--- secret that nobody keeps. The new ids stand in the order of the events, so that those of one moment stay in theirs.
--- What was counted of the properties is taken out of the summaries, as in erase_events. What is known of a user all of whose
--- events these are is known of the new one: as of the same snapshot, so that later events say nothing about them.
+-- Assigns the events to another user, with new event ids and new session ids. Events of one session keep a common session id; it
+-- is made with a secret that isn't stored. The new event ids sort like the events, so that events with the same timestamp keep
+-- their order. The counts of the properties are subtracted from the summaries, as in erase_events. Without a
+-- restriction to sources, the user's row in `users` is copied to the new user. It is read in the same snapshot, so that later events
+-- don't affect it.
 with known as (
   insert into users (user_id, first_seen, last_hour)
   select %(new_user_id)b, first_seen, last_hour from users where user_id = %(user_id)b and %(sources)b::text[] is null
@@ -153,7 +154,7 @@ where user_id = %(user_id)b
 returning day;
 
 -- name: upsert_user
--- The new user, by events that are theirs now.
+-- Adds the new user, with the times of their events.
 insert into users (user_id, first_seen, last_hour)
 select user_id, min("timestamp"), date_bin('1 hour', max("timestamp"), timestamptz '2000-01-01 00:00:00+00')
 from events
@@ -165,8 +166,8 @@ returning user_id;
 delete from visits where user_id = %(user_id)b and (%(days)b::timestamptz[] is null or day = any (%(days)b::timestamptz[])) returning day;
 
 -- name: sum_up_visits
--- What is stored of a user's visits on these days. The user is a parameter, and the plan is made for it: so the function,
--- which is inlined, reads that user's events by the key, and not everybody's.
+-- Stores a user's visits of these days. The user is a parameter, and the plan is made for its value. So the function, which is
+-- inlined, reads only that user's events, by the index.
 insert into visits
 select visit.*
 from summarised_days as summary
@@ -175,12 +176,12 @@ where summary.day = any (%(days)b::timestamptz[])
 returning day;
 
 -- name: lock_user
--- Waits for those who are storing events of this user, and keeps the next ones waiting until the end: they look at the row
--- again then. Before erase_user, so that it sees their events.
+-- Waits for transactions that are storing events of this user, and makes later ones wait until the end; they read the row again
+-- then. It comes before erase_user, so that erase_user sees their events.
 select user_id from users where user_id = %(user_id)b for update;
 
 -- name: erase_user
--- Forgets the user, or what is known of them by events that are gone.
+-- Deletes the user, or corrects the row where it depends on deleted events.
 with kept as (
   select min("timestamp") as first_seen, max("timestamp") as last_seen from events where user_id = %(user_id)b
 ),
@@ -193,8 +194,8 @@ changed as (
 delete from users using kept where user_id = %(user_id)b and kept.first_seen is null returning 1;
 
 -- name: decrement_counts
--- Takes so many events out of the counters of each hour, type and source, from one slot after the other. A counter that was
--- waited for is taken as it then is.
+-- Subtracts events from the counters of each hour, type and source, from one slot after the other. A counter that had to be waited
+-- for is read again after the wait.
 with gone as (
   select *
   from unnest(%(hours)b::timestamptz[], %(event_types)b::text[], %(event_sources)b::text[], %(counts)b::bigint[]) as t (hour, event_type, source, count)

@@ -1,4 +1,4 @@
-"""Receipts: what was done with a user's data, signed, so that it can be checked later by whoever has the public keys."""
+"""Receipts of erasures. They are signed, so that anyone with the public keys can verify them later."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -11,12 +11,12 @@ from event_tracker.query.auth.signing import ISSUER, Signer
 
 
 class Receipt(NamedTuple):
-    """What the asker is given.
+    """The receipt that the client gets.
 
     Attributes:
         signed: JWS in compact form. It names the user only as a commitment (event_tracker.core.secrets.hmac).
-        salt: what the commitment can be checked with. It is stored nowhere: whoever has the receipt alone can't find out, or
-            guess, whose it is.
+        salt: needed to check the commitment. It isn't stored anywhere, so the receipt alone doesn't reveal the user, not even
+            by guessing.
     """
 
     signed: str
@@ -26,7 +26,7 @@ class Receipt(NamedTuple):
 def write_receipt(
     signer: Signer, *, erasure_id: UUID, at: datetime, mode: str, user_id: str, counts: dict[str, int]
 ) -> Receipt:
-    """Sign what was done."""
+    """Sign a receipt for an erasure."""
     salt = make_salt()
     payload = {
         "iss": ISSUER,

@@ -1,4 +1,4 @@
-"""What a person may ask for about their own data: HTTP in, HTTP out. Admins ask, for the person."""
+"""HTTP routes that export and erase users. Admins call them on a person's request."""
 
 from typing import TYPE_CHECKING, cast
 
@@ -9,9 +9,9 @@ from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.service import json_response
 from event_tracker.query.auth.principal import principal_of
 from event_tracker.query.events.streams.downloads import Downloads
-from event_tracker.query.parameter_types import Choice, Length, which_user
+from event_tracker.query.parameter_types import Choice, Length, user_id_field
 from event_tracker.query.parameters import ParameterError, ParameterSchema, Reader, invalid_parameters
-from event_tracker.query.users.erasure import MODES, Eraser, Erasure
+from event_tracker.query.users.erasure import MODES, Eraser, ErasureResult
 from event_tracker.query.users.user_export import FORMATS, Exporter
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class EraseUserSchema(ParameterSchema):
     """Parameters of DELETE /users/{user_id}; beside `user_id`, of DELETE /user."""
 
-    mode = Choice(MODES, "erase", "; ".join(f"{name}: {mode.says}" for name, mode in MODES.items()))
+    mode = Choice(MODES, "erase", "; ".join(f"{name}: {mode.description}" for name, mode in MODES.items()))
 
 
 class ExportUserSchema(ParameterSchema):
@@ -33,21 +33,21 @@ class ExportUserSchema(ParameterSchema):
 class EraseAnyUserSchema(EraseUserSchema):
     """Parameters of DELETE /user."""
 
-    user_id = which_user()
+    user_id = user_id_field()
 
 
 class ExportAnyUserSchema(ExportUserSchema):
     """Parameters of GET /user/export."""
 
-    user_id = which_user()
+    user_id = user_id_field()
 
 
 _erase_user, _erase_any_user = Reader(EraseUserSchema), Reader(EraseAnyUserSchema)
 _export_user, _export_any_user = Reader(ExportUserSchema), Reader(ExportAnyUserSchema)
 
 
-def serving_subjects(eraser: Eraser, exporter: Exporter, downloads: Downloads) -> Blueprint:
-    """The views."""
+def user_data_routes(eraser: Eraser, exporter: Exporter, downloads: Downloads) -> Blueprint:
+    """The routes that export and erase users."""
     views = Blueprint("subjects", __name__)
 
     @views.get("/users/<path:user_id>/export")
@@ -61,13 +61,13 @@ def serving_subjects(eraser: Eraser, exporter: Exporter, downloads: Downloads) -
         given = _export_any_user.read(request.environ.get("QUERY_STRING", ""))
         return export(given["user_id"], given["format"])
 
-    def export(user_id: str, form: str) -> Response:
+    def export(user_id: str, file_format: str) -> Response:
         principal = principal_of(request.environ)
-        return downloads.answer(
-            exporter.parts(user_id, principal, form),
+        return downloads.stream(
+            exporter.parts(user_id, principal, file_format),
             kind="user",
-            name=f"user.{form}",
-            content_type=FORMATS[form],
+            name=f"user.{file_format}",
+            content_type=FORMATS[file_format],
             gzips=True,
         )
 
@@ -75,18 +75,18 @@ def serving_subjects(eraser: Eraser, exporter: Exporter, downloads: Downloads) -
     def erase_user(user_id: str) -> Response:
         _require_id(user_id)
         mode = _erase_user.read(request.environ.get("QUERY_STRING", ""))["mode"]
-        return _told(eraser.do(mode, user_id, principal_of(request.environ)))
+        return _erasure_response(eraser.run(mode, user_id, principal_of(request.environ)))
 
     @views.delete("/user")
     def erase_any_user() -> Response:
         given = _erase_any_user.read(request.environ.get("QUERY_STRING", ""))
-        return _told(eraser.do(given["mode"], given["user_id"], principal_of(request.environ)))
+        return _erasure_response(eraser.run(given["mode"], given["user_id"], principal_of(request.environ)))
 
     return views
 
 
 def _require_plain_export(environ: "WSGIEnvironment") -> None:
-    """Return if the path ended with /export before it was decoded: /users/q%2Fexport is the user `q/export`, not `q`.
+    """Check that the path ended with /export before decoding: /users/q%2Fexport is the user `q/export`, not `q`.
 
     Raises:
         Problem: 404.
@@ -99,7 +99,7 @@ def _require_plain_export(environ: "WSGIEnvironment") -> None:
 
 
 def _require_id(user_id: str) -> None:
-    """Return if a user may have this id.
+    """Check that a user may have this id.
 
     Raises:
         Problem: 422.
@@ -111,7 +111,7 @@ def _require_id(user_id: str) -> None:
         raise invalid_parameters([ParameterError("user_id", code, detail)]) from None
 
 
-def _told(erasure: Erasure) -> Response:
+def _erasure_response(erasure: ErasureResult) -> Response:
     response = json_response(
         {
             "erasure_id": erasure.id,

@@ -15,81 +15,81 @@ from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.pool import ConnectionPool, execute
 from event_tracker.query import metrics
 from event_tracker.query.auth.people import QUERIES as ACCESS_QUERIES
-from event_tracker.query.auth.principal import Principal, root_of
-from event_tracker.query.concurrency import PATIENCE_SECONDS, TURN_SECONDS, take_turn
+from event_tracker.query.auth.principal import Principal, quota_holder_of
+from event_tracker.query.concurrency import EXPORT_TURN_SECONDS, TURN_SECONDS, take_turn
 from event_tracker.query.events.cursor import NIL
 from event_tracker.query.parameter_types import EARLIEST
 from event_tracker.query.users.user_erasure import QUERIES
 
 PAGE_ROWS = 500
 PAGE_EVENTS = 100
-"""Each may have 64 KiB."""
+"""Events, or rejections, on a page. Each may have 64 KiB."""
 
 LATEST_STORED = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 LAST_ID = UUID(int=2**128 - 1)
 
 Table = tuple[str, Iterator[list[Any]]]
-"""A table's name, and its rows a page at a time."""
+"""A table's name, and its rows page by page."""
 
-Ask = Callable[[str, dict[str, Any]], list[Any]]
-"""Asks a statement of queries.sql."""
+Execute = Callable[[str, dict[str, Any]], list[Any]]
+"""Runs a statement of queries.sql and returns its rows."""
 
 FORMATS = {"json": "application/json", "ndjson": "application/x-ndjson"}
-"""What it is written as, and the media type."""
+"""Format → media type."""
 
 _encode = msgspec.json.Encoder().encode
 
 
 class Exporter:
-    """Reads what is stored of users. No snapshot is held: it reads a page after the other, each at its own moment.
+    """Exports what is stored of a user. It reads page after page and holds no snapshot: each page is read at its own moment.
 
     Args:
-        turns: at the pool's connections; each page takes one.
+        concurrency_limit: for the pool's connections. Each page waits for a turn.
     """
 
-    def __init__(self, control: ConnectionPool[psycopg.Connection], turns: ConcurrencyLimit) -> None:
+    def __init__(self, control: ConnectionPool[psycopg.Connection], concurrency_limit: ConcurrencyLimit) -> None:
         self._control = control
-        self._turns = turns
+        self._concurrency_limit = concurrency_limit
 
     def parts(self, user_id: str, principal: Principal, form: str) -> Iterator[bytes]:
-        """The parts of the file, as far as the principal may see what is in it.
+        """The parts of the file, with what the principal may see.
 
         Raises:
             Problem: 404 if nothing is stored, or as `take_turn` does.
         """
         seconds = TURN_SECONDS
 
-        def ask(statement: str, parameters: dict[str, Any]) -> list[Any]:
-            with take_turn(self._turns, root_of(principal), seconds):
+        def fetch(statement: str, parameters: dict[str, Any]) -> list[Any]:
+            with take_turn(self._concurrency_limit, quota_holder_of(principal), seconds):
                 return execute(self._control, QUERIES[statement], parameters)
 
         sources = None if principal.sources is None else sorted(principal.sources)
         given = {"user_id": user_id, "sources": sources}
-        ((known, at),) = ask("is_known", given)
+        ((known, at),) = fetch("is_known", given)
         if not known:
             raise Problem(404, "user_not_found", "Nothing of this user is stored.")
         self._audit(user_id, principal)
-        seconds = PATIENCE_SECONDS
-        tables = [("events", _events(ask, given)), ("rejections", _rejections(ask, given))]
+        seconds = EXPORT_TURN_SECONDS
+        tables = [("events", _events(fetch, given)), ("rejections", _rejections(fetch, given))]
         if sources is None:
             # These don't belong to a source.
-            tables += [("users", _users(ask, given)), ("visits", _visits(ask, given))]
+            tables += [("users", _users(fetch, given)), ("visits", _visits(fetch, given))]
         head = {"user_id": user_id, "exported_at": at, "sources": sources}
         return (_json if form == "json" else _ndjson)(head, tables)
 
     def _audit(self, user_id: str, principal: Principal) -> None:
-        """Write down who asked, and for whom so that only who knows the id finds it."""
+        """Write the export into the audit log. The user's id is hashed: only someone who knows it finds the entry."""
         target = hashlib.sha256(user_id.encode()).hexdigest()
         entry = {"action": "export_user", "target": target, "source": None, "detail": Jsonb({})}
         execute(self._control, ACCESS_QUERIES["write_audit"], {"actor": principal.name, **entry})
 
 
-def _events(ask: Ask, given: dict[str, Any]) -> Iterator[list[Any]]:
+def _events(fetch: Execute, given: dict[str, Any]) -> Iterator[list[Any]]:
     exported = metrics.EVENTS_EXPORTED.labels("user")
     after: tuple[Any, ...] = (LATEST_STORED, LATEST_STORED, LAST_ID)
     while True:
-        place = dict(zip(("after_timestamp", "after_received_at", "after_event_id"), after, strict=True))
-        rows = ask("export_events", {**given, **place, "rows": PAGE_EVENTS})
+        position = dict(zip(("after_timestamp", "after_received_at", "after_event_id"), after, strict=True))
+        rows = fetch("export_events", {**given, **position, "rows": PAGE_EVENTS})
         yield [_event(*row) for row in rows]
         exported.inc(len(rows))
         if len(rows) < PAGE_EVENTS:
@@ -97,26 +97,26 @@ def _events(ask: Ask, given: dict[str, Any]) -> Iterator[list[Any]]:
         after = (rows[-1][2], rows[-1][6], rows[-1][3])
 
 
-def _rejections(ask: Ask, given: dict[str, Any]) -> Iterator[list[Any]]:
+def _rejections(fetch: Execute, given: dict[str, Any]) -> Iterator[list[Any]]:
     after = NIL
     while True:
-        rows = ask("export_rejections", {**given, "after_id": after, "rows": PAGE_EVENTS})
+        rows = fetch("export_rejections", {**given, "after_id": after, "rows": PAGE_EVENTS})
         yield [_rejection(*row) for row in rows]
         if len(rows) < PAGE_EVENTS:
             return
         after = rows[-1][0]
 
 
-def _users(ask: Ask, given: dict[str, Any]) -> Iterator[list[Any]]:
-    yield _named(("first_seen", "last_hour"), ask("export_user", given))
+def _users(fetch: Execute, given: dict[str, Any]) -> Iterator[list[Any]]:
+    yield _named(("first_seen", "last_hour"), fetch("export_user", given))
 
 
-def _visits(ask: Ask, given: dict[str, Any]) -> Iterator[list[Any]]:
+def _visits(fetch: Execute, given: dict[str, Any]) -> Iterator[list[Any]]:
     names = ("day", "session_id", "first", "last", "event_types")
     after: tuple[Any, ...] = (EARLIEST, "", EARLIEST)
     while True:
-        place = dict(zip(("after_day", "after_session_id", "after_first"), after, strict=True))
-        rows = ask("export_visits", {**given, **place, "rows": PAGE_ROWS})
+        position = dict(zip(("after_day", "after_session_id", "after_first"), after, strict=True))
+        rows = fetch("export_visits", {**given, **position, "rows": PAGE_ROWS})
         yield _named(names, rows)
         if len(rows) < PAGE_ROWS:
             return
@@ -134,7 +134,7 @@ def _event(
     source: str,
     violations: str | None,
 ) -> dict[str, Any]:
-    """As GET /events has it, and what it violates of its schema, if anything."""
+    """An event as in GET /events, with the violations of its schema, if any."""
     event: dict[str, Any] = {
         "user_id": user_id,
         "event_type": event_type,
@@ -149,7 +149,7 @@ def _event(
 
 
 def _rejection(number: UUID, *row: Any) -> dict[str, Any]:
-    """A refused event. Its payload is told as text, or in base64 (`payload_base64`) if it isn't text."""
+    """A refused event. Its payload is text, or base64 (`payload_base64`) if it isn't valid UTF-8."""
     names = ("source", "received_at", "reason", "detail", "event_type", "payload", "is_whole")
     rejection = {"id": number, **dict(zip(names, row, strict=True))}
     payload: bytes = rejection.pop("payload")
@@ -164,7 +164,7 @@ def _named(names: Iterable[str], rows: Iterable[Any]) -> list[Any]:
 
 
 def _json(head: dict[str, Any], tables: Iterable[Table]) -> Iterator[bytes]:
-    """One object: the head's members, and a list for each table."""
+    """One object: the members of `head`, and a list for each table."""
     yield _encode(head)[:-1]
     for name, pages in tables:
         before = b',"' + name.encode() + b'":['
@@ -177,7 +177,7 @@ def _json(head: dict[str, Any], tables: Iterable[Table]) -> Iterator[bytes]:
 
 
 def _ndjson(head: dict[str, Any], tables: Iterable[Table]) -> Iterator[bytes]:
-    """A line for the head, and one for each row, which says what table it is of."""
+    """A line for `head`, and one for each row, with the name of its table."""
     lines: Callable[[Iterable[Any]], bytes] = msgspec.json.Encoder().encode_lines
     yield lines([head])
     for name, pages in tables:

@@ -1,1 +1,1 @@
-"""Events as a stream: exports, and live events."""
+"""Streams of events: exports and live events."""

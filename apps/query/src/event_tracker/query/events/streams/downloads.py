@@ -1,4 +1,4 @@
-"""An answer that is streamed as a file: compressed where that is wanted, for as long as the client takes it and we may."""
+"""Streams files to clients, optionally compressed, until the client disconnects or the service stops."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -18,7 +18,7 @@ from event_tracker.query.events.streams.formats import Gzip
 log = structlog.get_logger("query.export")
 
 FINISH_SECONDS = 10.0
-"""How long an export may go on when the service stops: its process has a little longer."""
+"""How long an export may continue when the service stops. The process stops a little later."""
 
 BUSY = "As many exports as this instance streams at once are under way. Ask again when one has ended."
 
@@ -34,27 +34,27 @@ class Downloads:
         self._slots = StreamSlots(most, BUSY)
         self._is_draining = is_draining
 
-    def answer(self, parts: Iterator[bytes], *, kind: str, name: str, content_type: str, gzips: bool) -> Response:
-        """The answer that streams these parts; they are asked for only if there is a place.
+    def stream(self, parts: Iterator[bytes], *, kind: str, name: str, content_type: str, gzips: bool) -> Response:
+        """The response that streams these parts. The first part is read only if a slot is free.
 
         Args:
-            kind: what it is counted as in metrics.
-            gzips: whether it is compressed for clients that take it so.
+            kind: its label in metrics.
+            gzips: whether it is compressed for clients that accept gzip.
 
         Raises:
-            Problem: 503 if there is no place, 429 if whoever asks has as many as one may.
-            Exception: whatever the first part raises: until it is there, what is wrong can still be told with a status.
+            Problem: 503 if no slot is free, 429 if the client has reached its own limit.
+            Exception: whatever the first part raises: before it is sent, the response can still have an error status.
         """
-        give_back = self._slots.take(principal_of(request.environ))
+        release = self._slots.acquire(principal_of(request.environ))
         peer = Peer(request.environ)
         gzipped = gzips and request.accept_encodings.quality("gzip") > 0
         if gzipped:
-            parts = _gzipped(parts)
+            parts = _compress(parts)
         try:
             first = next(parts)
         except BaseException:
             peer.close()
-            give_back()
+            release()
             raise
         headers = {
             "Content-Type": content_type,
@@ -65,27 +65,27 @@ class Downloads:
             headers["Vary"] = "Accept-Encoding"
         if gzipped:
             headers["Content-Encoding"] = "gzip"
-        body = _watched(chain([first], parts), kind, peer, self._is_draining, request.environ[REQUEST_ID])
+        body = _stream_parts(chain([first], parts), kind, peer, self._is_draining, request.environ[REQUEST_ID])
         response = Response(body, headers=headers)
         response.call_on_close(peer.close)
-        response.call_on_close(give_back)
+        response.call_on_close(release)
         return response
 
 
-def _gzipped(parts: Iterable[bytes]) -> Iterator[bytes]:
+def _compress(parts: Iterable[bytes]) -> Iterator[bytes]:
     gzip = Gzip()
     for part in parts:
         yield gzip.compress(part) + gzip.flush()
     yield gzip.finish()
 
 
-def _watched(
+def _stream_parts(
     parts: Iterable[bytes], kind: str, peer: Peer, is_draining: Callable[[], bool], request_id: str
 ) -> Iterator[bytes]:
-    """The parts, until the client has left, or the service must stop, or something fails.
+    """The parts, until the client disconnects, the service stops, or an error occurs.
 
     Raises:
-        BrokenOffError: for all of those: the body isn't whole.
+        BrokenOffError: in each of these cases: the body is incomplete.
     """
     outcome = "left"
     stops_at = None

@@ -1,4 +1,4 @@
-"""GET /events/export: all events of a filter, streamed."""
+"""GET /events/export: streams all events of a filter."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -12,36 +12,36 @@ from event_tracker.query.events.streams.downloads import Downloads
 from event_tracker.query.events.streams.export_pages import ExportPages
 from event_tracker.query.events.streams.formats import FORMATS, GZIPPED, Rows
 from event_tracker.query.events.streams.parameters import read_export
-from event_tracker.query.source_scope import reading_of
+from event_tracker.query.source_scope import query_request_of
 
 BATCH = 500
-"""Rows that are encoded before other questions may go on."""
+"""Rows that are encoded before other requests get a chance to run."""
 
 
-def exporting(slices: ExportPages, downloads: Downloads) -> Blueprint:
-    """The route."""
+def export_routes(export_pages: ExportPages, downloads: Downloads) -> Blueprint:
+    """The route of exports."""
     blueprint = Blueprint("export", __name__)
 
     @blueprint.get("/events/export")
     def export_events() -> Response:
-        reading = reading_of(request.environ)
-        asked = read_export(reading)
-        if asked.format == "parquet" and "pyarrow.parquet" not in sys.modules:
-            # It takes a second, or several from a cold disk. In a thread of its own nobody else waits for it.
+        query_request = query_request_of(request.environ)
+        export = read_export(query_request)
+        if export.format == "parquet" and "pyarrow.parquet" not in sys.modules:
+            # The import takes a second or more. In a thread it doesn't block other requests.
             gevent.get_hub().threadpool.apply(import_module, ("pyarrow.parquet",))
-        return downloads.answer(
-            _encoded(slices.pages(asked.asked, asked.limit, reading.client), asked.format),
-            kind=asked.format,
-            name=f"events.{asked.format}",
-            content_type=FORMATS[asked.format].content_type,
-            gzips=asked.format in GZIPPED,
+        return downloads.stream(
+            _encode_pages(export_pages.read(export.event_filter, export.limit, query_request.client), export.format),
+            kind=export.format,
+            name=f"events.{export.format}",
+            content_type=FORMATS[export.format].content_type,
+            gzips=export.format in GZIPPED,
         )
 
     return blueprint
 
 
-def _encoded(pages: Iterable[Rows], name: str) -> Iterator[bytes]:
-    """Parts of the body, the first of them when the first page is there; one may be empty."""
+def _encode_pages(pages: Iterable[Rows], name: str) -> Iterator[bytes]:
+    """Encode the pages as parts of the body. A part may be empty."""
     encoder = FORMATS[name]()
     exported = metrics.EVENTS_EXPORTED.labels(name)
     before = encoder.head()

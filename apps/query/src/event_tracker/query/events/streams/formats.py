@@ -1,4 +1,4 @@
-"""Rows of events as NDJSON, CSV and Parquet, a part at a time.
+"""Encodes rows of events as NDJSON, CSV and Parquet, part by part.
 
 A row is a tuple as `queries.sql` selects it: user_id, event_type, timestamp, event_id, session_id, properties as JSON text,
 received_at, source.
@@ -12,14 +12,14 @@ from typing import Any, Protocol
 
 import msgspec
 
-from event_tracker.query.events.responses import StoredEvent, stored_event
+from event_tracker.query.events.responses import StoredEvent, make_stored_event
 
 Rows = Sequence[tuple[Any, ...]]
 
 COLUMNS = ("user_id", "event_type", "timestamp", "event_id", "session_id", "properties", "received_at", "source")
 GROUP_ROWS = 20_000
 GROUP_BYTES = 16 * 2**20
-"""A Parquet file's row group has so many rows, or so many bytes of properties: it is held in memory until it is whole."""
+"""Limits of a row group of a Parquet file, in rows and bytes. It is held in memory until it is complete."""
 
 GZIP_LEVEL = 1
 GZIP = zlib.MAX_WBITS | 16
@@ -29,17 +29,17 @@ class Encoder(Protocol):
     """Turns rows into the bytes of one format."""
 
     def head(self) -> bytes:
-        """What stands before the rows."""
+        """The bytes before the rows."""
 
     def rows(self, rows: Rows) -> bytes:
-        """Rows as bytes; none yet if they are held back."""
+        """Rows as bytes; empty if they are buffered."""
 
     def tail(self) -> bytes:
-        """What stands behind the rows, and what was held back."""
+        """The buffered rows, and the bytes after the rows."""
 
 
 class Ndjson:
-    """One JSON object a line, as GET /events answers it."""
+    """One JSON object per line, as in GET /events."""
 
     content_type = "application/x-ndjson"
 
@@ -50,7 +50,7 @@ class Ndjson:
         return b""
 
     def rows(self, rows: Rows) -> bytes:
-        events: list[StoredEvent] = [stored_event(*row) for row in rows]
+        events: list[StoredEvent] = [make_stored_event(*row) for row in rows]
         return self._encode(events)
 
     def tail(self) -> bytes:
@@ -58,7 +58,7 @@ class Ndjson:
 
 
 class Csv:
-    """RFC 4180, with a header. Values stand as they were sent: what begins with = is no formula to who stored it."""
+    """RFC 4180, with a header. Values are written as they were sent: one that begins with = isn't escaped against spreadsheets."""
 
     content_type = "text/csv; charset=utf-8; header=present"
 
@@ -68,17 +68,17 @@ class Csv:
 
     def head(self) -> bytes:
         self._writer.writerow(COLUMNS)
-        return self._taken()
+        return self._take_written()
 
     def rows(self, rows: Rows) -> bytes:
         # Times and ids become the texts that they are in JSON.
         self._writer.writerows(msgspec.to_builtins(rows))
-        return self._taken()
+        return self._take_written()
 
     def tail(self) -> bytes:
         return b""
 
-    def _taken(self) -> bytes:
+    def _take_written(self) -> bytes:
         text = self._text.getvalue()
         self._text.seek(0)
         self._text.truncate()
@@ -106,7 +106,7 @@ class Parquet:
         self._held_rows = self._held_bytes = 0
 
     def head(self) -> bytes:
-        return self._taken()
+        return self._take_written()
 
     def rows(self, rows: Rows) -> bytes:
         if not rows:
@@ -119,12 +119,12 @@ class Parquet:
         self._held_bytes += batch.nbytes
         if self._held_rows >= GROUP_ROWS or self._held_bytes >= GROUP_BYTES:
             self._write_group()
-        return self._taken()
+        return self._take_written()
 
     def tail(self) -> bytes:
         self._write_group()
         self._writer.close()
-        return self._taken()
+        return self._take_written()
 
     def _write_group(self) -> None:
         if self._held:
@@ -132,15 +132,15 @@ class Parquet:
         self._held.clear()
         self._held_rows = self._held_bytes = 0
 
-    def _taken(self) -> bytes:
-        taken = self._written.getvalue()
+    def _take_written(self) -> bytes:
+        written = self._written.getvalue()
         self._written.seek(0)
         self._written.truncate()
-        return taken
+        return written
 
 
 class _Sink(io.RawIOBase):
-    """A file that is only ever appended to, whose beginning was taken away; Parquet asks it where it is."""
+    """An append-only file whose beginning is removed once it is sent. It reports its total length to the Parquet writer."""
 
     def __init__(self, written: io.BytesIO) -> None:
         self._buffer = written
@@ -160,11 +160,11 @@ class _Sink(io.RawIOBase):
 
 FORMATS: dict[str, type[Ndjson] | type[Csv] | type[Parquet]] = {"ndjson": Ndjson, "csv": Csv, "parquet": Parquet}
 GZIPPED = ("ndjson", "csv")
-"""Parquet is compressed as it is."""
+"""Formats that gzip is offered for. Parquet is compressed already."""
 
 
 class Gzip:
-    """Compresses a stream. `flush` writes out all that came before, so that a slow stream doesn't look dead."""
+    """Compresses a stream. `flush` returns all data so far, so that a slow stream doesn't look stalled."""
 
     def __init__(self) -> None:
         self._compressor = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, GZIP)

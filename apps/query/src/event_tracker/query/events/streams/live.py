@@ -1,4 +1,4 @@
-"""GET /events/live: what is stored, as it is stored, as server-sent events (WHATWG HTML, section 9.2)."""
+"""GET /events/live: streams new events as server-sent events (WHATWG HTML, section 9.2)."""
 
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ from event_tracker.query.events.responses import StoredEvent
 from event_tracker.query.events.streams.live_filter import matches
 from event_tracker.query.events.streams.live_tail import Tail, encode
 from event_tracker.query.events.streams.parameters import read_live_filter
-from event_tracker.query.source_scope import reading_of
+from event_tracker.query.source_scope import query_request_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -33,15 +33,15 @@ log = structlog.get_logger("query.live")
 POLL_SECONDS = 1.0
 KEEP_ALIVE_SECONDS = 15.0
 RETRY = b"retry: 2000\n\n"
-"""Milliseconds after which a browser comes back. It is the first thing that is sent, so that a client sees at once that it is heard."""
+"""Tells browsers to reconnect after 2000 ms. It is sent first, so that a client sees at once that it is connected."""
 
 CHECK_SECONDS = 5.0
-"""How often it is asked whether a client may still listen."""
+"""How often a client's credentials are checked again."""
 
 KEEP_ALIVE = b": keep-alive\n\n"
 BUFFER_EVENTS = 1000
 BUFFER_BYTES = 4 * 2**20
-"""What is kept for a client who doesn't read: so many events, or so many bytes. What comes then is dropped, and counted."""
+"""The buffer of a client that reads slowly, in events and bytes. Further events are dropped, and counted."""
 
 PART_BYTES = 64 * 2**10
 
@@ -54,11 +54,11 @@ HEADERS = {
 }
 
 
-class Client:
-    """One client: what it wants to be told, and what it hasn't been told yet."""
+class LiveClient:
+    """A connected client: its filter, and the frames that it hasn't read yet."""
 
-    def __init__(self, asked: EventFilter) -> None:
-        self.asked = asked
+    def __init__(self, event_filter: EventFilter) -> None:
+        self.event_filter = event_filter
         self._frames: deque[bytes] = deque()
         self._bytes = 0
         self._dropped = 0
@@ -66,34 +66,34 @@ class Client:
         self._wake = Event()
 
     def offer(self, frame: bytes) -> None:
-        """Put an event before the client, unless it has left too many unread."""
+        """Add an event to the client's buffer, or drop it if the buffer is full."""
         if len(self._frames) >= BUFFER_EVENTS or self._bytes + len(frame) > BUFFER_BYTES:
             self._dropped += 1
             metrics.LIVE_DROPPED.inc()
         else:
-            self._tell_dropped()
+            self._report_dropped()
             self._append(frame)
             metrics.LIVE_SENT.inc()
         self._wake.set()
 
     def end(self) -> None:
-        """Let `parts` end, what is unread aside."""
+        """End `parts`. Unread frames are discarded."""
         self._ended = True
         self._wake.set()
 
     def parts(self) -> Iterator[bytes]:
-        """What to write, until the end."""
+        """The parts of the response body, until `end` is called."""
         yield RETRY
         while not self._ended:
             if not self._frames:
-                self._tell_dropped()
+                self._report_dropped()
             if self._frames:
-                yield self._some()
+                yield self._take_part()
             elif not self._wake.wait(KEEP_ALIVE_SECONDS):
                 yield KEEP_ALIVE
             self._wake.clear()
 
-    def _tell_dropped(self) -> None:
+    def _report_dropped(self) -> None:
         if self._dropped:
             self._append(b'event: dropped\ndata: {"count":%d}\n\n' % self._dropped)
             self._dropped = 0
@@ -102,103 +102,105 @@ class Client:
         self._frames.append(frame)
         self._bytes += len(frame)
 
-    def _some(self) -> bytes:
-        taken = []
+    def _take_part(self) -> bytes:
+        frames = []
         size = 0
         while self._frames and size < PART_BYTES:
-            taken.append(self._frames.popleft())
-            size += len(taken[-1])
+            frames.append(self._frames.popleft())
+            size += len(frames[-1])
         self._bytes -= size
-        return b"".join(taken)
+        return b"".join(frames)
 
 
 class Hub:
-    """Tells all clients of one process what is stored. It asks the database only while there are any, for all of them."""
+    """Sends new events to all clients of the process. It polls the database once for all of them, and only while there are any."""
 
     def __init__(self, tail: Tail) -> None:
         self._tail = tail
-        self._clients: set[Client] = set()
-        self._asking = BoundedSemaphore(1)
+        self._clients: set[LiveClient] = set()
+        self._lock = BoundedSemaphore(1)
         self._poller: gevent.Greenlet[..., None] | None = None
         self._ended = False
         metrics.LIVE_CLIENTS.set_function(lambda: len(self._clients))
 
-    def join(self, client: Client) -> None:
-        """Tell the client of what is committed from now on.
+    def join(self, client: LiveClient) -> None:
+        """Add a client: it gets the events that are committed from now on.
 
         Raises:
-            psycopg.Error: if the database can't be asked where that is.
+            psycopg.Error: if the database can't be reached.
         """
-        with self._asking:
+        with self._lock:
             if self._clients:
-                self._spread()
+                self._broadcast()
             else:
                 self._tail.begin()
             if self._poller is None or self._poller.ready():
-                self._poller = gevent.spawn(self._run)
+                self._poller = gevent.spawn(self._poll)
             self._clients.add(client)
         if self._ended:
             client.end()
 
-    def leave(self, client: Client) -> None:
-        """Tell the client no more."""
+    def leave(self, client: LiveClient) -> None:
+        """Remove a client."""
         self._clients.discard(client)
         client.end()
 
     def end(self) -> None:
-        """Let all clients go: another instance tells them."""
+        """Disconnect all clients. They reconnect to another instance."""
         self._ended = True
         for client in list(self._clients):
             client.end()
 
-    def _run(self) -> None:
-        well = True
+    def _poll(self) -> None:
+        is_healthy = True
         while True:
             gevent.sleep(POLL_SECONDS)
-            with self._asking:
+            with self._lock:
                 if not self._clients:
                     return
                 try:
-                    self._spread()
-                    well = True
-                except Exception as error:  # whatever it is, the clients stay, and are told when it is over
-                    if well or not isinstance(error, AWAY):
+                    self._broadcast()
+                    is_healthy = True
+                except (
+                    Exception
+                ) as error:  # whatever it is, the clients stay connected, and get the events once it is over
+                    if is_healthy or not isinstance(error, AWAY):
                         log.warning("can't ask for new events", error=str(error))
-                    well = False
+                    is_healthy = False
 
-    def _spread(self) -> None:
-        for events in self._tail.fresh():
+    def _broadcast(self) -> None:
+        for events in self._tail.read_new():
             for event in events:
-                self._offer(event)
+                self._offer_to_matching(event)
             yield_to_others()
 
-    def _offer(self, event: StoredEvent) -> None:
+    def _offer_to_matching(self, event: StoredEvent) -> None:
         frame = b""
         for client in list(self._clients):
-            if matches(event, client.asked):
+            if matches(event, client.event_filter):
                 frame = frame or b"id: %b\nevent: event\ndata: %b\n\n" % (str(event.event_id).encode(), encode(event))
                 client.offer(frame)
 
 
 def live_routes(hub: Hub, most: int, guard: Guard) -> Blueprint:
-    """The route; `most` clients are told at once, each as long as the guard lets it in."""
+    """The route of live streams. At most `most` clients are connected, each as long as the guard admits it."""
     blueprint = Blueprint("live", __name__)
     slots = StreamSlots(most, BUSY)
 
     @blueprint.get("/events/live")
     def live_events() -> Response:
-        client = Client(read_live_filter(reading_of(request.environ)))
-        give_back = slots.take(principal_of(request.environ))
+        client = LiveClient(read_live_filter(query_request_of(request.environ)))
+        release = slots.acquire(principal_of(request.environ))
         try:
             hub.join(client)
         except BaseException:
-            give_back()
+            release()
             raise
         peer = Peer(request.environ)
-        watch = gevent.spawn(_watch, peer, client)
-        checking = gevent.spawn(_check, guard, request.environ, client)
+        watch = gevent.spawn(_watch_connection, peer, client)
+        checking = gevent.spawn(_recheck_access, guard, request.environ, client)
         response = Response(client.parts(), headers=HEADERS)
-        ends: list[Callable[[], object]] = [watch.kill, checking.kill, lambda: hub.leave(client), peer.close, give_back]
+        ends: list[Callable[[], object]] = [watch.kill, checking.kill, lambda: hub.leave(client), peer.close, release]
         for end in ends:
             response.call_on_close(end)
         return response
@@ -206,8 +208,8 @@ def live_routes(hub: Hub, most: int, guard: Guard) -> Blueprint:
     return blueprint
 
 
-def _check(guard: Guard, environ: "WSGIEnvironment", client: Client) -> None:
-    """End the stream soon after its credentials have: who may still listen comes back by itself."""
+def _recheck_access(guard: Guard, environ: "WSGIEnvironment", client: LiveClient) -> None:
+    """End the stream soon after its credentials become invalid or change. A client that may still connect does so by itself."""
     sources = environ[ALLOWED_SOURCES]
     while True:
         gevent.sleep(CHECK_SECONDS)
@@ -216,14 +218,14 @@ def _check(guard: Guard, environ: "WSGIEnvironment", client: Client) -> None:
         except Problem:
             break
         except AWAY:
-            continue  # nobody can tell, and nothing new is told either
+            continue  # the credentials can't be checked now, but no new events can be read either
         if environ[ALLOWED_SOURCES] != sources:
             break
     client.end()
 
 
-def _watch(peer: Peer, client: Client) -> None:
-    """End the stream as soon as the client hangs up, not when the next event is written."""
+def _watch_connection(peer: Peer, client: LiveClient) -> None:
+    """End the stream as soon as the client disconnects, not at the next event."""
     peer.wait()
     if peer.has_left():
         client.end()

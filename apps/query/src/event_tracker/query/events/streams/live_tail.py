@@ -1,4 +1,4 @@
-"""What was stored since one last looked."""
+"""Reads the events that were stored since the last read."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ from event_tracker.core.postgres.replication import read_as_of
 from event_tracker.core.postgres.row_stream import Row, fetch_within
 from event_tracker.query import metrics
 from event_tracker.query.events.cursor import NIL
-from event_tracker.query.events.responses import StoredEvent, stored_event
+from event_tracker.query.events.responses import StoredEvent, make_stored_event
 from event_tracker.query.events.store import JSON, MOST_BYTES
 from event_tracker.query.parameter_types import EARLIEST
 
@@ -23,21 +23,21 @@ encode = msgspec.json.Encoder().encode
 
 OVERLAP = timedelta(seconds=10)
 LEAST_OVERLAP = timedelta(seconds=1)
-"""How far each look goes back behind the newest event seen: `received_at` is when an event's transaction began, and it is
-seen only when that is committed. The collector's take 8 s at most (STATEMENT_SECONDS)."""
+"""How far each read goes back before the newest event seen. `received_at` is when an event's transaction began, but the event is
+visible only once that is committed. The collector's transactions take 8 s at most (STATEMENT_SECONDS)."""
 
 MANY = 5000
-"""Events in one look beyond which the overlap is halved: reading them again each second would cost more than it is worth."""
+"""If a read finds more events than this, the overlap is halved: reading so many again each second would be too expensive."""
 
 PAGE = 1000
-"""Events read at once, unless they have MOST_BYTES before."""
+"""Events that are read at once, or fewer if they reach MOST_BYTES."""
 
 Key = tuple[datetime, datetime, str, UUID]
-"""received_at, timestamp, user_id, event_id: unique, and the order of looking."""
+"""received_at, timestamp, user_id, event_id: unique, and the order of reading."""
 
 
 class Tail:
-    """Looks. What it hands out it hands out once."""
+    """Reads new events, each exactly once."""
 
     def __init__(self, pool: ConnectionPool[psycopg.Connection]) -> None:
         self._pool = pool
@@ -46,37 +46,37 @@ class Tail:
         self._seen: set[Key] = set()
 
     def begin(self) -> None:
-        """Count what is stored by now as seen."""
+        """Treat everything stored until now as seen."""
         self._since = attempt(self._pool, read_as_of) - OVERLAP
         self._seen = set()
-        for _ in self.fresh():
+        for _ in self.read_new():
             pass
 
-    def fresh(self) -> Iterator[list[StoredEvent]]:
-        """Pages of what hasn't been seen yet. If the database fails midway, what wasn't handed out comes next time."""
-        place: Key = (self._since, EARLIEST, "", NIL)
-        looked = 0
+    def read_new(self) -> Iterator[list[StoredEvent]]:
+        """Pages of events that haven't been seen yet. If the database fails midway, the remaining ones come with the next call."""
+        position: Key = (self._since, EARLIEST, "", NIL)
+        events_read = 0
         while True:
-            rows, is_whole = self._ask(place)
-            events = [stored_event(*row) for row in rows]
-            looked += len(events)
+            rows, is_whole = self._fetch(position)
+            events = [make_stored_event(*row) for row in rows]
+            events_read += len(events)
             new = [event for event in events if _key(event) not in self._seen]
             self._seen.update(map(_key, new))
             yield new
             if is_whole and len(events) < PAGE:
                 break
-            place = _key(events[-1])
-        self._move_on(looked)
+            position = _key(events[-1])
+        self._advance(events_read)
 
-    def _move_on(self, looked: int) -> None:
-        self._overlap = max(LEAST_OVERLAP, self._overlap / 2) if looked > MANY else min(OVERLAP, self._overlap * 2)
+    def _advance(self, events_read: int) -> None:
+        self._overlap = max(LEAST_OVERLAP, self._overlap / 2) if events_read > MANY else min(OVERLAP, self._overlap * 2)
         if self._seen:
             self._since = max(self._since, max(self._seen)[0] - self._overlap)
             self._seen = {key for key in self._seen if key[0] >= self._since}
 
-    def _ask(self, place: Key) -> tuple[list[Row], bool]:
-        """The events behind a place, and whether these are all up to PAGE."""
-        after = dict(zip(("received_at", "timestamp", "user_id", "event_id"), place, strict=True))
+    def _fetch(self, position: Key) -> tuple[list[Row], bool]:
+        """Up to PAGE events after a position, and whether these are complete, not cut at MOST_BYTES."""
+        after = dict(zip(("received_at", "timestamp", "user_id", "event_id"), position, strict=True))
         with metrics.DB_SECONDS.labels("live_events").time():
             return fetch_within(self._pool, LIVE_EVENTS, {"rows": PAGE, **after}, most_bytes=MOST_BYTES, sized=JSON)
 

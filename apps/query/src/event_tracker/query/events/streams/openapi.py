@@ -1,4 +1,4 @@
-"""The streams in OpenAPI."""
+"""OpenAPI of the streams."""
 
 from typing import Any
 

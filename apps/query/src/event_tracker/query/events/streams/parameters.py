@@ -1,4 +1,4 @@
-"""What may be streamed: the parameters of GET /events/export and GET /events/live."""
+"""Parameters of GET /events/export and GET /events/live."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -8,17 +8,17 @@ from uuid import UUID
 from marshmallow import ValidationError, fields, missing, validates_schema
 
 from event_tracker.query.events.cursor import CursorField, Position
-from event_tracker.query.events.filters import EventFilter, EventsSchema, RangeSchema, event_filter
+from event_tracker.query.events.filters import EventFilter, EventsSchema, RangeSchema, build_event_filter
 from event_tracker.query.events.streams.formats import FORMATS
-from event_tracker.query.parameter_types import Between, Choice, Length, Time, mistake
-from event_tracker.query.source_scope import Reading, SourcesReader
+from event_tracker.query.parameter_types import Between, Choice, Length, Time, field_error
+from event_tracker.query.source_scope import QueryRequest, SourcesReader
 
 MOST_ROWS = 10**15
 AFTER = "TIMESTAMP,EVENT_ID,USER_ID of the last event that you have: the export goes on behind it. Not with `cursor`."
 
 
 class RowLimit(Between):
-    """How many events to stream; none is all of them."""
+    """How many events to export. Without it, all of them."""
 
     def __init__(self) -> None:
         super().__init__(1, MOST_ROWS, 0, "Most events to export; all of them by default.")
@@ -26,17 +26,17 @@ class RowLimit(Between):
 
 
 class After(fields.String):
-    """A place in the order of events, as a reader of rows can tell it. The user comes last: it may contain commas."""
+    """A position in the order of events, given by the last row that was read. The user comes last, since it may contain commas."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
         parts = value.split(",", 2)
         if len(parts) < 3:
-            raise mistake("invalid_after", "Must be TIMESTAMP,EVENT_ID,USER_ID of an event.")
+            raise field_error("invalid_after", "Must be TIMESTAMP,EVENT_ID,USER_ID of an event.")
         timestamp: datetime = Time().deserialize(parts[0])
         try:
             event_id = UUID(parts[1])
         except ValueError:
-            raise mistake("invalid_after", "Its second part, the event_id, must be a UUID.") from None
+            raise field_error("invalid_after", "Its second part, the event_id, must be a UUID.") from None
         return Position(timestamp, Length(1, 200)(parts[2]), event_id)
 
 
@@ -65,9 +65,9 @@ class ExportEventsSchema(EventsSchema, RangeSchema):
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """All events of a filter, or the first `limit` of them, in one of FORMATS."""
+    """An export: all events of a filter, or the first `limit` of them, in one of FORMATS."""
 
-    asked: EventFilter
+    event_filter: EventFilter
     format: str
     limit: int | None
 
@@ -76,28 +76,28 @@ _exports = SourcesReader(ExportEventsSchema)
 _live = SourcesReader(EventsSchema)
 
 
-def read_export(reading: Reading) -> Export:
-    """The export that a request asks for.
+def read_export(query_request: QueryRequest) -> Export:
+    """Read the export of a request.
 
     Raises:
-        Problem: 400 or 422 with every mistake in it.
+        Problem: 400 or 422 with all errors in it.
     """
-    given = _exports.read(reading)
-    asked = event_filter({**given, "limit": 0}, _as_given)
+    given = _exports.read(query_request)
+    event_filter = build_event_filter({**given, "limit": 0}, _as_given)
     after: Position | None = given.get("after")
-    # A place at or behind `to` would let in what lies between.
-    if after is not None and after.timestamp < asked.end:
-        asked = replace(asked, after=after)
-    return Export(asked, given["format"], given.get("limit"))
+    # A position at or after `to` would include the events in between.
+    if after is not None and after.timestamp < event_filter.end:
+        event_filter = replace(event_filter, after=after)
+    return Export(event_filter, given["format"], given.get("limit"))
 
 
-def read_live_filter(reading: Reading) -> EventFilter:
-    """The filter that a request asks for; its range of time means nothing.
+def read_live_filter(query_request: QueryRequest) -> EventFilter:
+    """Read the filter of a live stream. Its time range is ignored.
 
     Raises:
-        Problem: 400 or 422 with every mistake in it.
+        Problem: 400 or 422 with all errors in it.
     """
-    return event_filter({**_live.read(reading), "limit": 0}, _as_given)
+    return build_event_filter({**_live.read(query_request), "limit": 0}, _as_given)
 
 
 def _as_given(start: datetime | None, end: datetime | None) -> tuple[datetime | None, datetime | None]:

@@ -1,4 +1,4 @@
-"""What may be asked, as frozen questions: two that are equal have one answer."""
+"""Types of queries. They are immutable and hashable, so that equal queries can share one result."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,8 +8,8 @@ from event_tracker.query.source_scope import Sources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Range:
-    """[start, end) in UTC, of these sources, the zone whose calendar cuts it, and whether to tell how it was answered."""
+class RangeQuery:
+    """A time range [start, end) in UTC, the sources, the time zone of days, and whether to explain the plan."""
 
     sources: Sources
     start: datetime
@@ -19,16 +19,16 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Selection(Range):
-    """Which events count: those of a range, of any of these types (all, if there are none), with all these properties."""
+class FilteredQuery(RangeQuery):
+    """A query over selected events: any of these types (empty is all), and all of these properties."""
 
     event_types: tuple[str, ...]
     properties: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Timeseries(Selection):
-    """Counts over time. `starts` are the beginnings of the intervals in UTC; `gap` and `longest` are in seconds."""
+class TimeseriesQuery(FilteredQuery):
+    """Counts over time. `starts` are the starts of the intervals in UTC; `gap` and `longest` are in seconds."""
 
     interval: str
     starts: tuple[datetime, ...]
@@ -40,7 +40,7 @@ class Timeseries(Selection):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Users(Selection):
+class UsersQuery(FilteredQuery):
     """Active, new and returning users over time."""
 
     interval: str
@@ -48,8 +48,8 @@ class Users(Selection):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sessions(Selection):
-    """Sessions, summed up; `by` names what entries and exits are told by."""
+class SessionsQuery(FilteredQuery):
+    """Totals of sessions. `by` is the dimension of their entries and exits."""
 
     gap: int
     longest: int
@@ -58,24 +58,24 @@ class Sessions(Selection):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TopProperties(Selection):
-    """The commonest values of a property."""
+class TopPropertiesQuery(FilteredQuery):
+    """The most frequent values of a property."""
 
     key: str
     limit: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Retention(Selection):
-    """Who comes back; `starts` are the beginnings of the periods in UTC."""
+class RetentionQuery(FilteredQuery):
+    """Users who return. `starts` are the starts of the periods in UTC."""
 
     period: str
     starts: tuple[datetime, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Paths(Selection):
-    """What follows what."""
+class PathsQuery(FilteredQuery):
+    """Sequences of events within sessions."""
 
     origin: str | None
     direction: str
@@ -87,16 +87,16 @@ class Paths(Selection):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Funnel(Range):
-    """Who takes these steps, (event type, properties) each, in this order within `window` seconds."""
+class FunnelQuery(RangeQuery):
+    """Users who take these steps in this order within `window` seconds. A step is (event type, properties)."""
 
     window: int
     steps: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OneUser(Range):
-    """One user; `starts` are the beginnings of the days in UTC, `longest` is in seconds."""
+class UserQuery(RangeQuery):
+    """One user. `starts` are the starts of the days in UTC; `longest` is in seconds."""
 
     starts: tuple[datetime, ...]
     longest: int

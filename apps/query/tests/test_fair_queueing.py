@@ -1,4 +1,4 @@
-"""Questions take turns by who asks: one client's are answered however many another one asks, and however slow these are."""
+"""Clients take turns: the queries of one are answered, however many and however slow those of another are."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -8,25 +8,25 @@ import requests
 from gevent.event import Event
 from waiting import wait_until
 
-from event_tracker.core import concurrency_limit as turns
+from event_tracker.core import concurrency_limit
 from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.secrets.keys import make_key
-from event_tracker.query.auth.principal import ANYONE, PRINCIPAL, Principal, Root, client_of
+from event_tracker.query.auth.principal import ANYONE, PRINCIPAL, Principal, QuotaHolder, client_of
 from event_tracker.query.concurrency import SingleFlight, take_turn
 from event_tracker.query.events import batcher
 from event_tracker.query.events.batcher import Batcher
 
-LOUD, QUIET = Root("token", "loud"), Root("token", "quiet")
+LOUD, QUIET = QuotaHolder("token", "loud"), QuotaHolder("token", "quiet")
 
 
 class Database:
-    """Answers one question after the other, each when it is let; `asked` are those that have reached it."""
+    """Answers one question at a time, each when `let` is called. `asked` are the questions that have reached it."""
 
-    def __init__(self, turns):
+    def __init__(self, limit):
         self.asked = []
         self._may = []
-        self.shared = SingleFlight(self._answer, turns)
+        self.shared = SingleFlight(self._answer, limit)
 
     def _answer(self, question):
         self.asked.append(question)
@@ -47,7 +47,7 @@ class Database:
 
         def wait():
             try:
-                return self.shared.ask(question, client)
+                return self.shared.run(question, client)
             except (Problem, ValueError) as error:
                 return error
 
@@ -71,7 +71,7 @@ def test_who_asks_what_another_has_asked_waits_in_no_queue_but_their_own():
     database.let()
     gevent.joinall(others)
     assert len(database.asked) == 4, "nothing was asked twice"
-    assert database.shared._coming == {}
+    assert database.shared._pending == {}
 
 
 def test_whoever_asks_once_it_has_begun_has_it_asked_again():
@@ -95,8 +95,8 @@ def test_everybody_who_waits_hears_that_a_question_failed():
     assert first.get() == "answer to first"
 
 
-def test_who_has_too_many_waiting_is_told_and_others_who_ask_the_same_are_answered(monkeypatch):
-    monkeypatch.setattr(turns, "MOST_WAITING", 2)
+def test_a_client_with_too_many_waiting_is_refused_and_others_who_ask_the_same_are_answered(monkeypatch):
+    monkeypatch.setattr(concurrency_limit, "MOST_WAITING", 2)
     database = Database(ConcurrencyLimit())
     waiting = [database.ask(question, LOUD) for question in ("first", "second", "third")]
     joined = database.ask("same", QUIET)
@@ -121,69 +121,69 @@ def test_a_question_without_a_turn_in_time_is_busy_for_its_own_client_only(monke
     database.let()
     database.let()
     assert waiting[1].get() == "answer to same"
-    assert database.shared._coming == {}
+    assert database.shared._pending == {}
 
 
-class Groups:
-    """A group of questions after the other is answered, each when it is let; `asked` are those that have reached the database."""
+class Batches:
+    """Answers batches of questions, each when `let` is called. `asked` are the batches that have reached the database."""
 
     def __init__(self, lanes, each):
         self.asked = []
         self._may = []
-        self.pages = Batcher(self._answer_all, lanes, each)
+        self.pages = Batcher(self._run_all, lanes, each)
 
-    def _answer_all(self, questions):
+    def _run_all(self, questions):
         self.asked.append(list(questions))
         self._may.append(Event())
         self._may[-1].wait()
         return questions
 
     def let(self, number):
-        """Answer the group of this number, in the order in which they were asked."""
+        """Answer the batch of this number, in the order in which they were asked."""
         self._may[number].set()
         gevent.sleep(0.001)
 
     def ask(self, *questions):
         """Greenlets that wait for the answers to questions such as "loud 1"."""
-        asking = [gevent.spawn(self.pages.ask, question, question.split()[0]) for question in questions]
+        asking = [gevent.spawn(self.pages.run, question, question.split()[0]) for question in questions]
         gevent.sleep(0.001)
         return asking
 
 
 def test_small_pages_of_one_client_keep_no_others_waiting(monkeypatch):
-    monkeypatch.setattr(batcher, "MOST", 3)
-    groups = Groups(lanes=2, each=1)
-    loud = groups.ask(*(f"loud {number}" for number in range(5)))
-    assert groups.asked == [["loud 0", "loud 1", "loud 2"]], "one lane is left to others"
-    quiet = groups.ask("quiet 1")
-    assert groups.asked[1:] == [["quiet 1"]]
-    groups.let(1)
+    monkeypatch.setattr(batcher, "MOST_IN_BATCH", 3)
+    batches = Batches(lanes=2, each=1)
+    loud = batches.ask(*(f"loud {number}" for number in range(5)))
+    assert batches.asked == [["loud 0", "loud 1", "loud 2"]], "one lane is left to others"
+    quiet = batches.ask("quiet 1")
+    assert batches.asked[1:] == [["quiet 1"]]
+    batches.let(1)
     assert quiet[0].get() == "quiet 1"
-    assert len(groups.asked) == 2
-    groups.let(0)
-    assert groups.asked[2:] == [["loud 3", "loud 4"]]
-    groups.let(2)
+    assert len(batches.asked) == 2
+    batches.let(0)
+    assert batches.asked[2:] == [["loud 3", "loud 4"]]
+    batches.let(2)
     assert [one.get() for one in loud] == [f"loud {number}" for number in range(5)]
-    groups.pages.close()
+    batches.pages.close()
 
 
 def test_clients_take_turns_at_the_lanes_of_small_pages(monkeypatch):
-    monkeypatch.setattr(batcher, "MOST", 1)
-    groups = Groups(lanes=2, each=2)
-    asking = groups.ask(*(f"loud {number}" for number in range(4)), "quiet 1", "small 1", "quiet 2")
+    monkeypatch.setattr(batcher, "MOST_IN_BATCH", 1)
+    batches = Batches(lanes=2, each=2)
+    asking = batches.ask(*(f"loud {number}" for number in range(4)), "quiet 1", "small 1", "quiet 2")
     for number in range(7):
-        groups.let(number)
+        batches.let(number)
     gevent.joinall(asking)
-    assert [questions[0] for questions in groups.asked] == [
+    assert [questions[0] for questions in batches.asked] == [
         "loud 0", "quiet 1", "small 1", "loud 1", "quiet 2", "loud 2", "loud 3",
     ]  # fmt: skip
-    groups.pages.close()
+    batches.pages.close()
 
 
 def test_tokens_share_with_who_handed_them_out():
-    token = Principal("token", "rt_one", frozenset(), frozenset({"shop"}), root=Root("person", "sue"))
+    token = Principal("token", "rt_one", frozenset(), frozenset({"shop"}), quota_holder=QuotaHolder("person", "sue"))
     sue = Principal("person", "sue", frozenset(), frozenset({"shop"}))
-    assert client_of({PRINCIPAL: token}) == client_of({PRINCIPAL: sue}) == Root("person", "sue")
+    assert client_of({PRINCIPAL: token}) == client_of({PRINCIPAL: sue}) == QuotaHolder("person", "sue")
     anyone = [
         client_of({PRINCIPAL: ANYONE, "REMOTE_ADDR": address}) for address in ("10.0.0.1", "10.0.0.2", "10.0.0.1")
     ]

@@ -1,4 +1,4 @@
-"""Places for exports and live streams: one token or person can't take all of them."""
+"""Slots for exports and live streams: one token or person can't take all of them."""
 
 from contextlib import ExitStack
 
@@ -10,13 +10,13 @@ from waiting import wait_until
 from event_tracker.core.secrets.keys import make_key
 from event_tracker.core.secrets.passwords import hash_password
 
-PLACES = 4
+SLOTS = 4
 HALF = 2
 
 
 @pytest.fixture(scope="module")
 def service(start_guarded):
-    return start_guarded(EXPORTS=PLACES, LIVE_CLIENTS=PLACES)
+    return start_guarded(EXPORTS=SLOTS, LIVE_CLIENTS=SLOTS)
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def keep_open(shared_owner):
 
 
 @pytest.mark.parametrize("path", ["/events/live", "/events/export"])
-def test_one_token_has_half_of_the_places_and_another_finds_one(service, who_sees, keep_open, path):
+def test_one_token_has_half_of_the_slots_and_another_finds_one(service, who_sees, keep_open, path):
     greedy, modest, late = who_sees("default"), who_sees("default"), who_sees("default")
     url = f"{service.url}{path}"
     held = [keep_open(greedy, url) for _ in range(HALF)]
@@ -120,6 +120,6 @@ def test_a_person_shares_with_the_tokens_that_they_handed_out(service, keep_open
 
 
 def test_where_nobody_says_who_they_are_they_may_have_all(start_guarded, keep_open):
-    service = start_guarded(EXPORTS=PLACES, LIVE_CLIENTS=PLACES, AUTH="open")
-    answers = [keep_open(requests, f"{service.url}/events/live") for _ in range(PLACES)]
-    assert [answer.status_code for answer in answers] == [200] * PLACES
+    service = start_guarded(EXPORTS=SLOTS, LIVE_CLIENTS=SLOTS, AUTH="open")
+    answers = [keep_open(requests, f"{service.url}/events/live") for _ in range(SLOTS)]
+    assert [answer.status_code for answer in answers] == [200] * SLOTS

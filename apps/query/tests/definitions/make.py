@@ -1,4 +1,4 @@
-"""Events for examples, in few words."""
+"""Makes events for examples."""
 
 from datetime import timedelta
 from itertools import count
@@ -11,8 +11,8 @@ from .reference.events import Event
 IDS = count(1)
 
 
-def an(user_id: str, at: float = 0, event_type: str = "view", **given: Any) -> Event:
-    """An event so many seconds after T0; `at` may be a time as well. What isn't an event's field is a property."""
+def event(user_id: str, at: float = 0, event_type: str = "view", **given: Any) -> Event:
+    """An event `at` seconds after T0, or at a time. Further arguments are properties."""
     fields = {name: given.pop(name) for name in ("session_id", "event_id", "source") if name in given}
     timestamp = T0 + timedelta(seconds=at) if isinstance(at, int | float) else at
     return Event(user_id, event_type, timestamp, **{"event_id": UUID(int=next(IDS)), **fields}, properties=given)

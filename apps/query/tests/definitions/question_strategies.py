@@ -1,4 +1,4 @@
-"""Strategies of questions over a given selection, one for each endpoint."""
+"""Hypothesis strategies of queries over a given selection, one for each endpoint."""
 
 from datetime import timedelta
 
@@ -94,7 +94,7 @@ def paths(selection: Selection) -> Questions:
 
 
 def user(selection: Selection) -> Questions:
-    """One that may not exist."""
+    """A query of one user, who may not exist."""
     unfiltered = Selection(selection.start, selection.end, selection.zone)
     return st.sampled_from(USERS[:3]).map(lambda user_id: questions.user(unfiltered, user_id))
 
