@@ -17,7 +17,7 @@ from waiting import eventually
 
 from event_tracker.collector.tracking_plan.budgets import WINDOW_SECONDS
 from event_tracker.collector.tracking_plan.checker import LIMITS, PROCESSOR_SECONDS
-from event_tracker.collector.tracking_plan.set_aside import SetAside
+from event_tracker.collector.tracking_plan.set_aside import SetAsideSchemas
 from event_tracker.model.event_schemas import list_schemas, set_schema
 from event_tracker.model.schema_rules import InvalidSchemaError
 
@@ -134,17 +134,17 @@ def test_what_could_not_be_told_is_told_later_and_nothing_twice(monkeypatch):
         told.append(list(zip(given["sources"], given["versions"], map(round, given["seconds"]), strict=True)))
 
     monkeypatch.setattr("event_tracker.collector.tracking_plan.set_aside.execute", execute)
-    aside, until = SetAside(), time.monotonic() + 50
+    aside, until = SetAsideSchemas(), time.monotonic() + 50
     aside.add("shop", "slow", 1, until)
     with pytest.raises(psycopg.OperationalError):
-        aside.tell(None)
+        aside.save(None)
     is_away = False
-    aside.tell(None)
+    aside.save(None)
     aside.add("shop", "slow", 1, until)
-    aside.tell(None)
+    aside.save(None)
     aside.add("shop", "slow", 1, until + 60)
     aside.add("app", "slow", 2, until)
-    aside.tell(None)
+    aside.save(None)
     assert told == [[("shop", 1, 50)], [("shop", 1, 110), ("app", 2, 50)]]
 
 

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from event_tracker.model.patterns import count_places
 from event_tracker.model.schema_checks import Check
-from event_tracker.model.schema_rules import MAX_BYTES, MAX_NODES, InvalidSchemaError, examine, refuse_slow
+from event_tracker.model.schema_cost import MAX_NODES
+from event_tracker.model.schema_rules import MAX_BYTES, InvalidSchemaError, examine, refuse_slow
 
 PRODUCT = {"type": "object", "properties": {"sku": {"type": "string", "pattern": "^[A-Z]{3}-[0-9]{4}$"}}}
 

@@ -44,8 +44,8 @@ class Authenticator:
         required: whether a request without a key is refused.
     """
 
-    def __init__(self, catalog: SourceCache, *, required: bool) -> None:
-        self._catalog = catalog
+    def __init__(self, source_cache: SourceCache, *, required: bool) -> None:
+        self._source_cache = source_cache
         self._required = required
 
     def authenticate(self, environ: "WSGIEnvironment", given: str | None) -> Credentials:
@@ -62,8 +62,8 @@ class Authenticator:
         if key is None:
             if self._required:
                 raise Problem(401, "key_required", f"A write key is required. {HOW}", headers=CHALLENGE)
-            return Credentials(DEFAULT, plan=self._catalog.plan_of(DEFAULT))
-        source = self._catalog.find(key)
+            return Credentials(DEFAULT, plan=self._source_cache.find_plan(DEFAULT))
+        source = self._source_cache.find(key)
         if source is None:
             raise Problem(401, "invalid_key", "This isn't a write key, or it was revoked.", headers=CHALLENGE)
         if not source.enabled:

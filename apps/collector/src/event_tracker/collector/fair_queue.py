@@ -14,7 +14,7 @@ from event_tracker.core.http.errors import Problem
 Item = TypeVar("Item")
 
 
-class Place(Generic[Item]):
+class QueuePlace(Generic[Item]):
     """A request's in the queue, until its events are taken or the block ends that has it.
 
     Attributes:
@@ -31,7 +31,7 @@ class Place(Generic[Item]):
         self.source = source
         self.events = 0
 
-    def __enter__(self) -> "Place[Item]":
+    def __enter__(self) -> "QueuePlace[Item]":
         return self
 
     def __exit__(
@@ -63,13 +63,13 @@ class FairQueue(Generic[Item]):
         self.events_of: defaultdict[str, int] = defaultdict(int)
         self._each = (most + 1) // 2
         # In the order in which sources come first in a group; no line is empty.
-        self._lines: dict[str, deque[Place[Item]]] = {}
+        self._lines: dict[str, deque[QueuePlace[Item]]] = {}
 
     def __bool__(self) -> bool:
         """Whether there is something to take."""
         return bool(self._lines)
 
-    def admit(self, source: str, events: int) -> Place[Item]:
+    def reserve(self, source: str, events: int) -> QueuePlace[Item]:
         """A place for so many events; use it as a context manager.
 
         Raises:
@@ -77,14 +77,14 @@ class FairQueue(Generic[Item]):
         """
         waiting = self.events_of[source]
         if waiting and waiting + events > self._each:
-            raise _full("Too many events of this source")
+            raise _queue_full("Too many events of this source")
         if waiting and self.events + events > self.most:
-            raise _full("Too many events")
-        place = Place(self, source)
+            raise _queue_full("Too many events")
+        place = QueuePlace(self, source)
         place.resize(events)
         return place
 
-    def put(self, place: Place[Item], item: Item, events: int) -> None:
+    def put(self, place: QueuePlace[Item], item: Item, events: int) -> None:
         """Let a request wait in its place, with as many events as turned out to be valid: one at least."""
         place.resize(events)
         place.item = item
@@ -93,7 +93,7 @@ class FairQueue(Generic[Item]):
             line = self._lines[place.source] = deque()
         line.append(place)
 
-    def remove(self, place: Place[Item]) -> None:
+    def remove(self, place: QueuePlace[Item]) -> None:
         """Let a request wait no more, if it still does."""
         line = self._lines.get(place.source) or deque()
         if place in line:
@@ -128,6 +128,6 @@ class FairQueue(Generic[Item]):
         return taken
 
 
-def _full(what: str) -> Problem:
+def _queue_full(what: str) -> Problem:
     detail = f"{what} are waiting to be stored. Nothing of this request is stored: send it again."
     return Problem(503, "queue_full", detail)

@@ -33,7 +33,7 @@ KEPT_SECONDS = 1.0
 """After this an unused lease is forgotten: the rate was meant for then."""
 
 
-class Standing(NamedTuple):
+class Quota(NamedTuple):
     """What a key may still send: so many events at once, all of its burst again after so many seconds."""
 
     remaining: int
@@ -44,7 +44,7 @@ class Standing(NamedTuple):
 class _Lease:
     events: int = 0
     until: float = float("-inf")
-    standing: Standing = Standing(0, 0)  # noqa: RUF009  # it is a tuple
+    quota: Quota = Quota(0, 0)  # noqa: RUF009  # it is a tuple
     taking: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(1))
 
 
@@ -74,27 +74,27 @@ class RateLimit:
             if lease.events < more:
                 self._renew(lease, prefix, rate, more, taken)
             lease.events -= more
-            return _headers(rate, lease.standing, lease.events)
+            return _headers(rate, lease.quota, lease.events)
 
     def _renew(self, lease: _Lease, prefix: str, rate: int, events: int, taken: int) -> None:
         more = max(events - lease.events, math.ceil(rate * LEASE_SECONDS))
         asked = {"prefix": prefix, "seconds": more / rate, "burst": BURST_SECONDS + taken / rate}
         # No row: another collector made the key's first one at this very moment, and used it up.
         is_let_in, ahead = next(iter(execute(self._pool, QUERIES["take_events"], asked)), (False, BURST_SECONDS + 1.0))
-        lease.standing = Standing(max(0, math.floor((BURST_SECONDS - ahead) * rate)), math.ceil(max(0.0, ahead)))
+        lease.quota = Quota(max(0, math.floor((BURST_SECONDS - ahead) * rate)), math.ceil(max(0.0, ahead)))
         if not is_let_in:
             lease.events += taken
             wait = max(1, math.ceil(ahead - BURST_SECONDS))
             detail = f"This key may send {rate:,} events a second. Nothing of this request is stored: send it again in {wait} s."
-            headers = {"Retry-After": str(wait), **dict(_headers(rate, lease.standing, 0))}
+            headers = {"Retry-After": str(wait), **dict(_headers(rate, lease.quota, 0))}
             raise Problem(429, "rate_limited", detail, headers=headers)
         lease.events += more
         lease.until = time.monotonic() + KEPT_SECONDS
 
 
-def _headers(rate: int, standing: Standing, leased: int) -> list[tuple[str, str]]:
+def _headers(rate: int, quota: Quota, leased: int) -> list[tuple[str, str]]:
     """RateLimit header fields (draft-ietf-httpapi-ratelimit-headers-10): quota and window; remaining, and when it is whole."""
     return [
         ("RateLimit-Policy", f'"events";q={rate * BURST_SECONDS};w={BURST_SECONDS}'),
-        ("RateLimit", f'"events";r={standing.remaining + leased};t={standing.seconds}'),
+        ("RateLimit", f'"events";r={quota.remaining + leased};t={quota.seconds}'),
     ]

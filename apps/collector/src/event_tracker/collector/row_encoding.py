@@ -15,8 +15,8 @@ from psycopg import adapters
 from psycopg.adapt import Buffer, Dumper
 from psycopg.pq import Format
 
-from event_tracker.collector.parsing.parser import Row
-from event_tracker.collector.tracking_plan.plans import Violated
+from event_tracker.collector.parsing.row_reader import Row
+from event_tracker.collector.tracking_plan.plans import SchemaViolations
 
 _write = msgspec.json.Encoder().encode
 
@@ -73,9 +73,9 @@ KINDS: dict[str, type[Column]] = {
     "sources": TextColumn,
     "violations": JsonbColumn,
 }
-"""The statement's parameters, in the order that `elements_of` makes them."""
+"""The statement's parameters, in the order that `encode_rows` makes them."""
 
-Elements = tuple[bytes, ...]
+EncodedRows = tuple[bytes, ...]
 """The elements of each column of KINDS, for some rows; of `violations` none, if none of the rows has any."""
 
 TIMESTAMPS, VIOLATIONS = list(KINDS).index("timestamps"), list(KINDS).index("violations")
@@ -93,7 +93,7 @@ for _kind in set(KINDS.values()):
     adapters.register_dumper(_kind, type(f"{_kind.__name__}Dumper", (_ColumnDumper,), {"oid": _kind.oid}))
 
 
-def elements_of(rows: Sequence[Row]) -> Elements:
+def encode_rows(rows: Sequence[Row]) -> EncodedRows:
     """Each column's elements for these rows."""
     return (
         _texts([row.user_id for row in rows]),
@@ -103,11 +103,11 @@ def elements_of(rows: Sequence[Row]) -> Elements:
         b"".join([NULL if row.session_id is None else _texts([row.session_id]) for row in rows]),
         b"".join([_jsonb(row.properties) for row in rows]),
         _texts([row.source for row in rows]),
-        _violations([row.violated for row in rows]),
+        _violations([row.violations for row in rows]),
     )
 
 
-def parameters_of(parts: Iterable[Elements], number: int) -> dict[str, Column]:
+def join_parameters(parts: Iterable[EncodedRows], number: int) -> dict[str, Column]:
     """The statement's arrays for the rows of all parts, `number` rows in all."""
     columns = list(zip(*parts, strict=True))
     if any(columns[VIOLATIONS]):
@@ -123,20 +123,22 @@ def _texts(texts: Iterable[str]) -> bytes:
     return b"".join([_length(len(data)) + data for data in map(str.encode, texts)])
 
 
-def _violations(violated: list[Violated | None]) -> bytes:
+def _violations(violations: list[SchemaViolations | None]) -> bytes:
     """None at all, as a rule: PostgreSQL's `unnest` takes nulls for what an array lacks."""
-    if violated.count(None) == len(violated):
+    if violations.count(None) == len(violations):
         return b""
-    return b"".join([NULL if one is None else _jsonb(_described(one)) for one in violated])
+    return b"".join([NULL if one is None else _jsonb(_described(one)) for one in violations])
 
 
 def _jsonb(text: bytes) -> bytes:
     return _length(len(text) + 1) + JSONB_VERSION + text
 
 
-def _described(violated: Violated) -> bytes:
+def _described(violations: SchemaViolations) -> bytes:
     """events.violations, as JSON."""
-    return _write({"schema_version": violated.version, "errors": [violation._asdict() for violation in violated.found]})
+    return _write(
+        {"schema_version": violations.version, "errors": [violation._asdict() for violation in violations.errors]}
+    )
 
 
 def _since_epoch(time: datetime) -> int:

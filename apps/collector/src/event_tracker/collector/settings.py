@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from event_tracker.collector.parsing.enrichment import KINDS, mistakes
+from event_tracker.collector.parsing.enrichment import KINDS, find_mistakes
 from event_tracker.core.settings import ServiceSettings, setting, validate
 
 KIB = 1024
@@ -89,4 +89,4 @@ class CollectorSettings(ServiceSettings):
 
     def contradictions(self) -> dict[str, list[str]]:
         """What is wrong with settings that are each right."""
-        return {**super().contradictions(), **mistakes(self.enrich, self.country_database)}
+        return {**super().contradictions(), **find_mistakes(self.enrich, self.country_database)}

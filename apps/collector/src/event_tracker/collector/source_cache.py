@@ -13,7 +13,7 @@ from psycopg_pool import PoolTimeout
 
 from event_tracker.collector.tracking_plan.plans import TrackingPlan, TrackingPlans
 from event_tracker.core.postgres.named_sql import load_queries
-from event_tracker.core.postgres.pool import AWAY, ConnectionPool, execute
+from event_tracker.core.postgres.pool import UNAVAILABLE, ConnectionPool, execute
 from event_tracker.core.secrets.keys import is_key, prefix_of
 
 log = structlog.get_logger("collector.catalog")
@@ -23,10 +23,10 @@ QUERIES = load_queries("event_tracker.collector")
 POLL_SECONDS = 1.0
 """How long a change may go unnoticed."""
 
-LEAST_SECONDS = 0.1
+LOOKUP_INTERVAL_SECONDS = 0.1
 """Unknown keys make the catalog look again, in case they are new; no more often than this, however many come. They wait for it."""
 
-PATIENCE_SECONDS = 2.0
+LOOKUP_WAIT_SECONDS = 2.0
 """How long an unknown key waits while others are looked up."""
 
 USES_SECONDS = 60.0
@@ -55,18 +55,18 @@ class SourceCache:
     def __init__(self, pool: ConnectionPool[psycopg.Connection]) -> None:
         self._pool = pool
         self._version = -1
-        self._looked = float("-inf")
-        self._looking = BoundedSemaphore(1)
+        self._last_read = float("-inf")
+        self._reading = BoundedSemaphore(1)
         self._plans = TrackingPlans(pool)
         self._sources: dict[str, Source] = {}
         self._keys: dict[str, tuple[bytes, Source]] = {}
         self._used: dict[str, datetime] = {}
-        self._changed: Callable[[frozenset[str]], None] = lambda _: None
+        self._on_change: Callable[[frozenset[str]], None] = lambda _: None
         self._greenlet: gevent.Greenlet[..., None] | None = None
 
-    def start(self, changed: Callable[[frozenset[str]], None]) -> None:
+    def start(self, on_change: Callable[[frozenset[str]], None]) -> None:
         """Begin to look; `changed` is called with the origins of all enabled sources whenever they were read."""
-        self._changed = changed
+        self._on_change = on_change
         self._greenlet = gevent.spawn(self._run)
 
     def find(self, key: str) -> Source | None:
@@ -86,7 +86,7 @@ class SourceCache:
         self._used[prefix] = datetime.now(UTC)
         return stored[1]
 
-    def plan_of(self, name: str) -> TrackingPlan | None:
+    def find_plan(self, name: str) -> TrackingPlan | None:
         """What a source's events must be; None is anything.
 
         Raises:
@@ -104,7 +104,7 @@ class SourceCache:
         self._plans.slow.close()
         try:
             self._write_uses()
-        except AWAY:
+        except UNAVAILABLE:
             log.info("the last uses of keys aren't written: the database is away")
 
     def _run(self) -> None:
@@ -112,8 +112,8 @@ class SourceCache:
         well = True
         while True:
             try:
-                self._look()
-                self._plans.slow.set_aside.tell(self._pool)
+                self._read()
+                self._plans.slow.set_aside.save(self._pool)
                 if time.monotonic() - written > USES_SECONDS:
                     self._write_uses()
                     written = time.monotonic()
@@ -131,34 +131,34 @@ class SourceCache:
             psycopg.Error: if the database can't be asked.
         """
         asked = time.monotonic()
-        if not self._looking.acquire(timeout=PATIENCE_SECONDS):
+        if not self._reading.acquire(timeout=LOOKUP_WAIT_SECONDS):
             raise PoolTimeout("others are waiting for the database to tell about keys")
         try:
-            if self._looked < asked:
-                gevent.sleep(max(0.0, self._looked + LEAST_SECONDS - asked))
-                self._look()
+            if self._last_read < asked:
+                gevent.sleep(max(0.0, self._last_read + LOOKUP_INTERVAL_SECONDS - asked))
+                self._read()
         finally:
-            self._looking.release()
+            self._reading.release()
 
-    def _look(self) -> None:
+    def _read(self) -> None:
         began = time.monotonic()
         ((version,),) = execute(self._pool, QUERIES["catalog_version"], {})
         if version != self._version:
-            told = execute(self._pool, QUERIES["list_sources"], {})
-            plans = self._plans.read({name: mode for name, _, _, _, mode in told})
+            rows = execute(self._pool, QUERIES["list_sources"], {})
+            plans = self._plans.read({name: mode for name, _, _, _, mode in rows})
             sources = {
                 name: Source(name, frozenset(origins), enabled, rate_limit, plans.get(name))
-                for name, origins, enabled, rate_limit, _ in told
+                for name, origins, enabled, rate_limit, _ in rows
             }
             keys = execute(self._pool, QUERIES["list_keys"], {})
             # A source that was made between the two statements is there the next time: the version says so.
             self._sources = sources
             self._keys = {prefix: (hash_, sources[name]) for prefix, name, hash_ in keys if name in sources}
-            self._changed(
+            self._on_change(
                 frozenset(origin for source in sources.values() if source.enabled for origin in source.origins)
             )
             self._version = version
-        self._looked = began
+        self._last_read = began
 
     def _write_uses(self) -> None:
         used, self._used = self._used, {}

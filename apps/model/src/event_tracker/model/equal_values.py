@@ -60,7 +60,7 @@ def _are_unique(items: list[Any]) -> bool:
     return len(set(map(bytes, _split(_text(items))))) == len(items)
 
 
-class UniqueItems:
+class UniqueItemsKeyword:
     """The keyword, as jsonschema-rs takes its own ones from others."""
 
     def __init__(self, _schema: dict[str, Any], value: bool, _path: list[str | int]) -> None:
@@ -72,7 +72,7 @@ class UniqueItems:
             raise ValueError(SENTENCE)
 
 
-class EqualsOne:
+class EqualsOneKeyword:
     """The keyword that stands for an `enum`."""
 
     def __init__(self, _schema: dict[str, Any], entries: list[Any], _path: list[str | int]) -> None:
@@ -88,10 +88,10 @@ class EqualsOne:
 FEW = 8
 """Entries of an `enum` with numbers that the library compares: that takes no longer than calling this module."""
 
-KEYWORDS = {"uniqueItems": UniqueItems, "equalsOne": EqualsOne}
+KEYWORDS = {"uniqueItems": UniqueItemsKeyword, "equalsOne": EqualsOneKeyword}
 
 
-def with_keywords(schema: dict[str, Any]) -> dict[str, Any]:
+def use_keywords(schema: dict[str, Any]) -> dict[str, Any]:
     """A schema that means the same by `KEYWORDS`. The library's own `enum` stays where it is quick."""
     schema = deepcopy(schema)
     for _, subschema in all_schemas(schema, []):

@@ -80,7 +80,7 @@ class RuleError(Exception):
         self.field, self.code, self.detail = field, code, detail
 
 
-class Span(NamedTuple):
+class TimeBounds(NamedTuple):
     """The times that are taken.
 
     Attributes:
@@ -92,7 +92,7 @@ class Span(NamedTuple):
     now: datetime
 
 
-def time_of(event_id: UUID) -> datetime:
+def read_time(event_id: UUID) -> datetime:
     """The time in a UUIDv7: its first 48 bits are milliseconds since 1970 (RFC 9562 section 5.7)."""
     return EPOCH + timedelta(milliseconds=event_id.int >> 80)
 
@@ -120,7 +120,7 @@ def after_leap_second(minute: datetime) -> datetime:
     return after
 
 
-def resolve_timestamp(timestamp: datetime | None, event_id: UUID | None, span: Span) -> datetime:
+def resolve_timestamp(timestamp: datetime | None, event_id: UUID | None, bounds: TimeBounds) -> datetime:
     """When the event happened, in UTC: as said, else as the id says, else now.
 
     Raises:
@@ -131,9 +131,9 @@ def resolve_timestamp(timestamp: datetime | None, event_id: UUID | None, span: S
         if timestamp is not None:
             happened = timestamp if timestamp.tzinfo is UTC else timestamp.astimezone(UTC)
         elif event_id is None:
-            return span.now
+            return bounds.now
         elif event_id.version == 7:
-            happened = time_of(event_id)
+            happened = read_time(event_id)
         else:
             raise RuleError(
                 field,
@@ -142,14 +142,14 @@ def resolve_timestamp(timestamp: datetime | None, event_id: UUID | None, span: S
             )
     except OverflowError:
         raise RuleError(field, "timestamp_out_of_range", OUT_OF_RANGE) from None
-    if happened < span.earliest:
-        earliest = span.earliest.date()
+    if happened < bounds.earliest:
+        earliest = bounds.earliest.date()
         raise RuleError(
             field,
             "timestamp_too_old",
             f"{happened.isoformat()} is before {earliest}, the earliest day that this collector takes.",
         )
-    if happened - span.now > MAX_FUTURE:
+    if happened - bounds.now > MAX_FUTURE:
         raise RuleError(
             field, "timestamp_in_future", f"{happened.isoformat()} is more than 24 h ahead of the server's clock."
         )

@@ -24,7 +24,7 @@ _is_escaped = re.compile(r"\\[^\w<>]", re.ASCII).fullmatch
 MOST_REPEATS = 1_000_000
 
 
-class Places(NamedTuple):
+class PlaceCount(NamedTuple):
     """Of a pattern.
 
     Attributes:
@@ -67,7 +67,7 @@ class _Group:
         self.last, self.last_wide = count, wide
 
 
-def count_places(pattern: str) -> Places:
+def count_places(pattern: str) -> PlaceCount:
     """Count the places of a pattern that compiles. One that is written in an unusual way may have too many counted."""
     groups = [_Group()]
     is_free = not _is_anchored(pattern)
@@ -94,7 +94,7 @@ def count_places(pattern: str) -> Places:
     total, wide = groups[0].all, groups[0].wide
     if _ignores_blanks(pattern):
         wide = total
-    return Places(total, wide if is_free else 0)
+    return PlaceCount(total, wide if is_free else 0)
 
 
 def _character(part: str) -> str | None:

@@ -69,14 +69,14 @@ def list_rejections(
     given = {
         "reason": reason, "event_type": event_type, "user_id": user_id, "before": before, "limit": limit, "bytes": MOST_BYTES,
     }  # fmt: skip
-    rows = connection.execute(QUERIES["list_rejections"], {"sources": _listed(sources), **given})
+    rows = connection.execute(QUERIES["list_rejections"], {"sources": _to_list(sources), **given})
     # What isn't UTF-8 is shown as far as it is: it was refused for that.
     return [Rejection._make((*row[:7], bytes(row[7]).decode(errors="replace"), *row[8:])) for row in rows]
 
 
 def count_rejections(connection: psycopg.Connection, sources: Sequence[str] | None = None) -> list[RejectionSummary]:
     """How many were refused for which reason, the commonest first."""
-    rows = connection.execute(QUERIES["count_rejections"], {"sources": _listed(sources)})
+    rows = connection.execute(QUERIES["count_rejections"], {"sources": _to_list(sources)})
     return [RejectionSummary(*row) for row in rows]
 
 
@@ -96,5 +96,5 @@ def request_replay(
     return len(connection.execute(QUERIES["request_replay"], given).fetchall())
 
 
-def _listed(names: Sequence[str] | None) -> list[str] | None:
+def _to_list(names: Sequence[str] | None) -> list[str] | None:
     return None if names is None else list(names)

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import jsonschema_rs
 from jsonschema_rs import ValidationErrorKind
 
-from event_tracker.model.equal_values import KEYWORDS, with_keywords
-from event_tracker.model.schema_rules import PATTERN_OPTIONS, InvalidSchemaError, examine, pointer_of, values_in
+from event_tracker.model.equal_values import KEYWORDS, use_keywords
+from event_tracker.model.schema_cost import count_values
+from event_tracker.model.schema_rules import PATTERN_OPTIONS, InvalidSchemaError, examine, pointer_of
 
 MAX_FINDINGS = 20
 """What is said of one event; who mends these finds the others next."""
@@ -90,7 +91,7 @@ class Check:
         self._slow_until = float("-inf")
         try:
             self._validator = jsonschema_rs.Draft202012Validator(
-                with_keywords(examined.schema),
+                use_keywords(examined.schema),
                 validate_formats=True,
                 pattern_options=PATTERN_OPTIONS,
                 offline=True,
@@ -109,7 +110,7 @@ class Check:
         self.fast_bytes = self._estimated_bytes
         return True
 
-    def was_slow(self, size: int) -> None:
+    def mark_slow(self, size: int) -> None:
         """Have events as large, and down to half as large, count as slow for a while: one of them took long."""
         self.fast_bytes = min(self.fast_bytes, max(LEAST_FAST_BYTES, size // 2))
         self._slow_until = time.monotonic() + SLOW_FOR_SECONDS
@@ -118,15 +119,15 @@ class Check:
         """What is wrong; empty if nothing is, which takes about a microsecond."""
         if self._validator.is_valid(properties):
             return []
-        values, examined = values_in(properties), self.examined
+        values, examined = count_values(properties), self.examined
         if values * (examined.nodes + examined.names) * (values + examined.entries) <= MAX_WORK:
             errors = list(self._validator.iter_errors(properties))
         else:
-            errors = [self._first(properties)]
+            errors = [self._find_first(properties)]
         found = (violation for error in errors for violation in _violations(error))
         return list(islice(dict.fromkeys(found), MAX_FINDINGS))
 
-    def _first(self, properties: dict[str, Any]) -> jsonschema_rs.ValidationError:
+    def _find_first(self, properties: dict[str, Any]) -> jsonschema_rs.ValidationError:
         try:
             self._validator.validate(properties)
         except jsonschema_rs.ValidationError as error:

@@ -65,7 +65,7 @@ def infer_schema(connection: psycopg.Connection, source: str, event_type: str, s
     Args:
         sample: how many are looked at, at most; fewer if these have more than MOST_BYTES of properties.
     """
-    seen = _Seen()
+    seen = _Observations()
     events = 0
     time_slice = TimeSlice()
     for properties in _newest(connection, {"source": source, "event_type": event_type}, sample):
@@ -97,13 +97,13 @@ def _newest(connection: psycopg.Connection, whose: dict[str, Any], sample: int) 
 
 def propose(properties: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """The schema that all of these fit, and that says as much as may be said."""
-    seen = _Seen()
+    seen = _Observations()
     for one in properties:
         seen.add(one)
     return _describe(seen)
 
 
-def _describe(seen: "_Seen") -> dict[str, Any]:
+def _describe(seen: "_Observations") -> dict[str, Any]:
     for depth in DEPTHS:
         schema = {"$schema": DIALECT, **seen.describe(depth)}
         try:
@@ -113,15 +113,15 @@ def _describe(seen: "_Seen") -> dict[str, Any]:
     return {"$schema": DIALECT, "type": "object"}
 
 
-class _Seen:
+class _Observations:
     """What was seen at one place of the events."""
 
     def __init__(self) -> None:
         self.types: dict[str, int] = {}
         self.texts: set[str] | None = set()
         self.formats = list(FORMATS)
-        self.members: dict[str, _Seen] | None = {}
-        self.items: _Seen | None = None
+        self.members: dict[str, _Observations] | None = {}
+        self.items: _Observations | None = None
 
     def add(self, value: Any) -> None:
         type_ = _type_of(value)
@@ -133,7 +133,7 @@ class _Seen:
                 self._add_object(value)
             case list():
                 for item in value:
-                    self.items = self.items or _Seen()
+                    self.items = self.items or _Observations()
                     self.items.add(item)
 
     def _add_text(self, text: str) -> None:
@@ -147,7 +147,7 @@ class _Seen:
         if self.members is None:
             return
         for name, member in members.items():
-            self.members.setdefault(name, _Seen()).add(member)
+            self.members.setdefault(name, _Observations()).add(member)
         if len(self.members) > MOST_MEMBERS:
             self.members = None
 

@@ -12,22 +12,14 @@ import jsonschema_rs
 import msgspec
 
 from event_tracker.core.json_numbers import decode_json
-from event_tracker.model.patterns import count_places
+from event_tracker.model.schema_cost import MAX_DEPTH, CostEstimate
 from event_tracker.model.subschemas import InvalidSchemaError as InvalidSchemaError
-from event_tracker.model.subschemas import all_schemas, schema_at, schemas_in
+from event_tracker.model.subschemas import all_schemas
 from event_tracker.model.subschemas import pointer_of as pointer_of
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 MAX_BYTES = 65_536
-MAX_DEPTH = 32
-"""Levels of nesting, as in an event's properties."""
-
-MAX_NODES = 500
-"""Subschemas, each counted as often as it applies. An event has at most as many findings as values times this."""
-
-COMPOUND_NODES = 20
-"""What a value within an array or an object in `enum` or `const` counts for: these are compared one after the other."""
 
 MAX_PATTERN_BYTES = 65_536
 """All patterns together, compiled; and what the engine may keep beside them. Time is linear in this too: at worst 14 µs for each
@@ -52,19 +44,12 @@ MAX_PATTERN_CHARACTERS = 4_096
 CLASS_CHARACTERS = 40
 """What a class such as `\\pL` or `\\w` counts for: with `(?i)`, compiling a thousand took 0.5 s."""
 
-NODE_NS, PLACE_NS, CONTAINS_NS, UNEVALUATED_CONTAINS_NS = 10, 30, 60, 250
-ENTRY_NS, MULTIPLE_NS, UNIQUE_NS = 4, 500, 1_000
-"""What a byte of an event may cost for each of these, at worst and as measured (docs/adr/0015-event-schemas.md)."""
-
 _unicode_classes = re.compile(r"\\[pPwWdDsS]").findall
 
 MEMORY_PER_BYTE = 40
 MEMORY_PER_NODE = 1024
 MEMORY_PER_PATTERN_CHARACTER = 1300
 """Bytes of memory, as measured where a schema has little but texts in an `enum`, subschemas, or patterns such as `^\\pL`."""
-
-UNEVALUATED = ("unevaluatedItems", "unevaluatedProperties")
-"""One within another takes time exponential in their number."""
 
 REFUSED = {
     "$id": "A schema has no name of its own here; `$ref` starts with #.",
@@ -75,7 +60,7 @@ REFUSED = {
 }
 
 
-class Examined(NamedTuple):
+class ExaminedSchema(NamedTuple):
     """A schema that is taken.
 
     Attributes:
@@ -110,18 +95,7 @@ class Examined(NamedTuple):
         )
 
 
-def values_in(value: Any) -> int:
-    """How many values there are in a JSON value, itself included."""
-    match value:
-        case dict():
-            return 1 + sum(map(values_in, value.values()))
-        case list():
-            return 1 + sum(map(values_in, value))
-        case _:
-            return 1
-
-
-def examine(given: Any, *, is_new: bool = False) -> Examined:
+def examine(given: Any, *, is_new: bool = False) -> ExaminedSchema:
     """Look a schema over.
 
     Args:
@@ -136,11 +110,11 @@ def examine(given: Any, *, is_new: bool = False) -> Examined:
     try:
         jsonschema_rs.meta.validate(schema)
     except jsonschema_rs.ValidationError as error:
-        raise _refused(error) from None
+        raise _invalid_schema(error) from None
     for path, subschema in all_schemas(schema, []):
         _check_keywords(path, subschema)
-    weighed = _Weighed(schema)
-    examined = Examined(
+    weighed = CostEstimate(schema)
+    examined = ExaminedSchema(
         schema,
         weighed.nodes,
         weighed.cost,
@@ -158,7 +132,7 @@ def examine(given: Any, *, is_new: bool = False) -> Examined:
     return examined
 
 
-def refuse_slow(examined: Examined) -> None:
+def refuse_slow(examined: ExaminedSchema) -> None:
     """Look at what would make checks slow. Not at schemas that are set already: a release before may have taken them.
 
     Raises:
@@ -227,80 +201,6 @@ def _check_keywords(path: list[str | int], schema: Any) -> None:
         )
 
 
-class _Weighed:
-    """Counts what applies to an event, following each `$ref`."""
-
-    def __init__(self, schema: dict[str, Any]) -> None:
-        self._schema = schema
-        self._under_way: dict[str, bool] = {}
-        self.nodes = self.cost = self.growing = self.names = self.entries = self.unevaluated_contains = 0
-        self.patterns: set[str] = set()
-        self._weigh([], schema)
-
-    def _weigh(self, path: list[str | int], schema: Any) -> None:
-        pointer = pointer_of(path)
-        self.nodes += 1
-        self.cost += NODE_NS
-        if isinstance(schema, dict):
-            self._under_way[pointer] = any(keyword in schema for keyword in UNEVALUATED)
-            if sum(self._under_way.values()) > 1 and self._under_way[pointer]:
-                raise InvalidSchemaError(pointer, f"{' or '.join(UNEVALUATED)} can't stand within another one.")
-            compounds = sum(map(_compound, [*schema.get("enum", []), schema.get("const")]))
-            self.nodes += compounds
-            self.cost += compounds * NODE_NS
-            names = _names(schema)
-            entries = names + len(schema.get("enum", []))
-            self.names += names
-            self.entries += entries
-            self.cost += entries * ENTRY_NS
-            self.cost += MULTIPLE_NS * ("multipleOf" in schema) + UNIQUE_NS * bool(schema.get("uniqueItems"))
-            if "contains" in schema:
-                is_within = any(self._under_way.values())
-                self.unevaluated_contains += is_within
-                self.cost += UNEVALUATED_CONTAINS_NS if is_within else CONTAINS_NS
-            self._weigh_patterns(
-                [*schema.get("patternProperties", {}), *([schema["pattern"]] if "pattern" in schema else [])]
-            )
-            for below, member in schemas_in(path, schema, defined=False):
-                self._weigh(below, member)
-            if "$ref" in schema:
-                self._follow(path, schema["$ref"])
-            del self._under_way[pointer]
-        if self.nodes > MAX_NODES:
-            raise InvalidSchemaError(
-                "", f"A schema may have {MAX_NODES} subschemas, each counted as often as it applies."
-            )
-
-    def _weigh_patterns(self, patterns: list[str]) -> None:
-        self.patterns.update(patterns)
-        for pattern in patterns:
-            places = count_places(pattern)
-            self.cost += places.all * PLACE_NS
-            self.growing += places.growing
-
-    def _follow(self, path: list[str | int], reference: str) -> None:
-        place = pointer_of([*path, "$ref"])
-        target = schema_at(self._schema, reference)
-        if target is None:
-            raise InvalidSchemaError(place, f"There is no schema at {reference[:100]}.")
-        if pointer_of(target[0]) in self._under_way:
-            raise InvalidSchemaError(place, "A schema can't contain itself.")
-        if len(self._under_way) > 2 * MAX_DEPTH:
-            raise InvalidSchemaError(place, f"References may be {2 * MAX_DEPTH} levels deep.")
-        self._weigh(*target)
-
-
-def _names(schema: dict[str, Any]) -> int:
-    """How many names a schema lists itself: each may be looked for in each value, and be a mistake of its own."""
-    dependent = schema.get("dependentRequired", {})
-    return len(schema.get("required", [])) + len(dependent) + sum(map(len, dependent.values()))
-
-
-def _compound(value: Any) -> int:
-    """What a value in `enum` or `const` counts for."""
-    return COMPOUND_NODES * values_in(value) if isinstance(value, dict | list) else 0
-
-
 def _check_patterns(patterns: set[str]) -> None:
     """Each must compile, and so must all of them in one, which bounds their size together."""
     for pattern in sorted(patterns):
@@ -319,5 +219,5 @@ def _check_patterns(patterns: set[str]) -> None:
         raise InvalidSchemaError("", "The patterns of this schema are too large together.") from None
 
 
-def _refused(error: jsonschema_rs.ValidationError) -> InvalidSchemaError:
+def _invalid_schema(error: jsonschema_rs.ValidationError) -> InvalidSchemaError:
     return InvalidSchemaError(pointer_of(error.instance_path), f"{error.message[:300]}.")

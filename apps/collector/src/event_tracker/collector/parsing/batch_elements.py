@@ -25,11 +25,11 @@ MOST_COMMAS = 100_000
 _STRING = rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)'
 """A string, to the end of the text if it isn't closed: so that no part of it is looked at a second time."""
 
-AT_ONCE = 4096
+STRINGS_PER_PASS = 4096
 """Strings, and what stands between them, that are passed over between two looks at the clock."""
 
 _to_bracket, _to_bracket_or_comma = (
-    re.compile(rb"(?:[^\"%b]++|%b){0,%d}+" % (marks, _STRING, AT_ONCE), re.DOTALL).match
+    re.compile(rb"(?:[^\"%b]++|%b){0,%d}+" % (marks, _STRING, STRINGS_PER_PASS), re.DOTALL).match
     for marks in (rb"\[\]{}", rb"\[\]{},")
 )
 """Pass over what stands before the next mark, or a part of it."""
@@ -41,10 +41,10 @@ WHITESPACE = b" \t\n\r"
 
 MARKS = b"[]{},"
 
-LOOKED_AT = 16
+CLOCK_INTERVAL = 16
 """Marks between two looks at the clock."""
 
-DEEPEST = 1000
+MAX_LEVELS = 1000
 """Levels; readers of JSON take about as many."""
 
 
@@ -64,7 +64,7 @@ class Batch(NamedTuple):
     may_hold_nul: bool = False
 
 
-class NoArrayError(Exception):
+class NotAnArrayError(Exception):
     """The text isn't a JSON array."""
 
 
@@ -92,12 +92,12 @@ def split_body(body: bytes, most: int, *, ndjson: bool = False) -> Batch:
     try:
         body.decode()
         elements = split_array(body, most)
-    except (UnicodeDecodeError, NoArrayError) as error:
-        raise no_json(str(error)) from None
+    except (UnicodeDecodeError, NotAnArrayError) as error:
+        raise not_json(str(error)) from None
     return Batch(_checked(elements, most), is_array=True, may_hold_nul=may_hold_nul)
 
 
-def no_json(reason: str) -> Problem:
+def not_json(reason: str) -> Problem:
     """What answers a body that isn't JSON."""
     return Problem(400, "invalid_json", f"The body isn't JSON: {reason}.")
 
@@ -136,9 +136,9 @@ def split_array(text: bytes, most: int) -> list[bytes]:
             if len(elements) > most:
                 return elements
         elif mark == b"," or elements:
-            raise NoArrayError(f"an element is missing at byte {at}")
+            raise NotAnArrayError(f"an element is missing at byte {at}")
     if text[at + 1 :].strip(WHITESPACE):
-        raise NoArrayError(f"something stands behind it at byte {at + 1}")
+        raise NotAnArrayError(f"something stands behind it at byte {at + 1}")
     return elements
 
 
@@ -153,19 +153,19 @@ def _outer_marks(text: bytes) -> Iterator[tuple[int, bytes]]:
             depth += 1
             if depth == 1:
                 yield at, mark
-            elif depth > DEEPEST:
-                raise NoArrayError(f"it is nested beyond {DEEPEST} levels")
+            elif depth > MAX_LEVELS:
+                raise NotAnArrayError(f"it is nested beyond {MAX_LEVELS} levels")
         elif mark in b"]}":
             depth -= 1
             if depth == 0:
                 if mark != b"]":
-                    raise NoArrayError(f"the wrong bracket closes it at byte {at}")
+                    raise NotAnArrayError(f"the wrong bracket closes it at byte {at}")
                 yield at, mark
                 return
         elif depth == 1:
             yield at, mark
         at += 1
-        if number % LOOKED_AT == 0:
+        if number % CLOCK_INTERVAL == 0:
             time_slice.yield_when_over()
 
 
@@ -183,4 +183,4 @@ def _next_mark(text: bytes, at: int, depth: int, time_slice: TimeSlice) -> int:
         if text[at] in MARKS:
             return at
         time_slice.yield_when_over()
-    raise NoArrayError("it isn't closed")
+    raise NotAnArrayError("it isn't closed")

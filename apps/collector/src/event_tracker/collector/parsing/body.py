@@ -90,11 +90,11 @@ def _gunzip(raw: bytes, max_bytes: int, reservation: Reservation) -> bytes:
         while not member.eof:
             given = member.unconsumed_tail or raw[position : (position := position + PIECE_BYTES)]
             if not given:
-                raise _no_gzip("it ends before its end is marked")
+                raise _not_gzip("it ends before its end is marked")
             try:
                 piece = member.decompress(given, PIECE_BYTES)
             except zlib.error as error:
-                raise _no_gzip(str(error)) from None
+                raise _not_gzip(str(error)) from None
             size += len(piece)
             if size > max_bytes:
                 raise too_large(max_bytes)
@@ -106,5 +106,5 @@ def _gunzip(raw: bytes, max_bytes: int, reservation: Reservation) -> bytes:
     return b"".join(pieces)
 
 
-def _no_gzip(why: str) -> Problem:
+def _not_gzip(why: str) -> Problem:
     return Problem(400, "invalid_gzip", f"Content-Encoding says gzip, but: {why}.")

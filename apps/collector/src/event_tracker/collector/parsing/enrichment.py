@@ -31,10 +31,10 @@ MOST_CHARACTERS = 500
 REMEMBERED = 5000
 """User-Agents whose families are remembered: parsing one takes as long as reading some thirty events."""
 
-Added = Mapping[str, str]
+AddedProperties = Mapping[str, str]
 """Properties, by name."""
 
-NOTHING: Added = {}
+NO_PROPERTIES: AddedProperties = {}
 
 
 class Enrichment:
@@ -52,10 +52,10 @@ class Enrichment:
         self._network = "network" in kinds
         self._addresses = bool(self._country or self._network)
 
-    def of(self, environ: "WSGIEnvironment") -> Added:
+    def derive(self, environ: "WSGIEnvironment") -> AddedProperties:
         """What is added to the events of a request from a page; a server's own browser and address say nothing of a user."""
         if "HTTP_ORIGIN" not in environ:
-            return NOTHING
+            return NO_PROPERTIES
         added: dict[str, str] = {}
         if self._families:
             # No text that is stored has U+0000, and a family may be what the header says.
@@ -70,7 +70,7 @@ class Enrichment:
         return added
 
 
-def mistakes(kinds: Sequence[str], country_database: str) -> dict[str, list[str]]:
+def find_mistakes(kinds: Sequence[str], country_database: str) -> dict[str, list[str]]:
     """What is wrong with the settings, by setting."""
     found: dict[str, list[str]] = {}
     missing = [kind for kind in kinds if kind in NEEDS and find_spec(NEEDS[kind]) is None]
@@ -82,7 +82,7 @@ def mistakes(kinds: Sequence[str], country_database: str) -> dict[str, list[str]
     return found
 
 
-def _load_families() -> Callable[[str], Added]:
+def _load_families() -> Callable[[str], AddedProperties]:
     """A function from a User-Agent to families. Rules and their automata take some 33 MiB and a second."""
     from ua_parser import Parser
     from ua_parser.loaders import load_builtins
@@ -91,7 +91,7 @@ def _load_families() -> Callable[[str], Added]:
     parser = Parser(Resolver(load_builtins()))
 
     @lru_cache(REMEMBERED)
-    def families(user_agent: str) -> Added:
+    def families(user_agent: str) -> AddedProperties:
         found = parser.parse(user_agent)
         parts = {"$browser": found.user_agent, "$os": found.os, "$device": found.device}
         return {name: part.family for name, part in parts.items() if part is not None}

@@ -19,11 +19,11 @@ from psycopg.types.json import Jsonb
 from uuid_utils import uuid7
 
 from event_tracker.collector import metrics
-from event_tracker.collector.parsing.parser import Parsed, Refused
+from event_tracker.collector.parsing.parser import ParseResult, RefusedEvent
 from event_tracker.collector.parsing.validation_errors import read_lenient
 from event_tracker.core.json_numbers import read_float
 from event_tracker.core.postgres.named_sql import load_queries
-from event_tracker.core.postgres.pool import AWAY, ConnectionPool, attempt, execute
+from event_tracker.core.postgres.pool import UNAVAILABLE, ConnectionPool, attempt, execute
 from event_tracker.core.server.cooperation import TimeSlice
 from event_tracker.model.event import EventError
 
@@ -35,7 +35,7 @@ QUEUE_ROWS = 1000
 QUEUE_BYTES = 16 * 1024 * 1024
 """What may wait to be written, and so what is written in a second at most."""
 
-SHARE = 2
+SOURCE_PARTS = 2
 """No source takes more than one part in so many of the queue: others' mistakes are kept beside it."""
 
 MOST_WAIT_SECONDS = 3600.0
@@ -69,24 +69,24 @@ class Rejection(NamedTuple):
     is_whole: bool
 
 
-class Waiting(NamedTuple):
+class PendingRejection(NamedTuple):
     """A refused event that isn't written yet, and when it came in, in seconds of our own clock."""
 
     rejection: Rejection
     since: float
 
 
-class _Named(msgspec.Struct):
+class _UserAndType(msgspec.Struct):
     """What is looked for in a payload: whose event it is, and of which type."""
 
     user_id: Any = None
     event_type: Any = None
 
 
-_read_named = msgspec.json.Decoder(_Named, float_hook=read_float).decode
+_decode_user_and_type = msgspec.json.Decoder(_UserAndType, float_hook=read_float).decode
 
 
-class Rejections:
+class RejectionRecorder:
     """Keeps refused events.
 
     Args:
@@ -100,17 +100,17 @@ class Rejections:
         self._kept = kept
         self._days = days
         self._most_bytes = most_bytes
-        self._queue: list[Waiting] = []
+        self._queue: list[PendingRejection] = []
         self._bytes = 0
         self._of_source: Counter[str] = Counter()
         self._removed = float("-inf")
         self._greenlet = gevent.spawn(self._run)
 
-    def keep(self, source: str, parsed: Parsed) -> None:
+    def keep(self, source: str, parsed: ParseResult) -> None:
         """Keep what was refused of a request, as far as there is room; waits for nothing, but gives way."""
         if not self._kept:
             return
-        now, since = datetime.now(UTC), seconds()
+        now, since = datetime.now(UTC), read_clock()
         errors: dict[int, list[EventError]] = {}
         for error in parsed.errors:
             errors.setdefault(error.index, []).append(error)
@@ -118,10 +118,10 @@ class Rejections:
         time_slice = TimeSlice()
         for refused in parsed.refused:
             size = min(len(refused.raw), self._most_bytes)
-            if self._has_room(source, size):
-                place = f"/{refused.which}" if parsed.is_batch else ""
-                detail = describe(errors[refused.which], place)
-                self._queue.append(Waiting(_rejection(source, now, refused, detail, self._most_bytes), since))
+            if self._fits(source, size):
+                place = f"/{refused.position}" if parsed.is_batch else ""
+                detail = describe(errors[refused.position], place)
+                self._queue.append(PendingRejection(_rejection(source, now, refused, detail, self._most_bytes), since))
                 self._bytes += size
                 self._of_source[source] += 1
             else:
@@ -135,14 +135,14 @@ class Rejections:
         self._greenlet.kill()
         try:
             self._write()
-        except AWAY:
+        except UNAVAILABLE:
             metrics.REJECTIONS_DROPPED.inc(len(self._queue))
             log.info("refused events aren't kept: the database is away", events=len(self._queue))
 
-    def _has_room(self, source: str, size: int) -> bool:
+    def _fits(self, source: str, size: int) -> bool:
         return (
             len(self._queue) < QUEUE_ROWS
-            and self._of_source[source] < QUEUE_ROWS // SHARE
+            and self._of_source[source] < QUEUE_ROWS // SOURCE_PARTS
             and self._bytes + size <= QUEUE_BYTES
         )
 
@@ -159,8 +159,8 @@ class Rejections:
                 if well:
                     log.warning("can't keep refused events", error=type(error).__name__)
                 well = False
-                if not isinstance(error, AWAY):
-                    self._forget()
+                if not isinstance(error, UNAVAILABLE):
+                    self._drop_all()
 
     def _write(self) -> None:
         """Write what waits. If that fails it goes on waiting; having an id, nothing is written twice.
@@ -180,7 +180,7 @@ class Rejections:
         execute(self._pool, QUERIES["remove_surplus_rejections"], crowded)
 
     def _drop_overdue(self) -> None:
-        first = seconds() - MOST_WAIT_SECONDS
+        first = read_clock() - MOST_WAIT_SECONDS
         if not self._queue or self._queue[0].since >= first:
             return
         kept = [waiting for waiting in self._queue if waiting.since >= first]
@@ -188,7 +188,7 @@ class Rejections:
         self._queue[:] = kept
         self._count_queue()
 
-    def _forget(self) -> None:
+    def _drop_all(self) -> None:
         """Drop what the database doesn't take: it would stand in the way of all that comes."""
         metrics.REJECTIONS_DROPPED.inc(len(self._queue))
         self._queue.clear()
@@ -203,12 +203,12 @@ class Rejections:
         self._removed = time.monotonic()
 
 
-def seconds() -> float:
-    """What our own clock says: `Waiting.since` is by it."""
+def read_clock() -> float:
+    """What our own clock says: `PendingRejection.since` is by it."""
     return time.clock_gettime(_CLOCK)
 
 
-def write(connection: psycopg.Connection, waiting: Sequence[Waiting]) -> int:
+def write(connection: psycopg.Connection, waiting: Sequence[PendingRejection]) -> int:
     """Write refused events; how many were left out, since their user was erased meanwhile.
 
     In two statements: the second one's snapshot is taken when the lock is held. How long events have waited is read after the
@@ -219,7 +219,7 @@ def write(connection: psycopg.Connection, waiting: Sequence[Waiting]) -> int:
     columns["detail"] = list(map(Jsonb, columns["detail"]))
     with connection.transaction():
         ((*_, now),) = connection.execute(QUERIES["share_erasures"], binary=True).fetchall()
-        read = seconds()
+        read = read_clock()
         given = {**columns, "now": now, "waited": [read - one.since for one in waiting]}
         ((erased,),) = connection.execute(QUERIES["keep_rejections"], given, binary=True).fetchall()
     return int(erased)
@@ -236,9 +236,9 @@ def describe(errors: list[EventError], place: str = "") -> list[dict[str, Any]]:
 
 
 def _rejection(
-    source: str, now: datetime, refused: Refused, detail: list[dict[str, Any]], most_bytes: int
+    source: str, now: datetime, refused: RefusedEvent, detail: list[dict[str, Any]], most_bytes: int
 ) -> Rejection:
-    named = _named(refused.raw, most_bytes)
+    named = _read_user_and_type(refused.raw, most_bytes)
     return Rejection(
         UUID(bytes=uuid7().bytes),
         source,
@@ -252,17 +252,17 @@ def _rejection(
     )
 
 
-def _named(raw: bytes, most_bytes: int) -> _Named:
+def _read_user_and_type(raw: bytes, most_bytes: int) -> _UserAndType:
     """The user's id and event type in a payload, as far as they can be read."""
     try:
-        return _read_named(raw)
+        return _decode_user_and_type(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass
     try:
         event = read_lenient(raw.decode()) if len(raw) <= most_bytes else None
     except (ValueError, RecursionError):
         event = None
-    return _Named(event.get("user_id"), event.get("event_type")) if isinstance(event, dict) else _Named()
+    return _UserAndType(event.get("user_id"), event.get("event_type")) if isinstance(event, dict) else _UserAndType()
 
 
 def _text(value: Any, most: int) -> str | None:

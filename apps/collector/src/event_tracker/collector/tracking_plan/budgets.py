@@ -14,7 +14,7 @@ FREE_SECONDS = 0.005
 """Of a check, that aren't counted: what an ordinary event takes, however large."""
 
 
-class _Used(NamedTuple):
+class _Usage(NamedTuple):
     """Of a budget: how much of it is used up, and until when that counts."""
 
     seconds: float
@@ -25,7 +25,7 @@ class Budgets:
     """What is used of each budget."""
 
     def __init__(self) -> None:
-        self._used: dict[Hashable, _Used] = {}
+        self._used: dict[Hashable, _Usage] = {}
 
     def is_over(self, source: str, schema: int) -> bool:
         """Whether a schema, given by its number, or all of its source's together have no time left."""
@@ -43,7 +43,7 @@ class Budgets:
         now = time.monotonic()
         self._used = {key: used for key, used in self._used.items() if now < used.until}
         for key in (source, schema):
-            used = self._used.get(key, _Used(0.0, now + WINDOW_SECONDS))
+            used = self._used.get(key, _Usage(0.0, now + WINDOW_SECONDS))
             self._used[key] = used._replace(seconds=used.seconds + seconds - FREE_SECONDS)
         return self.is_over(source, schema)
 

@@ -18,7 +18,7 @@ from event_tracker.collector import metrics
 from event_tracker.collector.tracking_plan.budgets import FREE_SECONDS, SCHEMA_SECONDS, Budgets
 from event_tracker.collector.tracking_plan.checker import LENGTH, Question, framed, read_answer
 from event_tracker.collector.tracking_plan.lru import LruCache
-from event_tracker.collector.tracking_plan.set_aside import SetAside
+from event_tracker.collector.tracking_plan.set_aside import SetAsideSchemas
 from event_tracker.core.concurrency_limit import ConcurrencyLimit, NoTurnError
 from event_tracker.model.schema_checks import Check, Violation
 
@@ -52,7 +52,7 @@ class _LateError(Exception):
     """The process didn't answer in time."""
 
 
-class Numbered(Protocol):
+class SchemaIdentity(Protocol):
     """A schema, compiled or not."""
 
     @property
@@ -72,10 +72,10 @@ class SlowChecks:
     """
 
     def __init__(self) -> None:
-        self.set_aside = SetAside()
+        self.set_aside = SetAsideSchemas()
         self._process: subprocess.Popen[bytes] | None = None
         self._known = LruCache(MOST_BYTES)
-        self._turns = ConcurrencyLimit()
+        self._limit = ConcurrencyLimit()
         self._budgets = Budgets()
 
     def find(self, source: str, event_type: str, check: Check, properties: dict[str, Any]) -> list[Violation]:
@@ -87,7 +87,7 @@ class SlowChecks:
         """
         self.require_time(source, event_type, check)
         try:
-            with self._turns.take(source, QUEUE_SECONDS):
+            with self._limit.take(source, QUEUE_SECONDS):
                 self.require_time(source, event_type, check)  # there may be none any more
                 seconds, found = self._ask(source, check, properties)
                 self.charge(source, event_type, check, seconds)
@@ -98,11 +98,11 @@ class SlowChecks:
             raise UncheckedError
         return found
 
-    def is_over(self, source: str, check: Numbered) -> bool:
+    def is_over(self, source: str, check: SchemaIdentity) -> bool:
         """Whether a source's schema is set aside."""
         return self._budgets.is_over(source, check.number)
 
-    def require_time(self, source: str, event_type: str, schema: Numbered) -> None:
+    def require_time(self, source: str, event_type: str, schema: SchemaIdentity) -> None:
         """Return unless a source's schema is set aside.
 
         Raises:
@@ -129,7 +129,7 @@ class SlowChecks:
     def start(self) -> None:
         """Start the process if it doesn't run yet: the first check needn't wait for it then."""
         if self._process is None:
-            with suppress(NoTurnError), self._turns.take(NOBODY, QUEUE_SECONDS):
+            with suppress(NoTurnError), self._limit.take(NOBODY, QUEUE_SECONDS):
                 self._start()
 
     def close(self) -> None:

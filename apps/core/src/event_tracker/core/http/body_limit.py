@@ -21,17 +21,17 @@ RESERVATION = "core.share"
 CONNECTIONS = "core.connections"
 """environ key: the worker's Connections, which may hang up on who waits for a body."""
 
-FULL = (
+FULL_DETAIL = (
     "This instance holds as much as it may for requests, and for answers that clients have yet to read. Nothing was done: send "
     "the request again."
 )
 
-GIVEN_UP = (
+GIVEN_UP_DETAIL = (
     "Nearly all connections of this instance were taken, and this one waited for its request's body for longest. Nothing was done: "
     "send the request again."
 )
 
-HALF = (
+HALF_DETAIL = (
     "Your requests, and answers that you have yet to read, hold half of what this instance may hold, as much as one client may. "
     "Nothing was done: send the request again when some have ended."
 )
@@ -63,10 +63,10 @@ class MemoryBudget:
         """
         others = self.taken_by[client] - counted
         if others and others + size > self.most // 2:
-            raise Problem(429, "too_many_open", HALF, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+            raise Problem(429, "too_many_open", HALF_DETAIL, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
         others = self.taken - counted
         if others and others + size > self.most:
-            raise Problem(503, "bodies_full", FULL)
+            raise Problem(503, "bodies_full", FULL_DETAIL)
 
     def take(self, size: int, client: Hashable) -> None:
         """Count so many bytes more for a client; what is negative is given back."""
@@ -119,7 +119,7 @@ class Reservation:
         """
         self.grow(self.size + size)
 
-    def add_in_any_case(self, size: int) -> None:
+    def add_unchecked(self, size: int) -> None:
         """Hold so many more bytes, room or not: of an answer to what is done already. Whoever comes next may be refused."""
         self._hold(self.size + size)
 
@@ -180,7 +180,7 @@ def read_body(environ: "WSGIEnvironment", max_bytes: int, seconds: float, reserv
 
 def _broken_off(detail: str, connections: Connections) -> Problem:
     if connections.is_given_up():
-        return Problem(503, "bodies_full", GIVEN_UP)
+        return Problem(503, "bodies_full", GIVEN_UP_DETAIL)
     return Problem(400, "incomplete_body", detail)
 
 

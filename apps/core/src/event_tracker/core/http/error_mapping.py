@@ -7,10 +7,10 @@ from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 
 from event_tracker.core.http.errors import Problem
-from event_tracker.core.postgres.pool import AWAY, READ_ONLY, UnreplicatedError
+from event_tracker.core.postgres.pool import READ_ONLY, UNAVAILABLE, UnreplicatedError
 
 
-def problem_of(error: Exception) -> Problem:
+def make_problem(error: Exception) -> Problem:
     """The table: which problem answers which exception. What it doesn't know is a 500 that tells nothing."""
     match error:
         case Problem():
@@ -42,7 +42,7 @@ def problem_of(error: Exception) -> Problem:
                 "not_replicated",
                 "This is stored, but perhaps not on a standby yet: send it again, and it is acknowledged when it is.",
             )
-        case _ if isinstance(error, AWAY):
+        case _ if isinstance(error, UNAVAILABLE):
             return Problem(
                 503,
                 "database_unavailable",

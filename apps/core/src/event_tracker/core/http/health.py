@@ -8,7 +8,7 @@ from typing import Any, LiteralString
 import psycopg
 
 from event_tracker.core.http.errors import Problem
-from event_tracker.core.postgres.pool import AWAY, ConnectionPool
+from event_tracker.core.postgres.pool import UNAVAILABLE, ConnectionPool
 
 APPLIED: LiteralString = "select exists (select from _yoyo_migration where migration_id = %s)"
 
@@ -74,7 +74,7 @@ class Health:
                     _require_writes(connection)
         except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
             applied = False
-        except AWAY:
+        except UNAVAILABLE:
             role = "" if pool is self.pool else f" as the role {name}"
             raise Problem(503, "database_unavailable", f"The database hasn't been reached yet{role}.") from None
         if not applied:
@@ -98,7 +98,7 @@ class Health:
                 parts[name] = {"status": "ok", **check()}
             except Problem as problem:
                 parts[name] = {"status": "failing", "code": problem.code}
-            except AWAY as error:
+            except UNAVAILABLE as error:
                 parts[name] = {"status": "failing", "code": "database_unavailable", "error": type(error).__name__}
         return all(part["status"] == "ok" for part in parts.values()), parts
 

@@ -12,7 +12,7 @@ from werkzeug.wsgi import ClosingIterator
 from event_tracker.core import metrics
 from event_tracker.core.http.body_limit import RESERVATION, MemoryBudget
 from event_tracker.core.http.cors import ANY_ORIGIN, cors_headers, preflight_headers
-from event_tracker.core.http.error_mapping import problem_of
+from event_tracker.core.http.error_mapping import make_problem
 from event_tracker.core.http.errors import CONTENT_TYPE, Problem
 from event_tracker.core.http.request_ids import new_request_id, request_id
 
@@ -98,7 +98,7 @@ class Middleware:
 
         def start(line: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             nonlocal status
-            _hold_answer(environ, line, headers)
+            _reserve_answer(environ, line, headers)
             status = line[:3]
             policy = environ.get(POLICY, NO_PAGE)
             added = [("X-Request-ID", environ[REQUEST_ID]), *ALWAYS, ("Content-Security-Policy", policy)]
@@ -167,7 +167,7 @@ class Middleware:
                 return mounted(environ, start)
             return self.app(environ, start)
         except Exception as error:
-            problem = problem_of(error)
+            problem = make_problem(error)
             if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
                 # Not the path: it may name a user.
                 route = environ.get(ROUTE, UNMATCHED)
@@ -196,7 +196,7 @@ class Middleware:
         log.log(level, "request", method=method, route=route, status=int(status), ms=ms, request_id=request_id)
 
 
-def _hold_answer(environ: "WSGIEnvironment", line: str, headers: list[tuple[str, str]]) -> None:
+def _reserve_answer(environ: "WSGIEnvironment", line: str, headers: list[tuple[str, str]]) -> None:
     """Count an answer's body as held until it has left.
 
     Raises:
@@ -208,7 +208,7 @@ def _hold_answer(environ: "WSGIEnvironment", line: str, headers: list[tuple[str,
     if line.startswith("2") and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
         environ[RESERVATION].add(length)
     else:
-        environ[RESERVATION].add_in_any_case(length)
+        environ[RESERVATION].add_unchecked(length)
 
 
 def refuse(environ: "WSGIEnvironment", start_response: "StartResponse", problem: Problem) -> list[bytes]:

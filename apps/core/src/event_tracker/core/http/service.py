@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 from event_tracker.core import metrics
 from event_tracker.core.http import errors
 from event_tracker.core.http.docs_page import add_docs
-from event_tracker.core.http.error_mapping import problem_of
+from event_tracker.core.http.error_mapping import make_problem
 from event_tracker.core.http.health import Health
 from event_tracker.core.http.middleware import REQUEST_ID, ROUTE, SAME_FOR_ALL
 from event_tracker.core.http.openapi import Document
@@ -54,7 +54,7 @@ def create_service(name: str, package: str, settings: ServiceSettings, health: H
     @app.errorhandler(HTTPException)
     @app.errorhandler(Exception)
     def refuse(error: Exception) -> Response:
-        problem = problem_of(error)
+        problem = make_problem(error)
         if problem.status == 500:
             raise error
         body = problem.body(request.environ[REQUEST_ID])

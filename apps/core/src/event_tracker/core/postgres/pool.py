@@ -10,7 +10,7 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequest
 
 from event_tracker.core import metrics
 
-__all__ = ["AWAY", "READ_ONLY", "ConnectionPool", "UnreplicatedError", "attempt", "execute", "open_pool"]
+__all__ = ["READ_ONLY", "UNAVAILABLE", "ConnectionPool", "UnreplicatedError", "attempt", "execute", "open_pool"]
 
 log = structlog.get_logger("core.pool")
 
@@ -27,7 +27,7 @@ READ_ONLY = psycopg.errors.ReadOnlySqlTransaction
 FAILING_OVER = (READ_ONLY, psycopg.errors.InternalError_)
 """Raised by a server that may no longer be the primary, or is breaking down: its connections are worth nothing."""
 
-AWAY = (psycopg.OperationalError, PoolTimeout, PoolClosed, TooManyRequests, *FAILING_OVER, UnreplicatedError)
+UNAVAILABLE = (psycopg.OperationalError, PoolTimeout, PoolClosed, TooManyRequests, *FAILING_OVER, UnreplicatedError)
 """Raised when PostgreSQL can't be reached or can't go on (shut down, out of space, out of connections, read-only)."""
 
 WAITS_FOR_STANDBY = "SyncRepWaitForLSN"

@@ -17,7 +17,7 @@ log = structlog.get_logger("core.replication")
 
 QUERIES = load_queries("event_tracker.core.postgres", "replication.sql")
 
-LOOK_SECONDS = 10.0
+POLL_SECONDS = 10.0
 """How often the metrics are set. They aren't asked for when they are scraped: the database may be away."""
 
 
@@ -52,7 +52,7 @@ class Replication:
         Raises:
             Problem: 503 if standbys are required and missing, or can't be seen.
         """
-        figures = self._look()
+        figures = self._read_state()
         if self._requires_standbys and not figures["in_recovery"]:
             wanted, connected = figures["synchronous_standbys_wanted"], figures["synchronous_standbys"]
             if connected is None:
@@ -61,7 +61,7 @@ class Replication:
                 raise Problem(503, "standby_missing", "The database lacks a synchronous standby.")
         return figures
 
-    def _look(self) -> dict[str, Any]:
+    def _read_state(self) -> dict[str, Any]:
         with self._pool.connection(timeout=2) as connection:
             ((in_recovery, wanted, connected, default_rows),) = connection.execute(
                 QUERIES["state"], binary=True
@@ -79,7 +79,7 @@ class Replication:
     def _run(self) -> None:
         while True:
             try:
-                self._look()
+                self._read_state()
             except Exception as error:  # whatever it is, it is looked again
                 log.debug("can't look at replication", error=type(error).__name__)
-            gevent.sleep(LOOK_SECONDS)
+            gevent.sleep(POLL_SECONDS)

@@ -11,7 +11,7 @@ LEAST_CHARACTERS = 12
 MOST_CHARACTERS = 200
 """NIST SP 800-63B section 3.1.1: length is what counts; no rules on kinds of characters."""
 
-NOBODYS = _hasher.hash(secrets.token_hex(16))
+DUMMY_HASH = _hasher.hash(secrets.token_hex(16))
 """Verified against where there is no password, so that this takes as long as a wrong one."""
 
 
@@ -23,7 +23,7 @@ def hash_password(password: str) -> str:
 def is_password(password: str, stored: str | None) -> bool:
     """Whether a password is the one whose hash is stored; None takes as long and is never right."""
     try:
-        return _hasher.verify(stored or NOBODYS, password) and stored is not None
+        return _hasher.verify(stored or DUMMY_HASH, password) and stored is not None
     except (VerificationError, InvalidHashError):
         return False
 

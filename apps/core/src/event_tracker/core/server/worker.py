@@ -38,7 +38,7 @@ MALFORMED = {
 
 FINISH_POLL_SECONDS = 0.02
 
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 """Between two looks at the connections, where no new ones come."""
 
 GC_THRESHOLD = 50_000
@@ -67,7 +67,7 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._connections = Connections(self.worker_connections)
-        self._told = 0  # of connections that were hung up on
+        self._logged = 0  # of connections that were hung up on
         self._draining = False
 
     def init_process(self) -> None:
@@ -112,8 +112,8 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
             servers.append(server)
         while self.alive:
             self.notify()
-            self._make_room()
-            self._stopping.wait(LOOK_SECONDS)
+            self._free_connections()
+            self._stopping.wait(POLL_SECONDS)
         for server in servers:
             server.stop_accepting()
             self._accept_waiting(server)
@@ -129,17 +129,17 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
     def _finish(self, connections: Pool) -> None:
         """Hang up on idle connections, answer the others. The arbiter kills this process if it takes too long."""
         while len(connections):
-            self._connections.hang_up_idle()
+            self._connections.close_idle()
             self.notify()
             gevent.sleep(FINISH_POLL_SECONDS)
 
-    def _make_room(self) -> None:
-        self._connections.make_room()
-        if hung_up := self._connections.hung_up - self._told:
+    def _free_connections(self) -> None:
+        self._connections.free_connections()
+        if hung_up := self._connections.hung_up - self._logged:
             self.log.warning(
                 "nearly all connections were taken; hung up on %d that waited for a request or its body", hung_up
             )
-            self._told += hung_up
+            self._logged += hung_up
 
     def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
         self._connections.add(client)

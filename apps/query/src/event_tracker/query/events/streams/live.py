@@ -12,7 +12,7 @@ from gevent.lock import BoundedSemaphore
 
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.streams import Peer
-from event_tracker.core.postgres.pool import AWAY
+from event_tracker.core.postgres.pool import UNAVAILABLE
 from event_tracker.core.server.cooperation import yield_to_others
 from event_tracker.query import metrics
 from event_tracker.query.auth.guard import Guard
@@ -162,7 +162,7 @@ class Hub:
                     self._spread()
                     well = True
                 except Exception as error:  # whatever it is, the clients stay, and are told when it is over
-                    if well or not isinstance(error, AWAY):
+                    if well or not isinstance(error, UNAVAILABLE):
                         log.warning("can't ask for new events", error=str(error))
                     well = False
 
@@ -215,7 +215,7 @@ def _check(guard: Guard, environ: "WSGIEnvironment", client: Client) -> None:
             guard(environ)
         except Problem:
             break
-        except AWAY:
+        except UNAVAILABLE:
             continue  # nobody can tell, and nothing new is told either
         if environ[ALLOWED_SOURCES] != sources:
             break

@@ -17,7 +17,7 @@ MOST_BYTES = 64 * 1024 * 1024
 """What compiled schemas may take together, as estimated: a source may have 1,000 types, and one schema some megabytes."""
 
 
-class Written:
+class StoredSchema:
     """A schema that counts, as the database has it.
 
     Attributes:
@@ -49,7 +49,7 @@ class Written:
             return None
 
 
-class Compiled:
+class CheckCache:
     """The checks that are kept."""
 
     def __init__(self, slow: SlowChecks) -> None:
@@ -57,7 +57,7 @@ class Compiled:
         self._checks: dict[int, Check] = {}
         self._kept = LruCache(MOST_BYTES)
 
-    def check_of(self, written: Written) -> Check | None:
+    def find_check(self, stored: StoredSchema) -> Check | None:
         """The check of a schema; None if the schema can't be used. Compiling a large one takes up to half a second.
 
         The first time is free. Where a source's schemas are more than are kept, its later ones are charged to it like checks.
@@ -65,25 +65,25 @@ class Compiled:
         Raises:
             UncheckedError: if it must be compiled again, and is set aside.
         """
-        check = self._checks.get(written.number)
+        check = self._checks.get(stored.number)
         if check is None:
-            if not written.is_usable:
+            if not stored.is_usable:
                 return None
-            if written.was_compiled:
-                self._slow.require_time(written.source, written.event_type, written)
+            if stored.was_compiled:
+                self._slow.require_time(stored.source, stored.event_type, stored)
             began = time.thread_time()
-            check = written.compile()
+            check = stored.compile()
             if check is None:
                 return None
-            if written.was_compiled:
-                self._slow.charge(written.source, written.event_type, check, time.thread_time() - began)
-            written.was_compiled = True
-            self._checks[written.number] = check
-        for number in self._kept.use(written.source, written.number, check.examined.memory):
+            if stored.was_compiled:
+                self._slow.charge(stored.source, stored.event_type, check, time.thread_time() - began)
+            stored.was_compiled = True
+            self._checks[stored.number] = check
+        for number in self._kept.use(stored.source, stored.number, check.examined.memory):
             del self._checks[number]
         return check
 
-    def forget(self, written: Written) -> None:
+    def forget(self, stored: StoredSchema) -> None:
         """Keep nothing of a schema that no longer counts."""
-        self._kept.drop(written.number)
-        self._checks.pop(written.number, None)
+        self._kept.drop(stored.number)
+        self._checks.pop(stored.number, None)
