@@ -1,4 +1,4 @@
-"""What was sent is read in a bounded time, and others are answered meanwhile."""
+"""Requests are read in bounded time, and other requests are answered meanwhile."""
 
 import gzip
 import json
@@ -33,7 +33,7 @@ def event(properties, more=b""):
 
 
 def repeats(size):
-    """An event of nearly so many bytes, whose properties each stand in it twice."""
+    """An event of nearly so many bytes that has each of its properties twice."""
     half = b"".join(b'"k%05d":NaN,' % number for number in range(size // 26))
     return event(b"{" + half + half + b'"x":NaN}')
 
@@ -145,7 +145,7 @@ def test_nothing_is_looked_at_behind_more_events_than_a_request_may_have():
 
 
 def lines_run(work):
-    """How many lines of Python run in it."""
+    """How many lines of Python `work` runs."""
     lines = 0
 
     def trace(frame, what, argument):

@@ -1,4 +1,4 @@
-"""Schemas are compiled when they are used, and as many are kept as memory allows."""
+"""Schemas are compiled when they are used, and kept as long as memory allows."""
 
 import json
 import re

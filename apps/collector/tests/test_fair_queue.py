@@ -1,4 +1,4 @@
-"""Sources share the queue of what is to be stored: however much one of them sends, the others' events get in, and in the next group."""
+"""Sources share the queue: however much one of them sends, the events of others are admitted, and stored with the next group."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -99,7 +99,7 @@ def test_who_waits_no_more_leaves_the_queue(fill):
     put("a", 1)
     assert queue.events == 2
     assert queue.take(10) == ["a 1", "a 2"]
-    queue.remove(place)  # it isn't there any more
+    queue.remove(place)  # it was removed already
     assert queue.events == 0
 
 

@@ -1,4 +1,4 @@
-"""Checks in the collector's own process count as well, and one that was slow sends such events elsewhere for a while only."""
+"""Checks in the collector's own process are charged, too. After a slow one, such events go to the other process for a while."""
 
 import pytest
 
@@ -42,7 +42,7 @@ def test_a_check_in_this_process_is_charged_and_once_there_is_no_time_left_made_
     estimated = check.fast_bytes
     assert plan.find_violations("list", {"a": [1]}, estimated) is None
     assert check.is_fast(estimated)
-    # From here on every check takes longer than it may, and uses up all the time.
+    # From here on every check is over its budget, and uses it up.
     for module in (budgets, plans):
         monkeypatch.setattr(module, "FREE_SECONDS", 0.0)
     monkeypatch.setattr(budgets, "SCHEMA_SECONDS", 1e-9)

@@ -1,4 +1,4 @@
-"""Refused events are kept within bounds, found by whose they are, and stored once when they are replayed."""
+"""Refused events are kept within bounds, found by user, and stored once when they are replayed."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -283,7 +283,7 @@ def test_a_replay_can_be_of_some(start_collector, owner):
     assert request_replay(owner, "default", reason="required") == 1
     assert request_replay(owner, "elsewhere") == 0
     assert eventually(lambda: metric(collector, "collector_rejections_replayed_total") == 2)
-    assert len(list_rejections(owner)) == 3  # nothing was mended
+    assert len(list_rejections(owner)) == 3  # no event was stored
 
 
 def test_two_collectors_replay_each_event_once(start_collector, owner):

@@ -1,4 +1,4 @@
-"""The decoder and the explanation accept and refuse the same bytes, and what is accepted can be stored."""
+"""The decoder and `explain` accept and refuse the same bytes, and accepted events can be stored."""
 
 import json
 import re

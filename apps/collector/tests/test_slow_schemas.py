@@ -1,4 +1,4 @@
-"""A schema that is slow holds up nobody: checks have a budget, and a schema that is over it is set aside."""
+"""A slow schema delays nobody: checks have a budget, and a schema over its budget is set aside."""
 
 import json
 import random
@@ -48,7 +48,7 @@ def control(postgres, database):
 
 
 def write_schema(owner, schema, event_type="slow", source="shop"):
-    """Past the rules, as a release before may have taken it."""
+    """Write a schema directly to the table, as an earlier release with other rules might have."""
     owner.execute(
         "insert into event_schemas (source, event_type, version, schema) values (%s, %s, 1, %s)",
         [source, event_type, json.dumps(schema)],
@@ -169,7 +169,7 @@ def test_others_events_are_stored_meanwhile(collector, owner, shop):
 
 
 def test_no_source_makes_events_of_another_go_unchecked(collector, owner, shop):
-    """Each check of the loud one is broken off, and many wait; the quiet one has to send again at worst."""
+    """Each check of the loud source is aborted, and many wait. The quiet source has to send again at worst."""
     schema, value, _ = SLOW["another pattern that grows"]
     for kind in range(8):
         write_schema(owner, {"properties": {"a": {"allOf": [schema] * 20}}}, f"slow{kind}")

@@ -1,4 +1,4 @@
-"""Sources take turns at slow checks; what becomes of an event that has none in time."""
+"""Sources take turns at slow checks; what happens to an event that gets no turn in time."""
 
 import json
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from event_tracker.model.event_schemas import set_schema
 from event_tracker.model.schema_checks import Check
 
 LONG = 1000.0
-"""Seconds; nobody waits as long."""
+"""Seconds; no test waits as long."""
 
 PARSER = Parser(
     max_events=10, max_event_bytes=65_536, max_body_bytes=1_000_000, earliest=datetime(2000, 1, 1, tzinfo=UTC)
@@ -34,7 +34,7 @@ GOOD = json.dumps({"user_id": "ann", "event_type": "view"}).encode()
 
 @pytest.fixture
 def busy(monkeypatch):
-    """Slow checks all of whose time is others'."""
+    """Slow checks whose time is all taken by others."""
     monkeypatch.setattr(slow_checks, "QUEUE_SECONDS", 0.0)
     checks = SlowChecks()
     with checks._limit.take("loud", LONG):
@@ -59,7 +59,7 @@ def test_where_violations_are_only_flagged_it_is_stored_unchecked_then(busy):
 
 @pytest.fixture
 def replays(owner, postgres, database):
-    """The replays of a collector, of which nothing runs by itself, and its slow checks."""
+    """A Replayer whose greenlet doesn't run, and its slow checks."""
     make_source(owner, "shop", [])
     set_schema(owner, "shop", "list", SCHEMA)
     owner.execute("update sources set schema_mode = 'enforce' where name = 'shop'")

@@ -1,4 +1,4 @@
-"""The collector, put together."""
+"""Builds the collector from its parts."""
 
 from datetime import UTC, datetime, time
 from importlib.metadata import version
@@ -28,7 +28,7 @@ MIGRATION = "0023-schemas-set-aside"
 """The newest migration that this code needs."""
 
 POOL_SECONDS = 2.0
-"""How long the writer waits for a connection: its requests hear of an outage well before their deadline."""
+"""How long the writer waits for a connection. In an outage, requests are answered well before their deadline."""
 
 
 def create_app(settings: CollectorSettings) -> Middleware:
@@ -89,7 +89,7 @@ def create_app(settings: CollectorSettings) -> Middleware:
     )
 
     def allow(origins: frozenset[str]) -> None:
-        # A preflight carries no key: it is told what any source allows, and the request itself what its own does.
+        # A preflight carries no key: its answer allows the origins of all sources. The request itself is checked against its own.
         middleware.mount_origins = origins.union(settings.cors_origins)
 
     source_cache.start(allow)

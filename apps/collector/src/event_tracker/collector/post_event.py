@@ -43,11 +43,11 @@ BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 PATH = "/events"
 
 PATHS = (PATH, f"{PATH}/", f"/{PATH}", f"/{PATH}/")
-"""Paths that post events: a slash too many in a client's settings must not cost its events, and a redirect would."""
+"""Paths for posting events. A client with a slash too many in its settings must not lose events, and would by a redirect."""
 
 
 class OutcomeCounts(NamedTuple):
-    """How many events of a request had each outcome, but for those that were refused."""
+    """How many events of a request had each outcome, without the refused ones."""
 
     stored: int = 0
     duplicate: int = 0
@@ -95,7 +95,7 @@ class PostEvents:
         batch, headers = self._accept(body, kind, credentials, reservation)
         with self.writer.reserve(credentials.source, len(batch.events)) as place:
             parsed = self.parser.read(batch, source=credentials.source, plan=credentials.plan, added=added)
-            del body, batch  # of its events, copies may wait for long
+            del body, batch  # the rows may wait for long, and have copies of the events
             if parsed.errors or parsed.warnings:
                 reservation.add(sum(map(_size, parsed.errors)) + sum(map(_size, parsed.warnings)))
             status, content = self._dry_run(parsed) if dry_run else self._store(parsed, place)
@@ -104,16 +104,16 @@ class PostEvents:
     def _accept(
         self, body: Body, kind: str, credentials: Credentials, reservation: Reservation
     ) -> tuple[Batch, list[tuple[str, str]]]:
-        """The events of a request, not read yet, and the headers about its key's limit.
+        """Charge the rate limit and split the body; return the events, not decoded yet, and the rate limit's headers.
 
         Raises:
-            Problem: 429 if they are too many, and what `unpack` and `split_body` raise.
+            Problem: 429 if the rate limit is exceeded, and what `unpack` and `split_body` raise.
         """
         prefix, rate = credentials.prefix, credentials.rate_limit
         most = self.settings.max_body_bytes
         if not (prefix and rate):
             return self._split(unpack(body, most, reservation), kind), []
-        # What is over its limit isn't even unpacked or split. So many bytes are no fewer events, since each has its bound.
+        # A request over its limit isn't even decompressed or split. An event has a size limit, so bytes give a least number of events.
         taken = self._least_events(body.raw)
         self.rate_limit.take(prefix, rate, taken)
         unpacked = unpack(body, most, reservation)
@@ -124,7 +124,7 @@ class PostEvents:
         return batch, self.rate_limit.take(prefix, rate, max(fewest, len(batch.events)), fewest)
 
     def _least_events(self, body: bytes) -> int:
-        """How many events a request with a body of so many bytes is charged at least."""
+        """The least number of events that a request with this body is charged for."""
         return max(1, len(body) // self.settings.max_event_bytes)
 
     def _split(self, body: bytes, kind: str) -> Batch:
@@ -157,12 +157,12 @@ class PostEvents:
 
 
 def _size(error: EventError) -> int:
-    """About what an error or warning takes in memory until the answer has left: known before anything is stored."""
+    """An estimate of an error's or warning's memory until the answer has been sent: known before anything is stored."""
     return ERROR_BYTES + len(error.pointer) + len(error.detail)
 
 
 def _parameters(query: str) -> tuple[bool, str | None]:
-    """`dry_run`, and `write_key`. A misspelt one is refused: it would store what was meant to be tried."""
+    """Read `dry_run` and `write_key`. Unknown parameters are refused: with a misspelt `dry_run`, events would be stored."""
     if not query:
         return False, None
     given = dict(parse_qsl(query, keep_blank_values=True))
@@ -201,22 +201,22 @@ def _require_valid(parsed: ParseResult) -> None:
 
 
 def _indices(parsed: ParseResult) -> list[int]:
-    """Which events of the request the rows are."""
+    """The positions of the rows in the request."""
     refused = {error.index for error in parsed.errors}
     return [index for index in range(parsed.received) if index not in refused]
 
 
 def _warn_expired(parsed: ParseResult, outcomes: list[Outcome]) -> None:
-    """Warn of rows that are past retention, and of nothing else about them. Rows and outcomes stand in the same order."""
+    """Replace the warnings of expired rows by one that says so. Rows and outcomes have the same order."""
     expired = [index for index, outcome in zip(_indices(parsed), outcomes, strict=True) if outcome == "expired"]
-    told = set(expired)
-    warnings = [warning for warning in parsed.warnings if warning.index not in told]
+    positions = set(expired)
+    warnings = [warning for warning in parsed.warnings if warning.index not in positions]
     warnings += [EventError(index, parsed.pointer_to(index), "expired", PAST_RETENTION) for index in expired]
     parsed.warnings = sorted(warnings, key=lambda warning: warning.index)
 
 
 def _move_refused(parsed: ParseResult, outcomes: list[Outcome]) -> None:
-    """Turn rows that the database refused into errors. Rows and outcomes stand in the same order."""
+    """Turn rows that the database refused into errors. Rows and outcomes have the same order."""
     for index, outcome in zip(_indices(parsed), outcomes, strict=True):
         if isinstance(outcome, NotStorableError):
             pointer = f"/{index}" if parsed.is_batch else ""

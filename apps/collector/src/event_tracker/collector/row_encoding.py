@@ -1,7 +1,7 @@
-"""Rows as the arrays that `store_events` takes, in PostgreSQL's binary form.
+"""Encodes rows as the arrays that `store_events` takes, in PostgreSQL's binary format.
 
-psycopg would make them too, when the statement is sent and PostgreSQL waits for it. Here each request makes its part
-beforehand, while the statement before is in flight; a group is then put together by joining bytes. The form is that of
+psycopg could encode them, but only when the statement is sent, while PostgreSQL waits. Here each request encodes its rows
+earlier, while the statement before is in flight; a group is then made by joining bytes. The format is that of
 `array_recv`: a header, then each element as its length in bytes and its bytes (docs/adr/0003-fast-path.md).
 """
 
@@ -32,7 +32,7 @@ _header = Struct(">iiIii").pack
 
 
 class Column:
-    """One array's elements; `element_oid` and `oid` are the types' numbers in pg_type."""
+    """The elements of one array; `element_oid` and `oid` are the types' numbers in pg_type."""
 
     element_oid: ClassVar[int]
     oid: ClassVar[int]
@@ -41,7 +41,7 @@ class Column:
         self.elements, self.number = elements, number
 
     def array(self) -> bytes:
-        """One dimension from 1, perhaps with nulls; none at all if there are no elements."""
+        """The array: one dimension from 1, perhaps with nulls; no dimension if there are no elements."""
         if not self.elements:
             return _header(0, 0, self.element_oid, 0, 0)[:12]
         return _header(1, 1, self.element_oid, self.number, 1) + self.elements
@@ -73,10 +73,10 @@ KINDS: dict[str, type[Column]] = {
     "sources": TextColumn,
     "violations": JsonbColumn,
 }
-"""The statement's parameters, in the order that `encode_rows` makes them."""
+"""The statement's parameters, in the order in which `encode_rows` makes them."""
 
 EncodedRows = tuple[bytes, ...]
-"""The elements of each column of KINDS, for some rows; of `violations` none, if none of the rows has any."""
+"""The elements of each column of KINDS for some rows. `violations` is empty if no row has any."""
 
 TIMESTAMPS, VIOLATIONS = list(KINDS).index("timestamps"), list(KINDS).index("violations")
 TIMESTAMP_BYTES = 12
@@ -94,7 +94,7 @@ for _kind in set(KINDS.values()):
 
 
 def encode_rows(rows: Sequence[Row]) -> EncodedRows:
-    """Each column's elements for these rows."""
+    """Encode these rows: each column's elements."""
     return (
         _texts([row.user_id for row in rows]),
         b"".join([_microseconds(8, _since_epoch(row.timestamp)) for row in rows]),
@@ -108,7 +108,7 @@ def encode_rows(rows: Sequence[Row]) -> EncodedRows:
 
 
 def join_parameters(parts: Iterable[EncodedRows], number: int) -> dict[str, Column]:
-    """The statement's arrays for the rows of all parts, `number` rows in all."""
+    """Join all parts, `number` rows together, into the statement's arrays."""
     columns = list(zip(*parts, strict=True))
     if any(columns[VIOLATIONS]):
         columns[VIOLATIONS] = tuple(
@@ -124,7 +124,7 @@ def _texts(texts: Iterable[str]) -> bytes:
 
 
 def _violations(violations: list[SchemaViolations | None]) -> bytes:
-    """None at all, as a rule: PostgreSQL's `unnest` takes nulls for what an array lacks."""
+    """Empty if no row has any, as usual: PostgreSQL's `unnest` uses nulls for missing elements."""
     if violations.count(None) == len(violations):
         return b""
     return b"".join([NULL if one is None else _jsonb(_described(one)) for one in violations])

@@ -1,4 +1,4 @@
-"""Sources, their write keys and their schemas, as this process knows them: read from the database when they change."""
+"""A cache of sources, their write keys and their schemas. It is read from the database when they change."""
 
 import time
 from collections.abc import Callable
@@ -24,22 +24,22 @@ POLL_SECONDS = 1.0
 """How long a change may go unnoticed."""
 
 LOOKUP_INTERVAL_SECONDS = 0.1
-"""Unknown keys make the catalog look again, in case they are new; no more often than this, however many come. They wait for it."""
+"""An unknown key may be new, so it makes the cache read again and waits; but not more often than this."""
 
 LOOKUP_WAIT_SECONDS = 2.0
-"""How long an unknown key waits while others are looked up."""
+"""How long a request with an unknown key waits for its turn to read."""
 
 USES_SECONDS = 60.0
-"""How often the last uses of keys are written: by the minute is what people ask for."""
+"""How often the last uses of keys are written."""
 
 
 class Source(NamedTuple):
     """A site or an app that events come from.
 
     Attributes:
-        origins: whose pages may send; `*` is any.
+        origins: origins whose pages may send; `*` is any.
         rate_limit: events a second for each of its keys; None is no limit.
-        plan: what its events must be; None is anything.
+        plan: its tracking plan; None if it has none.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Source(NamedTuple):
 
 
 class SourceCache:
-    """Looks at the database each second, once it is started; a greenlet does."""
+    """The cache. Once started, a greenlet checks the database each second."""
 
     def __init__(self, pool: ConnectionPool[psycopg.Connection]) -> None:
         self._pool = pool
@@ -65,15 +65,15 @@ class SourceCache:
         self._greenlet: gevent.Greenlet[..., None] | None = None
 
     def start(self, on_change: Callable[[frozenset[str]], None]) -> None:
-        """Begin to look; `changed` is called with the origins of all enabled sources whenever they were read."""
+        """Start the greenlet; `on_change` is called with the origins of all enabled sources each time they were read."""
         self._on_change = on_change
         self._greenlet = gevent.spawn(self._run)
 
     def find(self, key: str) -> Source | None:
-        """The source whose key this is; None if it is no key, or one that was revoked.
+        """The source of a key; None if the key is unknown or revoked.
 
         Raises:
-            psycopg.Error: if only the database could tell, and it can't be asked.
+            psycopg.Error: if only the database could tell, and it is unavailable.
         """
         prefix = prefix_of(key)
         if prefix is None:
@@ -87,10 +87,10 @@ class SourceCache:
         return stored[1]
 
     def find_plan(self, name: str) -> TrackingPlan | None:
-        """What a source's events must be; None is anything.
+        """The tracking plan of a source; None if it has none.
 
         Raises:
-            psycopg.Error: if it isn't known yet, and the database can't be asked.
+            psycopg.Error: if nothing was read yet, and the database is unavailable.
         """
         if self._version < 0:
             self.refresh()
@@ -118,17 +118,17 @@ class SourceCache:
                     self._write_uses()
                     written = time.monotonic()
                 well = True
-            except Exception as error:  # whatever it is, the catalog stays as it was and is asked for again
+            except Exception as error:  # whatever it is, the cache stays as it was, and the next round tries again
                 if well:
                     log.warning("can't ask for sources and keys", error=type(error).__name__)
                 well = False
             gevent.sleep(POLL_SECONDS)
 
     def refresh(self) -> None:
-        """Return when there was a look since this was called; one serves all who wait for it.
+        """Return when the database was read since this call; one read serves all that wait.
 
         Raises:
-            psycopg.Error: if the database can't be asked.
+            psycopg.Error: if the database is unavailable.
         """
         asked = time.monotonic()
         if not self._reading.acquire(timeout=LOOKUP_WAIT_SECONDS):
@@ -151,7 +151,7 @@ class SourceCache:
                 for name, origins, enabled, rate_limit, _ in rows
             }
             keys = execute(self._pool, QUERIES["list_keys"], {})
-            # A source that was made between the two statements is there the next time: the version says so.
+            # A source that was made between the two statements changes the version: the next round reads it.
             self._sources = sources
             self._keys = {prefix: (hash_, sources[name]) for prefix, name, hash_ in keys if name in sources}
             self._on_change(

@@ -1,4 +1,4 @@
-"""Group commit: requests that arrive while a statement is in flight wait together and go in the next one.
+"""Group commit: requests that arrive while a statement is in flight are stored together by the next one.
 
 There is no timer. An idle collector stores at once; under load the groups grow by themselves, and one COMMIT serves all.
 Sources share the groups (`fair_queue`).
@@ -32,10 +32,10 @@ MAX_SLOT = 32_767
 """The largest smallint."""
 
 UNSTORABLE = (psycopg.DataError, psycopg.IntegrityError)
-"""Errors that are the data's fault. No event should get this far; one that does must not cost its neighbours."""
+"""Errors caused by the data. The parser should have refused such an event; the others in its group must still be stored."""
 
 ROUTING_TRIES = 3
-"""How often rows are stored whose partition changes meanwhile: a month got one of its own while they waited for another."""
+"""How often rows are tried whose partition changes meanwhile: their month got its own partition while they waited."""
 
 
 class NotStorableError(Exception):
@@ -43,15 +43,15 @@ class NotStorableError(Exception):
 
 
 Outcome = Literal["stored", "duplicate", "expired"] | NotStorableError
-"""Of one event: stored, known already, of a time of which retention has deleted its source's events, or why not."""
+"""The outcome of one event: stored, known already, expired (retention has deleted its time), or the error."""
 
 
 _Execute = Callable[[Sequence[Row], dict[str, Any]], list[Any]]
-"""Runs `store_events` for these rows, with these parameters, and fetches what it answers."""
+"""Runs `store_events` for these rows, with these parameters, and returns its answer."""
 
 
 class PendingRequest:
-    """One request's events, and where its greenlet waits for them."""
+    """The rows of one request, and the result for which its greenlet waits."""
 
     __slots__ = ("elements", "result", "rows")
 
@@ -79,11 +79,11 @@ class Writer:
 
     @property
     def queued(self) -> int:
-        """Events that wait, or are being read and will."""
+        """Events that wait, or are being read."""
         return self._queue.events
 
     def reserve(self, source: str, events: int) -> QueuePlace[PendingRequest]:
-        """A place for a source's events in the queue; use it as a context manager. It is taken before they are read: that costs most.
+        """Reserve a place in the queue; use it as a context manager. Do so before events are read: reading costs most.
 
         Raises:
             Problem: 503 if too many of the source's, or of all, are waiting.
@@ -91,10 +91,10 @@ class Writer:
         return self._queue.reserve(source, events)
 
     def store(self, rows: Sequence[Row], place: QueuePlace[PendingRequest]) -> list[Outcome]:
-        """Wait until the rows are committed, and say of each what became of it.
+        """Wait until the rows are committed; return the outcome of each.
 
         Raises:
-            Problem: 503 if the database is away, or the deadline over.
+            Problem: 503 if the database is unavailable, or the deadline is over.
         """
         waiting = PendingRequest(rows)
         self._queue.put(place, waiting, len(rows))
@@ -106,14 +106,14 @@ class Writer:
             raise _store_timeout() from None
 
     def store_on(self, connection: psycopg.Connection, rows: Sequence[Row]) -> list[Outcome]:
-        """Store rows in a transaction of the caller's, past the queue; what becomes of each once that is committed.
+        """Store rows in the caller's transaction, without the queue; return the outcome of each if it is committed.
 
         Raises:
-            psycopg.Error: if the database is away, or ends the statement.
+            psycopg.Error: if the database is unavailable, or cancels the statement.
         """
 
         def execute_on(_: Sequence[Row], parameters: dict[str, Any]) -> list[Any]:
-            with connection.transaction():  # a savepoint: what the database refuses doesn't end the caller's
+            with connection.transaction():  # a savepoint, so that a refused row doesn't end the caller's transaction
                 return connection.execute(STORE_EVENTS, parameters, binary=True).fetchall()
 
         return self._store(rows, [encode_rows(rows)], execute_on)
@@ -136,7 +136,7 @@ class Writer:
                 [waiting.elements for waiting in group],
                 self._execute,
             )
-        except Exception as error:  # whatever it is, every waiter must hear of it, and the greenlet must go on
+        except Exception as error:  # whatever it is, every waiting request must get it, and the greenlet must go on
             if not isinstance(error, UNAVAILABLE):
                 log.exception("storing failed")
             refusal = _store_timeout() if isinstance(error, psycopg.errors.QueryCanceled) else error
@@ -149,7 +149,7 @@ class Writer:
             start += len(waiting.rows)
 
     def _store(self, rows: Sequence[Row], parts: Sequence[EncodedRows], execute: _Execute) -> list[Outcome]:
-        """Store rows, halving them around any that the database refuses until that one stands alone."""
+        """Store rows. If the database refuses them, halve them until the refused row is alone."""
         for attempt in range(1, ROUTING_TRIES + 1):
             try:
                 parameters = {**join_parameters(parts, len(rows)), "slot": self.slot}
@@ -181,7 +181,7 @@ class Writer:
 
 
 def _is_routing_error(error: psycopg.Error) -> bool:
-    """True if rows were refused for their partition, which is no fault of theirs: such a violation names no constraint."""
+    """True if rows were refused because their partition changed: such a violation names no constraint."""
     return isinstance(error, psycopg.errors.CheckViolation) and error.diag.constraint_name is None
 
 
@@ -199,7 +199,7 @@ def _outcomes(
     event_ids: list[UUID] | None,
     expired: list[int] | None,
 ) -> list[Outcome]:
-    """What became of rows, by what `store_events` answered. Of rows with the same key, the first counts as the new one."""
+    """The outcomes of rows, from the answer of `store_events`. Of rows with the same key, the first is the new one."""
     if stored == len(rows):
         return ["stored"] * len(rows)
     keys = zip(user_ids or (), timestamps or (), event_ids or (), strict=True)

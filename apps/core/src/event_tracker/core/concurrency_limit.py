@@ -1,4 +1,4 @@
-"""Turns at something of which few go on at once: clients go one after the other, however much each of them wants."""
+"""A limit on how much work runs at once, shared fairly by clients: those that wait are served in turn."""
 
 from collections import Counter, deque
 from collections.abc import Hashable, Iterator
@@ -7,39 +7,39 @@ from contextlib import contextmanager
 from gevent.event import Event
 
 MOST_WAITING = 100
-"""Of one client."""
+"""Calls of one client that may wait at once."""
 
 
 class NoTurnError(Exception):
-    """There was no turn in time."""
+    """No turn came up in time."""
 
 
 class TooManyWaitError(NoTurnError):
-    """Too many of the same client wait already."""
+    """Too many calls of this client wait already."""
 
 
 class ConcurrencyLimit:
-    """Who has a turn, and who waits: a queue for each client, each of which is let in once in a round.
+    """Gives out a bounded number of turns. Each client has a queue; the queues are served round-robin.
 
     Args:
         most: turns at once.
-        each: of them, those of one client. Half of them (rounded up) leaves some for who comes next, however long a turn
-            takes; None is that.
+        each: turns that one client may have at once. None is half of `most`, rounded up: however long a turn takes, some
+            are then left for other clients.
     """
 
     def __init__(self, most: int = 1, each: int | None = None) -> None:
         self._most = most
         self._each = (most + 1) // 2 if each is None else each
         self._taken: Counter[Hashable] = Counter()
-        # In the order in which clients are let in; none is empty. Where a turn is free, those who wait have as many as they may.
+        # In the order in which clients are served; no queue is empty. While a turn is free, clients wait only at their own limit.
         self._waiting: dict[Hashable, deque[Event]] = {}
 
     @contextmanager
     def take(self, client: Hashable, seconds: float) -> Iterator[None]:
-        """Wait for a turn for so many seconds at most, and have it for the block.
+        """Wait for a turn, so many seconds at most, and hold it for the block.
 
         Raises:
-            NoTurnError: if there is none.
+            NoTurnError: if none came up in time.
         """
         self._wait(client, seconds)
         try:
@@ -57,7 +57,7 @@ class ConcurrencyLimit:
         self._waiting.setdefault(client, deque()).append(turn)
         try:
             turn.wait(seconds)
-        except BaseException:  # whoever waits was stopped
+        except BaseException:  # the waiting greenlet was killed
             self._leave(client, turn)
             raise
         if not turn.is_set():
@@ -76,7 +76,7 @@ class ConcurrencyLimit:
             del self._waiting[client]
 
     def _give_back(self, client: Hashable) -> None:
-        """To who waits: if the turn were free in between, whoever comes could take it before them."""
+        """Pass the turn straight to a waiting client: if it were free in between, a newcomer could take it first."""
         self._taken[client] -= 1
         if not self._taken[client]:
             del self._taken[client]

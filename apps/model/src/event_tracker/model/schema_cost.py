@@ -1,4 +1,4 @@
-"""How much work a schema is for each event: what applies to it is counted, each subschema as often as it applies."""
+"""Estimates the cost of checking an event against a schema: each subschema counts as often as it applies."""
 
 from typing import Any
 
@@ -12,14 +12,14 @@ MAX_DEPTH = 32
 """Levels of nesting, as in an event's properties."""
 
 COMPOUND_NODES = 20
-"""What a value within an array or an object in `enum` or `const` counts for: these are compared one after the other."""
+"""The weight of an array or object in `enum` or `const`, for each value in it: these are compared one after the other."""
 
 NODE_NS, PLACE_NS, CONTAINS_NS, UNEVALUATED_CONTAINS_NS = 10, 30, 60, 250
 ENTRY_NS, MULTIPLE_NS, UNIQUE_NS = 4, 500, 1_000
-"""What a byte of an event may cost for each of these, at worst and as measured (docs/adr/0015-event-schemas.md)."""
+"""Nanoseconds that each of these costs for a byte of an event, measured, at worst (docs/adr/0015-event-schemas.md)."""
 
 UNEVALUATED = ("unevaluatedItems", "unevaluatedProperties")
-"""One within another takes time exponential in their number."""
+"""Nested in each other they take time exponential in their number."""
 
 
 def count_values(value: Any) -> int:
@@ -34,7 +34,7 @@ def count_values(value: Any) -> int:
 
 
 class CostEstimate:
-    """Counts what applies to an event, following each `$ref`."""
+    """Counts the subschemas that apply to an event, following each `$ref`."""
 
     def __init__(self, schema: dict[str, Any]) -> None:
         self._schema = schema
@@ -97,11 +97,11 @@ class CostEstimate:
 
 
 def _count_names(schema: dict[str, Any]) -> int:
-    """How many names a schema lists itself: each may be looked for in each value, and be a mistake of its own."""
+    """How many names a schema lists itself: each may be searched in each value, and be an error of its own."""
     dependent = schema.get("dependentRequired", {})
     return len(schema.get("required", [])) + len(dependent) + sum(map(len, dependent.values()))
 
 
 def _count_compound_nodes(value: Any) -> int:
-    """What a value in `enum` or `const` counts for."""
+    """The weight of a value in `enum` or `const`, in nodes."""
     return COMPOUND_NODES * count_values(value) if isinstance(value, dict | list) else 0

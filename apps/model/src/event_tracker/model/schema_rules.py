@@ -1,8 +1,8 @@
-"""What a schema of events must be to be taken: JSON Schema 2020-12, with bounds that keep any event's validation short.
+"""The rules for event schemas: JSON Schema 2020-12, with bounds that keep the validation of any event short.
 
-A schema that would be slow is refused when it is set, so that no event ever waits for it. Patterns run in time linear in
-the text, since the engine has neither look-around nor backreferences; how large they are together is bounded. `$ref` stays
-within the schema and never comes back to itself, so that what applies to one value is counted beforehand.
+A schema that would be slow is refused when it is set. Patterns run in time linear in the text, since the engine has neither
+look-around nor backreferences; their total size is bounded. `$ref` stays within the schema and can't be recursive, so that
+the subschemas that apply to a value can be counted beforehand.
 """
 
 import re
@@ -22,27 +22,27 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MAX_BYTES = 65_536
 
 MAX_PATTERN_BYTES = 65_536
-"""All patterns together, compiled; and what the engine may keep beside them. Time is linear in this too: at worst 14 µs for each
-character of a text, as measured (docs/adr/0015-event-schemas.md)."""
+"""Bytes of all patterns together, compiled; and of the engine's cache. Time is linear in this, too: 14 µs for each character
+of a text at worst, as measured (docs/adr/0015-event-schemas.md)."""
 
 FORMATS = frozenset(
     {"date", "date-time", "time", "duration", "email", "hostname", "ipv4", "ipv6", "uri", "uri-reference", "uuid"}
 )
-"""What `format` may say: these are checked, and in a time linear in the text. (`regex` would compile what a client sends.)"""
+"""Values of `format`: these are checked, in time linear in the text. (`regex` would compile patterns that clients send.)"""
 
 PATTERN_OPTIONS = jsonschema_rs.RegexOptions(size_limit=MAX_PATTERN_BYTES, dfa_size_limit=MAX_PATTERN_BYTES)
 
 MAX_GROWING = 200
-"""Places of all patterns that may be looked at at once, at each character: 6 µs of them."""
+"""Places of all patterns that may be active at once: 6 µs for each character of a text."""
 
 MAX_CONTAINS = 10
-"""Of these within an `unevaluatedItems`, each looks at each item, some times over."""
+"""Most `contains` within an `unevaluatedItems`: each reads every item several times."""
 
 MAX_PATTERN_CHARACTERS = 4_096
-"""Of all patterns together, as written: compiling one of 64 KiB of Unicode classes takes seconds, in which nothing else runs."""
+"""Characters of all patterns together, as written: compiling 64 KiB of Unicode classes takes seconds and blocks the process."""
 
 CLASS_CHARACTERS = 40
-"""What a class such as `\\pL` or `\\w` counts for: with `(?i)`, compiling a thousand took 0.5 s."""
+"""The weight of a class such as `\\pL` or `\\w`, in characters: with `(?i)`, compiling a thousand took 0.5 s."""
 
 _unicode_classes = re.compile(r"\\[pPwWdDsS]").findall
 
@@ -61,15 +61,15 @@ REFUSED = {
 
 
 class ExaminedSchema(NamedTuple):
-    """A schema that is taken.
+    """A schema that is accepted, and its cost.
 
     Attributes:
-        schema: as JSON has it.
-        nodes: how many subschemas apply, each as often as it does.
+        schema: as JSON.
+        nodes: how many subschemas there are, each counted as often as it applies.
         cost: an estimate of how long a byte of an event may take at worst, ns.
-        growing: places that its patterns may be at, at once.
+        growing: places of its patterns that may be active at once.
         names: how many names its `required` and `dependentRequired` list.
-        entries: these, and the values of its `enum`.
+        entries: the same, plus the values of its `enum`.
         pattern_characters: how long its patterns are together, classes counted as `CLASS_CHARACTERS` more.
         unevaluated_contains: how many `contains` there are within an `unevaluatedItems`.
         bytes: how long it is as JSON.
@@ -87,7 +87,7 @@ class ExaminedSchema(NamedTuple):
 
     @property
     def memory(self) -> int:
-        """An estimate of the bytes of memory that it takes, compiled: from as much as it does up to some times of it."""
+        """An estimate of the compiled schema's memory in bytes: never too low, up to several times too high."""
         return (
             self.bytes * MEMORY_PER_BYTE
             + self.nodes * MEMORY_PER_NODE
@@ -96,10 +96,10 @@ class ExaminedSchema(NamedTuple):
 
 
 def examine(given: Any, *, is_new: bool = False) -> ExaminedSchema:
-    """Look a schema over.
+    """Check a schema against the rules and estimate its cost.
 
     Args:
-        is_new: whether it isn't set yet: it is refused if it would be slow, before its patterns are compiled, which takes long.
+        is_new: whether it isn't set yet. Then it is refused if it would be slow, before its patterns are compiled.
 
     Raises:
         InvalidSchemaError: with the first thing that is wrong.
@@ -133,10 +133,10 @@ def examine(given: Any, *, is_new: bool = False) -> ExaminedSchema:
 
 
 def refuse_slow(examined: ExaminedSchema) -> None:
-    """Look at what would make checks slow. Not at schemas that are set already: a release before may have taken them.
+    """Refuse what would make checks slow. Don't call it for schemas that are set already: an earlier release may have accepted them.
 
     Raises:
-        InvalidSchemaError: if there is too much of it.
+        InvalidSchemaError: if the schema would be slow.
     """
     if examined.growing > MAX_GROWING:
         raise InvalidSchemaError(
@@ -158,7 +158,7 @@ def refuse_slow(examined: ExaminedSchema) -> None:
 
 
 def _as_json(given: Any) -> dict[str, Any]:
-    """The schema as JSON reads it, if it is small and PostgreSQL can store it."""
+    """The schema as JSON, if it is small enough and PostgreSQL can store it."""
     if not isinstance(given, dict):
         raise InvalidSchemaError("", "A schema must be a JSON object.")
     _check_depth(given, 1)
@@ -202,7 +202,7 @@ def _check_keywords(path: list[str | int], schema: Any) -> None:
 
 
 def _check_patterns(patterns: set[str]) -> None:
-    """Each must compile, and so must all of them in one, which bounds their size together."""
+    """Each pattern must compile, and so must all of them as one: this bounds their total size."""
     for pattern in sorted(patterns):
         try:
             jsonschema_rs.Draft202012Validator({"pattern": pattern}, pattern_options=PATTERN_OPTIONS, offline=True)

@@ -1,4 +1,4 @@
-"""The marshmallow schema of an event. It is made from `Event`, so that fields and bounds stand in one place."""
+"""The marshmallow schema of an event. It is made from `Event`, so that fields and bounds are defined once."""
 
 import math
 from datetime import datetime
@@ -13,7 +13,7 @@ from event_tracker.model.event import Event, RuleError, after_leap_second
 
 
 class Length(validate.Length):
-    """marshmallow's, with a code."""
+    """marshmallow's `Length`, with an error code."""
 
     def __call__(self, value: Any) -> Any:
         if not (self.min or 0) <= len(value) <= (self.max or math.inf):
@@ -22,7 +22,7 @@ class Length(validate.Length):
 
 
 class ConvertedField(fields.Field[Any]):
-    """A field that msgspec converts: what it takes is then, by construction, what the decoder takes."""
+    """A field that is converted by msgspec, so that it accepts exactly what the decoder accepts."""
 
     def __init__(self, type_: Any, expected: str, code: str, **options: Any) -> None:
         self.type, self.expected, self.code = type_, expected, code
@@ -43,7 +43,7 @@ class ConvertedField(fields.Field[Any]):
 
 
 class TimeField(ConvertedField):
-    """Takes leap seconds, too, which msgspec doesn't."""
+    """Also accepts leap seconds, which msgspec doesn't."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
         if not isinstance(value, str) or value[16:19] != ":60":
@@ -87,7 +87,7 @@ def _field(declared: inspect.Field) -> fields.Field[Any]:
 
 
 class _ClosedSchema(Schema):
-    """Has no other fields; OpenAPI says so, `_check_fields` sees to it. (marshmallow takes time quadratic in their number.)"""
+    """Allows no unknown fields, in OpenAPI. `explain` itself checks for them: marshmallow would take quadratic time."""
 
     class Meta:
         unknown = RAISE

@@ -1,8 +1,4 @@
-"""A request's body as events, or every error in it.
-
-msgspec reads what is valid, at 1 to 2 µs an event; what it refuses, or can't be sure of, goes to `explain`. What is valid all
-the same is read again then.
-"""
+"""Parses a request's body: into the rows of its valid events, and the errors of the others."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -27,16 +23,16 @@ from event_tracker.core.server.cooperation import TimeSlice
 from event_tracker.model.event import EventError, TimeBounds
 
 CLOCK_INTERVAL = 16
-"""Events between two looks at the clock."""
+"""Events that are read before the clock is checked."""
 
 LARGE_BYTES = 4096
-"""Behind an event of as many it is looked at in any case."""
+"""After an event of at least so many bytes, the clock is always checked."""
 
 UNCHECKED = "Was not held to its schema: checking events takes too long at present."
 
 
 class RefusedEvent(NamedTuple):
-    """A refused event: which of the request, from 0, and its bytes."""
+    """A refused event: its position in the request, from 0, and its bytes."""
 
     position: int
     raw: bytes
@@ -48,11 +44,11 @@ class ParseResult:
 
     Attributes:
         rows: the valid ones, in the request's order.
-        errors: what is wrong with the others.
-        received: how many there were.
-        refused: the others themselves, as they were sent.
-        warnings: how valid ones violate their schemas, where they are stored all the same, which weren't looked at, and where
-            characters were replaced.
+        errors: the errors of the others.
+        received: how many events there were.
+        refused: the refused events, as sent.
+        warnings: of valid events that violate their schemas but are stored, that weren't checked, or in which characters
+            were replaced.
     """
 
     rows: list[Row]
@@ -76,10 +72,10 @@ class Parser:
     """Reads bodies within the limits of one collector.
 
     Args:
-        max_events: of one body.
-        max_event_bytes: of one event.
-        max_body_bytes: that the numbers of one body may add to it, written out.
-        earliest: the earliest time that is taken, UTC.
+        max_events: most events of one body.
+        max_event_bytes: most bytes of one event.
+        max_body_bytes: most bytes that the numbers of one body may add to it when they are written out.
+        earliest: the earliest time that is accepted, UTC.
     """
 
     def __init__(self, max_events: int, max_event_bytes: int, max_body_bytes: int, earliest: datetime) -> None:
@@ -89,21 +85,21 @@ class Parser:
         self.earliest = earliest
 
     def parse(self, body: bytes, *, ndjson: bool, source: str, plan: TrackingPlan | None = None) -> ParseResult:
-        """Read a body that came in by a source.
+        """Parse a body that a source sent.
 
         Raises:
-            Problem: 400 if it isn't JSON, 413 if it holds too many events, is one that is too large, or has too many long numbers.
+            Problem: 400 if it isn't JSON, 413 if it has too many events, is one event that is too large, or has too many long numbers.
         """
         return self.read(split_body(body, self.max_events, ndjson=ndjson), source=source, plan=plan)
 
     def read(
         self, batch: Batch, *, source: str, plan: TrackingPlan | None = None, added: AddedProperties = NO_PROPERTIES
     ) -> ParseResult:
-        """Read the events of a body, in time linear in their bytes. Gives way to other requests meanwhile.
+        """Read the events of a body, in time linear in their bytes. Lets other requests run meanwhile.
 
         Raises:
             Problem: 400 if it isn't JSON, 413 if it is one event that is too large or has too many long numbers, 503 if there is no
-                time to hold an event to its schema and its source's are enforced.
+                time to check an event against its schema, and the schema is enforced.
         """
         long_events = LongEvents(self.max_event_bytes, self.max_body_bytes)
         context = ParseContext(
@@ -125,7 +121,7 @@ class Parser:
         return parsed
 
     def _read_batch(self, batch: Batch, context: ParseContext) -> ParseResult:
-        """The events of a batch. None is read before its size is known; one that is too large is refused whatever it holds."""
+        """Read the events of a batch. An event that is too large is refused without being read."""
         parsed = ParseResult([], [], len(batch.events), is_batch=True)
         time_slice = TimeSlice()
         context = context._replace(time_slice=time_slice)
@@ -151,7 +147,7 @@ class Parser:
 
 
 def _read_into(parsed: ParseResult, index: int, raw: Raw, context: ParseContext) -> None:
-    """Read one event of a request into what is parsed of it."""
+    """Read one event of a request, and add the result to `parsed`."""
     try:
         row = read_row(raw, context)
     except TooLongError as error:

@@ -33,10 +33,10 @@ class Row(msgspec.Struct, frozen=True, gc=False):
         timestamp: in UTC.
         event_id: the 16 bytes of a UUID.
         properties: JSON.
-        source: the name of the source that it came in by.
-        violated: how it violates its schema, where such events are stored all the same.
-        is_checked: False if it wasn't held to its schema, since there was no time for it.
-        replaced: which characters of its properties were replaced, as a warning.
+        source: the name of the source that sent it.
+        violations: how it violates its schema, if the schema isn't enforced.
+        is_checked: False if it wasn't checked against its schema, since there was no time.
+        replaced: a warning about characters of its properties that were replaced.
     """
 
     user_id: str
@@ -52,11 +52,11 @@ class Row(msgspec.Struct, frozen=True, gc=False):
 
 
 class LongEvents:
-    """Reads those events of one request that have numbers which PostgreSQL writes much longer than they were sent.
+    """Reads the events of one request whose numbers PostgreSQL writes much longer than they were sent.
 
     Args:
         most_event_bytes: how large an event may be with its numbers written out.
-        most_added: how many bytes that may add to all events together.
+        most_added: how many bytes the written numbers may add to all events together.
     """
 
     def __init__(self, most_event_bytes: int, most_added: int) -> None:
@@ -68,9 +68,9 @@ class LongEvents:
         """The event.
 
         Raises:
-            one of UNREADABLE: if it isn't one.
+            one of UNREADABLE: if it isn't an event.
             TooLongError: if it is too large with its numbers written out.
-            Problem: 413 if all events together are.
+            Problem: 413 if the numbers of all events add too much.
         """
         size = memoryview(raw).nbytes
         numbers = LongNumbers(size, self._most_event_bytes)
@@ -86,16 +86,16 @@ class LongEvents:
 
 
 class ParseContext(NamedTuple):
-    """What is known of a body before its events are read.
+    """What is known about a body before its events are read.
 
     Attributes:
-        span: the times that are taken.
-        may_hold_nul: whether a text in it could have the character U+0000, which JSON can only write as an escape.
-        source: the name of the source that it came in by.
-        long_events: reads those that have long numbers.
-        plan: what that source's events must be; None is anything.
-        added: properties that the events get beside their own.
-        time_slice: when others run; None if this is one event.
+        bounds: the accepted times.
+        may_hold_nul: whether a text may contain U+0000, which JSON can write only as an escape.
+        source: the name of the source that sent it.
+        long_events: reads the events with long numbers.
+        plan: the source's tracking plan; None if it has none.
+        added: properties that are added to those of the events.
+        time_slice: says when to let others run; None for a single event.
     """
 
     bounds: TimeBounds
@@ -108,7 +108,7 @@ class ParseContext(NamedTuple):
 
 
 class InvalidEventError(Exception):
-    """The event isn't one."""
+    """The event is invalid."""
 
     def __init__(self, findings: list[Finding]) -> None:
         super().__init__(findings)
@@ -116,7 +116,7 @@ class InvalidEventError(Exception):
 
 
 class ViolationError(Exception):
-    """The event is one, but not what its source's plan says."""
+    """The event violates its source's tracking plan."""
 
     def __init__(self, violations: SchemaViolations) -> None:
         super().__init__(violations)
@@ -129,9 +129,9 @@ def read_row(raw: Raw, context: ParseContext) -> Row:
     Raises:
         InvalidEventError: if it is refused.
         TooLongError: if it is too large with its numbers written out.
-        ViolationError: if it is refused for its schema.
-        Problem: 413 if all events of its request are too large with their numbers written out, 503 if it must be held to its
-            schema, and others' checks take all the time.
+        ViolationError: if it violates its schema and that is enforced.
+        Problem: 413 if the numbers of all events of the request add too much, 503 if it must be checked against its schema
+            and checks of other sources take all the time.
     """
     event = None
     try:
@@ -143,7 +143,7 @@ def read_row(raw: Raw, context: ParseContext) -> Row:
         if not (context.may_hold_nul and b"\\u0000" in bytes(raw)) and not may_be_deep(event.properties or {}, raw):
             return _row(event, timestamp, memoryview(raw).nbytes, context)
     explanation = explain(bytes(raw), context.bounds)
-    if context.time_slice:  # that took some hundred times as long as reading an event that nothing is wrong with
+    if context.time_slice:  # `explain` takes some hundred times as long as reading a valid event
         context.time_slice.yield_when_over()
     if explanation.timestamp is None or explanation.findings:
         raise InvalidEventError(explanation.findings)
@@ -160,14 +160,14 @@ def _decode(raw: Raw, context: ParseContext) -> Event:
 
 
 def _read_mended(raw: bytes, context: ParseContext) -> Event:
-    """An event that the decoder refuses, or wouldn't be stored, though it is valid; without its timestamp."""
+    """Read a valid event that the decoder refuses or PostgreSQL couldn't store. It is read without its timestamp."""
     fields = _read_fields(replace_unstorable(raw))
     fields.pop("timestamp", None)
     return _decode(_write(fields), context)
 
 
 def _row(event: Event, timestamp: datetime, size: int, context: ParseContext, replaced: Finding | None = None) -> Row:
-    """The row for an event of so many bytes, held to the plan of its source."""
+    """Check an event of `size` bytes against the plan of its source, and make its row."""
     properties = event.properties or {}
     violations, is_checked = None, True
     if context.plan:

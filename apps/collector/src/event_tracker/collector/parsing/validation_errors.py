@@ -1,7 +1,7 @@
-"""Why an event is refused: everything that is wrong with it, each with a pointer, a code and a sentence; or what it means.
+"""Explains why an event is refused: lists every error, each with a pointer, a code and a sentence.
 
-The marshmallow schema is made from `Event`, so that fields and bounds stand in one place. Only what the fast decoder
-refuses, or can't be sure of, comes here. Of that, some is taken all the same, and is then read again.
+Only events that the fast decoder refuses, or can't be sure of, come here. Some of them turn out to be valid, and are then
+read again.
 """
 
 import json
@@ -17,7 +17,7 @@ from event_tracker.core.postgres.unstorable import count_unstorable
 from event_tracker.model.event import MAX_DEPTH, RuleError, TimeBounds, resolve_timestamp
 
 MAX_INTEGER_CHARACTERS = 4300
-"""Where the decoder stops reading integers; Python's `int` stops there too (CVE-2020-10735: the time it takes is quadratic)."""
+"""The decoder's limit for integers, and that of Python's `int` (CVE-2020-10735: reading takes quadratic time)."""
 
 CODES = {
     "invalid_json": "The event isn't JSON.",
@@ -49,22 +49,22 @@ CODES = {
 """Every code an event's errors can have; also the label of `collector_events_rejected_by_code_total`."""
 
 MAX_FINDINGS = 20
-"""What is said of one event; one more finding says how many others there are."""
+"""Most findings of one event; one more says how many others there are."""
 
 MAX_POINTER = 300
-"""Characters of a JSON Pointer; a longer one is cut off and ends in an ellipsis."""
+"""Characters of a JSON Pointer; a longer one is cut off and ends with an ellipsis."""
 
 Finding = tuple[str, str, str]
 """(JSON Pointer below the event, code, detail)"""
 
 
 class Explanation(NamedTuple):
-    """What an event is, as the slow way reads it.
+    """The result of `explain`.
 
     Attributes:
-        findings: what is wrong with it, `MAX_FINDINGS` at most and one more; empty if it is taken.
-        timestamp: when it happened, in UTC, if it is taken.
-        replaced: what has to be replaced in its properties if it is taken (`event_tracker.core.postgres.unstorable`), as a warning.
+        findings: the event's errors, at most `MAX_FINDINGS` and one more; empty if it is valid.
+        timestamp: when it happened, in UTC, if it is valid.
+        replaced: a warning about characters of its properties that must be replaced (`event_tracker.core.postgres.unstorable`).
     """
 
     findings: list[Finding]
@@ -73,9 +73,9 @@ class Explanation(NamedTuple):
 
 
 Path = tuple["Path", str | int] | None
-"""Where a value stands: the path of what it stands in, and its name or index there. None is the event itself.
+"""The position of a value: the path of its container, and its name or index there. None is the event itself.
 
-A pointer is made of it only for what is wrong: it may be nearly as long as the event, and there may be as many.
+Pointers are made from paths only for errors: a pointer may be nearly as long as the event, and an event has many values.
 """
 
 
@@ -86,7 +86,7 @@ _schema = EventSchema()
 
 
 class _ObjectWithDuplicates(dict[str, Any]):
-    """A JSON object that remembers the members which a later one of the same name replaced: the decoder checks those too."""
+    """A JSON object that also keeps members that a later one of the same name replaced: the decoder checks those, too."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
@@ -101,7 +101,7 @@ class _ObjectWithDuplicates(dict[str, Any]):
 
 
 def read_lenient(text: str) -> Any:
-    """JSON as Python clients write it: NaN, infinities and lone surrogates are read, so that they can be pointed at."""
+    """Read JSON as Python clients write it: with NaN, infinities and lone surrogates, so that errors can point to them."""
     return json.loads(
         text,
         object_pairs_hook=_ObjectWithDuplicates,
@@ -110,7 +110,7 @@ def read_lenient(text: str) -> Any:
 
 
 class _Findings:
-    """What is wrong with an event: the first of it, each once, and how much more; and what is to be replaced in it."""
+    """Collects the findings of an event: the first ones, each once, and the number of the others; and replaced characters."""
 
     def __init__(self) -> None:
         self._first: dict[Finding, None] = {}
@@ -143,7 +143,7 @@ class _Findings:
 
 
 def may_be_deep(properties: dict[str, Any], raw: bytes | msgspec.Raw) -> bool:
-    """Whether the properties could be nested too deep: most have no nesting at all, and the others seldom that many brackets."""
+    """Whether the properties could be nested too deep. It is fast: most have no nesting at all, the others rarely many brackets."""
     if NESTING.isdisjoint(map(type, properties.values())):
         return False
     text = bytes(raw)
@@ -151,7 +151,7 @@ def may_be_deep(properties: dict[str, Any], raw: bytes | msgspec.Raw) -> bool:
 
 
 def explain(raw: bytes, bounds: TimeBounds) -> Explanation:
-    """What is wrong with the JSON of one event, or what it means. Takes time linear in the event's bytes."""
+    """List the errors in the JSON of one event, or find its time. Takes time linear in the event's bytes."""
     try:
         event = read_lenient(raw.decode())
     except UnicodeDecodeError as error:
@@ -171,7 +171,7 @@ def explain(raw: bytes, bounds: TimeBounds) -> Explanation:
 
 
 def _check_fields(event: _ObjectWithDuplicates, bounds: TimeBounds, found: _Findings) -> datetime | None:
-    """What the schema, and the rules between fields, say; the event's time, if it has one."""
+    """Check the fields against the schema and the rules between them; return the event's time if it is valid."""
     timestamp = None
     known = {name: value for name, value in event.items() if name in _schema.fields}
     wrong: dict[str, Any] = {}
@@ -198,14 +198,14 @@ def _check_fields(event: _ObjectWithDuplicates, bounds: TimeBounds, found: _Find
 
 
 def _add_mistakes(mistakes: dict[str, Any], found: _Findings) -> None:
-    """What fields have found, each with a list of codes and details."""
+    """Add the errors of fields; each field has a list of codes and details."""
     for name, listed in mistakes.items():
         for code, detail in listed:
             found.add((None, name), code, detail)
 
 
 def _check_value(value: Any, path: Path, depth: int, found: _Findings) -> None:
-    """Find what PostgreSQL can't store, wherever it stands. The event is depth 0, `properties` depth 1."""
+    """Find what PostgreSQL can't store, at any depth. The event has depth 0, `properties` depth 1."""
     match value:
         case str():
             _check_text(value, path, depth, found)
@@ -225,7 +225,7 @@ def _check_value(value: Any, path: Path, depth: int, found: _Findings) -> None:
 
 
 def _check_text(text: str, path: Path, depth: int, found: _Findings) -> None:
-    """A text that can't be stored is refused where it identifies, and mended in properties: nothing else is valid so deep."""
+    """Refuse a text that can't be stored in an id or a type; in properties (depth > 1), count characters to be replaced."""
     if depth > 1:
         if characters := count_unstorable(text):
             found.replace(path, characters)
@@ -240,7 +240,7 @@ def _check_text(text: str, path: Path, depth: int, found: _Findings) -> None:
 
 
 def pointer_of(path: Path) -> str:
-    """The JSON Pointer, escaped as RFC 6901 section 3 says; a lone surrogate couldn't be sent and becomes `?`."""
+    """The JSON Pointer, escaped as RFC 6901 section 3 says. A lone surrogate can't be sent and becomes `?`."""
     parts: list[str] = []
     while path:
         path, name = path

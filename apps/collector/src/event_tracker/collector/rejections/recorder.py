@@ -1,7 +1,7 @@
-"""Refused events, kept for a while: so that a source can see what it sends wrongly, mend it, and have it replayed.
+"""Stores refused events for a while, so that the owner of a source can see the mistakes, fix them, and replay the events.
 
-A greenlet writes them once a second, when it can; no request waits for it. What doesn't fit into the queue is dropped and
-counted. How many are kept of each source, and for how long, is bounded.
+A greenlet writes them once a second; no request waits for it. Events that don't fit into the queue are dropped and counted.
+How many are kept of each source, and for how long, is bounded.
 """
 
 import time
@@ -33,17 +33,17 @@ QUERIES = load_queries("event_tracker.collector")
 
 QUEUE_ROWS = 1000
 QUEUE_BYTES = 16 * 1024 * 1024
-"""What may wait to be written, and so what is written in a second at most."""
+"""What may wait to be written: also the most that is written in a second."""
 
 SOURCE_PARTS = 2
-"""No source takes more than one part in so many of the queue: others' mistakes are kept beside it."""
+"""A source may use one of so many parts of the queue: the rest is left for others."""
 
 MOST_WAIT_SECONDS = 3600.0
-"""What has waited longer is dropped. That its user was erased is remembered for two hours."""
+"""Events that have waited longer are dropped. It must be less than the two hours for which erasures are remembered."""
 
 PAUSE_SECONDS = 1.0
 REMOVE_SECONDS = 60.0
-"""How often those are removed that are too old; of too many, the oldest are at once."""
+"""How often events that are too old are removed. Surplus ones are removed at each write."""
 
 MAX_ERRORS = 20
 MAX_POINTER = 1000
@@ -52,7 +52,7 @@ MAX_EVENT_TYPE = 100
 
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""It also goes on while the machine sleeps, where there is such a one, and nobody sets it."""
+"""A clock that can't be set. Where CLOCK_BOOTTIME exists, it also counts the time in which the machine sleeps."""
 
 
 class Rejection(NamedTuple):
@@ -70,14 +70,14 @@ class Rejection(NamedTuple):
 
 
 class PendingRejection(NamedTuple):
-    """A refused event that isn't written yet, and when it came in, in seconds of our own clock."""
+    """A refused event that isn't written yet, and when it arrived, by `read_clock`."""
 
     rejection: Rejection
     since: float
 
 
 class _UserAndType(msgspec.Struct):
-    """What is looked for in a payload: whose event it is, and of which type."""
+    """The fields that are read from a payload."""
 
     user_id: Any = None
     event_type: Any = None
@@ -87,12 +87,12 @@ _decode_user_and_type = msgspec.json.Decoder(_UserAndType, float_hook=read_float
 
 
 class RejectionRecorder:
-    """Keeps refused events.
+    """Stores refused events.
 
     Args:
-        kept: how many of each source; 0 is none.
+        kept: how many of each source; 0 stores none.
         days: for how long.
-        most_bytes: how much of each; a longer payload is cut off.
+        most_bytes: most bytes of a payload; a longer one is cut off.
     """
 
     def __init__(self, pool: ConnectionPool[psycopg.Connection], *, kept: int, days: int, most_bytes: int) -> None:
@@ -107,7 +107,7 @@ class RejectionRecorder:
         self._greenlet = gevent.spawn(self._run)
 
     def keep(self, source: str, parsed: ParseResult) -> None:
-        """Keep what was refused of a request, as far as there is room; waits for nothing, but gives way."""
+        """Queue the refused events of a request, as far as they fit. Doesn't wait, but lets other requests run."""
         if not self._kept:
             return
         now, since = datetime.now(UTC), read_clock()
@@ -155,7 +155,7 @@ class RejectionRecorder:
                 if time.monotonic() - self._removed > REMOVE_SECONDS:
                     self._remove_old()
                 well = True
-            except Exception as error:  # whatever it is, events go on coming in
+            except Exception as error:  # whatever it is, more events will arrive
                 if well:
                     log.warning("can't keep refused events", error=type(error).__name__)
                 well = False
@@ -163,9 +163,9 @@ class RejectionRecorder:
                     self._drop_all()
 
     def _write(self) -> None:
-        """Write what waits. If that fails it goes on waiting; having an id, nothing is written twice.
+        """Write the queue. If that fails, it stays queued. Events have ids, so none is written twice.
 
-        Users may have been erased since their events came in: these are dropped.
+        Events of users that were erased since are dropped.
         """
         self._drop_overdue()
         waiting = list(self._queue)
@@ -189,7 +189,7 @@ class RejectionRecorder:
         self._count_queue()
 
     def _drop_all(self) -> None:
-        """Drop what the database doesn't take: it would stand in the way of all that comes."""
+        """Drop the queue: the database refuses something in it, which would block all later events."""
         metrics.REJECTIONS_DROPPED.inc(len(self._queue))
         self._queue.clear()
         self._count_queue()
@@ -209,10 +209,10 @@ def read_clock() -> float:
 
 
 def write(connection: psycopg.Connection, waiting: Sequence[PendingRejection]) -> int:
-    """Write refused events; how many were left out, since their user was erased meanwhile.
+    """Write refused events; return how many were left out, because their user was erased since.
 
-    In two statements: the second one's snapshot is taken when the lock is held. How long events have waited is read after the
-    database's time, so that they never seem to have come in later than they did.
+    It takes two statements, so that the second one's snapshot is taken while the lock is held. Our clock is read after the
+    database's, so that no event seems to have arrived later than it did.
     """
     rows = [one.rejection for one in waiting]
     columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in Rejection._fields}
@@ -226,11 +226,11 @@ def write(connection: psycopg.Connection, waiting: Sequence[PendingRejection]) -
 
 
 def describe(errors: list[EventError], place: str = "") -> list[dict[str, Any]]:
-    """Errors of one event as they are stored: without its place in a request, not too many, and none too long."""
+    """The errors of one event as they are stored: without its position in the request, limited in number and length."""
     described: list[dict[str, Any]] = msgspec.to_builtins(errors[:MAX_ERRORS])
     for error in described:
         del error["index"]
-        # PostgreSQL has no U+0000, which a member's name may have been refused for.
+        # PostgreSQL can't store U+0000, and the name of a refused member may contain it.
         error["pointer"] = error["pointer"].removeprefix(place).replace("\0", "\ufffd")[:MAX_POINTER]
     return described
 
@@ -253,7 +253,7 @@ def _rejection(
 
 
 def _read_user_and_type(raw: bytes, most_bytes: int) -> _UserAndType:
-    """The user's id and event type in a payload, as far as they can be read."""
+    """Read the user's id and the event type from a payload, as far as possible."""
     try:
         return _decode_user_and_type(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -266,7 +266,7 @@ def _read_user_and_type(raw: bytes, most_bytes: int) -> _UserAndType:
 
 
 def _text(value: Any, most: int) -> str | None:
-    """A text, if it is one that events may have there and PostgreSQL can store."""
+    """The value, if it is a valid text for this field and PostgreSQL can store it."""
     if not isinstance(value, str) or not 1 <= len(value) <= most or "\0" in value:
         return None
     return value if value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value) else None

@@ -1,10 +1,10 @@
-"""Replays: refused events that somebody asked to try again go through the parser and are stored as if they came in now.
+"""Replays refused events on request: they go through the parser again and are stored as if they arrived now.
 
-Rows stay locked from when they are taken until they are settled, so that two collectors never have the same one, and an
+Rows are locked from when they are taken until the transaction ends, so that two collectors never replay the same one, and an
 erasure waits for it. The events are stored in the same transaction, not by the writer's greenlet: on another connection they
-could be stored after this one broke and an erasure passed, and bring the erased user back. If a collector is killed
-meanwhile, nothing was done, and another takes its rows. Replayed events have the identity that they would have had: one that
-was stored already is recognised.
+could be stored after this one broke and an erasure passed, and the erased user would be back. If a collector is killed, its
+transaction is rolled back, and another collector takes the rows. A replayed event has the identity that it would have had:
+one that was stored already is recognised.
 """
 
 from collections.abc import Sequence
@@ -42,13 +42,13 @@ QUERIES = load_queries("event_tracker.collector")
 POLL_SECONDS = 1.0
 
 MOST_ROWS = 100
-"""Taken at once: some megabytes at most, and one statement of the writer's."""
+"""Rows taken at once: some megabytes at most, stored by one statement."""
 
 _write = msgspec.json.Encoder().encode
 
 
 class _Identity(msgspec.Struct):
-    """What of a payload is looked at. Without the first two it is no event."""
+    """The fields that are read from a payload. Without the first two it isn't an event."""
 
     user_id: Any
     event_type: Any
@@ -69,7 +69,7 @@ class ReplayCandidate(NamedTuple):
 
 
 class Replayer:
-    """Looks once a second for refused events to replay; a greenlet does."""
+    """Replays refused events; a greenlet looks for requests once a second."""
 
     def __init__(
         self, pool: ConnectionPool[psycopg.Connection], source_cache: SourceCache, parser: Parser, writer: Writer
@@ -82,11 +82,11 @@ class Replayer:
         if pool.max_size > 1:
             self._greenlet = gevent.spawn(self._run)
         else:
-            # It would hold the only connection while the catalog waits for one.
+            # It would hold the only connection while the source cache waits for one.
             log.warning("this collector replays no refused events: POOL_MAX is 1")
 
     def close(self) -> None:
-        """Stop. What was taken and isn't settled is taken again, by another collector or later."""
+        """Stop. Events that were taken and not stored are taken again, by another collector or later."""
         if self._greenlet:
             self._greenlet.kill()
 
@@ -98,7 +98,7 @@ class Replayer:
                 while self._is_replay_requested() and self._replay_some() == MOST_ROWS:
                     pass
                 well = True
-            except Exception as error:  # whatever it is, what was asked for is still there to be done
+            except Exception as error:  # whatever it is, the requests are still in the database
                 if well:
                     log.warning("can't replay refused events", error=type(error).__name__)
                 well = False
@@ -108,7 +108,7 @@ class Replayer:
         return bool(asked)
 
     def _replay_some(self) -> int:
-        """Take some, try them, settle them; how many that were. The others are taken again later."""
+        """Take some events, try them, write the results; return how many. Untried events are taken again later."""
         with self._pool.connection() as connection, connection.transaction():
             rows = connection.execute(QUERIES["take_replays"], {"most": MOST_ROWS}, binary=True)
             taken = [ReplayCandidate(*row) for row in rows]
@@ -122,7 +122,7 @@ class Replayer:
         return len(taken)
 
     def _try(self, taken: Sequence[ReplayCandidate]) -> list[ParseResult]:
-        """What became of them, up to the first that there is no time for at present."""
+        """Parse the events, up to the first for whose check there is no time at present."""
         time_slice = TimeSlice()
         tried: list[ParseResult] = []
         with suppress(BusyError):
@@ -143,9 +143,9 @@ class Replayer:
 
 
 def complete(taken: ReplayCandidate) -> bytes:
-    """The payload with the identity that makes a second replay the same event, where it had none of its own.
+    """Add an identity to the payload if it has none, so that a second replay gives the same event.
 
-    It is added as text: to read the payload and write it anew would lose what the decoder refuses and the parser takes.
+    It is added as text. Decoding and encoding the payload would lose what the decoder refuses and the parser accepts.
     """
     try:
         event = _decode_identity(replace_unstorable(taken.payload))
@@ -174,7 +174,7 @@ def _settle(
     tried: Sequence[ParseResult],
     outcomes: Sequence[Outcome],
 ) -> None:
-    """Forget those that are stored now; of the others, say why they were refused this time."""
+    """Delete the events that are stored now; write for the others why they were refused this time."""
     stored: list[UUID] = []
     refused: list[tuple[UUID, str, Jsonb]] = []
     remaining = iter(outcomes)
@@ -195,7 +195,7 @@ def _settle(
 
 
 def _explain(outcome: Literal["expired"] | NotStorableError) -> EventError:
-    """Why an event that is valid isn't stored."""
+    """The error of a valid event that isn't stored."""
     if outcome == "expired":
         return EventError(0, "", "expired", PAST_RETENTION)
     return EventError(0, "", "not_storable", f"The database refused this event ({outcome}).")

@@ -1,4 +1,4 @@
-"""Checks of schemas: compiled when an event first needs one, and kept as far as memory allows."""
+"""A cache of compiled checks: a schema is compiled when an event first needs it, and kept as long as memory allows."""
 
 import time
 
@@ -14,17 +14,17 @@ from event_tracker.model.schema_rules import InvalidSchemaError
 log = structlog.get_logger("collector.plans")
 
 MOST_BYTES = 64 * 1024 * 1024
-"""What compiled schemas may take together, as estimated: a source may have 1,000 types, and one schema some megabytes."""
+"""Estimated bytes of all compiled schemas: a source may have 1,000 types, and one schema may take some megabytes."""
 
 
 class StoredSchema:
-    """A schema that counts, as the database has it.
+    """The current schema of an event type, as stored in the database.
 
     Attributes:
-        source: whose it is.
-        event_type: whose events it is for.
-        version: its own.
-        number: another one for each, in this process, however often it is compiled.
+        source: the source's name.
+        event_type: the event type.
+        version: its version.
+        number: identifies it in this process; it stays the same when it is compiled again.
     """
 
     def __init__(self, source: str, event_type: str, version: int, text: str) -> None:
@@ -37,11 +37,11 @@ class StoredSchema:
         self.is_usable = True
 
     def compile(self) -> Check | None:
-        """Its check; None if it isn't one that is taken, which is logged once. Events aren't refused for it."""
+        """Compile it; None, logged once, if the schema is invalid. Events aren't refused because of that."""
         try:
             return Check(self.version, decode_json(self._text), number=self.number)
         except (InvalidSchemaError, msgspec.DecodeError) as error:
-            # It was looked at when it was set; so somebody wrote it past that.
+            # Schemas are checked when they are set, so this one was written to the table directly.
             self.is_usable = False
             log.error(  # noqa: TRY400  # a stack tells nothing of a schema
                 "a schema can't be used, so its events pass", source=self.source, version=self.version, why=str(error)
@@ -50,7 +50,7 @@ class StoredSchema:
 
 
 class CheckCache:
-    """The checks that are kept."""
+    """The cached checks."""
 
     def __init__(self, slow: SlowChecks) -> None:
         self._slow = slow
@@ -60,10 +60,10 @@ class CheckCache:
     def find_check(self, stored: StoredSchema) -> Check | None:
         """The check of a schema; None if the schema can't be used. Compiling a large one takes up to half a second.
 
-        The first time is free. Where a source's schemas are more than are kept, its later ones are charged to it like checks.
+        Compiling a schema for the first time is free. Compiling it again, because it was evicted, is charged like a check.
 
         Raises:
-            UncheckedError: if it must be compiled again, and is set aside.
+            UncheckedError: if it must be compiled again, but is set aside.
         """
         check = self._checks.get(stored.number)
         if check is None:
@@ -84,6 +84,6 @@ class CheckCache:
         return check
 
     def forget(self, stored: StoredSchema) -> None:
-        """Keep nothing of a schema that no longer counts."""
+        """Drop the check of a schema that was replaced."""
         self._kept.drop(stored.number)
         self._checks.pop(stored.number, None)

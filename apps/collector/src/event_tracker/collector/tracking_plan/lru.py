@@ -1,4 +1,4 @@
-"""Which of many things are kept: those used last."""
+"""A least-recently-used cache with weights and owners."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ class _Entry(NamedTuple):
 
 
 class LruCache:
-    """Numbers of things that weigh something, up to a weight together. What one owner has many of gives way to that of others."""
+    """Keeps numbers, each with a weight and an owner, up to a total weight. It evicts from the owner with the greatest weight."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -21,10 +21,10 @@ class LruCache:
         return number in self._entries
 
     def use(self, owner: str, number: int, weight: int) -> list[int]:
-        """Keep this one. What gives way: of the owner who has most, the least lately used; never this one."""
+        """Keep this number, and return those evicted: the least recently used of the heaviest owner; never this one."""
         entry = self._entries.pop(number, None)
         if entry:
-            self._entries[number] = entry  # the last one now
+            self._entries[number] = entry  # now the most recently used
             return []
         self._entries[number] = _Entry(owner, weight)
         self._add(owner, weight)
@@ -38,13 +38,13 @@ class LruCache:
         return evicted
 
     def drop(self, number: int) -> None:
-        """Keep it no longer, if it was kept."""
+        """Remove a number, if it is kept."""
         entry = self._entries.pop(number, None)
         if entry:
             self._add(entry.owner, -entry.weight)
 
     def clear(self) -> None:
-        """Keep nothing any more."""
+        """Remove everything."""
         self._entries.clear()
         self._weights.clear()
         self._weight = 0

@@ -1,4 +1,4 @@
-"""Tracking plans, as events are held to them: a source's mode, and a schema for each event type that has one."""
+"""Tracking plans: a source's mode, and the schemas of its event types."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -19,9 +19,9 @@ from event_tracker.model.schema_checks import Check, Violation
 QUERIES = load_queries("event_tracker.collector")
 
 SLOW_SECONDS = 0.02
-"""After a check in this process that took longer, in spite of its estimate, those of events as large are made elsewhere.
+"""If a check in this process takes longer, in spite of its estimate, events of that size are checked in the other process.
 
-More isn't charged for one: whatever took longer, it is rather the machine that stood still.
+No more is charged for one check: if it took longer, the machine was probably busy.
 """
 
 CHUNK = 100
@@ -29,20 +29,20 @@ CHUNK = 100
 
 
 class SchemaViolations(NamedTuple):
-    """How an event violates its schema: the schema's version, and what is wrong."""
+    """How an event violates its schema: the schema's version, and the violations."""
 
     version: int
     errors: list[Violation]
 
 
 class TrackingPlan(NamedTuple):
-    """What a source's events must be.
+    """The schemas of a source's event types, and whether they are enforced.
 
     Attributes:
-        source: whose plan it is.
+        source: the source's name.
         enforced: whether an event that violates its schema is refused; otherwise it is stored and flagged.
-        find_check: the check of an event type. One without a schema is not held to anything.
-        slow: where checks are made that may take long.
+        find_check: finds the check of an event type; None if it has no schema.
+        slow: makes the checks that may take long.
     """
 
     source: str
@@ -55,7 +55,7 @@ class TrackingPlan(NamedTuple):
 
         Raises:
             UncheckedError: if its schema is set aside.
-            BusyError: if others' checks take all the time.
+            BusyError: if checks of other sources take all the time.
         """
         check = self.find_check(event_type)
         if check is None:
@@ -71,14 +71,14 @@ class TrackingPlan(NamedTuple):
         return SchemaViolations(check.version, found) if found else None
 
     def _charge(self, event_type: str, check: Check, size: int, took: float) -> None:
-        """Count a check that was made here and took longer than it should have. Once there is no time left, it isn't made here."""
+        """Count a check in this process that took too long. If the budget is used up, such checks aren't made in this process."""
         self.slow.charge(self.source, event_type, check, min(took, SLOW_SECONDS))
         if took > SLOW_SECONDS or self.slow.is_over(self.source, check):
             check.mark_slow(size)
 
 
 class _Key(NamedTuple):
-    """What tells a schema from every other one, also from one of a source that was made anew."""
+    """Identifies a schema. `created_at` is for a source that was deleted and made again."""
 
     source: str
     event_type: str
@@ -87,7 +87,7 @@ class _Key(NamedTuple):
 
 
 class TrackingPlans:
-    """The plans of all sources. A schema is read once, since a version never changes."""
+    """Reads the plans of all sources. A schema is read once, since a version never changes."""
 
     def __init__(self, pool: ConnectionPool[psycopg.Connection]) -> None:
         self._pool = pool
@@ -96,10 +96,10 @@ class TrackingPlans:
         self._checks = CheckCache(self.slow)
 
     def read(self, modes: Mapping[str, str]) -> dict[str, TrackingPlan]:
-        """The plans of the sources that have one, given each source's mode.
+        """Read the plans of the sources that have one, given each source's mode.
 
         Raises:
-            psycopg.Error: if the database can't be asked.
+            psycopg.Error: if the database is unavailable.
         """
         keys = [_Key(*row) for row in execute(self._pool, QUERIES["list_plans"], {})]
         known = self._stored

@@ -1,4 +1,4 @@
-"""Which schemas this collector has set aside, told to the database, where the query service finds it."""
+"""The schemas that this collector has set aside. They are written to the database, for the query service."""
 
 import time
 from typing import NamedTuple
@@ -27,16 +27,16 @@ class SetAsideSchemas:
         self._unsaved: dict[_Version, float] = {}
 
     def add(self, source: str, event_type: str, version: int, until: float) -> None:
-        """A version is set aside until then. It may be said of each event that passes unchecked."""
+        """Record that a version is set aside. It may be called for each event that passes unchecked."""
         key = _Version(source, event_type, version)
         if self._saved.get(key, 0.0) < until:
             self._unsaved[key] = until
 
     def save(self, pool: ConnectionPool[psycopg.Connection]) -> None:
-        """Write what wasn't written yet: a version once for each time that it is set aside.
+        """Write what wasn't written yet: one write for each time that a version is set aside.
 
         Raises:
-            psycopg.Error: if the database can't be asked. It is written the next time then.
+            psycopg.Error: if the database is unavailable. The next call tries again.
         """
         if not self._unsaved:
             return

@@ -1,4 +1,4 @@
-"""One table from exception to status: which problem answers what went wrong."""
+"""The one table from exceptions to problems (HTTP errors)."""
 
 from http import HTTPStatus
 
@@ -11,11 +11,11 @@ from event_tracker.core.postgres.pool import READ_ONLY, UNAVAILABLE, Unreplicate
 
 
 def make_problem(error: Exception) -> Problem:
-    """The table: which problem answers which exception. What it doesn't know is a 500 that tells nothing."""
+    """The problem that answers an exception. An unknown exception becomes a 500 without details."""
     match error:
         case Problem():
             return error
-        # A 500 is how Flask wraps what it doesn't know: the same as what isn't known here.
+        # Flask wraps unknown exceptions in a 500: they are unknown here, too.
         case HTTPException() if error.code != HTTPStatus.INTERNAL_SERVER_ERROR:
             status = HTTPStatus(error.code or 500)
             # 404 on a JSON API needs no advice on spelling; the others carry werkzeug's sentence.

@@ -1,4 +1,4 @@
-"""The outermost WSGI layer of both services: request id, CORS, metrics, the log line, an answer to every exception."""
+"""The WSGI middleware of both services: request ids, CORS, metrics, the log line, and an answer to every exception."""
 
 import logging
 import time
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("core.http")
 
 ROUTE = "core.route"
-"""environ key: the template of the route that answered, for metrics; a path would make a time series of each."""
+"""environ key: the template of the matched route, for metrics. With paths instead, each path would be a time series."""
 
 REQUEST_ID = "core.request_id"
 """environ key: X-Request-ID as sent, or made here."""
@@ -30,13 +30,13 @@ REQUEST_ID = "core.request_id"
 UNMATCHED = "<unmatched>"
 MALFORMED = "<malformed>"
 ALWAYS = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
-"""On every answer: browsers take it for what it says it is, and tell nobody where a link in it was."""
+"""On every answer: browsers don't guess its media type, and send no Referer from it."""
 
 POLICY = "core.policy"
-"""environ key: the Content-Security-Policy of a page, set by the view that makes it; what isn't one gets NO_PAGE."""
+"""environ key: the Content-Security-Policy of a page, set by its view. Other answers get NO_PAGE."""
 
 SAME_FOR_ALL = "core.same_for_all"
-"""environ key: set by a view whose answer is one object that all who ask for it get: none of it is held for one of them."""
+"""environ key: set by a view whose answer is one shared object: its memory isn't counted for each client."""
 
 NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
 
@@ -57,12 +57,12 @@ def answer(
 
 
 class Middleware:
-    """Wraps a service's application. Routes that must cost little are mounted here, beside the Flask app.
+    """Wraps a service's application. Routes that must be fast are mounted here, beside the Flask app.
 
     Attributes:
         budget: what all requests may hold in memory together, with their answers.
         mount_origins: origins whose pages may call what is mounted; `cors_origins` may call everything.
-        guard: called with the environ of each request before it is answered, except of preflights; raises to refuse it.
+        guard: called with the environ of each request except preflights; raises to refuse it.
         drain: called at SIGTERM, while requests are still accepted.
         close: called when the last request has been answered.
     """
@@ -102,7 +102,7 @@ class Middleware:
             status = line[:3]
             policy = environ.get(POLICY, NO_PAGE)
             added = [("X-Request-ID", environ[REQUEST_ID]), *ALWAYS, ("Content-Security-Policy", policy)]
-            # Not before: which origins are allowed may be found out while the request is answered.
+            # As late as this: the allowed origins may become known only while the request is answered.
             if ANY_ORIGIN not in headers:
                 added += cors_headers(environ.get("HTTP_ORIGIN"), self._origins(environ))
             return start_response(line, headers + added, exc_info)
@@ -121,11 +121,11 @@ class Middleware:
             self._observe(environ, status, time.perf_counter() - started)
         if streamed:
             return ClosingIterator(result, [self._end, reservation.close])
-        # Few hold much, and for the others nothing need be done when their answer has left.
+        # Most requests hold nothing that counts, and need no cleanup.
         return ClosingIterator(result, reservation.close) if reservation.counted else result
 
     def answer_malformed(self, problem: Problem) -> bytes:
-        """The whole answer to what couldn't be read as a request. Nothing more can be read from its connection."""
+        """The whole answer to input that isn't a valid request. Nothing more can be read from its connection."""
         made = new_request_id()
         body = problem.body(made)
         fields = [
@@ -172,7 +172,7 @@ class Middleware:
                 # Not the path: it may name a user.
                 route = environ.get(ROUTE, UNMATCHED)
                 log.exception("request crashed", route=route, request_id=environ[REQUEST_ID])
-            # The traceback leads to this frame, which leads to the problem: a circle that would keep the body for long.
+            # The traceback refers to this frame, and the frame to the problem: the cycle would keep the body in memory.
             return refuse(environ, start, problem.with_traceback(None))
 
     def _observe(self, environ: "WSGIEnvironment", status: str, seconds: float) -> None:
@@ -197,10 +197,11 @@ class Middleware:
 
 
 def _reserve_answer(environ: "WSGIEnvironment", line: str, headers: list[tuple[str, str]]) -> None:
-    """Count an answer's body as held until it has left.
+    """Count an answer's body against the memory budget until it has been sent.
 
     Raises:
-        Problem: 503 or 429 if there is no room for what was only asked for. What was done is answered in any case.
+        Problem: 503 or 429 if the budget is used up and the request only reads. A request that changed something is always
+            answered.
     """
     if SAME_FOR_ALL in environ:
         return

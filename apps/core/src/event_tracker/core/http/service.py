@@ -1,4 +1,4 @@
-"""What both services answer alike: health, metrics, version, and their own documentation."""
+"""The endpoints that both services have: health, metrics, version, and their documentation."""
 
 import platform
 from functools import cache
@@ -35,7 +35,7 @@ def create_service(name: str, package: str, settings: ServiceSettings, health: H
         package: the distribution whose version is shown.
     """
     app = Flask(name, static_folder=None)
-    # A text in a path may have any characters, and a redirect to one slash would go to whatever Host says.
+    # A path may contain any text, also two slashes; and werkzeug's redirect would go to the host that the request names.
     app.url_map.merge_slashes = False
     running = {
         "service": name,
@@ -50,7 +50,7 @@ def create_service(name: str, package: str, settings: ServiceSettings, health: H
         if request.url_rule is not None:
             request.environ[ROUTE] = request.url_rule.rule
 
-    # HTTPException is caught here and not in Front, because Flask would answer it in HTML before Front saw it.
+    # HTTPException is caught here and not in the middleware: Flask would answer it in HTML before the middleware sees it.
     @app.errorhandler(HTTPException)
     @app.errorhandler(Exception)
     def refuse(error: Exception) -> Response:

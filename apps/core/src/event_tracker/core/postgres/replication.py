@@ -1,4 +1,4 @@
-"""Replication, and what waits for upkeep, as the database tells of them: for `/healthz`, for metrics, and how recent answers are."""
+"""The state of replication and of the default partition, for `/healthz`, for metrics, and for how recent answers are."""
 
 import math
 from datetime import UTC, datetime
@@ -18,23 +18,23 @@ log = structlog.get_logger("core.replication")
 QUERIES = load_queries("event_tracker.core.postgres", "replication.sql")
 
 POLL_SECONDS = 10.0
-"""How often the metrics are set. They aren't asked for when they are scraped: the database may be away."""
+"""How often the metrics are set. They aren't read during a scrape: the database may be unavailable."""
 
 
 def read_as_of(connection: psycopg.Connection) -> datetime:
     """The time up to which everything committed is visible; on a standby, that of what it has replayed.
 
-    Ask before the snapshot is taken that the answer is read in: a standby replays on meanwhile.
+    Call it before the snapshot of the query is taken: a standby goes on replaying meanwhile.
     """
     ((as_of,),) = connection.execute(QUERIES["as_of"], binary=True).fetchall()
     return as_of  # type: ignore[no-any-return]
 
 
 class Replication:
-    """Looks at one server; a greenlet sets the metrics.
+    """Watches one server; a greenlet sets the metrics.
 
     Args:
-        requires_standbys: whether a server without its synchronous standbys, or without any, isn't well.
+        requires_standbys: whether a server without synchronous standbys, or with too few of them, fails the check.
     """
 
     def __init__(self, pool: ConnectionPool[psycopg.Connection], *, requires_standbys: bool = False) -> None:
@@ -80,6 +80,6 @@ class Replication:
         while True:
             try:
                 self._read_state()
-            except Exception as error:  # whatever it is, it is looked again
+            except Exception as error:  # whatever it is, the next round tries again
                 log.debug("can't look at replication", error=type(error).__name__)
             gevent.sleep(POLL_SECONDS)
