@@ -55,4 +55,4 @@ def test_a_check_in_this_process_is_charged_and_once_there_is_no_time_left_made_
 
 def test_a_machine_that_stands_still_sets_no_schema_aside(plan, check):
     plan._charge("list", check, 100, took=1000.0)
-    assert not plan.slow.is_over("shop", check)
+    assert not plan.slow.is_set_aside("shop", check)

@@ -148,7 +148,7 @@ def test_a_turn_that_is_free_goes_to_whoever_has_not_as_many_as_they_may():
     assert [one.began for one in loud] == [True, True, True, False]
     for one in (*loud[1:], small):
         one.end()
-    assert turns._taken == {}
+    assert turns._running == {}
     assert turns._waiting == {}
 
 

@@ -85,7 +85,7 @@ class PostEvents:
                 "Events are posted here; the query service answers GET.",
                 headers={"Allow": "POST"},
             )
-        dry_run, key = _parameters(environ.get("QUERY_STRING", ""))
+        dry_run, key = _read_parameters(environ.get("QUERY_STRING", ""))
         credentials = self.authenticator.authenticate(environ, key)
         kind = media_type(environ)
         reservation = reservation_of(environ)
@@ -97,7 +97,7 @@ class PostEvents:
             parsed = self.parser.read(batch, source=credentials.source, plan=credentials.plan, added=added)
             del body, batch  # the rows may wait for long, and have copies of the events
             if parsed.errors or parsed.warnings:
-                reservation.add(sum(map(_size, parsed.errors)) + sum(map(_size, parsed.warnings)))
+                reservation.add(sum(map(_estimate_size, parsed.errors)) + sum(map(_estimate_size, parsed.warnings)))
             status, content = self._dry_run(parsed) if dry_run else self._store(parsed, place)
         return answer(start_response, status, _encode(content), headers=headers)
 
@@ -137,7 +137,7 @@ class PostEvents:
             _warn_expired(parsed, outcomes)
         if outcomes and counts.stored < len(outcomes):
             _move_refused(parsed, outcomes)
-        _count(parsed, counts)
+        _count_outcomes(parsed, counts)
         if parsed.warnings:
             metrics.UNCHECKED.inc(sum(not row.is_checked for row in parsed.rows))
             metrics.FLAGGED.inc(sum(row.violations is not None for row in parsed.rows))
@@ -145,31 +145,31 @@ class PostEvents:
             self.rejections.keep(place.source, parsed)
         _require_valid(parsed)
         if not parsed.is_batch:
-            return (201 if counts.stored else 200), _receipt(parsed, str(outcomes[0]))
-        return _summary(parsed, counts)
+            return (201 if counts.stored else 200), _make_receipt(parsed, str(outcomes[0]))
+        return _make_summary(parsed, counts)
 
     def _dry_run(self, parsed: ParseResult) -> tuple[int, dict[str, Any]]:
         _require_valid(parsed)
         if not parsed.is_batch:
-            return 200, _receipt(parsed, "valid")
-        status, content = _summary(parsed, OutcomeCounts())
+            return 200, _make_receipt(parsed, "valid")
+        status, content = _make_summary(parsed, OutcomeCounts())
         return status, {**content, "status": "valid"}
 
 
-def _size(error: EventError) -> int:
+def _estimate_size(error: EventError) -> int:
     """An estimate of an error's or warning's memory until the answer has been sent: known before anything is stored."""
     return ERROR_BYTES + len(error.pointer) + len(error.detail)
 
 
-def _parameters(query: str) -> tuple[bool, str | None]:
+def _read_parameters(query: str) -> tuple[bool, str | None]:
     """Read `dry_run` and `write_key`. Unknown parameters are refused: with a misspelt `dry_run`, events would be stored."""
     if not query:
         return False, None
-    given = dict(parse_qsl(query, keep_blank_values=True))
-    value = given.pop("dry_run", "false")
-    key = given.pop("write_key", None)
-    if given:
-        wrong = ", ".join(given)
+    parameters = dict(parse_qsl(query, keep_blank_values=True))
+    value = parameters.pop("dry_run", "false")
+    key = parameters.pop("write_key", None)
+    if parameters:
+        wrong = ", ".join(parameters)
         raise Problem(
             422, "unknown_parameter", f"This endpoint has no parameter {wrong}; it has dry_run and write_key."
         )
@@ -178,13 +178,13 @@ def _parameters(query: str) -> tuple[bool, str | None]:
     return BOOLEANS[value], key
 
 
-def _receipt(parsed: ParseResult, status: str) -> dict[str, Any]:
+def _make_receipt(parsed: ParseResult, status: str) -> dict[str, Any]:
     row = parsed.rows[0]
     receipt = {"event_id": UUID(bytes=row.event_id), "timestamp": row.timestamp, "status": status}
     return {**receipt, "warnings": parsed.warnings} if parsed.warnings else receipt
 
 
-def _summary(parsed: ParseResult, counts: OutcomeCounts) -> tuple[int, dict[str, Any]]:
+def _make_summary(parsed: ParseResult, counts: OutcomeCounts) -> tuple[int, dict[str, Any]]:
     content: dict[str, Any] = {"received": parsed.received, "stored": counts.stored, "duplicates": counts.duplicate}
     if counts.expired:
         content["expired"] = counts.expired
@@ -200,7 +200,7 @@ def _require_valid(parsed: ParseResult) -> None:
         raise Problem(422, "invalid_events", f"{what}; nothing is stored. `errors` says why.", errors=parsed.errors)
 
 
-def _indices(parsed: ParseResult) -> list[int]:
+def _row_positions(parsed: ParseResult) -> list[int]:
     """The positions of the rows in the request."""
     refused = {error.index for error in parsed.errors}
     return [index for index in range(parsed.received) if index not in refused]
@@ -208,7 +208,7 @@ def _indices(parsed: ParseResult) -> list[int]:
 
 def _warn_expired(parsed: ParseResult, outcomes: list[Outcome]) -> None:
     """Replace the warnings of expired rows by one that says so. Rows and outcomes have the same order."""
-    expired = [index for index, outcome in zip(_indices(parsed), outcomes, strict=True) if outcome == "expired"]
+    expired = [index for index, outcome in zip(_row_positions(parsed), outcomes, strict=True) if outcome == "expired"]
     positions = set(expired)
     warnings = [warning for warning in parsed.warnings if warning.index not in positions]
     warnings += [EventError(index, parsed.pointer_to(index), "expired", PAST_RETENTION) for index in expired]
@@ -217,7 +217,7 @@ def _warn_expired(parsed: ParseResult, outcomes: list[Outcome]) -> None:
 
 def _move_refused(parsed: ParseResult, outcomes: list[Outcome]) -> None:
     """Turn rows that the database refused into errors. Rows and outcomes have the same order."""
-    for index, outcome in zip(_indices(parsed), outcomes, strict=True):
+    for index, outcome in zip(_row_positions(parsed), outcomes, strict=True):
         if isinstance(outcome, NotStorableError):
             pointer = f"/{index}" if parsed.is_batch else ""
             parsed.errors.append(
@@ -231,7 +231,7 @@ def _move_refused(parsed: ParseResult, outcomes: list[Outcome]) -> None:
     ]
 
 
-def _count(parsed: ParseResult, counts: OutcomeCounts) -> None:
+def _count_outcomes(parsed: ParseResult, counts: OutcomeCounts) -> None:
     STORED.inc(counts.stored)
     if counts.duplicate:
         DUPLICATE.inc(counts.duplicate)

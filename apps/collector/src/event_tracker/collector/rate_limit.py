@@ -74,25 +74,27 @@ class RateLimit:
             if lease.events < more:
                 self._renew(lease, prefix, rate, more, taken)
             lease.events -= more
-            return _headers(rate, lease.quota, lease.events)
+            return _make_headers(rate, lease.quota, lease.events)
 
     def _renew(self, lease: _Lease, prefix: str, rate: int, events: int, taken: int) -> None:
         more = max(events - lease.events, math.ceil(rate * LEASE_SECONDS))
-        asked = {"prefix": prefix, "seconds": more / rate, "burst": BURST_SECONDS + taken / rate}
+        parameters = {"prefix": prefix, "seconds": more / rate, "burst": BURST_SECONDS + taken / rate}
         # No row: another collector inserted the key's first row at the same time, and used up its rate.
-        is_let_in, ahead = next(iter(execute(self._pool, QUERIES["take_events"], asked)), (False, BURST_SECONDS + 1.0))
+        is_admitted, ahead = next(
+            iter(execute(self._pool, QUERIES["take_events"], parameters)), (False, BURST_SECONDS + 1.0)
+        )
         lease.quota = Quota(max(0, math.floor((BURST_SECONDS - ahead) * rate)), math.ceil(max(0.0, ahead)))
-        if not is_let_in:
+        if not is_admitted:
             lease.events += taken
             wait = max(1, math.ceil(ahead - BURST_SECONDS))
             detail = f"This key may send {rate:,} events a second. Nothing of this request is stored: send it again in {wait} s."
-            headers = {"Retry-After": str(wait), **dict(_headers(rate, lease.quota, 0))}
+            headers = {"Retry-After": str(wait), **dict(_make_headers(rate, lease.quota, 0))}
             raise Problem(429, "rate_limited", detail, headers=headers)
         lease.events += more
         lease.until = time.monotonic() + KEPT_SECONDS
 
 
-def _headers(rate: int, quota: Quota, leased: int) -> list[tuple[str, str]]:
+def _make_headers(rate: int, quota: Quota, leased: int) -> list[tuple[str, str]]:
     """RateLimit header fields (draft-ietf-httpapi-ratelimit-headers-10): quota and window; remaining, and when it is full again."""
     return [
         ("RateLimit-Policy", f'"events";q={rate * BURST_SECONDS};w={BURST_SECONDS}'),

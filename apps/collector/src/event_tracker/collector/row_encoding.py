@@ -96,14 +96,14 @@ for _kind in set(KINDS.values()):
 def encode_rows(rows: Sequence[Row]) -> EncodedRows:
     """Encode these rows: each column's elements."""
     return (
-        _texts([row.user_id for row in rows]),
-        b"".join([_microseconds(8, _since_epoch(row.timestamp)) for row in rows]),
+        _encode_texts([row.user_id for row in rows]),
+        b"".join([_microseconds(8, _count_microseconds(row.timestamp)) for row in rows]),
         b"".join([_length(16) + row.event_id for row in rows]),
-        _texts([row.event_type for row in rows]),
-        b"".join([NULL if row.session_id is None else _texts([row.session_id]) for row in rows]),
-        b"".join([_jsonb(row.properties) for row in rows]),
-        _texts([row.source for row in rows]),
-        _violations([row.violations for row in rows]),
+        _encode_texts([row.event_type for row in rows]),
+        b"".join([NULL if row.session_id is None else _encode_texts([row.session_id]) for row in rows]),
+        b"".join([_encode_jsonb(row.properties) for row in rows]),
+        _encode_texts([row.source for row in rows]),
+        _encode_violation_column([row.violations for row in rows]),
     )
 
 
@@ -119,28 +119,28 @@ def join_parameters(parts: Iterable[EncodedRows], number: int) -> dict[str, Colu
     return {name: kind(elements, number) for (name, kind), elements in zip(KINDS.items(), joined, strict=True)}
 
 
-def _texts(texts: Iterable[str]) -> bytes:
+def _encode_texts(texts: Iterable[str]) -> bytes:
     return b"".join([_length(len(data)) + data for data in map(str.encode, texts)])
 
 
-def _violations(violations: list[SchemaViolations | None]) -> bytes:
+def _encode_violation_column(violations: list[SchemaViolations | None]) -> bytes:
     """Empty if no row has any, as usual: PostgreSQL's `unnest` uses nulls for missing elements."""
     if violations.count(None) == len(violations):
         return b""
-    return b"".join([NULL if one is None else _jsonb(_described(one)) for one in violations])
+    return b"".join([NULL if one is None else _encode_jsonb(_encode_violations(one)) for one in violations])
 
 
-def _jsonb(text: bytes) -> bytes:
+def _encode_jsonb(text: bytes) -> bytes:
     return _length(len(text) + 1) + JSONB_VERSION + text
 
 
-def _described(violations: SchemaViolations) -> bytes:
+def _encode_violations(violations: SchemaViolations) -> bytes:
     """events.violations, as JSON."""
     return _write(
         {"schema_version": violations.version, "errors": [violation._asdict() for violation in violations.errors]}
     )
 
 
-def _since_epoch(time: datetime) -> int:
+def _count_microseconds(time: datetime) -> int:
     since = time - EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

@@ -109,7 +109,7 @@ class SourceCache:
 
     def _run(self) -> None:
         written = time.monotonic()
-        well = True
+        is_healthy = True
         while True:
             try:
                 self._read()
@@ -117,11 +117,11 @@ class SourceCache:
                 if time.monotonic() - written > USES_SECONDS:
                     self._write_uses()
                     written = time.monotonic()
-                well = True
+                is_healthy = True
             except Exception as error:  # whatever it is, the cache stays as it was, and the next round tries again
-                if well:
+                if is_healthy:
                     log.warning("can't ask for sources and keys", error=type(error).__name__)
-                well = False
+                is_healthy = False
             gevent.sleep(POLL_SECONDS)
 
     def refresh(self) -> None:
@@ -130,12 +130,12 @@ class SourceCache:
         Raises:
             psycopg.Error: if the database is unavailable.
         """
-        asked = time.monotonic()
+        requested = time.monotonic()
         if not self._reading.acquire(timeout=LOOKUP_WAIT_SECONDS):
             raise PoolTimeout("others are waiting for the database to tell about keys")
         try:
-            if self._last_read < asked:
-                gevent.sleep(max(0.0, self._last_read + LOOKUP_INTERVAL_SECONDS - asked))
+            if self._last_read < requested:
+                gevent.sleep(max(0.0, self._last_read + LOOKUP_INTERVAL_SECONDS - requested))
                 self._read()
         finally:
             self._reading.release()

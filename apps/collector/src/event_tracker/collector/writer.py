@@ -154,7 +154,7 @@ class Writer:
             try:
                 parameters = {**join_parameters(parts, len(rows)), "slot": self.slot}
                 ((*answer, _),) = execute(rows, parameters)
-                return _outcomes(rows, *answer)
+                return _read_outcomes(rows, *answer)
             except UNSTORABLE as error:
                 if attempt < ROUTING_TRIES and _is_routing_error(error):
                     continue
@@ -191,7 +191,7 @@ def _store_timeout() -> Problem:
     )
 
 
-def _outcomes(
+def _read_outcomes(
     rows: Sequence[Row],
     stored: int,
     user_ids: list[str] | None,

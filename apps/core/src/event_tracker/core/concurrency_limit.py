@@ -30,7 +30,7 @@ class ConcurrencyLimit:
     def __init__(self, most: int = 1, each: int | None = None) -> None:
         self._most = most
         self._each = (most + 1) // 2 if each is None else each
-        self._taken: Counter[Hashable] = Counter()
+        self._running: Counter[Hashable] = Counter()
         # In the order in which clients are served; no queue is empty. While a turn is free, clients wait only at their own limit.
         self._waiting: dict[Hashable, deque[Event]] = {}
 
@@ -41,15 +41,15 @@ class ConcurrencyLimit:
         Raises:
             NoTurnError: if none came up in time.
         """
-        self._wait(client, seconds)
+        self._acquire(client, seconds)
         try:
             yield
         finally:
-            self._give_back(client)
+            self._release(client)
 
-    def _wait(self, client: Hashable, seconds: float) -> None:
-        if self._may_have(client):
-            self._taken[client] += 1
+    def _acquire(self, client: Hashable, seconds: float) -> None:
+        if self._may_start(client):
+            self._running[client] += 1
             return
         if len(self._waiting.get(client, ())) >= MOST_WAITING:
             raise TooManyWaitError
@@ -58,33 +58,33 @@ class ConcurrencyLimit:
         try:
             turn.wait(seconds)
         except BaseException:  # the waiting greenlet was killed
-            self._leave(client, turn)
+            self._stop_waiting(client, turn)
             raise
         if not turn.is_set():
-            self._leave(client, turn)
+            self._stop_waiting(client, turn)
             raise NoTurnError
 
-    def _may_have(self, client: Hashable) -> bool:
-        return self._taken.total() < self._most and self._taken[client] < self._each
+    def _may_start(self, client: Hashable) -> bool:
+        return self._running.total() < self._most and self._running[client] < self._each
 
-    def _leave(self, client: Hashable, turn: Event) -> None:
+    def _stop_waiting(self, client: Hashable, turn: Event) -> None:
         if turn.is_set():
-            self._give_back(client)
+            self._release(client)
             return
         self._waiting[client].remove(turn)
         if not self._waiting[client]:
             del self._waiting[client]
 
-    def _give_back(self, client: Hashable) -> None:
+    def _release(self, client: Hashable) -> None:
         """Pass the turn straight to a waiting client: if it were free in between, a newcomer could take it first."""
-        self._taken[client] -= 1
-        if not self._taken[client]:
-            del self._taken[client]
-        following = next(filter(self._may_have, self._waiting), None)
-        if following is None:
+        self._running[client] -= 1
+        if not self._running[client]:
+            del self._running[client]
+        next_client = next(filter(self._may_start, self._waiting), None)
+        if next_client is None:
             return
-        self._taken[following] += 1
-        waiting = self._waiting.pop(following)
+        self._running[next_client] += 1
+        waiting = self._waiting.pop(next_client)
         waiting.popleft().set()
         if waiting:
-            self._waiting[following] = waiting  # behind the others
+            self._waiting[next_client] = waiting  # behind the others

@@ -115,9 +115,9 @@ def list_versions(
     connection: psycopg.Connection, source: str, event_type: str, version: int | None = None
 ) -> list[Version]:
     """The newest versions of an event type's schema, the newest first and `MOST_VERSIONS` at most, or only this one."""
-    asked = {"source": source, "event_type": event_type, "version": version, "most": MOST_VERSIONS}
-    found = connection.execute(QUERIES["list_versions"], asked)
-    return [Version(*row) for row in found]
+    parameters = {"source": source, "event_type": event_type, "version": version, "most": MOST_VERSIONS}
+    rows = connection.execute(QUERIES["list_versions"], parameters)
+    return [Version(*row) for row in rows]
 
 
 def find_schema(

@@ -66,10 +66,10 @@ def list_rejections(
 
     A page has at most `limit` events, and fewer if they exceed MOST_BYTES. It is empty only if there are none.
     """
-    given = {
+    parameters = {
         "reason": reason, "event_type": event_type, "user_id": user_id, "before": before, "limit": limit, "bytes": MOST_BYTES,
     }  # fmt: skip
-    rows = connection.execute(QUERIES["list_rejections"], {"sources": _to_list(sources), **given})
+    rows = connection.execute(QUERIES["list_rejections"], {"sources": _to_list(sources), **parameters})
     # A payload may be refused because it isn't UTF-8: invalid bytes are replaced.
     return [Rejection._make((*row[:7], bytes(row[7]).decode(errors="replace"), *row[8:])) for row in rows]
 
@@ -92,8 +92,13 @@ def request_replay(
 
     An event that is then stored is deleted here. One that is refused again stays, with its new reason.
     """
-    given = {"source": source, "reason": reason, "event_type": event_type, "ids": None if ids is None else list(ids)}
-    return len(connection.execute(QUERIES["request_replay"], given).fetchall())
+    parameters = {
+        "source": source,
+        "reason": reason,
+        "event_type": event_type,
+        "ids": None if ids is None else list(ids),
+    }
+    return len(connection.execute(QUERIES["request_replay"], parameters).fetchall())
 
 
 def _to_list(names: Sequence[str] | None) -> list[str] | None:

@@ -77,9 +77,9 @@ def infer_schema(connection: psycopg.Connection, source: str, event_type: str, s
 
 def _stream_newest(connection: psycopg.Connection, key: dict[str, Any], sample: int) -> Iterator[dict[str, Any]]:
     """The events' properties as they arrive: together they may be too large for memory."""
-    asked = {**key, "sample": sample, "days": DAYS, "most_read": MOST_READ}
+    parameters = {**key, "sample": sample, "days": DAYS, "most_read": MOST_READ}
     left = MOST_BYTES
-    for (hour,) in connection.execute(QUERIES["recent_hours"], asked).fetchall():
+    for (hour,) in connection.execute(QUERIES["recent_hours"], parameters).fetchall():
         arriving = connection.cursor().stream(
             QUERIES["events_of_hour"], {**key, "hour": hour, "limit": sample}, size=ROWS
         )

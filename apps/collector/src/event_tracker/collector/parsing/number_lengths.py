@@ -55,7 +55,7 @@ class LongNumbers:
             ValueError: what `read_float` raises.
         """
         value = read_float(text)
-        self.size += max(0, _written_bytes(value, len(text)) - len(text))
+        self.size += max(0, _count_written_bytes(value, len(text)) - len(text))
         if self.size > self.most:
             raise TooLongError(
                 f"An event may have {self.most} bytes with its numbers written out (1e308 has 309 digits); this one has more."
@@ -63,7 +63,7 @@ class LongNumbers:
         return value
 
 
-def _written_bytes(value: float, sent: int) -> int:
+def _count_written_bytes(value: float, sent: int) -> int:
     """The length in which PostgreSQL writes a number, within 17 digits; 0 if that isn't longer than the `sent` bytes."""
     size = abs(value)
     if LEAST <= size < MOST or size == 0:

@@ -141,15 +141,15 @@ def read_row(raw: Raw, context: ParseContext) -> Row:
         pass
     else:
         if not (context.may_hold_nul and b"\\u0000" in bytes(raw)) and not may_be_deep(event.properties or {}, raw):
-            return _row(event, timestamp, memoryview(raw).nbytes, context)
+            return _make_row(event, timestamp, memoryview(raw).nbytes, context)
     explanation = explain(bytes(raw), context.bounds)
     if context.time_slice:  # `explain` takes some hundred times as long as reading a valid event
         context.time_slice.yield_when_over()
     if explanation.timestamp is None or explanation.findings:
         raise InvalidEventError(explanation.findings)
     if event is None or explanation.replaced:
-        event = _read_mended(bytes(raw), context)
-    return _row(event, explanation.timestamp, memoryview(raw).nbytes, context, explanation.replaced)
+        event = _read_repaired(bytes(raw), context)
+    return _make_row(event, explanation.timestamp, memoryview(raw).nbytes, context, explanation.replaced)
 
 
 def _decode(raw: Raw, context: ParseContext) -> Event:
@@ -159,14 +159,16 @@ def _decode(raw: Raw, context: ParseContext) -> Event:
         return context.long_events.read(raw)
 
 
-def _read_mended(raw: bytes, context: ParseContext) -> Event:
+def _read_repaired(raw: bytes, context: ParseContext) -> Event:
     """Read a valid event that the decoder refuses or PostgreSQL couldn't store. It is read without its timestamp."""
     fields = _read_fields(replace_unstorable(raw))
     fields.pop("timestamp", None)
     return _decode(_write(fields), context)
 
 
-def _row(event: Event, timestamp: datetime, size: int, context: ParseContext, replaced: Finding | None = None) -> Row:
+def _make_row(
+    event: Event, timestamp: datetime, size: int, context: ParseContext, replaced: Finding | None = None
+) -> Row:
     """Check an event of `size` bytes against the plan of its source, and make its row."""
     properties = event.properties or {}
     violations, is_checked = None, True
@@ -177,7 +179,7 @@ def _row(event: Event, timestamp: datetime, size: int, context: ParseContext, re
             is_checked = False
         except BusyError:
             if context.plan.enforced:
-                raise _busy() from None
+                raise _checks_busy() from None
             is_checked = False
         if violations and context.plan.enforced:
             raise ViolationError(violations)
@@ -195,7 +197,7 @@ def _row(event: Event, timestamp: datetime, size: int, context: ParseContext, re
     )
 
 
-def _busy() -> Problem:
+def _checks_busy() -> Problem:
     return Problem(
         503,
         "checks_busy",

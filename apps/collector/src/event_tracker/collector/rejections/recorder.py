@@ -121,7 +121,9 @@ class RejectionRecorder:
             if self._fits(source, size):
                 place = f"/{refused.position}" if parsed.is_batch else ""
                 detail = describe(errors[refused.position], place)
-                self._queue.append(PendingRejection(_rejection(source, now, refused, detail, self._most_bytes), since))
+                self._queue.append(
+                    PendingRejection(_make_rejection(source, now, refused, detail, self._most_bytes), since)
+                )
                 self._bytes += size
                 self._of_source[source] += 1
             else:
@@ -147,18 +149,18 @@ class RejectionRecorder:
         )
 
     def _run(self) -> None:
-        well = True
+        is_healthy = True
         while True:
             gevent.sleep(PAUSE_SECONDS)
             try:
                 self._write()
                 if time.monotonic() - self._removed > REMOVE_SECONDS:
                     self._remove_old()
-                well = True
+                is_healthy = True
             except Exception as error:  # whatever it is, more events will arrive
-                if well:
+                if is_healthy:
                     log.warning("can't keep refused events", error=type(error).__name__)
-                well = False
+                is_healthy = False
                 if not isinstance(error, UNAVAILABLE):
                     self._drop_all()
 
@@ -220,8 +222,8 @@ def write(connection: psycopg.Connection, waiting: Sequence[PendingRejection]) -
     with connection.transaction():
         ((*_, now),) = connection.execute(QUERIES["share_erasures"], binary=True).fetchall()
         read = read_clock()
-        given = {**columns, "now": now, "waited": [read - one.since for one in waiting]}
-        ((erased,),) = connection.execute(QUERIES["keep_rejections"], given, binary=True).fetchall()
+        parameters = {**columns, "now": now, "waited": [read - one.since for one in waiting]}
+        ((erased,),) = connection.execute(QUERIES["keep_rejections"], parameters, binary=True).fetchall()
     return int(erased)
 
 
@@ -235,7 +237,7 @@ def describe(errors: list[EventError], place: str = "") -> list[dict[str, Any]]:
     return described
 
 
-def _rejection(
+def _make_rejection(
     source: str, now: datetime, refused: RefusedEvent, detail: list[dict[str, Any]], most_bytes: int
 ) -> Rejection:
     named = _read_user_and_type(refused.raw, most_bytes)
@@ -245,8 +247,8 @@ def _rejection(
         now,
         detail[0]["code"],
         detail,
-        _text(named.event_type, MAX_EVENT_TYPE),
-        _text(named.user_id, MAX_USER_ID),
+        _storable_text(named.event_type, MAX_EVENT_TYPE),
+        _storable_text(named.user_id, MAX_USER_ID),
         refused.raw[:most_bytes],
         len(refused.raw) <= most_bytes,
     )
@@ -265,7 +267,7 @@ def _read_user_and_type(raw: bytes, most_bytes: int) -> _UserAndType:
     return _UserAndType(event.get("user_id"), event.get("event_type")) if isinstance(event, dict) else _UserAndType()
 
 
-def _text(value: Any, most: int) -> str | None:
+def _storable_text(value: Any, most: int) -> str | None:
     """The value, if it is a valid text for this field and PostgreSQL can store it."""
     if not isinstance(value, str) or not 1 <= len(value) <= most or "\0" in value:
         return None

@@ -91,17 +91,17 @@ class Replayer:
             self._greenlet.kill()
 
     def _run(self) -> None:
-        well = True
+        is_healthy = True
         while True:
             gevent.sleep(POLL_SECONDS)
             try:
                 while self._is_replay_requested() and self._replay_some() == MOST_ROWS:
                     pass
-                well = True
+                is_healthy = True
             except Exception as error:  # whatever it is, the requests are still in the database
-                if well:
+                if is_healthy:
                     log.warning("can't replay refused events", error=type(error).__name__)
-                well = False
+                is_healthy = False
 
     def _is_replay_requested(self) -> bool:
         ((asked,),) = execute(self._pool, QUERIES["replay_is_asked"], {})

@@ -27,25 +27,25 @@ class Budgets:
     def __init__(self) -> None:
         self._used: dict[Hashable, _Usage] = {}
 
-    def is_over(self, source: str, schema: int) -> bool:
+    def is_used_up(self, source: str, schema: int) -> bool:
         """Whether the budget of a schema, given by its number, or of its source is used up."""
-        return self.over_until(source, schema) > -math.inf
+        return self.used_up_until(source, schema) > -math.inf
 
-    def over_until(self, source: str, schema: int) -> float:
+    def used_up_until(self, source: str, schema: int) -> float:
         """Until when it is used up, on the monotonic clock; minus infinity if it isn't."""
         bounds = ((source, SOURCE_SECONDS), (schema, SCHEMA_SECONDS))
         return max((self._used[key].until for key, most in bounds if self._used_of(key) >= most), default=-math.inf)
 
     def charge(self, source: str, schema: int, seconds: float) -> bool:
         """Count a check that took so long; return whether the budget is used up by it."""
-        if seconds <= FREE_SECONDS or self.is_over(source, schema):
+        if seconds <= FREE_SECONDS or self.is_used_up(source, schema):
             return False
         now = time.monotonic()
         self._used = {key: used for key, used in self._used.items() if now < used.until}
         for key in (source, schema):
             used = self._used.get(key, _Usage(0.0, now + WINDOW_SECONDS))
             self._used[key] = used._replace(seconds=used.seconds + seconds - FREE_SECONDS)
-        return self.is_over(source, schema)
+        return self.is_used_up(source, schema)
 
     def _used_of(self, key: Hashable) -> float:
         used = self._used.get(key)

@@ -73,7 +73,7 @@ class TrackingPlan(NamedTuple):
     def _charge(self, event_type: str, check: Check, size: int, took: float) -> None:
         """Count a check in this process that took too long. If the budget is used up, such checks aren't made in this process."""
         self.slow.charge(self.source, event_type, check, min(took, SLOW_SECONDS))
-        if took > SLOW_SECONDS or self.slow.is_over(self.source, check):
+        if took > SLOW_SECONDS or self.slow.is_set_aside(self.source, check):
             check.mark_slow(size)
 
 

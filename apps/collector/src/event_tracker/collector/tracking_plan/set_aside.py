@@ -43,7 +43,7 @@ class SetAsideSchemas:
         unsaved, now = dict(self._unsaved), time.monotonic()
         sources, event_types, versions = map(list, zip(*unsaved, strict=True))
         seconds = [until - now for until in unsaved.values()]
-        given = {"sources": sources, "event_types": event_types, "versions": versions, "seconds": seconds}
-        execute(pool, QUERIES["write_set_aside"], given)
+        parameters = {"sources": sources, "event_types": event_types, "versions": versions, "seconds": seconds}
+        execute(pool, QUERIES["write_set_aside"], parameters)
         self._saved = {key: until for key, until in self._saved.items() if until > now} | unsaved
         self._unsaved = {key: until for key, until in self._unsaved.items() if until != unsaved.get(key)}

@@ -98,9 +98,9 @@ class SlowChecks:
             raise UncheckedError
         return found
 
-    def is_over(self, source: str, check: SchemaIdentity) -> bool:
+    def is_set_aside(self, source: str, check: SchemaIdentity) -> bool:
         """Whether a source's schema is set aside."""
-        return self._budgets.is_over(source, check.number)
+        return self._budgets.is_used_up(source, check.number)
 
     def require_time(self, source: str, event_type: str, schema: SchemaIdentity) -> None:
         """Return unless a source's schema is set aside.
@@ -108,7 +108,7 @@ class SlowChecks:
         Raises:
             UncheckedError: if it is.
         """
-        until = self._budgets.over_until(source, schema.number)
+        until = self._budgets.used_up_until(source, schema.number)
         if until > -math.inf:
             self.set_aside.add(source, event_type, schema.version, until)
             raise UncheckedError
@@ -117,7 +117,7 @@ class SlowChecks:
         """Count the time of a check, in either process; set the schema aside if its budget is used up."""
         if self._budgets.charge(source, check.number, seconds):
             metrics.SCHEMAS_SET_ASIDE.inc()
-            until = self._budgets.over_until(source, check.number)
+            until = self._budgets.used_up_until(source, check.number)
             self.set_aside.add(source, event_type, check.version, until)
             log.warning(
                 "a schema is set aside for a while: its large events pass unchecked, since checking them takes too long",

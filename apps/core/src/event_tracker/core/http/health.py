@@ -48,7 +48,8 @@ class Health:
         self.writes = writes
         self.pools = {"database": pool, **(others or {})}
         self.checks: dict[str, Check] = {
-            name: partial(_version, other, writes=writes or other is not pool) for name, other in self.pools.items()
+            name: partial(_check_version, other, writes=writes or other is not pool)
+            for name, other in self.pools.items()
         }
         self.checks |= {"pool": self._pool, **(checks or {})}
         self.draining = threading.Event()
@@ -104,7 +105,7 @@ class Health:
         return all(part["status"] == "ok" for part in parts.values()), parts
 
 
-def _version(pool: ConnectionPool[psycopg.Connection], *, writes: bool) -> dict[str, Any]:
+def _check_version(pool: ConnectionPool[psycopg.Connection], *, writes: bool) -> dict[str, Any]:
     with pool.connection(timeout=2) as connection:
         (version,) = connection.execute("select current_setting('server_version')").fetchone() or ("?",)
         if writes:

@@ -159,8 +159,8 @@ class Middleware:
                 and self._origins(environ)
             ):
                 environ[ROUTE] = "<preflight>"
-                asked = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")
-                return answer(start, 204, b"", headers=preflight_headers("GET, POST, OPTIONS", asked))
+                requested = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")
+                return answer(start, 204, b"", headers=preflight_headers("GET, POST, OPTIONS", requested))
             self.guard(environ)
             if mounted := self.mounts.get(path):
                 environ[ROUTE] = path

@@ -73,10 +73,10 @@ def create_service(name: str, package: str, settings: ServiceSettings, health: H
     @app.get("/openapi.json")
     def openapi() -> Response:
         request.environ[SAME_FOR_ALL] = True
-        return Response(described(), content_type=JSON)
+        return Response(encode_document(), content_type=JSON)
 
     @cache
-    def described() -> bytes:
+    def encode_document() -> bytes:
         return msgspec.json.encode(document.to_dict())
 
     add_docs(app, f"Event Tracker {name}")
@@ -96,8 +96,8 @@ def _answer_health(app: Flask, health: Health) -> None:
 
     @app.get("/healthz")
     def healthz() -> Response:
-        well, parts = health.report()
-        return json_response({"status": "ok" if well else "failing", "parts": parts}, 200 if well else 503)
+        is_healthy, parts = health.report()
+        return json_response({"status": "ok" if is_healthy else "failing", "parts": parts}, 200 if is_healthy else 503)
 
 
 def document_common(document: Document) -> None:

@@ -54,7 +54,7 @@ def open_pool(
         watched: whether the pool metrics show this one; only one pool of a process can be watched.
     """
     session = " ".join(f"-c {key}={value}" for key, value in {"timezone": "UTC", **options}.items())
-    given = psycopg.conninfo.conninfo_to_dict(database_url).get("options") or ""
+    url_options = psycopg.conninfo.conninfo_to_dict(database_url).get("options") or ""
     pool = _Pool(
         database_url,
         min_size=1,
@@ -67,7 +67,7 @@ def open_pool(
             "prepare_threshold": 0,
             "application_name": name,
             "connect_timeout": CONNECT_SECONDS,
-            "options": f"{given} {session}".strip(),
+            "options": f"{url_options} {session}".strip(),
         },
         open=True,
     )
