@@ -13,7 +13,7 @@ import jsonschema
 import jsonschema_rs
 
 from event_tracker.model.schema_checks import Check
-from event_tracker.model.schema_rules import MAX_NODES
+from event_tracker.model.schema_cost import MAX_NODES
 
 ROUNDS = 9
 

@@ -14,9 +14,9 @@ from marshmallow.fields import Raw
 
 from event_tracker.collector.authentication import _bearer
 from event_tracker.collector.parsing.body import receive_body, unpack
-from event_tracker.collector.parsing.parser import Parsed, Parser
-from event_tracker.collector.post_event import _parameters
-from event_tracker.collector.rejections.recorder import _rejection, describe
+from event_tracker.collector.parsing.parser import Parser, ParseResult
+from event_tracker.collector.post_event import _read_parameters
+from event_tracker.collector.rejections.recorder import _make_rejection, describe
 from event_tracker.core.http.body_limit import CONNECTIONS, MemoryBudget
 from event_tracker.core.http.connections import Connections
 from event_tracker.core.http.errors import Problem
@@ -64,14 +64,14 @@ def read_lines(body: bytes) -> None:
         answer(parser.parse(body, ndjson=True, source="shop"))
 
 
-def answer(parsed: Parsed) -> None:
+def answer(parsed: ParseResult) -> None:
     """The answer to refused events, and what is kept of them."""
     Problem(422, "invalid_events", "", errors=parsed.errors).body("id")
     errors: dict[int, list[EventError]] = {}
     for error in parsed.errors:
         errors.setdefault(error.index, []).append(error)
     for refused in parsed.refused:
-        _rejection("shop", NOW, refused, describe(errors[refused.which]), MAX_EVENT_BYTES)
+        _make_rejection("shop", NOW, refused, describe(errors[refused.position]), MAX_EVENT_BYTES)
 
 
 def unzip(body: bytes) -> None:
@@ -90,7 +90,7 @@ def unzip(body: bytes) -> None:
 def read_parameters(query: bytes) -> None:
     """The parameters of POST /events."""
     with suppress(Problem):
-        _parameters(query.decode())
+        _read_parameters(query.decode())
 
 
 def read_schema(schema: bytes) -> None:

@@ -16,9 +16,10 @@ from typing import Any
 
 import msgspec
 
-from event_tracker.collector.parsing.parser import Parsed, Parser, Row
+from event_tracker.collector.parsing.parser import Parser, ParseResult
+from event_tracker.collector.parsing.row_reader import Row
 from event_tracker.collector.parsing.validation_errors import CODES
-from event_tracker.collector.row_encoding import elements_of, parameters_of
+from event_tracker.collector.row_encoding import encode_rows, join_parameters
 from event_tracker.core.http.errors import Problem
 from event_tracker.model.event import MAX_DEPTH
 from event_tracker.query.auth.principal import QuotaHolder
@@ -55,7 +56,7 @@ def body(data: bytes) -> None:
     check_same(parsed.rows, parse(b"\n".join(map(as_sent, parsed.rows)), ndjson=True))
 
 
-def parse(sent: bytes, ndjson: bool) -> Parsed | None:
+def parse(sent: bytes, ndjson: bool) -> ParseResult | None:
     try:
         return parser.parse(sent, ndjson=ndjson, source="default")
     except Problem as problem:
@@ -63,7 +64,7 @@ def parse(sent: bytes, ndjson: bool) -> Parsed | None:
         return None
 
 
-def check_parsed(parsed: Parsed) -> None:
+def check_parsed(parsed: ParseResult) -> None:
     assert parsed.received == len(parsed.rows) + len({error.index for error in parsed.errors})
     assert {error.code for error in [*parsed.errors, *parsed.warnings]} <= set(CODES)
     assert {warning.index for warning in parsed.warnings}.isdisjoint(error.index for error in parsed.errors)
@@ -79,10 +80,10 @@ def check_parsed(parsed: Parsed) -> None:
         assert isinstance(properties, dict)
         check_storable([row.user_id, row.event_type, row.session_id or "", row.source])
         check_storable(properties, depth=1)
-    parameters_of([elements_of(parsed.rows)], len(parsed.rows))
+    join_parameters([encode_rows(parsed.rows)], len(parsed.rows))
 
 
-def check_same(rows: list[Row], again: Parsed | None) -> None:
+def check_same(rows: list[Row], again: ParseResult | None) -> None:
     """The same events came out of another body; an event_id that wasn't sent is new each time."""
     assert again is not None
     assert [(row.user_id, row.event_type, row.session_id, row.properties) for row in again.rows] == [

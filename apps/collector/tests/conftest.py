@@ -1,4 +1,4 @@
-"""A collector for a whole module of cases; a site with the browser's tracker, and a page to visit it with."""
+"""Fixtures: a collector shared by a test module; a site with the tracker script, and a browser page to visit it."""
 
 import pytest
 from sites import Shop, Site, make_source, start_guarded
@@ -36,7 +36,7 @@ def context(browser):
 
 @pytest.fixture
 def page(context):
-    """A tab, in which no error may go uncaught."""
+    """A tab; the test fails if its page has an uncaught error."""
     page = context.new_page()
     wrong = []
     page.on("pageerror", lambda error: wrong.append(str(error)))

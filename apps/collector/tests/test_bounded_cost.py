@@ -1,4 +1,4 @@
-"""What was sent is read in a bounded time, and others are answered meanwhile."""
+"""Requests are read in bounded time, and other requests are answered meanwhile."""
 
 import gzip
 import json
@@ -9,14 +9,14 @@ import pytest
 import requests
 from attacks import answers_meanwhile
 
-from event_tracker.collector.parsing.batch_elements import NoArrayError, split_array, split_lines
+from event_tracker.collector.parsing.batch_elements import NotAnArrayError, split_array, split_lines
 from event_tracker.collector.parsing.body import MAX_MEMBERS
 from event_tracker.collector.parsing.parser import Parser
 from event_tracker.collector.parsing.validation_errors import MAX_FINDINGS, MAX_POINTER, explain
 from event_tracker.core.http.errors import Problem
-from event_tracker.model.event import Span
+from event_tracker.model.event import TimeBounds
 
-SPAN = Span(datetime(2000, 1, 1, tzinfo=UTC), datetime(2026, 3, 1, 12, tzinfo=UTC))
+SPAN = TimeBounds(datetime(2000, 1, 1, tzinfo=UTC), datetime(2026, 3, 1, 12, tzinfo=UTC))
 EVENT_BYTES = 65_536
 BODY_BYTES = 5 * 1024 * 1024
 GOOD = b'{"user_id":"ann","event_type":"view"}'
@@ -33,7 +33,7 @@ def event(properties, more=b""):
 
 
 def repeats(size):
-    """An event of nearly so many bytes, whose properties each stand in it twice."""
+    """An event of nearly so many bytes that has each of its properties twice."""
     half = b"".join(b'"k%05d":NaN,' % number for number in range(size // 26))
     return event(b"{" + half + half + b'"x":NaN}')
 
@@ -117,7 +117,7 @@ def test_an_array_is_split_at_its_own_commas(text, elements):
     ],
 )
 def test_what_is_no_array_is_not_split(text):
-    with pytest.raises(NoArrayError):
+    with pytest.raises(NotAnArrayError):
         split_array(text, 10)
 
 
@@ -140,12 +140,12 @@ def test_no_more_is_held_of_a_batch_than_a_request_may_have():
 def test_nothing_is_looked_at_behind_more_events_than_a_request_may_have():
     """What isn't JSON there isn't found."""
     assert split_array(b"[1,1,1,1,}", 3) == [b"1"] * 4
-    with pytest.raises(NoArrayError):
+    with pytest.raises(NotAnArrayError):
         split_array(b"[1,1,1,}", 3)
 
 
 def lines_run(work):
-    """How many lines of Python run in it."""
+    """How many lines of Python `work` runs."""
     lines = 0
 
     def trace(frame, what, argument):

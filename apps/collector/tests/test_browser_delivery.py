@@ -1,4 +1,4 @@
-"""The browser's tracker in Chromium, and what can go wrong on the way to the collector: nothing is lost, nothing doubled."""
+"""The tracker script in Chromium: whatever goes wrong on the way to the collector, no event is lost or stored twice."""
 
 import contextlib
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The browser's tracker in Chromium: which page views there are, and what each says of its page."""
+"""The tracker script in Chromium: which page views it sends, and their properties."""
 
 import pytest
 from sites import track, until, wait_until_sent

@@ -1,4 +1,4 @@
-"""The browser's tracker in Chromium where others are in its way: agents, blocked site data, proxies."""
+"""The tracker script in Chromium with agents, blocked site data and proxies in its way."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The browser's tracker in Chromium: the ways in which a page can load it."""
+"""The tracker script in Chromium: the ways in which a page can load it."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The browser's tracker in Chromium: what it records of a visit to a page of another origin than the collector's."""
+"""The tracker script in Chromium: what it records of a visit to a page of another origin than the collector's."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""The browser's tracker in Chromium: which values it takes, as what, and from whom it takes none."""
+"""The tracker script in Chromium: which values it accepts, as what type, and from which pages it accepts none."""
 
 import pytest
 from sites import WAITING, track, until, wait_until_sent

@@ -1,4 +1,4 @@
-"""The process for slow checks needs nothing of what it gave up."""
+"""The process for slow checks works within its limits."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Schemas are compiled when they are used, and as many are kept as memory allows."""
+"""Schemas are compiled when they are used, and kept as long as memory allows."""
 
 import json
 import re
@@ -9,8 +9,8 @@ import pytest
 import requests
 from sites import make_source
 
-from event_tracker.collector.tracking_plan import budgets, compiled
-from event_tracker.collector.tracking_plan.compiled import Compiled, Written
+from event_tracker.collector.tracking_plan import budgets, check_cache
+from event_tracker.collector.tracking_plan.check_cache import CheckCache, StoredSchema
 from event_tracker.collector.tracking_plan.lru import LruCache
 from event_tracker.collector.tracking_plan.slow_checks import SlowChecks, UncheckedError
 
@@ -81,36 +81,36 @@ def slow():
 
 
 def test_a_source_whose_schemas_are_compiled_over_and_over_pays_for_it(slow, monkeypatch):
-    monkeypatch.setattr(compiled, "MOST_BYTES", 1)
+    monkeypatch.setattr(check_cache, "MOST_BYTES", 1)
     monkeypatch.setattr(budgets, "FREE_SECONDS", 0.0)
     monkeypatch.setattr(budgets, "SOURCE_SECONDS", 1e-9)
-    schemas = [Written("shop", name, 1, '{"required": ["a"]}') for name in ("view", "buy")]
-    checks = Compiled(slow)
-    first = [checks.check_of(schema) for schema in schemas]
+    schemas = [StoredSchema("shop", name, 1, '{"required": ["a"]}') for name in ("view", "buy")]
+    checks = CheckCache(slow)
+    first = [checks.find_check(schema) for schema in schemas]
     assert [check.number for check in first] == [schema.number for schema in schemas]
-    assert checks.check_of(schemas[1]) is first[1]
-    again = checks.check_of(schemas[0])
+    assert checks.find_check(schemas[1]) is first[1]
+    again = checks.find_check(schemas[0])
     assert again is not first[0]
     assert again.number == first[0].number
     with pytest.raises(UncheckedError):
-        checks.check_of(schemas[1])
-    assert checks.check_of(schemas[0]) is again
-    assert checks.check_of(Written("blog", "view", 1, "{}")) is not None
+        checks.find_check(schemas[1])
+    assert checks.find_check(schemas[0]) is again
+    assert checks.find_check(StoredSchema("blog", "view", 1, "{}")) is not None
 
 
 def test_what_no_longer_counts_is_not_kept(slow):
-    checks = Compiled(slow)
-    written = Written("shop", "view", 1, "{}")
-    check = checks.check_of(written)
-    checks.forget(written)
-    assert checks.check_of(written) is not check
+    checks = CheckCache(slow)
+    stored = StoredSchema("shop", "view", 1, "{}")
+    check = checks.find_check(stored)
+    checks.forget(stored)
+    assert checks.find_check(stored) is not check
 
 
 def test_the_process_for_slow_checks_forgets_what_gives_way(slow, monkeypatch):
-    monkeypatch.setattr(compiled, "MOST_BYTES", 1)
+    monkeypatch.setattr(check_cache, "MOST_BYTES", 1)
     slow._known = LruCache(1)
     check, other = (
-        Compiled(slow).check_of(Written("shop", name, 1, f'{{"required": ["{name}"]}}')) for name in ("a", "b")
+        CheckCache(slow).find_check(StoredSchema("shop", name, 1, f'{{"required": ["{name}"]}}')) for name in ("a", "b")
     )
     for one, name in ((check, "a"), (other, "b"), (check, "a")):
         assert [violation.pointer for violation in slow.find("shop", "view", one, {})] == [f"/{name}"]

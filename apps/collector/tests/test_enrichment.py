@@ -1,4 +1,4 @@
-"""ENRICH: what a collector adds to events that come from pages, and that it keeps no address."""
+"""ENRICH: what a collector adds to events from pages, and that it stores no address."""
 
 import ipaddress
 

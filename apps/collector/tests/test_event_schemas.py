@@ -1,4 +1,4 @@
-"""Events are held to their source's schemas: by mode, with pointers, by the newest version, on every collector."""
+"""Events are checked against their source's schemas: by mode, with pointers, by the newest version, on every collector."""
 
 import json
 
@@ -46,7 +46,7 @@ def post(collector, key, events, parameters=""):
 
 
 def status(collector, key, event):
-    """What a try of an event answers; nothing is stored."""
+    """The answer to a dry run of an event."""
     return post(collector, key, event, "?dry_run=true").status_code
 
 

@@ -1,4 +1,4 @@
-"""Events that are sent again after retention has deleted them: neither a row nor a count comes of it."""
+"""Events that are sent again after retention has deleted them are neither stored nor counted."""
 
 import itertools
 from datetime import UTC, datetime, timedelta
@@ -164,7 +164,7 @@ def test_nothing_is_expired_where_nothing_was_deleted(owner, keep, run_maintain)
 
 
 def test_a_resend_that_is_under_way_when_the_mark_is_set_is_waited_for(post, owner, postgres, database, run_maintain):
-    """It has taken its snapshot, sees no mark, and stands in front of an event that somebody else is storing."""
+    """It has taken its snapshot, sees no mark, and waits for an event that another transaction is storing."""
     old, new = event(100, "bob"), event(1)
     assert post(old)[0] == 201
     with psycopg.connect(postgres.url(database)) as other:

@@ -1,4 +1,4 @@
-"""Sources share the queue of what is to be stored: however much one of them sends, the others' events get in, and in the next group."""
+"""Sources share the queue: however much one of them sends, the events of others are admitted, and stored with the next group."""
 
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +27,7 @@ def fill():
         def put(source, *sizes):
             for size in sizes:
                 numbers[source] = numbers.get(source, 0) + 1
-                place = places.enter_context(queue.admit(source, size))
+                place = places.enter_context(queue.reserve(source, size))
                 queue.put(place, f"{source} {numbers[source]}", size)
 
         yield queue, put
@@ -70,36 +70,36 @@ def test_a_source_has_half_of_the_queue_and_its_only_request_is_always_let_in():
     queue = FairQueue(10)
     with ExitStack() as places:
 
-        def admit(source, events):
-            places.enter_context(queue.admit(source, events))
+        def reserve(source, events):
+            places.enter_context(queue.reserve(source, events))
 
-        admit("loud", 4)
-        admit("loud", 1)
+        reserve("loud", 4)
+        reserve("loud", 1)
         with pytest.raises(Problem) as refused:
-            admit("loud", 1)
+            reserve("loud", 1)
         assert (refused.value.status, refused.value.code) == (503, "queue_full")
-        admit("other", 4)
-        admit("large", 100)
+        reserve("other", 4)
+        reserve("large", 100)
         with pytest.raises(Problem):  # all have too many together
-            admit("other", 1)
-        admit("quiet", 1)
+            reserve("other", 1)
+        reserve("quiet", 1)
         assert queue.events == 110
     assert queue.events == 0
-    with queue.admit("loud", 5):
+    with queue.reserve("loud", 5):
         assert queue.events == 5
 
 
 def test_who_waits_no_more_leaves_the_queue(fill):
     queue, put = fill
     put("a", 1)
-    with queue.admit("a", 3) as place:
+    with queue.reserve("a", 3) as place:
         queue.put(place, "gone", 2)  # one of three was invalid
         assert queue.events == 3
         queue.remove(place)
     put("a", 1)
     assert queue.events == 2
     assert queue.take(10) == ["a 1", "a 2"]
-    queue.remove(place)  # it isn't there any more
+    queue.remove(place)  # it was removed already
     assert queue.events == 0
 
 

@@ -1,4 +1,4 @@
-"""Whatever breaks: acknowledged = stored, stored once, counted once; and clients that resend lose nothing."""
+"""Faults: each acknowledged event is stored once and counted once, and clients that resend lose nothing."""
 
 import re
 import socket
@@ -229,7 +229,7 @@ def test_sigterm_while_it_starts_ends_it_at_once(start_service, postgres, databa
     collector = start_service("collector", wait=False, DATABASE_URL=postgres.url(database, "collector"))
     time.sleep(seconds)
     collector.process.terminate()
-    assert collector.process.wait(12) in (0, -15)  # a worker that didn't hear of it would be killed after 15 s
+    assert collector.process.wait(12) in (0, -15)  # a worker that missed the signal would be killed after 15 s
 
 
 def test_a_request_that_waits_for_the_database_at_sigterm_is_still_answered(start_service, postgres, database, owner):

@@ -1,4 +1,4 @@
-"""Events that are stored while their month gets a partition of its own."""
+"""Events that are stored while their month gets its own partition."""
 
 import psycopg
 import pytest

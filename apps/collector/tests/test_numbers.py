@@ -1,4 +1,4 @@
-"""Numbers with large exponents: read as they are, and counted as long as PostgreSQL writes them."""
+"""Numbers with large exponents: they are read exactly, and counted with the length in which PostgreSQL writes them."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""Checks in the collector's own process count as well, and one that was slow sends such events elsewhere for a while only."""
+"""Checks in the collector's own process are charged, too. After a slow one, such events go to the other process for a while."""
 
 import pytest
 
@@ -19,40 +19,40 @@ def check():
 @pytest.fixture
 def plan(check):
     slow = SlowChecks()
-    yield TrackingPlan("shop", enforced=True, check_of={"list": check}.get, slow=slow)
+    yield TrackingPlan("shop", enforced=True, find_check={"list": check}.get, slow=slow)
     slow.close()
 
 
 def test_a_check_that_was_slow_makes_such_events_slow_for_a_while(check, monkeypatch):
     estimated = check.fast_bytes
-    check.was_slow(estimated)
+    check.mark_slow(estimated)
     assert not check.is_fast(estimated)
     assert not check.is_fast(estimated // 2 + 1)
     assert check.is_fast(estimated // 2)
-    check.was_slow(1)
+    check.mark_slow(1)
     assert check.is_fast(LEAST_FAST_BYTES)
     assert not check.is_fast(LEAST_FAST_BYTES + 1)
     monkeypatch.setattr(schema_checks, "SLOW_FOR_SECONDS", 0.0)
-    check.was_slow(1)
+    check.mark_slow(1)
     assert check.is_fast(estimated)
     assert not check.is_fast(estimated + 1)
 
 
 def test_a_check_in_this_process_is_charged_and_once_there_is_no_time_left_made_elsewhere(plan, check, monkeypatch):
     estimated = check.fast_bytes
-    assert plan.violated("list", {"a": [1]}, estimated) is None
+    assert plan.find_violations("list", {"a": [1]}, estimated) is None
     assert check.is_fast(estimated)
-    # From here on every check takes longer than it may, and uses up all the time.
+    # From here on every check is over its budget, and uses it up.
     for module in (budgets, plans):
         monkeypatch.setattr(module, "FREE_SECONDS", 0.0)
     monkeypatch.setattr(budgets, "SCHEMA_SECONDS", 1e-9)
-    assert plan.violated("list", {}, estimated).version == 1
+    assert plan.find_violations("list", {}, estimated).version == 1
     for size in (estimated, estimated + 1):
         with pytest.raises(UncheckedError):
-            plan.violated("list", {}, size)
-    assert plan.violated("list", {}, LEAST_FAST_BYTES).version == 1
+            plan.find_violations("list", {}, size)
+    assert plan.find_violations("list", {}, LEAST_FAST_BYTES).version == 1
 
 
 def test_a_machine_that_stands_still_sets_no_schema_aside(plan, check):
     plan._charge("list", check, 100, took=1000.0)
-    assert not plan.slow.is_over("shop", check)
+    assert not plan.slow.is_set_aside("shop", check)

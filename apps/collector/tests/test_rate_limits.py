@@ -1,4 +1,4 @@
-"""Rate limits: how much of a key's events is let in, over all collectors together."""
+"""Rate limits: how many events of a key are admitted by all collectors together."""
 
 import gzip
 import json
@@ -192,6 +192,6 @@ def test_many_large_requests_at_once_get_in_no_more_than_one_after_the_other(col
 
 
 def test_a_client_that_never_pauses_gets_its_share_all_the_same(collector, owner, key):
-    """What is refused uses up nothing: else requests of some events would get in never."""
+    """A refused request uses nothing of the rate: otherwise requests with several events would never be admitted."""
     assert post(collector, key, BURST + RATE).status_code == 200
     assert eventually(lambda: post(collector, key, 2 * RATE).status_code == 200)

@@ -1,4 +1,4 @@
-"""Refused events are kept within bounds, found by whose they are, and stored once when they are replayed."""
+"""Refused events are kept within bounds, found by user, and stored once when they are replayed."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ import pytest
 import requests
 from waiting import eventually
 
-from event_tracker.collector.rejections.recorder import Rejection, Rejections, Waiting, seconds
+from event_tracker.collector.rejections.recorder import PendingRejection, Rejection, RejectionRecorder, read_clock
 from event_tracker.core.postgres.pool import open_pool
 from event_tracker.model.event_schemas import set_schema
 from event_tracker.model.rejections import count_rejections, list_rejections, request_replay
@@ -205,10 +205,10 @@ def test_they_wait_for_a_database_that_is_away(start_service, own_postgres):
 
 def test_who_has_waited_for_an_hour_is_dropped(owner, postgres, database):
     pool = open_pool(postgres.url(database, "collector"), name="collector", size=1, timeout=30, options={})
-    rejections = Rejections(pool, kept=10, days=30, most_bytes=100)
+    rejections = RejectionRecorder(pool, kept=10, days=30, most_bytes=100)
     for user_id, waited in (("ann", timedelta(minutes=61)), ("bob", timedelta(minutes=59))):
         one = Rejection(uuid4(), "shop", datetime.now(UTC), "required", [], None, user_id, b"{}", is_whole=True)
-        rejections._queue.append(Waiting(one, seconds() - waited.total_seconds()))
+        rejections._queue.append(PendingRejection(one, read_clock() - waited.total_seconds()))
     rejections.close()
     pool.close()
     assert [one.user_id for one in list_rejections(owner)] == ["bob"]
@@ -283,7 +283,7 @@ def test_a_replay_can_be_of_some(start_collector, owner):
     assert request_replay(owner, "default", reason="required") == 1
     assert request_replay(owner, "elsewhere") == 0
     assert eventually(lambda: metric(collector, "collector_rejections_replayed_total") == 2)
-    assert len(list_rejections(owner)) == 3  # nothing was mended
+    assert len(list_rejections(owner)) == 3  # no event was stored
 
 
 def test_two_collectors_replay_each_event_once(start_collector, owner):

@@ -1,4 +1,4 @@
-"""What /healthz and /metrics tell of standbys."""
+"""What /healthz and /metrics report about standbys."""
 
 import requests
 from replicas import ask_for, standby_of

@@ -1,4 +1,4 @@
-"""The decoder and the explanation accept and refuse the same bytes, and what is accepted can be stored."""
+"""The decoder and `explain` accept and refuse the same bytes, and accepted events can be stored."""
 
 import json
 import re
@@ -10,13 +10,15 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from event_tracker.collector.parsing.parser import InvalidEventError, LongEvents, ParseContext, Parser, read_row
-from event_tracker.collector.parsing.validation_errors import CODES, EventSchema, explain
-from event_tracker.model.event import Event, Span
+from event_tracker.collector.parsing.event_schema import EventSchema
+from event_tracker.collector.parsing.parser import Parser
+from event_tracker.collector.parsing.row_reader import InvalidEventError, LongEvents, ParseContext, read_row
+from event_tracker.collector.parsing.validation_errors import CODES, explain
+from event_tracker.model.event import Event, TimeBounds
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-SPAN = Span(EARLIEST, NOW)
+SPAN = TimeBounds(EARLIEST, NOW)
 
 
 def context(raw: bytes) -> ParseContext:
@@ -136,7 +138,7 @@ def test_a_batch_refuses_the_events_that_alone_would_be_refused(events):
     parsed = Parser(max_events=10, max_event_bytes=65_536, max_body_bytes=1_000_000, earliest=EARLIEST).parse(
         json.dumps(events).encode(), ndjson=False, source="default"
     )
-    now = Span(EARLIEST, datetime.now(UTC))
+    now = TimeBounds(EARLIEST, datetime.now(UTC))
     refused = {index for index, event in enumerate(events) if explain(json.dumps(event).encode(), now).findings}
     assert {error.index for error in parsed.errors} == refused
     assert len(parsed.rows) == len(events) - len(refused)

@@ -1,4 +1,4 @@
-"""A schema that is slow holds up nobody: checks have a budget, and a schema that is over it is set aside."""
+"""A slow schema delays nobody: checks have a budget, and a schema over its budget is set aside."""
 
 import json
 import random
@@ -17,7 +17,7 @@ from waiting import eventually
 
 from event_tracker.collector.tracking_plan.budgets import WINDOW_SECONDS
 from event_tracker.collector.tracking_plan.checker import LIMITS, PROCESSOR_SECONDS
-from event_tracker.collector.tracking_plan.set_aside import SetAside
+from event_tracker.collector.tracking_plan.set_aside import SetAsideSchemas
 from event_tracker.model.event_schemas import list_schemas, set_schema
 from event_tracker.model.schema_rules import InvalidSchemaError
 
@@ -48,7 +48,7 @@ def control(postgres, database):
 
 
 def write_schema(owner, schema, event_type="slow", source="shop"):
-    """Past the rules, as a release before may have taken it."""
+    """Write a schema directly to the table, as an earlier release with other rules might have."""
     owner.execute(
         "insert into event_schemas (source, event_type, version, schema) values (%s, %s, 1, %s)",
         [source, event_type, json.dumps(schema)],
@@ -134,17 +134,17 @@ def test_what_could_not_be_told_is_told_later_and_nothing_twice(monkeypatch):
         told.append(list(zip(given["sources"], given["versions"], map(round, given["seconds"]), strict=True)))
 
     monkeypatch.setattr("event_tracker.collector.tracking_plan.set_aside.execute", execute)
-    aside, until = SetAside(), time.monotonic() + 50
+    aside, until = SetAsideSchemas(), time.monotonic() + 50
     aside.add("shop", "slow", 1, until)
     with pytest.raises(psycopg.OperationalError):
-        aside.tell(None)
+        aside.save(None)
     is_away = False
-    aside.tell(None)
+    aside.save(None)
     aside.add("shop", "slow", 1, until)
-    aside.tell(None)
+    aside.save(None)
     aside.add("shop", "slow", 1, until + 60)
     aside.add("app", "slow", 2, until)
-    aside.tell(None)
+    aside.save(None)
     assert told == [[("shop", 1, 50)], [("shop", 1, 110), ("app", 2, 50)]]
 
 
@@ -169,7 +169,7 @@ def test_others_events_are_stored_meanwhile(collector, owner, shop):
 
 
 def test_no_source_makes_events_of_another_go_unchecked(collector, owner, shop):
-    """Each check of the loud one is broken off, and many wait; the quiet one has to send again at worst."""
+    """Each check of the loud source is aborted, and many wait. The quiet source has to send again at worst."""
     schema, value, _ = SLOW["another pattern that grows"]
     for kind in range(8):
         write_schema(owner, {"properties": {"a": {"allOf": [schema] * 20}}}, f"slow{kind}")

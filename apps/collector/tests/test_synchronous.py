@@ -1,4 +1,4 @@
-"""With a synchronous standby a 2xx means that the standby has it, whatever becomes of the wait for it."""
+"""With a synchronous standby, a 2xx means that the standby has the event, even if the wait for it is ended."""
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""How the browser's tracker is served, and that what is served is what its source says."""
+"""How the tracker script is served, and that the minified script is made from its source."""
 
 import gzip
 import hashlib

@@ -1,4 +1,4 @@
-"""Sources take turns at slow checks; what becomes of an event that has none in time."""
+"""Sources take turns at slow checks; what happens to an event that gets no turn in time."""
 
 import json
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ import pytest
 from sites import make_source
 
 from event_tracker.collector.parsing.parser import Parser
-from event_tracker.collector.rejections.replay import Replays
+from event_tracker.collector.rejections.replay import Replayer
 from event_tracker.collector.source_cache import SourceCache
 from event_tracker.collector.tracking_plan import slow_checks
 from event_tracker.collector.tracking_plan.plans import TrackingPlan
@@ -19,7 +19,7 @@ from event_tracker.model.event_schemas import set_schema
 from event_tracker.model.schema_checks import Check
 
 LONG = 1000.0
-"""Seconds; nobody waits as long."""
+"""Seconds; no test waits as long."""
 
 PARSER = Parser(
     max_events=10, max_event_bytes=65_536, max_body_bytes=1_000_000, earliest=datetime(2000, 1, 1, tzinfo=UTC)
@@ -34,16 +34,16 @@ GOOD = json.dumps({"user_id": "ann", "event_type": "view"}).encode()
 
 @pytest.fixture
 def busy(monkeypatch):
-    """Slow checks all of whose time is others'."""
+    """Slow checks whose time is all taken by others."""
     monkeypatch.setattr(slow_checks, "QUEUE_SECONDS", 0.0)
     checks = SlowChecks()
-    with checks._turns.take("loud", LONG):
+    with checks._limit.take("loud", LONG):
         yield checks
     checks.close()
 
 
 def test_an_event_that_must_be_checked_is_not_stored_while_others_take_all_the_time(busy):
-    plan = TrackingPlan("shop", enforced=True, check_of={"list": Check(1, SCHEMA)}.get, slow=busy)
+    plan = TrackingPlan("shop", enforced=True, find_check={"list": Check(1, SCHEMA)}.get, slow=busy)
     with pytest.raises(Problem) as raised:
         PARSER.parse(BAD, ndjson=False, source="shop", plan=plan)
     assert (raised.value.status, raised.value.code) == (503, "checks_busy")
@@ -51,7 +51,7 @@ def test_an_event_that_must_be_checked_is_not_stored_while_others_take_all_the_t
 
 
 def test_where_violations_are_only_flagged_it_is_stored_unchecked_then(busy):
-    plan = TrackingPlan("shop", enforced=False, check_of={"list": Check(1, SCHEMA)}.get, slow=busy)
+    plan = TrackingPlan("shop", enforced=False, find_check={"list": Check(1, SCHEMA)}.get, slow=busy)
     parsed = PARSER.parse(BAD, ndjson=False, source="shop", plan=plan)
     assert [row.is_checked for row in parsed.rows] == [False]
     assert [warning.code for warning in parsed.warnings] == ["schema_set_aside"]
@@ -59,13 +59,13 @@ def test_where_violations_are_only_flagged_it_is_stored_unchecked_then(busy):
 
 @pytest.fixture
 def replays(owner, postgres, database):
-    """The replays of a collector, of which nothing runs by itself, and its slow checks."""
+    """A Replayer whose greenlet doesn't run, and its slow checks."""
     make_source(owner, "shop", [])
     set_schema(owner, "shop", "list", SCHEMA)
     owner.execute("update sources set schema_mode = 'enforce' where name = 'shop'")
     pool = open_pool(postgres.url(database, "collector"), name="test", size=4, timeout=60, options={}, watched=False)
     catalog, writer = SourceCache(pool), Writer(pool, queue_events=10, group_events=10, store_seconds=60)
-    replays = Replays(pool, catalog, PARSER, writer)
+    replays = Replayer(pool, catalog, PARSER, writer)
     replays.close()
     yield replays, catalog._plans.slow
     writer.close()
@@ -81,7 +81,7 @@ def test_a_replay_leaves_an_event_for_later_while_others_take_all_the_time(repla
             [payload],
         )
     monkeypatch.setattr(slow_checks, "QUEUE_SECONDS", 0.0)
-    with replays[1]._turns.take("loud", LONG):
+    with replays[1]._limit.take("loud", LONG):
         assert replays[0]._replay_some() == 1
     waiting = "select payload from rejections where replay_requested_at is not null"
     assert owner.execute(waiting).fetchall() == [(BAD,)]

@@ -1,4 +1,4 @@
-"""Write keys: who gets in, under which source, from which page, and how soon a change counts."""
+"""Write keys: which requests are accepted, for which source, from which page, and how soon a change is used."""
 
 import pytest
 import requests
@@ -9,7 +9,7 @@ from event_tracker.core.secrets.keys import make_key
 EVENT = {"user_id": "ann", "event_type": "view"}
 SHOP = "https://shop.example"
 SOON = 20
-"""Seconds: a collector looks each second; a busy machine may keep it from that for some."""
+"""Seconds: a collector reads changes each second, but a busy machine may delay that."""
 
 
 def make_source(owner, name, origins=(), enabled=True):
@@ -172,7 +172,7 @@ def test_a_preflight_is_told_what_some_source_allows(guarded, owner):
 
 
 def test_origins_of_sources_open_what_pages_send_to_and_nothing_else(guarded, owner):
-    """Metrics are the operator's. A source's origins are the business of whoever manages that source."""
+    """Metrics are for the operator; a source's origins are only for those who manage the source."""
     make_source(owner, "shop", [SHOP])
 
     def allowed(method, path, **headers):

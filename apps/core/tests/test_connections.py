@@ -1,4 +1,4 @@
-"""Who is hung up on when few connections are left: those that have waited for longest, found without a look at all others."""
+"""When few connections are free, those that have waited longest are closed. They are found without reading all others."""
 
 import socket
 from contextlib import ExitStack
@@ -13,7 +13,7 @@ from event_tracker.core.http.connections import Connections
 
 @pytest.fixture
 def crowd(monkeypatch):
-    """crowd(most) are Connections, and come("body") is a client that waits for that and goes on for ever; its socket."""
+    """crowd(most) gives the Connections, and a function: come("body") is the socket of a client that waits for a body for ever."""
     monkeypatch.setattr(connections, "IDLE_SECONDS", 0.0)
     end = Event()
     served = []
@@ -57,7 +57,7 @@ def test_who_waits_for_longest_is_hung_up_on_whatever_for(crowd):
     all_, come = crowd(16)  # two are kept free
     clients = [come("body" if number in {0, 2, 3} else "request") for number in range(16)]
     assert [is_hung_up_on(one) for one in clients] == [True] * 2 + [False] * 14
-    assert all_.hung_up == 2
+    assert all_.closed == 2
     clients += [come("request"), come("body")]
     assert [is_hung_up_on(one) for one in clients] == [True] * 4 + [False] * 14
 
@@ -77,4 +77,4 @@ def test_no_more_are_looked_at_than_are_hung_up_on(crowd, monkeypatch):
         come("body")
     assert looked == []
     come("body")
-    assert (all_.hung_up, len(looked)) == (25, 25)
+    assert (all_.closed, len(looked)) == (25, 25)

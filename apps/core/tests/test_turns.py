@@ -1,4 +1,4 @@
-"""Clients take turns: however much one of them wants, the others are let in once in a round, and find turns free before."""
+"""Clients take turns: however much one of them asks for, the others are served once in a round, and some turns stay free for them."""
 
 import gevent
 import pytest
@@ -8,12 +8,12 @@ from event_tracker.core import concurrency_limit as turns
 from event_tracker.core.concurrency_limit import ConcurrencyLimit, NoTurnError, TooManyWaitError
 
 LONG = 1000.0
-"""Seconds; nobody waits as long."""
+"""Seconds; no test waits as long."""
 
 
 @pytest.fixture
 def held():
-    """Turns, of which somebody has one, and a function that ends it."""
+    """A limit with one turn taken, and a function that ends that turn."""
     held = ConcurrencyLimit()
     end = Event()
 
@@ -29,7 +29,7 @@ def held():
 
 
 def queue(held, client, had, seconds=LONG):
-    """A greenlet that waits for a turn, notes that it had it, and lets others run while it has."""
+    """A greenlet that waits for a turn, records that it had it, and lets others run meanwhile."""
 
     def wait():
         with held.take(client, seconds):
@@ -88,7 +88,7 @@ def test_who_waits_too_long_or_is_stopped_leaves_the_queue(held):
     held[1]()
     other.join()
     assert had == ["other"]
-    with held[0].take("next", 0.0):  # nobody has it any more
+    with held[0].take("next", 0.0):  # the turn is free again
         pass
 
 
@@ -102,7 +102,7 @@ def test_a_turn_that_is_given_to_who_was_stopped_is_passed_on(held):
 
 
 class Holder:
-    """A client's request: it has `began` once it has its turn, and keeps it until `end`."""
+    """A client's request: `began` is set once it has its turn; it keeps the turn until `end`."""
 
     def __init__(self, turns, client):
         self.began = False
@@ -148,7 +148,7 @@ def test_a_turn_that_is_free_goes_to_whoever_has_not_as_many_as_they_may():
     assert [one.began for one in loud] == [True, True, True, False]
     for one in (*loud[1:], small):
         one.end()
-    assert turns._taken == {}
+    assert turns._running == {}
     assert turns._waiting == {}
 
 

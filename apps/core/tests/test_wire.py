@@ -1,4 +1,4 @@
-"""Answers on the wire, to clients that take them slowly."""
+"""Answers to clients that read slowly."""
 
 import socket
 import threading
@@ -10,7 +10,7 @@ from event_tracker.core.server import http1
 
 BODY = bytes(4_000_000)
 TAKEN = 1000
-"""Bytes that a client takes at once."""
+"""Bytes that a client reads at once."""
 
 
 def respond(seconds):

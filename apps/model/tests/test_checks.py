@@ -1,4 +1,4 @@
-"""What is said of an event that violates its schema, and that the library agrees with an independent one."""
+"""The violations of events, and that the library agrees with an independent implementation."""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ def test_findings_point_to_what_is_wrong_and_quote_nothing(schema, properties, f
     ids=["names of members", "required", "dependentRequired", "enum", "required of items", "items"],
 )
 def test_where_much_may_be_wrong_the_first_mistake_is_all_that_is_looked_for(schema, properties):
-    """The library makes all errors at once, in time quadratic in their number: of the first ones some 16 s."""
+    """The library makes all errors at once, in time quadratic in their number: some 16 s."""
     assert len(Check(1, schema).find(properties)) == 1
 
 

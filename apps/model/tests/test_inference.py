@@ -1,4 +1,4 @@
-"""A proposed schema accepts what it was made from, says what can be said, and is always the same."""
+"""A proposed schema accepts the events that it was made from, is strict, and is always the same."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Which schemas are taken: those whose check of an event is short, whatever the event."""
+"""Which schemas are accepted: those that check any event in a short time."""
 
 import pytest
 from hypothesis import given
@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from event_tracker.model.patterns import count_places
 from event_tracker.model.schema_checks import Check
-from event_tracker.model.schema_rules import MAX_BYTES, MAX_NODES, InvalidSchemaError, examine, refuse_slow
+from event_tracker.model.schema_cost import MAX_NODES
+from event_tracker.model.schema_rules import MAX_BYTES, InvalidSchemaError, examine, refuse_slow
 
 PRODUCT = {"type": "object", "properties": {"sku": {"type": "string", "pattern": "^[A-Z]{3}-[0-9]{4}$"}}}
 
@@ -126,7 +127,7 @@ def test_a_pattern_that_others_are_slow_with_is_not():
     ],
 )
 def test_what_keeps_many_places_in_view_is_refused_however_it_is_written(pattern, is_taken):
-    """Each of those refused took up to 12 µs a character: as many places were looked at as there are."""
+    """Each of the refused patterns took up to 12 µs a character: all their places were active."""
     schema = {"properties": {"a": {"pattern": pattern}}}
     if is_taken:
         refuse_slow(examine(schema))
@@ -150,7 +151,7 @@ def test_a_schema_that_would_be_slow_is_refused_before_its_patterns_are_compiled
 
 
 def test_long_patterns_are_refused_where_a_schema_is_set():
-    """Compiling 64 KiB of Unicode classes takes seconds, in which a collector does nothing else."""
+    """Compiling 64 KiB of Unicode classes takes seconds, and blocks the collector."""
     schema = {"properties": {"a": {"pattern": "[" + r"\pL" * 2000 + "]"}, "b": {"pattern": "^" + "x" * 100}}}
     with pytest.raises(InvalidSchemaError, match="4,096 characters"):
         refuse_slow(examine(schema))

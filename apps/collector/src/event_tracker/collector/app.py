@@ -1,4 +1,4 @@
-"""The collector, put together."""
+"""Builds the collector from its parts."""
 
 from datetime import UTC, datetime, time
 from importlib.metadata import version
@@ -7,10 +7,10 @@ from event_tracker.collector.authentication import Authenticator
 from event_tracker.collector.browser import tracker_script
 from event_tracker.collector.openapi import describe
 from event_tracker.collector.parsing.parser import Parser
-from event_tracker.collector.post_event import SPELLINGS, PostEvents
+from event_tracker.collector.post_event import PATHS, PostEvents
 from event_tracker.collector.rate_limit import RateLimit
-from event_tracker.collector.rejections.recorder import Rejections
-from event_tracker.collector.rejections.replay import Replays
+from event_tracker.collector.rejections.recorder import RejectionRecorder
+from event_tracker.collector.rejections.replay import Replayer
 from event_tracker.collector.settings import CollectorSettings
 from event_tracker.collector.source_cache import SourceCache
 from event_tracker.collector.writer import Writer
@@ -28,7 +28,7 @@ MIGRATION = "0023-schemas-set-aside"
 """The newest migration that this code needs."""
 
 POOL_SECONDS = 2.0
-"""How long the writer waits for a connection: its requests hear of an outage well before their deadline."""
+"""How long the writer waits for a connection. In an outage, requests are answered well before their deadline."""
 
 
 def create_app(settings: CollectorSettings) -> Middleware:
@@ -62,37 +62,35 @@ def create_app(settings: CollectorSettings) -> Middleware:
     service = create_service("collector", PACKAGE, settings, health, document)
     service.register_blueprint(tracker_script.blueprint)
 
-    catalog = SourceCache(pool)
-    rejections = Rejections(
+    source_cache = SourceCache(pool)
+    rejections = RejectionRecorder(
         pool, kept=settings.rejections_kept, days=settings.rejection_days, most_bytes=settings.rejection_bytes
     )
     earliest = datetime.combine(settings.earliest_timestamp, time(), UTC)
     parser = Parser(settings.max_events, settings.max_event_bytes, settings.max_body_bytes, earliest)
-    replays = Replays(pool, catalog, parser, writer)
+    replays = Replayer(pool, source_cache, parser, writer)
 
     def close() -> None:
         replication.close()
         replays.close()
         writer.close()
         rejections.close()
-        catalog.close()
+        source_cache.close()
         pool.close()
 
-    authenticator = Authenticator(catalog, required=settings.auth == "required")
-    front = Middleware(
+    authenticator = Authenticator(source_cache, required=settings.auth == "required")
+    middleware = Middleware(
         service.wsgi_app,
         most_held=settings.max_bodies_bytes,
-        mounts=dict.fromkeys(
-            SPELLINGS, PostEvents(settings, authenticator, RateLimit(pool), parser, writer, rejections)
-        ),
+        mounts=dict.fromkeys(PATHS, PostEvents(settings, authenticator, RateLimit(pool), parser, writer, rejections)),
         cors_origins=settings.cors_origins,
         drain=health.draining.set,
         close=close,
     )
 
     def allow(origins: frozenset[str]) -> None:
-        # A preflight carries no key: it is told what any source allows, and the request itself what its own does.
-        front.mount_origins = origins.union(settings.cors_origins)
+        # A preflight carries no key: its answer allows the origins of all sources. The request itself is checked against its own.
+        middleware.mount_origins = origins.union(settings.cors_origins)
 
-    catalog.start(allow)
-    return front
+    source_cache.start(allow)
+    return middleware

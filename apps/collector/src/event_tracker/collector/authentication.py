@@ -1,4 +1,4 @@
-"""Who may send events: the key of a request, its source, and the origin of the page that sends."""
+"""Authentication: the write key of a request, its source, and the origin of the page that sends."""
 
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 DEFAULT = "default"
-"""The source of events without a key, where none is required."""
+"""The source of events without a key, if none is required."""
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="events"'}
 
@@ -22,13 +22,13 @@ HOW = (
 
 
 class Credentials(NamedTuple):
-    """Whose events these are.
+    """The source that a request sends for, by its key.
 
     Attributes:
         source: the source's name.
-        prefix: that of the key; None if there was none.
+        prefix: the key's prefix; None if there was no key.
         rate_limit: events a second for the key; None is no limit.
-        plan: what the source's events must be; None is anything.
+        plan: the source's tracking plan; None if it has none.
     """
 
     source: str
@@ -38,32 +38,32 @@ class Credentials(NamedTuple):
 
 
 class Authenticator:
-    """Lets requests in.
+    """Authenticates requests.
 
     Args:
         required: whether a request without a key is refused.
     """
 
-    def __init__(self, catalog: SourceCache, *, required: bool) -> None:
-        self._catalog = catalog
+    def __init__(self, source_cache: SourceCache, *, required: bool) -> None:
+        self._source_cache = source_cache
         self._required = required
 
     def authenticate(self, environ: "WSGIEnvironment", given: str | None) -> Credentials:
-        """Whose a request's events are.
+        """Find the source of a request.
 
         Args:
-            given: the key in the query string, if there is one there.
+            given: the key in the query string, if there is one.
 
         Raises:
-            Problem: 401 if there is no key or a wrong one, 403 if its source doesn't take this.
-            psycopg.Error: if the database is away and only it could tell: a client drops what is answered 401.
+            Problem: 401 if there is no key or a wrong one, 403 if its source is disabled or doesn't allow the page's origin.
+            psycopg.Error: if only the database could tell, and it is unavailable. Not a 401: clients drop events on a 401.
         """
         key = _bearer(environ) or environ.get("HTTP_X_WRITE_KEY") or given
         if key is None:
             if self._required:
                 raise Problem(401, "key_required", f"A write key is required. {HOW}", headers=CHALLENGE)
-            return Credentials(DEFAULT, plan=self._catalog.plan_of(DEFAULT))
-        source = self._catalog.find(key)
+            return Credentials(DEFAULT, plan=self._source_cache.find_plan(DEFAULT))
+        source = self._source_cache.find(key)
         if source is None:
             raise Problem(401, "invalid_key", "This isn't a write key, or it was revoked.", headers=CHALLENGE)
         if not source.enabled:

@@ -1,7 +1,7 @@
-"""What waits to be stored, in a line for each source: one that sends much is stored slowly itself, and nobody else is.
+"""A queue of requests to be stored, with a line for each source. A source that sends much slows down nobody but itself.
 
-Two things make it fair. A source has half of the queue at most, from before its events are read, and one that has nothing in
-it is always let in. And of what waits, each source is given about as many events in a group as every other.
+Two rules make it fair. A source has half of the queue at most, counted before its events are read; a source with nothing in
+the queue is always admitted. And each group takes about as many events of each waiting source.
 """
 
 from collections import defaultdict, deque
@@ -14,12 +14,12 @@ from event_tracker.core.http.errors import Problem
 Item = TypeVar("Item")
 
 
-class Place(Generic[Item]):
-    """A request's in the queue, until its events are taken or the block ends that has it.
+class QueuePlace(Generic[Item]):
+    """A request's place in the queue, until its events are taken or its `with` block ends.
 
     Attributes:
-        events: for how many events.
-        item: what waits there.
+        events: how many events it is for.
+        item: what waits in it.
     """
 
     __slots__ = ("_queue", "events", "item", "source")
@@ -31,7 +31,7 @@ class Place(Generic[Item]):
         self.source = source
         self.events = 0
 
-    def __enter__(self) -> "Place[Item]":
+    def __enter__(self) -> "QueuePlace[Item]":
         return self
 
     def __exit__(
@@ -40,7 +40,7 @@ class Place(Generic[Item]):
         self.resize(0)
 
     def resize(self, events: int) -> None:
-        """Have it for so many."""
+        """Change the number of events that it is for."""
         if events != self.events:
             more = events - self.events
             self.events = events
@@ -52,9 +52,9 @@ class FairQueue(Generic[Item]):
     """Requests, first in first out for each source.
 
     Attributes:
-        most: events that may wait; one source's may be half of them. Each source's only request is let in in any case.
-        events: how many wait, or are being read and will.
-        events_of: of them, each source's.
+        most: events that may wait; one source may have half of them. A source's only request is always admitted.
+        events: how many wait, or are being read.
+        events_of: the same for each source.
     """
 
     def __init__(self, most: int) -> None:
@@ -62,30 +62,30 @@ class FairQueue(Generic[Item]):
         self.events = 0
         self.events_of: defaultdict[str, int] = defaultdict(int)
         self._each = (most + 1) // 2
-        # In the order in which sources come first in a group; no line is empty.
-        self._lines: dict[str, deque[Place[Item]]] = {}
+        # In the order in which sources are served in the next group; no line is empty.
+        self._lines: dict[str, deque[QueuePlace[Item]]] = {}
 
     def __bool__(self) -> bool:
-        """Whether there is something to take."""
+        """Whether a request waits."""
         return bool(self._lines)
 
-    def admit(self, source: str, events: int) -> Place[Item]:
-        """A place for so many events; use it as a context manager.
+    def reserve(self, source: str, events: int) -> QueuePlace[Item]:
+        """Reserve a place for so many events; use it as a context manager.
 
         Raises:
-            Problem: 503 if there is none.
+            Problem: 503 if the queue is full.
         """
         waiting = self.events_of[source]
         if waiting and waiting + events > self._each:
-            raise _full("Too many events of this source")
+            raise _queue_full("Too many events of this source")
         if waiting and self.events + events > self.most:
-            raise _full("Too many events")
-        place = Place(self, source)
+            raise _queue_full("Too many events")
+        place = QueuePlace(self, source)
         place.resize(events)
         return place
 
-    def put(self, place: Place[Item], item: Item, events: int) -> None:
-        """Let a request wait in its place, with as many events as turned out to be valid: one at least."""
+    def put(self, place: QueuePlace[Item], item: Item, events: int) -> None:
+        """Queue a request in its place, with the number of its valid events: at least one."""
         place.resize(events)
         place.item = item
         line = self._lines.get(place.source)
@@ -93,8 +93,8 @@ class FairQueue(Generic[Item]):
             line = self._lines[place.source] = deque()
         line.append(place)
 
-    def remove(self, place: Place[Item]) -> None:
-        """Let a request wait no more, if it still does."""
+    def remove(self, place: QueuePlace[Item]) -> None:
+        """Remove a request from the queue, if it still waits."""
         line = self._lines.get(place.source) or deque()
         if place in line:
             line.remove(place)
@@ -102,14 +102,14 @@ class FairQueue(Generic[Item]):
             self._lines.pop(place.source, None)
 
     def take(self, most: int) -> list[Item]:
-        """Requests to be stored together, of up to so many events; one request at least.
+        """Take the requests that are stored together: up to `most` events, but at least one request.
 
-        The next is always of the source that has the fewest events among them. A source whose next doesn't fit comes before the
-        others the next time.
+        The next request is always of the source with the fewest events in the group so far. A source whose next request
+        doesn't fit comes first the next time.
         """
         taken: list[Item] = []
         size = 0
-        sources = [(0, position, source) for position, source in enumerate(self._lines)]  # sorted, and so a heap
+        sources = [(0, position, source) for position, source in enumerate(self._lines)]  # sorted, so it is a heap
         while sources:
             has, position, source = heappop(sources)
             line = self._lines[source]
@@ -128,6 +128,6 @@ class FairQueue(Generic[Item]):
         return taken
 
 
-def _full(what: str) -> Problem:
+def _queue_full(what: str) -> Problem:
     detail = f"{what} are waiting to be stored. Nothing of this request is stored: send it again."
     return Problem(503, "queue_full", detail)

@@ -4,7 +4,8 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
-from event_tracker.collector.parsing.validation_errors import CODES, EventSchema
+from event_tracker.collector.parsing.event_schema import EventSchema
+from event_tracker.collector.parsing.validation_errors import CODES
 from event_tracker.core.http.openapi import Document
 
 JSON = "application/json"

@@ -12,15 +12,15 @@ import msgspec
 
 from event_tracker.collector import metrics
 from event_tracker.collector.authentication import Authenticator, Credentials
-from event_tracker.collector.fair_queue import Place
+from event_tracker.collector.fair_queue import QueuePlace
 from event_tracker.collector.parsing.batch_elements import Batch, split_body
 from event_tracker.collector.parsing.body import NDJSON, Body, media_type, receive_body, unpack
-from event_tracker.collector.parsing.enrichment import NOTHING, Enrichment
-from event_tracker.collector.parsing.parser import Parsed, Parser
+from event_tracker.collector.parsing.enrichment import NO_PROPERTIES, Enrichment
+from event_tracker.collector.parsing.parser import Parser, ParseResult
 from event_tracker.collector.rate_limit import RateLimit
-from event_tracker.collector.rejections.recorder import Rejections
+from event_tracker.collector.rejections.recorder import RejectionRecorder
 from event_tracker.collector.settings import CollectorSettings
-from event_tracker.collector.writer import NotStorableError, Outcome, Waiting, Writer
+from event_tracker.collector.writer import NotStorableError, Outcome, PendingRequest, Writer
 from event_tracker.core.http.body_limit import Reservation, reservation_of
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.middleware import ROUTE, answer
@@ -35,19 +35,19 @@ STORED, DUPLICATE, EXPIRED, REJECTED = (
     metrics.EVENTS.labels(outcome) for outcome in ("stored", "duplicate", "expired", "rejected")
 )
 
-COMPLAINT_BYTES = 200
+ERROR_BYTES = 200
 
 BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 PATH = "/events"
 
-SPELLINGS = (PATH, f"{PATH}/", f"/{PATH}", f"/{PATH}/")
-"""Paths that post events: a slash too many in a client's settings must not cost its events, and a redirect would."""
+PATHS = (PATH, f"{PATH}/", f"/{PATH}", f"/{PATH}/")
+"""Paths for posting events. A client with a slash too many in its settings must not lose events, and would by a redirect."""
 
 
-class Kept(NamedTuple):
-    """How many events of a request had each outcome, but for those that were refused."""
+class OutcomeCounts(NamedTuple):
+    """How many events of a request had each outcome, without the refused ones."""
 
     stored: int = 0
     duplicate: int = 0
@@ -55,20 +55,20 @@ class Kept(NamedTuple):
 
 
 class PostEvents:
-    """The WSGI application mounted at `SPELLINGS`."""
+    """The WSGI application mounted at `PATHS`."""
 
     def __init__(
         self,
         settings: CollectorSettings,
         authenticator: Authenticator,
-        limits: RateLimit,
+        rate_limit: RateLimit,
         parser: Parser,
         writer: Writer,
-        rejections: Rejections,
+        rejections: RejectionRecorder,
     ) -> None:
         self.settings = settings
         self.authenticator = authenticator
-        self.limits = limits
+        self.rate_limit = rate_limit
         self.parser = parser
         self.writer = writer
         self.rejections = rejections
@@ -85,91 +85,91 @@ class PostEvents:
                 "Events are posted here; the query service answers GET.",
                 headers={"Allow": "POST"},
             )
-        dry_run, key = _parameters(environ.get("QUERY_STRING", ""))
+        dry_run, key = _read_parameters(environ.get("QUERY_STRING", ""))
         credentials = self.authenticator.authenticate(environ, key)
         kind = media_type(environ)
         reservation = reservation_of(environ)
         reservation.belong_to(credentials.prefix or environ.get("REMOTE_ADDR"))
         body = receive_body(environ, self.settings.max_body_bytes, self.settings.body_seconds, reservation)
-        added = self.enrichment.of(environ) if self.enrichment else NOTHING
-        batch, headers = self._let_in(body, kind, credentials, reservation)
-        with self.writer.admit(credentials.source, len(batch.events)) as place:
+        added = self.enrichment.derive(environ) if self.enrichment else NO_PROPERTIES
+        batch, headers = self._accept(body, kind, credentials, reservation)
+        with self.writer.reserve(credentials.source, len(batch.events)) as place:
             parsed = self.parser.read(batch, source=credentials.source, plan=credentials.plan, added=added)
-            del body, batch  # of its events, copies may wait for long
+            del body, batch  # the rows may wait for long, and have copies of the events
             if parsed.errors or parsed.warnings:
-                reservation.add(sum(map(_size, parsed.errors)) + sum(map(_size, parsed.warnings)))
-            status, content = self._dry(parsed) if dry_run else self._store(parsed, place)
+                reservation.add(sum(map(_estimate_size, parsed.errors)) + sum(map(_estimate_size, parsed.warnings)))
+            status, content = self._dry_run(parsed) if dry_run else self._store(parsed, place)
         return answer(start_response, status, _encode(content), headers=headers)
 
-    def _let_in(
+    def _accept(
         self, body: Body, kind: str, credentials: Credentials, reservation: Reservation
     ) -> tuple[Batch, list[tuple[str, str]]]:
-        """The events of a request, not read yet, and the headers about its key's limit.
+        """Charge the rate limit and split the body; return the events, not decoded yet, and the rate limit's headers.
 
         Raises:
-            Problem: 429 if they are too many, and what `unpack` and `split_body` raise.
+            Problem: 429 if the rate limit is exceeded, and what `unpack` and `split_body` raise.
         """
         prefix, rate = credentials.prefix, credentials.rate_limit
         most = self.settings.max_body_bytes
         if not (prefix and rate):
             return self._split(unpack(body, most, reservation), kind), []
-        # What is over its limit isn't even unpacked or split. So many bytes are no fewer events, since each has its bound.
-        taken = self._fewest(body.raw)
-        self.limits.take(prefix, rate, taken)
+        # A request over its limit isn't even decompressed or split. An event has a size limit, so bytes give a least number of events.
+        taken = self._least_events(body.raw)
+        self.rate_limit.take(prefix, rate, taken)
         unpacked = unpack(body, most, reservation)
-        fewest = self._fewest(unpacked)
+        fewest = self._least_events(unpacked)
         if fewest != taken:
-            self.limits.take(prefix, rate, fewest, taken)
+            self.rate_limit.take(prefix, rate, fewest, taken)
         batch = self._split(unpacked, kind)
-        return batch, self.limits.take(prefix, rate, max(fewest, len(batch.events)), fewest)
+        return batch, self.rate_limit.take(prefix, rate, max(fewest, len(batch.events)), fewest)
 
-    def _fewest(self, body: bytes) -> int:
-        """How many events a request with a body of so many bytes is charged at least."""
+    def _least_events(self, body: bytes) -> int:
+        """The least number of events that a request with this body is charged for."""
         return max(1, len(body) // self.settings.max_event_bytes)
 
     def _split(self, body: bytes, kind: str) -> Batch:
         return split_body(body, self.settings.max_events, ndjson=kind == NDJSON)
 
-    def _store(self, parsed: Parsed, place: Place[Waiting]) -> tuple[int, dict[str, Any]]:
+    def _store(self, parsed: ParseResult, place: QueuePlace[PendingRequest]) -> tuple[int, dict[str, Any]]:
         outcomes = self.writer.store(parsed.rows, place) if parsed.rows else []
-        kept = Kept(outcomes.count("stored"), outcomes.count("duplicate"), outcomes.count("expired"))
-        if kept.expired:
-            _tell_expired(parsed, outcomes)
-        if outcomes and kept.stored < len(outcomes):
+        counts = OutcomeCounts(outcomes.count("stored"), outcomes.count("duplicate"), outcomes.count("expired"))
+        if counts.expired:
+            _warn_expired(parsed, outcomes)
+        if outcomes and counts.stored < len(outcomes):
             _move_refused(parsed, outcomes)
-        _count(parsed, kept)
+        _count_outcomes(parsed, counts)
         if parsed.warnings:
             metrics.UNCHECKED.inc(sum(not row.is_checked for row in parsed.rows))
-            metrics.FLAGGED.inc(sum(row.violated is not None for row in parsed.rows))
+            metrics.FLAGGED.inc(sum(row.violations is not None for row in parsed.rows))
         if parsed.refused:
             self.rejections.keep(place.source, parsed)
         _require_valid(parsed)
         if not parsed.is_batch:
-            return (201 if kept.stored else 200), _receipt(parsed, str(outcomes[0]))
-        return _summary(parsed, kept)
+            return (201 if counts.stored else 200), _make_receipt(parsed, str(outcomes[0]))
+        return _make_summary(parsed, counts)
 
-    def _dry(self, parsed: Parsed) -> tuple[int, dict[str, Any]]:
+    def _dry_run(self, parsed: ParseResult) -> tuple[int, dict[str, Any]]:
         _require_valid(parsed)
         if not parsed.is_batch:
-            return 200, _receipt(parsed, "valid")
-        status, content = _summary(parsed, Kept())
+            return 200, _make_receipt(parsed, "valid")
+        status, content = _make_summary(parsed, OutcomeCounts())
         return status, {**content, "status": "valid"}
 
 
-def _size(complaint: EventError) -> int:
-    """About what an error or warning takes in memory until the answer has left: known before anything is stored."""
-    return COMPLAINT_BYTES + len(complaint.pointer) + len(complaint.detail)
+def _estimate_size(error: EventError) -> int:
+    """An estimate of an error's or warning's memory until the answer has been sent: known before anything is stored."""
+    return ERROR_BYTES + len(error.pointer) + len(error.detail)
 
 
-def _parameters(query: str) -> tuple[bool, str | None]:
-    """`dry_run`, and `write_key`. A misspelt one is refused: it would store what was meant to be tried."""
+def _read_parameters(query: str) -> tuple[bool, str | None]:
+    """Read `dry_run` and `write_key`. Unknown parameters are refused: with a misspelt `dry_run`, events would be stored."""
     if not query:
         return False, None
-    given = dict(parse_qsl(query, keep_blank_values=True))
-    value = given.pop("dry_run", "false")
-    key = given.pop("write_key", None)
-    if given:
-        wrong = ", ".join(given)
+    parameters = dict(parse_qsl(query, keep_blank_values=True))
+    value = parameters.pop("dry_run", "false")
+    key = parameters.pop("write_key", None)
+    if parameters:
+        wrong = ", ".join(parameters)
         raise Problem(
             422, "unknown_parameter", f"This endpoint has no parameter {wrong}; it has dry_run and write_key."
         )
@@ -178,46 +178,46 @@ def _parameters(query: str) -> tuple[bool, str | None]:
     return BOOLEANS[value], key
 
 
-def _receipt(parsed: Parsed, status: str) -> dict[str, Any]:
+def _make_receipt(parsed: ParseResult, status: str) -> dict[str, Any]:
     row = parsed.rows[0]
     receipt = {"event_id": UUID(bytes=row.event_id), "timestamp": row.timestamp, "status": status}
     return {**receipt, "warnings": parsed.warnings} if parsed.warnings else receipt
 
 
-def _summary(parsed: Parsed, kept: Kept) -> tuple[int, dict[str, Any]]:
-    content: dict[str, Any] = {"received": parsed.received, "stored": kept.stored, "duplicates": kept.duplicate}
-    if kept.expired:
-        content["expired"] = kept.expired
+def _make_summary(parsed: ParseResult, counts: OutcomeCounts) -> tuple[int, dict[str, Any]]:
+    content: dict[str, Any] = {"received": parsed.received, "stored": counts.stored, "duplicates": counts.duplicate}
+    if counts.expired:
+        content["expired"] = counts.expired
     content["rejected"] = parsed.rejected
     if parsed.warnings:
         content["warnings"] = parsed.warnings
     return (207, {**content, "errors": parsed.errors}) if parsed.rejected else (200, content)
 
 
-def _require_valid(parsed: Parsed) -> None:
+def _require_valid(parsed: ParseResult) -> None:
     if parsed.received and not parsed.rows:
         what = "No event of this request is valid" if parsed.is_batch else "The event isn't valid"
         raise Problem(422, "invalid_events", f"{what}; nothing is stored. `errors` says why.", errors=parsed.errors)
 
 
-def _indices(parsed: Parsed) -> list[int]:
-    """Which events of the request the rows are."""
+def _row_positions(parsed: ParseResult) -> list[int]:
+    """The positions of the rows in the request."""
     refused = {error.index for error in parsed.errors}
     return [index for index in range(parsed.received) if index not in refused]
 
 
-def _tell_expired(parsed: Parsed, outcomes: list[Outcome]) -> None:
-    """Warn of rows that are past retention, and of nothing else about them. Rows and outcomes stand in the same order."""
-    expired = [index for index, outcome in zip(_indices(parsed), outcomes, strict=True) if outcome == "expired"]
-    told = set(expired)
-    warnings = [warning for warning in parsed.warnings if warning.index not in told]
-    warnings += [EventError(index, parsed.place(index), "expired", PAST_RETENTION) for index in expired]
+def _warn_expired(parsed: ParseResult, outcomes: list[Outcome]) -> None:
+    """Replace the warnings of expired rows by one that says so. Rows and outcomes have the same order."""
+    expired = [index for index, outcome in zip(_row_positions(parsed), outcomes, strict=True) if outcome == "expired"]
+    positions = set(expired)
+    warnings = [warning for warning in parsed.warnings if warning.index not in positions]
+    warnings += [EventError(index, parsed.pointer_to(index), "expired", PAST_RETENTION) for index in expired]
     parsed.warnings = sorted(warnings, key=lambda warning: warning.index)
 
 
-def _move_refused(parsed: Parsed, outcomes: list[Outcome]) -> None:
-    """Turn rows that the database refused into errors. Rows and outcomes stand in the same order."""
-    for index, outcome in zip(_indices(parsed), outcomes, strict=True):
+def _move_refused(parsed: ParseResult, outcomes: list[Outcome]) -> None:
+    """Turn rows that the database refused into errors. Rows and outcomes have the same order."""
+    for index, outcome in zip(_row_positions(parsed), outcomes, strict=True):
         if isinstance(outcome, NotStorableError):
             pointer = f"/{index}" if parsed.is_batch else ""
             parsed.errors.append(
@@ -231,12 +231,12 @@ def _move_refused(parsed: Parsed, outcomes: list[Outcome]) -> None:
     ]
 
 
-def _count(parsed: Parsed, kept: Kept) -> None:
-    STORED.inc(kept.stored)
-    if kept.duplicate:
-        DUPLICATE.inc(kept.duplicate)
-    if kept.expired:
-        EXPIRED.inc(kept.expired)
+def _count_outcomes(parsed: ParseResult, counts: OutcomeCounts) -> None:
+    STORED.inc(counts.stored)
+    if counts.duplicate:
+        DUPLICATE.inc(counts.duplicate)
+    if counts.expired:
+        EXPIRED.inc(counts.expired)
     if parsed.rejected:
         REJECTED.inc(parsed.rejected)
     for error in parsed.errors:

@@ -1,20 +1,20 @@
 -- name: store_events
 -- One group of events, in one transaction: the events that are new, their counts, and when their users were seen. All
 -- three are written in the order of their keys, so that collectors storing the same events at once wait for each other
--- but never deadlock. Users whose row says it all already are only looked up (as a subquery, so that no plan made for a
--- small table reads a large one), with a lock that collectors share: whoever forgets a user waits until their event is to
--- be seen, and if the user was just forgotten, their row is inserted again.
+-- but never deadlock. Users whose row needs no change are only read (in a subquery, so that no plan made for a small table
+-- reads a large one), with a lock that collectors share: an erasure of the user waits until the event is visible, and if
+-- the user was just erased, their row is inserted again.
 -- `violations` is empty, or as long as the others.
--- Events of one moment keep the order in which they arrived: received_at has it, to the microsecond. None of it lies ahead of
--- the commit, since storing an event takes longer. Of those with one key, the first that arrived is stored.
--- Answers how many were new and, only if some were not, the keys of those that were, and which are expired, from 1.
--- Expired are those of times before which retention has deleted their source's events: whether such an event was stored
--- once can't be seen any more. The marks are read here and not with the catalog, so that none is missed: who writes one
--- waits for statements that don't see it yet, before anything is deleted. A source that was made after the last mark
--- and says itself how long it is kept has lost nothing.
--- Where none was, there is nothing to commit, and PostgreSQL would wait for no standby: but what is known already may be on
--- none, if the wait of its own commit was ended. So a message that nobody reads is written, and the wait for it is for all
--- that was written before.
+-- Events of one group keep the order in which they arrived: received_at has it, in microseconds. It is never later than the
+-- commit, since storing an event takes longer. Of events with the same key, the first that arrived is stored.
+-- Returns how many were new and, only if some were not, the keys of the new ones, and which are expired, counted from 1.
+-- An event is expired if retention has deleted its source's events of that time: whether it was stored before can't be
+-- known any more. The marks are read here and not with the source cache, so that none is missed: the writer of a mark
+-- waits for statements that don't see it yet before anything is deleted. A source that was made after the last mark
+-- and has its own retention has lost nothing.
+-- If none was new, there is nothing to commit, and PostgreSQL would not wait for a standby. But the events stored before may
+-- be on no standby, if the wait of their own commit was ended. So a message that nobody reads is written: the wait for it
+-- is also a wait for all that was written before.
 with expired as materialized (
   select place
   from unnest(%(timestamps)b::timestamptz[], %(sources)b::text[]) with ordinality as given ("timestamp", source, place)
@@ -87,14 +87,14 @@ select
 from stored;
 
 -- name: catalog_version
--- Another number each time that a source or a key is changed.
+-- The version changes each time that a source or a key is changed.
 select version from catalog_version;
 
 -- name: list_sources
 select name, allowed_origins, enabled, rate_limit, schema_mode from sources;
 
 -- name: list_plans
--- Which schemas count: the newest of each event type, of the sources that look at them.
+-- The current schemas: the newest of each event type, of sources whose mode isn't off.
 select distinct on (source, event_type) source, event_type, version, event_schemas.created_at
 from event_schemas
 join sources on sources.name = source
@@ -111,7 +111,7 @@ join unnest(%(sources)b::text[], %(event_types)b::text[], %(versions)b::int[]) a
 select prefix, source, hash from write_keys where revoked_at is null;
 
 -- name: write_uses
--- When keys were used last; several collectors may know of several uses.
+-- When keys were last used; several collectors may report different times.
 update write_keys as keys
 set last_used = greatest(keys.last_used, used.at)
 from unnest(%(prefixes)b::text[], %(times)b::timestamptz[]) as used (prefix, at)
@@ -119,7 +119,7 @@ where keys.prefix = used.prefix
 returning keys.prefix;
 
 -- name: write_set_aside
--- Until when schemas are set aside, in seconds from now; a version that was forgotten meanwhile is left out.
+-- Until when schemas are set aside, in seconds from now; a version that was deleted meanwhile is left out.
 insert into schemas_set_aside as known (source, event_type, version, until)
 select source, event_type, version, now() + make_interval(secs => seconds)
 from unnest(%(sources)b::text[], %(event_types)b::text[], %(versions)b::int[], %(seconds)b::float8[])
@@ -130,8 +130,8 @@ on conflict (source, event_type, version) do update set until = greatest(known.u
 returning version;
 
 -- name: take_events
--- Let in as many events as use up the rate for so many seconds, unless more than the burst is used up already; says whether,
--- and how many seconds ahead of now the rate is used up to.
+-- Admits events that use the rate of so many seconds, unless more than the burst is used already. Returns whether they are
+-- admitted, and up to how many seconds from now the rate is used.
 with taken as (
   insert into rate_limits as known (prefix, used_up_to)
   values (%(prefix)b, now() + make_interval(secs => %(seconds)b))
@@ -145,11 +145,11 @@ union all
 select false, extract(epoch from used_up_to - now())::float8 from rate_limits where prefix = %(prefix)b and not exists (select from taken);
 
 -- name: share_erasures
--- Before keep_rejections, in the same transaction: its snapshot then has every erasure that was announced before. Erasures
--- announced later wait until what it writes is committed, and delete it (the lock is taken in query's announce_turn). A
--- collector that stands still between the two statements loses the lock: it would stop all erasures. A plan is made anew each
--- time: one made while there are few erasures would compare each of many with each event.
--- Answers the time, by which keep_rejections reckons when events came in.
+-- Runs before keep_rejections, in the same transaction: its snapshot then has every erasure that was announced before.
+-- Erasures announced later wait until its rows are committed, and delete them (query's announce_turn takes the lock). A
+-- collector that stops between the two statements loses the lock: it would block all erasures. A plan is made each
+-- time: one made while there are few erasures would later compare each of many with each event.
+-- Returns the time from which keep_rejections computes when events arrived.
 select
   set_config('idle_in_transaction_session_timeout', '30s', true),
   set_config('plan_cache_mode', 'force_custom_plan', true),
@@ -157,11 +157,11 @@ select
   clock_timestamp();
 
 -- name: keep_rejections
--- Refused events; those that are there already were written by a try whose answer got lost. Left out are those of users who
--- were erased since they came in. When that was is what they have waited before `now`, both as the database's clock has it, so
--- that a collector's doesn't count. A minute is allowed for a database's clock that is set, or another's after a failover.
+-- Stores refused events. Those that exist already were written by an attempt whose answer was lost. Events of users who were
+-- erased since the event arrived are left out. An event arrived `waited` seconds before `now`, which is the database's time, so
+-- that the collector's clock doesn't matter. A minute is allowed for a change of the database's clock, also by a failover.
 -- The erasures of an hour share a salt, so an event is hashed once for each hour, and the hashes are joined.
--- Answers how many were left out.
+-- Returns how many were left out.
 with given as materialized (
   select *
   from unnest(
@@ -192,7 +192,7 @@ kept as (
 select count(*) from erased;
 
 -- name: remove_old_rejections
--- Never one that is to be replayed. Those that another collector is at are left to it.
+-- Never an event that is to be replayed. Events that another collector has locked are skipped.
 delete from rejections
 where id = any(array(
   select id
@@ -203,7 +203,7 @@ where id = any(array(
 returning id;
 
 -- name: remove_surplus_rejections
--- The oldest of sources that have too many, found in the index alone; as above.
+-- The oldest events of sources that have too many, found by the index alone; with the same exceptions.
 delete from rejections
 where id = any(array(
   select id
@@ -228,7 +228,7 @@ returning id;
 select exists (select from rejections where replay_requested_at is not null);
 
 -- name: take_replays
--- Some refused events that are to be tried again, the oldest first, locked for this transaction.
+-- Some refused events to be tried again, the oldest first, locked for this transaction.
 select id, source, received_at, payload
 from rejections
 where replay_requested_at is not null
@@ -240,7 +240,7 @@ for update skip locked;
 delete from rejections where id = any(%(ids)b::uuid[]);
 
 -- name: refuse_again
--- Why events were refused when they were tried again. They stay, and wait for nothing.
+-- Writes why events were refused again. They stay, and their replay is done.
 update rejections as kept
 set reason = again.reason, detail = again.detail, replay_requested_at = null
 from unnest(%(ids)b::uuid[], %(reasons)b::text[], %(details)b::jsonb[]) as again (id, reason, detail)

@@ -1,14 +1,14 @@
-"""How many events a second each key may send, over all collectors together.
+"""Limits how many events a second each key may send, over all collectors together.
 
 PostgreSQL keeps one row a limited key (infra/migrations/0009-rate-limits.sql). A collector takes leases from it, each worth a
 tenth of a second, so that a limited key costs ten round trips a second at most, and one without a limit none.
 
-Over any time t no more than rate times (BURST_SECONDS + t) events and one request are let in by all collectors together. A
-collector may hold an unused lease for a second: so much less may be let in, never more.
+Over any time t, all collectors together admit at most rate times (BURST_SECONDS + t) events, and one request more. A
+collector may hold an unused lease for a second: so fewer events may be admitted, never more.
 
-A request takes one event, or as many as its bytes are at least, before it is decompressed; as many as its bytes are then,
-before it is split; and the others once it is known how many there are, before any is read. Each time it takes what is more
-than it took before. So what is refused costs little, and a request that holds no event counts as one.
+A request is charged three times: by its bytes before it is decompressed, by its bytes after that, and by its number of events
+once it is split, before any is read. Each time, only the difference is charged. So a refused request costs little, and a
+request without events counts as one.
 """
 
 import math
@@ -26,15 +26,15 @@ from event_tracker.core.postgres.pool import ConnectionPool, execute
 QUERIES = load_queries("event_tracker.collector")
 
 BURST_SECONDS = 10
-"""How much of the rate may be used at once by a key that was silent."""
+"""Seconds of the rate that an idle key may use at once."""
 
 LEASE_SECONDS = 0.1
 KEPT_SECONDS = 1.0
-"""After this an unused lease is forgotten: the rate was meant for then."""
+"""After so many seconds an unused lease expires."""
 
 
-class Standing(NamedTuple):
-    """What a key may still send: so many events at once, all of its burst again after so many seconds."""
+class Quota(NamedTuple):
+    """What a key may still send: `remaining` events at once, and its whole burst again after `seconds`."""
 
     remaining: int
     seconds: int
@@ -44,7 +44,7 @@ class Standing(NamedTuple):
 class _Lease:
     events: int = 0
     until: float = float("-inf")
-    standing: Standing = Standing(0, 0)  # noqa: RUF009  # it is a tuple
+    quota: Quota = Quota(0, 0)  # noqa: RUF009  # it is a tuple
     taking: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(1))
 
 
@@ -56,45 +56,47 @@ class RateLimit:
         self._leases: dict[str, _Lease] = {}
 
     def take(self, prefix: str, rate: int, events: int, taken: int = 0) -> list[tuple[str, str]]:
-        """Let so many events of a key in, and give the headers that say what it may still send.
+        """Admit so many events of a key; return the headers that say what it may still send.
 
         Args:
-            taken: how many of these were let in before. They don't count against the others; if those are refused, the key
-                has them again.
+            taken: how many of these events were admitted before. They aren't counted again. If the others are refused, they
+                are given back.
 
         Raises:
             Problem: 429 with Retry-After.
-            psycopg.Error: if the database can't be asked.
+            psycopg.Error: if the database is unavailable.
         """
         lease = self._leases.setdefault(prefix, _Lease())
-        with lease.taking:  # who waits may find enough in the lease of who was first
+        with lease.taking:  # after waiting, the lease that another request took may be enough
             if time.monotonic() > lease.until:
                 lease.events = 0
             more = events - taken
             if lease.events < more:
                 self._renew(lease, prefix, rate, more, taken)
             lease.events -= more
-            return _headers(rate, lease.standing, lease.events)
+            return _make_headers(rate, lease.quota, lease.events)
 
     def _renew(self, lease: _Lease, prefix: str, rate: int, events: int, taken: int) -> None:
         more = max(events - lease.events, math.ceil(rate * LEASE_SECONDS))
-        asked = {"prefix": prefix, "seconds": more / rate, "burst": BURST_SECONDS + taken / rate}
-        # No row: another collector made the key's first one at this very moment, and used it up.
-        is_let_in, ahead = next(iter(execute(self._pool, QUERIES["take_events"], asked)), (False, BURST_SECONDS + 1.0))
-        lease.standing = Standing(max(0, math.floor((BURST_SECONDS - ahead) * rate)), math.ceil(max(0.0, ahead)))
-        if not is_let_in:
+        parameters = {"prefix": prefix, "seconds": more / rate, "burst": BURST_SECONDS + taken / rate}
+        # No row: another collector inserted the key's first row at the same time, and used up its rate.
+        is_admitted, ahead = next(
+            iter(execute(self._pool, QUERIES["take_events"], parameters)), (False, BURST_SECONDS + 1.0)
+        )
+        lease.quota = Quota(max(0, math.floor((BURST_SECONDS - ahead) * rate)), math.ceil(max(0.0, ahead)))
+        if not is_admitted:
             lease.events += taken
             wait = max(1, math.ceil(ahead - BURST_SECONDS))
             detail = f"This key may send {rate:,} events a second. Nothing of this request is stored: send it again in {wait} s."
-            headers = {"Retry-After": str(wait), **dict(_headers(rate, lease.standing, 0))}
+            headers = {"Retry-After": str(wait), **dict(_make_headers(rate, lease.quota, 0))}
             raise Problem(429, "rate_limited", detail, headers=headers)
         lease.events += more
         lease.until = time.monotonic() + KEPT_SECONDS
 
 
-def _headers(rate: int, standing: Standing, leased: int) -> list[tuple[str, str]]:
-    """RateLimit header fields (draft-ietf-httpapi-ratelimit-headers-10): quota and window; remaining, and when it is whole."""
+def _make_headers(rate: int, quota: Quota, leased: int) -> list[tuple[str, str]]:
+    """RateLimit header fields (draft-ietf-httpapi-ratelimit-headers-10): quota and window; remaining, and when it is full again."""
     return [
         ("RateLimit-Policy", f'"events";q={rate * BURST_SECONDS};w={BURST_SECONDS}'),
-        ("RateLimit", f'"events";r={standing.remaining + leased};t={standing.seconds}'),
+        ("RateLimit", f'"events";r={quota.remaining + leased};t={quota.seconds}'),
     ]

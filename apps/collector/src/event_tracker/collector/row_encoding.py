@@ -1,7 +1,7 @@
-"""Rows as the arrays that `store_events` takes, in PostgreSQL's binary form.
+"""Encodes rows as the arrays that `store_events` takes, in PostgreSQL's binary format.
 
-psycopg would make them too, when the statement is sent and PostgreSQL waits for it. Here each request makes its part
-beforehand, while the statement before is in flight; a group is then put together by joining bytes. The form is that of
+psycopg could encode them, but only when the statement is sent, while PostgreSQL waits. Here each request encodes its rows
+earlier, while the statement before is in flight; a group is then made by joining bytes. The format is that of
 `array_recv`: a header, then each element as its length in bytes and its bytes (docs/adr/0003-fast-path.md).
 """
 
@@ -15,8 +15,8 @@ from psycopg import adapters
 from psycopg.adapt import Buffer, Dumper
 from psycopg.pq import Format
 
-from event_tracker.collector.parsing.parser import Row
-from event_tracker.collector.tracking_plan.plans import Violated
+from event_tracker.collector.parsing.row_reader import Row
+from event_tracker.collector.tracking_plan.plans import SchemaViolations
 
 _write = msgspec.json.Encoder().encode
 
@@ -32,7 +32,7 @@ _header = Struct(">iiIii").pack
 
 
 class Column:
-    """One array's elements; `element_oid` and `oid` are the types' numbers in pg_type."""
+    """The elements of one array; `element_oid` and `oid` are the types' numbers in pg_type."""
 
     element_oid: ClassVar[int]
     oid: ClassVar[int]
@@ -41,7 +41,7 @@ class Column:
         self.elements, self.number = elements, number
 
     def array(self) -> bytes:
-        """One dimension from 1, perhaps with nulls; none at all if there are no elements."""
+        """The array: one dimension from 1, perhaps with nulls; no dimension if there are no elements."""
         if not self.elements:
             return _header(0, 0, self.element_oid, 0, 0)[:12]
         return _header(1, 1, self.element_oid, self.number, 1) + self.elements
@@ -73,10 +73,10 @@ KINDS: dict[str, type[Column]] = {
     "sources": TextColumn,
     "violations": JsonbColumn,
 }
-"""The statement's parameters, in the order that `elements_of` makes them."""
+"""The statement's parameters, in the order in which `encode_rows` makes them."""
 
-Elements = tuple[bytes, ...]
-"""The elements of each column of KINDS, for some rows; of `violations` none, if none of the rows has any."""
+EncodedRows = tuple[bytes, ...]
+"""The elements of each column of KINDS for some rows. `violations` is empty if no row has any."""
 
 TIMESTAMPS, VIOLATIONS = list(KINDS).index("timestamps"), list(KINDS).index("violations")
 TIMESTAMP_BYTES = 12
@@ -93,22 +93,22 @@ for _kind in set(KINDS.values()):
     adapters.register_dumper(_kind, type(f"{_kind.__name__}Dumper", (_ColumnDumper,), {"oid": _kind.oid}))
 
 
-def elements_of(rows: Sequence[Row]) -> Elements:
-    """Each column's elements for these rows."""
+def encode_rows(rows: Sequence[Row]) -> EncodedRows:
+    """Encode these rows: each column's elements."""
     return (
-        _texts([row.user_id for row in rows]),
-        b"".join([_microseconds(8, _since_epoch(row.timestamp)) for row in rows]),
+        _encode_texts([row.user_id for row in rows]),
+        b"".join([_microseconds(8, _count_microseconds(row.timestamp)) for row in rows]),
         b"".join([_length(16) + row.event_id for row in rows]),
-        _texts([row.event_type for row in rows]),
-        b"".join([NULL if row.session_id is None else _texts([row.session_id]) for row in rows]),
-        b"".join([_jsonb(row.properties) for row in rows]),
-        _texts([row.source for row in rows]),
-        _violations([row.violated for row in rows]),
+        _encode_texts([row.event_type for row in rows]),
+        b"".join([NULL if row.session_id is None else _encode_texts([row.session_id]) for row in rows]),
+        b"".join([_encode_jsonb(row.properties) for row in rows]),
+        _encode_texts([row.source for row in rows]),
+        _encode_violation_column([row.violations for row in rows]),
     )
 
 
-def parameters_of(parts: Iterable[Elements], number: int) -> dict[str, Column]:
-    """The statement's arrays for the rows of all parts, `number` rows in all."""
+def join_parameters(parts: Iterable[EncodedRows], number: int) -> dict[str, Column]:
+    """Join all parts, `number` rows together, into the statement's arrays."""
     columns = list(zip(*parts, strict=True))
     if any(columns[VIOLATIONS]):
         columns[VIOLATIONS] = tuple(
@@ -119,26 +119,28 @@ def parameters_of(parts: Iterable[Elements], number: int) -> dict[str, Column]:
     return {name: kind(elements, number) for (name, kind), elements in zip(KINDS.items(), joined, strict=True)}
 
 
-def _texts(texts: Iterable[str]) -> bytes:
+def _encode_texts(texts: Iterable[str]) -> bytes:
     return b"".join([_length(len(data)) + data for data in map(str.encode, texts)])
 
 
-def _violations(violated: list[Violated | None]) -> bytes:
-    """None at all, as a rule: PostgreSQL's `unnest` takes nulls for what an array lacks."""
-    if violated.count(None) == len(violated):
+def _encode_violation_column(violations: list[SchemaViolations | None]) -> bytes:
+    """Empty if no row has any, as usual: PostgreSQL's `unnest` uses nulls for missing elements."""
+    if violations.count(None) == len(violations):
         return b""
-    return b"".join([NULL if one is None else _jsonb(_described(one)) for one in violated])
+    return b"".join([NULL if one is None else _encode_jsonb(_encode_violations(one)) for one in violations])
 
 
-def _jsonb(text: bytes) -> bytes:
+def _encode_jsonb(text: bytes) -> bytes:
     return _length(len(text) + 1) + JSONB_VERSION + text
 
 
-def _described(violated: Violated) -> bytes:
+def _encode_violations(violations: SchemaViolations) -> bytes:
     """events.violations, as JSON."""
-    return _write({"schema_version": violated.version, "errors": [violation._asdict() for violation in violated.found]})
+    return _write(
+        {"schema_version": violations.version, "errors": [violation._asdict() for violation in violations.errors]}
+    )
 
 
-def _since_epoch(time: datetime) -> int:
+def _count_microseconds(time: datetime) -> int:
     since = time - EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

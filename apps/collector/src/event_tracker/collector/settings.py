@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from event_tracker.collector.parsing.enrichment import KINDS, mistakes
+from event_tracker.collector.parsing.enrichment import KINDS, find_mistakes
 from event_tracker.core.settings import ServiceSettings, setting, validate
 
 KIB = 1024
@@ -13,7 +13,7 @@ MIB = 1024 * KIB
 
 @dataclass(frozen=True, kw_only=True)
 class CollectorSettings(ServiceSettings):
-    """What the collector is told beyond what every service is."""
+    """The collector's settings, beside those of every service."""
 
     port: int = setting("Port to listen on.", kind="int", default=8000, check=validate.Range(1, 65535))
     max_events: int = setting("Most events in a request.", kind="int", default=1000, check=validate.Range(1, 100_000))
@@ -88,5 +88,5 @@ class CollectorSettings(ServiceSettings):
     )  # fmt: skip
 
     def contradictions(self) -> dict[str, list[str]]:
-        """What is wrong with settings that are each right."""
-        return {**super().contradictions(), **mistakes(self.enrich, self.country_database)}
+        """Mistakes in settings that are valid alone but not together, by setting."""
+        return {**super().contradictions(), **find_mistakes(self.enrich, self.country_database)}

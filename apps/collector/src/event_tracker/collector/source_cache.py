@@ -1,4 +1,4 @@
-"""Sources, their write keys and their schemas, as this process knows them: read from the database when they change."""
+"""A cache of sources, their write keys and their schemas. It is read from the database when they change."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from psycopg_pool import PoolTimeout
 
 from event_tracker.collector.tracking_plan.plans import TrackingPlan, TrackingPlans
 from event_tracker.core.postgres.named_sql import load_queries
-from event_tracker.core.postgres.pool import AWAY, ConnectionPool, execute
+from event_tracker.core.postgres.pool import UNAVAILABLE, ConnectionPool, execute
 from event_tracker.core.secrets.keys import is_key, prefix_of
 
 log = structlog.get_logger("collector.catalog")
@@ -23,23 +23,23 @@ QUERIES = load_queries("event_tracker.collector")
 POLL_SECONDS = 1.0
 """How long a change may go unnoticed."""
 
-LEAST_SECONDS = 0.1
-"""Unknown keys make the catalog look again, in case they are new; no more often than this, however many come. They wait for it."""
+LOOKUP_INTERVAL_SECONDS = 0.1
+"""An unknown key may be new, so it makes the cache read again and waits; but not more often than this."""
 
-PATIENCE_SECONDS = 2.0
-"""How long an unknown key waits while others are looked up."""
+LOOKUP_WAIT_SECONDS = 2.0
+"""How long a request with an unknown key waits for its turn to read."""
 
 USES_SECONDS = 60.0
-"""How often the last uses of keys are written: by the minute is what people ask for."""
+"""How often the last uses of keys are written."""
 
 
 class Source(NamedTuple):
     """A site or an app that events come from.
 
     Attributes:
-        origins: whose pages may send; `*` is any.
+        origins: origins whose pages may send; `*` is any.
         rate_limit: events a second for each of its keys; None is no limit.
-        plan: what its events must be; None is anything.
+        plan: its tracking plan; None if it has none.
     """
 
     name: str
@@ -50,30 +50,30 @@ class Source(NamedTuple):
 
 
 class SourceCache:
-    """Looks at the database each second, once it is started; a greenlet does."""
+    """The cache. Once started, a greenlet checks the database each second."""
 
     def __init__(self, pool: ConnectionPool[psycopg.Connection]) -> None:
         self._pool = pool
         self._version = -1
-        self._looked = float("-inf")
-        self._looking = BoundedSemaphore(1)
+        self._last_read = float("-inf")
+        self._reading = BoundedSemaphore(1)
         self._plans = TrackingPlans(pool)
         self._sources: dict[str, Source] = {}
         self._keys: dict[str, tuple[bytes, Source]] = {}
         self._used: dict[str, datetime] = {}
-        self._changed: Callable[[frozenset[str]], None] = lambda _: None
+        self._on_change: Callable[[frozenset[str]], None] = lambda _: None
         self._greenlet: gevent.Greenlet[..., None] | None = None
 
-    def start(self, changed: Callable[[frozenset[str]], None]) -> None:
-        """Begin to look; `changed` is called with the origins of all enabled sources whenever they were read."""
-        self._changed = changed
+    def start(self, on_change: Callable[[frozenset[str]], None]) -> None:
+        """Start the greenlet; `on_change` is called with the origins of all enabled sources each time they were read."""
+        self._on_change = on_change
         self._greenlet = gevent.spawn(self._run)
 
     def find(self, key: str) -> Source | None:
-        """The source whose key this is; None if it is no key, or one that was revoked.
+        """The source of a key; None if the key is unknown or revoked.
 
         Raises:
-            psycopg.Error: if only the database could tell, and it can't be asked.
+            psycopg.Error: if only the database could tell, and it is unavailable.
         """
         prefix = prefix_of(key)
         if prefix is None:
@@ -86,11 +86,11 @@ class SourceCache:
         self._used[prefix] = datetime.now(UTC)
         return stored[1]
 
-    def plan_of(self, name: str) -> TrackingPlan | None:
-        """What a source's events must be; None is anything.
+    def find_plan(self, name: str) -> TrackingPlan | None:
+        """The tracking plan of a source; None if it has none.
 
         Raises:
-            psycopg.Error: if it isn't known yet, and the database can't be asked.
+            psycopg.Error: if nothing was read yet, and the database is unavailable.
         """
         if self._version < 0:
             self.refresh()
@@ -104,61 +104,61 @@ class SourceCache:
         self._plans.slow.close()
         try:
             self._write_uses()
-        except AWAY:
+        except UNAVAILABLE:
             log.info("the last uses of keys aren't written: the database is away")
 
     def _run(self) -> None:
         written = time.monotonic()
-        well = True
+        is_healthy = True
         while True:
             try:
-                self._look()
-                self._plans.slow.set_aside.tell(self._pool)
+                self._read()
+                self._plans.slow.set_aside.save(self._pool)
                 if time.monotonic() - written > USES_SECONDS:
                     self._write_uses()
                     written = time.monotonic()
-                well = True
-            except Exception as error:  # whatever it is, the catalog stays as it was and is asked for again
-                if well:
+                is_healthy = True
+            except Exception as error:  # whatever it is, the cache stays as it was, and the next round tries again
+                if is_healthy:
                     log.warning("can't ask for sources and keys", error=type(error).__name__)
-                well = False
+                is_healthy = False
             gevent.sleep(POLL_SECONDS)
 
     def refresh(self) -> None:
-        """Return when there was a look since this was called; one serves all who wait for it.
+        """Return when the database was read since this call; one read serves all that wait.
 
         Raises:
-            psycopg.Error: if the database can't be asked.
+            psycopg.Error: if the database is unavailable.
         """
-        asked = time.monotonic()
-        if not self._looking.acquire(timeout=PATIENCE_SECONDS):
+        requested = time.monotonic()
+        if not self._reading.acquire(timeout=LOOKUP_WAIT_SECONDS):
             raise PoolTimeout("others are waiting for the database to tell about keys")
         try:
-            if self._looked < asked:
-                gevent.sleep(max(0.0, self._looked + LEAST_SECONDS - asked))
-                self._look()
+            if self._last_read < requested:
+                gevent.sleep(max(0.0, self._last_read + LOOKUP_INTERVAL_SECONDS - requested))
+                self._read()
         finally:
-            self._looking.release()
+            self._reading.release()
 
-    def _look(self) -> None:
+    def _read(self) -> None:
         began = time.monotonic()
         ((version,),) = execute(self._pool, QUERIES["catalog_version"], {})
         if version != self._version:
-            told = execute(self._pool, QUERIES["list_sources"], {})
-            plans = self._plans.read({name: mode for name, _, _, _, mode in told})
+            rows = execute(self._pool, QUERIES["list_sources"], {})
+            plans = self._plans.read({name: mode for name, _, _, _, mode in rows})
             sources = {
                 name: Source(name, frozenset(origins), enabled, rate_limit, plans.get(name))
-                for name, origins, enabled, rate_limit, _ in told
+                for name, origins, enabled, rate_limit, _ in rows
             }
             keys = execute(self._pool, QUERIES["list_keys"], {})
-            # A source that was made between the two statements is there the next time: the version says so.
+            # A source that was made between the two statements changes the version: the next round reads it.
             self._sources = sources
             self._keys = {prefix: (hash_, sources[name]) for prefix, name, hash_ in keys if name in sources}
-            self._changed(
+            self._on_change(
                 frozenset(origin for source in sources.values() if source.enabled for origin in source.origins)
             )
             self._version = version
-        self._looked = began
+        self._last_read = began
 
     def _write_uses(self) -> None:
         used, self._used = self._used, {}

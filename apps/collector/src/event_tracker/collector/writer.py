@@ -1,4 +1,4 @@
-"""Group commit: requests that arrive while a statement is in flight wait together and go in the next one.
+"""Group commit: requests that arrive while a statement is in flight are stored together by the next one.
 
 There is no timer. An idle collector stores at once; under load the groups grow by themselves, and one COMMIT serves all.
 Sources share the groups (`fair_queue`).
@@ -17,12 +17,12 @@ import structlog
 from gevent.event import AsyncResult, Event
 
 from event_tracker.collector import metrics
-from event_tracker.collector.fair_queue import FairQueue, Place
-from event_tracker.collector.parsing.parser import Row
-from event_tracker.collector.row_encoding import Elements, elements_of, parameters_of
+from event_tracker.collector.fair_queue import FairQueue, QueuePlace
+from event_tracker.collector.parsing.row_reader import Row
+from event_tracker.collector.row_encoding import EncodedRows, encode_rows, join_parameters
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.named_sql import load_queries
-from event_tracker.core.postgres.pool import AWAY, ConnectionPool, execute
+from event_tracker.core.postgres.pool import UNAVAILABLE, ConnectionPool, execute
 
 log = structlog.get_logger("collector.writer")
 
@@ -32,10 +32,10 @@ MAX_SLOT = 32_767
 """The largest smallint."""
 
 UNSTORABLE = (psycopg.DataError, psycopg.IntegrityError)
-"""Errors that are the data's fault. No event should get this far; one that does must not cost its neighbours."""
+"""Errors caused by the data. The parser should have refused such an event; the others in its group must still be stored."""
 
 ROUTING_TRIES = 3
-"""How often rows are stored whose partition changes meanwhile: a month got one of its own while they waited for another."""
+"""How often rows are tried whose partition changes meanwhile: their month got its own partition while they waited."""
 
 
 class NotStorableError(Exception):
@@ -43,21 +43,21 @@ class NotStorableError(Exception):
 
 
 Outcome = Literal["stored", "duplicate", "expired"] | NotStorableError
-"""Of one event: stored, known already, of a time of which retention has deleted its source's events, or why not."""
+"""The outcome of one event: stored, known already, expired (retention has deleted its time), or the error."""
 
 
 _Execute = Callable[[Sequence[Row], dict[str, Any]], list[Any]]
-"""Runs `store_events` for these rows, with these parameters, and fetches what it answers."""
+"""Runs `store_events` for these rows, with these parameters, and returns its answer."""
 
 
-class Waiting:
-    """One request's events, and where its greenlet waits for them."""
+class PendingRequest:
+    """The rows of one request, and the result for which its greenlet waits."""
 
     __slots__ = ("elements", "result", "rows")
 
     def __init__(self, rows: Sequence[Row]) -> None:
         self.rows = rows
-        self.elements = elements_of(rows)
+        self.elements = encode_rows(rows)
         self.result: AsyncResult[list[Outcome]] = AsyncResult()
 
 
@@ -71,7 +71,7 @@ class Writer:
         self.group_events = group_events
         self.store_seconds = store_seconds
         self.slot = random.randint(1, MAX_SLOT)  # noqa: S311  # spreads writers, guards nothing
-        self._queue: FairQueue[Waiting] = FairQueue(queue_events)
+        self._queue: FairQueue[PendingRequest] = FairQueue(queue_events)
         self._arrived = Event()
         self._greenlet = gevent.spawn(self._run)
         metrics.QUEUE_BOUND.set(queue_events)
@@ -79,44 +79,44 @@ class Writer:
 
     @property
     def queued(self) -> int:
-        """Events that wait, or are being read and will."""
+        """Events that wait, or are being read."""
         return self._queue.events
 
-    def admit(self, source: str, events: int) -> Place[Waiting]:
-        """A place for a source's events in the queue; use it as a context manager. It is taken before they are read: that costs most.
+    def reserve(self, source: str, events: int) -> QueuePlace[PendingRequest]:
+        """Reserve a place in the queue; use it as a context manager. Do so before events are read: reading costs most.
 
         Raises:
             Problem: 503 if too many of the source's, or of all, are waiting.
         """
-        return self._queue.admit(source, events)
+        return self._queue.reserve(source, events)
 
-    def store(self, rows: Sequence[Row], place: Place[Waiting]) -> list[Outcome]:
-        """Wait until the rows are committed, and say of each what became of it.
+    def store(self, rows: Sequence[Row], place: QueuePlace[PendingRequest]) -> list[Outcome]:
+        """Wait until the rows are committed; return the outcome of each.
 
         Raises:
-            Problem: 503 if the database is away, or the deadline over.
+            Problem: 503 if the database is unavailable, or the deadline is over.
         """
-        waiting = Waiting(rows)
+        waiting = PendingRequest(rows)
         self._queue.put(place, waiting, len(rows))
         self._arrived.set()
         try:
             return cast(list[Outcome], waiting.result.get(timeout=self.store_seconds))
         except gevent.Timeout:
             self._queue.remove(place)
-            raise _too_slow() from None
+            raise _store_timeout() from None
 
     def store_on(self, connection: psycopg.Connection, rows: Sequence[Row]) -> list[Outcome]:
-        """Store rows in a transaction of the caller's, past the queue; what becomes of each once that is committed.
+        """Store rows in the caller's transaction, without the queue; return the outcome of each if it is committed.
 
         Raises:
-            psycopg.Error: if the database is away, or ends the statement.
+            psycopg.Error: if the database is unavailable, or cancels the statement.
         """
 
         def execute_on(_: Sequence[Row], parameters: dict[str, Any]) -> list[Any]:
-            with connection.transaction():  # a savepoint: what the database refuses doesn't end the caller's
+            with connection.transaction():  # a savepoint, so that a refused row doesn't end the caller's transaction
                 return connection.execute(STORE_EVENTS, parameters, binary=True).fetchall()
 
-        return self._store(rows, [elements_of(rows)], execute_on)
+        return self._store(rows, [encode_rows(rows)], execute_on)
 
     def close(self) -> None:
         """Stop. Call it when no request is waiting any more."""
@@ -129,17 +129,17 @@ class Writer:
                 self._store_group(self._queue.take(self.group_events))
             self._arrived.clear()
 
-    def _store_group(self, group: list[Waiting]) -> None:
+    def _store_group(self, group: list[PendingRequest]) -> None:
         try:
             outcomes = self._store(
                 [row for waiting in group for row in waiting.rows],
                 [waiting.elements for waiting in group],
                 self._execute,
             )
-        except Exception as error:  # whatever it is, every waiter must hear of it, and the greenlet must go on
-            if not isinstance(error, AWAY):
+        except Exception as error:  # whatever it is, every waiting request must get it, and the greenlet must go on
+            if not isinstance(error, UNAVAILABLE):
                 log.exception("storing failed")
-            refusal = _too_slow() if isinstance(error, psycopg.errors.QueryCanceled) else error
+            refusal = _store_timeout() if isinstance(error, psycopg.errors.QueryCanceled) else error
             for waiting in group:
                 waiting.result.set_exception(refusal)
             return
@@ -148,15 +148,15 @@ class Writer:
             waiting.result.set(outcomes[start : start + len(waiting.rows)])
             start += len(waiting.rows)
 
-    def _store(self, rows: Sequence[Row], parts: Sequence[Elements], execute: _Execute) -> list[Outcome]:
-        """Store rows, halving them around any that the database refuses until that one stands alone."""
+    def _store(self, rows: Sequence[Row], parts: Sequence[EncodedRows], execute: _Execute) -> list[Outcome]:
+        """Store rows. If the database refuses them, halve them until the refused row is alone."""
         for attempt in range(1, ROUTING_TRIES + 1):
             try:
-                parameters = {**parameters_of(parts, len(rows)), "slot": self.slot}
+                parameters = {**join_parameters(parts, len(rows)), "slot": self.slot}
                 ((*answer, _),) = execute(rows, parameters)
-                return _outcomes(rows, *answer)
+                return _read_outcomes(rows, *answer)
             except UNSTORABLE as error:
-                if attempt < ROUTING_TRIES and _went_astray(error):
+                if attempt < ROUTING_TRIES and _is_routing_error(error):
                     continue
                 if len(rows) == 1:
                     constraint = error.diag.constraint_name
@@ -167,7 +167,7 @@ class Writer:
         return [
             outcome
             for half in (rows[:middle], rows[middle:])
-            for outcome in self._store(half, [elements_of(half)], execute)
+            for outcome in self._store(half, [encode_rows(half)], execute)
         ]
 
     def _execute(self, rows: Sequence[Row], parameters: dict[str, Any]) -> list[Any]:
@@ -180,18 +180,18 @@ class Writer:
         return answer
 
 
-def _went_astray(error: psycopg.Error) -> bool:
-    """True if rows were refused for their partition, which is no fault of theirs: such a violation names no constraint."""
+def _is_routing_error(error: psycopg.Error) -> bool:
+    """True if rows were refused because their partition changed: such a violation names no constraint."""
     return isinstance(error, psycopg.errors.CheckViolation) and error.diag.constraint_name is None
 
 
-def _too_slow() -> Problem:
+def _store_timeout() -> Problem:
     return Problem(
         503, "store_timeout", "The database took too long. Send the request again: what is stored stays stored once."
     )
 
 
-def _outcomes(
+def _read_outcomes(
     rows: Sequence[Row],
     stored: int,
     user_ids: list[str] | None,
@@ -199,7 +199,7 @@ def _outcomes(
     event_ids: list[UUID] | None,
     expired: list[int] | None,
 ) -> list[Outcome]:
-    """What became of rows, by what `store_events` answered. Of rows with the same key, the first counts as the new one."""
+    """The outcomes of rows, from the answer of `store_events`. Of rows with the same key, the first is the new one."""
     if stored == len(rows):
         return ["stored"] * len(rows)
     keys = zip(user_ids or (), timestamps or (), event_ids or (), strict=True)

@@ -1,4 +1,4 @@
-"""What every service needs and none owns: settings, pool, migrations, problem details, metrics, logs, health.
+"""What every service needs: settings, connection pool, migrations, problem details, metrics, logs, health.
 
-`core` knows HTTP, PostgreSQL and Prometheus, and no word of the domain: nothing here knows what an event is.
+`core` knows HTTP, PostgreSQL and Prometheus. It knows nothing of the domain: no module here knows what an event is.
 """

@@ -1,4 +1,4 @@
-"""Turns at something of which few go on at once: clients go one after the other, however much each of them wants."""
+"""A limit on how much work runs at once, shared fairly by clients: those that wait are served in turn."""
 
 from collections import Counter, deque
 from collections.abc import Hashable, Iterator
@@ -7,49 +7,49 @@ from contextlib import contextmanager
 from gevent.event import Event
 
 MOST_WAITING = 100
-"""Of one client."""
+"""Calls of one client that may wait at once."""
 
 
 class NoTurnError(Exception):
-    """There was no turn in time."""
+    """No turn came up in time."""
 
 
 class TooManyWaitError(NoTurnError):
-    """Too many of the same client wait already."""
+    """Too many calls of this client wait already."""
 
 
 class ConcurrencyLimit:
-    """Who has a turn, and who waits: a queue for each client, each of which is let in once in a round.
+    """Gives out a bounded number of turns. Each client has a queue; the queues are served round-robin.
 
     Args:
         most: turns at once.
-        each: of them, those of one client. Half of them (rounded up) leaves some for who comes next, however long a turn
-            takes; None is that.
+        each: turns that one client may have at once. None is half of `most`, rounded up: however long a turn takes, some
+            are then left for other clients.
     """
 
     def __init__(self, most: int = 1, each: int | None = None) -> None:
         self._most = most
         self._each = (most + 1) // 2 if each is None else each
-        self._taken: Counter[Hashable] = Counter()
-        # In the order in which clients are let in; none is empty. Where a turn is free, those who wait have as many as they may.
+        self._running: Counter[Hashable] = Counter()
+        # In the order in which clients are served; no queue is empty. While a turn is free, clients wait only at their own limit.
         self._waiting: dict[Hashable, deque[Event]] = {}
 
     @contextmanager
     def take(self, client: Hashable, seconds: float) -> Iterator[None]:
-        """Wait for a turn for so many seconds at most, and have it for the block.
+        """Wait for a turn, so many seconds at most, and hold it for the block.
 
         Raises:
-            NoTurnError: if there is none.
+            NoTurnError: if none came up in time.
         """
-        self._wait(client, seconds)
+        self._acquire(client, seconds)
         try:
             yield
         finally:
-            self._give_back(client)
+            self._release(client)
 
-    def _wait(self, client: Hashable, seconds: float) -> None:
-        if self._may_have(client):
-            self._taken[client] += 1
+    def _acquire(self, client: Hashable, seconds: float) -> None:
+        if self._may_start(client):
+            self._running[client] += 1
             return
         if len(self._waiting.get(client, ())) >= MOST_WAITING:
             raise TooManyWaitError
@@ -57,34 +57,34 @@ class ConcurrencyLimit:
         self._waiting.setdefault(client, deque()).append(turn)
         try:
             turn.wait(seconds)
-        except BaseException:  # whoever waits was stopped
-            self._leave(client, turn)
+        except BaseException:  # the waiting greenlet was killed
+            self._stop_waiting(client, turn)
             raise
         if not turn.is_set():
-            self._leave(client, turn)
+            self._stop_waiting(client, turn)
             raise NoTurnError
 
-    def _may_have(self, client: Hashable) -> bool:
-        return self._taken.total() < self._most and self._taken[client] < self._each
+    def _may_start(self, client: Hashable) -> bool:
+        return self._running.total() < self._most and self._running[client] < self._each
 
-    def _leave(self, client: Hashable, turn: Event) -> None:
+    def _stop_waiting(self, client: Hashable, turn: Event) -> None:
         if turn.is_set():
-            self._give_back(client)
+            self._release(client)
             return
         self._waiting[client].remove(turn)
         if not self._waiting[client]:
             del self._waiting[client]
 
-    def _give_back(self, client: Hashable) -> None:
-        """To who waits: if the turn were free in between, whoever comes could take it before them."""
-        self._taken[client] -= 1
-        if not self._taken[client]:
-            del self._taken[client]
-        following = next(filter(self._may_have, self._waiting), None)
-        if following is None:
+    def _release(self, client: Hashable) -> None:
+        """Pass the turn straight to a waiting client: if it were free in between, a newcomer could take it first."""
+        self._running[client] -= 1
+        if not self._running[client]:
+            del self._running[client]
+        next_client = next(filter(self._may_start, self._waiting), None)
+        if next_client is None:
             return
-        self._taken[following] += 1
-        waiting = self._waiting.pop(following)
+        self._running[next_client] += 1
+        waiting = self._waiting.pop(next_client)
         waiting.popleft().set()
         if waiting:
-            self._waiting[following] = waiting  # behind the others
+            self._waiting[next_client] = waiting  # behind the others

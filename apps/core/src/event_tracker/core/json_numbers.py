@@ -1,7 +1,7 @@
 """Numbers of JSON with a fraction or an exponent.
 
 msgspec reads most of them in well under 0.1 µs, but takes 10 to 20 µs for one near the ends of what a double holds, such as
-1e308 or 5e-324. Python's `float` takes 0.3 µs for these as well, so decoders of what anybody may have sent use that.
+1e308 or 5e-324. Python's `float` takes 0.3 µs for these, too, so decoders of untrusted input use that.
 """
 
 import math
@@ -10,7 +10,7 @@ import msgspec
 
 
 def read_float(text: str) -> float:
-    """The double: the `float_hook` of a decoder.
+    """Read a double; for the `float_hook` of a decoder.
 
     Raises:
         ValueError: if it is beyond what a double holds. msgspec makes a ValidationError of that.
@@ -22,4 +22,4 @@ def read_float(text: str) -> float:
 
 
 decode_json = msgspec.json.Decoder(float_hook=read_float).decode
-"""Any JSON that anybody may have sent."""
+"""Decodes JSON from untrusted senders."""

@@ -85,13 +85,13 @@ class Settings:
         return settings
 
     def contradictions(self) -> dict[str, list[str]]:
-        """Settings that are each right, but not together: what is wrong with which."""
+        """Mistakes in settings that are valid alone but not together, by setting."""
         return {}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceSettings(Settings):
-    """What both services are told."""
+    """The settings that both services have."""
 
     database_url: str = setting(DATABASE_URL_DOC, check=check_database_url, secret=True)
     host: str = setting("Address to listen on.", default="127.0.0.1")
@@ -145,14 +145,14 @@ class ServiceSettings(Settings):
     revision: str = setting("Source revision of the build, shown by `/version`.", default="unknown")
 
     def contradictions(self) -> dict[str, list[str]]:
-        """What is wrong with settings that are each right."""
+        """Mistakes in settings that are valid alone but not together, by setting."""
         if self.auth == "required" or self.auth_open_anywhere or is_loopback(self.host):
             return {}
         return {"AUTH": [OPEN_ANYWHERE.format(host=self.host)]}
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine gets to what listens on an address; a name is taken for loopback only if it is `localhost`."""
+    """Whether an address is reachable from this machine only. Of names, only `localhost` counts as loopback."""
     try:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:

@@ -1,5 +1,5 @@
-"""What /admin manages and the collector heeds: event schemas, and what was refused.
+"""The domain that collector and query service share: events, event schemas, and refused events.
 
-One module a subject; its functions take a connection of whoever may write, and know nothing of HTTP. The
-collector holds events to schemas with the same code that looked at them when they were set.
+The functions take a database connection and know nothing of HTTP. The collector checks events against schemas with the
+same code that checked the schemas when they were set.
 """

@@ -1,8 +1,8 @@
-"""`uniqueItems`, and `enum` where it lists many numbers: keywords that compare values, in time linear in these.
+"""`uniqueItems`, and `enum` with many numbers, in time linear in the values.
 
-The library's own compare values one after the other: `uniqueItems` those items that it holds for alike (integers that round to
-the same double, arrays of nothing but arrays), `enum` all entries. Comparing an integer beyond 64 bits or a double such as
-1e200 takes it 4 to 15 µs, so that one event took seconds. Here equal values have one text, and texts are looked up.
+The library compares values one after the other: for `uniqueItems` those items that it hashes alike (integers that round to
+the same double, arrays that contain only arrays), for `enum` all entries. Comparing an integer beyond 64 bits or a double such
+as 1e200 takes it 4 to 15 µs, so that one event took seconds. Here, equal values have the same text, and texts are hashed.
 """
 
 from copy import deepcopy
@@ -13,14 +13,14 @@ import msgspec
 from event_tracker.model.subschemas import all_schemas
 
 SENTENCE = "It has non-unique elements"
-"""As the library says it."""
+"""The library's own sentence."""
 
 MOST_LISTED = 3
-"""Entries of an `enum` that an error names; of more, it names one less, and says how many others there are."""
+"""Entries of an `enum` that an error lists. If there are more, it lists one less, and the number of the others."""
 
 
 LARGE = 2**63
-"""From here on, a value that is a double as well as an integer is written as a double."""
+"""From here on, an integer that equals a double is written as that double."""
 
 
 def _number(text: str) -> float:
@@ -34,9 +34,9 @@ _split = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 def _text(value: Any) -> bytes:
-    """A text that a JSON value has in common with all that equal it: 1 and 1.0, objects with the same members in any order.
+    """A text that is the same for all equal JSON values: 1 and 1.0, objects with the same members in any order.
 
-    How texts hash can't be foreseen by who sends the values.
+    Whoever sends the values can't predict the hashes of these texts.
     """
     if isinstance(value, float):
         return _write(int(value) if abs(value) < LARGE and value.is_integer() else value)
@@ -48,7 +48,7 @@ def _text(value: Any) -> bytes:
 
 
 def _as_double(value: int) -> float:
-    """The double that equals a large integer, or the integer where there is none. Writing all digits of a double takes longer."""
+    """The double that equals a large integer, or the integer if there is none. Writing all its digits takes longer."""
     try:
         double = float(value)
     except OverflowError:
@@ -60,43 +60,43 @@ def _are_unique(items: list[Any]) -> bool:
     return len(set(map(bytes, _split(_text(items))))) == len(items)
 
 
-class UniqueItems:
-    """The keyword, as jsonschema-rs takes its own ones from others."""
+class UniqueItemsKeyword:
+    """`uniqueItems`, as a custom keyword of jsonschema-rs."""
 
     def __init__(self, _schema: dict[str, Any], value: bool, _path: list[str | int]) -> None:
         self._is_asked = value
 
     def validate(self, instance: Any) -> None:
-        """Raises ValueError if it is an array, and two of its items are equal."""
+        """Raise ValueError if the value is an array with two equal items."""
         if self._is_asked and isinstance(instance, list) and not _are_unique(instance):
             raise ValueError(SENTENCE)
 
 
-class EqualsOne:
-    """The keyword that stands for an `enum`."""
+class EqualsOneKeyword:
+    """The custom keyword that replaces an `enum`."""
 
     def __init__(self, _schema: dict[str, Any], entries: list[Any], _path: list[str | int]) -> None:
         self._texts = frozenset(map(_text, entries))
         self._sentence = _sentence(entries)
 
     def validate(self, instance: Any) -> None:
-        """Raises ValueError if it equals none of the entries."""
+        """Raise ValueError if the value equals none of the entries."""
         if _text(instance) not in self._texts:
             raise ValueError(self._sentence)
 
 
 FEW = 8
-"""Entries of an `enum` with numbers that the library compares: that takes no longer than calling this module."""
+"""An `enum` with up to so many entries that may contain numbers is left to the library: it is as fast as this module."""
 
-KEYWORDS = {"uniqueItems": UniqueItems, "equalsOne": EqualsOne}
+KEYWORDS = {"uniqueItems": UniqueItemsKeyword, "equalsOne": EqualsOneKeyword}
 
 
-def with_keywords(schema: dict[str, Any]) -> dict[str, Any]:
-    """A schema that means the same by `KEYWORDS`. The library's own `enum` stays where it is quick."""
+def use_keywords(schema: dict[str, Any]) -> dict[str, Any]:
+    """An equivalent schema that uses `KEYWORDS`. An `enum` that the library checks fast stays."""
     schema = deepcopy(schema)
     for _, subschema in all_schemas(schema, []):
         if isinstance(subschema, dict):
-            subschema.pop("equalsOne", None)  # what isn't known means nothing
+            subschema.pop("equalsOne", None)  # an unknown keyword means nothing
             if sum(map(_may_hold_number, subschema.get("enum", []))) > FEW:
                 subschema["equalsOne"] = subschema.pop("enum")
     return schema
@@ -107,7 +107,7 @@ def _may_hold_number(entry: Any) -> bool:
 
 
 def _sentence(entries: list[Any]) -> str:
-    """As the library says it."""
+    """The library's own sentence."""
     listed = [msgspec.json.encode(entry).decode() for entry in entries[:MOST_LISTED]]
     if len(entries) > MOST_LISTED:
         listed[-1] = f"{len(entries) - MOST_LISTED + 1} other candidates"

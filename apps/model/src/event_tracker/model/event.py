@@ -1,4 +1,4 @@
-"""What an event is: the one definition of its fields and bounds, and the rules that tie an id to a time.
+"""The one definition of an event: its fields, their bounds, and the rules for its id and time.
 
 The decoder, the OpenAPI document and every error message are made from `Event`.
 """
@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 MAX_FUTURE = timedelta(hours=24)
-"""How far ahead of the server's clock a timestamp may be: clocks are wrong and time zones confused, but not by more."""
+"""How far ahead of the server's clock a timestamp may be: enough for a wrong clock or a wrong time zone."""
 
 MAX_DEPTH = 32
 """Levels of nesting in `properties`, itself the first."""
@@ -19,13 +19,13 @@ MAX_DEPTH = 32
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 PAST_RETENTION = "Not stored: retention has deleted the events of this time. If this was one of them, it stays counted."
-"""Said of an event that is expired: one of a time before its source's retention mark."""
+"""The detail of an expired event: its time is before its source's retention mark."""
 
 OUT_OF_RANGE = "The time must be in the years 1 to 9999, in UTC."
 
 
 class Event(msgspec.Struct, forbid_unknown_fields=True, gc=False):
-    """One thing that a user did. An optional field that is null is absent: serializers write null for what they don't have."""
+    """One thing that a user did. An optional field that is null counts as absent: serializers write null for missing values."""
 
     user_id: Annotated[str, Meta(min_length=1, max_length=200, description="Who did it.", examples=["ann"])]
     event_type: Annotated[str, Meta(min_length=1, max_length=100, description="What was done.", examples=["page_view"])]
@@ -60,9 +60,9 @@ class EventError(msgspec.Struct, frozen=True):
     Attributes:
         index: which event of the request, from 0.
         pointer: JSON Pointer (RFC 6901) to the value: `/user_id` in a single event, `/3/user_id` in a batch.
-        code: a word for machines, and the label it is counted under.
+        code: a word for machines; also a metric label.
         detail: a sentence for people.
-        schema_version: of the schema that is violated, if that is what is wrong.
+        schema_version: the version of the violated schema, if a schema is violated.
     """
 
     index: int
@@ -73,18 +73,18 @@ class EventError(msgspec.Struct, frozen=True):
 
 
 class RuleError(Exception):
-    """The fields are each valid, but not together, or not now."""
+    """Each field is valid, but not together with the others, or not at this time."""
 
     def __init__(self, field: str, code: str, detail: str) -> None:
         super().__init__(detail)
         self.field, self.code, self.detail = field, code, detail
 
 
-class Span(NamedTuple):
-    """The times that are taken.
+class TimeBounds(NamedTuple):
+    """The bounds of an event's time.
 
     Attributes:
-        earliest: UTC. What a clock says that has lost its time (1970, 1980) is before it.
+        earliest: UTC. The time of a clock that was reset (1970, 1980) is before it.
         now: the server's clock, UTC; times may be `MAX_FUTURE` ahead of it.
     """
 
@@ -92,19 +92,19 @@ class Span(NamedTuple):
     now: datetime
 
 
-def time_of(event_id: UUID) -> datetime:
+def read_time(event_id: UUID) -> datetime:
     """The time in a UUIDv7: its first 48 bits are milliseconds since 1970 (RFC 9562 section 5.7)."""
     return EPOCH + timedelta(milliseconds=event_id.int >> 80)
 
 
 def after_leap_second(minute: datetime) -> datetime:
-    """A time in second 60 of a minute, given the one so far behind the minute's beginning.
+    """The time of a leap second (second 60), given the same time with second 0.
 
-    A leap second has the number of the second behind it (POSIX), which is also what PostgreSQL makes of it. Which days end with one
-    is announced half a year ahead; so any day may.
+    A leap second counts as the second after it, in POSIX and in PostgreSQL. Leap seconds are announced half a year ahead, so
+    any day may end with one.
 
     Raises:
-        RuleError: if it isn't the last minute of a day in UTC, where alone leap seconds are, or out of the calendar.
+        RuleError: if it isn't the last minute of a day in UTC, or is outside the calendar.
     """
     try:
         utc = minute.astimezone(UTC)
@@ -120,20 +120,20 @@ def after_leap_second(minute: datetime) -> datetime:
     return after
 
 
-def resolve_timestamp(timestamp: datetime | None, event_id: UUID | None, span: Span) -> datetime:
-    """When the event happened, in UTC: as said, else as the id says, else now.
+def resolve_timestamp(timestamp: datetime | None, event_id: UUID | None, bounds: TimeBounds) -> datetime:
+    """When the event happened, in UTC: its timestamp, else the time in its id, else now.
 
     Raises:
-        RuleError: if no resend could be recognised, or the time isn't one that is taken.
+        RuleError: if a resend couldn't be recognised, or the time is out of bounds.
     """
     field = "event_id" if timestamp is None else "timestamp"
     try:
         if timestamp is not None:
             happened = timestamp if timestamp.tzinfo is UTC else timestamp.astimezone(UTC)
         elif event_id is None:
-            return span.now
+            return bounds.now
         elif event_id.version == 7:
-            happened = time_of(event_id)
+            happened = read_time(event_id)
         else:
             raise RuleError(
                 field,
@@ -142,14 +142,14 @@ def resolve_timestamp(timestamp: datetime | None, event_id: UUID | None, span: S
             )
     except OverflowError:
         raise RuleError(field, "timestamp_out_of_range", OUT_OF_RANGE) from None
-    if happened < span.earliest:
-        earliest = span.earliest.date()
+    if happened < bounds.earliest:
+        earliest = bounds.earliest.date()
         raise RuleError(
             field,
             "timestamp_too_old",
             f"{happened.isoformat()} is before {earliest}, the earliest day that this collector takes.",
         )
-    if happened - span.now > MAX_FUTURE:
+    if happened - bounds.now > MAX_FUTURE:
         raise RuleError(
             field, "timestamp_in_future", f"{happened.isoformat()} is more than 24 h ahead of the server's clock."
         )

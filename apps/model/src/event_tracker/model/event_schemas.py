@@ -1,4 +1,4 @@
-"""The schemas of events: set, listed, shown."""
+"""Event schemas: setting, listing and reading them."""
 
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -22,10 +22,10 @@ MAX_SOURCE_BYTES = 4 * 1024 * 1024
 """What the newest schemas of a source may have together, as PostgreSQL writes them: collectors hold that in memory as well."""
 
 KEPT_VERSIONS = 100
-"""Of an event type's schema, the newest one included. Older ones are forgotten when another is set."""
+"""Versions kept of an event type's schema, the newest included. Older ones are deleted when a new one is set."""
 
 KEPT_BYTES = 16 * 1024 * 1024
-"""What all versions of a source's schemas may take in the database, compressed. The newest of each type stay in any case."""
+"""Bytes that all versions of a source's schemas may take in the database, compressed. The newest of each type is always kept."""
 
 MOST_VERSIONS = 20
 """Versions that are listed at once: each may have 64 KiB."""
@@ -36,7 +36,7 @@ class NoSuchSourceError(Exception):
 
 
 class SetResult(NamedTuple):
-    """What became of a schema that was set: its version, and whether it is new or was the newest one already."""
+    """The result of setting a schema: its version, and whether that is new (or was already the newest)."""
 
     version: int
     is_new: bool
@@ -56,7 +56,7 @@ class SchemaSummary(NamedTuple):
     """An event type that has a schema, and its newest version.
 
     Attributes:
-        set_aside_until: until when a collector has set that version aside, or had at last; None if none ever did.
+        set_aside_until: until when a collector has, or last had, set that version aside; None if never.
     """
 
     source: str
@@ -68,12 +68,12 @@ class SchemaSummary(NamedTuple):
 
 
 def set_schema(connection: psycopg.Connection, source: str, event_type: str, schema: Any) -> SetResult:
-    """Make a schema the newest version for a source's events of a type. Collectors take it over within two seconds.
+    """Make a schema the newest version for a source's events of a type. Collectors use it within two seconds.
 
-    The oldest versions of the source's schemas are forgotten where there are too many.
+    If there are too many versions, the oldest of the source's are deleted.
 
     Raises:
-        InvalidSchemaError: if it isn't one that can be taken.
+        InvalidSchemaError: if the schema isn't accepted.
         NoSuchSourceError: if there is no such source.
     """
     if not 1 <= len(event_type) <= 100:
@@ -94,7 +94,7 @@ def set_schema(connection: psycopg.Connection, source: str, event_type: str, sch
 
 
 def _check_size(own: int, replaced: int, others: int) -> None:
-    """Refuse a schema of so many bytes where there is no room for it. One that is smaller than what it replaces has room."""
+    """Refuse a schema that is too large alone, or with the source's others. A smaller one than before is always accepted."""
     if own > 2 * MAX_BYTES:
         raise InvalidSchemaError(
             "", f"PostgreSQL writes its numbers out: {own} bytes. It may have {2 * MAX_BYTES} then."
@@ -115,9 +115,9 @@ def list_versions(
     connection: psycopg.Connection, source: str, event_type: str, version: int | None = None
 ) -> list[Version]:
     """The newest versions of an event type's schema, the newest first and `MOST_VERSIONS` at most, or only this one."""
-    asked = {"source": source, "event_type": event_type, "version": version, "most": MOST_VERSIONS}
-    found = connection.execute(QUERIES["list_versions"], asked)
-    return [Version(*row) for row in found]
+    parameters = {"source": source, "event_type": event_type, "version": version, "most": MOST_VERSIONS}
+    rows = connection.execute(QUERIES["list_versions"], parameters)
+    return [Version(*row) for row in rows]
 
 
 def find_schema(

@@ -1,5 +1,5 @@
 -- name: lock_source
--- Two who set a schema at once do so one after the other, and the second sees what the first did.
+-- Serialises transactions that set a schema of the same source: the second sees what the first did.
 select name from sources where name = %(source)s for update;
 
 -- name: measure_schemas
@@ -41,7 +41,7 @@ union all
 select version, false from newest where not exists (select from added);
 
 -- name: forget_versions
--- Versions that count no more: the oldest of a type that has too many, and the oldest of a source whose schemas take too much
+-- Versions to be deleted: the oldest of a type that has too many, and the oldest of a source whose schemas take too much
 -- together. Their sizes are as stored, so that none of them is read.
 delete from event_schemas as old
 using (

@@ -1,7 +1,7 @@
-"""How much work a pattern may be for each character of a text.
+"""How much work a pattern may take for each character of a text.
 
-The engine goes through a text once, but at each character through all the places of the pattern where it may be: of
-`[ab]*a[ab]{800}c` some 800. (An automaton that has them all as one state grows with two to the power of that.)
+The engine reads a text once, but at each character it visits all places in the pattern where a match may be: in
+`[ab]*a[ab]{800}c` some 800. (An automaton with one state for each set of places would grow exponentially.)
 """
 
 import re
@@ -12,24 +12,24 @@ _tokens = re.compile(
 ).finditer
 
 _is_anchored = re.compile(r"(?:\^|\\A)(?![*+?{])").match
-"""Whether a text is only looked at from its start, as far as the pattern's beginning says: an anchor that must be there."""
+"""Matches a pattern that begins with a required anchor: texts are matched from their start only."""
 
 _ignores_blanks = re.compile(r"\(\?[a-zA-Z]*x").search
 
 ZERO_WIDTH = frozenset({"^", "$", r"\b", r"\B", r"\A", r"\z"})
 
 _is_escaped = re.compile(r"\\[^\w<>]", re.ASCII).fullmatch
-"""Whether a character stands for itself behind a backslash."""
+"""Matches an escaped character that stands for itself."""
 
 MOST_REPEATS = 1_000_000
 
 
-class Places(NamedTuple):
-    """Of a pattern.
+class PlaceCount(NamedTuple):
+    """The places of a pattern.
 
     Attributes:
-        all: how many there are, each as often as it is repeated.
-        growing: how many may be looked at at once, at each character of a text that is made for it.
+        all: how many there are, each counted as often as it is repeated.
+        growing: how many may be active at once, at each character of the worst text.
     """
 
     all: int
@@ -37,7 +37,7 @@ class Places(NamedTuple):
 
 
 class _Group:
-    """A group that is being read: the places in it, and those of its last part, which a quantifier may repeat."""
+    """A group that is being read: its places, and those of its last part, which a quantifier may repeat."""
 
     def __init__(self) -> None:
         self.all = self.wide = self.last = self.last_wide = 0
@@ -47,7 +47,7 @@ class _Group:
         self._characters.append(character.casefold())
 
     def end_characters(self, *, is_quantified: bool = False) -> None:
-        """Count the characters in a row that were read last; a quantifier is about the last one alone."""
+        """Count the run of characters that was just read; a quantifier applies to its last one only."""
         row, self._characters = self._characters, []
         last = [row.pop()] if row and is_quantified else []
         for characters in (row, last):
@@ -67,8 +67,8 @@ class _Group:
         self.last, self.last_wide = count, wide
 
 
-def count_places(pattern: str) -> Places:
-    """Count the places of a pattern that compiles. One that is written in an unusual way may have too many counted."""
+def count_places(pattern: str) -> PlaceCount:
+    """Count the places of a valid pattern. For unusual notation the count may be too high."""
     groups = [_Group()]
     is_free = not _is_anchored(pattern)
     for token in _tokens(pattern):
@@ -94,7 +94,7 @@ def count_places(pattern: str) -> Places:
     total, wide = groups[0].all, groups[0].wide
     if _ignores_blanks(pattern):
         wide = total
-    return Places(total, wide if is_free else 0)
+    return PlaceCount(total, wide if is_free else 0)
 
 
 def _character(part: str) -> str | None:
@@ -105,12 +105,12 @@ def _character(part: str) -> str | None:
 
 
 def _at_once(characters: list[str]) -> int:
-    """At how many places of characters in a row one may be at once: `shop` one, `aaaa` four, `abab` two.
+    """How many places of a run of characters may be active at once: of `shop` one, of `aaaa` four, of `abab` two.
 
-    One is at two places if what is before the one is also the end of what is before the other, so that the places are those
-    which the algorithm of Knuth, Morris and Pratt goes back to.
+    Two places are active at once if the text before one is a suffix of the text before the other. These are the places to
+    which the Knuth-Morris-Pratt algorithm falls back.
     """
-    back = [0] * (len(characters) + 1)  # by how many were read: the length of the longest such end
+    back = [0] * (len(characters) + 1)  # by number of characters read: the length of the longest such suffix
     at_once = [0] * (len(characters) + 1)
     for read, character in enumerate(characters, 1):
         length = back[read - 1]

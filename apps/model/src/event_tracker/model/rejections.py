@@ -1,4 +1,4 @@
-"""Refused events: listed, counted by reason, asked to be replayed. Collectors keep them, and do what is asked."""
+"""Refused events: listing them, counting them by reason, requesting their replay. Collectors store and replay them."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,19 +12,19 @@ from event_tracker.core.postgres.named_sql import load_queries
 QUERIES = load_queries("event_tracker.model", "rejections.sql")
 
 MOST_BYTES = 8 * 2**20
-"""Of payloads and details in a page, which ends where it has as many: a thousand could have ten times that."""
+"""Bytes of payloads and details in a page. A page ends there: a thousand events could have ten times as much."""
 
 
 class Rejection(NamedTuple):
     """A refused event.
 
     Attributes:
-        id: a UUIDv7; the event's, should it be replayed and have none of its own.
+        id: a UUIDv7. A replay uses it as event_id if the event has none.
         reason: the code of its first error.
         detail: its errors, with `pointer`, `code`, `detail` and, of a schema's, `schema_version`.
-        event_type: as far as it could be read, as `user_id` is.
+        event_type: as far as it could be read; the same for `user_id`.
         payload: the event as it was sent.
-        is_whole: whether the payload is all of it; otherwise it can't be replayed.
+        is_whole: whether the payload is complete; otherwise it can't be replayed.
         replay_requested_at: when a replay was asked for that isn't done yet.
     """
 
@@ -64,19 +64,19 @@ def list_rejections(
 ) -> list[Rejection]:
     """Refused events of these sources or of all, the newest first; those older than `before` are the next page.
 
-    A page has `limit` at most, fewer where they have MOST_BYTES, and none only where there is none.
+    A page has at most `limit` events, and fewer if they exceed MOST_BYTES. It is empty only if there are none.
     """
-    given = {
+    parameters = {
         "reason": reason, "event_type": event_type, "user_id": user_id, "before": before, "limit": limit, "bytes": MOST_BYTES,
     }  # fmt: skip
-    rows = connection.execute(QUERIES["list_rejections"], {"sources": _listed(sources), **given})
-    # What isn't UTF-8 is shown as far as it is: it was refused for that.
+    rows = connection.execute(QUERIES["list_rejections"], {"sources": _to_list(sources), **parameters})
+    # A payload may be refused because it isn't UTF-8: invalid bytes are replaced.
     return [Rejection._make((*row[:7], bytes(row[7]).decode(errors="replace"), *row[8:])) for row in rows]
 
 
 def count_rejections(connection: psycopg.Connection, sources: Sequence[str] | None = None) -> list[RejectionSummary]:
-    """How many were refused for which reason, the commonest first."""
-    rows = connection.execute(QUERIES["count_rejections"], {"sources": _listed(sources)})
+    """Refused events by source, type and reason, the commonest first."""
+    rows = connection.execute(QUERIES["count_rejections"], {"sources": _to_list(sources)})
     return [RejectionSummary(*row) for row in rows]
 
 
@@ -88,13 +88,18 @@ def request_replay(
     event_type: str | None = None,
     ids: Sequence[UUID] | None = None,
 ) -> int:
-    """Ask collectors to try a source's refused events again; how many will be. They begin within two seconds.
+    """Request that collectors try a source's refused events again; return how many. They begin within two seconds.
 
-    What is stored then is gone from here; what is refused again stays, with the reason of this time.
+    An event that is then stored is deleted here. One that is refused again stays, with its new reason.
     """
-    given = {"source": source, "reason": reason, "event_type": event_type, "ids": None if ids is None else list(ids)}
-    return len(connection.execute(QUERIES["request_replay"], given).fetchall())
+    parameters = {
+        "source": source,
+        "reason": reason,
+        "event_type": event_type,
+        "ids": None if ids is None else list(ids),
+    }
+    return len(connection.execute(QUERIES["request_replay"], parameters).fetchall())
 
 
-def _listed(names: Sequence[str] | None) -> list[str] | None:
+def _to_list(names: Sequence[str] | None) -> list[str] | None:
     return None if names is None else list(names)

@@ -1,5 +1,5 @@
 -- name: list_rejections
--- The newest first, a page of them: one at least, and no more than have so many bytes.
+-- A page, the newest first: at least one event, and no more than `bytes` together.
 select id, source, received_at, reason, detail, event_type, user_id, payload, is_whole, replay_requested_at
 from (
   select *, sum(octet_length(payload) + octet_length(detail::text)) over newest as bytes, row_number() over newest as place
@@ -27,7 +27,7 @@ group by 1, 2, 3
 order by count(*) desc, 1, 2, 3;
 
 -- name: request_replay
--- Those that collectors are at now are left to them. What was cut off can't be replayed.
+-- Events that a collector has locked are skipped. Events that were cut off can't be replayed.
 update rejections
 set replay_requested_at = now()
 where id in (

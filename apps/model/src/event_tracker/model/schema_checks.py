@@ -1,4 +1,4 @@
-"""Holds the properties of events to their schema."""
+"""Checks the properties of events against their schema."""
 
 import itertools
 import time
@@ -8,17 +8,18 @@ from typing import Any, NamedTuple
 import jsonschema_rs
 from jsonschema_rs import ValidationErrorKind
 
-from event_tracker.model.equal_values import KEYWORDS, with_keywords
-from event_tracker.model.schema_rules import PATTERN_OPTIONS, InvalidSchemaError, examine, pointer_of, values_in
+from event_tracker.model.equal_values import KEYWORDS, use_keywords
+from event_tracker.model.schema_cost import count_values
+from event_tracker.model.schema_rules import PATTERN_OPTIONS, InvalidSchemaError, examine, pointer_of
 
 MAX_FINDINGS = 20
-"""What is said of one event; who mends these finds the others next."""
+"""Most errors reported for one event; after these are fixed, the others are reported."""
 
 MAX_WORK = 200_000
-"""Up to which everything wrong with an event is looked for; the library finds all of it, at once, or the first.
+"""Up to this estimate, all errors of an event are collected; beyond it, only the first. The library can't collect just some.
 
-The number of mistakes there may be (values times what the schema says of each) times what each may cost (it holds the value
-and what the schema lists): the 4,900 members of one event took 16 s where their names were wrong.
+The estimate is the number of possible errors (values times subschemas) times the cost of each (an error contains the value and
+what the schema lists). Without it, an event with 4,900 wrong names took 16 s.
 """
 
 MAX_CHARACTERS = 300
@@ -27,16 +28,16 @@ SHORT_NS = 5_000_000
 """How long a check in the process that reads events may take, as estimated."""
 
 LEAST_FAST_BYTES = 256
-"""An event of no more is checked in that process whatever the schema: some milliseconds at worst."""
+"""An event of no more bytes is checked in that process with any schema: it takes some milliseconds at worst."""
 
 SLOW_FOR_SECONDS = 60.0
-"""How long an event counts as slow to check because another one was, in spite of its estimate."""
+"""How long events count as slow after a check took longer than estimated."""
 
 _numbers = itertools.count()
 
 
 def next_number() -> int:
-    """A number that no schema has yet, in this process."""
+    """A number that no schema in this process has yet."""
     return next(_numbers)
 
 
@@ -45,7 +46,7 @@ SENTENCES = {
     "contains": "It has not the items that `contains` asks for",
     "not": "It is what `not` forbids",
 }
-"""Where the library's own sentence, by keyword, reads badly without the value."""
+"""Sentences by keyword, for those of the library that read badly without the value."""
 
 
 class Violation(NamedTuple):
@@ -66,20 +67,20 @@ class Check:
     Attributes:
         version: the schema's.
         schema: as JSON has it.
-        examined: what is known of its cost.
-        number: the schema's, in this process.
-        fast_bytes: an event of no more is checked in a few milliseconds, as estimated and as was seen lately.
+        examined: its estimated cost.
+        number: identifies the schema in this process.
+        fast_bytes: an event of no more bytes is checked in a few milliseconds, by estimate and recent measurement.
     """
 
     def __init__(self, version: int, schema: Any, *, is_new: bool = False, number: int | None = None) -> None:
         """Compile it: some milliseconds for a large one.
 
         Args:
-            is_new: whether it isn't set yet, so that it is refused if it would be slow.
-            number: of `next_number`, if it was compiled before; another one otherwise.
+            is_new: whether it isn't set yet; then it is refused if it would be slow.
+            number: the one from its first compilation; None makes a new one.
 
         Raises:
-            InvalidSchemaError: if it isn't one that is taken.
+            InvalidSchemaError: if the schema isn't accepted.
         """
         examined = examine(schema, is_new=is_new)
         self.version = version
@@ -90,7 +91,7 @@ class Check:
         self._slow_until = float("-inf")
         try:
             self._validator = jsonschema_rs.Draft202012Validator(
-                with_keywords(examined.schema),
+                use_keywords(examined.schema),
                 validate_formats=True,
                 pattern_options=PATTERN_OPTIONS,
                 offline=True,
@@ -109,35 +110,35 @@ class Check:
         self.fast_bytes = self._estimated_bytes
         return True
 
-    def was_slow(self, size: int) -> None:
-        """Have events as large, and down to half as large, count as slow for a while: one of them took long."""
+    def mark_slow(self, size: int) -> None:
+        """Count events of this size, and down to half of it, as slow for a while: one of them took long."""
         self.fast_bytes = min(self.fast_bytes, max(LEAST_FAST_BYTES, size // 2))
         self._slow_until = time.monotonic() + SLOW_FOR_SECONDS
 
     def find(self, properties: dict[str, Any]) -> list[Violation]:
-        """What is wrong; empty if nothing is, which takes about a microsecond."""
+        """The violations of these properties. Valid properties take about a microsecond."""
         if self._validator.is_valid(properties):
             return []
-        values, examined = values_in(properties), self.examined
+        values, examined = count_values(properties), self.examined
         if values * (examined.nodes + examined.names) * (values + examined.entries) <= MAX_WORK:
             errors = list(self._validator.iter_errors(properties))
         else:
-            errors = [self._first(properties)]
+            errors = [self._find_first(properties)]
         found = (violation for error in errors for violation in _violations(error))
         return list(islice(dict.fromkeys(found), MAX_FINDINGS))
 
-    def _first(self, properties: dict[str, Any]) -> jsonschema_rs.ValidationError:
+    def _find_first(self, properties: dict[str, Any]) -> jsonschema_rs.ValidationError:
         try:
             self._validator.validate(properties)
         except jsonschema_rs.ValidationError as error:
             return error.with_traceback(
                 None
-            )  # whose frames would keep this check, and the error, until garbage is collected
+            )  # its frames would keep this check and the error in memory until the next garbage collection
         raise AssertionError("valid after all")
 
 
 def _violations(error: jsonschema_rs.ValidationError) -> list[Violation]:
-    """Errors about members that are missing or too many point to these, as those of events do."""
+    """An error about a missing or an additional member points to that member, like the errors of events."""
     kind = error.kind
     match kind:
         case ValidationErrorKind.Required(property=name):
@@ -146,7 +147,7 @@ def _violations(error: jsonschema_rs.ValidationError) -> list[Violation]:
             ValidationErrorKind.AdditionalProperties(unexpected=names)
             | ValidationErrorKind.UnevaluatedProperties(unexpected=names)
         ):
-            # As many as are listed: making a pointer for each of many, below a long name, takes long.
+            # No more than are reported: many pointers below a long name take long to make.
             return [
                 Violation(_short(pointer_of([*error.instance_path, name])), "Is not in the schema.")
                 for name in names[:MAX_FINDINGS]

@@ -1,7 +1,7 @@
-"""A schema as a proposal: what a source's events of a type have had in common.
+"""Infers a schema from what a source's events of a type have in common.
 
-It accepts every event that it was made from, and the same events always make the same one. Where too much differs it says
-less: a proposal is to be read by somebody who knows what the events mean.
+The schema accepts every event that it was made from, and the same events always give the same schema. Where events differ
+too much, it says less: somebody who knows what the events mean reviews it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,33 +23,33 @@ SAMPLE = 5000
 MOST_SAMPLE = 50_000
 
 MOST_BYTES = 32 * 1024 * 1024
-"""Of properties that are looked at, however many events that are."""
+"""Bytes of properties that are read, of however many events."""
 
 ROWS = 32
-"""Received at once."""
+"""Rows received at once."""
 
 MOST_READ = 1_000_000
-"""Events of all types that are read to find those of one, unless an hour alone has more."""
+"""Events of all types that may be read to find those of one type. One hour is always read."""
 
 ADDED = frozenset({"$browser", "$os", "$device", "$country", "$network"})
-"""Properties that collectors add, by their setting ENRICH: events are held to schemas without them."""
+"""Properties that collectors add (setting ENRICH). Events are checked without them."""
 
 MOST_MEMBERS = 100
-"""An object with more names than this is taken for one whose names are data."""
+"""In an object with more names than this, the names are taken for data."""
 
 MOST_VALUES = 10
-"""Texts of so few values, each seen so many times as `EACH` on average, are taken for the words of a list."""
+"""At most so many different texts, each seen `EACH` times on average, become an `enum`."""
 EACH = 10
 LONGEST_VALUE = 50
 
 DEPTHS = (8, 4, 2, 1, 0)
-"""How deep a proposal looks into properties; less if it would be too large otherwise."""
+"""How deep a proposal describes properties; a smaller depth is tried if the schema is too large."""
 
 FORMATS = {
     name: jsonschema_rs.Draft202012Validator({"format": name}, validate_formats=True).is_valid
     for name in ("uuid", "date-time", "date", "email", "ipv4", "uri")
 }
-"""Checked as events are checked. Of several that fit, the first counts."""
+"""The checks of formats are those of events. Of several formats that match, the first is used."""
 
 
 class Proposal(NamedTuple):
@@ -60,28 +60,28 @@ class Proposal(NamedTuple):
 
 
 def infer_schema(connection: psycopg.Connection, source: str, event_type: str, sample: int = SAMPLE) -> Proposal | None:
-    """A schema for a source's newest events of a type, of the last 90 days; None if there are none.
+    """Infer a schema from a source's newest events of a type, of the last 90 days; None if there are none.
 
     Args:
-        sample: how many are looked at, at most; fewer if these have more than MOST_BYTES of properties.
+        sample: most events that are read; fewer if their properties exceed MOST_BYTES.
     """
-    seen = _Seen()
+    seen = _Observations()
     events = 0
     time_slice = TimeSlice()
-    for properties in _newest(connection, {"source": source, "event_type": event_type}, sample):
+    for properties in _stream_newest(connection, {"source": source, "event_type": event_type}, sample):
         seen.add(properties)
         events += 1
         time_slice.yield_when_over()
     return Proposal(_describe(seen), events) if events else None
 
 
-def _newest(connection: psycopg.Connection, whose: dict[str, Any], sample: int) -> Iterator[dict[str, Any]]:
-    """Their properties, as they arrive: all at once they would be more than a process may hold."""
-    asked = {**whose, "sample": sample, "days": DAYS, "most_read": MOST_READ}
+def _stream_newest(connection: psycopg.Connection, key: dict[str, Any], sample: int) -> Iterator[dict[str, Any]]:
+    """The events' properties as they arrive: together they may be too large for memory."""
+    parameters = {**key, "sample": sample, "days": DAYS, "most_read": MOST_READ}
     left = MOST_BYTES
-    for (hour,) in connection.execute(QUERIES["recent_hours"], asked).fetchall():
+    for (hour,) in connection.execute(QUERIES["recent_hours"], parameters).fetchall():
         arriving = connection.cursor().stream(
-            QUERIES["events_of_hour"], {**whose, "hour": hour, "limit": sample}, size=ROWS
+            QUERIES["events_of_hour"], {**key, "hour": hour, "limit": sample}, size=ROWS
         )
         with closing(arriving):  # type: ignore[type-var]  # it is a generator, which ends the statement
             for (text,) in arriving:
@@ -96,14 +96,14 @@ def _newest(connection: psycopg.Connection, whose: dict[str, Any], sample: int) 
 
 
 def propose(properties: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """The schema that all of these fit, and that says as much as may be said."""
-    seen = _Seen()
+    """The strictest schema that all of these properties fit."""
+    seen = _Observations()
     for one in properties:
         seen.add(one)
     return _describe(seen)
 
 
-def _describe(seen: "_Seen") -> dict[str, Any]:
+def _describe(seen: "_Observations") -> dict[str, Any]:
     for depth in DEPTHS:
         schema = {"$schema": DIALECT, **seen.describe(depth)}
         try:
@@ -113,15 +113,15 @@ def _describe(seen: "_Seen") -> dict[str, Any]:
     return {"$schema": DIALECT, "type": "object"}
 
 
-class _Seen:
-    """What was seen at one place of the events."""
+class _Observations:
+    """The values seen at one place in the events."""
 
     def __init__(self) -> None:
         self.types: dict[str, int] = {}
         self.texts: set[str] | None = set()
         self.formats = list(FORMATS)
-        self.members: dict[str, _Seen] | None = {}
-        self.items: _Seen | None = None
+        self.members: dict[str, _Observations] | None = {}
+        self.items: _Observations | None = None
 
     def add(self, value: Any) -> None:
         type_ = _type_of(value)
@@ -133,7 +133,7 @@ class _Seen:
                 self._add_object(value)
             case list():
                 for item in value:
-                    self.items = self.items or _Seen()
+                    self.items = self.items or _Observations()
                     self.items.add(item)
 
     def _add_text(self, text: str) -> None:
@@ -147,12 +147,12 @@ class _Seen:
         if self.members is None:
             return
         for name, member in members.items():
-            self.members.setdefault(name, _Seen()).add(member)
+            self.members.setdefault(name, _Observations()).add(member)
         if len(self.members) > MOST_MEMBERS:
             self.members = None
 
     def describe(self, depth: int) -> dict[str, Any]:
-        """The schema of what was seen; of what is in objects and arrays as deep as `depth`."""
+        """The schema of the values, with those in objects and arrays down to `depth` levels."""
         types = sorted(set(self.types) - ({"integer"} if "number" in self.types else set()))
         schema: dict[str, Any] = {"type": types[0] if len(types) == 1 else types}
         if "string" in types:
@@ -199,5 +199,5 @@ def _type_of(value: Any) -> str:
 
 
 def _is_plain(name: str, text: str) -> bool:
-    """Whether a text of a format is one that people mean by it: `a:b` is a URI as well."""
+    """Whether a text is a usual example of a format: `a:b` is a URI, too, but isn't meant as one."""
     return name != "uri" or text.startswith(("http://", "https://"))

@@ -1,6 +1,6 @@
 -- name: recent_hours
--- The hours in which a source's events of a type are, the newest first, as many as it takes for the sample; none beyond which
--- more events of all kinds would have to be read than may be.
+-- The hours with a source's events of a type, the newest first, as many as the sample needs. They end where more events of
+-- all kinds would have to be read than `most_read`.
 with hours as (
   select
     hour,

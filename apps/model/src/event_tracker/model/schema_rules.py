@@ -1,8 +1,8 @@
-"""What a schema of events must be to be taken: JSON Schema 2020-12, with bounds that keep any event's validation short.
+"""The rules for event schemas: JSON Schema 2020-12, with bounds that keep the validation of any event short.
 
-A schema that would be slow is refused when it is set, so that no event ever waits for it. Patterns run in time linear in
-the text, since the engine has neither look-around nor backreferences; how large they are together is bounded. `$ref` stays
-within the schema and never comes back to itself, so that what applies to one value is counted beforehand.
+A schema that would be slow is refused when it is set. Patterns run in time linear in the text, since the engine has neither
+look-around nor backreferences; their total size is bounded. `$ref` stays within the schema and can't be recursive, so that
+the subschemas that apply to a value can be counted beforehand.
 """
 
 import re
@@ -12,49 +12,37 @@ import jsonschema_rs
 import msgspec
 
 from event_tracker.core.json_numbers import decode_json
-from event_tracker.model.patterns import count_places
+from event_tracker.model.schema_cost import MAX_DEPTH, CostEstimate
 from event_tracker.model.subschemas import InvalidSchemaError as InvalidSchemaError
-from event_tracker.model.subschemas import all_schemas, schema_at, schemas_in
+from event_tracker.model.subschemas import all_schemas
 from event_tracker.model.subschemas import pointer_of as pointer_of
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 MAX_BYTES = 65_536
-MAX_DEPTH = 32
-"""Levels of nesting, as in an event's properties."""
-
-MAX_NODES = 500
-"""Subschemas, each counted as often as it applies. An event has at most as many findings as values times this."""
-
-COMPOUND_NODES = 20
-"""What a value within an array or an object in `enum` or `const` counts for: these are compared one after the other."""
 
 MAX_PATTERN_BYTES = 65_536
-"""All patterns together, compiled; and what the engine may keep beside them. Time is linear in this too: at worst 14 µs for each
-character of a text, as measured (docs/adr/0015-event-schemas.md)."""
+"""Bytes of all patterns together, compiled; and of the engine's cache. Time is linear in this, too: 14 µs for each character
+of a text at worst, as measured (docs/adr/0015-event-schemas.md)."""
 
 FORMATS = frozenset(
     {"date", "date-time", "time", "duration", "email", "hostname", "ipv4", "ipv6", "uri", "uri-reference", "uuid"}
 )
-"""What `format` may say: these are checked, and in a time linear in the text. (`regex` would compile what a client sends.)"""
+"""Values of `format`: these are checked, in time linear in the text. (`regex` would compile patterns that clients send.)"""
 
 PATTERN_OPTIONS = jsonschema_rs.RegexOptions(size_limit=MAX_PATTERN_BYTES, dfa_size_limit=MAX_PATTERN_BYTES)
 
 MAX_GROWING = 200
-"""Places of all patterns that may be looked at at once, at each character: 6 µs of them."""
+"""Places of all patterns that may be active at once: 6 µs for each character of a text."""
 
 MAX_CONTAINS = 10
-"""Of these within an `unevaluatedItems`, each looks at each item, some times over."""
+"""Most `contains` within an `unevaluatedItems`: each reads every item several times."""
 
 MAX_PATTERN_CHARACTERS = 4_096
-"""Of all patterns together, as written: compiling one of 64 KiB of Unicode classes takes seconds, in which nothing else runs."""
+"""Characters of all patterns together, as written: compiling 64 KiB of Unicode classes takes seconds and blocks the process."""
 
 CLASS_CHARACTERS = 40
-"""What a class such as `\\pL` or `\\w` counts for: with `(?i)`, compiling a thousand took 0.5 s."""
-
-NODE_NS, PLACE_NS, CONTAINS_NS, UNEVALUATED_CONTAINS_NS = 10, 30, 60, 250
-ENTRY_NS, MULTIPLE_NS, UNIQUE_NS = 4, 500, 1_000
-"""What a byte of an event may cost for each of these, at worst and as measured (docs/adr/0015-event-schemas.md)."""
+"""The weight of a class such as `\\pL` or `\\w`, in characters: with `(?i)`, compiling a thousand took 0.5 s."""
 
 _unicode_classes = re.compile(r"\\[pPwWdDsS]").findall
 
@@ -62,9 +50,6 @@ MEMORY_PER_BYTE = 40
 MEMORY_PER_NODE = 1024
 MEMORY_PER_PATTERN_CHARACTER = 1300
 """Bytes of memory, as measured where a schema has little but texts in an `enum`, subschemas, or patterns such as `^\\pL`."""
-
-UNEVALUATED = ("unevaluatedItems", "unevaluatedProperties")
-"""One within another takes time exponential in their number."""
 
 REFUSED = {
     "$id": "A schema has no name of its own here; `$ref` starts with #.",
@@ -75,16 +60,16 @@ REFUSED = {
 }
 
 
-class Examined(NamedTuple):
-    """A schema that is taken.
+class ExaminedSchema(NamedTuple):
+    """A schema that is accepted, and its cost.
 
     Attributes:
-        schema: as JSON has it.
-        nodes: how many subschemas apply, each as often as it does.
+        schema: as JSON.
+        nodes: how many subschemas there are, each counted as often as it applies.
         cost: an estimate of how long a byte of an event may take at worst, ns.
-        growing: places that its patterns may be at, at once.
+        growing: places of its patterns that may be active at once.
         names: how many names its `required` and `dependentRequired` list.
-        entries: these, and the values of its `enum`.
+        entries: the same, plus the values of its `enum`.
         pattern_characters: how long its patterns are together, classes counted as `CLASS_CHARACTERS` more.
         unevaluated_contains: how many `contains` there are within an `unevaluatedItems`.
         bytes: how long it is as JSON.
@@ -102,7 +87,7 @@ class Examined(NamedTuple):
 
     @property
     def memory(self) -> int:
-        """An estimate of the bytes of memory that it takes, compiled: from as much as it does up to some times of it."""
+        """An estimate of the compiled schema's memory in bytes: never too low, up to several times too high."""
         return (
             self.bytes * MEMORY_PER_BYTE
             + self.nodes * MEMORY_PER_NODE
@@ -110,22 +95,11 @@ class Examined(NamedTuple):
         )
 
 
-def values_in(value: Any) -> int:
-    """How many values there are in a JSON value, itself included."""
-    match value:
-        case dict():
-            return 1 + sum(map(values_in, value.values()))
-        case list():
-            return 1 + sum(map(values_in, value))
-        case _:
-            return 1
-
-
-def examine(given: Any, *, is_new: bool = False) -> Examined:
-    """Look a schema over.
+def examine(given: Any, *, is_new: bool = False) -> ExaminedSchema:
+    """Check a schema against the rules and estimate its cost.
 
     Args:
-        is_new: whether it isn't set yet: it is refused if it would be slow, before its patterns are compiled, which takes long.
+        is_new: whether it isn't set yet. Then it is refused if it would be slow, before its patterns are compiled.
 
     Raises:
         InvalidSchemaError: with the first thing that is wrong.
@@ -136,11 +110,11 @@ def examine(given: Any, *, is_new: bool = False) -> Examined:
     try:
         jsonschema_rs.meta.validate(schema)
     except jsonschema_rs.ValidationError as error:
-        raise _refused(error) from None
+        raise _invalid_schema(error) from None
     for path, subschema in all_schemas(schema, []):
         _check_keywords(path, subschema)
-    weighed = _Weighed(schema)
-    examined = Examined(
+    weighed = CostEstimate(schema)
+    examined = ExaminedSchema(
         schema,
         weighed.nodes,
         weighed.cost,
@@ -158,11 +132,11 @@ def examine(given: Any, *, is_new: bool = False) -> Examined:
     return examined
 
 
-def refuse_slow(examined: Examined) -> None:
-    """Look at what would make checks slow. Not at schemas that are set already: a release before may have taken them.
+def refuse_slow(examined: ExaminedSchema) -> None:
+    """Refuse what would make checks slow. Don't call it for schemas that are set already: an earlier release may have accepted them.
 
     Raises:
-        InvalidSchemaError: if there is too much of it.
+        InvalidSchemaError: if the schema would be slow.
     """
     if examined.growing > MAX_GROWING:
         raise InvalidSchemaError(
@@ -184,7 +158,7 @@ def refuse_slow(examined: Examined) -> None:
 
 
 def _as_json(given: Any) -> dict[str, Any]:
-    """The schema as JSON reads it, if it is small and PostgreSQL can store it."""
+    """The schema as JSON, if it is small enough and PostgreSQL can store it."""
     if not isinstance(given, dict):
         raise InvalidSchemaError("", "A schema must be a JSON object.")
     _check_depth(given, 1)
@@ -227,82 +201,8 @@ def _check_keywords(path: list[str | int], schema: Any) -> None:
         )
 
 
-class _Weighed:
-    """Counts what applies to an event, following each `$ref`."""
-
-    def __init__(self, schema: dict[str, Any]) -> None:
-        self._schema = schema
-        self._under_way: dict[str, bool] = {}
-        self.nodes = self.cost = self.growing = self.names = self.entries = self.unevaluated_contains = 0
-        self.patterns: set[str] = set()
-        self._weigh([], schema)
-
-    def _weigh(self, path: list[str | int], schema: Any) -> None:
-        pointer = pointer_of(path)
-        self.nodes += 1
-        self.cost += NODE_NS
-        if isinstance(schema, dict):
-            self._under_way[pointer] = any(keyword in schema for keyword in UNEVALUATED)
-            if sum(self._under_way.values()) > 1 and self._under_way[pointer]:
-                raise InvalidSchemaError(pointer, f"{' or '.join(UNEVALUATED)} can't stand within another one.")
-            compounds = sum(map(_compound, [*schema.get("enum", []), schema.get("const")]))
-            self.nodes += compounds
-            self.cost += compounds * NODE_NS
-            names = _names(schema)
-            entries = names + len(schema.get("enum", []))
-            self.names += names
-            self.entries += entries
-            self.cost += entries * ENTRY_NS
-            self.cost += MULTIPLE_NS * ("multipleOf" in schema) + UNIQUE_NS * bool(schema.get("uniqueItems"))
-            if "contains" in schema:
-                is_within = any(self._under_way.values())
-                self.unevaluated_contains += is_within
-                self.cost += UNEVALUATED_CONTAINS_NS if is_within else CONTAINS_NS
-            self._weigh_patterns(
-                [*schema.get("patternProperties", {}), *([schema["pattern"]] if "pattern" in schema else [])]
-            )
-            for below, member in schemas_in(path, schema, defined=False):
-                self._weigh(below, member)
-            if "$ref" in schema:
-                self._follow(path, schema["$ref"])
-            del self._under_way[pointer]
-        if self.nodes > MAX_NODES:
-            raise InvalidSchemaError(
-                "", f"A schema may have {MAX_NODES} subschemas, each counted as often as it applies."
-            )
-
-    def _weigh_patterns(self, patterns: list[str]) -> None:
-        self.patterns.update(patterns)
-        for pattern in patterns:
-            places = count_places(pattern)
-            self.cost += places.all * PLACE_NS
-            self.growing += places.growing
-
-    def _follow(self, path: list[str | int], reference: str) -> None:
-        place = pointer_of([*path, "$ref"])
-        target = schema_at(self._schema, reference)
-        if target is None:
-            raise InvalidSchemaError(place, f"There is no schema at {reference[:100]}.")
-        if pointer_of(target[0]) in self._under_way:
-            raise InvalidSchemaError(place, "A schema can't contain itself.")
-        if len(self._under_way) > 2 * MAX_DEPTH:
-            raise InvalidSchemaError(place, f"References may be {2 * MAX_DEPTH} levels deep.")
-        self._weigh(*target)
-
-
-def _names(schema: dict[str, Any]) -> int:
-    """How many names a schema lists itself: each may be looked for in each value, and be a mistake of its own."""
-    dependent = schema.get("dependentRequired", {})
-    return len(schema.get("required", [])) + len(dependent) + sum(map(len, dependent.values()))
-
-
-def _compound(value: Any) -> int:
-    """What a value in `enum` or `const` counts for."""
-    return COMPOUND_NODES * values_in(value) if isinstance(value, dict | list) else 0
-
-
 def _check_patterns(patterns: set[str]) -> None:
-    """Each must compile, and so must all of them in one, which bounds their size together."""
+    """Each pattern must compile, and so must all of them as one: this bounds their total size."""
     for pattern in sorted(patterns):
         try:
             jsonschema_rs.Draft202012Validator({"pattern": pattern}, pattern_options=PATTERN_OPTIONS, offline=True)
@@ -319,5 +219,5 @@ def _check_patterns(patterns: set[str]) -> None:
         raise InvalidSchemaError("", "The patterns of this schema are too large together.") from None
 
 
-def _refused(error: jsonschema_rs.ValidationError) -> InvalidSchemaError:
+def _invalid_schema(error: jsonschema_rs.ValidationError) -> InvalidSchemaError:
     return InvalidSchemaError(pointer_of(error.instance_path), f"{error.message[:300]}.")

@@ -1,4 +1,4 @@
-"""Where a JSON Schema has schemas in it, and what refers to them."""
+"""Finds the subschemas of a JSON Schema, and resolves references to them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,14 +10,14 @@ ONE = (
 LISTED = ("allOf", "anyOf", "oneOf", "prefixItems")
 NAMED = ("dependentSchemas", "patternProperties", "properties")
 DEFINED = ("$defs", "definitions")
-"""Keywords whose value is a schema, a list of schemas, an object of schemas, and one of schemas that apply by `$ref` only."""
+"""Keywords by their value: one schema, a list of schemas, an object of schemas, an object of schemas that apply only by `$ref`."""
 
 DIGITS = 6
 """An index in a pointer has fewer."""
 
 
 class InvalidSchemaError(Exception):
-    """A schema that isn't taken.
+    """A schema that isn't accepted.
 
     Attributes:
         pointer: JSON Pointer to what is wrong.

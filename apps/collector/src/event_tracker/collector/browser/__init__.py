@@ -1,1 +1,1 @@
-"""The browser's tracker."""
+"""The tracker script for browsers."""

@@ -1,7 +1,7 @@
-"""The browser's tracker (docs/browser.md): served under a name that stays, and under one that has its content's hash in it.
+"""Serves the tracker script for browsers (docs/browser.md): under a fixed name, and under a name with its content's hash.
 
-`browser/tracker.js` is written by people, `browser/tracker.min.js` made from it by `make tracker-js`, which also keeps what
-the last release served: pages may have pinned that.
+`browser/tracker.js` is the source; `make tracker-js` makes `browser/tracker.min.js` from it. It also keeps the script of the
+last release: pages may have pinned it.
 """
 
 import base64
@@ -28,18 +28,18 @@ class Script(NamedTuple):
 
     @property
     def integrity(self) -> str:
-        """What a page's `integrity` attribute says of it."""
+        """The value of a page's `integrity` attribute."""
         return f"sha384-{base64.b64encode(hashlib.sha384(self.plain).digest()).decode()}"
 
 
 def read_script(file: Path) -> Script:
-    """A version from its file; it is known by the first 8 hex digits of its SHA-256."""
+    """Read a version from its file; its name is the first 8 hex digits of its SHA-256."""
     plain = file.read_bytes()
     return Script(hashlib.sha256(plain).hexdigest()[:8], plain, gzip.compress(plain, mtime=0))
 
 
 def read_scripts(folder: Path) -> dict[str, Script]:
-    """All versions in a folder, by their names."""
+    """Read all versions in a folder; by name."""
     return {script.version: script for script in map(read_script, folder.glob("*.min.js"))}
 
 
@@ -51,7 +51,7 @@ blueprint = Blueprint("tracker_script", __name__)
 
 @blueprint.get("/tracker.js")
 def newest_tracker() -> Response:
-    """The tracker, which browsers ask for again each hour."""
+    """The newest tracker; browsers fetch it again each hour."""
     return _answer(NEWEST, "public, max-age=3600")
 
 
@@ -65,7 +65,7 @@ def _answer(script: Script, cache_control: str) -> Response:
     packed = request.accept_encodings.quality("gzip") > 0
     answer = Response(script.packed if packed else script.plain, content_type=CONTENT_TYPE)
     answer.headers["Cache-Control"] = cache_control
-    # Pages that ask for its integrity, or that are isolated from other origins (COEP), may load it.
+    # So pages with an `integrity` attribute, and pages isolated from other origins (COEP), may load it.
     answer.headers.add(*ANY_ORIGIN)
     answer.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     answer.headers["Vary"] = "Accept-Encoding"

@@ -1,1 +1,1 @@
-"""From a request's body to rows, or to every error in it."""
+"""Turns a request's body into rows, or into every error in it."""

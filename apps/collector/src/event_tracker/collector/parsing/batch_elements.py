@@ -1,6 +1,6 @@
-"""A batch as the bytes of its events, found without reading them: the elements of a JSON array, the lines of NDJSON.
+"""Splits a batch into the bytes of its events without decoding them: the elements of a JSON array, the lines of NDJSON.
 
-Both take time linear in the text, give way to other requests, and hold no more events than a request may have.
+Both take time linear in the text, let other requests run, and hold no more events than a request may have.
 """
 
 import re
@@ -20,42 +20,42 @@ UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _read_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 MOST_COMMAS = 100_000
-"""An array with more is split by `split_array`, which holds one element more than a request may have."""
+"""An array with more commas is split by `split_array`, which holds only one element more than a request may have."""
 
 _STRING = rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)'
-"""A string, to the end of the text if it isn't closed: so that no part of it is looked at a second time."""
+"""A string; one that isn't closed goes to the end of the text, so that no part is scanned twice."""
 
-AT_ONCE = 4096
-"""Strings, and what stands between them, that are passed over between two looks at the clock."""
+STRINGS_PER_PASS = 4096
+"""Strings, and text between them, that are scanned before the clock is checked."""
 
 _to_bracket, _to_bracket_or_comma = (
-    re.compile(rb"(?:[^\"%b]++|%b){0,%d}+" % (marks, _STRING, AT_ONCE), re.DOTALL).match
+    re.compile(rb"(?:[^\"%b]++|%b){0,%d}+" % (marks, _STRING, STRINGS_PER_PASS), re.DOTALL).match
     for marks in (rb"\[\]{}", rb"\[\]{},")
 )
-"""Pass over what stands before the next mark, or a part of it."""
+"""Match the text before the next mark, or a part of it."""
 
 _lines = re.compile(rb"\S[^\n]*").finditer
 
 WHITESPACE = b" \t\n\r"
-"""What JSON has between values; Python's own is more."""
+"""JSON's whitespace; Python's has more characters."""
 
 MARKS = b"[]{},"
 
-LOOKED_AT = 16
-"""Marks between two looks at the clock."""
+CLOCK_INTERVAL = 16
+"""Marks that are read before the clock is checked."""
 
-DEEPEST = 1000
-"""Levels; readers of JSON take about as many."""
+MAX_LEVELS = 1000
+"""Levels of nesting; JSON decoders accept about as many."""
 
 
 class Batch(NamedTuple):
-    """The events of a request, not read yet.
+    """The events of a request, not decoded yet.
 
     Attributes:
-        events: as JSON, as far as is known.
-        is_batch: False if it is one event, and no array or NDJSON.
-        is_array: whether the body is JSON only if each event is.
-        may_hold_nul: whether a text in it could have the character U+0000, which JSON can only write as an escape.
+        events: as JSON, not checked yet.
+        is_batch: False if the body is one event, not an array or NDJSON.
+        is_array: whether the body is valid JSON only if each event is.
+        may_hold_nul: whether a text may contain U+0000, which JSON can write only as an escape.
     """
 
     events: Sequence[Raw]
@@ -64,18 +64,18 @@ class Batch(NamedTuple):
     may_hold_nul: bool = False
 
 
-class NoArrayError(Exception):
+class NotAnArrayError(Exception):
     """The text isn't a JSON array."""
 
 
 def split_body(body: bytes, most: int, *, ndjson: bool = False) -> Batch:
-    """The events of a body.
+    """Split a body into its events.
 
-    An array that holds a NaN, a lone surrogate or the like is split as well: the events that do are refused or mended, their
-    neighbours stored.
+    An array with a NaN, a lone surrogate or the like is split, too: the events that contain them are refused or repaired, and
+    the others stored.
 
     Raises:
-        Problem: 400 if it begins like an array and isn't one, 413 if there are more than `most`.
+        Problem: 400 if it starts like an array and isn't one, 413 if there are more than `most` events.
     """
     may_hold_nul = b"\\u0000" in body
     if ndjson:
@@ -92,13 +92,13 @@ def split_body(body: bytes, most: int, *, ndjson: bool = False) -> Batch:
     try:
         body.decode()
         elements = split_array(body, most)
-    except (UnicodeDecodeError, NoArrayError) as error:
-        raise no_json(str(error)) from None
+    except (UnicodeDecodeError, NotAnArrayError) as error:
+        raise not_json(str(error)) from None
     return Batch(_checked(elements, most), is_array=True, may_hold_nul=may_hold_nul)
 
 
-def no_json(reason: str) -> Problem:
-    """What answers a body that isn't JSON."""
+def not_json(reason: str) -> Problem:
+    """The problem for a body that isn't JSON."""
     return Problem(400, "invalid_json", f"The body isn't JSON: {reason}.")
 
 
@@ -109,16 +109,16 @@ def _checked(events: Sequence[Raw], most: int) -> Sequence[Raw]:
 
 
 def split_lines(text: bytes, most: int) -> list[bytes]:
-    """The lines that aren't blank, or one more than `most` of them: what stands behind isn't looked at."""
+    """The lines that aren't blank, but no more than `most` + 1 of them: the rest isn't read."""
     if text.count(b"\n") <= most:
         return [line for line in text.split(b"\n") if line.strip()]
     return [line[0] for line in islice(_lines(text), most + 1)]
 
 
 def split_array(text: bytes, most: int) -> list[bytes]:
-    """The elements of an array, or one more than `most` of them: what stands behind isn't looked at.
+    """The elements of an array, but no more than `most` + 1 of them: the rest isn't read.
 
-    An element has as many closing brackets as opening ones and isn't blank; otherwise it may be anything.
+    An element has as many closing as opening brackets and isn't blank; nothing else is checked.
 
     Raises:
         NoArrayError: if the text isn't an array of such elements, and nothing else.
@@ -136,14 +136,14 @@ def split_array(text: bytes, most: int) -> list[bytes]:
             if len(elements) > most:
                 return elements
         elif mark == b"," or elements:
-            raise NoArrayError(f"an element is missing at byte {at}")
+            raise NotAnArrayError(f"an element is missing at byte {at}")
     if text[at + 1 :].strip(WHITESPACE):
-        raise NoArrayError(f"something stands behind it at byte {at + 1}")
+        raise NotAnArrayError(f"something stands behind it at byte {at + 1}")
     return elements
 
 
 def _outer_marks(text: bytes) -> Iterator[tuple[int, bytes]]:
-    """Where the outermost array begins, has commas, and ends."""
+    """The positions of the outermost array's brackets and commas."""
     depth = at = 0
     time_slice = TimeSlice()
     for number in count():
@@ -153,24 +153,24 @@ def _outer_marks(text: bytes) -> Iterator[tuple[int, bytes]]:
             depth += 1
             if depth == 1:
                 yield at, mark
-            elif depth > DEEPEST:
-                raise NoArrayError(f"it is nested beyond {DEEPEST} levels")
+            elif depth > MAX_LEVELS:
+                raise NotAnArrayError(f"it is nested beyond {MAX_LEVELS} levels")
         elif mark in b"]}":
             depth -= 1
             if depth == 0:
                 if mark != b"]":
-                    raise NoArrayError(f"the wrong bracket closes it at byte {at}")
+                    raise NotAnArrayError(f"the wrong bracket closes it at byte {at}")
                 yield at, mark
                 return
         elif depth == 1:
             yield at, mark
         at += 1
-        if number % LOOKED_AT == 0:
+        if number % CLOCK_INTERVAL == 0:
             time_slice.yield_when_over()
 
 
 def _next_mark(text: bytes, at: int, depth: int, time_slice: TimeSlice) -> int:
-    """Where the next bracket is, or comma of the outermost array.
+    """The position of the next bracket, or of the next comma of the outermost array.
 
     Raises:
         NoArrayError: if there is none.
@@ -183,4 +183,4 @@ def _next_mark(text: bytes, at: int, depth: int, time_slice: TimeSlice) -> int:
         if text[at] in MARKS:
             return at
         time_slice.yield_when_over()
-    raise NoArrayError("it isn't closed")
+    raise NotAnArrayError("it isn't closed")

@@ -1,4 +1,4 @@
-"""A request's body as bytes of JSON: its type, its encoding."""
+"""Reads a request's body: its media type, its encoding, its bytes of JSON."""
 
 import zlib
 from codecs import BOM_UTF8
@@ -20,20 +20,20 @@ GZIPPED = ("gzip", "x-gzip")
 """Names of one encoding (RFC 9110 section 8.4.1.3)."""
 
 GZIP = 16 + zlib.MAX_WBITS
-"""zlib's word for a gzip header and trailer around the data."""
+"""zlib's `wbits` for data with a gzip header and trailer."""
 
 MAX_MEMBERS = 16
-"""Of a gzip body. Programs write one; files that were appended to each other have more. Each costs some microseconds."""
+"""Members of a gzip body. Programs write one; concatenated files have more. Each costs some microseconds."""
 
 PIECE_BYTES = 64 * 1024
-"""Read, or made, at once."""
+"""Bytes that are read, or decompressed, at once."""
 
 
 def media_type(environ: "WSGIEnvironment") -> str:
     """The body's media type.
 
     Raises:
-        Problem: 415 if it is none that holds events.
+        Problem: 415 if it isn't one of those for events.
     """
     sent: str = environ.get("CONTENT_TYPE", "")
     if sent == "application/json":
@@ -60,7 +60,7 @@ def receive_body(environ: "WSGIEnvironment", max_bytes: int, seconds: float, res
     """Read the body.
 
     Raises:
-        Problem: 415 if it is encoded otherwise than by gzip, and what `event_tracker.core.http.body_limit.read_body` raises.
+        Problem: 415 if it has an encoding other than gzip, and what `event_tracker.core.http.body_limit.read_body` raises.
     """
     encoding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding not in ("", "identity", *GZIPPED):
@@ -69,16 +69,16 @@ def receive_body(environ: "WSGIEnvironment", max_bytes: int, seconds: float, res
 
 
 def unpack(body: Body, max_bytes: int, reservation: Reservation) -> bytes:
-    """The body, decompressed, without the byte order mark that some Windows clients begin it with.
+    """The decompressed body, without the byte order mark that some Windows clients send.
 
     Raises:
-        Problem: 400 if it isn't gzip as said, 413 if it has more bytes, and what `Reservation.grow` raises.
+        Problem: 400 if it isn't gzip as declared, 413 if it is too large, and what `Reservation.grow` raises.
     """
     return (_gunzip(body.raw, max_bytes, reservation) if body.is_gzipped else body.raw).removeprefix(BOM_UTF8)
 
 
 def _gunzip(raw: bytes, max_bytes: int, reservation: Reservation) -> bytes:
-    """Decompress, never making more than `max_bytes` and a piece: a small body can hold gigabytes. Gives way meanwhile."""
+    """Decompress at most `max_bytes` and one piece more: a small body can hold gigabytes. Lets other requests run meanwhile."""
     pieces: list[bytes] = []
     size = position = members = 0
     time_slice = TimeSlice()
@@ -90,11 +90,11 @@ def _gunzip(raw: bytes, max_bytes: int, reservation: Reservation) -> bytes:
         while not member.eof:
             given = member.unconsumed_tail or raw[position : (position := position + PIECE_BYTES)]
             if not given:
-                raise _no_gzip("it ends before its end is marked")
+                raise _not_gzip("it ends before its end is marked")
             try:
                 piece = member.decompress(given, PIECE_BYTES)
             except zlib.error as error:
-                raise _no_gzip(str(error)) from None
+                raise _not_gzip(str(error)) from None
             size += len(piece)
             if size > max_bytes:
                 raise too_large(max_bytes)
@@ -106,5 +106,5 @@ def _gunzip(raw: bytes, max_bytes: int, reservation: Reservation) -> bytes:
     return b"".join(pieces)
 
 
-def _no_gzip(why: str) -> Problem:
+def _not_gzip(why: str) -> Problem:
     return Problem(400, "invalid_gzip", f"Content-Encoding says gzip, but: {why}.")

@@ -1,4 +1,4 @@
-"""Whose address a request comes from. It is looked at where a setting asks for it, and never kept or logged."""
+"""The client's address. It is read only if a setting asks for it, and never stored or logged."""
 
 import ipaddress
 from typing import TYPE_CHECKING
@@ -9,15 +9,15 @@ if TYPE_CHECKING:
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 KEPT_BITS = {4: 24, 6: 48}
-"""Of an address's network that may be kept, by IP version: one of 256 in IPv4, of a whole site in IPv6."""
+"""Bits of an address that may be stored, by IP version: a network of 256 addresses in IPv4, a whole site in IPv6."""
 
 
 def client_address(environ: "WSGIEnvironment", trusted_hops: int) -> Address | None:
-    """The address of the client; None if it can't be told.
+    """The address of the client; None if it can't be known.
 
     Args:
-        trusted_hops: how many proxies stand in front that each add, or write, who asked them to X-Forwarded-For. What stands
-            further left in it was sent by whoever, and isn't looked at.
+        trusted_hops: how many proxies in front add the address of their peer to X-Forwarded-For. The entries further left were
+            sent by the client itself, and aren't trusted.
     """
     if not trusted_hops:
         return _address(environ.get("REMOTE_ADDR", ""))

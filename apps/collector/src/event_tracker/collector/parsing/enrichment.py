@@ -1,7 +1,7 @@
-"""What a collector adds to the properties of events that come from pages, where the setting ENRICH says so.
+"""Adds properties to events that come from pages, as the setting ENRICH says.
 
-The request's User-Agent and address are looked at and forgotten: of the one, names of families are kept, of the other, its
-country or its network. Libraries and their data are loaded only if they are needed.
+The request's User-Agent and address are read and not stored. Of the first, only the names of families are stored; of the
+second, its country or network. Libraries and their data are loaded only if they are needed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,29 +20,29 @@ KINDS = {
     "country": "`$country`: the ISO 3166-1 code of the address's country, by COUNTRY_DATABASE",
     "network": "`$network`: the address's network, /24 of IPv4 and /48 of IPv6",
 }
-"""What ENRICH may name, and the properties that it adds."""
+"""The values of ENRICH, and the properties that they add."""
 
 NEEDS = {"browser": "ua_parser_rs", "country": "maxminddb"}
 """Packages of the extra `enrich`."""
 
 MOST_CHARACTERS = 500
-"""Of a User-Agent that are looked at."""
+"""Characters of a User-Agent that are read."""
 
 REMEMBERED = 5000
-"""User-Agents whose families are remembered: parsing one takes as long as reading some thirty events."""
+"""User-Agents whose families are cached: parsing one takes as long as reading some thirty events."""
 
-Added = Mapping[str, str]
+AddedProperties = Mapping[str, str]
 """Properties, by name."""
 
-NOTHING: Added = {}
+NO_PROPERTIES: AddedProperties = {}
 
 
 class Enrichment:
-    """Tells what is added to the events of a request.
+    """Derives the properties that are added to the events of a request.
 
     Args:
-        kinds: of KINDS.
-        country_database: an MMDB file (MaxMind DB) that leads from addresses to countries.
+        kinds: keys of KINDS.
+        country_database: an MMDB file (MaxMind DB) with the countries of addresses.
     """
 
     def __init__(self, kinds: Sequence[str], country_database: str, trusted_hops: int) -> None:
@@ -52,13 +52,13 @@ class Enrichment:
         self._network = "network" in kinds
         self._addresses = bool(self._country or self._network)
 
-    def of(self, environ: "WSGIEnvironment") -> Added:
-        """What is added to the events of a request from a page; a server's own browser and address say nothing of a user."""
+    def derive(self, environ: "WSGIEnvironment") -> AddedProperties:
+        """The properties to add. None if no page sent the request: the address of a server says nothing about a user."""
         if "HTTP_ORIGIN" not in environ:
-            return NOTHING
+            return NO_PROPERTIES
         added: dict[str, str] = {}
         if self._families:
-            # No text that is stored has U+0000, and a family may be what the header says.
+            # A family may be text from the header, and PostgreSQL can't store U+0000.
             user_agent = environ.get("HTTP_USER_AGENT", "")[:MOST_CHARACTERS].replace("\0", "")
             added.update(self._families(user_agent))
         address = client_address(environ, self._trusted_hops) if self._addresses else None
@@ -70,8 +70,8 @@ class Enrichment:
         return added
 
 
-def mistakes(kinds: Sequence[str], country_database: str) -> dict[str, list[str]]:
-    """What is wrong with the settings, by setting."""
+def find_mistakes(kinds: Sequence[str], country_database: str) -> dict[str, list[str]]:
+    """Mistakes in the settings, by setting."""
     found: dict[str, list[str]] = {}
     missing = [kind for kind in kinds if kind in NEEDS and find_spec(NEEDS[kind]) is None]
     if missing:
@@ -82,8 +82,8 @@ def mistakes(kinds: Sequence[str], country_database: str) -> dict[str, list[str]
     return found
 
 
-def _load_families() -> Callable[[str], Added]:
-    """A function from a User-Agent to families. Rules and their automata take some 33 MiB and a second."""
+def _load_families() -> Callable[[str], AddedProperties]:
+    """Load a function from a User-Agent to families. Its rules take some 33 MiB and a second."""
     from ua_parser import Parser
     from ua_parser.loaders import load_builtins
     from ua_parser.regex import Resolver
@@ -91,7 +91,7 @@ def _load_families() -> Callable[[str], Added]:
     parser = Parser(Resolver(load_builtins()))
 
     @lru_cache(REMEMBERED)
-    def families(user_agent: str) -> Added:
+    def families(user_agent: str) -> AddedProperties:
         found = parser.parse(user_agent)
         parts = {"$browser": found.user_agent, "$os": found.os, "$device": found.device}
         return {name: part.family for name, part in parts.items() if part is not None}
@@ -100,7 +100,7 @@ def _load_families() -> Callable[[str], Added]:
 
 
 def _load_countries(file: str) -> Callable[[str], str | None]:
-    """A function from an address to a country's code. The file is mapped, not read."""
+    """Load a function from an address to a country's code. The file is mapped into memory."""
     import maxminddb
 
     reader = maxminddb.open_database(file)

@@ -1,7 +1,7 @@
-"""How long the numbers of an event are once PostgreSQL writes them: of 1e308, in five bytes, it makes 309 digits.
+"""Counts how long the numbers of an event are when PostgreSQL writes them: it writes 1e308, five bytes, as 309 digits.
 
-It stores them in a few bytes, too, so nothing but the size of what was sent would bound what reading an event back, or summing
-up a day, has to write. Here they count as long as they are written.
+PostgreSQL stores such a number in a few bytes, too. So the size of a request doesn't bound how much must be written when its
+events are read back. Here, numbers count with the length in which they are written.
 """
 
 import math
@@ -9,25 +9,25 @@ import math
 from event_tracker.core.json_numbers import read_float
 
 LEAST, MOST = 1e-15, 1e16
-"""Numbers between them are written in at most four times as many bytes as they can be sent in: they count as sent."""
+"""A number between these is written in at most four times the bytes in which it can be sent: it counts as sent."""
 
 MOST_DIGITS = 17
-"""Of a double, as it is written to be read back."""
+"""Most digits of a double that is written exactly."""
 
 
 class LongNumberError(Exception):
-    """There is a number beyond these bounds, or that no double holds. Not a ValueError, which msgspec would turn into its own."""
+    """A number is beyond these bounds, or isn't a finite double. Not a ValueError: msgspec would replace that by its own error."""
 
 
 class TooLongError(Exception):
-    """An event is too large with its numbers written out; says so in a sentence."""
+    """An event is too large with its numbers written out. The message is for the sender."""
 
 
 def read_short_float(text: str) -> float:
     """A `float_hook` for most events.
 
     Raises:
-        LongNumberError: if a `LongNumbers` must read the event.
+        LongNumberError: if the event must be read by a `LongNumbers`.
     """
     value = float(text)
     if LEAST <= value < MOST or -MOST < value <= -LEAST or value == 0:
@@ -39,8 +39,8 @@ class LongNumbers:
     """Reads the numbers of one event, and counts its bytes with them written out.
 
     Args:
-        size: its bytes as it was sent.
-        most: how many they may be.
+        size: bytes of the event as sent.
+        most: bytes that it may have.
     """
 
     def __init__(self, size: int, most: int) -> None:
@@ -51,11 +51,11 @@ class LongNumbers:
         """A `float_hook`.
 
         Raises:
-            TooLongError: if they are more.
+            TooLongError: if the event has more.
             ValueError: what `read_float` raises.
         """
         value = read_float(text)
-        self.size += max(0, _written_bytes(value, len(text)) - len(text))
+        self.size += max(0, _count_written_bytes(value, len(text)) - len(text))
         if self.size > self.most:
             raise TooLongError(
                 f"An event may have {self.most} bytes with its numbers written out (1e308 has 309 digits); this one has more."
@@ -63,8 +63,8 @@ class LongNumbers:
         return value
 
 
-def _written_bytes(value: float, sent: int) -> int:
-    """How long PostgreSQL writes a number that was sent in so many bytes, give or take its 17 digits; 0 if no longer than it was sent."""
+def _count_written_bytes(value: float, sent: int) -> int:
+    """The length in which PostgreSQL writes a number, within 17 digits; 0 if that isn't longer than the `sent` bytes."""
     size = abs(value)
     if LEAST <= size < MOST or size == 0:
         return 0

@@ -1,24 +1,23 @@
-"""Why an event is refused: everything that is wrong with it, each with a pointer, a code and a sentence; or what it means.
+"""Explains why an event is refused: lists every error, each with a pointer, a code and a sentence.
 
-The marshmallow schema is made from `Event`, so that fields and bounds stand in one place. Only what the fast decoder
-refuses, or can't be sure of, comes here. Of that, some is taken all the same, and is then read again.
+Only events that the fast decoder refuses, or can't be sure of, come here. Some of them turn out to be valid, and are then
+read again.
 """
 
 import json
 import math
 from datetime import datetime
-from typing import Annotated, Any, NamedTuple
-from uuid import UUID
+from typing import Any, NamedTuple
 
 import msgspec
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
-from msgspec import inspect
+from marshmallow import ValidationError
 
+from event_tracker.collector.parsing.event_schema import EventSchema
 from event_tracker.core.postgres.unstorable import count_unstorable
-from event_tracker.model.event import MAX_DEPTH, Event, RuleError, Span, after_leap_second, resolve_timestamp
+from event_tracker.model.event import MAX_DEPTH, RuleError, TimeBounds, resolve_timestamp
 
 MAX_INTEGER_CHARACTERS = 4300
-"""Where the decoder stops reading integers; Python's `int` stops there too (CVE-2020-10735: the time it takes is quadratic)."""
+"""The decoder's limit for integers, and that of Python's `int` (CVE-2020-10735: reading takes quadratic time)."""
 
 CODES = {
     "invalid_json": "The event isn't JSON.",
@@ -50,22 +49,22 @@ CODES = {
 """Every code an event's errors can have; also the label of `collector_events_rejected_by_code_total`."""
 
 MAX_FINDINGS = 20
-"""What is said of one event; one more finding says how many others there are."""
+"""Most findings of one event; one more says how many others there are."""
 
 MAX_POINTER = 300
-"""Characters of a JSON Pointer; a longer one is cut off and ends in an ellipsis."""
+"""Characters of a JSON Pointer; a longer one is cut off and ends with an ellipsis."""
 
 Finding = tuple[str, str, str]
 """(JSON Pointer below the event, code, detail)"""
 
 
 class Explanation(NamedTuple):
-    """What an event is, as the slow way reads it.
+    """The result of `explain`.
 
     Attributes:
-        findings: what is wrong with it, `MAX_FINDINGS` at most and one more; empty if it is taken.
-        timestamp: when it happened, in UTC, if it is taken.
-        replaced: what has to be replaced in its properties if it is taken (`event_tracker.core.postgres.unstorable`), as a warning.
+        findings: the event's errors, at most `MAX_FINDINGS` and one more; empty if it is valid.
+        timestamp: when it happened, in UTC, if it is valid.
+        replaced: a warning about characters of its properties that must be replaced (`event_tracker.core.postgres.unstorable`).
     """
 
     findings: list[Finding]
@@ -74,105 +73,20 @@ class Explanation(NamedTuple):
 
 
 Path = tuple["Path", str | int] | None
-"""Where a value stands: the path of what it stands in, and its name or index there. None is the event itself.
+"""The position of a value: the path of its container, and its name or index there. None is the event itself.
 
-A pointer is made of it only for what is wrong: it may be nearly as long as the event, and there may be as many.
+Pointers are made from paths only for errors: a pointer may be nearly as long as the event, and an event has many values.
 """
 
 
 NESTING = frozenset({dict, list})
 
 
-class Length(validate.Length):
-    """marshmallow's, with a code."""
-
-    def __call__(self, value: Any) -> Any:
-        if not (self.min or 0) <= len(value) <= (self.max or math.inf):
-            raise ValidationError([("length", f"Must have {self.min} to {self.max} characters, not {len(value)}.")])
-        return value
-
-
-class Converted(fields.Field[Any]):
-    """A field that msgspec converts: what it takes is then, by construction, what the decoder takes."""
-
-    def __init__(self, type_: Any, expected: str, code: str, **options: Any) -> None:
-        self.type, self.expected, self.code = type_, expected, code
-        super().__init__(**options)
-
-    def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
-        try:
-            return msgspec.convert(value, self.type)
-        except (msgspec.ValidationError, UnicodeError):
-            raise ValidationError(
-                [(self.code if isinstance(value, str) else "wrong_type", f"Must be {self.expected}.")]
-            ) from None
-
-    def make_error(self, key: str, **_: Any) -> ValidationError:
-        if key == "required":
-            return ValidationError([("required", "Is missing.")])
-        return ValidationError([("wrong_type", f"Must be {self.expected}, not null.")])
-
-
-class Time(Converted):
-    """Takes leap seconds, too, which msgspec doesn't."""
-
-    def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
-        if not isinstance(value, str) or value[16:19] != ":60":
-            return super()._deserialize(value)
-        try:
-            return after_leap_second(super()._deserialize(f"{value[:16]}:00{value[19:]}"))
-        except RuleError as error:
-            raise ValidationError([(error.code, error.detail)]) from None
-
-
-def _field(declared: inspect.Field) -> fields.Field[Any]:
-    """The marshmallow field for one field of `Event`; its metadata is the field's JSON Schema."""
-    type_ = declared.type
-    if isinstance(type_, inspect.UnionType):  # with None, in an optional field
-        (type_,) = (one for one in type_.types if not isinstance(one, inspect.NoneType))
-    assert isinstance(type_, inspect.Metadata)
-    described = dict(type_.extra_json_schema or {})
-    options: dict[str, Any] = {
-        "required": declared.required,
-        "allow_none": not declared.required,
-        "metadata": described,
-    }
-    match type_.type:
-        case inspect.StrType(min_length=least, max_length=most):
-            described["type"] = "string"
-            return Converted(str, "a string", "wrong_type", validate=Length(least, most), **options)
-        case inspect.DateTimeType():
-            described |= {"type": "string", "format": "date-time"}
-            aware = Annotated[datetime, msgspec.Meta(tz=True)]
-            return Time(aware, "a time with an offset, such as 2026-11-22T10:00:00Z", "invalid_timestamp", **options)
-        case inspect.UUIDType():
-            described |= {"type": "string", "format": "uuid"}
-            return Converted(UUID, "a UUID", "invalid_uuid", **options)
-        case inspect.DictType():
-            described["type"] = "object"
-            return Converted(dict, "an object", "wrong_type", **options)
-        case other:
-            raise TypeError(f"no marshmallow field for {declared.name}: {other}")
-
-
-class _Closed(Schema):
-    """Has no other fields; OpenAPI says so, `_contract` sees to it. (marshmallow takes time quadratic in their number.)"""
-
-    class Meta:
-        unknown = RAISE
-
-
-_struct = inspect.type_info(Event)
-assert isinstance(_struct, inspect.StructType)
-
-EventSchema = _Closed.from_dict({field.name: _field(field) for field in _struct.fields}, name="EventSchema")
-"""The contract of one event, for marshmallow and OpenAPI."""
-
 _schema = EventSchema()
 
 
-class _Object(dict[str, Any]):
-    """A JSON object that remembers the members which a later one of the same name replaced: the decoder checks those too."""
+class _ObjectWithDuplicates(dict[str, Any]):
+    """A JSON object that also keeps members that a later one of the same name replaced: the decoder checks those, too."""
 
     def __init__(self, pairs: list[tuple[str, Any]]) -> None:
         super().__init__(pairs)
@@ -187,16 +101,16 @@ class _Object(dict[str, Any]):
 
 
 def read_lenient(text: str) -> Any:
-    """JSON as Python clients write it: NaN, infinities and lone surrogates are read, so that they can be pointed at."""
+    """Read JSON as Python clients write it: with NaN, infinities and lone surrogates, so that errors can point to them."""
     return json.loads(
         text,
-        object_pairs_hook=_Object,
+        object_pairs_hook=_ObjectWithDuplicates,
         parse_int=lambda digits: int(digits) if len(digits) <= MAX_INTEGER_CHARACTERS else math.inf,
     )
 
 
 class _Findings:
-    """What is wrong with an event: the first of it, each once, and how much more; and what is to be replaced in it."""
+    """Collects the findings of an event: the first ones, each once, and the number of the others; and replaced characters."""
 
     def __init__(self) -> None:
         self._first: dict[Finding, None] = {}
@@ -229,15 +143,15 @@ class _Findings:
 
 
 def may_be_deep(properties: dict[str, Any], raw: bytes | msgspec.Raw) -> bool:
-    """Whether the properties could be nested too deep: most have no nesting at all, and the others seldom that many brackets."""
+    """Whether the properties could be nested too deep. It is fast: most have no nesting at all, the others rarely many brackets."""
     if NESTING.isdisjoint(map(type, properties.values())):
         return False
     text = bytes(raw)
     return text.count(b"{") + text.count(b"[") > MAX_DEPTH
 
 
-def explain(raw: bytes, span: Span) -> Explanation:
-    """What is wrong with the JSON of one event, or what it means. Takes time linear in the event's bytes."""
+def explain(raw: bytes, bounds: TimeBounds) -> Explanation:
+    """List the errors in the JSON of one event, or find its time. Takes time linear in the event's bytes."""
     try:
         event = read_lenient(raw.decode())
     except UnicodeDecodeError as error:
@@ -248,16 +162,16 @@ def explain(raw: bytes, span: Span) -> Explanation:
         return Explanation([("", "too_deep", f"Nested far beyond {MAX_DEPTH} levels.")])
     found = _Findings()
     timestamp = None
-    _look_at(event, None, 0, found)
-    if isinstance(event, _Object):
-        timestamp = _contract(event, span, found)
+    _check_value(event, None, 0, found)
+    if isinstance(event, _ObjectWithDuplicates):
+        timestamp = _check_fields(event, bounds, found)
     else:
         found.add(None, "wrong_type", "An event must be a JSON object.")
     return Explanation(found.listed(), timestamp, found.replaced())
 
 
-def _contract(event: _Object, span: Span, found: _Findings) -> datetime | None:
-    """What the schema, and the rules between fields, say; the event's time, if it has one."""
+def _check_fields(event: _ObjectWithDuplicates, bounds: TimeBounds, found: _Findings) -> datetime | None:
+    """Check the fields against the schema and the rules between them; return the event's time if it is valid."""
     timestamp = None
     known = {name: value for name, value in event.items() if name in _schema.fields}
     wrong: dict[str, Any] = {}
@@ -271,7 +185,7 @@ def _contract(event: _Object, span: Span, found: _Findings) -> datetime | None:
             found.add((None, name), "unknown_field", "Is not a field of an event; put what is yours into `properties`.")
     if wrong.keys().isdisjoint(("timestamp", "event_id")):
         try:
-            timestamp = resolve_timestamp(valid.get("timestamp"), valid.get("event_id"), span)
+            timestamp = resolve_timestamp(valid.get("timestamp"), valid.get("event_id"), bounds)
         except RuleError as error:
             found.add((None, error.field), error.code, error.detail)
     for name, value in event.replaced:
@@ -284,34 +198,34 @@ def _contract(event: _Object, span: Span, found: _Findings) -> datetime | None:
 
 
 def _add_mistakes(mistakes: dict[str, Any], found: _Findings) -> None:
-    """What fields have found, each with a list of codes and details."""
+    """Add the errors of fields; each field has a list of codes and details."""
     for name, listed in mistakes.items():
         for code, detail in listed:
             found.add((None, name), code, detail)
 
 
-def _look_at(value: Any, path: Path, depth: int, found: _Findings) -> None:
-    """Find what PostgreSQL can't store, wherever it stands. The event is depth 0, `properties` depth 1."""
+def _check_value(value: Any, path: Path, depth: int, found: _Findings) -> None:
+    """Find what PostgreSQL can't store, at any depth. The event has depth 0, `properties` depth 1."""
     match value:
         case str():
-            _look_at_text(value, path, depth, found)
+            _check_text(value, path, depth, found)
         case float() if not math.isfinite(value):
             found.add(path, "number_out_of_range", "Must be a finite double, or an integer of at most 4,300 digits.")
         case dict() | list() if depth > MAX_DEPTH:
             found.add(path, "too_deep", f"Must not be nested beyond {MAX_DEPTH} levels.")
-        case _Object():
+        case _ObjectWithDuplicates():
             for members in (value.items(), value.replaced):
                 for name, member in members:
                     below = (path, name)
-                    _look_at_text(name, below, depth + 1, found)
-                    _look_at(member, below, depth + 1, found)
+                    _check_text(name, below, depth + 1, found)
+                    _check_value(member, below, depth + 1, found)
         case list():
             for index, member in enumerate(value):
-                _look_at(member, (path, index), depth + 1, found)
+                _check_value(member, (path, index), depth + 1, found)
 
 
-def _look_at_text(text: str, path: Path, depth: int, found: _Findings) -> None:
-    """A text that can't be stored is refused where it identifies, and mended in properties: nothing else is valid so deep."""
+def _check_text(text: str, path: Path, depth: int, found: _Findings) -> None:
+    """Refuse a text that can't be stored in an id or a type; in properties (depth > 1), count characters to be replaced."""
     if depth > 1:
         if characters := count_unstorable(text):
             found.replace(path, characters)
@@ -326,7 +240,7 @@ def _look_at_text(text: str, path: Path, depth: int, found: _Findings) -> None:
 
 
 def pointer_of(path: Path) -> str:
-    """The JSON Pointer, escaped as RFC 6901 section 3 says; a lone surrogate couldn't be sent and becomes `?`."""
+    """The JSON Pointer, escaped as RFC 6901 section 3 says. A lone surrogate can't be sent and becomes `?`."""
     parts: list[str] = []
     while path:
         path, name = path

@@ -1,1 +1,1 @@
-"""Refused events: kept for a while, and tried again when somebody asks for it."""
+"""Refused events: they are stored for a while, and tried again on request."""

@@ -1,7 +1,7 @@
-"""Refused events, kept for a while: so that a source can see what it sends wrongly, mend it, and have it replayed.
+"""Stores refused events for a while, so that the owner of a source can see the mistakes, fix them, and replay the events.
 
-A greenlet writes them once a second, when it can; no request waits for it. What doesn't fit into the queue is dropped and
-counted. How many are kept of each source, and for how long, is bounded.
+A greenlet writes them once a second; no request waits for it. Events that don't fit into the queue are dropped and counted.
+How many are kept of each source, and for how long, is bounded.
 """
 
 import time
@@ -19,11 +19,11 @@ from psycopg.types.json import Jsonb
 from uuid_utils import uuid7
 
 from event_tracker.collector import metrics
-from event_tracker.collector.parsing.parser import Parsed, Refused
+from event_tracker.collector.parsing.parser import ParseResult, RefusedEvent
 from event_tracker.collector.parsing.validation_errors import read_lenient
 from event_tracker.core.json_numbers import read_float
 from event_tracker.core.postgres.named_sql import load_queries
-from event_tracker.core.postgres.pool import AWAY, ConnectionPool, attempt, execute
+from event_tracker.core.postgres.pool import UNAVAILABLE, ConnectionPool, attempt, execute
 from event_tracker.core.server.cooperation import TimeSlice
 from event_tracker.model.event import EventError
 
@@ -33,17 +33,17 @@ QUERIES = load_queries("event_tracker.collector")
 
 QUEUE_ROWS = 1000
 QUEUE_BYTES = 16 * 1024 * 1024
-"""What may wait to be written, and so what is written in a second at most."""
+"""What may wait to be written: also the most that is written in a second."""
 
-SHARE = 2
-"""No source takes more than one part in so many of the queue: others' mistakes are kept beside it."""
+SOURCE_PARTS = 2
+"""A source may use one of so many parts of the queue: the rest is left for others."""
 
 MOST_WAIT_SECONDS = 3600.0
-"""What has waited longer is dropped. That its user was erased is remembered for two hours."""
+"""Events that have waited longer are dropped. It must be less than the two hours for which erasures are remembered."""
 
 PAUSE_SECONDS = 1.0
 REMOVE_SECONDS = 60.0
-"""How often those are removed that are too old; of too many, the oldest are at once."""
+"""How often events that are too old are removed. Surplus ones are removed at each write."""
 
 MAX_ERRORS = 20
 MAX_POINTER = 1000
@@ -52,7 +52,7 @@ MAX_EVENT_TYPE = 100
 
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""It also goes on while the machine sleeps, where there is such a one, and nobody sets it."""
+"""A clock that can't be set. Where CLOCK_BOOTTIME exists, it also counts the time in which the machine sleeps."""
 
 
 class Rejection(NamedTuple):
@@ -69,30 +69,30 @@ class Rejection(NamedTuple):
     is_whole: bool
 
 
-class Waiting(NamedTuple):
-    """A refused event that isn't written yet, and when it came in, in seconds of our own clock."""
+class PendingRejection(NamedTuple):
+    """A refused event that isn't written yet, and when it arrived, by `read_clock`."""
 
     rejection: Rejection
     since: float
 
 
-class _Named(msgspec.Struct):
-    """What is looked for in a payload: whose event it is, and of which type."""
+class _UserAndType(msgspec.Struct):
+    """The fields that are read from a payload."""
 
     user_id: Any = None
     event_type: Any = None
 
 
-_read_named = msgspec.json.Decoder(_Named, float_hook=read_float).decode
+_decode_user_and_type = msgspec.json.Decoder(_UserAndType, float_hook=read_float).decode
 
 
-class Rejections:
-    """Keeps refused events.
+class RejectionRecorder:
+    """Stores refused events.
 
     Args:
-        kept: how many of each source; 0 is none.
+        kept: how many of each source; 0 stores none.
         days: for how long.
-        most_bytes: how much of each; a longer payload is cut off.
+        most_bytes: most bytes of a payload; a longer one is cut off.
     """
 
     def __init__(self, pool: ConnectionPool[psycopg.Connection], *, kept: int, days: int, most_bytes: int) -> None:
@@ -100,17 +100,17 @@ class Rejections:
         self._kept = kept
         self._days = days
         self._most_bytes = most_bytes
-        self._queue: list[Waiting] = []
+        self._queue: list[PendingRejection] = []
         self._bytes = 0
         self._of_source: Counter[str] = Counter()
         self._removed = float("-inf")
         self._greenlet = gevent.spawn(self._run)
 
-    def keep(self, source: str, parsed: Parsed) -> None:
-        """Keep what was refused of a request, as far as there is room; waits for nothing, but gives way."""
+    def keep(self, source: str, parsed: ParseResult) -> None:
+        """Queue the refused events of a request, as far as they fit. Doesn't wait, but lets other requests run."""
         if not self._kept:
             return
-        now, since = datetime.now(UTC), seconds()
+        now, since = datetime.now(UTC), read_clock()
         errors: dict[int, list[EventError]] = {}
         for error in parsed.errors:
             errors.setdefault(error.index, []).append(error)
@@ -118,10 +118,12 @@ class Rejections:
         time_slice = TimeSlice()
         for refused in parsed.refused:
             size = min(len(refused.raw), self._most_bytes)
-            if self._has_room(source, size):
-                place = f"/{refused.which}" if parsed.is_batch else ""
-                detail = describe(errors[refused.which], place)
-                self._queue.append(Waiting(_rejection(source, now, refused, detail, self._most_bytes), since))
+            if self._fits(source, size):
+                place = f"/{refused.position}" if parsed.is_batch else ""
+                detail = describe(errors[refused.position], place)
+                self._queue.append(
+                    PendingRejection(_make_rejection(source, now, refused, detail, self._most_bytes), since)
+                )
                 self._bytes += size
                 self._of_source[source] += 1
             else:
@@ -135,37 +137,37 @@ class Rejections:
         self._greenlet.kill()
         try:
             self._write()
-        except AWAY:
+        except UNAVAILABLE:
             metrics.REJECTIONS_DROPPED.inc(len(self._queue))
             log.info("refused events aren't kept: the database is away", events=len(self._queue))
 
-    def _has_room(self, source: str, size: int) -> bool:
+    def _fits(self, source: str, size: int) -> bool:
         return (
             len(self._queue) < QUEUE_ROWS
-            and self._of_source[source] < QUEUE_ROWS // SHARE
+            and self._of_source[source] < QUEUE_ROWS // SOURCE_PARTS
             and self._bytes + size <= QUEUE_BYTES
         )
 
     def _run(self) -> None:
-        well = True
+        is_healthy = True
         while True:
             gevent.sleep(PAUSE_SECONDS)
             try:
                 self._write()
                 if time.monotonic() - self._removed > REMOVE_SECONDS:
                     self._remove_old()
-                well = True
-            except Exception as error:  # whatever it is, events go on coming in
-                if well:
+                is_healthy = True
+            except Exception as error:  # whatever it is, more events will arrive
+                if is_healthy:
                     log.warning("can't keep refused events", error=type(error).__name__)
-                well = False
-                if not isinstance(error, AWAY):
-                    self._forget()
+                is_healthy = False
+                if not isinstance(error, UNAVAILABLE):
+                    self._drop_all()
 
     def _write(self) -> None:
-        """Write what waits. If that fails it goes on waiting; having an id, nothing is written twice.
+        """Write the queue. If that fails, it stays queued. Events have ids, so none is written twice.
 
-        Users may have been erased since their events came in: these are dropped.
+        Events of users that were erased since are dropped.
         """
         self._drop_overdue()
         waiting = list(self._queue)
@@ -180,7 +182,7 @@ class Rejections:
         execute(self._pool, QUERIES["remove_surplus_rejections"], crowded)
 
     def _drop_overdue(self) -> None:
-        first = seconds() - MOST_WAIT_SECONDS
+        first = read_clock() - MOST_WAIT_SECONDS
         if not self._queue or self._queue[0].since >= first:
             return
         kept = [waiting for waiting in self._queue if waiting.since >= first]
@@ -188,8 +190,8 @@ class Rejections:
         self._queue[:] = kept
         self._count_queue()
 
-    def _forget(self) -> None:
-        """Drop what the database doesn't take: it would stand in the way of all that comes."""
+    def _drop_all(self) -> None:
+        """Drop the queue: the database refuses something in it, which would block all later events."""
         metrics.REJECTIONS_DROPPED.inc(len(self._queue))
         self._queue.clear()
         self._count_queue()
@@ -203,70 +205,70 @@ class Rejections:
         self._removed = time.monotonic()
 
 
-def seconds() -> float:
-    """What our own clock says: `Waiting.since` is by it."""
+def read_clock() -> float:
+    """What our own clock says: `PendingRejection.since` is by it."""
     return time.clock_gettime(_CLOCK)
 
 
-def write(connection: psycopg.Connection, waiting: Sequence[Waiting]) -> int:
-    """Write refused events; how many were left out, since their user was erased meanwhile.
+def write(connection: psycopg.Connection, waiting: Sequence[PendingRejection]) -> int:
+    """Write refused events; return how many were left out, because their user was erased since.
 
-    In two statements: the second one's snapshot is taken when the lock is held. How long events have waited is read after the
-    database's time, so that they never seem to have come in later than they did.
+    It takes two statements, so that the second one's snapshot is taken while the lock is held. Our clock is read after the
+    database's, so that no event seems to have arrived later than it did.
     """
     rows = [one.rejection for one in waiting]
     columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in Rejection._fields}
     columns["detail"] = list(map(Jsonb, columns["detail"]))
     with connection.transaction():
         ((*_, now),) = connection.execute(QUERIES["share_erasures"], binary=True).fetchall()
-        read = seconds()
-        given = {**columns, "now": now, "waited": [read - one.since for one in waiting]}
-        ((erased,),) = connection.execute(QUERIES["keep_rejections"], given, binary=True).fetchall()
+        read = read_clock()
+        parameters = {**columns, "now": now, "waited": [read - one.since for one in waiting]}
+        ((erased,),) = connection.execute(QUERIES["keep_rejections"], parameters, binary=True).fetchall()
     return int(erased)
 
 
 def describe(errors: list[EventError], place: str = "") -> list[dict[str, Any]]:
-    """Errors of one event as they are stored: without its place in a request, not too many, and none too long."""
+    """The errors of one event as they are stored: without its position in the request, limited in number and length."""
     described: list[dict[str, Any]] = msgspec.to_builtins(errors[:MAX_ERRORS])
     for error in described:
         del error["index"]
-        # PostgreSQL has no U+0000, which a member's name may have been refused for.
+        # PostgreSQL can't store U+0000, and the name of a refused member may contain it.
         error["pointer"] = error["pointer"].removeprefix(place).replace("\0", "\ufffd")[:MAX_POINTER]
     return described
 
 
-def _rejection(
-    source: str, now: datetime, refused: Refused, detail: list[dict[str, Any]], most_bytes: int
+def _make_rejection(
+    source: str, now: datetime, refused: RefusedEvent, detail: list[dict[str, Any]], most_bytes: int
 ) -> Rejection:
-    named = _named(refused.raw, most_bytes)
+    named = _read_user_and_type(refused.raw, most_bytes)
     return Rejection(
         UUID(bytes=uuid7().bytes),
         source,
         now,
         detail[0]["code"],
         detail,
-        _text(named.event_type, MAX_EVENT_TYPE),
-        _text(named.user_id, MAX_USER_ID),
+        _storable_text(named.event_type, MAX_EVENT_TYPE),
+        _storable_text(named.user_id, MAX_USER_ID),
         refused.raw[:most_bytes],
         len(refused.raw) <= most_bytes,
     )
 
 
-def _named(raw: bytes, most_bytes: int) -> _Named:
-    """The user's id and event type in a payload, as far as they can be read."""
+def _read_user_and_type(raw: bytes, most_bytes: int) -> _UserAndType:
+    """Read the user's id and the event type from a payload, as far as possible."""
     try:
-        return _read_named(raw)
+        return _decode_user_and_type(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass
     try:
         event = read_lenient(raw.decode()) if len(raw) <= most_bytes else None
     except (ValueError, RecursionError):
         event = None
-    return _Named(event.get("user_id"), event.get("event_type")) if isinstance(event, dict) else _Named()
+    return _UserAndType(event.get("user_id"), event.get("event_type")) if isinstance(event, dict) else _UserAndType()
 
 
-def _text(value: Any, most: int) -> str | None:
-    """A text, if it is one that events may have there and PostgreSQL can store."""
+def _storable_text(value: Any, most: int) -> str | None:
+    """The value, if it is a valid text for this field and PostgreSQL can store it."""
     if not isinstance(value, str) or not 1 <= len(value) <= most or "\0" in value:
         return None
     return value if value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value) else None

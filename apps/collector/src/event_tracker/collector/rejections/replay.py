@@ -1,10 +1,10 @@
-"""Replays: refused events that somebody asked to try again go through the parser and are stored as if they came in now.
+"""Replays refused events on request: they go through the parser again and are stored as if they arrived now.
 
-Rows stay locked from when they are taken until they are settled, so that two collectors never have the same one, and an
+Rows are locked from when they are taken until the transaction ends, so that two collectors never replay the same one, and an
 erasure waits for it. The events are stored in the same transaction, not by the writer's greenlet: on another connection they
-could be stored after this one broke and an erasure passed, and bring the erased user back. If a collector is killed
-meanwhile, nothing was done, and another takes its rows. Replayed events have the identity that they would have had: one that
-was stored already is recognised.
+could be stored after this one broke and an erasure passed, and the erased user would be back. If a collector is killed, its
+transaction is rolled back, and another collector takes the rows. A replayed event has the identity that it would have had:
+one that was stored already is recognised.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from psycopg.types.json import Jsonb
 
 from event_tracker.collector import metrics
 from event_tracker.collector.parsing.batch_elements import UNREADABLE, WHITESPACE, Batch
-from event_tracker.collector.parsing.parser import Parsed, Parser
+from event_tracker.collector.parsing.parser import Parser, ParseResult
 from event_tracker.collector.rejections.recorder import describe
 from event_tracker.collector.source_cache import SourceCache
 from event_tracker.collector.tracking_plan.slow_checks import BusyError
@@ -42,13 +42,13 @@ QUERIES = load_queries("event_tracker.collector")
 POLL_SECONDS = 1.0
 
 MOST_ROWS = 100
-"""Taken at once: some megabytes at most, and one statement of the writer's."""
+"""Rows taken at once: some megabytes at most, stored by one statement."""
 
 _write = msgspec.json.Encoder().encode
 
 
-class _Identified(msgspec.Struct):
-    """What of a payload is looked at. Without the first two it is no event."""
+class _Identity(msgspec.Struct):
+    """The fields that are read from a payload. Without the first two it isn't an event."""
 
     user_id: Any
     event_type: Any
@@ -56,10 +56,10 @@ class _Identified(msgspec.Struct):
     event_id: Any = None
 
 
-_read_identified = msgspec.json.Decoder(_Identified, float_hook=read_float).decode
+_decode_identity = msgspec.json.Decoder(_Identity, float_hook=read_float).decode
 
 
-class Taken(NamedTuple):
+class ReplayCandidate(NamedTuple):
     """A refused event that is to be tried again."""
 
     id: UUID
@@ -68,91 +68,91 @@ class Taken(NamedTuple):
     payload: bytes
 
 
-class Replays:
-    """Looks once a second for refused events to replay; a greenlet does."""
+class Replayer:
+    """Replays refused events; a greenlet looks for requests once a second."""
 
     def __init__(
-        self, pool: ConnectionPool[psycopg.Connection], catalog: SourceCache, parser: Parser, writer: Writer
+        self, pool: ConnectionPool[psycopg.Connection], source_cache: SourceCache, parser: Parser, writer: Writer
     ) -> None:
         self._pool = pool
-        self._catalog = catalog
+        self._source_cache = source_cache
         self._parser = parser
         self._writer = writer
         self._greenlet: gevent.Greenlet[..., None] | None = None
         if pool.max_size > 1:
             self._greenlet = gevent.spawn(self._run)
         else:
-            # It would hold the only connection while the catalog waits for one.
+            # It would hold the only connection while the source cache waits for one.
             log.warning("this collector replays no refused events: POOL_MAX is 1")
 
     def close(self) -> None:
-        """Stop. What was taken and isn't settled is taken again, by another collector or later."""
+        """Stop. Events that were taken and not stored are taken again, by another collector or later."""
         if self._greenlet:
             self._greenlet.kill()
 
     def _run(self) -> None:
-        well = True
+        is_healthy = True
         while True:
             gevent.sleep(POLL_SECONDS)
             try:
-                while self._is_asked() and self._replay_some() == MOST_ROWS:
+                while self._is_replay_requested() and self._replay_some() == MOST_ROWS:
                     pass
-                well = True
-            except Exception as error:  # whatever it is, what was asked for is still there to be done
-                if well:
+                is_healthy = True
+            except Exception as error:  # whatever it is, the requests are still in the database
+                if is_healthy:
                     log.warning("can't replay refused events", error=type(error).__name__)
-                well = False
+                is_healthy = False
 
-    def _is_asked(self) -> bool:
+    def _is_replay_requested(self) -> bool:
         ((asked,),) = execute(self._pool, QUERIES["replay_is_asked"], {})
         return bool(asked)
 
     def _replay_some(self) -> int:
-        """Take some, try them, settle them; how many that were. The others are taken again later."""
+        """Take some events, try them, write the results; return how many. Untried events are taken again later."""
         with self._pool.connection() as connection, connection.transaction():
             rows = connection.execute(QUERIES["take_replays"], {"most": MOST_ROWS}, binary=True)
-            taken = [Taken(*row) for row in rows]
+            taken = [ReplayCandidate(*row) for row in rows]
             if taken:
                 # The schema that they are replayed for may have been set a moment ago.
-                self._catalog.refresh()
+                self._source_cache.refresh()
                 tried = self._try(taken)
                 taken = taken[: len(tried)]
                 valid = [parsed.rows[0] for parsed in tried if parsed.rows]
                 _settle(connection, taken, tried, self._writer.store_on(connection, valid) if valid else [])
         return len(taken)
 
-    def _try(self, taken: Sequence[Taken]) -> list[Parsed]:
-        """What became of them, up to the first that there is no time for at present."""
+    def _try(self, taken: Sequence[ReplayCandidate]) -> list[ParseResult]:
+        """Parse the events, up to the first for whose check there is no time at present."""
         time_slice = TimeSlice()
-        tried: list[Parsed] = []
+        tried: list[ParseResult] = []
         with suppress(BusyError):
             for one in taken:
                 time_slice.yield_when_over()
                 tried.append(self._read(one))
         return tried
 
-    def _read(self, taken: Taken) -> Parsed:
+    def _read(self, taken: ReplayCandidate) -> ParseResult:
         try:
             payload = complete(taken)
             one = Batch([payload], is_batch=False, may_hold_nul=b"\\u0000" in payload)
-            return self._parser.read(one, source=taken.source, plan=self._catalog.plan_of(taken.source))
+            return self._parser.read(one, source=taken.source, plan=self._source_cache.find_plan(taken.source))
         except Problem as problem:  # not JSON, or too large
             if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
                 raise BusyError from None
-            return Parsed([], [EventError(0, "", problem.code, problem.detail)], 1, is_batch=False)
+            return ParseResult([], [EventError(0, "", problem.code, problem.detail)], 1, is_batch=False)
 
 
-def complete(taken: Taken) -> bytes:
-    """The payload with the identity that makes a second replay the same event, where it had none of its own.
+def complete(taken: ReplayCandidate) -> bytes:
+    """Add an identity to the payload if it has none, so that a second replay gives the same event.
 
-    It is added as text: to read the payload and write it anew would lose what the decoder refuses and the parser takes.
+    It is added as text. Decoding and encoding the payload would lose what the decoder refuses and the parser accepts.
     """
     try:
-        event = _read_identified(replace_unstorable(taken.payload))
+        event = _decode_identity(replace_unstorable(taken.payload))
     except UNREADABLE:
         return taken.payload
     added: dict[str, Any] = {}
-    if event.timestamp is None and not _tells_time(event.event_id):
+    if event.timestamp is None and not _has_time(event.event_id):
         added["timestamp"] = taken.received_at
     if event.event_id is None:
         added["event_id"] = taken.id
@@ -161,7 +161,7 @@ def complete(taken: Taken) -> bytes:
     return taken.payload.rstrip(WHITESPACE).removesuffix(b"}") + b"," + _write(added)[1:]
 
 
-def _tells_time(event_id: object) -> bool:
+def _has_time(event_id: object) -> bool:
     try:
         return msgspec.convert(event_id, UUID).version == 7
     except msgspec.ValidationError:
@@ -169,9 +169,12 @@ def _tells_time(event_id: object) -> bool:
 
 
 def _settle(
-    connection: psycopg.Connection, taken: Sequence[Taken], tried: Sequence[Parsed], outcomes: Sequence[Outcome]
+    connection: psycopg.Connection,
+    taken: Sequence[ReplayCandidate],
+    tried: Sequence[ParseResult],
+    outcomes: Sequence[Outcome],
 ) -> None:
-    """Forget those that are stored now; of the others, say why they were refused this time."""
+    """Delete the events that are stored now; write for the others why they were refused this time."""
     stored: list[UUID] = []
     refused: list[tuple[UUID, str, Jsonb]] = []
     remaining = iter(outcomes)
@@ -181,7 +184,7 @@ def _settle(
             stored.append(one.id)
             metrics.REPLAYED.labels(outcome).inc()
             continue
-        detail = describe([_why(outcome)] if outcome else parsed.errors)
+        detail = describe([_explain(outcome)] if outcome else parsed.errors)
         refused.append((one.id, detail[0]["code"], Jsonb(detail)))
         metrics.REPLAYED.labels("refused").inc()
     if stored:
@@ -191,8 +194,8 @@ def _settle(
         connection.execute(QUERIES["refuse_again"], columns, binary=True)
 
 
-def _why(outcome: Literal["expired"] | NotStorableError) -> EventError:
-    """Why an event that is valid isn't stored."""
+def _explain(outcome: Literal["expired"] | NotStorableError) -> EventError:
+    """The error of a valid event that isn't stored."""
     if outcome == "expired":
         return EventError(0, "", "expired", PAST_RETENTION)
     return EventError(0, "", "not_storable", f"The database refused this event ({outcome}).")

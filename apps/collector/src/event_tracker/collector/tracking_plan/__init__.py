@@ -1,1 +1,1 @@
-"""Events against the schemas of their source."""
+"""Checks events against the schemas of their source."""

@@ -1,4 +1,4 @@
-"""How long the checks of a schema, and of all schemas of a source, may take in a window of time."""
+"""Budgets: how long the checks of a schema, and of all schemas of a source, may take in a window of time."""
 
 import math
 import time
@@ -8,44 +8,44 @@ from typing import NamedTuple
 WINDOW_SECONDS = 60.0
 SCHEMA_SECONDS = 1.0
 SOURCE_SECONDS = 5.0
-"""In a window: what the checks of one schema may take, and those of all schemas of a source."""
+"""Seconds in a window for the checks of one schema, and for those of all schemas of a source."""
 
 FREE_SECONDS = 0.005
-"""Of a check, that aren't counted: what an ordinary event takes, however large."""
+"""Seconds of each check that aren't counted: an ordinary event, however large, takes no longer."""
 
 
-class _Used(NamedTuple):
-    """Of a budget: how much of it is used up, and until when that counts."""
+class _Usage(NamedTuple):
+    """How much of a budget is used, and until when that counts."""
 
     seconds: float
     until: float
 
 
 class Budgets:
-    """What is used of each budget."""
+    """How much of each budget is used."""
 
     def __init__(self) -> None:
-        self._used: dict[Hashable, _Used] = {}
+        self._used: dict[Hashable, _Usage] = {}
 
-    def is_over(self, source: str, schema: int) -> bool:
-        """Whether a schema, given by its number, or all of its source's together have no time left."""
-        return self.over_until(source, schema) > -math.inf
+    def is_used_up(self, source: str, schema: int) -> bool:
+        """Whether the budget of a schema, given by its number, or of its source is used up."""
+        return self.used_up_until(source, schema) > -math.inf
 
-    def over_until(self, source: str, schema: int) -> float:
-        """Until when it has none, on the monotonic clock; minus infinity if it has some."""
+    def used_up_until(self, source: str, schema: int) -> float:
+        """Until when it is used up, on the monotonic clock; minus infinity if it isn't."""
         bounds = ((source, SOURCE_SECONDS), (schema, SCHEMA_SECONDS))
         return max((self._used[key].until for key, most in bounds if self._used_of(key) >= most), default=-math.inf)
 
     def charge(self, source: str, schema: int, seconds: float) -> bool:
-        """Count a check that took so long; whether it used the last of the time."""
-        if seconds <= FREE_SECONDS or self.is_over(source, schema):
+        """Count a check that took so long; return whether the budget is used up by it."""
+        if seconds <= FREE_SECONDS or self.is_used_up(source, schema):
             return False
         now = time.monotonic()
         self._used = {key: used for key, used in self._used.items() if now < used.until}
         for key in (source, schema):
-            used = self._used.get(key, _Used(0.0, now + WINDOW_SECONDS))
+            used = self._used.get(key, _Usage(0.0, now + WINDOW_SECONDS))
             self._used[key] = used._replace(seconds=used.seconds + seconds - FREE_SECONDS)
-        return self.is_over(source, schema)
+        return self.is_used_up(source, schema)
 
     def _used_of(self, key: Hashable) -> float:
         used = self._used.get(key)

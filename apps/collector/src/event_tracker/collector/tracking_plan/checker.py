@@ -1,7 +1,7 @@
-"""The process that holds events to schemas where that may take long. The collector starts it, and ends it where it takes too long.
+"""The process for checks that may take long. The collector starts it, and kills it if a check takes too long.
 
-It reads questions from its standard input and writes an answer to each; both are JSON behind their length, four bytes. The
-first answer, to no question, says that it is there. It ends with its input.
+It reads questions from its standard input and writes an answer to each. Both are JSON after their length, four bytes. The
+first answer has no question: it says that the process is ready. The process exits at the end of its input.
 """
 
 import math
@@ -22,13 +22,13 @@ from event_tracker.model.schema_checks import Check, Violation
 LENGTH = struct.Struct("!I")
 
 NICENESS = 5
-"""So that reading and storing events go first."""
+"""Reading and storing events have priority."""
 
 MEMORY_BYTES = 512 * 1024 * 1024
-"""Of address space. Beside what it begins with, schemas take `event_tracker.collector.tracking_plan.slow_checks.MOST_BYTES`."""
+"""Of address space. Beside the process itself, schemas take `event_tracker.collector.tracking_plan.slow_checks.MOST_BYTES`."""
 
 PROCESSOR_SECONDS = 5
-"""Of one check. The collector ends this process long before, unless it is gone itself."""
+"""For one check. The collector kills this process much earlier, unless the collector itself has died."""
 
 LIMITS = {
     resource.RLIMIT_AS: MEMORY_BYTES,
@@ -37,7 +37,7 @@ LIMITS = {
     resource.RLIMIT_NOFILE: 0,
     resource.RLIMIT_NPROC: 0,
 }
-"""What schemas and events are read with: no more memory, and no files, sockets or processes beside those that are there."""
+"""Limits of the process while it checks: bounded memory, and no new files, sockets or processes."""
 
 WARM_UP = {
     "properties": {"a": {"format": "date-time", "pattern": "^a$", "uniqueItems": True, "maximum": 1, "multipleOf": 0.1}}
@@ -45,13 +45,13 @@ WARM_UP = {
 
 
 class Question(msgspec.Struct, array_like=True):
-    """Whether properties are as a schema says.
+    """Asks how properties violate a schema.
 
     Attributes:
-        number: which schema.
-        schema: itself, if this process hasn't had it.
+        number: identifies the schema.
+        schema: the schema, if this process doesn't have it.
         properties: as JSON.
-        forgotten: the numbers of schemas that aren't needed any more; if they are, they come anew.
+        forgotten: numbers of schemas to drop. If one is needed again, it is sent again.
     """
 
     number: int
@@ -61,10 +61,10 @@ class Question(msgspec.Struct, array_like=True):
 
 
 class Answer(msgspec.Struct, array_like=True):
-    """What is wrong.
+    """The violations.
 
     Attributes:
-        seconds: how long that took, of the processor's time.
+        seconds: processor time of the check.
     """
 
     seconds: float
@@ -77,8 +77,8 @@ write = msgspec.json.Encoder().encode
 
 
 def main() -> None:
-    """Answer until there is no question any more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the collector ends this process
+    """Answer questions until the input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the collector stops this process itself
     os.nice(NICENESS)
     _limit()
     checks: dict[int, Check] = {}
@@ -97,7 +97,7 @@ def main() -> None:
 
 
 def _limit() -> None:
-    """Give up what isn't needed, once everything that checks may import is there."""
+    """Set the limits, after everything that checks may import is loaded."""
     for value in ("a", [1, 1], 2**70, 1.5):
         Check(0, WARM_UP).find({"a": value})
     for which, most in LIMITS.items():
@@ -110,7 +110,7 @@ def _set_limit(which: int, soft: int, hard: int) -> None:
 
 
 def framed(message: Any) -> bytes:
-    """A message as it is sent."""
+    """Encode a message: its length, and JSON."""
     content = write(message)
     return LENGTH.pack(len(content)) + content
 

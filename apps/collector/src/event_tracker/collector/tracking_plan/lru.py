@@ -1,51 +1,51 @@
-"""Which of many things are kept: those used last."""
+"""A least-recently-used cache with weights and owners."""
 
 from typing import NamedTuple
 
 
-class _Held(NamedTuple):
+class _Entry(NamedTuple):
     owner: str
     weight: int
 
 
 class LruCache:
-    """Numbers of things that weigh something, up to a weight together. What one owner has many of gives way to that of others."""
+    """Keeps numbers, each with a weight and an owner, up to a total weight. It evicts from the owner with the greatest weight."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._held: dict[int, _Held] = {}
+        self._entries: dict[int, _Entry] = {}
         self._weights: dict[str, int] = {}
         self._weight = 0
 
     def __contains__(self, number: int) -> bool:
-        return number in self._held
+        return number in self._entries
 
     def use(self, owner: str, number: int, weight: int) -> list[int]:
-        """Keep this one. What gives way: of the owner who has most, the least lately used; never this one."""
-        held = self._held.pop(number, None)
-        if held:
-            self._held[number] = held  # the last one now
+        """Keep this number, and return those evicted: the least recently used of the heaviest owner; never this one."""
+        entry = self._entries.pop(number, None)
+        if entry:
+            self._entries[number] = entry  # now the most recently used
             return []
-        self._held[number] = _Held(owner, weight)
+        self._entries[number] = _Entry(owner, weight)
         self._add(owner, weight)
-        given_way = []
-        while self._weight > self._most and len(self._held) > 1:
-            owners = {held.owner for one, held in self._held.items() if one != number}
+        evicted = []
+        while self._weight > self._most and len(self._entries) > 1:
+            owners = {entry.owner for one, entry in self._entries.items() if one != number}
             heaviest = max(owners, key=self._weights.__getitem__)
-            oldest = next(one for one, held in self._held.items() if held.owner == heaviest)
+            oldest = next(one for one, entry in self._entries.items() if entry.owner == heaviest)
             self.drop(oldest)
-            given_way.append(oldest)
-        return given_way
+            evicted.append(oldest)
+        return evicted
 
     def drop(self, number: int) -> None:
-        """Keep it no longer, if it was kept."""
-        held = self._held.pop(number, None)
-        if held:
-            self._add(held.owner, -held.weight)
+        """Remove a number, if it is kept."""
+        entry = self._entries.pop(number, None)
+        if entry:
+            self._add(entry.owner, -entry.weight)
 
     def clear(self) -> None:
-        """Keep nothing any more."""
-        self._held.clear()
+        """Remove everything."""
+        self._entries.clear()
         self._weights.clear()
         self._weight = 0
 

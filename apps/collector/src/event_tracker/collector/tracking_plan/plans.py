@@ -1,4 +1,4 @@
-"""Tracking plans, as events are held to them: a source's mode, and a schema for each event type that has one."""
+"""Tracking plans: a source's mode, and the schemas of its event types."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ import gevent
 import psycopg
 
 from event_tracker.collector.tracking_plan.budgets import FREE_SECONDS
-from event_tracker.collector.tracking_plan.compiled import Compiled, Written
+from event_tracker.collector.tracking_plan.check_cache import CheckCache, StoredSchema
 from event_tracker.collector.tracking_plan.slow_checks import SlowChecks
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.core.postgres.pool import ConnectionPool, execute
@@ -19,45 +19,45 @@ from event_tracker.model.schema_checks import Check, Violation
 QUERIES = load_queries("event_tracker.collector")
 
 SLOW_SECONDS = 0.02
-"""After a check in this process that took longer, in spite of its estimate, those of events as large are made elsewhere.
+"""If a check in this process takes longer, in spite of its estimate, events of that size are checked in the other process.
 
-More isn't charged for one: whatever took longer, it is rather the machine that stood still.
+No more is charged for one check: if it took longer, the machine was probably busy.
 """
 
 CHUNK = 100
 """Schemas read at once: each may have 64 KiB."""
 
 
-class Violated(NamedTuple):
-    """How an event violates its schema: the schema's version, and what is wrong."""
+class SchemaViolations(NamedTuple):
+    """How an event violates its schema: the schema's version, and the violations."""
 
     version: int
-    found: list[Violation]
+    errors: list[Violation]
 
 
 class TrackingPlan(NamedTuple):
-    """What a source's events must be.
+    """The schemas of a source's event types, and whether they are enforced.
 
     Attributes:
-        source: whose plan it is.
+        source: the source's name.
         enforced: whether an event that violates its schema is refused; otherwise it is stored and flagged.
-        check_of: the check of an event type. One without a schema is not held to anything.
-        slow: where checks are made that may take long.
+        find_check: finds the check of an event type; None if it has no schema.
+        slow: makes the checks that may take long.
     """
 
     source: str
     enforced: bool
-    check_of: Callable[[str], Check | None]
+    find_check: Callable[[str], Check | None]
     slow: SlowChecks
 
-    def violated(self, event_type: str, properties: dict[str, Any], size: int) -> Violated | None:
+    def find_violations(self, event_type: str, properties: dict[str, Any], size: int) -> SchemaViolations | None:
         """How an event of so many bytes violates its schema; None if it doesn't.
 
         Raises:
             UncheckedError: if its schema is set aside.
-            BusyError: if others' checks take all the time.
+            BusyError: if checks of other sources take all the time.
         """
-        check = self.check_of(event_type)
+        check = self.find_check(event_type)
         if check is None:
             return None
         if check.is_fast(size):
@@ -68,17 +68,17 @@ class TrackingPlan(NamedTuple):
                 self._charge(event_type, check, size, took)
         else:
             found = self.slow.find(self.source, event_type, check, properties)
-        return Violated(check.version, found) if found else None
+        return SchemaViolations(check.version, found) if found else None
 
     def _charge(self, event_type: str, check: Check, size: int, took: float) -> None:
-        """Count a check that was made here and took longer than it should have. Once there is no time left, it isn't made here."""
+        """Count a check in this process that took too long. If the budget is used up, such checks aren't made in this process."""
         self.slow.charge(self.source, event_type, check, min(took, SLOW_SECONDS))
-        if took > SLOW_SECONDS or self.slow.is_over(self.source, check):
-            check.was_slow(size)
+        if took > SLOW_SECONDS or self.slow.is_set_aside(self.source, check):
+            check.mark_slow(size)
 
 
 class _Key(NamedTuple):
-    """What tells a schema from every other one, also from one of a source that was made anew."""
+    """Identifies a schema. `created_at` is for a source that was deleted and made again."""
 
     source: str
     event_type: str
@@ -87,47 +87,47 @@ class _Key(NamedTuple):
 
 
 class TrackingPlans:
-    """The plans of all sources. A schema is read once, since a version never changes."""
+    """Reads the plans of all sources. A schema is read once, since a version never changes."""
 
     def __init__(self, pool: ConnectionPool[psycopg.Connection]) -> None:
         self._pool = pool
-        self._written: dict[_Key, Written] = {}
+        self._stored: dict[_Key, StoredSchema] = {}
         self.slow = SlowChecks()
-        self._compiled = Compiled(self.slow)
+        self._checks = CheckCache(self.slow)
 
     def read(self, modes: Mapping[str, str]) -> dict[str, TrackingPlan]:
-        """The plans of the sources that have one, given each source's mode.
+        """Read the plans of the sources that have one, given each source's mode.
 
         Raises:
-            psycopg.Error: if the database can't be asked.
+            psycopg.Error: if the database is unavailable.
         """
         keys = [_Key(*row) for row in execute(self._pool, QUERIES["list_plans"], {})]
-        known = self._written
+        known = self._stored
         missing = [key for key in keys if key not in known]
         for start in range(0, len(missing), CHUNK):
             known = known | self._read(missing[start : start + CHUNK])
-        self._written = {key: known[key] for key in keys if key in known}
-        for key in known.keys() - self._written.keys():
-            self._compiled.forget(known[key])
-        by_source: dict[str, dict[str, Written]] = {}
-        for key, written in self._written.items():
-            by_source.setdefault(key.source, {})[key.event_type] = written
+        self._stored = {key: known[key] for key in keys if key in known}
+        for key in known.keys() - self._stored.keys():
+            self._checks.forget(known[key])
+        by_source: dict[str, dict[str, StoredSchema]] = {}
+        for key, stored in self._stored.items():
+            by_source.setdefault(key.source, {})[key.event_type] = stored
         if by_source:
             gevent.spawn(self.slow.start)
         return {
-            name: TrackingPlan(name, modes[name] == "enforce", partial(self._check_of, found), self.slow)
+            name: TrackingPlan(name, modes[name] == "enforce", partial(self._find_check, found), self.slow)
             for name, found in by_source.items()
             if modes.get(name, "off") != "off"
         }
 
-    def _check_of(self, schemas: Mapping[str, Written], event_type: str) -> Check | None:
-        written = schemas.get(event_type)
-        return self._compiled.check_of(written) if written else None
+    def _find_check(self, schemas: Mapping[str, StoredSchema], event_type: str) -> Check | None:
+        stored = schemas.get(event_type)
+        return self._checks.find_check(stored) if stored else None
 
-    def _read(self, keys: list[_Key]) -> dict[_Key, Written]:
+    def _read(self, keys: list[_Key]) -> dict[_Key, StoredSchema]:
         sources, event_types, versions, _ = map(list, zip(*keys, strict=True))
         wanted = {"sources": sources, "event_types": event_types, "versions": versions}
         return {
-            _Key(source, event_type, version, created_at): Written(source, event_type, version, schema)
+            _Key(source, event_type, version, created_at): StoredSchema(source, event_type, version, schema)
             for source, event_type, version, created_at, schema in execute(self._pool, QUERIES["read_schemas"], wanted)
         }

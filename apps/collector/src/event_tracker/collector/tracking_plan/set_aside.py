@@ -1,4 +1,4 @@
-"""Which schemas this collector has set aside, told to the database, where the query service finds it."""
+"""The schemas that this collector has set aside. They are written to the database, for the query service."""
 
 import time
 from typing import NamedTuple
@@ -19,31 +19,31 @@ class _Version(NamedTuple):
     version: int
 
 
-class SetAside:
+class SetAsideSchemas:
     """Until when schemas are set aside, by the monotonic clock."""
 
     def __init__(self) -> None:
-        self._told: dict[_Version, float] = {}
-        self._untold: dict[_Version, float] = {}
+        self._saved: dict[_Version, float] = {}
+        self._unsaved: dict[_Version, float] = {}
 
     def add(self, source: str, event_type: str, version: int, until: float) -> None:
-        """A version is set aside until then. It may be said of each event that passes unchecked."""
+        """Record that a version is set aside. It may be called for each event that passes unchecked."""
         key = _Version(source, event_type, version)
-        if self._told.get(key, 0.0) < until:
-            self._untold[key] = until
+        if self._saved.get(key, 0.0) < until:
+            self._unsaved[key] = until
 
-    def tell(self, pool: ConnectionPool[psycopg.Connection]) -> None:
-        """Write what wasn't written yet: a version once for each time that it is set aside.
+    def save(self, pool: ConnectionPool[psycopg.Connection]) -> None:
+        """Write what wasn't written yet: one write for each time that a version is set aside.
 
         Raises:
-            psycopg.Error: if the database can't be asked. It is written the next time then.
+            psycopg.Error: if the database is unavailable. The next call tries again.
         """
-        if not self._untold:
+        if not self._unsaved:
             return
-        untold, now = dict(self._untold), time.monotonic()
-        sources, event_types, versions = map(list, zip(*untold, strict=True))
-        seconds = [until - now for until in untold.values()]
-        given = {"sources": sources, "event_types": event_types, "versions": versions, "seconds": seconds}
-        execute(pool, QUERIES["write_set_aside"], given)
-        self._told = {key: until for key, until in self._told.items() if until > now} | untold
-        self._untold = {key: until for key, until in self._untold.items() if until != untold.get(key)}
+        unsaved, now = dict(self._unsaved), time.monotonic()
+        sources, event_types, versions = map(list, zip(*unsaved, strict=True))
+        seconds = [until - now for until in unsaved.values()]
+        parameters = {"sources": sources, "event_types": event_types, "versions": versions, "seconds": seconds}
+        execute(pool, QUERIES["write_set_aside"], parameters)
+        self._saved = {key: until for key, until in self._saved.items() if until > now} | unsaved
+        self._unsaved = {key: until for key, until in self._unsaved.items() if until != unsaved.get(key)}

@@ -1,6 +1,6 @@
-"""Checks of events that may take long: in a process of their own, and within a budget of time for each schema and source.
+"""Makes checks that may take long: in a separate process, within a time budget for each schema and source.
 
-A schema that is over its budget is set aside for a while: its events are taken unchecked, and their sender is warned.
+A schema over its budget is set aside for a while: its events are stored unchecked, and their sender is warned.
 """
 
 import math
@@ -18,42 +18,42 @@ from event_tracker.collector import metrics
 from event_tracker.collector.tracking_plan.budgets import FREE_SECONDS, SCHEMA_SECONDS, Budgets
 from event_tracker.collector.tracking_plan.checker import LENGTH, Question, framed, read_answer
 from event_tracker.collector.tracking_plan.lru import LruCache
-from event_tracker.collector.tracking_plan.set_aside import SetAside
+from event_tracker.collector.tracking_plan.set_aside import SetAsideSchemas
 from event_tracker.core.concurrency_limit import ConcurrencyLimit, NoTurnError
 from event_tracker.model.schema_checks import Check, Violation
 
 log = structlog.get_logger("collector.slow_checks")
 
 CHECK_SECONDS = 2.0
-"""How long one check may take, before the process is ended."""
+"""How long one check may take before the process is killed."""
 
 START_SECONDS = 30.0
 QUEUE_SECONDS = 5.0
-"""How long a check waits for those of others."""
+"""How long a check waits for the checks of others."""
 
 MOST_BYTES = 64 * 1024 * 1024
-"""What the schemas that the process holds may take together, as estimated."""
+"""Estimated bytes of all schemas in the process."""
 
 NOBODY = ""
-"""No source's name: starting the process is a turn as well."""
+"""Not a source's name: starting the process takes a turn, too."""
 
 _write = msgspec.json.Encoder().encode
 
 
 class UncheckedError(Exception):
-    """The schema is set aside, so that the event isn't held to it."""
+    """The schema is set aside, so the event isn't checked against it."""
 
 
 class BusyError(Exception):
-    """Others' checks take all the time at the moment; later there is some."""
+    """Checks of other sources take all the time at present; try again later."""
 
 
 class _LateError(Exception):
     """The process didn't answer in time."""
 
 
-class Numbered(Protocol):
-    """A schema, compiled or not."""
+class SchemaIdentity(Protocol):
+    """What identifies a schema, compiled or not."""
 
     @property
     def version(self) -> int:
@@ -61,34 +61,34 @@ class Numbered(Protocol):
 
     @property
     def number(self) -> int:
-        """What it is known by, in this process."""
+        """Its number in this process."""
 
 
 class SlowChecks:
-    """The process, and what it was used for.
+    """Runs the process, and counts the time of its checks.
 
     Attributes:
         set_aside: which schemas are set aside.
     """
 
     def __init__(self) -> None:
-        self.set_aside = SetAside()
+        self.set_aside = SetAsideSchemas()
         self._process: subprocess.Popen[bytes] | None = None
         self._known = LruCache(MOST_BYTES)
-        self._turns = ConcurrencyLimit()
+        self._limit = ConcurrencyLimit()
         self._budgets = Budgets()
 
     def find(self, source: str, event_type: str, check: Check, properties: dict[str, Any]) -> list[Violation]:
         """What is wrong with an event's properties.
 
         Raises:
-            UncheckedError: if its schema is set aside, or that can't be found out in the time that a check may take.
-            BusyError: if there was no turn for it.
+            UncheckedError: if its schema is set aside, or the check took too long.
+            BusyError: if the check got no turn in time.
         """
         self.require_time(source, event_type, check)
         try:
-            with self._turns.take(source, QUEUE_SECONDS):
-                self.require_time(source, event_type, check)  # there may be none any more
+            with self._limit.take(source, QUEUE_SECONDS):
+                self.require_time(source, event_type, check)  # the budget may be used up meanwhile
                 seconds, found = self._ask(source, check, properties)
                 self.charge(source, event_type, check, seconds)
         except NoTurnError:
@@ -98,26 +98,26 @@ class SlowChecks:
             raise UncheckedError
         return found
 
-    def is_over(self, source: str, check: Numbered) -> bool:
+    def is_set_aside(self, source: str, check: SchemaIdentity) -> bool:
         """Whether a source's schema is set aside."""
-        return self._budgets.is_over(source, check.number)
+        return self._budgets.is_used_up(source, check.number)
 
-    def require_time(self, source: str, event_type: str, schema: Numbered) -> None:
+    def require_time(self, source: str, event_type: str, schema: SchemaIdentity) -> None:
         """Return unless a source's schema is set aside.
 
         Raises:
             UncheckedError: if it is.
         """
-        until = self._budgets.over_until(source, schema.number)
+        until = self._budgets.used_up_until(source, schema.number)
         if until > -math.inf:
             self.set_aside.add(source, event_type, schema.version, until)
             raise UncheckedError
 
     def charge(self, source: str, event_type: str, check: Check, seconds: float) -> None:
-        """Count what a check took, here or in the process; set the schema aside if that was too much."""
+        """Count the time of a check, in either process; set the schema aside if its budget is used up."""
         if self._budgets.charge(source, check.number, seconds):
             metrics.SCHEMAS_SET_ASIDE.inc()
-            until = self._budgets.over_until(source, check.number)
+            until = self._budgets.used_up_until(source, check.number)
             self.set_aside.add(source, event_type, check.version, until)
             log.warning(
                 "a schema is set aside for a while: its large events pass unchecked, since checking them takes too long",
@@ -127,9 +127,9 @@ class SlowChecks:
             )
 
     def start(self) -> None:
-        """Start the process if it doesn't run yet: the first check needn't wait for it then."""
+        """Start the process if it doesn't run yet, so that the first check need not wait for it."""
         if self._process is None:
-            with suppress(NoTurnError), self._turns.take(NOBODY, QUEUE_SECONDS):
+            with suppress(NoTurnError), self._limit.take(NOBODY, QUEUE_SECONDS):
                 self._start()
 
     def close(self) -> None:
@@ -141,10 +141,10 @@ class SlowChecks:
             self._known.clear()
 
     def _ask(self, source: str, check: Check, properties: dict[str, Any]) -> tuple[float, list[Violation] | None]:
-        """How long it took, and what was found; None if it took too long.
+        """How long the check took, and the violations; None if it took too long.
 
-        A check that is answered took what the process says, of the processor's time: that others use the processor isn't its
-        fault. One that is broken off took all the time until another process is there for the next one.
+        A check that is answered is charged its processor time, which other programs don't increase. A check that is aborted
+        is charged all the time until a new process is ready.
         """
         self._start()
         if self._process is None:
@@ -159,13 +159,13 @@ class SlowChecks:
             self.close()
             self._start()
             return FREE_SECONDS + max(SCHEMA_SECONDS, time.monotonic() - began), None
-        except BaseException:  # whoever waited was stopped, so that the next one would get this answer
+        except BaseException:  # the waiting greenlet was killed: the next one would read this answer
             self.close()
             raise
         return answer.seconds, answer.found
 
     def _start(self) -> None:
-        """Have a process that runs, if one can be started."""
+        """Make sure that the process runs, if it can be started."""
         if self._process and self._process.poll() is None:
             return
         self.close()
@@ -179,7 +179,7 @@ class SlowChecks:
             raise
 
     def _launch(self) -> None:
-        # Without the environment: it has secrets, and nothing of it is needed.
+        # Without the environment: it has secrets, and the process needs none of it.
         self._process = subprocess.Popen(
             [sys.executable, "-m", "event_tracker.collector.tracking_plan.checker"],
             stdin=subprocess.PIPE,

@@ -1,1 +1,1 @@
-"""HTTP as both services speak it: the outermost layer, errors, bodies, health, OpenAPI."""
+"""HTTP for both services: middleware, errors, request bodies, health, OpenAPI."""

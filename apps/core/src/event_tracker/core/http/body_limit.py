@@ -1,4 +1,4 @@
-"""A request's body off the wire, within a size and a time; and what all requests and answers together may hold in memory."""
+"""Reads request bodies within a size and a time, and bounds the memory that all requests and answers hold together."""
 
 from collections import Counter
 from collections.abc import Callable, Hashable
@@ -13,37 +13,37 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 PIECE_BYTES = 32 * 1024
-"""Of a body, read at once. A request that holds no more is always let in: of those, a process has one a connection."""
+"""Bytes of a body that are read at once. A request that holds no more isn't counted: there is one at most per connection."""
 
 RESERVATION = "core.share"
-"""environ key: the Reservation of a request, which `event_tracker.core.http.middleware` gives back when the answer has left."""
+"""environ key: the Reservation of a request. The middleware releases it when the answer has been sent."""
 
 CONNECTIONS = "core.connections"
-"""environ key: the worker's Connections, which may hang up on who waits for a body."""
+"""environ key: the worker's Connections, which may close one that waits for a body."""
 
-FULL = (
+FULL_DETAIL = (
     "This instance holds as much as it may for requests, and for answers that clients have yet to read. Nothing was done: send "
     "the request again."
 )
 
-GIVEN_UP = (
+GIVEN_UP_DETAIL = (
     "Nearly all connections of this instance were taken, and this one waited for its request's body for longest. Nothing was done: "
     "send the request again."
 )
 
-HALF = (
+HALF_DETAIL = (
     "Your requests, and answers that you have yet to read, hold half of what this instance may hold, as much as one client may. "
     "Nothing was done: send the request again when some have ended."
 )
 
 
 class MemoryBudget:
-    """What all requests of a process may hold together, with their answers; else a few clients could make it outgrow its memory.
+    """The memory that all requests of a process, with their answers, may hold together. Without it few clients could exhaust it.
 
     One client has half of it at most, so that nobody keeps all others out.
 
     Args:
-        most: bytes. A client's only request finds room while others leave some, and the only one of all in any case.
+        most: bytes. The half doesn't bind a client's only request, and a process's only request is always allowed.
     """
 
     def __init__(self, most: int) -> None:
@@ -52,24 +52,24 @@ class MemoryBudget:
         self.taken_by: Counter[Hashable] = Counter()
 
     def reserve(self) -> "Reservation":
-        """The room of one request, none yet."""
+        """An empty reservation for one request."""
         return Reservation(self)
 
     def require(self, size: int, counted: int, client: Hashable) -> None:
-        """Return if a request of a client may have so many bytes, instead of those that are counted for it.
+        """Return if a request of a client may hold `size` bytes, in place of the `counted` ones.
 
         Raises:
-            Problem: 503 if there isn't as much room, 429 if the client would have more than half of it.
+            Problem: 503 if the budget is used up, 429 if the client would have more than half of it.
         """
         others = self.taken_by[client] - counted
         if others and others + size > self.most // 2:
-            raise Problem(429, "too_many_open", HALF, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+            raise Problem(429, "too_many_open", HALF_DETAIL, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
         others = self.taken - counted
         if others and others + size > self.most:
-            raise Problem(503, "bodies_full", FULL)
+            raise Problem(503, "bodies_full", FULL_DETAIL)
 
     def take(self, size: int, client: Hashable) -> None:
-        """Count so many bytes more for a client; what is negative is given back."""
+        """Count so many more bytes for a client; a negative number gives bytes back."""
         self.taken += size
         self.taken_by[client] += size
         if not self.taken_by[client]:
@@ -77,11 +77,11 @@ class MemoryBudget:
 
 
 class Reservation:
-    """What one request holds, from its body's first bytes until its answer has left. `close` gives it back.
+    """The memory of one request, from its body's first bytes until its answer has been sent. `close` releases it.
 
     Attributes:
         size: bytes.
-        counted: of them, those that are taken of the room: none while there are few.
+        counted: how many of them count against the budget: none while they are few.
     """
 
     __slots__ = ("_budget", "_client", "counted", "size")
@@ -92,7 +92,7 @@ class Reservation:
         self.size = self.counted = 0
 
     def belong_to(self, client: Hashable) -> None:
-        """Count for this client, from now on. All those who haven't been told apart count as one."""
+        """Count for this client from now on. Clients that aren't identified count as one."""
         if client != self._client:
             counted = self.counted
             self._take(-counted)
@@ -103,7 +103,7 @@ class Reservation:
         """Hold so many bytes in all, if these are more.
 
         Raises:
-            Problem: 503 if there isn't as much room, 429 if the client would have more than half of it.
+            Problem: 503 if the budget is used up, 429 if the client would have more than half of it.
         """
         if size <= self.size:
             return
@@ -119,12 +119,12 @@ class Reservation:
         """
         self.grow(self.size + size)
 
-    def add_in_any_case(self, size: int) -> None:
-        """Hold so many more bytes, room or not: of an answer to what is done already. Whoever comes next may be refused."""
+    def add_unchecked(self, size: int) -> None:
+        """Hold so many more bytes, even beyond the budget: the answer to work that is done already. Later requests may be refused."""
         self._hold(self.size + size)
 
     def close(self) -> None:
-        """Hold nothing any more. It may be called twice."""
+        """Release everything. It may be called twice."""
         self._take(-self.counted)
         self.size = 0
 
@@ -140,7 +140,7 @@ class Reservation:
 
 
 def reservation_of(environ: "WSGIEnvironment") -> Reservation:
-    """What the request holds."""
+    """The reservation of a request."""
     reservation: Reservation = environ[RESERVATION]
     return reservation
 
@@ -149,9 +149,9 @@ def read_body(environ: "WSGIEnvironment", max_bytes: int, seconds: float, reserv
     """Read the body, as it was sent.
 
     Raises:
-        Problem: 400 if it breaks off, 408 if it is slow, 413 if it is large, 503 if there is no room for it or, while it arrives,
-            no connection for others.
-        gunicorn.http.errors.ParseException: if it isn't chunked as HTTP/1.1 wants it.
+        Problem: 400 if it breaks off, 408 if it is slow, 413 if it is large, 503 if the memory budget is used up, or if the
+            connection was closed to free it for others.
+        gunicorn.http.errors.ParseException: if its chunked encoding is invalid.
     """
     length = environ.get("CONTENT_LENGTH")
     size = int(length) if length else None
@@ -179,8 +179,8 @@ def read_body(environ: "WSGIEnvironment", max_bytes: int, seconds: float, reserv
 
 
 def _broken_off(detail: str, connections: Connections) -> Problem:
-    if connections.is_given_up():
-        return Problem(503, "bodies_full", GIVEN_UP)
+    if connections.was_closed_here():
+        return Problem(503, "bodies_full", GIVEN_UP_DETAIL)
     return Problem(400, "incomplete_body", detail)
 
 
@@ -195,5 +195,5 @@ def _read(read: Callable[[int], bytes], most: int, reservation: Reservation) -> 
 
 
 def too_large(max_bytes: int) -> Problem:
-    """What answers a body of more bytes."""
+    """The problem for a body that is too large."""
     return Problem(413, "body_too_large", f"A request's body may have {max_bytes} bytes, decompressed.")

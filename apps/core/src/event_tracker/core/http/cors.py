@@ -7,17 +7,17 @@ from event_tracker.core.http.origins import allows
 
 ALLOW_HEADERS = "Authorization, Content-Type, Content-Encoding, X-Request-ID, X-Write-Key"
 TRACING_HEADERS = "baggage, sentry-trace, traceparent, tracestate"
-MOST_ASKED_LENGTH = 1024
+MOST_REQUESTED_LENGTH = 1024
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
 EXPOSE_HEADERS = "Date, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
 MAX_AGE_SECONDS = 3600
 
 ANY_ORIGIN = ("Access-Control-Allow-Origin", "*")
-"""On an answer that is the same for everyone and cached: it must not be kept by browsers as one that they may not read."""
+"""For an answer that is cached and the same for everyone: a browser must not cache it as one that a page may not read."""
 
 
 def cors_headers(origin: str | None, allowed: Collection[str]) -> list[tuple[str, str]]:
-    """Headers for the answer to a request from `origin`; none that allow it where it isn't, and the browser refuses it."""
+    """CORS headers for the answer to a request from `origin`. If it isn't allowed, no header allows it, and the browser refuses."""
     if not allowed:
         return []
     vary = ("Vary", "Origin")
@@ -32,13 +32,13 @@ def cors_headers(origin: str | None, allowed: Collection[str]) -> list[tuple[str
     ]
 
 
-def preflight_headers(methods: str, asked: str = "") -> list[tuple[str, str]]:
+def preflight_headers(methods: str, requested: str = "") -> list[tuple[str, str]]:
     """What the answer to a preflight adds to `cors_headers`; `asked` is its Access-Control-Request-Headers.
 
-    What it asks for is allowed: agents and error trackers add headers to every request of a page, and one that isn't allowed
-    costs the request. Only `Origin` says where a request comes from, and no page can set that.
+    Every header asked for is allowed: agents and error trackers add headers to all requests of a page, and the browser drops
+    a request with a header that isn't allowed. This is safe: only `Origin` says where a request comes from, and no page can set it.
     """
-    names = [name.strip() for name in asked.split(",")] if len(asked) <= MOST_ASKED_LENGTH else []
+    names = [name.strip() for name in requested.split(",")] if len(requested) <= MOST_REQUESTED_LENGTH else []
     return [
         ("Vary", "Access-Control-Request-Headers"),
         ("Access-Control-Allow-Methods", methods),

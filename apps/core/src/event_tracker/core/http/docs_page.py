@@ -1,4 +1,4 @@
-"""The page under /docs: Swagger UI on the service's own OpenAPI document. Nothing on it comes from elsewhere, or runs inline."""
+"""The page under /docs: Swagger UI with the service's own OpenAPI document. It loads nothing from other hosts and has no inline script."""
 
 from html import escape
 from importlib import resources
@@ -45,11 +45,11 @@ START = """SwaggerUIBundle({ url: "../openapi.json", dom_id: "#swagger-ui", deep
 
 
 def add_docs(app: Flask, title: str) -> None:
-    """Answer `/docs/` and what its page asks for."""
+    """Serve `/docs/` and the files of its page."""
     page = PAGE.format(title=escape(title))
 
     @app.get("/")
-    @app.get("/docs")  # werkzeug's own redirect would go to whatever Host says
+    @app.get("/docs")  # werkzeug's own redirect would go to the host that the request names
     def root() -> Any:
         return redirect("docs/")
 
@@ -64,5 +64,5 @@ def add_docs(app: Flask, title: str) -> None:
 
     @app.get("/docs/<path:path>")
     def part(path: str) -> Response:
-        request.environ[SAME_FOR_ALL] = True  # it is read from a file, a little at a time
+        request.environ[SAME_FOR_ALL] = True  # it is streamed from a file
         return send_from_directory(SWAGGER_UI, path)

@@ -1,4 +1,4 @@
-"""One table from exception to status: which problem answers what went wrong."""
+"""The one table from exceptions to problems (HTTP errors)."""
 
 from http import HTTPStatus
 
@@ -7,15 +7,15 @@ from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 
 from event_tracker.core.http.errors import Problem
-from event_tracker.core.postgres.pool import AWAY, READ_ONLY, UnreplicatedError
+from event_tracker.core.postgres.pool import READ_ONLY, UNAVAILABLE, UnreplicatedError
 
 
-def problem_of(error: Exception) -> Problem:
-    """The table: which problem answers which exception. What it doesn't know is a 500 that tells nothing."""
+def make_problem(error: Exception) -> Problem:
+    """The problem that answers an exception. An unknown exception becomes a 500 without details."""
     match error:
         case Problem():
             return error
-        # A 500 is how Flask wraps what it doesn't know: the same as what isn't known here.
+        # Flask wraps unknown exceptions in a 500: they are unknown here, too.
         case HTTPException() if error.code != HTTPStatus.INTERNAL_SERVER_ERROR:
             status = HTTPStatus(error.code or 500)
             # 404 on a JSON API needs no advice on spelling; the others carry werkzeug's sentence.
@@ -42,7 +42,7 @@ def problem_of(error: Exception) -> Problem:
                 "not_replicated",
                 "This is stored, but perhaps not on a standby yet: send it again, and it is acknowledged when it is.",
             )
-        case _ if isinstance(error, AWAY):
+        case _ if isinstance(error, UNAVAILABLE):
             return Problem(
                 503,
                 "database_unavailable",

@@ -8,7 +8,7 @@ import msgspec
 CONTENT_TYPE = "application/problem+json"
 
 RETRY_AFTER_SECONDS = 1
-"""What a client is asked to wait: a restart of PostgreSQL takes about that."""
+"""How long a client is asked to wait: about as long as a restart of PostgreSQL takes."""
 
 
 class Problem(Exception):  # noqa: N818  # the word of RFC 9457

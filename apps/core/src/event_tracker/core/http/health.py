@@ -1,4 +1,4 @@
-"""Health: is the process alive, does it accept work, and is everything behind it well. Three questions, three paths."""
+"""Health, on three paths: is the process alive, does it accept work, and does everything it depends on work."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from typing import Any, LiteralString
 import psycopg
 
 from event_tracker.core.http.errors import Problem
-from event_tracker.core.postgres.pool import AWAY, ConnectionPool
+from event_tracker.core.postgres.pool import UNAVAILABLE, ConnectionPool
 
 APPLIED: LiteralString = "select exists (select from _yoyo_migration where migration_id = %s)"
 
@@ -16,21 +16,22 @@ TAKES_WRITES: LiteralString = "select current_setting('transaction_read_only') =
 """What `target_session_attrs=read-write` looks at: false on a standby, and where it is the default of sessions."""
 
 Check = Callable[[], dict[str, Any]]
-"""Tells figures of one part, or raises a Problem."""
+"""Returns the figures of one part, or raises a Problem."""
 
 
 class Health:
     """What `/readyz` and `/healthz` answer.
 
-    Readiness latches: 503 until the database was reached once and holds `migration`, then 200 until SIGTERM. A later
-    database outage doesn't flip it: all instances leaving their load balancer at once is worse than 503 with Retry-After.
+    Readiness latches: 503 until the database was reached once and has `migration`, then 200 until SIGTERM. A later database
+    outage doesn't change it: it is worse if all instances leave their load balancer at once than if they answer 503 with
+    Retry-After.
 
-    An instance that writes isn't ready on a server that takes no writes, either: it has never been of use.
+    An instance that must write isn't ready while its server takes no writes.
 
     Args:
-        others: further pools, by their roles, through which the database must have been reached as well.
-        writes: whether readiness depends on writes through `pool`. Through the others something is always written, but the
-            instance is of use without.
+        others: further pools, by role; the database must have been reached through each of them.
+        writes: whether readiness requires that `pool` can write. The others always write, but readiness doesn't require it:
+            the instance is useful without.
     """
 
     def __init__(
@@ -47,7 +48,8 @@ class Health:
         self.writes = writes
         self.pools = {"database": pool, **(others or {})}
         self.checks: dict[str, Check] = {
-            name: partial(_version, other, writes=writes or other is not pool) for name, other in self.pools.items()
+            name: partial(_check_version, other, writes=writes or other is not pool)
+            for name, other in self.pools.items()
         }
         self.checks |= {"pool": self._pool, **(checks or {})}
         self.draining = threading.Event()
@@ -74,7 +76,7 @@ class Health:
                     _require_writes(connection)
         except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
             applied = False
-        except AWAY:
+        except UNAVAILABLE:
             role = "" if pool is self.pool else f" as the role {name}"
             raise Problem(503, "database_unavailable", f"The database hasn't been reached yet{role}.") from None
         if not applied:
@@ -91,19 +93,19 @@ class Health:
         }
 
     def report(self) -> tuple[bool, dict[str, Any]]:
-        """Every check's figures, or why it failed; and whether all is well."""
+        """Whether all checks passed; and each check's figures, or why it failed."""
         parts: dict[str, Any] = {}
         for name, check in self.checks.items():
             try:
                 parts[name] = {"status": "ok", **check()}
             except Problem as problem:
                 parts[name] = {"status": "failing", "code": problem.code}
-            except AWAY as error:
+            except UNAVAILABLE as error:
                 parts[name] = {"status": "failing", "code": "database_unavailable", "error": type(error).__name__}
         return all(part["status"] == "ok" for part in parts.values()), parts
 
 
-def _version(pool: ConnectionPool[psycopg.Connection], *, writes: bool) -> dict[str, Any]:
+def _check_version(pool: ConnectionPool[psycopg.Connection], *, writes: bool) -> dict[str, Any]:
     with pool.connection(timeout=2) as connection:
         (version,) = connection.execute("select current_setting('server_version')").fetchone() or ("?",)
         if writes:
@@ -112,7 +114,7 @@ def _version(pool: ConnectionPool[psycopg.Connection], *, writes: bool) -> dict[
 
 
 def _require_writes(connection: psycopg.Connection) -> None:
-    """Return if writes are taken; if not, drop the connection, so that the next one may find the new primary.
+    """Return if the server takes writes. If not, close the connection, so that the next one can reach the new primary.
 
     Raises:
         Problem: 503.

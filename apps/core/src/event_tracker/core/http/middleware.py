@@ -1,4 +1,4 @@
-"""The outermost WSGI layer of both services: request id, CORS, metrics, the log line, an answer to every exception."""
+"""The WSGI middleware of both services: request ids, CORS, metrics, the log line, and an answer to every exception."""
 
 import logging
 import time
@@ -12,7 +12,7 @@ from werkzeug.wsgi import ClosingIterator
 from event_tracker.core import metrics
 from event_tracker.core.http.body_limit import RESERVATION, MemoryBudget
 from event_tracker.core.http.cors import ANY_ORIGIN, cors_headers, preflight_headers
-from event_tracker.core.http.error_mapping import problem_of
+from event_tracker.core.http.error_mapping import make_problem
 from event_tracker.core.http.errors import CONTENT_TYPE, Problem
 from event_tracker.core.http.request_ids import new_request_id, request_id
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger("core.http")
 
 ROUTE = "core.route"
-"""environ key: the template of the route that answered, for metrics; a path would make a time series of each."""
+"""environ key: the template of the matched route, for metrics. With paths instead, each path would be a time series."""
 
 REQUEST_ID = "core.request_id"
 """environ key: X-Request-ID as sent, or made here."""
@@ -30,13 +30,13 @@ REQUEST_ID = "core.request_id"
 UNMATCHED = "<unmatched>"
 MALFORMED = "<malformed>"
 ALWAYS = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
-"""On every answer: browsers take it for what it says it is, and tell nobody where a link in it was."""
+"""On every answer: browsers don't guess its media type, and send no Referer from it."""
 
 POLICY = "core.policy"
-"""environ key: the Content-Security-Policy of a page, set by the view that makes it; what isn't one gets NO_PAGE."""
+"""environ key: the Content-Security-Policy of a page, set by its view. Other answers get NO_PAGE."""
 
 SAME_FOR_ALL = "core.same_for_all"
-"""environ key: set by a view whose answer is one object that all who ask for it get: none of it is held for one of them."""
+"""environ key: set by a view whose answer is one shared object: its memory isn't counted for each client."""
 
 NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
 
@@ -57,12 +57,12 @@ def answer(
 
 
 class Middleware:
-    """Wraps a service's application. Routes that must cost little are mounted here, beside the Flask app.
+    """Wraps a service's application. Routes that must be fast are mounted here, beside the Flask app.
 
     Attributes:
         budget: what all requests may hold in memory together, with their answers.
         mount_origins: origins whose pages may call what is mounted; `cors_origins` may call everything.
-        guard: called with the environ of each request before it is answered, except of preflights; raises to refuse it.
+        guard: called with the environ of each request except preflights; raises to refuse it.
         drain: called at SIGTERM, while requests are still accepted.
         close: called when the last request has been answered.
     """
@@ -98,11 +98,11 @@ class Middleware:
 
         def start(line: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             nonlocal status
-            _hold_answer(environ, line, headers)
+            _reserve_answer(environ, line, headers)
             status = line[:3]
             policy = environ.get(POLICY, NO_PAGE)
             added = [("X-Request-ID", environ[REQUEST_ID]), *ALWAYS, ("Content-Security-Policy", policy)]
-            # Not before: which origins are allowed may be found out while the request is answered.
+            # As late as this: the allowed origins may become known only while the request is answered.
             if ANY_ORIGIN not in headers:
                 added += cors_headers(environ.get("HTTP_ORIGIN"), self._origins(environ))
             return start_response(line, headers + added, exc_info)
@@ -121,11 +121,11 @@ class Middleware:
             self._observe(environ, status, time.perf_counter() - started)
         if streamed:
             return ClosingIterator(result, [self._end, reservation.close])
-        # Few hold much, and for the others nothing need be done when their answer has left.
+        # Most requests hold nothing that counts, and need no cleanup.
         return ClosingIterator(result, reservation.close) if reservation.counted else result
 
     def answer_malformed(self, problem: Problem) -> bytes:
-        """The whole answer to what couldn't be read as a request. Nothing more can be read from its connection."""
+        """The whole answer to input that isn't a valid request. Nothing more can be read from its connection."""
         made = new_request_id()
         body = problem.body(made)
         fields = [
@@ -159,20 +159,20 @@ class Middleware:
                 and self._origins(environ)
             ):
                 environ[ROUTE] = "<preflight>"
-                asked = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")
-                return answer(start, 204, b"", headers=preflight_headers("GET, POST, OPTIONS", asked))
+                requested = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")
+                return answer(start, 204, b"", headers=preflight_headers("GET, POST, OPTIONS", requested))
             self.guard(environ)
             if mounted := self.mounts.get(path):
                 environ[ROUTE] = path
                 return mounted(environ, start)
             return self.app(environ, start)
         except Exception as error:
-            problem = problem_of(error)
+            problem = make_problem(error)
             if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
                 # Not the path: it may name a user.
                 route = environ.get(ROUTE, UNMATCHED)
                 log.exception("request crashed", route=route, request_id=environ[REQUEST_ID])
-            # The traceback leads to this frame, which leads to the problem: a circle that would keep the body for long.
+            # The traceback refers to this frame, and the frame to the problem: the cycle would keep the body in memory.
             return refuse(environ, start, problem.with_traceback(None))
 
     def _observe(self, environ: "WSGIEnvironment", status: str, seconds: float) -> None:
@@ -196,11 +196,12 @@ class Middleware:
         log.log(level, "request", method=method, route=route, status=int(status), ms=ms, request_id=request_id)
 
 
-def _hold_answer(environ: "WSGIEnvironment", line: str, headers: list[tuple[str, str]]) -> None:
-    """Count an answer's body as held until it has left.
+def _reserve_answer(environ: "WSGIEnvironment", line: str, headers: list[tuple[str, str]]) -> None:
+    """Count an answer's body against the memory budget until it has been sent.
 
     Raises:
-        Problem: 503 or 429 if there is no room for what was only asked for. What was done is answered in any case.
+        Problem: 503 or 429 if the budget is used up and the request only reads. A request that changed something is always
+            answered.
     """
     if SAME_FOR_ALL in environ:
         return
@@ -208,7 +209,7 @@ def _hold_answer(environ: "WSGIEnvironment", line: str, headers: list[tuple[str,
     if line.startswith("2") and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
         environ[RESERVATION].add(length)
     else:
-        environ[RESERVATION].add_in_any_case(length)
+        environ[RESERVATION].add_unchecked(length)
 
 
 def refuse(environ: "WSGIEnvironment", start_response: "StartResponse", problem: Problem) -> list[bytes]:

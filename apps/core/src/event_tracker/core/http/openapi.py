@@ -14,7 +14,7 @@ HEAD_PROBLEMS = {
     414: "The path and the query string are longer than 8 KiB.",
     431: "The headers, or one of them, are too long, or there are too many.",
 }
-"""What every request may be answered before its path is looked at."""
+"""Answers that any request may get before its path is read."""
 
 
 class ProblemSchema(Schema):

@@ -1,17 +1,17 @@
-"""Origins that may send: of a page (RFC 6454 section 6.2), `*` for any, `https://*.shop.example` for subdomains,
-`http://localhost:*` for any port."""
+"""Which origins may send: the origin of a page (RFC 6454 section 6.2), `*` for any, `https://*.shop.example` for its
+subdomains, `http://localhost:*` for any port."""
 
 import re
 from collections.abc import Collection
 
 MOST_LENGTH = 300
-"""Characters of an origin with a host name: that has 253 at most."""
+"""Characters of an origin: a host name has 253 at most."""
 
 LABEL = re.compile("[a-z0-9_-]{1,63}")
 
 
 def allows(allowed: Collection[str], origin: str) -> bool:
-    """Whether a request's `Origin` is among those allowed. Subdomains are compared by whole labels; the domain itself isn't one."""
+    """Whether a request's `Origin` is allowed. `*.` stands for whole labels, one at least: the domain itself doesn't match."""
     if origin in allowed or "*" in allowed or f"{origin.rpartition(':')[0]}:*" in allowed:
         return True
     scheme, _, host = origin.partition("://")

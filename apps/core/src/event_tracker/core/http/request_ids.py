@@ -4,7 +4,7 @@ import random
 import re
 
 SAFE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-"""Ids go into logs and a header: what could break out of either isn't taken over."""
+"""Ids go into logs and a header: an id with characters that are unsafe there is replaced."""
 
 
 def request_id(sent: str) -> str:

@@ -1,4 +1,4 @@
-"""What both services answer alike: health, metrics, version, and their own documentation."""
+"""The endpoints that both services have: health, metrics, version, and their documentation."""
 
 import platform
 from functools import cache
@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException
 from event_tracker.core import metrics
 from event_tracker.core.http import errors
 from event_tracker.core.http.docs_page import add_docs
-from event_tracker.core.http.error_mapping import problem_of
+from event_tracker.core.http.error_mapping import make_problem
 from event_tracker.core.http.health import Health
 from event_tracker.core.http.middleware import REQUEST_ID, ROUTE, SAME_FOR_ALL
 from event_tracker.core.http.openapi import Document
@@ -35,7 +35,7 @@ def create_service(name: str, package: str, settings: ServiceSettings, health: H
         package: the distribution whose version is shown.
     """
     app = Flask(name, static_folder=None)
-    # A text in a path may have any characters, and a redirect to one slash would go to whatever Host says.
+    # A path may contain any text, also two slashes; and werkzeug's redirect would go to the host that the request names.
     app.url_map.merge_slashes = False
     running = {
         "service": name,
@@ -50,11 +50,11 @@ def create_service(name: str, package: str, settings: ServiceSettings, health: H
         if request.url_rule is not None:
             request.environ[ROUTE] = request.url_rule.rule
 
-    # HTTPException is caught here and not in Front, because Flask would answer it in HTML before Front saw it.
+    # HTTPException is caught here and not in the middleware: Flask would answer it in HTML before the middleware sees it.
     @app.errorhandler(HTTPException)
     @app.errorhandler(Exception)
     def refuse(error: Exception) -> Response:
-        problem = problem_of(error)
+        problem = make_problem(error)
         if problem.status == 500:
             raise error
         body = problem.body(request.environ[REQUEST_ID])
@@ -73,10 +73,10 @@ def create_service(name: str, package: str, settings: ServiceSettings, health: H
     @app.get("/openapi.json")
     def openapi() -> Response:
         request.environ[SAME_FOR_ALL] = True
-        return Response(described(), content_type=JSON)
+        return Response(encode_document(), content_type=JSON)
 
     @cache
-    def described() -> bytes:
+    def encode_document() -> bytes:
         return msgspec.json.encode(document.to_dict())
 
     add_docs(app, f"Event Tracker {name}")
@@ -96,8 +96,8 @@ def _answer_health(app: Flask, health: Health) -> None:
 
     @app.get("/healthz")
     def healthz() -> Response:
-        well, parts = health.report()
-        return json_response({"status": "ok" if well else "failing", "parts": parts}, 200 if well else 503)
+        is_healthy, parts = health.report()
+        return json_response({"status": "ok" if is_healthy else "failing", "parts": parts}, 200 if is_healthy else 503)
 
 
 def document_common(document: Document) -> None:

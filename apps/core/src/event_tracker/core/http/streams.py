@@ -1,4 +1,4 @@
-"""Answers that are written part by part, to a client who may leave or stop reading in the middle."""
+"""Streamed answers: their client may leave or stop reading in the middle."""
 
 import socket
 from typing import TYPE_CHECKING
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 SEND_SECONDS = 30.0
-"""How long a client may take to read one part; a client that takes longer is hung up on."""
+"""How long a client may take to read one part; the connection of a slower one is closed."""
 
 
 class BrokenOffError(Exception):
-    """Raised by a body that can't be finished: the connection ends without the end of the body, so that the client knows."""
+    """Raised by a body that can't be finished. The connection is closed before the body's end, so that the client notices."""
 
 
 class Peer:
@@ -24,7 +24,7 @@ class Peer:
         self._socket.settimeout(SEND_SECONDS)
 
     def has_left(self) -> bool:
-        """True if the client hung up. What else it may have sent stays unread."""
+        """True if the client closed the connection. Input that it may have sent stays unread."""
         self._socket.settimeout(0.0)
         try:
             return not self._socket.recv(1, socket.MSG_PEEK)
@@ -36,9 +36,9 @@ class Peer:
             self._socket.settimeout(SEND_SECONDS)
 
     def wait(self) -> None:
-        """Wait until the client hangs up or sends something."""
+        """Wait until the client closes the connection or sends something."""
         wait_read(self._socket.fileno())
 
     def close(self) -> None:
-        """Leave the connection as it was."""
+        """Restore the connection's settings."""
         self._socket.settimeout(None)

@@ -1,4 +1,4 @@
-"""Whether a setting is a connection URL. What libpq says of one that isn't may hold its password; what is said here doesn't."""
+"""Checks connection URLs. libpq's own errors may contain the password; the error here never does."""
 
 import re
 
@@ -16,7 +16,7 @@ def check_database_url(url: str) -> None:
     """Return if libpq can read it, or it is empty.
 
     Raises:
-        ValidationError: if it can't, or if a part of a password seems to have become another part.
+        ValidationError: if it can't, or if a part of the password seems to have been read as another part.
     """
     try:
         parts = conninfo_to_dict(url)

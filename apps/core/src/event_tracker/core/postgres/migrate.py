@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 from yoyo import get_backend, read_migrations
 
 ADVISORY_LOCK = 7_311_142_570_157_092_462
-"""Any number nobody else uses: the bytes of "events.n" as a bigint."""
+"""Any number that nothing else uses: the bytes of "events.n" as a bigint."""
 
 LOCK_TIMEOUT = "10s"
 """A migration that waits longer for a table gives up: everything that comes after it would queue behind it."""

@@ -1,4 +1,4 @@
-"""The pool of database connections, and which of its errors mean that the database is away."""
+"""The pool of database connections, and which errors mean that the database is unavailable."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequest
 
 from event_tracker.core import metrics
 
-__all__ = ["AWAY", "READ_ONLY", "ConnectionPool", "UnreplicatedError", "attempt", "execute", "open_pool"]
+__all__ = ["READ_ONLY", "UNAVAILABLE", "ConnectionPool", "UnreplicatedError", "attempt", "execute", "open_pool"]
 
 log = structlog.get_logger("core.pool")
 
@@ -18,43 +18,43 @@ Result = TypeVar("Result")
 
 
 class UnreplicatedError(Exception):
-    """PostgreSQL committed, but its wait for a synchronous standby was ended before the standby had it."""
+    """PostgreSQL committed, but its wait for a synchronous standby was ended before the standby confirmed."""
 
 
 READ_ONLY = psycopg.errors.ReadOnlySqlTransaction
 """Raised for a write where the server takes none: a standby, or a primary that was made read-only."""
 
 FAILING_OVER = (READ_ONLY, psycopg.errors.InternalError_)
-"""Raised by a server that may no longer be the primary, or is breaking down: its connections are worth nothing."""
+"""Raised by a server that may no longer be the primary, or is failing: its connections must be closed."""
 
-AWAY = (psycopg.OperationalError, PoolTimeout, PoolClosed, TooManyRequests, *FAILING_OVER, UnreplicatedError)
+UNAVAILABLE = (psycopg.OperationalError, PoolTimeout, PoolClosed, TooManyRequests, *FAILING_OVER, UnreplicatedError)
 """Raised when PostgreSQL can't be reached or can't go on (shut down, out of space, out of connections, read-only)."""
 
 WAITS_FOR_STANDBY = "SyncRepWaitForLSN"
-"""The function of PostgreSQL that warns, only in words, that a commit's wait for a synchronous standby was ended."""
+"""The function of PostgreSQL that warns when a commit's wait for a synchronous standby was ended. The warning has no SQLSTATE."""
 
 CONNECT_SECONDS = 3
-"""One attempt to connect: shorter than any request's deadline."""
+"""The time-out of one attempt to connect: shorter than any request's deadline."""
 
 RECONNECT_SECONDS = 5.0
-"""The pool doubles its wait between attempts and gives up here; the next request that needs a connection starts anew at
-one second. Its own default of five minutes would leave a service waiting for minutes after the database is back."""
+"""The pool doubles its wait between attempts and gives up after this time. The next request that needs a connection starts
+again at one second. With the default of five minutes a service would wait for minutes after the database is back."""
 
 
 def open_pool(
     database_url: str, *, name: str, size: int, timeout: float, options: dict[str, str], watched: bool = True
 ) -> ConnectionPool[psycopg.Connection]:
-    """Open a pool of autocommit connections; it returns at once, whether or not the database answers.
+    """Open a pool of autocommit connections. It returns at once, even if the database is unavailable.
 
     Args:
         name: application_name in pg_stat_activity.
         size: the most connections.
         timeout: seconds to wait for a free connection before PoolTimeout.
         options: session settings, such as statement_timeout.
-        watched: whether the metrics of the pool tell of this one; of a process's pools one can be.
+        watched: whether the pool metrics show this one; only one pool of a process can be watched.
     """
     session = " ".join(f"-c {key}={value}" for key, value in {"timezone": "UTC", **options}.items())
-    given = psycopg.conninfo.conninfo_to_dict(database_url).get("options") or ""
+    url_options = psycopg.conninfo.conninfo_to_dict(database_url).get("options") or ""
     pool = _Pool(
         database_url,
         min_size=1,
@@ -67,7 +67,7 @@ def open_pool(
             "prepare_threshold": 0,
             "application_name": name,
             "connect_timeout": CONNECT_SECONDS,
-            "options": f"{given} {session}".strip(),
+            "options": f"{url_options} {session}".strip(),
         },
         open=True,
     )
@@ -77,14 +77,14 @@ def open_pool(
 
 
 class _Pool(ConnectionPool[psycopg.Connection]):
-    """Drops connections to a server that fails over, so that the next one finds the new primary."""
+    """Closes connections to a server that fails over, so that the next one reaches the new primary."""
 
     @contextmanager
     def connection(self, timeout: float | None = None) -> Iterator[psycopg.Connection]:
         """Lend a connection.
 
         Raises:
-            UnreplicatedError: what was done is committed, and may be lost if the primary is.
+            UnreplicatedError: the work is committed, but may be lost if the primary is lost.
         """
         unreplicated = []
 
@@ -97,7 +97,7 @@ class _Pool(ConnectionPool[psycopg.Connection]):
             try:
                 yield connection
             except FAILING_OVER as error:
-                # It may be a bug of ours, too: nothing else would say so.
+                # It may also be a bug of ours, which nothing else would report.
                 log.warning("a connection is dropped", sqlstate=error.sqlstate, error=error.diag.message_primary)
                 connection.close()
                 raise
@@ -111,15 +111,15 @@ class _Pool(ConnectionPool[psycopg.Connection]):
 def execute(
     pool: ConnectionPool[psycopg.Connection], statement: LiteralString | bytes, parameters: dict[str, Any]
 ) -> list[Any]:
-    """Run one statement that may safely be run twice, and fetch its rows; values go to and fro in binary."""
+    """Run one statement that may safely be run twice, and fetch its rows; values are sent in binary."""
     return attempt(pool, lambda connection: connection.execute(statement, parameters, binary=True).fetchall())
 
 
 def attempt(pool: ConnectionPool[psycopg.Connection], work: Callable[[psycopg.Connection], Result]) -> Result:
-    """Do something with a connection that may safely be done twice.
+    """Run `work` with a connection. It must be safe to run twice.
 
-    If the connection is found dead, the pool's are looked through and it is done once more: PostgreSQL may have been
-    restarted since the last time.
+    If the connection was lost, the pool's connections are checked and `work` runs once more: PostgreSQL may have been
+    restarted.
     """
     try:
         with pool.connection() as connection:
@@ -134,7 +134,7 @@ def attempt(pool: ConnectionPool[psycopg.Connection], work: Callable[[psycopg.Co
 
 
 def _connection_lost(error: psycopg.Error) -> bool:
-    """True if the connection ended: without a word, with PostgreSQL (SQLSTATE 57P..), or on its way (08...)."""
+    """True if the connection ended: without a SQLSTATE, by a shutdown of PostgreSQL (57P..), or on the network (08...)."""
     if isinstance(error, PoolTimeout) or not isinstance(error, psycopg.OperationalError):
         return False
     return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))

@@ -1,4 +1,4 @@
-"""Replication, and what waits for upkeep, as the database tells of them: for `/healthz`, for metrics, and how recent answers are."""
+"""The state of replication and of the default partition, for `/healthz`, for metrics, and for how recent answers are."""
 
 import math
 from datetime import UTC, datetime
@@ -17,24 +17,24 @@ log = structlog.get_logger("core.replication")
 
 QUERIES = load_queries("event_tracker.core.postgres", "replication.sql")
 
-LOOK_SECONDS = 10.0
-"""How often the metrics are set. They aren't asked for when they are scraped: the database may be away."""
+POLL_SECONDS = 10.0
+"""How often the metrics are set. They aren't read during a scrape: the database may be unavailable."""
 
 
 def read_as_of(connection: psycopg.Connection) -> datetime:
     """The time up to which everything committed is visible; on a standby, that of what it has replayed.
 
-    Ask before the snapshot is taken that the answer is read in: a standby replays on meanwhile.
+    Call it before the snapshot of the query is taken: a standby goes on replaying meanwhile.
     """
     ((as_of,),) = connection.execute(QUERIES["as_of"], binary=True).fetchall()
     return as_of  # type: ignore[no-any-return]
 
 
 class Replication:
-    """Looks at one server; a greenlet sets the metrics.
+    """Watches one server; a greenlet sets the metrics.
 
     Args:
-        requires_standbys: whether a server without its synchronous standbys, or without any, isn't well.
+        requires_standbys: whether a server without synchronous standbys, or with too few of them, fails the check.
     """
 
     def __init__(self, pool: ConnectionPool[psycopg.Connection], *, requires_standbys: bool = False) -> None:
@@ -52,7 +52,7 @@ class Replication:
         Raises:
             Problem: 503 if standbys are required and missing, or can't be seen.
         """
-        figures = self._look()
+        figures = self._read_state()
         if self._requires_standbys and not figures["in_recovery"]:
             wanted, connected = figures["synchronous_standbys_wanted"], figures["synchronous_standbys"]
             if connected is None:
@@ -61,7 +61,7 @@ class Replication:
                 raise Problem(503, "standby_missing", "The database lacks a synchronous standby.")
         return figures
 
-    def _look(self) -> dict[str, Any]:
+    def _read_state(self) -> dict[str, Any]:
         with self._pool.connection(timeout=2) as connection:
             ((in_recovery, wanted, connected, default_rows),) = connection.execute(
                 QUERIES["state"], binary=True
@@ -79,7 +79,7 @@ class Replication:
     def _run(self) -> None:
         while True:
             try:
-                self._look()
-            except Exception as error:  # whatever it is, it is looked again
+                self._read_state()
+            except Exception as error:  # whatever it is, the next round tries again
                 log.debug("can't look at replication", error=type(error).__name__)
-            gevent.sleep(LOOK_SECONDS)
+            gevent.sleep(POLL_SECONDS)

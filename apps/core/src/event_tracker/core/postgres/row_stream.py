@@ -1,4 +1,4 @@
-"""Rows of a statement as they arrive, of which no more are held than have so many bytes."""
+"""The rows of a statement as they arrive, up to a number of bytes."""
 
 from typing import Any
 
@@ -12,13 +12,13 @@ from psycopg.pq import ExecStatus
 from event_tracker.core.postgres.pool import ConnectionPool, attempt
 
 ROWS = 32
-"""Received at once: fewer cost time, and more memory where each is large."""
+"""Rows received at once: with fewer it is slower; with more it takes more memory where rows are large."""
 
 Row = tuple[Any, ...]
 
 
 class PreparedStream(psycopg.Cursor[Row]):
-    """A cursor whose `stream` prepares statements, as `execute` does: psycopg's own has each planned anew."""
+    """A cursor whose `stream` prepares statements, as `execute` does: psycopg's own has PostgreSQL plan each statement again."""
 
     def _stream_send_gen(
         self, query: Query, params: Params | None = None, *, binary: bool | None = None, size: int
@@ -47,14 +47,14 @@ def fetch_within(
     most_bytes: int,
     sized: int,
 ) -> tuple[list[Row], bool]:
-    """Run one statement that may safely be run twice; values go to and fro in binary.
+    """Run one statement that may safely be run twice; values are sent in binary.
 
     Args:
         sized: the index of the column whose text or bytes are counted.
 
     Returns:
-        Its first rows, one at least if there is any, of so many bytes together; and whether these are all. If they aren't, the
-        statement is cancelled: PostgreSQL doesn't make the others, and none of them waits in memory.
+        The first rows, up to so many bytes but at least one if there is any; and whether these are all. If not, the statement
+        is cancelled: PostgreSQL doesn't make the other rows, and none of them waits in memory.
     """
 
     def fetch(connection: psycopg.Connection) -> tuple[list[Row], bool]:

@@ -11,7 +11,8 @@ _characters = re.compile("[\0\ud800-\udfff]")
 _escapes = re.compile(
     rb"\\(?:u(?:0000|d[89ab][\da-f]{2}(?:\\ud[c-f][\da-f]{2})?|d[c-f][\da-f]{2})|.)", re.DOTALL | re.IGNORECASE
 )
-"""Those characters' escapes, whole pairs, and of other escapes the first two bytes, so that `\\\\u0000` is taken for what it is."""
+"""Matches escapes of those characters, whole surrogate pairs, and the first two bytes of any other escape: `\\\\u0000` is a backslash
+and text."""
 
 
 def count_unstorable(text: str) -> int:

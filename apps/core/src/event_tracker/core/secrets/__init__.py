@@ -1,1 +1,1 @@
-"""What only its owner may know: keys, passwords, and what can be written down of a secret."""
+"""Secrets: keys, passwords, and the hashes that are stored of them."""

@@ -1,7 +1,7 @@
-"""Commitments: a text that may be guessed, such as a name, written down so that nobody can guess it from what is written.
+"""Commitments: a keyed hash of a text that could be guessed, such as a name.
 
-The commitment is HMAC-SHA256 (RFC 2104) of the text, keyed by a random salt that is kept apart from it. Who has both can tell
-whether a text is the one; who has the commitment alone can't even try.
+The commitment is the HMAC-SHA256 (RFC 2104) of the text. Its key is a random salt that is stored elsewhere. With both, one can
+check whether a text is the committed one. With the commitment alone, one can't check any guess.
 """
 
 import base64

@@ -1,7 +1,7 @@
-"""Keys that programs show: made here, shown once, stored as a hash, found by their prefix.
+"""API keys: made here, shown once, stored as a hash, found by their prefix.
 
 A key is `KIND_PREFIX_SECRET`, such as `wk_3k7q0d2m_…`. The secret has 160 random bits, so SHA-256 is enough: a slow hash
-guards what can be guessed, and this can't.
+protects secrets that can be guessed, and this one can't.
 """
 
 import hashlib
@@ -21,8 +21,8 @@ class NewKey(NamedTuple):
     """A key that was just made.
 
     Attributes:
-        key: what its owner is shown, once.
-        prefix: what finds it, and what may be logged.
+        key: shown to its owner, once.
+        prefix: finds the key, and may be logged.
         hash: the 32 bytes that are stored.
     """
 
@@ -32,23 +32,23 @@ class NewKey(NamedTuple):
 
 
 def make_key(kind: str) -> NewKey:
-    """A new key; `kind` is two letters that tell people what it is for."""
+    """Make a new key; `kind` is two letters that say what it is for."""
     prefix = f"{kind}_{secrets.token_hex(PREFIX_BYTES)}"
     key = f"{prefix}_{secrets.token_hex(SECRET_BYTES)}"
     return NewKey(key, prefix, hash_key(key))
 
 
 def prefix_of(key: str) -> str | None:
-    """What finds the key; None if it can't be one."""
+    """The prefix of a key; None if the text isn't a key."""
     found = FORM.fullmatch(key)
     return found[1] if found else None
 
 
 def hash_key(key: str) -> bytes:
-    """What is stored of a key."""
+    """The hash that is stored of a key."""
     return hashlib.sha256(key.encode()).digest()
 
 
 def is_key(key: str, stored: bytes) -> bool:
-    """Whether a key is the one whose hash is stored; how long this takes tells nothing about either."""
+    """Whether a key has the stored hash. The comparison takes constant time."""
     return hmac.compare_digest(hash_key(key), stored)

@@ -11,19 +11,19 @@ LEAST_CHARACTERS = 12
 MOST_CHARACTERS = 200
 """NIST SP 800-63B section 3.1.1: length is what counts; no rules on kinds of characters."""
 
-NOBODYS = _hasher.hash(secrets.token_hex(16))
-"""Verified against where there is no password, so that this takes as long as a wrong one."""
+DUMMY_HASH = _hasher.hash(secrets.token_hex(16))
+"""Verified where a person has no password, so that it takes as long as a wrong password."""
 
 
 def hash_password(password: str) -> str:
-    """What is stored of a password, its salt and parameters included."""
+    """The hash that is stored of a password, with its salt and parameters."""
     return _hasher.hash(password)
 
 
 def is_password(password: str, stored: str | None) -> bool:
-    """Whether a password is the one whose hash is stored; None takes as long and is never right."""
+    """Whether a password has the stored hash; None takes as long and is never right."""
     try:
-        return _hasher.verify(stored or NOBODYS, password) and stored is not None
+        return _hasher.verify(stored or DUMMY_HASH, password) and stored is not None
     except (VerificationError, InvalidHashError):
         return False
 

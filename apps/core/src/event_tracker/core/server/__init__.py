@@ -1,1 +1,1 @@
-"""The server: everything that touches gunicorn or gevent."""
+"""The server: everything that uses gunicorn or gevent directly."""

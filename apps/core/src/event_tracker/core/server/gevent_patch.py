@@ -1,7 +1,7 @@
-"""Makes the process gevent's. A service imports this before anything else.
+"""Patches the standard library for gevent. A service imports this before anything else.
 
-psycopg chooses how to wait when it is imported, and must find `select` patched. prometheus_client comes before the patch: its locks
-guard no waiting, so one greenlet can never hold another up in them, and gevent's locks cost more than the counting does.
+psycopg chooses how to wait when it is imported, and must find `select` patched. prometheus_client comes before the patch: no
+greenlet ever waits while it holds one of its locks, so it doesn't need gevent's, which cost more than the counting does.
 """
 
 import prometheus_client

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on the wire, where gunicorn's own waits for too much, writes too often or hangs up too early."""
+"""HTTP/1.1, where gunicorn's own code waits for too much input, writes too often or closes too early."""
 
 import socket
 import time
@@ -17,14 +17,14 @@ from event_tracker.core.http.body_limit import PIECE_BYTES
 from event_tracker.core.http.streams import SEND_SECONDS
 
 HEAD_BYTES = 32 * 1024
-"""Of a request line and headers together, or of trailers: what a connection may make this process hold for them."""
+"""Bytes of a request line and its headers together, or of trailers, that are held for one connection."""
 
 LEAST_RATE = 8 * 1024
-"""Bytes a second that a client must take of an answer, on average and after SEND_SECONDS: else a byte now and then would keep
-the answer in memory for days."""
+"""Bytes a second that a client must read of an answer, on average and after SEND_SECONDS. Otherwise a client that reads a byte
+now and then would keep the answer in memory for days."""
 
 LINGER_SECONDS = 1.0
-"""How long a client that was refused may go on sending before its connection is closed."""
+"""How long a refused client may go on sending before its connection is closed."""
 
 
 class Clock:
@@ -46,29 +46,29 @@ clock = Clock()
 
 
 class BoundedRequest(Request):  # type: ignore[misc]  # gunicorn has no types
-    """Gives up on a head that is long, where gunicorn waits for as many bytes as all headers may have."""
+    """Refuses a long head early. gunicorn would wait for as many bytes as all headers together may have."""
 
     def parse(self, unreader: Any) -> bytes:
         self.max_buffer_headers = HEAD_BYTES
         rest: bytes = super().parse(unreader)
-        # RFC 9112 section 3.2; more than one is refused already.
+        # RFC 9112 section 3.2. gunicorn itself refuses more than one.
         if self.version >= (1, 1) and all(name != "HOST" for name, _ in self.headers):
             raise errors.InvalidHeader("Host is missing")
         return rest
 
     def read_into(self, unreader: Any, buf: bytearray, stop: bool = False) -> None:
         super().read_into(unreader, buf, stop)
-        # The C parser looks at the request line's length when the head is whole; then the answer would be that of headers.
+        # The C parser checks the request line's length only when the head is whole; the error would then be about headers.
         if len(buf) > self.limit_request_line and buf.find(b"\n", 0, self.limit_request_line + 2) < 0:
             raise errors.LimitRequestLine(len(buf), self.limit_request_line)
 
 
 RequestParser.mesg_class = BoundedRequest
-SocketUnreader.max_body_chunk = PIECE_BYTES  # read ahead of what was asked for, and counted by nobody
+SocketUnreader.max_body_chunk = PIECE_BYTES  # gunicorn reads this much ahead, and the memory budget doesn't count it
 
 
 class OneWriteResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
-    """Sends the head and a body that is there whole in one write: one system call and one packet instead of two."""
+    """Sends the head and a complete body in one write: one system call and one packet instead of two."""
 
     headers_sent: bool
 
@@ -91,8 +91,8 @@ class OneWriteResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no 
         self.headers_sent = True
         self.sent = len(arg)
         head = lines.encode("latin-1")
-        # gevent's sendall asks the kernel for its buffer's size first; most answers fit, and then one call is enough.
-        # A large body isn't copied to stand behind its head: a client may take long to read it, or never do.
+        # gevent's sendall asks for the size of the kernel's buffer first. Most answers fit into it, so that one call is enough.
+        # A large body isn't copied behind its head: a client may take long to read it, or never read it.
         if len(arg) <= PIECE_BYTES:
             message = head + arg
             sent = self.sock.send(message)
@@ -109,7 +109,7 @@ class OneWriteResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no 
         """Send what the kernel didn't take at once.
 
         Raises:
-            TimeoutError: if the client takes nothing for SEND_SECONDS, or less than LEAST_RATE.
+            TimeoutError: if the client reads nothing for SEND_SECONDS, or more slowly than LEAST_RATE.
         """
         began = time.monotonic()
         sent = 0
@@ -117,7 +117,7 @@ class OneWriteResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no 
             left = began + SEND_SECONDS + sent / LEAST_RATE - time.monotonic()
             if left <= 0:
                 raise TimeoutError
-            # Its time is for what the client takes next, where sendall's would be for all of it.
+            # The time-out is for the next part; sendall's would be for the whole rest.
             self.sock.settimeout(min(SEND_SECONDS, left))
             sent += self.sock.send(rest[sent:])
 
@@ -125,7 +125,7 @@ class OneWriteResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no 
 def linger(client: socket.socket) -> None:
     """Read on after a refusal until the client closes, LINGER_SECONDS at most (RFC 9112 section 9.6).
 
-    Closed with something unread, the connection would be reset, and the client might lose the answer.
+    If it were closed with unread input, the connection would be reset, and the client might lose the answer.
     """
     with suppress(OSError, gevent.Timeout), gevent.Timeout(LINGER_SECONDS):
         client.shutdown(socket.SHUT_WR)

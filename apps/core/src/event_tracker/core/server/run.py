@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from event_tracker.core.http.middleware import Middleware
 
 FINISH_SECONDS = 15
-"""What requests may take to finish after the drain: longer than the longest deadline a request has."""
+"""How long requests may take to finish after the drain: longer than any request's deadline."""
 
 BACKLOG = 2048
 REQUEST_LINE_BYTES = 8190
@@ -57,11 +57,11 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "limit_request_line": REQUEST_LINE_BYTES,
             "limit_request_fields": HEADER_FIELDS,
             "limit_request_field_size": HEADER_BYTES,
-            # No peer's word on scheme or names is taken; so no peer's address need be looked up, at each request.
+            # No forwarded header is trusted, so that gunicorn need not check the peer's address at each request.
             "forwarded_allow_ips": "*",
             "forwarder_headers": "",
             "secure_scheme_headers": {},
-            # Its socket would be written to the home directory, which a read-only container has not.
+            # It would make a socket in the home directory, which can't be written in a read-only container.
             "control_socket_disable": True,
             "accesslog": None,
             "loglevel": "warning" if settings.log_level == "info" else settings.log_level,
@@ -75,7 +75,7 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
 
 
 def serve(name: str, settings_class: type[ServiceSettings], create_app: str) -> None:
-    """Read the settings, configure the logs, serve until SIGTERM. Exits with every mistake if the settings have any.
+    """Read the settings, configure the logs, serve until SIGTERM. If settings are wrong, exits and lists every mistake.
 
     Args:
         create_app: where the application's factory is, such as `event_tracker.collector.app:create_app`. Only the worker imports it, so
@@ -92,9 +92,10 @@ def serve(name: str, settings_class: type[ServiceSettings], create_app: str) -> 
 
 
 def _hold_sigterm_over_forks() -> None:
-    """Let a SIGTERM that the arbiter passes on to a worker just forked wait until the worker can act on it.
+    """Block SIGTERM over each fork, until the new worker can act on it.
 
-    Until then the worker has the arbiter's handlers, which would drop it; the arbiter would wait in vain and then kill.
+    Until then the worker has the arbiter's handlers, which would ignore a SIGTERM. The arbiter would wait until its time-out,
+    and then kill the worker.
     """
     os.register_at_fork(
         before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}),

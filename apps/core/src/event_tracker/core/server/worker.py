@@ -1,4 +1,4 @@
-"""The gunicorn worker: gevent's, with a drain that loses nothing accepted and isn't held up by idle connections.
+"""The gunicorn worker: gevent's, with a drain that loses no accepted request and doesn't wait for idle connections.
 
 gunicorn's own stops accepting at once, while load balancers still send, and then waits for idle keep-alive connections
 until its grace period ends. Its request loop is also shortened to what these services use: no access log of its own,
@@ -34,19 +34,19 @@ MALFORMED = {
     errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     errors.ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
 }
-"""What a request that isn't HTTP as agreed is answered; anything else that the parser refuses is a 400."""
+"""The status for each error of gunicorn's parser; any other is a 400."""
 
 FINISH_POLL_SECONDS = 0.02
 
-LOOK_SECONDS = 0.5
-"""Between two looks at the connections, where no new ones come."""
+POLL_SECONDS = 0.5
+"""How often the connections are checked while no new ones come."""
 
 GC_THRESHOLD = 50_000
 """Objects that may be made before the garbage collector runs, instead of 700: some hundred requests' worth."""
 
 
 class BoundName:
-    """Stands for a listener where gunicorn asks for its name, once for each connection: the listener may be closed by then."""
+    """The name of a listener. gunicorn asks for it once a connection, when the listener may be closed already."""
 
     def __init__(self, listener: Any) -> None:
         self._name = listener.getsockname()
@@ -56,7 +56,7 @@ class BoundName:
 
 
 class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
-    """On SIGTERM: tell the application, go on accepting for `drain_seconds`, then finish what is under way and leave.
+    """On SIGTERM: tell the application, go on accepting for `drain_seconds`, then finish the running requests and exit.
 
     From SIGTERM on each answer closes its connection, so that clients find their way to another instance.
     """
@@ -67,12 +67,12 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._connections = Connections(self.worker_connections)
-        self._told = 0  # of connections that were hung up on
+        self._logged = 0  # how many of the closed connections were logged
         self._draining = False
 
     def init_process(self) -> None:
         self._stopping = Event()
-        # gunicorn looks each setting up through two objects, some twenty times a request: plain attributes are found first.
+        # gunicorn reads some twenty settings a request, each through two objects. Plain attributes are faster, and found first.
         self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
         super().init_process()
 
@@ -83,8 +83,8 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
 
     def load_wsgi(self) -> None:
         super().load_wsgi()
-        # What is loaded by now stays: the collector of garbage needn't look through it again and again, and requests
-        # leave hardly any cycles behind.
+        # What is loaded by now stays: the garbage collector need not scan it again and again, and requests leave hardly
+        # any cycles.
         gc.collect()
         gc.freeze()
         gc.set_threshold(GC_THRESHOLD)
@@ -112,8 +112,8 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
             servers.append(server)
         while self.alive:
             self.notify()
-            self._make_room()
-            self._stopping.wait(LOOK_SECONDS)
+            self._free_connections()
+            self._stopping.wait(POLL_SECONDS)
         for server in servers:
             server.stop_accepting()
             self._accept_waiting(server)
@@ -127,19 +127,19 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
             server.do_handle(*accepted)
 
     def _finish(self, connections: Pool) -> None:
-        """Hang up on idle connections, answer the others. The arbiter kills this process if it takes too long."""
+        """Close idle connections, answer the others. The arbiter kills this process if that takes too long."""
         while len(connections):
-            self._connections.hang_up_idle()
+            self._connections.close_idle()
             self.notify()
             gevent.sleep(FINISH_POLL_SECONDS)
 
-    def _make_room(self) -> None:
-        self._connections.make_room()
-        if hung_up := self._connections.hung_up - self._told:
+    def _free_connections(self) -> None:
+        self._connections.free_connections()
+        if closed := self._connections.closed - self._logged:
             self.log.warning(
-                "nearly all connections were taken; hung up on %d that waited for a request or its body", hung_up
+                "nearly all connections were taken; hung up on %d that waited for a request or its body", closed
             )
-            self._told += hung_up
+            self._logged += closed
 
     def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
         self._connections.add(client)
@@ -167,7 +167,7 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
             raise StopIteration from None
         if self._draining:
             response.force_close()
-        sock.settimeout(None)  # how long a body may take isn't said here
+        sock.settimeout(None)  # `read_body` has its own time-out
         environ[CONNECTIONS] = self._connections
         result = self.wsgi(environ, response.start_response)
         try:
@@ -187,7 +187,7 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
             raise StopIteration
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
-        """Answer what gunicorn couldn't read as a request, in the one shape that errors have."""
+        """Answer input that gunicorn couldn't parse as a request, with problem details."""
         if not isinstance(exc, errors.ParseException):
             self.log.error("a connection failed", exc_info=exc)
             return

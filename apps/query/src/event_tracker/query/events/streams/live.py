@@ -12,7 +12,7 @@ from gevent.lock import BoundedSemaphore
 
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.streams import Peer
-from event_tracker.core.postgres.pool import AWAY
+from event_tracker.core.postgres.pool import UNAVAILABLE
 from event_tracker.core.server.cooperation import yield_to_others
 from event_tracker.query import metrics
 from event_tracker.query.auth.guard import Guard
@@ -161,10 +161,8 @@ class Hub:
                 try:
                     self._broadcast()
                     is_healthy = True
-                except (
-                    Exception
-                ) as error:  # whatever it is, the clients stay connected, and get the events once it is over
-                    if is_healthy or not isinstance(error, AWAY):
+                except Exception as error:  # whatever it is, clients stay connected and get the events later
+                    if is_healthy or not isinstance(error, UNAVAILABLE):
                         log.warning("can't ask for new events", error=str(error))
                     is_healthy = False
 
@@ -217,7 +215,7 @@ def _recheck_access(guard: Guard, environ: "WSGIEnvironment", client: LiveClient
             guard(environ)
         except Problem:
             break
-        except AWAY:
+        except UNAVAILABLE:
             continue  # the credentials can't be checked now, but no new events can be read either
         if environ[ALLOWED_SOURCES] != sources:
             break
