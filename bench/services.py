@@ -18,8 +18,8 @@ import requests
 from bench import BENCH, ROOT
 from bench.contest import say
 from bench.postgres import Postgres
-from event_tracker.cli.database.bootstrap import SCOPES, admit_token, admit_write_key
-from event_tracker.cli.local.kept_secrets import make_signing_key
+from event_tracker.cli.database.bootstrap import SCOPES, register_token, register_write_key
+from event_tracker.cli.local.secret_files import make_signing_key
 from event_tracker.core.secrets.keys import make_key
 
 EXPRESS = BENCH / "peers" / "express"
@@ -112,7 +112,7 @@ class Services:
         """Asks for a write key, as anywhere but on one's own machine."""
         key = make_key("wk").key
         with psycopg.connect(self.postgres.url(database), autocommit=True) as connection:
-            admit_write_key(connection, "bench", key)
+            register_write_key(connection, "bench", key)
         service = self._python(
             "event_tracker.collector", "ours", processes, {"DATABASE_URL": self.postgres.url(database, "collector")}
         )
@@ -123,7 +123,7 @@ class Services:
         """Asks for a token."""
         token = make_key("rt").key
         with psycopg.connect(self.postgres.url(database), autocommit=True) as connection:
-            admit_token(connection, "bench", token, SCOPES["READ_TOKEN"])
+            register_token(connection, "bench", token, SCOPES["READ_TOKEN"])
         settings = {
             "DATABASE_URL": self.postgres.url(database, "query"),
             "CONTROL_DATABASE_URL": self.postgres.url(database, "control"),

@@ -10,7 +10,7 @@ import pytest
 
 from event_tracker.cli.simulate.scenarios import SCENARIOS
 from event_tracker.cli.simulate.scenarios.behaviour import percentile
-from event_tracker.cli.simulate.scenarios.describe import LONGEST_PAUSE_SECONDS, PACES, Scenario
+from event_tracker.cli.simulate.scenarios.description import LONGEST_PAUSE_SECONDS, PACES, Scenario
 from event_tracker.cli.simulate.scenarios.plan import (
     LATE_PERCENT,
     LEAST_DAYS,
@@ -20,7 +20,7 @@ from event_tracker.cli.simulate.scenarios.plan import (
     mean_events,
 )
 from event_tracker.cli.simulate.scenarios.tally import Tally
-from event_tracker.cli.simulate.scenarios.traffic import in_order_of_arrival
+from event_tracker.cli.simulate.scenarios.traffic import arriving_batches
 from event_tracker.cli.simulate.scenarios.truth import make_truth
 
 END = datetime(2026, 11, 18, 15, tzinfo=UTC)
@@ -36,7 +36,7 @@ class Read:
         self, scenario: Scenario, seed: int = 1, users: int = 700, days: int = 28, end: datetime = END
     ) -> None:
         self.plan = make_plan(scenario, seed, users, days, end)
-        self.sent = [event.json for batch in in_order_of_arrival(self.plan) for event in batch]
+        self.sent = [event.json for batch in arriving_batches(self.plan) for event in batch]
         self.by_user = defaultdict(list)
         for line in dict.fromkeys(self.sent):
             event = json.loads(line)

@@ -25,7 +25,7 @@ from stack_up import Up
 from event_tracker.cli.local import embedded
 from event_tracker.cli.local.embedded import embedded_postgres, running_url
 from event_tracker.cli.local.process import Process
-from event_tracker.cli.local.services import in_role
+from event_tracker.cli.local.services import url_in_role
 from event_tracker.cli.local.system_account import account_for
 from event_tracker.cli.simulate.verify import check_truth
 
@@ -348,7 +348,7 @@ def test_a_database_url_that_is_none_is_said_to_be_wrong(start_up, tmp_path):
 
 
 def test_the_services_have_no_more_rights_than_their_roles(postgres, database):
-    with psycopg.connect(in_role(postgres.url(database), "query")) as connection:
+    with psycopg.connect(url_in_role(postgres.url(database), "query")) as connection:
         assert connection.execute("select current_user").fetchone() == ("query",)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("delete from events")

@@ -11,7 +11,7 @@ import pytest
 import requests
 from visitors import Visitor
 
-from event_tracker.dashboard.web.compressed import FILES, takes_gzip
+from event_tracker.dashboard.web.compression import FILES, takes_gzip
 
 PAGES = ["", "users", "funnels", "retention", "journeys", "sessions", "explore"]
 

@@ -7,8 +7,8 @@ import pytest
 
 from event_tracker.dashboard.charts import numbers
 from event_tracker.dashboard.charts.event_table import as_frame
-from event_tracker.dashboard.client.api import AT_ONCE, beside
-from event_tracker.dashboard.client.service import AwayError
+from event_tracker.dashboard.client.api import AT_ONCE, run_concurrently
+from event_tracker.dashboard.client.service import UnavailableError
 from event_tracker.dashboard.filters import conditions
 from event_tracker.dashboard.filters.period import Period
 
@@ -61,13 +61,13 @@ def test_questions_are_asked_beside_each_other():
     def ask(number):
         all_asked.wait()
         if number == 0:
-            raise AwayError("none")
+            raise UnavailableError("none")
         return number
 
-    with beside(ask) as later:
+    with run_concurrently(ask) as later:
         refused, *answers = [later(number) for number in range(AT_ONCE)]
         assert [answer() for answer in answers] == list(range(1, AT_ONCE))
-        with pytest.raises(AwayError):
+        with pytest.raises(UnavailableError):
             refused()
 
 

@@ -1,18 +1,11 @@
-"""HTTP to the services: what may pass is sent again, and what went wrong is said in a sentence.
+"""An HTTP client for the services. It repeats requests that failed for the moment, and puts errors into a sentence."""
 
-urllib3's own Retry is not used: it takes Retry-After as the wait, where the contract takes it as the least wait, and it
-bounds the number of attempts, where a person cares for how long they last.
-"""
-
-import email.utils
 import gzip
-import random
 import re
 import secrets
 import threading
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from http import HTTPStatus
 from itertools import count
 from types import TracebackType
@@ -24,17 +17,15 @@ import msgspec
 import requests
 from requests.auth import AuthBase
 
+from event_tracker.cli.errors import Problem, RefusedError, ServiceError, UnavailableError
+from event_tracker.cli.retry import PATIENCE_SECONDS, backoff, is_temporary, retry_after
+
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
 """Longer than a collector holds a request, so that its own answer arrives first."""
 
 STREAM_SECONDS = 300
 """Of silence in the middle of a long answer: a filter may match nothing for a while."""
-
-PATIENCE_SECONDS = 60.0
-FIRST_WAIT_SECONDS = 0.25
-LONGEST_WAIT_SECONDS = 3.0
-"""A service is back within seconds of a restart; to wait much longer would only be noticed."""
 
 NOT_SERVED = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
 SERVICES = {"collector": "collector", "query": "query service"}
@@ -47,40 +38,14 @@ SHOWN_ERRORS = 5
 
 T = TypeVar("T")
 
-SILENCE = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+CONNECTION_ERRORS = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
 """What requests raises when nothing answers, or the answer breaks off."""
-
-
-class ServiceError(click.ClickException):
-    """What a service did that ends the command: one line for people, exit code 2."""
-
-    exit_code = 2
-
-
-class AwayError(ServiceError):
-    """Nothing answers, or nothing but failures for as long as we were willing to try."""
-
-
-class Problem(msgspec.Struct):
-    """A problem document (RFC 9457), as far as it is shown."""
-
-    detail: str = ""
-    code: str = ""
-    errors: list[dict[str, Any]] = []  # msgspec copies it for each instance
 
 
 class Version(msgspec.Struct):
     """What a service of ours says at /version, as far as it is of use here."""
 
     service: str
-
-
-class RefusedError(ServiceError):
-    """The service answered, and sending the same again would change nothing."""
-
-    def __init__(self, message: str, status: int, problem: Problem) -> None:
-        super().__init__(message)
-        self.status, self.problem = status, problem
 
 
 class Client:
@@ -109,7 +74,7 @@ class Client:
     ) -> None:
         self.session.close()
 
-    def require_there(self) -> None:
+    def require_reachable(self) -> None:
         """Ask once, so that a wrong address or a service that wasn't started is told at once, not after long trying.
 
         Raises:
@@ -122,7 +87,7 @@ class Client:
         except requests.exceptions.SSLError as error:
             raise ServiceError(f"The {self.name} at {self.shown} can't be asked: {error}") from None
         except requests.ConnectionError:
-            raise AwayError(
+            raise UnavailableError(
                 f"No {self.name} answers at {self.shown}. Start one with `tracker up`, or name another URL."
             ) from None
         except requests.Timeout:
@@ -197,17 +162,17 @@ class Client:
                     allow_redirects=False,  # requests would follow a redirected POST with a GET
                     **options,
                 )
-                _require_whole_head(response)
-            except SILENCE:
+                _require_complete_head(response)
+            except CONNECTION_ERRORS:
                 why = "doesn't answer."
             else:
-                if not may_pass(response.status_code):
+                if not is_temporary(response.status_code):
                     return self._checked(response)
                 why = f"answers {self._sentence(response)[0]}"
                 at_least = retry_after(response.headers.get("Retry-After"))
             wait = max(at_least, backoff(attempt))
             if time.monotonic() + wait > deadline or self._stopped.is_set():
-                raise AwayError(
+                raise UnavailableError(
                     f"The {self.name} at {self.shown} {why} Tried for {self.patience:g} s; request id {request_id}."
                 )
             if attempt == 0:
@@ -261,7 +226,7 @@ def _is_http(url: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0 and "@" not in parts.path
 
 
-def _require_whole_head(response: requests.Response) -> None:
+def _require_complete_head(response: requests.Response) -> None:
     """Return if an answer says where its body ends.
 
     The head of one that broke off within it doesn't, and requests would take it for a whole answer with an empty body.
@@ -316,28 +281,5 @@ def open_client(
         client.session.headers["X-Write-Key"] = write_key
     if token:
         client.session.auth = Bearer(token)
-    client.require_there()
+    client.require_reachable()
     return client
-
-
-def may_pass(status: int) -> bool:
-    """Whether the same request may be answered otherwise later."""
-    return status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS) or status >= 500
-
-
-def backoff(attempt: int) -> float:
-    """Seconds to wait: doubling, and half of it by chance, so that clients don't all come back at once."""
-    longest = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** min(attempt, 16))
-    return longest * random.uniform(0.5, 1.0)  # noqa: S311
-
-
-def retry_after(header: str | None) -> float:
-    """Seconds in a Retry-After header (RFC 9110 section 10.2.3: a number, or a date); 0 where there is none."""
-    if not header:
-        return 0.0
-    if header.isdecimal():
-        return float(header)
-    try:
-        return max(0.0, (email.utils.parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return 0.0

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import click
 import msgspec
 
-from event_tracker.cli.client import PATIENCE_SECONDS
 from event_tracker.cli.local.running import find_running
+from event_tracker.cli.retry import PATIENCE_SECONDS
 
 
 class Secret(click.Option):
@@ -28,7 +28,7 @@ class Secret(click.Option):
             raise click.UsageError(f"{self.envvar}_FILE: can't read {file}: {error.strerror}") from None
 
 
-IN_SIGHT = "Other users of this machine may see what stands in a command: rather set the variable, or one with _FILE behind its name."
+ADVICE = "Other users of this machine may see what stands in a command: rather set the variable, or one with _FILE behind its name."
 
 COLLECTOR, QUERY = "http://127.0.0.1:8000", "http://127.0.0.1:8001"
 """Where the services are looked for if nothing says so and no `tracker up` is found."""
@@ -54,7 +54,7 @@ def collector_options(command: Callable[..., None]) -> Callable[..., None]:
         cls=Secret,
         envvar="WRITE_KEY",
         show_envvar=True,
-        help=f"A source's write key, where the collector requires one. {IN_SIGHT}",
+        help=f"A source's write key, where the collector requires one. {ADVICE}",
     )
     @running_option
     @functools.wraps(command)
@@ -83,7 +83,7 @@ def query_options(command: Callable[..., None]) -> Callable[..., None]:
         cls=Secret,
         envvar="API_TOKEN",
         show_envvar=True,
-        help=f"An API token, where the query service requires one. {IN_SIGHT}",
+        help=f"An API token, where the query service requires one. {ADVICE}",
     )
     @running_option
     @functools.wraps(command)

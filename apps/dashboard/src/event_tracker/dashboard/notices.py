@@ -7,7 +7,7 @@ import streamlit as st
 
 from event_tracker.dashboard.auth.sessions import SignedOutError
 from event_tracker.dashboard.auth.sign_in import GO_PATH, PATH
-from event_tracker.dashboard.client.service import AwayError, RefusedError, query_url
+from event_tracker.dashboard.client.service import RefusedError, UnavailableError, query_url
 from event_tracker.dashboard.settings import Settings
 
 FIRST_EVENT = """
@@ -32,10 +32,10 @@ ROLES = {"read_stats": "viewer", "read_events": "analyst", "export": "analyst"}
 
 
 @contextmanager
-def refusal_as_sentence() -> Iterator[None]:
+def show_refusal() -> Iterator[None]:
     """Show a refusal of the query service where this part of the page would be; the rest of the page goes on."""
     try:
-        with signed_out_to_form():
+        with open_sign_in():
             yield
     except RefusedError as refused:
         lines = [refused.detail.replace("`", "")]
@@ -46,7 +46,7 @@ def refusal_as_sentence() -> Iterator[None]:
 
 
 @contextmanager
-def signed_out_to_form() -> Iterator[None]:
+def open_sign_in() -> Iterator[None]:
     """Where a sign-in is missing or has ended, open its form instead of the page, and come back."""
     try:
         yield
@@ -55,11 +55,11 @@ def signed_out_to_form() -> Iterator[None]:
 
 
 @contextmanager
-def absence_as_sentence() -> Iterator[None]:
+def show_unavailable() -> Iterator[None]:
     """Show that the query service can't be reached, instead of the page."""
     try:
         yield
-    except AwayError:
+    except UnavailableError:
         st.error(
             f"The query service at {query_url()} doesn't answer. Once it runs (tracker up, or your deployment), "
             "reload this page. If it runs elsewhere, start the dashboard with QUERY_URL.",
@@ -67,18 +67,18 @@ def absence_as_sentence() -> Iterator[None]:
         )
 
 
-def not_allowed(scope: str) -> None:
+def show_not_allowed(scope: str) -> None:
     """The visitor's role doesn't open this page."""
     st.info(f"{NEEDS[scope]} An admin can give you the role {ROLES[scope]}.", icon=":material/lock:")
 
 
-def nothing_yet() -> None:
+def show_no_events_yet() -> None:
     """There isn't a single event."""
     st.info("There are no events yet. Send one, or a simulated week, to the collector:", icon=":material/inbox:")
     st.code(FIRST_EVENT.strip().format(collector=Settings.read().collector_url), language="shell", wrap_lines=True)
 
 
-def nothing_here(
+def show_nothing_found(
     what: str = "events", hint: str = "Choose a longer range or clear the filters in the sidebar."
 ) -> None:
     """There are events, but none that this page shows."""

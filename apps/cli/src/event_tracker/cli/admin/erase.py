@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from event_tracker.cli.admin.receipt import DONE, Answer
+from event_tracker.cli.admin.receipt import DONE, ErasureAnswer
 from event_tracker.cli.client import open_client, read_answer
 from event_tracker.cli.options import query_options
 
@@ -32,18 +32,18 @@ def erase(user_id: str, file: Path, anonymise: bool, query: str, token: str | No
     try:
         # Before anything is done: what couldn't be written afterwards would be lost. Nobody else may read it: with its salt, whoever
         # guesses the user id knows.
-        kept = os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+        output = os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
     except FileExistsError:
         raise click.ClickException(f"{file} is there already; another receipt may be in it") from None
     try:
-        with kept:
+        with output:
             params = {"user_id": user_id, "mode": "anonymise" if anonymise else "erase"}
             answer = client.ask("DELETE", "/user", None, params, read_seconds=ERASE_SECONDS)
-            kept.write(answer)
+            output.write(answer)
     except BaseException:
         file.unlink()
         raise
-    told = read_answer(answer, Answer)
+    result = read_answer(answer, ErasureAnswer)
     click.echo(
-        f"{DONE[told.mode]} {user_id}: " + ", ".join(f"{table} {count:,}" for table, count in told.counts.items())
+        f"{DONE[result.mode]} {user_id}: " + ", ".join(f"{table} {count:,}" for table, count in result.counts.items())
     )

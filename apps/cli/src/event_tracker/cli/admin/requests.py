@@ -47,7 +47,7 @@ class Admin:
             params["before"] = items[-1]["id"]
 
 
-def of_admin(command: Callable[..., None]) -> Callable[..., None]:
+def with_admin(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that lead to a query service, and that service's Admin as its first argument."""
 
     @query_options
@@ -58,12 +58,12 @@ def of_admin(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def part(name: str) -> str:
+def quote_part(name: str) -> str:
     """A name as a part of a path."""
     return quote(name, safe="")
 
 
-def show(items: Iterable[Item], columns: Sequence[tuple[str, str]], *, as_json: bool) -> None:
+def print_items(items: Iterable[Item], columns: Sequence[tuple[str, str]], *, as_json: bool) -> None:
     """Print a list as a table, or as lines of JSON.
 
     Args:
@@ -77,28 +77,28 @@ def show(items: Iterable[Item], columns: Sequence[tuple[str, str]], *, as_json: 
     for title, _ in columns:
         table.add_column(title, overflow="fold")
     for item in items:
-        table.add_row(*(Text(printable(_shown(item[member]))) for _, member in columns))
+        table.add_row(*(Text(printable(_format(item[member]))) for _, member in columns))
     console_of_output().print(table)
 
 
-def _shown(value: Any) -> str:
+def _format(value: Any) -> str:
     match value:
         case None:
             return "-"
         case bool():
             return "yes" if value else "no"
         case list():
-            return ", ".join(map(_shown, value)) or "none"
+            return ", ".join(map(_format, value)) or "none"
         case dict():
-            return ", ".join(f"{member}: {_change(was)}" for member, was in value.items())
+            return ", ".join(f"{member}: {_format_member(was)}" for member, was in value.items())
         case _:
             return str(value)
 
 
-def _change(value: Any) -> str:
+def _format_member(value: Any) -> str:
     """What a member is, or was and has become."""
     match value:
         case {"from": was, "to": now}:
-            return f"{_shown(was)} → {_shown(now)}"
+            return f"{_format(was)} → {_format(now)}"
         case _:
-            return _shown(value)
+            return _format(value)

@@ -25,7 +25,7 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     @source_option
     @wraps(command)
-    def filtered(
+    def run(
         user: str | None,
         types: tuple[str, ...],
         session: str | None,
@@ -33,11 +33,11 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
         sources: tuple[str, ...],
         **options: Any,
     ) -> Any:
-        asked = {"user_id": user, "event_type": list(types), "session_id": session, "source": list(sources)}
-        filters = {**asked, **properties}
+        fields = {"user_id": user, "event_type": list(types), "session_id": session, "source": list(sources)}
+        filters = {**fields, **properties}
         return command(filters=filters, **options)
 
-    return filtered
+    return run
 
 
 def _parse_properties(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:

@@ -11,13 +11,14 @@ from rich.console import Console
 from rich.text import Text
 
 from event_tracker.cli.ask.filters import filter_options
-from event_tracker.cli.ask.user_events import Found
-from event_tracker.cli.client import SILENCE, backoff, open_client
+from event_tracker.cli.ask.user_events import StoredEvent
+from event_tracker.cli.client import CONNECTION_ERRORS, open_client
 from event_tracker.cli.options import patience_option, query_options
+from event_tracker.cli.retry import backoff
 from event_tracker.cli.terminal import local_time, printable
 
 
-class LiveEvent(Found, frozen=True):
+class LiveEvent(StoredEvent, frozen=True):
     """An event of anybody."""
 
     user_id: str = ""
@@ -43,7 +44,7 @@ def live(filters: Mapping[str, Any], as_json: bool, query: str, token: str | Non
                     for kind, data in parse(answer.iter_lines(chunk_size=None)):
                         attempt = 0
                         _show(console, kind, data, as_json=as_json)
-            except (*SILENCE, requests.exceptions.ContentDecodingError):
+            except (*CONNECTION_ERRORS, requests.exceptions.ContentDecodingError):
                 pass
             click.echo("The connection ended; connecting anew.", err=True)
             time.sleep(backoff(attempt))

@@ -10,7 +10,7 @@ from rich.bar import Bar
 from rich.table import Table
 from rich.text import Text
 
-from event_tracker.cli.ask.user_events import Follower, Found, UserEvents
+from event_tracker.cli.ask.user_events import Follower, StoredEvent, UserEvents
 from event_tracker.cli.client import open_client, read_answer
 from event_tracker.cli.options import parse_time, patience_option, query_options, source_option
 from event_tracker.cli.terminal import console_of_output, local_time, printable
@@ -82,7 +82,7 @@ def _follow(follower: Follower, *, as_json: bool) -> None:
         pass  # the way to end it
 
 
-def _table(found: list[Found]) -> Table:
+def _table(found: list[StoredEvent]) -> Table:
     table = Table(box=None, header_style="bold", expand=True)
     zone = datetime.now().astimezone().tzname()
     for name in (f"time ({zone})", "ago", "type", "session"):
@@ -94,12 +94,12 @@ def _table(found: list[Found]) -> Table:
     return table
 
 
-def _line(event: Found) -> Text:
+def _line(event: StoredEvent) -> Text:
     event_type, session, properties = _texts(event)
     return Text(f"{local_time(event.timestamp)}  {event_type:<20}  {session:<16}  {properties}")
 
 
-def _texts(event: Found) -> tuple[str, str, str]:
+def _texts(event: StoredEvent) -> tuple[str, str, str]:
     return printable(event.event_type), printable(event.session_id or ""), printable(bytes(event.properties).decode())
 
 

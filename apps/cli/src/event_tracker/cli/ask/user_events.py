@@ -15,7 +15,7 @@ OVERLAP = timedelta(minutes=10)
 """How far back a follower looks each time: an event that is reported later than this after its time is not noticed."""
 
 
-class Found(msgspec.Struct, frozen=True):
+class StoredEvent(msgspec.Struct, frozen=True):
     """An event as the query service answers it, as far as it is shown."""
 
     timestamp: datetime
@@ -32,7 +32,7 @@ class Found(msgspec.Struct, frozen=True):
         return self.timestamp, self.event_id
 
     @property
-    def place(self) -> tuple[datetime, datetime, str]:
+    def sort_key(self) -> tuple[datetime, datetime, str]:
         """Orders its user's events: those of one moment as they arrived."""
         return self.timestamp, self.received_at, self.event_id
 
@@ -49,7 +49,7 @@ class UserEvents:
         self.client = client
         self.filters: dict[str, Any] = {"user_id": user_id, "event_type": list(types), "source": list(sources)}
 
-    def newest(self, limit: int) -> Iterator[Found]:
+    def newest(self, limit: int) -> Iterator[StoredEvent]:
         """Up to `limit` events, newest first."""
         left = limit
         for page in self._pages(min(limit, PAGE)):
@@ -58,21 +58,22 @@ class UserEvents:
             if left <= 0:
                 return
 
-    def since(self, start: datetime | None) -> list[Found]:
+    def since(self, start: datetime | None) -> list[StoredEvent]:
         """All events from a time on; all there are if it is None."""
         bounds = {} if start is None else {"from": start.isoformat()}
         return [event for page in self._pages(PAGE, **bounds) for event in page]
 
-    def _pages(self, size: int, **bounds: str) -> Iterator[list[Found]]:
-        asked = {**self.filters, **bounds, "limit": size}
+    def _pages(self, size: int, **bounds: str) -> Iterator[list[StoredEvent]]:
+        parameters = {**self.filters, **bounds, "limit": size}
         while True:
-            page = read_answer(self.client.get("/events", asked), _Page)
+            page = read_answer(self.client.get("/events", parameters), _Page)
             yield [
-                msgspec.structs.replace(msgspec.json.decode(raw, type=Found), json=bytes(raw)) for raw in page.events
+                msgspec.structs.replace(msgspec.json.decode(raw, type=StoredEvent), json=bytes(raw))
+                for raw in page.events
             ]
             if page.next_cursor is None:
                 return
-            asked["cursor"] = page.next_cursor
+            parameters["cursor"] = page.next_cursor
 
 
 class Follower:
@@ -84,36 +85,36 @@ class Follower:
     def __init__(self, events: UserEvents, backlog: int) -> None:
         self.events = events
         self.backlog = backlog
-        self._told: set[tuple[datetime, str]] = set()
+        self._shown: set[tuple[datetime, str]] = set()
         self._newest: datetime | None = None
 
-    def first(self) -> list[Found]:
+    def first(self) -> list[StoredEvent]:
         """The newest events there are, oldest first."""
         newest = list(self.events.newest(self.backlog))
         self._advance(newest)
         known = {event.key: event for event in [*newest, *self.events.since(self._start())]}
-        self._told = set(known)
+        self._shown = set(known)
         self._advance(known.values())
         return _in_order(known.values())[-self.backlog :]
 
-    def fresh(self) -> list[Found]:
+    def fresh(self) -> list[StoredEvent]:
         """What wasn't told yet, oldest first."""
         start = self._start()
         recent = self.events.since(start)
-        fresh = [event for event in recent if event.key not in self._told]
+        fresh = [event for event in recent if event.key not in self._shown]
         # What lies before `start` won't be asked for again; the next start is never earlier than this one.
-        self._told = {event.key for event in recent}
+        self._shown = {event.key for event in recent}
         self._advance(fresh)
         return _in_order(fresh)
 
     def _start(self) -> datetime | None:
         return None if self._newest is None else self._newest - OVERLAP
 
-    def _advance(self, events: Iterable[Found]) -> None:
+    def _advance(self, events: Iterable[StoredEvent]) -> None:
         """Note the newest time. Events may be dated ahead: looking on from there would miss what happens now."""
         times = [min(event.timestamp, datetime.now(UTC)) for event in events]
         self._newest = max([self._newest, *times] if self._newest else times, default=None)
 
 
-def _in_order(events: Iterable[Found]) -> list[Found]:
-    return sorted(events, key=lambda event: event.place)
+def _in_order(events: Iterable[StoredEvent]) -> list[StoredEvent]:
+    return sorted(events, key=lambda event: event.sort_key)

@@ -9,7 +9,7 @@ import click
 import psycopg
 
 from event_tracker.cli.command_group import Group
-from event_tracker.cli.database.connection import database_of, owner_connection
+from event_tracker.cli.database.connection import find_database_url, owner_connection
 from event_tracker.cli.database.partitions import QUERIES
 from event_tracker.cli.options import running_option
 from event_tracker.core.secrets.passwords import LEAST_CHARACTERS, MOST_CHARACTERS, hash_password, make_password
@@ -17,7 +17,7 @@ from event_tracker.core.secrets.passwords import LEAST_CHARACTERS, MOST_CHARACTE
 NAME = re.compile(r"(?!(owner|anyone|rt_[0-9a-f]{10})\Z)[a-z0-9][a-z0-9._@+-]{0,99}")
 """Not as others than people are called in the audit log."""
 
-OF_UP = "admin"
+LOCAL_ADMIN = "admin"
 """For whom `tracker up` makes a password at each start."""
 
 
@@ -56,7 +56,7 @@ def create(name: str, password_file: TextIO | None, data: Path | None) -> None:
     The password is asked for, or read from a file or the standard input. It takes 12 characters or more; a few words that
     nobody would say together do.
     """
-    url = database_of(data)
+    url = find_database_url(data)
     password_hash = hash_password(_checked(_read_password(password_file)))
     with owner_connection(url) as connection:
         given = {"name": name, "password_hash": password_hash}
@@ -71,12 +71,12 @@ def offer_sign_in(connection: psycopg.Connection) -> str | None:
     Whoever signed in by the one before, and has set none since, is signed out: they could set one in place of this one.
     """
     password = make_password()
-    given = {"name": OF_UP, "password_hash": hash_password(password)}
+    given = {"name": LOCAL_ADMIN, "password_hash": hash_password(password)}
     with connection.transaction():
         if not connection.execute(QUERIES["offer_sign_in"], given).fetchall():
             return None
         # A statement of its own: it sees a sign-in that was being begun by the password before, too.
-        connection.execute(QUERIES["end_sign_ins"], {"name": OF_UP})
+        connection.execute(QUERIES["end_sign_ins"], {"name": LOCAL_ADMIN})
     return password
 
 

@@ -14,14 +14,14 @@ from event_tracker.cli.settings import MaintainSettings, read_settings
 
 CONNECT_SECONDS = 10
 
-VANISHED = {"client_connection_check_interval": "1s", "idle_in_transaction_session_timeout": "60s"}
+CLIENT_GONE = {"client_connection_check_interval": "1s", "idle_in_transaction_session_timeout": "60s"}
 """A command that is killed, or whose machine vanishes, doesn't hold its locks until its statement is done, or for hours."""
 
 LOCK = 7_311_142_570_157_092_461
 """Advisory lock: one owner at a time changes partitions, folds counts or sets passwords. (Migrations have their own.)"""
 
 
-def database_of(data: Path | None) -> str:
+def find_database_url(data: Path | None) -> str:
     """The owner's URL: DATABASE_URL, or that of the embedded server on this data folder; without one on the folder that is found."""
     folder = data or find_folder() or Path(DEFAULT).resolve()
     url = read_settings(MaintainSettings).database_url or running_url(folder)
@@ -43,15 +43,15 @@ def owner_connection(database_url: str) -> Iterator[psycopg.Connection]:
         raise click.ClickException(f"can't connect to DATABASE_URL: {_one_line(error)}") from error
     with connection:
         try:
-            for name, value in {"timezone": "UTC", **VANISHED}.items():
+            for name, value in {"timezone": "UTC", **CLIENT_GONE}.items():
                 connection.execute("select set_config(%s, %s, false)", [name, value])
             yield connection
         except psycopg.Error as error:
-            raise refused(error) from error
+            raise database_refusal(error) from error
 
 
 @contextmanager
-def alone(connection: psycopg.Connection) -> Iterator[None]:
+def exclusive_lock(connection: psycopg.Connection) -> Iterator[None]:
     """Wait until no other owner's command is at it, and keep others waiting meanwhile."""
     connection.execute("select pg_advisory_lock(%s)", [LOCK])
     try:
@@ -61,7 +61,7 @@ def alone(connection: psycopg.Connection) -> Iterator[None]:
             connection.execute("select pg_advisory_unlock(%s)", [LOCK])
 
 
-def refused(error: psycopg.Error) -> click.ClickException:
+def database_refusal(error: psycopg.Error) -> click.ClickException:
     """What PostgreSQL didn't want to do, as one line."""
     return click.ClickException(f"the database refused: {_one_line(error)}")
 

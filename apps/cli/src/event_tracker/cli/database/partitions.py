@@ -151,17 +151,17 @@ def make_partition(connection: psycopg.Connection, month: Month) -> int:
         return connection.execute(sql.SQL(statement).format(**names, **bounds)).rowcount
 
     with connection.transaction():
-        shut_out_erasures(connection)
+        lock_out_erasures(connection)
         execute("create table {partition} (like events including all)")
         execute(QUERIES["copy_rows"])
-        shut_out_everybody(connection, DEFAULT_PARTITION)
+        lock_out_everybody(connection, DEFAULT_PARTITION)
         execute(QUERIES["copy_rows"])
         moved = execute(QUERIES["remove_copied_rows"])
         execute("alter table events attach partition {partition} for values from ({start}) to ({end})")
     return moved
 
 
-def shut_out_erasures(connection: psycopg.Connection) -> None:
+def lock_out_erasures(connection: psycopg.Connection) -> None:
     """Until the end of this transaction; waits for one that is under way. Nobody else uses that lock.
 
     An erasure takes the same rows out of events, counts and summaries, so what moves, folds, sums up or deletes them mustn't
@@ -170,7 +170,7 @@ def shut_out_erasures(connection: psycopg.Connection) -> None:
     connection.execute("lock table erasures in exclusive mode")
 
 
-def shut_out_everybody(connection: psycopg.Connection, partition: str) -> None:
+def lock_out_everybody(connection: psycopg.Connection, partition: str) -> None:
     """From `events` and this partition of it, until the end of this transaction, which holds the lock of `erasures` already.
 
     It waits for whoever reads or writes; a moment at a time, since all others wait behind it.
@@ -182,7 +182,7 @@ def shut_out_everybody(connection: psycopg.Connection, partition: str) -> None:
             connection.execute("select set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
             connection.execute(both)
 
-    patiently(shut_out)
+    retry_while_locked(shut_out)
 
 
 def wait_for_inserts(connection: psycopg.Connection) -> None:
@@ -196,10 +196,10 @@ def wait_for_inserts(connection: psycopg.Connection) -> None:
             connection.execute("select set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
             connection.execute("lock table only events in share mode")
 
-    patiently(wait)
+    retry_while_locked(wait)
 
 
-def patiently(change: Callable[[], Answer]) -> Answer:
+def retry_while_locked(change: Callable[[], Answer]) -> Answer:
     """Make a change that needs a table to itself; if others hold it, let them pass and try again."""
     for _ in range(ATTEMPTS):
         try:

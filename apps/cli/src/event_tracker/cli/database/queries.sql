@@ -314,24 +314,24 @@ values (%(day)s, %(events)s, %(left_out)s, 1)
 on conflict (day) do update
 set events = excluded.events, left_out = excluded.left_out, visits_version = excluded.visits_version;
 
--- name: admit_source
+-- name: register_source
 insert into sources (name) values (%(source)s) on conflict (name) do nothing;
 
--- name: admit_write_key
+-- name: register_write_key
 insert into write_keys (prefix, source, hash) values (%(prefix)s, %(source)s, %(hash)s) on conflict (prefix) do nothing;
 
--- name: write_key_counts
+-- name: find_valid_write_key
 select prefix from write_keys where prefix = %(prefix)s and source = %(source)s and hash = %(hash)s and revoked_at is null;
 
--- name: admit_token
+-- name: register_token
 insert into api_tokens (prefix, name, hash, scopes)
 values (%(prefix)s, %(name)s, %(hash)s, %(scopes)s)
 on conflict (prefix) do nothing;
 
--- name: token_counts
+-- name: find_valid_token
 select prefix from api_tokens where prefix = %(prefix)s and hash = %(hash)s and revoked_at is null;
 
--- name: replace_tokens
+-- name: revoke_replaced_tokens
 -- Not if the one that is to take their place doesn't count itself. What they made is then as if that one had made it.
 with replaced as (
   update api_tokens set revoked_at = now()

@@ -16,8 +16,8 @@ from event_tracker.cli.database.partitions import (
     DEFAULT_PARTITION,
     QUERIES,
     Month,
-    shut_out_erasures,
-    shut_out_everybody,
+    lock_out_erasures,
+    lock_out_everybody,
 )
 from event_tracker.cli.database.retention_marks import set_marks
 from event_tracker.cli.database.summaries import DAY
@@ -176,7 +176,7 @@ def _delete_some(connection: psycopg.Connection, partition: str, limits: Limits,
     """Delete rows of these days; True if those were the last. Users and answers stand by what is left, from that moment on."""
     within = {"start": days[0], "end": days[-1] + DAY, "days": days, "most": BATCH_ROWS}
     with connection.transaction():
-        shut_out_erasures(connection)
+        lock_out_erasures(connection)
         asked = {**_parameters(partition, limits), **within}
         ((deleted, users),) = connection.execute(_of(partition, "delete_expired_rows"), asked).fetchall()
         _forget_summaries(connection, days)
@@ -188,10 +188,10 @@ def _drop(connection: psycopg.Connection, partition: str, limits: Limits) -> boo
     """Drop a partition, unless a source that keeps its events longer has just sent one that belongs there."""
     month = Month.of(partition)
     with connection.transaction() as transaction:
-        shut_out_erasures(connection)
+        lock_out_erasures(connection)
         # Before everybody is shut out: a month may have many visits.
         _forget_summaries(connection, month.days())
-        shut_out_everybody(connection, partition)
+        lock_out_everybody(connection, partition)
         asked = {**limits.parameters(monthly=False), "name": partition}
         is_old_whole = [row[2:] for row in connection.execute(QUERIES["old_partitions"], asked)] == [(True,)]
         if not is_old_whole:
@@ -215,7 +215,7 @@ def _correct_all_users(connection: psycopg.Connection, limits: Limits) -> None:
             found.execute(QUERIES["outdated_users"], limits.parameters(monthly=False))
             while some := [user_id for (user_id,) in found.fetchmany(BATCH_USERS)]:
                 with connection.transaction():
-                    shut_out_erasures(connection)
+                    lock_out_erasures(connection)
                     skipped += len(some) - _correct_users(connection, some)
         if not skipped:
             return

@@ -4,7 +4,7 @@ from typing import Any
 
 import psycopg
 
-from event_tracker.cli.database.partitions import QUERIES, shut_out_erasures, wait_for_inserts
+from event_tracker.cli.database.partitions import QUERIES, lock_out_erasures, wait_for_inserts
 
 
 def set_marks(connection: psycopg.Connection, limits: dict[str, Any]) -> None:
@@ -16,6 +16,6 @@ def set_marks(connection: psycopg.Connection, limits: dict[str, Any]) -> None:
         limits: `own_sources`, `own_limits` and `others`, as `event_tracker.cli.database.retention.Limits.parameters` gives them.
     """
     with connection.transaction():
-        shut_out_erasures(connection)
+        lock_out_erasures(connection)
         if connection.execute(QUERIES["set_marks"], limits).rowcount:
             wait_for_inserts(connection)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import psycopg
 
-from event_tracker.cli.database.partitions import QUERIES, shut_out_erasures
+from event_tracker.cli.database.partitions import QUERIES, lock_out_erasures
 
 DAY = timedelta(days=1)
 
@@ -36,7 +36,7 @@ def sum_up(connection: psycopg.Connection, day: datetime) -> bool:
     with connection.transaction():
         # One snapshot: what is counted is what is summed up.
         connection.execute("set transaction isolation level repeatable read")
-        shut_out_erasures(connection)
+        lock_out_erasures(connection)
         ((events, counted),) = connection.execute(QUERIES["count_day"], bounds).fetchall()
         if events != counted:
             _renew_visits(connection, day)

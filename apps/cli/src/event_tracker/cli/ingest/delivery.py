@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from event_tracker.cli.client import Client, RefusedError, read_answer
+from event_tracker.cli.client import Client, read_answer
+from event_tracker.cli.errors import RefusedError
 
 MOST_EVENTS = 1000
 MOST_BYTES = 5 * 1024 * 1024

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from event_tracker.cli.ingest.readers import NO_JSON, Entry, Line, Reason, Unreadable
+from event_tracker.cli.ingest.readers import JSON_ERRORS, Entry, Line, Reason, Unreadable
 from event_tracker.core.postgres.unstorable import replace_unstorable
 
 NAMESPACE = uuid.UUID("93cf2f07-72ee-51b1-ace5-25118ad80492")
@@ -64,7 +64,7 @@ class Identifier:
             return entry
         try:
             known = _read(replace_unstorable(entry.event) if b"\\u" in entry.event else entry.event)
-        except NO_JSON:
+        except JSON_ERRORS:
             return entry
         added = ""
         if known.timestamp is None and known.event_id is None:

@@ -21,13 +21,13 @@ MAX_LINE_BYTES = 5 * 1024 * 1024
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 FIELDS = ("user_id", "event_type", "timestamp", "event_id", "session_id")
 REQUIRED = {"user_id", "event_type"}
-SAID_BY_COLLECTOR = ("received_at", "source")
+SET_BY_COLLECTOR = ("received_at", "source")
 """What an export has of each event beside its own fields. Whoever sends one wants its events; these are told anew."""
 
-EXPORTED = {*FIELDS, "properties", *SAID_BY_COLLECTOR}
+EXPORTED = {*FIELDS, "properties", *SET_BY_COLLECTOR}
 """All that a record of an export has; of other files nothing is left out."""
 
-NO_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+JSON_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What reading JSON raises that isn't any, or is nested too deep."""
 
 SUFFIXES = {
@@ -39,7 +39,7 @@ SUFFIXES = {
     ".log": "combined",
 }
 
-BROKEN = (OSError, EOFError, zlib.error)
+READ_ERRORS = (OSError, EOFError, zlib.error)
 """What reading a file raises when it is unreadable or breaks off."""
 
 
@@ -132,12 +132,12 @@ def _sendable(line: bytes) -> bytes:
         return line
     try:
         members = _read_members(line)
-    except NO_JSON:
+    except JSON_ERRORS:
         return line
     if members.keys() != EXPORTED:
         return line
     return _compact(
-        msgspec.json.encode({name: value for name, value in members.items() if name not in SAID_BY_COLLECTOR})
+        msgspec.json.encode({name: value for name, value in members.items() if name not in SET_BY_COLLECTOR})
     )
 
 
@@ -168,7 +168,7 @@ def read_parquet(stream: Stream) -> Iterator[Entry]:
         event: dict[str, object] = {name: row[name] for name in FIELDS if row[name] is not None}
         try:
             event["properties"] = msgspec.Raw(_compact(str(row["properties"]).encode()))
-        except NO_JSON:
+        except JSON_ERRORS:
             original = repr(row).encode()
             yield Unreadable(number, original, Reason("/properties", "invalid_json", "The properties aren't JSON."))
         else:
@@ -221,15 +221,15 @@ def _row_event(header: list[str], row: list[str]) -> dict[str, object]:
         raise ValueError(f"Has {len(row)} cells where the header names {len(header)}.")
     cells = {name: cell for name, cell in zip(header, row, strict=True) if cell}
     if set(header) == EXPORTED:
-        for name in SAID_BY_COLLECTOR:
+        for name in SET_BY_COLLECTOR:
             cells.pop(name, None)
-        with suppress(*NO_JSON):
+        with suppress(*JSON_ERRORS):
             cells["properties"] = _compact(cells.get("properties", "{}").encode()).decode()
     event: dict[str, object] = {name: cells.pop(name) for name in FIELDS if name in cells}
     if "properties" in cells:
         try:
             event["properties"] = _read_members(cells.pop("properties")) | cells
-        except NO_JSON:
+        except JSON_ERRORS:
             raise ValueError("The column properties must hold a JSON object.") from None
     elif cells:
         event["properties"] = cells

@@ -12,10 +12,11 @@ from typing import NoReturn
 
 import click
 
-from event_tracker.cli.client import ServiceError, open_client
+from event_tracker.cli.client import open_client
+from event_tracker.cli.errors import ServiceError
 from event_tracker.cli.ingest.delivery import MOST_BYTES, MOST_EVENTS, Outcome, deliver, deliver_all
 from event_tracker.cli.ingest.identity import Identifier
-from event_tracker.cli.ingest.readers import BROKEN, READERS, Entry, Line, Unreadable, decompressed, format_of
+from event_tracker.cli.ingest.readers import READ_ERRORS, READERS, Entry, Line, Unreadable, decompressed, format_of
 from event_tracker.cli.ingest.rejected_lines import RejectedFile
 from event_tracker.cli.options import collector_options, parse_time, patience_option
 from event_tracker.cli.progress import Meter
@@ -159,7 +160,7 @@ def send(
             for done, outcome in deliver_all(client, identified, work):
                 tally.add(done, outcome)
                 meter.show(tally.lines, position())
-        except (ServiceError, KeyboardInterrupt, *BROKEN) as error:
+        except (ServiceError, KeyboardInterrupt, *READ_ERRORS) as error:
             _stop(error, tally)
     click.echo(tally.summary(meter.seconds, dry_run=dry_run))
     if tally.rejected:

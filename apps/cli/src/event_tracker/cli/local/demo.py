@@ -21,7 +21,7 @@ TRICKLE = ["--users", "500", "--rate", "2"]
 
 
 def start_traffic(
-    stack: ExitStack, collector: str, owner_url: str, data: Path, children: Sequence[Process], write_key: str | None
+    stack: ExitStack, collector: str, owner_url: str, data: Path, processes: Sequence[Process], write_key: str | None
 ) -> Process:
     """Send ten weeks of events, unless the database has events already, and start the trickle.
 
@@ -37,8 +37,8 @@ def start_traffic(
         arguments = [*WEEKS, "--truth", str(data / TRUTH)]
         with _simulate("the simulated weeks", collector, logs / "simulated-weeks.log", arguments, write_key) as weeks:
             while weeks.wait(POLL_SECONDS) is None:
-                for child in children:
-                    child.require_running()
+                for process in processes:
+                    process.require_running()
             if weeks.wait() != 0:
                 raise weeks.failure()
         click.echo(weeks.log.read_text().rstrip())

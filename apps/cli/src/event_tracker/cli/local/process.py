@@ -48,7 +48,7 @@ class Process:
         self.name, self.log = name, log
         self._command, self._environment, self._account = command, environment, account
         self._stop_signal = stop_signal
-        self._asked = False
+        self._stop_sent = False
 
     def __enter__(self) -> Self:
         if self.log.exists():
@@ -78,9 +78,9 @@ class Process:
 
     def ask_to_stop(self) -> None:
         """Ask it to finish, and don't wait for that. It is asked once, however often this is called."""
-        if not self._asked and self.wait(0) is None:
+        if not self._stop_sent and self.wait(0) is None:
             self._process.send_signal(self._stop_signal)
-        self._asked = True
+        self._stop_sent = True
 
     def wait(self, seconds: float | None = None) -> int | None:
         """Wait for its end; the exit code, negative if a signal ended it, or None if it still runs."""

@@ -32,7 +32,7 @@ class Running(msgspec.Struct):
 
 
 @contextmanager
-def announced(data: Path, urls: Mapping[str, str]) -> Iterator[None]:
+def announce_urls(data: Path, urls: Mapping[str, str]) -> Iterator[None]:
     """Leave the services' URLs in the data folder, while they run."""
     file = data / URLS_FILE
     file.write_bytes(msgspec.json.encode(urls))
@@ -53,7 +53,7 @@ def find_folder() -> Path | None:
     return next((one / DEFAULT for one in (here, *here.parents) if _is_ours(one / DEFAULT / URLS_FILE)), None)
 
 
-def find_above(data: Path) -> tuple[Path, Running] | None:
+def find_shadowed(data: Path) -> tuple[Path, Running] | None:
     """The `tracker up` that commands in this folder find until one starts on `data`: its folder, and what runs there."""
     folder = find_folder()
     if folder is None or folder.resolve() == data or not is_locked(folder):
@@ -77,7 +77,7 @@ def find_running(data: Path | None) -> Running | None:
         if data:
             raise click.ClickException(f"no `tracker up` runs on {data}") from None
         return None
-    running.token, running.write_key = _read(folder / TOKEN_FILE), _read(folder / KEY_FILE)
+    running.token, running.write_key = _read_secret(folder / TOKEN_FILE), _read_secret(folder / KEY_FILE)
     return running
 
 
@@ -88,7 +88,7 @@ def _is_ours(file: Path) -> bool:
         return False
 
 
-def _read(file: Path) -> str | None:
+def _read_secret(file: Path) -> str | None:
     try:
         return file.read_text().strip()
     except OSError:

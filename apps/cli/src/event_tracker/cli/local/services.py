@@ -17,9 +17,9 @@ READY_SECONDS = 60
 POLL_SECONDS = 0.05
 
 
-def service(name: str, logs: Path, port: int, told: Mapping[str, str]) -> Process:
+def service(name: str, logs: Path, port: int, settings: Mapping[str, str]) -> Process:
     """The process of one service, not yet started. Settings that it isn't `told` here come from the environment."""
-    given = {**told, "HOST": HOST, "PORT": str(port), "DRAIN_SECONDS": "0"}
+    given = {**settings, "HOST": HOST, "PORT": str(port), "DRAIN_SECONDS": "0"}
     inherited = {key: value for key, value in os.environ.items() if key.removesuffix("_FILE") not in given}
     command = [sys.executable, "-m", f"event_tracker.{name}"]
     people_say = {"collector": "the collector", "query": "the query service"}[name]
@@ -37,18 +37,18 @@ def dashboard(logs: Path, query: str, collector: str, port: int) -> Process:
     )
 
 
-def in_role(owner_url: str, role: str) -> str:
+def url_in_role(owner_url: str, role: str) -> str:
     """The owner's connection with no more than a role's rights."""
     options = conninfo_to_dict(owner_url).get("options") or ""
     return make_conninfo(owner_url, options=f"{options} -c role={role}".strip())
 
 
-def wait_until_ready(port: int, children: Sequence[Process], path: str = "/readyz") -> None:
+def wait_until_ready(port: int, processes: Sequence[Process], path: str = "/readyz") -> None:
     """Wait until the service on this port is ready, as long as all these processes run."""
     deadline = time.monotonic() + READY_SECONDS
     while (reason := _not_ready(port, path)) is not None:
-        for child in children:
-            child.require_running()
+        for process in processes:
+            process.require_running()
         if time.monotonic() > deadline:
             raise click.ClickException(f"http://{HOST}:{port}{path} doesn't say ready: {reason}")
         time.sleep(POLL_SECONDS)

@@ -27,7 +27,7 @@ def account_for(folder: Path) -> Account | None:
         return None
     if folder.exists() and folder.stat().st_uid != 0:
         return Account(folder.stat().st_uid, folder.stat().st_gid)
-    entry = pwd.getpwnam(NAME) if _is_there(NAME) else _make()
+    entry = pwd.getpwnam(NAME) if _account_exists(NAME) else _make()
     return Account(entry.pw_uid, entry.pw_gid)
 
 
@@ -45,7 +45,7 @@ def _make() -> pwd.struct_passwd:
     return pwd.getpwnam(NAME)
 
 
-def agree_to_changes(folder: Path, *ways: Path) -> None:
+def confirm_changes(folder: Path, *ways: Path) -> None:
     """Say what is changed outside the project so that PostgreSQL can run under another account than root, and ask if one can answer.
 
     Args:
@@ -56,7 +56,7 @@ def agree_to_changes(folder: Path, *ways: Path) -> None:
         click.Abort: if the answer is no.
     """
     changes = [f"lets all accounts pass through {one}, but not list it (chmod o+x)" for one in _closed(_above(*ways))]
-    if not folder.exists() and not _is_there(NAME):
+    if not folder.exists() and not _account_exists(NAME):
         changes.insert(0, f"makes the system account {NAME} for it (useradd)")
     if not changes:
         return
@@ -76,7 +76,7 @@ def _closed(folders: Iterable[Path]) -> list[Path]:
     return sorted(one for one in folders if one.exists() and not one.stat().st_mode & 0o001)
 
 
-def _is_there(name: str) -> bool:
+def _account_exists(name: str) -> bool:
     try:
         pwd.getpwnam(name)
     except KeyError:
@@ -84,14 +84,14 @@ def _is_there(name: str) -> bool:
     return True
 
 
-def let_enter(folder: Path) -> None:
+def allow_entering(folder: Path) -> None:
     """Let other accounts pass through this folder and those above it (not list them)."""
     _add_permissions((folder, *folder.parents), 0o001)
 
 
-def let_read(tree: Path) -> None:
+def allow_reading(tree: Path) -> None:
     """Let other accounts read and run everything below this folder."""
-    let_enter(tree)
+    allow_entering(tree)
     for path in tree.rglob("*"):
         _add_permissions([path], 0o005 if path.is_dir() or path.stat().st_mode & 0o100 else 0o004)
 

@@ -6,7 +6,7 @@ POOL = 997
 """A prime, so that what is taken from pools by a user's number doesn't come and go together."""
 
 
-class Names:
+class FakeNames:
     """First and last names that need no quoting in a shell or a URL; the same for the same seed."""
 
     def __init__(self, seed: int) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from faker import Faker
 
-from event_tracker.cli.simulate.fake_names import POOL, Names
+from event_tracker.cli.simulate.fake_names import POOL, FakeNames
 
 LEAVE = "leave"
 
@@ -61,7 +61,7 @@ class Visit:
     steps: Iterator[tuple[str, dict[str, Any]]]
 
 
-class World:
+class FakeShop:
     """The users, the shop, and the dice."""
 
     def __init__(self, seed: int, users: int) -> None:
@@ -69,7 +69,7 @@ class World:
         self.random = Random(f"{seed} {users}")  # noqa: S311  # invented people need no secrets
         fake = Faker("en_US", use_weighting=False)
         fake.seed_instance(seed)
-        self.names = Names(seed)
+        self.names = FakeNames(seed)
         self.pages = ["/", *(f"/{fake.uri_path()}" for _ in range(200))]
         self.terms = [f"{fake.color_name().lower()} {fake.word()}" for _ in range(300)]
         self.products = [(f"{fake.word()}-{number}", self.random.randrange(199, 29_900)) for number in range(500)]

@@ -11,16 +11,17 @@ from pathlib import Path
 import click
 import msgspec
 
-from event_tracker.cli.client import Client, ServiceError, open_client
+from event_tracker.cli.client import Client, open_client
+from event_tracker.cli.errors import ServiceError
 from event_tracker.cli.ingest.delivery import Outcome, deliver, deliver_all
 from event_tracker.cli.options import collector_options, parse_time, patience_option
 from event_tracker.cli.progress import Meter
-from event_tracker.cli.simulate.fake_users import World
+from event_tracker.cli.simulate.fake_users import FakeShop
 from event_tracker.cli.simulate.scenarios import SCENARIOS
-from event_tracker.cli.simulate.scenarios.describe import Scenario
+from event_tracker.cli.simulate.scenarios.description import Scenario
 from event_tracker.cli.simulate.scenarios.plan import LEAST_DAYS, MOST_DAYS, Plan, make_plan, mean_events
-from event_tracker.cli.simulate.scenarios.traffic import in_order_of_arrival
-from event_tracker.cli.simulate.scenarios.truth import make_truth, whole_file, write_truth
+from event_tracker.cli.simulate.scenarios.traffic import arriving_batches
+from event_tracker.cli.simulate.scenarios.truth import make_truth, write_atomically, write_truth
 from event_tracker.cli.simulate.timeline import Event, history, trickle
 
 USERS = 1000
@@ -34,7 +35,7 @@ INTERRUPTED = 130
 """The exit code of a shell for what Ctrl-C ended."""
 
 
-class Sent:
+class SendCounts:
     """What was sent so far, counted."""
 
     def __init__(self) -> None:
@@ -156,13 +157,13 @@ def simulate(
         )
         return
     client = open_client("collector", collector, patience, write_key=write_key)
-    world = World(seed, users or USERS)
+    shop = FakeShop(seed, users or USERS)
     if live:
-        batches = trickle(world, rate or RATE, duration or math.inf)
+        batches = trickle(shop, rate or RATE, duration or math.inf)
         total = (rate or RATE) * duration if duration else None
     else:
-        batches, total = history(world, events or EVENTS, days or DAYS, finish), events or EVENTS
-    sent = Sent()
+        batches, total = history(shop, events or EVENTS, days or DAYS, finish), events or EVENTS
+    sent = SendCounts()
     interrupted = False
     try:
         _send(client, batches, total, sent)
@@ -191,10 +192,10 @@ def _send_scenario(client: Client, plan: Plan, file: Path) -> None:
     """Send all of it; only then the file is there, since only then it is true."""
     truth = make_truth(plan)
     try:
-        with whole_file(file) as written:
+        with write_atomically(file) as written:
             write_truth(truth, written)
-            sent = Sent()
-            _send(client, in_order_of_arrival(plan), truth.facts["events"]["sent"], sent)
+            sent = SendCounts()
+            _send(client, arriving_batches(plan), truth.facts["events"]["sent"], sent)
     except OSError as error:
         raise click.ClickException(f"can't write {file}: {error.strerror} (--truth chooses another)") from None
     click.echo(sent.summary())
@@ -202,7 +203,7 @@ def _send_scenario(client: Client, plan: Plan, file: Path) -> None:
     click.echo("with --source, if the write key is that of a source of its own.")
 
 
-def _send(client: Client, batches: Iterable[list[Event]], total: float | None, sent: Sent) -> None:
+def _send(client: Client, batches: Iterable[list[Event]], total: float | None, sent: SendCounts) -> None:
     with Meter("events", total) as meter:
         for batch, outcome in deliver_all(
             client, batches, lambda batch: deliver(client, [event.json for event in batch])

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from event_tracker.cli.client import Client, ServiceError, open_client, read_answer
+from event_tracker.cli.client import Client, open_client, read_answer
+from event_tracker.cli.errors import ServiceError
 from event_tracker.cli.options import query_options, source_option
 from event_tracker.cli.simulate.scenarios.check import Check, Request, Truth, differences
 

@@ -47,16 +47,16 @@ class Session:
         self.must_set_password: bool = given["must_set_password"]
         self.key = secrets.token_hex(8)
         self.turn = 0
-        self.given_out = False
+        self.cookie_is_current = False
         self.used = time.monotonic()
-        self._known = known
+        self._registry = known
         self._lock = threading.Lock()
-        self._take(given)
+        self._store_tokens(given)
 
     @property
     def ended(self) -> bool:
         """Whether it is known here no more."""
-        return not self._known.has(self, self._refresh_token)
+        return not self._registry.has(self, self._refresh_token)
 
     def request(self, method: str, path: str, **how: Any) -> requests.Response:
         """The response to a request of this person, its body not read yet.
@@ -66,27 +66,27 @@ class Session:
             AwayError, RefusedError: as `service.request` does.
         """
         self.used = time.monotonic()
-        token = self._fresh(lambda: time.monotonic() >= self._renew_at)
+        token = self._fresh_token(lambda: time.monotonic() >= self._renew_at)
         try:
             return service.request(method, path, token, **how)
         except RefusedError as refused:
             if refused.status != 401:
                 raise
         # It may be that only the token isn't taken any more: the query service has got other keys to sign with.
-        token = self._fresh(lambda: self._access_token == token)
+        token = self._fresh_token(lambda: self._access_token == token)
         try:
             return service.request(method, path, token, **how)
         except RefusedError as refused:
             if refused.status != 401:
                 raise
-            self._known.end(self)
+            self._registry.end(self)
             raise SignedOutError from refused
 
-    def give_out(self) -> str:
+    def take_cookie_token(self) -> str:
         """The refresh token, for the browser's cookie."""
         with self._lock:
-            self._known.expire(self, but=self._refresh_token)
-            self.given_out = True
+            self._registry.expire(self, but=self._refresh_token)
+            self.cookie_is_current = True
             return self._refresh_token
 
     def revoke(self) -> None:
@@ -94,7 +94,7 @@ class Session:
         with self._lock:
             service.post("/auth/sign-out", refresh_token=self._refresh_token)
 
-    def _fresh(self, stale: Callable[[], bool]) -> str:
+    def _fresh_token(self, stale: Callable[[], bool]) -> str:
         """The access token, or another if it is stale."""
         with self._lock:
             if stale():
@@ -103,20 +103,20 @@ class Session:
                 except RefusedError as refused:
                     if refused.status != 401:
                         raise
-                    self._known.forget(self)
+                    self._registry.forget(self)
                     raise SignedOutError from refused
-                self._take(given)
+                self._store_tokens(given)
             return self._access_token
 
-    def _take(self, given: dict[str, Any]) -> None:
+    def _store_tokens(self, given: dict[str, Any]) -> None:
         self._access_token: str = given["access_token"]
         self._refresh_token: str = given["refresh_token"]
-        self.lasts: int = given["refresh_expires_in"]
+        self.refresh_seconds: int = given["refresh_expires_in"]
         life = given["expires_in"]
         self._renew_at = time.monotonic() + life - min(EARLY_SECONDS, life / 2)
         self.turn += 1
-        self.given_out = False
-        self._known.add(self, self._refresh_token)
+        self.cookie_is_current = False
+        self._registry.add(self, self._refresh_token)
 
 
 class Sessions:
@@ -157,7 +157,7 @@ class Sessions:
         """Sign out. Where the query service can't be told, the sign-in ends here at least."""
         try:
             session.revoke()
-        except (service.AwayError, RefusedError):
+        except (service.UnavailableError, RefusedError):
             pass
         finally:
             self.forget(session)

@@ -80,7 +80,7 @@ def draw_over_time(answer: Answer, unit: str, alt: str, period: Period, height: 
 
 def explain(answer: Answer, unfinished: str, period: Period) -> None:
     """Say what a click does; and what is dashed (or however it is drawn), where anything is."""
-    sentences = [clicks.what_narrows(answer, period)]
+    sentences = [clicks.describe_narrowing(answer, period)]
     if not all(points.whole(answer)[: points.begun(answer, [])]):
         interval = answer["interval"]
         sentences.append(f"{unfinished}: a part of {_a(interval)}, which isn't over yet or which the range cuts.")
@@ -95,7 +95,7 @@ def _a(interval: str) -> str:
 def series_names(answer: Answer) -> list[str]:
     """What the series of /stats/timeseries are called: a value called like something else has quotation marks."""
     words = {"missing": numbers.MISSING, "other": numbers.OTHER, "all": "all"}
-    return numbers.told_apart(
+    return numbers.make_distinct(
         (words.get(series["kind"], series["key"]) for series in answer["series"]),
         [series["kind"] != "value" for series in answer["series"]],
         answer["interval"],

@@ -27,7 +27,7 @@ def narrow(answer: Answer, period: Period) -> Click | None:
     def click(point: Mapping[str, Any]) -> None:
         start = starts[datetime.fromisoformat(point["x"])]
         end = points.end_of(start, answer["interval"]).astimezone(ZoneInfo(period.tz)) - timedelta(microseconds=1)
-        filters.take_days(max(start.date(), period.first), min(end.date(), period.last))
+        filters.set_days(max(start.date(), period.first), min(end.date(), period.last))
 
     return click
 
@@ -37,7 +37,7 @@ def filter_by_type(point: Mapping[str, Any]) -> None:
     st.session_state["event_type"] = [point["y"]]
 
 
-def what_narrows(answer: Answer, period: Period) -> str:
+def describe_narrowing(answer: Answer, period: Period) -> str:
     """The sentence on `narrow`."""
     interval = "day" if answer["interval"] in points.BY_THE_CLOCK else answer["interval"]
     return (

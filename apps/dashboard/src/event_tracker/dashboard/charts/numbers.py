@@ -8,7 +8,7 @@ MISSING, OTHER = "(has none)", "(other)"
 """What stands for no value, and for all the values that aren't listed."""
 
 
-def told_apart(names: Iterable[str], are_words: Iterable[bool], *taken: str) -> list[str]:
+def make_distinct(names: Iterable[str], are_words: Iterable[bool], *taken: str) -> list[str]:
     """Names of which no two are the same: a value that is called like one of our words, or like `taken`, has quotation marks."""
     pairs = list(zip(names, are_words, strict=True))
     used = {*taken, *(name for name, is_word in pairs if is_word)}

@@ -50,7 +50,7 @@ def download(request: Request) -> Response:
         return _problem(401, "Unauthorized", "The sign-in has ended.")
     except service.RefusedError as refused:
         return JSONResponse(refused.problem, refused.status, media_type=PROBLEM)
-    except service.AwayError:
+    except service.UnavailableError:
         return _problem(502, "Bad Gateway", "The query service doesn't answer.")
     headers = {name: export.headers[name] for name in PASSED_ON if name in export.headers}
     chunks = _chunks(export)

@@ -7,7 +7,7 @@ import streamlit as st
 
 from event_tracker.dashboard.auth import visitor
 from event_tracker.dashboard.client.api import Answer
-from event_tracker.dashboard.client.service import AwayError
+from event_tracker.dashboard.client.service import UnavailableError
 
 SHOWN_ONCE = "_shown_once"
 DONE = "_done"
@@ -27,29 +27,29 @@ def change(method: str, path: str, **how: Any) -> Answer:
             answer: Answer = response.json() if response.content else {}
             return answer
     except OSError as error:
-        raise AwayError(str(error)) from error
+        raise UnavailableError(str(error)) from error
 
 
-def remember(**secret: str) -> None:
+def show_once(**secret: str) -> None:
     """Have the next run of the page show something that is shown once, then draw the page anew."""
     st.session_state[SHOWN_ONCE] = secret
     st.rerun()
 
 
-def shown_once() -> dict[str, str]:
-    """What `remember` was given, until the page is left or something else is done."""
+def take_secret() -> dict[str, str]:
+    """What `show_once` was given, until the page is left or something else is done."""
     secret: dict[str, str] = st.session_state.pop(SHOWN_ONCE, {})
     return secret
 
 
-def done(sentence: str, **state: str) -> None:
+def finish(sentence: str, **state: str) -> None:
     """Say that something was changed, and draw the page anew; `state` is what its choices have then."""
     st.session_state[DONE] = (sentence, state)
     st.rerun()
 
 
-def say_done() -> None:
-    """What `done` was given, once; before the page's choices are drawn."""
+def show_done() -> None:
+    """What `finish` was given, once; before the page's choices are drawn."""
     sentence, state = st.session_state.pop(DONE, (None, {}))
     st.session_state.update(state)
     if sentence:

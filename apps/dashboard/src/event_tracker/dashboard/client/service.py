@@ -11,7 +11,7 @@ TIMEOUT = (3, 60)
 """Seconds to connect, and from one byte to the next. The service gives up on slow questions earlier, and says so."""
 
 
-class AwayError(Exception):
+class UnavailableError(Exception):
     """The query service can't be reached."""
 
 
@@ -47,17 +47,17 @@ def request(method: str, path: str, token: str | None = None, **how: Any) -> req
             method, query_url() + path, auth=_Bearer(token), timeout=TIMEOUT, stream=True, **how
         )
     except requests.RequestException as error:
-        raise AwayError(str(error)) from error
-    if not _has_whole_head(response):
+        raise UnavailableError(str(error)) from error
+    if not _has_complete_head(response):
         response.close()
-        raise AwayError("The answer broke off in its head.")
+        raise UnavailableError("The answer broke off in its head.")
     if response.ok:
         return response
     with response:
         raise RefusedError(response.status_code, _problem(response))
 
 
-def _has_whole_head(response: requests.Response) -> bool:
+def _has_complete_head(response: requests.Response) -> bool:
     """Whether it says where its body ends: requests takes one that broke off in its head for a whole, empty answer."""
     if response.status_code == 204:  # has no body
         return True
@@ -72,7 +72,7 @@ def post(path: str, **body: Any) -> dict[str, Any]:
             answer: dict[str, Any] = response.json() if response.content else {}
             return answer
     except requests.RequestException as error:
-        raise AwayError(str(error)) from error
+        raise UnavailableError(str(error)) from error
 
 
 class _Bearer(requests.auth.AuthBase):

@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 import streamlit as st
 
 from event_tracker.dashboard.client.api import ask
-from event_tracker.dashboard.client.service import AwayError, RefusedError
+from event_tracker.dashboard.client.service import RefusedError, UnavailableError
 from event_tracker.dashboard.filters.period import CUSTOM, PRESETS, Period
 
 DEFAULT_PRESET = "30 days"
@@ -74,7 +74,7 @@ def _sources() -> list[str]:
     """Those that the visitor may see."""
     try:
         names: list[str] = ask("/sources")["sources"]
-    except (AwayError, RefusedError):
+    except (UnavailableError, RefusedError):
         return []
     return names
 
@@ -110,7 +110,7 @@ def _choose_days(tz: str) -> Period:
     return Period(chosen[0], chosen[-1], tz)
 
 
-def take_days(first: date, last: date) -> None:
+def set_days(first: date, last: date) -> None:
     """Choose these days, before the choices are drawn anew."""
     # Each change of the URL is a step of the browser's history: the days first, so that Back leads to one without `range`.
     st.query_params["days"] = _as_text((first, last))
@@ -152,5 +152,5 @@ def _types_or_none(sources: list[str]) -> list[str]:
     # While the query service doesn't answer there is nothing to choose from, and the page says why.
     try:
         return known_types(sources)
-    except (AwayError, RefusedError):
+    except (UnavailableError, RefusedError):
         return []

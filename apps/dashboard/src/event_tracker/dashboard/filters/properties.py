@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from event_tracker.dashboard.client.api import lines_together
+from event_tracker.dashboard.client.api import ask_lines_concurrently
 from event_tracker.dashboard.client.service import RefusedError
 from event_tracker.dashboard.filters.filters import Filters
 
@@ -22,7 +22,7 @@ def names(chosen: Filters) -> list[str]:
         RefusedError: the visitor may not see events. Names can still be typed.
     """
     asked = {**chosen.among, "event_type": chosen.event_types, "limit": SAMPLE, "format": "ndjson"}
-    with lines_together() as later:
+    with ask_lines_concurrently() as later:
         parts = [later("/events/export", {**asked, **part}) for part in chosen.period.parts(PARTS)]
         counts = Counter(name for part in parts for event in part() for name in event["properties"])
     return sorted(counts, key=lambda name: (-counts[name], name))

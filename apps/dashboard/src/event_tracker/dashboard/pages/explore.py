@@ -10,7 +10,7 @@ from event_tracker.dashboard.client.api import read_lines
 from event_tracker.dashboard.client.download import FORMATS, PATH
 from event_tracker.dashboard.filters import conditions
 from event_tracker.dashboard.filters.filters import Filters
-from event_tracker.dashboard.notices import nothing_here
+from event_tracker.dashboard.notices import show_nothing_found
 
 LIMITS = [100, 250, 500, 1000]
 
@@ -33,7 +33,7 @@ def show(chosen: Filters) -> None:
     # The export, unlike the list of events, answers for any range without a user; its rows and their order are the same.
     rows = read_lines("/events/export", {**parameters, "format": "ndjson", "limit": limit})
     if not rows:
-        nothing_here()
+        show_nothing_found()
         return
     event_table.show(rows, chosen.period.tz, alt="Events, newest first")
     if len(rows) < limit:

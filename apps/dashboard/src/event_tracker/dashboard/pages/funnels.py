@@ -10,7 +10,7 @@ from event_tracker.dashboard.charts import charts, numbers, rankings, style, til
 from event_tracker.dashboard.client.api import Answer, ask_with_body
 from event_tracker.dashboard.filters import conditions
 from event_tracker.dashboard.filters.filters import Filters, known_types
-from event_tracker.dashboard.notices import nothing_here, refusal_as_sentence
+from event_tracker.dashboard.notices import show_nothing_found, show_refusal
 
 MOST_STEPS = 10
 WINDOWS = {"30 minutes": 1800, "1 hour": 3600, "1 day": 86400, "7 days": 604800, "30 days": 2592000, "90 days": 7776000}
@@ -34,7 +34,7 @@ def show(chosen: Filters) -> None:
         )  # fmt: skip
         if chosen.event_types:
             st.caption("The sidebar's event types don't matter here: each step names its own.")
-    with right, refusal_as_sentence():
+    with right, show_refusal():
         if len(steps) < 2:
             _suggest(types)
             return
@@ -42,7 +42,7 @@ def show(chosen: Filters) -> None:
         body = {**chosen.period.parameters, "window": WINDOWS[window], "steps": asked}
         answer = ask_with_body("/stats/funnel", body, **chosen.among)
         if answer["steps"][0]["users"] == 0:
-            nothing_here("users who took the first step", "Choose a longer range, or another first step.")
+            show_nothing_found("users who took the first step", "Choose a longer range, or another first step.")
             return
         _answer(answer)
         _table(answer["steps"])

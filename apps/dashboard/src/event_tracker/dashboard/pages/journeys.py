@@ -7,7 +7,7 @@ from event_tracker.dashboard.charts import charts, numbers, rankings, style
 from event_tracker.dashboard.client.api import Answer, ask
 from event_tracker.dashboard.filters import properties
 from event_tracker.dashboard.filters.filters import Filters, known_types
-from event_tracker.dashboard.notices import nothing_here
+from event_tracker.dashboard.notices import show_nothing_found
 
 LIMIT = 20
 STEP_PIXELS = 160
@@ -23,7 +23,7 @@ def show(chosen: Filters) -> None:
     types = known_types(chosen.sources)
     answer = ask("/stats/paths", limit=LIMIT, **_choose(chosen, types), **chosen.parameters)
     if answer["occurrences"] == 0:
-        nothing_here("such events", "Choose a longer range, another start, or clear the filters in the sidebar.")
+        show_nothing_found("such events", "Choose a longer range, another start, or clear the filters in the sidebar.")
         return
     what = f"times “{answer['start']}”" if answer["start"] else "sessions"
     st.caption(f"{numbers.count(answer['occurrences'])} {what}. Journeys stay within a session.")
@@ -97,7 +97,7 @@ def _figure(places: list[tuple[int, str | None]], links: list[tuple[int, int, in
 
 def _labels(places: list[tuple[int, str | None]], end: str) -> list[str]:
     """What the places are called. The same name stands at each step, so it is only kept apart from the sessions' end."""
-    return [end if name is None else numbers.told_apart([name], [False], end)[0] for _, name in places]
+    return [end if name is None else numbers.make_distinct([name], [False], end)[0] for _, name in places]
 
 
 def _left_out(left_out: dict[int, int]) -> None:

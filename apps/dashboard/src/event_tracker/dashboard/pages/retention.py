@@ -10,7 +10,7 @@ import streamlit as st
 from event_tracker.dashboard.charts import charts, numbers, style
 from event_tracker.dashboard.client.api import Answer, ask
 from event_tracker.dashboard.filters.filters import Filters
-from event_tracker.dashboard.notices import nothing_here
+from event_tracker.dashboard.notices import show_nothing_found
 
 PERIODS = ["day", "week", "month"]
 LABEL_PIXELS, CELL_PIXELS = 170, 58
@@ -24,7 +24,7 @@ def show(chosen: Filters) -> None:
     )
     answer = ask("/stats/retention", period=period, **chosen.parameters)
     if not any(cohort["users"] for cohort in answer["cohorts"]):
-        nothing_here(
+        show_nothing_found(
             "new users", "A cohort is made of users whose first event ever lies in the range: choose a longer one."
         )
         return

@@ -7,7 +7,7 @@ from event_tracker.dashboard.charts import charts, clicks, event_table, numbers,
 from event_tracker.dashboard.client.api import Answer, ask
 from event_tracker.dashboard.client.service import RefusedError
 from event_tracker.dashboard.filters.filters import Filters
-from event_tracker.dashboard.notices import nothing_here
+from event_tracker.dashboard.notices import show_nothing_found
 
 PAGE = 50
 """Users on a page of the list."""
@@ -24,7 +24,7 @@ def show(chosen: Filters) -> None:
     left, right = st.columns([2, 1])
     with right:
         beside_user = st.container()
-    sort, page = _of_url("sort", DEFAULT_SORT), _of_url("page", "1")
+    sort, page = _read_from_url("sort", DEFAULT_SORT), _read_from_url("page", "1")
     found, number = _ask_page(chosen, SORTS.get(sort, SORTS[DEFAULT_SORT]), page)
     user = left.selectbox(
         "User", [one["user_id"] for one in found["users"]], index=None, key="user", bind="query-params",
@@ -43,10 +43,10 @@ def show(chosen: Filters) -> None:
     elif found["users"]:
         _list(found, number, chosen)
     else:
-        nothing_here("users")
+        show_nothing_found("users")
 
 
-def _of_url(name: str, default: str) -> str:
+def _read_from_url(name: str, default: str) -> str:
     """What was chosen by a widget that stands in the URL and is drawn later: it needs the answer."""
     return str(st.session_state.get(name) or st.query_params.get(name, default))
 
@@ -107,7 +107,7 @@ def _one(chosen: Filters, user: str, limit: int) -> None:
     page = ask("/events", user_id=user, limit=limit, **asked)
     if not page["events"]:
         first, last = (event_table.day(summary[name], chosen.period.tz) for name in ("first_seen", "last_seen"))
-        nothing_here(
+        show_nothing_found(
             "events of this user", f"The first was on {first}, the last on {last}: choose a range with those days."
         )
         return

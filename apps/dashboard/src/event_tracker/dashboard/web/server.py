@@ -13,7 +13,7 @@ from streamlit.starlette import App
 from event_tracker.dashboard.auth import sign_in
 from event_tracker.dashboard.client import download
 from event_tracker.dashboard.settings import Settings
-from event_tracker.dashboard.web.compressed import Compressed
+from event_tracker.dashboard.web.compression import Compressed
 from event_tracker.dashboard.web.headers import Headers
 from event_tracker.dashboard.web.methods import ReadOnly
 

@@ -5,17 +5,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from event_tracker.cli.simulate.scenarios.asking import (
+from event_tracker.cli.simulate.scenarios.check import Check, Request
+from event_tracker.cli.simulate.scenarios.plan import Plan
+from event_tracker.cli.simulate.scenarios.questions import (
     LIMIT,
     day_starts,
-    question,
+    make_check,
     ranked,
     rate,
     week_starts,
     whole_range,
 )
-from event_tracker.cli.simulate.scenarios.check import Check, Request
-from event_tracker.cli.simulate.scenarios.plan import Plan
 from event_tracker.cli.simulate.scenarios.tally import Tally, key_of
 
 DEPTH = 3
@@ -53,7 +53,7 @@ def sessions(tally: Tally, by: str) -> Check:
         "exits": ranked(exits, number, "key"),
     }
     without = "" if tally.bots else " without bots"
-    return question(tally, f"sessions by {by}{without}", "/stats/sessions", {"by": by, "limit": LIMIT}, answer)
+    return make_check(tally, f"sessions by {by}{without}", "/stats/sessions", {"by": by, "limit": LIMIT}, answer)
 
 
 def percentile(values: Sequence[int], share: float) -> float:
@@ -143,9 +143,15 @@ def paths(tally: Tally, start: str | None, direction: str) -> Check:
         ],
         "other_paths": 0,
     }
-    asked = {"by": by, "direction": direction, "depth": DEPTH, "limit": LIMIT, **({"start": start} if start else {})}
+    parameters = {
+        "by": by,
+        "direction": direction,
+        "depth": DEPTH,
+        "limit": LIMIT,
+        **({"start": start} if start else {}),
+    }
     origin = f"from {start}" if start else "from the first" if direction == "next" else "from the last"
-    return question(tally, f"paths, {direction}, {origin}", "/stats/paths", asked, answer)
+    return make_check(tally, f"paths, {direction}, {origin}", "/stats/paths", parameters, answer)
 
 
 def _transitions(walks: Mapping[tuple[str, ...], int], step: int) -> list[dict[str, Any]]:

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, TypeVar
 from zlib import crc32
 from zoneinfo import ZoneInfo
 
-from event_tracker.cli.simulate.fake_names import Names
-from event_tracker.cli.simulate.scenarios.describe import PACES, Life, Scenario, Script
+from event_tracker.cli.simulate.fake_names import FakeNames
+from event_tracker.cli.simulate.scenarios.description import PACES, Life, Scenario, Script
 
 LEAST_DAYS = 14
 """So that one week at least is whole: the longest life needs most of it."""
@@ -96,19 +96,19 @@ def make_plan(scenario: Scenario, seed: int, users: int, days: int, end: datetim
     midnights = tuple(datetime(day.year, day.month, day.day, tzinfo=zone) for day in (*dates, last))
     weeks = _weeks(dates)
     run = f"{scenario.name} {seed} {users} {dates[0]} {last}"
-    dice = Random(run)  # noqa: S311  # invented people need no secrets
-    people = _people(scenario, Names(seed), f"{crc32(run.encode()):08x}", users, weeks, dice)
+    random = Random(run)  # noqa: S311  # invented people need no secrets
+    people = _people(scenario, FakeNames(seed), f"{crc32(run.encode()):08x}", users, weeks, random)
     retained = tuple(
         tuple(len(members) * percent // 100 for percent in _curve(scenario, len(weeks) - week))
         for week, members in enumerate(people)
     )
-    diary = _Diary(midnights, dice)
+    schedule = _Schedule(midnights, random)
     for members in people:
         for person in members:
             for after, script in person.life.visits.items():
-                diary.add(person, person.first_day + after, script)
-    _return(scenario, weeks, people, retained, diary)
-    return Plan(scenario, seed, dates, midnights, weeks, people, retained, diary.visits())
+                schedule.add(person, person.first_day + after, script)
+    _add_returns(scenario, weeks, people, retained, schedule)
+    return Plan(scenario, seed, dates, midnights, weeks, people, retained, schedule.visits())
 
 
 def mean_events(scenario: Scenario, days: int, end: datetime) -> float:
@@ -136,11 +136,11 @@ def _curve(scenario: Scenario, weeks: int) -> list[int]:
 
 
 def _people(
-    scenario: Scenario, names: Names, run: str, users: int, weeks: Sequence[range], dice: Random
+    scenario: Scenario, names: FakeNames, run: str, users: int, weeks: Sequence[range], random: Random
 ) -> tuple[tuple[Person, ...], ...]:
     """Each life's users spread evenly over the days on which it can begin and be over within the week."""
     every_trait = (*scenario.everywhere, scenario.on_arrival, *scenario.sometimes)
-    dealt = {trait.name: _shuffled(deal(trait.percents, users), dice) for trait in every_trait}
+    dealt = {trait.name: _shuffle(deal(trait.percents, users), random) for trait in every_trait}
     members: list[list[Person]] = [[] for _ in weeks]
     numbers = count()
     for life, quota in deal({life: life.percent for life in scenario.lives}, users).items():
@@ -164,18 +164,18 @@ def _week_of(weeks: Sequence[range], day: int) -> int:
     return bisect_right([week.start for week in weeks], day) - 1
 
 
-def _shuffled(quotas: Mapping[K, int], dice: Random) -> list[K]:
+def _shuffle(quotas: Mapping[K, int], random: Random) -> list[K]:
     values = [value for value, quota in quotas.items() for _ in range(quota)]
-    dice.shuffle(values)
+    random.shuffle(values)
     return values
 
 
-def _return(
+def _add_returns(
     scenario: Scenario,
     weeks: Sequence[range],
     people: Sequence[Sequence[Person]],
     retained: Sequence[Sequence[int]],
-    diary: "_Diary",
+    schedule: "_Schedule",
 ) -> None:
     """Let as many of each week's people come again in each later week as the curve says: not always the same ones."""
     for week, members in enumerate(people):
@@ -185,42 +185,42 @@ def _return(
             for place in range(quota):
                 person = members[(place + later * 37) % len(members)]
                 wanted = scenario.return_days[place % len(scenario.return_days)]
-                for day in diary.dice.sample(days, min(wanted, len(days))):
-                    diary.add(person, day, person.life.returns[turn % len(person.life.returns)])
+                for day in schedule.random.sample(days, min(wanted, len(days))):
+                    schedule.add(person, day, person.life.returns[turn % len(person.life.returns)])
                     turn += 1
 
 
-class _Diary:
+class _Schedule:
     """Collects visits, and gives each its hour; at the end, some of them come late or twice."""
 
-    def __init__(self, midnights: Sequence[datetime], dice: Random) -> None:
-        self.dice = dice
+    def __init__(self, midnights: Sequence[datetime], random: Random) -> None:
+        self.random = random
         self._midnights = [int(midnight.timestamp() * 1000) for midnight in midnights]
         self._hours, self._busy = list(OPEN_HOURS), list(accumulate(OPEN_HOURS.values()))
         self._found: list[tuple[int, int, Person, Script, int]] = []
 
     def add(self, person: Person, day: int, script: Script) -> None:
-        (hour,) = self.dice.choices(self._hours, cum_weights=self._busy)
-        start = self._midnights[day] + hour * HOUR + int(self.dice.random() * HOUR)
+        (hour,) = self.random.choices(self._hours, cum_weights=self._busy)
+        start = self._midnights[day] + hour * HOUR + int(self.random.random() * HOUR)
         self._found.append((start, len(self._found), person, script, day))
 
     def visits(self) -> tuple[PlannedVisit, ...]:
         self._found.sort()
-        late = _picked(len(self._found), LATE_PERCENT, self.dice)
-        resent = _picked(len(self._found), RESENT_PERCENT, self.dice)
+        late = _pick(len(self._found), LATE_PERCENT, self.random)
+        resent = _pick(len(self._found), RESENT_PERCENT, self.random)
         return tuple(
             PlannedVisit(
                 person,
                 script,
                 day,
                 start,
-                self.dice.randrange(*LATE) if number in late else 0,
-                self.dice.randrange(*RESENT) if number in resent else None,
-                self.dice.getrandbits(64),
+                self.random.randrange(*LATE) if number in late else 0,
+                self.random.randrange(*RESENT) if number in resent else None,
+                self.random.getrandbits(64),
             )
             for number, (start, _, person, script, day) in enumerate(self._found)
         )
 
 
-def _picked(number: int, percent: int, dice: Random) -> set[int]:
-    return set(dice.sample(range(number), number * percent // 100))
+def _pick(number: int, percent: int, random: Random) -> set[int]:
+    return set(random.sample(range(number), number * percent // 100))

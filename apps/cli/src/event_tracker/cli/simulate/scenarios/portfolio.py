@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from event_tracker.cli.simulate.scenarios.describe import Life, Scenario, Script, Step, Trait, visit
+from event_tracker.cli.simulate.scenarios.description import Life, Scenario, Script, Step, Trait, visit
 
 
 def page(path: str, after: float = 30, goal: int | None = None) -> Step:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from event_tracker.cli.simulate.scenarios.describe import Life, Scenario, Script, Step, Trait, visit
+from event_tracker.cli.simulate.scenarios.description import Life, Scenario, Script, Step, Trait, visit
 
 pricing = Step("page_view", 20, {"page": "/pricing"})
 signup = Step("signup", 45, goal=1)

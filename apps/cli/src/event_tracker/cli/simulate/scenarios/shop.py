@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from event_tracker.cli.simulate.scenarios.describe import Life, Scenario, Script, Step, Trait, visit
+from event_tracker.cli.simulate.scenarios.description import Life, Scenario, Script, Step, Trait, visit
 
 home = Step("page_view", 15, {"page": "/"})
 offers = Step("page_view", 30, {"page": "/offers"})

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
-from event_tracker.cli.simulate.scenarios.describe import Script, Step
+from event_tracker.cli.simulate.scenarios.description import Script, Step
 from event_tracker.cli.simulate.scenarios.plan import Plan, deal
 
 KeyOf = Callable[[Step], str | None]

@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 
 from event_tracker.cli.ingest.delivery import MOST_EVENTS
-from event_tracker.cli.simulate.scenarios.describe import Scenario
+from event_tracker.cli.simulate.scenarios.description import Scenario
 from event_tracker.cli.simulate.scenarios.plan import Person, Plan, PlannedVisit
 from event_tracker.cli.simulate.timeline import Event, event_id
 
 
-def in_order_of_arrival(plan: Plan) -> Iterator[list[Event]]:
+def arriving_batches(plan: Plan) -> Iterator[list[Event]]:
     """Batches of every event of the plan, and those of the resent visits a second time, byte for byte."""
     batch: list[Event] = []
     for visit in _arrivals(plan):
@@ -47,7 +47,12 @@ def _events(scenario: Scenario, visit: PlannedVisit) -> Iterator[Event]:
             "timestamp": datetime.fromtimestamp(milliseconds / 1000, UTC),
             "event_id": event_id(milliseconds, visit.chance << 10 | number),
             **session,
-            "properties": {**person.everywhere, **arrived, **step.properties, **_told(scenario, person, step.traits)},
+            "properties": {
+                **person.everywhere,
+                **arrived,
+                **step.properties,
+                **_trait_properties(scenario, person, step.traits),
+            },
         }
         yield Event(person.user_id, step.event_type, msgspec.json.encode(body))
         arrived = {}
@@ -57,11 +62,11 @@ def _arrival(scenario: Scenario, person: Person) -> dict[str, Any]:
     return scenario.on_arrival.properties(person.traits[scenario.on_arrival.name])
 
 
-def _told(scenario: Scenario, person: Person, names: tuple[str, ...]) -> dict[str, Any]:
+def _trait_properties(scenario: Scenario, person: Person, names: tuple[str, ...]) -> dict[str, Any]:
     if not names:
         return {}
-    told: dict[str, Any] = {}
+    properties: dict[str, Any] = {}
     for trait in scenario.sometimes:
         if trait.name in names:
-            told |= trait.properties(person.traits[trait.name])
-    return told
+            properties |= trait.properties(person.traits[trait.name])
+    return properties

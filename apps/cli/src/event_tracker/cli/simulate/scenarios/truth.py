@@ -20,9 +20,9 @@ from event_tracker.cli.simulate.scenarios.counts import (
     users_by_day,
     users_by_week,
 )
-from event_tracker.cli.simulate.scenarios.describe import Life
+from event_tracker.cli.simulate.scenarios.description import Life
+from event_tracker.cli.simulate.scenarios.one_user import events_of, one_user
 from event_tracker.cli.simulate.scenarios.plan import Plan, PlannedVisit
-from event_tracker.cli.simulate.scenarios.single import events_of, one_user
 from event_tracker.cli.simulate.scenarios.tally import Tally
 
 MOST_PERIODS = 100
@@ -37,12 +37,12 @@ def make_truth(plan: Plan) -> Truth:
         start=plan.midnights[0].isoformat(),
         end=plan.midnights[-1].isoformat(),
         tz=plan.scenario.zone,
-        facts=_facts(plan, everybody),
-        checks=list(_checks(plan, everybody)),
+        facts=_collect_facts(plan, everybody),
+        checks=list(_make_checks(plan, everybody)),
     )
 
 
-def _facts(plan: Plan, everybody: Tally) -> dict[str, Any]:
+def _collect_facts(plan: Plan, everybody: Tally) -> dict[str, Any]:
     resent = sum(len(visit.script.steps) for visit in plan.visits if visit.resent_after is not None)
     people = Tally(plan, bots=False)
     return {
@@ -59,7 +59,7 @@ def _facts(plan: Plan, everybody: Tally) -> dict[str, Any]:
     }
 
 
-def _checks(plan: Plan, everybody: Tally) -> Iterator[Check]:
+def _make_checks(plan: Plan, everybody: Tally) -> Iterator[Check]:
     scenario = plan.scenario
     yield top_types(everybody)
     yield from per_day(everybody)
@@ -82,12 +82,12 @@ def _checks(plan: Plan, everybody: Tally) -> Iterator[Check]:
         people = Tally(plan, bots=False)
         yield sessions(people, "event_type")
         yield funnel(people)
-    for visits in _one_of_each_life(plan):
+    for visits in _one_user_of_each_life(plan):
         yield one_user(plan, visits)
         yield events_of(visits)
 
 
-def _one_of_each_life(plan: Plan) -> Iterable[list[PlannedVisit]]:
+def _one_user_of_each_life(plan: Plan) -> Iterable[list[PlannedVisit]]:
     """The visits of somebody of each life, in order."""
     chosen = {person.life: person for person in plan.everybody}
     visits: dict[Life, list[PlannedVisit]] = {life: [] for life in chosen}
@@ -98,7 +98,7 @@ def _one_of_each_life(plan: Plan) -> Iterable[list[PlannedVisit]]:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def write_atomically(path: Path) -> Iterator[Path]:
     """A file to write, which takes its place under `path` at the end, if nothing went wrong.
 
     Raises:

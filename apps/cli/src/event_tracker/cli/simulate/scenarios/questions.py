@@ -12,10 +12,10 @@ LIMIT = 50
 """More entries than any list has, so that all of it is compared."""
 
 
-def question(tally: Tally, name: str, path: str, asked: Mapping[str, Any], answer: Mapping[str, Any]) -> Check:
+def make_check(tally: Tally, name: str, path: str, parameters: Mapping[str, Any], answer: Mapping[str, Any]) -> Check:
     """A GET about all of the plan, or about its people alone."""
     plan = tally.plan
-    params = {**whole_range(plan), **asked} | ({} if tally.bots else {"property.bot": "false"})
+    params = {**whole_range(plan), **parameters} | ({} if tally.bots else {"property.bot": "false"})
     echo = {"from": plan.midnights[0].isoformat(), "to": plan.midnights[-1].isoformat(), "tz": plan.scenario.zone}
     return Check(name, Request("GET", path, params), {**echo, **answer})
 

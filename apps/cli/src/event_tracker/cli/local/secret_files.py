@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def kept(path: Path, make: Callable[[], str]) -> str:
+def load_or_create_secret(path: Path, make: Callable[[], str]) -> str:
     """The secret in this file; made if there is none. The caller holds the folder's lock, so nobody else makes one."""
     try:
         return path.read_text()

@@ -36,21 +36,21 @@ class Compressed:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self.static = StaticFiles(directory=ROOT)
-        self.kept: dict[str, bytes] = {}
-        self.one_at_a_time = asyncio.Lock()
+        self.bodies: dict[str, bytes] = {}
+        self.lock = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD") or scope["path"] not in FILES:
             await self.app(scope, receive, send)
             return
-        asked = Headers(scope=scope)
-        if "range" in asked or not takes_gzip(asked.get("accept-encoding", "")):
-            await self.app(scope, receive, _varying(send))
+        request_headers = Headers(scope=scope)
+        if "range" in request_headers or not takes_gzip(request_headers.get("accept-encoding", "")):
+            await self.app(scope, receive, _add_vary(send))
             return
-        response = await self._answer(scope["path"], asked)
+        response = await self._answer(scope["path"], request_headers)
         await response(scope, receive, send)
 
-    async def _answer(self, path: str, asked: Headers) -> Response:
+    async def _answer(self, path: str, request_headers: Headers) -> Response:
         file = FILES[path]
         plain = FileResponse(file, stat_result=await run_in_threadpool(file.stat))
         headers = {
@@ -61,16 +61,16 @@ class Compressed:
             "Last-Modified": plain.headers["last-modified"],
             "ETag": f'{plain.headers["etag"][:-1]}-gzip"',  # not that of the file as it is: these are other bytes
         }
-        if self.static.is_not_modified(Headers(headers), asked):
+        if self.static.is_not_modified(Headers(headers), request_headers):
             return NotModifiedResponse(Headers(headers))
         return Response(await self._compress(path), headers=headers)
 
     async def _compress(self, path: str) -> bytes:
         # One after the other: who asks for a file that is being compressed waits for it, and a crowd leaves the other cores alone.
-        async with self.one_at_a_time:
-            if path not in self.kept:
-                self.kept[path] = await run_in_threadpool(_gzipped, FILES[path])
-        return self.kept[path]
+        async with self.lock:
+            if path not in self.bodies:
+                self.bodies[path] = await run_in_threadpool(_gzip, FILES[path])
+        return self.bodies[path]
 
 
 def takes_gzip(accepted: str) -> bool:
@@ -82,11 +82,11 @@ def takes_gzip(accepted: str) -> bool:
     return False
 
 
-def _gzipped(file: Path) -> bytes:
+def _gzip(file: Path) -> bytes:
     return gzip.compress(file.read_bytes(), LEVEL, mtime=0)
 
 
-def _varying(send: Send) -> Send:
+def _add_vary(send: Send) -> Send:
     async def send_with_vary(message: Message) -> None:
         if message["type"] == "http.response.start":
             MutableHeaders(scope=message).add_vary_header("Accept-Encoding")
