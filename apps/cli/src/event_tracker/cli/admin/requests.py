@@ -66,6 +66,8 @@ def quote_part(name: str) -> str:
 def print_items(items: Iterable[Item], columns: Sequence[tuple[str, str]], *, as_json: bool) -> None:
     """Print a list as a table, or as lines of JSON.
 
+    A cell stays empty where an item doesn't have the member: an older query service doesn't send newer members.
+
     Args:
         columns: title and member of each.
     """
@@ -77,7 +79,7 @@ def print_items(items: Iterable[Item], columns: Sequence[tuple[str, str]], *, as
     for title, _ in columns:
         table.add_column(title, overflow="fold")
     for item in items:
-        table.add_row(*(Text(printable(_format(item[member]))) for _, member in columns))
+        table.add_row(*(Text(printable(_format(item[member]) if member in item else "")) for _, member in columns))
     console_of_output().print(table)
 
 
