@@ -1,4 +1,4 @@
-"""What ends a command that speaks to a service."""
+"""The errors that end a command which uses a service."""
 
 from typing import Any
 
@@ -7,17 +7,17 @@ import msgspec
 
 
 class ServiceError(click.ClickException):
-    """What a service did that ends the command: one line for people, exit code 2."""
+    """The service failed or refused the request. The command ends with this message and exit code 2."""
 
     exit_code = 2
 
 
 class UnavailableError(ServiceError):
-    """Nothing answers, or nothing but failures for as long as we were willing to try."""
+    """The service didn't answer, or answered only with temporary failures until the patience was over."""
 
 
 class Problem(msgspec.Struct):
-    """A problem document (RFC 9457), as far as it is shown."""
+    """The members of a problem document (RFC 9457) that are used here."""
 
     detail: str = ""
     code: str = ""
@@ -25,7 +25,7 @@ class Problem(msgspec.Struct):
 
 
 class RefusedError(ServiceError):
-    """The service answered, and sending the same again would change nothing."""
+    """The service refused the request, and would refuse it again."""
 
     def __init__(self, message: str, status: int, problem: Problem) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options that several commands share."""
 
 import functools
 import os
@@ -15,7 +15,7 @@ from event_tracker.cli.retry import PATIENCE_SECONDS
 
 
 class Secret(click.Option):
-    """An option that a variable gives, or the file that this variable with _FILE behind its name names."""
+    """An option whose value may come from an environment variable, say X, or from the file that X_FILE names."""
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         given = super().resolve_envvar_value(ctx)
@@ -31,7 +31,7 @@ class Secret(click.Option):
 ADVICE = "Other users of this machine may see what stands in a command: rather set the variable, or one with _FILE behind its name."
 
 COLLECTOR, QUERY = "http://127.0.0.1:8000", "http://127.0.0.1:8001"
-"""Where the services are looked for if nothing says so and no `tracker up` is found."""
+"""The URLs of the services where none are given and no `tracker up` is found."""
 
 running_option = click.option(
     "--data",
@@ -107,7 +107,7 @@ patience_option = click.option(
 
 
 def parse_time(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-    """Callback of an option that takes a time: refuses what isn't one, and leaves the rest as written."""
+    """Callback of an option that takes a time: check it, and return it unchanged."""
     try:
         if value is not None:
             msgspec.convert(value, Annotated[datetime, msgspec.Meta(tz=True)])

@@ -18,18 +18,18 @@ LONGEST_WAIT_SECONDS = 3.0
 
 
 def is_temporary(status: int) -> bool:
-    """Whether the same request may be answered otherwise later."""
+    """Whether the same request may succeed later."""
     return status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS) or status >= 500
 
 
 def backoff(attempt: int) -> float:
-    """Seconds to wait: doubling, and half of it by chance, so that clients don't all come back at once."""
+    """Seconds to wait: they double with each attempt. Half of them is random, so that clients don't return all at once."""
     longest = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** min(attempt, 16))
     return longest * random.uniform(0.5, 1.0)  # noqa: S311
 
 
 def retry_after(header: str | None) -> float:
-    """Seconds in a Retry-After header (RFC 9110 section 10.2.3: a number, or a date); 0 where there is none."""
+    """Seconds in a Retry-After header (RFC 9110 section 10.2.3: a number or a date). 0 if there is no valid one."""
     if not header:
         return 0.0
     if header.isdecimal():

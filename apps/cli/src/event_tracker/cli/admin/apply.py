@@ -1,4 +1,4 @@
-"""`tracker apply`: sources as a file declares them."""
+"""`tracker apply`: change the sources to what a file declares."""
 
 from pathlib import Path
 from typing import Any
@@ -38,10 +38,10 @@ def apply(admin: Admin, file: Path, dry_run: bool, yes: bool) -> None:
 
 
 def read_declaration(file: Path) -> dict[str, Any]:
-    """The document in a YAML 1.2 file. A name that stands twice in a mapping is an error, not the last one's victory.
+    """Read the document in a YAML 1.2 file. A name that stands twice in a mapping is an error.
 
     Raises:
-        ClickException: if it can't be read, or is no YAML.
+        ClickException: if the file can't be read, or isn't a YAML mapping.
     """
     try:
         declared = YAML(typ="safe", pure=True).load(file)

@@ -1,4 +1,4 @@
-"""`tracker audit`: who did what."""
+"""`tracker audit`: the audit log."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""`tracker erase`: a person wants their data to be gone."""
+"""`tracker erase`: erase or anonymise all data of a user."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ from event_tracker.cli.client import open_client, read_answer
 from event_tracker.cli.options import query_options
 
 ERASE_SECONDS = 3600
-"""How long an answer is waited for: a user may have millions of events."""
+"""How long to wait for the answer: a user may have millions of events."""
 
 
 @click.command()
@@ -30,8 +30,8 @@ def erase(user_id: str, file: Path, anonymise: bool, query: str, token: str | No
     """
     client = open_client("query service", query, patience=0, token=token)
     try:
-        # Before anything is done: what couldn't be written afterwards would be lost. Nobody else may read it: with its salt, whoever
-        # guesses the user id knows.
+        # Open the file first: if it couldn't be written afterwards, the receipt would be lost. Only its owner may read it: with the
+        # salt in it anybody can check a guess of the user id.
         output = os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
     except FileExistsError:
         raise click.ClickException(f"{file} is there already; another receipt may be in it") from None

@@ -1,4 +1,4 @@
-"""`tracker schema`: what the properties of a source's events must be."""
+"""`tracker schema`: the event schemas of sources."""
 
 import json
 from typing import IO

@@ -1,4 +1,4 @@
-"""`tracker receipt`: whether a receipt for an erasure is genuine, and whose data it is about."""
+"""`tracker receipt`: check whether a receipt for an erasure is genuine, and whether it is about a given user."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,7 @@ DONE = {"erase": "erased", "anonymise": "anonymised"}
 
 
 class ErasureAnswer(msgspec.Struct):
-    """What DELETE /users/{user_id} answered, as far as it is needed here."""
+    """The part of the answer of DELETE /users/{user_id} that is used here."""
 
     receipt: str
     salt: str
@@ -25,7 +25,7 @@ class ErasureAnswer(msgspec.Struct):
 
 
 class ReceiptClaims(msgspec.Struct):
-    """What a receipt says."""
+    """The claims of a receipt."""
 
     jti: str
     iat: int
@@ -68,18 +68,18 @@ def check(file: BinaryIO, user_id: str, keys: Path | None, query: str, token: st
 
 
 def published_keys(query: str, token: str | None = None) -> bytes:
-    """The public keys of a query service, as JSON."""
+    """Fetch the public keys of a query service: a JSON Web Key Set, as JSON."""
     return open_client("query service", query, patience=0, token=token).get("/.well-known/jwks.json", {})
 
 
 def read_receipt(signed: str, keys: bytes) -> ReceiptClaims:
-    """What a receipt says.
+    """Verify a receipt's signature and return its claims.
 
     Args:
-        keys: JSON Web Key Set.
+        keys: a JSON Web Key Set, as JSON.
 
     Raises:
-        click.ClickException: if it was signed by none of these keys, or was changed.
+        click.ClickException: if none of these keys signed it as it is.
     """
     from joserfc import jws  # needs cryptography, which takes a while to load
     from joserfc.errors import JoseError

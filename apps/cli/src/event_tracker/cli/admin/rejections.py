@@ -1,4 +1,4 @@
-"""`tracker rejections`: events that were refused, and another try for them."""
+"""`tracker rejections`: list, count and replay events that were refused."""
 
 from typing import Any
 from uuid import UUID

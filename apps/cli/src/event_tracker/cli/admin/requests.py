@@ -1,4 +1,4 @@
-"""What the commands have in common that speak to /admin of the query service."""
+"""What the commands that use /admin of the query service share."""
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,13 +20,13 @@ Item = dict[str, Any]
 
 
 class Admin:
-    """/admin of a query service. Nothing is sent twice: a key or a password that was made again would be another."""
+    """/admin of a query service. No request is repeated: it could make a second key or password."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, **params: Any) -> Item:
-        """The answer's JSON object; empty if it has none.
+        """Send a request and return the JSON object of the answer, or an empty one.
 
         Raises:
             ServiceError: for any answer but 2xx.
@@ -35,12 +35,12 @@ class Admin:
         return read_answer(answer, dict[str, Any]) if answer else {}
 
     def items(self, path: str, **params: Any) -> list[Item]:
-        """The items of a list."""
+        """Fetch the items of a list."""
         items: list[Item] = self.ask("GET", path, **params)["items"]
         return items
 
     def newest(self, path: str, limit: int, **params: Any) -> Iterator[Item]:
-        """Up to `limit` items of a list that is paged by id, newest first: a page may have fewer where they are large."""
+        """Fetch up to `limit` items of a list that is paged by id, newest first. A page has fewer items if they are large."""
         while limit and (items := self.items(path, limit=limit, **params)):
             yield from items
             limit -= len(items)
@@ -48,7 +48,7 @@ class Admin:
 
 
 def with_admin(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that lead to a query service, and that service's Admin as its first argument."""
+    """Give a command the options for the query service, and pass it that service's `Admin` as its first argument."""
 
     @query_options
     @functools.wraps(command)
@@ -59,7 +59,7 @@ def with_admin(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def quote_part(name: str) -> str:
-    """A name as a part of a path."""
+    """Quote a name for use in a path."""
     return quote(name, safe="")
 
 
@@ -98,7 +98,7 @@ def _format(value: Any) -> str:
 
 
 def _format_member(value: Any) -> str:
-    """What a member is, or was and has become."""
+    """Format a member of an audit entry's detail: its value, or its old and new value."""
     match value:
         case {"from": was, "to": now}:
             return f"{_format(was)} → {_format(now)}"

@@ -1,4 +1,4 @@
-"""`tracker source`: the sites and apps that events come from."""
+"""`tracker source`: add, change and list sources."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`tracker token`: what programs read with."""
+"""`tracker token`: create, revoke and list API tokens."""
 
 import click
 

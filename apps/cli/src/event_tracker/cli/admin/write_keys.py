@@ -1,4 +1,4 @@
-"""`tracker key`: the write keys that sources send events with."""
+"""`tracker key`: create, revoke and list write keys."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""The command `tracker export`: events into a file, gone on with where it broke off."""
+"""The command `tracker export`: write events into a file. An interrupted export continues where it broke off."""
 
 import sys
 import time
@@ -21,7 +21,7 @@ from event_tracker.cli.retry import backoff
 SUFFIXES = {".ndjson": "ndjson", ".jsonl": "ndjson", ".json": "ndjson", ".csv": "csv", ".parquet": "parquet"}
 RECORDS: dict[str, type[Records]] = {"ndjson": Records, "csv": CsvRecords}
 CHUNK_BYTES = 1 << 14
-"""Of the body, as it is on the way: when the connection breaks, up to so many have arrived in vain."""
+"""Bytes of the compressed body that are read at once. So many may be lost when the connection breaks."""
 
 STDOUT = "-"
 
@@ -37,7 +37,7 @@ INTERRUPTIONS = (*CONNECTION_ERRORS, requests.exceptions.ContentDecodingError)
 @click.option("--from", "start", callback=parse_time, help="Events at this time (RFC 3339) or later.")
 @click.option("--to", "end", callback=parse_time, help="Events before this time (RFC 3339).")
 @click.option("--limit", type=click.IntRange(1), help="Most events to export.  [default: all]")
-@click.option("--force", is_flag=True, help="Write over FILE if it is there, and begin anew.")
+@click.option("--force", is_flag=True, help="Write over FILE if it is there, and begin again.")
 @query_options
 @patience_option
 def export(
@@ -55,7 +55,7 @@ def export(
     """Write events into FILE (- is standard output), newest first.
 
     It is FILE.part until it is whole. NDJSON and CSV go on behind the last whole record when the connection breaks, and
-    when the command is run again with the same options. Parquet has its table of contents at its end, so it begins anew.
+    when the command is run again with the same options. Parquet has its table of contents at its end, so it begins again.
     """
     name = format_ or SUFFIXES.get(Path(file).suffix.lower(), "ndjson")
     parameters = {**filters, "format": name, "from": start, "to": end}
@@ -85,7 +85,7 @@ def export(
 
 
 def _rows_of_parquet(file: Path) -> int | None:
-    """How many rows a Parquet file says it has; None where pyarrow, which reads it, isn't installed."""
+    """The number of rows in a Parquet file; None if pyarrow isn't installed."""
     try:
         from pyarrow import parquet
     except ImportError:
@@ -103,7 +103,7 @@ def _download_records(
     *,
     resumable: bool,
 ) -> int:
-    """Write record by record, as often as it takes, behind those that are in the file; returns how many there are now."""
+    """Append the missing records to the output, in as many requests as needed. Return the number of all records."""
     if resumable:
         _skip_whole_records(records, output)
     last_progress = time.monotonic()
@@ -137,7 +137,7 @@ def _interruption(records: Records, resumable: bool) -> str:
 
 
 def _skip_whole_records(records: Records, output: BinaryIO) -> None:
-    """Go through what is in the file, and cut off a record that isn't whole."""
+    """Read the records that the file has already, and cut off an incomplete one at its end."""
     output.seek(0)
     whole = 0
     while part := output.read(CHUNK_BYTES):
@@ -148,7 +148,7 @@ def _skip_whole_records(records: Records, output: BinaryIO) -> None:
 
 
 def _download_whole(client: Client, parameters: Mapping[str, Any], output: BinaryIO) -> None:
-    """Write a body that can only be had whole."""
+    """Download a body in one request: it can't be continued."""
     try:
         with client.stream("/events/export", parameters) as answer:
             for part in answer.iter_content(CHUNK_BYTES):

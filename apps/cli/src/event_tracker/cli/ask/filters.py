@@ -1,4 +1,4 @@
-"""The options that choose events."""
+"""The options that filter events."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -10,7 +10,7 @@ from event_tracker.cli.options import source_option
 
 
 def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command options for the filters of the query service; it gets them as `filters`, its parameters."""
+    """Give a command options for the filters of the query service. It gets them as `filters`: query parameters by name."""
 
     @click.option("--user", help="Only events of this user.")
     @click.option("--type", "types", multiple=True, help="Only events of this type; repeat it for any of several.")

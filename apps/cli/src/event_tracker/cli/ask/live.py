@@ -1,4 +1,4 @@
-"""The command `tracker live`: everybody's events as they are stored."""
+"""The command `tracker live`: show events of all users as they are stored."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,7 +19,7 @@ from event_tracker.cli.terminal import local_time, printable
 
 
 class LiveEvent(StoredEvent, frozen=True):
-    """An event of anybody."""
+    """An event of any user."""
 
     user_id: str = ""
 
@@ -46,7 +46,7 @@ def live(filters: Mapping[str, Any], as_json: bool, query: str, token: str | Non
                         _show(console, kind, data, as_json=as_json)
             except (*CONNECTION_ERRORS, requests.exceptions.ContentDecodingError):
                 pass
-            click.echo("The connection ended; connecting anew.", err=True)
+            click.echo("The connection ended; connecting again.", err=True)
             time.sleep(backoff(attempt))
             attempt += 1
     except KeyboardInterrupt:
@@ -54,7 +54,7 @@ def live(filters: Mapping[str, Any], as_json: bool, query: str, token: str | Non
 
 
 def parse(lines: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
-    """Server-sent events as (type, data), from the lines of a stream; the service sends one line of data each."""
+    """Parse server-sent events from the lines of a stream. Yields (type, data); the service sends one line of data each."""
     kind, data = "", b""
     for line in lines:
         name, _, value = line.partition(b": ")

@@ -1,4 +1,4 @@
-"""The commands `tracker events` and `tracker top-types`: questions to the query service."""
+"""The commands `tracker events` and `tracker top-types`."""
 
 import time
 from datetime import UTC, datetime
@@ -104,14 +104,14 @@ def _texts(event: StoredEvent) -> tuple[str, str, str]:
 
 
 def ago(moment: datetime, now: datetime) -> str:
-    """How long ago, in its largest unit: `3 min`; `in 3 min` for what is dated ahead."""
+    """How long ago, in the largest unit: `3 min`, or `in 3 min` for a time in the future."""
     seconds = int((now - moment).total_seconds())
     size, unit = next(((size, unit) for size, unit in AGES if abs(seconds) >= size), (1, "s"))
     return f"{'in ' if seconds < 0 else ''}{abs(seconds) // size} {unit}"
 
 
 class TypeCount(msgspec.Struct):
-    """One line of the answer."""
+    """One item of the answer."""
 
     event_type: str
     count: int
@@ -119,7 +119,7 @@ class TypeCount(msgspec.Struct):
 
 
 class TopTypes(msgspec.Struct):
-    """The answer, as far as it is shown."""
+    """The part of the answer that is shown."""
 
     items: list[TypeCount]
     total: int

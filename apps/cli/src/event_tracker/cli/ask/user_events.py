@@ -1,4 +1,4 @@
-"""One user's events from the query service: the newest of them, and those that come after."""
+"""One user's events from the query service: the newest of them, and new ones as they arrive."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -9,14 +9,14 @@ import msgspec
 from event_tracker.cli.client import Client, read_answer
 
 PAGE = 1000
-"""The most that the query service answers at once."""
+"""The most events that the query service returns in one answer."""
 
 OVERLAP = timedelta(minutes=10)
-"""How far back a follower looks each time: an event that is reported later than this after its time is not noticed."""
+"""How far back a follower looks each time. An event that arrives later than this after its time is missed."""
 
 
 class StoredEvent(msgspec.Struct, frozen=True):
-    """An event as the query service answers it, as far as it is shown."""
+    """An event in an answer of the query service: the fields that are shown."""
 
     timestamp: datetime
     event_id: str
@@ -33,7 +33,7 @@ class StoredEvent(msgspec.Struct, frozen=True):
 
     @property
     def sort_key(self) -> tuple[datetime, datetime, str]:
-        """Orders its user's events: those of one moment as they arrived."""
+        """Orders its user's events. Those of the same time are in the order of arrival."""
         return self.timestamp, self.received_at, self.event_id
 
 
@@ -50,7 +50,7 @@ class UserEvents:
         self.filters: dict[str, Any] = {"user_id": user_id, "event_type": list(types), "source": list(sources)}
 
     def newest(self, limit: int) -> Iterator[StoredEvent]:
-        """Up to `limit` events, newest first."""
+        """Fetch up to `limit` events, newest first."""
         left = limit
         for page in self._pages(min(limit, PAGE)):
             yield from page[:left]
@@ -59,7 +59,7 @@ class UserEvents:
                 return
 
     def since(self, start: datetime | None) -> list[StoredEvent]:
-        """All events from a time on; all there are if it is None."""
+        """Fetch all events from a time on, or all events if it is None."""
         bounds = {} if start is None else {"from": start.isoformat()}
         return [event for page in self._pages(PAGE, **bounds) for event in page]
 
@@ -77,9 +77,9 @@ class UserEvents:
 
 
 class Follower:
-    """Tells each event once, those that are there first and then whatever is new. Ask it again and again.
+    """Returns each event once: first the newest stored ones, then new ones at each call.
 
-    It asks for the last minutes anew each time, because events may arrive out of order, and remembers what it told.
+    It asks for the last minutes again each time, because events may arrive out of order, and remembers which it has returned.
     """
 
     def __init__(self, events: UserEvents, backlog: int) -> None:
@@ -89,7 +89,7 @@ class Follower:
         self._newest: datetime | None = None
 
     def first(self) -> list[StoredEvent]:
-        """The newest events there are, oldest first."""
+        """The newest stored events, oldest first."""
         newest = list(self.events.newest(self.backlog))
         self._advance(newest)
         known = {event.key: event for event in [*newest, *self.events.since(self._start())]}
@@ -98,11 +98,11 @@ class Follower:
         return _in_order(known.values())[-self.backlog :]
 
     def fresh(self) -> list[StoredEvent]:
-        """What wasn't told yet, oldest first."""
+        """The events that weren't returned yet, oldest first."""
         start = self._start()
         recent = self.events.since(start)
         fresh = [event for event in recent if event.key not in self._shown]
-        # What lies before `start` won't be asked for again; the next start is never earlier than this one.
+        # Events before `start` won't be asked for again: the next start is never earlier than this one.
         self._shown = {event.key for event in recent}
         self._advance(fresh)
         return _in_order(fresh)
@@ -111,7 +111,7 @@ class Follower:
         return None if self._newest is None else self._newest - OVERLAP
 
     def _advance(self, events: Iterable[StoredEvent]) -> None:
-        """Note the newest time. Events may be dated ahead: looking on from there would miss what happens now."""
+        """Note the newest time, at most the present: some events have future times, and continuing there would miss others."""
         times = [min(event.timestamp, datetime.now(UTC)) for event in events]
         self._newest = max([self._newest, *times] if self._newest else times, default=None)
 

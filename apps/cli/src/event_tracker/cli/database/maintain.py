@@ -1,4 +1,4 @@
-"""`tracker maintain`: what the database needs done from time to time; a daily cron job is plenty."""
+"""`tracker maintain`: the regular maintenance of the database. Once a day is enough."""
 
 import re
 from pathlib import Path
@@ -24,7 +24,7 @@ from event_tracker.cli.options import running_option
 from event_tracker.cli.progress import Meter
 
 CLOSED = "2 hours"
-"""After this, an hour's counters are folded: few events still come for it, and those that do are counted all the same."""
+"""The age at which an hour's counters are folded. Few events arrive later, and they are counted too."""
 
 PERIOD = re.compile(r"([1-9]\d{0,3})\s*(day|week|month|year)s?")
 
@@ -78,7 +78,7 @@ def maintain(ahead: int, keep: str | None, move: bool, dry_run: bool, data: Path
 
 
 def preview(connection: psycopg.Connection, ahead: int, keep: str | None, move: bool) -> None:
-    """Say what `perform` would do."""
+    """Print what `perform` would do."""
     for month in missing_partitions(connection, ahead):
         click.echo(f"would make partition {month.partition}")
     moves = plan_moves(connection, all_of_them=move)
@@ -95,7 +95,7 @@ def preview(connection: psycopg.Connection, ahead: int, keep: str | None, move: 
 
 
 def perform(connection: psycopg.Connection, ahead: int, keep: str | None, move: bool) -> None:
-    """Do it all, saying what was done. Deletes first: what is old needn't be moved."""
+    """Do all the maintenance and print what was done. Delete first: old events needn't be moved."""
     if expired := find_expired(connection, keep):
         print_total(delete_expired(connection, expired, print_part), "freed")
     for name in ensure_partitions(connection, ahead):
@@ -127,9 +127,10 @@ def perform(connection: psycopg.Connection, ahead: int, keep: str | None, move: 
 
 
 def sum_up_all(connection: psycopg.Connection) -> tuple[int, int]:
-    """Sum up each day that needs it, in a transaction of its own; how many were, and how many failed, which is said of each.
+    """Sum up each day that needs it, in a transaction of its own, so that a failure affects one day only.
 
-    What is wrong with one day mustn't keep the others waiting.
+    Returns:
+        How many days were summed up, and how many failed. Each failure is printed.
     """
     days = stale_days(connection)
     summed_up = failed = 0
@@ -140,7 +141,7 @@ def sum_up_all(connection: psycopg.Connection) -> tuple[int, int]:
             except psycopg.Error as error:
                 if connection.broken:
                     raise
-                # Its detail may hold what users sent.
+                # Print only the primary message: the detail may contain data that users sent.
                 click.echo(f"can't sum up {day:%Y-%m-%d}: {error.diag.message_primary}", err=True)
                 failed += 1
             meter.show(number, number)
@@ -148,7 +149,7 @@ def sum_up_all(connection: psycopg.Connection) -> tuple[int, int]:
 
 
 def print_remaining(moves: Moves) -> None:
-    """One line for each month that stays in the default partition though it fills it."""
+    """Print a line for each month that stays in the default partition though it has many rows there."""
     for month, rows in moves.later:
         click.echo(f"{rows:,} rows for {month.partition} are left in the default partition: the next run moves them")
     for month, rows in moves.asked:
@@ -160,10 +161,10 @@ def print_remaining(moves: Moves) -> None:
 
 
 def print_part(part: Part) -> None:
-    """One line for a partition."""
+    """Print a line for one partition."""
     click.echo(f"{part.name}: {part.rows:,} rows, {part.bytes:,} bytes")
 
 
 def print_total(expired: Expired, verb: str) -> None:
-    """One line for all of them."""
+    """Print a line for all partitions together."""
     click.echo(f"{verb} {expired.rows:,} rows, {expired.bytes:,} bytes: {expired.limits}")

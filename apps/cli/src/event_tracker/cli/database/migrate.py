@@ -1,4 +1,4 @@
-"""`tracker migrate`: the schema, the passwords of the roles, and partitions for the months to come."""
+"""`tracker migrate`: apply migrations, set the passwords of the roles, make partitions for the coming months."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -50,7 +50,7 @@ def migrate() -> None:
 
 
 def bring_up_to_date(database_url: str, migrations: Path) -> list[str]:
-    """Apply what is missing and make the partitions; say what was done."""
+    """Apply the missing migrations and make the partitions. Return lines that say what was done."""
     with owner_connection(database_url) as connection:
         try:
             applied = apply_migrations(database_url, migrations)
@@ -65,9 +65,9 @@ def bring_up_to_date(database_url: str, migrations: Path) -> list[str]:
 
 
 def set_passwords(database_url: str, passwords: Mapping[str, str]) -> list[str]:
-    """Give roles their passwords; return the roles.
+    """Set the passwords of roles. Return the roles.
 
-    Only a SCRAM verifier is sent: the password itself could end in the server's log.
+    Only a SCRAM verifier is sent: the password itself could get into the server's log.
     """
     with owner_connection(database_url) as connection, exclusive_lock(connection):
         for role, password in passwords.items():
@@ -77,9 +77,9 @@ def set_passwords(database_url: str, passwords: Mapping[str, str]) -> list[str]:
 
 
 def register_keys(settings: MigrateSettings) -> Iterator[str]:
-    """Let the tokens and the key in that are given; say what was done.
+    """Register the tokens and the write key of the settings. Yield lines that say what was done.
 
-    What was revoked stays so, and is only told of: it mustn't keep a new version from being installed.
+    A revoked one stays revoked. That is only reported: it must not prevent the installation of a new version.
     """
     with owner_connection(settings.database_url) as connection, exclusive_lock(connection):
         for name, token in (("ADMIN_TOKEN", settings.admin_token), ("READ_TOKEN", settings.read_token)):

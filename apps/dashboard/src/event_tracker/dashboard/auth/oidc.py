@@ -46,8 +46,8 @@ async def finish(request: Request) -> tuple[Json, str]:
     """What the query service gives for that with which the browser came back, and where to go on to.
 
     Raises:
-        NotBegunError
-        AwayError, RefusedError: as `service.request` does.
+        NotStartedError
+        UnavailableError, RefusedError: as `service.request` does.
     """
     kept = request.cookies.get(cookies.name_of(COOKIE))
     sent = {name: request.query_params[name] for name in ("code", "state", "iss") if name in request.query_params}

@@ -63,7 +63,7 @@ class Session:
 
         Raises:
             SignedOutError: the sign-in has ended.
-            AwayError, RefusedError: as `service.request` does.
+            UnavailableError, RefusedError: as `service.request` does.
         """
         self.used = time.monotonic()
         token = self._fresh_token(lambda: time.monotonic() >= self._renew_at)
@@ -136,7 +136,7 @@ class Sessions:
         """Whose cookie this is; None if its sign-in has ended. Asks the query service about one that isn't known here.
 
         Raises:
-            AwayError, RefusedError: as `service.request` does.
+            UnavailableError, RefusedError: as `service.request` does.
         """
         with self._asking[_hash(token)[0] % len(self._asking)]:  # two tabs may come at once with the same
             session = self.known(token)

@@ -18,7 +18,7 @@ def session() -> Session | None:
 
     Raises:
         SignedOutError: it has ended, or a password must be set first; /sign-in leads there.
-        AwayError, RefusedError: as `service.request` does.
+        UnavailableError, RefusedError: as `service.request` does.
     """
     if KEY not in st.session_state:
         # The cookie is that of the connection, so it is looked at once: a newer one stays in the browser.
@@ -40,7 +40,7 @@ def request(session: Session | None, method: str, path: str, **how: Any) -> requ
 
     Raises:
         SignedOutError: it takes a sign-in.
-        AwayError, RefusedError: as `service.request` does.
+        UnavailableError, RefusedError: as `service.request` does.
     """
     if session:
         return session.request(method, path, **how)

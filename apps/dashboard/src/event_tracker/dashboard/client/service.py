@@ -39,7 +39,7 @@ def request(method: str, path: str, token: str | None = None, **how: Any) -> req
     """The response, its body not read yet; asked with an access token, or as nobody.
 
     Raises:
-        AwayError: nothing answers, or the answer breaks off before its body.
+        UnavailableError: nothing answers, or the answer breaks off before its body.
         RefusedError: the answer is a problem.
     """
     try:
