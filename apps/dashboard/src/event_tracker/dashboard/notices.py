@@ -1,4 +1,4 @@
-"""Sentences in place of an answer: what went wrong, or why there is nothing to show, and what to do next."""
+"""Messages in place of an answer: what went wrong, or why there is nothing to show, and what to do next."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +33,7 @@ ROLES = {"read_stats": "viewer", "read_events": "analyst", "export": "analyst"}
 
 @contextmanager
 def show_refusal() -> Iterator[None]:
-    """Show a refusal of the query service where this part of the page would be; the rest of the page goes on."""
+    """Show a refusal of the query service in place of this part of the page. The rest of the page is still drawn."""
     try:
         with open_sign_in():
             yield
@@ -47,7 +47,7 @@ def show_refusal() -> Iterator[None]:
 
 @contextmanager
 def open_sign_in() -> Iterator[None]:
-    """Where a sign-in is missing or has ended, open its form instead of the page, and come back."""
+    """If the visitor isn't signed in, open the sign-in form, which leads back to this page."""
     try:
         yield
     except SignedOutError:
@@ -56,7 +56,7 @@ def open_sign_in() -> Iterator[None]:
 
 @contextmanager
 def show_unavailable() -> Iterator[None]:
-    """Show that the query service can't be reached, instead of the page."""
+    """If the query service can't be reached, show that in place of the page."""
     try:
         yield
     except UnavailableError:
@@ -68,12 +68,12 @@ def show_unavailable() -> Iterator[None]:
 
 
 def show_not_allowed(scope: str) -> None:
-    """The visitor's role doesn't open this page."""
+    """Show that the visitor's role doesn't allow this page."""
     st.info(f"{NEEDS[scope]} An admin can give you the role {ROLES[scope]}.", icon=":material/lock:")
 
 
 def show_no_events_yet() -> None:
-    """There isn't a single event."""
+    """Show that there are no events at all, and how to send one."""
     st.info("There are no events yet. Send one, or a simulated week, to the collector:", icon=":material/inbox:")
     st.code(FIRST_EVENT.strip().format(collector=Settings.read().collector_url), language="shell", wrap_lines=True)
 
@@ -81,5 +81,5 @@ def show_no_events_yet() -> None:
 def show_nothing_found(
     what: str = "events", hint: str = "Choose a longer range or clear the filters in the sidebar."
 ) -> None:
-    """There are events, but none that this page shows."""
+    """Show that there are events, but none for this page."""
     st.info(f"No {what} in this range. {hint}", icon=":material/search_off:")

@@ -1,5 +1,5 @@
-"""Who gets in at `tracker up`: an admin with a password for one sign-in, and a token that is kept for the
-commands that manage; where AUTH=required, a write key too."""
+"""Access to the services of `tracker up`: an admin with a password for one sign-in, and a token in a file for the
+commands that manage. With AUTH=required also a write key in a file."""
 
 import shlex
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from event_tracker.cli.local.secret_files import load_or_create_secret
 from event_tracker.core.secrets.keys import make_key
 
 SOURCE = "default"
-"""Whose write key is made where one is required."""
+"""The source for which a write key is made."""
 
 ONE_TIME = (
     "as {name}, once, with the password {password}  (within a day; set your own then; the next start makes another)"
@@ -23,12 +23,12 @@ OWN_PASSWORD = "as {name}, with the password that you have set"  # noqa: S105
 
 
 class Access(NamedTuple):
-    """What to tell whoever started it.
+    """How to use the services, for the introduction that `tracker up` prints.
 
     Attributes:
         sign_in: how a person signs in.
-        write_key: what the simulation sends with; None where none is required.
-        sender, reader: options for curl, each with a space behind, or empty.
+        write_key: the key for the simulated traffic; None if none is required.
+        sender, reader: options for curl, each followed by a space, or empty.
     """
 
     sign_in: str
@@ -38,7 +38,10 @@ class Access(NamedTuple):
 
 
 def prepare_access(owner_url: str, data: Path, *, required: bool) -> Access:
-    """Make what gets one in. Key and token are files in the data folder, so that no terminal shows them."""
+    """Make the password, the token and, if required, the write key.
+
+    Token and key are in files in the data folder, so that no terminal shows them.
+    """
     with owner_connection(owner_url) as connection:
         password = offer_sign_in(connection)
         sign_in = (ONE_TIME if password else OWN_PASSWORD).format(name=LOCAL_ADMIN, password=password)
@@ -55,7 +58,7 @@ def prepare_access(owner_url: str, data: Path, *, required: bool) -> Access:
 
 
 def _load_or_create_key(path: Path, kind: str, admit: Callable[[str], str]) -> str:
-    """The key in this file, let in; another in its place if it was revoked."""
+    """Register the key in this file. If it was revoked, replace it by a new one."""
     key = load_or_create_secret(path, lambda: make_key(kind).key)
     try:
         admit(key)

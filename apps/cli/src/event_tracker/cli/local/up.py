@@ -1,4 +1,4 @@
-"""`tracker up`: PostgreSQL, the collector, the query service and the dashboard on this machine, until Ctrl-C."""
+"""`tracker up`: run PostgreSQL, the collector, the query service and the dashboard on this machine, until Ctrl-C."""
 
 import os
 import signal
@@ -50,7 +50,7 @@ LOOPBACK_ORIGINS = ",".join(
     for host in ("localhost", "127.0.0.1", "[::1]")
     for port in ("", ":*")
 )
-"""Whose pages may send where nobody is asked for a key: those that this machine serves, so that one's own site can be tried."""
+"""The origins that may send events if no key is required: pages served by this machine, so that users can try their own site."""
 
 
 @click.command()
@@ -107,7 +107,7 @@ def up(data: Path, collector_port: int, query_port: int, dashboard_port: int, de
                     collector = urls["collector"]
                     processes.append(start_traffic(stack, collector, owner_url, data, processes, access.write_key))
                 stack.enter_context(announce_urls(data, urls))
-                # All at once, each of which takes a second or two; but not PostgreSQL, which they need until their end.
+                # At the end ask all services to stop at once, since each takes a second or two. PostgreSQL stops after them.
                 for process in services:
                     stack.callback(process.ask_to_stop)
                 click.echo(INTRODUCTION.format(data=data, event=EVENT, **urls, **access._asdict()))
@@ -120,9 +120,9 @@ def up(data: Path, collector_port: int, query_port: int, dashboard_port: int, de
 
 
 def _interrupt_on_signals() -> None:
-    """Let SIGTERM and a closed terminal do what Ctrl-C does; and only once, so that nothing interrupts the stopping."""
+    """Make SIGTERM and a closed terminal act like Ctrl-C. Only the first signal counts, so that nothing interrupts the stop."""
     stopping = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # unless it was started by nohup
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it
         stopping.append(signal.SIGHUP)
 
     def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -135,7 +135,7 @@ def _interrupt_on_signals() -> None:
 
 
 def _require_free(ports: dict[str, int]) -> None:
-    """Check the ports before anything is started."""
+    """Check that the ports are free before anything is started."""
     for name, port in ports.items():
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -150,7 +150,11 @@ def _require_free(ports: dict[str, int]) -> None:
 
 
 def _start_database(stack: ExitStack, settings: UpSettings, data: Path) -> tuple[list[Process], str]:
-    """The embedded server, unless another is named; and the schema. Whatever is on the stack stops when that ends."""
+    """Start the embedded server, unless DATABASE_URL names another, and apply migrations.
+
+    Returns:
+        The processes, which the stack stops, and the owner's URL.
+    """
     processes = []
     owner_url = settings.database_url
     if not owner_url:
@@ -162,7 +166,7 @@ def _start_database(stack: ExitStack, settings: UpSettings, data: Path) -> tuple
 
 
 def _settings_of_services(settings: UpSettings, owner_url: str, data: Path, auth: str) -> dict[str, dict[str, str]]:
-    """What each service is told, but where it listens."""
+    """The settings of each service, except host and port."""
     collector = {"DATABASE_URL": settings.collector_database_url or url_in_role(owner_url, "collector")}
     query = {
         "DATABASE_URL": settings.query_database_url or url_in_role(owner_url, "query"),
@@ -177,7 +181,7 @@ def _settings_of_services(settings: UpSettings, owner_url: str, data: Path, auth
 def _start_services(
     stack: ExitStack, service_settings: dict[str, dict[str, str]], logs: Path, ports: dict[str, int]
 ) -> list[Process]:
-    """The services and the dashboard, ready."""
+    """Start the services and the dashboard, and wait until they are ready."""
     processes = [
         stack.enter_context(service(name, logs, ports[name], settings)) for name, settings in service_settings.items()
     ]
@@ -189,7 +193,7 @@ def _start_services(
 
 
 def _watch(processes: Sequence[Process]) -> NoReturn:
-    """Until a signal comes, or one of them ends by itself."""
+    """Wait until a signal comes. Raise an error if a process ends by itself."""
     while True:
         for process in processes:
             process.require_running()

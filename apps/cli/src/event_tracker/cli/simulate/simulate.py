@@ -1,4 +1,4 @@
-"""The command `tracker simulate`: invented events, through the collector."""
+"""The command `tracker simulate`: send simulated events to the collector."""
 
 import math
 import shlex
@@ -32,11 +32,11 @@ RATE = 10.0
 USERS_TO_TRY = 3
 
 INTERRUPTED = 130
-"""The exit code of a shell for what Ctrl-C ended."""
+"""The exit code that shells use for a command ended by Ctrl-C."""
 
 
 class SendCounts:
-    """What was sent so far, counted."""
+    """Counts what was sent so far."""
 
     def __init__(self) -> None:
         self.started = time.monotonic()
@@ -48,7 +48,7 @@ class SendCounts:
         """Count a batch.
 
         Raises:
-            ServiceError: if the collector refused any of it, which it should not.
+            ServiceError: if the collector refused an event, which it shouldn't.
         """
         if outcome.errors:
             index, errors = next(iter(outcome.errors.items()))
@@ -60,7 +60,7 @@ class SendCounts:
         self.users.update(event.user_id for event in batch)
 
     def summary(self) -> str:
-        """What was sent, and what to look at next."""
+        """A text about what was sent, with commands to try next."""
         seconds = max(time.monotonic() - self.started, 1e-6)
         lines = [
             f"{self.events:,} events of {len(self.users):,} users: {self.stored:,} stored, {self.duplicates:,} duplicates. "
@@ -189,7 +189,7 @@ def _plan(
 
 
 def _send_scenario(client: Client, plan: Plan, file: Path) -> None:
-    """Send all of it; only then the file is there, since only then it is true."""
+    """Send all events. The file of right answers is created only afterwards, since they aren't right before."""
     truth = make_truth(plan)
     try:
         with write_atomically(file) as written:

@@ -1,4 +1,4 @@
-"""Invented visits laid out in time: over days that are past, or as they happen."""
+"""Simulated visits over time: spread over past days, or live."""
 
 import time
 from bisect import bisect_right
@@ -13,7 +13,7 @@ from event_tracker.cli.ingest.delivery import MOST_EVENTS
 from event_tracker.cli.simulate.fake_users import MEAN_PAUSE_SECONDS, FakeShop, Visit
 
 HOURS = (4, 3, 2, 2, 2, 3, 5, 9, 13, 16, 18, 18, 17, 16, 17, 17, 16, 17, 19, 21, 20, 16, 11, 7)
-"""How busy each hour of the day is, in UTC."""
+"""The relative number of visits in each hour of the day, in UTC."""
 
 HOUR_SECONDS = 3600
 VISITORS_AT_ONCE = 50
@@ -21,7 +21,7 @@ TICK_SECONDS = 0.2
 
 
 class Event(NamedTuple):
-    """An invented event, and its JSON."""
+    """A simulated event, with its JSON."""
 
     user_id: str
     event_type: str
@@ -29,7 +29,7 @@ class Event(NamedTuple):
 
 
 def history(shop: FakeShop, events: int, days: float, end: datetime) -> Iterator[list[Event]]:
-    """As many events, over the days before `end`; late visits come later than their time, as they would."""
+    """Yield batches of so many events, spread over the days before `end`. Late visits are sent after their time."""
     finish = end.timestamp()
     start = finish - days * 24 * HOUR_SECONDS
     clock = _Clock(start, finish)
@@ -53,7 +53,7 @@ def history(shop: FakeShop, events: int, days: float, end: datetime) -> Iterator
 
 
 class _Clock:
-    """Turns a share of all events into a moment, so that busy hours get more of them."""
+    """Converts a share of all events into a time, so that busy hours get more events."""
 
     def __init__(self, start: float, finish: float) -> None:
         self.start, self.finish = start, finish
@@ -62,7 +62,7 @@ class _Clock:
         self.until = list(accumulate(busy))
 
     def at(self, share: float) -> float:
-        """The moment before which this share of events has happened."""
+        """The time before which this share of the events happens: seconds since 1970."""
         target = min(share, 1.0) * self.until[-1]
         hour = min(bisect_right(self.until, target), len(self.until) - 1)
         before = self.until[hour - 1] if hour else 0
@@ -72,9 +72,9 @@ class _Clock:
 
 
 def trickle(shop: FakeShop, rate: float, seconds: float) -> Iterator[list[Event]]:
-    """Events as they happen, `rate` of them a second, for as long as said; many visits at once.
+    """Yield batches of live events, `rate` a second, for so many seconds, of many visits at once.
 
-    Those of late visits are dated back, but not to before it began: of that time others may know what happened.
+    Events of late visits have an earlier time, but none before the start: that time may belong to other simulations.
     """
     visits: list[Visit] = []
     for _ in range(min(VISITORS_AT_ONCE, max(1, shop.users // 2))):
@@ -91,7 +91,7 @@ def trickle(shop: FakeShop, rate: float, seconds: float) -> Iterator[list[Event]
 
 
 def _next_event(shop: FakeShop, visits: list[Visit], began: float) -> Event:
-    """The next thing that one of the visitors does. Who leaves makes room for another."""
+    """The next event of a random visit. A visit that has ended is replaced by another user's."""
     index = shop.random.randrange(len(visits))
     while (step := next(visits[index].steps, None)) is None:
         del visits[index]
@@ -101,7 +101,7 @@ def _next_event(shop: FakeShop, visits: list[Visit], began: float) -> Event:
 
 
 def _new_visit(shop: FakeShop, visits: list[Visit]) -> Visit:
-    """A visit of somebody who isn't there: nobody is in the shop twice."""
+    """A visit of a user who has no other visit now."""
     present = {visit.user_id for visit in visits}
     while (visit := shop.visit(time.time())).user_id in present:
         pass
@@ -124,7 +124,7 @@ def _event(shop: FakeShop, visit: Visit, event_type: str, properties: dict[str, 
 
 
 def event_id(milliseconds: int, chance: int) -> str:
-    """A UUIDv7 (RFC 9562 section 5.7) of the time and 74 random bits, so that the dice decide ids as well."""
+    """A UUIDv7 (RFC 9562 section 5.7) of the time and 74 given random bits, so that the seed decides the ids too."""
     value = milliseconds << 80 | 7 << 76 | (chance >> 62) << 64 | 2 << 62 | chance & (1 << 62) - 1
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,4 +1,4 @@
-"""Who the visitor is, in the sidebar; and the way to sign in."""
+"""The visitor's account: what it may do, and its part of the sidebar, with links to sign in and out."""
 
 from collections.abc import Mapping
 from html import escape
@@ -27,7 +27,7 @@ Account = Mapping[str, Any]
 
 
 def who() -> Account | None:
-    """Who asks, as the query service sees it; None where it doesn't say.
+    """The visitor's account, from the query service; None if it doesn't answer.
 
     Raises:
         SignedOutError
@@ -39,17 +39,17 @@ def who() -> Account | None:
 
 
 def has_scope(who: Account | None, scope: str) -> bool:
-    """Whether the visitor has a scope; where nobody says so, what is asked will tell."""
+    """Whether the visitor has a scope. True if the account isn't known: the query service then refuses what isn't allowed."""
     return who is None or scope in who["scopes"]
 
 
 def is_admin(who: Account | None) -> bool:
-    """Whether the visitor manages; where nobody says so, they don't."""
+    """Whether the visitor is an admin. False if the account isn't known."""
     return who is not None and "admin" in who["scopes"]
 
 
 def show(who: Account | None) -> None:
-    """Below the sidebar's choices: who has signed in, and the way out; or the way in, where one needn't but may."""
+    """Draw the end of the sidebar: the name and a button to sign out, or a link to sign in where that is optional."""
     if who is None:
         return
     session = visitor.session()

@@ -1,4 +1,4 @@
-"""/sign-in/oidc: off to the provider by which people sign in, and back. What is to be kept meanwhile is in a cookie of ten minutes."""
+"""/sign-in/oidc: redirect to the OpenID Connect provider, and handle the way back. A cookie of ten minutes keeps the state."""
 
 from typing import Any
 from urllib.parse import quote, unquote
@@ -21,16 +21,16 @@ Json = dict[str, Any]
 
 
 class NotStartedError(Exception):
-    """This browser didn't begin it, or too long ago; or the provider said no."""
+    """This browser didn't start the sign-in, or too long ago, or the provider refused it."""
 
 
 async def start(request: Request) -> Response:
-    """Go to the provider. Raises as `service.request` and `forms.require_scheme` do."""
+    """Redirect to the provider. Raises as `service.request` and `forms.require_scheme` do."""
     next_path = forms.local_path(request.query_params.get("next", "/"))
     started = await run_in_threadpool(_ask, "/auth/oidc")
     forms.require_scheme(started["redirect_uri"])
     response = RedirectResponse(started["authorization_url"], 303, {"Cache-Control": "no-store"})
-    # Not "strict": the way back is from another site.
+    # Not "strict": the provider's site redirects back to here.
     response.set_cookie(
         cookies.name_of(COOKIE),
         f"{started['transaction']}|{quote(next_path)}",
@@ -43,7 +43,7 @@ async def start(request: Request) -> Response:
 
 
 async def finish(request: Request) -> tuple[Json, str]:
-    """What the query service gives for that with which the browser came back, and where to go on to.
+    """Exchange the provider's answer for tokens at the query service. Returns them and the path to continue with.
 
     Raises:
         NotStartedError
@@ -59,12 +59,12 @@ async def finish(request: Request) -> tuple[Json, str]:
 
 
 def delete_cookie(response: Response) -> None:
-    """Have the browser forget what was kept: it is for one use."""
+    """Delete the cookie: it is for one use."""
     response.delete_cookie(cookies.name_of(COOKIE), secure=cookies.is_https(), httponly=True, samesite="lax")
 
 
 def is_offered() -> bool:
-    """Whether people sign in by a provider."""
+    """Whether people may sign in by a provider."""
     try:
         return bool(_ask("/auth/methods")["oidc"])
     except (UnavailableError, service.RefusedError, KeyError):

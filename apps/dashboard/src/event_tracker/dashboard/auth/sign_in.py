@@ -1,4 +1,4 @@
-"""/sign-in, /sign-out and /password: what sets the cookie of a sign-in."""
+"""/sign-in, /sign-out and /password: the routes that set the cookie of a sign-in."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -22,7 +22,7 @@ GO_PATH = "/sign-in/go.js"
 
 UNAVAILABLE = "The query service doesn't answer. Try again in a moment."
 WRONG = "No person with this name and password may sign in."
-NOT_STARTED = "This sign-in wasn't begun in this browser, or too long ago, or the provider said no. Begin anew."
+NOT_STARTED = "This sign-in wasn't begun in this browser, or too long ago, or the provider said no. Begin again."
 WRONG_SCHEME = {
     True: "This dashboard takes sign-ins over HTTPS alone: open it by https://. Where it is served without, start it with HTTPS=false.",
     False: "This dashboard is set to be served without HTTPS. Start it with HTTPS=true.",
@@ -34,7 +34,7 @@ Handler = Callable[[Request], Awaitable[Response]]
 
 
 def _with_error_pages(handler: Handler) -> Handler:
-    """What goes wrong with a form in general, as a page."""
+    """Turn the errors that any form may cause into pages."""
 
     async def handle(request: Request) -> Response:
         try:
@@ -59,7 +59,7 @@ def _message_page(status: int, title: str, text: str) -> Response:
 
 
 async def show_sign_in(request: Request) -> Response:
-    """The form; whoever is signed in goes on."""
+    """Show the form. A visitor who is signed in is redirected."""
     next_path = forms.local_path(request.query_params.get("next", "/"))
     if cookies.read(request.cookies) is None:
         return await _form(next_path)
@@ -83,7 +83,7 @@ async def _form(next_path: str, status: int = 200, problem: str = "", name: str 
 
 
 async def sign_in(request: Request) -> Response:
-    """Name and password for a cookie."""
+    """Sign in with name and password, and set the cookie."""
     form = await forms.read(request)
     next_path, name = forms.local_path(form.get("next", "/")), form.get("name", "").strip().lower()
     try:
@@ -97,7 +97,7 @@ async def sign_in(request: Request) -> Response:
 
 
 def signed_in(request: Request, given: dict[str, Any], next_path: str) -> Response:
-    """Begin a session in place of the browser's earlier one, and go on."""
+    """Start a session in place of the browser's earlier one, and redirect."""
     earlier = session_of(request)
     if earlier:
         sessions.end(earlier)
@@ -108,12 +108,12 @@ def signed_in(request: Request, given: dict[str, Any], next_path: str) -> Respon
 
 
 def _next_path(session: Session, next_path: str) -> str:
-    """Where who is signed in goes: to set a password first, if nothing else is allowed."""
+    """The path to continue with: the password form, if a password must be set first."""
     return f"{CHANGE_PATH}?{urlencode({'next': next_path})}" if session.must_set_password else next_path
 
 
 async def finish_oidc(request: Request) -> Response:
-    """The provider's answer for a cookie."""
+    """Finish the sign-in by a provider, and set the cookie."""
     try:
         given, next_path = await oidc.finish(request)
     except oidc.NotStartedError:
@@ -123,7 +123,7 @@ async def finish_oidc(request: Request) -> Response:
     except UnavailableError:
         response = _message_page(502, "Nothing answers", UNAVAILABLE)
     else:
-        # A page in between: browsers don't show a strict cookie at the end of redirects that another site began.
+        # A page and not a redirect: browsers don't send a strict cookie after redirects that another site started.
         response = forms.page("continue.html", title="Signed in", next=next_path)
         _set_cookie(response, await run_in_threadpool(sessions.begin, given))
     oidc.delete_cookie(response)
@@ -131,7 +131,7 @@ async def finish_oidc(request: Request) -> Response:
 
 
 async def sign_out(request: Request) -> Response:
-    """End the session and the sign-in."""
+    """End the sign-in and its session."""
     await forms.read(request)
     session = await run_in_threadpool(session_of, request)
     if session:
@@ -142,7 +142,7 @@ async def sign_out(request: Request) -> Response:
 
 
 async def show_password(request: Request) -> Response:
-    """The form to set another password."""
+    """Show the form to set another password."""
     return _password_form(await _signed_in(request), forms.local_path(request.query_params.get("next", "/")))
 
 
@@ -153,7 +153,7 @@ def _password_form(session: Session, next_path: str, status: int = 200, problem:
 
 
 async def set_password(request: Request) -> Response:
-    """Set the password. All sign-ins end by it, so sign in anew."""
+    """Set the password. That ends all sign-ins, so sign in again."""
     form = await forms.read(request)
     session, next_path = await _signed_in(request), forms.local_path(form.get("next", "/"))
     password = form.get("password", "")
@@ -179,7 +179,7 @@ async def set_password(request: Request) -> Response:
 
 
 def _password_problem(refused: RefusedError) -> str | None:
-    """What to say above the form; None if trying again doesn't help."""
+    """The message above the form; None if another attempt can't help."""
     if refused.status == 422:
         about_new = any(error.get("parameter") == "password" for error in refused.errors)
         return "A password has 12 to 200 characters." if about_new else "Give your current password."
@@ -187,9 +187,9 @@ def _password_problem(refused: RefusedError) -> str | None:
 
 
 def keep(request: Request) -> Response:
-    """An empty picture; with it the browser gets the newest cookie. A page shows it when the refresh token has changed."""
+    """Answer with an empty picture and the newest cookie. A page shows this picture when the refresh token has changed."""
     cookie = cookies.read(request.cookies)
-    session = sessions.known(cookie) if cookie else None
+    session = sessions.find_local(cookie) if cookie else None
     response = Response(NOTHING, media_type="image/svg+xml", headers={"Cache-Control": "no-store"})
     if session:
         _set_cookie(response, session)
@@ -197,7 +197,7 @@ def keep(request: Request) -> Response:
 
 
 def go(_: Request) -> Response:
-    """The script that opens the form: a page's policy allows none within it."""
+    """The script that opens the form. It is a file, since the pages' policy allows no inline scripts."""
     return Response(GO, media_type="text/javascript", headers={"Cache-Control": "max-age=3600"})
 
 
@@ -207,7 +207,7 @@ def _set_cookie(response: Response, session: Session) -> None:
 
 
 def session_of(request: Request) -> Session | None:
-    """The session of the browser that asks. Raises as `sessions.find` does."""
+    """The session of the request's browser. Raises as `sessions.find` does."""
     cookie = cookies.read(request.cookies)
     return sessions.find(cookie) if cookie else None
 

@@ -1,6 +1,6 @@
-"""What Streamlit runs for each visitor: who they are, the choices that pages share, then the chosen page.
+"""The script that Streamlit runs for each visitor: it finds the account, draws the shared filters, then the chosen page.
 
-Not beside `pages`: a folder of that name there would be read by Streamlit in its own way.
+It isn't in the same folder as `pages`, since Streamlit treats a folder of that name beside the script as pages of its own.
 """
 
 from collections.abc import Callable
@@ -37,7 +37,7 @@ Show = Callable[[filters.Filters], None]
 
 
 def event_page(title: str, icon: str, show: Show, path: str, scope: str = "read_stats") -> st.Page:
-    """A page of answers about events, for whom has the scope; whatever keeps it from answering is a sentence below."""
+    """A page about events. It needs a scope, and shows a message where it can't show an answer."""
 
     def draw() -> None:
         st.caption(" · ".join([PRODUCT, *chosen.shown_sources]))
@@ -53,7 +53,7 @@ def event_page(title: str, icon: str, show: Show, path: str, scope: str = "read_
 
 
 def admin_page(title: str, icon: str, show: Callable[[], None], path: str) -> st.Page:
-    """A page on which an admin changes things."""
+    """A page on which an admin manages something."""
 
     def draw() -> None:
         with show_unavailable(), show_refusal():
@@ -66,11 +66,11 @@ def _make_page(title: str, icon: str, draw: Callable[[], None], path: str) -> st
     return st.Page(draw, title=title, icon=f":material/{icon}:", url_path=path or None, default=not path)
 
 
-# Before the pages, whose icons the browser would otherwise ask a font server on the internet for, to show one in its tab.
+# First of all: without this icon for the tab, browsers fetch the pages' icons from a font server on the internet.
 st.set_page_config(page_icon="📈", layout="wide")
 with open_sign_in():
     who = account.who()
-    # Not in sections: those of Streamlit's are lists that screen readers can't follow.
+    # Without sections: Streamlit draws them as lists that screen readers can't follow.
     event_pages = [
         event_page("Overview", "monitoring", overview.show, ""),
         event_page("Users", "group", users.show, "users", "read_events"),
@@ -92,7 +92,7 @@ with open_sign_in():
     st.set_page_config(page_title=f"{current.title} · {PRODUCT}")
     style.apply()
     st.title(current.title, anchor=False)
-    # Here, not by the page: what a page's own inputs say is dropped from the URL when another page is opened.
+    # Drawn here and not by the page: Streamlit drops the inputs of a page from the URL when another page is opened.
     if current in event_pages:
         chosen = filters.choose()
     current.run()

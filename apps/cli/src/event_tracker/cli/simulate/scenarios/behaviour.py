@@ -1,4 +1,4 @@
-"""Sessions, funnel, retention and paths. docs/definitions.md says what the numbers mean."""
+"""Checks of sessions, funnel, retention and paths. docs/definitions.md says what the numbers mean."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -57,7 +57,7 @@ def sessions(tally: Tally, by: str) -> Check:
 
 
 def percentile(values: Sequence[int], share: float) -> float:
-    """Of sorted values, between two of them in proportion, as `percentile_cont` of SQL defines it."""
+    """The percentile of sorted values, interpolated like `percentile_cont` of SQL."""
     place = share * (len(values) - 1)
     below = int(place)
     above = min(below + 1, len(values) - 1)
@@ -65,7 +65,7 @@ def percentile(values: Sequence[int], share: float) -> float:
 
 
 def funnel(tally: Tally) -> Check:
-    """People alone are asked for by the property of each step, since the body has no filter of its own."""
+    """Check the funnel. Bots are left out by a property of each step, since the request has no other filter."""
     plan = tally.plan
     goals = range(1, len(plan.scenario.funnel) + 1)
     users = [tally.reaching(goal) for goal in goals]
@@ -155,7 +155,7 @@ def paths(tally: Tally, start: str | None, direction: str) -> Check:
 
 
 def _transitions(walks: Mapping[tuple[str, ...], int], step: int) -> list[dict[str, Any]]:
-    """From one place of the walks to the next; from the last to None."""
+    """Count the transitions from this step of the paths to the next; the target after the last one is None."""
     found: Counter[tuple[str, str | None]] = Counter()
     for keys, times in walks.items():
         if len(keys) >= step:

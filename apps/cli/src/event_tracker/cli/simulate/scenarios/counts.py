@@ -1,4 +1,4 @@
-"""How many events, users and sessions there are, over time and by property."""
+"""Checks of the numbers of events, users and sessions, over time and by property."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +21,7 @@ def top_types(tally: Tally) -> Check:
 
 
 def per_day(tally: Tally) -> Iterable[Check]:
-    """Events, users and sessions of each day."""
+    """Check events, users and sessions of each day."""
     sessions: Counter[int] = Counter()
     events: Counter[int] = Counter()
     for cell, steps, _, times in tally.sessions():
@@ -36,7 +36,7 @@ def per_day(tally: Tally) -> Iterable[Check]:
 
 
 def by_type(tally: Tally) -> Iterable[Check]:
-    """Events of each type, by day and by week."""
+    """Check the events of each type, by day and by week."""
     found = tally.by_day(key_of("event_type"))
     spans = {"day": [range(day, day + 1) for day in range(len(tally.plan.dates))], "week": tally.plan.weeks}
     for interval, periods in spans.items():
@@ -56,7 +56,7 @@ def by_type(tally: Tally) -> Iterable[Check]:
 
 
 def by_referrer(tally: Tally) -> Check:
-    """The commonest referrers, the rest, and events without one: all but the first of each user."""
+    """Check the most frequent referrers, the others, and events without one: all except the first of each user."""
     plan, name = tally.plan, tally.plan.scenario.on_arrival.name
     first: dict[str, Counter[int]] = {}
     for person in plan.everybody:
@@ -109,7 +109,7 @@ def _users(tally: Tally, interval: str, times: Sequence[str], counts: Iterable[t
 
 
 def top_properties(tally: Tally) -> Iterable[Check]:
-    """The values of every trait, and of the properties that are fixed in the scripts."""
+    """Check the values of every trait, and of the properties with fixed values in the scripts."""
     scenario = tally.plan.scenario
     traits = (*scenario.everywhere, scenario.on_arrival, *scenario.sometimes)
     counts: dict[str, Mapping[str, int]] = {trait.name: tally.trait(trait.name) for trait in traits}

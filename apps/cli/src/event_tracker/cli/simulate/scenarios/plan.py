@@ -1,4 +1,4 @@
-"""A scenario's users and visits, laid out in days: everything that will be sent, before any of it is made."""
+"""The plan of a scenario: all users and visits by day, before any event is made."""
 
 from bisect import bisect_right
 from collections.abc import Hashable, Mapping, Sequence
@@ -15,20 +15,21 @@ from event_tracker.cli.simulate.fake_names import FakeNames
 from event_tracker.cli.simulate.scenarios.description import PACES, Life, Scenario, Script
 
 LEAST_DAYS = 14
-"""So that one week at least is whole: the longest life needs most of it."""
+"""At least one week is complete then, which the longest life needs."""
 
 MOST_DAYS = 366
 LATE_PERCENT = 3
-"""Of visits: made while the device was offline, and reported hours later."""
+"""The percentage of visits that are made while the device is offline, and reported hours later."""
 
 RESENT_PERCENT = 2
-"""Of visits: all their events are sent a second time, as a client does that heard no answer."""
+"""The percentage of visits whose events are all sent twice, as by a client that got no answer."""
 
 HOUR = 3_600_000
 LATE = (1 * HOUR, 30 * HOUR)
 RESENT = (1_000, 2 * HOUR)
 OPEN_HOURS = {7: 8, 8: 12, 9: 15, 10: 17, 11: 18, 12: 17, 13: 16, 14: 16, 15: 17, 16: 17, 17: 16, 18: 18, 19: 20}
-"""When visits begin, in hours since midnight. All end before the next, and a night is a break, with a clock change too."""
+"""The hours in which visits begin, with weights. All visits end before midnight, and a night ends each session, even if the
+clock changes."""
 
 K = TypeVar("K", bound=Hashable)
 
@@ -38,9 +39,9 @@ class Person:
     """A user.
 
     Attributes:
-        first_day: the place of the first day among the plan's days.
-        traits: name → value, all of them.
-        everywhere: the properties that all events have.
+        first_day: the index of the first day among the plan's days.
+        traits: the values of all traits, by name.
+        everywhere: the properties of all events.
     """
 
     user_id: str
@@ -52,7 +53,7 @@ class Person:
 
 
 class PlannedVisit(NamedTuple):
-    """A visit of a person. Times are milliseconds since 1970."""
+    """A visit of a person. `start` is in milliseconds since 1970, `late_by` and `resent_after` are in milliseconds."""
 
     person: Person
     script: Script
@@ -65,13 +66,14 @@ class PlannedVisit(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """What will happen.
+    """All users and visits.
 
     Attributes:
-        dates: the local days, in order; `midnights` has when each begins, and when the last ends.
-        weeks: the places of the days of each calendar week that has any.
-        people: those of each week, by their first day.
-        retained: for each week, how many of its people come 0, 1, … weeks later.
+        dates: the local days, in order.
+        midnights: the start of each day, and the end of the last.
+        weeks: for each calendar week, the range of indexes of its days.
+        people: for each week, the people whose first day is in it.
+        retained: for each week, how many of its people visit 0, 1, … weeks later.
     """
 
     scenario: Scenario
@@ -89,14 +91,14 @@ class Plan:
 
 
 def make_plan(scenario: Scenario, seed: int, users: int, days: int, end: datetime) -> Plan:
-    """The plan for so many users over so many local days: those before the day of `end`, which is not over yet."""
+    """Make the plan for so many users and local days. Its last day is the one before the day of `end`, which may not be over."""
     zone = ZoneInfo(scenario.zone)
     last = end.astimezone(zone).date()
     dates = tuple(last - timedelta(days=days - number) for number in range(days))
     midnights = tuple(datetime(day.year, day.month, day.day, tzinfo=zone) for day in (*dates, last))
     weeks = _weeks(dates)
     run = f"{scenario.name} {seed} {users} {dates[0]} {last}"
-    random = Random(run)  # noqa: S311  # invented people need no secrets
+    random = Random(run)  # noqa: S311  # simulated people need no secrets
     people = _people(scenario, FakeNames(seed), f"{crc32(run.encode()):08x}", users, weeks, random)
     retained = tuple(
         tuple(len(members) * percent // 100 for percent in _curve(scenario, len(weeks) - week))
@@ -112,20 +114,20 @@ def make_plan(scenario: Scenario, seed: int, users: int, days: int, end: datetim
 
 
 def mean_events(scenario: Scenario, days: int, end: datetime) -> float:
-    """Events a user, on the average."""
+    """The average number of events of a user."""
     users = 2000
     return sum(len(visit.script.steps) for visit in make_plan(scenario, 0, users, days, end).visits) / users
 
 
 def deal(percents: Mapping[K, int], number: int) -> dict[K, int]:
-    """So many of `number` for each: its per cent rounded down; the first also gets what is left over."""
+    """Divide `number` by percentages, rounded down. The first key also gets the remainder."""
     quotas = {key: number * percent // 100 for key, percent in percents.items()}
     quotas[next(iter(quotas))] += number - sum(quotas.values())
     return quotas
 
 
 def _weeks(dates: Sequence[date]) -> tuple[range, ...]:
-    """ISO weeks begin on Monday; the first and the last may be cut."""
+    """The ranges of indexes of each ISO week's days. The first and the last week may be incomplete."""
     mondays = [place for place, day in enumerate(dates) if place == 0 or day.weekday() == 0]
     return tuple(range(start, stop) for start, stop in zip(mondays, [*mondays[1:], len(dates)], strict=True))
 
@@ -138,7 +140,7 @@ def _curve(scenario: Scenario, weeks: int) -> list[int]:
 def _people(
     scenario: Scenario, names: FakeNames, run: str, users: int, weeks: Sequence[range], random: Random
 ) -> tuple[tuple[Person, ...], ...]:
-    """Each life's users spread evenly over the days on which it can begin and be over within the week."""
+    """Make the people of each week. Each life's users are spread evenly over the days on which it can start and end in one week."""
     every_trait = (*scenario.everywhere, scenario.on_arrival, *scenario.sometimes)
     dealt = {trait.name: _shuffle(deal(trait.percents, users), random) for trait in every_trait}
     members: list[list[Person]] = [[] for _ in weeks]
@@ -177,7 +179,7 @@ def _add_returns(
     retained: Sequence[Sequence[int]],
     schedule: "_Schedule",
 ) -> None:
-    """Let as many of each week's people come again in each later week as the curve says: not always the same ones."""
+    """Add visits of people who return: as many of each week in each later week as the curve says, not always the same people."""
     for week, members in enumerate(people):
         turn = 0
         for later, quota in enumerate(retained[week][1:], start=1):
@@ -191,7 +193,7 @@ def _add_returns(
 
 
 class _Schedule:
-    """Collects visits, and gives each its hour; at the end, some of them come late or twice."""
+    """Collects visits and gives each a time. At the end, it makes some of them late, and some be sent twice."""
 
     def __init__(self, midnights: Sequence[datetime], random: Random) -> None:
         self.random = random

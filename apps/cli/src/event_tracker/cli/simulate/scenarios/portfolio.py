@@ -1,4 +1,4 @@
-"""Somebody's own site: few pages, many who leave at once, a contact form, and crawlers. The funnel has an hour."""
+"""A personal site: few pages, many users who leave at once, a contact form, and crawlers. The funnel's window is an hour."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Software that teams subscribe to: who signs up, who stays, week after week. The funnel has three days."""
+"""Software that teams subscribe to: users sign up, and return week after week. The funnel's window is three days."""
 
 from dataclasses import replace
 

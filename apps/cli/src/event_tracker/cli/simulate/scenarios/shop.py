@@ -1,4 +1,4 @@
-"""A shop: who looks, who fills a cart, who pays. The funnel has two days."""
+"""A shop: users look at products, fill a cart, pay. The funnel's window is two days."""
 
 from dataclasses import replace
 

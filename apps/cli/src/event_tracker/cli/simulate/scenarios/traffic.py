@@ -1,4 +1,4 @@
-"""A plan's events, as they arrive: late ones after their time, and some of them twice."""
+"""The events of a plan in the order of their arrival: late ones after their time, and some twice."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -13,7 +13,7 @@ from event_tracker.cli.simulate.timeline import Event, event_id
 
 
 def arriving_batches(plan: Plan) -> Iterator[list[Event]]:
-    """Batches of every event of the plan, and those of the resent visits a second time, byte for byte."""
+    """Yield batches of all events of the plan. Those of resent visits come a second time, with the same bytes."""
     batch: list[Event] = []
     for visit in _arrivals(plan):
         batch += _events(plan.scenario, visit)

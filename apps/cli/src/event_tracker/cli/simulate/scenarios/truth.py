@@ -1,4 +1,4 @@
-"""The truth about a plan: questions to the query service, each with what it must answer."""
+"""The truth about a plan: requests to the query service with the right answers."""
 
 import tempfile
 from collections import Counter
@@ -29,7 +29,7 @@ MOST_PERIODS = 100
 
 
 def make_truth(plan: Plan) -> Truth:
-    """All that is known in advance."""
+    """Make all facts and checks of a plan."""
     everybody = Tally(plan)
     return Truth(
         scenario=plan.scenario.name,
@@ -88,7 +88,7 @@ def _make_checks(plan: Plan, everybody: Tally) -> Iterator[Check]:
 
 
 def _one_user_of_each_life(plan: Plan) -> Iterable[list[PlannedVisit]]:
-    """The visits of somebody of each life, in order."""
+    """The visits of one user of each life, in order."""
     chosen = {person.life: person for person in plan.everybody}
     visits: dict[Life, list[PlannedVisit]] = {life: [] for life in chosen}
     for visit in plan.visits:
@@ -99,10 +99,10 @@ def _one_user_of_each_life(plan: Plan) -> Iterable[list[PlannedVisit]]:
 
 @contextmanager
 def write_atomically(path: Path) -> Iterator[Path]:
-    """A file to write, which takes its place under `path` at the end, if nothing went wrong.
+    """Yield a temporary file to write. If no error occurs, it is renamed to `path` at the end.
 
     Raises:
-        OSError: at once, if it can't be written there.
+        OSError: at once, if the folder isn't writable.
     """
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     written = Path(name)
@@ -117,5 +117,5 @@ def write_atomically(path: Path) -> Iterator[Path]:
 
 
 def write_truth(truth: Truth, path: Path) -> None:
-    """Write it as indented JSON."""
+    """Write the truth as indented JSON."""
     path.write_bytes(msgspec.json.format(msgspec.json.encode(truth), indent=1) + b"\n")
