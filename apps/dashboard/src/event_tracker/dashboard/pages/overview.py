@@ -1,4 +1,4 @@
-"""Overview: what happens now, and what happened in the range, against the range before."""
+"""The page Overview: the last minutes, and the range compared with the one before."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -18,13 +18,13 @@ LIVE_SECONDS = 5
 LIVE_MINUTES = 30
 TOP = 10
 FIELD_PIXELS = 160
-"""Two such fields stand beside each other on a phone."""
+"""The width of an input: two fit side by side on a phone."""
 
 METRICS = {"events": "Events", "users": "Users", "sessions": "Sessions"}
 
 
 def show(chosen: Filters) -> None:
-    """Draw the page. What doesn't depend on choices made on it is asked at once, beside each other."""
+    """Draw the page. Requests that don't depend on its inputs are all sent first, concurrently."""
     st.header(str(chosen.period), anchor=False)
     with ask_concurrently() as later:
         totals = _ask_totals(later, chosen)
@@ -53,7 +53,7 @@ def show(chosen: Filters) -> None:
 
 @st.fragment(run_every=LIVE_SECONDS)
 def _live(chosen: Filters) -> None:
-    """The last half hour, asked anew every few seconds."""
+    """Draw the last half hour, and update it every few seconds."""
     to = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
     window = {
         **chosen.parameters,
@@ -68,7 +68,7 @@ def _live(chosen: Filters) -> None:
             {name: numbers.count(answers[metric]["series"][0]["total"]) for metric, name in METRICS.items()}, "live"
         )
         events = answers["events"]
-        # Without a word on the minute that isn't over: it is always there.
+        # Without an explanation of the incomplete minute: there always is one.
         figure = charts.over_time(events, "Events").update_xaxes(title=None)
         charts.draw(figure, alt=f"Events by the minute, last {LIVE_MINUTES} minutes", height=170)
         as_of = datetime.fromisoformat(events["as_of"]).astimezone(ZoneInfo(events["tz"]))
@@ -76,7 +76,7 @@ def _live(chosen: Filters) -> None:
 
 
 def _ask_totals(later: Later[Answer], chosen: Filters) -> list[list[Callable[[], Answer]]]:
-    """The questions of `_totals`: of the range, of the range before, and whether there were events before that."""
+    """Send the requests for `_totals`: for the range, the range before, and events before that."""
     before = chosen.period.before()
     asked = [
         [
@@ -91,9 +91,9 @@ def _ask_totals(later: Later[Answer], chosen: Filters) -> list[list[Callable[[],
 
 
 def _totals(chosen: Filters, asked: list[list[Callable[[], Answer]]]) -> None:
-    """The range's totals, each with the same question's answer for the range before.
+    """Draw the range's totals, compared with those of the range before.
 
-    But not where events only began in that: it isn't known to have all of its own.
+    They aren't compared if there are no events before both ranges: the range before may then be incomplete.
     """
     before = chosen.period.before()
     now, then = (_read_totals(*(answer() for answer in one)) for one in asked[:2])
@@ -116,7 +116,7 @@ def _read_totals(events: Answer, users: Answer, sessions: Answer) -> dict[str, i
 
 
 def _over_time(chosen: Filters) -> None:
-    # The chart stands above most of what it depends on: on a phone it is in sight at once.
+    # The chart is above most of its inputs, so that it is visible at once on a phone.
     chart = st.container()
     with st.container(horizontal=True):
         breakdown = st.selectbox(
@@ -140,7 +140,7 @@ def _over_time(chosen: Filters) -> None:
 
 
 def _chart(place: DeltaGenerator, chosen: Filters, metric: str, breakdown: str | None, interval: str | None) -> None:
-    """The chart in its place, and what is said of it here."""
+    """Draw the chart in its container, and its table here."""
     answer = ask(
         "/stats/timeseries",
         interval=chosen.period.interval if interval in ("auto", None) else interval,

@@ -1,4 +1,4 @@
-"""People: who may sign in, and what they may do; and the API tokens of programs."""
+"""The page People: people who may sign in, with their rights, and API tokens."""
 
 from typing import Any
 from urllib.parse import quote

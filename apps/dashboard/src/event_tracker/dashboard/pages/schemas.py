@@ -1,4 +1,4 @@
-"""Schemas: what the events of a source must be, and what was refused."""
+"""The page Schemas: the event schemas of a source, and refused events."""
 
 import json
 from typing import Any
@@ -65,8 +65,8 @@ def _edit(source: str, event_type: str) -> None:
             proposal = management.change("GET", f"sources/{source}/schemas/proposal", params={"event_type": event_type})
             st.session_state[key] = _format_json(proposal["schema"])
             st.info(f"Made from {proposal['events']:,} events. Look at it before you save it.")
-    # Outside of a form the text would be sent as soon as it is left, which is when the mouse goes down on the button: what is
-    # drawn anew then may move the button away before the mouse comes up again, and the click would be lost.
+    # Outside of a form the text is sent when its input loses the focus, which is when the mouse button is pressed on Save. The page
+    # is then drawn again, which may move Save away before the mouse button is released, and the click would be lost.
     with st.form(f"schema of {event_type} of {source}", border=False):
         text = st.text_area("JSON Schema 2020-12 of its properties", key=key, height=320)
         if st.form_submit_button("Save as the newest version", type="primary"):

@@ -1,4 +1,4 @@
-"""Sessions: how many, how long, where they begin and end."""
+"""The page Sessions: how many there are, how long they last, where they begin and end."""
 
 import streamlit as st
 

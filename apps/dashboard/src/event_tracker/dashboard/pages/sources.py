@@ -1,4 +1,4 @@
-"""Sources: the sites and apps that events come from, and the keys that they send with."""
+"""The page Sources: the sites and apps that send events, and their write keys."""
 
 from html import escape
 from urllib.parse import quote
