@@ -1,4 +1,4 @@
-"""`tracker admin create`, as run; and what gets in afterwards."""
+"""`tracker admin create`, run as a process, and signing in afterwards."""
 
 import os
 import pty
@@ -17,7 +17,7 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture
 def create(postgres, database):
-    """Runs `tracker admin create`; `given` is its standard input."""
+    """A function that runs `tracker admin create`; `given` is its standard input."""
 
     def run(*arguments, given=""):
         return subprocess.run(
@@ -87,7 +87,7 @@ def test_at_a_terminal_it_asks_twice_and_shows_nothing(postgres, database, owner
 
 
 def test_the_password_of_another_start_ends_the_sign_ins_by_the_one_before(query, owner):
-    """Whoever saw the one before could set a password of their own in place of the new one, for a day more."""
+    """Otherwise somebody who saw the previous password could still replace the new one by their own, for a day."""
     seen = post(query, "sign-in", name=LOCAL_ADMIN, password=offer_sign_in(owner)).json()
     owner.execute("update people set one_time_until = now() - interval '1 hour'")
     offered = offer_sign_in(owner)

@@ -1,4 +1,4 @@
-"""The HTTP client against a server that answers by a script."""
+"""The HTTP client, against a server with scripted answers."""
 
 import gzip
 import threading
@@ -22,7 +22,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 class Scripted(ThreadingHTTPServer):
-    """Answers one request after the other as told, the last one for ever, and remembers what it was asked."""
+    """A server that gives one answer after the other, repeats the last one, and records the requests."""
 
     daemon_threads = True
 
@@ -44,7 +44,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.asked.append((time.monotonic(), self.path, dict(self.headers), body))
         status, headers, answer = self.server.answers[min(len(self.server.asked), len(self.server.answers)) - 1]
         if status == 0:
-            return  # hangs up without a word
+            return  # closes the connection without an answer
         self.send_response(status)
         for name, value in {"Content-Length": str(len(answer)), **headers}.items():
             self.send_header(name, value)

@@ -1,4 +1,4 @@
-"""`tracker schema`, as run."""
+"""`tracker schema`, run as a process."""
 
 import json
 import threading

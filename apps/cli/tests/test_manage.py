@@ -1,4 +1,4 @@
-"""The commands that manage, as run against a real query service."""
+"""The commands for management, run against a real query service."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""How commands find the services of `tracker up`, and what they send to whom."""
+"""How commands find the services of `tracker up`, and to which services they send its secrets."""
 
 import os
 import socket

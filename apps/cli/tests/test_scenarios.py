@@ -1,4 +1,4 @@
-"""Scenarios: that their events are what their descriptions say, by a plain reading of the events alone."""
+"""Scenarios: their events match their descriptions. The tests compute this from the events only."""
 
 import json
 from collections import Counter, defaultdict
@@ -24,7 +24,7 @@ from event_tracker.cli.simulate.scenarios.traffic import arriving_batches
 from event_tracker.cli.simulate.scenarios.truth import make_truth
 
 END = datetime(2026, 11, 18, 15, tzinfo=UTC)
-"""A Wednesday: the first and the last week are cut, and both zones with a clock change have one in the 28 days before."""
+"""A Wednesday, so the first and the last week are incomplete. Both zones with a clock change have it in the 28 days before."""
 
 GAP = timedelta(minutes=30)
 
@@ -52,7 +52,7 @@ def read(request) -> Read:
 
 
 def reached(scenario: Scenario, events: list) -> int:
-    """How far a user gets in the funnel: from each start, whatever comes next in the window."""
+    """The last step of the funnel that a user reaches: the best result from all first steps, within the window."""
     best = 0
     for place, first in enumerate(events):
         step = 0
@@ -119,7 +119,7 @@ def test_no_pause_is_near_the_gap_and_some_are_on_either_side(read):
 
 
 def test_without_ids_one_visit_is_two_sessions_by_the_gap_alone():
-    """Where a life takes a break; the same life with an id is one session, however long."""
+    """A break ends a session without an id. The same visit with an id is one session, however long it is."""
     read = Read(SCENARIOS["shop"])
     sessions = {}
     for person in read.plan.everybody:

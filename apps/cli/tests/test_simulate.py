@@ -1,4 +1,4 @@
-"""`tracker simulate`: what it invents, and that it arrives."""
+"""`tracker simulate`: the events that it makes, and their delivery."""
 
 import json
 import time
@@ -93,7 +93,7 @@ def test_some_events_come_late(week):
 
 
 class Clock:
-    """Stands in for `time`: no time passes but by `sleep`, so that a busy machine makes no difference."""
+    """A replacement for the module `time`. Time passes only by `sleep`, so that a busy machine makes no difference."""
 
     def __init__(self) -> None:
         self.began, self.passed = time.time(), 0.0
@@ -133,7 +133,7 @@ def test_a_trickle_catches_up_with_what_took_long(clock):
 
 
 def test_nothing_of_a_trickle_happened_before_it_began(clock):
-    """Or the simulated weeks of `tracker up --demo` had events that its truth doesn't know."""
+    """Otherwise the past weeks of `tracker up --demo` would get events that aren't in its truth."""
     events = [json.loads(event.json) for batch in trickle(FakeShop(1, 500), 2, 3600) for event in batch]
     times = [datetime.fromisoformat(event["timestamp"]).timestamp() for event in events]
     assert min(times) >= int(clock.began * 1000) / 1000

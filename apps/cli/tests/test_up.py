@@ -1,4 +1,4 @@
-"""`tracker up` as a user meets it: a command in a terminal, two addresses, a folder that keeps the data."""
+"""`tracker up` as a user sees it: a command in a terminal, URLs, and a data folder."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def folders() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def running(folders: Path) -> Iterator[Up]:
-    """One that was started in an empty folder, for tests that leave it as it is."""
+    """A `tracker up` started in an empty folder, for tests that don't change it."""
     up = Up(folders / "running", cwd=folders).wait_ready()
     yield up
     up.stop()
@@ -52,7 +52,7 @@ def running(folders: Path) -> Iterator[Up]:
 
 @pytest.fixture(scope="module")
 def data(folders: Path) -> Path:
-    """A folder that tests use one after the other: making PostgreSQL's files takes a second or two."""
+    """A data folder that tests use one after the other, since creating PostgreSQL's files takes a second or two."""
     return folders / "not there yet"
 
 
@@ -243,7 +243,7 @@ def test_a_server_that_outlived_its_up_makes_room_for_the_next(data):
 
 
 def test_a_number_that_another_process_got_is_not_taken_for_a_server(data):
-    """As after the crash of a container: the file names a process that is alive, and isn't PostgreSQL."""
+    """As after the crash of a container: the number in the file is that of a running process that isn't PostgreSQL."""
     (data / "logs").mkdir(parents=True, exist_ok=True)
     with embedded_postgres(data):
         left = (data / "postgres" / "postmaster.pid").read_text()
