@@ -48,7 +48,7 @@ def luminance(colour):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_numbers_in_bars_are_readable(theme, monkeypatch):
-    settings = tomllib.loads((Path(charts.__file__).parent / ".streamlit" / "config.toml").read_text())
+    settings = tomllib.loads((Path(charts.__file__).parents[1] / "web" / ".streamlit" / "config.toml").read_text())
     monkeypatch.setattr(charts, "_theme", lambda: theme)
     (bar,) = charts.bars(["one"], [1], "Events").data
     bright, dark = sorted(
