@@ -19,7 +19,7 @@ ERASE_SECONDS = 3600
 @click.option(
     "--anonymise",
     is_flag=True,
-    help="Keep what was done when, as that of a user whom nobody knows: counts stay as they are.",
+    help="Keep what was done when, as that of an unknown user: counts stay as they are.",
 )
 @query_options
 def erase(user_id: str, file: Path, anonymise: bool, query: str, token: str | None) -> None:

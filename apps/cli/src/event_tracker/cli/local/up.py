@@ -74,7 +74,7 @@ def up(data: Path, collector_port: int, query_port: int, dashboard_port: int, de
     PostgreSQL is embedded and keeps its data in --data. With DATABASE_URL set (or DATABASE_URL_FILE) the server that it
     names is used instead, as the database's owner: migrations are applied to it. The services listen on 127.0.0.1 and
     take their other settings from the environment. In the database they have the roles `collector`, `query` and
-    `control`, or are whom COLLECTOR_DATABASE_URL, QUERY_DATABASE_URL and CONTROL_DATABASE_URL name.
+    `control`, or those that COLLECTOR_DATABASE_URL, QUERY_DATABASE_URL and CONTROL_DATABASE_URL name.
 
     Each start prints a password with which one may sign in once, as `admin`, until that admin has set one. With --auth
     required a write key and a token are made once and kept in --data, readable by its owner.
