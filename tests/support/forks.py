@@ -36,11 +36,11 @@ UNKNOWN = 255
 class ForkServer:
     """A process of `fork_server.py` for one kind of service."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, service: str) -> None:
         ours, theirs = socketpair()
         self._lock = threading.Lock()
         self._socket = ours
-        self._module = module
+        self._module = f"event_tracker.{service}"
         with theirs:
             self._process = subprocess.Popen(
                 [
@@ -48,7 +48,7 @@ class ForkServer:
                     "-P",
                     Path(__file__).with_name("fork_server.py"),
                     str(theirs.fileno()),
-                    *IMPORTS[module],
+                    *IMPORTS[service],
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -123,6 +123,6 @@ class Forked:
 
 
 @cache
-def fork_server(module: str) -> ForkServer:
+def fork_server(service: str) -> ForkServer:
     """This process's fork server for one service. It ends with this process, when its socket is closed."""
-    return ForkServer(module)
+    return ForkServer(service)

@@ -10,6 +10,8 @@ import pytest
 from event_tracker.dashboard.charts import charts
 from event_tracker.dashboard.pages.retention import heat_map
 
+CONFIG = Path(__file__).parents[1] / "src" / "event_tracker" / "dashboard" / "web" / ".streamlit" / "config.toml"
+
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
@@ -48,7 +50,7 @@ def luminance(colour):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_numbers_in_bars_are_readable(theme, monkeypatch):
-    settings = tomllib.loads((Path(charts.__file__).parents[1] / "web" / ".streamlit" / "config.toml").read_text())
+    settings = tomllib.loads(CONFIG.read_text())
     monkeypatch.setattr(charts, "_theme", lambda: theme)
     (bar,) = charts.bars(["one"], [1], "Events").data
     bright, dark = sorted(
