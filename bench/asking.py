@@ -1,4 +1,4 @@
-"""Those who answer one question at a time: the query service over HTTP, and plain SQL over the raw table."""
+"""Contenders with one client that repeats one query: the query service over HTTP, and plain SQL over the raw table."""
 
 import time
 from collections.abc import Callable
@@ -14,10 +14,10 @@ from bench.services import Service
 
 
 class Asking:
-    """One client, one question, again and again.
+    """One client that repeats one query.
 
     Attributes:
-        ask: asks once; returns what is wrong with the answer, if anything is.
+        ask: sends the query once. Returns what is wrong with the answer, or an empty text.
     """
 
     connections = 1
@@ -62,7 +62,7 @@ class Asking:
 
 
 def over_http(service: Service, method: str, path: str, body: object) -> Callable[[], str]:
-    """Asks the query service, over one connection."""
+    """A function that queries the query service, over one connection."""
     session = requests.Session()
     session.headers.update(service.headers)
 
@@ -74,7 +74,7 @@ def over_http(service: Service, method: str, path: str, body: object) -> Callabl
 
 
 def in_sql(postgres: Postgres, database: str, statement: LiteralString) -> Callable[[], str]:
-    """Asks PostgreSQL with its default settings, over one connection."""
+    """A function that queries PostgreSQL with its default settings, over one connection."""
     connection = psycopg.connect(postgres.url(database), autocommit=True, options="-c timezone=UTC")
 
     def ask() -> str:

@@ -1,4 +1,4 @@
-"""Exactly: every event acknowledged is stored, and counted. Under load, single events and batches, over two processes."""
+"""Checks that every acknowledged event is stored and counted: single events and batches under load, over two processes."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +12,7 @@ from bench.tables import OURS, create_ours
 
 CLIENTS = 8
 SINGLES, BATCHES = 200, 5
-"""Requests of each client."""
+"""The number of requests of each client."""
 
 
 def _send(service: Service, singles: list[str], batches: list[str]) -> int:
@@ -34,7 +34,7 @@ def _lines(file: Path, many: int) -> list[str]:
 
 
 def audit(setup: Setup) -> dict[str, int]:
-    """Events sent, acknowledged, stored and counted: four equal numbers, or something is broken."""
+    """The numbers of events sent, acknowledged, stored and counted, which must be equal."""
     create_ours(setup.postgres, OURS)
     empty(setup.postgres, OURS, counted=True)
     singles, batches = _lines(setup.requests.singles, SINGLES), _lines(setup.requests.batches, BATCHES)

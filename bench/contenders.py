@@ -1,4 +1,4 @@
-"""Those who are measured: a service under wrk, reading or storing; and programs that write to PostgreSQL themselves."""
+"""The contenders that are measured: services under wrk, reading or storing, and programs that write to PostgreSQL directly."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ from bench.wrk import run_wrk
 SETTLE_SECONDS = 10
 
 FIRST_WARM_UP = 5
-"""The first warm-up of a contender takes so many times longer: V8 compiles the peer's code for some ten seconds."""
+"""The factor by which a contender's first warm-up is longer: V8 compiles the peer's code for some ten seconds."""
 
 
 class OverHttp:
@@ -101,14 +101,14 @@ class Storing(Posting):
     def prepare(self) -> None:
         empty(self.postgres, self.database, counted=self.counted)
         super().prepare()
-        # What the warm-up left under way would fill the queue of the timed run.
+        # Requests left from the warm-up would fill the queue of the timed run.
         settled(self.postgres, self.database, counted=self.counted)
 
     def check(self) -> list[str]:
         return super().check() + self._check_stored()
 
     def _check_stored(self) -> list[str]:
-        """Everything acknowledged is stored, once, and counted.
+        """Check that every acknowledged event is stored once, and counted.
 
         wrk hangs up on the requests that are under way when its time is over: those are stored and never acknowledged,
         at most one for each connection. audit.py compares to the last event.
@@ -125,7 +125,7 @@ class Storing(Posting):
 
 
 class Direct:
-    """Programs that write to PostgreSQL themselves, one connection each (direct.py)."""
+    """Programs that write to PostgreSQL directly, over one connection each (direct.py)."""
 
     processes = 0
     mib = 0.0
@@ -174,12 +174,12 @@ class Direct:
 
 
 def empty(postgres: Postgres, database: str, *, counted: bool) -> None:
-    """Empty the tables, and checkpoint, so that none falls into the run."""
+    """Empty the tables and make a checkpoint, so that there is none during the run."""
     postgres.execute(database, "truncate events, event_counts, users" if counted else "truncate events", "checkpoint")
 
 
 def settled(postgres: Postgres, database: str, *, counted: bool) -> tuple[int, int]:
-    """Events stored and counted, once nothing is being stored any more."""
+    """Wait until nothing is being stored, and return the numbers of events stored and counted."""
     query = "select (select count(*) from events), " + (
         "(select coalesce(sum(count), 0)::bigint from event_counts)" if counted else "0"
     )

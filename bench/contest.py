@@ -1,4 +1,4 @@
-"""Contenders take turns, A B C A B C, so that whatever drifts (disk, neighbours, temperature) drifts for all of them."""
+"""Contenders run in rotation, A B C A B C, so that changes of the machine (disk, other load, temperature) affect all of them."""
 
 import statistics
 import sys
@@ -10,12 +10,12 @@ from typing import Protocol
 from bench.noise import Meter, Patience, Usage
 
 ATTEMPTS = 3
-"""A disturbed run is repeated until it has been tried so often; then the last one counts and is marked."""
+"""The number of attempts for a run that other load disturbs. Then the last one counts, and is marked."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What a load generator saw.
+    """The measurements of a load generator.
 
     Attributes:
         rate: units a second.
@@ -43,7 +43,7 @@ class Run:
 
 
 class Contender(Protocol):
-    """Someone who is measured.
+    """Something that is measured.
 
     Attributes:
         name, processes, connections, unit: what stands in the table.
@@ -61,13 +61,13 @@ class Contender(Protocol):
     mib: float
 
     def prepare(self) -> None:
-        """Before each run: a fresh table, and a warm-up that isn't counted."""
+        """Is called before each run: empty the tables, and warm up."""
 
     def run(self, seconds: float) -> Sample:
-        """The timed load."""
+        """Make the timed load."""
 
     def check(self) -> list[str]:
-        """After each run: complaints about what was answered and what was stored, which make the line invalid."""
+        """Is called after each run. Returns complaints about answers and stored events, which make the line invalid."""
 
 
 @dataclass
@@ -102,7 +102,7 @@ class Line:
 
     @property
     def disturbed(self) -> int:
-        """How many of the runs shared the machine with others."""
+        """The number of runs that other load on the machine disturbed."""
         return sum(run.usage.disturbed or not run.quiet for run in self.runs)
 
     def cores(self, part: str) -> float:
@@ -127,14 +127,14 @@ class Terms:
 
 
 def say(text: str) -> None:
-    """Progress, on standard error: the report alone goes to standard output."""
+    """Print progress on standard error. Only the report goes to standard output."""
     print(text, file=sys.stderr, flush=True)
 
 
 def compete(
     section: str, contenders: Sequence[Contender], terms: Terms, patience: Patience, postmaster: int
 ) -> list[Line]:
-    """Measure all contenders, by turns."""
+    """Measure all contenders, in rotation."""
     lines = [Line(section, it.key, it.name, it.processes, it.connections, it.unit) for it in contenders]
     for turn in range(terms.rounds):
         say(f"{section}: round {turn + 1} of {terms.rounds}")

@@ -1,4 +1,4 @@
-"""Straight into PostgreSQL, on one connection: what the services are compared with. Run as a process by contenders.py.
+"""Writes directly to PostgreSQL, over one connection, to compare the services with. contenders.py runs it as a process.
 
     python -m bench.direct copy|insert|store… URL FILE WARM_UP SECONDS
 

@@ -1,4 +1,4 @@
-"""Invented events for the ingest rows, the same for everybody: bodies for HTTP, rows for COPY and INSERT."""
+"""Simulated events to write, the same for all contenders: bodies for HTTP, rows for COPY and INSERT."""
 
 import json
 import math
@@ -20,39 +20,39 @@ BATCH_EVENTS = 1000
 PATHS = 8192
 
 
-def _user(dice: random.Random) -> int:
-    """User k with a chance in proportion to 1/k."""
-    return int(math.exp(dice.random() * math.log(USERS)))
+def _user(rng: random.Random) -> int:
+    """A random user: user k has a probability proportional to 1/k."""
+    return int(math.exp(rng.random() * math.log(USERS)))
 
 
-def _event(dice: random.Random, now: datetime) -> dict[str, Any]:
-    """No event_id: a body that is sent again is a new event, so that every request stores something."""
-    page = dice.randint(1, 500)
-    happened = now - timedelta(milliseconds=dice.randrange(60_000))
+def _event(rng: random.Random, now: datetime) -> dict[str, Any]:
+    """Make an event without an event_id: if it is sent again it is a new event, so every request stores something."""
+    page = rng.randint(1, 500)
+    happened = now - timedelta(milliseconds=rng.randrange(60_000))
     return {
-        "user_id": f"user_{_user(dice)}",
-        "event_type": dice.choices(list(TYPES), list(TYPES.values()))[0],
+        "user_id": f"user_{_user(rng)}",
+        "event_type": rng.choices(list(TYPES), list(TYPES.values()))[0],
         "timestamp": happened.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "session_id": f"s_{dice.randint(1, 1_000_000)}",
+        "session_id": f"s_{rng.randint(1, 1_000_000)}",
         "properties": {
             "page_url": f"https://example.com/p/{page}",
             "page_title": f"Page {page}",
-            "n": dice.randint(1, 1_000_000),
+            "n": rng.randint(1, 1_000_000),
         },
     }
 
 
 class Requests:
-    """Files of requests, one a line, as wrk.lua reads them."""
+    """Files with one request a line, for wrk.lua."""
 
     def __init__(self, folder: Path) -> None:
-        dice, now = random.Random(1), datetime.now(UTC)
-        self.singles = self._write(folder / "singles", [_event(dice, now) for _ in range(SINGLES)])
+        rng, now = random.Random(1), datetime.now(UTC)
+        self.singles = self._write(folder / "singles", [_event(rng, now) for _ in range(SINGLES)])
         self.batches = self._write(
-            folder / "batches", [[_event(dice, now) for _ in range(BATCH_EVENTS)] for _ in range(BATCHES)]
+            folder / "batches", [[_event(rng, now) for _ in range(BATCH_EVENTS)] for _ in range(BATCHES)]
         )
         self.newest = self._write_paths(
-            folder / "newest", [f"/events?user_id=user_{_user(dice)}&limit=50" for _ in range(PATHS)]
+            folder / "newest", [f"/events?user_id=user_{_user(rng)}&limit=50" for _ in range(PATHS)]
         )
         # Users who have more than 50 events already among 100,000: answers of the same size at every size of the table.
         self.newest_full = self._write_paths(

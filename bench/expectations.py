@@ -1,4 +1,4 @@
-"""What is expected, as ratios within one run, and whether it was met."""
+"""Expectations, as ratios within one run, and whether they are met."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Expectation:
 
 
 class Measured:
-    """The lines by key. What wasn't measured makes no expectation."""
+    """The lines by key. Without its lines an expectation is left out."""
 
     def __init__(self, lines: Iterable[Line]) -> None:
         self.lines = {line.key: line for line in lines if line.runs and not line.complaints}
@@ -63,7 +63,7 @@ def ratio(
     at_most: bool = False,
     judged: bool = True,
 ) -> list[Expectation]:
-    """Ours by the sum of the others; nothing if one of them wasn't measured."""
+    """The ratio of our value to the sum of the others; empty if one of them wasn't measured."""
     there = [line for line in others if line]
     if not ours or len(there) < len(others):
         return []
@@ -73,7 +73,7 @@ def ratio(
 
 
 def expect(lines: list[Line], sizes: tuple[int, int]) -> list[Expectation]:
-    """All expectations that these lines can answer."""
+    """All expectations for which there are lines."""
     measured = Measured(lines)
     return _ingest(measured) + _reads(measured, *sizes) + _analytics(measured) + _sources(measured) + _memory(lines)
 
@@ -145,7 +145,7 @@ def _analytics(measured: Measured) -> list[Expectation]:
 
 
 def _sources(measured: Measured) -> list[Expectation]:
-    """Told, not judged: what a restriction costs depends on how many other events there are."""
+    """Reported without a bound: the cost of a restriction depends on the number of other events."""
     return [
         one
         for name in names()

@@ -1,4 +1,4 @@
-"""The libraries that hold events to a JSON Schema, side by side, and the slowest event that a schema may cause.
+"""Compares libraries that validate events against a JSON Schema, and measures the slowest event that a schema may cause.
 
 `python -m bench.json_schema` prints it; docs/adr/0015-event-schemas.md says what follows.
 """
@@ -41,7 +41,7 @@ BAD = {**GOOD, "amount": "19.9"}
 
 
 def microseconds(work: Callable[[], Any], number: int) -> float:
-    """The median of some rounds, of one call."""
+    """The time of one call: the median of some rounds."""
     return statistics.median(timeit.repeat(work, number=number, repeat=ROUNDS)) / number * 1e6
 
 

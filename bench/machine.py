@@ -1,4 +1,4 @@
-"""What the figures were measured on: machine, versions, revision, date. No host name and no path."""
+"""Describes what was measured on: machine, versions, revision, date. It contains no host name and no path."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ from bench import ROOT
 
 
 def _output(*command: str) -> str:
-    """What a command prints; empty if there is no such command. wrk prints its version and ends with 1."""
+    """The output of a command; empty if there is no such command. wrk prints its version and exits with 1."""
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30)
     except OSError:

@@ -1,4 +1,4 @@
-"""Is the machine ours? Waits until it is quiet, and tells what a timed run and everybody else used of it."""
+"""Waits until the machine is quiet, and measures how much of it a timed run and other processes use."""
 
 import os
 import time
@@ -17,7 +17,7 @@ FOREIGN_CORES = 0.12
 WAIT_SECONDS = 60
 
 KTHREADD = 2
-"""Parent of the kernel's threads: what they do, they mostly do for the run."""
+"""The parent of the kernel's threads, which mostly work for the run."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def _cpu(processes: dict[int, Process], pids: set[int]) -> float:
 
 
 class Patience:
-    """Waits for a quiet machine, but not for ever: so many seconds in the whole benchmark, and WAIT_SECONDS before a run."""
+    """Waits for a quiet machine, with a limit for the whole benchmark and one, WAIT_SECONDS, before each run."""
 
     def __init__(self, seconds: float) -> None:
         self.left = seconds
@@ -67,7 +67,7 @@ class Patience:
         self.left = max(0.0, self.left - seconds)
 
     def wait(self) -> bool:
-        """Return True once the machine was quiet for two seconds, False if it doesn't get so in time."""
+        """Return True once the machine was quiet for two seconds, False if it isn't in time."""
         started = time.monotonic()
         good = 0
         while good < 2:
@@ -76,7 +76,7 @@ class Patience:
             waited = time.monotonic() - started
             if not good and waited >= min(WAIT_SECONDS, self.left):
                 break
-        # The two seconds that any run waits aren't lost on patience.
+        # The two seconds before every run don't count.
         self.spend(max(0.0, waited - 2))
         return good == 2
 
@@ -92,7 +92,7 @@ class Usage:
 
     @property
     def disturbed(self) -> bool:
-        """Whether others took so much of the machine that the run says little."""
+        """Whether other processes used so much of the machine that the run isn't reliable."""
         return self.foreign > FOREIGN_CORES
 
 
@@ -109,7 +109,7 @@ class Meter:
         after = _snapshot()
 
         def used(roots: list[int]) -> float:
-            # Processes aren't all looked at in the same instant: one that ends meanwhile may be missed, and then that is below 0.
+            # Processes aren't all read at the same time: one that ends meanwhile may be missed, and then this is below 0.
             return max(0.0, _cpu(after, _tree(after, roots)) - _cpu(self.before, _tree(self.before, roots)))
 
         own, service, postgres = used([os.getpid(), self.postmaster]), used(self.service), used([self.postmaster])
@@ -117,7 +117,7 @@ class Meter:
         return Usage(
             service=service / seconds,
             postgres=postgres / seconds,
-            # What is left of ours: wrk, or the programs that write directly.
+            # Our other processes: wrk, or the programs that write directly.
             client=max(0.0, own - service - postgres) / seconds,
             foreign=max(0.0, everybody - own) / seconds,
         )

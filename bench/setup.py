@@ -1,4 +1,4 @@
-"""What every section of the benchmark is given."""
+"""What every section of the benchmark uses."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from bench.services import Services
 
 @dataclass(frozen=True)
 class Setup:
-    """One run's surroundings.
+    """The environment of one run.
 
     Attributes:
         express: whether the peer can be measured.

@@ -1,4 +1,4 @@
-"""The databases: empty ones to write to, loaded ones to read from."""
+"""Makes the databases: empty ones to write to, loaded ones to read from."""
 
 import os
 import subprocess
@@ -34,20 +34,20 @@ def _read(file: Path) -> bytes:
 
 
 def create_ours(postgres: Postgres, database: str, days: int = 92) -> None:
-    """The product's own schema, as migrated, with its months' partitions."""
+    """Create a database with our schema, migrated, and partitions for its months."""
     postgres.create(database)
     postgres.migrate(database)
     postgres.execute(database, _read(SQL / "partitions.sql").replace(b":days", str(days).encode()))
 
 
 def create_express(postgres: Postgres, database: str) -> None:
-    """The peer's table."""
+    """Create a database with the peer's table."""
     postgres.create(database)
     postgres.execute(database, _read(EXPRESS / "schema.sql"))
 
 
 def loaded_ours(postgres: Postgres, events: int) -> str:
-    """The name of a database of ours with that many events, loaded now if it isn't there."""
+    """The name of a database with our schema and so many events. It is loaded if it doesn't exist."""
     name = f"bench_ours_{events}"
     if _is_loaded(postgres, name):
         postgres.migrate(name)
@@ -58,12 +58,12 @@ def loaded_ours(postgres: Postgres, events: int) -> str:
 
 
 def loaded_visits(postgres: Postgres, events: int) -> str:
-    """The name of a database of ours with 13 months of visits, its past days summed up as `tracker maintain` does it."""
+    """The same with 13 months of visits, whose past days are summed up as by `tracker maintain`."""
     return _loaded_visits(postgres, f"bench_visits_{events}", events, ONE_SOURCE)
 
 
 def loaded_sources(postgres: Postgres, events: int) -> str:
-    """The same, of three sources."""
+    """The same, with three sources."""
     return _loaded_visits(postgres, f"bench_sources_{events}", events, THREE_SOURCES)
 
 
@@ -90,7 +90,7 @@ def loaded_express(postgres: Postgres, events: int) -> str:
 
 
 def _is_loaded(postgres: Postgres, database: str) -> bool:
-    """Whether loading came to its end, which leaves a comment on the database."""
+    """Whether loading was completed, which is marked by a comment on the database."""
     query = sql.SQL("select 1 from pg_database where datname = {} and shobj_description(oid, 'pg_database') = 'loaded'")
     return postgres.execute("postgres", query.format(database)) is not None
 
@@ -113,5 +113,5 @@ def _load(postgres: Postgres, database: str, file: str, events: int, source: byt
 
 
 def load_statements(text: bytes) -> list[bytes]:
-    """The statements of a file that holds no semicolon but theirs."""
+    """Split a file into statements. It must have no other semicolons than those at their ends."""
     return [statement for statement in text.split(b";") if statement.strip()]

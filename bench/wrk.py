@@ -1,4 +1,4 @@
-"""Load over HTTP by wrk, and what it says."""
+"""Makes load over HTTP with wrk, and reads its results."""
 
 import json
 import os
@@ -11,10 +11,10 @@ from bench import BENCH
 from bench.contest import Sample
 
 TIMEOUT_SECONDS = 30
-"""wrk counts an answer that takes longer as lost."""
+"""wrk counts a slower answer as a timeout."""
 
 NEARLY = 0.8
-"""The part of a run after which memory is looked at: every buffer has been used by then."""
+"""The part of a run after which memory is measured: every buffer has been used by then."""
 
 
 def run_wrk(

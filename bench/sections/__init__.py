@@ -1,1 +1,1 @@
-"""The parts of the table, one a module: each starts its contenders, lets them compete, and stops them."""
+"""The sections of the table, one in each module: each starts its contenders, measures and stops them."""

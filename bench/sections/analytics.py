@@ -1,4 +1,4 @@
-"""The questions of analytics over the last 30 days of a large table, and the same asked as plain SQL over its events."""
+"""The analytical queries over the last 30 days of a large table, and the same queries in plain SQL over its events."""
 
 from typing import LiteralString, NamedTuple
 
@@ -12,7 +12,7 @@ RANGE: LiteralString = "\"timestamp\" >= date_trunc('day', now()) - interval '29
 
 
 class Question(NamedTuple):
-    """A question, how a product team would ask it in SQL, and the most milliseconds that it may take."""
+    """A query, its plain SQL as a product team would write it, and the most milliseconds that it may take."""
 
     key: str
     method: str
@@ -67,7 +67,7 @@ QUESTIONS = [
 
 
 def last_month(postgres: Postgres, database: str) -> tuple[str, str]:
-    """The first and the last moment of RANGE, as parameters have them."""
+    """The start and the end of RANGE, as parameters."""
     first, last = postgres.execute(
         database,
         b"select to_char(date_trunc('day', now()) - interval '29 days', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), to_char(date_trunc('day', now()) + interval '1 day', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')",
@@ -76,7 +76,7 @@ def last_month(postgres: Postgres, database: str) -> tuple[str, str]:
 
 
 def analytics(setup: Setup) -> list[Line]:
-    """Measure one client's questions; the service's turns alternate with those of SQL."""
+    """Measure one client's queries, to the service and in SQL, in rotation."""
     events = setup.sizes[1]
     database = loaded_visits(setup.postgres, events)
     first, last = last_month(setup.postgres, database)

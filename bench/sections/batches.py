@@ -7,7 +7,7 @@ from bench.setup import Setup
 from bench.tables import DIRECT, OURS, create_ours
 
 CONNECTIONS = {1: (1, 8, 16), 2: (8, 16)}
-"""HTTP connections by collector processes. Each process writes over one connection to PostgreSQL, however many those are.
+"""HTTP connections by collector processes. Each process writes over one connection to PostgreSQL, whatever their number.
 Not more than fit its queue: 16 batches are 16,000 events, and one source has half of QUEUE_EVENTS, 20,000."""
 
 

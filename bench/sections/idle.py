@@ -1,4 +1,4 @@
-"""An idle collector: one request at a time on one connection, beside what it can't do without, an INSERT and a request."""
+"""An idle collector: one request at a time over one connection, beside the parts that this needs: an INSERT, and a request."""
 
 from bench.contenders import Direct
 from bench.contest import Line

@@ -1,4 +1,4 @@
-"""Questions to a small and a large table: a user's newest 50 events, and the top types."""
+"""Queries of a small and a large table: a user's newest 50 events, and the top types."""
 
 import requests
 
@@ -16,7 +16,7 @@ PROCESSES = (1, 2)
 
 
 def reads(setup: Setup) -> list[Line]:
-    """Measure questions. Both sizes take turns, for they are compared with each other too."""
+    """Measure queries. Both sizes run in rotation, since they are compared with each other too."""
     with setup.services() as services:
         newest: list[OverHttp] = []
         top: list[OverHttp] = []
@@ -36,7 +36,7 @@ def reads(setup: Setup) -> list[Line]:
 
 
 def question(setup: Setup, kind: str, service: Service, events: int, what: str) -> OverHttp:
-    """A service that is asked one kind of question."""
+    """A contender: a service that gets one kind of query."""
     files = {
         "newest": setup.requests.newest,
         "newest-full": setup.requests.newest_full,
@@ -58,7 +58,7 @@ def human(events: int) -> str:
 
 
 def require_right(kind: str, service: Service, events: int) -> None:
-    """Speed of wrong answers is nothing: the newest of the busiest user fill a page, and the counts are those of the load.
+    """Check the answers first: the busiest user's newest events fill a page, and the counts are those of the loaded events.
 
     Raises:
         RuntimeError: if they aren't.

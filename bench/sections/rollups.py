@@ -1,4 +1,4 @@
-"""What the tables that the insert keeps beside the events cost it: the collector's statement, and what it would be without."""
+"""The cost of the tables that an insert updates beside the events: the collector's statement, and the same without each of them."""
 
 from bench.contenders import Direct
 from bench.contest import Line

@@ -1,4 +1,4 @@
-"""What it costs to be restricted to some sources: the same questions over all, over two of three, and over one.
+"""The cost of a restriction to sources: the same queries over all sources, over two of three, and over one.
 
 Every day has events of all three, so that no day's summary can be used under a restriction (docs/definitions.md): that is the
 dearest case. 60 % of the visits are the shop's, 30 % the blog's, 10 % the club's.
@@ -27,7 +27,7 @@ PAGES = {
 
 
 def sources(setup: Setup) -> list[Line]:
-    """Measure one client's questions; the restrictions take turns."""
+    """Measure one client's queries. The restrictions run in rotation."""
     database = loaded_sources(setup.postgres, setup.sizes[1])
     first, last = last_month(setup.postgres, database)
     asked = [(f"{name}, a page", "GET", path, None) for name, path in PAGES.items()]
@@ -49,5 +49,5 @@ def sources(setup: Setup) -> list[Line]:
 
 
 def names() -> list[str]:
-    """The questions' names, as their lines' keys have them."""
+    """The names of the queries, as in the keys of their lines."""
     return [f"{name}, a page" for name in PAGES] + [f"{question.key}, 30 days" for question in QUESTIONS]

@@ -24,6 +24,6 @@ language sql volatile as $$
       random() as lag,
       1 + floor(random() * 500)::int as page
     from generate_series(1, events) as n
-    offset 0  -- or the planner would call random() anew wherever a column is used
+    offset 0  -- or the planner would call random() again wherever a column is used
   ) as drawn
 $$;

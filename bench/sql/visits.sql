@@ -30,7 +30,7 @@ language sql volatile as $$
       select n, step, random() as draw, random() as pause, random() as chance, random() as page
       from (select n, floor(random() * 15)::int as steps from generate_series(1, events / 8) as n offset 0) as visits
       cross join lateral generate_series(0, steps) as step
-      offset 0  -- or the planner would call random() anew wherever a column is used
+      offset 0  -- or the planner would call random() again wherever a column is used
     ) as drawn
   ) as visit
 $$;

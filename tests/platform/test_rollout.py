@@ -20,7 +20,7 @@ from signing_key import make_signing_key
 from tools import ROOT, run
 from waiting import eventually
 
-from event_tracker.cli.database.bootstrap import SCOPES, admit_token, admit_write_key
+from event_tracker.cli.database.bootstrap import SCOPES, register_token, register_write_key
 from event_tracker.core.secrets.keys import make_key
 
 SCRIPT = ROOT / "scripts" / "rollout-under-load"
@@ -80,8 +80,8 @@ SIGNING_KEY = make_signing_key()
 def access(owner: psycopg.Connection, monkeypatch: pytest.MonkeyPatch) -> None:
     """The key and the token that the script sends with and reads with."""
     key, token = make_key("wk").key, make_key("rt").key
-    admit_write_key(owner, "internal", key)
-    admit_token(owner, "READ_TOKEN", token, SCOPES["READ_TOKEN"])
+    register_write_key(owner, "internal", key)
+    register_token(owner, "READ_TOKEN", token, SCOPES["READ_TOKEN"])
     monkeypatch.setenv("WRITE_KEY", key)
     monkeypatch.setenv("API_TOKEN", token)
 

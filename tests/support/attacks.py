@@ -6,13 +6,13 @@ from collections.abc import Callable
 import requests
 
 PATIENCE_SECONDS = 8
-"""How long an answer to somebody else may take: much longer than it does, and much shorter than the attack would hold it up."""
+"""How long an answer to another client may take: much longer than usual, and much shorter than the attack could delay it."""
 
 
 def answers_meanwhile(
     url: str, attack: Callable[[], None], threads: int = 1, meanwhile: Callable[[], None] = lambda: None
 ) -> None:
-    """Ask /livez, and do something else, again and again while the attack runs in some threads.
+    """Request /livez and call `meanwhile`, again and again, while the attack runs in some threads.
 
     Fails if it isn't answered within `PATIENCE_SECONDS`, or if the attack itself raises.
     """

@@ -1,5 +1,5 @@
-"""What Chromium says during a test, to be shown where it fails: errors in its console, requests that failed, where it went,
-and what its pages show in the end."""
+"""Records what Chromium reports during a test, to be shown if the test fails: errors in the console, failed requests, the pages
+it opened, and the text of these pages at the end."""
 
 from collections import deque
 
@@ -9,11 +9,11 @@ said: deque[str] = deque(maxlen=60)
 _pages: list[Page] = []
 
 NETWORK_CHANGED = "net::ERR_NETWORK_CHANGED"
-"""Chromium drops what it is fetching when a network of the machine comes or goes, such as a container's."""
+"""Chromium aborts its requests when a network of the machine appears or disappears, such as a container's."""
 
 
 def listen(context: BrowserContext) -> None:
-    """Write down what the pages of a context say."""
+    """Record what the pages of a context report."""
     context.on("console", _note_console)
     context.on("weberror", lambda error: said.append(f"error: {error.error}"))
     context.on("requestfailed", _note_failure)
@@ -22,13 +22,13 @@ def listen(context: BrowserContext) -> None:
 
 
 def forget() -> None:
-    """Begin anew."""
+    """Drop what was recorded, and pages that are closed."""
     said.clear()
     _pages[:] = [page for page in _pages if not page.is_closed()]
 
 
 def look() -> None:
-    """Write down what the open pages show."""
+    """Record the text of the open pages."""
     for page in _pages:
         try:
             lines = page.locator("body").inner_text(timeout=1000).splitlines()

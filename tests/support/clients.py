@@ -1,4 +1,4 @@
-"""Clients that keep the contract: each event has an id of its own, and is sent again until it is acknowledged."""
+"""Clients that follow the API's contract: each event has its own id, and is sent again until it is acknowledged."""
 
 import itertools
 import threading
@@ -13,10 +13,12 @@ RESEND = {408, 429, 500, 502, 503, 504}
 
 
 class Clients:
-    """Threads that post events without pause until `stop`, and remember what was acknowledged.
+    """Threads that post events without a pause until the end of the context. Every second request is a batch of five.
 
-    Every second request is a batch of five. Attributes: `acknowledged` ids, `statuses` seen, `lost` answers that no
-    contract allows.
+    Attributes:
+        acknowledged: the ids of acknowledged events.
+        statuses: the statuses of all answers.
+        lost: answers that the contract doesn't allow.
     """
 
     def __init__(self, urls: Sequence[str], threads: int = 8, headers: Mapping[str, str] | None = None) -> None:
@@ -25,7 +27,7 @@ class Clients:
         self.statuses: list[int] = []
         self.lost: list[Any] = []
         self._stopping = threading.Event()
-        self._abandoned = False  # after a failure: what isn't acknowledged by now needn't be
+        self._abandoned = False  # the test has failed: events that aren't acknowledged by now are given up
         self._threads = [threading.Thread(target=self._run, args=[number]) for number in range(threads)]
 
     def __enter__(self) -> "Clients":
@@ -69,7 +71,7 @@ class Clients:
                 self.acknowledged.update(ids)
 
     def _send(self, session: requests.Session, body: Any) -> bool:
-        """Send until acknowledged, at whichever collector answers; False if that was given up."""
+        """Send to the collectors in turn until the events are acknowledged. False if that was given up."""
         for url in itertools.cycle(self.urls):
             if self._abandoned:
                 return False

@@ -25,14 +25,14 @@ HARDENED = (
     "--pids-limit=128",
     "--memory=256m",
     "--tmpfs=/tmp:rw,noexec,nosuid,nodev,size=16m",
-    # The host's network, so that what a client sees is the service's doing and not that of a proxy in between.
+    # The host's network, so that clients see the service's own behaviour and not that of a proxy in between.
     "--network=host",
 )
 
 START_SECONDS = 120
 
 HEALTH = {"dashboard": "/_stcore/health"}
-"""Where an app says that it serves; the others do at /readyz."""
+"""The path at which an app says that it is ready, where that isn't /readyz."""
 
 
 class Container:
@@ -101,7 +101,7 @@ class Server:
         return f"postgresql://{role}:{self.passwords[role]}@127.0.0.1:{self.port}/events"
 
     def execute(self, sql: str) -> list[Any]:
-        """What the owner sees."""
+        """Execute SQL as the owner, and return the rows."""
         with psycopg.connect(self.url("owner"), autocommit=True) as connection:
             result = connection.execute(sql.encode())
             return result.fetchall() if result.description else []

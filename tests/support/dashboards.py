@@ -67,7 +67,7 @@ class Watched:
         return answer["data"]
 
     def make_traffic(self, owner_url: str) -> None:
-        """Some of everything: stored, duplicate and refused events, other 4xx, questions of all kinds, slow and too slow."""
+        """Send requests of all kinds: stored, duplicate and refused events, other 4xx, queries that are slow or time out."""
         with psycopg.connect(owner_url, autocommit=True) as owner:
             for number in range(ROUNDS):
                 self._ingest(number)
@@ -113,7 +113,7 @@ class Watched:
                     assert asked.result().status_code == 504
                 else:
                     time.sleep(0.3)
-            # On a busy machine what should be slow may be too slow.
+            # On a busy machine a query that should be slow may time out.
             assert asked.result().status_code in (200, 504)
 
 
@@ -155,7 +155,7 @@ def watching(prometheus: str, folder: Path, collector: Service, query: Service) 
 
 
 def metric_names(documented: Path, rules: Path) -> set[str]:
-    """The metrics of docs/metrics.md, a histogram with its three series; those that rules record; Prometheus' own."""
+    """The names of all metrics: those of docs/metrics.md (three series for a histogram), of recording rules, and Prometheus' own."""
     names = {"up", "ALERTS"}
     for name, kind in re.findall(r"^\| `(\w+)` \| (\w+) \|", documented.read_text(), re.MULTILINE):
         names |= {f"{name}_{part}" for part in ("bucket", "count", "sum")} if kind == "histogram" else {name}
@@ -174,7 +174,7 @@ def expanded(
 ) -> str:
     """SQL as Grafana sends it: the variables event_type and __timezone, then $__interval, then macros.
 
-    Shapes of the macros: pkg/tsdb/grafana-postgresql-datasource/macros.go. `chosen` None is All, whose value is taken as it is.
+    The macros follow pkg/tsdb/grafana-postgresql-datasource/macros.go. `chosen` None is All, whose value isn't quoted.
     """
     values = "event_type" if chosen is None else ",".join("'" + value.replace("'", "''") + "'" for value in chosen)
     sql = sql.replace("${event_type:sqlstring}", values).replace("${__timezone}", zone).replace("$__interval", interval)

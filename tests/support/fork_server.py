@@ -1,10 +1,10 @@
-"""Imports modules, then forks at each request over a socket a process that runs one: see forks.py.
+"""Imports modules, then forks a process that runs one of them, at each request over a socket: see forks.py.
 
 Run as `fork_server.py DESCRIPTOR MODULE…`. A request is the length of its JSON (8 bytes), a byte with two descriptors (the output,
 and a pipe for the exit code), and the JSON; the answer is the process id (8 bytes).
 """
 
-# What this process waits with is taken before a module has gevent replace it: the children's event loop must not begin here.
+# The functions for waiting are imported before a module lets gevent replace them: gevent's event loop must start in children only.
 import gc
 import json
 import os
@@ -25,7 +25,7 @@ ended: dict[int, int] = {}
 
 
 def reap(*_: Any) -> None:
-    """Tell of every child that has ended."""
+    """Report the exit codes of all children that have ended."""
     while True:
         try:
             pid, status = waitpid(-1, os.WNOHANG)
@@ -52,7 +52,7 @@ def receive(connection: socket) -> tuple[dict[str, Any], list[int]] | None:
 
 
 def serve(connection: socket) -> str | None:
-    """Fork at each request. Returns in each child, where everything is as asked, the module to run; None at the end."""
+    """Fork at each request. In a child, which is set up as requested, return the module to run. In the parent, None at the end."""
     set_handler(signal.SIGCHLD, reap)
     while request := receive(connection):
         job, (output, pipe) = request
@@ -73,7 +73,7 @@ def serve(connection: socket) -> str | None:
 
 
 def become(job: dict[str, Any], output: int) -> None:
-    """Take on what a new process has."""
+    """Set up what a new process would have: session, signals, folder, output, environment."""
     os.setsid()
     set_handler(signal.SIGCHLD, signal.SIG_DFL)
     set_handler(signal.SIGINT, signal.default_int_handler)
@@ -92,6 +92,6 @@ if __name__ == "__main__":
     for name in sys.argv[2:]:
         import_module(name)
     gc.collect()
-    gc.freeze()  # a child's collector would write to each of these objects, and so copy all of the memory
+    gc.freeze()  # a child's garbage collector would write to each of these objects, and so copy all of the memory
     if module := serve(connection):
         runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -1,7 +1,7 @@
-"""A server that forks our services from one process which has imported them: they start in a tenth of the time.
+"""Starts our services by forking a process that has imported their modules, which takes a tenth of the time.
 
-A service so started runs the same module as `python -m` does, with the environment, folder, output and signals that it was
-given. What differs: the arbiter holds the worker's modules too, and the command line that the system shows is the server's.
+Such a service runs the same module as `python -m` does, with the given environment, folder, output and signals. Two things
+differ: the arbiter has the worker's modules in memory too, and the system shows the fork server's command line.
 `forked=False` of servers.launching starts a service without this, and so does `make coverage`.
 """
 
@@ -27,10 +27,10 @@ IMPORTS = {
     "query": ("event_tracker.core.server.gevent_patch", "event_tracker.core.server.run", "event_tracker.query.app"),
     "dashboard": ("event_tracker.dashboard.web.server", "event_tracker.dashboard.pages.overview"),
 }
-"""What each service imports by the time that it serves, in that order: gevent must come first where it comes."""
+"""What each service has imported when it is ready, in this order: gevent's patch must be the first, if it is there."""
 
 UNKNOWN = 255
-"""The exit code of what outlived its fork server."""
+"""The exit code of a service that outlived its fork server."""
 
 
 class ForkServer:
@@ -78,7 +78,7 @@ class ForkServer:
 
 
 class Forked:
-    """What such a server started, used like subprocess.Popen."""
+    """A service that a fork server started. It is used like subprocess.Popen."""
 
     def __init__(self, pid: int, status: int) -> None:
         """Args: status: a pipe from which the exit code can be read once it has ended."""
@@ -88,18 +88,18 @@ class Forked:
         self._lock = threading.Lock()
 
     def poll(self) -> int | None:
-        """The exit code, if it has ended; that of a signal is negative."""
+        """The exit code, negative for a signal; None if it still runs."""
         return self._look(0)
 
     def wait(self, timeout: float | None = None) -> int:
-        """The exit code once it has ended. Raises subprocess.TimeoutExpired."""
+        """Wait for the end and return the exit code. Raises subprocess.TimeoutExpired."""
         code = self._look(timeout)
         if code is None:
             raise subprocess.TimeoutExpired(f"pid {self.pid}", timeout or 0)
         return code
 
     def send_signal(self, sig: int) -> None:
-        """Send one, unless it has ended."""
+        """Send a signal, unless it has ended."""
         if self.poll() is None:
             os.kill(self.pid, sig)
 
@@ -110,7 +110,7 @@ class Forked:
         self.send_signal(SIGKILL)
 
     def _look(self, timeout: float | None) -> int | None:
-        # As Popen does: who only looks while another thread waits is told that it still runs.
+        # As with Popen: while another thread waits, poll says that the process still runs.
         if self._lock.acquire(timeout=-1 if timeout is None else timeout):
             try:
                 if self.returncode is None and select.select([self._status], [], [], timeout)[0]:
@@ -124,5 +124,5 @@ class Forked:
 
 @cache
 def fork_server(service: str) -> ForkServer:
-    """The server of this process for one service. It ends when this process does, as its socket then closes."""
+    """This process's fork server for one service. It ends with this process, when its socket is closed."""
     return ForkServer(service)

@@ -10,7 +10,7 @@ import requests
 
 
 class Listener:
-    """A client in a thread of its own: what it was told, as (event, data) pairs."""
+    """A client that reads in its own thread. `told` has what it received: (event, data, id)."""
 
     def __init__(self, url, parameters, headers=None):
         self.told = []

@@ -1,4 +1,4 @@
-"""What must hold of rendered manifests and no schema says. Each check takes the objects and yields sentences that name what is wrong."""
+"""Checks of rendered manifests that no schema does. Each takes the objects and yields sentences that say what is wrong."""
 
 import re
 from collections import Counter
@@ -36,19 +36,19 @@ HOOKS = {"PreSync": -100, "PostSync": 100}
 CLUSTER_WIDE = {"Namespace"}
 PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 STOP_SECONDS = 3 + 15
-"""From SIGTERM to the end: DRAIN_SECONDS, and what is under way."""
+"""From SIGTERM to the end: DRAIN_SECONDS, and requests under way."""
 
 CONNECTIONS, RESERVED = 100, 20
 """max_connections of the database, and how many of them are left to jobs, Grafana and people."""
 
 FREE_CONNECTIONS = 2
-"""How many of its connections a query service keeps free of analytics."""
+"""The connections that a query service doesn't use for analytics."""
 
 CONTROL_CONNECTIONS = 4
-"""What a query service opens beside POOL_MAX, to see who asks (event_tracker.query.app holds the same)."""
+"""The connections that a query service opens beside POOL_MAX, for authentication (event_tracker.query.app has the same number)."""
 
 STATEMENT_BYTES = 6 * 128 * 2**20
-"""What a question of analytics takes of the database's memory, as measured: six times work_mem (docs/deployment.md)."""
+"""The database's memory that an analytical query takes, as measured: six times work_mem (docs/deployment.md)."""
 
 DIGEST = re.compile(r".+@sha256:[0-9a-f]{64}")
 
@@ -56,7 +56,7 @@ Check = Callable[[list[Object]], Iterator[str]]
 
 
 def matches(selector: Object | None, labels: dict[str, str]) -> bool:
-    """Whether a label selector selects; one that is empty selects everything."""
+    """Whether a label selector matches these labels. An empty one matches all."""
     selector = selector or {}
     for expression in selector.get("matchExpressions") or []:
         value, values = labels.get(expression["key"]), expression.get("values") or []
@@ -72,13 +72,13 @@ def matches(selector: Object | None, labels: dict[str, str]) -> bool:
 
 
 def amount(text: Any) -> float:
-    """A quantity in its base unit; 0 for what isn't one, which is for `quantities` to say."""
+    """A quantity in its base unit; 0 for an invalid one, which `quantities` reports."""
     found = QUANTITY.fullmatch(str(text))
     return float(found[1]) * FACTORS[found[2] or ""] if found else 0
 
 
 def wave(one: Object) -> int:
-    """When Argo CD applies it: the wave, hooks of other phases far before or after."""
+    """The order in which Argo CD applies it: its wave, with hooks of other phases far before or after."""
     return HOOKS.get(annotation(one, "hook") or "", 0) + int(annotation(one, "sync-wave") or 0)
 
 
@@ -103,7 +103,7 @@ def identity(objects: list[Object]) -> Iterator[str]:
 
 
 def references(objects: list[Object]) -> Iterator[str]:
-    """Whatever an object names is rendered."""
+    """Every object that another one names is rendered."""
     names = {label(one) for one in objects}
     needed: list[tuple[Object, str]] = []
     for one, template in pods(objects):
@@ -119,7 +119,7 @@ def references(objects: list[Object]) -> Iterator[str]:
 
 
 def mounts(objects: list[Object]) -> Iterator[str]:
-    """A volume is mounted, and what is mounted is a volume."""
+    """Every volume is mounted, and every mount has its volume."""
     for one, template in pods(objects):
         volumes = {volume["name"] for volume in template["spec"].get("volumes") or []}
         volumes |= {claim["metadata"]["name"] for claim in one["spec"].get("volumeClaimTemplates") or []}
@@ -129,7 +129,7 @@ def mounts(objects: list[Object]) -> Iterator[str]:
 
 
 def secrets(objects: list[Object]) -> Iterator[str]:
-    """Secrets are never rendered, never in the environment, and only those that are known are named."""
+    """Secrets are never rendered and never in the environment, and only known ones are named."""
     for one in of_kind(objects, "Secret"):
         yield f"{label(one)}: a Secret is rendered"
     for one, template in pods(objects):
@@ -143,7 +143,7 @@ def secrets(objects: list[Object]) -> Iterator[str]:
 
 
 def cluster_secrets(objects: list[Object]) -> Iterator[str]:
-    """The operator takes user name and password of the owner from the Secret that everybody else takes its URL from."""
+    """The operator reads the owner's user name and password from the same Secret that has its URL for others."""
     for one in of_kind(objects, "Cluster"):
         named = [
             one["spec"]["bootstrap"]["initdb"]["secret"],
@@ -166,7 +166,7 @@ def secret_modes(objects: list[Object]) -> Iterator[str]:
 
 
 def _templates(objects: list[Object]) -> list[Object]:
-    """The pods' templates, and what the operator makes of a Cluster."""
+    """The pods' templates, and those of the pods that the operator makes for a Cluster."""
     return [template for _, template in pods(objects)] + [
         {
             "metadata": {
@@ -179,7 +179,7 @@ def _templates(objects: list[Object]) -> list[Object]:
 
 
 def selectors(objects: list[Object]) -> Iterator[str]:
-    """What selects pods, selects some."""
+    """Every selector of pods matches some."""
     for one, template in pods(objects):
         if "selector" in one["spec"] and not matches(one["spec"]["selector"], _labels(template)):
             yield f"{label(one)}: its selector doesn't select its own pods"
@@ -190,7 +190,7 @@ def selectors(objects: list[Object]) -> Iterator[str]:
 
 
 def services(objects: list[Object]) -> Iterator[str]:
-    """A service is one workload's, on a port that it has."""
+    """A service selects exactly one workload, and a port of it."""
     for one in of_kind(objects, "Service"):
         selected = [
             each for _, each in pods(objects) if matches({"matchLabels": one["spec"]["selector"]}, _labels(each))
@@ -203,7 +203,7 @@ def services(objects: list[Object]) -> Iterator[str]:
 
 
 def policy_ports(objects: list[Object]) -> Iterator[str]:
-    """A port that a policy names is one of the pods it selects."""
+    """A port that a policy names is a port of the pods that it selects."""
     for one in of_kind(objects, "NetworkPolicy"):
         selected = [each for each in _templates(objects) if matches(one["spec"]["podSelector"], _labels(each))]
         for port in [port["port"] for rule in one["spec"].get("ingress") or [] for port in rule.get("ports") or []]:
@@ -218,7 +218,7 @@ def _service_ports(objects: list[Object]) -> dict[str, set[str]]:
 
 
 def monitors(objects: list[Object]) -> Iterator[str]:
-    """A ServiceMonitor selects the one service of its name: that becomes the label `job`, by which the rules select."""
+    """A ServiceMonitor selects the one service of its name, which becomes the label `job` that the rules use."""
     for one in of_kind(objects, "ServiceMonitor"):
         name = one["metadata"]["name"]
         labels = {
@@ -232,7 +232,7 @@ def monitors(objects: list[Object]) -> Iterator[str]:
 
 
 def backends(objects: list[Object]) -> Iterator[str]:
-    """An Ingress and an HTTPRoute lead to services that are there."""
+    """The services of every Ingress and HTTPRoute exist."""
     for one in of_kind(objects, "Ingress"):
         for path in [path for rule in one["spec"]["rules"] for path in rule["http"]["paths"]]:
             name, port = path["backend"]["service"]["name"], path["backend"]["service"]["port"]["name"]
@@ -249,7 +249,7 @@ def backends(objects: list[Object]) -> Iterator[str]:
 
 
 def gateways(objects: list[Object]) -> Iterator[str]:
-    """A route belongs to a listener of a Gateway that is there."""
+    """The listener of every route exists."""
     listeners = {
         (one["metadata"]["name"], listener["name"])
         for one in of_kind(objects, "Gateway")
@@ -262,7 +262,7 @@ def gateways(objects: list[Object]) -> Iterator[str]:
 
 
 def reachable(objects: list[Object]) -> Iterator[str]:
-    """With default-deny, what has a URL of a service or of the database may go there, and be let in there."""
+    """With default-deny, a pod with the URL of a service or of the database may connect there, by the policies of both sides."""
     if not any(one["metadata"]["name"] == "default-deny" for one in of_kind(objects, "NetworkPolicy")):
         return
     policies = [one["spec"] for one in of_kind(objects, "NetworkPolicy")]
@@ -281,7 +281,7 @@ def reachable(objects: list[Object]) -> Iterator[str]:
 
 
 def _let(policies: list[Object], way: str, whose: dict[str, str], other: dict[str, str]) -> bool:
-    """Whether a policy of the pods labelled `whose` names those labelled `other`, in the same namespace."""
+    """Whether a policy for pods with the labels `whose` allows pods with the labels `other`, in the same namespace."""
     sides = [
         side
         for policy in policies
@@ -293,7 +293,7 @@ def _let(policies: list[Object], way: str, whose: dict[str, str], other: dict[st
 
 
 def scaling(objects: list[Object]) -> Iterator[str]:
-    """An autoscaler has a target, which sets no replicas."""
+    """An autoscaler's target exists and doesn't set `replicas`."""
     workloads = {label(one): one for one in of_kind(objects, *WORKLOADS)}
     for one in of_kind(objects, "HorizontalPodAutoscaler"):
         name = _target(one)
@@ -308,7 +308,7 @@ def _target(scaler: Object) -> str:
 
 
 def connections(objects: list[Object]) -> Iterator[str]:
-    """All pods' connections fit into the database's max_connections, one pod more of each while it is replaced."""
+    """The connections of all pods fit into the database's max_connections, with one more pod of each service during a rollout."""
     wanted = sum(
         (pods_at_most + 1) * (pool + (CONTROL_CONNECTIONS if name == "query" else 0))
         for name, pods_at_most, pool in _pools(objects)
@@ -331,7 +331,7 @@ def _pools(objects: list[Object]) -> Iterator[tuple[str, int, int]]:
 
 
 def database_memory(objects: list[Object]) -> Iterator[str]:
-    """What the query service's statements take at once fits into the database's memory, beside its shared buffers: for overlays."""
+    """The query service's concurrent statements and the shared buffers fit into the database's memory. For overlays."""
     statements = sum(
         pods_at_most * (pool - FREE_CONNECTIONS) for name, pods_at_most, pool in _pools(objects) if name == "query"
     )
@@ -345,7 +345,7 @@ def database_memory(objects: list[Object]) -> Iterator[str]:
 
 
 def pod_security(objects: list[Object]) -> Iterator[str]:
-    """Pod Security Standard *restricted*, and a read-only root, no token, no service variables beyond it."""
+    """Pod Security Standard *restricted*, and beyond it a read-only root, no token and no service variables."""
     for one, template in pods(objects):
         spec = template["spec"]
         wanted = {
@@ -363,7 +363,7 @@ def pod_security(objects: list[Object]) -> Iterator[str]:
 
 
 def _contained(spec: Object, container: Object) -> dict[str, bool]:
-    """What must hold of a container, and whether it does."""
+    """The conditions for a container, and whether each is met."""
     own = container.get("securityContext") or {}
     both = {**(spec.get("securityContext") or {}), **own}
     return {
@@ -399,7 +399,7 @@ def resources(objects: list[Object]) -> Iterator[str]:
 
 
 def quantities(objects: list[Object]) -> Iterator[str]:
-    """What Kubernetes takes for a quantity is one; the schemas take any text."""
+    """Quantities are valid. The schemas allow any text."""
     given: list[tuple[Object, Any]] = []
     for one, template in pods(objects):
         for container in containers(template):
@@ -423,7 +423,7 @@ def quantities(objects: list[Object]) -> Iterator[str]:
 
 
 def probes(objects: list[Object]) -> Iterator[str]:
-    """What listens is probed, on a port that it has, and liveness asks for less than readiness."""
+    """Containers with ports have probes, on ports that they have. The liveness probe must require less than the readiness probe."""
     for one, template in pods(objects):
         for container in containers(template):
             given = {name: container[name] for name in PROBES if name in container}
@@ -438,14 +438,14 @@ def probes(objects: list[Object]) -> Iterator[str]:
 
 
 def _says_only_one_thing(given: dict[str, Object]) -> bool:
-    """Whether it is Streamlit, which tells its health in one place, and liveness waits longer for it than readiness does."""
+    """Whether it is Streamlit, which has only one path for its health, and its liveness probe is more patient than the other."""
     live, ready = given["livenessProbe"], given["readinessProbe"]
     seconds = [probe["periodSeconds"] * probe["failureThreshold"] for probe in (ready, live)]
     return bool(live["httpGet"]["path"] == "/_stcore/health" and 2 * seconds[0] < seconds[1])
 
 
 def rollout(objects: list[Object]) -> Iterator[str]:
-    """A service is replaced only by what is ready, and stops without cutting anybody off."""
+    """A service's pod is replaced only by one that is ready, and has time to finish its requests."""
     for one, template in pods(objects):
         if one["kind"] != "Deployment" or not _ports(template):
             continue
@@ -460,7 +460,7 @@ def rollout(objects: list[Object]) -> Iterator[str]:
 
 
 def waves(objects: list[Object]) -> Iterator[str]:
-    """Argo CD applies database, migrate and services one after the other, and accounts and settings before who needs them."""
+    """Argo CD applies database, migrate and services in this order, and accounts and settings before the pods that need them."""
     at = {label(one): wave(one) for one in objects}
     for one, template in pods(objects):
         needed = [
@@ -487,7 +487,7 @@ def hooks(objects: list[Object]) -> Iterator[str]:
     """A Job is a hook that the next sync deletes: its template can't be changed."""
     for one in of_kind(objects, "Job"):
         if annotation(one, "hook") not in ("Sync", "PostSync"):
-            # In PreSync, what it needs isn't there at the first sync.
+            # At the first sync, the objects that it needs don't exist yet in PreSync.
             yield f"{label(one)}: is no hook of Sync or PostSync"
         if annotation(one, "hook-delete-policy") != "BeforeHookCreation" or "ttlSecondsAfterFinished" in one["spec"]:
             yield f"{label(one)}: must be deleted by the next sync and by nothing else"
@@ -496,7 +496,7 @@ def hooks(objects: list[Object]) -> Iterator[str]:
 
 
 def data_stays(objects: list[Object]) -> Iterator[str]:
-    """Argo CD never deletes what holds data."""
+    """Argo CD never deletes objects that hold data."""
     for one in of_kind(objects, "Namespace", "StatefulSet", "PersistentVolumeClaim", "Cluster"):
         options = set((annotation(one, "sync-options") or "").split(","))
         if not {"Prune=false", "Delete=false"} <= options:
@@ -507,7 +507,7 @@ def data_stays(objects: list[Object]) -> Iterator[str]:
 
 
 def pinned(objects: list[Object]) -> Iterator[str]:
-    """Images by digest: for production."""
+    """Images are pinned by digest. For production."""
     for one, template in pods(objects):
         for container in containers(template):
             if not DIGEST.fullmatch(container["image"]):
@@ -543,5 +543,5 @@ ALWAYS: tuple[Check, ...] = (
 
 
 def problems(objects: list[Object], *checks: Check) -> list[str]:
-    """What the checks find, all of ALWAYS unless some are named."""
+    """The problems that these checks find, or those of ALWAYS if none are given."""
     return [problem for check in checks or ALWAYS for problem in check(objects)]

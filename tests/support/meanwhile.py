@@ -1,4 +1,4 @@
-"""Something that goes on meanwhile."""
+"""Work that runs in another thread during a test."""
 
 import threading
 from collections.abc import Callable
@@ -10,7 +10,7 @@ BLOCKED = "select count(*) from pg_stat_activity where datname = current_databas
 
 
 class Meanwhile(threading.Thread):
-    """Work in a thread that has begun, and what came of it."""
+    """A thread that is already running, and its result."""
 
     def __init__(self, work: Callable[[], Any]) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class Meanwhile(threading.Thread):
             self._error = error
 
     def end(self) -> Any:
-        """Wait for what came of it: it is returned, or raised."""
+        """Wait for the end. Return the result, or raise the error."""
         self.join()
         if self._error:
             raise self._error
@@ -34,6 +34,6 @@ class Meanwhile(threading.Thread):
 
 
 def blocked(owner: psycopg.Connection) -> int:
-    """How many of the database's sessions wait for a lock."""
+    """The number of the database's sessions that wait for a lock."""
     ((count,),) = owner.execute(BLOCKED).fetchall()
     return int(count)

@@ -7,11 +7,11 @@ import socket
 from collections.abc import Iterator
 
 LOWEST, BEYOND = 20_000, 32_768
-"""Systems hand out ports above these by themselves: one from there may be taken before the service that is to have it listens."""
+"""The range of ports. Systems assign higher ports by themselves, so one of those could be taken before the service listens on it."""
 
 
 def _candidates() -> Iterator[int]:
-    """Of this process alone: each of pytest's workers has its own, and another run most likely begins elsewhere."""
+    """The ports of this process: each of pytest's workers has others, and another run most likely begins with another port."""
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     ports = list(range(LOWEST + worker, BEYOND, workers))
@@ -23,7 +23,7 @@ _ports = _candidates()
 
 
 def free_port() -> int:
-    """A port of this machine's loopback that nothing listens on, and no other test is given."""
+    """A port of this machine's loopback that nothing listens on. No other test gets it."""
     for port in _ports:
         with socket.socket() as probe:
             try:

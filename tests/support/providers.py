@@ -1,4 +1,4 @@
-"""OpenID Connect providers: a real one (npm's oidc-provider, run by node), and one that lies as it is told."""
+"""OpenID Connect providers: a real one (npm's oidc-provider, run by node), and one whose answers a test may falsify."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ INSTALLED = ROOT / ".tools" / "oidc"
 
 
 def install() -> Path:
-    """The folder with the real provider's packages, fetched if need be."""
+    """Install the real provider's packages if they aren't, and return their folder."""
     lock = INSTALLED / "package-lock.json"
     if not lock.exists() or lock.read_bytes() != (PLACE / "package-lock.json").read_bytes():
         npm = tool("npm")
@@ -61,14 +61,14 @@ def real_provider(redirect_uri: str) -> Iterator[str]:
 
 
 class LyingProvider:
-    """A provider whose ID tokens a test makes: `make` is given claims that hold.
+    """A provider whose answers a test may falsify. `make` gets valid claims and returns an ID token.
 
     Attributes:
-        redeemed: the forms that were sent for codes.
-        fetched: how often its keys were.
-        status: of its answers to codes.
-        seconds: that it waits before it says anything.
-        said: its answer to anything, in place of its own.
+        redeemed: the forms that were sent to redeem codes.
+        fetched: how often its keys were fetched.
+        status: the status of its answers to codes.
+        seconds: how long it waits before each answer.
+        said: a body for all answers, in place of the right one.
     """
 
     def __init__(self) -> None:
@@ -92,7 +92,7 @@ class LyingProvider:
         threading.Thread(target=self.server.serve_forever, args=(0.05,)).start()
 
     def reset(self) -> None:
-        """Be honest again, and forget."""
+        """Answer correctly again, and drop what was recorded."""
         self.listed = [self.key]
         self.redeemed: list[dict[str, str]] = []
         self.fetched = 0
@@ -103,13 +103,13 @@ class LyingProvider:
         self.make: Callable[[dict[str, Any]], str] = self.sign
 
     def close(self) -> None:
-        """Serve no more."""
+        """Stop the server."""
         self._end.set()
         self.server.shutdown()
         self.server.server_close()
 
     def claims(self) -> dict[str, Any]:
-        """Those of an ID token that holds."""
+        """The claims of a valid ID token."""
         now = int(time.time())
         return {
             "iss": self.issuer, "sub": "7", "aud": "tracker", "iat": now, "exp": now + 60, "nonce": self.nonce,
@@ -117,12 +117,12 @@ class LyingProvider:
         }  # fmt: skip
 
     def sign(self, claims: dict[str, Any], key: RSAKey | None = None) -> str:
-        """An ID token."""
+        """Sign an ID token."""
         key = key or self.key
         return jwt.encode({"alg": "RS256", "kid": key.kid}, claims, key)
 
     def sign_by_public_key(self, claims: dict[str, Any]) -> str:
-        """One by HMAC, with the public key for a secret."""
+        """Sign an ID token by HMAC, with the public key as the secret."""
         secret = OctKey.import_key(self.key.as_pem(private=False).replace(b"-----", b""))
         return jwt.encode({"alg": "HS256", "kid": "one"}, claims, secret, algorithms=["HS256"])
 
@@ -153,4 +153,4 @@ class LyingProvider:
             request.end_headers()
             request.wfile.write(sent)
         except OSError:
-            pass  # whoever asked has gone
+            pass  # the client has closed the connection

@@ -1,6 +1,6 @@
 """The parts of the documentation that are made from the code, each between `<!-- NAME: begin -->` and `<!-- NAME: end -->`.
 
-`make docs` writes them; `tests/test_docs.py` holds that they are as written.
+`make docs` writes them, and `tests/test_docs.py` checks that they are current.
 """
 
 import re
@@ -42,7 +42,7 @@ def shown(default: Any) -> str:
 
 
 def settings_table(cls: Any, without: Any = None) -> str:
-    """A settings class's variables; of a service, only those that differ from every service's."""
+    """A table of a settings class's variables. With `without`, only those that it doesn't share with that class."""
     common = {field.name: field for field in fields(without)} if without else {}
     own = [field for field in fields(cls) if field.name not in common or field.default != common[field.name].default]
     rows = [[f"`{field.name.upper()}`", shown(field.default), field.metadata["doc"]] for field in own]
@@ -67,7 +67,7 @@ def fenced(language: str, text: str) -> str:
 
 
 def tracker_snippets() -> dict[str, str]:
-    """The tag of the browser's tracker, and the policy that lets it in."""
+    """The tag of the browser's tracker, and a policy that allows it."""
     url = "https://events.example.com"
     script = f"{url}/tracker-{NEWEST.version}.js"
     tag = (
@@ -81,7 +81,7 @@ def tracker_snippets() -> dict[str, str]:
 
 
 def parts() -> dict[Path, dict[str, str]]:
-    """Every made part: file → name → text."""
+    """All generated parts: file → name → text."""
     return {
         DOCS / "configuration.md": {
             "both": settings_table(ServiceSettings),
@@ -104,7 +104,7 @@ def parts() -> dict[Path, dict[str, str]]:
 
 
 def replaced(text: str, name: str, part: str) -> str:
-    """A document's text with one part put in."""
+    """A document's text with one part replaced."""
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     assert begin in text, name
     return re.sub(f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: f"{begin}\n{part}\n{end}", text, flags=re.DOTALL)

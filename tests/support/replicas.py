@@ -1,4 +1,4 @@
-"""A standby that streams from a test's PostgreSQL: cut off, let in again, promoted."""
+"""A standby that streams from a test's PostgreSQL. A test may disconnect, reconnect and promote it."""
 
 import os
 import signal
@@ -35,14 +35,14 @@ class Standby(Postgres):
         self.start()
 
     def start(self) -> None:
-        """Return once it answers. pgserver takes a hot standby for a server that isn't ready."""
+        """Start it and wait until it answers. pgserver can't: it doesn't recognise that a hot standby is ready."""
         start_standby(self)
 
     def _primary(self) -> str:
         return f"host={self.primary_sockets} user=postgres application_name={self.name}"
 
     def cut(self) -> None:
-        """End the stream, and let no other begin."""
+        """End the stream and prevent a new one."""
         self._follow("host=/nowhere")
 
     def mend(self) -> None:
@@ -54,12 +54,12 @@ class Standby(Postgres):
         self.execute("select pg_reload_conf()")
 
     def promote(self) -> None:
-        """Return once it takes writes."""
+        """Promote it and wait until it accepts writes."""
         run(self, "pg_ctl", "promote", "-w", "-D", str(self.server.pgdata))
 
 
 def start_standby(server: Postgres) -> None:
-    """Start a server whose folder says that it is a standby; return once it answers."""
+    """Start a server whose folder is that of a standby, and wait until it answers."""
     folder = server.server.pgdata
     options = f'-h "" -k {folder}'
     run(
@@ -108,7 +108,7 @@ def is_streaming(primary: Postgres, name: str) -> bool:
 
 
 def ask_for(primary: Postgres, names: str) -> None:
-    """Set the synchronous standbys; return once the server's sessions know."""
+    """Set the synchronous standbys, and wait until the server's sessions use the setting."""
     primary.execute(f"alter system set synchronous_standby_names = '{names}'")
     primary.execute("select pg_reload_conf()")
     wait_until(lambda: asked(primary, "show synchronous_standby_names") == (names,), "the names are read")
@@ -121,7 +121,7 @@ def asked(server: Postgres, question: str, *values: object) -> tuple[object, ...
 
 
 def crash(server: Postgres) -> None:
-    """kill -9 of the server and of all its processes, as when its machine is gone."""
+    """kill -9 the server and all its processes, as if its machine had failed."""
     postmaster = psutil.Process(server.server.get_pid())
     children = postmaster.children(recursive=True)
     for process in (postmaster, *children):
@@ -130,6 +130,6 @@ def crash(server: Postgres) -> None:
 
 
 def either(*servers: Postgres, role: str) -> str:
-    """A URL of several servers: whichever takes writes."""
+    """A URL of several servers, which connects to the one that accepts writes."""
     hosts = quote(",".join(map(sockets_of, servers)), safe="")
     return f"postgresql://postgres@/events?host={hosts}&target_session_attrs=read-write&options=-c%20role%3D{role}"

@@ -1,4 +1,4 @@
-"""What a page and its server say to each other about runs of the script: whether what was asked for has been drawn."""
+"""Follows the messages between a page and its server about runs of the script: whether the latest run is finished and drawn."""
 
 from playwright.sync_api import Page, Request, WebSocket
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -11,16 +11,16 @@ DRAWN = """
   && document.querySelector('[data-stale=true], [data-testid=stSkeleton]') === null
 ))))
 """
-"""JavaScript: whether all that came has been drawn, two frames later: in these a click just done asks for its run."""
+"""JavaScript: whether everything received is drawn. It waits for two frames, in which a click just made starts its run."""
 
 UNFINISHED = {ForwardMsg.FINISHED_EARLY_FOR_RERUN, ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY}
-"""Ends of a run after which what was asked for isn't there yet: another one cut it short, or it was of a part."""
+"""Ends of a run after which the requested state isn't reached yet: the run was replaced by another, or was of a fragment."""
 
 
 class Runs:
-    """The runs of the whole script that a page asks for, each begun and finished by its server.
+    """The runs of the whole script that a page requests. The server reports the start and the end of each.
 
-    Those of a part that is asked anew by a timer don't count: they never end.
+    Runs of a fragment that a timer repeats don't count: they never end.
     """
 
     def __init__(self, page: Page) -> None:
@@ -35,7 +35,7 @@ class Runs:
         return f"{'a run was asked for' if self.asked else 'no run is awaited'}, {'begun' if self.begun else 'none under way'}; {shown}"
 
     def drawn(self) -> bool:
-        """Whether the last run that was asked for has finished and the page shows all of it."""
+        """Whether the last requested run has finished and is drawn completely."""
         return bool(self.page.evaluate(DRAWN)) and not self.asked
 
     def _leave(self, request: Request) -> None:

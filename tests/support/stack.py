@@ -1,4 +1,4 @@
-"""The compose stack, as a project of its own on free ports, with a Prometheus that scrapes every second."""
+"""The compose stack as a separate project, on free ports, with a Prometheus that scrapes every second."""
 
 import json
 import os
@@ -52,7 +52,7 @@ class Stack:
         return run(*self._command, *arguments, env=self._environment, ok=ok, input=given).stdout
 
     def services(self) -> list[str]:
-        """Those whose images can be had here. Grafana's may be missing, the others' may not."""
+        """The services whose images are available here. Only Grafana's may be missing."""
         names = self.compose("config", "--services").split()
         images = {name: service["image"] for name, service in yaml.safe_load(COMPOSE.read_text())["services"].items()}
         for name in ("postgres", "prom/prometheus", "prom/alertmanager"):
@@ -86,7 +86,7 @@ class Stack:
         return (ROOT / "infra" / "secrets" / name).read_text()
 
     def psql(self, role: str, sql: str) -> list[dict[str, Any]]:
-        """The rows of a question, asked with a role's own password, inside the database's container."""
+        """The rows of a query, made inside the database's container with the role's password."""
         password = self.secret(f"{role}-password")
         url = f"postgresql://{role}:{password}@127.0.0.1/events"
         wrapped = f"select coalesce(json_agg(answer), '[]') from ({sql}) as answer"

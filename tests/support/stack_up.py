@@ -1,4 +1,4 @@
-"""`tracker up` as somebody starts it in a terminal."""
+"""`tracker up`, started as in a terminal."""
 
 import os
 import signal
@@ -54,7 +54,7 @@ class Up:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     def kill(self, name: str) -> None:
-        """Kill -9 one of those that it started itself: of others, such as PostgreSQL's, some end by themselves."""
+        """kill -9 one of its own children. Grandchildren are left out: some, such as PostgreSQL's processes, end by themselves."""
         started = psutil.Process(self.process.pid).children()
         next(
             process

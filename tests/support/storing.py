@@ -1,4 +1,4 @@
-"""Storing events as a collector does, on a connection of one's own: in steps, or in a transaction that stays open."""
+"""Stores events as a collector does, on a connection of the test: step by step, or in a transaction that stays open."""
 
 import uuid
 from typing import Any
@@ -11,7 +11,7 @@ STORE_EVENTS = load_queries("event_tracker.collector")["store_events"]
 
 
 def store(connection: psycopg.Connection, *events: dict[str, Any], slot: int = 1) -> None:
-    """Store events as a collector with this slot would: user_id and timestamp, and what else they say."""
+    """Store events as a collector with this slot does. Each needs user_id and timestamp; other fields are optional."""
     connection.execute(
         STORE_EVENTS,
         {

@@ -1,4 +1,4 @@
-"""The programs that check the platform's files: where they are, or a skip that names what is missing."""
+"""Finds the programs that check the platform's files, or skips the test with the name of the missing one."""
 
 import os
 import shutil
@@ -12,16 +12,16 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 PLACES = os.pathsep.join([str(ROOT / ".tools" / "bin"), str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-"""Where programs are looked for: what scripts/platform-tools made, the virtual environment, the PATH."""
+"""The folders of programs: that of scripts/platform-tools, the virtual environment, the PATH."""
 
 
 def not_checked(why: str) -> NoReturn:
-    """Leave the test, saying so: what it checks can't be checked here."""
+    """Skip the test, with the reason why its check isn't possible here."""
     pytest.skip(f"NOT CHECKED: {why}")
 
 
 def tool(*names: str) -> str:
-    """The path of a program, by the first of its names that is there; leaves the test where none is."""
+    """The path of the first of these programs that is installed. Skips the test if there is none."""
     found = (shutil.which(name, path=PLACES) for name in names)
     return next(filter(None, found), None) or not_checked(
         f"{names[0]} isn't installed (docs/deployment.md says how to get it)"

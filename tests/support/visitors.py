@@ -1,4 +1,4 @@
-"""Someone with a browser in front of the dashboard."""
+"""A visitor of the dashboard, with a browser."""
 
 import re
 import time
@@ -25,11 +25,11 @@ async (frame) => {
   }
 }
 """
-"""JavaScript: a table's cells, once they stay. They follow what is drawn, and how wide it is, a fifth of a second later."""
+"""JavaScript: a table's cells, once they no longer change. They are updated a fifth of a second after the table is drawn or resized."""
 
 
 class Visitor:
-    """Someone with a browser: opens pages and reads them. `complaints` are errors that the browser reported."""
+    """A visitor who opens pages and reads them. `complaints` has the errors that the browser reported."""
 
     def __init__(self, page: Page, dashboard_url: str) -> None:
         self.page, self.url = page, dashboard_url
@@ -41,13 +41,13 @@ class Visitor:
         page.on("console", self._note)
 
     def _note(self, message: Any) -> None:
-        # On a deep link Streamlit first looks for itself below that path; the browser reports the 404 (docs/dashboard.md).
+        # On a deep link Streamlit first requests its own endpoints below that path, and the browser reports a 404 (docs/dashboard.md).
         looking = message.location.get("url", "").endswith(("/_stcore/health", "/_stcore/host-config"))
         if message.type == "error" and not looking:
             self.complaints.append(message.text)
 
     def sign_in(self, name: str, password: str = PASSWORD) -> "Visitor":
-        """Fill in the form, which must be there."""
+        """Fill in the sign-in form, which must be shown."""
         self.page.get_by_role("heading", name="Sign in").wait_for()
         self.page.get_by_label("Name").fill(name)
         self.page.get_by_label("Password").fill(password)
@@ -55,34 +55,34 @@ class Visitor:
         return self
 
     def open(self, path: str = "", **state: Any) -> "Visitor":
-        """Open a page with this state in its URL (UTC unless said otherwise), and wait for all of it."""
+        """Open a page with this state in its URL (in UTC by default), and wait until it is drawn completely."""
         query = urlencode({"tz": "UTC", **state}, doseq=True)
         self.page.goto(f"{self.url}/{path}?{query}")
         return self.wait()
 
     def wait(self) -> "Visitor":
-        """Until what was asked for last has come and is drawn."""
+        """Wait until the page's last request is answered and drawn."""
         deadline = time.monotonic() + SECONDS
         while not self.runs.drawn():
             assert time.monotonic() < deadline, f"{self.page.url} isn't drawn after {SECONDS} s: {self.runs}"
-            self.page.wait_for_timeout(POLL_MILLISECONDS)  # unlike time.sleep, takes what the browser says meanwhile
+            self.page.wait_for_timeout(POLL_MILLISECONDS)  # unlike time.sleep, handles what the browser sends
         assert self.page.locator("[data-testid=stException]").count() == 0
         return self
 
     def turn_to(self, page: str) -> "Visitor":
-        """Open another page by the side bar."""
+        """Open another page with the sidebar."""
         self.page.get_by_test_id("stSidebarNav").get_by_role("link", name=page).click()
         self.page.get_by_role("heading", name=page, level=1).wait_for()
         return self.wait()
 
     def tile(self, name: str) -> str:
-        """The number in the first box of this name: those of the range come before the live ones."""
+        """The number in the first box of this name. The boxes of the range come before the live ones."""
         label = self.page.locator("[data-testid=stMetricLabel] p", has_text=re.compile(f"^{name}$"))
         metric = self.page.locator("[data-testid=stMetric]").filter(has=label).first
         return metric.locator("[data-testid=stMetricValue]").inner_text()
 
     def choose(self, label: str, option: str) -> "Visitor":
-        """Choose an option of a list."""
+        """Choose an option in a list."""
         self.page.get_by_role("combobox", name=label, exact=True).click()
         self.page.get_by_role("option", name=option, exact=True).click()
         return self
@@ -97,7 +97,7 @@ class Visitor:
         return cells
 
     def cells(self, table: str) -> list[list[str]]:
-        """The rows of a table, as a screen reader is given them."""
+        """The rows of a table, as a screen reader gets them."""
         frame = self.page.locator("[data-testid=stDataFrame]").filter(
             has=self.page.locator(f'[aria-label$=": {table}"]')
         )
@@ -107,7 +107,7 @@ class Visitor:
 
 
 def without_live_tiles(visitor: Visitor) -> Visitor:
-    """Have no part of a page asked anew by itself: what is being drawn anew fades, and axe then finds it too pale to be read."""
+    """Turn off the live updates of pages: a part that is being updated fades, and axe reports its low contrast."""
     visitor.page.add_init_script(
         "const every = setInterval; window.setInterval = (what, wait, ...more) => wait === 5000 ? 0 : every(what, wait, ...more)"
     )

@@ -1,4 +1,4 @@
-"""Waiting for what will be true, instead of for a while."""
+"""Waits for a condition instead of a fixed time."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ POLL_SECONDS = 0.1
 
 
 def eventually(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    """What the condition returns once it is true, or at the end."""
+    """Wait until the condition is true or the time is over, and return its last value."""
     deadline = time.monotonic() + seconds
     while not (true := condition()) and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
@@ -16,5 +16,5 @@ def eventually(condition: Callable[[], Any], seconds: float = 60) -> Any:
 
 
 def wait_until(condition: Callable[[], Any], what: str = "it", seconds: float = 60) -> None:
-    """Return once the condition is true; fail with `what` after so many seconds."""
+    """Wait until the condition is true. Fail with `what` after so many seconds."""
     assert eventually(condition, seconds), f"after {seconds:.0f} s still not so: {what}"

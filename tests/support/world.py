@@ -1,4 +1,4 @@
-"""A database with services on it, users whose life is known, and what the tables hold of them."""
+"""A database with services on it, users with known events, and the contents of the tables about them."""
 
 import uuid
 
@@ -20,7 +20,7 @@ TABLES = {
 
 
 def contents(owner):
-    """What every table about events holds, as far as it doesn't depend on when and by whom it was stored."""
+    """The contents of all tables about events, without columns that depend on when or by which collector they were stored."""
     found = {}
     for table, what in TABLES.items():
         columns, _, grouping = what.partition(" group by")
@@ -31,13 +31,14 @@ def contents(owner):
 
 
 def an_event(user_id, at, number, **more):
-    """An event with an id of its own, which is always the same."""
+    """Make an event. Its id depends only on user, time and number, so it is the same at each call."""
     event_id = uuid.uuid5(uuid.NAMESPACE_OID, f"{user_id} {at} {number}")
     return {"user_id": user_id, "event_type": "view", "timestamp": at, "event_id": str(event_id), **more}
 
 
 def life_of(user_id):
-    """Some days of a user: sessions with and without id, over midnight, types and values that others have too, and not."""
+    """The events of a user on some days: sessions with and without id, some over midnight; types and values that other users
+    share, and others that they don't."""
     events = []
     for day in (1, 2, 5):
         at = f"2026-03-0{day}T"
@@ -52,7 +53,7 @@ def life_of(user_id):
 
 
 class World:
-    """A database with a collector and a query service that lets admins in."""
+    """A database with a collector and a query service, which accepts the tokens of admins."""
 
     def __init__(self, postgres, database, start_service, owner):
         self.postgres, self.database, self.owner = postgres, database, owner
@@ -85,11 +86,11 @@ class World:
         return key.key
 
     def keep(self, source, days):
-        """For how many days a source's events are kept; None goes by `tracker maintain --keep`."""
+        """Set the number of days for which a source's events are kept; None leaves it to `tracker maintain --keep`."""
         self.owner.execute("update sources set keep = %s where name = %s", [days, source])
 
     def reject(self, user_id, source, payload=b"{}"):
-        """An event that was refused."""
+        """Store a refused event."""
         self.owner.execute(
             """insert into rejections (id, source, received_at, reason, detail, event_type, user_id, payload, is_whole)
                values (gen_random_uuid(), %s, now(), 'wrong_type', '[{"pointer": "/n"}]', 'view', %s, %s, true)""",

@@ -1,4 +1,4 @@
-"""Fixtures for the commands that speak HTTP: one pair of services for all of them, since none of them changes it."""
+"""Fixtures for the commands that use HTTP: one pair of services for all tests, since no test changes its settings."""
 
 import os
 import subprocess
@@ -62,7 +62,7 @@ def guarded_query(start_service, postgres, database):
 
 @pytest.fixture
 def admin_token(owner):
-    """A token that may do everything."""
+    """A token with the scope admin."""
     new = make_key("rt")
     owner.execute(
         "insert into api_tokens (prefix, name, hash, scopes) values (%s, 'tests', %s, '{admin}')",
@@ -73,7 +73,7 @@ def admin_token(owner):
 
 @pytest.fixture
 def tracker(guarded_query, admin_token):
-    """Runs a command with a token that may do everything."""
+    """A function that runs a command with a token with the scope admin."""
 
     def run(*arguments, stdin="", **environment):
         given = {"QUERY_URL": guarded_query.url, "API_TOKEN": admin_token, "COLUMNS": "200", **environment}

@@ -1,4 +1,4 @@
-"""`tracker admin create`, as run; and what gets in afterwards."""
+"""`tracker admin create`, run as a process, and signing in afterwards."""
 
 import os
 import pty
@@ -10,14 +10,14 @@ import requests
 from sign_in_requests import post
 from signing_key import make_signing_key
 
-from event_tracker.cli.database.admins import OF_UP, offer_sign_in
+from event_tracker.cli.database.admins import LOCAL_ADMIN, offer_sign_in
 
 PASSWORD = "correct horse battery"
 
 
 @pytest.fixture
 def create(postgres, database):
-    """Runs `tracker admin create`; `given` is its standard input."""
+    """A function that runs `tracker admin create`; `given` is its standard input."""
 
     def run(*arguments, given=""):
         return subprocess.run(
@@ -87,13 +87,13 @@ def test_at_a_terminal_it_asks_twice_and_shows_nothing(postgres, database, owner
 
 
 def test_the_password_of_another_start_ends_the_sign_ins_by_the_one_before(query, owner):
-    """Whoever saw the one before could set a password of their own in place of the new one, for a day more."""
-    seen = post(query, "sign-in", name=OF_UP, password=offer_sign_in(owner)).json()
+    """Otherwise somebody who saw the previous password could still replace the new one by their own, for a day."""
+    seen = post(query, "sign-in", name=LOCAL_ADMIN, password=offer_sign_in(owner)).json()
     owner.execute("update people set one_time_until = now() - interval '1 hour'")
     offered = offer_sign_in(owner)
     assert post(query, "password", seen["access_token"], password=PASSWORD).status_code in (401, 403)
     assert post(query, "refresh", refresh_token=seen["refresh_token"]).status_code == 401
-    given = post(query, "sign-in", name=OF_UP, password=offered).json()
+    given = post(query, "sign-in", name=LOCAL_ADMIN, password=offered).json()
     assert post(query, "password", given["access_token"], password=PASSWORD).status_code == 204
 
 

@@ -1,4 +1,4 @@
-"""`tracker simulate --scenario` and `tracker check-truth`: the truth is sent, written, and asked for."""
+"""`tracker simulate --scenario` and `tracker check-truth`: send a scenario, write its truth, and check the answers."""
 
 import json
 from pathlib import Path
@@ -48,7 +48,7 @@ def test_every_answer_about_a_scenario_is_as_was_known_before(pair, scenario, tm
 
 
 def without_echo(one: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
-    """A check with another parameter, and without the members of the answer that say no more than what was asked."""
+    """A check with another parameter, and without the members of the answer that only repeat the parameters."""
     part = "body" if one["request"].get("body") else "params"
     request = {**one["request"], part: {**one["request"][part], **others}}
     echo = {"from", "to", "tz", "points", "gap", "window"}
@@ -57,7 +57,7 @@ def without_echo(one: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_service_with_other_rules_would_be_noticed(pair, scenario, tmp_path):
-    """Each question is asked with one rule changed: the right answers are then wrong ones."""
+    """Each request is sent with one parameter changed: the right answers must then differ."""
     file = tmp_path / "truth.json"
     send(pair, scenario, file, "--users", 400)
     truth = json.loads(file.read_text())
@@ -93,7 +93,7 @@ def test_one_event_more_is_noticed_and_said(pair, tmp_path):
 
 
 def test_a_source_has_its_own_truth(pair, tmp_path):
-    """The same people did the same elsewhere, an hour before."""
+    """Another source has the same events of the same users, an hour earlier."""
     file = tmp_path / "truth.json"
     send(pair, "portfolio", file, "--users", 100)
     pair.owner.execute(

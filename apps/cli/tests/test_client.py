@@ -1,4 +1,4 @@
-"""The HTTP client against a server that answers by a script."""
+"""The HTTP client, against a server with scripted answers."""
 
 import gzip
 import threading
@@ -13,23 +13,16 @@ import click
 import pytest
 from ports import free_port
 
-from event_tracker.cli.client import (
-    PATIENCE_SECONDS,
-    AwayError,
-    Client,
-    RefusedError,
-    ServiceError,
-    backoff,
-    may_pass,
-    retry_after,
-)
+from event_tracker.cli.client import Client
+from event_tracker.cli.errors import RefusedError, ServiceError, UnavailableError
 from event_tracker.cli.ingest.delivery import deliver
+from event_tracker.cli.retry import PATIENCE_SECONDS, backoff, is_temporary, retry_after
 
 Answer = tuple[int, dict[str, str], bytes]
 
 
 class Scripted(ThreadingHTTPServer):
-    """Answers one request after the other as told, the last one for ever, and remembers what it was asked."""
+    """A server that gives one answer after the other, repeats the last one, and records the requests."""
 
     daemon_threads = True
 
@@ -51,7 +44,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.asked.append((time.monotonic(), self.path, dict(self.headers), body))
         status, headers, answer = self.server.answers[min(len(self.server.asked), len(self.server.answers)) - 1]
         if status == 0:
-            return  # hangs up without a word
+            return  # closes the connection without an answer
         self.send_response(status)
         for name, value in {"Content-Length": str(len(answer)), **headers}.items():
             self.send_header(name, value)
@@ -123,7 +116,9 @@ def test_retry_after_is_the_least_wait(scripted):
 def test_it_does_not_wait_beyond_its_patience(scripted):
     server = scripted((503, {"Retry-After": "600"}, b'{"detail": "The queue is full."}'))
     began = time.monotonic()
-    with pytest.raises(AwayError, match=r"answers 503: The queue is full. Tried for 0.5 s; request id [0-9a-f]{16}"):
+    with pytest.raises(
+        UnavailableError, match=r"answers 503: The queue is full. Tried for 0.5 s; request id [0-9a-f]{16}"
+    ):
         post(server.url, patience=0.5)
     assert time.monotonic() - began < 60
     assert len(server.asked) == 1
@@ -184,15 +179,15 @@ def test_a_redirect_is_not_followed(scripted):
         post(server.url)
 
 
-def require_there(url: str) -> None:
+def require_reachable(url: str) -> None:
     with Client("collector", url) as client:
-        client.require_there()
+        client.require_reachable()
 
 
 def test_a_service_that_is_not_there_is_told_at_once():
     began = time.monotonic()
-    with pytest.raises(AwayError) as away:
-        require_there(f"http://ann:secret@127.0.0.1:{free_port()}")
+    with pytest.raises(UnavailableError) as away:
+        require_reachable(f"http://ann:secret@127.0.0.1:{free_port()}")
     assert time.monotonic() - began < PATIENCE_SECONDS / 2
     assert away.value.message.startswith("No collector answers at http://127.0.0.1:")
     assert "tracker up" in away.value.message
@@ -201,7 +196,7 @@ def test_a_service_that_is_not_there_is_told_at_once():
 
 
 def test_any_answer_tells_that_something_is_there(scripted):
-    require_there(scripted((503, {}, b"")).url)
+    require_reachable(scripted((503, {}, b"")).url)
 
 
 @pytest.mark.parametrize(
@@ -230,13 +225,13 @@ PASSWORDS = [
 @pytest.mark.parametrize("password", PASSWORDS)
 def test_a_password_in_a_url_is_not_shown(start, host, password):
     with pytest.raises(click.ClickException) as refused:
-        require_there(f"{start}ann:{password}@{host}")
+        require_reachable(f"{start}ann:{password}@{host}")
     assert "pa55w0rd" not in refused.value.message
 
 
 def test_an_address_that_cannot_be_asked_is_told(scripted):
     with pytest.raises(ServiceError, match="can't be asked"):
-        require_there(scripted(OK).url.replace("http:", "https:"))
+        require_reachable(scripted(OK).url.replace("http:", "https:"))
 
 
 def test_a_path_in_the_url_is_kept(scripted):
@@ -249,7 +244,7 @@ def test_stopped_clients_give_up(scripted):
     server = scripted((503, {"Retry-After": "5"}, b""))
     with Client("collector", server.url, 60) as client:
         threading.Timer(0.2, client.stop).start()
-        with pytest.raises(AwayError):
+        with pytest.raises(UnavailableError):
             client.get("/", {})
 
 
@@ -279,4 +274,4 @@ def test_retry_after_may_be_a_date():
 
 
 def test_only_some_statuses_may_pass():
-    assert {status for status in range(200, 600) if may_pass(status)} == {408, 429, *range(500, 600)}
+    assert {status for status in range(200, 600) if is_temporary(status)} == {408, 429, *range(500, 600)}

@@ -1,9 +1,14 @@
-"""`tracker schema`, as run."""
+"""`tracker schema`, run as a process."""
 
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import requests
+from click.testing import CliRunner
+
+from event_tracker.cli.admin.event_schemas import list_schemas
 
 AMOUNT = {"type": "object", "properties": {"amount": {"type": "number"}}}
 
@@ -58,3 +63,40 @@ def test_mistakes_are_told(tracker, shop, arguments, text, says):
     done = tracker("schema", *arguments, stdin=text)
     assert done.returncode != 0
     assert says in done.stderr
+
+
+@pytest.fixture
+def older_query():
+    """The URL of a query service of a release before schemas could be set aside: its items have no `set_aside_until`."""
+    item = {
+        "source": "shop",
+        "mode": "warn",
+        "event_type": "purchase",
+        "version": 3,
+        "created_at": "2026-01-02T03:04:05Z",
+    }
+    answer = json.dumps({"items": [item]}).encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_member_that_an_older_service_does_not_send_is_left_empty(older_query):
+    listed = CliRunner().invoke(list_schemas, ["shop", "--query", older_query])
+    assert listed.exception is None
+    head, row = listed.stdout.splitlines()
+    assert "set aside until" in head
+    assert row.split() == ["shop", "warn", "purchase", "3", "2026-01-02T03:04:05Z"]

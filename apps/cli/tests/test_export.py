@@ -45,7 +45,7 @@ def run(service, *arguments, url=None):
 
 
 def give_up(file, url):
-    """An export that can't be done, tried for as long as a busy machine may need to try twice."""
+    """Run an export that fails, with enough patience for a second attempt on a busy machine."""
     return CliRunner().invoke(export, [str(file), "--query", url, "--patience", "3"])
 
 
@@ -111,7 +111,7 @@ def test_a_file_that_broke_off_anywhere_is_gone_on_with(filled, tmp_path, name):
 
 
 class Cut:
-    """One connection through a relay that hangs up after so many bytes of the answer to an export."""
+    """One connection through a relay that closes it after so many bytes of the answer to an export."""
 
     def __init__(self, client, server, after):
         self.sides, self.left, self.asked = (client, server), after, False
@@ -144,7 +144,7 @@ class Cut:
 
 @contextmanager
 def cutting(service, after):
-    """A relay to the service that hangs up after so many bytes of each export; its URL and the connections."""
+    """A relay to the service that closes the connection after so many bytes of each export. Yields its URL and the connections."""
     host, port = service.url.removeprefix("http://").split(":")
     relay = socket.create_server(("127.0.0.1", 0))
     connections = []
@@ -169,7 +169,7 @@ def cutting(service, after):
 
 
 def head(service, name):
-    """Status line and headers of an export, as they are sent."""
+    """The status line and headers of an export, as raw bytes."""
     host, port = service.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as connection, connection.makefile("rb") as answer:
         connection.sendall(f"GET /events/export?format={name} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
@@ -191,7 +191,7 @@ def test_a_connection_that_breaks_again_and_again_costs_nothing(filled, tmp_path
 @pytest.mark.parametrize("name", ["ndjson", "csv", "parquet"])
 @pytest.mark.parametrize("said", ["HTTP/1.1 200", "Connection: ", "Transfer-Encoding: chu", "Transfer-Encoding: chunked\r\n", "X-Request-ID: "])  # fmt: skip
 def test_an_export_that_always_breaks_off_in_its_head_is_given_up(filled, tmp_path, name, said):
-    """Not taken for a whole one without events: requests takes the end of the connection for the end of the head."""
+    """It must not be treated as an export without events: requests takes the end of the connection for the end of the head."""
     file, part = tmp_path / f"e.{name}", tmp_path / f"e.{name}.part"
     with cutting(filled, head(filled, name).index(said) + len(said)) as (url, connections):
         result = give_up(file, url)

@@ -36,7 +36,7 @@ select date_trunc('hour', "timestamp"), event_type, source, %(slot)s, count(*) f
 
 @pytest.fixture
 def run_maintain(postgres, database) -> Maintain:
-    """A function that runs the command on this test's database, and expects that it succeeds."""
+    """A function that runs the command on this test's database and checks that it succeeds."""
 
     def run(*arguments: str) -> Result:
         result = CliRunner().invoke(maintain, arguments, env={"DATABASE_URL": postgres.url(database)})
@@ -162,7 +162,7 @@ def test_closed_hours_are_folded_into_slot_0_and_open_ones_left(run_maintain: Ma
 def test_a_collector_that_counts_late_events_is_waited_for_and_never_deadlocked(
     run_maintain: Maintain, owner, postgres, database
 ):
-    # In the table "view" stands before "click", but the collector's statement counts "click" first.
+    # In the table "view" is before "click", but the collector's statement counts "click" first.
     owner.execute("insert into event_counts values ('2026-03-01 10:00+00', 'view', 'default', 3, 10)")
     owner.execute("insert into event_counts values ('2026-03-01 10:00+00', 'click', 'default', 3, 10)")
     count = "update event_counts set count = count + 1 where event_type = %s and slot = 3"
@@ -188,7 +188,7 @@ def test_counts_and_rows_stay_exact_while_collectors_write(
     run_maintain: Maintain, owner, start_service, postgres, database, monkeypatch
 ):
     monkeypatch.setattr(partitions, "MANY_ROWS", 1000)
-    # With more time to store than a busy machine may take: what is refused would have to be sent again.
+    # With more time to store than a busy machine needs: refused events would have to be sent again.
     settings = {"DATABASE_URL": postgres.url(database, "collector"), "STORE_SECONDS": 60, "STATEMENT_SECONDS": 50}
     collectors = [start_service("collector", **settings) for _ in range(2)]
     stop = threading.Event()
@@ -244,7 +244,7 @@ def test_retention_drops_whole_months_and_strays_and_keeps_counts(run_maintain: 
         assert "events_default: 7 rows" in said
     assert f"would free 47 rows, {freed(performed):,} bytes" in rehearsed
     assert not {*old} & {*partition_names(owner)}
-    # The month that the limit is in stays whole.
+    # The month of the limit stays complete.
     assert month_ago(13).partition in partition_names(owner)
     assert one(owner, "select count(*) from events") == 40
     assert one(owner, "select sum(count) from event_counts") == 87

@@ -1,4 +1,4 @@
-"""The commands that manage, as run against a real query service."""
+"""The commands for management, run against a real query service."""
 
 import json
 import re
@@ -6,7 +6,7 @@ import re
 import pytest
 import requests
 
-from event_tracker.cli.local.running import announced
+from event_tracker.cli.local.running import announce_urls
 from event_tracker.core.secrets.keys import hash_key
 
 
@@ -90,7 +90,7 @@ def test_without_a_token_it_is_said_how_to_give_one(tracker, guarded_query, tmp_
     result = tracker("source", "list", API_TOKEN=None)
     assert result.returncode == 2
     assert "401" in result.stderr
-    with announced(tmp_path, {"collector": "http://127.0.0.1:1", "query": guarded_query.url}):
+    with announce_urls(tmp_path, {"collector": "http://127.0.0.1:1", "query": guarded_query.url}):
         assert "default" in done(tracker("source", "list", "--data", str(tmp_path), API_TOKEN=None))
 
 

@@ -1,4 +1,4 @@
-"""`tracker migrate`: from empty, again, four at once; and the roles' passwords."""
+"""`tracker migrate`: on an empty database, a second time, four at once; and the roles' passwords."""
 
 import os
 import subprocess
@@ -192,7 +192,7 @@ def test_a_folder_without_migrations_is_named(empty, tmp_path):
 
 
 def test_what_retention_deleted_before_it_was_counted_is_counted(empty, tmp_path):
-    """And summaries of these days go: they hold values of events that are gone."""
+    """The summaries of these days are deleted too: they have values of deleted events."""
     before, after = tmp_path / "before", tmp_path / "after"
     for folder, names in ((before, [name for name in IDS if name < "0020"]), (after, IDS)):
         folder.mkdir()

@@ -1,4 +1,4 @@
-"""Months that get a partition, or lose it, while events are read and written: no answer misses any, and nobody is deadlocked."""
+"""Months get or lose a partition while events are read and written: no answer misses events, and there is no deadlock."""
 
 from datetime import UTC, datetime
 
@@ -24,11 +24,11 @@ QUESTIONS = [
     f"/stats/top-types?{RANGE}",
     f"/stats/timeseries?metric=users&interval=day&{RANGE}",
 ]
-"""Those that a month's partition can make blind for the default one: they name a range of time."""
+"""Queries with a range of time: a month's new partition could make them miss rows of the default one."""
 
 
 def store_may(owner, rows=100):
-    """Events of ann's in one May, half an hour apart from the 10th on; counted, and ann known."""
+    """Store events of ann in one May, half an hour apart from the 10th on, with counters and a row in `users`."""
     store(
         owner,
         *(
@@ -44,7 +44,7 @@ def store_may(owner, rows=100):
 
 
 def asked(query, question):
-    """The answer, without the moment that it is of."""
+    """The answer, without its time."""
     answer = requests.get(query.url + question, timeout=90)
     assert answer.status_code == 200, answer.text
     if question.startswith("/events/export"):
@@ -54,14 +54,14 @@ def asked(query, question):
 
 @pytest.fixture
 def second(postgres, database):
-    """Another connection of the owner."""
+    """A second connection of the owner."""
     with psycopg.connect(postgres.url(database), autocommit=True, options="-c timezone=UTC") as connection:
         yield connection
 
 
 @pytest.fixture
 def start_query(start_service, postgres, database):
-    """Starts a query service with more time for a statement than any test needs."""
+    """A function that starts a query service with more time for a statement than any test needs."""
     return lambda: start_service("query", DATABASE_URL=postgres.url(database, "query"), STATEMENT_SECONDS=60)
 
 
@@ -72,7 +72,7 @@ def test_a_question_that_waits_for_a_month_to_move_has_its_events(start_query, o
     store_may(owner)
     expected = asked(query, question)
     assert expected != nothing
-    fresh = start_query()  # with no plan that it would make again after waiting
+    fresh = start_query()  # without cached plans
     with second.transaction():
         assert make_partition(second, MAY) == 100
         asking = Meanwhile(lambda: asked(fresh, question))
@@ -92,7 +92,7 @@ def test_a_question_that_waits_for_a_month_to_move_has_its_events(start_query, o
     ],
 )
 def test_a_snapshot_of_before_a_month_moves_has_its_events(start_query, owner, second, monkeypatch, path, table):
-    """The question has its snapshot, and waits for a table before it gets to the events; the month moves if it can."""
+    """The query has its snapshot, and waits for a table before it reads the events. Meanwhile the month is moved, if possible."""
     monkeypatch.setattr(partitions, "PAUSE_SECONDS", 0.05)
     monkeypatch.setattr(partitions, "ATTEMPTS", 10_000)
     store_may(owner)
@@ -113,7 +113,7 @@ def test_a_snapshot_of_before_a_month_moves_has_its_events(start_query, owner, s
 
 @pytest.mark.parametrize("keep", [None, "1months"])
 def test_who_writes_meanwhile_is_never_deadlocked(owner, second, keep):
-    """An INSERT locks `events` first and the partition when it gets there; so does what makes or drops the partition."""
+    """An INSERT locks first `events` and then the partition. Code that makes or drops a partition does the same."""
     if keep:
         make_partition(owner, MAY)
     store_may(owner)

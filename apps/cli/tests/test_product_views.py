@@ -1,4 +1,4 @@
-"""The views of schema product, and the role grafana that reads them."""
+"""The views of the schema product, and the role grafana that reads them."""
 
 import tempfile
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ COUNT_ROWS = "select date_trunc('hour', \"timestamp\"), event_type, count(*) fro
 
 
 def as_grafana(url: str) -> psycopg.Connection:
-    """A session that begins as one of Grafana's does, with the role's own settings."""
+    """A session with the settings of the role grafana, like one of Grafana."""
     return psycopg.connect(
         url.replace("//postgres@", "//grafana@").replace("//owner@", "//grafana@"),
         autocommit=True,
@@ -123,7 +123,7 @@ def test_a_session_of_grafana_is_read_only_and_its_statements_are_short(grafana)
 
 
 def test_conditions_on_time_reach_the_tables(grafana, owner):
-    """Or each panel would read everything. As the owner, since EXPLAIN needs no right of grafana's."""
+    """Otherwise each panel would read all events. It runs as the owner, since grafana may not EXPLAIN."""
     owner.execute("create table events_2026_02 partition of events for values from ('2026-02-01') to ('2026-03-01')")
     owner.execute("set enable_seqscan = off")
 
@@ -141,7 +141,7 @@ def test_conditions_on_time_reach_the_tables(grafana, owner):
 
 @pytest.fixture
 def bare_postgres() -> Iterator[Postgres]:
-    """A server that has none of our roles, and one `owner`, who isn't superuser, with a database `events`."""
+    """A server without our roles. It has only the role `owner`, which isn't a superuser, with a database `events`."""
     with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as folder:
         server = Postgres(Path(folder))
         server.execute("create role owner login createrole")
@@ -171,7 +171,7 @@ def test_an_owner_that_isnt_superuser_makes_the_role_and_its_settings(bare_postg
 
 
 def test_a_role_that_was_there_before_keeps_its_settings(bare_postgres):
-    """An administrator made it: the owner may use it, but not change it."""
+    """An administrator has created the role, so the owner may use it but not change it."""
     bare_postgres.execute("create role grafana login connection limit 3")
     apply_migrations(owner_url(bare_postgres), CHECKOUT_MIGRATIONS)
     assert grafana_role(bare_postgres) == (True, 3, None, False, True)

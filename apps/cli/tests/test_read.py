@@ -165,7 +165,7 @@ def test_a_time_that_is_none_is_a_usage_error():
 
 @contextmanager
 def following(query: Service, *arguments: object) -> Iterator[list[str]]:
-    """`tracker events ann --follow`: the lines it has printed, as it prints them."""
+    """Run `tracker events ann --follow`. Yields a list to which its lines are added as it prints them."""
     command = [
         sys.executable,
         "-m",

@@ -1,4 +1,4 @@
-"""README's tours, as printed, on a stack that somebody just started."""
+"""The command blocks of the README, run as they are on a stack that was just started."""
 
 import gzip
 import os
@@ -60,7 +60,7 @@ def test_the_tour_with_curl_gets_the_answers_that_it_shows(up: Up):
 
 
 def test_the_tour_with_the_command_line_succeeds(up: Up):
-    """In one shell, as it is printed, from a folder below; but for the environment, which is active, and what runs until Ctrl-C."""
+    """Run it in one shell, as it is, from a subfolder. Left out are the activation of the environment, and what runs until Ctrl-C."""
     folder = up.data.parent / "below" / "deeper"
     folder.mkdir(parents=True)
     shutil.copy(up.data.parent / "access.log.gz", folder)

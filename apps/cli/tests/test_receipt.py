@@ -1,4 +1,4 @@
-"""`tracker erase` and `tracker receipt check`, as run against a real query service."""
+"""`tracker erase` and `tracker receipt check`, run against a real query service."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ from event_tracker.core.secrets.keys import make_key
 
 @pytest.fixture
 def tracker(start_service, postgres, database, owner):
-    """Runs a command with a token that may do everything; `tracker.query` is the service that it asks."""
+    """A function that runs a command with a token with the scope admin. `tracker.query` is the query service."""
     given = {"DATABASE_URL": postgres.url(database, "query"), "CONTROL_DATABASE_URL": postgres.url(database, "control")}
     query = start_service("query", AUTH="required", SIGNING_KEY=make_signing_key(), **given)
     key = make_key("rt")

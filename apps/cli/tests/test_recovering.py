@@ -1,4 +1,4 @@
-"""The embedded server while it takes no connections: it is there, and it is waited for."""
+"""The embedded server while it accepts no connections yet: commands wait for it."""
 
 import subprocess
 import sys
@@ -14,7 +14,7 @@ from event_tracker.cli.local import embedded
 
 @pytest.fixture
 def recovering(own_postgres, tmp_path):
-    """The data folder of a server that recovers until it is promoted, and a function that does it."""
+    """The data folder of a server that recovers until it is promoted, and a function that promotes it."""
     folder = Path(own_postgres.server.pgdata)
     url = own_postgres.url("events").encode()
     (folder / "standby.signal").touch()

@@ -1,4 +1,4 @@
-"""`tracker rejections`, as run."""
+"""`tracker rejections`, run as a process."""
 
 import json
 
@@ -11,7 +11,7 @@ from event_tracker.cli.terminal import printable
 
 @pytest.fixture
 def done(tracker):
-    """What a command printed that went well."""
+    """A function that runs a command, checks that it succeeds, and returns its output."""
 
     def done(*arguments, **options):
         result = tracker(*arguments, **options)
@@ -28,7 +28,7 @@ def test_a_mistake_is_seen_mended_and_replayed(done, collector, owner):
     tried = f"{collector.url}/events?dry_run=true"
     assert eventually(lambda: requests.post(tried, json=event, timeout=30).status_code == 422)
     assert requests.post(f"{collector.url}/events", json=[event, {"user_id": "bob"}], timeout=30).status_code == 422
-    # A collector writes them down after it has answered.
+    # A collector stores them after it has answered.
     assert eventually(lambda: {"schema_violation", "required"} <= set(done("rejections", "count").split()))
     (line,) = done("rejections", "list", "--reason", "schema_violation", "--type", "purchase").splitlines()
     found = json.loads(line)
@@ -39,7 +39,7 @@ def test_a_mistake_is_seen_mended_and_replayed(done, collector, owner):
     assert asked == "1 events of source default will be tried again\n"
     rows = eventually(lambda: owner.execute("select event_id::text from events").fetchall())
     assert rows == [(found["id"],)]
-    # It is settled after it is stored.
+    # The rejection is deleted after the event is stored.
     assert eventually(lambda: "schema_violation" not in done("rejections", "count", "--source", "default"))
 
 

@@ -1,4 +1,4 @@
-"""`tracker maintain` with sources that say for how long their events are kept; and counts that outlive events."""
+"""`tracker maintain` with sources that have their own retention time; and counts that stay when events are deleted."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -45,7 +45,7 @@ def month_of(day):
 
 @pytest.fixture
 def keep(owner):
-    """keep("shop", 30): the source, and for how many days its events are kept."""
+    """keep("shop", 30) sets the number of days for which a source's events are kept."""
 
     def keep(source, days):
         owner.execute(
@@ -58,7 +58,7 @@ def keep(owner):
 
 @pytest.fixture
 def store(owner):
-    """store("shop", days_ago(40), 20, user="ann"): events, a minute apart."""
+    """store("shop", days_ago(40), 20, user="ann") stores events, a minute apart."""
 
     def store(source, start, rows, user="ann"):
         owner.execute(STORE, {"source": source, "start": start, "rows": rows, "user": user})
@@ -77,14 +77,14 @@ def run_maintain(postgres, database):
 
 
 def events(owner):
-    """How many events of each source and day there are; days as days ago."""
+    """The number of events of each source and day. A day is the number of days ago."""
     today = datetime.now(UTC).date()
     rows = owner.execute("select source, timestamp::date, count(*) from events group by 1, 2").fetchall()
     return {(source, (today - day).days): count for source, day, count in rows}
 
 
 def stored(owner):
-    """How many events of each day, type and source are stored: those that were counted, without those counted as deleted."""
+    """The number of stored events of each day, type and source: those counted, minus those counted as deleted."""
     asked = """
         select day, event_type, source, sum(count)
         from (
@@ -104,7 +104,7 @@ def stored_by_events(owner):
 
 
 def values(owner):
-    """How often the property `page` has which value, by day."""
+    """The number of events with each value of the property `page`, by day."""
     asked = "select day, value, count from property_counts where key = 'page' and event_type = '' order by 1, 2"
     return owner.execute(asked).fetchall()
 
@@ -195,7 +195,7 @@ def test_a_month_is_not_kept_for_a_source_whose_events_are_gone(owner, keep, sto
 
 def test_a_source_that_is_kept_longer_outlives_the_others(owner, keep, store, run_maintain):
     keep("archive", 3650)
-    # In the middle of a month, so that there are days before it in that month.
+    # In the middle of a month, so that the month has earlier days.
     limit = days_ago(99).replace(day=15)
     kept = (days_ago(0) - limit).days
     old, limit_month = days_ago(kept + 100), days_ago(kept + 1)
@@ -204,7 +204,7 @@ def test_a_source_that_is_kept_longer_outlives_the_others(owner, keep, store, ru
         store(source, old, 20)
         store(source, limit_month, 20)
     run_maintain("--keep", f"{kept}days")
-    # The month that the limit is in stays whole for those who don't say otherwise.
+    # The month of the limit stays complete for sources without their own limit.
     assert {source for source, days in events(owner) if days == kept + 1} == {
         "archive",
         "default",
@@ -262,7 +262,7 @@ def test_a_day_is_summed_up_anew_from_what_is_left_of_it(owner, keep, store, run
 def test_a_day_has_no_summary_from_when_its_first_events_are_deleted(
     owner, keep, store, run_maintain, monkeypatch, postgres, database
 ):
-    """Of a month that is dropped, and of single rows in batches; in the moment after, before it is summed up again."""
+    """Both for a dropped month and for single rows, directly after the deletion, before the days are summed up again."""
     dropped, thinned = days_ago(120), days_ago(40)
     partitions_of(owner, dropped, thinned)
     store("shop", dropped, 20)
@@ -289,7 +289,7 @@ def test_a_day_has_no_summary_from_when_its_first_events_are_deleted(
 
 
 def test_a_user_is_known_by_the_events_that_are_left(owner, keep, store, postgres, database):
-    """From the moment in which the newer ones are deleted on; when they were first seen is remembered."""
+    """It is right as soon as the newer events are deleted. The time of the first event stays."""
     store("blog", days_ago(45), 5, user="ann")
     store("shop", days_ago(60), 5, user="ann")
     store("shop", days_ago(40), 5, user="ann")
@@ -325,7 +325,7 @@ def test_a_user_of_whom_an_event_is_being_stored_stays_and_keeps_no_other(owner,
     keep("default", 140)  # in whole days, so that the second run moves no mark, for which it would wait for the event
     run_maintain()
     monkeypatch.setattr(retention, "ROUNDS", 10_000)
-    for user_id in ("ann", "bob"):  # as the release before left them
+    for user_id in ("ann", "bob"):  # as an older release left them
         owner.execute("insert into users values (%s, %s, %s)", [user_id, days_ago(300), days_ago(150)])
     with psycopg.connect(owner.info.dsn) as collector:
         store_events(collector, {"user_id": "ann", "timestamp": days_ago(131)})
@@ -359,7 +359,7 @@ def test_a_period_longer_than_the_calendar_deletes_nothing(owner, store, run_mai
 
 
 def test_a_user_with_an_event_that_was_under_way_stays_known(owner, keep, run_maintain):
-    """All their events are deleted as too old; a new one is just being stored."""
+    """All events of a user are deleted by retention, while a new one is being stored."""
     old = {"user_id": "ann", "timestamp": days_ago(100)}
     store_events(owner, old, {**old, "timestamp": days_ago(99)}, {**old, "user_id": "bob"})
     keep("default", 90)  # in whole days, so that the second run moves no mark, for which it would wait for the event

@@ -1,4 +1,4 @@
-"""How commands find the services of `tracker up`, and what they send to whom."""
+"""How commands find the services of `tracker up`, and to which services they send its secrets."""
 
 import os
 import socket
@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from event_tracker.cli.commands import cli
 from event_tracker.cli.local.data_folder import locked_folder
-from event_tracker.cli.local.running import KEY_FILE, TOKEN_FILE, URLS_FILE, announced, find_above
-from event_tracker.cli.local.system_account import agree_to_changes
+from event_tracker.cli.local.running import KEY_FILE, TOKEN_FILE, URLS_FILE, announce_urls, find_shadowed
+from event_tracker.cli.local.system_account import confirm_changes
 from event_tracker.cli.options import COLLECTOR, QUERY, collector_options, query_options
 
 URLS = {"collector": "http://127.0.0.1:1", "query": "http://127.0.0.1:2", "dashboard": "http://127.0.0.1:3"}
@@ -51,7 +51,7 @@ def test_services_are_found_from_any_folder_below_while_they_run(data, monkeypat
     below = data.parent / "a" / "b"
     below.mkdir(parents=True)
     monkeypatch.chdir(below)
-    with announced(data, URLS):
+    with announce_urls(data, URLS):
         assert run(ask) == f"{URLS['query']} rt_local"
         assert run(send) == f"{URLS['collector']} wk_local"
     assert run(ask) == f"{QUERY} None"
@@ -60,7 +60,7 @@ def test_services_are_found_from_any_folder_below_while_they_run(data, monkeypat
 
 def test_services_are_found_by_the_folder_that_is_named(data, tmp_path_factory, monkeypatch):
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
-    with announced(data, URLS):
+    with announce_urls(data, URLS):
         assert run(ask, "--data", data) == f"{URLS['query']} rt_local"
         assert run(ask, TRACKER_DATA=str(data)) == f"{URLS['query']} rt_local"
         assert run(ask) == f"{QUERY} None"
@@ -69,7 +69,7 @@ def test_services_are_found_by_the_folder_that_is_named(data, tmp_path_factory, 
 def test_a_start_below_a_folder_that_one_runs_on_says_so(data):
     below = data.parent / "below"
     below.mkdir()
-    with socket.socket() as taken, locked_folder(data), announced(data, URLS):
+    with socket.socket() as taken, locked_folder(data), announce_urls(data, URLS):
         taken.bind(("127.0.0.1", 0))
         up = [sys.executable, "-m", "event_tracker.cli", "up", "--collector-port", str(taken.getsockname()[1])]
         environment = {name: value for name, value in os.environ.items() if name != "TRACKER_DATA"}
@@ -85,12 +85,12 @@ def test_one_that_was_killed_doesnt_run_above(data, monkeypatch):
     below.mkdir()
     monkeypatch.chdir(below)
     monkeypatch.delenv("TRACKER_DATA", raising=False)
-    with announced(data, URLS):
+    with announce_urls(data, URLS):
         (data / "lock").touch()
-        assert find_above(below / ".data") is None
+        assert find_shadowed(below / ".data") is None
         with locked_folder(data):
-            assert find_above(below / ".data")[0] == data
-            assert find_above(data) is None
+            assert find_shadowed(below / ".data")[0] == data
+            assert find_shadowed(data) is None
 
 
 def test_a_folder_that_is_named_and_on_which_nothing_runs_is_an_error(data):
@@ -100,20 +100,20 @@ def test_a_folder_that_is_named_and_on_which_nothing_runs_is_an_error(data):
 
 
 def test_what_is_kept_for_the_local_services_is_sent_to_no_others(data):
-    with announced(data, URLS):
+    with announce_urls(data, URLS):
         assert run(ask, "--data", data, "--query", "http://other.example") == "http://other.example None"
         assert run(send, "--data", data, COLLECTOR_URL="http://other.example") == "http://other.example None"
 
 
 def test_a_token_that_is_given_goes_before_the_one_that_is_kept(data):
-    with announced(data, URLS):
+    with announce_urls(data, URLS):
         assert run(ask, "--data", data, API_TOKEN="rt_given") == f"{URLS['query']} rt_given"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
 def test_a_folder_above_of_another_account_is_not_taken(data, monkeypatch):
     monkeypatch.chdir(data.parent)
-    with announced(data, URLS):
+    with announce_urls(data, URLS):
         os.chown(data / URLS_FILE, 12345, 12345)
         assert run(ask) == f"{QUERY} None"
 
@@ -136,5 +136,5 @@ def test_help_describes_commands_in_whole_sentences():
 def test_what_root_changes_outside_the_project_is_said(tmp_path, capsys):
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    agree_to_changes(closed / "data" / "postgres", closed / "data")
+    confirm_changes(closed / "data" / "postgres", closed / "data")
     assert f"lets all accounts pass through {closed}, but not list it" in capsys.readouterr().out

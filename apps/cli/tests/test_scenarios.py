@@ -1,4 +1,4 @@
-"""Scenarios: that their events are what their descriptions say, by a plain reading of the events alone."""
+"""Scenarios: their events match their descriptions. The tests compute this from the events only."""
 
 import json
 from collections import Counter, defaultdict
@@ -10,7 +10,7 @@ import pytest
 
 from event_tracker.cli.simulate.scenarios import SCENARIOS
 from event_tracker.cli.simulate.scenarios.behaviour import percentile
-from event_tracker.cli.simulate.scenarios.describe import LONGEST_PAUSE_SECONDS, PACES, Scenario
+from event_tracker.cli.simulate.scenarios.description import LONGEST_PAUSE_SECONDS, PACES, Scenario
 from event_tracker.cli.simulate.scenarios.plan import (
     LATE_PERCENT,
     LEAST_DAYS,
@@ -20,11 +20,11 @@ from event_tracker.cli.simulate.scenarios.plan import (
     mean_events,
 )
 from event_tracker.cli.simulate.scenarios.tally import Tally
-from event_tracker.cli.simulate.scenarios.traffic import in_order_of_arrival
+from event_tracker.cli.simulate.scenarios.traffic import arriving_batches
 from event_tracker.cli.simulate.scenarios.truth import make_truth
 
 END = datetime(2026, 11, 18, 15, tzinfo=UTC)
-"""A Wednesday: the first and the last week are cut, and both zones with a clock change have one in the 28 days before."""
+"""A Wednesday, so the first and the last week are incomplete. Both zones with a clock change have it in the 28 days before."""
 
 GAP = timedelta(minutes=30)
 
@@ -36,7 +36,7 @@ class Read:
         self, scenario: Scenario, seed: int = 1, users: int = 700, days: int = 28, end: datetime = END
     ) -> None:
         self.plan = make_plan(scenario, seed, users, days, end)
-        self.sent = [event.json for batch in in_order_of_arrival(self.plan) for event in batch]
+        self.sent = [event.json for batch in arriving_batches(self.plan) for event in batch]
         self.by_user = defaultdict(list)
         for line in dict.fromkeys(self.sent):
             event = json.loads(line)
@@ -52,7 +52,7 @@ def read(request) -> Read:
 
 
 def reached(scenario: Scenario, events: list) -> int:
-    """How far a user gets in the funnel: from each start, whatever comes next in the window."""
+    """The last step of the funnel that a user reaches: the best result from all first steps, within the window."""
     best = 0
     for place, first in enumerate(events):
         step = 0
@@ -119,7 +119,7 @@ def test_no_pause_is_near_the_gap_and_some_are_on_either_side(read):
 
 
 def test_without_ids_one_visit_is_two_sessions_by_the_gap_alone():
-    """Where a life takes a break; the same life with an id is one session, however long."""
+    """A break ends a session without an id. The same visit with an id is one session, however long it is."""
     read = Read(SCENARIOS["shop"])
     sessions = {}
     for person in read.plan.everybody:

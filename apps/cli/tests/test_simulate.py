@@ -1,4 +1,4 @@
-"""`tracker simulate`: what it invents, and that it arrives."""
+"""`tracker simulate`: the events that it makes, and their delivery."""
 
 import json
 import time
@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from ports import free_port
 
 from event_tracker.cli.simulate import timeline
-from event_tracker.cli.simulate.fake_users import LEAVE, NEXT, World
+from event_tracker.cli.simulate.fake_users import LEAVE, NEXT, FakeShop
 from event_tracker.cli.simulate.simulate import simulate
 from event_tracker.cli.simulate.timeline import history, trickle
 
@@ -21,7 +21,7 @@ WEEK = timedelta(days=7)
 
 
 def invented(seed: int = 1, users: int = 1000, events: int = 20_000, days: float = 7) -> list[dict[str, Any]]:
-    return [json.loads(event.json) for batch in history(World(seed, users), events, days, END) for event in batch]
+    return [json.loads(event.json) for batch in history(FakeShop(seed, users), events, days, END) for event in batch]
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_some_events_come_late(week):
 
 
 class Clock:
-    """Stands in for `time`: no time passes but by `sleep`, so that a busy machine makes no difference."""
+    """A replacement for the module `time`. Time passes only by `sleep`, so that a busy machine makes no difference."""
 
     def __init__(self) -> None:
         self.began, self.passed = time.time(), 0.0
@@ -116,7 +116,7 @@ def clock(monkeypatch) -> Clock:
 
 
 def test_a_trickle_keeps_its_rate_and_happens_now(clock):
-    batches = list(trickle(World(1, 20), 200, 0.5))
+    batches = list(trickle(FakeShop(1, 20), 200, 0.5))
     events = [json.loads(event.json) for batch in batches for event in batch]
     assert 99 <= len(events) <= 101
     assert len(batches) > 90
@@ -126,22 +126,22 @@ def test_a_trickle_keeps_its_rate_and_happens_now(clock):
 
 
 def test_a_trickle_catches_up_with_what_took_long(clock):
-    batches = trickle(World(1, 20), 200, 0.5)
+    batches = trickle(FakeShop(1, 20), 200, 0.5)
     assert len(next(batches)) == 1
     clock.sleep(0.3)
     assert len(next(batches)) == 60
 
 
 def test_nothing_of_a_trickle_happened_before_it_began(clock):
-    """Or the simulated weeks of `tracker up --demo` had events that its truth doesn't know."""
-    events = [json.loads(event.json) for batch in trickle(World(1, 500), 2, 3600) for event in batch]
+    """Otherwise the past weeks of `tracker up --demo` would get events that aren't in its truth."""
+    events = [json.loads(event.json) for batch in trickle(FakeShop(1, 500), 2, 3600) for event in batch]
     times = [datetime.fromisoformat(event["timestamp"]).timestamp() for event in events]
     assert min(times) >= int(clock.began * 1000) / 1000
     assert sum(before - after > 600 for before, after in pairwise(times)) > 10
 
 
 def sessions_of_a_trickle() -> set[str]:
-    batches = trickle(World(1, 20), 200, 0.2)
+    batches = trickle(FakeShop(1, 20), 200, 0.2)
     return {json.loads(event.json)["session_id"] for batch in batches for event in batch}
 
 
@@ -152,7 +152,7 @@ def test_two_trickles_share_no_session(clock):
 
 
 def test_nobody_is_in_the_shop_twice_at_once(clock):
-    users = [event.user_id for batch in trickle(World(1, 2), 500, 0.2) for event in batch]
+    users = [event.user_id for batch in trickle(FakeShop(1, 2), 500, 0.2) for event in batch]
     assert len(users) > 50
 
 

@@ -1,4 +1,4 @@
-"""`tracker maintain` sums up days that are over, and knows users whom an older collector stored."""
+"""`tracker maintain` sums up past days, and adds users whose events an older collector stored."""
 
 import random
 from collections.abc import Callable
@@ -17,7 +17,7 @@ DAY = "2026-03-01"
 
 @pytest.fixture
 def run_maintain(postgres, database) -> Callable[..., Result]:
-    """A function that runs the command on this test's database, and expects that it succeeds."""
+    """A function that runs the command on this test's database and checks that it succeeds."""
 
     def run(*arguments: str) -> Result:
         result = CliRunner().invoke(maintain, arguments, env={"DATABASE_URL": postgres.url(database)})
@@ -107,7 +107,7 @@ def test_a_property_with_too_many_or_too_long_values_is_left_out(run_maintain, o
 
 
 def test_a_property_with_a_name_or_value_that_no_index_takes_is_left_out(run_maintain, send, owner):
-    """Limits are in bytes, as an index entry's is: a character may have four. These can't be compressed."""
+    """The limits are in bytes, like that of an index entry. A character may have four bytes. These texts can't be compressed."""
     dice = random.Random(5)
 
     def astral(number: int) -> str:

@@ -1,4 +1,4 @@
-"""`tracker up` as a user meets it: a command in a terminal, two addresses, a folder that keeps the data."""
+"""`tracker up` as a user sees it: a command in a terminal, URLs, and a data folder."""
 
 import json
 import os
@@ -25,7 +25,7 @@ from stack_up import Up
 from event_tracker.cli.local import embedded
 from event_tracker.cli.local.embedded import embedded_postgres, running_url
 from event_tracker.cli.local.process import Process
-from event_tracker.cli.local.services import in_role
+from event_tracker.cli.local.services import url_in_role
 from event_tracker.cli.local.system_account import account_for
 from event_tracker.cli.simulate.verify import check_truth
 
@@ -44,7 +44,7 @@ def folders() -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def running(folders: Path) -> Iterator[Up]:
-    """One that was started in an empty folder, for tests that leave it as it is."""
+    """A `tracker up` started in an empty folder, for tests that don't change it."""
     up = Up(folders / "running", cwd=folders).wait_ready()
     yield up
     up.stop()
@@ -52,7 +52,7 @@ def running(folders: Path) -> Iterator[Up]:
 
 @pytest.fixture(scope="module")
 def data(folders: Path) -> Path:
-    """A folder that tests use one after the other: making PostgreSQL's files takes a second or two."""
+    """A data folder that tests use one after the other, since creating PostgreSQL's files takes a second or two."""
     return folders / "not there yet"
 
 
@@ -243,7 +243,7 @@ def test_a_server_that_outlived_its_up_makes_room_for_the_next(data):
 
 
 def test_a_number_that_another_process_got_is_not_taken_for_a_server(data):
-    """As after the crash of a container: the file names a process that is alive, and isn't PostgreSQL."""
+    """As after the crash of a container: the number in the file is that of a running process that isn't PostgreSQL."""
     (data / "logs").mkdir(parents=True, exist_ok=True)
     with embedded_postgres(data):
         left = (data / "postgres" / "postmaster.pid").read_text()
@@ -348,7 +348,7 @@ def test_a_database_url_that_is_none_is_said_to_be_wrong(start_up, tmp_path):
 
 
 def test_the_services_have_no_more_rights_than_their_roles(postgres, database):
-    with psycopg.connect(in_role(postgres.url(database), "query")) as connection:
+    with psycopg.connect(url_in_role(postgres.url(database), "query")) as connection:
         assert connection.execute("select current_user").fetchone() == ("query",)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             connection.execute("delete from events")

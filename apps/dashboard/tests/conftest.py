@@ -28,7 +28,8 @@ MOST_AT_ONCE = 1000
 
 
 def known_events() -> list[dict[str, Any]]:
-    """Each of 40 users looks at two pages in one session, a day apart from the user before; each fourth buys. None lies in today."""
+    """Make the events of 40 users. Each views two pages in one session, a day after the previous user; every fourth one buys. None
+    of the events is from today."""
     start = datetime.now(UTC).replace(hour=10, minute=0, second=0, microsecond=0) - timedelta(days=USERS)
     events = []
     for number in range(USERS):
@@ -50,7 +51,7 @@ def known_events() -> list[dict[str, Any]]:
 
 
 class Dashboard(NamedTuple):
-    """A dashboard, and what it asks."""
+    """A dashboard and its query service."""
 
     url: str
     query_url: str
@@ -138,14 +139,14 @@ def served(start: Callable[..., Service], postgres: Postgres, name: str) -> Iter
 
 @pytest.fixture(scope="session")
 def guarded_database(start: Callable[..., Service], postgres: Postgres) -> Iterator[str]:
-    """The name of a database with `known_events`, for a query service that asks who asks."""
+    """The name of a database with `known_events`, for a query service that requires authentication."""
     with database(postgres, start, known_events()) as name:
         yield name
 
 
 @pytest.fixture(scope="session")
 def start_query(start: Callable[..., Service], postgres: Postgres, guarded_database: str) -> Callable[..., Service]:
-    """start_query(SETTING=...): a query service there that lets nobody in without credentials."""
+    """start_query(SETTING=...) starts a query service on it that requires authentication."""
     given = {
         "DATABASE_URL": postgres.url(guarded_database, "query"),
         "CONTROL_DATABASE_URL": postgres.url(guarded_database, "control"),
@@ -158,7 +159,7 @@ def start_query(start: Callable[..., Service], postgres: Postgres, guarded_datab
 
 @pytest.fixture(scope="session")
 def guarded(start: Callable[..., Service], start_query: Callable[..., Service]) -> Iterator[Dashboard]:
-    """A dashboard that takes a sign-in."""
+    """A dashboard that requires a sign-in."""
     query = start_query()
     with running(start, query.url) as dashboard:
         yield dashboard
@@ -199,14 +200,14 @@ def dashboard_of_sources(start: Callable[..., Service], postgres: Postgres) -> I
 
 @pytest.fixture(scope="session")
 def empty_dashboard(start: Callable[..., Service], postgres: Postgres) -> Iterator[Dashboard]:
-    """A dashboard without a single event."""
+    """A dashboard without events."""
     with serving(start, postgres, []) as dashboard:
         yield dashboard
 
 
 @pytest.fixture(scope="session")
 def lonely_dashboard(start: Callable[..., Service]) -> Iterator[Dashboard]:
-    """A dashboard whose query service isn't there."""
+    """A dashboard whose query service doesn't run."""
     with running(start, f"http://127.0.0.1:{free_port()}") as dashboard:
         yield dashboard
 
@@ -227,7 +228,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def profile(browser: Browser) -> Iterator[Callable[[], BrowserContext]]:
-    """profile(): a profile of one's own, for who signs in."""
+    """profile() makes a new profile, for a visitor who signs in."""
     profiles = []
 
     def profile() -> BrowserContext:
@@ -241,7 +242,7 @@ def profile(browser: Browser) -> Iterator[Callable[[], BrowserContext]]:
 
 @pytest.fixture
 def visit(context: BrowserContext) -> Iterator[Callable[[Dashboard], Visitor]]:
-    """visit(dashboard): a visitor there; in the end the browser must have reported nothing, and asked nobody else."""
+    """visit(dashboard) makes a visitor. At the end, the browser must have reported no errors and sent no requests to other hosts."""
     visitors = []
 
     def visit(dashboard: Dashboard) -> Visitor:

@@ -1,4 +1,4 @@
-"""Charts and their tables: what is drawn is what was answered, and what isn't whole doesn't look as if it were."""
+"""Charts and their tables: they show the numbers of the answer, and incomplete intervals look different."""
 
 import tomllib
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ def series(key, values, kind="value"):
 
 
 def answered(interval, points, lines, *, to, as_of, start=None):
-    """An answer of /stats/timeseries in Berlin."""
+    """Make an answer of /stats/timeseries in the zone of Berlin."""
     in_zone = [point.astimezone(BERLIN).isoformat() for point in points]
     return {
         "from": (start or points[0]).isoformat(), "to": to.isoformat(), "tz": "Europe/Berlin", "as_of": as_of.isoformat(),
@@ -60,7 +60,7 @@ def test_numbers_in_bars_are_readable(theme, monkeypatch):
 
 
 def drawn(trace):
-    """What a trace joins by lines: runs of points, as (place, value)."""
+    """The points that a trace joins by lines: lists of (position, value)."""
     runs = [[]]
     for place, value in zip(trace.x, trace.y, strict=True):
         if value is None:

@@ -35,7 +35,7 @@ def test_a_point_narrows_the_range_to_its_day_and_back_leads_back(visit, dashboa
     assert shown == str(series["total"])
     assert shown != before
     assert visitor.page.get_by_role("combobox", name="Range", exact=True).input_value() == "dates"
-    # What is live goes on being asked for.
+    # The live part is still updated.
     as_of = visitor.page.get_by_text("As of ").inner_text()
     visitor.page.wait_for_function("text => !document.body.innerText.includes(text)", arg=as_of)
     visitor.page.go_back()

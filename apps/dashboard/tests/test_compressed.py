@@ -1,4 +1,4 @@
-"""Streamlit's scripts and styles with gzip, over the wire and in a real browser: whole, whatever happened before."""
+"""Streamlit's scripts and styles with gzip, over HTTP and in a real browser: complete, whatever happened before."""
 
 import gzip
 import re
@@ -11,14 +11,14 @@ import pytest
 import requests
 from visitors import Visitor
 
-from event_tracker.dashboard.web.compressed import FILES, takes_gzip
+from event_tracker.dashboard.web.compression import FILES, takes_gzip
 
 PAGES = ["", "users", "funnels", "retention", "journeys", "sessions", "explore"]
 
 
 @pytest.fixture
 def fresh(another):
-    """A dashboard that nobody has asked for a file yet."""
+    """A dashboard that hasn't compressed any file yet."""
     with another("http://127.0.0.1:9") as dashboard:
         yield dashboard
         dashboard.process.stop()
@@ -41,7 +41,7 @@ def script_of(dashboard):
 
 
 def check(dashboard, path):
-    """Hold what is sent of a file, with gzip and without, against the file."""
+    """Compare the answers for a file, with and without gzip, with the file."""
     content = FILES[path].read_bytes()
     packed, body = ask(dashboard, path)
     plain, own = ask(dashboard, path, Accept_Encoding="identity")
@@ -111,7 +111,7 @@ def test_a_part_is_one_of_the_file_as_it_is(lonely_dashboard):
     part, body = ask(lonely_dashboard, path, Range="bytes=100-199")
     assert (part.status_code, body, part.headers.get("Content-Encoding")) == (206, content[100:200], None)
     assert part.headers["Content-Range"] == f"bytes 100-199/{len(content)}"
-    # Whoever has a part of the gzip can't go on with bytes of the file.
+    # A client that has a part of the compressed file can't continue with bytes of the plain one.
     whole, body = ask(lonely_dashboard, path, Range="bytes=100-199", If_Range=packed.headers["ETag"])
     assert (whole.status_code, body) == (200, content)
 
@@ -140,7 +140,7 @@ def test_what_has_another_path_than_a_file_is_not_compressed_and_kept(lonely_das
 def test_every_page_is_drawn_by_browsers_that_have_nothing_yet(dashboard, profile):
     for _ in range(2):
         context = profile()
-        # Some go away at once.
+        # Some clients close the connection at once.
         for path in PAGES:
             page = context.new_page()
             page.goto(f"{dashboard.url}/{path}", wait_until="commit")

@@ -1,4 +1,4 @@
-"""Events and links from somebody who means harm: what they hold is shown as text, runs nothing, and asks no other host."""
+"""Events and links of an attacker: their texts are shown as text, run nothing, and cause no request to another host."""
 
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ PAGES = ["", "users", "funnels", "retention", "journeys", "sessions", "explore"]
 
 
 def hostile_events():
-    """Three days on which each user, named by a hostile text, does everything that is named by one."""
+    """Make events of three days, in which all names and values are hostile texts."""
     now = datetime.now(UTC).replace(hour=3, minute=0, second=0, microsecond=0)
     return [
         {

@@ -1,4 +1,4 @@
-"""The pages for admins, in a real browser: what an admin does there is what the query service then has."""
+"""The pages for admins, in a real browser: the query service has what an admin has changed there."""
 
 import hashlib
 import json
@@ -77,7 +77,7 @@ def test_a_source_is_made_with_a_key_and_settings(signed_in, owner):
     said(visitor, "shop is there")
     press(visitor, "Make a key")
     said(visitor, "It is shown this once")
-    # The browser fetches what draws code when there is some, and draws it in its own time.
+    # The browser loads the component for code only when it is needed, so it is drawn later.
     assert eventually(lambda: len(codes(visitor)) == 3 and all(codes(visitor)))
     key, *rest = codes(visitor)
     assert re.fullmatch("wk_[0-9a-f]{10}_[0-9a-f]{40}", key)

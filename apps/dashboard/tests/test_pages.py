@@ -1,4 +1,4 @@
-"""The pages in a real browser, on known events: what they show is what the query service answers."""
+"""The pages in a real browser, with known events: they show what the query service answers."""
 
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -283,7 +283,7 @@ def test_a_funnel_without_steps_offers_the_commonest_types(visit, dashboard):
 
 
 def steps_of(visitor):
-    """What the URL names as steps, by their numbers."""
+    """The steps in the URL, by number."""
     asked = parse_qs(urlsplit(visitor.page.url).query)
     return {name: values for name, values in asked.items() if name.startswith(("step", "where"))}
 

@@ -7,8 +7,8 @@ import pytest
 
 from event_tracker.dashboard.charts import numbers
 from event_tracker.dashboard.charts.event_table import as_frame
-from event_tracker.dashboard.client.api import AT_ONCE, beside
-from event_tracker.dashboard.client.service import AwayError
+from event_tracker.dashboard.client.api import CONCURRENCY, run_concurrently
+from event_tracker.dashboard.client.service import UnavailableError
 from event_tracker.dashboard.filters import conditions
 from event_tracker.dashboard.filters.period import Period
 
@@ -56,18 +56,18 @@ def test_a_periods_parts_are_of_what_has_begun():
 
 
 def test_questions_are_asked_beside_each_other():
-    all_asked = threading.Barrier(AT_ONCE, timeout=60)
+    all_asked = threading.Barrier(CONCURRENCY, timeout=60)
 
     def ask(number):
         all_asked.wait()
         if number == 0:
-            raise AwayError("none")
+            raise UnavailableError("none")
         return number
 
-    with beside(ask) as later:
-        refused, *answers = [later(number) for number in range(AT_ONCE)]
-        assert [answer() for answer in answers] == list(range(1, AT_ONCE))
-        with pytest.raises(AwayError):
+    with run_concurrently(ask) as later:
+        refused, *answers = [later(number) for number in range(CONCURRENCY)]
+        assert [answer() for answer in answers] == list(range(1, CONCURRENCY))
+        with pytest.raises(UnavailableError):
             refused()
 
 

@@ -1,4 +1,4 @@
-"""The dashboard as a process: its start and end, its settings, and the export that it hands through."""
+"""The dashboard as a process: start and stop, settings, and the export that it passes on."""
 
 import codecs
 import os
@@ -103,7 +103,7 @@ def test_an_export_without_a_query_service_is_a_502(lonely_dashboard):
 
 @contextmanager
 def saying(lonely_dashboard, words):
-    """In place of the query service, one that answers one request with these bytes and hangs up."""
+    """A server in place of the query service. It answers one request with these bytes and closes the connection."""
 
     def serve(server):
         connection, _ = server.accept()
@@ -142,7 +142,7 @@ def test_no_other_page_may_frame_it_and_it_loads_from_no_other_host(lonely_dashb
 
 @contextmanager
 def stream_of(dashboard):
-    """What a page is updated by; anybody may open it."""
+    """Open the WebSocket that updates a page. Anybody may open it."""
     url = dashboard.url.replace("http:", "ws:") + "/_stcore/stream"
     with websockets.sync.client.connect(url, subprotocols=["streamlit"], open_timeout=60, close_timeout=60) as stream:
         yield stream

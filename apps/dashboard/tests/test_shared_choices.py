@@ -1,4 +1,4 @@
-"""The choices that pages share, by the side bar: they go along from page to page, and back."""
+"""The filters that pages share, in the sidebar: they stay the same from page to page, and back."""
 
 from urllib.parse import parse_qs, urlencode, urlsplit
 

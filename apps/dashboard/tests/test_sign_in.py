@@ -1,4 +1,4 @@
-"""Signing in to the dashboard, with a real query service that lets nobody in without credentials."""
+"""Signing in to the dashboard, with a real query service that requires authentication."""
 
 import time
 from urllib.parse import urlsplit
@@ -105,7 +105,7 @@ def test_the_browser_keeps_the_refresh_token_where_no_script_and_no_url_has_it(c
 
 @pytest.fixture(scope="module")
 def over_https(guarded, another):
-    """A dashboard that a proxy, which isn't there, serves over HTTPS."""
+    """A dashboard with the settings for a proxy with HTTPS. There is no proxy."""
     with another(guarded.query_url, HTTPS="true") as dashboard:
         yield dashboard
         dashboard.process.stop()

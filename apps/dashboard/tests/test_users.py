@@ -9,7 +9,7 @@ from waiting import wait_until
 PEOPLE = 60
 PAGE = 50
 OFTEN = 1100
-"""So many events has the last user, all newer than everybody else's: more than the list once looked at."""
+"""The number of events of the last user, all newer than those of others. An older release looked at fewer for its list."""
 
 
 def sent(user_id, time, event_type="view"):

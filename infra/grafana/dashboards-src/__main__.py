@@ -1,4 +1,4 @@
-"""Write the dashboards as JSON: python infra/grafana/dashboards-src [FOLDER]. Without FOLDER, into the committed ones."""
+"""Write the dashboards as JSON: python infra/grafana/dashboards-src [FOLDER]. Without FOLDER, overwrite the committed ones."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Collector: is it taking events in, what does it refuse, and what holds it up."""
+"""The dashboard Collector: whether it takes events, which it refuses, and what makes it slow."""
 
 from grafana_foundation_sdk.builders import dashboard, timeseries
 from parts import board, lines

@@ -1,4 +1,4 @@
-"""Overview: are the objectives met, how fast is their budget burning, which alert fires, which service is it."""
+"""The dashboard Overview: whether the objectives are met, how fast their error budgets burn, which alerts fire, in which service."""
 
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ class Slo(NamedTuple):
 
     @property
     def bad(self) -> str:
-        """The share of bad requests over 30 days; each request counts the same, however busy its hour was."""
+        """The share of bad requests over 30 days. Each request has the same weight, however busy its hour was."""
         labels = f'{{slo="{self.name}"}}'
         return f"sum_over_time(slo:errors:rate5m{labels}[30d]) / sum_over_time(slo:requests:rate5m{labels}[30d])"
 

@@ -1,4 +1,4 @@
-"""What the dashboards are put together from: panels with everything set that a reader needs, in rows."""
+"""The parts of dashboards: panels with all settings that readers need, and rows of panels."""
 
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
@@ -28,7 +28,7 @@ HEIGHT = 8
 
 Query = prometheus.Dataquery | SqlQuery
 Steps = Sequence[tuple[float, str]]
-"""From each value on, a colour; below the first it is green, or what `below` says."""
+"""Thresholds: the colour from each value on. Below the first value it is green, or `below`."""
 
 Panel = timeseries.Panel | stat.Panel | table.Panel | heatmap.Panel
 AnyPanel = TypeVar("AnyPanel", timeseries.Panel, stat.Panel, table.Panel, heatmap.Panel)
@@ -103,7 +103,7 @@ def fixed_color(color: str) -> DynamicConfigValue:
 
 
 def column(panel: table.Panel, name: str, **properties: object) -> table.Panel:
-    """Set properties of one column; `links` and such as Grafana names them, `cell` is custom.cellOptions."""
+    """Set properties of one column. They have Grafana's names, such as `links`; `cell` is custom.cellOptions."""
     names = {"cell": "custom.cellOptions", "width": "custom.width"}
     values = [DynamicConfigValue(names.get(key, key), value) for key, value in properties.items()]
     return panel.override_by_name(name, values)
@@ -128,7 +128,7 @@ def board(
     uid: str, title: str, description: str, rows: Mapping[str, Sequence[Panel]], *, since: str = "now-6h", refresh: str = "30s",
     variable: dashboard.QueryVariable | None = None,
 ) -> dashboard.Dashboard:  # fmt: skip
-    """A dashboard that can't be edited in the browser, with links to its neighbours and marks for deployments."""
+    """A dashboard that can't be edited in the browser, with links to the other dashboards and marks for deployments."""
     made = dashboard.Dashboard(title).uid(uid).description(description).tags([TAG]).readonly()
     made.time(since, "now").refresh(refresh).timezone("browser").tooltip(DashboardCursorSync.CROSSHAIR)
     made.annotation(DeploymentsQuery())

@@ -1,6 +1,6 @@
-"""Product: what users do. Everything here comes from PostgreSQL, through the views of schema product."""
+"""The dashboard Product: what users do. All its data is from PostgreSQL, from the views of the schema product."""
 
-# ruff: noqa: S608  # the SQL is put together from constants of this file
+# ruff: noqa: S608  # the SQL is made from constants of this file
 
 from grafana_foundation_sdk.builders import dashboard, table, timeseries
 from grafana_foundation_sdk.models.dashboard import VariableOption, VariableRefresh, VariableSort
@@ -140,7 +140,7 @@ def users_per_day() -> timeseries.Panel:
 
 
 def newest_events() -> table.Panel:
-    """The counts say from which hour on there are 50, so that no more than that and the last hour is read."""
+    """The newest 50 events. The counters say from which hour on there are 50, so that no older events are read."""
     sql = f"""
 with hours as (
   select hour, sum(sum(count)) over (order by hour desc) as until_here

@@ -1,4 +1,4 @@
-"""Query: is it answering, which question is slow, and what holds it up."""
+"""The dashboard Query: whether it answers, which queries are slow, and what makes it slow."""
 
 from grafana_foundation_sdk.builders import dashboard, table, timeseries
 from parts import board, column, columns, lines, rows_of, sorted_by
@@ -72,7 +72,7 @@ def rows_returned() -> timeseries.Panel:
 
 
 def routes() -> table.Panel:
-    """The slowest on top."""
+    """A table of routes, the slowest first."""
     panel = rows_of(
         "Routes",
         "Over the range of time chosen above, the slowest on top. Latency is that of requests that succeeded.",

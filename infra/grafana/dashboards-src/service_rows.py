@@ -1,4 +1,4 @@
-"""What the dashboards of both services share: selectors, golden signals, database, process."""
+"""Rows that the dashboards of both services share: golden signals, database, process. And their selectors."""
 
 from parts import Panel, Query, buckets, column, columns, fixed_color, lines, rows_of
 from sources import by_bucket, now_as_table, over_time
@@ -6,7 +6,7 @@ from sources import by_bucket, now_as_table, over_time
 COLLECTOR = 'job="collector",route="/events"'
 WORK = 'route=~"/(events|sources|stats|users?).*"'
 QUERY = f'job="query",{WORK}'
-"""What the objectives are about, as in infra/prometheus/rules/slo.yaml: the work, not probes and documents."""
+"""The routes of the objectives, as in infra/prometheus/rules/slo.yaml: without probes and documentation."""
 
 STATUS_COLORS = {"2..": "green", "4..": "orange", "5..": "red"}
 
@@ -22,19 +22,19 @@ def percentiles(histogram: str, selector: str) -> list[Query]:
 
 
 def failed_share(selector: str, window: str = "$__rate_interval", by: str = "") -> str:
-    """Of all requests, those answered 5xx; 0 when none was."""
+    """The share of requests answered with 5xx; 0 if there are none."""
     every = f"sum by ({by}) (rate(http_requests_total{{{selector}}}[{window}]))"
     failed = f'sum by ({by}) (rate(http_requests_total{{{selector},status=~"5.."}}[{window}]))'
     return f"({failed} or 0 * {every}) / {every}"
 
 
 def none(label: str) -> str:
-    """0, named none: for counters that have no series before the first."""
+    """A series of 0 named none, for counters that have no series before their first event."""
     return f'label_replace(vector(0), "{label}", "none", "", "")'
 
 
 def golden_signals(selector: str, objective: float, seconds: float) -> list[Panel]:
-    """Requests, failures, latency and saturation. `objective` is the share that must succeed, `seconds` the latency's."""
+    """Requests, failures, latency and saturation. `objective` is the share that must succeed, `seconds` the latency objective."""
     job = selector.split(",")[0]
     requests = lines(
         "Requests by status",
@@ -108,7 +108,7 @@ def database_pool(job: str) -> list[Panel]:
 
 
 def process(job: str) -> list[Panel]:
-    """CPU, memory, and what runs."""
+    """CPU, memory, and the running instances."""
     versions = rows_of(
         "What runs",
         "Each instance with its version, source revision and time since its start.",

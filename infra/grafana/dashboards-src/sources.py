@@ -22,7 +22,7 @@ def now(expr: str, legend: str = "") -> prometheus.Dataquery:
 
 
 def now_as_table(expr: str) -> prometheus.Dataquery:
-    """The same, its labels as columns."""
+    """The same, with its labels as columns."""
     return now(expr).format(PromQueryFormat.TABLE)
 
 
@@ -32,7 +32,7 @@ def by_bucket(expr: str) -> prometheus.Dataquery:
 
 
 class Sql(variants.Dataquery):
-    """A query to PostgreSQL; the SDK has no model of it."""
+    """A query to PostgreSQL. The SDK has no model for it."""
 
     def __init__(self, sql: str, format_: str) -> None:
         self.sql, self.format, self.ref_id = sql, format_, "A"
@@ -61,7 +61,7 @@ class SqlQuery(Builder[Sql]):
 
 
 class Deployments(AnnotationQuery):
-    """A mark where a version begins to run; the SDK's model lacks the fields of Prometheus annotations."""
+    """A mark at the time when a version starts to run. The SDK's model lacks the fields of Prometheus annotations."""
 
     def to_json(self) -> dict[str, object]:
         running = "sum by (service, version, revision) (app_build_info)"

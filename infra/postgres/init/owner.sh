@@ -1,6 +1,6 @@
 #!/bin/bash
 # Make the role `owner` and its database `events` on a new server. The postgres image runs it once, after initdb, as the superuser.
-# Reads the password from OWNER_PASSWORD_FILE. Run again it keeps what is there, and sets the password again.
+# It reads the password from OWNER_PASSWORD_FILE. If it is run again, it keeps what exists, and sets the password again.
 # The owner isn't a superuser; CREATEROLE is for the services' roles, which `tracker migrate` makes.
 set -eu
 
@@ -9,7 +9,7 @@ if [ ! -s "${OWNER_PASSWORD_FILE:?names the file with the password of the role o
   exit 1
 fi
 
-# psql reads the password itself: arguments can be seen by others. A statement that is refused would be logged with it.
+# psql reads the password itself, since other users can see a command's arguments. A statement that fails would be logged with it.
 psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username "${POSTGRES_USER:-postgres}" --dbname postgres <<'SQL'
 \set password `cat "$OWNER_PASSWORD_FILE"`
 set log_statement to 'none';

@@ -1,5 +1,5 @@
 """The command line `tracker`.
 
-`up`, `migrate` and `maintain` look after the services and their database; `send`, `simulate`, `events` and `top-types`
-speak HTTP to the services, as any client does.
+`up`, `migrate` and `maintain` run the services and maintain their database. `send`, `simulate`, `events`, `top-types` and
+others use the services over HTTP, as any client does.
 """

@@ -6,8 +6,8 @@ from event_tracker.cli.commands import cli
 
 
 def main() -> None:
-    """Run one command; the exit code tells how it went."""
-    # As Ctrl-C. Without a handler the first process of a container isn't ended by SIGTERM at all.
+    """Run one command and exit with its exit code."""
+    # SIGTERM acts like Ctrl-C. Without a handler, SIGTERM doesn't end the first process of a container.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     cli(prog_name="tracker")
 

@@ -1,18 +1,11 @@
-"""HTTP to the services: what may pass is sent again, and what went wrong is said in a sentence.
+"""An HTTP client for the services. It repeats requests that failed for the moment, and puts errors into a sentence."""
 
-urllib3's own Retry is not used: it takes Retry-After as the wait, where the contract takes it as the least wait, and it
-bounds the number of attempts, where a person cares for how long they last.
-"""
-
-import email.utils
 import gzip
-import random
 import re
 import secrets
 import threading
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from http import HTTPStatus
 from itertools import count
 from types import TracebackType
@@ -24,21 +17,19 @@ import msgspec
 import requests
 from requests.auth import AuthBase
 
+from event_tracker.cli.errors import Problem, RefusedError, ServiceError, UnavailableError
+from event_tracker.cli.retry import PATIENCE_SECONDS, backoff, is_temporary, retry_after
+
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
-"""Longer than a collector holds a request, so that its own answer arrives first."""
+"""Longer than a collector takes to time out by itself, so that its own answer arrives first."""
 
 STREAM_SECONDS = 300
-"""Of silence in the middle of a long answer: a filter may match nothing for a while."""
-
-PATIENCE_SECONDS = 60.0
-FIRST_WAIT_SECONDS = 0.25
-LONGEST_WAIT_SECONDS = 3.0
-"""A service is back within seconds of a restart; to wait much longer would only be noticed."""
+"""The longest pause within a streamed answer: a filter may match nothing for a while."""
 
 NOT_SERVED = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
 SERVICES = {"collector": "collector", "query": "query service"}
-"""What services call themselves, and what they are called here."""
+"""A service's name at /version, and its name in messages."""
 
 WHERE = {"collector": "--collector or COLLECTOR_URL", "query service": "--query or QUERY_URL"}
 
@@ -47,40 +38,14 @@ SHOWN_ERRORS = 5
 
 T = TypeVar("T")
 
-SILENCE = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
-"""What requests raises when nothing answers, or the answer breaks off."""
-
-
-class ServiceError(click.ClickException):
-    """What a service did that ends the command: one line for people, exit code 2."""
-
-    exit_code = 2
-
-
-class AwayError(ServiceError):
-    """Nothing answers, or nothing but failures for as long as we were willing to try."""
-
-
-class Problem(msgspec.Struct):
-    """A problem document (RFC 9457), as far as it is shown."""
-
-    detail: str = ""
-    code: str = ""
-    errors: list[dict[str, Any]] = []  # msgspec copies it for each instance
+CONNECTION_ERRORS = (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)
+"""What requests raises when there is no answer, or only a part of one."""
 
 
 class Version(msgspec.Struct):
-    """What a service of ours says at /version, as far as it is of use here."""
+    """The part of the answer of /version that is used here."""
 
     service: str
-
-
-class RefusedError(ServiceError):
-    """The service answered, and sending the same again would change nothing."""
-
-    def __init__(self, message: str, status: int, problem: Problem) -> None:
-        super().__init__(message)
-        self.status, self.problem = status, problem
 
 
 class Client:
@@ -88,12 +53,12 @@ class Client:
 
     Args:
         name: `collector` or `query service`, for messages.
-        url: where it is; a path in it is kept, for services behind an ingress.
+        url: the base URL. It may have a path, for services behind an ingress.
         patience: seconds for which a request is tried again.
     """
 
     def __init__(self, name: str, url: str, patience: float = PATIENCE_SECONDS) -> None:
-        # A password in the URL isn't for the terminal or a CI log.
+        # A password in the URL must not reach the terminal or a CI log.
         self.shown = re.sub("//.*@", "//", url) if "//" in url else url.rpartition("@")[2]
         if not _is_http(url):
             raise click.UsageError(f"{self.shown} isn't the URL of a {name}; one looks like http://127.0.0.1:8000.")
@@ -109,35 +74,35 @@ class Client:
     ) -> None:
         self.session.close()
 
-    def require_there(self) -> None:
-        """Ask once, so that a wrong address or a service that wasn't started is told at once, not after long trying.
+    def require_reachable(self) -> None:
+        """Send one request, so that a wrong URL is reported at once and not after many attempts.
 
         Raises:
-            ServiceError: if nothing answers there. Any answer will do.
+            ServiceError: if there is no answer. Any answer is enough.
         """
         try:
             self.session.get(self.url + "/livez", timeout=(CONNECT_SECONDS, READ_SECONDS), allow_redirects=False)
-        except requests.exceptions.InvalidURL:  # what it says would hold the password
+        except requests.exceptions.InvalidURL:  # its message would contain the password
             raise ServiceError(f"The {self.name} at {self.shown} can't be asked: that is no URL.") from None
         except requests.exceptions.SSLError as error:
             raise ServiceError(f"The {self.name} at {self.shown} can't be asked: {error}") from None
         except requests.ConnectionError:
-            raise AwayError(
+            raise UnavailableError(
                 f"No {self.name} answers at {self.shown}. Start one with `tracker up`, or name another URL."
             ) from None
         except requests.Timeout:
-            pass  # something is there, if slow
+            pass  # there is a service, but it is slow
 
     def get(self, path: str, params: Mapping[str, Any]) -> bytes:
-        """The body of a 2xx answer.
+        """GET and return the body of the 2xx answer.
 
         Raises:
-            ServiceError: for any other.
+            ServiceError: for any other answer.
         """
         return self._request("GET", path, params=params)
 
     def post(self, path: str, body: bytes, content_type: str, params: Mapping[str, Any]) -> bytes:
-        """Post a body, compressed, and return the body of the 2xx answer. What is posted must be safe to send twice.
+        """POST a body, compressed, and return the body of the 2xx answer. It may be sent more than once.
 
         Raises:
             ServiceError: for any other answer.
@@ -153,7 +118,7 @@ class Client:
         params: Mapping[str, Any],
         read_seconds: float = READ_SECONDS,
     ) -> bytes:
-        """Send a JSON body, or none, and return the body of the 2xx answer.
+        """Send a JSON body or none, and return the body of the 2xx answer. It may be sent more than once.
 
         Raises:
             ServiceError: for any other answer.
@@ -161,14 +126,14 @@ class Client:
         return self._request(method, path, json=body, params=params, read_seconds=read_seconds)
 
     def stop(self) -> None:
-        """Give up what other threads are still trying."""
+        """Make the other threads give up their repeated attempts."""
         self._stopped.set()
 
     def stream(self, path: str, params: Mapping[str, Any]) -> requests.Response:
-        """A 2xx answer whose body is still to be read, however long that takes; close it.
+        """GET and return the 2xx answer with its body not yet read. The caller closes it.
 
         Raises:
-            ServiceError: for any other.
+            ServiceError: for any other answer.
         """
         return self._answer("GET", path, params=params, stream=True, read_seconds=STREAM_SECONDS)
 
@@ -197,17 +162,17 @@ class Client:
                     allow_redirects=False,  # requests would follow a redirected POST with a GET
                     **options,
                 )
-                _require_whole_head(response)
-            except SILENCE:
+                _require_complete_head(response)
+            except CONNECTION_ERRORS:
                 why = "doesn't answer."
             else:
-                if not may_pass(response.status_code):
+                if not is_temporary(response.status_code):
                     return self._checked(response)
                 why = f"answers {self._sentence(response)[0]}"
                 at_least = retry_after(response.headers.get("Retry-After"))
             wait = max(at_least, backoff(attempt))
             if time.monotonic() + wait > deadline or self._stopped.is_set():
-                raise AwayError(
+                raise UnavailableError(
                     f"The {self.name} at {self.shown} {why} Tried for {self.patience:g} s; request id {request_id}."
                 )
             if attempt == 0:
@@ -227,7 +192,7 @@ class Client:
         raise RefusedError(sentence, response.status_code, problem)
 
     def _other_service(self) -> str | None:
-        """What a service that doesn't know a path calls itself, where that is another of ours."""
+        """The name of the service at this URL, if it is one of ours but not the expected one."""
         try:
             answer = self.session.get(self.url + "/version", timeout=CONNECT_SECONDS, allow_redirects=False)
             name = SERVICES.get(msgspec.json.decode(answer.content, type=Version).service)
@@ -236,7 +201,7 @@ class Client:
         return name if name != self.name else None
 
     def _sentence(self, response: requests.Response) -> tuple[str, Problem]:
-        """What an answer that isn't 2xx says, for people."""
+        """A sentence for an answer that isn't 2xx, and its problem document."""
         try:
             problem = msgspec.json.decode(response.content, type=Problem)
         except msgspec.MsgspecError:
@@ -261,14 +226,14 @@ def _is_http(url: str) -> bool:
     return parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0 and "@" not in parts.path
 
 
-def _require_whole_head(response: requests.Response) -> None:
-    """Return if an answer says where its body ends.
+def _require_complete_head(response: requests.Response) -> None:
+    """Check that an answer says where its body ends.
 
-    The head of one that broke off within it doesn't, and requests would take it for a whole answer with an empty body.
-    What our services send always does; a proxy that leaves it to the end of the connection can't be told from a break.
+    If the connection breaks within the head of an answer, this is missing, and requests takes it for a complete answer with
+    an empty body. Our services always send it. A proxy that ends the body with the connection looks like a break.
 
     Raises:
-        requests.ConnectionError: if it doesn't.
+        requests.ConnectionError: if the answer doesn't say it.
     """
     chunked = response.headers.get("Transfer-Encoding", "").lower() == "chunked"
     length = response.headers.get("Content-Length", "")
@@ -278,10 +243,10 @@ def _require_whole_head(response: requests.Response) -> None:
 
 
 def read_answer(body: bytes, kind: type[T]) -> T:
-    """A 2xx answer's body as what it should be.
+    """Decode the body of a 2xx answer as `kind`.
 
     Raises:
-        ServiceError: if it is something else: the URL leads to another server.
+        ServiceError: if it is something else, as the URL is that of another server.
     """
     try:
         return msgspec.json.decode(body, type=kind)
@@ -290,7 +255,7 @@ def read_answer(body: bytes, kind: type[T]) -> T:
 
 
 class Bearer(AuthBase):
-    """Sends a token. Not by a header of the session, which requests replaces by what .netrc says of the host."""
+    """Sends a token. A header of the session won't do: requests replaces it by an entry for the host in .netrc."""
 
     def __init__(self, token: str) -> None:
         self._token = token
@@ -303,41 +268,18 @@ class Bearer(AuthBase):
 def open_client(
     name: str, url: str, patience: float, *, write_key: str | None = None, token: str | None = None
 ) -> Client:
-    """A client of a service that is there; it is closed when the running command ends.
+    """A client for a service that answers. It is closed when the running command ends.
 
     Args:
-        write_key, token: sent with every request, to the collector or to the query service.
+        write_key, token: sent with every request, to the collector or the query service respectively.
 
     Raises:
-        ServiceError: if it isn't there.
+        ServiceError: if the service doesn't answer.
     """
     client = click.get_current_context().with_resource(Client(name, url, patience))
     if write_key:
         client.session.headers["X-Write-Key"] = write_key
     if token:
         client.session.auth = Bearer(token)
-    client.require_there()
+    client.require_reachable()
     return client
-
-
-def may_pass(status: int) -> bool:
-    """Whether the same request may be answered otherwise later."""
-    return status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS) or status >= 500
-
-
-def backoff(attempt: int) -> float:
-    """Seconds to wait: doubling, and half of it by chance, so that clients don't all come back at once."""
-    longest = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** min(attempt, 16))
-    return longest * random.uniform(0.5, 1.0)  # noqa: S311
-
-
-def retry_after(header: str | None) -> float:
-    """Seconds in a Retry-After header (RFC 9110 section 10.2.3: a number, or a date); 0 where there is none."""
-    if not header:
-        return 0.0
-    if header.isdecimal():
-        return float(header)
-    try:
-        return max(0.0, (email.utils.parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return 0.0

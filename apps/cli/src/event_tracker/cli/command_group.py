@@ -6,19 +6,19 @@ import click
 
 
 class Group(click.Group):
-    """Click's group, which suggests what may have been meant and describes its commands in whole sentences."""
+    """A Click group that suggests a command for a misspelt one, and lists its commands with complete descriptions."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Click's; it suggests options that were misspelt, but no commands."""
+        """Suggest a similar command where there is no such one: Click does so for options only."""
         names = self.list_commands(ctx)
         if args[0] not in names and (near := get_close_matches(args[0], names, 1)):
             ctx.fail(f"No such command {args[0]!r}. Did you mean {near[0]!r}?")
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Click's cuts a description where the line ends; here it goes on on the next."""
+        """List the commands. Unlike Click, continue a long description on the next line instead of cutting it."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, self._describe(ctx, name)) for name in self.list_commands(ctx)])
 

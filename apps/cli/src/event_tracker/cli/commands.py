@@ -1,4 +1,4 @@
-"""The command `tracker`: a name for each command, and where it is. A command's module is imported when it is asked for."""
+"""The command `tracker`: each command's name and module. A module is imported only when its command is used."""
 
 from importlib import import_module, metadata
 
@@ -32,7 +32,7 @@ COMMANDS = {
 
 
 class LazyGroup(Group):
-    """Imports a command's module only when it is run or described: `tracker events` needn't wait for Faker."""
+    """Imports a command's module only to run or describe the command: `tracker events` doesn't wait for Faker."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)

@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options that several commands share."""
 
 import functools
 import os
@@ -10,12 +10,12 @@ from typing import Annotated, Any
 import click
 import msgspec
 
-from event_tracker.cli.client import PATIENCE_SECONDS
 from event_tracker.cli.local.running import find_running
+from event_tracker.cli.retry import PATIENCE_SECONDS
 
 
 class Secret(click.Option):
-    """An option that a variable gives, or the file that this variable with _FILE behind its name names."""
+    """An option whose value may come from an environment variable, say X, or from the file that X_FILE names."""
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         given = super().resolve_envvar_value(ctx)
@@ -28,10 +28,10 @@ class Secret(click.Option):
             raise click.UsageError(f"{self.envvar}_FILE: can't read {file}: {error.strerror}") from None
 
 
-IN_SIGHT = "Other users of this machine may see what stands in a command: rather set the variable, or one with _FILE behind its name."
+ADVICE = "Other users of this machine may see what stands in a command: rather set the variable, or one with _FILE behind its name."
 
 COLLECTOR, QUERY = "http://127.0.0.1:8000", "http://127.0.0.1:8001"
-"""Where the services are looked for if nothing says so and no `tracker up` is found."""
+"""The URLs of the services where none are given and no `tracker up` is found."""
 
 running_option = click.option(
     "--data",
@@ -40,63 +40,59 @@ running_option = click.option(
 )
 
 
-def collector_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that lead to a collector. It gets `collector` and `write_key`: of `tracker up`, if none are named."""
+def _connection_options(
+    service: str, title: str, default_url: str, secret: str, variable: str, secret_help: str
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A decorator that gives a command the options for the connection to a service.
 
-    @click.option(
-        "--collector",
-        envvar="COLLECTOR_URL",
-        show_envvar=True,
-        help=f"URL of the collector.  [default: that of `tracker up`, or {COLLECTOR}]",
-    )
-    @click.option(
-        "--write-key",
-        cls=Secret,
-        envvar="WRITE_KEY",
-        show_envvar=True,
-        help=f"A source's write key, where the collector requires one. {IN_SIGHT}",
-    )
-    @running_option
-    @functools.wraps(command)
-    def run(collector: str | None, write_key: str | None, data: Path | None, **options: Any) -> None:
-        running = find_running(data)
-        collector = collector or (running.collector if running else COLLECTOR)
-        # What is kept for the services here is sent to no others.
-        if write_key is None and running and collector == running.collector:
-            write_key = running.write_key
-        command(collector=collector, write_key=write_key, **options)
+    Where they aren't given, the values of the running `tracker up` are used.
 
-    return run
+    Args:
+        service: `collector` or `query`: the option and the parameter for its URL, and the attribute of `Running`.
+        secret: `write_key` or `token`: the same for what the service asks for.
+        variable: the environment variable for the secret.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @click.option(
+            f"--{service}",
+            envvar=f"{service.upper()}_URL",
+            show_envvar=True,
+            help=f"URL of the {title}.  [default: that of `tracker up`, or {default_url}]",
+        )
+        @click.option(
+            f"--{secret.replace('_', '-')}",
+            cls=Secret,
+            envvar=variable,
+            show_envvar=True,
+            help=f"{secret_help} {ADVICE}",
+        )
+        @running_option
+        @functools.wraps(command)
+        def run(data: Path | None, **options: Any) -> None:
+            running = find_running(data)
+            url, kept = (getattr(running, service), getattr(running, secret)) if running else (default_url, None)
+            options[service] = options[service] or url
+            # The secret of the local services is sent to no other service.
+            if options[secret] is None and options[service] == url:
+                options[secret] = kept
+            command(**options)
+
+        return run
+
+    return decorate
 
 
-def query_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that lead to a query service. It gets `query` and `token`: of `tracker up`, if none are named."""
+collector_options = _connection_options(
+    "collector", "collector", COLLECTOR, "write_key", "WRITE_KEY",
+    "A source's write key, where the collector requires one.",
+)  # fmt: skip
+"""Gives a command the parameters `collector` (a URL) and `write_key`."""
 
-    @click.option(
-        "--query",
-        envvar="QUERY_URL",
-        show_envvar=True,
-        help=f"URL of the query service.  [default: that of `tracker up`, or {QUERY}]",
-    )
-    @click.option(
-        "--token",
-        cls=Secret,
-        envvar="API_TOKEN",
-        show_envvar=True,
-        help=f"An API token, where the query service requires one. {IN_SIGHT}",
-    )
-    @running_option
-    @functools.wraps(command)
-    def run(query: str | None, token: str | None, data: Path | None, **options: Any) -> None:
-        running = find_running(data)
-        query = query or (running.query if running else QUERY)
-        # What is kept for the services here is sent to no others.
-        if token is None and running and query == running.query:
-            token = running.token
-        command(query=query, token=token, **options)
-
-    return run
-
+query_options = _connection_options(
+    "query", "query service", QUERY, "token", "API_TOKEN", "An API token, where the query service requires one."
+)
+"""Gives a command the parameters `query` (a URL) and `token`."""
 
 source_option = click.option(
     "--source", "sources", multiple=True, help="Only events of this source; repeat it for any of several."
@@ -111,7 +107,7 @@ patience_option = click.option(
 
 
 def parse_time(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
-    """Callback of an option that takes a time: refuses what isn't one, and leaves the rest as written."""
+    """Callback of an option that takes a time: check it, and return it unchanged."""
     try:
         if value is not None:
             msgspec.convert(value, Annotated[datetime, msgspec.Meta(tz=True)])

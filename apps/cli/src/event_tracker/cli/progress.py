@@ -1,4 +1,4 @@
-"""A progress bar with a rate, on standard error; nothing where that isn't a terminal."""
+"""A progress bar with a rate, on standard error. It shows nothing if that isn't a terminal."""
 
 import sys
 import time
@@ -10,11 +10,11 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 
 class Meter:
-    """Shows how far a command is.
+    """Shows the progress of a command.
 
     Args:
         what: what is counted, such as `lines`.
-        total: where `position` ends; None if nobody knows.
+        total: the value of `position` at the end; None if it isn't known.
     """
 
     def __init__(self, what: str, total: float | None) -> None:
@@ -43,9 +43,9 @@ class Meter:
 
     @property
     def seconds(self) -> float:
-        """Since the start."""
+        """Seconds since the start, more than 0."""
         return max(time.monotonic() - self.started, 1e-6)
 
     def show(self, count: int, position: float) -> None:
-        """Tell the count so far, and the position on the way to `total`."""
+        """Show the count so far, and the position on the way to `total`."""
         self._progress.update(self._task, completed=position, count=count, rate=count / self.seconds)

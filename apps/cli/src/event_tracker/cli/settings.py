@@ -1,4 +1,4 @@
-"""What the commands on the database are told by the environment; each may come from a file, as NAME_FILE."""
+"""The settings of the commands that work on the database. Each may also come from a file, as NAME_FILE."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ CHECKOUT_MIGRATIONS = Path(__file__).parents[5] / "infra" / "migrations"
 
 
 def key_of(kind: str) -> validate.Regexp:
-    """The check of a setting that is a key (event_tracker.core.secrets.keys), or empty. What it says of a wrong one doesn't hold it."""
+    """The check of a setting that is empty or a key (event_tracker.core.secrets.keys). Its message doesn't contain the value."""
     error = f"Must look like {kind}_0123456789_… : {kind}_, 10 and 40 hexadecimal digits in lower case."
     return validate.Regexp(rf"({kind}_[0-9a-f]{{10}}_[0-9a-f]{{40}})?\Z", error=error)
 
@@ -22,7 +22,7 @@ Kind = TypeVar("Kind", bound=Settings)
 
 
 def read_settings(kind: type[Kind]) -> Kind:
-    """Read them; what is wrong becomes lines for the terminal."""
+    """Read the settings. Report wrong ones as lines for the terminal."""
     try:
         return kind.read()
     except InvalidSettingsError as error:
@@ -31,7 +31,7 @@ def read_settings(kind: type[Kind]) -> Kind:
 
 @dataclass(frozen=True, kw_only=True)
 class MaintainSettings(Settings):
-    """What `tracker maintain` is told."""
+    """The settings of `tracker maintain`."""
 
     database_url: str = setting(
         "PostgreSQL connection URL of the database's owner. Empty: the embedded server that runs on the data folder.",
@@ -41,7 +41,7 @@ class MaintainSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class MigrateSettings(Settings):
-    """What `tracker migrate` is told."""
+    """The settings of `tracker migrate`."""
 
     database_url: str = setting(
         "PostgreSQL connection URL of the database's owner.", check=check_database_url, secret=True
@@ -75,7 +75,7 @@ class MigrateSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class UpSettings(Settings):
-    """What `tracker up` is told; the services read theirs from the same environment."""
+    """The settings of `tracker up`. The services read theirs from the same environment."""
 
     database_url: str = setting(
         "PostgreSQL connection URL of the database's owner. Empty: `tracker up` runs an embedded server.",

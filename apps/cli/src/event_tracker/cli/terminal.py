@@ -1,4 +1,4 @@
-"""What a terminal is shown: text that can't steer it, and times of this machine's zone."""
+"""Output for a terminal: text without control characters, and times in the local time zone."""
 
 import sys
 from datetime import datetime
@@ -9,15 +9,15 @@ PIPE_WIDTH = 200
 
 
 def console_of_output() -> Console:
-    """Standard output; wider than a terminal's default where it isn't one, because nobody can widen a pipe."""
+    """A console on standard output. It is wider than usual if that isn't a terminal: nobody can widen a pipe."""
     return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 def printable(text: str) -> str:
-    """Text that can't steer the terminal: events hold what anybody sent."""
+    """Replace control characters. Events may hold any text, which must not control the terminal."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def local_time(moment: datetime) -> str:
-    """A time in this machine's zone, to the second."""
+    """A time in the local time zone, to the second."""
     return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"

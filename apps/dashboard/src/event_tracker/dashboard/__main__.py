@@ -8,15 +8,15 @@ from event_tracker.dashboard.settings import Settings
 
 
 def main() -> None:
-    """Serve until SIGTERM or Ctrl-C; the exit code is then 0."""
-    # uvicorn stops in order at a signal, and then raises it again for whoever handled it before.
+    """Serve until SIGTERM or Ctrl-C. The exit code is then 0."""
+    # uvicorn stops in order at a signal, and then raises it again for the handler that was set before.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
-    # In a container the user has no home, and Streamlit fails without one: it looks there for settings.
+    # In a container the user has no home directory. Streamlit looks there for settings, and fails without it.
     os.environ.setdefault("HOME", "/")
     settings = Settings.read()
     from event_tracker.dashboard.web.server import (
-        serve,  # Streamlit takes a second to import; a signal until then is obeyed at once
+        serve,  # imported late: Streamlit takes a second to import, and a signal before that ends the process at once
     )
 
     serve(settings)

@@ -1,4 +1,4 @@
-"""Sentences in place of an answer: what went wrong, or why there is nothing to show, and what to do next."""
+"""Messages in place of an answer: what went wrong, or why there is nothing to show, and what to do next."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ import streamlit as st
 
 from event_tracker.dashboard.auth.sessions import SignedOutError
 from event_tracker.dashboard.auth.sign_in import GO_PATH, PATH
-from event_tracker.dashboard.client.service import AwayError, RefusedError, query_url
+from event_tracker.dashboard.client.service import RefusedError, UnavailableError, query_url
 from event_tracker.dashboard.settings import Settings
 
 FIRST_EVENT = """
@@ -32,10 +32,10 @@ ROLES = {"read_stats": "viewer", "read_events": "analyst", "export": "analyst"}
 
 
 @contextmanager
-def refusal_as_sentence() -> Iterator[None]:
-    """Show a refusal of the query service where this part of the page would be; the rest of the page goes on."""
+def show_refusal() -> Iterator[None]:
+    """Show a refusal of the query service in place of this part of the page. The rest of the page is still drawn."""
     try:
-        with signed_out_to_form():
+        with open_sign_in():
             yield
     except RefusedError as refused:
         lines = [refused.detail.replace("`", "")]
@@ -46,8 +46,8 @@ def refusal_as_sentence() -> Iterator[None]:
 
 
 @contextmanager
-def signed_out_to_form() -> Iterator[None]:
-    """Where a sign-in is missing or has ended, open its form instead of the page, and come back."""
+def open_sign_in() -> Iterator[None]:
+    """If the visitor isn't signed in, open the sign-in form, which leads back to this page."""
     try:
         yield
     except SignedOutError:
@@ -55,11 +55,11 @@ def signed_out_to_form() -> Iterator[None]:
 
 
 @contextmanager
-def absence_as_sentence() -> Iterator[None]:
-    """Show that the query service can't be reached, instead of the page."""
+def show_unavailable() -> Iterator[None]:
+    """If the query service can't be reached, show that in place of the page."""
     try:
         yield
-    except AwayError:
+    except UnavailableError:
         st.error(
             f"The query service at {query_url()} doesn't answer. Once it runs (tracker up, or your deployment), "
             "reload this page. If it runs elsewhere, start the dashboard with QUERY_URL.",
@@ -67,19 +67,19 @@ def absence_as_sentence() -> Iterator[None]:
         )
 
 
-def not_allowed(scope: str) -> None:
-    """The visitor's role doesn't open this page."""
+def show_not_allowed(scope: str) -> None:
+    """Show that the visitor's role doesn't allow this page."""
     st.info(f"{NEEDS[scope]} An admin can give you the role {ROLES[scope]}.", icon=":material/lock:")
 
 
-def nothing_yet() -> None:
-    """There isn't a single event."""
+def show_no_events_yet() -> None:
+    """Show that there are no events at all, and how to send one."""
     st.info("There are no events yet. Send one, or a simulated week, to the collector:", icon=":material/inbox:")
     st.code(FIRST_EVENT.strip().format(collector=Settings.read().collector_url), language="shell", wrap_lines=True)
 
 
-def nothing_here(
+def show_nothing_found(
     what: str = "events", hint: str = "Choose a longer range or clear the filters in the sidebar."
 ) -> None:
-    """There are events, but none that this page shows."""
+    """Show that there are events, but none for this page."""
     st.info(f"No {what} in this range. {hint}", icon=":material/search_off:")

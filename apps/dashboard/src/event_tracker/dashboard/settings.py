@@ -1,4 +1,4 @@
-"""Settings: read from the environment."""
+"""The settings, read from the environment."""
 
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -9,22 +9,22 @@ from environs import Env, EnvValidationError, validate
 
 @dataclass(frozen=True)
 class Settings:
-    """What the dashboard is told."""
+    """The settings of the dashboard."""
 
     host: str
     port: int
     query_url: str
-    """Where the query service is, without a slash at the end."""
+    """The URL of the query service, without a slash at the end."""
 
     collector_url: str
-    """Where sites and apps send events, without a slash at the end; it stands in what is copied from the page Sources."""
+    """The URL to which sites and apps send events, without a slash at the end. The page Sources shows it in snippets to copy."""
 
     https: bool
-    """Whether people open the dashboard over HTTPS, which a proxy in front of it speaks."""
+    """Whether people open the dashboard over HTTPS, through a proxy in front of it."""
 
     @classmethod
     def read(cls) -> Self:
-        """Read the environment; leave the process with every mistake, one a line, if there are any."""
+        """Read the environment. If there are mistakes, end the process with a message: one line for each."""
         env = Env(eager=False)
         host = env.str("HOST", "127.0.0.1")
         port = env.int("PORT", 8501, validate=validate.Range(1, 65535))

@@ -1,1 +1,1 @@
-"""Commands that speak to /admin of the query service."""
+"""Commands that use /admin of the query service."""

@@ -1,4 +1,4 @@
-"""`tracker apply`: sources as a file declares them."""
+"""`tracker apply`: change the sources to what a file declares."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import click
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from event_tracker.cli.admin.requests import Admin, Item, of_admin
+from event_tracker.cli.admin.requests import Admin, Item, with_admin
 
 SIGNS = {"created": "+", "revoked": "-"}
 
@@ -18,7 +18,7 @@ SIGNS = {"created": "+", "revoked": "-"}
 )
 @click.option("--dry-run", is_flag=True, help="Show what would change, and change nothing.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
-@of_admin
+@with_admin
 def apply(admin: Admin, file: Path, dry_run: bool, yes: bool) -> None:
     """Make sources and their keys as FILE declares them: shows the difference, asks, and does it in one transaction.
 
@@ -27,7 +27,7 @@ def apply(admin: Admin, file: Path, dry_run: bool, yes: bool) -> None:
     declared = read_declaration(file)
     changes = admin.ask("POST", "apply", declared, dry_run="true")["changes"]
     for change in changes:
-        click.echo(_line(change))
+        click.echo(_format_change(change))
     if not changes:
         click.echo("Nothing to change.")
     elif not dry_run:
@@ -38,10 +38,10 @@ def apply(admin: Admin, file: Path, dry_run: bool, yes: bool) -> None:
 
 
 def read_declaration(file: Path) -> dict[str, Any]:
-    """The document in a YAML 1.2 file. A name that stands twice in a mapping is an error, not the last one's victory.
+    """Read the document in a YAML 1.2 file. A name that stands twice in a mapping is an error.
 
     Raises:
-        ClickException: if it can't be read, or is no YAML.
+        ClickException: if the file can't be read, or isn't a YAML mapping.
     """
     try:
         declared = YAML(typ="safe", pure=True).load(file)
@@ -52,14 +52,14 @@ def read_declaration(file: Path) -> dict[str, Any]:
     return declared
 
 
-def _line(change: Item) -> str:
+def _format_change(change: Item) -> str:
     kind, _, done = change["action"].partition("_")
-    owner = f" of {change['source']}" if change["source"] not in (None, change["target"]) else ""
-    members = "".join(f"\n    {member}: {_told(value)}" for member, value in change["detail"].items())
-    return f"{SIGNS.get(done, '~')} {kind} {change['target']}{owner}{members}"
+    of_source = f" of {change['source']}" if change["source"] not in (None, change["target"]) else ""
+    members = "".join(f"\n    {member}: {_format_value(value)}" for member, value in change["detail"].items())
+    return f"{SIGNS.get(done, '~')} {kind} {change['target']}{of_source}{members}"
 
 
-def _told(value: Any) -> str:
+def _format_value(value: Any) -> str:
     match value:
         case {"from": was, "to": now}:
             return f"{was} → {now}"

@@ -1,16 +1,16 @@
-"""`tracker erase`: a person wants their data to be gone."""
+"""`tracker erase`: erase or anonymise all data of a user."""
 
 import os
 from pathlib import Path
 
 import click
 
-from event_tracker.cli.admin.receipt import DONE, Answer
+from event_tracker.cli.admin.receipt import DONE, ErasureAnswer
 from event_tracker.cli.client import open_client, read_answer
 from event_tracker.cli.options import query_options
 
 ERASE_SECONDS = 3600
-"""How long an answer is waited for: a user may have millions of events."""
+"""How long to wait for the answer: a user may have millions of events."""
 
 
 @click.command()
@@ -19,7 +19,7 @@ ERASE_SECONDS = 3600
 @click.option(
     "--anonymise",
     is_flag=True,
-    help="Keep what was done when, as that of a user whom nobody knows: counts stay as they are.",
+    help="Keep what was done when, as that of an unknown user: counts stay as they are.",
 )
 @query_options
 def erase(user_id: str, file: Path, anonymise: bool, query: str, token: str | None) -> None:
@@ -30,20 +30,20 @@ def erase(user_id: str, file: Path, anonymise: bool, query: str, token: str | No
     """
     client = open_client("query service", query, patience=0, token=token)
     try:
-        # Before anything is done: what couldn't be written afterwards would be lost. Nobody else may read it: with its salt, whoever
-        # guesses the user id knows.
-        kept = os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+        # Open the file first: if it couldn't be written afterwards, the receipt would be lost. Only its owner may read it: with the
+        # salt in it anybody can check a guess of the user id.
+        output = os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
     except FileExistsError:
         raise click.ClickException(f"{file} is there already; another receipt may be in it") from None
     try:
-        with kept:
+        with output:
             params = {"user_id": user_id, "mode": "anonymise" if anonymise else "erase"}
             answer = client.ask("DELETE", "/user", None, params, read_seconds=ERASE_SECONDS)
-            kept.write(answer)
+            output.write(answer)
     except BaseException:
         file.unlink()
         raise
-    told = read_answer(answer, Answer)
+    result = read_answer(answer, ErasureAnswer)
     click.echo(
-        f"{DONE[told.mode]} {user_id}: " + ", ".join(f"{table} {count:,}" for table, count in told.counts.items())
+        f"{DONE[result.mode]} {user_id}: " + ", ".join(f"{table} {count:,}" for table, count in result.counts.items())
     )

@@ -1,4 +1,4 @@
-"""`tracker receipt`: whether a receipt for an erasure is genuine, and whose data it is about."""
+"""`tracker receipt`: check whether a receipt for an erasure is genuine, and whether it is about a given user."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +15,8 @@ from event_tracker.core.secrets.hmac import is_committed
 DONE = {"erase": "erased", "anonymise": "anonymised"}
 
 
-class Answer(msgspec.Struct):
-    """What DELETE /users/{user_id} answered, as far as it is needed here."""
+class ErasureAnswer(msgspec.Struct):
+    """The part of the answer of DELETE /users/{user_id} that is used here."""
 
     receipt: str
     salt: str
@@ -24,8 +24,8 @@ class Answer(msgspec.Struct):
     counts: dict[str, int]
 
 
-class Told(msgspec.Struct):
-    """What a receipt says."""
+class ReceiptClaims(msgspec.Struct):
+    """The claims of a receipt."""
 
     jti: str
     iat: int
@@ -55,31 +55,31 @@ def check(file: BinaryIO, user_id: str, keys: Path | None, query: str, token: st
     The exit code is 1 if the signature isn't that of the service, or it was another user.
     """
     try:
-        answer = msgspec.json.decode(file.read(), type=Answer)
+        answer = msgspec.json.decode(file.read(), type=ErasureAnswer)
     except msgspec.MsgspecError as error:
         raise click.ClickException(f"{file.name} isn't an answer of DELETE /users/{{user_id}}: {error}") from None
-    told = read_receipt(answer.receipt, keys.read_bytes() if keys else published_keys(query, token))
-    if not is_committed(told.user_hmac_sha256, answer.salt, user_id):
+    claims = read_receipt(answer.receipt, keys.read_bytes() if keys else published_keys(query, token))
+    if not is_committed(claims.user_hmac_sha256, answer.salt, user_id):
         raise click.ClickException(f"the receipt is genuine, but it isn't about {user_id}")
-    at = datetime.fromtimestamp(told.iat, UTC)
-    click.echo(f"{user_id} was {DONE.get(told.mode, told.mode)} on {at:%Y-%m-%d at %H:%M:%S} UTC ({told.jti}).")
-    for table, count in told.counts.items():
+    at = datetime.fromtimestamp(claims.iat, UTC)
+    click.echo(f"{user_id} was {DONE.get(claims.mode, claims.mode)} on {at:%Y-%m-%d at %H:%M:%S} UTC ({claims.jti}).")
+    for table, count in claims.counts.items():
         click.echo(f"{table}: {count:,}")
 
 
 def published_keys(query: str, token: str | None = None) -> bytes:
-    """The public keys of a query service, as JSON."""
+    """Fetch the public keys of a query service: a JSON Web Key Set, as JSON."""
     return open_client("query service", query, patience=0, token=token).get("/.well-known/jwks.json", {})
 
 
-def read_receipt(signed: str, keys: bytes) -> Told:
-    """What a receipt says.
+def read_receipt(signed: str, keys: bytes) -> ReceiptClaims:
+    """Verify a receipt's signature and return its claims.
 
     Args:
-        keys: JSON Web Key Set.
+        keys: a JSON Web Key Set, as JSON.
 
     Raises:
-        click.ClickException: if it was signed by none of these keys, or was changed.
+        click.ClickException: if none of these keys signed it as it is.
     """
     from joserfc import jws  # needs cryptography, which takes a while to load
     from joserfc.errors import JoseError
@@ -88,7 +88,7 @@ def read_receipt(signed: str, keys: bytes) -> Told:
     try:
         known: Any = msgspec.json.decode(keys)
         payload = jws.deserialize_compact(signed, KeySet.import_key_set(known), algorithms=["Ed25519"]).payload
-        return msgspec.json.decode(payload, type=Told)
+        return msgspec.json.decode(payload, type=ReceiptClaims)
     except (JoseError, msgspec.MsgspecError, ValueError, KeyError, TypeError):
         raise click.ClickException(
             "the receipt isn't genuine: no key of the service has signed it as it stands"

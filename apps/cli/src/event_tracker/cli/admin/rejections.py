@@ -1,4 +1,4 @@
-"""`tracker rejections`: events that were refused, and another try for them."""
+"""`tracker rejections`: list, count and replay events that were refused."""
 
 from typing import Any
 from uuid import UUID
@@ -6,7 +6,7 @@ from uuid import UUID
 import click
 import msgspec
 
-from event_tracker.cli.admin.requests import Admin, json_option, of_admin, show
+from event_tracker.cli.admin.requests import Admin, json_option, print_items, with_admin
 from event_tracker.cli.command_group import Group
 
 COLUMNS = [
@@ -29,20 +29,20 @@ def rejections() -> None:
 @reason_option
 @type_option
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many.")
-@of_admin
-def list_refused(admin: Admin, limit: int, **asked: Any) -> None:
+@with_admin
+def list_refused(admin: Admin, limit: int, **filters: Any) -> None:
     """Print refused events, the newest first: one JSON object a line, with the payload as it was sent."""
-    for found in admin.newest("rejections", limit, **_given(asked)):
+    for found in admin.newest("rejections", limit, **_without_none(filters)):
         click.echo(msgspec.json.encode(found))
 
 
 @rejections.command()
 @source_option
 @json_option
-@of_admin
+@with_admin
 def count(admin: Admin, source: str | None, as_json: bool) -> None:
     """Count refused events by source, event type and reason."""
-    show(admin.items("rejections/counts", **_given({"source": source})), COLUMNS, as_json=as_json)
+    print_items(admin.items("rejections/counts", **_without_none({"source": source})), COLUMNS, as_json=as_json)
 
 
 @rejections.command()
@@ -50,16 +50,16 @@ def count(admin: Admin, source: str | None, as_json: bool) -> None:
 @reason_option
 @type_option
 @click.option("--id", "ids", type=click.UUID, multiple=True, help="This one only; repeatable.")
-@of_admin
+@with_admin
 def replay(admin: Admin, source: str, reason: str | None, event_type: str | None, ids: tuple[UUID, ...]) -> None:
     """Have a source's refused events tried again, once its schema or the collector is mended.
 
     Collectors begin within two seconds. What is stored then is no longer listed; what is refused again is, with the new reason.
     """
-    which = {"source": source, "reason": reason, "event_type": event_type, "ids": [str(one) for one in ids] or None}
-    asked = admin.ask("POST", "rejections/replay", which)["events"]
-    click.echo(f"{asked:,} events of source {source} will be tried again")
+    selection = {"source": source, "reason": reason, "event_type": event_type, "ids": [str(one) for one in ids] or None}
+    events = admin.ask("POST", "rejections/replay", selection)["events"]
+    click.echo(f"{events:,} events of source {source} will be tried again")
 
 
-def _given(asked: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in asked.items() if value is not None}
+def _without_none(filters: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in filters.items() if value is not None}

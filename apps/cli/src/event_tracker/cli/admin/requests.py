@@ -1,4 +1,4 @@
-"""What the commands have in common that speak to /admin of the query service."""
+"""What the commands that use /admin of the query service share."""
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,13 +20,13 @@ Item = dict[str, Any]
 
 
 class Admin:
-    """/admin of a query service. Nothing is sent twice: a key or a password that was made again would be another."""
+    """/admin of a query service. No request is repeated: it could make a second key or password."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
     def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, **params: Any) -> Item:
-        """The answer's JSON object; empty if it has none.
+        """Send a request and return the JSON object of the answer, or an empty one.
 
         Raises:
             ServiceError: for any answer but 2xx.
@@ -35,20 +35,20 @@ class Admin:
         return read_answer(answer, dict[str, Any]) if answer else {}
 
     def items(self, path: str, **params: Any) -> list[Item]:
-        """The items of a list."""
+        """Fetch the items of a list."""
         items: list[Item] = self.ask("GET", path, **params)["items"]
         return items
 
     def newest(self, path: str, limit: int, **params: Any) -> Iterator[Item]:
-        """Up to `limit` items of a list that is paged by id, newest first: a page may have fewer where they are large."""
+        """Fetch up to `limit` items of a list that is paged by id, newest first. A page has fewer items if they are large."""
         while limit and (items := self.items(path, limit=limit, **params)):
             yield from items
             limit -= len(items)
             params["before"] = items[-1]["id"]
 
 
-def of_admin(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that lead to a query service, and that service's Admin as its first argument."""
+def with_admin(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options for the query service, and pass it that service's `Admin` as its first argument."""
 
     @query_options
     @functools.wraps(command)
@@ -58,13 +58,15 @@ def of_admin(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def part(name: str) -> str:
-    """A name as a part of a path."""
+def quote_part(name: str) -> str:
+    """Quote a name for use in a path."""
     return quote(name, safe="")
 
 
-def show(items: Iterable[Item], columns: Sequence[tuple[str, str]], *, as_json: bool) -> None:
+def print_items(items: Iterable[Item], columns: Sequence[tuple[str, str]], *, as_json: bool) -> None:
     """Print a list as a table, or as lines of JSON.
+
+    A cell stays empty where an item doesn't have the member: an older query service doesn't send newer members.
 
     Args:
         columns: title and member of each.
@@ -77,28 +79,28 @@ def show(items: Iterable[Item], columns: Sequence[tuple[str, str]], *, as_json: 
     for title, _ in columns:
         table.add_column(title, overflow="fold")
     for item in items:
-        table.add_row(*(Text(printable(_shown(item[member]))) for _, member in columns))
+        table.add_row(*(Text(printable(_format(item[member]) if member in item else "")) for _, member in columns))
     console_of_output().print(table)
 
 
-def _shown(value: Any) -> str:
+def _format(value: Any) -> str:
     match value:
         case None:
             return "-"
         case bool():
             return "yes" if value else "no"
         case list():
-            return ", ".join(map(_shown, value)) or "none"
+            return ", ".join(map(_format, value)) or "none"
         case dict():
-            return ", ".join(f"{member}: {_change(was)}" for member, was in value.items())
+            return ", ".join(f"{member}: {_format_member(was)}" for member, was in value.items())
         case _:
             return str(value)
 
 
-def _change(value: Any) -> str:
-    """What a member is, or was and has become."""
+def _format_member(value: Any) -> str:
+    """Format a member of an audit entry's detail: its value, or its old and new value."""
     match value:
         case {"from": was, "to": now}:
-            return f"{_shown(was)} → {_shown(now)}"
+            return f"{_format(was)} → {_format(now)}"
         case _:
-            return _shown(value)
+            return _format(value)

@@ -1,10 +1,10 @@
-"""`tracker source`: the sites and apps that events come from."""
+"""`tracker source`: add, change and list sources."""
 
 from typing import Any
 
 import click
 
-from event_tracker.cli.admin.requests import Admin, json_option, of_admin, part, show
+from event_tracker.cli.admin.requests import Admin, json_option, print_items, quote_part, with_admin
 from event_tracker.cli.command_group import Group
 
 COLUMNS = [
@@ -40,7 +40,7 @@ def source() -> None:
     type=click.IntRange(0, 36_500),
     help="Days for which its events are kept; 0 is what `tracker maintain --keep` says.",
 )
-@of_admin
+@with_admin
 def set_source(
     admin: Admin,
     name: str,
@@ -68,13 +68,13 @@ def set_source(
         given["schema_mode"] = schema_mode
     if keep_days is not None:
         given["keep"] = keep_days or None
-    admin.ask("PUT", f"sources/{part(name)}", given)
+    admin.ask("PUT", f"sources/{quote_part(name)}", given)
     click.echo(f"source {name} is set")
 
 
 @source.command("list")
 @json_option
-@of_admin
+@with_admin
 def list_sources(admin: Admin, as_json: bool) -> None:
     """List the sources."""
-    show(admin.items("sources"), COLUMNS, as_json=as_json)
+    print_items(admin.items("sources"), COLUMNS, as_json=as_json)

@@ -1,8 +1,8 @@
-"""`tracker token`: what programs read with."""
+"""`tracker token`: create, revoke and list API tokens."""
 
 import click
 
-from event_tracker.cli.admin.requests import Admin, json_option, of_admin, part, show
+from event_tracker.cli.admin.requests import Admin, json_option, print_items, quote_part, with_admin
 from event_tracker.cli.command_group import Group
 
 SCOPES = ["read_stats", "read_events", "export", "admin"]
@@ -24,7 +24,7 @@ def token() -> None:
 @click.option(
     "--days", type=click.IntRange(1), help="Days until it expires, at most as long as your own.  [default: never]"
 )
-@of_admin
+@with_admin
 def create(admin: Admin, name: str, scopes: tuple[str, ...], sources: tuple[str, ...], days: int | None) -> None:
     """Make a token and print it, alone on standard output. It is shown this once: only its hash is stored.
 
@@ -36,19 +36,19 @@ def create(admin: Admin, name: str, scopes: tuple[str, ...], sources: tuple[str,
 
 @token.command()
 @click.argument("prefix")
-@of_admin
+@with_admin
 def revoke(admin: Admin, prefix: str) -> None:
     """Revoke the token with this prefix, such as rt_0123456789, and those that it made.
 
     They are refused within two seconds.
     """
-    admin.ask("DELETE", f"tokens/{part(prefix)}")
+    admin.ask("DELETE", f"tokens/{quote_part(prefix)}")
     click.echo(f"revoked {prefix}")
 
 
 @token.command("list")
 @json_option
-@of_admin
+@with_admin
 def list_tokens(admin: Admin, as_json: bool) -> None:
     """List the tokens by their prefixes."""
-    show(admin.items("tokens"), COLUMNS, as_json=as_json)
+    print_items(admin.items("tokens"), COLUMNS, as_json=as_json)

@@ -1,10 +1,10 @@
-"""`tracker user`: the people who may sign in."""
+"""`tracker user`: add, change and list the people who may sign in."""
 
 from typing import Any
 
 import click
 
-from event_tracker.cli.admin.requests import Admin, json_option, of_admin, part, show
+from event_tracker.cli.admin.requests import Admin, json_option, print_items, quote_part, with_admin
 from event_tracker.cli.command_group import Group
 
 ROLES = ["viewer", "analyst", "admin"]
@@ -25,7 +25,7 @@ def user() -> None:
 @click.option("--source", "sources", multiple=True, help="Whose events they may see; repeatable.")
 @click.option("--all-sources", is_flag=True, help="They may see every event.  [default of a new one]")
 @click.option("--enable/--disable", default=None, help="Whether they may sign in.")
-@of_admin
+@with_admin
 def set_user(
     admin: Admin, name: str, role: str | None, sources: tuple[str, ...], all_sources: bool, enable: bool | None
 ) -> None:
@@ -42,24 +42,24 @@ def set_user(
         given["sources"] = list(sources) or None
     if enable is not None:
         given["enabled"] = enable
-    admin.ask("PUT", f"people/{part(name)}", given)
+    admin.ask("PUT", f"people/{quote_part(name)}", given)
     click.echo(f"{name} is set")
 
 
 @user.command()
 @click.argument("name")
-@of_admin
+@with_admin
 def password(admin: Admin, name: str) -> None:
     """Make a password for one sign-in within 24 hours and print it, alone on standard output.
 
     The person's sign-ins end. By the new one they may set a password of their own, and nothing else.
     """
-    click.echo(admin.ask("POST", f"people/{part(name)}/password")["password"])
+    click.echo(admin.ask("POST", f"people/{quote_part(name)}/password")["password"])
 
 
 @user.command("list")
 @json_option
-@of_admin
+@with_admin
 def list_users(admin: Admin, as_json: bool) -> None:
     """List the people."""
-    show(admin.items("people"), COLUMNS, as_json=as_json)
+    print_items(admin.items("people"), COLUMNS, as_json=as_json)

@@ -1,8 +1,8 @@
-"""`tracker key`: the write keys that sources send events with."""
+"""`tracker key`: create, revoke and list write keys."""
 
 import click
 
-from event_tracker.cli.admin.requests import Admin, json_option, of_admin, part, show
+from event_tracker.cli.admin.requests import Admin, json_option, print_items, quote_part, with_admin
 from event_tracker.cli.command_group import Group
 from event_tracker.core.secrets.keys import make_key
 
@@ -18,13 +18,13 @@ def key() -> None:
 
 @key.command()
 @click.argument("source")
-@of_admin
+@with_admin
 def create(admin: Admin, source: str) -> None:
     """Make a key for a source and print it, alone on standard output. It is shown this once: only its hash is stored.
 
     A source may have several, so that one can take another's place before that is revoked.
     """
-    click.echo(admin.ask("POST", f"sources/{part(source)}/keys")["key"])
+    click.echo(admin.ask("POST", f"sources/{quote_part(source)}/keys")["key"])
 
 
 @key.command()
@@ -40,19 +40,19 @@ def make() -> None:
 
 @key.command()
 @click.argument("prefix")
-@of_admin
+@with_admin
 def revoke(admin: Admin, prefix: str) -> None:
     """Revoke the key with this prefix, such as wk_0123456789. Every collector refuses it within two seconds."""
-    admin.ask("DELETE", f"keys/{part(prefix)}")
+    admin.ask("DELETE", f"keys/{quote_part(prefix)}")
     click.echo(f"revoked {prefix}")
 
 
 @key.command("list")
 @click.argument("source", required=False)
 @json_option
-@of_admin
+@with_admin
 def list_keys(admin: Admin, source: str | None, as_json: bool) -> None:
     """List the keys of a source, or of all, by their prefixes."""
     names = [source] if source else [found["name"] for found in admin.items("sources")]
-    found = [item for name in names for item in admin.items(f"sources/{part(name)}/keys")]
-    show(found, COLUMNS, as_json=as_json)
+    found = [item for name in names for item in admin.items(f"sources/{quote_part(name)}/keys")]
+    print_items(found, COLUMNS, as_json=as_json)

@@ -1,1 +1,1 @@
-"""Commands that ask the query service."""
+"""Commands that query the query service for events and statistics."""

@@ -1,4 +1,4 @@
-"""The records of an export, as they come in: which of the bytes are whole records, and what the last of them is."""
+"""Splits the bytes of an export into complete records, and knows where to continue after the last one."""
 
 import csv
 import io
@@ -16,10 +16,10 @@ class _Key(msgspec.Struct):
 
 
 class Records:
-    """Takes an export's bytes in any parts and gives back whole records.
+    """Takes an export's bytes in any parts and returns complete records.
 
     Attributes:
-        count: records given back.
+        count: the number of records returned.
         last: the last of them; empty if there is none yet.
     """
 
@@ -31,7 +31,7 @@ class Records:
         self._rest = b""
 
     def take(self, part: bytes) -> bytes:
-        """The records that are whole with this part."""
+        """Take a part and return the records that are complete with it."""
         text = self._rest + part
         cut = self._last_end(text)
         whole, self._rest = text[:cut], text[cut:]
@@ -41,18 +41,18 @@ class Records:
         return whole
 
     def begin(self) -> None:
-        """A body comes, or comes anew: what was begun of a record before won't be finished."""
+        """Start a new body: drop an incomplete record of the previous one."""
         self._rest = b""
 
     def after(self) -> str | None:
-        """The last record's place, as `after` of GET /events/export; None if there is none."""
+        """The last record's position, for the parameter `after` of GET /events/export; None if there is no record."""
         if not self.last:
             return None
         key = msgspec.json.decode(self.last, type=_Key)
         return f"{key.timestamp},{key.event_id},{key.user_id}"
 
     def _last_end(self, text: bytes) -> int:
-        """Where the last whole record ends. `text` begins with a record."""
+        """The end of the last complete record. `text` begins with a record."""
         return text.rfind(self.end) + len(self.end) if self.end in text else 0
 
     def _number(self, whole: bytes) -> int:
@@ -60,7 +60,7 @@ class Records:
 
 
 class CsvRecords(Records):
-    """Those of CSV: a record ends where a line does outside of quotes. The header is given back once, and is no record."""
+    """Records of CSV. A record ends at a line end outside of quotes. The header is returned once, and isn't counted."""
 
     end = b"\r\n"
 

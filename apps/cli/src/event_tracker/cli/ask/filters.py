@@ -1,4 +1,4 @@
-"""The options that choose events."""
+"""The options that filter events."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -10,7 +10,7 @@ from event_tracker.cli.options import source_option
 
 
 def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command options for the filters of the query service; it gets them as `filters`, its parameters."""
+    """Give a command options for the filters of the query service. It gets them as `filters`: query parameters by name."""
 
     @click.option("--user", help="Only events of this user.")
     @click.option("--type", "types", multiple=True, help="Only events of this type; repeat it for any of several.")
@@ -25,7 +25,7 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )
     @source_option
     @wraps(command)
-    def filtered(
+    def run(
         user: str | None,
         types: tuple[str, ...],
         session: str | None,
@@ -33,11 +33,11 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
         sources: tuple[str, ...],
         **options: Any,
     ) -> Any:
-        asked = {"user_id": user, "event_type": list(types), "session_id": session, "source": list(sources)}
-        filters = {**asked, **properties}
+        fields = {"user_id": user, "event_type": list(types), "session_id": session, "source": list(sources)}
+        filters = {**fields, **properties}
         return command(filters=filters, **options)
 
-    return filtered
+    return run
 
 
 def _parse_properties(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The command `tracker live`: everybody's events as they are stored."""
+"""The command `tracker live`: show events of all users as they are stored."""
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,14 +11,15 @@ from rich.console import Console
 from rich.text import Text
 
 from event_tracker.cli.ask.filters import filter_options
-from event_tracker.cli.ask.user_events import Found
-from event_tracker.cli.client import SILENCE, backoff, open_client
+from event_tracker.cli.ask.user_events import StoredEvent
+from event_tracker.cli.client import CONNECTION_ERRORS, open_client
 from event_tracker.cli.options import patience_option, query_options
+from event_tracker.cli.retry import backoff
 from event_tracker.cli.terminal import local_time, printable
 
 
-class LiveEvent(Found, frozen=True):
-    """An event of anybody."""
+class LiveEvent(StoredEvent, frozen=True):
+    """An event of any user."""
 
     user_id: str = ""
 
@@ -43,9 +44,9 @@ def live(filters: Mapping[str, Any], as_json: bool, query: str, token: str | Non
                     for kind, data in parse(answer.iter_lines(chunk_size=None)):
                         attempt = 0
                         _show(console, kind, data, as_json=as_json)
-            except (*SILENCE, requests.exceptions.ContentDecodingError):
+            except (*CONNECTION_ERRORS, requests.exceptions.ContentDecodingError):
                 pass
-            click.echo("The connection ended; connecting anew.", err=True)
+            click.echo("The connection ended; connecting again.", err=True)
             time.sleep(backoff(attempt))
             attempt += 1
     except KeyboardInterrupt:
@@ -53,7 +54,7 @@ def live(filters: Mapping[str, Any], as_json: bool, query: str, token: str | Non
 
 
 def parse(lines: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
-    """Server-sent events as (type, data), from the lines of a stream; the service sends one line of data each."""
+    """Parse server-sent events from the lines of a stream. Yields (type, data); the service sends one line of data each."""
     kind, data = "", b""
     for line in lines:
         name, _, value = line.partition(b": ")

@@ -1,4 +1,4 @@
-"""The commands `tracker events` and `tracker top-types`: questions to the query service."""
+"""The commands `tracker events` and `tracker top-types`."""
 
 import time
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from rich.bar import Bar
 from rich.table import Table
 from rich.text import Text
 
-from event_tracker.cli.ask.user_events import Follower, Found, UserEvents
+from event_tracker.cli.ask.user_events import Follower, StoredEvent, UserEvents
 from event_tracker.cli.client import open_client, read_answer
 from event_tracker.cli.options import parse_time, patience_option, query_options, source_option
 from event_tracker.cli.terminal import console_of_output, local_time, printable
@@ -82,7 +82,7 @@ def _follow(follower: Follower, *, as_json: bool) -> None:
         pass  # the way to end it
 
 
-def _table(found: list[Found]) -> Table:
+def _table(found: list[StoredEvent]) -> Table:
     table = Table(box=None, header_style="bold", expand=True)
     zone = datetime.now().astimezone().tzname()
     for name in (f"time ({zone})", "ago", "type", "session"):
@@ -94,24 +94,24 @@ def _table(found: list[Found]) -> Table:
     return table
 
 
-def _line(event: Found) -> Text:
+def _line(event: StoredEvent) -> Text:
     event_type, session, properties = _texts(event)
     return Text(f"{local_time(event.timestamp)}  {event_type:<20}  {session:<16}  {properties}")
 
 
-def _texts(event: Found) -> tuple[str, str, str]:
+def _texts(event: StoredEvent) -> tuple[str, str, str]:
     return printable(event.event_type), printable(event.session_id or ""), printable(bytes(event.properties).decode())
 
 
 def ago(moment: datetime, now: datetime) -> str:
-    """How long ago, in its largest unit: `3 min`; `in 3 min` for what is dated ahead."""
+    """How long ago, in the largest unit: `3 min`, or `in 3 min` for a time in the future."""
     seconds = int((now - moment).total_seconds())
     size, unit = next(((size, unit) for size, unit in AGES if abs(seconds) >= size), (1, "s"))
     return f"{'in ' if seconds < 0 else ''}{abs(seconds) // size} {unit}"
 
 
 class TypeCount(msgspec.Struct):
-    """One line of the answer."""
+    """One item of the answer."""
 
     event_type: str
     count: int
@@ -119,7 +119,7 @@ class TypeCount(msgspec.Struct):
 
 
 class TopTypes(msgspec.Struct):
-    """The answer, as far as it is shown."""
+    """The part of the answer that is shown."""
 
     items: list[TypeCount]
     total: int

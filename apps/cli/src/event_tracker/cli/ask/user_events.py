@@ -1,4 +1,4 @@
-"""One user's events from the query service: the newest of them, and those that come after."""
+"""One user's events from the query service: the newest of them, and new ones as they arrive."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -9,14 +9,14 @@ import msgspec
 from event_tracker.cli.client import Client, read_answer
 
 PAGE = 1000
-"""The most that the query service answers at once."""
+"""The most events that the query service returns in one answer."""
 
 OVERLAP = timedelta(minutes=10)
-"""How far back a follower looks each time: an event that is reported later than this after its time is not noticed."""
+"""How far back a follower looks each time. An event that arrives later than this after its time is missed."""
 
 
-class Found(msgspec.Struct, frozen=True):
-    """An event as the query service answers it, as far as it is shown."""
+class StoredEvent(msgspec.Struct, frozen=True):
+    """An event in an answer of the query service: the fields that are shown."""
 
     timestamp: datetime
     event_id: str
@@ -32,8 +32,8 @@ class Found(msgspec.Struct, frozen=True):
         return self.timestamp, self.event_id
 
     @property
-    def place(self) -> tuple[datetime, datetime, str]:
-        """Orders its user's events: those of one moment as they arrived."""
+    def sort_key(self) -> tuple[datetime, datetime, str]:
+        """Orders its user's events. Those of the same time are in the order of arrival."""
         return self.timestamp, self.received_at, self.event_id
 
 
@@ -49,8 +49,8 @@ class UserEvents:
         self.client = client
         self.filters: dict[str, Any] = {"user_id": user_id, "event_type": list(types), "source": list(sources)}
 
-    def newest(self, limit: int) -> Iterator[Found]:
-        """Up to `limit` events, newest first."""
+    def newest(self, limit: int) -> Iterator[StoredEvent]:
+        """Fetch up to `limit` events, newest first."""
         left = limit
         for page in self._pages(min(limit, PAGE)):
             yield from page[:left]
@@ -58,62 +58,63 @@ class UserEvents:
             if left <= 0:
                 return
 
-    def since(self, start: datetime | None) -> list[Found]:
-        """All events from a time on; all there are if it is None."""
+    def since(self, start: datetime | None) -> list[StoredEvent]:
+        """Fetch all events from a time on, or all events if it is None."""
         bounds = {} if start is None else {"from": start.isoformat()}
         return [event for page in self._pages(PAGE, **bounds) for event in page]
 
-    def _pages(self, size: int, **bounds: str) -> Iterator[list[Found]]:
-        asked = {**self.filters, **bounds, "limit": size}
+    def _pages(self, size: int, **bounds: str) -> Iterator[list[StoredEvent]]:
+        parameters = {**self.filters, **bounds, "limit": size}
         while True:
-            page = read_answer(self.client.get("/events", asked), _Page)
+            page = read_answer(self.client.get("/events", parameters), _Page)
             yield [
-                msgspec.structs.replace(msgspec.json.decode(raw, type=Found), json=bytes(raw)) for raw in page.events
+                msgspec.structs.replace(msgspec.json.decode(raw, type=StoredEvent), json=bytes(raw))
+                for raw in page.events
             ]
             if page.next_cursor is None:
                 return
-            asked["cursor"] = page.next_cursor
+            parameters["cursor"] = page.next_cursor
 
 
 class Follower:
-    """Tells each event once, those that are there first and then whatever is new. Ask it again and again.
+    """Returns each event once: first the newest stored ones, then new ones at each call.
 
-    It asks for the last minutes anew each time, because events may arrive out of order, and remembers what it told.
+    It asks for the last minutes again each time, because events may arrive out of order, and remembers which it has returned.
     """
 
     def __init__(self, events: UserEvents, backlog: int) -> None:
         self.events = events
         self.backlog = backlog
-        self._told: set[tuple[datetime, str]] = set()
+        self._shown: set[tuple[datetime, str]] = set()
         self._newest: datetime | None = None
 
-    def first(self) -> list[Found]:
-        """The newest events there are, oldest first."""
+    def first(self) -> list[StoredEvent]:
+        """The newest stored events, oldest first."""
         newest = list(self.events.newest(self.backlog))
         self._advance(newest)
         known = {event.key: event for event in [*newest, *self.events.since(self._start())]}
-        self._told = set(known)
+        self._shown = set(known)
         self._advance(known.values())
         return _in_order(known.values())[-self.backlog :]
 
-    def fresh(self) -> list[Found]:
-        """What wasn't told yet, oldest first."""
+    def fresh(self) -> list[StoredEvent]:
+        """The events that weren't returned yet, oldest first."""
         start = self._start()
         recent = self.events.since(start)
-        fresh = [event for event in recent if event.key not in self._told]
-        # What lies before `start` won't be asked for again; the next start is never earlier than this one.
-        self._told = {event.key for event in recent}
+        fresh = [event for event in recent if event.key not in self._shown]
+        # Events before `start` won't be asked for again: the next start is never earlier than this one.
+        self._shown = {event.key for event in recent}
         self._advance(fresh)
         return _in_order(fresh)
 
     def _start(self) -> datetime | None:
         return None if self._newest is None else self._newest - OVERLAP
 
-    def _advance(self, events: Iterable[Found]) -> None:
-        """Note the newest time. Events may be dated ahead: looking on from there would miss what happens now."""
+    def _advance(self, events: Iterable[StoredEvent]) -> None:
+        """Note the newest time, at most the present: some events have future times, and continuing there would miss others."""
         times = [min(event.timestamp, datetime.now(UTC)) for event in events]
         self._newest = max([self._newest, *times] if self._newest else times, default=None)
 
 
-def _in_order(events: Iterable[Found]) -> list[Found]:
-    return sorted(events, key=lambda event: event.place)
+def _in_order(events: Iterable[StoredEvent]) -> list[StoredEvent]:
+    return sorted(events, key=lambda event: event.sort_key)

@@ -1,1 +1,1 @@
-"""Commands that work on the database, as its owner."""
+"""Commands that work on the database, in the role of its owner."""

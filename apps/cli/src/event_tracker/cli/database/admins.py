@@ -1,4 +1,4 @@
-"""`tracker admin`: the first person who may sign in and manage. The others are made by that one."""
+"""`tracker admin`: create the first admin, who may then create all other people."""
 
 import re
 import sys
@@ -9,20 +9,20 @@ import click
 import psycopg
 
 from event_tracker.cli.command_group import Group
-from event_tracker.cli.database.connection import database_of, owner_connection
+from event_tracker.cli.database.connection import find_database_url, owner_connection
 from event_tracker.cli.database.partitions import QUERIES
 from event_tracker.cli.options import running_option
 from event_tracker.core.secrets.passwords import LEAST_CHARACTERS, MOST_CHARACTERS, hash_password, make_password
 
 NAME = re.compile(r"(?!(owner|anyone|rt_[0-9a-f]{10})\Z)[a-z0-9][a-z0-9._@+-]{0,99}")
-"""Not as others than people are called in the audit log."""
+"""A person's name. It must not be a name that the audit log uses for anything but people."""
 
-OF_UP = "admin"
-"""For whom `tracker up` makes a password at each start."""
+LOCAL_ADMIN = "admin"
+"""The admin for whom `tracker up` makes a password at each start."""
 
 
 class PersonName(click.ParamType[str]):
-    """A person's name; the table holds the same rule, but for names that others have in the audit log."""
+    """A person's name. The table has the same rule, except for the names that the audit log uses otherwise."""
 
     name = "name"
 
@@ -56,7 +56,7 @@ def create(name: str, password_file: TextIO | None, data: Path | None) -> None:
     The password is asked for, or read from a file or the standard input. It takes 12 characters or more; a few words that
     nobody would say together do.
     """
-    url = database_of(data)
+    url = find_database_url(data)
     password_hash = hash_password(_checked(_read_password(password_file)))
     with owner_connection(url) as connection:
         given = {"name": name, "password_hash": password_hash}
@@ -66,22 +66,26 @@ def create(name: str, password_file: TextIO | None, data: Path | None) -> None:
 
 
 def offer_sign_in(connection: psycopg.Connection) -> str | None:
-    """A password for one sign-in as the admin of `tracker up`, in place of the one before; None if that admin has one of their own.
+    """Make a password for one sign-in as the admin of `tracker up`. It replaces the previous one.
 
-    Whoever signed in by the one before, and has set none since, is signed out: they could set one in place of this one.
+    Whoever signed in with the previous one and hasn't set a password yet is signed out. Otherwise they could set a password
+    that replaces this one.
+
+    Returns:
+        The password, or None if the admin has set one.
     """
     password = make_password()
-    given = {"name": OF_UP, "password_hash": hash_password(password)}
+    given = {"name": LOCAL_ADMIN, "password_hash": hash_password(password)}
     with connection.transaction():
         if not connection.execute(QUERIES["offer_sign_in"], given).fetchall():
             return None
-        # A statement of its own: it sees a sign-in that was being begun by the password before, too.
-        connection.execute(QUERIES["end_sign_ins"], {"name": OF_UP})
+        # A separate statement: it also sees a sign-in that was under way with the previous password.
+        connection.execute(QUERIES["end_sign_ins"], {"name": LOCAL_ADMIN})
     return password
 
 
 def _read_password(file: TextIO | None) -> str:
-    """The password, asked for where there is a terminal to ask at."""
+    """Read the password from the file, or ask for it if standard input is a terminal."""
     if file is None and sys.stdin.isatty():
         asked: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
         return asked

@@ -1,4 +1,4 @@
-"""Keys and tokens that a deployment brings along: made elsewhere, let in here, only their hashes stored."""
+"""Keys and tokens that were made outside, for a deployment: their hashes are stored here, so that the services accept them."""
 
 from typing import Any
 
@@ -12,46 +12,46 @@ SCOPES = {
     "ADMIN_TOKEN": ["admin", "export", "read_events", "read_stats"],
     "READ_TOKEN": ["read_events", "read_stats"],
 }
-"""What the tokens may that `tracker migrate` takes; each is called what its setting is called."""
+"""The scopes of the tokens in the settings of `tracker migrate`, by setting. A token's name is that of its setting."""
 
 
-class ShutOutError(click.ClickException):
-    """Raised for a key or a token that is known and doesn't count: what was revoked stays revoked."""
+class InvalidKeyError(click.ClickException):
+    """Raised for a key or token that can't be valid: it is malformed, or it was revoked, and stays so."""
 
 
-def admit_token(connection: psycopg.Connection, name: str, token: str, scopes: list[str]) -> str:
-    """Let a token in, for every source; return its prefix.
+def register_token(connection: psycopg.Connection, name: str, token: str, scopes: list[str]) -> str:
+    """Make a token valid, for every source. Return its prefix.
 
     Raises:
-        ShutOutError: if it was revoked.
+        InvalidKeyError: if it was revoked.
     """
-    return _admit(connection, "token", token, {"name": name, "scopes": scopes})
+    return _register(connection, "token", token, {"name": name, "scopes": scopes})
 
 
-def replaced_tokens(connection: psycopg.Connection, name: str, token: str) -> list[str]:
-    """Revoke the other tokens of this name, if this one counts; return their prefixes."""
+def revoke_replaced_tokens(connection: psycopg.Connection, name: str, token: str) -> list[str]:
+    """Revoke the other tokens of this name, if this token is valid. Return their prefixes."""
     given = {"name": name, "prefix": prefix_of(token), "hash": hash_key(token)}
-    return [prefix for (prefix,) in connection.execute(QUERIES["replace_tokens"], given)]
+    return [prefix for (prefix,) in connection.execute(QUERIES["revoke_replaced_tokens"], given)]
 
 
-def admit_write_key(connection: psycopg.Connection, source: str, key: str) -> str:
-    """Let a write key in, and make its source if there is none; return the key's prefix.
+def register_write_key(connection: psycopg.Connection, source: str, key: str) -> str:
+    """Make a write key valid, and create its source if it doesn't exist. Return the key's prefix.
 
     Raises:
-        ShutOutError: if it was revoked, or is another source's.
+        InvalidKeyError: if it was revoked, or belongs to another source.
     """
-    connection.execute(QUERIES["admit_source"], {"source": source})
-    return _admit(connection, "write_key", key, {"source": source})
+    connection.execute(QUERIES["register_source"], {"source": source})
+    return _register(connection, "write_key", key, {"source": source})
 
 
-def _admit(connection: psycopg.Connection, kind: str, key: str, given: dict[str, Any]) -> str:
+def _register(connection: psycopg.Connection, kind: str, key: str, given: dict[str, Any]) -> str:
     prefix = prefix_of(key)
     if prefix is None:
-        raise ShutOutError(f"what was given as {kind} has not the form of one")
+        raise InvalidKeyError(f"what was given as {kind} has not the form of one")
     given = {**given, "prefix": prefix, "hash": hash_key(key)}
-    connection.execute(QUERIES[f"admit_{kind}"], given)
-    if not connection.execute(QUERIES[f"{kind}_counts"], given).fetchall():
-        raise ShutOutError(
+    connection.execute(QUERIES[f"register_{kind}"], given)
+    if not connection.execute(QUERIES[f"find_valid_{kind}"], given).fetchall():
+        raise InvalidKeyError(
             f"{prefix} was revoked, or is known with another secret or for something else: make a new one"
         )
     return prefix

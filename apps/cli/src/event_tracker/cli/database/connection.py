@@ -1,4 +1,4 @@
-"""The database as its owner sees it: the connection of `up`, `migrate` and `maintain`."""
+"""The connection to the database as its owner, for `up`, `migrate`, `maintain` and `admin`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,15 +14,22 @@ from event_tracker.cli.settings import MaintainSettings, read_settings
 
 CONNECT_SECONDS = 10
 
-VANISHED = {"client_connection_check_interval": "1s", "idle_in_transaction_session_timeout": "60s"}
-"""A command that is killed, or whose machine vanishes, doesn't hold its locks until its statement is done, or for hours."""
+CLIENT_GONE = {"client_connection_check_interval": "1s", "idle_in_transaction_session_timeout": "60s"}
+"""Settings for a command that is killed, or whose machine fails: its locks are released soon."""
 
 LOCK = 7_311_142_570_157_092_461
-"""Advisory lock: one owner at a time changes partitions, folds counts or sets passwords. (Migrations have their own.)"""
+"""Advisory lock: one command at a time changes partitions, folds counts or sets passwords. (Migrations have their own lock.)"""
 
 
-def database_of(data: Path | None) -> str:
-    """The owner's URL: DATABASE_URL, or that of the embedded server on this data folder; without one on the folder that is found."""
+def find_database_url(data: Path | None) -> str:
+    """The owner's URL: DATABASE_URL, or the URL of the embedded server on the data folder.
+
+    Args:
+        data: the data folder; None finds it.
+
+    Raises:
+        ClickException: if there is neither.
+    """
     folder = data or find_folder() or Path(DEFAULT).resolve()
     url = read_settings(MaintainSettings).database_url or running_url(folder)
     if not url:
@@ -34,7 +41,7 @@ def database_of(data: Path | None) -> str:
 
 @contextmanager
 def owner_connection(database_url: str) -> Iterator[psycopg.Connection]:
-    """An autocommit connection in UTC. What the database refuses becomes one line for the terminal."""
+    """Open an autocommit connection in UTC. An error of the database becomes one line for the terminal."""
     try:
         connection = psycopg.connect(
             database_url, autocommit=True, connect_timeout=CONNECT_SECONDS, application_name="tracker"
@@ -43,16 +50,16 @@ def owner_connection(database_url: str) -> Iterator[psycopg.Connection]:
         raise click.ClickException(f"can't connect to DATABASE_URL: {_one_line(error)}") from error
     with connection:
         try:
-            for name, value in {"timezone": "UTC", **VANISHED}.items():
+            for name, value in {"timezone": "UTC", **CLIENT_GONE}.items():
                 connection.execute("select set_config(%s, %s, false)", [name, value])
             yield connection
         except psycopg.Error as error:
-            raise refused(error) from error
+            raise database_refusal(error) from error
 
 
 @contextmanager
-def alone(connection: psycopg.Connection) -> Iterator[None]:
-    """Wait until no other owner's command is at it, and keep others waiting meanwhile."""
+def exclusive_lock(connection: psycopg.Connection) -> Iterator[None]:
+    """Hold the lock LOCK: wait for other commands that hold it, and make others wait."""
     connection.execute("select pg_advisory_lock(%s)", [LOCK])
     try:
         yield
@@ -61,8 +68,8 @@ def alone(connection: psycopg.Connection) -> Iterator[None]:
             connection.execute("select pg_advisory_unlock(%s)", [LOCK])
 
 
-def refused(error: psycopg.Error) -> click.ClickException:
-    """What PostgreSQL didn't want to do, as one line."""
+def database_refusal(error: psycopg.Error) -> click.ClickException:
+    """PostgreSQL's error, as one line for the terminal."""
     return click.ClickException(f"the database refused: {_one_line(error)}")
 
 

@@ -1,4 +1,4 @@
-"""`tracker maintain`: what the database needs done from time to time; a daily cron job is plenty."""
+"""`tracker maintain`: the regular maintenance of the database. Once a day is enough."""
 
 import re
 from pathlib import Path
@@ -6,17 +6,17 @@ from pathlib import Path
 import click
 import psycopg
 
-from event_tracker.cli.database.connection import alone, database_of, owner_connection
+from event_tracker.cli.database.connection import exclusive_lock, find_database_url, owner_connection
 from event_tracker.cli.database.partitions import (
     AHEAD,
     MOST_ROWS,
     QUERIES,
     Moves,
     ensure_partitions,
+    lock_out_erasures,
     make_partition,
     missing_partitions,
     plan_moves,
-    shut_out_erasures,
 )
 from event_tracker.cli.database.retention import Expired, Part, delete_expired, find_expired
 from event_tracker.cli.database.summaries import stale_days, sum_up
@@ -24,7 +24,7 @@ from event_tracker.cli.options import running_option
 from event_tracker.cli.progress import Meter
 
 CLOSED = "2 hours"
-"""After this, an hour's counters are folded: few events still come for it, and those that do are counted all the same."""
+"""The age at which an hour's counters are folded. Few events arrive later, and they are counted too."""
 
 PERIOD = re.compile(r"([1-9]\d{0,3})\s*(day|week|month|year)s?")
 
@@ -68,49 +68,49 @@ def maintain(ahead: int, keep: str | None, move: bool, dry_run: bool, data: Path
     Connects as the database's owner with DATABASE_URL (or DATABASE_URL_FILE), and where that isn't set to the embedded
     server that `tracker up` runs on --data. Safe under load, to run again, and several times at once.
     """
-    with owner_connection(database_of(data)) as connection:
+    with owner_connection(find_database_url(data)) as connection:
         if dry_run:
             connection.execute("set default_transaction_read_only to on")
             preview(connection, ahead, keep, move)
         else:
-            with alone(connection):
+            with exclusive_lock(connection):
                 perform(connection, ahead, keep, move)
 
 
 def preview(connection: psycopg.Connection, ahead: int, keep: str | None, move: bool) -> None:
-    """Say what `perform` would do."""
+    """Print what `perform` would do."""
     for month in missing_partitions(connection, ahead):
         click.echo(f"would make partition {month.partition}")
     moves = plan_moves(connection, all_of_them=move)
     for month, rows in moves.now:
         click.echo(f"would move {rows:,} rows from the default partition to {month.partition}")
-    tell_left(moves)
+    print_remaining(moves)
     ((counters, left),) = connection.execute(QUERIES["count_foldable"], {"closed": CLOSED}).fetchall()
     click.echo(f"would fold {counters:,} counters into {left:,}")
     click.echo(f"would sum up {len(stale_days(connection)):,} days")
     if expired := find_expired(connection, keep):
         for part in expired.parts:
-            tell_part(part)
-        tell_sum(expired, "would free")
+            print_part(part)
+        print_total(expired, "would free")
 
 
 def perform(connection: psycopg.Connection, ahead: int, keep: str | None, move: bool) -> None:
-    """Do it all, saying what was done. Deletes first: what is old needn't be moved."""
+    """Do all the maintenance and print what was done. Delete first: old events needn't be moved."""
     if expired := find_expired(connection, keep):
-        tell_sum(delete_expired(connection, expired, tell_part), "freed")
+        print_total(delete_expired(connection, expired, print_part), "freed")
     for name in ensure_partitions(connection, ahead):
         click.echo(f"made partition {name}")
     moves = plan_moves(connection, all_of_them=move)
     for month, _ in moves.now:
         moved = make_partition(connection, month)
         click.echo(f"moved {moved:,} rows from the default partition to {month.partition}")
-    tell_left(moves)
+    print_remaining(moves)
     with connection.transaction():
-        shut_out_erasures(connection)
+        lock_out_erasures(connection)
         ((counters, left),) = connection.execute(QUERIES["fold_counts"], {"closed": CLOSED}).fetchall()
     click.echo(f"folded {counters:,} counters into {left:,}")
     with connection.transaction():
-        shut_out_erasures(connection)
+        lock_out_erasures(connection)
         refreshed = connection.execute(QUERIES["refresh_users"]).rowcount
     if refreshed:
         click.echo(f"refreshed {refreshed:,} users")
@@ -127,9 +127,10 @@ def perform(connection: psycopg.Connection, ahead: int, keep: str | None, move: 
 
 
 def sum_up_all(connection: psycopg.Connection) -> tuple[int, int]:
-    """Sum up each day that needs it, in a transaction of its own; how many were, and how many failed, which is said of each.
+    """Sum up each day that needs it, in a transaction of its own, so that a failure affects one day only.
 
-    What is wrong with one day mustn't keep the others waiting.
+    Returns:
+        How many days were summed up, and how many failed. Each failure is printed.
     """
     days = stale_days(connection)
     summed_up = failed = 0
@@ -140,15 +141,15 @@ def sum_up_all(connection: psycopg.Connection) -> tuple[int, int]:
             except psycopg.Error as error:
                 if connection.broken:
                     raise
-                # Its detail may hold what users sent.
+                # Print only the primary message: the detail may contain data that users sent.
                 click.echo(f"can't sum up {day:%Y-%m-%d}: {error.diag.message_primary}", err=True)
                 failed += 1
             meter.show(number, number)
     return summed_up, failed
 
 
-def tell_left(moves: Moves) -> None:
-    """One line for each month that stays in the default partition though it fills it."""
+def print_remaining(moves: Moves) -> None:
+    """Print a line for each month that stays in the default partition though it has many rows there."""
     for month, rows in moves.later:
         click.echo(f"{rows:,} rows for {month.partition} are left in the default partition: the next run moves them")
     for month, rows in moves.asked:
@@ -159,11 +160,11 @@ def tell_left(moves: Moves) -> None:
         )
 
 
-def tell_part(part: Part) -> None:
-    """One line for a partition."""
+def print_part(part: Part) -> None:
+    """Print a line for one partition."""
     click.echo(f"{part.name}: {part.rows:,} rows, {part.bytes:,} bytes")
 
 
-def tell_sum(expired: Expired, verb: str) -> None:
-    """One line for all of them."""
+def print_total(expired: Expired, verb: str) -> None:
+    """Print a line for all partitions together."""
     click.echo(f"{verb} {expired.rows:,} rows, {expired.bytes:,} bytes: {expired.limits}")

@@ -1,4 +1,4 @@
-"""`tracker migrate`: the schema, the passwords of the roles, and partitions for the months to come."""
+"""`tracker migrate`: apply migrations, set the passwords of the roles, make partitions for the coming months."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -8,8 +8,14 @@ import click
 import psycopg
 from psycopg import sql
 
-from event_tracker.cli.database.bootstrap import SCOPES, ShutOutError, admit_token, admit_write_key, replaced_tokens
-from event_tracker.cli.database.connection import alone, owner_connection, refused
+from event_tracker.cli.database.bootstrap import (
+    SCOPES,
+    InvalidKeyError,
+    register_token,
+    register_write_key,
+    revoke_replaced_tokens,
+)
+from event_tracker.cli.database.connection import database_refusal, exclusive_lock, owner_connection
 from event_tracker.cli.database.partitions import AHEAD, ensure_partitions
 from event_tracker.cli.settings import MigrateSettings, read_settings
 from event_tracker.core.postgres.migrate import apply_migrations
@@ -39,54 +45,56 @@ def migrate() -> None:
     }
     for role in set_passwords(settings.database_url, {role: given for role, given in passwords.items() if given}):
         click.echo(f"set the password of {role}")
-    for line in let_in(settings):
+    for line in register_keys(settings):
         click.echo(line)
 
 
 def bring_up_to_date(database_url: str, migrations: Path) -> list[str]:
-    """Apply what is missing and make the partitions; say what was done."""
+    """Apply the missing migrations and make the partitions. Return lines that say what was done."""
     with owner_connection(database_url) as connection:
         try:
             applied = apply_migrations(database_url, migrations)
         except psycopg.Error as error:
-            raise refused(error) from error
+            raise database_refusal(error) from error
         except FileNotFoundError as error:
             raise click.ClickException(f"{error} (MIGRATIONS_DIR names the folder)") from None
-        with alone(connection):
+        with exclusive_lock(connection):
             made = ensure_partitions(connection, AHEAD)
     done = [f"applied {name}" for name in applied] or ["the schema is up to date"]
     return done + [f"made partition {name}" for name in made]
 
 
 def set_passwords(database_url: str, passwords: Mapping[str, str]) -> list[str]:
-    """Give roles their passwords; return the roles.
+    """Set the passwords of roles. Return the roles.
 
-    Only a SCRAM verifier is sent: the password itself could end in the server's log.
+    Only a SCRAM verifier is sent: the password itself could get into the server's log.
     """
-    with owner_connection(database_url) as connection, alone(connection):
+    with owner_connection(database_url) as connection, exclusive_lock(connection):
         for role, password in passwords.items():
             verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
             connection.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(verifier)))
     return list(passwords)
 
 
-def let_in(settings: MigrateSettings) -> Iterator[str]:
-    """Let the tokens and the key in that are given; say what was done.
+def register_keys(settings: MigrateSettings) -> Iterator[str]:
+    """Register the tokens and the write key of the settings. Yield lines that say what was done.
 
-    What was revoked stays so, and is only told of: it mustn't keep a new version from being installed.
+    A revoked one stays revoked. That is only reported: it must not prevent the installation of a new version.
     """
-    with owner_connection(settings.database_url) as connection, alone(connection):
+    with owner_connection(settings.database_url) as connection, exclusive_lock(connection):
         for name, token in (("ADMIN_TOKEN", settings.admin_token), ("READ_TOKEN", settings.read_token)):
             if token:
-                yield from _admitted(name, partial(admit_token, connection, name, token, SCOPES[name]))
-                yield from (f"revoked the {name} before it, {old}" for old in replaced_tokens(connection, name, token))
+                yield from _register(name, partial(register_token, connection, name, token, SCOPES[name]))
+                yield from (
+                    f"revoked the {name} before it, {old}" for old in revoke_replaced_tokens(connection, name, token)
+                )
         if settings.write_key:
-            admit = partial(admit_write_key, connection, settings.write_key_source, settings.write_key)
-            yield from _admitted("WRITE_KEY", admit)
+            admit = partial(register_write_key, connection, settings.write_key_source, settings.write_key)
+            yield from _register("WRITE_KEY", admit)
 
 
-def _admitted(name: str, admit: Callable[[], str]) -> Iterator[str]:
+def _register(name: str, admit: Callable[[], str]) -> Iterator[str]:
     try:
         yield f"let in {name} {admit()}"
-    except ShutOutError as error:
+    except InvalidKeyError as error:
         yield f"{name} doesn't count: {error.message}"

@@ -1,20 +1,21 @@
-"""The partitions of `events`: one a month, `events_YYYY_MM`, made ahead of time, and a default one for odd dates.
+"""The partitions of `events`: one for each month, `events_YYYY_MM`, made in advance, and a default one for all other dates.
 
-Whatever makes or drops one takes its locks in this order: `erasures`, `events`, the partition. Statements lock `events`
-before its partitions too, so nobody waits in a circle. And it has `events` to itself while its list of partitions changes:
+Code that makes or drops a partition takes its locks in this order: `erasures`, `events`, the partition. Statements lock
+`events` before its partitions too, so there is no deadlock. The code locks `events` exclusively while the list of partitions
+changes, for these reasons:
 
-- A statement is planned with the partitions that there are, and takes its snapshot after its locks. If it could be planned,
-  wait, and go on with a later snapshot, then what had moved meanwhile would be in no partition of its plan.
+- A statement is planned with the current partitions, and takes its snapshot after its locks. If it could be planned, wait,
+  and go on with a later snapshot, it would miss rows that were moved meanwhile to a partition which isn't in its plan.
 - A transaction with one snapshot (`repeatable read`) plans its later statements with the newest partitions, but doesn't see
-  rows that were moved there after its snapshot. So whoever reads events in one locks `events` before its first statement:
-  `lock table only events in access share mode`. (Erasures and the steps of `tracker maintain` have the lock of `erasures`.)
-  The same holds on a standby: it replays the lock, waits for its readers as long as `max_standby_streaming_delay` says, and
-  then ends their statement (SQLSTATE 40001).
-- An INSERT that was routed to the default partition is refused if its month leaves while it waits.
+  rows that were moved there after its snapshot. So a transaction that reads events this way locks `events` before its first
+  statement: `lock table only events in access share mode`. (Erasures and the steps of `tracker maintain` have the lock of
+  `erasures`.) The same holds on a standby: it replays the lock, waits for its readers as long as
+  `max_standby_streaming_delay` says, and then ends their statement (SQLSTATE 40001).
+- An INSERT that was routed to the default partition fails if the rows of its month are moved while it waits.
 
-The other way, to leave rows where they are and make partitions only for months without any, isn't one: history that is
-imported, and a month whose partition was late by one event, would stay in the default partition for ever, which retention can
-only empty row by row.
+The alternative is to leave rows where they are, and make partitions only for months without rows. But then imported history,
+and a month whose partition was made one event too late, would stay in the default partition for ever. Retention can empty
+that only row by row.
 """
 
 import time
@@ -34,19 +35,20 @@ QUERIES = load_queries("event_tracker.cli.database")
 DEFAULT_PARTITION = "events_default"
 
 AHEAD = 3
-"""Months ahead that have a partition. One run a month would do; three give its failure time to be noticed."""
+"""Months in advance that get a partition. One would be enough; three leave time to notice that the runs fail."""
 
 MANY_ROWS = 10_000
-"""From here a month in the default partition gets its own. Fewer stay: or whoever sends odd dates could have a
-partition made for each of the 120,000 months that there are."""
+"""From this many rows on, a month in the default partition gets a partition of its own. Otherwise a client that sends
+unusual dates could cause a partition for each of the 120,000 possible months."""
 
 MOST_ROWS = 100_000
-"""Moved in one run unasked: while rows leave the default partition, some 8 s for a million on a busy machine, nobody reads
-or writes events. Whoever may send events of any date could otherwise have everybody wait for as long as they like."""
+"""Rows that a run moves without `--move`. While rows leave the default partition, nobody can read or write events: some 8 s
+for a million rows on a busy machine. Without this limit, a client that sends many events of one old month could make
+everybody wait for long."""
 
 LOCK_TIMEOUT = "2s"
-"""While one of these changes waits for a table, everything that comes after it waits behind it. It is longer than
-PostgreSQL's `deadlock_timeout` (1 s), after which an autovacuum that is in the way is cancelled."""
+"""How long such a change waits for a table: all later statements wait behind it. It is longer than PostgreSQL's
+`deadlock_timeout` (1 s), after which an autovacuum that holds the lock is cancelled."""
 
 ATTEMPTS = 10
 PAUSE_SECONDS = 1
@@ -75,7 +77,7 @@ class Month(NamedTuple):
         return cls(int(year), int(month))
 
     def days(self) -> list[datetime]:
-        """The first moment of each of its days, UTC."""
+        """The start of each of its days, UTC."""
         _, number = monthrange(self.year, self.month)
         return [datetime(self.year, self.month, day, tzinfo=UTC) for day in range(1, number + 1)]
 
@@ -85,7 +87,7 @@ class Month(NamedTuple):
 
 
 def missing_partitions(connection: psycopg.Connection, ahead: int) -> list[Month]:
-    """This month and the next ones, as far as they have no partition and aren't among `busy_months`."""
+    """This month and the next `ahead` ones, without those that have a partition or are among `busy_months`."""
     ((year, month),) = connection.execute(QUERIES["this_month"]).fetchall()
     there = {name for (name,) in connection.execute(QUERIES["partition_names"])}
     wanted = [Month(year, month).plus(distance) for distance in range(ahead + 1)]
@@ -95,9 +97,9 @@ def missing_partitions(connection: psycopg.Connection, ahead: int) -> list[Month
 
 
 def ensure_partitions(connection: psycopg.Connection, ahead: int) -> list[str]:
-    """Make the partitions of this month and the next `ahead`; return the names of those that were missing.
+    """Make the missing partitions of this month and the next `ahead`. Return their names.
 
-    A month that fills the default partition already is none of them: to move it takes time, see `plan_moves`.
+    A month with many rows in the default partition is left out: to move them takes time, see `plan_moves`.
     """
     missing = missing_partitions(connection, ahead)
     for month in missing:
@@ -106,18 +108,18 @@ def ensure_partitions(connection: psycopg.Connection, ahead: int) -> list[str]:
 
 
 def busy_months(connection: psycopg.Connection) -> list[tuple[Month, int]]:
-    """The months of which the default partition holds many rows, and how many."""
+    """The months with many rows in the default partition, and how many rows each has there."""
     rows = connection.execute(QUERIES["busy_months"], {"many": MANY_ROWS})
     return [(Month(year, month), count) for year, month, count in rows]
 
 
 class Moves(NamedTuple):
-    """Months of which the default partition holds many rows, and how many: what is done about them.
+    """The months with many rows in the default partition, each with its number of rows, by when they are moved.
 
     Attributes:
-        now: those that this run moves.
-        later: those that the next runs move; this one moves enough.
-        asked: those that are moved only if somebody asks for it: for themselves they are too many.
+        now: this run moves them.
+        later: the next runs move them; this one moves enough already.
+        asked: they are moved only with `--move`: each has too many rows.
     """
 
     now: list[tuple[Month, int]]
@@ -126,7 +128,7 @@ class Moves(NamedTuple):
 
 
 def plan_moves(connection: psycopg.Connection, *, all_of_them: bool = False) -> Moves:
-    """Which months a run moves: all of them, or as many as have MOST_ROWS together."""
+    """Decide which months a run moves: all of them, or as many as have MOST_ROWS together."""
     moves = Moves([], [], [])
     total = 0
     for month, rows in busy_months(connection):
@@ -139,10 +141,10 @@ def plan_moves(connection: psycopg.Connection, *, all_of_them: bool = False) -> 
 
 
 def make_partition(connection: psycopg.Connection, month: Month) -> int:
-    """Make a month's partition and move there what the default partition holds of it; return how many rows that is.
+    """Make a month's partition and move the month's rows from the default partition there. Return their number.
 
-    The rows are copied while others read and write. Those that came meanwhile are moved, and the others deleted from the
-    default partition, while nobody does.
+    Most rows are copied while others read and write. Then, under an exclusive lock, the rows that arrived meanwhile are copied,
+    and all of them are deleted from the default partition.
     """
     names = {"partition": sql.Identifier(month.partition)}
     bounds = {"start": sql.Literal(month.start), "end": sql.Literal(month.plus(1).start)}
@@ -151,29 +153,29 @@ def make_partition(connection: psycopg.Connection, month: Month) -> int:
         return connection.execute(sql.SQL(statement).format(**names, **bounds)).rowcount
 
     with connection.transaction():
-        shut_out_erasures(connection)
+        lock_out_erasures(connection)
         execute("create table {partition} (like events including all)")
         execute(QUERIES["copy_rows"])
-        shut_out_everybody(connection, DEFAULT_PARTITION)
+        lock_out_everybody(connection, DEFAULT_PARTITION)
         execute(QUERIES["copy_rows"])
         moved = execute(QUERIES["remove_copied_rows"])
         execute("alter table events attach partition {partition} for values from ({start}) to ({end})")
     return moved
 
 
-def shut_out_erasures(connection: psycopg.Connection) -> None:
-    """Until the end of this transaction; waits for one that is under way. Nobody else uses that lock.
+def lock_out_erasures(connection: psycopg.Connection) -> None:
+    """Let no erasure run until the end of this transaction. Wait for one that is under way.
 
-    An erasure takes the same rows out of events, counts and summaries, so what moves, folds, sums up or deletes them mustn't
-    be at it meanwhile. It is the first lock that each of them takes.
+    An erasure deletes the same rows from events, counts and summaries. So code that moves, folds, sums up or deletes them must
+    not run at the same time. Each takes this lock first, and nothing else uses it.
     """
     connection.execute("lock table erasures in exclusive mode")
 
 
-def shut_out_everybody(connection: psycopg.Connection, partition: str) -> None:
-    """From `events` and this partition of it, until the end of this transaction, which holds the lock of `erasures` already.
+def lock_out_everybody(connection: psycopg.Connection, partition: str) -> None:
+    """Lock `events` and this partition exclusively until the end of this transaction, which has the lock of `erasures`.
 
-    It waits for whoever reads or writes; a moment at a time, since all others wait behind it.
+    Wait for current readers and writers, but only briefly at a time, since all later statements wait behind this one.
     """
     both = sql.SQL("lock table only events, only {} in access exclusive mode").format(sql.Identifier(partition))
 
@@ -182,13 +184,13 @@ def shut_out_everybody(connection: psycopg.Connection, partition: str) -> None:
             connection.execute("select set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
             connection.execute(both)
 
-    patiently(shut_out)
+    retry_while_locked(shut_out)
 
 
 def wait_for_inserts(connection: psycopg.Connection) -> None:
-    """Until those that are under way have ended, and hold up new ones until the end of this transaction.
+    """Wait for inserts that are under way, and make new ones wait until the end of this transaction.
 
-    A statement takes its snapshot after its locks: what comes next sees what this transaction wrote.
+    A statement takes its snapshot after its locks, so the new ones see what this transaction wrote.
     """
 
     def wait() -> None:
@@ -196,11 +198,15 @@ def wait_for_inserts(connection: psycopg.Connection) -> None:
             connection.execute("select set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
             connection.execute("lock table only events in share mode")
 
-    patiently(wait)
+    retry_while_locked(wait)
 
 
-def patiently(change: Callable[[], Answer]) -> Answer:
-    """Make a change that needs a table to itself; if others hold it, let them pass and try again."""
+def retry_while_locked(change: Callable[[], Answer]) -> Answer:
+    """Make a change that needs an exclusive lock on a table. If others hold locks on it, let them go first and try again.
+
+    Raises:
+        ClickException: after ATTEMPTS attempts.
+    """
     for _ in range(ATTEMPTS):
         try:
             return change()

@@ -2,11 +2,11 @@
 select extract(year from now())::int, extract(month from now())::int;
 
 -- name: forget_erasures
--- What collectors had to know of users who were erased (recent_erasures): they drop what has waited for an hour.
+-- Collectors need recent_erasures for events that wait in their memory, and drop those after an hour.
 delete from recent_erasures where at < now() - interval '2 hours';
 
 -- name: forget_sign_ins
--- Those that have expired, and wrong passwords that count no longer: whoever guesses names leaves a row for each.
+-- Delete expired sign-ins, and failed ones that count no longer: an attacker who guesses names leaves a row for each name.
 with failed as (
   delete from failed_sign_ins where locked_until < now() - interval '1 hour' returning name
 ),
@@ -19,7 +19,7 @@ select (select count(*) from failed) + (select count(*) from expired);
 select not exists (select from event_counts);
 
 -- name: partition_names
--- Every partition but the default one.
+-- All partitions except the default one.
 select c.relname
 from pg_inherits i
 join pg_class c on c.oid = i.inhrelid
@@ -27,8 +27,8 @@ where i.inhparent = 'events'::regclass and c.relname ~ '^events_\d{4}_\d{2}$'
 order by c.relname;
 
 -- name: busy_months
--- Months of which the default partition holds many rows. The bounds leave out what Python's and this table's names
--- can't say: years before 1 and after 9998.
+-- The months with many rows in the default partition. The bounds leave out years before 1 and after 9998, for which Python
+-- has no dates and partitions no names.
 select extract(year from month)::int, extract(month from month)::int, count
 from (
   select date_trunc('month', "timestamp") as month, count(*) as count
@@ -40,7 +40,7 @@ where count >= %(many)s
 order by month;
 
 -- name: copy_rows
--- Those that aren't there yet.
+-- Copy the rows that weren't copied yet.
 insert into {partition}
 select *
 from events_default as event
@@ -61,9 +61,9 @@ from event_counts
 where hour < now() - %(closed)s::interval and slot <> 0;
 
 -- name: fold_counts
--- Adds the counters of closed hours up in slot 0. A late event may be counted at this moment: collectors lock counters in
--- the order of the primary key, so does this, hence they wait for each other but never deadlock; a counter that was
--- waited for is added as it then is, and one that comes back afterwards is a new row, for the next time.
+-- Add up the counters of closed hours in slot 0. A late event may be counted at the same time. Collectors lock counters in the
+-- order of the primary key, and so does this statement, so they wait for each other but never deadlock. A counter that this
+-- statement waited for is added with its new value. One that is created afterwards is a new row, for the next run.
 with closed as materialized (
   select hour, event_type, source, slot
   from event_counts
@@ -89,7 +89,7 @@ select (select count(*) from folded), (select count(*) from added);
 select "limit"::text, date_trunc('month', "limit")::text from (select (now() - %(keep)s::interval)::timestamptz(0) as "limit") as kept;
 
 -- name: set_marks
--- How far each source's events are deleted from now on, and those of sources that aren't known (''). Marks only move forward.
+-- Set the time before which each source's events are deleted, and those of unknown sources (''). Marks only move forward.
 insert into retention_marks as known (source, deleted_before)
 select source, "limit"
 from unnest(%(own_sources)s::text[], %(own_limits)s::timestamptz[]) as own (source, "limit")
@@ -100,15 +100,15 @@ where source <> all (%(own_sources)s::text[]) and %(others)s::timestamptz is not
 on conflict (source) do update set deleted_before = excluded.deleted_before where known.deleted_before < excluded.deleted_before;
 
 -- name: source_limits
--- Sources that have a time of their own, in whole days.
+-- The sources with their own retention time, which is in whole days.
 select name, date_bin('1 day', now() - make_interval(days => keep), timestamptz '2000-01-01 00:00:00+00')::text
 from sources
 where keep is not null
 order by name;
 
 -- name: old_partitions
--- Monthly partitions that hold something old, and whether it is everything: then all sources of which events are stored of that
--- month agree, and it can be dropped. Of sources without a time of their own a month that the limit is in stays whole.
+-- Monthly partitions with events that are too old, and whether all are: then the limits of all sources with events in that month
+-- agree, and it can be dropped. Sources without their own retention time lose whole months only.
 select relname, size, is_old_whole
 from (
   select
@@ -141,7 +141,7 @@ where is_old_whole or is_old_in_part
 order by relname;
 
 -- name: expired_rows
--- The days of which a partition holds something too old, how much, and about how much room it takes.
+-- The days of the rows in a partition that are too old, their number, and about how many bytes they take.
 select date_bin('1 day', "timestamp", timestamptz '2000-01-01 00:00:00+00') as day, count(*), sum(pg_column_size(event.*))::bigint
 from {partition} as event
 left join unnest(%(own_sources)s::text[], %(own_limits)s::timestamptz[]) as own (source, "limit") using (source)
@@ -150,8 +150,8 @@ group by 1
 order by 1;
 
 -- name: delete_expired_rows
--- Some of them, of some days that follow each other, and counts them as deleted. Answers how many, and the users of whom an
--- event of their newest hour is among them.
+-- Delete some of these rows, of some successive days, and count them as deleted. Return their number, and the users who lost
+-- an event of their newest hour.
 with gone as (
   delete from {partition}
   where ctid = any (array(
@@ -182,7 +182,7 @@ select
   );
 
 -- name: count_dropped
--- Every event of a month is deleted: all that were ever counted.
+-- Count every event of a month as deleted.
 insert into deleted_counts (day, event_type, source, count)
 select date_bin('1 day', hour, timestamptz '2000-01-01 00:00:00+00'), event_type, source, sum(count)
 from event_counts
@@ -200,24 +200,24 @@ delete from property_counts where day = any (%(days)s::timestamptz[]);
 delete from visits where day = any (%(days)s::timestamptz[]);
 
 -- name: outdated_users
--- Users without an event in the hour in which their newest one was.
+-- Users whose newest event was deleted: they have no event in their last hour.
 select user_id
 from users
 where last_hour < (select max("limit") from unnest(%(own_limits)s::timestamptz[] || %(others)s::timestamptz) as "limit")
   and not exists (
     select from events
     where events.user_id = users.user_id and "timestamp" >= users.last_hour and "timestamp" < users.last_hour + interval '1 hour'
-    offset 0  -- a look into the key for each user, not a join over all events
+    offset 0  -- an index lookup for each user, not a join over all events
   )
 order by user_id;
 
 -- name: lock_users
--- Not those of whom an event is being stored: its collector may wait for another of them, so to wait for it could be for ever.
--- Collectors that store one next wait, and look at the row again then.
+-- Skip users with an event being stored: its collector may wait for another of these users, so waiting for it could deadlock.
+-- A collector that stores an event of a locked user waits, and then reads the row again.
 select user_id from users where user_id = any (%(user_ids)s::text[]) order by user_id for update skip locked;
 
 -- name: correct_users
--- The hour of their newest event, now that they are locked. When they were first seen is remembered (docs/definitions.md).
+-- Set the hour of the newest event of locked users. first_seen stays as it is (docs/definitions.md).
 update users
 set last_hour = date_bin('1 hour', newest."timestamp", timestamptz '2000-01-01 00:00:00+00')
 from unnest(%(user_ids)s::text[]) as locked (user_id)
@@ -227,13 +227,13 @@ cross join lateral (
 where users.user_id = locked.user_id;
 
 -- name: delete_forgotten_users
--- Those of them of whom there is no event.
+-- Delete those of these users who have no event.
 delete from users
 where user_id = any (%(user_ids)s::text[]) and not exists (select from events where events.user_id = users.user_id);
 
 -- name: refresh_users
--- Users of events that a collector stored which didn't know of `users` yet (the release before). Both columns only move
--- one way, so events that are folded in already change nothing.
+-- Add users whose events were stored by a collector of an older release, which didn't write to `users`. Each column only moves
+-- in one direction, so events that were included before change nothing.
 with missed as (
   select user_id, min("timestamp") as first_seen, date_bin('1 hour', max("timestamp"), timestamptz '2000-01-01 00:00:00+00') as last_hour
   from events
@@ -251,8 +251,8 @@ on conflict (user_id) do update
 set first_seen = least(known.first_seen, excluded.first_seen), last_hour = greatest(known.last_hour, excluded.last_hour);
 
 -- name: stale_days
--- Days that are over and have no summary of as many events as are stored of them now, or one whose visits are in the order of
--- before infra/migrations/0019-order-of-arrival.sql.
+-- Past days without a summary that counts as many events as are stored, or with visits in the order that was used before
+-- infra/migrations/0019-order-of-arrival.sql.
 select day
 from (
   select day, sum(count) as events
@@ -270,15 +270,16 @@ where coalesce(summary.events, 0) <> stored.events
 order by day;
 
 -- name: count_day
--- A day's events, and how many there should be. Its end is given, and not computed: the planner then opens one partition.
+-- The number of a day's events, and what it should be. The day's end is a parameter and not computed, so that the planner
+-- opens only one partition.
 select
   (select count(*) from events where "timestamp" >= %(day)s and "timestamp" < %(end)s),
   (select coalesce(sum(count), 0)::bigint from event_counts where hour >= %(day)s and hour < %(end)s)
     - (select coalesce(sum(count), 0)::bigint from deleted_counts where day = %(day)s);
 
 -- name: sum_up_properties
--- Counts each property's values, and returns the properties that have too many or too long ones, which aren't counted.
--- A value that is too long is cut off where that shows, or sorting would write all of it to temporary files.
+-- Count each property's values. Return the properties with too many or too long values, which aren't counted.
+-- A value that is too long is cut to one character more than allowed, so that sorting doesn't write all of it to temporary files.
 with counted as materialized (
   select event_type, key collate "C" as key, left(value, %(most_bytes)s + 1) collate "C" as value, count(*) as count
   from events
@@ -302,7 +303,7 @@ stored as (
 select coalesce(array_agg(key order by key), '{}') from left_out;
 
 -- name: sum_up_visits
--- Sessions as docs/definitions.md has them, as far as they lie in this day.
+-- The sessions of docs/definitions.md, or their parts within this day.
 insert into visits select * from visits_of_day(%(day)s);
 
 -- name: mark_visits_renewed
@@ -314,25 +315,25 @@ values (%(day)s, %(events)s, %(left_out)s, 1)
 on conflict (day) do update
 set events = excluded.events, left_out = excluded.left_out, visits_version = excluded.visits_version;
 
--- name: admit_source
+-- name: register_source
 insert into sources (name) values (%(source)s) on conflict (name) do nothing;
 
--- name: admit_write_key
+-- name: register_write_key
 insert into write_keys (prefix, source, hash) values (%(prefix)s, %(source)s, %(hash)s) on conflict (prefix) do nothing;
 
--- name: write_key_counts
+-- name: find_valid_write_key
 select prefix from write_keys where prefix = %(prefix)s and source = %(source)s and hash = %(hash)s and revoked_at is null;
 
--- name: admit_token
+-- name: register_token
 insert into api_tokens (prefix, name, hash, scopes)
 values (%(prefix)s, %(name)s, %(hash)s, %(scopes)s)
 on conflict (prefix) do nothing;
 
--- name: token_counts
+-- name: find_valid_token
 select prefix from api_tokens where prefix = %(prefix)s and hash = %(hash)s and revoked_at is null;
 
--- name: replace_tokens
--- Not if the one that is to take their place doesn't count itself. What they made is then as if that one had made it.
+-- name: revoke_replaced_tokens
+-- Revoke the older tokens, unless the new one isn't valid itself. What they made then belongs to the new one.
 with replaced as (
   update api_tokens set revoked_at = now()
   where name = %(name)s and prefix <> %(prefix)s and revoked_at is null
@@ -345,7 +346,7 @@ with replaced as (
 select prefix from replaced;
 
 -- name: create_admin
--- No row if somebody has the name.
+-- Returns no row if the name exists.
 with made as (
   insert into people (name, password_hash, role) values (%(name)s, %(password_hash)s, 'admin') on conflict (name) do nothing returning name
 )
@@ -354,7 +355,7 @@ select 'owner', 'create_person', name from made
 returning target;
 
 -- name: offer_sign_in
--- A password for one sign-in. No row if this person has set one since, is no admin any longer, or is kept out.
+-- Set a password for one sign-in. Returns no row if the person has set their own, is no longer an admin, or is disabled.
 insert into people (name, password_hash, one_time, role)
 values (%(name)s, %(password_hash)s, true, 'admin')
 on conflict (name) do update set password_hash = excluded.password_hash, one_time_until = now() + interval '24 hours'

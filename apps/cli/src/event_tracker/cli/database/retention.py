@@ -1,7 +1,7 @@
-"""Deleting events by age: whole partitions, or rows of them, who did them, and what their days were summed up to. Counts stay.
+"""Deletion of old events: whole partitions or single rows, with their users and the summaries of their days. Counts stay.
 
-Each source may have a time of its own (`sources.keep`, in days); the others have that of `tracker maintain --keep`. A monthly
-partition is dropped if everything in it is too old; otherwise the rows that are go, a day at a time.
+Each source may have its own retention time (`sources.keep`, in days). The others have that of `tracker maintain --keep`. A
+monthly partition is dropped if all its events are too old. Otherwise the rows that are too old are deleted, day by day.
 """
 
 import time
@@ -16,35 +16,35 @@ from event_tracker.cli.database.partitions import (
     DEFAULT_PARTITION,
     QUERIES,
     Month,
-    shut_out_erasures,
-    shut_out_everybody,
+    lock_out_erasures,
+    lock_out_everybody,
 )
 from event_tracker.cli.database.retention_marks import set_marks
 from event_tracker.cli.database.summaries import DAY
 
 BATCH_ROWS = 50_000
-"""Rows deleted in one transaction: erasures wait no longer than that takes."""
+"""Rows deleted in one transaction. Erasures wait for it."""
 
 BATCH_DAYS = 100
-"""Days of which rows are deleted in one transaction: each loses its summary in it."""
+"""Days of which rows are deleted in one transaction. It deletes the summary of each."""
 
 BATCH_USERS = 10_000
-"""Users corrected in one transaction: collectors that store an event of one of them wait no longer than that takes."""
+"""Users corrected in one transaction. Collectors that store an event of one of them wait for it."""
 
 ROUNDS = 10
-"""How often users are looked for again of whom an event was being stored."""
+"""How often the search for outdated users is repeated. It skips those with an event being stored."""
 
 PAUSE_SECONDS = 0.1
-"""Between these."""
+"""The pause between these rounds."""
 
 
 class Limits(NamedTuple):
-    """What is older than these is too old: times as PostgreSQL writes them.
+    """The times before which events are too old, as text in PostgreSQL's form.
 
     Attributes:
-        own: those of sources that have one of their own.
-        others: that of all others; None keeps them.
-        others_monthly: the first of its month.
+        own: the limits of sources that have their own.
+        others: the limit of all other sources; None if they keep their events.
+        others_monthly: the start of the month of `others`.
     """
 
     own: dict[str, str]
@@ -56,17 +56,17 @@ class Limits(NamedTuple):
         return ", ".join(said + [f"events of {source} before {limit}" for source, limit in self.own.items()])
 
     def parameters(self, *, monthly: bool) -> dict[str, Any]:
-        """For the statements. Of a monthly partition, sources without a limit of their own lose whole months."""
+        """The parameters of the statements. In a monthly partition, sources without their own limit lose whole months only."""
         others = self.others_monthly if monthly else self.others
         return {"own_sources": list(self.own), "own_limits": list(self.own.values()), "others": others}
 
 
 class Part(NamedTuple):
-    """What one partition holds that is too old.
+    """The rows of one partition that are too old.
 
     Attributes:
-        bytes: room on the disk if all of it goes, else room for new rows.
-        days: those that the rows are of, and how many rows of each; None if the whole partition goes.
+        bytes: space freed on the disk if the partition is dropped, else space freed for new rows.
+        days: the days of the rows, with the number of rows of each; None if the whole partition is dropped.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Part(NamedTuple):
 
 
 class Expired(NamedTuple):
-    """Everything that is too old."""
+    """All rows that are too old, by partition."""
 
     limits: Limits
     parts: list[Part]
@@ -91,10 +91,13 @@ class Expired(NamedTuple):
 
 
 def find_expired(connection: psycopg.Connection, keep: str | None) -> Expired | None:
-    """Look for events that are too old; None if nothing says what that is.
+    """Find the events that are too old.
 
     Args:
-        keep: of sources that don't say it themselves; None keeps theirs.
+        keep: the retention time of sources without their own, such as `13 months`; None keeps their events.
+
+    Returns:
+        None if there is no limit at all.
     """
     limits = _limits(connection, keep)
     if not (limits.own or limits.others):
@@ -105,12 +108,16 @@ def find_expired(connection: psycopg.Connection, keep: str | None) -> Expired | 
 def delete_expired(
     connection: psycopg.Connection, expired: Expired, say: Callable[[Part], None] = lambda _: None
 ) -> Expired:
-    """Delete it and its days' summaries, correct what is known of its users, and forget those of whom no event is left.
+    """Delete expired events and the summaries of their days. Correct their users, and delete users without events.
 
-    What is left of the days isn't summed up again (`event_tracker.cli.database.summaries` does it), but read until then.
+    The remaining events of these days aren't summed up again here (`event_tracker.cli.database.summaries` does it). Until
+    then queries read the events.
+
+    Args:
+        say: is called with each part once it is deleted.
 
     Returns:
-        What was deleted, which `say` hears as it goes.
+        What was deleted.
     """
     set_marks(connection, expired.limits.parameters(monthly=False))
     done = []
@@ -159,7 +166,7 @@ def _delete(connection: psycopg.Connection, part: Part, limits: Limits) -> bool:
 
 
 def _steps(days: list[tuple[datetime, int]]) -> Iterator[list[datetime]]:
-    """Days that are deleted together: a step for each of thousands of odd days would read the default partition as often."""
+    """Group days that are deleted together. Each group reads the default partition once, which may have thousands of days."""
     step: list[datetime] = []
     total = 0
     for day, rows in days:
@@ -173,10 +180,14 @@ def _steps(days: list[tuple[datetime, int]]) -> Iterator[list[datetime]]:
 
 
 def _delete_some(connection: psycopg.Connection, partition: str, limits: Limits, days: list[datetime]) -> bool:
-    """Delete rows of these days; True if those were the last. Users and answers stand by what is left, from that moment on."""
+    """Delete some rows of these days, with their summaries, and correct the users, in one transaction.
+
+    Returns:
+        True if no such rows are left.
+    """
     within = {"start": days[0], "end": days[-1] + DAY, "days": days, "most": BATCH_ROWS}
     with connection.transaction():
-        shut_out_erasures(connection)
+        lock_out_erasures(connection)
         asked = {**_parameters(partition, limits), **within}
         ((deleted, users),) = connection.execute(_of(partition, "delete_expired_rows"), asked).fetchall()
         _forget_summaries(connection, days)
@@ -185,13 +196,13 @@ def _delete_some(connection: psycopg.Connection, partition: str, limits: Limits,
 
 
 def _drop(connection: psycopg.Connection, partition: str, limits: Limits) -> bool:
-    """Drop a partition, unless a source that keeps its events longer has just sent one that belongs there."""
+    """Drop a partition. Don't if a source that keeps its events longer has just sent one for it; then return False."""
     month = Month.of(partition)
     with connection.transaction() as transaction:
-        shut_out_erasures(connection)
-        # Before everybody is shut out: a month may have many visits.
+        lock_out_erasures(connection)
+        # Before the exclusive lock, since a month may have many visits.
         _forget_summaries(connection, month.days())
-        shut_out_everybody(connection, partition)
+        lock_out_everybody(connection, partition)
         asked = {**limits.parameters(monthly=False), "name": partition}
         is_old_whole = [row[2:] for row in connection.execute(QUERIES["old_partitions"], asked)] == [(True,)]
         if not is_old_whole:
@@ -202,20 +213,20 @@ def _drop(connection: psycopg.Connection, partition: str, limits: Limits) -> boo
 
 
 def _forget_summaries(connection: psycopg.Connection, days: list[datetime]) -> None:
-    """Values of properties as well: they may name people, whom nobody could erase there when their events are gone."""
+    """Delete the summaries of days. Property values may name people, and an erasure couldn't find them without the events."""
     for statement in ("forget_days", "forget_values", "forget_visits"):
         connection.execute(QUERIES[statement], {"days": days})
 
 
 def _correct_all_users(connection: psycopg.Connection, limits: Limits) -> None:
-    """Correct users whose newest events went with a month, which nobody could read or write meanwhile, or who were skipped."""
+    """Correct the users that are still outdated: those whose newest events were in a dropped partition, or who were skipped."""
     for _ in range(ROUNDS):
         skipped = 0
         with connection.cursor("outdated", withhold=True) as found:
             found.execute(QUERIES["outdated_users"], limits.parameters(monthly=False))
             while some := [user_id for (user_id,) in found.fetchmany(BATCH_USERS)]:
                 with connection.transaction():
-                    shut_out_erasures(connection)
+                    lock_out_erasures(connection)
                     skipped += len(some) - _correct_users(connection, some)
         if not skipped:
             return
@@ -223,10 +234,10 @@ def _correct_all_users(connection: psycopg.Connection, limits: Limits) -> None:
 
 
 def _correct_users(connection: psycopg.Connection, user_ids: list[str]) -> int:
-    """Correct when these were last seen, and forget those of whom no event is left.
+    """Correct when these users were last seen, and delete those without events.
 
     Returns:
-        How many that was done for: those of whom an event is being stored are skipped.
+        How many users were handled: those with an event being stored are skipped.
     """
     locked = [user_id for (user_id,) in connection.execute(QUERIES["lock_users"], {"user_ids": user_ids}).fetchall()]
     for statement in ("correct_users", "delete_forgotten_users"):

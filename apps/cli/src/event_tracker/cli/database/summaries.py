@@ -1,42 +1,43 @@
-"""Summing up days that are over, so that questions about a month needn't read its events.
+"""Summaries of past days, so that queries about a month needn't read its events.
 
-The query service takes a day's summary only while it counts as many events as are stored, so a summary that is missing or
-late costs time and never a right answer (infra/migrations/0006-summaries.sql, 0020-deleted-counts.sql).
+The query service uses a day's summary only if it counts as many events as are stored. So a summary that is missing or outdated
+makes a query slower, but never wrong (infra/migrations/0006-summaries.sql, 0020-deleted-counts.sql).
 """
 
 from datetime import datetime, timedelta
 
 import psycopg
 
-from event_tracker.cli.database.partitions import QUERIES, shut_out_erasures
+from event_tracker.cli.database.partitions import QUERIES, lock_out_erasures
 
 DAY = timedelta(days=1)
 
 MOST_VALUES = 1000
-"""A property with more values a day, such as an order's number, is left out: its counts would be as many as its events."""
+"""A property with more values in a day, such as an order number, is left out: it would have as many counts as events."""
 
 MOST_BYTES = 500
-"""So is one whose name or one of whose values is longer, in UTF-8: an index entry has 2,704 bytes for both and the type."""
+"""A property with a longer name or value, in UTF-8, is left out too: name, value and event type share an index entry of at
+most 2,704 bytes."""
 
 
 def stale_days(connection: psycopg.Connection) -> list[datetime]:
-    """Days that are over and have no summary of as many events as are stored of them."""
+    """The past days without a current summary: one that counts as many events as are stored."""
     return [day for (day,) in connection.execute(QUERIES["stale_days"])]
 
 
 def sum_up(connection: psycopg.Connection, day: datetime) -> bool:
-    """Sum a day up, in place of the summary that it may have.
+    """Make a day's summary, in place of an older one.
 
     Returns:
-        False if it has other events than those that are counted and not counted as deleted: somebody else changed them, so
-        no number says which events a summary would be of.
+        False if the number of the day's events isn't what the counters say. Then something else has changed the events, and
+        a summary could never be recognised as current.
     """
     bounds = {"day": day, "end": day + DAY}
     limits = {"most_values": MOST_VALUES, "most_bytes": MOST_BYTES}
     with connection.transaction():
-        # One snapshot: what is counted is what is summed up.
+        # One snapshot, so that the events counted are those summed up.
         connection.execute("set transaction isolation level repeatable read")
-        shut_out_erasures(connection)
+        lock_out_erasures(connection)
         ((events, counted),) = connection.execute(QUERIES["count_day"], bounds).fetchall()
         if events != counted:
             _renew_visits(connection, day)
@@ -50,7 +51,7 @@ def sum_up(connection: psycopg.Connection, day: datetime) -> bool:
 
 
 def _renew_visits(connection: psycopg.Connection, day: datetime) -> None:
-    """Bring the visits of what is left of a day into the order that they have now. What was counted of the rest stays."""
+    """Make the visits of the day's remaining events again, in today's order. The counts of deleted events stay."""
     if connection.execute(QUERIES["mark_visits_renewed"], {"day": day}).rowcount:
         connection.execute("delete from visits where day = %s", [day])
         connection.execute(QUERIES["sum_up_visits"], {"day": day})

@@ -1,1 +1,1 @@
-"""`tracker send`: a file of events, through the collector."""
+"""`tracker send`: send a file of events to the collector."""

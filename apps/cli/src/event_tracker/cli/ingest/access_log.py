@@ -1,4 +1,4 @@
-"""A line of a web server's access log as an event. Apache and nginx write the combined format by default."""
+"""Reads a line of a web server's access log as an event. Apache and nginx write the combined format by default."""
 
 import re
 from datetime import datetime
@@ -15,11 +15,11 @@ ASSET = re.compile(r"\.(?:avif|bmp|css|eot|gif|ico|jpe?g|js|map|mjs|otf|png|svg|
 
 
 def parse(line: bytes) -> dict[str, Any] | None:
-    """The event of a log line, or None if it isn't one.
+    """Read a log line as an event. Returns None if it isn't a log line.
 
-    The visitor's address is the user. What isn't there (`-`) is left out.
+    The visitor's address becomes the user. Missing fields (`-`) are left out.
     """
-    # Servers escape what isn't ASCII, so other bytes are a fault of the log; they are kept readable.
+    # Servers escape all characters that aren't ASCII, so other bytes are an error in the log. They are kept readable.
     found = LINE.fullmatch(line.decode(errors="backslashreplace"))
     if found is None or (timestamp := _timestamp(found)) is None:
         return None
@@ -40,7 +40,7 @@ def parse(line: bytes) -> dict[str, Any] | None:
 
 
 def event_type(method: str | None, path: str, status: int) -> str:
-    """4xx and 5xx are `http_error`; a GET is an `asset` (image, style, script, font) or a `page_view`; others `http_post` and so on."""
+    """The event type. 4xx and 5xx: `http_error`. GET: `asset` (image, style, script, font) or `page_view`. Else `http_post` etc."""
     if status >= 400 or method is None:
         return "http_error"
     if method != "GET":
@@ -49,9 +49,9 @@ def event_type(method: str | None, path: str, status: int) -> str:
 
 
 def _timestamp(found: "re.Match[str]") -> str | None:
-    """The request's time as RFC 3339. strptime would read the months in the language of the machine, and slowly.
+    """The request's time as RFC 3339. strptime would be slow, and expect the names of months in the machine's language.
 
-    Python has no leap seconds; the collector knows where there can be one.
+    Python has no leap seconds, so a second 60 is passed on: the collector knows where one is possible.
     """
     offset = found["offset"]
     try:

@@ -1,4 +1,4 @@
-"""Events to a collector: many in a request, a few requests at once, and an outcome for every event."""
+"""Sends events to a collector: many in a request, two requests at once, with an outcome for every event."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -9,20 +9,21 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from event_tracker.cli.client import Client, RefusedError, read_answer
+from event_tracker.cli.client import Client, read_answer
+from event_tracker.cli.errors import RefusedError
 
 MOST_EVENTS = 1000
 MOST_BYTES = 5 * 1024 * 1024
-"""The collector's limits for a request, unless it is set otherwise; then it says 413 and the batch is halved."""
+"""The collector's default limits for a request. If its limits are lower, it answers 413, and the batch is halved."""
 
 AT_ONCE = 2
-"""Requests under way at once: one is stored while the next is read; more would only queue behind each other."""
+"""Requests under way at once: one is stored while the next is parsed. More would only wait for each other."""
 
 T = TypeVar("T")
 
 
 class Answer(msgspec.Struct):
-    """What the collector answers to a batch."""
+    """The collector's answer to a batch."""
 
     received: int
     stored: int
@@ -33,11 +34,11 @@ class Answer(msgspec.Struct):
 
 @dataclass
 class Outcome:
-    """What became of a batch.
+    """The outcome of a batch.
 
     Attributes:
-        errors: those of each refused event, by its place in the batch.
-        expired: likewise, what is said of events that aren't stored, since retention has deleted the events of their time.
+        errors: by an event's index in the batch, why it was refused.
+        expired: by an event's index, the warnings about events that are older than what retention has deleted. They aren't stored.
     """
 
     stored: int = 0
@@ -47,10 +48,13 @@ class Outcome:
 
 
 def deliver(client: Client, events: list[bytes], *, dry_run: bool = False) -> Outcome:
-    """Post events, each the JSON of one on one line, as one batch. Every event must carry its identity.
+    """Post events as one batch.
+
+    Args:
+        events: the JSON of each event, in one line. Every event must have an identity, since it may be sent twice.
 
     Raises:
-        ServiceError: if the collector is away, or refuses the request as such.
+        ServiceError: if the collector is unavailable, or refuses the whole request.
     """
     if not events:
         return Outcome()
@@ -77,17 +81,17 @@ def _deliver_halves(client: Client, events: list[bytes], dry_run: bool) -> Outco
     return Outcome(
         first.stored + second.stored,
         first.duplicates + second.duplicates,
-        first.errors | _shifted(second.errors, half),
-        first.expired | _shifted(second.expired, half),
+        first.errors | _shift(second.errors, half),
+        first.expired | _shift(second.expired, half),
     )
 
 
-def _shifted(told: dict[int, list[dict[str, Any]]], places: int) -> dict[int, list[dict[str, Any]]]:
-    return {places + index: errors for index, errors in told.items()}
+def _shift(by_index: dict[int, list[dict[str, Any]]], offset: int) -> dict[int, list[dict[str, Any]]]:
+    return {offset + index: errors for index, errors in by_index.items()}
 
 
 def _by_index(errors: Iterable[dict[str, Any]]) -> dict[int, list[dict[str, Any]]]:
-    """The errors of each event, their pointers made to begin at the event: `/3/user_id` is `/user_id` of event 3."""
+    """Group errors by event, with pointers relative to the event: `/3/user_id` becomes `/user_id` of event 3."""
     found: dict[int, list[dict[str, Any]]] = {}
     for error in errors:
         index = error["index"]
@@ -97,7 +101,7 @@ def _by_index(errors: Iterable[dict[str, Any]]) -> dict[int, list[dict[str, Any]
 
 
 def deliver_all(client: Client, batches: Iterable[T], work: Callable[[T], Outcome]) -> Iterator[tuple[T, Outcome]]:
-    """Do `work` for each batch, some at once; yields each batch with its outcome, in order."""
+    """Call `work` for each batch, AT_ONCE batches at a time. Yield each batch with its outcome, in order."""
     pool = ThreadPoolExecutor(AT_ONCE)
     under_way: deque[tuple[T, Future[Outcome]]] = deque()
     try:

@@ -1,8 +1,8 @@
-"""An identity for every line before it is sent, so that sending a file again stores nothing twice.
+"""Gives every line an identity before it is sent, so that sending a file again stores nothing twice.
 
-A line without an event_id gets a UUIDv5 (RFC 9562 section 5.5) of its content and of how many lines just like it came
-before in the file: two equal lines of an access log are two requests, and stay two events. A file that has grown can be sent
-again as a whole; the same line in two files, each sent by itself, is one event.
+A line without an event_id gets a UUIDv5 (RFC 9562 section 5.5). It is made from the content and the number of equal lines
+before it in the file: two equal lines of an access log are two requests, and stay two events. A file that has grown can be
+sent again as a whole. The same line in two files that are sent separately is one event.
 """
 
 import hashlib
@@ -12,11 +12,11 @@ from typing import Any
 
 import msgspec
 
-from event_tracker.cli.ingest.readers import NO_JSON, Entry, Line, Reason, Unreadable
+from event_tracker.cli.ingest.readers import JSON_ERRORS, Entry, Line, Reason, Unreadable
 from event_tracker.core.postgres.unstorable import replace_unstorable
 
 NAMESPACE = uuid.UUID("93cf2f07-72ee-51b1-ace5-25118ad80492")
-"""Never to be changed: it would make every line that was ever sent a new one."""
+"""Never change it: every line that was ever sent would become a new event."""
 
 NO_TIME = Reason(
     "/timestamp",
@@ -27,7 +27,7 @@ NO_TIME = Reason(
 
 
 class _Known(msgspec.Struct):
-    """What of an event is looked at here; the collector judges the rest."""
+    """The fields of an event that are used here. The collector validates the rest."""
 
     event_id: Any = None
     timestamp: Any = None
@@ -40,23 +40,23 @@ class Identifier:
     """Gives ids to the lines of one file.
 
     Args:
-        timestamp: given to lines that have no time, as RFC 3339.
+        timestamp: the time for lines without one, as RFC 3339.
     """
 
     def __init__(self, timestamp: str | None = None) -> None:
         self.timestamp = timestamp
-        # An unnamed database is a file: SQLite keeps some megabytes of it in memory, however many lines there are.
+        # An unnamed database is a temporary file. SQLite keeps only some megabytes of it in memory, whatever the number of lines.
         self._seen = sqlite3.connect("", isolation_level=None)
         self._seen.execute("pragma journal_mode = off")
         self._seen.execute("create table seen (hash integer primary key, times integer not null)")
         self._seen.execute("begin")
 
     def close(self) -> None:
-        """Forget what was seen."""
+        """Close the database of lines seen."""
         self._seen.close()
 
     def identify(self, batch: list[Entry]) -> list[Entry]:
-        """The lines with an identity each, or why one can't have it. What isn't an event is left to the collector."""
+        """Add an identity to each line, or the reason why it can't have one. Invalid events are left to the collector."""
         return list(map(self._identified, batch, self._occurrences(batch)))
 
     def _identified(self, entry: Entry, occurrence: int) -> Entry:
@@ -64,7 +64,7 @@ class Identifier:
             return entry
         try:
             known = _read(replace_unstorable(entry.event) if b"\\u" in entry.event else entry.event)
-        except NO_JSON:
+        except JSON_ERRORS:
             return entry
         added = ""
         if known.timestamp is None and known.event_id is None:
@@ -76,7 +76,7 @@ class Identifier:
         return Line(entry.number, _insert(entry.event, added), entry.original) if added else entry
 
     def _occurrences(self, batch: list[Entry]) -> list[int]:
-        """For each line: the how-manieth of its content it is."""
+        """For each line, its number among equal lines of the file, from 1."""
         hashes = [_hash(entry.original) for entry in batch]
         times = dict(
             self._seen.execute(
@@ -93,7 +93,7 @@ class Identifier:
 
 
 def event_id(content: bytes, occurrence: int) -> uuid.UUID:
-    """The id of the line with this content that is the `occurrence`-th of its kind."""
+    """The id of a line: the `occurrence`-th line of the file with this content."""
     name = b"%d\n%b" % (occurrence, content)
     return uuid.UUID(bytes=hashlib.sha1(NAMESPACE.bytes + name, usedforsecurity=False).digest()[:16], version=5)
 
@@ -103,6 +103,6 @@ def _hash(content: bytes) -> int:
 
 
 def _insert(event: bytes, members: str) -> bytes:
-    """Add members to a JSON object as text: to read it and write it anew could change what it holds, such as 1e400 or 1.0."""
+    """Add members to a JSON object, as text. Decoding and encoding it could change values such as 1e400 or 1.0."""
     opening = event[:-1].rstrip()
     return opening + (members.removeprefix(",") if opening == b"{" else members).encode() + b"}"

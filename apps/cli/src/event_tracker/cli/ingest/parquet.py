@@ -1,4 +1,4 @@
-"""Rows of a Parquet file. pyarrow reads it, which is large: only who sends such files needs it (`event-tracker-cli[parquet]`)."""
+"""Reads the rows of a Parquet file with pyarrow. It is large, so it is an extra: `event-tracker-cli[parquet]`."""
 
 from collections.abc import Collection, Iterator
 from io import BufferedIOBase
@@ -7,14 +7,14 @@ from typing import Any
 import click
 
 BATCH_ROWS = 1000
-"""Made to Python's objects at once. A row group, which is read as a whole, may be larger."""
+"""Rows converted to Python objects at once. pyarrow reads a whole row group, which may be larger."""
 
 
 def read_rows(stream: BufferedIOBase, columns: Collection[str]) -> Iterator[dict[str, Any]]:
-    """The rows, with their values by column, times in UTC.
+    """Yield the rows: values by column, times in UTC.
 
     Raises:
-        UsageError: if pyarrow isn't there, or this isn't a Parquet file of just these columns.
+        UsageError: if pyarrow isn't installed, or this isn't a Parquet file with exactly these columns.
     """
     try:
         import pyarrow

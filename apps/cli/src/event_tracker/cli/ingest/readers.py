@@ -1,4 +1,4 @@
-"""A file as numbered lines, each the JSON of one event; compressed or not, in any of the formats."""
+"""Reads a file of any supported format, compressed or not, as numbered lines, each with the JSON of one event."""
 
 import csv
 import gzip
@@ -16,19 +16,19 @@ from event_tracker.cli.ingest import access_log
 from event_tracker.cli.ingest.parquet import read_rows
 
 MAX_LINE_BYTES = 5 * 1024 * 1024
-"""What a request may hold; a longer line is skipped without being read into memory."""
+"""The most bytes of a request. A longer line is skipped without being read into memory."""
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 FIELDS = ("user_id", "event_type", "timestamp", "event_id", "session_id")
 REQUIRED = {"user_id", "event_type"}
-SAID_BY_COLLECTOR = ("received_at", "source")
-"""What an export has of each event beside its own fields. Whoever sends one wants its events; these are told anew."""
+SET_BY_COLLECTOR = ("received_at", "source")
+"""Fields of an exported event that the collector sets. They are left out when an export is sent, and set again."""
 
-EXPORTED = {*FIELDS, "properties", *SAID_BY_COLLECTOR}
-"""All that a record of an export has; of other files nothing is left out."""
+EXPORTED = {*FIELDS, "properties", *SET_BY_COLLECTOR}
+"""The fields of an exported record. In other files no field is left out."""
 
-NO_JSON = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What reading JSON raises that isn't any, or is nested too deep."""
+JSON_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for invalid or too deeply nested JSON."""
 
 SUFFIXES = {
     ".ndjson": "ndjson",
@@ -39,17 +39,17 @@ SUFFIXES = {
     ".log": "combined",
 }
 
-BROKEN = (OSError, EOFError, zlib.error)
-"""What reading a file raises when it is unreadable or breaks off."""
+READ_ERRORS = (OSError, EOFError, zlib.error)
+"""What reading a file raises if it is unreadable or incomplete."""
 
 
 class Line(NamedTuple):
     """One event of a file.
 
     Attributes:
-        number: its line, from 1; the first of several if it spans them.
+        number: its line number, from 1; the first one if the event spans several lines.
         event: the JSON to send.
-        original: what stood there; an identity is made of it.
+        original: the content of the line, from which an identity is made.
     """
 
     number: int
@@ -58,7 +58,7 @@ class Line(NamedTuple):
 
 
 class Reason(NamedTuple):
-    """Why a line is refused here, in the collector's terms."""
+    """Why a line is refused here, in the form of the collector's errors."""
 
     pointer: str
     code: str
@@ -81,10 +81,10 @@ Reader = Callable[[Stream], Iterator[Entry]]
 
 
 def format_of(name: str) -> str:
-    """The format that a file's name tells.
+    """The format of a file, by its name.
 
     Raises:
-        UsageError: if it tells none.
+        UsageError: if the name has no known suffix.
     """
     path = PurePath(name)
     suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
@@ -94,12 +94,12 @@ def format_of(name: str) -> str:
 
 
 def decompressed(stream: io.BufferedReader) -> Stream:
-    """The stream, or what is in it if it is gzip: its first two bytes tell, not its name."""
+    """The stream, decompressed if its first two bytes are those of gzip, whatever the file's name."""
     return gzip.GzipFile(fileobj=stream) if stream.peek(2)[:2] == b"\x1f\x8b" else stream
 
 
 def _lines(stream: Stream) -> Iterator[tuple[int, bytes]]:
-    """Numbered lines that aren't blank, stripped. Of one that is too long only the beginning: 1 byte more than is allowed."""
+    """Yield the lines that aren't blank, stripped, with their numbers. A line that is too long is cut after 1 byte too many."""
     number = 0
     while piece := stream.readline(MAX_LINE_BYTES + 1):
         number += 1
@@ -117,7 +117,7 @@ def _too_long(number: int, line: bytes) -> Unreadable:
 
 
 def read_ndjson(stream: Stream) -> Iterator[Entry]:
-    """One JSON object a line."""
+    """Read one JSON object a line."""
     for index, (number, line) in enumerate(_lines(stream)):
         if index == 0 and line.startswith(b"["):
             raise click.UsageError(
@@ -127,22 +127,22 @@ def read_ndjson(stream: Stream) -> Iterator[Entry]:
 
 
 def _sendable(line: bytes) -> bytes:
-    """A line, or of an export's what belongs to the event."""
+    """The line, without the fields that the collector sets if it is from an export."""
     if b'"received_at"' not in line:
         return line
     try:
         members = _read_members(line)
-    except NO_JSON:
+    except JSON_ERRORS:
         return line
     if members.keys() != EXPORTED:
         return line
     return _compact(
-        msgspec.json.encode({name: value for name, value in members.items() if name not in SAID_BY_COLLECTOR})
+        msgspec.json.encode({name: value for name, value in members.items() if name not in SET_BY_COLLECTOR})
     )
 
 
 def _compact(json: bytes) -> bytes:
-    """JSON without the spaces that PostgreSQL writes: with them, an event may be larger than it was, and than it may be.
+    """Remove the spaces that PostgreSQL writes. With them an event could exceed the size limit, though it didn't originally.
 
     Numbers stay as they are written.
     """
@@ -150,7 +150,7 @@ def _compact(json: bytes) -> bytes:
 
 
 def read_combined(stream: Stream) -> Iterator[Entry]:
-    """A web server's access log, in the combined or the common format."""
+    """Read a web server's access log, in the combined or the common format."""
     for number, line in _lines(stream):
         if len(line) > MAX_LINE_BYTES:
             yield _too_long(number, line)
@@ -163,12 +163,12 @@ def read_combined(stream: Stream) -> Iterator[Entry]:
 
 
 def read_parquet(stream: Stream) -> Iterator[Entry]:
-    """An export in Parquet; a line is one of its rows, from 1."""
+    """Read an export in Parquet. The line numbers are those of rows, from 1."""
     for number, row in enumerate(read_rows(stream, EXPORTED), 1):
         event: dict[str, object] = {name: row[name] for name in FIELDS if row[name] is not None}
         try:
             event["properties"] = msgspec.Raw(_compact(str(row["properties"]).encode()))
-        except NO_JSON:
+        except JSON_ERRORS:
             original = repr(row).encode()
             yield Unreadable(number, original, Reason("/properties", "invalid_json", "The properties aren't JSON."))
         else:
@@ -177,7 +177,7 @@ def read_parquet(stream: Stream) -> Iterator[Entry]:
 
 
 def read_csv(stream: Stream) -> Iterator[Entry]:
-    """Comma-separated, with a header. Columns that events don't have become properties; empty cells are left out."""
+    """Read CSV with a header. Columns that aren't fields of events become properties. Empty cells are left out."""
     pieces = iter(lambda: stream.readline(MAX_LINE_BYTES), b"")
     rows = csv.reader(piece.decode(errors="surrogateescape").removeprefix("\ufeff") for piece in pieces)
     header = [name.strip() for name in next(rows, [])]
@@ -212,24 +212,24 @@ def _csv_line(number: int, header: list[str], row: list[str]) -> Entry:
 
 
 def _row_event(header: list[str], row: list[str]) -> dict[str, object]:
-    """A row as an event.
+    """Convert a row to an event.
 
     Raises:
-        ValueError: saying what is wrong with it.
+        ValueError: if it isn't valid. The message says why.
     """
     if len(row) != len(header):
         raise ValueError(f"Has {len(row)} cells where the header names {len(header)}.")
     cells = {name: cell for name, cell in zip(header, row, strict=True) if cell}
     if set(header) == EXPORTED:
-        for name in SAID_BY_COLLECTOR:
+        for name in SET_BY_COLLECTOR:
             cells.pop(name, None)
-        with suppress(*NO_JSON):
+        with suppress(*JSON_ERRORS):
             cells["properties"] = _compact(cells.get("properties", "{}").encode()).decode()
     event: dict[str, object] = {name: cells.pop(name) for name in FIELDS if name in cells}
     if "properties" in cells:
         try:
             event["properties"] = _read_members(cells.pop("properties")) | cells
-        except NO_JSON:
+        except JSON_ERRORS:
             raise ValueError("The column properties must hold a JSON object.") from None
     elif cells:
         event["properties"] = cells

@@ -1,4 +1,4 @@
-"""The lines that were refused, in a file with the reasons, so that they can be mended and sent again; and those that are expired."""
+"""A file for the lines that were refused or are expired, with the reasons, so that they can be corrected and sent again."""
 
 from collections import Counter
 from pathlib import Path
@@ -10,10 +10,10 @@ SHOWN_REASONS = 5
 
 
 class RejectedFile:
-    """Written at the first refusal; one left by an earlier run is removed, for it speaks of that run.
+    """The file. It is created at the first such line. A file of an earlier run is removed at once.
 
     Attributes:
-        reasons: how often each code was given.
+        reasons: how often each error code occurred.
         examples: the first error of each code, as text.
     """
 
@@ -26,7 +26,7 @@ class RejectedFile:
             path.unlink()
 
     def write(self, number: int, errors: list[dict[str, Any]], original: bytes) -> None:
-        """Add a line: its number, what is wrong, and what stood there: as JSON if it is, as text if not."""
+        """Add a line: its number, its errors, and its content, as JSON if it is valid JSON, else as text."""
         if self._file is None:
             self._file = self.path.open("wb")
         record = {"line": number, "errors": errors, "event": as_json(original)}
@@ -36,12 +36,12 @@ class RejectedFile:
             self.examples.setdefault(error["code"], f"line {number}: {error['pointer']} {error['detail']}")
 
     def close(self) -> None:
-        """Finish the file, if there is one."""
+        """Close the file, if there is one."""
         if self._file is not None:
             self._file.close()
 
     def summary(self) -> str:
-        """Where the lines are, and the most frequent reasons; empty if none was refused."""
+        """A text with the file's name and the most frequent reasons; empty if there is no such line."""
         if self._file is None:
             return ""
         shown = (
@@ -52,7 +52,7 @@ class RejectedFile:
 
 
 def as_json(original: bytes) -> msgspec.Raw | str:
-    """The text as JSON, untouched, if it is JSON; otherwise as a string."""
+    """The text unchanged, if it is JSON; otherwise as a string."""
     try:
         msgspec.json.decode(original)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -1,4 +1,4 @@
-"""The command `tracker send`: a file of one's own events, through the collector."""
+"""The command `tracker send`: send a file of events to the collector."""
 
 import os
 import sys
@@ -12,10 +12,11 @@ from typing import NoReturn
 
 import click
 
-from event_tracker.cli.client import ServiceError, open_client
+from event_tracker.cli.client import open_client
+from event_tracker.cli.errors import ServiceError
 from event_tracker.cli.ingest.delivery import MOST_BYTES, MOST_EVENTS, Outcome, deliver, deliver_all
 from event_tracker.cli.ingest.identity import Identifier
-from event_tracker.cli.ingest.readers import BROKEN, READERS, Entry, Line, Unreadable, decompressed, format_of
+from event_tracker.cli.ingest.readers import READ_ERRORS, READERS, Entry, Line, Unreadable, decompressed, format_of
 from event_tracker.cli.ingest.rejected_lines import RejectedFile
 from event_tracker.cli.options import collector_options, parse_time, patience_option
 from event_tracker.cli.progress import Meter
@@ -23,18 +24,18 @@ from event_tracker.cli.progress import Meter
 EXIT_REJECTED = 1
 
 IDENTITY_BYTES = 128
-"""More than a timestamp and an event_id add to a line."""
+"""At least as many bytes as a timestamp and an event_id add to a line."""
 
 
 class InterruptedCommand(click.ClickException):
-    """Ctrl-C, with the exit code that shells give it."""
+    """The user pressed Ctrl-C. The exit code is the one that shells use for it."""
 
     exit_code = 130
 
 
 @dataclass
 class Tally:
-    """What became of the lines so far; `last` is the number of the last one of them."""
+    """Counts the outcomes of the lines so far. `last` is the number of the last line."""
 
     report: RejectedFile
     last: int = 0
@@ -62,12 +63,12 @@ class Tally:
                 self.report.write(entry.number, expired, entry.original)
 
     def counts(self) -> str:
-        """How many lines had which outcome, for people."""
+        """A text with the number of lines of each outcome."""
         expired = f"{self.expired:,} expired, " if self.expired else ""
         return f"{self.stored:,} stored, {self.duplicates:,} duplicates, {expired}{self.rejected:,} rejected"
 
     def summary(self, seconds: float, *, dry_run: bool) -> str:
-        """What was done, for people."""
+        """A text about the whole run."""
         if dry_run:
             outcome = f"{self.lines - self.rejected:,} valid, {self.rejected:,} rejected; nothing is stored (dry run)"
         else:
@@ -77,7 +78,7 @@ class Tally:
 
 
 def batches(entries: Iterable[Entry], most: int) -> Iterator[list[Entry]]:
-    """Entries in lists of up to `most`, and of no more bytes than a request may have, with room for the identities."""
+    """Group entries into lists of up to `most`. Each fits into a request, with identities added."""
     batch: list[Entry] = []
     size = 0
     for entry in entries:
@@ -92,7 +93,7 @@ def batches(entries: Iterable[Entry], most: int) -> Iterator[list[Entry]]:
 
 
 def _rejected_path(file: BufferedReader, chosen: Path | None) -> Path:
-    if not Path(file.name).is_file():  # a pipe, which has no place beside it
+    if not Path(file.name).is_file():  # a pipe, which has no folder
         return chosen or Path("rejected.ndjson")
     path = chosen or Path(f"{file.name}.rejected.ndjson")
     if path.exists() and path.samefile(file.name):
@@ -159,7 +160,7 @@ def send(
             for done, outcome in deliver_all(client, identified, work):
                 tally.add(done, outcome)
                 meter.show(tally.lines, position())
-        except (ServiceError, KeyboardInterrupt, *BROKEN) as error:
+        except (ServiceError, KeyboardInterrupt, *READ_ERRORS) as error:
             _stop(error, tally)
     click.echo(tally.summary(meter.seconds, dry_run=dry_run))
     if tally.rejected:
@@ -167,7 +168,7 @@ def send(
 
 
 def _stop(error: BaseException, tally: Tally) -> NoReturn:
-    """End with what happened, how far it came, and what to do."""
+    """End the command with an error that says what happened, how far it got, and what to do."""
     why = error.message if isinstance(error, ServiceError) else str(error) or "Interrupted."
     why += (
         f"\nStopped after line {tally.last:,}: {tally.counts()}. "

@@ -1,1 +1,1 @@
-"""`tracker up`: everything on this machine."""
+"""`tracker up`: run everything on this machine."""

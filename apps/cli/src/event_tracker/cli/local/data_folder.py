@@ -1,4 +1,4 @@
-"""The data folder of `tracker up`: the embedded server's data, the logs, and the lock that keeps a second start out."""
+"""The data folder of `tracker up`: the embedded server's data, the logs, and the lock that prevents a second start."""
 
 import fcntl
 import os
@@ -23,7 +23,7 @@ data_option = click.option(
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a `tracker up` runs on the folder: one that was killed leaves its files, and no lock."""
+    """Whether a `tracker up` runs on the folder. One that was killed leaves its files there, but not its lock."""
     try:
         with (path / "lock").open() as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -36,12 +36,12 @@ def is_locked(path: Path) -> bool:
 
 @contextmanager
 def locked_folder(path: Path) -> Iterator[Path]:
-    """Make the folder and hold its lock. The lock ends with this process, however that ends."""
+    """Create the folder and hold its lock. The lock is released when this process ends, even if it is killed."""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         logs = path / "logs"
         logs.mkdir(exist_ok=True)
-        logs.chmod(0o700)  # also those of a release that let all accounts read them
+        logs.chmod(0o700)  # an older release let all accounts read them
         lock = (path / "lock").open("a+")
     except OSError as error:
         raise click.ClickException(

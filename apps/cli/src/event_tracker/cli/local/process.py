@@ -1,4 +1,4 @@
-"""A process that `tracker up` starts: it logs to a file, doesn't hear the terminal's Ctrl-C and doesn't outlive `up`."""
+"""A process that `tracker up` starts: it logs to a file, doesn't get the terminal's Ctrl-C, and doesn't outlive `up`."""
 
 import ctypes
 import os
@@ -20,19 +20,19 @@ PR_SET_PDEATHSIG = 1
 """From <linux/prctl.h>."""
 
 STOP_SECONDS = 30
-"""What a process may take to stop: longer than a service takes for its last requests."""
+"""How long a process may take to stop: longer than a service needs for its last requests."""
 
 TAIL_LINES = 10
 
 
 class Process:
-    """Started on entering, stopped on leaving.
+    """A context manager that starts the process on entering and stops it on leaving.
 
     Args:
-        name: what people call it, such as "the collector".
-        command: its arguments, the program first.
-        log: gets its output. What an earlier run left there is kept as `….1`.
-        stop_signal: asks it to finish.
+        name: its name in messages, such as "the collector".
+        command: the program and its arguments.
+        log: the file for its output. The log of an earlier run is renamed to `….1`.
+        stop_signal: the signal that asks it to stop.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Process:
         self.name, self.log = name, log
         self._command, self._environment, self._account = command, environment, account
         self._stop_signal = stop_signal
-        self._asked = False
+        self._stop_sent = False
 
     def __enter__(self) -> Self:
         if self.log.exists():
@@ -77,17 +77,17 @@ class Process:
             self._process.wait()
 
     def ask_to_stop(self) -> None:
-        """Ask it to finish, and don't wait for that. It is asked once, however often this is called."""
-        if not self._asked and self.wait(0) is None:
+        """Send the stop signal, and don't wait for the end. Only the first call sends it."""
+        if not self._stop_sent and self.wait(0) is None:
             self._process.send_signal(self._stop_signal)
-        self._asked = True
+        self._stop_sent = True
 
     def wait(self, seconds: float | None = None) -> int | None:
-        """Wait for its end; the exit code, negative if a signal ended it, or None if it still runs."""
+        """Wait for its end. Return the exit code, negative if a signal ended it, or None if it still runs."""
         if self._process.returncode is None:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(seconds)
-                self._kill_group()  # workers whose own parent was killed; now, while no other group has the number
+                self._kill_group()  # workers whose parent was killed. Now, while no other group can have this number
         return self._process.returncode
 
     def _kill_group(self) -> None:
@@ -95,12 +95,12 @@ class Process:
             os.killpg(self._process.pid, signal.SIGKILL)
 
     def require_running(self) -> None:
-        """Raise an error that tells how it ended, if it did."""
+        """Raise the error of `failure` if the process has ended."""
         if self.wait(0) is not None:
             raise self.failure()
 
     def failure(self) -> click.ClickException:
-        """An error that tells how it ended, with the end of its log."""
+        """An error that says how the process ended, with the end of its log."""
         code = self._process.returncode
         ended = f"was killed by {signal.Signals(-code).name}" if code and code < 0 else f"stopped, exit code {code}"
         with self.log.open(errors="replace") as lines:
@@ -109,7 +109,11 @@ class Process:
 
 
 def _signalled_with_parent(number: signal.Signals) -> Callable[[], None] | None:
-    """What a new process runs first, so that it is sent a signal when its parent dies, even by `kill -9`. Linux only."""
+    """A function for a new process to run first. It makes the system send a signal when the parent dies, even by `kill -9`.
+
+    Returns:
+        None on other systems than Linux.
+    """
     if sys.platform != "linux":
         return None
     parent, prctl = os.getpid(), ctypes.CDLL(None).prctl
@@ -123,5 +127,5 @@ def _signalled_with_parent(number: signal.Signals) -> Callable[[], None] | None:
 
 
 def _private(path: str, flags: int) -> int:
-    """Opens a file that only its owner may read."""
+    """Open a file so that only its owner may read it."""
     return os.open(path, flags, 0o600)

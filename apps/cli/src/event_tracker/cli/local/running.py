@@ -1,4 +1,4 @@
-"""Where the services of `tracker up` are, and what lets the other commands in: files in its data folder."""
+"""The URLs and secrets of a running `tracker up`, which other commands read from files in its data folder."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -12,17 +12,17 @@ from event_tracker.cli.local.data_folder import DEFAULT, VARIABLE, is_locked
 
 URLS_FILE = "urls.json"
 TOKEN_FILE = "admin-token"  # noqa: S105
-"""A token that may do everything."""
+"""The file with a token that has every scope."""
 
 KEY_FILE = "write-key"
 
 
 class Running(msgspec.Struct):
-    """The services of `tracker up`.
+    """The services of a running `tracker up`.
 
     Attributes:
         collector, query: their URLs.
-        token, write_key: what they let in; None where nothing is kept.
+        token, write_key: valid secrets for them; None if there is no such file.
     """
 
     collector: str
@@ -32,8 +32,8 @@ class Running(msgspec.Struct):
 
 
 @contextmanager
-def announced(data: Path, urls: Mapping[str, str]) -> Iterator[None]:
-    """Leave the services' URLs in the data folder, while they run."""
+def announce_urls(data: Path, urls: Mapping[str, str]) -> Iterator[None]:
+    """Keep the services' URLs in a file in the data folder while they run."""
     file = data / URLS_FILE
     file.write_bytes(msgspec.json.encode(urls))
     try:
@@ -43,9 +43,9 @@ def announced(data: Path, urls: Mapping[str, str]) -> Iterator[None]:
 
 
 def find_folder() -> Path | None:
-    """The data folder of the `tracker up` that is meant: TRACKER_DATA, or `.data` in the current folder or the nearest one above it.
+    """Find the data folder: TRACKER_DATA, or `.data` in the current folder or the nearest one above it.
 
-    Of the latter only one of one's own account counts: somebody else's could lead events and tokens elsewhere.
+    `.data` counts only if it belongs to the same account. Somebody else's could send events and tokens to another place.
     """
     if VARIABLE in os.environ:
         return Path(os.environ[VARIABLE])
@@ -53,8 +53,12 @@ def find_folder() -> Path | None:
     return next((one / DEFAULT for one in (here, *here.parents) if _is_ours(one / DEFAULT / URLS_FILE)), None)
 
 
-def find_above(data: Path) -> tuple[Path, Running] | None:
-    """The `tracker up` that commands in this folder find until one starts on `data`: its folder, and what runs there."""
+def find_shadowed(data: Path) -> tuple[Path, Running] | None:
+    """Find another `tracker up` that commands in this folder find and use now. Returns its data folder and its services.
+
+    Args:
+        data: the data folder of the `tracker up` that is about to start.
+    """
     folder = find_folder()
     if folder is None or folder.resolve() == data or not is_locked(folder):
         return None
@@ -63,10 +67,13 @@ def find_above(data: Path) -> tuple[Path, Running] | None:
 
 
 def find_running(data: Path | None) -> Running | None:
-    """What runs on this folder; without one on the folder that is found.
+    """The services that run on the data folder; None if none run.
+
+    Args:
+        data: the data folder; None finds it.
 
     Raises:
-        ClickException: if nothing runs on the folder that was named.
+        ClickException: if a folder is given and nothing runs on it.
     """
     folder = data or find_folder()
     if folder is None:
@@ -77,7 +84,7 @@ def find_running(data: Path | None) -> Running | None:
         if data:
             raise click.ClickException(f"no `tracker up` runs on {data}") from None
         return None
-    running.token, running.write_key = _read(folder / TOKEN_FILE), _read(folder / KEY_FILE)
+    running.token, running.write_key = _read_secret(folder / TOKEN_FILE), _read_secret(folder / KEY_FILE)
     return running
 
 
@@ -88,7 +95,7 @@ def _is_ours(file: Path) -> bool:
         return False
 
 
-def _read(file: Path) -> str | None:
+def _read_secret(file: Path) -> str | None:
     try:
         return file.read_text().strip()
     except OSError:

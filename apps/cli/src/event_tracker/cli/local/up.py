@@ -1,4 +1,4 @@
-"""`tracker up`: PostgreSQL, the collector, the query service and the dashboard on this machine, until Ctrl-C."""
+"""`tracker up`: run PostgreSQL, the collector, the query service and the dashboard on this machine, until Ctrl-C."""
 
 import os
 import signal
@@ -16,11 +16,11 @@ from event_tracker.cli.database.migrate import bring_up_to_date
 from event_tracker.cli.local.data_folder import data_option, locked_folder
 from event_tracker.cli.local.demo import start_traffic
 from event_tracker.cli.local.embedded import embedded_postgres
-from event_tracker.cli.local.first_access import give_access
-from event_tracker.cli.local.kept_secrets import kept, make_signing_key
+from event_tracker.cli.local.first_access import prepare_access
 from event_tracker.cli.local.process import Process
-from event_tracker.cli.local.running import announced, find_above
-from event_tracker.cli.local.services import HOST, dashboard, in_role, service, wait_until_ready
+from event_tracker.cli.local.running import announce_urls, find_shadowed
+from event_tracker.cli.local.secret_files import load_or_create_secret, make_signing_key
+from event_tracker.cli.local.services import HOST, dashboard, service, url_in_role, wait_until_ready
 from event_tracker.cli.settings import UpSettings, read_settings
 
 WATCH_SECONDS = 0.2
@@ -50,7 +50,7 @@ LOOPBACK_ORIGINS = ",".join(
     for host in ("localhost", "127.0.0.1", "[::1]")
     for port in ("", ":*")
 )
-"""Whose pages may send where nobody is asked for a key: those that this machine serves, so that one's own site can be tried."""
+"""The origins that may send events if no key is required: pages served by this machine, so that users can try their own site."""
 
 
 @click.command()
@@ -74,7 +74,7 @@ def up(data: Path, collector_port: int, query_port: int, dashboard_port: int, de
     PostgreSQL is embedded and keeps its data in --data. With DATABASE_URL set (or DATABASE_URL_FILE) the server that it
     names is used instead, as the database's owner: migrations are applied to it. The services listen on 127.0.0.1 and
     take their other settings from the environment. In the database they have the roles `collector`, `query` and
-    `control`, or are whom COLLECTOR_DATABASE_URL, QUERY_DATABASE_URL and CONTROL_DATABASE_URL name.
+    `control`, or those that COLLECTOR_DATABASE_URL, QUERY_DATABASE_URL and CONTROL_DATABASE_URL name.
 
     Each start prints a password with which one may sign in once, as `admin`, until that admin has set one. With --auth
     required a write key and a token are made once and kept in --data, readable by its owner.
@@ -83,7 +83,7 @@ def up(data: Path, collector_port: int, query_port: int, dashboard_port: int, de
     stops by itself.
     """
     settings = read_settings(UpSettings)
-    above = find_above(data)
+    above = find_shadowed(data)
     if above:
         folder, other = above
         click.echo(
@@ -97,21 +97,21 @@ def up(data: Path, collector_port: int, query_port: int, dashboard_port: int, de
         with locked_folder(data), ExitStack() as stack:
             try:
                 _require_free(ports)
-                children, owner_url = _start_database(stack, settings, data)
-                access = give_access(owner_url, data, required=auth == "required")
-                told = _settings_of_services(settings, owner_url, data, auth)
-                services = _start_services(stack, told, data / "logs", ports)
-                children += services
+                processes, owner_url = _start_database(stack, settings, data)
+                access = prepare_access(owner_url, data, required=auth == "required")
+                service_settings = _settings_of_services(settings, owner_url, data, auth)
+                services = _start_services(stack, service_settings, data / "logs", ports)
+                processes += services
                 urls = {name: f"http://{HOST}:{port}" for name, port in ports.items()}
                 if demo:
                     collector = urls["collector"]
-                    children.append(start_traffic(stack, collector, owner_url, data, children, access.write_key))
-                stack.enter_context(announced(data, urls))
-                # All at once, each of which takes a second or two; but not PostgreSQL, which they need until their end.
-                for child in services:
-                    stack.callback(child.ask_to_stop)
+                    processes.append(start_traffic(stack, collector, owner_url, data, processes, access.write_key))
+                stack.enter_context(announce_urls(data, urls))
+                # At the end ask all services to stop at once, since each takes a second or two. PostgreSQL stops after them.
+                for process in services:
+                    stack.callback(process.ask_to_stop)
                 click.echo(INTRODUCTION.format(data=data, event=EVENT, **urls, **access._asdict()))
-                _watch(children)
+                _watch(processes)
             except KeyboardInterrupt:
                 click.echo("\nStopping …")
                 raise
@@ -120,9 +120,9 @@ def up(data: Path, collector_port: int, query_port: int, dashboard_port: int, de
 
 
 def _interrupt_on_signals() -> None:
-    """Let SIGTERM and a closed terminal do what Ctrl-C does; and only once, so that nothing interrupts the stopping."""
+    """Make SIGTERM and a closed terminal act like Ctrl-C. Only the first signal counts, so that nothing interrupts the stop."""
     stopping = [signal.SIGINT, signal.SIGTERM]
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # unless it was started by nohup
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it
         stopping.append(signal.SIGHUP)
 
     def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -135,7 +135,7 @@ def _interrupt_on_signals() -> None:
 
 
 def _require_free(ports: dict[str, int]) -> None:
-    """Check the ports before anything is started."""
+    """Check that the ports are free before anything is started."""
     for name, port in ports.items():
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -150,24 +150,28 @@ def _require_free(ports: dict[str, int]) -> None:
 
 
 def _start_database(stack: ExitStack, settings: UpSettings, data: Path) -> tuple[list[Process], str]:
-    """The embedded server, unless another is named; and the schema. Whatever is on the stack stops when that ends."""
-    children = []
+    """Start the embedded server, unless DATABASE_URL names another, and apply migrations.
+
+    Returns:
+        The processes, which the stack stops, and the owner's URL.
+    """
+    processes = []
     owner_url = settings.database_url
     if not owner_url:
         server, owner_url = stack.enter_context(embedded_postgres(data))
-        children.append(server)
+        processes.append(server)
     for line in bring_up_to_date(owner_url, settings.migrations_dir):
         click.echo(line)
-    return children, owner_url
+    return processes, owner_url
 
 
 def _settings_of_services(settings: UpSettings, owner_url: str, data: Path, auth: str) -> dict[str, dict[str, str]]:
-    """What each service is told, but where it listens."""
-    collector = {"DATABASE_URL": settings.collector_database_url or in_role(owner_url, "collector")}
+    """The settings of each service, except host and port."""
+    collector = {"DATABASE_URL": settings.collector_database_url or url_in_role(owner_url, "collector")}
     query = {
-        "DATABASE_URL": settings.query_database_url or in_role(owner_url, "query"),
-        "CONTROL_DATABASE_URL": settings.control_database_url or in_role(owner_url, "control"),
-        "SIGNING_KEY": settings.signing_key or kept(data / "signing-key.pem", make_signing_key),
+        "DATABASE_URL": settings.query_database_url or url_in_role(owner_url, "query"),
+        "CONTROL_DATABASE_URL": settings.control_database_url or url_in_role(owner_url, "control"),
+        "SIGNING_KEY": settings.signing_key or load_or_create_secret(data / "signing-key.pem", make_signing_key),
     }
     if auth == "open" and not os.environ.get("CORS_ORIGINS"):
         collector["CORS_ORIGINS"] = LOOPBACK_ORIGINS
@@ -175,20 +179,22 @@ def _settings_of_services(settings: UpSettings, owner_url: str, data: Path, auth
 
 
 def _start_services(
-    stack: ExitStack, told: dict[str, dict[str, str]], logs: Path, ports: dict[str, int]
+    stack: ExitStack, service_settings: dict[str, dict[str, str]], logs: Path, ports: dict[str, int]
 ) -> list[Process]:
-    """The services and the dashboard, ready."""
-    children = [stack.enter_context(service(name, logs, ports[name], settings)) for name, settings in told.items()]
+    """Start the services and the dashboard, and wait until they are ready."""
+    processes = [
+        stack.enter_context(service(name, logs, ports[name], settings)) for name, settings in service_settings.items()
+    ]
     query, collector = (f"http://{HOST}:{ports[name]}" for name in ("query", "collector"))
-    children.append(stack.enter_context(dashboard(logs, query, collector, ports["dashboard"])))
+    processes.append(stack.enter_context(dashboard(logs, query, collector, ports["dashboard"])))
     for name, port in ports.items():
-        wait_until_ready(port, children, "/_stcore/health" if name == "dashboard" else "/readyz")
-    return children
+        wait_until_ready(port, processes, "/_stcore/health" if name == "dashboard" else "/readyz")
+    return processes
 
 
-def _watch(children: Sequence[Process]) -> NoReturn:
-    """Until a signal comes, or one of them ends by itself."""
+def _watch(processes: Sequence[Process]) -> NoReturn:
+    """Wait until a signal comes. Raise an error if a process ends by itself."""
     while True:
-        for child in children:
-            child.require_running()
+        for process in processes:
+            process.require_running()
         time.sleep(WATCH_SECONDS)

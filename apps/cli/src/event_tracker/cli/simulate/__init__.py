@@ -1,1 +1,1 @@
-"""`tracker simulate`: made-up events whose right answers are known."""
+"""`tracker simulate`: send simulated events. `tracker check-truth`: check the answers about them."""

@@ -1,12 +1,12 @@
-"""Names of invented users. Faker fills pools once; asking it for each user would take a hundred times as long."""
+"""Names of simulated users. Faker fills pools once: calling it for each user would take a hundred times as long."""
 
 from faker import Faker
 
 POOL = 997
-"""A prime, so that what is taken from pools by a user's number doesn't come and go together."""
+"""The size of a pool. It is prime, so that values which a user's number selects from several pools don't correlate."""
 
 
-class Names:
+class FakeNames:
     """First and last names that need no quoting in a shell or a URL; the same for the same seed."""
 
     def __init__(self, seed: int) -> None:
@@ -16,7 +16,7 @@ class Names:
         self._last = [_letters(fake.last_name()) for _ in range(POOL)]
 
     def of(self, number: int) -> str:
-        """The name of a user. Many users share one: put a number behind it."""
+        """The name of a user. Many users have the same name, so the caller must add a number."""
         return f"{self._first[number % POOL]}-{self._last[number * 31 % POOL]}"
 
 

@@ -1,4 +1,4 @@
-"""Invented users of an invented shop, and what they do there. The same seed and number of users do the same again.
+"""Simulated users of a shop, and their visits. The same seed and number of users give the same visits.
 
 Faker fills pools once, as in `event_tracker.cli.simulate.fake_names`.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 from faker import Faker
 
-from event_tracker.cli.simulate.fake_names import POOL, Names
+from event_tracker.cli.simulate.fake_names import POOL, FakeNames
 
 LEAVE = "leave"
 
@@ -25,7 +25,7 @@ NEXT: dict[str, dict[str, int]] = {
     "login": {"page_view": 50, "search": 25, "product_view": 20, "logout": 5},
     "logout": {LEAVE: 1},
 }
-"""What follows what, and how often of a hundred times. A visit begins with a page_view."""
+"""For each event type, the next ones and their percentages. A visit begins with a page_view."""
 
 STEPS = {event: (list(following), list(accumulate(following.values()))) for event, following in NEXT.items()}
 
@@ -40,7 +40,7 @@ REFERRERS = {
 }
 
 LATE_SHARE = 0.03
-"""Of visits: made while the device was offline, and reported hours later."""
+"""The share of visits that are made while the device is offline, and reported hours later."""
 
 LATE_SECONDS = (600.0, 6 * 3600.0)
 MEAN_PAUSE_SECONDS = 25.0
@@ -51,8 +51,8 @@ class Visit:
     """One session of one user.
 
     Attributes:
-        late_by: seconds between what happens in it and its report; 0 for most.
-        steps: its events' types and properties, in order.
+        late_by: seconds from its events to their report; 0 for most visits.
+        steps: types and properties of its events, in order.
     """
 
     user_id: str
@@ -61,15 +61,15 @@ class Visit:
     steps: Iterator[tuple[str, dict[str, Any]]]
 
 
-class World:
-    """The users, the shop, and the dice."""
+class FakeShop:
+    """The shop, its users, and the random numbers for them."""
 
     def __init__(self, seed: int, users: int) -> None:
         self.users = users
-        self.random = Random(f"{seed} {users}")  # noqa: S311  # invented people need no secrets
+        self.random = Random(f"{seed} {users}")  # noqa: S311  # simulated people need no secrets
         fake = Faker("en_US", use_weighting=False)
         fake.seed_instance(seed)
-        self.names = Names(seed)
+        self.names = FakeNames(seed)
         self.pages = ["/", *(f"/{fake.uri_path()}" for _ in range(200))]
         self.terms = [f"{fake.color_name().lower()} {fake.word()}" for _ in range(300)]
         self.products = [(f"{fake.word()}-{number}", self.random.randrange(199, 29_900)) for number in range(500)]
@@ -87,11 +87,11 @@ class World:
         return f"{self.names.of(number)}-{number}"
 
     def visit(self, moment: float) -> Visit:
-        """Somebody comes at this time. Activity falls with the user's number, as 1/n: a few come all the time, most hardly ever."""
+        """A random user's visit at this time. User n visits with a probability proportional to 1/n: few are very active."""
         number = int((self.users + 1) ** self.random.random()) - 1
         late = self.random.random() < LATE_SHARE
         late_by = self.random.uniform(*LATE_SECONDS) if late else 0.0
-        # The time is in it because the dice fall alike in each run: a trickle after another would have the same sessions.
+        # The time is in it because each run has the same random numbers: a second live run would repeat the session ids.
         session_id = f"{int(moment):08x}{self.random.getrandbits(32):08x}"
         return Visit(self.user_id(number), session_id, late_by, self._steps(number))
 

@@ -1,4 +1,4 @@
-"""The command `tracker simulate`: invented events, through the collector."""
+"""The command `tracker simulate`: send simulated events to the collector."""
 
 import math
 import shlex
@@ -11,16 +11,17 @@ from pathlib import Path
 import click
 import msgspec
 
-from event_tracker.cli.client import Client, ServiceError, open_client
+from event_tracker.cli.client import Client, open_client
+from event_tracker.cli.errors import ServiceError
 from event_tracker.cli.ingest.delivery import Outcome, deliver, deliver_all
 from event_tracker.cli.options import collector_options, parse_time, patience_option
 from event_tracker.cli.progress import Meter
-from event_tracker.cli.simulate.fake_users import World
+from event_tracker.cli.simulate.fake_users import FakeShop
 from event_tracker.cli.simulate.scenarios import SCENARIOS
-from event_tracker.cli.simulate.scenarios.describe import Scenario
+from event_tracker.cli.simulate.scenarios.description import Scenario
 from event_tracker.cli.simulate.scenarios.plan import LEAST_DAYS, MOST_DAYS, Plan, make_plan, mean_events
-from event_tracker.cli.simulate.scenarios.traffic import in_order_of_arrival
-from event_tracker.cli.simulate.scenarios.truth import make_truth, whole_file, write_truth
+from event_tracker.cli.simulate.scenarios.traffic import arriving_batches
+from event_tracker.cli.simulate.scenarios.truth import make_truth, write_atomically, write_truth
 from event_tracker.cli.simulate.timeline import Event, history, trickle
 
 USERS = 1000
@@ -31,11 +32,11 @@ RATE = 10.0
 USERS_TO_TRY = 3
 
 INTERRUPTED = 130
-"""The exit code of a shell for what Ctrl-C ended."""
+"""The exit code that shells use for a command ended by Ctrl-C."""
 
 
-class Sent:
-    """What was sent so far, counted."""
+class SendCounts:
+    """Counts what was sent so far."""
 
     def __init__(self) -> None:
         self.started = time.monotonic()
@@ -47,7 +48,7 @@ class Sent:
         """Count a batch.
 
         Raises:
-            ServiceError: if the collector refused any of it, which it should not.
+            ServiceError: if the collector refused an event, which it shouldn't.
         """
         if outcome.errors:
             index, errors = next(iter(outcome.errors.items()))
@@ -59,7 +60,7 @@ class Sent:
         self.users.update(event.user_id for event in batch)
 
     def summary(self) -> str:
-        """What was sent, and what to look at next."""
+        """A text about what was sent, with commands to try next."""
         seconds = max(time.monotonic() - self.started, 1e-6)
         lines = [
             f"{self.events:,} events of {len(self.users):,} users: {self.stored:,} stored, {self.duplicates:,} duplicates. "
@@ -156,13 +157,13 @@ def simulate(
         )
         return
     client = open_client("collector", collector, patience, write_key=write_key)
-    world = World(seed, users or USERS)
+    shop = FakeShop(seed, users or USERS)
     if live:
-        batches = trickle(world, rate or RATE, duration or math.inf)
+        batches = trickle(shop, rate or RATE, duration or math.inf)
         total = (rate or RATE) * duration if duration else None
     else:
-        batches, total = history(world, events or EVENTS, days or DAYS, finish), events or EVENTS
-    sent = Sent()
+        batches, total = history(shop, events or EVENTS, days or DAYS, finish), events or EVENTS
+    sent = SendCounts()
     interrupted = False
     try:
         _send(client, batches, total, sent)
@@ -188,13 +189,13 @@ def _plan(
 
 
 def _send_scenario(client: Client, plan: Plan, file: Path) -> None:
-    """Send all of it; only then the file is there, since only then it is true."""
+    """Send all events. The file of right answers is created only afterwards, since they aren't right before."""
     truth = make_truth(plan)
     try:
-        with whole_file(file) as written:
+        with write_atomically(file) as written:
             write_truth(truth, written)
-            sent = Sent()
-            _send(client, in_order_of_arrival(plan), truth.facts["events"]["sent"], sent)
+            sent = SendCounts()
+            _send(client, arriving_batches(plan), truth.facts["events"]["sent"], sent)
     except OSError as error:
         raise click.ClickException(f"can't write {file}: {error.strerror} (--truth chooses another)") from None
     click.echo(sent.summary())
@@ -202,7 +203,7 @@ def _send_scenario(client: Client, plan: Plan, file: Path) -> None:
     click.echo("with --source, if the write key is that of a source of its own.")
 
 
-def _send(client: Client, batches: Iterable[list[Event]], total: float | None, sent: Sent) -> None:
+def _send(client: Client, batches: Iterable[list[Event]], total: float | None, sent: SendCounts) -> None:
     with Meter("events", total) as meter:
         for batch, outcome in deliver_all(
             client, batches, lambda batch: deliver(client, [event.json for event in batch])

@@ -1,4 +1,4 @@
-"""Invented visits laid out in time: over days that are past, or as they happen."""
+"""Simulated visits over time: spread over past days, or live."""
 
 import time
 from bisect import bisect_right
@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from event_tracker.cli.ingest.delivery import MOST_EVENTS
-from event_tracker.cli.simulate.fake_users import MEAN_PAUSE_SECONDS, Visit, World
+from event_tracker.cli.simulate.fake_users import MEAN_PAUSE_SECONDS, FakeShop, Visit
 
 HOURS = (4, 3, 2, 2, 2, 3, 5, 9, 13, 16, 18, 18, 17, 16, 17, 17, 16, 17, 19, 21, 20, 16, 11, 7)
-"""How busy each hour of the day is, in UTC."""
+"""The relative number of visits in each hour of the day, in UTC."""
 
 HOUR_SECONDS = 3600
 VISITORS_AT_ONCE = 50
@@ -21,39 +21,39 @@ TICK_SECONDS = 0.2
 
 
 class Event(NamedTuple):
-    """An invented event, and its JSON."""
+    """A simulated event, with its JSON."""
 
     user_id: str
     event_type: str
     json: bytes
 
 
-def history(world: World, events: int, days: float, end: datetime) -> Iterator[list[Event]]:
-    """As many events, over the days before `end`; late visits come later than their time, as they would."""
+def history(shop: FakeShop, events: int, days: float, end: datetime) -> Iterator[list[Event]]:
+    """Yield batches of so many events, spread over the days before `end`. Late visits are sent after their time."""
     finish = end.timestamp()
     start = finish - days * 24 * HOUR_SECONDS
-    clock = _Day(start, finish)
+    clock = _Clock(start, finish)
     made = 0
     batch: list[Event] = []
     while made < events:
-        began = clock.at((made + world.random.random()) / events)
-        visit = world.visit(began)
+        began = clock.at((made + shop.random.random()) / events)
+        visit = shop.visit(began)
         moment = max(start, began - visit.late_by)
         for event_type, properties in visit.steps:
-            batch.append(_event(world, visit, event_type, properties, moment))
+            batch.append(_event(shop, visit, event_type, properties, moment))
             made += 1
             if len(batch) == MOST_EVENTS:
                 yield batch
                 batch = []
-            moment += world.random.expovariate(1 / MEAN_PAUSE_SECONDS)
+            moment += shop.random.expovariate(1 / MEAN_PAUSE_SECONDS)
             if made == events or moment >= finish:
                 break
     if batch:
         yield batch
 
 
-class _Day:
-    """Turns a share of all events into a moment, so that busy hours get more of them."""
+class _Clock:
+    """Converts a share of all events into a time, so that busy hours get more events."""
 
     def __init__(self, start: float, finish: float) -> None:
         self.start, self.finish = start, finish
@@ -62,7 +62,7 @@ class _Day:
         self.until = list(accumulate(busy))
 
     def at(self, share: float) -> float:
-        """The moment before which this share of events has happened."""
+        """The time before which this share of the events happens: seconds since 1970."""
         target = min(share, 1.0) * self.until[-1]
         hour = min(bisect_right(self.until, target), len(self.until) - 1)
         before = self.until[hour - 1] if hour else 0
@@ -71,51 +71,51 @@ class _Day:
         return min(self.start + (hour + inside) * length, self.finish - 0.001)
 
 
-def trickle(world: World, rate: float, seconds: float) -> Iterator[list[Event]]:
-    """Events as they happen, `rate` of them a second, for as long as said; many visits at once.
+def trickle(shop: FakeShop, rate: float, seconds: float) -> Iterator[list[Event]]:
+    """Yield batches of live events, `rate` a second, for so many seconds, of many visits at once.
 
-    Those of late visits are dated back, but not to before it began: of that time others may know what happened.
+    Events of late visits have an earlier time, but none before the start: that time may belong to other simulations.
     """
     visits: list[Visit] = []
-    for _ in range(min(VISITORS_AT_ONCE, max(1, world.users // 2))):
-        visits.append(_newcomer(world, visits))
+    for _ in range(min(VISITORS_AT_ONCE, max(1, shop.users // 2))):
+        visits.append(_new_visit(shop, visits))
     began, started = time.time(), time.monotonic()
     made = 0
     while (passed := time.monotonic() - started) < seconds:
         due = min(int(passed * rate) + 1 - made, MOST_EVENTS)
         if due > 0:
             made += due
-            yield [_happening(world, visits, began) for _ in range(due)]
+            yield [_next_event(shop, visits, began) for _ in range(due)]
         else:
             time.sleep(min(TICK_SECONDS, max(0.0, made / rate - passed), seconds - passed))
 
 
-def _happening(world: World, visits: list[Visit], began: float) -> Event:
-    """The next thing that one of the visitors does. Who leaves makes room for another."""
-    place = world.random.randrange(len(visits))
-    while (step := next(visits[place].steps, None)) is None:
-        del visits[place]
-        visits.append(_newcomer(world, visits))
-        place = -1
-    return _event(world, visits[place], *step, max(began, time.time() - visits[place].late_by))
+def _next_event(shop: FakeShop, visits: list[Visit], began: float) -> Event:
+    """The next event of a random visit. A visit that has ended is replaced by another user's."""
+    index = shop.random.randrange(len(visits))
+    while (step := next(visits[index].steps, None)) is None:
+        del visits[index]
+        visits.append(_new_visit(shop, visits))
+        index = -1
+    return _event(shop, visits[index], *step, max(began, time.time() - visits[index].late_by))
 
 
-def _newcomer(world: World, visits: list[Visit]) -> Visit:
-    """A visit of somebody who isn't there: nobody is in the shop twice."""
+def _new_visit(shop: FakeShop, visits: list[Visit]) -> Visit:
+    """A visit of a user who has no other visit now."""
     present = {visit.user_id for visit in visits}
-    while (visit := world.visit(time.time())).user_id in present:
+    while (visit := shop.visit(time.time())).user_id in present:
         pass
     return visit
 
 
-def _event(world: World, visit: Visit, event_type: str, properties: dict[str, Any], moment: float) -> Event:
+def _event(shop: FakeShop, visit: Visit, event_type: str, properties: dict[str, Any], moment: float) -> Event:
     milliseconds = int(moment * 1000)
     body = msgspec.json.encode(
         {
             "user_id": visit.user_id,
             "event_type": event_type,
             "timestamp": datetime.fromtimestamp(milliseconds / 1000, UTC),
-            "event_id": event_id(milliseconds, world.random.getrandbits(74)),
+            "event_id": event_id(milliseconds, shop.random.getrandbits(74)),
             "session_id": visit.session_id,
             "properties": properties,
         }
@@ -124,7 +124,7 @@ def _event(world: World, visit: Visit, event_type: str, properties: dict[str, An
 
 
 def event_id(milliseconds: int, chance: int) -> str:
-    """A UUIDv7 (RFC 9562 section 5.7) of the time and 74 random bits, so that the dice decide ids as well."""
+    """A UUIDv7 (RFC 9562 section 5.7) of the time and 74 given random bits, so that the seed decides the ids too."""
     value = milliseconds << 80 | 7 << 76 | (chance >> 62) << 64 | 2 << 62 | chance & (1 << 62) - 1
     text = f"{value:032x}"
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

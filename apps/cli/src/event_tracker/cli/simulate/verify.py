@@ -1,4 +1,4 @@
-"""The command `tracker check-truth`: holds the query service against what a scenario is known to amount to."""
+"""The command `tracker check-truth`: compare the query service's answers with the right ones of a scenario."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from event_tracker.cli.client import Client, ServiceError, open_client, read_answer
+from event_tracker.cli.client import Client, open_client, read_answer
+from event_tracker.cli.errors import ServiceError
 from event_tracker.cli.options import query_options, source_option
 from event_tracker.cli.simulate.scenarios.check import Check, Request, Truth, differences
 
@@ -57,7 +58,7 @@ def _read(file: Path) -> Truth:
 
 
 def _count_others(client: Client, truth: Truth, sources: Sequence[str]) -> int:
-    """How many more events than the scenario's there are in its range of time; 0 if that can't be told."""
+    """The number of other events in the scenario's range of time; 0 if it can't be determined."""
     params = {"from": truth.start, "to": truth.end, "source": list(sources)}
     try:
         total: int = read_answer(client.get("/stats/top-types", params), dict)["total"]
@@ -68,7 +69,7 @@ def _count_others(client: Client, truth: Truth, sources: Sequence[str]) -> int:
 
 
 def _differences(client: Client, check: Check, sources: Sequence[str]) -> Iterator[str]:
-    """How the answer differs; none at all, or a failure, is a difference too."""
+    """Describe how the answer differs. An error is a difference too."""
     try:
         answer = read_answer(_ask(client, check.request, sources), dict)
     except ServiceError as error:

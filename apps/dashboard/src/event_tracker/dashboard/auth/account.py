@@ -1,4 +1,4 @@
-"""Who the visitor is, in the sidebar; and the way to sign in."""
+"""The visitor's account: what it may do, and its part of the sidebar, with links to sign in and out."""
 
 from collections.abc import Mapping
 from html import escape
@@ -10,7 +10,7 @@ from event_tracker.dashboard.auth import visitor
 from event_tracker.dashboard.auth.sign_in import CHANGE_PATH, KEEP_PATH, OUT_PATH, PATH
 from event_tracker.dashboard.client import service
 from event_tracker.dashboard.client.api import ask
-from event_tracker.dashboard.client.service import AwayError, RefusedError
+from event_tracker.dashboard.client.service import RefusedError, UnavailableError
 
 BUTTON = "padding:.25rem .75rem;border:1px solid #808a96;border-radius:.5rem;background:none;color:inherit;font:inherit;cursor:pointer"
 SIGNED_IN = f"""
@@ -23,33 +23,33 @@ SIGNED_IN = f"""
 CHANGE = f'<a href="{CHANGE_PATH}" target="_self">Change password</a>'
 KEEP = f'<img src="{KEEP_PATH}?{{turn}}" alt="" width="1" height="1">'
 
-Who = Mapping[str, Any]
+Account = Mapping[str, Any]
 
 
-def who() -> Who | None:
-    """Who asks, as the query service sees it; None where it doesn't say.
+def who() -> Account | None:
+    """The visitor's account, from the query service; None if it doesn't answer.
 
     Raises:
         SignedOutError
     """
     try:
         return ask("/auth/me")
-    except (AwayError, RefusedError):
+    except (UnavailableError, RefusedError):
         return None
 
 
-def may(who: Who | None, scope: str) -> bool:
-    """Whether the visitor has a scope; where nobody says so, what is asked will tell."""
+def has_scope(who: Account | None, scope: str) -> bool:
+    """Whether the visitor has a scope. True if the account isn't known: the query service then refuses what isn't allowed."""
     return who is None or scope in who["scopes"]
 
 
-def is_admin(who: Who | None) -> bool:
-    """Whether the visitor manages; where nobody says so, they don't."""
+def is_admin(who: Account | None) -> bool:
+    """Whether the visitor is an admin. False if the account isn't known."""
     return who is not None and "admin" in who["scopes"]
 
 
-def show(who: Who | None) -> None:
-    """Below the sidebar's choices: who has signed in, and the way out; or the way in, where one needn't but may."""
+def show(who: Account | None) -> None:
+    """Draw the end of the sidebar: the name and a button to sign out, or a link to sign in where that is optional."""
     if who is None:
         return
     session = visitor.session()
@@ -57,7 +57,7 @@ def show(who: Who | None) -> None:
         if session:
             st.divider()
             st.html(SIGNED_IN.format(name=escape(session.name), change="" if who["by_provider"] else CHANGE))
-            if not session.given_out:
+            if not session.cookie_is_current:
                 st.html(KEEP.format(turn=session.turn))
         elif _can_sign_in():
             st.divider()
@@ -74,5 +74,5 @@ def _methods() -> Mapping[str, Any]:
 def _can_sign_in() -> bool:
     try:
         return bool(_methods()["password"])
-    except (AwayError, RefusedError):
+    except (UnavailableError, RefusedError):
         return False

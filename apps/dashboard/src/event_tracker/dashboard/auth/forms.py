@@ -1,4 +1,4 @@
-"""Forms outside of Streamlit, which can't set cookies: plain pages that need no script, and what is sent with them."""
+"""Forms outside of Streamlit, which can't set cookies: plain pages without scripts, and reading what they send."""
 
 import re
 import secrets
@@ -24,15 +24,15 @@ _templates = Environment(
 
 
 class NotOursError(Exception):
-    """What was sent isn't a form of ours, or was sent by a page of another site."""
+    """The request isn't one of our forms, or it was sent by a page of another site."""
 
 
 class WrongSchemeError(Exception):
-    """The browser speaks HTTPS where the setting says HTTP, or the other way round: it wouldn't keep the cookie, or not safely."""
+    """The browser uses HTTPS but the setting says HTTP, or the other way round. It wouldn't keep the cookie, or not safely."""
 
 
 async def read(request: Request) -> dict[str, str]:
-    """The fields of a form that a page of ours sent.
+    """Read the fields of a form that one of our pages sent.
 
     Raises:
         NotOursError, WrongSchemeError
@@ -52,13 +52,13 @@ async def read(request: Request) -> dict[str, str]:
 
 
 def is_same_origin(request: Request) -> bool:
-    """Whether a page of this host sent it. Every browser says with a POST where it comes from, and no page can make it lie."""
+    """Whether a page of this host sent the request. Browsers send its origin with each POST, and pages can't change that."""
     site, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin", "")
     return site == "same-origin" if site else urlsplit(origin).netloc == request.headers.get("Host", "-")
 
 
 def require_scheme(url: str) -> None:
-    """Return if the dashboard's own address begins as the setting says.
+    """Check that the scheme of the dashboard's own URL is the one in the settings.
 
     Raises:
         WrongSchemeError
@@ -69,12 +69,12 @@ def require_scheme(url: str) -> None:
 
 
 def local_path(given: str) -> str:
-    """A path here to go on to; the start page in place of whatever might lead elsewhere."""
+    """The given path if it is one of this host. Otherwise the start page, so that nobody is redirected to another site."""
     return given if PATH.fullmatch(given) else "/"
 
 
 def page(template: str, status: int = 200, **values: Any) -> HTMLResponse:
-    """A page made from a template."""
+    """Render a template as a page."""
     nonce = secrets.token_urlsafe()
     headers = {
         "Cache-Control": "no-store",

@@ -1,4 +1,4 @@
-"""/sign-in/oidc: off to the provider by which people sign in, and back. What is to be kept meanwhile is in a cookie of ten minutes."""
+"""/sign-in/oidc: redirect to the OpenID Connect provider, and handle the way back. A cookie of ten minutes keeps the state."""
 
 from typing import Any
 from urllib.parse import quote, unquote
@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from event_tracker.dashboard.auth import cookies, forms
 from event_tracker.dashboard.client import service
-from event_tracker.dashboard.client.service import AwayError
+from event_tracker.dashboard.client.service import UnavailableError
 
 START_PATH = "/sign-in/oidc"
 BACK_PATH = "/sign-in/oidc/callback"
@@ -20,21 +20,21 @@ COOKIE = "oidc"
 Json = dict[str, Any]
 
 
-class NotBegunError(Exception):
-    """This browser didn't begin it, or too long ago; or the provider said no."""
+class NotStartedError(Exception):
+    """This browser didn't start the sign-in, or too long ago, or the provider refused it."""
 
 
 async def start(request: Request) -> Response:
-    """Go to the provider. Raises as `service.request` and `forms.require_scheme` do."""
-    to = forms.local_path(request.query_params.get("next", "/"))
-    begun = await run_in_threadpool(_ask, "/auth/oidc")
-    forms.require_scheme(begun["redirect_uri"])
-    response = RedirectResponse(begun["authorization_url"], 303, {"Cache-Control": "no-store"})
-    # Not "strict": the way back is from another site.
+    """Redirect to the provider. Raises as `service.request` and `forms.require_scheme` do."""
+    next_path = forms.local_path(request.query_params.get("next", "/"))
+    started = await run_in_threadpool(_ask, "/auth/oidc")
+    forms.require_scheme(started["redirect_uri"])
+    response = RedirectResponse(started["authorization_url"], 303, {"Cache-Control": "no-store"})
+    # Not "strict": the provider's site redirects back to here.
     response.set_cookie(
         cookies.name_of(COOKIE),
-        f"{begun['transaction']}|{quote(to)}",
-        max_age=begun["expires_in"],
+        f"{started['transaction']}|{quote(next_path)}",
+        max_age=started["expires_in"],
         secure=cookies.is_https(),
         httponly=True,
         samesite="lax",
@@ -43,31 +43,31 @@ async def start(request: Request) -> Response:
 
 
 async def finish(request: Request) -> tuple[Json, str]:
-    """What the query service gives for that with which the browser came back, and where to go on to.
+    """Exchange the provider's answer for tokens at the query service. Returns them and the path to continue with.
 
     Raises:
-        NotBegunError
-        AwayError, RefusedError: as `service.request` does.
+        NotStartedError
+        UnavailableError, RefusedError: as `service.request` does.
     """
     kept = request.cookies.get(cookies.name_of(COOKIE))
     sent = {name: request.query_params[name] for name in ("code", "state", "iss") if name in request.query_params}
     if not kept or not {"code", "state"} <= sent.keys():
-        raise NotBegunError
-    transaction, _, to = kept.partition("|")
-    given = await run_in_threadpool(service.post, "/auth/oidc", transaction=transaction, **sent)
-    return given, forms.local_path(unquote(to))
+        raise NotStartedError
+    transaction, _, next_path = kept.partition("|")
+    tokens = await run_in_threadpool(service.post, "/auth/oidc", transaction=transaction, **sent)
+    return tokens, forms.local_path(unquote(next_path))
 
 
-def forget(response: Response) -> None:
-    """Have the browser forget what was kept: it is for one use."""
+def delete_cookie(response: Response) -> None:
+    """Delete the cookie: it is for one use."""
     response.delete_cookie(cookies.name_of(COOKIE), secure=cookies.is_https(), httponly=True, samesite="lax")
 
 
-def is_there() -> bool:
-    """Whether people sign in by a provider."""
+def is_offered() -> bool:
+    """Whether people may sign in by a provider."""
     try:
         return bool(_ask("/auth/methods")["oidc"])
-    except (AwayError, service.RefusedError, KeyError):
+    except (UnavailableError, service.RefusedError, KeyError):
         return False
 
 
@@ -77,4 +77,4 @@ def _ask(path: str) -> Json:
             answer: Json = response.json()
             return answer
     except requests.RequestException as error:
-        raise AwayError(str(error)) from error
+        raise UnavailableError(str(error)) from error

@@ -1,7 +1,7 @@
-"""Who has signed in. Access tokens stay in this process; the browser keeps the refresh token alone, in a cookie.
+"""The sessions of signed-in visitors. Access tokens stay in this process; the browser has only the refresh token, in a cookie.
 
-The query service takes a refresh token once, so it changes while a page is open, when no cookie can be set. The cookie follows
-when the page next asks for /sign-in/keep; until then the one before is known here.
+The query service accepts a refresh token once. So it changes while a page is open, when no cookie can be set. The page then
+requests /sign-in/keep, which sets the cookie. Until then the previous token still identifies the session here.
 """
 
 import hashlib
@@ -17,13 +17,13 @@ from event_tracker.dashboard.client import service
 from event_tracker.dashboard.client.service import RefusedError
 
 EARLY_SECONDS = 30
-"""An access token is renewed so long before its end."""
+"""How long before its end an access token is renewed."""
 
 GRACE_SECONDS = 10
-"""How long a cookie still counts after the browser was given the next: another tab may be on its way with it."""
+"""How long the previous cookie is still accepted after the browser got the next: another tab may just be sending it."""
 
 IDLE_SECONDS = 24 * 3600
-"""What nobody used for so long is forgotten here; the browser's cookie brings it back."""
+"""A session that is idle for so long is dropped here. The browser's cookie can start it again."""
 
 
 class SignedOutError(Exception):
@@ -31,71 +31,71 @@ class SignedOutError(Exception):
 
 
 class Session:
-    """One sign-in, as one browser has it.
+    """One sign-in in one browser.
 
     Attributes:
-        name: the person's.
-        key: what tells it from others, those of the same person, too.
-        must_set_password: whether nothing else is allowed before a password was set.
-        given_out: whether the browser's cookie is the newest refresh token.
-        turn: how often that changed.
-        lasts: seconds for which the refresh token counts.
+        name: the person's name.
+        key: a unique key of this session.
+        must_set_password: whether nothing else is allowed until a password is set.
+        cookie_is_current: whether the browser's cookie has the newest refresh token.
+        turn: how often the refresh token has changed.
+        refresh_seconds: seconds for which the refresh token is valid.
     """
 
-    def __init__(self, known: "Sessions", given: dict[str, Any]) -> None:
+    def __init__(self, registry: "Sessions", given: dict[str, Any]) -> None:
         self.name: str = given["person"]["name"]
         self.must_set_password: bool = given["must_set_password"]
         self.key = secrets.token_hex(8)
         self.turn = 0
-        self.given_out = False
+        self.cookie_is_current = False
         self.used = time.monotonic()
-        self._known = known
+        self._registry = registry
         self._lock = threading.Lock()
-        self._take(given)
+        self._store_tokens(given)
 
     @property
     def ended(self) -> bool:
-        """Whether it is known here no more."""
-        return not self._known.has(self, self._refresh_token)
+        """Whether the session was dropped here."""
+        return not self._registry.has(self, self._refresh_token)
 
     def request(self, method: str, path: str, **how: Any) -> requests.Response:
-        """The response to a request of this person, its body not read yet.
+        """Send a request as this person. Returns the response with its body not yet read.
 
         Raises:
             SignedOutError: the sign-in has ended.
-            AwayError, RefusedError: as `service.request` does.
+            UnavailableError, RefusedError: as `service.request` does.
         """
         self.used = time.monotonic()
-        token = self._fresh(lambda: time.monotonic() >= self._renew_at)
+        token = self._fresh_token(lambda: time.monotonic() >= self._renew_at)
         try:
             return service.request(method, path, token, **how)
         except RefusedError as refused:
             if refused.status != 401:
                 raise
-        # It may be that only the token isn't taken any more: the query service has got other keys to sign with.
-        token = self._fresh(lambda: self._access_token == token)
+        # Perhaps only the access token isn't accepted any more, since the query service has new signing keys.
+        token = self._fresh_token(lambda: self._access_token == token)
         try:
             return service.request(method, path, token, **how)
         except RefusedError as refused:
             if refused.status != 401:
                 raise
-            self._known.end(self)
+            self._registry.end(self)
             raise SignedOutError from refused
 
-    def give_out(self) -> str:
-        """The refresh token, for the browser's cookie."""
+    def take_cookie_token(self) -> str:
+        """The newest refresh token, for the browser's cookie. Older ones soon expire."""
         with self._lock:
-            self._known.expire(self, but=self._refresh_token)
-            self.given_out = True
+            self._registry.expire(self, but=self._refresh_token)
+            self.cookie_is_current = True
             return self._refresh_token
 
     def revoke(self) -> None:
-        """End it at the query service. Raises as `service.request` does."""
+        """End the sign-in at the query service. Raises as `service.request` does."""
         with self._lock:
             service.post("/auth/sign-out", refresh_token=self._refresh_token)
 
-    def _fresh(self, stale: Callable[[], bool]) -> str:
-        """The access token, or another if it is stale."""
+    def _fresh_token(self, stale: Callable[[], bool]) -> str:
+        """The access token. If it is stale, get a new one first."""
         with self._lock:
             if stale():
                 try:
@@ -103,24 +103,24 @@ class Session:
                 except RefusedError as refused:
                     if refused.status != 401:
                         raise
-                    self._known.forget(self)
+                    self._registry.forget(self)
                     raise SignedOutError from refused
-                self._take(given)
+                self._store_tokens(given)
             return self._access_token
 
-    def _take(self, given: dict[str, Any]) -> None:
+    def _store_tokens(self, given: dict[str, Any]) -> None:
         self._access_token: str = given["access_token"]
         self._refresh_token: str = given["refresh_token"]
-        self.lasts: int = given["refresh_expires_in"]
+        self.refresh_seconds: int = given["refresh_expires_in"]
         life = given["expires_in"]
         self._renew_at = time.monotonic() + life - min(EARLY_SECONDS, life / 2)
         self.turn += 1
-        self.given_out = False
-        self._known.add(self, self._refresh_token)
+        self.cookie_is_current = False
+        self._registry.add(self, self._refresh_token)
 
 
 class Sessions:
-    """The sessions of this process, found by what the browser shows: a hash of the refresh token, and until when it counts."""
+    """The sessions of this process, by the hash of a refresh token, with the time until which the token is accepted."""
 
     def __init__(self) -> None:
         self._found: dict[bytes, tuple[Session, float]] = {}
@@ -128,18 +128,18 @@ class Sessions:
         self._asking = [threading.Lock() for _ in range(64)]
 
     def begin(self, given: dict[str, Any]) -> Session:
-        """The session of someone whom the query service has just given tokens."""
+        """Start a session with tokens that the query service has just issued."""
         self._drop(lambda session, _: session.used < time.monotonic() - IDLE_SECONDS)
         return Session(self, given)
 
     def find(self, token: str) -> Session | None:
-        """Whose cookie this is; None if its sign-in has ended. Asks the query service about one that isn't known here.
+        """Find the session of a cookie; None if its sign-in has ended. An unknown token is refreshed at the query service.
 
         Raises:
-            AwayError, RefusedError: as `service.request` does.
+            UnavailableError, RefusedError: as `service.request` does.
         """
         with self._asking[_hash(token)[0] % len(self._asking)]:  # two tabs may come at once with the same
-            session = self.known(token)
+            session = self.find_local(token)
             if session is None:
                 try:
                     session = self.begin(service.post("/auth/refresh", refresh_token=token))
@@ -148,35 +148,35 @@ class Sessions:
                         raise
             return session
 
-    def known(self, token: str) -> Session | None:
-        """Whose cookie this is, if that is known here."""
+    def find_local(self, token: str) -> Session | None:
+        """Find the session of a cookie among those of this process."""
         session, until = self._found.get(_hash(token), (None, 0.0))
         return session if until > time.monotonic() else None
 
     def end(self, session: Session) -> None:
-        """Sign out. Where the query service can't be told, the sign-in ends here at least."""
+        """Sign out. If the query service doesn't answer, the session ends at least here."""
         try:
             session.revoke()
-        except (service.AwayError, RefusedError):
+        except (service.UnavailableError, RefusedError):
             pass
         finally:
             self.forget(session)
 
     def forget(self, session: Session) -> None:
-        """Know nothing of it any more."""
+        """Drop the session."""
         self._drop(lambda found, _: found is session)
 
     def has(self, session: Session, token: str) -> bool:
-        """Whether this token is the session's."""
+        """Whether this token belongs to the session."""
         return self._found.get(_hash(token), (None,))[0] is session
 
     def add(self, session: Session, token: str) -> None:
-        """Know the session by this token, too."""
+        """Add a token of the session."""
         with self._lock:
             self._found[_hash(token)] = (session, float("inf"))
 
     def expire(self, session: Session, but: str) -> None:
-        """Soon know the session by this token alone."""
+        """Let all tokens of the session expire soon, except this one."""
         now = time.monotonic()
         self._drop(lambda _, until: until < now)
         with self._lock:
@@ -194,4 +194,4 @@ def _hash(token: str) -> bytes:
 
 
 sessions = Sessions()
-"""Those of this process."""
+"""The sessions of this process."""

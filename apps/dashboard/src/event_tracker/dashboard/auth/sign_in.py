@@ -1,4 +1,4 @@
-"""/sign-in, /sign-out and /password: what sets the cookie of a sign-in."""
+"""/sign-in, /sign-out and /password: the routes that set the cookie of a sign-in."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -12,7 +12,7 @@ from starlette.routing import Route
 from event_tracker.dashboard.auth import cookies, forms, oidc
 from event_tracker.dashboard.auth.sessions import Session, SignedOutError, sessions
 from event_tracker.dashboard.client import service
-from event_tracker.dashboard.client.service import AwayError, RefusedError
+from event_tracker.dashboard.client.service import RefusedError, UnavailableError
 
 PATH = "/sign-in"
 OUT_PATH = "/sign-out"
@@ -20,9 +20,9 @@ CHANGE_PATH = "/password"
 KEEP_PATH = "/sign-in/keep"
 GO_PATH = "/sign-in/go.js"
 
-AWAY = "The query service doesn't answer. Try again in a moment."
+UNAVAILABLE = "The query service doesn't answer. Try again in a moment."
 WRONG = "No person with this name and password may sign in."
-NOT_BEGUN = "This sign-in wasn't begun in this browser, or too long ago, or the provider said no. Begin anew."
+NOT_STARTED = "This sign-in wasn't begun in this browser, or too long ago, or the provider said no. Begin again."
 WRONG_SCHEME = {
     True: "This dashboard takes sign-ins over HTTPS alone: open it by https://. Where it is served without, start it with HTTPS=false.",
     False: "This dashboard is set to be served without HTTPS. Start it with HTTPS=true.",
@@ -33,100 +33,105 @@ NOTHING = b'<svg xmlns="http://www.w3.org/2000/svg"/>'
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def _kept(handler: Handler) -> Handler:
-    """What goes wrong with a form in general, as a page."""
+def _with_error_pages(handler: Handler) -> Handler:
+    """Turn the errors that any form may cause into pages."""
 
     async def handle(request: Request) -> Response:
         try:
             return await handler(request)
         except forms.NotOursError:
             text = "This form didn't come from a page of this dashboard. If a proxy is in between, it must pass on the header Host."
-            return _said(403, "Not accepted", text)
+            return _message_page(403, "Not accepted", text)
         except forms.WrongSchemeError:
-            return _said(403, "Not over this protocol", WRONG_SCHEME[cookies.is_https()])
+            return _message_page(403, "Not over this protocol", WRONG_SCHEME[cookies.is_https()])
         except SignedOutError:
             return RedirectResponse(PATH, 303)
-        except AwayError:
-            return _said(502, "Nothing answers", AWAY)
+        except UnavailableError:
+            return _message_page(502, "Nothing answers", UNAVAILABLE)
         except RefusedError as refused:
-            return _said(refused.status, "Not accepted", refused.detail)
+            return _message_page(refused.status, "Not accepted", refused.detail)
 
     return handle
 
 
-def _said(status: int, title: str, text: str) -> Response:
-    return forms.page("said.html", status, title=title, text=text, link=PATH, label="Sign in")
+def _message_page(status: int, title: str, text: str) -> Response:
+    return forms.page("message.html", status, title=title, text=text, link=PATH, label="Sign in")
 
 
 async def show_sign_in(request: Request) -> Response:
-    """The form; whoever is signed in goes on."""
-    to = forms.local_path(request.query_params.get("next", "/"))
+    """Show the form. A visitor who is signed in is redirected."""
+    next_path = forms.local_path(request.query_params.get("next", "/"))
     if cookies.read(request.cookies) is None:
-        return await _form(to)
+        return await _form(next_path)
     session = await run_in_threadpool(session_of, request)
     if session:
-        return RedirectResponse(_way_on(session, to), 303)
-    response = await _form(to)
+        return RedirectResponse(_next_path(session, next_path), 303)
+    response = await _form(next_path)
     cookies.delete(response)
     return response
 
 
-async def _form(to: str, status: int = 200, problem: str = "", name: str = "") -> Response:
+async def _form(next_path: str, status: int = 200, problem: str = "", name: str = "") -> Response:
     return forms.page(
-        "sign_in.html", status, next=to, problem=problem, name=name, oidc=await run_in_threadpool(oidc.is_there)
+        "sign_in.html",
+        status,
+        next=next_path,
+        problem=problem,
+        name=name,
+        oidc=await run_in_threadpool(oidc.is_offered),
     )
 
 
 async def sign_in(request: Request) -> Response:
-    """Name and password for a cookie."""
+    """Sign in with name and password, and set the cookie."""
     form = await forms.read(request)
-    to, name = forms.local_path(form.get("next", "/")), form.get("name", "").strip().lower()
+    next_path, name = forms.local_path(form.get("next", "/")), form.get("name", "").strip().lower()
     try:
         given = await run_in_threadpool(service.post, "/auth/sign-in", name=name, password=form.get("password", ""))
     except RefusedError as refused:
         problem = WRONG if refused.status in (401, 422) else refused.detail
-        return await _form(to, 401 if refused.status == 422 else refused.status, problem, name)
-    except AwayError:
-        return await _form(to, 502, AWAY, name)
-    return await run_in_threadpool(signed_in, request, given, to)
+        return await _form(next_path, 401 if refused.status == 422 else refused.status, problem, name)
+    except UnavailableError:
+        return await _form(next_path, 502, UNAVAILABLE, name)
+    return await run_in_threadpool(signed_in, request, given, next_path)
 
 
-def signed_in(request: Request, given: dict[str, Any], to: str) -> Response:
-    """Begin a session in place of the browser's earlier one, and go on."""
+def signed_in(request: Request, given: dict[str, Any], next_path: str) -> Response:
+    """Start a session in place of the browser's earlier one, and redirect."""
     earlier = session_of(request)
     if earlier:
         sessions.end(earlier)
     session = sessions.begin(given)
-    response = RedirectResponse(_way_on(session, to), 303)
-    _give(response, session)
+    response = RedirectResponse(_next_path(session, next_path), 303)
+    _set_cookie(response, session)
     return response
 
 
-def _way_on(session: Session, to: str) -> str:
-    """Where who is signed in goes: to set a password first, if nothing else is allowed."""
-    return f"{CHANGE_PATH}?{urlencode({'next': to})}" if session.must_set_password else to
+def _next_path(session: Session, next_path: str) -> str:
+    """The path to continue with: the password form, if a password must be set first."""
+    return f"{CHANGE_PATH}?{urlencode({'next': next_path})}" if session.must_set_password else next_path
 
 
-async def come_back(request: Request) -> Response:
-    """The provider's answer for a cookie."""
+async def finish_oidc(request: Request) -> Response:
+    """Finish the sign-in by a provider, and set the cookie."""
     try:
-        given, to = await oidc.finish(request)
-    except oidc.NotBegunError:
-        response = _said(400, "Not signed in", NOT_BEGUN)
+        given, next_path = await oidc.finish(request)
+    except oidc.NotStartedError:
+        response = _message_page(400, "Not signed in", NOT_STARTED)
     except RefusedError as refused:
-        response = _said(refused.status, "Not signed in", refused.detail)
-    except AwayError:
-        response = _said(502, "Nothing answers", AWAY)
+        response = _message_page(refused.status, "Not signed in", refused.detail)
+    except UnavailableError:
+        response = _message_page(502, "Nothing answers", UNAVAILABLE)
     else:
-        # A page in between: browsers don't show a strict cookie at the end of redirects that another site began.
-        response = forms.page("on.html", title="Signed in", next=to)
-        _give(response, await run_in_threadpool(sessions.begin, given))
-    oidc.forget(response)
+        # A page and not a redirect: browsers don't send a strict cookie after redirects that another site started.
+        response = forms.page("continue.html", title="Signed in", next=next_path)
+        _set_cookie(response, await run_in_threadpool(sessions.begin, given))
+    oidc.delete_cookie(response)
     return response
 
 
 async def sign_out(request: Request) -> Response:
-    """End the session and the sign-in."""
+    """End the sign-in and its session."""
     await forms.read(request)
     session = await run_in_threadpool(session_of, request)
     if session:
@@ -137,23 +142,23 @@ async def sign_out(request: Request) -> Response:
 
 
 async def show_password(request: Request) -> Response:
-    """The form to set another password."""
+    """Show the form to set another password."""
     return _password_form(await _signed_in(request), forms.local_path(request.query_params.get("next", "/")))
 
 
-def _password_form(session: Session, to: str, status: int = 200, problem: str = "") -> Response:
+def _password_form(session: Session, next_path: str, status: int = 200, problem: str = "") -> Response:
     return forms.page(
-        "password.html", status, next=to, problem=problem, name=session.name, first=session.must_set_password
+        "password.html", status, next=next_path, problem=problem, name=session.name, first=session.must_set_password
     )
 
 
 async def set_password(request: Request) -> Response:
-    """Set the password. All sign-ins end by it, so sign in anew."""
+    """Set the password. That ends all sign-ins, so sign in again."""
     form = await forms.read(request)
-    session, to = await _signed_in(request), forms.local_path(form.get("next", "/"))
+    session, next_path = await _signed_in(request), forms.local_path(form.get("next", "/"))
     password = form.get("password", "")
     if password != form.get("again"):
-        return _password_form(session, to, 422, "These two differ.")
+        return _password_form(session, next_path, 422, "These two differ.")
 
     body = {"password": password}
     if not session.must_set_password:
@@ -169,12 +174,12 @@ async def set_password(request: Request) -> Response:
         problem = _password_problem(refused)
         if problem is None:
             raise
-        return _password_form(session, to, refused.status, problem)
-    return await run_in_threadpool(signed_in, request, given, to)
+        return _password_form(session, next_path, refused.status, problem)
+    return await run_in_threadpool(signed_in, request, given, next_path)
 
 
 def _password_problem(refused: RefusedError) -> str | None:
-    """What to say above the form; None if trying again doesn't help."""
+    """The message above the form; None if another attempt can't help."""
     if refused.status == 422:
         about_new = any(error.get("parameter") == "password" for error in refused.errors)
         return "A password has 12 to 200 characters." if about_new else "Give your current password."
@@ -182,27 +187,27 @@ def _password_problem(refused: RefusedError) -> str | None:
 
 
 def keep(request: Request) -> Response:
-    """An empty picture; with it the browser gets the newest cookie. A page shows it when the refresh token has changed."""
+    """Answer with an empty picture and the newest cookie. A page shows this picture when the refresh token has changed."""
     cookie = cookies.read(request.cookies)
-    session = sessions.known(cookie) if cookie else None
+    session = sessions.find_local(cookie) if cookie else None
     response = Response(NOTHING, media_type="image/svg+xml", headers={"Cache-Control": "no-store"})
     if session:
-        _give(response, session)
+        _set_cookie(response, session)
     return response
 
 
 def go(_: Request) -> Response:
-    """The script that opens the form: a page's policy allows none within it."""
+    """The script that opens the form. It is a file, since the pages' policy allows no inline scripts."""
     return Response(GO, media_type="text/javascript", headers={"Cache-Control": "max-age=3600"})
 
 
-def _give(response: Response, session: Session) -> None:
-    cookies.write(response, session.give_out(), session.lasts)
+def _set_cookie(response: Response, session: Session) -> None:
+    cookies.write(response, session.take_cookie_token(), session.refresh_seconds)
     response.headers["Cache-Control"] = "no-store"
 
 
 def session_of(request: Request) -> Session | None:
-    """The session of the browser that asks. Raises as `sessions.find` does."""
+    """The session of the request's browser. Raises as `sessions.find` does."""
     cookie = cookies.read(request.cookies)
     return sessions.find(cookie) if cookie else None
 
@@ -215,13 +220,13 @@ async def _signed_in(request: Request) -> Session:
 
 
 ROUTES = [
-    Route(PATH, _kept(show_sign_in), methods=["GET"]),
-    Route(PATH, _kept(sign_in), methods=["POST"]),
-    Route(oidc.START_PATH, _kept(oidc.start), methods=["GET"]),
-    Route(oidc.BACK_PATH, come_back, methods=["GET"]),
-    Route(OUT_PATH, _kept(sign_out), methods=["POST"]),
-    Route(CHANGE_PATH, _kept(show_password), methods=["GET"]),
-    Route(CHANGE_PATH, _kept(set_password), methods=["POST"]),
+    Route(PATH, _with_error_pages(show_sign_in), methods=["GET"]),
+    Route(PATH, _with_error_pages(sign_in), methods=["POST"]),
+    Route(oidc.START_PATH, _with_error_pages(oidc.start), methods=["GET"]),
+    Route(oidc.BACK_PATH, finish_oidc, methods=["GET"]),
+    Route(OUT_PATH, _with_error_pages(sign_out), methods=["POST"]),
+    Route(CHANGE_PATH, _with_error_pages(show_password), methods=["GET"]),
+    Route(CHANGE_PATH, _with_error_pages(set_password), methods=["POST"]),
     Route(KEEP_PATH, keep, methods=["GET"]),
     Route(GO_PATH, go, methods=["GET"]),
 ]

@@ -1,4 +1,4 @@
-"""The visitor of a page: whether they have signed in, and what they may see."""
+"""The visitor of a page: their session, and requests with it."""
 
 from typing import Any
 
@@ -14,14 +14,14 @@ KEY = "_session"
 
 
 def session() -> Session | None:
-    """This visitor's sign-in; None if they have none.
+    """This visitor's session; None if they haven't signed in.
 
     Raises:
-        SignedOutError: it has ended, or a password must be set first; /sign-in leads there.
-        AwayError, RefusedError: as `service.request` does.
+        SignedOutError: it has ended, or a password must be set first. /sign-in handles both.
+        UnavailableError, RefusedError: as `service.request` does.
     """
     if KEY not in st.session_state:
-        # The cookie is that of the connection, so it is looked at once: a newer one stays in the browser.
+        # Streamlit has the cookie of the time when the WebSocket was opened, so it is read only once.
         cookie = cookies.read(st.context.cookies)
         st.session_state[KEY] = sessions.find(cookie) if cookie else None
     found: Session | None = st.session_state[KEY]
@@ -31,16 +31,16 @@ def session() -> Session | None:
 
 
 def key(session: Session | None) -> str | None:
-    """Whose answers are kept together; None is whoever hasn't signed in."""
+    """The cache key for a session's answers; None without a sign-in."""
     return session.key if session else None
 
 
 def request(session: Session | None, method: str, path: str, **how: Any) -> requests.Response:
-    """The response to a visitor's request, its body not read yet.
+    """Send a visitor's request. Returns the response with its body not yet read.
 
     Raises:
-        SignedOutError: it takes a sign-in.
-        AwayError, RefusedError: as `service.request` does.
+        SignedOutError: it requires a sign-in.
+        UnavailableError, RefusedError: as `service.request` does.
     """
     if session:
         return session.request(method, path, **how)

@@ -1,1 +1,1 @@
-"""What pages show: charts, tables, numbers."""
+"""The parts of pages: charts, tables, numbers."""

@@ -1,4 +1,4 @@
-"""Charts of the answers. Their colours are the theme's (.streamlit/config.toml): told apart by the colour-blind, in light and dark."""
+"""Charts of answers. Their colours are those of the theme (.streamlit/config.toml), which colour-blind people can distinguish."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,27 +14,33 @@ from event_tracker.dashboard.client.api import Answer
 from event_tracker.dashboard.filters.period import Period
 
 GREY = "#868b94"
-"""For what isn't a key of its own: the rest, the missing, the end."""
+"""The colour for what isn't a value: others, missing ones, the end of a session."""
 
 TEXT_COLOURS = {"light": "#4a5463", "dark": "#c9d1db"}
 
 INSIDE_COLOURS = {"light": "#ffffff", "dark": "#0d131b"}
-"""Of numbers inside bars of the first series; Plotly's own choice has a contrast of 4.3 in the dark theme."""
+"""The colours of numbers inside bars of the first series. Plotly's own choice has a contrast of 4.3 in the dark theme."""
 
 CONFIG = {"displayModeBar": False}
 
 MARKED_POINTS = 62
-"""A line of more points is drawn without a mark at each."""
+"""A line with more points is drawn without markers."""
 
 TICKS = 8
-"""So many times are written below an axis whose labels aren't Plotly's."""
+"""The number of labels on a time axis whose labels aren't made by Plotly."""
 
 WHOLE_TICKS = 5
-"""On an axis of counts up to this, each whole number has its label."""
+"""On an axis of counts up to this, each whole number has a label."""
 
 
 def draw(figure: go.Figure, alt: str, height: int = 360, click: clicks.Click | None = None) -> None:
-    """Show a figure; `alt` says in words what it is, and is its own on the page. `click` is told the point that is clicked on."""
+    """Show a figure.
+
+    Args:
+        alt: its description, unique on the page.
+        height: in pixels.
+        click: is called with the point that the visitor clicks.
+    """
     figure.update_layout(
         height=height,
         margin={"l": 8, "r": 8, "t": 16, "b": 8},
@@ -51,7 +57,7 @@ def draw(figure: go.Figure, alt: str, height: int = 360, click: clicks.Click | N
 
 
 def _draw_clickable(figure: go.Figure, alt: str, click: clicks.Click) -> None:
-    # Where points can be chosen Streamlit lets charts be dragged, and pales the points beside the chosen one.
+    # In a chart with selectable points Streamlit also enables dragging, and fades the points that aren't selected.
     figure.update_xaxes(fixedrange=True)
     figure.update_yaxes(fixedrange=True)
     figure.update_traces(unselected={"marker": {"opacity": 1}})
@@ -64,7 +70,7 @@ def _draw_clickable(figure: go.Figure, alt: str, click: clicks.Click) -> None:
 
 
 def text_colour() -> str:
-    """What is readable on the visitor's background; Streamlit's own grey has a contrast of less than 4.5 on white."""
+    """A text colour that is readable on the visitor's background. Streamlit's grey has a contrast of less than 4.5 on white."""
     return TEXT_COLOURS[_theme()]
 
 
@@ -73,14 +79,14 @@ def _theme() -> str:
 
 
 def draw_over_time(answer: Answer, unit: str, alt: str, period: Period, height: int = 360) -> None:
-    """Show the lines of /stats/timeseries, say what is dashed, and narrow the range where one clicks."""
+    """Show the lines of /stats/timeseries with an explanation. A click on a point narrows the range."""
     draw(over_time(answer, unit), alt, height, click=clicks.narrow(answer, period))
     explain(answer, "Dashed", period)
 
 
 def explain(answer: Answer, unfinished: str, period: Period) -> None:
-    """Say what a click does; and what is dashed (or however it is drawn), where anything is."""
-    sentences = [clicks.what_narrows(answer, period)]
+    """Explain below a chart what a click does, and how incomplete intervals are drawn (`unfinished`), if there are any."""
+    sentences = [clicks.describe_narrowing(answer, period)]
     if not all(points.whole(answer)[: points.begun(answer, [])]):
         interval = answer["interval"]
         sentences.append(f"{unfinished}: a part of {_a(interval)}, which isn't over yet or which the range cuts.")
@@ -93,9 +99,9 @@ def _a(interval: str) -> str:
 
 
 def series_names(answer: Answer) -> list[str]:
-    """What the series of /stats/timeseries are called: a value called like something else has quotation marks."""
+    """The names of the series of /stats/timeseries. A value that equals one of our words has quotation marks."""
     words = {"missing": numbers.MISSING, "other": numbers.OTHER, "all": "all"}
-    return numbers.told_apart(
+    return numbers.make_distinct(
         (words.get(series["kind"], series["key"]) for series in answer["series"]),
         [series["kind"] != "value" for series in answer["series"]],
         answer["interval"],
@@ -103,9 +109,9 @@ def series_names(answer: Answer) -> list[str]:
 
 
 def over_time(answer: Answer, unit: str) -> go.Figure:
-    """Lines of /stats/timeseries, one a series; `unit` is what is counted.
+    """A line for each series of /stats/timeseries. `unit` is what is counted.
 
-    They end at the present; what leads to a point that isn't whole is dashed, and its mark is hollow.
+    The lines end at the present. A point of an incomplete interval has a hollow marker, and the line to it is dashed.
     """
     shown = points.begun(answer, [series["values"] for series in answer["series"]])
     times, is_whole = points.moments(answer)[:shown], points.whole(answer)[:shown]
@@ -121,7 +127,7 @@ def over_time(answer: Answer, unit: str) -> go.Figure:
 def _line(
     interval: str, times: Sequence[datetime], values: Sequence[int], is_whole: Sequence[bool], name: str, line: Answer
 ) -> list[go.Scatter]:
-    """What is whole as one line, broken beside what isn't; and dashes from there to that."""
+    """A line through the complete points, interrupted at incomplete ones, and a dashed line to those."""
     where = points.places(times, interval)
     marked = 6 if len(times) <= MARKED_POINTS else 0
     rows: list[tuple[Any, ...]] = []
@@ -149,13 +155,13 @@ def _line(
 
 
 def _colour(number: int) -> str:
-    """The theme's colour of a series. Plotly would give dashes the next one."""
+    """The theme's colour of a series. By itself Plotly would give a dashed line the next colour."""
     colours = plotly.io.templates["streamlit"].layout.colorway
     return str(colours[number % len(colours)])
 
 
 def stacked_users(answer: Answer) -> go.Figure:
-    """Bars of /stats/users: new on returning users, which together are the active ones. What isn't whole is hatched."""
+    """Stacked bars of /stats/users: new users on returning ones, together the active users. Incomplete intervals are hatched."""
     shown = points.begun(answer, [[point["active"] for point in answer["points"]]])
     times, is_whole = points.moments(answer)[:shown], points.whole(answer)[:shown]
     figure = go.Figure()
@@ -180,7 +186,7 @@ def _time_axes(figure: go.Figure, answer: Answer, times: Sequence[datetime], uni
     figure.update_xaxes(title=f"{interval.capitalize()} ({answer['tz']})", type="date")
     where = points.places(times, interval)
     if len(times) == 1:
-        # By itself Plotly would show two milliseconds around it.
+        # By itself Plotly would show a range of two milliseconds around the point.
         length = points.LENGTHS.get(interval, points.LENGTHS["week"])
         around = [(times[0].replace(tzinfo=None) + side * length).isoformat() for side in (-1, 1)]
         figure.update_xaxes(range=around, tickvals=where, ticktext=[points.label(times[0], interval, True)])
@@ -193,7 +199,7 @@ def _time_axes(figure: go.Figure, answer: Answer, times: Sequence[datetime], uni
 
 
 def whole_numbers(most: int, ticks: int) -> Answer:
-    """Settings of an axis of counts up to `most`: Plotly would label halves where there is room for more than `ticks`."""
+    """Settings of an axis of counts up to `most`. Plotly would label halves if there is space for more than `ticks` labels."""
     few = {"dtick": 1, "tick0": 0} if most <= ticks else {}
     return {"tickformat": ",~f", **few, **({"range": [0, 1]} if most == 0 else {})}
 
@@ -213,13 +219,13 @@ def bars(names: list[str], values: list[int], unit: str) -> go.Figure:
 
 
 def as_table(rows: Any, label: str = "The numbers as a table") -> None:
-    """The same numbers for those who don't see the chart, or want to copy them."""
+    """Show the same numbers as a table, for visitors who can't see the chart or want to copy them."""
     with st.expander(label):
         table(rows, label)
 
 
 def table(rows: Any, alt: str, **columns: Any) -> None:
-    """A table without row numbers; whole numbers have the separators of the visitor's language."""
+    """Show a table without row numbers. Whole numbers have the separators of the visitor's language."""
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows)
     config = {
         name: st.column_config.NumberColumn(format="localized") for name in frame.select_dtypes("integer").columns
@@ -228,6 +234,6 @@ def table(rows: Any, alt: str, **columns: Any) -> None:
 
 
 def series_table(answer: Answer) -> pd.DataFrame:
-    """/stats/timeseries as rows of points with a column for each series."""
+    """/stats/timeseries as a table: a row for each point, a column for each series."""
     columns = {name: series["values"] for name, series in zip(series_names(answer), answer["series"], strict=True)}
     return pd.DataFrame({answer["interval"]: answer["points"], **columns})

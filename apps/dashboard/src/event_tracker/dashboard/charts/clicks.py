@@ -1,4 +1,4 @@
-"""What a click on a chart does. Each does what the sidebar does as well, for who has no pointer."""
+"""Actions for clicks on a chart. The sidebar can do the same, for visitors without a pointer."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -13,11 +13,11 @@ from event_tracker.dashboard.filters import filters
 from event_tracker.dashboard.filters.period import Period
 
 Click = Callable[[Mapping[str, Any]], None]
-"""Is told the point of a chart, as Plotly describes it, before the page is drawn anew."""
+"""Is called with a point of a chart, in Plotly's form, before the page is drawn again."""
 
 
 def narrow(answer: Answer, period: Period) -> Click | None:
-    """Have a point of /stats/timeseries or /stats/users narrow the range to its days; none where the range is a day already."""
+    """An action that narrows the range to the days of a point of /stats/timeseries or /stats/users; None if it is one day."""
     if period.days == 1:
         return None
     times = points.moments(answer)
@@ -27,18 +27,18 @@ def narrow(answer: Answer, period: Period) -> Click | None:
     def click(point: Mapping[str, Any]) -> None:
         start = starts[datetime.fromisoformat(point["x"])]
         end = points.end_of(start, answer["interval"]).astimezone(ZoneInfo(period.tz)) - timedelta(microseconds=1)
-        filters.take_days(max(start.date(), period.first), min(end.date(), period.last))
+        filters.set_days(max(start.date(), period.first), min(end.date(), period.last))
 
     return click
 
 
 def filter_by_type(point: Mapping[str, Any]) -> None:
-    """Have a bar that is called like an event type leave that type alone."""
+    """The action for a bar of an event type: filter by that type."""
     st.session_state["event_type"] = [point["y"]]
 
 
-def what_narrows(answer: Answer, period: Period) -> str:
-    """The sentence on `narrow`."""
+def describe_narrowing(answer: Answer, period: Period) -> str:
+    """The sentence that explains `narrow`."""
     interval = "day" if answer["interval"] in points.BY_THE_CLOCK else answer["interval"]
     return (
         f"A click on a point narrows the range to its {interval}, as do dates in the sidebar."

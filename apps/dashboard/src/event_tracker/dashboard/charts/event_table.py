@@ -1,4 +1,4 @@
-"""Raw events as a table: one row each, a column for each property."""
+"""Raw events as a table: a row for each event, a column for each property."""
 
 import json
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ FIELDS = ["timestamp", "user_id", "event_type", "session_id"]
 LAST_FIELDS = ["source", "event_id", "received_at"]
 
 PREFIX = "."
-"""Keeps a property's column apart from that of a field of the same name."""
+"""Precedes the name of a property's column, since an event's field may have the same name."""
 
 EXACT = 2**53
-"""Browsers round whole numbers beyond this."""
+"""Browsers round larger whole numbers."""
 
 
 def show(rows: Sequence[Answer], tz: str, alt: str, without: Sequence[str] = ()) -> None:
-    """Show events with their times in `tz`, properties between the fields."""
+    """Show events with their times in `tz`. The columns of properties are between those of fields."""
     frame = as_frame(rows, tz).drop(columns=list(without))
     columns = {name: time_column() for name in ("timestamp", "received_at")}
     columns |= {name: _property_column(frame[name], name) for name in frame if str(name).startswith(PREFIX)}
@@ -39,7 +39,7 @@ def _property_column(values: "pd.Series[Any]", column: str) -> Any:
 
 
 def as_frame(rows: Sequence[Answer], tz: str) -> pd.DataFrame:
-    """The columns: an event's fields, and `.NAME` for each property."""
+    """A frame with a column for each of an event's fields, and `.NAME` for each property."""
     names = sorted({name for row in rows for name in row["properties"]})
     frame = pd.DataFrame({field: [row[field] for row in rows] for field in FIELDS})
     for name in names:
@@ -52,7 +52,7 @@ def as_frame(rows: Sequence[Answer], tz: str) -> pd.DataFrame:
 
 
 def _uniform(values: list[Any]) -> "pd.Series[Any]":
-    """Values of one type, as Arrow needs them in a column: numbers that are shown as they are, or else texts and JSON."""
+    """Convert values to one type, which Arrow requires in a column: exact numbers, or else texts and JSON."""
     kinds = {type(value) for value in values if value is not None}
     if kinds and kinds <= {int, float} and all(abs(value) < EXACT for value in values if value is not None):
         return pd.Series(values, dtype="Int64" if kinds == {int} else "Float64")
@@ -69,7 +69,7 @@ def in_zone(times: "pd.Series[Any]", tz: str) -> "pd.Series[Any]":
 
 
 def time_column(form: str = "YYYY-MM-DD HH:mm:ss.SSS") -> Any:
-    """How a table shows a time: without the offset, which the page's time zone says."""
+    """A column for times without the offset: the page says which time zone it is."""
     return st.column_config.DatetimeColumn(format=form)
 
 
@@ -79,7 +79,7 @@ def moment(time: str, tz: str) -> str:
 
 
 def minute(time: str, tz: str) -> str:
-    """The same without seconds, for narrow columns: it breaks between day and time alone."""
+    """The same without seconds, for narrow columns. It may be wrapped only between day and time."""
     return f"{datetime.fromisoformat(time).astimezone(ZoneInfo(tz)):%-d\N{NO-BREAK SPACE}%b\N{NO-BREAK SPACE}%Y %H:%M}"
 
 

@@ -1,15 +1,19 @@
-"""Numbers as people read them. Nothing is rounded away: a share stands beside its exact count."""
+"""Formats numbers for people. A rounded share is always shown with its exact count."""
 
 from collections.abc import Iterable
 
 NONE = "\N{EN DASH}"
 
 MISSING, OTHER = "(has none)", "(other)"
-"""What stands for no value, and for all the values that aren't listed."""
+"""The names for no value, and for all values that aren't listed."""
 
 
-def told_apart(names: Iterable[str], are_words: Iterable[bool], *taken: str) -> list[str]:
-    """Names of which no two are the same: a value that is called like one of our words, or like `taken`, has quotation marks."""
+def make_distinct(names: Iterable[str], are_words: Iterable[bool], *taken: str) -> list[str]:
+    """Make names distinct: a value that equals one of our words, or one of `taken`, gets quotation marks.
+
+    Args:
+        are_words: for each name, whether it is one of our words and not a value.
+    """
     pairs = list(zip(names, are_words, strict=True))
     used = {*taken, *(name for name, is_word in pairs if is_word)}
     apart = []
@@ -27,17 +31,17 @@ def count(value: int) -> str:
 
 
 def share(value: float | None) -> str:
-    """0.1234 as 12.3%; a dash where there is none (nothing to divide by)."""
+    """0.1234 as 12.3%; a dash if there is none (the divisor was 0)."""
     return NONE if value is None else f"{value:.1%}"
 
 
 def average(value: float | None) -> str:
-    """Two decimals; a dash where there is none."""
+    """Two decimals; a dash if there is no value."""
     return NONE if value is None else f"{value:,.2f}"
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as 12.5 s, 3 min 20 s, 2 h 5 min or 3 d 4 h; a dash where there is none."""
+    """Seconds as 12.5 s, 3 min 20 s, 2 h 5 min or 3 d 4 h; a dash if there is no value."""
     if seconds is None:
         return NONE
     if seconds < 60:
@@ -50,5 +54,5 @@ def duration(seconds: float | None) -> str:
 
 
 def change(now: int, before: int) -> str:
-    """The change in percent of `before`, with its sign; the difference where `before` is 0."""
+    """The change in percent of `before`, with its sign; the difference if `before` is 0."""
     return f"{(now - before) / before:+.1%}" if before else f"{now:+,}"

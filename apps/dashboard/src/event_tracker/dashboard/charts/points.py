@@ -1,4 +1,4 @@
-"""The points of an answer over time: where they lie, what they are called, and which of them aren't whole."""
+"""The points of an answer over time: their times, positions and labels, and which of them are complete."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
@@ -23,7 +23,7 @@ FORMS = {
 
 
 def moments(answer: Answer) -> list[datetime]:
-    """Where each interval of /stats/timeseries or /stats/users begins, in the zone that was asked for."""
+    """The start of each interval of /stats/timeseries or /stats/users, in the requested time zone."""
     zone = ZoneInfo(answer["tz"])
     return [
         datetime.fromisoformat(point if isinstance(point, str) else point["time"]).astimezone(zone)
@@ -32,7 +32,7 @@ def moments(answer: Answer) -> list[datetime]:
 
 
 def end_of(start: datetime, interval: str) -> datetime:
-    """The end, in UTC, of the interval that begins at `start`, a time in a zone: days, weeks and months end with the calendar's."""
+    """The end, in UTC, of the interval that begins at `start`, a time in a zone. Days, weeks and months are those of the calendar."""
     if interval in BY_THE_CLOCK:
         return start.astimezone(UTC) + LENGTHS[interval]
     midnight = start.replace(hour=0, fold=0)
@@ -42,23 +42,23 @@ def end_of(start: datetime, interval: str) -> datetime:
 
 
 def whole(answer: Answer) -> list[bool]:
-    """For each point, whether all of its interval lies in the range and is over."""
+    """For each point, whether its interval is complete: within the range, and over."""
     begin = datetime.fromisoformat(answer["from"])
     end = min(datetime.fromisoformat(answer["to"]), datetime.fromisoformat(answer["as_of"]))
     return [begin <= moment and end_of(moment, answer["interval"]) <= end for moment in moments(answer)]
 
 
 def begun(answer: Answer, values: Sequence[Sequence[int]]) -> int:
-    """How many points have begun, or have events already, from clocks that are ahead."""
+    """The number of points whose interval has begun, or has events already (from clients whose clock is ahead)."""
     now = datetime.fromisoformat(answer["as_of"])
     number = sum(moment <= now for moment in moments(answer))
     return max([number, *(place for series in values for place, value in enumerate(series, 1) if value)])
 
 
 def places(times: Sequence[datetime], interval: str) -> list[str]:
-    """Where the points lie on an axis that knows no zones: the local clock's time.
+    """The positions of points on an axis without time zones: local times.
 
-    Where that clock is changed, the clock before the change, which shows no hour twice.
+    If the clock changes between hours, the offset before the change is used for all, so that no hour appears twice.
     """
     if interval in BY_THE_CLOCK and changes_clock(times):
         times = [time.astimezone(timezone(times[0].utcoffset() or timedelta())) for time in times]
@@ -66,11 +66,11 @@ def places(times: Sequence[datetime], interval: str) -> list[str]:
 
 
 def changes_clock(times: Sequence[datetime]) -> bool:
-    """Whether the zone's offset isn't the same at all of them."""
+    """Whether the zone's offset changes between these times."""
     return len({time.utcoffset() for time in times}) > 1
 
 
 def label(time: datetime, interval: str, is_whole: bool) -> str:
-    """A point in words."""
+    """The label of a point."""
     offset = f" {time:%Z}" if interval == "hour" else ""
     return FORMS[interval].format(time) + offset + ("" if is_whole else ", unfinished")

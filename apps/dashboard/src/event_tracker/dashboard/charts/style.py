@@ -1,4 +1,4 @@
-"""What Streamlit's theme can't say: how parts of a page follow its width, and what doesn't fade."""
+"""CSS for what Streamlit's theme can't do: the layout on narrow pages, and parts that must not fade."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import streamlit as st
 
 NARROW = "narrow"
-"""The key of a container whose columns stand below each other on a narrow page."""
+"""The key of a container whose columns are stacked on a narrow page."""
 
 CSS = """
 .ranking-frame { overflow-x: auto; }
@@ -53,16 +53,16 @@ CSS = """
 
 
 def apply() -> None:
-    """Have the page styled."""
+    """Add the CSS to the page."""
     st.html(f"<style>{CSS}</style>")
 
 
 @contextmanager
 def scrolled(pixels: int) -> Iterator[None]:
-    """What is drawn here is at least so wide; a narrower page scrolls it. Once a page."""
+    """A container whose content is at least so wide. On a narrower page it scrolls. Use it once on a page."""
     st.html(f"<style>.st-key-scrolled > * {{ min-width: {pixels}px; }}</style>")
     with st.container(key="scrolled"):
-        # Arrow keys scroll what has the focus in it; a container of Streamlit can't have it itself.
+        # Arrow keys scroll an element that has the focus within. A Streamlit container can't get the focus itself.
         st.html(
             '<div class="scroll-keys" role="note" tabindex="0" aria-label="The arrow keys scroll this sideways."></div>'
         )

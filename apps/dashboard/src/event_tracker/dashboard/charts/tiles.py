@@ -1,4 +1,4 @@
-"""Numbers in boxes, side by side as far as the width allows: two in a row on a phone."""
+"""Numbers in boxes, side by side: four in a row, on a phone two."""
 
 from collections.abc import Mapping
 
@@ -8,14 +8,14 @@ from event_tracker.dashboard.charts import numbers
 
 
 def show(values: Mapping[str, str], key: str = "") -> None:
-    """A box for each name and its number; `key` tells several rows of a page apart."""
+    """Show a box for each name and its number. `key` must be different for each group of boxes on a page."""
     with _row(key):
         for name, value in values.items():
             st.metric(name, value, border=True)
 
 
 def compare(now: Mapping[str, int], before: Mapping[str, int]) -> None:
-    """A box for each name, with its change from the number before, and that number."""
+    """Show a box for each name, with its number, the previous number, and the change from that."""
     with _row(""):
         for name, value in now.items():
             change, earlier = numbers.change(value, before[name]), f"from {numbers.count(before[name])}"

@@ -1,6 +1,6 @@
-"""Questions to the query service and their answers, kept for a moment.
+"""Requests to the query service, whose answers are cached for a few seconds.
 
-What is kept is kept for one sign-in: others may see other events, or fewer numbers, and one that has ended sees nothing.
+An answer is cached for one sign-in only: other people may see other events, and a sign-in that has ended sees nothing.
 """
 
 import json
@@ -22,90 +22,95 @@ Lines = list[Answer]
 T = TypeVar("T")
 Later = Callable[..., Callable[[], T]]
 
-AT_ONCE = 4
-"""So many questions are asked at a time for one page."""
+CONCURRENCY = 4
+"""The number of requests at a time for one page."""
 
 FRESH_SECONDS = 4
-"""How long an answer is used again, for the same sign-in (or none): shorter than the five seconds after which live tiles ask
-anew."""
+"""How long an answer is cached. It is shorter than the five seconds after which the live tiles ask again."""
 
 
 def ask(path: str, **parameters: Any) -> Answer:
-    """The answer to GET `path`; parameters that are None or empty are left out. Raises as `visitor.request` does."""
+    """GET `path` and return the answer. Parameters that are None or empty are left out. Raises as `visitor.request` does."""
     with st.spinner("Counting …"):
         return _get(path, **parameters)
 
 
 @contextmanager
-def together() -> Iterator[Later[Answer]]:
-    """later(path, **parameters) asks as `ask` does, beside others; what it returns waits for the answer, and raises what `ask` would."""
-    with beside(_get) as later:
+def ask_concurrently() -> Iterator[Later[Answer]]:
+    """Yield a function `later(path, **parameters)` that calls `ask` in another thread.
+
+    It returns a function that waits for the answer, or raises what `ask` raised.
+    """
+    with run_concurrently(_get) as later:
         yield later
 
 
 @contextmanager
-def lines_together() -> Iterator[Later[Lines]]:
-    """The same for `read_lines`."""
-    with beside(read_lines) as later:
+def ask_lines_concurrently() -> Iterator[Later[Lines]]:
+    """The same as `ask_concurrently`, with `read_lines`."""
+    with run_concurrently(read_lines) as later:
         yield later
 
 
 @contextmanager
-def beside(function: Callable[..., T]) -> Iterator[Later[T]]:
-    """later(…) calls the function in another thread, of AT_ONCE; what it returns waits for the result, or raises what it raised."""
-    # Streamlit's state, and so who the visitor is, belongs to the thread of the page: the others are told.
+def run_concurrently(function: Callable[..., T]) -> Iterator[Later[T]]:
+    """Yield a function that calls the given one in one of CONCURRENCY threads.
+
+    It returns a function that waits for the result, or raises what the given one raised.
+    """
+    # Streamlit's state, and so the visitor, belongs to the page's thread. The other threads get its context.
     context = get_script_run_ctx()
-    pool = ThreadPoolExecutor(AT_ONCE, "ask", lambda: add_script_run_ctx(ctx=context))
+    pool = ThreadPoolExecutor(CONCURRENCY, "ask", lambda: add_script_run_ctx(ctx=context))
     try:
         yield lambda *given, **named: pool.submit(function, *given, **named).result
     finally:
-        # A page that is left, or drawn anew, doesn't wait for what it won't show.
+        # A page that was left, or is drawn again, doesn't wait for answers that it won't show.
         pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _get(path: str, **parameters: Any) -> Answer:
-    return _asked("GET", path, params=_given(parameters))
+    return _ask_cached("GET", path, params=_without_empty(parameters))
 
 
 def ask_with_body(path: str, body: Answer, **parameters: Any) -> Answer:
-    """The same to POST `path` with a JSON body."""
+    """POST a JSON body to `path` and return the answer. Raises as `visitor.request` does."""
     with st.spinner("Counting …"):
-        return _asked("POST", path, json=body, params=_given(parameters))
+        return _ask_cached("POST", path, json=body, params=_without_empty(parameters))
 
 
-def _given(parameters: Mapping[str, Any]) -> dict[str, Any]:
+def _without_empty(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in parameters.items() if value not in (None, "", [])}
 
 
-def _asked(method: str, path: str, **how: Any) -> Answer:
+def _ask_cached(method: str, path: str, **how: Any) -> Answer:
     session = visitor.session()
-    return _ask(visitor.key(session), method, path, json.dumps(how, sort_keys=True), session)
+    return _fetch(visitor.key(session), method, path, json.dumps(how, sort_keys=True), session)
 
 
 def read_lines(path: str, parameters: Mapping[str, Any]) -> Lines:
-    """The answer to GET `path` that is one JSON object a line. Raises as `visitor.request` does."""
+    """GET `path` and return the answer, which has one JSON object a line. Raises as `visitor.request` does."""
     session = visitor.session()
-    return _read_lines(visitor.key(session), path, json.dumps(parameters, sort_keys=True), session)
+    return _fetch_lines(visitor.key(session), path, json.dumps(parameters, sort_keys=True), session)
 
 
 @st.cache_data(ttl=FRESH_SECONDS, max_entries=500, show_spinner=False)
-def _ask(key: str | None, method: str, path: str, how: str, _session: Session | None) -> Answer:
-    with _reading(visitor.request(_session, method, path, **json.loads(how))) as response:
+def _fetch(key: str | None, method: str, path: str, how: str, _session: Session | None) -> Answer:
+    with _closing(visitor.request(_session, method, path, **json.loads(how))) as response:
         answer: Answer = response.json()
         return answer
 
 
 @st.cache_data(ttl=FRESH_SECONDS, max_entries=50, show_spinner=False)
-def _read_lines(key: str | None, path: str, given: str, _session: Session | None) -> Lines:
-    with _reading(visitor.request(_session, "GET", path, params=json.loads(given))) as response:
+def _fetch_lines(key: str | None, path: str, given: str, _session: Session | None) -> Lines:
+    with _closing(visitor.request(_session, "GET", path, params=json.loads(given))) as response:
         return [json.loads(line) for line in response.iter_lines()]
 
 
 @contextmanager
-def _reading(response: requests.Response) -> Iterator[requests.Response]:
-    """Close the response in the end; an answer that breaks off is as good as none."""
+def _closing(response: requests.Response) -> Iterator[requests.Response]:
+    """Close the response at the end. An answer that breaks off counts as none: UnavailableError."""
     try:
         with response:
             yield response
     except requests.RequestException as error:
-        raise service.AwayError(str(error)) from error
+        raise service.UnavailableError(str(error)) from error

@@ -1,10 +1,10 @@
-"""GET /download/events: the query service's export, handed through to the browser.
+"""GET /download/events: passes the query service's export on to the browser.
 
-So the browser needs the dashboard alone: the query service may stay where only the dashboard reaches it. A chunk at a time is
-held, whatever the export's size. An export that breaks off breaks off here, too, so that no half file looks whole.
+So browsers needn't reach the query service. One chunk at a time is in memory, whatever the export's size. If the export breaks
+off, so does the download: an incomplete file must not look complete.
 
-CSV is what people open with a spreadsheet, so here it begins with a byte order mark, without which Excel takes UTF-8 for
-something else, and holds no formulas: whoever may send events chooses their texts.
+People open CSV with a spreadsheet. So it begins with a byte order mark, without which Excel doesn't recognise UTF-8. And it has
+no formulas, since clients that send events choose their texts.
 """
 
 import codecs
@@ -29,19 +29,19 @@ PASSED_ON = ("Content-Type", "Content-Disposition")
 PROBLEM = "application/problem+json"
 
 FORMULA = re.compile(r"[=+\-@\t\r\n]")
-"""What a text begins with that a spreadsheet takes for a formula (OWASP, "CSV Injection")."""
+"""The first character of a text that a spreadsheet may treat as a formula (OWASP, "CSV Injection")."""
 
 NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
 LONGEST_VALUE = 2**30
-"""Characters, as the process sets `csv.field_size_limit`: by default Python refuses a value of 128 KiB."""
+"""The process sets `csv.field_size_limit` to this number of characters: by default Python refuses a value of 128 KiB."""
 
 ROWS = 1000
-"""So many rows of CSV are written at once."""
+"""The number of CSV rows that are written at once."""
 
 
 def download(request: Request) -> Response:
-    """The export with the same parameters; the query service's problem where it refuses, 502 where it doesn't answer."""
+    """Answer with the export for the same parameters, or the query service's problem, or 502 if it doesn't answer."""
     try:
         session = session_of(request)
         ask = session.request if session else service.request
@@ -50,7 +50,7 @@ def download(request: Request) -> Response:
         return _problem(401, "Unauthorized", "The sign-in has ended.")
     except service.RefusedError as refused:
         return JSONResponse(refused.problem, refused.status, media_type=PROBLEM)
-    except service.AwayError:
+    except service.UnavailableError:
         return _problem(502, "Bad Gateway", "The query service doesn't answer.")
     headers = {name: export.headers[name] for name in PASSED_ON if name in export.headers}
     chunks = _chunks(export)
@@ -69,7 +69,7 @@ def _chunks(export: requests.Response) -> Iterator[bytes]:
 
 
 def for_spreadsheets(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """CSV in UTF-8, with a byte order mark and an apostrophe before each text that would be a formula."""
+    """Convert CSV in UTF-8: add a byte order mark, and an apostrophe before each text that could be a formula."""
     yield codecs.BOM_UTF8
     text = io.StringIO(newline="")
     writer = csv.writer(text)
@@ -83,7 +83,7 @@ def for_spreadsheets(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Lines with their ends, as csv.reader wants them; one may hold a part of a quoted value."""
+    """Split into lines with their ends, for csv.reader. A line may end within a quoted value."""
     decode = codecs.getincrementaldecoder("utf-8")().decode
     held: list[str] = []
     for chunk in chunks:

@@ -1,4 +1,4 @@
-"""What admins see and change, under /admin of the query service. Nothing of it is kept: it is looked at to be changed."""
+"""Requests to /admin of the query service. Answers aren't cached: admins must see the current state."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -7,49 +7,49 @@ import streamlit as st
 
 from event_tracker.dashboard.auth import visitor
 from event_tracker.dashboard.client.api import Answer
-from event_tracker.dashboard.client.service import AwayError
+from event_tracker.dashboard.client.service import UnavailableError
 
 SHOWN_ONCE = "_shown_once"
 DONE = "_done"
 
 
 def items(path: str, **parameters: Any) -> list[Answer]:
-    """The items of a list. Raises as `visitor.request` does."""
+    """Fetch the items of a list. Raises as `visitor.request` does."""
     given = {name: value for name, value in parameters.items() if value not in (None, "")}
     found: list[Answer] = change("GET", path, params=given)["items"]
     return found
 
 
 def change(method: str, path: str, **how: Any) -> Answer:
-    """The answer to a request, empty where it has no body. Raises as `visitor.request` does."""
+    """Send a request and return the answer, empty if it has no body. Raises as `visitor.request` does."""
     try:
         with visitor.request(visitor.session(), method, f"/admin/{path}", **how) as response:
             answer: Answer = response.json() if response.content else {}
             return answer
     except OSError as error:
-        raise AwayError(str(error)) from error
+        raise UnavailableError(str(error)) from error
 
 
-def remember(**secret: str) -> None:
-    """Have the next run of the page show something that is shown once, then draw the page anew."""
+def show_once(**secret: str) -> None:
+    """Draw the page again, so that it shows a secret once."""
     st.session_state[SHOWN_ONCE] = secret
     st.rerun()
 
 
-def shown_once() -> dict[str, str]:
-    """What `remember` was given, until the page is left or something else is done."""
+def take_secret() -> dict[str, str]:
+    """Return what `show_once` was given. It returns it only once."""
     secret: dict[str, str] = st.session_state.pop(SHOWN_ONCE, {})
     return secret
 
 
-def done(sentence: str, **state: str) -> None:
-    """Say that something was changed, and draw the page anew; `state` is what its choices have then."""
+def finish(sentence: str, **state: str) -> None:
+    """Draw the page again, with a message that something was changed. `state` sets the values of its inputs."""
     st.session_state[DONE] = (sentence, state)
     st.rerun()
 
 
-def say_done() -> None:
-    """What `done` was given, once; before the page's choices are drawn."""
+def show_done() -> None:
+    """Show the message that `finish` was given, once. Call it before the page's inputs are drawn."""
     sentence, state = st.session_state.pop(DONE, (None, {}))
     st.session_state.update(state)
     if sentence:
@@ -57,5 +57,5 @@ def say_done() -> None:
 
 
 def moment(time: str | None) -> str | None:
-    """A time as people read it."""
+    """Format a time in UTC for people, to the minute."""
     return f"{datetime.fromisoformat(time).astimezone(UTC):%Y-%m-%d %H:%M} UTC" if time else None

@@ -1,4 +1,4 @@
-"""The query service over HTTP: what can come back is a response, a refusal, or nothing."""
+"""HTTP requests to the query service. The result is a response, a refusal, or no answer."""
 
 import functools
 from typing import Any
@@ -8,10 +8,10 @@ import requests
 from event_tracker.dashboard.settings import Settings
 
 TIMEOUT = (3, 60)
-"""Seconds to connect, and from one byte to the next. The service gives up on slow questions earlier, and says so."""
+"""Seconds to connect, and between two bytes. The service itself ends slow queries earlier, with an error."""
 
 
-class AwayError(Exception):
+class UnavailableError(Exception):
     """The query service can't be reached."""
 
 
@@ -31,34 +31,34 @@ class RefusedError(Exception):
 
 @functools.cache
 def query_url() -> str:
-    """Where the query service is."""
+    """The URL of the query service."""
     return Settings.read().query_url
 
 
 def request(method: str, path: str, token: str | None = None, **how: Any) -> requests.Response:
-    """The response, its body not read yet; asked with an access token, or as nobody.
+    """Send a request, with an access token or without. Returns the response with its body not yet read.
 
     Raises:
-        AwayError: nothing answers, or the answer breaks off before its body.
-        RefusedError: the answer is a problem.
+        UnavailableError: there is no answer, or it breaks off before its body.
+        RefusedError: the answer isn't 2xx.
     """
     try:
         response = requests.request(
             method, query_url() + path, auth=_Bearer(token), timeout=TIMEOUT, stream=True, **how
         )
     except requests.RequestException as error:
-        raise AwayError(str(error)) from error
-    if not _has_whole_head(response):
+        raise UnavailableError(str(error)) from error
+    if not _has_complete_head(response):
         response.close()
-        raise AwayError("The answer broke off in its head.")
+        raise UnavailableError("The answer broke off in its head.")
     if response.ok:
         return response
     with response:
         raise RefusedError(response.status_code, _problem(response))
 
 
-def _has_whole_head(response: requests.Response) -> bool:
-    """Whether it says where its body ends: requests takes one that broke off in its head for a whole, empty answer."""
+def _has_complete_head(response: requests.Response) -> bool:
+    """Whether the response says where its body ends. If it broke off in its head, requests treats it as complete and empty."""
     if response.status_code == 204:  # has no body
         return True
     chunked = response.headers.get("Transfer-Encoding", "").lower() == "chunked"
@@ -66,17 +66,17 @@ def _has_whole_head(response: requests.Response) -> bool:
 
 
 def post(path: str, **body: Any) -> dict[str, Any]:
-    """The answer to POST with a JSON body, asked as nobody. Raises as `request` does."""
+    """POST a JSON body without an access token, and return the answer. Raises as `request` does."""
     try:
         with request("POST", path, json=body) as response:
             answer: dict[str, Any] = response.json() if response.content else {}
             return answer
     except requests.RequestException as error:
-        raise AwayError(str(error)) from error
+        raise UnavailableError(str(error)) from error
 
 
 class _Bearer(requests.auth.AuthBase):
-    """Sends the token and nothing else: without this, requests would take a password for the host from a .netrc."""
+    """Sends the token and nothing else. Without this, requests would use a password for the host from a .netrc."""
 
     def __init__(self, token: str | None) -> None:
         self._token = token
@@ -88,7 +88,7 @@ class _Bearer(requests.auth.AuthBase):
 
 
 def _problem(response: requests.Response) -> dict[str, Any]:
-    """The problem in an answer, or an empty one if it has none: a proxy in between may have made it."""
+    """The problem document in an answer. Empty if there is none, as when the answer is from a proxy."""
     try:
         problem = response.json()
     except requests.RequestException:

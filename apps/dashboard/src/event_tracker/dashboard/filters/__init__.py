@@ -1,1 +1,1 @@
-"""What a page is about: the choices that all pages share."""
+"""The filters that all pages share: range of time, sources, event types."""

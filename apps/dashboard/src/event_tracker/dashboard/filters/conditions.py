@@ -9,7 +9,7 @@ HELP = "NAME=value, for example page=/pricing; all of them must match. Values ar
 
 
 def choose(label: str, key: str, container: Any = st) -> list[str]:
-    """Let the visitor type any number of conditions."""
+    """Draw an input for conditions, and return the valid ones."""
     chosen: list[str] = container.multiselect(
         label, [], key=key, bind="query-params", accept_new_options=True, placeholder="NAME=value", help=HELP
     )
@@ -20,7 +20,7 @@ def choose(label: str, key: str, container: Any = st) -> list[str]:
 
 
 def is_condition(text: str) -> bool:
-    """Whether it is NAME=value. What begins like `amount>=5` would be about a property called `amount>`."""
+    """Whether the text is NAME=value. `amount>=5` isn't accepted: it would mean a property called `amount>`."""
     name, sign, _ = text.partition("=")
     return bool(name and sign) and not name.endswith(("!", "<", ">", "~"))
 

@@ -1,4 +1,4 @@
-"""The choices that all pages share, in the sidebar. Each stands in the URL, so that a copied link shows the same."""
+"""The filters that all pages share, in the sidebar. Each is in the URL, so that a copied link shows the same."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,20 +9,20 @@ from zoneinfo import available_timezones
 import streamlit as st
 
 from event_tracker.dashboard.client.api import ask
-from event_tracker.dashboard.client.service import AwayError, RefusedError
+from event_tracker.dashboard.client.service import RefusedError, UnavailableError
 from event_tracker.dashboard.filters.period import CUSTOM, PRESETS, Period
 
 DEFAULT_PRESET = "30 days"
 UNCHOSEN: dict[str, Any] = {"tz": None, "range": DEFAULT_PRESET, "source": [], "event_type": []}
-"""What stands in the URL once it is another; `days` stand there as long as they are used."""
+"""The default values, which aren't in the URL. (`days` are in the URL while they are used.)"""
 
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
-"""Days that can be chosen."""
+"""The first and the last day that can be chosen."""
 
 
 @dataclass(frozen=True)
 class Filters:
-    """What the visitor chose. None of the event types or sources means all of them; `shown_sources` are those, by name."""
+    """What the visitor chose. An empty list of event types or sources means all. `shown_sources` has the names in any case."""
 
     period: Period
     event_types: list[str]
@@ -31,17 +31,17 @@ class Filters:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """What the endpoints below /stats ask for."""
+        """The parameters for the endpoints below /stats."""
         return {**self.period.parameters, **self.among, "event_type": self.event_types}
 
     @property
     def among(self) -> dict[str, Any]:
-        """What every question about events asks for: everything is as if there were only these sources' events."""
+        """The parameters of every request about events: the answers are as if there were only events of these sources."""
         return {"source": self.sources}
 
 
 def choose() -> Filters:
-    """Show the choices, and return what was chosen."""
+    """Draw the filters, and return what was chosen."""
     _keep_in_url()
     with st.sidebar:
         tz = _choose_zone()
@@ -63,7 +63,8 @@ def choose() -> Filters:
 
 
 def _keep_in_url() -> None:
-    # Streamlit takes along to another page what is drawn already. Whoever was quicker has the choices, and a URL without them.
+    # Streamlit takes to another page only the URL parameters of inputs drawn so far. A visitor who was quicker than that still has
+    # the choices, but not in the URL.
     for key, everything in UNCHOSEN.items():
         chosen = st.session_state.get(key, everything)
         if chosen != everything and key not in st.query_params:
@@ -71,23 +72,23 @@ def _keep_in_url() -> None:
 
 
 def _sources() -> list[str]:
-    """Those that the visitor may see."""
+    """The sources that the visitor may see."""
     try:
         names: list[str] = ask("/sources")["sources"]
-    except (AwayError, RefusedError):
+    except (UnavailableError, RefusedError):
         return []
     return names
 
 
 def _choose_sources(names: list[str]) -> list[str]:
-    # There is nothing to choose where there is one, or none.
+    # With one source or none there is nothing to choose.
     return (
         st.multiselect("Sources", names, key="source", bind="query-params", placeholder="All") if len(names) > 1 else []
     )
 
 
 def _choose_zone() -> str:
-    # Without a default in the widget the zone always stands in the URL, and whoever opens it elsewhere sees the same days.
+    # Without a default in the widget the zone is always in the URL, so that a link shows the same days to everybody.
     zones = sorted(available_timezones())
     if st.session_state.get("tz", st.query_params.get("tz")) not in zones:
         here = st.context.timezone
@@ -96,7 +97,7 @@ def _choose_zone() -> str:
 
 
 def _choose_days(tz: str) -> Period:
-    # Not bound to the URL by Streamlit: that makes one day of two that are the same, and drops what it can't read without a word.
+    # Not bound to the URL by Streamlit: it would reduce two equal days to one, and silently drop values that it can't read.
     if "days" not in st.session_state or _went_back():
         default = Period.latest(PRESETS[DEFAULT_PRESET], tz)
         st.session_state["days"] = _days_of_link() or (default.first, default.last)
@@ -105,14 +106,14 @@ def _choose_days(tz: str) -> Period:
         required=True, persist_state="session",
     )  # fmt: skip
     chosen: tuple[date, ...] = st.session_state["days"]
-    # While the visitor has clicked on the first day only, there is one.
+    # There is only one day while the visitor has clicked on the first one only.
     st.query_params["days"] = st.session_state["days_in_url"] = _as_text(chosen)
     return Period(chosen[0], chosen[-1], tz)
 
 
-def take_days(first: date, last: date) -> None:
-    """Choose these days, before the choices are drawn anew."""
-    # Each change of the URL is a step of the browser's history: the days first, so that Back leads to one without `range`.
+def set_days(first: date, last: date) -> None:
+    """Set the range to these days. Call it before the filters are drawn again."""
+    # Each change of the URL is a step of the browser's history. The days come first, so that Back leads to a URL without `range`.
     st.query_params["days"] = _as_text((first, last))
     st.session_state["range"], st.session_state["days"] = CUSTOM, (first, last)
 
@@ -122,13 +123,13 @@ def _as_text(days: tuple[date, ...]) -> list[str]:
 
 
 def _went_back() -> bool:
-    """Whether the URL names other days than it was given, and nobody has chosen others: so does the browser's button Back."""
+    """Whether the URL has other days than were written to it, though none were chosen: the visitor has used the button Back."""
     given, written = st.query_params.get_all("days"), st.session_state.get("days_in_url")
     return bool(given) and given != written == _as_text(st.session_state["days"])
 
 
 def _days_of_link() -> tuple[date, date] | None:
-    """The first and the last day that the URL names; where it names others, a sentence says that they aren't used."""
+    """The first and the last day in the URL. If they aren't valid, show a message and return None."""
     given = st.query_params.get_all("days")
     try:
         days = sorted(date.fromisoformat(day) for day in given)
@@ -144,13 +145,13 @@ def _days_of_link() -> tuple[date, date] | None:
 
 
 def known_types(sources: Sequence[str] = ()) -> list[str]:
-    """Every event type of these sources or of all, the commonest first. Raises as `ask` does."""
+    """All event types of these sources or of all, the most frequent first. Raises as `ask` does."""
     return [item["event_type"] for item in ask("/stats/top-types", limit=1000, source=list(sources))["items"]]
 
 
 def _types_or_none(sources: list[str]) -> list[str]:
-    # While the query service doesn't answer there is nothing to choose from, and the page says why.
+    # If the query service doesn't answer, there is nothing to choose, and the page says why.
     try:
         return known_types(sources)
-    except (AwayError, RefusedError):
+    except (UnavailableError, RefusedError):
         return []

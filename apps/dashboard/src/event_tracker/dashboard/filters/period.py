@@ -1,4 +1,4 @@
-"""The range of days that a page is about, in a time zone."""
+"""The range of days of a page, in a time zone."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -13,19 +13,19 @@ PRESETS = {
     "90 days": 90,
     "365 days": 365,
 }
-"""The last so many calendar days, today included."""
+"""The number of calendar days up to today, by name."""
 
 CUSTOM = "dates"
 
 HOURLY_DAYS, DAILY_DAYS, WEEKLY_DAYS = 3, 92, 400
-"""Up to so many days are shown by the hour, by the day, by the week; what is longer, by the month."""
+"""Ranges of up to so many days are shown by hour, by day, by week. Longer ones are shown by month."""
 
 
 @dataclass(frozen=True)
 class Period:
-    """Whole days, `first` to `last`, both included, as a calendar in `tz` has them.
+    """Whole calendar days in the time zone `tz`, from `first` to `last`, both included.
 
-    With `until`, a time of the zone's clock, events from then on don't count.
+    `until` is a local time in `tz` without an offset. If it is set, later events don't count.
     """
 
     first: date
@@ -44,7 +44,7 @@ class Period:
         return (self.last - self.first).days + 1
 
     def before(self, now: datetime | None = None) -> Self:
-        """As many days, just before; of them the same part as of these is over `now`, to the minute."""
+        """The range of as many days just before. If this range is under way, the other one ends at the same point of its length."""
         here = (now or datetime.now(UTC)).astimezone(ZoneInfo(self.tz)).replace(tzinfo=None, second=0, microsecond=0)
         length = timedelta(days=self.days)
         under_way = self.first <= here.date() <= self.last
@@ -54,12 +54,12 @@ class Period:
 
     @property
     def bounds(self) -> dict[str, str]:
-        """`from` (included) and `to` (not included) as RFC 3339: the first moments of the first day and of the day after the last."""
+        """The parameters `from` (included) and `to` (excluded) as RFC 3339: the start of the first day, the end of the last."""
         end = self._moment(self.until) if self.until else self._start(self.last + timedelta(days=1))
         return {"from": self._start(self.first), "to": end}
 
     def parts(self, number: int, now: datetime | None = None) -> list[dict[str, str]]:
-        """The bounds of so many equal parts of what has begun; of all, where nothing has."""
+        """The bounds of so many equal parts of the range up to now; of the whole range if it is in the future."""
         start, end = (datetime.fromisoformat(bound).astimezone(UTC) for bound in self.bounds.values())
         now = now or datetime.now(UTC)
         length = ((min(end, now) if start < now else end) - start) / number
@@ -68,7 +68,7 @@ class Period:
 
     @property
     def parameters(self) -> dict[str, str]:
-        """What the endpoints below /stats ask for."""
+        """The parameters for the endpoints below /stats."""
         return {**self.bounds, "tz": self.tz}
 
     @property
@@ -88,5 +88,5 @@ class Period:
         return self._moment(datetime.combine(day, time()))
 
     def _moment(self, local: datetime) -> str:
-        # Where a clock change skips midnight, this is the offset before it, so the same instant as the day's first moment.
+        # If a clock change skips midnight, this has the offset before the change, which is the same instant as the start of the day.
         return local.replace(tzinfo=ZoneInfo(self.tz)).isoformat()

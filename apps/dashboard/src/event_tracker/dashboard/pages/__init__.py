@@ -1,1 +1,1 @@
-"""One page a file; `show` draws it for the filters chosen."""
+"""The pages, one in each file. `show` draws the page, for the chosen filters."""

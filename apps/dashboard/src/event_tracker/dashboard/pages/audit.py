@@ -1,4 +1,4 @@
-"""Audit log: who did what."""
+"""The page Audit log: who changed what."""
 
 import json
 

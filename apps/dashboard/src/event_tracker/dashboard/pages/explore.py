@@ -1,4 +1,4 @@
-"""Explore: the raw events of the range, and all of them as a file."""
+"""The page Explore: the raw events of the range, and downloads of all of them."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -10,7 +10,7 @@ from event_tracker.dashboard.client.api import read_lines
 from event_tracker.dashboard.client.download import FORMATS, PATH
 from event_tracker.dashboard.filters import conditions
 from event_tracker.dashboard.filters.filters import Filters
-from event_tracker.dashboard.notices import nothing_here
+from event_tracker.dashboard.notices import show_nothing_found
 
 LIMITS = [100, 250, 500, 1000]
 
@@ -28,12 +28,12 @@ def show(chosen: Filters) -> None:
         "session_id": session.text_input("Session", key="session_id", bind="query-params"),
     }
     limit = right.selectbox("Events to show", LIMITS, key="show", bind="query-params")
-    # What isn't chosen filters nothing; a property that must be the empty text does.
+    # An empty input filters nothing. But a condition on a property may have an empty value.
     parameters = {name: value for name, value in parameters.items() if value} | conditions.as_parameters(wanted)
-    # The export, unlike the list of events, answers for any range without a user; its rows and their order are the same.
+    # The export returns the same rows in the same order as the list of events, but doesn't require a user.
     rows = read_lines("/events/export", {**parameters, "format": "ndjson", "limit": limit})
     if not rows:
-        nothing_here()
+        show_nothing_found()
         return
     event_table.show(rows, chosen.period.tz, alt="Events, newest first")
     if len(rows) < limit:

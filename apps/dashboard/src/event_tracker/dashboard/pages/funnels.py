@@ -1,4 +1,4 @@
-"""Funnels: how many users take the steps in order, and where they stop."""
+"""The page Funnels: how many users take the steps in order, and where they stop."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,14 +10,14 @@ from event_tracker.dashboard.charts import charts, numbers, rankings, style, til
 from event_tracker.dashboard.client.api import Answer, ask_with_body
 from event_tracker.dashboard.filters import conditions
 from event_tracker.dashboard.filters.filters import Filters, known_types
-from event_tracker.dashboard.notices import nothing_here, refusal_as_sentence
+from event_tracker.dashboard.notices import show_nothing_found, show_refusal
 
 MOST_STEPS = 10
 WINDOWS = {"30 minutes": 1800, "1 hour": 3600, "1 day": 86400, "7 days": 604800, "30 days": 2592000, "90 days": 7776000}
 
 
 Step = tuple[str, list[str]]
-"""An event type, and conditions on it."""
+"""An event type, and conditions on its events."""
 
 
 def show(chosen: Filters) -> None:
@@ -34,7 +34,7 @@ def show(chosen: Filters) -> None:
         )  # fmt: skip
         if chosen.event_types:
             st.caption("The sidebar's event types don't matter here: each step names its own.")
-    with right, refusal_as_sentence():
+    with right, show_refusal():
         if len(steps) < 2:
             _suggest(types)
             return
@@ -42,14 +42,14 @@ def show(chosen: Filters) -> None:
         body = {**chosen.period.parameters, "window": WINDOWS[window], "steps": asked}
         answer = ask_with_body("/stats/funnel", body, **chosen.among)
         if answer["steps"][0]["users"] == 0:
-            nothing_here("users who took the first step", "Choose a longer range, or another first step.")
+            show_nothing_found("users who took the first step", "Choose a longer range, or another first step.")
             return
         _answer(answer)
         _table(answer["steps"])
 
 
 def _choose_steps(types: list[str]) -> list[Step]:
-    """A field for each step, an empty one below, and what was chosen. A step that was cleared is left out; later ones stay."""
+    """Draw an input for each step and an empty one below, and return the steps. A step that was cleared is left out."""
     chosen = [number for number in range(1, MOST_STEPS + 1) if _field(f"step{number}")]
     last = max(chosen, default=0)
     steps: list[Step] = []
@@ -66,7 +66,7 @@ def _choose_steps(types: list[str]) -> list[Step]:
 
 
 def _conditions_and_place(number: int, chosen: list[int]) -> list[str]:
-    """A step's conditions, and buttons that move or remove it."""
+    """Draw a step's conditions, and buttons that move or remove it. Return the conditions."""
     with st.container(horizontal=True, gap="small"):
         given = _field(f"where{number}") or []
         with st.popover(f"Where {', '.join(given)}" if given else "Only where …"):
@@ -100,7 +100,7 @@ def _without(place: int) -> Change:
 
 
 def _change(change: Change) -> None:
-    """Have the fields say what `change` makes of them."""
+    """Apply a change to the steps in the inputs."""
     numbered = [(_field(f"step{number}"), _field(f"where{number}")) for number in range(1, MOST_STEPS + 1)]
     _fill(change([(event_type, list(wanted or [])) for event_type, wanted in numbered if event_type]))
 
@@ -112,12 +112,12 @@ def _fill(steps: list[Step]) -> None:
             is_drawn = key in st.session_state
             if is_drawn or value:
                 st.session_state[key] = value
-            if value and not is_drawn:  # a field that is new looks into the URL, too
+            if value and not is_drawn:  # a new input also reads the URL
                 st.query_params[key] = value
 
 
 def _field(key: str) -> Any:
-    """What a field says, or what the URL says that it will."""
+    """The value of an input; if it isn't drawn yet, its value in the URL."""
     if key in st.session_state:
         return st.session_state[key]
     return st.query_params.get_all(key) if key.startswith("where") else st.query_params.get(key)

@@ -1,4 +1,4 @@
-"""Journeys: what people do next, or did before."""
+"""The page Journeys: what users do next, or did before."""
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -7,11 +7,11 @@ from event_tracker.dashboard.charts import charts, numbers, rankings, style
 from event_tracker.dashboard.client.api import Answer, ask
 from event_tracker.dashboard.filters import properties
 from event_tracker.dashboard.filters.filters import Filters, known_types
-from event_tracker.dashboard.notices import nothing_here
+from event_tracker.dashboard.notices import show_nothing_found
 
 LIMIT = 20
 STEP_PIXELS = 160
-"""So wide is a step at least, so that names don't cover each other."""
+"""The least width of a step, so that names don't overlap."""
 
 NODE = "#3c82c4"
 LINK = "rgba(128, 140, 158, 0.45)"
@@ -23,7 +23,7 @@ def show(chosen: Filters) -> None:
     types = known_types(chosen.sources)
     answer = ask("/stats/paths", limit=LIMIT, **_choose(chosen, types), **chosen.parameters)
     if answer["occurrences"] == 0:
-        nothing_here("such events", "Choose a longer range, another start, or clear the filters in the sidebar.")
+        show_nothing_found("such events", "Choose a longer range, another start, or clear the filters in the sidebar.")
         return
     what = f"times “{answer['start']}”" if answer["start"] else "sessions"
     st.caption(f"{numbers.count(answer['occurrences'])} {what}. Journeys stay within a session.")
@@ -52,9 +52,9 @@ def _choose(chosen: Filters, types: list[str]) -> Answer:
 
 
 def _sankey(answer: Answer) -> tuple[go.Figure, dict[int, int]]:
-    """The chart, and how many transitions of each step aren't in it.
+    """Make the chart. Returns it, and the number of transitions of each step that aren't drawn.
 
-    A transition from an event that no drawn transition leads to isn't drawn either: it would seem to be a beginning.
+    A transition isn't drawn if no drawn transition leads to its start: it would look like the start of a journey.
     """
     places: dict[tuple[int, str | None], int] = {}
     links, left_out = [], {}
@@ -96,8 +96,8 @@ def _figure(places: list[tuple[int, str | None]], links: list[tuple[int, int, in
 
 
 def _labels(places: list[tuple[int, str | None]], end: str) -> list[str]:
-    """What the places are called. The same name stands at each step, so it is only kept apart from the sessions' end."""
-    return [end if name is None else numbers.told_apart([name], [False], end)[0] for _, name in places]
+    """The labels of the nodes. Names may repeat, since each step has its own nodes, but must differ from the label of the end."""
+    return [end if name is None else numbers.make_distinct([name], [False], end)[0] for _, name in places]
 
 
 def _left_out(left_out: dict[int, int]) -> None:

@@ -1,4 +1,4 @@
-"""Overview: what happens now, and what happened in the range, against the range before."""
+"""The page Overview: the last minutes, and the range compared with the one before."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -8,52 +8,52 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from event_tracker.dashboard.charts import charts, clicks, numbers, rankings, style, tiles
-from event_tracker.dashboard.client.api import Answer, Later, ask, together
+from event_tracker.dashboard.client.api import Answer, Later, ask, ask_concurrently
 from event_tracker.dashboard.client.service import RefusedError
 from event_tracker.dashboard.filters import properties
 from event_tracker.dashboard.filters.filters import Filters
-from event_tracker.dashboard.notices import absence_as_sentence, nothing_here, refusal_as_sentence
+from event_tracker.dashboard.notices import show_nothing_found, show_refusal, show_unavailable
 
 LIVE_SECONDS = 5
 LIVE_MINUTES = 30
 TOP = 10
 FIELD_PIXELS = 160
-"""Two such fields stand beside each other on a phone."""
+"""The width of an input: two fit side by side on a phone."""
 
 METRICS = {"events": "Events", "users": "Users", "sessions": "Sessions"}
 
 
 def show(chosen: Filters) -> None:
-    """Draw the page. What doesn't depend on choices made on it is asked at once, beside each other."""
+    """Draw the page. Requests that don't depend on its inputs are all sent first, concurrently."""
     st.header(str(chosen.period), anchor=False)
-    with together() as later:
+    with ask_concurrently() as later:
         totals = _ask_totals(later, chosen)
         users = later("/stats/users", interval=_users_interval(chosen), **chosen.parameters)
         types = [
             later("/stats/top-types", limit=1000, **period.bounds, **chosen.among)
             for period in (chosen.period, chosen.period.before())
         ]
-        with refusal_as_sentence():
+        with show_refusal():
             _totals(chosen, totals)
-        with refusal_as_sentence():
+        with show_refusal():
             _over_time(chosen)
         with st.container(key=style.NARROW):
             left, right = st.columns(2)
             with left, st.container(key="live"):
                 _live(chosen)
-            with right, refusal_as_sentence():
+            with right, show_refusal():
                 _users(chosen, users())
         with st.container(key=f"{style.NARROW}-rankings"):
             left, right = st.columns(2)
-            with left, refusal_as_sentence():
+            with left, show_refusal():
                 _top_types(chosen, *(answer() for answer in types))
-            with right, refusal_as_sentence():
+            with right, show_refusal():
                 _top_values(chosen)
 
 
 @st.fragment(run_every=LIVE_SECONDS)
 def _live(chosen: Filters) -> None:
-    """The last half hour, asked anew every few seconds."""
+    """Draw the last half hour, and update it every few seconds."""
     to = datetime.now(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
     window = {
         **chosen.parameters,
@@ -61,14 +61,14 @@ def _live(chosen: Filters) -> None:
         "to": to.isoformat(),
     }
     st.header(f"Last {LIVE_MINUTES} minutes", anchor=False)
-    with absence_as_sentence(), refusal_as_sentence(), together() as later:
+    with show_unavailable(), show_refusal(), ask_concurrently() as later:
         asked = {metric: later("/stats/timeseries", interval="minute", metric=metric, **window) for metric in METRICS}
         answers = {metric: answer() for metric, answer in asked.items()}
         tiles.show(
             {name: numbers.count(answers[metric]["series"][0]["total"]) for metric, name in METRICS.items()}, "live"
         )
         events = answers["events"]
-        # Without a word on the minute that isn't over: it is always there.
+        # Without an explanation of the incomplete minute: there always is one.
         figure = charts.over_time(events, "Events").update_xaxes(title=None)
         charts.draw(figure, alt=f"Events by the minute, last {LIVE_MINUTES} minutes", height=170)
         as_of = datetime.fromisoformat(events["as_of"]).astimezone(ZoneInfo(events["tz"]))
@@ -76,7 +76,7 @@ def _live(chosen: Filters) -> None:
 
 
 def _ask_totals(later: Later[Answer], chosen: Filters) -> list[list[Callable[[], Answer]]]:
-    """The questions of `_totals`: of the range, of the range before, and whether there were events before that."""
+    """Send the requests for `_totals`: for the range, the range before, and events before that."""
     before = chosen.period.before()
     asked = [
         [
@@ -91,9 +91,9 @@ def _ask_totals(later: Later[Answer], chosen: Filters) -> list[list[Callable[[],
 
 
 def _totals(chosen: Filters, asked: list[list[Callable[[], Answer]]]) -> None:
-    """The range's totals, each with the same question's answer for the range before.
+    """Draw the range's totals, compared with those of the range before.
 
-    But not where events only began in that: it isn't known to have all of its own.
+    They aren't compared if there are no events before both ranges: the range before may then be incomplete.
     """
     before = chosen.period.before()
     now, then = (_read_totals(*(answer() for answer in one)) for one in asked[:2])
@@ -116,7 +116,7 @@ def _read_totals(events: Answer, users: Answer, sessions: Answer) -> dict[str, i
 
 
 def _over_time(chosen: Filters) -> None:
-    # The chart stands above most of what it depends on: on a phone it is in sight at once.
+    # The chart is above most of its inputs, so that it is visible at once on a phone.
     chart = st.container()
     with st.container(horizontal=True):
         breakdown = st.selectbox(
@@ -135,12 +135,12 @@ def _over_time(chosen: Filters) -> None:
             "Count", list(METRICS), default="events", required=True, key="metric", bind="query-params",
             label_visibility="collapsed",
         )  # fmt: skip
-    with refusal_as_sentence():
+    with show_refusal():
         _chart(chart, chosen, str(metric or "events"), breakdown, interval)
 
 
 def _chart(place: DeltaGenerator, chosen: Filters, metric: str, breakdown: str | None, interval: str | None) -> None:
-    """The chart in its place, and what is said of it here."""
+    """Draw the chart in its container, and its table here."""
     answer = ask(
         "/stats/timeseries",
         interval=chosen.period.interval if interval in ("auto", None) else interval,
@@ -151,7 +151,7 @@ def _chart(place: DeltaGenerator, chosen: Filters, metric: str, breakdown: str |
     name = METRICS[metric]
     with place:
         if not any(series["total"] for series in answer["series"]):
-            nothing_here()
+            show_nothing_found()
             return
         alt = f"{name} over time by {breakdown}, {chosen.period}"
         charts.draw_over_time(answer, name, alt=alt, period=chosen.period, height=300)
@@ -161,7 +161,7 @@ def _chart(place: DeltaGenerator, chosen: Filters, metric: str, breakdown: str |
 def _users(chosen: Filters, answer: Answer) -> None:
     st.header("Active users", anchor=False)
     if not answer["active"]:
-        nothing_here("users")
+        show_nothing_found("users")
         return
     st.caption(
         f"{numbers.count(answer['active'])} active: {numbers.count(answer['new'])} whose first event ever lies in the range, "
@@ -183,7 +183,7 @@ def _top_types(chosen: Filters, now: Answer, before: Answer) -> None:
     counts = {item["event_type"]: item["count"] for item in before["items"]}
     items = [item for item in now["items"] if not chosen.event_types or item["event_type"] in chosen.event_types][:TOP]
     if not items:
-        nothing_here()
+        show_nothing_found()
         return
     rows = []
     for item in items:
@@ -202,7 +202,7 @@ def _top_values(chosen: Filters) -> None:
         names = []
     else:
         if not names:
-            nothing_here("properties")
+            show_nothing_found("properties")
             return
     name = st.selectbox(
         "Property", names, index=0 if names else None, key="top", bind="query-params", accept_new_options=True,
@@ -212,7 +212,7 @@ def _top_values(chosen: Filters) -> None:
         return
     answer = ask("/stats/top-properties", key=name, limit=TOP, **chosen.parameters)
     if not answer["items"]:
-        nothing_here(f"values of {name}")
+        show_nothing_found(f"values of {name}")
         return
     rows = [(item["value"], item["count"], numbers.share(item["share"])) for item in answer["items"]]
     links = [rankings.link("explore", property=f"{name}={item['value']}") for item in answer["items"]]

@@ -1,4 +1,4 @@
-"""People: who may sign in, and what they may do; and the API tokens of programs."""
+"""The page People: people who may sign in, with their rights, and API tokens."""
 
 from typing import Any
 from urllib.parse import quote
@@ -8,7 +8,7 @@ import streamlit as st
 from event_tracker.dashboard.charts import charts
 from event_tracker.dashboard.client import management
 from event_tracker.dashboard.client.api import Answer
-from event_tracker.dashboard.notices import refusal_as_sentence
+from event_tracker.dashboard.notices import show_refusal
 
 NEW = "New person …"
 ROLES = {
@@ -26,17 +26,17 @@ SCOPES = {
 
 def show() -> None:
     """Draw the page."""
-    management.say_done()
-    secret = management.shown_once()
+    management.show_done()
+    secret = management.take_secret()
     if secret:
         with st.container(border=True):
             st.warning(f"{secret['what']} It is shown this once.", icon=":material/key:")
             st.code(secret["secret"], language=None)
     sources = [source["name"] for source in management.items("sources")]
-    with refusal_as_sentence():
+    with show_refusal():
         _people(sources)
     st.header("API tokens", anchor=False)
-    with refusal_as_sentence():
+    with show_refusal():
         _tokens(sources)
 
 
@@ -45,13 +45,13 @@ def _people(sources: list[str]) -> None:
     charts.table([_row(person) for person in people], "People")
     chosen = st.selectbox("Person", [*(person["name"] for person in people), NEW], key="person", bind="query-params")
     person: Answer = next((one for one in people if one["name"] == chosen), {})
-    with st.form(f"person {chosen}"), refusal_as_sentence():
+    with st.form(f"person {chosen}"), show_refusal():
         name = chosen if person else st.text_input("Name", help="Lower-case letters, digits and . _ @ + -")
         given = _rights(person, sources)
         if st.form_submit_button("Save", type="primary"):
             if name:
                 management.change("PUT", f"people/{quote(name, safe='')}", json=given)
-                management.done(f"{name} is saved.", person=name)
+                management.finish(f"{name} is saved.", person=name)
             st.warning("A person takes a name.")
     if (
         person
@@ -59,21 +59,21 @@ def _people(sources: list[str]) -> None:
         and st.button("Make a password for one sign-in", help="Their sign-ins end.")
     ):
         made = management.change("POST", f"people/{quote(str(chosen), safe='')}/password")
-        management.remember(what=f"A password with which {chosen} may sign in once.", secret=made["password"])
+        management.show_once(what=f"A password with which {chosen} may sign in once.", secret=made["password"])
 
 
 def _row(person: Answer) -> Answer:
     return {
         "Name": person["name"],
         "Role": person["role"],
-        "Sees": _whose(person["sources"]),
+        "Sees": _format_sources(person["sources"]),
         "May sign in": person["enabled"],
-        "Signs in by": _way_in(person),
+        "Signs in by": _sign_in_method(person),
         "Last seen": management.moment(person["last_seen"]),
     }
 
 
-def _way_in(person: Answer) -> str:
+def _sign_in_method(person: Answer) -> str:
     if person["by_provider"]:
         return "the provider"
     return (
@@ -95,7 +95,7 @@ def _choose_sources(chosen: list[str] | None, sources: list[str]) -> list[str] |
     return st.multiselect("Sees the events of", sources, chosen, placeholder="every source") or None
 
 
-def _whose(sources: list[str] | None) -> str:
+def _format_sources(sources: list[str] | None) -> str:
     return "every source" if sources is None else ", ".join(sources)
 
 
@@ -110,14 +110,14 @@ def _tokens(sources: list[str]) -> None:
         days = st.number_input("Days until it expires", 0, 3650, 90, help="0 is never.")
         if st.form_submit_button("Make it"):
             body = {"name": name, "scopes": scopes, "sources": whose, "days": days or None}
-            management.remember(what="The new token.", secret=management.change("POST", "tokens", json=body)["token"])
+            management.show_once(what="The new token.", secret=management.change("POST", "tokens", json=body)["token"])
     counting = {token["prefix"]: token["name"] for token in tokens if not token["revoked_at"]}
     if counting:
         with st.expander("Revoke a token"):
             prefix = st.selectbox("Token", list(counting), format_func=lambda prefix: f"{prefix} ({counting[prefix]})")
             if st.button("Revoke it"):
                 management.change("DELETE", f"tokens/{prefix}")
-                management.done(f"{prefix} is revoked.")
+                management.finish(f"{prefix} is revoked.")
 
 
 def _token_row(token: Answer) -> Answer:
@@ -125,7 +125,7 @@ def _token_row(token: Answer) -> Answer:
         "Token": f"{token['prefix']}_…",
         "For": token["name"],
         "May read": ", ".join(SCOPES[scope] for scope in token["scopes"]),
-        "Sees": _whose(token["sources"]),
+        "Sees": _format_sources(token["sources"]),
         "Expires": management.moment(token["expires_at"]),
         "Made by": token["made_by"],
         "Last used": management.moment(token["last_used"]),

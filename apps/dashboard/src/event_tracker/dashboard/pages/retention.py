@@ -1,4 +1,4 @@
-"""Retention: of those who came first in a period, how many came again."""
+"""The page Retention: how many of the new users of a period return in later ones."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -10,11 +10,11 @@ import streamlit as st
 from event_tracker.dashboard.charts import charts, numbers, style
 from event_tracker.dashboard.client.api import Answer, ask
 from event_tracker.dashboard.filters.filters import Filters
-from event_tracker.dashboard.notices import nothing_here
+from event_tracker.dashboard.notices import show_nothing_found
 
 PERIODS = ["day", "week", "month"]
 LABEL_PIXELS, CELL_PIXELS = 170, 58
-"""So wide is a cell at least, so that a share fits in."""
+"""The width of labels, and the least width of a cell, so that a share fits in."""
 
 
 def show(chosen: Filters) -> None:
@@ -24,7 +24,7 @@ def show(chosen: Filters) -> None:
     )
     answer = ask("/stats/retention", period=period, **chosen.parameters)
     if not any(cohort["users"] for cohort in answer["cohorts"]):
-        nothing_here(
+        show_nothing_found(
             "new users", "A cohort is made of users whose first event ever lies in the range: choose a longer one."
         )
         return
@@ -46,7 +46,7 @@ def _label(cohort: Answer) -> str:
 
 
 def heat_map(cohorts: list[Answer], period: str) -> go.Figure:
-    """A row for each cohort of /stats/retention; an ellipsis stands behind the share of a period that isn't whole."""
+    """A heat map with a row for each cohort of /stats/retention. An ellipsis follows the share of an incomplete period."""
     figure = go.Figure(
         go.Heatmap(
             z=_cells(cohorts, lambda cohort, place: cohort["rates"][place]),
@@ -67,7 +67,7 @@ def heat_map(cohorts: list[Answer], period: str) -> go.Figure:
     )
     figure.update_yaxes(autorange="reversed", type="category", showgrid=False)
     figure.update_xaxes(dtick=1, side="top", showgrid=False)
-    # Not as the axis' title: that stands in the middle, out of sight where the page is narrow and this is scrolled.
+    # Not as the axis' title: that is in the middle, and not visible on a narrow page where the chart scrolls.
     figure.add_annotation(
         text=f"{period.capitalize()}s after the first", font={"color": charts.text_colour()}, showarrow=False,
         xref="paper", x=0, xanchor="left", yref="paper", y=1, yanchor="bottom", yshift=24,
@@ -76,7 +76,7 @@ def heat_map(cohorts: list[Answer], period: str) -> go.Figure:
 
 
 def _cells(cohorts: list[Answer], cell: Callable[[Answer, int], Any], nothing: Any = None) -> list[list[Any]]:
-    """A row for each cohort, as long as the longest: later ones have fewer periods."""
+    """A row of cells for each cohort, padded to the longest: later cohorts have fewer periods."""
     width = max(len(cohort["rates"]) for cohort in cohorts)
     return [
         [cell(cohort, place) if place < len(cohort["rates"]) else nothing for place in range(width)]
@@ -97,7 +97,7 @@ def _hint(cohort: Answer, place: int) -> str:
 
 
 def _complete(cohort: Answer) -> list[bool]:
-    # While a release rolls out, the query service may be the one before, which doesn't say.
+    # During a rollout the query service may be of an older release, which doesn't send it.
     complete: list[bool] = cohort.get("complete", [True] * len(cohort["rates"]))
     return complete
 

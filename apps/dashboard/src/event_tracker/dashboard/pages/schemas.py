@@ -1,4 +1,4 @@
-"""Schemas: what the events of a source must be, and what was refused."""
+"""The page Schemas: the event schemas of a source, and refused events."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ from event_tracker.dashboard.charts import charts
 from event_tracker.dashboard.client import management
 from event_tracker.dashboard.client.api import Answer
 from event_tracker.dashboard.client.service import RefusedError
-from event_tracker.dashboard.notices import refusal_as_sentence
+from event_tracker.dashboard.notices import show_refusal
 
 NEW = "Another event type …"
 DRAFT = "_schema_draft"
@@ -18,14 +18,14 @@ EMPTY = '{\n  "type": "object",\n  "properties": {}\n}'
 
 def show() -> None:
     """Draw the page."""
-    management.say_done()
+    management.show_done()
     names = [source["name"] for source in management.items("sources")]
     source = st.selectbox("Source", names, key="managed", bind="query-params")
     if source is None:
         return
     _schemas(source)
     st.header("Refused events", anchor=False)
-    with refusal_as_sentence():
+    with show_refusal():
         _rejections(source)
 
 
@@ -59,21 +59,21 @@ def _edit(source: str, event_type: str) -> None:
     versions = management.items(f"sources/{source}/schemas", event_type=event_type)
     key = f"{DRAFT}/{source}/{event_type}"
     if key not in st.session_state:
-        st.session_state[key] = _written(versions[0]["schema"]) if versions else EMPTY
+        st.session_state[key] = _format_json(versions[0]["schema"]) if versions else EMPTY
     if st.button("Propose one from what was received", help="Of the newest events of this type; nothing is saved."):
-        with refusal_as_sentence():
+        with show_refusal():
             proposal = management.change("GET", f"sources/{source}/schemas/proposal", params={"event_type": event_type})
-            st.session_state[key] = _written(proposal["schema"])
+            st.session_state[key] = _format_json(proposal["schema"])
             st.info(f"Made from {proposal['events']:,} events. Look at it before you save it.")
-    # Outside of a form the text would be sent as soon as it is left, which is when the mouse goes down on the button: what is
-    # drawn anew then may move the button away before the mouse comes up again, and the click would be lost.
+    # Outside of a form the text is sent when its input loses the focus, which is when the mouse button is pressed on Save. The page
+    # is then drawn again, which may move Save away before the mouse button is released, and the click would be lost.
     with st.form(f"schema of {event_type} of {source}", border=False):
         text = st.text_area("JSON Schema 2020-12 of its properties", key=key, height=320)
         if st.form_submit_button("Save as the newest version", type="primary"):
             _save(source, event_type, text)
     for version in versions[1:]:
         with st.expander(f"Version {version['version']}, {management.moment(version['created_at'])}"):
-            st.code(_written(version["schema"]), language="json")
+            st.code(_format_json(version["schema"]), language="json")
 
 
 def _save(source: str, event_type: str, text: str) -> None:
@@ -89,10 +89,10 @@ def _save(source: str, event_type: str, text: str) -> None:
         st.error(f"{refused.detail} At: {where}" if where else refused.detail)
         return
     says = "is saved" if done["is_new"] else "is that already"
-    management.done(f"Version {done['version']} of {event_type} {says}.")
+    management.finish(f"Version {done['version']} of {event_type} {says}.")
 
 
-def _written(schema: Any) -> str:
+def _format_json(schema: Any) -> str:
     return json.dumps(schema, indent=2, ensure_ascii=False)
 
 
@@ -107,7 +107,7 @@ def _rejections(source: str) -> None:
     reason = left.selectbox("Reason", reasons, key="reason", bind="query-params")
     if right.button("Try these again", help="Collectors begin within two seconds. What is refused again stays here."):
         asked = management.change("POST", "rejections/replay", json={"source": source, "reason": reason})["events"]
-        management.done(f"{asked:,} events will be tried again.")
+        management.finish(f"{asked:,} events will be tried again.")
     for one in management.items("rejections", source=source, reason=reason, limit=20):
         with st.expander(f"{management.moment(one['received_at'])} · {one['event_type'] or 'no event type'}"):
             for error in one["detail"]:

@@ -1,4 +1,4 @@
-"""Sessions: how many, how long, where they begin and end."""
+"""The page Sessions: how many there are, how long they last, where they begin and end."""
 
 import streamlit as st
 
@@ -6,7 +6,7 @@ from event_tracker.dashboard.charts import charts, numbers, rankings, style, til
 from event_tracker.dashboard.client.api import Answer, ask
 from event_tracker.dashboard.filters import properties
 from event_tracker.dashboard.filters.filters import Filters
-from event_tracker.dashboard.notices import nothing_here
+from event_tracker.dashboard.notices import show_nothing_found
 
 
 def show(chosen: Filters) -> None:
@@ -28,7 +28,7 @@ def show(chosen: Filters) -> None:
     gap = int(minutes or 30) * 60
     answer = ask("/stats/sessions", gap=gap, by=properties.as_parameter(by), **chosen.parameters)
     if answer["sessions"] == 0:
-        nothing_here("sessions")
+        show_nothing_found("sessions")
         return
     _totals(answer)
     over_time = ask(
@@ -47,7 +47,7 @@ def show(chosen: Filters) -> None:
 
 def _edges(edges: list[Answer], title: str, by: str) -> None:
     words = [numbers.MISSING if one["key"] is None else one["key"] for one in edges]
-    names = numbers.told_apart(words, [one["key"] is None for one in edges])
+    names = numbers.make_distinct(words, [one["key"] is None for one in edges])
     rows = [(name, one["count"], numbers.share(one["share"])) for name, one in zip(names, edges, strict=True)]
     rankings.show([by, "Sessions", "Share"], rows, title)
 

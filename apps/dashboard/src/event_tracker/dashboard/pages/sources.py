@@ -1,4 +1,4 @@
-"""Sources: the sites and apps that events come from, and the keys that they send with."""
+"""The page Sources: the sites and apps that send events, and their write keys."""
 
 from html import escape
 from urllib.parse import quote
@@ -8,7 +8,7 @@ import streamlit as st
 from event_tracker.dashboard.charts import charts
 from event_tracker.dashboard.client import management
 from event_tracker.dashboard.client.api import Answer
-from event_tracker.dashboard.notices import refusal_as_sentence
+from event_tracker.dashboard.notices import show_refusal
 from event_tracker.dashboard.settings import Settings
 
 NEW = "New source …"
@@ -25,7 +25,7 @@ SCRIPT = '<script defer src="{url}/tracker.js" data-write-key="{key}"></script>'
 
 def show() -> None:
     """Draw the page."""
-    management.say_done()
+    management.show_done()
     sources = management.items("sources")
     charts.table([_row(source) for source in sources], "Sources")
     names = [source["name"] for source in sources]
@@ -52,17 +52,19 @@ def _row(source: Answer) -> Answer:
 
 
 def _make() -> None:
-    with st.form("new source"), refusal_as_sentence():
+    with st.form("new source"), show_refusal():
         name = st.text_input("Name", help="Lower-case letters, digits, - and _. It stays: events carry it.")
         if st.form_submit_button("Make it", type="primary"):
             if name:
                 management.change("PUT", f"sources/{quote(name, safe='')}", json={})
-                management.done(f"{name} is there. Make a key for it, and name the pages that may send.", managed=name)
+                management.finish(
+                    f"{name} is there. Make a key for it, and name the pages that may send.", managed=name
+                )
             st.warning("A source takes a name.")
 
 
 def _show_new_key() -> None:
-    secret = management.shown_once()
+    secret = management.take_secret()
     if not secret:
         return
     url = Settings.read().collector_url
@@ -79,7 +81,7 @@ def _show_new_key() -> None:
 def _keys(source: Answer) -> None:
     name = source["name"]
     st.subheader("Write keys", anchor=False)
-    with refusal_as_sentence():
+    with show_refusal():
         keys = management.items(f"sources/{name}/keys")
         if keys:
             charts.table([_key_row(key) for key in keys], "Write keys")
@@ -87,7 +89,7 @@ def _keys(source: Answer) -> None:
             st.caption("It has none yet, so nothing may send for it where keys are required.")
         left, right = st.columns(2)
         if left.button("Make a key", type="primary"):
-            management.remember(key=management.change("POST", f"sources/{name}/keys")["key"])
+            management.show_once(key=management.change("POST", f"sources/{name}/keys")["key"])
         counting = [key["prefix"] for key in keys if not key["revoked_at"]]
         if counting:
             with right.popover("Revoke a key"):
@@ -108,13 +110,13 @@ def _revoke(prefixes: list[str]) -> None:
     st.caption("Collectors refuse it within two seconds. It doesn't come back.")
     if st.button("Revoke it"):
         management.change("DELETE", f"keys/{prefix}")
-        management.done(f"{prefix} is revoked.")
+        management.finish(f"{prefix} is revoked.")
 
 
 def _settings(source: Answer) -> None:
     name = source["name"]
     st.subheader("Settings", anchor=False)
-    with st.form(f"settings of {name}"), refusal_as_sentence():
+    with st.form(f"settings of {name}"), show_refusal():
         enabled = st.toggle("Takes events", source["enabled"])
         origins = st.text_area(
             "Pages that may send events, one origin a line",
@@ -140,4 +142,4 @@ def _settings(source: Answer) -> None:
                 "keep": keep or None,
             }
             management.change("PUT", f"sources/{name}", json=given)
-            management.done(f"{name} is saved. Collectors take it over within two seconds.")
+            management.finish(f"{name} is saved. Collectors take it over within two seconds.")

@@ -1,4 +1,4 @@
-"""Users: who was active in the range, and one user's events, types and sessions."""
+"""The page Users: the active users of the range, and one user's events, types and sessions."""
 
 import pandas as pd
 import streamlit as st
@@ -7,24 +7,24 @@ from event_tracker.dashboard.charts import charts, clicks, event_table, numbers,
 from event_tracker.dashboard.client.api import Answer, ask
 from event_tracker.dashboard.client.service import RefusedError
 from event_tracker.dashboard.filters.filters import Filters
-from event_tracker.dashboard.notices import nothing_here
+from event_tracker.dashboard.notices import show_nothing_found
 
 PAGE = 50
-"""Users on a page of the list."""
+"""The number of users on a page of the list."""
 
 SORTS = {"last event": "last", "events": "events"}
-"""What the list may be sorted by: as the page and its link call it, and as `/events/users` does."""
+"""The orders of the list: the name on the page and in its URL, and the value for `/events/users`."""
 DEFAULT_SORT = "last event"
 
 LIMITS = [50, 100, 250, 500, 1000]
 
 
 def show(chosen: Filters) -> None:
-    """Draw the page: one user, or the list of those of the range."""
+    """Draw the page: one user, or the list of the range's users."""
     left, right = st.columns([2, 1])
     with right:
         beside_user = st.container()
-    sort, page = _of_url("sort", DEFAULT_SORT), _of_url("page", "1")
+    sort, page = _read_from_url("sort", DEFAULT_SORT), _read_from_url("page", "1")
     found, number = _ask_page(chosen, SORTS.get(sort, SORTS[DEFAULT_SORT]), page)
     user = left.selectbox(
         "User", [one["user_id"] for one in found["users"]], index=None, key="user", bind="query-params",
@@ -43,16 +43,19 @@ def show(chosen: Filters) -> None:
     elif found["users"]:
         _list(found, number, chosen)
     else:
-        nothing_here("users")
+        show_nothing_found("users")
 
 
-def _of_url(name: str, default: str) -> str:
-    """What was chosen by a widget that stands in the URL and is drawn later: it needs the answer."""
+def _read_from_url(name: str, default: str) -> str:
+    """The value of an input that is bound to the URL and drawn later, since it needs the answer."""
     return str(st.session_state.get(name) or st.query_params.get(name, default))
 
 
 def _ask_page(chosen: Filters, sort: str, page: str) -> tuple[Answer, int]:
-    """A page of the list and its number from 1: the last page where there aren't as many, the first of another list."""
+    """Fetch a page of the list. Returns it and its number, from 1.
+
+    That is the last page if there aren't as many, and the first page if the filters or the order have changed.
+    """
     listed = (str(chosen.parameters), sort)
     if st.session_state.setdefault("listed", listed) != listed:
         st.session_state["listed"], page = listed, "1"
@@ -107,7 +110,7 @@ def _one(chosen: Filters, user: str, limit: int) -> None:
     page = ask("/events", user_id=user, limit=limit, **asked)
     if not page["events"]:
         first, last = (event_table.day(summary[name], chosen.period.tz) for name in ("first_seen", "last_seen"))
-        nothing_here(
+        show_nothing_found(
             "events of this user", f"The first was on {first}, the last on {last}: choose a range with those days."
         )
         return

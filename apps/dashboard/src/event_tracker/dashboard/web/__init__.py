@@ -1,1 +1,1 @@
-"""The web server, and what it serves beside Streamlit's pages."""
+"""The web server, and its middleware."""

@@ -1,6 +1,6 @@
-"""What Streamlit runs for each visitor: who they are, the choices that pages share, then the chosen page.
+"""The script that Streamlit runs for each visitor: it finds the account, draws the shared filters, then the chosen page.
 
-Not beside `pages`: a folder of that name there would be read by Streamlit in its own way.
+It isn't in the same folder as `pages`, since Streamlit treats a folder of that name beside the script as pages of its own.
 """
 
 from collections.abc import Callable
@@ -11,11 +11,11 @@ from event_tracker.dashboard.auth import account
 from event_tracker.dashboard.charts import style
 from event_tracker.dashboard.filters import filters
 from event_tracker.dashboard.notices import (
-    absence_as_sentence,
-    not_allowed,
-    nothing_yet,
-    refusal_as_sentence,
-    signed_out_to_form,
+    open_sign_in,
+    show_no_events_yet,
+    show_not_allowed,
+    show_refusal,
+    show_unavailable,
 )
 from event_tracker.dashboard.pages import (
     audit,
@@ -36,64 +36,64 @@ PRODUCT = "Event Tracker"
 Show = Callable[[filters.Filters], None]
 
 
-def page(title: str, icon: str, show: Show, path: str, scope: str = "read_stats") -> st.Page:
-    """A page of answers about events, for whom has the scope; whatever keeps it from answering is a sentence below."""
+def event_page(title: str, icon: str, show: Show, path: str, scope: str = "read_stats") -> st.Page:
+    """A page about events. It needs a scope, and shows a message where it can't show an answer."""
 
     def draw() -> None:
         st.caption(" · ".join([PRODUCT, *chosen.shown_sources]))
-        with absence_as_sentence(), refusal_as_sentence():
-            if not account.may(who, scope):
-                not_allowed(scope)
+        with show_unavailable(), show_refusal():
+            if not account.has_scope(who, scope):
+                show_not_allowed(scope)
             elif filters.known_types():
                 show(chosen)
             else:
-                nothing_yet()
+                show_no_events_yet()
 
-    return _page(title, icon, draw, path)
+    return _make_page(title, icon, draw, path)
 
 
-def managing(title: str, icon: str, show: Callable[[], None], path: str) -> st.Page:
-    """A page on which an admin changes things."""
+def admin_page(title: str, icon: str, show: Callable[[], None], path: str) -> st.Page:
+    """A page on which an admin manages something."""
 
     def draw() -> None:
-        with absence_as_sentence(), refusal_as_sentence():
+        with show_unavailable(), show_refusal():
             show()
 
-    return _page(title, icon, draw, path)
+    return _make_page(title, icon, draw, path)
 
 
-def _page(title: str, icon: str, draw: Callable[[], None], path: str) -> st.Page:
+def _make_page(title: str, icon: str, draw: Callable[[], None], path: str) -> st.Page:
     return st.Page(draw, title=title, icon=f":material/{icon}:", url_path=path or None, default=not path)
 
 
-# Before the pages, whose icons the browser would otherwise ask a font server on the internet for, to show one in its tab.
+# First of all: without this icon for the tab, browsers fetch the pages' icons from a font server on the internet.
 st.set_page_config(page_icon="📈", layout="wide")
-with signed_out_to_form():
+with open_sign_in():
     who = account.who()
-    # Not in sections: those of Streamlit's are lists that screen readers can't follow.
-    answering = [
-        page("Overview", "monitoring", overview.show, ""),
-        page("Users", "group", users.show, "users", "read_events"),
-        page("Funnels", "filter_alt", funnels.show, "funnels"),
-        page("Retention", "replay", retention.show, "retention"),
-        page("Journeys", "route", journeys.show, "journeys"),
-        page("Sessions", "schedule", sessions.show, "sessions"),
-        page("Explore", "search", explore.show, "explore", "export"),
+    # Without sections: Streamlit draws them as lists that screen readers can't follow.
+    event_pages = [
+        event_page("Overview", "monitoring", overview.show, ""),
+        event_page("Users", "group", users.show, "users", "read_events"),
+        event_page("Funnels", "filter_alt", funnels.show, "funnels"),
+        event_page("Retention", "replay", retention.show, "retention"),
+        event_page("Journeys", "route", journeys.show, "journeys"),
+        event_page("Sessions", "schedule", sessions.show, "sessions"),
+        event_page("Explore", "search", explore.show, "explore", "export"),
     ]
-    managed = []
+    admin_pages = []
     if account.is_admin(who):
-        managed = [
-            managing("Sources", "key", sources.show, "sources"),
-            managing("Schemas", "rule", schemas.show, "schemas"),
-            managing("People", "badge", people.show, "people"),
-            managing("Audit log", "history", audit.show, "audit"),
+        admin_pages = [
+            admin_page("Sources", "key", sources.show, "sources"),
+            admin_page("Schemas", "rule", schemas.show, "schemas"),
+            admin_page("People", "badge", people.show, "people"),
+            admin_page("Audit log", "history", audit.show, "audit"),
         ]
-    current = st.navigation([*answering, *managed], expanded=True)
+    current = st.navigation([*event_pages, *admin_pages], expanded=True)
     st.set_page_config(page_title=f"{current.title} · {PRODUCT}")
     style.apply()
     st.title(current.title, anchor=False)
-    # Here, not by the page: what a page's own inputs say is dropped from the URL when another page is opened.
-    if current in answering:
+    # Drawn here and not by the page: Streamlit drops the inputs of a page from the URL when another page is opened.
+    if current in event_pages:
         chosen = filters.choose()
     current.run()
     account.show(who)

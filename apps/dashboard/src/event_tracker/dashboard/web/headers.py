@@ -1,4 +1,4 @@
-"""Headers on everything that the dashboard answers: what its pages may load and run, and that no other page may frame them."""
+"""Security headers on all answers: what the pages may load and run, and that no other page may frame them."""
 
 import re
 from base64 import b64encode
@@ -12,7 +12,7 @@ INLINE_SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 
 def policy() -> str:
-    """The Content-Security-Policy: nothing of other hosts, and of inline scripts only those of Streamlit's own page."""
+    """The Content-Security-Policy: nothing from other hosts, and no inline scripts except those of Streamlit's own page."""
     page = resources.files("streamlit").joinpath("static", "index.html").read_bytes()
     inline = " ".join(
         f"'sha256-{b64encode(sha256(script).digest()).decode()}'" for script in INLINE_SCRIPT.findall(page)
@@ -33,14 +33,14 @@ def policy() -> str:
 
 
 class Headers:
-    """ASGI middleware that adds those that an answer doesn't have."""
+    """ASGI middleware that adds the headers which an answer doesn't have."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self.added = {
             "Content-Security-Policy": policy(),
             "X-Content-Type-Options": "nosniff",
-            "Referrer-Policy": "same-origin",  # with none, forms wouldn't say where they come from
+            "Referrer-Policy": "same-origin",  # with no-referrer, browsers would send `Origin: null` with forms
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""What the dashboard may be sent: forms of its own. Streamlit takes files as well, of anybody, and keeps them in memory."""
+"""Allows only the dashboard's own forms to be sent. Streamlit also accepts uploads, from anybody, and keeps them in memory."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,11 @@ READING = {"GET", "HEAD", "OPTIONS"}
 
 
 class ReadOnly:
-    """ASGI middleware that answers 405 to what isn't a question, but for these routes. No body of one is read."""
+    """ASGI middleware that answers 405 to all methods that aren't reading, except on these routes. It doesn't read the body.
+
+    Args:
+        but: the routes whose methods are allowed.
+    """
 
     def __init__(self, app: ASGIApp, but: Sequence[Route]) -> None:
         self.app = app

@@ -13,26 +13,27 @@ from streamlit.starlette import App
 from event_tracker.dashboard.auth import sign_in
 from event_tracker.dashboard.client import download
 from event_tracker.dashboard.settings import Settings
-from event_tracker.dashboard.web.compressed import Compressed
+from event_tracker.dashboard.web.compression import Compressed
 from event_tracker.dashboard.web.headers import Headers
 from event_tracker.dashboard.web.methods import ReadOnly
 
 STOP_SECONDS = 5
-"""How long a download under way may go on after SIGTERM."""
+"""How long a download may continue after SIGTERM."""
 
 MAX_MESSAGE_BYTES = 1024 * 1024
-"""What a page may say at once over its websocket: the state of its inputs, of which a schema is the largest. Anybody can open one."""
+"""The largest message that a page may send over its WebSocket: the state of its inputs, of which a schema is the largest. It
+is limited because anybody can open a WebSocket."""
 
 
 @asynccontextmanager
 async def _prepared(_app: App) -> AsyncIterator[None]:
-    """Import what the pages import (pandas, Plotly) before the first visitor comes."""
+    """Import the pages' libraries (pandas, Plotly) before the first visitor comes."""
     importlib.import_module("event_tracker.dashboard.pages.overview")
     yield
 
 
 def serve(settings: Settings) -> None:
-    """Serve the pages until a signal comes. Streamlit's own settings stand in .streamlit/config.toml beside app.py."""
+    """Serve the pages until a signal comes. Streamlit's own settings are in .streamlit/config.toml beside app.py."""
     csv.field_size_limit(download.LONGEST_VALUE)
     uvicorn.run(
         App(
@@ -45,7 +46,7 @@ def serve(settings: Settings) -> None:
         port=settings.port,
         ws="websockets-sansio",
         ws_max_size=MAX_MESSAGE_BYTES,
-        # As Streamlit has it: one stream has texts that anybody may send, and tokens that are shown once.
+        # As Streamlit does by default: a stream may have secrets, and texts that anybody may send. Its length would reveal secrets.
         ws_per_message_deflate=False,
         access_log=False,
         log_level="warning",

@@ -1,4 +1,4 @@
-"""Traffic whose right answers are known in advance: `tracker simulate --scenario`."""
+"""Scenarios: simulated traffic for which the right answers are known in advance (`tracker simulate --scenario`)."""
 
 from event_tracker.cli.simulate.scenarios.portfolio import portfolio
 from event_tracker.cli.simulate.scenarios.saas import saas

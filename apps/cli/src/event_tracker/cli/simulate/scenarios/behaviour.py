@@ -1,21 +1,21 @@
-"""Sessions, funnel, retention and paths. docs/definitions.md says what the numbers mean."""
+"""Checks of sessions, funnel, retention and paths. docs/definitions.md says what the numbers mean."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from event_tracker.cli.simulate.scenarios.asking import (
+from event_tracker.cli.simulate.scenarios.check import Check, Request
+from event_tracker.cli.simulate.scenarios.plan import Plan
+from event_tracker.cli.simulate.scenarios.questions import (
     LIMIT,
     day_starts,
-    question,
+    make_check,
     ranked,
     rate,
     week_starts,
     whole_range,
 )
-from event_tracker.cli.simulate.scenarios.check import Check, Request
-from event_tracker.cli.simulate.scenarios.plan import Plan
 from event_tracker.cli.simulate.scenarios.tally import Tally, key_of
 
 DEPTH = 3
@@ -53,11 +53,11 @@ def sessions(tally: Tally, by: str) -> Check:
         "exits": ranked(exits, number, "key"),
     }
     without = "" if tally.bots else " without bots"
-    return question(tally, f"sessions by {by}{without}", "/stats/sessions", {"by": by, "limit": LIMIT}, answer)
+    return make_check(tally, f"sessions by {by}{without}", "/stats/sessions", {"by": by, "limit": LIMIT}, answer)
 
 
 def percentile(values: Sequence[int], share: float) -> float:
-    """Of sorted values, between two of them in proportion, as `percentile_cont` of SQL defines it."""
+    """The percentile of sorted values, interpolated like `percentile_cont` of SQL."""
     place = share * (len(values) - 1)
     below = int(place)
     above = min(below + 1, len(values) - 1)
@@ -65,7 +65,7 @@ def percentile(values: Sequence[int], share: float) -> float:
 
 
 def funnel(tally: Tally) -> Check:
-    """People alone are asked for by the property of each step, since the body has no filter of its own."""
+    """Check the funnel. Bots are left out by a property of each step, since the request has no other filter."""
     plan = tally.plan
     goals = range(1, len(plan.scenario.funnel) + 1)
     users = [tally.reaching(goal) for goal in goals]
@@ -143,13 +143,19 @@ def paths(tally: Tally, start: str | None, direction: str) -> Check:
         ],
         "other_paths": 0,
     }
-    asked = {"by": by, "direction": direction, "depth": DEPTH, "limit": LIMIT, **({"start": start} if start else {})}
+    parameters = {
+        "by": by,
+        "direction": direction,
+        "depth": DEPTH,
+        "limit": LIMIT,
+        **({"start": start} if start else {}),
+    }
     origin = f"from {start}" if start else "from the first" if direction == "next" else "from the last"
-    return question(tally, f"paths, {direction}, {origin}", "/stats/paths", asked, answer)
+    return make_check(tally, f"paths, {direction}, {origin}", "/stats/paths", parameters, answer)
 
 
 def _transitions(walks: Mapping[tuple[str, ...], int], step: int) -> list[dict[str, Any]]:
-    """From one place of the walks to the next; from the last to None."""
+    """Count the transitions from this step of the paths to the next; the target after the last one is None."""
     found: Counter[tuple[str, str | None]] = Counter()
     for keys, times in walks.items():
         if len(keys) >= step:

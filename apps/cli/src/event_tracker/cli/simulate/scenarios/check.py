@@ -1,4 +1,4 @@
-"""What a file of truth is made of, and how an answer is held against it."""
+"""The contents of a truth file, and the comparison of an answer with it."""
 
 import math
 from collections.abc import Iterator
@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 
 TOLERANCE = 1e-6
-"""Relative and absolute: shares and seconds are rounded somewhere on the way."""
+"""The relative and absolute tolerance: shares and seconds are rounded."""
 
 
 class Request(msgspec.Struct, omit_defaults=True):
-    """What to ask the query service: by POST if there is a body. A list among the parameters repeats one."""
+    """A request to the query service. A parameter whose value is a list is repeated."""
 
     method: str
     path: str
@@ -21,7 +21,7 @@ class Request(msgspec.Struct, omit_defaults=True):
 
 
 class Check(msgspec.Struct):
-    """A question, and what must be in its answer. Members that `answer` doesn't name may be anything."""
+    """A request and its expected answer. Members of the answer that `answer` doesn't have aren't compared."""
 
     name: str
     request: Request
@@ -29,10 +29,10 @@ class Check(msgspec.Struct):
 
 
 class Truth(msgspec.Struct, rename={"start": "from", "end": "to"}):
-    """A run of a scenario, whatever is known of it (`facts`), and what can be asked about it.
+    """A run of a scenario, with known facts about it, and the checks of answers about it.
 
     Attributes:
-        start, end: RFC 3339; it has happened in [start, end).
+        start, end: the range of its events, [start, end), in RFC 3339.
     """
 
     scenario: str
@@ -45,7 +45,7 @@ class Truth(msgspec.Struct, rename={"start": "from", "end": "to"}):
 
 
 def differences(expected: Any, got: Any, where: str = "") -> Iterator[str]:
-    """One line for each place where the answer isn't as it must be."""
+    """Describe each difference from the expected answer in one line."""
     if isinstance(expected, dict) and isinstance(got, dict):
         for name, value in expected.items():
             place = f"{where}.{name}" if where else name
@@ -73,7 +73,7 @@ def _same(expected: Any, got: Any) -> bool:
 
 
 def _same_moment(expected: str, got: str) -> bool:
-    """Whether two texts are one time at one offset: a Z and +00:00 are the same."""
+    """Whether two texts are the same time with the same offset: Z and +00:00 are equal."""
     try:
         one, other = msgspec.convert(expected, datetime), msgspec.convert(got, datetime)
     except msgspec.ValidationError:

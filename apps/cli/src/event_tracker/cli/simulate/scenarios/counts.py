@@ -1,10 +1,10 @@
-"""How many events, users and sessions there are, over time and by property."""
+"""Checks of the numbers of events, users and sessions, over time and by property."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from event_tracker.cli.simulate.scenarios.asking import LIMIT, day_starts, question, ranked, week_starts
 from event_tracker.cli.simulate.scenarios.check import Check, Request
+from event_tracker.cli.simulate.scenarios.questions import LIMIT, day_starts, make_check, ranked, week_starts
 from event_tracker.cli.simulate.scenarios.tally import Tally, key_of
 
 SHOWN_REFERRERS = 2
@@ -21,7 +21,7 @@ def top_types(tally: Tally) -> Check:
 
 
 def per_day(tally: Tally) -> Iterable[Check]:
-    """Events, users and sessions of each day."""
+    """Check events, users and sessions of each day."""
     sessions: Counter[int] = Counter()
     events: Counter[int] = Counter()
     for cell, steps, _, times in tally.sessions():
@@ -32,11 +32,11 @@ def per_day(tally: Tally) -> Iterable[Check]:
         values = [days[day] for day in range(len(tally.plan.dates))]
         series = {"kind": "all", "key": None, "values": values, "total": totals[metric]}
         answer = {"interval": "day", "metric": metric, "points": day_starts(tally.plan), "series": [series]}
-        yield question(tally, f"{metric} by day", "/stats/timeseries", {"interval": "day", "metric": metric}, answer)
+        yield make_check(tally, f"{metric} by day", "/stats/timeseries", {"interval": "day", "metric": metric}, answer)
 
 
 def by_type(tally: Tally) -> Iterable[Check]:
-    """Events of each type, by day and by week."""
+    """Check the events of each type, by day and by week."""
     found = tally.by_day(key_of("event_type"))
     spans = {"day": [range(day, day + 1) for day in range(len(tally.plan.dates))], "week": tally.plan.weeks}
     for interval, periods in spans.items():
@@ -50,13 +50,13 @@ def by_type(tally: Tally) -> Iterable[Check]:
             for key, days in sorted(found.items(), key=lambda item: (-item[1].total(), item[0]))
         ]
         points = day_starts(tally.plan) if interval == "day" else week_starts(tally.plan)
-        asked = {"interval": interval, "breakdown": "event_type", "limit": LIMIT}
+        parameters = {"interval": interval, "breakdown": "event_type", "limit": LIMIT}
         answer = {"points": points, "series": series}
-        yield question(tally, f"event types by {interval}", "/stats/timeseries", asked, answer)
+        yield make_check(tally, f"event types by {interval}", "/stats/timeseries", parameters, answer)
 
 
 def by_referrer(tally: Tally) -> Check:
-    """The commonest referrers, the rest, and events without one: all but the first of each user."""
+    """Check the most frequent referrers, the others, and events without one: all except the first of each user."""
     plan, name = tally.plan, tally.plan.scenario.on_arrival.name
     first: dict[str, Counter[int]] = {}
     for person in plan.everybody:
@@ -82,8 +82,8 @@ def by_referrer(tally: Tally) -> Check:
         }
         for kind, key, days in shown + rest
     ]
-    asked = {"interval": "day", "breakdown": f"property:{name}", "limit": SHOWN_REFERRERS}
-    return question(tally, f"{name}s by day", "/stats/timeseries", asked, {"series": series})
+    parameters = {"interval": "day", "breakdown": f"property:{name}", "limit": SHOWN_REFERRERS}
+    return make_check(tally, f"{name}s by day", "/stats/timeseries", parameters, {"series": series})
 
 
 def users_by_day(tally: Tally) -> Check:
@@ -105,11 +105,11 @@ def _users(tally: Tally, interval: str, times: Sequence[str], counts: Iterable[t
         for time, (active, new) in zip(times, counts, strict=True)
     ]
     answer = {"points": points, "active": tally.users, "new": tally.users, "returning": 0}
-    return question(tally, f"active and new users by {interval}", "/stats/users", {"interval": interval}, answer)
+    return make_check(tally, f"active and new users by {interval}", "/stats/users", {"interval": interval}, answer)
 
 
 def top_properties(tally: Tally) -> Iterable[Check]:
-    """The values of every trait, and of the properties that are fixed in the scripts."""
+    """Check the values of every trait, and of the properties with fixed values in the scripts."""
     scenario = tally.plan.scenario
     traits = (*scenario.everywhere, scenario.on_arrival, *scenario.sometimes)
     counts: dict[str, Mapping[str, int]] = {trait.name: tally.trait(trait.name) for trait in traits}
@@ -123,4 +123,4 @@ def top_properties(tally: Tally) -> Iterable[Check]:
     for name, values in counts.items():
         total = sum(values.values())
         answer = {"items": ranked(values, total, "value"), "total": total, "missing": tally.events - total}
-        yield question(tally, f"property {name}", "/stats/top-properties", {"key": name, "limit": LIMIT}, answer)
+        yield make_check(tally, f"property {name}", "/stats/top-properties", {"key": name, "limit": LIMIT}, answer)

@@ -1,4 +1,4 @@
-"""A scenario's users and visits, laid out in days: everything that will be sent, before any of it is made."""
+"""The plan of a scenario: all users and visits by day, before any event is made."""
 
 from bisect import bisect_right
 from collections.abc import Hashable, Mapping, Sequence
@@ -11,24 +11,25 @@ from typing import Any, NamedTuple, TypeVar
 from zlib import crc32
 from zoneinfo import ZoneInfo
 
-from event_tracker.cli.simulate.fake_names import Names
-from event_tracker.cli.simulate.scenarios.describe import PACES, Life, Scenario, Script
+from event_tracker.cli.simulate.fake_names import FakeNames
+from event_tracker.cli.simulate.scenarios.description import PACES, Life, Scenario, Script
 
 LEAST_DAYS = 14
-"""So that one week at least is whole: the longest life needs most of it."""
+"""At least one week is complete then, which the longest life needs."""
 
 MOST_DAYS = 366
 LATE_PERCENT = 3
-"""Of visits: made while the device was offline, and reported hours later."""
+"""The percentage of visits that are made while the device is offline, and reported hours later."""
 
 RESENT_PERCENT = 2
-"""Of visits: all their events are sent a second time, as a client does that heard no answer."""
+"""The percentage of visits whose events are all sent twice, as by a client that got no answer."""
 
 HOUR = 3_600_000
 LATE = (1 * HOUR, 30 * HOUR)
 RESENT = (1_000, 2 * HOUR)
 OPEN_HOURS = {7: 8, 8: 12, 9: 15, 10: 17, 11: 18, 12: 17, 13: 16, 14: 16, 15: 17, 16: 17, 17: 16, 18: 18, 19: 20}
-"""When visits begin, in hours since midnight. All end before the next, and a night is a break, with a clock change too."""
+"""The hours in which visits begin, with weights. All visits end before midnight, and a night ends each session, even if the
+clock changes."""
 
 K = TypeVar("K", bound=Hashable)
 
@@ -38,9 +39,9 @@ class Person:
     """A user.
 
     Attributes:
-        first_day: the place of the first day among the plan's days.
-        traits: name → value, all of them.
-        everywhere: the properties that all events have.
+        first_day: the index of the first day among the plan's days.
+        traits: the values of all traits, by name.
+        everywhere: the properties of all events.
     """
 
     user_id: str
@@ -52,7 +53,7 @@ class Person:
 
 
 class PlannedVisit(NamedTuple):
-    """A visit of a person. Times are milliseconds since 1970."""
+    """A visit of a person. `start` is in milliseconds since 1970, `late_by` and `resent_after` are in milliseconds."""
 
     person: Person
     script: Script
@@ -65,13 +66,14 @@ class PlannedVisit(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """What will happen.
+    """All users and visits.
 
     Attributes:
-        dates: the local days, in order; `midnights` has when each begins, and when the last ends.
-        weeks: the places of the days of each calendar week that has any.
-        people: those of each week, by their first day.
-        retained: for each week, how many of its people come 0, 1, … weeks later.
+        dates: the local days, in order.
+        midnights: the start of each day, and the end of the last.
+        weeks: for each calendar week, the range of indexes of its days.
+        people: for each week, the people whose first day is in it.
+        retained: for each week, how many of its people visit 0, 1, … weeks later.
     """
 
     scenario: Scenario
@@ -89,43 +91,43 @@ class Plan:
 
 
 def make_plan(scenario: Scenario, seed: int, users: int, days: int, end: datetime) -> Plan:
-    """The plan for so many users over so many local days: those before the day of `end`, which is not over yet."""
+    """Make the plan for so many users and local days. Its last day is the one before the day of `end`, which may not be over."""
     zone = ZoneInfo(scenario.zone)
     last = end.astimezone(zone).date()
     dates = tuple(last - timedelta(days=days - number) for number in range(days))
     midnights = tuple(datetime(day.year, day.month, day.day, tzinfo=zone) for day in (*dates, last))
     weeks = _weeks(dates)
     run = f"{scenario.name} {seed} {users} {dates[0]} {last}"
-    dice = Random(run)  # noqa: S311  # invented people need no secrets
-    people = _people(scenario, Names(seed), f"{crc32(run.encode()):08x}", users, weeks, dice)
+    random = Random(run)  # noqa: S311  # simulated people need no secrets
+    people = _people(scenario, FakeNames(seed), f"{crc32(run.encode()):08x}", users, weeks, random)
     retained = tuple(
         tuple(len(members) * percent // 100 for percent in _curve(scenario, len(weeks) - week))
         for week, members in enumerate(people)
     )
-    diary = _Diary(midnights, dice)
+    schedule = _Schedule(midnights, random)
     for members in people:
         for person in members:
             for after, script in person.life.visits.items():
-                diary.add(person, person.first_day + after, script)
-    _return(scenario, weeks, people, retained, diary)
-    return Plan(scenario, seed, dates, midnights, weeks, people, retained, diary.visits())
+                schedule.add(person, person.first_day + after, script)
+    _add_returns(scenario, weeks, people, retained, schedule)
+    return Plan(scenario, seed, dates, midnights, weeks, people, retained, schedule.visits())
 
 
 def mean_events(scenario: Scenario, days: int, end: datetime) -> float:
-    """Events a user, on the average."""
+    """The average number of events of a user."""
     users = 2000
     return sum(len(visit.script.steps) for visit in make_plan(scenario, 0, users, days, end).visits) / users
 
 
 def deal(percents: Mapping[K, int], number: int) -> dict[K, int]:
-    """So many of `number` for each: its per cent rounded down; the first also gets what is left over."""
+    """Divide `number` by percentages, rounded down. The first key also gets the remainder."""
     quotas = {key: number * percent // 100 for key, percent in percents.items()}
     quotas[next(iter(quotas))] += number - sum(quotas.values())
     return quotas
 
 
 def _weeks(dates: Sequence[date]) -> tuple[range, ...]:
-    """ISO weeks begin on Monday; the first and the last may be cut."""
+    """The ranges of indexes of each ISO week's days. The first and the last week may be incomplete."""
     mondays = [place for place, day in enumerate(dates) if place == 0 or day.weekday() == 0]
     return tuple(range(start, stop) for start, stop in zip(mondays, [*mondays[1:], len(dates)], strict=True))
 
@@ -136,11 +138,11 @@ def _curve(scenario: Scenario, weeks: int) -> list[int]:
 
 
 def _people(
-    scenario: Scenario, names: Names, run: str, users: int, weeks: Sequence[range], dice: Random
+    scenario: Scenario, names: FakeNames, run: str, users: int, weeks: Sequence[range], random: Random
 ) -> tuple[tuple[Person, ...], ...]:
-    """Each life's users spread evenly over the days on which it can begin and be over within the week."""
+    """Make the people of each week. Each life's users are spread evenly over the days on which it can start and end in one week."""
     every_trait = (*scenario.everywhere, scenario.on_arrival, *scenario.sometimes)
-    dealt = {trait.name: _shuffled(deal(trait.percents, users), dice) for trait in every_trait}
+    dealt = {trait.name: _shuffle(deal(trait.percents, users), random) for trait in every_trait}
     members: list[list[Person]] = [[] for _ in weeks]
     numbers = count()
     for life, quota in deal({life: life.percent for life in scenario.lives}, users).items():
@@ -164,20 +166,20 @@ def _week_of(weeks: Sequence[range], day: int) -> int:
     return bisect_right([week.start for week in weeks], day) - 1
 
 
-def _shuffled(quotas: Mapping[K, int], dice: Random) -> list[K]:
+def _shuffle(quotas: Mapping[K, int], random: Random) -> list[K]:
     values = [value for value, quota in quotas.items() for _ in range(quota)]
-    dice.shuffle(values)
+    random.shuffle(values)
     return values
 
 
-def _return(
+def _add_returns(
     scenario: Scenario,
     weeks: Sequence[range],
     people: Sequence[Sequence[Person]],
     retained: Sequence[Sequence[int]],
-    diary: "_Diary",
+    schedule: "_Schedule",
 ) -> None:
-    """Let as many of each week's people come again in each later week as the curve says: not always the same ones."""
+    """Add visits of people who return: as many of each week in each later week as the curve says, not always the same people."""
     for week, members in enumerate(people):
         turn = 0
         for later, quota in enumerate(retained[week][1:], start=1):
@@ -185,42 +187,42 @@ def _return(
             for place in range(quota):
                 person = members[(place + later * 37) % len(members)]
                 wanted = scenario.return_days[place % len(scenario.return_days)]
-                for day in diary.dice.sample(days, min(wanted, len(days))):
-                    diary.add(person, day, person.life.returns[turn % len(person.life.returns)])
+                for day in schedule.random.sample(days, min(wanted, len(days))):
+                    schedule.add(person, day, person.life.returns[turn % len(person.life.returns)])
                     turn += 1
 
 
-class _Diary:
-    """Collects visits, and gives each its hour; at the end, some of them come late or twice."""
+class _Schedule:
+    """Collects visits and gives each a time. At the end, it makes some of them late, and some be sent twice."""
 
-    def __init__(self, midnights: Sequence[datetime], dice: Random) -> None:
-        self.dice = dice
+    def __init__(self, midnights: Sequence[datetime], random: Random) -> None:
+        self.random = random
         self._midnights = [int(midnight.timestamp() * 1000) for midnight in midnights]
         self._hours, self._busy = list(OPEN_HOURS), list(accumulate(OPEN_HOURS.values()))
         self._found: list[tuple[int, int, Person, Script, int]] = []
 
     def add(self, person: Person, day: int, script: Script) -> None:
-        (hour,) = self.dice.choices(self._hours, cum_weights=self._busy)
-        start = self._midnights[day] + hour * HOUR + int(self.dice.random() * HOUR)
+        (hour,) = self.random.choices(self._hours, cum_weights=self._busy)
+        start = self._midnights[day] + hour * HOUR + int(self.random.random() * HOUR)
         self._found.append((start, len(self._found), person, script, day))
 
     def visits(self) -> tuple[PlannedVisit, ...]:
         self._found.sort()
-        late = _picked(len(self._found), LATE_PERCENT, self.dice)
-        resent = _picked(len(self._found), RESENT_PERCENT, self.dice)
+        late = _pick(len(self._found), LATE_PERCENT, self.random)
+        resent = _pick(len(self._found), RESENT_PERCENT, self.random)
         return tuple(
             PlannedVisit(
                 person,
                 script,
                 day,
                 start,
-                self.dice.randrange(*LATE) if number in late else 0,
-                self.dice.randrange(*RESENT) if number in resent else None,
-                self.dice.getrandbits(64),
+                self.random.randrange(*LATE) if number in late else 0,
+                self.random.randrange(*RESENT) if number in resent else None,
+                self.random.getrandbits(64),
             )
             for number, (start, _, person, script, day) in enumerate(self._found)
         )
 
 
-def _picked(number: int, percent: int, dice: Random) -> set[int]:
-    return set(dice.sample(range(number), number * percent // 100))
+def _pick(number: int, percent: int, random: Random) -> set[int]:
+    return set(random.sample(range(number), number * percent // 100))

@@ -1,8 +1,8 @@
-"""Somebody's own site: few pages, many who leave at once, a contact form, and crawlers. The funnel has an hour."""
+"""A personal site: few pages, many users who leave at once, a contact form, and crawlers. The funnel's window is an hour."""
 
 from dataclasses import replace
 
-from event_tracker.cli.simulate.scenarios.describe import Life, Scenario, Script, Step, Trait, visit
+from event_tracker.cli.simulate.scenarios.description import Life, Scenario, Script, Step, Trait, visit
 
 
 def page(path: str, after: float = 30, goal: int | None = None) -> Step:

@@ -1,8 +1,8 @@
-"""Software that teams subscribe to: who signs up, who stays, week after week. The funnel has three days."""
+"""Software that teams subscribe to: users sign up, and return week after week. The funnel's window is three days."""
 
 from dataclasses import replace
 
-from event_tracker.cli.simulate.scenarios.describe import Life, Scenario, Script, Step, Trait, visit
+from event_tracker.cli.simulate.scenarios.description import Life, Scenario, Script, Step, Trait, visit
 
 pricing = Step("page_view", 20, {"page": "/pricing"})
 signup = Step("signup", 45, goal=1)

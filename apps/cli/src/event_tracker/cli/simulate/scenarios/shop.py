@@ -1,8 +1,8 @@
-"""A shop: who looks, who fills a cart, who pays. The funnel has two days."""
+"""A shop: users look at products, fill a cart, pay. The funnel's window is two days."""
 
 from dataclasses import replace
 
-from event_tracker.cli.simulate.scenarios.describe import Life, Scenario, Script, Step, Trait, visit
+from event_tracker.cli.simulate.scenarios.description import Life, Scenario, Script, Step, Trait, visit
 
 home = Step("page_view", 15, {"page": "/"})
 offers = Step("page_view", 30, {"page": "/offers"})

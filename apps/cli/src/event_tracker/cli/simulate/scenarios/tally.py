@@ -1,6 +1,6 @@
-"""Sums over a plan: how often each script is played, and what that amounts to.
+"""Sums over a plan: how often each script is used, and the numbers that follow from it.
 
-Nothing here looks for anything in the events: a script says itself which of its steps make a session and which reach a goal.
+Nothing is computed from events: a script itself says which of its steps make a session and which reach a goal.
 """
 
 from collections import Counter, defaultdict
@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import NamedTuple
 
-from event_tracker.cli.simulate.scenarios.describe import Script, Step
+from event_tracker.cli.simulate.scenarios.description import Script, Step
 from event_tracker.cli.simulate.scenarios.plan import Plan, deal
 
 KeyOf = Callable[[Step], str | None]
 
 
 def key_of(by: str) -> KeyOf:
-    """What a step is told by: `event_type`, or the fixed property of `property:NAME`."""
+    """A function for the key of a step: its event type, or for `property:NAME` the value of this property in the script."""
     if by == "event_type":
         return lambda step: step.event_type
     name = by.removeprefix("property:")
@@ -23,7 +23,7 @@ def key_of(by: str) -> KeyOf:
 
 
 class Cell(NamedTuple):
-    """Visits that are alike."""
+    """The key of a group of equal visits."""
 
     day: int
     script: Script
@@ -32,10 +32,10 @@ class Cell(NamedTuple):
 
 
 class Tally:
-    """The sums over a plan, or over its people alone.
+    """The sums over a plan.
 
     Args:
-        bots: whether those count too.
+        bots: whether bots count too.
     """
 
     def __init__(self, plan: Plan, *, bots: bool = True) -> None:
@@ -56,7 +56,7 @@ class Tally:
 
     @cached_property
     def _quotas(self) -> dict[int, int]:
-        """How many users reach just so much of the funnel."""
+        """By the last step of the funnel that users complete, their number."""
         lives = self.plan.scenario.lives
         dealt = deal({life: life.percent for life in lives}, len(self.plan.everybody))
         quotas: Counter[int] = Counter()
@@ -66,18 +66,18 @@ class Tally:
         return quotas
 
     def reaching(self, goal: int) -> int:
-        """How many users complete this step of the funnel."""
+        """The number of users who complete this step of the funnel."""
         return sum(quota for reached, quota in self._quotas.items() if reached >= goal)
 
     @cached_property
     def waits(self) -> dict[int, list[int]]:
-        """Milliseconds from a goal to the next, of each user who completes that."""
+        """For each step of the funnel, the milliseconds from the previous step, of each user who completes it."""
         waits: dict[int, list[int]] = defaultdict(list)
         latest: dict[str, dict[int, int]] = defaultdict(dict)
         for visit in self.visits:
             person = visit.person
             if person.life.visits.get(visit.day - person.first_day) is not visit.script:
-                continue  # users who return go on with nothing
+                continue  # users who return don't continue the funnel
             marks = latest[person.user_id]
             for step, after in zip(visit.script.steps, visit.script.moments[person.pace], strict=True):
                 if step.goal is None:
@@ -88,7 +88,7 @@ class Tally:
         return waits
 
     def by_day(self, by: KeyOf) -> dict[str, Counter[int]]:
-        """Events of each key on each day. Steps without a key don't count."""
+        """The number of events of each key on each day. Steps without a key don't count."""
         found: dict[str, Counter[int]] = defaultdict(Counter)
         for cell, times in self.cells.items():
             for step in cell.script.steps:
@@ -98,11 +98,11 @@ class Tally:
 
     @cached_property
     def active(self) -> Counter[int]:
-        """Users on each day: nobody visits twice on one."""
+        """The number of users on each day. Nobody visits twice on one day."""
         return Counter(visit.day for visit in self.visits)
 
     def sessions(self) -> Iterator[tuple[Cell, tuple[Step, ...], int, int]]:
-        """Sessions that are alike: where, what is done in them, how many milliseconds they last, how many there are."""
+        """Yield groups of equal sessions: their group of visits, steps, duration in milliseconds, and number."""
         for cell, times in self.cells.items():
             moments = cell.script.moments[cell.pace]
             for places in cell.script.sessions:
@@ -110,7 +110,7 @@ class Tally:
                 yield cell, steps, moments[places.stop - 1] - moments[places.start], times
 
     def trait(self, name: str) -> Counter[str]:
-        """How many events tell each value of a trait."""
+        """The number of events with each value of a trait."""
         scenario = self.plan.scenario
         found: Counter[str | None] = Counter()
         if name == scenario.on_arrival.name:

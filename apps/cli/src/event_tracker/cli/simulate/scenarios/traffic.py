@@ -1,4 +1,4 @@
-"""A plan's events, as they arrive: late ones after their time, and some of them twice."""
+"""The events of a plan in the order of their arrival: late ones after their time, and some twice."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 
 from event_tracker.cli.ingest.delivery import MOST_EVENTS
-from event_tracker.cli.simulate.scenarios.describe import Scenario
+from event_tracker.cli.simulate.scenarios.description import Scenario
 from event_tracker.cli.simulate.scenarios.plan import Person, Plan, PlannedVisit
 from event_tracker.cli.simulate.timeline import Event, event_id
 
 
-def in_order_of_arrival(plan: Plan) -> Iterator[list[Event]]:
-    """Batches of every event of the plan, and those of the resent visits a second time, byte for byte."""
+def arriving_batches(plan: Plan) -> Iterator[list[Event]]:
+    """Yield batches of all events of the plan. Those of resent visits come a second time, with the same bytes."""
     batch: list[Event] = []
     for visit in _arrivals(plan):
         batch += _events(plan.scenario, visit)
@@ -47,7 +47,12 @@ def _events(scenario: Scenario, visit: PlannedVisit) -> Iterator[Event]:
             "timestamp": datetime.fromtimestamp(milliseconds / 1000, UTC),
             "event_id": event_id(milliseconds, visit.chance << 10 | number),
             **session,
-            "properties": {**person.everywhere, **arrived, **step.properties, **_told(scenario, person, step.traits)},
+            "properties": {
+                **person.everywhere,
+                **arrived,
+                **step.properties,
+                **_trait_properties(scenario, person, step.traits),
+            },
         }
         yield Event(person.user_id, step.event_type, msgspec.json.encode(body))
         arrived = {}
@@ -57,11 +62,11 @@ def _arrival(scenario: Scenario, person: Person) -> dict[str, Any]:
     return scenario.on_arrival.properties(person.traits[scenario.on_arrival.name])
 
 
-def _told(scenario: Scenario, person: Person, names: tuple[str, ...]) -> dict[str, Any]:
+def _trait_properties(scenario: Scenario, person: Person, names: tuple[str, ...]) -> dict[str, Any]:
     if not names:
         return {}
-    told: dict[str, Any] = {}
+    properties: dict[str, Any] = {}
     for trait in scenario.sometimes:
         if trait.name in names:
-            told |= trait.properties(person.traits[trait.name])
-    return told
+            properties |= trait.properties(person.traits[trait.name])
+    return properties

@@ -1,4 +1,4 @@
-"""The truth about a plan: questions to the query service, each with what it must answer."""
+"""The truth about a plan: requests to the query service with the right answers."""
 
 import tempfile
 from collections import Counter
@@ -20,16 +20,16 @@ from event_tracker.cli.simulate.scenarios.counts import (
     users_by_day,
     users_by_week,
 )
-from event_tracker.cli.simulate.scenarios.describe import Life
+from event_tracker.cli.simulate.scenarios.description import Life
+from event_tracker.cli.simulate.scenarios.one_user import events_of, one_user
 from event_tracker.cli.simulate.scenarios.plan import Plan, PlannedVisit
-from event_tracker.cli.simulate.scenarios.single import events_of, one_user
 from event_tracker.cli.simulate.scenarios.tally import Tally
 
 MOST_PERIODS = 100
 
 
 def make_truth(plan: Plan) -> Truth:
-    """All that is known in advance."""
+    """Make all facts and checks of a plan."""
     everybody = Tally(plan)
     return Truth(
         scenario=plan.scenario.name,
@@ -37,12 +37,12 @@ def make_truth(plan: Plan) -> Truth:
         start=plan.midnights[0].isoformat(),
         end=plan.midnights[-1].isoformat(),
         tz=plan.scenario.zone,
-        facts=_facts(plan, everybody),
-        checks=list(_checks(plan, everybody)),
+        facts=_collect_facts(plan, everybody),
+        checks=list(_make_checks(plan, everybody)),
     )
 
 
-def _facts(plan: Plan, everybody: Tally) -> dict[str, Any]:
+def _collect_facts(plan: Plan, everybody: Tally) -> dict[str, Any]:
     resent = sum(len(visit.script.steps) for visit in plan.visits if visit.resent_after is not None)
     people = Tally(plan, bots=False)
     return {
@@ -59,7 +59,7 @@ def _facts(plan: Plan, everybody: Tally) -> dict[str, Any]:
     }
 
 
-def _checks(plan: Plan, everybody: Tally) -> Iterator[Check]:
+def _make_checks(plan: Plan, everybody: Tally) -> Iterator[Check]:
     scenario = plan.scenario
     yield top_types(everybody)
     yield from per_day(everybody)
@@ -82,13 +82,13 @@ def _checks(plan: Plan, everybody: Tally) -> Iterator[Check]:
         people = Tally(plan, bots=False)
         yield sessions(people, "event_type")
         yield funnel(people)
-    for visits in _one_of_each_life(plan):
+    for visits in _one_user_of_each_life(plan):
         yield one_user(plan, visits)
         yield events_of(visits)
 
 
-def _one_of_each_life(plan: Plan) -> Iterable[list[PlannedVisit]]:
-    """The visits of somebody of each life, in order."""
+def _one_user_of_each_life(plan: Plan) -> Iterable[list[PlannedVisit]]:
+    """The visits of one user of each life, in order."""
     chosen = {person.life: person for person in plan.everybody}
     visits: dict[Life, list[PlannedVisit]] = {life: [] for life in chosen}
     for visit in plan.visits:
@@ -98,11 +98,11 @@ def _one_of_each_life(plan: Plan) -> Iterable[list[PlannedVisit]]:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A file to write, which takes its place under `path` at the end, if nothing went wrong.
+def write_atomically(path: Path) -> Iterator[Path]:
+    """Yield a temporary file to write. If no error occurs, it is renamed to `path` at the end.
 
     Raises:
-        OSError: at once, if it can't be written there.
+        OSError: at once, if the folder isn't writable.
     """
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     written = Path(name)
@@ -117,5 +117,5 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def write_truth(truth: Truth, path: Path) -> None:
-    """Write it as indented JSON."""
+    """Write the truth as indented JSON."""
     path.write_bytes(msgspec.json.format(msgspec.json.encode(truth), indent=1) + b"\n")

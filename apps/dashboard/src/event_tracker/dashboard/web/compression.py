@@ -1,8 +1,8 @@
-"""Streamlit's own files (scripts, styles) with gzip. Streamlit leaves that to a proxy, since it would compress at each request.
+"""Compresses Streamlit's own files (scripts, styles) with gzip. Streamlit leaves that to a proxy.
 
-Here each is read from disk and compressed once, when it is first asked for, and kept: some hundred files, 7 MB if all of them were
-asked for. Never by way of an answer: one whose browser goes away ends early, and a part of a file would be kept as all of it.
-Nothing else is compressed here: what holds secrets and texts of others at once tells by its length how alike they are.
+Each file is read from disk and compressed once, at its first request, and kept in memory: some hundred files, 7 MB at most. The
+bytes aren't taken from a response: one that a browser aborts is incomplete, and the part would be kept as the whole file.
+Nothing else is compressed: if a compressed answer holds a secret and texts of others, its length reveals how similar they are.
 """
 
 import asyncio
@@ -21,36 +21,36 @@ from streamlit.web.server.starlette.starlette_server_config import STATIC_ASSET_
 ROOT = Path(file_util.get_static_dir())
 SUFFIXES = {".js", ".css", ".svg"}
 FILES = {f"/{path.relative_to(ROOT).as_posix()}": path for path in ROOT.rglob("static/**/*") if path.suffix in SUFFIXES}
-"""The files that are compressed, by their only path here: Streamlit answers other spellings (`/static//js/…`) with the same."""
+"""The files that are compressed, by path. Other spellings of a path (`/static//js/…`) are answered by Streamlit, uncompressed."""
 
 LEVEL = 6
 IMMUTABLE = f"public, immutable, max-age={STATIC_ASSET_CACHE_MAX_AGE_SECONDS}"
-"""What Streamlit says of these files: their names have a hash of what they hold."""
+"""The Cache-Control that Streamlit sends for these files: their names contain a hash of their content."""
 
 REFUSED = re.compile(r"\s*q\s*=\s*0(\.0*)?\s*")
 
 
 class Compressed:
-    """ASGI middleware that answers GET and HEAD /static/… with gzip, to whom takes it; a part of a file is Streamlit's to answer."""
+    """ASGI middleware that answers GET and HEAD /static/… with gzip, if the client accepts it. Streamlit answers range requests."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self.static = StaticFiles(directory=ROOT)
-        self.kept: dict[str, bytes] = {}
-        self.one_at_a_time = asyncio.Lock()
+        self.bodies: dict[str, bytes] = {}
+        self.lock = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD") or scope["path"] not in FILES:
             await self.app(scope, receive, send)
             return
-        asked = Headers(scope=scope)
-        if "range" in asked or not takes_gzip(asked.get("accept-encoding", "")):
-            await self.app(scope, receive, _varying(send))
+        request_headers = Headers(scope=scope)
+        if "range" in request_headers or not takes_gzip(request_headers.get("accept-encoding", "")):
+            await self.app(scope, receive, _add_vary(send))
             return
-        response = await self._answer(scope["path"], asked)
+        response = await self._answer(scope["path"], request_headers)
         await response(scope, receive, send)
 
-    async def _answer(self, path: str, asked: Headers) -> Response:
+    async def _answer(self, path: str, request_headers: Headers) -> Response:
         file = FILES[path]
         plain = FileResponse(file, stat_result=await run_in_threadpool(file.stat))
         headers = {
@@ -59,22 +59,22 @@ class Compressed:
             "Vary": "Accept-Encoding",
             "Cache-Control": IMMUTABLE,
             "Last-Modified": plain.headers["last-modified"],
-            "ETag": f'{plain.headers["etag"][:-1]}-gzip"',  # not that of the file as it is: these are other bytes
+            "ETag": f'{plain.headers["etag"][:-1]}-gzip"',  # differs from that of the plain file, as the bytes do
         }
-        if self.static.is_not_modified(Headers(headers), asked):
+        if self.static.is_not_modified(Headers(headers), request_headers):
             return NotModifiedResponse(Headers(headers))
         return Response(await self._compress(path), headers=headers)
 
     async def _compress(self, path: str) -> bytes:
-        # One after the other: who asks for a file that is being compressed waits for it, and a crowd leaves the other cores alone.
-        async with self.one_at_a_time:
-            if path not in self.kept:
-                self.kept[path] = await run_in_threadpool(_gzipped, FILES[path])
-        return self.kept[path]
+        # One file at a time: a second request for the same file waits for it, and many requests use one core only.
+        async with self.lock:
+            if path not in self.bodies:
+                self.bodies[path] = await run_in_threadpool(_gzip, FILES[path])
+        return self.bodies[path]
 
 
 def takes_gzip(accepted: str) -> bool:
-    """Whether an Accept-Encoding names gzip, and doesn't refuse it by a quality of 0."""
+    """Whether an Accept-Encoding allows gzip: it names it, with a quality other than 0."""
     for one in accepted.lower().split(","):
         name, _, quality = one.partition(";")
         if name.strip() == "gzip":
@@ -82,11 +82,11 @@ def takes_gzip(accepted: str) -> bool:
     return False
 
 
-def _gzipped(file: Path) -> bytes:
+def _gzip(file: Path) -> bytes:
     return gzip.compress(file.read_bytes(), LEVEL, mtime=0)
 
 
-def _varying(send: Send) -> Send:
+def _add_vary(send: Send) -> Send:
     async def send_with_vary(message: Message) -> None:
         if message["type"] == "http.response.start":
             MutableHeaders(scope=message).add_vary_header("Accept-Encoding")

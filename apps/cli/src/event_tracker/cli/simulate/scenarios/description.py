@@ -1,7 +1,7 @@
-"""The words a scenario is described in.
+"""The classes that describe a scenario.
 
-A scenario is a cast of lives. So many of a hundred users live each of them; what a user does, and when, follows from it.
-Because quotas are dealt out, not diced, every number about the traffic is known before the first event exists.
+A scenario has several lives. Each is lived by a fixed percentage of the users, and determines what these users do, and when.
+The percentages are exact and not random, so every number about the traffic is known before the first event is made.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,13 +11,13 @@ from itertools import chain
 from typing import Any
 
 BREAK_SECONDS = 45 * 60
-"""Between two parts of a visit. Longer than the 30 minutes that end a session without an id, and not by a hair."""
+"""The break between two parts of a visit. It is clearly longer than the 30 minutes that end a session without an id."""
 
 LONGEST_PAUSE_SECONDS = 1500
-"""Within a part: even at the slowest pace shorter than those 30 minutes."""
+"""The longest pause within a part: even at the slowest pace it is shorter than those 30 minutes."""
 
 PACES = (60, 80, 100, 110, 115)
-"""How many hundredths of the usual time users take between two steps; as many users have each."""
+"""The paces of users: the percentage of the usual time between two steps. Each is that of equally many users."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,9 @@ class Step:
     """One event.
 
     Attributes:
-        after: seconds since the step before, at the usual pace.
-        traits: those of the user that its properties tell.
-        goal: it completes this step of the scenario's funnel, counted from 1.
+        after: seconds since the previous step, at the usual pace.
+        traits: the user's traits that become properties of the event.
+        goal: the step of the scenario's funnel that it completes, from 1.
     """
 
     event_type: str
@@ -42,8 +42,8 @@ class Script:
     """What a user does in one visit.
 
     Attributes:
-        parts: its steps, with a break between two parts.
-        session_id: whether its events carry one. If they do it is one session; if not, each part is one.
+        parts: its steps, with a break between parts.
+        session_id: whether its events have one. If so, the visit is one session; if not, each part is one.
     """
 
     parts: tuple[tuple[Step, ...], ...]
@@ -55,7 +55,7 @@ class Script:
 
     @cached_property
     def sessions(self) -> tuple[range, ...]:
-        """The places of each session's steps."""
+        """The ranges of indexes of each session's steps."""
         if self.session_id:
             return (range(len(self.steps)),)
         ends = [sum(map(len, self.parts[: number + 1])) for number in range(len(self.parts))]
@@ -63,7 +63,7 @@ class Script:
 
     @cached_property
     def moments(self) -> Mapping[int, tuple[int, ...]]:
-        """When each step happens at each pace, in milliseconds since the first."""
+        """The time of each step at each pace, in milliseconds since the first step."""
         return {pace: tuple(self._moments(pace)) for pace in PACES}
 
     def _moments(self, pace: int) -> Iterator[int]:
@@ -78,7 +78,7 @@ class Script:
 
 
 def visit(*steps: Step, session_id: bool = True) -> Script:
-    """A visit without a break."""
+    """A script without a break."""
     return Script((steps,), session_id)
 
 
@@ -87,9 +87,9 @@ class Life:
     """What some of the users do.
 
     Attributes:
-        percent: of all users, rounded down to whole users. The first life of a scenario takes those that are left over.
-        visits: days since the user's first, and what is done then: at most one visit a day, all in the first week.
-        returns: visits in later weeks, in turn. None of them goes on in the funnel.
+        percent: the share of all users, rounded down to whole users. The first life of a scenario gets the remaining users.
+        visits: by day since the user's first day, the script: at most one visit a day, all in the first week.
+        returns: visits in later weeks, in rotation. None of them continues the funnel.
     """
 
     name: str
@@ -104,7 +104,7 @@ class Life:
 
     @property
     def reaches(self) -> int:
-        """How far in the funnel, by the steps that are marked as goals."""
+        """The last step of the funnel that its users complete; 0 if none."""
         steps = chain.from_iterable(script.steps for script in self.visits.values())
         return max((step.goal or 0 for step in steps), default=0)
 
@@ -114,8 +114,8 @@ class Trait:
     """A property that differs between users.
 
     Attributes:
-        percents: of each value, as for `Life`; None is a user without the property.
-        details: properties that go with a value.
+        percents: the share of each value, as for `Life`; None is for users without the property.
+        details: further properties for a value.
     """
 
     name: str
@@ -128,19 +128,19 @@ class Trait:
 
 @dataclass(frozen=True, eq=False)
 class Scenario:
-    """A kind of site, and who comes there.
+    """A kind of site and its users.
 
     Attributes:
-        zone: IANA name; its days and weeks are those of this zone.
-        everywhere: traits that every event tells.
-        on_arrival: the trait that a user's first event alone tells.
-        sometimes: traits that the steps which name them tell.
-        funnel: the steps, each an event type and the properties it must have.
+        zone: the IANA name of the time zone of its days and weeks.
+        everywhere: traits that are properties of every event.
+        on_arrival: the trait that is a property of a user's first event only.
+        sometimes: traits that are properties of the steps which name them.
+        funnel: the steps, each an event type and the properties that it must have.
         window: seconds for the whole funnel.
-        curve: how many of a hundred users of a week come back 1, 2, … weeks later, rounded down; the last goes on.
-        return_days: on how many days of such a week, in turn.
-        paths_by: what the paths are told by: `event_type` or `property:NAME`.
-        paths_start: an event that they are asked from.
+        curve: the percentage of a week's users who return 1, 2, … weeks later, rounded down. The last value holds for all later weeks.
+        return_days: on how many days of such a week they return, in rotation.
+        paths_by: the key of steps in paths: `event_type` or `property:NAME`.
+        paths_start: a key at which paths start.
     """
 
     name: str
@@ -158,5 +158,5 @@ class Scenario:
 
     @property
     def has_bots(self) -> bool:
-        """Then every event has the property `bot`, true or false."""
+        """Whether there are bots. Then every event has the property `bot`, true or false."""
         return any(life.bot for life in self.lives)

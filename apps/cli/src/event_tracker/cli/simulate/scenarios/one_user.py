@@ -1,16 +1,16 @@
-"""One user: what is said about them, and their timeline."""
+"""Checks about one user: the summary and the timeline."""
 
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from event_tracker.cli.simulate.scenarios.asking import ranked, whole_range
 from event_tracker.cli.simulate.scenarios.check import Check, Request
 from event_tracker.cli.simulate.scenarios.plan import Plan, PlannedVisit
+from event_tracker.cli.simulate.scenarios.questions import ranked, whole_range
 
 
 def one_user(plan: Plan, visits: Sequence[PlannedVisit]) -> Check:
-    """What is said about the one whose visits these are."""
+    """Check the summary of the user who made these visits."""
     person = visits[0].person
     happened = _happened(visits)
     types = Counter(event_type for _, event_type in happened)
@@ -30,7 +30,7 @@ def one_user(plan: Plan, visits: Sequence[PlannedVisit]) -> Check:
 
 
 def events_of(visits: Sequence[PlannedVisit]) -> Check:
-    """The timeline of the one whose visits these are."""
+    """Check the timeline of the user who made these visits."""
     person = visits[0].person
     happened = reversed(_happened(visits))
     events = [{"user_id": person.user_id, "timestamp": time, "event_type": kind} for time, kind in happened]
@@ -39,7 +39,7 @@ def events_of(visits: Sequence[PlannedVisit]) -> Check:
 
 
 def _happened(visits: Sequence[PlannedVisit]) -> list[tuple[str, str]]:
-    """The times and types of a user's events, in order."""
+    """The times and types of the events of these visits, in order."""
     return [
         (datetime.fromtimestamp((visit.start + after) / 1000, UTC).isoformat(timespec="milliseconds"), step.event_type)
         for visit in visits

@@ -1,4 +1,4 @@
-"""What the questions to the query service have in common, and their answers."""
+"""What the requests to the query service and their expected answers have in common."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -9,19 +9,19 @@ from event_tracker.cli.simulate.scenarios.plan import Plan
 from event_tracker.cli.simulate.scenarios.tally import Tally
 
 LIMIT = 50
-"""More entries than any list has, so that all of it is compared."""
+"""More entries than any list has, so that whole lists are compared."""
 
 
-def question(tally: Tally, name: str, path: str, asked: Mapping[str, Any], answer: Mapping[str, Any]) -> Check:
-    """A GET about all of the plan, or about its people alone."""
+def make_check(tally: Tally, name: str, path: str, parameters: Mapping[str, Any], answer: Mapping[str, Any]) -> Check:
+    """Make the check of a GET request about the whole plan, or about its people without bots."""
     plan = tally.plan
-    params = {**whole_range(plan), **asked} | ({} if tally.bots else {"property.bot": "false"})
+    params = {**whole_range(plan), **parameters} | ({} if tally.bots else {"property.bot": "false"})
     echo = {"from": plan.midnights[0].isoformat(), "to": plan.midnights[-1].isoformat(), "tz": plan.scenario.zone}
     return Check(name, Request("GET", path, params), {**echo, **answer})
 
 
 def whole_range(plan: Plan) -> dict[str, Any]:
-    """By dates, which are days in the zone."""
+    """The parameters for the plan's range of time, as dates in its time zone."""
     return {"from": str(plan.dates[0]), "to": str(plan.midnights[-1].date()), "tz": plan.scenario.zone}
 
 
@@ -30,13 +30,13 @@ def day_starts(plan: Plan) -> list[str]:
 
 
 def week_starts(plan: Plan) -> list[str]:
-    """The Monday of each week; the first may be before the plan begins."""
+    """The Monday of each week. The first may be before the start of the plan."""
     mondays = [plan.midnights[week.start] - timedelta(days=plan.dates[week.start].weekday()) for week in plan.weeks]
     return [monday.isoformat() for monday in mondays]
 
 
 def ranked(counts: Mapping[Any, int], total: int, name: str) -> list[dict[str, Any]]:
-    """As lists are ordered: by count, the highest first, ties by name."""
+    """The entries of a list, in its order: the highest count first, equal counts by name."""
     order = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return [{name: value, "count": times, "share": rate(times, total)} for value, times in order]
 
