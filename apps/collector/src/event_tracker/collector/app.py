@@ -90,7 +90,7 @@ def create_app(settings: CollectorSettings) -> Middleware:
 
     def allow(origins: frozenset[str]) -> None:
         # A preflight carries no key: its answer allows the origins of all sources. The request itself is checked against its own.
-        middleware.mount_origins = origins.union(settings.cors_origins)
+        middleware.post_origins = origins.union(settings.cors_origins)
 
     source_cache.start(allow)
     return middleware

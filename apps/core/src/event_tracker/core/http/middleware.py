@@ -61,7 +61,7 @@ class Middleware:
 
     Attributes:
         budget: what all requests may hold in memory together, with their answers.
-        mount_origins: origins whose pages may call what is mounted; `cors_origins` may call everything.
+        post_origins: origins whose pages may send POST requests and read their answers; `cors_origins` may call everything.
         guard: called with the environ of each request except preflights; raises to refuse it.
         drain: called at SIGTERM, while requests are still accepted.
         close: called when the last request has been answered.
@@ -81,7 +81,7 @@ class Middleware:
         self.app = app
         self.budget = MemoryBudget(most_held)
         self.mounts = mounts or {}
-        self._cors_origins = self.mount_origins = frozenset(cors_origins)
+        self._cors_origins = self.post_origins = frozenset(cors_origins)
         self.guard = guard
         self.drain = drain
         self.close = close
@@ -145,7 +145,10 @@ class Middleware:
 
     def _origins(self, environ: "WSGIEnvironment") -> frozenset[str]:
         """Whose pages may make this request."""
-        return self.mount_origins if environ.get("PATH_INFO") in self.mounts else self._cors_origins
+        method = environ["REQUEST_METHOD"]
+        if method == "OPTIONS":
+            method = environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD")
+        return self.post_origins if method == "POST" else self._cors_origins
 
     def _end(self) -> None:
         self.in_progress -= 1
