@@ -327,7 +327,7 @@ BROKEN: dict[str, tuple[str, Break, str]] = {
     "more connections than the database allows": (
         "production",
         lambda o: named(o, "HorizontalPodAutoscaler", "query")["spec"].update(maxReplicas=20),
-        "the services may open 170 connections",
+        "the services may open 212 connections",
     ),
     "a service account token": (
         "minikube",

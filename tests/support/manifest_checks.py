@@ -38,7 +38,7 @@ PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 STOP_SECONDS = 3 + 15
 """From SIGTERM to the end: DRAIN_SECONDS, and requests under way."""
 
-CONNECTIONS, RESERVED = 100, 20
+CONNECTIONS, RESERVED = 120, 20
 """max_connections of the database, and how many of them are left to jobs, Grafana and people."""
 
 FREE_CONNECTIONS = 2

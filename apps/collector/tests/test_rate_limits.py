@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import math
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,16 @@ def post(collector, key, number=1, parameters=""):
     return requests.post(f"{collector.url}/events{parameters}", json=events, headers={"X-Write-Key": key}, timeout=30)
 
 
+def assert_charged(answer, number):
+    """A full bucket was charged for as many events. What came back while the answer was made is allowed for."""
+    policy, remaining, seconds = answer.headers["RateLimit"].split(";")
+    back = RATE * answer.elapsed.total_seconds()
+    assert policy == '"events"'
+    assert max(BURST - number, 0) <= int(remaining.removeprefix("r=")) <= max(BURST - number + back, 0)
+    most = math.ceil(number / RATE)
+    assert most - math.ceil(back / RATE) <= int(seconds.removeprefix("t=")) <= most
+
+
 def stored(owner):
     return owner.execute("select count(*) from events").fetchone()[0]
 
@@ -38,7 +49,7 @@ def test_what_is_more_is_refused_and_says_when_to_come_again(collector, owner, k
     first = post(collector, key, BURST + 60 * RATE)
     assert first.status_code == 200
     assert first.headers["RateLimit-Policy"] == f'"events";q={BURST};w=10'
-    assert first.headers["RateLimit"] == '"events";r=0;t=70'
+    assert_charged(first, BURST + 60 * RATE)
     before = stored(owner)
     refused = post(collector, key)
     assert refused.status_code == 429
@@ -74,7 +85,7 @@ def test_each_key_has_a_limit_of_its_own(collector, owner, key):
 def test_a_dry_run_counts_as_well(collector, owner, key):
     first = post(collector, key, BURST + 60 * RATE, "?dry_run=true")
     assert first.status_code == 200
-    assert first.headers["RateLimit"] == '"events";r=0;t=70'
+    assert_charged(first, BURST + 60 * RATE)
     assert post(collector, key, 1, "?dry_run=true").status_code == 429
     assert post(collector, key).status_code == 429
     assert stored(owner) == 0
@@ -117,7 +128,7 @@ def test_an_honest_request_is_charged_its_events_and_no_more(collector, owner, k
         f"{collector.url}/events", data=body, headers={"X-Write-Key": key, "Content-Type": "text/plain"}, timeout=30
     )
     assert answer.status_code == 200
-    assert answer.headers["RateLimit"] == f'"events";r={BURST - 10};t=2'
+    assert_charged(answer, 10)
 
 
 def post_gzip(collector, key, body):
@@ -155,14 +166,16 @@ def test_compressed_events_are_charged_as_others_are(collector, owner, key, lett
     """Their bytes are few, or nearly those of ten events, before they are decompressed."""
     body = gzip.compress(("[" + ",\n".join(event_of(65_536 - n, letters) for n in range(10)) + "]").encode())
     answer = post_gzip(collector, key, body)
-    assert (answer.status_code, answer.headers["RateLimit"]) == (200, f'"events";r={BURST - 10};t=2')
+    assert answer.status_code == 200
+    assert_charged(answer, 10)
 
 
 def test_bytes_that_compressing_added_are_not_charged(collector, key):
     """The one event has fewer bytes than two of the largest; as it is sent it has more."""
     body = gzip.compress(event_of(65_000).encode())
     answer = post_gzip(collector, key, body + b"\0" * (2 * 65_536 - len(body)))
-    assert (answer.status_code, answer.headers["RateLimit"]) == (201, f'"events";r={BURST - 1};t=1')
+    assert answer.status_code == 201
+    assert_charged(answer, 1)
 
 
 def test_the_bytes_of_compressed_events_count_also_where_they_are_too_large(collector, key):

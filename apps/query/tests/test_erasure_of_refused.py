@@ -13,7 +13,7 @@ from storing import store
 from waiting import wait_until
 from world import World
 
-from event_tracker.collector.rejections.recorder import Rejection, Waiting, seconds, write
+from event_tracker.collector.rejections.recorder import PendingRejection, Rejection, read_clock, write
 from event_tracker.core.postgres.named_sql import load_queries
 
 COLLECTOR = load_queries("event_tracker.collector")
@@ -45,10 +45,10 @@ def kept(world):
 
 def keep(connection, *user_ids, source="shop", waited=timedelta(0), clock_is_ahead=timedelta(0)):
     """Write refused events as a collector does; how many were left out."""
-    since, received_at = seconds() - waited.total_seconds(), datetime.now(UTC) - waited + clock_is_ahead
+    since, received_at = read_clock() - waited.total_seconds(), datetime.now(UTC) - waited + clock_is_ahead
     row = {"source": source, "received_at": received_at, "reason": "required", "detail": [], "event_type": None}
     refused = [Rejection(id=uuid4(), user_id=user_id, payload=b"{}", is_whole=True, **row) for user_id in user_ids]
-    return write(connection, [Waiting(one, since) for one in refused])
+    return write(connection, [PendingRejection(one, since) for one in refused])
 
 
 def announce(connection, user_id, sources=None):
