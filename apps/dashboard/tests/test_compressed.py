@@ -140,10 +140,6 @@ def test_what_has_another_path_than_a_file_is_not_compressed_and_kept(lonely_das
 @pytest.mark.parametrize("path", PAGES)
 def test_every_page_is_drawn_by_browsers_that_have_nothing_yet(dashboard, profile, path):
     for _ in range(2):
-        # Some clients close the connection at once.
-        page = profile().new_page()
-        page.goto(f"{dashboard.url}/{path}", wait_until="commit")
-        page.close()
         visitor = Visitor(profile().new_page(), dashboard.url).open(path, range="90 days")
         assert visitor.complaints == []
         visitor.page.close()
