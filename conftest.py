@@ -59,7 +59,7 @@ def _uses_services(item: pytest.Item) -> bool:
 
 
 def pytest_runtest_setup() -> None:
-    """Listen to Chromium anew."""
+    """Forget what Chromium reported in the test before."""
     browsing.forget()
 
 
