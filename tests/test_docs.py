@@ -41,6 +41,14 @@ def test_files_that_are_named_exist(page):
         assert (ROOT / name).exists(), name
 
 
+def test_files_of_the_architecture_exist():
+    """They are named by the end of their path: `collector/writer.py`."""
+    named = set(re.findall(r"`([\w./-]+\.(?:py|sql))`", (ROOT / "docs" / "architecture.md").read_text()))
+    assert len(named) > 30
+    paths = [f"/{path.relative_to(ROOT)}" for path in SOURCES]
+    assert [name for name in named if not any(path.endswith(f"/{name}") for path in paths)] == []
+
+
 def test_documents_that_the_code_names_exist():
     named = {(file, name) for file in SOURCES for name in re.findall(r"docs/[\w./-]+\.md", file.read_text())}
     assert named
