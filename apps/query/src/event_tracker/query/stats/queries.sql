@@ -177,49 +177,52 @@ found as not materialized (
 
 -- name: users
 -- Active and new users by interval; bucket 0 is the whole range. A user whom a collector of the previous release has just stored
--- isn't in `users` yet, but counts as active.
-with active as materialized (
-  select distinct width_bucket("timestamp", %(starts)b::timestamptz[]) as bucket, user_id
-  from ({selected}) as selected
+-- isn't in `users` yet, but counts as active. Each user is one row until the end: no join may compare all users with all users,
+-- as a nested loop does where the planner has no statistics yet (a new server, a month that has just begun).
+with active as (
+  select user_id, array_agg(bucket) as buckets
+  from (
+    select distinct width_bucket("timestamp", %(starts)b::timestamptz[]) as bucket, user_id
+    from ({selected}) as selected
+  ) as found
+  group by user_id
 ),
-known as (
-  select bucket, user_id, first_seen
-  from active
-  left join {users} using (user_id)
+known as materialized (
+  select buckets, {first_seen} as first_seen
+  from active as found
+  left join users as known using (user_id)
 )
 select
   bucket,
   count(*),
   count(*) filter (where first_seen >= %(start)b and first_seen < %(end)b and width_bucket(first_seen, %(starts)b::timestamptz[]) = bucket)
 from known
+cross join lateral unnest(buckets) as bucket
 group by bucket
 union all
 select 0, count(*), count(*) filter (where first_seen >= %(start)b and first_seen < %(end)b)
-from (select distinct user_id, first_seen from known) as users;
+from known;
 
--- name: users.of_sources
--- Replaces `users` for some sources: those of the found users who were first seen in the range, and when. A user who was seen
--- before is excluded at the first such event. `users` says since when a user has had any events.
-(
-  select found.user_id, own.first_seen
-  from (select distinct user_id from ({found}) as found) as found
-  left join users as known using (user_id)
-  cross join lateral (
-    select min("timestamp") as first_seen
-    from events
-    where events.user_id = found.user_id
-      and "timestamp" >= %(start)b and "timestamp" < %(end)b and source = any (%(sources)b::text[])
-  ) as own
-  where not exists (
+-- name: first_seen
+known.first_seen
+
+-- name: first_seen.of_sources
+-- When a user was first seen in the range by these sources; null if they have seen the user before. `users` says since when a user
+-- has had any events.
+case
+  when not exists (
     select from events
     where events.user_id = found.user_id
       and "timestamp" >= coalesce(known.first_seen, '-infinity') and "timestamp" < %(start)b and source = any (%(sources)b::text[])
     offset 0  -- a look into the key for each user, not a join over all events
   )
-) as users
-
--- name: users.active
-select user_id from active
+  then (
+    select min("timestamp")
+    from events
+    where events.user_id = found.user_id
+      and "timestamp" >= %(start)b and "timestamp" < %(end)b and source = any (%(sources)b::text[])
+  )
+end
 
 -- name: sessions
 with {visits},
@@ -458,22 +461,46 @@ count(*) filter (where {first}),
 percentile_cont(0.5) within group (order by extract(epoch from "timestamp" - {before})::float8) filter (where {first})
 
 -- name: retention
--- Sizes of cohorts (offset -1), and how many of each were active in which period after theirs.
+-- Sizes of cohorts (offset -1), and how many of each were active in which period after theirs. Cohorts and activity are brought
+-- together by one grouping, not by a join: it costs the same whatever the planner expects.
 with cohort as materialized (
   select width_bucket(first_seen, %(starts)b::timestamptz[]) as period, user_id
   from {users}
   where first_seen >= %(start)b and first_seen < %(end)b
 ),
 active as (
-  select distinct width_bucket("timestamp", %(starts)b::timestamptz[]) as period, user_id
-  from ({selected}) as selected
+  select user_id, array_agg(period) as periods
+  from (
+    select distinct width_bucket("timestamp", %(starts)b::timestamptz[]) as period, user_id
+    from ({selected}) as selected
+  ) as found
+  group by user_id
+),
+activity as (
+  select max(cohort) as cohort, max(periods) as periods
+  from (
+    select user_id, period as cohort, null::int[] as periods from cohort
+    union all
+    select user_id, null, periods from active
+  ) as both_of_user
+  group by user_id
 )
 select period, -1 as after, count(*) from cohort group by period
 union all
-select cohort.period, active.period - cohort.period, count(*)
-from active
-join cohort using (user_id)
+select cohort, period - cohort, count(*)
+from activity
+cross join lateral unnest(periods) as period
+where cohort is not null
 group by 1, 2;
+
+-- name: retention.users_of_sources
+-- Replaces `users` for some sources: whom they have seen in the range, and when first.
+(
+  select found.user_id, {first_seen} as first_seen
+  from (select distinct user_id from ({found}) as found) as found
+  left join users as known using (user_id)
+  offset 0  -- so that `first_seen` is looked up once for each user
+) as users
 
 -- name: paths
 -- Whole sequences from each occurrence, counted; then transitions (by step), sequences (step 0) and occurrences (step -1).

@@ -91,9 +91,16 @@ def _source_condition(restricted: bool) -> sql.SQL:
     return sql.SQL(QUERIES["and_sources"] if restricted else "")
 
 
-def select_first_seen(query: FilteredQuery, found: sql.Composable) -> sql.Composable:
-    """The relation that says when users were first seen: the table `users`, or for some sources a query over their events."""
-    return sql.SQL("users") if query.sources is None else fill("users.of_sources", found=found)
+def select_first_seen(query: FilteredQuery) -> sql.Composable:
+    """The expression that says when a user was first seen: as in the table `users`, or for some sources by their events."""
+    return sql.SQL(QUERIES["first_seen" if query.sources is None else "first_seen.of_sources"])
+
+
+def select_users(query: FilteredQuery, found: sql.Composable) -> sql.Composable:
+    """The relation of users and when they were first seen: the table `users`, or for some sources a query over their events."""
+    if query.sources is None:
+        return sql.SQL("users")
+    return fill("retention.users_of_sources", found=found, first_seen=select_first_seen(query))
 
 
 def build_visits(query: SessionsQuery | PathsQuery, days: SummarisedDays | None) -> sql.Composed:

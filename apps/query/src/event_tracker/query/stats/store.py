@@ -44,6 +44,7 @@ from event_tracker.query.stats.sql_builder import (
     outside_condition,
     select_events,
     select_first_seen,
+    select_users,
     source_condition,
     type_condition,
 )
@@ -155,8 +156,7 @@ class StatsStore:
 
     def _users(self, query: UsersQuery) -> Body:
         parameters = {**filter_parameters(query), "starts": list(query.starts)}
-        known = select_first_seen(query, sql.SQL(QUERIES["users.active"]))
-        statement = fill("users", selected=select_events(query), users=known)
+        statement = fill("users", selected=select_events(query), first_seen=select_first_seen(query))
         return self._respond("users", query, _fixed_statement(statement, parameters), responses.build_users)
 
     def _sessions(self, query: SessionsQuery) -> Body:
@@ -208,7 +208,7 @@ class StatsStore:
 
     def _retention(self, query: RetentionQuery) -> Body:
         everybody = select_events(replace(query, event_types=(), properties=()))
-        statement = fill("retention", selected=select_events(query), users=select_first_seen(query, everybody))
+        statement = fill("retention", selected=select_events(query), users=select_users(query, everybody))
         parameters = {**filter_parameters(query), "starts": list(query.starts)}
         result = self._runner.run("retention", _fixed_statement(statement, parameters), query.explain)
         body = {
