@@ -59,7 +59,7 @@ def test_a_file_gives_the_password_and_a_name_is_taken_once(create, owner, tmp_p
     again = create("ann", given="another long password")
     assert (again.returncode, again.stderr) == (
         1,
-        "Error: there is somebody called ann already; choose another name\n",
+        "Error: a person named ann exists already; choose another name\n",
     )
     assert owner.execute("select password_hash from people").fetchall() == [(stored,)]
 

@@ -230,7 +230,7 @@ def test_a_password_in_a_url_is_not_shown(start, host, password):
 
 
 def test_an_address_that_cannot_be_asked_is_told(scripted):
-    with pytest.raises(ServiceError, match="can't be asked"):
+    with pytest.raises(ServiceError, match="can't be reached"):
         require_reachable(scripted(OK).url.replace("http:", "https:"))
 
 

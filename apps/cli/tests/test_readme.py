@@ -90,9 +90,9 @@ def test_the_tour_with_the_command_line_succeeds(up: Up):
 
 def test_a_scenario_among_other_events_says_why_its_answers_are_wrong(up: Up):
     folder = up.data.parent
-    script = "tracker simulate --events 500 --days 20 && tracker simulate --scenario shop --users 20 && tracker check-truth truth-shop.json"
+    script = "tracker simulate --events 500 --days 20 && tracker simulate --scenario shop --users 20 && tracker verify truth-shop.json"
     done = subprocess.run(
         ["bash", "-c", script], cwd=folder, env=environment(), capture_output=True, text=True, check=False
     )
     assert done.returncode == 1, done.stderr
-    assert "more events than the scenario's lie in that time" in done.stdout
+    assert "more events than the scenario's are in that range" in done.stdout

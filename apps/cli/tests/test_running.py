@@ -126,6 +126,11 @@ def test_a_misspelt_command_is_guessed():
     assert "Did you mean 'create'?" in done.output
 
 
+def test_an_old_name_of_a_command_works_and_is_not_listed():
+    assert CliRunner().invoke(cli, ["check-truth", "--help"]).output.startswith("Usage: cli check-truth [OPTIONS] FILE")
+    assert "check-truth" not in CliRunner().invoke(cli, ["--help"]).output
+
+
 def test_help_describes_commands_in_whole_sentences():
     for arguments in (["--help"], ["key", "--help"]):
         commands = CliRunner().invoke(cli, arguments).output.partition("Commands:")[2]

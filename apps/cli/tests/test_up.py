@@ -27,7 +27,7 @@ from event_tracker.cli.local.embedded import embedded_postgres, running_url
 from event_tracker.cli.local.process import Process
 from event_tracker.cli.local.services import url_in_role
 from event_tracker.cli.local.system_account import account_for
-from event_tracker.cli.simulate.verify import check_truth
+from event_tracker.cli.simulate.verify import verify
 
 pytestmark = pytest.mark.services
 
@@ -330,7 +330,7 @@ def test_the_demo_on_a_server_of_ones_own_where_a_key_is_required(start_up, tmp_
         assert time.monotonic() < deadline, "after the month at once no more came"
         time.sleep(0.1)
     asked = [str(data / "truth-shop.json"), "--query", up.query]
-    checked = CliRunner().invoke(check_truth, asked, env={"API_TOKEN_FILE": str(data / "admin-token")})
+    checked = CliRunner().invoke(verify, asked, env={"API_TOKEN_FILE": str(data / "admin-token")})
     assert checked.exit_code == 0, checked.output
 
 

@@ -25,7 +25,7 @@ from event_tracker.model.schema_rules import InvalidSchemaError
         ({"properties": {"a": {"format": "date-time"}}}, {"a": "now"}, [("/a", 'It is not a "date-time".')]),
         ({"properties": {"a": False}}, {"a": "secret"}, [("/a", "It is not allowed.")]),
         ({"properties": {"a": {"not": {"type": "string"}}}}, {"a": "secret"}, [("/a", "It is what `not` forbids.")]),
-        ({"properties": {"a": {"contains": {"const": 1}}}}, {"a": ["secret"]}, [("/a", "It has not the items that `contains` asks for.")]),
+        ({"properties": {"a": {"contains": {"const": 1}}}}, {"a": ["secret"]}, [("/a", "It doesn't have the items that `contains` requires.")]),
         ({"properties": {"a": {"uniqueItems": True}}}, {"a": ["secret", 1, "secret"]}, [("/a", "It has non-unique elements.")]),
         ({"properties": {"a": {"minimum": 0}, "b": {"maxLength": 1}}}, {"a": -1, "b": "secret"}, [
             ("/a", "It is less than the minimum of 0."), ("/b", "It is longer than 1 character.")]),

@@ -83,9 +83,9 @@ class Client:
         try:
             self.session.get(self.url + "/livez", timeout=(CONNECT_SECONDS, READ_SECONDS), allow_redirects=False)
         except requests.exceptions.InvalidURL:  # its message would contain the password
-            raise ServiceError(f"The {self.name} at {self.shown} can't be asked: that is no URL.") from None
+            raise ServiceError(f"The {self.name} at {self.shown} can't be reached: that is no URL.") from None
         except requests.exceptions.SSLError as error:
-            raise ServiceError(f"The {self.name} at {self.shown} can't be asked: {error}") from None
+            raise ServiceError(f"The {self.name} at {self.shown} can't be reached: {error}") from None
         except requests.ConnectionError:
             raise UnavailableError(
                 f"No {self.name} answers at {self.shown}. Start one with `tracker up`, or name another URL."
@@ -251,7 +251,7 @@ def read_answer(body: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.MsgspecError:
-        raise ServiceError("What answers isn't the service that was asked for; is the URL right?") from None
+        raise ServiceError("The answer isn't that of an Event Tracker service; is the URL right?") from None
 
 
 class Bearer(AuthBase):

@@ -13,7 +13,7 @@ class Group(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Suggest a similar command where there is no such one: Click does so for options only."""
         names = self.list_commands(ctx)
-        if args[0] not in names and (near := get_close_matches(args[0], names, 1)):
+        if self.get_command(ctx, args[0]) is None and (near := get_close_matches(args[0], names, 1)):
             ctx.fail(f"No such command {args[0]!r}. Did you mean {near[0]!r}?")
         return super().resolve_command(ctx, args)
 

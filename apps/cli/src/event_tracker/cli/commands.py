@@ -23,12 +23,16 @@ COMMANDS = {
     "receipt": "event_tracker.cli.admin.receipt:receipt",
     "send": "event_tracker.cli.ingest.send:send",
     "simulate": "event_tracker.cli.simulate.simulate:simulate",
-    "check-truth": "event_tracker.cli.simulate.verify:check_truth",
+    "verify": "event_tracker.cli.simulate.verify:verify",
     "events": "event_tracker.cli.ask.read:events",
     "export": "event_tracker.cli.ask.export:export",
     "live": "event_tracker.cli.ask.live:live",
     "top-types": "event_tracker.cli.ask.read:top_types",
 }
+
+
+OLD_NAMES = {"check-truth": "verify"}
+"""Names of earlier releases that still work, until 0.2.0. They aren't listed."""
 
 
 class LazyGroup(Group):
@@ -38,9 +42,10 @@ class LazyGroup(Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
+        place = COMMANDS.get(OLD_NAMES.get(cmd_name, cmd_name))
+        if place is None:
             return None
-        module, name = COMMANDS[cmd_name].split(":")
+        module, name = place.split(":")
         command = getattr(import_module(module), name)
         assert isinstance(command, click.Command)
         return command

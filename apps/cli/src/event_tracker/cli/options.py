@@ -28,7 +28,7 @@ class Secret(click.Option):
             raise click.UsageError(f"{self.envvar}_FILE: can't read {file}: {error.strerror}") from None
 
 
-ADVICE = "Other users of this machine may see what stands in a command: rather set the variable, or one with _FILE behind its name."
+ADVICE = "Other users of this machine may see the arguments of a command: prefer the variable, or the one with _FILE behind its name."
 
 COLLECTOR, QUERY = "http://127.0.0.1:8000", "http://127.0.0.1:8001"
 """The URLs of the services where none are given and no `tracker up` is found."""
@@ -49,7 +49,7 @@ def _connection_options(
 
     Args:
         service: `collector` or `query`: the option and the parameter for its URL, and the attribute of `Running`.
-        secret: `write_key` or `token`: the same for what the service asks for.
+        secret: `write_key` or `token`: the same for the kind of secret that the service requires.
         variable: the environment variable for the secret.
     """
 

@@ -61,7 +61,7 @@ class MigrateSettings(Settings):
         default="", check=key_of("rt"), secret=True,
     )  # fmt: skip
     write_key: str = setting(
-        "Write key of the source WRITE_KEY_SOURCE, let in beside others; empty: none is.",
+        "Write key of the source WRITE_KEY_SOURCE, accepted beside others; empty: none is.",
         default="", check=key_of("wk"), secret=True,
     )  # fmt: skip
     write_key_source: str = setting(

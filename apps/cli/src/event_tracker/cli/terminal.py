@@ -9,7 +9,7 @@ PIPE_WIDTH = 200
 
 
 def console_of_output() -> Console:
-    """A console on standard output. It is wider than usual if that isn't a terminal: nobody can widen a pipe."""
+    """A console on standard output. It is wider than usual if that isn't a terminal: a pipe has no width."""
     return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 

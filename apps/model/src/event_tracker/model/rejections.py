@@ -25,7 +25,7 @@ class Rejection(NamedTuple):
         event_type: as far as it could be read; the same for `user_id`.
         payload: the event as it was sent.
         is_whole: whether the payload is complete; otherwise it can't be replayed.
-        replay_requested_at: when a replay was asked for that isn't done yet.
+        replay_requested_at: when a replay was requested that isn't done yet.
     """
 
     id: UUID

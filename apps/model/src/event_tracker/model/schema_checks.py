@@ -43,7 +43,7 @@ def next_number() -> int:
 
 SENTENCES = {
     "falseSchema": "It is not allowed",
-    "contains": "It has not the items that `contains` asks for",
+    "contains": "It doesn't have the items that `contains` requires",
     "not": "It is what `not` forbids",
 }
 """Sentences by keyword, for those of the library that read badly without the value."""

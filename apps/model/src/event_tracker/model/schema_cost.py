@@ -50,7 +50,7 @@ class CostEstimate:
         if isinstance(schema, dict):
             self._under_way[pointer] = any(keyword in schema for keyword in UNEVALUATED)
             if sum(self._under_way.values()) > 1 and self._under_way[pointer]:
-                raise InvalidSchemaError(pointer, f"{' or '.join(UNEVALUATED)} can't stand within another one.")
+                raise InvalidSchemaError(pointer, f"{' or '.join(UNEVALUATED)} can't be within another one.")
             compounds = sum(map(_count_compound_nodes, [*schema.get("enum", []), schema.get("const")]))
             self.nodes += compounds
             self.cost += compounds * NODE_NS

@@ -1,7 +1,7 @@
 """Infers a schema from what a source's events of a type have in common.
 
 The schema accepts every event that it was made from, and the same events always give the same schema. Where events differ
-too much, it says less: somebody who knows what the events mean reviews it.
+too much, it says less: a person who knows what the events mean reviews it.
 """
 
 from collections.abc import Iterable, Iterator

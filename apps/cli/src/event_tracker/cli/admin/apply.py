@@ -20,12 +20,12 @@ SIGNS = {"created": "+", "revoked": "-"}
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @with_admin
 def apply(admin: Admin, file: Path, dry_run: bool, yes: bool) -> None:
-    """Make sources and their keys as FILE declares them: shows the difference, asks, and does it in one transaction.
+    """Make sources and their keys as FILE declares them: show the changes, ask, and make them in one transaction.
 
     What the file doesn't name stays as it is, but keys: where a source has `keys`, others of it are revoked.
     """
-    declared = read_declaration(file)
-    changes = admin.ask("POST", "apply", declared, dry_run="true")["changes"]
+    declaration = read_declaration(file)
+    changes = admin.ask("POST", "apply", declaration, dry_run="true")["changes"]
     for change in changes:
         click.echo(_format_change(change))
     if not changes:
@@ -33,23 +33,23 @@ def apply(admin: Admin, file: Path, dry_run: bool, yes: bool) -> None:
     elif not dry_run:
         if not yes:
             click.confirm("Do it?", abort=True)
-        done = admin.ask("POST", "apply", declared)["changes"]
+        done = admin.ask("POST", "apply", declaration)["changes"]
         click.echo(f"Done: {len(done)} changes.")
 
 
 def read_declaration(file: Path) -> dict[str, Any]:
-    """Read the document in a YAML 1.2 file. A name that stands twice in a mapping is an error.
+    """Read the document in a YAML 1.2 file. A name that is twice in a mapping is an error.
 
     Raises:
         ClickException: if the file can't be read, or isn't a YAML mapping.
     """
     try:
-        declared = YAML(typ="safe", pure=True).load(file)
+        declaration = YAML(typ="safe", pure=True).load(file)
     except (YAMLError, UnicodeDecodeError, OSError) as error:
         raise click.ClickException(f"{file} can't be read: {error}") from None
-    if not isinstance(declared, dict):
-        raise click.ClickException(f"{file} can't be read: it is no mapping; it begins with `sources:`")
-    return declared
+    if not isinstance(declaration, dict):
+        raise click.ClickException(f"{file} can't be read: it must be a mapping that begins with `sources:`")
+    return declaration
 
 
 def _format_change(change: Item) -> str:

@@ -59,8 +59,8 @@ def list_schemas(admin: Admin, source: str | None, as_json: bool) -> None:
 @with_admin
 def show_schema(admin: Admin, source: str, event_type: str, version: int | None) -> None:
     """Print a schema as JSON."""
-    asked = {"event_type": event_type, **({"version": version} if version else {})}
-    found = next(iter(admin.items(f"sources/{quote_part(source)}/schemas", **asked)), None)
+    params = {"event_type": event_type, **({"version": version} if version else {})}
+    found = next(iter(admin.items(f"sources/{quote_part(source)}/schemas", **params)), None)
     if not found:
         raise click.ClickException(f"source {source} has no such schema; `tracker schema list` shows them")
     click.echo(json.dumps(found["schema"], indent=2, ensure_ascii=False))

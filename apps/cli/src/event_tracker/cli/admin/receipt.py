@@ -46,7 +46,7 @@ def receipt() -> None:
     "--keys",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A copy of /.well-known/jwks.json, for receipts that were signed with a key which isn't in use any more, and "
-    "where no service can be asked.  [default: the query service's]",
+    "where no service can be reached.  [default: the query service's]",
 )
 @query_options
 def check(file: BinaryIO, user_id: str, keys: Path | None, query: str, token: str | None) -> None:

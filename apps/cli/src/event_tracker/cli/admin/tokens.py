@@ -28,7 +28,7 @@ def token() -> None:
 def create(admin: Admin, name: str, scopes: tuple[str, ...], sources: tuple[str, ...], days: int | None) -> None:
     """Make a token and print it, alone on standard output. It is shown this once: only its hash is stored.
 
-    NAME tells people what it is for.
+    NAME says what it is for.
     """
     body = {"name": name, "scopes": list(scopes), "sources": list(sources) or None, "days": days}
     click.echo(admin.ask("POST", "tokens", body)["token"])

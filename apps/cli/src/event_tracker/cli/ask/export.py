@@ -31,7 +31,10 @@ INTERRUPTIONS = (*CONNECTION_ERRORS, requests.exceptions.ContentDecodingError)
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False), default=STDOUT)
 @click.option(
-    "--format", "format_", type=click.Choice(["ndjson", "csv", "parquet"]), help="By default told by the file's name."
+    "--format",
+    "format_",
+    type=click.Choice(["ndjson", "csv", "parquet"]),
+    help="By default the format that the file's name has.",
 )
 @filter_options
 @click.option("--from", "start", callback=parse_time, help="Events at this time (RFC 3339) or later.")

@@ -26,7 +26,7 @@ class LiveEvent(StoredEvent, frozen=True):
 
 @click.command()
 @filter_options
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, as the service tells it.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, as the service sends it.")
 @query_options
 @patience_option
 def live(filters: Mapping[str, Any], as_json: bool, query: str, token: str | None, patience: float) -> None:

@@ -50,11 +50,11 @@ def events(
 
     --follow looks ten minutes back for events that arrive late; one that arrives later than that is not shown.
     """
-    asked = UserEvents(open_client("query service", query, patience, token=token), user_id, types, sources)
+    user_events = UserEvents(open_client("query service", query, patience, token=token), user_id, types, sources)
     if follow:
-        _follow(Follower(asked, limit), as_json=as_json)
+        _follow(Follower(user_events, limit), as_json=as_json)
         return
-    found = list(asked.newest(limit))
+    found = list(user_events.newest(limit))
     if not found:
         kind = f" of type {' or '.join(types)}" if types else ""
         kind += f" from {' or '.join(sources)}" if sources else ""
@@ -144,8 +144,8 @@ def top_types(
     patience: float,
 ) -> None:
     """Show the most frequent types of events, and how many of each there are."""
-    asked: dict[str, Any] = {"limit": limit, "source": list(sources), "from": start, "to": end}
-    body = open_client("query service", query, patience, token=token).get("/stats/top-types", asked)
+    parameters: dict[str, Any] = {"limit": limit, "source": list(sources), "from": start, "to": end}
+    body = open_client("query service", query, patience, token=token).get("/stats/top-types", parameters)
     if as_json:
         click.echo(body)
         return

@@ -79,7 +79,7 @@ class UserEvents:
 class Follower:
     """Returns each event once: first the newest stored ones, then new ones at each call.
 
-    It asks for the last minutes again each time, because events may arrive out of order, and remembers which it has returned.
+    It requests the last minutes again each time, because events may arrive out of order, and remembers which it has returned.
     """
 
     def __init__(self, events: UserEvents, backlog: int) -> None:
@@ -102,7 +102,7 @@ class Follower:
         start = self._start()
         recent = self.events.since(start)
         fresh = [event for event in recent if event.key not in self._shown]
-        # Events before `start` won't be asked for again: the next start is never earlier than this one.
+        # Events before `start` won't be requested again: the next start is never earlier than this one.
         self._shown = {event.key for event in recent}
         self._advance(fresh)
         return _in_order(fresh)

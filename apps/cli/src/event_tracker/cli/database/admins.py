@@ -47,21 +47,21 @@ def admin() -> None:
     "--password-file",
     type=click.File(),
     metavar="FILE",
-    help="The password is this file's first line; - is the standard input. Without it you are asked.",
+    help="The password is this file's first line; - is the standard input. Without it the command prompts for it.",
 )
 @running_option
 def create(name: str, password_file: TextIO | None, data: Path | None) -> None:
-    """Make an admin: the first one, who then makes all the others, or one more when nobody gets in any longer.
+    """Make an admin: the first one, who then makes all the others, or another one when no admin can sign in any more.
 
-    The password is asked for, or read from a file or the standard input. It takes 12 characters or more; a few words that
-    nobody would say together do.
+    The command prompts for the password, or reads it from a file or the standard input. It takes 12 characters or more; a few words that
+    have no common meaning are enough.
     """
     url = find_database_url(data)
     password_hash = hash_password(_checked(_read_password(password_file)))
     with owner_connection(url) as connection:
         given = {"name": name, "password_hash": password_hash}
         if not connection.execute(QUERIES["create_admin"], given).fetchall():
-            raise click.ClickException(f"there is somebody called {name} already; choose another name")
+            raise click.ClickException(f"a person named {name} exists already; choose another name")
     click.echo(f"made the admin {name}")
 
 
@@ -87,8 +87,8 @@ def offer_sign_in(connection: psycopg.Connection) -> str | None:
 def _read_password(file: TextIO | None) -> str:
     """Read the password from the file, or ask for it if standard input is a terminal."""
     if file is None and sys.stdin.isatty():
-        asked: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
-        return asked
+        password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+        return password
     return (file or sys.stdin).readline().rstrip("\r\n")
 
 

@@ -51,7 +51,7 @@ class Period(click.ParamType[str]):
     metavar="PERIOD",
     help="Delete events older than this (13months, 90days, 2years): every monthly partition that holds nothing younger "
     "is dropped. Counts by type and source stay, so such statistics over whole hours go on answering for the time before. "
-    "Sources that say for how many days they are kept (`tracker source set --keep-days`) go by that. Without either, nothing "
+    "Sources that say for how many days they are kept (`tracker source set --keep-days`) use that. Without either, nothing "
     "is deleted.",
 )
 @click.option(
@@ -152,7 +152,7 @@ def print_remaining(moves: Moves) -> None:
     """Print a line for each month that stays in the default partition though it has many rows there."""
     for month, rows in moves.later:
         click.echo(f"{rows:,} rows for {month.partition} are left in the default partition: the next run moves them")
-    for month, rows in moves.asked:
+    for month, rows in moves.refused:
         click.echo(
             f"warning: {rows:,} rows for {month.partition} are left in the default partition, which makes questions "
             "slower. Nobody reads or writes events while they leave it: `tracker maintain --move` in a quiet hour",

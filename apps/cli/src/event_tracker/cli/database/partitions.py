@@ -119,12 +119,12 @@ class Moves(NamedTuple):
     Attributes:
         now: this run moves them.
         later: the next runs move them; this one moves enough already.
-        asked: they are moved only with `--move`: each has too many rows.
+        refused: they are moved only with `--move`: each has too many rows.
     """
 
     now: list[tuple[Month, int]]
     later: list[tuple[Month, int]]
-    asked: list[tuple[Month, int]]
+    refused: list[tuple[Month, int]]
 
 
 def plan_moves(connection: psycopg.Connection, *, all_of_them: bool = False) -> Moves:
@@ -136,7 +136,7 @@ def plan_moves(connection: psycopg.Connection, *, all_of_them: bool = False) -> 
             moves.now.append((month, rows))
             total += rows
         else:
-            (moves.later if rows <= MOST_ROWS else moves.asked).append((month, rows))
+            (moves.later if rows <= MOST_ROWS else moves.refused).append((month, rows))
     return moves
 
 

@@ -138,8 +138,8 @@ def _limits(connection: psycopg.Connection, keep: str | None) -> Limits:
 
 
 def _parts(connection: psycopg.Connection, limits: Limits) -> Iterator[Part]:
-    asked = {**limits.parameters(monthly=False), "name": None}
-    for name, size, is_old_whole in connection.execute(QUERIES["old_partitions"], asked).fetchall():
+    parameters = {**limits.parameters(monthly=False), "name": None}
+    for name, size, is_old_whole in connection.execute(QUERIES["old_partitions"], parameters).fetchall():
         if is_old_whole:
             count = sql.SQL("select count(*) from {}").format(sql.Identifier(name))
             ((rows,),) = connection.execute(count).fetchall()
@@ -188,8 +188,8 @@ def _delete_some(connection: psycopg.Connection, partition: str, limits: Limits,
     within = {"start": days[0], "end": days[-1] + DAY, "days": days, "most": BATCH_ROWS}
     with connection.transaction():
         lock_out_erasures(connection)
-        asked = {**_parameters(partition, limits), **within}
-        ((deleted, users),) = connection.execute(_of(partition, "delete_expired_rows"), asked).fetchall()
+        parameters = {**_parameters(partition, limits), **within}
+        ((deleted, users),) = connection.execute(_of(partition, "delete_expired_rows"), parameters).fetchall()
         _forget_summaries(connection, days)
         _correct_users(connection, users)
     return bool(deleted < BATCH_ROWS)
@@ -203,8 +203,8 @@ def _drop(connection: psycopg.Connection, partition: str, limits: Limits) -> boo
         # Before the exclusive lock, since a month may have many visits.
         _forget_summaries(connection, month.days())
         lock_out_everybody(connection, partition)
-        asked = {**limits.parameters(monthly=False), "name": partition}
-        is_old_whole = [row[2:] for row in connection.execute(QUERIES["old_partitions"], asked)] == [(True,)]
+        parameters = {**limits.parameters(monthly=False), "name": partition}
+        is_old_whole = [row[2:] for row in connection.execute(QUERIES["old_partitions"], parameters)] == [(True,)]
         if not is_old_whole:
             raise psycopg.Rollback(transaction)
         connection.execute(QUERIES["count_dropped"], {"start": month.start, "end": month.plus(1).start})
@@ -219,7 +219,7 @@ def _forget_summaries(connection: psycopg.Connection, days: list[datetime]) -> N
 
 
 def _correct_all_users(connection: psycopg.Connection, limits: Limits) -> None:
-    """Correct the users that are still outdated: those whose newest events were in a dropped partition, or who were skipped."""
+    """Correct the users that are still outdated: users with their newest events in a dropped partition, or who were skipped."""
     for _ in range(ROUNDS):
         skipped = 0
         with connection.cursor("outdated", withhold=True) as found:

@@ -178,8 +178,8 @@ def read_parquet(stream: Stream) -> Iterator[Entry]:
 
 def read_csv(stream: Stream) -> Iterator[Entry]:
     """Read CSV with a header. Columns that aren't fields of events become properties. Empty cells are left out."""
-    pieces = iter(lambda: stream.readline(MAX_LINE_BYTES), b"")
-    rows = csv.reader(piece.decode(errors="surrogateescape").removeprefix("\ufeff") for piece in pieces)
+    lines = iter(lambda: stream.readline(MAX_LINE_BYTES), b"")
+    rows = csv.reader(line.decode(errors="surrogateescape").removeprefix("\ufeff") for line in lines)
     header = [name.strip() for name in next(rows, [])]
     if missing := REQUIRED - set(header):
         raise click.UsageError(

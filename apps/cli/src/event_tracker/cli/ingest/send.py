@@ -103,7 +103,9 @@ def _rejected_path(file: BufferedReader, chosen: Path | None) -> Path:
 
 @click.command()
 @click.argument("file", type=click.File("rb"))
-@click.option("--format", "format_", type=click.Choice(list(READERS)), help="By default told by the file's name.")
+@click.option(
+    "--format", "format_", type=click.Choice(list(READERS)), help="By default the format that the file's name has."
+)
 @click.option(
     "--rejected",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -28,13 +28,13 @@ class Access(NamedTuple):
     Attributes:
         sign_in: how a person signs in.
         write_key: the key for the simulated traffic; None if none is required.
-        sender, reader: options for curl, each followed by a space, or empty.
+        send_options, query_options: options for curl, each followed by a space, or empty.
     """
 
     sign_in: str
     write_key: str | None
-    sender: str
-    reader: str
+    send_options: str
+    query_options: str
 
 
 def prepare_access(owner_url: str, data: Path, *, required: bool) -> Access:
@@ -52,9 +52,9 @@ def prepare_access(owner_url: str, data: Path, *, required: bool) -> Access:
         if not required:
             return Access(sign_in, None, "", "")
         write_key = _load_or_create_key(key_file, "wk", lambda key: register_write_key(connection, SOURCE, key))
-    sender = f'-H "X-Write-Key: $(cat {shlex.quote(str(key_file))})" '
-    reader = f'-H "Authorization: Bearer $(cat {shlex.quote(str(token_file))})" '
-    return Access(sign_in, write_key, sender, reader)
+    send_options = f'-H "X-Write-Key: $(cat {shlex.quote(str(key_file))})" '
+    query_options = f'-H "Authorization: Bearer $(cat {shlex.quote(str(token_file))})" '
+    return Access(sign_in, write_key, send_options, query_options)
 
 
 def _load_or_create_key(path: Path, kind: str, admit: Callable[[str], str]) -> str:

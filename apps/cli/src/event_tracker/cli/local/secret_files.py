@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def load_or_create_secret(path: Path, make: Callable[[], str]) -> str:
-    """Read the secret in this file, or create it. The caller holds the folder's lock, so nobody else creates it."""
+    """Read the secret in this file, or create it. The caller holds the folder's lock, so no other process creates it."""
     try:
         return path.read_text()
     except FileNotFoundError:

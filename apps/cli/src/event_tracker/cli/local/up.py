@@ -36,9 +36,9 @@ Sign in    {sign_in}
 
 Send an event, read it, count:
 
-  curl {sender}-H 'Content-Type: application/json' -d '{event}' {collector}/events
-  curl {reader}'{query}/events?user_id=ann'
-  curl {reader}'{query}/stats/top-types'
+  curl {send_options}-H 'Content-Type: application/json' -d '{event}' {collector}/events
+  curl {query_options}'{query}/events?user_id=ann'
+  curl {query_options}'{query}/stats/top-types'
 
 Ctrl-C stops everything."""
 

@@ -1,1 +1,1 @@
-"""`tracker simulate`: send simulated events. `tracker check-truth`: check the answers about them."""
+"""`tracker simulate`: send simulated events. `tracker verify`: check the answers about them."""

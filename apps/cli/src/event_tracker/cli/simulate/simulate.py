@@ -77,12 +77,12 @@ class SendCounts:
 @click.option(
     "--scenario",
     type=click.Choice(list(SCENARIOS)),
-    help="Traffic whose right answers are known in advance, written to --truth.",
+    help="Traffic with answers that are known in advance, written to --truth.",
 )
 @click.option(
     "--truth",
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
-    help="Where a scenario's right answers go, for `tracker check-truth`.  [default: truth-SCENARIO.json]",
+    help="Where a scenario's right answers go, for `tracker verify`.  [default: truth-SCENARIO.json]",
 )
 @click.option(
     "--users",
@@ -199,7 +199,7 @@ def _send_scenario(client: Client, plan: Plan, file: Path) -> None:
     except OSError as error:
         raise click.ClickException(f"can't write {file}: {error.strerror} (--truth chooses another)") from None
     click.echo(sent.summary())
-    click.echo(f"What must come of it stands in {file}; compare:\n  tracker check-truth {shlex.quote(str(file))}")
+    click.echo(f"The right answers are in {file}; compare:\n  tracker verify {shlex.quote(str(file))}")
     click.echo("with --source, if the write key is that of a source of its own.")
 
 

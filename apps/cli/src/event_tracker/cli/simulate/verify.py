@@ -1,4 +1,4 @@
-"""The command `tracker check-truth`: compare the query service's answers with the right ones of a scenario."""
+"""The command `tracker verify`: compare the query service's answers with the right ones of a scenario."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -15,16 +15,16 @@ from event_tracker.cli.simulate.scenarios.check import Check, Request, Truth, di
 SHOWN_DIFFERENCES = 5
 
 OTHERS = """
-{others:,} more events than the scenario's lie in that time, so the answers are about both. Send it into a source of its own:
+{others:,} more events than the scenario's are in that range, so the answers are about both. Send it into a source of its own:
   tracker source set SOURCE && export WRITE_KEY=$(tracker key create SOURCE)
-then `tracker simulate --scenario` again, and `tracker check-truth` with --source SOURCE."""
+then `tracker simulate --scenario` again, and `tracker verify` with --source SOURCE."""
 
 
-@click.command("check-truth")
+@click.command("verify")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @source_option
 @query_options
-def check_truth(file: Path, sources: tuple[str, ...], query: str, token: str | None) -> None:
+def verify(file: Path, sources: tuple[str, ...], query: str, token: str | None) -> None:
     """Ask the query service every question in FILE, which `tracker simulate --scenario` wrote, and compare the answers.
 
     The answers are those of a database, or with --source of a source, that has no other events in the scenario's range of

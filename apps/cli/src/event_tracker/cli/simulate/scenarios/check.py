@@ -12,7 +12,7 @@ TOLERANCE = 1e-6
 
 
 class Request(msgspec.Struct, omit_defaults=True):
-    """A request to the query service. A parameter whose value is a list is repeated."""
+    """A request to the query service. A parameter with a list of values is repeated."""
 
     method: str
     path: str

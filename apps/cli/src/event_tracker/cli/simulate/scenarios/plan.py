@@ -22,7 +22,7 @@ LATE_PERCENT = 3
 """The percentage of visits that are made while the device is offline, and reported hours later."""
 
 RESENT_PERCENT = 2
-"""The percentage of visits whose events are all sent twice, as by a client that got no answer."""
+"""The percentage of visits that are sent twice as a whole, as by a client that got no answer."""
 
 HOUR = 3_600_000
 LATE = (1 * HOUR, 30 * HOUR)
@@ -72,7 +72,7 @@ class Plan:
         dates: the local days, in order.
         midnights: the start of each day, and the end of the last.
         weeks: for each calendar week, the range of indexes of its days.
-        people: for each week, the people whose first day is in it.
+        people: for each week, the people with their first day in it.
         retained: for each week, how many of its people visit 0, 1, … weeks later.
     """
 

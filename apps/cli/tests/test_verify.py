@@ -1,4 +1,4 @@
-"""`tracker simulate --scenario` and `tracker check-truth`: send a scenario, write its truth, and check the answers."""
+"""`tracker simulate --scenario` and `tracker verify`: send a scenario, write its truth, and check the answers."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from ports import free_port
 from event_tracker.cli.simulate.scenarios import SCENARIOS
 from event_tracker.cli.simulate.scenarios.check import differences
 from event_tracker.cli.simulate.simulate import simulate
-from event_tracker.cli.simulate.verify import check_truth
+from event_tracker.cli.simulate.verify import verify
 
 END = "2026-11-18T15:00:00Z"
 
@@ -22,7 +22,7 @@ def send(pair, scenario: str, file: Path, *options: object) -> Result:
 
 
 def check(pair, file: Path, *options) -> Result:
-    return CliRunner().invoke(check_truth, [str(file), "--query", pair.query.url, *options])
+    return CliRunner().invoke(verify, [str(file), "--query", pair.query.url, *options])
 
 
 @pytest.fixture(scope="module", params=SCENARIOS)
@@ -39,7 +39,7 @@ def test_every_answer_about_a_scenario_is_as_was_known_before(pair, scenario, tm
     assert (
         f"{said['sent']:,} events of 400 users: {said['stored']:,} stored, {said['duplicates']:,} dupl" in sent.output
     )
-    assert f"tracker check-truth {file}" in sent.output
+    assert f"tracker verify {file}" in sent.output
     checked = check(pair, file)
     assert checked.exit_code == 0, checked.output
     number = len(truth["checks"])
@@ -155,7 +155,7 @@ def test_a_folder_that_cannot_be_written_to_is_told_before_anything_is_sent(pair
 def test_a_file_of_something_else_is_told(tmp_path):
     file = tmp_path / "else.json"
     file.write_text("{}")
-    result = CliRunner().invoke(check_truth, [str(file)])
+    result = CliRunner().invoke(verify, [str(file)])
     assert result.exit_code == 2
     assert f"{file} isn't a file that `tracker simulate --scenario` wrote" in result.output
 
