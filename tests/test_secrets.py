@@ -102,7 +102,7 @@ def test_services_never_say_a_secret(start_service, postgres, database, owner, k
         for path in ("sign-in", "refresh", "sign-out")
     ]
     answers.append(requests.get(f"{collector.url}/metrics", timeout=30))
-    # A crash, whose log has a traceback, then a database that is away.
+    # A crash, whose log has a traceback, then a database that is unavailable.
     owner.execute("drop table events, sources, people cascade")
     answers += [*send(collector, write_key)]
     answers.append(requests.get(f"{query.url}/events", headers=bearer, timeout=30))

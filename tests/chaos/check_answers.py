@@ -16,7 +16,7 @@ from .asking import Asker
 from .eras import EXPIRED_BEFORE
 from .readers import user_of
 from .report import Report
-from .system import BULK_SOURCE, ORDINARY_SOURCES, SUBJECT_SOURCES
+from .system import BULK_SOURCE, ORDINARY_SOURCES, ERASED_SOURCES
 
 MOST_EVENTS = 15_000
 MOST_OF_A_USER = 30
@@ -28,7 +28,7 @@ SOURCES: list[tuple[str, ...] | None] = [
     None,
     ("shop",),
     ORDINARY_SOURCES[:3],
-    SUBJECT_SOURCES,
+    ERASED_SOURCES,
     (BULK_SOURCE, "blog"),
 ]
 FUNNEL_SPANS = [timedelta(minutes=20), timedelta(hours=1), timedelta(hours=4)]
@@ -57,7 +57,7 @@ class Examiner:
 
     def list_users(self) -> None:
         """GET /users of some sources: the whole list, in its order."""
-        sources = ("shop", *SUBJECT_SOURCES)
+        sources = ("shop", *ERASED_SOURCES)
         listed = self._asker.pages("/users", "users", source=sources, limit=100)
         expected = [user_of(one) for one in everybody(of_sources(self._all, sources))]
         if expected != list(map(user_of, listed)):

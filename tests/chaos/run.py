@@ -28,7 +28,7 @@ from .readers import Reader, answered_questions
 from .report import Report
 from .sending import Sender
 from .streams import Streams
-from .subjects import Subjects
+from .erased_users import ErasedUsers
 from .system import DATABASE, ORDERS_SOURCE, System
 from .upkeep import LENIENT, Replays, Upkeep
 from .workload import BATCH, REMEMBERED, Client, Filler, Months
@@ -185,10 +185,10 @@ class Run:
             random, months = plan.random(name), self.months
             client = Client(self._sender(name), random, months, recent, sends_expired=plan.drops_months)
             yield name, client.run_single if plan.moves_months and not number else client.run
-        for name in ("subject-a", "subject-b"):
+        for name in ("erased-a", "erased-b"):
             random = plan.random(name)
-            subjects = Subjects(name, self.system, self.ledger, report, random, self.months, plan)
-            yield name, subjects.run
+            erased = ErasedUsers(name, self.system, self.ledger, report, random, self.months, plan)
+            yield name, erased.run
         yield "filler", Filler(self._sender("filler"), plan.random("fill"), self.months, report).run
         for number, reader in enumerate(self.readers):
             yield f"reader-{number}", reader.run

@@ -31,11 +31,11 @@ class Segment:
         self.opened = time.monotonic()
 
     def keys(self) -> Counter:
-        return Counter(key_of_json(data) for kind, data, _ in list(self.listener.told) if kind == "event")
+        return Counter(key_of_json(data) for kind, data, _ in list(self.listener.received) if kind == "event")
 
     def is_whole(self) -> bool:
         """Whether it is still connected, and nothing was left out."""
-        return self.listener.thread.is_alive() and all(kind == "event" for kind, _, _ in list(self.listener.told))
+        return self.listener.thread.is_alive() and all(kind == "event" for kind, _, _ in list(self.listener.received))
 
 
 class Streams:

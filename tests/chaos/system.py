@@ -23,7 +23,7 @@ from .proxy import Proxy
 DATABASE = "events"
 STABLE_SOURCES = ("stable-a", "stable-b")
 ORDINARY_SOURCES = ("default", "shop", "blog", "brief")
-SUBJECT_SOURCES = ("club", "team")
+ERASED_SOURCES = ("club", "team")
 """Of users who are erased."""
 
 BULK_SOURCE = "bulk"
@@ -63,7 +63,7 @@ class System:
         with self.owner() as owner:
             self.keys = _make_sources(owner)
             self.everything = _make_token(owner)
-            self.of_source = {source: _make_token(owner, source) for source in SUBJECT_SOURCES}
+            self.of_source = {source: _make_token(owner, source) for source in ERASED_SOURCES}
         control = {
             "CONTROL_DATABASE_URL": postgres.url(DATABASE, "control"),
             "SIGNING_KEY": make_signing_key(),
@@ -137,7 +137,7 @@ def _through(proxy: Proxy) -> str:
 
 def _make_sources(owner: psycopg.Connection) -> dict[str, str]:
     keys = {}
-    for source in (*STABLE_SOURCES, *ORDINARY_SOURCES[1:], *SUBJECT_SOURCES, BULK_SOURCE, ORDERS_SOURCE):
+    for source in (*STABLE_SOURCES, *ORDINARY_SOURCES[1:], *ERASED_SOURCES, BULK_SOURCE, ORDERS_SOURCE):
         made = make_key("wk")
         keep = KEEP_DAYS if source == "brief" else None
         mode = "enforce" if source == ORDERS_SOURCE else "off"

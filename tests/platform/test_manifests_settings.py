@@ -1,4 +1,4 @@
-"""What pods are told, against what the programs in them read; and the smoke test's script, run against the services."""
+"""The settings of pods, against what the programs in them read; and the smoke test's script, run against the services."""
 
 import dataclasses
 import os
@@ -53,7 +53,7 @@ OTHERS = {
     "backup": {"BACKUPS": "backup.sh", "DATABASE_URL_FILE": "connection.sh", "KEEP": "backup.sh"},
     "restore": {"BACKUPS": "restore.sh", "DATABASE_URL_FILE": "connection.sh"},
 }
-"""Containers that run no program of ours, and who reads what they are told."""
+"""Containers that run no program of ours, and who reads their settings."""
 
 
 def given(objects: list[Object]) -> Iterator[tuple[str, dict[str, str]]]:
@@ -102,7 +102,7 @@ def test_every_value_is_one_that_the_program_accepts(name: str, monkeypatch: pyt
                 assert settings.auth == "required"
 
 
-def test_secret_files_are_where_the_programs_are_told():
+def test_secret_files_are_where_the_settings_of_programs_say():
     for _, template in pods(rendered("all but cnpg")):
         mounts = {
             one["name"]: one["mountPath"] for container in containers(template) for one in container["volumeMounts"]
@@ -114,13 +114,13 @@ def test_secret_files_are_where_the_programs_are_told():
                     f"{mounts[volume['name']]}/{item['path']}"
                     for item in (source.get("secret") or {}).get("items") or []
                 }
-        told = {
+        mounted = {
             one["value"]
             for container in containers(template)
             for one in container.get("env") or []
             if one["name"].endswith("_FILE")
         }
-        assert told == files
+        assert mounted == files
 
 
 def test_options_that_are_set_by_variables_have_those_names():
@@ -131,7 +131,7 @@ def test_options_that_are_set_by_variables_have_those_names():
     assert given == {name.removesuffix("_FILE") for name in OPTIONS["smoke"]}
 
 
-def test_what_postgres_containers_are_told_their_scripts_read():
+def test_settings_of_postgres_containers_are_read_by_their_scripts():
     for container, variables in OTHERS.items():
         for variable, reader in variables.items():
             if reader.endswith(".sh"):
@@ -158,8 +158,8 @@ SMOKE = ROOT / "k8s/components/smoke/smoke.sh"
 
 
 @pytest.fixture
-def told(postgres: Postgres, database: str) -> dict[str, dict[str, str]]:
-    """What each service is told, in the cluster's way."""
+def service_settings(postgres: Postgres, database: str) -> dict[str, dict[str, str]]:
+    """The settings of each service, in the cluster's way."""
     return {
         "collector": {"DATABASE_URL": postgres.url(database, "collector"), "AUTH": "required"},
         "query": {
@@ -173,7 +173,7 @@ def told(postgres: Postgres, database: str) -> dict[str, dict[str, str]]:
 
 @pytest.fixture
 def smoke_environment(postgres: Postgres, database: str, tmp_path: Path) -> dict[str, str]:
-    """What the script is told, but the services' addresses; the key and the token were let in by `tracker migrate`."""
+    """The settings of the script, without the services' addresses; the key and the token were registered by `tracker migrate`."""
     secrets = {name: FILES[name] for name in ("READ_TOKEN", "WRITE_KEY")}
     run(tool("tracker"), "migrate", env={**os.environ, "DATABASE_URL": postgres.url(database), **secrets})
     for name, secret in secrets.items():
@@ -190,13 +190,15 @@ def smoke(environment: dict[str, str], collector: Service, query: Service, *, ok
     return run("sh", SMOKE, ok=ok, env={**environment, "COLLECTOR_URL": collector.url, "QUERY_URL": query.url})
 
 
-def test_the_smoke_test_sees_an_event_come_through(start_service, told, smoke_environment: dict[str, str]):
-    services = [start_service(name, **told[name]) for name in ("collector", "query")]
+def test_the_smoke_test_sees_an_event_come_through(start_service, service_settings, smoke_environment: dict[str, str]):
+    services = [start_service(name, **service_settings[name]) for name in ("collector", "query")]
     assert "went in and came out" in smoke(smoke_environment, *services, ok=True).stdout
 
 
-def test_the_smoke_test_fails_where_the_event_doesnt_come_out(start_service, told, smoke_environment, tmp_path: Path):
-    services = [start_service(name, **told[name]) for name in ("collector", "query")]
+def test_the_smoke_test_fails_where_the_event_doesnt_come_out(
+    start_service, service_settings, smoke_environment, tmp_path: Path
+):
+    services = [start_service(name, **service_settings[name]) for name in ("collector", "query")]
     # A query service that answers nothing: `tracker events` finds no event.
     (tmp_path / "tracker").write_text(f'#!/bin/sh\n[ "$1" = events ] && exit 0\nexec {tool("tracker")} "$@"\n')
     (tmp_path / "tracker").chmod(0o755)
@@ -207,9 +209,9 @@ def test_the_smoke_test_fails_where_the_event_doesnt_come_out(start_service, tol
 
 
 @pytest.mark.parametrize(("name", "says"), [("collector", "the collector"), ("query", "the query service")])
-def test_the_smoke_test_fails_where_one_gets_in_without(start_service, told, smoke_environment, name, says):
-    told[name]["AUTH"] = "open"
-    services = [start_service(one, **told[one]) for one in ("collector", "query")]
+def test_the_smoke_test_fails_where_one_gets_in_without(start_service, service_settings, smoke_environment, name, says):
+    service_settings[name]["AUTH"] = "open"
+    services = [start_service(one, **service_settings[one]) for one in ("collector", "query")]
     done = smoke(smoke_environment, *services, ok=False)
     assert done.returncode == 1
     assert f"{says} lets in what has no key" in done.stderr

@@ -13,7 +13,7 @@ class Listener:
     """A client that reads in its own thread. `told` has what it received: (event, data, id)."""
 
     def __init__(self, url, parameters, headers=None):
-        self.told = []
+        self.received = []
         self.comments = []
         self.ended = False
         self.answer = requests.get(f"{url}/events/live", params=parameters, headers=headers, stream=True, timeout=40)
@@ -35,11 +35,11 @@ class Listener:
                 name, _, value = line.decode().partition(": ")
                 fields[name] = value
             elif "event" in fields:
-                self.told.append((fields["event"], json.loads(fields["data"]), fields.get("id")))
+                self.received.append((fields["event"], json.loads(fields["data"]), fields.get("id")))
                 fields = {}
 
     def numbers(self):
-        return [data["properties"]["n"] for kind, data, _ in self.told if kind == "event"]
+        return [data["properties"]["n"] for kind, data, _ in self.received if kind == "event"]
 
 
 @contextmanager

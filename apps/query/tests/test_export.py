@@ -476,7 +476,7 @@ def worker_of(service):
 def most_memory(pid, answer):
     """The most bytes of memory that the process has while the answer is read, and the answer's length."""
     process = Path(f"/proc/{pid}")
-    (process / "clear_refs").write_text("5")  # the peak begins anew: proc_pid_clear_refs(5)
+    (process / "clear_refs").write_text("5")  # the peak begins again: proc_pid_clear_refs(5)
     size = sum(map(len, answer.iter_content(1 << 20)))
     peak = re.search(r"^VmHWM:\s+(\d+) kB$", (process / "status").read_text(), re.MULTILINE)
     return int(peak[1]) * 1024, size

@@ -34,14 +34,14 @@ def test_what_is_stored_is_told_once_as_the_list_has_it(shared_query, get, store
         assert listener.answer.headers["Cache-Control"] == "no-store"
         assert listener.answer.headers["X-Accel-Buffering"] == "no"
         store(numbered(2, 3))
-        wait_until(lambda: len(listener.told) >= 2)
+        wait_until(lambda: len(listener.received) >= 2)
         store(numbered(0, 4))
-        wait_until(lambda: len(listener.told) >= 4)
+        wait_until(lambda: len(listener.received) >= 4)
         time.sleep(2.5)
         assert sorted(listener.numbers()) == [0, 2, 3, 4], "what was stored before isn't told, nor anything twice"
         listed = get("/events", user_id="ann").json()["events"]
-        assert all(data in listed for _, data, _ in listener.told)
-        assert len({id_ for _, _, id_ in listener.told}) == 4
+        assert all(data in listed for _, data, _ in listener.received)
+        assert len({id_ for _, _, id_ in listener.received}) == 4
 
 
 def test_who_joins_later_hears_what_comes_later(shared_query, store):
@@ -49,19 +49,19 @@ def test_who_joins_later_hears_what_comes_later(shared_query, store):
         store(numbered(1))
         with listening(shared_query) as second:
             store(numbered(2))
-            wait_until(lambda: second.told and len(first.told) == 2)
+            wait_until(lambda: second.received and len(first.received) == 2)
             assert (first.numbers(), second.numbers()) == ([1, 2], [2])
 
 
 def test_who_joins_after_all_have_left_hears_nothing_old(shared_query, store):
     with listening(shared_query) as first:
         store(numbered(1))
-        wait_until(lambda: first.told)
+        wait_until(lambda: first.received)
     wait_until(lambda: metric(shared_query, "query_live_clients") == 0)
     store(numbered(2))
     with listening(shared_query) as second:
         store(numbered(3))
-        wait_until(lambda: second.told)
+        wait_until(lambda: second.received)
         time.sleep(1.5)
         assert second.numbers() == [3]
 
@@ -82,7 +82,7 @@ def test_filters_choose(shared_query, store):
                 {"session_id": "t", "properties": {"n": 5, "plan": "pro"}},
             ]
         )
-        wait_until(lambda: len(everything.told) == 5 and bobs.told and trades.told and pros.told)
+        wait_until(lambda: len(everything.received) == 5 and bobs.received and trades.received and pros.received)
         assert (bobs.numbers(), trades.numbers(), pros.numbers()) == ([1], [2], [4])
 
 
@@ -151,10 +151,10 @@ def test_an_event_that_is_committed_late_is_told(shared_query, shared_owner, sto
             )
             time.sleep(0.1)
             store(numbered(1))
-            wait_until(lambda: listener.told)
+            wait_until(lambda: listener.received)
             time.sleep(2)
             slow.commit()
-        wait_until(lambda: len(listener.told) == 2)
+        wait_until(lambda: len(listener.received) == 2)
         assert listener.numbers() == [1, 7]
 
 
@@ -165,7 +165,7 @@ def test_one_transaction_of_many_pages_is_told_whole(shared_query, shared_owner)
             "insert into events (user_id, timestamp, event_id, event_type, properties) "
             "select 'u', '2026-03-01', gen_random_uuid(), case when n % 10 = 0 then 'x' else 'y' end, jsonb_build_object('n', n) from generate_series(1, 4500) n"
         )
-        wait_until(lambda: len(listener.told) == 450)
+        wait_until(lambda: len(listener.received) == 450)
         time.sleep(1.5)
         assert sorted(listener.numbers()) == list(range(10, 4501, 10))
 
@@ -186,7 +186,7 @@ def test_a_slow_reader_is_told_how_many_it_missed(start_service, postgres, datab
                 "insert into events (user_id, timestamp, event_id, event_type, properties) select 'u', '2026-03-01', gen_random_uuid(), 'x', "
                 f"jsonb_build_object('n', n + {number * each}, 'text', repeat('x', 3000)) from generate_series(1, {each}) n"
             )
-            wait_until(lambda number=number: len(quick.told) == (number + 1) * each)
+            wait_until(lambda number=number: len(quick.received) == (number + 1) * each)
         dropped = metric(service, "query_live_events_dropped_total")
         assert dropped > 1000
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)  # it's no longer to be slow
@@ -254,7 +254,7 @@ def test_an_outage_is_outlasted_and_nothing_is_missed(start_service, own_postgre
 
     with listening(service) as listener:
         insert(1)
-        wait_until(lambda: listener.told)
+        wait_until(lambda: listener.received)
         own_postgres.stop("immediate")
         time.sleep(3)
         assert not listener.ended
@@ -262,9 +262,9 @@ def test_an_outage_is_outlasted_and_nothing_is_missed(start_service, own_postgre
         assert (refused.status_code, refused.json()["code"]) == (503, "database_unavailable")
         own_postgres.start()
         insert(2)
-        wait_until(lambda: len(listener.told) == 2, seconds=40)
+        wait_until(lambda: len(listener.received) == 2, seconds=40)
         insert(3)
-        wait_until(lambda: len(listener.told) == 3)
+        wait_until(lambda: len(listener.received) == 3)
         assert listener.numbers() == [1, 2, 3]
 
 

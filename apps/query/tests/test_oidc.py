@@ -89,7 +89,7 @@ def refusal(answer):
     return answer.status_code, answer.json().get("code")
 
 
-def told(owner):
+def audit_entries(owner):
     return [tuple(row) for row in owner.execute("select actor, action, detail->>'why' from audit order by id")]
 
 
@@ -123,7 +123,7 @@ def test_whom_the_provider_vouches_for_is_made_a_person_and_known(service, provi
     renewed = requests.post(f"{service.url}/auth/refresh", json={"refresh_token": given["refresh_token"]}, timeout=30)
     assert renewed.status_code == 200
     assert people(shared_owner) == [("zoe@example.com", "viewer", None, True)]
-    assert told(shared_owner) == [("zoe@example.com", "sign_in", None)]
+    assert audit_entries(shared_owner) == [("zoe@example.com", "sign_in", None)]
     (form,) = provider.redeemed
     assert form["redirect_uri"] == REDIRECT
     assert len(form["code_verifier"]) >= 43
@@ -144,7 +144,7 @@ def test_who_has_no_role_is_refused_and_their_other_sign_ins_end(service, provid
     before = sign_in(service, provider).json()["refresh_token"]
     provider.make = lambda claims: provider.sign({**claims, "groups": groups})
     assert refusal(sign_in(service, provider)) == (403, "no_role")
-    assert told(shared_owner)[-1] == ("zoe@example.com", "sign_in_refused", "no_role")
+    assert audit_entries(shared_owner)[-1] == ("zoe@example.com", "sign_in_refused", "no_role")
     assert requests.post(f"{service.url}/auth/refresh", json={"refresh_token": before}, timeout=30).status_code == 401
 
 

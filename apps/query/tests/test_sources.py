@@ -286,8 +286,8 @@ def test_a_cursor_belongs_to_whom_it_was_given(guarded, who_sees, stored, path):
 
 
 def test_a_stream_tells_what_may_be_seen(guarded, who_sees, store, minutes):
-    def told(listener):
-        return [data["source"] for kind, data, _ in listener.told if kind == "event"]
+    def sources_of(listener):
+        return [data["source"] for kind, data, _ in listener.received if kind == "event"]
 
     with (
         listening(guarded, who_sees(SHOP).headers) as shop,
@@ -296,10 +296,10 @@ def test_a_stream_tells_what_may_be_seen(guarded, who_sees, store, minutes):
         listening(guarded, who_sees().headers) as everyone,
     ):
         store({"timestamp": minutes(n), "source": (SHOP, BLOG, CLUB)[n % 3]} for n in range(9))
-        wait_until(lambda: len(everyone.told) == 9)
-        wait_until(lambda: len(shop.told) == len(blog.told) == 3)
-        assert (set(told(shop)), set(told(blog)), told(foreign)) == ({SHOP}, {BLOG}, [])
-        assert sorted(told(everyone)) == sorted([SHOP, BLOG, CLUB] * 3)
+        wait_until(lambda: len(everyone.received) == 9)
+        wait_until(lambda: len(shop.received) == len(blog.received) == 3)
+        assert (set(sources_of(shop)), set(sources_of(blog)), sources_of(foreign)) == ({SHOP}, {BLOG}, [])
+        assert sorted(sources_of(everyone)) == sorted([SHOP, BLOG, CLUB] * 3)
 
 
 def test_a_page_is_full_though_foreign_events_lie_between(guarded, who_sees, store, minutes):

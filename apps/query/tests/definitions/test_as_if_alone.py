@@ -244,8 +244,8 @@ def test_every_stream_tells_the_same(pair, history):
         for product, its in ((pair.whole, events), (pair.part, of_sources(events, SEEN))):
             product.store(its, request=1)  # those of one request are told in the order of their keys
         seen = len(of_sources(events, SEEN))
-        wait_until(lambda: len(whole.told) >= seen and len(part.told) >= seen)
-    assert [without_reception(one) for one in whole.told] == [without_reception(one) for one in part.told]
+        wait_until(lambda: len(whole.received) >= seen and len(part.received) >= seen)
+    assert [without_reception(one) for one in whole.received] == [without_reception(one) for one in part.received]
     pair.store([])
 
 

@@ -23,7 +23,7 @@ from .ledger import Erasure, Ledger
 from .plan import Plan
 from .report import Report
 from .sending import Sender
-from .system import SUBJECT_SOURCES, System
+from .system import ERASED_SOURCES, System
 from .workload import Months, some_event
 
 MOST_EVENTS = 24
@@ -40,8 +40,8 @@ IS_FORGOTTEN = """
 """
 
 
-class Subjects:
-    """One thread's subjects, one after the other."""
+class ErasedUsers:
+    """One thread's users, one after the other."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Subjects:
         known = self._send_some(user_id, [])
         if self._plan.awaits_rejections and not self._rejections_are_kept(user_id, self._refused - refused):
             return
-        mode, source = self._random.choice(MODES), self._random.choice([None, None, *SUBJECT_SOURCES])
+        mode, source = self._random.choice(MODES), self._random.choice([None, None, *ERASED_SOURCES])
         if self._plan.erases_under_load and self._random.random() < 0.6:
             self._erase_under_load(user_id, mode, source, known)
         else:
@@ -92,7 +92,7 @@ class Subjects:
 
     def _send_some(self, user_id: str, known: list[Event]) -> list[Event]:
         """New events, some of them twice, beside those of others; returns what is known then."""
-        for source in SUBJECT_SOURCES:
+        for source in ERASED_SOURCES:
             new = [self._event(user_id, source) for _ in range(self._random.randrange(1, MOST_EVENTS))]
             others = [self._event(f"beside-{self._random.randrange(9)}", source) for _ in range(3)]
             malformed = [{"user_id": user_id, "properties": {}}] if self._random.random() < 0.3 else []
@@ -115,7 +115,7 @@ class Subjects:
 
         def go_on() -> None:
             while not over.is_set():
-                of = random.choice(SUBJECT_SOURCES)
+                of = random.choice(ERASED_SOURCES)
                 again = [event for event in known if event.source == of]
                 new = [_beside(random, random.choice(again)) for _ in range(random.choice([1, 1, 3]))]
                 sender.send(new + random.sample(again, min(len(again), random.choice([0, 0, 2]))))
