@@ -16,7 +16,7 @@ from .asking import Asker
 from .eras import EXPIRED_BEFORE
 from .readers import user_of
 from .report import Report
-from .system import BULK_SOURCE, ORDINARY_SOURCES, ERASED_SOURCES
+from .system import BULK_SOURCE, ERASED_SOURCES, ORDINARY_SOURCES
 
 MOST_EVENTS = 15_000
 MOST_OF_A_USER = 30

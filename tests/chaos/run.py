@@ -20,6 +20,7 @@ from .asking import Asker
 from .check_answers import Examiner
 from .check_rows import check_rows, stored_events
 from .check_tables import check_counts, check_deleted, check_forgotten, check_summaries, check_users
+from .erased_users import ErasedUsers
 from .exports import Exporter
 from .faults import Chaos
 from .ledger import Ledger
@@ -28,7 +29,6 @@ from .readers import Reader, answered_questions
 from .report import Report
 from .sending import Sender
 from .streams import Streams
-from .erased_users import ErasedUsers
 from .system import DATABASE, ORDERS_SOURCE, System
 from .upkeep import LENIENT, Replays, Upkeep
 from .workload import BATCH, REMEMBERED, Client, Filler, Months
