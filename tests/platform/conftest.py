@@ -25,7 +25,7 @@ def images(docker: str) -> None:
         return
     built = subprocess.run(["make", "images"], cwd=ROOT, capture_output=True, text=True, check=False)
     if "no such host" in built.stderr or "failed to resolve" in built.stderr:
-        not_checked("the base images can't be pulled; infra/images/stand-ins makes local ones")
+        not_checked("the base images can't be pulled; tests/platform/fixtures/stand-ins makes local ones")
     assert built.returncode == 0, built.stdout + built.stderr
 
 

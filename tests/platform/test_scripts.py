@@ -30,6 +30,7 @@ FILES = [path for path in files() if path.is_file()]
 SHELL = [
     path for path in FILES if path.suffix == ".sh" or first_line(path).startswith(("#!/bin/sh", "#!/usr/bin/env bash"))
 ]
+FOLDERS = (ROOT / "scripts", ROOT / "tests" / "platform" / "fixtures")
 PYTHON = [path for path in FILES if path.suffix != ".py" and first_line(path) == "#!/usr/bin/env python3"]
 
 
@@ -55,7 +56,7 @@ def test_ruff_finds_nothing_in_a_python_script_without_an_ending(path):
     run(tool("ruff"), "format", "--check", "--stdin-filename", as_if, "-", input=path.read_text(), cwd=ROOT)
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path.parent == ROOT / "scripts"], ids=name)
+@pytest.mark.parametrize("path", [path for path in FILES if path.parent in FOLDERS], ids=name)
 def test_a_script_can_be_run_and_says_what_it_does(path):
     assert os.access(path, os.X_OK)
     lines = path.read_text().splitlines()

@@ -135,7 +135,7 @@ def compose_image(name: str) -> str:
         inspected.returncode != 0
         and subprocess.run([tool("docker"), "pull", "--quiet", image], capture_output=True, check=False).returncode != 0
     ):
-        not_checked(f"{image} can't be pulled; infra/images/stand-ins makes a local one")
+        not_checked(f"{image} can't be pulled; tests/platform/fixtures/stand-ins makes a local one")
     return image
 
 
