@@ -111,6 +111,11 @@ def test_a_wrong_part_of_a_funnel_is_named(shared_query, body, parameter, code):
     assert (parameter, code) in refused(answer)
 
 
+def test_of_too_many_steps_none_is_looked_at(shared_query):
+    answer = requests.post(f"{shared_query.url}/stats/funnel", json={"steps": [{}] * 11}, timeout=30)
+    assert refused(answer) == {("steps", "invalid_value")}
+
+
 @pytest.mark.parametrize(
     ("body", "content_type", "status", "code"),
     [
