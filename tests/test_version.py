@@ -42,6 +42,7 @@ def test_the_command_line_tells_it():
     assert done.stdout == f"tracker, version {VERSION}\n"
 
 
+@pytest.mark.services
 @pytest.mark.parametrize("name", ["collector", "query"])
 def test_services_tell_it(request, name):
     service = request.getfixturevalue(name)
