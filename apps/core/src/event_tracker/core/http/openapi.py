@@ -1,14 +1,17 @@
-"""The OpenAPI document of a service, from its marshmallow schemas."""
+"""The OpenAPI document of a service, from its routes."""
 
+from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import INCLUDE, Schema, fields
 
-from event_tracker.core.http.errors import CONTENT_TYPE
+from event_tracker.core.http.routes import JSON, Answer, Route, problem
 
 OPENAPI_VERSION = "3.1.0"
+COMPONENT = "#/components/schemas/{name}"
 
 HEAD_PROBLEMS = {
     414: "The path and the query string are longer than 8 KiB.",
@@ -32,10 +35,15 @@ class ProblemSchema(Schema):
 
 
 class Document:
-    """Collects a service's paths; `to_dict()` is what `/openapi.json` answers."""
+    """Collects a service's operations; `to_dict()` is what `/openapi.json` answers.
 
-    def __init__(self, title: str, version: str, description: str) -> None:
+    Args:
+        written: parameters that marshmallow can't describe, by name.
+    """
+
+    def __init__(self, title: str, version: str, description: str, written: dict[str, Any] | None = None) -> None:
         self._plugin = MarshmallowPlugin()
+        self._written = written or {}
         self._spec = APISpec(
             title=title,
             version=version,
@@ -43,29 +51,63 @@ class Document:
             info={"description": description},
             plugins=[self._plugin],
         )
-        self._spec.components.schema("Problem", schema=ProblemSchema)
+        self._described: set[type] = set()
+        self._schema(ProblemSchema)
 
-    def component(self, name: str, schema: type[Schema]) -> None:
-        """Name a schema, for `#/components/schemas/NAME`."""
-        self._spec.components.schema(name, schema=schema)
-
-    def json_component(self, name: str, schema: dict[str, Any]) -> None:
-        """Name a JSON Schema, for `#/components/schemas/NAME`."""
-        self._spec.components.schema(name, schema)
-
-    def path(self, path: str, method: str, operation: dict[str, Any], problems: dict[int, str] | None = None) -> None:
-        """Add an operation; `problems` maps a status to what it means, each answered with problem details."""
-        for status, description in {**(problems or {}), **HEAD_PROBLEMS}.items():
-            content = {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-            operation["responses"].setdefault(str(status), {"description": description, "content": content})
-        self._spec.path(path=path, operations={method: operation})
-
-    def parameters(self, schema: type[Schema]) -> list[dict[str, Any]]:
-        """A schema's fields as query parameters."""
-        found: list[dict[str, Any]] = self._plugin.converter.schema2parameters(schema, location="query")  # type: ignore[union-attr]
-        return found
+    def add(self, route: Route) -> None:
+        """Add the operation of a route that has a summary."""
+        if not route.summary:
+            return
+        operation: dict[str, Any] = {"operationId": route.name, "tags": [route.tag], "summary": route.summary}
+        if route.description:
+            operation["description"] = route.description
+        operation["parameters"] = [described for one in route.parameters for described in self._parameters(one)]
+        if route.body:
+            bodies = route.body if isinstance(route.body, dict) and JSON in route.body else {JSON: route.body}
+            operation["requestBody"] = {"required": True, **self._bodies(bodies)}
+        problems = {
+            status: problem(given) if isinstance(given, str) else given
+            for status, given in {**HEAD_PROBLEMS, **route.problems}.items()
+        }
+        operation["responses"] = {
+            str(status): {"description": answer.description, **self._content(answer)}
+            for status, answer in sorted({**problems, **route.answers}.items())
+        }
+        self._spec.path(path=route.template, operations={route.method.lower(): operation})
 
     def to_dict(self) -> dict[str, Any]:
         """The document."""
         document: dict[str, Any] = self._spec.to_dict()
         return document
+
+    def _content(self, answer: Answer) -> dict[str, Any]:
+        return self._bodies(dict.fromkeys(answer.media_types, answer.schema)) if answer.schema else {}
+
+    def _bodies(self, schemas: Mapping[str, Any]) -> dict[str, Any]:
+        return {"content": {media_type: {"schema": self._schema(schema)} for media_type, schema in schemas.items()}}
+
+    def _parameters(self, given: Any) -> list[dict[str, Any]]:
+        if isinstance(given, dict):
+            return [given]
+        found = self._plugin.converter.schema2parameters(given, location="query")  # type: ignore[union-attr]
+        return [self._written.get(one["name"], one) for one in found]
+
+    def _schema(self, given: Any) -> Any:
+        """JSON Schema with references in place of types, which are added to the components."""
+        if isinstance(given, dict):
+            return {member: self._schema(value) for member, value in given.items()}
+        if isinstance(given, list):
+            return [self._schema(one) for one in given]
+        if not isinstance(given, type):
+            return given
+        if issubclass(given, Schema):
+            name = given.__name__.removesuffix("Schema")
+            if given not in self._described:
+                self._spec.components.schema(name, schema=given)
+            self._described.add(given)
+            return {"$ref": COMPONENT.format(name=name)}
+        (schema,), components = msgspec.json.schema_components((given,), ref_template=COMPONENT)
+        for name, component in components.items():
+            if name not in self._spec.components.schemas:
+                self._spec.components.schema(name, component)
+        return schema
