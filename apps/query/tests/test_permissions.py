@@ -236,6 +236,17 @@ def test_the_access_of_every_route_is_one_that_the_guard_knows(table):
     assert {route.access for route in table.routes} == {"public", ANY, ONE_TIME, *SCOPES}
 
 
+def test_the_document_names_the_scope_of_every_operation(guarded, table):
+    document = requests.get(f"{guarded.url}/openapi.json", timeout=30).json()
+    assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    for route in table.routes:
+        if route.summary:
+            operation = document["paths"][route.template][route.method.lower()]
+            needed = [{"token": [route.access] if route.access in SCOPES else []}]
+            assert operation.get("security") == (None if route.access == "public" else needed)
+            assert ("401" in operation["responses"]) >= ("security" in operation)
+
+
 def test_a_token_ends_when_it_is_revoked_or_expires(guarded, shared_owner, cast):
     for change in ("revoked_at = now()", "expires_at = now()"):
         key = make_key("rt")

@@ -22,6 +22,7 @@ from event_tracker.query.auth.guard import Guard
 from event_tracker.query.auth.oidc import Oidc
 from event_tracker.query.auth.oidc_provider import Provider
 from event_tracker.query.auth.people import People
+from event_tracker.query.auth.principal import SCOPES
 from event_tracker.query.auth.routes import Access
 from event_tracker.query.auth.signing import Signer
 from event_tracker.query.auth.tokens import Tokens
@@ -79,6 +80,7 @@ def create_app(settings: QuerySettings) -> Middleware:
         version(PACKAGE),
         "Answers out: events, newest first, and exact counts. It only reads.",
         written={"property": PROPERTY},
+        scopes=SCOPES,
     )
     downloads = Downloads(settings.exports, health.draining.is_set)
     signer = Signer(settings.signing_key) if control else None

@@ -8,7 +8,7 @@ from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from marshmallow import INCLUDE, Schema, fields
 
-from event_tracker.core.http.routes import JSON, Answer, Route, problem
+from event_tracker.core.http.routes import JSON, PUBLIC, Answer, Route, problem
 
 OPENAPI_VERSION = "3.1.0"
 COMPONENT = "#/components/schemas/{name}"
@@ -39,11 +39,19 @@ class Document:
 
     Args:
         written: parameters that marshmallow can't describe, by name.
+        scopes: what an access token may allow → what that means. Without scopes, the document names no credentials.
     """
 
-    def __init__(self, title: str, version: str, description: str, written: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        title: str,
+        version: str,
+        description: str,
+        written: Mapping[str, Any] | None = None,
+        scopes: Mapping[Any, str] | None = None,
+    ) -> None:
         self._plugin = MarshmallowPlugin()
-        self._written = written or {}
+        self._written, self._scopes = written or {}, scopes or {}
         self._spec = APISpec(
             title=title,
             version=version,
@@ -51,6 +59,10 @@ class Document:
             info={"description": description},
             plugins=[self._plugin],
         )
+        if self._scopes:
+            meanings = " ".join(f"`{scope}`: {meaning}" for scope, meaning in self._scopes.items())
+            scheme = {"type": "http", "scheme": "bearer", "description": f"A token; these are its scopes. {meanings}"}
+            self._spec.components.security_scheme("token", scheme)
         self._described: set[type] = set()
         self._schema(ProblemSchema)
 
@@ -65,9 +77,17 @@ class Document:
         if route.body:
             bodies = route.body if isinstance(route.body, dict) and JSON in route.body else {JSON: route.body}
             operation["requestBody"] = {"required": True, **self._bodies(bodies)}
+        refusals: dict[int, str] = {}
+        if self._scopes and route.access != PUBLIC:
+            is_scope = route.access in self._scopes
+            operation["security"] = [{"token": [route.access] if is_scope else []}]
+            lacking = (
+                f"Credentials without the scope `{route.access}`." if is_scope else "Credentials that may not do this."
+            )
+            refusals = {401: "No credentials, or wrong ones.", 403: lacking}
         problems = {
             status: problem(given) if isinstance(given, str) else given
-            for status, given in {**HEAD_PROBLEMS, **route.problems}.items()
+            for status, given in {**HEAD_PROBLEMS, **refusals, **route.problems}.items()
         }
         operation["responses"] = {
             str(status): {"description": answer.description, **self._content(answer)}

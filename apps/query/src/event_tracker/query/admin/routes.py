@@ -43,7 +43,6 @@ VARIABLES = {
 """Segment after /admin → the variable that follows it. A name that doesn't match is answered 404."""
 
 PROBLEMS = {
-    401: "No credentials, or wrong ones.",
     403: "Not the scope `admin`; or restricted to some sources, where all are needed.",
     404: "Not there, or not the principal's.",
     409: "It contradicts what is there: the last admin, a key that was revoked, or too many tokens.",
@@ -72,7 +71,7 @@ def _admin(
     body: Any = None,
     is_secret: bool = False,
 ) -> Route:
-    """A route. `problems` are those beside 401, 403, 429, 503 and what its parameters or its body may lead to."""
+    """A route. `problems` are those beside 403, 429, 503 and what its parameters or its body may lead to."""
     described = Answer("As asked.", answer) if answer else Answer("Done.")
     variables = [VARIABLES[path.split("/")[2]]] if "<" in path else []
     given = BODY_PROBLEMS if body else QUERY_PROBLEMS if query else {}
@@ -86,7 +85,7 @@ def _admin(
         parameters=[*variables, query] if query else variables,
         body=body,
         answers=dict.fromkeys(status, described),
-        problems={code: PROBLEMS[code] for code in (401, 403, 429, 503, *problems)} | given,
+        problems={code: PROBLEMS[code] for code in (403, 429, 503, *problems)} | given,
         is_secret=is_secret,
     )
 

@@ -112,12 +112,7 @@ def _require_id(user_id: str) -> None:
 USER_ID = path_parameter("user_id", "Whose data.")
 DONE = {200: Answer("Done; also if nothing was stored.", Erasure)}
 FILE = {200: Answer("The file.", TEXT, list(FORMATS.values()))}
-REFUSED = {
-    401: "No credentials, or wrong ones.",
-    403: "Credentials without the scope `admin`.",
-}
 ERASE_PROBLEMS: Problems = {
-    **REFUSED,
     400: "Not a query string in UTF-8.",
     422: INVALID,
     429: "100 erasures of the principal wait for their turn; ask again after Retry-After seconds.",
@@ -126,7 +121,6 @@ ERASE_PROBLEMS: Problems = {
 }
 EXPORT_PROBLEMS = {
     **PROBLEMS,
-    **REFUSED,
     400: "Not a query string in UTF-8.",
     404: "Nothing of this user is stored.",
 }
