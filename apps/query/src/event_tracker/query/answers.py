@@ -3,12 +3,11 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from marshmallow import Schema, fields
 from msgspec import Meta
 
-from event_tracker.core.http.openapi import ProblemSchema
+from event_tracker.core.http.openapi import Problem
 from event_tracker.core.http.routes import Answer, Problems, problem
-from event_tracker.query.parameter_types import CODES
+from event_tracker.query.parameters import ParameterError
 
 TEXT = {"type": "string"}
 
@@ -32,21 +31,13 @@ PROPERTY = {
 """A parameter whose name ends in any property's name. OpenAPI describes it as an exploded object."""
 
 
-class ParameterErrorSchema(Schema):
-    """An error in a parameter."""
-
-    parameter = fields.String(required=True)
-    code = fields.String(required=True, metadata={"enum": sorted(CODES)})
-    detail = fields.String(required=True)
-
-
-class InvalidParametersSchema(ProblemSchema):
+class InvalidParameters(Problem):
     """All errors in the parameters."""
 
-    errors = fields.List(fields.Nested(ParameterErrorSchema), required=True)
+    errors: list[ParameterError]
 
 
-INVALID = problem("Parameters are wrong: `errors` has every mistake.", InvalidParametersSchema)
+INVALID = problem("Parameters are wrong: `errors` has every mistake.", InvalidParameters)
 
 PROBLEMS: Problems = {
     400: "The query string isn't UTF-8, or has too many parameters.",

@@ -1,12 +1,13 @@
 """The OpenAPI document of a service, from its routes."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
-from marshmallow import INCLUDE, Schema, fields
+from marshmallow import Schema
+from msgspec import Meta
 
 from event_tracker.core.http.routes import JSON, PUBLIC, Answer, Route, problem
 
@@ -20,18 +21,16 @@ HEAD_PROBLEMS = {
 """Answers that any request may get before its path is read."""
 
 
-class ProblemSchema(Schema):
+class Problem(msgspec.Struct):
     """RFC 9457 problem details. Some problems have more members, such as `errors`."""
 
-    class Meta:
-        unknown = INCLUDE
-
-    type = fields.String(required=True)
-    title = fields.String(required=True)
-    status = fields.Integer(required=True)
-    code = fields.String(required=True, metadata={"description": "A word for machines, stable between releases."})
-    detail = fields.String(required=True, metadata={"description": "What is wrong, where, and what to do."})
-    request_id = fields.String(required=True)
+    # The body of `errors.Problem`.
+    type: str
+    title: str
+    status: int
+    code: Annotated[str, Meta(description="A word for machines, stable between releases.")]
+    detail: Annotated[str, Meta(description="What is wrong, where, and what to do.")]
+    request_id: str
 
 
 class Document:
@@ -64,7 +63,7 @@ class Document:
             scheme = {"type": "http", "scheme": "bearer", "description": f"A token; these are its scopes. {meanings}"}
             self._spec.components.security_scheme("token", scheme)
         self._described: set[type] = set()
-        self._schema(ProblemSchema)
+        self._schema(Problem)
 
     def add(self, route: Route) -> None:
         """Add the operation of a route that has a summary."""
