@@ -90,7 +90,7 @@ PROBLEMS = {
     422: "No event is valid (`errors` says why), or a parameter isn't.",
     429: "The key's source may send no more events at present: `Retry-After` says when, RateLimit fields how many. Or the client "
     "has half of the memory that requests may have.",
-    503: "The database is away, the queue full, or there is no time to hold events to schemas. Nothing is acknowledged; resend "
+    503: "The database is unavailable, the queue full, or there is no time to hold events to schemas. Nothing is acknowledged; resend "
     "after Retry-After seconds.",
 }
 

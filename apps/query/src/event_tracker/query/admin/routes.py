@@ -47,7 +47,7 @@ PROBLEMS = {
     404: "Not there, or not the principal's.",
     409: "It contradicts what is there: the last admin, a key that was revoked, or too many tokens.",
     429: "The principal has half of the memory that requests may have, or 100 of their requests wait for their turn.",
-    503: "The database is away, or too much waits for its turn.",
+    503: "The database is unavailable, or too much waits for its turn.",
     504: "The database took too long.",
 }
 QUERY_PROBLEMS = {400: "Not a query string.", 422: "A parameter is wrong."}

@@ -135,7 +135,7 @@ class Oidc:
             with gevent.Timeout(MOST_SECONDS, ProviderUnavailableError("too slow")), self._slots:
                 yield
         except ProviderUnavailableError as error:
-            log.warning("The OpenID Connect provider is away: %s", error)
+            log.warning("The OpenID Connect provider is unavailable: %s", error)
             detail = "The provider by which people sign in doesn't answer. Try again in a moment."
             raise Problem(503, "provider_away", detail, headers={"Retry-After": "5"}) from None
         except ProviderRefusedError as error:
@@ -149,4 +149,4 @@ def make_code_challenge(verifier: str) -> str:
 
 def _refused(why: str) -> Problem:
     log.info("A sign-in by OpenID Connect was refused: %s", why)
-    return Problem(401, "oidc_refused", "This sign-in has ended, or isn't this browser's. Begin anew.")
+    return Problem(401, "oidc_refused", "This sign-in has ended, or isn't this browser's. Begin again.")

@@ -169,10 +169,10 @@ PROBLEMS = {
     415: "Not application/json.",
     422: "A member is missing or wrong.",
     429: "Too many wrong passwords for this name; Retry-After says how long.",
-    503: "The database is away.",
+    503: "The database is unavailable.",
 }
 NOT_A_PERSON = "Not a person who has signed in; the current password is wrong; or one for one sign-in has expired."
-START_PROBLEMS = {404: "OIDC_ISSUER isn't set.", 503: "The provider is away."}
+START_PROBLEMS = {404: "OIDC_ISSUER isn't set.", 503: "The provider is unavailable."}
 OIDC_PROBLEMS = {**PROBLEMS, **START_PROBLEMS, 403: "No role, no name, or disabled."}
 del OIDC_PROBLEMS[429]
 SIGNED_IN = answer(SignedIn, "Signed in.")

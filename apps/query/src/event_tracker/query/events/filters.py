@@ -181,7 +181,7 @@ def build_event_filter(given: dict[str, Any], bounds: Bounds) -> EventFilter:
     cursor: Cursor | None = given.get("cursor")
     if cursor is not None:
         if cursor.digest != filter_digest:
-            detail = "Was made with other filters: repeat them, or leave it out to start anew."
+            detail = "Was made with other filters: repeat them, or leave it out to start again."
             raise invalid_parameters([ParameterError("cursor", "other_filters", detail)])
         start, end, after = cursor.start, cursor.end, cursor.after
     else:
