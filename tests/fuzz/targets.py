@@ -22,16 +22,16 @@ from event_tracker.collector.parsing.validation_errors import CODES
 from event_tracker.collector.row_encoding import encode_rows, join_parameters
 from event_tracker.core.http.errors import Problem
 from event_tracker.model.event import MAX_DEPTH
-from event_tracker.query.auth.principal import QuotaHolder
+from event_tracker.query.auth.calls import Call, make_reader
+from event_tracker.query.auth.principal import ALLOWED_SOURCES, ANYONE, PRINCIPAL
 from event_tracker.query.events.cursor import Cursor, decode, encode
 from event_tracker.query.events.filters import Window, read_event_filter, read_type_filter
 from event_tracker.query.events.streams.parameters import read_export, read_live_filter
 from event_tracker.query.parameter_types import CODES as PARAMETER_CODES
 from event_tracker.query.parameter_types import EARLIEST, LATEST
-from event_tracker.query.source_scope import QueryRequest
+from event_tracker.query.routes import TABLES
 from event_tracker.query.stats import parameters as analytics
 from event_tracker.query.stats.event_users import read_event_users
-from event_tracker.query.stats.routes import _list_users
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WINDOW = Window(timedelta(hours=24), timedelta(hours=168))
@@ -117,26 +117,32 @@ def check_cursor(read: Cursor) -> None:
 
 Read = Callable[[str], Any]
 
-CLIENT = QuotaHolder("anyone", "127.0.0.1")
+READERS = {route.path: make_reader(route) for table in TABLES.values() for route in table if route.method != "DELETE"}
+
+
+def call(path: str, query: str, allowed: frozenset[str] | None = None) -> Call:
+    """A call of the route with this path by anyone who may see these sources."""
+    return Call({"QUERY_STRING": query, PRINCIPAL: ANYONE, ALLOWED_SOURCES: allowed}, READERS[path])
+
 
 QUESTIONS: list[Read] = [
-    lambda query: read_event_filter(QueryRequest(query, None, CLIENT), WINDOW, NOW),
-    lambda query: read_type_filter(QueryRequest(query, frozenset({"shop"}), CLIENT)),
-    lambda query: read_export(QueryRequest(query, None, CLIENT)),
-    lambda query: read_live_filter(QueryRequest(query, None, CLIENT)),
-    lambda query: _list_users.read(QueryRequest(query, None, CLIENT)),
+    lambda query: read_event_filter(call("/events", query), WINDOW, NOW),
+    lambda query: read_type_filter(call("/stats/top-types", query, frozenset({"shop"}))),
+    lambda query: read_export(call("/events/export", query)),
+    lambda query: read_live_filter(call("/events/live", query)),
+    lambda query: call("/users", query).query(),
     *(
-        lambda query, read=read: read(QueryRequest(query, None, CLIENT), NOW, True)
-        for read in (
-            partial(analytics.read_timeseries, longest=86_400),
-            analytics.read_users,
-            partial(analytics.read_sessions, longest=86_400),
-            analytics.read_top_properties,
-            read_event_users,
-            analytics.read_retention,
-            partial(analytics.read_paths, longest=86_400),
-            partial(analytics.read_user, longest=86_400),
-        )
+        lambda query, path=path, read=read: read(call(path, query), NOW, True)
+        for path, read in {
+            "/stats/timeseries": partial(analytics.read_timeseries, longest=86_400),
+            "/stats/users": analytics.read_users,
+            "/stats/sessions": partial(analytics.read_sessions, longest=86_400),
+            "/stats/top-properties": analytics.read_top_properties,
+            "/events/users": read_event_users,
+            "/stats/retention": analytics.read_retention,
+            "/stats/paths": partial(analytics.read_paths, longest=86_400),
+            "/users/<path:user_id>": partial(analytics.read_user, longest=86_400),
+        }.items()
     ),
 ]
 
@@ -149,7 +155,7 @@ def query(data: bytes) -> None:
 
 def funnel(data: bytes) -> None:
     """The body of POST /stats/funnel."""
-    check_question(lambda: analytics.read_funnel(QueryRequest("", None, CLIENT), data, NOW, True))
+    check_question(lambda: analytics.read_funnel(call("/stats/funnel", ""), data, NOW, True))
 
 
 def check_question(read: Callable[[], Any]) -> None:

@@ -443,4 +443,4 @@ def test_no_secret_stands_in_the_log(fresh, provider):
         given["refresh_token"],
     ):
         assert secret not in log
-    assert "is away: 500" in log
+    assert "is unavailable: 500" in log

@@ -9,11 +9,18 @@ import time
 import psycopg
 import pytest
 import requests
+from flask import Flask
 from listener import listening
 
+from event_tracker.core.http.docs_page import docs_routes
+from event_tracker.core.http.routes import RouteTable
+from event_tracker.core.http.service import common_routes
 from event_tracker.core.secrets.keys import make_key
 from event_tracker.core.secrets.passwords import hash_password
+from event_tracker.query.auth.guard import ANY, ONE_TIME
+from event_tracker.query.auth.principal import SCOPES
 from event_tracker.query.events.streams.live import CHECK_SECONDS
+from event_tracker.query.routes import TABLES
 
 PASSWORD = "correct horse battery"
 
@@ -83,7 +90,40 @@ ENDPOINTS = {
     "GET /sources": EVERYONE,
     "GET /nowhere": EVERYONE,
 }
-PUBLIC = ["/livez", "/readyz", "/healthz", "/metrics", "/version", "/openapi.json", "/docs/", "/.well-known/jwks.json"]
+PUBLIC = {
+    "GET /livez": 200,
+    "GET /readyz": 200,
+    "GET /healthz": 200,
+    "GET /metrics": 200,
+    "GET /version": 200,
+    "GET /openapi.json": 200,
+    "GET /": 302,
+    "GET /docs": 302,
+    "GET /docs/": 200,
+    "GET /docs/start.js": 200,
+    "GET /docs/index.css": 200,
+    "GET /.well-known/jwks.json": 200,
+    "GET /auth/methods": 200,
+    "POST /auth/sign-in": 422,
+    "POST /auth/refresh": 422,
+    "POST /auth/sign-out": 422,
+    "GET /auth/oidc": 404,
+    "POST /auth/oidc": 404,
+}
+"""Who needs no credentials gets this far: their body is empty, and there is no provider."""
+
+PEOPLE_ONLY = {"POST /auth/password"}
+"""Needs any credentials, and then a person's."""
+
+
+@pytest.fixture(scope="module")
+def table():
+    """The service's route table, without what the routes work with."""
+    table = RouteTable()
+    for routes in (*TABLES.values(), common_routes(None, {}, None), docs_routes("")):
+        table.add(routes)
+    table.register(Flask(__name__))
+    return table
 
 
 @pytest.fixture(scope="module")
@@ -168,22 +208,43 @@ def test_a_known_prefix_with_another_secret_is_a_401(guarded, cast):
     )
 
 
-@pytest.mark.parametrize("path", PUBLIC)
-def test_what_is_public_needs_nothing(guarded, path):
-    assert requests.get(f"{guarded.url}{path}", timeout=30).status_code == 200
+@pytest.mark.parametrize("endpoint", PUBLIC)
+def test_what_is_public_needs_nothing(guarded, endpoint):
+    method, path = endpoint.split(" ")
+    answer = requests.request(method, guarded.url + path, json={}, allow_redirects=False, timeout=30)
+    assert answer.status_code == PUBLIC[endpoint]
 
 
-def test_every_operation_stands_among_the_doors_or_is_public(guarded):
+def test_a_password_is_set_by_a_person(guarded, cast):
+    assert ask(guarded, "POST /auth/password") == (401, "credentials_required")
+    assert ask(guarded, "POST /auth/password", cast["charts"]) == (403, "people_only")
+
+
+def test_for_every_route_there_is_a_decision(table):
+    """A new route must be added here, to those who may call it."""
+    decided = []
+    for endpoint in (*ENDPOINTS, *PUBLIC, *PEOPLE_ONLY):
+        method, path = endpoint.partition("?")[0].split(" ")
+        route = table.find({"REQUEST_METHOD": method, "PATH_INFO": path})
+        if route:
+            decided.append(route)
+            assert (route.access == "public") == (endpoint in PUBLIC), endpoint
+    assert [f"{route.method} {route.path}" for route in table.routes if route not in decided] == []
+
+
+def test_the_access_of_every_route_is_one_that_the_guard_knows(table):
+    assert {route.access for route in table.routes} == {"public", ANY, ONE_TIME, *SCOPES}
+
+
+def test_the_document_names_the_scope_of_every_operation(guarded, table):
     document = requests.get(f"{guarded.url}/openapi.json", timeout=30).json()
-    names = {"ann": "user_id", "shop": "name", "zoe": "name", "wk_0123456789": "prefix", "rt_0123456789": "prefix"}
-    endpoints = {
-        "/".join(f"{{{names[part]}}}" if part in names else part for part in endpoint.partition("?")[0].split("/"))
-        for endpoint in ENDPOINTS
-    }
-    for path, operations in document["paths"].items():
-        for method in operations:
-            endpoint = f"{method.upper()} {path}"
-            assert endpoint in endpoints or path in PUBLIC or path == "/docs" or path.startswith("/auth/"), endpoint
+    assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    for route in table.routes:
+        if route.summary:
+            operation = document["paths"][route.template][route.method.lower()]
+            needed = [{"token": [route.access] if route.access in SCOPES else []}]
+            assert operation.get("security") == (None if route.access == "public" else needed)
+            assert ("401" in operation["responses"]) >= ("security" in operation)
 
 
 def test_a_token_ends_when_it_is_revoked_or_expires(guarded, shared_owner, cast):
@@ -253,6 +314,15 @@ def test_no_odd_path_opens_a_door(guarded, cast, odd, where):
         body = answer.read()
         connection.close()
         assert answer.status in (400, 401, 403, 404), (answer.status, body[:200])
+
+
+@pytest.mark.parametrize("path", ["//metrics", "///livez", "/%2Fmetrics", "/metrics/", "/metrics%20", "/docs//metrics"])
+def test_what_is_public_is_so_by_its_own_path_alone(guarded, path):
+    host, port = guarded.url.removeprefix("http://").split(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=30)
+    connection.request("GET", path)
+    assert connection.getresponse().status == 401
+    connection.close()
 
 
 @pytest.mark.parametrize("path", ["/admin/people", "//admin/people", "/%2Fadmin/people"])

@@ -4,13 +4,12 @@ from datetime import UTC, datetime, time
 from importlib.metadata import version
 
 from event_tracker.collector.authentication import Authenticator
-from event_tracker.collector.browser import tracker_script
-from event_tracker.collector.openapi import describe
 from event_tracker.collector.parsing.parser import Parser
-from event_tracker.collector.post_event import PATHS, PostEvents
+from event_tracker.collector.post_event import PostEvents
 from event_tracker.collector.rate_limit import RateLimit
 from event_tracker.collector.rejections.recorder import RejectionRecorder
 from event_tracker.collector.rejections.replay import Replayer
+from event_tracker.collector.routes import collector_routes
 from event_tracker.collector.settings import CollectorSettings
 from event_tracker.collector.source_cache import SourceCache
 from event_tracker.collector.writer import Writer
@@ -18,6 +17,7 @@ from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.health import Health
 from event_tracker.core.http.middleware import Middleware
 from event_tracker.core.http.openapi import Document
+from event_tracker.core.http.routes import RouteTable
 from event_tracker.core.http.service import create_service
 from event_tracker.core.postgres.pool import open_pool
 from event_tracker.core.postgres.replication import Replication
@@ -57,11 +57,6 @@ def create_app(settings: CollectorSettings) -> Middleware:
     document = Document(
         "Event Tracker: collector", version(PACKAGE), "Events in. A 2xx means committed; resending is always safe."
     )
-    describe(document)
-    tracker_script.describe(document)
-    service = create_service("collector", PACKAGE, settings, health, document)
-    service.register_blueprint(tracker_script.blueprint)
-
     source_cache = SourceCache(pool)
     rejections = RejectionRecorder(
         pool, kept=settings.rejections_kept, days=settings.rejection_days, most_bytes=settings.rejection_bytes
@@ -79,10 +74,14 @@ def create_app(settings: CollectorSettings) -> Middleware:
         pool.close()
 
     authenticator = Authenticator(source_cache, required=settings.auth == "required")
+    events = PostEvents(settings, authenticator, RateLimit(pool), parser, writer, rejections)
+    table = RouteTable()
+    table.add(collector_routes(events.post_events))
+    service = create_service("collector", PACKAGE, settings, health, document, table)
     middleware = Middleware(
         service.wsgi_app,
         most_held=settings.max_bodies_bytes,
-        mounts=dict.fromkeys(PATHS, PostEvents(settings, authenticator, RateLimit(pool), parser, writer, rejections)),
+        mounts=table.mounts,
         cors_origins=settings.cors_origins,
         drain=health.draining.set,
         close=close,

@@ -55,7 +55,7 @@ class OutcomeCounts(NamedTuple):
 
 
 class PostEvents:
-    """The WSGI application mounted at `PATHS`."""
+    """Answers requests to `PATHS`."""
 
     def __init__(
         self,
@@ -76,7 +76,8 @@ class PostEvents:
             Enrichment(settings.enrich, settings.country_database, settings.trusted_hops) if settings.enrich else None
         )
 
-    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
+    def post_events(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
+        """The WSGI application."""
         environ[ROUTE] = PATH
         if environ["REQUEST_METHOD"] != "POST":
             raise Problem(

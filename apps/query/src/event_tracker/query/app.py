@@ -1,51 +1,45 @@
 """Builds the query service from its parts."""
 
+from datetime import timedelta
 from importlib.metadata import version
+from typing import Any
 
 import psycopg
-from flask import request
 
 from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.http.health import Health
 from event_tracker.core.http.middleware import Middleware
 from event_tracker.core.http.openapi import Document
+from event_tracker.core.http.routes import RouteTable
 from event_tracker.core.http.service import create_service
 from event_tracker.core.postgres.pool import ConnectionPool, open_pool
 from event_tracker.core.postgres.replication import Replication
-from event_tracker.query.admin.apply import apply_routes
-from event_tracker.query.admin.audit import audit_routes
-from event_tracker.query.admin.event_schemas import schema_routes
 from event_tracker.query.admin.management import Management
-from event_tracker.query.admin.openapi import describe_management
-from event_tracker.query.admin.people import people_routes
-from event_tracker.query.admin.rejections import rejection_routes
-from event_tracker.query.admin.schema_proposals import proposal_routes
-from event_tracker.query.admin.sources import source_routes
-from event_tracker.query.admin.tokens import token_routes
+from event_tracker.query.admin.schema_proposals import Proposals
+from event_tracker.query.answers import PROPERTY
+from event_tracker.query.auth.calls import bind
 from event_tracker.query.auth.guard import Guard
 from event_tracker.query.auth.oidc import Oidc
 from event_tracker.query.auth.oidc_provider import Provider
-from event_tracker.query.auth.openapi import describe_auth
 from event_tracker.query.auth.people import People
-from event_tracker.query.auth.routes import oidc_routes, sign_in_method_routes, sign_in_routes
+from event_tracker.query.auth.principal import SCOPES
+from event_tracker.query.auth.routes import Access
 from event_tracker.query.auth.signing import Signer
 from event_tracker.query.auth.tokens import Tokens
-from event_tracker.query.events.openapi import describe_events
-from event_tracker.query.events.routes import event_routes
+from event_tracker.query.events.filters import Window
+from event_tracker.query.events.routes import Events
 from event_tracker.query.events.store import LANES, SESSION, EventStore
 from event_tracker.query.events.streams.downloads import Downloads
-from event_tracker.query.events.streams.export import export_routes
+from event_tracker.query.events.streams.export import Exports
 from event_tracker.query.events.streams.export_pages import ExportPages
-from event_tracker.query.events.streams.live import Hub, live_routes
+from event_tracker.query.events.streams.live import Hub, Live
 from event_tracker.query.events.streams.live_tail import Tail
-from event_tracker.query.events.streams.openapi import describe_streams
+from event_tracker.query.routes import TABLES
 from event_tracker.query.settings import QuerySettings
-from event_tracker.query.stats.openapi import describe_stats
-from event_tracker.query.stats.routes import stats_routes
+from event_tracker.query.stats.routes import Stats
 from event_tracker.query.stats.store import StatsStore
 from event_tracker.query.users.erasure import Eraser
-from event_tracker.query.users.openapi import describe_user_data
-from event_tracker.query.users.routes import user_data_routes
+from event_tracker.query.users.routes import UserData
 from event_tracker.query.users.user_export import Exporter
 
 PACKAGE = "event-tracker-query"
@@ -82,58 +76,40 @@ def create_app(settings: QuerySettings) -> Middleware:
     checks = {"replication": replication.check}
     health = Health(pool, MIGRATION, checks, others={"control": control} if control else None)
     document = Document(
-        "Event Tracker: query", version(PACKAGE), "Answers out: events, newest first, and exact counts. It only reads."
+        "Event Tracker: query",
+        version(PACKAGE),
+        "Answers out: events, newest first, and exact counts. It only reads.",
+        written={"property": PROPERTY},
+        scopes=SCOPES,
     )
-    describe_events(document)
-    describe_stats(document)
-    describe_streams(document)
-    describe_auth(document)
-    describe_management(document)
-    describe_user_data(document)
-    service = create_service("query", PACKAGE, settings, health, document)
-    stats_store = StatsStore(pool, concurrency_limit)
-    service.register_blueprint(stats_routes(stats_store, settings.explain, settings.longest_session_seconds))
     downloads = Downloads(settings.exports, health.draining.is_set)
-    service.register_blueprint(export_routes(ExportPages(pool, concurrency_limit), downloads))
     signer = Signer(settings.signing_key) if control else None
-    people = None
+    people = open_people(settings, control, signer) if control and signer else None
+    oidc = open_oidc(settings, people, signer) if people and signer and settings.oidc_issuer else None
+    required = settings.auth == "required"
+    table = RouteTable()
+    guard = Guard(table, Tokens(control) if control else None, people, required=required)
+    hub = Hub(Tail(pool))
+    window = Window(timedelta(hours=settings.window_hours), timedelta(hours=settings.window_max_hours))
+    parts: list[Any] = [
+        Events(store, window),
+        Stats(StatsStore(pool, concurrency_limit), settings.explain, settings.longest_session_seconds),
+        Exports(ExportPages(pool, concurrency_limit), downloads),
+        Live(hub, settings.live_clients, guard),
+        Access(people, signer, oidc, required),
+    ]
     if control and signer:
-        people = People(
-            control,
-            signer,
-            access_seconds=settings.access_minutes * 60,
-            refresh_days=settings.refresh_days,
-            oidc_hours=settings.oidc_hours,
-        )
         management_limit = ConcurrencyLimit(MANAGEMENT_CONNECTIONS)
         management = Management(control, management_limit)
-        eraser = Eraser(control, signer, settings.erase_seconds)
-        service.register_blueprint(user_data_routes(eraser, Exporter(control, management_limit), downloads))
-        for views in (
-            source_routes,
-            schema_routes,
-            rejection_routes,
-            token_routes,
-            people_routes,
-            audit_routes,
-            apply_routes,
-        ):
-            service.register_blueprint(views(management))
-        service.register_blueprint(proposal_routes(management, pool, concurrency_limit))
-    service.register_blueprint(sign_in_routes(people))
-    oidc = open_oidc(settings, people, signer) if people and signer and settings.oidc_issuer else None
-    service.register_blueprint(oidc_routes(oidc, people))
-    required = settings.auth == "required"
-    service.register_blueprint(sign_in_method_routes(people, signer, required=required, oidc=oidc is not None))
-    guard = Guard(Tokens(control) if control else None, people, required=settings.auth == "required")
-
-    @service.before_request
-    def check_route_scope() -> None:
-        if request.url_rule is not None:
-            guard.check_scope(request.environ, request.url_rule.rule)
-
-    hub = Hub(Tail(pool))
-    service.register_blueprint(live_routes(hub, settings.live_clients, guard))
+        parts += [
+            management,
+            Proposals(management, pool, concurrency_limit),
+            UserData(Eraser(control, signer, settings.erase_seconds), Exporter(control, management_limit), downloads),
+        ]
+    available = {type(part): part for part in parts}
+    for kind, routes in TABLES.items():
+        table.add(bind(routes, available.get(kind)))
+    service = create_service("query", PACKAGE, settings, health, document, table)
 
     def drain() -> None:
         health.draining.set()
@@ -149,11 +125,22 @@ def create_app(settings: QuerySettings) -> Middleware:
     return Middleware(
         service.wsgi_app,
         most_held=settings.max_bodies_bytes,
-        mounts=event_routes(settings, store),
+        mounts=table.mounts,
         cors_origins=settings.cors_origins,
         guard=guard,
         drain=drain,
         close=close,
+    )
+
+
+def open_people(settings: QuerySettings, control: ConnectionPool[psycopg.Connection], signer: Signer) -> People:
+    """The people who may sign in."""
+    return People(
+        control,
+        signer,
+        access_seconds=settings.access_minutes * 60,
+        refresh_days=settings.refresh_days,
+        oidc_hours=settings.oidc_hours,
     )
 
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
 import msgspec
 from marshmallow import RAISE, Schema, ValidationError, fields
+from msgspec import Meta
 
 from event_tracker.core.http.errors import Problem
+from event_tracker.query.parameter_types import CODES
 
 MAX_PAIRS = 200
 """A query string with more pairs is refused before it is parsed: each pair costs time, and no honest client sends so many."""
@@ -21,11 +23,11 @@ NAME_CHARACTERS = 100
 """How much of an unknown parameter's name a response repeats."""
 
 
-class ParameterError(msgspec.Struct, frozen=True):
-    """One thing that is wrong with one parameter: a code of `parameter_types.CODES` and a sentence."""
+class ParameterError(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One thing that is wrong with one parameter."""
 
     parameter: str
-    code: str
+    code: Annotated[str, Meta(extra_json_schema={"enum": sorted(CODES)})]
     detail: str
 
 

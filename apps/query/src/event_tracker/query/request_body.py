@@ -38,11 +38,6 @@ def receive_body(most_bytes: int = MOST_BYTES) -> bytes:
     return body
 
 
-def receive_small_body() -> bytes:
-    """Receive a body under /auth, at most SMALL_BYTES."""
-    return receive_body(SMALL_BYTES)
-
-
 def read_json(schema: Schema, body: bytes) -> dict[str, Any]:
     """Decode a JSON body and load it by the schema.
 

@@ -10,10 +10,10 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-from flask import Blueprint, Response, abort, request
+from flask import Response, abort, request
 
 from event_tracker.core.http.cors import ANY_ORIGIN
-from event_tracker.core.http.openapi import Document
+from event_tracker.core.http.routes import PUBLIC, Answer, Route
 
 FOLDER = Path(__file__).parent
 CONTENT_TYPE = "text/javascript; charset=utf-8"
@@ -46,16 +46,12 @@ def read_scripts(folder: Path) -> dict[str, Script]:
 NEWEST = read_script(FOLDER / "tracker.min.js")
 SCRIPTS = read_scripts(FOLDER)
 
-blueprint = Blueprint("tracker_script", __name__)
 
-
-@blueprint.get("/tracker.js")
 def newest_tracker() -> Response:
     """The newest tracker; browsers fetch it again each hour."""
     return _answer(NEWEST, "public, max-age=3600")
 
 
-@blueprint.get("/tracker-<version>.js")
 def versioned_tracker(version: str) -> Response:
     """The tracker of one version, which never changes."""
     return _answer(SCRIPTS.get(version) or abort(404), "public, max-age=31536000, immutable")
@@ -76,27 +72,22 @@ def _answer(script: Script, cache_control: str) -> Response:
     return answer
 
 
-def describe(document: Document) -> None:
-    """Add both paths to the document."""
-    version = {
-        "name": "version",
-        "in": "path",
-        "required": True,
-        "description": "The first 8 hex digits of the script's SHA-256.",
-        "schema": {"type": "string", "pattern": "^[0-9a-f]{8}$"},
-    }
-    _describe_one(document, "/tracker.js", "newest_tracker", "The browser's tracker.", [])
-    _describe_one(document, "/tracker-{version}.js", "versioned_tracker", "The same, cached for good.", [version])
+VERSION = {
+    "name": "version",
+    "in": "path",
+    "required": True,
+    "description": "The first 8 hex digits of the script's SHA-256.",
+    "schema": {"type": "string", "pattern": "^[0-9a-f]{8}$"},
+}
+NONE_MATCH = {"name": "If-None-Match", "in": "header", "description": "An ETag.", "schema": {"type": "string"}}
+ANSWERS = {
+    200: Answer("The script.", {"type": "string"}, ("text/javascript",)),
+    304: Answer("`If-None-Match` names what the sender has already."),
+}
 
-
-def _describe_one(document: Document, path: str, name: str, summary: str, parameters: list[dict[str, object]]) -> None:
-    none_match = {"name": "If-None-Match", "in": "header", "description": "An ETag.", "schema": {"type": "string"}}
-    script = {"description": "The script.", "content": {"text/javascript": {"schema": {"type": "string"}}}}
-    operation = {
-        "operationId": name,
-        "tags": ["browser"],
-        "summary": summary,
-        "parameters": [*parameters, none_match],
-        "responses": {"200": script, "304": {"description": "`If-None-Match` names what the sender has already."}},
-    }
-    document.path(path, "get", operation, {404: "This collector knows no such version."} if parameters else None)
+TRACKER = [
+    Route("GET", "/tracker.js", newest_tracker, "The browser's tracker.", access=PUBLIC, tag="browser",
+          parameters=[NONE_MATCH], answers=ANSWERS),
+    Route("GET", "/tracker-<version>.js", versioned_tracker, "The same, cached for good.", access=PUBLIC, tag="browser",
+          parameters=[VERSION, NONE_MATCH], answers=ANSWERS, problems={404: "This collector knows no such version."}),
+]  # fmt: skip

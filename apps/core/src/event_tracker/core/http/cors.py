@@ -17,9 +17,10 @@ ANY_ORIGIN = ("Access-Control-Allow-Origin", "*")
 
 
 def cors_headers(origin: str | None, allowed: Collection[str]) -> list[tuple[str, str]]:
-    """CORS headers for the answer to a request from `origin`. If it isn't allowed, no header allows it, and the browser refuses."""
-    if not allowed:
-        return []
+    """CORS headers for the answer to a request from `origin`. If it isn't allowed, no header allows it, and the browser refuses.
+
+    Where no origin is allowed, an answer needs none of them, not even `Vary`.
+    """
     vary = ("Vary", "Origin")
     if origin is None or not allows(allowed, origin):
         return [vary]

@@ -1,12 +1,14 @@
 """The page under /docs: Swagger UI with the service's own OpenAPI document. It loads nothing from other hosts and has no inline script."""
 
+from collections.abc import Callable
 from html import escape
 from importlib import resources
 from typing import Any
 
-from flask import Flask, Response, redirect, request, send_from_directory
+from flask import Response, redirect, request, send_from_directory
 
 from event_tracker.core.http.middleware import POLICY, SAME_FOR_ALL
+from event_tracker.core.http.routes import PUBLIC, Route
 
 SWAGGER_UI = str(resources.files("flask_swagger_ui").joinpath("dist"))
 
@@ -44,25 +46,30 @@ START = """SwaggerUIBundle({ url: "../openapi.json", dom_id: "#swagger-ui", deep
 """
 
 
-def add_docs(app: Flask, title: str) -> None:
-    """Serve `/docs/` and the files of its page."""
+def docs_routes(title: str) -> list[Route]:
+    """The routes of `/docs/` and the files of its page. They aren't in the document."""
     page = PAGE.format(title=escape(title))
 
-    @app.get("/")
-    @app.get("/docs")  # werkzeug's own redirect would go to the host that the request names
     def root() -> Any:
         return redirect("docs/")
 
-    @app.get("/docs/")
     def docs() -> Response:
         request.environ[POLICY] = PAGE_POLICY
         return Response(page, content_type="text/html; charset=utf-8")
 
-    @app.get("/docs/start.js")
     def start() -> Response:
         return Response(START, content_type="text/javascript; charset=utf-8")
 
-    @app.get("/docs/<path:path>")
     def part(path: str) -> Response:
         request.environ[SAME_FOR_ALL] = True  # it is streamed from a file
         return send_from_directory(SWAGGER_UI, path)
+
+    # `/docs`: werkzeug's own redirect would go to the host that the request names.
+    paths: dict[str, Callable[..., Any]] = {
+        "/": root,
+        "/docs": root,
+        "/docs/": docs,
+        "/docs/start.js": start,
+        "/docs/<path:path>": part,
+    }
+    return [Route("GET", path, view, access=PUBLIC) for path, view in paths.items()]

@@ -1,6 +1,8 @@
 """The WSGI middleware of both services: request ids, CORS, metrics, the log line, and an answer to every exception."""
 
 import logging
+import random
+import re
 import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
@@ -14,7 +16,6 @@ from event_tracker.core.http.body_limit import RESERVATION, MemoryBudget
 from event_tracker.core.http.cors import ANY_ORIGIN, cors_headers, preflight_headers
 from event_tracker.core.http.error_mapping import make_problem
 from event_tracker.core.http.errors import CONTENT_TYPE, Problem
-from event_tracker.core.http.request_ids import new_request_id, request_id
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -37,6 +38,9 @@ POLICY = "core.policy"
 
 SAME_FOR_ALL = "core.same_for_all"
 """environ key: set by a view whose answer is one shared object: its memory isn't counted for each client."""
+
+SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+"""Request ids go into logs and a header: an id with characters that are unsafe there is replaced."""
 
 NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
 
@@ -92,7 +96,8 @@ class Middleware:
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         started = time.perf_counter()
-        environ[REQUEST_ID] = request_id(environ.get("HTTP_X_REQUEST_ID", ""))
+        sent = environ.get("HTTP_X_REQUEST_ID", "")
+        environ[REQUEST_ID] = sent if SAFE_ID.fullmatch(sent) else new_request_id()
         reservation = environ[RESERVATION] = self.budget.reserve()
         status = "500"
 
@@ -103,8 +108,8 @@ class Middleware:
             policy = environ.get(POLICY, NO_PAGE)
             added = [("X-Request-ID", environ[REQUEST_ID]), *ALWAYS, ("Content-Security-Policy", policy)]
             # As late as this: the allowed origins may become known only while the request is answered.
-            if ANY_ORIGIN not in headers:
-                added += cors_headers(environ.get("HTTP_ORIGIN"), self._origins(environ))
+            if (allowed := self._origins(environ)) and ANY_ORIGIN not in headers:
+                added += cors_headers(environ.get("HTTP_ORIGIN"), allowed)
             return start_response(line, headers + added, exc_info)
 
         self.in_progress += 1
@@ -220,3 +225,8 @@ def refuse(environ: "WSGIEnvironment", start_response: "StartResponse", problem:
     return answer(
         start_response, problem.status, problem.body(environ[REQUEST_ID]), CONTENT_TYPE, problem.headers.items()
     )
+
+
+def new_request_id() -> str:
+    """16 hexadecimal digits. They tell requests apart and guard nothing."""
+    return f"{random.getrandbits(64):016x}"

@@ -1,6 +1,7 @@
 """The endpoints that both services have: health, metrics, version, and their documentation."""
 
 import platform
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -12,14 +13,15 @@ from werkzeug.exceptions import HTTPException
 
 from event_tracker.core import metrics
 from event_tracker.core.http import errors
-from event_tracker.core.http.docs_page import add_docs
+from event_tracker.core.http.docs_page import docs_routes
 from event_tracker.core.http.error_mapping import make_problem
 from event_tracker.core.http.health import Health
 from event_tracker.core.http.middleware import REQUEST_ID, ROUTE, SAME_FOR_ALL
 from event_tracker.core.http.openapi import Document
+from event_tracker.core.http.routes import JSON, PUBLIC, Answer, Route, RouteTable
 from event_tracker.core.settings import ServiceSettings
 
-JSON = "application/json"
+OBJECT = {"type": "object"}
 
 
 def json_response(body: Any, status: int = 200) -> Response:
@@ -27,8 +29,10 @@ def json_response(body: Any, status: int = 200) -> Response:
     return Response(msgspec.json.encode(body), status, content_type=JSON)
 
 
-def create_service(name: str, package: str, settings: ServiceSettings, health: Health, document: Document) -> Flask:
-    """A Flask app with the common endpoints; the caller adds its own.
+def create_service(
+    name: str, package: str, settings: ServiceSettings, health: Health, document: Document, table: RouteTable
+) -> Flask:
+    """A Flask app with the routes of the table, to which the common ones are added.
 
     Args:
         name: `collector` or `query`.
@@ -60,17 +64,31 @@ def create_service(name: str, package: str, settings: ServiceSettings, health: H
         body = problem.body(request.environ[REQUEST_ID])
         return Response(body, problem.status, headers=problem.headers, content_type=errors.CONTENT_TYPE)
 
-    _answer_health(app, health)
+    table.add(common_routes(health, running, document))
+    table.add(docs_routes(f"Event Tracker {name}"))
+    table.register(app)
+    for route in table.routes:
+        document.add(route)
+    return app
 
-    @app.get("/metrics")
-    def prometheus() -> Response:
-        return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
 
-    @app.get("/version")
-    def versions() -> Response:
+def common_routes(health: Health, running: dict[str, str], document: Document) -> list[Route]:
+    """The routes of health, version, metrics, and the document."""
+
+    def livez() -> Response:
+        return json_response({"status": "ok"})
+
+    def readyz() -> Response:
+        health.require_ready()
+        return json_response({"status": "ready"})
+
+    def healthz() -> Response:
+        is_healthy, parts = health.report()
+        return json_response({"status": "ok" if is_healthy else "failing", "parts": parts}, 200 if is_healthy else 503)
+
+    def version() -> Response:
         return json_response(running)
 
-    @app.get("/openapi.json")
     def openapi() -> Response:
         request.environ[SAME_FOR_ALL] = True
         return Response(encode_document(), content_type=JSON)
@@ -79,50 +97,21 @@ def create_service(name: str, package: str, settings: ServiceSettings, health: H
     def encode_document() -> bytes:
         return msgspec.json.encode(document.to_dict())
 
-    add_docs(app, f"Event Tracker {name}")
-    document_common(document)
-    return app
+    def metrics() -> Response:
+        return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)
 
+    def get(path: str, view: Callable[[], Response], summary: str, **more: Any) -> Route:
+        return Route("GET", path, view, summary, **{"answers": {200: Answer(summary, OBJECT)}, **more}, access=PUBLIC)
 
-def _answer_health(app: Flask, health: Health) -> None:
-    @app.get("/livez")
-    def livez() -> Response:
-        return json_response({"status": "ok"})
-
-    @app.get("/readyz")
-    def readyz() -> Response:
-        health.require_ready()
-        return json_response({"status": "ready"})
-
-    @app.get("/healthz")
-    def healthz() -> Response:
-        is_healthy, parts = health.report()
-        return json_response({"status": "ok" if is_healthy else "failing", "parts": parts}, 200 if is_healthy else 503)
-
-
-def document_common(document: Document) -> None:
-    """Describe the common endpoints."""
-    anything = {"content": {JSON: {"schema": {"type": "object"}}}}
-    for path, operation, summary in (
-        ("/livez", "livez", "The process is alive."),
-        ("/readyz", "readyz", "This instance accepts work: it has reached its database and isn't stopping."),
-        ("/healthz", "healthz", "Everything behind this instance, part by part."),
-        ("/version", "version", "What is running."),
-        ("/openapi.json", "openapi", "This document."),
-    ):
-        responses: dict[str, Any] = {"200": {"description": summary, **anything}}
-        if operation == "healthz":
-            responses["503"] = {"description": "A part is failing.", **anything}
-        not_ready = {503: "Not ready: the reason is in `code`."} if operation == "readyz" else None
-        document.path(
-            path,
-            "get",
-            {"operationId": operation, "tags": ["service"], "summary": summary, "responses": responses},
-            not_ready,
-        )
-    metrics_text = {"description": "Prometheus exposition.", "content": {"text/plain": {"schema": {"type": "string"}}}}
-    document.path(
-        "/metrics",
-        "get",
-        {"operationId": "metrics", "tags": ["service"], "summary": "Metrics.", "responses": {"200": metrics_text}},
-    )
+    ready = "This instance accepts work: it has reached its database and isn't stopping."
+    healthy = "Everything behind this instance, part by part."
+    parts = {200: Answer(healthy, OBJECT), 503: Answer("A part is failing.", OBJECT)}
+    text = {200: Answer("Prometheus exposition.", {"type": "string"}, ("text/plain",))}
+    return [
+        get("/livez", livez, "The process is alive."),
+        get("/readyz", readyz, ready, problems={503: "Not ready: the reason is in `code`."}),
+        get("/healthz", healthz, healthy, answers=parts),
+        get("/version", version, "What is running."),
+        get("/openapi.json", openapi, "This document."),
+        get("/metrics", metrics, "Metrics.", answers=text),
+    ]

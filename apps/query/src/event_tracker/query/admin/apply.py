@@ -8,20 +8,17 @@ back.
 import re
 from typing import Any
 
-from flask import Blueprint, Response, request
 from marshmallow import RAISE, Schema, fields
 
 from event_tracker.core.http.errors import Problem
-from event_tracker.core.http.service import json_response
 from event_tracker.core.secrets.keys import PREFIX
 from event_tracker.model.event_schemas import MAX_TYPES
 from event_tracker.query.admin.event_schemas import put_schema
 from event_tracker.query.admin.management import Management, Row, Transaction
-from event_tracker.query.admin.sources import KEY_KIND, NAME, SourceBody, allowed_sources, save_source
-from event_tracker.query.auth.principal import principal_of
+from event_tracker.query.admin.sources import KEY_KIND, NAME, SourceSettings, allowed_sources, save_source
+from event_tracker.query.auth.calls import Call
 from event_tracker.query.parameter_types import AtMost, Choice, Length, field_error
-from event_tracker.query.parameters import ParameterSchema, Reader
-from event_tracker.query.request_body import read_json, receive_body
+from event_tracker.query.parameters import ParameterSchema
 
 MOST_SOURCES = 1000
 MOST_KEYS = 100
@@ -56,8 +53,8 @@ class DeclaredKey(Schema):
     sha256 = _Text("[0-9a-f]{64}", "Must be the key's SHA-256 in 64 hexadecimal digits.", required=True)
 
 
-class DeclaredSource(SourceBody):
-    """A source: the members of SourceBody, its keys, and its schemas."""
+class DeclaredSource(SourceSettings):
+    """A source: the members of SourceSettings, its keys, and its schemas."""
 
     keys = fields.List(
         fields.Nested(DeclaredKey),
@@ -86,22 +83,11 @@ class Declaration(Schema):
     )
 
 
-READER = Reader(ApplyParameters)
-
-
-def apply_routes(management: Management) -> Blueprint:
-    """The route POST /admin/apply."""
-    views = Blueprint("apply", __name__)
-
-    @views.post("/admin/apply")
-    def apply() -> Response:
-        dry_run = READER.read(request.environ["QUERY_STRING"])["dry_run"] == "true"
-        declared = read_json(Declaration(), receive_body())["sources"]
-        principal = principal_of(request.environ)
-        _, changes = management.change(principal, lambda transaction: _apply(transaction, declared), dry_run=dry_run)
-        return json_response({"applied": not dry_run, "changes": changes})
-
-    return views
+def apply(management: Management, call: Call) -> Row:
+    dry_run = call.query()["dry_run"] == "true"
+    declared = call.body()["sources"]
+    _, changes = management.change(call.principal, lambda transaction: _apply(transaction, declared), dry_run=dry_run)
+    return {"applied": not dry_run, "changes": changes}
 
 
 def _apply(transaction: Transaction, declared: dict[str, Row]) -> None:

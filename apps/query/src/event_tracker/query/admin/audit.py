@@ -1,14 +1,12 @@
 """GET /admin/audit: the audit log."""
 
-from flask import Blueprint, Response, request
 from marshmallow import fields
 
-from event_tracker.core.http.service import json_response
-from event_tracker.query.admin.management import Management
+from event_tracker.query.admin.management import Management, Row
 from event_tracker.query.admin.sources import allowed_sources
-from event_tracker.query.auth.principal import principal_of
+from event_tracker.query.auth.calls import Call
 from event_tracker.query.parameter_types import PAGES, Between, Limit
-from event_tracker.query.parameters import ParameterSchema, Reader
+from event_tracker.query.parameters import ParameterSchema
 
 NEWEST = 10**18 - 1
 
@@ -23,17 +21,9 @@ class AuditParameters(ParameterSchema):
     before: fields.Integer = Between(1, NEWEST, NEWEST, "The id of an entry: only older ones are answered. " + PAGES)
 
 
-READER = Reader(AuditParameters)
-
-
-def audit_routes(management: Management) -> Blueprint:
-    """The route of the audit log. A principal that is restricted to some sources sees the entries of these."""
-    views = Blueprint("audit", __name__)
-
-    @views.get("/admin/audit")
-    def list_audit() -> Response:
-        given = READER.read(request.environ["QUERY_STRING"])
-        sources = allowed_sources(principal_of(request.environ))
-        return json_response({"items": management.execute("list_audit", allowed=sources, bytes=MOST_BYTES, **given)})
-
-    return views
+def list_audit(management: Management, call: Call) -> Row:
+    """A principal that is restricted to some sources sees the entries of these."""
+    given = call.query()
+    return {
+        "items": management.execute("list_audit", allowed=allowed_sources(call.principal), bytes=MOST_BYTES, **given)
+    }

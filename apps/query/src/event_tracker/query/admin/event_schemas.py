@@ -2,19 +2,16 @@
 
 from typing import Any
 
-from flask import Blueprint, Response, request
 from marshmallow import RAISE, Schema, fields
 
 from event_tracker.core.http.errors import Problem
-from event_tracker.core.http.service import json_response
 from event_tracker.model import event_schemas
 from event_tracker.model.schema_rules import InvalidSchemaError
 from event_tracker.query.admin.management import Management, Row, Transaction, not_found
 from event_tracker.query.admin.sources import NAME, may_manage
-from event_tracker.query.auth.principal import principal_of
+from event_tracker.query.auth.calls import Call
 from event_tracker.query.parameter_types import Between, Length
-from event_tracker.query.parameters import ParameterSchema, Reader
-from event_tracker.query.request_body import read_json, receive_body
+from event_tracker.query.parameters import ParameterSchema
 
 
 class SchemasParameters(ParameterSchema):
@@ -33,7 +30,7 @@ class SchemasParameters(ParameterSchema):
     )
 
 
-class SchemaBody(Schema):
+class SchemaSettings(Schema):
     """Body of PUT /admin/sources/{name}/schemas."""
 
     class Meta:
@@ -46,30 +43,18 @@ class SchemaBody(Schema):
     )
 
 
-READER = Reader(SchemasParameters)
+def list_schemas(management: Management, call: Call, name: str) -> Row:
+    query = call.query()
+    items, _ = management.change(call.principal, lambda transaction: _list(transaction, name, **query))
+    return {"items": items}
 
 
-def schema_routes(management: Management) -> Blueprint:
-    """The routes under /admin/sources/{name}/schemas."""
-    views = Blueprint("schemas", __name__)
-
-    @views.get("/admin/sources/<name>/schemas")
-    def list_schemas(name: str) -> Response:
-        query = READER.read(request.environ["QUERY_STRING"])
-        principal = principal_of(request.environ)
-        items, _ = management.change(principal, lambda transaction: _list(transaction, name, **query))
-        return json_response({"items": items})
-
-    @views.put("/admin/sources/<name>/schemas")
-    def set_schema(name: str) -> Response:
-        given = read_json(SchemaBody(), receive_body())
-        done, _ = management.change(
-            principal_of(request.environ),
-            lambda transaction: put_schema(transaction, name, given["event_type"], given["schema"]),
-        )
-        return json_response({"version": done.version, "is_new": done.is_new}, 201 if done.is_new else 200)
-
-    return views
+def set_schema(management: Management, call: Call, name: str) -> tuple[Row, int]:
+    given = call.body()
+    done, _ = management.change(
+        call.principal, lambda transaction: put_schema(transaction, name, given["event_type"], given["schema"])
+    )
+    return done._asdict(), 201 if done.is_new else 200
 
 
 def put_schema(transaction: Transaction, source: str, event_type: str, schema: Any) -> event_schemas.SetResult:

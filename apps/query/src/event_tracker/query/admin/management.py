@@ -1,11 +1,12 @@
 """Reads and changes on behalf of admins. A change and its audit log entry are made in one transaction."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import psycopg
 from flask import request
+from msgspec import Meta
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
@@ -20,22 +21,6 @@ QUERIES = load_queries("event_tracker.query.admin")
 
 Result = TypeVar("Result")
 Row = dict[str, Any]
-
-
-class Change(msgspec.Struct, frozen=True):
-    """One change, as the audit log has it.
-
-    Attributes:
-        action: a key of ACTIONS.
-        target: the name of what was changed; a key's or token's is its prefix.
-        source: the source that it belongs to, if any.
-        detail: member → its value, or its values `from` before and `to` after the change.
-    """
-
-    action: str
-    target: str
-    source: str | None
-    detail: dict[str, Any]
 
 
 ACTIONS = {
@@ -54,6 +39,20 @@ ACTIONS = {
     "password_reset": "A person was given a password for one sign-in; all their sign-ins ended.",
 }
 """Actions that management writes into the audit log → what each means."""
+
+
+Action = Annotated[str, Meta(description="; ".join(f"{word}: {says}" for word, says in ACTIONS.items()))]
+Target = Annotated[str, Meta(description="The name, or a key's or token's prefix.")]
+Detail = Annotated[dict[str, Any], Meta(description="By member, what it is, or `from` what it was changed `to` what.")]
+
+
+class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One change, as the audit log has it."""
+
+    action: Action
+    target: Target
+    source: str | None
+    detail: Detail
 
 
 class Transaction:

@@ -1,25 +1,23 @@
 """Routes under /admin/people: who may sign in, with which role. Only unrestricted admins may use them."""
 
 import gevent
-from flask import Blueprint, Response, request
 from marshmallow import RAISE, Schema, fields
 
 from event_tracker.core.http.errors import Problem
-from event_tracker.core.http.service import json_response
 from event_tracker.core.secrets.passwords import hash_password, make_password
 from event_tracker.query.admin.management import Management, Row, Transaction, not_found
 from event_tracker.query.admin.source_restriction import check_sources, source_restriction
-from event_tracker.query.admin.sources import find_differences, secret_response
+from event_tracker.query.admin.sources import find_differences
 from event_tracker.query.admin.token_makers import record_token_changes
+from event_tracker.query.auth.calls import Call
 from event_tracker.query.auth.people import NAME
-from event_tracker.query.auth.principal import ROLES, Principal, principal_of, require_all_sources
+from event_tracker.query.auth.principal import ROLES, require_all_sources
 from event_tracker.query.parameter_types import OneOf
-from event_tracker.query.request_body import read_json, receive_body
 
 NEW: Row = {"role": "viewer", "sources": None, "enabled": True}
 
 
-class PersonBody(Schema):
+class PersonSettings(Schema):
     """Body of PUT /admin/people/{name}: what isn't given stays as it is; a new person is a viewer of all sources."""
 
     class Meta:
@@ -30,42 +28,30 @@ class PersonBody(Schema):
     enabled = fields.Boolean(truthy={True}, falsy={False}, metadata={"description": "Whether they may sign in."})
 
 
-def people_routes(management: Management) -> Blueprint:
-    """The routes under /admin/people."""
-    views = Blueprint("people", __name__)
-
-    @views.get("/admin/people")
-    def list_people() -> Response:
-        _require_unrestricted(principal_of(request.environ))
-        return json_response({"items": management.execute("list_people", name=None)})
-
-    @views.get("/admin/people/<name>")
-    def get_person(name: str) -> Response:
-        _require_unrestricted(principal_of(request.environ))
-        return json_response(_one(management, name))
-
-    @views.put("/admin/people/<name>")
-    def put_person(name: str) -> Response:
-        principal = _require_unrestricted(principal_of(request.environ))
-        given = read_json(PersonBody(), receive_body())
-        is_new, _ = management.change(principal, lambda transaction: _put(transaction, name, given))
-        return json_response(_one(management, name), 201 if is_new else 200)
-
-    @views.post("/admin/people/<name>/password")
-    def reset_password(name: str) -> Response:
-        principal = _require_unrestricted(principal_of(request.environ))
-        _one(management, name)
-        password = make_password()
-        stored = gevent.get_hub().threadpool.apply(hash_password, (password,))
-        management.change(principal, lambda transaction: _reset(transaction, name, stored))
-        return secret_response({"name": name, "password": password, "one_time": True})
-
-    return views
+def list_people(management: Management, call: Call) -> Row:
+    require_all_sources(call.principal)
+    return {"items": management.execute("list_people", name=None)}
 
 
-def _require_unrestricted(principal: Principal) -> Principal:
-    require_all_sources(principal)
-    return principal
+def get_person(management: Management, call: Call, name: str) -> Row:
+    require_all_sources(call.principal)
+    return _one(management, name)
+
+
+def put_person(management: Management, call: Call, name: str) -> tuple[Row, int]:
+    require_all_sources(call.principal)
+    given = call.body()
+    is_new, _ = management.change(call.principal, lambda transaction: _put(transaction, name, given))
+    return _one(management, name), 201 if is_new else 200
+
+
+def reset_password(management: Management, call: Call, name: str) -> Row:
+    require_all_sources(call.principal)
+    _one(management, name)
+    password = make_password()
+    stored = gevent.get_hub().threadpool.apply(hash_password, (password,))
+    management.change(call.principal, lambda transaction: _reset(transaction, name, stored))
+    return {"name": name, "password": password, "one_time": True}
 
 
 def _put(transaction: Transaction, name: str, given: Row) -> bool:

@@ -2,17 +2,15 @@
 
 from typing import Any
 
-from flask import Blueprint, Response, request
 from marshmallow import RAISE, Schema, fields, validate
 
-from event_tracker.core.http.service import json_response
 from event_tracker.model import rejections
 from event_tracker.query.admin.management import Management, Row, Transaction, not_found
 from event_tracker.query.admin.sources import NAME, allowed_sources, may_manage
-from event_tracker.query.auth.principal import Principal, principal_of
+from event_tracker.query.auth.calls import Call
+from event_tracker.query.auth.principal import Principal
 from event_tracker.query.parameter_types import PAGES, AtMost, Length, Limit
-from event_tracker.query.parameters import ParameterSchema, Reader
-from event_tracker.query.request_body import read_json, receive_body
+from event_tracker.query.parameters import ParameterSchema
 
 MOST_IDS = 1000
 
@@ -39,7 +37,7 @@ class RejectionsParameters(SourceParameters):
     limit = Limit(50, "How many.")
 
 
-class ReplayBody(Schema):
+class Replay(Schema):
     """Body of POST /admin/rejections/replay."""
 
     class Meta:
@@ -57,40 +55,28 @@ class ReplayBody(Schema):
     )
 
 
-LIST_READER = Reader(RejectionsParameters)
-COUNT_READER = Reader(SourceParameters)
+def list_rejections(management: Management, call: Call) -> Row:
+    """A principal that is restricted to some sources sees the events of these."""
+    query = call.query()
+    sources = _select_sources(call.principal, query.pop("source"))
+    found, _ = management.change(
+        call.principal, lambda transaction: rejections.list_rejections(transaction.connection, sources, **query)
+    )
+    return {"items": [one._asdict() for one in found]}
 
 
-def rejection_routes(management: Management) -> Blueprint:
-    """The routes under /admin/rejections. A principal that is restricted to some sources sees the events of these."""
-    views = Blueprint("rejections", __name__)
+def count_rejections(management: Management, call: Call) -> Row:
+    sources = _select_sources(call.principal, call.query()["source"])
+    found, _ = management.change(
+        call.principal, lambda transaction: rejections.count_rejections(transaction.connection, sources)
+    )
+    return {"items": [one._asdict() for one in found]}
 
-    @views.get("/admin/rejections")
-    def list_rejections() -> Response:
-        query = LIST_READER.read(request.environ["QUERY_STRING"])
-        principal = principal_of(request.environ)
-        sources = _select_sources(principal, query.pop("source"))
-        found, _ = management.change(
-            principal, lambda transaction: rejections.list_rejections(transaction.connection, sources, **query)
-        )
-        return json_response({"items": [one._asdict() for one in found]})
 
-    @views.get("/admin/rejections/counts")
-    def count_rejections() -> Response:
-        principal = principal_of(request.environ)
-        sources = _select_sources(principal, COUNT_READER.read(request.environ["QUERY_STRING"])["source"])
-        found, _ = management.change(
-            principal, lambda transaction: rejections.count_rejections(transaction.connection, sources)
-        )
-        return json_response({"items": [one._asdict() for one in found]})
-
-    @views.post("/admin/rejections/replay")
-    def replay() -> Response:
-        given = read_json(ReplayBody(), receive_body())
-        events, _ = management.change(principal_of(request.environ), lambda transaction: _replay(transaction, given))
-        return json_response({"events": events}, 202)
-
-    return views
+def replay(management: Management, call: Call) -> Row:
+    given = call.body()
+    events, _ = management.change(call.principal, lambda transaction: _replay(transaction, given))
+    return {"events": events}
 
 
 def _select_sources(principal: Principal, requested: str | None) -> list[str] | None:

@@ -3,17 +3,15 @@
 import re
 from typing import Any
 
-from flask import Blueprint, Response, request
 from marshmallow import RAISE, Schema, fields
 
-from event_tracker.core.http.service import json_response
 from event_tracker.core.secrets.keys import PREFIX, NewKey, make_key
 from event_tracker.model.event_schemas import MODES
 from event_tracker.query.admin.management import Management, Row, Transaction, not_found
 from event_tracker.query.admin.origins import OriginError, normalise
-from event_tracker.query.auth.principal import Principal, principal_of
+from event_tracker.query.auth.calls import Call
+from event_tracker.query.auth.principal import Principal
 from event_tracker.query.parameter_types import AtMost, OneOf, WholeNumber, field_error
-from event_tracker.query.request_body import read_json, receive_body
 
 NAME = re.compile("[a-z0-9][a-z0-9_-]{0,99}")
 KEY_KIND = "wk"
@@ -32,7 +30,7 @@ class Origin(fields.String):
             raise field_error("invalid_value", str(error)) from None
 
 
-class SourceBody(Schema):
+class SourceSettings(Schema):
     """Body of PUT /admin/sources/{name}: what isn't given stays as it is, or is the default of a new source."""
 
     class Meta:
@@ -62,51 +60,41 @@ class SourceBody(Schema):
     )
 
 
-def source_routes(management: Management) -> Blueprint:
-    """The routes under /admin/sources and /admin/keys."""
-    views = Blueprint("sources", __name__)
+def list_sources(management: Management, call: Call) -> Row:
+    return {"items": _find(management, call.principal, None)}
 
-    @views.get("/admin/sources")
-    def list_sources() -> Response:
-        return json_response({"items": _find(management, principal_of(request.environ), None)})
 
-    @views.get("/admin/sources/<name>")
-    def get_source(name: str) -> Response:
-        return json_response(_one(management, principal_of(request.environ), name))
+def get_source(management: Management, call: Call, name: str) -> Row:
+    return _one(management, call.principal, name)
 
-    @views.put("/admin/sources/<name>")
-    def put_source(name: str) -> Response:
-        principal = principal_of(request.environ)
-        given = read_json(SourceBody(), receive_body())
-        is_new, _ = management.change(principal, lambda transaction: save_source(transaction, name, given))
-        return json_response(_one(management, principal, name), 201 if is_new else 200)
 
-    @views.get("/admin/sources/<name>/keys")
-    def list_keys(name: str) -> Response:
-        _one(management, principal_of(request.environ), name)
-        return json_response({"items": management.execute("list_keys", source=name)})
+def put_source(management: Management, call: Call, name: str) -> tuple[Row, int]:
+    given = call.body()
+    is_new, _ = management.change(call.principal, lambda transaction: save_source(transaction, name, given))
+    return _one(management, call.principal, name), 201 if is_new else 200
 
-    @views.post("/admin/sources/<name>/keys")
-    def make_write_key(name: str) -> Response:
-        principal = principal_of(request.environ)
-        _one(management, principal, name)
-        new = make_key(KEY_KIND)
-        management.change(principal, lambda transaction: add_key(transaction, name, new))
-        return secret_response({"prefix": new.prefix, "source": name, "key": new.key})
 
-    @views.delete("/admin/keys/<prefix>")
-    def revoke_write_key(prefix: str) -> Response:
-        management.change(principal_of(request.environ), lambda transaction: _revoke(transaction, prefix))
-        return Response(status=204)
+def list_write_keys(management: Management, call: Call, name: str) -> Row:
+    _one(management, call.principal, name)
+    return {"items": management.execute("list_keys", source=name)}
 
-    return views
+
+def make_write_key(management: Management, call: Call, name: str) -> Row:
+    _one(management, call.principal, name)
+    new = make_key(KEY_KIND)
+    management.change(call.principal, lambda transaction: add_key(transaction, name, new))
+    return {"prefix": new.prefix, "source": name, "key": new.key}
+
+
+def revoke_write_key(management: Management, call: Call, prefix: str) -> None:
+    management.change(call.principal, lambda transaction: _revoke(transaction, prefix))
 
 
 def save_source(transaction: Transaction, name: str, given: Row) -> bool:
     """Create or change a source. Returns whether it is new.
 
     Args:
-        given: members of SourceBody; those left out stay as they are.
+        given: members of SourceSettings; those left out stay as they are.
 
     Raises:
         Problem: 404 if it isn't the principal's, or the name isn't valid.
@@ -144,13 +132,6 @@ def allowed_sources(principal: Principal) -> list[str] | None:
 def find_differences(before: Row, after: Row) -> Row:
     """Changed member → its values before and after."""
     return {member: {"from": before[member], "to": value} for member, value in after.items() if value != before[member]}
-
-
-def secret_response(body: Row) -> Response:
-    """The 201 with a new secret. It must not be cached."""
-    response = json_response(body, 201)
-    response.headers["Cache-Control"] = "no-store"
-    return response
 
 
 def _revoke(transaction: Transaction, prefix: str) -> None:

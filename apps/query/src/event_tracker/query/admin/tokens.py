@@ -1,24 +1,22 @@
 """Routes under /admin/tokens: the API tokens of programs."""
 
-from flask import Blueprint, Response, request
 from marshmallow import RAISE, Schema, fields, validate
 
 from event_tracker.core.http.errors import Problem
-from event_tracker.core.http.service import json_response
 from event_tracker.core.secrets.keys import PREFIX, NewKey, make_key
 from event_tracker.query.admin.management import Management, Row, Transaction, not_found
 from event_tracker.query.admin.source_restriction import check_sources, source_restriction
-from event_tracker.query.admin.sources import allowed_sources, secret_response
+from event_tracker.query.admin.sources import allowed_sources
 from event_tracker.query.admin.token_makers import check_token_quota, maker_columns, record_token_changes
-from event_tracker.query.auth.principal import SCOPES, principal_of
+from event_tracker.query.auth.calls import Call
+from event_tracker.query.auth.principal import SCOPES
 from event_tracker.query.auth.tokens import KIND
 from event_tracker.query.parameter_types import AtMost, Length, OneOf, WholeNumber
-from event_tracker.query.request_body import read_json, receive_body
 
 MOST_DAYS = 3650
 
 
-class TokenBody(Schema):
+class TokenSettings(Schema):
     """Body of POST /admin/tokens."""
 
     class Meta:
@@ -42,29 +40,20 @@ class TokenBody(Schema):
     )
 
 
-def token_routes(management: Management) -> Blueprint:
-    """The routes under /admin/tokens. A principal that is restricted to some sources sees and makes tokens for these only."""
-    views = Blueprint("tokens", __name__)
+def list_tokens(management: Management, call: Call) -> Row:
+    """A principal that is restricted to some sources sees and makes tokens for these only."""
+    return {"items": management.execute("list_tokens", allowed=allowed_sources(call.principal))}
 
-    @views.get("/admin/tokens")
-    def list_tokens() -> Response:
-        return json_response(
-            {"items": management.execute("list_tokens", allowed=allowed_sources(principal_of(request.environ)))}
-        )
 
-    @views.post("/admin/tokens")
-    def make_token() -> Response:
-        given = read_json(TokenBody(), receive_body())
-        new = make_key(KIND)
-        made, _ = management.change(principal_of(request.environ), lambda transaction: _add(transaction, new, given))
-        return secret_response({"prefix": new.prefix, **made, "token": new.key})
+def make_token(management: Management, call: Call) -> Row:
+    given = call.body()
+    new = make_key(KIND)
+    made, _ = management.change(call.principal, lambda transaction: _add(transaction, new, given))
+    return {"prefix": new.prefix, **made, "token": new.key}
 
-    @views.delete("/admin/tokens/<prefix>")
-    def revoke_token(prefix: str) -> Response:
-        management.change(principal_of(request.environ), lambda transaction: _revoke(transaction, prefix))
-        return Response(status=204)
 
-    return views
+def revoke_token(management: Management, call: Call, prefix: str) -> None:
+    management.change(call.principal, lambda transaction: _revoke(transaction, prefix))
 
 
 def _add(transaction: Transaction, new: NewKey, given: Row) -> Row:

@@ -1,44 +1,23 @@
-"""The guard checks every request: who sends it, and whether they may. A path that isn't in PUBLIC needs credentials."""
+"""The guard checks every request: who sends it, and whether they may call the route that will answer it."""
 
 from typing import TYPE_CHECKING
 
 from event_tracker.core.http.body_limit import reservation_of
 from event_tracker.core.http.errors import Problem
+from event_tracker.core.http.routes import PUBLIC, RouteTable
 from event_tracker.core.secrets.keys import FORM
 from event_tracker.query.auth.people import People
-from event_tracker.query.auth.principal import (
-    ALLOWED_SOURCES,
-    ANYONE,
-    PRINCIPAL,
-    Principal,
-    Scope,
-    client_of,
-    principal_of,
-)
+from event_tracker.query.auth.principal import ALLOWED_SOURCES, ANYONE, PRINCIPAL, Principal, client_of
 from event_tracker.query.auth.tokens import Tokens
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-PUBLIC = frozenset(
-    {
-        "/", "/livez", "/readyz", "/healthz", "/metrics", "/version", "/openapi.json", "/docs", "/.well-known/jwks.json",
-        "/auth/sign-in", "/auth/refresh", "/auth/sign-out", "/auth/methods", "/auth/oidc",
-    }
-)  # fmt: skip
-"""Paths that need no credentials. The ingress doesn't expose `/metrics` and the health checks to the internet."""
+ANY = "any"
+"""The access of routes that take any credentials."""
 
-SCOPE_BY_PREFIX: list[tuple[str, Scope]] = [
-    ("/events/export", "export"),
-    ("/events", "read_events"),
-    ("/stats/", "read_stats"),
-    ("/user", "read_events"),
-    ("/admin", "admin"),
-]
-"""Path prefix → the scope that it needs; the first match counts. Other paths (/auth/me, unknown ones) need only credentials."""
-
-WITHOUT_PASSWORD = frozenset({"/auth/me", "/auth/password"})
-"""Paths that a person may use who must first set a password."""
+ONE_TIME = "one_time"
+"""The access of routes that take any credentials, also those of a person who must first set a password."""
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="query"'}
 
@@ -46,13 +25,15 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="query"'}
 class Guard:
     """Checks requests. It is called with the WSGI environ before a request is handled.
 
+    The access of a route is PUBLIC, ANY, ONE_TIME, or the scope that it needs.
+
     Args:
         tokens, people: None without CONTROL_DATABASE_URL.
         required: whether a request without credentials is refused.
     """
 
-    def __init__(self, tokens: Tokens | None, people: People | None, *, required: bool) -> None:
-        self._tokens, self._people = tokens, people
+    def __init__(self, table: RouteTable, tokens: Tokens | None, people: People | None, *, required: bool) -> None:
+        self._table, self._tokens, self._people = table, tokens, people
         self._required = required
 
     def __call__(self, environ: "WSGIEnvironment") -> None:
@@ -63,30 +44,24 @@ class Guard:
             psycopg.Error: if the database is unavailable and the credentials aren't cached.
         """
         path = environ.get("PATH_INFO", "")
-        if path in PUBLIC or path.startswith("/docs/"):
+        route = self._table.find(environ)
+        # What isn't found needs what its neighbours need: who may not ask them doesn't learn what there is.
+        access = route.access if route else self._table.access_beside(path)
+        # The router takes //metrics for /metrics, a proxy that keeps /metrics inside may not.
+        if access == PUBLIC and not path.startswith("//"):
             return
-        scope = required_scope(environ["REQUEST_METHOD"], path)
+        scope = None if access in (None, PUBLIC, ANY, ONE_TIME) else access
         principal = self._principal(_bearer(environ), scope)
-        if principal.must_set_password and path not in WITHOUT_PASSWORD:
+        if principal.must_set_password and not (route and access == ONE_TIME):
             detail = "Your password was for one sign-in. Set another by POST /auth/password, and sign in by it."
             raise Problem(403, "password_must_be_set", detail)
         if not (scope is None or scope in principal.scopes):
-            raise _scope_required(scope)
+            raise Problem(403, "scope_required", f"This needs the scope {scope}, which these credentials haven't.")
         environ[PRINCIPAL] = principal
         environ[ALLOWED_SOURCES] = principal.sources
         reservation_of(environ).belong_to(client_of(environ))
 
-    def check_scope(self, environ: "WSGIEnvironment", rule: str) -> None:
-        """Check an admitted request again, by its route: paths such as //admin reach a route without its prefix.
-
-        Raises:
-            Problem: 403 if the scope is missing.
-        """
-        scope = required_scope(environ["REQUEST_METHOD"], rule)
-        if rule not in PUBLIC and not (scope is None or scope in principal_of(environ).scopes):
-            raise _scope_required(scope)
-
-    def _principal(self, token: str | None, scope: Scope | None) -> Principal:
+    def _principal(self, token: str | None, scope: str | None) -> Principal:
         if token is None:
             if self._required or not (scope is None or scope in ANYONE.scopes):
                 detail = "Send `Authorization: Bearer TOKEN`, an API token's or that of POST /auth/sign-in."
@@ -98,17 +73,6 @@ class Guard:
             detail = "These credentials are wrong, have expired, or were revoked."
             raise Problem(401, "invalid_credentials", detail, headers=CHALLENGE)
         return principal
-
-
-def _scope_required(scope: Scope) -> Problem:
-    return Problem(403, "scope_required", f"This needs the scope {scope}, which these credentials haven't.")
-
-
-def required_scope(method: str, path: str) -> Scope | None:
-    """The scope that a request needs; None if any credentials will do. Only admins export or erase a user."""
-    if path.startswith("/user") and (method == "DELETE" or path.endswith("/export")):
-        return "admin"
-    return next((scope for start, scope in SCOPE_BY_PREFIX if path.startswith(start)), None)
 
 
 def _bearer(environ: "WSGIEnvironment") -> str | None:

@@ -10,16 +10,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from hmac import compare_digest
-from typing import NamedTuple
+from typing import Annotated
 from urllib.parse import urlencode
 
 import gevent
+import msgspec
 from gevent.lock import BoundedSemaphore
 from joserfc.util import urlsafe_b64encode
+from msgspec import Meta
 
 from event_tracker.core.http.errors import Problem
 from event_tracker.query.auth.oidc_provider import Json, Provider, ProviderRefusedError, ProviderUnavailableError
-from event_tracker.query.auth.people import ExternalIdentity, People, SignInResult
+from event_tracker.query.auth.people import ExternalIdentity, People, SignedIn
 from event_tracker.query.auth.principal import ROLES
 from event_tracker.query.auth.signing import Signer
 
@@ -38,13 +40,13 @@ AT_ONCE = 8
 log = logging.getLogger("query.access.oidc")
 
 
-class SignInStart(NamedTuple):
-    """Where to send a browser, and what to keep for it until it returns to `redirect_uri`."""
+class SignInStart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A sign-in by the provider, begun."""
 
-    authorization_url: str
-    transaction: str
-    expires_in: int
-    redirect_uri: str
+    authorization_url: Annotated[str, Meta(description="Where the browser is sent.")]
+    transaction: Annotated[str, Meta(description="Kept for this browser, where no other and no script gets at it.")]
+    expires_in: Annotated[int, Meta(description="Seconds for which the transaction counts.")]
+    redirect_uri: Annotated[str, Meta(description="Where the provider sends the browser.")]
 
 
 class Oidc:
@@ -101,7 +103,7 @@ class Oidc:
         url = f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(parameters)}"
         return SignInStart(url, transaction, TRANSACTION_SECONDS, self._redirect_uri)
 
-    def finish(self, code: str, state: str, transaction: str, issuer: str | None) -> SignInResult:
+    def finish(self, code: str, state: str, transaction: str, issuer: str | None) -> SignedIn:
         """Sign in the person that the provider has authenticated.
 
         Raises:
@@ -133,7 +135,7 @@ class Oidc:
             with gevent.Timeout(MOST_SECONDS, ProviderUnavailableError("too slow")), self._slots:
                 yield
         except ProviderUnavailableError as error:
-            log.warning("The OpenID Connect provider is away: %s", error)
+            log.warning("The OpenID Connect provider is unavailable: %s", error)
             detail = "The provider by which people sign in doesn't answer. Try again in a moment."
             raise Problem(503, "provider_away", detail, headers={"Retry-After": "5"}) from None
         except ProviderRefusedError as error:
@@ -147,4 +149,4 @@ def make_code_challenge(verifier: str) -> str:
 
 def _refused(why: str) -> Problem:
     log.info("A sign-in by OpenID Connect was refused: %s", why)
-    return Problem(401, "oidc_refused", "This sign-in has ended, or isn't this browser's. Begin anew.")
+    return Problem(401, "oidc_refused", "This sign-in has ended, or isn't this browser's. Begin again.")

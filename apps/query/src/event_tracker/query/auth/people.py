@@ -1,9 +1,11 @@
 """People: signs them in and authenticates their access tokens."""
 
 import re
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
+import msgspec
 import psycopg
+from msgspec import Meta
 
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.named_sql import load_queries
@@ -35,12 +37,12 @@ WRONG = "No person with this name and password may sign in."
 EXPIRED = "The password for one sign-in has expired, or was replaced. Ask an admin for another."
 
 
-class Person(NamedTuple):
-    """A person who signed in: their role, and the sources that they may see (None is all)."""
+class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A person who signed in: their role, and the sources that they may see."""
 
     name: str
-    role: str
-    sources: list[str] | None
+    role: Annotated[str, Meta(extra_json_schema={"enum": sorted(ROLES)})]
+    sources: Annotated[list[str] | None, Meta(description="Whose events; null is all.")]
 
 
 class ExternalIdentity(NamedTuple):
@@ -59,17 +61,21 @@ class ExternalIdentity(NamedTuple):
     sources: list[str] | None
 
 
-class SignInResult(NamedTuple):
-    """The tokens of a person who has signed in.
+class SignedIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Tokens of a person who has signed in (RFC 6749, section 5.1)."""
 
-    Attributes:
-        must_set_password: the password was for one sign-in; the person must set another before anything else is allowed.
-    """
-
+    access_token: Annotated[str, Meta(description="Sent as `Authorization: Bearer`.")]
+    token_type: str
+    expires_in: Annotated[int, Meta(description="Seconds for which the access token counts.")]
+    refresh_token: Annotated[str, Meta(description="For POST /auth/refresh, once.")]
+    refresh_expires_in: Annotated[int, Meta(description="Seconds for which the refresh token counts if it isn't used.")]
+    must_set_password: Annotated[
+        bool,
+        Meta(
+            description="The password was for one sign-in: all that is allowed is POST /auth/password, to set another."
+        ),
+    ]
     person: Person
-    access_token: str
-    refresh_token: str
-    must_set_password: bool
 
 
 class People:
@@ -84,10 +90,10 @@ class People:
         refresh_days: int,
         oidc_hours: int,
     ) -> None:
-        self.access_seconds = access_seconds
+        self._access_seconds = access_seconds
         self._control = control
         self._signer = signer
-        self.refresh_seconds = refresh_days * 24 * 3600
+        self._refresh_seconds = refresh_days * 24 * 3600
         self._sign_ins = SignIns(control, refresh_days=refresh_days, oidc_hours=oidc_hours)
         self._passwords = Passwords(control)
         self._recent: RecentCache[tuple[str, str], Principal] = RecentCache(FRESH_SECONDS, MOST_KNOWN)
@@ -100,7 +106,7 @@ class People:
         name, sign_in = str(claims["sub"]), str(claims["sid"])
         return self._recent.get_or_load((name, sign_in), lambda: self._load_principal(name, sign_in))
 
-    def sign_in(self, name: str, password: str) -> SignInResult:
+    def sign_in(self, name: str, password: str) -> SignedIn:
         """Check a password and begin a sign-in.
 
         Raises:
@@ -115,7 +121,7 @@ class People:
             Person(name, begun.role, begun.sources), begun.token, must_set_password=begun.one_time
         )
 
-    def sign_in_by_provider(self, identity: ExternalIdentity) -> SignInResult:
+    def sign_in_by_provider(self, identity: ExternalIdentity) -> SignedIn:
         """Begin a sign-in of a person that a provider has authenticated.
 
         They are found by their subject, and created at the first sign-in. They get the role that the provider gives now. A name
@@ -151,7 +157,7 @@ class People:
         write_audit(self._control, name, "sign_in_refused", by="oidc", why=code)
         return Problem(403, code, detail)
 
-    def refresh(self, token: str) -> SignInResult:
+    def refresh(self, token: str) -> SignedIn:
         """Exchange a refresh token for new tokens. A token that was used before was stolen, and ends the sign-in (RFC 9700, 4.14).
 
         Raises:
@@ -221,10 +227,11 @@ class People:
     def _find_person(self, name: str, sign_in: str | None) -> list[Any]:
         return self._execute("find_person", name=name, sign_in=sign_in)
 
-    def _issue_tokens(self, person: Person, refresh_token: str, *, must_set_password: bool = False) -> SignInResult:
+    def _issue_tokens(self, person: Person, refresh_token: str, *, must_set_password: bool = False) -> SignedIn:
         sign_in = prefix_of(refresh_token)
-        access_token = self._signer.issue(person.name, AUDIENCE, self.access_seconds, sid=sign_in)
-        return SignInResult(person, access_token, refresh_token, must_set_password)
+        access_token = self._signer.issue(person.name, AUDIENCE, self._access_seconds, sid=sign_in)
+        lives, renewed_for = self._access_seconds, self._refresh_seconds
+        return SignedIn(access_token, "Bearer", lives, refresh_token, renewed_for, must_set_password, person)
 
     def _execute(self, statement: str, **parameters: Any) -> list[Any]:
         return execute(self._control, QUERIES[statement], parameters)

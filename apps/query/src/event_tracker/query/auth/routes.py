@@ -1,17 +1,24 @@
-"""HTTP routes for signing in."""
+"""The routes of signing in."""
 
-from flask import Blueprint, Response, request
+from functools import partial
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
 from marshmallow import RAISE, Schema, fields
+from msgspec import Meta
 
 from event_tracker.core.http.errors import Problem
-from event_tracker.core.http.service import json_response
+from event_tracker.core.http.routes import PUBLIC, Answer, Route
 from event_tracker.core.secrets.passwords import LEAST_CHARACTERS, MOST_CHARACTERS
-from event_tracker.query.auth.oidc import Oidc
-from event_tracker.query.auth.people import People, SignInResult
-from event_tracker.query.auth.principal import principal_of
+from event_tracker.query.answers import answer
+from event_tracker.query.auth.calls import Call
+from event_tracker.query.auth.guard import ONE_TIME
+from event_tracker.query.auth.oidc import Oidc, SignInStart
+from event_tracker.query.auth.people import People, SignedIn
+from event_tracker.query.auth.principal import SCOPES
 from event_tracker.query.auth.signing import Signer
 from event_tracker.query.parameter_types import text_field
-from event_tracker.query.request_body import read_json, receive_small_body
+from event_tracker.query.request_body import SMALL_BYTES
 
 
 class SignInSchema(Schema):
@@ -68,108 +75,126 @@ class OidcSchema(Schema):
     )
 
 
-def oidc_routes(oidc: Oidc | None, people: People | None) -> Blueprint:
-    """The routes under /auth/oidc. Without `oidc` they answer 404."""
-    views = Blueprint("oidc", __name__)
+class Who(msgspec.Struct, forbid_unknown_fields=True):
+    """Who asks."""
 
-    def require_oidc() -> tuple[Oidc, People]:
-        if oidc is None or people is None:
-            raise Problem(404, "no_oidc", "Nobody signs in by a provider here: OIDC_ISSUER isn't set.")
-        return oidc, people
-
-    @views.get("/auth/oidc")
-    def begin() -> Response:
-        response = json_response(require_oidc()[0].begin()._asdict())
-        response.headers["Cache-Control"] = "no-store"
-        return response
-
-    @views.post("/auth/oidc")
-    def finish() -> Response:
-        oidc, people = require_oidc()
-        given = read_json(OidcSchema(), receive_small_body())
-        return _signed_in(oidc.finish(given["code"], given["state"], given["transaction"], given.get("iss")), people)
-
-    return views
+    kind: Annotated[str, Meta(extra_json_schema={"enum": ["token", "person", "anyone"]})]
+    name: str
+    scopes: list[Annotated[str, Meta(extra_json_schema={"enum": list(SCOPES)})]]
+    sources: list[str] | None
+    by_provider: Annotated[bool, Meta(description="A person who signs in by a provider, and has no password here.")]
 
 
-def sign_in_routes(people: People | None) -> Blueprint:
-    """The routes under /auth. Without `people` they answer 404."""
-    views = Blueprint("access", __name__)
+class Methods(msgspec.Struct, forbid_unknown_fields=True):
+    """How people get in."""
 
-    def require_people() -> People:
-        if people is None:
-            raise Problem(404, "no_sign_in", "Nobody signs in here: CONTROL_DATABASE_URL isn't set.")
-        return people
-
-    @views.post("/auth/sign-in")
-    def sign_in() -> Response:
-        given = read_json(SignInSchema(), receive_small_body())
-        return _signed_in(require_people().sign_in(given["name"], given["password"]), require_people())
-
-    @views.post("/auth/refresh")
-    def refresh() -> Response:
-        return _signed_in(
-            require_people().refresh(read_json(RefreshSchema(), receive_small_body())["refresh_token"]),
-            require_people(),
-        )
-
-    @views.post("/auth/sign-out")
-    def sign_out() -> Response:
-        require_people().sign_out(read_json(RefreshSchema(), receive_small_body())["refresh_token"])
-        return Response(status=204)
-
-    @views.post("/auth/password")
-    def set_password() -> Response:
-        principal = principal_of(request.environ)
-        if principal.kind != "person":
-            raise Problem(403, "people_only", "Only people who have signed in have passwords.")
-        given = read_json(PasswordSchema(), receive_small_body())
-        require_people().set_password(principal, given.get("current_password"), given["password"])
-        return Response(status=204)
-
-    @views.get("/auth/me")
-    def who_am_i() -> Response:
-        principal = principal_of(request.environ)
-        return json_response(
-            {
-                "kind": principal.kind,
-                "name": principal.name,
-                "scopes": sorted(principal.scopes),
-                "sources": None if principal.sources is None else sorted(principal.sources),
-                "by_provider": principal.by_provider,
-            }
-        )
-
-    return views
+    required: Annotated[bool, Meta(description="Nobody is answered without credentials.")]
+    password: Annotated[bool, Meta(description="People sign in by POST /auth/sign-in.")]
+    oidc: Annotated[bool, Meta(description="People sign in by a provider, GET /auth/oidc.")]
 
 
-def sign_in_method_routes(people: People | None, signer: Signer | None, *, required: bool, oidc: bool) -> Blueprint:
-    """The public routes: the ways to sign in, and the public keys that verify signatures."""
-    views = Blueprint("ways_in", __name__)
+class Access(NamedTuple):
+    """What the routes work with.
 
-    @views.get("/auth/methods")
-    def ways_in() -> Response:
-        return json_response({"required": required, "password": people is not None, "oidc": oidc})
+    Attributes:
+        is_required: whether nobody is answered without credentials.
+    """
 
-    @views.get("/.well-known/jwks.json")
-    def keys() -> Response:
-        return json_response(signer.public() if signer else {"keys": []})
-
-    return views
+    people: People | None
+    signer: Signer | None
+    oidc: Oidc | None
+    is_required: bool
 
 
-def _signed_in(signed_in: SignInResult, people: People) -> Response:
-    """The token response (RFC 6749, section 5.1), with the person."""
-    response = json_response(
-        {
-            "access_token": signed_in.access_token,
-            "token_type": "Bearer",
-            "expires_in": people.access_seconds,
-            "refresh_token": signed_in.refresh_token,
-            "refresh_expires_in": people.refresh_seconds,
-            "must_set_password": signed_in.must_set_password,
-            "person": signed_in.person._asdict(),
-        }
-    )
-    response.headers["Cache-Control"] = "no-store"
-    return response
+def begin_oidc(access: Access, _: Call) -> SignInStart:
+    return _require_oidc(access).begin()
+
+
+def finish_oidc(access: Access, call: Call) -> SignedIn:
+    oidc, given = _require_oidc(access), call.body(SMALL_BYTES)
+    return oidc.finish(given["code"], given["state"], given["transaction"], given.get("iss"))
+
+
+def sign_in(access: Access, call: Call) -> SignedIn:
+    given = call.body(SMALL_BYTES)
+    return _require_people(access).sign_in(given["name"], given["password"])
+
+
+def refresh(access: Access, call: Call) -> SignedIn:
+    return _require_people(access).refresh(call.body(SMALL_BYTES)["refresh_token"])
+
+
+def sign_out(access: Access, call: Call) -> None:
+    _require_people(access).sign_out(call.body(SMALL_BYTES)["refresh_token"])
+
+
+def set_password(access: Access, call: Call) -> None:
+    if call.principal.kind != "person":
+        raise Problem(403, "people_only", "Only people who have signed in have passwords.")
+    given = call.body(SMALL_BYTES)
+    _require_people(access).set_password(call.principal, given.get("current_password"), given["password"])
+
+
+def who_am_i(_: Access, call: Call) -> Who:
+    who = call.principal
+    sources = None if who.sources is None else sorted(who.sources)
+    return Who(who.kind, who.name, sorted(who.scopes), sources, who.by_provider)
+
+
+def ways_in(access: Access, _: Call) -> Methods:
+    return Methods(access.is_required, access.people is not None, access.oidc is not None)
+
+
+def keys(access: Access, _: Call) -> dict[str, Any]:
+    return access.signer.public() if access.signer else {"keys": []}
+
+
+def _require_oidc(access: Access) -> Oidc:
+    if access.oidc is None:
+        raise Problem(404, "no_oidc", "Nobody signs in by a provider here: OIDC_ISSUER isn't set.")
+    return access.oidc
+
+
+def _require_people(access: Access) -> People:
+    if access.people is None:
+        raise Problem(404, "no_sign_in", "Nobody signs in here: CONTROL_DATABASE_URL isn't set.")
+    return access.people
+
+
+PROBLEMS = {
+    400: "Not JSON.",
+    404: "Nobody signs in here: CONTROL_DATABASE_URL isn't set.",
+    401: "Wrong, expired or revoked credentials.",
+    413: "A body that is too large.",
+    415: "Not application/json.",
+    422: "A member is missing or wrong.",
+    429: "Too many wrong passwords for this name; Retry-After says how long.",
+    503: "The database is unavailable.",
+}
+NOT_A_PERSON = "Not a person who has signed in; the current password is wrong; or one for one sign-in has expired."
+START_PROBLEMS = {404: "OIDC_ISSUER isn't set.", 503: "The provider is unavailable."}
+OIDC_PROBLEMS = {**PROBLEMS, **START_PROBLEMS, 403: "No role, no name, or disabled."}
+del OIDC_PROBLEMS[429]
+SIGNED_IN = answer(SignedIn, "Signed in.")
+DONE = {204: Answer("Done.")}
+KEYS = answer({"type": "object"}, "A JSON Web Key Set.")
+_post = partial(Route, "POST", tag="access")
+_get = partial(Route, "GET", tag="access")
+
+ACCESS = [
+    _post("/auth/sign-in", sign_in, "Sign in with name and password.", access=PUBLIC, is_secret=True,
+          body=SignInSchema, answers=SIGNED_IN, problems=PROBLEMS),
+    _post("/auth/refresh", refresh, "Go on with a sign-in: new tokens for a refresh token.", access=PUBLIC, is_secret=True,
+          body=RefreshSchema, answers=SIGNED_IN, problems=PROBLEMS),
+    _post("/auth/sign-out", sign_out, "End a sign-in.", access=PUBLIC, body=RefreshSchema, answers=DONE, problems=PROBLEMS),
+    _post("/auth/password", set_password, "Set one's password; all sign-ins end, with their access tokens.", access=ONE_TIME,
+          body=PasswordSchema, answers=DONE, problems={**PROBLEMS, 403: NOT_A_PERSON}),
+    _post("/auth/oidc", finish_oidc, "Finish a sign-in by the provider.", access=PUBLIC, is_secret=True,
+          body=OidcSchema, answers=SIGNED_IN, problems=OIDC_PROBLEMS),
+    _get("/auth/oidc", begin_oidc, "Begin a sign-in by the provider.", access=PUBLIC, is_secret=True,
+         answers=answer(SignInStart, "Begun."), problems=START_PROBLEMS),
+    _get("/auth/me", who_am_i, "Who asks, and what they may.", access=ONE_TIME,
+         answers=answer(Who, "Who asks."), problems={401: PROBLEMS[401], 403: "Not enough."}),
+    _get("/auth/methods", ways_in, "How people get in.", access=PUBLIC, answers=answer(Methods, "How people get in.")),
+    _get("/.well-known/jwks.json", keys, "Public keys of what is signed here.", access=PUBLIC, answers=KEYS),
+]  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validates_schema
 
+from event_tracker.query.auth.calls import Call, Sources, SourcesSchema, sources_for_digest
 from event_tracker.query.events.cursor import Cursor, CursorField, Position, digest
 from event_tracker.query.events.property_values import property_parameters
 from event_tracker.query.parameter_types import (
@@ -20,7 +21,6 @@ from event_tracker.query.parameter_types import (
     text_field,
 )
 from event_tracker.query.parameters import ParameterError, ParameterSchema, invalid_parameters
-from event_tracker.query.source_scope import QueryRequest, Sources, SourcesReader, SourcesSchema, sources_for_digest
 
 AHEAD = timedelta(hours=24)
 """How far in the future the collector accepts timestamps. A default end of "now" would hide such events."""
@@ -157,17 +157,13 @@ class Window:
         return start, end or now + AHEAD
 
 
-_events = SourcesReader(ListEventsSchema)
-_types = SourcesReader(TopTypesSchema)
-
-
-def read_event_filter(query_request: QueryRequest, window: Window, now: datetime) -> EventFilter:
+def read_event_filter(call: Call, window: Window, now: datetime) -> EventFilter:
     """Read the filter of a request.
 
     Raises:
         Problem: 400 or 422 with all errors in it.
     """
-    return build_event_filter(_events.read(query_request), lambda start, end: window.resolve(start, end, now))
+    return build_event_filter(call.query(), lambda start, end: window.resolve(start, end, now))
 
 
 def build_event_filter(given: dict[str, Any], bounds: Bounds) -> EventFilter:
@@ -185,7 +181,7 @@ def build_event_filter(given: dict[str, Any], bounds: Bounds) -> EventFilter:
     cursor: Cursor | None = given.get("cursor")
     if cursor is not None:
         if cursor.digest != filter_digest:
-            detail = "Was made with other filters: repeat them, or leave it out to start anew."
+            detail = "Was made with other filters: repeat them, or leave it out to start again."
             raise invalid_parameters([ParameterError("cursor", "other_filters", detail)])
         start, end, after = cursor.start, cursor.end, cursor.after
     else:
@@ -198,11 +194,11 @@ def build_event_filter(given: dict[str, Any], bounds: Bounds) -> EventFilter:
     )
 
 
-def read_type_filter(query_request: QueryRequest) -> TypeFilter:
+def read_type_filter(call: Call) -> TypeFilter:
     """Read the filter of a request.
 
     Raises:
         Problem: 400 or 422 with all errors in it.
     """
-    given = _types.read(query_request)
+    given = call.query()
     return TypeFilter(given["sources"], given.get("start"), given.get("end"), given["limit"])

@@ -1,24 +1,27 @@
-"""Response types of events."""
+"""Answers about events. Both the JSON and its schema are made from these types."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType, field
 
+from event_tracker.query.answers import Time
 from event_tracker.query.events.cursor import Position
 
 
-class StoredEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event. `properties` is its JSON as PostgreSQL writes it; it isn't parsed."""
+class StoredEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """An event."""
 
     user_id: str
     event_type: str
-    timestamp: datetime
+    timestamp: Time
     event_id: UUID
     session_id: str | None
-    properties: msgspec.Raw
-    received_at: datetime
+    # The JSON as PostgreSQL writes it; it isn't parsed.
+    properties: Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object"})]
+    received_at: Time
     source: str
 
 
@@ -29,29 +32,51 @@ def make_stored_event(
     return StoredEvent(user_id, event_type, timestamp, event_id, session_id, msgspec.Raw(json), *rest)
 
 
-class EventPage(msgspec.Struct, frozen=True):
+class Page(msgspec.Struct, frozen=True):
     """Events, newest first, and the position of the next page, if there is one."""
 
     events: list[StoredEvent]
     next: Position | None
 
 
-class TypeCount(msgspec.Struct, frozen=True):
-    """How many events have a type, and their share of all in the range, 0 to 1."""
+class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The time range of a response, from `from` (included) to `to` (excluded)."""
+
+    start: Time = field(name="from")
+    end: Time = field(name="to")
+
+
+class EventPage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A page of events, newest first."""
+
+    events: list[StoredEvent]
+    next_cursor: Annotated[str | None, Meta(description="Of the next page; null when there is none.")]
+    window: Annotated[Window | UnsetType, Meta(description="Only without `user_id`.")] = UNSET
+
+
+class SourceNames(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Names of sources, in their order."""
+
+    sources: list[str]
+
+
+class TypeCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A type and its count."""
 
     event_type: str
     count: int
-    share: float
+    share: Annotated[float, Meta(description="Of `total`, 0 to 1.")]
 
 
-class TopTypes(msgspec.Struct, frozen=True):
-    """The most frequent types first, ties by name.
+Bound = Annotated[Time | None, Meta(description="As asked; null is no bound.")]
 
-    Attributes:
-        as_of: what was committed by then is counted.
-        total: events of all types, listed or not.
-    """
 
-    as_of: datetime
-    items: list[TypeCount]
-    total: int
+class TopTypes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Exact counts by type."""
+
+    start: Bound = field(name="from")
+    end: Bound = field(name="to")
+    tz: Annotated[str, Meta(extra_json_schema={"enum": ["UTC"]})]
+    as_of: Annotated[Time, Meta(description="What was committed by then is counted.")]
+    items: Annotated[list[TypeCount], Meta(description="Most frequent first, ties by name.")]
+    total: Annotated[int, Meta(description="Events of all types, listed or not.")]

@@ -1,68 +1,73 @@
-"""HTTP routes for events.
+"""The routes of events.
 
-They are plain WSGI callables beside the Flask app: Flask's dispatch takes as long as reading a page of events
+The fast ones are plain WSGI callables beside the Flask app: Flask's dispatch takes as long as reading a page of events
 (docs/adr/0003-fast-path.md).
 """
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import NamedTuple
 
-import msgspec
-
-from event_tracker.core.http.errors import Problem
-from event_tracker.core.http.middleware import answer
+from event_tracker.core.http.routes import Answer, Route
+from event_tracker.query.answers import PROBLEMS, TEXT, answer
+from event_tracker.query.auth.calls import Call
+from event_tracker.query.auth.guard import ANY
+from event_tracker.query.events import filters, responses
 from event_tracker.query.events.cursor import Cursor, encode
-from event_tracker.query.events.filters import Window, read_event_filter, read_type_filter
+from event_tracker.query.events.filters import EventsSchema, ListEventsSchema, TopTypesSchema
+from event_tracker.query.events.responses import EventPage, SourceNames, TopTypes
 from event_tracker.query.events.store import EventStore
-from event_tracker.query.parameters import ParameterSchema, Reader
-from event_tracker.query.settings import QuerySettings
-from event_tracker.query.source_scope import QueryRequest, query_request_of
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-_encode = msgspec.json.Encoder().encode
-
-Handler = Callable[[QueryRequest], dict[str, Any]]
-"""Returns the body of a response."""
+from event_tracker.query.events.streams.export import export_events
+from event_tracker.query.events.streams.formats import FORMATS
+from event_tracker.query.events.streams.live import live_events
+from event_tracker.query.events.streams.parameters import ExportEventsSchema
+from event_tracker.query.parameters import ParameterSchema
 
 
-def event_routes(settings: QuerySettings, store: EventStore) -> "dict[str, WSGIApplication]":
-    """Path → WSGI application."""
-    nothing = Reader(ParameterSchema)
-    window = Window(timedelta(hours=settings.window_hours), timedelta(hours=settings.window_max_hours))
+class Events(NamedTuple):
+    """What the fast routes work with."""
 
-    def list_events(query_request: QueryRequest) -> dict[str, Any]:
-        event_filter = read_event_filter(query_request, window, datetime.now(UTC))
-        page = store.list_events(event_filter, query_request.client)
-        cursor = (
-            encode(Cursor(event_filter.digest, event_filter.start, event_filter.end, page.next)) if page.next else None
-        )
-        body: dict[str, Any] = {"events": page.events, "next_cursor": cursor}
-        if event_filter.user_id is None:
-            body["window"] = {"from": event_filter.start, "to": event_filter.end}
-        return body
-
-    def top_types(query_request: QueryRequest) -> dict[str, Any]:
-        type_filter = read_type_filter(query_request)
-        found = store.top_types(type_filter, query_request.client)
-        resolved = {"from": type_filter.start, "to": type_filter.end, "tz": "UTC", "as_of": found.as_of}
-        return {**resolved, "items": found.items, "total": found.total}
-
-    def name_sources(query_request: QueryRequest) -> dict[str, Any]:
-        nothing.read(query_request.query_string)
-        return {"sources": store.name_sources(query_request.allowed_sources)}
-
-    return {"/events": _get(list_events), "/stats/top-types": _get(top_types), "/sources": _get(name_sources)}
+    store: EventStore
+    window: filters.Window
 
 
-def _get(handler: Handler) -> "WSGIApplication":
-    """A WSGI application that answers GET with the body that `handler` returns."""
+def list_events(events: Events, call: Call) -> EventPage:
+    event_filter = filters.read_event_filter(call, events.window, datetime.now(UTC))
+    page = events.store.list_events(event_filter, call.client)
+    start, end = event_filter.start, event_filter.end
+    cursor = encode(Cursor(event_filter.digest, start, end, page.next)) if page.next else None
+    if event_filter.user_id is None:
+        return EventPage(page.events, cursor, responses.Window(start, end))
+    return EventPage(page.events, cursor)
 
-    def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
-        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-            raise Problem(405, "method_not_allowed", "This path answers GET.", headers={"Allow": "GET, HEAD"})
-        return answer(start_response, 200, _encode(handler(query_request_of(environ))))
 
-    return application
+def top_types(events: Events, call: Call) -> TopTypes:
+    return events.store.top_types(filters.read_type_filter(call), call.client)
+
+
+def name_sources(events: Events, call: Call) -> SourceNames:
+    call.query()
+    return SourceNames(events.store.name_sources(call.allowed_sources))
+
+
+FILE = Answer("The file.", TEXT, [encoder.content_type.split(";")[0] for encoder in FORMATS.values()])
+STREAM = Answer("Until either side ends it.", TEXT, ["text/event-stream"])
+
+EVENTS = [
+    Route("GET", "/events", list_events, "Events, newest first.", access="read_events", tag="events", is_fast=True,
+          parameters=[ListEventsSchema], answers=answer(EventPage), problems=PROBLEMS),
+    Route("GET", "/sources", name_sources, "The sources whose events may be read.", access=ANY, tag="sources", is_fast=True,
+          parameters=[ParameterSchema], answers=answer(SourceNames), problems=PROBLEMS),
+    Route("GET", "/stats/top-types", top_types, "The most frequent types, exactly.", access="read_stats", tag="stats", is_fast=True,
+          parameters=[TopTypesSchema], answers=answer(TopTypes), problems=PROBLEMS),
+]  # fmt: skip
+
+EXPORTS = [
+    Route("GET", "/events/export", export_events, "All events of a filter as a file, newest first. A body without its end was broken off.",
+          access="export", tag="events", parameters=[ExportEventsSchema], answers={200: FILE}, problems=PROBLEMS),
+]  # fmt: skip
+
+LIVE = [
+    Route("GET", "/events/live", live_events,
+          "Events as they are stored: server-sent events `event`, and `dropped` with a count for slow readers.",
+          access="read_events", tag="events", parameters=[EventsSchema], answers={200: STREAM}, problems=PROBLEMS),
+]  # fmt: skip

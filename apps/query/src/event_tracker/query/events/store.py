@@ -20,7 +20,7 @@ from event_tracker.query.concurrency import SingleFlight, take_turn
 from event_tracker.query.events.batcher import Batcher
 from event_tracker.query.events.cursor import Position
 from event_tracker.query.events.filters import EventFilter, TypeFilter
-from event_tracker.query.events.responses import EventPage, StoredEvent, TopTypes, TypeCount, make_stored_event
+from event_tracker.query.events.responses import Page, StoredEvent, TopTypes, TypeCount, make_stored_event
 from event_tracker.query.events.time_range import split_at_hours
 from event_tracker.query.parameter_types import EARLIEST
 
@@ -74,7 +74,7 @@ class EventStore:
         """Stop. Call it when no query waits any more."""
         self._small_pages.close()
 
-    def list_events(self, event_filter: EventFilter, client: QuotaHolder) -> EventPage:
+    def list_events(self, event_filter: EventFilter, client: QuotaHolder) -> Page:
         """A page of events, newest first."""
         if event_filter.user_id is None:
             page = self._list_everybody(event_filter, client)
@@ -89,7 +89,7 @@ class EventStore:
         metrics.ROWS_RETURNED.observe(len(page.events))
         return page
 
-    def _list_everybody(self, event_filter: EventFilter, client: QuotaHolder) -> EventPage:
+    def _list_everybody(self, event_filter: EventFilter, client: QuotaHolder) -> Page:
         """A page of all users. Tries the last hour first: it usually fills the page, while a wide window is read completely and sorted."""
         newest = min(event_filter.after.timestamp, datetime.now(UTC))
         if newest - event_filter.start > RECENT:
@@ -98,7 +98,7 @@ class EventStore:
                 return page
         return self._list_filtered(event_filter, client)
 
-    def _list_filtered(self, event_filter: EventFilter, client: QuotaHolder) -> EventPage:
+    def _list_filtered(self, event_filter: EventFilter, client: QuotaHolder) -> Page:
         conditions = ["everybody" if event_filter.user_id is None else "user_id", *event_filter.extra_filters]
         parameters = {
             **event_filter.parameters,
@@ -115,7 +115,7 @@ class EventStore:
             [make_stored_event(*row) for row in rows], min(event_filter.limit, len(rows)), is_whole=is_whole
         )
 
-    def _list_grouped(self, event_filters: Sequence[EventFilter]) -> list[EventPage | None]:
+    def _list_grouped(self, event_filters: Sequence[EventFilter]) -> list[Page | None]:
         """The pages, in the order of the filters. None for a page that may be incomplete: together they were too large or too slow."""
         parameters = {
             "user_ids": [one.user_id for one in event_filters],
@@ -162,7 +162,7 @@ class EventStore:
         with metrics.DB_SECONDS.labels("top_types").time():
             as_of, ((total, event_types, counts),) = attempt(self.pool, fetch)
         items = [TypeCount(name, count, count / total) for name, count in zip(event_types, counts, strict=True)]
-        return TopTypes(as_of, items, total)
+        return TopTypes(type_filter.start, type_filter.end, "UTC", as_of, items, total)
 
     def _fetch(self, statement: bytes, parameters: dict[str, Any], json: int) -> tuple[list[Row], bool]:
         """Rows of events, up to MOST_BYTES in the column `json`, and whether these are all rows."""
@@ -194,9 +194,9 @@ def _build_top_types(restricted: bool, *pieces: str) -> bytes:
     return sql.SQL(QUERIES["top_types"]).format(pieces=sql.SQL(" union all ").join(counted)).as_bytes()
 
 
-def _make_page(events: list[StoredEvent], limit: int, *, is_whole: bool = True) -> EventPage:
+def _make_page(events: list[StoredEvent], limit: int, *, is_whole: bool = True) -> Page:
     """The first `limit` events. There is a next page if there was one event more, or if `events` isn't complete."""
     if len(events) <= limit and is_whole:
-        return EventPage(events, None)
+        return Page(events, None)
     last = events[limit - 1]
-    return EventPage(events[:limit], Position(last.timestamp, last.user_id, last.event_id, last.received_at))
+    return Page(events[:limit], Position(last.timestamp, last.user_id, last.event_id, last.received_at))

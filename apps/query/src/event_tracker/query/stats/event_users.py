@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from event_tracker.query.auth.calls import Call
 from event_tracker.query.parameter_types import Between, Choice, Limit
-from event_tracker.query.source_scope import QueryRequest, SourcesReader
 from event_tracker.query.stats.parameters import FilterSchema, read_range
 from event_tracker.query.stats.query_types import FilteredQuery
 
@@ -33,16 +33,13 @@ class EventUsersSchema(FilterSchema):
     offset = Between(0, MOST_OFFSET, 0, "How many users of this order to pass over: those of earlier pages.")
 
 
-_reader = SourcesReader(EventUsersSchema)
-
-
-def read_event_users(query_request: QueryRequest, now: datetime, allow_explain: bool) -> EventUsersQuery:
+def read_event_users(call: Call, now: datetime, allow_explain: bool) -> EventUsersQuery:
     """Read the query of a request.
 
     Raises:
         Problem: 400 or 422 with all errors.
     """
-    return EventUsersQuery(**read_range(_reader, query_request, now, allow_explain))
+    return EventUsersQuery(**read_range(call, now, allow_explain))
 
 
 def build_event_users(query: EventUsersQuery, rows: Sequence[Sequence[Any]]) -> dict[str, Any]:

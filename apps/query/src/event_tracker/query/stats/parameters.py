@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from marshmallow import fields, validate
 
+from event_tracker.query.auth.calls import Call, SourcesSchema
 from event_tracker.query.events.filters import FROM, TO
 from event_tracker.query.parameter_types import (
     MAX_VALUES,
@@ -23,7 +24,6 @@ from event_tracker.query.parameter_types import (
 from event_tracker.query.parameters import ParameterError, ParameterSchema, invalid_parameters
 from event_tracker.query.request_body import read_json
 from event_tracker.query.settings import MOST_SECONDS
-from event_tracker.query.source_scope import QueryRequest, SourcesReader, SourcesSchema
 from event_tracker.query.stats.intervals import Interval, TooManyPointsError, split_range, start_of_day
 from event_tracker.query.stats.parameter_types import Dimension, Flag, Moment, Zone
 from event_tracker.query.stats.query_types import (
@@ -181,49 +181,45 @@ class FunnelSchema(ParameterSchema):
     )
 
 
-def read_timeseries(
-    query_request: QueryRequest, now: datetime, allow_explain: bool, *, longest: int
-) -> TimeseriesQuery:
+def read_timeseries(call: Call, now: datetime, allow_explain: bool, *, longest: int) -> TimeseriesQuery:
     """Read the query of a request. `longest` is the default for the longest session, in seconds.
 
     All functions `read_…` here raise Problem: 400 or 422 with all errors.
     """
-    given = read_range(_timeseries, query_request, now, allow_explain)
+    given = read_range(call, now, allow_explain)
     starts = _split(given, given["interval"], MOST_POINTS)
     return TimeseriesQuery(starts=starts, **{"breakdown": None, "longest": longest, **given})
 
 
-def read_users(query_request: QueryRequest, now: datetime, allow_explain: bool) -> UsersQuery:
-    given = read_range(_users, query_request, now, allow_explain)
+def read_users(call: Call, now: datetime, allow_explain: bool) -> UsersQuery:
+    given = read_range(call, now, allow_explain)
     return UsersQuery(starts=_split(given, given["interval"], MOST_POINTS), **given)
 
 
-def read_sessions(query_request: QueryRequest, now: datetime, allow_explain: bool, *, longest: int) -> SessionsQuery:
-    return SessionsQuery(**{"longest": longest, **read_range(_sessions, query_request, now, allow_explain)})
+def read_sessions(call: Call, now: datetime, allow_explain: bool, *, longest: int) -> SessionsQuery:
+    return SessionsQuery(**{"longest": longest, **read_range(call, now, allow_explain)})
 
 
-def read_top_properties(query_request: QueryRequest, now: datetime, allow_explain: bool) -> TopPropertiesQuery:
-    return TopPropertiesQuery(**read_range(_top_properties, query_request, now, allow_explain))
+def read_top_properties(call: Call, now: datetime, allow_explain: bool) -> TopPropertiesQuery:
+    return TopPropertiesQuery(**read_range(call, now, allow_explain))
 
 
-def read_retention(query_request: QueryRequest, now: datetime, allow_explain: bool) -> RetentionQuery:
-    given = read_range(_retention, query_request, now, allow_explain)
+def read_retention(call: Call, now: datetime, allow_explain: bool) -> RetentionQuery:
+    given = read_range(call, now, allow_explain)
     return RetentionQuery(starts=_split(given, given["period"], MOST_PERIODS), **given)
 
 
-def read_paths(query_request: QueryRequest, now: datetime, allow_explain: bool, *, longest: int) -> PathsQuery:
-    return PathsQuery(**{"origin": None, "longest": longest, **read_range(_paths, query_request, now, allow_explain)})
+def read_paths(call: Call, now: datetime, allow_explain: bool, *, longest: int) -> PathsQuery:
+    return PathsQuery(**{"origin": None, "longest": longest, **read_range(call, now, allow_explain)})
 
 
-def read_user(query_request: QueryRequest, now: datetime, allow_explain: bool, *, longest: int) -> UserQuery:
-    return _one_user(read_range(_user, query_request, now, allow_explain), longest)
+def read_user(call: Call, now: datetime, allow_explain: bool, *, longest: int) -> UserQuery:
+    return _one_user(read_range(call, now, allow_explain), longest)
 
 
-def read_any_user(
-    query_request: QueryRequest, now: datetime, allow_explain: bool, *, longest: int
-) -> tuple[str, UserQuery]:
+def read_any_user(call: Call, now: datetime, allow_explain: bool, *, longest: int) -> tuple[str, UserQuery]:
     """Read the user's id and the query."""
-    given = read_range(_any_user, query_request, now, allow_explain)
+    given = read_range(call, now, allow_explain)
     return given["user_id"], _one_user(given, longest)
 
 
@@ -233,11 +229,11 @@ def _one_user(given: dict[str, Any], longest: int) -> UserQuery:
     return UserQuery(starts=starts, longest=longest, **bounds)
 
 
-def read_funnel(query_request: QueryRequest, body: bytes, now: datetime, allow_explain: bool) -> FunnelQuery:
+def read_funnel(call: Call, body: bytes, now: datetime, allow_explain: bool) -> FunnelQuery:
     """Read the query from a JSON body and the query string."""
-    beside = _funnel_parameters.read(query_request)
+    beside = call.query()
     given = _resolve_defaults(
-        {**read_json(FunnelSchema(), body), **beside}, now, allow_explain and query_request.allowed_sources is None
+        {**read_json(FunnelSchema(), body), **beside}, now, allow_explain and call.allowed_sources is None
     )
     steps = tuple((step["event_type"], tuple(sorted(step["properties"].items()))) for step in given["steps"])
     return FunnelQuery(
@@ -246,22 +242,9 @@ def read_funnel(query_request: QueryRequest, body: bytes, now: datetime, allow_e
     )  # fmt: skip
 
 
-_timeseries = SourcesReader(TimeseriesSchema)
-_users = SourcesReader(UsersSchema)
-_sessions = SourcesReader(SessionsSchema)
-_top_properties = SourcesReader(TopPropertiesSchema)
-_retention = SourcesReader(RetentionSchema)
-_paths = SourcesReader(PathsSchema)
-_user = SourcesReader(UserSchema)
-_any_user = SourcesReader(AnyUserSchema)
-_funnel_parameters = SourcesReader(ExplainSchema)
-
-
-def read_range(
-    reader: SourcesReader, query_request: QueryRequest, now: datetime, allow_explain: bool
-) -> dict[str, Any]:
+def read_range(call: Call, now: datetime, allow_explain: bool) -> dict[str, Any]:
     """Read the parameters of a request. Plans reveal events of all sources, so restricted principals may not request them."""
-    return _resolve_defaults(reader.read(query_request), now, allow_explain and query_request.allowed_sources is None)
+    return _resolve_defaults(call.query(), now, allow_explain and call.allowed_sources is None)
 
 
 def _resolve_defaults(given: dict[str, Any], now: datetime, allow_explain: bool) -> dict[str, Any]:

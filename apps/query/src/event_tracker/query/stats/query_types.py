@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from event_tracker.query.source_scope import Sources
+from event_tracker.query.auth.calls import Sources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

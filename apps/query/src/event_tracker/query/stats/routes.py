@@ -1,22 +1,33 @@
-"""HTTP routes of statistics. These are Flask views: the queries take much longer than Flask's dispatch."""
+"""The routes of statistics. These are Flask views: the queries take much longer than Flask's dispatch."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
-
-from flask import Blueprint, Response, request
+from typing import Any, NamedTuple
 
 from event_tracker.core.http.errors import Problem
-from event_tracker.core.http.service import json_response
-from event_tracker.query.auth.principal import QuotaHolder
+from event_tracker.core.http.routes import Route
+from event_tracker.query.answers import PROBLEMS, TEXT, answer, path_parameter
+from event_tracker.query.auth.calls import Call, SourcesSchema, sources_for_digest
 from event_tracker.query.events.cursor import NIL, Cursor, CursorField, Position, digest, encode
 from event_tracker.query.parameter_types import EARLIEST, LATEST, Limit
 from event_tracker.query.parameters import ParameterError, invalid_parameters
 from event_tracker.query.request_body import receive_body
-from event_tracker.query.source_scope import SourcesReader, SourcesSchema, query_request_of, sources_for_digest
-from event_tracker.query.stats import parameters
-from event_tracker.query.stats.event_users import read_event_users
+from event_tracker.query.stats import answers, parameters
+from event_tracker.query.stats.event_users import EventUsersSchema, read_event_users
+from event_tracker.query.stats.responses import Body
 from event_tracker.query.stats.store import StatsStore, UserPosition
+
+
+class Stats(NamedTuple):
+    """What the routes work with.
+
+    Attributes:
+        explain: whether explain=true is allowed.
+        longest: the default for the longest session, in seconds.
+    """
+
+    store: StatsStore
+    explain: bool
+    longest: int
 
 
 class ListUsersSchema(SourcesSchema):
@@ -26,68 +37,66 @@ class ListUsersSchema(SourcesSchema):
     cursor = CursorField(metadata={"description": "`next_cursor` of the page before."})
 
 
-_list_users = SourcesReader(ListUsersSchema)
+def timeseries(stats: Stats, call: Call) -> Body:
+    query = parameters.read_timeseries(call, _now(), stats.explain, longest=stats.longest)
+    return stats.store.timeseries(query, call.client)
 
 
-def stats_routes(store: StatsStore, explain: bool, longest: int) -> Blueprint:
-    """The routes. `explain` allows explain=true; `longest` is the default for the longest session, in seconds."""
-    views = Blueprint("analytics", __name__)
+def users(stats: Stats, call: Call) -> Body:
+    return stats.store.users(parameters.read_users(call, _now(), stats.explain), call.client)
 
-    def question(
-        path: str, name: str, read: Callable[..., Any], answer: Callable[[Any, QuotaHolder], Any], **defaults: int
-    ) -> None:
-        def view() -> Response:
-            query_request = query_request_of(request.environ)
-            return json_response(answer(read(query_request, _now(), explain, **defaults), query_request.client))
 
-        views.add_url_rule(path, name, view)
+def sessions(stats: Stats, call: Call) -> Body:
+    query = parameters.read_sessions(call, _now(), stats.explain, longest=stats.longest)
+    return stats.store.sessions(query, call.client)
 
-    question("/stats/timeseries", "timeseries", parameters.read_timeseries, store.timeseries, longest=longest)
-    question("/stats/users", "users", parameters.read_users, store.users)
-    question("/stats/sessions", "sessions", parameters.read_sessions, store.sessions, longest=longest)
-    question("/stats/top-properties", "top_properties", parameters.read_top_properties, store.top_properties)
-    question("/events/users", "event_users", read_event_users, store.event_users)
-    question("/stats/retention", "retention", parameters.read_retention, store.retention)
-    question("/stats/paths", "paths", parameters.read_paths, store.paths, longest=longest)
 
-    @views.post("/stats/funnel")
-    def funnel() -> Response:
-        query_request = query_request_of(request.environ)
-        return json_response(
-            store.funnel(parameters.read_funnel(query_request, receive_body(), _now(), explain), query_request.client)
-        )
+def top_properties(stats: Stats, call: Call) -> Body:
+    return stats.store.top_properties(parameters.read_top_properties(call, _now(), stats.explain), call.client)
 
-    @views.get("/users")
-    def list_users() -> Response:
-        query_request = query_request_of(request.environ)
-        given = _list_users.read(query_request)
-        limit, sources = given["limit"], given["sources"]
-        filter_digest = digest("users", *sources_for_digest(sources))
-        rows = store.list_users(
-            limit + 1, _read_position(given.get("cursor"), filter_digest), sources, query_request.client
-        )
-        found = [dict(zip(("user_id", "first_seen", "last_seen", "events"), row, strict=True)) for row in rows]
-        return json_response({"users": found[:limit], "next_cursor": _next_cursor(found, limit, filter_digest)})
 
-    @views.get("/users/<path:user_id>")
-    def get_user(user_id: str) -> Response:
-        query_request = query_request_of(request.environ)
-        query = parameters.read_user(query_request, _now(), explain, longest=longest)
-        # No stored text has U+0000, and PostgreSQL refuses it in parameters.
-        return found(None if "\0" in user_id else store.get_user(user_id, query, query_request.client))
+def event_users(stats: Stats, call: Call) -> Body:
+    return stats.store.event_users(read_event_users(call, _now(), stats.explain), call.client)
 
-    @views.get("/user")
-    def get_any_user() -> Response:
-        query_request = query_request_of(request.environ)
-        user_id, query = parameters.read_any_user(query_request, _now(), explain, longest=longest)
-        return found(store.get_user(user_id, query, query_request.client))
 
-    def found(body: dict[str, Any] | None) -> Response:
-        if body is None:
-            raise Problem(404, "user_not_found", "No event of this user is stored.")
-        return json_response(body)
+def funnel(stats: Stats, call: Call) -> Body:
+    query = parameters.read_funnel(call, receive_body(), _now(), stats.explain)
+    return stats.store.funnel(query, call.client)
 
-    return views
+
+def retention(stats: Stats, call: Call) -> Body:
+    return stats.store.retention(parameters.read_retention(call, _now(), stats.explain), call.client)
+
+
+def paths(stats: Stats, call: Call) -> Body:
+    query = parameters.read_paths(call, _now(), stats.explain, longest=stats.longest)
+    return stats.store.paths(query, call.client)
+
+
+def list_users(stats: Stats, call: Call) -> Body:
+    given = call.query()
+    limit, sources = given["limit"], given["sources"]
+    filter_digest = digest("users", *sources_for_digest(sources))
+    rows = stats.store.list_users(limit + 1, _read_position(given.get("cursor"), filter_digest), sources, call.client)
+    found = [dict(zip(("user_id", "first_seen", "last_seen", "events"), row, strict=True)) for row in rows]
+    return {"users": found[:limit], "next_cursor": _next_cursor(found, limit, filter_digest)}
+
+
+def get_user(stats: Stats, call: Call, user_id: str) -> Body:
+    query = parameters.read_user(call, _now(), stats.explain, longest=stats.longest)
+    # No stored text has U+0000, and PostgreSQL refuses it in parameters.
+    return _found(None if "\0" in user_id else stats.store.get_user(user_id, query, call.client))
+
+
+def get_any_user(stats: Stats, call: Call) -> Body:
+    user_id, query = parameters.read_any_user(call, _now(), stats.explain, longest=stats.longest)
+    return _found(stats.store.get_user(user_id, query, call.client))
+
+
+def _found(body: Body | None) -> Body:
+    if body is None:
+        raise Problem(404, "user_not_found", "No event of this user is stored.")
+    return body
 
 
 def _now() -> datetime:
@@ -109,3 +118,64 @@ def _next_cursor(found: list[dict[str, Any]], limit: int, filter_digest: bytes) 
         return None
     last = found[limit - 1]
     return encode(Cursor(filter_digest, EARLIEST, LATEST, Position(last["last_seen"], last["user_id"], NIL)))
+
+
+FUNNEL_BODY = {
+    "type": "object",
+    "required": ["steps"],
+    "additionalProperties": False,
+    "properties": {
+        "from": {**TEXT, "description": "RFC 3339 with an offset, or a day."},
+        "to": {**TEXT, "description": "The same."},
+        "tz": {**TEXT, "description": "IANA time zone; UTC by default."},
+        "window": {"type": "integer", "minimum": 1, "maximum": 31_536_000, "default": 604_800},
+        "steps": {
+            "type": "array",
+            "minItems": 2,
+            "maxItems": 10,
+            "items": {
+                "type": "object",
+                "required": ["event_type"],
+                "additionalProperties": False,
+                "properties": {
+                    "event_type": {**TEXT, "minLength": 1, "maxLength": 100},
+                    "properties": {"type": "object", "additionalProperties": TEXT},
+                },
+            },
+        },
+    },
+}
+
+
+def _stats(path: str, view: Any, summary: str, schema: Any, given: Any, **more: Any) -> Route:
+    access, tag = ("read_stats", "stats") if path.startswith("/stats/") else ("read_events", "users")
+    options = {"method": "GET", "parameters": [given], "problems": PROBLEMS, **more}
+    return Route(path=path, view=view, summary=summary, access=access, tag=tag, answers=answer(schema), **options)
+
+
+USER_ID = path_parameter("user_id", minLength=1, maxLength=200)
+NOT_FOUND = {**PROBLEMS, 404: "No event of this user is stored."}
+REFUSALS = {**PROBLEMS, 413: "The body is too large.", 415: "The body isn't application/json."}
+
+STATS = [
+    _stats("/stats/timeseries", timeseries, "Events, users or sessions over time.",
+           answers.TimeseriesAnswer, parameters.TimeseriesSchema),
+    _stats("/stats/users", users, "Active, new and returning users over time.",
+           answers.UsersAnswer, parameters.UsersSchema),
+    _stats("/stats/sessions", sessions, "Sessions: how many, how long, where they begin and end.",
+           answers.SessionsAnswer, parameters.SessionsSchema),
+    _stats("/stats/top-properties", top_properties, "A property's commonest values.",
+           answers.TopPropertiesAnswer, parameters.TopPropertiesSchema),
+    _stats("/stats/funnel", funnel, "Who takes these steps in this order.", answers.FunnelAnswer, parameters.ExplainSchema,
+           method="POST", body=FUNNEL_BODY, problems=REFUSALS),
+    _stats("/stats/retention", retention, "Who comes back, by when they first came.",
+           answers.RetentionAnswer, parameters.RetentionSchema),
+    _stats("/stats/paths", paths, "What follows what within sessions.", answers.PathsAnswer, parameters.PathsSchema),
+    _stats("/events/users", event_users, "Whose the selected events are, and how many of each.",
+           answers.EventUsersAnswer, EventUsersSchema),
+    _stats("/users", list_users, "Users, most recently active first.", answers.ListUsersAnswer, ListUsersSchema),
+    _stats("/users/<path:user_id>", get_user, "One user.", answers.GetUserAnswer, parameters.UserSchema,
+           parameters=[USER_ID, parameters.UserSchema], problems=NOT_FOUND),
+    _stats("/user", get_any_user, "One user, whatever the id.", answers.GetUserAnswer, parameters.AnyUserSchema,
+           problems=NOT_FOUND),
+]  # fmt: skip

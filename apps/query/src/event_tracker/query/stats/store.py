@@ -10,10 +10,10 @@ from psycopg import sql
 
 from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.postgres.pool import ConnectionPool
+from event_tracker.query.auth.calls import Sources
 from event_tracker.query.auth.principal import QuotaHolder
 from event_tracker.query.concurrency import SingleFlight, take_turn
 from event_tracker.query.events.property_values import property_parameters
-from event_tracker.query.source_scope import Sources
 from event_tracker.query.stats import event_users, responses, sql_builder
 from event_tracker.query.stats.bindings import (
     dimension_parameters,

@@ -3,20 +3,23 @@
 from collections.abc import Callable
 from datetime import datetime
 from secrets import token_bytes
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 from uuid import UUID, uuid4
 
+import msgspec
 import psycopg
+from msgspec import Meta
 from psycopg.types.json import Jsonb
 
 from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.pool import ConnectionPool
+from event_tracker.query.answers import Time
 from event_tracker.query.auth.people import QUERIES as ACCESS_QUERIES
 from event_tracker.query.auth.principal import Principal, quota_holder_of
 from event_tracker.query.auth.signing import Signer
 from event_tracker.query.concurrency import take_turn
-from event_tracker.query.users.receipts import Receipt, write_receipt
+from event_tracker.query.users.receipts import write_receipt
 from event_tracker.query.users.user_erasure import QUERIES, Counts, UserErasure, anonymise, erase
 
 LOCK_SECONDS = 20
@@ -45,14 +48,23 @@ MODES = {
 }
 
 
-class ErasureResult(NamedTuple):
+class Erasure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A completed erasure, and its receipt."""
 
-    id: UUID
-    at: datetime
-    mode: str
-    counts: Counts
-    receipt: Receipt
+    erasure_id: UUID
+    at: Time
+    mode: Annotated[str, Meta(extra_json_schema={"enum": list(MODES)})]
+    counts: Annotated[Counts, Meta(description="Rows that are gone or, of counters, lessened, by table.")]
+    receipt: Annotated[
+        str,
+        Meta(
+            description="JWS over the counts, the time and a commitment to the user's id; see /.well-known/jwks.json."
+        ),
+    ]
+    salt: Annotated[
+        str,
+        Meta(description="Ties the receipt to the user's id. It is stored nowhere: keep it with the receipt."),
+    ]
 
 
 class Eraser:
@@ -64,7 +76,7 @@ class Eraser:
         self._seconds = seconds
         self._concurrency_limit = ConcurrencyLimit()
 
-    def run(self, mode: str, user_id: str, principal: Principal) -> ErasureResult:
+    def run(self, mode: str, user_id: str, principal: Principal) -> Erasure:
         """Erase or anonymise everything that is stored of a user and that the principal may see.
 
         If nothing is stored, all counts are 0.
@@ -78,13 +90,13 @@ class Eraser:
 
         sources = None if principal.sources is None else sorted(principal.sources)
 
-        def work(connection: psycopg.Connection) -> ErasureResult:
+        def work(connection: psycopg.Connection) -> Erasure:
             with connection.transaction():
                 self._announce(connection, user_id, sources)
             with connection.transaction():
                 return change(connection)
 
-        def change(connection: psycopg.Connection) -> ErasureResult:
+        def change(connection: psycopg.Connection) -> Erasure:
             at = self._begin(connection)
             connection.execute(QUERIES["take_turn"])
             counts = MODES[mode].run(UserErasure(connection, user_id, sources))
@@ -93,7 +105,7 @@ class Eraser:
         with take_turn(self._concurrency_limit, quota_holder_of(principal), LOCK_SECONDS):
             return self._try(work)
 
-    def _try(self, work: Callable[[psycopg.Connection], ErasureResult]) -> ErasureResult:
+    def _try(self, work: Callable[[psycopg.Connection], Erasure]) -> Erasure:
         for attempt in range(1, TRIES + 1):
             try:
                 with self._control.connection() as connection:
@@ -132,7 +144,7 @@ class Eraser:
         user_id: str,
         principal: Principal,
         counts: Counts,
-    ) -> ErasureResult:
+    ) -> Erasure:
         """Record the erasure and sign its receipt. The record doesn't name the user."""
         number = uuid4()
         receipt = write_receipt(self._signer, erasure_id=number, at=at, mode=mode, user_id=user_id, counts=counts)
@@ -147,4 +159,4 @@ class Eraser:
             "detail": Jsonb({"counts": counts, "sources": sources}),
         }
         connection.execute(ACCESS_QUERIES["write_audit"], audit, binary=True)
-        return ErasureResult(number, at, mode, counts, receipt)
+        return Erasure(number, at, mode, counts, receipt.signed, receipt.salt)

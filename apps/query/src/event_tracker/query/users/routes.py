@@ -1,17 +1,19 @@
 """HTTP routes that export and erase users. Admins call them on a person's request."""
 
-from typing import TYPE_CHECKING, cast
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from flask import Blueprint, Response, request
+from flask import Response
 from marshmallow import ValidationError
 
 from event_tracker.core.http.errors import Problem
-from event_tracker.core.http.service import json_response
-from event_tracker.query.auth.principal import principal_of
+from event_tracker.core.http.routes import Answer, Problems, Route
+from event_tracker.query.answers import INVALID, PROBLEMS, TEXT, path_parameter
+from event_tracker.query.auth.calls import Call
 from event_tracker.query.events.streams.downloads import Downloads
 from event_tracker.query.parameter_types import Choice, Length, user_id_field
-from event_tracker.query.parameters import ParameterError, ParameterSchema, Reader, invalid_parameters
-from event_tracker.query.users.erasure import MODES, Eraser, ErasureResult
+from event_tracker.query.parameters import ParameterError, ParameterSchema, invalid_parameters
+from event_tracker.query.users.erasure import MODES, Eraser, Erasure
 from event_tracker.query.users.user_export import FORMATS, Exporter
 
 if TYPE_CHECKING:
@@ -42,47 +44,43 @@ class ExportAnyUserSchema(ExportUserSchema):
     user_id = user_id_field()
 
 
-_erase_user, _erase_any_user = Reader(EraseUserSchema), Reader(EraseAnyUserSchema)
-_export_user, _export_any_user = Reader(ExportUserSchema), Reader(ExportAnyUserSchema)
+class UserData(NamedTuple):
+    """What the routes work with."""
+
+    eraser: Eraser
+    exporter: Exporter
+    downloads: Downloads
 
 
-def user_data_routes(eraser: Eraser, exporter: Exporter, downloads: Downloads) -> Blueprint:
-    """The routes that export and erase users."""
-    views = Blueprint("subjects", __name__)
+def export_user(data: UserData, call: Call, user_id: str) -> Response:
+    _require_plain_export(call.environ)
+    _require_id(user_id)
+    return _export(data, call, user_id, call.query()["format"])
 
-    @views.get("/users/<path:user_id>/export")
-    def export_user(user_id: str) -> Response:
-        _require_plain_export(request.environ)
-        _require_id(user_id)
-        return export(user_id, _export_user.read(request.environ.get("QUERY_STRING", ""))["format"])
 
-    @views.get("/user/export")
-    def export_any_user() -> Response:
-        given = _export_any_user.read(request.environ.get("QUERY_STRING", ""))
-        return export(given["user_id"], given["format"])
+def export_any_user(data: UserData, call: Call) -> Response:
+    given = call.query()
+    return _export(data, call, given["user_id"], given["format"])
 
-    def export(user_id: str, file_format: str) -> Response:
-        principal = principal_of(request.environ)
-        return downloads.stream(
-            exporter.parts(user_id, principal, file_format),
-            kind="user",
-            name=f"user.{file_format}",
-            content_type=FORMATS[file_format],
-            gzips=True,
-        )
 
-    @views.delete("/users/<path:user_id>")
-    def erase_user(user_id: str) -> Response:
-        _require_id(user_id)
-        mode = _erase_user.read(request.environ.get("QUERY_STRING", ""))["mode"]
-        return _erasure_response(eraser.run(mode, user_id, principal_of(request.environ)))
+def _export(data: UserData, call: Call, user_id: str, file_format: str) -> Response:
+    return data.downloads.stream(
+        data.exporter.parts(user_id, call.principal, file_format),
+        kind="user",
+        name=f"user.{file_format}",
+        content_type=FORMATS[file_format],
+        gzips=True,
+    )
 
-    @views.delete("/user")
-    def erase_any_user() -> Response:
-        given = _erase_any_user.read(request.environ.get("QUERY_STRING", ""))
-        return _erasure_response(eraser.run(given["mode"], given["user_id"], principal_of(request.environ)))
 
-    return views
+def erase_user(data: UserData, call: Call, user_id: str) -> Erasure:
+    _require_id(user_id)
+    return data.eraser.run(call.query()["mode"], user_id, call.principal)
+
+
+def erase_any_user(data: UserData, call: Call) -> Erasure:
+    given = call.query()
+    return data.eraser.run(given["mode"], given["user_id"], call.principal)
 
 
 def _require_plain_export(environ: "WSGIEnvironment") -> None:
@@ -111,16 +109,45 @@ def _require_id(user_id: str) -> None:
         raise invalid_parameters([ParameterError("user_id", code, detail)]) from None
 
 
-def _erasure_response(erasure: ErasureResult) -> Response:
-    response = json_response(
-        {
-            "erasure_id": erasure.id,
-            "at": erasure.at,
-            "mode": erasure.mode,
-            "counts": erasure.counts,
-            "receipt": erasure.receipt.signed,
-            "salt": erasure.receipt.salt,
-        }
-    )
-    response.headers["Cache-Control"] = "no-store"
-    return response
+USER_ID = path_parameter("user_id", "Whose data.")
+DONE = {200: Answer("Done; also if nothing was stored.", Erasure)}
+FILE = {200: Answer("The file.", TEXT, list(FORMATS.values()))}
+ERASE_PROBLEMS: Problems = {
+    400: "Not a query string in UTF-8.",
+    422: INVALID,
+    429: "100 erasures of the principal wait for their turn; ask again after Retry-After seconds.",
+    503: "Others are at it, or the database is unavailable. Asking again is safe.",
+    504: "It took longer than ERASE_SECONDS; nothing was done.",
+}
+EXPORT_PROBLEMS = {
+    **PROBLEMS,
+    400: "Not a query string in UTF-8.",
+    404: "Nothing of this user is stored.",
+}
+
+_erasure = partial(
+    Route,
+    "DELETE",
+    summary="Erase or anonymise everything that is stored of a user, in one transaction.",
+    access="admin",
+    tag="users",
+    answers=DONE,
+    problems=ERASE_PROBLEMS,
+    is_secret=True,
+)
+_user_file = partial(
+    Route,
+    "GET",
+    summary="Everything that is stored of a user as a file. A body without its end was broken off.",
+    access="admin",
+    tag="users",
+    answers=FILE,
+    problems=EXPORT_PROBLEMS,
+)
+
+USER_DATA = [
+    _erasure("/users/<path:user_id>", erase_user, parameters=[USER_ID, EraseUserSchema]),
+    _erasure("/user", erase_any_user, parameters=[EraseAnyUserSchema]),
+    _user_file("/users/<path:user_id>/export", export_user, parameters=[USER_ID, ExportUserSchema]),
+    _user_file("/user/export", export_any_user, parameters=[ExportAnyUserSchema]),
+]

@@ -3,41 +3,41 @@
 import sys
 from collections.abc import Iterable, Iterator
 from importlib import import_module
+from typing import NamedTuple
 
 import gevent
-from flask import Blueprint, Response, request
+from flask import Response
 
 from event_tracker.query import metrics
+from event_tracker.query.auth.calls import Call
 from event_tracker.query.events.streams.downloads import Downloads
 from event_tracker.query.events.streams.export_pages import ExportPages
 from event_tracker.query.events.streams.formats import FORMATS, GZIPPED, Rows
 from event_tracker.query.events.streams.parameters import read_export
-from event_tracker.query.source_scope import query_request_of
 
 BATCH = 500
 """Rows that are encoded before other requests get a chance to run."""
 
 
-def export_routes(export_pages: ExportPages, downloads: Downloads) -> Blueprint:
-    """The route of exports."""
-    blueprint = Blueprint("export", __name__)
+class Exports(NamedTuple):
+    """What exports work with."""
 
-    @blueprint.get("/events/export")
-    def export_events() -> Response:
-        query_request = query_request_of(request.environ)
-        export = read_export(query_request)
-        if export.format == "parquet" and "pyarrow.parquet" not in sys.modules:
-            # The import takes a second or more. In a thread it doesn't block other requests.
-            gevent.get_hub().threadpool.apply(import_module, ("pyarrow.parquet",))
-        return downloads.stream(
-            _encode_pages(export_pages.read(export.event_filter, export.limit, query_request.client), export.format),
-            kind=export.format,
-            name=f"events.{export.format}",
-            content_type=FORMATS[export.format].content_type,
-            gzips=export.format in GZIPPED,
-        )
+    export_pages: ExportPages
+    downloads: Downloads
 
-    return blueprint
+
+def export_events(exports: Exports, call: Call) -> Response:
+    export = read_export(call)
+    if export.format == "parquet" and "pyarrow.parquet" not in sys.modules:
+        # The import takes a second or more. In a thread it doesn't block other requests.
+        gevent.get_hub().threadpool.apply(import_module, ("pyarrow.parquet",))
+    return exports.downloads.stream(
+        _encode_pages(exports.export_pages.read(export.event_filter, export.limit, call.client), export.format),
+        kind=export.format,
+        name=f"events.{export.format}",
+        content_type=FORMATS[export.format].content_type,
+        gzips=export.format in GZIPPED,
+    )
 
 
 def _encode_pages(pages: Iterable[Rows], name: str) -> Iterator[bytes]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import gevent
 import structlog
-from flask import Blueprint, Response, request
+from flask import Response
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
@@ -15,15 +15,15 @@ from event_tracker.core.http.streams import Peer
 from event_tracker.core.postgres.pool import UNAVAILABLE
 from event_tracker.core.server.cooperation import yield_to_others
 from event_tracker.query import metrics
+from event_tracker.query.auth.calls import Call
 from event_tracker.query.auth.guard import Guard
-from event_tracker.query.auth.principal import ALLOWED_SOURCES, principal_of
+from event_tracker.query.auth.principal import ALLOWED_SOURCES
 from event_tracker.query.concurrency import StreamSlots
 from event_tracker.query.events.filters import EventFilter
 from event_tracker.query.events.responses import StoredEvent
 from event_tracker.query.events.streams.live_filter import matches
 from event_tracker.query.events.streams.live_tail import Tail, encode
 from event_tracker.query.events.streams.parameters import read_live_filter
-from event_tracker.query.source_scope import query_request_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -180,30 +180,30 @@ class Hub:
                 client.offer(frame)
 
 
-def live_routes(hub: Hub, most: int, guard: Guard) -> Blueprint:
-    """The route of live streams. At most `most` clients are connected, each as long as the guard admits it."""
-    blueprint = Blueprint("live", __name__)
-    slots = StreamSlots(most, BUSY)
+class Live:
+    """What live streams work with. At most `most` clients are connected, each as long as the guard admits it."""
 
-    @blueprint.get("/events/live")
-    def live_events() -> Response:
-        client = LiveClient(read_live_filter(query_request_of(request.environ)))
-        release = slots.acquire(principal_of(request.environ))
-        try:
-            hub.join(client)
-        except BaseException:
-            release()
-            raise
-        peer = Peer(request.environ)
-        watch = gevent.spawn(_watch_connection, peer, client)
-        checking = gevent.spawn(_recheck_access, guard, request.environ, client)
-        response = Response(client.parts(), headers=HEADERS)
-        ends: list[Callable[[], object]] = [watch.kill, checking.kill, lambda: hub.leave(client), peer.close, release]
-        for end in ends:
-            response.call_on_close(end)
-        return response
+    def __init__(self, hub: Hub, most: int, guard: Guard) -> None:
+        self.hub, self.guard = hub, guard
+        self.slots = StreamSlots(most, BUSY)
 
-    return blueprint
+
+def live_events(live: Live, call: Call) -> Response:
+    client = LiveClient(read_live_filter(call))
+    release = live.slots.acquire(call.principal)
+    try:
+        live.hub.join(client)
+    except BaseException:
+        release()
+        raise
+    peer = Peer(call.environ)
+    watch = gevent.spawn(_watch_connection, peer, client)
+    checking = gevent.spawn(_recheck_access, live.guard, call.environ, client)
+    response = Response(client.parts(), headers=HEADERS)
+    ends: list[Callable[[], object]] = [watch.kill, checking.kill, lambda: live.hub.leave(client), peer.close, release]
+    for end in ends:
+        response.call_on_close(end)
+    return response
 
 
 def _recheck_access(guard: Guard, environ: "WSGIEnvironment", client: LiveClient) -> None:

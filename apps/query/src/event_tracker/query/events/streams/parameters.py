@@ -7,11 +7,11 @@ from uuid import UUID
 
 from marshmallow import ValidationError, fields, missing, validates_schema
 
+from event_tracker.query.auth.calls import Call
 from event_tracker.query.events.cursor import CursorField, Position
 from event_tracker.query.events.filters import EventFilter, EventsSchema, RangeSchema, build_event_filter
 from event_tracker.query.events.streams.formats import FORMATS
 from event_tracker.query.parameter_types import Between, Choice, Length, Time, field_error
-from event_tracker.query.source_scope import QueryRequest, SourcesReader
 
 MOST_ROWS = 10**15
 AFTER = "TIMESTAMP,EVENT_ID,USER_ID of the last event that you have: the export goes on behind it. Not with `cursor`."
@@ -72,17 +72,13 @@ class Export:
     limit: int | None
 
 
-_exports = SourcesReader(ExportEventsSchema)
-_live = SourcesReader(EventsSchema)
-
-
-def read_export(query_request: QueryRequest) -> Export:
+def read_export(call: Call) -> Export:
     """Read the export of a request.
 
     Raises:
         Problem: 400 or 422 with all errors in it.
     """
-    given = _exports.read(query_request)
+    given = call.query()
     event_filter = build_event_filter({**given, "limit": 0}, _as_given)
     after: Position | None = given.get("after")
     # A position at or after `to` would include the events in between.
@@ -91,13 +87,13 @@ def read_export(query_request: QueryRequest) -> Export:
     return Export(event_filter, given["format"], given.get("limit"))
 
 
-def read_live_filter(query_request: QueryRequest) -> EventFilter:
+def read_live_filter(call: Call) -> EventFilter:
     """Read the filter of a live stream. Its time range is ignored.
 
     Raises:
         Problem: 400 or 422 with all errors in it.
     """
-    return build_event_filter({**_live.read(query_request), "limit": 0}, _as_given)
+    return build_event_filter({**call.query(), "limit": 0}, _as_given)
 
 
 def _as_given(start: datetime | None, end: datetime | None) -> tuple[datetime | None, datetime | None]:

@@ -1,0 +1,133 @@
+"""The route table of a service: one record for each operation. Flask's URL rules, the guard and the OpenAPI document read it."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from flask import Flask
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import MapAdapter
+from werkzeug.wsgi import get_path_info
+
+from event_tracker.core.http.errors import CONTENT_TYPE
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+JSON = "application/json"
+PROBLEM = {"$ref": "#/components/schemas/Problem"}
+PUBLIC = "public"
+"""The access of routes that need no credentials."""
+
+
+class Answer(NamedTuple):
+    """An answer of a route, for the document.
+
+    Attributes:
+        schema: a msgspec type or a marshmallow schema, which become components, or JSON Schema with such types. None is no body.
+    """
+
+    description: str
+    schema: Any = None
+    media_types: Sequence[str] = (JSON,)
+
+
+def problem(description: str, schema: Any = PROBLEM) -> Answer:
+    """An answer with problem details."""
+    return Answer(description, schema, (CONTENT_TYPE,))
+
+
+Problems = Mapping[int, str | Answer]
+"""Status → what it means."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One operation of a service.
+
+    Attributes:
+        path: as Flask writes it.
+        view: called for requests; its name is the operationId.
+        summary, description: for the document. Routes without a summary aren't in it.
+        access: who may call it: PUBLIC, or a word that the service's guard knows.
+        parameters: marshmallow schemas of the query string, and parameters as OpenAPI writes them.
+        body: as Answer.schema, or that by media type.
+        answers: by status. The first is the usual one.
+        is_fast: the view is a WSGI application beside the Flask app (docs/adr/0003-fast-path.md).
+        is_secret: the answer must not be cached.
+    """
+
+    method: str
+    path: str
+    view: Callable[..., Any]
+    summary: str = ""
+    _: KW_ONLY
+    access: str
+    tag: str = "service"
+    description: str = ""
+    parameters: Sequence[Any] = ()
+    body: Any = None
+    answers: Mapping[int, Answer] = field(default_factory=dict)
+    problems: Problems = field(default_factory=dict)
+    is_fast: bool = False
+    is_secret: bool = False
+
+    @property
+    def name(self) -> str:
+        """The operationId."""
+        return self.view.__name__
+
+    @property
+    def template(self) -> str:
+        """The path as OpenAPI writes it."""
+        return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", self.path)
+
+
+class RouteTable:
+    """All routes of a service."""
+
+    def __init__(self) -> None:
+        self.routes: list[Route] = []
+        self._fast: dict[str, Route] = {}
+        self._beginnings: dict[str, str] = {}
+        self._adapter: MapAdapter | None = None
+
+    def add(self, routes: Iterable[Route]) -> None:
+        """Add routes, before `register`."""
+        for route in routes:
+            self.routes.append(route)
+            if route.is_fast:
+                self._fast[route.path] = route
+            if route.access != PUBLIC:
+                for beginning in (f"/{route.path.split('/')[1]}", route.path.partition("<")[0]):
+                    self._beginnings.setdefault(beginning, route.access)
+
+    def register(self, app: Flask) -> None:
+        """Add the URL rules to the app."""
+        for number, route in enumerate(self.routes):
+            if not route.is_fast:
+                app.add_url_rule(route.path, str(number), route.view, methods=[route.method])
+        self._adapter = app.url_map.bind("localhost")
+
+    @property
+    def mounts(self) -> dict[str, Callable[..., Any]]:
+        """Path → WSGI application, of the fast routes."""
+        return {path: route.view for path, route in self._fast.items()}
+
+    def find(self, environ: "WSGIEnvironment") -> Route | None:
+        """The route that will answer a request; where the path doesn't answer the method, its first. None for an unknown path."""
+        if route := self._fast.get(environ.get("PATH_INFO", "")):
+            return route
+        assert self._adapter
+        # Flask lets every path answer OPTIONS.
+        for method in (environ["REQUEST_METHOD"], "OPTIONS"):
+            with suppress(HTTPException):
+                rule, _ = self._adapter.match(get_path_info(environ), method, return_rule=True)
+                return self.routes[int(rule.endpoint)]
+        return None
+
+    def access_beside(self, path: str) -> str | None:
+        """The access of the route that has the longest beginning in common with an unknown path; None if none has, or it is public."""
+        return self._beginnings.get(max(filter(path.startswith, self._beginnings), key=len, default=""))
