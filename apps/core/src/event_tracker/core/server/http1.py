@@ -21,7 +21,7 @@ from gunicorn.workers.ggevent import GeventWorker
 from event_tracker.core.http.body_limit import CONNECTIONS, PIECE_BYTES
 from event_tracker.core.http.connections import Connections
 from event_tracker.core.http.errors import Problem
-from event_tracker.core.http.streams import SEND_SECONDS, BrokenOffError
+from event_tracker.core.http.streams import SEND_SECONDS, SOCKET, BrokenOffError
 
 if TYPE_CHECKING:
     from event_tracker.core.http.middleware import Middleware
@@ -83,6 +83,26 @@ class BoundedRequest(Request):  # type: ignore[misc]  # gunicorn has no types
 
 RequestParser.mesg_class = BoundedRequest
 SocketUnreader.max_body_chunk = PIECE_BYTES  # gunicorn reads this much ahead, and the memory budget doesn't count it
+
+
+class ChunkedInput:
+    """A chunked body, as the application reads it."""
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes; none at the end.
+
+        Raises:
+            Problem: 400 if it isn't chunked right.
+            OSError: if it breaks off.
+        """
+        try:
+            return bytes(self._body.read(size))
+        except errors.ParseException as error:
+            detail = f"The body isn't chunked as HTTP/1.1 wants it: {error}."
+            raise Problem(400, "malformed_body", detail) from None
 
 
 class OneWriteResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
@@ -203,7 +223,9 @@ class Http1Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         if self.draining:
             response.force_close()
         sock.settimeout(None)  # `read_body` has its own time-out
-        environ[CONNECTIONS] = self.connections
+        environ[CONNECTIONS], environ[SOCKET] = self.connections, sock
+        if "HTTP_TRANSFER_ENCODING" in environ:
+            environ["wsgi.input"] = ChunkedInput(req.body)
         result = self.wsgi(environ, response.start_response)
         try:
             sock.settimeout(SEND_SECONDS)
