@@ -31,3 +31,11 @@ def test_end_to_end_tests_import_nothing_of_ours():
     assert files
     for file in files:
         assert "event_tracker" not in imported(file), file
+
+
+def test_only_the_server_names_gunicorn():
+    """import-linter holds the imports; this holds names in texts, such as the keys that gunicorn puts into the environ."""
+    named = {
+        file.relative_to(ROOT).parts[1:-1] for file in ROOT.glob("apps/*/src/**/*.py") if "gunicorn" in file.read_text()
+    }
+    assert named == {("core", "src", "event_tracker", "core", "server")}

@@ -17,9 +17,8 @@ from typing import Any
 import msgspec
 
 from event_tracker.collector.parsing.parser import Parser, ParseResult
-from event_tracker.collector.parsing.row_reader import Row
 from event_tracker.collector.parsing.validation_errors import CODES
-from event_tracker.collector.row_encoding import encode_rows, join_parameters
+from event_tracker.collector.row_encoding import Row, encode_rows, join_parameters
 from event_tracker.core.http.errors import Problem
 from event_tracker.model.event import MAX_DEPTH
 from event_tracker.query.auth.calls import Call, make_reader

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 import requests
 
-from event_tracker.collector.parsing.number_lengths import LongNumbers
+from event_tracker.collector.parsing.number_lengths import NumberReader
 from event_tracker.collector.parsing.parser import Parser
 from event_tracker.core.http.errors import Problem
 
@@ -35,9 +35,9 @@ def parse(*events, batch=True):
 
 
 def size_of(number):
-    numbers = LongNumbers(len(number), 10**6)
+    numbers = NumberReader()
     numbers.read(number)
-    return numbers.size
+    return len(number) + numbers.added
 
 
 def exactly(values):
@@ -105,3 +105,15 @@ def test_all_events_of_a_request_may_be_as_large_as_its_body():
 def test_what_only_looks_like_a_number_counts_as_it_was_sent():
     texts = ",".join(['"12e45678"', '"1e308"', '"\\"1e308"'] * 1500)
     assert len(parse(event(["1e308"], f',"b":[{texts}],"1e308":"3e300"')).rows) == 1
+
+
+def test_numbers_of_a_refused_event_do_not_count_for_the_next():
+    """An event is refused in the middle, after its long numbers were read; the next one has as many as fit."""
+    most = MOST // (DIGITS + 1)
+    refused = event([LARGEST] * (most - 1), ',"b":NaN')
+    parsed = parse(refused, event([LARGEST] * (most - 1)), refused, event(["12.5"] * 10_000))
+    assert [(error.pointer, error.code) for error in parsed.errors] == [
+        ("/0/properties/b", "number_out_of_range"),
+        ("/2/properties/b", "number_out_of_range"),
+    ]
+    assert len(parsed.rows) == 2

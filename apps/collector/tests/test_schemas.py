@@ -10,10 +10,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from event_tracker.collector.parsing.batch_elements import Batch
 from event_tracker.collector.parsing.event_schema import EventSchema
-from event_tracker.collector.parsing.parser import Parser
-from event_tracker.collector.parsing.row_reader import InvalidEventError, LongEvents, ParseContext, read_row
+from event_tracker.collector.parsing.parser import EventParser, Parser
 from event_tracker.collector.parsing.validation_errors import CODES, explain
+from event_tracker.collector.row_encoding import Row
 from event_tracker.model.event import Event, TimeBounds
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -21,16 +22,14 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 SPAN = TimeBounds(EARLIEST, NOW)
 
 
-def context(raw: bytes) -> ParseContext:
-    return ParseContext(SPAN, b"\\u0000" in raw, "default", LongEvents(65_536, 65_536))
+PARSER = Parser(max_events=10, max_event_bytes=65_536, max_body_bytes=65_536, earliest=EARLIEST)
 
 
-def decodes(raw: bytes) -> bool:
-    try:
-        read_row(raw, context(raw))
-    except InvalidEventError:
-        return False
-    return True
+def read(raw: bytes) -> Row | None:
+    """The row of an event; None if it is refused."""
+    batch = Batch([raw], is_batch=False, may_hold_nul=b"\\u0000" in raw)
+    parsed = EventParser(PARSER, batch, SPAN, "default").parse(0, raw)
+    return parsed if isinstance(parsed, Row) else None
 
 
 def near(edge: int) -> st.SearchStrategy[int]:
@@ -128,7 +127,7 @@ def bodies(draw: st.DrawFn) -> bytes:
 @example(b'{"user_id":"ann","event_type":"view","event_id":"5e2b9c1a-7c44-4b9e-9d52-0a7f0c6f6a11","timestamp":null}')
 def test_the_decoder_and_the_explanation_agree(raw):
     findings = explain(raw, SPAN).findings
-    assert decodes(raw) == (findings == [])
+    assert (read(raw) is not None) == (findings == [])
     assert {code for _, code, _ in findings} <= set(CODES)
 
 
@@ -147,7 +146,7 @@ def test_a_batch_refuses_the_events_that_alone_would_be_refused(events):
 @settings(max_examples=150, deadline=None)
 @given(st.lists(bodies(), min_size=1, max_size=50))
 def test_what_is_accepted_can_be_stored(table, raws):
-    rows = [read_row(raw, context(raw)) for raw in raws if decodes(raw)]
+    rows = [row for raw in raws if (row := read(raw))]
     with table.cursor() as cursor:
         for row in rows:
             values = [
@@ -173,14 +172,13 @@ def test_what_is_accepted_can_be_stored(table, raws):
 )
 def test_properties_are_stored_with_a_mark_where_a_character_cannot_be(properties):
     event = {"user_id": "ann", "event_type": "view", "properties": properties}
-    raw = json.dumps(event).encode()
-    row = read_row(raw, context(raw))
+    row = read(json.dumps(event).encode())
+    assert row
     text = json.dumps(properties, ensure_ascii=False)
     gone = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000|[\ud800-\udfff]").subn("\\1\ufffd", text)
     assert json.loads(row.properties) == json.loads(gone[0])
-    assert (row.replaced is None) == (gone[1] == 0)
-    if row.replaced:
-        assert row.replaced[2].endswith(f": {gone[1]}.")
+    assert [warning.code for warning in row.warnings] == ["replaced_characters"] * bool(gone[1])
+    assert all(warning.detail.endswith(f": {gone[1]}.") for warning in row.warnings)
 
 
 @pytest.fixture(scope="module")

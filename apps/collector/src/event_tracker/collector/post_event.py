@@ -4,11 +4,13 @@ A plain WSGI callable beside the Flask app: Flask's dispatch costs as much as st
 (docs/adr/0003-fast-path.md).
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl
 from uuid import UUID
 
 import msgspec
+from msgspec import structs
 
 from event_tracker.collector import metrics
 from event_tracker.collector.authentication import Authenticator, Credentials
@@ -16,9 +18,10 @@ from event_tracker.collector.fair_queue import QueuePlace
 from event_tracker.collector.parsing.batch_elements import Batch, split_body
 from event_tracker.collector.parsing.body import NDJSON, Body, media_type, receive_body, unpack
 from event_tracker.collector.parsing.enrichment import NO_PROPERTIES, Enrichment
-from event_tracker.collector.parsing.parser import Parser, ParseResult
+from event_tracker.collector.parsing.parser import SET_ASIDE, Parser, ParseResult
 from event_tracker.collector.rate_limit import RateLimit
 from event_tracker.collector.rejections.recorder import RejectionRecorder
+from event_tracker.collector.row_encoding import Row
 from event_tracker.collector.settings import CollectorSettings
 from event_tracker.collector.writer import NotStorableError, Outcome, PendingRequest, Writer
 from event_tracker.core.http.body_limit import Reservation, reservation_of
@@ -134,13 +137,12 @@ class PostEvents:
     def _store(self, parsed: ParseResult, place: QueuePlace[PendingRequest]) -> tuple[int, dict[str, Any]]:
         outcomes = self.writer.store(parsed.rows, place) if parsed.rows else []
         counts = OutcomeCounts(outcomes.count("stored"), outcomes.count("duplicate"), outcomes.count("expired"))
-        if counts.expired:
-            _warn_expired(parsed, outcomes)
-        if outcomes and counts.stored < len(outcomes):
-            _move_refused(parsed, outcomes)
+        if counts.stored < len(outcomes):
+            parsed = _add_outcomes(parsed, outcomes)
         _count_outcomes(parsed, counts)
         if parsed.warnings:
-            metrics.UNCHECKED.inc(sum(not row.is_checked for row in parsed.rows))
+            told = [warning.code for row in parsed.rows for warning in row.warnings]
+            metrics.UNCHECKED.inc(told.count(SET_ASIDE))
             metrics.FLAGGED.inc(sum(row.violations is not None for row in parsed.rows))
         if parsed.refused:
             self.rejections.keep(place.source, parsed)
@@ -201,35 +203,25 @@ def _require_valid(parsed: ParseResult) -> None:
         raise Problem(422, "invalid_events", f"{what}; nothing is stored. `errors` says why.", errors=parsed.errors)
 
 
-def _row_positions(parsed: ParseResult) -> list[int]:
-    """The positions of the rows in the request."""
-    refused = {error.index for error in parsed.errors}
-    return [index for index in range(parsed.received) if index not in refused]
-
-
-def _warn_expired(parsed: ParseResult, outcomes: list[Outcome]) -> None:
-    """Replace the warnings of expired rows by one that says so. Rows and outcomes have the same order."""
-    expired = [index for index, outcome in zip(_row_positions(parsed), outcomes, strict=True) if outcome == "expired"]
-    positions = set(expired)
-    warnings = [warning for warning in parsed.warnings if warning.index not in positions]
-    warnings += [EventError(index, parsed.pointer_to(index), "expired", PAST_RETENTION) for index in expired]
-    parsed.warnings = sorted(warnings, key=lambda warning: warning.index)
-
-
-def _move_refused(parsed: ParseResult, outcomes: list[Outcome]) -> None:
-    """Turn rows that the database refused into errors. Rows and outcomes have the same order."""
-    for index, outcome in zip(_row_positions(parsed), outcomes, strict=True):
+def _add_outcomes(parsed: ParseResult, outcomes: Sequence[Outcome]) -> ParseResult:
+    """The result, with an error for each row that the database refused, and one warning alone for each that expired."""
+    invalid = {error.index for error in parsed.errors}
+    positions = (index for index in range(parsed.received) if index not in invalid)
+    rows: list[Row] = []
+    errors, warnings = list(parsed.errors), list[EventError]()
+    for index, row, outcome in zip(positions, parsed.rows, outcomes, strict=True):
+        pointer = parsed.pointer_to(index)
         if isinstance(outcome, NotStorableError):
-            pointer = f"/{index}" if parsed.is_batch else ""
-            parsed.errors.append(
-                EventError(index, pointer, "not_storable", f"The database refused this event ({outcome}).")
-            )
-    parsed.errors.sort(key=lambda error: error.index)
-    refused = {error.index for error in parsed.errors}
-    parsed.warnings = [warning for warning in parsed.warnings if warning.index not in refused]
-    parsed.rows = [
-        row for row, outcome in zip(parsed.rows, outcomes, strict=True) if not isinstance(outcome, NotStorableError)
-    ]
+            detail = f"The database refused this event ({outcome})."
+            errors.append(EventError(index, pointer, "not_storable", detail))
+            continue
+        rows.append(row)
+        if outcome == "expired":
+            warnings.append(EventError(index, pointer, "expired", PAST_RETENTION))
+        else:
+            warnings += row.warnings
+    errors.sort(key=lambda error: error.index)
+    return structs.replace(parsed, rows=rows, errors=errors, warnings=warnings)
 
 
 def _count_outcomes(parsed: ParseResult, counts: OutcomeCounts) -> None:

@@ -1,4 +1,4 @@
-"""Encodes rows as the arrays that `store_events` takes, in PostgreSQL's binary format.
+"""The row of an event, and rows encoded as the arrays that `store_events` takes, in PostgreSQL's binary format.
 
 psycopg could encode them, but only when the statement is sent, while PostgreSQL waits. Here each request encodes its rows
 earlier, while the statement before is in flight; a group is then made by joining bytes. The format is that of
@@ -15,8 +15,8 @@ from psycopg import adapters
 from psycopg.adapt import Buffer, Dumper
 from psycopg.pq import Format
 
-from event_tracker.collector.parsing.row_reader import Row
 from event_tracker.collector.tracking_plan.plans import SchemaViolations
+from event_tracker.model.event import EventError
 
 _write = msgspec.json.Encoder().encode
 
@@ -29,6 +29,29 @@ JSONB_VERSION = b"\1"
 _length = Struct(">i").pack
 _microseconds = Struct(">iq").pack
 _header = Struct(">iiIii").pack
+
+
+class Row(msgspec.Struct, frozen=True, gc=False):
+    """An event as it is stored. The first three fields identify it.
+
+    Attributes:
+        timestamp: in UTC.
+        event_id: the 16 bytes of a UUID.
+        properties: JSON.
+        source: the name of the source that sent it.
+        violations: how it violates its schema, if the schema isn't enforced.
+        warnings: what its sender is told of it: violations, that it wasn't checked, or that characters were replaced.
+    """
+
+    user_id: str
+    timestamp: datetime
+    event_id: bytes
+    event_type: str
+    session_id: str | None
+    properties: bytes
+    source: str
+    violations: SchemaViolations | None = None
+    warnings: Sequence[EventError] = ()
 
 
 class Column:

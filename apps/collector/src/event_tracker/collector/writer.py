@@ -18,8 +18,7 @@ from gevent.event import AsyncResult, Event
 
 from event_tracker.collector import metrics
 from event_tracker.collector.fair_queue import FairQueue, QueuePlace
-from event_tracker.collector.parsing.row_reader import Row
-from event_tracker.collector.row_encoding import EncodedRows, encode_rows, join_parameters
+from event_tracker.collector.row_encoding import EncodedRows, Row, encode_rows, join_parameters
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.core.postgres.pool import UNAVAILABLE, ConnectionPool, execute

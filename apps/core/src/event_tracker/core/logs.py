@@ -8,7 +8,7 @@ import structlog
 
 
 def configure_logs(service: str, level: str) -> None:
-    """Send structlog and the standard library's loggers (gunicorn's, the pool's) through one JSON renderer."""
+    """Send structlog and the standard library's loggers (the server's, the pool's) through one JSON renderer."""
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,

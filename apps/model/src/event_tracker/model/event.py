@@ -72,12 +72,12 @@ class EventError(msgspec.Struct, frozen=True):
     schema_version: int | UnsetType = UNSET
 
 
-class RuleError(Exception):
-    """Each field is valid, but not together with the others, or not at this time."""
+class RuleViolation(NamedTuple):
+    """A field that is valid, but not together with the others, or not at this time."""
 
-    def __init__(self, field: str, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.field, self.code, self.detail = field, code, detail
+    field: str
+    code: str
+    detail: str
 
 
 class TimeBounds(NamedTuple):
@@ -97,34 +97,29 @@ def read_time(event_id: UUID) -> datetime:
     return EPOCH + timedelta(milliseconds=event_id.int >> 80)
 
 
-def after_leap_second(minute: datetime) -> datetime:
+def after_leap_second(minute: datetime) -> datetime | RuleViolation:
     """The time of a leap second (second 60), given the same time with second 0.
 
     A leap second counts as the second after it, in POSIX and in PostgreSQL. Leap seconds are announced half a year ahead, so
-    any day may end with one.
-
-    Raises:
-        RuleError: if it isn't the last minute of a day in UTC, or is outside the calendar.
+    any day may end with one. It is a violation if this isn't the last minute of a day in UTC, or is outside the calendar.
     """
     try:
         utc = minute.astimezone(UTC)
         after = utc + timedelta(minutes=1)
     except OverflowError:
-        raise RuleError("timestamp", "timestamp_out_of_range", OUT_OF_RANGE) from None
+        return RuleViolation("timestamp", "timestamp_out_of_range", OUT_OF_RANGE)
     if (utc.hour, utc.minute) != (23, 59):
-        raise RuleError(
-            "timestamp",
-            "invalid_timestamp",
-            "Has a second 60 where no leap second can be: they are at 23:59:60 in UTC.",
-        )
+        detail = "Has a second 60 where no leap second can be: they are at 23:59:60 in UTC."
+        return RuleViolation("timestamp", "invalid_timestamp", detail)
     return after
 
 
-def resolve_timestamp(timestamp: datetime | None, event_id: UUID | None, bounds: TimeBounds) -> datetime:
+def resolve_timestamp(
+    timestamp: datetime | None, event_id: UUID | None, bounds: TimeBounds
+) -> datetime | RuleViolation:
     """When the event happened, in UTC: its timestamp, else the time in its id, else now.
 
-    Raises:
-        RuleError: if a resend couldn't be recognised, or the time is out of bounds.
+    It is a violation if a resend couldn't be recognised, or the time is out of bounds.
     """
     field = "event_id" if timestamp is None else "timestamp"
     try:
@@ -135,22 +130,19 @@ def resolve_timestamp(timestamp: datetime | None, event_id: UUID | None, bounds:
         elif event_id.version == 7:
             happened = read_time(event_id)
         else:
-            raise RuleError(
+            return RuleViolation(
                 field,
                 "timestamp_required",
                 "An event_id without a timestamp must be a UUIDv7: with any other, each resend would get a new time and be stored again.",
             )
     except OverflowError:
-        raise RuleError(field, "timestamp_out_of_range", OUT_OF_RANGE) from None
+        return RuleViolation(field, "timestamp_out_of_range", OUT_OF_RANGE)
     if happened < bounds.earliest:
-        earliest = bounds.earliest.date()
-        raise RuleError(
-            field,
-            "timestamp_too_old",
-            f"{happened.isoformat()} is before {earliest}, the earliest day that this collector takes.",
+        detail = (
+            f"{happened.isoformat()} is before {bounds.earliest.date()}, the earliest day that this collector takes."
         )
+        return RuleViolation(field, "timestamp_too_old", detail)
     if happened - bounds.now > MAX_FUTURE:
-        raise RuleError(
-            field, "timestamp_in_future", f"{happened.isoformat()} is more than 24 h ahead of the server's clock."
-        )
+        detail = f"{happened.isoformat()} is more than 24 h ahead of the server's clock."
+        return RuleViolation(field, "timestamp_in_future", detail)
     return happened

@@ -12,6 +12,7 @@ import msgspec
 
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.server.cooperation import TimeSlice
+from event_tracker.model.event import EventError
 
 Raw = bytes | msgspec.Raw
 
@@ -102,6 +103,20 @@ def not_json(reason: str) -> Problem:
     return Problem(400, "invalid_json", f"The body isn't JSON: {reason}.")
 
 
+def require_readable(batch: Batch, errors: Sequence[EventError]) -> None:
+    """Return if errors of events aren't errors of the whole body.
+
+    Raises:
+        Problem: 400 if the body isn't JSON, 413 if it is one event that is too large.
+    """
+    for error in errors if batch.is_array or not batch.is_batch else ():
+        if error.code == "invalid_json":
+            place = f"at {error.pointer}: " if batch.is_array else ""
+            raise not_json(place + error.detail.removesuffix("."))
+        if error.code == "event_too_large" and not batch.is_batch:
+            raise Problem(413, "event_too_large", error.detail)
+
+
 def _checked(events: Sequence[Raw], most: int) -> Sequence[Raw]:
     if len(events) > most:
         raise Problem(413, "too_many_events", f"A request may hold {most} events; this one holds more.")
@@ -121,7 +136,7 @@ def split_array(text: bytes, most: int) -> list[bytes]:
     An element has as many closing as opening brackets and isn't blank; nothing else is checked.
 
     Raises:
-        NoArrayError: if the text isn't an array of such elements, and nothing else.
+        NotAnArrayError: if the text isn't an array of such elements, and nothing else.
     """
     elements: list[bytes] = []
     start = at = 0
@@ -173,7 +188,7 @@ def _next_mark(text: bytes, at: int, depth: int, time_slice: TimeSlice) -> int:
     """The position of the next bracket, or of the next comma of the outermost array.
 
     Raises:
-        NoArrayError: if there is none.
+        NotAnArrayError: if there is none.
     """
     pass_over = _to_bracket if depth > 1 else _to_bracket_or_comma
     while passed := pass_over(text, at):

@@ -9,7 +9,7 @@ import msgspec
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 from msgspec import inspect
 
-from event_tracker.model.event import Event, RuleError, after_leap_second
+from event_tracker.model.event import Event, RuleViolation, after_leap_second
 
 
 class Length(validate.Length):
@@ -48,10 +48,10 @@ class TimeField(ConvertedField):
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
         if not isinstance(value, str) or value[16:19] != ":60":
             return super()._deserialize(value)
-        try:
-            return after_leap_second(super()._deserialize(f"{value[:16]}:00{value[19:]}"))
-        except RuleError as error:
-            raise ValidationError([(error.code, error.detail)]) from None
+        after = after_leap_second(super()._deserialize(f"{value[:16]}:00{value[19:]}"))
+        if isinstance(after, RuleViolation):
+            raise ValidationError([(after.code, after.detail)])
+        return after
 
 
 def _field(declared: inspect.Field) -> fields.Field[Any]:

@@ -15,60 +15,33 @@ MOST_DIGITS = 17
 """Most digits of a double that is written exactly."""
 
 
-class LongNumberError(Exception):
-    """A number is beyond these bounds, or isn't a finite double. Not a ValueError: msgspec would replace that by its own error."""
+class NumberReader:
+    """Reads the numbers of an event.
 
-
-class TooLongError(Exception):
-    """An event is too large with its numbers written out. The message is for the sender."""
-
-
-def read_short_float(text: str) -> float:
-    """A `float_hook` for most events.
-
-    Raises:
-        LongNumberError: if the event must be read by a `LongNumbers`.
-    """
-    value = float(text)
-    if LEAST <= value < MOST or -MOST < value <= -LEAST or value == 0:
-        return value
-    raise LongNumberError
-
-
-class LongNumbers:
-    """Reads the numbers of one event, and counts its bytes with them written out.
-
-    Args:
-        size: bytes of the event as sent.
-        most: bytes that it may have.
+    Attributes:
+        added: how many bytes longer they are written than they were sent; set it to 0 before the next event.
     """
 
-    def __init__(self, size: int, most: int) -> None:
-        self.size = size
-        self.most = most
+    def __init__(self) -> None:
+        self.added = 0
 
     def read(self, text: str) -> float:
         """A `float_hook`.
 
         Raises:
-            TooLongError: if the event has more.
             ValueError: what `read_float` raises.
         """
+        value = float(text)
+        if LEAST <= value < MOST or -MOST < value <= -LEAST or value == 0:
+            return value
         value = read_float(text)
-        self.size += max(0, _count_written_bytes(value, len(text)) - len(text))
-        if self.size > self.most:
-            raise TooLongError(
-                f"An event may have {self.most} bytes with its numbers written out (1e308 has 309 digits); this one has more."
-            )
+        self.added += max(0, _count_written_bytes(value, len(text)) - len(text))
         return value
 
 
 def _count_written_bytes(value: float, sent: int) -> int:
     """The length in which PostgreSQL writes a number, within 17 digits; 0 if that isn't longer than the `sent` bytes."""
-    size = abs(value)
-    if LEAST <= size < MOST or size == 0:
-        return 0
-    exponent = math.floor(math.log10(size))  # `repr` would take several times as long
+    exponent = math.floor(math.log10(abs(value)))  # `repr` would take several times as long
     if sent > abs(exponent):
         return 0
     return exponent + 1 if exponent > 0 else min(sent, MOST_DIGITS) + 1 - exponent

@@ -1,26 +1,27 @@
-"""Parses a request's body: into the rows of its valid events, and the errors of the others."""
+"""Parses a request's events: decode, validate, enrich, make a row. An event's errors are returned; rows and results stay as made.
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+msgspec decodes what is valid, in 1 to 2 µs. What it refuses, or can't be sure of, is also read by `explain`, which lists every
+error. Some of that turns out to be valid, and is repaired.
+"""
+
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from event_tracker.collector.parsing.batch_elements import Batch, Raw, not_json, split_body
+import msgspec
+from uuid_utils import uuid7
+
+from event_tracker.collector.parsing.batch_elements import UNREADABLE, Batch, Raw, require_readable, split_body
 from event_tracker.collector.parsing.enrichment import NO_PROPERTIES, AddedProperties
-from event_tracker.collector.parsing.number_lengths import TooLongError
-from event_tracker.collector.parsing.row_reader import (
-    InvalidEventError,
-    LongEvents,
-    ParseContext,
-    Row,
-    ViolationError,
-    read_row,
-)
-from event_tracker.collector.parsing.validation_errors import Finding
+from event_tracker.collector.parsing.number_lengths import NumberReader
+from event_tracker.collector.parsing.validation_errors import Finding, explain
+from event_tracker.collector.row_encoding import Row
 from event_tracker.collector.tracking_plan.plans import SchemaViolations, TrackingPlan
+from event_tracker.collector.tracking_plan.slow_checks import BusyError, UncheckedError
 from event_tracker.core.http.errors import Problem
+from event_tracker.core.postgres.unstorable import replace_unstorable
 from event_tracker.core.server.cooperation import TimeSlice
-from event_tracker.model.event import EventError, TimeBounds
+from event_tracker.model.event import MAX_DEPTH, Event, EventError, TimeBounds, resolve_timestamp
 
 CLOCK_INTERVAL = 16
 """Events that are read before the clock is checked."""
@@ -28,7 +29,23 @@ CLOCK_INTERVAL = 16
 LARGE_BYTES = 4096
 """After an event of at least so many bytes, the clock is always checked."""
 
+SET_ASIDE = "schema_set_aside"
+"""The code of a warning: the event wasn't checked against its schema."""
+
 UNCHECKED = "Was not held to its schema: checking events takes too long at present."
+CHECKS_BUSY = "Holding events to schemas takes too long at present. Nothing of this request is stored: send it again."
+
+WRITTEN_TOO_LARGE = "An event may have {} bytes with its numbers written out (1e308 has 309 digits); this one has more."
+
+NESTING = frozenset({dict, list})
+
+ValidEvent = tuple[Event, datetime, Finding | None]
+"""An event, when it happened, in UTC, and a warning if characters of its properties were replaced."""
+
+_numbers = NumberReader()
+_decode_event = msgspec.json.Decoder(Event, float_hook=_numbers.read).decode
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_encode = msgspec.json.Encoder().encode
 
 
 class RefusedEvent(NamedTuple):
@@ -38,25 +55,23 @@ class RefusedEvent(NamedTuple):
     raw: bytes
 
 
-@dataclass(slots=True)
-class ParseResult:
+class ParseResult(msgspec.Struct, frozen=True):
     """A request's events.
 
     Attributes:
         rows: the valid ones, in the request's order.
         errors: the errors of the others.
         received: how many events there were.
+        warnings: those of the rows.
         refused: the refused events, as sent.
-        warnings: of valid events that violate their schemas but are stored, that weren't checked, or in which characters
-            were replaced.
     """
 
-    rows: list[Row]
-    errors: list[EventError]
+    rows: Sequence[Row]
+    errors: Sequence[EventError]
     received: int
     is_batch: bool
-    warnings: list[EventError] = field(default_factory=list)
-    refused: list[RefusedEvent] = field(default_factory=list)
+    warnings: Sequence[EventError] = ()
+    refused: Sequence[RefusedEvent] = ()
 
     @property
     def rejected(self) -> int:
@@ -69,7 +84,7 @@ class ParseResult:
 
 
 class Parser:
-    """Reads bodies within the limits of one collector.
+    """Parses bodies within the limits of one collector.
 
     Args:
         max_events: most events of one body.
@@ -95,86 +110,185 @@ class Parser:
     def read(
         self, batch: Batch, *, source: str, plan: TrackingPlan | None = None, added: AddedProperties = NO_PROPERTIES
     ) -> ParseResult:
-        """Read the events of a body, in time linear in their bytes. Lets other requests run meanwhile.
+        """Parse the events of a body, in time linear in their bytes. Lets other requests run meanwhile.
 
         Raises:
             Problem: 400 if it isn't JSON, 413 if it is one event that is too large or has too many long numbers, 503 if there is no
                 time to check an event against its schema, and the schema is enforced.
         """
-        long_events = LongEvents(self.max_event_bytes, self.max_body_bytes)
-        context = ParseContext(
-            TimeBounds(self.earliest, datetime.now(UTC)), batch.may_hold_nul, source, long_events, plan, added
-        )
-        return (
-            self._read_batch(batch, context) if batch.is_batch else self._read_single(bytes(batch.events[0]), context)
-        )
-
-    def _read_single(self, raw: bytes, context: ParseContext) -> ParseResult:
-        if len(raw) > self.max_event_bytes:
-            raise Problem(413, "event_too_large", self._too_large(len(raw)))
-        parsed = ParseResult([], [], 1, is_batch=False)
-        _read_into(parsed, 0, raw, context)
-        if parsed.errors and parsed.errors[0].code == "invalid_json":
-            raise not_json(parsed.errors[0].detail.removesuffix("."))
-        if parsed.errors and parsed.errors[0].code == "event_too_large":
-            raise Problem(413, "event_too_large", parsed.errors[0].detail)
-        return parsed
-
-    def _read_batch(self, batch: Batch, context: ParseContext) -> ParseResult:
-        """Read the events of a batch. An event that is too large is refused without being read."""
-        parsed = ParseResult([], [], len(batch.events), is_batch=True)
-        time_slice = TimeSlice()
-        context = context._replace(time_slice=time_slice)
+        events = EventParser(self, batch, TimeBounds(self.earliest, datetime.now(UTC)), source, plan, added)
+        rows: list[Row] = []
+        errors: list[EventError] = []
+        warnings: list[EventError] = []
+        refused: list[RefusedEvent] = []
         for index, raw in enumerate(batch.events):
-            size = memoryview(raw).nbytes
-            self._read_one(parsed, index, raw, size, context)
-            if index % CLOCK_INTERVAL == 0 or size >= LARGE_BYTES:
-                time_slice.yield_when_over()
-        for found in parsed.errors if batch.is_array else ():
-            if found.code == "invalid_json":
-                raise not_json(f"at {found.pointer}: {found.detail.removesuffix('.')}")
-        return parsed
-
-    def _read_one(self, parsed: ParseResult, index: int, raw: Raw, size: int, context: ParseContext) -> None:
-        if size > self.max_event_bytes:
-            parsed.errors += _errors(index, f"/{index}", [("", "event_too_large", self._too_large(size))])
-            parsed.refused.append(RefusedEvent(index, bytes(raw)))
-        else:
-            _read_into(parsed, index, raw, context)
-
-    def _too_large(self, size: int) -> str:
-        return f"An event may have {self.max_event_bytes} bytes; this one has {size}."
+            parsed = events.parse(index, raw)
+            if isinstance(parsed, Row):
+                rows.append(parsed)
+                if parsed.warnings:
+                    warnings += parsed.warnings
+            else:
+                errors += parsed
+                refused.append(RefusedEvent(index, bytes(raw)))
+        if errors:
+            require_readable(batch, errors)
+        return ParseResult(rows, errors, len(batch.events), batch.is_batch, warnings, refused)
 
 
-def _read_into(parsed: ParseResult, index: int, raw: Raw, context: ParseContext) -> None:
-    """Read one event of a request, and add the result to `parsed`."""
-    try:
-        row = read_row(raw, context)
-    except TooLongError as error:
-        parsed.errors += _errors(index, parsed.pointer_to(index), [("", "event_too_large", str(error))])
-        parsed.refused.append(RefusedEvent(index, bytes(raw)))
-    except InvalidEventError as error:
-        parsed.errors += _errors(index, parsed.pointer_to(index), error.findings)
-        parsed.refused.append(RefusedEvent(index, bytes(raw)))
-    except ViolationError as error:
-        parsed.errors += _violations(index, parsed.pointer_to(index), error.violations)
-        parsed.refused.append(RefusedEvent(index, bytes(raw)))
-    else:
-        parsed.rows.append(row)
-        if row.violations:
-            parsed.warnings += _violations(index, parsed.pointer_to(index), row.violations)
-        if not row.is_checked:
-            parsed.warnings.append(EventError(index, parsed.pointer_to(index), "schema_set_aside", UNCHECKED))
-        if row.replaced:
-            parsed.warnings += _errors(index, parsed.pointer_to(index), [row.replaced])
+class EventParser:
+    """Parses the events of one request.
+
+    Args:
+        parser: has the limits.
+        bounds: the accepted times.
+        source: the name of the source that sent it.
+        plan: the source's tracking plan; None if it has none.
+        added: properties that are added to those of the events.
+    """
+
+    def __init__(
+        self,
+        parser: Parser,
+        batch: Batch,
+        bounds: TimeBounds,
+        source: str,
+        plan: TrackingPlan | None = None,
+        added: AddedProperties = NO_PROPERTIES,
+    ) -> None:
+        self._parser = parser
+        self._batch = batch
+        self._bounds = bounds
+        self._source = source
+        self._plan = plan
+        self._added = added
+        self._written = 0  # how many bytes longer the events' numbers are when they are written out
+        self._time_slice = TimeSlice() if batch.is_batch else None
+
+    def parse(self, index: int, raw: Raw) -> Row | list[EventError]:
+        """The row of an event, or every error in it.
+
+        Raises:
+            Problem: 413 if the numbers of all events so far add too much, 503 if it must be checked against its schema and
+                checks of other sources take all the time.
+        """
+        size = memoryview(raw).nbytes
+        if self._time_slice and (index % CLOCK_INTERVAL == 0 or size >= LARGE_BYTES):
+            self._time_slice.yield_when_over()
+        decoded = self._decode(raw, size)
+        if isinstance(decoded, list):
+            return self._list_errors(index, decoded)
+        event, timestamp, replaced = decoded
+        properties = event.properties or {}
+        violations: SchemaViolations | None = None
+        warnings: Sequence[EventError] = ()
+        plan = self._plan
+        if plan:
+            violations, warnings = self._check(index, event.event_type, properties, size, plan)
+            if violations and plan.enforced:
+                return warnings
+        if replaced:
+            warnings = [*warnings, *self._list_errors(index, [replaced])]
+        return Row(
+            event.user_id,
+            timestamp,
+            uuid7().bytes if event.event_id is None else event.event_id.bytes,
+            event.event_type,
+            event.session_id,
+            _encode({**self._added, **properties} if self._added else properties),
+            self._source,
+            violations,
+            warnings,
+        )
+
+    def _decode(self, raw: Raw, size: int) -> ValidEvent | list[Finding]:
+        """Decode an event, and check its size, its fields and its time."""
+        most = self._parser.max_event_bytes
+        if size > most:
+            return [("", "event_too_large", f"An event may have {most} bytes; this one has {size}.")]
+        _numbers.added = 0
+        try:
+            event = _decode_event(raw)
+        except UNREADABLE:
+            event = None
+        added = _numbers.added
+        if added and size + added > most:
+            return [("", "event_too_large", WRITTEN_TOO_LARGE.format(most))]
+        if event is not None:
+            if added:
+                self._add_written(added)
+            timestamp = resolve_timestamp(event.timestamp, event.event_id, self._bounds)
+            if isinstance(timestamp, datetime) and not (
+                (self._batch.may_hold_nul and b"\\u0000" in bytes(raw)) or _may_be_deep(event.properties, raw)
+            ):
+                return event, timestamp, None
+        return self._decode_leniently(bytes(raw), event)
+
+    def _decode_leniently(self, raw: bytes, event: Event | None) -> ValidEvent | list[Finding]:
+        """Find every error in an event. If there is none, the event is repaired as far as needed; `event` is what was decoded of it."""
+        explanation = explain(raw, self._bounds)
+        if self._time_slice:  # `explain` takes some hundred times as long as reading a valid event
+            self._time_slice.yield_when_over()
+        if explanation.timestamp is None or explanation.findings:
+            return explanation.findings
+        if event is None or explanation.replaced:
+            repaired = _repair(raw)
+            _numbers.added = 0
+            event = _decode_event(repaired)
+            most = self._parser.max_event_bytes
+            if len(repaired) + _numbers.added > most:
+                return [("", "event_too_large", WRITTEN_TOO_LARGE.format(most))]
+            self._add_written(_numbers.added)
+        return event, explanation.timestamp, explanation.replaced
+
+    def _add_written(self, added: int) -> None:
+        """Count how many bytes longer the numbers of an event are when they are written out.
+
+        Raises:
+            Problem: 413 if all events so far add too much.
+        """
+        self._written += added
+        most = self._parser.max_body_bytes
+        if self._written > most:
+            detail = f"Written out as PostgreSQL does (1e308 has 309 digits), the numbers of a request may add {most} bytes to it."
+            raise Problem(413, "body_too_large", detail)
+
+    def _check(
+        self, index: int, event_type: str, properties: dict[str, Any], size: int, plan: TrackingPlan
+    ) -> tuple[SchemaViolations | None, list[EventError]]:
+        """Check an event's properties against the plan of its source: the violations, and what its sender is told."""
+        pointer = self._pointer_to(index)
+        try:
+            violations = plan.find_violations(event_type, properties, size)
+        except (UncheckedError, BusyError) as error:
+            if plan.enforced and isinstance(error, BusyError):
+                raise Problem(503, "checks_busy", CHECKS_BUSY) from None
+            return None, [EventError(index, pointer, SET_ASIDE, UNCHECKED)]
+        if violations is None:
+            return None, []
+        version = violations.version
+        return violations, [
+            EventError(index, f"{pointer}/properties{below}", "schema_violation", detail, version)
+            for below, detail in violations.errors
+        ]
+
+    def _list_errors(self, index: int, findings: Iterable[Finding]) -> list[EventError]:
+        prefix = self._pointer_to(index)
+        return [EventError(index, prefix + pointer, code, detail) for pointer, code, detail in findings]
+
+    def _pointer_to(self, index: int) -> str:
+        return f"/{index}" if self._batch.is_batch else ""
 
 
-def _violations(index: int, prefix: str, violations: SchemaViolations) -> list[EventError]:
-    return [
-        EventError(index, f"{prefix}/properties{pointer}", "schema_violation", detail, violations.version)
-        for pointer, detail in violations.errors
-    ]
+def _may_be_deep(properties: dict[str, Any] | None, raw: Raw) -> bool:
+    """Whether the properties could be nested too deep. It is fast: most have no nesting at all, the others rarely many brackets."""
+    if not properties or NESTING.isdisjoint(map(type, properties.values())):
+        return False
+    text = bytes(raw)
+    return text.count(b"{") + text.count(b"[") > MAX_DEPTH
 
 
-def _errors(index: int, prefix: str, findings: Iterable[Finding]) -> list[EventError]:
-    return [EventError(index, prefix + pointer, code, detail) for pointer, code, detail in findings]
+def _repair(raw: bytes) -> bytes:
+    """A valid event without what the decoder refuses or PostgreSQL couldn't store, and without its timestamp."""
+    fields = _decode_fields(replace_unstorable(raw))
+    fields.pop("timestamp", None)
+    return _encode(fields)

@@ -1,7 +1,6 @@
 """Explains why an event is refused: lists every error, each with a pointer, a code and a sentence.
 
-Only events that the fast decoder refuses, or can't be sure of, come here. Some of them turn out to be valid, and are then
-read again.
+Only events that the fast decoder refuses, or can't be sure of, come here. Some of them turn out to be valid.
 """
 
 import json
@@ -9,12 +8,11 @@ import math
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import msgspec
 from marshmallow import ValidationError
 
 from event_tracker.collector.parsing.event_schema import EventSchema
 from event_tracker.core.postgres.unstorable import count_unstorable
-from event_tracker.model.event import MAX_DEPTH, RuleError, TimeBounds, resolve_timestamp
+from event_tracker.model.event import MAX_DEPTH, RuleViolation, TimeBounds, resolve_timestamp
 
 MAX_INTEGER_CHARACTERS = 4300
 """The decoder's limit for integers, and that of Python's `int` (CVE-2020-10735: reading takes quadratic time)."""
@@ -79,9 +77,6 @@ Pointers are made from paths only for errors: a pointer may be nearly as long as
 """
 
 
-NESTING = frozenset({dict, list})
-
-
 _schema = EventSchema()
 
 
@@ -142,14 +137,6 @@ class _Findings:
         return pointer_of(self._first_replaced), "replaced_characters", detail
 
 
-def may_be_deep(properties: dict[str, Any], raw: bytes | msgspec.Raw) -> bool:
-    """Whether the properties could be nested too deep. It is fast: most have no nesting at all, the others rarely many brackets."""
-    if NESTING.isdisjoint(map(type, properties.values())):
-        return False
-    text = bytes(raw)
-    return text.count(b"{") + text.count(b"[") > MAX_DEPTH
-
-
 def explain(raw: bytes, bounds: TimeBounds) -> Explanation:
     """List the errors in the JSON of one event, or find its time. Takes time linear in the event's bytes."""
     try:
@@ -184,10 +171,11 @@ def _check_fields(event: _ObjectWithDuplicates, bounds: TimeBounds, found: _Find
         if name not in _schema.fields:
             found.add((None, name), "unknown_field", "Is not a field of an event; put what is yours into `properties`.")
     if wrong.keys().isdisjoint(("timestamp", "event_id")):
-        try:
-            timestamp = resolve_timestamp(valid.get("timestamp"), valid.get("event_id"), bounds)
-        except RuleError as error:
-            found.add((None, error.field), error.code, error.detail)
+        resolved = resolve_timestamp(valid.get("timestamp"), valid.get("event_id"), bounds)
+        if isinstance(resolved, RuleViolation):
+            found.add((None, resolved.field), resolved.code, resolved.detail)
+        else:
+            timestamp = resolved
     for name, value in event.replaced:
         if name in _schema.fields:
             try:

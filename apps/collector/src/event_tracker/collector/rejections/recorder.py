@@ -227,7 +227,7 @@ def write(connection: psycopg.Connection, waiting: Sequence[PendingRejection]) -
     return int(erased)
 
 
-def describe(errors: list[EventError], place: str = "") -> list[dict[str, Any]]:
+def describe(errors: Sequence[EventError], place: str = "") -> list[dict[str, Any]]:
     """The errors of one event as they are stored: without its position in the request, limited in number and length."""
     described: list[dict[str, Any]] = msgspec.to_builtins(errors[:MAX_ERRORS])
     for error in described:

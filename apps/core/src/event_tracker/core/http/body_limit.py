@@ -149,9 +149,8 @@ def read_body(environ: "WSGIEnvironment", max_bytes: int, seconds: float, reserv
     """Read the body, as it was sent.
 
     Raises:
-        Problem: 400 if it breaks off, 408 if it is slow, 413 if it is large, 503 if the memory budget is used up, or if the
-            connection was closed to free it for others.
-        gunicorn.http.errors.ParseException: if its chunked encoding is invalid.
+        Problem: 400 if it breaks off or its chunked encoding is invalid, 408 if it is slow, 413 if it is large, 503 if the memory
+            budget is used up, or if the connection was closed to free it for others.
     """
     length = environ.get("CONTENT_LENGTH")
     size = int(length) if length else None
@@ -166,7 +165,7 @@ def read_body(environ: "WSGIEnvironment", max_bytes: int, seconds: float, reserv
         if timeout is not slow:
             raise
         raise Problem(408, "slow_body", f"The body did not arrive within {seconds:g} s.") from None
-    except OSError:  # gunicorn's NoMoreData is one, too
+    except OSError:  # also the server's error for a chunk that breaks off
         raise _broken_off("The body broke off.", connections) from None
     finally:
         slow.close()

@@ -3,7 +3,6 @@
 from http import HTTPStatus
 
 import psycopg
-from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 
 from event_tracker.core.http.errors import Problem
@@ -28,8 +27,6 @@ def make_problem(error: Exception) -> Problem:
             return Problem(
                 status, status.name.lower(), detail, headers={"Allow": ", ".join(allowed)} if allowed else None
             )
-        case ParseException():
-            return Problem(400, "malformed_body", f"The body isn't chunked as HTTP/1.1 wants it: {error}.")
         case psycopg.errors.QueryCanceled():
             return Problem(
                 504, "statement_timeout", "The database took too long over this question; ask for less of it."

@@ -8,6 +8,9 @@ from gevent.socket import wait_read
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
+SOCKET = "core.socket"
+"""environ key: the connection's socket, set by the server."""
+
 SEND_SECONDS = 30.0
 """How long a client may take to read one part; the connection of a slower one is closed."""
 
@@ -20,7 +23,7 @@ class Peer:
     """The client's end of the connection that a streamed answer is written to. Call `close` at the end of the answer."""
 
     def __init__(self, environ: "WSGIEnvironment") -> None:
-        self._socket: socket.socket = environ["gunicorn.socket"]
+        self._socket: socket.socket = environ[SOCKET]
         self._socket.settimeout(SEND_SECONDS)
 
     def has_left(self) -> bool:

@@ -1,10 +1,14 @@
-"""HTTP/1.1, where gunicorn's own code waits for too much input, writes too often or closes too early."""
+"""HTTP/1.1 on the connections of a worker: reads requests, calls the application, sends its answers.
+
+It replaces gunicorn's own code where that waits for too much input, writes too often or closes too early. Its request loop is
+shortened to what these services use: no access log of its own, no hooks, one write a response (docs/adr/0003-fast-path.md).
+"""
 
 import socket
 import time
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gevent
 from gunicorn import util
@@ -12,9 +16,15 @@ from gunicorn.http import errors, wsgi
 from gunicorn.http.message import Request
 from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import SocketUnreader
+from gunicorn.workers.ggevent import GeventWorker
 
-from event_tracker.core.http.body_limit import PIECE_BYTES
-from event_tracker.core.http.streams import SEND_SECONDS
+from event_tracker.core.http.body_limit import CONNECTIONS, PIECE_BYTES
+from event_tracker.core.http.connections import Connections
+from event_tracker.core.http.errors import Problem
+from event_tracker.core.http.streams import SEND_SECONDS, SOCKET, BrokenOffError
+
+if TYPE_CHECKING:
+    from event_tracker.core.http.middleware import Middleware
 
 HEAD_BYTES = 32 * 1024
 """Bytes of a request line and its headers together, or of trailers, that are held for one connection."""
@@ -25,6 +35,14 @@ now and then would keep the answer in memory for days."""
 
 LINGER_SECONDS = 1.0
 """How long a refused client may go on sending before its connection is closed."""
+
+
+MALFORMED = {
+    errors.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
+    errors.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    errors.ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
+}
+"""The status for each error of gunicorn's parser; any other is a 400."""
 
 
 class Clock:
@@ -65,6 +83,26 @@ class BoundedRequest(Request):  # type: ignore[misc]  # gunicorn has no types
 
 RequestParser.mesg_class = BoundedRequest
 SocketUnreader.max_body_chunk = PIECE_BYTES  # gunicorn reads this much ahead, and the memory budget doesn't count it
+
+
+class ChunkedInput:
+    """A chunked body, as the application reads it."""
+
+    def __init__(self, body: Any) -> None:
+        self._body = body
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes; none at the end.
+
+        Raises:
+            Problem: 400 if it isn't chunked right.
+            OSError: if it breaks off.
+        """
+        try:
+            return bytes(self._body.read(size))
+        except errors.ParseException as error:
+            detail = f"The body isn't chunked as HTTP/1.1 wants it: {error}."
+            raise Problem(400, "malformed_body", detail) from None
 
 
 class OneWriteResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no types
@@ -131,3 +169,91 @@ def linger(client: socket.socket) -> None:
         client.shutdown(socket.SHUT_WR)
         while client.recv(PIECE_BYTES):
             pass
+
+
+class BoundName:
+    """The name of a listener. gunicorn asks for it once a connection, when the listener may be closed already."""
+
+    def __init__(self, listener: Any) -> None:
+        self._name = listener.getsockname()
+
+    def getsockname(self) -> Any:
+        return self._name
+
+
+class Http1Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
+    """Serves the requests of connections.
+
+    Attributes:
+        connections: the open ones.
+        draining: whether each answer closes its connection, so that clients find their way to another instance.
+    """
+
+    wsgi: "Middleware"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.connections = Connections(self.worker_connections)
+        self.draining = False
+
+    def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
+        self.connections.add(client)
+        try:
+            super().handle(listener, client, addr)
+        finally:
+            self.connections.remove()
+
+    def timeout_ctx(self) -> Any:
+        """Entered by gunicorn each time it begins to wait for a request on a connection."""
+        self.connections.wait_for_request()
+        return super().timeout_ctx()
+
+    def handle_request(self, listener_name: Any, req: Any, sock: socket.socket, addr: Any) -> None:
+        """Answer one request.
+
+        Raises:
+            StopIteration: gunicorn's sign to close the connection.
+        """
+        self.connections.begin_request()
+        sock.settimeout(SEND_SECONDS)
+        try:  # it sends 100 Continue where that is expected
+            response, environ = wsgi.create(req, sock, addr, listener_name, self.cfg, response_class=OneWriteResponse)
+        except TimeoutError:
+            raise StopIteration from None
+        if self.draining:
+            response.force_close()
+        sock.settimeout(None)  # `read_body` has its own time-out
+        environ[CONNECTIONS], environ[SOCKET] = self.connections, sock
+        if "HTTP_TRANSFER_ENCODING" in environ:
+            environ["wsgi.input"] = ChunkedInput(req.body)
+        result = self.wsgi(environ, response.start_response)
+        try:
+            sock.settimeout(SEND_SECONDS)
+            for part in result:
+                response.write(part)
+            response.close()
+        except (BrokenOffError, TimeoutError):
+            raise StopIteration from None
+        finally:
+            if hasattr(result, "close"):
+                result.close()
+        sock.settimeout(None)
+        if response.should_close():
+            if response.status_code >= HTTPStatus.BAD_REQUEST:  # its body may not have been read
+                linger(sock)
+            raise StopIteration
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
+        """Answer input that gunicorn couldn't parse as a request, with problem details."""
+        if not isinstance(exc, errors.ParseException):
+            self.log.error("a connection failed", exc_info=exc)
+            return
+        status = MALFORMED.get(type(exc), HTTPStatus.BAD_REQUEST)
+        problem = Problem(status, "malformed_request", f"Not a request as HTTP/1.1 wants it: {exc}")
+        try:
+            client.settimeout(SEND_SECONDS)
+            client.sendall(self.wsgi.answer_malformed(problem))
+        except OSError:
+            self.log.debug("a client left before its request was refused")
+        else:
+            linger(client)
