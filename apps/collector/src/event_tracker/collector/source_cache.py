@@ -105,7 +105,7 @@ class SourceCache:
         try:
             self._write_uses()
         except UNAVAILABLE:
-            log.info("the last uses of keys aren't written: the database is away")
+            log.info("the last uses of keys aren't written: the database is unavailable")
 
     def _run(self) -> None:
         written = time.monotonic()

@@ -139,7 +139,7 @@ class RejectionRecorder:
             self._write()
         except UNAVAILABLE:
             metrics.REJECTIONS_DROPPED.inc(len(self._queue))
-            log.info("refused events aren't kept: the database is away", events=len(self._queue))
+            log.info("refused events aren't kept: the database is unavailable", events=len(self._queue))
 
     def _fits(self, source: str, size: int) -> bool:
         return (
