@@ -29,7 +29,7 @@ CHECKS_BUSY = Counter(
 REJECTIONS_KEPT = Counter("collector_rejections_kept", "Refused events that were kept, to be looked at and replayed.")
 REJECTIONS_DROPPED = Counter(
     "collector_rejections_dropped",
-    "Refused events that weren't kept: too many at once, the database was away for too long, or their user was erased.",
+    "Refused events that weren't kept: too many at once, the database was unavailable for too long, or their user was erased.",
 )
 REPLAYED = Counter(
     "collector_rejections_replayed", "Refused events tried again, by outcome: stored, duplicate, refused.", ["outcome"]
