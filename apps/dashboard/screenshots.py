@@ -1,16 +1,23 @@
-"""Write docs/images/dashboard-*.png from a running dashboard: python apps/dashboard/screenshots.py http://127.0.0.1:8501 USER
+"""Write docs/images/dashboard-*.png from a running dashboard: python apps/dashboard/screenshots.py http://127.0.0.1:8501 USER [NAME ...]
 
 On a fresh `tracker up`, its data should be `tracker simulate --scenario shop --users 4800 --days 90`, then
 `tracker simulate --users 40 --rate 0.4 --duration 1500`. USER is one of that shop's, with some sessions in the last month.
 """
 
 import sys
+from io import BytesIO
 from pathlib import Path
 from typing import NamedTuple
 
+from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-IMAGES = Path(__file__).parents[2] / "docs" / "images"
+ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT / "tests" / "support"))
+
+from runs import Runs  # noqa: E402  # the tests' own
+
+IMAGES = ROOT / "docs" / "images"
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 FUNNEL = "step1=page_view&step2=product_view&step3=add_to_cart&step4=purchase"
@@ -49,21 +56,27 @@ def take(browser: Browser, url: str, shot: Shot) -> None:
     )
     context.set_default_timeout(120_000)  # the machine may be busy
     page = context.new_page()
+    runs = Runs(page)
     page.goto(f"{url}/{shot.path.format(user=sys.argv[2])}tz=Europe/Berlin")
-    page.locator("h1").wait_for()
-    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
-    page.wait_for_function("() => !document.querySelector('[data-testid=stSkeleton]')")
-    page.wait_for_timeout(4000)
-    page.screenshot(path=IMAGES / f"dashboard-{shot.name}.png")
+    while not runs.drawn():
+        page.wait_for_timeout(100)
+    page.wait_for_timeout(1000)  # charts and tables take their size after they are drawn
+    reduce_colours(page.screenshot()).save(IMAGES / f"dashboard-{shot.name}.png", optimize=True)
     context.close()
 
 
+def reduce_colours(png: bytes) -> Image.Image:
+    """The picture with a palette of 256 colours: a third of the size."""
+    return Image.open(BytesIO(png)).convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+
+
 def main() -> None:
-    """Take all pictures."""
+    """Take all pictures, or those that are named after the user."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         for shot in SHOTS:
-            take(browser, sys.argv[1].rstrip("/"), shot)
+            if shot.name in (sys.argv[3:] or [shot.name]):
+                take(browser, sys.argv[1].rstrip("/"), shot)
         browser.close()
 
 

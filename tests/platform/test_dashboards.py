@@ -336,6 +336,29 @@ def test_users_are_counted_by_the_days_and_hours_of_the_dashboards_zone(grafana,
     assert counted("hour", "utc") == [("10 22:00", 1), ("10 23:00", 1)]
 
 
+def test_bars_of_events_begin_with_the_days_of_the_dashboards_zone(grafana, shared_owner):
+    """An event late on 10 November in Berlin and another early on the 11th; clocks went from +02 to +01 on 26 October at 03:00."""
+    shared_owner.execute("""
+        insert into event_counts (hour, event_type, source, slot, count) values
+        ('2025-11-10 23:00+01', 'seen-in-zones', 'default', 0, 1), ('2025-11-11 00:00+01', 'seen-in-zones', 'default', 0, 1),
+        ('2025-10-26 02:00+02', 'seen-in-zones', 'default', 0, 1), ('2025-10-26 02:00+01', 'seen-in-zones', 'default', 0, 1)
+    """)
+    (sql,) = [target["rawSql"] for title, target in SQL if title == "Events by type"]
+
+    def counted(interval: str, zone: str, start: str, end: str) -> list[tuple[str, int]]:
+        bounds = (datetime.fromisoformat(f"2025-{moment}:00Z") for moment in (start, end))
+        rows = grafana.execute(expanded(sql, *bounds, interval, ["seen-in-zones"], zone).encode()).fetchall()
+        return [(f"{time.astimezone(UTC):%m-%d %H:%M}", int(events)) for time, _, events in rows]
+
+    november, october = ("11-10T00:00", "11-12T00:00"), ("10-25T00:00", "10-27T00:00")
+    assert counted("1d", "Europe/Berlin", *november) == [("11-09 23:00", 1), ("11-10 23:00", 1)]
+    assert counted("1d", "utc", *november) == [("11-10 00:00", 2)]
+    assert counted("6h", "Europe/Berlin", *november) == [("11-10 17:00", 1), ("11-10 23:00", 1)]
+    assert counted("7d", "Europe/Berlin", *november) == [("11-09 23:00", 2)]  # of Monday 10 November
+    assert counted("1h", "Europe/Berlin", *october) == [("10-26 00:00", 1), ("10-26 01:00", 1)]
+    assert counted("1d", "Europe/Berlin", *october) == [("10-25 22:00", 2)]
+
+
 def test_the_list_of_types_has_the_frequent_first_and_all_chooses_every_row(grafana):
     (variable,) = BOARDS["product"]["templating"]["list"]
     assert (variable["multi"], variable["includeAll"], variable["allValue"]) == (True, True, "event_type")

@@ -172,14 +172,15 @@ def metric_names(documented: Path, rules: Path) -> set[str]:
 def expanded(
     sql: str, start: datetime, end: datetime, interval: str, chosen: list[str] | None, zone: str = "utc"
 ) -> str:
-    """SQL as Grafana sends it: the variables event_type and __timezone, then $__interval, then macros.
+    """SQL as Grafana sends it: the variables event_type and __timezone, then $__interval_ms and $__interval, then macros.
 
     The macros follow pkg/tsdb/grafana-postgresql-datasource/macros.go. `chosen` None is All, whose value isn't quoted.
     """
     values = "event_type" if chosen is None else ",".join("'" + value.replace("'", "''") + "'" for value in chosen)
-    sql = sql.replace("${event_type:sqlstring}", values).replace("${__timezone}", zone).replace("$__interval", interval)
+    seconds = {"1h": 3600, "6h": 21600, "1d": 86400, "7d": 604800}[interval]
+    sql = sql.replace("${event_type:sqlstring}", values).replace("${__timezone}", zone)
+    sql = sql.replace("$__interval_ms", str(seconds * 1000)).replace("$__interval", interval)
     begin, finish = (f"'{moment:%Y-%m-%dT%H:%M:%S.%fZ}'" for moment in (start, end))
-    seconds = {"1h": 3600, "1d": 86400}[interval]
 
     def macro(found: re.Match[str]) -> str:
         name, column = found[1], found[2].split(",")[0].strip()

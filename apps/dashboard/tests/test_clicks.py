@@ -1,7 +1,10 @@
-"""Clicks on charts in a real browser: a point in time narrows the range, a bar of a type filters by it."""
+"""Clicks on charts in a real browser: a point in time narrows the range, a bar of a type filters by it, others open events."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
+
+import pytest
 
 
 def click(visitor, chart, mark, number):
@@ -64,7 +67,7 @@ def test_a_bar_of_a_week_narrows_the_range_to_its_days_within_it(visit, dashboar
 def test_what_is_a_day_is_narrowed_no_further(visit, dashboard):
     chosen = day(20, 30)
     visitor = visit(dashboard).open("", range="dates", days=[chosen, chosen])
-    assert visitor.page.get_by_text("A click on a point").count() == 0
+    assert visitor.page.get_by_text("Click a point").count() == 0
     click(visitor, "Events over time", ".scatterlayer .point", 10)
     assert days_of(visitor.wait()) == ["dates", chosen, chosen]
 
@@ -75,3 +78,71 @@ def test_a_bar_of_a_type_filters_the_timeline_by_it(visit, dashboard):
     visitor.page.wait_for_url("**event_type=purchase**")
     visitor.wait()
     assert [row[1] for row in visitor.cells("This user's events, newest first")] == ["purchase"]
+
+
+FUNNEL = {"range": "90 days", "step1": "page_view", "where1": "page=/", "step2": "purchase", "window": "1 hour"}
+
+
+def shown_events(visitor, **parameters):
+    """Wait for the page Explore with these parameters in its URL, and no others of their names. Return the number of its events."""
+    visitor.page.get_by_role("heading", name="Explore", level=1).wait_for()
+    found = visitor.wait().page.get_by_text(re.compile("^All [0-9]+ events that match"))
+    asked = parse_qs(urlsplit(visitor.page.url).query)
+    for name in ("range", "event_type", "property"):
+        assert asked.get(name) == {"range": ["90 days"], **parameters}.get(name)
+    return int(found.inner_text().split()[1])
+
+
+BARS = ".barlayer .trace:nth-of-type(1) .point path"
+
+
+def test_a_bar_of_a_funnel_opens_the_events_that_its_step_counts(visit, dashboard):
+    visitor = visit(dashboard).open("funnels", **FUNNEL)
+    click(visitor, "Users who completed each step", BARS, 1)
+    assert shown_events(visitor, event_type=["purchase"]) == 10
+    visitor.page.go_back()
+    visitor.page.get_by_role("heading", name="Funnels", level=1).wait_for()
+    assert [row[0] for row in visitor.wait().ranking("The funnel's steps")] == ["1. page_view (page=/)", "2. purchase"]
+    click(visitor, "Users who completed each step", BARS, 0)
+    assert shown_events(visitor, event_type=["page_view"], property=["page=/"]) == 40
+
+
+def test_a_step_of_a_funnel_is_a_link_to_its_events_too(visit, dashboard):
+    visitor = visit(dashboard).open("funnels", **FUNNEL)
+    visitor.page.get_by_role("link", name="1. page_view (page=/)").press("Enter")
+    assert shown_events(visitor, event_type=["page_view"], property=["page=/"]) == 40
+
+
+@pytest.mark.parametrize(
+    ("by", "node", "chosen", "number"),
+    [("event_type", "purchase", {"event_type": ["purchase"]}, 10), ("property:page", "/pricing", {"property": ["page=/pricing"]}, 40)],
+)  # fmt: skip
+def test_a_node_of_journeys_opens_its_events(visit, dashboard, by, node, chosen, number):
+    visitor = visit(dashboard).open("journeys", range="90 days", by=by)
+    visitor.page.get_by_label("What comes next").get_by_text(node, exact=True).first.click()
+    assert shown_events(visitor, **chosen) == number
+
+
+def test_transitions_and_journeys_are_links_to_their_events_too(visit, dashboard):
+    visitor = visit(dashboard).open("journeys", range="90 days")
+    visitor.page.get_by_text("The transitions as a table").click()
+    assert visitor.ranking("Transitions, step by step")[:2] == [
+        ["page_view → page_view", "1", "40"],
+        ["page_view → (session ends)", "2", "30"],
+    ]
+    links = visitor.page.get_by_role("table", name="Transitions, step by step").get_by_role("link")
+    assert set(links.all_inner_texts()) == {"page_view", "purchase"}
+    links.filter(has_text="purchase").first.press("Enter")
+    assert shown_events(visitor, event_type=["purchase"]) == 10
+    visitor.open("journeys", range="90 days")
+    visitor.page.get_by_role("table", name="Most frequent journeys").get_by_role("link", name="purchase").press("Enter")
+    assert shown_events(visitor, event_type=["purchase"]) == 10
+
+
+def test_what_sessions_end_with_is_a_link_to_its_events(visit, dashboard):
+    visitor = visit(dashboard).open("sessions", range="90 days", by="property:page")
+    found = visitor.page.get_by_role("table", name="Sessions end with").get_by_role("link")
+    found.first.wait_for()
+    assert found.all_inner_texts() == ["/pricing"]  # none for sessions whose last event has no page
+    found.press("Enter")
+    assert shown_events(visitor, property=["page=/pricing"]) == 40

@@ -76,7 +76,7 @@ def test_a_source_is_made_with_a_key_and_settings(signed_in, owner):
     press(visitor, "Make it")
     said(visitor, "shop is there")
     press(visitor, "Make a key")
-    said(visitor, "It is shown this once")
+    said(visitor, "It is shown only once")
     # The browser loads the component for code only when it is needed, so it is drawn later.
     assert eventually(lambda: len(codes(visitor)) == 3 and all(codes(visitor)))
     key, *rest = codes(visitor)
@@ -115,7 +115,7 @@ def test_a_person_gets_a_role_and_a_password(signed_in, owner, guarded):
     said(visitor, "zoe is saved")
     assert owner.execute("select role, sources from people where name = 'zoe'").fetchall() == [("analyst", None)]
     press(visitor, "Make a password for one sign-in")
-    said(visitor, "It is shown this once")
+    said(visitor, "It is shown only once")
     assert eventually(lambda: all(codes(visitor)) and codes(visitor))
     (password,) = codes(visitor)
     assert owner.execute("select one_time from people where name = 'zoe'").fetchall() == [(True,)]

@@ -94,6 +94,17 @@ def test_the_range_is_charted_in_the_first_viewport(visit, dashboard, width, hei
     assert box["y"] + box["height"] <= height
 
 
+def test_a_page_ends_below_its_last_line(visit, dashboard):
+    visitor = visit(dashboard).open("sessions", range="90 days")
+    assert visitor.ranking("Sessions end with")
+    below = visitor.page.get_by_test_id("stMain").evaluate("""main => {
+        main.scrollTo(0, main.scrollHeight);
+        const parts = [...main.querySelectorAll("[data-testid=stElementContainer]")];
+        return main.getBoundingClientRect().bottom - Math.max(...parts.map(part => part.getBoundingClientRect().bottom));
+    }""")
+    assert 0 <= below <= 48
+
+
 @pytest.fixture(scope="module")
 def seven_pages(serve_events):
     """A dashboard with seven pages, the first seen seven times, the last once."""
@@ -259,8 +270,8 @@ def test_an_unknown_user_is_said_to_be_unknown(visit, dashboard):
 
 def test_a_funnel_shows_who_went_on(visit, dashboard):
     visitor = visit(dashboard).open("funnels", **FUNNEL)
-    assert visitor.tile("Took the first step") == "40"
-    assert visitor.tile("Took them all") == "10"
+    assert visitor.tile("Completed the first step") == "40"
+    assert visitor.tile("Completed all steps") == "10"
     assert visitor.tile("Conversion") == "25.0%"
     assert visitor.ranking("The funnel's steps") == [
         ["1. page_view", "40", "100.0%", NONE, "0", NONE],
@@ -279,7 +290,7 @@ def test_a_funnel_without_steps_offers_the_commonest_types(visit, dashboard):
     visitor.page.get_by_role("button", name="Start with page_view → purchase").click()
     visitor.page.wait_for_url("**step2=purchase**")
     visitor.wait()
-    assert visitor.tile("Took the first step") == "40"
+    assert visitor.tile("Completed the first step") == "40"
 
 
 def steps_of(visitor):
@@ -341,7 +352,7 @@ def test_retention_shows_each_cohort(visit, dashboard):
 
 def test_journeys_show_the_commonest_paths(visit, dashboard):
     visitor = visit(dashboard).open("journeys", range="90 days")
-    assert [row[:2] for row in visitor.ranking("Commonest journeys")] == [
+    assert [row[:2] for row in visitor.ranking("Most frequent journeys")] == [
         ["page_view → page_view", "30"],
         ["page_view → page_view → purchase", "10"],
     ]
@@ -354,7 +365,7 @@ def test_sessions_are_counted(visit, dashboard):
     assert visitor.tile("Events per session") == "2.25"
     assert visitor.tile("Bounce rate") == "0.0%"
     assert visitor.tile("Median duration") == "1 min"
-    assert [row[:2] for row in visitor.ranking("They end with")] == [["/pricing", "30"], ["(has none)", "10"]]
+    assert [row[:2] for row in visitor.ranking("Sessions end with")] == [["/pricing", "30"], ["(has none)", "10"]]
 
 
 def test_raw_events_have_a_column_for_each_property(visit, dashboard):

@@ -229,7 +229,7 @@ def test_a_password_for_one_sign_in_is_replaced_at_once(come, people):
 
     def choose(password, again):
         page.get_by_label("New password").fill(password)
-        page.get_by_label("The same again").fill(again)
+        page.get_by_label("Repeat the new password").fill(again)
         page.get_by_role("button", name="Set password").click()
 
     choose("a password of my own", "something else there")
@@ -266,7 +266,7 @@ def test_changing_a_password_takes_the_current_one_and_ends_the_other_sign_ins(s
     def change(current):
         page.get_by_label("Current password").fill(current)
         page.get_by_label("New password").fill("a password of my own")
-        page.get_by_label("The same again").fill("a password of my own")
+        page.get_by_label("Repeat the new password").fill("a password of my own")
         page.get_by_role("button", name="Set password").click()
 
     change("not this one")
@@ -316,7 +316,7 @@ def test_a_viewer_sees_numbers_and_is_told_why_there_are_no_events(signed_in):
         assert [text for text in notices if "Choose at least two steps" not in text] == [], path
     for path in EVENT_PAGES:
         (notice,) = alert(visitor.open(path, range="90 days"))
-        assert "you may see numbers only" in notice
+        assert "your role includes statistics only" in notice
 
 
 def test_an_analyst_sees_events_and_a_viewer_who_asks_just_after_doesnt(signed_in):

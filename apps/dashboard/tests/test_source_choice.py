@@ -41,12 +41,12 @@ def test_every_page_is_about_the_sources_that_are_chosen(visit, dashboard_of_sou
     visitor.open("users", **SHOP, user="user-35")
     assert "There is no user “user-35”." in visitor.page.locator("[data-testid=stAlert]").inner_text()
     visitor.open("funnels", **SHOP, step1="purchase", step2="page_view", window="1 hour")
-    assert (visitor.tile("Took the first step"), visitor.tile("Took them all")) == ("10", "0")
+    assert (visitor.tile("Completed the first step"), visitor.tile("Completed all steps")) == ("10", "0")
     visitor.open("retention", **SHOP, cohort="month")
     visitor.page.get_by_text("The users as a table").click()
     assert sum(int(row[1]) for row in visitor.cells("The users as a table")) == 10
     visitor.open("journeys", **SHOP)
-    assert [row[:2] for row in visitor.ranking("Commonest journeys")] == [["purchase", "10"]]
+    assert [row[:2] for row in visitor.ranking("Most frequent journeys")] == [["purchase", "10"]]
     visitor.open("explore", **SHOP)
     assert {row[2] for row in visitor.cells("Events, newest first")} == {"purchase"}
     link = visitor.page.get_by_role("link", name="CSV").get_attribute("href")

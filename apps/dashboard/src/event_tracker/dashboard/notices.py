@@ -23,9 +23,9 @@ SIGN_IN = f"""
 """
 
 NEEDS = {
-    "read_stats": "This page shows numbers, and you may see none.",
-    "read_events": "This page shows single events, and you may see numbers only.",
-    "export": "This page shows single events, and you may see numbers only.",
+    "read_stats": "This page shows statistics, which your role doesn't include.",
+    "read_events": "This page shows single events, and your role includes statistics only.",
+    "export": "This page shows single events, and your role includes statistics only.",
 }
 ROLES = {"read_stats": "viewer", "read_events": "analyst", "export": "analyst"}
 """The least role that has a scope."""
@@ -61,8 +61,8 @@ def show_unavailable() -> Iterator[None]:
         yield
     except UnavailableError:
         st.error(
-            f"The query service at {query_url()} doesn't answer. Once it runs (tracker up, or your deployment), "
-            "reload this page. If it runs elsewhere, start the dashboard with QUERY_URL.",
+            f"The query service at {query_url()} doesn't answer. Start it (tracker up, or your deployment) and "
+            "reload this page. If it has another address, set QUERY_URL for the dashboard.",
             icon=":material/cloud_off:",
         )
 

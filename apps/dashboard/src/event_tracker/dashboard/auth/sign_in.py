@@ -21,10 +21,10 @@ KEEP_PATH = "/sign-in/keep"
 GO_PATH = "/sign-in/go.js"
 
 UNAVAILABLE = "The query service doesn't answer. Try again in a moment."
-WRONG = "No person with this name and password may sign in."
-NOT_STARTED = "This sign-in wasn't begun in this browser, or too long ago, or the provider said no. Begin again."
+WRONG = "The name or the password is wrong, or this person may not sign in."
+NOT_STARTED = "This sign-in was started in another browser or too long ago, or the provider refused it. Start again."
 WRONG_SCHEME = {
-    True: "This dashboard takes sign-ins over HTTPS alone: open it by https://. Where it is served without, start it with HTTPS=false.",
+    True: "This dashboard accepts sign-ins over HTTPS only: open it by https://. If it is served without HTTPS, start it with HTTPS=false.",
     False: "This dashboard is set to be served without HTTPS. Start it with HTTPS=true.",
 }
 GO = f'location.replace("{PATH}?next=" + encodeURIComponent(location.pathname + location.search))'
@@ -40,14 +40,14 @@ def _with_error_pages(handler: Handler) -> Handler:
         try:
             return await handler(request)
         except forms.NotOursError:
-            text = "This form didn't come from a page of this dashboard. If a proxy is in between, it must pass on the header Host."
+            text = "This form didn't come from a page of this dashboard. If a proxy is in between, it must pass on the Host header."
             return _message_page(403, "Not accepted", text)
         except forms.WrongSchemeError:
             return _message_page(403, "Not over this protocol", WRONG_SCHEME[cookies.is_https()])
         except SignedOutError:
             return RedirectResponse(PATH, 303)
         except UnavailableError:
-            return _message_page(502, "Nothing answers", UNAVAILABLE)
+            return _message_page(502, "Unavailable", UNAVAILABLE)
         except RefusedError as refused:
             return _message_page(refused.status, "Not accepted", refused.detail)
 
@@ -121,7 +121,7 @@ async def finish_oidc(request: Request) -> Response:
     except RefusedError as refused:
         response = _message_page(refused.status, "Not signed in", refused.detail)
     except UnavailableError:
-        response = _message_page(502, "Nothing answers", UNAVAILABLE)
+        response = _message_page(502, "Unavailable", UNAVAILABLE)
     else:
         # A page and not a redirect: browsers don't send a strict cookie after redirects that another site started.
         response = forms.page("continue.html", title="Signed in", next=next_path)

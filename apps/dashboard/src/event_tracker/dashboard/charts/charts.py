@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import plotly.io
 import streamlit as st
 
-from event_tracker.dashboard.charts import clicks, numbers, points
+from event_tracker.dashboard.charts import clicks, links, numbers, points
 from event_tracker.dashboard.client.api import Answer
 from event_tracker.dashboard.filters.period import Period
 
@@ -20,6 +20,9 @@ TEXT_COLOURS = {"light": "#4a5463", "dark": "#c9d1db"}
 
 INSIDE_COLOURS = {"light": "#ffffff", "dark": "#0d131b"}
 """The colours of numbers inside bars of the first series. Plotly's own choice has a contrast of 4.3 in the dark theme."""
+
+SHADOWS = {"light": "auto", "dark": "0 0 2px #11151b, 0 0 2px #11151b"}
+"""The shadows of text that isn't on the background alone. Plotly's own is grey in the dark theme."""
 
 CONFIG = {"displayModeBar": False}
 
@@ -67,11 +70,17 @@ def _draw_clickable(figure: go.Figure, alt: str, click: clicks.Click) -> None:
             click(point)
 
     st.plotly_chart(figure, config=CONFIG, alt=alt, key=alt, on_select=chosen, selection_mode="points")
+    clicks.follow()
 
 
 def text_colour() -> str:
     """A text colour that is readable on the visitor's background. Streamlit's grey has a contrast of less than 4.5 on white."""
     return TEXT_COLOURS[_theme()]
+
+
+def text_on_shapes() -> Answer:
+    """A font for text that is partly on shapes."""
+    return {"color": text_colour(), "shadow": SHADOWS[_theme()]}
 
 
 def _theme() -> str:
@@ -89,13 +98,9 @@ def explain(answer: Answer, unfinished: str, period: Period) -> None:
     sentences = [clicks.describe_narrowing(answer, period)]
     if not all(points.whole(answer)[: points.begun(answer, [])]):
         interval = answer["interval"]
-        sentences.append(f"{unfinished}: a part of {_a(interval)}, which isn't over yet or which the range cuts.")
+        sentences.append(f"{unfinished}: an incomplete {interval}, which isn't over yet or is cut off by the range.")
     if any(sentences):
         st.caption(" ".join(filter(None, sentences)))
-
-
-def _a(interval: str) -> str:
-    return f"{'an' if interval == 'hour' else 'a'} {interval}"
 
 
 def series_names(answer: Answer) -> list[str]:
@@ -138,7 +143,7 @@ def _line(
         rows.append((place, value, points.label(time, interval, finished), symbol, size))
     x, y, labels, symbols, sizes = zip(*rows, strict=True) if rows else [()] * 5
     drawn = go.Scatter(
-        x=x, y=y, customdata=labels, name=name, legendgroup=name, mode="lines+markers", line=line,
+        x=x, y=y, customdata=labels, name=links.as_label(name), legendgroup=name, mode="lines+markers", line=line,
         marker={"symbol": symbols, "size": sizes}, hovertemplate="%{customdata}: <b>%{y:,}</b>",
     )  # fmt: skip
     if all(is_whole):
@@ -148,7 +153,7 @@ def _line(
         for number, value in enumerate(values)
     ]
     leading = go.Scatter(
-        x=where, y=dashed, name=name, legendgroup=name, showlegend=False, mode="lines", hoverinfo="skip",
+        x=where, y=dashed, name=links.as_label(name), legendgroup=name, showlegend=False, mode="lines", hoverinfo="skip",
         line={**line, "dash": "dash"},
     )  # fmt: skip
     return [drawn, leading]
@@ -213,7 +218,9 @@ def bars(names: list[str], values: list[int], unit: str) -> go.Figure:
         textposition="auto", textangle=0, cliponaxis=False, outsidetextfont={"color": text_colour()},
         insidetextfont={"color": INSIDE_COLOURS[_theme()]},
     )  # fmt: skip
-    figure.update_yaxes(autorange="reversed", type="category", title=None)
+    figure.update_yaxes(
+        autorange="reversed", type="category", title=None, tickvals=names, ticktext=list(map(links.as_label, names))
+    )
     figure.update_xaxes(title=unit, rangemode="tozero", **whole_numbers(max(values, default=0), 2 * WHOLE_TICKS))
     return figure
 

@@ -1,7 +1,8 @@
 """Actions for clicks on a chart. The sidebar can do the same, for visitors without a pointer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from html import escape
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,13 @@ from event_tracker.dashboard.charts import points
 from event_tracker.dashboard.client.api import Answer
 from event_tracker.dashboard.filters import filters
 from event_tracker.dashboard.filters.period import Period
+
+OPENED = "opened_by_click"
+"""The key of the URL that a click opens. `st.switch_page` can't: it refuses to leave a page whose inputs are in the URL."""
+
+OPEN_PATH = "/open.js"
+OPEN = 'location.assign(document.querySelector(".opened-by-click").href)'
+FOLLOW = f'<a class="opened-by-click" href="{{url}}" target="_self">Opening …</a><script src="{OPEN_PATH}"></script>'
 
 Click = Callable[[Mapping[str, Any]], None]
 """Is called with a point of a chart, in Plotly's form, before the page is drawn again."""
@@ -37,11 +45,26 @@ def filter_by_type(point: Mapping[str, Any]) -> None:
     st.session_state["event_type"] = [point["y"]]
 
 
+def open_urls(urls: Sequence[str]) -> Click:
+    """An action for the bars of a chart's first series: open the URL of the bar."""
+
+    def click(point: Mapping[str, Any]) -> None:
+        if point["curve_number"] == 0:
+            st.session_state[OPENED] = urls[point["point_index"]]
+
+    return click
+
+
+def follow() -> None:
+    """Open the URL of the last click, if it had one."""
+    url = st.session_state.pop(OPENED, None)
+    if url:
+        st.html(FOLLOW.format(url=escape(url)), unsafe_allow_javascript=True)
+
+
 def describe_narrowing(answer: Answer, period: Period) -> str:
     """The sentence that explains `narrow`."""
     interval = "day" if answer["interval"] in points.BY_THE_CLOCK else answer["interval"]
     return (
-        f"A click on a point narrows the range to its {interval}, as do dates in the sidebar."
-        if period.days > 1
-        else ""
+        f"Click a point to show only its {interval}; Range in the sidebar can do the same." if period.days > 1 else ""
     )

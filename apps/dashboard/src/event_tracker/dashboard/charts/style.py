@@ -11,7 +11,7 @@ NARROW = "narrow"
 CSS = """
 .ranking-frame { overflow-x: auto; }
 .ranking { width: 100%; border-collapse: collapse; font-size: 0.875rem; }
-.ranking th, .ranking td { padding: 0.35rem 0.5rem; border: 0; border-bottom: 1px solid rgba(128, 140, 158, 0.35); text-align: right;
+.ranking th, .ranking td { padding: 0.35rem 0.75rem; border: 0; border-bottom: 1px solid rgba(128, 140, 158, 0.35); text-align: right;
   font-weight: 400; font-variant-numeric: tabular-nums; }
 .ranking thead th { opacity: 0.8; vertical-align: bottom; }
 .ranking td { white-space: nowrap; }
@@ -19,6 +19,8 @@ CSS = """
   text-align: left; }
 .ranking a { color: inherit; text-decoration: underline; text-decoration-style: dotted; text-underline-offset: 0.2em; }
 .ranking a:hover { text-decoration-style: solid; }
+
+.sankey .node-label a { fill: inherit !important; text-decoration: underline; text-decoration-style: dotted; text-underline-offset: 0.2em; }
 
 /* What is asked again every few seconds doesn't fade meanwhile. */
 .st-key-live [data-stale="true"] { opacity: 1 !important; transition: none !important; }
@@ -35,6 +37,10 @@ CSS = """
 .st-key-scrolled { overflow-x: auto; }
 .st-key-scrolled:has(.scroll-keys:focus-visible) { outline: 2px solid #3c82c4; }
 
+@media (min-width: 641px) and (max-width: 1100px) {
+  /* Streamlit's margins of 5rem take a third of what the sidebar leaves. */
+  [data-testid="stMainBlockContainer"] { padding-left: 2rem !important; padding-right: 2rem !important; }
+}
 @media (max-width: 1100px) {
   [class*="st-key-narrow"] [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
   [class*="st-key-narrow"] [data-testid="stColumn"] { min-width: 100%; }
@@ -45,8 +51,8 @@ CSS = """
   [class*="st-key-tiles"] { grid-template-columns: repeat(2, 1fr); gap: 0.5rem !important; }
   /* The toolbar of a table stands above it, as wide as half of the page, over whatever is there. */
   [data-testid="stElementContainer"]:has([data-testid="stDataFrame"]) { margin-top: 2rem; }
-  .ranking th, .ranking td { padding: 0.35rem 0.2rem; }
-  .ranking th:first-child { min-width: 5rem; }
+  .ranking th, .ranking td { padding: 0.35rem 0.25rem; }
+  .ranking th:first-child { min-width: 4rem; }
   .ranking td { white-space: normal; }
 }
 """

@@ -16,6 +16,9 @@ DEFAULT_PRESET = "30 days"
 UNCHOSEN: dict[str, Any] = {"tz": None, "range": DEFAULT_PRESET, "source": [], "event_type": []}
 """The default values, which aren't in the URL. (`days` are in the URL while they are used.)"""
 
+SHARED = [*UNCHOSEN, "days"]
+"""The URL parameters of the filters."""
+
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
 """The first and the last day that can be chosen."""
 

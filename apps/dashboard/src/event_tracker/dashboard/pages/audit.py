@@ -15,7 +15,7 @@ def show() -> None:
     """Draw the page."""
     entries = management.items("audit", limit=PAGE)
     if not entries:
-        st.caption("Nothing has been done yet.")
+        st.caption("There are no entries yet.")
         return
     charts.table([_row(entry) for entry in entries], "Audit log")
     st.caption("The newest first. The command tracker audit and GET /admin/audit have the rest.")

@@ -50,5 +50,5 @@ def _downloads(parameters: dict[str, Any]) -> None:
         column.link_button(label, f"{PATH}?{query}", icon=":material/download:", width="stretch")
     st.caption(
         "Every event, not only those shown, newest first. In CSV, a text that a spreadsheet would take for a formula "
-        "begins with an apostrophe; NDJSON and Parquet have it as it was sent."
+        "has an apostrophe in front; in NDJSON and Parquet it is as it was sent."
     )

@@ -6,7 +6,8 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-from event_tracker.dashboard.charts import charts, numbers, rankings, style, tiles
+from event_tracker.dashboard.charts import charts, clicks, links, numbers, rankings, style, tiles
+from event_tracker.dashboard.charts.links import Linked
 from event_tracker.dashboard.client.api import Answer, ask_with_body
 from event_tracker.dashboard.filters import conditions
 from event_tracker.dashboard.filters.filters import Filters, known_types
@@ -16,6 +17,9 @@ MOST_STEPS = 10
 WINDOWS = {"30 minutes": 1800, "1 hour": 3600, "1 day": 86400, "7 days": 604800, "30 days": 2592000, "90 days": 7776000}
 
 
+LIGHT_GREY = "rgba(134, 139, 148, 0.45)"
+"""The colour of users who dropped off. With an opacity of its own the bar would differ from its colour in the legend."""
+
 Step = tuple[str, list[str]]
 """An event type, and conditions on its events."""
 
@@ -23,17 +27,17 @@ Step = tuple[str, list[str]]
 def show(chosen: Filters) -> None:
     """Draw the page."""
     types = known_types(chosen.sources)
-    st.caption("How many users did these in this order, the last within the window after the first.")
+    st.caption("How many users did these steps in this order, the last one within the window after the first.")
     with st.container(key=style.NARROW):
         left, right = st.columns([2, 3], gap="medium")
     with left:
         steps = _choose_steps(types)
         window = st.selectbox(
             "Window", list(WINDOWS), index=3, key="window", bind="query-params",
-            help="How long after the first step the last one still counts.",
+            help="The longest time from the first step to the last.",
         )  # fmt: skip
         if chosen.event_types:
-            st.caption("The sidebar's event types don't matter here: each step names its own.")
+            st.caption("Event types in the sidebar have no effect here: each step has its own.")
     with right, show_refusal():
         if len(steps) < 2:
             _suggest(types)
@@ -42,7 +46,7 @@ def show(chosen: Filters) -> None:
         body = {**chosen.period.parameters, "window": WINDOWS[window], "steps": asked}
         answer = ask_with_body("/stats/funnel", body, **chosen.among)
         if answer["steps"][0]["users"] == 0:
-            show_nothing_found("users who took the first step", "Choose a longer range, or another first step.")
+            show_nothing_found("users who completed the first step", "Choose a longer range, or another first step.")
             return
         _answer(answer)
         _table(answer["steps"])
@@ -136,8 +140,8 @@ def _answer(answer: Answer) -> None:
     last = steps[-1]
     tiles.show(
         {
-            "Took the first step": numbers.count(steps[0]["users"]),
-            "Took them all": numbers.count(last["users"]),
+            "Completed the first step": numbers.count(steps[0]["users"]),
+            "Completed all steps": numbers.count(last["users"]),
             "Conversion": numbers.share(last["conversion"]),
         },
         "three",
@@ -145,15 +149,22 @@ def _answer(answer: Answer) -> None:
     names = _names(steps)
     charts.draw(
         _drop_off(names, steps),
-        alt="Users who reached each step, and who stopped before it",
+        alt="Users who completed each step, and who dropped off before it",
         height=90 + 56 * len(steps),
+        click=clicks.open_urls(list(map(_url, steps))),
     )
+
+
+def _url(step: Answer) -> str:
+    """The URL of the events that a step counts, whoever sent them."""
+    wanted = [f"{name}={value}" for name, value in step["properties"].items()]
+    return links.to_events(event_type=[step["event_type"]], property=wanted)
 
 
 def _table(steps: list[Answer]) -> None:
     rows = [
         (
-            name,
+            [Linked(name, _url(step))],
             step["users"],
             numbers.share(step["conversion"]),
             numbers.share(step["step_conversion"]),
@@ -162,9 +173,12 @@ def _table(steps: list[Answer]) -> None:
         )
         for name, step in zip(_names(steps), steps, strict=True)
     ]
-    columns = ["Step", "Users", "Of the first", "Of the one before", "Stopped before", "Median time"]
+    columns = ["Step", "Users", "Of first", "Of previous", "Dropped off", "Median time"]
     rankings.show(columns, rows, "The funnel's steps")
-    st.caption("The median time is that from the step before.")
+    st.caption(
+        "Dropped off: completed the previous step but not this one. Median time: since the previous step. "
+        "Click a bar or a step to list all events in the range that match the step."
+    )
 
 
 def _names(steps: list[Answer]) -> list[str]:
@@ -178,14 +192,14 @@ def _name(step: Answer) -> str:
 
 def _drop_off(names: list[str], steps: list[Answer]) -> go.Figure:
     figure = charts.bars(names, [step["users"] for step in steps], "Users")
-    figure.data[0].name = "reached it"
+    figure.data[0].name = "completed"
     figure.add_bar(
         x=[step["dropped"] for step in steps],
         y=names,
         orientation="h",
-        name="stopped before it",
-        marker={"color": charts.GREY, "opacity": 0.45},
-        hovertemplate="%{x:,} stopped before it<extra></extra>",
+        name="dropped off",
+        marker={"color": LIGHT_GREY},
+        hovertemplate="%{x:,} dropped off<extra></extra>",
     )
     figure.update_layout(barmode="stack", showlegend=True)
     return figure

@@ -3,7 +3,8 @@
 import plotly.graph_objects as go
 import streamlit as st
 
-from event_tracker.dashboard.charts import charts, numbers, rankings, style
+from event_tracker.dashboard.charts import charts, links, numbers, rankings, style
+from event_tracker.dashboard.charts.links import Linked
 from event_tracker.dashboard.client.api import Answer, ask
 from event_tracker.dashboard.filters import properties
 from event_tracker.dashboard.filters.filters import Filters, known_types
@@ -26,11 +27,14 @@ def show(chosen: Filters) -> None:
         show_nothing_found("such events", "Choose a longer range, another start, or clear the filters in the sidebar.")
         return
     what = f"times “{answer['start']}”" if answer["start"] else "sessions"
-    st.caption(f"{numbers.count(answer['occurrences'])} {what}. Journeys stay within a session.")
+    st.caption(
+        f"{numbers.count(answer['occurrences'])} {what}. A journey stays within one session. Click a name to list its events."
+    )
     figure, left_out = _sankey(answer)
     with style.scrolled(STEP_PIXELS * (len(answer["steps"]) + 1)):
         charts.draw(figure, alt=f"What comes {answer['direction']}, step by step", height=480)
     _left_out(left_out)
+    _transitions(answer)
     _paths(answer)
 
 
@@ -38,16 +42,16 @@ def _choose(chosen: Filters, types: list[str]) -> Answer:
     first, second = st.columns(2)
     third, fourth = st.columns(2)
     by = first.selectbox(
-        "Steps are", ["event_type", *properties.choices(chosen)], key="by", bind="query-params", accept_new_options=True
+        "Steps by", ["event_type", *properties.choices(chosen)], key="by", bind="query-params", accept_new_options=True
     )
     direction = second.segmented_control(
-        "Look at what comes", ["next", "previous"], default="next", required=True, key="direction", bind="query-params"
+        "Direction", ["next", "previous"], default="next", required=True, key="direction", bind="query-params"
     )
     start = third.selectbox(
-        "From", types if by == "event_type" else [], index=None, key="start", bind="query-params", accept_new_options=True,
-        placeholder="Any session", help="A value of what steps are. Without one, journeys begin where sessions do (or end, going back).",
+        "Start", types if by == "event_type" else [], index=None, key="start", bind="query-params", accept_new_options=True,
+        placeholder="Any session", help="The step to start from. By default that is where sessions begin (next) or end (previous).",
     )  # fmt: skip
-    depth = fourth.selectbox("Steps", [1, 2, 3, 4, 5], index=2, key="depth", bind="query-params")
+    depth = fourth.selectbox("Number of steps", [1, 2, 3, 4, 5], index=2, key="depth", bind="query-params")
     return {"by": properties.as_parameter(by), "direction": direction, "start": start, "depth": depth}
 
 
@@ -57,47 +61,54 @@ def _sankey(answer: Answer) -> tuple[go.Figure, dict[int, int]]:
     A transition isn't drawn if no drawn transition leads to its start: it would look like the start of a journey.
     """
     places: dict[tuple[int, str | None], int] = {}
-    links, left_out = [], {}
+    transitions, left_out = [], {}
     for step in answer["steps"]:
         number = step["step"]
         drawn = [one for one in step["transitions"] if number == 1 or (number - 1, one["source"]) in places]
         left_out[number] = step["other"] + sum(one["count"] for one in step["transitions"] if one not in drawn)
         for one in drawn:
             ends = [(number - 1, one["source"]), (number, one["target"])]
-            links.append((*(places.setdefault(end, len(places)) for end in ends), one["count"]))
-    return _figure(list(places), links, answer["direction"]), left_out
+            transitions.append((*(places.setdefault(end, len(places)) for end in ends), one["count"]))
+    return _figure(list(places), transitions, answer), left_out
 
 
-def _figure(places: list[tuple[int, str | None]], links: list[tuple[int, int, int]], direction: str) -> go.Figure:
+def _figure(places: list[tuple[int, str | None]], transitions: list[tuple[int, int, int]], answer: Answer) -> go.Figure:
+    direction = answer["direction"]
+    nodes = [_node(key, answer) for _, key in places]
     # Time runs from left to right in both directions.
     later, earlier = ("target", "source") if direction == "next" else ("source", "target")
     return go.Figure(
         go.Sankey(
+            arrangement="fixed",  # a node that can be dragged takes the clicks on its link
             valueformat=",",
-            textfont={"color": charts.text_colour()},
+            textfont=charts.text_on_shapes(),
             node={
-                "label": _labels(places, EDGE[direction]),
+                "label": [links.as_linked_label(node) for node in nodes],
+                "customdata": [links.as_label(node.text) for node in nodes],
                 "color": [charts.GREY if name is None else NODE for _, name in places],
                 "line": {"width": 0},
                 "pad": 18,
                 "thickness": 14,
                 "align": "left" if direction == "next" else "right",
-                "hovertemplate": "%{label}: <b>%{value:,}</b><extra></extra>",
+                "hovertemplate": "%{customdata}: <b>%{value:,}</b><extra></extra>",
             },
             link={
-                earlier: [link[0] for link in links],
-                later: [link[1] for link in links],
-                "value": [link[2] for link in links],
+                earlier: [link[0] for link in transitions],
+                later: [link[1] for link in transitions],
+                "value": [link[2] for link in transitions],
                 "color": LINK,
-                "hovertemplate": "%{source.label} → %{target.label}: <b>%{value:,}</b><extra></extra>",
+                "hovertemplate": "%{source.customdata} → %{target.customdata}: <b>%{value:,}</b><extra></extra>",
             },
         )
     )
 
 
-def _labels(places: list[tuple[int, str | None]], end: str) -> list[str]:
-    """The labels of the nodes. Names may repeat, since each step has its own nodes, but must differ from the label of the end."""
-    return [end if name is None else numbers.make_distinct([name], [False], end)[0] for _, name in places]
+def _node(key: str | None, answer: Answer) -> Linked:
+    """A node of the chart. Each step has nodes of its own, so names may repeat, but they must differ from the name of the end."""
+    end = EDGE[answer["direction"]]
+    if key is None:
+        return Linked(end)
+    return Linked(numbers.make_distinct([key], [False], end)[0], links.to_events_by(answer["by"], key))
 
 
 def _left_out(left_out: dict[int, int]) -> None:
@@ -106,9 +117,24 @@ def _left_out(left_out: dict[int, int]) -> None:
         st.caption(f"Rarer transitions, not drawn: {', '.join(texts)}.")
 
 
+def _transitions(answer: Answer) -> None:
+    """Draw the chart's numbers as a table. What comes first in time is on the left, as in the chart."""
+    forward = answer["direction"] == "next"
+    rows = []
+    for step in answer["steps"]:
+        for one in step["transitions"]:
+            ends = [_node(one["source"], answer), _node(one["target"], answer)]
+            rows.append((ends if forward else ends[::-1], str(step["step"]), one["count"]))
+    with st.expander("The transitions as a table"):
+        rankings.show(["Transition", "Step", "Times"], rows, "Transitions, step by step")
+
+
 def _paths(answer: Answer) -> None:
-    st.header("Commonest journeys", anchor=False)
-    rows = [(" → ".join(path["keys"]), path["count"], numbers.share(path["share"])) for path in answer["paths"]]
-    rankings.show(["Journey", "Times", "Share"], rows, "Commonest journeys")
+    st.header("Most frequent journeys", anchor=False)
+    rows = [
+        ([_node(key, answer) for key in path["keys"]], path["count"], numbers.share(path["share"]))
+        for path in answer["paths"]
+    ]
+    rankings.show(["Journey", "Times", "Share"], rows, "Most frequent journeys")
     if answer["other_paths"]:
         st.caption(f"{numbers.count(answer['other_paths'])} other journeys.")

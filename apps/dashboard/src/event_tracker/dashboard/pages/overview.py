@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from event_tracker.dashboard.charts import charts, clicks, numbers, rankings, style, tiles
+from event_tracker.dashboard.charts import charts, clicks, links, numbers, rankings, style, tiles
+from event_tracker.dashboard.charts.links import Linked
 from event_tracker.dashboard.client.api import Answer, Later, ask, ask_concurrently
 from event_tracker.dashboard.client.service import RefusedError
 from event_tracker.dashboard.filters import properties
@@ -72,7 +73,7 @@ def _live(chosen: Filters) -> None:
         figure = charts.over_time(events, "Events").update_xaxes(title=None)
         charts.draw(figure, alt=f"Events by the minute, last {LIVE_MINUTES} minutes", height=170)
         as_of = datetime.fromisoformat(events["as_of"]).astimezone(ZoneInfo(events["tz"]))
-        st.caption(f"As of {as_of:%H:%M:%S} ({events['tz']}); asked again every {LIVE_SECONDS} seconds.")
+        st.caption(f"As of {as_of:%H:%M:%S} ({events['tz']}); updated every {LIVE_SECONDS} seconds.")
 
 
 def _ask_totals(later: Later[Answer], chosen: Filters) -> list[list[Callable[[], Answer]]]:
@@ -120,7 +121,7 @@ def _over_time(chosen: Filters) -> None:
     chart = st.container()
     with st.container(horizontal=True):
         breakdown = st.selectbox(
-            "By", ["event_type", *properties.choices(chosen)], key="breakdown", bind="query-params",
+            "Break down by", ["event_type", *properties.choices(chosen)], key="breakdown", bind="query-params",
             accept_new_options=True, width=FIELD_PIXELS,
         )  # fmt: skip
         interval = st.selectbox(
@@ -164,8 +165,8 @@ def _users(chosen: Filters, answer: Answer) -> None:
         show_nothing_found("users")
         return
     st.caption(
-        f"{numbers.count(answer['active'])} active: {numbers.count(answer['new'])} whose first event ever lies in the range, "
-        f"and {numbers.count(answer['returning'])} from before."
+        f"{numbers.count(answer['active'])} active users: {numbers.count(answer['new'])} new ones, whose first event ever is in the "
+        f"range, and {numbers.count(answer['returning'])} returning ones."
     )
     alt = f"New and returning users by {answer['interval']}, {chosen.period}"
     figure = charts.stacked_users(answer).update_xaxes(title=None)
@@ -188,10 +189,10 @@ def _top_types(chosen: Filters, now: Answer, before: Answer) -> None:
     rows = []
     for item in items:
         name, count, then = item["event_type"], item["count"], counts.get(item["event_type"], 0)
-        rows.append((name, count, numbers.share(item["share"]), then, f"{count - then:+,}"))
-    links = [rankings.link("", event_type=item["event_type"]) for item in items]
-    rankings.show_top(["Event type", "Events", "Share", "Before", "Change"], rows, "Top event types", links)
-    st.caption(f"Shares are of all {numbers.count(now['total'])} events of the range. A type leads to its own numbers.")
+        linked = Linked(name, links.with_choices("", event_type=name))
+        rows.append(([linked], count, numbers.share(item["share"]), then, f"{count - then:+,}"))
+    rankings.show_top(["Event type", "Events", "Share", "Before", "Change"], rows, "Top event types")
+    st.caption(f"Shares are of all {numbers.count(now['total'])} events of the range. Click a type to filter by it.")
 
 
 def _top_values(chosen: Filters) -> None:
@@ -214,10 +215,16 @@ def _top_values(chosen: Filters) -> None:
     if not answer["items"]:
         show_nothing_found(f"values of {name}")
         return
-    rows = [(item["value"], item["count"], numbers.share(item["share"])) for item in answer["items"]]
-    links = [rankings.link("explore", property=f"{name}={item['value']}") for item in answer["items"]]
-    rankings.show_top(["Value", "Events", "Share"], rows, f"Top values of {name}", links)
+    rows = [
+        (
+            [Linked(item["value"], links.to_events(property=[f"{name}={item['value']}"]))],
+            item["count"],
+            numbers.share(item["share"]),
+        )
+        for item in answer["items"]
+    ]
+    rankings.show_top(["Value", "Events", "Share"], rows, f"Top values of {name}")
     st.caption(
-        f"Shares are of the {numbers.count(answer['total'])} events that have it; {numbers.count(answer['missing'])} don't. "
-        "A value leads to its events."
+        f"Shares are of the {numbers.count(answer['total'])} events with this property; {numbers.count(answer['missing'])} "
+        "don't have it. Click a value to list its events."
     )

@@ -27,10 +27,11 @@ SCOPES = {
 def show() -> None:
     """Draw the page."""
     management.show_done()
+    st.caption("People may sign in to this dashboard; API tokens let programs ask the query service.")
     secret = management.take_secret()
     if secret:
         with st.container(border=True):
-            st.warning(f"{secret['what']} It is shown this once.", icon=":material/key:")
+            st.warning(f"{secret['what']} It is shown only once: copy it now.", icon=":material/key:")
             st.code(secret["secret"], language=None)
     sources = [source["name"] for source in management.items("sources")]
     with show_refusal():
@@ -52,7 +53,7 @@ def _people(sources: list[str]) -> None:
             if name:
                 management.change("PUT", f"people/{quote(name, safe='')}", json=given)
                 management.finish(f"{name} is saved.", person=name)
-            st.warning("A person takes a name.")
+            st.warning("Enter a name.")
     if (
         person
         and not person["by_provider"]
@@ -130,5 +131,5 @@ def _token_row(token: Answer) -> Answer:
         "Made by": token["made_by"],
         "Last used": management.moment(token["last_used"]),
         "Revoked": management.moment(token["revoked_at"]),
-        "Gets in": token["counts"],
+        "Valid": token["counts"],
     }

@@ -29,15 +29,15 @@ def show(chosen: Filters) -> None:
         )
         return
     st.caption(
-        f"A row is the users whose first event ever lies in that {period}; a column, how many {period}s later; "
-        f"the share, how many of the row had an event then. Only events in {chosen.period} count."
+        f"A row is a cohort: the users whose first event ever is in that {period}. A column is a number of {period}s later. "
+        f"A cell is the share of the cohort that had an event then. Only events in the range count: {chosen.period}."
     )
     cohorts = [cohort for cohort in answer["cohorts"] if cohort["users"]]
     with style.scrolled(LABEL_PIXELS + CELL_PIXELS * max(len(cohort["rates"]) for cohort in cohorts)):
         charts.draw(heat_map(cohorts, str(period)), alt=f"Retention by {period}", height=140 + 34 * len(cohorts))
     if not all(all(_complete(cohort)) for cohort in cohorts):
-        st.caption(f"…: of a part of a {period}, which isn't over yet or which the range cuts.")
-    charts.as_table(_rows(answer["cohorts"]), "The users as a table")
+        st.caption(f"… marks an incomplete {period}, which isn't over yet or is cut off by the range.")
+    charts.as_table(_rows(answer["cohorts"], str(period)), "The users as a table")
 
 
 def _label(cohort: Answer) -> str:
@@ -102,12 +102,12 @@ def _complete(cohort: Answer) -> list[bool]:
     return complete
 
 
-def _rows(cohorts: list[Answer]) -> list[Answer]:
+def _rows(cohorts: list[Answer], period: str) -> list[Answer]:
     return [
         {
             "Cohort": cohort["start"],
             "Users": cohort["users"],
-            **{f"after {number}": kept for number, kept in enumerate(cohort["retained"])},
+            **{f"{period.capitalize()} {number}": kept for number, kept in enumerate(cohort["retained"])},
         }
         for cohort in cohorts
     ]

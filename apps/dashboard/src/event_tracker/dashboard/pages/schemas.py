@@ -19,6 +19,7 @@ EMPTY = '{\n  "type": "object",\n  "properties": {}\n}'
 def show() -> None:
     """Draw the page."""
     management.show_done()
+    st.caption("A schema says which properties the events of a type have. Each source has its own schemas.")
     names = [source["name"] for source in management.items("sources")]
     source = st.selectbox("Source", names, key="managed", bind="query-params")
     if source is None:
@@ -33,13 +34,13 @@ def _schemas(source: str) -> None:
     listed = management.items(f"sources/{source}/schemas")
     if listed:
         charts.table([_row(one) for one in listed], "Schemas")
-        st.caption(f"What becomes of events that violate theirs: {listed[0]['mode']} (page Sources, Settings).")
+        st.caption(f"Events that violate their schema: {listed[0]['mode']} (to change on the page Sources, Settings).")
         if any(one.get("set_aside_until") for one in listed):
             st.caption(
-                "A schema is set aside for a minute when its checks take too long: large events pass unchecked then."
+                "A schema is set aside for a minute when its checks take too long. Large events are then stored unchecked."
             )
     else:
-        st.caption("This source has no schemas: every event that is one is taken.")
+        st.caption("This source has no schemas: every valid event is stored.")
     chosen = st.selectbox("Event type", [*(one["event_type"] for one in listed), NEW], key="type", bind="query-params")
     event_type = st.text_input("Name of the event type") if chosen == NEW else chosen
     if event_type:
@@ -99,7 +100,7 @@ def _format_json(schema: Any) -> str:
 def _rejections(source: str) -> None:
     counts = management.items("rejections/counts", source=source)
     if not counts:
-        st.caption("None is kept. What is no event, or violates its schema, stands here for a while.")
+        st.caption("There are none. Events that aren't valid, or violate their schema, are kept here for a while.")
         return
     charts.table([_count_row(one) for one in counts], "Refused events by reason")
     reasons = sorted({one["reason"] for one in counts})

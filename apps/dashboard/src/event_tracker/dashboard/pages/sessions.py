@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from event_tracker.dashboard.charts import charts, numbers, rankings, style, tiles
+from event_tracker.dashboard.charts import charts, links, numbers, rankings, style, tiles
+from event_tracker.dashboard.charts.links import Linked
 from event_tracker.dashboard.client.api import Answer, ask
 from event_tracker.dashboard.filters import properties
 from event_tracker.dashboard.filters.filters import Filters
@@ -13,12 +14,12 @@ def show(chosen: Filters) -> None:
     """Draw the page."""
     left, right = st.columns(2)
     minutes = left.number_input(
-        "A pause that ends a session (minutes)", min_value=1, max_value=1440, value=30, key="gap", bind="query-params",
-        help="For events without a session_id; those that have one belong to the session that they name.",
+        "Session timeout (minutes)", min_value=1, max_value=1440, value=30, key="gap", bind="query-params",
+        help="A longer pause begins a new session. Events with a session_id belong to the session of that id instead.",
     )  # fmt: skip
     offered = ["event_type", *properties.choices(chosen)]
     by = right.selectbox(
-        "Begin and end by",
+        "Entries and exits by",
         offered,
         index=offered.index(properties.place(offered)),
         key="by",
@@ -38,18 +39,25 @@ def show(chosen: Filters) -> None:
     charts.as_table(charts.series_table(over_time), "Sessions over time as a table")
     with st.container(key=style.NARROW):
         for column, (side, title) in zip(
-            st.columns(2), {"entries": "They begin with", "exits": "They end with"}.items(), strict=True
+            st.columns(2), {"entries": "Sessions begin with", "exits": "Sessions end with"}.items(), strict=True
         ):
             with column:
                 st.header(title, anchor=False)
-                _edges(answer[side], title, properties.name(by))
+                _edges(answer[side], title, properties.as_parameter(by))
 
 
 def _edges(edges: list[Answer], title: str, by: str) -> None:
     words = [numbers.MISSING if one["key"] is None else one["key"] for one in edges]
     names = numbers.make_distinct(words, [one["key"] is None for one in edges])
-    rows = [(name, one["count"], numbers.share(one["share"])) for name, one in zip(names, edges, strict=True)]
-    rankings.show([by, "Sessions", "Share"], rows, title)
+    rows = [
+        (
+            [Linked(name, None if one["key"] is None else links.to_events_by(by, one["key"]))],
+            one["count"],
+            numbers.share(one["share"]),
+        )
+        for name, one in zip(names, edges, strict=True)
+    ]
+    rankings.show([properties.name(by), "Sessions", "Share"], rows, title)
 
 
 def _totals(answer: Answer) -> None:
@@ -62,7 +70,7 @@ def _totals(answer: Answer) -> None:
         "Bounces": numbers.count(answer["bounces"]),
         "Bounce rate": numbers.share(answer["bounce_rate"]),
         "Median duration": numbers.duration(duration["median"]),
-        "90th percentile": numbers.duration(duration["p90"]),
+        "90th percentile duration": numbers.duration(duration["p90"]),
     }
     tiles.show(values)
     st.caption(

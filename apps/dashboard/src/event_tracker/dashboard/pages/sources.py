@@ -13,9 +13,9 @@ from event_tracker.dashboard.settings import Settings
 
 NEW = "New source …"
 MODES = {
-    "off": "Schemas are not looked at",
-    "warn": "Store what violates its schema, and flag it",
-    "enforce": "Refuse what violates its schema",
+    "off": "Don't check schemas",
+    "warn": "Store events that violate their schema, and flag them",
+    "enforce": "Refuse events that violate their schema",
 }
 CURL = """curl {url}/events \\
   -H 'X-Write-Key: {key}' -H 'Content-Type: application/json' \\
@@ -26,6 +26,7 @@ SCRIPT = '<script defer src="{url}/tracker.js" data-write-key="{key}"></script>'
 def show() -> None:
     """Draw the page."""
     management.show_done()
+    st.caption("A source is a site or an app that sends events. Its write keys let it send them.")
     sources = management.items("sources")
     charts.table([_row(source) for source in sources], "Sources")
     names = [source["name"] for source in sources]
@@ -53,14 +54,16 @@ def _row(source: Answer) -> Answer:
 
 def _make() -> None:
     with st.form("new source"), show_refusal():
-        name = st.text_input("Name", help="Lower-case letters, digits, - and _. It stays: events carry it.")
+        name = st.text_input(
+            "Name", help="Lower-case letters, digits, - and _. It can't be changed later: it is stored with events."
+        )
         if st.form_submit_button("Make it", type="primary"):
             if name:
                 management.change("PUT", f"sources/{quote(name, safe='')}", json={})
                 management.finish(
-                    f"{name} is there. Make a key for it, and name the pages that may send.", managed=name
+                    f"{name} was created. Make a key for it, and list the pages that may send events.", managed=name
                 )
-            st.warning("A source takes a name.")
+            st.warning("Enter a name.")
 
 
 def _show_new_key() -> None:
@@ -70,7 +73,7 @@ def _show_new_key() -> None:
     url = Settings.read().collector_url
     with st.container(border=True):
         st.subheader("The new key", anchor=False)
-        st.warning("It is shown this once: only its hash is stored. Copy what you need.", icon=":material/key:")
+        st.warning("It is shown only once, since only its hash is stored: copy it now.", icon=":material/key:")
         st.code(secret["key"], language=None)
         st.markdown("From a server, or to try it:")
         st.code(CURL.format(url=url, key=secret["key"]), language="shell", wrap_lines=True)
@@ -86,7 +89,7 @@ def _keys(source: Answer) -> None:
         if keys:
             charts.table([_key_row(key) for key in keys], "Write keys")
         else:
-            st.caption("It has none yet, so nothing may send for it where keys are required.")
+            st.caption("There is no key yet. Where keys are required, nothing can send events to this source.")
         left, right = st.columns(2)
         if left.button("Make a key", type="primary"):
             management.show_once(key=management.change("POST", f"sources/{name}/keys")["key"])
@@ -107,7 +110,7 @@ def _key_row(key: Answer) -> Answer:
 
 def _revoke(prefixes: list[str]) -> None:
     prefix = st.selectbox("Key", prefixes)
-    st.caption("Collectors refuse it within two seconds. It doesn't come back.")
+    st.caption("Collectors refuse it within two seconds. This can't be undone.")
     if st.button("Revoke it"):
         management.change("DELETE", f"keys/{prefix}")
         management.finish(f"{prefix} is revoked.")
@@ -122,13 +125,13 @@ def _settings(source: Answer) -> None:
             "Pages that may send events, one origin a line",
             "\n".join(source["allowed_origins"]),
             placeholder="https://shop.example",
-            help="* is any. Servers always may.",
+            help="* means any. Servers may always send.",
         )
         rate = st.number_input(
             "Events a second for each key", 0, 1_000_000, source["rate_limit"] or 0, help="0 is no limit."
         )
         keep = st.number_input(
-            "Days for which its events are kept", 0, 36_500, source["keep"] or 0, help="0: as long as all others."
+            "Days for which its events are kept", 0, 36_500, source["keep"] or 0, help="0: as long as by default."
         )
         mode = st.selectbox(
             "Schemas", list(MODES), list(MODES).index(source["schema_mode"]), format_func=lambda mode: MODES[mode]
@@ -142,4 +145,4 @@ def _settings(source: Answer) -> None:
                 "keep": keep or None,
             }
             management.change("PUT", f"sources/{name}", json=given)
-            management.finish(f"{name} is saved. Collectors take it over within two seconds.")
+            management.finish(f"{name} is saved. Collectors apply it within two seconds.")

@@ -3,7 +3,8 @@
 import pandas as pd
 import streamlit as st
 
-from event_tracker.dashboard.charts import charts, clicks, event_table, numbers, rankings, style, tiles
+from event_tracker.dashboard.charts import charts, clicks, event_table, links, numbers, rankings, style, tiles
+from event_tracker.dashboard.charts.links import Linked
 from event_tracker.dashboard.client.api import Answer, ask
 from event_tracker.dashboard.client.service import RefusedError
 from event_tracker.dashboard.filters.filters import Filters
@@ -79,17 +80,16 @@ def _list(found: Answer, number: int, chosen: Filters) -> None:
         f"All {of}" if pages == 1 else f"{numbers.count(before + 1)} to {numbers.count(before + len(users))} of {of}"
     )
     types = " of the chosen types" if chosen.event_types else ""
-    st.caption(f"{shown} with events{types} in {chosen.period}. A user leads to what they did.")
+    st.caption(f"{shown} with events{types}, {chosen.period}. Click a user to see their events.")
     rows = [
         (
-            one["user_id"],
+            [Linked(one["user_id"], links.with_choices("users", user=one["user_id"]))],
             one["events"],
             *(event_table.minute(one[name], chosen.period.tz) for name in ("first", "last")),
         )
         for one in users
     ]
-    links = [rankings.link("users", user=one["user_id"]) for one in users]
-    rankings.show(["User", "Events", "First", "Last"], rows, "Users of the range", links)
+    rankings.show(["User", "Events", "First", "Last"], rows, "Users of the range")
     if pages > 1:
         st.session_state["page"] = number
         st.pagination(pages, key="page", bind="query-params", persist_state="page")
@@ -143,14 +143,16 @@ def _types(summary: Answer) -> None:
     figure = charts.bars([one["event_type"] for one in types], [one["count"] for one in types], "Events")
     height = max(160, 60 + 32 * len(types))
     charts.draw(figure, alt="Events of this user by type", height=height, click=clicks.filter_by_type)
-    st.caption("A click on a bar filters the timeline by its type, as does the sidebar.")
+    st.caption("Click a bar to filter the timeline by its type; Event types in the sidebar can do the same.")
 
 
 def _sessions(shown: list[Answer], tz: str) -> None:
     st.header("Sessions", anchor=False)
     frame = pd.DataFrame(shown).dropna(subset="session_id")
     if frame.empty:
-        st.caption("None of the events below has a session_id; the number above counts pauses of over 30 minutes.")
+        st.caption(
+            "None of the events below has a session_id; the number of sessions above is by pauses of over 30 minutes."
+        )
         return
     frame["timestamp"] = event_table.in_zone(frame["timestamp"], tz)
     rows = frame.groupby("session_id", sort=False)["timestamp"].agg(Events="count", First="min", Last="max")

@@ -8,9 +8,13 @@ from pathlib import Path
 
 import uvicorn
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from streamlit.starlette import App
 
 from event_tracker.dashboard.auth import sign_in
+from event_tracker.dashboard.charts import clicks
 from event_tracker.dashboard.client import download
 from event_tracker.dashboard.settings import Settings
 from event_tracker.dashboard.web.compression import Compressed
@@ -23,6 +27,13 @@ STOP_SECONDS = 5
 MAX_MESSAGE_BYTES = 1024 * 1024
 """The largest message that a page may send over its WebSocket: the state of its inputs, of which a schema is the largest. It
 is limited because anybody can open a WebSocket."""
+
+
+async def _open(_request: Request) -> Response:
+    return Response(clicks.OPEN, media_type="text/javascript")
+
+
+OPEN_ROUTE = Route(clicks.OPEN_PATH, _open, methods=["GET"])
 
 
 @asynccontextmanager
@@ -39,7 +50,7 @@ def serve(settings: Settings) -> None:
         App(
             Path(__file__).parent / "app.py",
             lifespan=_prepared,
-            routes=[download.ROUTE, *sign_in.ROUTES],
+            routes=[download.ROUTE, OPEN_ROUTE, *sign_in.ROUTES],
             middleware=[Middleware(Headers), Middleware(ReadOnly, but=sign_in.ROUTES), Middleware(Compressed)],
         ),
         host=settings.host,

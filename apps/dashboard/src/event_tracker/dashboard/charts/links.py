@@ -1,0 +1,56 @@
+"""URLs of pages with other choices, and texts that link to them."""
+
+import re
+from collections.abc import Sequence
+from html import escape
+from typing import NamedTuple
+from urllib.parse import unquote, urlencode
+
+import streamlit as st
+
+from event_tracker.dashboard.filters import filters, properties
+
+EVENTS = "explore"
+"""The path of the page that lists events."""
+
+
+class Linked(NamedTuple):
+    """A text that is a link if it has a URL."""
+
+    text: str
+    url: str | None = None
+
+
+def as_label(text: str) -> str:
+    """A text for Plotly, which would take `<b>` or a link in it for markup."""
+    return escape(text, quote=False)
+
+
+def as_linked_label(part: Linked) -> str:
+    """A label for Plotly, with its link. Without it if Plotly would change the URL."""
+    # Plotly decodes a URL and encodes it again, which leaves these signs alone. If they are encoded, it encodes their % once more.
+    url = re.sub("%(2F|3A|3D|3F|40|2C|24|3B)", lambda sign: unquote(sign[0]), part.url or "")
+    if not url or re.search("%(26|2B|23)", url):
+        return as_label(part.text)
+    # Without the inner element Chromium doesn't pass clicks on.
+    return f'<a href="{escape(url)}" target="_self"><span>{as_label(part.text)}</span></a>'
+
+
+def with_choices(page: str, **parameters: str | list[str]) -> str:
+    """The URL of a page with all current choices, and these parameters changed."""
+    chosen: dict[str, str | list[str]] = {name: st.query_params.get_all(name) for name in st.query_params}
+    return f"/{page}?{urlencode({**chosen, **parameters}, doseq=True)}"
+
+
+def to_events(**parameters: Sequence[str]) -> str:
+    """The URL of the page Explore with the current choices of the sidebar, and these parameters changed."""
+    shared = {name: st.query_params.get_all(name) for name in filters.SHARED if name in st.query_params}
+    return f"/{EVENTS}?{urlencode({**shared, **parameters}, doseq=True)}"
+
+
+def to_events_by(by: str, value: str) -> str:
+    """The URL of the events with this value of `by`, which is `event_type` or `property:NAME`."""
+    name = properties.as_parameter(by)
+    if name == "event_type":
+        return to_events(event_type=[value])
+    return to_events(property=[f"{properties.name(name)}={value}"])
