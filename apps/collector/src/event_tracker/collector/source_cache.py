@@ -12,6 +12,7 @@ from gevent.lock import BoundedSemaphore
 from psycopg_pool import PoolTimeout
 
 from event_tracker.collector.tracking_plan.plans import TrackingPlan, TrackingPlans
+from event_tracker.core.background import BackgroundLoop
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.core.postgres.pool import UNAVAILABLE, ConnectionPool, execute
 from event_tracker.core.secrets.keys import is_key, prefix_of
@@ -50,7 +51,7 @@ class Source(NamedTuple):
 
 
 class SourceCache:
-    """The cache. Once started, a greenlet checks the database each second."""
+    """The cache. Once started, a background loop checks the database each second."""
 
     def __init__(self, pool: ConnectionPool[psycopg.Connection]) -> None:
         self._pool = pool
@@ -62,12 +63,17 @@ class SourceCache:
         self._keys: dict[str, tuple[bytes, Source]] = {}
         self._used: dict[str, datetime] = {}
         self._on_change: Callable[[frozenset[str]], None] = lambda _: None
-        self._greenlet: gevent.Greenlet[..., None] | None = None
+        self._written = time.monotonic()
+        self._loop: BackgroundLoop | None = None
 
     def start(self, on_change: Callable[[frozenset[str]], None]) -> None:
-        """Start the greenlet; `on_change` is called with the origins of all enabled sources each time they were read."""
+        """Start the loop; `on_change` is called with the origins of all enabled sources each time they were read."""
         self._on_change = on_change
-        self._greenlet = gevent.spawn(self._run)
+        self._loop = BackgroundLoop(
+            self._update,
+            POLL_SECONDS,
+            lambda error: log.warning("can't ask for sources and keys", error=type(error).__name__),
+        )
 
     def find(self, key: str) -> Source | None:
         """The source of a key; None if the key is unknown or revoked.
@@ -99,30 +105,21 @@ class SourceCache:
 
     def close(self) -> None:
         """Stop, and write the last uses."""
-        if self._greenlet:
-            self._greenlet.kill()
+        if self._loop:
+            self._loop.close()
         self._plans.slow.close()
         try:
             self._write_uses()
         except UNAVAILABLE:
             log.info("the last uses of keys aren't written: the database is away")
 
-    def _run(self) -> None:
-        written = time.monotonic()
-        is_healthy = True
-        while True:
-            try:
-                self._read()
-                self._plans.slow.set_aside.save(self._pool)
-                if time.monotonic() - written > USES_SECONDS:
-                    self._write_uses()
-                    written = time.monotonic()
-                is_healthy = True
-            except Exception as error:  # whatever it is, the cache stays as it was, and the next round tries again
-                if is_healthy:
-                    log.warning("can't ask for sources and keys", error=type(error).__name__)
-                is_healthy = False
-            gevent.sleep(POLL_SECONDS)
+    def _update(self) -> None:
+        """Read changes, and write what was noticed here. If that fails, the cache stays as it was."""
+        self._read()
+        self._plans.slow.set_aside.save(self._pool)
+        if time.monotonic() - self._written > USES_SECONDS:
+            self._write_uses()
+            self._written = time.monotonic()
 
     def refresh(self) -> None:
         """Return when the database was read since this call; one read serves all that wait.
