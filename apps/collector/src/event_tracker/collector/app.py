@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, time
 from importlib.metadata import version
 
-from event_tracker.collector.authentication import Authenticator
+from event_tracker.collector.authentication import Authenticator, SourceCache
 from event_tracker.collector.browser import tracker_script
 from event_tracker.collector.openapi import describe
 from event_tracker.collector.parsing.parser import Parser
@@ -12,7 +12,6 @@ from event_tracker.collector.rate_limit import RateLimit
 from event_tracker.collector.rejections.recorder import RejectionRecorder
 from event_tracker.collector.rejections.replay import Replayer
 from event_tracker.collector.settings import CollectorSettings
-from event_tracker.collector.source_cache import SourceCache
 from event_tracker.collector.writer import Writer
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.health import Health

@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 from uuid_utils import uuid7
 
 from event_tracker.collector import metrics
+from event_tracker.collector.parsing.body import UNREADABLE
 from event_tracker.collector.parsing.parser import ParseResult, RefusedEvent
 from event_tracker.collector.parsing.validation_errors import read_lenient
 from event_tracker.core.background import BackgroundLoop
@@ -257,7 +258,7 @@ def _read_user_and_type(raw: bytes, most_bytes: int) -> _UserAndType:
     """Read the user's id and the event type from a payload, as far as possible."""
     try:
         return _decode_user_and_type(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         pass
     try:
         event = read_lenient(raw.decode()) if len(raw) <= most_bytes else None

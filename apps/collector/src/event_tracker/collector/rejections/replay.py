@@ -20,10 +20,11 @@ import structlog
 from psycopg.types.json import Jsonb
 
 from event_tracker.collector import metrics
-from event_tracker.collector.parsing.batch_elements import UNREADABLE, WHITESPACE, Batch
+from event_tracker.collector.authentication import SourceCache
+from event_tracker.collector.parsing.batch_elements import WHITESPACE
+from event_tracker.collector.parsing.body import UNREADABLE, Batch
 from event_tracker.collector.parsing.parser import Parser, ParseResult
 from event_tracker.collector.rejections.recorder import describe
-from event_tracker.collector.source_cache import SourceCache
 from event_tracker.collector.tracking_plan.slow_checks import BusyError
 from event_tracker.collector.writer import NotStorableError, Outcome, Writer
 from event_tracker.core.background import BackgroundLoop

@@ -17,9 +17,10 @@ ANY_ORIGIN = ("Access-Control-Allow-Origin", "*")
 
 
 def cors_headers(origin: str | None, allowed: Collection[str]) -> list[tuple[str, str]]:
-    """CORS headers for the answer to a request from `origin`. If it isn't allowed, no header allows it, and the browser refuses."""
-    if not allowed:
-        return []
+    """CORS headers for the answer to a request from `origin`, where some origins are allowed.
+
+    If it isn't one of them, no header allows it, and the browser refuses.
+    """
     vary = ("Vary", "Origin")
     if origin is None or not allows(allowed, origin):
         return [vary]
