@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from event_tracker.collector.parsing.batch_elements import Batch
+from event_tracker.collector.parsing.body import Batch
 from event_tracker.collector.parsing.event_schema import EventSchema
 from event_tracker.collector.parsing.parser import EventParser, Parser
 from event_tracker.collector.parsing.validation_errors import CODES, explain

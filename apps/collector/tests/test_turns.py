@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 import pytest
 from sites import make_source
 
+from event_tracker.collector.authentication import SourceCache
 from event_tracker.collector.parsing.parser import Parser
 from event_tracker.collector.rejections.replay import Replayer
-from event_tracker.collector.source_cache import SourceCache
 from event_tracker.collector.tracking_plan import slow_checks
 from event_tracker.collector.tracking_plan.plans import TrackingPlan
 from event_tracker.collector.tracking_plan.slow_checks import SlowChecks

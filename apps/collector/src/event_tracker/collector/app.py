@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, time
 from importlib.metadata import version
 
-from event_tracker.collector.authentication import Authenticator
+from event_tracker.collector.authentication import Authenticator, SourceCache
 from event_tracker.collector.parsing.parser import Parser
 from event_tracker.collector.post_event import PostEvents
 from event_tracker.collector.rate_limit import RateLimit
@@ -11,7 +11,6 @@ from event_tracker.collector.rejections.recorder import RejectionRecorder
 from event_tracker.collector.rejections.replay import Replayer
 from event_tracker.collector.routes import collector_routes
 from event_tracker.collector.settings import CollectorSettings
-from event_tracker.collector.source_cache import SourceCache
 from event_tracker.collector.writer import Writer
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.health import Health

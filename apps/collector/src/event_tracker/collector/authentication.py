@@ -1,15 +1,42 @@
-"""Authentication: the write key of a request, its source, and the origin of the page that sends."""
+"""Authentication: the sources and their write keys, cached, and the source of a request by its key and its page's origin."""
 
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from event_tracker.collector.source_cache import SourceCache
-from event_tracker.collector.tracking_plan.plans import TrackingPlan
+import gevent
+import psycopg
+import structlog
+from gevent.lock import BoundedSemaphore
+from psycopg_pool import PoolTimeout
+
+from event_tracker.collector.tracking_plan.plans import TrackingPlan, TrackingPlans
+from event_tracker.core.background import BackgroundLoop
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.origins import allows
-from event_tracker.core.secrets.keys import prefix_of
+from event_tracker.core.postgres.named_sql import load_queries
+from event_tracker.core.postgres.pool import UNAVAILABLE, ConnectionPool, execute
+from event_tracker.core.secrets.keys import is_key, prefix_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
+
+log = structlog.get_logger("collector.catalog")
+
+QUERIES = load_queries("event_tracker.collector")
+
+POLL_SECONDS = 1.0
+"""How long a change may go unnoticed."""
+
+LOOKUP_INTERVAL_SECONDS = 0.1
+"""An unknown key may be new, so it makes the cache read again and waits; but not more often than this."""
+
+LOOKUP_WAIT_SECONDS = 2.0
+"""How long a request with an unknown key waits for its turn to read."""
+
+USES_SECONDS = 60.0
+"""How often the last uses of keys are written."""
 
 DEFAULT = "default"
 """The source of events without a key, if none is required."""
@@ -19,6 +46,135 @@ CHALLENGE = {"WWW-Authenticate": 'Bearer realm="events"'}
 HOW = (
     "Send it as `Authorization: Bearer KEY`, as `X-Write-Key: KEY`, or, from navigator.sendBeacon, as `?write_key=KEY`."
 )
+
+
+class Source(NamedTuple):
+    """A site or an app that events come from.
+
+    Attributes:
+        origins: origins whose pages may send; `*` is any.
+        rate_limit: events a second for each of its keys; None is no limit.
+        plan: its tracking plan; None if it has none.
+    """
+
+    name: str
+    origins: frozenset[str]
+    enabled: bool
+    rate_limit: int | None
+    plan: TrackingPlan | None
+
+
+class SourceCache:
+    """A cache of sources, their keys and their schemas. Once started, a background loop checks the database each second."""
+
+    def __init__(self, pool: ConnectionPool[psycopg.Connection]) -> None:
+        self._pool = pool
+        self._version = -1
+        self._last_read = float("-inf")
+        self._reading = BoundedSemaphore(1)
+        self._plans = TrackingPlans(pool)
+        self._sources: dict[str, Source] = {}
+        self._keys: dict[str, tuple[bytes, Source]] = {}
+        self._used: dict[str, datetime] = {}
+        self._on_change: Callable[[frozenset[str]], None] = lambda _: None
+        self._written = time.monotonic()
+        self._loop: BackgroundLoop | None = None
+
+    def start(self, on_change: Callable[[frozenset[str]], None]) -> None:
+        """Start the loop; `on_change` is called with the origins of all enabled sources each time they were read."""
+        self._on_change = on_change
+        self._loop = BackgroundLoop(
+            self._update,
+            POLL_SECONDS,
+            lambda error: log.warning("can't ask for sources and keys", error=type(error).__name__),
+        )
+
+    def find(self, key: str) -> Source | None:
+        """The source of a key; None if the key is unknown or revoked.
+
+        Raises:
+            psycopg.Error: if only the database could tell, and it is unavailable.
+        """
+        prefix = prefix_of(key)
+        if prefix is None:
+            return None
+        if prefix not in self._keys:
+            self.refresh()
+        stored = self._keys.get(prefix)
+        if stored is None or not is_key(key, stored[0]):
+            return None
+        self._used[prefix] = datetime.now(UTC)
+        return stored[1]
+
+    def find_plan(self, name: str) -> TrackingPlan | None:
+        """The tracking plan of a source; None if it has none.
+
+        Raises:
+            psycopg.Error: if nothing was read yet, and the database is unavailable.
+        """
+        if self._version < 0:
+            self.refresh()
+        source = self._sources.get(name)
+        return source.plan if source else None
+
+    def close(self) -> None:
+        """Stop, and write the last uses."""
+        if self._loop:
+            self._loop.close()
+        self._plans.slow.close()
+        try:
+            self._write_uses()
+        except UNAVAILABLE:
+            log.info("the last uses of keys aren't written: the database is unavailable")
+
+    def _update(self) -> None:
+        """Read changes, and write what was noticed here. If that fails, the cache stays as it was."""
+        self._read()
+        self._plans.slow.set_aside.save(self._pool)
+        if time.monotonic() - self._written > USES_SECONDS:
+            self._write_uses()
+            self._written = time.monotonic()
+
+    def refresh(self) -> None:
+        """Return when the database was read since this call; one read serves all that wait.
+
+        Raises:
+            psycopg.Error: if the database is unavailable.
+        """
+        requested = time.monotonic()
+        if not self._reading.acquire(timeout=LOOKUP_WAIT_SECONDS):
+            raise PoolTimeout("others are waiting for the database to tell about keys")
+        try:
+            if self._last_read < requested:
+                gevent.sleep(max(0.0, self._last_read + LOOKUP_INTERVAL_SECONDS - requested))
+                self._read()
+        finally:
+            self._reading.release()
+
+    def _read(self) -> None:
+        began = time.monotonic()
+        ((version,),) = execute(self._pool, QUERIES["catalog_version"], {})
+        if version != self._version:
+            rows = execute(self._pool, QUERIES["list_sources"], {})
+            plans = self._plans.read({name: mode for name, _, _, _, mode in rows})
+            sources = {
+                name: Source(name, frozenset(origins), enabled, rate_limit, plans.get(name))
+                for name, origins, enabled, rate_limit, _ in rows
+            }
+            keys = execute(self._pool, QUERIES["list_keys"], {})
+            # A source that was made between the two statements changes the version: the next round reads it.
+            self._sources = sources
+            self._keys = {prefix: (hash_, sources[name]) for prefix, name, hash_ in keys if name in sources}
+            self._on_change(
+                frozenset(origin for source in sources.values() if source.enabled for origin in source.origins)
+            )
+            self._version = version
+        self._last_read = began
+
+    def _write_uses(self) -> None:
+        used, self._used = self._used, {}
+        if used:
+            execute(self._pool, QUERIES["write_uses"], {"prefixes": list(used), "times": list(used.values())})
 
 
 class Credentials(NamedTuple):

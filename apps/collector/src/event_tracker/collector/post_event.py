@@ -15,8 +15,7 @@ from msgspec import structs
 from event_tracker.collector import metrics
 from event_tracker.collector.authentication import Authenticator, Credentials
 from event_tracker.collector.fair_queue import QueuePlace
-from event_tracker.collector.parsing.batch_elements import Batch, split_body
-from event_tracker.collector.parsing.body import NDJSON, Body, media_type, receive_body, unpack
+from event_tracker.collector.parsing.body import NDJSON, Batch, Body, media_type, receive_body, split_body, unpack
 from event_tracker.collector.parsing.enrichment import NO_PROPERTIES, Enrichment
 from event_tracker.collector.parsing.parser import SET_ASIDE, Parser, ParseResult
 from event_tracker.collector.rate_limit import RateLimit

@@ -1,14 +1,18 @@
-"""Reads a request's body: its media type, its encoding, its bytes of JSON."""
+"""Reads a request's body: its media type, its encoding, its events as JSON, which aren't decoded here."""
 
 import zlib
 from codecs import BOM_UTF8
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
 from werkzeug.http import parse_options_header
 
+from event_tracker.collector.parsing.batch_elements import WHITESPACE, NotAnArrayError, split_array, split_lines
 from event_tracker.core.http.body_limit import Reservation, read_body, too_large
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.server.cooperation import TimeSlice
+from event_tracker.model.event import EventError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -27,6 +31,32 @@ MAX_MEMBERS = 16
 
 PIECE_BYTES = 64 * 1024
 """Bytes that are read, or decompressed, at once."""
+
+
+Raw = bytes | msgspec.Raw
+
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+_read_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+MOST_COMMAS = 100_000
+"""An array with more commas is split by `split_array`, which holds only one element more than a request may have."""
+
+
+class Batch(NamedTuple):
+    """The events of a request, not decoded yet.
+
+    Attributes:
+        events: as JSON, not checked yet.
+        is_batch: False if the body is one event, not an array or NDJSON.
+        is_array: whether the body is valid JSON only if each event is.
+        may_hold_nul: whether a text may contain U+0000, which JSON can write only as an escape.
+    """
+
+    events: Sequence[Raw]
+    is_batch: bool = True
+    is_array: bool = False
+    may_hold_nul: bool = False
 
 
 def media_type(environ: "WSGIEnvironment") -> str:
@@ -108,3 +138,57 @@ def _gunzip(raw: bytes, max_bytes: int, reservation: Reservation) -> bytes:
 
 def _not_gzip(why: str) -> Problem:
     return Problem(400, "invalid_gzip", f"Content-Encoding says gzip, but: {why}.")
+
+
+def split_body(body: bytes, most: int, *, ndjson: bool = False) -> Batch:
+    """Split a body into its events.
+
+    An array with a NaN, a lone surrogate or the like is split, too: the events that contain them are refused or repaired, and
+    the others stored.
+
+    Raises:
+        Problem: 400 if it starts like an array and isn't one, 413 if there are more than `most` events.
+    """
+    may_hold_nul = b"\\u0000" in body
+    if ndjson:
+        return Batch(_checked(split_lines(body, most), most), may_hold_nul=may_hold_nul)
+    if body.lstrip(WHITESPACE)[:1] != b"[":
+        return Batch([body], False, False, may_hold_nul)  # by position: single events are most requests
+    if body.count(b",") <= MOST_COMMAS:
+        try:
+            read = _read_list(body)
+        except UNREADABLE:
+            pass
+        else:
+            return Batch(_checked(read, most), may_hold_nul=may_hold_nul)
+    try:
+        body.decode()
+        elements = split_array(body, most)
+    except (UnicodeDecodeError, NotAnArrayError) as error:
+        raise not_json(str(error)) from None
+    return Batch(_checked(elements, most), is_array=True, may_hold_nul=may_hold_nul)
+
+
+def not_json(reason: str) -> Problem:
+    """The problem for a body that isn't JSON."""
+    return Problem(400, "invalid_json", f"The body isn't JSON: {reason}.")
+
+
+def require_readable(batch: Batch, errors: Sequence[EventError]) -> None:
+    """Return if errors of events aren't errors of the whole body.
+
+    Raises:
+        Problem: 400 if the body isn't JSON, 413 if it is one event that is too large.
+    """
+    for error in errors if batch.is_array or not batch.is_batch else ():
+        if error.code == "invalid_json":
+            place = f"at {error.pointer}: " if batch.is_array else ""
+            raise not_json(place + error.detail.removesuffix("."))
+        if error.code == "event_too_large" and not batch.is_batch:
+            raise Problem(413, "event_too_large", error.detail)
+
+
+def _checked(events: Sequence[Raw], most: int) -> Sequence[Raw]:
+    if len(events) > most:
+        raise Problem(413, "too_many_events", f"A request may hold {most} events; this one holds more.")
+    return events

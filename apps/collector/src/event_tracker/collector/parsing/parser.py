@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 from uuid_utils import uuid7
 
-from event_tracker.collector.parsing.batch_elements import UNREADABLE, Batch, Raw, require_readable, split_body
+from event_tracker.collector.parsing.body import UNREADABLE, Batch, Raw, require_readable, split_body
 from event_tracker.collector.parsing.enrichment import NO_PROPERTIES, AddedProperties
 from event_tracker.collector.parsing.number_lengths import NumberReader
 from event_tracker.collector.parsing.validation_errors import Finding, explain

@@ -1,6 +1,6 @@
 """Stores refused events for a while, so that the owner of a source can see the mistakes, fix them, and replay the events.
 
-A greenlet writes them once a second; no request waits for it. Events that don't fit into the queue are dropped and counted.
+A background loop writes them once a second; no request waits for it. Events that don't fit into the queue are dropped and counted.
 How many are kept of each source, and for how long, is bounded.
 """
 
@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import gevent
 import msgspec
 import psycopg
 import structlog
@@ -19,8 +18,10 @@ from psycopg.types.json import Jsonb
 from uuid_utils import uuid7
 
 from event_tracker.collector import metrics
+from event_tracker.collector.parsing.body import UNREADABLE
 from event_tracker.collector.parsing.parser import ParseResult, RefusedEvent
 from event_tracker.collector.parsing.validation_errors import read_lenient
+from event_tracker.core.background import BackgroundLoop
 from event_tracker.core.json_numbers import read_float
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.core.postgres.pool import UNAVAILABLE, ConnectionPool, attempt, execute
@@ -104,7 +105,11 @@ class RejectionRecorder:
         self._bytes = 0
         self._of_source: Counter[str] = Counter()
         self._removed = float("-inf")
-        self._greenlet = gevent.spawn(self._run)
+        self._loop = BackgroundLoop(
+            self._write_or_drop,
+            PAUSE_SECONDS,
+            lambda error: log.warning("can't keep refused events", error=type(error).__name__),
+        )
 
     def keep(self, source: str, parsed: ParseResult) -> None:
         """Queue the refused events of a request, as far as they fit. Doesn't wait, but lets other requests run."""
@@ -134,7 +139,7 @@ class RejectionRecorder:
 
     def close(self) -> None:
         """Stop, and write what waits."""
-        self._greenlet.kill()
+        self._loop.close()
         try:
             self._write()
         except UNAVAILABLE:
@@ -148,21 +153,16 @@ class RejectionRecorder:
             and self._bytes + size <= QUEUE_BYTES
         )
 
-    def _run(self) -> None:
-        is_healthy = True
-        while True:
-            gevent.sleep(PAUSE_SECONDS)
-            try:
-                self._write()
-                if time.monotonic() - self._removed > REMOVE_SECONDS:
-                    self._remove_old()
-                is_healthy = True
-            except Exception as error:  # whatever it is, more events will arrive
-                if is_healthy:
-                    log.warning("can't keep refused events", error=type(error).__name__)
-                is_healthy = False
-                if not isinstance(error, UNAVAILABLE):
-                    self._drop_all()
+    def _write_or_drop(self) -> None:
+        """Write the queue, and now and then remove old events. Drop the queue if the database refuses something in it."""
+        try:
+            self._write()
+            if time.monotonic() - self._removed > REMOVE_SECONDS:
+                self._remove_old()
+        except Exception as error:
+            if not isinstance(error, UNAVAILABLE):
+                self._drop_all()
+            raise
 
     def _write(self) -> None:
         """Write the queue. If that fails, it stays queued. Events have ids, so none is written twice.
@@ -258,7 +258,7 @@ def _read_user_and_type(raw: bytes, most_bytes: int) -> _UserAndType:
     """Read the user's id and the event type from a payload, as far as possible."""
     try:
         return _decode_user_and_type(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         pass
     try:
         event = read_lenient(raw.decode()) if len(raw) <= most_bytes else None

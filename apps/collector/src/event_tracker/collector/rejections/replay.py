@@ -14,19 +14,20 @@ from http import HTTPStatus
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
-import gevent
 import msgspec
 import psycopg
 import structlog
 from psycopg.types.json import Jsonb
 
 from event_tracker.collector import metrics
-from event_tracker.collector.parsing.batch_elements import UNREADABLE, WHITESPACE, Batch
+from event_tracker.collector.authentication import SourceCache
+from event_tracker.collector.parsing.batch_elements import WHITESPACE
+from event_tracker.collector.parsing.body import UNREADABLE, Batch
 from event_tracker.collector.parsing.parser import Parser, ParseResult
 from event_tracker.collector.rejections.recorder import describe
-from event_tracker.collector.source_cache import SourceCache
 from event_tracker.collector.tracking_plan.slow_checks import BusyError
 from event_tracker.collector.writer import NotStorableError, Outcome, Writer
+from event_tracker.core.background import BackgroundLoop
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.json_numbers import read_float
 from event_tracker.core.postgres.named_sql import load_queries
@@ -69,7 +70,7 @@ class ReplayCandidate(NamedTuple):
 
 
 class Replayer:
-    """Replays refused events; a greenlet looks for requests once a second."""
+    """Replays refused events; a background loop looks for requests once a second."""
 
     def __init__(
         self, pool: ConnectionPool[psycopg.Connection], source_cache: SourceCache, parser: Parser, writer: Writer
@@ -78,30 +79,26 @@ class Replayer:
         self._source_cache = source_cache
         self._parser = parser
         self._writer = writer
-        self._greenlet: gevent.Greenlet[..., None] | None = None
+        self._loop: BackgroundLoop | None = None
         if pool.max_size > 1:
-            self._greenlet = gevent.spawn(self._run)
+            self._loop = BackgroundLoop(
+                self._replay_all,
+                POLL_SECONDS,
+                lambda error: log.warning("can't replay refused events", error=type(error).__name__),
+            )
         else:
             # It would hold the only connection while the source cache waits for one.
             log.warning("this collector replays no refused events: POOL_MAX is 1")
 
     def close(self) -> None:
         """Stop. Events that were taken and not stored are taken again, by another collector or later."""
-        if self._greenlet:
-            self._greenlet.kill()
+        if self._loop:
+            self._loop.close()
 
-    def _run(self) -> None:
-        is_healthy = True
-        while True:
-            gevent.sleep(POLL_SECONDS)
-            try:
-                while self._is_replay_requested() and self._replay_some() == MOST_ROWS:
-                    pass
-                is_healthy = True
-            except Exception as error:  # whatever it is, the requests are still in the database
-                if is_healthy:
-                    log.warning("can't replay refused events", error=type(error).__name__)
-                is_healthy = False
+    def _replay_all(self) -> None:
+        """Replay what is requested. If that fails, the requests are still in the database."""
+        while self._is_replay_requested() and self._replay_some() == MOST_ROWS:
+            pass
 
     def _is_replay_requested(self) -> bool:
         ((asked,),) = execute(self._pool, QUERIES["replay_is_asked"], {})

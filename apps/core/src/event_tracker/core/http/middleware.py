@@ -26,7 +26,10 @@ ROUTE = "core.route"
 """environ key: the template of the matched route, for metrics. With paths instead, each path would be a time series."""
 
 REQUEST_ID = "core.request_id"
-"""environ key: X-Request-ID as sent, or made here."""
+"""environ key: X-Request-ID as sent, or made here; it goes into the answer, the log and every problem."""
+
+SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+"""Ids go into logs and a header: an id with characters that are unsafe there is replaced."""
 
 UNMATCHED = "<unmatched>"
 MALFORMED = "<malformed>"
@@ -38,9 +41,6 @@ POLICY = "core.policy"
 
 SAME_FOR_ALL = "core.same_for_all"
 """environ key: set by a view whose answer is one shared object: its memory isn't counted for each client."""
-
-SAFE_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
-"""Request ids go into logs and a header: an id with characters that are unsafe there is replaced."""
 
 NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
 
@@ -58,6 +58,16 @@ def answer(
     """Answer a WSGI request with one body."""
     start_response(STATUS_LINES[status], [("Content-Type", content_type), ("Content-Length", str(len(body))), *headers])
     return [body]
+
+
+def read_request_id(sent: str) -> str:
+    """The id that was sent, if it is safe, or a new one."""
+    return sent if SAFE_ID.fullmatch(sent) else new_request_id()
+
+
+def new_request_id() -> str:
+    """16 hexadecimal digits. They tell requests apart and guard nothing."""
+    return f"{random.getrandbits(64):016x}"
 
 
 class Middleware:
@@ -96,8 +106,7 @@ class Middleware:
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         started = time.perf_counter()
-        sent = environ.get("HTTP_X_REQUEST_ID", "")
-        environ[REQUEST_ID] = sent if SAFE_ID.fullmatch(sent) else new_request_id()
+        environ[REQUEST_ID] = read_request_id(environ.get("HTTP_X_REQUEST_ID", ""))
         reservation = environ[RESERVATION] = self.budget.reserve()
         status = "500"
 
@@ -108,8 +117,8 @@ class Middleware:
             policy = environ.get(POLICY, NO_PAGE)
             added = [("X-Request-ID", environ[REQUEST_ID]), *ALWAYS, ("Content-Security-Policy", policy)]
             # As late as this: the allowed origins may become known only while the request is answered.
-            if (allowed := self._origins(environ)) and ANY_ORIGIN not in headers:
-                added += cors_headers(environ.get("HTTP_ORIGIN"), allowed)
+            if (origins := self._origins(environ)) and ANY_ORIGIN not in headers:
+                added += cors_headers(environ.get("HTTP_ORIGIN"), origins)
             return start_response(line, headers + added, exc_info)
 
         self.in_progress += 1
@@ -225,8 +234,3 @@ def refuse(environ: "WSGIEnvironment", start_response: "StartResponse", problem:
     return answer(
         start_response, problem.status, problem.body(environ[REQUEST_ID]), CONTENT_TYPE, problem.headers.items()
     )
-
-
-def new_request_id() -> str:
-    """16 hexadecimal digits. They tell requests apart and guard nothing."""
-    return f"{random.getrandbits(64):016x}"

@@ -4,11 +4,11 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
-import gevent
 import psycopg
 import structlog
 
 from event_tracker.core import metrics
+from event_tracker.core.background import BackgroundLoop
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.core.postgres.pool import ConnectionPool
@@ -31,7 +31,7 @@ def read_as_of(connection: psycopg.Connection) -> datetime:
 
 
 class Replication:
-    """Watches one server; a greenlet sets the metrics.
+    """Watches one server; a background loop sets the metrics.
 
     Args:
         requires_standbys: whether a server without synchronous standbys, or with too few of them, fails the check.
@@ -40,11 +40,15 @@ class Replication:
     def __init__(self, pool: ConnectionPool[psycopg.Connection], *, requires_standbys: bool = False) -> None:
         self._pool = pool
         self._requires_standbys = requires_standbys
-        self._greenlet = gevent.spawn(self._run)
+        self._loop = BackgroundLoop(
+            self._read_state,
+            POLL_SECONDS,
+            lambda error: log.debug("can't look at replication", error=type(error).__name__),
+        )
 
     def close(self) -> None:
         """Stop."""
-        self._greenlet.kill()
+        self._loop.close()
 
     def check(self) -> dict[str, Any]:
         """The figures of `/healthz`.
@@ -75,11 +79,3 @@ class Replication:
         if in_recovery:
             return {"in_recovery": True, "replay_lag_seconds": round(lag, 3)}
         return {"in_recovery": False, "synchronous_standbys_wanted": wanted, "synchronous_standbys": connected}
-
-    def _run(self) -> None:
-        while True:
-            try:
-                self._read_state()
-            except Exception as error:  # whatever it is, the next round tries again
-                log.debug("can't look at replication", error=type(error).__name__)
-            gevent.sleep(POLL_SECONDS)

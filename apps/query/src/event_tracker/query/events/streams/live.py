@@ -10,6 +10,7 @@ from flask import Response
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
+from event_tracker.core.background import BackgroundLoop
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.streams import Peer
 from event_tracker.core.postgres.pool import UNAVAILABLE
@@ -119,7 +120,7 @@ class Hub:
         self._tail = tail
         self._clients: set[LiveClient] = set()
         self._lock = BoundedSemaphore(1)
-        self._poller: gevent.Greenlet[..., None] | None = None
+        self._loop: BackgroundLoop | None = None
         self._ended = False
         metrics.LIVE_CLIENTS.set_function(lambda: len(self._clients))
 
@@ -134,9 +135,11 @@ class Hub:
                 self._broadcast()
             else:
                 self._tail.begin()
-            if self._poller is None or self._poller.ready():
-                self._poller = gevent.spawn(self._poll)
             self._clients.add(client)
+            if self._loop is None:
+                self._loop = BackgroundLoop(
+                    self._poll, POLL_SECONDS, lambda error: log.warning("can't ask for new events", error=str(error))
+                )
         if self._ended:
             client.end()
 
@@ -152,19 +155,10 @@ class Hub:
             client.end()
 
     def _poll(self) -> None:
-        is_healthy = True
-        while True:
-            gevent.sleep(POLL_SECONDS)
-            with self._lock:
-                if not self._clients:
-                    return
-                try:
-                    self._broadcast()
-                    is_healthy = True
-                except Exception as error:  # whatever it is, clients stay connected and get the events later
-                    if is_healthy or not isinstance(error, UNAVAILABLE):
-                        log.warning("can't ask for new events", error=str(error))
-                    is_healthy = False
+        """Send what is new. If that fails, clients stay connected and get it later."""
+        with self._lock:
+            if self._clients:
+                self._broadcast()
 
     def _broadcast(self) -> None:
         for events in self._tail.read_new():
