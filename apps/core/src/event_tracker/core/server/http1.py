@@ -14,6 +14,7 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import SocketUnreader
 
 from event_tracker.core.http.body_limit import PIECE_BYTES
+from event_tracker.core.http.connections import Connections
 from event_tracker.core.http.streams import SEND_SECONDS
 
 HEAD_BYTES = 32 * 1024
@@ -71,10 +72,13 @@ class OneWriteResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no 
     """Sends the head and a complete body in one write: one system call and one packet instead of two."""
 
     headers_sent: bool
+    connections: Connections
 
     def should_close(self) -> bool:
         # After a 408 the rest of the body may still be on its way; nothing behind it can be read.
-        return self.status_code == HTTPStatus.REQUEST_TIMEOUT or bool(super().should_close())
+        if self.status_code == HTTPStatus.REQUEST_TIMEOUT or self.connections.was_closed_here():
+            return True
+        return bool(super().should_close())
 
     def default_headers(self) -> list[str]:
         lines = [f"HTTP/1.1 {self.status}\r\nDate: {clock.http_date()}\r\n"]
@@ -110,9 +114,11 @@ class OneWriteResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no 
 
         Raises:
             TimeoutError: if the client reads nothing for SEND_SECONDS, or more slowly than LEAST_RATE.
+            OSError: if the connection was closed meanwhile, to free it for others.
         """
         began = time.monotonic()
         sent = 0
+        self.connections.wait_for_reader()
         while sent < len(rest):
             left = began + SEND_SECONDS + sent / LEAST_RATE - time.monotonic()
             if left <= 0:
@@ -120,6 +126,7 @@ class OneWriteResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no 
             # The time-out is for the next part; sendall's would be for the whole rest.
             self.sock.settimeout(min(SEND_SECONDS, left))
             sent += self.sock.send(rest[sent:])
+            self.connections.turns.pause()
 
 
 def linger(client: socket.socket) -> None:

@@ -39,7 +39,10 @@ MALFORMED = {
 FINISH_POLL_SECONDS = 0.02
 
 POLL_SECONDS = 0.5
-"""How often the connections are checked while no new ones come."""
+"""How often the worker reports to the arbiter."""
+
+CROWDED_POLL_SECONDS = 0.02
+"""How often the connections are checked while few are free: if none is, no new one comes that would have them checked."""
 
 GC_THRESHOLD = 50_000
 """Objects that may be made before the garbage collector runs, instead of 700: some hundred requests' worth."""
@@ -103,17 +106,19 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
         self._stopping.set()
 
     def run(self) -> None:
-        connections = Pool(self.worker_connections)
+        connections = Pool(self._connections.most_accepted)
         servers = []
         for listener in self.sockets:
             listener.setblocking(1)
             server = StreamServer(listener, handle=partial(self.handle, BoundName(listener)), spawn=connections)
             server.start()
             servers.append(server)
+        freeing = gevent.spawn(self._free_connections)
         while self.alive:
             self.notify()
-            self._free_connections()
+            self._log_closed()
             self._stopping.wait(POLL_SECONDS)
+        freeing.kill()
         for server in servers:
             server.stop_accepting()
             self._accept_waiting(server)
@@ -134,11 +139,13 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
             gevent.sleep(FINISH_POLL_SECONDS)
 
     def _free_connections(self) -> None:
-        self._connections.free_connections()
+        while self._connections.crowded.wait():
+            self._connections.free_connections()
+            gevent.sleep(CROWDED_POLL_SECONDS)
+
+    def _log_closed(self) -> None:
         if closed := self._connections.closed - self._logged:
-            self.log.warning(
-                "nearly all connections were taken; hung up on %d that waited for a request or its body", closed
-            )
+            self.log.warning("nearly all connections were taken; hung up on %d that waited for their client", closed)
             self._logged += closed
 
     def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
@@ -165,10 +172,24 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
             response, environ = wsgi.create(req, sock, addr, listener_name, self.cfg, response_class=OneWriteResponse)
         except TimeoutError:
             raise StopIteration from None
-        if self._draining:
+        # If all connections are taken, also those that are in use all the time must make room.
+        if self._draining or self._connections.is_full():
             response.force_close()
         sock.settimeout(None)  # `read_body` has its own time-out
         environ[CONNECTIONS] = self._connections
+        try:
+            self._answer(environ, response, sock)
+        finally:
+            self._connections.turns.end()
+        sock.settimeout(None)
+        if response.should_close():
+            if response.status_code >= HTTPStatus.BAD_REQUEST:  # its body may not have been read
+                self._connections.wait_for_request()  # it may be closed earlier, too
+                linger(sock)
+            raise StopIteration
+
+    def _answer(self, environ: dict[str, Any], response: OneWriteResponse, sock: socket.socket) -> None:
+        response.connections = self._connections
         result = self.wsgi(environ, response.start_response)
         try:
             sock.settimeout(SEND_SECONDS)
@@ -178,13 +199,9 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
         except (BrokenOffError, TimeoutError):
             raise StopIteration from None
         finally:
+            self._connections.end_answer()
             if hasattr(result, "close"):
                 result.close()
-        sock.settimeout(None)
-        if response.should_close():
-            if response.status_code >= HTTPStatus.BAD_REQUEST:  # its body may not have been read
-                linger(sock)
-            raise StopIteration
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Answer input that gunicorn couldn't parse as a request, with problem details."""
