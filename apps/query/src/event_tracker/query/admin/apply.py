@@ -17,14 +17,13 @@ from event_tracker.core.secrets.keys import PREFIX
 from event_tracker.model.event_schemas import MAX_TYPES
 from event_tracker.query.admin.event_schemas import put_schema
 from event_tracker.query.admin.management import Management, Row, Transaction
-from event_tracker.query.admin.sources import KEY_KIND, NAME, SourceBody, allowed_sources, save_source
+from event_tracker.query.admin.sources import KEY_KIND, MOST_KEYS, NAME, SourceBody, allowed_sources, save_source
 from event_tracker.query.auth.principal import principal_of
 from event_tracker.query.parameter_types import AtMost, Choice, Length, field_error
 from event_tracker.query.parameters import ParameterSchema, Reader
 from event_tracker.query.request_body import read_json, receive_body
 
 MOST_SOURCES = 1000
-MOST_KEYS = 100
 
 
 class ApplyParameters(ParameterSchema):

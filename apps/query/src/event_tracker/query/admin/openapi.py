@@ -49,7 +49,7 @@ OPERATIONS: list[Operation] = [
         "Give a source a write key. It is shown this once.",
         None,
         {201: "NewWriteKey"},
-        [404],
+        [404, 409],
     ),
     (
         "delete /admin/keys/{prefix}",
@@ -175,7 +175,7 @@ PROBLEMS = {
     401: "No credentials, or wrong ones.",
     403: "Not the scope `admin`; or restricted to some sources, where all are needed.",
     404: "Not there, or not the principal's.",
-    409: "It contradicts what is there: the last admin, a key that was revoked, or too many tokens.",
+    409: "It contradicts what is there: the last admin, a key that was revoked, or too many keys or tokens.",
     429: "The principal has half of the memory that requests may have, or 100 of their requests wait for their turn.",
     503: "The database is away, or too much waits for its turn.",
     504: "The database took too long.",

@@ -6,6 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 from marshmallow import RAISE, Schema, fields
 
+from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.service import json_response
 from event_tracker.core.secrets.keys import PREFIX, NewKey, make_key
 from event_tracker.model.event_schemas import MODES
@@ -18,6 +19,12 @@ from event_tracker.query.request_body import read_json, receive_body
 NAME = re.compile("[a-z0-9][a-z0-9_-]{0,99}")
 KEY_KIND = "wk"
 MOST_ORIGINS = 100
+MOST_KEYS = 100
+"""Keys of a source that aren't revoked."""
+
+MOST_ENDED = 1_000
+"""Keys of a source, or tokens, that are listed though they were revoked or have expired: those that ended last."""
+
 MOST_RATE = 1_000_000
 MOST_DAYS = 36_500
 
@@ -84,7 +91,7 @@ def source_routes(management: Management) -> Blueprint:
     @views.get("/admin/sources/<name>/keys")
     def list_keys(name: str) -> Response:
         _one(management, principal_of(request.environ), name)
-        return json_response({"items": management.execute("list_keys", source=name)})
+        return json_response({"items": management.execute("list_keys", source=name, ended=MOST_ENDED)})
 
     @views.post("/admin/sources/<name>/keys")
     def make_write_key(name: str) -> Response:
@@ -126,7 +133,13 @@ def save_source(transaction: Transaction, name: str, given: Row) -> bool:
 
 
 def add_key(transaction: Transaction, source: str, new: NewKey) -> None:
-    """Add a write key to a source. Only its hash is stored."""
+    """Add a write key to a source. Only its hash is stored.
+
+    Raises:
+        Problem: 409 if the source has too many. Concurrent requests may exceed the limit by a few.
+    """
+    if transaction.execute("count_keys", source=source)[0]["keys"] >= MOST_KEYS:
+        raise Problem(409, "too_many_keys", f"A source has {MOST_KEYS} keys at most. Revoke some first.")
     transaction.execute("add_key", prefix=new.prefix, source=source, hash=new.hash)
     transaction.record("key_created", new.prefix, source)
 

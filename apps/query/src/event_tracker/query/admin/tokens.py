@@ -8,7 +8,7 @@ from event_tracker.core.http.service import json_response
 from event_tracker.core.secrets.keys import PREFIX, NewKey, make_key
 from event_tracker.query.admin.management import Management, Row, Transaction, not_found
 from event_tracker.query.admin.source_restriction import check_sources, source_restriction
-from event_tracker.query.admin.sources import allowed_sources, secret_response
+from event_tracker.query.admin.sources import MOST_ENDED, allowed_sources, secret_response
 from event_tracker.query.admin.token_makers import check_token_quota, maker_columns, record_token_changes
 from event_tracker.query.auth.principal import SCOPES, principal_of
 from event_tracker.query.auth.tokens import KIND
@@ -48,9 +48,8 @@ def token_routes(management: Management) -> Blueprint:
 
     @views.get("/admin/tokens")
     def list_tokens() -> Response:
-        return json_response(
-            {"items": management.execute("list_tokens", allowed=allowed_sources(principal_of(request.environ)))}
-        )
+        allowed = allowed_sources(principal_of(request.environ))
+        return json_response({"items": management.execute("list_tokens", allowed=allowed, ended=MOST_ENDED)})
 
     @views.post("/admin/tokens")
     def make_token() -> Response:
