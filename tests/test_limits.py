@@ -7,7 +7,7 @@ import threading
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from subprocess import run
 
 import psutil
@@ -448,13 +448,13 @@ def test_clients_that_dribble_their_head_keep_nobody_out(start, name):
     for attacker in attackers:
         attacker.start()
     try:
+        assert eventually(lambda: "all connections were taken" in service.log.read_text())
         for _ in range(3):
             require_served(service)
     finally:
         stopped.set()
         for attacker in attackers:
             attacker.join()
-    assert "all connections were taken" in service.log.read_text()
     require_no_failures(service)
 
 
@@ -483,6 +483,90 @@ def test_clients_whose_bodies_never_come_keep_nobody_out(start, name):
         for attacker in attackers:
             attacker.join()
     assert set(told) <= {(503, "bodies_full"), (408, "slow_body")}
+
+
+@contextmanager
+def crowd(service, act, clients=30):
+    """So many clients, three times as many as may be served at once; each connects, acts, and does so again once it is hung up on."""
+    stopped = threading.Event()
+
+    def attack():
+        while not stopped.is_set():
+            with suppress(OSError), connect(service, seconds=5) as connection:
+                act(connection, stopped)
+
+    attackers = [threading.Thread(target=attack) for _ in range(clients)]
+    for attacker in attackers:
+        attacker.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        for attacker in attackers:
+            attacker.join()
+
+
+def require_alive(service):
+    """Return if a new connection is answered, again and again."""
+    for _ in range(5):
+        assert requests.get(f"{service.url}/livez", timeout=30).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["collector", "query"])
+@pytest.mark.parametrize("auth", ["open", "required"])
+def test_connections_that_are_in_use_all_the_time_make_room(start, name, auth):
+    """Whose requests are refused need no credentials."""
+    service = start(name, CONNECTIONS=10, AUTH=auth)
+    used = []
+
+    def ask_without_pause(connection, stopped):
+        request = COLLECTOR + b"Content-Length: %d\r\n\r\n%s" % (len(ANN), ANN)
+        if name == "query":
+            request = b"GET /events?user_id=bob HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        while not stopped.is_set():
+            connection.sendall(request)
+            if not connection.recv(65_536):
+                return
+            used.append(connection)
+
+    with crowd(service, ask_without_pause):
+        assert eventually(lambda: len(used) > 100)
+        require_alive(service)
+
+
+def test_answers_that_nobody_reads_keep_nobody_out(start):
+    service = start("query", CONNECTIONS=10)
+    asked = []
+
+    def ask_and_read_nothing(connection, stopped):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
+        asked.append(connection)
+        stopped.wait(60)
+
+    with crowd(service, ask_and_read_nothing):
+        assert eventually(lambda: len(asked) >= 20)
+        require_alive(service)
+
+
+def test_requests_that_wait_for_the_database_keep_nobody_from_asking_whether_it_is_alive(start, shared_owner):
+    """As when all senders send while the database is slow: an orchestrator would end the instance."""
+    service = start("collector", CONNECTIONS=10)
+    sent = []
+
+    def store(connection, stopped):
+        while not stopped.is_set():
+            connection.sendall(COLLECTOR + b"Content-Length: %d\r\n\r\n%s" % (len(ANN), ANN))
+            sent.append(connection)
+            connection.settimeout(60)
+            if not connection.recv(65_536):
+                return
+
+    with shared_owner.transaction():
+        shared_owner.execute("lock table events")
+        with crowd(service, store):
+            assert eventually(lambda: len(sent) >= 20)
+            require_alive(service)
 
 
 def test_connections_that_are_kept_but_not_used_make_room(start):

@@ -1,14 +1,17 @@
 """When few connections are free, those that have waited longest are closed. They are found without reading all others."""
 
 import socket
+import time
 from contextlib import ExitStack
 
 import gevent
 import pytest
 from gevent.event import Event
+from gevent.socket import wait_read
 
 from event_tracker.core.http import connections
 from event_tracker.core.http.connections import Connections
+from event_tracker.core.http.turns import SLICE_SECONDS, Turns
 
 
 @pytest.fixture
@@ -16,10 +19,11 @@ def crowd(monkeypatch):
     """crowd(most) gives the Connections, and a function: come("body") is the socket of a client that waits for a body for ever."""
     monkeypatch.setattr(connections, "IDLE_SECONDS", 0.0)
     end = Event()
-    served = []
+    served, refused = [], []
 
     def make(most):
         all_ = Connections(most)
+        all_.refused = refused
 
         def come(waits_for):
             ours, theirs = socket.socketpair()
@@ -28,9 +32,14 @@ def crowd(monkeypatch):
 
             def serve():
                 all_.add(ours)
-                {"request": all_.wait_for_request, "body": all_.wait_for_body}[waits_for]()
+                if waits_for == "turn":
+                    refused.append(not all_.turns.take())
+                else:
+                    getattr(all_, f"wait_for_{waits_for}")()
                 end.wait()
+                all_.turns.end()
                 all_.end_body()
+                all_.end_answer()
                 all_.remove()
 
             served.append(gevent.spawn(serve))
@@ -78,3 +87,84 @@ def test_no_more_are_looked_at_than_are_hung_up_on(crowd, monkeypatch):
     assert looked == []
     come("body")
     assert (all_.closed, len(looked)) == (25, 25)
+
+
+def test_who_does_not_read_is_hung_up_on_as_well(crowd):
+    all_, come = crowd(16)
+    clients = [come("reader") for _ in range(15)]
+    assert [is_hung_up_on(one) for one in clients] == [True] * 2 + [False] * 13
+    assert all_.closed == 2
+
+
+def test_a_request_waits_for_its_turn_until_hardly_any_connection_is_left(crowd):
+    all_, come = crowd(16)  # 14 requests go on at once, and 32 connections are accepted
+    for _ in range(30):
+        come("turn")
+    assert all_.refused == [False] * 14
+    assert not all_.closed
+    come("turn")
+    assert all_.refused[14:] == [True] * 2
+    assert all_.closed == 2
+
+
+def test_a_turn_that_ends_is_given_to_who_has_waited_for_longest(crowd):
+    turns = Turns(1)
+    order, ends = [], [Event() for _ in range(3)]
+
+    def ask(number):
+        assert turns.take()
+        order.append(number)
+        ends[number].wait()
+        turns.end()
+
+    asking = [gevent.spawn(ask, number) for number in range(3)]
+    for number in range(3):
+        gevent.sleep(0.01)
+        assert order == list(range(number + 1))
+        ends[number].set()
+    gevent.joinall(asking)
+    assert not turns.waiting
+
+
+def test_sockets_are_looked_at_before_all_that_could_go_on_have(crowd):
+    """Without turns the event loop would work on all of the requests first."""
+    turns = Turns(1000)
+    done = []
+    ours, theirs = socket.socketpair()
+
+    def work(number):
+        assert turns.take()
+        burn(SLICE_SECONDS / 2)
+        turns.pause()
+        done.append(number)
+        turns.end()
+
+    def read():
+        wait_read(ours.fileno())
+        done.append("read")
+
+    with ours, theirs:
+        reading = gevent.spawn(read)
+        gevent.sleep(0.001)
+        theirs.send(b"x")
+        gevent.joinall([reading, *(gevent.spawn(work, number) for number in range(50))])
+    assert done.index("read") < 10
+    assert [one for one in done if one != "read"] == list(range(50))
+
+
+def burn(seconds):
+    """Keep the event loop busy."""
+    began = time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        pass
+
+
+def test_a_greenlet_that_is_killed_while_it_waits_takes_no_turn(crowd):
+    turns = Turns(1)
+    assert turns.take()
+    waiting = gevent.spawn(turns.take)
+    gevent.sleep(0.001)
+    waiting.kill()
+    assert not turns.waiting
+    turns.end()
+    assert turns.take()

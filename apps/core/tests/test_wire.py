@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from event_tracker.core.http.connections import Connections
 from event_tracker.core.server import http1
 
 BODY = bytes(4_000_000)
@@ -27,6 +28,7 @@ def respond(seconds):
     client.start()
     request = SimpleNamespace(version=(1, 1), method="GET", should_close=lambda: False)
     response = http1.OneWriteResponse(request, ours, None)
+    response.connections = Connections(10)
     response.start_response("200 OK", [("Content-Length", str(len(BODY)))])
     try:
         with ours:

@@ -87,3 +87,44 @@ def test_live_events_are_read_in_pages_of_so_many_bytes(postgres, database, owne
     assert sorted(user_ids) == sorted(f"u{n}" for n in range(1, 96))
     assert [event for page in tail.read_new() for event in page] == []
     pool.close()
+
+
+def ended(prefix, number):
+    return f"{prefix}_{number:010d}"
+
+
+def test_of_the_keys_that_were_revoked_the_last_thousand_are_listed(guarded, admin, shared_owner):
+    """An admin of one source may make and revoke any number."""
+    shared_owner.execute(
+        "insert into write_keys (prefix, source, hash, revoked_at)"
+        " select 'wk_' || lpad(n::text, 10, '0'), 'default', sha256(n::text::bytea),"
+        " case when n > 0 then now() - make_interval(secs => n) end from generate_series(0, 1500) as n"
+    )
+    listed = admin.get(f"{guarded.url}/admin/sources/default/keys", timeout=60).json()["items"]
+    assert sorted(one["prefix"] for one in listed) == [ended("wk", number) for number in range(1001)]
+
+
+def test_of_the_tokens_that_have_ended_the_last_thousand_are_listed(guarded, admin, shared_owner):
+    own = {one["prefix"] for one in admin.get(f"{guarded.url}/admin/tokens", timeout=60).json()["items"]}
+    shared_owner.execute(
+        "insert into api_tokens (prefix, name, hash, scopes, revoked_at, expires_at)"
+        " select 'rt_' || lpad(n::text, 10, '0'), 'x', sha256(n::text::bytea), '{read_stats}',"
+        " case when n % 2 = 0 then now() - make_interval(secs => n) end,"
+        " case when n % 2 = 1 then now() - make_interval(secs => n) else now() + interval '1 day' end"
+        " from generate_series(1, 1500) as n"
+    )
+    listed = {one["prefix"] for one in admin.get(f"{guarded.url}/admin/tokens", timeout=60).json()["items"]}
+    assert listed == own | {*(ended("rt", number) for number in range(1, 1001))}
+
+
+def test_a_source_has_so_many_keys_and_no_more(guarded, admin, shared_owner):
+    shared_owner.execute(
+        "insert into write_keys (prefix, source, hash)"
+        " select 'wk_' || lpad(n::text, 10, '0'), 'default', sha256(n::text::bytea) from generate_series(1, 99) as n"
+    )
+    keys = f"{guarded.url}/admin/sources/default/keys"
+    assert admin.post(keys, timeout=60).status_code == 201
+    refused = admin.post(keys, timeout=60)
+    assert (refused.status_code, refused.json()["code"]) == (409, "too_many_keys")
+    assert admin.delete(f"{guarded.url}/admin/keys/{ended('wk', 1)}", timeout=60).status_code == 204
+    assert admin.post(keys, timeout=60).status_code == 201

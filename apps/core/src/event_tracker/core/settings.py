@@ -102,8 +102,8 @@ class ServiceSettings(Settings):
         default=False,
     )
     connections: int = setting(
-        "HTTP connections served at once; more wait in the backlog. An eighth is kept for new ones: those that have waited for a request "
-        "or its body the longest are hung up on.",
+        "HTTP connections served at once. As many more are accepted and wait for their turn, others wait in the backlog. An eighth is "
+        "kept for new ones: those that have waited for their client the longest are hung up on.",
         kind="int",
         default=1000,
         check=validate.Range(1, 100_000),

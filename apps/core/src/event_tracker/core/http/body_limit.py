@@ -19,7 +19,7 @@ RESERVATION = "core.share"
 """environ key: the Reservation of a request. The middleware releases it when the answer has been sent."""
 
 CONNECTIONS = "core.connections"
-"""environ key: the worker's Connections, which may close one that waits for a body."""
+"""environ key: the worker's Connections, which may close one that waits for a turn or a body."""
 
 FULL_DETAIL = (
     "This instance holds as much as it may for requests, and for answers that clients have yet to read. Nothing was done: send "
@@ -27,8 +27,8 @@ FULL_DETAIL = (
 )
 
 GIVEN_UP_DETAIL = (
-    "Nearly all connections of this instance were taken, and this one waited for its request's body for longest. Nothing was done: "
-    "send the request again."
+    "Nearly all connections of this instance were taken, and this one had waited for longest. Nothing was done: send the request "
+    "again."
 )
 
 HALF_DETAIL = (
@@ -170,6 +170,7 @@ def read_body(environ: "WSGIEnvironment", max_bytes: int, seconds: float, reserv
     finally:
         slow.close()
         connections.end_body()
+        connections.turns.pause()
     if len(raw) > max_bytes:
         raise too_large(max_bytes)
     if size is not None and len(raw) < size:
@@ -179,8 +180,13 @@ def read_body(environ: "WSGIEnvironment", max_bytes: int, seconds: float, reserv
 
 def _broken_off(detail: str, connections: Connections) -> Problem:
     if connections.was_closed_here():
-        return Problem(503, "bodies_full", GIVEN_UP_DETAIL)
+        return given_up()
     return Problem(400, "incomplete_body", detail)
+
+
+def given_up() -> Problem:
+    """The problem for a request whose connection was closed to free it for others."""
+    return Problem(503, "bodies_full", GIVEN_UP_DETAIL)
 
 
 def _read(read: Callable[[int], bytes], most: int, reservation: Reservation) -> bytes:

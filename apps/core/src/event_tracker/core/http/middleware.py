@@ -12,7 +12,7 @@ import structlog
 from werkzeug.wsgi import ClosingIterator
 
 from event_tracker.core import metrics
-from event_tracker.core.http.body_limit import RESERVATION, MemoryBudget
+from event_tracker.core.http.body_limit import CONNECTIONS, RESERVATION, MemoryBudget, given_up
 from event_tracker.core.http.cors import ANY_ORIGIN, cors_headers, preflight_headers
 from event_tracker.core.http.error_mapping import make_problem
 from event_tracker.core.http.errors import CONTENT_TYPE, Problem
@@ -43,6 +43,9 @@ SAME_FOR_ALL = "core.same_for_all"
 """environ key: set by a view whose answer is one shared object: its memory isn't counted for each client."""
 
 NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
+
+URGENT = frozenset({"/livez", "/readyz"})
+"""Paths that are answered however many requests are in progress: an orchestrator ends an instance that doesn't answer them."""
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
@@ -178,6 +181,8 @@ class Middleware:
                 environ[ROUTE] = "<preflight>"
                 requested = environ.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", "")
                 return answer(start, 204, b"", headers=preflight_headers("GET, POST, OPTIONS", requested))
+            if path not in URGENT:
+                _take_turn(environ)
             self.guard(environ)
             if mounted := self.mounts.get(path):
                 environ[ROUTE] = path
@@ -203,7 +208,8 @@ class Middleware:
             )
         pair[0].inc()
         pair[1].observe(seconds)
-        if status >= self._lowest_status_logged:
+        # The worker logs how many it closed: one line for each would be the larger part of what closing it costs.
+        if status >= self._lowest_status_logged and not environ[CONNECTIONS].was_closed_here():
             self._log(labels, seconds, environ[REQUEST_ID])
 
     def _log(self, labels: tuple[str, str, str], seconds: float, request_id: str) -> None:
@@ -211,6 +217,16 @@ class Middleware:
         level = logging.ERROR if status >= "500" else logging.INFO if status >= "400" else logging.DEBUG
         ms = round(seconds * 1000, 1)
         log.log(level, "request", method=method, route=route, status=int(status), ms=ms, request_id=request_id)
+
+
+def _take_turn(environ: "WSGIEnvironment") -> None:
+    """Wait until this request may go on; the worker ends its turn.
+
+    Raises:
+        Problem: 503 if hardly any connections were left, and this one was chosen to make room.
+    """
+    if not environ[CONNECTIONS].turns.take():
+        raise given_up()
 
 
 def _reserve_answer(environ: "WSGIEnvironment", line: str, headers: list[tuple[str, str]]) -> None:

@@ -109,10 +109,13 @@ class OneWriteResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no 
     """Sends the head and a complete body in one write: one system call and one packet instead of two."""
 
     headers_sent: bool
+    connections: Connections
 
     def should_close(self) -> bool:
         # After a 408 the rest of the body may still be on its way; nothing behind it can be read.
-        return self.status_code == HTTPStatus.REQUEST_TIMEOUT or bool(super().should_close())
+        if self.status_code == HTTPStatus.REQUEST_TIMEOUT or self.connections.was_closed_here():
+            return True
+        return bool(super().should_close())
 
     def default_headers(self) -> list[str]:
         lines = [f"HTTP/1.1 {self.status}\r\nDate: {clock.http_date()}\r\n"]
@@ -148,9 +151,11 @@ class OneWriteResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no 
 
         Raises:
             TimeoutError: if the client reads nothing for SEND_SECONDS, or more slowly than LEAST_RATE.
+            OSError: if the connection was closed meanwhile, to free it for others.
         """
         began = time.monotonic()
         sent = 0
+        self.connections.wait_for_reader()
         while sent < len(rest):
             left = began + SEND_SECONDS + sent / LEAST_RATE - time.monotonic()
             if left <= 0:
@@ -158,6 +163,7 @@ class OneWriteResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no 
             # The time-out is for the next part; sendall's would be for the whole rest.
             self.sock.settimeout(min(SEND_SECONDS, left))
             sent += self.sock.send(rest[sent:])
+            self.connections.turns.pause()
 
 
 def linger(client: socket.socket) -> None:
@@ -220,12 +226,26 @@ class Http1Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             response, environ = wsgi.create(req, sock, addr, listener_name, self.cfg, response_class=OneWriteResponse)
         except TimeoutError:
             raise StopIteration from None
-        if self.draining:
+        # If all connections are taken, also those that are in use all the time must make room.
+        if self.draining or self.connections.is_full():
             response.force_close()
         sock.settimeout(None)  # `read_body` has its own time-out
         environ[CONNECTIONS], environ[SOCKET] = self.connections, sock
         if "HTTP_TRANSFER_ENCODING" in environ:
             environ["wsgi.input"] = ChunkedInput(req.body)
+        try:
+            self._answer(environ, response, sock)
+        finally:
+            self.connections.turns.end()
+        sock.settimeout(None)
+        if response.should_close():
+            if response.status_code >= HTTPStatus.BAD_REQUEST:  # its body may not have been read
+                self.connections.wait_for_request()  # it may be closed earlier, too
+                linger(sock)
+            raise StopIteration
+
+    def _answer(self, environ: dict[str, Any], response: OneWriteResponse, sock: socket.socket) -> None:
+        response.connections = self.connections
         result = self.wsgi(environ, response.start_response)
         try:
             sock.settimeout(SEND_SECONDS)
@@ -235,13 +255,9 @@ class Http1Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         except (BrokenOffError, TimeoutError):
             raise StopIteration from None
         finally:
+            self.connections.end_answer()
             if hasattr(result, "close"):
                 result.close()
-        sock.settimeout(None)
-        if response.should_close():
-            if response.status_code >= HTTPStatus.BAD_REQUEST:  # its body may not have been read
-                linger(sock)
-            raise StopIteration
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
         """Answer input that gunicorn couldn't parse as a request, with problem details."""

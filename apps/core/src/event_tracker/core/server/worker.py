@@ -20,7 +20,10 @@ from event_tracker.core.server.http1 import BoundName, Http1Worker
 FINISH_POLL_SECONDS = 0.02
 
 POLL_SECONDS = 0.5
-"""How often the connections are checked while no new ones come."""
+"""How often the worker reports to the arbiter."""
+
+CROWDED_POLL_SECONDS = 0.02
+"""How often the connections are checked while few are free: if none is, no new one comes that would have them checked."""
 
 GC_THRESHOLD = 50_000
 """Objects that may be made before the garbage collector runs, instead of 700: some hundred requests' worth."""
@@ -68,17 +71,19 @@ class DrainingWorker(Http1Worker):
         self._stopping.set()
 
     def run(self) -> None:
-        connections = Pool(self.worker_connections)
+        connections = Pool(self.connections.most_accepted)
         servers = []
         for listener in self.sockets:
             listener.setblocking(1)
             server = StreamServer(listener, handle=partial(self.handle, BoundName(listener)), spawn=connections)
             server.start()
             servers.append(server)
+        freeing = gevent.spawn(self._free_connections)
         while self.alive:
             self.notify()
-            self._free_connections()
+            self._log_closed()
             self._stopping.wait(POLL_SECONDS)
+        freeing.kill()
         for server in servers:
             server.stop_accepting()
             self._accept_waiting(server)
@@ -99,9 +104,11 @@ class DrainingWorker(Http1Worker):
             gevent.sleep(FINISH_POLL_SECONDS)
 
     def _free_connections(self) -> None:
-        self.connections.free_connections()
+        while self.connections.crowded.wait():
+            self.connections.free_connections()
+            gevent.sleep(CROWDED_POLL_SECONDS)
+
+    def _log_closed(self) -> None:
         if closed := self.connections.closed - self._logged:
-            self.log.warning(
-                "nearly all connections were taken; hung up on %d that waited for a request or its body", closed
-            )
+            self.log.warning("nearly all connections were taken; hung up on %d that waited for their client", closed)
             self._logged += closed

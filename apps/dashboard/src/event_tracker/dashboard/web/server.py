@@ -20,6 +20,7 @@ from event_tracker.dashboard.settings import Settings
 from event_tracker.dashboard.web.compression import Compressed
 from event_tracker.dashboard.web.headers import Headers
 from event_tracker.dashboard.web.methods import ReadOnly
+from event_tracker.dashboard.web.sockets import Sockets
 
 STOP_SECONDS = 5
 """How long a download may continue after SIGTERM."""
@@ -51,7 +52,12 @@ def serve(settings: Settings) -> None:
             Path(__file__).parent / "app.py",
             lifespan=_prepared,
             routes=[download.ROUTE, OPEN_ROUTE, *sign_in.ROUTES],
-            middleware=[Middleware(Headers), Middleware(ReadOnly, but=sign_in.ROUTES), Middleware(Compressed)],
+            middleware=[
+                Middleware(Headers),
+                Middleware(Sockets),
+                Middleware(ReadOnly, but=sign_in.ROUTES),
+                Middleware(Compressed),
+            ],
         ),
         host=settings.host,
         port=settings.port,

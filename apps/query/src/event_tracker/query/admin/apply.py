@@ -15,13 +15,19 @@ from event_tracker.core.secrets.keys import PREFIX
 from event_tracker.model.event_schemas import MAX_TYPES
 from event_tracker.query.admin.event_schemas import put_schema
 from event_tracker.query.admin.management import Management, Row, Transaction
-from event_tracker.query.admin.sources import KEY_KIND, NAME, SourceSettings, allowed_sources, save_source
+from event_tracker.query.admin.sources import (
+    KEY_KIND,
+    MOST_KEYS,
+    NAME,
+    SourceSettings,
+    allowed_sources,
+    save_source,
+)
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.parameter_types import AtMost, Choice, Length, field_error
 from event_tracker.query.parameters import ParameterSchema
 
 MOST_SOURCES = 1000
-MOST_KEYS = 100
 
 
 class ApplyParameters(ParameterSchema):

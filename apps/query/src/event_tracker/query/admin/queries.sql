@@ -49,10 +49,19 @@ returning name;
 select name from sources where name = any(%(names)b);
 
 -- name: list_keys
+-- All that aren't revoked, and of the others those that were revoked last: an admin may make and revoke any number.
 select prefix, source, created_at, last_used, revoked_at
-from write_keys
-where source = %(source)b
+from (
+  select *, row_number() over (partition by revoked_at is null order by revoked_at desc, prefix) as place
+  from write_keys
+  where source = %(source)b
+) as ranked
+where revoked_at is null or place <= %(ended)b::int
 order by created_at, prefix;
+
+-- name: count_keys
+-- Those of a source that aren't revoked.
+select count(*)::int as keys from write_keys where source = %(source)b and revoked_at is null;
 
 -- name: lock_keys
 -- A source's keys, and keys with one of `prefixes` of other allowed sources.
@@ -76,10 +85,20 @@ returning source;
 
 -- name: list_tokens
 -- A restricted principal sees tokens of its sources. A token without sources isn't listed, though the empty set is a subset.
+-- All that are neither revoked nor expired, and of the others those that ended last: an admin may make and revoke any number, and
+-- checking whether one counts takes 0.1 ms.
 select prefix, name, scopes, sources, created_at, expires_at, last_used, revoked_at,
   coalesce(made_by_person, made_by_token) as made_by, token_counts(prefix) as counts
-from api_tokens
-where %(allowed)b::text[] is null or (sources <@ %(allowed)b and sources <> '{}')
+from (
+  select *, row_number() over (partition by has_ended order by ended_at desc, prefix) as place
+  from (
+    select *, least(revoked_at, expires_at) as ended_at,
+      revoked_at is not null or coalesce(expires_at <= now(), false) as has_ended
+    from api_tokens
+    where %(allowed)b::text[] is null or (sources <@ %(allowed)b and sources <> '{}')
+  ) as seen
+) as ranked
+where not has_ended or place <= %(ended)b::int
 order by created_at, prefix;
 
 -- name: add_token

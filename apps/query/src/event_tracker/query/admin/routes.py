@@ -45,7 +45,7 @@ VARIABLES = {
 PROBLEMS = {
     403: "Not the scope `admin`; or restricted to some sources, where all are needed.",
     404: "Not there, or not the principal's.",
-    409: "It contradicts what is there: the last admin, a key that was revoked, or too many tokens.",
+    409: "It contradicts what is there: the last admin, a key that was revoked, or too many keys or tokens.",
     429: "The principal has half of the memory that requests may have, or 100 of their requests wait for their turn.",
     503: "The database is unavailable, or too much waits for its turn.",
     504: "The database took too long.",
@@ -101,7 +101,7 @@ ADMIN = [
     _admin("GET", f"{SOURCE}/keys", list_write_keys, "The write keys of a source, by their prefixes.",
            list_of("WriteKeyList", answers.WriteKey), 404),
     _admin("POST", f"{SOURCE}/keys", make_write_key, "Give a source a write key. It is shown this once.",
-           answers.NewWriteKey, 404, status=(201,), is_secret=True),
+           answers.NewWriteKey, 404, 409, status=(201,), is_secret=True),
     _admin("DELETE", "/admin/keys/<prefix>", revoke_write_key, "Revoke a write key: collectors refuse it within two seconds.",
            None, 404, status=(204,)),
     _admin("GET", f"{SOURCE}/schemas", list_schemas, "The schemas of a source's events, by their type.",

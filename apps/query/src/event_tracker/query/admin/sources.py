@@ -5,6 +5,7 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, fields
 
+from event_tracker.core.http.errors import Problem
 from event_tracker.core.secrets.keys import PREFIX, NewKey, make_key
 from event_tracker.model.event_schemas import MODES
 from event_tracker.query.admin.management import Management, Row, Transaction, not_found
@@ -16,6 +17,12 @@ from event_tracker.query.parameter_types import AtMost, OneOf, WholeNumber, fiel
 NAME = re.compile("[a-z0-9][a-z0-9_-]{0,99}")
 KEY_KIND = "wk"
 MOST_ORIGINS = 100
+MOST_KEYS = 100
+"""Keys of a source that aren't revoked."""
+
+MOST_ENDED = 1_000
+"""Keys of a source, or tokens, that are listed though they were revoked or have expired: those that ended last."""
+
 MOST_RATE = 1_000_000
 MOST_DAYS = 36_500
 
@@ -76,7 +83,7 @@ def put_source(management: Management, call: Call, name: str) -> tuple[Row, int]
 
 def list_write_keys(management: Management, call: Call, name: str) -> Row:
     _one(management, call.principal, name)
-    return {"items": management.execute("list_keys", source=name)}
+    return {"items": management.execute("list_keys", source=name, ended=MOST_ENDED)}
 
 
 def make_write_key(management: Management, call: Call, name: str) -> Row:
@@ -114,7 +121,13 @@ def save_source(transaction: Transaction, name: str, given: Row) -> bool:
 
 
 def add_key(transaction: Transaction, source: str, new: NewKey) -> None:
-    """Add a write key to a source. Only its hash is stored."""
+    """Add a write key to a source. Only its hash is stored.
+
+    Raises:
+        Problem: 409 if the source has too many. Concurrent requests may exceed the limit by a few.
+    """
+    if transaction.execute("count_keys", source=source)[0]["keys"] >= MOST_KEYS:
+        raise Problem(409, "too_many_keys", f"A source has {MOST_KEYS} keys at most. Revoke some first.")
     transaction.execute("add_key", prefix=new.prefix, source=source, hash=new.hash)
     transaction.record("key_created", new.prefix, source)
 

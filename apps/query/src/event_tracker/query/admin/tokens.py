@@ -6,7 +6,7 @@ from event_tracker.core.http.errors import Problem
 from event_tracker.core.secrets.keys import PREFIX, NewKey, make_key
 from event_tracker.query.admin.management import Management, Row, Transaction, not_found
 from event_tracker.query.admin.source_restriction import check_sources, source_restriction
-from event_tracker.query.admin.sources import allowed_sources
+from event_tracker.query.admin.sources import MOST_ENDED, allowed_sources
 from event_tracker.query.admin.token_makers import check_token_quota, maker_columns, record_token_changes
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.auth.principal import SCOPES
@@ -42,7 +42,7 @@ class TokenSettings(Schema):
 
 def list_tokens(management: Management, call: Call) -> Row:
     """A principal that is restricted to some sources sees and makes tokens for these only."""
-    return {"items": management.execute("list_tokens", allowed=allowed_sources(call.principal))}
+    return {"items": management.execute("list_tokens", allowed=allowed_sources(call.principal), ended=MOST_ENDED)}
 
 
 def make_token(management: Management, call: Call) -> Row:

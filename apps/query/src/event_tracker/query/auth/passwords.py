@@ -36,6 +36,10 @@ HASHES_AT_ONCE = 2
 TURN_SECONDS = 5.0
 """How long a request waits until it may hash."""
 
+MOST_WAITING = 100
+"""Requests that wait at once until they may hash: nearly as many as can be served within TURN_SECONDS. The turns of all requests are
+limited, and guessers must not hold them."""
+
 MOST_AUDITED = 60
 """Wrong passwords that one process writes into the audit log per minute."""
 
@@ -46,6 +50,7 @@ class Passwords:
     def __init__(self, control: ConnectionPool[psycopg.Connection]) -> None:
         self._control = control
         self._hashing = BoundedSemaphore(HASHES_AT_ONCE)
+        self._waiting = 0
         self._minute = self._audited = 0
 
     def check(self, name: str, password: str, use: Callable[[str], Any]) -> Any:
@@ -141,14 +146,24 @@ class Passwords:
         """Wait until fewer than HASHES_AT_ONCE hash at once.
 
         Raises:
-            Problem: 503 after TURN_SECONDS.
+            Problem: 503 after TURN_SECONDS, or at once if MOST_WAITING wait.
         """
-        if not self._hashing.acquire(timeout=TURN_SECONDS):
-            raise Problem(503, "sign_in_busy", "Too many passwords are being checked now. Wait, and try again.")
+        if self._waiting >= MOST_WAITING:
+            raise _busy()
+        self._waiting += 1
+        try:
+            if not self._hashing.acquire(timeout=TURN_SECONDS):
+                raise _busy()
+        finally:
+            self._waiting -= 1
         try:
             yield
         finally:
             self._hashing.release()
+
+
+def _busy() -> Problem:
+    return Problem(503, "sign_in_busy", "Too many passwords are being checked now. Wait, and try again.")
 
 
 def _in_thread(work: Callable[..., Any], *arguments: Any) -> Any:
