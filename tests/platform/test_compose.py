@@ -11,8 +11,11 @@ import requests
 import yaml
 from clients import Clients
 from dashboards import all_panels, expanded
+from manifest_checks import FREE_CONNECTIONS, STATEMENT_BYTES, amount
 from stack import COMPOSE, Stack, eventually
 from tools import ROOT, run, tool
+
+from event_tracker.query.settings import QuerySettings
 
 INFRA = ROOT / "infra"
 
@@ -37,6 +40,12 @@ def stack(images: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
 @pytest.mark.parametrize("name", ["compose.yaml", "compose.tls.yaml"])
 def test_the_file_is_valid_compose(name: str) -> None:
     run(tool("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", COMPOSE.with_name(name))
+
+
+def test_the_questions_that_are_asked_at_once_fit_into_the_memory_of_the_database(services: dict[str, Any]) -> None:
+    questions = services["query"]["environment"].get("POOL_MAX", QuerySettings.pool_max) - FREE_CONNECTIONS
+    buffers = 128 * 2**20  # PostgreSQL's default
+    assert buffers + questions * STATEMENT_BYTES <= amount(services["postgres"]["mem_limit"].upper() + "i")
 
 
 def test_every_service_is_hardened_and_listens_on_loopback_only(services: dict[str, Any]) -> None:

@@ -1,6 +1,10 @@
-"""The WebSockets of pages: visitors who haven't signed in have a limited number of them."""
+"""Visitors who haven't signed in: they have a limited number of WebSockets, and of threads."""
 
+import re
+import socket
 from contextlib import ExitStack, contextmanager
+from select import select
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -75,3 +79,26 @@ def test_who_has_not_signed_in_opens_so_many_pages_and_keeps_nobody_out_who_has(
         assert is_refused(alone, "127.0.0.4")
         with socket_of(alone, "127.0.0.4", cookie=cookie):
             pass
+
+
+def test_sign_ins_that_wait_keep_nobody_from_the_files_of_a_page(another, start_query):
+    """They wait for as long as the query service takes, and anybody may send any number."""
+    query = start_query()
+    with another(query.url) as dashboard, ExitStack() as opened:
+        page = requests.get(dashboard.url, timeout=60).text
+        (script,) = re.findall(r'<script type="module"[^>]* src="\./([^"]+)"', page)
+        where = urlsplit(dashboard.url)
+        form = b"name=ann&password=guess"
+        request = (
+            f"POST /sign-in HTTP/1.1\r\nHost: {where.netloc}\r\nOrigin: {dashboard.url}\r\nContent-Length: {len(form)}\r\n"
+            "Content-Type: application/x-www-form-urlencoded\r\n\r\n"
+        )
+        with query.silent():
+            guesses = []
+            for _ in range(100):
+                guesses.append(opened.enter_context(socket.create_connection((where.hostname, where.port), 60)))
+                guesses[-1].sendall(request.encode() + form)
+            for _ in range(3):
+                assert requests.get(f"{dashboard.url}/{script}", timeout=60).status_code == 200
+            answered, _, _ = select(guesses, [], [], 0)
+        assert not answered

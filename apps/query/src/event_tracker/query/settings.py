@@ -23,6 +23,11 @@ class QuerySettings(ServiceSettings):
     """Settings of the query service, in addition to those of every service."""
 
     port: int = setting("Port to listen on.", kind="int", default=8001, check=validate.Range(1, 65535))
+    pool_max: int = setting(
+        "Most database connections of this process. All but two ask questions of analytics, and one client has half of these: a page of "
+        "the dashboard asks four at once. Each may take 0.75 GiB of PostgreSQL's memory.",
+        kind="int", default=6, check=validate.Range(1, 100),
+    )  # fmt: skip
     window_hours: int = setting(
         "How far back `GET /events` looks when it is told neither `user_id` nor `from`.",
         kind="int", default=24, check=validate.Range(1, MOST_HOURS),

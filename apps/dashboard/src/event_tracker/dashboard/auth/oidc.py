@@ -4,11 +4,11 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 import requests
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from event_tracker.dashboard.auth import cookies, forms
+from event_tracker.dashboard.auth.threads import run_in_thread
 from event_tracker.dashboard.client import service
 from event_tracker.dashboard.client.service import UnavailableError
 
@@ -27,7 +27,7 @@ class NotStartedError(Exception):
 async def start(request: Request) -> Response:
     """Redirect to the provider. Raises as `service.request` and `forms.require_scheme` do."""
     next_path = forms.local_path(request.query_params.get("next", "/"))
-    started = await run_in_threadpool(_ask, "/auth/oidc")
+    started = await run_in_thread(_ask, "/auth/oidc")
     forms.require_scheme(started["redirect_uri"])
     response = RedirectResponse(started["authorization_url"], 303, {"Cache-Control": "no-store"})
     # Not "strict": the provider's site redirects back to here.
@@ -54,7 +54,7 @@ async def finish(request: Request) -> tuple[Json, str]:
     if not kept or not {"code", "state"} <= sent.keys():
         raise NotStartedError
     transaction, _, next_path = kept.partition("|")
-    tokens = await run_in_threadpool(service.post, "/auth/oidc", transaction=transaction, **sent)
+    tokens = await run_in_thread(service.post, "/auth/oidc", transaction=transaction, **sent)
     return tokens, forms.local_path(unquote(next_path))
 
 

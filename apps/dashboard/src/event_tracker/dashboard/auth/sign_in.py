@@ -4,13 +4,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import urlencode
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from event_tracker.dashboard.auth import cookies, forms, oidc
 from event_tracker.dashboard.auth.sessions import Session, SignedOutError, sessions
+from event_tracker.dashboard.auth.threads import run_in_thread
 from event_tracker.dashboard.client import service
 from event_tracker.dashboard.client.service import RefusedError, UnavailableError
 
@@ -63,7 +63,7 @@ async def show_sign_in(request: Request) -> Response:
     next_path = forms.local_path(request.query_params.get("next", "/"))
     if cookies.read(request.cookies) is None:
         return await _form(next_path)
-    session = await run_in_threadpool(session_of, request)
+    session = await run_in_thread(session_of, request)
     if session:
         return RedirectResponse(_next_path(session, next_path), 303)
     response = await _form(next_path)
@@ -78,7 +78,7 @@ async def _form(next_path: str, status: int = 200, problem: str = "", name: str 
         next=next_path,
         problem=problem,
         name=name,
-        oidc=await run_in_threadpool(oidc.is_offered),
+        oidc=await run_in_thread(oidc.is_offered),
     )
 
 
@@ -87,13 +87,13 @@ async def sign_in(request: Request) -> Response:
     form = await forms.read(request)
     next_path, name = forms.local_path(form.get("next", "/")), form.get("name", "").strip().lower()
     try:
-        given = await run_in_threadpool(service.post, "/auth/sign-in", name=name, password=form.get("password", ""))
+        given = await run_in_thread(service.post, "/auth/sign-in", name=name, password=form.get("password", ""))
     except RefusedError as refused:
         problem = WRONG if refused.status in (401, 422) else refused.detail
         return await _form(next_path, 401 if refused.status == 422 else refused.status, problem, name)
     except UnavailableError:
         return await _form(next_path, 502, UNAVAILABLE, name)
-    return await run_in_threadpool(signed_in, request, given, next_path)
+    return await run_in_thread(signed_in, request, given, next_path)
 
 
 def signed_in(request: Request, given: dict[str, Any], next_path: str) -> Response:
@@ -125,7 +125,7 @@ async def finish_oidc(request: Request) -> Response:
     else:
         # A page and not a redirect: browsers don't send a strict cookie after redirects that another site started.
         response = forms.page("continue.html", title="Signed in", next=next_path)
-        _set_cookie(response, await run_in_threadpool(sessions.begin, given))
+        _set_cookie(response, await run_in_thread(sessions.begin, given))
     oidc.delete_cookie(response)
     return response
 
@@ -133,9 +133,9 @@ async def finish_oidc(request: Request) -> Response:
 async def sign_out(request: Request) -> Response:
     """End the sign-in and its session."""
     await forms.read(request)
-    session = await run_in_threadpool(session_of, request)
+    session = await run_in_thread(session_of, request)
     if session:
-        await run_in_threadpool(sessions.end, session)
+        await run_in_thread(sessions.end, session)
     response = RedirectResponse(PATH, 303)
     cookies.delete(response)
     return response
@@ -169,13 +169,13 @@ async def set_password(request: Request) -> Response:
         return service.post("/auth/sign-in", name=session.name, password=password)
 
     try:
-        given = await run_in_threadpool(change)
+        given = await run_in_thread(change)
     except RefusedError as refused:
         problem = _password_problem(refused)
         if problem is None:
             raise
         return _password_form(session, next_path, refused.status, problem)
-    return await run_in_threadpool(signed_in, request, given, next_path)
+    return await run_in_thread(signed_in, request, given, next_path)
 
 
 def _password_problem(refused: RefusedError) -> str | None:
@@ -213,7 +213,7 @@ def session_of(request: Request) -> Session | None:
 
 
 async def _signed_in(request: Request) -> Session:
-    session = await run_in_threadpool(session_of, request)
+    session = await run_in_thread(session_of, request)
     if session is None:
         raise SignedOutError
     return session
