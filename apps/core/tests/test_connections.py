@@ -11,7 +11,7 @@ from gevent.socket import wait_read
 
 from event_tracker.core.http import connections
 from event_tracker.core.http.connections import Connections
-from event_tracker.core.http.turns import SLICE_SECONDS, Turns
+from event_tracker.core.http.request_scheduler import SLICE_SECONDS, RequestScheduler
 
 
 @pytest.fixture
@@ -33,11 +33,11 @@ def crowd(monkeypatch):
             def serve():
                 all_.add(ours)
                 if waits_for == "turn":
-                    refused.append(not all_.turns.take())
+                    refused.append(not all_.scheduler.take())
                 else:
                     getattr(all_, f"wait_for_{waits_for}")()
                 end.wait()
-                all_.turns.end()
+                all_.scheduler.end()
                 all_.end_body()
                 all_.end_answer()
                 all_.remove()
@@ -108,14 +108,14 @@ def test_a_request_waits_for_its_turn_until_hardly_any_connection_is_left(crowd)
 
 
 def test_a_turn_that_ends_is_given_to_who_has_waited_for_longest(crowd):
-    turns = Turns(1)
+    scheduler = RequestScheduler(1)
     order, ends = [], [Event() for _ in range(3)]
 
     def ask(number):
-        assert turns.take()
+        assert scheduler.take()
         order.append(number)
         ends[number].wait()
-        turns.end()
+        scheduler.end()
 
     asking = [gevent.spawn(ask, number) for number in range(3)]
     for number in range(3):
@@ -123,21 +123,21 @@ def test_a_turn_that_ends_is_given_to_who_has_waited_for_longest(crowd):
         assert order == list(range(number + 1))
         ends[number].set()
     gevent.joinall(asking)
-    assert not turns.waiting
+    assert not scheduler.waiting
 
 
 def test_sockets_are_looked_at_before_all_that_could_go_on_have(crowd):
     """Without turns the event loop would work on all of the requests first."""
-    turns = Turns(1000)
+    scheduler = RequestScheduler(1000)
     done = []
     ours, theirs = socket.socketpair()
 
     def work(number):
-        assert turns.take()
+        assert scheduler.take()
         burn(SLICE_SECONDS / 2)
-        turns.pause()
+        scheduler.pause()
         done.append(number)
-        turns.end()
+        scheduler.end()
 
     def read():
         wait_read(ours.fileno())
@@ -160,11 +160,11 @@ def burn(seconds):
 
 
 def test_a_greenlet_that_is_killed_while_it_waits_takes_no_turn(crowd):
-    turns = Turns(1)
-    assert turns.take()
-    waiting = gevent.spawn(turns.take)
+    scheduler = RequestScheduler(1)
+    assert scheduler.take()
+    waiting = gevent.spawn(scheduler.take)
     gevent.sleep(0.001)
     waiting.kill()
-    assert not turns.waiting
-    turns.end()
-    assert turns.take()
+    assert not scheduler.waiting
+    scheduler.end()
+    assert scheduler.take()

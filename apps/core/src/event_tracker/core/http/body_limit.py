@@ -170,7 +170,7 @@ def read_body(environ: "WSGIEnvironment", max_bytes: int, seconds: float, reserv
     finally:
         slow.close()
         connections.end_body()
-        connections.turns.pause()
+        connections.scheduler.pause()
     if len(raw) > max_bytes:
         raise too_large(max_bytes)
     if size is not None and len(raw) < size:

@@ -12,7 +12,7 @@ import gevent
 from gevent.event import Event
 from greenlet import greenlet
 
-from event_tracker.core.http.turns import Turns
+from event_tracker.core.http.request_scheduler import RequestScheduler
 
 ACCEPTED = 2
 """How many times as many connections are accepted as are served at once. The kernel's queue is first come, first served. Of those
@@ -39,7 +39,7 @@ class Connections:
         most_accepted: how many there may be, with those that wait for their turn.
         closed: how many were closed so that others could connect.
         crowded: set while few are free.
-        turns: those of the requests.
+        scheduler: gives the requests their turns.
     """
 
     def __init__(self, most: int) -> None:
@@ -48,7 +48,7 @@ class Connections:
         self.most_accepted = ACCEPTED * most
         self._most = most
         self._kept_free = max(1, int(most * FREE_FRACTION))
-        self.turns = Turns(max(1, most - self._kept_free))
+        self.scheduler = RequestScheduler(max(1, most - self._kept_free))
         self._clients: dict[greenlet, socket.socket] = {}
         # Since when each waits, oldest first.
         self._for_request: dict[greenlet, float] = {}
@@ -116,7 +116,7 @@ class Connections:
         self.crowded.set()
         idle = [self._for_request, self._for_body, self._for_reader]
         if self.is_full():
-            idle.append(self.turns.waiting)
+            idle.append(self.scheduler.waiting)
         waiting = (one for one in _longest_waiting(*idle) if one not in self._closing)
         # `islice`, not a whole list: this runs for every new connection.
         chosen = list(islice(waiting, self._kept_free))
@@ -129,8 +129,8 @@ class Connections:
 
     def _shut_down(self, chosen: list[greenlet]) -> None:
         for one in chosen:
-            if one in self.turns.waiting:
-                self.turns.refuse(one)
+            if one in self.scheduler.waiting:
+                self.scheduler.refuse(one)
                 continue
             how = socket.SHUT_RDWR if one in self._for_reader else socket.SHUT_RD
             with suppress(KeyError, OSError):

@@ -225,7 +225,7 @@ def _take_turn(environ: "WSGIEnvironment") -> None:
     Raises:
         Problem: 503 if hardly any connections were left, and this one was chosen to make room.
     """
-    if not environ[CONNECTIONS].turns.take():
+    if not environ[CONNECTIONS].scheduler.take():
         raise given_up()
 
 

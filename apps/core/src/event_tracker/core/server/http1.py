@@ -163,7 +163,7 @@ class OneWriteResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no 
             # The time-out is for the next part; sendall's would be for the whole rest.
             self.sock.settimeout(min(SEND_SECONDS, left))
             sent += self.sock.send(rest[sent:])
-            self.connections.turns.pause()
+            self.connections.scheduler.pause()
 
 
 def linger(client: socket.socket) -> None:
@@ -236,7 +236,7 @@ class Http1Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         try:
             self._answer(environ, response, sock)
         finally:
-            self.connections.turns.end()
+            self.connections.scheduler.end()
         sock.settimeout(None)
         if response.should_close():
             if response.status_code >= HTTPStatus.BAD_REQUEST:  # its body may not have been read

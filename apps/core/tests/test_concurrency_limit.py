@@ -4,7 +4,7 @@ import gevent
 import pytest
 from gevent.event import Event
 
-from event_tracker.core import concurrency_limit as turns
+from event_tracker.core import concurrency_limit
 from event_tracker.core.concurrency_limit import ConcurrencyLimit, NoTurnError, TooManyWaitError
 
 LONG = 1000.0
@@ -67,7 +67,7 @@ def test_who_comes_does_not_go_before_who_waits(held):
 
 
 def test_a_client_may_have_so_many_waiting_and_others_are_let_in(held, monkeypatch):
-    monkeypatch.setattr(turns, "MOST_WAITING", 2)
+    monkeypatch.setattr(concurrency_limit, "MOST_WAITING", 2)
     had = []
     waiting = [queue(held[0], client, had) for client in ["loud", "loud", "quiet"]]
     with pytest.raises(TooManyWaitError), held[0].take("loud", LONG):

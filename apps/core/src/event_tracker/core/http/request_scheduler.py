@@ -16,7 +16,7 @@ SLICE_SECONDS = 0.005
 """How long requests are worked on before the event loop looks at sockets and timers again."""
 
 
-class Turns:
+class RequestScheduler:
     """Gives turns to requests, in the order in which they came. A process that isn't busy gives them at once.
 
     Args:
