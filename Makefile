@@ -5,8 +5,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 PLATFORM := .venv/.platform
 TAG := dev
-# Tests wait for databases, browsers and clocks more than they compute: two at a time keep a core at work.
-WORKERS = $(shell echo $$(( 2 * $$(getconf _NPROCESSORS_ONLN) )))
+# Tests wait for databases, browsers and clocks more than they compute: two at a time keep a core at work. Those of `make check`
+# compute, and each worker imports all tests first.
+CORES = $(shell getconf _NPROCESSORS_ONLN)
+WORKERS = $(shell echo $$(( 2 * $(CORES) )))
 TESTS := --numprocesses $(WORKERS) --dist worksteal --durations 20 --ignore tests/platform
 FUZZ_SECONDS := 120
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
@@ -31,7 +33,7 @@ test: lint ## Lint, then all tests
 	@$(BIN)/pytest $(TESTS) $(ARGS)
 
 check: lint ## Lint, then the tests that need no service: for while you work
-	@$(BIN)/pytest $(TESTS) --without-services --ignore tests/cost --ignore tests/fuzz $(ARGS)
+	@$(BIN)/pytest $(TESTS) --numprocesses $(CORES) --without-services --ignore tests/cost --ignore tests/fuzz $(ARGS)
 
 coverage: $(READY) ## All tests with their coverage: it takes a third longer
 	@$(BIN)/coverage erase

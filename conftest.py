@@ -3,7 +3,6 @@
 Each worker starts one server, with a migrated template database; each test gets a clone of it (some 50 ms with its end).
 """
 
-import fcntl
 import os
 import signal
 import subprocess
@@ -19,6 +18,7 @@ import pytest
 import servers
 from playwright.sync_api import Browser, sync_playwright
 from servers import Postgres, Service, launching
+from shared import made_once
 from tools import tool
 
 from event_tracker.core.postgres.migrate import apply_migrations
@@ -96,22 +96,26 @@ def telling(item: pytest.Item, when: str) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def prepared_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The data folder of a stopped server with a migrated database `template_events`, made once for all workers."""
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for what is made once for all workers."""
     base = tmp_path_factory.getbasetemp()
-    data = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "prepared"
-    with data.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not data.exists():
-            with data_folder() as folder:
-                server = Postgres(folder)
-                server.execute("create database template_events")
-                apply_migrations(server.url("template_events"), MIGRATIONS)
-                server.stop()
-                unfinished = data.with_suffix(".unfinished")
-                subprocess.run(["cp", "-a", folder, unfinished], check=True)
-                unfinished.rename(data)
-    return data
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def prepared_data(shared_folder: Path) -> Path:
+    """The data folder of a stopped server with a migrated database `template_events`, made once for all workers."""
+    return made_once(shared_folder / "prepared", prepare_data)
+
+
+def prepare_data(path: Path) -> None:
+    """Make the folder."""
+    with data_folder() as folder:
+        server = Postgres(folder)
+        server.execute("create database template_events")
+        apply_migrations(server.url("template_events"), MIGRATIONS)
+        server.stop()
+        subprocess.run(["cp", "-a", folder, path], check=True)
 
 
 @contextmanager

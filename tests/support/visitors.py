@@ -5,15 +5,12 @@ import time
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from argon2 import PasswordHasher
+from known_password import PASSWORD
 from playwright.sync_api import Page
 from runs import Runs
 
 POLL_MILLISECONDS = 50
 SECONDS = 120
-
-PASSWORD = "correct horse battery"
-PASSWORD_HASH = PasswordHasher().hash(PASSWORD)
 
 SETTLED = """
 async (frame) => {

@@ -113,49 +113,6 @@ def test_while_the_database_is_away_events_wait(site, page, own_postgres, start_
         assert Shop(site, collector, owner, key).stored() == [("page_view",), ("meanwhile",)]
 
 
-def test_a_tab_that_is_closed_at_once_delivers(shop, context):
-    for n in range(3):
-        page = context.new_page()
-        page.goto(f"{shop.site.origin}/page-{n}")
-        page.close(run_before_unload=True)
-        assert eventually(lambda n=n: ("page_view", f"/page-{n}") in shop.stored("page"))
-    page = context.new_page()
-    page.goto(f"{shop.site.origin}/")
-    wait_until_sent(page)
-    assert shop.stored("page") == [("page_view", name) for name in ("/page-0", "/page-1", "/page-2", "/")]
-
-
-def test_a_tab_that_is_closed_while_a_batch_is_under_way_delivers_both(shop, context):
-    """Batch and beacon together stay below the 64 KiB that browsers let be under way; the rest is for the next page."""
-    shop.put(attributes='data-auto="false"')
-    page = context.new_page()
-    page.goto(f"{shop.site.origin}/")
-    track(page, "first")
-    wait_until_sent(page)
-    with shop.collector.silent():
-        with page.expect_request("**/events?*"):
-            page.evaluate("for (let n = 0; n < 80; n++) tracker.track('batch', { n, filling: 'x'.repeat(250) })")
-        page.evaluate("for (let n = 0; n < 70; n++) tracker.track('beacon', { n, filling: 'x'.repeat(250) })")
-        page.close(run_before_unload=True)
-    batch, beacon = [("batch", n) for n in range(80)], [("beacon", n) for n in range(70)]
-    assert eventually(lambda: len(shop.stored()) > 1 + 80 + 20)
-    assert shop.stored("n") == [("first", None), *batch, *beacon][: len(shop.stored())]
-    page = context.new_page()
-    page.goto(f"{shop.site.origin}/")
-    wait_until_sent(page)
-    assert shop.stored("n") == [("first", None), *batch, *beacon]
-
-
-def test_more_than_a_beacon_holds_is_sent_by_the_next_page(shop, page):
-    page.goto(f"{shop.site.origin}/")
-    wait_until_sent(page)
-    page.evaluate("for (let n = 0; n < 300; n++) tracker.track('many', { n, filling: 'x'.repeat(500) })")
-    page.goto(f"{shop.site.origin}/next")
-    wait_until_sent(page)
-    assert [n for kind, n in shop.stored("n") if kind == "many"] == list(range(300))
-    assert [kind for kind, *_ in shop.stored() if kind == "page_view"] == ["page_view"] * 2
-
-
 def test_two_tabs_share_user_and_session_and_double_nothing(shop, context):
     tabs = [context.new_page() for _ in range(2)]
     for tab in tabs:

@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 import requests
+from known_password import PASSWORD_HASH
 from playwright.sync_api import Browser, BrowserContext
 from ports import free_port
 from servers import START_SECONDS, Postgres, Service
 from signing_key import make_signing_key
-from visitors import PASSWORD_HASH, Visitor
+from visitors import Visitor
 
 Launcher = Callable[[Path], AbstractContextManager[Callable[..., Service]]]
 

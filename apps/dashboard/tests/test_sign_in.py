@@ -6,8 +6,9 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 from axe_playwright_python.sync_playwright import Axe
+from known_password import PASSWORD, PASSWORD_HASH
 from signing_key import make_signing_key
-from visitors import PASSWORD, PASSWORD_HASH, Visitor
+from visitors import Visitor
 from waiting import eventually, wait_until
 
 STATS_PAGES = ["", "funnels", "retention", "journeys", "sessions"]

@@ -7,13 +7,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
+from known_password import PASSWORD, PASSWORD_HASH
 from waiting import eventually
 
 from event_tracker.core.secrets.keys import make_key
-from event_tracker.core.secrets.passwords import hash_password
 
-PASSWORD = "correct horse battery"
-HASH = hash_password(PASSWORD)
 TABLES = "people, sign_ins, failed_sign_ins, api_tokens, audit, sources, event_schemas, schemas_set_aside, write_keys, rate_limits"
 
 
@@ -22,8 +20,8 @@ def cast(shared_owner):
     """name → the token that they send."""
     shared_owner.execute(f"truncate {TABLES}")
     shared_owner.execute("insert into sources (name) values ('default'), ('shop'), ('blog')")
-    shared_owner.execute("insert into people (name, password_hash, role) values ('ann', %s, 'admin')", [HASH])
-    shared_owner.execute("insert into people (name, password_hash, role) values ('bea', %s, 'admin')", [HASH])
+    shared_owner.execute("insert into people (name, password_hash, role) values ('ann', %s, 'admin')", [PASSWORD_HASH])
+    shared_owner.execute("insert into people (name, password_hash, role) values ('bea', %s, 'admin')", [PASSWORD_HASH])
     tokens = {}
     for name, sources in (("ada", None), ("sam", ["shop"])):
         key = make_key("rt")

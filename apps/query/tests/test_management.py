@@ -12,10 +12,7 @@ import pytest
 import requests
 
 from event_tracker.core.secrets.keys import make_key
-from event_tracker.core.secrets.passwords import hash_password
 
-PASSWORD = "correct horse battery"
-HASH = hash_password(PASSWORD)
 TABLES = "people, sign_ins, failed_sign_ins, api_tokens, audit, sources, event_schemas, write_keys, rate_limits, schemas_set_aside, rejections"
 
 

@@ -4,13 +4,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
+from known_password import PASSWORD, PASSWORD_HASH
 from sign_in_requests import actions, me, post, refusal
 from waiting import eventually, wait_until
 
 from event_tracker.core.secrets.passwords import hash_password
 
-PASSWORD = "correct horse battery"
-HASH = hash_password(PASSWORD)
 OTHER = "another long password"
 
 
@@ -24,9 +23,11 @@ def elsewhere(start_guarded):
 def people(shared_owner):
     """Ann, an analyst, and Root, an admin whose password is for one sign-in."""
     shared_owner.execute("truncate people, sign_ins, failed_sign_ins, api_tokens, audit")
-    shared_owner.execute("insert into people (name, password_hash, role) values ('ann', %s, 'analyst')", [HASH])
     shared_owner.execute(
-        "insert into people (name, password_hash, role, one_time) values ('root', %s, 'admin', true)", [HASH]
+        "insert into people (name, password_hash, role) values ('ann', %s, 'analyst')", [PASSWORD_HASH]
+    )
+    shared_owner.execute(
+        "insert into people (name, password_hash, role, one_time) values ('root', %s, 'admin', true)", [PASSWORD_HASH]
     )
 
 
@@ -220,7 +221,9 @@ def test_whoever_was_signed_in_before_it_was_made_sets_nothing(guarded, shared_o
     thief = sign_in(guarded)["access_token"]
     assert me(guarded, thief).status_code == 200
     with shared_owner.transaction():
-        shared_owner.execute("update people set one_time = true, password_hash = %s where name = 'ann'", [HASH])
+        shared_owner.execute(
+            "update people set one_time = true, password_hash = %s where name = 'ann'", [PASSWORD_HASH]
+        )
         shared_owner.execute("delete from sign_ins")
     assert post(guarded, "password", thief, password=OTHER).status_code in (401, 422)
     assert eventually(lambda: post(guarded, "password", thief, password=OTHER).status_code == 401, 30)

@@ -4,21 +4,20 @@ import secrets
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from known_password import PASSWORD, PASSWORD_HASH
 from sign_in_requests import post
 from waiting import wait_until
 
 from event_tracker.core.secrets.keys import hash_key
-from event_tracker.core.secrets.passwords import hash_password
-
-PASSWORD = "correct horse battery"
-HASH = hash_password(PASSWORD)
 
 
 @pytest.fixture(autouse=True)
 def ann(shared_owner):
     """Ann, an analyst."""
     shared_owner.execute("truncate people, sign_ins, failed_sign_ins, api_tokens, audit")
-    shared_owner.execute("insert into people (name, password_hash, role) values ('ann', %s, 'analyst')", [HASH])
+    shared_owner.execute(
+        "insert into people (name, password_hash, role) values ('ann', %s, 'analyst')", [PASSWORD_HASH]
+    )
 
 
 @pytest.fixture

@@ -11,16 +11,13 @@ from datetime import timedelta
 
 import pytest
 import requests
+from known_password import PASSWORD, PASSWORD_HASH
 from sign_in_requests import actions, me, post, refusal
 from signing_key import make_signing_key
 from waiting import eventually
 
-from event_tracker.core.secrets.passwords import hash_password
 from event_tracker.query.auth.people import AUDIENCE
 from event_tracker.query.auth.signing import Signer
-
-PASSWORD = "correct horse battery"
-HASH = hash_password(PASSWORD)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +35,8 @@ def ann(shared_owner):
 
 def add_person(owner, name, role="analyst", one_time=False):
     owner.execute(
-        "insert into people (name, password_hash, role, one_time) values (%s, %s, %s, %s)", [name, HASH, role, one_time]
+        "insert into people (name, password_hash, role, one_time) values (%s, %s, %s, %s)",
+        [name, PASSWORD_HASH, role, one_time],
     )
 
 
