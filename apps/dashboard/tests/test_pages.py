@@ -98,9 +98,9 @@ def test_a_page_ends_below_its_last_line(visit, dashboard):
     visitor = visit(dashboard).open("sessions", range="90 days")
     assert visitor.ranking("Sessions end with")
     below = visitor.page.get_by_test_id("stMain").evaluate("""main => {
-        main.scrollTo(0, main.scrollHeight);
-        const parts = [...main.querySelectorAll("[data-testid=stElementContainer]")];
-        return main.getBoundingClientRect().bottom - Math.max(...parts.map(part => part.getBoundingClientRect().bottom));
+        const parts = [...main.querySelectorAll(".ranking-frame")];
+        const end = Math.max(...parts.map(part => part.getBoundingClientRect().bottom));
+        return main.scrollHeight - (end - main.getBoundingClientRect().top + main.scrollTop);
     }""")
     assert 0 <= below <= 48
 
