@@ -98,9 +98,9 @@ def test_a_page_ends_below_its_last_line(visit, dashboard):
     visitor = visit(dashboard).open("sessions", range="90 days")
     assert visitor.ranking("Sessions end with")
     below = visitor.page.get_by_test_id("stMain").evaluate("""main => {
-        main.scrollTo(0, main.scrollHeight);
-        const parts = [...main.querySelectorAll("[data-testid=stElementContainer]")];
-        return main.getBoundingClientRect().bottom - Math.max(...parts.map(part => part.getBoundingClientRect().bottom));
+        const parts = [...main.querySelectorAll(".ranking-frame")];
+        const end = Math.max(...parts.map(part => part.getBoundingClientRect().bottom));
+        return main.scrollHeight - (end - main.getBoundingClientRect().top + main.scrollTop);
     }""")
     assert 0 <= below <= 48
 
@@ -358,6 +358,11 @@ def test_journeys_show_the_commonest_paths(visit, dashboard):
     ]
 
 
+def test_journeys_that_led_to_an_event_are_in_the_order_of_time(visit, dashboard):
+    visitor = visit(dashboard).open("journeys", range="90 days", direction="previous", start="purchase", depth=2)
+    assert visitor.ranking("Most frequent journeys") == [["page_view → page_view → purchase", "10", "100.0%"]]
+
+
 def test_sessions_are_counted(visit, dashboard):
     visitor = visit(dashboard).open("sessions", range="90 days", by="property:page")
     answer = dashboard.ask("/stats/sessions", by="property:page", **dashboard.last(90))
@@ -426,6 +431,7 @@ def test_a_refusal_is_a_sentence_and_the_rest_of_the_page_stays(visit, dashboard
     visitor = visit(dashboard).open("", range="dates", days=["2020-01-01", "2026-01-01"], interval="hour")
     errors = visitor.page.locator("[data-testid=stAlert]", has_text="1,000")
     assert errors.count() == 1
+    assert errors.inner_text().count("1,000") == 1
     assert visitor.tile("Events") == "0"
 
 

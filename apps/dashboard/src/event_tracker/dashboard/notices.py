@@ -38,8 +38,13 @@ def show_refusal() -> Iterator[None]:
         with open_sign_in():
             yield
     except RefusedError as refused:
-        lines = [refused.detail.replace("`", "")]
-        lines += [f"- {error['parameter']}: {error['detail']}" for error in refused.errors if "parameter" in error]
+        # If there are several errors, the detail repeats the first of them.
+        lines = [f"- {error['parameter']}: {error['detail']}" for error in refused.errors if "parameter" in error]
+        lines = (
+            lines
+            if len(lines) > 1
+            else [line.removeprefix("- ") for line in lines] or [refused.detail.replace("`", "")]
+        )
         if refused.status == 504:
             lines.append("Choose a shorter range, or fewer event types.")
         st.error("\n".join(lines), icon=":material/error:")

@@ -131,8 +131,9 @@ def _transitions(answer: Answer) -> None:
 
 def _paths(answer: Answer) -> None:
     st.header("Most frequent journeys", anchor=False)
+    in_time = slice(None, None, 1 if answer["direction"] == "next" else -1)
     rows = [
-        ([_node(key, answer) for key in path["keys"]], path["count"], numbers.share(path["share"]))
+        ([_node(key, answer) for key in path["keys"][in_time]], path["count"], numbers.share(path["share"]))
         for path in answer["paths"]
     ]
     rankings.show(["Journey", "Times", "Share"], rows, "Most frequent journeys")
