@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from event_tracker.dashboard.charts import points
+from event_tracker.dashboard.charts import opening, points
 from event_tracker.dashboard.client.api import Answer
 from event_tracker.dashboard.filters import filters
 from event_tracker.dashboard.filters.period import Period
@@ -16,9 +16,7 @@ from event_tracker.dashboard.filters.period import Period
 OPENED = "opened_by_click"
 """The key of the URL that a click opens. `st.switch_page` can't: it refuses to leave a page whose inputs are in the URL."""
 
-OPEN_PATH = "/open.js"
-OPEN = 'location.assign(document.querySelector(".opened-by-click").href)'
-FOLLOW = f'<a class="opened-by-click" href="{{url}}" target="_self">Opening …</a><script src="{OPEN_PATH}"></script>'
+FOLLOW = f'<a class="opened-by-click" href="{{url}}" target="_self">Opening …</a><script src="{opening.PATH}"></script>'
 
 Click = Callable[[Mapping[str, Any]], None]
 """Is called with a point of a chart, in Plotly's form, before the page is drawn again."""

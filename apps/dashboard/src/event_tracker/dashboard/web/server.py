@@ -14,7 +14,7 @@ from starlette.routing import Route
 from streamlit.starlette import App
 
 from event_tracker.dashboard.auth import sign_in
-from event_tracker.dashboard.charts import clicks
+from event_tracker.dashboard.charts import opening
 from event_tracker.dashboard.client import download
 from event_tracker.dashboard.settings import Settings
 from event_tracker.dashboard.web.compression import Compressed
@@ -31,10 +31,10 @@ is limited because anybody can open a WebSocket."""
 
 
 async def _open(_request: Request) -> Response:
-    return Response(clicks.OPEN, media_type="text/javascript")
+    return Response(opening.SCRIPT, media_type="text/javascript")
 
 
-OPEN_ROUTE = Route(clicks.OPEN_PATH, _open, methods=["GET"])
+OPEN_ROUTE = Route(opening.PATH, _open, methods=["GET"])
 
 
 @asynccontextmanager
