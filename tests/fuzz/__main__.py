@@ -9,7 +9,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["collector", "core", "query", "json", "base64", "marshmallow", "urllib"]):
+with atheris.instrument_imports(include=["event_tracker", "json", "base64", "marshmallow", "urllib"]):
     import targets
 
 ROOT = Path(__file__).parents[2]

@@ -34,9 +34,9 @@ def cors_headers(origin: str | None, allowed: Collection[str]) -> list[tuple[str
 
 
 def preflight_headers(methods: str, requested: str = "") -> list[tuple[str, str]]:
-    """What the answer to a preflight adds to `cors_headers`; `asked` is its Access-Control-Request-Headers.
+    """What the answer to a preflight adds to `cors_headers`; `requested` is its Access-Control-Request-Headers.
 
-    Every header asked for is allowed: agents and error trackers add headers to all requests of a page, and the browser drops
+    Every requested header is allowed: agents and error trackers add headers to all requests of a page, and the browser drops
     a request with a header that isn't allowed. This is safe: only `Origin` says where a request comes from, and no page can set it.
     """
     names = [name.strip() for name in requested.split(",")] if len(requested) <= MOST_REQUESTED_LENGTH else []
