@@ -107,6 +107,23 @@ def test_a_request_waits_for_its_turn_until_hardly_any_connection_is_left(crowd)
     assert all_.closed == 2
 
 
+def test_requests_whose_bodies_are_awaited_keep_no_other_from_its_turn(crowd):
+    all_, _ = crowd(16)  # 14 turns
+    done = []
+
+    def wait_for_body():
+        assert all_.scheduler.take()
+        all_.wait_for_body()
+
+    def answer():
+        assert all_.scheduler.take()
+        done.append(True)
+
+    gevent.joinall([gevent.spawn(wait_for_body) for _ in range(14)])
+    gevent.spawn(answer).join(5)
+    assert done == [True]
+
+
 def test_a_turn_that_ends_is_given_to_who_has_waited_for_longest(crowd):
     scheduler = RequestScheduler(1)
     order, ends = [], [Event() for _ in range(3)]

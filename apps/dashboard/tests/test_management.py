@@ -74,7 +74,7 @@ def test_a_source_is_made_with_a_key_and_settings(signed_in, owner):
     said(visitor, "There is nothing of this name here.")
     visitor.page.get_by_role("textbox", name="Name").fill("shop")
     press(visitor, "Make it")
-    said(visitor, "shop is there")
+    said(visitor, "shop was created")
     press(visitor, "Make a key")
     said(visitor, "It is shown only once")
     # The browser loads the component for code only when it is needed, so it is drawn later.

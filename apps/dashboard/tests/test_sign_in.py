@@ -229,7 +229,7 @@ def test_a_password_for_one_sign_in_is_replaced_at_once(come, people):
     assert serious_violations(page) == []
 
     def choose(password, again):
-        page.get_by_label("New password").fill(password)
+        page.get_by_label("New password", exact=True).fill(password)
         page.get_by_label("Repeat the new password").fill(again)
         page.get_by_role("button", name="Set password").click()
 
@@ -266,7 +266,7 @@ def test_changing_a_password_takes_the_current_one_and_ends_the_other_sign_ins(s
 
     def change(current):
         page.get_by_label("Current password").fill(current)
-        page.get_by_label("New password").fill("a password of my own")
+        page.get_by_label("New password", exact=True).fill("a password of my own")
         page.get_by_label("Repeat the new password").fill("a password of my own")
         page.get_by_role("button", name="Set password").click()
 

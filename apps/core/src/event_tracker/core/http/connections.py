@@ -48,7 +48,7 @@ class Connections:
         self.most_accepted = ACCEPTED * most
         self._most = most
         self._kept_free = max(1, int(most * FREE_FRACTION))
-        self.scheduler = RequestScheduler(max(1, most - self._kept_free))
+        self.scheduler = RequestScheduler(max(1, most - self._kept_free), lambda: len(self._for_body))
         self._clients: dict[greenlet, socket.socket] = {}
         # Since when each waits, oldest first.
         self._for_request: dict[greenlet, float] = {}
@@ -83,8 +83,9 @@ class Connections:
         self._for_request.pop(gevent.getcurrent(), None)
 
     def wait_for_body(self) -> None:
-        """The current greenlet waits for a body from now on, until `end_body`."""
+        """The current greenlet waits for a body from now on, until `end_body`. Another request may have its turn meanwhile."""
         _wait(self._for_body)
+        self.scheduler.schedule()
 
     def end_body(self) -> None:
         """The body has arrived, or isn't waited for any more."""

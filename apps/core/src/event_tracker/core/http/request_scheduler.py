@@ -7,6 +7,7 @@ no turn, are answered soon.
 
 import time
 from collections import deque
+from collections.abc import Callable
 
 import gevent
 from gevent.hub import Waiter
@@ -21,14 +22,16 @@ class RequestScheduler:
 
     Args:
         most: requests in progress at once.
+        count_idle: returns how many of those in progress wait for their client, and don't count.
 
     Attributes:
         waiting: since when each greenlet waits for a turn, oldest first.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, count_idle: Callable[[], int] = lambda: 0) -> None:
         self.waiting: dict[greenlet, float] = {}
         self._most = most
+        self._count_idle = count_idle
         self._in_progress: set[greenlet] = set()
         self._waiters: dict[greenlet, Waiter[bool]] = {}
         self._paused: deque[Waiter[None]] = deque()
@@ -46,7 +49,7 @@ class RequestScheduler:
             return True
         waiter = self._waiters[current] = Waiter()
         self.waiting[current] = time.monotonic()
-        self._schedule()
+        self.schedule()
         try:
             return waiter.get()
         finally:
@@ -58,13 +61,13 @@ class RequestScheduler:
         if self._is_busy():
             waiter: Waiter[None] = Waiter()
             self._paused.append(waiter)
-            self._schedule()
+            self.schedule()
             waiter.get()
 
     def end(self) -> None:
         """End the turn of the current greenlet, if it has one."""
         self._in_progress.discard(gevent.getcurrent())
-        self._schedule()
+        self.schedule()
 
     def refuse(self, one: greenlet) -> None:
         """Refuse a turn to a greenlet that waits for one."""
@@ -75,9 +78,10 @@ class RequestScheduler:
         return bool(self._paused) or abs(time.time() - gevent.get_hub().loop.now()) > SLICE_SECONDS
 
     def _may_start(self) -> bool:
-        return len(self._in_progress) < self._most
+        return len(self._in_progress) - self._count_idle() < self._most
 
-    def _schedule(self) -> None:
+    def schedule(self) -> None:
+        """Resume those that may go on, as soon as the event loop has looked at sockets."""
         if not self._is_scheduled and (self._paused or (self.waiting and self._may_start())):
             self._is_scheduled = True
             # A timer, and not a callback: the event loop looks at sockets before it.
@@ -100,4 +104,4 @@ class RequestScheduler:
         self._timer.stop()
         self._timer.close()
         self._is_scheduled = False
-        self._schedule()
+        self.schedule()

@@ -146,7 +146,12 @@ _user_file = partial(
 )
 
 USER_DATA = [
-    _erasure("/users/<path:user_id>", erase_user, parameters=[USER_ID, EraseUserSchema]),
+    _erasure(
+        "/users/<path:user_id>",
+        erase_user,
+        parameters=[USER_ID, EraseUserSchema],
+        problems={**ERASE_PROBLEMS, 404: "An id that can't be written in a path, such as one that ends in a newline."},
+    ),
     _erasure("/user", erase_any_user, parameters=[EraseAnyUserSchema]),
     _user_file("/users/<path:user_id>/export", export_user, parameters=[USER_ID, ExportUserSchema]),
     _user_file("/user/export", export_any_user, parameters=[ExportAnyUserSchema]),
