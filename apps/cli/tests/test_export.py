@@ -157,11 +157,13 @@ def cutting(service, after):
                 return
             connections.append(Cut(client, socket.create_connection((host, int(port))), after))
 
-    threading.Thread(target=serve, daemon=True).start()
+    serving = threading.Thread(target=serve, daemon=True)
+    serving.start()
     try:
         yield f"http://127.0.0.1:{relay.getsockname()[1]}", connections
     finally:
         relay.shutdown(socket.SHUT_RDWR)
+        serving.join()  # it may just have accepted one more connection
         relay.close()
         for cut in connections:
             for side in cut.sides:
