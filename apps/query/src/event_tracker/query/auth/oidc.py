@@ -44,7 +44,9 @@ class SignInStart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A sign-in by the provider, begun."""
 
     authorization_url: Annotated[str, Meta(description="Where the browser is sent.")]
-    transaction: Annotated[str, Meta(description="Kept for this browser, where no other and no script gets at it.")]
+    transaction: Annotated[
+        str, Meta(description="Kept for this browser, where no other browser and no script can read it.")
+    ]
     expires_in: Annotated[int, Meta(description="Seconds for which the transaction counts.")]
     redirect_uri: Annotated[str, Meta(description="Where the provider sends the browser.")]
 

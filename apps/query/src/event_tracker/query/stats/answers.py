@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType, field
 
 from event_tracker.query.answers import Time
-from event_tracker.query.stats.explain_plan import Plan
+from event_tracker.query.stats.sql.explain_plan import Plan
 
 Count = Annotated[int, Meta(ge=0)]
 Share = Annotated[float | None, Meta(description="0 to 1; null of nothing.")]

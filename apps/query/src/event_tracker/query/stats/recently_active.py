@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from event_tracker.query.parameter_types import EARLIEST
-from event_tracker.query.stats.statements import QUERIES
+from event_tracker.query.stats.sql.statements import QUERIES
 from event_tracker.query.stats.time_range import DAY
 
 LOOKBACKS = (timedelta(0), DAY, 30 * DAY)

@@ -14,18 +14,9 @@ from event_tracker.query.auth.calls import Sources
 from event_tracker.query.auth.principal import QuotaHolder
 from event_tracker.query.concurrency import SingleFlight, take_turn
 from event_tracker.query.events.property_values import property_parameters
-from event_tracker.query.stats import event_users, responses, sql_builder
-from event_tracker.query.stats.bindings import (
-    dimension_parameters,
-    filter_parameters,
-    origin_parameter,
-    range_parameters,
-    visit_parameters,
-)
+from event_tracker.query.stats import event_users, responses
 from event_tracker.query.stats.event_users import ORDERS, EventUsersQuery
-from event_tracker.query.stats.explain_plan import Plan
 from event_tracker.query.stats.parameters import GAP
-from event_tracker.query.stats.query_runner import BuildStatement, QueryRunner, Rows, Statement
 from event_tracker.query.stats.query_types import (
     FilteredQuery,
     FunnelQuery,
@@ -39,7 +30,17 @@ from event_tracker.query.stats.query_types import (
     UsersQuery,
 )
 from event_tracker.query.stats.recently_active import list_recently_active
-from event_tracker.query.stats.sql_builder import (
+from event_tracker.query.stats.sql import sql_builder
+from event_tracker.query.stats.sql.bindings import (
+    dimension_parameters,
+    filter_parameters,
+    origin_parameter,
+    range_parameters,
+    visit_parameters,
+)
+from event_tracker.query.stats.sql.explain_plan import Plan
+from event_tracker.query.stats.sql.query_runner import BuildStatement, QueryRunner, Rows, Statement
+from event_tracker.query.stats.sql.sql_builder import (
     dimension,
     outside_condition,
     select_events,
@@ -48,7 +49,7 @@ from event_tracker.query.stats.sql_builder import (
     source_condition,
     type_condition,
 )
-from event_tracker.query.stats.statements import QUERIES, fill
+from event_tracker.query.stats.sql.statements import QUERIES, fill
 from event_tracker.query.stats.summarised_days import can_use_summaries, find_summarised_days
 from event_tracker.query.stats.time_range import HOUR, floor_time, split_by_hour
 

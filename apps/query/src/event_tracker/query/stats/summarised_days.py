@@ -8,7 +8,7 @@ from psycopg import sql
 
 from event_tracker.query.stats.parameters import GAP
 from event_tracker.query.stats.query_types import FilteredQuery, PathsQuery, RangeQuery, SessionsQuery
-from event_tracker.query.stats.statements import QUERIES, fill
+from event_tracker.query.stats.sql.statements import QUERIES, fill
 from event_tracker.query.stats.time_range import MOST_RANGES, ranges_between, whole_day_bounds
 
 

@@ -28,7 +28,7 @@ LOCK_SECONDS = 20
 TRIES = 3
 """The lock order rules deadlocks out. If PostgreSQL finds one all the same, the erasure is tried again."""
 
-BUSY = "Another erasure, or the database's upkeep, is at it. Nothing was done: ask again."
+BUSY = "Another erasure, or a step of `tracker maintain`, is in progress. Nothing was done: send the request again."
 TOO_SLOW = "The database took longer than ERASE_SECONDS over one statement. Nothing was done."
 
 

@@ -116,7 +116,7 @@ ERASE_PROBLEMS: Problems = {
     400: "Not a query string in UTF-8.",
     422: INVALID,
     429: "100 erasures of the principal wait for their turn; ask again after Retry-After seconds.",
-    503: "Others are at it, or the database is unavailable. Asking again is safe.",
+    503: "Another erasure is in progress, or the database is unavailable. Asking again is safe.",
     504: "It took longer than ERASE_SECONDS; nothing was done.",
 }
 EXPORT_PROBLEMS = {

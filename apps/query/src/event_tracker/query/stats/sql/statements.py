@@ -4,7 +4,7 @@ from psycopg import sql
 
 from event_tracker.core.postgres.named_sql import load_queries
 
-QUERIES = load_queries("event_tracker.query.stats")
+QUERIES = load_queries("event_tracker.query.stats.sql")
 
 
 def fill(name: str, **slots: sql.Composable) -> sql.Composed:

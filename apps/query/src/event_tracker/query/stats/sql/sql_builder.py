@@ -12,7 +12,7 @@ from event_tracker.query.stats.query_types import (
     SessionsQuery,
     TimeseriesQuery,
 )
-from event_tracker.query.stats.statements import QUERIES, fill
+from event_tracker.query.stats.sql.statements import QUERIES, fill
 from event_tracker.query.stats.summarised_days import SummarisedDays
 
 TYPE = sql.SQL("event_type")

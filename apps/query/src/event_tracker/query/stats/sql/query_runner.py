@@ -11,8 +11,8 @@ from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.pool import ConnectionPool, attempt
 from event_tracker.core.postgres.replication import read_as_of
 from event_tracker.query import metrics
-from event_tracker.query.stats.explain_plan import Plan, read_plan
-from event_tracker.query.stats.statements import QUERIES
+from event_tracker.query.stats.sql.explain_plan import Plan, read_plan
+from event_tracker.query.stats.sql.statements import QUERIES
 
 Rows = list[Any]
 Result = TypeVar("Result")

@@ -1,0 +1,1 @@
+"""The SQL of statistics: named statements, what fills them, and what runs them."""
