@@ -44,7 +44,7 @@ from event_tracker.query.users.user_export import Exporter
 
 PACKAGE = "event-tracker-query"
 
-MIGRATION = "0023-schemas-set-aside"
+MIGRATION = "0024-blocks"
 """The newest migration that this code needs."""
 
 MANAGEMENT_CONNECTIONS = 2

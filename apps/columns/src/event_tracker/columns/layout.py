@@ -1,0 +1,45 @@
+"""What a block's Parquet file looks like. Change LAYOUT with any change here: blocks of another layout aren't read."""
+
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+LAYOUT = 1
+
+MOST_EVENTS = 500_000
+"""A day with more events is several blocks, each of some of its hours."""
+
+ORDER = "user_id, timestamp, received_at, event_id"
+"""The order of events in a file: by user, then as they happened and arrived (docs/definitions.md, order of events)."""
+
+COLUMNS = {
+    "user_id": "varchar",
+    "timestamp": "timestamptz",
+    "received_at": "timestamptz",
+    "event_id": "uuid",
+    "event_type": "varchar",
+    "session_id": "varchar",
+    "source": "varchar",
+    "properties": "varchar",
+}
+"""The columns that each file has, with their types. `properties` is a JSON object; its values are texts as PostgreSQL's ->> writes
+them, or null. Properties that have a column of their own (Block.keys) aren't in it."""
+
+
+class Block(NamedTuple):
+    """The events of one source in [start, end), in a file.
+
+    Attributes:
+        id: names the file; a block that is built again gets another.
+        events: how many there are.
+        epoch: the day's epoch when it was built.
+        keys: properties that have a column of their own: the first is p0, the second p1 and so on.
+    """
+
+    id: UUID
+    source: str
+    start: datetime
+    end: datetime
+    events: int
+    epoch: int
+    keys: tuple[str, ...]
