@@ -29,8 +29,15 @@ from event_tracker.query.events.streams.parameters import read_export, read_live
 from event_tracker.query.parameter_types import CODES as PARAMETER_CODES
 from event_tracker.query.parameter_types import EARLIEST, LATEST
 from event_tracker.query.routes import TABLES
-from event_tracker.query.stats import parameters as analytics
 from event_tracker.query.stats.event_users import read_event_users
+from event_tracker.query.stats.parameters import read_user
+from event_tracker.query.stats.questions.funnel import read_funnel
+from event_tracker.query.stats.questions.paths import read_paths
+from event_tracker.query.stats.questions.retention import read_retention
+from event_tracker.query.stats.questions.sessions import read_sessions
+from event_tracker.query.stats.questions.timeseries import read_timeseries
+from event_tracker.query.stats.questions.top_properties import read_top_properties
+from event_tracker.query.stats.questions.users import read_users
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WINDOW = Window(timedelta(hours=24), timedelta(hours=168))
@@ -133,14 +140,14 @@ QUESTIONS: list[Read] = [
     *(
         lambda query, path=path, read=read: read(call(path, query), NOW, True)
         for path, read in {
-            "/stats/timeseries": partial(analytics.read_timeseries, longest=86_400),
-            "/stats/users": analytics.read_users,
-            "/stats/sessions": partial(analytics.read_sessions, longest=86_400),
-            "/stats/top-properties": analytics.read_top_properties,
+            "/stats/timeseries": partial(read_timeseries, longest=86_400),
+            "/stats/users": read_users,
+            "/stats/sessions": partial(read_sessions, longest=86_400),
+            "/stats/top-properties": read_top_properties,
             "/events/users": read_event_users,
-            "/stats/retention": analytics.read_retention,
-            "/stats/paths": partial(analytics.read_paths, longest=86_400),
-            "/users/<path:user_id>": partial(analytics.read_user, longest=86_400),
+            "/stats/retention": read_retention,
+            "/stats/paths": partial(read_paths, longest=86_400),
+            "/users/<path:user_id>": partial(read_user, longest=86_400),
         }.items()
     ),
 ]
@@ -154,7 +161,7 @@ def query(data: bytes) -> None:
 
 def funnel(data: bytes) -> None:
     """The body of POST /stats/funnel."""
-    check_question(lambda: analytics.read_funnel(call("/stats/funnel", ""), data, NOW, True))
+    check_question(lambda: read_funnel(call("/stats/funnel", ""), data, NOW, True))
 
 
 def check_question(read: Callable[[], Any]) -> None:

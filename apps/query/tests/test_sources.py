@@ -142,25 +142,33 @@ def explaining(postgres, shared_database, tmp_path_factory, launcher):
         yield start("query", DATABASE_URL=postgres.url(shared_database, "query"), EXPLAIN="true")
 
 
-EXPLAINED = [path for path, _ in ENDPOINTS.values() if path.startswith("/stats/") and path != "/stats/top-types"]
-
-
-@pytest.mark.parametrize("path", [*dict.fromkeys(EXPLAINED), "/users/ann"])
+@pytest.mark.parametrize("path", ["/stats/timeseries", "/events/users", "/users/ann"])
 def test_who_is_not_restricted_pays_nothing(explaining, stored, path):
     """Statements say nothing of sources then."""
 
     def plan(**more):
-        asked = {"key": "at"} if path == "/stats/top-properties" else {}
-        if path == "/stats/funnel":
-            url = f"{explaining.url}{path}"
-            answer = requests.post(url, params={"explain": "true", **more}, json=FUNNEL, timeout=30)
-        else:
-            asked = {**DAYS, **asked, "explain": "true", **more}
-            answer = requests.get(f"{explaining.url}{path}", params=asked, timeout=30)
+        answer = requests.get(f"{explaining.url}{path}", params={**DAYS, "explain": "true", **more}, timeout=30)
         return json.dumps(answer.json()["explain"])
 
     assert "(source = " not in plan()
     assert "(source = " in plan(source=SHOP)
+
+
+COLUMNS = [path for path, _ in ENDPOINTS.values() if path.startswith("/stats/") and path != "/stats/top-types"]
+
+
+@pytest.mark.parametrize("path", dict.fromkeys(COLUMNS))
+def test_statements_of_columns_say_nothing_of_sources(explaining, stored, path):
+    """The engine restricts what they read."""
+    url, asked = f"{explaining.url}{path}", {"source": SHOP, "explain": "true"}
+    if path == "/stats/funnel":
+        answer = requests.post(url, params=asked, json=FUNNEL, timeout=30)
+    else:
+        more = {"key": "at"} if path == "/stats/top-properties" else {"metric": "users"} if "timeseries" in path else {}
+        answer = requests.get(url, params={**DAYS, **asked, **more}, timeout=30)
+    explain = answer.json()["explain"]
+    assert explain["engine"] == "duckdb"
+    assert SHOP not in json.dumps(explain)
 
 
 def test_pages_and_counts_of_all_sources_say_nothing_of_them():

@@ -1,6 +1,7 @@
 """Statistics on tables that PostgreSQL hasn't analysed yet: a new server's, or those of a month that has just begun.
 
-The planner then expects one row where there are thousands. The rows that a plan compares are counted; nothing is timed.
+The planner then expects one row where there are thousands. The rows that a plan compares are counted; nothing is timed. Questions
+that DuckDB answers are held to the same: its plans depend on guesses, too.
 """
 
 from datetime import timedelta
@@ -12,15 +13,16 @@ DAYS = {"from": "2026-03-01", "to": "2026-03-08"}
 STEPS = {**DAYS, "steps": [{"event_type": "view"}, {"event_type": "buy"}]}
 
 QUESTIONS = {
-    "events": ("timeseries", {"interval": "hour", "breakdown": "event_type"}),
-    "users over time": ("timeseries", {"metric": "users", "breakdown": "property:page"}),
-    "sessions over time": ("timeseries", {"metric": "sessions"}),
-    "users": ("users", {"interval": "day"}),
-    "sessions": ("sessions", {}),
-    "top properties": ("top-properties", {"key": "page"}),
-    "retention": ("retention", {"period": "day"}),
-    "paths": ("paths", {}),
-    "a funnel": ("funnel", {}),
+    "events": ("stats/timeseries", {"interval": "hour", "breakdown": "event_type"}),
+    "users over time": ("stats/timeseries", {"metric": "users", "breakdown": "property:page"}),
+    "sessions over time": ("stats/timeseries", {"metric": "sessions"}),
+    "users": ("stats/users", {"interval": "day"}),
+    "sessions": ("stats/sessions", {}),
+    "top properties": ("stats/top-properties", {"key": "page"}),
+    "retention": ("stats/retention", {"period": "day"}),
+    "paths": ("stats/paths", {}),
+    "a funnel": ("stats/funnel", {}),
+    "users of events": ("events/users", {}),
 }
 
 USERS = 150
@@ -64,21 +66,35 @@ def stored(shared_owner, store, minutes):
     return stored
 
 
-def rows_compared(node) -> int:
+def rows_compared(explain) -> int:
+    """Rows that the parts of a plan returned or left out."""
+    plan = explain["plan"]
+    return sum(map(rows_in_columns, plan["operator"])) if explain["engine"] == "duckdb" else rows_in_tables(plan)
+
+
+def rows_in_columns(operator) -> int:
+    return (
+        operator["intermediate_rows"]
+        + operator.get("rows_scanned", 0)
+        + sum(map(rows_in_columns, operator.get("children", [])))
+    )
+
+
+def rows_in_tables(node) -> int:
     """Rows that the nodes of a plan returned or left out, in all loops. PostgreSQL reports means per loop."""
     each = node["Actual Rows"] + sum(count for name, count in node.items() if name.startswith("Rows Removed by"))
-    return round(each * node["Actual Loops"]) + sum(map(rows_compared, node.get("Plans", [])))
+    return round(each * node["Actual Loops"]) + sum(map(rows_in_tables, node.get("Plans", [])))
 
 
 def ask(service, question, sources) -> int:
     path, parameters = QUESTIONS[question]
-    url = f"{service.url}/stats/{path}"
-    if path == "funnel":
+    url = f"{service.url}/{path}"
+    if path == "stats/funnel":
         answer = requests.post(url, params={"explain": "true", **sources}, json=STEPS, timeout=30)
     else:
         answer = requests.get(url, params={"explain": "true", **DAYS, **parameters, **sources}, timeout=30)
     assert answer.ok, answer.text
-    return rows_compared(answer.json()["explain"]["plan"])
+    return rows_compared(answer.json()["explain"])
 
 
 def test_work_is_linear_in_the_number_of_users(explaining, stored):

@@ -15,7 +15,7 @@ from event_tracker.query.events.cursor import decode
 from event_tracker.query.events.filters import ListEventsSchema
 from event_tracker.query.parameters import Reader
 from event_tracker.query.request_body import MOST_VALUES, read_json
-from event_tracker.query.stats.parameters import FunnelSchema
+from event_tracker.query.stats.questions.funnel import FunnelSchema
 
 TIMES = 4
 MOST_TIMES = 5

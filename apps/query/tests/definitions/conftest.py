@@ -64,8 +64,7 @@ def ask(product) -> Ask:
     """ask(events, question) stores these events alone, checks the answer against the reference and returns it."""
 
     def ask(events: list[Event], question: Question) -> Answer:
-        product.clear()
-        product.store(events)
+        product.fill(events)
         return product.ask(question, events)
 
     return ask

@@ -18,6 +18,10 @@ from .reference.events import Event, of_sources
 
 Answer = dict[str, Any]
 
+READ_FROM = os.environ.get("DEFINITIONS_READ_FROM", "rows")
+"""Where the answers' events come from: `rows`, `blocks` (`tracker maintain` runs before the question), or `both` (it runs when
+half of them are stored)."""
+
 
 @dataclass(frozen=True)
 class Question:
@@ -75,10 +79,18 @@ class Product:
             [sys.executable, "-m", "event_tracker.cli", "maintain"], env=environment, check=True, capture_output=True
         )
 
+    def fill(self, events: list[Event], request: int = 1000) -> None:
+        """Stores these events only, in the form that READ_FROM says."""
+        self.clear()
+        first = {"rows": 0, "blocks": len(events), "both": len(events) // 2}[READ_FROM]
+        if first:
+            self.store(events[:first], request)
+            self.summarise()
+        self.store(events[first:], request)
+
     def holds(self, events: list[Event], asked: list[Question]) -> None:
         """Stores these events only, a few with each request, and checks all queries."""
-        self.clear()
-        self.store(events, request=7)
+        self.fill(events, request=7)
         for question in asked:
             self.ask(question, events)
 

@@ -2,10 +2,13 @@
 
 from datetime import timedelta
 from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
 
+from event_tracker.columns.engine import Engine
 from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.http.health import Health
 from event_tracker.core.http.middleware import Middleware
@@ -36,7 +39,7 @@ from event_tracker.query.events.streams.live import Hub, Live
 from event_tracker.query.events.streams.live_tail import Tail
 from event_tracker.query.routes import TABLES
 from event_tracker.query.settings import QuerySettings
-from event_tracker.query.stats.routes import Stats
+from event_tracker.query.stats.columns.asking import Asker, Stats
 from event_tracker.query.stats.store import StatsStore
 from event_tracker.query.users.erasure import Eraser
 from event_tracker.query.users.routes import UserData
@@ -66,6 +69,7 @@ def create_app(settings: QuerySettings) -> Middleware:
         timeout=POOL_SECONDS,
         options={"statement_timeout": f"{int(settings.statement_seconds * 1000)}ms", **SESSION},
     )
+    folder = TemporaryDirectory(prefix="event-tracker-")
     most_queries = max(1, settings.pool_max - LANES)
     # Without authentication, all requests may come from one address: that of a proxy.
     is_open = settings.auth == "open"
@@ -93,7 +97,12 @@ def create_app(settings: QuerySettings) -> Middleware:
     window = Window(timedelta(hours=settings.window_hours), timedelta(hours=settings.window_max_hours))
     parts: list[Any] = [
         Events(store, window),
-        Stats(StatsStore(pool, concurrency_limit), settings.explain, settings.longest_session_seconds),
+        Stats(
+            Asker(Engine(pool, Path(folder.name)), concurrency_limit),
+            StatsStore(pool, concurrency_limit),
+            settings.explain,
+            settings.longest_session_seconds,
+        ),
         Exports(ExportPages(pool, concurrency_limit), downloads),
         Live(hub, settings.live_clients, guard),
         Access(people, signer, oidc, required),
@@ -121,6 +130,7 @@ def create_app(settings: QuerySettings) -> Middleware:
         pool.close()
         if control:
             control.close()
+        folder.cleanup()
 
     return Middleware(
         service.wsgi_app,

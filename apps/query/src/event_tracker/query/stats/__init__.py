@@ -1,5 +1,6 @@
 """Statistics: time series, users, sessions, funnels, retention and paths, as defined in docs/definitions.md.
 
-A query passes through the same layers as queries of events: `routes`, `parameters`, `store`, `queries.sql`. `intervals` splits a
-time range by a local calendar. `explain_plan` reports what a statement has read.
+A question passes `routes`, then its own pair of files in `questions`, with what all share in `parameters` (time range and filters)
+and `columns` (their SQL), to the engine (event_tracker.columns). Counts by event type and source, and lists of users, are read
+from PostgreSQL: `store` and `sql`. `intervals` splits a time range by a local calendar.
 """

@@ -1,17 +1,37 @@
 """Answers of statistics. Both the JSON and its schema are made from these types. docs/definitions.md defines the terms."""
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType, field
 
 from event_tracker.query.answers import Time
+from event_tracker.query.stats.query_types import RangeQuery
 from event_tracker.query.stats.sql.explain_plan import Plan
 
 Count = Annotated[int, Meta(ge=0)]
 Share = Annotated[float | None, Meta(description="0 to 1; null of nothing.")]
 Seconds = Annotated[float | None, Meta(description="Seconds; null of nothing.")]
-Explain = Annotated[Plan | UnsetType, Meta(description="Only with explain=true.")]
+
+
+class ColumnsPlan(msgspec.Struct, frozen=True, tag_field="engine", tag="duckdb"):
+    """What `explain=true` adds to an answer from columns.
+
+    Attributes:
+        statement: the name of the question.
+        milliseconds: of asking it once more, to measure.
+        plan: DuckDB's EXPLAIN (ANALYZE, FORMAT JSON).
+    """
+
+    statement: str
+    milliseconds: float
+    plan: dict[str, Any]
+
+
+Explain = Annotated[Plan | ColumnsPlan | UnsetType, Meta(description="Only with explain=true.")]
 
 
 class RangeAnswer(msgspec.Struct, kw_only=True):
@@ -21,146 +41,31 @@ class RangeAnswer(msgspec.Struct, kw_only=True):
     end: Time = field(name="to")
     tz: str
     as_of: Time
+    explain: Explain = UNSET
+
+
+def range_members(query: RangeQuery, as_of: datetime) -> dict[str, Any]:
+    """The members that all of these answers begin with."""
+    return {
+        "start": query.start.astimezone(query.zone),
+        "end": query.end.astimezone(query.zone),
+        "tz": query.zone.key,
+        "as_of": as_of,
+    }
+
+
+def share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
+
+
+def local_times(times: Sequence[datetime], zone: ZoneInfo) -> list[datetime]:
+    return [time.astimezone(zone) for time in times]
 
 
 class Ranked(msgspec.Struct):
     key: str | None
     count: Count
     share: Share
-
-
-class Series(msgspec.Struct):
-    kind: Literal["all", "value", "missing", "other"]
-    key: str | None
-    values: list[Count]
-    total: Count
-
-
-class TimeseriesAnswer(RangeAnswer, kw_only=True):
-    interval: str
-    metric: str
-    breakdown: str | None
-    points: Annotated[list[Time], Meta(description="Where each interval begins, in the time zone that was asked for.")]
-    series: list[Series]
-    explain: Explain = UNSET
-
-
-class UsersPoint(msgspec.Struct):
-    time: Time
-    active: Count
-    new: Count
-    returning: Count
-
-
-class UsersAnswer(RangeAnswer, kw_only=True):
-    interval: str
-    points: list[UsersPoint]
-    active: Count
-    new: Count
-    returning: Count
-    explain: Explain = UNSET
-
-
-class Duration(msgspec.Struct):
-    mean: Seconds
-    median: Seconds
-    p90: Seconds
-    max: Seconds
-
-
-class SessionsAnswer(RangeAnswer, kw_only=True):
-    gap: Count
-    longest: Count
-    sessions: Count
-    users: Count
-    events: Count
-    bounces: Count
-    bounce_rate: Share
-    events_per_session: float | None
-    duration: Duration
-    by: str
-    entries: list[Ranked]
-    exits: list[Ranked]
-    explain: Explain = UNSET
-
-
-class PropertyValue(msgspec.Struct):
-    value: str
-    count: Count
-    share: Share
-
-
-class TopPropertiesAnswer(RangeAnswer, kw_only=True):
-    key: str
-    items: list[PropertyValue]
-    total: Count
-    missing: Count
-    explain: Explain = UNSET
-
-
-class FunnelStep(msgspec.Struct):
-    event_type: str
-    properties: dict[str, str]
-    users: Count
-    conversion: Share
-    step_conversion: Share
-    dropped: Count
-    median_seconds: Seconds
-
-
-class FunnelAnswer(RangeAnswer, kw_only=True):
-    window: Count
-    steps: list[FunnelStep]
-    explain: Explain = UNSET
-
-
-class Cohort(msgspec.Struct):
-    start: Time
-    users: Count
-    retained: list[Count]
-    rates: list[Share]
-    complete: Annotated[
-        list[bool],
-        Meta(
-            description="For each of `retained`, whether all of its period lies in the range and was over at `as_of`."
-        ),
-    ]
-
-
-class RetentionAnswer(RangeAnswer, kw_only=True):
-    period: str
-    cohorts: list[Cohort]
-    explain: Explain = UNSET
-
-
-class Transition(msgspec.Struct):
-    source: str
-    target: Annotated[str | None, Meta(description="null where the session ends.")]
-    count: Count
-
-
-class PathStep(msgspec.Struct):
-    step: Count
-    transitions: list[Transition]
-    other: Count
-
-
-class Path(msgspec.Struct):
-    keys: list[str]
-    count: Count
-    share: Share
-
-
-class PathsAnswer(RangeAnswer, kw_only=True):
-    origin: str | None = field(name="start")
-    direction: str
-    depth: Count
-    by: str
-    occurrences: Count
-    steps: list[PathStep]
-    paths: list[Path]
-    other_paths: Count
-    explain: Explain = UNSET
 
 
 class ListedUser(msgspec.Struct):
@@ -186,7 +91,6 @@ class EventUsersAnswer(RangeAnswer, kw_only=True):
     sort: str
     users: list[EventUser]
     total: Annotated[Count, Meta(description="How many users there are, on all pages.")]
-    explain: Explain = UNSET
 
 
 class UserType(msgspec.Struct):

@@ -4,38 +4,23 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-from marshmallow import fields, validate
+from marshmallow import fields
 
 from event_tracker.query.auth.calls import Call, SourcesSchema
 from event_tracker.query.events.filters import FROM, TO
 from event_tracker.query.parameter_types import (
     MAX_VALUES,
-    REQUIRED,
     AtMost,
     Between,
-    Choice,
-    Length,
-    Limit,
     PropertyFilter,
-    ShortList,
     text_field,
     user_id_field,
 )
-from event_tracker.query.parameters import ParameterError, ParameterSchema, invalid_parameters
-from event_tracker.query.request_body import read_json
+from event_tracker.query.parameters import ParameterError, invalid_parameters
 from event_tracker.query.settings import MOST_SECONDS
 from event_tracker.query.stats.intervals import Interval, TooManyPointsError, split_range, start_of_day
 from event_tracker.query.stats.parameter_types import Dimension, Flag, Moment, Zone
-from event_tracker.query.stats.query_types import (
-    FunnelQuery,
-    PathsQuery,
-    RetentionQuery,
-    SessionsQuery,
-    TimeseriesQuery,
-    TopPropertiesQuery,
-    UserQuery,
-    UsersQuery,
-)
+from event_tracker.query.stats.query_types import UserQuery
 
 DAYS = 30
 """Default length of the time range, including today."""
@@ -43,20 +28,35 @@ DAYS = 30
 UTC_ZONE = ZoneInfo("UTC")
 GAP = 1800
 MOST_POINTS = 1000
-MOST_PERIODS = 100
 MOST_DAYS = 10_000
 """Days of one user. They are only counted, not listed."""
 INTERVALS = ("minute", "hour", "day", "week", "month")
 PERIODS = ("day", "week", "month")
 
 
+def start_field() -> Moment:
+    return Moment(data_key="from", metadata={"description": f"{FROM} Or a day. By default {DAYS} days before `to`."})
+
+
+def end_field() -> Moment:
+    return Moment(data_key="to", metadata={"description": f"{TO} Or a day. By default the end of today."})
+
+
+def zone_field() -> Zone:
+    return Zone(data_key="tz", metadata={"description": "IANA time zone of days and answers.", "default": "UTC"})
+
+
+def explain_field() -> Flag:
+    return Flag(load_default=False, metadata={"description": "Tell how it was answered, where EXPLAIN allows it."})
+
+
 class RangeSchema(SourcesSchema):
     """Parameters of all statistics."""
 
-    start = Moment(data_key="from", metadata={"description": f"{FROM} Or a day. By default {DAYS} days before `to`."})
-    end = Moment(data_key="to", metadata={"description": f"{TO} Or a day. By default the end of today."})
-    zone = Zone(data_key="tz", metadata={"description": "IANA time zone of days and answers.", "default": "UTC"})
-    explain = Flag(load_default=False, metadata={"description": "Tell how it was answered, where EXPLAIN allows it."})
+    start = start_field()
+    end = end_field()
+    zone = zone_field()
+    explain = explain_field()
 
 
 class FilterSchema(RangeSchema):
@@ -71,77 +71,17 @@ class FilterSchema(RangeSchema):
     properties = PropertyFilter("`property.NAME=value`: only events whose properties have that member.")
 
 
-def _gap_field() -> Between:
+def gap_field() -> Between:
     return Between(1, 86_400, GAP, "Seconds without an event that end a session without session_id.")
 
 
-def _longest_field() -> Between:
+def longest_field() -> Between:
     description = "Seconds after its first event at which a session ends. By default LONGEST_SESSION_SECONDS."
     return Between(1, MOST_SECONDS, None, description)
 
 
-def _by_field() -> Dimension:
+def dimension_field() -> Dimension:
     return Dimension(load_default="event_type", metadata={"description": "event_type, or property:NAME."})
-
-
-class TimeseriesSchema(FilterSchema):
-    """Parameters of GET /stats/timeseries."""
-
-    interval = Choice(INTERVALS, "day", "How long a point is.")
-    metric = Choice(("events", "users", "sessions"), "events", "What is counted.")
-    breakdown = Dimension(metadata={"description": "event_type, or property:NAME: a series for each of the commonest."})
-    limit = Between(1, 50, 5, "Most series of a breakdown; the rest is one series, `other`.")
-    gap = _gap_field()
-    longest = _longest_field()
-
-
-class UsersSchema(FilterSchema):
-    """Parameters of GET /stats/users."""
-
-    interval = Choice(PERIODS, "day", "How long a point is.")
-
-
-class SessionsSchema(FilterSchema):
-    """Parameters of GET /stats/sessions."""
-
-    gap = _gap_field()
-    longest = _longest_field()
-    by = _by_field()
-    limit = Limit(10, "Most entries, and most exits.")
-
-
-class TopPropertiesSchema(FilterSchema):
-    """Parameters of GET /stats/top-properties."""
-
-    key = fields.String(
-        required=True,
-        validate=Length(1, 200),
-        metadata={"description": "Name of a top-level property."},
-        error_messages=REQUIRED,
-    )
-    limit = Limit(10, "Most values to answer.")
-
-
-class RetentionSchema(FilterSchema):
-    """Parameters of GET /stats/retention."""
-
-    period = Choice(PERIODS, "week", "How long a period is.")
-
-
-class PathsSchema(FilterSchema):
-    """Parameters of GET /stats/paths."""
-
-    origin = fields.String(
-        data_key="start",
-        validate=Length(0, 4000),
-        metadata={"description": "Where paths begin; without it, where sessions do."},
-    )
-    direction = Choice(("next", "previous"), "next", "Whether what follows is told, or what came before.")
-    depth = Between(1, 5, 3, "Steps from there.")
-    by = _by_field()
-    limit = Limit(10, "Most transitions of each step, and most paths.")
-    gap = _gap_field()
-    longest = _longest_field()
 
 
 class UserSchema(RangeSchema):
@@ -154,102 +94,41 @@ class AnyUserSchema(UserSchema):
     user_id = user_id_field()
 
 
-class ExplainSchema(SourcesSchema):
-    """Query parameters of POST /stats/funnel."""
-
-    explain = Flag(load_default=False, metadata={"description": "Tell how it was answered, where EXPLAIN allows it."})
-
-
-class StepSchema(ParameterSchema):
-    """One step of a funnel: events of a type, with these properties."""
-
-    event_type = fields.String(required=True, validate=Length(1, 100), error_messages=REQUIRED)
-    properties = fields.Dict(
-        keys=text_field(1, 200), values=text_field(0, 4000), load_default=dict, validate=AtMost(max=MAX_VALUES)
-    )
-
-
-class FunnelSchema(ParameterSchema):
-    """The body of POST /stats/funnel."""
-
-    start = Moment(data_key="from", metadata={"description": f"{FROM} Or a day. By default {DAYS} days before `to`."})
-    end = Moment(data_key="to", metadata={"description": f"{TO} Or a day. By default the end of today."})
-    zone = Zone(data_key="tz", metadata={"description": "IANA time zone of days and answers.", "default": "UTC"})
-    window = Between(1, 31_536_000, 7 * 86_400, "Seconds from a first step within which the last must come.")
-    steps = ShortList(
-        fields.Nested(StepSchema), required=True, validate=validate.Length(2, 10), error_messages=REQUIRED
-    )
-
-
-def read_timeseries(call: Call, now: datetime, allow_explain: bool, *, longest: int) -> TimeseriesQuery:
-    """Read the query of a request. `longest` is the default for the longest session, in seconds.
-
-    All functions `read_…` here raise Problem: 400 or 422 with all errors.
-    """
-    given = read_range(call, now, allow_explain)
-    starts = _split(given, given["interval"], MOST_POINTS)
-    return TimeseriesQuery(starts=starts, **{"breakdown": None, "longest": longest, **given})
-
-
-def read_users(call: Call, now: datetime, allow_explain: bool) -> UsersQuery:
-    given = read_range(call, now, allow_explain)
-    return UsersQuery(starts=_split(given, given["interval"], MOST_POINTS), **given)
-
-
-def read_sessions(call: Call, now: datetime, allow_explain: bool, *, longest: int) -> SessionsQuery:
-    return SessionsQuery(**{"longest": longest, **read_range(call, now, allow_explain)})
-
-
-def read_top_properties(call: Call, now: datetime, allow_explain: bool) -> TopPropertiesQuery:
-    return TopPropertiesQuery(**read_range(call, now, allow_explain))
-
-
-def read_retention(call: Call, now: datetime, allow_explain: bool) -> RetentionQuery:
-    given = read_range(call, now, allow_explain)
-    return RetentionQuery(starts=_split(given, given["period"], MOST_PERIODS), **given)
-
-
-def read_paths(call: Call, now: datetime, allow_explain: bool, *, longest: int) -> PathsQuery:
-    return PathsQuery(**{"origin": None, "longest": longest, **read_range(call, now, allow_explain)})
-
-
 def read_user(call: Call, now: datetime, allow_explain: bool, *, longest: int) -> UserQuery:
     return _one_user(read_range(call, now, allow_explain), longest)
 
 
 def read_any_user(call: Call, now: datetime, allow_explain: bool, *, longest: int) -> tuple[str, UserQuery]:
-    """Read the user's id and the query."""
+    """Read the user's id and the query.
+
+    Raises:
+        Problem: 400 or 422 with all errors, as `read_user` does.
+    """
     given = read_range(call, now, allow_explain)
     return given["user_id"], _one_user(given, longest)
 
 
 def _one_user(given: dict[str, Any], longest: int) -> UserQuery:
-    starts = _split(given, "day", MOST_DAYS)
+    starts = split(given, "day", MOST_DAYS)
     bounds = {name: given[name] for name in ("sources", "start", "end", "zone", "explain")}
     return UserQuery(starts=starts, longest=longest, **bounds)
 
 
-def read_funnel(call: Call, body: bytes, now: datetime, allow_explain: bool) -> FunnelQuery:
-    """Read the query from a JSON body and the query string."""
-    beside = call.query()
-    given = _resolve_defaults(
-        {**read_json(FunnelSchema(), body), **beside}, now, allow_explain and call.allowed_sources is None
-    )
-    steps = tuple((step["event_type"], tuple(sorted(step["properties"].items()))) for step in given["steps"])
-    return FunnelQuery(
-        sources=given["sources"], start=given["start"], end=given["end"], zone=given["zone"], explain=given["explain"],
-        window=given["window"], steps=steps,
-    )  # fmt: skip
-
-
 def read_range(call: Call, now: datetime, allow_explain: bool) -> dict[str, Any]:
-    """Read the parameters of a request. Plans reveal events of all sources, so restricted principals may not request them."""
-    return _resolve_defaults(call.query(), now, allow_explain and call.allowed_sources is None)
+    """Read the parameters of a request.
+
+    Raises:
+        Problem: 400 or 422 with all errors.
+    """
+    return resolve_range(call, call.query(), now, allow_explain)
 
 
-def _resolve_defaults(given: dict[str, Any], now: datetime, allow_explain: bool) -> dict[str, Any]:
-    """Resolve both bounds to times in UTC, and make the filters hashable."""
-    if given["explain"] and not allow_explain:
+def resolve_range(call: Call, given: dict[str, Any], now: datetime, allow_explain: bool) -> dict[str, Any]:
+    """Resolve both bounds to times in UTC, and make the filters hashable.
+
+    Plans reveal events of all sources, so restricted principals may not request them.
+    """
+    if given["explain"] and (not allow_explain or call.allowed_sources is not None):
         detail = "Needs the setting EXPLAIN, and credentials that aren't restricted to some sources."
         raise invalid_parameters([ParameterError("explain", "explain_not_allowed", detail)])
     zone: ZoneInfo = given.get("zone", UTC_ZONE)
@@ -273,7 +152,12 @@ def _days_before(end: datetime, zone: ZoneInfo) -> datetime:
     return datetime.combine(local.date() - timedelta(days=DAYS), local.time(), zone).astimezone(UTC)
 
 
-def _split(given: dict[str, Any], interval: str, most: int) -> tuple[datetime, ...]:
+def split(given: dict[str, Any], interval: str, most: int) -> tuple[datetime, ...]:
+    """The starts of the intervals in a range.
+
+    Raises:
+        Problem: 422 if there are more than `most`.
+    """
     try:
         return tuple(split_range(given["start"], given["end"], cast(Interval, interval), given["zone"], most))
     except TooManyPointsError:

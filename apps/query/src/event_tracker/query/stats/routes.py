@@ -1,33 +1,26 @@
 """The routes of statistics. These are Flask views: the queries take much longer than Flask's dispatch."""
 
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.routes import Route
-from event_tracker.query.answers import PROBLEMS, TEXT, answer, path_parameter
+from event_tracker.query.answers import PROBLEMS, answer, path_parameter
 from event_tracker.query.auth.calls import Call, SourcesSchema, sources_for_digest
 from event_tracker.query.events.cursor import NIL, Cursor, CursorField, Position, digest, encode
 from event_tracker.query.parameter_types import EARLIEST, LATEST, Limit
 from event_tracker.query.parameters import ParameterError, invalid_parameters
-from event_tracker.query.request_body import receive_body
 from event_tracker.query.stats import answers, parameters
+from event_tracker.query.stats.columns.asking import Stats
 from event_tracker.query.stats.event_users import EventUsersSchema, read_event_users
-from event_tracker.query.stats.responses import Body
-from event_tracker.query.stats.store import StatsStore, UserPosition
-
-
-class Stats(NamedTuple):
-    """What the routes work with.
-
-    Attributes:
-        explain: whether explain=true is allowed.
-        longest: the default for the longest session, in seconds.
-    """
-
-    store: StatsStore
-    explain: bool
-    longest: int
+from event_tracker.query.stats.questions.funnel import FUNNEL_BODY, ExplainSchema, FunnelAnswer, funnel
+from event_tracker.query.stats.questions.paths import PathsAnswer, PathsSchema, paths
+from event_tracker.query.stats.questions.retention import RetentionAnswer, RetentionSchema, retention
+from event_tracker.query.stats.questions.sessions import SessionsAnswer, SessionsSchema, sessions
+from event_tracker.query.stats.questions.timeseries import TimeseriesAnswer, TimeseriesSchema, timeseries
+from event_tracker.query.stats.questions.top_properties import TopPropertiesAnswer, TopPropertiesSchema, top_properties
+from event_tracker.query.stats.questions.users import UsersAnswer, UsersSchema, users
+from event_tracker.query.stats.store import Body, UserPosition
 
 
 class ListUsersSchema(SourcesSchema):
@@ -37,40 +30,8 @@ class ListUsersSchema(SourcesSchema):
     cursor = CursorField(metadata={"description": "`next_cursor` of the page before."})
 
 
-def timeseries(stats: Stats, call: Call) -> Body:
-    query = parameters.read_timeseries(call, _now(), stats.explain, longest=stats.longest)
-    return stats.store.timeseries(query, call.client)
-
-
-def users(stats: Stats, call: Call) -> Body:
-    return stats.store.users(parameters.read_users(call, _now(), stats.explain), call.client)
-
-
-def sessions(stats: Stats, call: Call) -> Body:
-    query = parameters.read_sessions(call, _now(), stats.explain, longest=stats.longest)
-    return stats.store.sessions(query, call.client)
-
-
-def top_properties(stats: Stats, call: Call) -> Body:
-    return stats.store.top_properties(parameters.read_top_properties(call, _now(), stats.explain), call.client)
-
-
 def event_users(stats: Stats, call: Call) -> Body:
     return stats.store.event_users(read_event_users(call, _now(), stats.explain), call.client)
-
-
-def funnel(stats: Stats, call: Call) -> Body:
-    query = parameters.read_funnel(call, receive_body(), _now(), stats.explain)
-    return stats.store.funnel(query, call.client)
-
-
-def retention(stats: Stats, call: Call) -> Body:
-    return stats.store.retention(parameters.read_retention(call, _now(), stats.explain), call.client)
-
-
-def paths(stats: Stats, call: Call) -> Body:
-    query = parameters.read_paths(call, _now(), stats.explain, longest=stats.longest)
-    return stats.store.paths(query, call.client)
 
 
 def list_users(stats: Stats, call: Call) -> Body:
@@ -120,33 +81,6 @@ def _next_cursor(found: list[dict[str, Any]], limit: int, filter_digest: bytes) 
     return encode(Cursor(filter_digest, EARLIEST, LATEST, Position(last["last_seen"], last["user_id"], NIL)))
 
 
-FUNNEL_BODY = {
-    "type": "object",
-    "required": ["steps"],
-    "additionalProperties": False,
-    "properties": {
-        "from": {**TEXT, "description": "RFC 3339 with an offset, or a day."},
-        "to": {**TEXT, "description": "The same."},
-        "tz": {**TEXT, "description": "IANA time zone; UTC by default."},
-        "window": {"type": "integer", "minimum": 1, "maximum": 31_536_000, "default": 604_800},
-        "steps": {
-            "type": "array",
-            "minItems": 2,
-            "maxItems": 10,
-            "items": {
-                "type": "object",
-                "required": ["event_type"],
-                "additionalProperties": False,
-                "properties": {
-                    "event_type": {**TEXT, "minLength": 1, "maxLength": 100},
-                    "properties": {"type": "object", "additionalProperties": TEXT},
-                },
-            },
-        },
-    },
-}
-
-
 def _stats(path: str, view: Any, summary: str, schema: Any, given: Any, **more: Any) -> Route:
     access, tag = ("read_stats", "stats") if path.startswith("/stats/") else ("read_events", "users")
     options = {"method": "GET", "parameters": [given], "problems": PROBLEMS, **more}
@@ -158,19 +92,14 @@ NOT_FOUND = {**PROBLEMS, 404: "No event of this user is stored."}
 REFUSALS = {**PROBLEMS, 413: "The body is too large.", 415: "The body isn't application/json."}
 
 STATS = [
-    _stats("/stats/timeseries", timeseries, "Events, users or sessions over time.",
-           answers.TimeseriesAnswer, parameters.TimeseriesSchema),
-    _stats("/stats/users", users, "Active, new and returning users over time.",
-           answers.UsersAnswer, parameters.UsersSchema),
-    _stats("/stats/sessions", sessions, "Sessions: how many, how long, where they begin and end.",
-           answers.SessionsAnswer, parameters.SessionsSchema),
-    _stats("/stats/top-properties", top_properties, "A property's commonest values.",
-           answers.TopPropertiesAnswer, parameters.TopPropertiesSchema),
-    _stats("/stats/funnel", funnel, "Who takes these steps in this order.", answers.FunnelAnswer, parameters.ExplainSchema,
+    _stats("/stats/timeseries", timeseries, "Events, users or sessions over time.", TimeseriesAnswer, TimeseriesSchema),
+    _stats("/stats/users", users, "Active, new and returning users over time.", UsersAnswer, UsersSchema),
+    _stats("/stats/sessions", sessions, "Sessions: how many, how long, where they begin and end.", SessionsAnswer, SessionsSchema),
+    _stats("/stats/top-properties", top_properties, "A property's commonest values.", TopPropertiesAnswer, TopPropertiesSchema),
+    _stats("/stats/funnel", funnel, "Who takes these steps in this order.", FunnelAnswer, ExplainSchema,
            method="POST", body=FUNNEL_BODY, problems=REFUSALS),
-    _stats("/stats/retention", retention, "Who comes back, by when they first came.",
-           answers.RetentionAnswer, parameters.RetentionSchema),
-    _stats("/stats/paths", paths, "What follows what within sessions.", answers.PathsAnswer, parameters.PathsSchema),
+    _stats("/stats/retention", retention, "Who comes back, by when they first came.", RetentionAnswer, RetentionSchema),
+    _stats("/stats/paths", paths, "What follows what within sessions.", PathsAnswer, PathsSchema),
     _stats("/events/users", event_users, "Whose the selected events are, and how many of each.",
            answers.EventUsersAnswer, EventUsersSchema),
     _stats("/users", list_users, "Users, most recently active first.", answers.ListUsersAnswer, ListUsersSchema),

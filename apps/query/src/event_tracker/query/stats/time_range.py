@@ -1,4 +1,4 @@
-"""Splits a time range into hours or days that are already counted, and ranges whose events must be read."""
+"""Splits a time range into hours that are already counted, and ranges whose events must be read."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -10,9 +10,6 @@ EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 MOST_SPLIT_HOURS = 200
 """If more hours than this must be split, the whole range is read instead."""
-
-MOST_RANGES = 50
-"""If more ranges than this lie between summarised days, the whole range is read instead."""
 
 
 def split_by_hour(start: datetime, end: datetime, starts: Sequence[datetime]) -> dict[str, Any] | None:
@@ -30,18 +27,6 @@ def split_by_hour(start: datetime, end: datetime, starts: Sequence[datetime]) ->
         "piece_starts": [max(hour, start) for hour in split_hours],
         "piece_ends": [min(hour + HOUR, end) for hour in split_hours],
     }
-
-
-def whole_day_bounds(start: datetime, end: datetime) -> dict[str, datetime]:
-    """The parameters for the whole days (UTC) in [start, end)."""
-    first = _ceil_time(start, DAY)
-    return {"first_day": first, "last_day": max(first, floor_time(end, DAY))}
-
-
-def ranges_between(start: datetime, end: datetime, days: Sequence[datetime]) -> list[tuple[datetime, datetime]]:
-    """The ranges of [start, end) outside these days. The days are sorted and lie inside the range."""
-    cuts = [start, *(bound for day in days for bound in (day, day + DAY)), end]
-    return [(begin, finish) for begin, finish in zip(cuts[0::2], cuts[1::2], strict=True) if begin < finish]
 
 
 def floor_time(time: datetime, length: timedelta) -> datetime:

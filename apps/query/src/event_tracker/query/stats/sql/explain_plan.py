@@ -11,7 +11,7 @@ SCANS_OF_EVENTS = "events_"
 """The names of the partitions of `events` begin with it, and those of no other table."""
 
 
-class Plan(msgspec.Struct, frozen=True):
+class Plan(msgspec.Struct, frozen=True, tag_field="engine", tag="postgresql"):
     """What `explain=true` adds to a response.
 
     Attributes:

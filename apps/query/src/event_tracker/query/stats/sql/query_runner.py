@@ -17,8 +17,6 @@ from event_tracker.query.stats.sql.statements import QUERIES
 Rows = list[Any]
 Result = TypeVar("Result")
 Statement = tuple[sql.SQL | sql.Composed, dict[str, Any]]
-BuildStatement = Callable[[psycopg.Connection], Statement]
-"""Builds a statement. It may first read which summaries are valid, in the same snapshot."""
 
 BEGIN = """
 set transaction isolation level repeatable read, read only;
@@ -51,18 +49,18 @@ class QueryRunner:
     def __init__(self, pool: ConnectionPool[psycopg.Connection]) -> None:
         self._pool = pool
 
-    def run(self, name: str, build_statement: BuildStatement, explain: bool) -> QueryResult:
-        """Build a statement and run it. With `explain`, run it once more to explain its plan.
+    def run(self, name: str, statement: Statement, explain: bool) -> QueryResult:
+        """Run a statement. With `explain`, run it once more to explain its plan.
 
         Raises:
             Problem: 504 if it takes longer than STATEMENT_SECONDS.
         """
 
         def fetch(connection: psycopg.Connection, as_of: datetime) -> QueryResult:
-            statement, parameters = build_statement(connection)
-            # Not prepared: the text may contain bounds that are never used again.
-            rows = connection.execute(statement, parameters, prepare=False, binary=True).fetchall()
-            return QueryResult(as_of, rows, _explain(connection, name, statement, parameters) if explain else None)
+            text, parameters = statement
+            # Not prepared: the session's generic plans don't suit it.
+            rows = connection.execute(text, parameters, prepare=False, binary=True).fetchall()
+            return QueryResult(as_of, rows, _explain(connection, name, text, parameters) if explain else None)
 
         return self.in_snapshot(name, fetch)
 

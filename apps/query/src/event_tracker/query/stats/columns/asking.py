@@ -1,0 +1,105 @@
+"""Asks the engine the questions of /stats: equal ones at once, a few at a time."""
+
+import json
+import time
+from collections.abc import Hashable
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+import psycopg
+
+from event_tracker.columns.engine import Engine, Result, Selection
+from event_tracker.core.concurrency_limit import ConcurrencyLimit
+from event_tracker.core.http.errors import Problem
+from event_tracker.query import metrics
+from event_tracker.query.auth.calls import Sources
+from event_tracker.query.auth.principal import QuotaHolder
+from event_tracker.query.concurrency import SingleFlight
+from event_tracker.query.stats.answers import ColumnsPlan, RangeAnswer
+from event_tracker.query.stats.columns.selection import Statement
+from event_tracker.query.stats.sql.query_runner import TOO_SLOW
+from event_tracker.query.stats.store import StatsStore
+
+EXPLAIN = "explain (analyze, format json) "
+
+
+class Question(Hashable, Protocol):
+    """A question that the engine answers: parameters, then `build_statement`, then `build_answer`.
+
+    Attributes:
+        name: of the question, in metrics.
+        reads_first_seen: whether the statement reads the relation `first_seen`.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def reads_first_seen(self) -> bool: ...
+    @property
+    def sources(self) -> Sources: ...
+    @property
+    def start(self) -> datetime: ...
+    @property
+    def end(self) -> datetime: ...
+    @property
+    def explain(self) -> bool: ...
+
+    def build_statement(self) -> Statement: ...
+    def build_answer(self, as_of: datetime, rows: list[Any]) -> RangeAnswer: ...
+
+
+class Asker:
+    """Asks the engine. Equal questions of one moment are asked once."""
+
+    def __init__(self, engine: Engine, concurrency_limit: ConcurrencyLimit) -> None:
+        self._engine = engine
+        self._shared: SingleFlight[Question, RangeAnswer] = SingleFlight(self._ask, concurrency_limit)
+
+    def ask(self, question: Question, client: QuotaHolder) -> RangeAnswer:
+        """The answer, when the client's turn has come.
+
+        Raises:
+            Problem: 504 if it takes longer than STATEMENT_SECONDS; what `take_turn` raises.
+        """
+        return self._shared.run(question, client)
+
+    def _ask(self, question: Question) -> RangeAnswer:
+        statement = question.build_statement()
+        try:
+            with metrics.DB_SECONDS.labels(question.name).time():
+                result = self._run(question, statement)
+            answer = question.build_answer(result.as_of, result.rows)
+            if question.explain:
+                answer.explain = self._explain(question, statement)
+        except psycopg.errors.QueryCanceled:
+            raise Problem(504, "statement_timeout", TOO_SLOW) from None
+        return answer
+
+    def _run(self, question: Question, statement: Statement) -> Result:
+        selection = Selection(
+            start=question.start, end=question.end, sources=question.sources, first_seen=question.reads_first_seen
+        )
+        return self._engine.run(selection, statement.sql, statement.parameters)
+
+    def _explain(self, question: Question, statement: Statement) -> ColumnsPlan:
+        """Ask once more, for DuckDB's plan."""
+        started = time.perf_counter()
+        result = self._run(question, Statement(EXPLAIN + statement.sql, statement.parameters))
+        ((_, plan),) = result.rows
+        return ColumnsPlan(question.name, (time.perf_counter() - started) * 1000, json.loads(plan))
+
+
+class Stats(NamedTuple):
+    """What the routes of statistics work with.
+
+    Attributes:
+        asker: asks the engine.
+        store: asks PostgreSQL.
+        explain: whether explain=true is allowed.
+        longest: the default for the longest session, in seconds.
+    """
+
+    asker: Asker
+    store: StatsStore
+    explain: bool
+    longest: int

@@ -1,0 +1,96 @@
+"""SQL of the events that a question selects, for the engine: DuckDB's, over the relation `events`.
+
+User input gets into a statement as a named parameter only.
+"""
+
+from typing import Any, NamedTuple
+
+from event_tracker.query.events.property_values import normalise, number_stem
+from event_tracker.query.stats.parameter_types import PROPERTY
+from event_tracker.query.stats.query_types import FilteredQuery
+
+Properties = tuple[tuple[str, str], ...]
+"""Properties' names and values."""
+
+
+class Statement(NamedTuple):
+    """A statement and its named parameters: those that it uses, and no others."""
+
+    sql: str
+    parameters: "Parameters"
+
+
+class Parameters(dict[str, Any]):
+    """Named parameters of a statement."""
+
+    def bind(self, value: Any) -> str:
+        """Add a value. Returns what stands for it in the statement."""
+        name = f"given_{len(self)}"
+        self[name] = value
+        return f"${name}"
+
+
+SELECTED = """
+  select
+    user_id, session_id, event_type, "timestamp", epoch_us("timestamp") as micros, received_at, event_id,
+    create_sort_key("timestamp", 'ASC NULLS LAST', received_at, 'ASC NULLS LAST', event_id, 'ASC NULLS LAST') as place,
+    {key} as key, properties
+  from events
+  where {conditions}
+"""
+"""`place` says where an event is in the order of the user's events, and `micros` when it happened (microseconds since 1970)."""
+
+
+def select_query(query: FilteredQuery, parameters: Parameters, by: str | None = None) -> str:
+    """The events that a query selects. With a dimension `by`, their `key` is its value, with one spelling for each number."""
+    return select_events(query.event_types, query.properties, parameters, by)
+
+
+def select_events(
+    event_types: tuple[str, ...], properties: Properties, parameters: Parameters, by: str | None = None
+) -> str:
+    """The same for events of any of these types (empty is all) with all of these properties."""
+    conditions = match(event_types, properties, parameters)
+    return SELECTED.format(key=_dimension(by, parameters), conditions=" and ".join(conditions) or "true")
+
+
+def match(event_types: tuple[str, ...], properties: Properties, parameters: Parameters) -> list[str]:
+    """Conditions for events of any of these types (empty is all) with all of these properties."""
+    conditions = []
+    if event_types:
+        conditions.append(f"event_type in ({', '.join(map(parameters.bind, event_types))})")
+    return [*conditions, *(_has_value(key, value, parameters) for key, value in properties)]
+
+
+def property_value(key: str, parameters: Parameters) -> str:
+    """A property's value as text, as PostgreSQL's ->> writes it; null if it is missing. Numbers are in any spelling."""
+    pointer = "/" + key.replace("~", "~0").replace("/", "~1")
+    return f"json_extract_string(properties, {parameters.bind(pointer)})"
+
+
+def normal_form(value: str) -> str:
+    """A property's value with one spelling for each number (event_tracker.query.events.property_values)."""
+    is_longer = f"{value} like '%.%0' and regexp_full_match({value}, '-?(0|[1-9][0-9]*)[.][0-9]+')"
+    return f"case when {is_longer} then rtrim(rtrim({value}, '0'), '.') else {value} end"
+
+
+def _dimension(by: str | None, parameters: Parameters) -> str:
+    match by:
+        case None:
+            return "null::varchar"
+        case "event_type":
+            return "event_type"
+        case _:
+            return normal_form(property_value(by.removeprefix(PROPERTY), parameters))
+
+
+def _has_value(key: str, value: str, parameters: Parameters) -> str:
+    """Whether a property has a value. A number has a stem: longer spellings of it are the stem and trailing zeros."""
+    stored = property_value(key, parameters)
+    is_same = f"{stored} = {parameters.bind(normalise(value))}"
+    stem = number_stem(value)
+    return (
+        is_same
+        if stem is None
+        else f"({is_same} or ({stored} like '%0' and rtrim({stored}, '0') = {parameters.bind(stem)}))"
+    )

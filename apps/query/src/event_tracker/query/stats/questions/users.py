@@ -1,0 +1,80 @@
+"""GET /stats/users: active, new and returning users over time."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+import msgspec
+
+from event_tracker.core.postgres.named_sql import load_queries
+from event_tracker.query.answers import Time
+from event_tracker.query.auth.calls import Call
+from event_tracker.query.parameter_types import Choice
+from event_tracker.query.stats.answers import Count, RangeAnswer, local_times, range_members
+from event_tracker.query.stats.columns.asking import Stats
+from event_tracker.query.stats.columns.interval_numbers import number_intervals
+from event_tracker.query.stats.columns.selection import Parameters, Statement, select_query
+from event_tracker.query.stats.parameters import MOST_POINTS, PERIODS, FilterSchema, read_range, split
+from event_tracker.query.stats.query_types import FilteredQuery
+
+USERS = load_queries("event_tracker.query.stats.questions", "users.sql")["users"]
+
+
+class UsersSchema(FilterSchema):
+    """Parameters of GET /stats/users."""
+
+    interval = Choice(PERIODS, "day", "How long a point is.")
+
+
+def users(stats: Stats, call: Call) -> RangeAnswer:
+    return stats.asker.ask(read_users(call, datetime.now(UTC), stats.explain), call.client)
+
+
+def read_users(call: Call, now: datetime, allow_explain: bool) -> "UsersQuery":
+    given = read_range(call, now, allow_explain)
+    return UsersQuery(starts=split(given, given["interval"], MOST_POINTS), **given)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsersQuery(FilteredQuery):
+    """`starts` are the starts of the intervals in UTC."""
+
+    name: ClassVar = "users"
+    reads_first_seen: ClassVar = True
+
+    interval: str
+    starts: tuple[datetime, ...]
+
+    def build_statement(self) -> Statement:
+        parameters = Parameters()
+        selected = select_query(self, parameters)
+        number = number_intervals(self.starts, self.end, parameters)
+        return Statement(USERS.format(selected=selected, number=number), parameters)
+
+    def build_answer(self, as_of: datetime, rows: list[Any]) -> "UsersAnswer":
+        """Build from rows (number of the interval from 1, or 0 for the whole range; active; new)."""
+        found = {number: (active, new, active - new) for number, active, new in rows}
+        points = [
+            UsersPoint(start, *found.get(number, (0, 0, 0)))
+            for number, start in enumerate(local_times(self.starts, self.zone), 1)
+        ]
+        active, new, returning = found[0]
+        return UsersAnswer(
+            **range_members(self, as_of),
+            interval=self.interval, points=points, active=active, new=new, returning=returning,
+        )  # fmt: skip
+
+
+class UsersPoint(msgspec.Struct):
+    time: Time
+    active: Count
+    new: Count
+    returning: Count
+
+
+class UsersAnswer(RangeAnswer, kw_only=True):
+    interval: str
+    points: list[UsersPoint]
+    active: Count
+    new: Count
+    returning: Count
