@@ -61,6 +61,7 @@ def main(port: str) -> None:
     settings: Any = SimpleNamespace(
         host="127.0.0.1",
         port=int(port),
+        health_port=0,
         reuse_port=False,
         connections=10,
         keepalive_seconds=5,

@@ -82,6 +82,7 @@ def create_app(settings: CollectorSettings) -> Middleware:
         most_held=settings.max_bodies_bytes,
         mounts=table.mounts,
         cors_origins=settings.cors_origins,
+        is_ready=health.is_ready,
         drain=health.draining.set,
         close=close,
     )

@@ -128,6 +128,7 @@ def create_app(settings: QuerySettings) -> Middleware:
         mounts=table.mounts,
         cors_origins=settings.cors_origins,
         guard=guard,
+        is_ready=health.is_ready,
         drain=drain,
         close=close,
     )

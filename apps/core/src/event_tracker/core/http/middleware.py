@@ -80,6 +80,7 @@ class Middleware:
         budget: what all requests may hold in memory together, with their answers.
         post_origins: origins whose pages may send POST requests and read their answers; `cors_origins` may call everything.
         guard: called with the environ of each request except preflights; raises to refuse it.
+        is_ready: whether the service accepts work. It is called again and again.
         drain: called at SIGTERM, while requests are still accepted.
         close: called when the last request has been answered.
     """
@@ -92,6 +93,7 @@ class Middleware:
         mounts: "dict[str, WSGIApplication] | None" = None,
         cors_origins: Iterable[str] = (),
         guard: "Callable[[WSGIEnvironment], None]" = lambda _: None,
+        is_ready: Callable[[], bool] = lambda: True,
         drain: Callable[[], None],
         close: Callable[[], None],
     ) -> None:
@@ -100,6 +102,7 @@ class Middleware:
         self.mounts = mounts or {}
         self._cors_origins = self.post_origins = frozenset(cors_origins)
         self.guard = guard
+        self.is_ready = is_ready
         self.drain = drain
         self.close = close
         self.in_progress = 0
