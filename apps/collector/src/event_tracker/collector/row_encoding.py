@@ -1,4 +1,4 @@
-"""The row of an event, and rows encoded as the arrays that `store_events` takes, in PostgreSQL's binary format.
+"""The row of an event; rows as the arrays that `store_events` takes, in PostgreSQL's binary format; and its answer as outcomes.
 
 psycopg could encode them, but only when the statement is sent, while PostgreSQL waits. Here each request encodes its rows
 earlier, while the statement before is in flight; a group is then made by joining bytes. The format is that of
@@ -8,7 +8,8 @@ earlier, while the statement before is in flight; a group is then made by joinin
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from struct import Struct
-from typing import ClassVar
+from typing import ClassVar, Literal
+from uuid import UUID
 
 import msgspec
 from psycopg import adapters
@@ -52,6 +53,14 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     source: str
     violations: SchemaViolations | None = None
     warnings: Sequence[EventError] = ()
+
+
+class NotStorableError(Exception):
+    """The database refused this one event."""
+
+
+Outcome = Literal["stored", "duplicate", "expired"] | NotStorableError
+"""The outcome of one event: stored, known already, expired (retention has deleted its time), or the error."""
 
 
 class Column:
@@ -140,6 +149,33 @@ def join_parameters(parts: Iterable[EncodedRows], number: int) -> dict[str, Colu
         )
     joined = [b"".join(column) for column in columns]
     return {name: kind(elements, number) for (name, kind), elements in zip(KINDS.items(), joined, strict=True)}
+
+
+def read_outcomes(
+    rows: Sequence[Row],
+    stored: int,
+    user_ids: list[str] | None,
+    timestamps: list[datetime] | None,
+    event_ids: list[UUID] | None,
+    expired: list[int] | None,
+) -> list[Outcome]:
+    """The outcomes of rows, from the answer of `store_events`. Of rows with the same key, the first is the new one."""
+    if stored == len(rows):
+        return ["stored"] * len(rows)
+    keys = zip(user_ids or (), timestamps or (), event_ids or (), strict=True)
+    new = {(user_id, timestamp, event_id.bytes) for user_id, timestamp, event_id in keys}
+    places = frozenset(expired or ())
+    outcomes: list[Outcome] = []
+    for place, row in enumerate(rows, 1):
+        key = (row.user_id, row.timestamp, row.event_id)
+        if place in places:
+            outcomes.append("expired")
+        elif key in new:
+            outcomes.append("stored")
+            new.discard(key)
+        else:
+            outcomes.append("duplicate")
+    return outcomes
 
 
 def _encode_texts(texts: Iterable[str]) -> bytes:

@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 from uuid_utils import uuid7
 
 from event_tracker.collector import metrics
-from event_tracker.collector.parsing.body import UNREADABLE
+from event_tracker.collector.parsing.batch import UNREADABLE
 from event_tracker.collector.parsing.parser import ParseResult, RefusedEvent
 from event_tracker.collector.parsing.validation_errors import read_lenient
 from event_tracker.core.background import BackgroundLoop

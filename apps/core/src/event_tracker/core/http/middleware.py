@@ -5,6 +5,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,19 @@ import structlog
 from werkzeug.wsgi import ClosingIterator
 
 from event_tracker.core import metrics
-from event_tracker.core.http.body_limit import CONNECTIONS, RESERVATION, MemoryBudget, given_up
+from event_tracker.core.http.connections import CONNECTIONS
 from event_tracker.core.http.cors import ANY_ORIGIN, cors_headers, preflight_headers
 from event_tracker.core.http.error_mapping import make_problem
-from event_tracker.core.http.errors import CONTENT_TYPE, Problem
+from event_tracker.core.http.errors import CONTENT_TYPE, Problem, given_up
+from event_tracker.core.http.memory_budget import (
+    BODY_BYTES,
+    BUDGET,
+    RESERVATION,
+    UNCOUNTED_BYTES,
+    MemoryBudget,
+    release,
+    reservation_of,
+)
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -110,7 +120,7 @@ class Middleware:
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         started = time.perf_counter()
         environ[REQUEST_ID] = read_request_id(environ.get("HTTP_X_REQUEST_ID", ""))
-        reservation = environ[RESERVATION] = self.budget.reserve()
+        environ[BUDGET] = self.budget
         status = "500"
 
         def start(line: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
@@ -130,16 +140,16 @@ class Middleware:
             result = self._respond(environ, start)
             streamed = not isinstance(result, list)
         except BaseException:
-            reservation.close()
+            release(environ)
             raise
         finally:
             if not streamed:
                 self._end()
             self._observe(environ, status, time.perf_counter() - started)
         if streamed:
-            return ClosingIterator(result, [self._end, reservation.close])
+            return ClosingIterator(result, [self._end, partial(release, environ)])
         # Most requests hold nothing that counts, and need no cleanup.
-        return ClosingIterator(result, reservation.close) if reservation.counted else result
+        return ClosingIterator(result, environ[RESERVATION].close) if RESERVATION in environ else result
 
     def answer_malformed(self, problem: Problem) -> bytes:
         """The whole answer to input that isn't a valid request. Nothing more can be read from its connection."""
@@ -239,10 +249,13 @@ def _reserve_answer(environ: "WSGIEnvironment", line: str, headers: list[tuple[s
     if SAME_FOR_ALL in environ:
         return
     length = next((int(value) for name, value in headers if name == "Content-Length"), 0)
+    if RESERVATION not in environ and environ.get(BODY_BYTES, 0) + length <= UNCOUNTED_BYTES:
+        return
+    reservation = reservation_of(environ)
     if line.startswith("2") and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
-        environ[RESERVATION].add(length)
+        reservation.add(length)
     else:
-        environ[RESERVATION].add_unchecked(length)
+        reservation.add_unchecked(length)
 
 
 def refuse(environ: "WSGIEnvironment", start_response: "StartResponse", problem: Problem) -> list[bytes]:

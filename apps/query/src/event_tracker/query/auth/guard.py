@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from event_tracker.core.http.body_limit import reservation_of
 from event_tracker.core.http.errors import Problem
+from event_tracker.core.http.memory_budget import CLIENT
 from event_tracker.core.http.routes import PUBLIC, RouteTable
 from event_tracker.core.secrets.keys import FORM
 from event_tracker.query.auth.people import People
@@ -59,7 +59,7 @@ class Guard:
             raise Problem(403, "scope_required", f"This needs the scope {scope}, which these credentials haven't.")
         environ[PRINCIPAL] = principal
         environ[ALLOWED_SOURCES] = principal.sources
-        reservation_of(environ).belong_to(client_of(environ))
+        environ[CLIENT] = client_of(environ)
 
     def _principal(self, token: str | None, scope: str | None) -> Principal:
         if token is None:
