@@ -29,7 +29,7 @@ class Receipt(msgspec.Struct, frozen=True):
     """What became of a single event."""
 
     event_id: UUID
-    timestamp: datetime
+    timestamp: Annotated[datetime, Meta(tz=True)]
     status: Annotated[str, Meta(extra_json_schema={"enum": ["stored", "duplicate", "expired", "valid"]})]
     warnings: Warnings = UNSET
 
