@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
+from wsgiref.types import WSGIEnvironment
 
 import gevent
 import psycopg
@@ -19,9 +20,6 @@ from event_tracker.core.http.origins import allows
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.core.postgres.pool import UNAVAILABLE, ConnectionPool, execute
 from event_tracker.core.secrets.keys import prefix_of
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 log = structlog.get_logger("collector.catalog")
 
@@ -215,7 +213,7 @@ class Authenticator:
         self._source_cache = source_cache
         self._required = required
 
-    def authenticate(self, environ: "WSGIEnvironment", given: str | None) -> Credentials:
+    def authenticate(self, environ: WSGIEnvironment, given: str | None) -> Credentials:
         """Find the source of a request.
 
         Args:
@@ -242,6 +240,6 @@ class Authenticator:
         return Credentials(source.name, found.prefix, source.rate_limit, source.plan)
 
 
-def _bearer(environ: "WSGIEnvironment") -> str | None:
+def _bearer(environ: WSGIEnvironment) -> str | None:
     scheme, _, key = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     return key.strip() or None if scheme.lower() == "bearer" else None

@@ -6,9 +6,10 @@ A plain WSGI callable beside the Flask app: Flask's dispatch costs as much as st
 
 from codecs import BOM_UTF8
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 from uuid import UUID
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import msgspec
 from msgspec import UNSET
@@ -32,9 +33,6 @@ from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.memory_budget import CLIENT, reservation_of
 from event_tracker.core.http.middleware import ROUTE, answer
 from event_tracker.model.event import EventError
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 _encode = msgspec.json.Encoder().encode
 
@@ -90,7 +88,7 @@ class PostEvents:
             Enrichment(settings.enrich, settings.country_database, settings.trusted_hops) if settings.enrich else None
         )
 
-    def post_events(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
+    def post_events(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
         """The WSGI application."""
         environ[ROUTE] = PATH
         if environ["REQUEST_METHOD"] != "POST":
@@ -115,7 +113,7 @@ class PostEvents:
             status, receipt = self._dry_run(parsed) if dry_run else self._store(parsed, request)
         return answer(start_response, status, _encode(receipt), headers=headers)
 
-    def _receive(self, environ: "WSGIEnvironment") -> Body:
+    def _receive(self, environ: WSGIEnvironment) -> Body:
         """Read the body, as it was sent.
 
         Raises:
@@ -129,7 +127,7 @@ class PostEvents:
         return Body(sent, encoding in GZIPPED, is_ndjson)
 
     def _accept(
-        self, environ: "WSGIEnvironment", body: Body, credentials: Credentials
+        self, environ: WSGIEnvironment, body: Body, credentials: Credentials
     ) -> tuple[Batch, list[tuple[str, str]]]:
         """Charge the rate limit and split the body; return the events, not decoded yet, and the rate limit's headers.
 
@@ -153,7 +151,7 @@ class PostEvents:
         """The least number of events that a request with this body is charged for."""
         return max(1, len(body) // self.settings.max_event_bytes)
 
-    def _unpack(self, environ: "WSGIEnvironment", body: Body) -> bytes:
+    def _unpack(self, environ: WSGIEnvironment, body: Body) -> bytes:
         """The decompressed body, without the byte order mark that some Windows clients send."""
         if body.is_gzipped:
             return gunzip(body.sent, self.settings.max_body_bytes, reservation_of(environ)).removeprefix(BOM_UTF8)
@@ -210,7 +208,7 @@ def _read_parameters(query: str) -> tuple[bool, str | None]:
     return BOOLEANS[value], key
 
 
-def _read_media_type(environ: "WSGIEnvironment") -> str:
+def _read_media_type(environ: WSGIEnvironment) -> str:
     """The body's media type.
 
     Raises:

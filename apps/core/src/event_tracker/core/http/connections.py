@@ -8,7 +8,8 @@ from contextlib import suppress
 from heapq import merge
 from itertools import islice
 from operator import itemgetter
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
+from wsgiref.types import WSGIEnvironment
 
 import gevent
 from gevent.event import Event
@@ -17,9 +18,6 @@ from greenlet import greenlet
 
 from event_tracker.core.http.errors import Problem, body_too_large, given_up
 from event_tracker.core.http.memory_budget import BODY_BYTES, UNCOUNTED_BYTES, reservation_of
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 CONNECTIONS = "core.connections"
 """environ key: the worker's Connections."""
@@ -248,7 +246,7 @@ class RequestScheduler:
         self._schedule()
 
 
-def read_body(environ: "WSGIEnvironment", max_bytes: int, seconds: float) -> bytes:
+def read_body(environ: WSGIEnvironment, max_bytes: int, seconds: float) -> bytes:
     """Read the body, as it was sent.
 
     Raises:
@@ -288,7 +286,7 @@ def _broken_off(detail: str, connections: Connections) -> Problem:
     return Problem(400, "incomplete_body", detail)
 
 
-def _read(environ: "WSGIEnvironment", most: int) -> bytes:
+def _read(environ: WSGIEnvironment, most: int) -> bytes:
     pieces = []
     size = 0
     while size < most and (piece := environ["wsgi.input"].read(min(PIECE_BYTES, most - size))):

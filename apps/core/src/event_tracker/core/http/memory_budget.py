@@ -2,12 +2,9 @@
 
 from collections import Counter
 from collections.abc import Hashable
-from typing import TYPE_CHECKING
+from wsgiref.types import WSGIEnvironment
 
 from event_tracker.core.http.errors import RETRY_AFTER_SECONDS, Problem
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 UNCOUNTED_BYTES = 32 * 1024
 """A request that holds no more, with its answer, isn't counted: there is one at most per connection."""
@@ -126,7 +123,7 @@ class Reservation:
             self.counted += size
 
 
-def reservation_of(environ: "WSGIEnvironment") -> Reservation:
+def reservation_of(environ: WSGIEnvironment) -> Reservation:
     """The reservation of a request that may hold more than UNCOUNTED_BYTES. It is made here, with the body that was read."""
     if RESERVATION not in environ:
         environ[RESERVATION] = Reservation(environ[BUDGET], environ.get(CLIENT), environ.get(BODY_BYTES, 0))
@@ -134,7 +131,7 @@ def reservation_of(environ: "WSGIEnvironment") -> Reservation:
     return reservation
 
 
-def release(environ: "WSGIEnvironment") -> None:
+def release(environ: WSGIEnvironment) -> None:
     """Release what a request has reserved."""
     if RESERVATION in environ:
         environ[RESERVATION].close()

@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Iterable
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import structlog
 from werkzeug.wsgi import ClosingIterator
@@ -26,9 +27,6 @@ from event_tracker.core.http.memory_budget import (
     release,
     reservation_of,
 )
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 log = structlog.get_logger("core.http")
 
@@ -62,7 +60,7 @@ STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HT
 
 
 def answer(
-    start_response: "StartResponse",
+    start_response: StartResponse,
     status: int,
     body: bytes,
     content_type: str = "application/json",
@@ -96,12 +94,12 @@ class Middleware:
 
     def __init__(
         self,
-        app: "WSGIApplication",
+        app: WSGIApplication,
         *,
         most_held: int,
-        mounts: "dict[str, WSGIApplication] | None" = None,
+        mounts: dict[str, WSGIApplication] | None = None,
         cors_origins: Iterable[str] = (),
-        guard: "Callable[[WSGIEnvironment], None]" = lambda _: None,
+        guard: Callable[[WSGIEnvironment], None] = lambda _: None,
         drain: Callable[[], None],
         close: Callable[[], None],
     ) -> None:
@@ -117,7 +115,7 @@ class Middleware:
         self._lowest_status_logged = "000" if logging.getLogger().isEnabledFor(logging.DEBUG) else "400"
         metrics.HTTP_IN_PROGRESS.set_function(lambda: self.in_progress)
 
-    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         started = time.perf_counter()
         environ[REQUEST_ID] = read_request_id(environ.get("HTTP_X_REQUEST_ID", ""))
         environ[BUDGET] = self.budget
@@ -170,7 +168,7 @@ class Middleware:
         head = [f"HTTP/1.1 {STATUS_LINES[problem.status]}", *(f"{name}: {value}" for name, value in fields), "\r\n"]
         return "\r\n".join(head).encode() + body
 
-    def _origins(self, environ: "WSGIEnvironment") -> frozenset[str]:
+    def _origins(self, environ: WSGIEnvironment) -> frozenset[str]:
         """Whose pages may make this request."""
         method = environ["REQUEST_METHOD"]
         if method == "OPTIONS":
@@ -180,7 +178,7 @@ class Middleware:
     def _end(self) -> None:
         self.in_progress -= 1
 
-    def _respond(self, environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
+    def _respond(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         try:
             if (
@@ -207,7 +205,7 @@ class Middleware:
             # The traceback refers to this frame, and the frame to the problem: the cycle would keep the body in memory.
             return refuse(environ, start, problem.with_traceback(None))
 
-    def _observe(self, environ: "WSGIEnvironment", status: str, seconds: float) -> None:
+    def _observe(self, environ: WSGIEnvironment, status: str, seconds: float) -> None:
         method = environ["REQUEST_METHOD"]
         labels = (method if method in METHODS else "OTHER", environ.get(ROUTE, UNMATCHED), status)
         pair = self._counters.get(labels)
@@ -229,7 +227,7 @@ class Middleware:
         log.log(level, "request", method=method, route=route, status=int(status), ms=ms, request_id=request_id)
 
 
-def _take_turn(environ: "WSGIEnvironment") -> None:
+def _take_turn(environ: WSGIEnvironment) -> None:
     """Wait until this request may go on; the worker ends its turn.
 
     Raises:
@@ -239,7 +237,7 @@ def _take_turn(environ: "WSGIEnvironment") -> None:
         raise given_up()
 
 
-def _reserve_answer(environ: "WSGIEnvironment", line: str, headers: list[tuple[str, str]]) -> None:
+def _reserve_answer(environ: WSGIEnvironment, line: str, headers: list[tuple[str, str]]) -> None:
     """Count an answer's body against the memory budget until it has been sent.
 
     Raises:
@@ -258,7 +256,7 @@ def _reserve_answer(environ: "WSGIEnvironment", line: str, headers: list[tuple[s
         reservation.add_unchecked(length)
 
 
-def refuse(environ: "WSGIEnvironment", start_response: "StartResponse", problem: Problem) -> list[bytes]:
+def refuse(environ: WSGIEnvironment, start_response: StartResponse, problem: Problem) -> list[bytes]:
     """Answer with a problem."""
     return answer(
         start_response, problem.status, problem.body(environ[REQUEST_ID]), CONTENT_TYPE, problem.headers.items()

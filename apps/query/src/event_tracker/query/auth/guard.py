@@ -1,6 +1,6 @@
 """The guard checks every request: who sends it, and whether they may call the route that will answer it."""
 
-from typing import TYPE_CHECKING
+from wsgiref.types import WSGIEnvironment
 
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.memory_budget import CLIENT
@@ -9,9 +9,6 @@ from event_tracker.core.secrets.keys import FORM
 from event_tracker.query.auth.people import People
 from event_tracker.query.auth.principal import ALLOWED_SOURCES, ANYONE, PRINCIPAL, Principal, client_of
 from event_tracker.query.auth.tokens import Tokens
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 ANY = "any"
 """The access of routes that take any credentials."""
@@ -36,7 +33,7 @@ class Guard:
         self._table, self._tokens, self._people = table, tokens, people
         self._required = required
 
-    def __call__(self, environ: "WSGIEnvironment") -> None:
+    def __call__(self, environ: WSGIEnvironment) -> None:
         """Admit the request: put its principal and allowed sources into the environ.
 
         Raises:
@@ -75,6 +72,6 @@ class Guard:
         return principal
 
 
-def _bearer(environ: "WSGIEnvironment") -> str | None:
+def _bearer(environ: WSGIEnvironment) -> str | None:
     scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
     return token.strip() or None if scheme.lower() == "bearer" else None
