@@ -12,7 +12,6 @@ import msgspec
 from marshmallow import Schema
 from marshmallow.fields import Raw
 
-from event_tracker.collector.authentication import _bearer
 from event_tracker.collector.parsing.decompression import gunzip
 from event_tracker.collector.parsing.parser import Parser, ParseResult
 from event_tracker.collector.post_event import _read_parameters, split_body
@@ -20,6 +19,7 @@ from event_tracker.collector.rejections.recorder import _make_rejection, describ
 from event_tracker.core.http.connections import CONNECTIONS, Connections, read_body
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.memory_budget import BUDGET, MemoryBudget, reservation_of
+from event_tracker.core.http.middleware import bearer_token
 from event_tracker.core.json_numbers import decode_json
 from event_tracker.core.secrets.keys import prefix_of
 from event_tracker.model.event import EventError
@@ -133,7 +133,7 @@ class _Question(Schema):
 
 def read_key(header: bytes) -> None:
     """An Authorization header with a write key."""
-    if key := _bearer({"HTTP_AUTHORIZATION": header.decode()}):
+    if key := bearer_token({"HTTP_AUTHORIZATION": header.decode()}):
         prefix_of(key)
 
 

@@ -16,6 +16,7 @@ from psycopg_pool import PoolTimeout
 from event_tracker.collector.tracking_plan.plans import TrackingPlan, TrackingPlans
 from event_tracker.core.background import BackgroundLoop
 from event_tracker.core.http.errors import Problem
+from event_tracker.core.http.middleware import bearer_token
 from event_tracker.core.http.origins import allows
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.core.postgres.pool import UNAVAILABLE, ConnectionPool, execute
@@ -223,7 +224,7 @@ class Authenticator:
             Problem: 401 if there is no key or a wrong one, 403 if its source is disabled or doesn't allow the page's origin.
             psycopg.Error: if only the database could tell, and it is unavailable. Not a 401: clients drop events on a 401.
         """
-        key = _bearer(environ) or environ.get("HTTP_X_WRITE_KEY") or given
+        key = bearer_token(environ) or environ.get("HTTP_X_WRITE_KEY") or given
         if key is None:
             if self._required:
                 raise Problem(401, "key_required", f"A write key is required. {HOW}", headers=CHALLENGE)
@@ -238,8 +239,3 @@ class Authenticator:
         if origin is not None and not allows(source.origins, origin):
             raise Problem(403, "origin_not_allowed", "This key's source takes no events from pages of this origin.")
         return Credentials(source.name, found.prefix, source.rate_limit, source.plan)
-
-
-def _bearer(environ: WSGIEnvironment) -> str | None:
-    scheme, _, key = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-    return key.strip() or None if scheme.lower() == "bearer" else None

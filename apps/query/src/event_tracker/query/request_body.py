@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 from flask import request
-from marshmallow import Schema, ValidationError
+from marshmallow import RAISE, Schema, ValidationError
 
 from event_tracker.core.http.connections import read_body
 from event_tracker.core.http.errors import Problem
@@ -22,6 +22,13 @@ MOST_VALUES = 20_000
 
 BODY_SECONDS = 10.0
 """How long a body may take to arrive."""
+
+
+class BodySchema(Schema):
+    """Base of the bodies: a JSON object without unknown members."""
+
+    class Meta:
+        unknown = RAISE
 
 
 def receive_body(most_bytes: int = MOST_BYTES) -> bytes:

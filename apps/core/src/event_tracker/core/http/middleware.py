@@ -81,6 +81,12 @@ def new_request_id() -> str:
     return f"{random.getrandbits(64):016x}"
 
 
+def bearer_token(environ: WSGIEnvironment) -> str | None:
+    """The token of `Authorization: Bearer TOKEN` (RFC 6750); None if there is none."""
+    scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
 class Middleware:
     """Wraps a service's application. Routes that must be fast are mounted here, beside the Flask app.
 

@@ -8,7 +8,7 @@ back.
 import re
 from typing import Any
 
-from marshmallow import RAISE, Schema, fields
+from marshmallow import fields
 
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.secrets.keys import PREFIX
@@ -26,6 +26,7 @@ from event_tracker.query.admin.sources import (
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.parameter_types import AtMost, Choice, Length, field_error
 from event_tracker.query.parameters import ParameterSchema
+from event_tracker.query.request_body import BodySchema
 
 MOST_SOURCES = 1000
 
@@ -49,11 +50,8 @@ class _Text(fields.String):
         return value
 
 
-class DeclaredKey(Schema):
+class DeclaredKey(BodySchema):
     """A write key: prefix and hash, as `tracker key make` prints them."""
-
-    class Meta:
-        unknown = RAISE
 
     prefix = _Text(PREFIX.pattern.replace("[a-z]{2}", KEY_KIND), "Must be the prefix of a write key.", required=True)
     sha256 = _Text("[0-9a-f]{64}", "Must be the key's SHA-256 in 64 hexadecimal digits.", required=True)
@@ -75,11 +73,8 @@ class DeclaredSource(SourceSettings):
     )
 
 
-class Declaration(Schema):
+class Declaration(BodySchema):
     """Body of POST /admin/apply."""
-
-    class Meta:
-        unknown = RAISE
 
     sources = fields.Dict(
         keys=_Text(NAME.pattern, "Must be lower-case letters, digits, - and _, at most 100."),

@@ -4,6 +4,7 @@ from wsgiref.types import WSGIEnvironment
 
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.memory_budget import CLIENT
+from event_tracker.core.http.middleware import bearer_token
 from event_tracker.core.http.routes import PUBLIC, RouteTable
 from event_tracker.core.secrets.keys import FORM
 from event_tracker.query.auth.people import People
@@ -48,7 +49,7 @@ class Guard:
         if access == PUBLIC and not path.startswith("//"):
             return
         scope = None if access in (None, PUBLIC, ANY, ONE_TIME) else access
-        principal = self._principal(_bearer(environ), scope)
+        principal = self._principal(bearer_token(environ), scope)
         if principal.must_set_password and not (route and access == ONE_TIME):
             detail = "Your password was for one sign-in. Set another by POST /auth/password, and sign in by it."
             raise Problem(403, "password_must_be_set", detail)
@@ -70,8 +71,3 @@ class Guard:
             detail = "These credentials are wrong, have expired, or were revoked."
             raise Problem(401, "invalid_credentials", detail, headers=CHALLENGE)
         return principal
-
-
-def _bearer(environ: WSGIEnvironment) -> str | None:
-    scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-    return token.strip() or None if scheme.lower() == "bearer" else None
