@@ -95,7 +95,7 @@ class JsonbColumn(Column):
     element_oid, oid = 3802, 3807
 
 
-KINDS: dict[str, type[Column]] = {
+COLUMNS: dict[str, type[Column]] = {
     "user_ids": TextColumn,
     "timestamps": TimestampColumn,
     "event_ids": UuidColumn,
@@ -108,9 +108,9 @@ KINDS: dict[str, type[Column]] = {
 """The statement's parameters, in the order in which `encode_rows` makes them."""
 
 EncodedRows = tuple[bytes, ...]
-"""The elements of each column of KINDS for some rows. `violations` is empty if no row has any."""
+"""The elements of each column of COLUMNS for some rows. `violations` is empty if no row has any."""
 
-TIMESTAMPS, VIOLATIONS = list(KINDS).index("timestamps"), list(KINDS).index("violations")
+TIMESTAMPS, VIOLATIONS = list(COLUMNS).index("timestamps"), list(COLUMNS).index("violations")
 TIMESTAMP_BYTES = 12
 
 
@@ -121,7 +121,7 @@ class _ColumnDumper(Dumper):
         return obj.array()
 
 
-for _kind in set(KINDS.values()):
+for _kind in set(COLUMNS.values()):
     adapters.register_dumper(_kind, type(f"{_kind.__name__}Dumper", (_ColumnDumper,), {"oid": _kind.oid}))
 
 
@@ -148,7 +148,7 @@ def join_parameters(parts: Iterable[EncodedRows], number: int) -> dict[str, Colu
             for violations, timestamps in zip(columns[VIOLATIONS], columns[TIMESTAMPS], strict=True)
         )
     joined = [b"".join(column) for column in columns]
-    return {name: kind(elements, number) for (name, kind), elements in zip(KINDS.items(), joined, strict=True)}
+    return {name: kind(elements, number) for (name, kind), elements in zip(COLUMNS.items(), joined, strict=True)}
 
 
 def read_outcomes(

@@ -40,13 +40,13 @@ class ApplyParameters(ParameterSchema):
 class _Text(fields.String):
     """A text that matches a pattern."""
 
-    def __init__(self, form: str, says: str, **options: Any) -> None:
+    def __init__(self, pattern: str, message: str, **options: Any) -> None:
         super().__init__(**options)
-        self._form, self._says = re.compile(form), says
+        self._pattern, self._message = re.compile(pattern), message
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
-        if not (isinstance(value, str) and self._form.fullmatch(value)):
-            raise field_error("invalid_value", self._says)
+        if not (isinstance(value, str) and self._pattern.fullmatch(value)):
+            raise field_error("invalid_value", self._message)
         return value
 
 
@@ -104,9 +104,9 @@ def _apply(transaction: Transaction, declared: dict[str, Row]) -> None:
 
 def _apply_keys(transaction: Transaction, source: str, declared: dict[str, bytes]) -> None:
     given = {"source": source, "prefixes": list(declared), "allowed": allowed_sources(transaction.principal)}
-    there = {row["prefix"]: row for row in transaction.execute("lock_keys", **given)}
+    existing = {row["prefix"]: row for row in transaction.execute("lock_keys", **given)}
     for prefix, hash_ in sorted(declared.items()):
-        found = there.get(prefix)
+        found = existing.get(prefix)
         if found is None:
             # Prefixes are unique in a deployment: a conflict would reveal that another source has this one.
             if transaction.principal.sources is not None:
@@ -119,7 +119,7 @@ def _apply_keys(transaction: Transaction, source: str, declared: dict[str, bytes
                 f"sources.{source}.keys: {prefix} was revoked, or is another key. Make a new one: tracker key make."
             )
             raise Problem(409, "key_conflict", detail)
-    for prefix, found in there.items():
+    for prefix, found in existing.items():
         if found["source"] == source and not found["revoked_at"] and prefix not in declared:
             transaction.execute("revoke_key", prefix=prefix, allowed=None)
             transaction.record("key_revoked", prefix, source)

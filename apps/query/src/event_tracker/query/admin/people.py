@@ -15,7 +15,7 @@ from event_tracker.query.auth.principal import ROLES, require_all_sources
 from event_tracker.query.parameter_types import OneOf
 from event_tracker.query.request_body import BodySchema
 
-NEW: Row = {"role": "viewer", "sources": None, "enabled": True}
+NEW_PERSON: Row = {"role": "viewer", "sources": None, "enabled": True}
 
 
 class PersonSettings(BodySchema):
@@ -58,7 +58,7 @@ def _put(transaction: Transaction, name: str, given: Row) -> bool:
     transaction.execute("lock_people")
     found = transaction.execute("find_person", name=name)
     before = found[0] if found else None
-    after = {**(before or NEW), **given}
+    after = {**(before or NEW_PERSON), **given}
     if after == before:
         return False
     after["sources"] = check_sources(transaction, after["sources"])
