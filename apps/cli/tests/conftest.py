@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import psycopg
 import pytest
+from sent_files import Store
 from servers import Postgres, Service
 from signing_key import make_signing_key
 
@@ -52,6 +53,12 @@ def pair(shared_pair: Pair) -> Pair:
     ).fetchall()
     shared_pair.owner.execute(f"truncate {tables}".encode())
     return shared_pair
+
+
+@pytest.fixture
+def store(pair: Pair) -> Store:
+    """The collector of `pair`, and what is in its database."""
+    return Store(pair.collector.url, pair.owner)
 
 
 @pytest.fixture

@@ -255,3 +255,27 @@ def visit(context: BrowserContext) -> Iterator[Callable[[Dashboard], Visitor]]:
         visitor.page.close()
         assert visitor.complaints == []
         assert visitor.hosts <= {urlsplit(visitor.url).netloc, ""}
+
+
+@pytest.fixture
+def come(profile, guarded, people):
+    """come(): a visitor with a profile of their own; come(visitor): the same browser, another tab."""
+
+    def come(to=guarded, like=None):
+        return Visitor((like.page.context if like else profile()).new_page(), to.url)
+
+    return come
+
+
+@pytest.fixture
+def signed_in(come):
+    """signed_in("ann"): a visitor who has signed in and sees the overview."""
+
+    def signed_in(name, to=None, **state):
+        visitor = come(to) if to else come()
+        visitor.page.goto(f"{visitor.url}/sign-in")
+        visitor.sign_in(name)
+        visitor.page.get_by_text(f"Signed in as {name}").wait_for()
+        return visitor.wait()
+
+    return signed_in

@@ -2,8 +2,7 @@
 
 from urllib.parse import parse_qs, urlsplit
 
-from axe_playwright_python.sync_playwright import Axe
-from visitors import without_live_tiles
+from visitors import serious_violations, without_live_tiles
 from waiting import eventually
 
 SHOP = {"range": "90 days", "source": "shop"}
@@ -56,11 +55,7 @@ def test_every_page_is_about_the_sources_that_are_chosen(visit, dashboard_of_sou
 def test_several_sources_are_one(visit, dashboard_of_sources):
     visitor = without_live_tiles(visit(dashboard_of_sources)).open("", range="90 days", source=["shop", "default"])
     assert (visitor.tile("Events"), visitor.tile("Active users")) == ("90", "40")
-    assert [
-        violation["id"]
-        for violation in Axe().run(visitor.page).response["violations"]
-        if violation["impact"] in ("serious", "critical")
-    ] == []
+    assert serious_violations(visitor.page) == []
 
 
 def test_a_source_without_events_is_no_empty_database(visit, dashboard_of_sources):

@@ -8,17 +8,14 @@ import mmap
 import os
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import gevent
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIServer
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 CLIENT_SECONDS = 1.0
 """How long a connection may take, from being accepted to the last byte of its answer."""
@@ -80,7 +77,7 @@ class HealthPort:
         """gunicorn calls it before it forks a worker."""
         self._readiness.set(False)
 
-    def _respond(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> "Iterable[bytes]":
+    def _respond(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         status, body = self._check(environ.get("PATH_INFO", ""))
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Connection", "close")]
         start_response(status, headers)
