@@ -25,7 +25,7 @@ Warnings = (
 )
 
 
-class Receipt(msgspec.Struct, frozen=True):
+class Receipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What became of a single event."""
 
     event_id: UUID
@@ -34,7 +34,7 @@ class Receipt(msgspec.Struct, frozen=True):
     warnings: Warnings = UNSET
 
 
-class BatchReceipt(msgspec.Struct, frozen=True, kw_only=True):
+class BatchReceipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What became of a batch. What `errors` doesn't list needn't be sent again: it is stored, or expired."""
 
     received: int

@@ -76,7 +76,7 @@ CODES = {
 """Every code an event's errors can have; also the label of `collector_events_rejected_by_code_total`."""
 
 
-class EventError(msgspec.Struct, frozen=True):
+class EventError(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One thing that is wrong with one event."""
 
     index: Annotated[int, Meta(description="Which event of the request, from 0.")]
