@@ -6,7 +6,6 @@ Each worker starts one server, with a migrated template database; each test gets
 import os
 import signal
 import subprocess
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -16,6 +15,7 @@ import browsing
 import psycopg
 import pytest
 import servers
+from folders import data_folder
 from playwright.sync_api import Browser, sync_playwright
 from servers import Postgres, Service, launching
 from shared import made_once
@@ -118,19 +118,12 @@ def prepare_data(path: Path) -> None:
         subprocess.run(["cp", "-a", folder, path], check=True)
 
 
-@contextmanager
-def data_folder() -> Iterator[Path]:
-    """A server's, for a while."""
-    # Not under pytest's folder: the path of a Unix socket has at most 107 bytes, and another user must reach it.
-    with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
-
-
 @pytest.fixture(scope="session")
 def postgres(prepared_data: Path) -> Iterator[Postgres]:
     """The server that a worker's tests share. A test that stops its server wants `own_postgres`."""
     with data_folder() as folder:
         server = Postgres(folder, prepared_data)
+        psycopg.connect(server.url("template_events")).close()  # it makes a cache, which goes into each clone
         yield server
         server.stop("immediate")
 
@@ -150,7 +143,7 @@ def own_postgres(prepared_data: Path) -> Iterator[Postgres]:
 def database(postgres: Postgres) -> Iterator[str]:
     """The name of a fresh, migrated, empty database."""
     name = f"test_{uuid.uuid4().hex}"
-    postgres.execute(f"create database {name} template template_events")
+    postgres.clone(name)
     yield name
     postgres.execute(f"drop database {name} with (force)")
 
@@ -202,7 +195,7 @@ def browser() -> Iterator[Browser]:
 def shared_database(postgres: Postgres) -> Iterator[str]:
     """The name of a migrated database for a whole module of tests; `shared_owner` empties it for each."""
     name = f"shared_{uuid.uuid4().hex}"
-    postgres.execute(f"create database {name} template template_events")
+    postgres.clone(name)
     yield name
     postgres.execute(f"drop database {name} with (force)")
 

@@ -102,7 +102,7 @@ def another(start: Callable[..., Service]) -> Callable[..., AbstractContextManag
 def database(postgres: Postgres, start: Callable[..., Service], events: list[dict[str, Any]]) -> Iterator[str]:
     """The name of a database with these events."""
     name = f"dashboard_{uuid.uuid4().hex}"
-    postgres.execute(f"create database {name} template template_events")
+    postgres.clone(name)
     if events:
         collector = start("collector", DATABASE_URL=postgres.url(name, "collector"))
         for start_of_batch in range(0, len(events), MOST_AT_ONCE):
