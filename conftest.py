@@ -24,9 +24,6 @@ from tools import tool
 from event_tracker.core.postgres.migrate import apply_migrations
 
 MIGRATIONS = Path(__file__).parent / "infra" / "migrations"
-CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-                  "--disable-component-update", "--disable-sync"]  # fmt: skip
-
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's background job ignores Ctrl-C, and whatever it starts would; a signal that has a handler here has its default there.
@@ -185,7 +182,7 @@ def browser() -> Iterator[Browser]:
     """Chromium, as the system has it, for all tests of one process: Playwright runs once in each."""
     chromium = tool("chromium", "chromium-browser", "google-chrome")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium, args=browsing.CHROMIUM_FLAGS)
         browser.on("context", browsing.listen)
         yield browser
         browser.close()
