@@ -17,10 +17,10 @@ from typing import Any
 import msgspec
 
 from event_tracker.collector.parsing.parser import Parser, ParseResult
-from event_tracker.collector.parsing.validation_errors import CODES
+from event_tracker.collector.post_event import split_body
 from event_tracker.collector.row_encoding import Row, encode_rows, join_parameters
 from event_tracker.core.http.errors import Problem
-from event_tracker.model.event import MAX_DEPTH
+from event_tracker.model.event import CODES, MAX_DEPTH
 from event_tracker.query.auth.calls import Call, make_reader
 from event_tracker.query.auth.principal import ALLOWED_SOURCES, ANYONE, PRINCIPAL
 from event_tracker.query.events.cursor import Cursor, decode, encode
@@ -36,7 +36,6 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WINDOW = Window(timedelta(hours=24), timedelta(hours=168))
 
 parser = Parser(
-    max_events=1000,
     max_event_bytes=65_536,
     max_body_bytes=5 * 1024 * 1024,
     earliest=datetime(2000, 1, 1, tzinfo=UTC),
@@ -57,7 +56,7 @@ def body(data: bytes) -> None:
 
 def parse(sent: bytes, ndjson: bool) -> ParseResult | None:
     try:
-        return parser.parse(sent, ndjson=ndjson, source="default")
+        return parser.read(split_body(sent, 1000, ndjson=ndjson), source="default")
     except Problem as problem:
         check_problem(problem, {400, 413}, CODES)
         return None

@@ -16,9 +16,9 @@ import event_tracker.query.metrics
 import event_tracker.query.parameter_types
 from event_tracker.cli.settings import MigrateSettings, UpSettings
 from event_tracker.collector.browser.tracker_script import NEWEST
-from event_tracker.collector.parsing.validation_errors import CODES
 from event_tracker.collector.settings import CollectorSettings
 from event_tracker.core.settings import ServiceSettings
+from event_tracker.model.event import CODES
 from event_tracker.query.settings import QuerySettings
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -28,7 +28,7 @@ from event_tracker.query.auth.signing import Signer
 from event_tracker.query.auth.tokens import Tokens
 from event_tracker.query.events.filters import Window
 from event_tracker.query.events.routes import Events
-from event_tracker.query.events.store import LANES, SESSION, EventStore
+from event_tracker.query.events.store import BATCHES_AT_ONCE, SESSION_SETTINGS, EventStore
 from event_tracker.query.events.streams.downloads import Downloads
 from event_tracker.query.events.streams.export import Exports
 from event_tracker.query.events.streams.export_pages import ExportPages
@@ -64,13 +64,13 @@ def create_app(settings: QuerySettings) -> Middleware:
         name="query",
         size=settings.pool_max,
         timeout=POOL_SECONDS,
-        options={"statement_timeout": f"{int(settings.statement_seconds * 1000)}ms", **SESSION},
+        options={"statement_timeout": f"{int(settings.statement_seconds * 1000)}ms", **SESSION_SETTINGS},
     )
-    most_queries = max(1, settings.pool_max - LANES)
+    most_queries = max(1, settings.pool_max - BATCHES_AT_ONCE)
     # Without authentication, all requests may come from one address: that of a proxy.
     is_open = settings.auth == "open"
     concurrency_limit = ConcurrencyLimit(most_queries, each=most_queries if is_open else None)
-    store = EventStore(pool, concurrency_limit, LANES if is_open else LANES // 2)
+    store = EventStore(pool, concurrency_limit, BATCHES_AT_ONCE if is_open else BATCHES_AT_ONCE // 2)
     control = open_control(settings) if settings.control_database_url else None
     replication = Replication(pool)
     checks = {"replication": replication.check}
@@ -79,7 +79,7 @@ def create_app(settings: QuerySettings) -> Middleware:
         "Event Tracker: query",
         version(PACKAGE),
         "Answers out: events, newest first, and exact counts. It only reads.",
-        written={"property": PROPERTY},
+        parameters_by_name={"property": PROPERTY},
         scopes=SCOPES,
     )
     downloads = Downloads(settings.exports, health.draining.is_set)
@@ -128,6 +128,7 @@ def create_app(settings: QuerySettings) -> Middleware:
         mounts=table.mounts,
         cors_origins=settings.cors_origins,
         guard=guard,
+        is_ready=health.is_ready,
         drain=drain,
         close=close,
     )

@@ -26,7 +26,7 @@ from event_tracker.query.parameter_types import EARLIEST
 
 QUERIES = load_queries("event_tracker.query.events")
 
-SESSION = {
+SESSION_SETTINGS = {
     "default_transaction_read_only": "on",
     # Planning over a year of partitions takes longer than reading a page, so each connection plans a statement once.
     "plan_cache_mode": "force_generic_plan",
@@ -39,7 +39,7 @@ SESSION = {
 }
 """Settings of the database sessions that run these queries."""
 
-LANES = 2
+BATCHES_AT_ONCE = 2
 """Batches of small pages that run at once. The other connections are for everything else."""
 
 RECENT = timedelta(hours=1)
@@ -59,14 +59,17 @@ class EventStore:
     """Runs queries of events. Each is one statement, so it sees one snapshot.
 
     Args:
-        lanes: how many of LANES one client may use.
+        at_once: how many of BATCHES_AT_ONCE one client may use.
     """
 
     def __init__(
-        self, pool: ConnectionPool[psycopg.Connection], concurrency_limit: ConcurrencyLimit, lanes: int = LANES
+        self,
+        pool: ConnectionPool[psycopg.Connection],
+        concurrency_limit: ConcurrencyLimit,
+        at_once: int = BATCHES_AT_ONCE,
     ) -> None:
         self.pool = pool
-        self._small_pages = Batcher(self._list_grouped, min(LANES, pool.max_size), lanes)
+        self._small_pages = Batcher(self._list_grouped, min(BATCHES_AT_ONCE, pool.max_size), at_once)
         self._concurrency_limit = concurrency_limit
         self._top_types = SingleFlight(self._count_types, concurrency_limit)
 

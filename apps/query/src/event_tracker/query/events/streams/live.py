@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from wsgiref.types import WSGIEnvironment
 
 import gevent
 import structlog
@@ -25,9 +25,6 @@ from event_tracker.query.events.responses import StoredEvent
 from event_tracker.query.events.streams.live_filter import matches
 from event_tracker.query.events.streams.live_tail import Tail, encode
 from event_tracker.query.events.streams.parameters import read_live_filter
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 log = structlog.get_logger("query.live")
 
@@ -200,7 +197,7 @@ def live_events(live: Live, call: Call) -> Response:
     return response
 
 
-def _recheck_access(guard: Guard, environ: "WSGIEnvironment", client: LiveClient) -> None:
+def _recheck_access(guard: Guard, environ: WSGIEnvironment, client: LiveClient) -> None:
     """End the stream soon after its credentials become invalid or change. A client that may still connect does so by itself."""
     sources = environ[ALLOWED_SOURCES]
     while True:
