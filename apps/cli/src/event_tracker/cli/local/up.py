@@ -171,6 +171,7 @@ def _settings_of_services(settings: UpSettings, owner_url: str, data: Path, auth
     query = {
         "DATABASE_URL": settings.query_database_url or url_in_role(owner_url, "query"),
         "CONTROL_DATABASE_URL": settings.control_database_url or url_in_role(owner_url, "control"),
+        "CACHE_FOLDER": os.environ.get("CACHE_FOLDER") or str(data / "cache"),
         "SIGNING_KEY": settings.signing_key or load_or_create_secret(data / "signing-key.pem", make_signing_key),
     }
     if auth == "open" and not os.environ.get("CORS_ORIGINS"):
