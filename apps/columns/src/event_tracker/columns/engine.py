@@ -194,9 +194,10 @@ class Engine:
 
     def _ask(self, selection: Selection, loaded: Loaded, question: Question, deadline: Deadline) -> Result:
         with self._cursor() as cursor:
+            relations = Relations(cursor, self._cache, self._loader.hours, selection, loaded, question.properties)
 
             def work() -> Result:
-                Relations(cursor, self._cache, self._loader.hours, selection, loaded, question.properties).create()
+                relations.create()
                 began = time.perf_counter()
                 rows = cursor.execute(question.statement, question.parameters).fetchall()
                 seconds = time.perf_counter() - began

@@ -38,14 +38,18 @@ class Relations:
     ) -> None:
         self._connection = connection
         self._cache = cache
-        self._hours = hours
         self._selection = selection
         self._loaded = loaded
         self._properties = properties
+        self._inside = {
+            name: {(hour.start, hour.end) for hour in hours.inside(name)}
+            for names in loaded.files.values()
+            for name in names
+        }
         self._keys = sorted({span.keys for span in loaded.files if span.keys})
 
     def create(self) -> None:
-        """Create the relations that the selection asks for."""
+        """Create the relations that the selection asks for. It may be called in another thread."""
         name_properties(self._connection, self._properties)
         for number, keys in enumerate(self._keys):
             self._execute("name_keys", {"keys": list(keys)}, variable=sql.Identifier(f"keys_{number}"))
@@ -65,8 +69,7 @@ class Relations:
         whole: dict[Keys, list[str]] = {}
         selects: list[sql.Composable] = []
         for (keys, name), hours in self._used(start, end).items():
-            inside = {(hour.start, hour.end) for hour in self._hours.inside(name)}
-            others = sorted(hour for hour in inside - hours if _overlaps(*hour, start, end))
+            others = sorted(hour for hour in self._inside[name] - hours if _overlaps(*hour, start, end))
             if others:
                 selects.append(_fill("without_hours", files=self._select([name], keys), hours=in_any(others)))
             else:
