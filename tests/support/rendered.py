@@ -11,6 +11,7 @@ from typing import Any
 from prometheus_client.metrics import MetricWrapperBase
 
 import event_tracker.collector.metrics
+import event_tracker.columns.metrics
 import event_tracker.core.metrics
 import event_tracker.query.metrics
 import event_tracker.query.parameter_types
@@ -94,6 +95,7 @@ def parts() -> dict[Path, dict[str, str]]:
             "both": metrics_table(event_tracker.core.metrics),
             "collector": metrics_table(event_tracker.collector.metrics),
             "query": metrics_table(event_tracker.query.metrics),
+            "columns": metrics_table(event_tracker.columns.metrics),
         },
         DOCS / "browser.md": tracker_snippets(),
         DOCS / "api.md": {

@@ -188,6 +188,20 @@ def test_maintain_finds_the_server_of_the_folder(running: Up, tmp_path):
     assert elsewhere.stderr.startswith(f"Error: DATABASE_URL isn't set, and no `tracker up` runs on {tmp_path}")
 
 
+def test_the_upkeep_is_done_in_the_background(start_up, tmp_path, postgres, database, owner):
+    owner.execute(
+        "insert into events (user_id, \"timestamp\", event_id, event_type) values ('ann', '2026-03-01', gen_random_uuid(), 'view')"
+    )
+    owner.execute("insert into event_counts values ('2026-03-01', 'view', 'default', 0, 1)")
+    up = start_up(tmp_path / "data", DATABASE_URL=postgres.url(database)).wait_ready()
+    deadline = time.monotonic() + 60
+    while not owner.execute("select from blocks").fetchall():
+        assert time.monotonic() < deadline, (tmp_path / "data" / "logs" / "upkeep.log").read_text()
+        time.sleep(0.1)
+    assert up.output.endswith("Ctrl-C stops everything.\n")
+    assert up.stop() == 0
+
+
 def test_however_it_ends_nothing_is_left_running_and_the_data_stays(start_up, data):
     def store(up: Up, user: str) -> None:
         event = {"user_id": user, "event_type": "view"}

@@ -5,7 +5,10 @@ from importlib.metadata import version
 from typing import Any
 
 import psycopg
+import structlog
 
+from event_tracker.columns.engine import Engine
+from event_tracker.core.background import BackgroundLoop
 from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.http.health import Health
 from event_tracker.core.http.middleware import Middleware
@@ -42,6 +45,8 @@ from event_tracker.query.users.erasure import Eraser
 from event_tracker.query.users.routes import UserData
 from event_tracker.query.users.user_export import Exporter
 
+log = structlog.get_logger("query")
+
 PACKAGE = "event-tracker-query"
 
 MIGRATION = "0024-blocks"
@@ -52,6 +57,9 @@ MANAGEMENT_CONNECTIONS = 2
 
 CONTROL_CONNECTIONS = MANAGEMENT_CONNECTIONS + 2
 """One more may be busy with an erasure. One is left for sign-ins and token lookups."""
+
+REFRESH_SECONDS = 60.0
+"""How often what is erased is looked for in the files of columns on the local disk (docs/privacy.md)."""
 
 POOL_SECONDS = 2.0
 """How long a query waits for a connection. It is short, so that clients learn of an outage soon."""
@@ -65,6 +73,12 @@ def create_app(settings: QuerySettings) -> Middleware:
         size=settings.pool_max,
         timeout=POOL_SECONDS,
         options={"statement_timeout": f"{int(settings.statement_seconds * 1000)}ms", **SESSION_SETTINGS},
+    )
+    engine = open_engine(pool, settings)
+    refreshing = BackgroundLoop(
+        engine.refresh,
+        REFRESH_SECONDS,
+        lambda error: log.warning("columns aren't refreshed", error=type(error).__name__),
     )
     most_queries = max(1, settings.pool_max - BATCHES_AT_ONCE)
     # Without authentication, all requests may come from one address: that of a proxy.
@@ -117,7 +131,9 @@ def create_app(settings: QuerySettings) -> Middleware:
 
     def close() -> None:
         replication.close()
+        refreshing.close()
         store.close()
+        engine.close()
         pool.close()
         if control:
             control.close()
@@ -131,6 +147,18 @@ def create_app(settings: QuerySettings) -> Middleware:
         is_ready=health.is_ready,
         drain=drain,
         close=close,
+    )
+
+
+def open_engine(pool: ConnectionPool[psycopg.Connection], settings: QuerySettings) -> Engine:
+    """What answers questions of analytics, within the settings' limits."""
+    return Engine(
+        pool,
+        settings.cache_path,
+        cache_bytes=settings.cache_max_bytes,
+        memory_bytes=settings.analytics_memory_bytes,
+        threads=settings.analytics_threads,
+        seconds=settings.statement_seconds,
     )
 
 
