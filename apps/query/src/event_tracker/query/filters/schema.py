@@ -44,9 +44,9 @@ VALUE_LENGTH = Length(0, 4000)
 LARGEST = 10**1000
 """Whole numbers of more digits take Python a time that isn't linear."""
 
+FIELD = f"{', '.join((*TEXT_FIELDS, *TIME_FIELDS))}, or `property.NAME`; `property.NAME.NAME` is a member of an object."
 FORM = "Must be FIELD:OPERATOR:VALUE, such as property.plan:is:pro, FIELD:set, or JSON."
 PARTS = "Must have `and` or `or`, or else `field` and `operator`."
-LISTED = ", ".join(OPERATORS)
 
 _short = re.compile(r"(?P<field>(?:[^\\:]|\\.)*):(?P<operator>[^:]*)(?::(?P<value>.*))?", re.DOTALL).fullmatch
 _item = re.compile(r"(?:[^\\,]|\\.|\\$)*", re.DOTALL)
@@ -116,7 +116,7 @@ class FilterSchema(ParameterSchema):
 
     every = ShortList(fields.Nested(lambda: FilterSchema()), data_key="and", metadata=A_LIST)
     some = ShortList(fields.Nested(lambda: FilterSchema()), data_key="or", metadata=A_LIST)
-    field = FieldName(metadata={"type": "string", "description": "A field of events, or `property.NAME`."})
+    field = FieldName(metadata={"type": "string", "description": FIELD})
     operator = fields.String(validate=OneOf(OPERATORS))
     value = Value(
         metadata={"oneOf": [ONE_VALUE, MANY_VALUES], "description": "None for set and not_set; a list for one_of."}
@@ -181,7 +181,9 @@ class FilterParameters(fields.List[Any]):
 
     def __init__(self) -> None:
         described = "`FIELD:OPERATOR:VALUE`, such as `property.plan:is:pro`, or JSON; several must all match."
-        super().__init__(text_field(1, 8000), data_key="filter", metadata={"description": described})
+        super().__init__(
+            text_field(1, 8000), data_key="filter", metadata={"description": described, "maxItems": MOST_PARTS}
+        )
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
         documents = [_read_document(text, number) for number, text in enumerate(value)]
