@@ -6,11 +6,12 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 import msgspec
+from filter_shapes import FILTER_SHAPES
 from marshmallow import Schema
 from marshmallow.fields import Raw
+from pieces import Shape, filled
 
 from event_tracker.collector.parsing.decompression import gunzip
 from event_tracker.collector.parsing.parser import Parser, ParseResult
@@ -37,18 +38,6 @@ parser = Parser(
     max_body_bytes=MAX_BYTES,
     earliest=datetime(2000, 1, 1, tzinfo=UTC),
 )
-
-
-class Shape(NamedTuple):
-    """One way of what is read.
-
-    Attributes:
-        make: the input of about so many bytes.
-        read: what is done with it.
-    """
-
-    make: Callable[[int], bytes]
-    read: Callable[[bytes], object]
 
 
 def parse_body(body: bytes) -> None:
@@ -139,15 +128,6 @@ def read_key(header: bytes) -> None:
 
 def event(properties: bytes, more: bytes = b"") -> bytes:
     return b'{"user_id":"u","event_type":"t","properties":' + properties + more + b"}"
-
-
-def filled(size: int, piece: Callable[[int], bytes], separator: bytes = b",") -> bytes:
-    """Numbered pieces of so many bytes together."""
-    pieces = []
-    while size > 0:
-        pieces.append(piece(len(pieces)))
-        size -= len(pieces[-1]) + len(separator)
-    return separator.join(pieces)
 
 
 def members(size: int, value: bytes = b"0") -> bytes:
@@ -255,6 +235,7 @@ SHAPES: dict[str, Shape] = {
     "question: numbers near the smallest double": Shape(
         lambda n: b'{"a":[' + filled(n, lambda _: b"5e-324") + b"]}", read_question
     ),
+    **FILTER_SHAPES,
     "head: parameters": Shape(lambda n: filled(n, lambda number: b"a%d=%%41" % number, b"&"), read_parameters),
     "head: one parameter": Shape(lambda n: b"write_key=" + b"%41" * (n // 3), read_parameters),
     "head: a long key": Shape(lambda n: b"Bearer wk_" + b"a" * n, read_key),

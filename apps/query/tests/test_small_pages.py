@@ -23,7 +23,7 @@ def pages(postgres, database):
 
 
 def page_of(user_id):
-    return EventFilter(user_id, (), None, (), None, EARLIEST, LATEST, 10, Position.before(LATEST), b"")
+    return EventFilter(user_id, (), None, (), None, None, EARLIEST, LATEST, 10, Position.before(LATEST), b"")
 
 
 def test_pages_that_take_too_long_together_are_asked_for_alone(pages, owner):

@@ -92,6 +92,8 @@ def _flatten(path: str, messages: Any) -> Iterator[ParameterError]:
 
 
 def _join(path: str, name: Any) -> str:
+    if isinstance(name, tuple):  # a path, whose names are taken as they are
+        return ".".join([path, *map(shorten, map(str, name))])
     return ".".join(part for part in (path, shorten(str(name))) if part not in ("", "_schema", "value", "key"))
 
 
