@@ -109,7 +109,7 @@ def test_the_least_recently_used_go_first(stored, open_engine):
 
 def test_files_in_use_stay(tmp_path):
     cache = Cache(tmp_path / "cache", 100)
-    content = b"PAR1" + b"x" * 32 + b"PAR1"[0:0] + b"\0\0\0\0PAR1"
+    content = b"PAR1" + b"x" * 32 + b"\0\0\0\0PAR1"
     first, second = Lease(cache), Lease(cache)
     assert cache.write("a", lambda path: path.write_bytes(content), first)
     assert cache.write("b", lambda path: path.write_bytes(content), second)
@@ -228,3 +228,15 @@ def test_what_is_erased_leaves_the_disk(stored, engine, owner):
     ask(engine)
     assert len(files(engine)) == 1
     assert ask(engine).rows == stored.rows()
+
+
+def test_rows_of_a_question_that_ended_too_early_leave_the_disk(engine):
+    """Nothing tells whether they were erased."""
+    content = b"PAR1" + b"x" * 32 + b"\0\0\0\0PAR1"
+    lease = Lease(engine._cache)
+    engine._cache.write("rows-1", lambda path: path.write_bytes(content), lease)
+    engine.refresh()
+    assert len(files(engine)) == 1
+    lease.end()
+    engine.refresh()
+    assert files(engine) == []

@@ -86,6 +86,12 @@ class Cache:
         with self._lock:
             return list(self._files)
 
+    @property
+    def in_use(self) -> set[str]:
+        """The files of all leases."""
+        with self._lock:
+            return set(self._uses)
+
     def path(self, name: str) -> Path:
         """Where a file is."""
         return self.folder / f"{name}.parquet"

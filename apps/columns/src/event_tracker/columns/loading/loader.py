@@ -123,8 +123,10 @@ class Loader:
         erased = {*(set(ids) - left), *self.hours.erased(epochs)}
         metrics.FILES_ERASED.inc(len(erased))
         self.forget([*erased, *self.hours.unused()])
-        # Evicted ones.
-        self.hours.forget(self.hours.names() - set(self._cache.names))
+        # Those that were evicted; and those of questions that ended before the hours in them were known.
+        kept = set(self._cache.names)
+        self.hours.forget(self.hours.names() - kept)
+        self._cache.delete({name for name in kept if is_rows(name)} - self.hours.names() - self._cache.in_use)
 
     def count_blocks(self) -> None:
         """Set the metrics of blocks."""
