@@ -101,13 +101,13 @@ class FairQueue:
         self.most = most
         self.events = 0
         self.events_of: defaultdict[str, int] = defaultdict(int)
-        self._each = (most + 1) // 2
-        # In the order in which sources are served in the next group; no line is empty.
-        self._lines: dict[str, deque[PendingRequest]] = {}
+        self._most_of_source = (most + 1) // 2
+        # By source, in the order in which sources are served in the next group; no queue is empty.
+        self._waiting: dict[str, deque[PendingRequest]] = {}
 
     def __bool__(self) -> bool:
         """Whether a request waits."""
-        return bool(self._lines)
+        return bool(self._waiting)
 
     def reserve(self, source: str, events: int) -> PendingRequest:
         """Reserve a place for so many events; use the request as a context manager.
@@ -116,7 +116,7 @@ class FairQueue:
             Problem: 503 if the queue is full.
         """
         waiting = self.events_of[source]
-        if waiting and waiting + events > self._each:
+        if waiting and waiting + events > self._most_of_source:
             raise _queue_full("Too many events of this source")
         if waiting and self.events + events > self.most:
             raise _queue_full("Too many events")
@@ -126,18 +126,15 @@ class FairQueue:
 
     def put(self, request: PendingRequest) -> None:
         """Queue a request that has a place."""
-        line = self._lines.get(request.source)
-        if line is None:
-            line = self._lines[request.source] = deque()
-        line.append(request)
+        self._waiting.setdefault(request.source, deque()).append(request)
 
     def remove(self, request: PendingRequest) -> None:
         """Remove a request from the queue, if it still waits."""
-        line = self._lines.get(request.source) or deque()
-        if request in line:
-            line.remove(request)
-        if not line:
-            self._lines.pop(request.source, None)
+        requests = self._waiting.get(request.source) or deque()
+        if request in requests:
+            requests.remove(request)
+        if not requests:
+            self._waiting.pop(request.source, None)
 
     def take(self, most: int) -> list[PendingRequest]:
         """Take the requests that are stored together: up to `most` events, but at least one request.
@@ -147,22 +144,22 @@ class FairQueue:
         """
         taken: list[PendingRequest] = []
         size = 0
-        sources = [(0, position, source) for position, source in enumerate(self._lines)]  # sorted, so it is a heap
+        sources = [(0, position, source) for position, source in enumerate(self._waiting)]  # sorted, so it is a heap
         while sources:
-            has, position, source = heappop(sources)
-            line = self._lines[source]
-            events = line[0].events
+            events_taken, position, source = heappop(sources)
+            requests = self._waiting[source]
+            events = requests[0].events
             if taken and size + events > most:
                 continue
-            request = line.popleft()
+            request = requests.popleft()
             request.resize(0)
             taken.append(request)
             size += events
-            if not has or not line:
-                del self._lines[source]
-            if line:
-                self._lines[source] = line  # behind the others
-                heappush(sources, (has + events, position, source))
+            if not events_taken or not requests:
+                del self._waiting[source]
+            if requests:
+                self._waiting[source] = requests  # behind the others
+                heappush(sources, (events_taken + events, position, source))
         return taken
 
 

@@ -23,7 +23,7 @@ CSS = """
 /* Streamlit's white has a contrast of 2.3 to the dark theme's blue. */
 [data-testid^="stBaseButton-primary"] { color: light-dark(#ffffff, #0d131b) !important; }
 
-.account { font-size: 0.875rem; }
+.account, .account p { font-size: 0.875rem; }
 .account a { color: light-dark(#0b5cad, #6cb2f0); }
 
 /* A text as it is (markdown.as_text). */
