@@ -62,7 +62,7 @@ def _stores(
     connection: psycopg.Connection, file: Path, without: tuple[str, ...] = ()
 ) -> Iterator[tuple[Callable[[], None], int]]:
     """The collector's statement, one batch of the file each, but for the parts of this name; the ids are new each time."""
-    statement = load_queries("event_tracker.collector")["store_events"]
+    statement = load_queries("event_tracker.collector", "writer.sql")["store_events"]
     for part in without:
         statement = re.sub(rf",\n{part} as \(\n.*?\n\)", "", statement, flags=re.DOTALL)
     for batch in cycle([json.loads(line) for line in file.open()]):

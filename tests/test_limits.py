@@ -7,12 +7,13 @@ import threading
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from subprocess import run
 
 import psutil
 import pytest
 import requests
+from attacks import crowd
 from urllib3 import PoolManager
 from urllib3.exceptions import HTTPError
 from waiting import eventually
@@ -485,25 +486,8 @@ def test_clients_whose_bodies_never_come_keep_nobody_out(start, name):
     assert set(told) <= {(503, "bodies_full"), (408, "slow_body")}
 
 
-@contextmanager
-def crowd(service, act, clients=30):
-    """So many clients, three times as many as may be served at once; each connects, acts, and does so again once it is hung up on."""
-    stopped = threading.Event()
-
-    def attack():
-        while not stopped.is_set():
-            with suppress(OSError), connect(service, seconds=5) as connection:
-                act(connection, stopped)
-
-    attackers = [threading.Thread(target=attack) for _ in range(clients)]
-    for attacker in attackers:
-        attacker.start()
-    try:
-        yield
-    finally:
-        stopped.set()
-        for attacker in attackers:
-            attacker.join()
+CLIENTS = 30
+"""Three times as many as may be served at once, where CONNECTIONS is 10."""
 
 
 def require_alive(service):
@@ -529,7 +513,7 @@ def test_connections_that_are_in_use_all_the_time_make_room(start, name, auth):
                 return
             used.append(connection)
 
-    with crowd(service, ask_without_pause):
+    with crowd(service.url, ask_without_pause, CLIENTS):
         assert eventually(lambda: len(used) > 100)
         require_alive(service)
 
@@ -544,7 +528,7 @@ def test_answers_that_nobody_reads_keep_nobody_out(start):
         asked.append(connection)
         stopped.wait(60)
 
-    with crowd(service, ask_and_read_nothing):
+    with crowd(service.url, ask_and_read_nothing, CLIENTS):
         assert eventually(lambda: len(asked) >= 20)
         require_alive(service)
 
@@ -564,7 +548,7 @@ def test_requests_that_wait_for_the_database_keep_nobody_from_asking_whether_it_
 
     with shared_owner.transaction():
         shared_owner.execute("lock table events")
-        with crowd(service, store):
+        with crowd(service.url, store, CLIENTS):
             assert eventually(lambda: len(sent) >= 20)
             require_alive(service)
 

@@ -1,10 +1,15 @@
-"""At the end: what is kept beside the events (counts, users, summaries) against the events themselves."""
+"""At the end: what is kept beside the events (counts, users, summaries, blocks) against the events themselves."""
 
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import duckdb
 import psycopg
 from definitions.reference.events import Event, as_text
+
+from event_tracker.columns.build import find_unbuilt
 
 from .eras import EXPIRED_BEFORE
 from .ledger import Ledger
@@ -88,6 +93,21 @@ def check_summaries(owner: psycopg.Connection, rows: list[Event], report: Report
     visits = [Counter(map(repr, owner.execute(asked, [EXPIRED_BEFORE]))) for asked in (VISITS_OF_DAYS, VISITS)]
     report.expect_same("visits differ from the rows", *visits)
     report.count("days summed up", len(days))
+
+
+def check_blocks(owner: psycopg.Connection, rows: list[Event], report: Report) -> None:
+    """After `tracker maintain`: every event of a day that is over is in a block, once, and nothing else is."""
+    if unbuilt := find_unbuilt(owner):
+        report.find("days have no valid block after maintain", f"{len(unbuilt)}: {unbuilt[:3]}")
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    stored = Counter((event.user_id, event.event_id) for event in rows if event.timestamp < today)
+    held: Counter[tuple[str, object]] = Counter()
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "block.parquet"
+        for (parquet,) in owner.execute("select parquet from blocks"):
+            path.write_bytes(parquet)
+            held.update(duckdb.read_parquet(str(path)).project("user_id, event_id").fetchall())
+    report.expect_same("blocks differ from the rows", stored, held)
 
 
 def check_forgotten(owner: psycopg.Connection, rows: list[Event], ledger: Ledger, report: Report) -> None:

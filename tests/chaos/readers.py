@@ -90,6 +90,9 @@ class Reader:
     def export(self) -> None:
         """All of them as a file; a body that broke off isn't looked at."""
         answer = self._asker.request("GET", "/events/export", params={"source": STABLE_SOURCES})
+        if answer.status_code != 200:
+            self._report.find("an export was refused", f"{answer.url} {answer.status_code} {answer.text}")
+            return
         listed = [json.loads(line) for line in answer.content.splitlines()]
         self._same_events("an export", self._events, listed)
 

@@ -19,7 +19,7 @@ from . import eras, stable
 from .asking import Asker
 from .check_answers import Examiner
 from .check_rows import check_rows, stored_events
-from .check_tables import check_counts, check_deleted, check_forgotten, check_summaries, check_users
+from .check_tables import check_blocks, check_counts, check_deleted, check_forgotten, check_summaries, check_users
 from .erased_users import ErasedUsers
 from .exports import Exporter
 from .faults import Chaos
@@ -157,6 +157,7 @@ class Run:
             check_counts(owner, rows, self.ledger, self.report)
             check_users(owner, rows, self.report, "after maintenance")
             check_summaries(owner, rows, self.report)
+            check_blocks(owner, rows, self.report)
             check_deleted(rows, self.report)
         self._check_answers(rows)
         self._check_log()

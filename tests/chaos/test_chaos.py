@@ -18,7 +18,7 @@ from definitions.reference.events import Event
 from event_tracker.cli.database.maintain import maintain
 
 from .check_rows import check_rows, stored_events
-from .check_tables import check_counts, check_forgotten, check_summaries, check_users
+from .check_tables import check_blocks, check_counts, check_forgotten, check_summaries, check_users
 from .ledger import Erasure, Ledger, Presence, key_of
 from .report import Report
 
@@ -81,6 +81,7 @@ def found(owner, ledger) -> set[str]:
     check_counts(owner, rows, ledger, report)
     check_users(owner, rows, report, "now")
     check_summaries(owner, rows, report)
+    check_blocks(owner, rows, report)
     check_forgotten(owner, rows, ledger, report)
     return set(report.findings)
 
@@ -99,6 +100,12 @@ FAULTS = {
     ),
     "a wrong sum of values": ("update property_counts set count = count - 1", {"property_counts differ from the rows"}),
     "a visit too few": ("delete from visits where user_id = 'user-1'", {"visits differ from the rows"}),
+    "a block that is missing": ("delete from blocks", {"days have no valid block after maintain"}),
+    "events that are in two blocks": (
+        'insert into blocks (source, start, "end", counted, events, epoch, layout, keys, parquet)'
+        """ select 'copy', start, "end", counted, events, epoch, layout, keys, parquet from blocks limit 1""",
+        {"blocks differ from the rows"},
+    ),
     "a day that isn't summed up": ("delete from summarised_days", {"days aren't summed up after maintain"}),
 }
 

@@ -6,20 +6,21 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 import msgspec
+from filter_shapes import FILTER_SHAPES
 from marshmallow import Schema
 from marshmallow.fields import Raw
+from pieces import Shape, filled
 
-from event_tracker.collector.authentication import _bearer
-from event_tracker.collector.parsing.body import receive_body, unpack
+from event_tracker.collector.parsing.decompression import gunzip
 from event_tracker.collector.parsing.parser import Parser, ParseResult
-from event_tracker.collector.post_event import _read_parameters
+from event_tracker.collector.post_event import _read_parameters, split_body
 from event_tracker.collector.rejections.recorder import _make_rejection, describe
-from event_tracker.core.http.body_limit import CONNECTIONS, MemoryBudget
-from event_tracker.core.http.connections import Connections
+from event_tracker.core.http.connections import CONNECTIONS, Connections, read_body
 from event_tracker.core.http.errors import Problem
+from event_tracker.core.http.memory_budget import BUDGET, MemoryBudget, reservation_of
+from event_tracker.core.http.middleware import bearer_token
 from event_tracker.core.json_numbers import decode_json
 from event_tracker.core.secrets.keys import prefix_of
 from event_tracker.model.event import EventError
@@ -33,35 +34,22 @@ MAX_EVENT_BYTES = 65_536
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 parser = Parser(
-    max_events=1000,
     max_event_bytes=MAX_EVENT_BYTES,
     max_body_bytes=MAX_BYTES,
     earliest=datetime(2000, 1, 1, tzinfo=UTC),
 )
 
 
-class Shape(NamedTuple):
-    """One way of what is read.
-
-    Attributes:
-        make: the input of about so many bytes.
-        read: what is done with it.
-    """
-
-    make: Callable[[int], bytes]
-    read: Callable[[bytes], object]
-
-
-def read_body(body: bytes) -> None:
+def parse_body(body: bytes) -> None:
     """As POST /events does it, up to the answer."""
     with suppress(Problem):
-        answer(parser.parse(body, ndjson=False, source="shop"))
+        answer(parser.read(split_body(body, 1000), source="shop"))
 
 
 def read_lines(body: bytes) -> None:
     """The same for NDJSON."""
     with suppress(Problem):
-        answer(parser.parse(body, ndjson=True, source="shop"))
+        answer(parser.read(split_body(body, 1000, ndjson=True), source="shop"))
 
 
 def answer(parsed: ParseResult) -> None:
@@ -77,14 +65,13 @@ def answer(parsed: ParseResult) -> None:
 def unzip(body: bytes) -> None:
     """The decompression of a body."""
     environ = {
+        BUDGET: MemoryBudget(MAX_BYTES),
         CONNECTIONS: Connections(10),
-        "HTTP_CONTENT_ENCODING": "gzip",
         "CONTENT_LENGTH": str(len(body)),
         "wsgi.input": io.BytesIO(body),
     }
     with suppress(Problem):
-        share = MemoryBudget(MAX_BYTES).reserve()
-        unpack(receive_body(environ, MAX_BYTES, 10, share), MAX_BYTES, share)
+        gunzip(read_body(environ, MAX_BYTES, 10), MAX_BYTES, reservation_of(environ))
 
 
 def read_parameters(query: bytes) -> None:
@@ -135,21 +122,12 @@ class _Question(Schema):
 
 def read_key(header: bytes) -> None:
     """An Authorization header with a write key."""
-    if key := _bearer({"HTTP_AUTHORIZATION": header.decode()}):
+    if key := bearer_token({"HTTP_AUTHORIZATION": header.decode()}):
         prefix_of(key)
 
 
 def event(properties: bytes, more: bytes = b"") -> bytes:
     return b'{"user_id":"u","event_type":"t","properties":' + properties + more + b"}"
-
-
-def filled(size: int, piece: Callable[[int], bytes], separator: bytes = b",") -> bytes:
-    """Numbered pieces of so many bytes together."""
-    pieces = []
-    while size > 0:
-        pieces.append(piece(len(pieces)))
-        size -= len(pieces[-1]) + len(separator)
-    return separator.join(pieces)
 
 
 def members(size: int, value: bytes = b"0") -> bytes:
@@ -243,8 +221,8 @@ LINES: dict[str, Callable[[int], bytes]] = {
 }
 
 SHAPES: dict[str, Shape] = {
-    **{f"body: {name}": Shape(make, read_body) for name, make in BODIES.items()},
-    **{f"numbers: {name}": Shape(make, read_body) for name, make in NUMBERS.items()},
+    **{f"body: {name}": Shape(make, parse_body) for name, make in BODIES.items()},
+    **{f"numbers: {name}": Shape(make, parse_body) for name, make in NUMBERS.items()},
     **{f"NDJSON: {name}": Shape(make, read_lines) for name, make in LINES.items()},
     "gzip: one member": Shape(lambda n: gzip.compress(bytes(64 * n)), unzip),
     "gzip: empty members": Shape(lambda n: gzip.compress(b"") * (n // 20), unzip),
@@ -257,6 +235,7 @@ SHAPES: dict[str, Shape] = {
     "question: numbers near the smallest double": Shape(
         lambda n: b'{"a":[' + filled(n, lambda _: b"5e-324") + b"]}", read_question
     ),
+    **FILTER_SHAPES,
     "head: parameters": Shape(lambda n: filled(n, lambda number: b"a%d=%%41" % number, b"&"), read_parameters),
     "head: one parameter": Shape(lambda n: b"write_key=" + b"%41" * (n // 3), read_parameters),
     "head: a long key": Shape(lambda n: b"Bearer wk_" + b"a" * n, read_key),

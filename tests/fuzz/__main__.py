@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import atheris
+from seeds import SEEDS, WORDS
 
 with atheris.instrument_imports(include=["event_tracker", "json", "base64", "marshmallow", "urllib"]):
     import targets
@@ -23,10 +24,10 @@ def main(name: str, seconds: str, *files: str) -> None:
     folder = ROOT / ".fuzz" / name
     corpus = folder / "corpus"
     corpus.mkdir(parents=True, exist_ok=True)
-    for number, seed in enumerate(targets.SEEDS[name]):
+    for number, seed in enumerate(SEEDS[name]):
         (corpus / f"seed-{number}").write_bytes(seed)
     words = folder / "words"
-    words.write_text("".join(f'"{escaped(word)}"\n' for word in targets.WORDS))
+    words.write_text("".join(f'"{escaped(word)}"\n' for word in WORDS))
     options = [
         f"-max_total_time={seconds}",
         f"-max_len={MOST_BYTES}",

@@ -13,21 +13,28 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
 from event_tracker.collector.parsing.parser import Parser, ParseResult
-from event_tracker.collector.parsing.validation_errors import CODES
+from event_tracker.collector.post_event import split_body
 from event_tracker.collector.row_encoding import Row, encode_rows, join_parameters
 from event_tracker.core.http.errors import Problem
-from event_tracker.model.event import MAX_DEPTH
+from event_tracker.model.event import CODES, MAX_DEPTH
 from event_tracker.query.auth.calls import Call, make_reader
 from event_tracker.query.auth.principal import ALLOWED_SOURCES, ANYONE, PRINCIPAL
 from event_tracker.query.events.cursor import Cursor, decode, encode
-from event_tracker.query.events.filters import Window, read_event_filter, read_type_filter
+from event_tracker.query.events.filters import SearchBody, Window, read_event_filter, read_type_filter
+from event_tracker.query.events.responses import StoredEvent
 from event_tracker.query.events.streams.parameters import read_export, read_live_filter
+from event_tracker.query.filters.duckdb import compile_duckdb
+from event_tracker.query.filters.grammar import Filter
+from event_tracker.query.filters.matches import EventValues, matches
+from event_tracker.query.filters.postgres import compile_postgres
 from event_tracker.query.parameter_types import CODES as PARAMETER_CODES
 from event_tracker.query.parameter_types import EARLIEST, LATEST
+from event_tracker.query.request_body import read_json
 from event_tracker.query.routes import TABLES
 from event_tracker.query.stats.event_users import read_event_users
 from event_tracker.query.stats.parameters import read_user
@@ -43,7 +50,6 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WINDOW = Window(timedelta(hours=24), timedelta(hours=168))
 
 parser = Parser(
-    max_events=1000,
     max_event_bytes=65_536,
     max_body_bytes=5 * 1024 * 1024,
     earliest=datetime(2000, 1, 1, tzinfo=UTC),
@@ -64,7 +70,7 @@ def body(data: bytes) -> None:
 
 def parse(sent: bytes, ndjson: bool) -> ParseResult | None:
     try:
-        return parser.parse(sent, ndjson=ndjson, source="default")
+        return parser.read(split_body(sent, 1000, ndjson=ndjson), source="default")
     except Problem as problem:
         check_problem(problem, {400, 413}, CODES)
         return None
@@ -164,6 +170,26 @@ def funnel(data: bytes) -> None:
     check_question(lambda: read_funnel(call("/stats/funnel", ""), data, NOW, True))
 
 
+def search(data: bytes) -> None:
+    """The body of POST /events/search, and what is made of its filter."""
+    found: list[Filter] = []
+
+    def read() -> Filter:
+        found.append(read_json(SearchBody(), data)["condition"])
+        return found[0]
+
+    check_question(read)
+    for part in found:
+        compile_postgres(part)[0].as_string()
+        compile_duckdb(part)
+        matches(EventValues(STORED), part)
+
+
+STORED = StoredEvent(
+    "ann", "view", NOW, UUID(int=1), None, msgspec.Raw(b'{"a": {"b": [1, "x"]}, "c": 1.50}'), NOW, "default"
+)
+
+
 def check_question(read: Callable[[], Any]) -> None:
     try:
         asked = read()
@@ -233,57 +259,6 @@ CALLS, CALLS_PER_BYTE = 100_000, 50
 """The first is what reading a time zone takes."""
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    name: bounded(target) for name, target in {"body": body, "cursor": cursor, "query": query, "funnel": funnel}.items()
+    name: bounded(target)
+    for name, target in {"body": body, "cursor": cursor, "query": query, "funnel": funnel, "search": search}.items()
 }
-
-EVENT = b'{"user_id":"ann","event_type":"view","timestamp":"2026-02-28T10:00:00.123456+01:00","event_id":"01932a8b-6a00-7abc-8def-0123456789ab","session_id":"s","properties":{"a":[1,-2.5e3,"\\u00e9\\ud83d\\ude00",null,true,{"b":{}}]}}'
-CURSOR = b'["AAAAAAAAAAA=","2026-03-01T00:00:00Z","2026-03-02T00:00:00+02:00",["2026-03-01T10:00:00Z","ann","5e2b9c1a-7c44-4b9e-9d52-0a7f0c6f6a11"]]'
-NAMES = b"user_id event_type session_id property.a limit cursor from to tz explain interval metric breakdown gap longest by key period start direction depth format after window steps properties".split()
-TIMES = b"2026-02-28T10:00:00Z 2026-02-28 2016-12-31T23:59:60Z 0001-01-01T00:00:00+14:00 9999-12-31T23:59:59-14:00 0002-01-01 9997-12-31 2026-02-30".split()
-CHOICES = b"minute hour day week month events users sessions event_type property:a next previous ndjson csv parquet true false Europe/Paris UTC".split()
-
-SEEDS: dict[str, list[bytes]] = {
-    "body": [
-        b"j" + EVENT,
-        b"j" + EVENT.replace(b"2026-02-28T10:00:00.123456", b"2017-01-01T00:59:60.5").replace(b"ude00", b"u0000"),
-        b"j[" + EVENT + b"," + EVENT + b"]",
-        b"n" + EVENT + b"\n\n" + EVENT,
-        b'j[NaN,{"user_id":"\\ud800","event_type":"\\u0000","properties":{"a":1e400,"a":Infinity}},' + EVENT + b"]",
-        b'j{"user_id":"ann","event_type":"view","properties":' + b'{"a":' * 32 + b"1" + b"}" * 32 + b"}",
-        b"j" + b"[" * 2000 + b"]" * 2000,
-        b'j{"user_id":"ann","event_type":"view","properties":{"a":' + b"9" * 4300 + b"}}",
-        b'j[{"user_id":"ann","event_type":"view","properties":{"a":' + b"9" * 4301 + b"}}]",
-        b'j[{"user_id":"ann","event_type":"view","properties":{"a":[' + b"1e308," * 220 + b"0]}}," + EVENT + b"]",
-        b'n{"user_id":"ann","event_type":"view","properties":{"a":[1e308,5E-0324,-0.0,1e-400,0e0,1e22,1.5e-7,"12e45678"]}}',
-        b'j{"user_id":[1e308],"event_type":"view","properties":{"a":1e' + b"0" * 400 + b'1,"b":' + b"1" * 400 + b"e-700}}",
-    ],
-    "cursor": [b"j" + CURSOR, b"b" + base64.urlsafe_b64encode(CURSOR).rstrip(b"="), b"b", b"j[]", b"b\xe9"],
-    "query": [
-        *(bytes([number]) + b"limit=5&tz=Europe/Paris&from=2026-02-01&to=2026-02-28T10%3A00%3A00%2B01%3A00" for number in range(12)),
-        b"\0user_id=ann&event_type=view&event_type=click&property.a=1&session_id=%C3%A9&limit=5",
-        b"\0user_id=ann&cursor=" + base64.urlsafe_b64encode(CURSOR).rstrip(b"="),
-        b"\2format=csv&after=2026-03-01T10:00:00Z,5e2b9c1a-7c44-4b9e-9d52-0a7f0c6f6a11,a,b&limit=10",
-        b"\5interval=hour&metric=users&breakdown=property:a&gap=5",
-        b"\10key=page&limit=3",
-        b"\12start=view&direction=previous&depth=5&by=property:a",
-    ],
-    "funnel": [
-        b'{"from":"2026-02-01","to":"2026-02-28T10:00:00Z","tz":"UTC","window":60,"steps":[{"event_type":"a"},{"event_type":"b","properties":{"c":"d"}}]}',
-        b'{"steps":[{"event_type":"a"},{"event_type":"b"}],"window":"60"}',
-        b'{"steps":[1,null,[],{"properties":[]}],"from":1,"tz":[],"window":1e400}',
-        b'{"steps":[1e308,5E-0324,{"properties":{"a":-1e300}}],"window":1e308}',
-        b"[]",
-    ],
-}  # fmt: skip
-"""Where fuzzing starts."""
-
-WORDS: list[bytes] = [
-    *(b'"' + name + b'":' for name in NAMES),
-    *(name + b"=" for name in NAMES),
-    *TIMES,
-    *(b'"' + time + b'"' for time in TIMES),
-    *CHOICES,
-    *b"NaN -Infinity 1e400 1e-400 1e308 5e-324 -0.0 99999999999999999999 null true { } [ ] , : & = %00 %ff %C3%A9 +".split(),
-    *[b'"\\u0000"', b'"\\ud800"', b'"\\udc00\\ud800"', b"\xed\xa0\x80", b"\xef\xbb\xbf", b"\0", b"\n", b'{"a":' * 31],
-]
-"""What chance alone would seldom write."""

@@ -3,7 +3,8 @@
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from targets import SEEDS, TARGETS, WORDS
+from seeds import SEEDS, WORDS
+from targets import TARGETS
 
 PIECES = st.one_of(st.sampled_from(WORDS), st.sampled_from(WORDS), st.binary(max_size=4))
 

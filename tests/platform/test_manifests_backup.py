@@ -152,6 +152,10 @@ def test_owner_sh_leaves_no_password_in_the_servers_log(server: Server):
 def test_a_backup_restored_on_another_server_holds_every_event_count_and_right(
     server: Server, new_server: Callable[[str], Server]
 ):
+    server.store(
+        'insert into blocks (source, start, "end", counted, events, epoch, layout, keys, parquet)'
+        " values ('default', '2026-03-01', '2026-03-02', 1, 1, 0, 1, '{}', 'derived')"
+    )
     server.script(SCRIPTS / "backup.sh")
     other = new_server("second")
     unmigrated = other.script(SCRIPTS / "restore.sh", ok=False)
@@ -170,6 +174,7 @@ def test_a_backup_restored_on_another_server_holds_every_event_count_and_right(
     ):
         assert other.rows("owner", question) == server.rows("owner", question)
     assert other.rows("query", "select count(*) from events") == [(500,)]
+    assert other.rows("owner", "select count(*) from blocks") == [(0,)]
     assert other.rows("grafana", "select count(*) from product.events") == [(500,)]
     with psycopg.connect(other.url("collector")) as connection:
         connection.execute(

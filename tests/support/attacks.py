@@ -1,7 +1,9 @@
 """Whether a service answers others while it is under attack."""
 
+import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import requests
 
@@ -33,3 +35,25 @@ def answers_meanwhile(
     for thread in running:
         thread.join()
     assert failed == []
+
+
+@contextmanager
+def crowd(url: str, act: Callable[[socket.socket, threading.Event], None], clients: int) -> Iterator[None]:
+    """So many clients; each connects, acts until it is told to stop, and does so again once it is hung up on."""
+    host, port = url.removeprefix("http://").split(":")
+    stopped = threading.Event()
+
+    def attack() -> None:
+        while not stopped.is_set():
+            with suppress(OSError), socket.create_connection((host, int(port)), timeout=5) as connection:
+                act(connection, stopped)
+
+    attackers = [threading.Thread(target=attack) for _ in range(clients)]
+    for attacker in attackers:
+        attacker.start()
+    try:
+        yield
+    finally:
+        stopped.set()
+        for attacker in attackers:
+            attacker.join()

@@ -11,14 +11,15 @@ from typing import Any
 from prometheus_client.metrics import MetricWrapperBase
 
 import event_tracker.collector.metrics
+import event_tracker.columns.metrics
 import event_tracker.core.metrics
 import event_tracker.query.metrics
 import event_tracker.query.parameter_types
 from event_tracker.cli.settings import MigrateSettings, UpSettings
 from event_tracker.collector.browser.tracker_script import NEWEST
-from event_tracker.collector.parsing.validation_errors import CODES
 from event_tracker.collector.settings import CollectorSettings
 from event_tracker.core.settings import ServiceSettings
+from event_tracker.model.event import CODES
 from event_tracker.query.settings import QuerySettings
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -94,6 +95,7 @@ def parts() -> dict[Path, dict[str, str]]:
             "both": metrics_table(event_tracker.core.metrics),
             "collector": metrics_table(event_tracker.collector.metrics),
             "query": metrics_table(event_tracker.query.metrics),
+            "columns": metrics_table(event_tracker.columns.metrics),
         },
         DOCS / "browser.md": tracker_snippets(),
         DOCS / "api.md": {

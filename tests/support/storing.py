@@ -7,7 +7,7 @@ import psycopg
 
 from event_tracker.core.postgres.named_sql import load_queries
 
-STORE_EVENTS = load_queries("event_tracker.collector")["store_events"]
+STORE_EVENTS = load_queries("event_tracker.collector", "writer.sql")["store_events"]
 
 
 def store(connection: psycopg.Connection, *events: dict[str, Any], slot: int = 1) -> None:

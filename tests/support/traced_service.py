@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from event_tracker.core.server import gevent_patch, http1, run, worker  # isort: skip  # gevent_patch comes first
-from event_tracker.core.http.body_limit import read_body, reservation_of
+from event_tracker.core.http.connections import read_body
 from event_tracker.core.http.middleware import Middleware, answer
 from event_tracker.core.logs import configure_logs
 
@@ -53,7 +53,7 @@ def trace(cls: type, name: str) -> None:
 
 def echo(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     """Answer with the request's body."""
-    return answer(start_response, 200, read_body(environ, 100_000, 10, reservation_of(environ)), "text/plain")
+    return answer(start_response, 200, read_body(environ, 100_000, 10), "text/plain")
 
 
 def main(port: str) -> None:
@@ -61,6 +61,7 @@ def main(port: str) -> None:
     settings: Any = SimpleNamespace(
         host="127.0.0.1",
         port=int(port),
+        health_port=0,
         reuse_port=False,
         connections=10,
         keepalive_seconds=5,

@@ -2,12 +2,18 @@
 
 import re
 import time
+import uuid
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from axe_playwright_python.sync_playwright import Axe
 from known_password import PASSWORD
 from playwright.sync_api import Page
 from runs import Runs
+
+FUNNEL_STATE = {"range": "90 days", "step1": "page_view", "step2": "purchase", "window": "1 hour"}
+"""The query string of a funnel of two steps."""
 
 POLL_MILLISECONDS = 50
 SECONDS = 120
@@ -109,3 +115,24 @@ def without_live_tiles(visitor: Visitor) -> Visitor:
         "const every = setInterval; window.setInterval = (what, wait, ...more) => wait === 5000 ? 0 : every(what, wait, ...more)"
     )
     return visitor
+
+
+def make_view(time: datetime, **properties: Any) -> dict[str, Any]:
+    """An event of ann's."""
+    return {
+        "user_id": "ann",
+        "event_type": "view",
+        "timestamp": time.isoformat(),
+        "event_id": str(uuid.uuid4()),
+        "properties": properties,
+    }
+
+
+def serious_violations(page: Page) -> list[tuple[str, list[str]]]:
+    """What axe-core finds that is serious or critical: rule, and where."""
+    found = Axe().run(page).response["violations"]
+    return [
+        (one["id"], [node["html"] for node in one["nodes"]])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+    ]

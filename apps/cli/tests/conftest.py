@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import psycopg
 import pytest
+from sent_files import Store
 from servers import Postgres, Service
 from signing_key import make_signing_key
 
@@ -30,7 +31,7 @@ class Pair(NamedTuple):
 @pytest.fixture(scope="session")
 def shared_pair(postgres: Postgres, launcher: Launcher, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     name = f"tracker_{uuid.uuid4().hex}"
-    postgres.execute(f"create database {name} template template_events")
+    postgres.clone(name)
     with (
         launcher(tmp_path_factory.mktemp("pair")) as start,
         psycopg.connect(postgres.url(name), autocommit=True, options="-c timezone=UTC") as owner,
@@ -52,6 +53,12 @@ def pair(shared_pair: Pair) -> Pair:
     ).fetchall()
     shared_pair.owner.execute(f"truncate {tables}".encode())
     return shared_pair
+
+
+@pytest.fixture
+def store(pair: Pair) -> Store:
+    """The collector of `pair`, and what is in its database."""
+    return Store(pair.collector.url, pair.owner)
 
 
 @pytest.fixture

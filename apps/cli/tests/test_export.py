@@ -91,6 +91,8 @@ def test_filters_and_standard_output(filled):
     assert result.exit_code == 0, result.output
     assert [json.loads(line)["properties"]["n"] for line in result.stdout.splitlines()] == [1000]
     assert run(filled, "--property", "n").exit_code == 2
+    some = run(filled, "--filter", "property.n:one_of:7,8,9.0", "--filter", "property.n:lt:9")
+    assert [json.loads(line)["properties"]["n"] for line in some.stdout.splitlines()] == [8, 7]
     assert run(filled, "--source", "nowhere").stdout == ""
     assert run(filled, "--source", "nowhere", "--source", "default").stdout == run(filled).stdout
 
@@ -241,16 +243,31 @@ def test_records_are_whole_however_they_are_cut(filled, kind, name, size):
 
 
 def test_live_shows_what_is_stored(pair):
-    command = [sys.executable, "-m", "event_tracker.cli", "live", "--type", "buy", "--json", "--query", pair.query.url]
+    command = [
+        sys.executable,
+        "-m",
+        "event_tracker.cli",
+        "live",
+        "--type",
+        "buy",
+        "--filter",
+        "property.n:gt:1",
+        "--json",
+        "--query",
+        pair.query.url,
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         deadline = time.monotonic() + 60
         while "query_live_clients 1.0" not in requests.get(f"{pair.query.url}/metrics", timeout=30).text:
             assert time.monotonic() < deadline
             time.sleep(0.1)
-        events = [{"user_id": "ann", "event_type": kind} for kind in ("view", "buy")]
+        events = [
+            {"user_id": "ann", "event_type": kind, "properties": {"n": n}}
+            for n, kind in enumerate(["buy", "view", "view", "buy"])
+        ]
         requests.post(f"{pair.collector.url}/events", json=events, timeout=30).raise_for_status()
-        assert json.loads(process.stdout.readline())["event_type"] == "buy"
+        assert json.loads(process.stdout.readline())["properties"] == {"n": 3}
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=60) == ("", "")
         assert process.returncode == 0

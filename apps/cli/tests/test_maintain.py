@@ -273,6 +273,7 @@ def test_a_dry_run_says_what_would_be_done_and_changes_nothing(run_maintain: Mai
         "would move 100 rows from the default partition to events_2019_05",
         "would fold 1 counters into 1",
         "would sum up 1 days",
+        "would build 1 blocks",
     ]
     assert owner.execute(state).fetchall() == before
 

@@ -86,6 +86,23 @@ def test_events_are_shown_newest_first(collector, query):
     assert json.loads(line)["user_id"] == "bob"
 
 
+def test_events_that_a_filter_selects(collector, query):
+    store(collector, *(event(n, event_type="buy" if n == 3 else "view") for n in range(5)))
+    assert numbers(run(events, query, "ann", "--json", "--filter", "property.n:gte:2").stdout) == [4, 3, 2]
+    both = [
+        "--filter",
+        "property.n:gte:2",
+        "--filter",
+        '{"or": [{"field": "event_type", "operator": "is", "value": "buy"}]}',
+    ]
+    assert numbers(run(events, query, "ann", "--json", *both).stdout) == [3]
+    none = run(events, query, "ann", "--filter", "property.n:gt:9")
+    assert "No events with property.n:gt:9 of ann." in none.output
+    wrong = run(events, query, "ann", "--filter", "property.n:gt:1", "--filter", "n:gt:1")
+    assert wrong.exit_code == 2
+    assert "filter.1.field: Must be event_type, user_id" in wrong.output
+
+
 def test_more_events_than_a_page_holds(collector, query):
     for start in range(0, 2500, 500):
         store(collector, *(event(start + n) for n in range(500)))

@@ -20,6 +20,7 @@ import psycopg
 import pytest
 import requests
 from click.testing import CliRunner
+from folders import MEMORY_FOLDER
 from stack_up import Up
 
 from event_tracker.cli.local import embedded
@@ -38,7 +39,7 @@ EVENT = {"user_id": "ann", "event_type": "view"}
 def folders() -> Iterator[Path]:
     """Where the data folders are. Not in pytest's: each run of pytest closes that to other users, and when root runs the
     tests PostgreSQL is one."""
-    with tempfile.TemporaryDirectory(prefix="folders of a user ") as name:
+    with tempfile.TemporaryDirectory(prefix="folders of a user ", dir=MEMORY_FOLDER) as name:
         yield Path(name)
 
 
@@ -185,6 +186,20 @@ def test_maintain_finds_the_server_of_the_folder(running: Up, tmp_path):
     elsewhere = maintain(tmp_path)
     assert elsewhere.returncode == 1
     assert elsewhere.stderr.startswith(f"Error: DATABASE_URL isn't set, and no `tracker up` runs on {tmp_path}")
+
+
+def test_the_upkeep_is_done_in_the_background(start_up, tmp_path, postgres, database, owner):
+    owner.execute(
+        "insert into events (user_id, \"timestamp\", event_id, event_type) values ('ann', '2026-03-01', gen_random_uuid(), 'view')"
+    )
+    owner.execute("insert into event_counts values ('2026-03-01', 'view', 'default', 0, 1)")
+    up = start_up(tmp_path / "data", DATABASE_URL=postgres.url(database)).wait_ready()
+    deadline = time.monotonic() + 60
+    while not owner.execute("select from blocks").fetchall():
+        assert time.monotonic() < deadline, (tmp_path / "data" / "logs" / "upkeep.log").read_text()
+        time.sleep(0.1)
+    assert up.output.endswith("Ctrl-C stops everything.\n")
+    assert up.stop() == 0
 
 
 def test_however_it_ends_nothing_is_left_running_and_the_data_stays(start_up, data):

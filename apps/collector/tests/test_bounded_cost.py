@@ -9,23 +9,23 @@ import pytest
 import requests
 from attacks import answers_meanwhile
 
-from event_tracker.collector.parsing.batch_elements import NotAnArrayError, split_array, split_lines
-from event_tracker.collector.parsing.body import MAX_MEMBERS
-from event_tracker.collector.parsing.parser import Parser
+from event_tracker.collector.parsing.batch import NotAnArrayError, split_array, split_lines
+from event_tracker.collector.parsing.decompression import MAX_MEMBERS
+from event_tracker.collector.parsing.parser import Parser, TimeBounds
 from event_tracker.collector.parsing.validation_errors import MAX_FINDINGS, MAX_POINTER, explain
+from event_tracker.collector.post_event import split_body
 from event_tracker.core.http.errors import Problem
-from event_tracker.model.event import TimeBounds
 
 SPAN = TimeBounds(datetime(2000, 1, 1, tzinfo=UTC), datetime(2026, 3, 1, 12, tzinfo=UTC))
 EVENT_BYTES = 65_536
 BODY_BYTES = 5 * 1024 * 1024
 GOOD = b'{"user_id":"ann","event_type":"view"}'
 
-parser = Parser(max_events=1000, max_event_bytes=EVENT_BYTES, max_body_bytes=BODY_BYTES, earliest=SPAN.earliest)
+parser = Parser(max_event_bytes=EVENT_BYTES, max_body_bytes=BODY_BYTES, earliest=SPAN.earliest)
 
 
 def parse(body, ndjson=False):
-    return parser.parse(body, ndjson=ndjson, source="shop")
+    return parser.read(split_body(body, 1000, ndjson=ndjson), source="shop")
 
 
 def event(properties, more=b""):

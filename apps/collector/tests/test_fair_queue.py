@@ -1,6 +1,7 @@
 """Sources share the queue: however much one of them sends, the events of others are admitted, and stored with the next group."""
 
 import re
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
@@ -10,7 +11,7 @@ import requests
 from sites import make_source, start_guarded
 from waiting import wait_until
 
-from event_tracker.collector.fair_queue import FairQueue
+from event_tracker.collector.writer import FairQueue
 from event_tracker.core.http.errors import Problem
 
 EVENT = {"user_id": "ann", "event_type": "view"}
@@ -20,50 +21,54 @@ LOCKED_OUT = "select count(*) from pg_stat_activity where datname = current_data
 
 @pytest.fixture
 def fill():
-    """A queue, and a function that lets requests wait in it, each with so many events; an item is its source and its number."""
-    queue, numbers = FairQueue(1000), {}
+    """A queue; put(source, *sizes) lets requests wait in it, each with so many events; take(most) gives the source and number of each."""
+    queue, requests_of, names = FairQueue(1000), Counter(), {}
     with ExitStack() as places:
 
         def put(source, *sizes):
             for size in sizes:
-                numbers[source] = numbers.get(source, 0) + 1
-                place = places.enter_context(queue.reserve(source, size))
-                queue.put(place, f"{source} {numbers[source]}", size)
+                requests_of[source] += 1
+                request = places.enter_context(queue.reserve(source, size))
+                names[request] = f"{source} {requests_of[source]}"
+                queue.put(request)
 
-        yield queue, put
+        def take(most):
+            return [names[request] for request in queue.take(most)]
+
+        yield queue, put, take
 
 
 def test_a_group_has_as_many_events_of_each_source(fill):
-    queue, put = fill
+    _, put, take = fill
     put("loud", 10, 10, 10)
     put("quiet", 1, 1, 1)
-    assert queue.take(15) == ["loud 1", "quiet 1", "quiet 2", "quiet 3"]
-    assert queue.take(15) == ["loud 2"]
+    assert take(15) == ["loud 1", "quiet 1", "quiet 2", "quiet 3"]
+    assert take(15) == ["loud 2"]
 
 
 def test_one_source_alone_fills_groups_in_order(fill):
-    queue, put = fill
+    queue, put, take = fill
     put("only", 4, 5, 1, 6)
-    assert queue.take(10) == ["only 1", "only 2", "only 3"]
-    assert queue.take(10) == ["only 4"]
+    assert take(10) == ["only 1", "only 2", "only 3"]
+    assert take(10) == ["only 4"]
     assert not queue
     assert queue.events == 0
 
 
 def test_a_request_that_did_not_fit_comes_first_the_next_time(fill):
-    queue, put = fill
+    _, put, take = fill
     put("small", *[1] * 6)
     put("large", 20)
-    assert queue.take(4) == ["small 1", "small 2", "small 3", "small 4"]
-    assert queue.take(4) == ["large 1"]
-    assert queue.take(4) == ["small 5", "small 6"]
+    assert take(4) == ["small 1", "small 2", "small 3", "small 4"]
+    assert take(4) == ["large 1"]
+    assert take(4) == ["small 5", "small 6"]
 
 
 def test_sources_for_which_a_group_has_no_place_come_first_the_next_time(fill):
-    queue, put = fill
+    _, put, take = fill
     for source in ("a", "b", "c"):
         put(source, 1, 1)
-    assert [queue.take(2) for _ in range(3)] == [["a 1", "b 1"], ["c 1", "a 2"], ["b 2", "c 2"]]
+    assert [take(2) for _ in range(3)] == [["a 1", "b 1"], ["c 1", "a 2"], ["b 2", "c 2"]]
 
 
 def test_a_source_has_half_of_the_queue_and_its_only_request_is_always_let_in():
@@ -90,16 +95,17 @@ def test_a_source_has_half_of_the_queue_and_its_only_request_is_always_let_in():
 
 
 def test_who_waits_no_more_leaves_the_queue(fill):
-    queue, put = fill
+    queue, put, take = fill
     put("a", 1)
-    with queue.reserve("a", 3) as place:
-        queue.put(place, "gone", 2)  # one of three was invalid
+    with queue.reserve("a", 3) as request:
+        request.resize(2)  # one of three was invalid
+        queue.put(request)
         assert queue.events == 3
-        queue.remove(place)
+        queue.remove(request)
     put("a", 1)
     assert queue.events == 2
-    assert queue.take(10) == ["a 1", "a 2"]
-    queue.remove(place)  # it was removed already
+    assert take(10) == ["a 1", "a 2"]
+    queue.remove(request)  # it was removed already
     assert queue.events == 0
 
 

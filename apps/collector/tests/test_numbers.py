@@ -9,6 +9,7 @@ import requests
 
 from event_tracker.collector.parsing.number_lengths import NumberReader
 from event_tracker.collector.parsing.parser import Parser
+from event_tracker.collector.post_event import split_body
 from event_tracker.core.http.errors import Problem
 
 MOST = 65_536
@@ -20,9 +21,7 @@ LITERALS = [
 LARGEST = "1e308"
 DIGITS = 309
 
-parser = Parser(
-    max_events=1000, max_event_bytes=MOST, max_body_bytes=MOST * 16, earliest=datetime(2000, 1, 1, tzinfo=UTC)
-)
+parser = Parser(max_event_bytes=MOST, max_body_bytes=MOST * 16, earliest=datetime(2000, 1, 1, tzinfo=UTC))
 
 
 def event(values, rest=""):
@@ -31,7 +30,7 @@ def event(values, rest=""):
 
 def parse(*events, batch=True):
     body = "[" + ",".join(events) + "]" if batch else events[0]
-    return parser.parse(body.encode(), ndjson=False, source="shop")
+    return parser.read(split_body(body.encode(), 1000), source="shop")
 
 
 def size_of(number):

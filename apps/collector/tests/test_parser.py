@@ -5,18 +5,17 @@ from datetime import UTC, datetime
 import pytest
 
 from event_tracker.collector.parsing.parser import Parser
-from event_tracker.collector.post_event import _add_outcomes
-from event_tracker.collector.writer import NotStorableError
+from event_tracker.collector.post_event import split_body
+from event_tracker.collector.receipts import add_outcomes
+from event_tracker.collector.row_encoding import NotStorableError
 
-PARSER = Parser(
-    max_events=10, max_event_bytes=65_536, max_body_bytes=1_000_000, earliest=datetime(2000, 1, 1, tzinfo=UTC)
-)
+PARSER = Parser(max_event_bytes=65_536, max_body_bytes=1_000_000, earliest=datetime(2000, 1, 1, tzinfo=UTC))
 REPAIRED = '{"user_id":"ann","event_type":"view","properties":{"a":"\\ud800"}}'
 INVALID = '{"user_id":"","event_type":"view"}'
 
 
 def parse(*events):
-    return PARSER.parse(f"[{','.join(events)}]".encode(), ndjson=False, source="shop")
+    return PARSER.read(split_body(f"[{','.join(events)}]".encode(), 10), source="shop")
 
 
 def listed(errors):
@@ -34,7 +33,7 @@ def test_a_result_and_its_rows_cannot_be_changed():
 def test_outcomes_make_a_result_of_their_own():
     """Of five events the second is invalid, the database refuses the fourth, and the third and the fifth have expired."""
     parsed = parse(REPAIRED, INVALID, REPAIRED, REPAIRED, REPAIRED)
-    stored = _add_outcomes(parsed, ["stored", "expired", NotStorableError("a_constraint"), "expired"])
+    stored = add_outcomes(parsed, ["stored", "expired", NotStorableError("a_constraint"), "expired"])
     assert listed(stored.errors) == [("/1/user_id", "length"), ("/3", "not_storable")]
     assert "a_constraint" in stored.errors[1].detail
     assert listed(stored.warnings) == [("/0/properties/a", "replaced_characters"), ("/2", "expired"), ("/4", "expired")]

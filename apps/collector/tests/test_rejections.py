@@ -9,7 +9,7 @@ import pytest
 import requests
 from waiting import eventually
 
-from event_tracker.collector.rejections.recorder import PendingRejection, Rejection, RejectionRecorder, read_clock
+from event_tracker.collector.rejections.recorder import NewRejection, PendingRejection, RejectionRecorder, read_clock
 from event_tracker.core.postgres.pool import open_pool
 from event_tracker.model.event_schemas import set_schema
 from event_tracker.model.rejections import count_rejections, list_rejections, request_replay
@@ -207,7 +207,7 @@ def test_who_has_waited_for_an_hour_is_dropped(owner, postgres, database):
     pool = open_pool(postgres.url(database, "collector"), name="collector", size=1, timeout=30, options={})
     rejections = RejectionRecorder(pool, kept=10, days=30, most_bytes=100)
     for user_id, waited in (("ann", timedelta(minutes=61)), ("bob", timedelta(minutes=59))):
-        one = Rejection(uuid4(), "shop", datetime.now(UTC), "required", [], None, user_id, b"{}", is_whole=True)
+        one = NewRejection(uuid4(), "shop", datetime.now(UTC), "required", [], None, user_id, b"{}", is_whole=True)
         rejections._queue.append(PendingRejection(one, read_clock() - waited.total_seconds()))
     rejections.close()
     pool.close()

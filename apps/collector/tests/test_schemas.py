@@ -10,24 +10,25 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from event_tracker.collector.parsing.body import Batch
+from event_tracker.collector.parsing.batch import Batch
 from event_tracker.collector.parsing.event_schema import EventSchema
-from event_tracker.collector.parsing.parser import EventParser, Parser
-from event_tracker.collector.parsing.validation_errors import CODES, explain
+from event_tracker.collector.parsing.parser import EventParser, Parser, TimeBounds
+from event_tracker.collector.parsing.validation_errors import explain
+from event_tracker.collector.post_event import split_body
 from event_tracker.collector.row_encoding import Row
-from event_tracker.model.event import Event, TimeBounds
+from event_tracker.model.event import CODES, Event
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 SPAN = TimeBounds(EARLIEST, NOW)
 
 
-PARSER = Parser(max_events=10, max_event_bytes=65_536, max_body_bytes=65_536, earliest=EARLIEST)
+PARSER = Parser(max_event_bytes=65_536, max_body_bytes=65_536, earliest=EARLIEST)
 
 
 def read(raw: bytes) -> Row | None:
     """The row of an event; None if it is refused."""
-    batch = Batch([raw], is_batch=False, may_hold_nul=b"\\u0000" in raw)
+    batch = Batch([raw], is_batch=False)
     parsed = EventParser(PARSER, batch, SPAN, "default").parse(0, raw)
     return parsed if isinstance(parsed, Row) else None
 
@@ -134,8 +135,8 @@ def test_the_decoder_and_the_explanation_agree(raw):
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.one_of(EVENTS, VALUES), max_size=4))
 def test_a_batch_refuses_the_events_that_alone_would_be_refused(events):
-    parsed = Parser(max_events=10, max_event_bytes=65_536, max_body_bytes=1_000_000, earliest=EARLIEST).parse(
-        json.dumps(events).encode(), ndjson=False, source="default"
+    parsed = Parser(max_event_bytes=65_536, max_body_bytes=1_000_000, earliest=EARLIEST).read(
+        split_body(json.dumps(events).encode(), 10), source="default"
     )
     now = TimeBounds(EARLIEST, datetime.now(UTC))
     refused = {index for index, event in enumerate(events) if explain(json.dumps(event).encode(), now).findings}

@@ -8,6 +8,7 @@ from sites import make_source
 
 from event_tracker.collector.authentication import SourceCache
 from event_tracker.collector.parsing.parser import Parser
+from event_tracker.collector.post_event import split_body
 from event_tracker.collector.rejections.replay import Replayer
 from event_tracker.collector.tracking_plan import slow_checks
 from event_tracker.collector.tracking_plan.plans import TrackingPlan
@@ -21,9 +22,7 @@ from event_tracker.model.schema_checks import Check
 LONG = 1000.0
 """Seconds; no test waits as long."""
 
-PARSER = Parser(
-    max_events=10, max_event_bytes=65_536, max_body_bytes=1_000_000, earliest=datetime(2000, 1, 1, tzinfo=UTC)
-)
+PARSER = Parser(max_event_bytes=65_536, max_body_bytes=1_000_000, earliest=datetime(2000, 1, 1, tzinfo=UTC))
 
 SCHEMA = {"properties": {"a": {"items": {"anyOf": [{"type": "integer"}] * 30}}}}
 BAD = json.dumps({"user_id": "ann", "event_type": "list", "properties": {"a": [*[1] * 10_000, "x"]}}).encode()
@@ -45,14 +44,14 @@ def busy(monkeypatch):
 def test_an_event_that_must_be_checked_is_not_stored_while_others_take_all_the_time(busy):
     plan = TrackingPlan("shop", enforced=True, find_check={"list": Check(1, SCHEMA)}.get, slow=busy)
     with pytest.raises(Problem) as raised:
-        PARSER.parse(BAD, ndjson=False, source="shop", plan=plan)
+        PARSER.read(split_body(BAD, 1), source="shop", plan=plan)
     assert (raised.value.status, raised.value.code) == (503, "checks_busy")
     assert raised.value.headers["Retry-After"] == "1"
 
 
 def test_where_violations_are_only_flagged_it_is_stored_unchecked_then(busy):
     plan = TrackingPlan("shop", enforced=False, find_check={"list": Check(1, SCHEMA)}.get, slow=busy)
-    parsed = PARSER.parse(BAD, ndjson=False, source="shop", plan=plan)
+    parsed = PARSER.read(split_body(BAD, 1), source="shop", plan=plan)
     assert [[warning.code for warning in row.warnings] for row in parsed.rows] == [["schema_set_aside"]]
     assert [warning.code for warning in parsed.warnings] == ["schema_set_aside"]
 

@@ -10,8 +10,7 @@ from gevent.event import Event
 from gevent.socket import wait_read
 
 from event_tracker.core.http import connections
-from event_tracker.core.http.connections import Connections
-from event_tracker.core.http.request_scheduler import SLICE_SECONDS, RequestScheduler
+from event_tracker.core.http.connections import SLICE_SECONDS, Connections, RequestScheduler
 
 
 @pytest.fixture
@@ -35,11 +34,10 @@ def crowd(monkeypatch):
                 if waits_for == "turn":
                     refused.append(not all_.scheduler.take())
                 else:
-                    getattr(all_, f"wait_for_{waits_for}")()
+                    all_.wait_for(waits_for)
                 end.wait()
                 all_.scheduler.end()
-                all_.end_body()
-                all_.end_answer()
+                all_.stop_waiting()
                 all_.remove()
 
             served.append(gevent.spawn(serve))
@@ -113,7 +111,8 @@ def test_requests_whose_bodies_are_awaited_keep_no_other_from_its_turn(crowd):
 
     def wait_for_body():
         assert all_.scheduler.take()
-        all_.wait_for_body()
+        all_.wait_for("body")
+        all_.scheduler.end()
 
     def answer():
         assert all_.scheduler.take()

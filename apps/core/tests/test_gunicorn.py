@@ -103,7 +103,7 @@ def test_gunicorn_makes_our_requests_and_reads_no_further_than_we_count():
     """`RequestParser.mesg_class` and `SocketUnreader.max_body_chunk` are attributes that we set."""
     code = """
 from event_tracker.core.server import http1
-from event_tracker.core.http.body_limit import PIECE_BYTES
+from event_tracker.core.http.connections import PIECE_BYTES
 from gunicorn.config import Config
 from gunicorn.http import get_parser
 

@@ -1,26 +1,20 @@
-"""What the questions share in DuckDB's SQL does what plain Python does: properties of any name, intervals, and sessions that are cut."""
+"""What the questions share in DuckDB's SQL does what plain Python does: intervals, and sessions that are cut."""
 
-import json
 from bisect import bisect_right
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import duckdb
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from event_tracker.columns.layout import COLUMNS
-from event_tracker.query.events.property_values import normalise
 from event_tracker.query.stats.columns.interval_numbers import number_intervals
-from event_tracker.query.stats.columns.selection import Parameters, match, normal_form, property_value
+from event_tracker.query.stats.columns.selection import Parameters
 from event_tracker.query.stats.columns.visits import SECOND, build_cut, build_visits
 
 EXAMPLES = settings(max_examples=200, derandomize=True, deadline=None, database=None)
-# PostgreSQL stores no U+0000, and no half of a pair of surrogates.
-TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
-NUMBERS = st.from_regex(r"-?(0|[1-9][0-9]{0,3})(\.[0-9]{1,4})?|0[0-9]|\+1|1e3|20\.|-0", fullmatch=True)
-KEYS = st.one_of(TEXTS, st.text("./~$\"'[]*#0-\\", max_size=5))
 T0 = datetime(2026, 3, 1, tzinfo=UTC)
 
 
@@ -31,51 +25,6 @@ def connection():
         columns = ", ".join(f'"{name}" {kind}' for name, kind in COLUMNS.items())
         connection.execute(f"create table events ({columns})")
         yield connection
-
-
-def ask(connection, value, properties, parameters):
-    """The value of an expression over one event."""
-    connection.execute("delete from events")
-    connection.execute("insert into events (properties) values ($properties)", {"properties": json.dumps(properties)})
-    ((found,),) = connection.execute(f"select {value} from events", parameters).fetchall()
-    return found
-
-
-@EXAMPLES
-@given(key=KEYS, value=TEXTS, others=st.dictionaries(KEYS, TEXTS, max_size=3))
-@example("", "v", {})
-@example("a.b", "v", {"a": "x"})
-@example("a/b", "v", {"a": "x"})
-@example("~", "v", {"~0": "x"})
-@example("~1", "v", {"/": "x"})
-@example("$", "v", {})
-@example('"', "v", {})
-@example("0", "v", {})
-@example("a\\b", "v", {})
-def test_a_property_is_found_by_any_name(connection, key, value, others):
-    others.pop(key, None)
-    for properties, expected in [({**others, key: value}, value), (others, None), ({**others, key: None}, None)]:
-        parameters = Parameters()
-        assert ask(connection, property_value(key, parameters), properties, parameters) == expected
-
-
-@EXAMPLES
-@given(value=st.one_of(NUMBERS, TEXTS))
-@example("1.0\n")
-@example("12345678901234567890.10")
-def test_a_number_has_one_spelling(connection, value):
-    parameters = Parameters()
-    assert ask(connection, normal_form(property_value("n", parameters)), {"n": value}, parameters) == normalise(value)
-
-
-@EXAMPLES
-@given(stored=st.one_of(NUMBERS, TEXTS), wanted=st.one_of(NUMBERS, TEXTS), zeros=st.integers(0, 3))
-@example("20.", "20", 0)
-def test_equal_numbers_match_in_any_spelling(connection, stored, wanted, zeros):
-    for value in (stored, wanted + "0" * zeros, f"{wanted}.{'0' * zeros}"):
-        parameters = Parameters()
-        (condition,) = match((), (("n", wanted),), parameters)
-        assert ask(connection, condition, {"n": value}, parameters) == (normalise(value) == normalise(wanted))
 
 
 @EXAMPLES

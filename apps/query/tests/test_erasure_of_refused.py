@@ -13,7 +13,7 @@ from storing import store
 from waiting import wait_until
 from world import World
 
-from event_tracker.collector.rejections.recorder import PendingRejection, Rejection, read_clock, write
+from event_tracker.collector.rejections.recorder import NewRejection, PendingRejection, read_clock, write
 from event_tracker.core.postgres.named_sql import load_queries
 
 COLLECTOR = load_queries("event_tracker.collector")
@@ -47,7 +47,7 @@ def keep(connection, *user_ids, source="shop", waited=timedelta(0), clock_is_ahe
     """Write refused events as a collector does; how many were left out."""
     since, received_at = read_clock() - waited.total_seconds(), datetime.now(UTC) - waited + clock_is_ahead
     row = {"source": source, "received_at": received_at, "reason": "required", "detail": [], "event_type": None}
-    refused = [Rejection(id=uuid4(), user_id=user_id, payload=b"{}", is_whole=True, **row) for user_id in user_ids]
+    refused = [NewRejection(id=uuid4(), user_id=user_id, payload=b"{}", is_whole=True, **row) for user_id in user_ids]
     return write(connection, [PendingRejection(one, since) for one in refused])
 
 

@@ -127,10 +127,10 @@ def test_a_question_without_a_turn_in_time_is_busy_for_its_own_client_only(monke
 class Batches:
     """Answers batches of questions, each when `let` is called. `asked` are the batches that have reached the database."""
 
-    def __init__(self, lanes, each):
+    def __init__(self, at_once, each):
         self.asked = []
         self._may = []
-        self.pages = Batcher(self._run_all, lanes, each)
+        self.pages = Batcher(self._run_all, at_once, each)
 
     def _run_all(self, questions):
         self.asked.append(list(questions))
@@ -152,9 +152,9 @@ class Batches:
 
 def test_small_pages_of_one_client_keep_no_others_waiting(monkeypatch):
     monkeypatch.setattr(batcher, "MOST_IN_BATCH", 3)
-    batches = Batches(lanes=2, each=1)
+    batches = Batches(at_once=2, each=1)
     loud = batches.ask(*(f"loud {number}" for number in range(5)))
-    assert batches.asked == [["loud 0", "loud 1", "loud 2"]], "one lane is left to others"
+    assert batches.asked == [["loud 0", "loud 1", "loud 2"]], "one batch is left to others"
     quiet = batches.ask("quiet 1")
     assert batches.asked[1:] == [["quiet 1"]]
     batches.let(1)
@@ -167,9 +167,9 @@ def test_small_pages_of_one_client_keep_no_others_waiting(monkeypatch):
     batches.pages.close()
 
 
-def test_clients_take_turns_at_the_lanes_of_small_pages(monkeypatch):
+def test_clients_take_turns_at_the_batches_of_small_pages(monkeypatch):
     monkeypatch.setattr(batcher, "MOST_IN_BATCH", 1)
-    batches = Batches(lanes=2, each=2)
+    batches = Batches(at_once=2, each=2)
     asking = batches.ask(*(f"loud {number}" for number in range(4)), "quiet 1", "small 1", "quiet 2")
     for number in range(7):
         batches.let(number)

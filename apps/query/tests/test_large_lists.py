@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from event_tracker.core.postgres.pool import open_pool
-from event_tracker.query.events.store import SESSION
+from event_tracker.query.events.store import SESSION_SETTINGS
 from event_tracker.query.events.streams import live_tail
 from event_tracker.query.events.streams.live_tail import Tail
 
@@ -72,7 +72,9 @@ def test_one_item_that_is_larger_is_a_page_of_its_own(guarded, admin, shared_own
 
 def test_live_events_are_read_in_pages_of_so_many_bytes(postgres, database, owner, monkeypatch):
     monkeypatch.setattr(live_tail, "MOST_BYTES", 100_000)
-    pool = open_pool(postgres.url(database, "query"), name="test", size=2, timeout=60, options=SESSION, watched=False)
+    pool = open_pool(
+        postgres.url(database, "query"), name="test", size=2, timeout=60, options=SESSION_SETTINGS, watched=False
+    )
     tail = Tail(pool)
     tail.begin()
     owner.execute(

@@ -12,7 +12,7 @@ from waiting import wait_until
 
 from event_tracker.core.postgres.pool import open_pool
 from event_tracker.query.concurrency import TURN_SECONDS
-from event_tracker.query.events.store import LANES, SESSION
+from event_tracker.query.events.store import BATCHES_AT_ONCE, SESSION_SETTINGS
 
 QUESTIONS = {
     "one user": "/events?user_id=ann",
@@ -132,7 +132,7 @@ def test_the_query_role_can_only_read(postgres, database):
 
 
 def test_sessions_are_read_only_whoever_they_belong_to(postgres, database):
-    pool = open_pool(postgres.url(database), name="test", size=1, timeout=30, options=SESSION)
+    pool = open_pool(postgres.url(database), name="test", size=1, timeout=30, options=SESSION_SETTINGS)
     with pool, pool.connection() as connection, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
         connection.execute("delete from events")
 
@@ -140,7 +140,7 @@ def test_sessions_are_read_only_whoever_they_belong_to(postgres, database):
 def test_slow_questions_leave_connections_for_pages(start_service, postgres, database, owner):
     """Counts that wait for a lock take their turns; pages of one user are answered beside them."""
     url, turns = postgres.url(database, "query"), 2
-    service = start_service("query", DATABASE_URL=url, POOL_MAX=LANES + turns, STATEMENT_SECONDS=60)
+    service = start_service("query", DATABASE_URL=url, POOL_MAX=BATCHES_AT_ONCE + turns, STATEMENT_SECONDS=60)
     owner.execute("insert into event_counts values ('2026-03-01 10:00+00', 'view', 'default', 0, 1)")
     with ThreadPoolExecutor(12) as pool:
         with locked(owner, "event_counts"):

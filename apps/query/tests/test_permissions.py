@@ -34,6 +34,7 @@ ADMINS = {"ann", "deploy"}
 EVERYONE = {*PEOPLE, *PROGRAMS}
 
 BODIES = {
+    "POST /events/search": {"filter": {"field": "user_id", "operator": "is", "value": "ann"}},
     "POST /stats/funnel": {"steps": [{"event_type": "view"}, {"event_type": "buy"}]},
     "PUT /admin/sources/shop/schemas": {"event_type": "view", "schema": {}},
     "POST /admin/rejections/replay": {"source": "shop"},
@@ -53,6 +54,7 @@ ENDPOINTS = {
     "GET /events": EVENTS,
     "GET /events?user_id=ann": EVENTS,
     "HEAD /events": EVENTS,
+    "POST /events/search": EVENTS,
     "GET /events/live": EVENTS,
     "GET /events/users": EVENTS,
     "GET /users": EVENTS,

@@ -7,14 +7,14 @@ from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.postgres.pool import open_pool
 from event_tracker.query.events.cursor import Position
 from event_tracker.query.events.filters import EventFilter
-from event_tracker.query.events.store import SESSION, EventStore
+from event_tracker.query.events.store import SESSION_SETTINGS, EventStore
 from event_tracker.query.parameter_types import EARLIEST, LATEST
 
 
 @pytest.fixture
 def pages(postgres, database):
     """The store of a query service that waits for no lock."""
-    options = {"statement_timeout": "100ms", **SESSION}
+    options = {"statement_timeout": "100ms", **SESSION_SETTINGS}
     pool = open_pool(postgres.url(database, "query"), name="test", size=2, timeout=60, options=options, watched=False)
     pages = EventStore(pool, ConcurrencyLimit())
     yield pages
@@ -23,7 +23,7 @@ def pages(postgres, database):
 
 
 def page_of(user_id):
-    return EventFilter(user_id, (), None, (), None, EARLIEST, LATEST, 10, Position.before(LATEST), b"")
+    return EventFilter(user_id, (), None, (), None, None, EARLIEST, LATEST, 10, Position.before(LATEST), b"")
 
 
 def test_pages_that_take_too_long_together_are_asked_for_alone(pages, owner):

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 from flask import Flask
 
-from event_tracker.core.http.body_limit import RESERVATION, MemoryBudget
 from event_tracker.core.http.errors import Problem
+from event_tracker.core.http.memory_budget import BUDGET, MemoryBudget
 from event_tracker.query.auth.routes import SignInSchema
 from event_tracker.query.events.cursor import decode
 from event_tracker.query.events.filters import ListEventsSchema
@@ -93,7 +93,7 @@ BODIES = {
 
 def read_body(schema):
     def read(body):
-        with Flask("x").test_request_context(environ_overrides={RESERVATION: MemoryBudget(2**30).reserve()}):
+        with Flask("x").test_request_context(environ_overrides={BUDGET: MemoryBudget(2**30)}):
             return read_json(schema, body.encode())
 
     return read

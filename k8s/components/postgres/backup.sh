@@ -8,7 +8,8 @@ set -euo pipefail
 name=events-$(date -u +%Y%m%dT%H%M%SZ).dump
 rm -f "$BACKUPS"/*.part
 
-pg_dump --format=custom --file="$BACKUPS/$name.part" --dbname="$url"
+# Blocks are made from events; `tracker maintain` builds them again.
+pg_dump --format=custom --exclude-table-data=blocks --file="$BACKUPS/$name.part" --dbname="$url"
 pg_restore --list "$BACKUPS/$name.part" >/dev/null
 sync "$BACKUPS/$name.part"
 mv "$BACKUPS/$name.part" "$BACKUPS/$name"

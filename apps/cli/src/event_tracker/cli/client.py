@@ -8,7 +8,6 @@ import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from itertools import count
-from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -31,7 +30,7 @@ NOT_SERVED = (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED)
 SERVICES = {"collector": "collector", "query": "query service"}
 """A service's name at /version, and its name in messages."""
 
-WHERE = {"collector": "--collector or COLLECTOR_URL", "query service": "--query or QUERY_URL"}
+URL_OPTIONS = {"collector": "--collector or COLLECTOR_URL", "query service": "--query or QUERY_URL"}
 
 GZIP_LEVEL = 1
 SHOWN_ERRORS = 5
@@ -69,9 +68,7 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.session.close()
 
     def require_reachable(self) -> None:
@@ -168,7 +165,7 @@ class Client:
             else:
                 if not is_temporary(response.status_code):
                     return self._checked(response)
-                why = f"answers {self._sentence(response)[0]}"
+                why = f"answers {self._describe(response)[0]}"
                 at_least = retry_after(response.headers.get("Retry-After"))
             wait = max(at_least, backoff(attempt))
             if time.monotonic() + wait > deadline or self._stopped.is_set():
@@ -183,10 +180,10 @@ class Client:
     def _checked(self, response: requests.Response) -> requests.Response:
         if response.ok and not response.is_redirect:
             return response
-        sentence, problem = self._sentence(response)
+        sentence, problem = self._describe(response)
         other = self._other_service() if response.status_code in NOT_SERVED else None
         if other:
-            sentence = f"What answers at {self.shown} is the {other}: name the {self.name} by {WHERE[self.name]}."
+            sentence = f"What answers at {self.shown} is the {other}: name the {self.name} by {URL_OPTIONS[self.name]}."
         else:
             sentence = f"The {self.name} answers {sentence}"
         raise RefusedError(sentence, response.status_code, problem)
@@ -200,7 +197,7 @@ class Client:
             return None
         return name if name != self.name else None
 
-    def _sentence(self, response: requests.Response) -> tuple[str, Problem]:
+    def _describe(self, response: requests.Response) -> tuple[str, Problem]:
         """A sentence for an answer that isn't 2xx, and its problem document."""
         try:
             problem = msgspec.json.decode(response.content, type=Problem)

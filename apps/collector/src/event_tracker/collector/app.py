@@ -47,9 +47,9 @@ def create_app(settings: CollectorSettings) -> Middleware:
     )
 
     def queue() -> dict[str, int]:
-        if writer.queued >= settings.queue_events:
+        if writer.queue.events >= settings.queue_events:
             raise Problem(503, "queue_full", "Too many events are waiting to be stored.")
-        return {"events": writer.queued, "bound": settings.queue_events}
+        return {"events": writer.queue.events, "bound": settings.queue_events}
 
     replication = Replication(pool, requires_standbys=settings.require_sync)
     health = Health(pool, MIGRATION, {"queue": queue, "replication": replication.check}, writes=True)
@@ -61,7 +61,7 @@ def create_app(settings: CollectorSettings) -> Middleware:
         pool, kept=settings.rejections_kept, days=settings.rejection_days, most_bytes=settings.rejection_bytes
     )
     earliest = datetime.combine(settings.earliest_timestamp, time(), UTC)
-    parser = Parser(settings.max_events, settings.max_event_bytes, settings.max_body_bytes, earliest)
+    parser = Parser(settings.max_event_bytes, settings.max_body_bytes, earliest)
     replays = Replayer(pool, source_cache, parser, writer)
 
     def close() -> None:
@@ -82,6 +82,7 @@ def create_app(settings: CollectorSettings) -> Middleware:
         most_held=settings.max_bodies_bytes,
         mounts=table.mounts,
         cors_origins=settings.cors_origins,
+        is_ready=health.is_ready,
         drain=health.draining.set,
         close=close,
     )

@@ -3,7 +3,9 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from hashlib import sha256
+from typing import NamedTuple
+from wsgiref.types import WSGIEnvironment
 
 import gevent
 import psycopg
@@ -14,13 +16,11 @@ from psycopg_pool import PoolTimeout
 from event_tracker.collector.tracking_plan.plans import TrackingPlan, TrackingPlans
 from event_tracker.core.background import BackgroundLoop
 from event_tracker.core.http.errors import Problem
+from event_tracker.core.http.middleware import bearer_token
 from event_tracker.core.http.origins import allows
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.core.postgres.pool import UNAVAILABLE, ConnectionPool, execute
-from event_tracker.core.secrets.keys import is_key, prefix_of
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+from event_tracker.core.secrets.keys import prefix_of
 
 log = structlog.get_logger("collector.catalog")
 
@@ -64,6 +64,13 @@ class Source(NamedTuple):
     plan: TrackingPlan | None
 
 
+class WriteKey(NamedTuple):
+    """A write key that isn't revoked, and the source that it is for."""
+
+    prefix: str
+    source: Source
+
+
 class SourceCache:
     """A cache of sources, their keys and their schemas. Once started, a background loop checks the database each second."""
 
@@ -74,7 +81,8 @@ class SourceCache:
         self._reading = BoundedSemaphore(1)
         self._plans = TrackingPlans(pool)
         self._sources: dict[str, Source] = {}
-        self._keys: dict[str, tuple[bytes, Source]] = {}
+        self._keys: dict[bytes, WriteKey] = {}  # by their hashes
+        self._prefixes: frozenset[str] = frozenset()
         self._used: dict[str, datetime] = {}
         self._on_change: Callable[[frozenset[str]], None] = lambda _: None
         self._written = time.monotonic()
@@ -89,22 +97,23 @@ class SourceCache:
             lambda error: log.warning("can't ask for sources and keys", error=type(error).__name__),
         )
 
-    def find(self, key: str) -> Source | None:
-        """The source of a key; None if the key is unknown or revoked.
+    def find(self, key: str) -> WriteKey | None:
+        """Find a key; None if it is unknown or revoked.
 
         Raises:
             psycopg.Error: if only the database could tell, and it is unavailable.
         """
-        prefix = prefix_of(key)
-        if prefix is None:
-            return None
-        if prefix not in self._keys:
+        hashed = sha256(key.encode()).digest()  # as `keys.hash_key` makes it
+        found = self._keys.get(hashed)
+        if found is None:
+            prefix = prefix_of(key)
+            if prefix is None or prefix in self._prefixes:
+                return None
             self.refresh()
-        stored = self._keys.get(prefix)
-        if stored is None or not is_key(key, stored[0]):
-            return None
-        self._used[prefix] = datetime.now(UTC)
-        return stored[1]
+            found = self._keys.get(hashed)
+        if found:
+            self._used[found.prefix] = datetime.now(UTC)
+        return found
 
     def find_plan(self, name: str) -> TrackingPlan | None:
         """The tracking plan of a source; None if it has none.
@@ -164,7 +173,8 @@ class SourceCache:
             keys = execute(self._pool, QUERIES["list_keys"], {})
             # A source that was made between the two statements changes the version: the next round reads it.
             self._sources = sources
-            self._keys = {prefix: (hash_, sources[name]) for prefix, name, hash_ in keys if name in sources}
+            self._keys = {hash_: WriteKey(prefix, sources[name]) for prefix, name, hash_ in keys if name in sources}
+            self._prefixes = frozenset(key.prefix for key in self._keys.values())
             self._on_change(
                 frozenset(origin for source in sources.values() if source.enabled for origin in source.origins)
             )
@@ -204,7 +214,7 @@ class Authenticator:
         self._source_cache = source_cache
         self._required = required
 
-    def authenticate(self, environ: "WSGIEnvironment", given: str | None) -> Credentials:
+    def authenticate(self, environ: WSGIEnvironment, given: str | None) -> Credentials:
         """Find the source of a request.
 
         Args:
@@ -214,22 +224,18 @@ class Authenticator:
             Problem: 401 if there is no key or a wrong one, 403 if its source is disabled or doesn't allow the page's origin.
             psycopg.Error: if only the database could tell, and it is unavailable. Not a 401: clients drop events on a 401.
         """
-        key = _bearer(environ) or environ.get("HTTP_X_WRITE_KEY") or given
+        key = bearer_token(environ) or environ.get("HTTP_X_WRITE_KEY") or given
         if key is None:
             if self._required:
                 raise Problem(401, "key_required", f"A write key is required. {HOW}", headers=CHALLENGE)
             return Credentials(DEFAULT, plan=self._source_cache.find_plan(DEFAULT))
-        source = self._source_cache.find(key)
-        if source is None:
+        found = self._source_cache.find(key)
+        if found is None:
             raise Problem(401, "invalid_key", "This isn't a write key, or it was revoked.", headers=CHALLENGE)
+        source = found.source
         if not source.enabled:
             raise Problem(403, "source_disabled", "This key's source takes no events at present.")
         origin = environ.get("HTTP_ORIGIN")
         if origin is not None and not allows(source.origins, origin):
             raise Problem(403, "origin_not_allowed", "This key's source takes no events from pages of this origin.")
-        return Credentials(source.name, prefix_of(key), source.rate_limit, source.plan)
-
-
-def _bearer(environ: "WSGIEnvironment") -> str | None:
-    scheme, _, key = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-    return key.strip() or None if scheme.lower() == "bearer" else None
+        return Credentials(source.name, found.prefix, source.rate_limit, source.plan)

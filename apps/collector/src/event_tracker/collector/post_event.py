@@ -4,32 +4,35 @@ A plain WSGI callable beside the Flask app: Flask's dispatch costs as much as st
 (docs/adr/0003-fast-path.md).
 """
 
+from codecs import BOM_UTF8
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 from uuid import UUID
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import msgspec
-from msgspec import structs
+from msgspec import UNSET
+from werkzeug.http import parse_options_header
 
 from event_tracker.collector import metrics
 from event_tracker.collector.authentication import Authenticator, Credentials
-from event_tracker.collector.fair_queue import QueuePlace
-from event_tracker.collector.parsing.body import NDJSON, Batch, Body, media_type, receive_body, split_body, unpack
+from event_tracker.collector.parsing.batch import WHITESPACE, Batch, split_batch
+from event_tracker.collector.parsing.decompression import gunzip
 from event_tracker.collector.parsing.enrichment import NO_PROPERTIES, Enrichment
-from event_tracker.collector.parsing.parser import SET_ASIDE, Parser, ParseResult
+from event_tracker.collector.parsing.parser import Parser, ParseResult
 from event_tracker.collector.rate_limit import RateLimit
+from event_tracker.collector.receipts import BatchReceipt, Receipt, add_outcomes, make_batch_receipt
 from event_tracker.collector.rejections.recorder import RejectionRecorder
-from event_tracker.collector.row_encoding import Row
+from event_tracker.collector.row_encoding import Outcome
 from event_tracker.collector.settings import CollectorSettings
-from event_tracker.collector.writer import NotStorableError, Outcome, PendingRequest, Writer
-from event_tracker.core.http.body_limit import Reservation, reservation_of
+from event_tracker.collector.tracking_plan.plans import SET_ASIDE
+from event_tracker.collector.writer import PendingRequest, Writer
+from event_tracker.core.http.connections import read_body
 from event_tracker.core.http.errors import Problem
+from event_tracker.core.http.memory_budget import CLIENT, reservation_of
 from event_tracker.core.http.middleware import ROUTE, answer
-from event_tracker.model.event import PAST_RETENTION, EventError
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+from event_tracker.model.event import EventError
 
 _encode = msgspec.json.Encoder().encode
 
@@ -37,7 +40,14 @@ STORED, DUPLICATE, EXPIRED, REJECTED = (
     metrics.EVENTS.labels(outcome) for outcome in ("stored", "duplicate", "expired", "rejected")
 )
 
+JSON_TYPES = frozenset({"application/json", "text/plain"})
+NDJSON = "application/x-ndjson"
+
+GZIPPED = ("gzip", "x-gzip")
+"""Names of one encoding (RFC 9110 section 8.4.1.3)."""
+
 ERROR_BYTES = 200
+"""An estimate of the memory that an error or a warning takes beside its texts."""
 
 BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
@@ -48,12 +58,12 @@ PATHS = (PATH, f"{PATH}/", f"/{PATH}", f"/{PATH}/")
 """Paths for posting events. A client with a slash too many in its settings must not lose events, and would by a redirect."""
 
 
-class OutcomeCounts(NamedTuple):
-    """How many events of a request had each outcome, without the refused ones."""
+class Body(NamedTuple):
+    """A body as it was sent."""
 
-    stored: int = 0
-    duplicate: int = 0
-    expired: int = 0
+    sent: bytes
+    is_gzipped: bool
+    is_ndjson: bool
 
 
 class PostEvents:
@@ -78,7 +88,7 @@ class PostEvents:
             Enrichment(settings.enrich, settings.country_database, settings.trusted_hops) if settings.enrich else None
         )
 
-    def post_events(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
+    def post_events(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
         """The WSGI application."""
         environ[ROUTE] = PATH
         if environ["REQUEST_METHOD"] != "POST":
@@ -90,72 +100,90 @@ class PostEvents:
             )
         dry_run, key = _read_parameters(environ.get("QUERY_STRING", ""))
         credentials = self.authenticator.authenticate(environ, key)
-        kind = media_type(environ)
-        reservation = reservation_of(environ)
-        reservation.belong_to(credentials.prefix or environ.get("REMOTE_ADDR"))
-        body = receive_body(environ, self.settings.max_body_bytes, self.settings.body_seconds, reservation)
+        environ[CLIENT] = credentials.prefix or environ.get("REMOTE_ADDR")
+        body = self._receive(environ)
         added = self.enrichment.derive(environ) if self.enrichment else NO_PROPERTIES
-        batch, headers = self._accept(body, kind, credentials, reservation)
-        with self.writer.reserve(credentials.source, len(batch.events)) as place:
+        batch, headers = self._accept(environ, body, credentials)
+        with self.writer.queue.reserve(credentials.source, len(batch.events)) as request:
             parsed = self.parser.read(batch, source=credentials.source, plan=credentials.plan, added=added)
             del body, batch  # the rows may wait for long, and have copies of the events
             if parsed.errors or parsed.warnings:
-                reservation.add(sum(map(_estimate_size, parsed.errors)) + sum(map(_estimate_size, parsed.warnings)))
-            status, content = self._dry_run(parsed) if dry_run else self._store(parsed, place)
-        return answer(start_response, status, _encode(content), headers=headers)
+                size = sum(map(_estimate_size, parsed.errors)) + sum(map(_estimate_size, parsed.warnings))
+                reservation_of(environ).add(size)
+            status, receipt = self._dry_run(parsed) if dry_run else self._store(parsed, request)
+        return answer(start_response, status, _encode(receipt), headers=headers)
+
+    def _receive(self, environ: WSGIEnvironment) -> Body:
+        """Read the body, as it was sent.
+
+        Raises:
+            Problem: 415 if its media type or encoding isn't understood, and what `read_body` raises.
+        """
+        is_ndjson = _read_media_type(environ) == NDJSON
+        encoding = environ.get("HTTP_CONTENT_ENCODING", "").strip().lower()
+        if encoding not in ("", "identity", *GZIPPED):
+            raise Problem(415, "unsupported_encoding", f"Content-Encoding must be gzip or absent, not {encoding[:40]}.")
+        sent = read_body(environ, self.settings.max_body_bytes, self.settings.body_seconds)
+        return Body(sent, encoding in GZIPPED, is_ndjson)
 
     def _accept(
-        self, body: Body, kind: str, credentials: Credentials, reservation: Reservation
+        self, environ: WSGIEnvironment, body: Body, credentials: Credentials
     ) -> tuple[Batch, list[tuple[str, str]]]:
         """Charge the rate limit and split the body; return the events, not decoded yet, and the rate limit's headers.
 
         Raises:
-            Problem: 429 if the rate limit is exceeded, and what `unpack` and `split_body` raise.
+            Problem: 429 if the rate limit is exceeded, and what `gunzip` and `split_batch` raise.
         """
         prefix, rate = credentials.prefix, credentials.rate_limit
-        most = self.settings.max_body_bytes
         if not (prefix and rate):
-            return self._split(unpack(body, most, reservation), kind), []
+            return split_body(self._unpack(environ, body), self.settings.max_events, ndjson=body.is_ndjson), []
         # A request over its limit isn't even decompressed or split. An event has a size limit, so bytes give a least number of events.
-        taken = self._least_events(body.raw)
+        taken = self._least_events(body.sent)
         self.rate_limit.take(prefix, rate, taken)
-        unpacked = unpack(body, most, reservation)
+        unpacked = self._unpack(environ, body)
         fewest = self._least_events(unpacked)
         if fewest != taken:
             self.rate_limit.take(prefix, rate, fewest, taken)
-        batch = self._split(unpacked, kind)
+        batch = split_body(unpacked, self.settings.max_events, ndjson=body.is_ndjson)
         return batch, self.rate_limit.take(prefix, rate, max(fewest, len(batch.events)), fewest)
 
     def _least_events(self, body: bytes) -> int:
         """The least number of events that a request with this body is charged for."""
         return max(1, len(body) // self.settings.max_event_bytes)
 
-    def _split(self, body: bytes, kind: str) -> Batch:
-        return split_body(body, self.settings.max_events, ndjson=kind == NDJSON)
+    def _unpack(self, environ: WSGIEnvironment, body: Body) -> bytes:
+        """The decompressed body, without the byte order mark that some Windows clients send."""
+        if body.is_gzipped:
+            return gunzip(body.sent, self.settings.max_body_bytes, reservation_of(environ)).removeprefix(BOM_UTF8)
+        return body.sent.removeprefix(BOM_UTF8)
 
-    def _store(self, parsed: ParseResult, place: QueuePlace[PendingRequest]) -> tuple[int, dict[str, Any]]:
-        outcomes = self.writer.store(parsed.rows, place) if parsed.rows else []
-        counts = OutcomeCounts(outcomes.count("stored"), outcomes.count("duplicate"), outcomes.count("expired"))
-        if counts.stored < len(outcomes):
-            parsed = _add_outcomes(parsed, outcomes)
-        _count_outcomes(parsed, counts)
-        if parsed.warnings:
-            told = [warning.code for row in parsed.rows for warning in row.warnings]
-            metrics.UNCHECKED.inc(told.count(SET_ASIDE))
-            metrics.FLAGGED.inc(sum(row.violations is not None for row in parsed.rows))
+    def _store(self, parsed: ParseResult, request: PendingRequest) -> tuple[int, Receipt | BatchReceipt]:
+        outcomes = self.writer.store(parsed.rows, request) if parsed.rows else []
+        stored = outcomes.count("stored")
+        if stored < len(outcomes):
+            parsed = add_outcomes(parsed, outcomes)
+        _count(parsed, outcomes)
         if parsed.refused:
-            self.rejections.keep(place.source, parsed)
+            self.rejections.keep(request.source, parsed)
         _require_valid(parsed)
-        if not parsed.is_batch:
-            return (201 if counts.stored else 200), _make_receipt(parsed, str(outcomes[0]))
-        return _make_summary(parsed, counts)
+        if parsed.is_batch:
+            return make_batch_receipt(parsed, outcomes)
+        return (201 if stored else 200), _make_receipt(parsed, str(outcomes[0]))
 
-    def _dry_run(self, parsed: ParseResult) -> tuple[int, dict[str, Any]]:
+    def _dry_run(self, parsed: ParseResult) -> tuple[int, Receipt | BatchReceipt]:
         _require_valid(parsed)
-        if not parsed.is_batch:
-            return 200, _make_receipt(parsed, "valid")
-        status, content = _make_summary(parsed, OutcomeCounts())
-        return status, {**content, "status": "valid"}
+        return make_batch_receipt(parsed) if parsed.is_batch else (200, _make_receipt(parsed, "valid"))
+
+
+def split_body(body: bytes, most: int, *, ndjson: bool = False) -> Batch:
+    """Split a body into its events, which aren't decoded here. Most bodies are one event.
+
+    Raises:
+        Problem: what `split_batch` raises.
+    """
+    if ndjson or body.lstrip(WHITESPACE)[:1] == b"[":
+        return split_batch(body, most, ndjson=ndjson)
+    return Batch([body], is_batch=False)
 
 
 def _estimate_size(error: EventError) -> int:
@@ -180,20 +208,29 @@ def _read_parameters(query: str) -> tuple[bool, str | None]:
     return BOOLEANS[value], key
 
 
-def _make_receipt(parsed: ParseResult, status: str) -> dict[str, Any]:
+def _read_media_type(environ: WSGIEnvironment) -> str:
+    """The body's media type.
+
+    Raises:
+        Problem: 415 if it isn't one of those for events.
+    """
+    sent: str = environ.get("CONTENT_TYPE", "")
+    if sent == "application/json":
+        return sent
+    name, parameters = parse_options_header(sent)
+    name = name.lower()
+    charset = parameters.get("charset", "").lower()
+    if name not in JSON_TYPES and name != NDJSON:
+        wanted = "application/json, application/x-ndjson, or text/plain holding JSON"
+        raise Problem(415, "unsupported_media_type", f"Content-Type must be {wanted}; it is {name or 'missing'}.")
+    if charset not in ("", "utf-8", "utf8", "us-ascii"):
+        raise Problem(415, "unsupported_charset", f"The body must be UTF-8, not {charset[:40]}.")
+    return name
+
+
+def _make_receipt(parsed: ParseResult, status: str) -> Receipt:
     row = parsed.rows[0]
-    receipt = {"event_id": UUID(bytes=row.event_id), "timestamp": row.timestamp, "status": status}
-    return {**receipt, "warnings": parsed.warnings} if parsed.warnings else receipt
-
-
-def _make_summary(parsed: ParseResult, counts: OutcomeCounts) -> tuple[int, dict[str, Any]]:
-    content: dict[str, Any] = {"received": parsed.received, "stored": counts.stored, "duplicates": counts.duplicate}
-    if counts.expired:
-        content["expired"] = counts.expired
-    content["rejected"] = parsed.rejected
-    if parsed.warnings:
-        content["warnings"] = parsed.warnings
-    return (207, {**content, "errors": parsed.errors}) if parsed.rejected else (200, content)
+    return Receipt(UUID(bytes=row.event_id), row.timestamp, status, parsed.warnings or UNSET)
 
 
 def _require_valid(parsed: ParseResult) -> None:
@@ -202,34 +239,15 @@ def _require_valid(parsed: ParseResult) -> None:
         raise Problem(422, "invalid_events", f"{what}; nothing is stored. `errors` says why.", errors=parsed.errors)
 
 
-def _add_outcomes(parsed: ParseResult, outcomes: Sequence[Outcome]) -> ParseResult:
-    """The result, with an error for each row that the database refused, and one warning alone for each that expired."""
-    invalid = {error.index for error in parsed.errors}
-    positions = (index for index in range(parsed.received) if index not in invalid)
-    rows: list[Row] = []
-    errors, warnings = list(parsed.errors), list[EventError]()
-    for index, row, outcome in zip(positions, parsed.rows, outcomes, strict=True):
-        pointer = parsed.pointer_to(index)
-        if isinstance(outcome, NotStorableError):
-            detail = f"The database refused this event ({outcome})."
-            errors.append(EventError(index, pointer, "not_storable", detail))
-            continue
-        rows.append(row)
-        if outcome == "expired":
-            warnings.append(EventError(index, pointer, "expired", PAST_RETENTION))
-        else:
-            warnings += row.warnings
-    errors.sort(key=lambda error: error.index)
-    return structs.replace(parsed, rows=rows, errors=errors, warnings=warnings)
-
-
-def _count_outcomes(parsed: ParseResult, counts: OutcomeCounts) -> None:
-    STORED.inc(counts.stored)
-    if counts.duplicate:
-        DUPLICATE.inc(counts.duplicate)
-    if counts.expired:
-        EXPIRED.inc(counts.expired)
+def _count(parsed: ParseResult, outcomes: Sequence[Outcome]) -> None:
+    STORED.inc(outcomes.count("stored"))
+    DUPLICATE.inc(outcomes.count("duplicate"))
+    EXPIRED.inc(outcomes.count("expired"))
     if parsed.rejected:
         REJECTED.inc(parsed.rejected)
-    for error in parsed.errors:
-        metrics.REJECTED_BY_CODE.labels(error.code).inc()
+        for error in parsed.errors:
+            metrics.REJECTED_BY_CODE.labels(error.code).inc()
+    if parsed.warnings:
+        told = [warning.code for row in parsed.rows for warning in row.warnings]
+        metrics.UNCHECKED.inc(told.count(SET_ASIDE))
+        metrics.FLAGGED.inc(sum(row.violations is not None for row in parsed.rows))

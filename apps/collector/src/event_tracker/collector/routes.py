@@ -3,59 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from marshmallow import Schema, fields
-
 from event_tracker.collector.browser.tracker_script import TRACKER
 from event_tracker.collector.parsing.event_schema import EventSchema
-from event_tracker.collector.parsing.validation_errors import CODES
 from event_tracker.collector.post_event import PATH, PATHS
+from event_tracker.collector.receipts import BatchReceipt, Receipt
 from event_tracker.core.http.routes import JSON, PUBLIC, Answer, Route
-
-WARNINGS = (
-    "What is to be known of events that aren't refused: how they violate their schemas (mode `warn`), that a schema is set aside, "
-    "that characters were replaced; or that retention has deleted the events of that time, and the event isn't stored (`expired`)."
-)
-
-
-class EventErrorSchema(Schema):
-    """One thing that is wrong with one event."""
-
-    index = fields.Integer(required=True, metadata={"description": "Which event of the request, from 0."})
-    pointer = fields.String(
-        required=True, metadata={"description": "JSON Pointer to the value, below the request's body."}
-    )
-    code = fields.String(required=True, metadata={"enum": sorted(CODES)})
-    detail = fields.String(required=True)
-    schema_version = fields.Integer(
-        metadata={"description": "With `schema_violation`: the version of the schema that is violated."}
-    )
-
-
-class ReceiptSchema(Schema):
-    """What became of a single event."""
-
-    event_id = fields.UUID(required=True)
-    timestamp = fields.DateTime(required=True)
-    status = fields.String(required=True, metadata={"enum": ["stored", "duplicate", "expired", "valid"]})
-    warnings = fields.List(fields.Nested(EventErrorSchema), metadata={"description": WARNINGS})
-
-
-class BatchReceiptSchema(Schema):
-    """What became of a batch. What `errors` doesn't list needn't be sent again: it is stored, or expired."""
-
-    received = fields.Integer(required=True)
-    stored = fields.Integer(required=True, metadata={"description": "New, and committed."})
-    duplicates = fields.Integer(required=True, metadata={"description": "Known already, or twice in this request."})
-    expired = fields.Integer(
-        metadata={
-            "description": "Not stored: retention has deleted the events of that time. Left out if there are none."
-        }
-    )
-    rejected = fields.Integer(required=True)
-    errors = fields.List(fields.Nested(EventErrorSchema))
-    warnings = fields.List(fields.Nested(EventErrorSchema), metadata={"description": WARNINGS})
-    status = fields.String(metadata={"enum": ["valid"], "description": "Only with dry_run."})
-
 
 TEXT = {"type": "string"}
 
@@ -75,10 +27,10 @@ WRITE_KEY = {
 ANSWERS = {
     200: Answer(
         "A known or expired event; a batch all stored, known or expired; or a dry run.",
-        {"oneOf": [ReceiptSchema, BatchReceiptSchema]},
+        {"oneOf": [Receipt, BatchReceipt]},
     ),
-    201: Answer("One event stored.", ReceiptSchema),
-    207: Answer("Some events of the batch were refused, the rest is stored (or expired).", BatchReceiptSchema),
+    201: Answer("One event stored.", Receipt),
+    207: Answer("Some events of the batch were refused, the rest is stored (or expired).", BatchReceipt),
 }
 PROBLEMS = {
     400: "Not JSON, not gzip, or broken off.",

@@ -1,4 +1,4 @@
-"""The row of an event, and rows encoded as the arrays that `store_events` takes, in PostgreSQL's binary format.
+"""The row of an event; rows as the arrays that `store_events` takes, in PostgreSQL's binary format; and its answer as outcomes.
 
 psycopg could encode them, but only when the statement is sent, while PostgreSQL waits. Here each request encodes its rows
 earlier, while the statement before is in flight; a group is then made by joining bytes. The format is that of
@@ -8,7 +8,8 @@ earlier, while the statement before is in flight; a group is then made by joinin
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from struct import Struct
-from typing import ClassVar
+from typing import ClassVar, Literal
+from uuid import UUID
 
 import msgspec
 from psycopg import adapters
@@ -54,6 +55,14 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     warnings: Sequence[EventError] = ()
 
 
+class NotStorableError(Exception):
+    """The database refused this one event."""
+
+
+Outcome = Literal["stored", "duplicate", "expired"] | NotStorableError
+"""The outcome of one event: stored, known already, expired (retention has deleted its time), or the error."""
+
+
 class Column:
     """The elements of one array; `element_oid` and `oid` are the types' numbers in pg_type."""
 
@@ -86,7 +95,7 @@ class JsonbColumn(Column):
     element_oid, oid = 3802, 3807
 
 
-KINDS: dict[str, type[Column]] = {
+COLUMNS: dict[str, type[Column]] = {
     "user_ids": TextColumn,
     "timestamps": TimestampColumn,
     "event_ids": UuidColumn,
@@ -99,9 +108,9 @@ KINDS: dict[str, type[Column]] = {
 """The statement's parameters, in the order in which `encode_rows` makes them."""
 
 EncodedRows = tuple[bytes, ...]
-"""The elements of each column of KINDS for some rows. `violations` is empty if no row has any."""
+"""The elements of each column of COLUMNS for some rows. `violations` is empty if no row has any."""
 
-TIMESTAMPS, VIOLATIONS = list(KINDS).index("timestamps"), list(KINDS).index("violations")
+TIMESTAMPS, VIOLATIONS = list(COLUMNS).index("timestamps"), list(COLUMNS).index("violations")
 TIMESTAMP_BYTES = 12
 
 
@@ -112,7 +121,7 @@ class _ColumnDumper(Dumper):
         return obj.array()
 
 
-for _kind in set(KINDS.values()):
+for _kind in set(COLUMNS.values()):
     adapters.register_dumper(_kind, type(f"{_kind.__name__}Dumper", (_ColumnDumper,), {"oid": _kind.oid}))
 
 
@@ -139,7 +148,34 @@ def join_parameters(parts: Iterable[EncodedRows], number: int) -> dict[str, Colu
             for violations, timestamps in zip(columns[VIOLATIONS], columns[TIMESTAMPS], strict=True)
         )
     joined = [b"".join(column) for column in columns]
-    return {name: kind(elements, number) for (name, kind), elements in zip(KINDS.items(), joined, strict=True)}
+    return {name: kind(elements, number) for (name, kind), elements in zip(COLUMNS.items(), joined, strict=True)}
+
+
+def read_outcomes(
+    rows: Sequence[Row],
+    stored: int,
+    user_ids: list[str] | None,
+    timestamps: list[datetime] | None,
+    event_ids: list[UUID] | None,
+    expired: list[int] | None,
+) -> list[Outcome]:
+    """The outcomes of rows, from the answer of `store_events`. Of rows with the same key, the first is the new one."""
+    if stored == len(rows):
+        return ["stored"] * len(rows)
+    keys = zip(user_ids or (), timestamps or (), event_ids or (), strict=True)
+    new = {(user_id, timestamp, event_id.bytes) for user_id, timestamp, event_id in keys}
+    places = frozenset(expired or ())
+    outcomes: list[Outcome] = []
+    for place, row in enumerate(rows, 1):
+        key = (row.user_id, row.timestamp, row.event_id)
+        if place in places:
+            outcomes.append("expired")
+        elif key in new:
+            outcomes.append("stored")
+            new.discard(key)
+        else:
+            outcomes.append("duplicate")
+    return outcomes
 
 
 def _encode_texts(texts: Iterable[str]) -> bytes:

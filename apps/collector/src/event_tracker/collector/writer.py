@@ -1,15 +1,16 @@
 """Group commit: requests that arrive while a statement is in flight are stored together by the next one.
 
 There is no timer. An idle collector stores at once; under load the groups grow by themselves, and one COMMIT serves all.
-Sources share the groups (`fair_queue`).
+Sources share the groups.
 """
 
 import random
 import time
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal, cast
-from uuid import UUID
+from heapq import heappop, heappush
+from typing import Any, cast
 
 import gevent
 import psycopg
@@ -17,15 +18,22 @@ import structlog
 from gevent.event import AsyncResult, Event
 
 from event_tracker.collector import metrics
-from event_tracker.collector.fair_queue import FairQueue, QueuePlace
-from event_tracker.collector.row_encoding import EncodedRows, Row, encode_rows, join_parameters
+from event_tracker.collector.row_encoding import (
+    EncodedRows,
+    NotStorableError,
+    Outcome,
+    Row,
+    encode_rows,
+    join_parameters,
+    read_outcomes,
+)
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.core.postgres.pool import UNAVAILABLE, ConnectionPool, execute
 
 log = structlog.get_logger("collector.writer")
 
-STORE_EVENTS = load_queries("event_tracker.collector")["store_events"]
+STORE_EVENTS = load_queries("event_tracker.collector", "writer.sql")["store_events"]
 
 MAX_SLOT = 32_767
 """The largest smallint."""
@@ -37,31 +45,130 @@ ROUTING_TRIES = 3
 """How often rows are tried whose partition changes meanwhile: their month got its own partition while they waited."""
 
 
-class NotStorableError(Exception):
-    """The database refused this one event."""
-
-
-Outcome = Literal["stored", "duplicate", "expired"] | NotStorableError
-"""The outcome of one event: stored, known already, expired (retention has deleted its time), or the error."""
-
-
 _Execute = Callable[[Sequence[Row], dict[str, Any]], list[Any]]
 """Runs `store_events` for these rows, with these parameters, and returns its answer."""
 
 
 class PendingRequest:
-    """The rows of one request, and the result for which its greenlet waits."""
+    """A request with a place in the queue, until its rows are taken or its `with` block ends.
 
-    __slots__ = ("elements", "result", "rows")
+    Attributes:
+        events: how many events its place is for.
+        rows: the valid ones, once they are read.
+        parts: the rows as `encode_rows` makes them.
+        result: its greenlet waits for this.
+    """
 
-    def __init__(self, rows: Sequence[Row]) -> None:
-        self.rows = rows
-        self.elements = encode_rows(rows)
+    __slots__ = ("_queue", "events", "parts", "result", "rows", "source")
+
+    rows: Sequence[Row]
+    parts: EncodedRows
+
+    def __init__(self, queue: "FairQueue", source: str) -> None:
+        self._queue = queue
+        self.source = source
+        self.events = 0
         self.result: AsyncResult[list[Outcome]] = AsyncResult()
+
+    def __enter__(self) -> "PendingRequest":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.resize(0)
+
+    def resize(self, events: int) -> None:
+        """Change the number of events that its place is for."""
+        if events != self.events:
+            more = events - self.events
+            self.events = events
+            self._queue.events += more
+            self._queue.events_of[self.source] += more
+
+
+class FairQueue:
+    """Requests to be stored, first in first out for each source. A source that sends much slows down nobody but itself.
+
+    Two rules make it fair. A source has half of the queue at most, counted before its events are read; a source with nothing in
+    the queue is always admitted. And each group takes about as many events of each waiting source.
+
+    Attributes:
+        most: events that may wait; one source may have half of them. A source's only request is always admitted.
+        events: how many wait, or are being read.
+        events_of: the same for each source.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.events = 0
+        self.events_of: defaultdict[str, int] = defaultdict(int)
+        self._most_of_source = (most + 1) // 2
+        # By source, in the order in which sources are served in the next group; no queue is empty.
+        self._waiting: dict[str, deque[PendingRequest]] = {}
+
+    def __bool__(self) -> bool:
+        """Whether a request waits."""
+        return bool(self._waiting)
+
+    def reserve(self, source: str, events: int) -> PendingRequest:
+        """Reserve a place for so many events; use the request as a context manager.
+
+        Raises:
+            Problem: 503 if the queue is full.
+        """
+        waiting = self.events_of[source]
+        if waiting and waiting + events > self._most_of_source:
+            raise _queue_full("Too many events of this source")
+        if waiting and self.events + events > self.most:
+            raise _queue_full("Too many events")
+        request = PendingRequest(self, source)
+        request.resize(events)
+        return request
+
+    def put(self, request: PendingRequest) -> None:
+        """Queue a request that has a place."""
+        self._waiting.setdefault(request.source, deque()).append(request)
+
+    def remove(self, request: PendingRequest) -> None:
+        """Remove a request from the queue, if it still waits."""
+        requests = self._waiting.get(request.source) or deque()
+        if request in requests:
+            requests.remove(request)
+        if not requests:
+            self._waiting.pop(request.source, None)
+
+    def take(self, most: int) -> list[PendingRequest]:
+        """Take the requests that are stored together: up to `most` events, but at least one request.
+
+        The next request is always of the source with the fewest events in the group so far. A source whose next request
+        doesn't fit comes first the next time.
+        """
+        taken: list[PendingRequest] = []
+        size = 0
+        sources = [(0, position, source) for position, source in enumerate(self._waiting)]  # sorted, so it is a heap
+        while sources:
+            events_taken, position, source = heappop(sources)
+            requests = self._waiting[source]
+            events = requests[0].events
+            if taken and size + events > most:
+                continue
+            request = requests.popleft()
+            request.resize(0)
+            taken.append(request)
+            size += events
+            if not events_taken or not requests:
+                del self._waiting[source]
+            if requests:
+                self._waiting[source] = requests  # behind the others
+                heappush(sources, (events_taken + events, position, source))
+        return taken
 
 
 class Writer:
-    """Stores events; one greenlet, one statement in flight."""
+    """Stores events; one greenlet, one statement in flight.
+
+    Attributes:
+        queue: the requests that wait. Reserve a place in it before the events of a request are read: reading costs most.
+    """
 
     def __init__(
         self, pool: ConnectionPool[psycopg.Connection], *, queue_events: int, group_events: int, store_seconds: float
@@ -70,38 +177,26 @@ class Writer:
         self.group_events = group_events
         self.store_seconds = store_seconds
         self.slot = random.randint(1, MAX_SLOT)  # noqa: S311  # spreads writers, guards nothing
-        self._queue: FairQueue[PendingRequest] = FairQueue(queue_events)
+        self.queue = FairQueue(queue_events)
         self._arrived = Event()
         self._greenlet = gevent.spawn(self._run)
         metrics.QUEUE_BOUND.set(queue_events)
-        metrics.QUEUE_EVENTS.set_function(lambda: self.queued)
+        metrics.QUEUE_EVENTS.set_function(lambda: self.queue.events)
 
-    @property
-    def queued(self) -> int:
-        """Events that wait, or are being read."""
-        return self._queue.events
-
-    def reserve(self, source: str, events: int) -> QueuePlace[PendingRequest]:
-        """Reserve a place in the queue; use it as a context manager. Do so before events are read: reading costs most.
-
-        Raises:
-            Problem: 503 if too many of the source's, or of all, are waiting.
-        """
-        return self._queue.reserve(source, events)
-
-    def store(self, rows: Sequence[Row], place: QueuePlace[PendingRequest]) -> list[Outcome]:
-        """Wait until the rows are committed; return the outcome of each.
+    def store(self, rows: Sequence[Row], request: PendingRequest) -> list[Outcome]:
+        """Wait until the rows of a request are committed; return the outcome of each.
 
         Raises:
             Problem: 503 if the database is unavailable, or the deadline is over.
         """
-        waiting = PendingRequest(rows)
-        self._queue.put(place, waiting, len(rows))
+        request.rows, request.parts = rows, encode_rows(rows)
+        request.resize(len(rows))
+        self.queue.put(request)
         self._arrived.set()
         try:
-            return cast(list[Outcome], waiting.result.get(timeout=self.store_seconds))
+            return cast(list[Outcome], request.result.get(timeout=self.store_seconds))
         except gevent.Timeout:
-            self._queue.remove(place)
+            self.queue.remove(request)
             raise _store_timeout() from None
 
     def store_on(self, connection: psycopg.Connection, rows: Sequence[Row]) -> list[Outcome]:
@@ -124,15 +219,15 @@ class Writer:
     def _run(self) -> None:
         while True:
             self._arrived.wait()
-            while self._queue:
-                self._store_group(self._queue.take(self.group_events))
+            while self.queue:
+                self._store_group(self.queue.take(self.group_events))
             self._arrived.clear()
 
     def _store_group(self, group: list[PendingRequest]) -> None:
         try:
             outcomes = self._store(
                 [row for waiting in group for row in waiting.rows],
-                [waiting.elements for waiting in group],
+                [waiting.parts for waiting in group],
                 self._execute,
             )
         except Exception as error:  # whatever it is, every waiting request must get it, and the greenlet must go on
@@ -153,7 +248,7 @@ class Writer:
             try:
                 parameters = {**join_parameters(parts, len(rows)), "slot": self.slot}
                 ((*answer, _),) = execute(rows, parameters)
-                return _read_outcomes(rows, *answer)
+                return read_outcomes(rows, *answer)
             except UNSTORABLE as error:
                 if attempt < ROUTING_TRIES and _is_routing_error(error):
                     continue
@@ -190,28 +285,6 @@ def _store_timeout() -> Problem:
     )
 
 
-def _read_outcomes(
-    rows: Sequence[Row],
-    stored: int,
-    user_ids: list[str] | None,
-    timestamps: list[datetime] | None,
-    event_ids: list[UUID] | None,
-    expired: list[int] | None,
-) -> list[Outcome]:
-    """The outcomes of rows, from the answer of `store_events`. Of rows with the same key, the first is the new one."""
-    if stored == len(rows):
-        return ["stored"] * len(rows)
-    keys = zip(user_ids or (), timestamps or (), event_ids or (), strict=True)
-    new = {(user_id, timestamp, event_id.bytes) for user_id, timestamp, event_id in keys}
-    places = frozenset(expired or ())
-    outcomes: list[Outcome] = []
-    for place, row in enumerate(rows, 1):
-        key = (row.user_id, row.timestamp, row.event_id)
-        if place in places:
-            outcomes.append("expired")
-        elif key in new:
-            outcomes.append("stored")
-            new.discard(key)
-        else:
-            outcomes.append("duplicate")
-    return outcomes
+def _queue_full(what: str) -> Problem:
+    detail = f"{what} are waiting to be stored. Nothing of this request is stored: send it again."
+    return Problem(503, "queue_full", detail)

@@ -1,37 +1,52 @@
 """Asks questions about events in columns."""
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
+import duckdb
+import msgspec
 import psycopg
+import structlog
 from psycopg import sql
 from psycopg_pool import ConnectionPool
 
-from event_tracker.columns.database import open_database
-from event_tracker.columns.parquet import write_parquet
-from event_tracker.core.postgres.named_sql import load_queries
-from event_tracker.core.postgres.pool import attempt
-from event_tracker.core.postgres.replication import read_as_of
+from event_tracker.columns import metrics
+from event_tracker.columns.database import measure, open_database
+from event_tracker.columns.loading.cache import Cache, Lease, is_disk_full
+from event_tracker.columns.loading.deadline import Deadline
+from event_tracker.columns.loading.loader import Loaded, Loader
+from event_tracker.columns.loading.plan import Plan, make_plan
+from event_tracker.columns.loading.relations import Relations
+from event_tracker.columns.loading.snapshot import Selection, in_snapshot
+from event_tracker.columns.loading.threads import run_in_thread
+from event_tracker.core.http.errors import Problem
 
-QUERIES = load_queries("event_tracker.columns", "rows.sql")
+__all__ = ["Engine", "Plan", "Result", "Selection"]
+
+TOO_LARGE = (
+    "This question needs more memory than ANALYTICS_MEMORY_BYTES gives all questions together. Narrow `from` and `to`, select fewer "
+    "events by `event_type`, or ask again when fewer questions are asked at once."
+)
+
+STATEMENT_ERRORS = (
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.ParserException,
+    duckdb.SyntaxException,
+    duckdb.PermissionException,
+    duckdb.DataError,
+)
+"""What DuckDB raises for a statement. For files that are gone or torn it raises nearly anything else."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
-    """The events that a question is about: those in [start, end), of these sources (None is all).
+FATAL = (duckdb.InternalException, duckdb.FatalException)
+"""Errors of DuckDB itself, after which its database answers nothing any more."""
 
-    Attributes:
-        first_seen: whether the question also reads the relation `first_seen`.
-    """
-
-    start: datetime
-    end: datetime
-    sources: Sequence[str] | None
-    first_seen: bool = False
+log = structlog.get_logger("columns")
 
 
 class Result(NamedTuple):
@@ -39,10 +54,24 @@ class Result(NamedTuple):
 
     Attributes:
         as_of: everything that was committed by then is counted.
+        state: a digest of all that the answer depends on beside the question itself; that of `Engine.state`.
+        plan: None unless it was asked for.
     """
 
     as_of: datetime
     rows: list[Any]
+    state: str = ""
+    plan: Plan | None = None
+
+
+class Question(NamedTuple):
+    """A statement with its parameters, and how to run it: see `Engine.run`."""
+
+    statement: str
+    parameters: dict[str, Any]
+    properties: Sequence[str]
+    name: str
+    explain: bool
 
 
 class Engine:
@@ -51,57 +80,135 @@ class Engine:
     A statement is DuckDB's SQL. It reads the relation `events`, which has the columns of layout.COLUMNS and holds the selection's
     events; and, where the selection says so, `first_seen` (user_id, first_seen): the users who were first seen in [start, end)
     (docs/definitions.md), over all sources or by the selection's alone.
+
+    Args:
+        folder: of the cache. It is made if it isn't there.
+        cache_bytes: the most that is kept there by this process: three quarters in files, one in what DuckDB spills.
+        memory_bytes: the most memory of all questions together.
+        threads: the most threads of all questions together.
+        seconds: how long a question may take.
     """
 
-    def __init__(self, pool: ConnectionPool[psycopg.Connection], folder: Path) -> None:
+    def __init__(
+        self,
+        pool: ConnectionPool[psycopg.Connection],
+        folder: Path,
+        *,
+        cache_bytes: int = 2**32,
+        memory_bytes: int = 2**29,
+        threads: int = 2,
+        seconds: float = 5.0,
+    ) -> None:
         self._pool = pool
-        self._folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        self._database = open_database(folder, memory_bytes=2**29, spill_bytes=2**30, threads=2)
+        self._seconds = seconds
+        self._cache = Cache(folder, cache_bytes // 4 * 3)
+        self._open = partial(
+            open_database, self._cache.folder, memory_bytes=memory_bytes, spill_bytes=cache_bytes // 4, threads=threads
+        )
+        self._database = self._open()
+        self._loader = Loader(pool, self._cursor, self._cache)
 
-    def run(self, selection: Selection, statement: str, parameters: dict[str, Any]) -> Result:
-        """Run a statement with its named parameters ($name)."""
-        return attempt(self._pool, lambda connection: self._run(connection, selection, statement, parameters))
+    def __enter__(self) -> Self:
+        return self
 
-    def _run(
-        self, connection: psycopg.Connection, selection: Selection, statement: str, parameters: dict[str, Any]
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Delete what is on the local disk."""
+        self._database.close()
+        self._cache.close()
+
+    def run(
+        self,
+        selection: Selection,
+        statement: str,
+        parameters: dict[str, Any],
+        *,
+        properties: Sequence[str] = (),
+        question: str = "other",
+        explain: bool = False,
     ) -> Result:
-        with TemporaryDirectory(dir=self._folder) as name, connection.transaction():
-            connection.execute("set transaction isolation level repeatable read, read only")
-            as_of = read_as_of(connection)
-            cursor = self._database.cursor()
-            csv, parquet = Path(name) / "events.csv", Path(name) / "events.parquet"
-            _copy(connection, selection, csv)
-            write_parquet(cursor, csv, parquet)
-            cursor.execute(f"create or replace temp view events as select * from read_parquet(['{parquet}'])")  # noqa: S608
-            if selection.first_seen:
-                users = _first_seen(connection, selection)
-                cursor.execute("create or replace temp table first_seen (user_id varchar, first_seen timestamptz)")
-                if users:
-                    cursor.executemany("insert into first_seen values (?, ?)", users)
-            return Result(as_of, cursor.execute(statement, parameters).fetchall())
+        """Run a statement with its named parameters ($name).
+
+        Args:
+            properties: those that the statement reads, from columns of `events` named `property_0` and so on: texts in their normal form
+                (event_tracker.columns.properties). They are read much quicker than from the JSON in `properties`.
+            question: its name, for metrics.
+            explain: whether to run it once more, to explain its plan.
+
+        Raises:
+            Problem: 504 if it takes too long, 503 if memory or disk don't suffice.
+        """
+        asked = Question(statement, parameters, properties, question, explain)
+        run = partial(self._run, selection, asked, Deadline(self._seconds))
+        try:
+            return self._cache.with_room(run)
+        except STATEMENT_ERRORS:
+            raise
+        except duckdb.Error as error:
+            log.warning("files are read again", error=str(error))
+        return self._cache.with_room(run)
+
+    def state(self, selection: Selection) -> str:
+        """A digest of all that an answer about a selection depends on, beside the question itself. It runs no question."""
+        return in_snapshot(self._pool, selection, Deadline(self._seconds), lambda _, snapshot: snapshot.state)
+
+    def refresh(self) -> None:
+        """Delete what PostgreSQL doesn't have any more from the local disk, and set the metrics. Call it again and again."""
+        self._loader.forget_erased()
+        self._loader.count_blocks()
+        memory, spilled = measure(self._database)
+        metrics.MEMORY_BYTES.set(memory)
+        metrics.SPILLED_BYTES.set(spilled)
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        return self._database.cursor()
+
+    def _run(self, selection: Selection, question: Question, deadline: Deadline) -> Result:
+        began = time.perf_counter()
+        lease = Lease(self._cache)
+        users = None
+        try:
+            loaded = self._loader.load(selection, lease, deadline)
+            users = loaded.users
+            metrics.LOAD_SECONDS.observe(time.perf_counter() - began)
+            result = self._ask(selection, loaded, question, deadline)
+            metrics.QUESTION_SECONDS.labels(question.name, loaded.path).observe(time.perf_counter() - began)
+        except duckdb.OutOfMemoryException:
+            raise Problem(503, "too_large", TOO_LARGE) from None
+        except STATEMENT_ERRORS:
+            raise
+        except duckdb.Error as error:
+            if not is_disk_full(error):
+                self._loader.forget(sorted(lease.names))
+            if isinstance(error, FATAL):
+                self._database = self._open()
+            raise
+        else:
+            return result
+        finally:
+            lease.end()
+            if users is not None:
+                users.unlink(missing_ok=True)
+
+    def _ask(self, selection: Selection, loaded: Loaded, question: Question, deadline: Deadline) -> Result:
+        with self._cursor() as cursor:
+            relations = Relations(cursor, self._cache, self._loader.hours, selection, loaded, question.properties)
+
+            def work() -> Result:
+                relations.create()
+                began = time.perf_counter()
+                rows = cursor.execute(question.statement, question.parameters).fetchall()
+                seconds = time.perf_counter() - began
+                plan = make_plan(loaded, seconds, _explain(cursor, question)) if question.explain else None
+                return Result(loaded.snapshot.as_of, rows, loaded.snapshot.state, plan)
+
+            return run_in_thread(work, deadline, cursor)
 
 
-def _copy(connection: psycopg.Connection, selection: Selection, csv: Path) -> None:
-    everything = sql.SQL("true")
-    statement = sql.SQL(QUERIES["copy_events"]).format(
-        start=sql.Literal(selection.start),
-        end=sql.Literal(selection.end),
-        sources=everything
-        if selection.sources is None
-        else sql.SQL("source = any({})").format(list(selection.sources)),
-    )
-    with csv.open("wb") as file, connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for data in copy:
-            file.write(data)
-
-
-def _first_seen(connection: psycopg.Connection, selection: Selection) -> list[Any]:
-    if selection.sources is None:
-        found = "select user_id, first_seen from users where first_seen >= %s and first_seen < %s"
-        return connection.execute(found, [selection.start, selection.end]).fetchall()
-    found = (
-        "select user_id, min(timestamp) from events where source = any(%s) group by user_id"
-        " having min(timestamp) >= %s and min(timestamp) < %s"
-    )
-    return connection.execute(found, [list(selection.sources), selection.start, selection.end]).fetchall()
+def _explain(cursor: duckdb.DuckDBPyConnection, question: Question) -> Any:
+    statement = sql.SQL(question.statement)
+    explained = sql.SQL("explain (analyze, format json) {}").format(statement).as_string()
+    ((_, plan),) = cursor.execute(explained, question.parameters).fetchall()
+    return msgspec.json.decode(plan)

@@ -9,6 +9,14 @@ LAYOUT = 1
 MOST_EVENTS = 500_000
 """A day with more events is several blocks, each of some of its hours."""
 
+MOST_BYTES = 256 * 2**20
+"""Hours with more, as CSV, are several blocks too, though they have fewer events."""
+
+MOST_KEYS = 64
+LEAST_SHARE = 0.001
+"""Of the properties that this share of a block's events has, as many of the most common as MOST_KEYS have a column of their own. It costs
+next to nothing where few events have a value, and one with few values is stored as a dictionary."""
+
 ORDER = "user_id, timestamp, received_at, event_id"
 """The order of events in a file: by user, then as they happened and arrived (docs/definitions.md, order of events)."""
 
@@ -23,7 +31,8 @@ COLUMNS = {
     "properties": "varchar",
 }
 """The columns that each file has, with their types. `properties` is a JSON object; its values are texts as PostgreSQL's ->> writes
-them, or null. Properties that have a column of their own (Block.keys) aren't in it."""
+them, or null. Properties that have a column of their own (Block.keys) aren't in it: the first has `p0`, the second `p1` and so on. These
+columns hold texts in their normal form (event_tracker.columns.properties)."""
 
 
 class Block(NamedTuple):

@@ -1,30 +1,47 @@
-"""Makes Parquet files from rows that PostgreSQL wrote as CSV."""
+"""Makes Parquet files from rows that PostgreSQL wrote as CSV (rows.sql)."""
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
+from psycopg import sql
 
-from event_tracker.columns.layout import COLUMNS, ORDER
+from event_tracker.columns.layout import LEAST_SHARE, MOST_KEYS, ORDER
+from event_tracker.columns.properties import json_path, normal_form, own_column
+from event_tracker.core.postgres.named_sql import load_queries
 
-READ_CSV = """
-select
-  user_id,
-  make_timestamptz("timestamp") as "timestamp",
-  make_timestamptz(received_at) as received_at,
-  event_id, event_type, session_id, source, properties
-from read_csv(
-  $csv, header = false, auto_detect = false, delim = ',', quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false,
-  columns = {columns}
-)
-"""
+QUERIES = load_queries("event_tracker.columns", "parquet.sql")
+
+ROWS = sql.SQL(QUERIES["rows"]).format()
 
 
-def write_parquet(connection: duckdb.DuckDBPyConnection, csv: Path, parquet: Path) -> None:
-    """Write the events of a CSV file (rows.sql) to a Parquet file, in the order of layout.ORDER."""
-    read = {name: "bigint" if kind == "timestamptz" else kind for name, kind in COLUMNS.items()}
-    columns = "{" + ", ".join(f"{name}: '{kind}'" for name, kind in read.items()) + "}"
-    rows = READ_CSV.format(columns=columns)
-    connection.execute(
-        f"copy ({rows} order by {ORDER}) to $parquet (format parquet, compression zstd)",
-        {"csv": str(csv), "parquet": str(parquet)},
-    )
+def common_keys(connection: duckdb.DuckDBPyConnection, csv: Path) -> list[str]:
+    """The properties of a CSV file's events that get a column of their own, the most common first."""
+    statement = sql.SQL(QUERIES["common_keys"]).format(rows=ROWS).as_string()
+    parameters = {"csv": str(csv), "share": LEAST_SHARE, "most": MOST_KEYS}
+    return [key for (key,) in connection.execute(statement, parameters).fetchall()]
+
+
+def write_parquet(connection: duckdb.DuckDBPyConnection, csv: Path, parquet: Path, keys: Sequence[str] = ()) -> int:
+    """Write the events of a CSV file to a Parquet file, in the order of layout.ORDER.
+
+    Args:
+        keys: the properties that get a column of their own.
+
+    Returns:
+        How many events there are.
+    """
+    parameters: dict[str, object] = {"csv": str(csv), "parquet": str(parquet)}
+    events: sql.Composable = ROWS
+    if keys:
+        columns = [
+            sql.SQL("{} as {}").format(normal_form(sql.SQL("own[{}]").format(place + 1)), own_column(place))
+            for place in range(len(keys))
+        ]
+        events = sql.SQL(QUERIES["with_columns"]).format(rows=ROWS, columns=sql.SQL(", ").join(columns))
+        parameters["paths"] = [json_path(key) for key in keys]
+        parameters["taken"] = json.dumps(dict.fromkeys(keys))
+    statement = sql.SQL(QUERIES["write"]).format(events=events, order=sql.SQL(ORDER)).as_string()
+    ((written,),) = connection.execute(statement, parameters).fetchall()
+    return int(written)

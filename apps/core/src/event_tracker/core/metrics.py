@@ -44,6 +44,8 @@ DB_DEFAULT_ROWS = Gauge(
     "Events of months without a partition of their own, as PostgreSQL estimates it: `tracker maintain` moves them.",
 )
 
+READY = Gauge("service_ready", "1 while this instance accepts work, as at /readyz; 0 otherwise.")
+
 BUILD_INFO = Gauge("app_build_info", "1, labelled with what is running.", ["service", "version", "revision"])
 
 

@@ -96,6 +96,11 @@ class ServiceSettings(Settings):
     database_url: str = setting(DATABASE_URL_DOC, check=check_database_url, secret=True)
     host: str = setting("Address to listen on.", default="127.0.0.1")
     port: int = setting("Port to listen on.", kind="int", check=validate.Range(1, 65535))
+    health_port: int = setting(
+        "Port on which `/livez` and `/readyz` are answered at once, however busy the service is: for an orchestrator's probes, not for "
+        "clients. 0: none.",
+        kind="int", default=0, check=validate.Range(0, 65535),
+    )  # fmt: skip
     reuse_port: bool = setting(
         "Let several processes listen on the same port; the kernel spreads connections over them.",
         kind="bool",
@@ -146,9 +151,12 @@ class ServiceSettings(Settings):
 
     def contradictions(self) -> dict[str, list[str]]:
         """Mistakes in settings that are valid alone but not together, by setting."""
-        if self.auth == "required" or self.auth_open_anywhere or is_loopback(self.host):
-            return {}
-        return {"AUTH": [OPEN_ANYWHERE.format(host=self.host)]}
+        mistakes = {}
+        if self.health_port == self.port:
+            mistakes["HEALTH_PORT"] = ["It must be another port than PORT."]
+        if self.auth != "required" and not self.auth_open_anywhere and not is_loopback(self.host):
+            mistakes["AUTH"] = [OPEN_ANYWHERE.format(host=self.host)]
+        return mistakes
 
 
 def is_loopback(host: str) -> bool:

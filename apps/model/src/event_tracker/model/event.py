@@ -1,7 +1,4 @@
-"""The one definition of an event: its fields, their bounds, and the rules for its id and time.
-
-The decoder, the OpenAPI document and every error message are made from `Event`.
-"""
+"""The one definition of an event, and of its errors. The decoder, the OpenAPI document and error messages are made from these."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, NamedTuple
@@ -10,13 +7,8 @@ from uuid import UUID
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-MAX_FUTURE = timedelta(hours=24)
-"""How far ahead of the server's clock a timestamp may be: enough for a wrong clock or a wrong time zone."""
-
 MAX_DEPTH = 32
 """Levels of nesting in `properties`, itself the first."""
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 PAST_RETENTION = "Not stored: retention has deleted the events of this time. If this was one of them, it stays counted."
 """The detail of an expired event: its time is before its source's retention mark."""
@@ -54,22 +46,53 @@ class Event(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     properties: Annotated[dict[str, Any], Meta(description="Anything else.", examples=[{"page": "/"}])] | None = None
 
 
-class EventError(msgspec.Struct, frozen=True):
-    """One thing that is wrong with one event.
+CODES = {
+    "invalid_json": "The event isn't JSON.",
+    "required": "A required field is missing.",
+    "unknown_field": "A field that events don't have.",
+    "wrong_type": "A value of the wrong JSON type.",
+    "length": "A text too short or too long.",
+    "invalid_timestamp": "A timestamp that isn't RFC 3339 with an offset.",
+    "invalid_uuid": "An event_id that isn't a UUID.",
+    "timestamp_required": "An event_id that isn't a UUIDv7, without a timestamp.",
+    "timestamp_in_future": "A time more than 24 h ahead of the server's clock.",
+    "timestamp_too_old": "A time before EARLIEST_TIMESTAMP ([configuration](configuration.md#collector)).",
+    "timestamp_out_of_range": "A time outside the years 1 to 9999, in UTC.",
+    "nul_character": "An id or a type with the character U+0000, which PostgreSQL can't store.",
+    "lone_surrogate": "An id or a type with half a surrogate pair, which isn't Unicode.",
+    "replaced_characters": "A warning, not an error: characters of the properties that can't be stored (U+0000, half a surrogate "
+    "pair) are stored as U+FFFD.",
+    "number_out_of_range": "NaN, an infinity, or a number beyond what a double or 4,300 digits hold.",
+    "too_deep": "Properties nested beyond 32 levels.",
+    "event_too_large": "An event of more bytes than MAX_EVENT_BYTES, its numbers written out.",
+    "more_errors": "Stands for the errors of an event beyond the first 20.",
+    "schema_violation": "Properties that violate the schema of the source's events of this type ([event schemas](schemas.md)).",
+    "schema_set_aside": "A warning, not an error: the event was stored unchecked, since checking takes too long "
+    "([event schemas](schemas.md#a-schema-that-is-slow)).",
+    "expired": "A warning, not an error: a time of which [retention](operations.md#retention) has deleted the source's events. "
+    "The event isn't stored, and needn't be sent again.",
+    "not_storable": "An event that the database refused.",
+}
+"""Every code an event's errors can have; also the label of `collector_events_rejected_by_code_total`."""
 
-    Attributes:
-        index: which event of the request, from 0.
-        pointer: JSON Pointer (RFC 6901) to the value: `/user_id` in a single event, `/3/user_id` in a batch.
-        code: a word for machines; also a metric label.
-        detail: a sentence for people.
-        schema_version: the version of the violated schema, if a schema is violated.
-    """
 
-    index: int
-    pointer: str
-    code: str
-    detail: str
-    schema_version: int | UnsetType = UNSET
+class EventError(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One thing that is wrong with one event."""
+
+    index: Annotated[int, Meta(description="Which event of the request, from 0.")]
+    pointer: Annotated[
+        str,
+        Meta(
+            description="JSON Pointer (RFC 6901) to the value, below the request's body: `/user_id` in a single event, "
+            "`/3/user_id` in a batch."
+        ),
+    ]
+    code: Annotated[str, Meta(description="A word for machines.", extra_json_schema={"enum": sorted(CODES)})]
+    detail: Annotated[str, Meta(description="A sentence for people.")]
+    schema_version: (
+        Annotated[int, Meta(description="With `schema_violation`: the version of the schema that is violated.")]
+        | UnsetType
+    ) = UNSET
 
 
 class RuleViolation(NamedTuple):
@@ -78,23 +101,6 @@ class RuleViolation(NamedTuple):
     field: str
     code: str
     detail: str
-
-
-class TimeBounds(NamedTuple):
-    """The bounds of an event's time.
-
-    Attributes:
-        earliest: UTC. The time of a clock that was reset (1970, 1980) is before it.
-        now: the server's clock, UTC; times may be `MAX_FUTURE` ahead of it.
-    """
-
-    earliest: datetime
-    now: datetime
-
-
-def read_time(event_id: UUID) -> datetime:
-    """The time in a UUIDv7: its first 48 bits are milliseconds since 1970 (RFC 9562 section 5.7)."""
-    return EPOCH + timedelta(milliseconds=event_id.int >> 80)
 
 
 def after_leap_second(minute: datetime) -> datetime | RuleViolation:
@@ -112,37 +118,3 @@ def after_leap_second(minute: datetime) -> datetime | RuleViolation:
         detail = "Has a second 60 where no leap second can be: they are at 23:59:60 in UTC."
         return RuleViolation("timestamp", "invalid_timestamp", detail)
     return after
-
-
-def resolve_timestamp(
-    timestamp: datetime | None, event_id: UUID | None, bounds: TimeBounds
-) -> datetime | RuleViolation:
-    """When the event happened, in UTC: its timestamp, else the time in its id, else now.
-
-    It is a violation if a resend couldn't be recognised, or the time is out of bounds.
-    """
-    field = "event_id" if timestamp is None else "timestamp"
-    try:
-        if timestamp is not None:
-            happened = timestamp if timestamp.tzinfo is UTC else timestamp.astimezone(UTC)
-        elif event_id is None:
-            return bounds.now
-        elif event_id.version == 7:
-            happened = read_time(event_id)
-        else:
-            return RuleViolation(
-                field,
-                "timestamp_required",
-                "An event_id without a timestamp must be a UUIDv7: with any other, each resend would get a new time and be stored again.",
-            )
-    except OverflowError:
-        return RuleViolation(field, "timestamp_out_of_range", OUT_OF_RANGE)
-    if happened < bounds.earliest:
-        detail = (
-            f"{happened.isoformat()} is before {bounds.earliest.date()}, the earliest day that this collector takes."
-        )
-        return RuleViolation(field, "timestamp_too_old", detail)
-    if happened - bounds.now > MAX_FUTURE:
-        detail = f"{happened.isoformat()} is more than 24 h ahead of the server's clock."
-        return RuleViolation(field, "timestamp_in_future", detail)
-    return happened

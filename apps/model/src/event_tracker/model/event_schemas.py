@@ -118,10 +118,3 @@ def list_versions(
     parameters = {"source": source, "event_type": event_type, "version": version, "most": MOST_VERSIONS}
     rows = connection.execute(QUERIES["list_versions"], parameters)
     return [Version(*row) for row in rows]
-
-
-def find_schema(
-    connection: psycopg.Connection, source: str, event_type: str, version: int | None = None
-) -> Version | None:
-    """A version of an event type's schema, or the newest one."""
-    return next(iter(list_versions(connection, source, event_type, version)), None)

@@ -113,22 +113,22 @@ def examine(given: Any, *, is_new: bool = False) -> ExaminedSchema:
         raise _invalid_schema(error) from None
     for path, subschema in all_schemas(schema, []):
         _check_keywords(path, subschema)
-    weighed = CostEstimate(schema)
+    estimate = CostEstimate(schema)
     examined = ExaminedSchema(
         schema,
-        weighed.nodes,
-        weighed.cost,
-        weighed.growing,
-        weighed.names,
-        weighed.entries,
-        sum(len(pattern) + CLASS_CHARACTERS * len(_unicode_classes(pattern)) for pattern in weighed.patterns),
-        weighed.unevaluated_contains,
+        estimate.nodes,
+        estimate.cost,
+        estimate.growing,
+        estimate.names,
+        estimate.entries,
+        sum(len(pattern) + CLASS_CHARACTERS * len(_unicode_classes(pattern)) for pattern in estimate.patterns),
+        estimate.unevaluated_contains,
         len(msgspec.json.encode(schema)),
     )
     if is_new:
         refuse_slow(examined)
-    if weighed.patterns:
-        _check_patterns(weighed.patterns)
+    if estimate.patterns:
+        _check_patterns(estimate.patterns)
     return examined
 
 

@@ -49,6 +49,9 @@ PROBLEMS: Problems = {
 }
 """The problems of every question about events."""
 
+BODY_PROBLEMS: Problems = {413: "The body is too large.", 415: "The body isn't application/json."}
+"""More problems of questions with a body."""
+
 
 def answer(schema: Any, description: str = "The answer.") -> dict[int, Answer]:
     """The answers of a route that always answers 200 with this schema."""

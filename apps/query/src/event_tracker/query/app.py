@@ -2,13 +2,13 @@
 
 from datetime import timedelta
 from importlib.metadata import version
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
+import structlog
 
 from event_tracker.columns.engine import Engine
+from event_tracker.core.background import BackgroundLoop
 from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.http.health import Health
 from event_tracker.core.http.middleware import Middleware
@@ -31,7 +31,7 @@ from event_tracker.query.auth.signing import Signer
 from event_tracker.query.auth.tokens import Tokens
 from event_tracker.query.events.filters import Window
 from event_tracker.query.events.routes import Events
-from event_tracker.query.events.store import LANES, SESSION, EventStore
+from event_tracker.query.events.store import BATCHES_AT_ONCE, SESSION_SETTINGS, EventStore
 from event_tracker.query.events.streams.downloads import Downloads
 from event_tracker.query.events.streams.export import Exports
 from event_tracker.query.events.streams.export_pages import ExportPages
@@ -45,6 +45,8 @@ from event_tracker.query.users.erasure import Eraser
 from event_tracker.query.users.routes import UserData
 from event_tracker.query.users.user_export import Exporter
 
+log = structlog.get_logger("query")
+
 PACKAGE = "event-tracker-query"
 
 MIGRATION = "0024-blocks"
@@ -55,6 +57,9 @@ MANAGEMENT_CONNECTIONS = 2
 
 CONTROL_CONNECTIONS = MANAGEMENT_CONNECTIONS + 2
 """One more may be busy with an erasure. One is left for sign-ins and token lookups."""
+
+REFRESH_SECONDS = 60.0
+"""How often what is erased is looked for in the files of columns on the local disk (docs/privacy.md)."""
 
 POOL_SECONDS = 2.0
 """How long a query waits for a connection. It is short, so that clients learn of an outage soon."""
@@ -67,14 +72,19 @@ def create_app(settings: QuerySettings) -> Middleware:
         name="query",
         size=settings.pool_max,
         timeout=POOL_SECONDS,
-        options={"statement_timeout": f"{int(settings.statement_seconds * 1000)}ms", **SESSION},
+        options={"statement_timeout": f"{int(settings.statement_seconds * 1000)}ms", **SESSION_SETTINGS},
     )
-    folder = TemporaryDirectory(prefix="event-tracker-")
-    most_queries = max(1, settings.pool_max - LANES)
+    engine = open_engine(pool, settings)
+    refreshing = BackgroundLoop(
+        engine.refresh,
+        REFRESH_SECONDS,
+        lambda error: log.warning("columns aren't refreshed", error=type(error).__name__),
+    )
+    most_queries = max(1, settings.pool_max - BATCHES_AT_ONCE)
     # Without authentication, all requests may come from one address: that of a proxy.
     is_open = settings.auth == "open"
     concurrency_limit = ConcurrencyLimit(most_queries, each=most_queries if is_open else None)
-    store = EventStore(pool, concurrency_limit, LANES if is_open else LANES // 2)
+    store = EventStore(pool, concurrency_limit, BATCHES_AT_ONCE if is_open else BATCHES_AT_ONCE // 2)
     control = open_control(settings) if settings.control_database_url else None
     replication = Replication(pool)
     checks = {"replication": replication.check}
@@ -83,7 +93,7 @@ def create_app(settings: QuerySettings) -> Middleware:
         "Event Tracker: query",
         version(PACKAGE),
         "Answers out: events, newest first, and exact counts. It only reads.",
-        written={"property": PROPERTY},
+        parameters_by_name={"property": PROPERTY},
         scopes=SCOPES,
     )
     downloads = Downloads(settings.exports, health.draining.is_set)
@@ -98,7 +108,7 @@ def create_app(settings: QuerySettings) -> Middleware:
     parts: list[Any] = [
         Events(store, window),
         Stats(
-            Asker(Engine(pool, Path(folder.name)), concurrency_limit),
+            Asker(engine, concurrency_limit),
             StatsStore(pool, concurrency_limit),
             settings.explain,
             settings.longest_session_seconds,
@@ -126,11 +136,12 @@ def create_app(settings: QuerySettings) -> Middleware:
 
     def close() -> None:
         replication.close()
+        refreshing.close()
         store.close()
+        engine.close()
         pool.close()
         if control:
             control.close()
-        folder.cleanup()
 
     return Middleware(
         service.wsgi_app,
@@ -138,8 +149,21 @@ def create_app(settings: QuerySettings) -> Middleware:
         mounts=table.mounts,
         cors_origins=settings.cors_origins,
         guard=guard,
+        is_ready=health.is_ready,
         drain=drain,
         close=close,
+    )
+
+
+def open_engine(pool: ConnectionPool[psycopg.Connection], settings: QuerySettings) -> Engine:
+    """What answers questions of analytics, within the settings' limits."""
+    return Engine(
+        pool,
+        settings.cache_path,
+        cache_bytes=settings.cache_max_bytes,
+        memory_bytes=settings.analytics_memory_bytes,
+        threads=settings.analytics_threads,
+        seconds=settings.statement_seconds,
     )
 
 

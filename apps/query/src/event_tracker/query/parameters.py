@@ -94,8 +94,10 @@ class Reader:
                     for side in sides.values():
                         yield from _make_errors(f"{name}.{key}", side)
             else:
-                for item in messages.values():
-                    yield from _make_errors(name, item)
+                for part, item in messages.items():
+                    # Items have a number, which isn't told, and parts of an item a path.
+                    path = part if isinstance(part, tuple) else ()
+                    yield from _make_errors(".".join(map(str, (name, *path))), item)
 
 
 def invalid_parameters(errors: Iterable[ParameterError]) -> Problem:

@@ -5,10 +5,11 @@ from typing import Any
 
 import msgspec
 from flask import request
-from marshmallow import Schema, ValidationError
+from marshmallow import RAISE, Schema, ValidationError
 
-from event_tracker.core.http.body_limit import read_body, reservation_of
+from event_tracker.core.http.connections import read_body
 from event_tracker.core.http.errors import Problem
+from event_tracker.core.http.memory_budget import reservation_of
 from event_tracker.core.json_numbers import decode_json
 from event_tracker.query.parameters import ParameterError, invalid_parameters, shorten
 
@@ -23,18 +24,24 @@ BODY_SECONDS = 10.0
 """How long a body may take to arrive."""
 
 
+class BodySchema(Schema):
+    """Base of the bodies: a JSON object without unknown members."""
+
+    class Meta:
+        unknown = RAISE
+
+
 def receive_body(most_bytes: int = MOST_BYTES) -> bytes:
     """Receive the request's JSON body, at most `most_bytes`.
 
     Raises:
         Problem: 415 for another media type, 503 if the memory budget is used up, or what
-            `event_tracker.core.http.body_limit.read_body` raises.
+            `event_tracker.core.http.connections.read_body` raises.
     """
     if request.mimetype != "application/json":
         raise Problem(415, "unsupported_media_type", "Must be application/json.")
-    reservation = reservation_of(request.environ)
-    body = read_body(request.environ, most_bytes, BODY_SECONDS, reservation)
-    reservation.add(len(body))  # the decoded document
+    body = read_body(request.environ, most_bytes, BODY_SECONDS)
+    reservation_of(request.environ).add(len(body))  # the decoded document
     return body
 
 
@@ -85,6 +92,8 @@ def _flatten(path: str, messages: Any) -> Iterator[ParameterError]:
 
 
 def _join(path: str, name: Any) -> str:
+    if isinstance(name, tuple):  # a path, whose names are taken as they are
+        return ".".join([path, *map(shorten, map(str, name))])
     return ".".join(part for part in (path, shorten(str(name))) if part not in ("", "_schema", "value", "key"))
 
 

@@ -1,7 +1,10 @@
 """The query service's settings."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import gettempdir
 from urllib.parse import urlsplit
 
 from event_tracker.core.postgres.database_url import check_database_url
@@ -41,8 +44,27 @@ class QuerySettings(ServiceSettings):
         kind="int", default=86_400, check=validate.Range(1, MOST_SECONDS),
     )  # fmt: skip
     statement_seconds: float = setting(
-        "PostgreSQL's `statement_timeout` for one question; longer is a 504.",
+        "How long one question may take, and PostgreSQL's `statement_timeout` for it; longer is a 504.",
         kind="float", default=5.0, check=validate.Range(0.01, 600),
+    )  # fmt: skip
+    cache_folder: str = setting(
+        "Where columns of events are kept on the local disk, for questions of analytics; for one's own account alone, and emptied when a "
+        "process starts after one that was killed. Empty: a folder in the system's temporary one. Several processes may share it.",
+        default="",
+    )
+    cache_max_bytes: int = setting(
+        "The most that this process keeps there: three quarters in columns, a quarter for what doesn't fit into memory. A question that "
+        "reads more is a 503.",
+        kind="int", default=4 * 2**30, check=validate.Range(2**20, 2**50),
+    )  # fmt: skip
+    analytics_memory_bytes: int = setting(
+        "The most memory that all questions of analytics together take in this process, beside the 250 MiB of the service itself. Beyond "
+        "that they write to CACHE_FOLDER; one for which that doesn't do is a 503.",
+        kind="int", default=512 * 2**20, check=validate.Range(64 * 2**20, 2**44),
+    )  # fmt: skip
+    analytics_threads: int = setting(
+        "The most threads of all questions of analytics together in this process, beside the one that serves requests.",
+        kind="int", default=2, check=validate.Range(1, 256),
     )  # fmt: skip
     explain: bool = setting(
         "Whether `explain=true` is allowed: it tells plans, and asks each question twice.", kind="bool", default=False
@@ -108,6 +130,11 @@ class QuerySettings(ServiceSettings):
         "After how long a sign-in by the provider ends, used or not: then it is asked again.",
         kind="int", default=12, check=validate.Range(1, 24 * 30),
     )  # fmt: skip
+
+    @property
+    def cache_path(self) -> Path:
+        """The folder of CACHE_FOLDER. Whose account it is is part of the default one's name."""
+        return Path(self.cache_folder or Path(gettempdir()) / f"event-tracker-query-{os.getuid()}")
 
     @property
     def oidc_role_of(self) -> dict[str, str]:

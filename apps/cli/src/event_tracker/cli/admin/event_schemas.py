@@ -47,9 +47,7 @@ def set_schema(admin: Admin, source: str, event_type: str, file: IO[bytes]) -> N
 @with_admin
 def list_schemas(admin: Admin, source: str | None, as_json: bool) -> None:
     """List the event types that have a schema, of one source or of all."""
-    names = [source] if source else [found["name"] for found in admin.items("sources")]
-    found = [item for name in names for item in admin.items(f"sources/{quote_part(name)}/schemas")]
-    print_items(found, COLUMNS, as_json=as_json)
+    print_items(admin.items_of_sources(source, "schemas"), COLUMNS, as_json=as_json)
 
 
 @schema.command("show")

@@ -39,6 +39,11 @@ class Admin:
         items: list[Item] = self.ask("GET", path, **params)["items"]
         return items
 
+    def items_of_sources(self, source: str | None, part: str) -> list[Item]:
+        """Fetch a list that each source has, of one source or of all."""
+        names = [source] if source else [found["name"] for found in self.items("sources")]
+        return [item for name in names for item in self.items(f"sources/{quote_part(name)}/{part}")]
+
     def newest(self, path: str, limit: int, **params: Any) -> Iterator[Item]:
         """Fetch up to `limit` items of a list that is paged by id, newest first. A page has fewer items if they are large."""
         while limit and (items := self.items(path, limit=limit, **params)):
@@ -92,12 +97,12 @@ def _format(value: Any) -> str:
         case list():
             return ", ".join(map(_format, value)) or "none"
         case dict():
-            return ", ".join(f"{member}: {_format_member(was)}" for member, was in value.items())
+            return ", ".join(f"{member}: {format_member(was)}" for member, was in value.items())
         case _:
             return str(value)
 
 
-def _format_member(value: Any) -> str:
+def format_member(value: Any) -> str:
     """Format a member of an audit entry's detail: its value, or its old and new value."""
     match value:
         case {"from": was, "to": now}:

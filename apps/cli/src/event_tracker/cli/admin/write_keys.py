@@ -53,6 +53,4 @@ def revoke(admin: Admin, prefix: str) -> None:
 @with_admin
 def list_keys(admin: Admin, source: str | None, as_json: bool) -> None:
     """List the keys of a source, or of all, by their prefixes."""
-    names = [source] if source else [found["name"] for found in admin.items("sources")]
-    found = [item for name in names for item in admin.items(f"sources/{quote_part(name)}/keys")]
-    print_items(found, COLUMNS, as_json=as_json)
+    print_items(admin.items_of_sources(source, "keys"), COLUMNS, as_json=as_json)

@@ -8,6 +8,14 @@ import click
 
 from event_tracker.cli.options import source_option
 
+filter_option = click.option(
+    "--filter",
+    "conditions",
+    multiple=True,
+    metavar="FIELD:OPERATOR:VALUE",
+    help="Only events that it selects, such as property.amount:gte:20; or JSON (docs/api.md). Repeat it, and all must match.",
+)
+
 
 def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command options for the filters of the query service. It gets them as `filters`: query parameters by name."""
@@ -23,6 +31,7 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
         callback=_parse_properties,
         help="Only events with this property; repeat it, and all must match.",
     )
+    @filter_option
     @source_option
     @wraps(command)
     def run(
@@ -30,11 +39,12 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
         types: tuple[str, ...],
         session: str | None,
         properties: dict[str, str],
+        conditions: tuple[str, ...],
         sources: tuple[str, ...],
         **options: Any,
     ) -> Any:
         fields = {"user_id": user, "event_type": list(types), "session_id": session, "source": list(sources)}
-        filters = {**fields, **properties}
+        filters = {**fields, **properties, "filter": list(conditions)}
         return command(filters=filters, **options)
 
     return run

@@ -10,6 +10,7 @@ from rich.bar import Bar
 from rich.table import Table
 from rich.text import Text
 
+from event_tracker.cli.ask.filters import filter_option
 from event_tracker.cli.ask.user_events import Follower, StoredEvent, UserEvents
 from event_tracker.cli.client import open_client, read_answer
 from event_tracker.cli.options import parse_time, patience_option, query_options, source_option
@@ -23,6 +24,7 @@ AGES = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 @click.command()
 @click.argument("user_id")
 @click.option("--type", "types", multiple=True, help="Only events of this type; repeat it for any of several.")
+@filter_option
 @source_option
 @click.option(
     "--limit",
@@ -38,6 +40,7 @@ AGES = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 def events(
     user_id: str,
     types: tuple[str, ...],
+    conditions: tuple[str, ...],
     sources: tuple[str, ...],
     limit: int,
     as_json: bool,
@@ -50,7 +53,8 @@ def events(
 
     --follow looks ten minutes back for events that arrive late; one that arrives later than that is not shown.
     """
-    user_events = UserEvents(open_client("query service", query, patience, token=token), user_id, types, sources)
+    client = open_client("query service", query, patience, token=token)
+    user_events = UserEvents(client, user_id, types, sources, conditions)
     if follow:
         _follow(Follower(user_events, limit), as_json=as_json)
         return
@@ -58,6 +62,7 @@ def events(
     if not found:
         kind = f" of type {' or '.join(types)}" if types else ""
         kind += f" from {' or '.join(sources)}" if sources else ""
+        kind += f" with {' and '.join(conditions)}" if conditions else ""
         click.echo(f"No events{kind} of {user_id}. `tracker simulate` sends some, and names users to try.", err=True)
     elif as_json:
         for event in found:

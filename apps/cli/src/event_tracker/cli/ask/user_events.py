@@ -43,11 +43,19 @@ class _Page(msgspec.Struct):
 
 
 class UserEvents:
-    """The events of one user, all of them or of some types and sources."""
+    """The events of one user, all of them or of some types and sources, or with some conditions."""
 
-    def __init__(self, client: Client, user_id: str, types: Sequence[str], sources: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        client: Client,
+        user_id: str,
+        types: Sequence[str],
+        sources: Sequence[str] = (),
+        conditions: Sequence[str] = (),
+    ) -> None:
         self.client = client
-        self.filters: dict[str, Any] = {"user_id": user_id, "event_type": list(types), "source": list(sources)}
+        selected = {"event_type": list(types), "source": list(sources), "filter": list(conditions)}
+        self.filters: dict[str, Any] = {"user_id": user_id, **selected}
 
     def newest(self, limit: int) -> Iterator[StoredEvent]:
         """Fetch up to `limit` events, newest first."""

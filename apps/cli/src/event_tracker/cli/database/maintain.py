@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import psycopg
 
+from event_tracker.cli.database.blocks import build_all
 from event_tracker.cli.database.connection import exclusive_lock, find_database_url, owner_connection
 from event_tracker.cli.database.partitions import (
     AHEAD,
@@ -22,6 +23,7 @@ from event_tracker.cli.database.retention import Expired, Part, delete_expired, 
 from event_tracker.cli.database.summaries import stale_days, sum_up
 from event_tracker.cli.options import running_option
 from event_tracker.cli.progress import Meter
+from event_tracker.columns.build import find_unbuilt
 
 CLOSED = "2 hours"
 """The age at which an hour's counters are folded. Few events arrive later, and they are counted too."""
@@ -63,7 +65,7 @@ class Period(click.ParamType[str]):
 @click.option("--dry-run", is_flag=True, help="Say what would be done, in rows and bytes, and change nothing.")
 @running_option
 def maintain(ahead: int, keep: str | None, move: bool, dry_run: bool, data: Path | None) -> None:
-    """Make partitions ahead, fold the counts of closed hours, sum up days that are over, delete what is too old.
+    """Make partitions ahead, fold the counts of closed hours, sum up and build blocks of days that are over, delete what is too old.
 
     Connects as the database's owner with DATABASE_URL (or DATABASE_URL_FILE), and where that isn't set to the embedded
     server that `tracker up` runs on --data. Safe under load, to run again, and several times at once.
@@ -88,6 +90,7 @@ def preview(connection: psycopg.Connection, ahead: int, keep: str | None, move: 
     ((counters, left),) = connection.execute(QUERIES["count_foldable"], {"closed": CLOSED}).fetchall()
     click.echo(f"would fold {counters:,} counters into {left:,}")
     click.echo(f"would sum up {len(stale_days(connection)):,} days")
+    click.echo(f"would build {len(find_unbuilt(connection)):,} blocks")
     if expired := find_expired(connection, keep):
         for part in expired.parts:
             print_part(part)
@@ -120,9 +123,15 @@ def perform(connection: psycopg.Connection, ahead: int, keep: str | None, move: 
     connection.execute(QUERIES["forget_erasures"])
     summed_up, failed = sum_up_all(connection)
     click.echo(f"summed up {summed_up:,} days")
+    built, unbuilt = build_all(connection)
+    click.echo(f"built {built:,} blocks")
     if failed:
         raise click.ClickException(
             f"{failed:,} days couldn't be summed up: questions read their events, which is slower"
+        )
+    if unbuilt:
+        raise click.ClickException(
+            f"{unbuilt:,} blocks couldn't be built: questions read their events, which is slower"
         )
 
 

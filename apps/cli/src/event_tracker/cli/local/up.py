@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import click
 
+from event_tracker.cli.command_group import Command
 from event_tracker.cli.database.migrate import bring_up_to_date
 from event_tracker.cli.local.data_folder import data_option, locked_folder
 from event_tracker.cli.local.demo import start_traffic
@@ -21,6 +22,7 @@ from event_tracker.cli.local.process import Process
 from event_tracker.cli.local.running import announce_urls, find_shadowed
 from event_tracker.cli.local.secret_files import load_or_create_secret, make_signing_key
 from event_tracker.cli.local.services import HOST, dashboard, service, url_in_role, wait_until_ready
+from event_tracker.cli.local.upkeep import Upkeep
 from event_tracker.cli.settings import UpSettings, read_settings
 
 WATCH_SECONDS = 0.2
@@ -53,7 +55,7 @@ LOOPBACK_ORIGINS = ",".join(
 """The origins that may send events if no key is required: pages served by this machine, so that users can try their own site."""
 
 
-@click.command()
+@click.command(cls=Command)
 @data_option
 @click.option("--collector-port", type=PORT, default=8000, show_default=True, help="Port of the collector.")
 @click.option("--query-port", type=PORT, default=8001, show_default=True, help="Port of the query service.")
@@ -75,6 +77,9 @@ def up(data: Path, collector_port: int, query_port: int, dashboard_port: int, de
     names is used instead, as the database's owner: migrations are applied to it. The services listen on 127.0.0.1 and
     take their other settings from the environment. In the database they have the roles `collector`, `query` and
     `control`, or those that COLLECTOR_DATABASE_URL, QUERY_DATABASE_URL and CONTROL_DATABASE_URL name.
+
+    At the start and then every hour it does what `tracker maintain` does (without --keep), in the background: the log is
+    upkeep.log.
 
     Each start prints a password with which one may sign in once, as `admin`, until that admin has set one. With --auth
     required a write key and a token are made once and kept in --data, readable by its owner.
@@ -107,11 +112,13 @@ def up(data: Path, collector_port: int, query_port: int, dashboard_port: int, de
                     collector = urls["collector"]
                     processes.append(start_traffic(stack, collector, owner_url, data, processes, access.write_key))
                 stack.enter_context(announce_urls(data, urls))
+                upkeep = stack.enter_context(Upkeep(owner_url, data))
                 # At the end ask all services to stop at once, since each takes a second or two. PostgreSQL stops after them.
                 for process in services:
                     stack.callback(process.ask_to_stop)
+                stack.callback(upkeep.ask_to_stop)
                 click.echo(INTRODUCTION.format(data=data, event=EVENT, **urls, **access._asdict()))
-                _watch(processes)
+                _watch(processes, upkeep)
             except KeyboardInterrupt:
                 click.echo("\nStopping …")
                 raise
@@ -171,6 +178,7 @@ def _settings_of_services(settings: UpSettings, owner_url: str, data: Path, auth
     query = {
         "DATABASE_URL": settings.query_database_url or url_in_role(owner_url, "query"),
         "CONTROL_DATABASE_URL": settings.control_database_url or url_in_role(owner_url, "control"),
+        "CACHE_FOLDER": os.environ.get("CACHE_FOLDER") or str(data / "cache"),
         "SIGNING_KEY": settings.signing_key or load_or_create_secret(data / "signing-key.pem", make_signing_key),
     }
     if auth == "open" and not os.environ.get("CORS_ORIGINS"):
@@ -192,9 +200,10 @@ def _start_services(
     return processes
 
 
-def _watch(processes: Sequence[Process]) -> NoReturn:
-    """Wait until a signal comes. Raise an error if a process ends by itself."""
+def _watch(processes: Sequence[Process], upkeep: Upkeep) -> NoReturn:
+    """Do the upkeep until a signal comes. Raise an error if a process ends by itself."""
     while True:
+        upkeep.run_if_due()
         for process in processes:
             process.require_running()
         time.sleep(WATCH_SECONDS)

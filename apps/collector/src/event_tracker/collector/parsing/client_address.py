@@ -1,10 +1,7 @@
 """The client's address. It is read only if a setting asks for it, and never stored or logged."""
 
 import ipaddress
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+from wsgiref.types import WSGIEnvironment
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -12,7 +9,7 @@ KEPT_BITS = {4: 24, 6: 48}
 """Bits of an address that may be stored, by IP version: a network of 256 addresses in IPv4, a whole site in IPv6."""
 
 
-def client_address(environ: "WSGIEnvironment", trusted_hops: int) -> Address | None:
+def client_address(environ: WSGIEnvironment, trusted_hops: int) -> Address | None:
     """The address of the client; None if it can't be known.
 
     Args:

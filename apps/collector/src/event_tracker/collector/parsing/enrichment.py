@@ -8,12 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from wsgiref.types import WSGIEnvironment
 
 from event_tracker.collector.parsing.client_address import client_address, network_of
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 KINDS = {
     "browser": "`$browser`, `$os` and `$device`: the families that the User-Agent names, such as Firefox, Windows, iPhone",
@@ -52,7 +50,7 @@ class Enrichment:
         self._network = "network" in kinds
         self._addresses = bool(self._country or self._network)
 
-    def derive(self, environ: "WSGIEnvironment") -> AddedProperties:
+    def derive(self, environ: WSGIEnvironment) -> AddedProperties:
         """The properties to add. None if no page sent the request: the address of a server says nothing about a user."""
         if "HTTP_ORIGIN" not in environ:
             return NO_PROPERTIES

@@ -5,35 +5,34 @@ error. Some of that turns out to be valid, and is repaired.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import msgspec
 from uuid_utils import uuid7
 
-from event_tracker.collector.parsing.body import UNREADABLE, Batch, Raw, require_readable, split_body
+from event_tracker.collector.parsing.batch import UNREADABLE, Batch, Raw, require_readable
 from event_tracker.collector.parsing.enrichment import NO_PROPERTIES, AddedProperties
 from event_tracker.collector.parsing.number_lengths import NumberReader
-from event_tracker.collector.parsing.validation_errors import Finding, explain
+from event_tracker.collector.parsing.validation_errors import Finding, explain, repair
 from event_tracker.collector.row_encoding import Row
 from event_tracker.collector.tracking_plan.plans import SchemaViolations, TrackingPlan
-from event_tracker.collector.tracking_plan.slow_checks import BusyError, UncheckedError
 from event_tracker.core.http.errors import Problem
-from event_tracker.core.postgres.unstorable import replace_unstorable
 from event_tracker.core.server.cooperation import TimeSlice
-from event_tracker.model.event import MAX_DEPTH, Event, EventError, TimeBounds, resolve_timestamp
+from event_tracker.model.event import MAX_DEPTH, OUT_OF_RANGE, Event, EventError, RuleViolation
+
+MAX_FUTURE = timedelta(hours=24)
+"""How far ahead of the server's clock a timestamp may be: enough for a wrong clock or a wrong time zone."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""The times in UUIDv7 count from here."""
 
 CLOCK_INTERVAL = 16
 """Events that are read before the clock is checked."""
 
 LARGE_BYTES = 4096
 """After an event of at least so many bytes, the clock is always checked."""
-
-SET_ASIDE = "schema_set_aside"
-"""The code of a warning: the event wasn't checked against its schema."""
-
-UNCHECKED = "Was not held to its schema: checking events takes too long at present."
-CHECKS_BUSY = "Holding events to schemas takes too long at present. Nothing of this request is stored: send it again."
 
 WRITTEN_TOO_LARGE = "An event may have {} bytes with its numbers written out (1e308 has 309 digits); this one has more."
 
@@ -44,8 +43,51 @@ ValidEvent = tuple[Event, datetime, Finding | None]
 
 _numbers = NumberReader()
 _decode_event = msgspec.json.Decoder(Event, float_hook=_numbers.read).decode
-_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
+
+
+class TimeBounds(NamedTuple):
+    """The bounds of an event's time.
+
+    Attributes:
+        earliest: UTC. The time of a clock that was reset (1970, 1980) is before it.
+        now: the server's clock, UTC; times may be `MAX_FUTURE` ahead of it.
+    """
+
+    earliest: datetime
+    now: datetime
+
+    def resolve(self, timestamp: datetime | None, event_id: UUID | None) -> datetime | RuleViolation:
+        """When an event happened, in UTC: its timestamp, else the time in its id, else now.
+
+        It is a violation if a resend couldn't be recognised, or the time is out of bounds.
+        """
+        field = "event_id" if timestamp is None else "timestamp"
+        try:
+            if timestamp is not None:
+                happened = timestamp if timestamp.tzinfo is UTC else timestamp.astimezone(UTC)
+            elif event_id is None:
+                return self.now
+            elif event_id.version == 7:
+                happened = EPOCH + timedelta(milliseconds=event_id.int >> 80)  # RFC 9562 section 5.7
+            else:
+                return RuleViolation(
+                    field,
+                    "timestamp_required",
+                    "An event_id without a timestamp must be a UUIDv7: with any other, each resend would get a new time and be stored "
+                    "again.",
+                )
+        except OverflowError:
+            return RuleViolation(field, "timestamp_out_of_range", OUT_OF_RANGE)
+        if happened < self.earliest:
+            detail = (
+                f"{happened.isoformat()} is before {self.earliest.date()}, the earliest day that this collector takes."
+            )
+            return RuleViolation(field, "timestamp_too_old", detail)
+        if happened - self.now > MAX_FUTURE:
+            detail = f"{happened.isoformat()} is more than 24 h ahead of the server's clock."
+            return RuleViolation(field, "timestamp_in_future", detail)
+        return happened
 
 
 class RefusedEvent(NamedTuple):
@@ -87,25 +129,15 @@ class Parser:
     """Parses bodies within the limits of one collector.
 
     Args:
-        max_events: most events of one body.
         max_event_bytes: most bytes of one event.
         max_body_bytes: most bytes that the numbers of one body may add to it when they are written out.
         earliest: the earliest time that is accepted, UTC.
     """
 
-    def __init__(self, max_events: int, max_event_bytes: int, max_body_bytes: int, earliest: datetime) -> None:
-        self.max_events = max_events
+    def __init__(self, max_event_bytes: int, max_body_bytes: int, earliest: datetime) -> None:
         self.max_event_bytes = max_event_bytes
         self.max_body_bytes = max_body_bytes
         self.earliest = earliest
-
-    def parse(self, body: bytes, *, ndjson: bool, source: str, plan: TrackingPlan | None = None) -> ParseResult:
-        """Parse a body that a source sent.
-
-        Raises:
-            Problem: 400 if it isn't JSON, 413 if it has too many events, is one event that is too large, or has too many long numbers.
-        """
-        return self.read(split_body(body, self.max_events, ndjson=ndjson), source=source, plan=plan)
 
     def read(
         self, batch: Batch, *, source: str, plan: TrackingPlan | None = None, added: AddedProperties = NO_PROPERTIES
@@ -116,7 +148,9 @@ class Parser:
             Problem: 400 if it isn't JSON, 413 if it is one event that is too large or has too many long numbers, 503 if there is no
                 time to check an event against its schema, and the schema is enforced.
         """
-        events = EventParser(self, batch, TimeBounds(self.earliest, datetime.now(UTC)), source, plan, added)
+        bounds = TimeBounds(self.earliest, datetime.now(UTC))
+        time_slice = TimeSlice() if batch.is_batch else None
+        events = EventParser(self, batch, bounds, source, plan, added, time_slice)
         rows: list[Row] = []
         errors: list[EventError] = []
         warnings: list[EventError] = []
@@ -135,34 +169,27 @@ class Parser:
         return ParseResult(rows, errors, len(batch.events), batch.is_batch, warnings, refused)
 
 
-class EventParser:
+class EventParser(msgspec.Struct):
     """Parses the events of one request.
 
-    Args:
+    Attributes:
         parser: has the limits.
         bounds: the accepted times.
         source: the name of the source that sent it.
         plan: the source's tracking plan; None if it has none.
         added: properties that are added to those of the events.
+        time_slice: lets other requests run meanwhile; None for a single event.
+        written: how many bytes longer the events' numbers are when they are written out.
     """
 
-    def __init__(
-        self,
-        parser: Parser,
-        batch: Batch,
-        bounds: TimeBounds,
-        source: str,
-        plan: TrackingPlan | None = None,
-        added: AddedProperties = NO_PROPERTIES,
-    ) -> None:
-        self._parser = parser
-        self._batch = batch
-        self._bounds = bounds
-        self._source = source
-        self._plan = plan
-        self._added = added
-        self._written = 0  # how many bytes longer the events' numbers are when they are written out
-        self._time_slice = TimeSlice() if batch.is_batch else None
+    parser: Parser
+    batch: Batch
+    bounds: TimeBounds
+    source: str
+    plan: TrackingPlan | None = None
+    added: AddedProperties = NO_PROPERTIES
+    time_slice: TimeSlice | None = None
+    written: int = 0
 
     def parse(self, index: int, raw: Raw) -> Row | list[EventError]:
         """The row of an event, or every error in it.
@@ -172,8 +199,8 @@ class EventParser:
                 checks of other sources take all the time.
         """
         size = memoryview(raw).nbytes
-        if self._time_slice and (index % CLOCK_INTERVAL == 0 or size >= LARGE_BYTES):
-            self._time_slice.yield_when_over()
+        if self.time_slice and (index % CLOCK_INTERVAL == 0 or size >= LARGE_BYTES):
+            self.time_slice.yield_when_over()
         decoded = self._decode(raw, size)
         if isinstance(decoded, list):
             return self._list_errors(index, decoded)
@@ -181,9 +208,9 @@ class EventParser:
         properties = event.properties or {}
         violations: SchemaViolations | None = None
         warnings: Sequence[EventError] = ()
-        plan = self._plan
+        plan = self.plan
         if plan:
-            violations, warnings = self._check(index, event.event_type, properties, size, plan)
+            violations, warnings = plan.check(index, self._pointer_to(index), event.event_type, properties, size)
             if violations and plan.enforced:
                 return warnings
         if replaced:
@@ -194,15 +221,15 @@ class EventParser:
             uuid7().bytes if event.event_id is None else event.event_id.bytes,
             event.event_type,
             event.session_id,
-            _encode({**self._added, **properties} if self._added else properties),
-            self._source,
+            _encode({**self.added, **properties} if self.added else properties),
+            self.source,
             violations,
             warnings,
         )
 
     def _decode(self, raw: Raw, size: int) -> ValidEvent | list[Finding]:
         """Decode an event, and check its size, its fields and its time."""
-        most = self._parser.max_event_bytes
+        most = self.parser.max_event_bytes
         if size > most:
             return [("", "event_too_large", f"An event may have {most} bytes; this one has {size}.")]
         _numbers.added = 0
@@ -216,25 +243,25 @@ class EventParser:
         if event is not None:
             if added:
                 self._add_written(added)
-            timestamp = resolve_timestamp(event.timestamp, event.event_id, self._bounds)
+            timestamp = self.bounds.resolve(event.timestamp, event.event_id)
             if isinstance(timestamp, datetime) and not (
-                (self._batch.may_hold_nul and b"\\u0000" in bytes(raw)) or _may_be_deep(event.properties, raw)
+                (self.batch.may_hold_nul and b"\\u0000" in bytes(raw)) or _may_be_deep(event.properties, raw)
             ):
                 return event, timestamp, None
         return self._decode_leniently(bytes(raw), event)
 
     def _decode_leniently(self, raw: bytes, event: Event | None) -> ValidEvent | list[Finding]:
         """Find every error in an event. If there is none, the event is repaired as far as needed; `event` is what was decoded of it."""
-        explanation = explain(raw, self._bounds)
-        if self._time_slice:  # `explain` takes some hundred times as long as reading a valid event
-            self._time_slice.yield_when_over()
+        explanation = explain(raw, self.bounds)
+        if self.time_slice:  # `explain` takes some hundred times as long as reading a valid event
+            self.time_slice.yield_when_over()
         if explanation.timestamp is None or explanation.findings:
             return explanation.findings
         if event is None or explanation.replaced:
-            repaired = _repair(raw)
+            repaired = repair(raw)
             _numbers.added = 0
             event = _decode_event(repaired)
-            most = self._parser.max_event_bytes
+            most = self.parser.max_event_bytes
             if len(repaired) + _numbers.added > most:
                 return [("", "event_too_large", WRITTEN_TOO_LARGE.format(most))]
             self._add_written(_numbers.added)
@@ -246,37 +273,18 @@ class EventParser:
         Raises:
             Problem: 413 if all events so far add too much.
         """
-        self._written += added
-        most = self._parser.max_body_bytes
-        if self._written > most:
+        self.written += added
+        most = self.parser.max_body_bytes
+        if self.written > most:
             detail = f"Written out as PostgreSQL does (1e308 has 309 digits), the numbers of a request may add {most} bytes to it."
             raise Problem(413, "body_too_large", detail)
-
-    def _check(
-        self, index: int, event_type: str, properties: dict[str, Any], size: int, plan: TrackingPlan
-    ) -> tuple[SchemaViolations | None, list[EventError]]:
-        """Check an event's properties against the plan of its source: the violations, and what its sender is told."""
-        pointer = self._pointer_to(index)
-        try:
-            violations = plan.find_violations(event_type, properties, size)
-        except (UncheckedError, BusyError) as error:
-            if plan.enforced and isinstance(error, BusyError):
-                raise Problem(503, "checks_busy", CHECKS_BUSY) from None
-            return None, [EventError(index, pointer, SET_ASIDE, UNCHECKED)]
-        if violations is None:
-            return None, []
-        version = violations.version
-        return violations, [
-            EventError(index, f"{pointer}/properties{below}", "schema_violation", detail, version)
-            for below, detail in violations.errors
-        ]
 
     def _list_errors(self, index: int, findings: Iterable[Finding]) -> list[EventError]:
         prefix = self._pointer_to(index)
         return [EventError(index, prefix + pointer, code, detail) for pointer, code, detail in findings]
 
     def _pointer_to(self, index: int) -> str:
-        return f"/{index}" if self._batch.is_batch else ""
+        return f"/{index}" if self.batch.is_batch else ""
 
 
 def _may_be_deep(properties: dict[str, Any] | None, raw: Raw) -> bool:
@@ -285,10 +293,3 @@ def _may_be_deep(properties: dict[str, Any] | None, raw: Raw) -> bool:
         return False
     text = bytes(raw)
     return text.count(b"{") + text.count(b"[") > MAX_DEPTH
-
-
-def _repair(raw: bytes) -> bytes:
-    """A valid event without what the decoder refuses or PostgreSQL couldn't store, and without its timestamp."""
-    fields = _decode_fields(replace_unstorable(raw))
-    fields.pop("timestamp", None)
-    return _encode(fields)

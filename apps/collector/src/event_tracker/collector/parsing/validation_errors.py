@@ -6,45 +6,20 @@ Only events that the fast decoder refuses, or can't be sure of, come here. Some 
 import json
 import math
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 from marshmallow import ValidationError
 
 from event_tracker.collector.parsing.event_schema import EventSchema
-from event_tracker.core.postgres.unstorable import count_unstorable
-from event_tracker.model.event import MAX_DEPTH, RuleViolation, TimeBounds, resolve_timestamp
+from event_tracker.core.postgres.unstorable import count_unstorable, replace_unstorable
+from event_tracker.model.event import MAX_DEPTH, RuleViolation
+
+if TYPE_CHECKING:
+    from event_tracker.collector.parsing.parser import TimeBounds
 
 MAX_INTEGER_CHARACTERS = 4300
 """The decoder's limit for integers, and that of Python's `int` (CVE-2020-10735: reading takes quadratic time)."""
-
-CODES = {
-    "invalid_json": "The event isn't JSON.",
-    "required": "A required field is missing.",
-    "unknown_field": "A field that events don't have.",
-    "wrong_type": "A value of the wrong JSON type.",
-    "length": "A text too short or too long.",
-    "invalid_timestamp": "A timestamp that isn't RFC 3339 with an offset.",
-    "invalid_uuid": "An event_id that isn't a UUID.",
-    "timestamp_required": "An event_id that isn't a UUIDv7, without a timestamp.",
-    "timestamp_in_future": "A time more than 24 h ahead of the server's clock.",
-    "timestamp_too_old": "A time before EARLIEST_TIMESTAMP ([configuration](configuration.md#collector)).",
-    "timestamp_out_of_range": "A time outside the years 1 to 9999, in UTC.",
-    "nul_character": "An id or a type with the character U+0000, which PostgreSQL can't store.",
-    "lone_surrogate": "An id or a type with half a surrogate pair, which isn't Unicode.",
-    "replaced_characters": "A warning, not an error: characters of the properties that can't be stored (U+0000, half a surrogate "
-    "pair) are stored as U+FFFD.",
-    "number_out_of_range": "NaN, an infinity, or a number beyond what a double or 4,300 digits hold.",
-    "too_deep": "Properties nested beyond 32 levels.",
-    "event_too_large": "An event of more bytes than MAX_EVENT_BYTES, its numbers written out.",
-    "more_errors": "Stands for the errors of an event beyond the first 20.",
-    "schema_violation": "Properties that violate the schema of the source's events of this type ([event schemas](schemas.md)).",
-    "schema_set_aside": "A warning, not an error: the event was stored unchecked, since checking takes too long "
-    "([event schemas](schemas.md#a-schema-that-is-slow)).",
-    "expired": "A warning, not an error: a time of which [retention](operations.md#retention) has deleted the source's events. "
-    "The event isn't stored, and needn't be sent again.",
-    "not_storable": "An event that the database refused.",
-}
-"""Every code an event's errors can have; also the label of `collector_events_rejected_by_code_total`."""
 
 MAX_FINDINGS = 20
 """Most findings of one event; one more says how many others there are."""
@@ -78,6 +53,7 @@ Pointers are made from paths only for errors: a pointer may be nearly as long as
 
 
 _schema = EventSchema()
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class _ObjectWithDuplicates(dict[str, Any]):
@@ -137,7 +113,7 @@ class _Findings:
         return pointer_of(self._first_replaced), "replaced_characters", detail
 
 
-def explain(raw: bytes, bounds: TimeBounds) -> Explanation:
+def explain(raw: bytes, bounds: "TimeBounds") -> Explanation:
     """List the errors in the JSON of one event, or find its time. Takes time linear in the event's bytes."""
     try:
         event = read_lenient(raw.decode())
@@ -157,7 +133,14 @@ def explain(raw: bytes, bounds: TimeBounds) -> Explanation:
     return Explanation(found.listed(), timestamp, found.replaced())
 
 
-def _check_fields(event: _ObjectWithDuplicates, bounds: TimeBounds, found: _Findings) -> datetime | None:
+def repair(raw: bytes) -> bytes:
+    """A valid event without what the decoder refuses or PostgreSQL couldn't store, and without its timestamp."""
+    fields = _decode_fields(replace_unstorable(raw))
+    fields.pop("timestamp", None)
+    return msgspec.json.encode(fields)
+
+
+def _check_fields(event: _ObjectWithDuplicates, bounds: "TimeBounds", found: _Findings) -> datetime | None:
     """Check the fields against the schema and the rules between them; return the event's time if it is valid."""
     timestamp = None
     known = {name: value for name, value in event.items() if name in _schema.fields}
@@ -171,7 +154,7 @@ def _check_fields(event: _ObjectWithDuplicates, bounds: TimeBounds, found: _Find
         if name not in _schema.fields:
             found.add((None, name), "unknown_field", "Is not a field of an event; put what is yours into `properties`.")
     if wrong.keys().isdisjoint(("timestamp", "event_id")):
-        resolved = resolve_timestamp(valid.get("timestamp"), valid.get("event_id"), bounds)
+        resolved = bounds.resolve(valid.get("timestamp"), valid.get("event_id"))
         if isinstance(resolved, RuleViolation):
             found.add((None, resolved.field), resolved.code, resolved.detail)
         else:

@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 from uuid_utils import uuid7
 
 from event_tracker.collector import metrics
-from event_tracker.collector.parsing.body import UNREADABLE
+from event_tracker.collector.parsing.batch import UNREADABLE
 from event_tracker.collector.parsing.parser import ParseResult, RefusedEvent
 from event_tracker.collector.parsing.validation_errors import read_lenient
 from event_tracker.core.background import BackgroundLoop
@@ -56,7 +56,7 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """A clock that can't be set. Where CLOCK_BOOTTIME exists, it also counts the time in which the machine sleeps."""
 
 
-class Rejection(NamedTuple):
+class NewRejection(NamedTuple):
     """A refused event, as it is stored."""
 
     id: UUID
@@ -73,7 +73,7 @@ class Rejection(NamedTuple):
 class PendingRejection(NamedTuple):
     """A refused event that isn't written yet, and when it arrived, by `read_clock`."""
 
-    rejection: Rejection
+    rejection: NewRejection
     since: float
 
 
@@ -178,8 +178,8 @@ class RejectionRecorder:
         metrics.REJECTIONS_DROPPED.inc(erased)
         del self._queue[: len(waiting)]
         self._count_queue()
-        crowded = {"sources": sorted({one.rejection.source for one in waiting}), "kept": self._kept}
-        execute(self._pool, QUERIES["remove_surplus_rejections"], crowded)
+        parameters = {"sources": sorted({one.rejection.source for one in waiting}), "kept": self._kept}
+        execute(self._pool, QUERIES["remove_surplus_rejections"], parameters)
 
     def _drop_overdue(self) -> None:
         first = read_clock() - MOST_WAIT_SECONDS
@@ -217,7 +217,7 @@ def write(connection: psycopg.Connection, waiting: Sequence[PendingRejection]) -
     database's, so that no event seems to have arrived later than it did.
     """
     rows = [one.rejection for one in waiting]
-    columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in Rejection._fields}
+    columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in NewRejection._fields}
     columns["detail"] = list(map(Jsonb, columns["detail"]))
     with connection.transaction():
         ((*_, now),) = connection.execute(QUERIES["share_erasures"], binary=True).fetchall()
@@ -239,9 +239,9 @@ def describe(errors: Sequence[EventError], place: str = "") -> list[dict[str, An
 
 def _make_rejection(
     source: str, now: datetime, refused: RefusedEvent, detail: list[dict[str, Any]], most_bytes: int
-) -> Rejection:
+) -> NewRejection:
     named = _read_user_and_type(refused.raw, most_bytes)
-    return Rejection(
+    return NewRejection(
         UUID(bytes=uuid7().bytes),
         source,
         now,

@@ -21,12 +21,12 @@ from psycopg.types.json import Jsonb
 
 from event_tracker.collector import metrics
 from event_tracker.collector.authentication import SourceCache
-from event_tracker.collector.parsing.batch_elements import WHITESPACE
-from event_tracker.collector.parsing.body import UNREADABLE, Batch
+from event_tracker.collector.parsing.batch import UNREADABLE, WHITESPACE, Batch
 from event_tracker.collector.parsing.parser import Parser, ParseResult
 from event_tracker.collector.rejections.recorder import describe
+from event_tracker.collector.row_encoding import NotStorableError, Outcome
 from event_tracker.collector.tracking_plan.slow_checks import BusyError
-from event_tracker.collector.writer import NotStorableError, Outcome, Writer
+from event_tracker.collector.writer import Writer
 from event_tracker.core.background import BackgroundLoop
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.json_numbers import read_float
@@ -131,7 +131,7 @@ class Replayer:
     def _read(self, taken: ReplayCandidate) -> ParseResult:
         try:
             payload = complete(taken)
-            one = Batch([payload], is_batch=False, may_hold_nul=b"\\u0000" in payload)
+            one = Batch([payload], is_batch=False)
             return self._parser.read(one, source=taken.source, plan=self._source_cache.find_plan(taken.source))
         except Problem as problem:  # not JSON, or too large
             if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:

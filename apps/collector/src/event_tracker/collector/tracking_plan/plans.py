@@ -11,9 +11,11 @@ import psycopg
 
 from event_tracker.collector.tracking_plan.budgets import FREE_SECONDS
 from event_tracker.collector.tracking_plan.check_cache import CheckCache, StoredSchema
-from event_tracker.collector.tracking_plan.slow_checks import SlowChecks
+from event_tracker.collector.tracking_plan.slow_checks import BusyError, SlowChecks, UncheckedError
+from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.core.postgres.pool import ConnectionPool, execute
+from event_tracker.model.event import EventError
 from event_tracker.model.schema_checks import Check, Violation
 
 QUERIES = load_queries("event_tracker.collector")
@@ -26,6 +28,13 @@ No more is charged for one check: if it took longer, the machine was probably bu
 
 CHUNK = 100
 """Schemas read at once: each may have 64 KiB."""
+
+
+SET_ASIDE = "schema_set_aside"
+"""The code of a warning: the event wasn't checked against its schema."""
+
+UNCHECKED = "Was not held to its schema: checking events takes too long at present."
+CHECKS_BUSY = "Holding events to schemas takes too long at present. Nothing of this request is stored: send it again."
 
 
 class SchemaViolations(NamedTuple):
@@ -49,6 +58,32 @@ class TrackingPlan(NamedTuple):
     enforced: bool
     find_check: Callable[[str], Check | None]
     slow: SlowChecks
+
+    def check(
+        self, index: int, pointer: str, event_type: str, properties: dict[str, Any], size: int
+    ) -> tuple[SchemaViolations | None, list[EventError]]:
+        """Check an event of so many bytes: how it violates its schema, and the errors or warnings that say so.
+
+        Args:
+            index: which event of the request.
+            pointer: JSON Pointer to it.
+
+        Raises:
+            Problem: 503 if checks of other sources take all the time, and the schema is enforced.
+        """
+        try:
+            violations = self.find_violations(event_type, properties, size)
+        except (UncheckedError, BusyError) as error:
+            if self.enforced and isinstance(error, BusyError):
+                raise Problem(503, "checks_busy", CHECKS_BUSY) from None
+            return None, [EventError(index, pointer, SET_ASIDE, UNCHECKED)]
+        if violations is None:
+            return None, []
+        version = violations.version
+        return violations, [
+            EventError(index, f"{pointer}/properties{below}", "schema_violation", detail, version)
+            for below, detail in violations.errors
+        ]
 
     def find_violations(self, event_type: str, properties: dict[str, Any], size: int) -> SchemaViolations | None:
         """How an event of so many bytes violates its schema; None if it doesn't.

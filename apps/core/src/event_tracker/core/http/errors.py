@@ -45,3 +45,17 @@ class Problem(Exception):  # noqa: N818  # the word of RFC 9457
                 **self.extra,
             }
         )
+
+
+def body_too_large(max_bytes: int) -> Problem:
+    """The problem for a body that is too large."""
+    return Problem(413, "body_too_large", f"A request's body may have {max_bytes} bytes, decompressed.")
+
+
+def given_up() -> Problem:
+    """The problem for a request whose connection was closed to free it for others."""
+    detail = (
+        "Nearly all connections of this instance were taken, and this one had waited for longest. Nothing was done: send the request "
+        "again."
+    )
+    return Problem(503, "bodies_full", detail)

@@ -7,6 +7,7 @@ from typing import Any, LiteralString
 
 import psycopg
 
+from event_tracker.core import metrics
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.pool import UNAVAILABLE, ConnectionPool
 
@@ -67,6 +68,16 @@ class Health:
             for name, pool in self.pools.items():
                 self._require_schema(name, pool)
             self._was_ready = True
+
+    def is_ready(self) -> bool:
+        """Whether this instance accepts work; the metric shows it."""
+        try:
+            self.require_ready()
+        except Problem:
+            metrics.READY.set(0)
+            return False
+        metrics.READY.set(1)
+        return True
 
     def _require_schema(self, name: str, pool: ConnectionPool[psycopg.Connection]) -> None:
         try:

@@ -5,20 +5,28 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import structlog
 from werkzeug.wsgi import ClosingIterator
 
 from event_tracker.core import metrics
-from event_tracker.core.http.body_limit import CONNECTIONS, RESERVATION, MemoryBudget, given_up
+from event_tracker.core.http.connections import CONNECTIONS
 from event_tracker.core.http.cors import ANY_ORIGIN, cors_headers, preflight_headers
 from event_tracker.core.http.error_mapping import make_problem
-from event_tracker.core.http.errors import CONTENT_TYPE, Problem
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+from event_tracker.core.http.errors import CONTENT_TYPE, Problem, given_up
+from event_tracker.core.http.memory_budget import (
+    BODY_BYTES,
+    BUDGET,
+    RESERVATION,
+    UNCOUNTED_BYTES,
+    MemoryBudget,
+    release,
+    reservation_of,
+)
 
 log = structlog.get_logger("core.http")
 
@@ -52,7 +60,7 @@ STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HT
 
 
 def answer(
-    start_response: "StartResponse",
+    start_response: StartResponse,
     status: int,
     body: bytes,
     content_type: str = "application/json",
@@ -73,6 +81,12 @@ def new_request_id() -> str:
     return f"{random.getrandbits(64):016x}"
 
 
+def bearer_token(environ: WSGIEnvironment) -> str | None:
+    """The token of `Authorization: Bearer TOKEN` (RFC 6750); None if there is none."""
+    scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
 class Middleware:
     """Wraps a service's application. Routes that must be fast are mounted here, beside the Flask app.
 
@@ -80,18 +94,20 @@ class Middleware:
         budget: what all requests may hold in memory together, with their answers.
         post_origins: origins whose pages may send POST requests and read their answers; `cors_origins` may call everything.
         guard: called with the environ of each request except preflights; raises to refuse it.
+        is_ready: whether the service accepts work. It is called again and again.
         drain: called at SIGTERM, while requests are still accepted.
         close: called when the last request has been answered.
     """
 
     def __init__(
         self,
-        app: "WSGIApplication",
+        app: WSGIApplication,
         *,
         most_held: int,
-        mounts: "dict[str, WSGIApplication] | None" = None,
+        mounts: dict[str, WSGIApplication] | None = None,
         cors_origins: Iterable[str] = (),
-        guard: "Callable[[WSGIEnvironment], None]" = lambda _: None,
+        guard: Callable[[WSGIEnvironment], None] = lambda _: None,
+        is_ready: Callable[[], bool] = lambda: True,
         drain: Callable[[], None],
         close: Callable[[], None],
     ) -> None:
@@ -100,6 +116,7 @@ class Middleware:
         self.mounts = mounts or {}
         self._cors_origins = self.post_origins = frozenset(cors_origins)
         self.guard = guard
+        self.is_ready = is_ready
         self.drain = drain
         self.close = close
         self.in_progress = 0
@@ -107,10 +124,10 @@ class Middleware:
         self._lowest_status_logged = "000" if logging.getLogger().isEnabledFor(logging.DEBUG) else "400"
         metrics.HTTP_IN_PROGRESS.set_function(lambda: self.in_progress)
 
-    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         started = time.perf_counter()
         environ[REQUEST_ID] = read_request_id(environ.get("HTTP_X_REQUEST_ID", ""))
-        reservation = environ[RESERVATION] = self.budget.reserve()
+        environ[BUDGET] = self.budget
         status = "500"
 
         def start(line: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
@@ -130,16 +147,16 @@ class Middleware:
             result = self._respond(environ, start)
             streamed = not isinstance(result, list)
         except BaseException:
-            reservation.close()
+            release(environ)
             raise
         finally:
             if not streamed:
                 self._end()
             self._observe(environ, status, time.perf_counter() - started)
         if streamed:
-            return ClosingIterator(result, [self._end, reservation.close])
+            return ClosingIterator(result, [self._end, partial(release, environ)])
         # Most requests hold nothing that counts, and need no cleanup.
-        return ClosingIterator(result, reservation.close) if reservation.counted else result
+        return ClosingIterator(result, environ[RESERVATION].close) if RESERVATION in environ else result
 
     def answer_malformed(self, problem: Problem) -> bytes:
         """The whole answer to input that isn't a valid request. Nothing more can be read from its connection."""
@@ -160,7 +177,7 @@ class Middleware:
         head = [f"HTTP/1.1 {STATUS_LINES[problem.status]}", *(f"{name}: {value}" for name, value in fields), "\r\n"]
         return "\r\n".join(head).encode() + body
 
-    def _origins(self, environ: "WSGIEnvironment") -> frozenset[str]:
+    def _origins(self, environ: WSGIEnvironment) -> frozenset[str]:
         """Whose pages may make this request."""
         method = environ["REQUEST_METHOD"]
         if method == "OPTIONS":
@@ -170,7 +187,7 @@ class Middleware:
     def _end(self) -> None:
         self.in_progress -= 1
 
-    def _respond(self, environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
+    def _respond(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         try:
             if (
@@ -197,7 +214,7 @@ class Middleware:
             # The traceback refers to this frame, and the frame to the problem: the cycle would keep the body in memory.
             return refuse(environ, start, problem.with_traceback(None))
 
-    def _observe(self, environ: "WSGIEnvironment", status: str, seconds: float) -> None:
+    def _observe(self, environ: WSGIEnvironment, status: str, seconds: float) -> None:
         method = environ["REQUEST_METHOD"]
         labels = (method if method in METHODS else "OTHER", environ.get(ROUTE, UNMATCHED), status)
         pair = self._counters.get(labels)
@@ -219,7 +236,7 @@ class Middleware:
         log.log(level, "request", method=method, route=route, status=int(status), ms=ms, request_id=request_id)
 
 
-def _take_turn(environ: "WSGIEnvironment") -> None:
+def _take_turn(environ: WSGIEnvironment) -> None:
     """Wait until this request may go on; the worker ends its turn.
 
     Raises:
@@ -229,7 +246,7 @@ def _take_turn(environ: "WSGIEnvironment") -> None:
         raise given_up()
 
 
-def _reserve_answer(environ: "WSGIEnvironment", line: str, headers: list[tuple[str, str]]) -> None:
+def _reserve_answer(environ: WSGIEnvironment, line: str, headers: list[tuple[str, str]]) -> None:
     """Count an answer's body against the memory budget until it has been sent.
 
     Raises:
@@ -239,13 +256,16 @@ def _reserve_answer(environ: "WSGIEnvironment", line: str, headers: list[tuple[s
     if SAME_FOR_ALL in environ:
         return
     length = next((int(value) for name, value in headers if name == "Content-Length"), 0)
+    if RESERVATION not in environ and environ.get(BODY_BYTES, 0) + length <= UNCOUNTED_BYTES:
+        return
+    reservation = reservation_of(environ)
     if line.startswith("2") and environ["REQUEST_METHOD"] in ("GET", "HEAD"):
-        environ[RESERVATION].add(length)
+        reservation.add(length)
     else:
-        environ[RESERVATION].add_unchecked(length)
+        reservation.add_unchecked(length)
 
 
-def refuse(environ: "WSGIEnvironment", start_response: "StartResponse", problem: Problem) -> list[bytes]:
+def refuse(environ: WSGIEnvironment, start_response: StartResponse, problem: Problem) -> list[bytes]:
     """Answer with a problem."""
     return answer(
         start_response, problem.status, problem.body(environ[REQUEST_ID]), CONTENT_TYPE, problem.headers.items()

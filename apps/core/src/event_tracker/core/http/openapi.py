@@ -37,7 +37,7 @@ class Document:
     """Collects a service's operations; `to_dict()` is what `/openapi.json` answers.
 
     Args:
-        written: parameters that marshmallow can't describe, by name.
+        parameters_by_name: parameters that marshmallow can't describe, by name.
         scopes: what an access token may allow → what that means. Without scopes, the document names no credentials.
     """
 
@@ -46,11 +46,11 @@ class Document:
         title: str,
         version: str,
         description: str,
-        written: Mapping[str, Any] | None = None,
+        parameters_by_name: Mapping[str, Any] | None = None,
         scopes: Mapping[Any, str] | None = None,
     ) -> None:
         self._plugin = MarshmallowPlugin()
-        self._written, self._scopes = written or {}, scopes or {}
+        self._parameters_by_name, self._scopes = parameters_by_name or {}, scopes or {}
         self._spec = APISpec(
             title=title,
             version=version,
@@ -109,7 +109,7 @@ class Document:
         if isinstance(given, dict):
             return [given]
         found = self._plugin.converter.schema2parameters(given, location="query")  # type: ignore[union-attr]
-        return [self._written.get(one["name"], one) for one in found]
+        return [self._parameters_by_name.get(one["name"], one) for one in found]
 
     def _schema(self, given: Any) -> Any:
         """JSON Schema with references in place of types, which are added to the components."""

@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+from wsgiref.types import WSGIEnvironment
 
 from flask import Flask
 from werkzeug.exceptions import HTTPException
@@ -12,9 +13,6 @@ from werkzeug.routing import MapAdapter
 from werkzeug.wsgi import get_path_info
 
 from event_tracker.core.http.errors import CONTENT_TYPE
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 JSON = "application/json"
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
@@ -116,7 +114,7 @@ class RouteTable:
         """Path → WSGI application, of the fast routes."""
         return {path: route.view for path, route in self._fast.items()}
 
-    def find(self, environ: "WSGIEnvironment") -> Route | None:
+    def find(self, environ: WSGIEnvironment) -> Route | None:
         """The route that will answer a request; where the path doesn't answer the method, its first. None for an unknown path."""
         if route := self._fast.get(environ.get("PATH_INFO", "")):
             return route

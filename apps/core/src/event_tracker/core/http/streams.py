@@ -1,12 +1,9 @@
 """Streamed answers: their client may leave or stop reading in the middle."""
 
 import socket
-from typing import TYPE_CHECKING
+from wsgiref.types import WSGIEnvironment
 
 from gevent.socket import wait_read
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 SOCKET = "core.socket"
 """environ key: the connection's socket, set by the server."""
@@ -22,7 +19,7 @@ class BrokenOffError(Exception):
 class Peer:
     """The client's end of the connection that a streamed answer is written to. Call `close` at the end of the answer."""
 
-    def __init__(self, environ: "WSGIEnvironment") -> None:
+    def __init__(self, environ: WSGIEnvironment) -> None:
         self._socket: socket.socket = environ[SOCKET]
         self._socket.settimeout(SEND_SECONDS)
 

@@ -109,10 +109,20 @@ class _Pool(ConnectionPool[psycopg.Connection]):
 
 
 def execute(
-    pool: ConnectionPool[psycopg.Connection], statement: LiteralString | bytes, parameters: dict[str, Any]
+    pool: ConnectionPool[psycopg.Connection],
+    statement: LiteralString | bytes,
+    parameters: dict[str, Any],
+    *,
+    prepare: bool = True,
 ) -> list[Any]:
-    """Run one statement that may safely be run twice, and fetch its rows; values are sent in binary."""
-    return attempt(pool, lambda connection: connection.execute(statement, parameters, binary=True).fetchall())
+    """Run one statement that may safely be run twice, and fetch its rows; values are sent in binary.
+
+    Args:
+        prepare: whether the connection keeps the plan.
+    """
+    return attempt(
+        pool, lambda connection: connection.execute(statement, parameters, prepare=prepare, binary=True).fetchall()
+    )
 
 
 def attempt(pool: ConnectionPool[psycopg.Connection], work: Callable[[psycopg.Connection], Result]) -> Result:

@@ -46,11 +46,13 @@ def fetch_within(
     *,
     most_bytes: int,
     sized: int,
+    prepare: bool = True,
 ) -> tuple[list[Row], bool]:
     """Run one statement that may safely be run twice; values are sent in binary.
 
     Args:
         sized: the index of the column whose text or bytes are counted.
+        prepare: whether the connection keeps the plan.
 
     Returns:
         The first rows, up to so many bytes but at least one if there is any; and whether these are all. If not, the statement
@@ -60,7 +62,8 @@ def fetch_within(
     def fetch(connection: psycopg.Connection) -> tuple[list[Row], bool]:
         rows: list[Row] = []
         left = most_bytes
-        arriving = PreparedStream(connection).stream(statement, parameters, binary=True, size=ROWS)
+        cursor = (PreparedStream if prepare else psycopg.Cursor[Row])(connection)
+        arriving = cursor.stream(statement, parameters, binary=True, size=ROWS)
         try:
             for row in arriving:
                 left -= len(row[sized])

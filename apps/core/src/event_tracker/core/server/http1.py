@@ -18,8 +18,7 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.ggevent import GeventWorker
 
-from event_tracker.core.http.body_limit import CONNECTIONS, PIECE_BYTES
-from event_tracker.core.http.connections import Connections
+from event_tracker.core.http.connections import CONNECTIONS, PIECE_BYTES, Connections
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.streams import SEND_SECONDS, SOCKET, BrokenOffError
 
@@ -155,7 +154,7 @@ class OneWriteResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no 
         """
         began = time.monotonic()
         sent = 0
-        self.connections.wait_for_reader()
+        self.connections.wait_for("reader")
         while sent < len(rest):
             left = began + SEND_SECONDS + sent / LEAST_RATE - time.monotonic()
             if left <= 0:
@@ -211,7 +210,7 @@ class Http1Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
 
     def timeout_ctx(self) -> Any:
         """Entered by gunicorn each time it begins to wait for a request on a connection."""
-        self.connections.wait_for_request()
+        self.connections.wait_for("request")
         return super().timeout_ctx()
 
     def handle_request(self, listener_name: Any, req: Any, sock: socket.socket, addr: Any) -> None:
@@ -220,7 +219,7 @@ class Http1Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         Raises:
             StopIteration: gunicorn's sign to close the connection.
         """
-        self.connections.begin_request()
+        self.connections.stop_waiting()
         sock.settimeout(SEND_SECONDS)
         try:  # it sends 100 Continue where that is expected
             response, environ = wsgi.create(req, sock, addr, listener_name, self.cfg, response_class=OneWriteResponse)
@@ -240,7 +239,7 @@ class Http1Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         sock.settimeout(None)
         if response.should_close():
             if response.status_code >= HTTPStatus.BAD_REQUEST:  # its body may not have been read
-                self.connections.wait_for_request()  # it may be closed earlier, too
+                self.connections.wait_for("request")  # it may be closed earlier, too
                 linger(sock)
             raise StopIteration
 
@@ -255,7 +254,7 @@ class Http1Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
         except (BrokenOffError, TimeoutError):
             raise StopIteration from None
         finally:
-            self.connections.end_answer()
+            self.connections.stop_waiting()
             if hasattr(result, "close"):
                 result.close()
 

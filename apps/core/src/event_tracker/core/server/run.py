@@ -11,6 +11,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
 
 from event_tracker.core.logs import configure_logs
+from event_tracker.core.server.health_port import HealthPort
 from event_tracker.core.server.worker import DrainingWorker
 from event_tracker.core.settings import InvalidSettingsError, ServiceSettings
 
@@ -67,6 +68,9 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "loglevel": "warning" if settings.log_level == "info" else settings.log_level,
             "logger_class": PropagatingLogger,
         }
+        if settings.health_port:
+            health = HealthPort(settings.host, settings.health_port, DrainingWorker.readiness)
+            options |= {"when_ready": health.start, "pre_fork": health.expect_worker, "post_fork": health.close}
         for name, value in options.items():
             self.cfg.set(name, value)
 

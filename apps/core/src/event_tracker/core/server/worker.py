@@ -15,6 +15,8 @@ from gevent.event import Event
 from gevent.pool import Pool
 from gevent.server import StreamServer
 
+from event_tracker.core.background import BackgroundLoop
+from event_tracker.core.server.health_port import Readiness
 from event_tracker.core.server.http1 import BoundName, Http1Worker
 
 FINISH_POLL_SECONDS = 0.02
@@ -24,6 +26,9 @@ POLL_SECONDS = 0.5
 
 CROWDED_POLL_SECONDS = 0.02
 """How often the connections are checked while few are free: if none is, no new one comes that would have them checked."""
+
+READINESS_SECONDS = 1.0
+"""How often it is checked whether the application accepts work."""
 
 GC_THRESHOLD = 50_000
 """Objects that may be made before the garbage collector runs, instead of 700: some hundred requests' worth."""
@@ -36,6 +41,7 @@ class DrainingWorker(Http1Worker):
     """
 
     drain_seconds = 0.0
+    readiness = Readiness()
     _logged = 0  # how many of the closed connections were logged
 
     def init_process(self) -> None:
@@ -66,6 +72,7 @@ class DrainingWorker(Http1Worker):
     def _drain(self) -> None:
         self.draining = True
         self.wsgi.drain()
+        self._report_readiness()
         gevent.sleep(self.drain_seconds)
         self.alive = False
         self._stopping.set()
@@ -79,17 +86,25 @@ class DrainingWorker(Http1Worker):
             server.start()
             servers.append(server)
         freeing = gevent.spawn(self._free_connections)
+        reporting = BackgroundLoop(self._report_readiness, READINESS_SECONDS, self._log_unknown)
         while self.alive:
             self.notify()
             self._log_closed()
             self._stopping.wait(POLL_SECONDS)
         freeing.kill()
+        reporting.close()
         for server in servers:
             server.stop_accepting()
             self._accept_waiting(server)
             server.close()
         self._finish(connections)
         self.wsgi.close()
+
+    def _report_readiness(self) -> None:
+        self.readiness.set(self.wsgi.is_ready())
+
+    def _log_unknown(self, error: Exception) -> None:
+        self.log.error("can't find out whether this instance is ready", exc_info=error)
 
     def _accept_waiting(self, server: StreamServer) -> None:
         """Take over the connections that the kernel has accepted: it would reset them when the listener closes."""

@@ -8,7 +8,7 @@ back.
 import re
 from typing import Any
 
-from marshmallow import RAISE, Schema, fields
+from marshmallow import fields
 
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.secrets.keys import PREFIX
@@ -26,6 +26,7 @@ from event_tracker.query.admin.sources import (
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.parameter_types import AtMost, Choice, Length, field_error
 from event_tracker.query.parameters import ParameterSchema
+from event_tracker.query.request_body import BodySchema
 
 MOST_SOURCES = 1000
 
@@ -39,21 +40,18 @@ class ApplyParameters(ParameterSchema):
 class _Text(fields.String):
     """A text that matches a pattern."""
 
-    def __init__(self, form: str, says: str, **options: Any) -> None:
+    def __init__(self, pattern: str, message: str, **options: Any) -> None:
         super().__init__(**options)
-        self._form, self._says = re.compile(form), says
+        self._pattern, self._message = re.compile(pattern), message
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
-        if not (isinstance(value, str) and self._form.fullmatch(value)):
-            raise field_error("invalid_value", self._says)
+        if not (isinstance(value, str) and self._pattern.fullmatch(value)):
+            raise field_error("invalid_value", self._message)
         return value
 
 
-class DeclaredKey(Schema):
+class DeclaredKey(BodySchema):
     """A write key: prefix and hash, as `tracker key make` prints them."""
-
-    class Meta:
-        unknown = RAISE
 
     prefix = _Text(PREFIX.pattern.replace("[a-z]{2}", KEY_KIND), "Must be the prefix of a write key.", required=True)
     sha256 = _Text("[0-9a-f]{64}", "Must be the key's SHA-256 in 64 hexadecimal digits.", required=True)
@@ -75,11 +73,8 @@ class DeclaredSource(SourceSettings):
     )
 
 
-class Declaration(Schema):
+class Declaration(BodySchema):
     """Body of POST /admin/apply."""
-
-    class Meta:
-        unknown = RAISE
 
     sources = fields.Dict(
         keys=_Text(NAME.pattern, "Must be lower-case letters, digits, - and _, at most 100."),
@@ -109,9 +104,9 @@ def _apply(transaction: Transaction, declared: dict[str, Row]) -> None:
 
 def _apply_keys(transaction: Transaction, source: str, declared: dict[str, bytes]) -> None:
     given = {"source": source, "prefixes": list(declared), "allowed": allowed_sources(transaction.principal)}
-    there = {row["prefix"]: row for row in transaction.execute("lock_keys", **given)}
+    existing = {row["prefix"]: row for row in transaction.execute("lock_keys", **given)}
     for prefix, hash_ in sorted(declared.items()):
-        found = there.get(prefix)
+        found = existing.get(prefix)
         if found is None:
             # Prefixes are unique in a deployment: a conflict would reveal that another source has this one.
             if transaction.principal.sources is not None:
@@ -124,7 +119,7 @@ def _apply_keys(transaction: Transaction, source: str, declared: dict[str, bytes
                 f"sources.{source}.keys: {prefix} was revoked, or is another key. Make a new one: tracker key make."
             )
             raise Problem(409, "key_conflict", detail)
-    for prefix, found in there.items():
+    for prefix, found in existing.items():
         if found["source"] == source and not found["revoked_at"] and prefix not in declared:
             transaction.execute("revoke_key", prefix=prefix, allowed=None)
             transaction.record("key_revoked", prefix, source)

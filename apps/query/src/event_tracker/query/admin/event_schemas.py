@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marshmallow import RAISE, Schema, fields
+from marshmallow import fields
 
 from event_tracker.core.http.errors import Problem
 from event_tracker.model import event_schemas
@@ -12,6 +12,7 @@ from event_tracker.query.admin.sources import NAME, may_manage
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.parameter_types import Between, Length
 from event_tracker.query.parameters import ParameterSchema
+from event_tracker.query.request_body import BodySchema
 
 
 class SchemasParameters(ParameterSchema):
@@ -30,11 +31,8 @@ class SchemasParameters(ParameterSchema):
     )
 
 
-class SchemaSettings(Schema):
+class SchemaSettings(BodySchema):
     """Body of PUT /admin/sources/{name}/schemas."""
-
-    class Meta:
-        unknown = RAISE
 
     event_type = fields.String(required=True, validate=Length(1, 100), metadata={"description": "Of which events."})
     schema = fields.Dict(

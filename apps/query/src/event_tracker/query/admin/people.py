@@ -1,7 +1,7 @@
 """Routes under /admin/people: who may sign in, with which role. Only unrestricted admins may use them."""
 
 import gevent
-from marshmallow import RAISE, Schema, fields
+from marshmallow import fields
 
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.secrets.passwords import hash_password, make_password
@@ -13,15 +13,13 @@ from event_tracker.query.auth.calls import Call
 from event_tracker.query.auth.people import NAME
 from event_tracker.query.auth.principal import ROLES, require_all_sources
 from event_tracker.query.parameter_types import OneOf
+from event_tracker.query.request_body import BodySchema
 
-NEW: Row = {"role": "viewer", "sources": None, "enabled": True}
+NEW_PERSON: Row = {"role": "viewer", "sources": None, "enabled": True}
 
 
-class PersonSettings(Schema):
+class PersonSettings(BodySchema):
     """Body of PUT /admin/people/{name}: what isn't given stays as it is; a new person is a viewer of all sources."""
-
-    class Meta:
-        unknown = RAISE
 
     role = fields.String(validate=OneOf(ROLES), metadata={"description": "What they may do."})
     sources = source_restriction("Whose events they may see; null is all.")
@@ -60,7 +58,7 @@ def _put(transaction: Transaction, name: str, given: Row) -> bool:
     transaction.execute("lock_people")
     found = transaction.execute("find_person", name=name)
     before = found[0] if found else None
-    after = {**(before or NEW), **given}
+    after = {**(before or NEW_PERSON), **given}
     if after == before:
         return False
     after["sources"] = check_sources(transaction, after["sources"])

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import fields, validate
 
 from event_tracker.model import rejections
 from event_tracker.query.admin.management import Management, Row, Transaction, not_found
@@ -11,6 +11,7 @@ from event_tracker.query.auth.calls import Call
 from event_tracker.query.auth.principal import Principal
 from event_tracker.query.parameter_types import PAGES, AtMost, Length, Limit
 from event_tracker.query.parameters import ParameterSchema
+from event_tracker.query.request_body import BodySchema
 
 MOST_IDS = 1000
 
@@ -37,11 +38,8 @@ class RejectionsParameters(SourceParameters):
     limit = Limit(50, "How many.")
 
 
-class Replay(Schema):
+class Replay(BodySchema):
     """Body of POST /admin/rejections/replay."""
-
-    class Meta:
-        unknown = RAISE
 
     source = fields.String(required=True, validate=Length(1, 100), metadata={"description": "Whose events."})
     reason = fields.String(load_default=None, allow_none=True, validate=Length(1, 100))

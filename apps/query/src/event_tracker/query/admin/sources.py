@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from marshmallow import RAISE, Schema, fields
+from marshmallow import fields
 
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.secrets.keys import PREFIX, NewKey, make_key
@@ -13,6 +13,7 @@ from event_tracker.query.admin.origins import OriginError, normalise
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.auth.principal import Principal
 from event_tracker.query.parameter_types import AtMost, OneOf, WholeNumber, field_error
+from event_tracker.query.request_body import BodySchema
 
 NAME = re.compile("[a-z0-9][a-z0-9_-]{0,99}")
 KEY_KIND = "wk"
@@ -37,11 +38,8 @@ class Origin(fields.String):
             raise field_error("invalid_value", str(error)) from None
 
 
-class SourceSettings(Schema):
+class SourceSettings(BodySchema):
     """Body of PUT /admin/sources/{name}: what isn't given stays as it is, or is the default of a new source."""
-
-    class Meta:
-        unknown = RAISE
 
     allowed_origins = fields.List(
         Origin(),

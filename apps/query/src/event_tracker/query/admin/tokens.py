@@ -1,6 +1,6 @@
 """Routes under /admin/tokens: the API tokens of programs."""
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import fields, validate
 
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.secrets.keys import PREFIX, NewKey, make_key
@@ -12,15 +12,13 @@ from event_tracker.query.auth.calls import Call
 from event_tracker.query.auth.principal import SCOPES
 from event_tracker.query.auth.tokens import KIND
 from event_tracker.query.parameter_types import AtMost, Length, OneOf, WholeNumber
+from event_tracker.query.request_body import BodySchema
 
 MOST_DAYS = 3650
 
 
-class TokenSettings(Schema):
+class TokenSettings(BodySchema):
     """Body of POST /admin/tokens."""
-
-    class Meta:
-        unknown = RAISE
 
     name = fields.String(
         required=True, validate=Length(1, 100), metadata={"description": "What it is for, for people to read."}

@@ -6,7 +6,8 @@ A call knows which sources it covers: those that it names, limited to those that
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import msgspec
 from flask import Response, request
@@ -20,9 +21,6 @@ from event_tracker.query.auth.principal import ALLOWED_SOURCES, Principal, Quota
 from event_tracker.query.parameter_types import MAX_VALUES, AtMost, text_field
 from event_tracker.query.parameters import ParameterSchema, Reader
 from event_tracker.query.request_body import MOST_BYTES, read_json, receive_body
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 _encode = msgspec.json.Encoder().encode
 
@@ -46,7 +44,7 @@ class Call:
 
     __slots__ = ("_body", "_reader", "environ")
 
-    def __init__(self, environ: "WSGIEnvironment", reader: Reader | None, body: Schema | None = None) -> None:
+    def __init__(self, environ: WSGIEnvironment, reader: Reader | None, body: Schema | None = None) -> None:
         self.environ = environ
         self._reader, self._body = reader, body
 
@@ -111,7 +109,7 @@ def make_reader(route: Route) -> Reader | None:
 def _bind(route: Route, context: Any) -> Callable[..., Any]:
     reader = make_reader(route)
 
-    def application(environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             raise Problem(405, "method_not_allowed", "This path answers GET.", headers={"Allow": "GET, HEAD"})
         return answer(start_response, 200, _encode(route.view(context, Call(environ, reader))))

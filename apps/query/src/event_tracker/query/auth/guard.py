@@ -1,17 +1,15 @@
 """The guard checks every request: who sends it, and whether they may call the route that will answer it."""
 
-from typing import TYPE_CHECKING
+from wsgiref.types import WSGIEnvironment
 
-from event_tracker.core.http.body_limit import reservation_of
 from event_tracker.core.http.errors import Problem
+from event_tracker.core.http.memory_budget import CLIENT
+from event_tracker.core.http.middleware import bearer_token
 from event_tracker.core.http.routes import PUBLIC, RouteTable
 from event_tracker.core.secrets.keys import FORM
 from event_tracker.query.auth.people import People
 from event_tracker.query.auth.principal import ALLOWED_SOURCES, ANYONE, PRINCIPAL, Principal, client_of
 from event_tracker.query.auth.tokens import Tokens
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 ANY = "any"
 """The access of routes that take any credentials."""
@@ -36,7 +34,7 @@ class Guard:
         self._table, self._tokens, self._people = table, tokens, people
         self._required = required
 
-    def __call__(self, environ: "WSGIEnvironment") -> None:
+    def __call__(self, environ: WSGIEnvironment) -> None:
         """Admit the request: put its principal and allowed sources into the environ.
 
         Raises:
@@ -51,7 +49,7 @@ class Guard:
         if access == PUBLIC and not path.startswith("//"):
             return
         scope = None if access in (None, PUBLIC, ANY, ONE_TIME) else access
-        principal = self._principal(_bearer(environ), scope)
+        principal = self._principal(bearer_token(environ), scope)
         if principal.must_set_password and not (route and access == ONE_TIME):
             detail = "Your password was for one sign-in. Set another by POST /auth/password, and sign in by it."
             raise Problem(403, "password_must_be_set", detail)
@@ -59,7 +57,7 @@ class Guard:
             raise Problem(403, "scope_required", f"This needs the scope {scope}, which these credentials haven't.")
         environ[PRINCIPAL] = principal
         environ[ALLOWED_SOURCES] = principal.sources
-        reservation_of(environ).belong_to(client_of(environ))
+        environ[CLIENT] = client_of(environ)
 
     def _principal(self, token: str | None, scope: str | None) -> Principal:
         if token is None:
@@ -73,8 +71,3 @@ class Guard:
             detail = "These credentials are wrong, have expired, or were revoked."
             raise Problem(401, "invalid_credentials", detail, headers=CHALLENGE)
         return principal
-
-
-def _bearer(environ: "WSGIEnvironment") -> str | None:
-    scheme, _, token = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
-    return token.strip() or None if scheme.lower() == "bearer" else None

@@ -1,11 +1,9 @@
 """Principals: who sends a request. A program with a token, a person who has signed in, or anyone without credentials."""
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
+from wsgiref.types import WSGIEnvironment
 
 from event_tracker.core.http.errors import Problem
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 Scope = Literal["read_stats", "read_events", "export", "admin"]
 
@@ -65,7 +63,7 @@ ANYONE = Principal("anyone", "anyone", frozenset(SCOPES) - {"admin"}, None)
 """The principal without credentials where AUTH=open: it may read everything and change nothing."""
 
 
-def principal_of(environ: "WSGIEnvironment") -> Principal:
+def principal_of(environ: WSGIEnvironment) -> Principal:
     """The principal of a request, as the guard has stored it."""
     found: Principal = environ[PRINCIPAL]
     return found
@@ -81,7 +79,7 @@ def quota_holder_of(principal: Principal) -> QuotaHolder:
     return principal.quota_holder or QuotaHolder(principal.kind, principal.name)
 
 
-def client_of(environ: "WSGIEnvironment") -> QuotaHolder:
+def client_of(environ: WSGIEnvironment) -> QuotaHolder:
     """Whose quota a request uses. Requests without credentials can only be told apart by their addresses."""
     principal = principal_of(environ)
     if principal.kind == "anyone":

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
-from marshmallow import RAISE, Schema, fields
+from marshmallow import fields
 from msgspec import Meta
 
 from event_tracker.core.http.errors import Problem
@@ -18,33 +18,24 @@ from event_tracker.query.auth.people import People, SignedIn
 from event_tracker.query.auth.principal import SCOPES
 from event_tracker.query.auth.signing import Signer
 from event_tracker.query.parameter_types import text_field
-from event_tracker.query.request_body import SMALL_BYTES
+from event_tracker.query.request_body import SMALL_BYTES, BodySchema
 
 
-class SignInSchema(Schema):
+class SignInSchema(BodySchema):
     """Body of POST /auth/sign-in."""
-
-    class Meta:
-        unknown = RAISE
 
     name = fields.String(required=True, validate=text_field(1, 100).validate)
     password = fields.String(required=True, validate=text_field(1, MOST_CHARACTERS).validate)
 
 
-class RefreshSchema(Schema):
+class RefreshSchema(BodySchema):
     """Body of POST /auth/refresh and POST /auth/sign-out."""
-
-    class Meta:
-        unknown = RAISE
 
     refresh_token = fields.String(required=True, validate=text_field(1, 200).validate)
 
 
-class PasswordSchema(Schema):
+class PasswordSchema(BodySchema):
     """Body of POST /auth/password."""
-
-    class Meta:
-        unknown = RAISE
 
     password = fields.String(required=True, validate=text_field(LEAST_CHARACTERS, MOST_CHARACTERS).validate)
     current_password = fields.String(
@@ -53,11 +44,8 @@ class PasswordSchema(Schema):
     )
 
 
-class OidcSchema(Schema):
+class OidcSchema(BodySchema):
     """Body of POST /auth/oidc."""
-
-    class Meta:
-        unknown = RAISE
 
     code = fields.String(
         required=True, validate=text_field(1, 4096).validate, metadata={"description": "The provider's."}

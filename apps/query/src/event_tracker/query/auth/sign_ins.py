@@ -25,7 +25,6 @@ QUERIES = load_queries("event_tracker.query.auth")
 KIND = "rf"
 """The prefixes of refresh tokens begin with it."""
 
-FAMILY_DIGITS = 12
 OWN_DIGITS = 28
 SALT_BYTES = 32
 

@@ -23,18 +23,18 @@ class Batcher(Generic[Query, Result]):
 
     Args:
         run_all: runs several queries and returns their results in the same order.
-        lanes: batches that run at once. One continues while another waits for a disk.
+        at_once: batches that run at once. One continues while another waits for a disk.
         each: batches of one client that run at once.
     """
 
-    def __init__(self, run_all: Callable[[Sequence[Query]], Sequence[Result]], lanes: int, each: int) -> None:
+    def __init__(self, run_all: Callable[[Sequence[Query]], Sequence[Result]], at_once: int, each: int) -> None:
         self._run_all = run_all
         self._each = each
         self._running: Counter[Hashable] = Counter()
         # Client → its waiting queries. Clients are in the order of their turns; no queue is empty.
         self._waiting: dict[Hashable, deque[tuple[Query, AsyncResult[Result]]]] = {}
         self._arrived = Event()
-        self._greenlets = [gevent.spawn(self._run) for _ in range(lanes)]
+        self._greenlets = [gevent.spawn(self._run) for _ in range(at_once)]
 
     def run(self, query: Query, client: Hashable) -> Result:
         """Wait for the result. Raises what `run_all` raised."""

@@ -10,6 +10,8 @@ from marshmallow import ValidationError, fields, validates_schema
 from event_tracker.query.auth.calls import Call, Sources, SourcesSchema, sources_for_digest
 from event_tracker.query.events.cursor import Cursor, CursorField, Position, digest
 from event_tracker.query.events.property_values import property_parameters
+from event_tracker.query.filters.grammar import Filter, Group
+from event_tracker.query.filters.schema import FilterMember, FilterParameters
 from event_tracker.query.parameter_types import (
     EARLIEST,
     LATEST,
@@ -28,6 +30,9 @@ AHEAD = timedelta(hours=24)
 HOUR = timedelta(hours=1)
 FROM = "Events at this time or later; RFC 3339 with an offset."
 TO = "Events before this time; RFC 3339 with an offset."
+
+MOST_FILTER_BYTES = 64 * 1024
+"""The limit of a body with a filter."""
 
 Bounds = Callable[[datetime | None, datetime | None], tuple[datetime | None, datetime | None]]
 
@@ -58,6 +63,7 @@ class EventsSchema(SourcesSchema):
     properties = PropertyFilter(
         "`property.NAME=value`: events whose properties have that member; several must all match."
     )
+    condition = FilterParameters()
 
 
 class ListEventsSchema(EventsSchema, RangeSchema):
@@ -68,6 +74,12 @@ class ListEventsSchema(EventsSchema, RangeSchema):
     )
     limit = Limit(50, "Most events to answer.")
     cursor = CursorField(metadata={"description": "`next_cursor` of the page before; the filters must be the same."})
+
+
+class SearchBody(ParameterSchema):
+    """The body of POST /events/search."""
+
+    condition = FilterMember("Only events that it selects.")
 
 
 class TopTypesSchema(SourcesSchema, RangeSchema):
@@ -84,6 +96,7 @@ class EventFilter:
         user_id: None is all users.
         event_types: any of them; empty is all.
         properties: (name, value) pairs that must all match.
+        condition: None selects all.
         sources: any of them; None is all.
         digest: of these filters, for cursors.
     """
@@ -92,6 +105,7 @@ class EventFilter:
     event_types: tuple[str, ...]
     session_id: str | None
     properties: tuple[tuple[str, str], ...]
+    condition: Filter | None
     sources: Sources
     start: datetime
     end: datetime
@@ -101,9 +115,15 @@ class EventFilter:
 
     @property
     def extra_filters(self) -> list[str]:
-        """Names of the filters other than user and time. The conditions in queries.sql have the same names."""
+        """Names of the parameters that select events, other than user, time and filter. The conditions in queries.sql have the same
+        names."""
         named = [name for name in ("event_types", "session_id", "properties") if getattr(self, name)]
         return named if self.sources is None else [*named, "sources"]
+
+    @property
+    def has_extra_filters(self) -> bool:
+        """Whether events are selected by more than user and time."""
+        return self.condition is not None or bool(self.extra_filters)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -166,6 +186,19 @@ def read_event_filter(call: Call, window: Window, now: datetime) -> EventFilter:
     return build_event_filter(call.query(), lambda start, end: window.resolve(start, end, now))
 
 
+def read_search(call: Call, window: Window, now: datetime) -> EventFilter:
+    """Read the filter of POST /events/search: that of the body, and all that GET /events has in its query string.
+
+    Raises:
+        Problem: 400 or 422 with all errors in it, or what `Call.body` raises.
+    """
+    given = call.query()
+    found = call.body(MOST_FILTER_BYTES)["condition"]
+    if "condition" in given:
+        found = Group("and", (given["condition"], found))
+    return build_event_filter({**given, "condition": found}, lambda start, end: window.resolve(start, end, now))
+
+
 def build_event_filter(given: dict[str, Any], bounds: Bounds) -> EventFilter:
     """Build the filter from loaded parameters. `bounds` resolves the time range of a query about all users.
 
@@ -176,8 +209,11 @@ def build_event_filter(given: dict[str, Any], bounds: Bounds) -> EventFilter:
     start, end = given.get("start"), given.get("end")
     event_types = tuple(sorted(set(given.get("event_types", ()))))
     properties = tuple(sorted(given.get("properties", {}).items()))
+    condition: Filter | None = given.get("condition")
     sources: Sources = given["sources"]
-    filter_digest = digest(user_id, event_types, session_id, properties, start, end, *sources_for_digest(sources))
+    # A filter adds an object, as sources add a list, so that cursors without either stay valid.
+    extra = [*sources_for_digest(sources), *([] if condition is None else [{"filter": condition}])]
+    filter_digest = digest(user_id, event_types, session_id, properties, start, end, *extra)
     cursor: Cursor | None = given.get("cursor")
     if cursor is not None:
         if cursor.digest != filter_digest:
@@ -190,7 +226,17 @@ def build_event_filter(given: dict[str, Any], bounds: Bounds) -> EventFilter:
         start, end = start or EARLIEST, end or LATEST
         after = Position.before(end)
     return EventFilter(
-        user_id, event_types, session_id, properties, sources, start, end, given["limit"], after, filter_digest
+        user_id,
+        event_types,
+        session_id,
+        properties,
+        condition,
+        sources,
+        start,
+        end,
+        given["limit"],
+        after,
+        filter_digest,
     )
 
 

@@ -8,12 +8,12 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from event_tracker.core.http.routes import Answer, Route
-from event_tracker.query.answers import PROBLEMS, TEXT, answer
+from event_tracker.query.answers import BODY_PROBLEMS, PROBLEMS, TEXT, answer
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.auth.guard import ANY
 from event_tracker.query.events import filters, responses
 from event_tracker.query.events.cursor import Cursor, encode
-from event_tracker.query.events.filters import EventsSchema, ListEventsSchema, TopTypesSchema
+from event_tracker.query.events.filters import EventFilter, EventsSchema, ListEventsSchema, SearchBody, TopTypesSchema
 from event_tracker.query.events.responses import EventPage, SourceNames, TopTypes
 from event_tracker.query.events.store import EventStore
 from event_tracker.query.events.streams.export import export_events
@@ -31,13 +31,20 @@ class Events(NamedTuple):
 
 
 def list_events(events: Events, call: Call) -> EventPage:
-    event_filter = filters.read_event_filter(call, events.window, datetime.now(UTC))
+    return _answer_page(events, call, filters.read_event_filter(call, events.window, datetime.now(UTC)))
+
+
+def _answer_page(events: Events, call: Call, event_filter: EventFilter) -> EventPage:
     page = events.store.list_events(event_filter, call.client)
     start, end = event_filter.start, event_filter.end
     cursor = encode(Cursor(event_filter.digest, start, end, page.next)) if page.next else None
     if event_filter.user_id is None:
         return EventPage(page.events, cursor, responses.Window(start, end))
     return EventPage(page.events, cursor)
+
+
+def search_events(events: Events, call: Call) -> EventPage:
+    return _answer_page(events, call, filters.read_search(call, events.window, datetime.now(UTC)))
 
 
 def top_types(events: Events, call: Call) -> TopTypes:
@@ -55,6 +62,9 @@ STREAM = Answer("Until either side ends it.", TEXT, ["text/event-stream"])
 EVENTS = [
     Route("GET", "/events", list_events, "Events, newest first.", access="read_events", tag="events", is_fast=True,
           parameters=[ListEventsSchema], answers=answer(EventPage), problems=PROBLEMS),
+    Route("POST", "/events/search", search_events, "Events that a filter selects, newest first: GET /events with the filter in the body.",
+          access="read_events", tag="events", parameters=[ListEventsSchema], body=SearchBody, answers=answer(EventPage),
+          problems={**PROBLEMS, **BODY_PROBLEMS}),
     Route("GET", "/sources", name_sources, "The sources whose events may be read.", access=ANY, tag="sources", is_fast=True,
           parameters=[ParameterSchema], answers=answer(SourceNames), problems=PROBLEMS),
     Route("GET", "/stats/top-types", top_types, "The most frequent types, exactly.", access="read_stats", tag="stats", is_fast=True,

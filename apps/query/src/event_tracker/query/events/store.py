@@ -1,6 +1,6 @@
 """Queries of events, one function each. The statements are in `queries.sql`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -22,11 +22,12 @@ from event_tracker.query.events.cursor import Position
 from event_tracker.query.events.filters import EventFilter, TypeFilter
 from event_tracker.query.events.responses import Page, StoredEvent, TopTypes, TypeCount, make_stored_event
 from event_tracker.query.events.time_range import split_at_hours
+from event_tracker.query.filters.postgres import compile_postgres
 from event_tracker.query.parameter_types import EARLIEST
 
 QUERIES = load_queries("event_tracker.query.events")
 
-SESSION = {
+SESSION_SETTINGS = {
     "default_transaction_read_only": "on",
     # Planning over a year of partitions takes longer than reading a page, so each connection plans a statement once.
     "plan_cache_mode": "force_generic_plan",
@@ -39,7 +40,7 @@ SESSION = {
 }
 """Settings of the database sessions that run these queries."""
 
-LANES = 2
+BATCHES_AT_ONCE = 2
 """Batches of small pages that run at once. The other connections are for everything else."""
 
 RECENT = timedelta(hours=1)
@@ -59,14 +60,17 @@ class EventStore:
     """Runs queries of events. Each is one statement, so it sees one snapshot.
 
     Args:
-        lanes: how many of LANES one client may use.
+        at_once: how many of BATCHES_AT_ONCE one client may use.
     """
 
     def __init__(
-        self, pool: ConnectionPool[psycopg.Connection], concurrency_limit: ConcurrencyLimit, lanes: int = LANES
+        self,
+        pool: ConnectionPool[psycopg.Connection],
+        concurrency_limit: ConcurrencyLimit,
+        at_once: int = BATCHES_AT_ONCE,
     ) -> None:
         self.pool = pool
-        self._small_pages = Batcher(self._list_grouped, min(LANES, pool.max_size), lanes)
+        self._small_pages = Batcher(self._list_grouped, min(BATCHES_AT_ONCE, pool.max_size), at_once)
         self._concurrency_limit = concurrency_limit
         self._top_types = SingleFlight(self._count_types, concurrency_limit)
 
@@ -80,7 +84,7 @@ class EventStore:
             page = self._list_everybody(event_filter, client)
         elif (
             event_filter.limit <= SMALL_PAGE
-            and not event_filter.extra_filters
+            and not event_filter.has_extra_filters
             and event_filter.after.received_at is not None
         ):
             page = self._small_pages.run(event_filter, client) or self._list_filtered(event_filter, client)
@@ -99,9 +103,9 @@ class EventStore:
         return self._list_filtered(event_filter, client)
 
     def _list_filtered(self, event_filter: EventFilter, client: QuotaHolder) -> Page:
-        conditions = ["everybody" if event_filter.user_id is None else "user_id", *event_filter.extra_filters]
+        statement, conditions = build_statement("list_events", event_filter)
         parameters = {
-            **event_filter.parameters,
+            **conditions,
             "start": event_filter.start,
             "after_timestamp": event_filter.after.timestamp,
             "after_user_id": event_filter.after.user_id,
@@ -110,7 +114,7 @@ class EventStore:
             "rows": event_filter.limit + 1,
         }
         with take_turn(self._concurrency_limit, client):
-            rows, is_whole = self._fetch(_build_list_events(*conditions), parameters, JSON)
+            rows, is_whole = self._fetch(statement, parameters, JSON, prepare=event_filter.condition is None)
         return _make_page(
             [make_stored_event(*row) for row in rows], min(event_filter.limit, len(rows)), is_whole=is_whole
         )
@@ -164,26 +168,44 @@ class EventStore:
         items = [TypeCount(name, count, count / total) for name, count in zip(event_types, counts, strict=True)]
         return TopTypes(type_filter.start, type_filter.end, "UTC", as_of, items, total)
 
-    def _fetch(self, statement: bytes, parameters: dict[str, Any], json: int) -> tuple[list[Row], bool]:
+    def _fetch(
+        self, statement: bytes, parameters: dict[str, Any], json: int, *, prepare: bool = True
+    ) -> tuple[list[Row], bool]:
         """Rows of events, up to MOST_BYTES in the column `json`, and whether these are all rows."""
         with metrics.DB_SECONDS.labels("list_events").time():
-            return fetch_within(self.pool, statement, parameters, most_bytes=MOST_BYTES, sized=json)
+            return fetch_within(self.pool, statement, parameters, most_bytes=MOST_BYTES, sized=json, prepare=prepare)
 
     def _execute(self, name: str, statement: bytes, parameters: dict[str, Any]) -> Sequence[Any]:
         with metrics.DB_SECONDS.labels(name).time():
             return execute(self.pool, statement, parameters)
 
 
+def build_statement(name: str, event_filter: EventFilter) -> tuple[bytes, dict[str, Any]]:
+    """A statement with the conditions of a filter, and the parameters of these.
+
+    A statement with a `condition` shouldn't be prepared: there are too many of them, and a plan over many partitions has many copies
+    of each.
+    """
+    names = ("everybody" if event_filter.user_id is None else "user_id", *event_filter.extra_filters)
+    if event_filter.condition is None:
+        return _build_known(name, *names), event_filter.parameters
+    condition, parameters = compile_postgres(event_filter.condition)
+    return _build(name, *_conditions(*names), condition), {**event_filter.parameters, **parameters}
+
+
 @cache
-def _build_list_events(*conditions: str) -> bytes:
+def _build_known(name: str, *conditions: str) -> bytes:
     """The statement with these conditions. There are few combinations, and each is built once."""
-    return sql.SQL(QUERIES["list_events"]).format(conditions=build_conditions(*conditions)).as_bytes()
+    return _build(name, *_conditions(*conditions))
 
 
-def build_conditions(*names: str) -> sql.Composed:
-    """These conditions of `list_events`, joined by `and`."""
+def _build(name: str, *conditions: sql.Composed) -> bytes:
+    return sql.SQL(QUERIES[name]).format(conditions=sql.SQL(" and ").join(conditions)).as_bytes()
+
+
+def _conditions(*names: str) -> Iterator[sql.Composed]:
     arrived = sql.SQL(QUERIES["list_events.arrived"])
-    return sql.SQL(" and ").join(sql.SQL(QUERIES[f"list_events.{name}"]).format(arrived=arrived) for name in names)
+    return (sql.SQL(QUERIES[f"list_events.{name}"]).format(arrived=arrived) for name in names)
 
 
 @cache

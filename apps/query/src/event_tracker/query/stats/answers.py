@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import UNSET, Meta, UnsetType, field
 
+from event_tracker.columns.engine import Plan as EnginePlan
 from event_tracker.query.answers import Time
 from event_tracker.query.stats.query_types import RangeQuery
 from event_tracker.query.stats.sql.explain_plan import Plan
@@ -17,18 +18,14 @@ Share = Annotated[float | None, Meta(description="0 to 1; null of nothing.")]
 Seconds = Annotated[float | None, Meta(description="Seconds; null of nothing.")]
 
 
-class ColumnsPlan(msgspec.Struct, frozen=True, tag_field="engine", tag="duckdb"):
+class ColumnsPlan(EnginePlan, frozen=True, kw_only=True, tag_field="engine", tag="duckdb"):
     """What `explain=true` adds to an answer from columns.
 
     Attributes:
         statement: the name of the question.
-        milliseconds: of asking it once more, to measure.
-        plan: DuckDB's EXPLAIN (ANALYZE, FORMAT JSON).
     """
 
     statement: str
-    milliseconds: float
-    plan: dict[str, Any]
 
 
 Explain = Annotated[Plan | ColumnsPlan | UnsetType, Meta(description="Only with explain=true.")]

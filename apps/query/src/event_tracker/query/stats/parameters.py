@@ -25,6 +25,8 @@ from event_tracker.query.stats.query_types import UserQuery
 DAYS = 30
 """Default length of the time range, including today."""
 
+A_DAY = "Or a day, which is its first moment in `tz`."
+
 UTC_ZONE = ZoneInfo("UTC")
 GAP = 1800
 MOST_POINTS = 1000
@@ -35,11 +37,11 @@ PERIODS = ("day", "week", "month")
 
 
 def start_field() -> Moment:
-    return Moment(data_key="from", metadata={"description": f"{FROM} Or a day. By default {DAYS} days before `to`."})
+    return Moment("from", f"{FROM} {A_DAY} By default {DAYS} days before `to`.")
 
 
 def end_field() -> Moment:
-    return Moment(data_key="to", metadata={"description": f"{TO} Or a day. By default the end of today."})
+    return Moment("to", f"{TO} {A_DAY} By default the end of today.")
 
 
 def zone_field() -> Zone:

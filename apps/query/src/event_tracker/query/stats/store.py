@@ -99,8 +99,14 @@ class StatsStore:
         return answer
 
     def _event_users(self, query: EventUsersQuery) -> Body:
-        statement = fill("event_users", selected=select_events(query), order=sql.SQL(ORDERS[query.sort]))
         parameters = {**filter_parameters(query), "limit": query.limit, "offset": query.offset}
+        condition: sql.Composable = sql.SQL("true")
+        if query.first_seen:
+            parameters["first_seen_start"], parameters["first_seen_end"] = query.first_seen
+            condition = fill("event_users.first_seen" if query.sources is None else "event_users.first_seen_of_sources")
+        statement = fill(
+            "event_users", selected=select_events(query), condition=condition, order=sql.SQL(ORDERS[query.sort])
+        )
         result = self._runner.run("event_users", (statement, parameters), query.explain)
         return _add_plan({**range_header(query, result.as_of), **build_event_users(query, result.rows)}, result.plan)
 

@@ -1,7 +1,8 @@
 """HTTP routes that export and erase users. Admins call them on a person's request."""
 
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import NamedTuple, cast
+from wsgiref.types import WSGIEnvironment
 
 from flask import Response
 from marshmallow import ValidationError
@@ -15,9 +16,6 @@ from event_tracker.query.parameter_types import Choice, Length, user_id_field
 from event_tracker.query.parameters import ParameterError, ParameterSchema, invalid_parameters
 from event_tracker.query.users.erasure import MODES, Eraser, Erasure
 from event_tracker.query.users.user_export import FORMATS, Exporter
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
 
 
 class EraseUserSchema(ParameterSchema):
@@ -83,7 +81,7 @@ def erase_any_user(data: UserData, call: Call) -> Erasure:
     return data.eraser.run(given["mode"], given["user_id"], call.principal)
 
 
-def _require_plain_export(environ: "WSGIEnvironment") -> None:
+def _require_plain_export(environ: WSGIEnvironment) -> None:
     """Check that the path ended with /export before decoding: /users/q%2Fexport is the user `q/export`, not `q`.
 
     Raises:

@@ -9,12 +9,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from itertools import count
 from typing import Any
 
 import psycopg
-from psycopg import sql
 
 from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.postgres.named_sql import load_queries
@@ -24,7 +22,7 @@ from event_tracker.query.auth.principal import QuotaHolder
 from event_tracker.query.concurrency import EXPORT_TURN_SECONDS, TURN_SECONDS, take_turn
 from event_tracker.query.events.cursor import Position
 from event_tracker.query.events.filters import EventFilter
-from event_tracker.query.events.store import build_conditions
+from event_tracker.query.events.store import build_statement
 from event_tracker.query.parameter_types import EARLIEST, LATEST
 
 QUERIES = load_queries("event_tracker.query.events")
@@ -71,12 +69,14 @@ class ExportPages:
         """
         turn_seconds = TURN_SECONDS
 
+        prepare = event_filter.condition is None
+
         def execute_page(statement: bytes, parameters: dict[str, Any]) -> Sequence[Row]:
             with (
                 take_turn(self._concurrency_limit, client, turn_seconds),
                 metrics.DB_SECONDS.labels("export_events").time(),
             ):
-                return execute(self._pool, statement, parameters)
+                return execute(self._pool, statement, parameters, prepare=prepare)
 
         planner = _SlicePlanner(event_filter, execute_page)
         position = _ExportPosition(event_filter.after, planner.find_start(event_filter.after.timestamp))
@@ -130,7 +130,7 @@ class _SlicePlanner:
 
     def __init__(self, event_filter: EventFilter, execute_page: Execute) -> None:
         self._event_filter, self._execute = event_filter, execute_page
-        self._slice_events = FILTERED_SLICE_EVENTS if event_filter.extra_filters else SLICE_EVENTS
+        self._slice_events = FILTERED_SLICE_EVENTS if event_filter.has_extra_filters else SLICE_EVENTS
         self._hours: deque[tuple[datetime, int]] = deque()
         # One user's newest events are read from the index, so a single slice is enough.
         self._counted_from = event_filter.start if event_filter.user_id is not None else LATEST
@@ -160,14 +160,8 @@ class _SlicePlanner:
 
 def _read_page(event_filter: EventFilter, position: _ExportPosition, rows: int, execute_page: Execute) -> Sequence[Row]:
     """The next rows of the current slice. The slice is cut until they are read in time."""
-    statement = _build_statement(
-        "everybody" if event_filter.user_id is None else "user_id", *event_filter.extra_filters
-    )
-    filters = {
-        **event_filter.parameters,
-        "rows": rows,
-        "bytes": MOST_BYTES,
-    }
+    statement, conditions = build_statement("export_events", event_filter)
+    filters = {**conditions, "rows": rows, "bytes": MOST_BYTES}
     for cuts in count():
         parameters = {
             "start": position.start,
@@ -188,8 +182,3 @@ def _next_size(page: Sequence[Row]) -> int:
     """How many rows have about MOST_BYTES, if they are as large as these on average."""
     size: int = page[-1][BYTES]
     return max(1, min(MOST_ROWS, MOST_BYTES * len(page) // size))
-
-
-@cache
-def _build_statement(*conditions: str) -> bytes:
-    return sql.SQL(QUERIES["export_events"]).format(conditions=build_conditions(*conditions)).as_bytes()

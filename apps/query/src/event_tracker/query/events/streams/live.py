@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from wsgiref.types import WSGIEnvironment
 
 import gevent
 import structlog
@@ -22,12 +22,10 @@ from event_tracker.query.auth.principal import ALLOWED_SOURCES
 from event_tracker.query.concurrency import StreamSlots
 from event_tracker.query.events.filters import EventFilter
 from event_tracker.query.events.responses import StoredEvent
-from event_tracker.query.events.streams.live_filter import matches
+from event_tracker.query.events.streams.live_filter import LiveFilter
 from event_tracker.query.events.streams.live_tail import Tail, encode
 from event_tracker.query.events.streams.parameters import read_live_filter
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+from event_tracker.query.filters.matches import EventValues
 
 log = structlog.get_logger("query.live")
 
@@ -59,7 +57,7 @@ class LiveClient:
     """A connected client: its filter, and the frames that it hasn't read yet."""
 
     def __init__(self, event_filter: EventFilter) -> None:
-        self.event_filter = event_filter
+        self.live_filter = LiveFilter(event_filter)
         self._frames: deque[bytes] = deque()
         self._bytes = 0
         self._dropped = 0
@@ -168,8 +166,9 @@ class Hub:
 
     def _offer_to_matching(self, event: StoredEvent) -> None:
         frame = b""
+        values = EventValues(event)
         for client in list(self._clients):
-            if matches(event, client.event_filter):
+            if client.live_filter.selects(event, values):
                 frame = frame or b"id: %b\nevent: event\ndata: %b\n\n" % (str(event.event_id).encode(), encode(event))
                 client.offer(frame)
 
@@ -200,7 +199,7 @@ def live_events(live: Live, call: Call) -> Response:
     return response
 
 
-def _recheck_access(guard: Guard, environ: "WSGIEnvironment", client: LiveClient) -> None:
+def _recheck_access(guard: Guard, environ: WSGIEnvironment, client: LiveClient) -> None:
     """End the stream soon after its credentials become invalid or change. A client that may still connect does so by itself."""
     sources = environ[ALLOWED_SOURCES]
     while True:

@@ -1,39 +1,29 @@
 """The filters of events in Python. They mean the same as the conditions in `queries.sql` (`list_events.*`)."""
 
-from typing import Any
-
-import msgspec
-
 from event_tracker.query.events.filters import EventFilter
-from event_tracker.query.events.property_values import normalise
 from event_tracker.query.events.responses import StoredEvent
-
-_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_text = msgspec.json.Decoder(str).decode
-
-
-def matches(event: StoredEvent, event_filter: EventFilter) -> bool:
-    """Whether the filter selects the event. Its time range is ignored."""
-    return (
-        (event_filter.sources is None or event.source in event_filter.sources)
-        and event_filter.user_id in (None, event.user_id)
-        and event_filter.session_id in (None, event.session_id)
-        and (not event_filter.event_types or event.event_type in event_filter.event_types)
-        and (not event_filter.properties or _has_all(event.properties, event_filter.properties))
-    )
+from event_tracker.query.filters.grammar import Condition, Filter, Property
+from event_tracker.query.filters.matches import EventValues, matches
 
 
-def _has_all(properties: Any, wanted: tuple[tuple[str, str], ...]) -> bool:
-    members = _members(properties)
-    return all(name in members and _equals(_as_text(bytes(members[name])), value) for name, value in wanted)
+class LiveFilter:
+    """Selects events for one client. The time range of its filter is ignored."""
 
+    def __init__(self, event_filter: EventFilter) -> None:
+        self._filter = event_filter
+        self._parts: list[Filter] = [
+            Condition(Property((key,)), "is", (value,)) for key, value in event_filter.properties
+        ]
+        if event_filter.condition is not None:
+            self._parts.append(event_filter.condition)
 
-def _equals(stored: str | None, value: str) -> bool:
-    return stored is not None and normalise(stored) == normalise(value)
-
-
-def _as_text(value: bytes) -> str | None:
-    """The value as PostgreSQL's `->>` returns it: a string unquoted, None for null, and JSON for anything else."""
-    if value.startswith(b'"'):
-        return _text(value)
-    return None if value == b"null" else value.decode()
+    def selects(self, event: StoredEvent, values: EventValues) -> bool:
+        """Whether the filter selects the event; `values` are those of the event."""
+        wanted = self._filter
+        return (
+            (wanted.sources is None or event.source in wanted.sources)
+            and wanted.user_id in (None, event.user_id)
+            and wanted.session_id in (None, event.session_id)
+            and (not wanted.event_types or event.event_type in wanted.event_types)
+            and all(matches(values, part) for part in self._parts)
+        )

@@ -1,14 +1,13 @@
 """Asks the engine the questions of /stats: equal ones at once, a few at a time."""
 
-import json
-import time
 from collections.abc import Hashable
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 import psycopg
+from msgspec.structs import asdict
 
-from event_tracker.columns.engine import Engine, Result, Selection
+from event_tracker.columns.engine import Engine, Selection
 from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.http.errors import Problem
 from event_tracker.query import metrics
@@ -19,8 +18,6 @@ from event_tracker.query.stats.answers import ColumnsPlan, RangeAnswer
 from event_tracker.query.stats.columns.selection import Statement
 from event_tracker.query.stats.sql.query_runner import TOO_SLOW
 from event_tracker.query.stats.store import StatsStore
-
-EXPLAIN = "explain (analyze, format json) "
 
 
 class Question(Hashable, Protocol):
@@ -65,28 +62,25 @@ class Asker:
 
     def _ask(self, question: Question) -> RangeAnswer:
         statement = question.build_statement()
-        try:
-            with metrics.DB_SECONDS.labels(question.name).time():
-                result = self._run(question, statement)
-            answer = question.build_answer(result.as_of, result.rows)
-            if question.explain:
-                answer.explain = self._explain(question, statement)
-        except psycopg.errors.QueryCanceled:
-            raise Problem(504, "statement_timeout", TOO_SLOW) from None
-        return answer
-
-    def _run(self, question: Question, statement: Statement) -> Result:
         selection = Selection(
             start=question.start, end=question.end, sources=question.sources, first_seen=question.reads_first_seen
         )
-        return self._engine.run(selection, statement.sql, statement.parameters)
-
-    def _explain(self, question: Question, statement: Statement) -> ColumnsPlan:
-        """Ask once more, for DuckDB's plan."""
-        started = time.perf_counter()
-        result = self._run(question, Statement(EXPLAIN + statement.sql, statement.parameters))
-        ((_, plan),) = result.rows
-        return ColumnsPlan(question.name, (time.perf_counter() - started) * 1000, json.loads(plan))
+        try:
+            with metrics.DB_SECONDS.labels(question.name).time():
+                result = self._engine.run(
+                    selection,
+                    statement.sql,
+                    statement.parameters,
+                    properties=statement.parameters.properties,
+                    question=question.name,
+                    explain=question.explain,
+                )
+        except psycopg.errors.QueryCanceled:
+            raise Problem(504, "statement_timeout", TOO_SLOW) from None
+        answer = question.build_answer(result.as_of, result.rows)
+        if result.plan:
+            answer.explain = ColumnsPlan(statement=question.name, **asdict(result.plan))
+        return answer
 
 
 class Stats(NamedTuple):

@@ -5,7 +5,7 @@ User input gets into a statement as a named parameter only.
 
 from typing import Any, NamedTuple
 
-from event_tracker.query.events.property_values import normalise, number_stem
+from event_tracker.query.events.property_values import normalise
 from event_tracker.query.stats.parameter_types import PROPERTY
 from event_tracker.query.stats.query_types import FilteredQuery
 
@@ -21,7 +21,11 @@ class Statement(NamedTuple):
 
 
 class Parameters(dict[str, Any]):
-    """Named parameters of a statement."""
+    """Named parameters of a statement, and the properties that it reads."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.properties: list[str] = []
 
     def bind(self, value: Any) -> str:
         """Add a value. Returns what stands for it in the statement."""
@@ -32,9 +36,8 @@ class Parameters(dict[str, Any]):
 
 SELECTED = """
   select
-    user_id, session_id, event_type, "timestamp", epoch_us("timestamp") as micros, received_at, event_id,
-    create_sort_key("timestamp", 'ASC NULLS LAST', received_at, 'ASC NULLS LAST', event_id, 'ASC NULLS LAST') as place,
-    {key} as key, properties
+    *, epoch_us("timestamp") as micros, {key} as key,
+    create_sort_key("timestamp", 'ASC NULLS LAST', received_at, 'ASC NULLS LAST', event_id, 'ASC NULLS LAST') as place
   from events
   where {conditions}
 """
@@ -59,19 +62,17 @@ def match(event_types: tuple[str, ...], properties: Properties, parameters: Para
     conditions = []
     if event_types:
         conditions.append(f"event_type in ({', '.join(map(parameters.bind, event_types))})")
-    return [*conditions, *(_has_value(key, value, parameters) for key, value in properties)]
+    return [
+        *conditions,
+        *(f"{property_value(key, parameters)} = {parameters.bind(normalise(value))}" for key, value in properties),
+    ]
 
 
 def property_value(key: str, parameters: Parameters) -> str:
-    """A property's value as text, as PostgreSQL's ->> writes it; null if it is missing. Numbers are in any spelling."""
-    pointer = "/" + key.replace("~", "~0").replace("/", "~1")
-    return f"json_extract_string(properties, {parameters.bind(pointer)})"
-
-
-def normal_form(value: str) -> str:
-    """A property's value with one spelling for each number (event_tracker.query.events.property_values)."""
-    is_longer = f"{value} like '%.%0' and regexp_full_match({value}, '-?(0|[1-9][0-9]*)[.][0-9]+')"
-    return f"case when {is_longer} then rtrim(rtrim({value}, '0'), '.') else {value} end"
+    """A property's value as text, with one spelling for each number; null if it is missing (event_tracker.columns.properties)."""
+    if key not in parameters.properties:
+        parameters.properties.append(key)
+    return f"property_{parameters.properties.index(key)}"
 
 
 def _dimension(by: str | None, parameters: Parameters) -> str:
@@ -81,16 +82,4 @@ def _dimension(by: str | None, parameters: Parameters) -> str:
         case "event_type":
             return "event_type"
         case _:
-            return normal_form(property_value(by.removeprefix(PROPERTY), parameters))
-
-
-def _has_value(key: str, value: str, parameters: Parameters) -> str:
-    """Whether a property has a value. A number has a stem: longer spellings of it are the stem and trailing zeros."""
-    stored = property_value(key, parameters)
-    is_same = f"{stored} = {parameters.bind(normalise(value))}"
-    stem = number_stem(value)
-    return (
-        is_same
-        if stem is None
-        else f"({is_same} or ({stored} like '%0' and rtrim({stored}, '0') = {parameters.bind(stem)}))"
-    )
+            return property_value(by.removeprefix(PROPERTY), parameters)

@@ -17,6 +17,7 @@ from event_tracker.query.stats.answers import Count, RangeAnswer, Seconds, Share
 from event_tracker.query.stats.columns.asking import Stats
 from event_tracker.query.stats.columns.selection import Parameters, Statement, match, select_events
 from event_tracker.query.stats.columns.visits import SECOND
+from event_tracker.query.stats.parameter_types import MOMENT
 from event_tracker.query.stats.parameters import end_field, explain_field, resolve_range, start_field, zone_field
 from event_tracker.query.stats.query_types import RangeQuery
 
@@ -131,8 +132,8 @@ FUNNEL_BODY = {
     "required": ["steps"],
     "additionalProperties": False,
     "properties": {
-        "from": {**TEXT, "description": "RFC 3339 with an offset, or a day."},
-        "to": {**TEXT, "description": "The same."},
+        "from": {**MOMENT, "description": "RFC 3339 with an offset, or a day."},
+        "to": {**MOMENT, "description": "The same."},
         "tz": {**TEXT, "description": "IANA time zone; UTC by default."},
         "window": {"type": "integer", "minimum": 1, "maximum": 31_536_000, "default": 604_800},
         "steps": {

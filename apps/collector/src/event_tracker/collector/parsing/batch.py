@@ -1,13 +1,28 @@
-"""Splits what msgspec doesn't: the lines of NDJSON, and arrays that aren't valid JSON, or have very many commas.
+"""Splits a batch into its events, which aren't decoded here.
 
-Both take time linear in the text, let other requests run, and hold no more events than a request may have.
+msgspec splits most arrays. Our own code splits what it doesn't: the lines of NDJSON, and arrays that aren't valid JSON, or have very
+many commas. It takes time linear in the text, lets other requests run, and holds no more events than a request may have.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count, islice
+from typing import NamedTuple
 
+import msgspec
+
+from event_tracker.core.http.errors import Problem
 from event_tracker.core.server.cooperation import TimeSlice
+from event_tracker.model.event import EventError
+
+Raw = bytes | msgspec.Raw
+
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+_read_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+MOST_COMMAS = 100_000
+"""An array with more commas is split by `split_array`, which holds only one element more than a request may have."""
 
 _STRING = rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)'
 """A string; one that isn't closed goes to the end of the text, so that no part is scanned twice."""
@@ -33,6 +48,74 @@ CLOCK_INTERVAL = 16
 
 MAX_LEVELS = 1000
 """Levels of nesting; JSON decoders accept about as many."""
+
+
+class Batch(NamedTuple):
+    """The events of a request, not decoded yet.
+
+    Attributes:
+        events: as JSON, not checked yet.
+        is_batch: False if the body is one event, not an array or NDJSON.
+        is_array: whether the body is valid JSON only if each event is.
+        may_hold_nul: False if no text contains U+0000, which JSON can write only as an escape.
+    """
+
+    events: Sequence[Raw]
+    is_batch: bool = True
+    is_array: bool = False
+    may_hold_nul: bool = True
+
+
+def split_batch(body: bytes, most: int, *, ndjson: bool = False) -> Batch:
+    """Split an array, or the lines of NDJSON, into the events.
+
+    An array with a NaN, a lone surrogate or the like is split, too: the events that contain them are refused or repaired, and
+    the others stored.
+
+    Raises:
+        Problem: 400 if it should be an array and isn't one, 413 if there are more than `most` events.
+    """
+    may_hold_nul = b"\\u0000" in body
+    if ndjson:
+        return Batch(_checked(split_lines(body, most), most), may_hold_nul=may_hold_nul)
+    if body.count(b",") <= MOST_COMMAS:
+        try:
+            read = _read_list(body)
+        except UNREADABLE:
+            pass
+        else:
+            return Batch(_checked(read, most), may_hold_nul=may_hold_nul)
+    try:
+        body.decode()
+        elements = split_array(body, most)
+    except (UnicodeDecodeError, NotAnArrayError) as error:
+        raise not_json(str(error)) from None
+    return Batch(_checked(elements, most), is_array=True, may_hold_nul=may_hold_nul)
+
+
+def not_json(reason: str) -> Problem:
+    """The problem for a body that isn't JSON."""
+    return Problem(400, "invalid_json", f"The body isn't JSON: {reason}.")
+
+
+def require_readable(batch: Batch, errors: Sequence[EventError]) -> None:
+    """Return if errors of events aren't errors of the whole body.
+
+    Raises:
+        Problem: 400 if the body isn't JSON, 413 if it is one event that is too large.
+    """
+    for error in errors if batch.is_array or not batch.is_batch else ():
+        if error.code == "invalid_json":
+            place = f"at {error.pointer}: " if batch.is_array else ""
+            raise not_json(place + error.detail.removesuffix("."))
+        if error.code == "event_too_large" and not batch.is_batch:
+            raise Problem(413, "event_too_large", error.detail)
+
+
+def _checked(events: Sequence[Raw], most: int) -> Sequence[Raw]:
+    if len(events) > most:
+        raise Problem(413, "too_many_events", f"A request may hold {most} events; this one holds more.")
+    return events
 
 
 class NotAnArrayError(Exception):

@@ -1,0 +1,216 @@
+"""`tracker send` of access logs."""
+
+import gzip
+import json
+import re
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from sent_files import rejected
+
+from event_tracker.cli.database.maintain import maintain
+from event_tracker.cli.ingest import access_log
+
+REAL_LOG = Path(__file__).parents[4] / "shared" / "data" / "web-access.log.gz"
+
+
+def test_a_log_that_is_sent_again_after_retention_is_counted_once(store, tmp_path, monkeypatch):
+    log = tmp_path / "access.log"
+    long_ago, lately = (datetime.now(UTC) - timedelta(days=days) for days in (100, 1))
+    times = [long_ago, long_ago + timedelta(seconds=1), lately]
+    log.write_text(
+        "".join(f'::1 - - [{time:%d/%b/%Y:%H:%M:%S +0000}] "GET / HTTP/1.1" 200 1\n' for time in times) + "x\n"
+    )
+    assert store.send(log).output.startswith("4 lines: 3 stored, 0 duplicates, 1 rejected.")
+    log.write_text(log.read_text().removesuffix("x\n"))
+    monkeypatch.setenv("DATABASE_URL", store.owner.info.dsn)
+    for _ in range(2):
+        maintained = CliRunner().invoke(maintain, ["--keep", "90days"])
+        assert maintained.exit_code == 0, maintained.output
+        result = store.send(log)
+        assert result.exit_code == 0
+        assert result.output.startswith("3 lines: 0 stored, 1 duplicates, 2 expired, 0 rejected.")
+        assert "2 times expired, as in line 1:  Not stored: retention has deleted" in result.output
+        assert [(line["line"], line["errors"][0]["code"]) for line in rejected(log)] == [(1, "expired"), (2, "expired")]
+        counts = "select (select count(*) from events), (select sum(count)::int from event_counts)"
+        assert store.owner.execute(counts).fetchone() == (1, 3)
+
+
+LOG_LINE = '{host} - {user} [17/May/2015:10:05:03 +0200] "{request}" {status} {size} "{referrer}" "{agent}"'
+
+
+LOG = {
+    "host": "1.2.3.4",
+    "user": "-",
+    "request": "GET /a?b=c HTTP/1.1",
+    "status": 200,
+    "size": 12,
+    "referrer": "-",
+    "agent": "-",
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "event_type", "properties"),
+    [
+        ({}, "page_view", {"method": "GET", "path": "/a", "query": "b=c", "status": 200, "bytes": 12}),
+        ({"request": "GET /x.PNG HTTP/1.0", "size": "-"}, "asset", {"method": "GET", "path": "/x.PNG", "status": 200}),
+        (
+            {"request": "GET / HTTP/2.0", "status": 404},
+            "http_error",
+            {"method": "GET", "path": "/", "status": 404, "bytes": 12},
+        ),
+        (
+            {"request": "POST /form HTTP/1.1"},
+            "http_post",
+            {"method": "POST", "path": "/form", "status": 200, "bytes": 12},
+        ),
+        ({"request": r"\x16\x03", "status": 400}, "http_error", {"request": r"\x16\x03", "status": 400, "bytes": 12}),
+        (
+            {"request": "GET / HTTP/1.1", "user": "ann", "referrer": "http://x/", "agent": r"A \"B\""},
+            "page_view",
+            {
+                "method": "GET",
+                "path": "/",
+                "user": "ann",
+                "referrer": "http://x/",
+                "user_agent": r"A \"B\"",
+                "status": 200,
+                "bytes": 12,
+            },
+        ),
+    ],
+)
+def test_a_log_line_becomes_an_event(changed, event_type, properties):
+    event = access_log.parse(LOG_LINE.format(**{**LOG, **changed}).encode())
+    assert event == {
+        "user_id": "1.2.3.4",
+        "event_type": event_type,
+        "timestamp": "2015-05-17T10:05:03+02:00",
+        "properties": properties,
+    }
+
+
+def test_a_line_of_the_common_format_is_read():
+    event = access_log.parse(b'host.example - - [01/Aug/1995:00:00:01 -0400] "GET / HTTP/1.0" 304 0')
+    assert event is not None
+    assert (event["user_id"], event["timestamp"]) == ("host.example", "1995-08-01T00:00:01-04:00")
+
+
+def test_a_leap_second_of_a_log_is_the_second_behind_it(store, tmp_path):
+    file = tmp_path / "access.log"
+    line = '198.51.100.7 - - [{}] "GET / HTTP/1.1" 200 1\n'
+    times = ["31/Dec/2016:23:59:60 +0000", "01/Jul/2015:01:59:60 +0200", "31/Dec/2016:12:59:60 +0000"]
+    file.write_text("".join(map(line.format, times)))
+    assert "3 lines: 2 stored, 0 duplicates, 1 rejected" in store.send(file).output
+    assert store.rows('"timestamp"') == [(datetime(2015, 7, 1, tzinfo=UTC),), (datetime(2017, 1, 1, tzinfo=UTC),)]
+    assert [line["errors"][0]["code"] for line in rejected(file)] == ["invalid_timestamp"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"hello",
+        LOG_LINE.format(**LOG).replace("May", "Mai").encode(),
+        LOG_LINE.format(**LOG).replace("17/", "32/").encode(),
+        LOG_LINE.format(**LOG).replace(":03 ", ":61 ").encode(),
+    ],
+)
+def test_what_is_no_log_line_is_refused(line):
+    assert access_log.parse(line) is None
+
+
+def test_an_access_log(store, tmp_path):
+    line = LOG_LINE.format(**LOG)
+    file = tmp_path / "access.log"
+    file.write_bytes(f"{line}\n{line}\ncut off\n".encode() + line.replace("/a", "/\xff").encode("latin-1"))
+    assert "4 lines: 3 stored, 0 duplicates, 1 rejected" in store.send(file).output
+    assert rejected(file) == [
+        {
+            "line": 3,
+            "errors": [
+                {
+                    "pointer": "",
+                    "code": "invalid_log_line",
+                    "detail": "Isn't a line of a combined or common access log.",
+                }
+            ],
+            "event": "cut off",
+        }
+    ]
+    assert Counter(store.rows("properties ->> 'path'")) == {("/a",): 2, (r"/\xff",): 1}
+    assert "0 stored, 3 duplicates, 1 rejected" in store.send(file).output
+
+
+def independently(lines: list[str]) -> list[tuple[str, datetime, str, str]]:
+    """Host, time, type and path of each line that a quite different reading of it finds."""
+    found = []
+    for line in lines:
+        quoted = line.split('"')
+        if len(quoted) < 7:
+            continue
+        host, clock = re.match(r"(\S+).*\[(.*)\]", quoted[0]).groups()  # type: ignore[union-attr]
+        method, path, _ = quoted[1].split(" ")
+        status = int(quoted[2].split()[0])
+        path = path.split("?")[0]
+        picture = path.rsplit("/")[-1].rpartition(".")[1:][1].lower() if "." in path.rsplit("/")[-1] else ""
+        if status >= 400:
+            kind = "http_error"
+        elif method != "GET":
+            kind = "http_" + method.lower()
+        else:
+            kind = (
+                "asset"
+                if picture
+                in [
+                    "avif",
+                    "bmp",
+                    "css",
+                    "eot",
+                    "gif",
+                    "ico",
+                    "jpg",
+                    "jpeg",
+                    "js",
+                    "map",
+                    "mjs",
+                    "otf",
+                    "png",
+                    "svg",
+                    "ttf",
+                    "webp",
+                    "woff",
+                    "woff2",
+                ]
+                else "page_view"
+            )
+        found.append((host, datetime.strptime(clock, "%d/%b/%Y:%H:%M:%S %z"), kind, path))
+    return found
+
+
+def test_a_real_access_log_gives_the_counts_and_timelines_that_another_reading_gives(store, tmp_path):
+    if not REAL_LOG.exists():
+        pytest.skip("the real access log isn't beside this repository (../shared/data/web-access.log.gz)")
+    report = tmp_path / "rejected.ndjson"
+    result = store.send(REAL_LOG, "--rejected", report)
+    assert "10,000 lines: 9,999 stored, 0 duplicates, 1 rejected" in result.output
+    assert [json.loads(line)["line"] for line in report.read_text().splitlines()] == [8899]
+
+    expected = independently(gzip.decompress(REAL_LOG.read_bytes()).decode().splitlines())
+    by_hour = Counter((when.replace(minute=0, second=0), kind) for _, when, kind, _ in expected)
+    stored = store.owner.execute("select hour, event_type, sum(count) from event_counts group by 1, 2").fetchall()
+    assert {(hour, kind): int(count) for hour, kind, count in stored} == by_hour
+
+    for visitor, _ in Counter(host for host, *_ in expected).most_common(3):
+        timeline = sorted((when, kind, path) for host, when, kind, path in expected if host == visitor)
+        rows = store.owner.execute(
+            """select "timestamp", event_type, properties ->> 'path' from events where user_id = %s""", [visitor]
+        ).fetchall()
+        assert sorted(rows) == timeline
+
+    assert "0 stored, 9,999 duplicates, 1 rejected" in store.send(REAL_LOG, "--rejected", report).output
+    assert store.stored == 9999

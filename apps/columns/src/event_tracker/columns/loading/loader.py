@@ -1,0 +1,240 @@
+"""Brings what a question reads to the local disk."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from threading import Lock
+from typing import NamedTuple
+from uuid import UUID
+
+import duckdb
+import psycopg
+import structlog
+from psycopg import sql
+from psycopg_pool import ConnectionPool
+
+from event_tracker.columns import metrics
+from event_tracker.columns.layout import LAYOUT
+from event_tracker.columns.loading.cache import Cache, Lease
+from event_tracker.columns.loading.deadline import Deadline
+from event_tracker.columns.loading.hours import Hours, hour_of
+from event_tracker.columns.loading.reader import Reader, copy_csv
+from event_tracker.columns.loading.snapshot import (
+    EARLIEST,
+    QUERIES,
+    VALID_BLOCKS,
+    Selection,
+    Snapshot,
+    Span,
+    in_snapshot,
+)
+from event_tracker.columns.loading.threads import run_in_thread
+from event_tracker.core.server.cooperation import TimeSlice
+
+log = structlog.get_logger("columns")
+
+NUM_ROWS = "select file_name, num_rows from parquet_file_metadata($files)"
+
+WRITTEN_BYTES = 2**18
+"""How much is written to disk before other requests may be served."""
+
+SINGLE_FLIGHT_SECONDS = 1.0
+"""How long a question waits while another loads, which is often the same: then it loads itself."""
+
+
+class Loaded(NamedTuple):
+    """What a question reads, on the local disk.
+
+    Attributes:
+        files: those with blocks or rows of each span.
+        users: a CSV file with the users first seen in the range, if that was asked for.
+        blocks_fetched, rows_read: what wasn't on the local disk before.
+    """
+
+    snapshot: Snapshot
+    files: dict[Span, tuple[str, ...]]
+    users: Path | None
+    blocks_fetched: int = 0
+    rows_read: int = 0
+
+    @property
+    def path(self) -> str:
+        """Where the events were: `blocks`, `rows`, `mixed`, or `none` if there are no events."""
+        kinds = {"rows" if span.id is None else "blocks" for span in self.files}
+        return "mixed" if len(kinds) > 1 else next(iter(kinds), "none")
+
+
+class Loader:
+    """Loads blocks and rows into the cache.
+
+    Args:
+        open_cursor: a connection to DuckDB that may read and write the cache's folder.
+    """
+
+    def __init__(
+        self,
+        pool: ConnectionPool[psycopg.Connection],
+        open_cursor: Callable[[], duckdb.DuckDBPyConnection],
+        cache: Cache,
+    ) -> None:
+        self._pool = pool
+        self._open_cursor = open_cursor
+        self._cache = cache
+        self.hours = Hours()
+        self._loading = Lock()
+
+    def load(self, selection: Selection, lease: Lease, deadline: Deadline) -> Loaded:
+        """Load what a selection holds. The connection is returned before this does.
+
+        Args:
+            lease: gets the files.
+        """
+
+        def find(connection: psycopg.Connection, snapshot: Snapshot) -> Loaded | None:
+            files = self._find(snapshot, lease)
+            missing = len(files) < len(snapshot.spans)
+            return None if missing else Loaded(snapshot, files, self._copy_users(connection, selection, deadline))
+
+        def fetch(connection: psycopg.Connection, snapshot: Snapshot) -> Loaded:
+            return self._fetch(connection, snapshot, lease, deadline)._replace(
+                users=self._copy_users(connection, selection, deadline)
+            )
+
+        found = in_snapshot(self._pool, selection, deadline, find)
+        if found is not None:
+            return found
+        with self._single_flight():
+            return in_snapshot(self._pool, selection, deadline, fetch)
+
+    def forget(self, names: Sequence[str]) -> None:
+        """Forget files that can't be read."""
+        self._cache.delete(names)
+        self.hours.forget(names)
+
+    def forget_erased(self) -> None:
+        """Delete the files of blocks and events that PostgreSQL doesn't have any more, and those that nothing refers to."""
+        names = self._cache.names
+        ids = [name for name in names if not is_rows(name)]
+        with self._pool.connection() as connection:
+            left = {str(id) for (id,) in connection.execute(QUERIES["remaining_blocks"], {"ids": ids}, binary=True)}
+            epochs = {(source, day): epoch for source, day, epoch in connection.execute(QUERIES["epochs"], binary=True)}
+        erased = {*(set(ids) - left), *self.hours.erased(epochs)}
+        metrics.FILES_ERASED.inc(len(erased))
+        self.forget([*erased, *self.hours.unused()])
+        # Those that were evicted; and those of questions that ended before the hours in them were known.
+        kept = set(self._cache.names)
+        self.hours.forget(self.hours.names() - kept)
+        self._cache.delete({name for name in kept if is_rows(name)} - self.hours.names() - self._cache.in_use)
+
+    def count_blocks(self) -> None:
+        """Set the metrics of blocks."""
+        everything = {"start": EARLIEST, "end": datetime.now(UTC), "sources": None, "layout": LAYOUT}
+        with self._pool.connection() as connection, connection.transaction():
+            connection.execute(QUERIES["begin"], prepare=False)
+            spans = connection.execute(VALID_BLOCKS, everything, binary=True).fetchall()
+            ((blocks,),) = connection.execute(QUERIES["count_blocks"], everything, binary=True).fetchall()
+        valid = sum(span[3] is not None for span in spans)
+        metrics.BLOCKS.labels("valid").set(valid)
+        metrics.BLOCKS.labels("stale").set(blocks - valid)
+
+    @contextmanager
+    def _single_flight(self) -> Iterator[None]:
+        acquired = self._loading.acquire(timeout=SINGLE_FLIGHT_SECONDS)
+        try:
+            yield
+        finally:
+            if acquired:
+                self._loading.release()
+
+    def _find(self, snapshot: Snapshot, lease: Lease) -> dict[Span, tuple[str, ...]]:
+        """The files of the spans that are on the local disk. The lease has them then."""
+        found = {}
+        for span in snapshot.spans:
+            names: tuple[str, ...] | None
+            if span.id is not None:
+                names = (str(span.id),)
+            else:
+                version = self.hours.find(hour_of(snapshot, span), span.events)
+                names = version.files if version else None
+            if names is not None and lease.take(names):
+                found[span] = names
+        return found
+
+    def _fetch(self, connection: psycopg.Connection, snapshot: Snapshot, lease: Lease, deadline: Deadline) -> Loaded:
+        files = self._find(snapshot, lease)
+        missing = [span for span in snapshot.spans if span not in files]
+        blocks = {span.id: span for span in missing if span.id is not None}
+        fetched = self._fetch_blocks(connection, blocks, lease, deadline) if blocks else set()
+        rows = [span for span in missing if span.id not in fetched]
+        with self._open_cursor() as cursor:
+            reader = Reader(connection, cursor, self._cache, self.hours, snapshot, lease, deadline)
+            read = reader.read(rows)
+        fresh = {span: (str(span.id),) for span in missing if span.id in fetched}
+        return Loaded(snapshot, files | fresh | read, None, len(fetched), reader.rows)
+
+    def _fetch_blocks(
+        self, connection: psycopg.Connection, blocks: dict[UUID, Span], lease: Lease, deadline: Deadline
+    ) -> set[UUID]:
+        """Fetch blocks, one after the other. Returns those that can be read."""
+        fetched = set()
+        with connection.cursor(binary=True) as cursor:
+            for block, parquet in cursor.stream(QUERIES["fetch_blocks"], {"ids": list(blocks)}):
+                deadline.check()
+                add = partial(self._cache.write, str(block), partial(_write_file, parquet), lease)
+                if self._cache.with_room(add):
+                    fetched.add(block)
+                metrics.BLOCKS_FETCHED.inc()
+                metrics.BYTES_FETCHED.inc(len(parquet))
+        wrong = run_in_thread(lambda: self._unreadable({id: blocks[id].events for id in fetched}), deadline)
+        if wrong:
+            log.warning("blocks can't be read", blocks=[str(id) for id in wrong])
+            self.forget([str(id) for id in wrong])
+        return fetched - wrong
+
+    def _unreadable(self, blocks: dict[UUID, int]) -> set[UUID]:
+        """Those of some blocks that aren't Parquet of so many events."""
+        with self._open_cursor() as cursor:
+            try:
+                return self._miscounted(cursor, blocks)
+            except duckdb.Error:
+                return {id for id, events in blocks.items() if self._is_unreadable(cursor, id, events)}
+
+    def _is_unreadable(self, cursor: duckdb.DuckDBPyConnection, block: UUID, events: int) -> bool:
+        try:
+            return bool(self._miscounted(cursor, {block: events}))
+        except duckdb.Error:
+            return True
+
+    def _miscounted(self, cursor: duckdb.DuckDBPyConnection, blocks: dict[UUID, int]) -> set[UUID]:
+        paths = {str(self._cache.path(str(id))): id for id in blocks}
+        found = cursor.execute(NUM_ROWS, {"files": list(paths)}).fetchall() if paths else []
+        counted = {paths[path]: rows for path, rows in found}
+        return {id for id, events in blocks.items() if counted.get(id) != events}
+
+    def _copy_users(self, connection: psycopg.Connection, selection: Selection, deadline: Deadline) -> Path | None:
+        """Copy the users first seen in the range, by all sources."""
+        if not selection.first_seen or selection.sources is not None:
+            return None
+        statement = sql.SQL(QUERIES["copy_users"]).format(start=selection.start, end=selection.end)
+        path = self._cache.temporary_path()
+        try:
+            self._cache.with_room(lambda: copy_csv(connection, statement, path, deadline))
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return path
+
+
+def is_rows(name: str) -> bool:
+    """Whether a file has rows of hours: the others have a block each, and its id as their name."""
+    return name.startswith("rows-")
+
+
+def _write_file(content: bytes, path: Path) -> None:
+    time_slice = TimeSlice()
+    with path.open("wb", buffering=0) as file:
+        for start in range(0, len(content), WRITTEN_BYTES):
+            file.write(content[start : start + WRITTEN_BYTES])
+            time_slice.yield_when_over()

@@ -1,0 +1,118 @@
+"""The relations that a question reads, over files on the local disk. Nothing that a request or an event says is part of their SQL."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+import duckdb
+from psycopg import sql
+
+from event_tracker.columns.layout import COLUMNS
+from event_tracker.columns.loading.cache import Cache
+from event_tracker.columns.loading.conditions import Range, in_any, moment
+from event_tracker.columns.loading.hours import Hours
+from event_tracker.columns.loading.loader import Loaded
+from event_tracker.columns.loading.snapshot import Selection
+from event_tracker.columns.properties import name_properties, own_column, property_columns
+from event_tracker.core.postgres.named_sql import load_queries
+
+QUERIES = load_queries("event_tracker.columns.loading", "relations.sql")
+
+Keys = tuple[str, ...]
+
+
+class Relations:
+    """Makes the relations `events` and `first_seen` for a question.
+
+    Args:
+        properties: those that the question is about, in the columns `property_0` and so on.
+    """
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        cache: Cache,
+        hours: Hours,
+        selection: Selection,
+        loaded: Loaded,
+        properties: Sequence[str],
+    ) -> None:
+        self._connection = connection
+        self._cache = cache
+        self._selection = selection
+        self._loaded = loaded
+        self._properties = properties
+        self._inside = {
+            name: {(hour.start, hour.end) for hour in hours.inside(name)}
+            for names in loaded.files.values()
+            for name in names
+        }
+        self._keys = sorted({span.keys for span in loaded.files if span.keys})
+
+    def create(self) -> None:
+        """Create the relations that the selection asks for. It may be called in another thread."""
+        name_properties(self._connection, self._properties)
+        for number, keys in enumerate(self._keys):
+            self._execute("name_keys", {"keys": list(keys)}, variable=sql.Identifier(f"keys_{number}"))
+        start, end = self._selection.start, self._selection.end
+        self._execute("events", files=self._files(start, end), start=moment(start), end=moment(end))
+        if self._loaded.users is not None:
+            self._execute("first_seen", {"csv": str(self._loaded.users)})
+        elif self._selection.needs_history:
+            self._execute("earlier", files=self._files(None, start), start=moment(start))
+            self._execute("first_seen_here")
+
+    def _execute(self, name: str, parameters: dict[str, object] | None = None, **slots: sql.Composable) -> None:
+        self._connection.execute(sql.SQL(QUERIES[name]).format(**slots).as_string(), parameters or {})
+
+    def _files(self, start: datetime | None, end: datetime) -> sql.Composable:
+        """A SELECT from the files with events in [start, end). It may have others, too."""
+        whole: dict[Keys, list[str]] = {}
+        selects: list[sql.Composable] = []
+        for (keys, name), hours in self._used(start, end).items():
+            others = sorted(hour for hour in self._inside[name] - hours if _overlaps(*hour, start, end))
+            if others:
+                selects.append(_fill("without_hours", files=self._select([name], keys), hours=in_any(others)))
+            else:
+                whole.setdefault(keys, []).append(name)
+        selects += [self._select(names, keys) for keys, names in whole.items()]
+        return sql.SQL(" union all ").join(selects) if selects else self._no_events()
+
+    def _used(self, start: datetime | None, end: datetime) -> dict[tuple[Keys, str], set[Range]]:
+        """The files with events in [start, end), each with the hours that are read from it."""
+        used: dict[tuple[Keys, str], set[Range]] = {}
+        for span, names in self._loaded.files.items():
+            if _overlaps(span.start, span.end, start, end):
+                for name in names:
+                    # A block that couldn't be read was read from rows: these have no columns of their own.
+                    keys = span.keys if name == str(span.id) else ()
+                    used.setdefault((keys, name), set()).add((span.start, span.end))
+        return used
+
+    def _select(self, names: Iterable[str], keys: Keys) -> sql.Composable:
+        columns = sql.SQL(", ").join(
+            self._all_properties(keys) if keys and name == "properties" else sql.Identifier(name) for name in COLUMNS
+        )
+        paths = sql.SQL(", ").join(sql.Literal(str(self._cache.path(name))) for name in names)
+        properties = property_columns(self._properties, keys)
+        return _fill("files", columns=columns, properties=properties, paths=sql.SQL("[{}]").format(paths))
+
+    def _all_properties(self, keys: Keys) -> sql.Composable:
+        values = sql.SQL(", ").join(own_column(place) for place in range(len(keys)))
+        variable = sql.Literal(f"keys_{self._keys.index(keys)}")
+        expression = _fill("all_properties", variable=variable, values=sql.SQL("[{}]").format(values))
+        return sql.SQL("{} as properties").format(expression)
+
+    def _no_events(self) -> sql.Composable:
+        types = {**COLUMNS, **{f"property_{number}": "varchar" for number in range(len(self._properties))}}
+        columns = [
+            sql.SQL("null::{} as {}").format(sql.Identifier(kind), sql.Identifier(name)) for name, kind in types.items()
+        ]
+        return _fill("no_events", columns=sql.SQL(", ").join(columns))
+
+
+def _fill(name: str, **slots: sql.Composable) -> sql.Composed:
+    return sql.SQL(QUERIES[name]).format(**slots)
+
+
+def _overlaps(first: datetime, last: datetime, start: datetime | None, end: datetime) -> bool:
+    return first < end and (start is None or last > start)

@@ -1,0 +1,135 @@
+"""One snapshot of PostgreSQL: where the events of a selection are in it, in valid blocks or in rows."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, NamedTuple, TypeVar
+from uuid import UUID
+
+import psycopg
+from psycopg_pool import ConnectionPool
+
+from event_tracker.columns.layout import LAYOUT
+from event_tracker.columns.loading.deadline import Deadline
+from event_tracker.core.postgres.named_sql import load_queries
+from event_tracker.core.postgres.pool import attempt
+from event_tracker.core.postgres.replication import read_as_of
+
+QUERIES = load_queries("event_tracker.columns.loading", "snapshot.sql")
+VALID_BLOCKS = load_queries("event_tracker.columns", "validity.sql")["valid_blocks"]
+
+EARLIEST = "0001-01-01 00:00:00+00"
+"""Before any event."""
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """The events that a question is about: those in [start, end), of these sources (None is all).
+
+    Attributes:
+        first_seen: whether the question also reads the relation `first_seen`.
+    """
+
+    start: datetime
+    end: datetime
+    sources: Sequence[str] | None
+    first_seen: bool = False
+
+    @property
+    def needs_history(self) -> bool:
+        """Whether first seen is by some sources: then it is the earliest of all their events."""
+        return self.first_seen and self.sources is not None
+
+
+class Span(NamedTuple):
+    """Hours of one source that are read together: a valid block, or one hour of rows.
+
+    Attributes:
+        id: of the block; None for rows.
+        keys: properties that have a column of their own in the block's file.
+        events: changes whenever an event is added.
+        epoch: of the day; changes whenever an event is deleted or changed.
+    """
+
+    source: str
+    start: datetime
+    end: datetime
+    id: UUID | None
+    keys: tuple[str, ...]
+    events: int
+    epoch: int
+
+
+class Snapshot(NamedTuple):
+    """What a snapshot says of a selection.
+
+    Attributes:
+        as_of: everything that was committed by then is in it.
+        server: names this state of the server's files: spans read from another aren't comparable.
+        oldest: the oldest transaction that may have been running.
+        spans: in the order of source and start; with `Selection.needs_history`, of all time before the range, too.
+        users: a digest of the users first seen in the range, if that was asked for.
+    """
+
+    as_of: datetime
+    server: str
+    oldest: int
+    spans: list[Span]
+    users: tuple[int, str] | None
+
+    @property
+    def state(self) -> str:
+        """A digest of all that the answer depends on: equal ones have equal answers."""
+        digest = sha256(self.server.encode())
+        for span in self.spans:
+            digest.update(repr((span.source, span.start, span.end, span.id, span.events, span.epoch)).encode())
+        digest.update(repr(self.users).encode())
+        return digest.hexdigest()
+
+
+def in_snapshot(
+    pool: ConnectionPool[psycopg.Connection],
+    selection: Selection,
+    deadline: Deadline,
+    work: Callable[[psycopg.Connection, Snapshot], Answer],
+) -> Answer:
+    """Take a snapshot and call `work` with it, while it can still be read from the connection.
+
+    Raises:
+        Problem: 504 after the deadline.
+    """
+
+    def begin(connection: psycopg.Connection) -> Answer:
+        deadline.check()
+        # Before the snapshot: a standby goes on replaying meanwhile.
+        as_of = read_as_of(connection)
+        with connection.transaction():
+            connection.execute(QUERIES["begin"], prepare=False)
+            given = {"milliseconds": max(1, int(deadline.remaining * 1000))}
+            ((server, oldest, _),) = connection.execute(QUERIES["server"], given, binary=True).fetchall()
+            return work(connection, Snapshot(as_of, server, int(oldest), *_read_spans(connection, selection)))
+
+    try:
+        return attempt(pool, begin)
+    except psycopg.errors.QueryCanceled:
+        raise deadline.problem() from None
+
+
+def _read_spans(connection: psycopg.Connection, selection: Selection) -> tuple[list[Span], tuple[int, str] | None]:
+    given: dict[str, Any] = {
+        "start": EARLIEST if selection.needs_history else selection.start,
+        "end": selection.end,
+        "sources": None if selection.sources is None else list(selection.sources),
+        "layout": LAYOUT,
+    }
+    spans = [
+        Span(*row)._replace(keys=tuple(row[4] or ()))
+        for row in connection.execute(VALID_BLOCKS, given, binary=True).fetchall()
+    ]
+    users = None
+    if selection.first_seen and selection.sources is None:
+        (users,) = connection.execute(QUERIES["digest_users"], given, binary=True).fetchall()
+    return spans, users

@@ -1,0 +1,45 @@
+-- name: begin
+-- Two statements in one message. The lock comes before the snapshot, which the first query takes: otherwise a month that is just
+-- moved out of the default partition would be missing.
+set transaction isolation level repeatable read, read only;
+lock table only events in access share mode;
+
+-- name: server
+-- Takes the snapshot. Returns what names this very state of this server's files, and the snapshot's oldest transaction: the effects
+-- of all before it are seen, or were rolled back. After a failover, a restore or a crash PostgreSQL has started anew, and truncated
+-- tables have other files; what was read before isn't compared with what is read then.
+select
+  concat_ws(
+    ' ',
+    (select system_identifier from pg_control_system()),
+    extract(epoch from pg_postmaster_start_time()),
+    (select oid from pg_database where datname = current_database()),
+    (select string_agg(pg_relation_filenode(inhrelid)::text, ',' order by inhrelid) from pg_inherits where inhparent = 'events'::regclass)
+  ),
+  pg_snapshot_xmin(pg_current_snapshot())::text,
+  set_config('statement_timeout', %(milliseconds)s::text, true);
+
+-- name: fetch_blocks
+select id, parquet from blocks where id = any (%(ids)s);
+
+-- name: copy_users
+copy (
+  select user_id, (extract(epoch from first_seen) * 1000000)::bigint
+  from users
+  where first_seen >= {start} and first_seen < {end}
+) to stdout (format csv)
+
+-- name: digest_users
+-- Changes with every user who was first seen in a time range, in any order.
+select count(*), coalesce(sum(hashtextextended(user_id, (extract(epoch from first_seen) * 1000000)::bigint)), 0)::text
+from users
+where first_seen >= %(start)s and first_seen < %(end)s;
+
+-- name: remaining_blocks
+select id from blocks where id = any (%(ids)s);
+
+-- name: epochs
+select source, day, epoch from block_epochs;
+
+-- name: count_blocks
+select count(*) from blocks where start >= date_bin('1 day', %(start)s::timestamptz, timestamptz '2000-01-01 00:00:00+00') and start < %(end)s;

@@ -1,0 +1,24 @@
+"""Metrics of questions about events in columns; docs/metrics.md lists them."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from event_tracker.core.metrics import SECONDS
+
+QUESTION_SECONDS = Histogram(
+    "columns_question_seconds",
+    "One question, from its snapshot to its rows, by where its events were: blocks, rows, mixed, none.",
+    ["question", "path"],
+    buckets=SECONDS,
+)
+LOAD_SECONDS = Histogram(
+    "columns_load_seconds", "The part of a question before DuckDB: its snapshot, and what was fetched.", buckets=SECONDS
+)
+BLOCKS = Gauge("columns_blocks", "Blocks in PostgreSQL: valid, and stale, whose rows are read instead.", ["state"])
+BLOCKS_FETCHED = Counter("columns_blocks_fetched", "Blocks copied from PostgreSQL to the local disk.")
+BYTES_FETCHED = Counter("columns_bytes_fetched", "Bytes of these blocks.")
+ROWS_READ = Counter("columns_rows_read", "Events read from their rows, for lack of a valid block.")
+FILES_EVICTED = Counter("columns_files_evicted", "Files deleted from the local disk to make room for others.")
+FILES_ERASED = Counter("columns_files_erased", "Files deleted because PostgreSQL has their block or events no more.")
+CACHE_BYTES = Gauge("columns_cache_bytes", "Bytes of files on the local disk.")
+MEMORY_BYTES = Gauge("columns_memory_bytes", "Memory that DuckDB uses.")
+SPILLED_BYTES = Gauge("columns_spilled_bytes", "What DuckDB has written to disk now, for lack of memory.")

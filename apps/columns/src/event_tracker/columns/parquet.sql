@@ -1,0 +1,32 @@
+-- name: rows
+-- The columns of layout.COLUMNS. One thread reads a file, since values may have line breaks. An event has at most 64 KiB of properties,
+-- or some MB if it was stored before numbers were counted as PostgreSQL writes them.
+select
+  user_id,
+  make_timestamptz("timestamp") as "timestamp",
+  make_timestamptz(received_at) as received_at,
+  event_id, event_type, session_id, source, properties
+from read_csv(
+  $csv, header = false, auto_detect = false, delim = ',', quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false,
+  parallel = false, max_line_size = 16777216,
+  columns = {{
+    user_id: 'varchar', "timestamp": 'bigint', received_at: 'bigint', event_id: 'uuid', event_type: 'varchar', session_id: 'varchar',
+    source: 'varchar', properties: 'varchar'
+  }}
+)
+
+-- name: common_keys
+select key
+from (select unnest(json_keys(properties)) as key from ({rows}))
+group by key
+having count(*) >= $share * (select count(*) from ({rows}))
+order by count(*) desc, key
+limit $most;
+
+-- name: with_columns
+-- Each event's JSON is read once for all columns. A null in the patch removes a key from the rest (RFC 7386).
+select * exclude (own) replace (json_merge_patch(properties, $taken)::varchar as properties), {columns}
+from (select *, json_extract_string(properties, $paths) as own from ({rows}))
+
+-- name: write
+copy (select * from ({events}) order by {order}) to $parquet (format parquet, compression zstd);

@@ -1,0 +1,130 @@
+"""PostgreSQL, DuckDB and Python select the same events by a filter, and these are the reference's."""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import duckdb
+import msgspec
+import psycopg
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+from psycopg import sql
+from servers import Postgres
+
+from event_tracker.core.postgres.named_sql import load_queries
+from event_tracker.query.filters.duckdb import compile_duckdb
+from event_tracker.query.filters.grammar import Filter
+from event_tracker.query.filters.matches import EventValues, matches
+from event_tracker.query.filters.postgres import compile_postgres
+from event_tracker.query.filters.schema import FilterSchema
+
+from .reference import parse, selects, write
+from .strategies import events, filters
+
+Events = list[dict[str, Any]]
+
+NESTED = load_queries("event_tracker.columns", "nested.sql")
+COLUMNS = ("user_id", "event_type", "session_id", "source", "timestamp", "received_at")
+
+INSERT = """
+insert into events (event_id, user_id, event_type, session_id, source, "timestamp", received_at, properties)
+values (%(event_id)s, %(user_id)s, %(event_type)s, %(session_id)s, %(source)s, %(timestamp)s, %(received_at)s, %(properties)s)
+"""
+READ = sql.SQL("""
+select event_id, user_id, event_type, session_id, source, "timestamp", received_at, properties::text as json,
+  (select coalesce(jsonb_object_agg(key, value), '{{}}')::text from jsonb_each_text(properties)), {nested}::text
+from events
+order by event_id
+""").format(nested=sql.SQL(NESTED["nested"]))
+
+CREATE = """
+create table events (
+  event_id uuid, user_id varchar, event_type varchar, session_id varchar, source varchar, "timestamp" timestamptz, received_at timestamptz,
+  properties varchar, nested varchar
+)
+"""
+
+
+class Databases(NamedTuple):
+    """Both have a table `events`."""
+
+    postgres: psycopg.Connection
+    columns: duckdb.DuckDBPyConnection
+
+
+@pytest.fixture(scope="module")
+def databases(postgres: Postgres, shared_database: str) -> Iterator[Databases]:
+    with psycopg.connect(postgres.url(shared_database), autocommit=True) as owner:
+        owner.execute("set timezone = 'UTC'")
+        owner.execute("create temp table events (like public.events including defaults including constraints)")
+        owner.execute("alter table pg_temp.events alter column session_id drop not null")
+        columns = duckdb.connect(config={"threads": 1})
+        columns.execute("set TimeZone = 'UTC'")
+        columns.execute(CREATE)
+        yield Databases(owner, columns)
+        columns.close()
+
+
+def put(databases: Databases, given: Events) -> Events:
+    """Store the events in both; what PostgreSQL made of them."""
+    databases.postgres.execute("truncate pg_temp.events")
+    databases.columns.execute("truncate events")
+    with databases.postgres.cursor() as cursor:
+        cursor.executemany(
+            INSERT,
+            [
+                {**event, "event_id": UUID(int=n), "properties": write(event["properties"])}
+                for n, event in enumerate(given)
+            ],
+        )
+    rows = databases.postgres.execute(READ).fetchall()
+    for row in rows:
+        databases.columns.execute(
+            f"insert into events select * replace ({NESTED['nested_texts']} as nested) from (values (?, ?, ?, ?, ?, ?, ?, ?, ?::varchar)) as row ({', '.join(['event_id', *COLUMNS])}, properties, nested)",
+            [*row[:7], *row[8:]],
+        )
+    return [{**dict(zip(COLUMNS, row[1:7], strict=True)), "json": row[7], "properties": parse(row[7])} for row in rows]
+
+
+def in_postgres(databases: Databases, part: Filter) -> list[int]:
+    condition, parameters = compile_postgres(part)
+    statement = sql.SQL("select event_id from events where {} order by event_id").format(condition)
+    return [found.int for (found,) in databases.postgres.execute(statement, parameters, binary=True)]
+
+
+def in_columns(databases: Databases, part: Filter) -> list[int]:
+    condition, parameters = compile_duckdb(part)
+    found = databases.columns.execute(f"select event_id from events where {condition} order by event_id", parameters)
+    return [event_id.int for (event_id,) in found.fetchall()]
+
+
+def in_python(stored: Events, part: Filter) -> list[int]:
+    found = []
+    for number, event in enumerate(stored):
+        values = EventValues(SimpleNamespace(**{**event, "properties": msgspec.Raw(event["json"])}))
+        if matches(values, part):
+            found.append(number)
+    return found
+
+
+def check(databases: Databases, given: Events, documents: list[dict[str, Any]]) -> list[list[int]]:
+    """What the filters select, everywhere the same."""
+    stored = put(databases, given)
+    selected = []
+    for document in documents:
+        part = FilterSchema().load(document)
+        expected = [number for number, event in enumerate(stored) if selects(document, event)]
+        assert in_postgres(databases, part) == expected, document
+        assert in_columns(databases, part) == expected, document
+        assert in_python(stored, part) == expected, document
+        selected.append(expected)
+    return selected
+
+
+@settings(max_examples=100, phases=[Phase.generate], derandomize=True, deadline=None, database=None)
+@given(given=st.lists(events, min_size=1, max_size=6), documents=st.lists(filters, min_size=1, max_size=6))
+def test_all_select_the_same_events(databases: Databases, given: Events, documents: list[dict[str, Any]]) -> None:
+    check(databases, given, documents)

@@ -1,0 +1,70 @@
+"""Where fuzzing starts, and what it puts in."""
+
+import base64
+
+EVENT = b'{"user_id":"ann","event_type":"view","timestamp":"2026-02-28T10:00:00.123456+01:00","event_id":"01932a8b-6a00-7abc-8def-0123456789ab","session_id":"s","properties":{"a":[1,-2.5e3,"\\u00e9\\ud83d\\ude00",null,true,{"b":{}}]}}'
+CURSOR = b'["AAAAAAAAAAA=","2026-03-01T00:00:00Z","2026-03-02T00:00:00+02:00",["2026-03-01T10:00:00Z","ann","5e2b9c1a-7c44-4b9e-9d52-0a7f0c6f6a11"]]'
+FILTERS = [
+    b'{"field":"property.a.b","operator":"contains","value":1.50}',
+    b'{"field":"property.c\\\\.d","operator":"one_of","value":["x",true,-1e-7]}',
+    b'{"field":"timestamp","operator":"gte","value":"2026-02-28T10:00:00Z"}',
+    b'{"field":"session_id","operator":"not_set"}',
+]
+NAMES = b"filter field operator value and or user_id event_type session_id property.a limit cursor from to tz explain interval metric breakdown gap longest by key period start direction depth format after window steps properties".split()
+TIMES = b"2026-02-28T10:00:00Z 2026-02-28 2016-12-31T23:59:60Z 0001-01-01T00:00:00+14:00 9999-12-31T23:59:59-14:00 0002-01-01 9997-12-31 2026-02-30".split()
+CHOICES = b"is is_not one_of contains starts_with set not_set gt lte property.a.b timestamp minute hour day week month events users sessions event_type property:a next previous ndjson csv parquet true false Europe/Paris UTC".split()
+
+SEEDS: dict[str, list[bytes]] = {
+    "body": [
+        b"j" + EVENT,
+        b"j" + EVENT.replace(b"2026-02-28T10:00:00.123456", b"2017-01-01T00:59:60.5").replace(b"ude00", b"u0000"),
+        b"j[" + EVENT + b"," + EVENT + b"]",
+        b"n" + EVENT + b"\n\n" + EVENT,
+        b'j[NaN,{"user_id":"\\ud800","event_type":"\\u0000","properties":{"a":1e400,"a":Infinity}},' + EVENT + b"]",
+        b'j{"user_id":"ann","event_type":"view","properties":' + b'{"a":' * 32 + b"1" + b"}" * 32 + b"}",
+        b"j" + b"[" * 2000 + b"]" * 2000,
+        b'j{"user_id":"ann","event_type":"view","properties":{"a":' + b"9" * 4300 + b"}}",
+        b'j[{"user_id":"ann","event_type":"view","properties":{"a":' + b"9" * 4301 + b"}}]",
+        b'j[{"user_id":"ann","event_type":"view","properties":{"a":[' + b"1e308," * 220 + b"0]}}," + EVENT + b"]",
+        b'n{"user_id":"ann","event_type":"view","properties":{"a":[1e308,5E-0324,-0.0,1e-400,0e0,1e22,1.5e-7,"12e45678"]}}',
+        b'j{"user_id":[1e308],"event_type":"view","properties":{"a":1e' + b"0" * 400 + b'1,"b":' + b"1" * 400 + b"e-700}}",
+    ],
+    "cursor": [b"j" + CURSOR, b"b" + base64.urlsafe_b64encode(CURSOR).rstrip(b"="), b"b", b"j[]", b"b\xe9"],
+    "query": [
+        *(bytes([number]) + b"limit=5&tz=Europe/Paris&from=2026-02-01&to=2026-02-28T10%3A00%3A00%2B01%3A00" for number in range(12)),
+        b"\0user_id=ann&event_type=view&event_type=click&property.a=1&session_id=%C3%A9&limit=5",
+        b"\0user_id=ann&cursor=" + base64.urlsafe_b64encode(CURSOR).rstrip(b"="),
+        b"\0filter=property.a%5C.b:one_of:a,b%5C,c&filter=event_type:is_not:view&filter=property.c:gt:-1.5&filter=session_id:set",
+        b'\3filter={"or":[' + b",".join(FILTERS) + b"]}",
+        b"\2format=csv&after=2026-03-01T10:00:00Z,5e2b9c1a-7c44-4b9e-9d52-0a7f0c6f6a11,a,b&limit=10",
+        b"\5interval=hour&metric=users&breakdown=property:a&gap=5",
+        b"\10key=page&limit=3",
+        b"\12start=view&direction=previous&depth=5&by=property:a",
+    ],
+    "search": [
+        *(b'{"filter":' + part + b"}" for part in FILTERS),
+        b'{"filter":{"and":[' + b",".join(FILTERS) + b',{"or":[{"and":[' + FILTERS[0] + b"]}]}]}}",
+        b'{"filter":{"and":[' * 9 + b"]}}" * 9,
+        b'{"filter":{"field":[],"operator":{},"value":[[]],"and":null,"or":[1]}}',
+        b'{"filter":{"field":"property.a","operator":"lt","value":' + b"9" * 1100 + b"}}",
+    ],
+    "funnel": [
+        b'{"from":"2026-02-01","to":"2026-02-28T10:00:00Z","tz":"UTC","window":60,"steps":[{"event_type":"a"},{"event_type":"b","properties":{"c":"d"}}]}',
+        b'{"steps":[{"event_type":"a"},{"event_type":"b"}],"window":"60"}',
+        b'{"steps":[1,null,[],{"properties":[]}],"from":1,"tz":[],"window":1e400}',
+        b'{"steps":[1e308,5E-0324,{"properties":{"a":-1e300}}],"window":1e308}',
+        b"[]",
+    ],
+}  # fmt: skip
+"""Where fuzzing starts."""
+
+WORDS: list[bytes] = [
+    *(b'"' + name + b'":' for name in NAMES),
+    *(name + b"=" for name in NAMES),
+    *TIMES,
+    *(b'"' + time + b'"' for time in TIMES),
+    *CHOICES,
+    *b"NaN -Infinity 1e400 1e-400 1e308 5e-324 -0.0 99999999999999999999 null true { } [ ] , : & = %00 %ff %C3%A9 +".split(),
+    *[b'"\\u0000"', b'"\\ud800"', b'"\\udc00\\ud800"', b"\xed\xa0\x80", b"\xef\xbb\xbf", b"\0", b"\n", b'{"a":' * 31],
+]
+"""What chance alone would seldom write."""
