@@ -15,7 +15,7 @@ from psycopg import sql
 from servers import Postgres
 
 from event_tracker.core.postgres.named_sql import load_queries
-from event_tracker.query.filters.duckdb import compile_duckdb
+from event_tracker.query.filters.duckdb import compile_duckdb, property_names
 from event_tracker.query.filters.grammar import Filter
 from event_tracker.query.filters.matches import EventValues, matches
 from event_tracker.query.filters.postgres import compile_postgres
@@ -46,6 +46,20 @@ create table events (
   properties varchar, nested varchar
 )
 """
+
+
+IN_JSON = """
+case
+  when regexp_full_match(json_extract_string(properties, getvariable('property_{number}')), '-?(0|[1-9][0-9]*)[.][0-9]+')
+  then rtrim(rtrim(json_extract_string(properties, getvariable('property_{number}')), '0'), '.')
+  else json_extract_string(properties, getvariable('property_{number}'))
+end
+"""
+"""What the engine reads a property by, in its shortest spelling."""
+
+
+def json_path(name: str) -> str:
+    return "/" + name.replace("~", "~0").replace("/", "~1")
 
 
 class Databases(NamedTuple):
@@ -96,8 +110,14 @@ def in_postgres(databases: Databases, part: Filter) -> list[int]:
 
 
 def in_columns(databases: Databases, part: Filter) -> list[int]:
-    condition, parameters = compile_duckdb(part)
-    found = databases.columns.execute(f"select event_id from events where {condition} order by event_id", parameters)
+    names = ["another", *property_names(part)]
+    for number, name in enumerate(names):
+        databases.columns.execute(f"set variable property_{number} = $path", {"path": json_path(name)})
+    values = ", ".join(f"{IN_JSON.format(number=number)} as property_{number}" for number in range(len(names)))
+    condition, parameters = compile_duckdb(part, names)
+    found = databases.columns.execute(
+        f"select event_id from (select *, {values} from events) where {condition} order by event_id", parameters
+    )
     return [event_id.int for (event_id,) in found.fetchall()]
 
 
