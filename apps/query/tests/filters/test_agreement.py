@@ -1,6 +1,7 @@
 """PostgreSQL, DuckDB and Python select the same events by a filter, and these are the reference's."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -21,10 +22,11 @@ from event_tracker.query.filters.matches import EventValues, matches
 from event_tracker.query.filters.postgres import compile_postgres
 from event_tracker.query.filters.schema import FilterSchema
 
-from .reference import parse, selects, write
-from .strategies import events, filters
+from .reference import Number, parse, selects, write
+from .strategies import NUMBERS, TEXTS, events, filters
 
 Events = list[dict[str, Any]]
+T0 = datetime(2026, 3, 1, tzinfo=UTC)
 
 NESTED = load_queries("event_tracker.columns", "nested.sql")
 COLUMNS = ("user_id", "event_type", "session_id", "source", "timestamp", "received_at")
@@ -148,3 +150,23 @@ def check(databases: Databases, given: Events, documents: list[dict[str, Any]]) 
 @given(given=st.lists(events, min_size=1, max_size=6), documents=st.lists(filters, min_size=1, max_size=6))
 def test_all_select_the_same_events(databases: Databases, given: Events, documents: list[dict[str, Any]]) -> None:
     check(databases, given, documents)
+
+
+def an_event(properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **dict.fromkeys(COLUMNS, "x"),
+        "session_id": None,
+        "timestamp": T0,
+        "received_at": T0,
+        "properties": properties,
+    }
+
+
+@pytest.mark.parametrize("field", ["property.a", "property.o.a"], ids=["a property", "a member"])
+@pytest.mark.parametrize("operator", ["is", "gt", "lte", "starts_with", "contains"])
+def test_each_text_is_compared_with_each_number(databases: Databases, operator: str, field: str) -> None:
+    found: list[Any] = [None, True, {}, [], {"a": "x"}, ["x"], [Number("20.0")], *TEXTS, *map(Number, NUMBERS)]
+    given = [an_event({"a": value} if field == "property.a" else {"o": {"a": value}}) for value in found]
+    wanted = dict.fromkeys([*TEXTS, *NUMBERS])
+    selected = check(databases, given, [{"field": field, "operator": operator, "value": text} for text in wanted])
+    assert sum(map(len, selected)) > len(found)
