@@ -28,7 +28,7 @@ from event_tracker.query.events.cursor import Cursor, decode, encode
 from event_tracker.query.events.filters import SearchBody, Window, read_event_filter, read_type_filter
 from event_tracker.query.events.responses import StoredEvent
 from event_tracker.query.events.streams.parameters import read_export, read_live_filter
-from event_tracker.query.filters.duckdb import compile_duckdb
+from event_tracker.query.filters.duckdb import compile_duckdb, property_names
 from event_tracker.query.filters.grammar import Filter
 from event_tracker.query.filters.matches import EventValues, matches
 from event_tracker.query.filters.postgres import compile_postgres
@@ -181,7 +181,7 @@ def search(data: bytes) -> None:
     check_question(read)
     for part in found:
         compile_postgres(part)[0].as_string()
-        compile_duckdb(part)
+        compile_duckdb(part, property_names(part))
         matches(EventValues(STORED), part)
 
 

@@ -67,6 +67,15 @@ def test_an_array_contains_its_elements(select):
     ]
 
 
+def test_of_a_number_the_shortest_spelling_is_searched(select):
+    values = [20.5, "20.50", "20.00", 200, "v20.00"]
+    assert select(values, "starts_with:20", "contains:.", "contains:0.0") == [
+        [20.5, "20.50", "20.00", 200],
+        [20.5, "20.50", "v20.00"],
+        ["v20.00"],
+    ]
+
+
 def test_a_path_leads_through_objects_alone(select):
     values = [{"a": {"b": "x"}}, {"a.b": "x"}, [{"b": "x"}], '{"a": {"b": "x"}}', {"a": [{"b": "x"}]}]
     assert select(values, "is:x", path="p.a.b") == [[{"a": {"b": "x"}}]]

@@ -84,9 +84,9 @@ def test_property(operator: str, value: Any, *, is_nested: bool, wanted: Any) ->
         case "one_of":
             return any(is_same(text, one) for one in wanted)
         case "contains":
-            return wanted in text
+            return wanted in shortest(text)
         case "starts_with":
-            return text[: len(wanted)] == wanted
+            return shortest(text)[: len(wanted)] == wanted
     if is_number(text) != is_number(wanted):
         return False
     return compare(operator, number(text), number(wanted)) if is_number(text) else compare(operator, text, wanted)
@@ -104,6 +104,10 @@ def is_same(text: str | None, wanted: str) -> bool:
 
 def is_number(text: str) -> bool:
     return bool(re.fullmatch(r"-?(0|[1-9][0-9]*)([.][0-9]+)?", text, re.ASCII))
+
+
+def shortest(text: str) -> str:
+    return re.sub("[.]?0+$", "", text) if is_number(text) and "." in text else text
 
 
 def number(text: str) -> tuple[Decimal, bool]:

@@ -1,6 +1,7 @@
 """PostgreSQL, DuckDB and Python select the same events by a filter, and these are the reference's."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -15,16 +16,17 @@ from psycopg import sql
 from servers import Postgres
 
 from event_tracker.core.postgres.named_sql import load_queries
-from event_tracker.query.filters.duckdb import compile_duckdb
+from event_tracker.query.filters.duckdb import compile_duckdb, property_names
 from event_tracker.query.filters.grammar import Filter
 from event_tracker.query.filters.matches import EventValues, matches
 from event_tracker.query.filters.postgres import compile_postgres
 from event_tracker.query.filters.schema import FilterSchema
 
-from .reference import parse, selects, write
-from .strategies import events, filters
+from .reference import Number, parse, selects, write
+from .strategies import NUMBERS, TEXTS, events, filters
 
 Events = list[dict[str, Any]]
+T0 = datetime(2026, 3, 1, tzinfo=UTC)
 
 NESTED = load_queries("event_tracker.columns", "nested.sql")
 COLUMNS = ("user_id", "event_type", "session_id", "source", "timestamp", "received_at")
@@ -46,6 +48,20 @@ create table events (
   properties varchar, nested varchar
 )
 """
+
+
+IN_JSON = """
+case
+  when regexp_full_match(json_extract_string(properties, getvariable('property_{number}')), '-?(0|[1-9][0-9]*)[.][0-9]+')
+  then rtrim(rtrim(json_extract_string(properties, getvariable('property_{number}')), '0'), '.')
+  else json_extract_string(properties, getvariable('property_{number}'))
+end
+"""
+"""What the engine reads a property by, in its shortest spelling."""
+
+
+def json_path(name: str) -> str:
+    return "/" + name.replace("~", "~0").replace("/", "~1")
 
 
 class Databases(NamedTuple):
@@ -96,8 +112,14 @@ def in_postgres(databases: Databases, part: Filter) -> list[int]:
 
 
 def in_columns(databases: Databases, part: Filter) -> list[int]:
-    condition, parameters = compile_duckdb(part)
-    found = databases.columns.execute(f"select event_id from events where {condition} order by event_id", parameters)
+    names = ["another", *property_names(part)]
+    for number, name in enumerate(names):
+        databases.columns.execute(f"set variable property_{number} = $path", {"path": json_path(name)})
+    values = ", ".join(f"{IN_JSON.format(number=number)} as property_{number}" for number in range(len(names)))
+    condition, parameters = compile_duckdb(part, names)
+    found = databases.columns.execute(
+        f"select event_id from (select *, {values} from events) where {condition} order by event_id", parameters
+    )
     return [event_id.int for (event_id,) in found.fetchall()]
 
 
@@ -128,3 +150,23 @@ def check(databases: Databases, given: Events, documents: list[dict[str, Any]]) 
 @given(given=st.lists(events, min_size=1, max_size=6), documents=st.lists(filters, min_size=1, max_size=6))
 def test_all_select_the_same_events(databases: Databases, given: Events, documents: list[dict[str, Any]]) -> None:
     check(databases, given, documents)
+
+
+def an_event(properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **dict.fromkeys(COLUMNS, "x"),
+        "session_id": None,
+        "timestamp": T0,
+        "received_at": T0,
+        "properties": properties,
+    }
+
+
+@pytest.mark.parametrize("field", ["property.a", "property.o.a"], ids=["a property", "a member"])
+@pytest.mark.parametrize("operator", ["is", "gt", "lte", "starts_with", "contains"])
+def test_each_text_is_compared_with_each_number(databases: Databases, operator: str, field: str) -> None:
+    found: list[Any] = [None, True, {}, [], {"a": "x"}, ["x"], [Number("20.0")], *TEXTS, *map(Number, NUMBERS)]
+    given = [an_event({"a": value} if field == "property.a" else {"o": {"a": value}}) for value in found]
+    wanted = dict.fromkeys([*TEXTS, *NUMBERS])
+    selected = check(databases, given, [{"field": field, "operator": operator, "value": text} for text in wanted])
+    assert sum(map(len, selected)) > len(found)

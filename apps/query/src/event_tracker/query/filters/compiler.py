@@ -8,7 +8,7 @@ from psycopg import sql
 
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.query.filters.grammar import Condition, EventField, Filter, Group, Property
-from event_tracker.query.filters.numbers import normalise, number_key, number_stem
+from event_tracker.query.filters.numbers import number_key
 
 QUERIES = load_queries("event_tracker.query.filters", "conditions.sql")
 
@@ -59,8 +59,26 @@ class Compiler(ABC):
         """A property or a member below one as JSON. DuckDB has only objects and arrays, and what is below them."""
 
     @abstractmethod
+    def element_text(self) -> sql.Composable:
+        """The text of an array's element, as `property_text`."""
+
+    @abstractmethod
     def is_set(self, keys: Sequence[str]) -> sql.Composable:
         """Whether a property or a member below one is there and isn't null."""
+
+    @abstractmethod
+    def shortest(self, text: sql.Composable) -> sql.Composable:
+        """The text of a property in its shortest spelling."""
+
+    @abstractmethod
+    def is_same(self, text: sql.Composable, texts: list[str]) -> sql.Composable:
+        """Whether the text of a property is one of these, or is one of these numbers."""
+
+    def is_one_of(self, value: sql.Composable, texts: Sequence[Any]) -> sql.Composable:
+        """Whether a text is one of these."""
+        if len(texts) == 1:
+            return fill("equals", value=value, wanted=self.parameter(texts[0]))
+        return fill(f"{self.dialect}.one_of", value=value, wanted=self.parameter(list(texts)))
 
     def _condition(self, condition: Condition) -> sql.Composable:
         if isinstance(condition.field, Property):
@@ -72,7 +90,7 @@ class Compiler(ABC):
         if condition.test == "set":
             return sql.SQL("{} is not null").format(value)
         if condition.test == "is":
-            return self._is_one_of(value, condition.values)
+            return self.is_one_of(value, condition.values)
         wanted = self.parameter(condition.values[0])
         if condition.test in ("contains", "starts_with"):
             return fill(condition.test, value=value, wanted=wanted)
@@ -82,36 +100,20 @@ class Compiler(ABC):
     def _property_condition(self, keys: Sequence[str], condition: Condition) -> sql.Composable:
         if condition.test == "set":
             return self.is_set(keys)
-        value = self.property_text(keys)
+        text = self.property_text(keys)
         texts = [str(given) for given in condition.values]
         if condition.test == "is":
-            return self._same(value, texts)
+            return self.is_same(text, texts)
         if condition.test == "contains":
-            json = self.property_json(keys)
-            element = fill(f"{self.dialect}.text", json=sql.SQL(QUERIES[f"{self.dialect}.element"]))
             return fill(
                 f"{self.dialect}.contains",
-                json=json,
-                has_element=self._same(element, texts),
-                has_text=fill("contains", value=value, wanted=self.parameter(texts[0])),
+                json=self.property_json(keys),
+                has_element=self.is_same(self.element_text(), texts),
+                has_text=fill("contains", value=self.shortest(text), wanted=self.parameter(texts[0])),
             )
         if condition.test == "starts_with":
-            return fill("starts_with", value=value, wanted=self.parameter(texts[0]))
-        return self._order(value, condition.test, texts[0])
-
-    def _same(self, value: sql.Composable, texts: list[str]) -> sql.Composable:
-        """Whether the value has one of these texts, or is one of these numbers."""
-        stems = [stem for text in texts if (stem := number_stem(text)) is not None]
-        is_text = self._is_one_of(value, [normalise(text) for text in texts])
-        if not stems:
-            return is_text
-        is_stem = self._is_one_of(fill("without_zeros", value=value), stems)
-        return fill("same_number", value=value, is_text=is_text, is_stem=is_stem)
-
-    def _is_one_of(self, value: sql.Composable, texts: Sequence[Any]) -> sql.Composable:
-        if len(texts) == 1:
-            return fill("equals", value=value, wanted=self.parameter(texts[0]))
-        return fill(f"{self.dialect}.one_of", value=value, wanted=self.parameter(list(texts)))
+            return fill("starts_with", value=self.shortest(text), wanted=self.parameter(texts[0]))
+        return self._order(text, condition.test, texts[0])
 
     def _order(self, value: sql.Composable, test: str, text: str) -> sql.Composable:
         """Numbers are compared with numbers, other texts with other texts."""

@@ -7,11 +7,18 @@
 -- name: duckdb.one_of
 list_contains(cast({wanted} as text[]), {value})
 
--- name: same_number
+-- name: shortest
+-- The shortest spelling of a number (event_tracker.query.filters.numbers, normalise); any other text as it is.
+(case
+  when right({value}, 1) = '0' and {value} ~ '^-?(?:0|[1-9][0-9]*)[.][0-9]+$' then rtrim(rtrim({value}, '0'), '.')
+  else {value}
+end)
+
+-- name: postgres.same_number
 -- Longer spellings of a number are its stem and trailing zeros (event_tracker.query.filters.numbers).
 ({is_text} or right({value}, 1) = '0' and {is_stem})
 
--- name: without_zeros
+-- name: postgres.without_zeros
 rtrim({value}, '0')
 
 -- name: contains
@@ -75,9 +82,6 @@ end
 
 -- name: postgres.element
 element.value
-
--- name: duckdb.property
-json_extract_string(properties, {key})
 
 -- name: duckdb.nested
 json_extract(nested, {key})

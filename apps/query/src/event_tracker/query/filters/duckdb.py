@@ -1,30 +1,40 @@
 """Compiles filters to DuckDB's SQL, over the relation `events` of event_tracker.columns.
 
-It needs the columns `properties`, a JSON object of texts as PostgreSQL's ->> writes them, and `nested`: a JSON object of the properties
-that are objects or arrays, in which all numbers are texts (event_tracker.columns, nested.sql).
+It needs two kinds of columns beside the fields of events: `property_0`, `property_1` … with the texts of the properties that the question
+names, in their shortest spelling (event_tracker.columns.properties), and `nested`: a JSON object of the properties that are objects or
+arrays, in which all numbers are texts (event_tracker.columns, nested.sql). `nested` is read only by filters that need it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from psycopg import sql
 
 from event_tracker.query.filters.compiler import Compiler, fill
-from event_tracker.query.filters.grammar import Filter
-
-PropertyExpression = Callable[[str], sql.Composable | None]
-"""The SQL of a property's text by its key; None if it is where all others are: in `properties`."""
+from event_tracker.query.filters.grammar import Filter, Group, Property
+from event_tracker.query.filters.numbers import normalise
 
 
-def compile_duckdb(
-    part: Filter, property_expression: PropertyExpression = lambda _: None
-) -> tuple[str, dict[str, Any]]:
+def property_names(part: Filter) -> list[str]:
+    """The properties whose texts a filter needs."""
+    return list(dict.fromkeys(_property_names(part)))
+
+
+def _property_names(part: Filter) -> Iterator[str]:
+    if isinstance(part, Group):
+        for inner in part.parts:
+            yield from _property_names(inner)
+    elif isinstance(part.field, Property) and len(part.field.keys) == 1:
+        yield part.field.keys[0]
+
+
+def compile_duckdb(part: Filter, names: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """A condition for `where`, and its named parameters (`$name`).
 
     Args:
-        property_expression: where properties are that aren't in `properties`.
+        names: the properties that the question names, among them those of `property_names`.
     """
-    compiler = DuckDBCompiler(property_expression)
+    compiler = DuckDBCompiler(names)
     return compiler.compile(part).as_string(), compiler.parameters
 
 
@@ -38,18 +48,17 @@ class DuckDBCompiler(Compiler):
 
     dialect = "duckdb"
 
-    def __init__(self, property_expression: PropertyExpression) -> None:
+    def __init__(self, names: Sequence[str]) -> None:
         super().__init__()
-        self._property_expression = property_expression
+        self._names = names
 
     def placeholder(self, name: str) -> sql.Composable:
         return _Parameter(name)
 
     def property_text(self, keys: Sequence[str]) -> sql.Composable:
         if len(keys) > 1:
-            return fill("duckdb.text", json=self.property_json(keys))
-        elsewhere = self._property_expression(keys[0])
-        return elsewhere or fill("duckdb.property", key=self._pointer(keys[0]))
+            return self._text(self.property_json(keys))
+        return sql.Identifier(f"property_{self._names.index(keys[0])}")
 
     def property_json(self, keys: Sequence[str]) -> sql.Composable:
         found = fill("duckdb.nested", key=self._pointer(keys[0]))
@@ -57,10 +66,22 @@ class DuckDBCompiler(Compiler):
             found = fill("duckdb.member", object=found, key=self._pointer(key))
         return found
 
+    def element_text(self) -> sql.Composable:
+        return self._text(fill("duckdb.element"))
+
+    def shortest(self, text: sql.Composable) -> sql.Composable:
+        return text
+
+    def is_same(self, text: sql.Composable, texts: list[str]) -> sql.Composable:
+        return self.is_one_of(text, list(dict.fromkeys(map(normalise, texts))))
+
     def is_set(self, keys: Sequence[str]) -> sql.Composable:
         if len(keys) == 1:
             return fill("duckdb.is_text_set", value=self.property_text(keys))
         return fill("duckdb.is_set", json=self.property_json(keys))
+
+    def _text(self, json: sql.Composable) -> sql.Composable:
+        return fill("shortest", value=fill("duckdb.text", json=json))
 
     def _pointer(self, key: str) -> sql.Composable:
         """A JSON Pointer: what DuckDB takes for a key may be a path of its own syntax, such as `$.a`."""

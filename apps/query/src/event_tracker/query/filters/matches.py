@@ -82,7 +82,7 @@ def _test_property(json: bytes | None, condition: Condition) -> bool:
     if condition.test == "contains" and json.startswith(b"["):
         return any(_has_text(bytes(element), condition) for element in _elements(json))
     nested = isinstance(condition.field, Property) and len(condition.field.keys) > 1
-    return False if nested and json.startswith((b"{", b"[")) else _test_text(_as_text(json), condition)
+    return False if nested and json.startswith((b"{", b"[")) else _test_text(normalise(_as_text(json)), condition)
 
 
 def _has_text(json: bytes, condition: Condition) -> bool:

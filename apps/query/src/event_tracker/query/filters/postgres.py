@@ -8,6 +8,7 @@ from psycopg.adapt import PyFormat
 
 from event_tracker.query.filters.compiler import Compiler, fill
 from event_tracker.query.filters.grammar import Filter
+from event_tracker.query.filters.numbers import normalise, number_stem
 
 _PROPERTIES = sql.SQL("properties")
 
@@ -36,6 +37,20 @@ class PostgresCompiler(Compiler):
         for key in keys:
             found = fill("postgres.member", object=found, key=self.parameter(key))
         return found
+
+    def element_text(self) -> sql.Composable:
+        return fill("postgres.text", json=fill("postgres.element"))
+
+    def shortest(self, text: sql.Composable) -> sql.Composable:
+        return fill("shortest", value=text)
+
+    def is_same(self, text: sql.Composable, texts: list[str]) -> sql.Composable:
+        is_text = self.is_one_of(text, [normalise(wanted) for wanted in texts])
+        stems = [stem for wanted in texts if (stem := number_stem(wanted)) is not None]
+        if not stems:
+            return is_text
+        is_stem = self.is_one_of(fill("postgres.without_zeros", value=text), stems)
+        return fill("postgres.same_number", value=text, is_text=is_text, is_stem=is_stem)
 
     def is_set(self, keys: Sequence[str]) -> sql.Composable:
         return fill("postgres.is_set", json=self.property_json(keys))
