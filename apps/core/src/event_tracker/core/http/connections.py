@@ -1,6 +1,7 @@
 """The connections of a process: what each waits for, and which are closed when few are free."""
 
 import socket
+import struct
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -20,6 +21,13 @@ that are accepted, urgent requests come first, and those that wait longest for t
 
 IDLE_SECONDS = 0.25
 """A connection that has waited this long may be closed; on a younger one, a request or its body is probably on its way."""
+
+SEND_BUFFER_BYTES = 64 * 1024
+"""Bytes of answers that the kernel keeps for one connection until its client reads them. By itself it would take up to 4 MB, which
+count towards a container's memory, and which the memory budget doesn't know of."""
+
+DISCARD = struct.pack("ii", 1, 0)
+"""SO_LINGER: what the client hasn't read is discarded when its connection is closed. The kernel would keep it."""
 
 FREE_FRACTION = 0.125
 """The fraction of all connections that is kept free for new ones. As many are closed at once."""
@@ -138,7 +146,21 @@ class Connections:
                 client = self._clients[one]
                 # On a duplicate: with the socket itself, gevent would raise in the waiting greenlet. So it reads an end of input.
                 with socket.fromfd(client.fileno(), client.family, client.type) as same:
+                    if one not in self._for_body:  # that one is answered first
+                        discard_unread(same)
                     same.shutdown(how)
+
+
+def bound_kernel_memory(listener: socket.socket, seconds: float) -> None:
+    """Bound what the kernel keeps of answers that aren't read, for the connections of a listener: in bytes, and in time."""
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    # It counts on when the connection was closed.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
+
+
+def discard_unread(client: socket.socket) -> None:
+    """Have the kernel discard what the client hasn't read, when the connection is closed."""
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, DISCARD)
 
 
 def _wait(waiting: dict[greenlet, float]) -> None:
