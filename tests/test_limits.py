@@ -14,9 +14,12 @@ import psutil
 import pytest
 import requests
 from attacks import crowd
+from kernel import bytes_unread
 from urllib3 import PoolManager
 from urllib3.exceptions import HTTPError
-from waiting import eventually
+from waiting import eventually, wait_until
+
+from event_tracker.core.http.connections import SEND_BUFFER_BYTES
 
 PARSERS = ["C", "Python"]
 """gunicorn reads requests with its optional C parser where that is installed."""
@@ -530,6 +533,42 @@ def test_answers_that_nobody_reads_keep_nobody_out(start):
 
     with crowd(service.url, ask_and_read_nothing, CLIENTS):
         assert eventually(lambda: len(asked) >= 20)
+        require_alive(service)
+
+
+SCRIPT = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+"""Its answer has 1.7 MB."""
+
+
+def ask_and_keep(opened, service, clients):
+    """Ask for a large answer on so many connections, and read nothing."""
+    for _ in range(clients):
+        connection = opened.enter_context(socket.socket())
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", int(service.url.rpartition(":")[2])))
+        connection.sendall(SCRIPT)
+
+
+def test_answers_that_nobody_reads_cost_bounded_memory_of_the_kernel_and_only_for_a_while(start):
+    """A container has its memory in common with the kernel's buffers, which aren't in the memory budget."""
+    service = start("collector")
+    with ExitStack() as opened:
+        ask_and_keep(opened, service, 50)
+        for _ in range(5):
+            require_served(service)
+            assert bytes_unread(service.url) < 50 * 4 * SEND_BUFFER_BYTES
+            time.sleep(1)
+        wait_until(lambda: bytes_unread(service.url) == 0, "all discarded")
+
+
+def test_what_was_not_read_is_discarded_with_connections_that_make_room(start):
+    service = start("collector", CONNECTIONS=10)
+    with ExitStack() as opened:
+        ask_and_keep(opened, service, 100)
+        for _ in range(50):
+            # The kernel itself would keep it for 30 s more.
+            assert bytes_unread(service.url) < 20 * 4 * SEND_BUFFER_BYTES
+            time.sleep(0.1)
         require_alive(service)
 
 

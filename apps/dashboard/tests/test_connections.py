@@ -4,12 +4,12 @@ import gzip
 import socket
 import time
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
 import pytest
 import requests
+from kernel import bytes_unread
 from waiting import wait_until
 
 from event_tracker.dashboard.web.compression import FILES
@@ -42,13 +42,6 @@ def connections_of(dashboard):
     """How many connections the dashboard's process has."""
     process = psutil.Process(dashboard.process.process.pid)
     return sum(one.status != psutil.CONN_LISTEN for one in process.net_connections())
-
-
-def kept_by_kernel(dashboard):
-    """Bytes that were sent by the dashboard, and haven't been read by a client."""
-    port = f":{urlsplit(dashboard.url).port:04X}"
-    sockets = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return sum(int(one[4].split(":")[0], 16) for one in sockets if one[1].endswith(port))
 
 
 def is_closed(connection):
@@ -99,10 +92,10 @@ def test_answers_that_nobody_reads_cost_bounded_memory_and_time(alone):
         for _ in range(5):
             assert requests.get(f"{alone.url}/_stcore/health", timeout=60).status_code == 200
             assert process.memory_info().rss - before < 100_000_000
-            assert kept_by_kernel(alone) < clients * 4 * PIECE_BYTES
+            assert bytes_unread(alone.url) < clients * 4 * PIECE_BYTES
             time.sleep(1)
         wait_until(lambda: connections_of(alone) <= 1)
-        wait_until(lambda: kept_by_kernel(alone) == 0)
+        wait_until(lambda: bytes_unread(alone.url) == 0)
 
 
 def test_a_client_that_reads_slowly_gets_all_of_it(alone):

@@ -18,6 +18,7 @@ from greenlet import greenlet
 
 from event_tracker.core.http.errors import Problem, body_too_large, given_up
 from event_tracker.core.http.memory_budget import BODY_BYTES, UNCOUNTED_BYTES, reservation_of
+from event_tracker.core.http.streams import discard_unread
 
 CONNECTIONS = "core.connections"
 """environ key: the worker's Connections."""
@@ -138,6 +139,8 @@ class Connections:
                 client = self._clients[one]
                 # On a duplicate: with the socket itself, gevent would raise in the waiting greenlet. So it reads an end of input.
                 with socket.fromfd(client.fileno(), client.family, client.type) as same:
+                    if awaited != "body":  # that one is answered first
+                        discard_unread(same)
                     same.shutdown(how)
 
 

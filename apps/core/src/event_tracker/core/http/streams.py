@@ -1,6 +1,7 @@
-"""Streamed answers: their client may leave or stop reading in the middle."""
+"""Answers whose client may leave or stop reading in the middle."""
 
 import socket
+import struct
 from wsgiref.types import WSGIEnvironment
 
 from gevent.socket import wait_read
@@ -10,6 +11,14 @@ SOCKET = "core.socket"
 
 SEND_SECONDS = 30.0
 """How long a client may take to read one part; the connection of a slower one is closed."""
+
+
+SEND_BUFFER_BYTES = 64 * 1024
+"""Bytes of answers that the kernel keeps for one connection until its client reads them. By itself it would take up to 4 MB, which
+count towards a container's memory, and which the memory budget doesn't know of."""
+
+DISCARD = struct.pack("ii", 1, 0)
+"""SO_LINGER: what the client hasn't read is discarded when its connection is closed. The kernel would keep it."""
 
 
 class BrokenOffError(Exception):
@@ -42,3 +51,15 @@ class Peer:
     def close(self) -> None:
         """Restore the connection's settings."""
         self._socket.settimeout(None)
+
+
+def bound_kernel_memory(listener: socket.socket, seconds: float) -> None:
+    """Bound what the kernel keeps of answers that aren't read, for the connections of a listener: in bytes, and in time."""
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    # It counts on when the connection was closed.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
+
+
+def discard_unread(client: socket.socket) -> None:
+    """Have the kernel discard what the client hasn't read, when the connection is closed."""
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, DISCARD)

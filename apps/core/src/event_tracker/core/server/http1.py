@@ -20,7 +20,7 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from event_tracker.core.http.connections import CONNECTIONS, PIECE_BYTES, Connections
 from event_tracker.core.http.errors import Problem
-from event_tracker.core.http.streams import SEND_SECONDS, SOCKET, BrokenOffError
+from event_tracker.core.http.streams import SEND_SECONDS, SOCKET, BrokenOffError, discard_unread
 
 if TYPE_CHECKING:
     from event_tracker.core.http.middleware import Middleware
@@ -125,7 +125,7 @@ class OneWriteResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no 
 
     def write(self, arg: bytes) -> None:
         if self.headers_sent or self.chunked or self._omits_body or len(arg) != self.response_length:
-            super().write(arg)
+            self._write_part(arg)
             return
         lines = "".join([*self.default_headers(), *(f"{name}: {value}\r\n" for name, value in self.headers), "\r\n"])
         self.headers_sent = True
@@ -144,6 +144,12 @@ class OneWriteResponse(wsgi.Response):  # type: ignore[misc]  # gunicorn has no 
                 sent = 0
         if sent < len(message):
             self._send_rest(memoryview(message)[sent:])
+
+    def _write_part(self, part: bytes) -> None:
+        """Send a part of a streamed body. This, too, may wait until the client reads."""
+        self.connections.wait_for("reader")
+        super().write(part)
+        self.connections.stop_waiting()
 
     def _send_rest(self, rest: memoryview) -> None:
         """Send what the kernel didn't take at once.
@@ -251,7 +257,10 @@ class Http1Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
             for part in result:
                 response.write(part)
             response.close()
-        except (BrokenOffError, TimeoutError):
+        except BrokenOffError:
+            raise StopIteration from None
+        except TimeoutError:
+            discard_unread(sock)
             raise StopIteration from None
         finally:
             self.connections.stop_waiting()

@@ -16,6 +16,7 @@ from gevent.pool import Pool
 from gevent.server import StreamServer
 
 from event_tracker.core.background import BackgroundLoop
+from event_tracker.core.http.streams import SEND_SECONDS, bound_kernel_memory
 from event_tracker.core.server.health_port import Readiness
 from event_tracker.core.server.http1 import BoundName, Http1Worker
 
@@ -82,6 +83,7 @@ class DrainingWorker(Http1Worker):
         servers = []
         for listener in self.sockets:
             listener.setblocking(1)
+            bound_kernel_memory(listener, SEND_SECONDS)
             server = StreamServer(listener, handle=partial(self.handle, BoundName(listener)), spawn=connections)
             server.start()
             servers.append(server)
