@@ -6,7 +6,6 @@ Each worker starts one server, with a migrated template database; each test gets
 import os
 import signal
 import subprocess
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -16,6 +15,7 @@ import browsing
 import psycopg
 import pytest
 import servers
+from folders import data_folder
 from playwright.sync_api import Browser, sync_playwright
 from servers import Postgres, Service, launching
 from shared import made_once
@@ -24,9 +24,6 @@ from tools import tool
 from event_tracker.core.postgres.migrate import apply_migrations
 
 MIGRATIONS = Path(__file__).parent / "infra" / "migrations"
-CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-                  "--disable-component-update", "--disable-sync"]  # fmt: skip
-
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell's background job ignores Ctrl-C, and whatever it starts would; a signal that has a handler here has its default there.
@@ -118,19 +115,12 @@ def prepare_data(path: Path) -> None:
         subprocess.run(["cp", "-a", folder, path], check=True)
 
 
-@contextmanager
-def data_folder() -> Iterator[Path]:
-    """A server's, for a while."""
-    # Not under pytest's folder: the path of a Unix socket has at most 107 bytes, and another user must reach it.
-    with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
-
-
 @pytest.fixture(scope="session")
 def postgres(prepared_data: Path) -> Iterator[Postgres]:
     """The server that a worker's tests share. A test that stops its server wants `own_postgres`."""
     with data_folder() as folder:
         server = Postgres(folder, prepared_data)
+        psycopg.connect(server.url("template_events")).close()  # it makes a cache, which goes into each clone
         yield server
         server.stop("immediate")
 
@@ -150,7 +140,7 @@ def own_postgres(prepared_data: Path) -> Iterator[Postgres]:
 def database(postgres: Postgres) -> Iterator[str]:
     """The name of a fresh, migrated, empty database."""
     name = f"test_{uuid.uuid4().hex}"
-    postgres.execute(f"create database {name} template template_events")
+    postgres.clone(name)
     yield name
     postgres.execute(f"drop database {name} with (force)")
 
@@ -192,7 +182,7 @@ def browser() -> Iterator[Browser]:
     """Chromium, as the system has it, for all tests of one process: Playwright runs once in each."""
     chromium = tool("chromium", "chromium-browser", "google-chrome")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium, args=browsing.CHROMIUM_FLAGS)
         browser.on("context", browsing.listen)
         yield browser
         browser.close()
@@ -202,7 +192,7 @@ def browser() -> Iterator[Browser]:
 def shared_database(postgres: Postgres) -> Iterator[str]:
     """The name of a migrated database for a whole module of tests; `shared_owner` empties it for each."""
     name = f"shared_{uuid.uuid4().hex}"
-    postgres.execute(f"create database {name} template template_events")
+    postgres.clone(name)
     yield name
     postgres.execute(f"drop database {name} with (force)")
 

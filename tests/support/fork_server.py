@@ -5,12 +5,14 @@ and a pipe for the exit code), and the JSON; the answer is the process id (8 byt
 """
 
 # The functions for waiting are imported before a module lets gevent replace them: gevent's event loop must start in children only.
+import atexit
 import gc
 import json
 import os
 import runpy
 import signal
 import sys
+import threading
 import time
 from contextlib import suppress
 from importlib import import_module
@@ -87,6 +89,17 @@ def become(job: dict[str, Any], output: int) -> None:
     sys.path.insert(0, job["folder"])  # as `python -m` does
 
 
+def finish(end: SystemExit) -> None:
+    """End as Python does, but for freeing each object: that would copy all of the memory that is shared with the fork server."""
+    if end.code is not None and not isinstance(end.code, int):
+        print(end.code, file=sys.stderr)
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, and has no public name
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(end.code if isinstance(end.code, int) else int(end.code is not None))
+
+
 if __name__ == "__main__":
     connection = socket(fileno=int(sys.argv[1]))
     for name in sys.argv[2:]:
@@ -94,4 +107,8 @@ if __name__ == "__main__":
     gc.collect()
     gc.freeze()  # a child's garbage collector would write to each of these objects, and so copy all of the memory
     if module := serve(connection):
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        try:
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+        except SystemExit as end:
+            finish(end)
+        finish(SystemExit())

@@ -34,6 +34,9 @@ log_min_messages = warning
 # Tests end processes, never the machine. So what was written to a file survives, even if it wasn't flushed to the disk.
 fsync = off
 full_page_writes = off
+# Several servers share the memory in which their files are.
+max_wal_size = 256MB
+min_wal_size = 32MB
 """
 
 
@@ -79,6 +82,10 @@ class Postgres:
         """A connection URL, with the rights of `role` if one is named."""
         url = f"postgresql://postgres@/{database}?host={self.server.get_postmaster_info().socket_dir}"
         return f"{url}&options=-c%20role%3D{role}" if role else url
+
+    def clone(self, name: str) -> None:
+        """Make a database like `template_events`. Its files are copied, and so is the cache that a first connection would make."""
+        self.execute(f"create database {name} template template_events strategy file_copy")
 
     def execute(self, sql: str) -> None:
         with psycopg.connect(self.url(), autocommit=True) as connection:

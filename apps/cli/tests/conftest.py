@@ -31,7 +31,7 @@ class Pair(NamedTuple):
 @pytest.fixture(scope="session")
 def shared_pair(postgres: Postgres, launcher: Launcher, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     name = f"tracker_{uuid.uuid4().hex}"
-    postgres.execute(f"create database {name} template template_events")
+    postgres.clone(name)
     with (
         launcher(tmp_path_factory.mktemp("pair")) as start,
         psycopg.connect(postgres.url(name), autocommit=True, options="-c timezone=UTC") as owner,

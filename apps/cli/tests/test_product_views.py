@@ -1,11 +1,10 @@
 """The views of the schema product, and the role grafana that reads them."""
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
+from folders import data_folder
 from servers import Postgres
 
 from event_tracker.cli.settings import CHECKOUT_MIGRATIONS
@@ -142,8 +141,8 @@ def test_conditions_on_time_reach_the_tables(grafana, owner):
 @pytest.fixture
 def bare_postgres() -> Iterator[Postgres]:
     """A server without our roles. It has only the role `owner`, which isn't a superuser, with a database `events`."""
-    with tempfile.TemporaryDirectory(prefix="pg", ignore_cleanup_errors=True) as folder:
-        server = Postgres(Path(folder))
+    with data_folder() as folder:
+        server = Postgres(folder)
         server.execute("create role owner login createrole")
         server.execute("create database events owner owner")
         yield server

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from folders import MEMORY_FOLDER
 from stack_up import Up
 from tools import ROOT
 from waiting import wait_until
@@ -27,7 +28,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def up() -> Iterator[Up]:
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(dir=MEMORY_FOLDER) as name:
         folder = Path(name)
         folder.chmod(0o755)  # when root runs the tests, PostgreSQL is another account
         up = Up(folder / ".data", cwd=folder).wait_ready()

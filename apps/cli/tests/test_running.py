@@ -126,6 +126,14 @@ def test_a_misspelt_command_is_guessed():
     assert "Did you mean 'create'?" in done.output
 
 
+def test_every_option_that_was_meant_is_named():
+    done = CliRunner().invoke(cli, ["up", "--port", "9000"])
+    assert done.exit_code == 2
+    for option in ("--collector-port", "--query-port", "--dashboard-port"):
+        assert option in done.output
+    assert "Did you mean '--demo'?" in CliRunner().invoke(cli, ["up", "--dem0"]).output
+
+
 def test_an_old_name_of_a_command_works_and_is_not_listed():
     assert CliRunner().invoke(cli, ["check-truth", "--help"]).output.startswith("Usage: cli check-truth [OPTIONS] FILE")
     assert "check-truth" not in CliRunner().invoke(cli, ["--help"]).output

@@ -20,6 +20,7 @@ import psycopg
 import pytest
 import requests
 from click.testing import CliRunner
+from folders import MEMORY_FOLDER
 from stack_up import Up
 
 from event_tracker.cli.local import embedded
@@ -38,7 +39,7 @@ EVENT = {"user_id": "ann", "event_type": "view"}
 def folders() -> Iterator[Path]:
     """Where the data folders are. Not in pytest's: each run of pytest closes that to other users, and when root runs the
     tests PostgreSQL is one."""
-    with tempfile.TemporaryDirectory(prefix="folders of a user ") as name:
+    with tempfile.TemporaryDirectory(prefix="folders of a user ", dir=MEMORY_FOLDER) as name:
         yield Path(name)
 
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from browsing import CHROMIUM_FLAGS
 from sites import WAITING, Shop, make_source, start_guarded, track, wait_until_paused, wait_until_sent
 from tools import tool
 from waiting import eventually
@@ -38,9 +39,7 @@ def test_where_site_data_is_blocked_events_are_sent_while_their_page_is_open(sho
     blocked = {"profile": {"default_content_setting_values": {"cookies": 2}}}
     (tmp_path / "Default" / "Preferences").write_text(json.dumps(blocked))
     chromium = tool("chromium", "chromium-browser", "google-chrome")
-    context = browser.browser_type.launch_persistent_context(
-        tmp_path, executable_path=chromium, args=["--no-sandbox", "--disable-gpu", "--no-first-run"]
-    )
+    context = browser.browser_type.launch_persistent_context(tmp_path, executable_path=chromium, args=CHROMIUM_FLAGS)
     context.set_default_timeout(60_000)
     try:
         page = context.pages[0]

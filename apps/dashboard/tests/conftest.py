@@ -102,7 +102,7 @@ def another(start: Callable[..., Service]) -> Callable[..., AbstractContextManag
 def database(postgres: Postgres, start: Callable[..., Service], events: list[dict[str, Any]]) -> Iterator[str]:
     """The name of a database with these events."""
     name = f"dashboard_{uuid.uuid4().hex}"
-    postgres.execute(f"create database {name} template template_events")
+    postgres.clone(name)
     if events:
         collector = start("collector", DATABASE_URL=postgres.url(name, "collector"))
         for start_of_batch in range(0, len(events), MOST_AT_ONCE):
@@ -214,8 +214,10 @@ def lonely_dashboard(start: Callable[..., Service]) -> Iterator[Dashboard]:
 
 
 def new_profile(browser: Browser) -> BrowserContext:
-    """A browser's profile, with no cookies in it."""
-    context = browser.new_context(locale="en-US", timezone_id=ZONE, viewport={"width": 1280, "height": 900})
+    """A browser's profile, with no cookies in it. It asks pages for reduced motion: while Streamlit animates what it waits for, each
+    of 60 frames a second is drawn by the CPU. test_compressed.py opens every page with motion."""
+    view = {"width": 1280, "height": 900}
+    context = browser.new_context(locale="en-US", timezone_id=ZONE, viewport=view, reduced_motion="reduce")
     context.set_default_timeout(60_000)  # the machine may be busy
     return context
 

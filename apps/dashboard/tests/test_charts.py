@@ -181,6 +181,8 @@ def test_a_cell_of_retention_that_isnt_whole_is_marked():
         {"start": "2026-06-01T00:00:00Z", "users": 10, "retained": [10, 9, 0], "rates": [1.0, 0.9, 0.0], "complete": [True, True, False]},
         {"start": "2026-06-08T00:00:00Z", "users": 4, "retained": [4, 2], "rates": [1.0, 0.5], "complete": [True, False]},
     ]  # fmt: skip
-    (cells,) = heat_map(cohorts, "week").data
+    bars, cells = heat_map(cohorts, "week").data
     assert [list(row) for row in cells.text] == [["100.0%", "90.0%", "<i>0.0% …</i>"], ["100.0%", "<i>50.0% …</i>", ""]]
-    assert cells.customdata[0][2] == "0 of 10 users, unfinished"
+    # A bar that takes clicks is on each cell, and has its explanation.
+    assert [base + 0.5 for base in bars.base] == [0, 1, 2, 0, 1]
+    assert list(bars.customdata[2]) == [2, "<i>0.0% …</i>", "0 of 10 users, unfinished"]

@@ -1,6 +1,7 @@
 """Clicks on charts in a real browser: a point in time narrows the range, a bar of a type filters by it, others open events."""
 
 import re
+import uuid
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -146,3 +147,70 @@ def test_what_sessions_end_with_is_a_link_to_its_events(visit, dashboard):
     assert found.all_inner_texts() == ["/pricing"]  # none for sessions whose last event has no page
     found.press("Enter")
     assert shown_events(visitor, property=["page=/pricing"]) == 40
+
+
+@pytest.fixture(scope="module")
+def returning(serve_events):
+    """A dashboard with three users: of two who were first seen five days ago, one came back two days later, with a new one."""
+    visits = [("ann", 5), ("bob", 5), ("ann", 3), ("cem", 3)]
+    now = datetime.now(UTC).replace(hour=1, minute=0)
+    events = [
+        {
+            "user_id": user,
+            "event_type": "view",
+            "timestamp": (now - timedelta(days=days)).isoformat(),
+            "event_id": str(uuid.uuid4()),
+            "properties": {},
+        }
+        for user, days in visits
+    ]
+    with serve_events(events) as dashboard:
+        yield dashboard
+
+
+RETENTION = {"range": "7 days", "cohort": "day", "event_type": "view"}
+
+
+def shown_users(visitor, *, first_seen, on):
+    """Wait for the list of users with these days in the URL, in days before today. Return their ids."""
+    visitor.page.get_by_role("heading", name="Users", level=1).wait_for()
+    asked = parse_qs(urlsplit(visitor.wait().page.url).query)
+    assert (asked["first_seen"], asked["days"]) == ([day(0, first_seen + 1)] * 2, [day(0, on + 1)] * 2)
+    assert asked["event_type"] == ["view"]
+    return [row[0] for row in visitor.ranking("Users of the range")]
+
+
+def test_a_cell_of_retention_opens_its_users(visit, returning):
+    visitor = visit(returning).open("retention", **RETENTION)
+    click(visitor, "Retention by day", BARS, 2)
+    assert shown_users(visitor, first_seen=5, on=3) == ["ann"]
+    visitor.page.go_back()
+    visitor.page.get_by_role("heading", name="Retention", level=1).wait_for()
+    click(visitor.wait(), "Retention by day", BARS, 0)
+    assert sorted(shown_users(visitor, first_seen=5, on=5)) == ["ann", "bob"]
+
+
+def test_a_cell_of_retention_without_users_opens_nothing(visit, returning):
+    visitor = visit(returning).open("retention", **RETENTION)
+    click(visitor, "Retention by day", BARS, 1)
+    visitor.wait()
+    assert visitor.page.get_by_role("heading", name="Retention", level=1).count() == 1
+
+
+def test_the_users_of_a_cohort_are_links_too_and_can_be_compared_with_all(visit, returning):
+    visitor = visit(returning).open("retention", **RETENTION)
+    visitor.page.get_by_text("The users as a table").click()
+    visitor.page.get_by_role("table", name="Users of each cohort").get_by_role("link", name="2").press("Enter")
+    assert sorted(shown_users(visitor, first_seen=5, on=5)) == ["ann", "bob"]
+    visitor.open("users", first_seen=[day(0, 6)] * 2, range="7 days")
+    assert [row[:2] for row in visitor.ranking("Users of the range")] == [["ann", "2"], ["bob", "1"]]
+    visitor.page.get_by_text("All 2 users with events").wait_for()
+    visitor.page.get_by_role("button", name="Show users whenever they were first seen").click()
+    visitor.page.get_by_text("All 3 users with events").wait_for()
+    assert "first_seen" not in visitor.wait().page.url
+
+
+def test_a_link_with_other_days_than_these_says_so(visit, returning):
+    visitor = visit(returning).open("users", first_seen="soon", range="7 days")
+    assert "“soon” in the link isn't used" in visitor.page.locator("[data-testid=stAlert]").inner_text()
+    assert len(visitor.ranking("Users of the range")) == 3

@@ -140,6 +140,8 @@ def test_what_has_another_path_than_a_file_is_not_compressed_and_kept(lonely_das
 @pytest.mark.parametrize("path", PAGES)
 def test_every_page_is_drawn_by_browsers_that_have_nothing_yet(dashboard, profile, path):
     for _ in range(2):
-        visitor = Visitor(profile().new_page(), dashboard.url).open(path, range="90 days")
+        page = profile().new_page()
+        page.emulate_media(reduced_motion="no-preference")
+        visitor = Visitor(page, dashboard.url).open(path, range="90 days")
         assert visitor.complaints == []
         visitor.page.close()

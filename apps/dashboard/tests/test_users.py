@@ -84,3 +84,11 @@ def test_the_list_follows_the_types(visit, crowd):
     visitor = visit(crowd).open("users", range="7 days", event_type="buy")
     assert listed(visitor) == [(f"user-{number:02}", 1) for number in (50, 40, 30, 20, 10, 0)]
     visitor.page.get_by_text("All 6 users with events of the chosen types").wait_for()
+
+
+def test_the_days_of_a_user_without_events_in_the_range_are_one_click_away(visit, dashboard):
+    visitor = visit(dashboard).open("users", user="user-0", range="7 days")
+    assert visitor.tile("Events in the range") == "0"
+    visitor.page.get_by_role("button", name="Show those days").click()
+    visitor.page.wait_for_url("**range=dates**")
+    assert visitor.wait().tile("Events in the range") == "3"

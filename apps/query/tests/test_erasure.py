@@ -37,7 +37,7 @@ def without(postgres, start_service):
 
     def without(*parts):
         name = f"test_{uuid.uuid4().hex}"
-        postgres.execute(f"create database {name} template template_events")
+        postgres.clone(name)
         with psycopg.connect(postgres.url(name), autocommit=True, options="-c timezone=UTC") as owner:
             world = World.__new__(World)
             world.postgres, world.database, world.owner = postgres, name, owner

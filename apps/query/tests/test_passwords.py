@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
-from known_password import PASSWORD, PASSWORD_HASH
+from known_password import PASSWORD, PASSWORD_HASH, make_slow
 from sign_in_requests import actions, me, post, refusal
 from waiting import eventually, wait_until
 
@@ -79,6 +79,7 @@ def test_guessing_the_current_password_ends_the_sign_in_and_locks_nobody_out(gua
 
 
 def test_guessing_many_at_once_is_no_way_around_that(guarded, shared_owner):
+    make_slow(shared_owner)
     token = sign_in(guarded)["access_token"]
     with ThreadPoolExecutor(20) as guessers:
         guesses = [

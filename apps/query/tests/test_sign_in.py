@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import pytest
 import requests
-from known_password import PASSWORD, PASSWORD_HASH
+from known_password import PASSWORD, PASSWORD_HASH, make_slow
 from sign_in_requests import actions, me, post, refusal
 from signing_key import make_signing_key
 from waiting import eventually
@@ -107,6 +107,7 @@ def test_guessing_locks_the_name_whether_or_not_anybody_has_it(guarded, shared_o
 
 @pytest.mark.parametrize("name", ["ann", "nobody"])
 def test_guessing_many_at_once_is_no_way_around_the_lock(guarded, shared_owner, name):
+    make_slow(shared_owner)
     with ThreadPoolExecutor(40) as guessers:
         guesses = [guessers.submit(sign_in, guarded, name, f"guess {number}") for number in range(60)]
         answers = [guess.result() for guess in guesses]

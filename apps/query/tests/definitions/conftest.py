@@ -26,7 +26,7 @@ def make_product(postgres, launcher, tmp_path_factory) -> Iterator[Callable[...,
 
         def make_product(**settings: str) -> Product:
             name = f"definitions_{uuid.uuid4().hex}"
-            postgres.execute(f"create database {name} template template_events")
+            postgres.clone(name)
             stack.callback(postgres.execute, f"drop database {name} with (force)")
             connection = psycopg.connect(postgres.url(name), autocommit=True, options="-c timezone=UTC")
             owner = stack.enter_context(connection)

@@ -1,6 +1,6 @@
 """Hypothesis strategies of queries over a given selection, one for each endpoint."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from hypothesis import strategies as st
 
@@ -72,7 +72,16 @@ def event_users(selection: Selection) -> Questions:
         sort=st.sampled_from(["events", "last"]),
         limit=LIMITS,
         offset=st.sampled_from([0, 0, 0, 1, 3, 1000]),
+        first_seen=_ranges_around(selection),
     )
+
+
+def _ranges_around(selection: Selection) -> st.SearchStrategy[tuple[datetime | None, datetime | None]]:
+    """Half-open ranges that begin before, in or at the end of the selection; either bound may be missing."""
+    length = selection.end - selection.start
+    bounds = [selection.start + length * part for part in (-1, 0, 0.3, 0.5, 1)]
+    pairs = [(first, last) for first in bounds for last in bounds if first <= last]
+    return st.sampled_from([(None, None), *pairs, (bounds[2], None), (None, bounds[2])])
 
 
 def retention(selection: Selection) -> Questions:

@@ -44,11 +44,19 @@ def stats(name: str, selection: Selection, **options: Any) -> Question:
     return Question(f"/stats/{name}", _parameters(selection, **options), answer)
 
 
-def event_users(selection: Selection, sort: str = "events", limit: int = 50, offset: int = 0) -> Question:
-    """GET /events/users."""
+def event_users(
+    selection: Selection,
+    sort: str = "events",
+    limit: int = 50,
+    offset: int = 0,
+    first_seen: tuple[datetime | None, datetime | None] = (None, None),
+) -> Question:
+    """GET /events/users. `first_seen` is a half-open range."""
+    bounds = dict(zip(("first_seen_from", "first_seen_to"), first_seen, strict=True))
     options: dict[str, Any] = {"sort": sort, "limit": limit, "offset": offset}
-    answer = partial(reference_event_users.answer, selection=selection, **options)
-    return Question("/events/users", _parameters(selection, **options), answer)
+    answer = partial(reference_event_users.answer, selection=selection, **options, **bounds)
+    in_zone = {name: moment and moment.astimezone(selection.zone).isoformat() for name, moment in bounds.items()}
+    return Question("/events/users", _parameters(selection, **options, **in_zone), answer)
 
 
 def _parameters(selection: Selection, **options: Any) -> list[tuple[str, str]]:

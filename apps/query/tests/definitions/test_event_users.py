@@ -1,12 +1,13 @@
 """GET /events/users: the users of the selected events."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 
 from . import make, question_strategies
-from .questions import event_users, span
+from .questions import T0, event_users, span, stats
 from .strategies import EXAMPLES, cases
 
 SORTS = pytest.mark.parametrize("sort", ["events", "last"])
@@ -63,3 +64,47 @@ def test_pages_hold_each_user_once(ask, product, sort):
     assert [len(page["users"]) for page in pages] == [3, 3, 1, 0]
     assert {page["total"] for page in pages} == {7}
     assert len({user for page in pages for user, _ in listed(page)}) == 7
+
+
+DAY = timedelta(days=1)
+COHORTS = [
+    make.event("ann", -86_400, "view"),
+    make.event("ann", 60, "buy"),
+    make.event("bob", 0, "view"),
+    make.event("bob", 86_400, "buy"),
+    make.event("cem", 86_399, "view"),
+    make.event("cem", 86_400, "view"),
+    make.event("dan", 86_400, "buy"),
+]
+
+
+def test_first_seen_is_as_in_retention(ask, product):
+    both_days = span(end=2 * DAY)
+    cohorts = ask(COHORTS, stats("retention", both_days, period="day"))["cohorts"]
+    assert [cohort["retained"] for cohort in cohorts] == [[2, 2], [1]]
+    second_day = span(start=T0 + DAY)
+    for cohort, retained in enumerate(cohorts[0]["retained"]):
+        cell = event_users(second_day if cohort else span(), first_seen=(T0, T0 + DAY))
+        assert product.ask(cell, COHORTS)["total"] == retained
+    body = product.ask(event_users(second_day, first_seen=(T0, T0 + DAY)), COHORTS)
+    assert listed(body) == [("bob", 1), ("cem", 1)]
+    assert listed(product.ask(event_users(second_day, first_seen=(T0 + DAY, None)), COHORTS)) == [("dan", 1)]
+    assert listed(product.ask(event_users(both_days, first_seen=(None, T0)), COHORTS)) == [("ann", 1)]
+
+
+def test_filters_do_not_change_when_users_of_events_were_first_seen(ask):
+    buyers = span(end=2 * DAY, types=["buy"])
+    assert listed(ask(COHORTS, event_users(buyers, first_seen=(T0, T0 + DAY)))) == [("bob", 1)]
+
+
+def test_first_seen_of_users_of_events_is_by_the_sources_that_are_asked_about(ask, product):
+    events = [
+        make.event("ann", -86_400, source="blog"),
+        make.event("ann", 0, source="shop"),
+        make.event("bob", -86_400, source="shop"),
+        make.event("bob", 0, source="shop"),
+    ]
+    of_the_day = event_users(span(), first_seen=(T0, T0 + DAY))
+    assert listed(ask(events, replace(of_the_day, sources=("shop",)))) == [("ann", 1)]
+    assert listed(product.ask(replace(of_the_day, sources=("shop", "blog")), events)) == []
+    assert listed(product.ask(of_the_day, events)) == []

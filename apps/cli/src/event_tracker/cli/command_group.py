@@ -1,4 +1,4 @@
-"""Commands with commands below them, such as `tracker` itself and `tracker key`."""
+"""Commands that suggest what was meant: groups, such as `tracker` itself and `tracker key`, and single commands."""
 
 from difflib import get_close_matches
 
@@ -26,3 +26,19 @@ class Group(click.Group):
         command = self.get_command(ctx, name)
         assert command
         return command.get_short_help_str(limit=1000)
+
+
+class Command(click.Command):
+    """A Click command that suggests every option with the end of an unknown one: `--port` may be any of three."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            end = "-" + error.option_name.lstrip("-")
+            names = sorted(name for option in self.params for name in option.opts if name.endswith(end))
+            if not names:
+                raise
+            raise click.NoSuchOption(
+                error.option_name, f"{error.message} There are {', '.join(names)}.", ctx=ctx
+            ) from None

@@ -8,6 +8,7 @@ import streamlit as st
 from event_tracker.dashboard.auth.sessions import SignedOutError
 from event_tracker.dashboard.auth.sign_in import GO_PATH, PATH
 from event_tracker.dashboard.client.service import RefusedError, UnavailableError, query_url
+from event_tracker.dashboard.markdown import as_text
 from event_tracker.dashboard.settings import Settings
 
 FIRST_EVENT = """
@@ -39,15 +40,20 @@ def show_refusal() -> Iterator[None]:
             yield
     except RefusedError as refused:
         # If there are several errors, the detail repeats the first of them.
-        lines = [f"- {error['parameter']}: {error['detail']}" for error in refused.errors if "parameter" in error]
-        lines = (
-            lines
-            if len(lines) > 1
-            else [line.removeprefix("- ") for line in lines] or [refused.detail.replace("`", "")]
-        )
+        lines = [
+            f"- {as_text(error['parameter'])}: {_sentence(error['detail'])}"
+            for error in refused.errors
+            if "parameter" in error
+        ]
+        lines = lines if len(lines) > 1 else [line.removeprefix("- ") for line in lines] or [_sentence(refused.detail)]
         if refused.status == 504:
             lines.append("Choose a shorter range, or fewer event types.")
         st.error("\n".join(lines), icon=":material/error:")
+
+
+def _sentence(detail: str) -> str:
+    """A sentence of the query service, which has names of parameters in backticks, and may have texts of the visitor."""
+    return as_text(detail.replace("`", ""))
 
 
 @contextmanager

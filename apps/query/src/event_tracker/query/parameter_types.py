@@ -25,7 +25,7 @@ CODES = {
     "unknown_time_zone": "Not a name of the IANA time zone database.",
     "too_many_points": "More intervals between `from` and `to` than an answer may have.",
     "timestamp_out_of_range": "A time outside the years 1 to 9998, in UTC; for analytics, 2 to 9997.",
-    "reversed_range": "`from` is later than `to`.",
+    "reversed_range": "`from` is later than `to`, or `first_seen_from` than `first_seen_to`.",
     "window_too_wide": "Without `user_id`, more than WINDOW_MAX_HOURS from `from` to `to`.",
     "invalid_cursor": "Not a cursor that this service made.",
     "invalid_after": "Not TIMESTAMP,EVENT_ID,USER_ID of an event, or not of these filters.",

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import click
 
+from event_tracker.cli.command_group import Command
 from event_tracker.cli.database.migrate import bring_up_to_date
 from event_tracker.cli.local.data_folder import data_option, locked_folder
 from event_tracker.cli.local.demo import start_traffic
@@ -53,7 +54,7 @@ LOOPBACK_ORIGINS = ",".join(
 """The origins that may send events if no key is required: pages served by this machine, so that users can try their own site."""
 
 
-@click.command()
+@click.command(cls=Command)
 @data_option
 @click.option("--collector-port", type=PORT, default=8000, show_default=True, help="Port of the collector.")
 @click.option("--query-port", type=PORT, default=8001, show_default=True, help="Port of the query service.")

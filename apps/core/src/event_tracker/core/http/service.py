@@ -64,15 +64,20 @@ def create_service(
         body = problem.body(request.environ[REQUEST_ID])
         return Response(body, problem.status, headers=problem.headers, content_type=errors.CONTENT_TYPE)
 
-    table.add(common_routes(health, running, document))
+    @cache
+    def encode_document() -> bytes:
+        # At the first request: it takes two thirds of the time that a start would take.
+        for route in table.routes:
+            document.add(route)
+        return msgspec.json.encode(document.to_dict())
+
+    table.add(common_routes(health, running, encode_document))
     table.add(docs_routes(f"Event Tracker {name}"))
     table.register(app)
-    for route in table.routes:
-        document.add(route)
     return app
 
 
-def common_routes(health: Health, running: dict[str, str], document: Document) -> list[Route]:
+def common_routes(health: Health, running: dict[str, str], encode_document: Callable[[], bytes]) -> list[Route]:
     """The routes of health, version, metrics, and the document."""
 
     def livez() -> Response:
@@ -92,10 +97,6 @@ def common_routes(health: Health, running: dict[str, str], document: Document) -
     def openapi() -> Response:
         request.environ[SAME_FOR_ALL] = True
         return Response(encode_document(), content_type=JSON)
-
-    @cache
-    def encode_document() -> bytes:
-        return msgspec.json.encode(document.to_dict())
 
     def metrics() -> Response:
         return Response(generate_latest(), content_type=CONTENT_TYPE_LATEST)

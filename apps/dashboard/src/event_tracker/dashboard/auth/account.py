@@ -14,11 +14,13 @@ from event_tracker.dashboard.client.service import RefusedError, UnavailableErro
 
 BUTTON = "padding:.25rem .75rem;border:1px solid #808a96;border-radius:.5rem;background:none;color:inherit;font:inherit;cursor:pointer"
 SIGNED_IN = f"""
+<div class="account">
 <p style="margin:0 0 .5rem">Signed in as <strong>{{name}}</strong></p>
 <form method="post" action="{OUT_PATH}" style="display:flex;gap:1rem;align-items:center">
 <button style="{BUTTON}">Sign out</button>
 {{change}}
 </form>
+</div>
 """
 CHANGE = f'<a href="{CHANGE_PATH}" target="_self">Change password</a>'
 KEEP = f'<img src="{KEEP_PATH}?{{turn}}" alt="" width="1" height="1">'
@@ -48,19 +50,25 @@ def is_admin(who: Account | None) -> bool:
     return who is not None and "admin" in who["scopes"]
 
 
-def show(who: Account | None) -> None:
-    """Draw the end of the sidebar: the name and a button to sign out, or a link to sign in where that is optional."""
+def show(who: Account | None, *, below_filters: bool) -> None:
+    """Draw the end of the sidebar: the name and a button to sign out, or a link to sign in where that is optional.
+
+    Args:
+        below_filters: whether the page has filters. Otherwise the line below the list of pages is just above.
+    """
     if who is None:
         return
     session = visitor.session()
     with st.sidebar:
         if session:
-            st.divider()
+            if below_filters:
+                st.divider()
             st.html(SIGNED_IN.format(name=escape(session.name), change="" if who["by_provider"] else CHANGE))
             if not session.cookie_is_current:
                 st.html(KEEP.format(turn=session.turn))
         elif _can_sign_in():
-            st.divider()
+            if below_filters:
+                st.divider()
             st.link_button("Sign in", PATH)
 
 

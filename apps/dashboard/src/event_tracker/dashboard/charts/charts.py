@@ -36,6 +36,10 @@ WHOLE_TICKS = 5
 """On an axis of counts up to this, each whole number has a label."""
 
 
+LABEL = 32
+"""The most characters of a name in a chart."""
+
+
 def draw(figure: go.Figure, alt: str, height: int = 360, click: clicks.Click | None = None) -> None:
     """Show a figure.
 
@@ -63,7 +67,8 @@ def _draw_clickable(figure: go.Figure, alt: str, click: clicks.Click) -> None:
     # In a chart with selectable points Streamlit also enables dragging, and fades the points that aren't selected.
     figure.update_xaxes(fixedrange=True)
     figure.update_yaxes(fixedrange=True)
-    figure.update_traces(unselected={"marker": {"opacity": 1}})
+    for trace in figure.select_traces(lambda trace: "unselected" in trace):
+        trace.update(unselected={"marker": {"opacity": 1}})
 
     def chosen() -> None:
         for point in st.session_state[alt]["selection"]["points"][:1]:
@@ -133,7 +138,7 @@ def _line(
     interval: str, times: Sequence[datetime], values: Sequence[int], is_whole: Sequence[bool], name: str, line: Answer
 ) -> list[go.Scatter]:
     """A line through the complete points, interrupted at incomplete ones, and a dashed line to those."""
-    where = points.places(times, interval)
+    where, shown = points.places(times, interval), links.as_label(numbers.shorten(name, LABEL))
     marked = 6 if len(times) <= MARKED_POINTS else 0
     rows: list[tuple[Any, ...]] = []
     for number, (time, place, value, finished) in enumerate(zip(times, where, values, is_whole, strict=True)):
@@ -143,7 +148,7 @@ def _line(
         rows.append((place, value, points.label(time, interval, finished), symbol, size))
     x, y, labels, symbols, sizes = zip(*rows, strict=True) if rows else [()] * 5
     drawn = go.Scatter(
-        x=x, y=y, customdata=labels, name=links.as_label(name), legendgroup=name, mode="lines+markers", line=line,
+        x=x, y=y, customdata=labels, name=shown, legendgroup=name, mode="lines+markers", line=line,
         marker={"symbol": symbols, "size": sizes}, hovertemplate="%{customdata}: <b>%{y:,}</b>",
     )  # fmt: skip
     if all(is_whole):
@@ -153,7 +158,7 @@ def _line(
         for number, value in enumerate(values)
     ]
     leading = go.Scatter(
-        x=where, y=dashed, name=links.as_label(name), legendgroup=name, showlegend=False, mode="lines", hoverinfo="skip",
+        x=where, y=dashed, name=shown, legendgroup=name, showlegend=False, mode="lines", hoverinfo="skip",
         line={**line, "dash": "dash"},
     )  # fmt: skip
     return [drawn, leading]
@@ -219,7 +224,11 @@ def bars(names: list[str], values: list[int], unit: str) -> go.Figure:
         insidetextfont={"color": INSIDE_COLOURS[_theme()]},
     )  # fmt: skip
     figure.update_yaxes(
-        autorange="reversed", type="category", title=None, tickvals=names, ticktext=list(map(links.as_label, names))
+        autorange="reversed",
+        type="category",
+        title=None,
+        tickvals=names,
+        ticktext=[links.as_label(numbers.shorten(name, LABEL)) for name in names],
     )
     figure.update_xaxes(title=unit, rangemode="tozero", **whole_numbers(max(values, default=0), 2 * WHOLE_TICKS))
     return figure

@@ -1,10 +1,9 @@
 """Actions for clicks on a chart. The sidebar can do the same, for visitors without a pointer."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from html import escape
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import streamlit as st
 
@@ -32,8 +31,7 @@ def narrow(answer: Answer, period: Period) -> Click | None:
 
     def click(point: Mapping[str, Any]) -> None:
         start = starts[datetime.fromisoformat(point["x"])]
-        end = points.end_of(start, answer["interval"]).astimezone(ZoneInfo(period.tz)) - timedelta(microseconds=1)
-        filters.set_days(max(start.date(), period.first), min(end.date(), period.last))
+        filters.set_days(*points.days_within(period, start, answer["interval"]))
 
     return click
 
@@ -43,8 +41,8 @@ def filter_by_type(point: Mapping[str, Any]) -> None:
     st.session_state["event_type"] = [point["y"]]
 
 
-def open_urls(urls: Sequence[str]) -> Click:
-    """An action for the bars of a chart's first series: open the URL of the bar."""
+def open_urls(urls: Sequence[str | None]) -> Click:
+    """An action for the bars of a chart's first series: open the URL of the bar, if it has one."""
 
     def click(point: Mapping[str, Any]) -> None:
         if point["curve_number"] == 0:

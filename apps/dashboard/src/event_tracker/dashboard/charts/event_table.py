@@ -81,8 +81,3 @@ def moment(time: str, tz: str) -> str:
 def minute(time: str, tz: str) -> str:
     """The same without seconds, for narrow columns. It may be wrapped only between day and time."""
     return f"{datetime.fromisoformat(time).astimezone(ZoneInfo(tz)):%-d\N{NO-BREAK SPACE}%b\N{NO-BREAK SPACE}%Y %H:%M}"
-
-
-def day(time: str, tz: str) -> str:
-    """The day of an RFC 3339 text in `tz`."""
-    return f"{datetime.fromisoformat(time).astimezone(ZoneInfo(tz)):%-d %b %Y}"

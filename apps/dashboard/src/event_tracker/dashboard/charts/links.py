@@ -1,7 +1,8 @@
 """URLs of pages with other choices, and texts that link to them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 from html import escape
 from typing import NamedTuple
 from urllib.parse import unquote, urlencode
@@ -9,9 +10,10 @@ from urllib.parse import unquote, urlencode
 import streamlit as st
 
 from event_tracker.dashboard.filters import filters, properties
+from event_tracker.dashboard.filters.period import CUSTOM
 
-EVENTS = "explore"
-"""The path of the page that lists events."""
+EVENTS, USERS = "explore", "users"
+"""The paths of the pages that list events and users."""
 
 
 class Linked(NamedTuple):
@@ -44,8 +46,22 @@ def with_choices(page: str, **parameters: str | list[str]) -> str:
 
 def to_events(**parameters: Sequence[str]) -> str:
     """The URL of the page Explore with the current choices of the sidebar, and these parameters changed."""
+    return _with_shared_choices(EVENTS, parameters)
+
+
+def to_users(days: tuple[date, date], first_seen: tuple[date, date]) -> str:
+    """The URL of the list of users who have events on these days and were first seen on those, with the sidebar's other choices.
+
+    Args:
+        days, first_seen: the first and the last day, both included.
+    """
+    chosen = {"range": [CUSTOM], "days": filters.for_url(days), "first_seen": filters.for_url(first_seen)}
+    return _with_shared_choices(USERS, chosen)
+
+
+def _with_shared_choices(page: str, parameters: Mapping[str, Sequence[str]]) -> str:
     shared = {name: st.query_params.get_all(name) for name in filters.SHARED if name in st.query_params}
-    return f"/{EVENTS}?{urlencode({**shared, **parameters}, doseq=True)}"
+    return f"/{page}?{urlencode({**shared, **parameters}, doseq=True)}"
 
 
 def to_events_by(by: str, value: str) -> str:

@@ -25,6 +25,16 @@ def make_distinct(names: Iterable[str], are_words: Iterable[bool], *taken: str) 
     return apart
 
 
+def counted(value: int, noun: str) -> str:
+    """1 event, 2 events."""
+    return f"{count(value)} {noun}{'' if value == 1 else 's'}"
+
+
+def shorten(name: str, most: int) -> str:
+    """A name of at most so many characters, for charts: their tables have the whole one."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
 def count(value: int) -> str:
     """1234567 as 1,234,567."""
     return f"{value:,}"

@@ -1,10 +1,11 @@
 """The points of an answer over time: their times, positions and labels, and which of them are complete."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 from event_tracker.dashboard.client.api import Answer
+from event_tracker.dashboard.filters.period import Period
 
 LENGTHS = {
     "minute": timedelta(minutes=1),
@@ -39,6 +40,12 @@ def end_of(start: datetime, interval: str) -> datetime:
     if interval == "month":
         return (midnight.replace(day=1) + timedelta(days=32)).replace(day=1).astimezone(UTC)
     return (midnight + LENGTHS[interval]).astimezone(UTC)
+
+
+def days_within(period: Period, start: datetime, interval: str) -> tuple[date, date]:
+    """The first and the last day of the interval that begins at `start`, a time in the period's zone, within the period."""
+    end = end_of(start, interval).astimezone(ZoneInfo(period.tz)) - timedelta(microseconds=1)
+    return max(start.date(), period.first), min(end.date(), period.last)
 
 
 def whole(answer: Answer) -> list[bool]:

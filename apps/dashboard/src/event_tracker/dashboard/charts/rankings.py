@@ -3,14 +3,16 @@ numbers stay visible, and a tooltip shows the whole name."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from typing import Any
 
 import streamlit as st
 
 from event_tracker.dashboard.charts import numbers
 from event_tracker.dashboard.charts.links import Linked
 
-Row = Sequence[str | int | Sequence[Linked]]
-"""A name, then numbers or short texts. A name may have several parts, each with its own link."""
+Value = str | int | Linked
+Row = Sequence[Value | Sequence[Linked]]
+"""A name, then numbers or short texts, which may be links. A name may have several parts, each with its own link."""
 
 ARROW = " → "
 """Stands between the parts of a name."""
@@ -41,13 +43,19 @@ def show_top(columns: Sequence[str], rows: Sequence[Row], alt: str) -> None:
 
 def _row(row: Row) -> str:
     name, *values = row
-    parts = [Linked(str(name))] if isinstance(name, str | int) else name
+    if isinstance(name, str | int):
+        name = Linked(str(name))
+    parts = [name] if isinstance(name, Linked) else name
     title = escape(ARROW.join(part.text for part in parts))
     shown = ARROW.join(map(_part, parts))
-    cells = "".join(
-        f"<td>{numbers.count(value) if isinstance(value, int) else escape(str(value))}</td>" for value in values
-    )
+    cells = "".join(f"<td>{_value(value)}</td>" for value in values)
     return f'<tr><th scope="row" title="{title}">{shown}</th>{cells}</tr>'
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, Linked):
+        return _part(value)
+    return numbers.count(value) if isinstance(value, int) else escape(str(value))
 
 
 def _part(part: Linked) -> str:

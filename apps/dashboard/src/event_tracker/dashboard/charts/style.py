@@ -20,6 +20,15 @@ CSS = """
 .ranking a { color: inherit; text-decoration: underline; text-decoration-style: dotted; text-underline-offset: 0.2em; }
 .ranking a:hover { text-decoration-style: solid; }
 
+/* Streamlit's white has a contrast of 2.3 to the dark theme's blue. */
+[data-testid^="stBaseButton-primary"] { color: light-dark(#ffffff, #0d131b) !important; }
+
+.account, .account p { font-size: 0.875rem; }
+.account a { color: light-dark(#0b5cad, #6cb2f0); }
+
+/* A text as it is (markdown.as_text). */
+:is([data-testid="stMarkdownContainer"], [data-testid="stCaptionContainer"]) code { all: unset; overflow-wrap: anywhere; }
+
 .sankey .node-label a { fill: inherit !important; text-decoration: underline; text-decoration-style: dotted; text-underline-offset: 0.2em; }
 
 /* What is asked again every few seconds doesn't fade meanwhile. */

@@ -5,6 +5,8 @@ from typing import Any
 
 import streamlit as st
 
+from event_tracker.dashboard.markdown import as_text
+
 HELP = "NAME=value, for example page=/pricing; all of them must match. Values are compared as text, numbers as numbers."
 
 
@@ -15,7 +17,9 @@ def choose(label: str, key: str, container: Any = st) -> list[str]:
     )
     wrong = [one for one in chosen if not is_condition(one)]
     for one in wrong:
-        container.warning(f"“{one}” isn't of the form NAME=value, the only comparison that there is, so it isn't used.")
+        container.warning(
+            f"“{as_text(one)}” isn't of the form NAME=value, the only comparison that there is, so it isn't used."
+        )
     return [one for one in chosen if one not in wrong]
 
 

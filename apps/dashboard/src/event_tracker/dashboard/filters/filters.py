@@ -11,6 +11,7 @@ import streamlit as st
 from event_tracker.dashboard.client.api import ask
 from event_tracker.dashboard.client.service import RefusedError, UnavailableError
 from event_tracker.dashboard.filters.period import CUSTOM, PRESETS, Period
+from event_tracker.dashboard.markdown import as_text
 
 DEFAULT_PRESET = "30 days"
 UNCHOSEN: dict[str, Any] = {"tz": None, "range": DEFAULT_PRESET, "source": [], "event_type": []}
@@ -103,37 +104,38 @@ def _choose_days(tz: str) -> Period:
     # Not bound to the URL by Streamlit: it would reduce two equal days to one, and silently drop values that it can't read.
     if "days" not in st.session_state or _went_back():
         default = Period.latest(PRESETS[DEFAULT_PRESET], tz)
-        st.session_state["days"] = _days_of_link() or (default.first, default.last)
+        st.session_state["days"] = days_in_url("days") or (default.first, default.last)
     st.date_input(
         "First and last day", min_value=FIRST_DAY, max_value=LAST_DAY, key="days", format="YYYY-MM-DD",
         required=True, persist_state="session",
     )  # fmt: skip
     chosen: tuple[date, ...] = st.session_state["days"]
     # There is only one day while the visitor has clicked on the first one only.
-    st.query_params["days"] = st.session_state["days_in_url"] = _as_text(chosen)
+    st.query_params["days"] = st.session_state["days_in_url"] = for_url(chosen)
     return Period(chosen[0], chosen[-1], tz)
 
 
 def set_days(first: date, last: date) -> None:
     """Set the range to these days. Call it before the filters are drawn again."""
     # Each change of the URL is a step of the browser's history. The days come first, so that Back leads to a URL without `range`.
-    st.query_params["days"] = _as_text((first, last))
+    st.query_params["days"] = for_url((first, last))
     st.session_state["range"], st.session_state["days"] = CUSTOM, (first, last)
 
 
-def _as_text(days: tuple[date, ...]) -> list[str]:
+def for_url(days: tuple[date, ...]) -> list[str]:
+    """The first and the last day as they are in the URL."""
     return [days[0].isoformat(), days[-1].isoformat()]
 
 
 def _went_back() -> bool:
     """Whether the URL has other days than were written to it, though none were chosen: the visitor has used the button Back."""
     given, written = st.query_params.get_all("days"), st.session_state.get("days_in_url")
-    return bool(given) and given != written == _as_text(st.session_state["days"])
+    return bool(given) and given != written == for_url(st.session_state["days"])
 
 
-def _days_of_link() -> tuple[date, date] | None:
+def days_in_url(parameter: str) -> tuple[date, date] | None:
     """The first and the last day in the URL. If they aren't valid, show a message and return None."""
-    given = st.query_params.get_all("days")
+    given = st.query_params.get_all(parameter)
     try:
         days = sorted(date.fromisoformat(day) for day in given)
     except ValueError:
@@ -142,7 +144,8 @@ def _days_of_link() -> tuple[date, date] | None:
         return days[0], days[-1]
     if given:
         st.warning(
-            f"“{', '.join(given)}” in the link isn't used: days are written as 2026-11-30, from {FIRST_DAY} to {LAST_DAY}."
+            f"“{as_text(', '.join(given))}” in the link isn't used: days are written as 2026-11-30, "
+            f"from {FIRST_DAY} to {LAST_DAY}."
         )
     return None
 

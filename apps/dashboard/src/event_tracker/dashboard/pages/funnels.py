@@ -11,6 +11,7 @@ from event_tracker.dashboard.charts.links import Linked
 from event_tracker.dashboard.client.api import Answer, ask_with_body
 from event_tracker.dashboard.filters import conditions
 from event_tracker.dashboard.filters.filters import Filters, known_types
+from event_tracker.dashboard.markdown import as_text
 from event_tracker.dashboard.notices import show_nothing_found, show_refusal
 
 MOST_STEPS = 10
@@ -73,7 +74,7 @@ def _conditions_and_place(number: int, chosen: list[int]) -> list[str]:
     """Draw a step's conditions, and buttons that move or remove it. Return the conditions."""
     with st.container(horizontal=True, gap="small"):
         given = _field(f"where{number}") or []
-        with st.popover(f"Where {', '.join(given)}" if given else "Only where …"):
+        with st.popover(f"Where {', '.join(map(as_text, given))}" if given else "Only where …"):
             wanted = conditions.choose(f"Only where (step {number})", f"where{number}")
         place = chosen.index(number) if number in chosen else 0
         for label, icon, change, possible in (
@@ -132,7 +133,7 @@ def _suggest(types: list[str]) -> None:
     suggestion = types[:3]
     if len(suggestion) > 1:
         steps: list[Step] = [(event_type, []) for event_type in suggestion]
-        st.button(f"Start with {' → '.join(suggestion)}", on_click=_fill, args=[steps])
+        st.button(f"Start with {' → '.join(map(as_text, suggestion))}", on_click=_fill, args=[steps])
 
 
 def _answer(answer: Answer) -> None:

@@ -8,11 +8,12 @@ from event_tracker.dashboard.charts.links import Linked
 from event_tracker.dashboard.client.api import Answer, ask
 from event_tracker.dashboard.filters import properties
 from event_tracker.dashboard.filters.filters import Filters, known_types
+from event_tracker.dashboard.markdown import as_text
 from event_tracker.dashboard.notices import show_nothing_found
 
 LIMIT = 20
-STEP_PIXELS = 160
-"""The least width of a step, so that names don't overlap."""
+STEP_PIXELS, LABEL = 160, 22
+"""The least width of a step, and the most characters of a name in the chart, so that names don't overlap."""
 
 NODE = "#3c82c4"
 LINK = "rgba(128, 140, 158, 0.45)"
@@ -26,7 +27,7 @@ def show(chosen: Filters) -> None:
     if answer["occurrences"] == 0:
         show_nothing_found("such events", "Choose a longer range, another start, or clear the filters in the sidebar.")
         return
-    what = f"times “{answer['start']}”" if answer["start"] else "sessions"
+    what = f"times “{as_text(answer['start'])}”" if answer["start"] else "sessions"
     st.caption(
         f"{numbers.count(answer['occurrences'])} {what}. A journey stays within one session. Click a name to list its events."
     )
@@ -83,7 +84,9 @@ def _figure(places: list[tuple[int, str | None]], transitions: list[tuple[int, i
             valueformat=",",
             textfont=charts.text_on_shapes(),
             node={
-                "label": [links.as_linked_label(node) for node in nodes],
+                "label": [
+                    links.as_linked_label(node._replace(text=numbers.shorten(node.text, LABEL))) for node in nodes
+                ],
                 "customdata": [links.as_label(node.text) for node in nodes],
                 "color": [charts.GREY if name is None else NODE for _, name in places],
                 "line": {"width": 0},
@@ -138,4 +141,4 @@ def _paths(answer: Answer) -> None:
     ]
     rankings.show(["Journey", "Times", "Share"], rows, "Most frequent journeys")
     if answer["other_paths"]:
-        st.caption(f"{numbers.count(answer['other_paths'])} other journeys.")
+        st.caption(f"{numbers.counted(answer['other_paths'], 'other journey')}.")

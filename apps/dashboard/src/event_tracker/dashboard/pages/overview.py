@@ -13,6 +13,7 @@ from event_tracker.dashboard.client.api import Answer, Later, ask, ask_concurren
 from event_tracker.dashboard.client.service import RefusedError
 from event_tracker.dashboard.filters import properties
 from event_tracker.dashboard.filters.filters import Filters
+from event_tracker.dashboard.markdown import as_text
 from event_tracker.dashboard.notices import show_nothing_found, show_refusal, show_unavailable
 
 LIVE_SECONDS = 5
@@ -165,8 +166,8 @@ def _users(chosen: Filters, answer: Answer) -> None:
         show_nothing_found("users")
         return
     st.caption(
-        f"{numbers.count(answer['active'])} active users: {numbers.count(answer['new'])} new ones, whose first event ever is in the "
-        f"range, and {numbers.count(answer['returning'])} returning ones."
+        f"{numbers.counted(answer['active'], 'active user')}: {numbers.count(answer['new'])} new (with their first event ever in the "
+        f"range), {numbers.count(answer['returning'])} returning."
     )
     alt = f"New and returning users by {answer['interval']}, {chosen.period}"
     figure = charts.stacked_users(answer).update_xaxes(title=None)
@@ -213,7 +214,7 @@ def _top_values(chosen: Filters) -> None:
         return
     answer = ask("/stats/top-properties", key=name, limit=TOP, **chosen.parameters)
     if not answer["items"]:
-        show_nothing_found(f"values of {name}")
+        show_nothing_found(f"values of {as_text(name)}")
         return
     rows = [
         (

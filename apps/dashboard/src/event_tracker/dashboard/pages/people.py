@@ -8,6 +8,7 @@ import streamlit as st
 from event_tracker.dashboard.charts import charts
 from event_tracker.dashboard.client import management
 from event_tracker.dashboard.client.api import Answer
+from event_tracker.dashboard.markdown import as_text
 from event_tracker.dashboard.notices import show_refusal
 
 NEW = "New person …"
@@ -20,7 +21,7 @@ SCOPES = {
     "read_stats": "numbers",
     "read_events": "single events and users",
     "export": "all events as a file",
-    "admin": "management, and people's data",
+    "admin": "management and people's data",
 }
 
 
@@ -52,7 +53,7 @@ def _people(sources: list[str]) -> None:
         if st.form_submit_button("Save", type="primary"):
             if name:
                 management.change("PUT", f"people/{quote(name, safe='')}", json=given)
-                management.finish(f"{name} is saved.", person=name)
+                management.finish(f"{as_text(name)} is saved.", person=name)
             st.warning("Enter a name.")
     if (
         person
@@ -60,7 +61,9 @@ def _people(sources: list[str]) -> None:
         and st.button("Make a password for one sign-in", help="Their sign-ins end.")
     ):
         made = management.change("POST", f"people/{quote(str(chosen), safe='')}/password")
-        management.show_once(what=f"A password with which {chosen} may sign in once.", secret=made["password"])
+        management.show_once(
+            what=f"A password with which {as_text(str(chosen))} may sign in once.", secret=made["password"]
+        )
 
 
 def _row(person: Answer) -> Answer:
@@ -106,7 +109,7 @@ def _tokens(sources: list[str]) -> None:
         charts.table([_token_row(token) for token in tokens], "API tokens")
     with st.expander("Make a token"), st.form("token"):
         name = st.text_input("What it is for")
-        scopes = st.multiselect("It may read", list(SCOPES), format_func=lambda scope: SCOPES[scope])
+        scopes = st.multiselect("Scopes", list(SCOPES), format_func=lambda scope: SCOPES[scope])
         whose = _choose_sources(None, sources)
         days = st.number_input("Days until it expires", 0, 3650, 90, help="0 is never.")
         if st.form_submit_button("Make it"):
@@ -125,7 +128,7 @@ def _token_row(token: Answer) -> Answer:
     return {
         "Token": f"{token['prefix']}_…",
         "For": token["name"],
-        "May read": ", ".join(SCOPES[scope] for scope in token["scopes"]),
+        "Scopes": "; ".join(SCOPES[scope] for scope in SCOPES if scope in token["scopes"]),
         "Sees": _format_sources(token["sources"]),
         "Expires": management.moment(token["expires_at"]),
         "Made by": token["made_by"],

@@ -5,14 +5,20 @@ from typing import Any
 
 import streamlit as st
 
-from event_tracker.dashboard.charts import charts
+from event_tracker.dashboard.charts import charts, numbers
 from event_tracker.dashboard.client import management
 from event_tracker.dashboard.client.api import Answer
 from event_tracker.dashboard.client.service import RefusedError
+from event_tracker.dashboard.markdown import as_text
 from event_tracker.dashboard.notices import show_refusal
 
 NEW = "Another event type …"
 DRAFT = "_schema_draft"
+CHECKS = {
+    "off": "Events aren't checked",
+    "warn": "Events that violate their schema are stored and flagged",
+    "enforce": "Events that violate their schema are refused",
+}
 EMPTY = '{\n  "type": "object",\n  "properties": {}\n}'
 
 
@@ -34,7 +40,7 @@ def _schemas(source: str) -> None:
     listed = management.items(f"sources/{source}/schemas")
     if listed:
         charts.table([_row(one) for one in listed], "Schemas")
-        st.caption(f"Events that violate their schema: {listed[0]['mode']} (to change on the page Sources, Settings).")
+        st.caption(f"{CHECKS[listed[0]['mode']]}, as set on the page Sources.")
         if any(one.get("set_aside_until") for one in listed):
             st.caption(
                 "A schema is set aside for a minute when its checks take too long. Large events are then stored unchecked."
@@ -81,16 +87,16 @@ def _save(source: str, event_type: str, text: str) -> None:
     try:
         schema = json.loads(text)
     except ValueError as error:
-        st.error(f"This isn't JSON: {error}")
+        st.error(f"This isn't JSON: {as_text(str(error))}")
         return
     try:
         done = management.change("PUT", f"sources/{source}/schemas", json={"event_type": event_type, "schema": schema})
     except RefusedError as refused:
         where = refused.problem.get("pointer")
-        st.error(f"{refused.detail} At: {where}" if where else refused.detail)
+        st.error(as_text(f"{refused.detail} At: {where}" if where else refused.detail))
         return
     says = "is saved" if done["is_new"] else "is that already"
-    management.finish(f"Version {done['version']} of {event_type} {says}.")
+    management.finish(f"Version {done['version']} of {as_text(event_type)} {says}.")
 
 
 def _format_json(schema: Any) -> str:
@@ -108,9 +114,9 @@ def _rejections(source: str) -> None:
     reason = left.selectbox("Reason", reasons, key="reason", bind="query-params")
     if right.button("Try these again", help="Collectors begin within two seconds. What is refused again stays here."):
         asked = management.change("POST", "rejections/replay", json={"source": source, "reason": reason})["events"]
-        management.finish(f"{asked:,} events will be tried again.")
+        management.finish(f"{numbers.counted(asked, 'event')} will be tried again.")
     for one in management.items("rejections", source=source, reason=reason, limit=20):
-        with st.expander(f"{management.moment(one['received_at'])} · {one['event_type'] or 'no event type'}"):
+        with st.expander(f"{management.moment(one['received_at'])} · {as_text(one['event_type'] or 'no event type')}"):
             for error in one["detail"]:
                 st.text(f"{error.get('pointer', '')}: {error.get('detail', '')}")
             st.code(one["payload"], language="json", wrap_lines=True)

@@ -8,6 +8,7 @@ import streamlit as st
 from event_tracker.dashboard.charts import charts
 from event_tracker.dashboard.client import management
 from event_tracker.dashboard.client.api import Answer
+from event_tracker.dashboard.markdown import as_text
 from event_tracker.dashboard.notices import show_refusal
 from event_tracker.dashboard.settings import Settings
 
@@ -45,7 +46,7 @@ def _row(source: Answer) -> Answer:
         "Source": source["name"],
         "Takes events": source["enabled"],
         "Origins of pages": ", ".join(source["allowed_origins"]) or None,
-        "Events a second for each key": source["rate_limit"],
+        "Rate limit": source["rate_limit"],
         "Schemas": source["schema_mode"],
         "Keys": source["keys"],
         "Last used": management.moment(source["last_used"]),
@@ -61,7 +62,8 @@ def _make() -> None:
             if name:
                 management.change("PUT", f"sources/{quote(name, safe='')}", json={})
                 management.finish(
-                    f"{name} was created. Make a key for it, and list the pages that may send events.", managed=name
+                    f"{as_text(name)} was created. Make a key for it, and list the pages that may send events.",
+                    managed=name,
                 )
             st.warning("Enter a name.")
 
@@ -125,10 +127,10 @@ def _settings(source: Answer) -> None:
             "Pages that may send events, one origin a line",
             "\n".join(source["allowed_origins"]),
             placeholder="https://shop.example",
-            help="* means any. Servers may always send.",
+            help=r"\* means any. Servers may always send.",
         )
         rate = st.number_input(
-            "Events a second for each key", 0, 1_000_000, source["rate_limit"] or 0, help="0 is no limit."
+            "Rate limit (events a second for each key)", 0, 1_000_000, source["rate_limit"] or 0, help="0 is no limit."
         )
         keep = st.number_input(
             "Days for which its events are kept", 0, 36_500, source["keep"] or 0, help="0: as long as by default."
@@ -145,4 +147,4 @@ def _settings(source: Answer) -> None:
                 "keep": keep or None,
             }
             management.change("PUT", f"sources/{name}", json=given)
-            management.finish(f"{name} is saved. Collectors apply it within two seconds.")
+            management.finish(f"{as_text(name)} is saved. Collectors apply it within two seconds.")

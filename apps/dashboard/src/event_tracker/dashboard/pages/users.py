@@ -1,5 +1,9 @@
 """The page Users: the active users of the range, and one user's events, types and sessions."""
 
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
 import pandas as pd
 import streamlit as st
 
@@ -7,7 +11,10 @@ from event_tracker.dashboard.charts import charts, clicks, event_table, links, n
 from event_tracker.dashboard.charts.links import Linked
 from event_tracker.dashboard.client.api import Answer, ask
 from event_tracker.dashboard.client.service import RefusedError
+from event_tracker.dashboard.filters import filters
 from event_tracker.dashboard.filters.filters import Filters
+from event_tracker.dashboard.filters.period import Period
+from event_tracker.dashboard.markdown import as_text
 from event_tracker.dashboard.notices import show_nothing_found
 
 PAGE = 50
@@ -17,6 +24,9 @@ SORTS = {"last event": "last", "events": "events"}
 """The orders of the list: the name on the page and in its URL, and the value for `/events/users`."""
 DEFAULT_SORT = "last event"
 
+FIRST_SEEN = "first_seen"
+"""The URL parameter with the first and the last day on which the users were first seen. The page Retention links to it."""
+
 LIMITS = [50, 100, 250, 500, 1000]
 
 
@@ -25,8 +35,10 @@ def show(chosen: Filters) -> None:
     left, right = st.columns([2, 1])
     with right:
         beside_user = st.container()
+    first_seen = _read_first_seen(chosen.period.tz)
     sort, page = _read_from_url("sort", DEFAULT_SORT), _read_from_url("page", "1")
-    found, number = _ask_page(chosen, SORTS.get(sort, SORTS[DEFAULT_SORT]), page)
+    asked = {"sort": SORTS.get(sort, SORTS[DEFAULT_SORT]), **chosen.parameters, **_among(first_seen)}
+    found, number = _ask_page(asked, page)
     user = left.selectbox(
         "User", [one["user_id"] for one in found["users"]], index=None, key="user", bind="query-params",
         accept_new_options=True, placeholder="Choose one of the list, or type an id",
@@ -41,10 +53,29 @@ def show(chosen: Filters) -> None:
             )  # fmt: skip
     if user:
         _one(chosen, user, limit)
-    elif found["users"]:
-        _list(found, number, chosen)
+        return
+    if first_seen:
+        st.button("Show users whenever they were first seen", on_click=_forget_first_seen)
+    if found["users"]:
+        _list(found, number, chosen, first_seen)
     else:
-        show_nothing_found("users")
+        show_nothing_found(f"users first seen {first_seen}" if first_seen else "users")
+
+
+def _forget_first_seen() -> None:
+    del st.query_params[FIRST_SEEN]
+
+
+def _read_first_seen(tz: str) -> Period | None:
+    """The days of the URL on which the users were first seen; None if it has none."""
+    days = filters.days_in_url(FIRST_SEEN)
+    return Period(*days, tz) if days else None
+
+
+def _among(first_seen: Period | None) -> dict[str, str]:
+    """The parameters of `/events/users` for it."""
+    bounds = first_seen.bounds if first_seen else {}
+    return {f"{FIRST_SEEN}_{name}": moment for name, moment in bounds.items()}
 
 
 def _read_from_url(name: str, default: str) -> str:
@@ -52,20 +83,19 @@ def _read_from_url(name: str, default: str) -> str:
     return str(st.session_state.get(name) or st.query_params.get(name, default))
 
 
-def _ask_page(chosen: Filters, sort: str, page: str) -> tuple[Answer, int]:
-    """Fetch a page of the list. Returns it and its number, from 1.
+def _ask_page(asked: dict[str, Any], page: str) -> tuple[Answer, int]:
+    """Fetch a page of the list with these parameters. Returns it and its number, from 1.
 
     That is the last page if there aren't as many, and the first page if the filters or the order have changed.
     """
-    listed = (str(chosen.parameters), sort)
+    listed = str(asked)
     if st.session_state.setdefault("listed", listed) != listed:
         st.session_state["listed"], page = listed, "1"
     number = max(int(page), 1) if page.isdecimal() and len(page) <= 7 else 1
-    asked = {"sort": sort, "limit": PAGE, **chosen.parameters}
-    found = ask("/events/users", offset=(number - 1) * PAGE, **asked)
+    found = ask("/events/users", limit=PAGE, offset=(number - 1) * PAGE, **asked)
     if number > _pages(found):
         number = _pages(found)
-        found = ask("/events/users", offset=(number - 1) * PAGE, **asked)
+        found = ask("/events/users", limit=PAGE, offset=(number - 1) * PAGE, **asked)
     return found, number
 
 
@@ -73,14 +103,15 @@ def _pages(found: Answer) -> int:
     return max(1, -(-int(found["total"]) // PAGE))
 
 
-def _list(found: Answer, number: int, chosen: Filters) -> None:
+def _list(found: Answer, number: int, chosen: Filters, first_seen: Period | None) -> None:
     users, before, pages = found["users"], (number - 1) * PAGE, _pages(found)
-    of = f"{numbers.count(found['total'])} {'user' if found['total'] == 1 else 'users'}"
+    of = numbers.counted(found["total"], "user")
     shown = (
         f"All {of}" if pages == 1 else f"{numbers.count(before + 1)} to {numbers.count(before + len(users))} of {of}"
     )
     types = " of the chosen types" if chosen.event_types else ""
-    st.caption(f"{shown} with events{types}, {chosen.period}. Click a user to see their events.")
+    cohort = f", first seen {first_seen}" if first_seen else ""
+    st.caption(f"{shown} with events{types}, {chosen.period}{cohort}. Click a user to see their events.")
     rows = [
         (
             [Linked(one["user_id"], links.with_choices("users", user=one["user_id"]))],
@@ -102,17 +133,15 @@ def _one(chosen: Filters, user: str, limit: int) -> None:
         if refused.code != "user_not_found":
             raise
         st.info(
-            f"There is no user “{user}”. An id is matched exactly, capitals included.", icon=":material/person_off:"
+            f"There is no user “{as_text(user)}”. An id is matched exactly, capitals included.",
+            icon=":material/person_off:",
         )
         return
     _summary(summary, chosen)
     asked = {**chosen.period.bounds, **chosen.among, "event_type": chosen.event_types}
     page = ask("/events", user_id=user, limit=limit, **asked)
     if not page["events"]:
-        first, last = (event_table.day(summary[name], chosen.period.tz) for name in ("first_seen", "last_seen"))
-        show_nothing_found(
-            "events of this user", f"The first was on {first}, the last on {last}: choose a range with those days."
-        )
+        _nothing_in_range(summary, chosen)
         return
     with st.container(key=style.NARROW):
         left, right = st.columns([2, 3])
@@ -121,6 +150,14 @@ def _one(chosen: Filters, user: str, limit: int) -> None:
         with right:
             _sessions(page["events"], chosen.period.tz)
     _timeline(page, chosen, limit)
+
+
+def _nothing_in_range(summary: Answer, chosen: Filters) -> None:
+    tz = ZoneInfo(chosen.period.tz)
+    first, last = (datetime.fromisoformat(summary[name]).astimezone(tz).date() for name in ("first_seen", "last_seen"))
+    types = " of the chosen types" if chosen.event_types else ""
+    show_nothing_found(f"events of this user{types}", f"All of their events: {Period(first, last, chosen.period.tz)}.")
+    st.button("Show those days", on_click=filters.set_days, args=[first, last])
 
 
 def _summary(summary: Answer, chosen: Filters) -> None:

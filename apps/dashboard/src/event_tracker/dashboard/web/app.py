@@ -10,6 +10,7 @@ import streamlit as st
 from event_tracker.dashboard.auth import account
 from event_tracker.dashboard.charts import style
 from event_tracker.dashboard.filters import filters
+from event_tracker.dashboard.markdown import as_text
 from event_tracker.dashboard.notices import (
     open_sign_in,
     show_no_events_yet,
@@ -40,7 +41,7 @@ def event_page(title: str, icon: str, show: Show, path: str, scope: str = "read_
     """A page about events. It needs a scope, and shows a message where it can't show an answer."""
 
     def draw() -> None:
-        st.caption(" · ".join([PRODUCT, *chosen.shown_sources]))
+        st.caption(" · ".join([PRODUCT, *map(as_text, chosen.shown_sources)]))
         with show_unavailable(), show_refusal():
             if not account.has_scope(who, scope):
                 show_not_allowed(scope)
@@ -96,4 +97,4 @@ with open_sign_in():
     if current in event_pages:
         chosen = filters.choose()
     current.run()
-    account.show(who)
+    account.show(who, below_filters=current in event_pages)

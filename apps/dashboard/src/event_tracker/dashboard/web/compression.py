@@ -8,15 +8,18 @@ Nothing else is compressed: if a compressed answer holds a secret and texts of o
 import asyncio
 import gzip
 import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import file_util
 from streamlit.web.server.starlette.starlette_server_config import STATIC_ASSET_CACHE_MAX_AGE_SECONDS
+
+from event_tracker.dashboard.web.connections import PIECE_BYTES
 
 ROOT = Path(file_util.get_static_dir())
 SUFFIXES = {".js", ".css", ".svg"}
@@ -63,7 +66,8 @@ class Compressed:
         }
         if self.static.is_not_modified(Headers(headers), request_headers):
             return NotModifiedResponse(Headers(headers))
-        return Response(await self._compress(path), headers=headers)
+        body = await self._compress(path)
+        return StreamingResponse(_pieces(body), headers={**headers, "Content-Length": str(len(body))})
 
     async def _compress(self, path: str) -> bytes:
         # One file at a time: a second request for the same file waits for it, and many requests use one core only.
@@ -84,6 +88,12 @@ def takes_gzip(accepted: str) -> bool:
 
 def _gzip(file: Path) -> bytes:
     return gzip.compress(file.read_bytes(), LEVEL, mtime=0)
+
+
+async def _pieces(body: bytes) -> AsyncIterator[bytes]:
+    """A large file would be copied into the memory of each connection whose client doesn't read it."""
+    for start in range(0, len(body), PIECE_BYTES):
+        yield body[start : start + PIECE_BYTES]
 
 
 def _add_vary(send: Send) -> Send:

@@ -18,6 +18,7 @@ from event_tracker.dashboard.charts import opening
 from event_tracker.dashboard.client import download
 from event_tracker.dashboard.settings import Settings
 from event_tracker.dashboard.web.compression import Compressed
+from event_tracker.dashboard.web.connections import BoundedProtocol
 from event_tracker.dashboard.web.headers import Headers
 from event_tracker.dashboard.web.methods import ReadOnly
 from event_tracker.dashboard.web.sockets import Sockets
@@ -61,6 +62,7 @@ def serve(settings: Settings) -> None:
         ),
         host=settings.host,
         port=settings.port,
+        http=BoundedProtocol,
         ws="websockets-sansio",
         ws_max_size=MAX_MESSAGE_BYTES,
         # As Streamlit does by default: a stream may have secrets, and texts that anybody may send. Its length would reveal secrets.

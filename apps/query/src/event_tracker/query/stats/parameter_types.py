@@ -16,10 +16,20 @@ PROPERTY = "property:"
 Given = TypeVar("Given", date, datetime)
 
 
-class Moment(Time):
+MOMENT: dict[str, Any] = {"anyOf": [{"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]}
+"""The JSON Schema of a moment."""
+
+
+class Moment(fields.Field[datetime | date]):
     """A time with an offset, or a day, which means its first moment in the time zone of the query."""
 
-    def _deserialize(self, value: Any, *rest: Any, **named: Any) -> Any:
+    # Not a subclass of `Time`: that would be described as a date-time alone.
+
+    def __init__(self, name: str, description: str) -> None:
+        super().__init__(data_key=name, metadata={"description": description, **MOMENT})
+        self._time = Time()
+
+    def _deserialize(self, value: Any, *_: Any, **__: Any) -> datetime | date:
         if not isinstance(value, str):
             raise field_error("invalid_timestamp", "Must be a text: a time with an offset, or a day.")
         if DAY.fullmatch(value):
@@ -28,7 +38,7 @@ class Moment(Time):
             except ValueError:
                 raise field_error("invalid_timestamp", "There is no such day.") from None
             return _in_range(day, day)
-        moment: datetime = super()._deserialize(value, *rest, **named)
+        moment: datetime = self._time.deserialize(value)
         return _in_range(moment, moment.date())
 
 

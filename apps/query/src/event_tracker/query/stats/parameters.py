@@ -40,6 +40,8 @@ from event_tracker.query.stats.query_types import (
 DAYS = 30
 """Default length of the time range, including today."""
 
+A_DAY = "Or a day, which is its first moment in `tz`."
+
 UTC_ZONE = ZoneInfo("UTC")
 GAP = 1800
 MOST_POINTS = 1000
@@ -53,8 +55,8 @@ PERIODS = ("day", "week", "month")
 class RangeSchema(SourcesSchema):
     """Parameters of all statistics."""
 
-    start = Moment(data_key="from", metadata={"description": f"{FROM} Or a day. By default {DAYS} days before `to`."})
-    end = Moment(data_key="to", metadata={"description": f"{TO} Or a day. By default the end of today."})
+    start = Moment("from", f"{FROM} {A_DAY} By default {DAYS} days before `to`.")
+    end = Moment("to", f"{TO} {A_DAY} By default the end of today.")
     zone = Zone(data_key="tz", metadata={"description": "IANA time zone of days and answers.", "default": "UTC"})
     explain = Flag(load_default=False, metadata={"description": "Tell how it was answered, where EXPLAIN allows it."})
 
@@ -172,8 +174,8 @@ class StepSchema(ParameterSchema):
 class FunnelSchema(ParameterSchema):
     """The body of POST /stats/funnel."""
 
-    start = Moment(data_key="from", metadata={"description": f"{FROM} Or a day. By default {DAYS} days before `to`."})
-    end = Moment(data_key="to", metadata={"description": f"{TO} Or a day. By default the end of today."})
+    start = Moment("from", f"{FROM} {A_DAY} By default {DAYS} days before `to`.")
+    end = Moment("to", f"{TO} {A_DAY} By default the end of today.")
     zone = Zone(data_key="tz", metadata={"description": "IANA time zone of days and answers.", "default": "UTC"})
     window = Between(1, 31_536_000, 7 * 86_400, "Seconds from a first step within which the last must come.")
     steps = ShortList(

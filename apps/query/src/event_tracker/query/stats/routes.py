@@ -13,6 +13,7 @@ from event_tracker.query.parameters import ParameterError, invalid_parameters
 from event_tracker.query.request_body import receive_body
 from event_tracker.query.stats import answers, parameters
 from event_tracker.query.stats.event_users import EventUsersSchema, read_event_users
+from event_tracker.query.stats.parameter_types import MOMENT
 from event_tracker.query.stats.responses import Body
 from event_tracker.query.stats.store import StatsStore, UserPosition
 
@@ -125,8 +126,8 @@ FUNNEL_BODY = {
     "required": ["steps"],
     "additionalProperties": False,
     "properties": {
-        "from": {**TEXT, "description": "RFC 3339 with an offset, or a day."},
-        "to": {**TEXT, "description": "The same."},
+        "from": {**MOMENT, "description": "RFC 3339 with an offset, or a day."},
+        "to": {**MOMENT, "description": "The same."},
         "tz": {**TEXT, "description": "IANA time zone; UTC by default."},
         "window": {"type": "integer", "minimum": 1, "maximum": 31_536_000, "default": 604_800},
         "steps": {

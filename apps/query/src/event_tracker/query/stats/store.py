@@ -190,8 +190,14 @@ class StatsStore:
         return self._respond("top_properties", query, build_statement, responses.build_top_properties)
 
     def _event_users(self, query: EventUsersQuery) -> Body:
-        statement = fill("event_users", selected=select_events(query), order=sql.SQL(ORDERS[query.sort]))
         parameters = {**filter_parameters(query), "limit": query.limit, "offset": query.offset}
+        condition: sql.Composable = sql_builder.ALL
+        if query.first_seen:
+            parameters["first_seen_start"], parameters["first_seen_end"] = query.first_seen
+            condition = fill("event_users.first_seen" if query.sources is None else "event_users.first_seen_of_sources")
+        statement = fill(
+            "event_users", selected=select_events(query), condition=condition, order=sql.SQL(ORDERS[query.sort])
+        )
         return self._respond(
             "event_users", query, _fixed_statement(statement, parameters), event_users.build_event_users
         )

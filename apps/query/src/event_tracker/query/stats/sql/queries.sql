@@ -622,6 +622,7 @@ with found as materialized (
   select user_id, count(*) as events, min("timestamp") as first, max("timestamp") as last
   from ({selected}) as selected
   group by user_id
+  having {condition}
 ),
 page as (
   select * from found order by {order} limit %(limit)b offset %(offset)b
@@ -630,6 +631,29 @@ select total.users, user_id, events, first, last
 from (select count(*) as users from found) as total
 left join page on true
 order by {order};
+
+-- name: event_users.first_seen
+exists (
+  select from users
+  where users.user_id = selected.user_id and first_seen >= %(first_seen_start)b and first_seen < %(first_seen_end)b
+  offset 0  -- a look into the key for each user, not all users of that time
+)
+
+-- name: event_users.first_seen_of_sources
+-- By the events of these sources. `users` says since when a user has had any events.
+exists (
+  select from events
+  where events.user_id = selected.user_id
+    and "timestamp" >= %(first_seen_start)b and "timestamp" < %(first_seen_end)b and source = any (%(sources)b::text[])
+  offset 0
+)
+and not exists (
+  select from events
+  where events.user_id = selected.user_id
+    and "timestamp" >= coalesce((select first_seen from users where users.user_id = selected.user_id), '-infinity')
+    and "timestamp" < %(first_seen_start)b and source = any (%(sources)b::text[])
+  offset 0
+)
 
 -- name: get_user
 -- One user; no row if there is no event of theirs.
