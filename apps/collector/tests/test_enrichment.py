@@ -7,7 +7,7 @@ import pytest
 import requests
 from mmdb_writer import MMDBWriter
 
-from event_tracker.collector.parsing.client_address import client_address, network_of
+from event_tracker.collector.parsing.enrichment import client_address, network_of
 
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0"
 IPHONE = (

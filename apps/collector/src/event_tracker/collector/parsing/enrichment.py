@@ -4,14 +4,13 @@ The request's User-Agent and address are read and not stored. Of the first, only
 second, its country or network. Libraries and their data are loaded only if they are needed.
 """
 
+import ipaddress
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from wsgiref.types import WSGIEnvironment
-
-from event_tracker.collector.parsing.client_address import client_address, network_of
 
 KINDS = {
     "browser": "`$browser`, `$os` and `$device`: the families that the User-Agent names, such as Firefox, Windows, iPhone",
@@ -28,6 +27,11 @@ MOST_CHARACTERS = 500
 
 REMEMBERED = 5000
 """User-Agents whose families are cached: parsing one takes as long as reading some thirty events."""
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+KEPT_BITS = {4: 24, 6: 48}
+"""Bits of an address that may be stored, by IP version: a network of 256 addresses in IPv4, a whole site in IPv6."""
 
 AddedProperties = Mapping[str, str]
 """Properties, by name."""
@@ -66,6 +70,24 @@ class Enrichment:
             if self._country and (country := self._country(str(address))):
                 added["$country"] = country
         return added
+
+
+def client_address(environ: WSGIEnvironment, trusted_hops: int) -> Address | None:
+    """The address of the client; None if it can't be known.
+
+    Args:
+        trusted_hops: how many proxies in front add the address of their peer to X-Forwarded-For. The entries further left were
+            sent by the client itself, and aren't trusted.
+    """
+    if not trusted_hops:
+        return _address(environ.get("REMOTE_ADDR", ""))
+    hops = environ.get("HTTP_X_FORWARDED_FOR", "").split(",")
+    return _address(hops[-trusted_hops]) if len(hops) >= trusted_hops else None
+
+
+def network_of(address: Address) -> str:
+    """The network that an address lies in, such as 192.0.2.0/24 or 2001:db8:1::/48."""
+    return str(ipaddress.ip_network((address, KEPT_BITS[address.version]), strict=False))
 
 
 def find_mistakes(kinds: Sequence[str], country_database: str) -> dict[str, list[str]]:
@@ -114,3 +136,17 @@ def _load_countries(file: str) -> Callable[[str], str | None]:
         return code if isinstance(code, str) else None
 
     return country
+
+
+def _address(text: str) -> Address | None:
+    """An address as proxies write it: alone, with a port, in brackets."""
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

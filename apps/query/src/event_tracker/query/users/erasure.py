@@ -14,12 +14,12 @@ from psycopg.types.json import Jsonb
 from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.pool import ConnectionPool
+from event_tracker.core.secrets.hmac import commit, make_salt
 from event_tracker.query.answers import Time
 from event_tracker.query.auth.people import QUERIES as ACCESS_QUERIES
 from event_tracker.query.auth.principal import Principal, quota_holder_of
-from event_tracker.query.auth.signing import Signer
+from event_tracker.query.auth.signing import ISSUER, Signer
 from event_tracker.query.concurrency import take_turn
-from event_tracker.query.users.receipts import write_receipt
 from event_tracker.query.users.user_erasure import QUERIES, Counts, UserErasure, anonymise, erase
 
 LOCK_SECONDS = 20
@@ -145,10 +145,23 @@ class Eraser:
         principal: Principal,
         counts: Counts,
     ) -> Erasure:
-        """Record the erasure and sign its receipt. The record doesn't name the user."""
+        """Record the erasure and sign its receipt.
+
+        Neither names the user. The receipt has a commitment to their id, and its salt is stored nowhere: so the receipt alone doesn't
+        reveal them, not even by guessing.
+        """
         number = uuid4()
-        receipt = write_receipt(self._signer, erasure_id=number, at=at, mode=mode, user_id=user_id, counts=counts)
-        row = {"id": number, "at": at, "mode": mode, "counts": Jsonb(counts), "receipt": receipt.signed}
+        salt = make_salt()
+        claims = {
+            "iss": ISSUER,
+            "jti": str(number),
+            "iat": int(at.timestamp()),
+            "mode": mode,
+            "counts": counts,
+            "user_hmac_sha256": commit(salt, user_id),
+        }
+        receipt = self._signer.sign(msgspec.json.encode(claims))
+        row = {"id": number, "at": at, "mode": mode, "counts": Jsonb(counts), "receipt": receipt}
         connection.execute(QUERIES["write_erasure"], row, binary=True)
         sources = None if principal.sources is None else sorted(principal.sources)
         audit = {
@@ -159,4 +172,4 @@ class Eraser:
             "detail": Jsonb({"counts": counts, "sources": sources}),
         }
         connection.execute(ACCESS_QUERIES["write_audit"], audit, binary=True)
-        return Erasure(number, at, mode, counts, receipt.signed, receipt.salt)
+        return Erasure(number, at, mode, counts, receipt, salt)
