@@ -165,7 +165,18 @@ def an_event(properties: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("field", ["property.a", "property.o.a"], ids=["a property", "a member"])
 @pytest.mark.parametrize("operator", ["is", "gt", "lte", "starts_with", "contains"])
 def test_each_text_is_compared_with_each_number(databases: Databases, operator: str, field: str) -> None:
-    found: list[Any] = [None, True, {}, [], {"a": "x"}, ["x"], [Number("20.0")], *TEXTS, *map(Number, NUMBERS)]
+    found: list[Any] = [
+        None,
+        True,
+        {},
+        [],
+        {"a": "x"},
+        ["x"],
+        [Number("20.0")],
+        *TEXTS,
+        *NUMBERS,
+        *map(Number, NUMBERS),
+    ]
     given = [an_event({"a": value} if field == "property.a" else {"o": {"a": value}}) for value in found]
     wanted = dict.fromkeys([*TEXTS, *NUMBERS])
     selected = check(databases, given, [{"field": field, "operator": operator, "value": text} for text in wanted])
