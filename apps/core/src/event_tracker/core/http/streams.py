@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import sys
 from wsgiref.types import WSGIEnvironment
 
 from gevent.socket import wait_read
@@ -56,8 +57,8 @@ class Peer:
 def bound_kernel_memory(listener: socket.socket, seconds: float) -> None:
     """Bound what the kernel keeps of answers that aren't read, for the connections of a listener: in bytes, and in time."""
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-    # It counts on when the connection was closed.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
+    if sys.platform == "linux":  # it counts on when the connection was closed
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
 
 
 def discard_unread(client: socket.socket) -> None:
