@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 
+import psycopg
 import pytest
 import requests
 from click.testing import CliRunner
@@ -54,6 +55,13 @@ def test_all_questions_are_answered_as_the_release_did(site):
 def test_they_are_after_maintenance_as_well(site):
     run_maintain(site)
     assert differences(site) == []
+
+
+def test_summaries_of_days_are_gone(release, site):
+    assert re.search(rb"^COPY public.visits .*;\n[^\\]", gzip.decompress(release.dump.read_bytes()), re.MULTILINE)
+    with psycopg.connect(site.url) as owner:
+        for table in ("summarised_days", "property_counts", "visits"):
+            assert owner.execute(f"select count(*) from {table}".encode()).fetchone() == (0,), table
 
 
 def test_a_resend_of_what_was_stored_is_a_duplicate_and_of_what_retention_deleted_is_expired(site):
