@@ -99,3 +99,9 @@ referencing new table as changed for each statement execute function forget_bloc
 grant execute on function forget_blocks (timestamptz[], text[]), forget_blocks_of_events (), forget_blocks_of_counts () to control;
 grant select, insert, update on block_epochs to control;
 grant select (source, start), delete on blocks to control;
+
+-- Blocks stand in for the summaries of days: nothing reads those any more, and they go with the next release. While the release
+-- before still runs, its `tracker maintain` may sum up days again; so erasures and retention still take out what they delete.
+-- With the lock nobody is writing them.
+lock table erasures in exclusive mode;
+truncate summarised_days, property_counts, visits;

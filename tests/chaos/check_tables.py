@@ -1,4 +1,4 @@
-"""At the end: what is kept beside the events (counts, users, summaries, blocks) against the events themselves."""
+"""At the end: what is kept beside the events (counts, users, blocks) against the events themselves."""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -7,28 +7,13 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 import psycopg
-from definitions.reference.events import Event, as_text
+from definitions.reference.events import Event
 
 from event_tracker.columns.build import find_unbuilt
 
 from .eras import EXPIRED_BEFORE
 from .ledger import Ledger
 from .report import Report
-
-OVER = """select count(*) from (
-    select day from summarised_days as summary
-    right join (
-        select date_bin('1 day', hour, timestamptz '2000-01-01 00:00:00+00') as day, sum(count) as events
-        from event_counts where hour >= %s and hour < date_bin('1 day', now(), timestamptz '2000-01-01 00:00:00+00')
-        group by 1
-    ) as counted using (day)
-    where summary.events is distinct from counted.events
-) as stale"""
-PROPERTIES = "select day, key, event_type, value, count from property_counts where day >= %s"
-VISITS = "select day, user_id, session_id, first, last, event_types from visits where day >= %s"
-VISITS_OF_DAYS = (
-    "select visit.* from summarised_days cross join lateral visits_of_day(day) as visit where summarised_days.day >= %s"
-)
 
 
 def check_counts(owner: psycopg.Connection, rows: list[Event], ledger: Ledger, report: Report) -> None:
@@ -74,27 +59,6 @@ def check_users(owner: psycopg.Connection, rows: list[Event], report: Report, wh
         report.find(f"users with old events alone aren't known, {when}", f"{sorted(unknown)[:5]}")
 
 
-def check_summaries(owner: psycopg.Connection, rows: list[Event], report: Report) -> None:
-    """After `tracker maintain`: every day that is over is summed up, as its events say."""
-    ((stale,),) = owner.execute(OVER, [EXPIRED_BEFORE]).fetchall()
-    if stale:
-        report.find("days aren't summed up after maintain", f"{stale}")
-    days = {day: set(left_out) for day, left_out in owner.execute("select day, left_out from summarised_days")}
-    expected = Counter()
-    for event in rows:
-        day = event.timestamp.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        if day >= EXPIRED_BEFORE and day in days:
-            for key, value in event.properties.items():
-                text = as_text(value)
-                if text is not None and key not in days[day]:
-                    expected.update([(day, key, event.event_type, text), (day, key, "", text)])
-    found = Counter({tuple(row[:4]): row[4] for row in owner.execute(PROPERTIES, [EXPIRED_BEFORE])})
-    report.expect_same("property_counts differ from the rows", expected, found)
-    visits = [Counter(map(repr, owner.execute(asked, [EXPIRED_BEFORE]))) for asked in (VISITS_OF_DAYS, VISITS)]
-    report.expect_same("visits differ from the rows", *visits)
-    report.count("days summed up", len(days))
-
-
 def check_blocks(owner: psycopg.Connection, rows: list[Event], report: Report) -> None:
     """After `tracker maintain`: every event of a day that is over is in a block, once, and nothing else is."""
     if unbuilt := find_unbuilt(owner):
@@ -108,12 +72,13 @@ def check_blocks(owner: psycopg.Connection, rows: list[Event], report: Report) -
             path.write_bytes(parquet)
             held.update(duckdb.read_parquet(str(path)).project("user_id, event_id").fetchall())
     report.expect_same("blocks differ from the rows", stored, held)
+    report.count("events in blocks", held.total())
 
 
 def check_forgotten(owner: psycopg.Connection, rows: list[Event], ledger: Ledger, report: Report) -> None:
     """Of erased users of whom no event is stored nothing else is, either."""
     present = {event.user_id for event in rows}
-    for table in ("users", "visits", "rejections"):
+    for table in ("users", "rejections"):
         there = {user_id for (user_id,) in owner.execute(f"select distinct user_id from {table}".encode())}
         for user_id, erasures in list(ledger.erasures.items()):
             whole = any(one.is_done and one.sources is None for one in erasures)

@@ -21,7 +21,7 @@ ODD_MONTHS = (40, 47, 81, 120, 121, 240, 300)
 """Months back from this one."""
 
 FILLED = timedelta(days=2)
-"""How much of a month has events: few days, since each has to be summed up."""
+"""How much of a month has events: few days, since each has to get blocks."""
 
 
 def month_back(now: datetime, months: int) -> datetime:

@@ -19,7 +19,7 @@ from . import eras, stable
 from .asking import Asker
 from .check_answers import Examiner
 from .check_rows import check_rows, stored_events
-from .check_tables import check_blocks, check_counts, check_deleted, check_forgotten, check_summaries, check_users
+from .check_tables import check_blocks, check_counts, check_deleted, check_forgotten, check_users
 from .erased_users import ErasedUsers
 from .exports import Exporter
 from .faults import Chaos
@@ -136,7 +136,7 @@ class Run:
                 self.report.find("the run itself broke", f"{thread.name} doesn't end")
 
     def check(self) -> None:
-        """When all is quiet: rows, counts, users; after maintenance summaries and answers as well."""
+        """When all is quiet: rows, counts, users; after maintenance blocks and answers as well."""
         self._wait_quiet()
         self.streams.check()
         self.streams.close()
@@ -156,7 +156,6 @@ class Run:
             check_rows(rows, self.ledger, self.report)
             check_counts(owner, rows, self.ledger, self.report)
             check_users(owner, rows, self.report, "after maintenance")
-            check_summaries(owner, rows, self.report)
             check_blocks(owner, rows, self.report)
             check_deleted(rows, self.report)
         self._check_answers(rows)

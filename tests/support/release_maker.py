@@ -1,7 +1,7 @@
 """Make what a release leaves for its successors: run by scripts/release-fixture, with the code of the release.
 
 It does what an installation does over some months: it takes events over HTTP and from files, by two collectors; refuses some;
-deletes old ones, sums up days, and then takes late events of these; erases and anonymises users. All times are before today.
+deletes old ones, builds blocks of days, and then takes late events of these; erases and anonymises users. All times are before today.
 """
 
 import gzip

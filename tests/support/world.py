@@ -4,6 +4,7 @@ import uuid
 
 import requests
 from click.testing import CliRunner
+from former_summaries import sum_up
 from signing_key import make_signing_key
 
 from event_tracker.cli.database.maintain import maintain
@@ -106,8 +107,10 @@ class World:
         return {"Authorization": f"Bearer {key.key}"}
 
     def maintain(self, *arguments):
+        """Run `tracker maintain`, and then sum up days as that of the release before does, which may run beside it."""
         result = CliRunner().invoke(maintain, arguments, env={"DATABASE_URL": self.postgres.url(self.database)})
         assert result.exit_code == 0, result.output
+        sum_up(self.owner)
 
     def erase(self, user_id, headers=None, service=None, **parameters):
         url = f"{(service or self.query).url}/users/{user_id}"

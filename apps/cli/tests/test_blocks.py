@@ -90,6 +90,16 @@ def test_a_day_that_cannot_be_built_keeps_no_other_waiting(store, owner, postgre
     assert "1 blocks couldn't be built" in result.stderr
 
 
+def test_a_day_whose_counters_say_otherwise_is_named_and_fails_nothing(run_maintain, store, owner):
+    store(DAY, "ann")
+    store(DAY, "bob")
+    owner.execute("delete from events where user_id = 'bob'")
+    result = run_maintain()
+    assert "warning: shop's 2026-03-01 gets no block: 1 events are stored, and 2 are counted" in result.stderr
+    assert "built 0 blocks" in result.stdout
+    assert owner.execute("select from blocks").fetchall() == []
+
+
 def test_retention_deletes_the_blocks_of_its_days_with_the_rows(run_maintain, store, owner, tmp_path, monkeypatch):
     """Of one source by rows, of all by the month, and in the default partition. Days that lose a part are built again."""
     now = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

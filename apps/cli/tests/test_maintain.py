@@ -19,7 +19,6 @@ from waiting import wait_until
 from event_tracker.cli.database import partitions
 from event_tracker.cli.database.maintain import maintain
 from event_tracker.cli.database.partitions import Month
-from event_tracker.cli.database.summaries import DAY
 
 Maintain = Callable[..., Result]
 
@@ -272,7 +271,6 @@ def test_a_dry_run_says_what_would_be_done_and_changes_nothing(run_maintain: Mai
         f"would make partition {month_ago(-1).partition}",
         "would move 100 rows from the default partition to events_2019_05",
         "would fold 1 counters into 1",
-        "would sum up 1 days",
         "would build 1 blocks",
     ]
     assert owner.execute(state).fetchall() == before
@@ -327,14 +325,16 @@ def test_sign_ins_that_are_over_are_forgotten(owner, run_maintain):
     assert one(owner, "select prefix from sign_ins") == "new"
 
 
-def test_a_day_is_summed_up_without_opening_other_months(owner):
-    for months in range(12):
-        partitions.make_partition(owner, Month(2019, 1).plus(months))
-    day = datetime(2019, 3, 5, tzinfo=UTC)
-    given = {"day": day, "end": day + DAY, "most_values": 1000, "most_bytes": 500}
-    opened = """select relation::regclass::text from pg_locks join pg_inherits on inhrelid = relation
-                where inhparent = 'events'::regclass and pid = pg_backend_pid()"""
-    for statement in ("count_day", "sum_up_properties", "sum_up_visits"):
-        with owner.transaction():
-            owner.execute(partitions.QUERIES[statement], given)
-            assert owner.execute(opened).fetchall() == [("events_2019_03",)], statement
+def test_users_of_an_older_collector_are_found(run_maintain: Maintain, owner):
+    owner.execute("insert into users values ('known', '2026-03-01 10:00:00+00', '2026-03-01 10:00:00+00')")
+    owner.execute("""
+        insert into events (user_id, "timestamp", event_id, event_type)
+        values ('known', '2026-02-01 10:20:00+00', gen_random_uuid(), 'view'), ('new', '2026-03-02 11:20:00+00', gen_random_uuid(), 'view')
+    """)
+    assert "refreshed 2 users" in run_maintain().output
+    found = owner.execute("select user_id, first_seen::text, last_hour::text from users order by 1").fetchall()
+    assert found == [
+        ("known", "2026-02-01 10:20:00+00", "2026-03-01 10:00:00+00"),
+        ("new", "2026-03-02 11:20:00+00", "2026-03-02 11:00:00+00"),
+    ]
+    assert "refreshed" not in run_maintain().output

@@ -194,9 +194,10 @@ def test_a_folder_without_migrations_is_named(empty, tmp_path):
 def test_what_retention_deleted_before_it_was_counted_is_counted(empty, tmp_path):
     """The summaries of these days are deleted too: they have values of deleted events."""
     before, after = tmp_path / "before", tmp_path / "after"
-    for folder, names in ((before, [name for name in IDS if name < "0020"]), (after, IDS)):
+    # Migration 0024 empties the summaries.
+    for folder, end in ((before, "0020"), (after, "0024")):
         folder.mkdir()
-        for name in names:
+        for name in (name for name in IDS if name < end):
             (folder / f"{name}.sql").write_bytes((CHECKOUT_MIGRATIONS / f"{name}.sql").read_bytes())
     assert migrate(DATABASE_URL=empty, MIGRATIONS_DIR=str(before))[0] == 0
     with psycopg.connect(empty, autocommit=True, options="-c timezone=UTC") as owner:

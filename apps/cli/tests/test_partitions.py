@@ -83,9 +83,9 @@ def test_a_question_that_waits_for_a_month_to_move_has_its_events(start_query, o
 @pytest.mark.parametrize(
     ("path", "table"),
     [
-        ("/stats/sessions?", "summarised_days"),
-        ("/stats/paths?", "summarised_days"),
-        ("/stats/top-properties?key=page&", "summarised_days"),
+        ("/stats/sessions?", "event_counts"),
+        ("/stats/paths?", "event_counts"),
+        ("/stats/top-properties?key=page&", "event_counts"),
         ("/stats/users?interval=day&", "users"),
         ("/stats/retention?", "users"),
         ("/users?source=default&", "event_counts"),

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from prometheus_client import REGISTRY
 from stored import BY_DAY, DAY, EVERYTHING
 
 INSERT = """
@@ -75,6 +76,19 @@ def test_only_the_hours_that_moved_are_read_again_and_of_them_what_is_new(stored
     assert result.rows == stored.rows()
     # A transaction that another one saw running may have been read before: rows are read twice rather than not at all.
     assert result.plan.rows_read == 5
+
+
+def test_days_that_are_over_and_have_no_block_are_counted(stored, engine):
+    for day, source in ((0, "default"), (1, "default"), (1, "shop")):
+        stored.add(3, day=day, source=source)
+    stored.add(timestamp=datetime.now(UTC))
+    engine.refresh()
+    assert REGISTRY.get_sample_value("columns_missing_blocks") == 3
+    stored.build()
+    stored.add(hour=3)  # late, so the block is stale
+    engine.refresh()
+    assert REGISTRY.get_sample_value("columns_blocks", {"state": "stale"}) == 1
+    assert REGISTRY.get_sample_value("columns_missing_blocks") == 2
 
 
 def test_an_hour_grows_by_many_small_steps(stored, engine):

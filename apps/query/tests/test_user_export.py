@@ -31,19 +31,12 @@ def test_it_has_everything_that_is_stored_of_the_user_and_of_nobody_else(world):
     assert answer.headers["Content-Disposition"] == 'attachment; filename="user.json"'
     assert answer.headers["Cache-Control"] == "no-store"
     found = answer.json()
-    assert list(found) == ["user_id", "exported_at", "sources", "events", "rejections", "users", "visits"]
+    assert list(found) == ["user_id", "exported_at", "sources", "events", "rejections", "users"]
     assert (found["user_id"], found["sources"]) == ("ann", None)
     assert found["users"] == [{"first_seen": "2026-03-01T10:00:00Z", "last_hour": "2026-03-05T23:00:00Z"}]
     assert ids(found["events"]) == ids(life_of("ann"))
     assert {event["user_id"] for event in found["events"]} == {"ann"}
     assert found["events"][-1]["properties"] == {"n": 1, "none": None, "page": "/"}
-    stored = (
-        "select session_id, cardinality(event_types) from visits where user_id = 'ann' order by day, session_id, first"
-    )
-    assert [(visit["session_id"], len(visit["event_types"])) for visit in found["visits"]] == world.owner.execute(
-        stored
-    ).fetchall()
-    assert len(found["visits"]) == 9
     assert "bob" not in answer.text
 
 
@@ -55,9 +48,9 @@ def test_as_lines_it_is_the_same(world):
     assert answer.headers["Content-Type"] == "application/x-ndjson"
     head, *lines = map(json.loads, answer.text.splitlines())
     assert head.keys() == {"user_id", "exported_at", "sources"}
-    for table in ("users", "events", "visits"):
+    for table in ("users", "events"):
         assert [line["row"] for line in lines if line["table"] == table] == whole[table]
-    assert len(lines) == 1 + 15 + 9
+    assert len(lines) == 15 + 1
 
 
 def test_many_rows_are_streamed_whole(world):
@@ -68,15 +61,10 @@ def test_many_rows_are_streamed_whole(world):
            from generate_series(1, %s) n""",
         [rows],
     )
-    world.owner.execute(
-        """insert into visits select date_bin('1 day', timestamp, 'epoch'), user_id, '', timestamp, timestamp, '{view}' from events"""
-    )
     found = export(world, "ann").json()
     assert sorted(event["properties"]["n"] for event in found["events"]) == list(range(1, rows + 1))
-    assert sorted({visit["first"] for visit in found["visits"]}) == [visit["first"] for visit in found["visits"]]
-    assert len(found["visits"]) == rows
     lines = export(world, "ann", format="ndjson").text.splitlines()
-    assert len(lines) == 1 + 2 * rows
+    assert len(lines) == 1 + rows
 
 
 def test_who_is_restricted_to_a_source_gets_its_events_alone(world):

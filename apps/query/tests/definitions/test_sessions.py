@@ -73,17 +73,17 @@ def test_a_series_counts_a_cut_session_as_many(ask):
     assert by_type == {"0": ([2, 0, 1, 0], 3), "1": ([0, 1, 0, 1], 2)}
 
 
-@pytest.mark.parametrize("summed_up", ["by events", "from summaries", "from both"])
-def test_a_long_session_is_cut_however_its_days_are_known(product, summed_up):
-    """Over the borders of days that are summed up, or not, and of ranges that begin and end within one."""
+@pytest.mark.parametrize("read", ["from rows", "from blocks", "from both"])
+def test_a_long_session_is_cut_however_its_days_are_known(product, read):
+    """Over the borders of days that are in blocks, or not, and of ranges that begin and end within one."""
     stored = [make.event("ann", at * DAY / 4, str(at), session_id="s", source="shop") for at in range(9)]
     stored += [make.event("ann", at * 1200, "short", source="shop") for at in range(3)]
     stored += [make.event("bob", 1200 * n) for n in range(200)]
     product.clear()
     product.store(stored)
-    if summed_up != "by events":
+    if read != "from rows":
         product.summarise()
-    if summed_up == "from both":
+    if read == "from both":
         late = [make.event("ann", DAY * 1.1, "late", session_id="s", source="shop")]
         product.store(late)
         stored += late
@@ -189,7 +189,7 @@ LOW, HIGH = UUID("7fffffff-0000-4000-8000-000000000000"), UUID("80000000-0000-40
 @pytest.mark.parametrize("session_id", [None, "s"])
 @pytest.mark.parametrize("ids", [(LOW, HIGH), (HIGH, LOW)], ids=["ids rise", "ids fall"])
 def test_events_of_one_moment_are_in_the_order_in_which_they_arrived(product, request_size, session_id, ids):
-    """In answers from events, and in those from days that are summed up."""
+    """In answers from rows, and in those from blocks."""
     product.clear()
     events = [
         make.event("ann", 60, name, event_id=event_id, session_id=session_id)

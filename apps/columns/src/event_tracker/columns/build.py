@@ -38,6 +38,10 @@ class BuildError(Exception):
     """A block can't be built. The message holds nothing that users sent."""
 
 
+class CountError(BuildError):
+    """The counters don't explain how many events are stored: something else than this product has changed one of them."""
+
+
 class Stretch(NamedTuple):
     """Hours of one day (UTC) and source without a valid block."""
 
@@ -126,7 +130,8 @@ class Builder:
             How many were built.
 
         Raises:
-            BuildError: if it can't be built.
+            CountError: if the counters say otherwise than the events, which no later run can mend.
+            BuildError: if it can't be built for another reason.
             psycopg.Error: of the database.
         """
         for _ in range(TRIES):
@@ -208,4 +213,4 @@ def _check(events: int, read: Read) -> None:
     Which hours' events retention has deleted isn't known, only of how many of the day.
     """
     if not read.counted - read.deleted <= events <= read.counted:
-        raise BuildError(f"{events:,} events are stored, and {read.counted - read.deleted:,} are counted")
+        raise CountError(f"{events:,} events are stored, and {read.counted - read.deleted:,} are counted")

@@ -14,6 +14,10 @@ LOAD_SECONDS = Histogram(
     "columns_load_seconds", "The part of a question before DuckDB: its snapshot, and what was fetched.", buckets=SECONDS
 )
 BLOCKS = Gauge("columns_blocks", "Blocks in PostgreSQL: valid, and stale, whose rows are read instead.", ["state"])
+MISSING_BLOCKS = Gauge(
+    "columns_missing_blocks",
+    "Days that are over with events of a source and no block, not even a stale one: `tracker maintain` hasn't built any.",
+)
 BLOCKS_FETCHED = Counter("columns_blocks_fetched", "Blocks copied from PostgreSQL to the local disk.")
 BYTES_FETCHED = Counter("columns_bytes_fetched", "Bytes of these blocks.")
 ROWS_READ = Counter("columns_rows_read", "Events read from their rows, for lack of a valid block.")

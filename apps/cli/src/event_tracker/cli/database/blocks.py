@@ -11,14 +11,15 @@ import click
 import psycopg
 
 from event_tracker.cli.progress import Meter
-from event_tracker.columns.build import Builder, BuildError, find_unbuilt
+from event_tracker.columns.build import Builder, BuildError, CountError, find_unbuilt
 
 
 def build_all(connection: psycopg.Connection) -> tuple[int, int]:
     """Build each block that is missing or outdated, in transactions of its own, so that a failure affects one only.
 
     Returns:
-        How many were built, and how many failed. Each failure is printed.
+        How many were built, and how many failed. Each failure is printed. Where the counters say otherwise than the events, a
+        warning is printed and nothing has failed: no run could mend that, and questions read the events.
     """
     stretches = find_unbuilt(connection)
     if not stretches:
@@ -29,6 +30,8 @@ def build_all(connection: psycopg.Connection) -> tuple[int, int]:
         for number, stretch in enumerate(stretches, 1):
             try:
                 built += builder.build(stretch)
+            except CountError as error:
+                click.echo(f"warning: {stretch.source}'s {stretch.day:%Y-%m-%d} gets no block: {error}", err=True)
             except (psycopg.Error, BuildError, OSError) as error:
                 if connection.broken:
                     raise

@@ -20,9 +20,7 @@ from event_tracker.cli.database.partitions import (
     plan_moves,
 )
 from event_tracker.cli.database.retention import Expired, Part, delete_expired, find_expired
-from event_tracker.cli.database.summaries import stale_days, sum_up
 from event_tracker.cli.options import running_option
-from event_tracker.cli.progress import Meter
 from event_tracker.columns.build import find_unbuilt
 
 CLOSED = "2 hours"
@@ -65,7 +63,7 @@ class Period(click.ParamType[str]):
 @click.option("--dry-run", is_flag=True, help="Say what would be done, in rows and bytes, and change nothing.")
 @running_option
 def maintain(ahead: int, keep: str | None, move: bool, dry_run: bool, data: Path | None) -> None:
-    """Make partitions ahead, fold the counts of closed hours, sum up and build blocks of days that are over, delete what is too old.
+    """Make partitions ahead, fold the counts of closed hours, build blocks of days that are over, delete what is too old.
 
     Connects as the database's owner with DATABASE_URL (or DATABASE_URL_FILE), and where that isn't set to the embedded
     server that `tracker up` runs on --data. Safe under load, to run again, and several times at once.
@@ -89,7 +87,6 @@ def preview(connection: psycopg.Connection, ahead: int, keep: str | None, move: 
     print_remaining(moves)
     ((counters, left),) = connection.execute(QUERIES["count_foldable"], {"closed": CLOSED}).fetchall()
     click.echo(f"would fold {counters:,} counters into {left:,}")
-    click.echo(f"would sum up {len(stale_days(connection)):,} days")
     click.echo(f"would build {len(find_unbuilt(connection)):,} blocks")
     if expired := find_expired(connection, keep):
         for part in expired.parts:
@@ -121,40 +118,12 @@ def perform(connection: psycopg.Connection, ahead: int, keep: str | None, move: 
     if over:
         click.echo(f"forgot {over:,} sign-ins that are over")
     connection.execute(QUERIES["forget_erasures"])
-    summed_up, failed = sum_up_all(connection)
-    click.echo(f"summed up {summed_up:,} days")
     built, unbuilt = build_all(connection)
     click.echo(f"built {built:,} blocks")
-    if failed:
-        raise click.ClickException(
-            f"{failed:,} days couldn't be summed up: questions read their events, which is slower"
-        )
     if unbuilt:
         raise click.ClickException(
             f"{unbuilt:,} blocks couldn't be built: questions read their events, which is slower"
         )
-
-
-def sum_up_all(connection: psycopg.Connection) -> tuple[int, int]:
-    """Sum up each day that needs it, in a transaction of its own, so that a failure affects one day only.
-
-    Returns:
-        How many days were summed up, and how many failed. Each failure is printed.
-    """
-    days = stale_days(connection)
-    summed_up = failed = 0
-    with Meter("days", len(days)) as meter:
-        for number, day in enumerate(days, 1):
-            try:
-                summed_up += sum_up(connection, day)
-            except psycopg.Error as error:
-                if connection.broken:
-                    raise
-                # Print only the primary message: the detail may contain data that users sent.
-                click.echo(f"can't sum up {day:%Y-%m-%d}: {error.diag.message_primary}", err=True)
-                failed += 1
-            meter.show(number, number)
-    return summed_up, failed
 
 
 def print_remaining(moves: Moves) -> None:

@@ -166,8 +166,8 @@ def make_partition(connection: psycopg.Connection, month: Month) -> int:
 def lock_out_erasures(connection: psycopg.Connection) -> None:
     """Let no erasure run until the end of this transaction. Wait for one that is under way.
 
-    An erasure deletes the same rows from events, counts and summaries. So code that moves, folds, sums up or deletes them must
-    not run at the same time. Each takes this lock first, and nothing else uses it.
+    An erasure deletes the same rows from events, counts and blocks. So code that moves, folds, builds or deletes them must not
+    run at the same time. Each takes this lock first, and nothing else uses it.
     """
     connection.execute("lock table erasures in exclusive mode")
 

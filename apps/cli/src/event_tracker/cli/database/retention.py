@@ -1,4 +1,4 @@
-"""Deletion of old events: whole partitions or single rows, with their users and the summaries of their days. Counts stay.
+"""Deletion of old events: whole partitions or single rows, with their users and the blocks of their days. Counts stay.
 
 Each source may have its own retention time (`sources.keep`, in days). The others have that of `tracker maintain --keep`. A
 monthly partition is dropped if all its events are too old. Otherwise the rows that are too old are deleted, day by day.
@@ -6,7 +6,7 @@ monthly partition is dropped if all its events are too old. Otherwise the rows t
 
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import psycopg
@@ -20,13 +20,14 @@ from event_tracker.cli.database.partitions import (
     lock_out_everybody,
 )
 from event_tracker.cli.database.retention_marks import set_marks
-from event_tracker.cli.database.summaries import DAY
+
+DAY = timedelta(days=1)
 
 BATCH_ROWS = 50_000
 """Rows deleted in one transaction. Erasures wait for it."""
 
 BATCH_DAYS = 100
-"""Days of which rows are deleted in one transaction. It deletes the summary of each."""
+"""Days of which rows are deleted in one transaction. It deletes the blocks of each."""
 
 BATCH_USERS = 10_000
 """Users corrected in one transaction. Collectors that store an event of one of them wait for it."""
@@ -108,10 +109,10 @@ def find_expired(connection: psycopg.Connection, keep: str | None) -> Expired | 
 def delete_expired(
     connection: psycopg.Connection, expired: Expired, say: Callable[[Part], None] = lambda _: None
 ) -> Expired:
-    """Delete expired events and the summaries of their days. Correct their users, and delete users without events.
+    """Delete expired events and the blocks of their days. Correct their users, and delete users without events.
 
-    The remaining events of these days aren't summed up again here (`event_tracker.cli.database.summaries` does it). Until
-    then queries read the events.
+    Blocks of the remaining events of these days aren't built here (`event_tracker.cli.database.blocks` does it). Until then
+    queries read the events.
 
     Args:
         say: is called with each part once it is deleted.
@@ -180,7 +181,7 @@ def _steps(days: list[tuple[datetime, int]]) -> Iterator[list[datetime]]:
 
 
 def _delete_some(connection: psycopg.Connection, partition: str, limits: Limits, days: list[datetime]) -> bool:
-    """Delete some rows of these days, with their summaries, and correct the users, in one transaction.
+    """Delete some rows of these days, with their blocks (by trigger), and correct the users, in one transaction.
 
     Returns:
         True if no such rows are left.
@@ -213,7 +214,7 @@ def _drop(connection: psycopg.Connection, partition: str, limits: Limits) -> boo
 
 
 def _forget_summaries(connection: psycopg.Connection, days: list[datetime]) -> None:
-    """Delete the summaries of days. Property values may name people, and an erasure couldn't find them without the events."""
+    """Delete the summaries of days that the release before may make while it still runs. They may name people."""
     for statement in ("forget_days", "forget_values", "forget_visits"):
         connection.execute(QUERIES[statement], {"days": days})
 

@@ -66,6 +66,10 @@ class Loaded(NamedTuple):
         return "mixed" if len(kinds) > 1 else next(iter(kinds), "none")
 
 
+def _day_of(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 class Loader:
     """Loads blocks and rows into the cache.
 
@@ -134,10 +138,14 @@ class Loader:
         with self._pool.connection() as connection, connection.transaction():
             connection.execute(QUERIES["begin"], prepare=False)
             spans = connection.execute(VALID_BLOCKS, everything, binary=True).fetchall()
-            ((blocks,),) = connection.execute(QUERIES["count_blocks"], everything, binary=True).fetchall()
+            counted = connection.execute(QUERIES["count_blocks"], everything, binary=True).fetchall()
+        blocks = {(source, day): count for source, day, count in counted}
         valid = sum(span[3] is not None for span in spans)
         metrics.BLOCKS.labels("valid").set(valid)
-        metrics.BLOCKS.labels("stale").set(blocks - valid)
+        metrics.BLOCKS.labels("stale").set(sum(blocks.values()) - valid)
+        today = _day_of(datetime.now(UTC))
+        over = {(source, _day_of(start)) for source, start, *_ in spans if start < today}
+        metrics.MISSING_BLOCKS.set(len(over - blocks.keys()))
 
     @contextmanager
     def _single_flight(self) -> Iterator[None]:

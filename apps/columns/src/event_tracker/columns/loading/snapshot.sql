@@ -42,4 +42,8 @@ select id from blocks where id = any (%(ids)s);
 select source, day, epoch from block_epochs;
 
 -- name: count_blocks
-select count(*) from blocks where start >= date_bin('1 day', %(start)s::timestamptz, timestamptz '2000-01-01 00:00:00+00') and start < %(end)s;
+-- By source and day.
+select source, date_bin('1 day', start, timestamptz '2000-01-01 00:00:00+00') as day, count(*)
+from blocks
+where start >= date_bin('1 day', %(start)s::timestamptz, timestamptz '2000-01-01 00:00:00+00') and start < %(end)s
+group by 1, 2;

@@ -259,11 +259,3 @@ limit %(rows)b;
 
 -- name: export_user
 select first_seen, last_hour from users where user_id = %(user_id)b;
-
--- name: export_visits
-select day, session_id, first, last, event_types
-from visits
-where user_id = %(user_id)b
-  and (day, session_id, first) > (%(after_day)b, %(after_session_id)b, %(after_first)b)
-order by day, session_id, first
-limit %(rows)b;

@@ -18,10 +18,8 @@ from event_tracker.query.auth.people import QUERIES as ACCESS_QUERIES
 from event_tracker.query.auth.principal import Principal, quota_holder_of
 from event_tracker.query.concurrency import EXPORT_TURN_SECONDS, TURN_SECONDS, take_turn
 from event_tracker.query.events.cursor import NIL
-from event_tracker.query.parameter_types import EARLIEST
 from event_tracker.query.users.user_erasure import QUERIES
 
-PAGE_ROWS = 500
 PAGE_EVENTS = 100
 """Events, or rejections, on a page. Each may have 64 KiB."""
 
@@ -72,8 +70,8 @@ class Exporter:
         seconds = EXPORT_TURN_SECONDS
         tables = [("events", _events(fetch, given)), ("rejections", _rejections(fetch, given))]
         if sources is None:
-            # These don't belong to a source.
-            tables += [("users", _users(fetch, given)), ("visits", _visits(fetch, given))]
+            # This doesn't belong to a source.
+            tables.append(("users", _users(fetch, given)))
         head = {"user_id": user_id, "exported_at": at, "sources": sources}
         return (_json if form == "json" else _ndjson)(head, tables)
 
@@ -109,18 +107,6 @@ def _rejections(fetch: Execute, given: dict[str, Any]) -> Iterator[list[Any]]:
 
 def _users(fetch: Execute, given: dict[str, Any]) -> Iterator[list[Any]]:
     yield _named(("first_seen", "last_hour"), fetch("export_user", given))
-
-
-def _visits(fetch: Execute, given: dict[str, Any]) -> Iterator[list[Any]]:
-    names = ("day", "session_id", "first", "last", "event_types")
-    after: tuple[Any, ...] = (EARLIEST, "", EARLIEST)
-    while True:
-        position = dict(zip(("after_day", "after_session_id", "after_first"), after, strict=True))
-        rows = fetch("export_visits", {**given, **position, "rows": PAGE_ROWS})
-        yield _named(names, rows)
-        if len(rows) < PAGE_ROWS:
-            return
-        after = rows[-1][:3]
 
 
 def _event(
