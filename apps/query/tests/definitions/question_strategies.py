@@ -1,5 +1,6 @@
 """Hypothesis strategies of queries over a given selection, one for each endpoint."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hypothesis import strategies as st
@@ -24,7 +25,7 @@ LONGEST = {"minute": timedelta(hours=9), "hour": timedelta(days=4), "day": timed
 def shortened(selection: Selection, interval: str) -> Selection:
     longest = LONGEST.get(interval, timedelta(days=600))
     end = min(selection.end, selection.start + longest)
-    return Selection(selection.start, end, selection.zone, selection.event_types, selection.properties)
+    return replace(selection, end=end)
 
 
 def timeseries(selection: Selection) -> Questions:

@@ -30,11 +30,17 @@ def span(
     zone: str = "UTC",
     types: Sequence[str] = (),
     properties: Mapping[str, str] | None = None,
+    filters: Sequence[str] = (),
 ) -> Selection:
     """A selection. `end` may be a duration after `start`. The default is the first of March 2025, in UTC."""
     last = start + end if isinstance(end, timedelta) else end
     return Selection(
-        start.astimezone(UTC), last.astimezone(UTC), ZoneInfo(zone), tuple(types), tuple((properties or {}).items())
+        start.astimezone(UTC),
+        last.astimezone(UTC),
+        ZoneInfo(zone),
+        tuple(types),
+        tuple((properties or {}).items()),
+        tuple(filters),
     )
 
 
@@ -62,6 +68,7 @@ def event_users(
 def _parameters(selection: Selection, **options: Any) -> list[tuple[str, str]]:
     parameters = [*bounds(selection).items(), *(("event_type", name) for name in selection.event_types)]
     parameters += [(f"property.{name}", value) for name, value in selection.properties]
+    parameters += [("filter", document) for document in selection.filters]
     return parameters + [(option, str(value)) for option, value in options.items() if value is not None]
 
 

@@ -99,3 +99,17 @@ def test_times_are_compared_as_times(get, store, minutes):
     store({"event_type": str(number), "timestamp": minutes(number)} for number in range(3))
     answer = get("/events", user_id="ann", filter="timestamp:gt:2026-03-01T11:00:00+01:00")
     assert [event["event_type"] for event in answer.json()["events"]] == ["2", "1"]
+
+
+ASKED = ["timeseries", "users", "sessions", "top-properties", "retention", "paths"]
+
+
+@pytest.mark.parametrize("path", [*(f"/stats/{name}" for name in ASKED), "/events/users"])
+def test_what_is_wrong_with_a_filter_of_statistics_is_named(get, path):
+    wrong = '{"or": [{"field": "event_type", "operator": "set"}, {"field": "property.a", "operator": "gt"}]}'
+    given = {"key": "a"} if path == "/stats/top-properties" else {}
+    answer = get(path, filter=["event_type:is:view", wrong], **given)
+    assert answer.status_code == 422, answer.text
+    assert [(error["parameter"], error["code"]) for error in answer.json()["errors"]] == [
+        ("filter.1.or.1.value", "invalid_value")
+    ]

@@ -78,11 +78,13 @@ class FunnelQuery(RangeQuery):
     def build_statement(self) -> Statement:
         parameters = Parameters(window=self.window * SECOND)
         numbers = range(1, len(self.steps) + 1)
-        event_types = sorted({event_type for event_type, _ in self.steps})
-        matches = [" and ".join(match((event_type,), properties, parameters)) for event_type, properties in self.steps]
+        event_types = tuple(sorted({event_type for event_type, _ in self.steps}))
+        matches = [
+            " and ".join(match((event_type,), properties, None, parameters)) for event_type, properties in self.steps
+        ]
         levels = [PARTS["first_level"], *(PARTS["level"].format(step=step, below=step - 1) for step in numbers[1:])]
         statement = PARTS["funnel"].format(
-            selected=select_events(tuple(event_types), (), parameters),
+            selected=select_events(match(event_types, (), None, parameters), parameters),
             matches=", ".join(
                 PARTS["match"].format(condition=condition, step=step)
                 for step, condition in zip(numbers, matches, strict=True)
