@@ -9,7 +9,7 @@ from . import questions
 from .product import Question
 from .questions import stats
 from .reference.events import Selection
-from .strategies import TYPES, USERS
+from .strategies import DOCUMENTS, TYPES, USERS
 
 Questions = st.SearchStrategy[Question]
 BY = st.sampled_from(["event_type", "property:page"])
@@ -61,10 +61,11 @@ def top_properties(selection: Selection) -> Questions:
 
 
 def funnel(selection: Selection) -> Questions:
-    """A funnel's filters stand in its steps."""
-    unfiltered = Selection(selection.start, selection.end, selection.zone)
-    steps = st.lists(STEPS, min_size=2, max_size=4)
-    return st.builds(lambda steps, window: questions.funnel(unfiltered, steps, window), steps, WINDOWS)
+    """A funnel's types and properties stand in its steps."""
+    of_all = replace(selection, event_types=(), properties=())
+    filtered = st.builds(lambda step, document: (*step, document), STEPS, DOCUMENTS)
+    steps = st.lists(st.one_of(STEPS, STEPS, filtered), min_size=2, max_size=4)
+    return st.builds(lambda steps, window: questions.funnel(of_all, steps, window), steps, WINDOWS)
 
 
 def event_users(selection: Selection) -> Questions:

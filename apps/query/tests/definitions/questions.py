@@ -1,5 +1,6 @@
 """Queries, each in two forms with the same parameters: as a request, and as the reference's answer."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -77,10 +78,16 @@ def funnel(selection: Selection, steps: Sequence[reference_funnel.Step], window:
         **bounds(selection),
         "window": window,
         "steps": [
-            {"event_type": event_type, **({"properties": properties} if properties else {})}
-            for event_type, properties in steps
+            {
+                "event_type": event_type,
+                **({"properties": properties} if properties else {}),
+                **({"filter": json.loads(filters[0])} if filters else {}),
+            }
+            for event_type, properties, *filters in steps
         ],
     }
+    if selection.filters:
+        body["filter"] = {"and": [json.loads(document) for document in selection.filters]}
     answer = partial(reference_funnel.answer, selection=selection, steps=steps, window=window)
     return Question("/stats/funnel", [], answer, body)
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import requests
 
 
 @pytest.fixture
@@ -112,4 +113,16 @@ def test_what_is_wrong_with_a_filter_of_statistics_is_named(get, path):
     assert answer.status_code == 422, answer.text
     assert [(error["parameter"], error["code"]) for error in answer.json()["errors"]] == [
         ("filter.1.or.1.value", "invalid_value")
+    ]
+
+
+def test_what_is_wrong_with_a_filter_of_a_funnel_is_named(shared_query):
+    wrong = {"or": [{"field": "event_type", "operator": "set"}, {"field": "property.a", "operator": "gt"}]}
+    step = {"event_type": "view"}
+    body = {"filter": {"field": "x", "operator": "set"}, "steps": [step, {**step, "filter": wrong}]}
+    answer = requests.post(f"{shared_query.url}/stats/funnel", json=body, timeout=30)
+    assert answer.status_code == 422, answer.text
+    assert sorted((error["parameter"], error["code"]) for error in answer.json()["errors"]) == [
+        ("filter.field", "unknown_field"),
+        ("steps.1.filter.or.1.value", "invalid_value"),
     ]
