@@ -28,7 +28,7 @@ from event_tracker.query.events.cursor import Cursor, decode, encode
 from event_tracker.query.events.filters import SearchBody, Window, read_event_filter, read_type_filter
 from event_tracker.query.events.responses import StoredEvent
 from event_tracker.query.events.streams.parameters import read_export, read_live_filter
-from event_tracker.query.filters.duckdb import compile_duckdb, property_names
+from event_tracker.query.filters.duckdb import compile_duckdb
 from event_tracker.query.filters.grammar import Filter
 from event_tracker.query.filters.matches import EventValues, matches
 from event_tracker.query.filters.postgres import compile_postgres
@@ -36,6 +36,7 @@ from event_tracker.query.parameter_types import CODES as PARAMETER_CODES
 from event_tracker.query.parameter_types import EARLIEST, LATEST
 from event_tracker.query.request_body import read_json
 from event_tracker.query.routes import TABLES
+from event_tracker.query.stats.columns.selection import Parameters
 from event_tracker.query.stats.event_users import read_event_users
 from event_tracker.query.stats.parameters import read_user
 from event_tracker.query.stats.questions.funnel import read_funnel
@@ -181,7 +182,7 @@ def search(data: bytes) -> None:
     check_question(read)
     for part in found:
         compile_postgres(part)[0].as_string()
-        compile_duckdb(part, property_names(part))
+        compile_duckdb(part, Parameters())
         matches(EventValues(STORED), part)
 
 

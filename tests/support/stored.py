@@ -15,7 +15,7 @@ import psycopg
 from event_tracker.columns.engine import Selection
 from event_tracker.columns.layout import LAYOUT
 from event_tracker.columns.parquet import write_parquet
-from event_tracker.core.postgres.named_sql import load_queries
+from event_tracker.columns.rows import copy_statement
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 EVERYTHING = Selection(start=DAY, end=DAY + timedelta(days=31), sources=None)
@@ -39,7 +39,6 @@ insert into users as known (user_id, first_seen, last_hour) values (%s, %s, %s)
 on conflict (user_id) do update
 set first_seen = least(known.first_seen, excluded.first_seen), last_hour = greatest(known.last_hour, excluded.last_hour)
 """
-COPY_EVENTS = load_queries("event_tracker.columns", "rows.sql")["copy_events"]
 INSERT_BLOCK = """
 insert into blocks (source, start, "end", counted, events, epoch, layout, keys, parquet)
 values (
@@ -87,9 +86,7 @@ class Stored:
         """Build a block of a source's hours, with columns for some properties. Returns its id."""
         first, last = DAY + timedelta(days=day, hours=start), DAY + timedelta(days=day, hours=end)
         csv, parquet = self._folder / "block.csv", self._folder / "block.parquet"
-        statement = psycopg.sql.SQL(COPY_EVENTS).format(
-            start=first, end=last, sources=psycopg.sql.SQL("source = {}").format(source)
-        )
+        statement = copy_statement(first, last, psycopg.sql.SQL("source = {}").format(source))
         with csv.open("wb") as file, self.owner.cursor() as cursor, cursor.copy(statement) as copy:
             file.writelines(copy)
         with duckdb.connect() as connection:

@@ -275,6 +275,22 @@ def test_properties_with_and_without_columns_of_their_own(stored, engine):
     ]
 
 
+def test_objects_and_arrays_are_the_same_from_blocks_and_rows(stored, engine):
+    properties = (
+        '{"a": {"b": [1.50, "2", {"c": -12345678901234567890.10}]}, "o\\"": [], "n": 1, "t": "{}", "none": null}'
+    )
+    for day in range(3):
+        stored.add(hour=1, day=day, properties=properties)
+        stored.add(hour=1, day=day, properties='{"n": 1}')
+    stored.build(0)
+    stored.build(1, keys=["a", "n"])
+    found = engine.run(EVERYTHING, "select nested, count(*) from events group by nested order by nested", {}).rows
+    assert [(nested and json.loads(nested), events) for nested, events in found] == [
+        ({"a": {"b": ["1.50", "2", {"c": "-12345678901234567890.10"}]}, 'o"': []}, 3),
+        (None, 3),
+    ]
+
+
 def test_parameters_are_never_part_of_the_statement(stored, engine):
     stored.add(5, user_id="x' or true --")
     found = "select count(*) from events where user_id = $user and $other = $other"

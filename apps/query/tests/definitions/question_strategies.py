@@ -1,5 +1,6 @@
 """Hypothesis strategies of queries over a given selection, one for each endpoint."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hypothesis import strategies as st
@@ -8,7 +9,7 @@ from . import questions
 from .product import Question
 from .questions import stats
 from .reference.events import Selection
-from .strategies import TYPES, USERS
+from .strategies import DOCUMENTS, TYPES, USERS
 
 Questions = st.SearchStrategy[Question]
 BY = st.sampled_from(["event_type", "property:page"])
@@ -24,7 +25,7 @@ LONGEST = {"minute": timedelta(hours=9), "hour": timedelta(days=4), "day": timed
 def shortened(selection: Selection, interval: str) -> Selection:
     longest = LONGEST.get(interval, timedelta(days=600))
     end = min(selection.end, selection.start + longest)
-    return Selection(selection.start, end, selection.zone, selection.event_types, selection.properties)
+    return replace(selection, end=end)
 
 
 def timeseries(selection: Selection) -> Questions:
@@ -60,10 +61,11 @@ def top_properties(selection: Selection) -> Questions:
 
 
 def funnel(selection: Selection) -> Questions:
-    """A funnel's filters stand in its steps."""
-    unfiltered = Selection(selection.start, selection.end, selection.zone)
-    steps = st.lists(STEPS, min_size=2, max_size=4)
-    return st.builds(lambda steps, window: questions.funnel(unfiltered, steps, window), steps, WINDOWS)
+    """A funnel's types and properties stand in its steps."""
+    of_all = replace(selection, event_types=(), properties=())
+    filtered = st.builds(lambda step, document: (*step, document), STEPS, DOCUMENTS)
+    steps = st.lists(st.one_of(STEPS, STEPS, filtered), min_size=2, max_size=4)
+    return st.builds(lambda steps, window: questions.funnel(of_all, steps, window), steps, WINDOWS)
 
 
 def event_users(selection: Selection) -> Questions:

@@ -1,5 +1,6 @@
 """Queries, each in two forms with the same parameters: as a request, and as the reference's answer."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -30,11 +31,17 @@ def span(
     zone: str = "UTC",
     types: Sequence[str] = (),
     properties: Mapping[str, str] | None = None,
+    filters: Sequence[str] = (),
 ) -> Selection:
     """A selection. `end` may be a duration after `start`. The default is the first of March 2025, in UTC."""
     last = start + end if isinstance(end, timedelta) else end
     return Selection(
-        start.astimezone(UTC), last.astimezone(UTC), ZoneInfo(zone), tuple(types), tuple((properties or {}).items())
+        start.astimezone(UTC),
+        last.astimezone(UTC),
+        ZoneInfo(zone),
+        tuple(types),
+        tuple((properties or {}).items()),
+        tuple(filters),
     )
 
 
@@ -62,6 +69,7 @@ def event_users(
 def _parameters(selection: Selection, **options: Any) -> list[tuple[str, str]]:
     parameters = [*bounds(selection).items(), *(("event_type", name) for name in selection.event_types)]
     parameters += [(f"property.{name}", value) for name, value in selection.properties]
+    parameters += [("filter", document) for document in selection.filters]
     return parameters + [(option, str(value)) for option, value in options.items() if value is not None]
 
 
@@ -70,10 +78,16 @@ def funnel(selection: Selection, steps: Sequence[reference_funnel.Step], window:
         **bounds(selection),
         "window": window,
         "steps": [
-            {"event_type": event_type, **({"properties": properties} if properties else {})}
-            for event_type, properties in steps
+            {
+                "event_type": event_type,
+                **({"properties": properties} if properties else {}),
+                **({"filter": json.loads(filters[0])} if filters else {}),
+            }
+            for event_type, properties, *filters in steps
         ],
     }
+    if selection.filters:
+        body["filter"] = {"and": [json.loads(document) for document in selection.filters]}
     answer = partial(reference_funnel.answer, selection=selection, steps=steps, window=window)
     return Question("/stats/funnel", [], answer, body)
 

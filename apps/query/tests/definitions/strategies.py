@@ -1,5 +1,6 @@
 """Small sets of events, and questions about them, that lie on the edges of the definitions."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -62,6 +63,44 @@ FILTERS: list[tuple[tuple[str, ...], tuple[tuple[str, str], ...]]] = [
     (("view", "buy", "Zoom"), (("plan", "pro"),)),
 ]
 
+PAGE_TESTS: list[dict[str, Any]] = [
+    {"operator": "is", "value": "1.00"},
+    {"operator": "is_not", "value": "1"},
+    {"operator": "one_of", "value": ["é", "true", "1.5"]},
+    {"operator": "contains", "value": "x"},
+    {"operator": "contains", "value": "1"},
+    {"operator": "not_contains", "value": "/"},
+    {"operator": "starts_with", "value": "1"},
+    {"operator": "set"},
+    {"operator": "not_set"},
+    {"operator": "gt", "value": "1"},
+    {"operator": "lte", "value": "1.50"},
+    {"operator": "gte", "value": "/"},
+]
+CONDITIONS: list[dict[str, Any]] = [
+    *({"field": "property.page", **test} for test in PAGE_TESTS),
+    {"field": "property.page.bb", "operator": "is", "value": "1"},
+    {"field": "property.page.bb", "operator": "lt", "value": "2"},
+    {"field": "property.page.a", "operator": "not_set"},
+    {"field": "property.plan", "operator": "is", "value": "pro"},
+    {"field": "property.plan", "operator": "not_set"},
+    {"field": "property.nothing", "operator": "set"},
+    {"field": "event_type", "operator": "is_not", "value": "view"},
+    {"field": "user_id", "operator": "one_of", "value": ["ann", "Zoé"]},
+    {"field": "session_id", "operator": "not_set"},
+    {"field": "source", "operator": "is", "value": "shop"},
+    {"field": "timestamp", "operator": "gte", "value": "2025-03-30T02:00:00+02:00"},
+]
+DOCUMENTS = st.recursive(
+    st.sampled_from(CONDITIONS),
+    lambda inner: st.builds(
+        lambda kind, parts: {kind: parts}, st.sampled_from(["and", "or", "or"]), st.lists(inner, min_size=1, max_size=3)
+    ),
+    max_leaves=3,
+).map(json.dumps)
+DOCUMENT_LISTS = st.one_of(st.just(()), st.just(()), st.lists(DOCUMENTS, min_size=1, max_size=2).map(tuple))
+"""Filters beside `FILTERS`, often none."""
+
 
 def moments(anchor: datetime, days: int) -> st.SearchStrategy[datetime]:
     """Moments at most some days from the anchor, most of them on the edge of an hour or of the clock change."""
@@ -120,7 +159,8 @@ def selections(
 ) -> Selection:
     start, end = sorted(draw(ranges(given, anchor, days)))
     types, properties = draw(st.sampled_from(FILTERS)) if filters else ((), ())
-    return Selection(start, end, ZoneInfo(zone), types, properties)
+    documents = draw(DOCUMENT_LISTS) if filters else ()
+    return Selection(start, end, ZoneInfo(zone), types, properties, documents)
 
 
 @st.composite

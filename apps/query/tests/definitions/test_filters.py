@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+import requests
 
 
 @pytest.fixture
@@ -99,3 +100,29 @@ def test_times_are_compared_as_times(get, store, minutes):
     store({"event_type": str(number), "timestamp": minutes(number)} for number in range(3))
     answer = get("/events", user_id="ann", filter="timestamp:gt:2026-03-01T11:00:00+01:00")
     assert [event["event_type"] for event in answer.json()["events"]] == ["2", "1"]
+
+
+ASKED = ["timeseries", "users", "sessions", "top-properties", "retention", "paths"]
+
+
+@pytest.mark.parametrize("path", [*(f"/stats/{name}" for name in ASKED), "/events/users"])
+def test_what_is_wrong_with_a_filter_of_statistics_is_named(get, path):
+    wrong = '{"or": [{"field": "event_type", "operator": "set"}, {"field": "property.a", "operator": "gt"}]}'
+    given = {"key": "a"} if path == "/stats/top-properties" else {}
+    answer = get(path, filter=["event_type:is:view", wrong], **given)
+    assert answer.status_code == 422, answer.text
+    assert [(error["parameter"], error["code"]) for error in answer.json()["errors"]] == [
+        ("filter.1.or.1.value", "invalid_value")
+    ]
+
+
+def test_what_is_wrong_with_a_filter_of_a_funnel_is_named(shared_query):
+    wrong = {"or": [{"field": "event_type", "operator": "set"}, {"field": "property.a", "operator": "gt"}]}
+    step = {"event_type": "view"}
+    body = {"filter": {"field": "x", "operator": "set"}, "steps": [step, {**step, "filter": wrong}]}
+    answer = requests.post(f"{shared_query.url}/stats/funnel", json=body, timeout=30)
+    assert answer.status_code == 422, answer.text
+    assert sorted((error["parameter"], error["code"]) for error in answer.json()["errors"]) == [
+        ("filter.field", "unknown_field"),
+        ("steps.1.filter.or.1.value", "invalid_value"),
+    ]

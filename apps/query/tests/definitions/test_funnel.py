@@ -13,7 +13,7 @@ VIEW_BUY = [("view", {}), ("buy", {})]
 
 
 @EXAMPLES
-@given(case=cases(question_strategies.funnel, days=1, most=14, users=2, types=2, filters=False))
+@given(case=cases(question_strategies.funnel, days=1, most=14, users=2, types=2))
 def test_funnels_are_as_defined(product, case):
     product.holds(*case)
 

@@ -16,11 +16,12 @@ from psycopg import sql
 from servers import Postgres
 
 from event_tracker.core.postgres.named_sql import load_queries
-from event_tracker.query.filters.duckdb import compile_duckdb, property_names
+from event_tracker.query.filters.duckdb import compile_duckdb
 from event_tracker.query.filters.grammar import Filter
 from event_tracker.query.filters.matches import EventValues, matches
 from event_tracker.query.filters.postgres import compile_postgres
 from event_tracker.query.filters.schema import FilterSchema
+from event_tracker.query.stats.columns.selection import Parameters
 
 from .reference import Number, parse, selects, write
 from .strategies import NUMBERS, TEXTS, events, filters
@@ -112,11 +113,14 @@ def in_postgres(databases: Databases, part: Filter) -> list[int]:
 
 
 def in_columns(databases: Databases, part: Filter) -> list[int]:
-    names = ["another", *property_names(part)]
-    for number, name in enumerate(names):
+    parameters = Parameters()
+    parameters.read_property("another")
+    condition = compile_duckdb(part, parameters)
+    for number, name in enumerate(parameters.properties):
         databases.columns.execute(f"set variable property_{number} = $path", {"path": json_path(name)})
-    values = ", ".join(f"{IN_JSON.format(number=number)} as property_{number}" for number in range(len(names)))
-    condition, parameters = compile_duckdb(part, names)
+    values = ", ".join(
+        f"{IN_JSON.format(number=number)} as property_{number}" for number in range(len(parameters.properties))
+    )
     found = databases.columns.execute(
         f"select event_id from (select *, {values} from events) where {condition} order by event_id", parameters
     )

@@ -29,10 +29,16 @@ COLUMNS = {
     "session_id": "varchar",
     "source": "varchar",
     "properties": "varchar",
+    "nested": "varchar",
 }
-"""The columns that each file has, with their types. `properties` is a JSON object; its values are texts as PostgreSQL's ->> writes
-them, or null. Properties that have a column of their own (Block.keys) aren't in it: the first has `p0`, the second `p1` and so on. These
-columns hold texts in their normal form (event_tracker.columns.properties)."""
+"""The columns that each file has, with their types.
+
+`properties` is a JSON object; its values are texts as PostgreSQL's ->> writes them, or null. Properties that have a column of their own
+(Block.keys) aren't in it: the first has `p0`, the second `p1` and so on. These columns hold texts in their normal form
+(event_tracker.columns.properties).
+
+`nested` is a JSON object of the properties that are objects or arrays, in which all numbers are texts; null if there are none (nested.sql).
+It is there for filters of what is below a property."""
 
 
 class Block(NamedTuple):

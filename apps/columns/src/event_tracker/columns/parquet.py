@@ -13,7 +13,9 @@ from event_tracker.core.postgres.named_sql import load_queries
 
 QUERIES = load_queries("event_tracker.columns", "parquet.sql")
 
-ROWS = sql.SQL(QUERIES["rows"]).format()
+NESTED = load_queries("event_tracker.columns", "nested.sql")["nested_texts"]
+
+ROWS = sql.SQL(QUERIES["rows"]).format(nested=sql.SQL(NESTED))
 
 
 def common_keys(connection: duckdb.DuckDBPyConnection, csv: Path) -> list[str]:

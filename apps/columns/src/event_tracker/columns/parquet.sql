@@ -5,13 +5,14 @@ select
   user_id,
   make_timestamptz("timestamp") as "timestamp",
   make_timestamptz(received_at) as received_at,
-  event_id, event_type, session_id, source, properties
+  event_id, event_type, session_id, source, properties,
+  {nested} as nested
 from read_csv(
   $csv, header = false, auto_detect = false, delim = ',', quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false,
   parallel = false, max_line_size = 16777216,
   columns = {{
     user_id: 'varchar', "timestamp": 'bigint', received_at: 'bigint', event_id: 'uuid', event_type: 'varchar', session_id: 'varchar',
-    source: 'varchar', properties: 'varchar'
+    source: 'varchar', properties: 'varchar', nested: 'varchar'
   }}
 )
 

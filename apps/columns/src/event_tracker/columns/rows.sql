@@ -10,7 +10,8 @@ copy (
     session_id,
     source,
     -- Texts, so that numbers stay exact.
-    (select coalesce(jsonb_object_agg(key, value), '{{}}') from jsonb_each_text(properties))
+    (select coalesce(jsonb_object_agg(key, value), '{{}}') from jsonb_each_text(properties)),
+    {nested}
   from events
   where "timestamp" >= {start} and "timestamp" < {end} and {sources}
 ) to stdout (format csv)

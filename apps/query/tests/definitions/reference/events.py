@@ -9,6 +9,8 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from ...filters import reference as filters
+
 
 @dataclass(frozen=True)
 class Event:
@@ -35,13 +37,14 @@ class Event:
 
 @dataclass(frozen=True)
 class Selection:
-    """The common parameters: half-open [start, end), the zone, the filters."""
+    """The common parameters: half-open [start, end), the zone, the filters. `filters` are JSON."""
 
     start: datetime
     end: datetime
     zone: ZoneInfo
     event_types: tuple[str, ...] = ()
     properties: tuple[tuple[str, str], ...] = ()
+    filters: tuple[str, ...] = ()
 
     def covers(self, moment: datetime) -> bool:
         return self.start.astimezone(UTC) <= moment.astimezone(UTC) < self.end.astimezone(UTC)
@@ -52,8 +55,10 @@ class Selection:
         return sorted(chosen, key=lambda event: (event.user_id, event.at))
 
     def matches(self, event: Event) -> bool:
-        return (not self.event_types or event.event_type in self.event_types) and all(
-            as_value(event.properties.get(name)) == shortest(value) for name, value in self.properties
+        return (
+            (not self.event_types or event.event_type in self.event_types)
+            and all(as_value(event.properties.get(name)) == shortest(value) for name, value in self.properties)
+            and all(selects(document, event) for document in self.filters)
         )
 
     def echo(self) -> dict[str, Any]:
@@ -63,6 +68,12 @@ class Selection:
             "to": self.end.astimezone(self.zone),
             "tz": self.zone.key,
         }
+
+
+def selects(document: str, event: Event) -> bool:
+    """Whether a filter selects an event."""
+    stored = {**vars(event), "timestamp": event.at, "properties": filters.parse(jsonb(event.properties))}
+    return filters.selects(json.loads(document), stored)
 
 
 def of_sources(events: list[Event], sources: tuple[str, ...] | None) -> list[Event]:

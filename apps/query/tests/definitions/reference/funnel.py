@@ -5,15 +5,18 @@ from datetime import timedelta
 from itertools import combinations, groupby
 from typing import Any
 
-from .events import Event, Selection, as_value, percentile, seconds, share, shortest
+from .events import Event, Selection, as_value, percentile, seconds, selects, share, shortest
 
-Step = tuple[str, dict[str, str]]
+Step = tuple[str, dict[str, str]] | tuple[str, dict[str, str], str]
+"""An event type, properties, and perhaps a filter (JSON)."""
 
 
 def matches(step: Step, event: Event) -> bool:
-    event_type, properties = step
-    return event.event_type == event_type and all(
-        as_value(event.properties.get(name)) == shortest(value) for name, value in properties.items()
+    event_type, properties, *filters = step
+    return (
+        event.event_type == event_type
+        and all(as_value(event.properties.get(name)) == shortest(value) for name, value in properties.items())
+        and all(selects(document, event) for document in filters)
     )
 
 
@@ -53,6 +56,6 @@ def answer(events: list[Event], selection: Selection, steps: Sequence[Step], win
                 if k
                 else None,
             }
-            for k, (event_type, properties) in enumerate(steps)
+            for k, (event_type, properties, *_) in enumerate(steps)
         ],
     }

@@ -20,10 +20,9 @@ from event_tracker.columns.loading.pieces import Piece, newer_pieces, whole_piec
 from event_tracker.columns.loading.snapshot import Snapshot, Span
 from event_tracker.columns.loading.threads import run_in_thread
 from event_tracker.columns.parquet import write_parquet
+from event_tracker.columns.rows import copy_statement
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.core.server.cooperation import TimeSlice
-
-COPY_EVENTS = load_queries("event_tracker.columns", "rows.sql")["copy_events"]
 
 QUERIES = load_queries("event_tracker.columns.loading", "reader.sql")
 
@@ -139,9 +138,7 @@ class Reader:
         conditions = sql.SQL("source = any({})").format(sorted({span.source for span in piece.spans}))
         if piece.since is not None:
             conditions += sql.SQL(" and age(xmin) <= age({}::xid8::xid)").format(sql.Literal(str(piece.since)))
-        statement = sql.SQL(COPY_EVENTS).format(
-            start=sql.Literal(piece.start), end=sql.Literal(piece.end), sources=conditions
-        )
+        statement = copy_statement(piece.start, piece.end, conditions)
         return copy_csv(self._connection, statement, csv, self._deadline)
 
     def _select(self, together: Path, spans: list[Span], known: list[str], path: Path) -> bool:

@@ -19,16 +19,9 @@ def fill(name: str, **parts: sql.Composable) -> sql.Composed:
 
 
 class Compiler(ABC):
-    """Compiles filters of one statement.
-
-    Attributes:
-        parameters: of the compiled conditions. The SQL has no text of a filter.
-    """
+    """Compiles filters of one statement. The SQL has no text of a filter."""
 
     dialect: ClassVar[str]
-
-    def __init__(self) -> None:
-        self.parameters: dict[str, Any] = {}
 
     def compile(self, part: Filter) -> sql.Composed:
         """A condition for `where`, in parentheses. It is true for the events that the filter selects, and false or null for others."""
@@ -40,15 +33,9 @@ class Compiler(ABC):
             inner = sql.Composed([self._condition(part)])
         return sql.SQL("({})").format(inner)
 
+    @abstractmethod
     def parameter(self, value: Any) -> sql.Composable:
         """Add a parameter; what stands for it in the statement."""
-        name = f"filter_{len(self.parameters)}"
-        self.parameters[name] = value
-        return self.placeholder(name)
-
-    @abstractmethod
-    def placeholder(self, name: str) -> sql.Composable:
-        """What stands for a parameter."""
 
     @abstractmethod
     def property_text(self, keys: Sequence[str]) -> sql.Composable:

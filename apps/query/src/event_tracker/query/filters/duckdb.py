@@ -1,46 +1,40 @@
 """Compiles filters to DuckDB's SQL, over the relation `events` of event_tracker.columns.
 
-It needs two kinds of columns beside the fields of events: `property_0`, `property_1` … with the texts of the properties that the question
-names, in their shortest spelling (event_tracker.columns.properties), and `nested`: a JSON object of the properties that are objects or
-arrays, in which all numbers are texts (event_tracker.columns, nested.sql). `nested` is read only by filters that need it.
+It needs two kinds of columns beside the fields of events: those of properties, with their texts in the shortest spelling
+(event_tracker.columns.properties), and `nested`: a JSON object of the properties that are objects or arrays, in which all numbers are texts
+(event_tracker.columns, nested.sql). `nested` is read only by filters that need it.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from psycopg import sql
 
 from event_tracker.query.filters.compiler import Compiler, fill
-from event_tracker.query.filters.grammar import Filter, Group, Property
+from event_tracker.query.filters.grammar import Filter
 from event_tracker.query.filters.numbers import normalise
 
 
-def property_names(part: Filter) -> list[str]:
-    """The properties whose texts a filter needs."""
-    return list(dict.fromkeys(_property_names(part)))
+class Parameters(Protocol):
+    """What a statement gets beside its text. Several conditions of one statement share it."""
+
+    def bind(self, value: Any) -> str:
+        """Add a value. Returns what stands for it in the statement."""
+
+    def read_property(self, name: str) -> str:
+        """Have the statement read a property. Returns the column of its texts."""
 
 
-def _property_names(part: Filter) -> Iterator[str]:
-    if isinstance(part, Group):
-        for inner in part.parts:
-            yield from _property_names(inner)
-    elif isinstance(part.field, Property) and len(part.field.keys) == 1:
-        yield part.field.keys[0]
+def compile_duckdb(part: Filter, parameters: Parameters) -> str:
+    """A condition for `where`. Its values are bound, and the properties that it reads are named, in `parameters`."""
+    return DuckDBCompiler(parameters).compile(part).as_string()
 
 
-def compile_duckdb(part: Filter, names: Sequence[str]) -> tuple[str, dict[str, Any]]:
-    """A condition for `where`, and its named parameters (`$name`).
+class _Bound(sql.Composable):
+    """What stands for a value."""
 
-    Args:
-        names: the properties that the question names, among them those of `property_names`.
-    """
-    compiler = DuckDBCompiler(names)
-    return compiler.compile(part).as_string(), compiler.parameters
-
-
-class _Parameter(sql.Composable):
     def as_bytes(self, context: Any = None) -> bytes:
-        return f"${self._obj}".encode()
+        return str(self._obj).encode()
 
 
 class DuckDBCompiler(Compiler):
@@ -48,17 +42,16 @@ class DuckDBCompiler(Compiler):
 
     dialect = "duckdb"
 
-    def __init__(self, names: Sequence[str]) -> None:
-        super().__init__()
-        self._names = names
+    def __init__(self, parameters: Parameters) -> None:
+        self._parameters = parameters
 
-    def placeholder(self, name: str) -> sql.Composable:
-        return _Parameter(name)
+    def parameter(self, value: Any) -> sql.Composable:
+        return _Bound(self._parameters.bind(value))
 
     def property_text(self, keys: Sequence[str]) -> sql.Composable:
         if len(keys) > 1:
             return self._text(self.property_json(keys))
-        return sql.Identifier(f"property_{self._names.index(keys[0])}")
+        return sql.Identifier(self._parameters.read_property(keys[0]))
 
     def property_json(self, keys: Sequence[str]) -> sql.Composable:
         found = fill("duckdb.nested", key=self._pointer(keys[0]))

@@ -20,11 +20,20 @@ def compile_postgres(part: Filter) -> tuple[sql.Composed, dict[str, Any]]:
 
 
 class PostgresCompiler(Compiler):
-    """Compiles filters to conditions on columns of `events`."""
+    """Compiles filters to conditions on columns of `events`.
+
+    Attributes:
+        parameters: of the compiled conditions.
+    """
 
     dialect = "postgres"
 
-    def placeholder(self, name: str) -> sql.Composable:
+    def __init__(self) -> None:
+        self.parameters: dict[str, Any] = {}
+
+    def parameter(self, value: Any) -> sql.Composable:
+        name = f"filter_{len(self.parameters)}"
+        self.parameters[name] = value
         return sql.Placeholder(name, format=PyFormat.BINARY)
 
     def property_text(self, keys: Sequence[str]) -> sql.Composable:

@@ -164,9 +164,11 @@ def _read_time(value: str) -> datetime:
 class FilterMember(fields.Nested):
     """A filter in a JSON body."""
 
-    def __init__(self, description: str) -> None:
+    def __init__(self, description: str, *, required: bool = True) -> None:
         described = {"description": description}
-        super().__init__(FilterSchema, required=True, data_key="filter", error_messages=REQUIRED, metadata=described)
+        super().__init__(
+            FilterSchema, required=required, data_key="filter", error_messages=REQUIRED, metadata=described
+        )
 
     def _deserialize(self, value: Any, *rest: Any, **named: Any) -> Any:
         _check_size([value])

@@ -8,6 +8,7 @@ from marshmallow import fields
 
 from event_tracker.query.auth.calls import Call, SourcesSchema
 from event_tracker.query.events.filters import FROM, TO
+from event_tracker.query.filters.schema import FilterParameters
 from event_tracker.query.parameter_types import (
     MAX_VALUES,
     AtMost,
@@ -71,6 +72,7 @@ class FilterSchema(RangeSchema):
         metadata={"description": "Only events of this type; repeat it for any of several."},
     )
     properties = PropertyFilter("`property.NAME=value`: only events whose properties have that member.")
+    condition = FilterParameters()
 
 
 def gap_field() -> Between:
@@ -141,7 +143,8 @@ def resolve_range(call: Call, given: dict[str, Any], now: datetime, allow_explai
         raise invalid_parameters([ParameterError("from", "reversed_range", "Must not be later than `to`.")])
     event_types = tuple(sorted(set(given.get("event_types", ()))))
     properties = tuple(sorted(given.get("properties", {}).items()))
-    return {**given, "zone": zone, "start": start, "end": end, "event_types": event_types, "properties": properties}
+    selected = {"event_types": event_types, "properties": properties, "condition": given.get("condition")}
+    return {**given, "zone": zone, "start": start, "end": end, **selected}
 
 
 def _to_time(given: datetime | date, zone: ZoneInfo) -> datetime:

@@ -5,6 +5,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from event_tracker.query.auth.calls import Sources
+from event_tracker.query.filters.grammar import Filter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,10 +21,11 @@ class RangeQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilteredQuery(RangeQuery):
-    """A query over selected events: any of these types (empty is all), and all of these properties."""
+    """A query over selected events: any of these types (empty is all), all of these properties, and the condition (None selects all)."""
 
     event_types: tuple[str, ...]
     properties: tuple[tuple[str, str], ...]
+    condition: Filter | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from event_tracker.core.postgres.pool import ConnectionPool
 from event_tracker.query.auth.calls import Sources
 from event_tracker.query.auth.principal import QuotaHolder
 from event_tracker.query.concurrency import SingleFlight, take_turn
+from event_tracker.query.filters.postgres import compile_postgres
 from event_tracker.query.stats.answers import RangeAnswer, range_members, share
 from event_tracker.query.stats.event_users import ORDERS, EventUsersQuery, build_event_users
 from event_tracker.query.stats.parameters import GAP
@@ -54,7 +55,7 @@ class StatsStore:
         conditions = sql.SQL("user_id = %(user_id)b")
         whole = FilteredQuery(
             sources=query.sources, start=query.start, end=query.end, zone=query.zone, explain=query.explain,
-            event_types=(), properties=(),
+            event_types=(), properties=(), condition=None,
         )  # fmt: skip
         first_seen = fill("get_user.first_seen" if query.sources is None else "get_user.first_seen_of_sources")
         statement = fill(
@@ -100,13 +101,16 @@ class StatsStore:
 
     def _event_users(self, query: EventUsersQuery) -> Body:
         parameters = {**filter_parameters(query), "limit": query.limit, "offset": query.offset}
-        condition: sql.Composable = sql.SQL("true")
+        selected = select_events(query)
+        if query.condition:
+            condition, given = compile_postgres(query.condition)
+            selected = select_events(query, condition)
+            parameters |= given
+        seen: sql.Composable = sql.SQL("true")
         if query.first_seen:
             parameters["first_seen_start"], parameters["first_seen_end"] = query.first_seen
-            condition = fill("event_users.first_seen" if query.sources is None else "event_users.first_seen_of_sources")
-        statement = fill(
-            "event_users", selected=select_events(query), condition=condition, order=sql.SQL(ORDERS[query.sort])
-        )
+            seen = fill("event_users.first_seen" if query.sources is None else "event_users.first_seen_of_sources")
+        statement = fill("event_users", selected=selected, condition=seen, order=sql.SQL(ORDERS[query.sort]))
         result = self._runner.run("event_users", (statement, parameters), query.explain)
         return _add_plan({**range_header(query, result.as_of), **build_event_users(query, result.rows)}, result.plan)
 

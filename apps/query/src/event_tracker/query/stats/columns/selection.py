@@ -3,9 +3,12 @@
 User input gets into a statement as a named parameter only.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from event_tracker.query.events.property_values import normalise
+from event_tracker.query.filters.duckdb import compile_duckdb
+from event_tracker.query.filters.grammar import Filter
 from event_tracker.query.stats.parameter_types import PROPERTY
 from event_tracker.query.stats.query_types import FilteredQuery
 
@@ -33,6 +36,13 @@ class Parameters(dict[str, Any]):
         self[name] = value
         return f"${name}"
 
+    def read_property(self, name: str) -> str:
+        """Have the statement read a property. Returns the column of its values as text, with one spelling for each number; null if it is
+        missing (event_tracker.columns.properties)."""
+        if name not in self.properties:
+            self.properties.append(name)
+        return f"property_{self.properties.index(name)}"
+
 
 SELECTED = """
   select
@@ -46,33 +56,26 @@ SELECTED = """
 
 def select_query(query: FilteredQuery, parameters: Parameters, by: str | None = None) -> str:
     """The events that a query selects. With a dimension `by`, their `key` is its value, with one spelling for each number."""
-    return select_events(query.event_types, query.properties, parameters, by)
+    return select_events(match(query.event_types, query.properties, query.condition, parameters), parameters, by)
 
 
-def select_events(
-    event_types: tuple[str, ...], properties: Properties, parameters: Parameters, by: str | None = None
-) -> str:
-    """The same for events of any of these types (empty is all) with all of these properties."""
-    conditions = match(event_types, properties, parameters)
+def select_events(conditions: Sequence[str], parameters: Parameters, by: str | None = None) -> str:
+    """The same for the events of which all these conditions hold."""
     return SELECTED.format(key=_dimension(by, parameters), conditions=" and ".join(conditions) or "true")
 
 
-def match(event_types: tuple[str, ...], properties: Properties, parameters: Parameters) -> list[str]:
-    """Conditions for events of any of these types (empty is all) with all of these properties."""
+def match(
+    event_types: tuple[str, ...], properties: Properties, condition: Filter | None, parameters: Parameters
+) -> list[str]:
+    """Conditions for events of any of these types (empty is all) with all of these properties, which the filter selects (None is all)."""
     conditions = []
     if event_types:
         conditions.append(f"event_type in ({', '.join(map(parameters.bind, event_types))})")
-    return [
-        *conditions,
-        *(f"{property_value(key, parameters)} = {parameters.bind(normalise(value))}" for key, value in properties),
-    ]
-
-
-def property_value(key: str, parameters: Parameters) -> str:
-    """A property's value as text, with one spelling for each number; null if it is missing (event_tracker.columns.properties)."""
-    if key not in parameters.properties:
-        parameters.properties.append(key)
-    return f"property_{parameters.properties.index(key)}"
+    for key, value in properties:
+        conditions.append(f"{parameters.read_property(key)} = {parameters.bind(normalise(value))}")
+    if condition is not None:
+        conditions.append(compile_duckdb(condition, parameters))
+    return conditions
 
 
 def _dimension(by: str | None, parameters: Parameters) -> str:
@@ -82,4 +85,4 @@ def _dimension(by: str | None, parameters: Parameters) -> str:
         case "event_type":
             return "event_type"
         case _:
-            return property_value(by.removeprefix(PROPERTY), parameters)
+            return parameters.read_property(by.removeprefix(PROPERTY))

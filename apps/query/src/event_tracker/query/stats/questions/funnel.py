@@ -2,20 +2,23 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 from marshmallow import fields, validate
 
+from event_tracker.core.http.openapi import COMPONENT
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.query.answers import TEXT
 from event_tracker.query.auth.calls import Call, SourcesSchema
+from event_tracker.query.filters.grammar import Filter
+from event_tracker.query.filters.schema import FilterMember
 from event_tracker.query.parameter_types import MAX_VALUES, REQUIRED, AtMost, Between, Length, ShortList, text_field
 from event_tracker.query.parameters import ParameterSchema
 from event_tracker.query.request_body import read_json, receive_body
 from event_tracker.query.stats.answers import Count, RangeAnswer, Seconds, Share, range_members, share
 from event_tracker.query.stats.columns.asking import Stats
-from event_tracker.query.stats.columns.selection import Parameters, Statement, match, select_events
+from event_tracker.query.stats.columns.selection import Parameters, Properties, Statement, match, select_events
 from event_tracker.query.stats.columns.visits import SECOND
 from event_tracker.query.stats.parameter_types import MOMENT
 from event_tracker.query.stats.parameters import end_field, explain_field, resolve_range, start_field, zone_field
@@ -31,12 +34,13 @@ class ExplainSchema(SourcesSchema):
 
 
 class StepSchema(ParameterSchema):
-    """One step of a funnel: events of a type, with these properties."""
+    """One step of a funnel: events of a type, with these properties, which a filter selects."""
 
     event_type = fields.String(required=True, validate=Length(1, 100), error_messages=REQUIRED)
     properties = fields.Dict(
         keys=text_field(1, 200), values=text_field(0, 4000), load_default=dict, validate=AtMost(max=MAX_VALUES)
     )
+    condition = FilterMember("Only events that it selects are this step.", required=False)
 
 
 class FunnelSchema(ParameterSchema):
@@ -49,6 +53,7 @@ class FunnelSchema(ParameterSchema):
     steps = ShortList(
         fields.Nested(StepSchema), required=True, validate=validate.Length(2, 10), error_messages=REQUIRED
     )
+    condition = FilterMember("Only events that it selects, of all steps.", required=False)
 
 
 def funnel(stats: Stats, call: Call) -> RangeAnswer:
@@ -60,29 +65,43 @@ def read_funnel(call: Call, body: bytes, now: datetime, allow_explain: bool) -> 
     """Read the query from a JSON body and the query string."""
     beside = call.query()
     given = resolve_range(call, {**read_json(FunnelSchema(), body), **beside}, now, allow_explain)
-    steps = tuple((step["event_type"], tuple(sorted(step["properties"].items()))) for step in given["steps"])
-    bounds = {name: given[name] for name in ("sources", "start", "end", "zone", "explain")}
+    steps = tuple(
+        Step(step["event_type"], tuple(sorted(step["properties"].items())), step.get("condition"))
+        for step in given["steps"]
+    )
+    bounds = {name: given[name] for name in ("sources", "start", "end", "zone", "explain", "condition")}
     return FunnelQuery(**bounds, window=given["window"], steps=steps)
+
+
+class Step(NamedTuple):
+    """What completes a step: events of a type with these properties, which the condition selects (None selects all)."""
+
+    event_type: str
+    properties: Properties
+    condition: Filter | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunnelQuery(RangeQuery):
-    """Users who take these steps in this order within `window` seconds. A step is (event type, properties)."""
+    """Users who take these steps in this order within `window` seconds, by the events that the condition selects (None selects all)."""
 
     name: ClassVar = "funnel"
     reads_first_seen: ClassVar = False
 
     window: int
-    steps: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    steps: tuple[Step, ...]
+    condition: Filter | None
 
     def build_statement(self) -> Statement:
         parameters = Parameters(window=self.window * SECOND)
         numbers = range(1, len(self.steps) + 1)
-        event_types = sorted({event_type for event_type, _ in self.steps})
-        matches = [" and ".join(match((event_type,), properties, parameters)) for event_type, properties in self.steps]
+        event_types = tuple(sorted({step.event_type for step in self.steps}))
+        matches = [
+            " and ".join(match((step.event_type,), step.properties, step.condition, parameters)) for step in self.steps
+        ]
         levels = [PARTS["first_level"], *(PARTS["level"].format(step=step, below=step - 1) for step in numbers[1:])]
         statement = PARTS["funnel"].format(
-            selected=select_events(tuple(event_types), (), parameters),
+            selected=select_events(match(event_types, (), self.condition, parameters), parameters),
             matches=", ".join(
                 PARTS["match"].format(condition=condition, step=step)
                 for step, condition in zip(numbers, matches, strict=True)
@@ -97,15 +116,15 @@ class FunnelQuery(RangeQuery):
         reached = [users for _, users, _ in rows]
         steps = [
             FunnelStep(
-                event_type=event_type,
-                properties=dict(properties),
+                event_type=step.event_type,
+                properties=dict(step.properties),
                 users=users,
                 conversion=share(users, reached[0]),
                 step_conversion=share(users, before) if number else None,
                 dropped=before - users,
                 median_seconds=None if median is None else median / SECOND,
             )
-            for number, ((event_type, properties), before, (_, users, median)) in enumerate(
+            for number, (step, before, (_, users, median)) in enumerate(
                 zip(self.steps, [reached[0], *reached], rows, strict=False)
             )
         ]
@@ -127,6 +146,9 @@ class FunnelAnswer(RangeAnswer, kw_only=True):
     steps: list[FunnelStep]
 
 
+FILTER = {"$ref": COMPONENT.format(name="Filter")}
+"""The schema of the body of POST /events/search adds it to the document."""
+
 FUNNEL_BODY = {
     "type": "object",
     "required": ["steps"],
@@ -135,6 +157,7 @@ FUNNEL_BODY = {
         "from": {**MOMENT, "description": "RFC 3339 with an offset, or a day."},
         "to": {**MOMENT, "description": "The same."},
         "tz": {**TEXT, "description": "IANA time zone; UTC by default."},
+        "filter": FILTER,
         "window": {"type": "integer", "minimum": 1, "maximum": 31_536_000, "default": 604_800},
         "steps": {
             "type": "array",
@@ -147,6 +170,7 @@ FUNNEL_BODY = {
                 "properties": {
                     "event_type": {**TEXT, "minLength": 1, "maxLength": 100},
                     "properties": {"type": "object", "additionalProperties": TEXT},
+                    "filter": FILTER,
                 },
             },
         },
