@@ -73,7 +73,7 @@ class Product:
         assert (answer.status_code, answer.json()["stored"]) == (200, len(batch)), answer.text
 
     def summarise(self) -> None:
-        """Does what the nightly job does: computes the summaries of past days again."""
+        """Does what the hourly job does: builds the blocks of past days."""
         environment = {**os.environ, "DATABASE_URL": self.owner_url}
         subprocess.run(
             [sys.executable, "-m", "event_tracker.cli", "maintain"], env=environment, check=True, capture_output=True

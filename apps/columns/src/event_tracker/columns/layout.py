@@ -1,9 +1,5 @@
 """What a block's Parquet file looks like. Change LAYOUT with any change here: blocks of another layout aren't read."""
 
-from datetime import datetime
-from typing import NamedTuple
-from uuid import UUID
-
 LAYOUT = 1
 
 MOST_EVENTS = 500_000
@@ -34,27 +30,8 @@ COLUMNS = {
 """The columns that each file has, with their types.
 
 `properties` is a JSON object; its values are texts as PostgreSQL's ->> writes them, or null. Properties that have a column of their own
-(Block.keys) aren't in it: the first has `p0`, the second `p1` and so on. These columns hold texts in their normal form
+(`blocks.keys`) aren't in it: the first has `p0`, the second `p1` and so on. These columns hold texts in their normal form
 (event_tracker.columns.properties).
 
 `nested` is a JSON object of the properties that are objects or arrays, in which all numbers are texts; null if there are none (nested.sql).
 It is there for filters of what is below a property."""
-
-
-class Block(NamedTuple):
-    """The events of one source in [start, end), in a file.
-
-    Attributes:
-        id: names the file; a block that is built again gets another.
-        events: how many there are.
-        epoch: the day's epoch when it was built.
-        keys: properties that have a column of their own: the first is p0, the second p1 and so on.
-    """
-
-    id: UUID
-    source: str
-    start: datetime
-    end: datetime
-    events: int
-    epoch: int
-    keys: tuple[str, ...]

@@ -2,7 +2,7 @@
 
 A question names the properties that it is about, and reads their values from columns `property_0`, `property_1` … of the relation
 `events`, in that order: texts in their normal form, or null where an event hasn't the property or it is null. Files have different
-columns of their own, so `events` is a union of one SELECT for each set of keys (Block.keys, which is empty for files made of rows):
+columns of their own, so `events` is a union of one SELECT for each set of keys (`blocks.keys`; it is empty for files made of rows):
 
     name_properties(cursor, names)
     select …{property_columns(names, keys)} from read_parquet([…]) union all select …{property_columns(names, ())} from …
@@ -54,7 +54,7 @@ def normal_form(text: sql.Composable) -> sql.Composable:
 
 
 def own_column(place: int) -> sql.Identifier:
-    """The column of the property in this place of Block.keys."""
+    """The column of the property in this place of `blocks.keys`."""
     return sql.Identifier(f"p{place}")
 
 

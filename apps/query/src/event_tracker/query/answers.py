@@ -45,7 +45,7 @@ PROBLEMS: Problems = {
     429: "Whoever asks has half of the memory, or of the places, that there are, or 100 questions waiting; ask again after "
     "Retry-After seconds.",
     503: "The database is unavailable or busy; ask again after Retry-After seconds.",
-    504: "The database took longer than STATEMENT_SECONDS; ask for less.",
+    504: "It took longer than STATEMENT_SECONDS; ask for less.",
 }
 """The problems of every question about events."""
 

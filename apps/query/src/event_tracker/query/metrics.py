@@ -11,7 +11,7 @@ ROWS_RETURNED = Histogram(
 )
 DB_SECONDS = Histogram(
     "query_db_duration_seconds",
-    "One question to the database, the wait for a connection included.",
+    "One question, from the wait for a connection to its rows.",
     ["query"],
     buckets=SECONDS,
 )

@@ -27,8 +27,8 @@ class QuerySettings(ServiceSettings):
 
     port: int = setting("Port to listen on.", kind="int", default=8001, check=validate.Range(1, 65535))
     pool_max: int = setting(
-        "Most database connections of this process. All but two ask questions of analytics, and one client has half of these: a page of "
-        "the dashboard asks four at once. Each may take 0.75 GiB of PostgreSQL's memory.",
+        "Most database connections of this process. As many questions of analytics as there are connections but two are asked at once, "
+        "and one client has half of these places: a page of the dashboard asks four at once.",
         kind="int", default=6, check=validate.Range(1, 100),
     )  # fmt: skip
     window_hours: int = setting(

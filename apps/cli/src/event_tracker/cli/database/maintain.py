@@ -1,4 +1,4 @@
-"""`tracker maintain`: the regular maintenance of the database. Once a day is enough."""
+"""`tracker maintain`: the regular maintenance of the database. Run it every hour."""
 
 import re
 from pathlib import Path

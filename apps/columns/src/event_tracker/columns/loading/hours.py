@@ -46,7 +46,7 @@ def hour_of(snapshot: Snapshot, span: Span) -> Hour:
 
 
 class Hours:
-    """The index. It is in memory, and so are files forgotten that aren't in it."""
+    """The index. It is kept in memory only; files that it doesn't list are deleted."""
 
     def __init__(self) -> None:
         self._versions: dict[Hour, list[Version]] = {}

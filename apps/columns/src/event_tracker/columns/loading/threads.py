@@ -1,4 +1,4 @@
-"""Runs DuckDB, and writes to disk, outside of the thread that serves requests."""
+"""Runs DuckDB outside of the thread that serves requests."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar, cast

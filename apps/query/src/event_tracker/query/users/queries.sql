@@ -57,9 +57,9 @@ where user_id = %(user_id)b and (%(sources)b::text[] is null or source = any (%(
 returning id;
 
 -- name: erase_events
--- Deletes the events, and subtracts them from the summaries of their days: from the number of events that says whether a summary
--- is valid, and from the counts of the properties' values. So the summaries stay valid and needn't be computed again. Returns the
--- number of events by hour, type and source.
+-- Deletes the events. While services of 0.1.0 still run beside this release, there may be summaries of their days: the events are
+-- subtracted from the number of events that says whether a summary is valid, and from the counts of the properties' values. That
+-- goes when the tables do. Returns the number of events by hour, type and source.
 with gone as (
   delete from events
   where user_id = %(user_id)b and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))

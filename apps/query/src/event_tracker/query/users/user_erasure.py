@@ -14,7 +14,7 @@ from event_tracker.core.postgres.named_sql import load_queries
 QUERIES = load_queries("event_tracker.query.users")
 
 SUMMARY_STATEMENTS = ("erase_events", "anonymise_events")
-"""Statements that also correct the summaries of properties."""
+"""Statements that also correct the summaries that services of 0.1.0 may have made."""
 
 Counts = dict[str, int]
 """Table → number of rows deleted or changed."""
