@@ -19,7 +19,7 @@ ROWS = sql.SQL(QUERIES["rows"]).format(nested=sql.SQL(NESTED))
 
 
 def common_keys(connection: duckdb.DuckDBPyConnection, csv: Path) -> list[str]:
-    """The properties of a CSV file's events that get a column of their own, the most common first."""
+    """The properties of a CSV file's events that get a column of their own: the most common, in the order of their names."""
     statement = sql.SQL(QUERIES["common_keys"]).format(rows=ROWS).as_string()
     parameters = {"csv": str(csv), "share": LEAST_SHARE, "most": MOST_KEYS}
     return [key for (key,) in connection.execute(statement, parameters).fetchall()]

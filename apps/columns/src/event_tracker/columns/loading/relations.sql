@@ -20,11 +20,12 @@ set variable {variable} = $keys;
 json_merge_patch(properties, to_json(map(getvariable({variable}), {values})))
 
 -- name: first_seen
+-- One thread reads the file, and lines end by one character, since user ids may have line breaks.
 create temp table first_seen as
 select user_id, make_timestamptz(first_seen) as first_seen
 from read_csv(
   $csv, header = false, auto_detect = false, delim = ',', quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false,
-  columns = {{user_id: 'varchar', first_seen: 'bigint'}}
+  parallel = false, new_line = '\n', columns = {{first_seen: 'bigint', user_id: 'varchar'}}
 );
 
 -- name: earlier

@@ -23,8 +23,9 @@ select
 select id, parquet from blocks where id = any (%(ids)s);
 
 -- name: copy_users
+-- The time comes first: DuckDB takes U+FEFF at the beginning of a file for a byte order mark.
 copy (
-  select user_id, (extract(epoch from first_seen) * 1000000)::bigint
+  select (extract(epoch from first_seen) * 1000000)::bigint, user_id
   from users
   where first_seen >= {start} and first_seen < {end}
 ) to stdout (format csv)
