@@ -8,6 +8,9 @@
 -- `counted` where retention has deleted some of the day, since counts stay for good; what is deleted later moves the epoch, so
 -- such a block is as exact as others. event_tracker/columns/validity.sql is this rule as a statement.
 
+-- First, as erasures and `tracker maintain` do: they hold it while they write events, which the triggers below wait for.
+lock table erasures in exclusive mode;
+
 create table block_epochs (
   day    timestamptz             not null,
   source text        collate "C" not null,
@@ -52,7 +55,8 @@ create index blocks_start on blocks (start, source);
 grant select on blocks, block_epochs to query;
 
 -- Whatever deletes or changes events moves the epochs and deletes the blocks, in the same transaction: triggers do it, so that it
--- also holds for the release before, and by hand. An insert runs none of them. An erasure deletes or changes rows of `events`.
+-- also holds for the release before, and for statements by hand that name `events`. An insert runs none of them. An erasure
+-- deletes or changes rows of `events`.
 -- Retention deletes rows of partitions, or drops those, and counts in deleted_counts what it deleted. (Moving rows from the default
 -- partition to a month's changes no event: it names partitions only, too.) Both hold the lock of `erasures`, as does the builder of
 -- blocks: so no block with events that were deleted is committed afterwards, and nobody waits for another's epochs.
@@ -102,6 +106,5 @@ grant select (source, start), delete on blocks to control;
 
 -- Blocks stand in for the summaries of days: nothing reads those any more, and they go with the next release. While the release
 -- before still runs, its `tracker maintain` may sum up days again; so erasures and retention still take out what they delete.
--- With the lock nobody is writing them.
-lock table erasures in exclusive mode;
+-- Nobody is writing them, since this holds the lock of `erasures`.
 truncate summarised_days, property_counts, visits;

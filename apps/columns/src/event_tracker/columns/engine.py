@@ -147,7 +147,8 @@ class Engine:
         except STATEMENT_ERRORS:
             raise
         except duckdb.Error as error:
-            log.warning("files are read again", error=str(error))
+            # Its message may quote what users sent.
+            log.warning("files are read again", error=type(error).__name__)
         return self._cache.with_room(run)
 
     def state(self, selection: Selection) -> str:

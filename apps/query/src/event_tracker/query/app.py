@@ -58,7 +58,7 @@ MANAGEMENT_CONNECTIONS = 2
 CONTROL_CONNECTIONS = MANAGEMENT_CONNECTIONS + 2
 """One more may be busy with an erasure. One is left for sign-ins and token lookups."""
 
-REFRESH_SECONDS = 60.0
+REFRESH_SECONDS = 30.0
 """How often what is erased is looked for in the files of columns on the local disk (docs/privacy.md)."""
 
 POOL_SECONDS = 2.0

@@ -56,7 +56,7 @@ class Hours:
     def find(self, hour: Hour, events: int) -> Version | None:
         """The rows of an hour when so many were counted."""
         with self._lock:
-            return next((version for version in self._versions.get(hour, ()) if version.events == events), None)
+            return next((known for known in reversed(self._versions.get(hour, ())) if known.events == events), None)
 
     def newest(self, hour: Hour) -> Version | None:
         """The newest rows known of an hour, to which others may be added."""

@@ -206,12 +206,16 @@ class Loader:
         with self._open_cursor() as cursor:
             try:
                 return self._miscounted(cursor, blocks)
+            except duckdb.OutOfMemoryException:
+                raise
             except duckdb.Error:
                 return {id for id, events in blocks.items() if self._is_unreadable(cursor, id, events)}
 
     def _is_unreadable(self, cursor: duckdb.DuckDBPyConnection, block: UUID, events: int) -> bool:
         try:
             return bool(self._miscounted(cursor, {block: events}))
+        except duckdb.OutOfMemoryException:
+            raise
         except duckdb.Error:
             return True
 

@@ -46,7 +46,8 @@ def whole_pieces(missing: Mapping[Span, datetime], others: Iterable[Span]) -> It
         (span for span, begin in missing.items() if begin == span.start and span.events <= PIECE_EVENTS),
         key=lambda span: (span.start, span.source),
     )
-    large = [span for span in missing if span not in set(small)]
+    large = list(missing.keys() - set(small))
+    large.sort(key=lambda span: (span.start, span.source))
     barriers = sorted({span.start for span in others} | {span.start for span in large})
     yield from _join(small, barriers)
     for span in large:

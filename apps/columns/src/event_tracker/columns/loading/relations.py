@@ -43,8 +43,7 @@ class Relations:
         self._properties = properties
         self._inside = {
             name: {(hour.start, hour.end) for hour in hours.inside(name)}
-            for names in loaded.files.values()
-            for name in names
+            for name in {name for names in loaded.files.values() for name in names}
         }
         self._keys = sorted({span.keys for span in loaded.files if span.keys})
 
