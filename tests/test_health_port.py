@@ -199,6 +199,7 @@ def test_each_answer_comes_within_a_second_under_attack(start, attack):
     """From clients who are more than twice as many as there may be connections."""
     name, act = ATTACKS[attack]
     service = start(name, CONNECTIONS=10)
+    assert eventually(lambda: status(service, "/readyz") == 200)
     with crowd(service.url, act, 60):
         assert count_late(f"{service.health}/livez") + count_late(f"{service.health}/readyz") == 0
 

@@ -19,7 +19,7 @@ from urllib3 import PoolManager
 from urllib3.exceptions import HTTPError
 from waiting import eventually, wait_until
 
-from event_tracker.core.http.connections import SEND_BUFFER_BYTES
+from event_tracker.core.http.streams import SEND_BUFFER_BYTES
 
 PARSERS = ["C", "Python"]
 """gunicorn reads requests with its optional C parser where that is installed."""

@@ -70,7 +70,7 @@ def test_a_slash_too_many_is_the_same_path_to_the_collector_alone(request, name,
 )
 def test_a_crash_is_a_500_that_tells_nothing_but_its_request_id(request, owner, name, method, path):
     service = request.getfixturevalue(name)
-    owner.execute("drop table event_counts, events, users cascade")
+    owner.execute("drop table events, event_counts, users cascade")
     answer = requests.request(method, service.url + path, json={"user_id": "ann", "event_type": "view"}, timeout=30)
     assert answer.status_code == 500
     assert answer.json()["code"] == "internal_error"

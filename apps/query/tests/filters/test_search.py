@@ -11,7 +11,7 @@ from waiting import wait_until
 
 from event_tracker.query.events.cursor import NIL, Position
 from event_tracker.query.events.filters import EventFilter
-from event_tracker.query.events.store import SESSION, build_statement
+from event_tracker.query.events.store import SESSION_SETTINGS, build_statement
 from event_tracker.query.filters.grammar import Condition, Property
 from event_tracker.query.parameter_types import EARLIEST, LATEST
 
@@ -160,7 +160,7 @@ def test_a_page_of_a_user_is_read_from_the_primary_key(postgres, shared_database
     asked = EventFilter("ann", (), None, (), part, None, EARLIEST, LATEST, 50, Position.before(LATEST), b"")
     statement, parameters = build_statement("list_events", asked)
     place = {"start": EARLIEST, "after_timestamp": LATEST, "after_user_id": "", "after_received_at": EARLIEST, "after_event_id": NIL, "rows": 51}  # fmt: skip
-    options = " ".join(f"-c {name}={value}" for name, value in SESSION.items())
+    options = " ".join(f"-c {name}={value}" for name, value in SESSION_SETTINGS.items())
     with psycopg.connect(postgres.url(shared_database, "query"), options=options) as connection:
         lines = connection.execute(b"explain (costs off) " + statement, {**parameters, **place}).fetchall()
     plan = "\n".join(line for (line,) in lines)

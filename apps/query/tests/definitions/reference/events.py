@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from ...filters import reference as filters
+from filters import reference as filters
 
 
 @dataclass(frozen=True)
