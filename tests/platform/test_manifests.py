@@ -388,7 +388,7 @@ BROKEN: dict[str, tuple[str, Break, str]] = {
     ),
     "more memory asked for than allowed": (
         "minikube",
-        lambda o: first(o, "Deployment", "query")["resources"]["requests"].update(memory="1Gi"),
+        lambda o: first(o, "Deployment", "query")["resources"]["requests"].update(memory="2Gi"),
         "Deployment/query: query: asks for more memory than its limit",
     ),
     "a volume size that is none": (
