@@ -134,7 +134,6 @@ def test_an_erasure_and_an_insert_that_leave_the_number_of_events(stored, engine
     after = ask(engine, statement=names)
     assert after.rows == stored.rows(names) != before.rows
     assert sum(count for _, count in after.rows) == 300
-    assert after.state != before.state
 
 
 def test_an_anonymised_user_has_the_new_name_alone(stored, engine, owner):
@@ -227,34 +226,6 @@ def test_two_engines_on_one_folder(stored, open_engine):
         assert ask(engine).rows == stored.rows()
     first.close()
     assert ask(second).rows == stored.rows()
-
-
-def test_the_state_changes_with_all_that_is_read(stored, engine, owner):
-    selection = replace(EVERYTHING, end=DAY + timedelta(days=5))
-    users = replace(selection, first_seen=True)
-    some = replace(users, sources=["default"])
-    stored.add(30, day=2)
-
-    def states():
-        return [engine.state(which) for which in (selection, users, some)]
-
-    before = states()
-    assert (
-        states()
-        == before
-        == [
-            engine.run(which, FIRST_SEEN if which.first_seen else BY_DAY, {}).state
-            for which in (selection, users, some)
-        ]
-    )
-    stored.add(30, day=6, user_id="user-1")
-    assert states() == before
-    # It moves first seen back, and is in no range.
-    stored.add(1, day=-9, user_id="user-1")
-    assert [new != old for new, old in zip(states(), before, strict=True)] == [False, True, True]
-    before = states()
-    owner.execute("delete from events where user_id = 'user-2'")
-    assert all(new != old for new, old in zip(states()[::2], before[::2], strict=True))
 
 
 def test_properties_with_and_without_columns_of_their_own(stored, engine):

@@ -21,7 +21,7 @@ from event_tracker.columns.loading.deadline import Deadline
 from event_tracker.columns.loading.loader import Loaded, Loader
 from event_tracker.columns.loading.plan import Plan, make_plan
 from event_tracker.columns.loading.relations import Relations
-from event_tracker.columns.loading.snapshot import Selection, in_snapshot
+from event_tracker.columns.loading.snapshot import Selection
 from event_tracker.columns.loading.threads import run_in_thread
 from event_tracker.core.http.errors import Problem
 
@@ -54,13 +54,11 @@ class Result(NamedTuple):
 
     Attributes:
         as_of: everything that was committed by then is counted.
-        state: a digest of all that the answer depends on beside the question itself; that of `Engine.state`.
         plan: None unless it was asked for.
     """
 
     as_of: datetime
     rows: list[Any]
-    state: str = ""
     plan: Plan | None = None
 
 
@@ -151,10 +149,6 @@ class Engine:
             log.warning("files are read again", error=type(error).__name__)
         return self._cache.with_room(run)
 
-    def state(self, selection: Selection) -> str:
-        """A digest of all that an answer about a selection depends on, beside the question itself. It runs no question."""
-        return in_snapshot(self._pool, selection, Deadline(self._seconds), lambda _, snapshot: snapshot.state)
-
     def refresh(self) -> None:
         """Delete what PostgreSQL doesn't have any more from the local disk, and set the metrics. Call it again and again."""
         self._loader.forget_erased()
@@ -203,7 +197,7 @@ class Engine:
                 rows = cursor.execute(question.statement, question.parameters).fetchall()
                 seconds = time.perf_counter() - began
                 plan = make_plan(loaded, seconds, _explain(cursor, question)) if question.explain else None
-                return Result(loaded.snapshot.as_of, rows, loaded.snapshot.state, plan)
+                return Result(loaded.snapshot.as_of, rows, plan)
 
             return run_in_thread(work, deadline, cursor)
 

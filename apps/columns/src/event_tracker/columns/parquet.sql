@@ -1,6 +1,6 @@
 -- name: rows
--- The columns of layout.COLUMNS. One thread reads a file, and lines end by one character, since values may have line breaks. An event has at most 64 KiB of properties,
--- or some MB if it was stored before numbers were counted as PostgreSQL writes them.
+-- The columns of layout.COLUMNS. One thread reads a file, and lines end by one character, since values may have line breaks. An
+-- event has at most 64 KiB of properties, or some MB if it was stored before numbers were counted as PostgreSQL writes them.
 select
   user_id,
   make_timestamptz("timestamp") as "timestamp",

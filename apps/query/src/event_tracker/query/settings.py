@@ -48,18 +48,18 @@ class QuerySettings(ServiceSettings):
         kind="float", default=5.0, check=validate.Range(0.01, 600),
     )  # fmt: skip
     cache_folder: str = setting(
-        "Where columns of events are kept on the local disk, for questions of analytics; for one's own account alone, and emptied when a "
-        "process starts after one that was killed. Empty: a folder in the system's temporary one. Several processes may share it.",
+        "Where columns of events are kept on the local disk, for questions of analytics. Only the service's account may read it. A process "
+        "that starts deletes what killed ones left. Empty: a folder in the system's temporary one. Several processes may share it.",
         default="",
     )
     cache_max_bytes: int = setting(
-        "The most that this process keeps there: three quarters in columns, a quarter for what doesn't fit into memory. A question that "
-        "reads more is a 503.",
+        "The most that this process keeps there: three quarters in columns, a quarter for what doesn't fit into memory. If a question "
+        "reads more, the answer is a 503.",
         kind="int", default=4 * 2**30, check=validate.Range(2**20, 2**50),
     )  # fmt: skip
     analytics_memory_bytes: int = setting(
         "The most memory that all questions of analytics together take in this process, beside the 250 MiB of the service itself. Beyond "
-        "that they write to CACHE_FOLDER; one for which that doesn't do is a 503.",
+        "that they write to CACHE_FOLDER; if that isn't enough either, the answer is a 503.",
         kind="int", default=512 * 2**20, check=validate.Range(64 * 2**20, 2**44),
     )  # fmt: skip
     analytics_threads: int = setting(

@@ -95,17 +95,21 @@ class Hours:
                     if not kept:
                         del self._versions[hour]
 
-    def erased(self, epochs: dict[tuple[str, datetime], int]) -> set[str]:
-        """The files with rows of days whose epoch has moved.
+    def erased(self, server: str, epochs: dict[tuple[str, datetime], int]) -> set[str]:
+        """The files with rows of days whose epoch has moved, and those read from another server: who was erased there isn't known.
 
         Args:
+            server: as Snapshot.server.
             epochs: of each source and day (UTC); those that aren't there have 0.
         """
         with self._lock:
             return {
                 name
                 for name, hours in self._inside.items()
-                if any(hour.epoch < epochs.get((hour.source, _day(hour.start)), 0) for hour in hours)
+                if any(
+                    hour.server != server or hour.epoch < epochs.get((hour.source, _day(hour.start)), 0)
+                    for hour in hours
+                )
             }
 
     def unused(self) -> set[str]:

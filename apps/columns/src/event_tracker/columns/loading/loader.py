@@ -122,9 +122,10 @@ class Loader:
         names = self._cache.names
         ids = [name for name in names if not is_rows(name)]
         with self._pool.connection() as connection:
+            ((server, *_),) = connection.execute(QUERIES["server"], {"milliseconds": 0}, binary=True)
             left = {str(id) for (id,) in connection.execute(QUERIES["remaining_blocks"], {"ids": ids}, binary=True)}
             epochs = {(source, day): epoch for source, day, epoch in connection.execute(QUERIES["epochs"], binary=True)}
-        erased = {*(set(ids) - left), *self.hours.erased(epochs)}
+        erased = {*(set(ids) - left), *self.hours.erased(server, epochs)}
         metrics.FILES_ERASED.inc(len(erased))
         self.forget([*erased, *self.hours.unused()])
         # Those that were evicted; and those of questions that ended before the hours in them were known.

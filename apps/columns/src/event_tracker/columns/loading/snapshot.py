@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -71,23 +70,12 @@ class Snapshot(NamedTuple):
         server: names this state of the server's files: spans read from another aren't comparable.
         oldest: the oldest transaction that may have been running.
         spans: in the order of source and start; with `Selection.needs_history`, of all time before the range, too.
-        users: a digest of the users first seen in the range, if that was asked for.
     """
 
     as_of: datetime
     server: str
     oldest: int
     spans: list[Span]
-    users: tuple[int, str] | None
-
-    @property
-    def state(self) -> str:
-        """A digest of all that the answer depends on: equal ones have equal answers."""
-        digest = sha256(self.server.encode())
-        for span in self.spans:
-            digest.update(repr((span.source, span.start, span.end, span.id, span.events, span.epoch)).encode())
-        digest.update(repr(self.users).encode())
-        return digest.hexdigest()
 
 
 def in_snapshot(
@@ -110,7 +98,7 @@ def in_snapshot(
             connection.execute(QUERIES["begin"], prepare=False)
             given = {"milliseconds": max(1, int(deadline.remaining * 1000))}
             ((server, oldest, _),) = connection.execute(QUERIES["server"], given, binary=True).fetchall()
-            return work(connection, Snapshot(as_of, server, int(oldest), *_read_spans(connection, selection)))
+            return work(connection, Snapshot(as_of, server, int(oldest), _read_spans(connection, selection)))
 
     try:
         return attempt(pool, begin)
@@ -118,18 +106,14 @@ def in_snapshot(
         raise deadline.problem() from None
 
 
-def _read_spans(connection: psycopg.Connection, selection: Selection) -> tuple[list[Span], tuple[int, str] | None]:
+def _read_spans(connection: psycopg.Connection, selection: Selection) -> list[Span]:
     given: dict[str, Any] = {
         "start": EARLIEST if selection.needs_history else selection.start,
         "end": selection.end,
         "sources": None if selection.sources is None else list(selection.sources),
         "layout": LAYOUT,
     }
-    spans = [
+    return [
         Span(*row)._replace(keys=tuple(row[4] or ()))
         for row in connection.execute(VALID_BLOCKS, given, binary=True).fetchall()
     ]
-    users = None
-    if selection.first_seen and selection.sources is None:
-        (users,) = connection.execute(QUERIES["digest_users"], given, binary=True).fetchall()
-    return spans, users

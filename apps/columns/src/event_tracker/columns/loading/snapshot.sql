@@ -6,7 +6,7 @@ lock table only events in access share mode;
 
 -- name: server
 -- Takes the snapshot. Returns what names this very state of this server's files, and the snapshot's oldest transaction: the effects
--- of all before it are seen, or were rolled back. After a failover, a restore or a crash PostgreSQL has started anew, and truncated
+-- of all before it are seen, or were rolled back. After a failover, a restore or a crash PostgreSQL has started again, and truncated
 -- tables have other files; what was read before isn't compared with what is read then.
 select
   concat_ws(
@@ -29,12 +29,6 @@ copy (
   from users
   where first_seen >= {start} and first_seen < {end}
 ) to stdout (format csv)
-
--- name: digest_users
--- Changes with every user who was first seen in a time range, in any order.
-select count(*), coalesce(sum(hashtextextended(user_id, (extract(epoch from first_seen) * 1000000)::bigint)), 0)::text
-from users
-where first_seen >= %(start)s and first_seen < %(end)s;
 
 -- name: remaining_blocks
 select id from blocks where id = any (%(ids)s);

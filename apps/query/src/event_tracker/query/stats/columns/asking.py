@@ -4,19 +4,16 @@ from collections.abc import Hashable
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
-import psycopg
 from msgspec.structs import asdict
 
 from event_tracker.columns.engine import Engine, Selection
 from event_tracker.core.concurrency_limit import ConcurrencyLimit
-from event_tracker.core.http.errors import Problem
 from event_tracker.query import metrics
 from event_tracker.query.auth.calls import Sources
 from event_tracker.query.auth.principal import QuotaHolder
 from event_tracker.query.concurrency import SingleFlight
 from event_tracker.query.stats.answers import ColumnsPlan, RangeAnswer
 from event_tracker.query.stats.columns.selection import Statement
-from event_tracker.query.stats.sql.query_runner import TOO_SLOW
 from event_tracker.query.stats.store import StatsStore
 
 
@@ -65,18 +62,15 @@ class Asker:
         selection = Selection(
             start=question.start, end=question.end, sources=question.sources, first_seen=question.reads_first_seen
         )
-        try:
-            with metrics.DB_SECONDS.labels(question.name).time():
-                result = self._engine.run(
-                    selection,
-                    statement.sql,
-                    statement.parameters,
-                    properties=statement.parameters.properties,
-                    question=question.name,
-                    explain=question.explain,
-                )
-        except psycopg.errors.QueryCanceled:
-            raise Problem(504, "statement_timeout", TOO_SLOW) from None
+        with metrics.DB_SECONDS.labels(question.name).time():
+            result = self._engine.run(
+                selection,
+                statement.sql,
+                statement.parameters,
+                properties=statement.parameters.properties,
+                question=question.name,
+                explain=question.explain,
+            )
         answer = question.build_answer(result.as_of, result.rows)
         if result.plan:
             answer.explain = ColumnsPlan(statement=question.name, **asdict(result.plan))
