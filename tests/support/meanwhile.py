@@ -4,10 +4,6 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import psycopg
-
-BLOCKED = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-
 
 class Meanwhile(threading.Thread):
     """A thread that is already running, and its result."""
@@ -31,9 +27,3 @@ class Meanwhile(threading.Thread):
         if self._error:
             raise self._error
         return self._result
-
-
-def blocked(owner: psycopg.Connection) -> int:
-    """The number of the database's sessions that wait for a lock."""
-    ((count,),) = owner.execute(BLOCKED).fetchall()
-    return int(count)

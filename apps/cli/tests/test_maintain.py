@@ -13,7 +13,7 @@ import psycopg
 import pytest
 import requests
 from click.testing import CliRunner, Result
-from meanwhile import blocked
+from lock_waits import waiting_for_locks
 from waiting import wait_until
 
 from event_tracker.cli.database import partitions
@@ -128,10 +128,10 @@ def test_who_is_killed_lets_go_of_locks(postgres, database, owner):
         environment = {**os.environ, "DATABASE_URL": postgres.url(database)}
         with subprocess.Popen([sys.executable, "-m", "event_tracker.cli", "maintain"], env=environment) as process:
             try:
-                wait_until(lambda: blocked(owner))
+                wait_until(lambda: waiting_for_locks(owner))
             finally:
                 process.kill()
-        wait_until(lambda: not blocked(owner))
+        wait_until(lambda: not waiting_for_locks(owner))
 
 
 def test_a_partition_is_as_the_table_is(run_maintain: Maintain, owner):
@@ -169,10 +169,7 @@ def test_a_collector_that_counts_late_events_is_waited_for_and_never_deadlocked(
         collector.execute(count, ["click"])
         folding = threading.Thread(target=run_maintain)
         folding.start()
-        waiting = (
-            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-        )
-        while one(owner, waiting) == 0:
+        while waiting_for_locks(owner) == 0:
             time.sleep(0.01)
         collector.execute(count, ["view"])
         collector.commit()

@@ -6,7 +6,8 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 from former_summaries import sum_up
-from meanwhile import Meanwhile, blocked
+from lock_waits import waiting_for_locks
+from meanwhile import Meanwhile
 from storing import store as store_events
 from waiting import wait_until
 
@@ -346,7 +347,7 @@ def test_a_user_with_an_event_that_was_under_way_stays_known(owner, keep, run_ma
     with psycopg.connect(owner.info.dsn) as collector:
         store_events(collector, {**old, "timestamp": days_ago(1)})
         maintaining = Meanwhile(run_maintain)
-        wait_until(lambda: blocked(owner) or not maintaining.is_alive())
+        wait_until(lambda: waiting_for_locks(owner) or not maintaining.is_alive())
         collector.commit()
     maintaining.end()
     assert owner.execute("select user_id from users").fetchall() == [("ann",)]

@@ -8,7 +8,8 @@ import psycopg
 import pytest
 import requests
 from click.testing import CliRunner
-from meanwhile import Meanwhile, blocked
+from lock_waits import waiting_for_locks
+from meanwhile import Meanwhile
 from storing import store
 from waiting import eventually, wait_until
 
@@ -170,9 +171,9 @@ def test_a_resend_that_is_under_way_when_the_mark_is_set_is_waited_for(post, own
     with psycopg.connect(postgres.url(database)) as other:
         store(other, {**new, "event_type": "view"})
         resending = Meanwhile(lambda: post([new, old]))
-        wait_until(lambda: blocked(owner) == 1)
+        wait_until(lambda: waiting_for_locks(owner) == 1)
         maintaining = Meanwhile(lambda: run_maintain("--keep", "90days"))
-        wait_until(lambda: blocked(owner) == 2 or not maintaining.is_alive())
+        wait_until(lambda: waiting_for_locks(owner) == 2 or not maintaining.is_alive())
         other.commit()
     assert resending.end()[1]["duplicates"] == 2
     maintaining.end()

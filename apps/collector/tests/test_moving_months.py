@@ -3,7 +3,8 @@
 import psycopg
 import pytest
 import requests
-from meanwhile import Meanwhile, blocked
+from lock_waits import waiting_for_locks
+from meanwhile import Meanwhile
 from waiting import wait_until
 
 from event_tracker.cli.database.partitions import Month, make_partition
@@ -54,7 +55,7 @@ def test_events_that_wait_for_their_month_to_move_are_stored(collector, owner, s
     with second.transaction():
         move(second)
         posting = Meanwhile(lambda: post(collector, [ANN] * size if size > 1 else ANN))
-        wait_until(lambda: blocked(owner))
+        wait_until(lambda: waiting_for_locks(owner))
     answer = posting.end()
     assert answer.status_code == (201 if size == 1 else 200), answer.text
     assert owner.execute("select count(*) from events_2019_05").fetchone() == (1 + size,)

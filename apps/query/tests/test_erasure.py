@@ -3,7 +3,6 @@
 import contextlib
 import json
 import threading
-import time
 import uuid
 from collections import Counter
 
@@ -12,6 +11,7 @@ import pytest
 import requests
 from joserfc import jws
 from joserfc.jwk import KeySet
+from lock_waits import waiting_for_locks
 from signing_key import make_signing_key
 from waiting import wait_until
 from world import World, an_event, contents, life_of
@@ -218,15 +218,6 @@ def test_ids_with_any_characters_are_erased(world):
         assert world.erase(requests.utils.quote(user_id, safe="")).json()["counts"]["events"] == 1, user_id
 
 
-def blocked(owner):
-    """Wait until somebody waits for a lock."""
-    waiting = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-    deadline = time.monotonic() + 30
-    while owner.execute(waiting).fetchone() == (0,):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 class Asking(threading.Thread):
     """An erasure that runs while something else happens."""
 
@@ -250,7 +241,7 @@ def test_collectors_are_waited_for_in_their_own_order(world, postgres, database)
     with psycopg.connect(postgres.url(database)) as collector:
         collector.execute("update users set last_hour = last_hour where user_id = 'ann'")
         asking = Asking(world, "ann")
-        blocked(world.owner)
+        wait_until(lambda: waiting_for_locks(world.owner))
         collector.execute("select count from event_counts order by hour, event_type, source, slot for update")
         collector.execute("update event_counts set count = count + 1 where event_type = 'view'")
         collector.commit()
@@ -274,7 +265,7 @@ def test_what_is_broken_off_was_not_done(own_postgres, start_service, how):
             # The last thing that it does is to count.
             other.execute("select from event_counts for update")
             asking = Asking(world, "ann")
-            blocked(owner)
+            wait_until(lambda: waiting_for_locks(owner))
             if how == "the service is killed":
                 world.query.kill()
             elif how == "its session is ended":

@@ -8,7 +8,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 import requests
-from meanwhile import Meanwhile, blocked
+from lock_waits import waiting_for_locks
+from meanwhile import Meanwhile
 from storing import store
 from waiting import wait_until
 from world import World
@@ -126,7 +127,7 @@ def knows(world, write_key):
 def test_an_erasure_deletes_what_is_being_written(world, other):
     assert keep(other, "ann") == 0
     erasing = Meanwhile(lambda: world.erase("ann"))
-    wait_until(lambda: blocked(world.owner) or not erasing.is_alive())
+    wait_until(lambda: waiting_for_locks(world.owner) or not erasing.is_alive())
     other.commit()
     assert erasing.end().json()["counts"]["rejections"] == 1
     assert kept(world) == []
@@ -137,7 +138,7 @@ def test_who_begins_to_write_before_an_erasure_is_announced_sees_it(world, other
         writer.execute("select 1 from rejections")  # the transaction is older than the erasure
         announce(other, "ann")
         writing = Meanwhile(lambda: keep(writer, "ann"))
-        wait_until(lambda: blocked(world.owner) or not writing.is_alive())
+        wait_until(lambda: waiting_for_locks(world.owner) or not writing.is_alive())
         other.commit()
         assert writing.end() == 1
     assert kept(world) == []
@@ -146,7 +147,7 @@ def test_who_begins_to_write_before_an_erasure_is_announced_sees_it(world, other
 def test_an_erasure_that_takes_long_holds_no_refused_event_up(world, other):
     other.execute("lock table audit in access exclusive mode")  # what it writes last
     erasing = Meanwhile(lambda: world.erase("ann"))
-    wait_until(lambda: blocked(world.owner) or not erasing.is_alive())
+    wait_until(lambda: waiting_for_locks(world.owner) or not erasing.is_alive())
     refuse(world, "bob")
     wait_until(lambda: kept(world) == [("bob", "default")])
     other.rollback()
@@ -174,7 +175,7 @@ def test_time_that_is_spent_waiting_for_an_erasure_makes_no_event_later(world, o
     other.execute(ERASURE["announce_turn"])
     with psycopg.connect(world.postgres.url(world.database, "collector")) as writer:
         writing = Meanwhile(lambda: keep(writer, "ann"))
-        wait_until(lambda: blocked(world.owner))
+        wait_until(lambda: waiting_for_locks(world.owner))
         announce(other, "ann")
         # What is allowed for clocks is used up.
         other.execute("update recent_erasures set at = at - interval '1 minute'")
@@ -225,7 +226,7 @@ def test_an_erasure_waits_for_a_replay_and_deletes_what_it_stored(world, other, 
     world.owner.execute("update rejections set replay_requested_at = now()")
     ((number, *_),) = other.execute(COLLECTOR["take_replays"], {"most": 10}).fetchall()
     erasing = Meanwhile(lambda: world.erase("ann"))
-    wait_until(lambda: blocked(world.owner) or not erasing.is_alive())
+    wait_until(lambda: waiting_for_locks(world.owner) or not erasing.is_alive())
     if is_stored:
         with psycopg.connect(world.owner.info.dsn, autocommit=True) as writer:
             store(writer, {"user_id": "ann", "timestamp": datetime.now(UTC)})
@@ -251,7 +252,7 @@ def test_a_replay_that_breaks_off_brings_nobody_back(world, other):
     other.execute("select pg_advisory_xact_lock(99)")
     world.reject("ann", "default", json.dumps({"user_id": "ann", "event_type": "view"}).encode())
     world.owner.execute("update rejections set replay_requested_at = now()")
-    wait_until(lambda: blocked(world.owner))
+    wait_until(lambda: waiting_for_locks(world.owner))
     world.owner.execute("select pg_terminate_backend(pid, 60000) from pg_locks where relation = 'rejections'::regclass")
     world.collector.kill()
     assert world.erase("ann").json()["counts"]["rejections"] == 1

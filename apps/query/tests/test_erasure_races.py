@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 import requests
-from meanwhile import Meanwhile, blocked
+from lock_waits import waiting_for_locks
+from meanwhile import Meanwhile
 from storing import store
 from waiting import wait_until
 from world import World, an_event, life_of
@@ -36,7 +37,7 @@ def known(owner):
 
 
 def wait_for(world, asking):
-    wait_until(lambda: blocked(world.owner) or not asking.is_alive())
+    wait_until(lambda: waiting_for_locks(world.owner) or not asking.is_alive())
 
 
 @pytest.mark.parametrize("mode", ["erase", "anonymise"])
@@ -77,7 +78,7 @@ def test_an_event_that_comes_when_its_user_is_gone_makes_them_known(world, other
         asking = Meanwhile(lambda: world.erase("ann", mode=mode))
         wait_for(world, asking)
         storing = Meanwhile(lambda: store(collector, DURING, slot=9))
-        wait_until(lambda: not storing.is_alive() or blocked(world.owner) == 2)
+        wait_until(lambda: not storing.is_alive() or waiting_for_locks(world.owner) == 2)
         other.commit()
         storing.end()
     assert asking.end().json()["counts"]["events"] == 15

@@ -6,12 +6,12 @@ import gevent
 import psycopg
 import requests
 from gevent.event import Event
+from lock_waits import waiting_for_locks
 from waiting import wait_until
 
 from event_tracker.core import concurrency_limit
 from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.http.errors import Problem
-from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.core.secrets.keys import make_key
 from event_tracker.query.auth.principal import ANYONE, PRINCIPAL, Principal, QuotaHolder, client_of
 from event_tracker.query.concurrency import SingleFlight, take_turn
@@ -191,21 +191,6 @@ def test_tokens_share_with_who_handed_them_out():
     assert anyone[0] == anyone[2] != anyone[1]
 
 
-VALID_BLOCKS = load_queries("event_tracker.columns", "validity.sql")["valid_blocks"]
-
-WAITING = """
-select count(*)
-from pg_stat_activity
-where datname = current_database() and wait_event_type = 'Lock' and not starts_with(query, %s)
-"""
-"""Without the services' own look at blocks, again and again, which waits for some of these locks, too."""
-
-
-def waiting_for_locks(owner):
-    ((count,),) = owner.execute(WAITING, [VALID_BLOCKS[:80]]).fetchall()
-    return count
-
-
 def test_one_token_s_slow_questions_keep_nobody_else_waiting(start_guarded, who_sees, shared_owner):
     """LOUD's wait for a lock, and hold as many turns as one may; what another asks is answered beside them."""
     service = start_guarded(POOL_MAX=4, STATEMENT_SECONDS=60)
@@ -218,10 +203,10 @@ def test_one_token_s_slow_questions_keep_nobody_else_waiting(start_guarded, who_
                 pool.submit(requests.get, f"{service.url}/stats/top-types?limit={n}", headers=loud.headers, timeout=90)
                 for n in range(1, 13)
             ]
-            wait_until(lambda: waiting_for_locks(shared_owner) == 1)
+            wait_until(lambda: waiting_for_locks(shared_owner, columns=False) == 1)
             answers = [quiet.get(f"{service.url}/events?session_id={n}", timeout=30) for n in range(5)]
             assert [answer.status_code for answer in answers] == [200] * 5
-            assert waiting_for_locks(shared_owner) == 1
+            assert waiting_for_locks(shared_owner, columns=False) == 1
         assert {one.result().status_code for one in asked} <= {200, 503}
 
 
@@ -247,10 +232,10 @@ def test_what_one_admin_asks_for_keeps_nobody_out(start_guarded, shared_owner):
         with shared_owner.transaction():
             shared_owner.execute("lock table rejections in access exclusive mode")
             asked = [pool.submit(ask, "/admin/rejections/counts", loud) for _ in range(12)]
-            wait_until(lambda: waiting_for_locks(shared_owner) == 1)
+            wait_until(lambda: waiting_for_locks(shared_owner, columns=False) == 1)
             with psycopg.connect(shared_owner.info.dsn, autocommit=True) as other:
                 reader, admin = let_in(other, ["read_events"]), let_in(other, ["admin"])
             assert ask("/events?user_id=ann", reader).status_code == 200
             assert ask("/admin/audit", admin).status_code == 200
-            assert waiting_for_locks(shared_owner) == 1
+            assert waiting_for_locks(shared_owner, columns=False) == 1
         assert {one.result().status_code for one in asked} <= {200, 503}

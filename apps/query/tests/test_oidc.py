@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 from joserfc.jwk import RSAKey
+from lock_waits import waiting_for_locks
 from providers import LyingProvider
 from signing_key import make_signing_key
 from waiting import wait_until
@@ -233,13 +234,9 @@ def test_two_first_sign_ins_at_once_under_two_names_are_of_one_person(service, p
             subject = f"{provider.issuer} {provider.claims()['sub']}"
             shared_owner.execute("insert into people (name, role, subject) values ('first', 'viewer', %s)", [subject])
             answer = aside.submit(finish, service, started, sent["state"])
-            wait_until(lambda: is_waiting(shared_owner))
+            wait_until(lambda: waiting_for_locks(shared_owner))
         assert answer.result().json()["person"]["name"] == "first"
     assert len(people(shared_owner)) == 1
-
-
-def is_waiting(owner):
-    return owner.execute("select count(*) from pg_locks where not granted").fetchone()[0]
 
 
 def test_after_some_hours_the_provider_is_asked_again(service, provider, shared_owner):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 import requests
+from lock_waits import waiting_for_locks
 from waiting import wait_until
 
 from event_tracker.core.postgres.pool import open_pool
@@ -52,18 +53,11 @@ def test_a_question_that_takes_too_long_is_a_504(start_service, postgres, databa
     assert [answer.status_code for answer in ask_all(impatient)] == [200] * len(QUESTIONS)
 
 
-def waiting(owner):
-    """How many sessions wait for a lock of this database. Not from pg_stat_activity: within a transaction that stays as it is."""
-    here = "(select oid from pg_database where datname = current_database())"
-    ((count,),) = owner.execute(f"select count(*) from pg_locks where not granted and database = {here}".encode())
-    return count
-
-
 def test_a_question_waits_for_a_lock_that_is_soon_gone(query, owner):
     with ThreadPoolExecutor(1) as pool:
         with locked(owner):
             asked = pool.submit(requests.get, f"{query.url}/events?user_id=ann", timeout=30)
-            wait_until(lambda: waiting(owner) == 1)
+            wait_until(lambda: waiting_for_locks(owner, columns=False) == 1)
             assert not asked.done()
         assert asked.result().status_code == 200
 
@@ -147,10 +141,10 @@ def test_slow_questions_leave_connections_for_pages(start_service, postgres, dat
             slow = [
                 pool.submit(requests.get, f"{service.url}/stats/top-types?limit={n}", timeout=90) for n in range(1, 13)
             ]
-            wait_until(lambda: waiting(owner) == turns)
+            wait_until(lambda: waiting_for_locks(owner, columns=False) == turns)
             for _ in range(5):
                 assert requests.get(f"{service.url}/events?user_id=ann", timeout=30).status_code == 200
-            assert waiting(owner) == turns
+            assert waiting_for_locks(owner, columns=False) == turns
         answers = [one.result() for one in slow]
     # Turns come soon enough for all, unless the machine stalls: then some have waited for one as long as they may.
     refused = [answer for answer in answers if answer.status_code != 200]
@@ -159,7 +153,9 @@ def test_slow_questions_leave_connections_for_pages(start_service, postgres, dat
     assert all(answer.elapsed.total_seconds() > TURN_SECONDS - 1 for answer in refused)
 
 
-def test_too_many_slow_questions_are_a_503(query, owner):
+def test_too_many_slow_questions_are_a_503(start_service, postgres, database, owner):
+    # Those that run hold their turns for longer than the others wait.
+    query = start_service("query", DATABASE_URL=postgres.url(database, "query"), STATEMENT_SECONDS=3 * TURN_SECONDS)
     with ThreadPoolExecutor(8) as pool:
         with locked(owner):
             asked = [pool.submit(requests.get, f"{query.url}/events?session_id={n}", timeout=30) for n in range(8)]

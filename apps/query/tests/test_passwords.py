@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 from known_password import PASSWORD, PASSWORD_HASH, make_slow
+from lock_waits import waiting_for_locks
 from sign_in_requests import actions, me, post, refusal
 from waiting import eventually, wait_until
 
@@ -103,7 +104,7 @@ def test_a_right_password_forgets_the_wrong_ones_of_its_sign_in(guarded, shared_
         with shared_owner.transaction():
             shared_owner.execute("select from people where name = 'ann' for update")
             change = aside.submit(post, guarded, "password", token, password=OTHER, current_password=PASSWORD)
-            wait_until(lambda: shared_owner.execute("select from pg_locks where not granted").fetchall())
+            wait_until(lambda: waiting_for_locks(shared_owner))
             shared_owner.execute("update people set password_hash = %s where name = 'ann'", [hash_password(OTHER)])
         assert refusal(change.result()) == (403, "wrong_password")
     assert shared_owner.execute("select wrong_passwords from sign_ins").fetchone() == (0,)
@@ -157,7 +158,7 @@ def test_a_sign_in_that_was_under_way_when_the_password_changed_has_not_begun(gu
         with shared_owner.transaction():
             shared_owner.execute("lock table sign_ins in share mode")
             answer = aside.submit(post, guarded, "sign-in", name="ann", password=PASSWORD)
-            wait_until(lambda: shared_owner.execute("select from pg_locks where not granted").fetchall())
+            wait_until(lambda: waiting_for_locks(shared_owner))
             shared_owner.execute("update people set password_hash = %s where name = 'ann'", [hash_password(OTHER)])
             shared_owner.execute("delete from sign_ins")
         assert refusal(answer.result()) == (401, "wrong_password")
@@ -241,6 +242,6 @@ def test_of_two_changes_at_once_one_is_made(guarded, shared_owner):
                 both.submit(post, guarded, "password", token, password=new, current_password=PASSWORD)
                 for new in (OTHER, "a third long password")
             ]
-            wait_until(lambda: len(shared_owner.execute("select from pg_locks where not granted").fetchall()) == 2)
+            wait_until(lambda: waiting_for_locks(shared_owner) == 2)
         statuses = sorted(answer.result().status_code for answer in answers)
     assert statuses == [204, 403]

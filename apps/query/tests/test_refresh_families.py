@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from known_password import PASSWORD, PASSWORD_HASH
+from lock_waits import waiting_for_locks
 from sign_in_requests import post
 from waiting import wait_until
 
@@ -85,16 +86,12 @@ def test_renewals_at_the_same_instant_with_the_same_token_are_no_theft(guarded, 
         with shared_owner.transaction():
             shared_owner.execute("select from sign_ins for update")
             answers = [tabs.submit(refresh, guarded, first) for _ in range(3)]
-            wait_until(lambda: waiting(shared_owner) == 3, "three wait for the row")
+            wait_until(lambda: waiting_for_locks(shared_owner) == 3, "three wait for the row")
         given = [answer.result() for answer in answers]
     assert given == [given[0]] * 3
     assert given[0][0] == 200
     renew(guarded, given[0][1], 2)
     assert reuses(shared_owner) == []
-
-
-def waiting(owner):
-    return owner.execute("select count(*) from pg_locks where not granted").fetchone()[0]
 
 
 @pytest.mark.parametrize("age", [0, 1, 2, 5])
