@@ -36,7 +36,8 @@ def make_product(postgres, launcher, tmp_path_factory) -> Iterator[Callable[...,
             query = start("query", wait=False, DATABASE_URL=roles["query"], **control, **settings)
             collector.wait_ready()
             query.wait_ready()
-            return Product(collector, query, owner, postgres.url(name), session, write_keys(owner))
+            folder = tmp_path_factory.mktemp("blocks")
+            return Product(collector, query, owner, postgres.url(name), session, write_keys(owner), folder)
 
         yield make_product
 
@@ -61,10 +62,16 @@ def write_keys(owner: psycopg.Connection) -> dict[str, str]:
 
 @pytest.fixture
 def ask(product) -> Ask:
-    """ask(events, question) stores these events alone, checks the answer against the reference and returns it."""
+    """ask(events, question) stores these events alone, checks the answer against the reference and returns it.
+
+    It asks twice: when the events are read from their rows, and when they are read from blocks.
+    """
 
     def ask(events: list[Event], question: Question) -> Answer:
         product.fill(events)
-        return product.ask(question, events)
+        from_rows = product.ask(question, events)
+        product.build_blocks()
+        product.ask(question, events)
+        return from_rows
 
     return ask

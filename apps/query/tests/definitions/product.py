@@ -7,20 +7,23 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import requests
 from servers import Service
 
+from event_tracker.columns.build import Builder, find_unbuilt
+
 from .reference.events import Event, of_sources
 
 Answer = dict[str, Any]
 
-READ_FROM = os.environ.get("DEFINITIONS_READ_FROM", "rows")
-"""Where the answers' events come from: `rows`, `blocks` (`tracker maintain` runs before the question), or `both` (it runs when
-half of them are stored)."""
+PARTS_IN_BLOCKS = (0, 0.5, 1)
+"""How many of an example's events are in blocks; the others are read from their rows."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Product:
 
     Attributes:
         keys: source → write key.
+        folder: for the blocks that are being built.
         credentials: headers of requests to the query service.
     """
 
@@ -49,12 +53,16 @@ class Product:
     owner_url: str
     session: requests.Session
     keys: dict[str, str]
+    folder: Path
     credentials: dict[str, str] = field(default_factory=dict)
 
     def clear(self) -> None:
-        """Empties all tables that are filled from events, including summaries."""
+        """Empties all tables that are filled from events, including summaries.
+
+        First `events`: so does the query service lock it when it looks at blocks in the background, and the others afterwards.
+        """
         tables = self.owner.execute(
-            "select string_agg(quote_ident(relname), ', ') from pg_class"
+            "select string_agg(quote_ident(relname), ', ' order by relname <> 'events') from pg_class"
             " where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition"
             " and relname !~ 'yoyo|catalog_version|sources|write_keys|api_tokens'"
         ).fetchall()[0][0]
@@ -72,25 +80,38 @@ class Product:
         answer = self.session.post(f"{self.collector.url}/events", json=batch, headers=headers, timeout=30)
         assert (answer.status_code, answer.json()["stored"]) == (200, len(batch)), answer.text
 
-    def summarise(self) -> None:
-        """Does what the hourly job does: builds the blocks of past days."""
+    def maintain(self) -> None:
+        """Does what the hourly job does, and builds the blocks of past days."""
         environment = {**os.environ, "DATABASE_URL": self.owner_url}
         subprocess.run(
             [sys.executable, "-m", "event_tracker.cli", "maintain"], env=environment, check=True, capture_output=True
         )
 
-    def fill(self, events: list[Event], request: int = 1000) -> None:
-        """Stores these events only, in the form that READ_FROM says."""
+    @cached_property
+    def _builder(self) -> Builder:
+        return Builder(self.owner, self.folder)
+
+    def build_blocks(self) -> None:
+        """Builds the blocks of past days, and does nothing else of what the hourly job does."""
+        for stretch in find_unbuilt(self.owner):
+            self._builder.build(stretch)
+
+    def fill(self, events: list[Event], request: int = 1000, part_in_blocks: float = 0) -> None:
+        """Stores these events only, and builds blocks when this part of them is stored."""
         self.clear()
-        first = {"rows": 0, "blocks": len(events), "both": len(events) // 2}[READ_FROM]
+        first = int(len(events) * part_in_blocks)
         if first:
             self.store(events[:first], request)
-            self.summarise()
+            self.build_blocks()
         self.store(events[first:], request)
 
     def holds(self, events: list[Event], asked: list[Question]) -> None:
-        """Stores these events only, a few with each request, and checks all queries."""
-        self.fill(events, request=7)
+        """Stores these events only, a few with each request, and checks all queries.
+
+        They are read from rows, blocks or both, by what the events are: the same events are always read from the same.
+        """
+        part = PARTS_IN_BLOCKS[sum(event.event_id.int for event in events) % len(PARTS_IN_BLOCKS)]
+        self.fill(events, request=7, part_in_blocks=part)
         for question in asked:
             self.ask(question, events)
 

@@ -72,11 +72,11 @@ def history(request, product, reached) -> str:
         if state == "summarised":
             product.clear()
             product.store(FIRST, request=7)
-            product.summarise()
+            product.maintain()
         elif state == "late events":
             product.store(LATE, request=7)
         else:
-            product.summarise()
+            product.maintain()
     return request.param
 
 

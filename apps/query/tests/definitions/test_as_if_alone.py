@@ -64,9 +64,9 @@ class Pair:
             # When it was received is the one thing that differs from one database to the other.
             product.owner.execute("update events set received_at = '2026-01-01'")
 
-    def summarise(self):
+    def maintain(self):
         for product in self.both():
-            product.summarise()
+            product.maintain()
 
     def same(self, question):
         """The answer, which is the same from both."""
@@ -108,7 +108,7 @@ def history(request, pair, reached):
         elif state == "late events":
             pair.store(LATE)
         else:
-            pair.summarise()
+            pair.maintain()
 
 
 def comparable(answer):

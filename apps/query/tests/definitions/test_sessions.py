@@ -82,7 +82,7 @@ def test_a_long_session_is_cut_however_its_days_are_known(product, read):
     product.clear()
     product.store(stored)
     if read != "from rows":
-        product.summarise()
+        product.build_blocks()
     if read == "from both":
         late = [make.event("ann", DAY * 1.1, "late", session_id="s", source="shop")]
         product.store(late)
@@ -199,7 +199,7 @@ def test_events_of_one_moment_are_in_the_order_in_which_they_arrived(product, re
     paths, steps = stats("paths", span()), [("first", {}), ("second", {})]
     for summarise in (False, True):
         if summarise:
-            product.summarise()
+            product.build_blocks()
         body = product.ask(SESSIONS, events)
         assert (body["entries"][0]["key"], body["exits"][0]["key"]) == ("first", "second")
         assert product.ask(paths, events)["paths"][0]["keys"] == ["first", "second"]
