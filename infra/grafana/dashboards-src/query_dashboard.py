@@ -1,5 +1,6 @@
 """The dashboard Query: whether it answers, which queries are slow, and what makes it slow."""
 
+from columns_row import columns_engine
 from grafana_foundation_sdk.builders import dashboard, table, timeseries
 from parts import board, column, columns, lines, rows_of, sorted_by
 from service_rows import QUERY, database_pool, failed_share, golden_signals, percentile, percentiles, process
@@ -56,6 +57,7 @@ def query() -> dashboard.Dashboard:
                     width=12,
                 ),
             ],
+            "Questions in columns": columns_engine(),
             "Database": database_pool(JOB),
             "Process": process(JOB),
         },
