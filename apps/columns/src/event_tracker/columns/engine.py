@@ -21,7 +21,7 @@ from event_tracker.columns.loading.deadline import Deadline
 from event_tracker.columns.loading.loader import Loaded, Loader
 from event_tracker.columns.loading.plan import Plan, make_plan
 from event_tracker.columns.loading.relations import Relations
-from event_tracker.columns.loading.snapshot import Selection
+from event_tracker.columns.loading.snapshot import Selection, Snapshot, in_snapshot
 from event_tracker.columns.loading.threads import run_in_thread
 from event_tracker.core.http.errors import Problem
 
@@ -54,10 +54,12 @@ class Result(NamedTuple):
 
     Attributes:
         as_of: everything that was committed by then is counted.
+        version: of the events that were read (`Engine.version`).
         plan: None unless it was asked for.
     """
 
     as_of: datetime
+    version: bytes
     rows: list[Any]
     plan: Plan | None = None
 
@@ -149,6 +151,18 @@ class Engine:
             log.warning("files are read again", error=type(error).__name__)
         return self._cache.with_room(run)
 
+    def version(self, selection: Selection) -> tuple[datetime, bytes]:
+        """The `as_of` and the version of a selection's events: a question about those of the same version has the same rows.
+
+        Raises:
+            Problem: 504 if it takes too long.
+        """
+
+        def read(_: psycopg.Connection, snapshot: Snapshot) -> tuple[datetime, bytes]:
+            return snapshot.as_of, snapshot.version
+
+        return in_snapshot(self._pool, selection, Deadline(self._seconds), read)
+
     def refresh(self) -> None:
         """Delete what PostgreSQL doesn't have any more from the local disk, and set the metrics. Call it again and again."""
         self._loader.forget_erased()
@@ -197,7 +211,7 @@ class Engine:
                 rows = cursor.execute(question.statement, question.parameters).fetchall()
                 seconds = time.perf_counter() - began
                 plan = make_plan(loaded, seconds, _explain(cursor, question)) if question.explain else None
-                return Result(loaded.snapshot.as_of, rows, plan)
+                return Result(loaded.snapshot.as_of, loaded.snapshot.version, rows, plan)
 
             return run_in_thread(work, deadline, cursor)
 

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
+import msgspec
 import psycopg
 from psycopg_pool import ConnectionPool
 
@@ -70,12 +72,21 @@ class Snapshot(NamedTuple):
         server: names this state of the server's files: spans read from another aren't comparable.
         oldest: the oldest transaction that may have been running.
         spans: in the order of source and start; with `Selection.needs_history`, of all time before the range, too.
+        history: changes whenever users first seen by all sources may change; None if the question isn't about them.
     """
 
     as_of: datetime
     server: str
     oldest: int
     spans: list[Span]
+    history: tuple[str, str] | None = None
+
+    @property
+    def version(self) -> bytes:
+        """Of all that a question reads: two snapshots with the same have the same events in the selection. A block that is built
+        changes it, too, though no event has changed."""
+        read = [(span.source, span.start, span.end, span.events, span.epoch) for span in self.spans]
+        return blake2b(msgspec.json.encode((self.server, read, self.history)), digest_size=16).digest()
 
 
 def in_snapshot(
@@ -98,7 +109,8 @@ def in_snapshot(
             connection.execute(QUERIES["begin"], prepare=False)
             given = {"milliseconds": max(1, int(deadline.remaining * 1000))}
             ((server, oldest, _),) = connection.execute(QUERIES["server"], given, binary=True).fetchall()
-            return work(connection, Snapshot(as_of, server, int(oldest), _read_spans(connection, selection)))
+            spans, history = _read_spans(connection, selection), _read_history(connection, selection)
+            return work(connection, Snapshot(as_of, server, int(oldest), spans, history))
 
     try:
         return attempt(pool, begin)
@@ -117,3 +129,10 @@ def _read_spans(connection: psycopg.Connection, selection: Selection) -> list[Sp
         Span(*row)._replace(keys=tuple(row[4] or ()))
         for row in connection.execute(VALID_BLOCKS, given, binary=True).fetchall()
     ]
+
+
+def _read_history(connection: psycopg.Connection, selection: Selection) -> tuple[str, str] | None:
+    if not selection.first_seen or selection.sources is not None:
+        return None  # with some sources, the spans are of all time
+    ((counts, epochs),) = connection.execute(QUERIES["history"], {"end": selection.end}, binary=True).fetchall()
+    return counts, epochs

@@ -19,6 +19,13 @@ select
   pg_snapshot_xmin(pg_current_snapshot())::text,
   set_config('statement_timeout', %(milliseconds)s::text, true);
 
+-- name: history
+-- Changes whenever it may change when users were first seen: an event before `end` is added, which the sum of counts tells while no
+-- epoch moves, or one is deleted or changed, which moves an epoch.
+select
+  (select coalesce(sum(count), 0)::text from event_counts where hour < %(end)s),
+  (select coalesce(sum(epoch), 0)::text from block_epochs);
+
 -- name: fetch_blocks
 select id, parquet from blocks where id = any (%(ids)s);
 

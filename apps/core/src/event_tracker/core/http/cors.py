@@ -9,7 +9,7 @@ ALLOW_HEADERS = "Authorization, Content-Type, Content-Encoding, X-Request-ID, X-
 TRACING_HEADERS = "baggage, sentry-trace, traceparent, tracestate"
 MOST_REQUESTED_LENGTH = 1024
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
-EXPOSE_HEADERS = "Date, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
+EXPOSE_HEADERS = "Date, ETag, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
 MAX_AGE_SECONDS = 3600
 
 ANY_ORIGIN = ("Access-Control-Allow-Origin", "*")

@@ -12,6 +12,8 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import msgspec
 from flask import Response, request
 from marshmallow import Schema, fields
+from werkzeug.datastructures import ETags
+from werkzeug.http import parse_etags
 
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.middleware import answer
@@ -39,14 +41,32 @@ class SourcesSchema(ParameterSchema):
     )
 
 
-class Call:
-    """A request that the guard has admitted, as a view gets it."""
+class NotModifiedError(Exception):
+    """The client has the answer already: its entity tag is one of those that the request names."""
 
-    __slots__ = ("_body", "_reader", "environ")
+    def __init__(self, etag: str) -> None:
+        self.etag = etag
+
+
+class Call:
+    """A request that the guard has admitted, as a view gets it.
+
+    Attributes:
+        etag: the entity tag of the answer, which the view may set (RFC 9110, section 8.8.3). It is weak: an answer's `as_of` moves, though
+            nothing else does.
+    """
+
+    __slots__ = ("_body", "_reader", "environ", "etag")
 
     def __init__(self, environ: WSGIEnvironment, reader: Reader | None, body: Schema | None = None) -> None:
         self.environ = environ
         self._reader, self._body = reader, body
+        self.etag: str | None = None
+
+    @property
+    def if_none_match(self) -> ETags:
+        """The entity tags of the answers that the client has; without any it is false."""
+        return parse_etags(self.environ.get("HTTP_IF_NONE_MATCH"))
 
     @property
     def principal(self) -> Principal:
@@ -124,7 +144,11 @@ def _bind(route: Route, context: Any) -> Callable[..., Any]:
     def view(**variables: str) -> Response:
         if context is None:
             raise Problem(404, "not_found", "This instance manages nothing: CONTROL_DATABASE_URL isn't set.")
-        found = route.view(context, Call(request.environ, reader, body), **variables)
+        call = Call(request.environ, reader, body)
+        try:
+            found = route.view(context, call, **variables)
+        except NotModifiedError as unchanged:
+            return _add_etag(Response(status=304), unchanged.etag)
         if found is None:
             return Response(status=204)
         if isinstance(found, Response):
@@ -133,9 +157,16 @@ def _bind(route: Route, context: Any) -> Callable[..., Any]:
         response = json_response(msgspec.convert(answered, kind), status)
         if route.is_secret:
             response.headers["Cache-Control"] = "no-store"
-        return response
+        return _add_etag(response, call.etag) if call.etag else response
 
     return view
+
+
+def _add_etag(response: Response, etag: str) -> Response:
+    """Have the client's own cache keep the answer, and ask each time whether it is still right."""
+    response.set_etag(etag, weak=True)
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
 
 
 def sources_for_digest(sources: Sources) -> list[list[str]]:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from event_tracker.core.http.errors import Problem
-from event_tracker.core.http.routes import Route
+from event_tracker.core.http.routes import Answer, Route
 from event_tracker.query.answers import PROBLEMS, answer, path_parameter
 from event_tracker.query.auth.calls import Call, SourcesSchema, sources_for_digest
 from event_tracker.query.events.cursor import NIL, Cursor, CursorField, Position, digest, encode
@@ -84,7 +84,10 @@ def _next_cursor(found: list[dict[str, Any]], limit: int, filter_digest: bytes) 
 def _stats(path: str, view: Any, summary: str, schema: Any, given: Any, **more: Any) -> Route:
     access, tag = ("read_stats", "stats") if path.startswith("/stats/") else ("read_events", "users")
     options = {"method": "GET", "parameters": [given], "problems": PROBLEMS, **more}
-    return Route(path=path, view=view, summary=summary, access=access, tag=tag, answers=answer(schema), **options)
+    responses = answer(schema)
+    if tag == "stats" and options["method"] == "GET":
+        responses[304] = Answer("The client has this answer: its `If-None-Match` names the ETag that it has now.")
+    return Route(path=path, view=view, summary=summary, access=access, tag=tag, answers=responses, **options)
 
 
 USER_ID = path_parameter("user_id", minLength=1, maxLength=200)

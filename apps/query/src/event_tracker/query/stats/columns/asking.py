@@ -1,20 +1,24 @@
-"""Asks the engine the questions of /stats: equal ones at once, a few at a time."""
+"""Asks the engine the questions of /stats: equal ones at once, a few at a time, and none whose answer the client has."""
 
 from collections.abc import Hashable
 from datetime import datetime
+from hashlib import blake2b
+from importlib import metadata
 from typing import Any, NamedTuple, Protocol
 
+import msgspec
 from msgspec.structs import asdict
 
 from event_tracker.columns.engine import Engine, Selection
 from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.query import metrics
-from event_tracker.query.auth.calls import Sources
-from event_tracker.query.auth.principal import QuotaHolder
+from event_tracker.query.auth.calls import Call, NotModifiedError, Sources
 from event_tracker.query.concurrency import SingleFlight
 from event_tracker.query.stats.answers import ColumnsPlan, RangeAnswer
 from event_tracker.query.stats.columns.selection import Statement
 from event_tracker.query.stats.store import StatsStore
+
+RELEASE = metadata.version("event-tracker-query")
 
 
 class Question(Hashable, Protocol):
@@ -47,24 +51,33 @@ class Asker:
 
     def __init__(self, engine: Engine, concurrency_limit: ConcurrencyLimit) -> None:
         self._engine = engine
-        self._shared: SingleFlight[Question, RangeAnswer] = SingleFlight(self._ask, concurrency_limit)
+        self._shared: SingleFlight[Question, tuple[RangeAnswer, str]] = SingleFlight(self._ask, concurrency_limit)
+        self._etags: SingleFlight[Question, str] = SingleFlight(self._find_etag, concurrency_limit)
 
-    def ask(self, question: Question, client: QuotaHolder) -> RangeAnswer:
-        """The answer, when the client's turn has come.
+    def ask(self, question: Question, call: Call) -> RangeAnswer:
+        """The answer, when the client's turn has come. The call gets its entity tag.
 
         Raises:
+            NotModifiedError: if the request names the entity tag that the answer has now.
             Problem: 504 if it takes longer than STATEMENT_SECONDS; what `take_turn` raises.
         """
-        return self._shared.run(question, client)
+        if call.environ["REQUEST_METHOD"] == "POST" or question.explain:
+            return self._shared.run(question, call.client)[0]
+        if call.if_none_match:
+            etag = self._etags.run(question, call.client)
+            if call.if_none_match.contains_weak(etag):
+                raise NotModifiedError(etag)
+        answer, call.etag = self._shared.run(question, call.client)
+        return answer
 
-    def _ask(self, question: Question) -> RangeAnswer:
+    def _find_etag(self, question: Question) -> str:
+        return make_etag(question, *self._engine.version(_select(question)))
+
+    def _ask(self, question: Question) -> tuple[RangeAnswer, str]:
         statement = question.build_statement()
-        selection = Selection(
-            start=question.start, end=question.end, sources=question.sources, first_seen=question.reads_first_seen
-        )
         with metrics.DB_SECONDS.labels(question.name).time():
             result = self._engine.run(
-                selection,
+                _select(question),
                 statement.sql,
                 statement.parameters,
                 properties=statement.parameters.properties,
@@ -74,7 +87,21 @@ class Asker:
         answer = question.build_answer(result.as_of, result.rows)
         if result.plan:
             answer.explain = ColumnsPlan(statement=question.name, **asdict(result.plan))
-        return answer
+        return answer, make_etag(question, result.as_of, result.version)
+
+
+def _select(question: Question) -> Selection:
+    return Selection(
+        start=question.start, end=question.end, sources=question.sources, first_seen=question.reads_first_seen
+    )
+
+
+def make_etag(question: Question, as_of: datetime, version: bytes) -> str:
+    """The entity tag of a question's answer: it changes with the version of the events, with what is asked, when an interval has ended
+    since, which answers may say, and with the release."""
+    ended = sum(moment <= as_of for moment in (*getattr(question, "starts", ()), question.end))
+    asked = msgspec.json.encode((RELEASE, question.name, question, ended), enc_hook=str)
+    return blake2b(asked, digest_size=16, key=version).hexdigest()
 
 
 class Stats(NamedTuple):

@@ -58,7 +58,7 @@ class FunnelSchema(ParameterSchema):
 
 def funnel(stats: Stats, call: Call) -> RangeAnswer:
     query = read_funnel(call, receive_body(), datetime.now(UTC), stats.explain)
-    return stats.asker.ask(query, call.client)
+    return stats.asker.ask(query, call)
 
 
 def read_funnel(call: Call, body: bytes, now: datetime, allow_explain: bool) -> "FunnelQuery":

@@ -42,7 +42,7 @@ class PathsSchema(FilterSchema):
 
 def paths(stats: Stats, call: Call) -> RangeAnswer:
     query = read_paths(call, datetime.now(UTC), stats.explain, longest=stats.longest)
-    return stats.asker.ask(query, call.client)
+    return stats.asker.ask(query, call)
 
 
 def read_paths(call: Call, now: datetime, allow_explain: bool, *, longest: int) -> "PathsQuery":

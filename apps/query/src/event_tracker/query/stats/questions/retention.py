@@ -30,7 +30,7 @@ class RetentionSchema(FilterSchema):
 
 
 def retention(stats: Stats, call: Call) -> RangeAnswer:
-    return stats.asker.ask(read_retention(call, datetime.now(UTC), stats.explain), call.client)
+    return stats.asker.ask(read_retention(call, datetime.now(UTC), stats.explain), call)
 
 
 def read_retention(call: Call, now: datetime, allow_explain: bool) -> "RetentionQuery":

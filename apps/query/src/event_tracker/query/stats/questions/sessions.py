@@ -32,7 +32,7 @@ class SessionsSchema(FilterSchema):
 
 def sessions(stats: Stats, call: Call) -> RangeAnswer:
     query = read_sessions(call, datetime.now(UTC), stats.explain, longest=stats.longest)
-    return stats.asker.ask(query, call.client)
+    return stats.asker.ask(query, call)
 
 
 def read_sessions(call: Call, now: datetime, allow_explain: bool, *, longest: int) -> "SessionsQuery":

@@ -51,7 +51,7 @@ class TimeseriesSchema(FilterSchema):
 
 def timeseries(stats: Stats, call: Call) -> RangeAnswer:
     query = read_timeseries(call, datetime.now(UTC), stats.explain, longest=stats.longest)
-    return stats.store.count_by_hour(query, call.client) if query.is_counted else stats.asker.ask(query, call.client)
+    return stats.store.count_by_hour(query, call.client) if query.is_counted else stats.asker.ask(query, call)
 
 
 def read_timeseries(call: Call, now: datetime, allow_explain: bool, *, longest: int) -> "TimeseriesQuery":

@@ -33,7 +33,7 @@ class TopPropertiesSchema(FilterSchema):
 
 
 def top_properties(stats: Stats, call: Call) -> RangeAnswer:
-    return stats.asker.ask(read_top_properties(call, datetime.now(UTC), stats.explain), call.client)
+    return stats.asker.ask(read_top_properties(call, datetime.now(UTC), stats.explain), call)
 
 
 def read_top_properties(call: Call, now: datetime, allow_explain: bool) -> "TopPropertiesQuery":

@@ -27,7 +27,7 @@ class UsersSchema(FilterSchema):
 
 
 def users(stats: Stats, call: Call) -> RangeAnswer:
-    return stats.asker.ask(read_users(call, datetime.now(UTC), stats.explain), call.client)
+    return stats.asker.ask(read_users(call, datetime.now(UTC), stats.explain), call)
 
 
 def read_users(call: Call, now: datetime, allow_explain: bool) -> "UsersQuery":
