@@ -1,8 +1,8 @@
 """Asks the engine the questions of /stats: equal ones at once, a few at a time."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from msgspec.structs import asdict
 
@@ -12,12 +12,17 @@ from event_tracker.query import metrics
 from event_tracker.query.auth.calls import Sources
 from event_tracker.query.auth.principal import QuotaHolder
 from event_tracker.query.concurrency import SingleFlight
+from event_tracker.query.events.filters import TypeFilter
+from event_tracker.query.events.responses import TopTypes
 from event_tracker.query.stats.answers import ColumnsPlan, RangeAnswer
 from event_tracker.query.stats.columns.selection import Statement
 from event_tracker.query.stats.store import StatsStore
 
+Answer = TypeVar("Answer")
+Answered = TypeVar("Answered", covariant=True)
 
-class Question(Hashable, Protocol):
+
+class Question(Hashable, Protocol[Answered]):
     """A question that the engine answers: parameters, then `build_statement`, then `build_answer`.
 
     Attributes:
@@ -39,7 +44,7 @@ class Question(Hashable, Protocol):
     def explain(self) -> bool: ...
 
     def build_statement(self) -> Statement: ...
-    def build_answer(self, as_of: datetime, rows: list[Any]) -> RangeAnswer: ...
+    def build_answer(self, as_of: datetime, rows: list[Any]) -> Answered: ...
 
 
 class Asker:
@@ -47,17 +52,18 @@ class Asker:
 
     def __init__(self, engine: Engine, concurrency_limit: ConcurrencyLimit) -> None:
         self._engine = engine
-        self._shared: SingleFlight[Question, RangeAnswer] = SingleFlight(self._ask, concurrency_limit)
+        self._shared: SingleFlight[Question[Any], Any] = SingleFlight(self._ask, concurrency_limit)
 
-    def ask(self, question: Question, client: QuotaHolder) -> RangeAnswer:
+    def ask(self, question: Question[Answer], client: QuotaHolder) -> Answer:
         """The answer, when the client's turn has come.
 
         Raises:
             Problem: 504 if it takes longer than STATEMENT_SECONDS; what `take_turn` raises.
         """
-        return self._shared.run(question, client)
+        answer: Answer = self._shared.run(question, client)
+        return answer
 
-    def _ask(self, question: Question) -> RangeAnswer:
+    def _ask(self, question: Question[Answer]) -> Answer:
         statement = question.build_statement()
         selection = Selection(
             start=question.start, end=question.end, sources=question.sources, first_seen=question.reads_first_seen
@@ -72,7 +78,7 @@ class Asker:
                 explain=question.explain,
             )
         answer = question.build_answer(result.as_of, result.rows)
-        if result.plan:
+        if result.plan and isinstance(answer, RangeAnswer):
             answer.explain = ColumnsPlan(statement=question.name, **asdict(result.plan))
         return answer
 
@@ -83,11 +89,13 @@ class Stats(NamedTuple):
     Attributes:
         asker: asks the engine.
         store: asks PostgreSQL.
+        count_types: the types of all events, which are counted already.
         explain: whether explain=true is allowed.
         longest: the default for the longest session, in seconds.
     """
 
     asker: Asker
     store: StatsStore
+    count_types: Callable[[TypeFilter, QuotaHolder], TopTypes]
     explain: bool
     longest: int
