@@ -108,7 +108,7 @@ def create_app(settings: QuerySettings) -> Middleware:
     parts: list[Any] = [
         Events(store, window),
         Stats(
-            Asker(engine, concurrency_limit),
+            Asker(engine, concurrency_limit, settings.longest_session_seconds),
             StatsStore(pool, concurrency_limit),
             store.top_types,
             settings.explain,

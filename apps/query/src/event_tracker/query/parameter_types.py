@@ -22,6 +22,7 @@ CODES = {
     "unknown_operator": "A comparison that doesn't exist, such as `property.NAME!=value`, or not for this field.",
     "unknown_field": "Not a field that a filter can be about.",
     "invalid_filter": "Neither a condition nor a group of them, or one that is empty.",
+    "events_only": "A filter about the session or the user, where it can only be about the event.",
     "too_deep": "Too many groups in groups, or names in the path of a property.",
     "invalid_choice": "Not one of the words that this parameter takes.",
     "invalid_timestamp": "A time that isn't RFC 3339 with an offset.",

@@ -10,6 +10,7 @@ from marshmallow import ValidationError, validates_schema
 from event_tracker.query.auth.calls import Call, Sources, SourcesSchema, sources_for_digest
 from event_tracker.query.events.cursor import Cursor, CursorField, Position, digest
 from event_tracker.query.events.property_values import property_parameters
+from event_tracker.query.filters.behaviour_schema import BehaviourFilterSchema
 from event_tracker.query.filters.grammar import Filter, Group
 from event_tracker.query.filters.schema import FilterMember, FilterParameters
 from event_tracker.query.parameter_types import (
@@ -84,7 +85,7 @@ class SearchBody(ParameterSchema):
 class TopTypesSchema(SourcesSchema, RangeSchema):
     """Parameters of GET /stats/top-types."""
 
-    condition = FilterParameters()
+    condition = FilterParameters(BehaviourFilterSchema)
     limit = Limit(10, "Most types to answer.")
 
 

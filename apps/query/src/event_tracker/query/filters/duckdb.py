@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from psycopg import sql
 
 from event_tracker.query.filters.compiler import Compiler, fill
-from event_tracker.query.filters.grammar import Filter
+from event_tracker.query.filters.grammar import Behaviour, Filter
 from event_tracker.query.filters.numbers import normalise
 
 
@@ -23,6 +23,9 @@ class Parameters(Protocol):
 
     def read_property(self, name: str) -> str:
         """Have the statement read a property. Returns the column of its texts."""
+
+    def read_behaviour(self, condition: Behaviour) -> str:
+        """Have the statement read whether a session or a user is as the condition says. Returns the column of it."""
 
 
 def compile_duckdb(part: Filter, parameters: Parameters) -> str:
@@ -44,6 +47,9 @@ class DuckDBCompiler(Compiler):
 
     def __init__(self, parameters: Parameters) -> None:
         self._parameters = parameters
+
+    def behaviour(self, part: Behaviour) -> sql.Composable:
+        return sql.Identifier(self._parameters.read_behaviour(part))
 
     def parameter(self, value: Any) -> sql.Composable:
         return _Bound(self._parameters.bind(value))

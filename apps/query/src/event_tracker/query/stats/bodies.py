@@ -8,7 +8,7 @@ from typing import Any
 from event_tracker.core.http.routes import Route
 from event_tracker.query.answers import BODY_PROBLEMS
 from event_tracker.query.auth.calls import SourcesSchema
-from event_tracker.query.filters.schema import FilterMember
+from event_tracker.query.filters.schema import FilterMember, FilterParameters
 from event_tracker.query.parameters import ParameterSchema
 
 
@@ -29,7 +29,9 @@ def ask_by_body(route: Route) -> Route:
 
 def make_body(schema: type[SourcesSchema]) -> type[SourcesSchema]:
     """The schema of a body with these parameters."""
-    condition = FilterMember("Only events that it selects.", required=False)
+    of_query = schema().fields["condition"]
+    assert isinstance(of_query, FilterParameters)
+    condition = FilterMember("Only events that it selects.", schema=of_query.filter_schema, required=False)
     members = {
         "condition": condition,
         "__doc__": f"The body of POST for what {schema.__name__} reads of a query string.",

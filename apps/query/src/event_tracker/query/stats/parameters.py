@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from event_tracker.query.auth.calls import Call, SourcesSchema
 from event_tracker.query.events.filters import FROM, TO
+from event_tracker.query.filters.behaviour_schema import BehaviourFilterSchema
 from event_tracker.query.filters.schema import FilterParameters
 from event_tracker.query.parameter_types import (
     MAX_VALUES,
@@ -74,7 +75,7 @@ class FilterSchema(RangeSchema):
         metadata={"description": "Only events of this type; repeat it for any of several."},
     )
     properties = PropertyFilter("`property.NAME=value`: only events whose properties have that member.")
-    condition = FilterParameters()
+    condition = FilterParameters(BehaviourFilterSchema)
 
 
 def gap_field() -> Between:

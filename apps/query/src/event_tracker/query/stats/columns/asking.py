@@ -15,7 +15,9 @@ from event_tracker.query.concurrency import SingleFlight
 from event_tracker.query.events.filters import TypeFilter
 from event_tracker.query.events.responses import TopTypes
 from event_tracker.query.stats.answers import ColumnsPlan, RangeAnswer
+from event_tracker.query.stats.columns.behaviours import Sessions, make_tables, reach
 from event_tracker.query.stats.columns.selection import Statement
+from event_tracker.query.stats.parameters import GAP
 from event_tracker.query.stats.store import StatsStore
 
 Answer = TypeVar("Answer")
@@ -48,10 +50,14 @@ class Question(Hashable, Protocol[Answered]):
 
 
 class Asker:
-    """Asks the engine. Equal questions of one moment are asked once."""
+    """Asks the engine. Equal questions of one moment are asked once.
 
-    def __init__(self, engine: Engine, concurrency_limit: ConcurrencyLimit) -> None:
-        self._engine = engine
+    Args:
+        longest: the longest session in seconds, of questions that don't say.
+    """
+
+    def __init__(self, engine: Engine, concurrency_limit: ConcurrencyLimit, longest: int) -> None:
+        self._engine, self._longest = engine, longest
         self._shared: SingleFlight[Question[Any], Any] = SingleFlight(self._ask, concurrency_limit)
 
     def ask(self, question: Question[Answer], client: QuotaHolder) -> Answer:
@@ -65,8 +71,15 @@ class Asker:
 
     def _ask(self, question: Question[Answer]) -> Answer:
         statement = question.build_statement()
+        span = question.start, question.end
+        sessions = Sessions(getattr(question, "gap", GAP), getattr(question, "longest", self._longest))
+        tables = list(make_tables(statement.parameters, span, sessions))
         selection = Selection(
-            start=question.start, end=question.end, sources=question.sources, first_seen=question.reads_first_seen
+            start=question.start,
+            end=question.end,
+            sources=question.sources,
+            first_seen=question.reads_first_seen,
+            wider=reach(statement.parameters, span),
         )
         with metrics.DB_SECONDS.labels(question.name).time():
             result = self._engine.run(
@@ -74,6 +87,7 @@ class Asker:
                 statement.sql,
                 statement.parameters,
                 properties=statement.parameters.properties,
+                tables=tables,
                 question=question.name,
                 explain=question.explain,
             )
