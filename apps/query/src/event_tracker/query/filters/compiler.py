@@ -93,14 +93,20 @@ class Compiler(ABC):
     def _property_condition(self, keys: Sequence[str], condition: Condition) -> sql.Composable:
         if condition.test == "set":
             return self.is_set(keys)
-        text = self.property_text(keys)
+        json = self.property_json(keys) if condition.test == "contains" else None
+        return self._value_condition(self.property_text(keys), json, condition)
+
+    def _value_condition(
+        self, text: sql.Composable, json: sql.Composable | None, condition: Condition
+    ) -> sql.Composable:
+        """A condition on a property's text, and, for `contains`, on its JSON."""
         texts = [str(given) for given in condition.values]
         if condition.test == "is":
             return self.is_same(text, texts)
-        if condition.test == "contains":
+        if json is not None:
             return fill(
                 f"{self.dialect}.contains",
-                json=self.property_json(keys),
+                json=json,
                 has_element=self.is_same(self.element_text(), texts),
                 has_text=fill("contains", value=self.shortest(text), wanted=self.parameter(texts[0])),
             )
