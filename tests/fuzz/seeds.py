@@ -41,6 +41,11 @@ SEEDS: dict[str, list[bytes]] = {
         b"\10key=page&limit=3",
         b"\12start=view&direction=previous&depth=5&by=property:a",
     ],
+    "question": [
+        *(bytes([number]) + b'{"from":"2026-02-01","to":"2026-02-28T10:00:00Z","tz":"UTC","source":["a"],"event_type":["b"],"property":{"c":"d"},"explain":true}' for number in range(7)),
+        *(bytes([number]) + b'{"limit":5,"gap":"60","key":"page","by":"property:a","filter":{"or":[' + b",".join(FILTERS) + b"]}}" for number in range(7)),
+        *(bytes([number]) + b'{"from":1,"to":[],"tz":{},"source":"a","event_type":[1],"property":["c"],"explain":1,"limit":1e308,"key":5,"by":[],"interval":[],"filter":[]}' for number in range(7)),
+    ],
     "search": [
         *(b'{"filter":' + part + b"}" for part in FILTERS),
         b'{"filter":{"and":[' + b",".join(FILTERS) + b',{"or":[{"and":[' + FILTERS[0] + b"]}]}]}}",

@@ -36,6 +36,7 @@ from event_tracker.query.parameter_types import CODES as PARAMETER_CODES
 from event_tracker.query.parameter_types import EARLIEST, LATEST
 from event_tracker.query.request_body import read_json
 from event_tracker.query.routes import TABLES
+from event_tracker.query.stats.columns.asking import Stats
 from event_tracker.query.stats.columns.selection import Parameters
 from event_tracker.query.stats.event_users import read_event_users
 from event_tracker.query.stats.parameters import read_user
@@ -130,7 +131,13 @@ def check_cursor(read: Cursor) -> None:
 
 Read = Callable[[str], Any]
 
-READERS = {route.path: make_reader(route) for table in TABLES.values() for route in table if route.method != "DELETE"}
+READERS = {
+    route.path: make_reader(route)
+    for table in TABLES.values()
+    for route in sorted(table, key=lambda route: route.method == "GET")
+    if route.method != "DELETE"
+}
+"""Of paths with two routes, that of GET."""
 
 
 def call(path: str, query: str, allowed: frozenset[str] | None = None) -> Call:
@@ -169,6 +176,15 @@ def query(data: bytes) -> None:
 def funnel(data: bytes) -> None:
     """The body of POST /stats/funnel."""
     check_question(lambda: read_funnel(call("/stats/funnel", ""), data, NOW, True))
+
+
+BODIES = [route.body for route in TABLES[Stats] if route.body and route.name != "funnel"]
+
+
+def question(data: bytes) -> None:
+    """The body of a question that GET answers as well; the first byte says of which."""
+    schema = BODIES[(data[0] if data else 0) % len(BODIES)]()
+    check_question(lambda: read_json(schema, data[1:]))
 
 
 def search(data: bytes) -> None:
@@ -261,5 +277,12 @@ CALLS, CALLS_PER_BYTE = 100_000, 50
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     name: bounded(target)
-    for name, target in {"body": body, "cursor": cursor, "query": query, "funnel": funnel, "search": search}.items()
+    for name, target in {
+        "body": body,
+        "cursor": cursor,
+        "query": query,
+        "question": question,
+        "funnel": funnel,
+        "search": search,
+    }.items()
 }

@@ -7,7 +7,7 @@ from typing import ClassVar
 import pytest
 import requests
 
-from event_tracker.query.stats.columns.asking import make_etag
+from event_tracker.query.stats.columns.etags import make_etag
 
 RANGE = "from=2026-03-01&to=2026-03-03"
 QUESTIONS = {

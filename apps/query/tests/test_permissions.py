@@ -35,6 +35,7 @@ EVERYONE = {*PEOPLE, *PROGRAMS}
 
 BODIES = {
     "POST /events/search": {"filter": {"field": "user_id", "operator": "is", "value": "ann"}},
+    "POST /stats/top-properties": {"key": "page"},
     "POST /stats/funnel": {"steps": [{"event_type": "view"}, {"event_type": "buy"}]},
     "PUT /admin/sources/shop/schemas": {"event_type": "view", "schema": {}},
     "POST /admin/rejections/replay": {"source": "shop"},
@@ -51,6 +52,14 @@ ENDPOINTS = {
     "POST /stats/funnel": STATS,
     "GET /stats/retention": STATS,
     "GET /stats/paths": STATS,
+    "HEAD /stats/top-types": STATS,
+    "POST /stats/top-types": STATS,
+    "POST /stats/timeseries": STATS,
+    "POST /stats/users": STATS,
+    "POST /stats/sessions": STATS,
+    "POST /stats/top-properties": STATS,
+    "POST /stats/retention": STATS,
+    "POST /stats/paths": STATS,
     "GET /events": EVENTS,
     "GET /events?user_id=ann": EVENTS,
     "HEAD /events": EVENTS,

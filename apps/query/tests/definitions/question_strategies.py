@@ -1,7 +1,9 @@
 """Hypothesis strategies of queries over a given selection, one for each endpoint."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import wraps
 
 from hypothesis import strategies as st
 
@@ -9,7 +11,7 @@ from . import questions
 from .product import Question
 from .questions import stats
 from .reference.events import Selection
-from .strategies import DOCUMENTS, TYPES, USERS
+from .strategies import BEHAVIOUR_LISTS, DOCUMENTS, TYPES, USERS
 
 Questions = st.SearchStrategy[Question]
 BY = st.sampled_from(["event_type", "property:page"])
@@ -28,6 +30,18 @@ def shortened(selection: Selection, interval: str) -> Selection:
     return replace(selection, end=end)
 
 
+def of_behaviour(questions: Callable[[Selection], Questions]) -> Callable[[Selection], Questions]:
+    """The same, often with filters about sessions and users."""
+
+    @wraps(questions)
+    def found(selection: Selection) -> Questions:
+        chosen = BEHAVIOUR_LISTS.map(lambda more: replace(selection, filters=(*selection.filters, *more)))
+        return chosen.flatmap(questions)
+
+    return found
+
+
+@of_behaviour
 def timeseries(selection: Selection) -> Questions:
     return st.builds(
         lambda interval, **options: stats("timeseries", shortened(selection, interval), interval=interval, **options),
@@ -40,11 +54,13 @@ def timeseries(selection: Selection) -> Questions:
     )
 
 
+@of_behaviour
 def users(selection: Selection) -> Questions:
     intervals = st.sampled_from(["day", "day", "week", "month"])
     return intervals.map(lambda interval: stats("users", shortened(selection, interval), interval=interval))
 
 
+@of_behaviour
 def sessions(selection: Selection) -> Questions:
     return st.builds(
         lambda **options: stats("sessions", selection, **options),
@@ -55,11 +71,13 @@ def sessions(selection: Selection) -> Questions:
     )
 
 
+@of_behaviour
 def top_properties(selection: Selection) -> Questions:
     keys = st.sampled_from(["page", "plan", "nothing"])
     return st.builds(lambda **options: stats("top-properties", selection, **options), key=keys, limit=LIMITS)
 
 
+@of_behaviour
 def funnel(selection: Selection) -> Questions:
     """A funnel's types and properties stand in its steps."""
     of_all = replace(selection, event_types=(), properties=())
@@ -86,11 +104,13 @@ def _ranges_around(selection: Selection) -> st.SearchStrategy[tuple[datetime | N
     return st.sampled_from([(None, None), *pairs, (bounds[2], None), (None, bounds[2])])
 
 
+@of_behaviour
 def retention(selection: Selection) -> Questions:
     periods = st.sampled_from(["day", "week", "month"])
     return periods.map(lambda period: stats("retention", shortened(selection, period), period=period))
 
 
+@of_behaviour
 def paths(selection: Selection) -> Questions:
     return st.builds(
         lambda **options: stats("paths", selection, **options),

@@ -101,6 +101,45 @@ DOCUMENTS = st.recursive(
 DOCUMENT_LISTS = st.one_of(st.just(()), st.just(()), st.lists(DOCUMENTS, min_size=1, max_size=2).map(tuple))
 """Filters beside `FILTERS`, often none."""
 
+BEHAVIOUR_CONDITIONS: list[dict[str, Any]] = [
+    *CONDITIONS[:2],
+    {"field": "event_type", "operator": "is", "value": "buy"},
+    {"field": "event_type", "operator": "is", "value": "view"},
+    {"field": "session_id", "operator": "not_set"},
+    {"or": [{"field": "property.plan", "operator": "is", "value": "pro"}, {"field": "property.page.bb", "operator": "is", "value": "1"}]},
+]  # fmt: skip
+_inner = st.sampled_from(BEHAVIOUR_CONDITIONS)
+_counts = st.one_of(
+    st.fixed_dictionaries({"did": _inner}, optional={"at_least": st.integers(1, 3)}),
+    st.fixed_dictionaries({"did": _inner, "at_most": st.integers(1, 2)}),
+    st.fixed_dictionaries({"at_least": st.integers(1, 3), "at_most": st.integers(3, 5)}),
+    st.fixed_dictionaries({"did_not": _inner}),
+)
+_edges = st.builds(
+    lambda kind, event, among: {kind: event, **({} if among is None else {"among": among})},
+    st.sampled_from(["entry", "exit"]),
+    _inner,
+    st.none() | _inner,
+)
+_bounds = st.fixed_dictionaries(
+    {},
+    optional={name: st.sampled_from([anchor.isoformat() for _, anchor in CLOCKS[:5]]) for name in ("from", "to")},
+).filter(lambda given: given.get("from", "") <= given.get("to", "9"))
+BEHAVIOURS = st.recursive(
+    st.one_of(
+        st.one_of(_counts, _edges, _edges).map(lambda session: {"session": session}),
+        st.builds(lambda user, bounds: {"user": {**user, **bounds}}, _counts, st.just({}) | _bounds),
+    ),
+    lambda inner: st.builds(
+        lambda kind, parts: {kind: parts},
+        st.sampled_from(["and", "or", "or"]),
+        st.lists(st.one_of(inner, st.sampled_from(CONDITIONS)), min_size=1, max_size=3),
+    ),
+    max_leaves=3,
+).map(json.dumps)
+BEHAVIOUR_LISTS = st.one_of(st.just(()), st.lists(BEHAVIOURS, min_size=1, max_size=1).map(tuple))
+"""Filters of sessions and users, as often none."""
+
 
 def moments(anchor: datetime, days: int) -> st.SearchStrategy[datetime]:
     """Moments at most some days from the anchor, most of them on the edge of an hour or of the clock change."""

@@ -185,3 +185,39 @@ def test_each_text_is_compared_with_each_number(databases: Databases, operator: 
     wanted = dict.fromkeys([*TEXTS, *NUMBERS])
     selected = check(databases, given, [{"field": field, "operator": operator, "value": text} for text in wanted])
     assert sum(map(len, selected)) > len(found)
+
+
+def test_a_number_in_a_path_is_a_name_and_no_place(databases: Databases) -> None:
+    values: list[Any] = [["x"], {"0": "x"}, {"0": {"a": "x"}}, [{"a": "x"}], {"0": ["x"]}, '["x"]']
+    given = [an_event({"a": value, "0": {"0": value}}) for value in values]
+    paths = ["property.a.0", "property.a.0.a", "property.a.0.0", "property.0.0.0", "property.0.0.0.a"]
+    asked = [{"field": path, "operator": operator, "value": "x"} for path in paths for operator in ("is", "contains")]
+    selected = check(databases, given, asked)
+    assert selected == [[1], [1, 4], [2], [2], [], [], [1], [1, 4], [2], [2]]
+
+
+def test_numbers_that_are_one_double_are_told_apart(databases: Databases) -> None:
+    values = [
+        "9007199254740992",
+        "9007199254740993",
+        "9007199254740993.5",
+        "-0",
+        "0",
+        "0.0",
+        "1" * 400,
+        "1" * 399 + "2",
+    ]
+    given = [an_event({"a": value, "o": {"a": value}}) for value in values]
+    asked = [
+        {"field": field, "operator": operator, "value": value}
+        for field in ("property.a", "property.o.a")
+        for operator, value in [
+            ("gt", values[0]),
+            ("lte", values[1]),
+            ("lt", "0"),
+            ("gt", values[6]),
+            ("lt", values[7]),
+        ]
+    ]
+    selected = check(databases, given, asked)
+    assert selected == [[1, 2, 6, 7], [0, 1, 3, 4, 5], [3], [7], [0, 1, 2, 3, 4, 5, 6]] * 2

@@ -80,7 +80,7 @@ def create_app(settings: CollectorSettings) -> Middleware:
     middleware = Middleware(
         service.wsgi_app,
         most_held=settings.max_bodies_bytes,
-        mounts=table.mounts,
+        mounts=table.mounts(service.wsgi_app),
         cors_origins=settings.cors_origins,
         is_ready=health.is_ready,
         drain=health.draining.set,

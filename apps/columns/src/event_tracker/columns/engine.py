@@ -25,7 +25,7 @@ from event_tracker.columns.loading.snapshot import Selection, Snapshot, in_snaps
 from event_tracker.columns.loading.threads import run_in_thread
 from event_tracker.core.http.errors import Problem
 
-__all__ = ["Engine", "Plan", "Result", "Selection"]
+__all__ = ["Engine", "Plan", "Result", "Selection", "Table"]
 
 TOO_LARGE = (
     "This question needs more memory than ANALYTICS_MEMORY_BYTES gives all questions together. Narrow `from` and `to`, select fewer "
@@ -64,12 +64,21 @@ class Result(NamedTuple):
     plan: Plan | None = None
 
 
+class Table(NamedTuple):
+    """A table of a statement's rows, for one question."""
+
+    name: str
+    statement: str
+    parameters: dict[str, Any]
+
+
 class Question(NamedTuple):
     """A statement with its parameters, and how to run it: see `Engine.run`."""
 
     statement: str
     parameters: dict[str, Any]
     properties: Sequence[str]
+    tables: Sequence[Table]
     name: str
     explain: bool
 
@@ -78,8 +87,8 @@ class Engine:
     """Runs questions, each in one snapshot of PostgreSQL.
 
     A statement is DuckDB's SQL. It reads the relation `events`, which has the columns of layout.COLUMNS and holds the selection's
-    events; and, where the selection says so, `first_seen` (user_id, first_seen): the users who were first seen in [start, end)
-    (docs/definitions.md), over all sources or by the selection's alone.
+    events. Where the selection says so, there are also `all_events`, with the events of a wider range, and `first_seen` (user_id,
+    first_seen): the users who were first seen in [start, end) (docs/definitions.md), over all sources or by the selection's alone.
 
     Args:
         folder: of the cache. It is made if it isn't there.
@@ -126,6 +135,7 @@ class Engine:
         parameters: dict[str, Any],
         *,
         properties: Sequence[str] = (),
+        tables: Sequence[Table] = (),
         question: str = "other",
         explain: bool = False,
     ) -> Result:
@@ -134,13 +144,14 @@ class Engine:
         Args:
             properties: those that the statement reads, from columns of `events` named `property_0` and so on: texts in their normal form
                 (event_tracker.columns.properties). They are read much quicker than from the JSON in `properties`.
+            tables: those that the statement also reads. Their own statements read the same relations.
             question: its name, for metrics.
             explain: whether to run it once more, to explain its plan.
 
         Raises:
             Problem: 504 if it takes too long, 503 if memory or disk don't suffice.
         """
-        asked = Question(statement, parameters, properties, question, explain)
+        asked = Question(statement, parameters, properties, tables, question, explain)
         run = partial(self._run, selection, asked, Deadline(self._seconds))
         try:
             return self._cache.with_room(run)
@@ -208,12 +219,19 @@ class Engine:
             def work() -> Result:
                 relations.create()
                 began = time.perf_counter()
+                for table in question.tables:
+                    cursor.execute(_create(table), table.parameters)
                 rows = cursor.execute(question.statement, question.parameters).fetchall()
                 seconds = time.perf_counter() - began
                 plan = make_plan(loaded, seconds, _explain(cursor, question)) if question.explain else None
                 return Result(loaded.snapshot.as_of, loaded.snapshot.version, rows, plan)
 
             return run_in_thread(work, deadline, cursor)
+
+
+def _create(table: Table) -> str:
+    statement = sql.SQL("create temp table {} as {}")
+    return statement.format(sql.Identifier(table.name), sql.SQL(table.statement)).as_string()
 
 
 def _explain(cursor: duckdb.DuckDBPyConnection, question: Question) -> Any:

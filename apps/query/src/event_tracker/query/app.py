@@ -108,8 +108,9 @@ def create_app(settings: QuerySettings) -> Middleware:
     parts: list[Any] = [
         Events(store, window),
         Stats(
-            Asker(engine, concurrency_limit),
+            Asker(engine, concurrency_limit, settings.longest_session_seconds),
             StatsStore(pool, concurrency_limit),
+            store.top_types,
             settings.explain,
             settings.longest_session_seconds,
         ),
@@ -146,7 +147,7 @@ def create_app(settings: QuerySettings) -> Middleware:
     return Middleware(
         service.wsgi_app,
         most_held=settings.max_bodies_bytes,
-        mounts=table.mounts,
+        mounts=table.mounts(service.wsgi_app),
         cors_origins=settings.cors_origins,
         guard=guard,
         is_ready=health.is_ready,

@@ -22,6 +22,7 @@ CODES = {
     "unknown_operator": "A comparison that doesn't exist, such as `property.NAME!=value`, or not for this field.",
     "unknown_field": "Not a field that a filter can be about.",
     "invalid_filter": "Neither a condition nor a group of them, or one that is empty.",
+    "events_only": "A filter about the session or the user, where it can only be about the event.",
     "too_deep": "Too many groups in groups, or names in the path of a property.",
     "invalid_choice": "Not one of the words that this parameter takes.",
     "invalid_timestamp": "A time that isn't RFC 3339 with an offset.",
@@ -108,7 +109,8 @@ class Limit(fields.Integer):
         super().__init__(load_default=default, validate=InRange(1, MAX_LIMIT), metadata={"description": description})
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> int:
-        if not re.fullmatch("-?[0-9]{1,18}", value):
+        # A JSON body has numbers, a query string texts.
+        if isinstance(value, bool) or not isinstance(value, int | str) or not re.fullmatch("-?[0-9]{1,18}", str(value)):
             raise field_error("invalid_integer", "Must be a whole number.")
         return int(value)
 
@@ -120,7 +122,7 @@ class Time(fields.DateTime):
         try:
             time: datetime = msgspec.convert(value, Annotated[datetime, msgspec.Meta(tz=True)])
         except msgspec.ValidationError:
-            hint = " In a URL its + is written %2B." if " " in value else ""
+            hint = " In a URL its + is written %2B." if isinstance(value, str) and " " in value else ""
             raise field_error(
                 "invalid_timestamp", f"Must be a time with an offset, such as 2026-11-22T10:00:00Z.{hint}"
             ) from None
@@ -155,7 +157,7 @@ class Between(fields.Integer):
         self.least, self.most = least, most
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> int:
-        if isinstance(value, bool) or not re.fullmatch("[0-9]{1,18}", str(value)):
+        if isinstance(value, bool) or not isinstance(value, int | str) or not re.fullmatch("[0-9]{1,18}", str(value)):
             raise field_error("invalid_integer", "Must be a whole number.")
         if not self.least <= int(value) <= self.most:
             raise field_error("invalid_number", f"Must be {self.least:,} to {self.most:,}.")
@@ -198,6 +200,8 @@ class PropertyFilter(fields.Dict):
         )
 
     def _deserialize(self, value: Any, *rest: Any, **named: Any) -> dict[str, str]:
+        if not isinstance(value, dict):
+            raise field_error("invalid_value", "Must be an object: names and the values that they must have.")
         refused = {name: {"key": [NO_SUCH_OPERATOR]} for name, wanted in value.items() if _means_operator(name, wanted)}
         others = {name: wanted for name, wanted in value.items() if name not in refused}
         try:

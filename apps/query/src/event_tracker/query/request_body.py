@@ -17,6 +17,9 @@ MOST_BYTES = 1024 * 1024
 SMALL_BYTES = 16 * 1024
 """The limit where no credentials are needed. Names, passwords and a provider's codes are shorter."""
 
+QUESTION_BYTES = 64 * 1024
+"""The limit of a body that is a question."""
+
 MOST_VALUES = 20_000
 """Members and items in a body. Each takes some microseconds to check, and the process does nothing else meanwhile."""
 
@@ -94,7 +97,9 @@ def _flatten(path: str, messages: Any) -> Iterator[ParameterError]:
 def _join(path: str, name: Any) -> str:
     if isinstance(name, tuple):  # a path, whose names are taken as they are
         return ".".join([path, *map(shorten, map(str, name))])
-    return ".".join(part for part in (path, shorten(str(name))) if part not in ("", "_schema", "value", "key"))
+    # Of a dictionary with any names, marshmallow says whether a key or its value is wrong.
+    hidden = ("_schema", "value", "key") if path else ("_schema",)
+    return path if name in hidden else ".".join(filter(None, (path, shorten(str(name)))))
 
 
 def _split_message(message: str | tuple[str, str]) -> tuple[str, str]:

@@ -23,8 +23,8 @@ def answer(
         if (first_seen_from is None or moment >= first_seen_from) and (first_seen_to is None or moment < first_seen_to)
     }
     times: dict[str, list[datetime]] = defaultdict(list)
-    for event in events:
-        if selection.covers(event.at) and selection.matches(event) and event.user_id in newcomers:
+    for event in selection.of(events):
+        if event.user_id in newcomers:
             times[event.user_id].append(event.at)
     users = sorted(times, key=lambda user_id: user_id.encode())
     users.sort(key=lambda user_id: len(times[user_id]) if sort == "events" else max(times[user_id]), reverse=True)

@@ -1,5 +1,7 @@
 """Events, and the selection of a query."""
 
+from __future__ import annotations
+
 import json
 import re
 from dataclasses import dataclass, field
@@ -10,6 +12,10 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from filters import reference as filters
+
+from . import behaviour
+from .behaviour import Surroundings
+from .visits import sessions_of
 
 
 @dataclass(frozen=True)
@@ -49,16 +55,19 @@ class Selection:
     def covers(self, moment: datetime) -> bool:
         return self.start.astimezone(UTC) <= moment.astimezone(UTC) < self.end.astimezone(UTC)
 
-    def of(self, events: list[Event]) -> list[Event]:
-        """The selected events, each user's in order: those of one moment as they arrived."""
-        chosen = [event for event in events if self.covers(event.at) and self.matches(event)]
-        return sorted(chosen, key=lambda event: (event.user_id, event.at))
+    def of(self, events: list[Event], gap: int = 1800, longest: int = 86_400) -> list[Event]:
+        """The selected events, each user's in order: those of one moment as they arrived. The sessions of filters are by these."""
+        inside = sorted(
+            filter(lambda event: self.covers(event.at), events), key=lambda event: (event.user_id, event.at)
+        )
+        around = Surroundings(self.start, self.end, events, sessions_of(inside, gap, longest))
+        return [event for event in inside if self.matches(event, around)]
 
-    def matches(self, event: Event) -> bool:
+    def matches(self, event: Event, around: Surroundings) -> bool:
         return (
             (not self.event_types or event.event_type in self.event_types)
             and all(as_value(event.properties.get(name)) == shortest(value) for name, value in self.properties)
-            and all(selects(document, event) for document in self.filters)
+            and all(behaviour.selects(json.loads(document), event, around, is_selected) for document in self.filters)
         )
 
     def echo(self) -> dict[str, Any]:
@@ -71,9 +80,13 @@ class Selection:
 
 
 def selects(document: str, event: Event) -> bool:
-    """Whether a filter selects an event."""
+    """Whether a filter of events alone selects an event."""
+    return is_selected(json.loads(document), event)
+
+
+def is_selected(document: dict[str, Any], event: Event) -> bool:
     stored = {**vars(event), "timestamp": event.at, "properties": filters.parse(jsonb(event.properties))}
-    return filters.selects(json.loads(document), stored)
+    return filters.selects(document, stored)
 
 
 def of_sources(events: list[Event], sources: tuple[str, ...] | None) -> list[Event]:

@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from .events import Event, Selection, by_name, key_of, shortest
-from .sessions import sessions_of
+from .visits import sessions_of
 
 
 def answer(
@@ -18,7 +18,7 @@ def answer(
     gap: int = 1800,
     longest: int = 86_400,
 ) -> dict[str, Any]:
-    sessions = sessions_of(selection.of(events), gap, longest)
+    sessions = sessions_of(selection.of(events, gap, longest), gap, longest)
     walks = [walk for session in sessions for walk in walks_of(session, start, direction, depth, by)]
     listed, other = top(Counter(walks), limit)
     return {

@@ -1,44 +1,10 @@
-"""GET /stats/sessions, and what a session is."""
+"""GET /stats/sessions."""
 
 from collections import Counter
-from datetime import timedelta
-from itertools import groupby
 from typing import Any
 
 from .events import Event, Selection, by_name, key_of, percentile, seconds, share
-
-
-def sessions_of(chosen: list[Event], gap: int, longest: int) -> list[list[Event]]:
-    """The sessions of events that are already selected, each session's events in order."""
-    return [part for session in uncut(chosen, gap) for part in parts_of(session, timedelta(seconds=longest))]
-
-
-def parts_of(session: list[Event], longest: timedelta) -> list[list[Event]]:
-    """A session, cut at each event that comes too late after the first one of its part."""
-    parts = [[session[0]]]
-    for event in session[1:]:
-        if event.at - parts[-1][0].at > longest:
-            parts.append([event])
-        else:
-            parts[-1].append(event)
-    return parts
-
-
-def uncut(chosen: list[Event], gap: int) -> list[list[Event]]:
-    found = []
-    for _, own in groupby(sorted(chosen, key=lambda event: (event.user_id, event.at)), lambda event: event.user_id):
-        of_user = list(own)
-        named: dict[str, list[Event]] = {}
-        unnamed: list[list[Event]] = []
-        for event in of_user:
-            if event.session_id is not None:
-                named.setdefault(event.session_id, []).append(event)
-            elif unnamed and event.at - unnamed[-1][-1].at <= timedelta(seconds=gap):
-                unnamed[-1].append(event)
-            else:
-                unnamed.append([event])
-        found += [*named.values(), *unnamed]
-    return found
+from .visits import sessions_of
 
 
 def answer(
@@ -49,7 +15,7 @@ def answer(
     by: str = "event_type",
     limit: int = 10,
 ) -> dict[str, Any]:
-    chosen = selection.of(events)
+    chosen = selection.of(events, gap, longest)
     sessions = sessions_of(chosen, gap, longest)
     bounces = sum(len(session) == 1 for session in sessions)
     durations = [seconds(session[-1].at - session[0].at) for session in sessions]

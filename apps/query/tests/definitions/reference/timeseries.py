@@ -5,7 +5,7 @@ from typing import Any
 
 from .calendar import intervals
 from .events import Event, Selection, by_name, key_of
-from .sessions import sessions_of
+from .visits import sessions_of
 
 Counting = Callable[[list[Event]], int]
 
@@ -20,7 +20,7 @@ def answer(
     gap: int = 1800,
     longest: int = 86_400,
 ) -> dict[str, Any]:
-    chosen = selection.of(events)
+    chosen = selection.of(events, gap, longest)
     spans = intervals(selection.start, selection.end, interval, selection.zone)
     count = counting(chosen, metric, gap, longest)
 

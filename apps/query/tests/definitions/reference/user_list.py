@@ -5,7 +5,7 @@ from typing import Any
 
 from .calendar import intervals
 from .events import Event, Selection, by_name
-from .sessions import sessions_of
+from .visits import sessions_of
 
 
 def summary(events: list[Event], user_id: str) -> dict[str, Any]:

@@ -53,15 +53,21 @@ class Relations:
         for number, keys in enumerate(self._keys):
             self._execute("name_keys", {"keys": list(keys)}, variable=sql.Identifier(f"keys_{number}"))
         start, end = self._selection.start, self._selection.end
-        self._execute("events", files=self._files(start, end), start=moment(start), end=moment(end))
+        self._select_events("events", start, end)
+        if self._selection.wider:
+            self._select_events("all_events", *self._selection.wider)
         if self._loaded.users is not None:
             self._execute("first_seen", {"csv": str(self._loaded.users)})
         elif self._selection.needs_history:
             self._execute("earlier", files=self._files(None, start), start=moment(start))
             self._execute("first_seen_here")
 
-    def _execute(self, name: str, parameters: dict[str, object] | None = None, **slots: sql.Composable) -> None:
-        self._connection.execute(sql.SQL(QUERIES[name]).format(**slots).as_string(), parameters or {})
+    def _select_events(self, name: str, start: datetime, end: datetime) -> None:
+        files = self._files(start, end)
+        self._execute("events", name=sql.Identifier(name), files=files, start=moment(start), end=moment(end))
+
+    def _execute(self, query: str, parameters: dict[str, object] | None = None, **slots: sql.Composable) -> None:
+        self._connection.execute(sql.SQL(QUERIES[query]).format(**slots).as_string(), parameters or {})
 
     def _files(self, start: datetime | None, end: datetime) -> sql.Composable:
         """A SELECT from the files with events in [start, end). It may have others, too."""

@@ -1,5 +1,5 @@
 -- name: events
-create temp view events as
+create temp view {name} as
 select * from ({files}) where "timestamp" >= {start} and "timestamp" < {end};
 
 -- name: no_events

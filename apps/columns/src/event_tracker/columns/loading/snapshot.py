@@ -32,12 +32,14 @@ class Selection:
 
     Attributes:
         first_seen: whether the question also reads the relation `first_seen`.
+        wider: a range around this one, for a question that also reads the relation `all_events`.
     """
 
     start: datetime
     end: datetime
     sources: Sequence[str] | None
     first_seen: bool = False
+    wider: tuple[datetime, datetime] | None = None
 
     @property
     def needs_history(self) -> bool:
@@ -119,9 +121,10 @@ def in_snapshot(
 
 
 def _read_spans(connection: psycopg.Connection, selection: Selection) -> list[Span]:
+    start, end = selection.wider or (selection.start, selection.end)
     given: dict[str, Any] = {
-        "start": EARLIEST if selection.needs_history else selection.start,
-        "end": selection.end,
+        "start": EARLIEST if selection.needs_history else start,
+        "end": end,
         "sources": None if selection.sources is None else list(selection.sources),
         "layout": LAYOUT,
     }

@@ -1,11 +1,12 @@
 """The route table of a service: one record for each operation. Flask's URL rules, the guard and the OpenAPI document read it."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, NamedTuple
-from wsgiref.types import WSGIEnvironment
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
 from werkzeug.exceptions import HTTPException
@@ -89,6 +90,7 @@ class RouteTable:
     def __init__(self) -> None:
         self.routes: list[Route] = []
         self._fast: dict[str, Route] = {}
+        self._paths: Counter[str] = Counter()
         self._beginnings: dict[str, str] = {}
         self._adapter: MapAdapter | None = None
 
@@ -96,6 +98,7 @@ class RouteTable:
         """Add routes, before `register`."""
         for route in routes:
             self.routes.append(route)
+            self._paths[route.path] += 1
             if route.is_fast:
                 self._fast[route.path] = route
             if route.access != PUBLIC:
@@ -105,18 +108,20 @@ class RouteTable:
     def register(self, app: Flask) -> None:
         """Add the URL rules to the app."""
         for number, route in enumerate(self.routes):
-            if not route.is_fast:
+            if not route.is_fast or self._is_shared(route.path):
                 app.add_url_rule(route.path, str(number), route.view, methods=[route.method])
         self._adapter = app.url_map.bind("localhost")
 
-    @property
-    def mounts(self) -> dict[str, Callable[..., Any]]:
-        """Path → WSGI application, of the fast routes."""
-        return {path: route.view for path, route in self._fast.items()}
+    def mounts(self, app: WSGIApplication) -> dict[str, WSGIApplication]:
+        """Path → WSGI application, of the fast routes. Where another route has the same path, `app` answers all other methods."""
+        return {
+            path: _answer_others(route, app) if self._is_shared(path) else route.view
+            for path, route in self._fast.items()
+        }
 
     def find(self, environ: WSGIEnvironment) -> Route | None:
         """The route that will answer a request; where the path doesn't answer the method, its first. None for an unknown path."""
-        if route := self._fast.get(environ.get("PATH_INFO", "")):
+        if (route := self._fast.get(environ.get("PATH_INFO", ""))) and not self._is_shared(route.path):
             return route
         assert self._adapter
         # Flask lets every path answer OPTIONS.
@@ -129,3 +134,16 @@ class RouteTable:
     def access_beside(self, path: str) -> str | None:
         """The access of the route that has the longest beginning in common with an unknown path; None if none has, or it is public."""
         return self._beginnings.get(max(filter(path.startswith, self._beginnings), key=len, default=""))
+
+    def _is_shared(self, path: str) -> bool:
+        return self._paths[path] > 1
+
+
+def _answer_others(route: Route, app: WSGIApplication) -> WSGIApplication:
+    """A fast route of GET, and the app for other methods."""
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        chosen: WSGIApplication = route.view if environ["REQUEST_METHOD"] in ("GET", "HEAD") else app
+        return chosen(environ, start_response)
+
+    return application

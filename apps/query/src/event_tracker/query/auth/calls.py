@@ -11,7 +11,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 import msgspec
 from flask import Response, request
-from marshmallow import Schema, fields
+from marshmallow import Schema
 from werkzeug.datastructures import ETags
 from werkzeug.http import parse_etags
 
@@ -20,9 +20,9 @@ from event_tracker.core.http.middleware import answer
 from event_tracker.core.http.routes import Route
 from event_tracker.core.http.service import json_response
 from event_tracker.query.auth.principal import ALLOWED_SOURCES, Principal, QuotaHolder, client_of, principal_of
-from event_tracker.query.parameter_types import MAX_VALUES, AtMost, text_field
+from event_tracker.query.parameter_types import MAX_VALUES, AtMost, ShortList, text_field
 from event_tracker.query.parameters import ParameterSchema, Reader
-from event_tracker.query.request_body import MOST_BYTES, read_json, receive_body
+from event_tracker.query.request_body import MOST_BYTES, QUESTION_BYTES, read_json, receive_body
 
 _encode = msgspec.json.Encoder().encode
 
@@ -33,7 +33,7 @@ Sources = tuple[str, ...] | None
 class SourcesSchema(ParameterSchema):
     """Parameters of every query about events."""
 
-    sources = fields.List(
+    sources = ShortList(
         text_field(1, 100),
         data_key="source",
         validate=AtMost(max=MAX_VALUES),
@@ -85,17 +85,19 @@ class Call:
         return allowed
 
     def query(self) -> dict[str, Any]:
-        """The route's parameters by the schema's attribute names.
+        """The route's parameters by the schema's attribute names: those of the query string, and of a body that is a question.
 
         Every question about events reads them here, so that none can forget the principal's restriction: `sources` is always
         there then, of type `Sources`.
 
         Raises:
-            Problem: 400 or 422 with all errors in it.
+            Problem: 400 or 422 with all errors in it, or what `body` raises.
         """
         assert self._reader
-        given = self._reader.read(self.environ.get("QUERY_STRING", ""))
-        if isinstance(self._reader.schema, SourcesSchema):
+        given, schema = self._reader.read(self.environ.get("QUERY_STRING", "")), self._reader.schema
+        if isinstance(self._body, SourcesSchema):
+            given, schema = self.body(QUESTION_BYTES), self._body
+        if isinstance(schema, SourcesSchema):
             given["sources"] = select_sources(given.get("sources"), self.allowed_sources)
         return given
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from marshmallow import ValidationError, fields, validates_schema
+from marshmallow import ValidationError, validates_schema
 
 from event_tracker.query.auth.calls import Call, Sources, SourcesSchema, sources_for_digest
 from event_tracker.query.events.cursor import Cursor, CursorField, Position, digest
 from event_tracker.query.events.property_values import property_parameters
+from event_tracker.query.filters.behaviour_schema import BehaviourFilterSchema
 from event_tracker.query.filters.grammar import Filter, Group
 from event_tracker.query.filters.schema import FilterMember, FilterParameters
 from event_tracker.query.parameter_types import (
@@ -19,10 +20,12 @@ from event_tracker.query.parameter_types import (
     AtMost,
     Limit,
     PropertyFilter,
+    ShortList,
     Time,
     text_field,
 )
 from event_tracker.query.parameters import ParameterError, ParameterSchema, invalid_parameters
+from event_tracker.query.request_body import QUESTION_BYTES
 
 AHEAD = timedelta(hours=24)
 """How far in the future the collector accepts timestamps. A default end of "now" would hide such events."""
@@ -30,9 +33,6 @@ AHEAD = timedelta(hours=24)
 HOUR = timedelta(hours=1)
 FROM = "Events at this time or later; RFC 3339 with an offset."
 TO = "Events before this time; RFC 3339 with an offset."
-
-MOST_FILTER_BYTES = 64 * 1024
-"""The limit of a body with a filter."""
 
 Bounds = Callable[[datetime | None, datetime | None], tuple[datetime | None, datetime | None]]
 
@@ -53,7 +53,7 @@ class EventsSchema(SourcesSchema):
     """The filters of events."""
 
     user_id = text_field(1, 200, "Who did it.")
-    event_types = fields.List(
+    event_types = ShortList(
         text_field(1, 100),
         data_key="event_type",
         validate=AtMost(max=MAX_VALUES),
@@ -85,6 +85,7 @@ class SearchBody(ParameterSchema):
 class TopTypesSchema(SourcesSchema, RangeSchema):
     """Parameters of GET /stats/top-types."""
 
+    condition = FilterParameters(BehaviourFilterSchema)
     limit = Limit(10, "Most types to answer.")
 
 
@@ -142,9 +143,10 @@ class EventFilter:
 
 @dataclass(frozen=True, slots=True)
 class TypeFilter:
-    """Counts of [start, end) by type, over these sources. None is no bound, or all sources."""
+    """Counts of [start, end) by type, over these sources and the events that the condition selects. None is no bound, or all."""
 
     sources: Sources
+    condition: Filter | None
     start: datetime | None
     end: datetime | None
     limit: int
@@ -193,7 +195,7 @@ def read_search(call: Call, window: Window, now: datetime) -> EventFilter:
         Problem: 400 or 422 with all errors in it, or what `Call.body` raises.
     """
     given = call.query()
-    found = call.body(MOST_FILTER_BYTES)["condition"]
+    found = call.body(QUESTION_BYTES)["condition"]
     if "condition" in given:
         found = Group("and", (given["condition"], found))
     return build_event_filter({**given, "condition": found}, lambda start, end: window.resolve(start, end, now))
@@ -247,4 +249,4 @@ def read_type_filter(call: Call) -> TypeFilter:
         Problem: 400 or 422 with all errors in it.
     """
     given = call.query()
-    return TypeFilter(given["sources"], given.get("start"), given.get("end"), given["limit"])
+    return TypeFilter(given["sources"], given.get("condition"), given.get("start"), given.get("end"), given["limit"])

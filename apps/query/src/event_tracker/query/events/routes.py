@@ -13,8 +13,8 @@ from event_tracker.query.auth.calls import Call
 from event_tracker.query.auth.guard import ANY
 from event_tracker.query.events import filters, responses
 from event_tracker.query.events.cursor import Cursor, encode
-from event_tracker.query.events.filters import EventFilter, EventsSchema, ListEventsSchema, SearchBody, TopTypesSchema
-from event_tracker.query.events.responses import EventPage, SourceNames, TopTypes
+from event_tracker.query.events.filters import EventFilter, EventsSchema, ListEventsSchema, SearchBody
+from event_tracker.query.events.responses import EventPage, SourceNames
 from event_tracker.query.events.store import EventStore
 from event_tracker.query.events.streams.export import export_events
 from event_tracker.query.events.streams.formats import FORMATS
@@ -47,10 +47,6 @@ def search_events(events: Events, call: Call) -> EventPage:
     return _answer_page(events, call, filters.read_search(call, events.window, datetime.now(UTC)))
 
 
-def top_types(events: Events, call: Call) -> TopTypes:
-    return events.store.top_types(filters.read_type_filter(call), call.client)
-
-
 def name_sources(events: Events, call: Call) -> SourceNames:
     call.query()
     return SourceNames(events.store.name_sources(call.allowed_sources))
@@ -67,8 +63,6 @@ EVENTS = [
           problems={**PROBLEMS, **BODY_PROBLEMS}),
     Route("GET", "/sources", name_sources, "The sources whose events may be read.", access=ANY, tag="sources", is_fast=True,
           parameters=[ParameterSchema], answers=answer(SourceNames), problems=PROBLEMS),
-    Route("GET", "/stats/top-types", top_types, "The most frequent types, exactly.", access="read_stats", tag="stats", is_fast=True,
-          parameters=[TopTypesSchema], answers=answer(TopTypes), problems=PROBLEMS),
 ]  # fmt: skip
 
 EXPORTS = [

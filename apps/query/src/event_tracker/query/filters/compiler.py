@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from psycopg import sql
 
 from event_tracker.core.postgres.named_sql import load_queries
-from event_tracker.query.filters.grammar import Condition, EventField, Filter, Group, Property
+from event_tracker.query.filters.grammar import Behaviour, Condition, EventField, Filter, Group, Property
 from event_tracker.query.filters.numbers import number_key
 
 QUERIES = load_queries("event_tracker.query.filters", "conditions.sql")
@@ -27,11 +27,17 @@ class Compiler(ABC):
         """A condition for `where`, in parentheses. It is true for the events that the filter selects, and false or null for others."""
         if isinstance(part, Group):
             inner = sql.SQL(" and " if part.kind == "and" else " or ").join(map(self.compile, part.parts))
+        elif not isinstance(part, Condition):
+            inner = sql.Composed([self.behaviour(part)])
         elif part.negated:
             inner = sql.SQL("({}) is not true").format(self._condition(part))
         else:
             inner = sql.Composed([self._condition(part)])
         return sql.SQL("({})").format(inner)
+
+    def behaviour(self, part: Behaviour) -> sql.Composable:
+        """Whether the event's session or user is as the part says."""
+        raise TypeError(f"{self.dialect} can't answer filters about sessions and users")
 
     @abstractmethod
     def parameter(self, value: Any) -> sql.Composable:
@@ -87,14 +93,20 @@ class Compiler(ABC):
     def _property_condition(self, keys: Sequence[str], condition: Condition) -> sql.Composable:
         if condition.test == "set":
             return self.is_set(keys)
-        text = self.property_text(keys)
+        json = self.property_json(keys) if condition.test == "contains" else None
+        return self._value_condition(self.property_text(keys), json, condition)
+
+    def _value_condition(
+        self, text: sql.Composable, json: sql.Composable | None, condition: Condition
+    ) -> sql.Composable:
+        """A condition on a property's text, and, for `contains`, on its JSON."""
         texts = [str(given) for given in condition.values]
         if condition.test == "is":
             return self.is_same(text, texts)
-        if condition.test == "contains":
+        if json is not None:
             return fill(
                 f"{self.dialect}.contains",
-                json=self.property_json(keys),
+                json=json,
                 has_element=self.is_same(self.element_text(), texts),
                 has_text=fill("contains", value=self.shortest(text), wanted=self.parameter(texts[0])),
             )

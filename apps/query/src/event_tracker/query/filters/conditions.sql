@@ -83,6 +83,16 @@ end
 -- name: postgres.element
 element.value
 
+-- name: duckdb.once
+list_transform([{value}], lambda {variable}: {result})[1]
+
+-- name: duckdb.number
+-- Null for other texts.
+try_cast(regexp_extract({value}, '^-?(?:0|[1-9][0-9]*)(?:[.][0-9]+)?$') as double)
+
+-- name: duckdb.ordered
+({nearly} and ({surely} or {exact}))
+
 -- name: duckdb.nested
 json_extract(nested, {key})
 

@@ -5,14 +5,16 @@ It needs two kinds of columns beside the fields of events: those of properties, 
 (event_tracker.columns, nested.sql). `nested` is read only by filters that need it.
 """
 
+import math
+import re
 from collections.abc import Sequence
 from typing import Any, Protocol
 
 from psycopg import sql
 
 from event_tracker.query.filters.compiler import Compiler, fill
-from event_tracker.query.filters.grammar import Filter
-from event_tracker.query.filters.numbers import normalise
+from event_tracker.query.filters.grammar import Behaviour, Condition, Filter
+from event_tracker.query.filters.numbers import normalise, number_key
 
 
 class Parameters(Protocol):
@@ -23,6 +25,9 @@ class Parameters(Protocol):
 
     def read_property(self, name: str) -> str:
         """Have the statement read a property. Returns the column of its texts."""
+
+    def read_behaviour(self, condition: Behaviour) -> str:
+        """Have the statement read whether a session or a user is as the condition says. Returns the column of it."""
 
 
 def compile_duckdb(part: Filter, parameters: Parameters) -> str:
@@ -45,18 +50,23 @@ class DuckDBCompiler(Compiler):
     def __init__(self, parameters: Parameters) -> None:
         self._parameters = parameters
 
+    def behaviour(self, part: Behaviour) -> sql.Composable:
+        return sql.Identifier(self._parameters.read_behaviour(part))
+
     def parameter(self, value: Any) -> sql.Composable:
         return _Bound(self._parameters.bind(value))
 
     def property_text(self, keys: Sequence[str]) -> sql.Composable:
-        if len(keys) > 1:
-            return self._text(self.property_json(keys))
-        return sql.Identifier(self._parameters.read_property(keys[0]))
+        """Of a member, what `_property_condition` gives the name to."""
+        return _TEXT if len(keys) > 1 else sql.Identifier(self._parameters.read_property(keys[0]))
 
     def property_json(self, keys: Sequence[str]) -> sql.Composable:
-        found = fill("duckdb.nested", key=self._pointer(keys[0]))
-        for key in keys[1:]:
-            found = fill("duckdb.member", object=found, key=self._pointer(key))
+        """A pointer leads through all objects at once, up to a key that could be the place of an array's element."""
+        end = next((place for place, key in enumerate(keys) if place and _digits(key)), len(keys))
+        found: sql.Composable = fill("duckdb.nested", key=self._pointer(*keys[:end]))
+        for key in keys[end:]:
+            member = fill("duckdb.member", object=_OBJECT, key=self._pointer(key))
+            found = _evaluate_once(found, _OBJECT, member)
         return found
 
     def element_text(self) -> sql.Composable:
@@ -73,9 +83,43 @@ class DuckDBCompiler(Compiler):
             return fill("duckdb.is_text_set", value=self.property_text(keys))
         return fill("duckdb.is_set", json=self.property_json(keys))
 
-    def _text(self, json: sql.Composable) -> sql.Composable:
-        return fill("shortest", value=fill("duckdb.text", json=json))
+    def _property_condition(self, keys: Sequence[str], condition: Condition) -> sql.Composable:
+        is_nested = len(keys) > 1
+        if condition.test == "set" or not (is_nested or condition.test == "contains"):
+            return super()._property_condition(keys, condition)
+        found = self._value_condition(
+            self.property_text(keys), _JSON if condition.test == "contains" else None, condition
+        )
+        if is_nested:
+            found = _evaluate_once(self._text(_JSON), _TEXT, found)
+        return _evaluate_once(self.property_json(keys), _JSON, found)
 
-    def _pointer(self, key: str) -> sql.Composable:
+    def _order(self, value: sql.Composable, test: str, text: str) -> sql.Composable:
+        """Doubles are compared first: they are in the order of the numbers, and only equal ones may be of different numbers."""
+        exact = super()._order(value, test, text)
+        if number_key(text) is None or math.isinf(float(text)):
+            return exact
+        key, wanted, double = fill("duckdb.number", value=value), self.parameter(float(text)), sql.SQL("double")
+        nearly, surely = (
+            fill(one, key=key, wanted=wanted, type=double)
+            for one in (("gte", "gt") if test in ("gt", "gte") else ("lte", "lt"))
+        )
+        return fill("duckdb.ordered", nearly=nearly, surely=surely, exact=exact)
+
+    def _text(self, json: sql.Composable) -> sql.Composable:
+        return _evaluate_once(fill("duckdb.text", json=json), _RAW, fill("shortest", value=_RAW))
+
+    def _pointer(self, *keys: str) -> sql.Composable:
         """A JSON Pointer: what DuckDB takes for a key may be a path of its own syntax, such as `$.a`."""
-        return self.parameter("/" + key.replace("~", "~0").replace("/", "~1"))
+        return self.parameter("".join("/" + key.replace("~", "~0").replace("/", "~1") for key in keys))
+
+
+_OBJECT, _JSON, _TEXT, _RAW = map(sql.Identifier, ("member_object", "member_json", "member_text", "raw_text"))
+"""Names of values in conditions. No column of `events` has them."""
+
+_digits = re.compile("[0-9]+").fullmatch
+
+
+def _evaluate_once(value: sql.Composable, name: sql.Identifier, result: sql.Composable) -> sql.Composable:
+    """The result, in which the name stands for the value. DuckDB evaluates an expression as often as it is written in a condition."""
+    return fill("duckdb.once", value=value, variable=name, result=result)

@@ -1,4 +1,4 @@
-"""What a filter is: conditions on an event, and groups of them."""
+"""What a filter is: conditions on an event, on its session and on its user, and groups of them."""
 
 import re
 from collections.abc import Iterator
@@ -83,7 +83,44 @@ class Group:
     parts: tuple["Filter", ...]
 
 
-Filter = Condition | Group
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Whether `event` selects a session's first event, or its last: of all, or of those that `among` selects."""
+
+    kind: Literal["entry", "exit"]
+    event: "Filter"
+    among: "Filter | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Whether so many events are selected by `of` (None selects all). Without `at_most` there may be any more."""
+
+    of: "Filter | None"
+    at_least: int
+    at_most: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionCondition:
+    """A test of the session that an event belongs to."""
+
+    test: Edge | Count
+
+
+@dataclass(frozen=True, slots=True)
+class UserCondition:
+    """A test of an event's user, by their events in [start, end). None is the question's own bound."""
+
+    test: Count
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+Behaviour = SessionCondition | UserCondition
+"""A condition that other events than the event itself decide. Its own filters are about events alone."""
+
+Filter = Condition | Group | SessionCondition | UserCondition
 
 _part = re.compile(r"(?:[^\\.]|\\[\\.:])*").match
 

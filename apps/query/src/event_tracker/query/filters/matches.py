@@ -60,6 +60,8 @@ def matches(event: EventValues, part: Filter) -> bool:
     """Whether the filter selects the event."""
     if isinstance(part, Group):
         return (all if part.kind == "and" else any)(matches(event, inner) for inner in part.parts)
+    if not isinstance(part, Condition):
+        raise TypeError("one event can't tell what its session or its user is like")
     return _test(event, part) is not part.negated
 
 

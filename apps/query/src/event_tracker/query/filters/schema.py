@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
-from marshmallow import ValidationError, fields, post_load
+from marshmallow import ValidationError, fields, post_load, pre_load
 
 from event_tracker.core.json_numbers import decode_json
 from event_tracker.query.filters.grammar import (
@@ -46,6 +46,12 @@ LARGEST = 10**1000
 
 FIELD = f"{', '.join((*TEXT_FIELDS, *TIME_FIELDS))}, or `property.NAME`; `property.NAME.NAME` is a member of an object."
 FORM = "Must be FIELD:OPERATOR:VALUE, such as property.plan:is:pro, FIELD:set, or JSON."
+ABOUT = ("session", "user")
+"""Members of a filter that is about more than the event (behaviour_schema)."""
+
+INNER = ("entry", "exit", "among", "did", "did_not")
+"""Their members that are filters of events."""
+
 PARTS = "Must have `and` or `or`, or else `field` and `operator`."
 
 _short = re.compile(r"(?P<field>(?:[^\\:]|\\.)*):(?P<operator>[^:]*)(?::(?P<value>.*))?", re.DOTALL).fullmatch
@@ -111,8 +117,19 @@ A_LIST = {
 }
 
 
+EVENTS_ONLY = "A filter about the session or the user is for questions of /stats, and can't be within another one."
+
+
 class FilterSchema(ParameterSchema):
-    """A condition (`field`, `operator`, `value`), or a group of which all (`and`) or any (`or`) must match."""
+    """A condition (`field`, `operator`, `value`), or a group of which all (`and`) or any (`or`) must match.
+
+    Attributes:
+        refused: members that other filters have.
+        parts: what a filter must have.
+    """
+
+    refused: ClassVar[tuple[str, ...]] = ABOUT
+    parts: ClassVar[str] = PARTS
 
     every = ShortList(fields.Nested(lambda: FilterSchema()), data_key="and", metadata=A_LIST)
     some = ShortList(fields.Nested(lambda: FilterSchema()), data_key="or", metadata=A_LIST)
@@ -121,6 +138,12 @@ class FilterSchema(ParameterSchema):
     value = Value(
         metadata={"oneOf": [ONE_VALUE, MANY_VALUES], "description": "None for set and not_set; a list for one_of."}
     )
+
+    @pre_load
+    def _refuse(self, given: Any, **_: Any) -> Any:
+        if isinstance(given, dict) and (found := [name for name in self.refused if name in given]):
+            raise ValidationError({name: [("events_only", EVENTS_ONLY)] for name in found})
+        return given
 
     @post_load
     def _make_filter(self, given: dict[str, Any], **_: Any) -> Filter:
@@ -131,7 +154,7 @@ class FilterSchema(ParameterSchema):
                 return Group("and" if "every" in given else "or", tuple(parts))
             case {"field": _, "operator": _, **rest} if rest.keys() <= {"value"}:
                 return _make_condition(**given)
-        raise ValidationError([("invalid_filter", PARTS)])
+        raise ValidationError([("invalid_filter", self.parts)])
 
 
 def _make_condition(field: EventField | Property, operator: str, value: list[str] | str | None = None) -> Condition:
@@ -164,11 +187,9 @@ def _read_time(value: str) -> datetime:
 class FilterMember(fields.Nested):
     """A filter in a JSON body."""
 
-    def __init__(self, description: str, *, required: bool = True) -> None:
+    def __init__(self, description: str, *, required: bool = True, schema: type[FilterSchema] = FilterSchema) -> None:
         described = {"description": description}
-        super().__init__(
-            FilterSchema, required=required, data_key="filter", error_messages=REQUIRED, metadata=described
-        )
+        super().__init__(schema, required=required, data_key="filter", error_messages=REQUIRED, metadata=described)
 
     def _deserialize(self, value: Any, *rest: Any, **named: Any) -> Any:
         _check_size([value])
@@ -181,17 +202,18 @@ class FilterMember(fields.Nested):
 class FilterParameters(fields.List[Any]):
     """The parameter `filter` of a query string: FIELD:OPERATOR:VALUE, or JSON. Given several times, all must match."""
 
-    def __init__(self) -> None:
+    def __init__(self, schema: type[FilterSchema] = FilterSchema) -> None:
         described = "`FIELD:OPERATOR:VALUE`, such as `property.plan:is:pro`, or JSON; several must all match."
         super().__init__(
             text_field(1, 8000), data_key="filter", metadata={"description": described, "maxItems": MOST_PARTS}
         )
+        self.filter_schema = schema
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> Any:
         documents = [_read_document(text, number) for number, text in enumerate(value)]
         _check_size(documents)
         try:
-            loaded: Filter = FilterSchema().load({"and": documents})
+            loaded: Filter = self.filter_schema().load({"and": documents})
         except ValidationError as error:
             raise ValidationError(dict(_flatten(error.messages_dict["and"]))) from None
         assert isinstance(loaded, Group)
@@ -224,6 +246,9 @@ def _split_values(text: str) -> Iterator[str]:
         position = found.end() + 1
 
 
+GROUPS = ("and", "or", *ABOUT)
+
+
 def _check_size(documents: list[Any]) -> None:
     """Check the number of parts and their depth before any is loaded: each takes time."""
     found = 0
@@ -232,11 +257,19 @@ def _check_size(documents: list[Any]) -> None:
         found += len(level)
         if found > MOST_PARTS:
             raise field_error("too_many", f"May have {MOST_PARTS} conditions and groups altogether.")
-        groups = [part for part in level if isinstance(part, dict) and ("and" in part or "or" in part)]
+        groups = [part for part in level if isinstance(part, dict) and not part.keys().isdisjoint(GROUPS)]
         if groups and depth >= MOST_DEPTH:
             raise field_error("too_deep", f"May have {MOST_DEPTH} groups in groups.")
-        inner = [group.get(kind) for group in groups for kind in ("and", "or")]
-        level = [part for parts in inner if isinstance(parts, list) for part in parts]
+        level = [part for group in groups for part in _list_parts(group)]
+
+
+def _list_parts(group: dict[str, Any]) -> Iterator[Any]:
+    for kind in ("and", "or"):
+        if isinstance(parts := group.get(kind), list):
+            yield from parts
+    for kind in ABOUT:
+        if isinstance(about := group.get(kind), dict):
+            yield from (about[name] for name in INNER if name in about)
 
 
 def _flatten(messages: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], list[Any]]]:

@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from event_tracker.query.auth.calls import Call
+from event_tracker.query.filters.schema import FilterParameters
 from event_tracker.query.parameter_types import EARLIEST, LATEST, Between, Choice, Limit
 from event_tracker.query.parameters import ParameterError, invalid_parameters
 from event_tracker.query.stats.intervals import start_of_day
@@ -34,8 +35,9 @@ class EventUsersQuery(FilteredQuery):
 
 
 class EventUsersSchema(FilterSchema):
-    """Parameters of GET /events/users."""
+    """Parameters of GET /events/users. PostgreSQL answers it, which knows of events alone."""
 
+    condition = FilterParameters()
     sort = Choice(tuple(ORDERS), "events", "Most events first, or the latest `last` first.")
     limit = Limit(50, "Most users to answer.")
     offset = Between(0, MOST_OFFSET, 0, "How many users of this order to pass over: those of earlier pages.")

@@ -53,7 +53,7 @@ class Dimension(fields.String):
     """`event_type`, or `property:NAME`."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
-        name = value.removeprefix(PROPERTY)
+        name = value.removeprefix(PROPERTY) if isinstance(value, str) else ""
         if value != "event_type" and (name == value or not name):
             raise field_error("invalid_choice", "Must be event_type, or property:NAME.")
         Length(1, 200)(name)
@@ -73,9 +73,9 @@ class Flag(fields.Boolean):
     """`true` or `false`."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> bool:
-        if value not in ("true", "false"):
+        if value not in ("true", "false") and not isinstance(value, bool):
             raise field_error("invalid_choice", "Must be true or false.")
-        return bool(value == "true")
+        return value in ("true", True)
 
 
 @cache

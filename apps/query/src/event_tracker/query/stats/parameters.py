@@ -4,16 +4,16 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-from marshmallow import fields
-
 from event_tracker.query.auth.calls import Call, SourcesSchema
 from event_tracker.query.events.filters import FROM, TO
+from event_tracker.query.filters.behaviour_schema import BehaviourFilterSchema
 from event_tracker.query.filters.schema import FilterParameters
 from event_tracker.query.parameter_types import (
     MAX_VALUES,
     AtMost,
     Between,
     PropertyFilter,
+    ShortList,
     text_field,
     user_id_field,
 )
@@ -46,7 +46,10 @@ def end_field() -> Moment:
 
 
 def zone_field() -> Zone:
-    return Zone(data_key="tz", metadata={"description": "IANA time zone of days and answers.", "default": "UTC"})
+    return Zone(
+        data_key="tz",
+        metadata={"type": "string", "description": "IANA time zone of days and answers.", "default": "UTC"},
+    )
 
 
 def explain_field() -> Flag:
@@ -65,14 +68,14 @@ class RangeSchema(SourcesSchema):
 class FilterSchema(RangeSchema):
     """Parameters that select events. Everything is computed from the selected events only."""
 
-    event_types = fields.List(
+    event_types = ShortList(
         text_field(1, 100),
         data_key="event_type",
         validate=AtMost(max=MAX_VALUES),
         metadata={"description": "Only events of this type; repeat it for any of several."},
     )
     properties = PropertyFilter("`property.NAME=value`: only events whose properties have that member.")
-    condition = FilterParameters()
+    condition = FilterParameters(BehaviourFilterSchema)
 
 
 def gap_field() -> Between:

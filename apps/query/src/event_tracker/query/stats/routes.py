@@ -8,9 +8,12 @@ from event_tracker.core.http.routes import Answer, Route
 from event_tracker.query.answers import PROBLEMS, answer, path_parameter
 from event_tracker.query.auth.calls import Call, SourcesSchema, sources_for_digest
 from event_tracker.query.events.cursor import NIL, Cursor, CursorField, Position, digest, encode
+from event_tracker.query.events.filters import TopTypesSchema
+from event_tracker.query.events.responses import TopTypes
 from event_tracker.query.parameter_types import EARLIEST, LATEST, Limit
 from event_tracker.query.parameters import ParameterError, invalid_parameters
 from event_tracker.query.stats import answers, parameters
+from event_tracker.query.stats.bodies import ask_by_body
 from event_tracker.query.stats.columns.asking import Stats
 from event_tracker.query.stats.event_users import EventUsersSchema, read_event_users
 from event_tracker.query.stats.questions.funnel import FUNNEL_BODY, ExplainSchema, FunnelAnswer, funnel
@@ -19,6 +22,7 @@ from event_tracker.query.stats.questions.retention import RetentionAnswer, Reten
 from event_tracker.query.stats.questions.sessions import SessionsAnswer, SessionsSchema, sessions
 from event_tracker.query.stats.questions.timeseries import TimeseriesAnswer, TimeseriesSchema, timeseries
 from event_tracker.query.stats.questions.top_properties import TopPropertiesAnswer, TopPropertiesSchema, top_properties
+from event_tracker.query.stats.questions.top_types import top_types
 from event_tracker.query.stats.questions.users import UsersAnswer, UsersSchema, users
 from event_tracker.query.stats.store import Body, UserPosition
 
@@ -85,7 +89,7 @@ def _stats(path: str, view: Any, summary: str, schema: Any, given: Any, **more: 
     access, tag = ("read_stats", "stats") if path.startswith("/stats/") else ("read_events", "users")
     options = {"method": "GET", "parameters": [given], "problems": PROBLEMS, **more}
     responses = answer(schema)
-    if tag == "stats" and options["method"] == "GET":
+    if tag == "stats" and options["method"] == "GET" and not options.get("is_fast"):
         responses[304] = Answer("The client has this answer: its `If-None-Match` names the ETag that it has now.")
     return Route(path=path, view=view, summary=summary, access=access, tag=tag, answers=responses, **options)
 
@@ -94,15 +98,22 @@ USER_ID = path_parameter("user_id", minLength=1, maxLength=200)
 NOT_FOUND = {**PROBLEMS, 404: "No event of this user is stored."}
 REFUSALS = {**PROBLEMS, 413: "The body is too large.", 415: "The body isn't application/json."}
 
-STATS = [
+QUESTIONS = [
+    _stats("/stats/top-types", top_types, "The most frequent types, exactly.", TopTypes, TopTypesSchema, is_fast=True),
     _stats("/stats/timeseries", timeseries, "Events, users or sessions over time.", TimeseriesAnswer, TimeseriesSchema),
     _stats("/stats/users", users, "Active, new and returning users over time.", UsersAnswer, UsersSchema),
     _stats("/stats/sessions", sessions, "Sessions: how many, how long, where they begin and end.", SessionsAnswer, SessionsSchema),
     _stats("/stats/top-properties", top_properties, "A property's commonest values.", TopPropertiesAnswer, TopPropertiesSchema),
-    _stats("/stats/funnel", funnel, "Who takes these steps in this order.", FunnelAnswer, ExplainSchema,
-           method="POST", body=FUNNEL_BODY, problems=REFUSALS),
     _stats("/stats/retention", retention, "Who comes back, by when they first came.", RetentionAnswer, RetentionSchema),
     _stats("/stats/paths", paths, "What follows what within sessions.", PathsAnswer, PathsSchema),
+]  # fmt: skip
+"""By GET; each is also answered by POST, with its parameters in the body."""
+
+STATS = [
+    *QUESTIONS,
+    *map(ask_by_body, QUESTIONS),
+    _stats("/stats/funnel", funnel, "Who takes these steps in this order.", FunnelAnswer, ExplainSchema,
+           method="POST", body=FUNNEL_BODY, problems=REFUSALS),
     _stats("/events/users", event_users, "Whose the selected events are, and how many of each.",
            answers.EventUsersAnswer, EventUsersSchema),
     _stats("/users", list_users, "Users, most recently active first.", answers.ListUsersAnswer, ListUsersSchema),

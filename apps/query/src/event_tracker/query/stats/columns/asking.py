@@ -1,27 +1,31 @@
 """Asks the engine the questions of /stats: equal ones at once, a few at a time, and none whose answer the client has."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from datetime import datetime
-from hashlib import blake2b
-from importlib import metadata
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
-import msgspec
 from msgspec.structs import asdict
 
 from event_tracker.columns.engine import Engine, Selection
 from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.query import metrics
 from event_tracker.query.auth.calls import Call, NotModifiedError, Sources
+from event_tracker.query.auth.principal import QuotaHolder
 from event_tracker.query.concurrency import SingleFlight
+from event_tracker.query.events.filters import TypeFilter
+from event_tracker.query.events.responses import TopTypes
 from event_tracker.query.stats.answers import ColumnsPlan, RangeAnswer
+from event_tracker.query.stats.columns.behaviours import Sessions, make_tables, reach
+from event_tracker.query.stats.columns.etags import make_etag
 from event_tracker.query.stats.columns.selection import Statement
+from event_tracker.query.stats.parameters import GAP
 from event_tracker.query.stats.store import StatsStore
 
-RELEASE = metadata.version("event-tracker-query")
+Answer = TypeVar("Answer")
+Answered = TypeVar("Answered", covariant=True)
 
 
-class Question(Hashable, Protocol):
+class Question(Hashable, Protocol[Answered]):
     """A question that the engine answers: parameters, then `build_statement`, then `build_answer`.
 
     Attributes:
@@ -43,65 +47,73 @@ class Question(Hashable, Protocol):
     def explain(self) -> bool: ...
 
     def build_statement(self) -> Statement: ...
-    def build_answer(self, as_of: datetime, rows: list[Any]) -> RangeAnswer: ...
+    def build_answer(self, as_of: datetime, rows: list[Any]) -> Answered: ...
 
 
 class Asker:
-    """Asks the engine. Equal questions of one moment are asked once."""
+    """Asks the engine. Equal questions of one moment are asked once.
 
-    def __init__(self, engine: Engine, concurrency_limit: ConcurrencyLimit) -> None:
-        self._engine = engine
-        self._shared: SingleFlight[Question, tuple[RangeAnswer, str]] = SingleFlight(self._ask, concurrency_limit)
-        self._etags: SingleFlight[Question, str] = SingleFlight(self._find_etag, concurrency_limit)
+    Args:
+        longest: the longest session in seconds, of questions that don't say.
+    """
 
-    def ask(self, question: Question, call: Call) -> RangeAnswer:
-        """The answer, when the client's turn has come. The call gets its entity tag.
+    def __init__(self, engine: Engine, concurrency_limit: ConcurrencyLimit, longest: int) -> None:
+        self._engine, self._longest = engine, longest
+        self._shared: SingleFlight[Question[Any], tuple[Any, str]] = SingleFlight(self._ask, concurrency_limit)
+        self._etags: SingleFlight[Question[Any], str] = SingleFlight(self._find_etag, concurrency_limit)
+
+    def ask(self, question: Question[Answer], call: Call) -> Answer:
+        """The answer, when the client's turn has come. If it may be cached, the call gets its entity tag.
 
         Raises:
             NotModifiedError: if the request names the entity tag that the answer has now.
             Problem: 504 if it takes longer than STATEMENT_SECONDS; what `take_turn` raises.
         """
         if call.environ["REQUEST_METHOD"] == "POST" or question.explain:
-            return self._shared.run(question, call.client)[0]
+            return self.answer(question, call.client)
         if call.if_none_match:
             etag = self._etags.run(question, call.client)
             if call.if_none_match.contains_weak(etag):
                 raise NotModifiedError(etag)
         answer, call.etag = self._shared.run(question, call.client)
-        return answer
+        return cast(Answer, answer)
 
-    def _find_etag(self, question: Question) -> str:
-        return make_etag(question, *self._engine.version(_select(question)))
+    def answer(self, question: Question[Answer], client: QuotaHolder) -> Answer:
+        """The same without an entity tag."""
+        return cast(Answer, self._shared.run(question, client)[0])
 
-    def _ask(self, question: Question) -> tuple[RangeAnswer, str]:
+    def _find_etag(self, question: Question[Any]) -> str:
+        return make_etag(question, *self._engine.version(_select(question, question.build_statement())))
+
+    def _ask(self, question: Question[Answer]) -> tuple[Answer, str]:
         statement = question.build_statement()
+        span = question.start, question.end
+        sessions = Sessions(getattr(question, "gap", GAP), getattr(question, "longest", self._longest))
+        tables = list(make_tables(statement.parameters, span, sessions))
         with metrics.DB_SECONDS.labels(question.name).time():
             result = self._engine.run(
-                _select(question),
+                _select(question, statement),
                 statement.sql,
                 statement.parameters,
                 properties=statement.parameters.properties,
+                tables=tables,
                 question=question.name,
                 explain=question.explain,
             )
         answer = question.build_answer(result.as_of, result.rows)
-        if result.plan:
+        if result.plan and isinstance(answer, RangeAnswer):
             answer.explain = ColumnsPlan(statement=question.name, **asdict(result.plan))
         return answer, make_etag(question, result.as_of, result.version)
 
 
-def _select(question: Question) -> Selection:
+def _select(question: Question[Any], statement: Statement) -> Selection:
     return Selection(
-        start=question.start, end=question.end, sources=question.sources, first_seen=question.reads_first_seen
+        start=question.start,
+        end=question.end,
+        sources=question.sources,
+        first_seen=question.reads_first_seen,
+        wider=reach(statement.parameters, (question.start, question.end)),
     )
-
-
-def make_etag(question: Question, as_of: datetime, version: bytes) -> str:
-    """The entity tag of a question's answer: it changes with the version of the events, with what is asked, when an interval has ended
-    since, which answers may say, and with the release."""
-    ended = sum(moment <= as_of for moment in (*getattr(question, "starts", ()), question.end))
-    asked = msgspec.json.encode((RELEASE, question.name, question, ended), enc_hook=str)
-    return blake2b(asked, digest_size=16, key=version).hexdigest()
 
 
 class Stats(NamedTuple):
@@ -110,11 +122,13 @@ class Stats(NamedTuple):
     Attributes:
         asker: asks the engine.
         store: asks PostgreSQL.
+        count_types: the types of all events, which are counted already.
         explain: whether explain=true is allowed.
         longest: the default for the longest session, in seconds.
     """
 
     asker: Asker
     store: StatsStore
+    count_types: Callable[[TypeFilter, QuotaHolder], TopTypes]
     explain: bool
     longest: int

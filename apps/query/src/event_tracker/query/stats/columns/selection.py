@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from event_tracker.query.events.property_values import normalise
 from event_tracker.query.filters.duckdb import compile_duckdb
-from event_tracker.query.filters.grammar import Filter
+from event_tracker.query.filters.grammar import Behaviour, Filter, SessionCondition, UserCondition
 from event_tracker.query.stats.parameter_types import PROPERTY
 from event_tracker.query.stats.query_types import FilteredQuery
 
@@ -24,11 +24,12 @@ class Statement(NamedTuple):
 
 
 class Parameters(dict[str, Any]):
-    """Named parameters of a statement, and the properties that it reads."""
+    """Named parameters of a statement, the properties that it reads, and the conditions on sessions and users."""
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
         self.properties: list[str] = []
+        self.behaviours: list[Behaviour] = []
 
     def bind(self, value: Any) -> str:
         """Add a value. Returns what stands for it in the statement."""
@@ -43,15 +44,32 @@ class Parameters(dict[str, Any]):
             self.properties.append(name)
         return f"property_{self.properties.index(name)}"
 
+    def read_behaviour(self, condition: Behaviour) -> str:
+        """Have the statement read what an event's session or user is like. Returns the column that is true if it is so
+        (event_tracker.query.stats.columns.behaviours)."""
+        if condition not in self.behaviours:
+            self.behaviours.append(condition)
+        return f"behaviour_{self.behaviours.index(condition)}"
+
 
 SELECTED = """
   select
     *, epoch_us("timestamp") as micros, {key} as key,
     create_sort_key("timestamp", 'ASC NULLS LAST', received_at, 'ASC NULLS LAST', event_id, 'ASC NULLS LAST') as place
-  from events
+  from events {joins}
   where {conditions}
 """
 """`place` says where an event is in the order of the user's events, and `micros` when it happened (microseconds since 1970)."""
+
+
+JOINS = {
+    SessionCondition: """
+  asof join session_behaviours
+    on begun_by = user_id and begun_in = coalesce(session_id, '') and begun <= epoch_us("timestamp")
+""",
+    UserCondition: "join user_behaviours on done_by = user_id",
+}
+"""Each event has one row of each: the session that began last, and its user's."""
 
 
 def select_query(query: FilteredQuery, parameters: Parameters, by: str | None = None) -> str:
@@ -61,7 +79,9 @@ def select_query(query: FilteredQuery, parameters: Parameters, by: str | None = 
 
 def select_events(conditions: Sequence[str], parameters: Parameters, by: str | None = None) -> str:
     """The same for the events of which all these conditions hold."""
-    return SELECTED.format(key=_dimension(by, parameters), conditions=" and ".join(conditions) or "true")
+    joins = [join for kind, join in JOINS.items() if any(isinstance(one, kind) for one in parameters.behaviours)]
+    key = _dimension(by, parameters)
+    return SELECTED.format(key=key, joins=" ".join(joins), conditions=" and ".join(conditions) or "true")
 
 
 def match(

@@ -11,6 +11,7 @@ from event_tracker.core.http.openapi import COMPONENT
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.query.answers import TEXT
 from event_tracker.query.auth.calls import Call, SourcesSchema
+from event_tracker.query.filters.behaviour_schema import BehaviourFilterSchema
 from event_tracker.query.filters.grammar import Filter
 from event_tracker.query.filters.schema import FilterMember
 from event_tracker.query.parameter_types import MAX_VALUES, REQUIRED, AtMost, Between, Length, ShortList, text_field
@@ -40,7 +41,7 @@ class StepSchema(ParameterSchema):
     properties = fields.Dict(
         keys=text_field(1, 200), values=text_field(0, 4000), load_default=dict, validate=AtMost(max=MAX_VALUES)
     )
-    condition = FilterMember("Only events that it selects are this step.", required=False)
+    condition = FilterMember("Only events that it selects are this step.", required=False, schema=BehaviourFilterSchema)
 
 
 class FunnelSchema(ParameterSchema):
@@ -53,7 +54,7 @@ class FunnelSchema(ParameterSchema):
     steps = ShortList(
         fields.Nested(StepSchema), required=True, validate=validate.Length(2, 10), error_messages=REQUIRED
     )
-    condition = FilterMember("Only events that it selects, of all steps.", required=False)
+    condition = FilterMember("Only events that it selects, of all steps.", required=False, schema=BehaviourFilterSchema)
 
 
 def funnel(stats: Stats, call: Call) -> RangeAnswer:
@@ -146,8 +147,8 @@ class FunnelAnswer(RangeAnswer, kw_only=True):
     steps: list[FunnelStep]
 
 
-FILTER = {"$ref": COMPONENT.format(name="Filter")}
-"""The schema of the body of POST /events/search adds it to the document."""
+FILTER = {"$ref": COMPONENT.format(name="BehaviourFilter")}
+"""The bodies of POST /stats/… add it to the document."""
 
 FUNNEL_BODY = {
     "type": "object",

@@ -1,0 +1,18 @@
+"""Entity tags of the engine's answers (RFC 9110, section 8.8.3)."""
+
+from datetime import datetime
+from hashlib import blake2b
+from importlib import metadata
+from typing import Any
+
+import msgspec
+
+RELEASE = metadata.version("event-tracker-query")
+
+
+def make_etag(question: Any, as_of: datetime, version: bytes) -> str:
+    """The entity tag of a question's answer: it changes with the version of the events, with what is asked, when an interval has ended
+    since, which answers may say, and with the release."""
+    ended = sum(moment <= as_of for moment in (*getattr(question, "starts", ()), question.end))
+    asked = msgspec.json.encode((RELEASE, question.name, question, ended), enc_hook=str)
+    return blake2b(asked, digest_size=16, key=version).hexdigest()
