@@ -7,13 +7,14 @@ from uuid import UUID
 import psycopg
 import pytest
 import requests
+from click.testing import CliRunner
 from lock_waits import waiting_for_locks
 from meanwhile import Meanwhile
 from storing import store
 from waiting import wait_until
 from world import World, contents
 
-from event_tracker.cli.admin.receipt import read_receipt
+from event_tracker.cli.admin.receipt import check, read_receipt
 from event_tracker.core.secrets.hmac import commit, is_committed
 
 T0 = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
@@ -74,7 +75,7 @@ def rows_with(owner, text):
 
 @pytest.mark.parametrize("mode", ["erase", "anonymise"])
 @pytest.mark.parametrize("asked", ["ann-who-goes", "visitor-of-ann"])
-def test_all_ids_of_a_person_and_their_links_are_gone(world, mode, asked):
+def test_all_ids_of_a_person_and_their_links_are_gone(world, mode, asked, tmp_path):
     store(world.owner, *BOB)
     bobs = contents(world.owner), world.owner.execute(LINKS).fetchall()
     store(world.owner, *ANN)
@@ -90,6 +91,12 @@ def test_all_ids_of_a_person_and_their_links_are_gone(world, mode, asked):
     claims = read_receipt(answer["receipt"], keys)
     assert is_committed(claims.user_hmac_sha256, answer["salt"], asked)
     assert claims.linked_hmac_sha256 == sorted(commit(answer["salt"], one) for one in IDS_OF_ANN - {asked})
+    file, published = tmp_path / "receipt.json", tmp_path / "keys.json"
+    file.write_text(json.dumps(answer))
+    published.write_bytes(keys)
+    for user_id in (*IDS_OF_ANN, "bob"):
+        checked = CliRunner().invoke(check, [str(file), "--user", user_id, "--keys", str(published)])
+        assert checked.exit_code == (user_id == "bob"), checked.output
 
 
 def test_raw_erases_one_id_and_its_links(world):
