@@ -203,7 +203,7 @@ def shared_owner(postgres: Postgres, shared_database: str) -> Iterator[psycopg.C
     with psycopg.connect(postgres.url(shared_database), autocommit=True, options="-c timezone=UTC") as connection:
         connection.execute(
             "truncate events, event_counts, deleted_counts, users, summarised_days, property_counts, visits, write_keys,"
-            " rate_limits, erasures, rejections, blocks, block_epochs"
+            " rate_limits, erasures, rejections, blocks, block_epochs, links"
         )
         connection.execute("delete from sources where name <> 'default'")
         yield connection

@@ -20,7 +20,7 @@ from typing import Any
 
 import psycopg
 
-from event_tracker.core.postgres.named_sql import load_queries
+from event_tracker.collector.row_encoding import STORE_EVENTS
 
 COPY = 'copy events (event_id, user_id, event_type, "timestamp", session_id, properties) from stdin'
 INSERT = (
@@ -62,7 +62,7 @@ def _stores(
     connection: psycopg.Connection, file: Path, without: tuple[str, ...] = ()
 ) -> Iterator[tuple[Callable[[], None], int]]:
     """The collector's statement, one batch of the file each, but for the parts of this name; the ids are new each time."""
-    statement = load_queries("event_tracker.collector", "writer.sql")["store_events"]
+    statement = STORE_EVENTS.decode()
     for part in without:
         statement = re.sub(rf",\n{part} as \(\n.*?\n\)", "", statement, flags=re.DOTALL)
     for batch in cycle([json.loads(line) for line in file.open()]):

@@ -5,15 +5,13 @@ from typing import Any
 
 import psycopg
 
-from event_tracker.core.postgres.named_sql import load_queries
-
-STORE_EVENTS = load_queries("event_tracker.collector", "writer.sql")["store_events"]
+from event_tracker.collector.row_encoding import STORE_LINKING_EVENTS
 
 
 def store(connection: psycopg.Connection, *events: dict[str, Any], slot: int = 1) -> None:
     """Store events as a collector with this slot does. Each needs user_id and timestamp; other fields are optional."""
     connection.execute(
-        STORE_EVENTS,
+        STORE_LINKING_EVENTS,
         {
             "user_ids": [event["user_id"] for event in events],
             "timestamps": [event["timestamp"] for event in events],

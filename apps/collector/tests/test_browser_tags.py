@@ -94,8 +94,8 @@ def test_two_tags_with_two_keys_are_two_trackers(shop, page, attributes, second)
     found = shop.owner.execute(
         "select event_type, properties ->> 'page', user_id from events where source = 'whole' order by timestamp"
     ).fetchall()
-    assert [(kind, name) for kind, name, _ in found] == [*both, ("theirs", None)]
-    assert [user == "ann" for *_, user in found] == [False, False, False, True]
+    assert [(kind, name) for kind, name, _ in found] == [*both, ("identify", None), ("theirs", None)]
+    assert [user == "ann" for *_, user in found] == [False, False, False, True, True]
 
 
 @pytest.mark.parametrize("key", [True, False], ids=["key", "parameter"])
@@ -143,5 +143,5 @@ def test_a_page_that_is_made_ready_is_recorded_once_it_is_shown(shop, page):
     page.evaluate("window.shown = true; document.dispatchEvent(new Event('prerenderingchange'))")
     track(page, "late")
     wait_until_sent(page)
-    assert shop.stored() == [("page_view",), ("early",), ("late",)]
+    assert shop.stored() == [("page_view",), ("early",), ("identify",), ("late",)]
     assert users(shop)[-1] == ("late", "ann")

@@ -92,12 +92,52 @@ def test_identify_names_what_comes_after_and_reset_forgets(shop, page):
     page.evaluate("tracker.reset()")
     track(page, "later")
     wait_until_sent(page)
-    (first, _), (second, _), (third, _) = rows = shop.owner.execute(
+    (first, _), (second, _), (third, _), (last, _) = rows = shop.owner.execute(
         "select user_id, session_id from events order by timestamp"
     ).fetchall()
-    assert second == "ann"
-    assert len({first, second, third}) == 3
-    assert rows[0][1] == rows[1][1] != rows[2][1]
+    assert shop.stored() == [("page_view",), ("identify",), ("login",), ("later",)]
+    assert second == third == "ann"
+    assert len({first, second, last}) == 3
+    assert rows[0][1] == rows[1][1] == rows[2][1] != rows[3][1]
+
+
+def links(shop):
+    return shop.owner.execute("select source, alias, person from links order by at").fetchall()
+
+
+def test_identify_links_the_anonymous_id_once(shop, page):
+    page.goto(f"{shop.site.origin}/")
+    anonymous = page.evaluate("JSON.parse(localStorage['tracker:anonymous'])")
+    for path in ("a", "b"):
+        page.evaluate("tracker.identify('ann')")
+        page.goto(f"{shop.site.origin}/{path}")
+        page.evaluate("tracker.identify('ann')")
+    wait_until_sent(page)
+    views = [("page_view", None)]
+    assert shop.stored("anonymous_id") == [*views, ("identify", anonymous), *views, *views]
+    assert links(shop) == [("shop", anonymous, "ann")]
+    # Another user of the same browser is another pair; who was linked before isn't linked again.
+    page.evaluate("tracker.identify('bob'); tracker.identify('ann'); tracker.identify('bob')")
+    wait_until_sent(page)
+    assert links(shop) == [("shop", anonymous, "ann"), ("shop", anonymous, "bob")]
+    assert shop.stored("anonymous_id")[4:] == [("identify", anonymous)]
+
+
+def test_who_is_identified_first_has_no_anonymous_id_to_link(shop, page):
+    shop.put(attributes='data-auto="false"')
+    page.goto(f"{shop.site.origin}/")
+    page.evaluate("tracker.identify('ann')")
+    track(page, "mine")
+    page.evaluate("tracker.reset()")
+    track(page, "anonymous")
+    page.evaluate("tracker.identify('ann')")
+    wait_until_sent(page)
+    assert shop.stored() == [("mine",), ("anonymous",), ("identify",)]
+    ((_, alias, person),) = links(shop)
+    assert (shop.owner.execute("select user_id from events where event_type = 'anonymous'").fetchall(), person) == (
+        [(alias,)],
+        "ann",
+    )
 
 
 def test_a_wrong_call_breaks_nothing(shop, page):
@@ -150,7 +190,7 @@ def test_do_not_track_is_respected_where_the_site_says_so(shop, page, context, s
         wait_until_sent(page)
     assert ("POST" in sent) is recorded
     assert (page.evaluate("localStorage.length") > 0) is recorded
-    assert shop.stored() == ([("page_view",), ("mine",)] if recorded else [])
+    assert shop.stored() == ([("page_view",), ("mine",), ("identify",)] if recorded else [])
 
 
 def test_who_says_do_not_track_later_is_forgotten(shop, page):

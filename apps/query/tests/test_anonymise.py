@@ -56,7 +56,7 @@ def test_every_number_stays_and_nobody_is_named(world, open_query):
     world.maintain()
     before, tables = numbers(open_query), contents(world.owner)
     counts = anonymise(world, "ann-who-goes")["counts"]
-    assert counts == {"events": 15, "rejections": 0, "property_counts": 30, "visits": 9, "users": 1}
+    assert counts == {"events": 15, "rejections": 0, "links": 0, "property_counts": 30, "visits": 9, "users": 1}
     assert numbers(open_query) == before
     after = contents(world.owner)
     assert after["event_counts"] == tables["event_counts"]
@@ -103,7 +103,7 @@ def test_no_row_of_any_table_names_the_user(world):
 def test_anonymising_again_counts_nothing(world):
     world.send(life_of("ann"))
     anonymise(world, "ann")
-    nothing = {"events": 0, "rejections": 0, "property_counts": 0, "visits": 0, "users": 0}
+    nothing = {"events": 0, "rejections": 0, "links": 0, "property_counts": 0, "visits": 0, "users": 0}
     assert anonymise(world, "ann")["counts"] == nothing
     assert world.owner.execute("select count(*) from users").fetchone() == (1,)
 
@@ -122,7 +122,7 @@ def test_who_is_restricted_to_a_source_anonymises_its_events_alone(world):
     world.send(life_of("ann")[1::2], blog)
     world.maintain()
     counts = anonymise(world, "ann", world.admin("shop"))["counts"]
-    assert counts == {"events": 8, "rejections": 0, "property_counts": 16}
+    assert counts == {"events": 8, "rejections": 0, "links": 0, "property_counts": 16}
     whose = "select distinct source, user_id like 'anonymous-%' from events where user_id <> 'bob' order by 1"
     assert world.owner.execute(whose).fetchall() == [("blog", False), ("shop", True)]
     after = contents(world.owner)

@@ -23,7 +23,7 @@ from event_tracker.query.auth.principal import SCOPES, Principal
 from event_tracker.query.auth.signing import Signer
 from event_tracker.query.users import erasure
 
-NOBODY = {"events": 0, "rejections": 0, "event_counts": 0, "property_counts": 0, "visits": 0, "users": 0}
+NOBODY = {"events": 0, "rejections": 0, "links": 0, "event_counts": 0, "property_counts": 0, "visits": 0, "users": 0}
 
 
 @pytest.fixture
@@ -61,6 +61,7 @@ def test_the_database_is_as_if_the_user_had_never_been(world, without):
     assert answer.json()["counts"] == {
         "events": 15,
         "rejections": 0,
+        "links": 0,
         "event_counts": 15,
         "property_counts": 30,
         "visits": 9,
@@ -173,7 +174,13 @@ def test_who_is_restricted_to_a_source_erases_its_events_alone(world, without):
     world.send(life_of("ann")[1::2], blog)
     world.maintain()
     answer = world.erase("ann", world.admin("shop"))
-    assert answer.json()["counts"] == {"events": 8, "rejections": 0, "event_counts": 8, "property_counts": 16}
+    assert answer.json()["counts"] == {
+        "events": 8,
+        "rejections": 0,
+        "links": 0,
+        "event_counts": 8,
+        "property_counts": 16,
+    }
     assert contents(world.owner) == without(("shop", life_of("bob")), ("blog", life_of("ann")[1::2]))
     world.maintain()
     assert contents(world.owner) == without(("shop", life_of("bob")), ("blog", life_of("ann")[1::2]))
@@ -186,7 +193,7 @@ def test_a_user_of_foreign_sources_is_like_one_that_is_not_there(world):
     shop = world.admin("shop")
     answers = [world.erase(user_id, shop).json() for user_id in ("ann", "nobody")]
     for answer in answers:
-        assert answer["counts"] == {"events": 0, "rejections": 0, "event_counts": 0, "property_counts": 0}
+        assert answer["counts"] == {"events": 0, "rejections": 0, "links": 0, "event_counts": 0, "property_counts": 0}
         assert len(answer["receipt"]) == len(answers[0]["receipt"])
         assert answer.keys() == answers[0].keys()
     assert contents(world.owner) == before
@@ -320,9 +327,9 @@ def test_whoever_waits_too_long_for_others_is_told_to_ask_again(postgres, databa
         with owner.transaction():
             owner.execute("lock table erasures in exclusive mode")
             with pytest.raises(Problem) as refused:
-                eraser.run("erase", "ann", admin)
+                eraser.run("erase", "ann", "linked", admin)
         assert (refused.value.status, refused.value.code) == (503, "busy")
-        assert eraser.run("erase", "ann", admin).counts == NOBODY
+        assert eraser.run("erase", "ann", "linked", admin).counts == NOBODY
 
 
 def test_counts_stay_exact_while_collectors_write_and_upkeep_goes_on(world, postgres, database):

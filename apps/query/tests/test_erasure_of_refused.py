@@ -54,7 +54,7 @@ def keep(connection, *user_ids, source="shop", waited=timedelta(0), clock_is_ahe
 
 def announce(connection, user_id, sources=None):
     connection.execute(ERASURE["announce_turn"])
-    row = {"salt": secrets.token_bytes(16), "user_id": user_id, "sources": sources}
+    row = {"salt": secrets.token_bytes(16), "user_ids": [user_id], "sources": sources}
     connection.execute(ERASURE["announce"], row, binary=True)
 
 

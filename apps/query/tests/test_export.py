@@ -263,7 +263,11 @@ REFUSED = [
     ({"after": f"yesterday,{UUID(int=1)},ann"}, "after", "invalid_timestamp"),
     ({"after": "2026-03-01T10:00:00Z,1,ann"}, "after", "invalid_after"),
     ({"after": f"2026-03-01T10:00:00Z,{UUID(int=1)},"}, "after", "length"),
-    ({"after": f"2026-03-01T10:00:00Z,{UUID(int=1)},bob", "user_id": "ann"}, "after", "invalid_after"),
+    (
+        {"after": f"2026-03-01T10:00:00Z,{UUID(int=1)},bob", "user_id": "ann", "identity": "raw"},
+        "after",
+        "invalid_after",
+    ),
     ({"cursor": "x"}, "cursor", "invalid_cursor"),
     ({"from": "2026-03-02T00:00:00Z", "to": "2026-03-01T00:00:00Z"}, "from", "reversed_range"),
     ({"window": "1"}, "window", "unknown_parameter"),

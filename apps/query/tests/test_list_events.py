@@ -46,7 +46,7 @@ def test_times_are_utc_with_a_z_and_keep_their_microseconds(get, store):
 def test_an_unknown_user_has_no_events_and_no_next_page(get):
     answer = get("/events", user_id="nobody")
     assert answer.status_code == 200
-    assert answer.json() == {"events": [], "next_cursor": None}
+    assert answer.json() == {"events": [], "next_cursor": None, "identity": "linked"}
 
 
 def test_events_come_newest_first_whatever_their_month(get, store, minutes):

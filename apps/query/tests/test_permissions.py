@@ -39,6 +39,8 @@ BODIES = {
     "POST /stats/funnel": {"steps": [{"event_type": "view"}, {"event_type": "buy"}]},
     "PUT /admin/sources/shop/schemas": {"event_type": "view", "schema": {}},
     "POST /admin/rejections/replay": {"source": "shop"},
+    "POST /admin/links/remove": {"alias": "visitor", "person": "ann"},
+    "POST /admin/links/restore": {"alias": "visitor", "person": "ann"},
     "POST /admin/tokens": {"name": "x", "scopes": ["read_stats"], "sources": None},
     "POST /admin/apply": {"sources": {}},
 }
@@ -88,6 +90,9 @@ ENDPOINTS = {
     "GET /admin/rejections": ADMINS,
     "GET /admin/rejections/counts": ADMINS,
     "POST /admin/rejections/replay": ADMINS,
+    "GET /admin/links": ADMINS,
+    "POST /admin/links/remove": ADMINS,
+    "POST /admin/links/restore": ADMINS,
     "GET /admin/tokens": ADMINS,
     "POST /admin/tokens": ADMINS,
     "DELETE /admin/tokens/rt_0123456789": ADMINS,

@@ -31,9 +31,21 @@ def test_it_has_everything_that_is_stored_of_the_user_and_of_nobody_else(world):
     assert answer.headers["Content-Disposition"] == 'attachment; filename="user.json"'
     assert answer.headers["Cache-Control"] == "no-store"
     found = answer.json()
-    assert list(found) == ["user_id", "exported_at", "sources", "events", "rejections", "users"]
+    assert list(found) == [
+        "user_id",
+        "identity",
+        "ids",
+        "exported_at",
+        "sources",
+        "events",
+        "rejections",
+        "links",
+        "users",
+    ]
     assert (found["user_id"], found["sources"]) == ("ann", None)
-    assert found["users"] == [{"first_seen": "2026-03-01T10:00:00Z", "last_hour": "2026-03-05T23:00:00Z"}]
+    assert found["users"] == [
+        {"user_id": "ann", "first_seen": "2026-03-01T10:00:00Z", "last_hour": "2026-03-05T23:00:00Z"}
+    ]
     assert ids(found["events"]) == ids(life_of("ann"))
     assert {event["user_id"] for event in found["events"]} == {"ann"}
     assert found["events"][-1]["properties"] == {"n": 1, "none": None, "page": "/"}
@@ -47,7 +59,7 @@ def test_as_lines_it_is_the_same(world):
     answer = export(world, "ann", format="ndjson")
     assert answer.headers["Content-Type"] == "application/x-ndjson"
     head, *lines = map(json.loads, answer.text.splitlines())
-    assert head.keys() == {"user_id", "exported_at", "sources"}
+    assert head.keys() == {"user_id", "identity", "ids", "exported_at", "sources"}
     for table in ("users", "events"):
         assert [line["row"] for line in lines if line["table"] == table] == whole[table]
     assert len(lines) == 15 + 1
@@ -73,7 +85,7 @@ def test_who_is_restricted_to_a_source_gets_its_events_alone(world):
     world.send(life_of("ann")[1::2] + life_of("bob"), blog)
     world.maintain()
     found = export(world, "ann", world.admin("shop")).json()
-    assert list(found) == ["user_id", "exported_at", "sources", "events", "rejections"]
+    assert list(found) == ["user_id", "identity", "ids", "exported_at", "sources", "events", "rejections", "links"]
     assert found["sources"] == ["shop"]
     assert ids(found["events"]) == ids(life_of("ann")[::2])
     foreign, missing = (export(world, user_id, world.admin("shop")) for user_id in ("bob", "nobody"))

@@ -33,6 +33,19 @@ ADVICE = "Other users of this machine may see the arguments of a command: prefer
 COLLECTOR, QUERY = "http://127.0.0.1:8000", "http://127.0.0.1:8001"
 """The URLs of the services where none are given and no `tracker up` is found."""
 
+identity_option = click.option(
+    "--raw",
+    "is_raw",
+    is_flag=True,
+    help="Of this id alone, not of the person with all ids that are linked to it.",
+)
+
+
+def identity_parameter(is_raw: bool) -> dict[str, str]:
+    """The query parameter of `identity_option`. Nothing by default: query services of earlier releases don't know it."""
+    return {"identity": "raw"} if is_raw else {}
+
+
 running_option = click.option(
     "--data",
     type=click.Path(path_type=Path, resolve_path=True),

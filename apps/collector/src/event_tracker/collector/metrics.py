@@ -26,6 +26,12 @@ CHECKS_BUSY = Counter(
     "Checks of events that had no turn in time, since others' checks took it all: their requests were answered 503 (mode `enforce`), "
     "or their events stored unchecked (mode `warn`).",
 )
+LINKS_REFUSED = Counter(
+    "collector_links_refused",
+    "Stored events that name an id of the same person but link nothing: the id is unusable, reserved (a word such as `null` that "
+    "programs send by mistake), or the same.",
+    ["reason"],
+)
 REJECTIONS_KEPT = Counter("collector_rejections_kept", "Refused events that were kept, to be looked at and replayed.")
 REJECTIONS_DROPPED = Counter(
     "collector_rejections_dropped",

@@ -1,4 +1,4 @@
-"""The row of an event; rows as the arrays that `store_events` takes, in PostgreSQL's binary format; and its answer as outcomes.
+"""The row of an event; `store_events`, rows as the arrays that it takes, in PostgreSQL's binary format, and its answer as outcomes.
 
 psycopg could encode them, but only when the statement is sent, while PostgreSQL waits. Here each request encodes its rows
 earlier, while the statement before is in flight; a group is then made by joining bytes. The format is that of
@@ -12,12 +12,26 @@ from typing import ClassVar, Literal
 from uuid import UUID
 
 import msgspec
-from psycopg import adapters
+from psycopg import adapters, sql
 from psycopg.adapt import Buffer, Dumper
 from psycopg.pq import Format
 
 from event_tracker.collector.tracking_plan.plans import SchemaViolations
+from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.model.event import EventError
+
+QUERIES = load_queries("event_tracker.collector", "writer.sql")
+
+STORE_EVENTS = sql.SQL(QUERIES["store_events"]).format(linking=sql.SQL(""), refused=sql.SQL("null::text[]")).as_bytes()
+STORE_LINKING_EVENTS = (
+    sql.SQL(QUERIES["store_events"])
+    .format(**{name: sql.SQL(QUERIES[f"store_events.{name}"]) for name in ("linking", "refused")})
+    .as_bytes()
+)
+"""The same, with the links between ids that events make."""
+
+LINKING_TYPES = frozenset({"identify", "alias"})
+"""Types of the events that may link ids: `link_of_event` (infra/migrations/0025-links.sql) has the rule."""
 
 _write = msgspec.json.Encoder().encode
 
@@ -149,6 +163,11 @@ def join_parameters(parts: Iterable[EncodedRows], number: int) -> dict[str, Colu
         )
     joined = [b"".join(column) for column in columns]
     return {name: kind(elements, number) for (name, kind), elements in zip(COLUMNS.items(), joined, strict=True)}
+
+
+def choose_statement(rows: Sequence[Row]) -> bytes:
+    """The statement that stores these rows."""
+    return STORE_LINKING_EVENTS if any(row.event_type in LINKING_TYPES for row in rows) else STORE_EVENTS
 
 
 def read_outcomes(

@@ -23,17 +23,15 @@ from event_tracker.collector.row_encoding import (
     NotStorableError,
     Outcome,
     Row,
+    choose_statement,
     encode_rows,
     join_parameters,
     read_outcomes,
 )
 from event_tracker.core.http.errors import Problem
-from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.core.postgres.pool import UNAVAILABLE, ConnectionPool, execute
 
 log = structlog.get_logger("collector.writer")
-
-STORE_EVENTS = load_queries("event_tracker.collector", "writer.sql")["store_events"]
 
 MAX_SLOT = 32_767
 """The largest smallint."""
@@ -45,8 +43,8 @@ ROUTING_TRIES = 3
 """How often rows are tried whose partition changes meanwhile: their month got its own partition while they waited."""
 
 
-_Execute = Callable[[Sequence[Row], dict[str, Any]], list[Any]]
-"""Runs `store_events` for these rows, with these parameters, and returns its answer."""
+_Execute = Callable[[bytes, Sequence[Row], dict[str, Any]], list[Any]]
+"""Runs the statement for these rows, with these parameters, and returns its answer."""
 
 
 class PendingRequest:
@@ -206,9 +204,9 @@ class Writer:
             psycopg.Error: if the database is unavailable, or cancels the statement.
         """
 
-        def execute_on(_: Sequence[Row], parameters: dict[str, Any]) -> list[Any]:
+        def execute_on(statement: bytes, _: Sequence[Row], parameters: dict[str, Any]) -> list[Any]:
             with connection.transaction():  # a savepoint, so that a refused row doesn't end the caller's transaction
-                return connection.execute(STORE_EVENTS, parameters, binary=True).fetchall()
+                return connection.execute(statement, parameters, binary=True).fetchall()
 
         return self._store(rows, [encode_rows(rows)], execute_on)
 
@@ -247,7 +245,9 @@ class Writer:
         for attempt in range(1, ROUTING_TRIES + 1):
             try:
                 parameters = {**join_parameters(parts, len(rows)), "slot": self.slot}
-                ((*answer, _),) = execute(rows, parameters)
+                ((*answer, refused, _),) = execute(choose_statement(rows), rows, parameters)
+                for reason in refused or ():
+                    metrics.LINKS_REFUSED.labels(reason).inc()
                 return read_outcomes(rows, *answer)
             except UNSTORABLE as error:
                 if attempt < ROUTING_TRIES and _is_routing_error(error):
@@ -264,10 +264,10 @@ class Writer:
             for outcome in self._store(half, [encode_rows(half)], execute)
         ]
 
-    def _execute(self, rows: Sequence[Row], parameters: dict[str, Any]) -> list[Any]:
+    def _execute(self, statement: bytes, rows: Sequence[Row], parameters: dict[str, Any]) -> list[Any]:
         """One statement, one COMMIT."""
         started = time.perf_counter()
-        answer = execute(self.pool, STORE_EVENTS, parameters)
+        answer = execute(self.pool, statement, parameters)
         metrics.STATEMENT_SECONDS.observe(time.perf_counter() - started)
         metrics.GROUP_SIZE.observe(len(rows))
         metrics.EVENT_LAG.observe((datetime.now(UTC) - min(row.timestamp for row in rows)).total_seconds())

@@ -15,6 +15,7 @@
 -- If none was new, there is nothing to commit, and PostgreSQL would not wait for a standby. But the events stored before may
 -- be on no standby, if the wait of their own commit was ended. So a message that nobody reads is written: the wait for it
 -- is also a wait for all that was written before.
+-- If an event may link two ids, `store_events.linking` is added; for groups without such events it would cost time.
 with expired as materialized (
   select place
   from unnest(%(timestamps)b::timestamptz[], %(sources)b::text[]) with ordinality as given ("timestamp", source, place)
@@ -73,15 +74,47 @@ seen as (
   order by user_id
   on conflict (user_id) do update
   set first_seen = least(known.first_seen, excluded.first_seen), last_hour = greatest(known.last_hour, excluded.last_hour)
-)
+){linking}
 select
   count(*) as stored,
   case when count(*) < cardinality(%(user_ids)b::text[]) then array_agg(user_id) end as user_ids,
   case when count(*) < cardinality(%(user_ids)b::text[]) then array_agg("timestamp") end as timestamps,
   case when count(*) < cardinality(%(user_ids)b::text[]) then array_agg(event_id) end as event_ids,
   (select array_agg(place) from expired) as expired,
+  {refused} as links_refused,
   case
     when count(*) = 0 and current_setting('synchronous_standby_names') <> ''
     then pg_logical_emit_message(true, 'duplicates', '')
   end as waited_for
 from stored;
+
+-- name: store_events.linking
+-- The links between ids that new events make. Of each pair, the earliest event stays, whatever the order of arrival. Rows are
+-- written in the order of their key, after the events and, since PostgreSQL begins with what is named last, before users and counts.
+-- Collectors may not read properties, so they are those of the first event of each key, which is the one that is stored.
+,
+identities as materialized (
+  select source, alias collate "C", user_id as person, "timestamp" as at, event_id, refused
+  from (
+    select distinct on (user_id, "timestamp", event_id) incoming.*
+    from incoming
+    join stored using (user_id, "timestamp", event_id)
+    where stored.event_type in ('identify', 'alias')
+    order by user_id, "timestamp", event_id, place
+  ) as new
+  cross join lateral link_of_event(event_type, user_id, properties) as link
+  where alias is not null or refused is not null
+),
+linked as (
+  insert into links as known (source, alias, person, at, event_id)
+  select distinct on (source, alias, person) source, alias, person, at, event_id
+  from identities
+  where alias is not null
+  order by source, alias, person, at, event_id
+  on conflict (source, alias, person) do update
+  set at = excluded.at, event_id = excluded.event_id, changed = excluded.changed
+  where (excluded.at, excluded.event_id) < (known.at, known.event_id)
+)
+
+-- name: store_events.refused
+(select array_agg(refused) from identities where refused is not null)

@@ -25,13 +25,18 @@ class ErasureAnswer(msgspec.Struct):
 
 
 class ReceiptClaims(msgspec.Struct):
-    """The claims of a receipt."""
+    """The claims of a receipt.
+
+    Attributes:
+        linked_hmac_sha256: commitments to the other ids of the person; receipts of earlier releases have none.
+    """
 
     jti: str
     iat: int
     mode: str
     counts: dict[str, int]
     user_hmac_sha256: str
+    linked_hmac_sha256: list[str] = []
 
 
 @click.group(cls=Group)
@@ -59,7 +64,8 @@ def check(file: BinaryIO, user_id: str, keys: Path | None, query: str, token: st
     except msgspec.MsgspecError as error:
         raise click.ClickException(f"{file.name} isn't an answer of DELETE /users/{{user_id}}: {error}") from None
     claims = read_receipt(answer.receipt, keys.read_bytes() if keys else published_keys(query, token))
-    if not is_committed(claims.user_hmac_sha256, answer.salt, user_id):
+    commitments = (claims.user_hmac_sha256, *claims.linked_hmac_sha256)
+    if not any(is_committed(one, answer.salt, user_id) for one in commitments):
         raise click.ClickException(f"the receipt is genuine, but it isn't about {user_id}")
     at = datetime.fromtimestamp(claims.iat, UTC)
     click.echo(f"{user_id} was {DONE.get(claims.mode, claims.mode)} on {at:%Y-%m-%d at %H:%M:%S} UTC ({claims.jti}).")

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from event_tracker.cli.options import source_option
+from event_tracker.cli.options import identity_option, identity_parameter, source_option
 
 filter_option = click.option(
     "--filter",
@@ -21,6 +21,7 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command options for the filters of the query service. It gets them as `filters`: query parameters by name."""
 
     @click.option("--user", help="Only events of this user.")
+    @identity_option
     @click.option("--type", "types", multiple=True, help="Only events of this type; repeat it for any of several.")
     @click.option("--session", help="Only events of this session.")
     @click.option(
@@ -36,6 +37,7 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(command)
     def run(
         user: str | None,
+        is_raw: bool,
         types: tuple[str, ...],
         session: str | None,
         properties: dict[str, str],
@@ -44,7 +46,7 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
         **options: Any,
     ) -> Any:
         fields = {"user_id": user, "event_type": list(types), "session_id": session, "source": list(sources)}
-        filters = {**fields, **properties, "filter": list(conditions)}
+        filters = {**fields, **identity_parameter(is_raw), **properties, "filter": list(conditions)}
         return command(filters=filters, **options)
 
     return run

@@ -13,7 +13,7 @@ from rich.text import Text
 from event_tracker.cli.ask.filters import filter_option
 from event_tracker.cli.ask.user_events import Follower, StoredEvent, UserEvents
 from event_tracker.cli.client import open_client, read_answer
-from event_tracker.cli.options import parse_time, patience_option, query_options, source_option
+from event_tracker.cli.options import identity_option, parse_time, patience_option, query_options, source_option
 from event_tracker.cli.terminal import console_of_output, local_time, printable
 
 POLL_SECONDS = 1.0
@@ -23,6 +23,7 @@ AGES = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 @click.command()
 @click.argument("user_id")
+@identity_option
 @click.option("--type", "types", multiple=True, help="Only events of this type; repeat it for any of several.")
 @filter_option
 @source_option
@@ -39,6 +40,7 @@ AGES = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 @patience_option
 def events(
     user_id: str,
+    is_raw: bool,
     types: tuple[str, ...],
     conditions: tuple[str, ...],
     sources: tuple[str, ...],
@@ -49,12 +51,12 @@ def events(
     token: str | None,
     patience: float,
 ) -> None:
-    """Show the events of USER_ID, newest first.
+    """Show the events of USER_ID, with all ids that are linked to it, newest first.
 
     --follow looks ten minutes back for events that arrive late; one that arrives later than that is not shown.
     """
     client = open_client("query service", query, patience, token=token)
-    user_events = UserEvents(client, user_id, types, sources, conditions)
+    user_events = UserEvents(client, user_id, types, sources, conditions, is_raw=is_raw)
     if follow:
         _follow(Follower(user_events, limit), as_json=as_json)
         return

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from event_tracker.cli.client import Client, read_answer
+from event_tracker.cli.options import identity_parameter
 
 PAGE = 1000
 """The most events that the query service returns in one answer."""
@@ -22,14 +23,15 @@ class StoredEvent(msgspec.Struct, frozen=True):
     event_id: str
     event_type: str
     received_at: datetime
+    user_id: str = ""
     session_id: str | None = None
     properties: msgspec.Raw = msgspec.Raw(b"{}")
     json: bytes = b""
 
     @property
-    def key(self) -> tuple[datetime, str]:
-        """Identifies it among its user's events."""
-        return self.timestamp, self.event_id
+    def key(self) -> tuple[datetime, str, str]:
+        """Identifies it."""
+        return self.timestamp, self.event_id, self.user_id
 
     @property
     def sort_key(self) -> tuple[datetime, datetime, str]:
@@ -52,10 +54,12 @@ class UserEvents:
         types: Sequence[str],
         sources: Sequence[str] = (),
         conditions: Sequence[str] = (),
+        *,
+        is_raw: bool = False,
     ) -> None:
         self.client = client
         selected = {"event_type": list(types), "source": list(sources), "filter": list(conditions)}
-        self.filters: dict[str, Any] = {"user_id": user_id, **selected}
+        self.filters: dict[str, Any] = {"user_id": user_id, **identity_parameter(is_raw), **selected}
 
     def newest(self, limit: int) -> Iterator[StoredEvent]:
         """Fetch up to `limit` events, newest first."""
@@ -93,7 +97,7 @@ class Follower:
     def __init__(self, events: UserEvents, backlog: int) -> None:
         self.events = events
         self.backlog = backlog
-        self._shown: set[tuple[datetime, str]] = set()
+        self._shown: set[tuple[datetime, str, str]] = set()
         self._newest: datetime | None = None
 
     def first(self) -> list[StoredEvent]:

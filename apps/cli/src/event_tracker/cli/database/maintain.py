@@ -19,6 +19,7 @@ from event_tracker.cli.database.partitions import (
     missing_partitions,
     plan_moves,
 )
+from event_tracker.cli.database.relink import relink as make_links
 from event_tracker.cli.database.retention import Expired, Part, delete_expired, find_expired
 from event_tracker.cli.options import running_option
 from event_tracker.columns.build import find_unbuilt
@@ -60,9 +61,14 @@ class Period(click.ParamType[str]):
     help="Move every month that fills the default partition to a partition of its own. Without it, months of up to "
     f"{MOST_ROWS:,} rows together are moved in a run: while rows leave, nobody reads or writes events.",
 )
+@click.option(
+    "--relink",
+    is_flag=True,
+    help="Also make the links between ids again from all stored events: for those that were stored before links were.",
+)
 @click.option("--dry-run", is_flag=True, help="Say what would be done, in rows and bytes, and change nothing.")
 @running_option
-def maintain(ahead: int, keep: str | None, move: bool, dry_run: bool, data: Path | None) -> None:
+def maintain(ahead: int, keep: str | None, move: bool, relink: bool, dry_run: bool, data: Path | None) -> None:
     """Make partitions ahead, fold the counts of closed hours, build blocks of days that are over, delete what is too old.
 
     Connects as the database's owner with DATABASE_URL (or DATABASE_URL_FILE), and where that isn't set to the embedded
@@ -75,6 +81,8 @@ def maintain(ahead: int, keep: str | None, move: bool, dry_run: bool, data: Path
         else:
             with exclusive_lock(connection):
                 perform(connection, ahead, keep, move)
+                if relink:
+                    click.echo(f"made or moved {make_links(connection):,} links")
 
 
 def preview(connection: psycopg.Connection, ahead: int, keep: str | None, move: bool) -> None:

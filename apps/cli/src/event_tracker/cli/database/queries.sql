@@ -299,3 +299,24 @@ returning name;
 
 -- name: end_sign_ins
 delete from sign_ins where person = %(name)s;
+
+-- name: linking_days
+-- The days, in UTC, with events that may link ids.
+select distinct date_bin('1 day', hour, timestamptz '2000-01-01 00:00:00+00') as day
+from event_counts
+where event_type in ('identify', 'alias')
+order by day;
+
+-- name: relink_day
+-- Makes the links of a day's events, as the statement that stores events does. Rows that are there, removed ones too, only move to an
+-- earlier event.
+insert into links as known (source, alias, person, at, event_id)
+select distinct on (source, alias, user_id) source, alias collate "C", user_id, "timestamp", event_id
+from events
+cross join lateral link_of_event(event_type, user_id, properties) as link
+where "timestamp" >= %(day)s and "timestamp" < %(day)s + interval '24 hours' and event_type in ('identify', 'alias') and alias is not null
+order by source, alias collate "C", user_id, "timestamp", event_id
+on conflict (source, alias, person) do update
+set at = excluded.at, event_id = excluded.event_id, changed = excluded.changed
+where (excluded.at, excluded.event_id) < (known.at, known.event_id)
+returning 1;

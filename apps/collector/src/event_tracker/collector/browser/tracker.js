@@ -24,6 +24,7 @@
   // Browsers let 64 KiB of keepalive bodies be in flight: a batch, and the beacon of a page that is left meanwhile.
   const BATCH_BYTES = 40_000;
   const BEACON_BYTES = 20_000;
+  const MOST_LINKED = 9; // users of one browser without a reset
   const LONGEST_ADDRESS = 2000; // characters, and ASCII
   const LONGEST_VALUE = 500; // of a campaign: ten of them, whatever they hold, leave a view far below BATCH_BYTES
   const TIMESTAMP_LENGTH = 24; // as toISOString writes it; an event that waits is as long, so it never outgrows a full store
@@ -221,12 +222,19 @@
     later(GATHER);
   };
 
-  const identify = (id) => {
+  const identify = (given) => {
     // As the collector wants it, which would refuse every event from now on.
-    write("user", usable(id, "identify", /^[^\0\ud800-\udfff]{1,200}$/u));
+    const id = usable(given, "identify", /^[^\0\ud800-\udfff]{1,200}$/u);
+    write("user", id);
+    // What was recorded before is this user's, too: said once, though pages may identify again and again.
+    const anonymous_id = read("anonymous");
+    const linked = read("linked") || [];
+    if (!anonymous_id || linked.includes(id)) return;
+    write("linked", [id, ...linked].slice(0, MOST_LINKED));
+    track("identify", { anonymous_id });
   };
 
-  const reset = () => ["user", "anonymous", "session"].forEach(forget);
+  const reset = () => ["user", "anonymous", "linked", "session"].forEach(forget);
 
   const optOut = (out = true) => {
     forgetAll();

@@ -56,6 +56,15 @@ class RejectionCount(_Answer):
     last: Time
 
 
+class Link(_Answer):
+    source: str
+    alias: Annotated[str, Meta(description="An id that the person had before.")]
+    person: str
+    at: Annotated[Time, Meta(description="Of the earliest event that links the two.")]
+    event_id: UUID
+    removed_at: Annotated[Time | None, Meta(description="Not null: it was removed, and doesn't count.")]
+
+
 class ListedSchema(_Answer, kw_only=True):
     source: str
     mode: str | UnsetType = UNSET

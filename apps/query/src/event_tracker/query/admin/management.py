@@ -30,6 +30,8 @@ ACTIONS = {
     "key_revoked": "A write key was revoked.",
     "schema_set": "A version of the schema of a source's events of a type, which is the target, was set.",
     "replay_requested": "Refused events of a source were asked to be tried again.",
+    "link_removed": "A link between ids of a person was removed; the target is the id of the event that makes it.",
+    "link_restored": "A removed link counts again.",
     "token_created": "An API token was made.",
     "token_revoked": "An API token was revoked.",
     "token_stopped": "An API token counts no longer, since who made it may not hand it out any more.",
@@ -42,7 +44,7 @@ ACTIONS = {
 
 
 Action = Annotated[str, Meta(description="; ".join(f"{word}: {says}" for word, says in ACTIONS.items()))]
-Target = Annotated[str, Meta(description="The name, or a key's or token's prefix.")]
+Target = Annotated[str, Meta(description="The name, a key's or token's prefix, or an event's id.")]
 Detail = Annotated[dict[str, Any], Meta(description="By member, what it is, or `from` what it was changed `to` what.")]
 
 

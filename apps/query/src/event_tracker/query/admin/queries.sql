@@ -189,3 +189,51 @@ returning name;
 
 -- name: end_sign_ins
 delete from sign_ins where person = %(name)b returning prefix;
+
+-- name: list_links
+-- A page of links, in the order of their key. Those of a person are found by their ids.
+select source, alias, person, at, event_id, removed_at
+from links
+where (%(sources)b::text[] is null or source = any (%(sources)b::text[]))
+  and (
+    %(user_id)b::text is null
+    or alias = any ((select person_ids(%(user_id)b::text, %(sources)b::text[], %(most_ids)b::int))::text[])
+    or person = any ((select person_ids(%(user_id)b::text, %(sources)b::text[], %(most_ids)b::int))::text[])
+  )
+  and (
+    %(after_source)b::text is null
+    or (source, alias, person) > (%(after_source)b::text, %(after_alias)b::text, %(after_person)b::text)
+  )
+order by source, alias, person
+limit %(limit)b::int;
+
+-- name: remove_links
+-- Rows are locked in the order of their key, as collectors lock them.
+with chosen as materialized (
+  select source
+  from links
+  where alias = %(alias)b and person = %(person)b and removed_at is null
+    and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))
+  order by source
+  for update
+)
+update links
+set removed_at = now(), changed = pg_current_xact_id()
+from chosen
+where links.source = chosen.source and alias = %(alias)b and person = %(person)b
+returning links.source, alias, person, at, event_id, removed_at;
+
+-- name: restore_links
+with chosen as materialized (
+  select source
+  from links
+  where alias = %(alias)b and person = %(person)b and removed_at is not null
+    and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))
+  order by source
+  for update
+)
+update links
+set removed_at = null, changed = pg_current_xact_id()
+from chosen
+where links.source = chosen.source and alias = %(alias)b and person = %(person)b
+returning links.source, alias, person, at, event_id, removed_at;

@@ -56,7 +56,7 @@ class Replay(BodySchema):
 def list_rejections(management: Management, call: Call) -> Row:
     """A principal that is restricted to some sources sees the events of these."""
     query = call.query()
-    sources = _select_sources(call.principal, query.pop("source"))
+    sources = select_sources(call.principal, query.pop("source"))
     found, _ = management.change(
         call.principal, lambda transaction: rejections.list_rejections(transaction.connection, sources, **query)
     )
@@ -64,7 +64,7 @@ def list_rejections(management: Management, call: Call) -> Row:
 
 
 def count_rejections(management: Management, call: Call) -> Row:
-    sources = _select_sources(call.principal, call.query()["source"])
+    sources = select_sources(call.principal, call.query()["source"])
     found, _ = management.change(
         call.principal, lambda transaction: rejections.count_rejections(transaction.connection, sources)
     )
@@ -77,7 +77,7 @@ def replay(management: Management, call: Call) -> Row:
     return {"events": events}
 
 
-def _select_sources(principal: Principal, requested: str | None) -> list[str] | None:
+def select_sources(principal: Principal, requested: str | None) -> list[str] | None:
     """The sources to search: the requested one, if the principal may see it, or all that they may see. None is all."""
     if requested is None:
         return allowed_sources(principal)

@@ -10,6 +10,7 @@ from event_tracker.query.admin.answers import list_of
 from event_tracker.query.admin.apply import ApplyParameters, Declaration, apply
 from event_tracker.query.admin.audit import AuditParameters, list_audit
 from event_tracker.query.admin.event_schemas import SchemaSettings, SchemasParameters, list_schemas, set_schema
+from event_tracker.query.admin.links import LinkedIds, LinksParameters, list_links, remove_links, restore_links
 from event_tracker.query.admin.people import PersonSettings, get_person, list_people, put_person, reset_password
 from event_tracker.query.admin.rejections import (
     RejectionsParameters,
@@ -115,6 +116,13 @@ ADMIN = [
     _admin("POST", "/admin/rejections/replay", replay,
            "Have a source's refused events tried again; collectors begin within two seconds.",
            answers.Replaying, 404, status=(202,), body=Replay),
+    _admin("GET", "/admin/links", list_links, "The links between ids of one person, by source and id.",
+           list_of("LinkList", answers.Link), query=LinksParameters),
+    _admin("POST", "/admin/links/remove", remove_links,
+           "Remove the link between two ids: it doesn't count any more, whatever is sent again.",
+           list_of("LinkList", answers.Link), 404, body=LinkedIds),
+    _admin("POST", "/admin/links/restore", restore_links, "Restore a link that was removed.",
+           list_of("LinkList", answers.Link), 404, body=LinkedIds),
     _admin("GET", "/admin/tokens", list_tokens, "The API tokens, by their prefixes.", list_of("TokenList", answers.Token)),
     _admin("POST", "/admin/tokens", make_token, "Make an API token. It is shown this once.",
            answers.NewToken, 409, status=(201,), body=TokenSettings, is_secret=True),

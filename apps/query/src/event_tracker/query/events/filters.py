@@ -13,6 +13,7 @@ from event_tracker.query.events.property_values import property_parameters
 from event_tracker.query.filters.behaviour_schema import BehaviourFilterSchema
 from event_tracker.query.filters.grammar import Filter, Group
 from event_tracker.query.filters.schema import FilterMember, FilterParameters
+from event_tracker.query.identity import MOST_IDS, Identity, identity_field
 from event_tracker.query.parameter_types import (
     EARLIEST,
     LATEST,
@@ -59,6 +60,7 @@ class EventsSchema(SourcesSchema):
         validate=AtMost(max=MAX_VALUES),
         metadata={"description": "What was done; repeat it for any of several."},
     )
+    identity = identity_field()
     session_id = text_field(1, 200, "The visit it belongs to.")
     properties = PropertyFilter(
         "`property.NAME=value`: events whose properties have that member; several must all match."
@@ -100,6 +102,7 @@ class EventFilter:
         condition: None selects all.
         sources: any of them; None is all.
         digest: of these filters, for cursors.
+        identity: whom `user_id` is.
     """
 
     user_id: str | None
@@ -113,6 +116,7 @@ class EventFilter:
     limit: int
     after: Position
     digest: bytes
+    identity: Identity = "raw"
 
     @property
     def extra_filters(self) -> list[str]:
@@ -132,6 +136,8 @@ class EventFilter:
         names, values, stems = property_parameters(self.properties)
         return {
             "user_id": self.user_id,
+            "is_linked": self.identity == "linked",
+            "most_ids": MOST_IDS,
             "event_types": list(self.event_types),
             "session_id": self.session_id,
             "property_names": names,
@@ -213,8 +219,11 @@ def build_event_filter(given: dict[str, Any], bounds: Bounds) -> EventFilter:
     properties = tuple(sorted(given.get("properties", {}).items()))
     condition: Filter | None = given.get("condition")
     sources: Sources = given["sources"]
+    identity: Identity = given["identity"]
     # A filter adds an object, as sources add a list, so that cursors without either stay valid.
     extra = [*sources_for_digest(sources), *([] if condition is None else [{"filter": condition}])]
+    if user_id is not None and identity == "raw":
+        extra.append(identity)
     filter_digest = digest(user_id, event_types, session_id, properties, start, end, *extra)
     cursor: Cursor | None = given.get("cursor")
     if cursor is not None:
@@ -239,6 +248,7 @@ def build_event_filter(given: dict[str, Any], bounds: Bounds) -> EventFilter:
         given["limit"],
         after,
         filter_digest,
+        identity,
     )
 
 

@@ -1,17 +1,40 @@
 -- name: list_events
--- One page, newest first. The bounds on the time are repeated here, in addition to the exact position in the conditions, so that
--- partitions outside of them are pruned. For one user this reads the primary key backwards and stops at the limit. For all users
--- it reads the range by its BRIN index. Events with the same timestamp are in the order of arrival.
+-- One page, newest first. Events of one user with the same timestamp are in the order of arrival.
 select user_id, event_type, "timestamp", event_id, session_id, properties::text as json, received_at, source
-from events
-where "timestamp" >= %(start)b and "timestamp" <= %(after_timestamp)b and {conditions}
+from ({newest}) as newest
 order by "timestamp" desc, user_id desc, received_at desc, event_id desc
 limit %(rows)b;
 
--- name: list_events.user_id
-user_id = %(user_id)b and ("timestamp", received_at, event_id) < (%(after_timestamp)b, {arrived}, %(after_event_id)b);
-
 -- name: list_events.everybody
+-- The range is read by its BRIN index. The bounds on the time are repeated here, in addition to the exact position in the conditions,
+-- so that partitions outside of them are pruned.
+select *
+from events
+where "timestamp" >= %(start)b and "timestamp" <= %(after_timestamp)b and {conditions}
+order by "timestamp" desc, user_id desc, received_at desc, event_id desc
+limit %(rows)b
+
+-- name: list_events.user_id
+-- Of each id of the person, the primary key is read backwards, and no further than the limit.
+select event.*
+from unnest(
+  case
+    when %(is_linked)b
+    then person_ids(
+      %(user_id)b::text, case when cardinality(%(sources)b::text[]) > 0 then %(sources)b::text[] end, %(most_ids)b::int
+    )
+    else array[%(user_id)b::text]
+  end
+) as person (id)
+cross join lateral (
+  select *
+  from events
+  where user_id = person.id and "timestamp" >= %(start)b and "timestamp" <= %(after_timestamp)b and {conditions}
+  order by "timestamp" desc, received_at desc, event_id desc
+  limit %(rows)b
+) as event
+
+-- name: list_events.position
 ("timestamp", user_id, received_at, event_id) < (%(after_timestamp)b, %(after_user_id)b, {arrived}, %(after_event_id)b);
 
 -- name: list_events.arrived
@@ -48,20 +71,33 @@ not exists (
 source = any (%(sources)b::text[]);
 
 -- name: list_events.grouped
--- The pages of several users, each from its own position. `number` is that of the page, from 1. Each page is newest first.
+-- The pages of several users, each from its own position. `number` is that of the page, from 1. Each page is newest first. It is
+-- read as that of list_events.
 select
   asked.number, page.user_id, page.event_type, page."timestamp", page.event_id, page.session_id, page.json, page.received_at, page.source
 from unnest(
-  %(user_ids)b::text[], %(starts)b::timestamptz[], %(after_timestamps)b::timestamptz[], %(after_received_ats)b::timestamptz[],
-  %(after_event_ids)b::uuid[], %(rows)b::int[]
-) with ordinality as asked (user_id, start, after_timestamp, after_received_at, after_event_id, rows, number)
+  %(user_ids)b::text[], %(are_linked)b::boolean[], %(starts)b::timestamptz[],
+  %(after_timestamps)b::timestamptz[], %(after_user_ids)b::text[], %(after_received_ats)b::timestamptz[], %(after_event_ids)b::uuid[],
+  %(rows)b::int[]
+) with ordinality as asked (
+  user_id, is_linked, start, after_timestamp, after_user_id, after_received_at, after_event_id, rows, number
+)
 cross join lateral (
   select user_id, event_type, "timestamp", event_id, session_id, properties::text as json, received_at, source
-  from events
-  where user_id = asked.user_id
-    and "timestamp" >= asked.start and "timestamp" <= asked.after_timestamp
-    and ("timestamp", received_at, event_id) < (asked.after_timestamp, asked.after_received_at, asked.after_event_id)
-  order by "timestamp" desc, received_at desc, event_id desc
+  from unnest(
+    case when asked.is_linked then person_ids(asked.user_id, null, %(most_ids)b::int) else array[asked.user_id] end
+  ) as person (id)
+  cross join lateral (
+    select *
+    from events
+    where user_id = person.id
+      and "timestamp" >= asked.start and "timestamp" <= asked.after_timestamp
+      and ("timestamp", user_id, received_at, event_id)
+      < (asked.after_timestamp, asked.after_user_id, asked.after_received_at, asked.after_event_id)
+    order by "timestamp" desc, received_at desc, event_id desc
+    limit asked.rows
+  ) as event
+  order by "timestamp" desc, user_id desc, received_at desc, event_id desc
   limit asked.rows
 ) as page;
 
@@ -124,13 +160,9 @@ from (
     lead(event_id) over newest_first is not null as more
   from (
     select user_id, event_type, "timestamp", event_id, session_id, properties::text as json, received_at, source
-    from (
-      select *
-      from events
-      where "timestamp" >= %(start)b and "timestamp" <= %(after_timestamp)b and {conditions}
-      order by "timestamp" desc, user_id desc, received_at desc, event_id desc
-      limit %(rows)b
-    ) as newest
+    from ({newest}) as newest
+    order by "timestamp" desc, user_id desc, received_at desc, event_id desc
+    limit %(rows)b
     offset 0
   ) as page
   window newest_first as (order by "timestamp" desc, user_id desc, received_at desc, event_id desc)
@@ -146,6 +178,9 @@ where hour >= %(start)b and hour < %(end)b
 group by hour
 order by hour desc
 limit %(rows)b;
+
+-- name: live_events.ids
+select person_ids(%(user_id)b::text, %(sources)b::text[], %(most_ids)b::int);
 
 -- name: live_events
 -- Events after a position, in the order in which they were received.

@@ -9,6 +9,7 @@ from msgspec import UNSET, Meta, UnsetType, field
 
 from event_tracker.query.answers import Time
 from event_tracker.query.events.cursor import Position
+from event_tracker.query.identity import Identity
 
 
 class StoredEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
@@ -51,6 +52,7 @@ class EventPage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     events: list[StoredEvent]
     next_cursor: Annotated[str | None, Meta(description="Of the next page; null when there is none.")]
+    identity: Annotated[Identity, Meta(description="Whom `user_id` is.")]
     window: Annotated[Window | UnsetType, Meta(description="Only without `user_id`.")] = UNSET
 
 

@@ -39,8 +39,8 @@ def _answer_page(events: Events, call: Call, event_filter: EventFilter) -> Event
     start, end = event_filter.start, event_filter.end
     cursor = encode(Cursor(event_filter.digest, start, end, page.next)) if page.next else None
     if event_filter.user_id is None:
-        return EventPage(page.events, cursor, responses.Window(start, end))
-    return EventPage(page.events, cursor)
+        return EventPage(page.events, cursor, event_filter.identity, responses.Window(start, end))
+    return EventPage(page.events, cursor, event_filter.identity)
 
 
 def search_events(events: Events, call: Call) -> EventPage:

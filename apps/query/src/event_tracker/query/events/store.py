@@ -23,6 +23,7 @@ from event_tracker.query.events.filters import EventFilter, TypeFilter
 from event_tracker.query.events.responses import Page, StoredEvent, TopTypes, TypeCount, make_stored_event
 from event_tracker.query.events.time_range import split_at_hours
 from event_tracker.query.filters.postgres import compile_postgres
+from event_tracker.query.identity import MOST_IDS, limited_ids
 from event_tracker.query.parameter_types import EARLIEST
 
 QUERIES = load_queries("event_tracker.query.events")
@@ -113,7 +114,7 @@ class EventStore:
             "after_event_id": event_filter.after.event_id,
             "rows": event_filter.limit + 1,
         }
-        with take_turn(self._concurrency_limit, client):
+        with take_turn(self._concurrency_limit, client), limited_ids():
             rows, is_whole = self._fetch(statement, parameters, JSON, prepare=event_filter.condition is None)
         return _make_page(
             [make_stored_event(*row) for row in rows], min(event_filter.limit, len(rows)), is_whole=is_whole
@@ -123,8 +124,11 @@ class EventStore:
         """The pages, in the order of the filters. None for a page that may be incomplete: together they were too large or too slow."""
         parameters = {
             "user_ids": [one.user_id for one in event_filters],
+            "are_linked": [one.identity == "linked" for one in event_filters],
+            "most_ids": MOST_IDS,
             "starts": [one.start for one in event_filters],
             "after_timestamps": [one.after.timestamp for one in event_filters],
+            "after_user_ids": [one.after.user_id for one in event_filters],
             "after_received_ats": [one.after.received_at for one in event_filters],
             "after_event_ids": [one.after.event_id for one in event_filters],
             "rows": [one.limit + 1 for one in event_filters],
@@ -132,10 +136,12 @@ class EventStore:
         pages: list[list[StoredEvent]] = [[] for _ in event_filters]
         try:
             rows, is_whole = self._fetch(QUERIES["list_events.grouped"].encode(), parameters, 1 + JSON)
+        except psycopg.errors.ProgramLimitExceeded:
+            return [None] * len(event_filters)  # of persons with too many ids: each page is read alone next
         except psycopg.errors.QueryCanceled:
             if len(event_filters) == 1:
                 raise
-            return [None] * len(event_filters)  # one slow page must not fail the others: each is read alone next
+            return [None] * len(event_filters)  # one slow page must not fail the others
         for number, *row in rows:
             pages[number - 1].append(make_stored_event(*row))
         return [
@@ -186,21 +192,23 @@ def build_statement(name: str, event_filter: EventFilter) -> tuple[bytes, dict[s
     A statement with a `condition` shouldn't be prepared: there are too many of them, and a plan over many partitions has many copies
     of each.
     """
-    names = ("everybody" if event_filter.user_id is None else "user_id", *event_filter.extra_filters)
+    newest = "everybody" if event_filter.user_id is None else "user_id"
+    names = ("position", *event_filter.extra_filters)
     if event_filter.condition is None:
-        return _build_known(name, *names), event_filter.parameters
+        return _build_known(name, newest, *names), event_filter.parameters
     condition, parameters = compile_postgres(event_filter.condition)
-    return _build(name, *_conditions(*names), condition), {**event_filter.parameters, **parameters}
+    return _build(name, newest, *_conditions(*names), condition), {**event_filter.parameters, **parameters}
 
 
 @cache
-def _build_known(name: str, *conditions: str) -> bytes:
+def _build_known(name: str, newest: str, *conditions: str) -> bytes:
     """The statement with these conditions. There are few combinations, and each is built once."""
-    return _build(name, *_conditions(*conditions))
+    return _build(name, newest, *_conditions(*conditions))
 
 
-def _build(name: str, *conditions: sql.Composed) -> bytes:
-    return sql.SQL(QUERIES[name]).format(conditions=sql.SQL(" and ").join(conditions)).as_bytes()
+def _build(name: str, newest: str, *conditions: sql.Composed) -> bytes:
+    events = sql.SQL(QUERIES[f"list_events.{newest}"]).format(conditions=sql.SQL(" and ").join(conditions))
+    return sql.SQL(QUERIES[name]).format(newest=events).as_bytes()
 
 
 def _conditions(*names: str) -> Iterator[sql.Composed]:

@@ -10,6 +10,7 @@ from msgspec import UNSET, Meta, UnsetType, field
 
 from event_tracker.columns.engine import Plan as EnginePlan
 from event_tracker.query.answers import Time
+from event_tracker.query.identity import Identity
 from event_tracker.query.stats.query_types import RangeQuery
 from event_tracker.query.stats.sql.explain_plan import Plan
 
@@ -104,7 +105,8 @@ class UserRange(msgspec.Struct):
 
 
 class GetUserAnswer(msgspec.Struct, kw_only=True):
-    user_id: str
+    user_id: Annotated[str, Meta(description="Of the person: the last id of the chain of links.")]
+    identity: Identity
     first_seen: Time
     last_seen: Time
     events: Count

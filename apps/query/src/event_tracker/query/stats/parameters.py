@@ -8,6 +8,7 @@ from event_tracker.query.auth.calls import Call, SourcesSchema
 from event_tracker.query.events.filters import FROM, TO
 from event_tracker.query.filters.behaviour_schema import BehaviourFilterSchema
 from event_tracker.query.filters.schema import FilterParameters
+from event_tracker.query.identity import identity_field
 from event_tracker.query.parameter_types import (
     MAX_VALUES,
     AtMost,
@@ -94,6 +95,8 @@ def dimension_field() -> Dimension:
 class UserSchema(RangeSchema):
     """Parameters of GET /users/{user_id}."""
 
+    identity = identity_field()
+
 
 class AnyUserSchema(UserSchema):
     """Parameters of GET /user."""
@@ -118,7 +121,7 @@ def read_any_user(call: Call, now: datetime, allow_explain: bool, *, longest: in
 def _one_user(given: dict[str, Any], longest: int) -> UserQuery:
     starts = split(given, "day", MOST_DAYS)
     bounds = {name: given[name] for name in ("sources", "start", "end", "zone", "explain")}
-    return UserQuery(starts=starts, longest=longest, **bounds)
+    return UserQuery(starts=starts, longest=longest, identity=given["identity"], **bounds)
 
 
 def read_range(call: Call, now: datetime, allow_explain: bool) -> dict[str, Any]:

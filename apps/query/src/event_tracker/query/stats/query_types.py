@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from event_tracker.query.auth.calls import Sources
 from event_tracker.query.filters.grammar import Filter
+from event_tracker.query.identity import Identity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,8 @@ class FilteredQuery(RangeQuery):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserQuery(RangeQuery):
-    """One user. `starts` are the starts of the days in UTC; `longest` is in seconds."""
+    """One user, or one person. `starts` are the starts of the days in UTC; `longest` is in seconds."""
 
     starts: tuple[datetime, ...]
     longest: int
+    identity: Identity

@@ -14,6 +14,7 @@ from event_tracker.query.auth.calls import Sources
 from event_tracker.query.auth.principal import QuotaHolder
 from event_tracker.query.concurrency import SingleFlight, take_turn
 from event_tracker.query.filters.postgres import compile_postgres
+from event_tracker.query.identity import MOST_IDS, limited_ids
 from event_tracker.query.stats.answers import RangeAnswer, range_members, share
 from event_tracker.query.stats.event_users import ORDERS, EventUsersQuery, build_event_users
 from event_tracker.query.stats.parameters import GAP
@@ -22,7 +23,7 @@ from event_tracker.query.stats.recently_active import list_recently_active
 from event_tracker.query.stats.sql.bindings import filter_parameters, range_parameters
 from event_tracker.query.stats.sql.explain_plan import Plan
 from event_tracker.query.stats.sql.query_runner import QueryRunner, Rows
-from event_tracker.query.stats.sql.sql_builder import select_cut_visits, select_events, source_condition
+from event_tracker.query.stats.sql.sql_builder import select_events, source_condition
 from event_tracker.query.stats.sql.statements import QUERIES, fill
 from event_tracker.query.stats.time_range import HOUR, floor_time
 
@@ -52,30 +53,34 @@ class StatsStore:
 
     def get_user(self, user_id: str, query: UserQuery, client: QuotaHolder) -> Body | None:
         """One user; None if they have no events."""
-        conditions = sql.SQL("user_id = %(user_id)b")
+        ids = fill("get_user.ids")
         whole = FilteredQuery(
             sources=query.sources, start=query.start, end=query.end, zone=query.zone, explain=query.explain,
             event_types=(), properties=(), condition=None,
         )  # fmt: skip
-        first_seen = fill("get_user.first_seen" if query.sources is None else "get_user.first_seen_of_sources")
+        selected = fill("get_user.selected", selected=select_events(whole, fill("get_user.of_person", ids=ids)))
+        first_seen = fill("get_user.first_seen" if query.sources is None else "get_user.first_seen_of_sources", ids=ids)
         statement = fill(
             "get_user",
-            visited=select_cut_visits(whole, conditions),
+            ids=ids,
+            visited=fill("visited.cut", visited=fill("visited", selected=selected)),
             first_seen=first_seen,
             sources=source_condition(query),
         )
         parameters = {
             **range_parameters(query),
             "user_id": user_id,
+            "is_linked": query.identity == "linked",
+            "most_ids": MOST_IDS,
             "starts": list(query.starts),
             "gap": GAP,
             "longest": query.longest,
         }
-        with take_turn(self._concurrency_limit, client):
+        with take_turn(self._concurrency_limit, client), limited_ids():
             result = self._runner.run("get_user", (statement, parameters), query.explain)
         if not result.rows:
             return None
-        return _add_plan(_build_user(user_id, query, result.as_of, result.rows[0]), result.plan)
+        return _add_plan(_build_user(query, result.as_of, result.rows[0]), result.plan)
 
     def list_users(self, limit: int, after: UserPosition, sources: Sources, client: QuotaHolder) -> Rows:
         """`limit` users after a position, most recently active first: rows (user_id, first_seen, last_seen, events)."""
@@ -129,12 +134,13 @@ def range_header(query: RangeQuery, as_of: datetime) -> Body:
     return {"from": named.pop("start"), "to": named.pop("end"), **named}
 
 
-def _build_user(user_id: str, query: RangeQuery, as_of: datetime, row: Sequence[Any]) -> Body:
+def _build_user(query: UserQuery, as_of: datetime, row: Sequence[Any]) -> Body:
     """Build from the single row about a user."""
-    first_seen, last_seen, events, in_range, days, visits, types, counts = row
+    user_id, first_seen, last_seen, events, in_range, days, visits, types, counts = row
     listed = zip(types or [], counts or [], strict=True)
     return {
         "user_id": user_id,
+        "identity": query.identity,
         "first_seen": first_seen,
         "last_seen": last_seen,
         "events": events,

@@ -20,13 +20,15 @@ from event_tracker.query.auth.people import QUERIES as ACCESS_QUERIES
 from event_tracker.query.auth.principal import Principal, quota_holder_of
 from event_tracker.query.auth.signing import ISSUER, Signer
 from event_tracker.query.concurrency import take_turn
-from event_tracker.query.users.user_erasure import QUERIES, Counts, UserErasure, anonymise, erase
+from event_tracker.query.identity import Identity
+from event_tracker.query.users.user_erasure import QUERIES, Counts, MoreIdsError, UserErasure, anonymise, erase
+from event_tracker.query.users.user_ids import find_ids
 
 LOCK_SECONDS = 20
 """How long an erasure waits for a lock: another erasure, or a step of `tracker maintain`, may hold it."""
 
 TRIES = 3
-"""The lock order rules deadlocks out. If PostgreSQL finds one all the same, the erasure is tried again."""
+"""The lock order rules deadlocks out. If PostgreSQL finds one all the same, or more ids were linked, the erasure is tried again."""
 
 BUSY = "Another erasure, or a step of `tracker maintain`, is in progress. Nothing was done: send the request again."
 TOO_SLOW = "The database took longer than ERASE_SECONDS over one statement. Nothing was done."
@@ -76,14 +78,14 @@ class Eraser:
         self._seconds = seconds
         self._concurrency_limit = ConcurrencyLimit()
 
-    def run(self, mode: str, user_id: str, principal: Principal) -> Erasure:
-        """Erase or anonymise everything that is stored of a user and that the principal may see.
+    def run(self, mode: str, user_id: str, identity: Identity, principal: Principal) -> Erasure:
+        """Erase or anonymise everything that is stored of a person, or of one id, and that the principal may see.
 
         If nothing is stored, all counts are 0.
 
         Raises:
             Problem: 503 if another erasure or the upkeep holds the locks too long, 504 if a statement takes too long, 429 if the
-                principal has too many waiting.
+                principal has too many waiting, 422 if the person has too many ids.
             psycopg.Error: if the database is unavailable. If the connection broke during the commit, the erasure may have been
                 done. Repeating it is safe.
         """
@@ -92,15 +94,20 @@ class Eraser:
 
         def work(connection: psycopg.Connection) -> Erasure:
             with connection.transaction():
-                self._announce(connection, user_id, sources)
+                user_ids = find_ids(connection, user_id, identity, sources)
+                self._announce(connection, user_ids, sources)
             with connection.transaction():
-                return change(connection)
+                return change(connection, user_ids)
 
-        def change(connection: psycopg.Connection) -> Erasure:
+        def change(connection: psycopg.Connection, user_ids: list[str]) -> Erasure:
             at = self._begin(connection)
             connection.execute(QUERIES["take_turn"])
-            counts = MODES[mode].run(UserErasure(connection, user_id, sources))
-            return self._record(connection, mode, at, user_id, principal, counts)
+            erasure = UserErasure(
+                connection, user_ids, sources, lambda: find_ids(connection, user_id, identity, sources)
+            )
+            counts = MODES[mode].run(erasure)
+            linked = [one for one in user_ids if one != user_id]
+            return self._record(connection, mode, at, user_id, linked, principal, counts)
 
         with take_turn(self._concurrency_limit, quota_holder_of(principal), LOCK_SECONDS):
             return self._try(work)
@@ -110,7 +117,7 @@ class Eraser:
             try:
                 with self._control.connection() as connection:
                     return work(connection)
-            except psycopg.errors.DeadlockDetected:
+            except (psycopg.errors.DeadlockDetected, MoreIdsError):
                 if attempt == TRIES:
                     raise Problem(503, "busy", BUSY) from None
             except psycopg.errors.LockNotAvailable:
@@ -125,15 +132,15 @@ class Eraser:
         at: datetime = connection.execute(QUERIES["begin"], limits, binary=True).fetchall()[0][4]
         return at
 
-    def _announce(self, connection: psycopg.Connection, user_id: str, sources: list[str] | None) -> None:
-        """Tell collectors not to write refused events of the user that they still hold in memory.
+    def _announce(self, connection: psycopg.Connection, user_ids: list[str], sources: list[str] | None) -> None:
+        """Tell collectors not to write refused events of these ids that they still hold in memory.
 
         This is committed before the erasure begins, so that its lock is held for a moment, not for the minutes that an erasure
         may take. If the erasure then fails, refused events of about a second are lost. They are stored on a best-effort basis.
         """
         self._begin(connection)
         connection.execute(QUERIES["announce_turn"])
-        row = {"salt": token_bytes(16), "user_id": user_id, "sources": sources}
+        row = {"salt": token_bytes(16), "user_ids": user_ids, "sources": sources}
         connection.execute(QUERIES["announce"], row, binary=True)
 
     def _record(
@@ -142,13 +149,14 @@ class Eraser:
         mode: str,
         at: datetime,
         user_id: str,
+        linked: list[str],
         principal: Principal,
         counts: Counts,
     ) -> Erasure:
         """Record the erasure and sign its receipt.
 
-        Neither names the user. The receipt has a commitment to their id, and its salt is stored nowhere: so the receipt alone doesn't
-        reveal them, not even by guessing.
+        Neither names the user. The receipt has a commitment to each of their ids, and its salt is stored nowhere: so the receipt alone
+        doesn't reveal them, not even by guessing.
         """
         number = uuid4()
         salt = make_salt()
@@ -159,6 +167,7 @@ class Eraser:
             "mode": mode,
             "counts": counts,
             "user_hmac_sha256": commit(salt, user_id),
+            "linked_hmac_sha256": sorted(commit(salt, one) for one in linked),
         }
         receipt = self._signer.sign(msgspec.json.encode(claims))
         row = {"id": number, "at": at, "mode": mode, "counts": Jsonb(counts), "receipt": receipt}

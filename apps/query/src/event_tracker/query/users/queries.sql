@@ -1,7 +1,14 @@
 -- An erasure is announced to collectors first, in a short transaction. Then it takes its locks in this order: `erasures` (which shuts out `tracker maintain` and other erasures), rejections,
--- events, visits, the user, and last counters in the order of their key. Collectors take theirs in the same one, so that
+-- events, visits, links, users, and last counters, each in the order of their key. Collectors take theirs in the same one, so that
 -- both wait for each other and never deadlock. The counters, which are needed most, are locked for the shortest time.
 -- Each statement sees what was committed before it, so events that were being stored when the user's events were deleted stay.
+-- `user_ids` are all ids of the person; with identity=raw, one id.
+
+-- name: find_ids
+select case
+  when %(is_linked)b then person_ids(%(user_id)b::text, %(sources)b::text[], %(most_ids)b::int)
+  else array[%(user_id)b::text]
+end;
 
 -- name: begin
 -- Timeouts of this transaction: for a statement, for waiting for a lock, and for how long it may be idle if this process hangs or
@@ -22,7 +29,7 @@ select
 select pg_advisory_xact_lock(16, 1);
 
 -- name: announce
--- Announces that a user is being erased. The salt is random, and stored nowhere else. All erasures of an hour share the salt of
+-- Announces that these ids are being erased. The salt is random, and stored nowhere else. All erasures of an hour share the salt of
 -- the first one, so that collectors hash an event once per hour, not once per erasure. Rows that are too old to be needed are
 -- deleted.
 with over as (
@@ -45,15 +52,16 @@ salted as (
   from announced
 )
 insert into recent_erasures (at, salt, user_hash, sources)
-select at, salt, sha256(salt || convert_to(%(user_id)b::text, 'UTF8')), %(sources)b::text[]
-from salted;
+select at, salt, sha256(salt || convert_to(user_id, 'UTF8')), %(sources)b::text[]
+from salted
+cross join unnest(%(user_ids)b::text[]) as user_id;
 
 -- name: take_turn
 lock table erasures in exclusive mode;
 
 -- name: erase_rejections
 delete from rejections
-where user_id = %(user_id)b and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))
+where user_id = any (%(user_ids)b::text[]) and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))
 returning id;
 
 -- name: erase_events
@@ -62,7 +70,7 @@ returning id;
 -- goes when the tables do. Returns the number of events by hour, type and source.
 with gone as (
   delete from events
-  where user_id = %(user_id)b and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))
+  where user_id = any (%(user_ids)b::text[]) and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))
   returning "timestamp", date_bin('1 day', "timestamp", timestamptz '2000-01-01 00:00:00+00') as day, event_type, source, properties
 ),
 summed_up as (
@@ -110,19 +118,25 @@ removed as (
 );
 
 -- name: anonymise_events
--- Assigns the events to another user, with new event ids and new session ids. Events of one session keep a common session id; it
+-- Assigns the events of each id to another user, with new event ids and new session ids. Events of one session keep a common session id; it
 -- is made with a secret that isn't stored. The new event ids sort like the events, so that events with the same timestamp keep
 -- their order. The counts of the properties are subtracted from the summaries, as in erase_events. Without a
--- restriction to sources, the user's row in `users` is copied to the new user. It is read in the same snapshot, so that later events
--- don't affect it.
-with known as (
+-- restriction to sources, the rows in `users` are copied to the new users. They are read in the same snapshot, so that later events
+-- don't affect them.
+with renamed as (
+  select * from unnest(%(user_ids)b::text[], %(new_user_ids)b::text[]) as id (user_id, new_user_id)
+),
+known as (
   insert into users (user_id, first_seen, last_hour)
-  select %(new_user_id)b, first_seen, last_hour from users where user_id = %(user_id)b and %(sources)b::text[] is null
+  select new_user_id, first_seen, last_hour from users join renamed using (user_id) where %(sources)b::text[] is null
 ),
 mine as (
-  select "timestamp", event_id, row_number() over (order by "timestamp", received_at, event_id) as number
+  select
+    user_id, new_user_id, "timestamp", event_id,
+    row_number() over (order by "timestamp", received_at, event_id, new_user_id) as number
   from events
-  where user_id = %(user_id)b and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))
+  join renamed using (user_id)
+  where %(sources)b::text[] is null or source = any (%(sources)b::text[])
 ),
 ids as (
   select id, row_number() over (order by id) as number from (select gen_random_uuid() as id from mine) as random
@@ -130,14 +144,15 @@ ids as (
 gone as (
   update events as event
   set
-    user_id = %(new_user_id)b,
+    user_id = mine.new_user_id,
     event_id = ids.id,
     session_id = encode(sha256(convert_to(%(secret)b || event.session_id, 'UTF8')), 'hex'),
     properties = '{{}}',
     violations = null
   from mine
   join ids using (number)
-  where event.user_id = %(user_id)b and event."timestamp" = mine."timestamp" and event.event_id = mine.event_id
+  where event.user_id = any (%(user_ids)b::text[])
+    and event.user_id = mine.user_id and event."timestamp" = mine."timestamp" and event.event_id = mine.event_id
   returning date_bin('1 day', event."timestamp", timestamptz '2000-01-01 00:00:00+00') as day, event.event_type, old.properties
 ),
 {taken_out}
@@ -148,22 +163,24 @@ group by day;
 -- name: anonymise_visits
 update visits
 set
-  user_id = %(new_user_id)b,
+  user_id = renamed.new_user_id,
   session_id = case when session_id = '' then '' else encode(sha256(convert_to(%(secret)b || session_id, 'UTF8')), 'hex') end
-where user_id = %(user_id)b
+from unnest(%(user_ids)b::text[], %(new_user_ids)b::text[]) as renamed (user_id, new_user_id)
+where visits.user_id = renamed.user_id
 returning day;
 
--- name: upsert_user
--- Adds the new user, with the times of their events.
+-- name: upsert_users
+-- Adds the new users, with the times of their events.
 insert into users (user_id, first_seen, last_hour)
 select user_id, min("timestamp"), date_bin('1 hour', max("timestamp"), timestamptz '2000-01-01 00:00:00+00')
 from events
-where user_id = %(new_user_id)b
+where user_id = any (%(new_user_ids)b::text[])
 group by user_id
+order by user_id
 returning user_id;
 
 -- name: erase_visits
-delete from visits where user_id = %(user_id)b and (%(days)b::timestamptz[] is null or day = any (%(days)b::timestamptz[])) returning day;
+delete from visits where user_id = any (%(user_ids)b::text[]) and (%(days)b::timestamptz[] is null or day = any (%(days)b::timestamptz[])) returning day;
 
 -- name: sum_up_visits
 -- Stores a user's visits of these days. The user is a parameter, and the plan is made for its value. So the function, which is
@@ -175,23 +192,78 @@ cross join lateral visits_of_day(summary.day, %(of_user)b) as visit
 where summary.day = any (%(days)b::timestamptz[])
 returning day;
 
--- name: lock_user
--- Waits for transactions that are storing events of this user, and makes later ones wait until the end; they read the row again
--- then. It comes before erase_user, so that erase_user sees their events.
-select user_id from users where user_id = %(user_id)b for update;
+-- name: lock_links
+-- All links from or to these ids. It waits for transactions that are storing events which make them, so that relink sees these.
+select 1
+from links
+where (alias = any (%(user_ids)b::text[]) or person = any (%(user_ids)b::text[]))
+  and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))
+order by source, alias, person
+for update;
 
--- name: erase_user
--- Deletes the user, or corrects the row where it depends on deleted events.
+-- name: anonymise_links
+-- Links that count, or could, between the new users. Their events have new ids, in the same order.
+with renamed as (
+  select * from unnest(%(user_ids)b::text[], %(new_user_ids)b::text[]) as id (user_id, new_user_id)
+),
+mine as (
+  select
+    source, new_alias.new_user_id as alias, new_person.new_user_id as person, at,
+    row_number() over (order by at, event_id, source, links.alias, links.person) as number
+  from links
+  join renamed as new_alias on new_alias.user_id = links.alias
+  join renamed as new_person on new_person.user_id = links.person
+  where removed_at is null and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))
+),
+ids as (
+  select id, row_number() over (order by id) as number from (select gen_random_uuid() as id from mine) as random
+)
+insert into links (source, alias, person, at, event_id)
+select source, alias, person, at, id from mine join ids using (number)
+returning 1;
+
+-- name: erase_links
+delete from links
+where (alias = any (%(user_ids)b::text[]) or person = any (%(user_ids)b::text[]))
+  and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))
+returning 1;
+
+-- name: relink
+-- Makes the links of the events that stay: those that were being stored when the others were deleted.
+insert into links as known (source, alias, person, at, event_id)
+select distinct on (source, alias, user_id) source, alias collate "C", user_id, "timestamp", event_id
+from events
+cross join lateral link_of_event(event_type, user_id, properties) as link
+where user_id = any (%(user_ids)b::text[]) and event_type in ('identify', 'alias')
+  and (%(sources)b::text[] is null or source = any (%(sources)b::text[])) and alias is not null
+order by source, alias collate "C", user_id, "timestamp", event_id
+on conflict (source, alias, person) do update
+set at = excluded.at, event_id = excluded.event_id, changed = excluded.changed
+where (excluded.at, excluded.event_id) < (known.at, known.event_id)
+returning 1;
+
+-- name: lock_users
+-- Waits for transactions that are storing events of these users, and makes later ones wait until the end; they read the rows again
+-- then. It comes before erase_users, so that erase_users sees their events.
+select user_id from users where user_id = any (%(user_ids)b::text[]) order by user_id for update;
+
+-- name: erase_users
+-- Deletes the users, or corrects the rows where they depend on deleted events.
 with kept as (
-  select min("timestamp") as first_seen, max("timestamp") as last_seen from events where user_id = %(user_id)b
+  select user_id, min("timestamp") as first_seen, max("timestamp") as last_seen
+  from events
+  where user_id = any (%(user_ids)b::text[])
+  group by user_id
 ),
 changed as (
   update users
   set first_seen = kept.first_seen, last_hour = date_bin('1 hour', kept.last_seen, timestamptz '2000-01-01 00:00:00+00')
   from kept
-  where user_id = %(user_id)b and kept.first_seen is not null
+  where users.user_id = kept.user_id
 )
-delete from users using kept where user_id = %(user_id)b and kept.first_seen is null returning 1;
+delete from users
+where user_id = any (%(user_ids)b::text[]) and not exists (select from kept where kept.user_id = users.user_id)
+returning 1;
 
 -- name: decrement_counts
 -- Subtracts events from the counters of each hour, type and source, from one slot after the other. A counter that had to be waited
@@ -236,26 +308,40 @@ insert into erasures (id, at, mode, counts, receipt) values (%(id)b, %(at)b, %(m
 
 -- name: is_known
 select
-  exists (select from events where user_id = %(user_id)b and (%(sources)b::text[] is null or source = any (%(sources)b::text[])))
-  or exists (select from rejections where user_id = %(user_id)b and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))),
+  exists (select from events where user_id = any (%(user_ids)b::text[]) and (%(sources)b::text[] is null or source = any (%(sources)b::text[])))
+  or exists (select from rejections where user_id = any (%(user_ids)b::text[]) and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))),
   now();
 
 -- name: export_events
--- A page, newest first.
+-- A page, newest first; each id's newest events are read from the primary key.
 select user_id, event_type, "timestamp", event_id, session_id, properties::text, received_at, source, violations::text
-from events
-where user_id = %(user_id)b
-  and ("timestamp", received_at, event_id) < (%(after_timestamp)b, %(after_received_at)b, %(after_event_id)b)
-  and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))
-order by "timestamp" desc, received_at desc, event_id desc
+from unnest(%(user_ids)b::text[]) as person (id)
+cross join lateral (
+  select *
+  from events
+  where user_id = person.id
+    and ("timestamp", user_id, received_at, event_id)
+    < (%(after_timestamp)b, %(after_user_id)b, %(after_received_at)b, %(after_event_id)b)
+    and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))
+  order by "timestamp" desc, received_at desc, event_id desc
+  limit %(rows)b
+) as event
+order by "timestamp" desc, user_id desc, received_at desc, event_id desc
 limit %(rows)b;
 
 -- name: export_rejections
 select id, source, received_at, reason, detail, event_type, payload, is_whole
 from rejections
-where user_id = %(user_id)b and (%(sources)b::text[] is null or source = any (%(sources)b::text[])) and id > %(after_id)b
+where user_id = any (%(user_ids)b::text[]) and (%(sources)b::text[] is null or source = any (%(sources)b::text[])) and id > %(after_id)b
 order by id
 limit %(rows)b;
 
--- name: export_user
-select first_seen, last_hour from users where user_id = %(user_id)b;
+-- name: export_users
+select user_id, first_seen, last_hour from users where user_id = any (%(user_ids)b::text[]) order by user_id;
+
+-- name: export_links
+select source, alias, person, at, event_id, removed_at
+from links
+where (alias = any (%(user_ids)b::text[]) or person = any (%(user_ids)b::text[]))
+  and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))
+order by source, alias, person;

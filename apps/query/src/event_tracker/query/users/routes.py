@@ -1,7 +1,7 @@
 """HTTP routes that export and erase users. Admins call them on a person's request."""
 
 from functools import partial
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 from wsgiref.types import WSGIEnvironment
 
 from flask import Response
@@ -12,6 +12,7 @@ from event_tracker.core.http.routes import Answer, Problems, Route
 from event_tracker.query.answers import INVALID, PROBLEMS, TEXT, path_parameter
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.events.streams.downloads import Downloads
+from event_tracker.query.identity import identity_field
 from event_tracker.query.parameter_types import Choice, Length, user_id_field
 from event_tracker.query.parameters import ParameterError, ParameterSchema, invalid_parameters
 from event_tracker.query.users.erasure import MODES, Eraser, Erasure
@@ -21,12 +22,14 @@ from event_tracker.query.users.user_export import FORMATS, Exporter
 class EraseUserSchema(ParameterSchema):
     """Parameters of DELETE /users/{user_id}; beside `user_id`, of DELETE /user."""
 
+    identity = identity_field()
     mode = Choice(MODES, "erase", "; ".join(f"{name}: {mode.description}" for name, mode in MODES.items()))
 
 
 class ExportUserSchema(ParameterSchema):
     """Parameters of GET /users/{user_id}/export; beside `user_id`, of GET /user/export."""
 
+    identity = identity_field()
     format = Choice(FORMATS, "json", "One JSON object, or a line for each row.")
 
 
@@ -53,17 +56,18 @@ class UserData(NamedTuple):
 def export_user(data: UserData, call: Call, user_id: str) -> Response:
     _require_plain_export(call.environ)
     _require_id(user_id)
-    return _export(data, call, user_id, call.query()["format"])
+    return _export(data, call, user_id, call.query())
 
 
 def export_any_user(data: UserData, call: Call) -> Response:
     given = call.query()
-    return _export(data, call, given["user_id"], given["format"])
+    return _export(data, call, given["user_id"], given)
 
 
-def _export(data: UserData, call: Call, user_id: str, file_format: str) -> Response:
+def _export(data: UserData, call: Call, user_id: str, given: dict[str, Any]) -> Response:
+    file_format = given["format"]
     return data.downloads.stream(
-        data.exporter.parts(user_id, call.principal, file_format),
+        data.exporter.parts(user_id, given["identity"], call.principal, file_format),
         kind="user",
         name=f"user.{file_format}",
         content_type=FORMATS[file_format],
@@ -73,12 +77,13 @@ def _export(data: UserData, call: Call, user_id: str, file_format: str) -> Respo
 
 def erase_user(data: UserData, call: Call, user_id: str) -> Erasure:
     _require_id(user_id)
-    return data.eraser.run(call.query()["mode"], user_id, call.principal)
+    given = call.query()
+    return data.eraser.run(given["mode"], user_id, given["identity"], call.principal)
 
 
 def erase_any_user(data: UserData, call: Call) -> Erasure:
     given = call.query()
-    return data.eraser.run(given["mode"], given["user_id"], call.principal)
+    return data.eraser.run(given["mode"], given["user_id"], given["identity"], call.principal)
 
 
 def _require_plain_export(environ: WSGIEnvironment) -> None:

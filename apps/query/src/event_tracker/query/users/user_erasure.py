@@ -1,6 +1,6 @@
 """The steps of an erasure, within one transaction. `queries.sql` explains their order."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from secrets import token_hex
 from typing import Any
@@ -20,33 +20,57 @@ Counts = dict[str, int]
 """Table → number of rows deleted or changed."""
 
 
+class MoreIdsError(Exception):
+    """Ids were linked to the person while the erasure waited for its locks: it begins again with all of them."""
+
+
 class UserErasure:
     """The erasure of one user: runs its statements.
 
     Attributes:
+        user_ids: all ids of the person.
         sources: only events of these sources are erased; None is all.
     """
 
-    def __init__(self, connection: psycopg.Connection, user_id: str, sources: list[str] | None) -> None:
-        self.user_id, self.sources = user_id, sources
+    def __init__(
+        self,
+        connection: psycopg.Connection,
+        user_ids: list[str],
+        sources: list[str] | None,
+        find_ids: Callable[[], list[str]],
+    ) -> None:
+        self.user_ids, self.sources = user_ids, sources
         self._connection = connection
+        self._find_ids = find_ids
 
     def execute(self, statement: str, **more: Any) -> list[Any]:
         """Run a statement of queries.sql and return its rows."""
-        given = {"user_id": self.user_id, "sources": self.sources, **more}
+        given = {"user_ids": self.user_ids, "sources": self.sources, **more}
         return self._connection.execute(STATEMENTS[statement], given, binary=True).fetchall()
+
+    def check_ids(self) -> None:
+        """Check that no id was linked to the person before their events were deleted, but isn't among `user_ids`.
+
+        Raises:
+            MoreIdsError: if one was.
+        """
+        if not set(self._find_ids()) <= set(self.user_ids):
+            raise MoreIdsError
 
 
 def erase(erasure: UserErasure) -> Counts:
     """Delete everything, and correct the counters and summaries."""
     rejections = len(erasure.execute("erase_rejections"))
     gone = erasure.execute("erase_events")
+    erasure.check_ids()
     days = sorted({hour.replace(hour=0) for hour, *_ in gone})
-    visits = _erase_visits(erasure, days, [erasure.user_id])
-    users = _erase_user(erasure)
+    visits = _erase_visits(erasure, days, erasure.user_ids)
+    links = _erase_links(erasure)
+    users = _erase_users(erasure)
     counts = {
         "events": sum(events for *_, events, _ in gone),
         "rejections": rejections,
+        "links": links,
         "event_counts": _decrement_counts(erasure, gone),
         "property_counts": gone[0][-1] if gone else 0,
     }
@@ -54,30 +78,35 @@ def erase(erasure: UserErasure) -> Counts:
 
 
 def anonymise(erasure: UserErasure) -> Counts:
-    """Assign the events to a new, unknown user, and remove everything from them but type, time and source.
+    """Assign the events to new, unknown users, one for each id, and remove everything from them but type, time and source.
 
-    The new user's id isn't returned or logged.
+    The new users are linked as the ids were. Their ids aren't returned or logged.
     """
-    new = {"new_user_id": f"anonymous-{uuid4()}", "secret": token_hex(32)}
+    new_user_ids = [f"anonymous-{uuid4()}" for _ in erasure.user_ids]
+    new = {"new_user_ids": new_user_ids, "secret": token_hex(32)}
     rejections = len(erasure.execute("erase_rejections"))
     changed = erasure.execute("anonymise_events", **new)
+    erasure.check_ids()
     days = [day for day, *_ in changed]
     if erasure.sources is None:
         visits = len(erasure.execute("anonymise_visits", **new))
     else:
-        visits = _erase_visits(erasure, days, [erasure.user_id, new["new_user_id"]])
-        erasure.execute("upsert_user", **new)
-    users = _erase_user(erasure)
+        visits = _erase_visits(erasure, days, [*erasure.user_ids, *new_user_ids])
+    links = _erase_links(erasure, new_user_ids)
+    if erasure.sources is not None:
+        erasure.execute("upsert_users", **new)
+    users = _erase_users(erasure)
     counts = {
         "events": sum(events for _, events, _ in changed),
         "rejections": rejections,
+        "links": links,
         "property_counts": changed[0][-1] if changed else 0,
     }
     return counts | _unless_restricted(erasure, visits=visits, users=users)
 
 
 def _erase_visits(erasure: UserErasure, days: list[datetime], users: list[str]) -> int:
-    """Delete the user's visits. If only some sources are erased, the visits of the affected days are computed again for `users`."""
+    """Delete the visits. If only some sources are erased, the visits of the affected days are computed again for `users`."""
     erased = len(erasure.execute("erase_visits", days=None if erasure.sources is None else days))
     if erasure.sources is not None:
         for user in users:
@@ -85,12 +114,23 @@ def _erase_visits(erasure: UserErasure, days: list[datetime], users: list[str]) 
     return erased
 
 
-def _erase_user(erasure: UserErasure) -> int:
-    """Delete the user's row, unless events of theirs are left. Returns the number of deleted users.
+def _erase_links(erasure: UserErasure, new_user_ids: list[str] | None = None) -> int:
+    """Delete all links from and to the ids, but for those of events that stay. Returns the number of deleted links."""
+    erasure.execute("lock_links")
+    if new_user_ids:
+        erasure.execute("anonymise_links", new_user_ids=new_user_ids)
+    erased = len(erasure.execute("erase_links"))
+    erasure.execute("relink")
+    return erased
+
+
+def _erase_users(erasure: UserErasure) -> int:
+    """Delete the users' rows, unless events of theirs are left. Returns the number of deleted users.
 
     A user without a row stays as they are: the collector that stores their first events adds it.
     """
-    return len(erasure.execute("erase_user")) if erasure.execute("lock_user") else 0
+    known = [user_id for (user_id,) in erasure.execute("lock_users")]
+    return len(erasure.execute("erase_users", user_ids=known)) if known else 0
 
 
 def _unless_restricted(erasure: UserErasure, **counts: int) -> Counts:

@@ -12,13 +12,15 @@ from psycopg.types.json import Jsonb
 
 from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.http.errors import Problem
-from event_tracker.core.postgres.pool import ConnectionPool, execute
+from event_tracker.core.postgres.pool import ConnectionPool, attempt, execute
 from event_tracker.query import metrics
 from event_tracker.query.auth.people import QUERIES as ACCESS_QUERIES
 from event_tracker.query.auth.principal import Principal, quota_holder_of
 from event_tracker.query.concurrency import EXPORT_TURN_SECONDS, TURN_SECONDS, take_turn
 from event_tracker.query.events.cursor import NIL
+from event_tracker.query.identity import Identity
 from event_tracker.query.users.user_erasure import QUERIES
+from event_tracker.query.users.user_ids import find_ids
 
 PAGE_EVENTS = 100
 """Events, or rejections, on a page. Each may have 64 KiB."""
@@ -49,11 +51,11 @@ class Exporter:
         self._control = control
         self._concurrency_limit = concurrency_limit
 
-    def parts(self, user_id: str, principal: Principal, form: str) -> Iterator[bytes]:
+    def parts(self, user_id: str, identity: Identity, principal: Principal, form: str) -> Iterator[bytes]:
         """The parts of the file, with what the principal may see.
 
         Raises:
-            Problem: 404 if nothing is stored, or as `take_turn` does.
+            Problem: 404 if nothing is stored, 422 if the person has too many ids, or as `take_turn` does.
         """
         seconds = TURN_SECONDS
 
@@ -62,17 +64,23 @@ class Exporter:
                 return execute(self._control, QUERIES[statement], parameters)
 
         sources = None if principal.sources is None else sorted(principal.sources)
-        given = {"user_id": user_id, "sources": sources}
+        with take_turn(self._concurrency_limit, quota_holder_of(principal), seconds):
+            ids = attempt(self._control, lambda connection: find_ids(connection, user_id, identity, sources))
+        given = {"user_ids": ids, "sources": sources}
         ((known, at),) = fetch("is_known", given)
         if not known:
             raise Problem(404, "user_not_found", "Nothing of this user is stored.")
         self._audit(user_id, principal)
         seconds = EXPORT_TURN_SECONDS
-        tables = [("events", _events(fetch, given)), ("rejections", _rejections(fetch, given))]
+        tables = [
+            ("events", _events(fetch, given)),
+            ("rejections", _rejections(fetch, given)),
+            ("links", _links(fetch, given)),
+        ]
         if sources is None:
             # This doesn't belong to a source.
             tables.append(("users", _users(fetch, given)))
-        head = {"user_id": user_id, "exported_at": at, "sources": sources}
+        head = {"user_id": user_id, "identity": identity, "ids": ids, "exported_at": at, "sources": sources}
         return (_json if form == "json" else _ndjson)(head, tables)
 
     def _audit(self, user_id: str, principal: Principal) -> None:
@@ -84,15 +92,16 @@ class Exporter:
 
 def _events(fetch: Execute, given: dict[str, Any]) -> Iterator[list[Any]]:
     exported = metrics.EVENTS_EXPORTED.labels("user")
-    after: tuple[Any, ...] = (LATEST_STORED, LATEST_STORED, LAST_ID)
+    after: tuple[Any, ...] = (LATEST_STORED, "", LATEST_STORED, LAST_ID)
     while True:
-        position = dict(zip(("after_timestamp", "after_received_at", "after_event_id"), after, strict=True))
+        names = ("after_timestamp", "after_user_id", "after_received_at", "after_event_id")
+        position = dict(zip(names, after, strict=True))
         rows = fetch("export_events", {**given, **position, "rows": PAGE_EVENTS})
         yield [_event(*row) for row in rows]
         exported.inc(len(rows))
         if len(rows) < PAGE_EVENTS:
             return
-        after = (rows[-1][2], rows[-1][6], rows[-1][3])
+        after = (rows[-1][2], rows[-1][0], rows[-1][6], rows[-1][3])
 
 
 def _rejections(fetch: Execute, given: dict[str, Any]) -> Iterator[list[Any]]:
@@ -106,7 +115,11 @@ def _rejections(fetch: Execute, given: dict[str, Any]) -> Iterator[list[Any]]:
 
 
 def _users(fetch: Execute, given: dict[str, Any]) -> Iterator[list[Any]]:
-    yield _named(("first_seen", "last_hour"), fetch("export_user", given))
+    yield _named(("user_id", "first_seen", "last_hour"), fetch("export_users", given))
+
+
+def _links(fetch: Execute, given: dict[str, Any]) -> Iterator[list[Any]]:
+    yield _named(("source", "alias", "person", "at", "event_id", "removed_at"), fetch("export_links", given))
 
 
 def _event(

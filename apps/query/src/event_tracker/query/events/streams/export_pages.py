@@ -23,6 +23,7 @@ from event_tracker.query.concurrency import EXPORT_TURN_SECONDS, TURN_SECONDS, t
 from event_tracker.query.events.cursor import Position
 from event_tracker.query.events.filters import EventFilter
 from event_tracker.query.events.store import build_statement
+from event_tracker.query.identity import limited_ids
 from event_tracker.query.parameter_types import EARLIEST, LATEST
 
 QUERIES = load_queries("event_tracker.query.events")
@@ -171,7 +172,8 @@ def _read_page(event_filter: EventFilter, position: _ExportPosition, rows: int, 
             "after_event_id": position.after.event_id,
         }
         try:
-            return execute_page(statement, {**filters, **parameters})
+            with limited_ids():
+                return execute_page(statement, {**filters, **parameters})
         except psycopg.errors.QueryCanceled:
             if cuts == MOST_SLICE_CUTS or not position.cut():
                 raise

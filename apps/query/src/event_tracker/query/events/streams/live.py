@@ -126,9 +126,11 @@ class Hub:
         """Add a client: it gets the events that are committed from now on.
 
         Raises:
+            Problem: 422 if its person has too many ids.
             psycopg.Error: if the database can't be reached.
         """
         with self._lock:
+            self._follow_links(client.live_filter)
             if self._clients:
                 self._broadcast()
             else:
@@ -160,9 +162,23 @@ class Hub:
 
     def _broadcast(self) -> None:
         for events in self._tail.read_new():
+            if events:
+                self._update_persons()
             for event in events:
                 self._offer_to_matching(event)
             yield_to_others()
+
+    def _update_persons(self) -> None:
+        """Follow the links as they are now: each event is stored together with the links that it makes."""
+        for client in list(self._clients):
+            try:
+                self._follow_links(client.live_filter)
+            except Problem:
+                client.end()  # its person has too many ids now, as it is told when it connects again
+
+    def _follow_links(self, live_filter: LiveFilter) -> None:
+        if live_filter.person:
+            live_filter.user_ids = self._tail.read_ids(*live_filter.person)
 
     def _offer_to_matching(self, event: StoredEvent) -> None:
         frame = b""

@@ -7,10 +7,18 @@ from event_tracker.query.filters.matches import EventValues, matches
 
 
 class LiveFilter:
-    """Selects events for one client. The time range of its filter is ignored."""
+    """Selects events for one client. The time range of its filter is ignored.
+
+    Attributes:
+        person: whose ids `user_ids` should be, and for which sources; None if no links are followed.
+        user_ids: the users whose events are selected; None is all.
+    """
 
     def __init__(self, event_filter: EventFilter) -> None:
         self._filter = event_filter
+        user_id = event_filter.user_id
+        self.user_ids = None if user_id is None else frozenset({user_id})
+        self.person = None if user_id is None or event_filter.identity == "raw" else (user_id, event_filter.sources)
         self._parts: list[Filter] = [
             Condition(Property((key,)), "is", (value,)) for key, value in event_filter.properties
         ]
@@ -22,7 +30,7 @@ class LiveFilter:
         wanted = self._filter
         return (
             (wanted.sources is None or event.source in wanted.sources)
-            and wanted.user_id in (None, event.user_id)
+            and (self.user_ids is None or event.user_id in self.user_ids)
             and wanted.session_id in (None, event.session_id)
             and (not wanted.event_types or event.event_type in wanted.event_types)
             and all(matches(values, part) for part in self._parts)

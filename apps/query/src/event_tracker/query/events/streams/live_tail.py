@@ -8,16 +8,19 @@ import msgspec
 import psycopg
 
 from event_tracker.core.postgres.named_sql import load_queries
-from event_tracker.core.postgres.pool import ConnectionPool, attempt
+from event_tracker.core.postgres.pool import ConnectionPool, attempt, execute
 from event_tracker.core.postgres.replication import read_as_of
 from event_tracker.core.postgres.row_stream import Row, fetch_within
 from event_tracker.query import metrics
+from event_tracker.query.auth.calls import Sources
 from event_tracker.query.events.cursor import NIL
 from event_tracker.query.events.responses import StoredEvent, make_stored_event
 from event_tracker.query.events.store import JSON, MOST_BYTES
+from event_tracker.query.identity import MOST_IDS, limited_ids
 from event_tracker.query.parameter_types import EARLIEST
 
-LIVE_EVENTS = load_queries("event_tracker.query.events")["live_events"].encode()
+QUERIES = load_queries("event_tracker.query.events")
+LIVE_EVENTS = QUERIES["live_events"].encode()
 
 encode = msgspec.json.Encoder().encode
 
@@ -61,12 +64,23 @@ class Tail:
             events = [make_stored_event(*row) for row in rows]
             events_read += len(events)
             new = [event for event in events if _key(event) not in self._seen]
-            self._seen.update(map(_key, new))
             yield new
+            self._seen.update(map(_key, new))  # afterwards, so that what couldn't be sent comes with the next call
             if is_whole and len(events) < PAGE:
                 break
             position = _key(events[-1])
         self._advance(events_read)
+
+    def read_ids(self, user_id: str, sources: Sources) -> frozenset[str]:
+        """All ids of the person with this id.
+
+        Raises:
+            Problem: 422 if there are too many.
+        """
+        given = {"user_id": user_id, "sources": None if sources is None else list(sources), "most_ids": MOST_IDS}
+        with limited_ids():
+            ((ids,),) = execute(self._pool, QUERIES["live_events.ids"], given)
+        return frozenset(ids)
 
     def _advance(self, events_read: int) -> None:
         self._overlap = max(LEAST_OVERLAP, self._overlap / 2) if events_read > MANY else min(OVERLAP, self._overlap * 2)

@@ -59,7 +59,7 @@ class ExportEventsSchema(EventsSchema, RangeSchema):
             return
         if "cursor" in given:
             raise ValidationError({"after": [("invalid_after", "Give `after` or `cursor`, not both.")]})
-        if given.get("user_id", after.user_id) != after.user_id:
+        if given["identity"] == "raw" and given.get("user_id", after.user_id) != after.user_id:
             raise ValidationError({"after": [("invalid_after", "Its user isn't `user_id`.")]})
 
 

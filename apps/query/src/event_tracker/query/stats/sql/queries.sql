@@ -210,15 +210,16 @@ and not exists (
 )
 
 -- name: get_user
--- One user; no row if there is no event of theirs.
+-- One user; no row if there is no event of theirs. `ids` are all of the person, who comes first, or the one that was asked for.
 with visited as materialized ({visited}),
 known as (
-  select count(*) as events, {first_seen} as first_seen, max("timestamp") as last_seen from events where user_id = %(user_id)b {sources}
+  select count(*) as events, {first_seen} as first_seen, max("timestamp") as last_seen from events where user_id = any ({ids}) {sources}
 ),
 type as (
   select event_type, count(*) as count from visited group by event_type
 )
 select
+  ({ids})[1],
   known.first_seen,
   known.last_seen,
   known.events,
@@ -230,9 +231,29 @@ select
 from known
 where known.events > 0;
 
+-- name: get_user.ids
+(
+  select
+    case
+      when %(is_linked)b
+      then person_ids(
+        %(user_id)b::text, case when cardinality(%(sources)b::text[]) > 0 then %(sources)b::text[] end, %(most_ids)b::int
+      )
+      else array[%(user_id)b::text]
+    end
+)::text[]
+
+-- name: get_user.of_person
+user_id = any ({ids})
+
+-- name: get_user.selected
+-- A session of a person may have events of several ids.
+select %(user_id)b::text collate "C" as user_id, "timestamp", received_at, event_id, event_type, session_id, properties
+from ({selected}) as event
+
 -- name: get_user.first_seen
 -- As in `list_users`: it is kept when the first events are deleted because of their age.
-least(min("timestamp"), (select first_seen from users where user_id = %(user_id)b))
+least(min("timestamp"), (select min(first_seen) from users where user_id = any ({ids})))
 
 -- name: get_user.first_seen_of_sources
 min("timestamp")

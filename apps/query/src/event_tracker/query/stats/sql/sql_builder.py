@@ -15,11 +15,6 @@ def select_events(query: FilteredQuery, *more: sql.Composable) -> sql.Composed:
     return fill("selected", conditions=sql.SQL(" and ").join([*conditions, *more]))
 
 
-def select_cut_visits(query: FilteredQuery, *more: sql.Composable) -> sql.Composed:
-    """The selected events with the conditions `more`, each with its visit. Visits that are too long are cut."""
-    return fill("visited.cut", visited=fill("visited", selected=select_events(query, *more)))
-
-
 def type_condition(query: FilteredQuery) -> sql.SQL:
     """The condition on event types, for queries that filter by nothing else."""
     return sql.SQL(QUERIES["selected.event_types"] if query.event_types else "true")
