@@ -17,7 +17,9 @@ from psycopg_pool import ConnectionPool
 from event_tracker.columns import metrics
 from event_tracker.columns.database import measure, open_database
 from event_tracker.columns.loading.cache import Cache, Lease, is_disk_full
+from event_tracker.columns.loading.conditions import Range
 from event_tracker.columns.loading.deadline import Deadline
+from event_tracker.columns.loading.identity.persons import Persons
 from event_tracker.columns.loading.loader import Loaded, Loader
 from event_tracker.columns.loading.plan import Plan, make_plan
 from event_tracker.columns.loading.relations import Relations
@@ -25,7 +27,7 @@ from event_tracker.columns.loading.snapshot import Selection
 from event_tracker.columns.loading.threads import run_in_thread
 from event_tracker.core.http.errors import Problem
 
-__all__ = ["Engine", "Plan", "Result", "Selection"]
+__all__ = ["Engine", "Persons", "Plan", "Range", "Result", "Selection"]
 
 TOO_LARGE = (
     "This question needs more memory than ANALYTICS_MEMORY_BYTES gives all questions together. Narrow `from` and `to`, select fewer "
@@ -76,8 +78,9 @@ class Engine:
     """Runs questions, each in one snapshot of PostgreSQL.
 
     A statement is DuckDB's SQL. It reads the relation `events`, which has the columns of layout.COLUMNS and holds the selection's
-    events; and, where the selection says so, `first_seen` (user_id, first_seen): the users who were first seen in [start, end)
-    (docs/definitions.md), over all sources or by the selection's alone.
+    events, and `sent_id`: the id that an event was sent with, where `user_id` is the person (Selection.linked). Where the selection says
+    so, it also reads `first_seen` (user_id, first_seen): the users who were first seen in that range (docs/definitions.md), over all
+    sources or by the selection's alone.
 
     Args:
         folder: of the cache. It is made if it isn't there.
@@ -149,6 +152,14 @@ class Engine:
             log.warning("files are read again", error=type(error).__name__)
         return self._cache.with_room(run)
 
+    def read_persons(self, connection: psycopg.Connection, sources: Sequence[str] | None) -> Persons | None:
+        """The persons for a viewer of some sources (None is all), in the snapshot of a connection. None if nobody has two ids.
+
+        Raises:
+            Problem: 504 if it takes too long.
+        """
+        return self._loader.read_persons(connection, sources, Deadline(self._seconds))
+
     def refresh(self) -> None:
         """Delete what PostgreSQL doesn't have any more from the local disk, and set the metrics. Call it again and again."""
         self._loader.forget_erased()
@@ -163,10 +174,8 @@ class Engine:
     def _run(self, selection: Selection, question: Question, deadline: Deadline) -> Result:
         began = time.perf_counter()
         lease = Lease(self._cache)
-        users = None
         try:
             loaded = self._loader.load(selection, lease, deadline)
-            users = loaded.users
             metrics.LOAD_SECONDS.observe(time.perf_counter() - began)
             result = self._ask(selection, loaded, question, deadline)
             metrics.QUESTION_SECONDS.labels(question.name, loaded.path).observe(time.perf_counter() - began)
@@ -179,13 +188,12 @@ class Engine:
                 self._loader.forget(sorted(lease.names))
             if isinstance(error, FATAL):
                 self._database = self._open()
+                self._loader.links.forget_all()
             raise
         else:
             return result
         finally:
             lease.end()
-            if users is not None:
-                users.unlink(missing_ok=True)
 
     def _ask(self, selection: Selection, loaded: Loaded, question: Question, deadline: Deadline) -> Result:
         with self._cursor() as cursor:

@@ -10,6 +10,7 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from event_tracker.columns.layout import LAYOUT
+from event_tracker.columns.loading.conditions import Range
 from event_tracker.columns.loading.deadline import Deadline
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.core.postgres.pool import attempt
@@ -29,18 +30,20 @@ class Selection:
     """The events that a question is about: those in [start, end), of these sources (None is all).
 
     Attributes:
-        first_seen: whether the question also reads the relation `first_seen`.
+        first_seen: the question also reads the relation `first_seen`, of those first seen in this range, which ends at `end` or before.
+        linked: whether users are persons, with all ids that links lead to them; otherwise they are ids.
     """
 
     start: datetime
     end: datetime
     sources: Sequence[str] | None
-    first_seen: bool = False
+    first_seen: Range | None = None
+    linked: bool = False
 
     @property
     def needs_history(self) -> bool:
         """Whether first seen is by some sources: then it is the earliest of all their events."""
-        return self.first_seen and self.sources is not None
+        return self.first_seen is not None and self.sources is not None
 
 
 class Span(NamedTuple):
@@ -96,14 +99,20 @@ def in_snapshot(
         as_of = read_as_of(connection)
         with connection.transaction():
             connection.execute(QUERIES["begin"], prepare=False)
-            given = {"milliseconds": max(1, int(deadline.remaining * 1000))}
-            ((server, oldest, _),) = connection.execute(QUERIES["server"], given, binary=True).fetchall()
-            return work(connection, Snapshot(as_of, server, int(oldest), _read_spans(connection, selection)))
+            server, oldest = read_server(connection, deadline)
+            return work(connection, Snapshot(as_of, server, oldest, _read_spans(connection, selection)))
 
     try:
         return attempt(pool, begin)
     except psycopg.errors.QueryCanceled:
         raise deadline.problem() from None
+
+
+def read_server(connection: psycopg.Connection, deadline: Deadline) -> tuple[str, int]:
+    """`server` and `oldest` of the snapshot of a connection. Its statements may take until the deadline."""
+    given = {"milliseconds": max(1, int(deadline.remaining * 1000))}
+    ((server, oldest, _),) = connection.execute(QUERIES["server"], given, binary=True).fetchall()
+    return server, int(oldest)
 
 
 def _read_spans(connection: psycopg.Connection, selection: Selection) -> list[Span]:

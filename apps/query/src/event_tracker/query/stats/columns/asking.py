@@ -60,7 +60,10 @@ class Asker:
     def _ask(self, question: Question) -> RangeAnswer:
         statement = question.build_statement()
         selection = Selection(
-            start=question.start, end=question.end, sources=question.sources, first_seen=question.reads_first_seen
+            start=question.start,
+            end=question.end,
+            sources=question.sources,
+            first_seen=(question.start, question.end) if question.reads_first_seen else None,
         )
         with metrics.DB_SECONDS.labels(question.name).time():
             result = self._engine.run(
