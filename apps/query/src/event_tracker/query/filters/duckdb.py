@@ -48,6 +48,10 @@ class DuckDBCompiler(Compiler):
     def parameter(self, value: Any) -> sql.Composable:
         return _Bound(self._parameters.bind(value))
 
+    def field(self, name: str) -> sql.Composable:
+        """The column of a field. The id is the one that was sent: `user_id` may be the person's."""
+        return sql.Identifier("sent_id" if name == "user_id" else name)
+
     def property_text(self, keys: Sequence[str]) -> sql.Composable:
         if len(keys) > 1:
             return self._text(self.property_json(keys))

@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType, field
 
 from event_tracker.columns.engine import Plan as EnginePlan
 from event_tracker.query.answers import Time
-from event_tracker.query.stats.query_types import RangeQuery
+from event_tracker.query.stats.query_types import Identity, RangeQuery
 from event_tracker.query.stats.sql.explain_plan import Plan
 
 Count = Annotated[int, Meta(ge=0)]
@@ -41,6 +41,12 @@ class RangeAnswer(msgspec.Struct, kw_only=True):
     explain: Explain = UNSET
 
 
+class UsersRangeAnswer(RangeAnswer, kw_only=True):
+    """What those begin with that count users."""
+
+    identity: Identity
+
+
 def range_members(query: RangeQuery, as_of: datetime) -> dict[str, Any]:
     """The members that all of these answers begin with."""
     return {
@@ -49,6 +55,11 @@ def range_members(query: RangeQuery, as_of: datetime) -> dict[str, Any]:
         "tz": query.zone.key,
         "as_of": as_of,
     }
+
+
+def users_range_members(query: RangeQuery, as_of: datetime) -> dict[str, Any]:
+    """The members that those begin with that count users."""
+    return {**range_members(query, as_of), "identity": query.identity}
 
 
 def share(part: int, whole: int) -> float | None:
@@ -73,21 +84,9 @@ class ListedUser(msgspec.Struct):
 
 
 class ListUsersAnswer(msgspec.Struct):
+    identity: Identity
     users: list[ListedUser]
     next_cursor: str | None
-
-
-class EventUser(msgspec.Struct):
-    user_id: str
-    events: Count
-    first: Time
-    last: Time
-
-
-class EventUsersAnswer(RangeAnswer, kw_only=True):
-    sort: str
-    users: list[EventUser]
-    total: Annotated[Count, Meta(description="How many users there are, on all pages.")]
 
 
 class UserType(msgspec.Struct):

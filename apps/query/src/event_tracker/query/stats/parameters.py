@@ -1,7 +1,7 @@
 """Reads the parameters of statistics into immutable queries, or reports all errors at once."""
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, cast
+from typing import Any, cast, get_args
 from zoneinfo import ZoneInfo
 
 from marshmallow import fields
@@ -13,6 +13,7 @@ from event_tracker.query.parameter_types import (
     MAX_VALUES,
     AtMost,
     Between,
+    Choice,
     PropertyFilter,
     text_field,
     user_id_field,
@@ -21,7 +22,7 @@ from event_tracker.query.parameters import ParameterError, invalid_parameters
 from event_tracker.query.settings import MOST_SECONDS
 from event_tracker.query.stats.intervals import Interval, TooManyPointsError, split_range, start_of_day
 from event_tracker.query.stats.parameter_types import Dimension, Flag, Moment, Zone
-from event_tracker.query.stats.query_types import UserQuery
+from event_tracker.query.stats.query_types import Identity, UserQuery
 
 DAYS = 30
 """Default length of the time range, including today."""
@@ -53,6 +54,11 @@ def explain_field() -> Flag:
     return Flag(load_default=False, metadata={"description": "Tell how it was answered, where EXPLAIN allows it."})
 
 
+def identity_field() -> Choice:
+    description = "Whether users are persons, with all ids that are linked to them, or ids as they were sent."
+    return Choice(get_args(Identity), "linked", description)
+
+
 class RangeSchema(SourcesSchema):
     """Parameters of all statistics."""
 
@@ -73,6 +79,7 @@ class FilterSchema(RangeSchema):
     )
     properties = PropertyFilter("`property.NAME=value`: only events whose properties have that member.")
     condition = FilterParameters()
+    identity = identity_field()
 
 
 def gap_field() -> Between:

@@ -2,21 +2,26 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from event_tracker.query.auth.calls import Sources
 from event_tracker.query.filters.grammar import Filter
 
+Identity = Literal["linked", "raw"]
+"""Whom users are: persons with all ids that are linked to them, or ids as they were sent."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RangeQuery:
-    """A time range [start, end) in UTC, the sources, the time zone of days, and whether to explain the plan."""
+    """A time range [start, end) in UTC, the sources, the time zone of days, whether to explain the plan, and whom users are."""
 
     sources: Sources
     start: datetime
     end: datetime
     zone: ZoneInfo
     explain: bool
+    identity: Identity = "raw"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

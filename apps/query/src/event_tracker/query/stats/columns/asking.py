@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 from msgspec.structs import asdict
 
-from event_tracker.columns.engine import Engine, Selection
+from event_tracker.columns.engine import Engine, Range, Selection
 from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.query import metrics
 from event_tracker.query.auth.calls import Sources
@@ -14,6 +14,7 @@ from event_tracker.query.auth.principal import QuotaHolder
 from event_tracker.query.concurrency import SingleFlight
 from event_tracker.query.stats.answers import ColumnsPlan, RangeAnswer
 from event_tracker.query.stats.columns.selection import Statement
+from event_tracker.query.stats.query_types import Identity
 from event_tracker.query.stats.store import StatsStore
 
 
@@ -22,13 +23,18 @@ class Question(Hashable, Protocol):
 
     Attributes:
         name: of the question, in metrics.
-        reads_first_seen: whether the statement reads the relation `first_seen`.
+        counts_users: whether it makes a difference to whom ids are linked.
+        first_seen: the statement reads the relation `first_seen`, of those first seen in this range.
     """
 
     @property
     def name(self) -> str: ...
     @property
-    def reads_first_seen(self) -> bool: ...
+    def counts_users(self) -> bool: ...
+    @property
+    def first_seen(self) -> Range | None: ...
+    @property
+    def identity(self) -> Identity: ...
     @property
     def sources(self) -> Sources: ...
     @property
@@ -63,7 +69,8 @@ class Asker:
             start=question.start,
             end=question.end,
             sources=question.sources,
-            first_seen=(question.start, question.end) if question.reads_first_seen else None,
+            first_seen=question.first_seen,
+            linked=question.counts_users and question.identity == "linked",
         )
         with metrics.DB_SECONDS.labels(question.name).time():
             result = self._engine.run(
