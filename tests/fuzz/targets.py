@@ -38,8 +38,8 @@ from event_tracker.query.request_body import read_json
 from event_tracker.query.routes import TABLES
 from event_tracker.query.stats.columns.asking import Stats
 from event_tracker.query.stats.columns.selection import Parameters
-from event_tracker.query.stats.event_users import read_event_users
 from event_tracker.query.stats.parameters import read_user
+from event_tracker.query.stats.questions.event_users import read_event_users
 from event_tracker.query.stats.questions.funnel import read_funnel
 from event_tracker.query.stats.questions.paths import read_paths
 from event_tracker.query.stats.questions.retention import read_retention

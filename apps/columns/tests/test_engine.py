@@ -183,7 +183,7 @@ FIRST_SEEN = "select user_id, first_seen from first_seen order by 1"
 def test_first_seen_by_all_sources(stored, engine, owner):
     stored.add(100, day=-3)
     stored.add(20, day=1, source="shop", user_id='new, "one"')
-    selection = replace(EVERYTHING, first_seen=True)
+    selection = replace(EVERYTHING, first_seen=(EVERYTHING.start, EVERYTHING.end))
     expected = owner.execute(
         "select user_id, first_seen from users where first_seen >= %s order by 1", [DAY]
     ).fetchall()
@@ -196,7 +196,7 @@ def test_first_seen_by_some_sources(stored, engine, owner):
     stored.add(100, day=1, source="shop")
     stored.add(100, day=1, source="blog")
     stored.build(-3, "shop")
-    selection = replace(EVERYTHING, first_seen=True, sources=["shop"])
+    selection = replace(EVERYTHING, first_seen=(EVERYTHING.start, EVERYTHING.end), sources=["shop"])
     expected = owner.execute(
         "select user_id, min(timestamp) from events where source = 'shop' group by 1 having min(timestamp) >= %s order by 1",
         [DAY],

@@ -13,7 +13,7 @@ def test_the_first_of_a_file_and_others(stored, engine, owner, first):
     for number, user_id in enumerate([first, *IDS]):
         stored.add(user_id=user_id, hour=number, day=1)
     expected = owner.execute("select user_id, first_seen from users order by user_id").fetchall()
-    selection = replace(EVERYTHING, first_seen=True)
+    selection = replace(EVERYTHING, first_seen=(EVERYTHING.start, EVERYTHING.end))
     from_rows = engine.run(
         selection, "select user_id, min(timestamp) from events group by user_id order by user_id", {}
     )
@@ -34,7 +34,9 @@ def test_many_with_line_breaks(stored, engine, owner):
         {"day": DAY},
     )
     found = engine.run(
-        replace(EVERYTHING, first_seen=True), "select count(*), min(user_id), max(user_id) from first_seen", {}
+        replace(EVERYTHING, first_seen=(EVERYTHING.start, EVERYTHING.end)),
+        "select count(*), min(user_id), max(user_id) from first_seen",
+        {},
     )
     assert (
         found.rows

@@ -1,6 +1,7 @@
 """Standbys, failovers and restarts: rows that were read from one server are never taken for another's."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -29,6 +30,51 @@ def engine_of(server, folder):
 
 def ask(engine):
     return engine.run(EVERYTHING, BY_DAY, {}, explain=True)
+
+
+def link(owner, alias):
+    owner.execute(
+        "insert into links (source, alias, person, at, event_id) values ('default', %s, 'ann', now(), gen_random_uuid())",
+        [alias],
+    )
+
+
+def persons(engine):
+    """How many there are."""
+    ((count,),) = engine.run(replace(EVERYTHING, linked=True), "select count(distinct user_id) from events", {}).rows
+    return count
+
+
+def test_a_standby_follows_links(own_postgres, primary, tmp_path):
+    for user_id in ("ann", "a1", "a2"):
+        primary.add(user_id=user_id)
+    with standby_of(own_postgres) as standby, engine_of(standby, tmp_path / "cache") as engine:
+        assert persons(engine) == 3
+        for number, alias in enumerate(("a1", "a2"), 1):
+            link(primary.owner, alias)
+            with psycopg.connect(standby.url("events"), autocommit=True) as replayed:
+                wait_until(lambda n=number: replayed.execute("select count(*) from links").fetchone() == (n,))
+            assert persons(engine) == 3 - number
+
+
+def test_after_a_crash_links_are_read_again(own_postgres, tmp_path):
+    """A transaction's number may be used again for another one after a failover."""
+    with psycopg.connect(own_postgres.url("events"), autocommit=True, options="-c timezone=UTC") as owner:
+        stored = Stored(owner, tmp_path)
+        for user_id in ("ann", "a1", "a2"):
+            stored.add(user_id=user_id)
+        link(owner, "a1")
+    with engine_of(own_postgres, tmp_path / "cache") as engine:
+        assert persons(engine) == 2
+        (before,) = engine._loader.links._versions
+        own_postgres.stop("immediate")
+        own_postgres.start()
+        with psycopg.connect(own_postgres.url("events"), autocommit=True) as owner:
+            # As on a server that has gone another way: with a number that was seen.
+            owner.execute("update links set removed_at = now(), changed = '1'")
+        assert persons(engine) == 3
+        engine.refresh()
+        assert before not in engine._loader.links._versions
 
 
 def test_a_standby_reads_what_was_added(own_postgres, primary, tmp_path):

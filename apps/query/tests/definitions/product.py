@@ -4,7 +4,7 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -19,22 +19,40 @@ from servers import Service
 from event_tracker.columns.build import Builder, find_unbuilt
 
 from .reference.events import Event, of_sources
+from .reference.persons import Link, of_persons
 
 Answer = dict[str, Any]
 
 PARTS_IN_BLOCKS = (0, 0.5, 1)
 """How many of an example's events are in blocks; the others are read from their rows."""
 
+INSERT_LINK = """
+insert into links (source, alias, person, at, event_id, removed_at)
+values (%(source)s, %(alias)s, %(person)s, %(at)s, %(event_id)s, case when %(removed)s then now() end)
+on conflict (source, alias, person) do update
+set at = excluded.at, event_id = excluded.event_id, removed_at = excluded.removed_at, changed = default
+"""
+
 
 @dataclass(frozen=True)
 class Question:
-    """A request, and the reference's answer to it; None is a 404. `sources` of None are all."""
+    """A request, and the reference's answer to it; None is a 404. `sources` of None are all.
+
+    Attributes:
+        identity: None doesn't ask for one, so that it is `linked`.
+    """
 
     path: str
     parameters: list[tuple[str, str]]
     answer: Callable[[list[Event]], Answer | None]
     body: dict[str, Any] | None = None
     sources: tuple[str, ...] | None = None
+    identity: str | None = None
+
+    @property
+    def counts_users(self) -> bool:
+        """Whether the answer says whom users are."""
+        return not self.path.startswith(("/users/", "/stats/top-"))
 
 
 @dataclass(frozen=True)
@@ -64,7 +82,7 @@ class Product:
         tables = self.owner.execute(
             "select string_agg(quote_ident(relname), ', ' order by relname <> 'events') from pg_class"
             " where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition"
-            " and relname !~ 'yoyo|catalog_version|sources|write_keys|api_tokens'"
+            " and relname !~ 'yoyo|catalog_version|link_epochs|sources|write_keys|api_tokens'"
         ).fetchall()[0][0]
         self.owner.execute(f"truncate {tables}".encode())
 
@@ -115,23 +133,32 @@ class Product:
         for question in asked:
             self.ask(question, events)
 
+    def link(self, links: list[Link]) -> None:
+        """Stores links."""
+        with self.owner.cursor() as cursor:
+            cursor.executemany(INSERT_LINK, [link.__dict__ for link in links])
+
     def get(self, question: Question) -> requests.Response:
         url = f"{self.query.url}{question.path}"
         parameters = [*question.parameters, *(("source", source) for source in question.sources or ())]
+        if question.identity is not None:
+            parameters.append(("identity", question.identity))
         if question.body is not None:
             return self.session.post(url, params=parameters, json=question.body, headers=self.credentials, timeout=30)
         return self.session.get(url, params=parameters, headers=self.credentials, timeout=30)
 
-    def ask(self, question: Question, events: list[Event]) -> Answer:
+    def ask(self, question: Question, events: list[Event], links: Sequence[Link] = ()) -> Answer:
         """The service's answer, after comparing it with the reference."""
         response = self.get(question)
-        expected = question.answer(of_sources(events, question.sources))
+        known = links if question.identity != "raw" else ()
+        expected = question.answer(of_persons(of_sources(events, question.sources), known, question.sources))
         body: Answer = response.json()
         if expected is None:
             assert (response.status_code, body["code"]) == (404, "user_not_found"), question
             return body
         assert response.status_code == 200, (question, response.text)
         assert body.pop("as_of").endswith("Z")
+        assert body.pop("identity", None) == ((question.identity or "linked") if question.counts_users else None)
         differences = list(unlike(expected, body, ""))
         assert not differences, (differences, response.url, question.body)
         return body

@@ -13,14 +13,15 @@ from .reference.user_list import everybody
 from .strategies import ASKED_ABOUT, CLOCKS, EXAMPLES, cases, events
 
 
-def listed(product, limit, sources=None):
+def listed(product, limit, sources=None, identity="linked"):
     """All users, page by page."""
-    asked = {"limit": limit, "source": sources}
+    asked = {"limit": limit, "source": sources, "identity": identity}
     found, cursor = [], {}
     while cursor is not None:
         answer = product.session.get(f"{product.query.url}/users", params={**asked, **cursor}, timeout=30)
         assert answer.status_code == 200, answer.text
         page = answer.json()
+        assert page["identity"] == identity
         assert len(page["users"]) <= limit
         found += page["users"]
         cursor = {"cursor": page["next_cursor"]} if page["next_cursor"] else None

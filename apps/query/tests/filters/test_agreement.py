@@ -122,7 +122,8 @@ def in_columns(databases: Databases, part: Filter) -> list[int]:
         f"{IN_JSON.format(number=number)} as property_{number}" for number in range(len(parameters.properties))
     )
     found = databases.columns.execute(
-        f"select event_id from (select *, {values} from events) where {condition} order by event_id", parameters
+        f"select event_id from (select *, user_id as sent_id, {values} from events) where {condition} order by event_id",
+        parameters,
     )
     return [event_id.int for (event_id,) in found.fetchall()]
 

@@ -17,7 +17,9 @@ from psycopg_pool import ConnectionPool
 from event_tracker.columns import metrics
 from event_tracker.columns.database import measure, open_database
 from event_tracker.columns.loading.cache import Cache, Lease, is_disk_full
+from event_tracker.columns.loading.conditions import Range
 from event_tracker.columns.loading.deadline import Deadline
+from event_tracker.columns.loading.identity.persons import Persons
 from event_tracker.columns.loading.loader import Loaded, Loader
 from event_tracker.columns.loading.plan import Plan, make_plan
 from event_tracker.columns.loading.relations import Relations
@@ -25,7 +27,7 @@ from event_tracker.columns.loading.snapshot import Selection, Snapshot, in_snaps
 from event_tracker.columns.loading.threads import run_in_thread
 from event_tracker.core.http.errors import Problem
 
-__all__ = ["Engine", "Plan", "Result", "Selection", "Table"]
+__all__ = ["Engine", "Persons", "Plan", "Range", "Result", "Selection", "Table"]
 
 TOO_LARGE = (
     "This question needs more memory than ANALYTICS_MEMORY_BYTES gives all questions together. Narrow `from` and `to`, select fewer "
@@ -87,8 +89,9 @@ class Engine:
     """Runs questions, each in one snapshot of PostgreSQL.
 
     A statement is DuckDB's SQL. It reads the relation `events`, which has the columns of layout.COLUMNS and holds the selection's
-    events. Where the selection says so, there are also `all_events`, with the events of a wider range, and `first_seen` (user_id,
-    first_seen): the users who were first seen in [start, end) (docs/definitions.md), over all sources or by the selection's alone.
+    events, and `sent_id`: the id that an event was sent with, where `user_id` is the person (Selection.linked). Where the selection says
+    so, there are also `all_events`, with the events of a wider range, and `first_seen` (user_id, first_seen): the users who were first
+    seen in a range (docs/definitions.md), over all sources or by the selection's alone.
 
     Args:
         folder: of the cache. It is made if it isn't there.
@@ -163,16 +166,25 @@ class Engine:
         return self._cache.with_room(run)
 
     def version(self, selection: Selection) -> tuple[datetime, bytes]:
-        """The `as_of` and the version of a selection's events: a question about those of the same version has the same rows.
+        """The `as_of` and the version of what a selection reads: a question about the same version has the same rows.
 
         Raises:
             Problem: 504 if it takes too long.
         """
+        deadline = Deadline(self._seconds)
 
-        def read(_: psycopg.Connection, snapshot: Snapshot) -> tuple[datetime, bytes]:
-            return snapshot.as_of, snapshot.version
+        def read(connection: psycopg.Connection, snapshot: Snapshot) -> tuple[datetime, bytes]:
+            return snapshot.as_of, self._loader.read_version(connection, snapshot, selection, deadline)
 
-        return in_snapshot(self._pool, selection, Deadline(self._seconds), read)
+        return in_snapshot(self._pool, selection, deadline, read)
+
+    def read_persons(self, connection: psycopg.Connection, sources: Sequence[str] | None) -> Persons | None:
+        """The persons for a viewer of some sources (None is all), in the snapshot of a connection. None if nobody has two ids.
+
+        Raises:
+            Problem: 504 if it takes too long.
+        """
+        return self._loader.read_persons(connection, sources, Deadline(self._seconds))
 
     def refresh(self) -> None:
         """Delete what PostgreSQL doesn't have any more from the local disk, and set the metrics. Call it again and again."""
@@ -188,10 +200,8 @@ class Engine:
     def _run(self, selection: Selection, question: Question, deadline: Deadline) -> Result:
         began = time.perf_counter()
         lease = Lease(self._cache)
-        users = None
         try:
             loaded = self._loader.load(selection, lease, deadline)
-            users = loaded.users
             metrics.LOAD_SECONDS.observe(time.perf_counter() - began)
             result = self._ask(selection, loaded, question, deadline)
             metrics.QUESTION_SECONDS.labels(question.name, loaded.path).observe(time.perf_counter() - began)
@@ -204,13 +214,12 @@ class Engine:
                 self._loader.forget(sorted(lease.names))
             if isinstance(error, FATAL):
                 self._database = self._open()
+                self._loader.links.forget_all()
             raise
         else:
             return result
         finally:
             lease.end()
-            if users is not None:
-                users.unlink(missing_ok=True)
 
     def _ask(self, selection: Selection, loaded: Loaded, question: Question, deadline: Deadline) -> Result:
         with self._cursor() as cursor:
@@ -224,7 +233,7 @@ class Engine:
                 rows = cursor.execute(question.statement, question.parameters).fetchall()
                 seconds = time.perf_counter() - began
                 plan = make_plan(loaded, seconds, _explain(cursor, question)) if question.explain else None
-                return Result(loaded.snapshot.as_of, loaded.snapshot.version, rows, plan)
+                return Result(loaded.snapshot.as_of, loaded.version, rows, plan)
 
             return run_in_thread(work, deadline, cursor)
 

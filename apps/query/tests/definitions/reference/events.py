@@ -29,6 +29,8 @@ class Event:
     session_id: str | None = None
     properties: dict[str, Any] = field(default_factory=dict, hash=False)
     source: str = "default"
+    sent_id: str | None = None
+    """The id that it was sent with, where `user_id` is the person's."""
 
     @property
     def at(self) -> datetime:
@@ -85,7 +87,12 @@ def selects(document: str, event: Event) -> bool:
 
 
 def is_selected(document: dict[str, Any], event: Event) -> bool:
-    stored = {**vars(event), "timestamp": event.at, "properties": filters.parse(jsonb(event.properties))}
+    stored = {
+        **vars(event),
+        "user_id": event.sent_id or event.user_id,
+        "timestamp": event.at,
+        "properties": filters.parse(jsonb(event.properties)),
+    }
     return filters.selects(document, stored)
 
 

@@ -12,7 +12,6 @@ from uuid import UUID
 import duckdb
 import psycopg
 import structlog
-from psycopg import sql
 from psycopg_pool import ConnectionPool
 
 from event_tracker.columns import metrics
@@ -20,7 +19,11 @@ from event_tracker.columns.layout import LAYOUT
 from event_tracker.columns.loading.cache import Cache, Lease
 from event_tracker.columns.loading.deadline import Deadline
 from event_tracker.columns.loading.hours import Hours, hour_of
-from event_tracker.columns.loading.reader import Reader, copy_csv
+from event_tracker.columns.loading.identity.first_seen import copy_first_seen
+from event_tracker.columns.loading.identity.links import Links, View
+from event_tracker.columns.loading.identity.persons import Persons
+from event_tracker.columns.loading.identity.tables import Table
+from event_tracker.columns.loading.reader import Reader
 from event_tracker.columns.loading.snapshot import (
     EARLIEST,
     QUERIES,
@@ -29,6 +32,7 @@ from event_tracker.columns.loading.snapshot import (
     Snapshot,
     Span,
     in_snapshot,
+    read_server,
 )
 from event_tracker.columns.loading.threads import run_in_thread
 from event_tracker.core.server.cooperation import TimeSlice
@@ -49,13 +53,17 @@ class Loaded(NamedTuple):
 
     Attributes:
         files: those with blocks or rows of each span.
-        users: a CSV file with the users first seen in the range, if that was asked for.
+        version: of all that is read: the same with the same events and links.
+        persons: of ids that have one; None if nobody has two ids, or that wasn't asked for.
+        users: the users first seen in the range by all sources, if that was asked for.
         blocks_fetched, rows_read: what wasn't on the local disk before.
     """
 
     snapshot: Snapshot
     files: dict[Span, tuple[str, ...]]
-    users: Path | None
+    version: bytes = b""
+    persons: Persons | None = None
+    users: Table | None = None
     blocks_fetched: int = 0
     rows_read: int = 0
 
@@ -87,6 +95,7 @@ class Loader:
         self._open_cursor = open_cursor
         self._cache = cache
         self.hours = Hours()
+        self.links = Links(open_cursor, cache)
         self._loading = Lock()
 
     def load(self, selection: Selection, lease: Lease, deadline: Deadline) -> Loaded:
@@ -99,18 +108,34 @@ class Loader:
         def find(connection: psycopg.Connection, snapshot: Snapshot) -> Loaded | None:
             files = self._find(snapshot, lease)
             missing = len(files) < len(snapshot.spans)
-            return None if missing else Loaded(snapshot, files, self._copy_users(connection, selection, deadline))
+            return None if missing else add_users(connection, Loaded(snapshot, files))
 
         def fetch(connection: psycopg.Connection, snapshot: Snapshot) -> Loaded:
-            return self._fetch(connection, snapshot, lease, deadline)._replace(
-                users=self._copy_users(connection, selection, deadline)
-            )
+            return add_users(connection, self._fetch(connection, snapshot, lease, deadline))
+
+        def add_users(connection: psycopg.Connection, loaded: Loaded) -> Loaded:
+            persons, version = self._read_links(connection, loaded.snapshot, selection, deadline)
+            users = self._copy_users(connection, selection, persons, deadline)
+            return loaded._replace(version=loaded.snapshot.version_with(version), persons=persons, users=users)
 
         found = in_snapshot(self._pool, selection, deadline, find)
         if found is not None:
             return found
         with self._single_flight():
             return in_snapshot(self._pool, selection, deadline, fetch)
+
+    def read_persons(
+        self, connection: psycopg.Connection, sources: Sequence[str] | None, deadline: Deadline
+    ) -> Persons | None:
+        """The persons for a viewer of some sources, in the snapshot of a connection."""
+        server, oldest = read_server(connection, deadline)
+        return self.links.read(connection, server, oldest, sources, deadline).persons
+
+    def read_version(
+        self, connection: psycopg.Connection, snapshot: Snapshot, selection: Selection, deadline: Deadline
+    ) -> bytes:
+        """`Loaded.version`, of a snapshot whose events aren't loaded."""
+        return snapshot.version_with(self._read_links(connection, snapshot, selection, deadline).version)
 
     def forget(self, names: Sequence[str]) -> None:
         """Forget files that can't be read."""
@@ -123,6 +148,7 @@ class Loader:
         ids = [name for name in names if not is_rows(name)]
         with self._pool.connection() as connection:
             ((server, *_),) = connection.execute(QUERIES["server"], {"milliseconds": 0}, binary=True)
+            self.links.forget_deleted(connection, server)
             left = {str(id) for (id,) in connection.execute(QUERIES["remaining_blocks"], {"ids": ids}, binary=True)}
             epochs = {(source, day): epoch for source, day, epoch in connection.execute(QUERIES["epochs"], binary=True)}
         erased = {*(set(ids) - left), *self.hours.erased(server, epochs)}
@@ -181,7 +207,7 @@ class Loader:
             reader = Reader(connection, cursor, self._cache, self.hours, snapshot, lease, deadline)
             read = reader.read(rows)
         fresh = {span: (str(span.id),) for span in missing if span.id in fetched}
-        return Loaded(snapshot, files | fresh | read, None, len(fetched), reader.rows)
+        return Loaded(snapshot, files | fresh | read, blocks_fetched=len(fetched), rows_read=reader.rows)
 
     def _fetch_blocks(
         self, connection: psycopg.Connection, blocks: dict[UUID, Span], lease: Lease, deadline: Deadline
@@ -226,18 +252,20 @@ class Loader:
         counted = {paths[path]: rows for path, rows in found}
         return {id for id, events in blocks.items() if counted.get(id) != events}
 
-    def _copy_users(self, connection: psycopg.Connection, selection: Selection, deadline: Deadline) -> Path | None:
+    def _read_links(
+        self, connection: psycopg.Connection, snapshot: Snapshot, selection: Selection, deadline: Deadline
+    ) -> View:
+        if not selection.linked:
+            return View(None, "")
+        return self.links.read(connection, snapshot.server, snapshot.oldest, selection.sources, deadline)
+
+    def _copy_users(
+        self, connection: psycopg.Connection, selection: Selection, persons: Persons | None, deadline: Deadline
+    ) -> Table | None:
         """Copy the users first seen in the range, by all sources."""
-        if not selection.first_seen or selection.sources is not None:
+        if selection.first_seen is None or selection.sources is not None:
             return None
-        statement = sql.SQL(QUERIES["copy_users"]).format(start=selection.start, end=selection.end)
-        path = self._cache.temporary_path()
-        try:
-            self._cache.with_room(lambda: copy_csv(connection, statement, path, deadline))
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-        return path
+        return copy_first_seen(connection, self._open_cursor, self._cache, selection.first_seen, persons, deadline)
 
 
 def is_rows(name: str) -> bool:

@@ -16,7 +16,6 @@ from event_tracker.columns.properties import name_properties, own_column, proper
 from event_tracker.core.postgres.named_sql import load_queries
 
 QUERIES = load_queries("event_tracker.columns.loading", "relations.sql")
-
 Keys = tuple[str, ...]
 
 
@@ -56,18 +55,30 @@ class Relations:
         self._select_events("events", start, end)
         if self._selection.wider:
             self._select_events("all_events", *self._selection.wider)
-        if self._loaded.users is not None:
-            self._execute("first_seen", {"csv": str(self._loaded.users)})
-        elif self._selection.needs_history:
-            self._execute("earlier", files=self._files(None, start), start=moment(start))
-            self._execute("first_seen_here")
+        if self._selection.first_seen is not None:
+            self._create_first_seen(*self._selection.first_seen)
+
+    def _create_first_seen(self, start: datetime, end: datetime) -> None:
+        if self._loaded.users is None:
+            self._execute("earlier", identified=self._identified(None, start), start=moment(start))
+            identified = self._identified(start, end)
+            self._execute("first_seen_here", identified=identified, start=moment(start), end=moment(end))
+        else:
+            self._execute("first_seen", users=self._loaded.users.name)
 
     def _select_events(self, name: str, start: datetime, end: datetime) -> None:
-        files = self._files(start, end)
-        self._execute("events", name=sql.Identifier(name), files=files, start=moment(start), end=moment(end))
+        identified = self._identified(start, end)
+        self._execute("events", name=sql.Identifier(name), identified=identified, start=moment(start), end=moment(end))
 
     def _execute(self, query: str, parameters: dict[str, object] | None = None, **slots: sql.Composable) -> None:
         self._connection.execute(sql.SQL(QUERIES[query]).format(**slots).as_string(), parameters or {})
+
+    def _identified(self, start: datetime | None, end: datetime) -> sql.Composable:
+        """The same as `_files`, with whose the events are."""
+        files = self._files(start, end)
+        if self._loaded.persons is None:
+            return _fill("ids", files=files)
+        return _fill("persons", files=files, persons=self._loaded.persons.table.name)
 
     def _files(self, start: datetime | None, end: datetime) -> sql.Composable:
         """A SELECT from the files with events in [start, end). It may have others, too."""

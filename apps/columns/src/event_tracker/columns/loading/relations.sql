@@ -1,6 +1,16 @@
 -- name: events
 create temp view {name} as
-select * from ({files}) where "timestamp" >= {start} and "timestamp" < {end};
+select * from ({identified}) where "timestamp" >= {start} and "timestamp" < {end};
+
+-- name: ids
+-- `sent_id` is the id that an event was sent with.
+select *, user_id as sent_id from ({files})
+
+-- name: persons
+-- `user_id` is the person.
+select event.* replace (coalesce(person, event.user_id) as user_id), event.user_id as sent_id
+from ({files}) as event
+left join {persons} on event.user_id = alias
 
 -- name: no_events
 select {columns} where false
@@ -20,20 +30,19 @@ set variable {variable} = $keys;
 json_merge_patch(properties, to_json(map(getvariable({variable}), {values})))
 
 -- name: first_seen
--- One thread reads the file, and lines end by one character, since user ids may have line breaks.
-create temp table first_seen as
-select user_id, make_timestamptz(first_seen) as first_seen
-from read_csv(
-  $csv, header = false, auto_detect = false, delim = ',', quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false,
-  parallel = false, new_line = '\n', columns = {{first_seen: 'bigint', user_id: 'varchar'}}
-);
+create temp view first_seen as from {users};
 
 -- name: earlier
-create temp view earlier as select user_id from ({files}) where "timestamp" < {start};
+create temp view earlier as select user_id from ({identified}) where "timestamp" < {start};
 
 -- name: first_seen_here
 -- The users of the range who have no event before it.
 create temp table first_seen as
 select user_id, first_seen
-from (select user_id, min("timestamp") as first_seen from events group by user_id) as active
+from (
+  select user_id, min("timestamp") as first_seen
+  from ({identified})
+  where "timestamp" >= {start} and "timestamp" < {end}
+  group by user_id
+) as active
 anti join earlier using (user_id);

@@ -12,6 +12,7 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from event_tracker.columns.layout import LAYOUT
+from event_tracker.columns.loading.conditions import Range
 from event_tracker.columns.loading.deadline import Deadline
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.core.postgres.pool import attempt
@@ -31,20 +32,22 @@ class Selection:
     """The events that a question is about: those in [start, end), of these sources (None is all).
 
     Attributes:
-        first_seen: whether the question also reads the relation `first_seen`.
+        first_seen: the question also reads the relation `first_seen`, of those first seen in this range, which ends at `end` or before.
         wider: a range around this one, for a question that also reads the relation `all_events`.
+        linked: whether users are persons, with all ids that links lead to them; otherwise they are ids.
     """
 
     start: datetime
     end: datetime
     sources: Sequence[str] | None
-    first_seen: bool = False
-    wider: tuple[datetime, datetime] | None = None
+    first_seen: Range | None = None
+    wider: Range | None = None
+    linked: bool = False
 
     @property
     def needs_history(self) -> bool:
         """Whether first seen is by some sources: then it is the earliest of all their events."""
-        return self.first_seen and self.sources is not None
+        return self.first_seen is not None and self.sources is not None
 
 
 class Span(NamedTuple):
@@ -83,12 +86,11 @@ class Snapshot(NamedTuple):
     spans: list[Span]
     history: tuple[str, str] | None = None
 
-    @property
-    def version(self) -> bytes:
-        """Of all that a question reads: two snapshots with the same have the same events in the selection. A block that is built
-        changes it, too, though no event has changed."""
+    def version_with(self, links: str) -> bytes:
+        """Of all that a question reads with this version of links: what has the same has the same events in the selection. A block that
+        is built changes it, too, though no event has changed."""
         read = [(span.source, span.start, span.end, span.events, span.epoch) for span in self.spans]
-        return blake2b(msgspec.json.encode((self.server, read, self.history)), digest_size=16).digest()
+        return blake2b(msgspec.json.encode((self.server, read, self.history, links)), digest_size=16).digest()
 
 
 def in_snapshot(
@@ -109,15 +111,21 @@ def in_snapshot(
         as_of = read_as_of(connection)
         with connection.transaction():
             connection.execute(QUERIES["begin"], prepare=False)
-            given = {"milliseconds": max(1, int(deadline.remaining * 1000))}
-            ((server, oldest, _),) = connection.execute(QUERIES["server"], given, binary=True).fetchall()
+            server, oldest = read_server(connection, deadline)
             spans, history = _read_spans(connection, selection), _read_history(connection, selection)
-            return work(connection, Snapshot(as_of, server, int(oldest), spans, history))
+            return work(connection, Snapshot(as_of, server, oldest, spans, history))
 
     try:
         return attempt(pool, begin)
     except psycopg.errors.QueryCanceled:
         raise deadline.problem() from None
+
+
+def read_server(connection: psycopg.Connection, deadline: Deadline) -> tuple[str, int]:
+    """`server` and `oldest` of the snapshot of a connection. Its statements may take until the deadline."""
+    given = {"milliseconds": max(1, int(deadline.remaining * 1000))}
+    ((server, oldest, _),) = connection.execute(QUERIES["server"], given, binary=True).fetchall()
+    return server, int(oldest)
 
 
 def _read_spans(connection: psycopg.Connection, selection: Selection) -> list[Span]:
@@ -135,7 +143,7 @@ def _read_spans(connection: psycopg.Connection, selection: Selection) -> list[Sp
 
 
 def _read_history(connection: psycopg.Connection, selection: Selection) -> tuple[str, str] | None:
-    if not selection.first_seen or selection.sources is not None:
+    if selection.first_seen is None or selection.sources is not None:
         return None  # with some sources, the spans are of all time
     ((counts, epochs),) = connection.execute(QUERIES["history"], {"end": selection.end}, binary=True).fetchall()
     return counts, epochs

@@ -29,14 +29,6 @@ select
 -- name: fetch_blocks
 select id, parquet from blocks where id = any (%(ids)s);
 
--- name: copy_users
--- The time comes first: DuckDB takes U+FEFF at the beginning of a file for a byte order mark.
-copy (
-  select (extract(epoch from first_seen) * 1000000)::bigint, user_id
-  from users
-  where first_seen >= {start} and first_seen < {end}
-) to stdout (format csv)
-
 -- name: remaining_blocks
 select id from blocks where id = any (%(ids)s);
 

@@ -43,6 +43,10 @@ class Compiler(ABC):
     def parameter(self, value: Any) -> sql.Composable:
         """Add a parameter; what stands for it in the statement."""
 
+    def field(self, name: str) -> sql.Composable:
+        """The column of a field."""
+        return sql.Identifier(name)
+
     @abstractmethod
     def property_text(self, keys: Sequence[str]) -> sql.Composable:
         """The text of a property or a member below one; null if it has none."""
@@ -79,7 +83,7 @@ class Compiler(ABC):
         return self._field_condition(condition.field, condition)
 
     def _field_condition(self, field: EventField, condition: Condition) -> sql.Composable:
-        value = sql.Identifier(field.name)
+        value = self.field(field.name)
         if condition.test == "set":
             return sql.SQL("{} is not null").format(value)
         if condition.test == "is":

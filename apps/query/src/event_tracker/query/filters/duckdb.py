@@ -56,6 +56,10 @@ class DuckDBCompiler(Compiler):
     def parameter(self, value: Any) -> sql.Composable:
         return _Bound(self._parameters.bind(value))
 
+    def field(self, name: str) -> sql.Composable:
+        """The column of a field. The id is the one that was sent: `user_id` may be the person's."""
+        return sql.Identifier("sent_id" if name == "user_id" else name)
+
     def property_text(self, keys: Sequence[str]) -> sql.Composable:
         """Of a member, what `_property_condition` gives the name to."""
         return _TEXT if len(keys) > 1 else sql.Identifier(self._parameters.read_property(keys[0]))

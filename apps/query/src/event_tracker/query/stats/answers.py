@@ -42,6 +42,12 @@ class RangeAnswer(msgspec.Struct, kw_only=True):
     explain: Explain = UNSET
 
 
+class UsersRangeAnswer(RangeAnswer, kw_only=True):
+    """What those begin with that count users."""
+
+    identity: Identity
+
+
 def range_members(query: RangeQuery, as_of: datetime) -> dict[str, Any]:
     """The members that all of these answers begin with."""
     return {
@@ -50,6 +56,11 @@ def range_members(query: RangeQuery, as_of: datetime) -> dict[str, Any]:
         "tz": query.zone.key,
         "as_of": as_of,
     }
+
+
+def users_range_members(query: RangeQuery, as_of: datetime) -> dict[str, Any]:
+    """The members that those begin with that count users."""
+    return {**range_members(query, as_of), "identity": query.identity}
 
 
 def share(part: int, whole: int) -> float | None:
@@ -74,21 +85,9 @@ class ListedUser(msgspec.Struct):
 
 
 class ListUsersAnswer(msgspec.Struct):
+    identity: Identity
     users: list[ListedUser]
     next_cursor: str | None
-
-
-class EventUser(msgspec.Struct):
-    user_id: str
-    events: Count
-    first: Time
-    last: Time
-
-
-class EventUsersAnswer(RangeAnswer, kw_only=True):
-    sort: str
-    users: list[EventUser]
-    total: Annotated[Count, Meta(description="How many users there are, on all pages.")]
 
 
 class UserType(msgspec.Struct):

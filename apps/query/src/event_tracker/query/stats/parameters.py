@@ -77,6 +77,7 @@ class FilterSchema(RangeSchema):
     )
     properties = PropertyFilter("`property.NAME=value`: only events whose properties have that member.")
     condition = FilterParameters(BehaviourFilterSchema)
+    identity = identity_field()
 
 
 def gap_field() -> Between:

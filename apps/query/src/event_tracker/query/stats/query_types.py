@@ -11,13 +11,14 @@ from event_tracker.query.identity import Identity
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RangeQuery:
-    """A time range [start, end) in UTC, the sources, the time zone of days, and whether to explain the plan."""
+    """A time range [start, end) in UTC, the sources, the time zone of days, whether to explain the plan, and whom users are."""
 
     sources: Sources
     start: datetime
     end: datetime
     zone: ZoneInfo
     explain: bool
+    identity: Identity = "raw"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,4 +36,3 @@ class UserQuery(RangeQuery):
 
     starts: tuple[datetime, ...]
     longest: int
-    identity: Identity

@@ -10,12 +10,14 @@ from event_tracker.query.auth.calls import Call, SourcesSchema, sources_for_dige
 from event_tracker.query.events.cursor import NIL, Cursor, CursorField, Position, digest, encode
 from event_tracker.query.events.filters import TopTypesSchema
 from event_tracker.query.events.responses import TopTypes
+from event_tracker.query.identity import identity_field
 from event_tracker.query.parameter_types import EARLIEST, LATEST, Limit
 from event_tracker.query.parameters import ParameterError, invalid_parameters
 from event_tracker.query.stats import answers, parameters
+from event_tracker.query.stats.answers import RangeAnswer
 from event_tracker.query.stats.bodies import ask_by_body
 from event_tracker.query.stats.columns.asking import Stats
-from event_tracker.query.stats.event_users import EventUsersSchema, read_event_users
+from event_tracker.query.stats.questions.event_users import EventUsersAnswer, EventUsersSchema, event_users
 from event_tracker.query.stats.questions.funnel import FUNNEL_BODY, ExplainSchema, FunnelAnswer, funnel
 from event_tracker.query.stats.questions.paths import PathsAnswer, PathsSchema, paths
 from event_tracker.query.stats.questions.retention import RetentionAnswer, RetentionSchema, retention
@@ -24,7 +26,8 @@ from event_tracker.query.stats.questions.timeseries import TimeseriesAnswer, Tim
 from event_tracker.query.stats.questions.top_properties import TopPropertiesAnswer, TopPropertiesSchema, top_properties
 from event_tracker.query.stats.questions.top_types import top_types
 from event_tracker.query.stats.questions.users import UsersAnswer, UsersSchema, users
-from event_tracker.query.stats.store import Body, UserPosition
+from event_tracker.query.stats.recently_active import ActiveUser, UserPosition
+from event_tracker.query.stats.store import Body
 
 
 class ListUsersSchema(SourcesSchema):
@@ -32,19 +35,17 @@ class ListUsersSchema(SourcesSchema):
 
     limit = Limit(50, "Most users to answer.")
     cursor = CursorField(metadata={"description": "`next_cursor` of the page before."})
-
-
-def event_users(stats: Stats, call: Call) -> Body:
-    return stats.store.event_users(read_event_users(call, _now(), stats.explain), call.client)
+    identity = identity_field()
 
 
 def list_users(stats: Stats, call: Call) -> Body:
     given = call.query()
-    limit, sources = given["limit"], given["sources"]
-    filter_digest = digest("users", *sources_for_digest(sources))
-    rows = stats.store.list_users(limit + 1, _read_position(given.get("cursor"), filter_digest), sources, call.client)
-    found = [dict(zip(("user_id", "first_seen", "last_seen", "events"), row, strict=True)) for row in rows]
-    return {"users": found[:limit], "next_cursor": _next_cursor(found, limit, filter_digest)}
+    limit, sources, identity = given["limit"], given["sources"], given["identity"]
+    filter_digest = digest("users", identity, *sources_for_digest(sources))
+    position = _read_position(given.get("cursor"), filter_digest)
+    found = stats.store.list_users(limit + 1, position, sources, identity, call.client)
+    next_cursor = _next_cursor(found, limit, filter_digest)
+    return {"identity": identity, "users": [user._asdict() for user in found[:limit]], "next_cursor": next_cursor}
 
 
 def get_user(stats: Stats, call: Call, user_id: str) -> Body:
@@ -72,24 +73,24 @@ def _read_position(cursor: Cursor | None, filter_digest: bytes) -> UserPosition:
     if cursor is None:
         return UserPosition(LATEST, "")
     if cursor.digest != filter_digest:
-        detail = "Was made by another endpoint, or with other sources."
+        detail = "Was made by another endpoint, or with other sources or another identity."
         raise invalid_parameters([ParameterError("cursor", "other_filters", detail)])
     return UserPosition(cursor.after.timestamp, cursor.after.user_id)
 
 
-def _next_cursor(found: list[dict[str, Any]], limit: int, filter_digest: bytes) -> str | None:
+def _next_cursor(found: list[ActiveUser], limit: int, filter_digest: bytes) -> str | None:
     """The cursor of the next page. There is one if a user more than `limit` was found."""
     if len(found) <= limit:
         return None
     last = found[limit - 1]
-    return encode(Cursor(filter_digest, EARLIEST, LATEST, Position(last["last_seen"], last["user_id"], NIL)))
+    return encode(Cursor(filter_digest, EARLIEST, LATEST, Position(last.last_seen, last.user_id, NIL)))
 
 
 def _stats(path: str, view: Any, summary: str, schema: Any, given: Any, **more: Any) -> Route:
     access, tag = ("read_stats", "stats") if path.startswith("/stats/") else ("read_events", "users")
     options = {"method": "GET", "parameters": [given], "problems": PROBLEMS, **more}
     responses = answer(schema)
-    if tag == "stats" and options["method"] == "GET" and not options.get("is_fast"):
+    if options["method"] == "GET" and issubclass(schema, RangeAnswer):
         responses[304] = Answer("The client has this answer: its `If-None-Match` names the ETag that it has now.")
     return Route(path=path, view=view, summary=summary, access=access, tag=tag, answers=responses, **options)
 
@@ -115,7 +116,7 @@ STATS = [
     _stats("/stats/funnel", funnel, "Who takes these steps in this order.", FunnelAnswer, ExplainSchema,
            method="POST", body=FUNNEL_BODY, problems=REFUSALS),
     _stats("/events/users", event_users, "Whose the selected events are, and how many of each.",
-           answers.EventUsersAnswer, EventUsersSchema),
+           EventUsersAnswer, EventUsersSchema),
     _stats("/users", list_users, "Users, most recently active first.", answers.ListUsersAnswer, ListUsersSchema),
     _stats("/users/<path:user_id>", get_user, "One user.", answers.GetUserAnswer, parameters.UserSchema,
            parameters=[USER_ID, parameters.UserSchema], problems=NOT_FOUND),

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 from msgspec.structs import asdict
 
-from event_tracker.columns.engine import Engine, Selection
+from event_tracker.columns.engine import Engine, Range, Selection
 from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.query import metrics
 from event_tracker.query.auth.calls import Call, NotModifiedError, Sources
@@ -14,6 +14,7 @@ from event_tracker.query.auth.principal import QuotaHolder
 from event_tracker.query.concurrency import SingleFlight
 from event_tracker.query.events.filters import TypeFilter
 from event_tracker.query.events.responses import TopTypes
+from event_tracker.query.identity import Identity
 from event_tracker.query.stats.answers import ColumnsPlan, RangeAnswer
 from event_tracker.query.stats.columns.behaviours import Sessions, make_tables, reach
 from event_tracker.query.stats.columns.etags import make_etag
@@ -30,13 +31,18 @@ class Question(Hashable, Protocol[Answered]):
 
     Attributes:
         name: of the question, in metrics.
-        reads_first_seen: whether the statement reads the relation `first_seen`.
+        counts_users: whether it makes a difference to whom ids are linked.
+        first_seen: the statement reads the relation `first_seen`, of those first seen in this range.
     """
 
     @property
     def name(self) -> str: ...
     @property
-    def reads_first_seen(self) -> bool: ...
+    def counts_users(self) -> bool: ...
+    @property
+    def first_seen(self) -> Range | None: ...
+    @property
+    def identity(self) -> Identity: ...
     @property
     def sources(self) -> Sources: ...
     @property
@@ -111,8 +117,10 @@ def _select(question: Question[Any], statement: Statement) -> Selection:
         start=question.start,
         end=question.end,
         sources=question.sources,
-        first_seen=question.reads_first_seen,
+        first_seen=question.first_seen,
         wider=reach(statement.parameters, (question.start, question.end)),
+        # Conditions on sessions and users are about persons, too.
+        linked=question.identity == "linked" and (question.counts_users or bool(statement.parameters.behaviours)),
     )
 
 

@@ -14,15 +14,30 @@ from event_tracker.query.auth.calls import Call, SourcesSchema
 from event_tracker.query.filters.behaviour_schema import BehaviourFilterSchema
 from event_tracker.query.filters.grammar import Filter
 from event_tracker.query.filters.schema import FilterMember
+from event_tracker.query.identity import identity_field
 from event_tracker.query.parameter_types import MAX_VALUES, REQUIRED, AtMost, Between, Length, ShortList, text_field
 from event_tracker.query.parameters import ParameterSchema
 from event_tracker.query.request_body import read_json, receive_body
-from event_tracker.query.stats.answers import Count, RangeAnswer, Seconds, Share, range_members, share
+from event_tracker.query.stats.answers import (
+    Count,
+    RangeAnswer,
+    Seconds,
+    Share,
+    UsersRangeAnswer,
+    share,
+    users_range_members,
+)
 from event_tracker.query.stats.columns.asking import Stats
 from event_tracker.query.stats.columns.selection import Parameters, Properties, Statement, match, select_events
 from event_tracker.query.stats.columns.visits import SECOND
 from event_tracker.query.stats.parameter_types import MOMENT
-from event_tracker.query.stats.parameters import end_field, explain_field, resolve_range, start_field, zone_field
+from event_tracker.query.stats.parameters import (
+    end_field,
+    explain_field,
+    resolve_range,
+    start_field,
+    zone_field,
+)
 from event_tracker.query.stats.query_types import RangeQuery
 
 PARTS = load_queries("event_tracker.query.stats.questions", "funnel.sql")
@@ -32,6 +47,7 @@ class ExplainSchema(SourcesSchema):
     """Query parameters of POST /stats/funnel."""
 
     explain = explain_field()
+    identity = identity_field()
 
 
 class StepSchema(ParameterSchema):
@@ -70,7 +86,7 @@ def read_funnel(call: Call, body: bytes, now: datetime, allow_explain: bool) -> 
         Step(step["event_type"], tuple(sorted(step["properties"].items())), step.get("condition"))
         for step in given["steps"]
     )
-    bounds = {name: given[name] for name in ("sources", "start", "end", "zone", "explain", "condition")}
+    bounds = {name: given[name] for name in ("sources", "start", "end", "zone", "explain", "identity", "condition")}
     return FunnelQuery(**bounds, window=given["window"], steps=steps)
 
 
@@ -87,7 +103,8 @@ class FunnelQuery(RangeQuery):
     """Users who take these steps in this order within `window` seconds, by the events that the condition selects (None selects all)."""
 
     name: ClassVar = "funnel"
-    reads_first_seen: ClassVar = False
+    counts_users: ClassVar = True
+    first_seen: ClassVar = None
 
     window: int
     steps: tuple[Step, ...]
@@ -129,7 +146,7 @@ class FunnelQuery(RangeQuery):
                 zip(self.steps, [reached[0], *reached], rows, strict=False)
             )
         ]
-        return FunnelAnswer(**range_members(self, as_of), window=self.window, steps=steps)
+        return FunnelAnswer(**users_range_members(self, as_of), window=self.window, steps=steps)
 
 
 class FunnelStep(msgspec.Struct):
@@ -142,7 +159,7 @@ class FunnelStep(msgspec.Struct):
     median_seconds: Seconds
 
 
-class FunnelAnswer(RangeAnswer, kw_only=True):
+class FunnelAnswer(UsersRangeAnswer, kw_only=True):
     window: Count
     steps: list[FunnelStep]
 

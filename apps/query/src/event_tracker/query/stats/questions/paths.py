@@ -13,7 +13,7 @@ from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.events.property_values import normalise
 from event_tracker.query.parameter_types import Between, Choice, Length, Limit
-from event_tracker.query.stats.answers import Count, RangeAnswer, Share, range_members, share
+from event_tracker.query.stats.answers import Count, RangeAnswer, Share, UsersRangeAnswer, share, users_range_members
 from event_tracker.query.stats.columns.asking import Stats
 from event_tracker.query.stats.columns.selection import Parameters, Statement, select_query
 from event_tracker.query.stats.columns.visits import SECOND, build_cut, build_visits
@@ -54,7 +54,8 @@ class PathsQuery(FilteredQuery):
     """Sequences of events within sessions. `gap` and `longest` are in seconds."""
 
     name: ClassVar = "paths"
-    reads_first_seen: ClassVar = False
+    counts_users: ClassVar = True
+    first_seen: ClassVar = None
 
     origin: str | None
     direction: str
@@ -91,7 +92,7 @@ class PathsQuery(FilteredQuery):
                 rest[step] = count
         occurrences = rest[-1]
         return PathsAnswer(
-            **range_members(self, as_of),
+            **users_range_members(self, as_of),
             origin=self.origin,
             direction=self.direction,
             depth=self.depth,
@@ -126,7 +127,7 @@ class Path(msgspec.Struct):
     share: Share
 
 
-class PathsAnswer(RangeAnswer, kw_only=True):
+class PathsAnswer(UsersRangeAnswer, kw_only=True):
     origin: str | None = field(name="start")
     direction: str
     depth: Count

@@ -7,11 +7,20 @@ from typing import Annotated, Any, ClassVar, cast
 import msgspec
 from msgspec import Meta
 
+from event_tracker.columns.engine import Range
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.query.answers import Time
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.parameter_types import Choice
-from event_tracker.query.stats.answers import Count, RangeAnswer, Share, local_times, range_members, share
+from event_tracker.query.stats.answers import (
+    Count,
+    RangeAnswer,
+    Share,
+    UsersRangeAnswer,
+    local_times,
+    share,
+    users_range_members,
+)
 from event_tracker.query.stats.columns.asking import Stats
 from event_tracker.query.stats.columns.interval_numbers import number_intervals
 from event_tracker.query.stats.columns.selection import Parameters, Statement, select_query
@@ -43,10 +52,14 @@ class RetentionQuery(FilteredQuery):
     """`starts` are the starts of the periods in UTC."""
 
     name: ClassVar = "retention"
-    reads_first_seen: ClassVar = True
+    counts_users: ClassVar = True
 
     period: str
     starts: tuple[datetime, ...]
+
+    @property
+    def first_seen(self) -> Range:
+        return self.start, self.end
 
     def build_statement(self) -> Statement:
         parameters = Parameters()
@@ -69,7 +82,7 @@ class RetentionQuery(FilteredQuery):
             retained = [found.get((period, after), 0) for after in range(last - period + 1)]
             rates = [share(count, size) for count in retained]
             cohorts.append(Cohort(start, size, retained, rates, complete[period - 1 :]))
-        return RetentionAnswer(**range_members(self, as_of), period=self.period, cohorts=cohorts)
+        return RetentionAnswer(**users_range_members(self, as_of), period=self.period, cohorts=cohorts)
 
 
 class Cohort(msgspec.Struct):
@@ -85,6 +98,6 @@ class Cohort(msgspec.Struct):
     ]
 
 
-class RetentionAnswer(RangeAnswer, kw_only=True):
+class RetentionAnswer(UsersRangeAnswer, kw_only=True):
     period: str
     cohorts: list[Cohort]

@@ -10,7 +10,16 @@ import msgspec
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.parameter_types import Limit
-from event_tracker.query.stats.answers import Count, RangeAnswer, Ranked, Seconds, Share, range_members, share
+from event_tracker.query.stats.answers import (
+    Count,
+    RangeAnswer,
+    Ranked,
+    Seconds,
+    Share,
+    UsersRangeAnswer,
+    share,
+    users_range_members,
+)
 from event_tracker.query.stats.columns.asking import Stats
 from event_tracker.query.stats.columns.selection import Parameters, Statement, select_query
 from event_tracker.query.stats.columns.visits import SECOND, build_cut, build_visits
@@ -44,7 +53,8 @@ class SessionsQuery(FilteredQuery):
     """`gap` and `longest` are in seconds; `by` is the dimension of entries and exits."""
 
     name: ClassVar = "sessions"
-    reads_first_seen: ClassVar = False
+    counts_users: ClassVar = True
+    first_seen: ClassVar = None
 
     gap: int
     longest: int
@@ -65,7 +75,7 @@ class SessionsQuery(FilteredQuery):
         ((count, people, events, bounces, mean, middle, longest, entries, exits),) = rows
         durations = (mean, *(middle or (None, None)), longest)
         return SessionsAnswer(
-            **range_members(self, as_of),
+            **users_range_members(self, as_of),
             gap=self.gap,
             longest=self.longest,
             sessions=count,
@@ -92,7 +102,7 @@ class Duration(msgspec.Struct):
     max: Seconds
 
 
-class SessionsAnswer(RangeAnswer, kw_only=True):
+class SessionsAnswer(UsersRangeAnswer, kw_only=True):
     gap: Count
     longest: Count
     sessions: Count

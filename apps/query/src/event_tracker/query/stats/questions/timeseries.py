@@ -13,7 +13,7 @@ from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.query.answers import Time
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.parameter_types import Between, Choice
-from event_tracker.query.stats.answers import Count, RangeAnswer, local_times, range_members
+from event_tracker.query.stats.answers import Count, RangeAnswer, UsersRangeAnswer, local_times, users_range_members
 from event_tracker.query.stats.columns.asking import Stats
 from event_tracker.query.stats.columns.interval_numbers import number_intervals
 from event_tracker.query.stats.columns.selection import Parameters, Statement, select_query
@@ -65,7 +65,7 @@ class TimeseriesQuery(FilteredQuery):
     """Counts over time. `starts` are the starts of the intervals in UTC; `gap` and `longest` are in seconds."""
 
     name: ClassVar = "timeseries"
-    reads_first_seen: ClassVar = False
+    first_seen: ClassVar = None
 
     interval: str
     starts: tuple[datetime, ...]
@@ -74,6 +74,10 @@ class TimeseriesQuery(FilteredQuery):
     limit: int
     gap: int
     longest: int
+
+    @property
+    def counts_users(self) -> bool:
+        return self.metric != "events"
 
     @property
     def is_counted(self) -> bool:
@@ -120,7 +124,7 @@ class TimeseriesQuery(FilteredQuery):
         # The most frequent keys first, then events without a key (-1), then all other keys (0).
         order = sorted(keys, key=lambda series: (series <= 0, series))
         return TimeseriesAnswer(
-            **range_members(self, as_of),
+            **users_range_members(self, as_of),
             interval=self.interval,
             metric=self.metric,
             breakdown=self.breakdown,
@@ -144,7 +148,7 @@ class Series(msgspec.Struct):
     total: Count
 
 
-class TimeseriesAnswer(RangeAnswer, kw_only=True):
+class TimeseriesAnswer(UsersRangeAnswer, kw_only=True):
     interval: str
     metric: str
     breakdown: str | None

@@ -45,7 +45,8 @@ class TopPropertiesQuery(FilteredQuery):
     """The `limit` most frequent values of the property `key`."""
 
     name: ClassVar = "top_properties"
-    reads_first_seen: ClassVar = False
+    counts_users: ClassVar = False
+    first_seen: ClassVar = None
 
     key: str
     limit: int

@@ -41,7 +41,8 @@ class TopTypesQuery(FilteredQuery):
     """The most frequent types of the selected events."""
 
     name: ClassVar = "top_types"
-    reads_first_seen: ClassVar = False
+    counts_users: ClassVar = False
+    first_seen: ClassVar = None
 
     asked: TypeFilter
 

@@ -6,11 +6,12 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from event_tracker.columns.engine import Range
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.query.answers import Time
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.parameter_types import Choice
-from event_tracker.query.stats.answers import Count, RangeAnswer, local_times, range_members
+from event_tracker.query.stats.answers import Count, RangeAnswer, UsersRangeAnswer, local_times, users_range_members
 from event_tracker.query.stats.columns.asking import Stats
 from event_tracker.query.stats.columns.interval_numbers import number_intervals
 from event_tracker.query.stats.columns.selection import Parameters, Statement, select_query
@@ -40,10 +41,14 @@ class UsersQuery(FilteredQuery):
     """`starts` are the starts of the intervals in UTC."""
 
     name: ClassVar = "users"
-    reads_first_seen: ClassVar = True
+    counts_users: ClassVar = True
 
     interval: str
     starts: tuple[datetime, ...]
+
+    @property
+    def first_seen(self) -> Range:
+        return self.start, self.end
 
     def build_statement(self) -> Statement:
         parameters = Parameters()
@@ -60,7 +65,7 @@ class UsersQuery(FilteredQuery):
         ]
         active, new, returning = found[0]
         return UsersAnswer(
-            **range_members(self, as_of),
+            **users_range_members(self, as_of),
             interval=self.interval, points=points, active=active, new=new, returning=returning,
         )  # fmt: skip
 
@@ -72,7 +77,7 @@ class UsersPoint(msgspec.Struct):
     returning: Count
 
 
-class UsersAnswer(RangeAnswer, kw_only=True):
+class UsersAnswer(UsersRangeAnswer, kw_only=True):
     interval: str
     points: list[UsersPoint]
     active: Count

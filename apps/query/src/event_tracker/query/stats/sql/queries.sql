@@ -21,16 +21,6 @@ where {conditions}
 -- name: selected.event_types
 event_type = any (%(event_types)b::text[])
 
--- name: selected.properties
--- As in list_events.properties.
-not exists (
-  select from unnest(%(property_names)b::text[], %(property_values)b::text[], %(property_stems)b::text[]) as wanted (name, value, stem)
-  where (
-    properties ->> wanted.name = wanted.value
-    or wanted.stem is not null and properties ->> wanted.name like wanted.stem || '%%0' and rtrim(properties ->> wanted.name, '0') = wanted.stem
-  ) is not true
-)
-
 -- name: selected.sources
 source = any (%(sources)b::text[])
 
@@ -136,6 +126,21 @@ from page
 cross join lateral (select count(*) as events from events where events.user_id = page.user_id) as stored
 order by page.last_seen desc, page.user_id desc;
 
+-- name: list_users.of_ids
+-- Some users, in no order, as `list_users` has them; without those of whom no event is stored.
+select events.user_id, {first_seen}, max("timestamp"), count(*)
+from events
+join users on users.user_id = events.user_id
+where events.user_id = any (%(ids)b::text[]) {sources}
+group by events.user_id;
+
+-- name: list_users.first_seen
+-- It is kept when the first events are deleted because of their age.
+min(users.first_seen)
+
+-- name: list_users.first_seen_of_sources
+min("timestamp")
+
 -- name: list_users.newest_hour
 -- The newest hour up to a position in which some sources have events; null if there is none.
 select max(hour) from event_counts where hour <= %(after_hour)b and source = any (%(sources)b::text[])
@@ -168,46 +173,6 @@ cross join lateral (
   where events.user_id = page.user_id and source = any (%(sources)b::text[])
 ) as stored
 order by page.last_seen desc, page.user_id desc;
-
--- name: event_users
--- The users of the selected events: for each the number of events, the first and the last. Every row has the number of all users;
--- an empty page has one row with that alone.
-with found as materialized (
-  select user_id, count(*) as events, min("timestamp") as first, max("timestamp") as last
-  from ({selected}) as selected
-  group by user_id
-  having {condition}
-),
-page as (
-  select * from found order by {order} limit %(limit)b offset %(offset)b
-)
-select total.users, user_id, events, first, last
-from (select count(*) as users from found) as total
-left join page on true
-order by {order};
-
--- name: event_users.first_seen
-exists (
-  select from users
-  where users.user_id = selected.user_id and first_seen >= %(first_seen_start)b and first_seen < %(first_seen_end)b
-  offset 0  -- a look into the key for each user, not all users of that time
-)
-
--- name: event_users.first_seen_of_sources
--- By the events of these sources. `users` says since when a user has had any events.
-exists (
-  select from events
-  where events.user_id = selected.user_id
-    and "timestamp" >= %(first_seen_start)b and "timestamp" < %(first_seen_end)b and source = any (%(sources)b::text[])
-  offset 0
-)
-and not exists (
-  select from events
-  where events.user_id = selected.user_id
-    and "timestamp" >= coalesce((select first_seen from users where users.user_id = selected.user_id), '-infinity')
-    and "timestamp" < %(first_seen_start)b and source = any (%(sources)b::text[])
-  offset 0
-)
 
 -- name: get_user
 -- One user; no row if there is no event of theirs. `ids` are all of the person, who comes first, or the one that was asked for.

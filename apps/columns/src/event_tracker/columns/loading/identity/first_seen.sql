@@ -1,0 +1,52 @@
+-- name: copy_users
+-- The time comes first: DuckDB takes U+FEFF at the beginning of a file for a byte order mark.
+copy (
+  select (extract(epoch from first_seen) * 1000000)::bigint, user_id
+  from users
+  where first_seen >= {start} and first_seen < {end}
+) to stdout (format csv)
+
+-- name: copied
+-- DuckDB. One thread reads the file, and lines end by one character, since user ids may have line breaks.
+select user_id, make_timestamptz(first_seen) as first_seen
+from read_csv(
+  $csv, header = false, auto_detect = false, delim = ',', quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false,
+  parallel = false, new_line = '\n', columns = {{first_seen: 'bigint', user_id: 'varchar'}}
+)
+
+-- name: keep_ids
+create table {table} as {copied};
+
+-- name: find_persons
+create temp table seen as
+select copied.*, coalesce(person, user_id) as person
+from ({copied}) as copied
+left join {persons} on user_id = alias;
+
+-- name: other_ids
+-- All ids that weren't copied, of the persons of those that were.
+select list(distinct user_id)
+from (
+  select alias as user_id from {persons} semi join seen using (person)
+  union all
+  select person from seen where person <> user_id
+) as id
+anti join seen using (user_id);
+
+-- name: seen_before
+-- PostgreSQL.
+select user_id from users where user_id = any (%(ids)s) and first_seen < %(start)s;
+
+-- name: keep_persons
+-- Those of whom no other id was seen before.
+create table {table} as
+with id as (select unnest($before::varchar[]) as id),
+before as (
+  select person from {persons} semi join id on alias = id
+  union all
+  select id from id
+)
+select person as user_id, min(first_seen) as first_seen
+from seen
+anti join before using (person)
+group by person;

@@ -1,0 +1,221 @@
+"""Keeps the links between ids in memory, as tables of DuckDB, and follows what changes in them.
+
+Each question reads what a snapshot says that it also reads events in. Usually one look tells that nothing has changed. What is known is
+never changed, so a question goes on with what it found.
+"""
+
+from collections import OrderedDict
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from threading import Lock
+from typing import NamedTuple
+
+import duckdb
+import psycopg
+from psycopg import sql
+
+from event_tracker.columns.loading.cache import Cache
+from event_tracker.columns.loading.deadline import Deadline
+from event_tracker.columns.loading.identity.persons import Persons, resolve
+from event_tracker.columns.loading.identity.tables import OpenCursor, Table, fill
+from event_tracker.columns.loading.reader import copy_csv
+from event_tracker.columns.loading.threads import run_in_thread
+from event_tracker.core.postgres.named_sql import load_queries
+
+QUERIES = load_queries("event_tracker.columns.loading.identity", "links.sql")
+
+MOST_VERSIONS = 2
+"""Concurrent questions may have snapshots of slightly different times."""
+
+MOST_VIEWS = 4
+"""Of one version: the persons for so many sets of sources are kept."""
+
+
+class State(NamedTuple):
+    """Links of different states aren't compared.
+
+    Attributes:
+        server: as Snapshot.server.
+        epoch: how often links were deleted.
+        file: PostgreSQL's; truncating moves it.
+    """
+
+    server: str
+    epoch: int | None
+    file: int
+
+
+class View(NamedTuple):
+    """What a viewer of some sources sees.
+
+    Attributes:
+        persons: None where nobody has two ids.
+        version: changes whenever one of the links does.
+    """
+
+    persons: Persons | None
+    version: str
+
+
+class Version:
+    """All links, as a snapshot has seen them.
+
+    Attributes:
+        oldest: of that snapshot (Snapshot.oldest). Links that were changed before are as they are here, until they change again.
+        newest: the latest transaction that changed one of them.
+        total: the sum of the transactions that changed them last. While none is deleted, it grows with each change.
+        persons: for the sets of sources that were asked about, the latest last; None where nobody has two ids.
+    """
+
+    def __init__(
+        self, state: State, oldest: int, table: Table, newest: int, total: int, sources: frozenset[str]
+    ) -> None:
+        self.state = state
+        self.oldest = oldest
+        self.table = table
+        self.newest = newest
+        self.total = total
+        self.sources = sources
+        self.persons: OrderedDict[frozenset[str], Persons | None] = OrderedDict()
+
+
+class Links:
+    """The links of one database.
+
+    Args:
+        open_cursor: a connection to DuckDB that may write in the cache's folder.
+    """
+
+    def __init__(self, open_cursor: OpenCursor, cache: Cache) -> None:
+        self._open_cursor = open_cursor
+        self._cache = cache
+        self._versions: list[Version] = []
+        self._lock = Lock()
+
+    def read(
+        self,
+        connection: psycopg.Connection,
+        server: str,
+        oldest: int,
+        sources: Collection[str] | None,
+        deadline: Deadline,
+    ) -> View:
+        """The persons for a viewer of some sources (None is all), in the snapshot of a connection.
+
+        Args:
+            server, oldest: of the snapshot, as Snapshot has them.
+        """
+        version = self._find_unchanged(connection, server, oldest)
+        if version is None:
+            with self._alone(deadline):
+                version = self._renew(connection, server, oldest, deadline)
+        visible = version.sources if sources is None else version.sources.intersection(sources)
+        if not visible:
+            return View(None, "")
+        with self._alone(deadline):
+            persons = self._resolve(version, visible, deadline)
+        return View(persons, f"{version.state.epoch} {version.state.file} {version.total}")
+
+    def forget_deleted(self, connection: psycopg.Connection, server: str) -> None:
+        """Forget links of a state that isn't PostgreSQL's any more: somebody may have been erased."""
+        state, _ = _read_state(connection, server, 0)
+        self._versions = [version for version in self._versions if version.state == state]
+
+    def forget_all(self) -> None:
+        """Forget all, since DuckDB's database is gone."""
+        self._versions = []
+
+    @contextmanager
+    def _alone(self, deadline: Deadline) -> Iterator[None]:
+        if not self._lock.acquire(timeout=deadline.remaining):
+            raise deadline.problem()
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _find_unchanged(self, connection: psycopg.Connection, server: str, oldest: int) -> Version | None:
+        """The newest version, if it can be told at once that it is what the snapshot sees."""
+        newest = self._versions[-1] if self._versions else None
+        # A snapshot of an earlier time may not see the newest changes.
+        if newest is None or newest.newest >= min(newest.oldest, oldest):
+            return None
+        state, has_changed = _read_state(connection, server, newest.oldest)
+        return newest if state == newest.state and not has_changed else None
+
+    def _renew(self, connection: psycopg.Connection, server: str, oldest: int, deadline: Deadline) -> Version:
+        """What the snapshot sees: a known version, or one with what has changed since, or all of them read again."""
+        state, _ = _read_state(connection, server, 0)
+        with self._open_cursor() as cursor:
+            for known in reversed(self._versions):
+                if known.state == state:
+                    # What both snapshots see for certain isn't compared.
+                    since = min(known.oldest, oldest)
+                    self._copy(connection, since, cursor, deadline)
+                    lost, fresh = self._compare(known, since, cursor, deadline)
+                    if not lost and not fresh:
+                        known.oldest = max(known.oldest, oldest)
+                        return known
+                    if not lost:
+                        return self._keep("keep_both", cursor, state, oldest, deadline, known=known.table)
+            self._copy(connection, 0, cursor, deadline)
+            return self._keep("keep_copied", cursor, state, oldest, deadline)
+
+    def _copy(
+        self, connection: psycopg.Connection, since: int, cursor: duckdb.DuckDBPyConnection, deadline: Deadline
+    ) -> None:
+        """Copy the links that were changed by this transaction or a later one to the table `copied`."""
+        statement = sql.SQL(QUERIES["copy_links"]).format(since=sql.Literal(str(since)))
+        csv = self._cache.temporary_path()
+        try:
+            self._cache.with_room(lambda: copy_csv(connection, statement, csv, deadline))
+            run_in_thread(lambda: cursor.execute(QUERIES["read_copied"], {"csv": str(csv)}), deadline, cursor)
+        finally:
+            csv.unlink(missing_ok=True)
+
+    def _compare(
+        self, known: Version, since: int, cursor: duckdb.DuckDBPyConnection, deadline: Deadline
+    ) -> tuple[int, int]:
+        statement, given = fill(QUERIES["compare"], known=known.table), {"since": since}
+        ((lost, fresh),) = run_in_thread(lambda: cursor.execute(statement, given).fetchall(), deadline, cursor)
+        return lost, fresh
+
+    def _keep(
+        self,
+        name: str,
+        cursor: duckdb.DuckDBPyConnection,
+        state: State,
+        oldest: int,
+        deadline: Deadline,
+        **slots: Table,
+    ) -> Version:
+        """Make a version of the copied links."""
+        table = Table(self._open_cursor)
+
+        def work() -> tuple[int, int, list[str]]:
+            cursor.execute(fill(QUERIES[name], table=table, **slots))
+            ((newest, total, sources),) = cursor.execute(fill(QUERIES["describe"], table=table)).fetchall()
+            return newest or 0, total or 0, sources or []
+
+        newest, total, sources = run_in_thread(work, deadline, cursor)
+        version = Version(state, oldest, table, newest, total, frozenset(sources))
+        self._versions = [*self._versions, version][-MOST_VERSIONS:]
+        return version
+
+    def _resolve(self, version: Version, visible: frozenset[str], deadline: Deadline) -> Persons | None:
+        if visible in version.persons:
+            version.persons.move_to_end(visible)
+            return version.persons[visible]
+        with self._open_cursor() as cursor:
+            table = Table(self._open_cursor)
+            found = run_in_thread(lambda: resolve(cursor, version.table, visible, table), deadline, cursor)
+        version.persons[visible] = Persons(self._open_cursor, table) if found else None
+        while len(version.persons) > MOST_VIEWS:
+            version.persons.popitem(last=False)
+        return version.persons[visible]
+
+
+def _read_state(connection: psycopg.Connection, server: str, since: int) -> tuple[State, bool]:
+    """The state of links, and whether any was changed by this transaction or a later one."""
+    ((epoch, file, has_changed),) = connection.execute(QUERIES["state"], {"since": str(since)}, binary=True)
+    return State(server, epoch, file), has_changed

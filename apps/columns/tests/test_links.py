@@ -1,0 +1,188 @@
+"""Links that arrive, move, are removed or deleted between two questions, and what is read again of them."""
+
+from dataclasses import replace
+from uuid import UUID
+
+import psycopg
+import pytest
+from stored import DAY, EVERYTHING
+
+from event_tracker.columns.loading.identity import links as links_module
+
+LINKED = replace(EVERYTHING, linked=True)
+USERS = "select user_id, count(*)::int from events group by user_id order by user_id"
+SENT = "select distinct sent_id from events order by sent_id"
+
+INSERT = """
+insert into links (source, alias, person, at, event_id) values (%s, %s, %s, %s, %s)
+on conflict (source, alias, person) do update set at = excluded.at, changed = default
+"""
+
+
+@pytest.fixture
+def link(owner):
+    """link("anonymous", "ann") links two ids."""
+
+    def link(alias, person, source="default", at=DAY, connection=owner):
+        connection.execute(INSERT, [source, alias, person, at, UUID(int=7)])
+
+    return link
+
+
+@pytest.fixture
+def copied(monkeypatch):
+    """How often links were copied, and whether all or what had changed since."""
+    found = []
+    copy = links_module.Links._copy
+
+    def counting(self, connection, since, *rest):
+        found.append("changes" if since else "all")
+        copy(self, connection, since, *rest)
+
+    monkeypatch.setattr(links_module.Links, "_copy", counting)
+    return found
+
+
+def users(engine, **given):
+    return dict(engine.run(replace(LINKED, **given), USERS, {}).rows)
+
+
+@pytest.fixture
+def three(stored):
+    """Three ids with an event each."""
+    for number, user_id in enumerate(("a1", "a2", "ann")):
+        stored.add(user_id=user_id, hour=number, source="shop" if number == 1 else "default")
+
+
+def test_ids_are_of_one_person(three, engine, link):
+    assert users(engine) == {"a1": 1, "a2": 1, "ann": 1}
+    link("a1", "ann")
+    assert users(engine) == {"a2": 1, "ann": 2}
+    link("ann", "nobody has sent this")
+    assert users(engine) == {"a2": 1, "nobody has sent this": 2}
+    assert users(engine, linked=False) == {"a1": 1, "a2": 1, "ann": 1}
+    assert engine.run(LINKED, SENT, {}).rows == [("a1",), ("a2",), ("ann",)]
+
+
+def test_odd_ids(stored, engine, link):
+    ids = ['\ufeffa, "b"', "line\nbreak", "\r", "é" * 200, "'", "\\", "NULL", ""]
+    for number, user_id in enumerate(ids[:-1]):
+        stored.add(user_id=user_id, hour=number)
+        link(user_id, ids[number - 1])
+        # The newest link of the circle doesn't count.
+    link(ids[0], "end", at=DAY.replace(year=2020))
+    assert users(engine) == {"end": len(ids) - 1}
+
+
+def test_links_of_sources_that_are_not_asked_about_do_not_count(three, engine, link):
+    link("a1", "ann", source="shop")
+    link("a2", "a1")
+    assert users(engine) == {"ann": 3}
+    assert users(engine, sources=["default"]) == {"a1": 1, "ann": 1}
+    assert users(engine, sources=["shop"]) == {"a2": 1}
+    assert users(engine, sources=["shop", "default", "nowhere"]) == {"ann": 3}
+    assert users(engine, sources=["nowhere"]) == {}
+
+
+def test_a_link_is_removed_and_restored(three, engine, link, owner):
+    link("a1", "ann")
+    assert users(engine) == {"a2": 1, "ann": 2}
+    owner.execute("update links set removed_at = now(), changed = default")
+    assert users(engine) == {"a1": 1, "a2": 1, "ann": 1}
+    owner.execute("update links set removed_at = null, changed = default")
+    assert users(engine) == {"a2": 1, "ann": 2}
+
+
+def test_an_earlier_link_counts_instead(three, engine, link):
+    link("a1", "ann")
+    assert users(engine) == {"a2": 1, "ann": 2}
+    link("a1", "a2", at=DAY.replace(year=2025))
+    assert users(engine) == {"a2": 2, "ann": 1}
+    link("a1", "ann", at=DAY.replace(year=2024))
+    assert users(engine) == {"a2": 1, "ann": 2}
+
+
+def test_links_are_deleted(three, engine, link, owner):
+    link("a1", "ann")
+    link("a2", "ann")
+    assert users(engine) == {"ann": 3}
+    owner.execute("delete from links where alias = 'a1'")
+    assert users(engine) == {"a1": 1, "ann": 2}
+    owner.execute("truncate links")
+    assert users(engine) == {"a1": 1, "a2": 1, "ann": 1}
+
+
+def test_only_what_has_changed_is_read_again(three, engine, link, copied):
+    link("a1", "ann")
+    for _ in range(3):
+        assert users(engine) == {"a2": 1, "ann": 2}
+    assert copied == ["all"]
+    link("a2", "ann")
+    for _ in range(3):
+        assert users(engine) == {"ann": 3}
+    assert copied == ["all", "changes"]
+
+
+def test_nothing_is_read_for_ids(three, engine, link, copied):
+    link("a1", "ann")
+    users(engine, linked=False)
+    assert copied == []
+
+
+def test_what_is_committed_late_is_seen(three, engine, link, postgres, database, copied):
+    """Its transaction has an earlier number than those whose links were read meanwhile."""
+    with psycopg.connect(postgres.url(database)) as early:
+        link("a1", "ann", connection=early)
+        link("a2", "ann")
+        assert users(engine) == {"a1": 1, "ann": 2}
+        assert users(engine) == {"a1": 1, "ann": 2}
+        early.commit()
+    assert users(engine) == {"ann": 3}
+    assert "all" not in copied[1:]
+
+
+def test_an_earlier_snapshot_sees_its_own_links(three, engine, link, pool, owner):
+    link("a1", "ann")
+    with pool.connection() as connection, connection.transaction():
+        connection.execute("set transaction isolation level repeatable read, read only")
+        assert engine.read_persons(connection, None).persons_of(["a1", "a2"]) == {"a1": "ann"}
+        link("a2", "ann")
+        owner.execute("update links set removed_at = now(), changed = default where alias = 'a1'")
+        assert users(engine) == {"a1": 1, "ann": 2}
+        assert engine.read_persons(connection, None).persons_of(["a1", "a2"]) == {"a1": "ann"}
+    assert users(engine) == {"a1": 1, "ann": 2}
+
+
+def test_two_engines_agree(three, engine, open_engine, link, tmp_path):
+    other = open_engine(tmp_path / "other")
+    assert users(other) == users(engine) == {"a1": 1, "a2": 1, "ann": 1}
+    link("a1", "ann")
+    assert users(other) == users(engine) == {"a2": 1, "ann": 2}
+
+
+def test_erased_links_are_forgotten_without_a_question(three, engine, link, owner):
+    link("a1", "ann")
+    users(engine)
+    owner.execute("delete from links")
+    engine.refresh()
+    assert engine._loader.links._versions == []
+
+
+FIRST_SEEN = "select user_id, first_seen from first_seen order by 1"
+
+
+@pytest.mark.parametrize("sources", [None, ["default", "shop"]])
+@pytest.mark.parametrize("is_built", [False, True])
+def test_first_seen_is_the_least_of_all_ids(stored, engine, link, sources, is_built):
+    for day, user_id in ((-3, "before"), (1, "a1"), (2, "a2"), (3, "a3"), (4, "alone"), (5, "ann")):
+        stored.add(user_id=user_id, day=day, hour=0)
+        if is_built:
+            stored.build(day)
+    selection = replace(LINKED, sources=sources, first_seen=(EVERYTHING.start, EVERYTHING.end))
+    link("a1", "end")
+    link("before", "end")
+    link("a3", "ann")
+    link("a2", "a3")
+    first = dict(stored.owner.execute("select user_id, first_seen from users").fetchall())
+    found = dict(engine.run(selection, FIRST_SEEN, {}).rows)
+    assert found == {"ann": first["a2"], "alone": first["alone"]}
