@@ -24,11 +24,24 @@ _ports = _candidates()
 
 def free_port() -> int:
     """A port of this machine's loopback that nothing listens on. No other test gets it."""
-    for port in _ports:
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+    return next(port for port in _ports if _is_free(port))
+
+
+def same_port(ports: list[int]) -> int:
+    """The first of these ports on which nothing listens any more. If there is none, add a free one."""
+    for port in ports:
+        if _is_free(port, once_used=True):
             return port
-    raise AssertionError("unreachable")
+    ports.append(free_port())
+    return ports[-1]
+
+
+def _is_free(port: int, *, once_used: bool = False) -> bool:
+    """Args: once_used: whether connections to a service that has ended may still be known to the system."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, once_used)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True

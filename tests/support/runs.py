@@ -27,8 +27,8 @@ class Runs:
         self.page = page
         self.asked = self.begun = False
         page.on("websocket", self._open)
-        page.on("request", self._leave)
-        page.on("download", lambda _: self._finish())
+        page.on("request", self._go)
+        page.on("download", self._finish)
 
     def __str__(self) -> str:
         shown = "all that came is drawn" if self.page.evaluate(DRAWN) else "something isn't drawn yet"
@@ -38,7 +38,13 @@ class Runs:
         """Whether the last requested run has finished and is drawn completely."""
         return bool(self.page.evaluate(DRAWN)) and not self.asked
 
-    def _leave(self, request: Request) -> None:
+    def leave(self) -> None:
+        """Follow the page no longer."""
+        self.page.remove_listener("websocket", self._open)
+        self.page.remove_listener("request", self._go)
+        self.page.remove_listener("download", self._finish)
+
+    def _go(self, request: Request) -> None:
         if request.is_navigation_request() and request.frame.parent_frame is None:
             self._ask()
 

@@ -3,13 +3,14 @@
 import re
 import time
 import uuid
+from contextlib import ExitStack
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
 from known_password import PASSWORD
-from playwright.sync_api import Page
+from playwright.sync_api import Error, Page, Request
 from runs import Runs
 
 FUNNEL_STATE = {"range": "90 days", "step1": "page_view", "step2": "purchase", "window": "1 hour"}
@@ -39,9 +40,28 @@ class Visitor:
         self.complaints: list[str] = []
         self.hosts: set[str] = set()
         self.runs = Runs(page)
-        page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self._scripts = ExitStack()
+        page.on("request", self._note_host)
+        page.on("pageerror", self._note_error)
         page.on("console", self._note)
+
+    def leave(self) -> None:
+        """Follow the page no longer, so that another visitor can use its tab."""
+        self._scripts.close()
+        self.runs.leave()
+        self.page.remove_listener("request", self._note_host)
+        self.page.remove_listener("pageerror", self._note_error)
+        self.page.remove_listener("console", self._note)
+
+    def add_script(self, script: str) -> None:
+        """Have this JavaScript run before those of each page that the visitor opens."""
+        self._scripts.enter_context(self.page.add_init_script(script))
+
+    def _note_host(self, request: Request) -> None:
+        self.hosts.add(urlsplit(request.url).netloc)
+
+    def _note_error(self, error: Error) -> None:
+        self.complaints.append(str(error))
 
     def _note(self, message: Any) -> None:
         # On a deep link Streamlit first requests its own endpoints below that path, and the browser reports a 404 (docs/dashboard.md).
@@ -111,7 +131,7 @@ class Visitor:
 
 def without_live_tiles(visitor: Visitor) -> Visitor:
     """Turn off the live updates of pages: a part that is being updated fades, and axe reports its low contrast."""
-    visitor.page.add_init_script(
+    visitor.add_script(
         "const every = setInterval; window.setInterval = (what, wait, ...more) => wait === 5000 ? 0 : every(what, wait, ...more)"
     )
     return visitor

@@ -3,7 +3,7 @@
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,9 +14,10 @@ import pytest
 import requests
 from known_password import PASSWORD_HASH
 from playwright.sync_api import Browser, BrowserContext
-from ports import free_port
+from ports import free_port, same_port
 from servers import START_SECONDS, Postgres, Service
 from signing_key import make_signing_key
+from tabs import VIEW, Profile
 from visitors import Visitor
 
 Launcher = Callable[[Path], AbstractContextManager[Callable[..., Service]]]
@@ -26,6 +27,10 @@ USERS = 40
 SHOPPERS = 10
 MOST_AT_ONCE = 1000
 """Events in a request."""
+
+DASHBOARD_PORTS: list[int] = []
+"""Where dashboards of this process have listened. One that begins after another has ended is at the same address, and browsers have
+its scripts compiled."""
 
 
 def known_events() -> list[dict[str, Any]]:
@@ -73,7 +78,8 @@ class Dashboard(NamedTuple):
 @contextmanager
 def running(start: Callable[..., Service], query_url: str, **settings: str) -> Iterator[Dashboard]:
     """A dashboard that serves."""
-    process = start("dashboard", wait=False, QUERY_URL=query_url, **settings)
+    given = {"QUERY_URL": query_url, "PORT": str(same_port(DASHBOARD_PORTS)), **settings}
+    process = start("dashboard", wait=False, **given)
     deadline = time.monotonic() + START_SECONDS
     while True:
         assert process.process.poll() is None, process.log.read_text()
@@ -213,48 +219,58 @@ def lonely_dashboard(start: Callable[..., Service]) -> Iterator[Dashboard]:
         yield dashboard
 
 
-def new_profile(browser: Browser) -> BrowserContext:
+def new_context(browser: Browser) -> BrowserContext:
     """A browser's profile, with no cookies in it. It asks pages for reduced motion: while Streamlit animates what it waits for, each
     of 60 frames a second is drawn by the CPU. test_compressed.py opens every page with motion."""
-    view = {"width": 1280, "height": 900}
-    context = browser.new_context(locale="en-US", timezone_id=ZONE, viewport=view, reduced_motion="reduce")
+    context = browser.new_context(locale="en-US", timezone_id=ZONE, viewport=VIEW, reduced_motion="reduce")
     context.set_default_timeout(60_000)  # the machine may be busy
     return context
 
 
+@pytest.fixture
+def fresh_context(browser: Browser) -> Iterator[Callable[[], BrowserContext]]:
+    """fresh_context() makes a profile that no test has used: it has to fetch and compile all scripts."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(new_context(browser))
+
+
 @pytest.fixture(scope="session")
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """One profile for all tests, so that scripts are fetched and compiled once; state stands in URLs, not in it."""
-    with new_profile(browser) as context:
-        yield context
+def used_profiles(browser: Browser) -> Iterator[list[Profile]]:
+    """Profiles that no test uses now, without cookies."""
+    profiles: list[Profile] = []
+    yield profiles
+    for profile in profiles:
+        profile.context.close()
 
 
 @pytest.fixture
-def profile(browser: Browser) -> Iterator[Callable[[], BrowserContext]]:
-    """profile() makes a new profile, for a visitor who signs in."""
-    profiles = []
+def profile(browser: Browser, used_profiles: list[Profile]) -> Iterator[Callable[[], Profile]]:
+    """profile() is a profile without cookies, another one each time: one for each visitor who signs in."""
+    taken = []
 
-    def profile() -> BrowserContext:
-        profiles.append(new_profile(browser))
-        return profiles[-1]
+    def profile() -> Profile:
+        taken.append(used_profiles.pop() if used_profiles else Profile(new_context(browser)))
+        return taken[-1]
 
     yield profile
-    for one in profiles:
-        one.close()
+    for one in taken:
+        one.empty()
+        used_profiles.append(one)
 
 
 @pytest.fixture
-def visit(context: BrowserContext) -> Iterator[Callable[[Dashboard], Visitor]]:
+def visit(profile: Callable[[], Profile]) -> Iterator[Callable[[Dashboard], Visitor]]:
     """visit(dashboard) makes a visitor. At the end, the browser must have reported no errors and sent no requests to other hosts."""
     visitors = []
+    one = profile()
 
     def visit(dashboard: Dashboard) -> Visitor:
-        visitors.append(Visitor(context.new_page(), dashboard.url))
+        visitors.append(one.visit(dashboard.url))
         return visitors[-1]
 
     yield visit
+    one.empty()
     for visitor in visitors:
-        visitor.page.close()
         assert visitor.complaints == []
         assert visitor.hosts <= {urlsplit(visitor.url).netloc, ""}
 
@@ -264,7 +280,7 @@ def come(profile, guarded, people):
     """come(): a visitor with a profile of their own; come(visitor): the same browser, another tab."""
 
     def come(to=guarded, like=None):
-        return Visitor((like.page.context if like else profile()).new_page(), to.url)
+        return Visitor(like.page.context.new_page(), to.url) if like else profile().visit(to.url)
 
     return come
 

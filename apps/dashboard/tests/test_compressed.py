@@ -138,9 +138,9 @@ def test_what_has_another_path_than_a_file_is_not_compressed_and_kept(lonely_das
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_every_page_is_drawn_by_browsers_that_have_nothing_yet(dashboard, profile, path):
+def test_every_page_is_drawn_by_browsers_that_have_nothing_yet(dashboard, fresh_context, path):
     for _ in range(2):
-        page = profile().new_page()
+        page = fresh_context().new_page()
         page.emulate_media(reduced_motion="no-preference")
         visitor = Visitor(page, dashboard.url).open(path, range="90 days")
         assert visitor.complaints == []

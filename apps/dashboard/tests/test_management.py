@@ -7,7 +7,7 @@ import re
 import pytest
 import requests
 from known_password import PASSWORD
-from visitors import Visitor, serious_violations
+from visitors import serious_violations
 from waiting import eventually
 
 PAGES = ["sources", "schemas", "people", "audit"]
@@ -32,11 +32,11 @@ def signed_in(profile, guarded, owner):
             f"{guarded.url}/sign-in", sent, headers={"Origin": guarded.url}, allow_redirects=False, timeout=30
         )
         ((cookie, token),) = answer.cookies.items()
-        context = profile()
-        context.add_cookies(
+        visitor = profile().visit(guarded.url)
+        visitor.page.context.add_cookies(
             [{"name": cookie, "value": token, "url": guarded.url, "httpOnly": True, "sameSite": "Strict"}]
         )
-        return Visitor(context.new_page(), guarded.url)
+        return visitor
 
     return signed_in
 

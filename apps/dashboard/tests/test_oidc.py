@@ -4,7 +4,6 @@ import pytest
 import requests
 from ports import free_port
 from providers import real_provider
-from visitors import Visitor
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +32,7 @@ def go_as(page, number):
 
 
 def test_a_person_signs_in_by_the_provider_and_goes_on_to_the_page_they_asked_for(by_provider, people, profile):
-    context = profile()
-    visitor = Visitor(context.new_page(), by_provider.url)
+    visitor = profile().visit(by_provider.url)
     urls = []
     visitor.page.on("request", lambda request: urls.append(request.url))
     visitor.page.goto(f"{visitor.url}/sessions?tz=UTC&range=90+days")
@@ -42,7 +40,7 @@ def test_a_person_signs_in_by_the_provider_and_goes_on_to_the_page_they_asked_fo
     visitor.page.wait_for_url("**/sessions?**range=90+days**")
     visitor.page.get_by_text("Signed in as zoe@example.com").wait_for()
     assert visitor.page.get_by_text("Change password").count() == 0  # they have none here
-    kept = {one["name"]: one for one in context.cookies(by_provider.url)}
+    kept = {one["name"]: one for one in visitor.page.context.cookies(by_provider.url)}
     assert kept["sign-in"]["sameSite"] == "Strict"
     assert "oidc" not in kept
     assert not any("eyJ" in url or kept["sign-in"]["value"] in url for url in urls)
@@ -51,12 +49,11 @@ def test_a_person_signs_in_by_the_provider_and_goes_on_to_the_page_they_asked_fo
 
 
 def test_who_has_no_role_is_told_so(by_provider, people, profile):
-    context = profile()
-    page = context.new_page()
+    page = profile().visit(by_provider.url).page
     page.goto(f"{by_provider.url}/sign-in")
     go_as(page, 2)
     page.get_by_text("The provider gives you no role here.").wait_for()
-    assert {"sign-in", "oidc"}.isdisjoint(one["name"] for one in context.cookies(by_provider.url))
+    assert {"sign-in", "oidc"}.isdisjoint(one["name"] for one in page.context.cookies(by_provider.url))
 
 
 @pytest.mark.parametrize("query", ["?code=x&state=y", "?error=access_denied&state=y", ""])
