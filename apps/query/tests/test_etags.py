@@ -110,6 +110,32 @@ def test_each_question_has_its_own(ask, store):
     assert len({ask(path).headers["ETag"] for path in paths}) == len(paths)
 
 
+LINK = """
+insert into links (source, alias, person, at, event_id) values ('default', %s, %s, '2026-01-01', gen_random_uuid())
+"""
+
+
+@each_question
+def test_a_link_changes_what_is_about_persons(ask, store, shared_owner, path):
+    """Each one does: that is removed, restored or deleted. Values of properties have no user."""
+    store([{"user_id": "ann"}, {"user_id": "anon"}, {"user_id": "guest-1"}])
+    linked, raw = [ask(path).headers["ETag"]], ask(f"{path}&identity=raw").headers["ETag"]
+    changes = [
+        (LINK, ["anon", "ann"]),
+        (LINK, ["guest-1", "ann"]),
+        ("update links set removed_at = now(), changed = pg_current_xact_id() where alias = %s", ["anon"]),
+        ("update links set removed_at = null, changed = pg_current_xact_id() where alias = %s", ["anon"]),
+        ("delete from links where alias = %s", ["anon"]),
+    ]
+    for statement, given in changes:
+        shared_owner.execute(statement, given)
+        linked.append(ask(path).headers["ETag"])
+        assert ask(path, linked[-1]).status_code == 304
+    expected = 1 if path == QUESTIONS["top_properties"] else len(linked)
+    assert len(set(linked)) == expected
+    assert ask(f"{path}&identity=raw", raw).status_code == 304
+
+
 @dataclass
 class Periods:
     """As much of a question as its entity tag depends on."""
