@@ -55,7 +55,7 @@ class StatsStore:
         conditions = sql.SQL("user_id = %(user_id)b")
         whole = FilteredQuery(
             sources=query.sources, start=query.start, end=query.end, zone=query.zone, explain=query.explain,
-            event_types=(), properties=(), condition=None,
+            event_types=(), condition=None,
         )  # fmt: skip
         first_seen = fill("get_user.first_seen" if query.sources is None else "get_user.first_seen_of_sources")
         statement = fill(

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from event_tracker.query.events.property_values import property_parameters
 from event_tracker.query.stats.query_types import FilteredQuery, RangeQuery
 
 
@@ -11,11 +10,4 @@ def range_parameters(query: RangeQuery) -> dict[str, Any]:
 
 
 def filter_parameters(query: FilteredQuery) -> dict[str, Any]:
-    names, values, stems = property_parameters(query.properties)
-    return {
-        **range_parameters(query),
-        "event_types": list(query.event_types),
-        "property_names": names,
-        "property_values": values,
-        "property_stems": stems,
-    }
+    return {**range_parameters(query), "event_types": list(query.event_types)}

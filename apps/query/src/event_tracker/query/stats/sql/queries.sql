@@ -21,16 +21,6 @@ where {conditions}
 -- name: selected.event_types
 event_type = any (%(event_types)b::text[])
 
--- name: selected.properties
--- As in list_events.properties.
-not exists (
-  select from unnest(%(property_names)b::text[], %(property_values)b::text[], %(property_stems)b::text[]) as wanted (name, value, stem)
-  where (
-    properties ->> wanted.name = wanted.value
-    or wanted.stem is not null and properties ->> wanted.name like wanted.stem || '%%0' and rtrim(properties ->> wanted.name, '0') = wanted.stem
-  ) is not true
-)
-
 -- name: selected.sources
 source = any (%(sources)b::text[])
 
