@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from event_tracker.query.auth.calls import Call, SourcesSchema
 from event_tracker.query.events.filters import FROM, TO
 from event_tracker.query.filters.behaviour_schema import BehaviourFilterSchema
+from event_tracker.query.filters.grammar import with_properties
 from event_tracker.query.filters.schema import FilterParameters
 from event_tracker.query.identity import identity_field
 from event_tracker.query.parameter_types import (
@@ -149,9 +150,9 @@ def resolve_range(call: Call, given: dict[str, Any], now: datetime, allow_explai
     if start > end:
         raise invalid_parameters([ParameterError("from", "reversed_range", "Must not be later than `to`.")])
     event_types = tuple(sorted(set(given.get("event_types", ()))))
-    properties = tuple(sorted(given.get("properties", {}).items()))
-    selected = {"event_types": event_types, "properties": properties, "condition": given.get("condition")}
-    return {**given, "zone": zone, "start": start, "end": end, **selected}
+    properties = tuple(sorted(given.pop("properties", {}).items()))
+    condition = with_properties(properties, given.get("condition"))
+    return {**given, "zone": zone, "start": start, "end": end, "event_types": event_types, "condition": condition}
 
 
 def _to_time(given: datetime | date, zone: ZoneInfo) -> datetime:

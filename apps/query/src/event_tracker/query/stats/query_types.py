@@ -23,10 +23,9 @@ class RangeQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilteredQuery(RangeQuery):
-    """A query over selected events: any of these types (empty is all), all of these properties, and the condition (None selects all)."""
+    """A query over selected events: those of any of these types (empty is all) that the condition selects (None selects all)."""
 
     event_types: tuple[str, ...]
-    properties: tuple[tuple[str, str], ...]
     condition: Filter | None
 
 

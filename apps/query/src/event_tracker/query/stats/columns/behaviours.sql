@@ -29,7 +29,8 @@ count(*) filter (where {events}) >= {least} as {name}
 count(*) filter (where {events}) between {least} and {most} as {name}
 
 -- name: users
-select user_id as done_by, {values} from {events} group by user_id
+-- `since` is before all events.
+select user_id as done_by, timestamptz '-infinity' as since, {values} from {events} group by user_id
 
 -- name: in_range
 {condition} and "timestamp" >= {start} and "timestamp" < {end}

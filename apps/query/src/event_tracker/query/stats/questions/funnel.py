@@ -12,7 +12,7 @@ from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.query.answers import TEXT
 from event_tracker.query.auth.calls import Call, SourcesSchema
 from event_tracker.query.filters.behaviour_schema import BehaviourFilterSchema
-from event_tracker.query.filters.grammar import Filter
+from event_tracker.query.filters.grammar import Filter, Properties, with_properties
 from event_tracker.query.filters.schema import FilterMember
 from event_tracker.query.identity import identity_field
 from event_tracker.query.parameter_types import MAX_VALUES, REQUIRED, AtMost, Between, Length, ShortList, text_field
@@ -28,7 +28,7 @@ from event_tracker.query.stats.answers import (
     users_range_members,
 )
 from event_tracker.query.stats.columns.asking import Stats
-from event_tracker.query.stats.columns.selection import Parameters, Properties, Statement, match, select_events
+from event_tracker.query.stats.columns.selection import Parameters, Statement, match, select_events
 from event_tracker.query.stats.columns.visits import SECOND
 from event_tracker.query.stats.parameter_types import MOMENT
 from event_tracker.query.stats.parameters import (
@@ -115,11 +115,12 @@ class FunnelQuery(RangeQuery):
         numbers = range(1, len(self.steps) + 1)
         event_types = tuple(sorted({step.event_type for step in self.steps}))
         matches = [
-            " and ".join(match((step.event_type,), step.properties, step.condition, parameters)) for step in self.steps
+            " and ".join(match((step.event_type,), with_properties(step.properties, step.condition), parameters))
+            for step in self.steps
         ]
         levels = [PARTS["first_level"], *(PARTS["level"].format(step=step, below=step - 1) for step in numbers[1:])]
         statement = PARTS["funnel"].format(
-            selected=select_events(match(event_types, (), self.condition, parameters), parameters),
+            selected=select_events(match(event_types, self.condition, parameters), parameters),
             matches=", ".join(
                 PARTS["match"].format(condition=condition, step=step)
                 for step, condition in zip(numbers, matches, strict=True)

@@ -83,8 +83,7 @@ class TimeseriesQuery(FilteredQuery):
     def is_counted(self) -> bool:
         """Whether `event_counts` has the answer: events by type over hours that no interval splits, but for some."""
         by_type = self.metric == "events" and self.breakdown in (None, "event_type")
-        unfiltered = not self.properties and self.condition is None
-        return by_type and unfiltered and split_by_hour(self.start, self.end, self.starts) is not None
+        return by_type and self.condition is None and split_by_hour(self.start, self.end, self.starts) is not None
 
     def build_counted_statement(self) -> tuple[sql.Composed, dict[str, Any]]:
         """PostgreSQL's statement, and its parameters, where `is_counted`."""

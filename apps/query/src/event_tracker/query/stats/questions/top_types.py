@@ -31,7 +31,6 @@ def make_query(asked: TypeFilter) -> "TopTypesQuery":
         zone=UTC_ZONE,
         explain=False,
         event_types=(),
-        properties=(),
         condition=asked.condition,
     )
 

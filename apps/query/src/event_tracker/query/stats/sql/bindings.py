@@ -10,5 +10,4 @@ def range_parameters(query: RangeQuery) -> dict[str, Any]:
 
 
 def filter_parameters(query: FilteredQuery) -> dict[str, Any]:
-    """Those of a query without properties and condition."""
     return {**range_parameters(query), "event_types": list(query.event_types)}

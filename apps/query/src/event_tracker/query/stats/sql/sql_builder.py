@@ -8,7 +8,7 @@ from event_tracker.query.stats.sql.statements import QUERIES, fill
 
 def select_events(query: FilteredQuery, *more: sql.Composable) -> sql.Composed:
     """The events of a query's range, types and sources, with the additional conditions `more`."""
-    names = ["range", *(["event_types"] if query.event_types else [])]
+    names = ["range", "event_types"] if query.event_types else ["range"]
     if query.sources is not None:
         names.append("sources")
     conditions = [sql.SQL(QUERIES[f"selected.{name}"]) for name in names]
