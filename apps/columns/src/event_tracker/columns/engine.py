@@ -22,10 +22,11 @@ from event_tracker.columns.loading.loader import Loaded, Loader
 from event_tracker.columns.loading.plan import Plan, make_plan
 from event_tracker.columns.loading.relations import Relations
 from event_tracker.columns.loading.snapshot import Selection
+from event_tracker.columns.loading.spans import Sample
 from event_tracker.columns.loading.threads import run_in_thread
 from event_tracker.core.http.errors import Problem
 
-__all__ = ["Engine", "Plan", "Result", "Selection"]
+__all__ = ["Engine", "Plan", "Result", "Sample", "Selection"]
 
 TOO_LARGE = (
     "This question needs more memory than ANALYTICS_MEMORY_BYTES gives all questions together. Narrow `from` and `to`, select fewer "
@@ -77,7 +78,8 @@ class Engine:
 
     A statement is DuckDB's SQL. It reads the relation `events`, which has the columns of layout.COLUMNS and holds the selection's
     events; and, where the selection says so, `first_seen` (user_id, first_seen): the users who were first seen in [start, end)
-    (docs/definitions.md), over all sources or by the selection's alone.
+    (docs/definitions.md), over all sources or by the selection's alone. Of a selection with a sample, `events` holds the sample's, and
+    `own_names` (name, events) has the properties with a column of their own in some block, in the sample or not.
 
     Args:
         folder: of the cache. It is made if it isn't there.

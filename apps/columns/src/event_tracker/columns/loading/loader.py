@@ -27,9 +27,9 @@ from event_tracker.columns.loading.snapshot import (
     VALID_BLOCKS,
     Selection,
     Snapshot,
-    Span,
     in_snapshot,
 )
+from event_tracker.columns.loading.spans import Span
 from event_tracker.columns.loading.threads import run_in_thread
 from event_tracker.core.server.cooperation import TimeSlice
 

@@ -12,6 +12,7 @@ from event_tracker.columns.loading.conditions import Range, in_any, moment
 from event_tracker.columns.loading.hours import Hours
 from event_tracker.columns.loading.loader import Loaded
 from event_tracker.columns.loading.snapshot import Selection
+from event_tracker.columns.loading.spans import count_names
 from event_tracker.columns.properties import name_properties, own_column, property_columns
 from event_tracker.core.postgres.named_sql import load_queries
 
@@ -21,7 +22,7 @@ Keys = tuple[str, ...]
 
 
 class Relations:
-    """Makes the relations `events` and `first_seen` for a question.
+    """Makes the relations `events`, `first_seen` and `own_names` for a question.
 
     Args:
         properties: those that the question is about, in the columns `property_0` and so on.
@@ -45,6 +46,7 @@ class Relations:
             name: {(hour.start, hour.end) for hour in hours.inside(name)}
             for name in {name for names in loaded.files.values() for name in names}
         }
+        self._most = self._count_parsed()
         self._keys = sorted({span.keys for span in loaded.files if span.keys})
 
     def create(self) -> None:
@@ -54,26 +56,38 @@ class Relations:
             self._execute("name_keys", {"keys": list(keys)}, variable=sql.Identifier(f"keys_{number}"))
         start, end = self._selection.start, self._selection.end
         self._execute("events", files=self._files(start, end), start=moment(start), end=moment(end))
+        if self._selection.sample is not None:
+            names = count_names((*self._loaded.snapshot.spans, *self._loaded.snapshot.left_out))
+            self._execute("own_names", {"names": list(names), "events": list(names.values())})
         if self._loaded.users is not None:
             self._execute("first_seen", {"csv": str(self._loaded.users)})
         elif self._selection.needs_history:
             self._execute("earlier", files=self._files(None, start), start=moment(start))
             self._execute("first_seen_here")
 
+    def _count_parsed(self) -> int | None:
+        """How many events a sample keeps of each file without columns of its own for properties; None is all."""
+        if self._selection.sample is None:
+            return None
+        files = {name for span, names in self._loaded.files.items() if not span.keys for name in names}
+        return max(1, self._selection.sample.parsed // max(1, len(files)))
+
     def _execute(self, name: str, parameters: dict[str, object] | None = None, **slots: sql.Composable) -> None:
         self._connection.execute(sql.SQL(QUERIES[name]).format(**slots).as_string(), parameters or {})
 
     def _files(self, start: datetime | None, end: datetime) -> sql.Composable:
         """A SELECT from the files with events in [start, end). It may have others, too."""
-        whole: dict[Keys, list[str]] = {}
+        whole: dict[tuple[Keys, str], list[str]] = {}
         selects: list[sql.Composable] = []
         for (keys, name), hours in self._used(start, end).items():
             others = sorted(hour for hour in self._inside[name] - hours if _overlaps(*hour, start, end))
             if others:
                 selects.append(_fill("without_hours", files=self._select([name], keys), hours=in_any(others)))
             else:
-                whole.setdefault(keys, []).append(name)
-        selects += [self._select(names, keys) for keys, names in whole.items()]
+                # Of a sample each file is read by itself, in its order, so that its first events are always the same.
+                alone = name if self._most is not None and not keys else ""
+                whole.setdefault((keys, alone), []).append(name)
+        selects += [self._select(names, keys) for (keys, _), names in whole.items()]
         return sql.SQL(" union all ").join(selects) if selects else self._no_events()
 
     def _used(self, start: datetime | None, end: datetime) -> dict[tuple[Keys, str], set[Range]]:
@@ -93,7 +107,8 @@ class Relations:
         )
         paths = sql.SQL(", ").join(sql.Literal(str(self._cache.path(name))) for name in names)
         properties = property_columns(self._properties, keys)
-        return _fill("files", columns=columns, properties=properties, paths=sql.SQL("[{}]").format(paths))
+        files = _fill("files", columns=columns, properties=properties, paths=sql.SQL("[{}]").format(paths))
+        return files if self._most is None or keys else _fill("first_events", files=files, most=sql.Literal(self._most))
 
     def _all_properties(self, keys: Keys) -> sql.Composable:
         values = sql.SQL(", ").join(own_column(place) for place in range(len(keys)))

@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
-from uuid import UUID
 
 import psycopg
 from psycopg_pool import ConnectionPool
 
 from event_tracker.columns.layout import LAYOUT
 from event_tracker.columns.loading.deadline import Deadline
+from event_tracker.columns.loading.spans import Sample, Span, take_sample
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.core.postgres.pool import attempt
 from event_tracker.core.postgres.replication import read_as_of
@@ -30,36 +30,19 @@ class Selection:
 
     Attributes:
         first_seen: whether the question also reads the relation `first_seen`.
+        sample: None is all events. Otherwise the question reads no more than that of them, and the relation `own_names`, too.
     """
 
     start: datetime
     end: datetime
     sources: Sequence[str] | None
     first_seen: bool = False
+    sample: Sample | None = None
 
     @property
     def needs_history(self) -> bool:
         """Whether first seen is by some sources: then it is the earliest of all their events."""
         return self.first_seen and self.sources is not None
-
-
-class Span(NamedTuple):
-    """Hours of one source that are read together: a valid block, or one hour of rows.
-
-    Attributes:
-        id: of the block; None for rows.
-        keys: properties that have a column of their own in the block's file.
-        events: changes whenever an event is added.
-        epoch: of the day; changes whenever an event is deleted or changed.
-    """
-
-    source: str
-    start: datetime
-    end: datetime
-    id: UUID | None
-    keys: tuple[str, ...]
-    events: int
-    epoch: int
 
 
 class Snapshot(NamedTuple):
@@ -70,12 +53,14 @@ class Snapshot(NamedTuple):
         server: names this state of the server's files: spans read from another aren't comparable.
         oldest: the oldest transaction that may have been running.
         spans: in the order of source and start; with `Selection.needs_history`, of all time before the range, too.
+        left_out: those that aren't in the selection's sample.
     """
 
     as_of: datetime
     server: str
     oldest: int
     spans: list[Span]
+    left_out: list[Span]
 
 
 def in_snapshot(
@@ -98,7 +83,8 @@ def in_snapshot(
             connection.execute(QUERIES["begin"], prepare=False)
             given = {"milliseconds": max(1, int(deadline.remaining * 1000))}
             ((server, oldest, _),) = connection.execute(QUERIES["server"], given, binary=True).fetchall()
-            return work(connection, Snapshot(as_of, server, int(oldest), _read_spans(connection, selection)))
+            spans, left_out = take_sample(_read_spans(connection, selection), selection.sample)
+            return work(connection, Snapshot(as_of, server, int(oldest), spans, left_out))
 
     try:
         return attempt(pool, begin)

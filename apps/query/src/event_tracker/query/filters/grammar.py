@@ -1,7 +1,7 @@
 """What a filter is: conditions on an event, and groups of them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -85,7 +85,13 @@ class Group:
 
 Filter = Condition | Group
 
+_special = re.compile(r"[\\.:]")
 _part = re.compile(r"(?:[^\\.]|\\[\\.:])*").match
+
+
+def join_path(keys: Iterable[str]) -> str:
+    """The path of a property with these keys: `split_path` divides it again."""
+    return ".".join(_special.sub(r"\\\g<0>", key) for key in keys)
 
 
 def split_path(path: str) -> Iterator[str]:

@@ -21,6 +21,8 @@ from event_tracker.query.stats.questions.timeseries import TimeseriesAnswer, Tim
 from event_tracker.query.stats.questions.top_properties import TopPropertiesAnswer, TopPropertiesSchema, top_properties
 from event_tracker.query.stats.questions.users import UsersAnswer, UsersSchema, users
 from event_tracker.query.stats.store import Body, UserPosition
+from event_tracker.query.stats.suggestions.fields import FieldsAnswer, FieldsSchema, suggest_fields
+from event_tracker.query.stats.suggestions.values import ValuesAnswer, ValuesSchema, suggest_values
 
 
 class ListUsersSchema(SourcesSchema):
@@ -96,6 +98,10 @@ STATS = [
     _stats("/stats/users", users, "Active, new and returning users over time.", UsersAnswer, UsersSchema),
     _stats("/stats/sessions", sessions, "Sessions: how many, how long, where they begin and end.", SessionsAnswer, SessionsSchema),
     _stats("/stats/top-properties", top_properties, "A property's commonest values.", TopPropertiesAnswer, TopPropertiesSchema),
+    _stats("/stats/fields", suggest_fields, "What a filter can be about: fields and properties of a sample of events.",
+           FieldsAnswer, FieldsSchema),
+    _stats("/stats/values", suggest_values, "Values that a field has in a sample of events.", ValuesAnswer, ValuesSchema,
+           problems={**PROBLEMS, 403: "Values of user_id and session_id need the scope read_events."}),
     _stats("/stats/funnel", funnel, "Who takes these steps in this order.", FunnelAnswer, ExplainSchema,
            method="POST", body=FUNNEL_BODY, problems=REFUSALS),
     _stats("/stats/retention", retention, "Who comes back, by when they first came.", RetentionAnswer, RetentionSchema),

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol
 
 from msgspec.structs import asdict
 
-from event_tracker.columns.engine import Engine, Selection
+from event_tracker.columns.engine import Engine, Sample, Selection
 from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.query import metrics
 from event_tracker.query.auth.calls import Sources
@@ -23,12 +23,15 @@ class Question(Hashable, Protocol):
     Attributes:
         name: of the question, in metrics.
         reads_first_seen: whether the statement reads the relation `first_seen`.
+        sample: the part of the events that it reads; None is all.
     """
 
     @property
     def name(self) -> str: ...
     @property
     def reads_first_seen(self) -> bool: ...
+    @property
+    def sample(self) -> Sample | None: ...
     @property
     def sources(self) -> Sources: ...
     @property
@@ -60,7 +63,11 @@ class Asker:
     def _ask(self, question: Question) -> RangeAnswer:
         statement = question.build_statement()
         selection = Selection(
-            start=question.start, end=question.end, sources=question.sources, first_seen=question.reads_first_seen
+            start=question.start,
+            end=question.end,
+            sources=question.sources,
+            first_seen=question.reads_first_seen,
+            sample=question.sample,
         )
         with metrics.DB_SECONDS.labels(question.name).time():
             result = self._engine.run(
