@@ -47,6 +47,8 @@ from event_tracker.query.stats.questions.sessions import read_sessions
 from event_tracker.query.stats.questions.timeseries import read_timeseries
 from event_tracker.query.stats.questions.top_properties import read_top_properties
 from event_tracker.query.stats.questions.users import read_users
+from event_tracker.query.stats.suggestions.fields import read_fields
+from event_tracker.query.stats.suggestions.values import read_values
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WINDOW = Window(timedelta(hours=24), timedelta(hours=168))
@@ -158,6 +160,8 @@ QUESTIONS: list[Read] = [
             "/stats/users": read_users,
             "/stats/sessions": partial(read_sessions, longest=86_400),
             "/stats/top-properties": read_top_properties,
+            "/stats/fields": read_fields,
+            "/stats/values": read_values,
             "/events/users": read_event_users,
             "/stats/retention": read_retention,
             "/stats/paths": partial(read_paths, longest=86_400),

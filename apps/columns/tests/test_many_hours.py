@@ -6,7 +6,7 @@ from stored import DAY
 
 from event_tracker.columns.loading.hours import Hour, Hours, Version
 from event_tracker.columns.loading.pieces import whole_pieces
-from event_tracker.columns.loading.snapshot import Span
+from event_tracker.columns.loading.spans import Span
 
 
 class CountedSpan(Span):

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from event_tracker.dashboard.charts import charts
+from event_tracker.dashboard.charts import charts, style
 from event_tracker.dashboard.pages.retention import heat_map
 
 CONFIG = Path(__file__).parents[1] / "src" / "event_tracker" / "dashboard" / "web" / ".streamlit" / "config.toml"
@@ -51,7 +51,7 @@ def luminance(colour):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_numbers_in_bars_are_readable(theme, monkeypatch):
     settings = tomllib.loads(CONFIG.read_text())
-    monkeypatch.setattr(charts, "_theme", lambda: theme)
+    monkeypatch.setattr(style, "theme", lambda: theme)
     (bar,) = charts.bars(["one"], [1], "Events").data
     bright, dark = sorted(
         map(luminance, (settings["theme"][theme]["chartCategoricalColors"][0], bar.insidetextfont.color)), reverse=True

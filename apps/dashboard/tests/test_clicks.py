@@ -76,7 +76,7 @@ def test_what_is_a_day_is_narrowed_no_further(visit, dashboard):
 def test_a_bar_of_a_type_filters_the_timeline_by_it(visit, dashboard):
     visitor = visit(dashboard).open("users", user="user-36", range="90 days")
     click(visitor, "Events of this user by type", ".barlayer .point path", 1)
-    visitor.page.wait_for_url("**event_type=purchase**")
+    visitor.page.wait_for_url("**filter=event_type%3Ais%3Apurchase**")
     visitor.wait()
     assert [row[1] for row in visitor.cells("This user's events, newest first")] == ["purchase"]
 
@@ -89,7 +89,7 @@ def shown_events(visitor, **parameters):
     visitor.page.get_by_role("heading", name="Explore", level=1).wait_for()
     found = visitor.wait().page.get_by_text(re.compile("^All [0-9]+ events that match"))
     asked = parse_qs(urlsplit(visitor.page.url).query)
-    for name in ("range", "event_type", "property"):
+    for name in ("range", "filter"):
         assert asked.get(name) == {"range": ["90 days"], **parameters}.get(name)
     return int(found.inner_text().split()[1])
 
@@ -100,28 +100,28 @@ BARS = ".barlayer .trace:nth-of-type(1) .point path"
 def test_a_bar_of_a_funnel_opens_the_events_that_its_step_counts(visit, dashboard):
     visitor = visit(dashboard).open("funnels", **FUNNEL)
     click(visitor, "Users who completed each step", BARS, 1)
-    assert shown_events(visitor, event_type=["purchase"]) == 10
+    assert shown_events(visitor, filter=["event_type:is:purchase"]) == 10
     visitor.page.go_back()
     visitor.page.get_by_role("heading", name="Funnels", level=1).wait_for()
     assert [row[0] for row in visitor.wait().ranking("The funnel's steps")] == ["1. page_view (page=/)", "2. purchase"]
     click(visitor, "Users who completed each step", BARS, 0)
-    assert shown_events(visitor, event_type=["page_view"], property=["page=/"]) == 40
+    assert shown_events(visitor, filter=["event_type:is:page_view", "property.page:is:/"]) == 40
 
 
 def test_a_step_of_a_funnel_is_a_link_to_its_events_too(visit, dashboard):
     visitor = visit(dashboard).open("funnels", **FUNNEL)
     visitor.page.get_by_role("link", name="1. page_view (page=/)").press("Enter")
-    assert shown_events(visitor, event_type=["page_view"], property=["page=/"]) == 40
+    assert shown_events(visitor, filter=["event_type:is:page_view", "property.page:is:/"]) == 40
 
 
 @pytest.mark.parametrize(
     ("by", "node", "chosen", "number"),
-    [("event_type", "purchase", {"event_type": ["purchase"]}, 10), ("property:page", "/pricing", {"property": ["page=/pricing"]}, 40)],
+    [("event_type", "purchase", "event_type:is:purchase", 10), ("property:page", "/pricing", "property.page:is:/pricing", 40)],
 )  # fmt: skip
 def test_a_node_of_journeys_opens_its_events(visit, dashboard, by, node, chosen, number):
     visitor = visit(dashboard).open("journeys", range="90 days", by=by)
     visitor.page.get_by_label("What comes next").get_by_text(node, exact=True).first.click()
-    assert shown_events(visitor, **chosen) == number
+    assert shown_events(visitor, filter=[chosen]) == number
 
 
 def test_transitions_and_journeys_are_links_to_their_events_too(visit, dashboard):
@@ -134,10 +134,10 @@ def test_transitions_and_journeys_are_links_to_their_events_too(visit, dashboard
     links = visitor.page.get_by_role("table", name="Transitions, step by step").get_by_role("link")
     assert set(links.all_inner_texts()) == {"page_view", "purchase"}
     links.filter(has_text="purchase").first.press("Enter")
-    assert shown_events(visitor, event_type=["purchase"]) == 10
+    assert shown_events(visitor, filter=["event_type:is:purchase"]) == 10
     visitor.open("journeys", range="90 days")
     visitor.page.get_by_role("table", name="Most frequent journeys").get_by_role("link", name="purchase").press("Enter")
-    assert shown_events(visitor, event_type=["purchase"]) == 10
+    assert shown_events(visitor, filter=["event_type:is:purchase"]) == 10
 
 
 def test_what_sessions_end_with_is_a_link_to_its_events(visit, dashboard):
@@ -146,7 +146,7 @@ def test_what_sessions_end_with_is_a_link_to_its_events(visit, dashboard):
     found.first.wait_for()
     assert found.all_inner_texts() == ["/pricing"]  # none for sessions whose last event has no page
     found.press("Enter")
-    assert shown_events(visitor, property=["page=/pricing"]) == 40
+    assert shown_events(visitor, filter=["property.page:is:/pricing"]) == 40
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +168,7 @@ def returning(serve_events):
         yield dashboard
 
 
-RETENTION = {"range": "7 days", "cohort": "day", "event_type": "view"}
+RETENTION = {"range": "7 days", "cohort": "day", "filter": "event_type:is:view"}
 
 
 def shown_users(visitor, *, first_seen, on):
@@ -176,7 +176,7 @@ def shown_users(visitor, *, first_seen, on):
     visitor.page.get_by_role("heading", name="Users", level=1).wait_for()
     asked = parse_qs(urlsplit(visitor.wait().page.url).query)
     assert (asked["first_seen"], asked["days"]) == ([day(0, first_seen + 1)] * 2, [day(0, on + 1)] * 2)
-    assert asked["event_type"] == ["view"]
+    assert asked["filter"] == ["event_type:is:view"]
     return [row[0] for row in visitor.ranking("Users of the range")]
 
 

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from event_tracker.dashboard.filters.grammar import Condition
+
 RUN = "window.hacked = 1"
 HOSTILE = [
     f'<img src=x onerror="{RUN}">',
@@ -58,10 +60,10 @@ def require_harmless(page):
 @pytest.mark.parametrize("path", PAGES)
 def test_what_events_hold_is_text(visit, hostile, path):
     state = {
-        "": {"event_type": HOSTILE[5:8]},  # few enough to have a line each
+        "": {"filter": Condition("event_type", "one_of", tuple(HOSTILE[5:8])).short},  # few enough to have a line each
         "journeys": {"start": HOSTILE[6]},
         "funnels": {"step1": HOSTILE[0], "step2": HOSTILE[4], "window": "1 hour"},
-        "explore": {"property": "page"},
+        "explore": {"filter": [f"event_type:is:{HOSTILE[0]}", HOSTILE[1]]},
     }
     visitor = visit(hostile).open(path, range="30 days", **state.get(path, {}))
     require_harmless(visitor.page)

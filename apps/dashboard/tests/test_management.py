@@ -64,12 +64,12 @@ def test_only_an_admin_has_the_pages(signed_in):
 
 
 def test_choices_are_kept_while_an_admin_manages(signed_in):
-    visitor = signed_in("ann").open("", range="7 days", event_type="purchase")
+    visitor = signed_in("ann").open("", range="7 days", filter="event_type:is:purchase")
     visitor.turn_to("Audit log")
     assert visitor.page.get_by_role("combobox", name="Range", exact=True).count() == 0
     visitor.turn_to("Sessions")
     assert "range=7+days" in visitor.page.url
-    assert "event_type=purchase" in visitor.page.url
+    assert "filter=event_type%3Ais%3Apurchase" in visitor.page.url
 
 
 def test_a_source_is_made_with_a_key_and_settings(signed_in, owner):

@@ -19,7 +19,8 @@ SHOWN = {
     "a step's conditions": ("funnels", {"step1": NAME, "where1": f"{NAME}=1", "step2": "view", **MANY}, f"Where {NAME}=1"),
     "a user who isn't there": ("users", {"user": NAME, **MANY}, f"There is no user “{NAME}”."),
     "a property without values": ("", {"top": f"{NAME}!", **MANY}, f"No values of {NAME}! in this range."),
-    "a condition that isn't one": ("explore", {"property": NAME, **MANY}, f"“{NAME}” isn't of the form NAME=value"),
+    "a filter": ("explore", {"filter": f"event_type:is_not:{NAME}", **MANY}, "Event type is not https://e.test"),
+    "a filter that isn't one": ("explore", {"filter": NAME, **MANY}, NAME[:30]),
     "days that aren't": ("users", {"first_seen": NAME, **MANY}, f"“{NAME}” in the link isn't used"),
 }  # fmt: skip
 

@@ -71,7 +71,7 @@ def test_a_long_table_has_its_first_rows_in_sight_and_the_rest_below(visit, seve
 def test_a_type_and_a_value_lead_to_their_events(visit, dashboard):
     visitor = visit(dashboard).open("", range="90 days", top="plan")
     visitor.page.get_by_role("link", name="purchase").click()
-    visitor.page.wait_for_url("**event_type=purchase**")
+    visitor.page.wait_for_url("**filter=event_type%3Ais%3Apurchase**")
     visitor.wait()
     assert "range=90+days" in visitor.page.url
     wait_until(lambda: visitor.tile("Events") == "10")
@@ -80,7 +80,7 @@ def test_a_type_and_a_value_lead_to_their_events(visit, dashboard):
     visitor.wait()
     visitor.page.get_by_text("events that match, newest first").wait_for()
     assert {row[2] for row in visitor.cells("Events, newest first")} == {"page_view"}
-    assert "property=plan%3Dpro" in visitor.page.url
+    assert "filter=property.plan%3Ais%3Apro" in visitor.page.url
 
 
 @pytest.mark.parametrize("width", [1280, 1024])

@@ -45,16 +45,6 @@ def test_a_period_under_way_is_compared_with_the_same_part_of_the_one_before():
     assert str(week.before(datetime(2026, 4, 1, tzinfo=UTC))) == "18 Mar 2026 to 24 Mar 2026"
 
 
-def test_a_periods_parts_are_of_what_has_begun():
-    day = Period(date(2026, 3, 31), date(2026, 4, 1), "UTC")
-    assert day.parts(2, datetime(2026, 3, 31, 12, tzinfo=UTC)) == [
-        {"from": "2026-03-31T00:00:00+00:00", "to": "2026-03-31T06:00:00+00:00"},
-        {"from": "2026-03-31T06:00:00+00:00", "to": "2026-03-31T12:00:00+00:00"},
-    ]
-    for now in (datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC)):
-        assert day.parts(1, now) == [{"from": "2026-03-31T00:00:00+00:00", "to": "2026-04-02T00:00:00+00:00"}]
-
-
 def test_questions_are_asked_beside_each_other():
     all_asked = threading.Barrier(CONCURRENCY, timeout=60)
 
@@ -108,7 +98,7 @@ def test_conditions_are_equalities_alone():
 
 
 def test_a_condition_is_split_at_its_first_equals_sign():
-    assert conditions.as_parameters(["page=/?a=b", "plan="]) == {"property.page": "/?a=b", "property.plan": ""}
+    assert conditions.by_name(["page=/?a=b", "plan="]) == {"page": "/?a=b", "plan": ""}
 
 
 def test_events_have_a_column_for_each_property_and_mixed_values_stay_apart():

@@ -1,10 +1,10 @@
-"""The filters that pages share, in the sidebar: they stay the same from page to page, and back."""
+"""The choices that pages share, in the sidebar and the filter bar: they stay the same from page to page, and back."""
 
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 CHOSEN = {
     "tz": ["Europe/London"], "range": ["dates"], "days": ["2026-01-01", "2026-12-31"], "source": ["shop"],
-    "event_type": ["purchase"],
+    "filter": ["event_type:is:purchase", "property.amount:gte:1"],
 }  # fmt: skip
 PAGES = ["Users", "Funnels", "Retention", "Journeys", "Sessions", "Explore", "Overview"]
 

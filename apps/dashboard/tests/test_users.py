@@ -81,9 +81,9 @@ def test_a_row_leads_to_the_user_and_back_to_the_page(visit, crowd):
 
 
 def test_the_list_follows_the_types(visit, crowd):
-    visitor = visit(crowd).open("users", range="7 days", event_type="buy")
+    visitor = visit(crowd).open("users", range="7 days", filter="event_type:is:buy")
     assert listed(visitor) == [(f"user-{number:02}", 1) for number in (50, 40, 30, 20, 10, 0)]
-    visitor.page.get_by_text("All 6 users with events of the chosen types").wait_for()
+    visitor.page.get_by_text("All 6 users with events that match the filters").wait_for()
 
 
 def test_the_days_of_a_user_without_events_in_the_range_are_one_click_away(visit, dashboard):

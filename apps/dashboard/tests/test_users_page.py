@@ -12,7 +12,7 @@ def test_a_user_has_a_summary_and_a_timeline(visit, dashboard):
 
 
 def test_a_users_timeline_is_filtered_by_type(visit, dashboard):
-    visitor = visit(dashboard).open("users", user="user-36", range="90 days", event_type="purchase")
+    visitor = visit(dashboard).open("users", user="user-36", range="90 days", filter="event_type:is:purchase")
     timeline = visitor.cells("This user's events, newest first")
     assert [row[1] for row in timeline] == ["purchase"]
 
@@ -29,7 +29,7 @@ def test_a_user_is_picked_among_those_who_were_active_lately(visit, dashboard):
 
 
 def test_the_list_of_users_follows_the_range_and_the_types_and_leads_to_each(visit, dashboard):
-    visitor = visit(dashboard).open("users", range="90 days", event_type="purchase")
+    visitor = visit(dashboard).open("users", range="90 days", filter="event_type:is:purchase")
     assert [row[:2] for row in visitor.ranking("Users of the range")] == [
         [f"user-{number}", "1"] for number in range(36, -1, -4)
     ]

@@ -13,7 +13,7 @@ import requests
 FUNNEL = {"steps": [{"event_type": "view"}, {"event_type": "buy"}]}
 PATHS = [
     "/stats/timeseries", "/stats/users", "/stats/sessions", "/stats/top-properties?key=page", "/stats/retention",
-    "/stats/paths", "/events/users", "/users/ann",
+    "/stats/paths", "/stats/fields", "/stats/values?field=property.page", "/events/users", "/users/ann",
 ]  # fmt: skip
 
 REFUSED = [

@@ -51,6 +51,8 @@ ENDPOINTS = {
     "GET /stats/users": STATS,
     "GET /stats/sessions": STATS,
     "GET /stats/top-properties?key=page": STATS,
+    "GET /stats/fields": STATS,
+    "GET /stats/values?field=event_type": STATS,
     "POST /stats/funnel": STATS,
     "GET /stats/retention": STATS,
     "GET /stats/paths": STATS,

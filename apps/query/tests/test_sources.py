@@ -47,6 +47,9 @@ ENDPOINTS = {
     "sessions by a property": ("/stats/sessions", {**DAYS, "by": "property:at"}),
     "top properties": ("/stats/top-properties", {**DAYS, "key": "at"}),
     "top properties of a type": ("/stats/top-properties", {**DAYS, "key": "at", "event_type": "view"}),
+    "fields": ("/stats/fields", DAYS),
+    "values": ("/stats/values", {**DAYS, "field": "property.at"}),
+    "values of a field": ("/stats/values", {**DAYS, "field": "user_id"}),
     "retention": ("/stats/retention", {**DAYS, "period": "day"}),
     "retention of a type": ("/stats/retention", {**DAYS, "period": "day", "event_type": "view"}),
     "paths": ("/stats/paths", DAYS),
@@ -181,7 +184,12 @@ def test_statements_of_columns_say_nothing_of_sources(explaining, stored, path):
     if path == "/stats/funnel":
         answer = requests.post(url, params=asked, json=FUNNEL, timeout=30)
     else:
-        more = {"key": "at"} if path == "/stats/top-properties" else {"metric": "users"} if "timeseries" in path else {}
+        needed = {
+            "/stats/top-properties": {"key": "at"},
+            "/stats/values": {"field": "property.at"},
+            "/stats/timeseries": {"metric": "users"},
+        }
+        more = needed.get(path, {})
         answer = requests.get(url, params={**DAYS, **asked, **more}, timeout=30)
     explain = answer.json()["explain"]
     assert explain["engine"] == "duckdb"

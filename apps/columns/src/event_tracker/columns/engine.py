@@ -24,10 +24,11 @@ from event_tracker.columns.loading.loader import Loaded, Loader
 from event_tracker.columns.loading.plan import Plan, make_plan
 from event_tracker.columns.loading.relations import Relations
 from event_tracker.columns.loading.snapshot import Selection, Snapshot, in_snapshot
+from event_tracker.columns.loading.spans import Sample
 from event_tracker.columns.loading.threads import run_in_thread
 from event_tracker.core.http.errors import Problem
 
-__all__ = ["Engine", "Persons", "Plan", "Range", "Result", "Selection", "Table"]
+__all__ = ["Engine", "Persons", "Plan", "Range", "Result", "Sample", "Selection", "Table"]
 
 TOO_LARGE = (
     "This question needs more memory than ANALYTICS_MEMORY_BYTES gives all questions together. Narrow `from` and `to`, select fewer "
@@ -91,7 +92,8 @@ class Engine:
     A statement is DuckDB's SQL. It reads the relation `events`, which has the columns of layout.COLUMNS and holds the selection's
     events, and `sent_id`: the id that an event was sent with, where `user_id` is the person (Selection.linked). Where the selection says
     so, there are also `all_events`, with the events of a wider range, and `first_seen` (user_id, first_seen): the users who were first
-    seen in a range (docs/definitions.md), over all sources or by the selection's alone.
+    seen in a range (docs/definitions.md), over all sources or by the selection's alone. Of a selection with a sample, `events` holds the
+    sample's, and `own_names` (name, events) has the properties with a column of their own in some block, in the sample or not.
 
     Args:
         folder: of the cache. It is made if it isn't there.

@@ -39,16 +39,21 @@ def show_refusal() -> Iterator[None]:
         with open_sign_in():
             yield
     except RefusedError as refused:
-        # If there are several errors, the detail repeats the first of them.
-        lines = [
-            f"- {as_text(error['parameter'])}: {_sentence(error['detail'])}"
-            for error in refused.errors
-            if "parameter" in error
-        ]
-        lines = lines if len(lines) > 1 else [line.removeprefix("- ") for line in lines] or [_sentence(refused.detail)]
-        if refused.status == 504:
-            lines.append("Choose a shorter range, or fewer event types.")
-        st.error("\n".join(lines), icon=":material/error:")
+        show_problem(refused)
+
+
+def show_problem(refused: RefusedError) -> None:
+    """Show what the query service said."""
+    # If there are several errors, the detail repeats the first of them.
+    lines = [
+        f"- {as_text(error['parameter'])}: {_sentence(error['detail'])}"
+        for error in refused.errors
+        if "parameter" in error
+    ]
+    lines = lines if len(lines) > 1 else [line.removeprefix("- ") for line in lines] or [_sentence(refused.detail)]
+    if refused.status == 504:
+        lines.append("Choose a shorter range.")
+    st.error("\n".join(lines), icon=":material/error:")
 
 
 def _sentence(detail: str) -> str:
@@ -89,8 +94,6 @@ def show_no_events_yet() -> None:
     st.code(FIRST_EVENT.strip().format(collector=Settings.read().collector_url), language="shell", wrap_lines=True)
 
 
-def show_nothing_found(
-    what: str = "events", hint: str = "Choose a longer range or clear the filters in the sidebar."
-) -> None:
+def show_nothing_found(what: str = "events", hint: str = "Choose a longer range, or clear filters.") -> None:
     """Show that there are events, but none for this page."""
     st.info(f"No {what} in this range. {hint}", icon=":material/search_off:")

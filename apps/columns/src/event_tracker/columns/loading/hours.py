@@ -9,7 +9,8 @@ from datetime import datetime
 from threading import RLock
 from typing import NamedTuple
 
-from event_tracker.columns.loading.snapshot import Snapshot, Span
+from event_tracker.columns.loading.snapshot import Snapshot
+from event_tracker.columns.loading.spans import Span
 
 MOST_VERSIONS = 4
 """Of one hour: concurrent questions may have snapshots of slightly different times."""

@@ -30,10 +30,10 @@ from event_tracker.columns.loading.snapshot import (
     VALID_BLOCKS,
     Selection,
     Snapshot,
-    Span,
     in_snapshot,
     read_server,
 )
+from event_tracker.columns.loading.spans import Span
 from event_tracker.columns.loading.threads import run_in_thread
 from event_tracker.core.server.cooperation import TimeSlice
 

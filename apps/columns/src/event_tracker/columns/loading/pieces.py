@@ -8,7 +8,7 @@ from math import ceil
 from typing import NamedTuple
 
 from event_tracker.columns.loading.hours import Version
-from event_tracker.columns.loading.snapshot import Span
+from event_tracker.columns.loading.spans import Span
 
 PIECE_EVENTS = 100_000
 """About how many events are read at once: hours that follow each other are read together, and a larger one in parts."""

@@ -17,7 +17,8 @@ from event_tracker.columns.loading.conditions import Range, in_any
 from event_tracker.columns.loading.deadline import Deadline
 from event_tracker.columns.loading.hours import Hour, Hours, Version, hour_of
 from event_tracker.columns.loading.pieces import Piece, newer_pieces, whole_pieces
-from event_tracker.columns.loading.snapshot import Snapshot, Span
+from event_tracker.columns.loading.snapshot import Snapshot
+from event_tracker.columns.loading.spans import Span
 from event_tracker.columns.loading.threads import run_in_thread
 from event_tracker.columns.parquet import write_parquet
 from event_tracker.columns.rows import copy_statement
@@ -80,7 +81,8 @@ class Reader:
             self._read_piece(piece, read)
         unread = {span: known[span].until if span in known else span.start for span in missing}
         unread = {span: begin for span, begin in unread.items() if begin < span.end}
-        for piece in whole_pieces(unread, [span for span in self._snapshot.spans if span not in unread]):
+        others = [span for span in (*self._snapshot.spans, *self._snapshot.left_out) if span not in unread]
+        for piece in whole_pieces(unread, others):
             self._read_piece(piece, read)
         return {span: version.files for span, version in read.items()}
 

@@ -12,6 +12,7 @@ from event_tracker.columns.loading.conditions import Range, in_any, moment
 from event_tracker.columns.loading.hours import Hours
 from event_tracker.columns.loading.loader import Loaded
 from event_tracker.columns.loading.snapshot import Selection
+from event_tracker.columns.loading.spans import count_names
 from event_tracker.columns.properties import name_properties, own_column, property_columns
 from event_tracker.core.postgres.named_sql import load_queries
 
@@ -20,7 +21,7 @@ Keys = tuple[str, ...]
 
 
 class Relations:
-    """Makes the relations `events` and `first_seen` for a question.
+    """Makes the relations `events`, `first_seen` and `own_names` for a question.
 
     Args:
         properties: those that the question is about, in the columns `property_0` and so on.
@@ -44,6 +45,7 @@ class Relations:
             name: {(hour.start, hour.end) for hour in hours.inside(name)}
             for name in {name for names in loaded.files.values() for name in names}
         }
+        self._most = self._count_parsed()
         self._keys = sorted({span.keys for span in loaded.files if span.keys})
 
     def create(self) -> None:
@@ -55,6 +57,9 @@ class Relations:
         self._select_events("events", start, end)
         if self._selection.wider:
             self._select_events("all_events", *self._selection.wider)
+        if self._selection.sample is not None:
+            names = count_names((*self._loaded.snapshot.spans, *self._loaded.snapshot.left_out))
+            self._execute("own_names", {"names": list(names), "events": list(names.values())})
         if self._selection.first_seen is not None:
             self._create_first_seen(*self._selection.first_seen)
 
@@ -70,6 +75,13 @@ class Relations:
         identified = self._identified(start, end)
         self._execute("events", name=sql.Identifier(name), identified=identified, start=moment(start), end=moment(end))
 
+    def _count_parsed(self) -> int | None:
+        """How many events a sample keeps of each file without columns of its own for properties; None is all."""
+        if self._selection.sample is None:
+            return None
+        files = {name for span, names in self._loaded.files.items() if not span.keys for name in names}
+        return max(1, self._selection.sample.parsed // max(1, len(files)))
+
     def _execute(self, query: str, parameters: dict[str, object] | None = None, **slots: sql.Composable) -> None:
         self._connection.execute(sql.SQL(QUERIES[query]).format(**slots).as_string(), parameters or {})
 
@@ -82,15 +94,17 @@ class Relations:
 
     def _files(self, start: datetime | None, end: datetime) -> sql.Composable:
         """A SELECT from the files with events in [start, end). It may have others, too."""
-        whole: dict[Keys, list[str]] = {}
+        whole: dict[tuple[Keys, str], list[str]] = {}
         selects: list[sql.Composable] = []
         for (keys, name), hours in self._used(start, end).items():
             others = sorted(hour for hour in self._inside[name] - hours if _overlaps(*hour, start, end))
             if others:
                 selects.append(_fill("without_hours", files=self._select([name], keys), hours=in_any(others)))
             else:
-                whole.setdefault(keys, []).append(name)
-        selects += [self._select(names, keys) for keys, names in whole.items()]
+                # Of a sample each file is read by itself, in its order, so that its first events are always the same.
+                alone = name if self._most is not None and not keys else ""
+                whole.setdefault((keys, alone), []).append(name)
+        selects += [self._select(names, keys) for (keys, _), names in whole.items()]
         return sql.SQL(" union all ").join(selects) if selects else self._no_events()
 
     def _used(self, start: datetime | None, end: datetime) -> dict[tuple[Keys, str], set[Range]]:
@@ -110,7 +124,8 @@ class Relations:
         )
         paths = sql.SQL(", ").join(sql.Literal(str(self._cache.path(name))) for name in names)
         properties = property_columns(self._properties, keys)
-        return _fill("files", columns=columns, properties=properties, paths=sql.SQL("[{}]").format(paths))
+        files = _fill("files", columns=columns, properties=properties, paths=sql.SQL("[{}]").format(paths))
+        return files if self._most is None or keys else _fill("first_events", files=files, most=sql.Literal(self._most))
 
     def _all_properties(self, keys: Keys) -> sql.Composable:
         values = sql.SQL(", ").join(own_column(place) for place in range(len(keys)))

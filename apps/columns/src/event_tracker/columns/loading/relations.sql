@@ -19,11 +19,19 @@ select {columns} where false
 select {columns} {properties} from read_parquet({paths})
 
 -- name: without_hours
-{files} where not ({hours})
+select * from ({files}) where not ({hours})
+
+-- name: first_events
+(select * from ({files}) limit {most})
 
 -- name: name_keys
 -- Names of properties, as values.
 set variable {variable} = $keys;
+
+-- name: own_names
+-- Properties that have a column of their own in some block, sampled or not, and how many events these blocks have.
+create temp table own_names as
+select unnest($names::varchar[]) as name, unnest($events::bigint[]) as events;
 
 -- name: all_properties
 -- The JSON with the properties that have columns of their own.

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any, NamedTuple, TypeVar
-from uuid import UUID
 
 import msgspec
 import psycopg
@@ -14,6 +13,7 @@ from psycopg_pool import ConnectionPool
 from event_tracker.columns.layout import LAYOUT
 from event_tracker.columns.loading.conditions import Range
 from event_tracker.columns.loading.deadline import Deadline
+from event_tracker.columns.loading.spans import Sample, Span, take_sample
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.core.postgres.pool import attempt
 from event_tracker.core.postgres.replication import read_as_of
@@ -35,6 +35,7 @@ class Selection:
         first_seen: the question also reads the relation `first_seen`, of those first seen in this range, which ends at `end` or before.
         wider: a range around this one, for a question that also reads the relation `all_events`.
         linked: whether users are persons, with all ids that links lead to them; otherwise they are ids.
+        sample: None is all events. Otherwise the question reads no more than that of them, and the relation `own_names`, too.
     """
 
     start: datetime
@@ -43,30 +44,12 @@ class Selection:
     first_seen: Range | None = None
     wider: Range | None = None
     linked: bool = False
+    sample: Sample | None = None
 
     @property
     def needs_history(self) -> bool:
         """Whether first seen is by some sources: then it is the earliest of all their events."""
         return self.first_seen is not None and self.sources is not None
-
-
-class Span(NamedTuple):
-    """Hours of one source that are read together: a valid block, or one hour of rows.
-
-    Attributes:
-        id: of the block; None for rows.
-        keys: properties that have a column of their own in the block's file.
-        events: changes whenever an event is added.
-        epoch: of the day; changes whenever an event is deleted or changed.
-    """
-
-    source: str
-    start: datetime
-    end: datetime
-    id: UUID | None
-    keys: tuple[str, ...]
-    events: int
-    epoch: int
 
 
 class Snapshot(NamedTuple):
@@ -77,6 +60,7 @@ class Snapshot(NamedTuple):
         server: names this state of the server's files: spans read from another aren't comparable.
         oldest: the oldest transaction that may have been running.
         spans: in the order of source and start; with `Selection.needs_history`, of all time before the range, too.
+        left_out: those that aren't in the selection's sample.
         history: changes whenever users first seen by all sources may change; None if the question isn't about them.
     """
 
@@ -84,12 +68,14 @@ class Snapshot(NamedTuple):
     server: str
     oldest: int
     spans: list[Span]
+    left_out: list[Span]
     history: tuple[str, str] | None = None
 
     def version_with(self, links: str) -> bytes:
         """Of all that a question reads with this version of links: what has the same has the same events in the selection. A block that
         is built changes it, too, though no event has changed."""
-        read = [(span.source, span.start, span.end, span.events, span.epoch) for span in self.spans]
+        spans = (*self.spans, *self.left_out)
+        read = [(span.source, span.start, span.end, span.events, span.epoch) for span in spans]
         return blake2b(msgspec.json.encode((self.server, read, self.history, links)), digest_size=16).digest()
 
 
@@ -112,8 +98,9 @@ def in_snapshot(
         with connection.transaction():
             connection.execute(QUERIES["begin"], prepare=False)
             server, oldest = read_server(connection, deadline)
-            spans, history = _read_spans(connection, selection), _read_history(connection, selection)
-            return work(connection, Snapshot(as_of, server, oldest, spans, history))
+            spans, left_out = take_sample(_read_spans(connection, selection), selection.sample)
+            history = _read_history(connection, selection)
+            return work(connection, Snapshot(as_of, server, oldest, spans, left_out, history))
 
     try:
         return attempt(pool, begin)

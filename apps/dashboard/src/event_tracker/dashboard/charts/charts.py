@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import plotly.io
 import streamlit as st
 
-from event_tracker.dashboard.charts import clicks, links, numbers, points
+from event_tracker.dashboard.charts import clicks, links, numbers, points, style
 from event_tracker.dashboard.client.api import Answer
 from event_tracker.dashboard.filters.period import Period
 
@@ -80,16 +80,12 @@ def _draw_clickable(figure: go.Figure, alt: str, click: clicks.Click) -> None:
 
 def text_colour() -> str:
     """A text colour that is readable on the visitor's background. Streamlit's grey has a contrast of less than 4.5 on white."""
-    return TEXT_COLOURS[_theme()]
+    return TEXT_COLOURS[style.theme()]
 
 
 def text_on_shapes() -> Answer:
     """A font for text that is partly on shapes."""
-    return {"color": text_colour(), "shadow": SHADOWS[_theme()]}
-
-
-def _theme() -> str:
-    return "dark" if st.context.theme.type == "dark" else "light"
+    return {"color": text_colour(), "shadow": SHADOWS[style.theme()]}
 
 
 def draw_over_time(answer: Answer, unit: str, alt: str, period: Period, height: int = 360) -> None:
@@ -221,7 +217,7 @@ def bars(names: list[str], values: list[int], unit: str) -> go.Figure:
     )
     figure.update_traces(
         textposition="auto", textangle=0, cliponaxis=False, outsidetextfont={"color": text_colour()},
-        insidetextfont={"color": INSIDE_COLOURS[_theme()]},
+        insidetextfont={"color": INSIDE_COLOURS[style.theme()]},
     )  # fmt: skip
     figure.update_yaxes(
         autorange="reversed",

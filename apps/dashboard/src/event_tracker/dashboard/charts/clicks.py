@@ -1,4 +1,4 @@
-"""Actions for clicks on a chart. The sidebar can do the same, for visitors without a pointer."""
+"""Actions for clicks on a chart. The sidebar and the filter bar can do the same, for visitors without a pointer."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -9,7 +9,7 @@ import streamlit as st
 
 from event_tracker.dashboard.charts import opening, points
 from event_tracker.dashboard.client.api import Answer
-from event_tracker.dashboard.filters import filters
+from event_tracker.dashboard.filters import filters, grammar
 from event_tracker.dashboard.filters.period import Period
 
 OPENED = "opened_by_click"
@@ -38,7 +38,7 @@ def narrow(answer: Answer, period: Period) -> Click | None:
 
 def filter_by_type(point: Mapping[str, Any]) -> None:
     """The action for a bar of an event type: filter by that type."""
-    st.session_state["event_type"] = [point["y"]]
+    filters.add(grammar.equals("event_type", point["y"]))
 
 
 def open_urls(urls: Sequence[str | None]) -> Click:

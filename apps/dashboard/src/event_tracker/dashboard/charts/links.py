@@ -9,7 +9,8 @@ from urllib.parse import unquote, urlencode
 
 import streamlit as st
 
-from event_tracker.dashboard.filters import filters, properties
+from event_tracker.dashboard.filters import filters, grammar, properties
+from event_tracker.dashboard.filters.grammar import Condition
 from event_tracker.dashboard.filters.period import CUSTOM
 
 EVENTS, USERS = "explore", "users"
@@ -44,13 +45,13 @@ def with_choices(page: str, **parameters: str | list[str]) -> str:
     return f"/{page}?{urlencode({**chosen, **parameters}, doseq=True)}"
 
 
-def to_events(**parameters: Sequence[str]) -> str:
-    """The URL of the page Explore with the current choices of the sidebar, and these parameters changed."""
-    return _with_shared_choices(EVENTS, parameters)
+def to_events(*conditions: Condition) -> str:
+    """The URL of the page Explore with the choices that pages share, and these conditions added."""
+    return _with_shared_choices(EVENTS, {filters.FILTER: filters.with_conditions(*conditions)})
 
 
 def to_users(days: tuple[date, date], first_seen: tuple[date, date]) -> str:
-    """The URL of the list of users who have events on these days and were first seen on those, with the sidebar's other choices.
+    """The URL of the list of users who have events on these days and were first seen on those, with the other choices that pages share.
 
     Args:
         days, first_seen: the first and the last day, both included.
@@ -67,6 +68,5 @@ def _with_shared_choices(page: str, parameters: Mapping[str, Sequence[str]]) -> 
 def to_events_by(by: str, value: str) -> str:
     """The URL of the events with this value of `by`, which is `event_type` or `property:NAME`."""
     name = properties.as_parameter(by)
-    if name == "event_type":
-        return to_events(event_type=[value])
-    return to_events(property=[f"{properties.name(name)}={value}"])
+    field = name if name == "event_type" else grammar.property_field(properties.name(name))
+    return to_events(grammar.equals(field, value))

@@ -5,6 +5,12 @@ from contextlib import contextmanager
 
 import streamlit as st
 
+FILTERS = "filters"
+"""The key of the filter bar."""
+
+UNSEEN = "unseen"
+"""The key of a container that isn't shown."""
+
 NARROW = "narrow"
 """The key of a container whose columns are stacked on a narrow page."""
 
@@ -21,7 +27,9 @@ CSS = """
 .ranking a:hover { text-decoration-style: solid; }
 
 /* Streamlit's white has a contrast of 2.3 to the dark theme's blue. */
-[data-testid^="stBaseButton-primary"] { color: light-dark(#ffffff, #0d131b) !important; }
+[data-testid^="stBaseButton-primary"], [data-testid="stMultiSelect"] [data-tag] { color: light-dark(#ffffff, #0d131b) !important; }
+
+.st-key-unseen { display: none !important; }
 
 .account, .account p { font-size: 0.875rem; }
 .account a { color: light-dark(#0b5cad, #6cb2f0); }
@@ -69,7 +77,14 @@ CSS = """
 
 def apply() -> None:
     """Add the CSS to the page."""
-    st.html(f"<style>{CSS}</style>")
+    # What opens stands outside of the element that has the theme.
+    opened = f'[data-testid="stPopoverBody"] {{ color-scheme: {theme()}; }}'
+    st.html(f"<style>{CSS}{opened}</style>")
+
+
+def theme() -> str:
+    """`dark` or `light`."""
+    return "dark" if st.context.theme.type == "dark" else "light"
 
 
 @contextmanager

@@ -46,13 +46,6 @@ def ask_concurrently() -> Iterator[Later[Answer]]:
 
 
 @contextmanager
-def ask_lines_concurrently() -> Iterator[Later[Lines]]:
-    """The same as `ask_concurrently`, with `read_lines`."""
-    with run_concurrently(read_lines) as later:
-        yield later
-
-
-@contextmanager
 def run_concurrently(function: Callable[..., T]) -> Iterator[Later[T]]:
     """Yield a function that calls the given one in one of CONCURRENCY threads.
 

@@ -1,1 +1,1 @@
-"""The filters that all pages share: range of time, sources, event types."""
+"""What all pages share: range of time, sources, and filters of events."""

@@ -1,4 +1,4 @@
-"""Filters on properties, as NAME=value."""
+"""Conditions on the properties of a funnel's step, as NAME=value."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -32,8 +32,3 @@ def is_condition(text: str) -> bool:
 def by_name(conditions: Iterable[str]) -> dict[str, str]:
     """["page=/a=b"] as {"page": "/a=b"}."""
     return {name: value for name, _, value in (one.partition("=") for one in conditions)}
-
-
-def as_parameters(conditions: Iterable[str]) -> dict[str, str]:
-    """["page=/"] as {"property.page": "/"}."""
-    return {f"property.{name}": value for name, value in by_name(conditions).items()}

@@ -1,24 +1,31 @@
-"""The filters that all pages share, in the sidebar. Each is in the URL, so that a copied link shows the same."""
+"""What all pages share: range and sources, in the sidebar, and the filters of the bar. All is in the URL, so that a copied link shows
+the same."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 from zoneinfo import available_timezones
 
 import streamlit as st
 
+from event_tracker.dashboard.charts import style
 from event_tracker.dashboard.client.api import ask
 from event_tracker.dashboard.client.service import RefusedError, UnavailableError
+from event_tracker.dashboard.filters import conditions, grammar
+from event_tracker.dashboard.filters.grammar import Condition
 from event_tracker.dashboard.filters.period import CUSTOM, PRESETS, Period
 from event_tracker.dashboard.markdown import as_text
 
 DEFAULT_PRESET = "30 days"
-UNCHOSEN: dict[str, Any] = {"tz": None, "range": DEFAULT_PRESET, "source": [], "event_type": []}
+FILTER = "filter"
+"""The URL parameter of the bar's filters, as the query service takes it."""
+
+UNCHOSEN: dict[str, Any] = {"tz": None, "range": DEFAULT_PRESET, "source": [], FILTER: []}
 """The default values, which aren't in the URL. (`days` are in the URL while they are used.)"""
 
 SHARED = [*UNCHOSEN, "days"]
-"""The URL parameters of the filters."""
+"""The URL parameters that all pages share."""
 
 FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
 """The first and the last day that can be chosen."""
@@ -26,17 +33,25 @@ FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
 
 @dataclass(frozen=True)
 class Filters:
-    """What the visitor chose. An empty list of event types or sources means all. `shown_sources` has the names in any case."""
+    """What the visitor chose. An empty list of sources means all. `shown_sources` has the names in any case.
+
+    `filters` are those of the bar: all of them must match.
+    """
 
     period: Period
-    event_types: list[str]
     sources: list[str]
     shown_sources: list[str]
+    filters: list[str] = field(default_factory=list)
 
     @property
     def parameters(self) -> dict[str, Any]:
         """The parameters for the endpoints below /stats."""
-        return {**self.period.parameters, **self.among, "event_type": self.event_types}
+        return {**self.period.parameters, **self.selection}
+
+    @property
+    def selection(self) -> dict[str, Any]:
+        """The parameters that select events."""
+        return {**self.among, FILTER: self.filters}
 
     @property
     def among(self) -> dict[str, Any]:
@@ -45,7 +60,7 @@ class Filters:
 
 
 def choose() -> Filters:
-    """Draw the filters, and return what was chosen."""
+    """Draw the sidebar's choices, and return them."""
     _keep_in_url()
     with st.sidebar:
         tz = _choose_zone()
@@ -60,10 +75,7 @@ def choose() -> Filters:
             period = Period.latest(PRESETS[preset], tz)
         known = _sources()
         sources = _choose_sources(known)
-        event_types = st.multiselect(
-            "Event types", _types_or_none(sources), key="event_type", bind="query-params", accept_new_options=True, placeholder="All",
-        )  # fmt: skip
-    return Filters(period, event_types, sources, sources or known)
+    return Filters(period, sources, sources or known, _carry_filters())
 
 
 def _keep_in_url() -> None:
@@ -122,6 +134,44 @@ def set_days(first: date, last: date) -> None:
     st.session_state["range"], st.session_state["days"] = CUSTOM, (first, last)
 
 
+def _carry_filters() -> list[str]:
+    """The filters of the bar. They are the value of an input that nobody sees: Streamlit keeps that in the URL, from page to page and
+    at the button Back."""
+    former = _take_former()
+    if former:
+        filters = [*st.query_params.get_all(FILTER), *(condition.short for condition in former)]
+        st.session_state[FILTER] = st.query_params[FILTER] = filters
+    with st.container(key=style.UNSEEN):
+        chosen: list[str] = st.multiselect("Filters", [], key=FILTER, bind="query-params", accept_new_options=True)
+    return chosen
+
+
+def _take_former() -> list[Condition]:
+    """The conditions in a link of the release before, whose pages had parameters of their own for some. They are taken out of the URL."""
+    found = []
+    types = st.query_params.get_all("event_type")
+    if types:
+        found.append(Condition("event_type", "is" if len(types) == 1 else grammar.LIST, tuple(types)))
+    found += [
+        grammar.equals(name, st.query_params[name]) for name in ("user_id", "session_id") if st.query_params.get(name)
+    ]
+    pairs = conditions.by_name(st.query_params.get_all("property"))
+    found += [grammar.equals(grammar.property_field(name), value) for name, value in pairs.items()]
+    for name in ("event_type", "user_id", "session_id", "property"):
+        st.query_params.pop(name, None)
+    return found
+
+
+def add(condition: Condition) -> None:
+    """Add a condition to the bar, before it is drawn again."""
+    st.session_state[FILTER] = with_conditions(condition)
+
+
+def with_conditions(*added: Condition) -> list[str]:
+    """The filters of the bar, and these."""
+    return list(dict.fromkeys([*st.session_state.get(FILTER, []), *(condition.short for condition in added)]))
+
+
 def for_url(days: tuple[date, ...]) -> list[str]:
     """The first and the last day as they are in the URL."""
     return [days[0].isoformat(), days[-1].isoformat()]
@@ -153,11 +203,3 @@ def days_in_url(parameter: str) -> tuple[date, date] | None:
 def known_types(sources: Sequence[str] = ()) -> list[str]:
     """All event types of these sources or of all, the most frequent first. Raises as `ask` does."""
     return [item["event_type"] for item in ask("/stats/top-types", limit=1000, source=list(sources))["items"]]
-
-
-def _types_or_none(sources: list[str]) -> list[str]:
-    # If the query service doesn't answer, there is nothing to choose, and the page says why.
-    try:
-        return known_types(sources)
-    except (UnavailableError, RefusedError):
-        return []

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
 from typing import Self
 from zoneinfo import ZoneInfo
 
@@ -57,14 +56,6 @@ class Period:
         """The parameters `from` (included) and `to` (excluded) as RFC 3339: the start of the first day, the end of the last."""
         end = self._moment(self.until) if self.until else self._start(self.last + timedelta(days=1))
         return {"from": self._start(self.first), "to": end}
-
-    def parts(self, number: int, now: datetime | None = None) -> list[dict[str, str]]:
-        """The bounds of so many equal parts of the range up to now; of the whole range if it is in the future."""
-        start, end = (datetime.fromisoformat(bound).astimezone(UTC) for bound in self.bounds.values())
-        now = now or datetime.now(UTC)
-        length = ((min(end, now) if start < now else end) - start) / number
-        cuts = [(start + length * place).isoformat() for place in range(number + 1)]
-        return [{"from": first, "to": last} for first, last in pairwise(cuts)]
 
     @property
     def parameters(self) -> dict[str, str]:

@@ -1,13 +1,10 @@
-"""The names of properties to choose from. No endpoint lists them, so they are taken from a sample of events."""
+"""The names of properties to choose from, as the query service suggests them."""
 
-from collections import Counter
-
-from event_tracker.dashboard.client.api import ask_lines_concurrently
-from event_tracker.dashboard.client.service import RefusedError
+from event_tracker.dashboard.client.api import ask
 from event_tracker.dashboard.filters.filters import Filters
+from event_tracker.dashboard.filters.grammar import property_name
 
-PARTS, SAMPLE = 4, 50
-"""The sample: the newest SAMPLE events of each of PARTS parts of the range, since properties may change over time."""
+MOST = 500
 
 PREFIX = "property:"
 
@@ -16,24 +13,14 @@ PLACES = ["page", "path", "url", "screen"]
 
 
 def names(chosen: Filters) -> list[str]:
-    """The names of properties in a sample of the range's events, the most frequent first, then in alphabetical order.
-
-    Raises:
-        RefusedError: the visitor may not see events. Names can still be typed.
-    """
-    asked = {**chosen.among, "event_type": chosen.event_types, "limit": SAMPLE, "format": "ndjson"}
-    with ask_lines_concurrently() as later:
-        parts = [later("/events/export", {**asked, **part}) for part in chosen.period.parts(PARTS)]
-        counts = Counter(name for part in parts for event in part() for name in event["properties"])
-    return sorted(counts, key=lambda name: (-counts[name], name))
+    """The names of properties of the range's events, the most frequent first."""
+    items = ask("/stats/fields", limit=MOST, **chosen.period.parameters, **chosen.among)["items"]
+    return [property_name(item["field"]) for item in items if item["type"] == "property"]
 
 
 def choices(chosen: Filters) -> list[str]:
-    """The same names as values of `by` and `breakdown`; an empty list if the visitor may not see events."""
-    try:
-        return [PREFIX + name for name in names(chosen)]
-    except RefusedError:
-        return []
+    """The same names as values of `by` and `breakdown`."""
+    return [PREFIX + name for name in names(chosen)]
 
 
 def place(choices: list[str]) -> str:

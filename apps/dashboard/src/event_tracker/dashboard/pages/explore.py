@@ -8,28 +8,17 @@ import streamlit as st
 from event_tracker.dashboard.charts import event_table, numbers
 from event_tracker.dashboard.client.api import read_lines
 from event_tracker.dashboard.client.download import FORMATS, PATH
-from event_tracker.dashboard.filters import conditions
 from event_tracker.dashboard.filters.filters import Filters
 from event_tracker.dashboard.notices import show_nothing_found
 
 LIMITS = [100, 250, 500, 1000]
+LIMIT_PIXELS = 160
 
 
 def show(chosen: Filters) -> None:
     """Draw the page."""
-    left, middle, right = st.columns([2, 2, 1])
-    wanted = conditions.choose("Properties", "property", left)
-    user, session = middle.columns(2)
-    parameters: dict[str, Any] = {
-        **chosen.period.bounds,
-        **chosen.among,
-        "event_type": chosen.event_types,
-        "user_id": user.text_input("User", key="user_id", bind="query-params"),
-        "session_id": session.text_input("Session", key="session_id", bind="query-params"),
-    }
-    limit = right.selectbox("Events to show", LIMITS, key="show", bind="query-params")
-    # An empty input filters nothing. But a condition on a property may have an empty value.
-    parameters = {name: value for name, value in parameters.items() if value} | conditions.as_parameters(wanted)
+    limit = st.selectbox("Events to show", LIMITS, key="show", bind="query-params", width=LIMIT_PIXELS)
+    parameters = {name: value for name, value in {**chosen.period.bounds, **chosen.selection}.items() if value}
     # The export returns the same rows in the same order as the list of events, but doesn't require a user.
     rows = read_lines("/events/export", {**parameters, "format": "ndjson", "limit": limit})
     if not rows:

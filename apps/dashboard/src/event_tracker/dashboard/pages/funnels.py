@@ -9,7 +9,7 @@ import streamlit as st
 from event_tracker.dashboard.charts import charts, clicks, links, numbers, rankings, style, tiles
 from event_tracker.dashboard.charts.links import Linked
 from event_tracker.dashboard.client.api import Answer, ask_with_body
-from event_tracker.dashboard.filters import conditions
+from event_tracker.dashboard.filters import conditions, grammar
 from event_tracker.dashboard.filters.filters import Filters, known_types
 from event_tracker.dashboard.markdown import as_text
 from event_tracker.dashboard.notices import show_nothing_found, show_refusal
@@ -37,14 +37,14 @@ def show(chosen: Filters) -> None:
             "Window", list(WINDOWS), index=3, key="window", bind="query-params",
             help="The longest time from the first step to the last.",
         )  # fmt: skip
-        if chosen.event_types:
-            st.caption("Event types in the sidebar have no effect here: each step has its own.")
     with right, show_refusal():
         if len(steps) < 2:
             _suggest(types)
             return
         asked = [{"event_type": name, "properties": conditions.by_name(wanted)} for name, wanted in steps]
         body = {**chosen.period.parameters, "window": WINDOWS[window], "steps": asked}
+        if chosen.filters:
+            body["filter"] = grammar.as_document(chosen.filters)
         answer = ask_with_body("/stats/funnel", body, **chosen.among)
         if answer["steps"][0]["users"] == 0:
             show_nothing_found("users who completed the first step", "Choose a longer range, or another first step.")
@@ -158,8 +158,8 @@ def _answer(answer: Answer) -> None:
 
 def _url(step: Answer) -> str:
     """The URL of the events that a step counts, whoever sent them."""
-    wanted = [f"{name}={value}" for name, value in step["properties"].items()]
-    return links.to_events(event_type=[step["event_type"]], property=wanted)
+    wanted = [grammar.equals(grammar.property_field(name), value) for name, value in step["properties"].items()]
+    return links.to_events(grammar.equals("event_type", step["event_type"]), *wanted)
 
 
 def _table(steps: list[Answer]) -> None:

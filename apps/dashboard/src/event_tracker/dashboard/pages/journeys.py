@@ -25,7 +25,7 @@ def show(chosen: Filters) -> None:
     types = known_types(chosen.sources)
     answer = ask("/stats/paths", limit=LIMIT, **_choose(chosen, types), **chosen.parameters)
     if answer["occurrences"] == 0:
-        show_nothing_found("such events", "Choose a longer range, another start, or clear the filters in the sidebar.")
+        show_nothing_found("such events", "Choose a longer range, another start, or clear filters.")
         return
     what = f"times “{as_text(answer['start'])}”" if answer["start"] else "sessions"
     st.caption(

@@ -10,8 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from event_tracker.dashboard.charts import charts, clicks, links, numbers, rankings, style, tiles
 from event_tracker.dashboard.charts.links import Linked
 from event_tracker.dashboard.client.api import Answer, Later, ask, ask_concurrently
-from event_tracker.dashboard.client.service import RefusedError
-from event_tracker.dashboard.filters import properties
+from event_tracker.dashboard.filters import filters, grammar, properties
 from event_tracker.dashboard.filters.filters import Filters
 from event_tracker.dashboard.markdown import as_text
 from event_tracker.dashboard.notices import show_nothing_found, show_refusal, show_unavailable
@@ -31,10 +30,7 @@ def show(chosen: Filters) -> None:
     with ask_concurrently() as later:
         totals = _ask_totals(later, chosen)
         users = later("/stats/users", interval=_users_interval(chosen), **chosen.parameters)
-        types = [
-            later("/stats/top-types", limit=1000, **period.bounds, **chosen.among)
-            for period in (chosen.period, chosen.period.before())
-        ]
+        types = later("/stats/timeseries", interval="month", breakdown="event_type", limit=TOP, **chosen.parameters)
         with show_refusal():
             _totals(chosen, totals)
         with show_refusal():
@@ -48,7 +44,7 @@ def show(chosen: Filters) -> None:
         with st.container(key=f"{style.NARROW}-rankings"):
             left, right = st.columns(2)
             with left, show_refusal():
-                _top_types(chosen, *(answer() for answer in types))
+                _top_types(chosen, types())
             with right, show_refusal():
                 _top_values(chosen)
 
@@ -180,34 +176,35 @@ def _users_interval(chosen: Filters) -> str:
     return "day" if chosen.period.interval == "hour" else chosen.period.interval
 
 
-def _top_types(chosen: Filters, now: Answer, before: Answer) -> None:
+def _top_types(chosen: Filters, now: Answer) -> None:
     st.header("Top event types", anchor=False)
-    counts = {item["event_type"]: item["count"] for item in before["items"]}
-    items = [item for item in now["items"] if not chosen.event_types or item["event_type"] in chosen.event_types][:TOP]
+    items = {
+        series["key"]: series["total"] for series in now["series"] if series["kind"] == "value" and series["total"]
+    }
     if not items:
         show_nothing_found()
         return
+    asked = {**chosen.parameters, **chosen.period.before().parameters, "event_type": list(items)}
+    before = ask("/stats/timeseries", interval="month", breakdown="event_type", limit=TOP, **asked)
+    counts = {series["key"]: series["total"] for series in before["series"]}
+    total = sum(series["total"] for series in now["series"])
     rows = []
-    for item in items:
-        name, count, then = item["event_type"], item["count"], counts.get(item["event_type"], 0)
-        linked = Linked(name, links.with_choices("", event_type=name))
-        rows.append(([linked], count, numbers.share(item["share"]), then, f"{count - then:+,}"))
+    for name, count in items.items():
+        url = links.with_choices("", filter=filters.with_conditions(grammar.equals("event_type", name)))
+        then = counts.get(name, 0)
+        rows.append(([Linked(name, url)], count, numbers.share(count / total), then, f"{count - then:+,}"))
     rankings.show_top(["Event type", "Events", "Share", "Before", "Change"], rows, "Top event types")
-    st.caption(f"Shares are of all {numbers.count(now['total'])} events of the range. Click a type to filter by it.")
+    st.caption(f"Shares are of all {numbers.count(total)} events of the range. Click a type to filter by it.")
 
 
 def _top_values(chosen: Filters) -> None:
     st.header("Top values of a property", anchor=False)
-    try:
-        names = properties.names(chosen)
-    except RefusedError:
-        names = []
-    else:
-        if not names:
-            show_nothing_found("properties")
-            return
+    names = properties.names(chosen)
+    if not names:
+        show_nothing_found("properties")
+        return
     name = st.selectbox(
-        "Property", names, index=0 if names else None, key="top", bind="query-params", accept_new_options=True,
+        "Property", names, index=0, key="top", bind="query-params", accept_new_options=True,
         placeholder="Type a property's name",
     )  # fmt: skip
     if not name:
@@ -218,7 +215,7 @@ def _top_values(chosen: Filters) -> None:
         return
     rows = [
         (
-            [Linked(item["value"], links.to_events(property=[f"{name}={item['value']}"]))],
+            [Linked(item["value"], links.to_events_by(properties.PREFIX + name, item["value"]))],
             item["count"],
             numbers.share(item["share"]),
         )

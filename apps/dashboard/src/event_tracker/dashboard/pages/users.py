@@ -109,9 +109,9 @@ def _list(found: Answer, number: int, chosen: Filters, first_seen: Period | None
     shown = (
         f"All {of}" if pages == 1 else f"{numbers.count(before + 1)} to {numbers.count(before + len(users))} of {of}"
     )
-    types = " of the chosen types" if chosen.event_types else ""
+    matching = " that match the filters" if chosen.filters else ""
     cohort = f", first seen {first_seen}" if first_seen else ""
-    st.caption(f"{shown} with events{types}, {chosen.period}{cohort}. Click a user to see their events.")
+    st.caption(f"{shown} with events{matching}, {chosen.period}{cohort}. Click a user to see their events.")
     rows = [
         (
             [Linked(one["user_id"], links.with_choices("users", user=one["user_id"]))],
@@ -138,8 +138,7 @@ def _one(chosen: Filters, user: str, limit: int) -> None:
         )
         return
     _summary(summary, chosen)
-    asked = {**chosen.period.bounds, **chosen.among, "event_type": chosen.event_types}
-    page = ask("/events", user_id=user, limit=limit, **asked)
+    page = ask("/events", user_id=user, limit=limit, **chosen.period.bounds, **chosen.selection)
     if not page["events"]:
         _nothing_in_range(summary, chosen)
         return
@@ -155,8 +154,10 @@ def _one(chosen: Filters, user: str, limit: int) -> None:
 def _nothing_in_range(summary: Answer, chosen: Filters) -> None:
     tz = ZoneInfo(chosen.period.tz)
     first, last = (datetime.fromisoformat(summary[name]).astimezone(tz).date() for name in ("first_seen", "last_seen"))
-    types = " of the chosen types" if chosen.event_types else ""
-    show_nothing_found(f"events of this user{types}", f"All of their events: {Period(first, last, chosen.period.tz)}.")
+    matching = " that match the filters" if chosen.filters else ""
+    show_nothing_found(
+        f"events of this user{matching}", f"All of their events: {Period(first, last, chosen.period.tz)}."
+    )
     st.button("Show those days", on_click=filters.set_days, args=[first, last])
 
 
@@ -171,7 +172,7 @@ def _summary(summary: Answer, chosen: Filters) -> None:
         }
     )
     first, last = (event_table.moment(summary[name], chosen.period.tz) for name in ("first_seen", "last_seen"))
-    st.caption(f"First seen {first}, last seen {last} ({chosen.period.tz}). These numbers are of all event types.")
+    st.caption(f"First seen {first}, last seen {last} ({chosen.period.tz}). The filters don't change these numbers.")
 
 
 def _types(summary: Answer) -> None:
@@ -180,7 +181,7 @@ def _types(summary: Answer) -> None:
     figure = charts.bars([one["event_type"] for one in types], [one["count"] for one in types], "Events")
     height = max(160, 60 + 32 * len(types))
     charts.draw(figure, alt="Events of this user by type", height=height, click=clicks.filter_by_type)
-    st.caption("Click a bar to filter the timeline by its type; Event types in the sidebar can do the same.")
+    st.caption("Of all events. Click a bar to filter the timeline by its type.")
 
 
 def _sessions(shown: list[Answer], tz: str) -> None:
@@ -207,4 +208,4 @@ def _timeline(page: Answer, chosen: Filters, limit: int) -> None:
             f"The newest {number} events; there are older ones: choose to show more than {limit}, or an earlier range."
         )
     else:
-        st.caption(f"All {number} events of this range and these types, newest first.")
+        st.caption(f"All {number} events of this range that match the filters, newest first.")

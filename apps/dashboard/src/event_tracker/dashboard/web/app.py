@@ -9,7 +9,7 @@ import streamlit as st
 
 from event_tracker.dashboard.auth import account
 from event_tracker.dashboard.charts import style
-from event_tracker.dashboard.filters import filters
+from event_tracker.dashboard.filters import bar, filters
 from event_tracker.dashboard.markdown import as_text
 from event_tracker.dashboard.notices import (
     open_sign_in,
@@ -46,7 +46,8 @@ def event_page(title: str, icon: str, show: Show, path: str, scope: str = "read_
             if not account.has_scope(who, scope):
                 show_not_allowed(scope)
             elif filters.known_types():
-                show(chosen)
+                if bar.show(chosen):
+                    show(chosen)
             else:
                 show_no_events_yet()
 

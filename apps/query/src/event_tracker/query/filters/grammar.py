@@ -1,7 +1,7 @@
 """What a filter is: conditions on an event, on its session and on its user, and groups of them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -134,7 +134,13 @@ def with_properties(properties: Properties, condition: Filter | None) -> Filter 
     return Group("and", tuple(parts)) if len(parts) > 1 else next(iter(parts), None)
 
 
+_special = re.compile(r"[\\.:]")
 _part = re.compile(r"(?:[^\\.]|\\[\\.:])*").match
+
+
+def join_path(keys: Iterable[str]) -> str:
+    """The path of a property with these keys: `split_path` divides it again."""
+    return ".".join(_special.sub(r"\\\g<0>", key) for key in keys)
 
 
 def split_path(path: str) -> Iterator[str]:

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import ClassVar
 from zoneinfo import ZoneInfo
 
+from event_tracker.columns.engine import Sample
 from event_tracker.query.auth.calls import Sources
 from event_tracker.query.filters.grammar import Filter
 from event_tracker.query.identity import Identity
@@ -11,7 +13,12 @@ from event_tracker.query.identity import Identity
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RangeQuery:
-    """A time range [start, end) in UTC, the sources, the time zone of days, whether to explain the plan, and whom users are."""
+    """A time range [start, end) in UTC, the sources, the time zone of days, whether to explain the plan, and whom users are.
+
+    `sample` is the part of the events that the question reads; None is all.
+    """
+
+    sample: ClassVar[Sample | None] = None
 
     sources: Sources
     start: datetime

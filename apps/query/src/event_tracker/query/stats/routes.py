@@ -28,6 +28,8 @@ from event_tracker.query.stats.questions.top_types import top_types
 from event_tracker.query.stats.questions.users import UsersAnswer, UsersSchema, users
 from event_tracker.query.stats.recently_active import ActiveUser, UserPosition
 from event_tracker.query.stats.store import Body
+from event_tracker.query.stats.suggestions.fields import FieldsAnswer, FieldsSchema, suggest_fields
+from event_tracker.query.stats.suggestions.values import ValuesAnswer, ValuesSchema, suggest_values
 
 
 class ListUsersSchema(SourcesSchema):
@@ -113,6 +115,10 @@ QUESTIONS = [
 STATS = [
     *QUESTIONS,
     *map(ask_by_body, QUESTIONS),
+    _stats("/stats/fields", suggest_fields, "What a filter can be about: fields and properties of a sample of events.",
+           FieldsAnswer, FieldsSchema),
+    _stats("/stats/values", suggest_values, "Values that a field has in a sample of events.", ValuesAnswer, ValuesSchema,
+           problems={**PROBLEMS, 403: "Values of user_id and session_id need the scope read_events."}),
     _stats("/stats/funnel", funnel, "Who takes these steps in this order.", FunnelAnswer, ExplainSchema,
            method="POST", body=FUNNEL_BODY, problems=REFUSALS),
     _stats("/events/users", event_users, "Whose the selected events are, and how many of each.",

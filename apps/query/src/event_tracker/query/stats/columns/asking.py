@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 from msgspec.structs import asdict
 
-from event_tracker.columns.engine import Engine, Range, Selection
+from event_tracker.columns.engine import Engine, Range, Sample, Selection
 from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.query import metrics
 from event_tracker.query.auth.calls import Call, NotModifiedError, Sources
@@ -33,6 +33,7 @@ class Question(Hashable, Protocol[Answered]):
         name: of the question, in metrics.
         counts_users: whether it makes a difference to whom ids are linked.
         first_seen: the statement reads the relation `first_seen`, of those first seen in this range.
+        sample: the part of the events that it reads; None is all.
     """
 
     @property
@@ -43,6 +44,8 @@ class Question(Hashable, Protocol[Answered]):
     def first_seen(self) -> Range | None: ...
     @property
     def identity(self) -> Identity: ...
+    @property
+    def sample(self) -> Sample | None: ...
     @property
     def sources(self) -> Sources: ...
     @property
@@ -118,6 +121,7 @@ def _select(question: Question[Any], statement: Statement) -> Selection:
         end=question.end,
         sources=question.sources,
         first_seen=question.first_seen,
+        sample=question.sample,
         wider=reach(statement.parameters, (question.start, question.end)),
         # Conditions on sessions and users are about persons, too.
         linked=question.identity == "linked" and (question.counts_users or bool(statement.parameters.behaviours)),
