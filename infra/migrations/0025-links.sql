@@ -45,7 +45,7 @@ insert into link_epochs (epoch) values (0);
 create function count_deleted_links () returns trigger language plpgsql as $$
 begin
   if exists (select from deleted) then
-    update link_epochs set epoch = epoch + 1;
+    insert into link_epochs as known (epoch) values (1) on conflict (only_row) do update set epoch = known.epoch + 1;
   end if;
   return null;
 end
@@ -172,7 +172,7 @@ $$;
 grant select, insert, update on links to collector;
 grant select on links, link_epochs to query;
 grant select, insert, update, delete on links to control;
-grant select, update on link_epochs to control;
+grant select, insert, update on link_epochs to control;
 grant execute on function count_deleted_links () to control;
 grant execute on function link_of_event (text, text, jsonb), is_reserved_id (text) to collector, control;
 grant execute on function person_ids (text, text[], int) to query, control;

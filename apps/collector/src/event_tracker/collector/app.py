@@ -23,7 +23,7 @@ from event_tracker.core.postgres.replication import Replication
 
 PACKAGE = "event-tracker-collector"
 
-MIGRATION = "0023-schemas-set-aside"
+MIGRATION = "0025-links"
 """The newest migration that this code needs."""
 
 POOL_SECONDS = 2.0
