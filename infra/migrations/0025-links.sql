@@ -54,7 +54,7 @@ $$;
 create trigger links_deleted after delete on links
 referencing old table as deleted for each statement execute function count_deleted_links();
 
--- The rule which event links which ids. Both are used by the statement that stores events, and by the one that makes links again.
+-- The rule which event links which ids. The statement that stores events uses it, and the one that makes links again.
 -- `refused` says why an event that names an alias links nothing: it isn't a usable id (unusable), it is the same as the person's
 -- (same), or one of the two is a word that programs send by mistake for an id, so that it stands for many people (reserved).
 create function link_of_event (event_type text, user_id text, properties jsonb, out alias text, out refused text)

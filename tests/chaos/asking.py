@@ -95,6 +95,8 @@ class Asker:
             return
         got = answer.json()
         got.pop("as_of")
+        if got.pop("identity", "linked") != "linked":
+            self._report.find("an answer about another identity", where)
         if differences := list(unlike(expected, got, "")):
             name = question.path.split("/")[-1] if question.path.startswith("/stats") else "users/…"
             self._report.find(f"a wrong answer of {name}", f"{where}: (where, expected, got) {differences[:3]}")

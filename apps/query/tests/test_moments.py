@@ -3,7 +3,7 @@
 import pytest
 import requests
 
-REQUIRED = {"key": "page", "user_id": "ann"}
+REQUIRED = {"key": "page", "user_id": "ann", "field": "event_type"}
 """Values for required parameters."""
 
 TIMES = {"date-time": "2026-03-01T00:00:00Z", "date": "2026-03-01"}

@@ -9,7 +9,7 @@ import pytest
 import requests
 
 from . import make
-from .questions import T0, funnel, span, stats
+from .questions import T0, event_users, funnel, span, stats
 
 DAY = 86_400
 TWO_DAYS = timedelta(days=2)
@@ -52,6 +52,12 @@ VISITS = [
 
 def totals(body: dict[str, Any]) -> tuple[int, int, int, int]:
     return body["sessions"], body["users"], body["events"], body["bounces"]
+
+
+def test_users_of_events_are_listed_by_their_sessions(ask):
+    landed = json.dumps({"session": {"entry": page("/pricing")}})
+    body = ask(VISITS, event_users(span(end=TWO_DAYS, filters=[landed])))
+    assert [(user["user_id"], user["events"]) for user in body["users"]] == [("ann", 3), ("cem", 1)]
 
 
 def test_the_bounce_rate_of_who_landed_on_a_page(ask):
@@ -194,7 +200,7 @@ def test_a_funnel_and_its_steps_take_filters_of_sessions_and_users(ask):
     ]
 
 
-REFUSED = ["/events", "/events/export", "/events/live", "/events/users"]
+REFUSED = ["/events", "/events/export", "/events/live"]
 
 
 @pytest.mark.parametrize("path", REFUSED)

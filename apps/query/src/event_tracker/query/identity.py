@@ -1,4 +1,4 @@
-"""Whom a question about one user is about: a person with all their ids, or one id as it was sent (docs/definitions.md#person)."""
+"""Whether a user is a person with all their ids, or one id as it was sent (docs/definitions.md#person)."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -13,7 +13,7 @@ PLACES = ["page", "path", "url", "screen"]
 
 
 def names(chosen: Filters) -> list[str]:
-    """The names of properties of the range's events, the most frequent first."""
+    """Names of properties of a sample of the range's events, those of the newest first."""
     items = ask("/stats/fields", limit=MOST, **chosen.period.parameters, **chosen.among)["items"]
     return [property_name(item["field"]) for item in items if item["type"] == "property"]
 

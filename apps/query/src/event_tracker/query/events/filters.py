@@ -88,6 +88,7 @@ class TopTypesSchema(SourcesSchema, RangeSchema):
     """Parameters of GET /stats/top-types."""
 
     condition = FilterParameters(BehaviourFilterSchema)
+    identity = identity_field()
     limit = Limit(10, "Most types to answer.")
 
 
@@ -149,13 +150,17 @@ class EventFilter:
 
 @dataclass(frozen=True, slots=True)
 class TypeFilter:
-    """Counts of [start, end) by type, over these sources and the events that the condition selects. None is no bound, or all."""
+    """Counts of [start, end) by type, over these sources and the events that the condition selects. None is no bound, or all.
+
+    `identity` is for conditions about users.
+    """
 
     sources: Sources
     condition: Filter | None
     start: datetime | None
     end: datetime | None
     limit: int
+    identity: Identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,4 +264,11 @@ def read_type_filter(call: Call) -> TypeFilter:
         Problem: 400 or 422 with all errors in it.
     """
     given = call.query()
-    return TypeFilter(given["sources"], given.get("condition"), given.get("start"), given.get("end"), given["limit"])
+    return TypeFilter(
+        given["sources"],
+        given.get("condition"),
+        given.get("start"),
+        given.get("end"),
+        given["limit"],
+        given["identity"],
+    )

@@ -61,8 +61,12 @@ class DuckDBCompiler(Compiler):
         return sql.Identifier("sent_id" if name == "user_id" else name)
 
     def property_text(self, keys: Sequence[str]) -> sql.Composable:
-        """Of a member, what `_property_condition` gives the name to."""
+        """Of a member, a name that has its text inside of `_property_condition` alone."""
         return _TEXT if len(keys) > 1 else sql.Identifier(self._parameters.read_property(keys[0]))
+
+    def standalone_text(self, keys: Sequence[str]) -> sql.Composable:
+        """The same text, of a member too, as an expression that may stand anywhere."""
+        return self.property_text(keys) if len(keys) == 1 else self._text(self.property_json(keys))
 
     def property_json(self, keys: Sequence[str]) -> sql.Composable:
         """A pointer leads through all objects at once, up to a key that could be the place of an array's element."""

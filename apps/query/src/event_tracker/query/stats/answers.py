@@ -104,7 +104,12 @@ class UserRange(msgspec.Struct):
 
 
 class GetUserAnswer(msgspec.Struct, kw_only=True):
-    user_id: Annotated[str, Meta(description="Of the person: the last id of the chain of links.")]
+    user_id: Annotated[
+        str,
+        Meta(
+            description="The person's id: the last of the chain of links. With `identity=raw` the id that was asked for."
+        ),
+    ]
     identity: Identity
     first_seen: Time
     last_seen: Time

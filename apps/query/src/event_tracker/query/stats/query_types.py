@@ -25,7 +25,7 @@ class RangeQuery:
     end: datetime
     zone: ZoneInfo
     explain: bool
-    identity: Identity = "raw"
+    identity: Identity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

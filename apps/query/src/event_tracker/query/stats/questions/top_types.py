@@ -30,6 +30,7 @@ def make_query(asked: TypeFilter) -> "TopTypesQuery":
         end=asked.end or LATEST,
         zone=UTC_ZONE,
         explain=False,
+        identity=asked.identity,
         event_types=(),
         condition=asked.condition,
     )

@@ -75,7 +75,7 @@ class ValuesQuery(RangeQuery):
 
     def _build_value(self, parameters: Parameters) -> str:
         if isinstance(self.field, Property):
-            return DuckDBCompiler(parameters).property_text(self.field.keys).as_string()
+            return DuckDBCompiler(parameters).standalone_text(self.field.keys).as_string()
         return "null::varchar" if self.field.is_time else self.field.name
 
     def build_answer(self, as_of: datetime, rows: list[Any]) -> "ValuesAnswer":
