@@ -50,3 +50,15 @@ def test_links_are_made_again(postgres, database, owner):
     assert "made or moved 4 links" in run()
     assert [Link(*row) for row in owner.execute(LINKS)] == sorted([*made, old])
     assert owner.execute("select alias from links where removed_at is not null").fetchall() == [("a",)]
+
+
+def test_links_of_another_server_are_renumbered(postgres, database, owner):
+    """Its transactions may be ahead of this server's."""
+    store(owner, identify(1, "ann", "a"), identify(2, "ann", "b"))
+    owner.execute("update links set changed = '999999999999' where alias = 'a'")
+    (before,) = owner.execute("select changed from links where alias = 'b'").fetchone()
+    result = CliRunner().invoke(maintain, env={"DATABASE_URL": postgres.url(database)})
+    assert result.exit_code == 0, result.output
+    ahead = "select count(*) from links where changed >= pg_snapshot_xmax(pg_current_snapshot())"
+    assert owner.execute(ahead).fetchone() == (0,)
+    assert owner.execute("select changed from links where alias = 'b'").fetchone() == (before,)

@@ -1,5 +1,6 @@
 """GET /stats/top-types: exact, whatever the range."""
 
+import json
 import random
 import threading
 from collections import Counter
@@ -145,3 +146,14 @@ def test_counts_and_events_are_of_one_snapshot(collector, query):
     finally:
         stop.set()
         sender.join()
+
+
+@pytest.mark.parametrize(("identity", "expected"), [("linked", {"view": 1, "buy": 1}), ("raw", {"buy": 1})])
+def test_a_filter_of_users_is_about_persons(get, store, shared_owner, identity, expected):
+    store([{"user_id": "anon"}, {"user_id": "ann", "event_type": "buy"}, {"user_id": "bob"}])
+    shared_owner.execute(
+        "insert into links (source, alias, person, at, event_id) values ('default', 'anon', 'ann', now(), gen_random_uuid())"
+    )
+    bought = {"user": {"did": {"field": "event_type", "operator": "is", "value": "buy"}}}
+    answer = get("/stats/top-types", filter=json.dumps(bought), identity=identity)
+    assert {one["event_type"]: one["count"] for one in answer.json()["items"]} == expected

@@ -94,7 +94,7 @@ from stored;
 -- Collectors may not read properties, so they are those of the first event of each key, which is the one that is stored.
 ,
 identities as materialized (
-  select source, alias collate "C", user_id as person, "timestamp" as at, event_id, refused
+  select source collate "C", alias collate "C", user_id collate "C" as person, "timestamp" as at, event_id, refused
   from (
     select distinct on (user_id, "timestamp", event_id) incoming.*
     from incoming

@@ -126,6 +126,7 @@ def perform(connection: psycopg.Connection, ahead: int, keep: str | None, move: 
     if over:
         click.echo(f"forgot {over:,} sign-ins that are over")
     connection.execute(QUERIES["forget_erasures"])
+    connection.execute(QUERIES["renumber_restored_links"])
     built, unbuilt = build_all(connection)
     click.echo(f"built {built:,} blocks")
     if unbuilt:

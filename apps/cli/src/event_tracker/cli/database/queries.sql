@@ -320,3 +320,8 @@ on conflict (source, alias, person) do update
 set at = excluded.at, event_id = excluded.event_id, changed = excluded.changed
 where (excluded.at, excluded.event_id) < (known.at, known.event_id)
 returning 1;
+
+-- name: renumber_restored_links
+-- Links from a dump of another server may name transactions that this one hasn't reached yet: query services would take them for changed
+-- just now, and read them all for each question.
+update links set changed = default where changed >= pg_snapshot_xmax(pg_current_snapshot());

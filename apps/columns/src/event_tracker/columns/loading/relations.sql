@@ -16,13 +16,14 @@ left join {persons} on event.user_id = alias
 select {columns} where false
 
 -- name: files
-select {columns} {properties} from read_parquet({paths})
+select {columns} {properties} from read_parquet({paths}, file_row_number = true)
 
 -- name: without_hours
 select * from ({files}) where not ({hours})
 
 -- name: first_events
-(select * from ({files}) limit {most})
+-- Those that stand first in a file. `limit` would take any.
+{files} where file_row_number < {most}
 
 -- name: name_keys
 -- Names of properties, as values.

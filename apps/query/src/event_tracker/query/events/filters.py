@@ -138,6 +138,7 @@ class EventFilter:
         return {
             "user_id": self.user_id,
             "is_linked": self.identity == "linked",
+            "linking_sources": None if self.sources is None else list(self.sources),
             "most_ids": MOST_IDS,
             "event_types": list(self.event_types),
             "session_id": self.session_id,

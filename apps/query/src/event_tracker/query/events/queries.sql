@@ -21,7 +21,7 @@ from unnest(
   case
     when %(is_linked)b
     then person_ids(
-      %(user_id)b::text, case when cardinality(%(sources)b::text[]) > 0 then %(sources)b::text[] end, %(most_ids)b::int
+      %(user_id)b::text, %(linking_sources)b::text[], %(most_ids)b::int
     )
     else array[%(user_id)b::text]
   end

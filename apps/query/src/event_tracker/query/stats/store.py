@@ -70,6 +70,7 @@ class StatsStore:
             **range_parameters(query),
             "user_id": user_id,
             "is_linked": query.identity == "linked",
+            "linking_sources": None if query.sources is None else list(query.sources),
             "most_ids": MOST_IDS,
             "starts": list(query.starts),
             "gap": GAP,
