@@ -52,7 +52,7 @@ class Question:
     @property
     def counts_users(self) -> bool:
         """Whether the answer says whom users are."""
-        return not self.path.startswith(("/users/", "/stats/top-"))
+        return not self.path.startswith("/stats/top-")
 
 
 @dataclass(frozen=True)
