@@ -68,16 +68,19 @@ def test_management_is_as_documented(managed, mode):
     assert tried > 9
 
 
+PARTS = {"collector": 1, "query": 5}
+"""How many tests divide a service's operations among them: making examples of all takes minutes."""
+
+
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
-@pytest.mark.parametrize("name", ["collector", "query"])
-def test_every_answer_is_as_documented(request, name, mode, collector):
+@pytest.mark.parametrize(("name", "part"), [(name, part) for name, parts in PARTS.items() for part in range(parts)])
+def test_every_answer_is_as_documented(request, name, part, mode, collector):
     events = [{"user_id": f"u{n % 3}", "event_type": f"t{n % 2}", "properties": {"n": n}} for n in range(50)]
     requests.post(f"{collector.url}/events", json=events, timeout=30).raise_for_status()
     url = request.getfixturevalue(name).url
     document = schemathesis.openapi.from_url(f"{url}/openapi.json", config=CONFIG)
     tried = []
-    for found in document.get_all_operations():
-        operation = found.ok()
+    for operation in [found.ok() for found in document.get_all_operations()][part :: PARTS[name]]:
         if operation.label == "GET /events/live":
             continue  # its answer has no end
         if mode is GenerationMode.NEGATIVE and operation.label.startswith("GET") and not operation.query.items:
@@ -90,4 +93,4 @@ def test_every_answer_is_as_documented(request, name, mode, collector):
 
         check()
         tried.append(operation.label)
-    assert {"collector": "POST /events", "query": "GET /events"}[name] in tried
+    assert tried
