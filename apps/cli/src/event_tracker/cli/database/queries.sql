@@ -233,22 +233,32 @@ where user_id = any (%(user_ids)s::text[]) and not exists (select from events wh
 
 -- name: refresh_users
 -- Add users whose events were stored by a collector of an older release, which didn't write to `users`. Each column only moves
--- in one direction, so events that were included before change nothing.
+-- in one direction, so events that were included before change nothing. Their events were counted before, so the epoch moves. Returns
+-- the number of users.
 with missed as (
   select user_id, min("timestamp") as first_seen, date_bin('1 hour', max("timestamp"), timestamptz '2000-01-01 00:00:00+00') as last_hour
   from events
   where received_at >= now() - interval '3 days'
   group by user_id
+),
+added as (
+  insert into users as known (user_id, first_seen, last_hour)
+  select user_id, first_seen, last_hour
+  from missed
+  where not exists (
+    select from users where users.user_id = missed.user_id and users.first_seen <= missed.first_seen and users.last_hour >= missed.last_hour
+  )
+  order by user_id
+  on conflict (user_id) do update
+  set first_seen = least(known.first_seen, excluded.first_seen), last_hour = greatest(known.last_hour, excluded.last_hour)
+  returning 1
+),
+moved as (
+  insert into user_epochs as known (epoch)
+  select 1 where exists (select from added)
+  on conflict (only_row) do update set epoch = known.epoch + 1
 )
-insert into users as known (user_id, first_seen, last_hour)
-select user_id, first_seen, last_hour
-from missed
-where not exists (
-  select from users where users.user_id = missed.user_id and users.first_seen <= missed.first_seen and users.last_hour >= missed.last_hour
-)
-order by user_id
-on conflict (user_id) do update
-set first_seen = least(known.first_seen, excluded.first_seen), last_hour = greatest(known.last_hour, excluded.last_hour);
+select count(*) from added;
 
 -- name: register_source
 insert into sources (name) values (%(source)s) on conflict (name) do nothing;
