@@ -226,10 +226,22 @@ cross join lateral (
 ) as newest
 where users.user_id = locked.user_id;
 
--- name: delete_forgotten_users
--- Delete those of these users who have no event.
-delete from users
-where user_id = any (%(user_ids)s::text[]) and not exists (select from events where events.user_id = users.user_id);
+-- name: forgotten_users
+-- Those of these users who have no event, and whether their id is linked to others.
+select
+  user_id,
+  exists (select from links where alias = user_id and removed_at is null)
+  or exists (select from links where person = user_id and removed_at is null)
+from unnest(%(user_ids)s::text[]) as locked (user_id)
+where not exists (select from events where events.user_id = locked.user_id);
+
+-- name: find_person
+-- All ids of a person, and whether one of them has an event.
+select ids, exists (select from events where user_id = any (ids))
+from person_ids(%(user_id)s, null, null) as ids;
+
+-- name: delete_users
+delete from users where user_id = any (%(user_ids)s::text[]);
 
 -- name: refresh_users
 -- Add users whose events were stored by a collector of an older release, which didn't write to `users`. Each column only moves
