@@ -87,6 +87,27 @@ def test_links_of_sources_that_are_not_asked_about_do_not_count(three, engine, l
     assert users(engine, sources=["nowhere"]) == {}
 
 
+def test_links_of_other_sources_do_not_change_the_version(three, engine, link, owner):
+    """However they change: who may see some sources alone doesn't learn of it."""
+
+    def version(*sources):
+        return engine.version(replace(LINKED, sources=sources))[1]
+
+    for source in ("default", "shop"):
+        link("a1", "ann", source=source)
+    found = {(version("default"), version("shop"), version("default", "shop"))}
+    for statement in (
+        "update links set removed_at = now(), changed = default where source = 'shop'",
+        "insert into links (source, alias, person, at, event_id) values ('shop', 'a2', 'ann', now(), gen_random_uuid())",
+        "delete from links where source = 'shop' and alias = 'a1'",
+        "delete from links where source = 'shop'",
+    ):
+        owner.execute(statement)
+        found.add((version("default"), version("shop"), version("default", "shop")))
+    hidden, of_shop, of_both = map(set, zip(*found, strict=True))
+    assert (len(hidden), len(of_shop), len(of_both)) == (1, 5, 5)
+
+
 def test_a_link_is_removed_and_restored(three, engine, link, owner):
     link("a1", "ann")
     assert users(engine) == {"a2": 1, "ann": 2}
