@@ -66,9 +66,7 @@ class Version:
         views: for the sets of sources that were asked about, the latest last.
     """
 
-    def __init__(
-        self, state: State, oldest: int, table: Table, newest: int, sources: frozenset[str]
-    ) -> None:
+    def __init__(self, state: State, oldest: int, table: Table, newest: int, sources: frozenset[str]) -> None:
         self.state = state
         self.oldest = oldest
         self.table = table
