@@ -284,6 +284,32 @@ def test_a_user_is_known_by_the_events_that_are_left(owner, keep, store, postgre
     assert last_hours(owner) == last_hours_by_events(owner)
 
 
+LINK = """
+insert into links (source, alias, person, at, event_id, removed_at) values ('shop', %s, %s, '2026-01-01', gen_random_uuid(), %s)
+"""
+
+
+def test_a_person_is_known_by_the_events_that_are_left_of_any_id(owner, keep, store, run_maintain):
+    """When their first id was seen stays, also if the end of the chain has no event, until the last event of the person goes."""
+    for user in ("anon", "tablet", "removed", "alone"):
+        store("shop", days_ago(40), 5, user=user)
+    store("blog", days_ago(35), 5, user="phone")
+    for alias, person, removed_at in (
+        ("anon", "tablet", None),
+        ("tablet", "ann", None),
+        ("phone", "ann", None),
+        ("removed", "ann", days_ago(1)),
+    ):
+        owner.execute(LINK, [alias, person, removed_at])
+    keep("shop", 30)
+    run_maintain()
+    first_seen = owner.execute("select user_id, first_seen from users order by 1").fetchall()
+    assert first_seen == [("anon", days_ago(40)), ("phone", days_ago(35)), ("tablet", days_ago(40))]
+    keep("blog", 30)
+    run_maintain()
+    assert owner.execute("select user_id from users").fetchall() == []
+
+
 def test_a_user_is_known_by_older_events_when_a_month_is_dropped(owner, keep, store, run_maintain):
     keep("archive", 3650)
     older, month = days_ago(200), days_ago(120)

@@ -3,11 +3,14 @@
 from dataclasses import replace
 from uuid import UUID
 
+import duckdb
 import psycopg
 import pytest
 from stored import DAY, EVERYTHING
 
+from event_tracker.columns.engine import FATAL
 from event_tracker.columns.loading.identity import links as links_module
+from event_tracker.core.http.errors import Problem
 
 LINKED = replace(EVERYTHING, linked=True)
 USERS = "select user_id, count(*)::int from events group by user_id order by user_id"
@@ -82,6 +85,27 @@ def test_links_of_sources_that_are_not_asked_about_do_not_count(three, engine, l
     assert users(engine, sources=["shop"]) == {"a2": 1}
     assert users(engine, sources=["shop", "default", "nowhere"]) == {"ann": 3}
     assert users(engine, sources=["nowhere"]) == {}
+
+
+def test_links_of_other_sources_do_not_change_the_version(three, engine, link, owner):
+    """However they change: who may see some sources alone doesn't learn of it."""
+
+    def version(*sources):
+        return engine.version(replace(LINKED, sources=sources))[1]
+
+    for source in ("default", "shop"):
+        link("a1", "ann", source=source)
+    found = {(version("default"), version("shop"), version("default", "shop"))}
+    for statement in (
+        "update links set removed_at = now(), changed = default where source = 'shop'",
+        "insert into links (source, alias, person, at, event_id) values ('shop', 'a2', 'ann', now(), gen_random_uuid())",
+        "delete from links where source = 'shop' and alias = 'a1'",
+        "delete from links where source = 'shop'",
+    ):
+        owner.execute(statement)
+        found.add((version("default"), version("shop"), version("default", "shop")))
+    hidden, of_shop, of_both = map(set, zip(*found, strict=True))
+    assert (len(hidden), len(of_shop), len(of_both)) == (1, 5, 5)
 
 
 def test_a_link_is_removed_and_restored(three, engine, link, owner):
@@ -166,6 +190,55 @@ def test_erased_links_are_forgotten_without_a_question(three, engine, link, owne
     owner.execute("delete from links")
     engine.refresh()
     assert engine._loader.links._versions == []
+
+
+def read_version(engine, pool):
+    return engine.version(LINKED)[1]
+
+
+def read_persons(engine, pool):
+    with pool.connection() as connection, connection.transaction():
+        return engine.read_persons(connection, None).persons_of(["a1"])
+
+
+@pytest.fixture
+def failing(monkeypatch):
+    """failing(errors): persons aren't resolved as often as there are errors."""
+    resolve = links_module.resolve
+
+    def failing(errors):
+        def fail(*given):
+            if errors:
+                raise errors.pop(0)
+            return resolve(*given)
+
+        monkeypatch.setattr(links_module, "resolve", fail)
+
+    return failing
+
+
+each_reader = pytest.mark.parametrize("read", [read_version, read_persons])
+
+
+@each_reader
+def test_persons_that_need_too_much_memory(three, engine, pool, link, failing, read):
+    link("a1", "ann")
+    failing([duckdb.OutOfMemoryException("no memory")])
+    with pytest.raises(Problem) as refusal:
+        read(engine, pool)
+    assert (refusal.value.status, refusal.value.code) == (503, "too_large")
+    assert read(engine, pool)
+
+
+@each_reader
+@pytest.mark.parametrize("error", FATAL)
+def test_a_database_that_has_failed_is_opened_again(three, engine, pool, link, failing, read, error):
+    link("a1", "ann")
+    expected, before = read(engine, pool), engine._database
+    engine._loader.links.forget_all()
+    failing([error("failed")])
+    assert read(engine, pool) == expected
+    assert engine._database is not before
 
 
 FIRST_SEEN = "select user_id, first_seen from first_seen order by 1"

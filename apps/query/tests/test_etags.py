@@ -7,6 +7,8 @@ from typing import ClassVar
 import pytest
 import requests
 
+from event_tracker.core.postgres.named_sql import load_queries
+from event_tracker.query.stats.columns.behaviours import Sessions
 from event_tracker.query.stats.columns.etags import make_etag
 
 RANGE = "from=2026-03-01&to=2026-03-03"
@@ -90,6 +92,22 @@ def test_an_event_before_the_range_changes_who_is_new(ask, store, minutes, path,
     assert without_time(after) != without_time(before)
 
 
+@pytest.mark.parametrize("path", [QUESTIONS["users"], QUESTIONS["retention"]])
+def test_a_user_who_is_deleted_or_added_after_their_events_changes_who_is_new(ask, store, shared_owner, path):
+    """As retention deletes users, and `tracker maintain` adds those of an earlier release, when the counts have been moved already."""
+    store([{"user_id": "ann"}, {"user_id": "bob"}])
+    etags = [ask(path).headers["ETag"]]
+    shared_owner.execute("delete from users where user_id = 'bob'")
+    etags.append(ask(path).headers["ETag"])
+    shared_owner.execute("update events set received_at = now()")
+    etags.append(ask(path).headers["ETag"])
+    shared_owner.execute(load_queries("event_tracker.cli.database", "queries.sql")["refresh_users"])
+    etags.append(ask(path).headers["ETag"])
+    assert len(set(etags)) == len(etags)
+    shared_owner.execute(load_queries("event_tracker.cli.database", "queries.sql")["refresh_users"])
+    assert ask(path, etags[-1]).status_code == 304
+
+
 def test_other_events_change_nothing(ask, store, minutes):
     store([{"user_id": "ann"}])
     etag = ask(QUESTIONS["sessions"]).headers["ETag"]
@@ -148,8 +166,26 @@ class Periods:
 def test_an_interval_that_ends_changes_the_answer(minutes):
     """Retention says of each period whether it is over."""
     asked = Periods((minutes(0), minutes(60), minutes(120)), minutes(180))
-    etags = [make_etag(asked, minutes(10 + 20 * number), b"version") for number in range(12)]
+    etags = [make_etag(asked, Sessions(1800, 86400), minutes(10 + 20 * number), b"version") for number in range(12)]
     assert len(set(etags)) == 4
+
+
+SESSION_FILTER = 'filter={"session": {"entry": {"field": "event_type", "operator": "is", "value": "view"}}}'
+
+
+@pytest.mark.parametrize(
+    "path", [QUESTIONS[name] for name in ("users", "retention", "top_properties")] + [f"/events/users?{RANGE}"]
+)
+def test_another_longest_session_changes_the_answer(ask, store, start_service, postgres, shared_database, path):
+    """A filter of sessions goes by it, in questions that have no parameter for it."""
+    store([{"user_id": "ann"}])
+    service = start_service(
+        "query", DATABASE_URL=postgres.url(shared_database, "query"), LONGEST_SESSION_SECONDS="3600"
+    )
+    path += f"&{SESSION_FILTER}"
+    etag = ask(path).headers["ETag"]
+    answer = requests.get(service.url + path, headers={"If-None-Match": etag}, timeout=30)
+    assert (answer.status_code, answer.headers["ETag"] == etag) == (200, False)
 
 
 def test_what_is_explained_or_posted_has_none(ask, store, shared_query):

@@ -125,6 +125,22 @@ def test_nothing_is_a_404(world):
     assert export(world, "ann").status_code == 404
 
 
+@pytest.mark.parametrize("removed_at", [None, "2026-03-02"])
+def test_links_alone_are_exported(world, removed_at):
+    """As they are left when the events have been deleted. A removed one is stored, too."""
+    world.owner.execute(
+        """insert into links (source, alias, person, at, event_id, removed_at)
+           values ('shop', 'anon', 'ann', '2026-03-01', gen_random_uuid(), %s)""",
+        [removed_at],
+    )
+    for user_id in ("anon", "ann"):
+        for headers in (world.admin(), world.admin("shop")):
+            found = export(world, user_id, headers, identity="raw").json()
+            assert [(link["alias"], link["person"]) for link in found["links"]] == [("anon", "ann")]
+            assert (found["events"], found["rejections"]) == ([], [])
+        assert export(world, user_id, world.admin("blog")).status_code == 404
+
+
 def test_it_stands_in_the_audit_log_for_who_knows_the_id(world):
     world.send([an_event("ann", "2026-03-01T10:00:00Z", 1)])
     export(world, "ann")

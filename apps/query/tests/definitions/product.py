@@ -82,7 +82,7 @@ class Product:
         tables = self.owner.execute(
             "select string_agg(quote_ident(relname), ', ' order by relname <> 'events') from pg_class"
             " where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition"
-            " and relname !~ 'yoyo|catalog_version|link_epochs|sources|write_keys|api_tokens'"
+            " and relname !~ 'yoyo|catalog_version|link_epochs|user_epochs|sources|write_keys|api_tokens'"
         ).fetchall()[0][0]
         self.owner.execute(f"truncate {tables}".encode())
 

@@ -1,11 +1,11 @@
 """Asks questions about events in columns."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar
 
 import duckdb
 import msgspec
@@ -29,6 +29,8 @@ from event_tracker.columns.loading.threads import run_in_thread
 from event_tracker.core.http.errors import Problem
 
 __all__ = ["Engine", "Persons", "Plan", "Range", "Result", "Sample", "Selection", "Table"]
+
+Answer = TypeVar("Answer")
 
 TOO_LARGE = (
     "This question needs more memory than ANALYTICS_MEMORY_BYTES gives all questions together. Narrow `from` and `to`, select fewer "
@@ -157,36 +159,29 @@ class Engine:
             Problem: 504 if it takes too long, 503 if memory or disk don't suffice.
         """
         asked = Question(statement, parameters, properties, tables, question, explain)
-        run = partial(self._run, selection, asked, Deadline(self._seconds))
-        try:
-            return self._cache.with_room(run)
-        except STATEMENT_ERRORS:
-            raise
-        except duckdb.Error as error:
-            # Its message may quote what users sent.
-            log.warning("files are read again", error=type(error).__name__)
-        return self._cache.with_room(run)
+        return self._try_twice(partial(self._run, selection, asked, Deadline(self._seconds)))
 
     def version(self, selection: Selection) -> tuple[datetime, bytes]:
         """The `as_of` and the version of what a selection reads: a question about the same version has the same rows.
 
         Raises:
-            Problem: 504 if it takes too long.
+            Problem: as `run`.
         """
         deadline = Deadline(self._seconds)
 
         def read(connection: psycopg.Connection, snapshot: Snapshot) -> tuple[datetime, bytes]:
             return snapshot.as_of, self._loader.read_version(connection, snapshot, selection, deadline)
 
-        return in_snapshot(self._pool, selection, deadline, read)
+        return self._try_twice(lambda _: in_snapshot(self._pool, selection, deadline, read))
 
     def read_persons(self, connection: psycopg.Connection, sources: Sequence[str] | None) -> Persons | None:
         """The persons for a viewer of some sources (None is all), in the snapshot of a connection. None if nobody has two ids.
 
         Raises:
-            Problem: 504 if it takes too long.
+            Problem: as `run`.
         """
-        return self._loader.read_persons(connection, sources, Deadline(self._seconds))
+        deadline = Deadline(self._seconds)
+        return self._try_twice(lambda _: self._loader.read_persons(connection, sources, deadline))
 
     def refresh(self) -> None:
         """Delete what PostgreSQL doesn't have any more from the local disk, and set the metrics. Call it again and again."""
@@ -199,14 +194,22 @@ class Engine:
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         return self._database.cursor()
 
-    def _run(self, selection: Selection, question: Question, deadline: Deadline) -> Result:
-        began = time.perf_counter()
+    def _try_twice(self, work: Callable[[Lease], Answer]) -> Answer:
+        """Call a function with a lease of the files that it reads; once more if DuckDB can't read them, or has failed."""
+        attempt = partial(self._try, work)
+        try:
+            return self._cache.with_room(attempt)
+        except STATEMENT_ERRORS:
+            raise
+        except duckdb.Error as error:
+            # Its message may quote what users sent.
+            log.warning("files are read again", error=type(error).__name__)
+        return self._cache.with_room(attempt)
+
+    def _try(self, work: Callable[[Lease], Answer]) -> Answer:
         lease = Lease(self._cache)
         try:
-            loaded = self._loader.load(selection, lease, deadline)
-            metrics.LOAD_SECONDS.observe(time.perf_counter() - began)
-            result = self._ask(selection, loaded, question, deadline)
-            metrics.QUESTION_SECONDS.labels(question.name, loaded.path).observe(time.perf_counter() - began)
+            return work(lease)
         except duckdb.OutOfMemoryException:
             raise Problem(503, "too_large", TOO_LARGE) from None
         except STATEMENT_ERRORS:
@@ -218,10 +221,16 @@ class Engine:
                 self._database = self._open()
                 self._loader.links.forget_all()
             raise
-        else:
-            return result
         finally:
             lease.end()
+
+    def _run(self, selection: Selection, question: Question, deadline: Deadline, lease: Lease) -> Result:
+        began = time.perf_counter()
+        loaded = self._loader.load(selection, lease, deadline)
+        metrics.LOAD_SECONDS.observe(time.perf_counter() - began)
+        result = self._ask(selection, loaded, question, deadline)
+        metrics.QUESTION_SECONDS.labels(question.name, loaded.path).observe(time.perf_counter() - began)
+        return result
 
     def _ask(self, selection: Selection, loaded: Loaded, question: Question, deadline: Deadline) -> Result:
         with self._cursor() as cursor:

@@ -119,7 +119,7 @@ def perform(connection: psycopg.Connection, ahead: int, keep: str | None, move: 
     click.echo(f"folded {counters:,} counters into {left:,}")
     with connection.transaction():
         lock_out_erasures(connection)
-        refreshed = connection.execute(QUERIES["refresh_users"]).rowcount
+        ((refreshed,),) = connection.execute(QUERIES["refresh_users"]).fetchall()
     if refreshed:
         click.echo(f"refreshed {refreshed:,} users")
     ((over,),) = connection.execute(QUERIES["forget_sign_ins"]).fetchall()

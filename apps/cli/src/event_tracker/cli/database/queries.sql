@@ -226,29 +226,51 @@ cross join lateral (
 ) as newest
 where users.user_id = locked.user_id;
 
--- name: delete_forgotten_users
--- Delete those of these users who have no event.
-delete from users
-where user_id = any (%(user_ids)s::text[]) and not exists (select from events where events.user_id = users.user_id);
+-- name: forgotten_users
+-- Those of these users who have no event, and whether their id is linked to others.
+select
+  user_id,
+  exists (select from links where alias = user_id and removed_at is null)
+  or exists (select from links where person = user_id and removed_at is null)
+from unnest(%(user_ids)s::text[]) as locked (user_id)
+where not exists (select from events where events.user_id = locked.user_id);
+
+-- name: find_person
+-- All ids of a person, and whether one of them has an event.
+select ids, exists (select from events where user_id = any (ids))
+from person_ids(%(user_id)s, null, null) as ids;
+
+-- name: delete_users
+delete from users where user_id = any (%(user_ids)s::text[]);
 
 -- name: refresh_users
 -- Add users whose events were stored by a collector of an older release, which didn't write to `users`. Each column only moves
--- in one direction, so events that were included before change nothing.
+-- in one direction, so events that were included before change nothing. Their events were counted before, so the epoch moves. Returns
+-- the number of users.
 with missed as (
   select user_id, min("timestamp") as first_seen, date_bin('1 hour', max("timestamp"), timestamptz '2000-01-01 00:00:00+00') as last_hour
   from events
   where received_at >= now() - interval '3 days'
   group by user_id
+),
+added as (
+  insert into users as known (user_id, first_seen, last_hour)
+  select user_id, first_seen, last_hour
+  from missed
+  where not exists (
+    select from users where users.user_id = missed.user_id and users.first_seen <= missed.first_seen and users.last_hour >= missed.last_hour
+  )
+  order by user_id
+  on conflict (user_id) do update
+  set first_seen = least(known.first_seen, excluded.first_seen), last_hour = greatest(known.last_hour, excluded.last_hour)
+  returning 1
+),
+moved as (
+  insert into user_epochs as known (epoch)
+  select 1 where exists (select from added)
+  on conflict (only_row) do update set epoch = known.epoch + 1
 )
-insert into users as known (user_id, first_seen, last_hour)
-select user_id, first_seen, last_hour
-from missed
-where not exists (
-  select from users where users.user_id = missed.user_id and users.first_seen <= missed.first_seen and users.last_hour >= missed.last_hour
-)
-order by user_id
-on conflict (user_id) do update
-set first_seen = least(known.first_seen, excluded.first_seen), last_hour = greatest(known.last_hour, excluded.last_hour);
+select count(*) from added;
 
 -- name: register_source
 insert into sources (name) values (%(source)s) on conflict (name) do nothing;

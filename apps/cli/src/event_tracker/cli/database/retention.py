@@ -235,15 +235,29 @@ def _correct_all_users(connection: psycopg.Connection, limits: Limits) -> None:
 
 
 def _correct_users(connection: psycopg.Connection, user_ids: list[str]) -> int:
-    """Correct when these users were last seen, and delete those without events.
+    """Correct when these users were last seen, and delete those of persons without events.
 
     Returns:
         How many users were handled: those with an event being stored are skipped.
     """
     locked = [user_id for (user_id,) in connection.execute(QUERIES["lock_users"], {"user_ids": user_ids}).fetchall()]
-    for statement in ("correct_users", "delete_forgotten_users"):
-        connection.execute(QUERIES[statement], {"user_ids": locked})
+    connection.execute(QUERIES["correct_users"], {"user_ids": locked})
+    connection.execute(QUERIES["delete_users"], {"user_ids": _find_forgotten(connection, locked)})
     return len(locked)
+
+
+def _find_forgotten(connection: psycopg.Connection, user_ids: list[str]) -> list[str]:
+    """Those of these users without an event of any id of theirs. Each person is looked for once, since one may have very many ids."""
+    found = connection.execute(QUERIES["forgotten_users"], {"user_ids": user_ids}).fetchall()
+    forgotten = [user_id for user_id, is_linked in found if not is_linked]
+    linked = {user_id for user_id, is_linked in found if is_linked}
+    while linked:
+        asked = {"user_id": next(iter(linked))}
+        ((ids, has_event),) = connection.execute(QUERIES["find_person"], asked).fetchall()
+        if not has_event:
+            forgotten += linked.intersection(ids)
+        linked.difference_update(ids)
+    return forgotten
 
 
 def _of(partition: str, statement: str) -> sql.Composed:

@@ -69,7 +69,7 @@ class Snapshot(NamedTuple):
     oldest: int
     spans: list[Span]
     left_out: list[Span]
-    history: tuple[str, str] | None = None
+    history: tuple[str, ...] | None = None
 
     def version_with(self, links: str) -> bytes:
         """Of all that a question reads with this version of links: what has the same has the same events in the selection. A block that
@@ -129,8 +129,8 @@ def _read_spans(connection: psycopg.Connection, selection: Selection) -> list[Sp
     ]
 
 
-def _read_history(connection: psycopg.Connection, selection: Selection) -> tuple[str, str] | None:
+def _read_history(connection: psycopg.Connection, selection: Selection) -> tuple[str, ...] | None:
     if selection.first_seen is None or selection.sources is not None:
         return None  # with some sources, the spans are of all time
-    ((counts, epochs),) = connection.execute(QUERIES["history"], {"end": selection.end}, binary=True).fetchall()
-    return counts, epochs
+    ((*history,),) = connection.execute(QUERIES["history"], {"end": selection.end}, binary=True).fetchall()
+    return tuple(history)

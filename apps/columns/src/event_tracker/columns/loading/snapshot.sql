@@ -21,10 +21,11 @@ select
 
 -- name: history
 -- Changes whenever it may change when users were first seen: an event before `end` is added, which the sum of counts tells while no
--- epoch moves, or one is deleted or changed, which moves an epoch.
+-- epoch moves, or one is deleted or changed, which moves an epoch; or a user is deleted or added after their events.
 select
   (select coalesce(sum(count), 0)::text from event_counts where hour < %(end)s),
-  (select coalesce(sum(epoch), 0)::text from block_epochs);
+  (select coalesce(sum(epoch), 0)::text from block_epochs),
+  (select epoch::text from user_epochs);
 
 -- name: fetch_blocks
 select id, parquet from blocks where id = any (%(ids)s);

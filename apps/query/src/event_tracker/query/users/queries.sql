@@ -309,7 +309,12 @@ insert into erasures (id, at, mode, counts, receipt) values (%(id)b, %(at)b, %(m
 -- name: is_known
 select
   exists (select from events where user_id = any (%(user_ids)b::text[]) and (%(sources)b::text[] is null or source = any (%(sources)b::text[])))
-  or exists (select from rejections where user_id = any (%(user_ids)b::text[]) and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))),
+  or exists (select from rejections where user_id = any (%(user_ids)b::text[]) and (%(sources)b::text[] is null or source = any (%(sources)b::text[])))
+  or exists (
+    select from links
+    where (alias = any (%(user_ids)b::text[]) or person = any (%(user_ids)b::text[]))
+      and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))
+  ),
   now();
 
 -- name: export_events

@@ -50,7 +50,7 @@ class View(NamedTuple):
 
     Attributes:
         persons: None where nobody has two ids.
-        version: changes whenever one of the links does.
+        version: changes whenever one of these sources' links does, and says nothing of the others.
     """
 
     persons: Persons | None
@@ -63,20 +63,16 @@ class Version:
     Attributes:
         oldest: of that snapshot (Snapshot.oldest). Links that were changed before are as they are here, until they change again.
         newest: the latest transaction that changed one of them.
-        total: the sum of the transactions that changed them last. While none is deleted, it grows with each change.
-        persons: for the sets of sources that were asked about, the latest last; None where nobody has two ids.
+        views: for the sets of sources that were asked about, the latest last.
     """
 
-    def __init__(
-        self, state: State, oldest: int, table: Table, newest: int, total: int, sources: frozenset[str]
-    ) -> None:
+    def __init__(self, state: State, oldest: int, table: Table, newest: int, sources: frozenset[str]) -> None:
         self.state = state
         self.oldest = oldest
         self.table = table
         self.newest = newest
-        self.total = total
         self.sources = sources
-        self.persons: OrderedDict[frozenset[str], Persons | None] = OrderedDict()
+        self.views: OrderedDict[frozenset[str], View] = OrderedDict()
 
 
 class Links:
@@ -113,8 +109,7 @@ class Links:
         if not visible:
             return View(None, "")
         with self._alone(deadline):
-            persons = self._resolve(version, visible, deadline)
-        return View(persons, f"{version.state.epoch} {version.state.file} {version.total}")
+            return self._resolve(version, visible, deadline)
 
     def forget_deleted(self, connection: psycopg.Connection, server: str) -> None:
         """Forget links of a state that isn't PostgreSQL's any more: somebody may have been erased."""
@@ -192,27 +187,33 @@ class Links:
         """Make a version of the copied links."""
         table = Table(self._open_cursor)
 
-        def work() -> tuple[int, int, list[str]]:
+        def work() -> tuple[int, list[str]]:
             cursor.execute(fill(QUERIES[name], table=table, **slots))
-            ((newest, total, sources),) = cursor.execute(fill(QUERIES["describe"], table=table)).fetchall()
-            return newest or 0, total or 0, sources or []
+            ((newest, sources),) = cursor.execute(fill(QUERIES["describe"], table=table)).fetchall()
+            return newest or 0, sources or []
 
-        newest, total, sources = run_in_thread(work, deadline, cursor)
-        version = Version(state, oldest, table, newest, total, frozenset(sources))
+        newest, sources = run_in_thread(work, deadline, cursor)
+        version = Version(state, oldest, table, newest, frozenset(sources))
         self._versions = [*self._versions, version][-MOST_VERSIONS:]
         return version
 
-    def _resolve(self, version: Version, visible: frozenset[str], deadline: Deadline) -> Persons | None:
-        if visible in version.persons:
-            version.persons.move_to_end(visible)
-            return version.persons[visible]
+    def _resolve(self, version: Version, visible: frozenset[str], deadline: Deadline) -> View:
+        if visible in version.views:
+            version.views.move_to_end(visible)
+            return version.views[visible]
         with self._open_cursor() as cursor:
             table = Table(self._open_cursor)
-            found = run_in_thread(lambda: resolve(cursor, version.table, visible, table), deadline, cursor)
-        version.persons[visible] = Persons(self._open_cursor, table) if found else None
-        while len(version.persons) > MOST_VIEWS:
-            version.persons.popitem(last=False)
-        return version.persons[visible]
+
+            def work() -> tuple[bool, int]:
+                statement, given = fill(QUERIES["sum_up"], table=version.table), {"sources": sorted(visible)}
+                ((total,),) = cursor.execute(statement, given).fetchall()
+                return resolve(cursor, version.table, visible, table), total
+
+            found, total = run_in_thread(work, deadline, cursor)
+        version.views[visible] = View(Persons(self._open_cursor, table) if found else None, str(total))
+        while len(version.views) > MOST_VIEWS:
+            version.views.popitem(last=False)
+        return version.views[visible]
 
 
 def _read_state(connection: psycopg.Connection, server: str, since: int) -> tuple[State, bool]:

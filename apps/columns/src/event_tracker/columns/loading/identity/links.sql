@@ -42,7 +42,11 @@ union all
 from copied;
 
 -- name: describe
-select max(changed), sum(changed), list(distinct source) from {table};
+select max(changed), list(distinct source) from {table};
+
+-- name: sum_up
+-- A number that changes with the links of these sources, also if one is deleted and another made.
+select sum(hash(source, alias, person, changed)) from {table} where list_contains($sources, source);
 
 -- name: drop
 drop table if exists {table};

@@ -92,12 +92,13 @@ class Asker:
         return cast(Answer, self._shared.run(question, client)[0])
 
     def _find_etag(self, question: Question[Any]) -> str:
-        return make_etag(question, *self._engine.version(_select(question, question.build_statement())))
+        sessions = self._find_sessions(question)
+        return make_etag(question, sessions, *self._engine.version(_select(question, question.build_statement())))
 
     def _ask(self, question: Question[Answer]) -> tuple[Answer, str]:
         statement = question.build_statement()
         span = question.start, question.end
-        sessions = Sessions(getattr(question, "gap", GAP), getattr(question, "longest", self._longest))
+        sessions = self._find_sessions(question)
         tables = list(make_tables(statement.parameters, span, sessions))
         with metrics.DB_SECONDS.labels(question.name).time():
             result = self._engine.run(
@@ -112,7 +113,10 @@ class Asker:
         answer = question.build_answer(result.as_of, result.rows)
         if result.plan and isinstance(answer, RangeAnswer):
             answer.explain = ColumnsPlan(statement=question.name, **asdict(result.plan))
-        return answer, make_etag(question, result.as_of, result.version)
+        return answer, make_etag(question, sessions, result.as_of, result.version)
+
+    def _find_sessions(self, question: Question[Any]) -> Sessions:
+        return Sessions(getattr(question, "gap", GAP), getattr(question, "longest", self._longest))
 
 
 def _select(question: Question[Any], statement: Statement) -> Selection:
