@@ -41,6 +41,10 @@ CSS = """
 .st-key-filters button { min-height: 2rem; padding-top: 0; padding-bottom: 0; }
 .st-key-filters button p { font-size: 0.875rem; }
 
+/* Streamlit replaces the arrow of a popover as it opens. A click on an arrow that is gone by the time its event has gone through the page
+  counts as one outside, which closes the popover again: after 50 ms, so only on a busy machine. */
+[data-testid="stPopoverButton"] [aria-hidden="true"] { pointer-events: none; }
+
 .account, .account p { font-size: 0.875rem; }
 .account a { color: light-dark(#0b5cad, #6cb2f0); }
 
