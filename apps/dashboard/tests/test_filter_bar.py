@@ -113,6 +113,23 @@ def test_what_the_query_service_refuses_is_said_at_the_bar(visit, dashboard, tex
     assert visitor.wait().tile("Events") == "10"
 
 
+BUSY = """
+document.addEventListener("click", () => { for (const end = Date.now() + 200; Date.now() < end;); });
+"""
+"""JavaScript: each click takes a fifth of a second on its way through the page, as on a busy machine."""
+
+
+def test_a_click_on_the_arrow_of_a_chip_opens_its_form_on_a_busy_machine(visit, dashboard):
+    visitor = visit(dashboard)
+    visitor.add_script(BUSY)
+    visitor.open("sessions", range="90 days", filter=PURCHASES)
+    chip = visitor.page.get_by_test_id("stPopover").get_by_role("button", name="Event type is purchase")
+    arrow = chip.get_by_test_id("stIconMaterial").bounding_box()
+    visitor.page.mouse.click(arrow["x"] + arrow["width"] / 2, arrow["y"] + arrow["height"] / 2)
+    visitor.page.get_by_role("button", name="Remove", exact=True).wait_for()
+    assert chip.get_attribute("aria-expanded") == "true"
+
+
 def retained(visitor):
     visitor.page.get_by_text("The users as a table").click()
     return visitor.ranking("Users of each cohort")

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import streamlit as st
 
 FILTERS = "filters"
-"""The key of the filter bar."""
+"""The key of the row that has the filter bar."""
 
 UNSEEN = "unseen"
 """The key of a container that isn't shown."""
@@ -29,7 +29,21 @@ CSS = """
 /* Streamlit's white has a contrast of 2.3 to the dark theme's blue. */
 [data-testid^="stBaseButton-primary"], [data-testid="stMultiSelect"] [data-tag] { color: light-dark(#ffffff, #0d131b) !important; }
 
-.st-key-unseen { display: none !important; }
+/* With the wrapper, whose place in the page would still have a gap. */
+[data-testid="stLayoutWrapper"]:has(> .st-key-unseen) { display: none !important; }
+
+/* The chips are in one row with the caption before them, whatever Streamlit has around them. */
+.st-key-filters > [data-testid="stLayoutWrapper"]:has([data-testid="stPopover"]),
+.st-key-filters > [data-testid="stLayoutWrapper"] > [data-testid="stVerticalBlock"],
+.st-key-filters [data-testid="stVerticalBlock"] > [data-testid="stLayoutWrapper"]:has(> [data-testid="stHorizontalBlock"]),
+.st-key-filters [data-testid="stVerticalBlock"] > [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"] { display: contents; }
+.st-key-filters { gap: 0.5rem !important; margin-bottom: -0.5rem; }
+.st-key-filters button { min-height: 2rem; padding-top: 0; padding-bottom: 0; }
+.st-key-filters button p { font-size: 0.875rem; }
+
+/* Streamlit replaces the arrow of a popover as it opens. A click on an arrow that is gone by the time its event has gone through the page
+  counts as one outside, which closes the popover again: after 50 ms, so only on a busy machine. */
+[data-testid="stPopoverButton"] [aria-hidden="true"] { pointer-events: none; }
 
 .account, .account p { font-size: 0.875rem; }
 .account a { color: light-dark(#0b5cad, #6cb2f0); }

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from event_tracker.dashboard.charts import style
 from event_tracker.dashboard.client.api import Answer, ask
 from event_tracker.dashboard.client.service import RefusedError, UnavailableError
 from event_tracker.dashboard.filters import grammar
@@ -43,9 +43,9 @@ class Bar:
         return replace(self, parts=(*self.parts[:number], *parts, *self.parts[number + 1 :]))
 
 
-def show(chosen: Filters) -> bool:
-    """Draw the bar. Returns False if the query service refuses the filters; then the bar says why."""
-    with st.container(key=style.FILTERS):
+def show(chosen: Filters, place: DeltaGenerator) -> bool:
+    """Draw the bar in this container. Returns False if the query service refuses the filters; then the bar says why."""
+    with place:
         _draw(chosen)
     return not chosen.filters or _is_valid(chosen)
 

@@ -41,12 +41,14 @@ def event_page(title: str, icon: str, show: Show, path: str, scope: str = "read_
     """A page about events. It needs a scope, and shows a message where it can't show an answer."""
 
     def draw() -> None:
-        st.caption(" · ".join([PRODUCT, *map(as_text, chosen.shown_sources)]))
+        # The bar is beside the caption: a row of its own would push the first chart out of the first screen.
+        top = st.container(horizontal=True, gap="small", vertical_alignment="center", key=style.FILTERS)
+        top.caption(" · ".join([PRODUCT, *map(as_text, chosen.shown_sources)]), width="content")
         with show_unavailable(), show_refusal():
             if not account.has_scope(who, scope):
                 show_not_allowed(scope)
             elif filters.known_types():
-                if bar.show(chosen):
+                if bar.show(chosen, top):
                     show(chosen)
             else:
                 show_no_events_yet()

@@ -11,6 +11,7 @@ from event_tracker.columns.engine import Sample
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.filters.grammar import OPERATORS, ORDERED, PROPERTY, TEXT_FIELDS, TIME_FIELDS, join_path
+from event_tracker.query.identity import Identity
 from event_tracker.query.parameter_types import Length, Limit
 from event_tracker.query.stats.answers import RangeAnswer, range_members
 from event_tracker.query.stats.columns.asking import Stats
@@ -68,6 +69,7 @@ class FieldsQuery(RangeQuery):
     first_seen: ClassVar = None
     sample: ClassVar = Sample(blocks=0, rows=50_000)
 
+    identity: Identity = "raw"
     prefix: str
     limit: int
 

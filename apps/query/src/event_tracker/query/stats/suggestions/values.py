@@ -11,6 +11,7 @@ from event_tracker.query.auth.calls import Call
 from event_tracker.query.filters.duckdb import DuckDBCompiler
 from event_tracker.query.filters.grammar import EventField, Property
 from event_tracker.query.filters.schema import FieldName
+from event_tracker.query.identity import Identity
 from event_tracker.query.parameter_types import REQUIRED, Limit
 from event_tracker.query.stats.answers import RangeAnswer, range_members
 from event_tracker.query.stats.columns.asking import Stats
@@ -64,6 +65,7 @@ class ValuesQuery(RangeQuery):
     first_seen: ClassVar = None
     sample: ClassVar = Sample(blocks=500_000, rows=50_000)
 
+    identity: Identity = "raw"
     field: EventField | Property
     prefix: str
     limit: int
