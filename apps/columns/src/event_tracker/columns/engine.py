@@ -28,7 +28,7 @@ from event_tracker.columns.loading.spans import Sample
 from event_tracker.columns.loading.threads import run_in_thread
 from event_tracker.core.http.errors import Problem
 
-__all__ = ["Engine", "Persons", "Plan", "Range", "Result", "Sample", "Selection", "Table"]
+__all__ = ["Deadline", "Engine", "Persons", "Plan", "Range", "Result", "Sample", "Selection", "Table"]
 
 TOO_LARGE = (
     "This question needs more memory than ANALYTICS_MEMORY_BYTES gives all questions together. Narrow `from` and `to`, select fewer "
@@ -180,13 +180,15 @@ class Engine:
 
         return in_snapshot(self._pool, selection, deadline, read)
 
-    def read_persons(self, connection: psycopg.Connection, sources: Sequence[str] | None) -> Persons | None:
+    def read_persons(
+        self, connection: psycopg.Connection, sources: Sequence[str] | None, deadline: Deadline
+    ) -> Persons | None:
         """The persons for a viewer of some sources (None is all), in the snapshot of a connection. None if nobody has two ids.
 
         Raises:
-            Problem: 504 if it takes too long.
+            Problem: 504 after the deadline.
         """
-        return self._loader.read_persons(connection, sources, Deadline(self._seconds))
+        return self._loader.read_persons(connection, sources, deadline)
 
     def refresh(self) -> None:
         """Delete what PostgreSQL doesn't have any more from the local disk, and set the metrics. Call it again and again."""
