@@ -117,7 +117,9 @@ A_LIST = {
 }
 
 
-EVENTS_ONLY = "A filter about the session or the user is for statistics and `GET /events/users`, and can't be in another one."
+EVENTS_ONLY = (
+    "A filter about the session or the user is for statistics and `GET /events/users`, and can't be in another one."
+)
 
 
 class FilterSchema(ParameterSchema):
