@@ -9,6 +9,7 @@ import pytest
 from stored import DAY, EVERYTHING
 
 from event_tracker.columns.engine import FATAL
+from event_tracker.columns.loading.deadline import Deadline
 from event_tracker.columns.loading.identity import links as links_module
 from event_tracker.core.http.errors import Problem
 
@@ -169,11 +170,11 @@ def test_an_earlier_snapshot_sees_its_own_links(three, engine, link, pool, owner
     link("a1", "ann")
     with pool.connection() as connection, connection.transaction():
         connection.execute("set transaction isolation level repeatable read, read only")
-        assert engine.read_persons(connection, None).persons_of(["a1", "a2"]) == {"a1": "ann"}
+        assert engine.read_persons(connection, None, Deadline(60)).persons_of(["a1", "a2"]) == {"a1": "ann"}
         link("a2", "ann")
         owner.execute("update links set removed_at = now(), changed = default where alias = 'a1'")
         assert users(engine) == {"a1": 1, "ann": 2}
-        assert engine.read_persons(connection, None).persons_of(["a1", "a2"]) == {"a1": "ann"}
+        assert engine.read_persons(connection, None, Deadline(60)).persons_of(["a1", "a2"]) == {"a1": "ann"}
     assert users(engine) == {"a1": 1, "ann": 2}
 
 

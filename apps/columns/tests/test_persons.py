@@ -47,7 +47,8 @@ def persons_by_engine(database, links, sources):
     looked_up = Persons(database.cursor, persons)
     ids = {id for _, *both, _, _, _ in links for id in both}
     assert looked_up.persons_of(ids) == dict(found)
-    assert sorted(looked_up.aliases_of(ids)) == sorted(found)
+    assert sorted(looked_up.aliases_of(ids, 10_000)) == sorted(found)
+    assert len(looked_up.aliases_of(ids, 2)) == min(2, len(found))
     return dict(found)
 
 

@@ -28,7 +28,7 @@ from event_tracker.columns.loading.spans import Sample
 from event_tracker.columns.loading.threads import run_in_thread
 from event_tracker.core.http.errors import Problem
 
-__all__ = ["Engine", "Persons", "Plan", "Range", "Result", "Sample", "Selection", "Table"]
+__all__ = ["Deadline", "Engine", "Persons", "Plan", "Range", "Result", "Sample", "Selection", "Table"]
 
 Answer = TypeVar("Answer")
 
@@ -174,13 +174,14 @@ class Engine:
 
         return self._try_twice(lambda _: in_snapshot(self._pool, selection, deadline, read))
 
-    def read_persons(self, connection: psycopg.Connection, sources: Sequence[str] | None) -> Persons | None:
+    def read_persons(
+        self, connection: psycopg.Connection, sources: Sequence[str] | None, deadline: Deadline
+    ) -> Persons | None:
         """The persons for a viewer of some sources (None is all), in the snapshot of a connection. None if nobody has two ids.
 
         Raises:
             Problem: as `run`.
         """
-        deadline = Deadline(self._seconds)
         return self._try_twice(lambda _: self._loader.read_persons(connection, sources, deadline))
 
     def refresh(self) -> None:

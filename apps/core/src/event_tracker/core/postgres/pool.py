@@ -10,7 +10,16 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequest
 
 from event_tracker.core import metrics
 
-__all__ = ["READ_ONLY", "UNAVAILABLE", "ConnectionPool", "UnreplicatedError", "attempt", "execute", "open_pool"]
+__all__ = [
+    "READ_ONLY",
+    "UNAVAILABLE",
+    "ConnectionPool",
+    "UnreplicatedError",
+    "attempt",
+    "execute",
+    "is_connection_lost",
+    "open_pool",
+]
 
 log = structlog.get_logger("core.pool")
 
@@ -136,15 +145,15 @@ def attempt(pool: ConnectionPool[psycopg.Connection], work: Callable[[psycopg.Co
             return work(connection)
     except psycopg.Error as error:
         metrics.DB_ERRORS.labels((error.sqlstate or "08")[:2]).inc()
-        if not _connection_lost(error):
+        if isinstance(error, PoolTimeout) or not is_connection_lost(error):
             raise
     pool.check()
     with pool.connection() as connection:
         return work(connection)
 
 
-def _connection_lost(error: psycopg.Error) -> bool:
-    """True if the connection ended: without a SQLSTATE, by a shutdown of PostgreSQL (57P..), or on the network (08...)."""
-    if isinstance(error, PoolTimeout) or not isinstance(error, psycopg.OperationalError):
+def is_connection_lost(error: psycopg.Error) -> bool:
+    """True if there is no connection, or it ended: without a SQLSTATE, by a shutdown of PostgreSQL (57P..), or on the network (08...)."""
+    if not isinstance(error, psycopg.OperationalError):
         return False
     return error.sqlstate is None or error.sqlstate.startswith(("08", "57P"))

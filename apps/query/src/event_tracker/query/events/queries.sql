@@ -179,6 +179,15 @@ group by hour
 order by hour desc
 limit %(rows)b;
 
+-- name: live_events.links
+-- The state of links: the first part moves when some are deleted or the table is truncated. `has_changed`: since the snapshot that
+-- `since` is of. The links of transactions that were open then may be told twice.
+select
+  (select epoch from link_epochs),
+  pg_relation_filenode('links')::bigint,
+  exists (select from links where changed >= %(since)b::text::xid8) as has_changed,
+  pg_snapshot_xmin(pg_current_snapshot())::text;
+
 -- name: live_events.ids
 select person_ids(%(user_id)b::text, %(sources)b::text[], %(most_ids)b::int);
 

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg import sql
 
-from event_tracker.columns.engine import Persons
+from event_tracker.columns.engine import Deadline, Persons
 from event_tracker.query.auth.calls import Sources
 from event_tracker.query.parameter_types import EARLIEST
+from event_tracker.query.parameters import ParameterError, invalid_parameters
 from event_tracker.query.stats.sql.statements import QUERIES, fill
 from event_tracker.query.stats.time_range import DAY, HOUR, floor_time
 
@@ -17,6 +18,14 @@ LOOKBACKS = (timedelta(0), DAY, 30 * DAY)
 """How far to look back from the newest hour with events. The last attempt reads all events."""
 
 MOMENT = timedelta(microseconds=1)
+
+MOST_JOINED = 100_000
+"""How many ids of persons with several a list may read: whoever has a write key can link ids without end."""
+
+TOO_MANY_IDS = f"The persons of this page have more than {MOST_JOINED:,} ids. With `identity=raw` the list has ids as they were sent."
+
+MOST_ROWS = 10_000
+"""Of a page of ids."""
 
 
 class ActiveUser(NamedTuple):
@@ -41,19 +50,26 @@ class UserPosition(NamedTuple):
 
 
 class ActiveIds:
-    """Reads ids from PostgreSQL, in one snapshot."""
+    """Reads ids from PostgreSQL, in one snapshot. All that is read together takes as long as the deadline allows.
 
-    def __init__(self, connection: psycopg.Connection, sources: Sources) -> None:
+    Raises:
+        Problem: 504 after the deadline.
+        psycopg.errors.QueryCanceled: if the deadline comes while a statement runs.
+    """
+
+    def __init__(self, connection: psycopg.Connection, sources: Sources, deadline: Deadline) -> None:
         self._connection = connection
         self._sources = sources
+        self._deadline = deadline
 
-    def page(self, after: UserPosition, most: int) -> list[ActiveUser]:
-        """`most` ids after a position, the most recently active first."""
+    def page(self, after: UserPosition, most: int, without: Iterable[str] = ()) -> list[ActiveUser]:
+        """`most` ids after a position, the most recently active first; `without` some."""
         given = {
             "rows": most,
             "after_timestamp": after.last_seen,
             "after_hour": floor_time(after.last_seen, HOUR),
             "after_user_id": after.user_id,
+            "without": list(without),
             "sources": list(self._sources or ()),
         }
         if self._sources is None:
@@ -83,6 +99,9 @@ class ActiveIds:
         return found
 
     def _execute(self, statement: sql.SQL | sql.Composed, given: dict[str, Any]) -> list[ActiveUser]:
+        self._deadline.check()
+        limit = {"milliseconds": max(1, int(self._deadline.remaining * 1000))}
+        self._connection.execute(QUERIES["list_users.limit_time"], limit, binary=True)
         # Not prepared: the session's generic plans don't suit it.
         rows = self._connection.execute(statement, given, prepare=False, binary=True).fetchall()
         return [ActiveUser(*row) for row in rows]
@@ -93,38 +112,57 @@ def list_active_persons(ids: ActiveIds, persons: Persons, after: UserPosition, m
 
     The list of ids has each person where it has the most recently active of their ids. At one moment, persons and ids may be in another
     order, so a moment is read as a whole.
+
+    A person is joined with the first of their ids, and the others are left out of the pages that follow: each id is read once. Pages
+    become larger, so that there are few.
+
+    Raises:
+        Problem: 422 if persons have more than MOST_JOINED ids; 504 after the deadline of `ids`.
     """
-    found: dict[str, ActiveUser] = {}
+    found: list[ActiveUser] = []
+    joined: set[str] = set()
     # No id comes before the empty one.
     place = UserPosition(after.last_seen + MOMENT, "")
+    rows = most
     while True:
-        page = ids.page(place, most)
-        for user in _join(ids, persons, page):
-            if user.position < after:
-                found[user.user_id] = user
-        whole = EARLIEST if len(page) < most else page[-1].last_seen + MOMENT
-        complete = sorted((user for user in found.values() if user.last_seen >= whole), key=_position, reverse=True)
-        if len(page) < most or len(complete) >= most:
-            return complete[:most]
+        page = ids.page(place, rows, joined)
+        found += [user for user in _join(ids, persons, page, joined) if user.position < after]
+        # Those behind can't be in the answer, however many are found at one moment.
+        found = sorted(found, key=_position, reverse=True)[:most]
+        whole = EARLIEST if len(page) < rows else page[-1].last_seen + MOMENT
+        complete = [user for user in found if user.last_seen >= whole]
+        if len(page) < rows or len(complete) == most:
+            return complete
         place = page[-1].position
+        rows = min(2 * rows, MOST_ROWS)
 
 
-def _join(ids: ActiveIds, persons: Persons, page: list[ActiveUser]) -> list[ActiveUser]:
-    """The persons of ids, each with all of their ids."""
+def _join(ids: ActiveIds, persons: Persons, page: list[ActiveUser], joined: set[str]) -> list[ActiveUser]:
+    """The persons of ids, each with all of their ids. Those of persons with several are added to `joined`."""
     found = persons.persons_of(user.user_id for user in page)
-    person_of = dict(persons.aliases_of({found.get(user.user_id, user.user_id) for user in page}))
+    wanted = {found.get(user.user_id, user.user_id) for user in page}
+    person_of = dict(persons.aliases_of(wanted, MOST_JOINED + 1))
     several = {*person_of, *person_of.values()}
-    joined = {user.user_id: user for user in page if user.user_id not in several}
-    for user in ids.read(several):
+    joined |= several
+    if len(joined) > MOST_JOINED:
+        raise invalid_parameters([ParameterError("identity", "too_many_ids", TOO_MANY_IDS)])
+    unread = several.difference(user.user_id for user in page)
+    users: dict[str, ActiveUser] = {}
+    for user in (*page, *(ids.read(unread) if unread else ())):
         person = person_of.get(user.user_id, user.user_id)
-        same = joined.get(person, user)
-        joined[person] = ActiveUser(
-            person,
-            min(user.first_seen, same.first_seen),
-            max(user.last_seen, same.last_seen),
-            user.events + (0 if same is user else same.events),
-        )
-    return list(joined.values())
+        same = users.get(person)
+        users[person] = user._replace(user_id=person) if same is None else _add(same, user)
+    return list(users.values())
+
+
+def _add(person: ActiveUser, user: ActiveUser) -> ActiveUser:
+    """A person with one more of their ids."""
+    return ActiveUser(
+        person.user_id,
+        min(person.first_seen, user.first_seen),
+        max(person.last_seen, user.last_seen),
+        person.events + user.events,
+    )
 
 
 def _position(user: ActiveUser) -> UserPosition:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psycopg
 from msgspec import UNSET
 
-from event_tracker.columns.engine import Persons
+from event_tracker.columns.engine import Deadline, Persons
 from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.postgres.pool import ConnectionPool
 from event_tracker.query.auth.calls import Sources
@@ -32,22 +32,28 @@ Query = TypeVar("Query", bound=Hashable)
 Answer = TypeVar("Answer")
 
 
-ReadPersons = Callable[[psycopg.Connection, Sources], Persons | None]
+ReadPersons = Callable[[psycopg.Connection, Sources, Deadline], Persons | None]
 """Engine.read_persons."""
 
 
 class StatsStore:
-    """Runs statistics queries, each in one snapshot."""
+    """Runs statistics queries, each in one snapshot.
+
+    Args:
+        seconds: how long a question of several statements may take (STATEMENT_SECONDS, which bounds single ones in PostgreSQL).
+    """
 
     def __init__(
         self,
         pool: ConnectionPool[psycopg.Connection],
         read_persons: ReadPersons,
         concurrency_limit: ConcurrencyLimit,
+        seconds: float,
     ) -> None:
         self._runner = QueryRunner(pool)
         self._read_persons = read_persons
         self._concurrency_limit = concurrency_limit
+        self._seconds = seconds
         self.count_by_hour = self._share(self._count_by_hour)
 
     def get_user(self, user_id: str, query: UserQuery, client: QuotaHolder) -> Body | None:
@@ -85,14 +91,19 @@ class StatsStore:
     def list_users(
         self, limit: int, after: UserPosition, sources: Sources, identity: Identity, client: QuotaHolder
     ) -> list[ActiveUser]:
-        """`limit` users after a position, most recently active first."""
+        """`limit` users after a position, most recently active first.
+
+        Raises:
+            Problem: 504 if it takes longer than STATEMENT_SECONDS; 422 if the persons have too many ids.
+        """
 
         def read(connection: psycopg.Connection, _: datetime) -> list[ActiveUser]:
-            ids = ActiveIds(connection, sources)
-            persons = self._read_persons(connection, sources) if identity == "linked" else None
+            ids = ActiveIds(connection, sources, deadline)
+            persons = self._read_persons(connection, sources, deadline) if identity == "linked" else None
             return ids.page(after, limit) if persons is None else list_active_persons(ids, persons, after, limit)
 
         with take_turn(self._concurrency_limit, client):
+            deadline = Deadline(self._seconds)
             return self._runner.in_snapshot("list_users", read)
 
     def _count_by_hour(self, query: "TimeseriesQuery") -> RangeAnswer:

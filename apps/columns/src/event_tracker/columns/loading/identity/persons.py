@@ -39,11 +39,11 @@ class Persons:
         """The persons of those of these ids that are aliases."""
         return dict(self._look_up("persons_of", ids=list(ids)))
 
-    def aliases_of(self, persons: Iterable[str]) -> list[tuple[str, str]]:
-        """The aliases of these persons, each as (alias, person)."""
-        return self._look_up("aliases_of", persons=list(persons))
+    def aliases_of(self, persons: Iterable[str], most: int) -> list[tuple[str, str]]:
+        """The aliases of these persons, each as (alias, person), but `most` at most."""
+        return self._look_up("aliases_of", persons=list(persons), most=most)
 
-    def _look_up(self, name: str, **given: list[str]) -> list[tuple[str, str]]:
+    def _look_up(self, name: str, **given: list[str] | int) -> list[tuple[str, str]]:
         with self._open_cursor() as cursor:
             return cursor.execute(fill(QUERIES[name], table=self.table), given).fetchall()
 

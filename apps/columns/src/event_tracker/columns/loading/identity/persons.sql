@@ -34,5 +34,6 @@ create table {table} as from {jump};
 select alias, person from {table} semi join (select unnest($ids::varchar[]) as id) as wanted on alias = id;
 
 -- name: aliases_of
--- The ids that lead to some persons.
-select alias, person from {table} semi join (select unnest($persons::varchar[]) as id) as wanted on person = id;
+-- The ids that lead to some persons; not all of them, if there are more than `most`.
+select alias, person from {table} semi join (select unnest($persons::varchar[]) as id) as wanted on person = id
+limit $most;

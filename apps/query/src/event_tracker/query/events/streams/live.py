@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from wsgiref.types import WSGIEnvironment
 
 import gevent
+import psycopg
 import structlog
 from flask import Response
 from gevent.event import Event
@@ -13,7 +14,7 @@ from gevent.lock import BoundedSemaphore
 from event_tracker.core.background import BackgroundLoop
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.streams import Peer
-from event_tracker.core.postgres.pool import UNAVAILABLE
+from event_tracker.core.postgres.pool import UNAVAILABLE, is_connection_lost
 from event_tracker.core.server.cooperation import yield_to_others
 from event_tracker.query import metrics
 from event_tracker.query.auth.calls import Call
@@ -54,7 +55,11 @@ HEADERS = {
 
 
 class LiveClient:
-    """A connected client: its filter, and the frames that it hasn't read yet."""
+    """A connected client: its filter, and the frames that it hasn't read yet.
+
+    Attributes:
+        links_version: of the hub, when the ids of its person were read.
+    """
 
     def __init__(self, event_filter: EventFilter) -> None:
         self.live_filter = LiveFilter(event_filter)
@@ -63,6 +68,7 @@ class LiveClient:
         self._dropped = 0
         self._ended = False
         self._wake = Event()
+        self.links_version = -1
 
     def offer(self, frame: bytes) -> None:
         """Add an event to the client's buffer, or drop it if the buffer is full."""
@@ -120,6 +126,7 @@ class Hub:
         self._lock = BoundedSemaphore(1)
         self._loop: BackgroundLoop | None = None
         self._ended = False
+        self._links_version = 0
         metrics.LIVE_CLIENTS.set_function(lambda: len(self._clients))
 
     def join(self, client: LiveClient) -> None:
@@ -129,8 +136,10 @@ class Hub:
             Problem: 422 if its person has too many ids.
             psycopg.Error: if the database can't be reached.
         """
+        # Nobody waits for a person who takes long. Links that change meanwhile are followed at the next event.
+        version = self._links_version
+        self._follow_links(client, version)
         with self._lock:
-            self._follow_links(client.live_filter)
             if self._clients:
                 self._broadcast()
             else:
@@ -169,16 +178,31 @@ class Hub:
             yield_to_others()
 
     def _update_persons(self) -> None:
-        """Follow the links as they are now: each event is stored together with the links that it makes."""
-        for client in list(self._clients):
-            try:
-                self._follow_links(client.live_filter)
-            except Problem:
-                client.end()  # its person has too many ids now, as it is told when it connects again
+        """Follow the links as they are now, if they have changed: each event is stored together with the links that it makes.
 
-    def _follow_links(self, live_filter: LiveFilter) -> None:
-        if live_filter.person:
-            live_filter.user_ids = self._tail.read_ids(*live_filter.person)
+        A client whose person can't be read is disconnected: with the ids that were known, it would miss events and not know. It is
+        told why when it connects again.
+        """
+        linked = [client for client in self._clients if client.live_filter.person]
+        if linked and self._tail.have_links_changed():
+            self._links_version += 1
+        for client in linked:
+            if client.links_version != self._links_version:
+                try:
+                    self._follow_links(client, self._links_version)
+                except Problem:
+                    self.leave(client)
+                except psycopg.Error as error:
+                    if is_connection_lost(error):
+                        raise  # nothing can be read now, for anybody
+                    log.warning("a person's ids can't be read", sqlstate=error.sqlstate)
+                    self.leave(client)
+
+    def _follow_links(self, client: LiveClient, version: int) -> None:
+        person = client.live_filter.person
+        if person:
+            client.live_filter.user_ids = self._tail.read_ids(*person)
+        client.links_version = version
 
     def _offer_to_matching(self, event: StoredEvent) -> None:
         frame = b""

@@ -47,6 +47,8 @@ class Tail:
         self._overlap = OVERLAP
         self._since = datetime.now(UTC)
         self._seen: set[Key] = set()
+        self._links: tuple[int | None, int] | None = None
+        self._links_since = "0"
 
     def begin(self) -> None:
         """Treat everything stored until now as seen."""
@@ -70,6 +72,13 @@ class Tail:
                 break
             position = _key(events[-1])
         self._advance(events_read)
+
+    def have_links_changed(self) -> bool:
+        """Whether links may have changed since the last call: true the first time, and perhaps once too often."""
+        given = {"since": self._links_since}
+        ((epoch, file, has_changed, self._links_since),) = execute(self._pool, QUERIES["live_events.links"], given)
+        known, self._links = self._links, (epoch, file)
+        return has_changed or known != self._links
 
     def read_ids(self, user_id: str, sources: Sources) -> frozenset[str]:
         """All ids of the person with this id.

@@ -89,16 +89,22 @@ from counted
 left join top using (key)
 group by rank, top.key, key is null, bucket;
 
+-- name: list_users.limit_time
+-- For the statements that follow in the transaction.
+select set_config('statement_timeout', %(milliseconds)b::int::text, true);
+
 -- name: list_users
 -- Most recently active first. The hour selects few users; their newest events give the order. `edge` is the hour in which enough
 -- users are found, so that all users before it are included. A user without an event in that hour isn't listed, so must not be
 -- counted there: `tracker maintain` has just deleted the event, and will correct the hour or delete the user.
+-- `without` are ids that aren't listed: with custom plans, PostgreSQL looks them up in a hash table.
 with edge as (
   select min(last_hour) as hour
   from (
     select last_hour
     from users
     where last_hour < %(after_hour)b
+      and user_id <> all (%(without)b::text[])
       and exists (
         select from events
         where events.user_id = users.user_id and "timestamp" >= users.last_hour and "timestamp" < users.last_hour + interval '1 hour'
@@ -117,6 +123,7 @@ page as (
     where events.user_id = users.user_id and "timestamp" >= users.last_hour and "timestamp" < users.last_hour + interval '1 hour'
   ) as newest
   where users.last_hour >= (select coalesce(edge.hour, '-infinity') from edge) and users.last_hour <= %(after_hour)b
+    and users.user_id <> all (%(without)b::text[])
     and (newest.last_seen, users.user_id) < (%(after_timestamp)b, %(after_user_id)b)
   order by newest.last_seen desc, users.user_id desc
   limit %(rows)b
@@ -151,6 +158,7 @@ with found as (
   select user_id, max("timestamp") as last_seen
   from events
   where "timestamp" >= %(since)b and "timestamp" <= %(after_timestamp)b and source = any (%(sources)b::text[])
+    and user_id <> all (%(without)b::text[])
   group by user_id
   having (max("timestamp"), user_id) < (%(after_timestamp)b, %(after_user_id)b)
 ),

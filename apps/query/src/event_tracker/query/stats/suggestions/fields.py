@@ -52,7 +52,9 @@ def suggest_fields(stats: Stats, call: Call) -> RangeAnswer:
 
 def read_fields(call: Call, now: datetime, allow_explain: bool) -> "FieldsQuery":
     given = read_range(call, now, allow_explain)
-    return FieldsQuery(identity="raw", **{name: given[name] for name in FieldsQuery.__dataclass_fields__ if name in given})
+    return FieldsQuery(
+        identity="raw", **{name: given[name] for name in FieldsQuery.__dataclass_fields__ if name in given}
+    )
 
 
 def match_prefix(text: str, prefix: str, parameters: Parameters) -> str:

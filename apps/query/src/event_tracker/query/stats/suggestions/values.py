@@ -53,7 +53,9 @@ def suggest_values(stats: Stats, call: Call) -> RangeAnswer:
 
 def read_values(call: Call, now: datetime, allow_explain: bool) -> "ValuesQuery":
     given = read_range(call, now, allow_explain)
-    return ValuesQuery(identity="raw", **{name: given[name] for name in ValuesQuery.__dataclass_fields__ if name in given})
+    return ValuesQuery(
+        identity="raw", **{name: given[name] for name in ValuesQuery.__dataclass_fields__ if name in given}
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
