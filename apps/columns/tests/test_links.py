@@ -199,7 +199,7 @@ def read_version(engine, pool):
 
 def read_persons(engine, pool):
     with pool.connection() as connection, connection.transaction():
-        return engine.read_persons(connection, None).persons_of(["a1"])
+        return engine.read_persons(connection, None, Deadline(60)).persons_of(["a1"])
 
 
 @pytest.fixture
