@@ -100,7 +100,13 @@ class Watched:
 
     def _question(self) -> None:
         # Three of each: an alert on an objective asks for a rate of requests, too.
-        for path, status in [("/events?user_id=user-1", 200), ("/events", 200), ("/events?colour=red", 422)] * 3:
+        questions = [
+            ("/events?user_id=user-1", 200),
+            ("/events", 200),
+            ("/stats/users", 200),
+            ("/events?colour=red", 422),
+        ]
+        for path, status in questions * 3:
             assert requests.get(self.query.url + path, timeout=30).status_code == status
 
     def _ask_behind_a_lock(self, owner: psycopg.Connection, *, is_too_slow: bool) -> None:
