@@ -1,5 +1,6 @@
 """OpenID Connect providers: a real one (npm's oidc-provider, run by node), and one whose answers a test may falsify."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -17,26 +18,29 @@ from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 from ports import free_port
 from servers import START_SECONDS
+from shared import made_once
 from tools import ROOT, not_checked, tool
 
 PLACE = ROOT / "apps" / "query" / "tests" / "oidc"
-INSTALLED = ROOT / ".tools" / "oidc"
+FILES = ("package.json", "package-lock.json", "provider.mjs")
+TOOLS = ROOT / ".tools"
 
 
 def install() -> Path:
-    """Install the real provider's packages if they aren't, and return their folder."""
-    lock = INSTALLED / "package-lock.json"
-    if not lock.exists() or lock.read_bytes() != (PLACE / "package-lock.json").read_bytes():
-        npm = tool("npm")
-        INSTALLED.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(PLACE / name, INSTALLED)
-        command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-        if subprocess.run(command, cwd=INSTALLED, check=False).returncode != 0:
-            lock.unlink()
-            not_checked("oidc-provider can't be fetched (npm ci failed)")
-    shutil.copy(PLACE / "provider.mjs", INSTALLED)
-    return INSTALLED
+    """Install the real provider's packages if they aren't, and return their folder. Other tests' processes wait for it meanwhile."""
+    TOOLS.mkdir(exist_ok=True)
+    digest = hashlib.sha256(b"".join((PLACE / name).read_bytes() for name in FILES)).hexdigest()
+    return made_once(TOOLS / f"oidc-{digest[:8]}", _install)
+
+
+def _install(folder: Path) -> None:
+    npm = tool("npm")
+    folder.mkdir(exist_ok=True)
+    for name in FILES:
+        shutil.copy(PLACE / name, folder)
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+    if subprocess.run(command, cwd=folder, check=False).returncode != 0:
+        not_checked("oidc-provider can't be fetched (npm ci failed)")
 
 
 @contextmanager
