@@ -33,6 +33,9 @@ def start(start_service, postgres, database):
         port = free_port()
         service = start_service(name, **{"DATABASE_URL": postgres.url(database, name), "HEALTH_PORT": port, **settings})
         service.health = f"http://127.0.0.1:{port}"
+        if settings.get("wait", True):
+            # The worker reports every now and then: its own port may say so first.
+            assert eventually(lambda: status(service, "/readyz") == 200)
         return service
 
     return start_one

@@ -144,7 +144,9 @@ def test_no_other_page_may_frame_it_and_it_loads_from_no_other_host(lonely_dashb
 def stream_of(dashboard):
     """Open the WebSocket that updates a page. Anybody may open it."""
     url = dashboard.url.replace("http:", "ws:") + "/_stcore/stream"
-    with websockets.sync.client.connect(url, subprotocols=["streamlit"], open_timeout=60, close_timeout=60) as stream:
+    with websockets.sync.client.connect(
+        url, subprotocols=["streamlit"], open_timeout=60, close_timeout=60, max_queue=None
+    ) as stream:
         yield stream
 
 
