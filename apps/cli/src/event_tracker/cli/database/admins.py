@@ -9,8 +9,8 @@ import click
 import psycopg
 
 from event_tracker.cli.command_group import Group
+from event_tracker.cli.database.bootstrap import QUERIES
 from event_tracker.cli.database.connection import find_database_url, owner_connection
-from event_tracker.cli.database.partitions import QUERIES
 from event_tracker.cli.options import running_option
 from event_tracker.core.secrets.passwords import LEAST_CHARACTERS, MOST_CHARACTERS, hash_password, make_password
 

@@ -5,7 +5,7 @@ from typing import Any
 import click
 import psycopg
 
-from event_tracker.cli.database.partitions import QUERIES
+from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.core.secrets.keys import hash_key, prefix_of
 
 SCOPES = {
@@ -13,6 +13,8 @@ SCOPES = {
     "READ_TOKEN": ["read_events", "read_stats"],
 }
 """The scopes of the tokens in the settings of `tracker migrate`, by setting. A token's name is that of its setting."""
+
+QUERIES = load_queries("event_tracker.cli.database", "access.sql")
 
 
 class InvalidKeyError(click.ClickException):

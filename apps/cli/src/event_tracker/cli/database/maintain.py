@@ -20,6 +20,7 @@ from event_tracker.cli.database.partitions import (
     plan_moves,
 )
 from event_tracker.cli.database.relink import relink as make_links
+from event_tracker.cli.database.relink import renumber_restored
 from event_tracker.cli.database.retention import Expired, Part, delete_expired, find_expired
 from event_tracker.cli.options import running_option
 from event_tracker.columns.build import find_unbuilt
@@ -126,7 +127,7 @@ def perform(connection: psycopg.Connection, ahead: int, keep: str | None, move: 
     if over:
         click.echo(f"forgot {over:,} sign-ins that are over")
     connection.execute(QUERIES["forget_erasures"])
-    connection.execute(QUERIES["renumber_restored_links"])
+    renumber_restored(connection)
     built, unbuilt = build_all(connection)
     click.echo(f"built {built:,} blocks")
     if unbuilt:

@@ -1,8 +1,11 @@
-"""Makes the links between ids again from the stored events."""
+"""Makes the links between ids again from the stored events, and mends those that came from another server."""
 
 import psycopg
 
-from event_tracker.cli.database.partitions import QUERIES, lock_out_erasures
+from event_tracker.cli.database.partitions import lock_out_erasures
+from event_tracker.core.postgres.named_sql import load_queries
+
+QUERIES = load_queries("event_tracker.cli.database", "relink.sql")
 
 
 def relink(connection: psycopg.Connection) -> int:
@@ -17,3 +20,8 @@ def relink(connection: psycopg.Connection) -> int:
             lock_out_erasures(connection)
             changed += len(connection.execute(QUERIES["relink_day"], {"day": day}).fetchall())
     return changed
+
+
+def renumber_restored(connection: psycopg.Connection) -> None:
+    """Renumber links whose last change names a transaction that this server hasn't reached."""
+    connection.execute(QUERIES["renumber_restored_links"])

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from event_tracker.core.postgres.named_sql import load_queries
 
-QUERIES = load_queries("event_tracker.query.users")
+QUERIES = load_queries("event_tracker.query.users") | load_queries("event_tracker.query.users", "links.sql")
 
 SUMMARY_STATEMENTS = ("erase_events", "anonymise_events")
 """Statements that also correct the summaries that services of 0.1.0 may have made."""
