@@ -1,6 +1,6 @@
 """Reads rows of hours from PostgreSQL into files."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -13,7 +13,7 @@ from psycopg import sql
 from event_tracker.columns import metrics
 from event_tracker.columns.layout import ORDER
 from event_tracker.columns.loading.cache import Cache, Lease
-from event_tracker.columns.loading.conditions import Range, in_any
+from event_tracker.columns.loading.conditions import in_any
 from event_tracker.columns.loading.deadline import Deadline
 from event_tracker.columns.loading.hours import Hour, Hours, Version, hour_of
 from event_tracker.columns.loading.pieces import Piece, newer_pieces, whole_pieces
@@ -149,7 +149,9 @@ class Reader:
         if known:
             given["known"] = [str(self._cache.path(name)) for name in known]
         statement = sql.SQL(QUERIES["write_rows"]).format(
-            hours=in_any(_joined(spans)), unknown=sql.SQL(QUERIES["unknown"] if known else ""), order=sql.SQL(ORDER)
+            hours=in_any((span.start, span.end) for span in spans),
+            unknown=sql.SQL(QUERIES["unknown"] if known else ""),
+            order=sql.SQL(ORDER),
         )
         ((rows,),) = self._database.execute(statement.as_string(), given).fetchall()
         metrics.ROWS_READ.inc(rows)
@@ -172,14 +174,3 @@ def copy_csv(connection: psycopg.Connection, statement: sql.Composed, csv: Path,
             if rows % CHECK_ROWS == 0:
                 deadline.check()
     return rows
-
-
-def _joined(spans: Iterable[Span]) -> list[Range]:
-    """The hours of spans, those that follow each other as one range."""
-    ranges: list[Range] = []
-    for span in sorted(spans, key=lambda span: span.start):
-        if ranges and ranges[-1][1] == span.start:
-            ranges[-1] = (ranges[-1][0], span.end)
-        else:
-            ranges.append((span.start, span.end))
-    return ranges
