@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -11,6 +12,7 @@ from typing import NamedTuple
 
 import psycopg
 import pytest
+from scripted import Answer, Scripted
 from sent_files import Store
 from servers import Postgres, Service
 from signing_key import make_signing_key
@@ -91,3 +93,20 @@ def tracker(guarded_query, admin_token):
         )  # fmt: skip
 
     return run
+
+
+@pytest.fixture
+def scripted() -> Iterator[Callable[..., Scripted]]:
+    """A function that starts a server with these answers."""
+    started: list[Scripted] = []
+
+    def start(*answers: Answer) -> Scripted:
+        server = Scripted(list(answers))
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        server.shutdown()
+        server.server_close()

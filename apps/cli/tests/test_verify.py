@@ -160,15 +160,29 @@ def test_a_file_of_something_else_is_told(tmp_path):
     assert f"{file} isn't a file that `tracker simulate --scenario` wrote" in result.output
 
 
-def test_a_query_service_that_cannot_answer_is_a_wrong_answer(pair, tmp_path):
-    file = tmp_path / "truth.json"
-    request = {"method": "GET", "path": "/stats/nothing"}
-    one = {"name": "nothing", "request": request, "answer": {}}
-    rest = {"scenario": "shop", "seed": 1, "from": "x", "to": "y", "tz": "UTC", "facts": {}}
+def write_truth(file: Path, path: str, answer: object) -> Path:
+    """Write a truth with one question."""
+    one = {"name": "nothing", "request": {"method": "GET", "path": path}, "answer": answer}
+    rest = {"scenario": "shop", "seed": 1, "from": "x", "to": "y", "tz": "UTC", "facts": {"events": {"stored": 7}}}
     file.write_text(json.dumps({**rest, "checks": [one]}))
-    checked = check(pair, file)
+    return file
+
+
+def test_a_query_service_that_cannot_answer_is_a_wrong_answer(pair, tmp_path):
+    checked = check(pair, write_truth(tmp_path / "truth.json", "/stats/nothing", {}))
     assert checked.exit_code == 1
     assert "✗ nothing\n    The query service answers 404" in checked.output
+
+
+@pytest.mark.parametrize(("patience", "exit_code"), [(60, 0), (0, 1)])
+def test_a_question_that_isnt_answered_in_time_is_asked_again(scripted, tmp_path, patience, exit_code):
+    """What was loaded for it is kept, so a later answer may be quick."""
+    late = json.dumps({"error": {"code": "statement_timeout", "message": "It took too long."}}).encode()
+    alive = (200, {}, b"{}")
+    server = scripted(alive, (504, {}, late), (200, {}, b'{"total": 7}'))
+    file = write_truth(tmp_path / "truth.json", "/stats/top-types", {"total": 7})
+    checked = CliRunner().invoke(verify, [str(file), "--query", server.url, "--patience", str(patience)])
+    assert checked.exit_code == exit_code, checked.output
 
 
 @pytest.mark.parametrize(

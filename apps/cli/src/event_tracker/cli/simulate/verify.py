@@ -9,7 +9,7 @@ import msgspec
 
 from event_tracker.cli.client import Client, open_client, read_answer
 from event_tracker.cli.errors import ServiceError
-from event_tracker.cli.options import query_options, source_option
+from event_tracker.cli.options import patience_option, query_options, source_option
 from event_tracker.cli.simulate.scenarios.check import Check, Request, Truth, differences
 
 SHOWN_DIFFERENCES = 5
@@ -24,14 +24,15 @@ then `tracker simulate --scenario` again, and `tracker verify` with --source SOU
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @source_option
 @query_options
-def verify(file: Path, sources: tuple[str, ...], query: str, token: str | None) -> None:
+@patience_option
+def verify(file: Path, sources: tuple[str, ...], query: str, token: str | None, patience: float) -> None:
     """Ask the query service every question in FILE, which `tracker simulate --scenario` wrote, and compare the answers.
 
     The answers are those of a database, or with --source of a source, that has no other events in the scenario's range of
-    time. The exit code is 1 if any differs.
+    time. A question that isn't answered in time is asked again. The exit code is 1 if any answer differs.
     """
     truth = _read(file)
-    client = open_client("query service", query, patience=0, token=token)
+    client = open_client("query service", query, patience, token=token)
     wrong = 0
     for check in truth.checks:
         differing = list(_differences(client, check, sources))
