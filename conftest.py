@@ -3,6 +3,7 @@
 Each worker starts one server, with a migrated template database; each test gets a clone of it (some 50 ms with its end).
 """
 
+import gc
 import os
 import signal
 import subprocess
@@ -36,6 +37,18 @@ class NetworkChangedError(Exception):
 
 SERVICES = {"prepared_data", "launcher", "start_service", "browser"}
 """The fixtures through which a test gets PostgreSQL, a service or a browser. Who starts one itself has the mark `services`."""
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect no garbage while tests are collected: all that is made then stays to the end, and Python would look through it again and
+    again, then and in each test."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
