@@ -36,7 +36,8 @@ class NetworkChangedError(Exception):
 
 
 SERVICES = {"prepared_data", "launcher", "start_service", "browser"}
-"""The fixtures through which a test gets PostgreSQL, a service or a browser. Who starts one itself has the mark `services`."""
+"""The fixtures through which a test gets PostgreSQL, a service or a browser. Who starts one itself, or asks for such a fixture only
+while it runs (`getfixturevalue`), has the mark `services`."""
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -62,6 +63,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         needing = {item for item in items if item.get_closest_marker("services") or _uses_services(item)}
         config.hook.pytest_deselected(items=list(needing))
         items[:] = [item for item in items if item not in needing]
+
+
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest) -> None:
+    """Of the tests that start no service, none starts one."""
+    if fixturedef.argname in SERVICES and request.config.getoption("--without-services"):
+        pytest.fail(f"{request.node.nodeid} uses {fixturedef.argname} and hasn't the mark services")
 
 
 def _uses_services(item: pytest.Item) -> bool:
