@@ -1,8 +1,6 @@
 """Fixtures for the commands that use HTTP: one pair of services for all tests, since no test changes its settings."""
 
 import os
-import subprocess
-import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -11,6 +9,7 @@ from typing import NamedTuple
 
 import psycopg
 import pytest
+from commands import run_tracker
 from sent_files import Store
 from servers import Postgres, Service
 from signing_key import make_signing_key
@@ -84,10 +83,7 @@ def tracker(guarded_query, admin_token):
 
     def run(*arguments, stdin="", **environment):
         given = {"QUERY_URL": guarded_query.url, "API_TOKEN": admin_token, "COLUMNS": "200", **environment}
-        return subprocess.run(
-            [sys.executable, "-m", "event_tracker.cli", *arguments],
-            env={name: value for name, value in {**os.environ, **given}.items() if value is not None},
-            input=stdin, capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
+        environment = {name: value for name, value in {**os.environ, **given}.items() if value is not None}
+        return run_tracker(*arguments, environment=environment, given=stdin)
 
     return run
