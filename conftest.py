@@ -3,6 +3,7 @@
 Each worker starts one server, with a migrated template database; each test gets a clone of it (some 50 ms with its end).
 """
 
+import gc
 import os
 import signal
 import subprocess
@@ -35,7 +36,20 @@ class NetworkChangedError(Exception):
 
 
 SERVICES = {"prepared_data", "launcher", "start_service", "browser"}
-"""The fixtures through which a test gets PostgreSQL, a service or a browser. Who starts one itself has the mark `services`."""
+"""The fixtures through which a test gets PostgreSQL, a service or a browser. Who starts one itself, or asks for such a fixture only
+while it runs (`getfixturevalue`), has the mark `services`."""
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect no garbage while tests are collected: all that is made then stays to the end, and Python would look through it again and
+    again, then and in each test."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -49,6 +63,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         needing = {item for item in items if item.get_closest_marker("services") or _uses_services(item)}
         config.hook.pytest_deselected(items=list(needing))
         items[:] = [item for item in items if item not in needing]
+
+
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest) -> None:
+    """Of the tests that start no service, none starts one."""
+    if fixturedef.argname in SERVICES and request.config.getoption("--without-services"):
+        pytest.fail(f"{request.node.nodeid} uses {fixturedef.argname} and hasn't the mark services")
 
 
 def _uses_services(item: pytest.Item) -> bool:

@@ -18,6 +18,7 @@ def test_a_made_part_is_as_the_code_makes_it(file, name, part):
     assert file.read_text() == replaced(file.read_text(), name, part), "run `make docs`"
 
 
+@pytest.mark.services
 @pytest.mark.parametrize("service", ["collector", "query"])
 def test_every_endpoint_is_documented(request, service):
     document = requests.get(f"{request.getfixturevalue(service).url}/openapi.json", timeout=30).json()

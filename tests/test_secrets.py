@@ -9,6 +9,7 @@ from contextlib import suppress
 import psycopg
 import pytest
 import requests
+from commands import run_tracker
 from ports import free_port
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from signing_key import make_signing_key
@@ -156,10 +157,8 @@ def test_commands_never_say_a_secret(postgres, database, tmp_path, command):
         "QUERY_URL": f"http://ann:{DATABASE_PASSWORD}@127.0.0.1:9",
         "COLLECTOR_PASSWORD": DATABASE_PASSWORD,
     }
-    done = subprocess.run(
-        [sys.executable, "-m", "event_tracker.cli", *(part.format(tmp=tmp_path) for part in command)],
-        env=environment, input=PASSWORD + "\n", capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    arguments = [part.format(tmp=tmp_path) for part in command]
+    done = run_tracker(*arguments, environment=environment, given=f"{PASSWORD}\n", forked=command[0] != "up")
     assert done.returncode != 0
     said = done.stdout + done.stderr + "".join(log.read_text() for log in tmp_path.rglob("*.log"))
     assert said
@@ -235,12 +234,16 @@ def test_a_mistaken_setting_is_named_and_not_shown(name, value):
 
 def said_by(command, environment, seconds=5):
     """What a command said until its end, or until it was ended: a service goes on trying to reach its database."""
+    if command[0] == "tracker":
+        environment = {**os.environ, **environment}
+        done = run_tracker(*command[1:], environment=environment, given=f"{PASSWORD}\n", forked=command[1] != "up")
+        return done.stdout + done.stderr
     process = subprocess.Popen(
         [os.path.join(os.path.dirname(sys.executable), command[0]), *command[1:]],
         env={**os.environ, **environment}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     with suppress(subprocess.TimeoutExpired):
-        return process.communicate(f"{PASSWORD}\n", timeout=seconds if command[0] != "tracker" else 60)[0]
+        return process.communicate(f"{PASSWORD}\n", timeout=seconds)[0]
     process.terminate()
     return process.communicate(timeout=30)[0] or "nothing"
 

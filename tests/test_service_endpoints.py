@@ -10,6 +10,8 @@ import requests
 from openapi_spec import operations
 from waiting import eventually
 
+pytestmark = pytest.mark.services
+
 SERVICES = ["collector", "query"]
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from commands import run_tracker
 
 ROOT = Path(__file__).parents[1]
 
@@ -53,3 +54,20 @@ def test_what_is_started_takes_ctrl_c_where_the_tests_do_not():
         timeout=120,
     )
     assert "default_int_handler" in done.stdout
+
+
+@pytest.mark.parametrize("forked", [True, False])
+def test_a_command_has_its_exit_code_and_its_outputs(forked):
+    good = run_tracker("--version", environment=os.environ, forked=forked)
+    assert (good.returncode, good.stderr) == (0, "")
+    assert good.stdout.startswith("tracker, version ")
+    bad = run_tracker("nowhere", environment=os.environ, forked=forked)
+    assert (bad.returncode, bad.stdout) == (2, "")
+    assert "nowhere" in bad.stderr
+
+
+@pytest.mark.parametrize("forked", [True, False])
+def test_a_command_that_takes_too_long_is_killed(forked):
+    nowhere = {**os.environ, "DATABASE_URL": "postgresql://x@127.0.0.1:1/x"}
+    with pytest.raises(subprocess.TimeoutExpired):
+        run_tracker("migrate", environment=nowhere, timeout=0.01, forked=forked)

@@ -1,7 +1,7 @@
 """Imports modules, then forks a process that runs one of them, at each request over a socket: see forks.py.
 
-Run as `fork_server.py DESCRIPTOR MODULE…`. A request is the length of its JSON (8 bytes), a byte with two descriptors (the output,
-and a pipe for the exit code), and the JSON; the answer is the process id (8 bytes).
+Run as `fork_server.py DESCRIPTOR MODULE…`. A request is the length of its JSON (8 bytes), a byte with four descriptors (the input, the
+output, the output of errors, and a pipe for the exit code), and the JSON; the answer is the process id (8 bytes).
 """
 
 # The functions for waiting are imported before a module lets gevent replace them: gevent's event loop must start in children only.
@@ -46,7 +46,7 @@ def receive(connection: socket) -> tuple[dict[str, Any], list[int]] | None:
     size = connection.recv(8)
     if not size:
         return None
-    _, descriptors, _, _ = recv_fds(connection, 1, 2)
+    _, descriptors, _, _ = recv_fds(connection, 1, 4)
     job = b""
     while len(job) < int.from_bytes(size, "big"):
         job += connection.recv(65536)
@@ -57,35 +57,36 @@ def serve(connection: socket) -> str | None:
     """Fork at each request. In a child, which is set up as requested, return the module to run. In the parent, None at the end."""
     set_handler(signal.SIGCHLD, reap)
     while request := receive(connection):
-        job, (output, pipe) = request
+        job, (*streams, pipe) = request
         pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         pid = fork()
         if not pid:
-            become(job, output)
-            for one in (connection.fileno(), output, pipe, *ended.values()):
+            become(job, streams)
+            for one in (connection.fileno(), *streams, pipe, *ended.values()):
                 os.close(one)
             connection.detach()
             pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
             return str(job["module"])
         ended[pid] = pipe
         pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-        os.close(output)
+        for one in streams:
+            os.close(one)
         connection.sendall(pid.to_bytes(8, "big"))
     return None
 
 
-def become(job: dict[str, Any], output: int) -> None:
-    """Set up what a new process would have: session, signals, folder, output, environment."""
+def become(job: dict[str, Any], streams: list[int]) -> None:
+    """Set up what a new process would have: session, signals, folder, input and outputs, environment, arguments."""
     os.setsid()
     set_handler(signal.SIGCHLD, signal.SIG_DFL)
     set_handler(signal.SIGINT, signal.default_int_handler)
     os.chdir(job["folder"])
-    os.dup2(output, 1)
-    os.dup2(output, 2)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
     os.environ.clear()
     os.environ.update(job["environment"])
     time.tzset()
-    sys.argv = [job["module"]]
+    sys.argv = [job["module"], *job["arguments"]]
     sys.path.insert(0, job["folder"])  # as `python -m` does
 
 

@@ -1,4 +1,4 @@
-"""Starts our services by forking a process that has imported their modules, which takes a tenth of the time.
+"""Starts our services, and the command line (commands.py), by forking a process that has imported their modules: a tenth of the time.
 
 Such a service runs the same module as `python -m` does, with the given environment, folder, output and signals. Two things
 differ: the arbiter has the worker's modules in memory too, and the system shows the fork server's command line.
@@ -11,7 +11,7 @@ import select
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
@@ -26,8 +26,23 @@ IMPORTS = {
     ),
     "query": ("event_tracker.core.server.gevent_patch", "event_tracker.core.server.run", "event_tracker.query.app"),
     "dashboard": ("event_tracker.dashboard.web.server", "event_tracker.dashboard.pages.overview"),
+    "cli": (
+        "event_tracker.cli.commands",
+        "event_tracker.cli.database.migrate",
+        "event_tracker.cli.database.maintain",
+        "event_tracker.cli.database.admins",
+        "event_tracker.cli.admin.sources",
+        "event_tracker.cli.admin.write_keys",
+        "event_tracker.cli.admin.tokens",
+        "event_tracker.cli.admin.event_schemas",
+        "event_tracker.cli.admin.erase",
+    ),
 }
-"""What each service has imported when it is ready, in this order: gevent's patch must be the first, if it is there."""
+"""What each service, or the command line, has imported when it is ready, in this order: gevent's patch must be the first, if it is there.
+The command line imports what else a command needs after the fork."""
+
+MEASURED = "COVERAGE_PROCESS_CONFIG" in os.environ or "COVERAGE_PROCESS_START" in os.environ
+"""Whether coverage is measured. It starts with a process, so it can't measure a forked one."""
 
 UNKNOWN = 255
 """The exit code of a service that outlived its fork server."""
@@ -56,13 +71,33 @@ class ForkServer:
                 start_new_session=True,  # Ctrl-C ends the tests, and they end it
             )
 
-    def start(self, environment: Mapping[str, str], output: IO[bytes]) -> "Forked":
-        """Run the service as the leader of a session of its own."""
-        job = {"module": self._module, "environment": dict(environment), "folder": os.getcwd()}
+    def start(
+        self,
+        environment: Mapping[str, str],
+        output: IO[bytes],
+        *,
+        arguments: Sequence[str] = (),
+        given: IO[bytes] | None = None,
+        errors: IO[bytes] | None = None,
+    ) -> "Forked":
+        """Run the service as the leader of a session of its own.
+
+        Args:
+            arguments: of its command line.
+            given: its input. None is empty.
+            errors: the output of errors. None is `output`.
+        """
+        job = {
+            "module": self._module,
+            "arguments": list(arguments),
+            "environment": dict(environment),
+            "folder": os.getcwd(),
+        }
         status, theirs = os.pipe()
         try:
-            with self._lock:
-                self._send(json.dumps(job).encode(), [output.fileno(), theirs])
+            with self._lock, open(os.devnull, "rb") as nothing:
+                streams = [given or nothing, output, errors or output]
+                self._send(json.dumps(job).encode(), [*(stream.fileno() for stream in streams), theirs])
                 pid = int.from_bytes(self._socket.recv(8), "big")
         finally:
             os.close(theirs)

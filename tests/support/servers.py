@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 import requests
-from forks import IMPORTS, Forked, fork_server
+from forks import IMPORTS, MEASURED, Forked, fork_server
 from ports import free_port
 
 with warnings.catch_warnings():
@@ -23,10 +23,6 @@ with warnings.catch_warnings():
 
 START_SECONDS = 120
 LOG_LINES = 20
-
-MEASURED = "COVERAGE_PROCESS_CONFIG" in os.environ or "COVERAGE_PROCESS_START" in os.environ
-"""Whether coverage is measured. It starts with a process, so it can't measure a forked one."""
-
 
 CONF = """
 max_connections = 200

@@ -1,8 +1,6 @@
 """Fixtures for the commands that use HTTP: one pair of services for all tests, since no test changes its settings."""
 
 import os
-import subprocess
-import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -12,6 +10,7 @@ from typing import NamedTuple
 
 import psycopg
 import pytest
+from commands import run_tracker
 from scripted import Answer, Scripted
 from sent_files import Store
 from servers import Postgres, Service
@@ -86,11 +85,8 @@ def tracker(guarded_query, admin_token):
 
     def run(*arguments, stdin="", **environment):
         given = {"QUERY_URL": guarded_query.url, "API_TOKEN": admin_token, "COLUMNS": "200", **environment}
-        return subprocess.run(
-            [sys.executable, "-m", "event_tracker.cli", *arguments],
-            env={name: value for name, value in {**os.environ, **given}.items() if value is not None},
-            input=stdin, capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
+        environment = {name: value for name, value in {**os.environ, **given}.items() if value is not None}
+        return run_tracker(*arguments, environment=environment, given=stdin)
 
     return run
 

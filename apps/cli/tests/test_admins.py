@@ -7,6 +7,7 @@ import sys
 
 import pytest
 import requests
+from commands import run_tracker
 from sign_in_requests import post
 from signing_key import make_signing_key
 
@@ -20,11 +21,8 @@ def create(postgres, database):
     """A function that runs `tracker admin create`; `given` is its standard input."""
 
     def run(*arguments, given=""):
-        return subprocess.run(
-            [sys.executable, "-m", "event_tracker.cli", "admin", "create", *arguments],
-            env={**os.environ, "DATABASE_URL": postgres.url(database)},
-            input=given, capture_output=True, text=True, timeout=60,
-        )  # fmt: skip
+        environment = {**os.environ, "DATABASE_URL": postgres.url(database)}
+        return run_tracker("admin", "create", *arguments, environment=environment, given=given)
 
     return run
 

@@ -3,11 +3,10 @@
 import base64
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 import requests
+from commands import run_tracker
 from signing_key import make_signing_key
 
 from event_tracker.core.secrets.keys import make_key
@@ -26,8 +25,7 @@ def tracker(start_service, postgres, database, owner):
 
     def run(*arguments, **environment):
         environment = {**os.environ, "QUERY_URL": query.url, "API_TOKEN": key.key, **environment}
-        command = [sys.executable, "-m", "event_tracker.cli", *map(str, arguments)]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        return run_tracker(*map(str, arguments), environment=environment)
 
     run.query = query
     return run

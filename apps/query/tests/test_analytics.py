@@ -1,14 +1,12 @@
 """HTTP behaviour of statistics: refused parameters, explained plans, timeouts. Their numbers are tested in tests/definitions."""
 
-import os
 import re
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
 import requests
+from commands import maintain
 
 FUNNEL = {"steps": [{"event_type": "view"}, {"event_type": "buy"}]}
 PATHS = [
@@ -90,13 +88,7 @@ REFUSED_FUNNELS = [
 def run_maintain(postgres, database):
     """A function that runs `tracker maintain` on this test's database."""
 
-    def run() -> None:
-        environment = {**os.environ, "DATABASE_URL": postgres.url(database)}
-        subprocess.run(
-            [sys.executable, "-m", "event_tracker.cli", "maintain"], env=environment, check=True, capture_output=True
-        )
-
-    return run
+    return lambda: maintain(postgres.url(database))
 
 
 def refused(answer: requests.Response) -> set[tuple[str, str]]:

@@ -1,12 +1,11 @@
 """Secrets are changed as docs/operations.md describes, while services run."""
 
 import os
-import subprocess
-import sys
 import time
 
 import pytest
 import requests
+from commands import run_tracker
 from signing_key import make_signing_key
 from waiting import wait_until
 
@@ -67,7 +66,7 @@ def migrate(postgres, database):
 
     def migrate(token):
         environment = {**os.environ, "DATABASE_URL": postgres.url(database), "ADMIN_TOKEN": token}
-        subprocess.run([sys.executable, "-m", "event_tracker.cli", "migrate"], env=environment, check=True, timeout=60)
+        run_tracker("migrate", environment=environment).check_returncode()
 
     return migrate
 

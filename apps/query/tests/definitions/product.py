@@ -1,9 +1,6 @@
 """The product under test. Events are sent by POST /events, queries by HTTP, and each answer is compared with the reference."""
 
 import math
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,6 +11,7 @@ from typing import Any
 
 import psycopg
 import requests
+from commands import maintain
 from servers import Service
 
 from event_tracker.columns.build import Builder, find_unbuilt
@@ -100,10 +98,7 @@ class Product:
 
     def maintain(self) -> None:
         """Does what the hourly job does, and builds the blocks of past days."""
-        environment = {**os.environ, "DATABASE_URL": self.owner_url}
-        subprocess.run(
-            [sys.executable, "-m", "event_tracker.cli", "maintain"], env=environment, check=True, capture_output=True
-        )
+        maintain(self.owner_url)
 
     @cached_property
     def _builder(self) -> Builder:
