@@ -20,6 +20,15 @@ PATHS: dict[str, list[Finding]] = {
     "EventTrackerData/RequestLogs/Bucket/Resource": [
         ("S1", "It is the bucket of request logs. Logging who reads them there would write logs about logs."),
     ],
+    "EventTracker/Balancer/Group/Resource": [
+        ("EC23", "Without CloudFront in front, browsers anywhere send events here. It is the only thing that is open to all."),
+    ],
+    "EventTracker/Services/Log-reader/TaskRole/DefaultPolicy/Resource": [
+        (
+            "IAM5[Resource::EventTrackerData:ExportsOutputFnGetAttRequestLogsBucket5E7DF68CArn4A311714/AWSLogs/*]",
+            "It reads what CloudFront has written, whose names aren't known before; nothing else in the bucket.",
+        ),
+    ],
     "EventTracker/Jobs/Maintain/EventsRole/DefaultPolicy/Resource": [
         (
             "IAM5[Resource::arn:<AWS::Partition>:ecs:eu-central-1:*:task/EventTrackerData:ExportsOutputRefClusterEB0386A796A0E3FE/*]",

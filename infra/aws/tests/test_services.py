@@ -45,7 +45,8 @@ def test_health_is_asked_where_it_is_answered(templates):
     for name in ("collector", "query"):
         assert given[name]["HEALTH_PORT"] == "8090"
         assert given[name]["HOST"] == "0.0.0.0"
-    ports = {rule["FromPort"] for _, rule in resources(templates, "EC2::SecurityGroupIngress")}
+    rules = [rule for _, rule in resources(templates, "EC2::SecurityGroupIngress") if "SourceSecurityGroupId" in rule]
+    ports = {rule["FromPort"] for rule in rules}
     assert {5432, 8000, 8001, 8090, 8501} == ports
 
 
