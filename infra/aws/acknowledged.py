@@ -9,19 +9,29 @@ from deployment import Deployment
 
 Finding = tuple[str, str]
 
-PLAIN_VARIABLES = "Plain variables hold settings, and the certificates that everybody may know. Secrets come from Secrets Manager."
+PLAIN_VARIABLES = (
+    "Plain variables hold settings, and the certificates that everybody may know. Secrets come from Secrets Manager."
+)
 
-REGISTRY_LOGIN = "ecr:GetAuthorizationToken knows no resource. The images themselves are granted repository by repository."
+REGISTRY_LOGIN = (
+    "ecr:GetAuthorizationToken knows no resource. The images themselves are granted repository by repository."
+)
 
 PATHS: dict[str, list[Finding]] = {
     "EventTrackerData/Database/Instance/Resource": [
-        ("RDS11", "The usual port. Nobody but named security groups reaches it, so another number would hide it from nobody."),
+        (
+            "RDS11",
+            "The usual port. Nobody but named security groups reaches it, so another number would hide it from nobody.",
+        ),
     ],
     "EventTrackerData/RequestLogs/Bucket/Resource": [
         ("S1", "It is the bucket of request logs. Logging who reads them there would write logs about logs."),
     ],
     "EventTracker/Balancer/Group/Resource": [
-        ("EC23", "Without CloudFront in front, browsers anywhere send events here. It is the only thing that is open to all."),
+        (
+            "EC23",
+            "Without CloudFront in front, browsers anywhere send events here. It is the only thing that is open to all.",
+        ),
     ],
     "EventTracker/Services/Log-reader/TaskRole/DefaultPolicy/Resource": [
         (
@@ -37,7 +47,7 @@ PATHS: dict[str, list[Finding]] = {
     ],
 }
 
-ROLE_PASSWORD = (
+CHANGED_BY_HAND = (
     "Services read it at their start and `tracker migrate` sets it in the database: it is changed by hand, in that order (docs/aws.md). "
     "The owner's password, which may do more, is changed by RDS every seven days."
 )
@@ -45,7 +55,10 @@ ROLE_PASSWORD = (
 EDGE: dict[str, list[Finding]] = {
     "EventTrackerEdge/Distribution/Resource": [
         ("CFR1", "Visitors of pages are anywhere."),
-        ("CFR2", "A web ACL costs by the request. Sources have rate limits and allowed origins of their own (docs/management.md)."),
+        (
+            "CFR2",
+            "A web ACL costs by the request. Sources have rate limits and allowed origins of their own (docs/management.md).",
+        ),
         ("CFR3", "Standard logging v2 is on, by the delivery in this stack. The rule knows the legacy one only."),
     ],
 }
@@ -67,7 +80,7 @@ def _findings(construct: IConstruct, deployment: Deployment) -> Iterator[Finding
     if path == "EventTrackerData/Database/Instance/Resource" and not deployment.is_multi_az:
         yield "RDS3", "One zone is what this size is for; `multi_az` and larger sizes have a standby."
     if path.startswith("EventTrackerData/Database/") and path.endswith("Password/Resource"):
-        yield "SMG4", ROLE_PASSWORD
+        yield "SMG4", CHANGED_BY_HAND
     if isinstance(construct, ecs.CfnTaskDefinition):
         yield "ECS2", PLAIN_VARIABLES
     if path.endswith("/ExecutionRole/DefaultPolicy/Resource"):

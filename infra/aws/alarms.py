@@ -58,7 +58,10 @@ class Alarms(Construct):
             from_here = {"StringEquals": {"aws:SourceAccount": deployment.account}}
             key.add_to_resource_policy(
                 iam.PolicyStatement(
-                    principals=[principal], actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=["*"], conditions=from_here
+                    principals=[principal],
+                    actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                    resources=["*"],
+                    conditions=from_here,
                 )
             )
             topic.add_to_resource_policy(
@@ -130,7 +133,9 @@ class Alarms(Construct):
             "logs-dead", logs.dead_letters.metric_approximate_number_of_messages_visible(period=FIVE_MINUTES), 0, 1,
             "A file of request logs couldn't be read five times.",
         )  # fmt: skip
-        if deployment.log_reader:  # without a reader messages wait until they expire, which is no reason to wake anybody
+        if (
+            deployment.log_reader
+        ):  # without a reader messages wait until they expire, which is no reason to wake anybody
             yield self._alarm(
                 "logs-late", logs.queue.metric_approximate_age_of_oldest_message(period=FIVE_MINUTES), 3600, 3,
                 "Files of request logs have waited for more than an hour.",

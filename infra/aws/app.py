@@ -15,6 +15,7 @@ from deployment import Deployment, InvalidDeploymentError
 from edge import EdgeStack
 from jobs import Jobs
 from registry import RegistryStack
+
 from services import Services
 
 FOLDER = Path(__file__).parent
@@ -52,5 +53,5 @@ if __name__ == "__main__":
     try:
         chosen = Deployment.read(file)
     except InvalidDeploymentError as error:
-        sys.exit(f"{file} isn't a deployment:\n{error}")
+        sys.exit(f"{file} isn't a deployment (infra/aws/deployment.example.json is one):\n{error}")
     make_app(chosen, os.environ.get("CDK_OUTDIR") or str(FOLDER / "cdk.out")).synth()

@@ -54,7 +54,9 @@ class Balancer(Construct):
         self.balancer.log_access_logs(data.request_logs.bucket, BALANCER_PREFIX)
         behind_cloudfront = deployment.distribution == "create"
         peer = ec2.Peer.prefix_list(deployment.cloudfront_prefix_list) if behind_cloudfront else ec2.Peer.any_ipv4()
-        self.group.add_ingress_rule(peer, ec2.Port.tcp(443), "HTTPS from CloudFront" if behind_cloudfront else "HTTPS from anybody")
+        self.group.add_ingress_rule(
+            peer, ec2.Port.tcp(443), "HTTPS from CloudFront" if behind_cloudfront else "HTTPS from anybody"
+        )
         self.listener = self.balancer.add_listener(
             "Https", port=443, open=False,
             certificates=[elb.ListenerCertificate.from_arn(deployment.certificate)],

@@ -14,6 +14,9 @@ from network import Network
 from request_logs import RequestLogs
 from tasks import make_task
 
+LOG_SOURCE = "cloudfront"
+"""The source of what the log reader sends."""
+
 
 class DataStack(cdk.Stack):
     """Network, database, request logs, the cluster, and `migrate`."""
@@ -33,15 +36,19 @@ class DataStack(cdk.Stack):
         )  # fmt: skip
         self.access = secretsmanager.Secret.from_secret_complete_arn(self, "Access", deployment.access_secret)
         self.job_group = self.network.security_group("Jobs", "Tasks that run once")
-        self.job_group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "to services of AWS: images, logs, secrets")
+        self.job_group.add_egress_rule(
+            ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "to services of AWS: images, logs, secrets"
+        )
         self.network.let_to_database(self, self.job_group, "Jobs")
         passwords = {
-            f"{role.upper()}_PASSWORD": ecs.Secret.from_secrets_manager(self.database.role_secrets[role]) for role in ROLES
+            f"{role.upper()}_PASSWORD": ecs.Secret.from_secrets_manager(self.database.role_secrets[role])
+            for role in ROLES
         }
         passwords["ADMIN_TOKEN"] = ecs.Secret.from_secrets_manager(self.access, "admin_token")
+        passwords["WRITE_KEY"] = ecs.Secret.from_secrets_manager(self.access, "write_key")
         self.migrate = make_task(
             self, "Migrate", deployment, app="tracker", cpu=256, memory=512, command=["migrate"],
-            variables=self.database.variables(OWNER) | Variables({}, passwords),
+            variables=self.database.variables(OWNER) | Variables({"WRITE_KEY_SOURCE": LOG_SOURCE}, passwords),
         )  # fmt: skip
         subnets = self.network.vpc.select_subnets(
             subnet_type=self.network.tasks.subnet_type, subnet_group_name=self.network.tasks.subnet_group_name

@@ -64,14 +64,32 @@ class Deployment:
 
     account: str = checked(r"\d{12}", "twelve digits")
     region: str = checked(r"[a-z]{2}(-[a-z]+)+-\d", "a region, such as eu-central-1")
-    domain: str = checked(r"([a-z0-9-]+\.)+[a-z]{2,}", "a domain in lower case; the services are collector., query. and dashboard. of it")
-    certificate: str = checked(r"arn:aws:acm:[a-z0-9-]+:\d{12}:certificate/[0-9a-f-]{36}", "the ARN of an ACM certificate in the region")
-    distribution: str = checked(r"create|none|E[A-Z0-9]{5,}", "create, none, or the id of a distribution whose logs are wanted", default="create")
-    edge_certificate: str = checked(r"arn:aws:acm:us-east-1:\d{12}:certificate/[0-9a-f-]{36}", "the ARN of an ACM certificate in us-east-1", default="")
-    cloudfront_prefix_list: str = checked(r"pl-[0-9a-f]{8,17}", "the id of CloudFront's managed prefix list in the region", default="")
+    domain: str = checked(
+        r"([a-z0-9-]+\.)+[a-z]{2,}", "a domain in lower case; the services are collector., query. and dashboard. of it"
+    )
+    certificate: str = checked(
+        r"arn:aws:acm:[a-z0-9-]+:\d{12}:certificate/[0-9a-f-]{36}", "the ARN of an ACM certificate in the region"
+    )
+    distribution: str = checked(
+        r"create|none|E[A-Z0-9]{5,}",
+        "create, none, or the id of a distribution whose logs are wanted",
+        default="create",
+    )
+    edge_certificate: str = checked(
+        r"arn:aws:acm:us-east-1:\d{12}:certificate/[0-9a-f-]{36}",
+        "the ARN of an ACM certificate in us-east-1",
+        default="",
+    )
+    cloudfront_prefix_list: str = checked(
+        r"pl-[0-9a-f]{8,17}", "the id of CloudFront's managed prefix list in the region", default=""
+    )
     images: dict[str, str]
-    signing_key_secret: str = checked(r"arn:aws:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]+-[A-Za-z0-9]{6}", "a secret's whole ARN")
-    access_secret: str = checked(r"arn:aws:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]+-[A-Za-z0-9]{6}", "a secret's whole ARN")
+    signing_key_secret: str = checked(
+        r"arn:aws:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]+-[A-Za-z0-9]{6}", "a secret's whole ARN"
+    )
+    access_secret: str = checked(
+        r"arn:aws:secretsmanager:[a-z0-9-]+:\d{12}:secret:[\w/+=.@-]+-[A-Za-z0-9]{6}", "a secret's whole ARN"
+    )
     root_certificates: str = checked(r".+", "a file of certificates in PEM, beside this file or with its whole path")
     alarm_email: str = checked(r"[^@\s]+@[^@\s]+", "an e-mail address")
     size: str = checked("|".join(SIZES), f"one of {', '.join(SIZES)}", default="small")
@@ -106,7 +124,9 @@ class Deployment:
             for name, one in known.items()
             if name not in given and one.default is MISSING and one.default_factory is MISSING
         ]
-        mistakes += [found for name, one in known.items() if name in given for found in _type_mistakes(one, given[name])]
+        mistakes += [
+            found for name, one in known.items() if name in given for found in _type_mistakes(one, given[name])
+        ]
         if not mistakes:
             deployment = cls(**given, folder=file.parent)
             mistakes = deployment.find_contradictions()
@@ -136,24 +156,32 @@ class Deployment:
 
     def find_contradictions(self) -> list[str]:
         """What doesn't fit together, or isn't in order in the values that have parts."""
+        mistakes = [
+            f"{name}: must be in {self.region}, of account {self.account}"
+            for name in ("certificate", "signing_key_secret", "access_secret")
+            if f":{self.region}:{self.account}:" not in getattr(self, name)
+        ]
+        mistakes += [
+            f"{name}: distribution create needs it"
+            for name in ("edge_certificate", "cloudfront_prefix_list")
+            if self.distribution == "create" and not getattr(self, name)
+        ]
+        if self.multi_az not in (None, True, False):
+            mistakes.append("multi_az: must be true or false")
+        if not 1 <= self.log_days <= 3650:
+            mistakes.append("log_days: must be 1 to 3650")
+        return [*self._image_mistakes(), *mistakes, *self._setting_mistakes(), *self._certificate_mistakes()]
+
+    def _image_mistakes(self) -> list[str]:
         mistakes = [f"images: {app} is missing" for app in APPS if app not in self.images]
         for app, digest in self.images.items():
             if app not in APPS:
                 mistakes.append(f"images: {app} is none of {', '.join(APPS)}")
             elif not DIGEST.fullmatch(str(digest)):
-                mistakes.append(f"images: {app} must be a digest, sha256: and 64 hexadecimal digits; a tag may be moved")
-        for name in ("certificate", "signing_key_secret", "access_secret"):
-            if f":{self.region}:{self.account}:" not in getattr(self, name):
-                mistakes.append(f"{name}: must be in {self.region}, of account {self.account}")
-        if self.distribution == "create":
-            for name in ("edge_certificate", "cloudfront_prefix_list"):
-                if not getattr(self, name):
-                    mistakes.append(f"{name}: distribution create needs it")
-        if self.multi_az not in (None, True, False):
-            mistakes.append("multi_az: must be true or false")
-        if not 1 <= self.log_days <= 3650:
-            mistakes.append("log_days: must be 1 to 3650")
-        return [*mistakes, *self._setting_mistakes(), *self._certificate_mistakes()]
+                mistakes.append(
+                    f"images: {app} must be a digest, sha256: and 64 hexadecimal digits; a tag may be moved"
+                )
+        return mistakes
 
     def _setting_mistakes(self) -> list[str]:
         mistakes = []
@@ -163,7 +191,9 @@ class Deployment:
                 continue
             for name, value in settings.items():
                 if SECRET_NAMES.search(name) or not isinstance(value, str):
-                    mistakes.append(f"settings: {app} {name} must be a text, and none that is secret or that the stack sets")
+                    mistakes.append(
+                        f"settings: {app} {name} must be a text, and none that is secret or that the stack sets"
+                    )
         return mistakes
 
     def _certificate_mistakes(self) -> list[str]:
@@ -174,7 +204,11 @@ class Deployment:
         if "-----BEGIN CERTIFICATE-----" not in text:
             return ["root_certificates: has no certificate in PEM"]
         # A task definition has 64 KiB at most, and query has the certificates twice.
-        return ["root_certificates: more than 24 KiB; take the region's bundle, not the global one"] if len(text) > 24 * 1024 else []
+        return (
+            ["root_certificates: more than 24 KiB; take the region's bundle, not the global one"]
+            if len(text) > 24 * 1024
+            else []
+        )
 
 
 def _type_mistakes(one: Any, value: Any) -> list[str]:

@@ -11,8 +11,9 @@ from data import DataStack
 from database import OWNER, Variables
 from deployment import Deployment
 from network import let
-from services import COLLECTOR_URL, PORTS, QUERY_URL, Services
 from tasks import make_task
+
+from services import COLLECTOR_URL, PORTS, QUERY_URL, Services
 
 
 class Jobs(Construct):

@@ -16,7 +16,9 @@ class RegistryStack(cdk.Stack):
 
     def __init__(self, scope: Construct, deployment: Deployment) -> None:
         env = cdk.Environment(account=deployment.account, region=deployment.region)
-        super().__init__(scope, "EventTrackerRegistry", env=env, description="Event Tracker: repositories of its images")
+        super().__init__(
+            scope, "EventTrackerRegistry", env=env, description="Event Tracker: repositories of its images"
+        )
         for app in APPS:
             ecr.Repository(
                 self, app.capitalize(),

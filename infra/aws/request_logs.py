@@ -74,7 +74,10 @@ class RequestLogs(Construct):
                 actions=["s3:PutObject"],
                 resources=[self.bucket.arn_for_objects(f"{CLOUDFRONT_PREFIX}{deployment.account}/CloudFront/*")],
                 conditions={
-                    "StringEquals": {"aws:SourceAccount": deployment.account, "s3:x-amz-acl": "bucket-owner-full-control"},
+                    "StringEquals": {
+                        "aws:SourceAccount": deployment.account,
+                        "s3:x-amz-acl": "bucket-owner-full-control",
+                    },
                     "ArnLike": {"aws:SourceArn": sources},
                 },
             )
@@ -102,7 +105,9 @@ class RequestLogs(Construct):
                 s3.CfnBucket.QueueConfigurationProperty(
                     event="s3:ObjectCreated:*",
                     queue=self.queue.queue_arn,
-                    filter=s3.CfnBucket.NotificationFilterProperty(s3_key=s3.CfnBucket.S3KeyFilterProperty(rules=[rule])),
+                    filter=s3.CfnBucket.NotificationFilterProperty(
+                        s3_key=s3.CfnBucket.S3KeyFilterProperty(rules=[rule])
+                    ),
                 )
             ]
         )

@@ -115,10 +115,14 @@ class Services(Construct):
         logs.grant_read(task.task_role)
         self._run("log-reader", task, 1, uses_database=False, is_public=False)
 
-    def _run(self, app: str, task: ecs.FargateTaskDefinition, tasks: int, *, uses_database: bool, is_public: bool) -> ecs.FargateService:
+    def _run(
+        self, app: str, task: ecs.FargateTaskDefinition, tasks: int, *, uses_database: bool, is_public: bool
+    ) -> ecs.FargateService:
         network = self._data.network
         name = app.title().replace("-", "")
-        group = ec2.SecurityGroup(self, f"{name}Group", vpc=network.vpc, description=f"Tasks of {app}", allow_all_outbound=False)
+        group = ec2.SecurityGroup(
+            self, f"{name}Group", vpc=network.vpc, description=f"Tasks of {app}", allow_all_outbound=False
+        )
         group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "to services of AWS: images, logs, secrets")
         if uses_database:
             network.let_to_database(self, group, name)
@@ -146,4 +150,3 @@ class Services(Construct):
         )  # fmt: skip
         self.groups[app], self.services[app] = group, service
         return service
-

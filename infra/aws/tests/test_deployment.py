@@ -1,9 +1,11 @@
 """A deployment's file: every mistake is told at once, before anything is made."""
 
 import json
+import re
+from dataclasses import fields
 
 import pytest
-from conftest import EXAMPLE, moved
+from conftest import EXAMPLE, FOLDER, moved
 from deployment import SIZES, Deployment, InvalidDeploymentError
 
 
@@ -70,3 +72,10 @@ def test_fargate_has_these_sizes():
 def test_a_standby_is_a_choice():
     assert not Deployment.read(EXAMPLE).is_multi_az
     assert Deployment.read(EXAMPLE, multi_az=True).is_multi_az
+
+
+def test_the_documentation_has_every_key():
+    text = (FOLDER.parents[1] / "docs" / "aws.md").read_text()
+    text = text.split("\n## The deployment\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE)
+    assert sorted(rows) == sorted(one.name for one in fields(Deployment) if one.name != "folder")

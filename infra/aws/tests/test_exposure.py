@@ -10,6 +10,23 @@ ANYWHERE = ("0.0.0.0/0", "::/0")
 
 def find_public(templates) -> Iterator[str]:
     """What the internet reaches, beside the load balancer."""
+    yield from find_open_groups(templates)
+    yield from find_open_policies(templates)
+    unwanted = {
+        "RDS::DBInstance": lambda one: one["PubliclyAccessible"] is not False,
+        "EC2::Subnet": lambda one: one["MapPublicIpOnLaunch"] is not False,
+        "S3::Bucket": lambda one: set(one.get("PublicAccessBlockConfiguration", {"": False}).values()) != {True},
+    }
+    for kind, is_public in unwanted.items():
+        yield from (f"{name} is public" for name, one in resources(templates, kind) if is_public(one))
+    balancers = resources(templates, "ElasticLoadBalancingV2::LoadBalancer")
+    public = [name for name, one in balancers if one["Scheme"] != "internal"]
+    if len(public) != 1:
+        yield f"public load balancers: {public}"
+
+
+def find_open_groups(templates) -> Iterator[str]:
+    """Security groups that let in more than other groups, beside the load balancer's."""
     for name, group in resources(templates, "EC2::SecurityGroup"):
         for rule in group.get("SecurityGroupIngress", []):
             if rule.get("CidrIp") != "10.0.0.0/16" and not name.startswith("BalancerGroup"):
@@ -17,21 +34,16 @@ def find_public(templates) -> Iterator[str]:
     for name, rule in resources(templates, "EC2::SecurityGroupIngress"):
         if "SourceSecurityGroupId" not in rule and "BalancerGroup" not in str(rule["GroupId"]):
             yield f"{name} lets in {rule}"
-    for name, instance in resources(templates, "RDS::DBInstance"):
-        if instance["PubliclyAccessible"] is not False:
-            yield f"{name} is public"
-    for name, subnet in resources(templates, "EC2::Subnet"):
-        if subnet["MapPublicIpOnLaunch"] is not False:
-            yield f"{name} gives public addresses"
-    for name, bucket in resources(templates, "S3::Bucket"):
-        if set(bucket.get("PublicAccessBlockConfiguration", {"": False}).values()) != {True}:
-            yield f"{name} may be public"
+
+
+def find_open_policies(templates) -> Iterator[str]:
+    """Policies of resources that allow something to anybody."""
     for name, statement in statements(templates, "S3::BucketPolicy", "SQS::QueuePolicy", "SNS::TopicPolicy"):
-        if "*" in as_list(statement["Principal"]) or "*" in as_list(statement["Principal"].get("AWS", [])):
+        everybody = [*as_list(statement["Principal"])]
+        if isinstance(statement["Principal"], dict):
+            everybody = as_list(statement["Principal"].get("AWS", []))
+        if "*" in everybody:
             yield f"{name} lets anybody in"
-    public = [name for name, one in resources(templates, "ElasticLoadBalancingV2::LoadBalancer") if one["Scheme"] != "internal"]
-    if len(public) != 1:
-        yield f"public load balancers: {public}"
 
 
 def find_public_addresses(templates) -> Iterator[str]:
@@ -64,6 +76,11 @@ def find_unencrypted(templates) -> Iterator[str]:
         for name, policy in resources(templates, kind):
             if "SecureTransport" not in str(policy) or "Deny" not in str(policy):
                 yield f"{name} allows plain HTTP"
+    yield from find_unchecked(templates)
+
+
+def find_unchecked(templates) -> Iterator[str]:
+    """Containers that would talk to whatever answers in place of the database."""
     for name, container in containers(templates):
         given = {one["Name"]: one["Value"] for one in container["Environment"]}
         for prefix in ("DATABASE_", "CONTROL_DATABASE_"):
@@ -93,8 +110,12 @@ def test_everything_is_encrypted(templates):
 def test_behind_cloudfront_only_cloudfront_reaches_the_load_balancer(small, larger):
     ((_, group),) = [one for one in resources(small, "EC2::SecurityGroup") if one[0].startswith("BalancerGroup")]
     assert group.get("SecurityGroupIngress", []) == []
-    rules = [rule for _, rule in resources(small, "EC2::SecurityGroupIngress") if "BalancerGroup" in str(rule["GroupId"])]
-    assert [(rule["SourcePrefixListId"], rule["FromPort"], rule["ToPort"]) for rule in rules] == [("pl-00000000000000000", 443, 443)]
+    rules = [
+        rule for _, rule in resources(small, "EC2::SecurityGroupIngress") if "BalancerGroup" in str(rule["GroupId"])
+    ]
+    assert [(rule["SourcePrefixListId"], rule["FromPort"], rule["ToPort"]) for rule in rules] == [
+        ("pl-00000000000000000", 443, 443)
+    ]
     ((_, group),) = [one for one in resources(larger, "EC2::SecurityGroup") if one[0].startswith("BalancerGroup")]
     assert [rule["FromPort"] for rule in group["SecurityGroupIngress"]] == [443, 80]
 
@@ -107,7 +128,9 @@ def test_without_nat_nothing_leads_out(small, larger):
     assert len(ways_out(larger)) == 2
     endpoints = [str(one["ServiceName"]) for _, one in resources(small, "EC2::VPCEndpoint")]
     assert len(endpoints) == 5
-    assert all(any(word in name for name in endpoints) for word in ("s3", "ecr.api", "ecr.dkr", "logs", "secretsmanager"))
+    assert all(
+        any(word in name for name in endpoints) for word in ("s3", "ecr.api", "ecr.dkr", "logs", "secretsmanager")
+    )
 
 
 def test_what_must_stay_is_protected(templates):

@@ -63,7 +63,7 @@ def test_each_task_has_its_own_secrets(larger):
         "query": ["CONTROL_DATABASE_PASSWORD", "DATABASE_PASSWORD", "SIGNING_KEY"],
         "dashboard": [],
         "log-reader": ["WRITE_KEY"],
-        "migrate": sorted(["ADMIN_TOKEN", "DATABASE_PASSWORD", *roles]),
+        "migrate": sorted(["ADMIN_TOKEN", "DATABASE_PASSWORD", "WRITE_KEY", *roles]),
         "maintain": ["DATABASE_PASSWORD"],
         "manage": ["API_TOKEN"],
     }

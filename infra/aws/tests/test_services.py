@@ -32,7 +32,10 @@ def test_the_load_balancer_knows_those_paths_only(small):
     }
     order = [rule["Actions"][0]["Type"] for rule in sorted(rules, key=lambda rule: rule["Priority"])]
     assert order[-2:] == ["fixed-response", "forward"], "what stays inside is asked for first"
-    assert only(small, "ElasticLoadBalancingV2::Listener")["DefaultActions"][0]["FixedResponseConfig"]["StatusCode"] == "404"
+    assert (
+        only(small, "ElasticLoadBalancingV2::Listener")["DefaultActions"][0]["FixedResponseConfig"]["StatusCode"]
+        == "404"
+    )
 
 
 def test_health_is_asked_where_it_is_answered(templates):
@@ -41,7 +44,10 @@ def test_health_is_asked_where_it_is_answered(templates):
         for _, one in resources(templates, "ElasticLoadBalancingV2::TargetGroup")
     }
     assert groups == {(8000, "/readyz", "8090"), (8001, "/readyz", "8090"), (8501, "/_stcore/health", "8501")}
-    given = {name: {one["Name"]: one["Value"] for one in container["Environment"]} for name, container in containers(templates)}
+    given = {
+        name: {one["Name"]: one["Value"] for one in container["Environment"]}
+        for name, container in containers(templates)
+    }
     for name in ("collector", "query"):
         assert given[name]["HEALTH_PORT"] == "8090"
         assert given[name]["HOST"] == "0.0.0.0"
@@ -51,7 +57,9 @@ def test_health_is_asked_where_it_is_answered(templates):
 
 
 def test_every_variable_is_a_setting_that_the_documentation_has(larger):
-    documented = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", "".join(file.read_text() for file in (ROOT / "docs").glob("*.md"))))
+    documented = set(
+        re.findall(r"`([A-Z][A-Z0-9_]+)`", "".join(file.read_text() for file in (ROOT / "docs").glob("*.md")))
+    )
     ours = {f"CONTROL_{name}" for name in documented if name.startswith("DATABASE_")} | {"AWS_REGION"}
     for name, container in containers(larger):
         variables = {one["Name"] for one in container["Environment"] + container.get("Secrets", [])}
@@ -59,7 +67,7 @@ def test_every_variable_is_a_setting_that_the_documentation_has(larger):
 
 
 def test_migrate_sets_the_passwords_that_services_connect_with(small):
-    found = {name: container for name, container in containers(small)}
+    found = dict(containers(small))
     secrets = {name: {one["Name"]: flat(one["ValueFrom"]) for one in found[name].get("Secrets", [])} for name in found}
     used = {"collector": secrets["collector"]["DATABASE_PASSWORD"], "query": secrets["query"]["DATABASE_PASSWORD"]}
     used["control"] = secrets["query"]["CONTROL_DATABASE_PASSWORD"]
@@ -76,7 +84,9 @@ def test_hops_in_front_of_the_collector(small, larger):
 
 def test_alarms_are_told(larger):
     alarms = {one["AlarmName"].removeprefix("event-tracker-"): one for _, one in resources(larger, "CloudWatch::Alarm")}
-    services = {f"{app}-{what}" for app in ("collector", "query", "dashboard") for what in ("5xx", "unhealthy", "none-healthy")}
+    services = {
+        f"{app}-{what}" for app in ("collector", "query", "dashboard") for what in ("5xx", "unhealthy", "none-healthy")
+    }
     assert set(alarms) == services | {
         "balancer-5xx", "database-storage", "database-cpu", "database-connections", "logs-dead", "logs-late",
     }  # fmt: skip
@@ -98,7 +108,8 @@ def test_cloudfront_writes_where_the_queue_listens(small):
     fields = only(small, "Logs::Delivery")["RecordFields"]
     assert {"x-edge-request-id", "date", "time", "c-ip", "cs(User-Agent)", "x-host-header"} <= set(fields)
     assert not [field for field in fields if "ookie" in field]
-    assert list(small) and "EventTrackerEdge" in small
+    assert list(small)
+    assert "EventTrackerEdge" in small
 
 
 def test_without_a_distribution_there_is_no_edge(larger):
