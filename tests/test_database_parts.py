@@ -9,6 +9,7 @@ import pytest
 import requests
 from psycopg import sql
 from signing_key import make_signing_key
+from tls_front import make_certificate, tls_front
 
 from event_tracker.cli.local.services import service
 
@@ -72,6 +73,29 @@ def test_services_and_commands_take_a_database_in_parts(parts, start_service, tm
     for text in said:
         assert PASSWORD not in text
         assert OWNER_PASSWORD not in text
+
+
+def test_a_server_is_known_by_its_certificate(parts, own_postgres, tmp_path):
+    right, root = make_certificate(tmp_path, "localhost")
+    _, other = make_certificate(tmp_path, "elsewhere")
+    (socket,) = own_postgres.server.get_postmaster_info().socket_dir.glob(".s.PGSQL.*[0-9]")
+    with tls_front(socket, right) as port:
+        given = {**parts("boss", OWNER_PASSWORD), "DATABASE_PORT": str(port), "DATABASE_SSLMODE": "verify-full"}
+
+        def maintain(host, certificate):
+            environment = {
+                **given,
+                "DATABASE_HOST": host,
+                "DATABASE_ROOT_CERTIFICATE": certificate,
+                "TMPDIR": str(tmp_path),
+            }
+            return tracker("maintain", "--dry-run", **environment)
+
+        known = maintain("localhost", root)
+        assert known.returncode == 0, known.stderr
+        assert maintain("localhost", other + root).returncode == 0
+        assert "certificate verify failed" in maintain("localhost", other).stderr
+        assert 'does not match host name "127.0.0.1"' in maintain("127.0.0.1", root).stderr
 
 
 def test_up_passes_no_parts_on_to_its_services(monkeypatch, tmp_path):
