@@ -45,7 +45,12 @@ def write(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         from deployment import Deployment
 
         folder = tmp_path_factory.mktemp("templates")
-        make_app(Deployment.read(EXAMPLE, **moved(changes)), str(folder)).synth()
+        try:
+            make_app(Deployment.read(EXAMPLE, **moved(changes)), str(folder)).synth()
+        except RuntimeError as error:
+            # The templates are written all the same. What cdk-nag has found is a matter of test_checkers.py alone.
+            if "ValidationFailed" not in str(error):
+                raise
         return folder
 
     return write
