@@ -15,7 +15,7 @@ def find_public(templates) -> Iterator[str]:
     unwanted = {
         "RDS::DBInstance": lambda one: one["PubliclyAccessible"] is not False,
         "EC2::Subnet": lambda one: one["MapPublicIpOnLaunch"] is not False,
-        "S3::Bucket": lambda one: set(one.get("PublicAccessBlockConfiguration", {"": False}).values()) != {True},
+        "S3::Bucket": lambda one: list(one.get("PublicAccessBlockConfiguration", {}).values()) != [True] * 4,
     }
     for kind, is_public in unwanted.items():
         yield from (f"{name} is public" for name, one in resources(templates, kind) if is_public(one))
@@ -180,6 +180,7 @@ ALLOW_ALL = [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "s3:GetObj
         (find_public, set_("EC2::Subnet", ["MapPublicIpOnLaunch"], True)),
         (find_public, set_("S3::Bucket", ["PublicAccessBlockConfiguration"], None)),
         (find_public, set_("S3::Bucket", ["PublicAccessBlockConfiguration", "BlockPublicPolicy"], False)),
+        (find_public, set_("S3::Bucket", ["PublicAccessBlockConfiguration", "BlockPublicPolicy"], None)),
         (find_public, set_("S3::BucketPolicy", ["PolicyDocument", "Statement"], ALLOW_ALL)),
         (find_public, set_("ElasticLoadBalancingV2::LoadBalancer", ["Scheme"], "internal")),
         (find_public_addresses, set_("ECS::Service", ["NetworkConfiguration", "AwsvpcConfiguration", "AssignPublicIp"], "ENABLED")),
