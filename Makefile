@@ -4,6 +4,7 @@
 BIN := .venv/bin
 READY := .venv/.ready
 PLATFORM := .venv/.platform
+AWS := infra/aws/.venv/.ready
 TAG := dev
 # Tests wait for databases, browsers and clocks more than they compute: two at a time keep a core at work. Those of `make check`
 # compute, and each worker imports all tests first.
@@ -18,7 +19,7 @@ SOURCES := $(wildcard apps/*/src)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check coverage fuzz chaos lint format docs bench generate tracker-js images image-test compose compose-down minikube verify-platform
+.PHONY: help run demo test check coverage fuzz chaos lint format docs bench generate tracker-js images image-test compose compose-down minikube verify-platform aws-synth aws-test
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,6 +91,12 @@ minikube: ## Bring all of it to Minikube through ArgoCD
 verify-platform: $(PLATFORM) ## Check images, compose, Prometheus, Grafana, Kubernetes, ArgoCD and workflows, with the tools that are here
 	@$(BIN)/pytest tests/platform -v -rs $(ARGS)
 
+aws-synth: $(AWS) ## Write CloudFormation templates to infra/aws/cdk.out; DEPLOYMENT=FILE, or infra/aws/deployment.json
+	@infra/aws/synth
+
+aws-test: $(AWS) ## Test them: what is public, encrypted and allowed; cdk-nag, cfn-lint
+	@cd infra/aws && .venv/bin/pytest $(ARGS)
+
 bench: $(READY) ## Measure, and write docs/performance.md
 	@$(BIN)/python -m bench $(ARGS)
 
@@ -97,7 +104,11 @@ $(READY): uv.lock pyproject.toml $(wildcard apps/*/pyproject.toml) scripts/setup
 	@sh scripts/setup
 	@touch $@
 
-$(PLATFORM): $(READY) scripts/platform-tools
+$(AWS): $(READY) infra/aws/uv.lock infra/aws/setup
+	@infra/aws/setup
+	@touch $@
+
+$(PLATFORM): $(READY) scripts/platform-tools infra/aws/uv.lock
 	@sh scripts/setup --group platform
 	@sh scripts/platform-tools
 	@touch $@

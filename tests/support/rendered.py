@@ -18,6 +18,7 @@ import event_tracker.query.parameter_types
 from event_tracker.cli.settings import MigrateSettings, UpSettings
 from event_tracker.collector.browser.tracker_script import NEWEST
 from event_tracker.collector.settings import CollectorSettings
+from event_tracker.core.postgres.database_parts import part_names
 from event_tracker.core.settings import ServiceSettings
 from event_tracker.model.event import CODES
 from event_tracker.query.settings import QuerySettings
@@ -47,6 +48,15 @@ def settings_table(cls: Any, without: Any = None) -> str:
     common = {field.name: field for field in fields(without)} if without else {}
     own = [field for field in fields(cls) if field.name not in common or field.default != common[field.name].default]
     rows = [[f"`{field.name.upper()}`", shown(field.default), field.metadata["doc"]] for field in own]
+    return table(["variable", "default", "meaning"], rows)
+
+
+def parts_table() -> str:
+    """A table of the variables that may stand in place of a connection URL."""
+    rows = [
+        [f"`{name}`", shown(MISSING if part.default is None else part.default), part.doc]
+        for name, part in part_names("DATABASE_URL").items()
+    ]
     return table(["variable", "default", "meaning"], rows)
 
 
@@ -86,6 +96,7 @@ def parts() -> dict[Path, dict[str, str]]:
     return {
         DOCS / "configuration.md": {
             "both": settings_table(ServiceSettings),
+            "parts": parts_table(),
             "collector": settings_table(CollectorSettings, ServiceSettings),
             "query": settings_table(QuerySettings, ServiceSettings),
             "up": settings_table(UpSettings),

@@ -6,8 +6,7 @@ from typing import TypeVar
 
 import click
 
-from event_tracker.core.postgres.database_url import check_database_url
-from event_tracker.core.settings import InvalidSettingsError, Settings, setting, validate
+from event_tracker.core.settings import InvalidSettingsError, Settings, database_url_setting, setting, validate
 
 CHECKOUT_MIGRATIONS = Path(__file__).parents[5] / "infra" / "migrations"
 
@@ -33,19 +32,17 @@ def read_settings(kind: type[Kind]) -> Kind:
 class MaintainSettings(Settings):
     """The settings of `tracker maintain`."""
 
-    database_url: str = setting(
+    database_url: str = database_url_setting(
         "PostgreSQL connection URL of the database's owner. Empty: the embedded server that runs on the data folder.",
-        default="", check=check_database_url, secret=True,
-    )  # fmt: skip
+        default="",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class MigrateSettings(Settings):
     """The settings of `tracker migrate`."""
 
-    database_url: str = setting(
-        "PostgreSQL connection URL of the database's owner.", check=check_database_url, secret=True
-    )
+    database_url: str = database_url_setting("PostgreSQL connection URL of the database's owner.")
     collector_password: str = setting(
         "Password to give the role `collector`; empty: none is set.", default="", secret=True
     )
@@ -77,22 +74,22 @@ class MigrateSettings(Settings):
 class UpSettings(Settings):
     """The settings of `tracker up`. The services read theirs from the same environment."""
 
-    database_url: str = setting(
+    database_url: str = database_url_setting(
         "PostgreSQL connection URL of the database's owner. Empty: `tracker up` runs an embedded server.",
-        default="", check=check_database_url, secret=True,
-    )  # fmt: skip
-    collector_database_url: str = setting(
+        default="",
+    )
+    collector_database_url: str = database_url_setting(
         "Connection URL for the collector; empty: the owner's, in the role `collector`.",
-        default="", check=check_database_url, secret=True,
-    )  # fmt: skip
-    query_database_url: str = setting(
+        default="",
+    )
+    query_database_url: str = database_url_setting(
         "Connection URL for the query service; empty: the owner's, in the role `query`.",
-        default="", check=check_database_url, secret=True,
-    )  # fmt: skip
-    control_database_url: str = setting(
+        default="",
+    )
+    control_database_url: str = database_url_setting(
         "Second connection URL for the query service, which signs people in; empty: the owner's, in the role `control`.",
-        default="", check=check_database_url, secret=True,
-    )  # fmt: skip
+        default="",
+    )
     signing_key: str = setting(
         "What the query service signs with, Ed25519 private keys in PEM; empty: one that is kept in the data folder.",
         default="", secret=True,

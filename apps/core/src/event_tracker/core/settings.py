@@ -1,7 +1,8 @@
 """Settings: read once from the environment into a frozen dataclass, every mistake reported in one list.
 
 A setting is a dataclass field made with `setting(...)`; its environment variable is the field's name in capitals.
-Secrets may be given as a file instead: `DATABASE_URL_FILE=/run/secrets/database_url`.
+Secrets may be given as a file instead: `DATABASE_URL_FILE=/run/secrets/database_url`. A connection URL may be given in parts:
+`DATABASE_HOST`, `DATABASE_PASSWORD_FILE` and so on.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from typing import Any, Self
 
 from environs import EnvError, EnvValidationError, FileAwareEnv, validate
 
+from event_tracker.core.postgres.database_parts import compose_database_url, find_part_mistakes, part_names
 from event_tracker.core.postgres.database_url import check_database_url
 
 __all__ = ["InvalidSettingsError", "ServiceSettings", "Settings", "setting", "validate"]
@@ -45,12 +47,42 @@ def setting(
     return field(default=default, metadata=metadata, repr=not secret)
 
 
+def database_url_setting(doc: str, *, default: Any = MISSING) -> Any:
+    """Declare a setting that is a connection URL, or its parts. It is a secret, and a text that libpq reads."""
+    return setting(doc, kind="database_url", default=default, check=check_database_url, secret=True)
+
+
 def _read(env: FileAwareEnv, declared: "Field[Any]") -> Any:
-    read = getattr(env, declared.metadata["kind"])
+    if declared.metadata["kind"] == "database_url":
+        return _read_database_url(env, declared)
+    return _read_plain(env, declared, declared.metadata["kind"])
+
+
+def _read_plain(env: FileAwareEnv, declared: "Field[Any]", kind: str) -> Any:
+    read = getattr(env, kind)
     options: dict[str, Any] = {"validate": declared.metadata["check"]}
     if declared.default is not MISSING:
         options["default"] = declared.default
     return read(declared.name.upper(), **options)
+
+
+def _read_database_url(env: FileAwareEnv, declared: "Field[Any]") -> Any:
+    """Read a connection URL, or make it of its parts.
+
+    Raises:
+        InvalidSettingsError: if both are given, or a part is missing or wrong.
+    """
+    name = declared.name.upper()
+    texts: dict[str, str] = {part: text for part in part_names(name) if (text := env.str(part, ""))}
+    if not texts:
+        return _read_plain(env, declared, "str")
+    if env.str(name, ""):
+        raise InvalidSettingsError(
+            {name: [f"Set either it or its parts, not both: {', '.join(texts)} would be ignored."]}
+        )
+    if mistakes := find_part_mistakes(name, texts):
+        raise InvalidSettingsError(mistakes)
+    return compose_database_url(name, texts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +103,8 @@ class Settings:
             if declared.name not in given:
                 try:
                     values[declared.name] = _read(env, declared)
+                except InvalidSettingsError as error:
+                    mistakes |= error.mistakes
                 except (EnvError, ValueError) as error:  # an unreadable _FILE is raised at once
                     mistakes[declared.name.upper()] = [str(error)]
         try:
@@ -93,7 +127,7 @@ class Settings:
 class ServiceSettings(Settings):
     """The settings that both services have."""
 
-    database_url: str = setting(DATABASE_URL_DOC, check=check_database_url, secret=True)
+    database_url: str = database_url_setting(DATABASE_URL_DOC)
     host: str = setting("Address to listen on.", default="127.0.0.1")
     port: int = setting("Port to listen on.", kind="int", check=validate.Range(1, 65535))
     health_port: int = setting(

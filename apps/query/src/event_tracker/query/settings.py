@@ -7,8 +7,7 @@ from pathlib import Path
 from tempfile import gettempdir
 from urllib.parse import urlsplit
 
-from event_tracker.core.postgres.database_url import check_database_url
-from event_tracker.core.settings import ServiceSettings, is_loopback, setting, validate
+from event_tracker.core.settings import ServiceSettings, database_url_setting, is_loopback, setting, validate
 from event_tracker.query.auth.principal import ROLES
 from event_tracker.query.auth.signing import Signer
 
@@ -77,11 +76,11 @@ class QuerySettings(ServiceSettings):
         "Clients of `GET /events/live` at once; one more is a 503. A token or person has half of them at most (429).",
         kind="int", default=50, check=validate.Range(1, 10_000),
     )  # fmt: skip
-    control_database_url: str = setting(
+    control_database_url: str = database_url_setting(
         "PostgreSQL connection URL of the role `control`, which signs people in and manages. Empty: there are no tokens and no "
         "sign-in, and nothing under /admin.",
-        default="", check=check_database_url, secret=True,
-    )  # fmt: skip
+        default="",
+    )
     signing_key: str = setting(
         "Ed25519 private keys in PEM, one or more: the first signs, all verify. Needed with CONTROL_DATABASE_URL.",
         default="", secret=True,

@@ -11,6 +11,7 @@ import click
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from event_tracker.cli.local.process import Process
+from event_tracker.core.postgres.database_parts import part_names
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60
@@ -20,7 +21,10 @@ POLL_SECONDS = 0.05
 def service(name: str, logs: Path, port: int, settings: Mapping[str, str]) -> Process:
     """The process of one service, not yet started. Settings that aren't given come from the environment."""
     given = {**settings, "HOST": HOST, "PORT": str(port), "DRAIN_SECONDS": "0"}
-    inherited = {key: value for key, value in os.environ.items() if key.removesuffix("_FILE") not in given}
+    parts = {part for key in given if key.endswith("DATABASE_URL") for part in part_names(key)}
+    inherited = {
+        key: value for key, value in os.environ.items() if key.removesuffix("_FILE") not in given.keys() | parts
+    }
     command = [sys.executable, "-m", f"event_tracker.{name}"]
     people_say = {"collector": "the collector", "query": "the query service"}[name]
     return Process(people_say, command, logs / f"{name}.log", environment=inherited | given)

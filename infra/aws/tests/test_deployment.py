@@ -1,0 +1,81 @@
+"""A deployment's file: every mistake is told at once, before anything is made."""
+
+import json
+import re
+from dataclasses import fields
+
+import pytest
+from conftest import EXAMPLE, FOLDER, moved
+from deployment import SIZES, Deployment, InvalidDeploymentError
+
+
+def mistakes(**changes):
+    with pytest.raises(InvalidDeploymentError) as raised:
+        Deployment.read(EXAMPLE, **changes)
+    return {line.split(":")[0] for line in str(raised.value).splitlines()}
+
+
+def test_the_example_is_one():
+    assert Deployment.read(EXAMPLE).log_bucket == "event-tracker-logs-111122223333-eu-central-1"
+
+
+def test_a_tag_is_refused():
+    images = json.loads(EXAMPLE.read_text())["images"]
+    assert mistakes(images={**images, "query": "1.2.0"}) == {"images"}
+    assert mistakes(images={**images, "query": f"{images['query']}0"}) == {"images"}
+    del images["tracker"]
+    assert mistakes(images=images) == {"images"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("account", "1"), ("account", 111122223333), ("region", "europe"), ("domain", "Example.com"), ("size", "huge"),
+        ("egress", "open"), ("distribution", "e1"), ("architecture", "arm"), ("keep", "13"), ("log_days", 0), ("log_days", "90"),
+        ("log_days", True), ("log_reader", "no"), ("multi_az", "yes"), ("alarm_email", "me"), ("zones", "a"),
+        ("root_certificates", "nowhere.pem"), ("root_certificates", "deployment.example.json"), ("edge_certificate", ""),
+        ("signing_key_secret", "arn:aws:secretsmanager:eu-central-1:111122223333:secret:x"), ("unknown", 1),
+        ("settings", {"collector": {"DATABASE_HOST": "x"}}), ("settings", {"query": {"OIDC_CLIENT_SECRET": "x"}}),
+        ("settings", {"web": {}}), ("settings", {"query": {"EXPORTS": 4}}),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told(name, value):
+    assert mistakes(**{name: value}) == {name}
+
+
+def test_all_mistakes_are_told():
+    assert mistakes(account="x", size="x", log_days=[]) == {"account", "size", "log_days"}
+
+
+def test_what_belongs_to_another_region_is_told():
+    assert mistakes(region="us-east-1") == {"certificate", "signing_key_secret", "access_secret"}
+    assert Deployment.read(EXAMPLE, **moved({"region": "us-east-1"})).region == "us-east-1"
+
+
+@pytest.mark.parametrize("text", [None, "{", "[]", '{"account": "111122223333"}'])
+def test_a_file_that_is_none(tmp_path, text):
+    file = tmp_path / "deployment.json"
+    if text:
+        file.write_text(text)
+    with pytest.raises(InvalidDeploymentError):
+        Deployment.read(file)
+
+
+def test_fargate_has_these_sizes():
+    most = {256: (512, 2048), 512: (1024, 4096), 1024: (2048, 8192), 2048: (4096, 16384)}
+    for size in SIZES.values():
+        for _, cpu, memory in size.services.values():
+            least, largest = most[cpu]
+            assert least <= memory <= largest
+
+
+def test_a_standby_is_a_choice():
+    assert not Deployment.read(EXAMPLE).is_multi_az
+    assert Deployment.read(EXAMPLE, multi_az=True).is_multi_az
+
+
+def test_the_documentation_has_every_key():
+    text = (FOLDER.parents[1] / "docs" / "aws.md").read_text()
+    text = text.split("\n## The deployment\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE)
+    assert sorted(rows) == sorted(one.name for one in fields(Deployment) if one.name != "folder")

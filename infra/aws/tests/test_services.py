@@ -1,0 +1,129 @@
+"""The services, what leads to them, and what is told when they fail."""
+
+import re
+from pathlib import Path
+
+from balancer import INSIDE_PATHS, PUBLIC_PATHS
+from database import ROLES
+from templates import containers, flat, only, resources
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_the_public_paths_are_those_of_the_caddyfile():
+    caddyfile = (ROOT / "infra/caddy/Caddyfile").read_text()
+    public = re.findall(r"(\w+)\.\{\$DOMAIN\} \{\n\t@public path (.*)", caddyfile)
+    assert {app: paths.split() for app, paths in public} == {app: PUBLIC_PATHS[app] for app in ("collector", "query")}
+    assert re.findall(r"@inside path (.*)", caddyfile) == [" ".join(INSIDE_PATHS["dashboard"])]
+
+
+def test_the_load_balancer_knows_those_paths_only(small):
+    rules = [rule for _, rule in resources(small, "ElasticLoadBalancingV2::ListenerRule")]
+    found: dict[tuple[str, str], list[str]] = {}
+    for rule in sorted(rules, key=lambda rule: rule["Priority"]):
+        host, path = rule["Conditions"]
+        (name,) = host["HostHeaderConfig"]["Values"]
+        key = (name.split(".")[0], rule["Actions"][0]["Type"])
+        found.setdefault(key, []).extend(path["PathPatternConfig"]["Values"])
+        assert len(host["HostHeaderConfig"]["Values"] + path["PathPatternConfig"]["Values"]) <= 5
+    assert found == {
+        **{(app, "forward"): paths for app, paths in PUBLIC_PATHS.items()},
+        ("dashboard", "fixed-response"): INSIDE_PATHS["dashboard"],
+    }
+    order = [rule["Actions"][0]["Type"] for rule in sorted(rules, key=lambda rule: rule["Priority"])]
+    assert order[-2:] == ["fixed-response", "forward"], "what stays inside is asked for first"
+    assert (
+        only(small, "ElasticLoadBalancingV2::Listener")["DefaultActions"][0]["FixedResponseConfig"]["StatusCode"]
+        == "404"
+    )
+
+
+def test_health_is_asked_where_it_is_answered(templates):
+    groups = {
+        (one["Port"], one["HealthCheckPath"], one["HealthCheckPort"])
+        for _, one in resources(templates, "ElasticLoadBalancingV2::TargetGroup")
+    }
+    assert groups == {(8000, "/readyz", "8090"), (8001, "/readyz", "8090"), (8501, "/_stcore/health", "8501")}
+    given = {
+        name: {one["Name"]: one["Value"] for one in container["Environment"]}
+        for name, container in containers(templates)
+    }
+    for name in ("collector", "query"):
+        assert given[name]["HEALTH_PORT"] == "8090"
+        assert given[name]["HOST"] == "0.0.0.0"
+    rules = [rule for _, rule in resources(templates, "EC2::SecurityGroupIngress") if "SourceSecurityGroupId" in rule]
+    ports = {rule["FromPort"] for rule in rules}
+    assert {5432, 8000, 8001, 8090, 8501} == ports
+
+
+def test_every_variable_is_a_setting_that_the_documentation_has(larger):
+    documented = set(
+        re.findall(r"`([A-Z][A-Z0-9_]+)`", "".join(file.read_text() for file in (ROOT / "docs").glob("*.md")))
+    )
+    ours = {f"CONTROL_{name}" for name in documented if name.startswith("DATABASE_")} | {"AWS_REGION"}
+    for name, container in containers(larger):
+        variables = {one["Name"] for one in container["Environment"] + container.get("Secrets", [])}
+        assert variables - documented - ours == set(), name
+
+
+def test_migrate_sets_the_passwords_that_services_connect_with(small):
+    found = dict(containers(small))
+    secrets = {name: {one["Name"]: flat(one["ValueFrom"]) for one in found[name].get("Secrets", [])} for name in found}
+    used = {"collector": secrets["collector"]["DATABASE_PASSWORD"], "query": secrets["query"]["DATABASE_PASSWORD"]}
+    used["control"] = secrets["query"]["CONTROL_DATABASE_PASSWORD"]
+    for role in ROLES:
+        (name,) = re.findall(r"Database\w+Password", secrets["migrate"][f"{role.upper()}_PASSWORD"])
+        assert name[:20] in used[role]
+
+
+def test_hops_in_front_of_the_collector(small, larger):
+    for templates, hops in ((small, "2"), (larger, "1")):
+        environment = dict(containers(templates))["collector"]["Environment"]
+        assert {"Name": "TRUSTED_HOPS", "Value": hops} in environment
+
+
+def test_alarms_are_told(larger):
+    alarms = {one["AlarmName"].removeprefix("event-tracker-"): one for _, one in resources(larger, "CloudWatch::Alarm")}
+    services = {
+        f"{app}-{what}" for app in ("collector", "query", "dashboard") for what in ("5xx", "unhealthy", "none-healthy")
+    }
+    assert set(alarms) == services | {
+        "balancer-5xx", "database-storage", "database-cpu", "database-connections", "logs-dead", "logs-late",
+    }  # fmt: skip
+    for alarm in alarms.values():
+        assert "AlarmsTopic" in str(alarm["AlarmActions"])
+        assert "AlarmsTopic" in str(alarm["OKActions"])
+    rules = [one for _, one in resources(larger, "Events::Rule") if "EventPattern" in one]
+    assert "AlarmsTopic" in str(rules[0]["Targets"])
+    assert only(larger, "SNS::Subscription")["Endpoint"] == "operations@example.com"
+
+
+def test_cloudfront_writes_where_the_queue_listens(small):
+    bucket = only(small, "S3::Bucket")
+    (queue,) = bucket["NotificationConfiguration"]["QueueConfigurations"]
+    assert queue["Filter"]["S3Key"]["Rules"] == [{"Name": "prefix", "Value": "AWSLogs/"}]
+    destination = only(small, "Logs::DeliveryDestination")
+    assert destination["DestinationResourceArn"] == f"arn:aws:s3:::{bucket['BucketName']}"
+    assert destination["OutputFormat"] == "json"
+    fields = only(small, "Logs::Delivery")["RecordFields"]
+    assert {"x-edge-request-id", "date", "time", "c-ip", "cs(User-Agent)", "x-host-header"} <= set(fields)
+    assert not [field for field in fields if "ookie" in field]
+    assert list(small)
+    assert "EventTrackerEdge" in small
+
+
+def test_without_a_distribution_there_is_no_edge(larger):
+    assert set(larger) == {"EventTrackerRegistry", "EventTrackerData", "EventTracker"}
+
+
+def test_the_log_reader_is_there_when_it_is_wanted(small, larger):
+    assert "log-reader" not in dict(containers(small))
+    reader = dict(containers(larger))["log-reader"]
+    assert reader["Command"][0] == "s3"
+    service = [one for _, one in resources(larger, "ECS::Service") if one["ServiceName"] == "log-reader"]
+    assert service[0]["DeploymentConfiguration"]["MaximumPercent"] == 100
+
+
+def test_there_is_no_code_of_others_in_the_account(templates):
+    kinds = {resource["Type"] for template in templates.values() for resource in template["Resources"].values()}
+    assert not [kind for kind in kinds if kind.startswith(("AWS::Lambda", "Custom::", "AWS::CloudFormation::Custom"))]
