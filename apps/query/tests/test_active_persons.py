@@ -25,10 +25,10 @@ NEWEST = UserPosition(datetime(2027, 1, 1, tzinfo=UTC), "")
 class LinkedPersons:
     """One person, `customer`, with many aliases."""
 
-    def persons_of(self, ids):
+    def persons_of(self, ids, deadline):
         return {one: "customer" for one in ids if one.startswith("alias")}
 
-    def aliases_of(self, persons, most):
+    def aliases_of(self, persons, most, deadline):
         return [(f"alias{n}", "customer") for n in range(ALIASES)][:most] if "customer" in persons else []
 
 
@@ -95,7 +95,7 @@ def test_the_deadline_is_that_of_the_service(postgres, shared_database):
     pool = open_pool(
         postgres.url(shared_database, "query"), name="test", size=1, timeout=60, options=SESSION_SETTINGS, watched=False
     )
-    store = StatsStore(pool, lambda *_: LinkedPersons(), ConcurrencyLimit(1), seconds=0)
+    store = StatsStore(pool, lambda *given: given[-1](LinkedPersons()), ConcurrencyLimit(1), seconds=0)
     with pytest.raises(Problem) as raised:
         store.list_users(50, NEWEST, None, "linked", Mock())
     assert (raised.value.status, raised.value.code) == (504, "statement_timeout")

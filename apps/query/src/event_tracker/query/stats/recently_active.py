@@ -60,7 +60,7 @@ class ActiveIds:
     def __init__(self, connection: psycopg.Connection, sources: Sources, deadline: Deadline) -> None:
         self._connection = connection
         self._sources = sources
-        self._deadline = deadline
+        self.deadline = deadline
 
     def page(self, after: UserPosition, most: int, without: Iterable[str] = ()) -> list[ActiveUser]:
         """`most` ids after a position, the most recently active first; `without` some."""
@@ -99,8 +99,8 @@ class ActiveIds:
         return found
 
     def _execute(self, statement: sql.SQL | sql.Composed, given: dict[str, Any]) -> list[ActiveUser]:
-        self._deadline.check()
-        limit = {"milliseconds": max(1, int(self._deadline.remaining * 1000))}
+        self.deadline.check()
+        limit = {"milliseconds": max(1, int(self.deadline.remaining * 1000))}
         self._connection.execute(QUERIES["list_users.limit_time"], limit, binary=True)
         # Not prepared: the session's generic plans don't suit it.
         rows = self._connection.execute(statement, given, prepare=False, binary=True).fetchall()
@@ -139,9 +139,9 @@ def list_active_persons(ids: ActiveIds, persons: Persons, after: UserPosition, m
 
 def _join(ids: ActiveIds, persons: Persons, page: list[ActiveUser], joined: set[str]) -> list[ActiveUser]:
     """The persons of ids, each with all of their ids. Those of persons with several are added to `joined`."""
-    found = persons.persons_of(user.user_id for user in page)
+    found = persons.persons_of((user.user_id for user in page), ids.deadline)
     wanted = {found.get(user.user_id, user.user_id) for user in page}
-    person_of = dict(persons.aliases_of(wanted, MOST_JOINED + 1))
+    person_of = dict(persons.aliases_of(wanted, MOST_JOINED + 1, ids.deadline))
     several = {*person_of, *person_of.values()}
     joined |= several
     if len(joined) > MOST_JOINED:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import psycopg
 from msgspec import UNSET
@@ -32,8 +32,17 @@ Query = TypeVar("Query", bound=Hashable)
 Answer = TypeVar("Answer")
 
 
-ReadPersons = Callable[[psycopg.Connection, Sources, Deadline], Persons | None]
-"""Engine.read_persons."""
+class WithPersons(Protocol):
+    """Engine.with_persons."""
+
+    def __call__(
+        self,
+        connection: psycopg.Connection,
+        sources: Sources,
+        deadline: Deadline,
+        work: Callable[[Persons | None], Answer],
+        /,
+    ) -> Answer: ...
 
 
 class StatsStore:
@@ -46,12 +55,12 @@ class StatsStore:
     def __init__(
         self,
         pool: ConnectionPool[psycopg.Connection],
-        read_persons: ReadPersons,
+        with_persons: WithPersons,
         concurrency_limit: ConcurrencyLimit,
         seconds: float,
     ) -> None:
         self._runner = QueryRunner(pool)
-        self._read_persons = read_persons
+        self._with_persons = with_persons
         self._concurrency_limit = concurrency_limit
         self._seconds = seconds
         self.count_by_hour = self._share(self._count_by_hour)
@@ -99,8 +108,13 @@ class StatsStore:
 
         def read(connection: psycopg.Connection, _: datetime) -> list[ActiveUser]:
             ids = ActiveIds(connection, sources, deadline)
-            persons = self._read_persons(connection, sources, deadline) if identity == "linked" else None
-            return ids.page(after, limit) if persons is None else list_active_persons(ids, persons, after, limit)
+
+            def list_them(persons: Persons | None) -> list[ActiveUser]:
+                return ids.page(after, limit) if persons is None else list_active_persons(ids, persons, after, limit)
+
+            if identity == "raw":
+                return list_them(None)
+            return self._with_persons(connection, sources, deadline, list_them)
 
         with take_turn(self._concurrency_limit, client):
             deadline = Deadline(self._seconds)
