@@ -10,6 +10,7 @@ from stored import DAY, EVERYTHING
 
 from event_tracker.columns.engine import FATAL
 from event_tracker.columns.loading.deadline import Deadline
+from event_tracker.columns.loading.identity import first_seen as first_seen_module
 from event_tracker.columns.loading.identity import links as links_module
 from event_tracker.columns.loading.identity.persons import Persons
 from event_tracker.core.http.errors import Problem
@@ -323,3 +324,28 @@ def test_first_seen_is_the_least_of_all_ids(stored, engine, link, sources, is_bu
     first = dict(stored.owner.execute("select user_id, first_seen from users").fetchall())
     found = dict(engine.run(selection, FIRST_SEEN, {}).rows)
     assert found == {"ann": first["a2"], "alone": first["alone"]}
+
+
+def test_ids_that_were_seen_before_are_asked_for_in_parts(stored, engine, link, monkeypatch, pool):
+    """Of one person, however many: a list of all of them would have no bound."""
+    monkeypatch.setattr(first_seen_module, "PART_IDS", 3)
+    asked = []
+    execute = psycopg.Connection.execute
+
+    def listening(connection, statement, given=None, **more):
+        if statement is first_seen_module.QUERIES["seen_before"]:
+            asked.append(len(given["ids"]))
+        return execute(connection, statement, given, **more)
+
+    monkeypatch.setattr(psycopg.Connection, "execute", listening)
+    for person, number in (("ann", 7), ("bob", 3)):
+        stored.add(user_id=person, day=2)
+        for alias in range(number):
+            link(f"{person}-{alias}", person)
+    # Of the last id that is asked about, whatever the order: all of bob's.
+    for alias in range(3):
+        stored.add(user_id=f"bob-{alias}", day=-3)
+    selection = replace(LINKED, first_seen=(EVERYTHING.start, EVERYTHING.end))
+    first = dict(stored.owner.execute("select user_id, first_seen from users").fetchall())
+    assert dict(engine.run(selection, FIRST_SEEN, {}).rows) == {"ann": first["ann"]}
+    assert sorted(asked) == [1, 3, 3, 3]
