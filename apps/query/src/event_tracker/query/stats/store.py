@@ -17,7 +17,7 @@ from event_tracker.query.identity import MOST_IDS, Identity, limited_ids
 from event_tracker.query.stats.answers import RangeAnswer, range_members, share
 from event_tracker.query.stats.parameters import GAP
 from event_tracker.query.stats.query_types import FilteredQuery, RangeQuery, UserQuery
-from event_tracker.query.stats.recently_active import ActiveIds, ActiveUser, UserPosition, list_active_persons
+from event_tracker.query.stats.recently_active import ActiveIds, UserPage, UserPosition, list_active_persons
 from event_tracker.query.stats.sql.bindings import range_parameters
 from event_tracker.query.stats.sql.explain_plan import Plan
 from event_tracker.query.stats.sql.query_runner import QueryRunner
@@ -99,18 +99,20 @@ class StatsStore:
 
     def list_users(
         self, limit: int, after: UserPosition, sources: Sources, identity: Identity, client: QuotaHolder
-    ) -> list[ActiveUser]:
-        """`limit` users after a position, most recently active first.
+    ) -> UserPage:
+        """`limit` users after a position, most recently active first; fewer if these are persons with very many ids.
 
         Raises:
-            Problem: 504 if it takes longer than STATEMENT_SECONDS; 422 if the persons have too many ids.
+            Problem: 504 if it takes longer than STATEMENT_SECONDS; 422 if a person has too many ids.
         """
 
-        def read(connection: psycopg.Connection, _: datetime) -> list[ActiveUser]:
+        def read(connection: psycopg.Connection, _: datetime) -> UserPage:
             ids = ActiveIds(connection, sources, deadline)
 
-            def list_them(persons: Persons | None) -> list[ActiveUser]:
-                return ids.page(after, limit) if persons is None else list_active_persons(ids, persons, after, limit)
+            def list_them(persons: Persons | None) -> UserPage:
+                if persons is None:
+                    return UserPage(ids.page(after, limit), False)
+                return list_active_persons(ids, persons, after, limit)
 
             if identity == "raw":
                 return list_them(None)
