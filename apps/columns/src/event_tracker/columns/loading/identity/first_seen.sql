@@ -18,22 +18,26 @@ from read_csv(
 create table {table} as {copied};
 
 -- name: find_persons
+-- `link` is the row of the alias: what follows compares these, which is cheaper than to compare ids.
 create temp table seen as
-select copied.*, coalesce(person, user_id) as person
+select copied.*, person, persons.rowid as link
 from ({copied}) as copied
-left join {persons} on user_id = alias;
+left join {persons} as persons on user_id = alias;
 
 -- name: other_ids
 -- All ids that weren't copied, of the persons of those that were, with their places in a list.
 create temp table other as
+with linked as (select distinct person from seen where link is not null),
+not_linked as materialized (select user_id from seen where link is null),
+unseen as materialized (select alias, person from {persons} as persons anti join seen on persons.rowid = seen.link)
 select user_id, row_number() over () - 1 as place
 from (
-  select alias as user_id from {persons} semi join seen using (person)
+  select alias as user_id
+  from unseen
+  semi join (from linked union all from not_linked) as touched (person) using (person)
   union all
-  select person from seen where person <> user_id
-) as id
-anti join seen using (user_id)
-group by user_id;
+  select person from linked anti join not_linked on person = not_linked.user_id
+) as id;
 create temp table before (user_id varchar);
 
 -- name: part_of_others
@@ -55,7 +59,7 @@ with person_before as (
   union all
   select user_id from before
 )
-select person as user_id, min(first_seen) as first_seen
+select coalesce(seen.person, user_id) as user_id, min(first_seen) as first_seen
 from seen
-anti join person_before using (person)
-group by person;
+anti join person_before on coalesce(seen.person, user_id) = person_before.person
+group by 1;
