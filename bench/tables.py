@@ -58,7 +58,7 @@ def loaded_ours(postgres: Postgres, events: int) -> str:
 
 
 def loaded_visits(postgres: Postgres, events: int) -> str:
-    """The same with 13 months of visits, whose past days are summed up as by `tracker maintain`."""
+    """The same with 13 months of visits, whose past days have blocks, as by `tracker maintain`."""
     return _loaded_visits(postgres, f"bench_visits_{events}", events, ONE_SOURCE)
 
 

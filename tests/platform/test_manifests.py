@@ -502,7 +502,7 @@ def test_what_questions_take_at_once_fits_into_the_databases_memory(overlay: str
 
 def test_questions_that_dont_fit_into_the_databases_memory_are_named():
     minikube, production = (copy.deepcopy(rendered(overlay)) for overlay in OVERLAYS)
-    first(minikube, "StatefulSet", "postgres")["resources"]["limits"].update(memory="3Gi")
+    first(minikube, "StatefulSet", "postgres")["resources"]["limits"].update(memory="1Gi")
     assert problems(minikube, database_memory) == [
         "StatefulSet/postgres: 4 statements at once and the shared buffers don't fit into its memory"
     ]

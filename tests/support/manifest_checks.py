@@ -47,8 +47,8 @@ FREE_CONNECTIONS = 2
 CONTROL_CONNECTIONS = 4
 """The connections that a query service opens beside POOL_MAX, for authentication (event_tracker.query.app has the same number)."""
 
-STATEMENT_BYTES = 6 * 128 * 2**20
-"""The database's memory that an analytical query takes, as measured: six times work_mem (docs/deployment.md)."""
+STATEMENT_BYTES = 4 * 64 * 2**20
+"""The database's memory that is reserved for a question about users: four times work_mem (docs/deployment.md)."""
 
 DIGEST = re.compile(r".+@sha256:[0-9a-f]{64}")
 

@@ -305,6 +305,11 @@ def test_a_person_is_known_by_the_events_that_are_left_of_any_id(owner, keep, st
     run_maintain()
     first_seen = owner.execute("select user_id, first_seen from users order by 1").fetchall()
     assert first_seen == [("anon", days_ago(40)), ("phone", days_ago(35)), ("tablet", days_ago(40))]
+    # Another run neither locks nor writes them.
+    versions = "select user_id, xmin::text, xmax::text from users order by 1"
+    before = owner.execute(versions).fetchall()
+    run_maintain()
+    assert owner.execute(versions).fetchall() == before
     keep("blog", 30)
     run_maintain()
     assert owner.execute("select user_id from users").fetchall() == []

@@ -38,10 +38,12 @@ class Read:
         self.plan = make_plan(scenario, seed, users, days, end)
         self.sent = [event.json for batch in arriving_batches(self.plan) for event in batch]
         self.by_user = defaultdict(list)
-        for line in dict.fromkeys(self.sent):
-            event = json.loads(line)
+        events = [json.loads(line) for line in dict.fromkeys(self.sent)]
+        signed_in = [event for event in events if event["event_type"] == "identify"]
+        self.ids = {event["properties"]["anonymous_id"]: event["user_id"] for event in signed_in}
+        for event in events:
             event["time"] = datetime.fromisoformat(event["timestamp"]).astimezone(ZoneInfo(scenario.zone))
-            self.by_user[event["user_id"]].append(event)
+            self.by_user[self.ids.get(event["user_id"], event["user_id"])].append(event)
         for events in self.by_user.values():
             events.sort(key=lambda event: event["time"])
 
@@ -74,6 +76,26 @@ def test_every_user_gets_as_far_in_the_funnel_as_the_life_says(read):
     assert lives.keys() == read.by_user.keys()
     for user, life in lives.items():
         assert reached(read.plan.scenario, read.by_user[user]) == life.reaches, life.name
+
+
+def test_part_of_the_shops_users_begin_before_they_sign_in():
+    read = Read(SCENARIOS["shop"])
+    said = make_truth(read.plan).facts
+    assert len(read.ids) == len(set(read.ids.values())) == said["signed_in"]
+    assert 0.15 < len(read.ids) / len(read.by_user) < 0.25
+    assert said["users"] == len(read.by_user)
+    by_id = {person.user_id: person for person in read.plan.everybody}
+    for user in read.ids.values():
+        # All events before the sign-in have the other id, and there are some; all after it have the user's.
+        ids = [event["user_id"] == user for event in read.by_user[user]]
+        (place,) = [place for place, event in enumerate(read.by_user[user]) if event["event_type"] == "identify"]
+        assert ids == [False] * place + [True] * (len(ids) - place)
+        assert place
+        # The funnel leads through the sign-in: neither id alone gets as far.
+        life = by_id[user].life
+        alone = [[e for e in read.by_user[user] if (e["user_id"] == user) is known] for known in (False, True)]
+        if life.name in ("begins to pay", "buys", "pays the next day"):
+            assert max(reached(read.plan.scenario, events) for events in alone) < life.reaches
 
 
 def test_whoever_completes_a_step_waited_for_it_once(read):

@@ -10,7 +10,9 @@ from stored import DAY, EVERYTHING
 
 from event_tracker.columns.engine import FATAL
 from event_tracker.columns.loading.deadline import Deadline
+from event_tracker.columns.loading.identity import first_seen as first_seen_module
 from event_tracker.columns.loading.identity import links as links_module
+from event_tracker.columns.loading.identity.persons import Persons
 from event_tracker.core.http.errors import Problem
 
 LINKED = replace(EVERYTHING, linked=True)
@@ -49,6 +51,11 @@ def copied(monkeypatch):
 
 def users(engine, **given):
     return dict(engine.run(replace(LINKED, **given), USERS, {}).rows)
+
+
+def persons_of(engine, connection, ids):
+    deadline = Deadline(60)
+    return engine.with_persons(connection, None, deadline, lambda persons: persons.persons_of(ids, deadline))
 
 
 @pytest.fixture
@@ -170,11 +177,11 @@ def test_an_earlier_snapshot_sees_its_own_links(three, engine, link, pool, owner
     link("a1", "ann")
     with pool.connection() as connection, connection.transaction():
         connection.execute("set transaction isolation level repeatable read, read only")
-        assert engine.read_persons(connection, None, Deadline(60)).persons_of(["a1", "a2"]) == {"a1": "ann"}
+        assert persons_of(engine, connection, ["a1", "a2"]) == {"a1": "ann"}
         link("a2", "ann")
         owner.execute("update links set removed_at = now(), changed = default where alias = 'a1'")
         assert users(engine) == {"a1": 1, "ann": 2}
-        assert engine.read_persons(connection, None, Deadline(60)).persons_of(["a1", "a2"]) == {"a1": "ann"}
+        assert persons_of(engine, connection, ["a1", "a2"]) == {"a1": "ann"}
     assert users(engine) == {"a1": 1, "ann": 2}
 
 
@@ -199,7 +206,7 @@ def read_version(engine, pool):
 
 def read_persons(engine, pool):
     with pool.connection() as connection, connection.transaction():
-        return engine.read_persons(connection, None, Deadline(60)).persons_of(["a1"])
+        return persons_of(engine, connection, ["a1"])
 
 
 @pytest.fixture
@@ -242,6 +249,63 @@ def test_a_database_that_has_failed_is_opened_again(three, engine, pool, link, f
     assert engine._database is not before
 
 
+@pytest.fixture
+def failing_lookup(monkeypatch):
+    """failing_lookup(errors): persons aren't looked up as often as there are errors."""
+    look_up = Persons._look_up
+
+    def failing(errors):
+        def fail(*given, **named):
+            if errors:
+                raise errors.pop(0)
+            return look_up(*given, **named)
+
+        monkeypatch.setattr(Persons, "_look_up", fail)
+
+    return failing
+
+
+def test_a_lookup_that_needs_too_much_memory(three, engine, pool, link, failing_lookup):
+    link("a1", "ann")
+    failing_lookup([duckdb.OutOfMemoryException("no memory")])
+    with pytest.raises(Problem) as refusal:
+        read_persons(engine, pool)
+    assert (refusal.value.status, refusal.value.code) == (503, "too_large")
+    assert read_persons(engine, pool) == {"a1": "ann"}
+
+
+@pytest.mark.parametrize("error", [*FATAL, duckdb.IOException])
+def test_a_lookup_that_fails_is_tried_again(three, engine, pool, link, failing_lookup, error):
+    link("a1", "ann")
+    before = engine._database
+    failing_lookup([error("failed")])
+    assert read_persons(engine, pool) == {"a1": "ann"}
+    assert (engine._database is before) == (error not in FATAL)
+
+
+def test_a_lookup_while_another_question_replaces_the_database(three, engine, pool, link):
+    link("a1", "ann")
+    deadline, replaced = Deadline(60), []
+
+    def work(persons):
+        if not replaced:
+            # What Engine._try does when another question has found that the database has failed.
+            replaced.append(engine._database)
+            engine._database = engine._open()
+            engine._loader.links.forget_all()
+        return persons.persons_of(["a1"], deadline)
+
+    with pool.connection() as connection, connection.transaction():
+        assert engine.with_persons(connection, None, deadline, work) == {"a1": "ann"}
+
+
+def test_a_lookup_ends_at_the_deadline(three, engine, pool, link):
+    link("a1", "ann")
+    with pool.connection() as connection, connection.transaction(), pytest.raises(Problem) as refusal:
+        engine.with_persons(connection, None, Deadline(60), lambda persons: persons.persons_of(["a1"], Deadline(0)))
+    assert (refusal.value.status, refusal.value.code) == (504, "statement_timeout")
+
+
 FIRST_SEEN = "select user_id, first_seen from first_seen order by 1"
 
 
@@ -260,3 +324,28 @@ def test_first_seen_is_the_least_of_all_ids(stored, engine, link, sources, is_bu
     first = dict(stored.owner.execute("select user_id, first_seen from users").fetchall())
     found = dict(engine.run(selection, FIRST_SEEN, {}).rows)
     assert found == {"ann": first["a2"], "alone": first["alone"]}
+
+
+def test_ids_that_were_seen_before_are_asked_for_in_parts(stored, engine, link, monkeypatch, pool):
+    """Of one person, however many: a list of all of them would have no bound."""
+    monkeypatch.setattr(first_seen_module, "PART_IDS", 3)
+    asked = []
+    execute = psycopg.Connection.execute
+
+    def listening(connection, statement, given=None, **more):
+        if statement is first_seen_module.QUERIES["seen_before"]:
+            asked.append(len(given["ids"]))
+        return execute(connection, statement, given, **more)
+
+    monkeypatch.setattr(psycopg.Connection, "execute", listening)
+    for person, number in (("ann", 7), ("bob", 3)):
+        stored.add(user_id=person, day=2)
+        for alias in range(number):
+            link(f"{person}-{alias}", person)
+    # Of the last id that is asked about, whatever the order: all of bob's.
+    for alias in range(3):
+        stored.add(user_id=f"bob-{alias}", day=-3)
+    selection = replace(LINKED, first_seen=(EVERYTHING.start, EVERYTHING.end))
+    first = dict(stored.owner.execute("select user_id, first_seen from users").fetchall())
+    assert dict(engine.run(selection, FIRST_SEEN, {}).rows) == {"ann": first["ann"]}
+    assert sorted(asked) == [1, 3, 3, 3]

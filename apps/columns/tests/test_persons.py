@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from event_tracker.columns.loading.deadline import Deadline
 from event_tracker.columns.loading.identity.persons import Persons, resolve
 from event_tracker.columns.loading.identity.tables import Table, fill
 
@@ -44,11 +45,11 @@ def persons_by_engine(database, links, sources):
     found = database.execute(fill("select alias, person from {table}", table=persons)).fetchall()
     assert len(dict(found)) == len(found)
     assert is_any == bool(found)
-    looked_up = Persons(database.cursor, persons)
+    looked_up, deadline = Persons(database.cursor, persons), Deadline(60)
     ids = {id for _, *both, _, _, _ in links for id in both}
-    assert looked_up.persons_of(ids) == dict(found)
-    assert sorted(looked_up.aliases_of(ids, 10_000)) == sorted(found)
-    assert len(looked_up.aliases_of(ids, 2)) == min(2, len(found))
+    assert looked_up.persons_of(ids, deadline) == dict(found)
+    assert sorted(looked_up.aliases_of(ids, 10_000, deadline)) == sorted(found)
+    assert len(looked_up.aliases_of(ids, 2, deadline)) == min(2, len(found))
     return dict(found)
 
 

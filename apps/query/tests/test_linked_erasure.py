@@ -10,12 +10,18 @@ import requests
 from click.testing import CliRunner
 from lock_waits import waiting_for_locks
 from meanwhile import Meanwhile
+from signing_key import make_signing_key
 from storing import store
 from waiting import wait_until
 from world import World, contents
 
 from event_tracker.cli.admin.receipt import check, read_receipt
+from event_tracker.core.postgres.pool import open_pool
 from event_tracker.core.secrets.hmac import commit, is_committed
+from event_tracker.query.auth.principal import Principal
+from event_tracker.query.auth.signing import Signer
+from event_tracker.query.users import erasure as erasure_module
+from event_tracker.query.users.erasure import Eraser
 
 T0 = datetime(2026, 3, 1, 10, 0, tzinfo=UTC)
 LINKS = "select source, alias, person, event_id from links order by 1, 2, 3"
@@ -210,3 +216,45 @@ def test_a_link_that_comes_when_the_person_is_gone_is_stored(world, other):
     assert of_ann == [("default", "visitor-of-ann", "ann-who-goes", UUID(int=2))]
     by_row, by_events = known(world.owner)
     assert by_row == by_events
+
+
+@pytest.fixture
+def many_links(owner, monkeypatch):
+    """Each statement that finds the person's ids is followed by one more id being linked, as if somebody went on and on. Those who
+    would have to wait for the erasure give up."""
+    refused, numbers, find = [], iter(range(100, 200)), erasure_module.find_ids
+
+    def find_ids(*given):
+        found, number = find(*given), next(numbers)
+        with psycopg.connect(owner.info.dsn, options="-c lock_timeout=100ms") as collector:
+            try:
+                store(
+                    collector,
+                    view(number, f"phone-{number}"),
+                    identify(number + 100, "ann-who-goes", f"phone-{number}"),
+                )
+            except psycopg.errors.LockNotAvailable:
+                refused.append(number)
+        return found
+
+    monkeypatch.setattr(erasure_module, "find_ids", find_ids)
+    return refused
+
+
+@pytest.mark.parametrize("mode", ["erase", "anonymise"])
+@pytest.mark.parametrize("sources", [None, frozenset(["default"])])
+def test_a_person_whose_ids_go_on_being_linked(postgres, owner, database, many_links, mode, sources):
+    store(owner, *ANN, *BOB)
+    with open_pool(postgres.url(database, "control"), name="control", size=2, timeout=10, options={}) as pool:
+        eraser = Eraser(pool, Signer(make_signing_key()), 60)
+        done = eraser.run(mode, "ann-who-goes", "linked", Principal("token", "admin", frozenset(["admin"]), sources))
+    # One was linked before the erasure began, one before the ids were looked for again; then nobody can.
+    assert many_links == [102]
+    assert (done.counts["events"], done.counts["links"]) == (6 + 2 * 2, 3 + 2)
+    assert rows_with(owner, "ann-who-goes") == rows_with(owner, "phone") == []
+    by_row, by_events = known(owner)
+    assert by_row == by_events
+    ((counted,), (stored,)) = owner.execute("select sum(count) from event_counts union all select count(*) from events")
+    assert counted == stored
+    announced = owner.execute("select count(*) from recent_erasures").fetchone()
+    assert announced == (4 + 2,)

@@ -174,15 +174,20 @@ class Engine:
 
         return self._try_twice(lambda _: in_snapshot(self._pool, selection, deadline, read))
 
-    def read_persons(
-        self, connection: psycopg.Connection, sources: Sequence[str] | None, deadline: Deadline
-    ) -> Persons | None:
-        """The persons for a viewer of some sources (None is all), in the snapshot of a connection. None if nobody has two ids.
+    def with_persons(
+        self,
+        connection: psycopg.Connection,
+        sources: Sequence[str] | None,
+        deadline: Deadline,
+        work: Callable[[Persons | None], Answer],
+    ) -> Answer:
+        """Call `work` with the persons for a viewer of some sources (None is all), in the snapshot of a connection; with None if
+        nobody has two ids. It is called once more, with the persons as they were read again, if DuckDB has failed.
 
         Raises:
             Problem: as `run`.
         """
-        return self._try_twice(lambda _: self._loader.read_persons(connection, sources, deadline))
+        return self._try_twice(lambda _: work(self._loader.read_persons(connection, sources, deadline)))
 
     def refresh(self) -> None:
         """Delete what PostgreSQL doesn't have any more from the local disk, and set the metrics. Call it again and again."""
@@ -198,11 +203,13 @@ class Engine:
     def _try_twice(self, work: Callable[[Lease], Answer]) -> Answer:
         """Call a function with a lease of the files that it reads; once more if DuckDB can't read them, or has failed."""
         attempt = partial(self._try, work)
+        database = self._database
         try:
             return self._cache.with_room(attempt)
-        except STATEMENT_ERRORS:
-            raise
         except duckdb.Error as error:
+            # If the database was replaced meanwhile, since another question has found that it has failed, tables are gone.
+            if isinstance(error, STATEMENT_ERRORS) and self._database is database:
+                raise
             # Its message may quote what users sent.
             log.warning("files are read again", error=type(error).__name__)
         return self._cache.with_room(attempt)

@@ -109,7 +109,7 @@ def create_app(settings: QuerySettings) -> Middleware:
         Events(store, window),
         Stats(
             Asker(engine, concurrency_limit, settings.longest_session_seconds),
-            StatsStore(pool, engine.read_persons, concurrency_limit, settings.statement_seconds),
+            StatsStore(pool, engine.with_persons, concurrency_limit, settings.statement_seconds),
             store.top_types,
             settings.explain,
             settings.longest_session_seconds,

@@ -33,7 +33,7 @@ CODES = {
     "window_too_wide": "Without `user_id`, more than WINDOW_MAX_HOURS from `from` to `to`.",
     "invalid_cursor": "Not a cursor that this service made.",
     "invalid_after": "Not TIMESTAMP,EVENT_ID,USER_ID of an event, or not of these filters.",
-    "too_many_ids": "A person with more than 10,000 ids, or a page of the list of users whose persons have more than 100,000.",
+    "too_many_ids": "A person with more than 10,000 ids; in the list of users, more than 100,000 ids that the next person depends on.",
     "other_filters": "A cursor that was made with other filters.",
     "unknown_source": "Not a source, or not one of the principal's.",
     "more_errors": "Not a mistake of its own: how many there are that aren't listed.",

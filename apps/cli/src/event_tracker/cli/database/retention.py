@@ -220,15 +220,21 @@ def _forget_summaries(connection: psycopg.Connection, days: list[datetime]) -> N
 
 
 def _correct_all_users(connection: psycopg.Connection, limits: Limits) -> None:
-    """Correct the users that are still outdated: users with their newest events in a dropped partition, or who were skipped."""
+    """Correct the users that are still outdated: users with their newest events in a dropped partition, or who were skipped.
+
+    Those who stay because of other ids of their person are found by every run. Nothing is locked or written for them.
+    """
     for _ in range(ROUNDS):
         skipped = 0
         with connection.cursor("outdated", withhold=True) as found:
             found.execute(QUERIES["outdated_users"], limits.parameters(monthly=False))
             while some := [user_id for (user_id,) in found.fetchmany(BATCH_USERS)]:
-                with connection.transaction():
-                    lock_out_erasures(connection)
-                    skipped += len(some) - _correct_users(connection, some)
+                _, kept = _find_forgotten(connection, some)
+                wrong = [user_id for user_id in some if user_id not in kept]
+                if wrong:
+                    with connection.transaction():
+                        lock_out_erasures(connection)
+                        skipped += len(wrong) - _correct_users(connection, wrong)
         if not skipped:
             return
         time.sleep(PAUSE_SECONDS)
@@ -242,22 +248,30 @@ def _correct_users(connection: psycopg.Connection, user_ids: list[str]) -> int:
     """
     locked = [user_id for (user_id,) in connection.execute(QUERIES["lock_users"], {"user_ids": user_ids}).fetchall()]
     connection.execute(QUERIES["correct_users"], {"user_ids": locked})
-    connection.execute(QUERIES["delete_users"], {"user_ids": _find_forgotten(connection, locked)})
+    forgotten, _ = _find_forgotten(connection, locked)
+    connection.execute(QUERIES["delete_users"], {"user_ids": forgotten})
     return len(locked)
 
 
-def _find_forgotten(connection: psycopg.Connection, user_ids: list[str]) -> list[str]:
-    """Those of these users without an event of any id of theirs. Each person is looked for once, since one may have very many ids."""
+def _find_forgotten(connection: psycopg.Connection, user_ids: list[str]) -> tuple[list[str], set[str]]:
+    """Of these users those without an event of any id of theirs; and those without an event who stay because of another id.
+
+    Each person is looked for once, since one may have very many ids.
+    """
     found = connection.execute(QUERIES["forgotten_users"], {"user_ids": user_ids}).fetchall()
     forgotten = [user_id for user_id, is_linked in found if not is_linked]
     linked = {user_id for user_id, is_linked in found if is_linked}
+    kept: set[str] = set()
     while linked:
         asked = {"user_id": next(iter(linked))}
         ((ids, has_event),) = connection.execute(QUERIES["find_person"], asked).fetchall()
-        if not has_event:
-            forgotten += linked.intersection(ids)
-        linked.difference_update(ids)
-    return forgotten
+        here = linked.intersection(ids)
+        if has_event:
+            kept |= here
+        else:
+            forgotten += here
+        linked -= here
+    return forgotten, kept
 
 
 def _of(partition: str, statement: str) -> sql.Composed:

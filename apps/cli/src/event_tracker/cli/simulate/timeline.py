@@ -21,7 +21,7 @@ TICK_SECONDS = 0.2
 
 
 class Event(NamedTuple):
-    """A simulated event, with its JSON."""
+    """A simulated event, with its JSON. Before sign-in, that has another id than `user_id`."""
 
     user_id: str
     event_type: str

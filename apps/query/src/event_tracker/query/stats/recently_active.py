@@ -20,9 +20,12 @@ LOOKBACKS = (timedelta(0), DAY, 30 * DAY)
 MOMENT = timedelta(microseconds=1)
 
 MOST_JOINED = 100_000
-"""How many ids of persons with several a list may read: whoever has a write key can link ids without end."""
+"""How many ids of persons with several a page may read: whoever has a write key can link ids without end. Then it ends early."""
 
-TOO_MANY_IDS = f"The persons of this page have more than {MOST_JOINED:,} ids. With `identity=raw` the list has ids as they were sent."
+TOO_MANY_IDS = (
+    f"The next person can't be told without reading more than {MOST_JOINED:,} ids. "
+    "With `identity=raw` the list has ids as they were sent."
+)
 
 MOST_ROWS = 10_000
 """Of a page of ids."""
@@ -49,6 +52,13 @@ class UserPosition(NamedTuple):
     user_id: str
 
 
+class UserPage(NamedTuple):
+    """Users, most recently active first. If it is cut, there may be more, though it has fewer than were asked for."""
+
+    users: list[ActiveUser]
+    is_cut: bool
+
+
 class ActiveIds:
     """Reads ids from PostgreSQL, in one snapshot. All that is read together takes as long as the deadline allows.
 
@@ -60,7 +70,7 @@ class ActiveIds:
     def __init__(self, connection: psycopg.Connection, sources: Sources, deadline: Deadline) -> None:
         self._connection = connection
         self._sources = sources
-        self._deadline = deadline
+        self.deadline = deadline
 
     def page(self, after: UserPosition, most: int, without: Iterable[str] = ()) -> list[ActiveUser]:
         """`most` ids after a position, the most recently active first; `without` some."""
@@ -99,16 +109,16 @@ class ActiveIds:
         return found
 
     def _execute(self, statement: sql.SQL | sql.Composed, given: dict[str, Any]) -> list[ActiveUser]:
-        self._deadline.check()
-        limit = {"milliseconds": max(1, int(self._deadline.remaining * 1000))}
+        self.deadline.check()
+        limit = {"milliseconds": max(1, int(self.deadline.remaining * 1000))}
         self._connection.execute(QUERIES["list_users.limit_time"], limit, binary=True)
         # Not prepared: the session's generic plans don't suit it.
         rows = self._connection.execute(statement, given, prepare=False, binary=True).fetchall()
         return [ActiveUser(*row) for row in rows]
 
 
-def list_active_persons(ids: ActiveIds, persons: Persons, after: UserPosition, most: int) -> list[ActiveUser]:
-    """`most` persons after a position, the most recently active first.
+def list_active_persons(ids: ActiveIds, persons: Persons, after: UserPosition, most: int) -> UserPage:
+    """`most` persons after a position, the most recently active first; fewer if they have more than MOST_JOINED ids.
 
     The list of ids has each person where it has the most recently active of their ids. At one moment, persons and ids may be in another
     order, so a moment is read as a whole.
@@ -117,7 +127,7 @@ def list_active_persons(ids: ActiveIds, persons: Persons, after: UserPosition, m
     become larger, so that there are few.
 
     Raises:
-        Problem: 422 if persons have more than MOST_JOINED ids; 504 after the deadline of `ids`.
+        Problem: 422 if not even one person can be told without reading more than MOST_JOINED ids; 504 after the deadline of `ids`.
     """
     found: list[ActiveUser] = []
     joined: set[str] = set()
@@ -126,27 +136,43 @@ def list_active_persons(ids: ActiveIds, persons: Persons, after: UserPosition, m
     rows = most
     while True:
         page = ids.page(place, rows, joined)
-        found += [user for user in _join(ids, persons, page, joined) if user.position < after]
+        read, person_of = _find_persons(ids, persons, page, MOST_JOINED - len(joined))
+        joined.update(person_of, person_of.values())
+        found += [user for user in _join(ids, read, person_of) if user.position < after]
         # Those behind can't be in the answer, however many are found at one moment.
         found = sorted(found, key=_position, reverse=True)[:most]
-        whole = EARLIEST if len(page) < rows else page[-1].last_seen + MOMENT
-        complete = [user for user in found if user.last_seen >= whole]
-        if len(page) < rows or len(complete) == most:
-            return complete
+        is_cut = len(read) < len(page)
+        # What is the next id, or may be.
+        next_seen = page[len(read)].last_seen if is_cut else page[-1].last_seen if len(page) == rows else None
+        complete = [user for user in found if next_seen is None or user.last_seen > next_seen]
+        if next_seen is None or len(complete) == most:
+            return UserPage(complete, False)
+        if is_cut:
+            if not complete:
+                raise invalid_parameters([ParameterError("identity", "too_many_ids", TOO_MANY_IDS)])
+            return UserPage(complete, True)
         place = page[-1].position
         rows = min(2 * rows, MOST_ROWS)
 
 
-def _join(ids: ActiveIds, persons: Persons, page: list[ActiveUser], joined: set[str]) -> list[ActiveUser]:
-    """The persons of ids, each with all of their ids. Those of persons with several are added to `joined`."""
-    found = persons.persons_of(user.user_id for user in page)
-    wanted = {found.get(user.user_id, user.user_id) for user in page}
-    person_of = dict(persons.aliases_of(wanted, MOST_JOINED + 1))
-    several = {*person_of, *person_of.values()}
-    joined |= several
-    if len(joined) > MOST_JOINED:
-        raise invalid_parameters([ParameterError("identity", "too_many_ids", TOO_MANY_IDS)])
-    unread = several.difference(user.user_id for user in page)
+def _find_persons(
+    ids: ActiveIds, persons: Persons, page: list[ActiveUser], most: int
+) -> tuple[list[ActiveUser], dict[str, str]]:
+    """The persons of the ids of a page, for each of all their aliases; and the ids that it is about: as many of the first ones as
+    have `most` ids together."""
+    while page:
+        found = persons.persons_of((user.user_id for user in page), ids.deadline)
+        wanted = {found.get(user.user_id, user.user_id) for user in page}
+        person_of = dict(persons.aliases_of(wanted, most + 1, ids.deadline))
+        if len({*person_of, *person_of.values()}) <= most:
+            return page, person_of
+        page = page[: len(page) // 2]
+    return [], {}
+
+
+def _join(ids: ActiveIds, page: list[ActiveUser], person_of: dict[str, str]) -> list[ActiveUser]:
+    """The persons of ids, each with all of their ids."""
+    unread = {*person_of, *person_of.values()}.difference(user.user_id for user in page)
     users: dict[str, ActiveUser] = {}
     for user in (*page, *(ids.read(unread) if unread else ())):
         person = person_of.get(user.user_id, user.user_id)

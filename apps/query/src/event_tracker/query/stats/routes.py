@@ -45,9 +45,9 @@ def list_users(stats: Stats, call: Call) -> Body:
     limit, sources, identity = given["limit"], given["sources"], given["identity"]
     filter_digest = digest("users", identity, *sources_for_digest(sources))
     position = _read_position(given.get("cursor"), filter_digest)
-    found = stats.store.list_users(limit + 1, position, sources, identity, call.client)
-    next_cursor = _next_cursor(found, limit, filter_digest)
-    return {"identity": identity, "users": [user._asdict() for user in found[:limit]], "next_cursor": next_cursor}
+    users, is_cut = stats.store.list_users(limit + 1, position, sources, identity, call.client)
+    next_cursor = _make_cursor(users[:limit][-1], filter_digest) if is_cut or len(users) > limit else None
+    return {"identity": identity, "users": [user._asdict() for user in users[:limit]], "next_cursor": next_cursor}
 
 
 def get_user(stats: Stats, call: Call, user_id: str) -> Body:
@@ -80,11 +80,8 @@ def _read_position(cursor: Cursor | None, filter_digest: bytes) -> UserPosition:
     return UserPosition(cursor.after.timestamp, cursor.after.user_id)
 
 
-def _next_cursor(found: list[ActiveUser], limit: int, filter_digest: bytes) -> str | None:
-    """The cursor of the next page. There is one if a user more than `limit` was found."""
-    if len(found) <= limit:
-        return None
-    last = found[limit - 1]
+def _make_cursor(last: ActiveUser, filter_digest: bytes) -> str:
+    """The cursor of the page that follows this user."""
     return encode(Cursor(filter_digest, EARLIEST, LATEST, Position(last.last_seen, last.user_id, NIL)))
 
 

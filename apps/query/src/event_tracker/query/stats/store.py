@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import psycopg
 from msgspec import UNSET
@@ -17,7 +17,7 @@ from event_tracker.query.identity import MOST_IDS, Identity, limited_ids
 from event_tracker.query.stats.answers import RangeAnswer, range_members, share
 from event_tracker.query.stats.parameters import GAP
 from event_tracker.query.stats.query_types import FilteredQuery, RangeQuery, UserQuery
-from event_tracker.query.stats.recently_active import ActiveIds, ActiveUser, UserPosition, list_active_persons
+from event_tracker.query.stats.recently_active import ActiveIds, UserPage, UserPosition, list_active_persons
 from event_tracker.query.stats.sql.bindings import range_parameters
 from event_tracker.query.stats.sql.explain_plan import Plan
 from event_tracker.query.stats.sql.query_runner import QueryRunner
@@ -32,8 +32,17 @@ Query = TypeVar("Query", bound=Hashable)
 Answer = TypeVar("Answer")
 
 
-ReadPersons = Callable[[psycopg.Connection, Sources, Deadline], Persons | None]
-"""Engine.read_persons."""
+class WithPersons(Protocol):
+    """Engine.with_persons."""
+
+    def __call__(
+        self,
+        connection: psycopg.Connection,
+        sources: Sources,
+        deadline: Deadline,
+        work: Callable[[Persons | None], Answer],
+        /,
+    ) -> Answer: ...
 
 
 class StatsStore:
@@ -46,12 +55,12 @@ class StatsStore:
     def __init__(
         self,
         pool: ConnectionPool[psycopg.Connection],
-        read_persons: ReadPersons,
+        with_persons: WithPersons,
         concurrency_limit: ConcurrencyLimit,
         seconds: float,
     ) -> None:
         self._runner = QueryRunner(pool)
-        self._read_persons = read_persons
+        self._with_persons = with_persons
         self._concurrency_limit = concurrency_limit
         self._seconds = seconds
         self.count_by_hour = self._share(self._count_by_hour)
@@ -90,17 +99,24 @@ class StatsStore:
 
     def list_users(
         self, limit: int, after: UserPosition, sources: Sources, identity: Identity, client: QuotaHolder
-    ) -> list[ActiveUser]:
-        """`limit` users after a position, most recently active first.
+    ) -> UserPage:
+        """`limit` users after a position, most recently active first; fewer if these are persons with very many ids.
 
         Raises:
-            Problem: 504 if it takes longer than STATEMENT_SECONDS; 422 if the persons have too many ids.
+            Problem: 504 if it takes longer than STATEMENT_SECONDS; 422 if a person has too many ids.
         """
 
-        def read(connection: psycopg.Connection, _: datetime) -> list[ActiveUser]:
+        def read(connection: psycopg.Connection, _: datetime) -> UserPage:
             ids = ActiveIds(connection, sources, deadline)
-            persons = self._read_persons(connection, sources, deadline) if identity == "linked" else None
-            return ids.page(after, limit) if persons is None else list_active_persons(ids, persons, after, limit)
+
+            def list_them(persons: Persons | None) -> UserPage:
+                if persons is None:
+                    return UserPage(ids.page(after, limit), False)
+                return list_active_persons(ids, persons, after, limit)
+
+            if identity == "raw":
+                return list_them(None)
+            return self._with_persons(connection, sources, deadline, list_them)
 
         with take_turn(self._concurrency_limit, client):
             deadline = Deadline(self._seconds)

@@ -21,14 +21,14 @@ from event_tracker.query.auth.principal import Principal, quota_holder_of
 from event_tracker.query.auth.signing import ISSUER, Signer
 from event_tracker.query.concurrency import take_turn
 from event_tracker.query.identity import Identity
-from event_tracker.query.users.user_erasure import QUERIES, Counts, MoreIdsError, UserErasure, anonymise, erase
+from event_tracker.query.users.user_erasure import QUERIES, Counts, UserErasure, anonymise, erase
 from event_tracker.query.users.user_ids import find_ids
 
 LOCK_SECONDS = 20
 """How long an erasure waits for a lock: another erasure, or a step of `tracker maintain`, may hold it."""
 
 TRIES = 3
-"""The lock order rules deadlocks out. If PostgreSQL finds one all the same, or more ids were linked, the erasure is tried again."""
+"""The lock order rules deadlocks out. If PostgreSQL finds one all the same, the erasure is tried again."""
 
 BUSY = "Another erasure, or a step of `tracker maintain`, is in progress. Nothing was done: send the request again."
 TOO_SLOW = "The database took longer than ERASE_SECONDS over one statement. Nothing was done."
@@ -99,14 +99,18 @@ class Eraser:
             with connection.transaction():
                 return change(connection, user_ids)
 
+        def announce(linked: list[str]) -> None:
+            with self._control.connection() as connection, connection.transaction():
+                self._announce(connection, linked, sources)
+
         def change(connection: psycopg.Connection, user_ids: list[str]) -> Erasure:
             at = self._begin(connection)
             connection.execute(QUERIES["take_turn"])
             erasure = UserErasure(
-                connection, user_ids, sources, lambda: find_ids(connection, user_id, identity, sources)
+                connection, user_ids, sources, lambda: find_ids(connection, user_id, identity, sources), announce
             )
             counts = MODES[mode].run(erasure)
-            linked = [one for one in user_ids if one != user_id]
+            linked = [one for one in erasure.user_ids if one != user_id]
             return self._record(connection, mode, at, user_id, linked, principal, counts)
 
         with take_turn(self._concurrency_limit, quota_holder_of(principal), LOCK_SECONDS):
@@ -117,7 +121,7 @@ class Eraser:
             try:
                 with self._control.connection() as connection:
                     return work(connection)
-            except (psycopg.errors.DeadlockDetected, MoreIdsError):
+            except psycopg.errors.DeadlockDetected:
                 if attempt == TRIES:
                     raise Problem(503, "busy", BUSY) from None
             except psycopg.errors.LockNotAvailable:

@@ -1,5 +1,10 @@
 -- Links between ids, when a person is erased, anonymised or exported.
 
+-- name: shut_out_links
+-- Nobody makes a link until the transaction ends; who has begun to is waited for. Who waits for this has locked neither users nor
+-- counters yet, and the events that they store aren't waited for: those of the ids that were found by links are committed.
+lock table links in share row exclusive mode;
+
 -- name: lock_links
 -- All links from or to these ids. It waits for transactions that are storing events which make them, so that relink sees these.
 select 1

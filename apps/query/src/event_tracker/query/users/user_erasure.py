@@ -1,5 +1,6 @@
 """The steps of an erasure, within one transaction. `queries.sql` explains their order."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from secrets import token_hex
@@ -20,10 +21,6 @@ Counts = dict[str, int]
 """Table → number of rows deleted or changed."""
 
 
-class MoreIdsError(Exception):
-    """Ids were linked to the person while the erasure waited for its locks: it begins again with all of them."""
-
-
 class UserErasure:
     """The erasure of one user: runs its statements.
 
@@ -38,41 +35,54 @@ class UserErasure:
         user_ids: list[str],
         sources: list[str] | None,
         find_ids: Callable[[], list[str]],
+        announce: Callable[[list[str]], None],
     ) -> None:
         self.user_ids, self.sources = user_ids, sources
         self._connection = connection
         self._find_ids = find_ids
+        self._announce = announce
 
     def execute(self, statement: str, **more: Any) -> list[Any]:
         """Run a statement of queries.sql and return its rows."""
         given = {"user_ids": self.user_ids, "sources": self.sources, **more}
         return self._connection.execute(STATEMENTS[statement], given, binary=True).fetchall()
 
-    def check_ids(self) -> None:
-        """Check that no id was linked to the person before their events were deleted, but isn't among `user_ids`.
+    def add_linked(self) -> bool:
+        """Add the ids that were linked to the person before their events were deleted, and aren't among `user_ids`, at the end of these.
 
-        Raises:
-            MoreIdsError: if one was.
+        If there are any, no more can be linked until the transaction ends: somebody might go on and on.
+
+        Returns:
+            Whether there are. Then their events are still stored, and events of the others that came meanwhile.
         """
-        if not set(self._find_ids()) <= set(self.user_ids):
-            raise MoreIdsError
+        if set(self._find_ids()) <= set(self.user_ids):
+            return False
+        self._connection.execute(QUERIES["shut_out_links"])
+        known = set(self.user_ids)
+        linked = [one for one in self._find_ids() if one not in known]
+        self._announce(linked)
+        self.user_ids = [*self.user_ids, *linked]
+        return True
 
 
 def erase(erasure: UserErasure) -> Counts:
     """Delete everything, and correct the counters and summaries."""
     rejections = len(erasure.execute("erase_rejections"))
-    gone = erasure.execute("erase_events")
-    erasure.check_ids()
+    gone, property_counts = _change_events(erasure, "erase_events")
+    if erasure.add_linked():
+        rejections += len(erasure.execute("erase_rejections"))
+        more, corrected = _change_events(erasure, "erase_events")
+        gone, property_counts = gone + more, property_counts + corrected
     days = sorted({hour.replace(hour=0) for hour, *_ in gone})
     visits = _erase_visits(erasure, days, erasure.user_ids)
     links = _erase_links(erasure)
     users = _erase_users(erasure)
     counts = {
-        "events": sum(events for *_, events, _ in gone),
+        "events": sum(events for *_, events in gone),
         "rejections": rejections,
         "links": links,
         "event_counts": _decrement_counts(erasure, gone),
-        "property_counts": gone[0][-1] if gone else 0,
+        "property_counts": property_counts,
     }
     return counts | _unless_restricted(erasure, visits=visits, users=users)
 
@@ -82,12 +92,18 @@ def anonymise(erasure: UserErasure) -> Counts:
 
     The new users are linked as the ids were. Their ids aren't returned or logged.
     """
-    new_user_ids = [f"anonymous-{uuid4()}" for _ in erasure.user_ids]
+    new_user_ids = [_make_user_id() for _ in erasure.user_ids]
     new = {"new_user_ids": new_user_ids, "secret": token_hex(32)}
     rejections = len(erasure.execute("erase_rejections"))
-    changed = erasure.execute("anonymise_events", **new)
-    erasure.check_ids()
-    days = [day for day, *_ in changed]
+    changed, property_counts = _change_events(erasure, "anonymise_events", **new)
+    if erasure.add_linked():
+        # They are added once more, with all ids.
+        erasure.execute("forget_new_users", new_user_ids=new_user_ids)
+        new_user_ids += [_make_user_id() for _ in erasure.user_ids[len(new_user_ids) :]]
+        rejections += len(erasure.execute("erase_rejections"))
+        more, corrected = _change_events(erasure, "anonymise_events", **new)
+        changed, property_counts = changed + more, property_counts + corrected
+    days = sorted({day for day, _ in changed})
     if erasure.sources is None:
         visits = len(erasure.execute("anonymise_visits", **new))
     else:
@@ -97,12 +113,22 @@ def anonymise(erasure: UserErasure) -> Counts:
         erasure.execute("upsert_users", **new)
     users = _erase_users(erasure)
     counts = {
-        "events": sum(events for _, events, _ in changed),
+        "events": sum(events for _, events in changed),
         "rejections": rejections,
         "links": links,
-        "property_counts": changed[0][-1] if changed else 0,
+        "property_counts": property_counts,
     }
     return counts | _unless_restricted(erasure, visits=visits, users=users)
+
+
+def _make_user_id() -> str:
+    return f"anonymous-{uuid4()}"
+
+
+def _change_events(erasure: UserErasure, statement: str, **given: Any) -> tuple[list[Any], int]:
+    """Erase or anonymise events. Returns what the statement says of these, and how many counts of properties it has corrected."""
+    rows = erasure.execute(statement, **given)
+    return [row[:-1] for row in rows], rows[0][-1] if rows else 0
 
 
 def _erase_visits(erasure: UserErasure, days: list[datetime], users: list[str]) -> int:
@@ -142,7 +168,11 @@ def _decrement_counts(erasure: UserErasure, gone: Sequence[Any]) -> int:
     """Decrement the counters of deleted events. Returns the number of changed counters."""
     if not gone:
         return 0
-    hours, event_types, event_sources, counts, _ = (list(column) for column in zip(*gone, strict=True))
+    total: Counter[tuple[Any, ...]] = Counter()
+    for *counter, events in gone:
+        total[tuple(counter)] += events
+    hours, event_types, event_sources = (list(column) for column in zip(*total, strict=True))
+    counts = list(total.values())
     ((lessened,),) = erasure.execute(
         "decrement_counts", hours=hours, event_types=event_types, event_sources=event_sources, counts=counts
     )

@@ -92,6 +92,15 @@ def users_by_day(tally: Tally) -> Check:
     return _users(tally, "day", day_starts(tally.plan), days)
 
 
+def ids_of_users(tally: Tally) -> Check:
+    """Check that without links each user who signs in is two: one before, one after."""
+    ids = tally.users + tally.signed_in
+    answer = {"identity": "raw", "active": ids, "new": ids, "returning": 0}
+    return make_check(
+        tally, "ids before and after sign-in", "/stats/users", {"interval": "day", "identity": "raw"}, answer
+    )
+
+
 def users_by_week(tally: Tally) -> Check:
     retained = tally.plan.retained
     active = [sum(retained[week][now - week] for week in range(now + 1)) for now in range(len(retained))]

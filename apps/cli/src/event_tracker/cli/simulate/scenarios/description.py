@@ -16,6 +16,9 @@ BREAK_SECONDS = 45 * 60
 LONGEST_PAUSE_SECONDS = 1500
 """The longest pause within a part: even at the slowest pace it is shorter than those 30 minutes."""
 
+SIGN_IN = "identify"
+"""The type of the event with which a visitor signs in: it links the id that they had before to theirs (docs/definitions.md, person)."""
+
 PACES = (60, 80, 100, 110, 115)
 """The paces of users: the percentage of the usual time between two steps. Each is that of equally many users."""
 
@@ -101,6 +104,20 @@ class Life:
     @property
     def span(self) -> int:
         return max(self.visits)
+
+    @cached_property
+    def signs_in(self) -> tuple[int, int] | None:
+        """The day since the first one, and the step of its visit, at which its users sign in; None if they are known from the start.
+        All that they do before has another id."""
+        return next(
+            (
+                (day, place)
+                for day, script in sorted(self.visits.items())
+                for place, step in enumerate(script.steps)
+                if step.event_type == SIGN_IN
+            ),
+            None,
+        )
 
     @property
     def reaches(self) -> int:

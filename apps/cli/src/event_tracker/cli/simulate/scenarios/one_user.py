@@ -9,11 +9,11 @@ from event_tracker.cli.simulate.scenarios.plan import Plan, PlannedVisit
 from event_tracker.cli.simulate.scenarios.questions import ranked, whole_range
 
 
-def one_user(plan: Plan, visits: Sequence[PlannedVisit]) -> Check:
-    """Check the summary of the user who made these visits."""
+def one_user(plan: Plan, visits: Sequence[PlannedVisit], asked: str, name: str) -> Check:
+    """Check the summary of the user who made these visits, asked for by one of their ids."""
     person = visits[0].person
     happened = _happened(visits)
-    types = Counter(event_type for _, event_type in happened)
+    types = Counter(event_type for *_, event_type in happened)
     answer = {
         "user_id": person.user_id,
         "first_seen": happened[0][0],
@@ -26,22 +26,28 @@ def one_user(plan: Plan, visits: Sequence[PlannedVisit]) -> Check:
             "types": ranked(types, len(happened), "event_type"),
         },
     }
-    return Check(f"a user: {person.life.name}", Request("GET", f"/users/{person.user_id}", whole_range(plan)), answer)
+    return Check(name, Request("GET", f"/users/{asked}", whole_range(plan)), answer)
 
 
 def events_of(visits: Sequence[PlannedVisit]) -> Check:
     """Check the timeline of the user who made these visits."""
     person = visits[0].person
     happened = reversed(_happened(visits))
-    events = [{"user_id": person.user_id, "timestamp": time, "event_type": kind} for time, kind in happened]
+    events = [{"user_id": user_id, "timestamp": time, "event_type": kind} for time, user_id, kind in happened]
     request = Request("GET", "/events", {"user_id": person.user_id, "limit": 1000})
     return Check(f"a user's events: {person.life.name}", request, {"events": events, "next_cursor": None})
 
 
-def _happened(visits: Sequence[PlannedVisit]) -> list[tuple[str, str]]:
-    """The times and types of the events of these visits, in order."""
+def _happened(visits: Sequence[PlannedVisit]) -> list[tuple[str, str, str]]:
+    """The times, ids and types of the events of these visits, in order."""
     return [
-        (datetime.fromtimestamp((visit.start + after) / 1000, UTC).isoformat(timespec="milliseconds"), step.event_type)
+        (
+            datetime.fromtimestamp((visit.start + after) / 1000, UTC).isoformat(timespec="milliseconds"),
+            visit.person.id_at(visit.day, place),
+            step.event_type,
+        )
         for visit in visits
-        for step, after in zip(visit.script.steps, visit.script.moments[visit.person.pace], strict=True)
+        for place, (step, after) in enumerate(
+            zip(visit.script.steps, visit.script.moments[visit.person.pace], strict=True)
+        )
     ]

@@ -39,17 +39,24 @@ class Person:
     """A user.
 
     Attributes:
+        anonymous_id: the id that they have before they sign in, if their life says so.
         first_day: the index of the first day among the plan's days.
         traits: the values of all traits, by name.
         everywhere: the properties of all events.
     """
 
     user_id: str
+    anonymous_id: str
     life: Life
     pace: int
     first_day: int
     traits: Mapping[str, str | None]
     everywhere: dict[str, Any]
+
+    def id_at(self, day: int, place: int) -> str:
+        """The id of the event of a step of a visit on a day of the plan."""
+        known = self.life.signs_in is None or (day - self.first_day, place) >= self.life.signs_in
+        return self.user_id if known else self.anonymous_id
 
 
 class PlannedVisit(NamedTuple):
@@ -157,7 +164,9 @@ def _people(
                 everywhere["bot"] = life.bot
             first_day = first_days[place * len(first_days) // quota]
             user_id = f"{names.of(number)}-{run}-{number}"
-            person = Person(user_id, life, PACES[number % len(PACES)], first_day, traits, everywhere)
+            person = Person(
+                user_id, f"visitor-{run}-{number}", life, PACES[number % len(PACES)], first_day, traits, everywhere
+            )
             members[_week_of(weeks, first_day)].append(person)
     return tuple(map(tuple, members))
 

@@ -1,8 +1,8 @@
-"""A shop: users look at products, fill a cart, pay. The funnel's window is two days."""
+"""A shop: users look at products, fill a cart, sign in, pay. The funnel's window is two days."""
 
 from dataclasses import replace
 
-from event_tracker.cli.simulate.scenarios.description import Life, Scenario, Script, Step, Trait, visit
+from event_tracker.cli.simulate.scenarios.description import SIGN_IN, Life, Scenario, Script, Step, Trait, visit
 
 home = Step("page_view", 15, {"page": "/"})
 offers = Step("page_view", 30, {"page": "/offers"})
@@ -10,6 +10,7 @@ thanks = Step("page_view", 5, {"page": "/thanks"})
 search = Step("search", 12)
 view = Step("product_view", 25, traits=("product",), goal=1)
 cart = Step("add_to_cart", 40, traits=("product",), goal=2)
+sign_in = Step(SIGN_IN, 15)
 checkout = Step("checkout", 30, traits=("product",), goal=3)
 purchase = Step("purchase", 90, traits=("product", "payment"), goal=4)
 
@@ -29,14 +30,14 @@ lives = (
     Life("looks again after lunch, one session", 6, {0: Script(((home, view), (search, view)))}, back),
     Life("the same, two sessions", 6, {0: Script(((home, view), (search, view)), session_id=False)}, back),
     Life("fills a cart", 12, {0: visit(home, view, view, cart)}, back),
-    Life("begins to pay", 6, {0: visit(home, search, view, cart, checkout)}, back),
-    Life("buys", 8, {0: visit(home, view, cart, checkout, purchase, thanks)}, back),
+    Life("begins to pay", 6, {0: visit(home, search, view, cart, sign_in, checkout)}, back),
+    Life("buys", 8, {0: visit(home, view, cart, sign_in, checkout, purchase, thanks)}, back),
     Life("buys without looking round", 2, {0: visit(view, cart, checkout, purchase, session_id=False)}, back),
-    Life("pays the next day", 3, {0: visit(home, view, cart), 1: visit(checkout, purchase, thanks)}, back),
+    Life("pays the next day", 3, {0: visit(home, view, cart), 1: visit(sign_in, checkout, purchase, thanks)}, back),
     Life(
         "fails, then buys three days later",
         2,
-        {0: visit(home, view, cart), 3: visit(home, view, cart, checkout, purchase, thanks)},
+        {0: visit(home, view, cart), 3: visit(home, view, cart, sign_in, checkout, purchase, thanks)},
         back,
     ),
     Life(

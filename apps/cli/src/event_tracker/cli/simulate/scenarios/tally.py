@@ -65,6 +65,11 @@ class Tally:
                 quotas[life.reaches] += quota
         return quotas
 
+    @cached_property
+    def signed_in(self) -> int:
+        """The number of users who begin with another id, before they sign in."""
+        return sum(person.life.signs_in is not None for person in self.plan.everybody)
+
     def reaching(self, goal: int) -> int:
         """The number of users who complete this step of the funnel."""
         return sum(quota for reached, quota in self._quotas.items() if reached >= goal)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from event_tracker.cli.ingest.delivery import MOST_EVENTS
-from event_tracker.cli.simulate.scenarios.description import Scenario
+from event_tracker.cli.simulate.scenarios.description import SIGN_IN, Scenario
 from event_tracker.cli.simulate.scenarios.plan import Person, Plan, PlannedVisit
 from event_tracker.cli.simulate.timeline import Event, event_id
 
@@ -42,7 +42,7 @@ def _events(scenario: Scenario, visit: PlannedVisit) -> Iterator[Event]:
     for number, (step, after) in enumerate(zip(script.steps, script.moments[person.pace], strict=True)):
         milliseconds = visit.start + after
         body = {
-            "user_id": person.user_id,
+            "user_id": person.id_at(visit.day, number),
             "event_type": step.event_type,
             "timestamp": datetime.fromtimestamp(milliseconds / 1000, UTC),
             "event_id": event_id(milliseconds, visit.chance << 10 | number),
@@ -52,6 +52,7 @@ def _events(scenario: Scenario, visit: PlannedVisit) -> Iterator[Event]:
                 **arrived,
                 **step.properties,
                 **_trait_properties(scenario, person, step.traits),
+                **({"anonymous_id": person.anonymous_id} if step.event_type == SIGN_IN else {}),
             },
         }
         yield Event(person.user_id, step.event_type, msgspec.json.encode(body))

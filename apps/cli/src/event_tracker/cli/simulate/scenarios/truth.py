@@ -14,6 +14,7 @@ from event_tracker.cli.simulate.scenarios.check import Check, Truth
 from event_tracker.cli.simulate.scenarios.counts import (
     by_referrer,
     by_type,
+    ids_of_users,
     per_day,
     top_properties,
     top_types,
@@ -47,6 +48,7 @@ def _collect_facts(plan: Plan, everybody: Tally) -> dict[str, Any]:
     people = Tally(plan, bots=False)
     return {
         "users": everybody.users,
+        "signed_in": everybody.signed_in,
         "visits": len(plan.visits),
         "events": {
             "stored": everybody.events,
@@ -67,6 +69,8 @@ def _make_checks(plan: Plan, everybody: Tally) -> Iterator[Check]:
     yield by_referrer(everybody)
     yield users_by_day(everybody)
     yield users_by_week(everybody)
+    if everybody.signed_in:
+        yield ids_of_users(everybody)
     yield sessions(everybody, "event_type")
     yield from top_properties(everybody)
     yield funnel(everybody)
@@ -83,7 +87,10 @@ def _make_checks(plan: Plan, everybody: Tally) -> Iterator[Check]:
         yield sessions(people, "event_type")
         yield funnel(people)
     for visits in _one_user_of_each_life(plan):
-        yield one_user(plan, visits)
+        person = visits[0].person
+        yield one_user(plan, visits, person.user_id, f"a user: {person.life.name}")
+        if person.life.signs_in:
+            yield one_user(plan, visits, person.anonymous_id, f"a user by the id before sign-in: {person.life.name}")
         yield events_of(visits)
 
 

@@ -1,6 +1,7 @@
 """Copies when users were first seen, by all sources."""
 
 from functools import partial
+from itertools import count
 from typing import Any
 
 import psycopg
@@ -14,6 +15,9 @@ from event_tracker.columns.loading.identity.tables import OpenCursor, Table, fil
 from event_tracker.columns.loading.reader import copy_csv
 from event_tracker.columns.loading.threads import run_in_thread
 from event_tracker.core.postgres.named_sql import load_queries
+
+PART_IDS = 10_000
+"""How many ids are looked up in PostgreSQL at once: whoever has a write key can link ids without end."""
 
 QUERIES = load_queries("event_tracker.columns.loading.identity", "first_seen.sql")
 
@@ -46,8 +50,13 @@ def copy_first_seen(
             execute("find_persons", {"csv": str(csv)}, copied=copied, persons=persons.table)
         finally:
             csv.unlink(missing_ok=True)
-        ((ids,),) = execute("other_ids", persons=persons.table)
-        before = connection.execute(QUERIES["seen_before"], {"ids": ids or [], "start": start}, binary=True)
-        given = {"before": [user_id for (user_id,) in before]}
-        execute("keep_persons", given, table=table, persons=persons.table)
+        execute("other_ids", persons=persons.table)
+        for place in count(0, PART_IDS):
+            ids = [user_id for (user_id,) in execute("part_of_others", {"start": place, "end": place + PART_IDS})]
+            if not ids:
+                break
+            deadline.check()
+            before = connection.execute(QUERIES["seen_before"], {"ids": ids, "start": start}, binary=True).fetchall()
+            execute("keep_before", {"ids": [user_id for (user_id,) in before]})
+        execute("keep_persons", table=table, persons=persons.table)
         return table

@@ -8,7 +8,9 @@ from uuid import UUID
 import duckdb
 from psycopg import sql
 
+from event_tracker.columns.loading.deadline import Deadline
 from event_tracker.columns.loading.identity.tables import OpenCursor, Table, fill
+from event_tracker.columns.loading.threads import run_in_thread
 from event_tracker.core.postgres.named_sql import load_queries
 
 QUERIES = load_queries("event_tracker.columns.loading.identity", "persons.sql")
@@ -35,17 +37,18 @@ class Persons:
         self._open_cursor = open_cursor
         self.table = table
 
-    def persons_of(self, ids: Iterable[str]) -> dict[str, str]:
+    def persons_of(self, ids: Iterable[str], deadline: Deadline) -> dict[str, str]:
         """The persons of those of these ids that are aliases."""
-        return dict(self._look_up("persons_of", ids=list(ids)))
+        return dict(self._look_up("persons_of", deadline, ids=list(ids)))
 
-    def aliases_of(self, persons: Iterable[str], most: int) -> list[tuple[str, str]]:
+    def aliases_of(self, persons: Iterable[str], most: int, deadline: Deadline) -> list[tuple[str, str]]:
         """The aliases of these persons, each as (alias, person), but `most` at most."""
-        return self._look_up("aliases_of", persons=list(persons), most=most)
+        return self._look_up("aliases_of", deadline, persons=list(persons), most=most)
 
-    def _look_up(self, name: str, **given: list[str] | int) -> list[tuple[str, str]]:
+    def _look_up(self, name: str, deadline: Deadline, **given: list[str] | int) -> list[tuple[str, str]]:
+        statement = fill(QUERIES[name], table=self.table)
         with self._open_cursor() as cursor:
-            return cursor.execute(fill(QUERIES[name], table=self.table), given).fetchall()
+            return run_in_thread(lambda: cursor.execute(statement, given).fetchall(), deadline, cursor)
 
 
 def resolve(cursor: duckdb.DuckDBPyConnection, links: Table, sources: Collection[str], persons: Table) -> bool:
