@@ -12,9 +12,9 @@ from click.testing import CliRunner
 from sent_files import rejected
 
 from event_tracker.cli.database.maintain import maintain
-from event_tracker.cli.ingest.logs.combined import CombinedParser
 from event_tracker.cli.ingest.logs.events import make_event
-from event_tracker.cli.ingest.logs.fields import LineError
+from event_tracker.cli.ingest.logs.parsers.combined import CombinedParser
+from event_tracker.cli.ingest.logs.parsers.fields import LineError
 
 REAL_LOG = Path(__file__).parents[4] / "shared" / "data" / "web-access.log.gz"
 

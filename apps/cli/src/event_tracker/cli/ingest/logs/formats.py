@@ -3,17 +3,17 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from event_tracker.cli.ingest.logs import cloudfront, iis
-from event_tracker.cli.ingest.logs.alb import LoadBalancerParser
-from event_tracker.cli.ingest.logs.caddy import CaddyParser
-from event_tracker.cli.ingest.logs.cloudfront import CloudFrontParser
-from event_tracker.cli.ingest.logs.combined import CombinedParser
-from event_tracker.cli.ingest.logs.fields import LineError
-from event_tracker.cli.ingest.logs.iis import IISParser
-from event_tracker.cli.ingest.logs.nginx_json import NginxParser
+from event_tracker.cli.ingest.logs.parsers import cloudfront, iis
+from event_tracker.cli.ingest.logs.parsers.alb import LoadBalancerParser
+from event_tracker.cli.ingest.logs.parsers.caddy import CaddyParser
+from event_tracker.cli.ingest.logs.parsers.cloudfront import CloudFrontParser
+from event_tracker.cli.ingest.logs.parsers.combined import CombinedParser
+from event_tracker.cli.ingest.logs.parsers.fields import LineError
+from event_tracker.cli.ingest.logs.parsers.iis import IISParser
+from event_tracker.cli.ingest.logs.parsers.nginx_json import NginxParser
+from event_tracker.cli.ingest.logs.parsers.s3 import S3Parser
+from event_tracker.cli.ingest.logs.parsers.traefik import TraefikParser
 from event_tracker.cli.ingest.logs.request import Request
-from event_tracker.cli.ingest.logs.s3 import S3Parser
-from event_tracker.cli.ingest.logs.traefik import TraefikParser
 
 Parse = Callable[[bytes], Request | None]
 """Reads a line of one file. It gives None for a line that isn't of a request, and raises LineError for one of another format."""

@@ -16,10 +16,10 @@ from event_tracker.cli.ingest.entries import (
     numbered_lines,
     too_long,
 )
-from event_tracker.cli.ingest.logs.cloudfront import CloudFrontParser, field_name
 from event_tracker.cli.ingest.logs.events import make_event
-from event_tracker.cli.ingest.logs.fields import LineError
 from event_tracker.cli.ingest.logs.formats import LOG_FORMATS, recognise
+from event_tracker.cli.ingest.logs.parsers.cloudfront import CloudFrontParser, field_name
+from event_tracker.cli.ingest.logs.parsers.fields import LineError
 from event_tracker.cli.ingest.logs.request import Request
 
 W3C_HEADER = (b"#Version:", b"#Fields:", b"#Software:")

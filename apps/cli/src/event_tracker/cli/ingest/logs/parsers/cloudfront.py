@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
-from event_tracker.cli.ingest.logs.fields import (
+from event_tracker.cli.ingest.logs.parsers.fields import (
     LineError,
     cache_short,
     client_address,
@@ -19,7 +19,7 @@ from event_tracker.cli.ingest.logs.fields import (
     present,
     whole,
 )
-from event_tracker.cli.ingest.logs.json_lines import read_object
+from event_tracker.cli.ingest.logs.parsers.json_lines import read_object
 from event_tracker.cli.ingest.logs.request import Request
 
 PERCENT_TWICE = re.compile("%25(?=[0-9A-Fa-f]{2})")

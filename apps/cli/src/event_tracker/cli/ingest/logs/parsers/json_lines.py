@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from event_tracker.cli.ingest.logs.fields import LineError
+from event_tracker.cli.ingest.logs.parsers.fields import LineError
 
 _read = msgspec.json.Decoder(dict[str, Any]).decode
 

@@ -2,7 +2,7 @@
 
 import re
 
-from event_tracker.cli.ingest.logs.fields import (
+from event_tracker.cli.ingest.logs.parsers.fields import (
     LineError,
     client_address,
     decimal,

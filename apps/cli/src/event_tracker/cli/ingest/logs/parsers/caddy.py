@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from event_tracker.cli.ingest.logs.fields import (
+from event_tracker.cli.ingest.logs.parsers.fields import (
     LineError,
     client_address,
     decimal,
@@ -14,7 +14,7 @@ from event_tracker.cli.ingest.logs.fields import (
     split_target,
     whole,
 )
-from event_tracker.cli.ingest.logs.json_lines import header, member, read_object
+from event_tracker.cli.ingest.logs.parsers.json_lines import header, member, read_object
 from event_tracker.cli.ingest.logs.request import Request
 
 INVALID = LineError("Isn't a line of Caddy's JSON log: it lacks request, status or ts.")

@@ -1,6 +1,6 @@
 """Reads Traefik's access log in its format `json`. Headers are in it only where Traefik is told to keep them."""
 
-from event_tracker.cli.ingest.logs.fields import (
+from event_tracker.cli.ingest.logs.parsers.fields import (
     LineError,
     client_address,
     parse_host,
@@ -9,7 +9,7 @@ from event_tracker.cli.ingest.logs.fields import (
     split_target,
     whole,
 )
-from event_tracker.cli.ingest.logs.json_lines import read_object
+from event_tracker.cli.ingest.logs.parsers.json_lines import read_object
 from event_tracker.cli.ingest.logs.request import Request
 
 INVALID = LineError(

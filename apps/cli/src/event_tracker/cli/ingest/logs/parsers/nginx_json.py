@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from event_tracker.cli.ingest.logs.fields import (
+from event_tracker.cli.ingest.logs.parsers.fields import (
     LineError,
     RequestLine,
     client_address,
@@ -16,7 +16,7 @@ from event_tracker.cli.ingest.logs.fields import (
     split_target,
     whole,
 )
-from event_tracker.cli.ingest.logs.json_lines import read_object
+from event_tracker.cli.ingest.logs.parsers.json_lines import read_object
 from event_tracker.cli.ingest.logs.request import Request
 
 INVALID = LineError(

@@ -5,7 +5,7 @@ www.example.com:443 198.51.100.7 - ann [17/May/2015:10:05:03 +0200] "GET /a?b=c 
 
 import re
 
-from event_tracker.cli.ingest.logs.fields import (
+from event_tracker.cli.ingest.logs.parsers.fields import (
     LineError,
     client_address,
     is_address,
@@ -22,8 +22,8 @@ from event_tracker.cli.ingest.logs.request import Request
 INVALID = LineError("Isn't a line of a combined or common access log.")
 TIME = re.compile(r' \[([^]"]{20,30})\] "')
 QUOTED = r'"((?:[^"\\]++|\\.)*+)"'
-REQUEST = re.compile(rf"{QUOTED} (\d{{3}}|-) (\d+|-)(?: |$)", re.ASCII)
-REQUEST_WITH_QUOTES = re.compile(r'"(.*?)" (\d{3}|-) (\d{1,19}|-)(?: |$)', re.ASCII)
+REQUEST = re.compile(rf"{QUOTED} (\d{{3}}|-) (\d+|-)(?: (?=\")|$)", re.ASCII)
+REQUEST_WITH_QUOTES = re.compile(r'"(.*?)" (\d{3}|-) (\d{1,19}|-)(?: (?=")|$)', re.ASCII)
 HEADERS = re.compile(rf"{QUOTED} {QUOTED}(?: {QUOTED})?(?= |$)")
 ADDRESSES = re.compile(r"[\da-fA-F.:\[\], ]+|unknown", re.ASCII)
 

@@ -6,8 +6,8 @@ https 2026-10-01T12:00:00.186641Z app/web/50dc6c495c0c9188 192.0.2.9:2817 10.0.0
 
 import re
 
-from event_tracker.cli.ingest.logs.combined import QUOTED
-from event_tracker.cli.ingest.logs.fields import (
+from event_tracker.cli.ingest.logs.parsers.combined import QUOTED
+from event_tracker.cli.ingest.logs.parsers.fields import (
     LineError,
     decimal,
     parse_host,

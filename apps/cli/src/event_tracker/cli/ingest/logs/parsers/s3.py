@@ -6,7 +6,7 @@ OWNER BUCKET [06/Feb/2026:00:00:38 +0000] 192.0.2.3 REQUESTER REQUEST_ID REST.GE
 
 import re
 
-from event_tracker.cli.ingest.logs.fields import (
+from event_tracker.cli.ingest.logs.parsers.fields import (
     LineError,
     parse_clf_time,
     parse_host,
