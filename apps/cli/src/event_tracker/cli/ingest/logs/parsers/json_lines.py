@@ -21,7 +21,8 @@ def read_object(line: bytes) -> dict[str, Any]:
     try:
         return _read(line)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        pass
+        if not line.startswith(b"{") or b"\\x" not in line:
+            raise LineError("Isn't a JSON object.") from None
     try:
         return _read(HEX_ESCAPE.sub(_json_escape, line).decode(errors="replace").encode())
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
