@@ -64,7 +64,7 @@ LOG_FORMATS = {
     "caddy": LogFormat("Caddy's JSON log", CaddyParser, "JSON with `request.uri` and `ts`"),
     "traefik": LogFormat("Traefik's JSON log", TraefikParser, "JSON with `RequestPath` and `DownstreamStatus`"),
     "nginx-json": LogFormat(
-        "nginx's JSON log", NginxParser, "JSON with `request` or `request_uri`, `status` and a time, whatever of the usual names they have"
+        "nginx's JSON log", NginxParser, "JSON with a time, a request and a status, by the names of nginx's variables or other usual ones"
     ),
     "iis": LogFormat("IIS's access log", IISParser, "the line `#Fields:` names `cs-uri-stem`, and no `x-edge-…`", iis.is_fields_line),
 }  # fmt: skip
