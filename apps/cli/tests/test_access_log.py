@@ -12,7 +12,9 @@ from click.testing import CliRunner
 from sent_files import rejected
 
 from event_tracker.cli.database.maintain import maintain
-from event_tracker.cli.ingest import access_log
+from event_tracker.cli.ingest.logs.events import make_event
+from event_tracker.cli.ingest.logs.parsers.combined import CombinedParser
+from event_tracker.cli.ingest.logs.parsers.fields import LineError
 
 REAL_LOG = Path(__file__).parents[4] / "shared" / "data" / "web-access.log.gz"
 
@@ -77,7 +79,7 @@ LOG = {
                 "path": "/",
                 "user": "ann",
                 "referrer": "http://x/",
-                "user_agent": r"A \"B\"",
+                "user_agent": 'A "B"',
                 "status": 200,
                 "bytes": 12,
             },
@@ -85,7 +87,7 @@ LOG = {
     ],
 )
 def test_a_log_line_becomes_an_event(changed, event_type, properties):
-    event = access_log.parse(LOG_LINE.format(**{**LOG, **changed}).encode())
+    event = make_event(CombinedParser()(LOG_LINE.format(**{**LOG, **changed}).encode()))
     assert event == {
         "user_id": "1.2.3.4",
         "event_type": event_type,
@@ -95,19 +97,22 @@ def test_a_log_line_becomes_an_event(changed, event_type, properties):
 
 
 def test_a_line_of_the_common_format_is_read():
-    event = access_log.parse(b'host.example - - [01/Aug/1995:00:00:01 -0400] "GET / HTTP/1.0" 304 0')
+    event = make_event(CombinedParser()(b'host.example - - [01/Aug/1995:00:00:01 -0400] "GET / HTTP/1.0" 304 0'))
     assert event is not None
     assert (event["user_id"], event["timestamp"]) == ("host.example", "1995-08-01T00:00:01-04:00")
 
 
-def test_a_leap_second_of_a_log_is_the_second_behind_it(store, tmp_path):
+def test_a_leap_second_of_a_log_is_the_second_before_it(store, tmp_path):
     file = tmp_path / "access.log"
     line = '198.51.100.7 - - [{}] "GET / HTTP/1.1" 200 1\n'
     times = ["31/Dec/2016:23:59:60 +0000", "01/Jul/2015:01:59:60 +0200", "31/Dec/2016:12:59:60 +0000"]
     file.write_text("".join(map(line.format, times)))
     assert "3 lines: 2 stored, 0 duplicates, 1 rejected" in store.send(file).output
-    assert store.rows('"timestamp"') == [(datetime(2015, 7, 1, tzinfo=UTC),), (datetime(2017, 1, 1, tzinfo=UTC),)]
-    assert [line["errors"][0]["code"] for line in rejected(file)] == ["invalid_timestamp"]
+    assert store.rows('"timestamp"') == [
+        (datetime(2015, 6, 30, 23, 59, 59, tzinfo=UTC),),
+        (datetime(2016, 12, 31, 23, 59, 59, tzinfo=UTC),),
+    ]
+    assert [line["errors"][0]["code"] for line in rejected(file)] == ["invalid_log_line"]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +126,8 @@ def test_a_leap_second_of_a_log_is_the_second_behind_it(store, tmp_path):
     ],
 )
 def test_what_is_no_log_line_is_refused(line):
-    assert access_log.parse(line) is None
+    with pytest.raises(LineError):
+        CombinedParser()(line)
 
 
 def test_an_access_log(store, tmp_path):
