@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from event_tracker.cli.ingest import access_log
+from event_tracker.cli.ingest.logs.events import EventMaker
 from event_tracker.cli.ingest.parquet import read_rows
 
 MAX_LINE_BYTES = 5 * 1024 * 1024
@@ -78,6 +79,7 @@ _read_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 Entry = Line | Unreadable
 Stream = io.BufferedIOBase
 Reader = Callable[[Stream], Iterator[Entry]]
+LogReader = Callable[[Stream, EventMaker], Iterator[Entry]]
 
 
 def format_of(name: str) -> str:
@@ -89,7 +91,7 @@ def format_of(name: str) -> str:
     path = PurePath(name)
     suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
     if suffix not in SUFFIXES:
-        raise click.UsageError(f"The name {path.name} doesn't tell its format: add --format {'|'.join(READERS)}.")
+        raise click.UsageError(f"The name {path.name} doesn't tell its format: add --format {'|'.join(FORMATS)}.")
     return SUFFIXES[suffix]
 
 
@@ -149,17 +151,17 @@ def _compact(json: bytes) -> bytes:
     return msgspec.json.format(json, indent=-1)
 
 
-def read_combined(stream: Stream) -> Iterator[Entry]:
+def read_combined(stream: Stream, maker: EventMaker) -> Iterator[Entry]:
     """Read a web server's access log, in the combined or the common format."""
     for number, line in _lines(stream):
         if len(line) > MAX_LINE_BYTES:
             yield _too_long(number, line)
-        elif (event := access_log.parse(line)) is None:
+        elif (request := access_log.parse(line)) is None:
             yield Unreadable(
                 number, line, Reason("", "invalid_log_line", "Isn't a line of a combined or common access log.")
             )
-        else:
-            yield Line(number, msgspec.json.encode(event), line)
+        elif event := maker.make(request):
+            yield Line(number, event, line)
 
 
 def read_parquet(stream: Stream) -> Iterator[Entry]:
@@ -240,5 +242,10 @@ READERS: dict[str, Reader] = {
     "ndjson": read_ndjson,
     "csv": read_csv,
     "parquet": read_parquet,
-    "combined": read_combined,
 }
+"""Formats of events."""
+
+LOG_READERS: dict[str, LogReader] = {"combined": read_combined}
+"""Formats of web servers' logs: their lines are requests, of which an `EventMaker` makes events."""
+
+FORMATS = [*READERS, *LOG_READERS]

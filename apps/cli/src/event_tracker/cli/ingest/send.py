@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from io import BufferedReader
@@ -16,7 +17,20 @@ from event_tracker.cli.client import open_client
 from event_tracker.cli.errors import ServiceError
 from event_tracker.cli.ingest.delivery import MOST_BYTES, MOST_EVENTS, Outcome, deliver, deliver_all
 from event_tracker.cli.ingest.identity import Identifier
-from event_tracker.cli.ingest.readers import READ_ERRORS, READERS, Entry, Line, Unreadable, decompressed, format_of
+from event_tracker.cli.ingest.logs.events import EventMaker
+from event_tracker.cli.ingest.logs.options import LogOptions, log_options
+from event_tracker.cli.ingest.readers import (
+    FORMATS,
+    LOG_READERS,
+    READ_ERRORS,
+    READERS,
+    Entry,
+    Line,
+    Stream,
+    Unreadable,
+    decompressed,
+    format_of,
+)
 from event_tracker.cli.ingest.rejected_lines import RejectedFile
 from event_tracker.cli.options import collector_options, parse_time, patience_option
 from event_tracker.cli.progress import Meter
@@ -35,9 +49,15 @@ class InterruptedCommand(click.ClickException):
 
 @dataclass
 class Tally:
-    """Counts the outcomes of the lines so far. `last` is the number of the last line."""
+    """Counts the outcomes of the lines so far.
+
+    Attributes:
+        left_out: how many requests of a log became no event, by their kind.
+        last: the number of the last line.
+    """
 
     report: RejectedFile
+    left_out: Counter[str]
     last: int = 0
     lines: int = 0
     stored: int = 0
@@ -73,8 +93,16 @@ class Tally:
             outcome = f"{self.lines - self.rejected:,} valid, {self.rejected:,} rejected; nothing is stored (dry run)"
         else:
             outcome = self.counts()
-        first = f"{self.lines:,} lines: {outcome}. {seconds:.1f} s, {self.lines / seconds:,.0f} lines/s."
-        return "\n".join(filter(None, [first, self.report.summary()]))
+        lines = self.lines + self.left_out.total()
+        first = f"{lines:,} lines: {outcome}. {seconds:.1f} s, {lines / seconds:,.0f} lines/s."
+        return "\n".join(filter(None, [first, self._left_out(), self.report.summary()]))
+
+    def _left_out(self) -> str:
+        """A text about the requests that became no event."""
+        if not self.left_out:
+            return ""
+        kinds = ", ".join(f"{count:,} {kind}" for kind, count in self.left_out.most_common())
+        return f"Requests that aren't stored (--also): {kinds}"
 
 
 def batches(entries: Iterable[Entry], most: int) -> Iterator[list[Entry]]:
@@ -101,11 +129,19 @@ def _rejected_path(file: BufferedReader, chosen: Path | None) -> Path:
     return path
 
 
+def _reader(
+    name: str, make_options: Callable[[], LogOptions], left_out: Counter[str]
+) -> Callable[[Stream], Iterator[Entry]]:
+    """The reader of a format. Requests that it leaves out are counted in `left_out`."""
+    if name in READERS:
+        return READERS[name]
+    maker = EventMaker(make_options(), left_out)
+    return lambda stream: LOG_READERS[name](stream, maker)
+
+
 @click.command()
 @click.argument("file", type=click.File("rb"))
-@click.option(
-    "--format", "format_", type=click.Choice(list(READERS)), help="By default the format that the file's name has."
-)
+@click.option("--format", "format_", type=click.Choice(FORMATS), help="By default the format that the file's name has.")
 @click.option(
     "--rejected",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -122,6 +158,7 @@ def _rejected_path(file: BufferedReader, chosen: Path | None) -> Path:
     help="Most events in a request.",
 )
 @click.option("--dry-run", is_flag=True, help="Validate everything, store nothing.")
+@log_options
 @collector_options
 @patience_option
 def send(
@@ -131,6 +168,7 @@ def send(
     timestamp: str | None,
     batch: int,
     dry_run: bool,
+    make_options: Callable[[], LogOptions],
     collector: str,
     write_key: str | None,
     patience: float,
@@ -146,7 +184,8 @@ def send(
 
     Exit code: 0 if every line is stored, known or expired, 1 if some were rejected, 2 if it could not be finished.
     """
-    read = READERS[format_ or ("ndjson" if file is sys.stdin.buffer else format_of(file.name))]
+    left_out: Counter[str] = Counter()
+    read = _reader(format_ or ("ndjson" if file is sys.stdin.buffer else format_of(file.name)), make_options, left_out)
     client = open_client("collector", collector, patience, write_key=write_key)
     identifier = click.get_current_context().with_resource(closing(Identifier(timestamp)))
     identified = map(identifier.identify, batches(read(decompressed(file)), batch))
@@ -157,7 +196,7 @@ def send(
     position = file.tell if file.seekable() else lambda: 0
     total = os.fstat(file.fileno()).st_size if file.seekable() else None
     with closing(RejectedFile(_rejected_path(file, rejected))) as report, Meter("lines", total) as meter:
-        tally = Tally(report)
+        tally = Tally(report, left_out)
         try:
             for done, outcome in deliver_all(client, identified, work):
                 tally.add(done, outcome)
