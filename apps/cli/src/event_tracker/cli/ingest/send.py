@@ -135,7 +135,10 @@ def _reader(
     """The reader of a format. Requests that it leaves out are counted in `left_out`."""
     if name in READERS:
         return READERS[name]
-    maker = EventMaker(make_options(), left_out)
+    try:
+        maker = EventMaker(make_options(), left_out)
+    except (OSError, ValueError) as error:
+        raise click.UsageError(str(error)) from None
     return lambda stream: LOG_READERS[name](stream, maker)
 
 
