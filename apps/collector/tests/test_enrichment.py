@@ -169,7 +169,8 @@ def test_page_views_get_their_source(start, stored):
 
     assert source(page="/", host="shop.example") == ("direct", "direct")
     assert source(host="shop.example", referrer="https://www.google.com/") == ("Google", "search")
-    assert source(host="shop.example:8443", referrer="https://news.example/a") == ("news.example", "site")
+    assert source(host="shop.example", referrer="https://news.example/a") == ("news.example", "site")
+    assert source(host="Shop.example:8443", referrer="https://shop.example/a") == ("internal", "internal")
     assert source(host="shop.example", referrer="https://www.shop.example/a") == ("internal", "internal")
     campaign = {"utm_source": "Newsletter", "utm_medium": "email"}
     assert source(host="shop.example", referrer="https://mail.google.com/", **campaign) == ("newsletter", "email")

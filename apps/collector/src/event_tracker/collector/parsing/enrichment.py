@@ -99,7 +99,7 @@ def _source_of(properties: Mapping[str, Any]) -> dict[str, str]:
     """`$source` and `$channel` of a page view, by the properties that tracker.js sends."""
     parameters = {name: value for name in sources.UTM if isinstance(value := properties.get(name), str)}
     referrer, host = properties.get("referrer"), properties.get("host")
-    own = [host.lower()] if isinstance(host, str) else []
+    own = [host.lower().partition(":")[0]] if isinstance(host, str) else []
     return sources.find_source(referrer if isinstance(referrer, str) else None, parameters, own).properties()
 
 

@@ -11,7 +11,7 @@ MOST_CHARACTERS = 2000
 REMEMBERED = 5000
 
 _escapes = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
-_must_be_escaped = re.compile(r"[\x00-\x20\x7f-\x9f/?#%\u2028\u2029]")
+_must_be_escaped = re.compile(r"[\x00-\x1f\x7f-\x9f/?#%\u2028\u2029]")
 
 
 @lru_cache(REMEMBERED)
