@@ -4,14 +4,15 @@ import io
 from functools import partial
 
 from log_lines import IIS_FIELDS, PLAIN
+from log_readers import log_reader
 from pieces import Shape
 
-from event_tracker.cli.ingest.logs.read import read_log
+LOGS = log_reader(trusted_hops=1)
 
 
 def read_all(name: str, content: bytes) -> None:
     """Read a file. The reason of a line that is refused names the format that it looks like: all are tried."""
-    for _ in read_log(io.BytesIO(content), name, trusted_hops=1):
+    for _ in LOGS.read(io.BytesIO(content), name):
         pass
 
 

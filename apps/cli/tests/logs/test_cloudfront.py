@@ -2,10 +2,12 @@
 
 import io
 from pathlib import Path
+from urllib.parse import unquote
 
 import msgspec
 import pytest
 from cloudfront_logs import FIELDS, STYLES, CloudFrontLogs, as_style_says
+from log_readers import log_reader
 
 from event_tracker.cli.ingest.compression import decompressed
 from event_tracker.cli.ingest.entries import Line
@@ -56,11 +58,11 @@ def test_the_same_requests_are_read_from_v2(seed):
 
 def test_a_parquet_file_of_v2_gives_events():
     logs = CloudFrontLogs(1, 20)
-    entries = list(read_parquet(io.BytesIO(logs.parquet())))
+    entries = list(read_parquet(io.BytesIO(logs.parquet()), log_reader()))
     assert [entry.number for entry in entries] == list(range(1, 21))
     assert all(isinstance(entry, Line) for entry in entries)
-    paths = [msgspec.json.decode(entry.event)["properties"]["path"] for entry in entries if isinstance(entry, Line)]
-    assert paths == [request.path for request in logs.requests]
+    pages = [msgspec.json.decode(entry.event)["properties"]["page"] for entry in entries if isinstance(entry, Line)]
+    assert pages == [unquote(request.path or "") for request in logs.requests]
 
 
 def legacy(fields: str, *cells: str) -> Request | None:

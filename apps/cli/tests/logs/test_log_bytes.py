@@ -9,12 +9,12 @@ from cloudfront_logs import CloudFrontLogs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from log_lines import IIS_FIELDS, PLAIN
+from log_readers import log_reader
 
 from event_tracker.cli.ingest.detection import FORMATS, find_format
 from event_tracker.cli.ingest.entries import LeftOut, Line, Unreadable, numbered_lines
 from event_tracker.cli.ingest.logs.formats import LOG_FORMATS, recognise
 from event_tracker.cli.ingest.logs.parsers.fields import LineError
-from event_tracker.cli.ingest.logs.read import read_log
 from event_tracker.cli.ingest.logs.request import Request
 
 LOGS = CloudFrontLogs(1, 3)
@@ -44,7 +44,7 @@ def damaged(draw: st.DrawFn) -> tuple[str, bytes]:
 def test_every_line_of_damaged_files_is_an_event_or_has_a_reason(given):
     name, content = given
     lines = dict(numbered_lines(io.BytesIO(content)))
-    entries = list(read_log(io.BytesIO(content), name, trusted_hops=1))
+    entries = list(log_reader(trusted_hops=1).read(io.BytesIO(content), name))
     assert {entry.number for entry in entries} <= lines.keys()
     # Only lines of a header are no entries.
     assert all(lines[number].startswith(b"#") for number in lines.keys() - {entry.number for entry in entries})
@@ -76,7 +76,7 @@ def test_every_field_of_what_is_read_has_its_type(given):
 @pytest.mark.parametrize("name", FILES)
 def test_undamaged_files_are_read(name):
     """Otherwise the tests above would show nothing."""
-    assert all(isinstance(entry, Line) for entry in read_log(io.BytesIO(FILES[name]), name))
+    assert all(isinstance(entry, Line) for entry in log_reader().read(io.BytesIO(FILES[name]), name))
 
 
 @settings(max_examples=200, deadline=None)

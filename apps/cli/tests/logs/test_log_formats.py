@@ -8,12 +8,13 @@ import msgspec
 import pytest
 from cloudfront_logs import CloudFrontLogs
 from log_lines import CADDY, COMBINED, IIS, IIS_FIELDS, PLAIN
+from log_readers import log_reader
 
 from event_tracker.cli.ingest.detection import FORMATS, expected_format, find_format
 from event_tracker.cli.ingest.entries import LeftOut, Line, Reason, Unreadable
+from event_tracker.cli.ingest.identity import Identifier
 from event_tracker.cli.ingest.input import AUTO, Input
 from event_tracker.cli.ingest.logs.formats import LOG_FORMATS
-from event_tracker.cli.ingest.logs.read import read_log
 from event_tracker.cli.ingest.readers import read_ndjson
 
 LOGS = CloudFrontLogs(1, 3)
@@ -98,7 +99,7 @@ def only(entries: object) -> Line | Unreadable | LeftOut:
     ],
 )  # fmt: skip
 def test_the_error_of_a_line_names_the_likely_format(format_, line, detail):
-    entry = only(read_log(io.BytesIO(line.encode()), format_))
+    entry = only(log_reader().read(io.BytesIO(line.encode()), format_))
     assert entry == Unreadable(1, line.encode(), Reason("", "invalid_log_line", detail))
 
 
@@ -113,14 +114,14 @@ def test_a_line_of_a_log_among_events_is_told_apart():
 
 def test_what_a_server_says_of_itself_is_left_out():
     own = b'{"level":"info","ts":1.5,"logger":"tls","msg":"cleaning"}\n'
-    entries = list(read_log(io.BytesIO(own + CADDY.encode()), "caddy"))
-    assert entries[0] == LeftOut(1)
+    entries = list(log_reader().read(io.BytesIO(own + CADDY.encode()), "caddy"))
+    assert entries[0] == LeftOut(1, "no_request")
     assert isinstance(entries[1], Line)
 
 
 def test_lines_that_are_too_long_cost_no_other():
     long = COMBINED.replace("/a", "/" + "a" * 6_000_000)
-    entries = list(read_log(io.BytesIO(f"{long}\n{COMBINED}\n".encode()), "combined"))
+    entries = list(log_reader().read(io.BytesIO(f"{long}\n{COMBINED}\n".encode()), "combined"))
     assert isinstance(entries[0], Unreadable)
     assert entries[0].reason.code == "event_too_large"
     assert isinstance(entries[1], Line)
@@ -133,14 +134,14 @@ def test_it_is_said_which_format_was_taken_where_the_name_tells_another_or_none(
     files = [tmp_path / name for name in names]
     for file, content in zip(files, contents, strict=True):
         file.write_text(content)
-    batches = list(Input([*map(str, files)], AUTO, None, 0).batches(10))
+    batches = list(Input([*map(str, files)], AUTO, Identifier(), log_reader()).batches(10))
     assert [len(batch) for batch in batches] == [4]
     told = capsys.readouterr().err.splitlines()
     assert told == [
         f"{files[1]} is read as a combined or common access log (--format combined).",
         f"{files[3]} is read as Caddy's JSON log (--format caddy).",
     ]
-    list(Input([str(files[1])], "combined", None, 0).batches(10))
+    list(Input([str(files[1])], "combined", Identifier(), log_reader()).batches(10))
     assert capsys.readouterr().err == ""
 
 
@@ -148,7 +149,7 @@ def test_a_live_log_is_read_line_by_line():
     reader, writer = os.pipe()
     with os.fdopen(reader), os.fdopen(writer, "wb", buffering=0) as pipe:
         pipe.write(COMBINED.encode() + b"\n")
-        batches = Input([f"/dev/fd/{reader}"], AUTO, None, 0).batches(1)
+        batches = Input([f"/dev/fd/{reader}"], AUTO, Identifier(), log_reader()).batches(1)
         (first,) = next(batches)  # it waits for no second line: none comes
         assert isinstance(first.entry, Line)
         assert msgspec.json.decode(first.entry.event)["event_type"] == "page_view"

@@ -11,10 +11,12 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 from log_lines import CADDY, COMBINED
+from log_readers import log_reader
 from sent_files import rejected
 
 from event_tracker.cli.ingest.entries import Line
 from event_tracker.cli.ingest.files import find_files
+from event_tracker.cli.ingest.identity import Identifier
 from event_tracker.cli.ingest.input import AUTO, Input
 from event_tracker.cli.ingest.send import send
 
@@ -32,7 +34,7 @@ def lines(*paths: str) -> str:
 
 def ids(*files: object) -> list[str]:
     """The identity of each line."""
-    batches = Input([*map(str, files)], AUTO, None, 0).batches(7)
+    batches = Input([*map(str, files)], AUTO, Identifier(), log_reader()).batches(7)
     entries = [item.entry for batch in batches for item in batch]
     return [msgspec.json.decode(entry.event)["event_id"] for entry in entries if isinstance(entry, Line)]
 
@@ -70,7 +72,7 @@ def test_rotated_logs_are_stored_once(store, tmp_path):
     (tmp_path / "access.log").write_text(lines("/d"))
     again = store.send(tmp_path)
     assert again.output.startswith("3 files, 6 lines: 1 stored, 5 duplicates, 0 rejected.")
-    assert sorted(store.rows("properties ->> 'path'")) == [("/a",), ("/a",), ("/b",), ("/c",), ("/d",)]
+    assert sorted(store.rows("properties ->> 'page'")) == [("/a",), ("/a",), ("/b",), ("/c",), ("/d",)]
 
 
 def test_each_file_has_its_own_line_numbers_and_errors(store, tmp_path):
@@ -121,7 +123,7 @@ def test_lines_of_small_files_go_together(tmp_path):
     files = [tmp_path / f"{number}.log" for number in range(5)]
     for file in files:
         file.write_text(lines("/a", "/b", "/c"))
-    batches = list(Input([*map(str, files)], AUTO, None, 0).batches(10))
+    batches = list(Input([*map(str, files)], AUTO, Identifier(), log_reader()).batches(10))
     assert [len(batch) for batch in batches] == [10, 5]
     assert [(item.file, item.entry.number) for item in batches[0][2:5]] == [
         (str(files[0]), 3),
@@ -133,7 +135,7 @@ def test_lines_of_small_files_go_together(tmp_path):
 def test_trusted_proxies_are_an_option(store, tmp_path):
     file = tmp_path / "access.log"
     file.write_text(COMBINED + ' "203.0.113.9"\n')
-    assert "1 stored" in store.send(file, "--trusted-hops", 1).output
+    assert "1 stored" in store.send(file, "--trusted-hops", 1, "--users", "addresses").output
     assert store.rows("user_id") == [("203.0.113.9",)]
 
 

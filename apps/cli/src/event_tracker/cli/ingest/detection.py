@@ -11,10 +11,10 @@ import msgspec
 from event_tracker.cli.ingest.compression import SUFFIXES as COMPRESSED
 from event_tracker.cli.ingest.entries import BYTE_ORDER_MARK, JSON_ERRORS, Entry, Stream
 from event_tracker.cli.ingest.logs.formats import LOG_FORMATS, recognise
-from event_tracker.cli.ingest.logs.read import read_log
+from event_tracker.cli.ingest.logs.read import LogReader
 from event_tracker.cli.ingest.readers import EVENT_READERS, read_parquet
 
-FORMATS = (*EVENT_READERS, *LOG_FORMATS)
+FORMATS = (*EVENT_READERS, "parquet", *LOG_FORMATS)
 """The names that `--format` takes, beside `auto`."""
 
 SUFFIXES = {
@@ -112,10 +112,10 @@ def _format_of_line(line: bytes) -> str | None:
     )
 
 
-def read_entries(format_: str, stream: Stream, trusted_hops: int = 0) -> Iterator[Entry]:
+def read_entries(format_: str, stream: Stream, logs: LogReader) -> Iterator[Entry]:
     """Read a file of this format."""
     if format_ == "parquet" or (format_ == "cloudfront" and is_parquet(stream)):
-        return read_parquet(stream, trusted_hops)
+        return read_parquet(stream, logs)
     if format_ in EVENT_READERS:
         return EVENT_READERS[format_](stream)
-    return read_log(stream, format_, trusted_hops)
+    return logs.read(stream, format_)

@@ -46,9 +46,14 @@ class Unreadable(NamedTuple):
 
 
 class LeftOut(NamedTuple):
-    """A line of a log that is read, but makes no event."""
+    """A line of a log that is read, but makes no event.
+
+    Attributes:
+        kind: of its request; `no_request` if it is of none.
+    """
 
     number: int
+    kind: str
 
 
 Entry = Line | Unreadable | LeftOut

@@ -1,7 +1,6 @@
 """Reads files one after the other, as lines with identities, in batches that may go across files."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from io import BufferedReader
 from itertools import islice
 from typing import NamedTuple, cast
@@ -15,6 +14,7 @@ from event_tracker.cli.ingest.entries import Entry, Line
 from event_tracker.cli.ingest.files import STANDARD_INPUT
 from event_tracker.cli.ingest.identity import Identifier
 from event_tracker.cli.ingest.logs.formats import LOG_FORMATS
+from event_tracker.cli.ingest.logs.read import LogOptionsError, LogReader
 
 AUTO = "auto"
 
@@ -32,15 +32,16 @@ class Input:
     Args:
         files: their names; `-` is standard input.
         format_: a format's name, or `auto`.
-        timestamp: the time for lines without one, as RFC 3339.
-        trusted_hops: how many of a request's addresses, counted from the right, are of trusted proxies.
+        identifier: gives lines their identities.
+        logs: reads those files that are logs.
 
     Attributes:
         unreadable: how many files couldn't be read, or not to their end.
     """
 
-    def __init__(self, files: list[str], format_: str, timestamp: str | None, trusted_hops: int) -> None:
-        self.files, self.format, self.timestamp, self.trusted_hops = files, format_, timestamp, trusted_hops
+    def __init__(self, files: list[str], format_: str, identifier: Identifier, logs: LogReader) -> None:
+        self.files, self.format = files, format_
+        self._identifier, self._logs = identifier, logs
         self.unreadable = 0
         self._announced: set[str] = set()
         self._done_bytes = 0
@@ -51,6 +52,7 @@ class Input:
 
         Raises:
             UsageError, or one of READ_ERRORS: if the only file can't be read. Of several, one that can't be read is told and passed over.
+            LogOptionsError: if the options don't fit a log.
         """
         return _group((item for file in self.files for item in self._items(file, most)), most)
 
@@ -60,13 +62,16 @@ class Input:
 
     def _items(self, file: str, most: int) -> Iterator[Item]:
         try:
-            with click.open_file(file, "rb") as opened, closing(Identifier(self.timestamp)) as identifier:
+            with click.open_file(file, "rb") as opened:
+                self._identifier.begin_file()
                 self._raw = cast(BufferedReader, opened)
                 entries = self._entries(file, self._raw)
                 while some := list(islice(entries, most)):
-                    for entry in identifier.identify(some):
+                    for entry in self._identifier.identify(some):
                         yield Item(file, entry)
                 self._done_bytes, self._raw = self.position(), None
+        except LogOptionsError:
+            raise
         except (click.UsageError, *READ_ERRORS) as error:
             if len(self.files) == 1:
                 raise
@@ -78,14 +83,14 @@ class Input:
     def _entries(self, file: str, raw: BufferedReader) -> Iterator[Entry]:
         stream = decompressed(raw)
         if self.format != AUTO:
-            return read_entries(self.format, stream, self.trusted_hops)
+            return read_entries(self.format, stream, self._logs)
         found = find_format(file, stream)
         if not found.is_expected and found.format not in self._announced:
             self._announced.add(found.format)
             title = LOG_FORMATS[found.format].title if found.format in LOG_FORMATS else found.format
             name = "Standard input" if file == STANDARD_INPUT else file
             click.echo(f"{name} is read as {title} (--format {found.format}).", err=True)
-        return read_entries(found.format, found.stream, self.trusted_hops)
+        return read_entries(found.format, found.stream, self._logs)
 
 
 def _group(items: Iterable[Item], most: int) -> Iterator[list[Item]]:

@@ -20,7 +20,7 @@ from event_tracker.cli.ingest.entries import (
     numbered_lines,
     too_long,
 )
-from event_tracker.cli.ingest.logs.read import explain, has_log_columns, read_log_rows
+from event_tracker.cli.ingest.logs.read import LogReader, explain, has_log_columns
 from event_tracker.cli.ingest.parquet import read_rows
 
 FIELDS = ("user_id", "event_type", "timestamp", "event_id", "session_id")
@@ -74,14 +74,14 @@ def _compact(json: bytes) -> bytes:
     return msgspec.json.format(json, indent=-1)
 
 
-def read_parquet(stream: Stream, trusted_hops: int = 0) -> Iterator[Entry]:
+def read_parquet(stream: Stream, logs: LogReader) -> Iterator[Entry]:
     """Read an export in Parquet, or CloudFront's log. The line numbers are those of rows, from 1."""
     rows = read_rows(stream, lambda names: names == EXPORTED or has_log_columns(names))
     first = next(rows, None)
     if first is None:
         return
     rows = chain([first], rows)
-    yield from read_log_rows(rows, trusted_hops) if first.keys() != EXPORTED else _exported_rows(rows)
+    yield from _exported_rows(rows) if first.keys() == EXPORTED else logs.read_rows(rows)
 
 
 def _exported_rows(rows: Iterator[dict[str, Any]]) -> Iterator[Entry]:
@@ -157,5 +157,5 @@ def _row_event(header: list[str], row: list[str]) -> dict[str, object]:
     return event
 
 
-EVENT_READERS: dict[str, Reader] = {"ndjson": read_ndjson, "csv": read_csv, "parquet": read_parquet}
-"""By the name that `--format` takes."""
+EVENT_READERS: dict[str, Reader] = {"ndjson": read_ndjson, "csv": read_csv}
+"""By the name that `--format` takes. Parquet may be a log, so its reader takes a LogReader, too."""

@@ -1,6 +1,7 @@
 """The command `tracker send`: send files of events, or logs of web servers, to the collector."""
 
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import NoReturn
@@ -14,7 +15,10 @@ from event_tracker.cli.ingest.delivery import MOST_EVENTS, Outcome, deliver, del
 from event_tracker.cli.ingest.detection import FORMATS
 from event_tracker.cli.ingest.entries import Line
 from event_tracker.cli.ingest.files import find_files, sizes
+from event_tracker.cli.ingest.identity import Identifier
 from event_tracker.cli.ingest.input import AUTO, Input, Item
+from event_tracker.cli.ingest.logs.options import LogOptions, log_options
+from event_tracker.cli.ingest.logs.read import LogReader
 from event_tracker.cli.ingest.rejected_lines import RejectedLines
 from event_tracker.cli.ingest.tally import Tally
 from event_tracker.cli.options import collector_options, parse_time, patience_option
@@ -40,13 +44,6 @@ class InterruptedCommand(click.ClickException):
     help="auto: the format that the file's name and content have.",
 )
 @click.option(
-    "--trusted-hops",
-    type=click.IntRange(min=0),
-    default=0,
-    show_default=True,
-    help="Of a log: how many of a request's addresses (X-Forwarded-For, then the connection's), from the right, are of your proxies.",
-)
-@click.option(
     "--rejected",
     type=click.Path(dir_okay=False, path_type=Path),
     help="File for rejected and expired lines and why.  [default: FILE.rejected.ndjson]",
@@ -62,16 +59,17 @@ class InterruptedCommand(click.ClickException):
     help="Most events in a request.",
 )
 @click.option("--dry-run", is_flag=True, help="Validate everything, store nothing.")
+@log_options
 @collector_options
 @patience_option
 def send(
     files: tuple[str, ...],
     format_: str,
-    trusted_hops: int,
     rejected: Path | None,
     timestamp: str | None,
     batch: int,
     dry_run: bool,
+    make_options: Callable[[], LogOptions],
     collector: str,
     write_key: str | None,
     patience: float,
@@ -91,7 +89,8 @@ def send(
     a file could not be read.
     """
     found = find_files(files)
-    entered = Input(found, format_, timestamp, trusted_hops)
+    identifier = click.get_current_context().with_resource(closing(Identifier(timestamp)))
+    entered = Input(found, format_, identifier, LogReader(make_options))
     client = open_client("collector", collector, patience, write_key=write_key)
 
     def work(batch: list[Item]) -> Outcome:

@@ -221,7 +221,7 @@ class EventParser(msgspec.Struct):
             uuid7().bytes if event.event_id is None else event.event_id.bytes,
             event.event_type,
             event.session_id,
-            _encode({**self.added, **properties} if self.added else properties),
+            _encode(self.added.add_to(event.event_type, properties)),
             self.source,
             violations,
             warnings,
