@@ -15,6 +15,7 @@ from sent_files import rejected
 
 from event_tracker.cli.ingest.entries import Line
 from event_tracker.cli.ingest.files import find_files
+from event_tracker.cli.ingest.identity import Identifier
 from event_tracker.cli.ingest.input import AUTO, Input
 from event_tracker.cli.ingest.send import send
 
@@ -32,7 +33,7 @@ def lines(*paths: str) -> str:
 
 def ids(*files: object) -> list[str]:
     """The identity of each line."""
-    batches = Input([*map(str, files)], AUTO, None, 0).batches(7)
+    batches = Input([*map(str, files)], AUTO, Identifier(), 0).batches(7)
     entries = [item.entry for batch in batches for item in batch]
     return [msgspec.json.decode(entry.event)["event_id"] for entry in entries if isinstance(entry, Line)]
 
@@ -121,7 +122,7 @@ def test_lines_of_small_files_go_together(tmp_path):
     files = [tmp_path / f"{number}.log" for number in range(5)]
     for file in files:
         file.write_text(lines("/a", "/b", "/c"))
-    batches = list(Input([*map(str, files)], AUTO, None, 0).batches(10))
+    batches = list(Input([*map(str, files)], AUTO, Identifier(), 0).batches(10))
     assert [len(batch) for batch in batches] == [10, 5]
     assert [(item.file, item.entry.number) for item in batches[0][2:5]] == [
         (str(files[0]), 3),

@@ -38,7 +38,7 @@ _read = msgspec.json.Decoder(_Known).decode
 
 
 class Identifier:
-    """Gives ids to the lines of one file.
+    """Gives ids to the lines of files, one after the other.
 
     Args:
         timestamp: the time for lines without one, as RFC 3339.
@@ -51,6 +51,10 @@ class Identifier:
         self._seen.execute("pragma journal_mode = off")
         self._seen.execute("create table seen (hash integer primary key, times integer not null)")
         self._seen.execute("begin")
+
+    def begin_file(self) -> None:
+        """Begin another file: equal lines are counted within one."""
+        self._seen.execute("delete from seen")
 
     def close(self) -> None:
         """Close the database of lines seen."""

@@ -1,7 +1,6 @@
 """Reads files one after the other, as lines with identities, in batches that may go across files."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from io import BufferedReader
 from itertools import islice
 from typing import NamedTuple, cast
@@ -32,15 +31,16 @@ class Input:
     Args:
         files: their names; `-` is standard input.
         format_: a format's name, or `auto`.
-        timestamp: the time for lines without one, as RFC 3339.
+        identifier: gives lines their identities.
         trusted_hops: how many of a request's addresses, counted from the right, are of trusted proxies.
 
     Attributes:
         unreadable: how many files couldn't be read, or not to their end.
     """
 
-    def __init__(self, files: list[str], format_: str, timestamp: str | None, trusted_hops: int) -> None:
-        self.files, self.format, self.timestamp, self.trusted_hops = files, format_, timestamp, trusted_hops
+    def __init__(self, files: list[str], format_: str, identifier: Identifier, trusted_hops: int) -> None:
+        self.files, self.format, self.trusted_hops = files, format_, trusted_hops
+        self._identifier = identifier
         self.unreadable = 0
         self._announced: set[str] = set()
         self._done_bytes = 0
@@ -60,11 +60,12 @@ class Input:
 
     def _items(self, file: str, most: int) -> Iterator[Item]:
         try:
-            with click.open_file(file, "rb") as opened, closing(Identifier(self.timestamp)) as identifier:
+            with click.open_file(file, "rb") as opened:
+                self._identifier.begin_file()
                 self._raw = cast(BufferedReader, opened)
                 entries = self._entries(file, self._raw)
                 while some := list(islice(entries, most)):
-                    for entry in identifier.identify(some):
+                    for entry in self._identifier.identify(some):
                         yield Item(file, entry)
                 self._done_bytes, self._raw = self.position(), None
         except (click.UsageError, *READ_ERRORS) as error:

@@ -14,6 +14,7 @@ from event_tracker.cli.ingest.delivery import MOST_EVENTS, Outcome, deliver, del
 from event_tracker.cli.ingest.detection import FORMATS
 from event_tracker.cli.ingest.entries import Line
 from event_tracker.cli.ingest.files import find_files, sizes
+from event_tracker.cli.ingest.identity import Identifier
 from event_tracker.cli.ingest.input import AUTO, Input, Item
 from event_tracker.cli.ingest.rejected_lines import RejectedLines
 from event_tracker.cli.ingest.tally import Tally
@@ -91,7 +92,8 @@ def send(
     a file could not be read.
     """
     found = find_files(files)
-    entered = Input(found, format_, timestamp, trusted_hops)
+    identifier = click.get_current_context().with_resource(closing(Identifier(timestamp)))
+    entered = Input(found, format_, identifier, trusted_hops)
     client = open_client("collector", collector, patience, write_key=write_key)
 
     def work(batch: list[Item]) -> Outcome:
