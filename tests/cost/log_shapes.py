@@ -16,21 +16,24 @@ def read_all(name: str, content: bytes) -> None:
         pass
 
 
-def repeated(before: str, piece: str, behind: str, size: int) -> bytes:
-    """A piece again and again, between two texts."""
-    return f"{before}{piece * (size // len(piece))}{behind}".encode()
+def repeated(name: str, before: str, piece: str, behind: str, size: int) -> bytes:
+    """A piece again and again, between two texts. It was read once: what is cached of user agents and pages isn't counted, since the
+    first reading of a user agent costs as much as all else, up to its 500th character."""
+    content = f"{before}{piece * (size // len(piece))}{behind}".encode()
+    read_all(name, content)
+    return content
 
 
 def damaged(name: str, old: str, piece: str, header: str = "") -> Shape:
     """A line of the format, with a part that is replaced by a long repetition."""
     before, found, behind = PLAIN[name][0].partition(old)
     assert found
-    return Shape(partial(repeated, header + before, piece, behind), partial(read_all, name))
+    return alone(name, header + before, piece, behind)
 
 
 def alone(name: str, before: str, piece: str, behind: str = "") -> Shape:
     """A line that is of no format."""
-    return Shape(partial(repeated, before, piece, behind), partial(read_all, name))
+    return Shape(partial(repeated, name, before, piece, behind), partial(read_all, name))
 
 
 LOG_SHAPES = {

@@ -1,5 +1,6 @@
 """How the format of a file is found, and what is said of lines of another one."""
 
+import gzip
 import io
 import os
 
@@ -7,7 +8,7 @@ import click
 import msgspec
 import pytest
 from cloudfront_logs import CloudFrontLogs
-from log_lines import CADDY, COMBINED, IIS, IIS_FIELDS, PLAIN
+from log_lines import CADDY, COMBINED, IIS, IIS_FIELDS, PLAIN, S3
 from log_readers import log_reader
 
 from event_tracker.cli.ingest.detection import FORMATS, expected_format, find_format
@@ -48,12 +49,16 @@ def test_a_line_is_recognised_by_its_own_format_alone(name):
     assert {other for other, format_ in LOG_FORMATS.items() if format_.recognises(lines[0].encode())} == {name}
 
 
+def test_a_file_of_nothing_but_what_s3_does_itself_is_recognised():
+    assert find(S3.replace('"GET /a?b=c HTTP/1.1" 200', "- -").replace("WEBSITE.GET", "S3.EXPIRE")) == "s3"
+
+
 def test_the_formats_of_events_are_found_too():
     assert find(EVENT) == "ndjson"
     assert find('{"user_id": "ann"}') == "ndjson"
     assert find("[1]") == "ndjson"
     assert find("timestamp,user_id,event_type\n") == "csv"
-    assert find(b"PAR1") == "parquet"
+    assert find(b"PAR1") == find(b"PAR1", "access.log") == "parquet"
     assert find(LOGS.json_lines()) == "cloudfront"
 
 
@@ -79,6 +84,15 @@ def test_what_the_content_does_not_tell_the_name_does():
         find("x\n" * 20 + COMBINED)
     with pytest.raises(click.UsageError):
         find("x" * 70_000 + "\n" + COMBINED)
+
+
+def test_an_empty_file_needs_no_format(tmp_path, capsys):
+    """A delivery of logs may have files without lines, whose names tell nothing."""
+    files = [tmp_path / "E2EXAMPLE12345.2026-10-01-00.ab12cd34.gz", tmp_path / "a.txt"]
+    files[0].write_bytes(gzip.compress(b""))
+    files[1].write_text("\n")
+    assert list(Input([*map(str, files)], AUTO, Identifier(), log_reader()).batches(10)) == []
+    assert capsys.readouterr().err == ""
 
 
 def only(entries: object) -> Line | Unreadable | LeftOut:

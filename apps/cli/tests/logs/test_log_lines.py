@@ -48,6 +48,8 @@ def test_a_line_is_read_whole(name):
         ("s3", "Mozilla/5.0 (X)", 'A "B" C', {"user_agent": 'A "B" C', "host": "www.example.com"}),
         ("s3", '"https://x/" "Mozilla/5.0 (X)"', "- -", {"user_agent": None, "referrer": None, "host": "www.example.com"}),
         ("s3", '"https://x/" "Mozilla/5.0 (X)"', '"-" "-"', {"user_agent": None, "referrer": None}),
+        ("s3", S3[S3.index(" - s9lz") :], "", {"user_agent": "Mozilla/5.0 (X)", "host": None}),
+        ("s3", S3[S3.index(" s9lz") :], "", {"user_agent": "Mozilla/5.0 (X)", "host": None}),
         ("s3", "GET /a?b=c", 'GET /"a" b', {"path": '/"a" b'}),
         ("alb", "Mozilla/5.0 (X)", r"A \x22B\x22", {"user_agent": 'A "B"'}),
         ("nginx-json", "Mozilla/5.0 (X)", r"A \x22\xC3\xA9\x22 \"", {"user_agent": 'A "é" "'}),

@@ -26,6 +26,9 @@ SUFFIXES = {
     ".log": "combined",
 }
 
+EMPTY = "ndjson"
+"""What an empty file is read as: in any format it has no events."""
+
 PARQUET = b"PAR1"
 MOST_LINES, MOST_BYTES = 20, 64 * 1024
 """How much of a file is looked at. A log may begin with a line that broke off, or with a header."""
@@ -76,8 +79,10 @@ def find_format(name: str, stream: Stream) -> Found:
         UsageError: if neither tells it.
     """
     expected = expected_format(name)
-    if expected in ("csv", "parquet") or is_parquet(stream):
-        return Found(expected or "parquet", stream)
+    if is_parquet(stream):
+        return Found("parquet", stream, is_expected=expected in (None, "parquet"))
+    if expected in ("csv", "parquet"):
+        return Found(expected, stream)
     read = b""
     content = None
     for _ in range(MOST_LINES):
@@ -86,11 +91,11 @@ def find_format(name: str, stream: Stream) -> Found:
         content = _format_of_line(line.removeprefix(BYTE_ORDER_MARK).strip())
         if content is not None or not line or len(read) >= MOST_BYTES:
             break
-    found = content or expected
+    found = content or expected or (None if read.strip() else EMPTY)
     if found is None:
         title = PurePath(name).name
         raise click.UsageError(f"The content of {title} doesn't tell its format: add --format {'|'.join(FORMATS)}.")
-    return Found(found, _Replayed(read, stream), is_expected=found == expected)
+    return Found(found, _Replayed(read, stream), is_expected=found == expected or not read.strip())
 
 
 def is_parquet(stream: Stream) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from event_tracker.cli.ingest.logs.parsers import cloudfront, iis
+from event_tracker.cli.ingest.logs.parsers import cloudfront, iis, s3
 from event_tracker.cli.ingest.logs.parsers.alb import LoadBalancerParser
 from event_tracker.cli.ingest.logs.parsers.caddy import CaddyParser
 from event_tracker.cli.ingest.logs.parsers.cloudfront import CloudFrontParser
@@ -26,17 +26,17 @@ class LogFormat(NamedTuple):
         title: for people, such as "Caddy's JSON log".
         make_parser: makes what reads the lines of one file. It takes the number of trusted proxies.
         recognised_by: how a file of it is recognised, for the documentation.
-        is_fields_line: whether a line is the header of a file of this format; None if such files have none.
+        is_other_line: whether a line that is of no request is of this format, such as a header; None if it can't be told.
     """
 
     title: str
     make_parser: Callable[[int], Parse]
     recognised_by: str
-    is_fields_line: Callable[[bytes], bool] | None = None
+    is_other_line: Callable[[bytes], bool] | None = None
 
     def recognises(self, line: bytes) -> bool:
-        """Whether a line is of a request in this format, or a header that names its fields."""
-        if self.is_fields_line is not None and self.is_fields_line(line):
+        """Whether a line is of a request in this format, or another that only such a file has."""
+        if self.is_other_line is not None and self.is_other_line(line):
             return True
         try:
             return self.make_parser(0)(line) is not None
@@ -57,7 +57,12 @@ LOG_FORMATS = {
         "the line `#Fields:` names `x-edge-…`; or JSON with `cs-uri-stem`; or Parquet with such a column",
         cloudfront.is_fields_line,
     ),
-    "s3": LogFormat("an S3 server access log", S3Parser, "owner, bucket, a time in brackets, and `REST.GET.OBJECT` or the like"),
+    "s3": LogFormat(
+        "an S3 server access log",
+        S3Parser,
+        "owner, bucket, a time in brackets, and `REST.GET.OBJECT` or the like",
+        s3.is_without_request,
+    ),
     "alb": LogFormat(
         "a load balancer's access log (ALB)", LoadBalancerParser, "`http`, `https`, `h2`, `grpcs`, `ws` or `wss`, then a time"
     ),

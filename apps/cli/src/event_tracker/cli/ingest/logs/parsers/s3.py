@@ -25,6 +25,13 @@ HOST_PLACE = 5
 """The host's place among the words behind the user agent: version, host id, signature, cipher, authentication, host."""
 
 
+def is_without_request(line: bytes) -> bool:
+    """Whether it is a line of something that S3 did by itself, such as an expiry."""
+    text = line.decode(errors="backslashreplace")
+    found = BEFORE.match(text)
+    return found is not None and text.startswith("- ", found.end())
+
+
 class S3Parser:
     """Reads lines."""
 
@@ -84,7 +91,8 @@ def _headers(text: str) -> tuple[str | None, str | None, list[str]]:
         referrer, rest = present(text[1:middle]), text[middle + 2 :]
     if not rest.startswith('"'):
         return referrer, None, rest.split(" ")[1:]
-    end = rest.rfind('" ')
+    # In the first years nothing stood behind the user agent, or one word.
+    end = len(rest) - 1 if rest.endswith('"') else rest.rfind('" ')
     if end <= 0:
         raise INVALID
     return referrer, present(rest[1:end]), rest[end + 2 :].split(" ")
