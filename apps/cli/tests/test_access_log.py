@@ -159,7 +159,7 @@ DOWNLOADS = [".bz2", ".deb", ".doc", ".exe", ".gz", ".jar", ".pdf", ".rpm", ".ta
 
 
 def independently(lines: list[str]) -> list[tuple[str, datetime, str, str]]:
-    """Host, time, type and path of each line that a quite different reading of it finds. Which agents are bots isn't found anew."""
+    """Host, time, type and path of each line that a quite different reading of it finds. Bots are told by the same list."""
     read_user_agent = load_user_agents()
     found = []
     for line in lines:
