@@ -145,27 +145,31 @@ def test_an_access_log(store, tmp_path):
     assert "0 stored, 3 duplicates, 1 rejected" in store.send(file).output
 
 
-ASSETS = [
-    ".css",
-    ".gif",
-    ".ico",
-    ".jpeg",
-    ".jpg",
-    ".js",
-    ".json",
-    ".mov",
-    ".mp3",
-    ".mp4",
-    ".png",
-    ".svg",
-    ".swf",
-    ".ttf",
-    ".txt",
-    ".woff",
-    ".xml",
-    ".xsl",
-]
-DOWNLOADS = [".bz2", ".deb", ".doc", ".exe", ".gz", ".jar", ".pdf", ".rpm", ".tar", ".tgz", ".xz", ".zip"]
+def test_requests_that_are_left_out_are_counted_in_the_summary(store, tmp_path):
+    file, secret = tmp_path / "access.log", tmp_path / "secret"
+    secret.write_text("another secret of tests\n")
+    paths = ["/", "/a.css", "/b.css", "/old", "/api/x", "/"]
+    file.write_text(
+        "".join(
+            f'198.51.100.7 - - [01/Oct/2026:12:00:0{number} +0000] "GET {path} HTTP/1.1" {301 if path == "/old" else 200} 1\n'
+            for number, path in enumerate(paths)
+        )
+    )
+    arguments = ["--visitor-secret-file", secret, "--api-path", "/api/"]
+    for outcome in ("2 stored, 0 duplicates", "0 stored, 2 duplicates"):
+        lines = store.send(file, *arguments).output.splitlines()
+        assert lines[0].startswith(f"6 lines: {outcome}, 0 rejected.")
+        assert lines[1] == "Requests that aren't stored (--also): 3 asset, 1 redirect"
+    more = store.send(file, *arguments, "--also", "redirect").output.splitlines()
+    assert more[0].startswith("6 lines: 1 stored, 2 duplicates, 0 rejected.")
+    assert more[1] == "Requests that aren't stored (--also): 3 asset"
+    other = store.send(file, "--api-path", "/api/").output  # with the usual secret
+    assert other.startswith("6 lines: 2 stored, 0 duplicates, 0 rejected.")
+    assert len({user for user, _ in store.rows()}) == 2
+
+
+ASSETS = tuple(".css .gif .ico .jpeg .jpg .js .json .mov .mp3 .mp4 .png .svg .swf .ttf .txt .woff .xml .xsl".split())  # noqa: SIM905
+DOWNLOADS = tuple(".bz2 .deb .doc .exe .gz .jar .pdf .rpm .tar .tgz .xz .zip".split())  # noqa: SIM905
 
 
 def independently(lines: list[str]) -> list[tuple[str, datetime, str, str]]:

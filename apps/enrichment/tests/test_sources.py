@@ -77,6 +77,7 @@ def test_no_value_of_a_click_id_is_in_the_answer():
 def test_names_are_bounded():
     assert len(find_source(None, {"utm_source": "x" * 100_000}).name) == 200
     assert find_source(f"https://{'x' * 300}.example/", {}).channel == "direct"
+    assert find_source(f"https://{'x' * 3000}@news.example/", {}).channel == "direct"
     assert host_of("https://a.example./") == "a.example"
 
 

@@ -44,6 +44,9 @@ CLICK_IDS = frozenset({*PAID_CLICKS, *SHARED_CLICKS})
 MOST_CHARACTERS = 200
 """Characters of a source's name."""
 
+MOST_URL = 2000
+"""Characters of a referrer that are read, as many as tracker.js sends."""
+
 MOST_HOST = 253
 """Characters of a host name (RFC 1035)."""
 
@@ -101,7 +104,7 @@ def find_source(referrer: str | None, parameters: Mapping[str, str], own_hosts: 
         parameters: those of the page's own query, by name: `utm_*`, and ids of clicks (`CLICK_IDS`).
         own_hosts: the site's own, in lower case. `www.` in front makes no difference.
     """
-    host = host_of(referrer) if referrer else None
+    host = host_of(referrer[:MOST_URL]) if referrer else None
     by_referrer = _of_host(host, own_hosts) if host else DIRECT
     return _of_campaign(parameters, by_referrer) if parameters else by_referrer
 

@@ -49,10 +49,7 @@ class AddedProperties:
         """An event's properties and the added ones. What the event says itself stays."""
         if self._with_sources and event_type == PAGE_VIEW:
             return {**self._of_request, **_source_of(properties), **properties}
-        return {**self._of_request, **properties} if self._of_request else properties
-
-
-NO_PROPERTIES = AddedProperties({})
+        return {**self._of_request, **properties}
 
 
 class Enrichment:
@@ -71,10 +68,10 @@ class Enrichment:
             kind in kinds for kind in ("country", "city", "network", "source")
         )
 
-    def derive(self, environ: WSGIEnvironment) -> AddedProperties:
+    def derive(self, environ: WSGIEnvironment) -> AddedProperties | None:
         """The properties to add. None if no page sent the request: the address of a server says nothing about a user."""
         if "HTTP_ORIGIN" not in environ:
-            return NO_PROPERTIES
+            return None
         added: dict[str, str | float] = {}
         if self._read_user_agent:
             added.update(self._read_user_agent(environ.get("HTTP_USER_AGENT", "")).properties())
