@@ -158,7 +158,7 @@ def test_requests_that_are_left_out_are_counted_in_the_summary(store, tmp_path):
     arguments = ["--visitor-secret-file", secret, "--api-path", "/api/"]
     for outcome in ("2 stored, 0 duplicates", "0 stored, 2 duplicates"):
         lines = store.send(file, *arguments).output.splitlines()
-        assert lines[0].startswith(f"6 lines: {outcome}, 0 rejected.")
+        assert lines[0].startswith(f"6 lines: {outcome}, 4 left out, 0 rejected.")
         assert lines[1] == "Requests that aren't stored (--also): 3 asset, 1 redirect"
     more = store.send(file, *arguments, "--also", "redirect").output.splitlines()
     assert more[0].startswith("6 lines: 1 stored, 2 duplicates, 0 rejected.")
