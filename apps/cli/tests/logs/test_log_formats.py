@@ -65,7 +65,7 @@ def test_the_formats_of_events_are_found_too():
 @pytest.mark.parametrize(
     ("name", "expected"),
     [("a.ndjson", "ndjson"), ("a.JSONL.gz", "ndjson"), ("-", "ndjson"), ("a.csv.zst", "csv"), ("access.log", "combined"),
-     ("access.log.1", "combined"), ("access.log.2.gz", "combined"), ("access.log-20261001.bz2", None), ("access.log.2026-10-01.xz", "combined"),
+     ("access.log.1", "combined"), ("access.log.2.gz", "combined"), ("access.log-20261001.bz2", None), ("access.log.2026-10-01.3.xz", "combined"),
      ("E2EXAMPLE12345.2026-10-01-00.ab12cd34.gz", None), ("access_log", None), ("a.2", None)],
 )  # fmt: skip
 def test_the_format_that_a_name_tells(name, expected):
@@ -140,6 +140,15 @@ def test_lines_that_are_too_long_cost_no_other():
     assert entries[0].reason.code == "event_too_large"
     assert isinstance(entries[1], Line)
     assert entries[1].number == 2
+
+
+def test_a_line_that_is_longer_than_what_is_looked_at_is_read_whole(tmp_path):
+    file = tmp_path / "access.log"
+    file.write_text(f"{COMBINED.replace('/a', '/' + 'a' * 100_000)}\n{COMBINED}\n")
+    (batch,) = Input([str(file)], AUTO, Identifier(), 0).batches(10)
+    assert [(type(item.entry), item.entry.number) for item in batch] == [(Line, 1), (Line, 2)]
+    found = find_format("access.log", io.BufferedReader(io.BytesIO(b"a" * 100_000)))
+    assert [len(found.stream.readline(50_000)) for _ in range(3)] == [50_000, 50_000, 0]
 
 
 def test_it_is_said_which_format_was_taken_where_the_name_tells_another_or_none(tmp_path, capsys):

@@ -78,6 +78,7 @@ def test_a_line_is_read_whole(name):
         ("combined", "GET /a?b=c HTTP/1.1", "OPTIONS * HTTP/1.0", {"method": "OPTIONS", "path": None, "malformed": None}),
         ("combined", "GET /a?b=c HTTP/1.1", "CONNECT x:443 HTTP/1.1", {"method": "CONNECT", "path": None, "malformed": None}),
         ("combined", "GET /a?b=c HTTP/1.1", "GET http://Other.example?b HTTP/1.1", {"path": "/", "query": "b", "host": "other.example"}),
+        ("combined", "GET /a?b=c HTTP/1.1", "GET http://ann:x@Other.example.:80/c HTTP/1.1", {"path": "/c", "host": "other.example"}),
         ("combined", "GET /a?b=c HTTP/1.1", "GET a HTTP/1.1", {"malformed": "GET a HTTP/1.1", "path": None}),
         ("combined", "/a?b=c", "/a?", {"query": None}),
         ("combined", "/a?b=c", "/a?b?c", {"query": "b?c"}),

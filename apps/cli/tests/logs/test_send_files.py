@@ -14,6 +14,7 @@ from log_lines import CADDY, COMBINED
 from log_readers import log_reader
 from sent_files import rejected
 
+from event_tracker.cli.ingest.delivery import MOST_BYTES
 from event_tracker.cli.ingest.entries import Line
 from event_tracker.cli.ingest.files import find_files
 from event_tracker.cli.ingest.identity import Identifier
@@ -130,6 +131,24 @@ def test_lines_of_small_files_go_together(tmp_path):
         (str(files[1]), 1),
         (str(files[1]), 2),
     ]
+
+
+def test_a_batch_fits_into_a_request(tmp_path):
+    file = tmp_path / "access.log"
+    file.write_text(lines(*(f"/{number}?{'x' * 60_000}" for number in range(200))))
+    batches = list(Input([str(file)], AUTO, Identifier(), 0).batches(1000))
+    sizes = [sum(len(item.entry.event) + 1 for item in batch if isinstance(item.entry, Line)) for batch in batches]
+    assert sum(map(len, batches)) == 200
+    assert max(sizes) <= MOST_BYTES < sum(sizes)
+
+
+def test_lines_that_make_no_event_are_counted_and_cost_no_exit_code(store, tmp_path):
+    file = tmp_path / "access.log"
+    file.write_text(f'{CADDY}\n{{"level":"info","ts":1.5,"logger":"tls","msg":"cleaning"}}\n')
+    result = store.send(file)
+    assert result.exit_code == 0
+    assert "\n2 lines: 1 stored, 0 duplicates, 1 left out, 0 rejected." in result.output
+    assert "\n2 lines: 1 valid, 0 rejected; nothing is stored (dry run)" in store.send(file, "--dry-run").output
 
 
 def test_trusted_proxies_are_an_option(store, tmp_path):

@@ -25,7 +25,6 @@ QUOTED = r'"((?:[^"\\]++|\\.)*+)"'
 REQUEST = re.compile(rf"{QUOTED} (\d{{3}}|-) (\d+|-)(?: (?=\")|$)", re.ASCII)
 REQUEST_WITH_QUOTES = re.compile(r'"(.*?)" (\d{3}|-) (\d{1,19}|-)(?: (?=")|$)', re.ASCII)
 HEADERS = re.compile(rf"{QUOTED} {QUOTED}(?: {QUOTED})?(?= |$)")
-ADDRESSES = re.compile(r"[\da-fA-F.:\[\], ]+|unknown", re.ASCII)
 
 
 class CombinedParser:
@@ -80,7 +79,7 @@ def _split_names(text: str) -> tuple[str | None, str | None, str | None, str | N
     """
     words = text.split(" ")
     host = None
-    if len(words) > 3 and words[1] != "-" and not words[0].endswith(",") and _is_host(*words[:3]):
+    if len(words) > 3 and words[1] != "-" and not words[0].endswith(",") and _is_host(*words[1:3]):
         host = parse_host(words.pop(0))
     addresses = 1
     while words[addresses - 1].endswith(",") and addresses < len(words):
@@ -93,14 +92,13 @@ def _split_names(text: str) -> tuple[str | None, str | None, str | None, str | N
     return host, None, words[0], user
 
 
-def _is_host(first: str, second: str, third: str) -> bool:
-    """Whether the first word is a virtual host, the second an address, and the third what stands behind it."""
-    has_port = first.rpartition(":")[2].isdigit() and not is_address(first)
-    return has_port or third == "-" or is_address(without_port(second.partition(",")[0]))
+def _is_host(second: str, third: str) -> bool:
+    """Whether the first word is a virtual host: the second is an address, or the third is what stands behind one."""
+    return third == "-" or is_address(without_port(second.partition(",")[0]))
 
 
 def _headers(text: str) -> tuple[str | None, str | None, str | None]:
-    """Referrer, user agent, and X-Forwarded-For if it stands behind them.
+    """Referrer, user agent, and what stands in quotes behind them: X-Forwarded-For, if it has addresses.
 
     Raises:
         LineError: if there is something, but not these. The line broke off, for example.
@@ -110,10 +108,7 @@ def _headers(text: str) -> tuple[str | None, str | None, str | None]:
     found = HEADERS.match(text)
     if found is None:
         return *_headers_with_quotes(text), None
-    behind = present(found[3])
-    if behind is not None and not ADDRESSES.fullmatch(behind.partition(",")[0]):
-        behind = None
-    return present(unescape(found[1])), present(unescape(found[2])), behind
+    return present(unescape(found[1])), present(unescape(found[2])), present(found[3])
 
 
 def _headers_with_quotes(text: str) -> tuple[str | None, str | None]:
