@@ -136,7 +136,7 @@ def test_lines_of_small_files_go_together(tmp_path):
 def test_a_batch_fits_into_a_request(tmp_path):
     file = tmp_path / "access.log"
     file.write_text(lines(*(f"/{number}?{'x' * 60_000}" for number in range(200))))
-    batches = list(Input([str(file)], AUTO, Identifier(), 0).batches(1000))
+    batches = list(Input([str(file)], AUTO, Identifier(), log_reader()).batches(1000))
     sizes = [sum(len(item.entry.event) + 1 for item in batch if isinstance(item.entry, Line)) for batch in batches]
     assert sum(map(len, batches)) == 200
     assert max(sizes) <= MOST_BYTES < sum(sizes)
