@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import msgspec
 from filter_shapes import FILTER_SHAPES
+from log_shapes import LOG_SHAPES
 from marshmallow import Schema
 from marshmallow.fields import Raw
 from pieces import Shape, filled
@@ -236,6 +237,7 @@ SHAPES: dict[str, Shape] = {
         lambda n: b'{"a":[' + filled(n, lambda _: b"5e-324") + b"]}", read_question
     ),
     **FILTER_SHAPES,
+    **LOG_SHAPES,
     "head: parameters": Shape(lambda n: filled(n, lambda number: b"a%d=%%41" % number, b"&"), read_parameters),
     "head: one parameter": Shape(lambda n: b"write_key=" + b"%41" * (n // 3), read_parameters),
     "head: a long key": Shape(lambda n: b"Bearer wk_" + b"a" * n, read_key),

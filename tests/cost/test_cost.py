@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from shapes import SHAPES
 from shared import made_once
-from tools import run, tool
+from tools import ROOT, run, tool
 
 SMALL = 4000
 LARGE = 4 * SMALL
@@ -84,7 +84,7 @@ def count(groups, folder):
         str(SMALL),
         str(LARGE),
     ]
-    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    environment = {**os.environ, "PYTHONHASHSEED": "0", "PYTHONPATH": str(ROOT / "tests" / "support")}
     with (
         (folder / "errors").open("w") as errors,
         subprocess.Popen(

@@ -28,6 +28,9 @@ SERVICES = ("collector", "query")
 WITH_COLUMNS = ("query", "tracker")
 """Those that read or build blocks."""
 
+WITH_ENRICHMENT = ("collector", "tracker")
+"""Those that read User-Agents, addresses and referrers."""
+
 EXTRAS = {"collector": ["fast", "enrich"], "query": ["fast"]}
 """App → the extras that its image has."""
 
@@ -67,6 +70,7 @@ def test_an_image_holds_its_app_and_what_the_lock_gives_it_and_nothing_else(imag
         shared = {"event-tracker-core"}
         shared |= {"event-tracker-model"} if app in SERVICES else set()
         shared |= {"event-tracker-columns"} if app in WITH_COLUMNS else set()
+        shared |= {"event-tracker-enrichment"} if app in WITH_ENRICHMENT else set()
         assert ours - {DISTRIBUTIONS[app]} == shared
         assert ("duckdb" in installed) == (app in WITH_COLUMNS)
         assert {"psycopg", "flask"} <= installed

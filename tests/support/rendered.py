@@ -15,6 +15,7 @@ import event_tracker.columns.metrics
 import event_tracker.core.metrics
 import event_tracker.query.metrics
 import event_tracker.query.parameter_types
+from event_tracker.cli.ingest.logs.formats import LOG_FORMATS
 from event_tracker.cli.settings import MigrateSettings, UpSettings
 from event_tracker.collector.browser.tracker_script import NEWEST
 from event_tracker.collector.settings import CollectorSettings
@@ -64,6 +65,11 @@ def codes_table(codes: dict[str, str]) -> str:
     return table(["code", "meaning"], [[f"`{code}`", meaning] for code, meaning in codes.items()])
 
 
+def log_formats_table() -> str:
+    rows = [[f"`{name}`", format_.title, format_.recognised_by] for name, format_ in LOG_FORMATS.items()]
+    return table(["`--format`", "what it is", "recognised by"], rows)
+
+
 def metrics_table(module: Any) -> str:
     metrics = [metric for metric in vars(module).values() if isinstance(metric, MetricWrapperBase)]
     rows = []
@@ -109,6 +115,7 @@ def parts() -> dict[Path, dict[str, str]]:
             "columns": metrics_table(event_tracker.columns.metrics),
         },
         DOCS / "browser.md": tracker_snippets(),
+        DOCS / "cli.md": {"log-formats": log_formats_table()},
         DOCS / "api.md": {
             "codes": codes_table(CODES),
             "parameters": codes_table(event_tracker.query.parameter_types.CODES),

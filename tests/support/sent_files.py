@@ -9,6 +9,9 @@ from click.testing import CliRunner, Result
 
 from event_tracker.cli.ingest.send import send
 
+VISITOR_SECRET = "the secret of tests, 32 characters"
+"""The key of the ids of visitors, for `tracker send` of logs."""
+
 NOON = "2026-03-01T12:00:00Z"
 
 
@@ -19,7 +22,8 @@ class Store:
         self.url, self.owner = url, owner
 
     def send(self, *arguments: object) -> Result:
-        return CliRunner().invoke(send, [*map(str, arguments), "--collector", self.url])
+        environment = {"VISITOR_SECRET": VISITOR_SECRET}
+        return CliRunner().invoke(send, [*map(str, arguments), "--collector", self.url], env=environment)
 
     def rows(self, columns: str = "user_id, event_type") -> list[Any]:
         return self.owner.execute(f'select {columns} from events order by user_id, "timestamp", event_id').fetchall()

@@ -6,13 +6,17 @@ import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from click.testing import CliRunner
 from sent_files import rejected
 
 from event_tracker.cli.database.maintain import maintain
-from event_tracker.cli.ingest import access_log
+from event_tracker.cli.ingest.logs.parsers.combined import CombinedParser
+from event_tracker.cli.ingest.logs.parsers.fields import LineError
+from event_tracker.cli.ingest.logs.request import Request
+from event_tracker.enrichment.user_agents import load_user_agents
 
 REAL_LOG = Path(__file__).parents[4] / "shared" / "data" / "web-access.log.gz"
 
@@ -53,61 +57,55 @@ LOG = {
 }
 
 
+TIME = datetime(2015, 5, 17, 8, 5, 3, tzinfo=UTC)
+
+
 @pytest.mark.parametrize(
-    ("changed", "event_type", "properties"),
+    ("changed", "request_"),
     [
-        ({}, "page_view", {"method": "GET", "path": "/a", "query": "b=c", "status": 200, "bytes": 12}),
-        ({"request": "GET /x.PNG HTTP/1.0", "size": "-"}, "asset", {"method": "GET", "path": "/x.PNG", "status": 200}),
+        ({}, Request(TIME, "1.2.3.4", "GET", "/a", "b=c", status=200, bytes=12)),
+        ({"request": "GET /x.PNG HTTP/1.0", "size": "-"}, Request(TIME, "1.2.3.4", "GET", "/x.PNG", status=200)),
         (
-            {"request": "GET / HTTP/2.0", "status": 404},
-            "http_error",
-            {"method": "GET", "path": "/", "status": 404, "bytes": 12},
+            {"request": r"\x16\x03", "status": 400},
+            Request(TIME, "1.2.3.4", status=400, bytes=12, malformed=r"\x16\x03"),
         ),
         (
-            {"request": "POST /form HTTP/1.1"},
-            "http_post",
-            {"method": "POST", "path": "/form", "status": 200, "bytes": 12},
-        ),
-        ({"request": r"\x16\x03", "status": 400}, "http_error", {"request": r"\x16\x03", "status": 400, "bytes": 12}),
-        (
-            {"request": "GET / HTTP/1.1", "user": "ann", "referrer": "http://x/", "agent": r"A \"B\""},
-            "page_view",
-            {
-                "method": "GET",
-                "path": "/",
-                "user": "ann",
-                "referrer": "http://x/",
-                "user_agent": r"A \"B\"",
-                "status": 200,
-                "bytes": 12,
-            },
+            {"request": "POST / HTTP/1.1", "user": "ann", "referrer": "http://x/", "agent": r"A \"B\""},
+            Request(
+                TIME,
+                "1.2.3.4",
+                "POST",
+                "/",
+                status=200,
+                bytes=12,
+                referrer="http://x/",
+                user_agent='A "B"',
+                user="ann",
+            ),
         ),
     ],
 )
-def test_a_log_line_becomes_an_event(changed, event_type, properties):
-    event = access_log.parse(LOG_LINE.format(**{**LOG, **changed}).encode())
-    assert event == {
-        "user_id": "1.2.3.4",
-        "event_type": event_type,
-        "timestamp": "2015-05-17T10:05:03+02:00",
-        "properties": properties,
-    }
+def test_a_log_line_becomes_a_request(changed, request_):
+    assert CombinedParser()(LOG_LINE.format(**{**LOG, **changed}).encode()) == request_
 
 
 def test_a_line_of_the_common_format_is_read():
-    event = access_log.parse(b'host.example - - [01/Aug/1995:00:00:01 -0400] "GET / HTTP/1.0" 304 0')
-    assert event is not None
-    assert (event["user_id"], event["timestamp"]) == ("host.example", "1995-08-01T00:00:01-04:00")
+    request = CombinedParser()(b'host.example - - [01/Aug/1995:00:00:01 -0400] "GET / HTTP/1.0" 304 0')
+    assert request is not None
+    assert (request.address, request.time.isoformat()) == ("host.example", "1995-08-01T00:00:01-04:00")
 
 
-def test_a_leap_second_of_a_log_is_the_second_behind_it(store, tmp_path):
+def test_a_leap_second_of_a_log_is_the_second_before_it(store, tmp_path):
     file = tmp_path / "access.log"
     line = '198.51.100.7 - - [{}] "GET / HTTP/1.1" 200 1\n'
     times = ["31/Dec/2016:23:59:60 +0000", "01/Jul/2015:01:59:60 +0200", "31/Dec/2016:12:59:60 +0000"]
     file.write_text("".join(map(line.format, times)))
     assert "3 lines: 2 stored, 0 duplicates, 1 rejected" in store.send(file).output
-    assert store.rows('"timestamp"') == [(datetime(2015, 7, 1, tzinfo=UTC),), (datetime(2017, 1, 1, tzinfo=UTC),)]
-    assert [line["errors"][0]["code"] for line in rejected(file)] == ["invalid_timestamp"]
+    assert store.rows('"timestamp"') == [
+        (datetime(2015, 6, 30, 23, 59, 59, tzinfo=UTC),),
+        (datetime(2016, 12, 31, 23, 59, 59, tzinfo=UTC),),
+    ]
+    assert [line["errors"][0]["code"] for line in rejected(file)] == ["invalid_log_line"]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +119,8 @@ def test_a_leap_second_of_a_log_is_the_second_behind_it(store, tmp_path):
     ],
 )
 def test_what_is_no_log_line_is_refused(line):
-    assert access_log.parse(line) is None
+    with pytest.raises(LineError):
+        CombinedParser()(line)
 
 
 def test_an_access_log(store, tmp_path):
@@ -142,12 +141,40 @@ def test_an_access_log(store, tmp_path):
             "event": "cut off",
         }
     ]
-    assert Counter(store.rows("properties ->> 'path'")) == {("/a",): 2, (r"/\xff",): 1}
+    assert Counter(store.rows("properties ->> 'page'")) == {("/a",): 2, (r"/\xff",): 1}
     assert "0 stored, 3 duplicates, 1 rejected" in store.send(file).output
 
 
+def test_requests_that_are_left_out_are_counted_in_the_summary(store, tmp_path):
+    file, secret = tmp_path / "access.log", tmp_path / "secret"
+    secret.write_text("another secret of tests\n")
+    paths = ["/", "/a.css", "/b.css", "/old", "/api/x", "/"]
+    file.write_text(
+        "".join(
+            f'198.51.100.7 - - [01/Oct/2026:12:00:0{number} +0000] "GET {path} HTTP/1.1" {301 if path == "/old" else 200} 1\n'
+            for number, path in enumerate(paths)
+        )
+    )
+    arguments = ["--visitor-secret-file", secret, "--api-path", "/api/"]
+    for outcome in ("2 stored, 0 duplicates", "0 stored, 2 duplicates"):
+        lines = store.send(file, *arguments).output.splitlines()
+        assert lines[0].startswith(f"6 lines: {outcome}, 4 left out, 0 rejected.")
+        assert lines[1] == "Requests that aren't stored (--also): 3 asset, 1 redirect"
+    more = store.send(file, *arguments, "--also", "redirect").output.splitlines()
+    assert more[0].startswith("6 lines: 1 stored, 2 duplicates, 0 rejected.")
+    assert more[1] == "Requests that aren't stored (--also): 3 asset"
+    other = store.send(file, "--api-path", "/api/").output  # with the usual secret
+    assert other.startswith("6 lines: 2 stored, 0 duplicates, 0 rejected.")
+    assert len({user for user, _ in store.rows()}) == 2
+
+
+ASSETS = tuple(".css .gif .ico .jpeg .jpg .js .json .mov .mp3 .mp4 .png .svg .swf .ttf .txt .woff .xml .xsl".split())  # noqa: SIM905
+DOWNLOADS = tuple(".bz2 .deb .doc .exe .gz .jar .pdf .rpm .tar .tgz .xz .zip".split())  # noqa: SIM905
+
+
 def independently(lines: list[str]) -> list[tuple[str, datetime, str, str]]:
-    """Host, time, type and path of each line that a quite different reading of it finds."""
+    """Host, time, type and path of each line that a quite different reading of it finds. Bots are told by the same list."""
+    read_user_agent = load_user_agents()
     found = []
     for line in lines:
         quoted = line.split('"')
@@ -155,39 +182,21 @@ def independently(lines: list[str]) -> list[tuple[str, datetime, str, str]]:
             continue
         host, clock = re.match(r"(\S+).*\[(.*)\]", quoted[0]).groups()  # type: ignore[union-attr]
         method, path, _ = quoted[1].split(" ")
-        status = int(quoted[2].split()[0])
+        status = quoted[2].split()[0]
         path = path.split("?")[0]
-        picture = path.rsplit("/")[-1].rpartition(".")[1:][1].lower() if "." in path.rsplit("/")[-1] else ""
-        if status >= 400:
+        ending = "".join(path.rsplit("/")[-1].rpartition(".")[1:]).lower()
+        if quoted[5] != "-" and read_user_agent(quoted[5]).is_bot:
+            kind = "crawl"
+        elif status[0] in "45":
             kind = "http_error"
         elif method != "GET":
             kind = "http_" + method.lower()
+        elif status[0] == "3" and status != "304":
+            kind = "redirect"
+        elif status == "206" or ending in ASSETS:
+            kind = "asset"
         else:
-            kind = (
-                "asset"
-                if picture
-                in [
-                    "avif",
-                    "bmp",
-                    "css",
-                    "eot",
-                    "gif",
-                    "ico",
-                    "jpg",
-                    "jpeg",
-                    "js",
-                    "map",
-                    "mjs",
-                    "otf",
-                    "png",
-                    "svg",
-                    "ttf",
-                    "webp",
-                    "woff",
-                    "woff2",
-                ]
-                else "page_view"
-            )
+            kind = "download" if ending in DOWNLOADS else "page_view"
         found.append((host, datetime.strptime(clock, "%d/%b/%Y:%H:%M:%S %z"), kind, path))
     return found
 
@@ -196,7 +205,8 @@ def test_a_real_access_log_gives_the_counts_and_timelines_that_another_reading_g
     if not REAL_LOG.exists():
         pytest.skip("the real access log isn't beside this repository (../shared/data/web-access.log.gz)")
     report = tmp_path / "rejected.ndjson"
-    result = store.send(REAL_LOG, "--rejected", report)
+    arguments = [REAL_LOG, "--rejected", report, "--users", "addresses", "--also", "all"]
+    result = store.send(*arguments)
     assert "10,000 lines: 9,999 stored, 0 duplicates, 1 rejected" in result.output
     assert [json.loads(line)["line"] for line in report.read_text().splitlines()] == [8899]
 
@@ -206,11 +216,16 @@ def test_a_real_access_log_gives_the_counts_and_timelines_that_another_reading_g
     assert {(hour, kind): int(count) for hour, kind, count in stored} == by_hour
 
     for visitor, _ in Counter(host for host, *_ in expected).most_common(3):
-        timeline = sorted((when, kind, path) for host, when, kind, path in expected if host == visitor)
+        timeline = sorted((when, kind, unquote(path)) for host, when, kind, path in expected if host == visitor)
         rows = store.owner.execute(
-            """select "timestamp", event_type, properties ->> 'path' from events where user_id = %s""", [visitor]
+            """select "timestamp", event_type, properties ->> 'page' from events where user_id = %s""", [visitor]
         ).fetchall()
         assert sorted(rows) == timeline
 
-    assert "0 stored, 9,999 duplicates, 1 rejected" in store.send(REAL_LOG, "--rejected", report).output
+    assert "0 stored, 9,999 duplicates, 1 rejected" in store.send(*arguments).output
     assert store.stored == 9999
+    kinds = Counter(kind for *_, kind, _ in expected)
+    shown = store.send(REAL_LOG, "--rejected", report, "--users", "addresses").output
+    kept = sum(kinds[kind] for kind in ("page_view", "download", "http_error", "crawl"))
+    assert f"10,000 lines: 0 stored, {kept:,} duplicates, {9999 - kept:,} left out, 1 rejected" in shown
+    assert f"Requests that aren't stored (--also): {kinds['asset']:,} asset, " in shown

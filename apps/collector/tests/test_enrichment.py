@@ -7,7 +7,8 @@ import pytest
 import requests
 from mmdb_writer import MMDBWriter
 
-from event_tracker.collector.parsing.enrichment import client_address, network_of
+from event_tracker.collector.parsing.enrichment import client_address
+from event_tracker.enrichment.addresses import network_of
 
 FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0"
 IPHONE = (
@@ -52,12 +53,15 @@ def stored(owner):
 
 @pytest.fixture
 def countries(tmp_path):
-    """A file of countries: 203.0.113.0/24 lies in Portugal, 2001:db8:1::/48 in Norway; 198.51.100.0/24 as IPinfo writes it."""
+    """A file of countries: 203.0.113.0/24 lies in Portugal, 2001:db8:1::/48 in Norway; 198.51.100.0/24 as IPinfo writes it,
+    100.64.0.0/24 as flat files do."""
     writer = MMDBWriter(ip_version=6, ipv4_compatible=True, database_type="Test-Country")
     writer.insert_network(netaddr.IPSet(["203.0.113.0/24"]), {"country": {"iso_code": "PT"}})
     writer.insert_network(netaddr.IPSet(["2001:db8:1::/48"]), {"country": {"iso_code": "NO"}})
     writer.insert_network(netaddr.IPSet(["198.51.100.0/24"]), {"country": "CH"})
     writer.insert_network(netaddr.IPSet(["192.0.2.0/24"]), {"continent": {"code": "EU"}})
+    town = {"country_code": "FR", "city": "Lyon", "state1": "Rhône", "latitude": 45.7578, "longitude": 4.832}
+    writer.insert_network(netaddr.IPSet(["100.64.0.0/24"]), town)
     writer.to_db_file(str(tmp_path / "countries.mmdb"))
     return tmp_path / "countries.mmdb"
 
@@ -69,14 +73,21 @@ def test_nothing_is_added_unless_it_is_asked_for(start, stored):
 
 def test_the_families_of_a_page_s_user_agent_are_added(start, stored):
     collector = start(ENRICH="browser")
-    assert stored(collector, {**PAGE, "User-Agent": FIREFOX}) == {"page": "/", "$browser": "Firefox", "$os": "Windows"}
+    assert stored(collector, {**PAGE, "User-Agent": FIREFOX}) == {
+        "page": "/",
+        "$browser": "Firefox",
+        "$os": "Windows",
+        "$device_type": "desktop",
+    }
     assert stored(collector, {**PAGE, "User-Agent": IPHONE}) == {
         "page": "/",
         "$browser": "Mobile Safari",
         "$os": "iOS",
         "$device": "iPhone",
+        "$device_type": "mobile",
     }
-    assert stored(collector, {**PAGE, "User-Agent": BOT})["$device"] == "Spider"
+    bot = stored(collector, {**PAGE, "User-Agent": BOT})
+    assert (bot["$device"], bot["$device_type"]) == ("Spider", "bot")
     for odd in ("", "who knows", "Mozilla/5.0 (" * 500, "ü\xff"):
         assert stored(collector, {**PAGE, "User-Agent": odd.encode("latin-1")}) == {"page": "/"}, odd
 
@@ -93,6 +104,7 @@ def test_what_the_event_says_itself_stays(start, stored):
         "$browser": "Lynx",
         "$network": None,
         "$os": "Windows",
+        "$device_type": "desktop",
     }
 
 
@@ -104,7 +116,7 @@ def test_every_event_of_a_batch_gets_it(start, owner, kind):
     headers = {**PAGE, "User-Agent": FIREFOX, "Content-Type": kind}
     assert requests.post(f"{collector.url}/events", data=body, headers=headers, timeout=30).json()["stored"] == 2
     assert owner.execute("select distinct properties from events").fetchall() == [
-        ({"$os": "Windows", "$browser": "Firefox"},)
+        ({"$os": "Windows", "$browser": "Firefox", "$device_type": "desktop"},)
     ]
 
 
@@ -133,6 +145,39 @@ def test_country_and_network_are_those_of_the_address_that_the_trusted_proxy_saw
     assert seen("192.0.2.1") == {"page": "/", "$network": "192.0.2.0/24"}
     for unknown in ("unknown", "_hidden", "", None):
         assert seen(unknown) == {"page": "/"}
+
+
+def test_the_town_is_that_of_the_file(start, stored, countries):
+    collector = start(ENRICH="country,city", COUNTRY_DATABASE=countries, TRUSTED_HOPS=1)
+    assert stored(collector, {**PAGE, "X-Forwarded-For": "100.64.0.7"}) == {
+        "page": "/",
+        "$country": "FR",
+        "$region": "Rhône",
+        "$city": "Lyon",
+        "$latitude": 45.8,
+        "$longitude": 4.8,
+    }
+    assert stored(collector, {**PAGE, "X-Forwarded-For": "203.0.113.77"}) == {"page": "/", "$country": "PT"}
+
+
+def test_page_views_get_their_source(start, stored):
+    collector = start(ENRICH="source")
+
+    def source(event_type="page_view", headers=PAGE, **properties):
+        found = stored(collector, headers, {"user_id": "ann", "event_type": event_type, "properties": properties})
+        return found.get("$source"), found.get("$channel")
+
+    assert source(page="/", host="shop.example") == ("direct", "direct")
+    assert source(host="shop.example", referrer="https://www.google.com/") == ("Google", "search")
+    assert source(host="shop.example", referrer="https://news.example/a") == ("news.example", "site")
+    assert source(host="Shop.example:8443", referrer="https://shop.example/a") == ("internal", "internal")
+    assert source(host="shop.example", referrer="https://www.shop.example/a") == ("internal", "internal")
+    campaign = {"utm_source": "Newsletter", "utm_medium": "email"}
+    assert source(host="shop.example", referrer="https://mail.google.com/", **campaign) == ("newsletter", "email")
+    assert source(referrer=["no text"], host=7, utm_source=None) == ("direct", "direct")
+    assert source(**{"$source": "mine"}) == ("mine", "direct")
+    assert source("purchase", referrer="https://www.google.com/") == (None, None)
+    assert source(headers={}, referrer="https://www.google.com/") == (None, None)
 
 
 def test_without_proxies_it_is_who_connects(start, stored):
@@ -177,6 +222,7 @@ def test_the_query_service_logs_no_address_either(start_service, postgres, datab
     [
         ({"ENRICH": "browsers"}, "ENRICH"),
         ({"ENRICH": "country"}, "COUNTRY_DATABASE"),
+        ({"ENRICH": "city"}, "ENRICH=city needs an MMDB file here"),
         ({"ENRICH": "country", "COUNTRY_DATABASE": "/nowhere.mmdb"}, "COUNTRY_DATABASE"),
         ({"TRUSTED_HOPS": "-1"}, "TRUSTED_HOPS"),
     ],

@@ -19,7 +19,7 @@ from event_tracker.collector import metrics
 from event_tracker.collector.authentication import Authenticator, Credentials
 from event_tracker.collector.parsing.batch import WHITESPACE, Batch, split_batch
 from event_tracker.collector.parsing.decompression import gunzip
-from event_tracker.collector.parsing.enrichment import NO_PROPERTIES, Enrichment
+from event_tracker.collector.parsing.enrichment import Enrichment
 from event_tracker.collector.parsing.parser import Parser, ParseResult
 from event_tracker.collector.rate_limit import RateLimit
 from event_tracker.collector.receipts import BatchReceipt, Receipt, add_outcomes, make_batch_receipt
@@ -102,7 +102,7 @@ class PostEvents:
         credentials = self.authenticator.authenticate(environ, key)
         environ[CLIENT] = credentials.prefix or environ.get("REMOTE_ADDR")
         body = self._receive(environ)
-        added = self.enrichment.derive(environ) if self.enrichment else NO_PROPERTIES
+        added = self.enrichment.derive(environ) if self.enrichment else None
         batch, headers = self._accept(environ, body, credentials)
         with self.writer.queue.reserve(credentials.source, len(batch.events)) as request:
             parsed = self.parser.read(batch, source=credentials.source, plan=credentials.plan, added=added)

@@ -79,7 +79,8 @@ class CollectorSettings(ServiceSettings):
         kind="list", default=(), check=validate.ContainsOnly(KINDS),
     )  # fmt: skip
     country_database: str = setting(
-        "An MMDB file (MaxMind DB) of addresses' countries, for ENRICH=country. It is opened at the start.", default=""
+        "An MMDB file (MaxMind DB) of addresses' countries, or towns, for ENRICH=country and city. It is opened at the start.",
+        default="",
     )
     trusted_hops: int = setting(
         "How many proxies in front say in X-Forwarded-For who asked them, for ENRICH: the address of a page's user is so many from "

@@ -31,7 +31,9 @@ ROWS = 32
 MOST_READ = 1_000_000
 """Events of all types that may be read to find those of one type. One hour is always read."""
 
-ADDED = frozenset({"$browser", "$os", "$device", "$country", "$network"})
+_OF_USER_AGENT = {"$browser", "$os", "$device", "$device_type"}
+_OF_ADDRESS = {"$country", "$region", "$city", "$latitude", "$longitude", "$network"}
+ADDED = frozenset({*_OF_USER_AGENT, *_OF_ADDRESS, "$source", "$channel"})
 """Properties that collectors add (setting ENRICH). Events are checked without them."""
 
 MOST_MEMBERS = 100

@@ -2,7 +2,8 @@
 
 A line without an event_id gets a UUIDv5 (RFC 9562 section 5.5). It is made from the content and the number of equal lines
 before it in the file: two equal lines of an access log are two requests, and stay two events. A file that has grown can be
-sent again as a whole. The same line in two files that are sent separately is one event.
+sent again as a whole. The same line in two files is one event: a file's name is no part of the identity, because logs are renamed
+and compressed when they are rotated.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from event_tracker.cli.ingest.readers import JSON_ERRORS, Entry, Line, Reason, Unreadable
+from event_tracker.cli.ingest.entries import JSON_ERRORS, Entry, Line, Reason, Unreadable
 from event_tracker.core.postgres.unstorable import replace_unstorable
 
 NAMESPACE = uuid.UUID("93cf2f07-72ee-51b1-ace5-25118ad80492")
@@ -37,7 +38,7 @@ _read = msgspec.json.Decoder(_Known).decode
 
 
 class Identifier:
-    """Gives ids to the lines of one file.
+    """Gives ids to the lines of files, one after the other.
 
     Args:
         timestamp: the time for lines without one, as RFC 3339.
@@ -51,6 +52,10 @@ class Identifier:
         self._seen.execute("create table seen (hash integer primary key, times integer not null)")
         self._seen.execute("begin")
 
+    def begin_file(self) -> None:
+        """Begin another file: equal lines are counted within one."""
+        self._seen.execute("delete from seen")
+
     def close(self) -> None:
         """Close the database of lines seen."""
         self._seen.close()
@@ -60,7 +65,7 @@ class Identifier:
         return list(map(self._identified, batch, self._occurrences(batch)))
 
     def _identified(self, entry: Entry, occurrence: int) -> Entry:
-        if isinstance(entry, Unreadable):
+        if not isinstance(entry, Line):
             return entry
         try:
             known = _read(replace_unstorable(entry.event) if b"\\u" in entry.event else entry.event)
@@ -77,7 +82,7 @@ class Identifier:
 
     def _occurrences(self, batch: list[Entry]) -> list[int]:
         """For each line, its number among equal lines of the file, from 1."""
-        hashes = [_hash(entry.original) for entry in batch]
+        hashes = [_hash(entry.original if isinstance(entry, Line) else b"") for entry in batch]
         times = dict(
             self._seen.execute(
                 "select hash, times from seen where hash in (select value from json_each(?))",

@@ -1,6 +1,6 @@
 """Reads the rows of a Parquet file with pyarrow. It is large, so it is an extra: `event-tracker-cli[parquet]`."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Iterator
 from io import BufferedIOBase
 from typing import Any
 
@@ -10,11 +10,14 @@ BATCH_ROWS = 1000
 """Rows converted to Python objects at once. pyarrow reads a whole row group, which may be larger."""
 
 
-def read_rows(stream: BufferedIOBase, columns: Collection[str]) -> Iterator[dict[str, Any]]:
+def read_rows(stream: BufferedIOBase, is_known: Callable[[set[str]], bool]) -> Iterator[dict[str, Any]]:
     """Yield the rows: values by column, times in UTC.
 
+    Args:
+        is_known: tells by the names of the columns whether the file can be sent.
+
     Raises:
-        UsageError: if pyarrow isn't installed, or this isn't a Parquet file with exactly these columns.
+        UsageError: if pyarrow isn't installed, or this isn't a Parquet file with known columns.
     """
     try:
         import pyarrow
@@ -28,7 +31,7 @@ def read_rows(stream: BufferedIOBase, columns: Collection[str]) -> Iterator[dict
     try:
         file = parquet.ParquetFile(stream)
         names = set(file.schema_arrow.names)
-        if names != set(columns):
+        if not is_known(names):
             raise click.UsageError(
                 f"This Parquet file is no export of events: it has the columns {', '.join(sorted(names))[:200]}."
             )

@@ -1,24 +1,28 @@
-"""Reads a file of any supported format, compressed or not, as numbered lines, each with the JSON of one event."""
+"""Reads a file of events (NDJSON, CSV, an export in Parquet) as numbered lines, each with the JSON of one event."""
 
 import csv
-import gzip
-import io
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from pathlib import PurePath
-from typing import NamedTuple
+from itertools import chain
+from typing import Any
 
 import click
 import msgspec
 
-from event_tracker.cli.ingest import access_log
+from event_tracker.cli.ingest.entries import (
+    JSON_ERRORS,
+    MAX_LINE_BYTES,
+    Entry,
+    Line,
+    Reason,
+    Stream,
+    Unreadable,
+    numbered_lines,
+    too_long,
+)
+from event_tracker.cli.ingest.logs.read import LogReader, explain, has_log_columns
 from event_tracker.cli.ingest.parquet import read_rows
 
-MAX_LINE_BYTES = 5 * 1024 * 1024
-"""The most bytes of a request. A longer line is skipped without being read into memory."""
-
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 FIELDS = ("user_id", "event_type", "timestamp", "event_id", "session_id")
 REQUIRED = {"user_id", "event_type"}
 SET_BY_COLLECTOR = ("received_at", "source")
@@ -27,103 +31,24 @@ SET_BY_COLLECTOR = ("received_at", "source")
 EXPORTED = {*FIELDS, "properties", *SET_BY_COLLECTOR}
 """The fields of an exported record. In other files no field is left out."""
 
-JSON_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
-"""What decoding raises for invalid or too deeply nested JSON."""
-
-SUFFIXES = {
-    ".ndjson": "ndjson",
-    ".jsonl": "ndjson",
-    ".json": "ndjson",
-    ".csv": "csv",
-    ".parquet": "parquet",
-    ".log": "combined",
-}
-
-READ_ERRORS = (OSError, EOFError, zlib.error)
-"""What reading a file raises if it is unreadable or incomplete."""
-
-
-class Line(NamedTuple):
-    """One event of a file.
-
-    Attributes:
-        number: its line number, from 1; the first one if the event spans several lines.
-        event: the JSON to send.
-        original: the content of the line, from which an identity is made.
-    """
-
-    number: int
-    event: bytes
-    original: bytes
-
-
-class Reason(NamedTuple):
-    """Why a line is refused here, in the form of the collector's errors."""
-
-    pointer: str
-    code: str
-    detail: str
-
-
-class Unreadable(NamedTuple):
-    """A line that can't be sent."""
-
-    number: int
-    original: bytes
-    reason: Reason
-
-
 _read_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
-Entry = Line | Unreadable
-Stream = io.BufferedIOBase
 Reader = Callable[[Stream], Iterator[Entry]]
-
-
-def format_of(name: str) -> str:
-    """The format of a file, by its name.
-
-    Raises:
-        UsageError: if the name has no known suffix.
-    """
-    path = PurePath(name)
-    suffix = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
-    if suffix not in SUFFIXES:
-        raise click.UsageError(f"The name {path.name} doesn't tell its format: add --format {'|'.join(READERS)}.")
-    return SUFFIXES[suffix]
-
-
-def decompressed(stream: io.BufferedReader) -> Stream:
-    """The stream, decompressed if its first two bytes are those of gzip, whatever the file's name."""
-    return gzip.GzipFile(fileobj=stream) if stream.peek(2)[:2] == b"\x1f\x8b" else stream
-
-
-def _lines(stream: Stream) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines that aren't blank, stripped, with their numbers. A line that is too long is cut after 1 byte too many."""
-    number = 0
-    while piece := stream.readline(MAX_LINE_BYTES + 1):
-        number += 1
-        line = piece.removeprefix(BYTE_ORDER_MARK) if number == 1 else piece
-        while len(piece) > MAX_LINE_BYTES and not piece.endswith(b"\n"):
-            piece = stream.readline(MAX_LINE_BYTES + 1)
-        if line := line.strip() if len(line) <= MAX_LINE_BYTES else line:
-            yield number, line
-
-
-def _too_long(number: int, line: bytes) -> Unreadable:
-    return Unreadable(
-        number, line[:1000], Reason("", "event_too_large", f"The line is longer than {MAX_LINE_BYTES} bytes.")
-    )
 
 
 def read_ndjson(stream: Stream) -> Iterator[Entry]:
     """Read one JSON object a line."""
-    for index, (number, line) in enumerate(_lines(stream)):
+    for index, (number, line) in enumerate(numbered_lines(stream)):
         if index == 0 and line.startswith(b"["):
             raise click.UsageError(
                 "This is one JSON array; send reads one object a line: jq -c '.[]' FILE | tracker send -"
             )
-        yield Line(number, _sendable(line), line) if len(line) <= MAX_LINE_BYTES else _too_long(number, line)
+        if len(line) > MAX_LINE_BYTES:
+            yield too_long(number, line)
+        elif b'"event_type"' not in line and (why := explain("Isn't an event.", line)) != "Isn't an event.":
+            yield Unreadable(number, line, Reason("", "not_an_event", why))
+        else:
+            yield Line(number, _sendable(line), line)
 
 
 def _sendable(line: bytes) -> bytes:
@@ -149,22 +74,18 @@ def _compact(json: bytes) -> bytes:
     return msgspec.json.format(json, indent=-1)
 
 
-def read_combined(stream: Stream) -> Iterator[Entry]:
-    """Read a web server's access log, in the combined or the common format."""
-    for number, line in _lines(stream):
-        if len(line) > MAX_LINE_BYTES:
-            yield _too_long(number, line)
-        elif (event := access_log.parse(line)) is None:
-            yield Unreadable(
-                number, line, Reason("", "invalid_log_line", "Isn't a line of a combined or common access log.")
-            )
-        else:
-            yield Line(number, msgspec.json.encode(event), line)
+def read_parquet(stream: Stream, logs: LogReader) -> Iterator[Entry]:
+    """Read an export in Parquet, or CloudFront's log. The line numbers are those of rows, from 1."""
+    rows = read_rows(stream, lambda names: names == EXPORTED or has_log_columns(names))
+    first = next(rows, None)
+    if first is None:
+        return
+    rows = chain([first], rows)
+    yield from _exported_rows(rows) if first.keys() == EXPORTED else logs.read_rows(rows)
 
 
-def read_parquet(stream: Stream) -> Iterator[Entry]:
-    """Read an export in Parquet. The line numbers are those of rows, from 1."""
-    for number, row in enumerate(read_rows(stream, EXPORTED), 1):
+def _exported_rows(rows: Iterator[dict[str, Any]]) -> Iterator[Entry]:
+    for number, row in enumerate(rows, 1):
         event: dict[str, object] = {name: row[name] for name in FIELDS if row[name] is not None}
         try:
             event["properties"] = msgspec.Raw(_compact(str(row["properties"]).encode()))
@@ -236,9 +157,5 @@ def _row_event(header: list[str], row: list[str]) -> dict[str, object]:
     return event
 
 
-READERS: dict[str, Reader] = {
-    "ndjson": read_ndjson,
-    "csv": read_csv,
-    "parquet": read_parquet,
-    "combined": read_combined,
-}
+EVENT_READERS: dict[str, Reader] = {"ndjson": read_ndjson, "csv": read_csv}
+"""By the name that `--format` takes. Parquet may be a log, so its reader takes a LogReader, too."""

@@ -1,12 +1,8 @@
-"""The command `tracker send`: send a file of events to the collector."""
+"""The command `tracker send`: send files of events, or logs of web servers, to the collector."""
 
-import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
-from io import BufferedReader
-from itertools import count
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,17 +10,21 @@ import click
 
 from event_tracker.cli.client import open_client
 from event_tracker.cli.errors import ServiceError
-from event_tracker.cli.ingest.delivery import MOST_BYTES, MOST_EVENTS, Outcome, deliver, deliver_all
+from event_tracker.cli.ingest.compression import READ_ERRORS
+from event_tracker.cli.ingest.delivery import MOST_EVENTS, Outcome, deliver, deliver_all
+from event_tracker.cli.ingest.detection import FORMATS
+from event_tracker.cli.ingest.entries import Line
+from event_tracker.cli.ingest.files import find_files, sizes
 from event_tracker.cli.ingest.identity import Identifier
-from event_tracker.cli.ingest.readers import READ_ERRORS, READERS, Entry, Line, Unreadable, decompressed, format_of
-from event_tracker.cli.ingest.rejected_lines import RejectedFile
+from event_tracker.cli.ingest.input import AUTO, Input, Item
+from event_tracker.cli.ingest.logs.options import LogOptions, log_options
+from event_tracker.cli.ingest.logs.read import LogReader
+from event_tracker.cli.ingest.rejected_lines import RejectedLines
+from event_tracker.cli.ingest.tally import Tally
 from event_tracker.cli.options import collector_options, parse_time, patience_option
 from event_tracker.cli.progress import Meter
 
-EXIT_REJECTED = 1
-
-IDENTITY_BYTES = 128
-"""At least as many bytes as a timestamp and an event_id add to a line."""
+EXIT_REJECTED, EXIT_UNREADABLE = 1, 2
 
 
 class InterruptedCommand(click.ClickException):
@@ -33,78 +33,15 @@ class InterruptedCommand(click.ClickException):
     exit_code = 130
 
 
-@dataclass
-class Tally:
-    """Counts the outcomes of the lines so far. `last` is the number of the last line."""
-
-    report: RejectedFile
-    last: int = 0
-    lines: int = 0
-    stored: int = 0
-    duplicates: int = 0
-    expired: int = 0
-    rejected: int = 0
-
-    def add(self, entries: list[Entry], outcome: Outcome) -> None:
-        """Count a batch, and report its lines that are rejected or expired."""
-        self.last = entries[-1].number
-        self.lines += len(entries)
-        self.stored += outcome.stored
-        self.duplicates += outcome.duplicates
-        place = count()
-        for entry in entries:
-            index = next(place) if isinstance(entry, Line) else -1
-            errors = [entry.reason._asdict()] if isinstance(entry, Unreadable) else outcome.errors.get(index)
-            if errors:
-                self.rejected += 1
-                self.report.write(entry.number, errors, entry.original)
-            elif expired := outcome.expired.get(index):
-                self.expired += 1
-                self.report.write(entry.number, expired, entry.original)
-
-    def counts(self) -> str:
-        """A text with the number of lines of each outcome."""
-        expired = f"{self.expired:,} expired, " if self.expired else ""
-        return f"{self.stored:,} stored, {self.duplicates:,} duplicates, {expired}{self.rejected:,} rejected"
-
-    def summary(self, seconds: float, *, dry_run: bool) -> str:
-        """A text about the whole run."""
-        if dry_run:
-            outcome = f"{self.lines - self.rejected:,} valid, {self.rejected:,} rejected; nothing is stored (dry run)"
-        else:
-            outcome = self.counts()
-        first = f"{self.lines:,} lines: {outcome}. {seconds:.1f} s, {self.lines / seconds:,.0f} lines/s."
-        return "\n".join(filter(None, [first, self.report.summary()]))
-
-
-def batches(entries: Iterable[Entry], most: int) -> Iterator[list[Entry]]:
-    """Group entries into lists of up to `most`. Each fits into a request, with identities added."""
-    batch: list[Entry] = []
-    size = 0
-    for entry in entries:
-        added = len(entry.event) + IDENTITY_BYTES if isinstance(entry, Line) else 0
-        if batch and (len(batch) == most or size + added > MOST_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(entry)
-        size += added
-    if batch:
-        yield batch
-
-
-def _rejected_path(file: BufferedReader, chosen: Path | None) -> Path:
-    if not Path(file.name).is_file():  # a pipe, which has no folder
-        return chosen or Path("rejected.ndjson")
-    path = chosen or Path(f"{file.name}.rejected.ndjson")
-    if path.exists() and path.samefile(file.name):
-        raise click.UsageError("--rejected names the file that is sent.")
-    return path
-
-
 @click.command()
-@click.argument("file", type=click.File("rb"))
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.option(
-    "--format", "format_", type=click.Choice(list(READERS)), help="By default the format that the file's name has."
+    "--format",
+    "format_",
+    type=click.Choice([AUTO, *FORMATS]),
+    default=AUTO,
+    show_default=True,
+    help="auto: the format that the file's name and content have.",
 )
 @click.option(
     "--rejected",
@@ -122,49 +59,55 @@ def _rejected_path(file: BufferedReader, chosen: Path | None) -> Path:
     help="Most events in a request.",
 )
 @click.option("--dry-run", is_flag=True, help="Validate everything, store nothing.")
+@log_options
 @collector_options
 @patience_option
 def send(
-    file: BufferedReader,
-    format_: str | None,
+    files: tuple[str, ...],
+    format_: str,
     rejected: Path | None,
     timestamp: str | None,
     batch: int,
     dry_run: bool,
+    make_options: Callable[[], LogOptions],
     collector: str,
     write_key: str | None,
     patience: float,
 ) -> None:
-    """Send the events in FILE (- is standard input) to the collector.
+    """Send the events in each FILE to the collector. FILE may be a folder, a pattern ('logs/*.gz'), or - (standard input).
 
     NDJSON (.ndjson, .jsonl, .json; assumed of standard input), CSV with a header (.csv), an export in Parquet (.parquet),
-    or a web server's access log (.log: format "combined"). Each but Parquet may be compressed with gzip.
+    or the access log of CloudFront, S3, ALB, Apache, nginx, Caddy, Traefik or IIS. Each but Parquet may be compressed with
+    gzip, bzip2, xz or Zstandard. Where the content shows another format than the name, the command says which it took.
 
     It is safe to run again: every line has an identity, its own event_id or one made of its content, so that what is
-    stored already is recognised. Lines that are refused go to a file, with the reasons; so do lines that are older than
-    what retention has deleted of their source (expired): they are stored nowhere.
+    stored already is recognised, also in a log that was renamed or compressed. Lines that are refused go to a file, with
+    the reasons; so do lines that are older than what retention has deleted of their source (expired): they are stored
+    nowhere.
 
-    Exit code: 0 if every line is stored, known or expired, 1 if some were rejected, 2 if it could not be finished.
+    Exit code: 0 if every line is stored, known or expired, 1 if some were rejected, 2 if it could not be finished, or
+    a file could not be read.
     """
-    read = READERS[format_ or ("ndjson" if file is sys.stdin.buffer else format_of(file.name))]
-    client = open_client("collector", collector, patience, write_key=write_key)
+    found = find_files(files)
     identifier = click.get_current_context().with_resource(closing(Identifier(timestamp)))
-    identified = map(identifier.identify, batches(read(decompressed(file)), batch))
+    entered = Input(found, format_, identifier, LogReader(make_options))
+    client = open_client("collector", collector, patience, write_key=write_key)
 
-    def work(batch: list[Entry]) -> Outcome:
-        return deliver(client, [entry.event for entry in batch if isinstance(entry, Line)], dry_run=dry_run)
+    def work(batch: list[Item]) -> Outcome:
+        return deliver(client, [item.entry.event for item in batch if isinstance(item.entry, Line)], dry_run=dry_run)
 
-    position = file.tell if file.seekable() else lambda: 0
-    total = os.fstat(file.fileno()).st_size if file.seekable() else None
-    with closing(RejectedFile(_rejected_path(file, rejected))) as report, Meter("lines", total) as meter:
-        tally = Tally(report)
+    with closing(RejectedLines(rejected, found)) as report, Meter("lines", sizes(found)) as meter:
+        tally = Tally(report, len(found))
         try:
-            for done, outcome in deliver_all(client, identified, work):
+            for done, outcome in deliver_all(client, entered.batches(batch), work):
                 tally.add(done, outcome)
-                meter.show(tally.lines, position())
+                meter.show(tally.lines, entered.position())
         except (ServiceError, KeyboardInterrupt, *READ_ERRORS) as error:
             _stop(error, tally)
     click.echo(tally.summary(meter.seconds, dry_run=dry_run))
+    if entered.unreadable:
+        click.echo(f"{entered.unreadable:,} of {len(found):,} files could not be read to their end.", err=True)
+        sys.exit(EXIT_UNREADABLE)
     if tally.rejected:
         sys.exit(EXIT_REJECTED)
 
@@ -172,8 +115,6 @@ def send(
 def _stop(error: BaseException, tally: Tally) -> NoReturn:
     """End the command with an error that says what happened, how far it got, and what to do."""
     why = error.message if isinstance(error, ServiceError) else str(error) or "Interrupted."
-    why += (
-        f"\nStopped after line {tally.last:,}: {tally.counts()}. "
-        "Send the same file again: what is stored already is recognised."
-    )
+    same = "the same files" if tally.files > 1 else "the same file"
+    why += f"\nStopped after {tally.position()}: {tally.counts()}. Send {same} again: what is stored already is recognised."
     raise InterruptedCommand(why) if isinstance(error, KeyboardInterrupt) else ServiceError(why)

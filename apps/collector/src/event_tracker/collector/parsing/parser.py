@@ -13,7 +13,7 @@ import msgspec
 from uuid_utils import uuid7
 
 from event_tracker.collector.parsing.batch import UNREADABLE, Batch, Raw, require_readable
-from event_tracker.collector.parsing.enrichment import NO_PROPERTIES, AddedProperties
+from event_tracker.collector.parsing.enrichment import AddedProperties
 from event_tracker.collector.parsing.number_lengths import NumberReader
 from event_tracker.collector.parsing.validation_errors import Finding, explain, repair
 from event_tracker.collector.row_encoding import Row
@@ -140,7 +140,7 @@ class Parser:
         self.earliest = earliest
 
     def read(
-        self, batch: Batch, *, source: str, plan: TrackingPlan | None = None, added: AddedProperties = NO_PROPERTIES
+        self, batch: Batch, *, source: str, plan: TrackingPlan | None = None, added: AddedProperties | None = None
     ) -> ParseResult:
         """Parse the events of a body, in time linear in their bytes. Lets other requests run meanwhile.
 
@@ -177,7 +177,7 @@ class EventParser(msgspec.Struct):
         bounds: the accepted times.
         source: the name of the source that sent it.
         plan: the source's tracking plan; None if it has none.
-        added: properties that are added to those of the events.
+        added: properties that are added to those of the events; None if none are.
         time_slice: lets other requests run meanwhile; None for a single event.
         written: how many bytes longer the events' numbers are when they are written out.
     """
@@ -187,7 +187,7 @@ class EventParser(msgspec.Struct):
     bounds: TimeBounds
     source: str
     plan: TrackingPlan | None = None
-    added: AddedProperties = NO_PROPERTIES
+    added: AddedProperties | None = None
     time_slice: TimeSlice | None = None
     written: int = 0
 
@@ -221,7 +221,7 @@ class EventParser(msgspec.Struct):
             uuid7().bytes if event.event_id is None else event.event_id.bytes,
             event.event_type,
             event.session_id,
-            _encode({**self.added, **properties} if self.added else properties),
+            _encode(self.added.add_to(event.event_type, properties) if self.added else properties),
             self.source,
             violations,
             warnings,

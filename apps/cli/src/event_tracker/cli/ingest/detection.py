@@ -1,0 +1,126 @@
+"""Finds the format of a file: its name tells what is expected, and its first lines decide."""
+
+import io
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import NamedTuple
+
+import click
+import msgspec
+
+from event_tracker.cli.ingest.compression import SUFFIXES as COMPRESSED
+from event_tracker.cli.ingest.entries import BYTE_ORDER_MARK, JSON_ERRORS, Entry, Stream
+from event_tracker.cli.ingest.logs.formats import LOG_FORMATS, recognise
+from event_tracker.cli.ingest.logs.read import LogReader
+from event_tracker.cli.ingest.readers import EVENT_READERS, read_parquet
+
+FORMATS = (*EVENT_READERS, "parquet", *LOG_FORMATS)
+"""The names that `--format` takes, beside `auto`."""
+
+SUFFIXES = {
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".json": "ndjson",
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".log": "combined",
+}
+
+EMPTY = "ndjson"
+"""What an empty file is read as: in any format it has no events."""
+
+PARQUET = b"PAR1"
+MOST_LINES, MOST_BYTES = 20, 64 * 1024
+"""How much of a file is looked at. A log may begin with a line that broke off, or with a header."""
+
+
+class Found(NamedTuple):
+    """The format of a file, and its content from the start.
+
+    Attributes:
+        is_expected: whether the name tells the same.
+    """
+
+    format: str
+    stream: Stream
+    is_expected: bool = True
+
+
+class _Replayed(io.BufferedIOBase):
+    """A stream of which the first bytes were read already."""
+
+    def __init__(self, start: bytes, stream: Stream) -> None:
+        self._start, self._stream = io.BytesIO(start), stream
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        most = -1 if size is None else size
+        line = self._start.readline(most)
+        if line.endswith(b"\n") or len(line) == most:
+            return line
+        return line + self._stream.readline(most - len(line) if most >= 0 else -1)
+
+
+def expected_format(name: str) -> str | None:
+    """The format that a file's name tells; None if it tells none. `access.log.2.gz` is a rotated `access.log`."""
+    if name == "-":
+        return "ndjson"
+    path = PurePath(name)
+    if path.suffix.lower() in COMPRESSED:
+        path = path.with_suffix("")
+    while path.suffix and path.suffix[1:].replace("-", "").isdigit():
+        path = path.with_suffix("")
+    return SUFFIXES.get(path.suffix.lower())
+
+
+def find_format(name: str, stream: Stream) -> Found:
+    """Find the format of a file by its name and its content.
+
+    Raises:
+        UsageError: if neither tells it.
+    """
+    expected = expected_format(name)
+    if is_parquet(stream):
+        return Found("parquet", stream, is_expected=expected in (None, "parquet"))
+    if expected in ("csv", "parquet"):
+        return Found(expected, stream)
+    read = b""
+    content = None
+    for _ in range(MOST_LINES):
+        line = stream.readline(MOST_BYTES)
+        read += line
+        content = _format_of_line(line.removeprefix(BYTE_ORDER_MARK).strip())
+        if content is not None or not line or len(read) >= MOST_BYTES:
+            break
+    found = content or expected or (None if read.strip() else EMPTY)
+    if found is None:
+        title = PurePath(name).name
+        raise click.UsageError(f"The content of {title} doesn't tell its format: add --format {'|'.join(FORMATS)}.")
+    return Found(found, _Replayed(read, stream), is_expected=found == expected or not read.strip())
+
+
+def is_parquet(stream: Stream) -> bool:
+    """Whether it begins as Parquet does. Such a file isn't compressed as a whole, so it comes as it is opened."""
+    return isinstance(stream, io.BufferedReader) and stream.peek(len(PARQUET)).startswith(PARQUET)
+
+
+def _format_of_line(line: bytes) -> str | None:
+    if line.startswith(b"["):
+        return "ndjson"  # its reader says what to do with an array
+    if not line.startswith(b"{"):
+        return "csv" if b"user_id" in line and b"event_type" in line and b"," in line else recognise(line)
+    try:
+        members = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+    except JSON_ERRORS:
+        return recognise(line)
+    return (
+        "ndjson" if "event_type" in members or ("user_id" in members and "request" not in members) else recognise(line)
+    )
+
+
+def read_entries(format_: str, stream: Stream, logs: LogReader) -> Iterator[Entry]:
+    """Read a file of this format."""
+    if format_ == "parquet" or (format_ == "cloudfront" and is_parquet(stream)):
+        return read_parquet(stream, logs)
+    if format_ in EVENT_READERS:
+        return EVENT_READERS[format_](stream)
+    return logs.read(stream, format_)
