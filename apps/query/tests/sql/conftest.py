@@ -10,7 +10,13 @@ import requests
 @pytest.fixture(scope="module")
 def sql_query(postgres, shared_database, tmp_path_factory, launcher):
     with launcher(tmp_path_factory.mktemp("sql")) as start:
-        yield start("query", DATABASE_URL=postgres.url(shared_database, "query"), SQL="on", SQL_MEMORY_BYTES=str(2**26))
+        yield start(
+            "query",
+            DATABASE_URL=postgres.url(shared_database, "query"),
+            SQL="on",
+            SQL_MEMORY_BYTES=str(2**26),
+            SQL_SECONDS="8",
+        )
 
 
 @pytest.fixture

@@ -79,8 +79,8 @@ class QuerySettings(ServiceSettings):
         kind="float", default=15.0, check=validate.Range(0.1, 600),
     )  # fmt: skip
     sql_memory_bytes: int = setting(
-        "The most memory that DuckDB takes for each statement in SQL, in a process of its own; more is a 503. That process has 250 MiB "
-        "beside it.",
+        "The most memory that DuckDB takes for each statement in SQL, in a process of its own; more is a 422. That process has "
+        "128 MiB beside it.",
         kind="int", default=256 * 2**20, check=validate.Range(64 * 2**20, 2**44),
     )  # fmt: skip
     explain: bool = setting(

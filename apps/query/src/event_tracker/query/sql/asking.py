@@ -96,7 +96,7 @@ class SqlRunner:
         """Run a statement when its turn has come.
 
         Raises:
-            Problem: 422 if it is wrong or not allowed; 504 if it takes longer than SQL_SECONDS; 503 if it needs more memory; what
+            Problem: 422 if it is wrong, not allowed, or needs more memory than it gets; 504 if it takes longer than SQL_SECONDS; what
                 `take_turn` raises.
         """
         with take_turn(self._turns, call.client):
@@ -169,6 +169,16 @@ class SqlRunner:
         write_audit(self._control, call.principal.name, "sql_asked", **asked)
 
 
+OUTCOMES = {
+    "invalid_sql": "refused",
+    "sql_not_allowed": "refused",
+    "sql_failed": "refused",
+    "too_large": "too_large",
+    "statement_timeout": "too_slow",
+}
+"""Code of a problem → the outcome in metrics."""
+
+
 @contextmanager
 def _counted() -> Iterator[None]:
     """Count a statement by its outcome."""
@@ -177,7 +187,7 @@ def _counted() -> Iterator[None]:
         yield
         outcome = "answered"
     except Problem as problem:
-        outcome = {422: "refused", 503: "too_large", 504: "too_slow"}.get(problem.status, "failed")
+        outcome = OUTCOMES.get(problem.code, "failed")
         raise
     finally:
         metrics.SQL_STATEMENTS.labels(outcome).inc()

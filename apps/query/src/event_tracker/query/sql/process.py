@@ -53,7 +53,7 @@ class Sandbox:
         """What the statement reads.
 
         Raises:
-            Problem: 422 if it may not be run; 504 after the deadline; 503 if the process ended.
+            Problem: 422 if it may not be run, or the process ended; 504 after the deadline.
         """
         return self._exchange(question, Needs, deadline)
 
@@ -152,15 +152,13 @@ def make_problem(refusal: Refusal) -> Problem:
     """The answer to a statement that was refused or failed."""
     where = {"line": refusal.line, "column": refusal.column} if refusal.line else {}
     at = f" (line {refusal.line}, column {refusal.column})" if refusal.line else ""
-    if refusal.code == "too_large":
-        return Problem(503, "too_large", refusal.detail)
-    codes = {"not_allowed": "sql_not_allowed", "failed": "sql_failed", "invalid_sql": "invalid_sql"}
-    return Problem(422, codes[refusal.code], f"{refusal.detail}{at}", **where)
+    codes = {"not_allowed": "sql_not_allowed", "failed": "sql_failed"}
+    return Problem(422, codes.get(refusal.code, refusal.code), f"{refusal.detail}{at}", **where)
 
 
 def _ended() -> Problem:
-    """What DuckDB doesn't count can't be allocated: then the process ends."""
-    return Problem(503, "too_large", TOO_LARGE)
+    """What DuckDB doesn't count can't be allocated: then the process ends. Not a 503: the same statement would end it again."""
+    return Problem(422, "too_large", TOO_LARGE)
 
 
 @contextmanager

@@ -15,47 +15,31 @@ from event_tracker.query.sql.sandbox.messages import Needs, RefusalError, refuse
 from event_tracker.query.sql.sandbox.problems import clean_error
 
 CLASSES = frozenset(
-    [
-        "BETWEEN",
-        "CASE",
-        "CAST",
-        "COLLATE",
-        "COLUMN_REF",
-        "COMPARISON",
-        "CONJUNCTION",
-        "CONSTANT",
-        "FUNCTION",
-        "LAMBDA",
-        "OPERATOR",
-        "POSITIONAL_REFERENCE",
-        "STAR",
-        "SUBQUERY",
-        "TYPE",
-        "WINDOW",
-    ]
+    {
+        *(
+            "BETWEEN",
+            "CASE",
+            "CAST",
+            "COLLATE",
+            "COLUMN_REF",
+            "COMPARISON",
+            "CONJUNCTION",
+            "CONSTANT",
+            "FUNCTION",
+            "LAMBDA",
+        ),
+        *("OPERATOR", "POSITIONAL_REFERENCE", "STAR", "SUBQUERY", "TYPE", "WINDOW"),
+    }
 )
 """Expressions."""
 
 NODES = frozenset(
-    [
-        "SELECT_NODE",
-        "SET_OPERATION_NODE",
-        "RECURSIVE_CTE_NODE",
-        "CTE_NODE",
-        "BASE_TABLE",
-        "SUBQUERY",
-        "JOIN",
-        "TABLE_FUNCTION",
-        "EXPRESSION_LIST",
-        "EMPTY",
-        "ORDER_MODIFIER",
-        "LIMIT_MODIFIER",
-        "LIMIT_PERCENT_MODIFIER",
-        "DISTINCT_MODIFIER",
-        "ORDER_DEFAULT",
-        "ASCENDING",
-        "DESCENDING",
-    ]
+    {
+        *("SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"),
+        *("BASE_TABLE", "SUBQUERY", "JOIN", "TABLE_FUNCTION", "EXPRESSION_LIST", "EMPTY"),
+        *("ORDER_MODIFIER", "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER", "DISTINCT_MODIFIER"),
+        *("ORDER_DEFAULT", "ASCENDING", "DESCENDING"),
+    }
 )
 """Everything else that has a type: queries, what follows FROM, and what changes a query's rows."""
 
