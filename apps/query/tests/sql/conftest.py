@@ -8,15 +8,18 @@ import requests
 
 
 @pytest.fixture(scope="module")
-def sql_query(postgres, shared_database, tmp_path_factory, launcher):
+def start_sql(postgres, shared_database, tmp_path_factory, launcher):
+    """start_sql(SETTING=...): a query service on the shared database, with SQL on."""
+    url = postgres.url(shared_database, "query")
+    given = {"SQL": "on", "SQL_STATEMENTS": "4", "SQL_MEMORY_BYTES": str(2**26), "SQL_SECONDS": "120"}
     with launcher(tmp_path_factory.mktemp("sql")) as start:
-        yield start(
-            "query",
-            DATABASE_URL=postgres.url(shared_database, "query"),
-            SQL="on",
-            SQL_MEMORY_BYTES=str(2**26),
-            SQL_SECONDS="8",
-        )
+        yield lambda **settings: start("query", DATABASE_URL=url, **{**given, **settings})
+
+
+@pytest.fixture(scope="module")
+def sql_query(start_sql):
+    """A service that gives statements time."""
+    return start_sql()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 PAGE = (Path(__file__).parents[4] / "docs" / "sql.md").read_text()
-EXAMPLES = dict(re.findall(r"^### (.+)\n\n```sql\n(.+?)```", PAGE, re.MULTILINE | re.DOTALL))
+EXAMPLES = dict(re.findall(r"^### ([^\n]+)\n\n```sql\n(.+?)```", PAGE, re.MULTILINE | re.DOTALL))
 
 SEARCH = "https://search.example/"
 SPRING = {"utm_source": "newsletter", "utm_campaign": "spring"}

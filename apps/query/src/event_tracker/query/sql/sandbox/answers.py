@@ -136,9 +136,9 @@ def _write_arrow(connection: duckdb.DuckDBPyConnection, columns: list[Column], q
     with pa.ipc.new_stream(sink, schema) as stream:
         for batch in reader:
             kept = batch.slice(0, question.limit - rows)
-            truncated = kept.num_rows < batch.num_rows or sink.tell() + kept.nbytes > question.most_bytes
-            if sink.tell() + kept.nbytes > question.most_bytes:
-                break
+            while kept.num_rows and sink.tell() + kept.nbytes > question.most_bytes:
+                kept = kept.slice(0, kept.num_rows // 2)
+            truncated = kept.num_rows < batch.num_rows
             stream.write_batch(pa.RecordBatch.from_arrays(kept.columns, schema=schema))
             rows += kept.num_rows
             if truncated:

@@ -68,21 +68,14 @@ def _document(text: str) -> Any:
     """DuckDB reads and writes JSON that isn't quite such: NaN, a comma at an end. It is read, and written again."""
     try:
         document = json.loads(text, parse_constant=_name_constant, parse_float=_number)
-        return msgspec.Raw(_write(document))
+        written = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return msgspec.Raw(written.encode())
     except (ValueError, RecursionError):
         return text
 
 
 def _number(text: str) -> Any:
     return _finite(float(text))
-
-
-def _write(document: Any) -> bytes:
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    try:
-        return text.encode()
-    except UnicodeEncodeError:  # half an emoji, by its number
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
 
 
 def _moment(text: str) -> str:
