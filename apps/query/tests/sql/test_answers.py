@@ -83,14 +83,14 @@ def test_only_the_sources(store, rows):
 
 
 def test_persons(store, rows, shared_owner):
-    store(
-        [{"user_id": "visitor"}, {"user_id": "ann"}, {"user_id": "ann", "event_type": "identify", "properties": LINK}]
+    store([{"user_id": "visitor"}, {"user_id": "ann"}])
+    shared_owner.execute(
+        "insert into links (source, alias, person, at, event_id) values ('default', 'visitor', 'ann', now(), gen_random_uuid())"
     )
-    link = "select user_id, sent_id from events order by all"
-    assert rows(link, identity="raw") == [["ann", "ann"], ["ann", "ann"], ["visitor", "visitor"]]
-
-
-LINK = {"anonymous_id": "visitor"}
+    ids = "select user_id, sent_id from events order by all"
+    assert rows(ids) == [["ann", "ann"], ["ann", "visitor"]]
+    assert rows(ids, identity="raw") == [["ann", "ann"], ["visitor", "visitor"]]
+    assert rows("select user_id, events from users") == [["ann", 2]]
 
 
 @pytest.mark.parametrize(

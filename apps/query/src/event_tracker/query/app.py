@@ -121,7 +121,7 @@ def create_app(settings: QuerySettings) -> Middleware:
         Sql(sql),
         Exports(ExportPages(pool, concurrency_limit), downloads),
         Live(hub, settings.live_clients, guard),
-        Access(people, signer, oidc, required),
+        Access(people, signer, oidc, required, frozenset() if sql else frozenset({"sql"})),
     ]
     if control and signer:
         management_limit = ConcurrencyLimit(MANAGEMENT_CONNECTIONS)

@@ -80,7 +80,7 @@ class QuerySettings(ServiceSettings):
     )  # fmt: skip
     sql_memory_bytes: int = setting(
         "The most memory that DuckDB takes for each statement in SQL, in a process of its own; more is a 422. That process has "
-        "128 MiB beside it.",
+        "150 MiB beside it.",
         kind="int", default=256 * 2**20, check=validate.Range(64 * 2**20, 2**44),
     )  # fmt: skip
     explain: bool = setting(

@@ -50,10 +50,10 @@ def copy_tables(
     try:
         run_in_thread(partial(_copy, cursor, relations, tables, name, file), deadline, cursor)
     except BaseException:
-        _detach(cursor, name)
+        # An interrupt may have left it attached.
+        run_in_thread(partial(_detach, cursor, name))
         file.unlink(missing_ok=True)
         raise
-    _detach(cursor, name)
     return file
 
 
@@ -65,10 +65,11 @@ def _copy(
     for table in tables:
         place = sql.Identifier(name, "main", table.name)
         cursor.execute(_fill(CREATE, name=place, statement=sql.SQL(table.statement)), table.parameters)
+    _detach(cursor, name)
 
 
 def _detach(cursor: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Detach the file, which writes all of it. Also after an interrupt, which may have left it attached."""
+    """Detach the file, which writes all of it."""
     cursor.execute(_fill(DETACH, name=sql.Identifier(name)))
 
 

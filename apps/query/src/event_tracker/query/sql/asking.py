@@ -24,7 +24,7 @@ from event_tracker.query.sql.sandbox.messages import Data, Format, Needs, Questi
 from event_tracker.query.sql.views import build_tables, names, needs_first_seen
 from event_tracker.query.stats.parameters import GAP
 
-MOST_BYTES = 32 * 2**20
+MOST_BYTES = 16 * 2**20
 """The most bytes of an answer."""
 
 

@@ -34,7 +34,7 @@ class Sandbox:
 
     def __init__(self) -> None:
         # Without the environment: it has secrets, and the process needs none of it. -I: nor what is in the working folder.
-        self._process: subprocess.Popen[bytes] = subprocess.Popen(
+        self._process = subprocess.Popen(
             [sys.executable, "-I", "-m", "event_tracker.query.sql.sandbox"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -43,6 +43,8 @@ class Sandbox:
             cwd="/",
             bufsize=0,
         )
+        self._stdin: Any = self._process.stdin
+        self._stdout: Any = self._process.stdout
         self._read = bytearray()
 
     @property
@@ -74,7 +76,7 @@ class Sandbox:
         with suppress(OSError):
             self._process.kill()
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
+        for pipe in (self._stdin, self._stdout):
             with suppress(OSError):
                 pipe.close()
 
@@ -82,7 +84,7 @@ class Sandbox:
         with _until(deadline):
             self._send(msgspec.json.encode(message) + b"\n")
             line = self._receive_line()
-        answered = msgspec.json.decode(line, type=kind | Refusal)  # type: ignore[operator]
+        answered = msgspec.json.decode(line, type=kind | Refusal)
         if isinstance(answered, Refusal):
             raise make_problem(answered)
         return answered  # type: ignore[no-any-return]
@@ -91,7 +93,7 @@ class Sandbox:
         remaining = memoryview(content)
         try:
             while remaining:
-                remaining = remaining[self._process.stdin.write(remaining) :]
+                remaining = remaining[self._stdin.write(remaining) :]
         except OSError:
             raise _ended() from None
 
@@ -105,8 +107,9 @@ class Sandbox:
         return bytes(line)
 
     def _receive(self) -> None:
-        received = self._process.stdout.read(READ_BYTES)
+        received = self._stdout.read(READ_BYTES)
         if not received:
+            log.info("a process of SQL has ended", code=self._process.wait())
             raise _ended()
         self._read += received
 
@@ -150,7 +153,7 @@ class Sandboxes:
 
 def make_problem(refusal: Refusal) -> Problem:
     """The answer to a statement that was refused or failed."""
-    where = {"line": refusal.line, "column": refusal.column} if refusal.line else {}
+    where: dict[str, Any] = {"line": refusal.line, "column": refusal.column} if refusal.line else {}
     at = f" (line {refusal.line}, column {refusal.column})" if refusal.line else ""
     codes = {"not_allowed": "sql_not_allowed", "failed": "sql_failed"}
     return Problem(422, codes.get(refusal.code, refusal.code), f"{refusal.detail}{at}", **where)

@@ -127,7 +127,7 @@ def _write(columns: list[Column], batches: Iterable[list[tuple[Any, ...]]], ques
 def _write_arrow(connection: duckdb.DuckDBPyConnection, columns: list[Column], question: Question) -> Answer:
     import pyarrow as pa  # 50 MB that only this format needs
 
-    reader = connection.to_arrow_reader(BATCH_ROWS)
+    reader: Any = connection.to_arrow_reader(BATCH_ROWS)
     unique = _unique([column.name for column in columns])
     sink = io.BytesIO()
     rows = 0

@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 Format = Literal["json", "csv", "arrow"]
+Code = Literal["invalid_sql", "not_allowed", "failed", "too_large"]
 
 
 class Question(msgspec.Struct):
@@ -40,7 +41,7 @@ class Needs(msgspec.Struct, tag=True):
 class Refusal(msgspec.Struct, tag=True):
     """Why the statement isn't run, or failed; where it is (from 1), if it is known."""
 
-    code: Literal["invalid_sql", "not_allowed", "failed", "too_large"]
+    code: Code
     detail: str
     line: int | None = None
     column: int | None = None

@@ -5,7 +5,7 @@ import re
 import duckdb
 import msgspec
 
-from event_tracker.query.sql.sandbox.messages import Refusal
+from event_tracker.query.sql.sandbox.messages import Code, Refusal
 
 MOST_CHARACTERS = 1000
 
@@ -39,7 +39,7 @@ def clean_error(error: duckdb.Error, statement: str, offset: int = 0) -> Refusal
     except (msgspec.DecodeError, KeyError, TypeError, AttributeError):
         detail, position = str(error), None
     line, column = _locate(statement, int(position) - offset) if position and str(position).isdigit() else (None, None)
-    code = "failed" if isinstance(error, FAILED) else "invalid_sql"
+    code: Code = "failed" if isinstance(error, FAILED) else "invalid_sql"
     return Refusal(code, _shorten(PATH.sub("…", detail)), line, column)
 
 
