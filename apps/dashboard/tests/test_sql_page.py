@@ -1,28 +1,22 @@
 """The page SQL in a real browser, with known events."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-
 import pytest
 import requests
-from conftest import Dashboard, database, known_events, running
-from servers import Postgres, Service
 
 from event_tracker.dashboard.pages.sql import EXAMPLES, VIEWS
 
 
 @pytest.fixture(scope="module")
-def with_sql(start: Callable[..., Service], postgres: Postgres) -> Iterator[Dashboard]:
+def with_sql(start, postgres, guarded_database, another):
     """A dashboard on a query service where SQL is on."""
-    with database(postgres, start, known_events()) as name:
-        query = start("query", DATABASE_URL=postgres.url(name, "query"), SQL="on", SQL_SECONDS="120")
-        with running(start, query.url) as dashboard:
-            yield dashboard
-            dashboard.process.stop()
-        query.stop()
+    query = start("query", DATABASE_URL=postgres.url(guarded_database, "query"), SQL="on", SQL_SECONDS="120")
+    with another(query.url) as dashboard:
+        yield dashboard
+        dashboard.process.stop()
+    query.stop()
 
 
-def ask(dashboard: Dashboard, sql: str) -> dict:
+def ask(dashboard, sql):
     answer = requests.post(f"{dashboard.query_url}/sql", json={"sql": sql}, timeout=120)
     assert answer.status_code == 200, answer.text
     return answer.json()
@@ -71,7 +65,7 @@ def test_it_is_hidden_where_sql_is_off(visit, dashboard):
     assert visitor.page.get_by_test_id("stSidebarNav").get_by_role("link", name="Explore").count() == 1
 
 
-def test_it_is_hidden_from_viewers(signed_in, start_query, another: Callable[..., AbstractContextManager[Dashboard]]):
+def test_it_is_hidden_from_viewers(signed_in, start_query, another):
     query = start_query(SQL="on")
     with another(query.url) as guarded_sql:
         for name, shown in (("vic", 0), ("ben", 1)):

@@ -110,6 +110,35 @@ def test_properties_in_any_way(store, rows, sql):
     assert rows(sql) == [["pro", "1.5"]]
 
 
+def test_sessions_and_users_are_those_of_the_api(store, rows, sql_query, minutes):
+    """With and without session_id, with gaps, and of more than a day."""
+    store(
+        {"user_id": user, "session_id": session, "timestamp": minutes(minute), "event_type": kind}
+        for user in ("ann", "bob", "cid")
+        for session in (None, f"{user}-1")
+        for minute in (0, 10, 29, 70, 100, 700, 1500, 1501, 2900, 3100)
+        for kind in ("view", "buy")
+        if user != "cid" or minute > 1400
+    )
+    store([{"user_id": "bob", "timestamp": minutes(-100_000)}])
+    asked = {"from": "2026-03-01", "to": "2026-04-01"}
+    expected = requests.get(f"{sql_query.url}/stats/sessions", params=asked, timeout=60).json()
+    (counted,) = rows(
+        "select count(*), count(distinct user_id), sum(events), count(*) filter (is_bounce), avg(seconds), max(seconds) from sessions"
+    )
+    names = ("sessions", "users", "events", "bounces")
+    assert counted[:4] == [expected[name] for name in names]
+    assert counted[4:] == pytest.approx([expected["duration"]["mean"], expected["duration"]["max"]])
+    assert expected["sessions"] > 10
+    (new,) = rows("select count(*) filter (is_new), count(*) filter (not is_new), count(first_seen) from users")
+    assert new == [2, 1, 2]
+
+
+def test_events_are_joined_by_all_properties(store, rows):
+    store([{"properties": {"plan": "pro"}}, {"properties": {"plan": "free"}}])
+    assert rows("select count(*) from events as a join events as b using (Properties)") == [[2]]
+
+
 @pytest.mark.parametrize(
     "sql",
     [

@@ -119,7 +119,7 @@ class Sandboxes:
 
     def __init__(self) -> None:
         self._spare: Sandbox | None = None
-        self._closed = False
+        self._is_starting = self._closed = False
 
     @contextmanager
     def open(self) -> Iterator[Sandbox]:
@@ -136,12 +136,21 @@ class Sandboxes:
             sandbox.kill()
 
     def prepare(self) -> None:
-        """Start a process for the next statement."""
-        if self._spare is None and not self._closed:
-            try:
-                self._spare = Sandbox()
-            except OSError as error:
-                log.warning("no process for SQL can be started", error=type(error).__name__)
+        """Start a process for the next statement, unless one is ready or starting."""
+        if self._spare or self._is_starting or self._closed:
+            return
+        self._is_starting = True
+        try:
+            started = Sandbox()
+        except OSError as error:
+            log.warning("no process for SQL can be started", error=type(error).__name__)
+            return
+        finally:
+            self._is_starting = False
+        if self._closed:
+            started.kill()
+        else:
+            self._spare = started
 
     def close(self) -> None:
         """End the one that is ready."""

@@ -204,9 +204,13 @@ def _read_properties(nodes: list[dict[str, Any]]) -> list[str] | None:
             if _is_properties(column) and isinstance(text, str) and text and not text.startswith(("$", "/")):
                 found.add(text)
                 named += 1
-    everywhere = sum(map(_is_properties, nodes))
+    everywhere = sum(map(_is_properties, nodes)) + sum("properties" in _join_columns(node) for node in nodes)
     return sorted(found) if everywhere == named and len(found) <= MOST_PROPERTIES else None
 
 
 def _is_properties(node: dict[str, Any]) -> bool:
     return node.get("class") == "COLUMN_REF" and node["column_names"][-1].casefold() == "properties"
+
+
+def _join_columns(node: dict[str, Any]) -> list[str]:
+    return [name.casefold() for name in node.get("using_columns", ())]
