@@ -42,7 +42,7 @@ def test_a_statement_is_run_and_kept(visit, with_sql):
     assert visitor.cells("Rows of the statement") == [["page_view", "80"], ["purchase", "10"]]
     assert page.get_by_role("img", name="Chart of the rows").count() or page.get_by_label("Chart of the rows").count()
     with page.expect_download() as download:
-        page.get_by_role("button", name="CSV").click()
+        page.get_by_role("button", name="Download CSV", exact=True).click()
     assert download.value.path().read_text("utf-8-sig").splitlines() == [
         "event_type,events",
         "page_view,80",

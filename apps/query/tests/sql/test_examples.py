@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from event_tracker.query.sql.views import names
+
 PAGE = (Path(__file__).parents[4] / "docs" / "sql.md").read_text()
 EXAMPLES = dict(re.findall(r"^### ([^\n]+)\n\n```sql\n(.+?)```", PAGE, re.MULTILINE | re.DOTALL))
 
@@ -59,6 +61,11 @@ ANSWERS = {
 def test_every_example_is_tested():
     assert EXAMPLES.keys() == ANSWERS.keys()
     assert len(EXAMPLES) >= 15
+
+
+def test_every_column_is_described():
+    missing = [f"{view}.{name}" for view, columns in names().items() for name in columns if f"`{name}`" not in PAGE]
+    assert missing == []
 
 
 @pytest.mark.parametrize("name", ANSWERS)

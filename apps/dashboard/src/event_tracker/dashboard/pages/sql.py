@@ -107,7 +107,9 @@ def _show_result(result: Answer) -> None:
     more = " There are more: aggregate, or add a limit." if result["truncated"] else ""
     st.caption(f"{numbers.counted(result['row_count'], 'row')}.{more}")
     if result["rows"]:
-        st.download_button("CSV", _as_csv(names, result["rows"]), "rows.csv", "text/csv", icon=":material/download:")
+        st.download_button(
+            "Download CSV", _as_csv(names, result["rows"]), "rows.csv", "text/csv", icon=":material/download:"
+        )
         _show_chart(frame, result["columns"])
 
 

@@ -44,8 +44,8 @@ SESSIONS = {
     "seconds": f"(last - first) / {SECOND} as seconds",
     "is_bounce": "events = 1 as is_bounce",
 }
-SESSIONS |= {name: name for name in ("source", "events", "page_views", "entry_type", "exit_type", "exit_page")}
-SESSIONS |= {name: name for name in ENTRY.values()}
+COUNTED = ("source", "events", "page_views", "entry_type", "exit_type", "entry_page", "entry_host", "exit_page")
+SESSIONS |= {name: name for name in (*COUNTED, *ENTRY.values())}
 
 VIEWS: dict[str, dict[str, str]] = {"events": EVENTS, "users": USERS, "sessions": SESSIONS, "pages": PAGES}
 """View → its columns, each with the expression that makes it in views.sql."""
