@@ -49,14 +49,14 @@ def test_a_statement_is_run_and_kept(visit, with_sql):
         "purchase,10",
     ]
 
-    page.get_by_label("Statement").fill("select nope\nfrom events")
+    page.get_by_role("textbox", name="Statement").fill("select nope\nfrom events")
     run.click()
     page.get_by_text("line 1, column 8").wait_for()
     visitor.wait()
     page.get_by_text("Run before").click()
     page.get_by_role("button", name="select event_type").click()
     visitor.wait()
-    assert page.get_by_label("Statement").input_value() == EXAMPLES["Events by type"]
+    assert page.get_by_role("textbox", name="Statement").input_value() == EXAMPLES["Events by type"]
 
 
 def test_it_is_hidden_where_sql_is_off(visit, dashboard):
