@@ -147,7 +147,10 @@ class Sandboxes:
             return
         finally:
             self._is_starting = False
-        if self._closed:
+        self._keep(started)
+
+    def _keep(self, started: Sandbox) -> None:
+        if self._closed:  # meanwhile
             started.kill()
         else:
             self._spare = started

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import duckdb
 import msgspec
 
+from event_tracker.query.sql.sandbox import statements
 from event_tracker.query.sql.sandbox.answers import answer
 from event_tracker.query.sql.sandbox.check import check
 from event_tracker.query.sql.sandbox.limits import confine, end_with_parent
@@ -64,10 +65,7 @@ def _run(connection: duckdb.DuckDBPyConnection, question: Question) -> None:
 def _open(connection: duckdb.DuckDBPyConnection, data: Data) -> None:
     """Open the file, and then nothing more: DuckDB is told so, and what it is told can't be changed again."""
     if data.path is not None:
-        # ATTACH takes no parameter. The service chose the path.
-        quoted = data.path.replace("'", "''")
-        connection.execute(f"attach '{quoted}' as data (read_only)")
-        connection.execute("use data")
+        statements.attach(connection, data.path)
     connection.execute("set enable_external_access = false")
     connection.execute("set lock_configuration = true")
 

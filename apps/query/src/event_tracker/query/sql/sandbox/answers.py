@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import duckdb
 import msgspec
 
+from event_tracker.query.sql.sandbox import statements
 from event_tracker.query.sql.sandbox.check import Checked
 from event_tracker.query.sql.sandbox.messages import Column, Question, RefusalError, Result, refuse
 from event_tracker.query.sql.sandbox.problems import clean_error
@@ -29,18 +30,16 @@ def answer(connection: duckdb.DuckDBPyConnection, checked: Checked, question: Qu
         if checked.explain:
             if question.format == "arrow":
                 raise refuse("EXPLAIN is answered as JSON or CSV.")
-            connection.execute(f"{checked.explain} {checked.text}")
-            columns = [Column("part", "VARCHAR"), Column("plan", "VARCHAR")]
-            return _write(columns, _batches(connection), question)
-        before = "describe from (\n"
-        described = connection.execute(f"{before}{checked.text}\n)").fetchall()
+            statements.explain(connection, checked.explain, checked.text)
+            return _write([Column("part", "VARCHAR"), Column("plan", "VARCHAR")], _batches(connection), question)
+        before = statements.DESCRIBE
+        described = statements.describe(connection, checked.text)
         kinds = [str(kind) for _, kind, *_ in described]
         names = [f"c{place}" for place in range(len(described))]
         columns = [Column(str(name), kind.strip('"')) for (name, *_), kind in zip(described, kinds, strict=True)]
-        values = names if question.format == "arrow" else map(select_value, names, kinds)
-        # The statement was parsed by itself, so it ends nothing that is around it.
-        before = f"select {', '.join(values)} from (\n"  # noqa: S608
-        connection.execute(f"{before}{checked.text}\n) as answer({', '.join(names)}) limit {question.limit + 1}")
+        values = names if question.format == "arrow" else list(map(select_value, names, kinds))
+        before = statements.head_of(values)
+        statements.select(connection, values, checked.text, names, question.limit + 1)
         if question.format == "arrow":
             return _write_arrow(connection, columns, question)
         return _write(columns, _batches(connection), question)
