@@ -1,6 +1,6 @@
 """Permissions: who may call which endpoint. A fixed cast calls each of them.
 
-Ann is an admin, Ben an analyst, Vic a viewer. Four programs have a token each, for one scope. Nobody has no credentials.
+Ann is an admin, Ben an analyst, Vic a viewer. Five programs have a token each, for one scope. Nobody has no credentials.
 """
 
 import http.client
@@ -25,11 +25,12 @@ from event_tracker.query.routes import TABLES
 PASSWORD = "correct horse battery"
 
 PEOPLE = {"ann": "admin", "ben": "analyst", "vic": "viewer"}
-PROGRAMS = {"charts": "read_stats", "reader": "read_events", "backup": "export", "deploy": "admin"}
+PROGRAMS = {"charts": "read_stats", "reader": "read_events", "backup": "export", "asker": "sql", "deploy": "admin"}
 
 STATS = {"ann", "ben", "vic", "charts"}
 EVENTS = {"ann", "ben", "reader"}
 EXPORTS = {"ann", "ben", "backup"}
+ASKERS = {"ann", "ben", "asker"}
 ADMINS = {"ann", "deploy"}
 EVERYONE = {*PEOPLE, *PROGRAMS}
 
@@ -75,6 +76,7 @@ ENDPOINTS = {
     "GET /user?user_id=ann": EVENTS,
     "HEAD /user?user_id=ann": EVENTS,
     "GET /events/export": EXPORTS,
+    "POST /sql": ASKERS,
     "GET /users/ann/export": ADMINS,
     "DELETE /users/ann": ADMINS,
     "GET /user/export?user_id=ann": ADMINS,

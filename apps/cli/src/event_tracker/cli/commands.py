@@ -29,6 +29,7 @@ COMMANDS = {
     "export": "event_tracker.cli.ask.export:export",
     "live": "event_tracker.cli.ask.live:live",
     "top-types": "event_tracker.cli.ask.read:top_types",
+    "sql": "event_tracker.cli.ask.sql:sql",
 }
 
 

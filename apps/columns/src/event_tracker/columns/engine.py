@@ -25,6 +25,7 @@ from event_tracker.columns.loading.plan import Plan, make_plan
 from event_tracker.columns.loading.relations import Relations
 from event_tracker.columns.loading.snapshot import Selection, Snapshot, in_snapshot
 from event_tracker.columns.loading.spans import Sample
+from event_tracker.columns.loading.tables import Table, copy_tables, create_temporary
 from event_tracker.columns.loading.threads import run_in_thread
 from event_tracker.core.http.errors import Problem
 
@@ -67,14 +68,6 @@ class Result(NamedTuple):
     version: bytes
     rows: list[Any]
     plan: Plan | None = None
-
-
-class Table(NamedTuple):
-    """A table of a statement's rows, for one question."""
-
-    name: str
-    statement: str
-    parameters: dict[str, Any]
 
 
 class Question(NamedTuple):
@@ -161,6 +154,28 @@ class Engine:
         asked = Question(statement, parameters, properties, tables, question, explain)
         return self._try_twice(partial(self._run, selection, asked, Deadline(self._seconds)))
 
+    def export(
+        self,
+        selection: Selection,
+        tables: Sequence[Table],
+        deadline: Deadline,
+        *,
+        properties: Sequence[str] = (),
+        question: str = "other",
+    ) -> tuple[datetime, Path]:
+        """Copy what statements select into a file of DuckDB, a table each, for a database that sees nothing else.
+
+        Args:
+            properties, question: as for `run`.
+
+        Returns:
+            The `as_of`, and the file, which the caller deletes.
+
+        Raises:
+            Problem: as `run`.
+        """
+        return self._try_twice(partial(self._export, selection, tables, deadline, properties, question))
+
     def version(self, selection: Selection) -> tuple[datetime, bytes]:
         """The `as_of` and the version of what a selection reads: a question about the same version has the same rows.
 
@@ -240,6 +255,24 @@ class Engine:
         metrics.QUESTION_SECONDS.labels(question.name, loaded.path).observe(time.perf_counter() - began)
         return result
 
+    def _export(
+        self,
+        selection: Selection,
+        tables: Sequence[Table],
+        deadline: Deadline,
+        properties: Sequence[str],
+        question: str,
+        lease: Lease,
+    ) -> tuple[datetime, Path]:
+        began = time.perf_counter()
+        loaded = self._loader.load(selection, lease, deadline)
+        metrics.LOAD_SECONDS.observe(time.perf_counter() - began)
+        with self._cursor() as cursor:
+            relations = Relations(cursor, self._cache, self._loader.hours, selection, loaded, properties)
+            file = copy_tables(cursor, relations, tables, self._cache.folder, deadline)
+        metrics.QUESTION_SECONDS.labels(question, loaded.path).observe(time.perf_counter() - began)
+        return loaded.snapshot.as_of, file
+
     def _ask(self, selection: Selection, loaded: Loaded, question: Question, deadline: Deadline) -> Result:
         with self._cursor() as cursor:
             relations = Relations(cursor, self._cache, self._loader.hours, selection, loaded, question.properties)
@@ -248,18 +281,13 @@ class Engine:
                 relations.create()
                 began = time.perf_counter()
                 for table in question.tables:
-                    cursor.execute(_create(table), table.parameters)
+                    cursor.execute(create_temporary(table), table.parameters)
                 rows = cursor.execute(question.statement, question.parameters).fetchall()
                 seconds = time.perf_counter() - began
                 plan = make_plan(loaded, seconds, _explain(cursor, question)) if question.explain else None
                 return Result(loaded.snapshot.as_of, loaded.version, rows, plan)
 
             return run_in_thread(work, deadline, cursor)
-
-
-def _create(table: Table) -> str:
-    statement = sql.SQL("create temp table {} as {}")
-    return statement.format(sql.Identifier(table.name), sql.SQL(table.statement)).as_string()
 
 
 def _explain(cursor: duckdb.DuckDBPyConnection, question: Question) -> Any:

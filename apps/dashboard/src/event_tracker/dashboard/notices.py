@@ -27,8 +27,9 @@ NEEDS = {
     "read_stats": "This page shows statistics, which your role doesn't include.",
     "read_events": "This page shows single events, and your role includes statistics only.",
     "export": "This page shows single events, and your role includes statistics only.",
+    "sql": "This page reads single events, and your role includes statistics only.",
 }
-ROLES = {"read_stats": "viewer", "read_events": "analyst", "export": "analyst"}
+ROLES = {"read_stats": "viewer", "read_events": "analyst", "export": "analyst", "sql": "analyst"}
 """The least role that has a scope."""
 
 

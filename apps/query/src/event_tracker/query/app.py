@@ -39,6 +39,9 @@ from event_tracker.query.events.streams.live import Hub, Live
 from event_tracker.query.events.streams.live_tail import Tail
 from event_tracker.query.routes import TABLES
 from event_tracker.query.settings import QuerySettings
+from event_tracker.query.sql.asking import SqlLimits, SqlRunner
+from event_tracker.query.sql.process import Sandboxes
+from event_tracker.query.sql.routes import Sql
 from event_tracker.query.stats.columns.asking import Asker, Stats
 from event_tracker.query.stats.store import StatsStore
 from event_tracker.query.users.erasure import Eraser
@@ -49,7 +52,7 @@ log = structlog.get_logger("query")
 
 PACKAGE = "event-tracker-query"
 
-MIGRATION = "0026-user-epochs"
+MIGRATION = "0027-sql-scope"
 """The newest migration that this code needs."""
 
 MANAGEMENT_CONNECTIONS = 2
@@ -104,6 +107,7 @@ def create_app(settings: QuerySettings) -> Middleware:
     table = RouteTable()
     guard = Guard(table, Tokens(control) if control else None, people, required=required)
     hub = Hub(Tail(pool))
+    sql = open_sql(engine, concurrency_limit, control, settings) if settings.sql else None
     window = Window(timedelta(hours=settings.window_hours), timedelta(hours=settings.window_max_hours))
     parts: list[Any] = [
         Events(store, window),
@@ -114,9 +118,10 @@ def create_app(settings: QuerySettings) -> Middleware:
             settings.explain,
             settings.longest_session_seconds,
         ),
+        Sql(sql),
         Exports(ExportPages(pool, concurrency_limit), downloads),
         Live(hub, settings.live_clients, guard),
-        Access(people, signer, oidc, required),
+        Access(people, signer, oidc, required, frozenset() if sql else frozenset({"sql"})),
     ]
     if control and signer:
         management_limit = ConcurrencyLimit(MANAGEMENT_CONNECTIONS)
@@ -139,6 +144,8 @@ def create_app(settings: QuerySettings) -> Middleware:
         replication.close()
         refreshing.close()
         store.close()
+        if sql:
+            sql.close()
         engine.close()
         pool.close()
         if control:
@@ -166,6 +173,22 @@ def open_engine(pool: ConnectionPool[psycopg.Connection], settings: QuerySetting
         threads=settings.analytics_threads,
         seconds=settings.statement_seconds,
     )
+
+
+def open_sql(
+    engine: Engine,
+    questions: ConcurrencyLimit,
+    control: ConnectionPool[psycopg.Connection] | None,
+    settings: QuerySettings,
+) -> SqlRunner:
+    """What runs people's statements, within the settings' limits."""
+    most = settings.sql_statements
+    # Without authentication, all requests may come from one address.
+    turns = ConcurrencyLimit(most, each=most if settings.auth == "open" else 1)
+    limits = SqlLimits(
+        memory=settings.sql_memory_bytes, threads=settings.analytics_threads, seconds=settings.sql_seconds
+    )
+    return SqlRunner(engine, Sandboxes(), turns, questions, control, limits, settings.longest_session_seconds)
 
 
 def open_people(settings: QuerySettings, control: ConnectionPool[psycopg.Connection], signer: Signer) -> People:

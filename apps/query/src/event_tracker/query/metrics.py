@@ -28,3 +28,8 @@ SIGN_IN_FAILURES = Counter(
     "query_sign_in_failures",
     "Sign-ins with a wrong password. The audit log has them, too, but not more than 60 a minute.",
 )
+SQL_STATEMENTS = Counter(
+    "query_sql_statements",
+    "Statements of POST /sql by outcome: answered, refused, too_large, too_slow, failed.",
+    ["outcome"],
+)

@@ -10,6 +10,7 @@ from event_tracker.query.auth.routes import ACCESS, Access
 from event_tracker.query.events.routes import EVENTS, EXPORTS, LIVE, Events
 from event_tracker.query.events.streams.export import Exports
 from event_tracker.query.events.streams.live import Live
+from event_tracker.query.sql.routes import SQL, Sql
 from event_tracker.query.stats.columns.asking import Stats
 from event_tracker.query.stats.routes import STATS
 from event_tracker.query.users.routes import USER_DATA, UserData
@@ -17,6 +18,7 @@ from event_tracker.query.users.routes import USER_DATA, UserData
 TABLES: dict[type[Any], list[Route]] = {
     Events: EVENTS,
     Stats: STATS,
+    Sql: SQL,
     Exports: EXPORTS,
     Live: LIVE,
     Access: ACCESS,

@@ -65,6 +65,23 @@ class QuerySettings(ServiceSettings):
         "The most threads of all questions of analytics together in this process, beside the one that serves requests.",
         kind="int", default=2, check=validate.Range(1, 256),
     )  # fmt: skip
+    sql: bool = setting(
+        "Whether people may ask in SQL (`POST /sql`), who have the scope for it: one SELECT over the events that they may see.",
+        kind="bool", default=False,
+    )  # fmt: skip
+    sql_statements: int = setting(
+        "Statements in SQL that are run at once; further ones wait. A token or person has one of them.",
+        kind="int", default=2, check=validate.Range(1, 100),
+    )  # fmt: skip
+    sql_seconds: float = setting(
+        "How long a statement in SQL may take, with the copying of what it reads; longer is a 504.",
+        kind="float", default=15.0, check=validate.Range(0.1, 600),
+    )  # fmt: skip
+    sql_memory_bytes: int = setting(
+        "The most memory that DuckDB takes for each statement in SQL, in a process of its own; more is a 422. That process has "
+        "150 MiB beside it.",
+        kind="int", default=256 * 2**20, check=validate.Range(64 * 2**20, 2**44),
+    )  # fmt: skip
     explain: bool = setting(
         "Whether `explain=true` is allowed: it tells plans, and asks each question twice.", kind="bool", default=False
     )

@@ -5,7 +5,7 @@ import click
 from event_tracker.cli.admin.requests import Admin, json_option, print_items, quote_part, with_admin
 from event_tracker.cli.command_group import Group
 
-SCOPES = ["read_stats", "read_events", "export", "admin"]
+SCOPES = ["read_stats", "read_events", "export", "sql", "admin"]
 COLUMNS = [
     ("token", "prefix"), ("name", "name"), ("may", "scopes"), ("sources", "sources"), ("made", "created_at"),
     ("by", "made_by"), ("expires", "expires_at"), ("last used", "last_used"), ("revoked", "revoked_at"), ("counts", "counts"),

@@ -21,6 +21,7 @@ SCOPES = {
     "read_stats": "numbers",
     "read_events": "single events and users",
     "export": "all events as a file",
+    "sql": "statements in SQL",
     "admin": "management and people's data",
 }
 

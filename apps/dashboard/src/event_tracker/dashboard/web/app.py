@@ -29,6 +29,7 @@ from event_tracker.dashboard.pages import (
     schemas,
     sessions,
     sources,
+    sql,
     users,
 )
 
@@ -84,6 +85,9 @@ with open_sign_in():
         event_page("Sessions", "schedule", sessions.show, "sessions"),
         event_page("Explore", "search", explore.show, "explore", "export"),
     ]
+    # It is off unless somebody has switched it on.
+    if who is not None and account.has_scope(who, "sql"):
+        event_pages.append(event_page("SQL", "terminal", sql.show, "sql", "sql"))
     admin_pages = []
     if account.is_admin(who):
         admin_pages = [

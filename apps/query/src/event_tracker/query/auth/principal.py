@@ -5,19 +5,20 @@ from wsgiref.types import WSGIEnvironment
 
 from event_tracker.core.http.errors import Problem
 
-Scope = Literal["read_stats", "read_events", "export", "admin"]
+Scope = Literal["read_stats", "read_events", "export", "sql", "admin"]
 
 SCOPES: dict[Scope, str] = {
     "read_stats": "Numbers: everything under /stats.",
     "read_events": "Single events and users, and the live stream.",
     "export": "All events as a file.",
+    "sql": "One's own statements in SQL over all events, where the setting SQL is on.",
     "admin": "Management, and people's data: everything under /admin, and what exports or erases a user.",
 }
 """Scope → what it allows."""
 
 ROLES: dict[str, frozenset[Scope]] = {
     "viewer": frozenset({"read_stats"}),
-    "analyst": frozenset({"read_stats", "read_events", "export"}),
+    "analyst": frozenset({"read_stats", "read_events", "export", "sql"}),
     "admin": frozenset(SCOPES),
 }
 """Role of a person → their scopes."""

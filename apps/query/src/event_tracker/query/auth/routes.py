@@ -15,7 +15,7 @@ from event_tracker.query.auth.calls import Call
 from event_tracker.query.auth.guard import ONE_TIME
 from event_tracker.query.auth.oidc import Oidc, SignInStart
 from event_tracker.query.auth.people import People, SignedIn
-from event_tracker.query.auth.principal import SCOPES
+from event_tracker.query.auth.principal import SCOPES, Scope
 from event_tracker.query.auth.signing import Signer
 from event_tracker.query.parameter_types import text_field
 from event_tracker.query.request_body import SMALL_BYTES, BodySchema
@@ -86,12 +86,14 @@ class Access(NamedTuple):
 
     Attributes:
         is_required: whether nobody is answered without credentials.
+        opens_nothing: scopes of what is off on this instance.
     """
 
     people: People | None
     signer: Signer | None
     oidc: Oidc | None
     is_required: bool
+    opens_nothing: frozenset[Scope] = frozenset()
 
 
 def begin_oidc(access: Access, _: Call) -> SignInStart:
@@ -123,10 +125,10 @@ def set_password(access: Access, call: Call) -> None:
     _require_people(access).set_password(call.principal, given.get("current_password"), given["password"])
 
 
-def who_am_i(_: Access, call: Call) -> Who:
+def who_am_i(access: Access, call: Call) -> Who:
     who = call.principal
     sources = None if who.sources is None else sorted(who.sources)
-    return Who(who.kind, who.name, sorted(who.scopes), sources, who.by_provider)
+    return Who(who.kind, who.name, sorted(who.scopes - access.opens_nothing), sources, who.by_provider)
 
 
 def ways_in(access: Access, _: Call) -> Methods:

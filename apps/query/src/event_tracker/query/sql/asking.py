@@ -1,0 +1,193 @@
+"""Runs a person's statement: its turn, what it reads, and the process that runs it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from event_tracker.columns.engine import Deadline, Engine, Selection
+from event_tracker.core.concurrency_limit import ConcurrencyLimit
+from event_tracker.core.http.errors import Problem
+from event_tracker.core.postgres.pool import ConnectionPool
+from event_tracker.query import metrics
+from event_tracker.query.auth.audit_writer import write_audit
+from event_tracker.query.auth.calls import Call, Sources
+from event_tracker.query.auth.principal import QuotaHolder
+from event_tracker.query.concurrency import take_turn
+from event_tracker.query.identity import Identity
+from event_tracker.query.sql.process import Sandboxes
+from event_tracker.query.sql.sandbox.messages import Data, Format, Needs, Question, Result
+from event_tracker.query.sql.views import build_tables, names, needs_first_seen
+from event_tracker.query.stats.parameters import GAP
+
+MOST_BYTES = 16 * 2**20
+"""The most bytes of an answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqlQuery:
+    """A statement, and the events that it may read: [start, end) of some sources. `limit` is in rows."""
+
+    statement: str
+    sources: Sources
+    start: datetime
+    end: datetime
+    zone: str
+    identity: Identity
+    limit: int
+    format: Format
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SqlLimits:
+    """Limits of each statement: DuckDB's memory in bytes, threads, and seconds from its turn to its answer."""
+
+    memory: int
+    threads: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SqlAnswer:
+    """What a statement answered. All that was committed by `as_of` is counted."""
+
+    as_of: datetime
+    result: Result
+    body: bytes
+
+
+class SqlDeadline(Deadline):
+    """The time of a statement."""
+
+    @staticmethod
+    def problem() -> Problem:
+        detail = "This statement took longer than SQL_SECONDS. Narrow `from` and `to`, read fewer columns, or aggregate earlier."
+        return Problem(504, "statement_timeout", detail)
+
+
+class SqlRunner:
+    """Runs statements.
+
+    Args:
+        turns: of statements; one person has one at a time.
+        questions: turns of questions to the engine, of which a statement is one while its data is copied.
+        control: where the audit log is; None if there are no people and no tokens.
+        longest: the longest session, in seconds.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        sandboxes: Sandboxes,
+        turns: ConcurrencyLimit,
+        questions: ConcurrencyLimit,
+        control: ConnectionPool[psycopg.Connection] | None,
+        limits: SqlLimits,
+        longest: int,
+    ) -> None:
+        self._engine, self._sandboxes, self._turns, self._questions = engine, sandboxes, turns, questions
+        self._control, self._limits, self._longest = control, limits, longest
+
+    def run(self, query: SqlQuery, call: Call) -> SqlAnswer:
+        """Run a statement when its turn has come.
+
+        Raises:
+            Problem: 422 if it is wrong, not allowed, or needs more memory than it gets; 504 if it takes longer than SQL_SECONDS; what
+                `take_turn` raises.
+        """
+        with take_turn(self._turns, call.client):
+            self._audit(query, call)
+            with _counted(), metrics.DB_SECONDS.labels("sql").time():
+                return self._run(query, call.client)
+
+    def close(self) -> None:
+        """End the process that is ready."""
+        self._sandboxes.close()
+
+    def _run(self, query: SqlQuery, client: QuotaHolder) -> SqlAnswer:
+        deadline = SqlDeadline(self._limits.seconds)
+        with self._sandboxes.open() as sandbox:
+            needs = sandbox.ask(self._question(query), deadline)
+            with self._data(query, needs, client, deadline) as (as_of, file):
+                result, body = sandbox.run(Data(str(file) if file else None), deadline)
+        return SqlAnswer(as_of, result, body)
+
+    def _question(self, query: SqlQuery) -> Question:
+        return Question(
+            statement=query.statement,
+            views=names(),
+            limit=query.limit,
+            most_bytes=MOST_BYTES,
+            format=query.format,
+            memory=self._limits.memory,
+            threads=self._limits.threads,
+            seconds=self._limits.seconds,
+            zone=query.zone,
+        )
+
+    @contextmanager
+    def _data(
+        self, query: SqlQuery, needs: Needs, client: QuotaHolder, deadline: Deadline
+    ) -> Iterator[tuple[datetime, Path | None]]:
+        """The file with what the statement reads, while it is needed. None if it reads nothing."""
+        if not needs.views:
+            yield datetime.now(UTC), None
+            return
+        span = query.start, query.end
+        tables, properties = build_tables(needs, span, query.zone, GAP, self._longest)
+        selection = Selection(
+            start=query.start,
+            end=query.end,
+            sources=query.sources,
+            first_seen=span if needs_first_seen(needs) else None,
+            linked=query.identity == "linked",
+        )
+        with take_turn(self._questions, client):
+            as_of, file = self._engine.export(selection, tables, deadline, properties=properties, question="sql")
+        try:
+            yield as_of, file
+        finally:
+            with suppress(OSError):
+                file.unlink()
+
+    def _audit(self, query: SqlQuery, call: Call) -> None:
+        """Write the statement into the audit log before it is run."""
+        if self._control is None:
+            return
+        asked: dict[str, Any] = {
+            "sql": query.statement,
+            "from": query.start.isoformat(),
+            "to": query.end.isoformat(),
+            "sources": None if query.sources is None else list(query.sources),
+            "identity": query.identity,
+            "format": query.format,
+        }
+        write_audit(self._control, call.principal.name, "sql_asked", **asked)
+
+
+OUTCOMES = {
+    "invalid_sql": "refused",
+    "sql_not_allowed": "refused",
+    "sql_failed": "refused",
+    "too_large": "too_large",
+    "statement_timeout": "too_slow",
+}
+"""Code of a problem → the outcome in metrics."""
+
+
+@contextmanager
+def _counted() -> Iterator[None]:
+    """Count a statement by its outcome."""
+    outcome = "failed"
+    try:
+        yield
+        outcome = "answered"
+    except Problem as problem:
+        outcome = OUTCOMES.get(problem.code, "failed")
+        raise
+    finally:
+        metrics.SQL_STATEMENTS.labels(outcome).inc()
