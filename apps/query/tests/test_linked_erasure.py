@@ -258,3 +258,32 @@ def test_a_person_whose_ids_go_on_being_linked(postgres, owner, database, many_l
     assert counted == stored
     announced = owner.execute("select count(*) from recent_erasures").fetchone()
     assert announced == (4 + 2,)
+
+
+@pytest.mark.parametrize("mode", ["erase", "anonymise"])
+def test_a_resend_that_waits_for_an_erased_event_and_a_new_link_are_no_deadlock(
+    postgres, owner, database, monkeypatch, mode
+):
+    """The resend has begun to make a link of its own when it waits. So links can be locked only when it waits no more."""
+    store(owner, *ANN, *BOB)
+    collector = psycopg.connect(owner.info.dsn, autocommit=True)
+    resends, looks, find = [], iter(range(3)), erasure_module.find_ids
+
+    def find_ids(*given):
+        if next(looks) == 1:  # the events of the ids that were found first are deleted
+            store(owner, view(30, "phone"), identify(31, "ann-who-goes", "phone"), slot=2)
+            resends.append(Meanwhile(lambda: store(collector, ANN[0], identify(40, "bob", "tablet-of-bob"), slot=9)))
+            wait_until(lambda: waiting_for_locks(owner) or not resends[0].is_alive())
+        return find(*given)
+
+    monkeypatch.setattr(erasure_module, "find_ids", find_ids)
+    with (
+        collector,
+        open_pool(postgres.url(database, "control"), name="control", size=2, timeout=10, options={}) as pool,
+    ):
+        eraser = Eraser(pool, Signer(make_signing_key()), 60)
+        done = eraser.run(mode, "ann-who-goes", "linked", Principal("token", "admin", frozenset(["admin"]), None))
+        resends[0].end()
+    assert done.counts["events"] == len(ANN) + 2
+    assert rows_with(owner, "ann-who-goes") == rows_with(owner, "phone") == []
+    assert ("default", "tablet-of-bob", "bob", UUID(int=40)) in owner.execute(LINKS).fetchall()

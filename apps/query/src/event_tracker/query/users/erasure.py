@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from secrets import token_bytes
 from typing import Annotated, NamedTuple
 from uuid import UUID, uuid4
@@ -21,7 +22,7 @@ from event_tracker.query.auth.principal import Principal, quota_holder_of
 from event_tracker.query.auth.signing import ISSUER, Signer
 from event_tracker.query.concurrency import take_turn
 from event_tracker.query.identity import Identity
-from event_tracker.query.users.user_erasure import QUERIES, Counts, UserErasure, anonymise, erase
+from event_tracker.query.users.user_erasure import QUERIES, Counts, NewIdsError, UserErasure, anonymise, erase
 from event_tracker.query.users.user_ids import find_ids
 
 LOCK_SECONDS = 20
@@ -99,18 +100,19 @@ class Eraser:
             with connection.transaction():
                 return change(connection, user_ids)
 
-        def announce(linked: list[str]) -> None:
-            with self._control.connection() as connection, connection.transaction():
-                self._announce(connection, linked, sources)
-
         def change(connection: psycopg.Connection, user_ids: list[str]) -> Erasure:
             at = self._begin(connection)
             connection.execute(QUERIES["take_turn"])
-            erasure = UserErasure(
-                connection, user_ids, sources, lambda: find_ids(connection, user_id, identity, sources), announce
-            )
-            counts = MODES[mode].run(erasure)
-            linked = [one for one in erasure.user_ids if one != user_id]
+            find = partial(find_ids, connection, user_id, identity, sources)
+            try:
+                with connection.transaction():  # a savepoint
+                    counts = MODES[mode].run(UserErasure(connection, user_ids, sources, find))
+            except NewIdsError:
+                # Nothing is locked by now, so whoever waits for events that were deleted goes on, and ends before links are locked.
+                connection.execute(QUERIES["shut_out_links"])
+                user_ids = self._announce_others(user_ids, find(), sources)
+                counts = MODES[mode].run(UserErasure(connection, user_ids, sources, None))
+            linked = [one for one in user_ids if one != user_id]
             return self._record(connection, mode, at, user_id, linked, principal, counts)
 
         with take_turn(self._concurrency_limit, quota_holder_of(principal), LOCK_SECONDS):
@@ -146,6 +148,13 @@ class Eraser:
         connection.execute(QUERIES["announce_turn"])
         row = {"salt": token_bytes(16), "user_ids": user_ids, "sources": sources}
         connection.execute(QUERIES["announce"], row, binary=True)
+
+    def _announce_others(self, announced: list[str], found: list[str], sources: list[str] | None) -> list[str]:
+        """Announce the ids of a person that weren't announced yet, on another connection. Returns all ids."""
+        others = sorted(set(found) - set(announced))
+        with self._control.connection() as connection, connection.transaction():
+            self._announce(connection, others, sources)
+        return [*announced, *others]
 
     def _record(
         self,

@@ -1,8 +1,8 @@
 -- Links between ids, when a person is erased, anonymised or exported.
 
 -- name: shut_out_links
--- Nobody makes a link until the transaction ends; who has begun to is waited for. Who waits for this has locked neither users nor
--- counters yet, and the events that they store aren't waited for: those of the ids that were found by links are committed.
+-- Nobody makes a link until the transaction ends; statements that have begun to are waited for. So this transaction must not hold what
+-- they may wait for: events, users, counters.
 lock table links in share row exclusive mode;
 
 -- name: lock_links

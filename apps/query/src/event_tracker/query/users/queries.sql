@@ -2,7 +2,8 @@
 -- shuts out `tracker maintain` and other erasures), rejections, events, visits, links, users, and last counters, each in the
 -- order of their key. Collectors take theirs in the same one, so that both wait for each other and never deadlock. The
 -- counters, which are needed most, are locked for the shortest time.
--- If ids were linked to the person meanwhile, all links are locked, and rejections and events of all ids are erased once more.
+-- If ids were linked to the person meanwhile, it is rolled back to where it holds no lock but that of `erasures`, locks all links, and
+-- begins again with all ids.
 -- Each statement sees what was committed before it, so events that were being stored when the user's events were deleted stay.
 -- `user_ids` are all ids of the person; with identity=raw, one id.
 
@@ -161,9 +162,6 @@ gone as (
 select day, count(*) as events, (select count(*) from lessened) + (select count(*) from removed) as property_counts
 from gone
 group by day;
-
--- name: forget_new_users
-delete from users where user_id = any (%(new_user_ids)b::text[]) returning 1;
 
 -- name: anonymise_visits
 update visits

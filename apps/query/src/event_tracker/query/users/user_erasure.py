@@ -21,12 +21,17 @@ Counts = dict[str, int]
 """Table → number of rows deleted or changed."""
 
 
+class NewIdsError(Exception):
+    """Ids were linked to the person after `user_ids` were found. What was erased of the others is to be rolled back."""
+
+
 class UserErasure:
     """The erasure of one user: runs its statements.
 
-    Attributes:
+    Args:
         user_ids: all ids of the person.
         sources: only events of these sources are erased; None is all.
+        find_ids: finds all ids of the person again. None if no more can be linked.
     """
 
     def __init__(
@@ -34,45 +39,36 @@ class UserErasure:
         connection: psycopg.Connection,
         user_ids: list[str],
         sources: list[str] | None,
-        find_ids: Callable[[], list[str]],
-        announce: Callable[[list[str]], None],
+        find_ids: Callable[[], list[str]] | None,
     ) -> None:
         self.user_ids, self.sources = user_ids, sources
         self._connection = connection
         self._find_ids = find_ids
-        self._announce = announce
 
     def execute(self, statement: str, **more: Any) -> list[Any]:
         """Run a statement of queries.sql and return its rows."""
         given = {"user_ids": self.user_ids, "sources": self.sources, **more}
         return self._connection.execute(STATEMENTS[statement], given, binary=True).fetchall()
 
-    def add_linked(self) -> bool:
-        """Add the ids that were linked to the person before their events were deleted, and aren't among `user_ids`, at the end of these.
+    def require_all_ids(self) -> None:
+        """Make sure that `user_ids` are all ids that were linked to the person before their events were deleted.
 
-        If there are any, no more can be linked until the transaction ends: somebody might go on and on.
-
-        Returns:
-            Whether there are. Then their events are still stored, and events of the others that came meanwhile.
+        Raises:
+            NewIdsError: if there are more.
         """
-        if set(self._find_ids()) <= set(self.user_ids):
-            return False
-        self._connection.execute(QUERIES["shut_out_links"])
-        known = set(self.user_ids)
-        linked = [one for one in self._find_ids() if one not in known]
-        self._announce(linked)
-        self.user_ids = [*self.user_ids, *linked]
-        return True
+        if self._find_ids is not None and not set(self._find_ids()) <= set(self.user_ids):
+            raise NewIdsError
 
 
 def erase(erasure: UserErasure) -> Counts:
-    """Delete everything, and correct the counters and summaries."""
+    """Delete everything, and correct the counters and summaries.
+
+    Raises:
+        NewIdsError: if other ids were linked to the person meanwhile.
+    """
     rejections = len(erasure.execute("erase_rejections"))
     gone, property_counts = _change_events(erasure, "erase_events")
-    if erasure.add_linked():
-        rejections += len(erasure.execute("erase_rejections"))
-        more, corrected = _change_events(erasure, "erase_events")
-        gone, property_counts = gone + more, property_counts + corrected
+    erasure.require_all_ids()
     days = sorted({hour.replace(hour=0) for hour, *_ in gone})
     visits = _erase_visits(erasure, days, erasure.user_ids)
     links = _erase_links(erasure)
@@ -91,18 +87,15 @@ def anonymise(erasure: UserErasure) -> Counts:
     """Assign the events to new, unknown users, one for each id, and remove everything from them but type, time and source.
 
     The new users are linked as the ids were. Their ids aren't returned or logged.
+
+    Raises:
+        NewIdsError: if other ids were linked to the person meanwhile.
     """
     new_user_ids = [_make_user_id() for _ in erasure.user_ids]
     new = {"new_user_ids": new_user_ids, "secret": token_hex(32)}
     rejections = len(erasure.execute("erase_rejections"))
     changed, property_counts = _change_events(erasure, "anonymise_events", **new)
-    if erasure.add_linked():
-        # They are added once more, with all ids.
-        erasure.execute("forget_new_users", new_user_ids=new_user_ids)
-        new_user_ids += [_make_user_id() for _ in erasure.user_ids[len(new_user_ids) :]]
-        rejections += len(erasure.execute("erase_rejections"))
-        more, corrected = _change_events(erasure, "anonymise_events", **new)
-        changed, property_counts = changed + more, property_counts + corrected
+    erasure.require_all_ids()
     days = sorted({day for day, _ in changed})
     if erasure.sources is None:
         visits = len(erasure.execute("anonymise_visits", **new))
