@@ -89,6 +89,12 @@ def test_both_a_url_and_parts_are_a_mistake(give, monkeypatch):
     assert "elsewhere" not in said
 
 
+def test_the_port_that_kubernetes_sets_for_a_service_is_no_part(give, monkeypatch):
+    monkeypatch.setenv("DATABASE_PORT", "tcp://10.0.0.1:5432")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://somebody@elsewhere/events")
+    assert conninfo_to_dict(Example.read().database_url)["host"] == "elsewhere"
+
+
 def test_every_part_that_is_missing_is_named(give):
     give(HOST=None, NAME="", USER=None, PASSWORD=PASSWORD)
     assert set(mistakes()) == {"DATABASE_HOST", "DATABASE_NAME", "DATABASE_USER"}

@@ -74,7 +74,8 @@ def _read_database_url(env: FileAwareEnv, declared: "Field[Any]") -> Any:
     """
     name = declared.name.upper()
     texts: dict[str, str] = {part: text for part in part_names(name) if (text := env.str(part, ""))}
-    if not texts:
+    # Kubernetes sets DATABASE_PORT=tcp://… in every pod beside a Service named `database`.
+    if not texts or (texts.keys() == {name.removesuffix("URL") + "PORT"} and env.str(name, "")):
         return _read_plain(env, declared, "str")
     if env.str(name, ""):
         raise InvalidSettingsError(
