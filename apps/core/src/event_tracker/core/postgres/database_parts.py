@@ -52,7 +52,7 @@ PARTS = (
         "ROOT_CERTIFICATE", "sslrootcert",
         "Certificates in PEM, one or more, of those who may sign the server's; or `system`: those that the system trusts. It is text, "
         "which is written to a file in the system's temporary folder. Empty: libpq's default, `~/.postgresql/root.crt`.",
-        default="", pattern=rf"system|.*{PEM}.*", 
+        default="", pattern=rf"system|.*{PEM}.*",
         must="Must be certificates in PEM, or `system`. The path of a file goes into {name}_FILE.",
     ),
 )  # fmt: skip
