@@ -1,6 +1,6 @@
 """Request logs: the bucket that CloudFront and the load balancer write to, and the queue that says what has come.
 
-The queue is a hint: who reads the logs lists the bucket, too. Lines have visitors' addresses, so they are deleted after `log_days`.
+The queue is a hint: a reader of the logs lists the bucket, too. Lines have visitors' addresses, so they are deleted after `log_days`.
 """
 
 import aws_cdk as cdk
@@ -49,7 +49,7 @@ class RequestLogs(Construct):
             ],
             removal_policy=cdk.RemovalPolicy.RETAIN,
         )  # fmt: skip
-        self._let_cloudfront_write(deployment)
+        self._allow_cloudfront_to_write(deployment)
         self._notify(deployment)
 
     def grant_read(self, role: iam.IGrantable) -> None:
@@ -65,7 +65,7 @@ class RequestLogs(Construct):
         )
         self.queue.grant_consume_messages(role)
 
-    def _let_cloudfront_write(self, deployment: Deployment) -> None:
+    def _allow_cloudfront_to_write(self, deployment: Deployment) -> None:
         sources = f"arn:aws:logs:us-east-1:{deployment.account}:delivery-source:*"
         self.bucket.add_to_resource_policy(
             iam.PolicyStatement(
