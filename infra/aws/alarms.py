@@ -14,7 +14,7 @@ from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sns_subscriptions as subscriptions
 from balancer import Balancer
 from constructs import Construct
-from data import DataStack
+from data_stack import DataStack
 from deployment import Deployment
 
 GIB = 2**30
@@ -36,9 +36,9 @@ class Alarms(Construct):
         super().__init__(scope, "Alarms")
         self.topic = self._make_topic(deployment)
         alarms = [
-            *self._of_requests(balancer, targets_by_app),
-            *self._of_database(deployment, data),
-            *self._of_queue(deployment, data),
+            *self._watch_requests(balancer, targets_by_app),
+            *self._watch_database(deployment, data),
+            *self._watch_queue(deployment, data),
         ]
         for alarm in alarms:
             alarm.add_alarm_action(actions.SnsAction(self.topic))
@@ -88,7 +88,7 @@ class Alarms(Construct):
             treat_missing_data=treat.BREACHING if missing_is_bad else treat.NOT_BREACHING,
         )  # fmt: skip
 
-    def _of_requests(
+    def _watch_requests(
         self, balancer: Balancer, targets_by_app: dict[str, elb.ApplicationTargetGroup]
     ) -> Iterator[cloudwatch.Alarm]:
         codes = elb.HttpCodeElb
@@ -110,9 +110,9 @@ class Alarms(Construct):
                 f"No task of {app} is healthy.", LESS, missing_is_bad=True,
             )  # fmt: skip
 
-    def _of_database(self, deployment: Deployment, data: DataStack) -> Iterator[cloudwatch.Alarm]:
+    def _watch_database(self, deployment: Deployment, data: DataStack) -> Iterator[cloudwatch.Alarm]:
         instance = data.database.instance
-        least, most = deployment.sized.storage
+        least, most = deployment.capacity.storage
         yield self._alarm(
             "database-storage", instance.metric_free_storage_space(period=FIVE_MINUTES, statistic="Minimum"), least * GIB / 10, 3,
             f"Less than a tenth of the smallest disk is free. RDS lets it grow up to {most} GiB, at most every six hours.", LESS,
@@ -127,15 +127,14 @@ class Alarms(Construct):
             "More than 80 connections. Services have POOL_MAX each, query two more, so some forty are usual at most.",
         )  # fmt: skip
 
-    def _of_queue(self, deployment: Deployment, data: DataStack) -> Iterator[cloudwatch.Alarm]:
+    def _watch_queue(self, deployment: Deployment, data: DataStack) -> Iterator[cloudwatch.Alarm]:
         logs = data.request_logs
         yield self._alarm(
             "logs-dead", logs.dead_letters.metric_approximate_number_of_messages_visible(period=FIVE_MINUTES), 0, 1,
             "A file of request logs couldn't be read five times.",
         )  # fmt: skip
-        if (
-            deployment.log_reader
-        ):  # without a reader messages wait until they expire, which is no reason to wake anybody
+        # Without a reader messages wait until they expire, which is no reason to wake anybody.
+        if deployment.log_reader:
             yield self._alarm(
                 "logs-late", logs.queue.metric_approximate_age_of_oldest_message(period=FIVE_MINUTES), 3600, 3,
                 "Files of request logs have waited for more than an hour.",

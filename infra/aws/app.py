@@ -5,15 +5,15 @@ import sys
 from pathlib import Path
 
 import aws_cdk as cdk
-from acknowledged import acknowledge
 from alarms import Alarms
 from balancer import Balancer
 from cdk_nag import AwsSolutionsChecks
 from constructs import Construct
-from data import DataStack
+from data_stack import DataStack
 from deployment import Deployment, InvalidDeploymentError
 from edge import EdgeStack
 from jobs import Jobs
+from nag_exceptions import acknowledge
 from registry import RegistryStack
 
 from services import Services

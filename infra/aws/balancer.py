@@ -7,7 +7,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_elasticloadbalancingv2 as elb
 from constructs import Construct
-from data import DataStack
+from data_stack import DataStack
 from deployment import Deployment
 from request_logs import BALANCER_PREFIX
 

@@ -1,8 +1,5 @@
 """The database: PostgreSQL 18 on RDS, its owner's password, and the roles that services connect as."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
@@ -12,6 +9,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 from deployment import Deployment
 from network import DATABASE_PORT, Network
+from tasks import Variables
 
 IDENTIFIER = "event-tracker"
 """The instance's name. It is fixed, so that a restored one can take its place (docs/aws.md)."""
@@ -23,19 +21,8 @@ ROLES = ("collector", "query", "control")
 BACKUP_DAYS = 14
 
 
-@dataclass(frozen=True)
-class Variables:
-    """What a container gets: plain variables, and those that ECS fills with secrets."""
-
-    environment: Mapping[str, str]
-    secrets: Mapping[str, ecs.Secret]
-
-    def __or__(self, other: "Variables") -> "Variables":
-        return Variables({**self.environment, **other.environment}, {**self.secrets, **other.secrets})
-
-
 class Database(Construct):
-    """An instance that nobody reaches but tasks in `network.database_clients`, and only by TLS.
+    """An instance that only the tasks of `Network.allow_to_database` reach, and only by TLS.
 
     RDS makes the owner's password and changes it every seven days. Services don't have it: they connect as roles whose passwords
     `tracker migrate` sets, so none of them notices. Tasks that have it read it at their start.
@@ -44,8 +31,6 @@ class Database(Construct):
     def __init__(self, scope: Construct, deployment: Deployment, network: Network) -> None:
         super().__init__(scope, "Database")
         self._certificates = deployment.root_certificates_pem
-        least, most = deployment.sized.storage
-        engine = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_18)
         # RDS would make the group itself, and keep its lines for ever.
         log = logs.LogGroup(
             self, "Log",
@@ -53,11 +38,20 @@ class Database(Construct):
             retention=logs.RetentionDays.ONE_MONTH,
             removal_policy=cdk.RemovalPolicy.DESTROY,
         )  # fmt: skip
-        self.instance = rds.DatabaseInstance(
+        self.instance = self._make_instance(deployment, network)
+        self.instance.node.add_dependency(log)
+        assert self.instance.secret
+        self.owner_secret: secretsmanager.ISecret = self.instance.secret
+        self.role_secrets = {role: self._role_secret(role) for role in ROLES}
+
+    def _make_instance(self, deployment: Deployment, network: Network) -> rds.DatabaseInstance:
+        least, most = deployment.capacity.storage
+        engine = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_18)
+        return rds.DatabaseInstance(
             self, "Instance",
             instance_identifier=IDENTIFIER,
             engine=engine,
-            instance_type=ec2.InstanceType(deployment.sized.database),
+            instance_type=ec2.InstanceType(deployment.capacity.database),
             vpc=network.vpc,
             vpc_subnets=ec2.SubnetSelection(subnet_group_name="Database"),
             security_groups=[network.database],
@@ -87,10 +81,6 @@ class Database(Construct):
             removal_policy=cdk.RemovalPolicy.SNAPSHOT,
             cloudwatch_logs_exports=["postgresql"],
         )  # fmt: skip
-        self.instance.node.add_dependency(log)
-        assert self.instance.secret
-        self.owner_secret: secretsmanager.ISecret = self.instance.secret
-        self.role_secrets = {role: self._role_secret(role) for role in ROLES}
 
     def variables(self, role: str, prefix: str = "") -> Variables:
         """The connection of a role, or of the owner, in parts: `DATABASE_HOST` and so on, with `prefix` in front."""

@@ -6,12 +6,19 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
-APPS = ("collector", "query", "dashboard", "tracker")
+SERVICES = ("collector", "query", "dashboard")
+APPS = (*SERVICES, "tracker")
 
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
-SECRET_NAMES = re.compile(r"(URL|PASSWORD|SECRET|TOKEN|KEY)(_FILE)?\Z|\ADATABASE_|\ACONTROL_")
-"""Settings that the stack sets itself, or that are secret: a template shows everything that stands in it."""
+REFUSED_SETTINGS = re.compile(
+    r"(.*(URL|PASSWORD|SECRET|TOKEN|KEY)|DATABASE_.*|CONTROL_.*"
+    r"|HOST|PORT|HEALTH_PORT|HTTPS|TRUSTED_HOPS|DRAIN_SECONDS|CACHE_FOLDER)(_FILE)?"
+)
+"""Settings that may not be given: those that are secret, since a template shows everything, and those that the stack sets to fit its parts.
+
+ANALYTICS_MEMORY_BYTES may, though the stack sets it: half of the task's memory is too much where statements in SQL run beside it.
+"""
 
 
 class InvalidDeploymentError(Exception):
@@ -135,14 +142,14 @@ class Deployment:
         return deployment
 
     @property
-    def sized(self) -> Size:
+    def capacity(self) -> Size:
         """The figures of its size."""
         return SIZES[self.size]
 
     @property
     def is_multi_az(self) -> bool:
         """Whether the database has a standby in another zone."""
-        return self.sized.multi_az if self.multi_az is None else self.multi_az
+        return self.capacity.multi_az if self.multi_az is None else self.multi_az
 
     @property
     def log_bucket(self) -> str:
@@ -186,14 +193,14 @@ class Deployment:
     def _setting_mistakes(self) -> list[str]:
         mistakes = []
         for app, settings in self.settings.items():
-            if app not in APPS or not isinstance(settings, dict):
-                mistakes.append(f"settings: {app} must be an object, and one of {', '.join(APPS)}")
+            if app not in SERVICES or not isinstance(settings, dict):
+                mistakes.append(f"settings: {app} must be an object, and one of {', '.join(SERVICES)}")
                 continue
             for name, value in settings.items():
-                if SECRET_NAMES.search(name) or not isinstance(value, str):
-                    mistakes.append(
-                        f"settings: {app} {name} must be a text, and none that is secret or that the stack sets"
-                    )
+                if REFUSED_SETTINGS.fullmatch(name):
+                    mistakes.append(f"settings: {app} {name} is secret, or the stack sets it: it may not be given")
+                elif not isinstance(value, str):
+                    mistakes.append(f"settings: {app} {name} must be a text")
         return mistakes
 
     def _certificate_mistakes(self) -> list[str]:

@@ -9,9 +9,7 @@ from aws_cdk import aws_cloudfront as cloudfront
 from aws_cdk import aws_cloudfront_origins as origins
 from aws_cdk import aws_logs as logs
 from constructs import Construct
-from deployment import Deployment
-
-APPS = ("collector", "query", "dashboard")
+from deployment import SERVICES, Deployment
 
 RECORD_FIELDS = [
     "date", "time", "x-edge-location", "sc-bytes", "c-ip", "cs-method", "cs(Host)", "cs-uri-stem", "sc-status", "cs(Referer)",
@@ -60,7 +58,7 @@ class EdgeStack(cdk.Stack):
         return cloudfront.Distribution(
             self, "Distribution",
             comment="Event Tracker",
-            domain_names=[f"{app}.{deployment.domain}" for app in APPS],
+            domain_names=[f"{app}.{deployment.domain}" for app in SERVICES],
             certificate=acm.Certificate.from_certificate_arn(self, "Certificate", deployment.edge_certificate),
             minimum_protocol_version=cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021,
             http_version=cloudfront.HttpVersion.HTTP2_AND_3,

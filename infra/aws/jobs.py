@@ -1,17 +1,16 @@
 """Tasks that run and end: `maintain` every hour, and `manage`, which is any command of `tracker` that asks the query service."""
 
 import aws_cdk as cdk
-from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_logs as logs
 from constructs import Construct
-from data import DataStack
-from database import OWNER, Variables
+from data_stack import DataStack
+from database import OWNER
 from deployment import Deployment
-from network import let
-from tasks import make_task
+from network import allow
+from tasks import Variables, make_task
 
 from services import COLLECTOR_URL, PORTS, QUERY_URL, Services
 
@@ -33,6 +32,7 @@ class Jobs(Construct):
         )  # fmt: skip
         events.Rule(
             self, "EveryHour",
+            rule_name="event-tracker-maintain",
             description="Event Tracker: tracker maintain",
             schedule=events.Schedule.cron(minute="20"),
             targets=[
@@ -55,9 +55,6 @@ class Jobs(Construct):
                 {"API_TOKEN": ecs.Secret.from_secrets_manager(data.access, "admin_token")},
             ),
         )  # fmt: skip
-        group = ec2.SecurityGroup(
-            self, "ManageGroup", vpc=data.network.vpc, description="Tasks of manage", allow_all_outbound=False
-        )
-        group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "to services of AWS: images, logs, secrets")
-        let(group, services.groups["query"], PORTS["query"], "from manage")
+        group = data.network.task_group(self, "ManageGroup", "Tasks of manage")
+        allow(group, services.groups["query"], PORTS["query"], "from manage")
         cdk.CfnOutput(cdk.Stack.of(self), "ManageGroups", value=group.security_group_id)

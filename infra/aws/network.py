@@ -23,7 +23,7 @@ class Network(Construct):
 
     Attributes:
         tasks: the subnets of tasks.
-        database: the database's security group. It lets in those that `let_to_database` names.
+        database: the database's security group. It lets in the tasks that `allow_to_database` was called for.
     """
 
     def __init__(self, scope: Construct, deployment: Deployment) -> None:
@@ -34,7 +34,7 @@ class Network(Construct):
             ip_addresses=ec2.IpAddresses.cidr(ADDRESSES),
             # Named, not looked up: a template is then the same wherever it is made.
             availability_zones=[f"{deployment.region}{letter}" for letter in deployment.zones],
-            nat_gateways=deployment.sized.endpoint_zones if deployment.egress == "nat" else 0,
+            nat_gateways=deployment.capacity.endpoint_zones if deployment.egress == "nat" else 0,
             subnet_configuration=_subnets(deployment.egress),
             restrict_default_security_group=False,  # it would be done by a Lambda function; nothing uses that group
             gateway_endpoints={"S3": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.S3)},
@@ -60,10 +60,16 @@ class Network(Construct):
         """A security group that lets nothing in and nothing out."""
         return ec2.SecurityGroup(self, name, vpc=self.vpc, description=description, allow_all_outbound=False)
 
-    def let_to_database(self, scope: Construct, client: ec2.SecurityGroup, name: str) -> None:
-        """Let tasks of a security group connect to the database. The rule belongs to the scope's stack, which may be another."""
+    def task_group(self, scope: Construct, name: str, description: str) -> ec2.SecurityGroup:
+        """A security group of tasks. It lets nothing in, and out to port 443 only: what is reached there is up to `egress`."""
+        group = ec2.SecurityGroup(scope, name, vpc=self.vpc, description=description, allow_all_outbound=False)
+        group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "to services of AWS: images, logs, secrets")
+        return group
+
+    def allow_to_database(self, scope: Construct, client: ec2.SecurityGroup, name: str) -> None:
+        """Allow tasks of a security group to connect to the database. The rule belongs to the scope's stack, which may be another."""
         database = ec2.SecurityGroup.from_security_group_id(scope, f"{name}ToDatabase", self.database.security_group_id)
-        let(client, database, DATABASE_PORT, f"{name} to the database")
+        allow(client, database, DATABASE_PORT, f"{name} to the database")
 
     def _add_endpoints(self, deployment: Deployment) -> None:
         service = ec2.InterfaceVpcEndpointAwsService
@@ -75,7 +81,7 @@ class Network(Construct):
             wanted["Queue"] = service.SQS
         group = self.security_group("Endpoints", "Endpoints of AWS services")
         group.add_ingress_rule(ec2.Peer.ipv4(ADDRESSES), ec2.Port.tcp(443), "from the VPC")
-        zones = self.vpc.availability_zones[: deployment.sized.endpoint_zones]
+        zones = self.vpc.availability_zones[: deployment.capacity.endpoint_zones]
         for name, endpoint in wanted.items():
             self.vpc.add_interface_endpoint(
                 name, service=endpoint, security_groups=[group], open=False,
@@ -83,8 +89,8 @@ class Network(Construct):
             )  # fmt: skip
 
 
-def let(client: ec2.ISecurityGroup, server: ec2.ISecurityGroup, port: int, why: str) -> None:
-    """Let what is in one security group connect to a port of what is in another."""
+def allow(client: ec2.ISecurityGroup, server: ec2.ISecurityGroup, port: int, why: str) -> None:
+    """Allow what is in one security group to connect to a port of what is in another."""
     server.add_ingress_rule(client, ec2.Port.tcp(port), why)
     client.add_egress_rule(server, ec2.Port.tcp(port), why)
 

@@ -49,7 +49,7 @@ class RequestLogs(Construct):
             ],
             removal_policy=cdk.RemovalPolicy.RETAIN,
         )  # fmt: skip
-        self._let_cloudfront_write(deployment)
+        self._allow_cloudfront_to_write(deployment)
         self._notify(deployment)
 
     def grant_read(self, role: iam.IGrantable) -> None:
@@ -65,7 +65,7 @@ class RequestLogs(Construct):
         )
         self.queue.grant_consume_messages(role)
 
-    def _let_cloudfront_write(self, deployment: Deployment) -> None:
+    def _allow_cloudfront_to_write(self, deployment: Deployment) -> None:
         sources = f"arn:aws:logs:us-east-1:{deployment.account}:delivery-source:*"
         self.bucket.add_to_resource_policy(
             iam.PolicyStatement(

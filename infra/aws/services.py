@@ -1,4 +1,4 @@
-"""The services: collector, query, dashboard and, once `tracker s3` is there, the reader of request logs."""
+"""The services: collector, query, dashboard and, with `log_reader`, the reader of request logs (`tracker s3`)."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
@@ -8,12 +8,11 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_servicediscovery as discovery
 from balancer import Balancer
 from constructs import Construct
-from data import DataStack
-from database import Variables
+from data_stack import DataStack
 from deployment import Deployment
-from network import let
+from network import allow
 from request_logs import CLOUDFRONT_PREFIX
-from tasks import make_task
+from tasks import Variables, make_task
 
 NAMESPACE = "event-tracker.internal"
 
@@ -45,14 +44,14 @@ class Services(Construct):
         self._add_collector()
         self._add_query()
         self._add_dashboard()
-        self.let("dashboard", "query")
+        self.allow("dashboard", "query")
         if deployment.log_reader:
             self._add_log_reader()
-            self.let("log-reader", "collector")
+            self.allow("log-reader", "collector")
 
-    def let(self, client: str, server: str) -> None:
-        """Let one service connect to another."""
-        let(self.groups[client], self.groups[server], PORTS[server], f"from {client}")
+    def allow(self, client: str, server: str) -> None:
+        """Allow one service to connect to another."""
+        allow(self.groups[client], self.groups[server], PORTS[server], f"from {client}")
 
     def _add_collector(self) -> None:
         hops = 2 if self._deployment.distribution == "create" else 1
@@ -64,7 +63,7 @@ class Services(Construct):
         signing_key = secretsmanager.Secret.from_secret_complete_arn(
             self, "SigningKey", self._deployment.signing_key_secret
         )
-        _, _, memory = self._deployment.sized.services["query"]
+        _, _, memory = self._deployment.capacity.services["query"]
         settings = {
             "CACHE_FOLDER": "/cache",
             "ANALYTICS_MEMORY_BYTES": str(memory // 2 * 2**20),
@@ -89,7 +88,7 @@ class Services(Construct):
 
     def _add(self, app: str, variables: Variables, *, health_port: int, health_path: str, uses_database: bool) -> None:
         port = PORTS[app]
-        tasks, cpu, memory = self._deployment.sized.services[app]
+        tasks, cpu, memory = self._deployment.capacity.services[app]
         given = {"HOST": "0.0.0.0", "PORT": str(port)}  # noqa: S104  # in a container whose security group decides who comes in
         task = make_task(
             self, app.capitalize(), self._deployment, app=app, cpu=cpu, memory=memory, ports=[port],
@@ -100,7 +99,7 @@ class Services(Construct):
         self.targets[app] = target
         target.add_target(service.load_balancer_target(container_name=app, container_port=port))
         if health_port != port:
-            let(self._balancer.group, self.groups[app], health_port, "health checks of the load balancer")
+            allow(self._balancer.group, self.groups[app], health_port, "health checks of the load balancer")
 
     def _add_log_reader(self) -> None:
         logs = self._data.request_logs
@@ -108,8 +107,12 @@ class Services(Construct):
             self, "Log-reader", self._deployment, app="tracker", cpu=256, memory=512,
             command=["s3", logs.bucket.bucket_name, "--prefix", CLOUDFRONT_PREFIX, "--queue", logs.queue.queue_url],
             variables=Variables(
-                {"COLLECTOR_URL": COLLECTOR_URL, "AWS_REGION": self._deployment.region},
-                {"WRITE_KEY": ecs.Secret.from_secrets_manager(self._data.access, "write_key")},
+                # The name that boto3 reads; it doesn't read AWS_REGION.
+                {"COLLECTOR_URL": COLLECTOR_URL, "AWS_DEFAULT_REGION": self._deployment.region},
+                {
+                    "WRITE_KEY": ecs.Secret.from_secrets_manager(self._data.access, "write_key"),
+                    "VISITOR_SECRET": ecs.Secret.from_secrets_manager(self._data.access, "visitor_secret"),
+                },
             ),
         )  # fmt: skip
         logs.grant_read(task.task_role)
@@ -120,12 +123,9 @@ class Services(Construct):
     ) -> ecs.FargateService:
         network = self._data.network
         name = app.title().replace("-", "")
-        group = ec2.SecurityGroup(
-            self, f"{name}Group", vpc=network.vpc, description=f"Tasks of {app}", allow_all_outbound=False
-        )
-        group.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "to services of AWS: images, logs, secrets")
+        group = network.task_group(self, f"{name}Group", f"Tasks of {app}")
         if uses_database:
-            network.let_to_database(self, group, name)
+            network.allow_to_database(self, group, name)
         names = ecs.CloudMapOptions(
             cloud_map_namespace=self._namespace, name=app, dns_record_type=discovery.DnsRecordType.A,
             dns_ttl=cdk.Duration.seconds(10),

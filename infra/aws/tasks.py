@@ -1,13 +1,13 @@
 """Task definitions: each with an image by digest, a log group of its own, and only the rights that it needs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import aws_cdk as cdk
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_logs as logs
 from constructs import Construct
-from database import Variables
 from deployment import Deployment
 from registry import repository_name
 
@@ -15,6 +15,17 @@ USER = "10001:10001"
 
 STOP_SECONDS = 45
 """From SIGTERM to SIGKILL: DRAIN_SECONDS (3), then up to 15 for requests under way, and a margin."""
+
+
+@dataclass(frozen=True)
+class Variables:
+    """What a container gets: plain variables, and those that ECS fills with secrets."""
+
+    environment: Mapping[str, str]
+    secrets: Mapping[str, ecs.Secret]
+
+    def __or__(self, other: "Variables") -> "Variables":
+        return Variables({**self.environment, **other.environment}, {**self.secrets, **other.secrets})
 
 
 def make_task(
@@ -50,12 +61,6 @@ def make_task(
             cpu_architecture=ecs.CpuArchitecture.of(deployment.architecture),
         ),
     )  # fmt: skip
-    group = logs.LogGroup(
-        scope, f"{name}Log",
-        log_group_name=f"/event-tracker/{name.lower()}",
-        retention=retention,
-        removal_policy=cdk.RemovalPolicy.DESTROY,
-    )  # fmt: skip
     repository = ecr.Repository.from_repository_name(scope, f"{name}Repository", repository_name(app))
     task.add_container(
         name.lower(),
@@ -64,8 +69,17 @@ def make_task(
         user=USER,
         environment=dict(variables.environment),
         secrets=dict(variables.secrets),
-        logging=ecs.LogDrivers.aws_logs(stream_prefix="task", log_group=group),
+        logging=ecs.LogDrivers.aws_logs(stream_prefix="task", log_group=_make_log_group(scope, name, retention)),
         port_mappings=[ecs.PortMapping(container_port=port) for port in ports],
         stop_timeout=cdk.Duration.seconds(STOP_SECONDS),
     )
     return task
+
+
+def _make_log_group(scope: Construct, name: str, retention: logs.RetentionDays) -> logs.LogGroup:
+    return logs.LogGroup(
+        scope, f"{name}Log",
+        log_group_name=f"/event-tracker/{name.lower()}",
+        retention=retention,
+        removal_policy=cdk.RemovalPolicy.DESTROY,
+    )  # fmt: skip

@@ -114,6 +114,13 @@ def test_a_wrong_part_is_named_and_not_repeated(give, part, text):
     assert text not in str(said) or text == "0"
 
 
+def test_a_path_in_place_of_certificates_is_told_where_it_goes(give):
+    give()
+    give("CONTROL_DATABASE_", ROOT_CERTIFICATE="/etc/ca.pem")
+    (said,) = mistakes()["CONTROL_DATABASE_ROOT_CERTIFICATE"]
+    assert said.endswith("The path of a file goes into CONTROL_DATABASE_ROOT_CERTIFICATE_FILE.")
+
+
 def test_a_zero_byte_from_a_file_is_a_mistake(give, monkeypatch, tmp_path):
     (tmp_path / "password").write_bytes(b"a\0b")
     give()

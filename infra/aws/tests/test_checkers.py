@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import acknowledged
+import nag_exceptions
 import pytest
 from app import make_app
 from aws_cdk import aws_s3 as s3
@@ -36,8 +36,8 @@ def test_cdk_nag_finds_nothing(written):
         assert violations(folder) == []
 
 
-def test_cdk_nag_finds_an_open_bucket_and_what_is_no_longer_acknowledged(tmp_path, monkeypatch):
-    monkeypatch.setattr(acknowledged, "EDGE", {})
+def test_cdk_nag_finds_an_open_bucket_and_what_is_no_longer_an_exception(tmp_path, monkeypatch):
+    monkeypatch.setattr(nag_exceptions, "EDGE", {})
     deployment = Deployment.read(EXAMPLE, **moved({}))
     app = make_app(deployment, str(tmp_path))
     s3.Bucket(app.node.find_child("EventTrackerData"), "Open")
@@ -50,9 +50,9 @@ def test_cdk_nag_finds_an_open_bucket_and_what_is_no_longer_acknowledged(tmp_pat
 
 
 def test_every_acknowledgement_has_a_reason():
-    listed = [*acknowledged.PATHS.values(), *acknowledged.EDGE.values()]
+    listed = [*nag_exceptions.PATHS.values(), *nag_exceptions.EDGE.values()]
     reasons = [reason for findings in listed for _, reason in findings]
-    reasons += [acknowledged.PLAIN_VARIABLES, acknowledged.REGISTRY_LOGIN, acknowledged.CHANGED_BY_HAND]
+    reasons += [nag_exceptions.PLAIN_VARIABLES, nag_exceptions.REGISTRY_LOGIN, nag_exceptions.CHANGED_BY_HAND]
     assert all(reason.endswith(".") and len(reason.split()) >= 5 for reason in reasons)
 
 

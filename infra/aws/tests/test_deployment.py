@@ -5,18 +5,23 @@ import re
 from dataclasses import fields
 
 import pytest
-from conftest import EXAMPLE, FOLDER, moved
+from conftest import CERTIFICATES, EXAMPLE, FOLDER, moved
 from deployment import SIZES, Deployment, InvalidDeploymentError
 
 
 def mistakes(**changes):
     with pytest.raises(InvalidDeploymentError) as raised:
-        Deployment.read(EXAMPLE, **changes)
+        Deployment.read(EXAMPLE, **{**CERTIFICATES, **changes})
     return {line.split(":")[0] for line in str(raised.value).splitlines()}
 
 
-def test_the_example_is_one():
-    assert Deployment.read(EXAMPLE).log_bucket == "event-tracker-logs-111122223333-eu-central-1"
+def test_the_example_is_one_when_the_certificates_are_there(tmp_path):
+    example = tmp_path / "deployment.json"
+    example.write_text(EXAMPLE.read_text())
+    with pytest.raises(InvalidDeploymentError, match=r"^root_certificates: No such file or directory: .*/rds\.pem$"):
+        Deployment.read(example)
+    (tmp_path / "rds.pem").write_text((FOLDER / "tests/root-certificates.pem").read_text())
+    assert Deployment.read(example).log_bucket == "event-tracker-logs-111122223333-eu-central-1"
 
 
 def test_a_tag_is_refused():
@@ -36,7 +41,8 @@ def test_a_tag_is_refused():
         ("root_certificates", "nowhere.pem"), ("root_certificates", "deployment.example.json"), ("edge_certificate", ""),
         ("signing_key_secret", "arn:aws:secretsmanager:eu-central-1:111122223333:secret:x"), ("unknown", 1),
         ("settings", {"collector": {"DATABASE_HOST": "x"}}), ("settings", {"query": {"OIDC_CLIENT_SECRET": "x"}}),
-        ("settings", {"web": {}}), ("settings", {"query": {"EXPORTS": 4}}),
+        ("settings", {"collector": {"TRUSTED_HOPS": "0"}}), ("settings", {"query": {"PORT_FILE": "/x"}}),
+        ("settings", {"dashboard": {"HTTPS": "false"}}), ("settings", {"tracker": {"LOG_LEVEL": "debug"}}), ("settings", {"web": {}}), ("settings", {"query": {"EXPORTS": 4}}),
     ],
 )  # fmt: skip
 def test_a_mistake_is_told(name, value):
@@ -70,8 +76,8 @@ def test_fargate_has_these_sizes():
 
 
 def test_a_standby_is_a_choice():
-    assert not Deployment.read(EXAMPLE).is_multi_az
-    assert Deployment.read(EXAMPLE, multi_az=True).is_multi_az
+    assert not Deployment.read(EXAMPLE, **CERTIFICATES).is_multi_az
+    assert Deployment.read(EXAMPLE, **CERTIFICATES, multi_az=True).is_multi_az
 
 
 def test_the_documentation_has_every_key():

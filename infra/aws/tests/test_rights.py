@@ -62,7 +62,7 @@ def test_each_task_has_its_own_secrets(larger):
         "collector": ["DATABASE_PASSWORD"],
         "query": ["CONTROL_DATABASE_PASSWORD", "DATABASE_PASSWORD", "SIGNING_KEY"],
         "dashboard": [],
-        "log-reader": ["WRITE_KEY"],
+        "log-reader": ["VISITOR_SECRET", "WRITE_KEY"],
         "migrate": sorted(["ADMIN_TOKEN", "DATABASE_PASSWORD", "WRITE_KEY", *roles]),
         "maintain": ["DATABASE_PASSWORD"],
         "manage": ["API_TOKEN"],
@@ -77,7 +77,7 @@ def test_each_task_has_its_own_secrets(larger):
 def test_no_secret_is_a_plain_variable(templates):
     for name, container in containers(templates):
         plain = {one["Name"] for one in container["Environment"]}
-        assert not [one for one in plain if one.endswith(("PASSWORD", "TOKEN", "KEY"))], name
+        assert not [one for one in plain if one.endswith(("PASSWORD", "SECRET", "TOKEN", "KEY"))], name
         assert "resolve:secretsmanager" not in str(container)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from balancer import INSIDE_PATHS, PUBLIC_PATHS
 from database import ROLES
+from deployment import REFUSED_SETTINGS, SERVICES
 from templates import containers, flat, only, resources
 
 ROOT = Path(__file__).parents[3]
@@ -60,10 +61,25 @@ def test_every_variable_is_a_setting_that_the_documentation_has(larger):
     documented = set(
         re.findall(r"`([A-Z][A-Z0-9_]+)`", "".join(file.read_text() for file in (ROOT / "docs").glob("*.md")))
     )
-    ours = {f"CONTROL_{name}" for name in documented if name.startswith("DATABASE_")} | {"AWS_REGION"}
+    ours = {f"CONTROL_{name}" for name in documented if name.startswith("DATABASE_")} | {"AWS_DEFAULT_REGION"}
     for name, container in containers(larger):
         variables = {one["Name"] for one in container["Environment"] + container.get("Secrets", [])}
         assert variables - documented - ours == set(), name
+
+
+def test_what_the_stack_sets_for_services_is_refused_in_settings(small):
+    for name, container in containers(small):
+        if name in SERVICES:
+            given = {one["Name"] for one in container["Environment"] + container.get("Secrets", [])}
+            assert {one for one in given if not REFUSED_SETTINGS.fullmatch(one)} <= {"ANALYTICS_MEMORY_BYTES"}
+
+
+def test_upkeep_can_be_stopped_by_the_name_in_the_documentation(small):
+    names = [one["Name"] for _, one in resources(small, "Events::Rule") if "ScheduleExpression" in one]
+    (name,) = names
+    text = (ROOT / "docs/aws.md").read_text()
+    assert f"aws events disable-rule --name {name}\n" in text
+    assert f"aws events enable-rule --name {name}\n" in text
 
 
 def test_migrate_sets_the_passwords_that_services_connect_with(small):
@@ -119,7 +135,19 @@ def test_without_a_distribution_there_is_no_edge(larger):
 def test_the_log_reader_is_there_when_it_is_wanted(small, larger):
     assert "log-reader" not in dict(containers(small))
     reader = dict(containers(larger))["log-reader"]
-    assert reader["Command"][0] == "s3"
+    program, bucket, *options = reader["Command"]
+    assert (program, options[0::2]) == ("s3", ["--prefix", "--queue"])
+    assert "RequestLogsBucket" in str(bucket)
+    assert options[1] == "AWSLogs/"
+    assert "RequestLogsQueue" in str(options[3])
+    given = {one["Name"]: one["Value"] for one in reader["Environment"]}
+    assert given == {
+        "COLLECTOR_URL": "http://collector.event-tracker.internal:8000",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    assert {one["Name"]: flat(one["ValueFrom"]).rstrip(":").split(":")[-1] for one in reader["Secrets"]} == {
+        "WRITE_KEY": "write_key", "VISITOR_SECRET": "visitor_secret",
+    }  # fmt: skip
     service = [one for _, one in resources(larger, "ECS::Service") if one["ServiceName"] == "log-reader"]
     assert service[0]["DeploymentConfiguration"]["MaximumPercent"] == 100
 

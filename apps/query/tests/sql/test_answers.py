@@ -5,7 +5,7 @@ import json
 import pytest
 import requests
 
-from event_tracker.query.sql.asking import MOST_BYTES
+from event_tracker.query.sql.runner import MOST_BYTES
 
 
 def test_rows_are_limited(post_sql):

@@ -16,10 +16,10 @@ import json
 import sys
 import duckdb
 from event_tracker.query.sql.sandbox.__main__ import CONFIG, _open
-from event_tracker.query.sql.sandbox.limits import confine, end_with_parent
+from event_tracker.query.sql.sandbox.limits import confine, harden_process
 from event_tracker.query.sql.sandbox.messages import Data
 
-end_with_parent()
+harden_process()
 connection = duckdb.connect(":memory:", config=CONFIG)
 connection.execute("set memory_limit = '64MB'")
 _open(connection, Data(sys.argv[1]))

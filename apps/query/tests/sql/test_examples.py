@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from event_tracker.query.sql.views import names
+from event_tracker.query.sql.views import list_view_columns
 
 PAGE = (Path(__file__).parents[4] / "docs" / "sql.md").read_text()
 EXAMPLES = dict(re.findall(r"^### ([^\n]+)\n\n```sql\n(.+?)```", PAGE, re.MULTILINE | re.DOTALL))
@@ -64,7 +64,9 @@ def test_every_example_is_tested():
 
 
 def test_every_column_is_described():
-    missing = [f"{view}.{name}" for view, columns in names().items() for name in columns if f"`{name}`" not in PAGE]
+    missing = [
+        f"{view}.{name}" for view, columns in list_view_columns().items() for name in columns if f"`{name}`" not in PAGE
+    ]
     assert missing == []
 
 

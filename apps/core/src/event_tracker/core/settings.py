@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from environs import EnvError, EnvValidationError, FileAwareEnv, validate
 
-from event_tracker.core.postgres.database_parts import compose_database_url, find_part_mistakes, part_names
+from event_tracker.core.postgres.database_parts import build_connection_string, find_part_mistakes, part_names
 from event_tracker.core.postgres.database_url import check_database_url
 
 __all__ = ["InvalidSettingsError", "ServiceSettings", "Settings", "setting", "validate"]
@@ -82,7 +82,7 @@ def _read_database_url(env: FileAwareEnv, declared: "Field[Any]") -> Any:
         )
     if mistakes := find_part_mistakes(name, texts):
         raise InvalidSettingsError(mistakes)
-    return compose_database_url(name, texts)
+    return build_connection_string(name, texts)
 
 
 @dataclass(frozen=True, kw_only=True)

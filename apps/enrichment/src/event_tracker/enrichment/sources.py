@@ -1,7 +1,9 @@
-"""Where a visitor came from: a source and a channel, by the referrer and the parameters of the page's query.
+"""Where a visitor came from: a traffic source and a channel, by the referrer and the parameters of the page's query.
 
 What the site's own links say (`utm_*`) counts before the referrer. The hosts of `known_hosts.txt` are search engines, social networks,
-assistants and mail programs; every other host is a source of its own.
+assistants and mail programs; every other host is a traffic source of its own.
+
+What sends events with a write key is called a source, too, and has nothing to do with this.
 """
 
 import re
@@ -34,15 +36,15 @@ PAID_CLICKS = {
     "dclid": "Google",
     "msclkid": "Bing",
 }
-"""Parameters that only links of advertisements have, and whose. Their values name a click of a person, and are stored nowhere."""
+"""Parameters that only links of advertisements have → who sold the advertisement. Their values name a click, and are stored nowhere."""
 
 SHARED_CLICKS = {"fbclid": "Facebook", "igshid": "Instagram", "ttclid": "TikTok", "twclid": "X"}
-"""Parameters that social networks add to every link, paid or not."""
+"""Parameters that social networks add to every link, paid or not → the network."""
 
 CLICK_IDS = frozenset({*PAID_CLICKS, *SHARED_CLICKS})
 
 MOST_CHARACTERS = 200
-"""Characters of a source's name."""
+"""Characters of a traffic source's name."""
 
 MOST_URL = 2000
 """Characters of a referrer that are read, as many as tracker.js sends."""
@@ -59,7 +61,7 @@ _national = re.compile(r"(?P<name>[^.]+)\.(?:com|net|org|[a-z]{2}|co\.[a-z]{2}|c
 
 
 class Source(NamedTuple):
-    """A source, such as `Google`, `newsletter` or `news.example`, and its channel (`CHANNELS`)."""
+    """A traffic source, such as `Google`, `newsletter` or `news.example`, and its channel (`CHANNELS`)."""
 
     name: str
     channel: str
@@ -105,8 +107,8 @@ def find_source(referrer: str | None, parameters: Mapping[str, str], own_hosts: 
         own_hosts: the site's own, in lower case. `www.` in front makes no difference.
     """
     host = host_of(referrer[:MOST_URL]) if referrer else None
-    by_referrer = _of_host(host, own_hosts) if host else DIRECT
-    return _of_campaign(parameters, by_referrer) if parameters else by_referrer
+    by_referrer = _find_by_host(host, own_hosts) if host else DIRECT
+    return _find_by_campaign(parameters, by_referrer) if parameters else by_referrer
 
 
 def host_of(url: str) -> str | None:
@@ -135,15 +137,15 @@ def _known_source(host: str) -> Source | None:
     return known.by_national_name.get(national["name"]) if national else None
 
 
-def _of_host(host: str, own_hosts: Collection[str]) -> Source:
+def _find_by_host(host: str, own_hosts: Collection[str]) -> Source:
     bare = without_www(host)
     if any(bare == without_www(own) for own in own_hosts):
         return INTERNAL
     return _known_source(bare) or Source(bare[:MOST_CHARACTERS], "site")
 
 
-def _of_campaign(parameters: Mapping[str, str], by_referrer: Source) -> Source:
-    """The source that the parameters name; that of the referrer if they name none."""
+def _find_by_campaign(parameters: Mapping[str, str], by_referrer: Source) -> Source:
+    """The traffic source that the parameters name; that of the referrer if they name none."""
     named = parameters.get("utm_source", "").strip().lower()
     medium = parameters.get("utm_medium", "").strip().lower()
     paid_by = next((owner for name, owner in PAID_CLICKS.items() if name in parameters), None)

@@ -1,4 +1,4 @@
-"""The families that a User-Agent names, the kind of device, and whether it is a program's instead of a person's.
+"""The families that a User-Agent names, the type of device, and whether it is a program's instead of a person's.
 
 Families are those of ua-parser. Bots are those of the list crawler-user-agents (MIT; crawlers, monitors, feed readers, HTTP libraries,
 browsers that programs drive), what ua-parser calls a spider, and what calls itself a bot.
@@ -32,22 +32,22 @@ class UserAgent(NamedTuple):
         browser: the family, such as `Firefox` or `Mobile Safari`; None if it isn't known. So are the next two.
         system: the family, such as `Windows` or `iOS`.
         device: the family, such as `iPhone`; desktop computers have none. Bots may be `Spider`.
-        kind: `desktop`, `mobile`, `tablet` or `bot`; None if nothing is known.
+        device_type: `desktop`, `mobile`, `tablet` or `bot`; None if nothing is known.
     """
 
     browser: str | None
     system: str | None
     device: str | None
-    kind: str | None
+    device_type: str | None
 
     @property
     def is_bot(self) -> bool:
         """Whether a program sent it that no person looks at."""
-        return self.kind == "bot"
+        return self.device_type == "bot"
 
     def properties(self) -> dict[str, str]:
         """As properties of an event: `$browser`, `$os`, `$device`, `$device_type`, as far as they are known."""
-        named = {"$browser": self.browser, "$os": self.system, "$device": self.device, "$device_type": self.kind}
+        named = {"$browser": self.browser, "$os": self.system, "$device": self.device, "$device_type": self.device_type}
         return {name: value for name, value in named.items() if value is not None}
 
 
@@ -68,7 +68,7 @@ def load_user_agents() -> Callable[[str], UserAgent]:
         found = parser.parse(text)
         browser, system, device = map(_family, (found.user_agent, found.os, found.device))
         is_bot = device == "Spider" or SELF_DECLARED_BOT.search(text) is not None or is_crawler(text)
-        return UserAgent(browser, system, device, "bot" if is_bot else _kind(text, browser, system))
+        return UserAgent(browser, system, device, "bot" if is_bot else _find_device_type(text, browser, system))
 
     return read
 
@@ -77,8 +77,8 @@ def _family(part: Any) -> str | None:
     return None if part is None else part.family
 
 
-def _kind(text: str, browser: str | None, system: str | None) -> str | None:
-    """The kind of device. iPads that ask for desktop pages name themselves Macs, and count as desktop computers."""
+def _find_device_type(text: str, browser: str | None, system: str | None) -> str | None:
+    """The type of device. iPads that ask for desktop pages name themselves Macs, and count as desktop computers."""
     if browser is None and system is None:
         return None
     if TABLET.search(text):

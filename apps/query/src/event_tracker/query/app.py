@@ -25,7 +25,7 @@ from event_tracker.query.auth.guard import Guard
 from event_tracker.query.auth.oidc import Oidc
 from event_tracker.query.auth.oidc_provider import Provider
 from event_tracker.query.auth.people import People
-from event_tracker.query.auth.principal import SCOPES
+from event_tracker.query.auth.principal import SCOPES, Scope
 from event_tracker.query.auth.routes import Access
 from event_tracker.query.auth.signing import Signer
 from event_tracker.query.auth.tokens import Tokens
@@ -39,9 +39,9 @@ from event_tracker.query.events.streams.live import Hub, Live
 from event_tracker.query.events.streams.live_tail import Tail
 from event_tracker.query.routes import TABLES
 from event_tracker.query.settings import QuerySettings
-from event_tracker.query.sql.asking import SqlLimits, SqlRunner
 from event_tracker.query.sql.process import Sandboxes
 from event_tracker.query.sql.routes import Sql
+from event_tracker.query.sql.runner import SqlLimits, SqlRunner
 from event_tracker.query.stats.columns.asking import Asker, Stats
 from event_tracker.query.stats.store import StatsStore
 from event_tracker.query.users.erasure import Eraser
@@ -70,13 +70,7 @@ POOL_SECONDS = 2.0
 
 def create_app(settings: QuerySettings) -> Middleware:
     """Build the WSGI application. Call it in the process that serves: it starts a connection pool."""
-    pool = open_pool(
-        settings.database_url,
-        name="query",
-        size=settings.pool_max,
-        timeout=POOL_SECONDS,
-        options={"statement_timeout": f"{int(settings.statement_seconds * 1000)}ms", **SESSION_SETTINGS},
-    )
+    pool = open_query_pool(settings)
     engine = open_engine(pool, settings)
     refreshing = BackgroundLoop(
         engine.refresh,
@@ -92,20 +86,10 @@ def create_app(settings: QuerySettings) -> Middleware:
     replication = Replication(pool)
     checks = {"replication": replication.check}
     health = Health(pool, MIGRATION, checks, others={"control": control} if control else None)
-    document = Document(
-        "Event Tracker: query",
-        version(PACKAGE),
-        "Answers out: events, newest first, and exact counts. It only reads.",
-        parameters_by_name={"property": PROPERTY},
-        scopes=SCOPES,
-    )
     downloads = Downloads(settings.exports, health.draining.is_set)
-    signer = Signer(settings.signing_key) if control else None
-    people = open_people(settings, control, signer) if control and signer else None
-    oidc = open_oidc(settings, people, signer) if people and signer and settings.oidc_issuer else None
-    required = settings.auth == "required"
     table = RouteTable()
-    guard = Guard(table, Tokens(control) if control else None, people, required=required)
+    access = open_access(settings, control)
+    guard = Guard(table, Tokens(control) if control else None, access.people, required=access.is_required)
     hub = Hub(Tail(pool))
     sql = open_sql(engine, concurrency_limit, control, settings) if settings.sql else None
     window = Window(timedelta(hours=settings.window_hours), timedelta(hours=settings.window_max_hours))
@@ -121,20 +105,18 @@ def create_app(settings: QuerySettings) -> Middleware:
         Sql(sql),
         Exports(ExportPages(pool, concurrency_limit), downloads),
         Live(hub, settings.live_clients, guard),
-        Access(people, signer, oidc, required, frozenset() if sql else frozenset({"sql"})),
+        access,
     ]
-    if control and signer:
+    if control and access.signer:
         management_limit = ConcurrencyLimit(MANAGEMENT_CONNECTIONS)
         management = Management(control, management_limit)
-        parts += [
-            management,
-            Proposals(management, pool, concurrency_limit),
-            UserData(Eraser(control, signer, settings.erase_seconds), Exporter(control, management_limit), downloads),
-        ]
+        eraser = Eraser(control, access.signer, settings.erase_seconds)
+        user_data = UserData(eraser, Exporter(control, management_limit), downloads)
+        parts += [management, Proposals(management, pool, concurrency_limit), user_data]
     available = {type(part): part for part in parts}
     for kind, routes in TABLES.items():
         table.add(bind(routes, available.get(kind)))
-    service = create_service("query", PACKAGE, settings, health, document, table)
+    service = create_service("query", PACKAGE, settings, health, make_document(), table)
 
     def drain() -> None:
         health.draining.set()
@@ -163,6 +145,28 @@ def create_app(settings: QuerySettings) -> Middleware:
     )
 
 
+def open_query_pool(settings: QuerySettings) -> ConnectionPool[psycopg.Connection]:
+    """The connection pool of the role `query`, which reads events."""
+    return open_pool(
+        settings.database_url,
+        name="query",
+        size=settings.pool_max,
+        timeout=POOL_SECONDS,
+        options={"statement_timeout": f"{int(settings.statement_seconds * 1000)}ms", **SESSION_SETTINGS},
+    )
+
+
+def make_document() -> Document:
+    """What the OpenAPI document says beside the routes."""
+    return Document(
+        "Event Tracker: query",
+        version(PACKAGE),
+        "Answers out: events, newest first, and exact counts. It only reads.",
+        parameters_by_name={"property": PROPERTY},
+        scopes=SCOPES,
+    )
+
+
 def open_engine(pool: ConnectionPool[psycopg.Connection], settings: QuerySettings) -> Engine:
     """What answers questions of analytics, within the settings' limits."""
     return Engine(
@@ -177,18 +181,28 @@ def open_engine(pool: ConnectionPool[psycopg.Connection], settings: QuerySetting
 
 def open_sql(
     engine: Engine,
-    questions: ConcurrencyLimit,
+    query_limit: ConcurrencyLimit,
     control: ConnectionPool[psycopg.Connection] | None,
     settings: QuerySettings,
 ) -> SqlRunner:
     """What runs people's statements, within the settings' limits."""
     most = settings.sql_statements
     # Without authentication, all requests may come from one address.
-    turns = ConcurrencyLimit(most, each=most if settings.auth == "open" else 1)
+    statement_limit = ConcurrencyLimit(most, each=most if settings.auth == "open" else 1)
     limits = SqlLimits(
         memory=settings.sql_memory_bytes, threads=settings.analytics_threads, seconds=settings.sql_seconds
     )
-    return SqlRunner(engine, Sandboxes(), turns, questions, control, limits, settings.longest_session_seconds)
+    longest = settings.longest_session_seconds
+    return SqlRunner(engine, Sandboxes(), statement_limit, query_limit, control, limits, longest)
+
+
+def open_access(settings: QuerySettings, control: ConnectionPool[psycopg.Connection] | None) -> Access:
+    """How people sign in, as far as the settings allow it."""
+    signer = Signer(settings.signing_key) if control else None
+    people = open_people(settings, control, signer) if control and signer else None
+    oidc = open_oidc(settings, people, signer) if people and signer and settings.oidc_issuer else None
+    scopes_off: frozenset[Scope] = frozenset() if settings.sql else frozenset({"sql"})
+    return Access(people, signer, oidc, settings.auth == "required", scopes_off)
 
 
 def open_people(settings: QuerySettings, control: ConnectionPool[psycopg.Connection], signer: Signer) -> People:

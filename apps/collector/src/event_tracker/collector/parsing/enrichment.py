@@ -19,7 +19,7 @@ KINDS = {
     "country": "`$country`: the ISO 3166-1 code of the address's country, by COUNTRY_DATABASE",
     "city": "`$region`, `$city`, `$latitude` and `$longitude`: the address's town, by COUNTRY_DATABASE, if that has towns",
     "network": "`$network`: the address's network, /24 of IPv4 and /48 of IPv6",
-    "source": "`$source` and `$channel` of page views: where the visitor came from, by `utm_*` and the referrer",
+    "source": "`$source` (the traffic source) and `$channel` of page views: where the visitor came from, by `utm_*` and the referrer",
 }
 """The values of ENRICH, and the properties that they add."""
 

@@ -1,18 +1,16 @@
 """A connection URL in parts: DATABASE_HOST, DATABASE_PASSWORD and so on in place of DATABASE_URL.
 
-Who injects secrets as separate variables (Amazon ECS) has parts, and nothing in a part needs to be encoded.
+Some platforms inject secrets as separate variables (Amazon ECS does). Nothing in a part needs to be encoded.
 """
 
-import hashlib
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import NamedTemporaryFile, gettempdir
 
 import psycopg
 from psycopg.conninfo import make_conninfo
+
+from event_tracker.core.postgres.certificates import write_certificates
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
@@ -27,7 +25,7 @@ class Part:
         suffix: the end of its variable's name, after `DATABASE_`.
         keyword: libpq's name of it.
         pattern: what its text must match as a whole.
-        must: what it must be, in words. The text itself isn't repeated in an error: it may be a misplaced password.
+        must: what it must be, in words; `{name}` is the variable. An error doesn't repeat the text: it may be a misplaced password.
     """
 
     suffix: str
@@ -54,7 +52,8 @@ PARTS = (
         "ROOT_CERTIFICATE", "sslrootcert",
         "Certificates in PEM, one or more, of those who may sign the server's; or `system`: those that the system trusts. It is text, "
         "which is written to a file in the system's temporary folder. Empty: libpq's default, `~/.postgresql/root.crt`.",
-        default="", pattern=rf"system|.*{PEM}.*", must="Must be certificates in PEM, or `system`.",
+        default="", pattern=rf"system|.*{PEM}.*",
+        must="Must be certificates in PEM, or `system`. The path of a file goes into {name}_FILE.",
     ),
 )  # fmt: skip
 
@@ -80,11 +79,11 @@ def find_part_mistakes(url_name: str, texts: Mapping[str, str]) -> dict[str, lis
                 f"Missing: it is needed with {', '.join(sorted(texts))}; or set {url_name} in place of them all."
             ]
         elif text and part.must and not _fits(part, text):
-            mistakes[name] = [part.must]
+            mistakes[name] = [part.must.format(name=name)]
     return mistakes
 
 
-def compose_database_url(url_name: str, texts: Mapping[str, str]) -> str:
+def build_connection_string(url_name: str, texts: Mapping[str, str]) -> str:
     """libpq's connection string of parts that have no mistakes. It contains the password.
 
     Raises:
@@ -93,7 +92,7 @@ def compose_database_url(url_name: str, texts: Mapping[str, str]) -> str:
     values = {part.keyword: texts.get(name) or part.default or "" for name, part in part_names(url_name).items()}
     certificate = values.pop("sslrootcert")
     if certificate:
-        values["sslrootcert"] = certificate if certificate == "system" else str(_write_certificates(certificate))
+        values["sslrootcert"] = certificate if certificate == "system" else str(write_certificates(certificate))
     try:
         return make_conninfo(**{keyword: text for keyword, text in values.items() if text})
     except psycopg.Error:
@@ -112,19 +111,3 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _write_certificates(pem: str) -> Path:
-    """Write them for libpq, which takes a path only. The name tells the content: each start and each process uses the same file.
-
-    It is written again each time and put in place whole. Where somebody else has put a file of this name, that fails.
-    """
-    digest = hashlib.sha256(pem.encode()).hexdigest()[:20]
-    path = Path(gettempdir()) / f"event-tracker-{os.getuid()}-{digest}.pem"
-    try:
-        with NamedTemporaryFile("w", dir=path.parent, prefix=path.name, delete=False) as file:
-            file.write(pem)
-        Path(file.name).replace(path)
-    except OSError as error:
-        raise ValueError(f"The certificates can't be written to {path}: {error.strerror}.") from None
-    return path

@@ -12,7 +12,7 @@ from gevent import subprocess
 
 from event_tracker.columns.engine import Deadline
 from event_tracker.core.http.errors import Problem
-from event_tracker.query.sql.sandbox.messages import Data, Needs, Question, Refusal, Result
+from event_tracker.query.sql.sandbox.messages import Data, Needs, Refusal, Result, StatementRequest
 from event_tracker.query.sql.sandbox.problems import TOO_LARGE
 
 Message = TypeVar("Message")
@@ -51,13 +51,13 @@ class Sandbox:
     def is_running(self) -> bool:
         return self._process.poll() is None
 
-    def ask(self, question: Question, deadline: Deadline) -> Needs:
-        """What the statement reads.
+    def ask(self, request: StatementRequest, deadline: Deadline) -> Needs:
+        """Send the statement, and get what it reads.
 
         Raises:
             Problem: 422 if it may not be run, or the process ended; 504 after the deadline.
         """
-        return self._exchange(question, Needs, deadline)
+        return self._exchange(request, Needs, deadline)
 
     def run(self, data: Data, deadline: Deadline) -> tuple[Result, bytes]:
         """The answer, over the data that it asked for.

@@ -15,7 +15,7 @@ from event_tracker.query.auth.calls import Call, SourcesSchema
 from event_tracker.query.identity import Identity, identity_field
 from event_tracker.query.parameter_types import REQUIRED, Between, Choice, Length
 from event_tracker.query.parameters import ParameterSchema
-from event_tracker.query.sql.asking import SqlAnswer, SqlQuery, SqlRunner
+from event_tracker.query.sql.runner import SqlAnswer, SqlQuery, SqlRunner
 from event_tracker.query.sql.sandbox.messages import Column, Format
 from event_tracker.query.stats.parameters import end_field, resolve_range, start_field, zone_field
 

@@ -44,14 +44,16 @@ SESSIONS = {
     "seconds": f"(last - first) / {SECOND} as seconds",
     "is_bounce": "events = 1 as is_bounce",
 }
-COUNTED = ("source", "events", "page_views", "entry_type", "exit_type", "entry_page", "entry_host", "exit_page")
-SESSIONS |= {name: name for name in (*COUNTED, *ENTRY.values())}
+SESSION_VALUES = ("source", "events", "page_views", "entry_type", "exit_type", "entry_page", "entry_host", "exit_page")
+"""Columns of `sessions` that `values` in views.sql makes as they are."""
+
+SESSIONS |= {name: name for name in (*SESSION_VALUES, *ENTRY.values())}
 
 VIEWS: dict[str, dict[str, str]] = {"events": EVENTS, "users": USERS, "sessions": SESSIONS, "pages": PAGES}
 """View → its columns, each with the expression that makes it in views.sql."""
 
 
-def names() -> dict[str, list[str]]:
+def list_view_columns() -> dict[str, list[str]]:
     """View → the names of its columns."""
     return {view: list(columns) for view, columns in VIEWS.items()}
 

@@ -1,4 +1,4 @@
-"""The process: reads a question, says what it needs, gets it, answers, and ends. One process runs one statement."""
+"""The process: reads a request, says which columns its statement needs, gets them, answers, and ends. It runs one statement."""
 
 import sys
 from typing import Any, TypeVar
@@ -9,8 +9,8 @@ import msgspec
 from event_tracker.query.sql.sandbox import statements
 from event_tracker.query.sql.sandbox.answers import answer
 from event_tracker.query.sql.sandbox.check import check
-from event_tracker.query.sql.sandbox.limits import confine, end_with_parent
-from event_tracker.query.sql.sandbox.messages import Data, Question, Refusal, RefusalError
+from event_tracker.query.sql.sandbox.limits import confine, harden_process
+from event_tracker.query.sql.sandbox.messages import Data, Refusal, RefusalError, StatementRequest
 from event_tracker.query.sql.sandbox.problems import TOO_LARGE
 
 Message = TypeVar("Message")
@@ -28,35 +28,34 @@ CONFIG: dict[str, Any] = {
 
 
 def main() -> None:
-    """Answer one question."""
-    end_with_parent()
+    """Run one statement."""
+    harden_process()
     connection = duckdb.connect(":memory:", config=CONFIG)
-    connection.execute("select 1").fetchall()
-    question = _receive(Question)
-    if question is None:
+    request = _receive(StatementRequest)
+    if request is None:
         return
     try:
-        _run(connection, question)
+        _run(connection, request)
     except RefusalError as error:
         _send(error.refusal)
     except MemoryError:
         _send(Refusal("too_large", TOO_LARGE))
 
 
-def _run(connection: duckdb.DuckDBPyConnection, question: Question) -> None:
-    connection.execute("set memory_limit = $most", {"most": f"{question.memory}B"})
-    connection.execute("set threads = $threads", {"threads": question.threads})
-    connection.execute("set TimeZone = $zone", {"zone": question.zone})
-    checked = check(connection, question.statement, question.views)
-    if question.format == "arrow":
+def _run(connection: duckdb.DuckDBPyConnection, request: StatementRequest) -> None:
+    connection.execute("set memory_limit = $most", {"most": f"{request.memory}B"})
+    connection.execute("set threads = $threads", {"threads": request.threads})
+    connection.execute("set TimeZone = $zone", {"zone": request.zone})
+    checked = check(connection, request.statement, request.views)
+    if request.format == "arrow":
         import pyarrow.ipc  # noqa: F401  # later, no file can be opened
     _send(checked.needs)
     data = _receive(Data)
     if data is None:
         return
     _open(connection, data)
-    confine(question.memory, question.seconds * question.threads)
-    result, body = answer(connection, checked, question)
+    confine(request.memory, request.seconds * request.threads)
+    result, body = answer(connection, checked, request)
     _send(result)
     sys.stdout.buffer.write(body)
     sys.stdout.buffer.flush()

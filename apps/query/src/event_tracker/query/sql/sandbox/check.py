@@ -17,31 +17,20 @@ from event_tracker.query.sql.sandbox.scopes import find_tables, fold, read_path
 
 CLASSES = frozenset(
     {
-        *(
-            "BETWEEN",
-            "CASE",
-            "CAST",
-            "COLLATE",
-            "COLUMN_REF",
-            "COMPARISON",
-            "CONJUNCTION",
-            "CONSTANT",
-            "FUNCTION",
-            "LAMBDA",
-        ),
-        *("OPERATOR", "POSITIONAL_REFERENCE", "STAR", "SUBQUERY", "TYPE", "WINDOW"),
+        "BETWEEN", "CASE", "CAST", "COLLATE", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION", "LAMBDA", "OPERATOR",
+        "POSITIONAL_REFERENCE", "STAR", "SUBQUERY", "TYPE", "WINDOW",
     }
-)
+)  # fmt: skip
 """Expressions."""
 
 NODES = frozenset(
     {
-        *("SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"),
-        *("BASE_TABLE", "SUBQUERY", "JOIN", "TABLE_FUNCTION", "EXPRESSION_LIST", "EMPTY"),
-        *("ORDER_MODIFIER", "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER", "DISTINCT_MODIFIER"),
-        *("ORDER_DEFAULT", "ASCENDING", "DESCENDING"),
+        "SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE",
+        "BASE_TABLE", "SUBQUERY", "JOIN", "TABLE_FUNCTION", "EXPRESSION_LIST", "EMPTY",
+        "ORDER_MODIFIER", "LIMIT_MODIFIER", "LIMIT_PERCENT_MODIFIER", "DISTINCT_MODIFIER",
+        "ORDER_DEFAULT", "ASCENDING", "DESCENDING",
     }
-)
+)  # fmt: skip
 """Everything else that has a type: queries, what follows FROM, and what changes a query's rows."""
 
 TABLE_FUNCTIONS = frozenset({"unnest", "range", "generate_series", "json_each", "json_tree"})

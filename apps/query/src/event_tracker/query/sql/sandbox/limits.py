@@ -14,8 +14,8 @@ SLACK_BYTES = 128 * 2**20
 """What the process may take beyond DuckDB's limit: what DuckDB doesn't count, and the answer."""
 
 
-def end_with_parent() -> None:
-    """Die with the service; never gain rights, and leave no core file with people's data."""
+def harden_process() -> None:
+    """End with the service; never gain rights, and leave no core file with people's data."""
     with suppress(OSError, AttributeError):  # not on Linux
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

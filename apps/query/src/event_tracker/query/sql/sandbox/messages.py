@@ -8,8 +8,8 @@ Format = Literal["json", "csv", "arrow"]
 Code = Literal["invalid_sql", "not_allowed", "failed", "too_large"]
 
 
-class Question(msgspec.Struct):
-    """What the service asks first.
+class StatementRequest(msgspec.Struct):
+    """The first message: the statement, and the limits that it runs within.
 
     Attributes:
         views: name → the columns that it has.

@@ -1,4 +1,4 @@
-"""Runs a person's statement, with what must stand around it. Nowhere else is a statement put together from text.
+"""Runs a person's statement, with what must stand around it. No other module puts a person's text into a statement.
 
 DuckDB's parser has found one SELECT in the text by itself (`check`), so it ends nothing that is around it. A line feed ends its last
 comment.

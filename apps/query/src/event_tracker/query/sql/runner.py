@@ -1,4 +1,4 @@
-"""Runs a person's statement: its turn, what it reads, and the process that runs it."""
+"""Runs a person's statement: waits for its turn, copies what it reads, and passes it to a process."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,8 +20,8 @@ from event_tracker.query.auth.principal import QuotaHolder
 from event_tracker.query.concurrency import take_turn
 from event_tracker.query.identity import Identity
 from event_tracker.query.sql.process import Sandboxes
-from event_tracker.query.sql.sandbox.messages import Data, Format, Needs, Question, Result
-from event_tracker.query.sql.views import build_tables, names, needs_first_seen
+from event_tracker.query.sql.sandbox.messages import Data, Format, Needs, Result, StatementRequest
+from event_tracker.query.sql.views import build_tables, list_view_columns, needs_first_seen
 from event_tracker.query.stats.parameters import GAP
 
 MOST_BYTES = 16 * 2**20
@@ -73,8 +73,9 @@ class SqlRunner:
     """Runs statements.
 
     Args:
-        turns: of statements; one person has one at a time.
-        questions: turns of questions to the engine, of which a statement is one while its data is copied.
+        statement_limit: how many statements run at once, and how many of one person.
+        query_limit: how many questions the engine answers at once, those of `/stats` too. A statement takes one of these places while
+            its data is copied.
         control: where the audit log is; None if there are no people and no tokens.
         longest: the longest session, in seconds.
     """
@@ -83,13 +84,14 @@ class SqlRunner:
         self,
         engine: Engine,
         sandboxes: Sandboxes,
-        turns: ConcurrencyLimit,
-        questions: ConcurrencyLimit,
+        statement_limit: ConcurrencyLimit,
+        query_limit: ConcurrencyLimit,
         control: ConnectionPool[psycopg.Connection] | None,
         limits: SqlLimits,
         longest: int,
     ) -> None:
-        self._engine, self._sandboxes, self._turns, self._questions = engine, sandboxes, turns, questions
+        self._engine, self._sandboxes = engine, sandboxes
+        self._statement_limit, self._query_limit = statement_limit, query_limit
         self._control, self._limits, self._longest = control, limits, longest
 
     def run(self, query: SqlQuery, call: Call) -> SqlAnswer:
@@ -99,7 +101,7 @@ class SqlRunner:
             Problem: 422 if it is wrong, not allowed, or needs more memory than it gets; 504 if it takes longer than SQL_SECONDS; what
                 `take_turn` raises.
         """
-        with take_turn(self._turns, call.client):
+        with take_turn(self._statement_limit, call.client):
             self._audit(query, call)
             with _counted(), metrics.DB_SECONDS.labels("sql").time():
                 return self._run(query, call.client)
@@ -111,15 +113,15 @@ class SqlRunner:
     def _run(self, query: SqlQuery, client: QuotaHolder) -> SqlAnswer:
         deadline = SqlDeadline(self._limits.seconds)
         with self._sandboxes.open() as sandbox:
-            needs = sandbox.ask(self._question(query), deadline)
+            needs = sandbox.ask(self._request(query), deadline)
             with self._data(query, needs, client, deadline) as (as_of, file):
                 result, body = sandbox.run(Data(str(file) if file else None), deadline)
         return SqlAnswer(as_of, result, body)
 
-    def _question(self, query: SqlQuery) -> Question:
-        return Question(
+    def _request(self, query: SqlQuery) -> StatementRequest:
+        return StatementRequest(
             statement=query.statement,
-            views=names(),
+            views=list_view_columns(),
             limit=query.limit,
             most_bytes=MOST_BYTES,
             format=query.format,
@@ -146,7 +148,7 @@ class SqlRunner:
             first_seen=span if needs_first_seen(needs) else None,
             linked=query.identity == "linked",
         )
-        with take_turn(self._questions, client):
+        with take_turn(self._query_limit, client):
             as_of, file = self._engine.export(selection, tables, deadline, properties=properties, question="sql")
         try:
             yield as_of, file

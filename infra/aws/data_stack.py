@@ -4,15 +4,14 @@ It is deployed before the services, so that `migrate` can run in between.
 """
 
 import aws_cdk as cdk
-from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
-from database import OWNER, ROLES, Database, Variables
+from database import OWNER, ROLES, Database
 from deployment import Deployment
 from network import Network
 from request_logs import RequestLogs
-from tasks import make_task
+from tasks import Variables, make_task
 
 LOG_SOURCE = "cloudfront"
 """The source of what the log reader sends."""
@@ -35,11 +34,8 @@ class DataStack(cdk.Stack):
             container_insights_v2=ecs.ContainerInsights.ENABLED,
         )  # fmt: skip
         self.access = secretsmanager.Secret.from_secret_complete_arn(self, "Access", deployment.access_secret)
-        self.job_group = self.network.security_group("Jobs", "Tasks that run once")
-        self.job_group.add_egress_rule(
-            ec2.Peer.any_ipv4(), ec2.Port.tcp(443), "to services of AWS: images, logs, secrets"
-        )
-        self.network.let_to_database(self, self.job_group, "Jobs")
+        self.job_group = self.network.task_group(self.network, "Jobs", "Tasks that run once")
+        self.network.allow_to_database(self, self.job_group, "Jobs")
         passwords = {
             f"{role.upper()}_PASSWORD": ecs.Secret.from_secrets_manager(self.database.role_secrets[role])
             for role in ROLES

@@ -1,4 +1,4 @@
-"""Findings of cdk-nag that stay, each with the reason why. `tests/test_rights.py` looks at what they let through."""
+"""Exceptions from cdk-nag: its findings that stay, each with the reason why. `tests/test_rights.py` looks at what they let through."""
 
 from collections.abc import Iterator
 
@@ -16,6 +16,9 @@ PLAIN_VARIABLES = (
 REGISTRY_LOGIN = (
     "ecr:GetAuthorizationToken knows no resource. The images themselves are granted repository by repository."
 )
+
+REGION = "REGION"
+"""Stands in a finding for the deployment's region: cdk-nag names the whole ARN, and two findings are one only if they are equal."""
 
 PATHS: dict[str, list[Finding]] = {
     "EventTrackerData/Database/Instance/Resource": [
@@ -41,7 +44,7 @@ PATHS: dict[str, list[Finding]] = {
     ],
     "EventTracker/Jobs/Maintain/EventsRole/DefaultPolicy/Resource": [
         (
-            "IAM5[Resource::arn:<AWS::Partition>:ecs:eu-central-1:*:task/EventTrackerData:ExportsOutputRefClusterEB0386A796A0E3FE/*]",
+            "IAM5[Resource::arn:<AWS::Partition>:ecs:REGION:*:task/EventTrackerData:ExportsOutputRefClusterEB0386A796A0E3FE/*]",
             "The rule tags the tasks that it starts, whose ids aren't known before; only in this cluster.",
         ),
     ],
@@ -76,7 +79,7 @@ def acknowledge(app: cdk.App, deployment: Deployment) -> None:
 def _findings(construct: IConstruct, deployment: Deployment) -> Iterator[Finding]:
     path = construct.node.path
     for found, reason in [*PATHS.get(path, []), *EDGE.get(path, [])]:
-        yield found.replace("eu-central-1", deployment.region), reason
+        yield found.replace(REGION, deployment.region), reason
     if path == "EventTrackerData/Database/Instance/Resource" and not deployment.is_multi_az:
         yield "RDS3", "One zone is what this size is for; `multi_az` and larger sizes have a standby."
     if path.startswith("EventTrackerData/Database/") and path.endswith("Password/Resource"):
