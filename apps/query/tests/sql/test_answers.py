@@ -110,6 +110,37 @@ def test_properties_in_any_way(store, rows, sql):
     assert rows(sql) == [["pro", "1.5"]]
 
 
+@pytest.mark.parametrize(
+    ("sql", "counted"),
+    [
+        ("select count(properties.plan), count(properties.coupon) from events", [2, 1]),
+        ("select count(e.properties.plan), count(e.properties->>'coupon') from events e", [2, 1]),
+        ("select count(properties->'plan'), count(properties->'coupon') from events", [2, 1]),
+        (
+            "select count(json_extract(properties, 'plan')), count(json_extract(properties, 'coupon')) from events",
+            [2, 1],
+        ),
+        ("select count(properties->>'plan'), count(properties->>'coupon') from events", [2, 1]),
+    ],
+)
+def test_properties_that_an_event_does_not_have_are_null(store, rows, sql, counted):
+    store([{"properties": {"plan": "pro"}}, {"properties": {"plan": "free", "coupon": "x"}}, {}])
+    assert rows(sql) == [counted]
+
+
+def test_a_query_of_with_may_have_the_name_of_a_view_that_it_reads(store, rows):
+    store([{"event_type": "buy"}, {"event_type": "view"}])
+    bought = "with events as (select * from events where event_type = 'buy')"
+    assert rows(f"{bought} select event_type, count(*) from events group by all") == [["buy", 1]]
+    assert rows("with recursive Events as (select event_type from events) select count(*) from events") == [[2]]
+
+
+@pytest.mark.parametrize("end", ["; -- note", ";;", " ; /* ; */ ;\n"])
+def test_what_follows_the_statement(rows, end):
+    assert rows(f"select ';' as x{end}") == [[";"]]
+    assert rows(f"explain select 1{end}")[0][0] == "physical_plan"
+
+
 def test_sessions_and_users_are_those_of_the_api(store, rows, sql_query, minutes):
     """With and without session_id, with gaps, and of more than a day."""
     store(

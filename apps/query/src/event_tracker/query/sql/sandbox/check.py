@@ -13,6 +13,7 @@ import msgspec
 
 from event_tracker.query.sql.sandbox.messages import Needs, RefusalError, refuse
 from event_tracker.query.sql.sandbox.problems import clean_error
+from event_tracker.query.sql.sandbox.scopes import find_tables, fold, read_path
 
 CLASSES = frozenset(
     {
@@ -50,7 +51,10 @@ EXPLAIN = re.compile(rf"{SPACE}explain\b{SPACE}(analyze\b)?", re.IGNORECASE | re
 MOST_PROPERTIES = 32
 """Properties that are read one by one; beyond that, all are read."""
 
-BY_NAME = frozenset({"->>", "->", "json_extract_string", "json_extract"})
+BY_NAME = frozenset({"->>", "json_extract_string"})
+"""Functions that answer null both for a property that isn't there and for one that is null. `json_extract` tells them apart, and where
+properties are read by their names, all of these are there.
+"""
 
 
 class Checked(NamedTuple):
@@ -81,7 +85,7 @@ def check(connection: duckdb.DuckDBPyConnection, text: str, views: dict[str, lis
         raise refuse(f"Only SELECT is allowed, not {statement.type.name}.")
     if statement.named_parameters:
         raise refuse("Write values into the statement: it has no parameters.")
-    query = statement.query.rstrip().removesuffix(";")
+    query = _without_end(statement.query)
     return Checked(query, explain, _read_tree(_parse(connection, query), views))
 
 
@@ -93,6 +97,17 @@ def _only_statement(connection: duckdb.DuckDBPyConnection, text: str) -> duckdb.
     if len(statements) != 1:
         raise refuse(f"Must be one statement, not {len(statements)}.")
     return statements[0]
+
+
+def _without_end(query: str) -> str:
+    """The only statement without the semicolons behind it, and what follows them."""
+    encoded = query.encode()
+    ends = (
+        place
+        for place, kind in duckdb.tokenize(query)
+        if kind == duckdb.token_type.operator and encoded[place : place + 1] == b";"
+    )
+    return encoded[: next(ends, None)].decode()
 
 
 def _parse(connection: duckdb.DuckDBPyConnection, query: str) -> Any:
@@ -122,11 +137,9 @@ def _read_tree(tree: Any, views: dict[str, list[str]]) -> Needs:
     nodes = list(_walk(tree))
     for node in nodes:
         _check_node(node)
-    ctes = {entry["key"].casefold() for node in nodes if "cte_map" in node for entry in node["cte_map"]["map"]}
-    ctes |= {node["cte_name"].casefold() for node in nodes if "cte_name" in node}
-    tables = [node for node in nodes if node.get("type") == "BASE_TABLE"]
-    used = {_table_name(table, ctes, views) for table in tables} - ctes
-    whole, names = _read_names(nodes, tables)
+    references = list(find_tables(tree))
+    used = {_view_name(table, views) for table, is_cte in references if not is_cte}
+    whole, names = _read_names(nodes, [table for table, _ in references])
     columns = {
         view: [name for name in views[view] if whole or name in names] or views[view][:1] for view in sorted(used)
     }
@@ -156,12 +169,11 @@ def _check_function(node: dict[str, Any]) -> None:
             raise refuse(f"The function {name} isn't allowed here.")
 
 
-def _table_name(table: dict[str, Any], ctes: set[str], views: dict[str, list[str]]) -> str:
-    name = str(table["table_name"]).casefold()
-    path = table.get("qualified_name", {}).get("path", [name])
-    if table["schema_name"] or table["catalog_name"] or len(path) != 1 or (name not in views and name not in ctes):
+def _view_name(table: dict[str, Any], views: dict[str, list[str]]) -> str:
+    path = read_path(table)
+    if len(path) != 1 or fold(path[0]) not in views:
         raise refuse(f"There is no view {'.'.join(path)}. There are {', '.join(views)}.")
-    return name
+    return fold(path[0])
 
 
 def _read_names(nodes: list[dict[str, Any]], tables: list[dict[str, Any]]) -> tuple[bool, set[str]]:
@@ -193,13 +205,16 @@ def _read_properties(nodes: list[dict[str, Any]]) -> list[str] | None:
             if _is_properties(column) and isinstance(text, str) and text and not text.startswith(("$", "/")):
                 found.add(text)
                 named += 1
-    everywhere = sum(map(_is_properties, nodes)) + sum("properties" in _join_columns(node) for node in nodes)
+    everywhere = sum("properties" in _names_of(node) for node in nodes)
     return sorted(found) if everywhere == named and len(found) <= MOST_PROPERTIES else None
 
 
 def _is_properties(node: dict[str, Any]) -> bool:
-    return node.get("class") == "COLUMN_REF" and node["column_names"][-1].casefold() == "properties"
+    """Whether this is the column, by itself or of a table. `properties.plan` is a property, and so is `properties.properties`."""
+    names = _names_of(node)
+    return node.get("class") == "COLUMN_REF" and "properties" not in names[:-1] and names[-1:] == ["properties"]
 
 
-def _join_columns(node: dict[str, Any]) -> list[str]:
-    return [name.casefold() for name in node.get("using_columns", ())]
+def _names_of(node: dict[str, Any]) -> list[str]:
+    """The names of a reference to a column, or those that a join is made by."""
+    return [name.casefold() for key in ("column_names", "using_columns") for name in node.get(key, ())]
