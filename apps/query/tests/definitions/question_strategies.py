@@ -11,6 +11,7 @@ from . import questions
 from .product import Question
 from .questions import stats
 from .reference.events import Selection
+from .reference.web import BYS
 from .strategies import BEHAVIOUR_LISTS, DOCUMENTS, TYPES, USERS
 
 Questions = st.SearchStrategy[Question]
@@ -124,6 +125,28 @@ def paths(selection: Selection) -> Questions:
     )
 
 
+@of_behaviour
+def web(selection: Selection) -> Questions:
+    return st.builds(
+        lambda interval, **options: stats("web", shortened(selection, interval), interval=interval, **options),
+        interval=st.sampled_from(["hour", "day", "day", "week", "month"]),
+        gap=GAPS,
+        longest=LONGEST_SESSIONS,
+    )
+
+
+@of_behaviour
+def web_top(selection: Selection) -> Questions:
+    return st.builds(
+        lambda **options: stats("web/top", selection, **options),
+        by=st.sampled_from(BYS),
+        limit=LIMITS,
+        offset=st.sampled_from([0, 0, 0, 1, 3, 1000]),
+        gap=GAPS,
+        longest=LONGEST_SESSIONS,
+    )
+
+
 def user(selection: Selection) -> Questions:
     """A query of one user, who may not exist."""
     unfiltered = Selection(selection.start, selection.end, selection.zone)
@@ -137,7 +160,9 @@ def anything(selection: Selection) -> Questions:
     return st.one_of(
         *(
             ask(selection)
-            for ask in (timeseries, users, sessions, top_properties, event_users, funnel, retention, paths)
+            for ask in (
+                timeseries, users, sessions, top_properties, event_users, funnel, retention, paths, web, web_top,
+            )
         ),
         ann_or_bob.map(lambda user_id: questions.user(unfiltered, user_id)),
     )
