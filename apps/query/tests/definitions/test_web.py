@@ -5,7 +5,7 @@ from datetime import timedelta
 from hypothesis import given
 
 from . import make, question_strategies
-from .questions import T0, span, stats
+from .questions import span, stats
 from .strategies import EXAMPLES
 from .web_strategies import web_cases
 

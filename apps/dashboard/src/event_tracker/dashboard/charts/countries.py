@@ -35,3 +35,6 @@ def _ids(name: str) -> frozenset[str]:
 
 ON_MAP = _ids("countries")
 """The countries that the map has."""
+
+SMALL = _ids("small")
+"""Those of them that are too small to be seen."""

@@ -3,10 +3,13 @@
 import csv
 import io
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import streamlit as st
 
+from event_tracker.dashboard.auth import visitor
+from event_tracker.dashboard.auth.sessions import Session
 from event_tracker.dashboard.charts import numbers, rankings
 from event_tracker.dashboard.charts.links import Linked
 from event_tracker.dashboard.client import download
@@ -71,7 +74,7 @@ def show(panel: Panel, chosen: Filters, asked: Callable[[], Answer]) -> None:
                     on_click=_open_more, args=[panel, dimension, chosen],
                 )  # fmt: skip
             st.download_button(
-                "CSV", lambda: _csv(dimension, chosen), f"{panel.key}-by-{dimension.by}.csv", "text/csv",
+                "CSV", partial(_make_csv, dimension, chosen, visitor.session()), f"{panel.key}-by-{dimension.by}.csv", "text/csv",
                 key=f"{panel.key} csv", type="tertiary", icon=":material/download:", on_click="ignore",
             )  # fmt: skip
 
@@ -116,11 +119,14 @@ def _open_more(panel: Panel, dimension: Dimension, chosen: Filters) -> None:
 COLUMNS = ("key", "visitors", "page_views", "sessions", "bounce_rate", "share")
 
 
-def _csv(dimension: Dimension, chosen: Filters) -> bytes:
-    """The list's first rows as CSV for spreadsheets."""
-    answer = ask("/stats/web/top", **_parameters(dimension, chosen, MOST))
+def _make_csv(dimension: Dimension, chosen: Filters, session: Session | None) -> bytes:
+    """The list's first rows as CSV for spreadsheets. Streamlit calls this once a visitor downloads it, in a thread that isn't the page's
+    and so doesn't know the visitor."""
+    parameters = _parameters(dimension, chosen, MOST)
+    with visitor.request(session, "GET", "/stats/web/top", params=parameters) as response:
+        rows = response.json()["rows"]
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow([dimension.by, *COLUMNS[1:]])
-    writer.writerows([row[name] for name in COLUMNS] for row in answer["rows"])
+    writer.writerows([row[name] for name in COLUMNS] for row in rows)
     return b"".join(download.for_spreadsheets([text.getvalue().encode()]))

@@ -146,7 +146,7 @@ def make_map(rows: list[Answer], view: View) -> dict[str, Any]:
     visited: list[dict[str, Any]] = [
         {
             "data": _areas(name),
-            "transform": _with_numbers(known),
+            "transform": _with_numbers([one for one in known if (one["id"] in countries.SMALL) == (name == "small")]),
             "params": [{"name": clicked, "select": {"type": "point", "fields": ["id"], "toggle": False}}],
             "mark": {**border, "type": "geoshape", "cursor": "pointer"},
             "encoding": {"color": colour, "tooltip": tooltip, "description": {"field": "label"}},
