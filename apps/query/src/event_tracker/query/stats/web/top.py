@@ -127,7 +127,7 @@ class WebTopQuery(FilteredQuery):
             sessions=sessions,
             bounce_rate=share(bounces, sessions),
             share=share(visitors, everybody),
-            bytes=(transferred or 0) if self.by in WITH_BYTES else UNSET,
+            bytes=UNSET if transferred is None else transferred,
             seconds=UNSET if seconds is None else WebSeconds(seconds["count"], *seconds["quantiles"]),
         )
 

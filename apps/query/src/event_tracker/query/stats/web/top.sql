@@ -36,7 +36,7 @@ counted as materialized (
 -- No more bytes than JSON's readers have numbers for.
 {by_views_uncounted},
 transferred as (
-  select key, least(sum(bytes), 9007199254740991)::bigint as bytes from selected group by key
+  select key, least(coalesce(sum(bytes), 0), 9007199254740991)::bigint as bytes from selected group by key
 ),
 counted as materialized (
   select by_views.* exclude (bytes), transferred.bytes
