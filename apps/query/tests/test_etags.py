@@ -19,6 +19,8 @@ QUESTIONS = {
     "paths": f"/stats/paths?{RANGE}",
     "top_properties": f"/stats/top-properties?key=page&{RANGE}",
     "timeseries": f"/stats/timeseries?metric=users&{RANGE}",
+    "web": f"/stats/web?event_type=view&{RANGE}",
+    "web_top": f"/stats/web/top?event_type=view&{RANGE}",
 }
 each_question = pytest.mark.parametrize("path", QUESTIONS.values(), ids=QUESTIONS)
 """Each question that the engine answers by GET."""
@@ -123,7 +125,7 @@ def test_each_question_has_its_own(ask, store):
     paths = [
         path + more
         for path in QUESTIONS.values()
-        for more in ("", "&event_type=view", "&tz=Asia/Tokyo", "&source=shop")
+        for more in ("", "&event_type=buy", "&tz=Asia/Tokyo", "&source=shop")
     ]
     assert len({ask(path).headers["ETag"] for path in paths}) == len(paths)
 
