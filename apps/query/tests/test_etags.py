@@ -123,9 +123,7 @@ def test_other_events_change_nothing(ask, store, minutes):
 def test_each_question_has_its_own(ask, store):
     store([{"user_id": "ann"}])
     paths = [
-        path + more
-        for path in QUESTIONS.values()
-        for more in ("", "&event_type=buy", "&tz=Asia/Tokyo", "&source=shop")
+        path + more for path in QUESTIONS.values() for more in ("", "&event_type=buy", "&tz=Asia/Tokyo", "&source=shop")
     ]
     assert len({ask(path).headers["ETag"] for path in paths}) == len(paths)
 

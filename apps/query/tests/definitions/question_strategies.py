@@ -161,7 +161,16 @@ def anything(selection: Selection) -> Questions:
         *(
             ask(selection)
             for ask in (
-                timeseries, users, sessions, top_properties, event_users, funnel, retention, paths, web, web_top,
+                timeseries,
+                users,
+                sessions,
+                top_properties,
+                event_users,
+                funnel,
+                retention,
+                paths,
+                web,
+                web_top,
             )
         ),
         ann_or_bob.map(lambda user_id: questions.user(unfiltered, user_id)),

@@ -93,7 +93,13 @@ def test_whole_days_are_compared_with_as_many_days_before(product, days):
 
 
 def test_what_happened_on_the_days_before_is_counted(ask):
-    events = [view("ann", -30 * HOUR), view("ann", -20 * HOUR), view("bob", -1), view("cem", -60 * HOUR), view("ann", 5)]
+    events = [
+        view("ann", -30 * HOUR),
+        view("ann", -20 * HOUR),
+        view("bob", -1),
+        view("cem", -60 * HOUR),
+        view("ann", 5),
+    ]
     body = ask(events, stats("web", span(end=timedelta(days=2))))
     assert (body["totals"]["page_views"], body["before"]["totals"]["page_views"]) == (1, 3)
     assert (body["before"]["totals"]["visitors"], body["before"]["totals"]["sessions"]) == (2, 3)
@@ -157,7 +163,11 @@ def test_visitors_are_persons(product):
 def test_a_site_of_some_sources_has_no_other_page_views(ask):
     events = [view("ann", source="shop"), view("ann", 60, source="blog"), view("bob", -60, source="blog")]
     body = ask(events, replace(WEB, sources=("shop",)))
-    assert (body["totals"]["page_views"], body["totals"]["bounces"], body["before"]["totals"]["page_views"]) == (1, 1, 0)
+    assert (body["totals"]["page_views"], body["totals"]["bounces"], body["before"]["totals"]["page_views"]) == (
+        1,
+        1,
+        0,
+    )
     assert ask(events, replace(WEB, sources=("blog", "shop")))["totals"]["bounces"] == 0
 
 

@@ -49,9 +49,7 @@ PROPERTIES: dict[str, list[Any]] = {
 OFTEN = ("page", "referrer", "status", "bytes", "seconds")
 OF_PAGE_VIEWS = st.fixed_dictionaries(
     {},
-    optional={
-        name: st.sampled_from(values) for name, values in PROPERTIES.items() for _ in range(1 + (name in OFTEN))
-    },
+    optional={name: st.sampled_from(values) for name, values in PROPERTIES.items() for _ in range(1 + (name in OFTEN))},
 )
 KINDS = ["page_view", "page_view", "page_view", "page_view", "http_error", "buy"]
 CHOSEN = st.sampled_from([(), (), (), ("page_view",), ("http_error",), ("http_error", "page_view"), ("buy",)])
@@ -60,9 +58,7 @@ CHOSEN = st.sampled_from([(), (), (), ("page_view",), ("http_error",), ("http_er
 @st.composite
 def web_events(draw: st.DrawFn, given: list[Event]) -> list[Event]:
     """The same events of another kind and with other properties."""
-    return [
-        replace(event, event_type=draw(st.sampled_from(KINDS)), properties=draw(OF_PAGE_VIEWS)) for event in given
-    ]
+    return [replace(event, event_type=draw(st.sampled_from(KINDS)), properties=draw(OF_PAGE_VIEWS)) for event in given]
 
 
 @st.composite

@@ -17,7 +17,9 @@ class WebSchema(FilterSchema):
         text_field(1, 100),
         data_key="event_type",
         validate=AtMost(max=MAX_VALUES),
-        metadata={"description": f"What counts as a page view, by default `{PAGE_VIEW}`; repeat it for any of several."},
+        metadata={
+            "description": f"What counts as a page view, by default `{PAGE_VIEW}`; repeat it for any of several."
+        },
     )
     gap = gap_field()
     longest = longest_field()

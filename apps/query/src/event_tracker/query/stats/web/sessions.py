@@ -19,9 +19,7 @@ def build_pieces(label: str, length: timedelta, longest: int) -> str:
         longest: the longest session, in seconds.
     """
     columns = f"micros, place, {label}"
-    return PARTS["pieces"].format(
-        label=label, visited=build_visits(columns), cut=build_cut(columns, length, longest)
-    )
+    return PARTS["pieces"].format(label=label, visited=build_visits(columns), cut=build_cut(columns, length, longest))
 
 
 def build_edges(edge: Literal["first", "last"], length: timedelta, longest: int) -> str:

@@ -89,7 +89,11 @@ class WebSummaryQuery(FilteredQuery):
     def build_answer(self, as_of: datetime, rows: list[Any]) -> "WebAnswer":
         """Build from rows (number of the interval from 1, or 0 for the whole range; then what `Totals` has)."""
         found = {number: numbers for number, *numbers in rows}
-        ends = (*self.starts[1:], end_of_interval(self.starts[-1], cast(Interval, self.interval), self.zone)) if self.starts else ()
+        ends = (
+            (*self.starts[1:], end_of_interval(self.starts[-1], cast(Interval, self.interval), self.zone))
+            if self.starts
+            else ()
+        )
         over = min(self.end, as_of)
         return WebAnswer(
             **users_range_members(self, as_of),
@@ -100,7 +104,9 @@ class WebSummaryQuery(FilteredQuery):
             before=None,
             series=[
                 _build_point(
-                    start.astimezone(self.zone), self.start <= start and end <= over, *found.get(number, (0, 0, 0, 0, None, None))
+                    start.astimezone(self.zone),
+                    self.start <= start and end <= over,
+                    *found.get(number, (0, 0, 0, 0, None, None)),
                 )
                 for number, (start, end) in enumerate(zip(self.starts, ends, strict=True), 1)
             ],
