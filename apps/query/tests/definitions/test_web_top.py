@@ -1,12 +1,18 @@
 """GET /stats/web/top: pages, sources, countries and so on."""
 
+from dataclasses import replace
+from functools import partial
+
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from . import make, question_strategies
 from .questions import span, stats
+from .reference import web as reference
+from .reference.web import Page
 from .strategies import EXAMPLES
-from .web_strategies import web_cases
+from .web_strategies import PROPERTIES, web_cases
 
 
 @settings(EXAMPLES, max_examples=60)
@@ -151,3 +157,93 @@ def test_errors_and_bots_of_a_log_are_rows_of_their_types(ask):
     assert rows("page", "http_error") == [("/gone", 1)]
     assert rows("status", "http_error") == [("404", 1)]
     assert rows("browser", "crawl") == [("Googlebot", 1)]
+
+
+INSERT_PAGE = "insert into pages (source, host, path, title, category) values (%s, %s, %s, %s, %s)"
+
+
+def set_pages(product, pages):
+    with product.owner.cursor() as cursor:
+        cursor.execute("delete from pages")
+        given = [(page.source, page.host, page.path, page.title, page.category) for page in pages]
+        cursor.executemany(INSERT_PAGE, given)
+
+
+def with_pages(question, pages):
+    return replace(question, answer=partial(question.answer, pages=pages))
+
+
+@pytest.fixture
+def call_pages(product):
+    """call_pages(events, pages, by): the keys of the rows, which are compared with the reference, from rows and from blocks."""
+
+    def call_pages(events, pages, by):
+        product.fill(events)
+        set_pages(product, pages)
+        question = with_pages(top(by), pages)
+        found = product.ask(question, events)
+        product.build_blocks()
+        product.ask(question, events)
+        return [(row["key"], row["page_views"]) for row in found["rows"]]
+
+    return call_pages
+
+
+def test_a_page_is_called_as_its_site_says(call_pages):
+    events = [view("ann", 0, "/", host="a.example", title="Old"), view("bob", 0, "/"), view("bob", 1, "/a")]
+    events += [view("cem", 0, "/", source="blog")]
+    pages = [
+        Page("default", "", "/", "Home", "start"),
+        Page("default", "a.example", "/", "Home of A"),
+        Page("shop", "", "/", "Shop"),
+    ]
+    assert call_pages(events, pages, "title") == [(None, 2), ("Home", 1), ("Home of A", 1)]
+    assert call_pages(events, pages, "category") == [("start", 2), (None, 2)]
+
+
+def test_a_title_that_was_not_set_is_the_latest_of_the_page(call_pages):
+    events = [view("ann", at, "/", title=title) for at, title in ((5, "New"), (0, "Old"))]
+    events += [view("bob", 9, "/"), view("bob", 10, "/", host="b.example"), view("cem", 0, "/c", title="C")]
+    assert call_pages(events, [Page("default", "", "/c", category="x")], "title") == [("New", 3), ("C", 1), (None, 1)]
+
+
+of_pages = st.lists(
+    st.builds(
+        Page,
+        st.sampled_from(["default", "shop", "blog"]),
+        st.sampled_from(["", "shop.example"]),
+        st.sampled_from([page for page in PROPERTIES["page"] if page and isinstance(page, str)]),
+        st.sampled_from(["Home", "1", None]),
+        st.sampled_from(["blog", "shop"]),
+    ),
+    max_size=6,
+    unique_by=lambda page: (page.source, page.host, page.path),
+)
+
+
+@settings(EXAMPLES, max_examples=30)
+@given(case=web_cases(question_strategies.web_names), pages=of_pages)
+def test_names_of_pages_are_as_defined(product, case, pages):
+    events, asked = case
+    product.fill(events, request=7, part_in_blocks=(0, 0.5, 1)[len(events) % 3])
+    set_pages(product, pages)
+    for question in asked:
+        product.ask(with_pages(question, pages), events)
+
+
+def test_a_name_that_is_set_changes_the_entity_tag(product):
+    product.fill([view("ann")])
+    path = f"{product.query.url}/stats/web/top?from=2025-03-01&to=2025-03-02&by=title"
+    first = product.session.get(path, timeout=30)
+    assert product.session.get(path, headers={"If-None-Match": first.headers["ETag"]}, timeout=30).status_code == 304
+    set_pages(product, [Page("default", "", "/", "Home")])
+    second = product.session.get(path, headers={"If-None-Match": first.headers["ETag"]}, timeout=30)
+    assert [row["key"] for row in second.json()["rows"]] == ["Home"]
+
+
+def test_rows_by_page_are_those_of_the_reference_s_words():
+    """The reference knows every dimension that the product has."""
+    from event_tracker.query.stats.web.dimensions import DIMENSIONS
+    from event_tracker.query.stats.web.top import NAMES, SLOWEST
+
+    assert {*reference.BYS, *reference.NAMES} == {*DIMENSIONS, *NAMES, SLOWEST}
