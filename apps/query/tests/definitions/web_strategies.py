@@ -33,6 +33,7 @@ PROPERTIES: dict[str, list[Any]] = {
     "utm_content": ["top"],
     "$source": ["Google", "news.example", "direct", "internal", "", None],
     "$channel": ["search", "internal", None],
+    "title": ["Home", "Home", "1.0", "", None],
     "$country": ["PT", "FR", "PT"],
     "$region": ["Porto"],
     "$city": ["Porto", "Lyon"],
@@ -46,7 +47,7 @@ PROPERTIES: dict[str, list[Any]] = {
     "bytes": [0, 10, "100", 12.5, -1, 999_999_999_999_999, 10**15, "1e3", True],
     "seconds": [0, 0.25, "0.250", 3, -1, "1e3", "slow", 1.75, [1]],
 }
-OFTEN = ("page", "referrer", "status", "bytes", "seconds")
+OFTEN = ("page", "title", "referrer", "status", "bytes", "seconds")
 OF_PAGE_VIEWS = st.fixed_dictionaries(
     {},
     optional={name: st.sampled_from(values) for name, values in PROPERTIES.items() for _ in range(1 + (name in OFTEN))},

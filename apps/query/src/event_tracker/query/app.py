@@ -49,7 +49,7 @@ log = structlog.get_logger("query")
 
 PACKAGE = "event-tracker-query"
 
-MIGRATION = "0026-user-epochs"
+MIGRATION = "0028-pages"
 """The newest migration that this code needs."""
 
 MANAGEMENT_CONNECTIONS = 2

@@ -2,8 +2,8 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +14,17 @@ from .visits import sessions_of
 
 Session = list[Event]
 Key = str | None
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a page is called."""
+
+    source: str
+    host: str
+    path: str
+    title: str | None = None
+    category: str | None = None
 
 
 def page_views(selection: Selection) -> Selection:
@@ -106,6 +117,8 @@ OF_VIEWS = {
     "edge_result": "edge_result",
     "edge_location": "edge_location",
     "slowest": "page",
+    "title": "called",
+    "category": "called",
 }
 OF_FIRST = {
     "entry": "page",
@@ -115,7 +128,8 @@ OF_FIRST = {
     "term": "utm_term",
     "content": "utm_content",
 }
-BYS = (*OF_VIEWS, *OF_FIRST, "exit", "source", "channel")
+NAMES = ("title", "category")
+BYS = (*(by for by in OF_VIEWS if by not in NAMES), *OF_FIRST, "exit", "source", "channel")
 
 
 def top(
@@ -126,8 +140,11 @@ def top(
     offset: int = 0,
     gap: int = 1800,
     longest: int = 86_400,
+    pages: Sequence[Page] = (),
 ) -> dict[str, Any]:
     sessions = sessions_of(page_views(selection).of(events, gap, longest), gap, longest)
+    if by in NAMES:
+        sessions = called(events, sessions, by, pages)
     everybody = {session[0].user_id for session in sessions}
     found: dict[Key, list[tuple[Session, list[Event]]]] = defaultdict(list)
     """Of each key its sessions, and of each of these the page views that count."""
@@ -149,6 +166,29 @@ def top(
         "rows": rows[offset : offset + limit],
         "total": len(rows),
     }
+
+
+def called(events: list[Event], sessions: list[Session], by: str, pages: Sequence[Page]) -> list[Session]:
+    """The same sessions, of page views with the property `called`: what their page is called."""
+    named = {(page.source, page.host, page.path): getattr(page, by) for page in pages if getattr(page, by) is not None}
+    arrived = {(*event.key, event.user_id): number for number, event in enumerate(events)}
+    learnt: dict[tuple[str, str, Key], str] = {}
+    views = [event for session in sessions for event in session]
+    for event in sorted(views, key=lambda event: (event.at, arrived[(*event.key, event.user_id)])):
+        title = text(event, "title")
+        if by == "title" and title is not None and text(event, "page") is not None:
+            learnt[event.source, text(event, "host") or "", text(event, "page")] = title
+
+    def name(event: Event) -> str | None:
+        path, host = text(event, "page"), text(event, "host") or ""
+        places = [(named, host), (named, ""), (learnt, host)]
+        found = [known[event.source, at, path] for known, at in places if (event.source, at, path) in known]  # type: ignore[index]
+        return found[0] if found else None
+
+    return [
+        [replace(event, properties={**event.properties, "called": name(event)}) for event in session]
+        for session in sessions
+    ]
 
 
 def keyed(session: Session, by: str) -> dict[Key, list[Event]]:

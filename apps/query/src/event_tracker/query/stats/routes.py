@@ -111,8 +111,8 @@ QUESTIONS = [
     _stats("/stats/top-properties", top_properties, "A property's commonest values.", TopPropertiesAnswer, TopPropertiesSchema),
     _stats("/stats/retention", retention, "Who comes back, by when they first came.", RetentionAnswer, RetentionSchema),
     _stats("/stats/paths", paths, "What follows what within sessions.", PathsAnswer, PathsSchema),
-    _stats("/stats/web", web, "Page views, visitors and sessions of a web site, and those of the range before.", WebAnswer, WebSummarySchema),
-    _stats("/stats/web/top", web_top, "Pages, sources, countries and so on of a web site, by visitors.", WebTopAnswer, WebTopSchema),
+    _stats("/stats/web", web, "A web site's page views, visitors and sessions, and those before.", WebAnswer, WebSummarySchema),
+    _stats("/stats/web/top", web_top, "A web site's pages, sources, countries and so on.", WebTopAnswer, WebTopSchema),
 ]  # fmt: skip
 """By GET; each is also answered by POST, with its parameters in the body."""
 

@@ -14,7 +14,7 @@ def build_pieces(label: str, length: timedelta, longest: int) -> str:
     """Relations up to `piece` and `session`, of the relation `selected`. They take the parameters `gap` and `longest`.
 
     Args:
-        label: the column of `selected` by which a session is in pieces.
+        label: the column of `selected` by which a session is in pieces. (`number` is a column of `cut` already.)
         length: of the question's time range.
         longest: the longest session, in seconds.
     """

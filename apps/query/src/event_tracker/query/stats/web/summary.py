@@ -82,7 +82,7 @@ class WebSummaryQuery(FilteredQuery):
         statement = SUMMARY.format(
             selected=select_query(self, parameters),
             number=number,
-            pieces=build_pieces("number", self.end - self.start, self.longest),
+            pieces=build_pieces("interval_number", self.end - self.start, self.longest),
         )
         return Statement(statement, parameters)
 

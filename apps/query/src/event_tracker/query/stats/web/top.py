@@ -1,6 +1,6 @@
 """GET /stats/web/top: pages, sources, countries and so on, those with the most visitors first."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar
 
@@ -15,6 +15,7 @@ from event_tracker.query.stats.columns.asking import Stats
 from event_tracker.query.stats.columns.selection import Parameters, Statement, select_query
 from event_tracker.query.stats.columns.visits import SECOND
 from event_tracker.query.stats.query_types import FilteredQuery
+from event_tracker.query.stats.store import Pages
 from event_tracker.query.stats.web.dimensions import DIMENSIONS, WebDimension, build_number, build_whole_number
 from event_tracker.query.stats.web.parameters import WebSchema, read_web
 from event_tracker.query.stats.web.sessions import build_edges, build_pieces
@@ -22,6 +23,9 @@ from event_tracker.query.stats.web.sessions import build_edges, build_pieces
 PARTS = load_queries("event_tracker.query.stats.web", "top.sql")
 
 SLOWEST = "slowest"
+NAMES = ("title", "category")
+"""Dimensions by what pages are called, in the order of `Pages`."""
+
 WITH_BYTES = ("status", "edge_result", "edge_location")
 """Dimensions whose rows have bytes, too."""
 
@@ -33,13 +37,16 @@ MOST_OFFSET = 1_000_000_000
 class WebTopSchema(WebSchema):
     """Parameters of GET /stats/web/top."""
 
-    by = Choice((*DIMENSIONS, SLOWEST), "page", "What is listed: see docs/api.md.")
+    by = Choice((*DIMENSIONS, *NAMES, SLOWEST), "page", "What is listed: see docs/api.md.")
     limit = Limit(10, "Most rows to answer.")
     offset = Between(0, MOST_OFFSET, 0, "How many rows of this order to pass over: those of earlier pages.")
 
 
 def web_top(stats: Stats, call: Call) -> RangeAnswer:
-    return stats.asker.ask(read_web_top(call, datetime.now(UTC), stats.explain, longest=stats.longest), call)
+    query = read_web_top(call, datetime.now(UTC), stats.explain, longest=stats.longest)
+    if query.by in NAMES:
+        query = replace(query, pages=stats.store.read_pages(query.sources, call.client))
+    return stats.asker.ask(query, call)
 
 
 def read_web_top(call: Call, now: datetime, allow_explain: bool, *, longest: int) -> "WebTopQuery":
@@ -48,7 +55,8 @@ def read_web_top(call: Call, now: datetime, allow_explain: bool, *, longest: int
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebTopQuery(FilteredQuery):
-    """`limit` keys of a dimension, after the first `offset`. `gap` and `longest` are in seconds."""
+    """`limit` keys of a dimension, after the first `offset`. `gap` and `longest` are in seconds; `pages` are those of the sources, where
+    the dimension is what they are called."""
 
     name: ClassVar = "web_top"
     counts_users: ClassVar = True
@@ -59,18 +67,22 @@ class WebTopQuery(FilteredQuery):
     offset: int
     gap: int
     longest: int
+    pages: Pages = ()
 
     def build_statement(self) -> Statement:
         parameters = Parameters(
             gap=self.gap * SECOND, longest=self.longest * SECOND, limit=self.limit, offset=self.offset
         )
-        dimension = DIMENSIONS["page" if self.by == SLOWEST else self.by]
+        dimension = DIMENSIONS["page" if self.by in (SLOWEST, *NAMES) else self.by]
         key = dimension.build(parameters)
         more, counted = self._count(dimension, parameters)
+        events = select_query(self, parameters)
+        if self.by in NAMES:
+            selected = self._name_pages(events, key, parameters)
+        else:
+            selected = PARTS["keyed"].format(key=key, more=more, events=events)
         statement = PARTS["top"].format(
-            key=key,
-            more=more,
-            selected=select_query(self, parameters),
+            selected=selected,
             sessions=self._build_sessions(dimension),
             counted=counted,
             order=BY_SECONDS if self.by == SLOWEST else BY_VISITORS,
@@ -89,6 +101,23 @@ class WebTopQuery(FilteredQuery):
             transferred = build_whole_number(parameters.read_property("bytes"))
             return f", {transferred} as bytes", PARTS["with_bytes"].format(by_views_uncounted=by_views)
         return "", PARTS["by_views"]
+
+    def _name_pages(self, events: str, page: str, parameters: Parameters) -> str:
+        """The page views with the titles, or categories, of their pages."""
+        place = 3 + NAMES.index(self.by)
+        known = [page for page in self.pages if page[place] is not None]
+        for number, name in enumerate(("page_sources", "page_hosts", "page_paths")):
+            parameters[name] = [page[number] for page in known]
+        parameters["page_names"] = [page[place] for page in known]
+        host, learns = parameters.read_property("host"), self.by == "title"
+        return PARTS["named"].format(
+            events=events,
+            host=host,
+            page=page,
+            learnt=PARTS["learnt"].format(title=parameters.read_property("title")) if learns else "",
+            latest=", learnt.title" if learns else "",
+            titles=PARTS["titles"] if learns else "",
+        )
 
     def _build_sessions(self, dimension: WebDimension) -> str:
         length = self.end - self.start
@@ -127,7 +156,7 @@ class WebTopQuery(FilteredQuery):
             sessions=sessions,
             bounce_rate=share(bounces, sessions),
             share=share(visitors, everybody),
-            bytes=(transferred or 0) if self.by in WITH_BYTES else UNSET,
+            bytes=UNSET if transferred is None else transferred,
             seconds=UNSET if seconds is None else WebSeconds(seconds["count"], *seconds["quantiles"]),
         )
 

@@ -1,6 +1,6 @@
 -- name: top
 -- Keys with what `page` lists of them, and in each row the number of keys and of all visitors. An empty page has one row without a key.
-with selected as not materialized (select * replace ({key} as key) {more} from ({selected})),
+with {selected},
 {sessions},
 {counted},
 page as (
@@ -12,6 +12,39 @@ select
 from (select 1) as one
 left join page on true
 order by rank
+
+-- name: keyed
+selected as not materialized (select * replace ({key} as key) {more} from ({events}))
+
+-- name: named
+-- The key is what the page is called: on its host, or else on every host.
+known as materialized (
+  select
+    unnest($page_sources::varchar[]) as source, unnest($page_hosts::varchar[]) as host,
+    unnest($page_paths::varchar[]) as path, unnest($page_names::varchar[]) as name
+),
+viewed as not materialized (select *, coalesce({host}, '') as host, {page} as path from ({events})),
+{learnt}
+selected as not materialized (
+  select viewed.* replace (coalesce(here.name, anywhere.name {latest}) as key)
+  from viewed
+  left join known as here on here.source = viewed.source and here.host = viewed.host and here.path = viewed.path
+  left join known as anywhere
+    on anywhere.source = viewed.source and anywhere.host = '' and anywhere.path = viewed.path
+  {titles}
+)
+
+-- name: learnt
+-- The latest title that a page's views have.
+learnt as materialized (
+  select source, host, path, arg_max({title}, place) as title
+  from viewed
+  where {title} is not null
+  group by source, host, path
+),
+
+-- name: titles
+left join learnt on learnt.source = viewed.source and learnt.host = viewed.host and learnt.path = viewed.path
 
 -- name: by_views
 counted as materialized (
@@ -36,7 +69,7 @@ counted as materialized (
 -- No more bytes than JSON's readers have numbers for.
 {by_views_uncounted},
 transferred as (
-  select key, least(sum(bytes), 9007199254740991)::bigint as bytes from selected group by key
+  select key, least(coalesce(sum(bytes), 0), 9007199254740991)::bigint as bytes from selected group by key
 ),
 counted as materialized (
   select by_views.* exclude (bytes), transferred.bytes
