@@ -123,6 +123,12 @@ def test_page_views_without_a_key_have_the_key_null(ask):
     assert body["rows"][0]["visitors"] == 2
 
 
+def test_a_location_has_both_coordinates_and_may_have_a_name(ask):
+    porto, nameless = {"$latitude": 41.15, "$longitude": -8.61, "$city": "Porto"}, {"$latitude": "0", "$longitude": "0.5"}
+    events = [view("ann", **porto), view("bob", **porto), view("cem", **nameless), view("dan", **{"$latitude": 1, "$city": "Porto"})]
+    assert keys(ask(events, top("location"))) == ["41.15,-8.61 Porto", "0,0.5", None]
+
+
 def test_shares_of_rows_are_of_all_visitors(ask):
     events = [view("ann", 0, "/"), view("ann", 1, "/a"), view("bob", 0, "/a")]
     assert [row["share"] for row in ask(events, top("page"))["rows"]] == [1, 0.5]

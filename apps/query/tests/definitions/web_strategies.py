@@ -37,6 +37,8 @@ PROPERTIES: dict[str, list[Any]] = {
     "$country": ["PT", "FR", "PT"],
     "$region": ["Porto"],
     "$city": ["Porto", "Lyon"],
+    "$latitude": [41.15, "45.76", None],
+    "$longitude": [-8.61, 4.84],
     "$browser": ["Firefox", "Chrome"],
     "$os": ["Linux", "iOS"],
     "$device": ["iPhone"],

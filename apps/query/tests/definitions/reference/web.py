@@ -120,6 +120,7 @@ OF_VIEWS = {
     "title": "called",
     "category": "called",
 }
+PLACED = "location"
 OF_FIRST = {
     "entry": "page",
     "referrer": "referrer",
@@ -129,7 +130,7 @@ OF_FIRST = {
     "content": "utm_content",
 }
 NAMES = ("title", "category")
-BYS = (*(by for by in OF_VIEWS if by not in NAMES), *OF_FIRST, "exit", "source", "channel")
+BYS = (*(by for by in OF_VIEWS if by not in NAMES), *OF_FIRST, "exit", "source", "channel", PLACED)
 
 
 def top(
@@ -192,10 +193,10 @@ def called(events: list[Event], sessions: list[Session], by: str, pages: Sequenc
 
 
 def keyed(session: Session, by: str) -> dict[Key, list[Event]]:
-    if by in OF_VIEWS:
+    if by in OF_VIEWS or by == PLACED:
         found: dict[Key, list[Event]] = defaultdict(list)
         for event in session:
-            found[text(event, OF_VIEWS[by])].append(event)
+            found[location(event) if by == PLACED else text(event, OF_VIEWS[by])].append(event)
         return found
     match by:
         case "exit":
@@ -238,6 +239,13 @@ def row(key: Key, its: list[tuple[Session, list[Event]]], by: str, everybody: in
 
 def text(event: Event, name: str) -> Key:
     return as_value(event.properties.get(name))
+
+
+def location(event: Event) -> Key:
+    latitude, longitude, city = (text(event, name) for name in ("$latitude", "$longitude", "$city"))
+    if latitude is None or longitude is None:
+        return None
+    return f"{latitude},{longitude}" + ("" if city is None else f" {city}")
 
 
 def words(event: Event, name: str) -> str:

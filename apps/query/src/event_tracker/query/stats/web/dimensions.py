@@ -68,6 +68,11 @@ def _channel(parameters: Parameters) -> str:
     return PARTS["channel"].format(channel=channel, is_campaign=campaign, host=_host(parameters))
 
 
+def _location(parameters: Parameters) -> str:
+    latitude, longitude, city = map(parameters.read_property, ("$latitude", "$longitude", "$city"))
+    return PARTS["location"].format(latitude=latitude, longitude=longitude, city=city)
+
+
 DIMENSIONS = {
     "page": _property("page"),
     "entry": _property("page", "first", " of a session's first page view"),
@@ -91,6 +96,7 @@ DIMENSIONS = {
     "country": _property("$country"),
     "region": _property("$region"),
     "city": _property("$city"),
+    "location": WebDimension("views", _location, "`$latitude`, a comma, `$longitude`, and with `$city` a space and that"),
     "browser": _property("$browser"),
     "os": _property("$os"),
     "device": _property("$device"),

@@ -5,6 +5,10 @@ coalesce({source}, {named}, {host}, 'direct')
 -- name: channel
 coalesce({channel}, case when {is_campaign} then 'campaign' when {host} is not null then 'site' else 'direct' end)
 
+-- name: location
+-- As a point of a map, with its name; null without both coordinates.
+({latitude} || ',' || {longitude} || coalesce(' ' || {city}, ''))
+
 -- name: text
 -- A value without blanks around it, in small letters; null where nothing is left.
 nullif(lower(trim({value})), '')
