@@ -56,6 +56,15 @@ def filters_of(visitor):
     return parse_qs(urlsplit(visitor.page.url).query).get("filter", [])
 
 
+def click_on_map(visitor, label):
+    point = visitor.page.get_by_label(label)
+    point.scroll_into_view_if_needed()
+    box = point.bounding_box()
+    visitor.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    visitor.page.wait_for_url("**filter=**")
+    visitor.wait()
+
+
 def test_the_page_shows_the_answers_and_a_row_filters_all_of_it(visit, site):
     visitor = visit(site).open("web", sources="Channel")
     totals = site.ask("/stats/web", **site.last(30))["totals"]
@@ -105,14 +114,15 @@ def test_a_country_of_the_map_filters_by_it(visit, site):
     visitor.page.get_by_label("Germany: 8 visitors").wait_for(state="attached")
     assert f"{site.url}{countries.PATH}" in asked  # and of no other host, as for all visitors
     assert serious_violations(visitor.page) == []
-    point = visitor.page.get_by_label("Singapore: 2 visitors")
-    point.scroll_into_view_if_needed()
-    box = point.bounding_box()
-    visitor.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    visitor.page.wait_for_url("**filter=**")
-    visitor.wait()
+    click_on_map(visitor, "Singapore: 2 visitors")
     assert filters_of(visitor) == ["property.$country:is:SG"]
     assert visitor.tile("Visitors") == "2"
+
+
+def test_a_city_of_the_map_filters_by_it(visit, site):
+    visitor = visit(site).open("web", world="Europe")
+    click_on_map(visitor, "Berlin: 1 visitor")
+    assert filters_of(visitor) == ["property.$city:is:Berlin"]
 
 
 def test_who_is_on_the_site_now_is_counted_again_and_again(visit, site):

@@ -17,7 +17,7 @@ class Dimension(NamedTuple):
         name: of the list, among those of its panel.
         heading: of the list's first column.
         by: the parameter of /stats/web/top.
-        property: by which a row filters.
+        property: by which a row filters; "" if none has the keys.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Dimension(NamedTuple):
 PAGE = Dimension("Top", "Page", "page", "page")
 ENTRY = Dimension("Entry", "Entry page", "entry", "page")
 EXIT = Dimension("Exit", "Exit page", "exit", "page")
+TITLE = Dimension("Title", "Title", "title", "")
 SOURCE = Dimension("Source", "Source", "source", "$source")
 CHANNEL = Dimension("Channel", "Channel", "channel", "$channel")
 REFERRER = Dimension("Referrer", "Referrer", "referrer", "referrer")
@@ -62,7 +63,7 @@ def bars(rows: Sequence[Answer]) -> list[float]:
 
 def url(page: str, dimension: Dimension, key: str | None, chosen: Filters) -> str | None:
     """The URL of the page with a filter for a row; None if there is no such filter."""
-    if dimension in DERIVED and dimension.property not in properties.names(chosen):
+    if not dimension.property or (dimension in DERIVED and dimension.property not in properties.names(chosen)):
         return None
     field = grammar.property_field(dimension.property)
     condition = Condition(field, "not_set") if key is None else grammar.equals(field, key)

@@ -32,7 +32,7 @@ class Panel(NamedTuple):
 
 
 PANELS = (
-    Panel("pages", "Pages", (dimensions.PAGE, dimensions.ENTRY, dimensions.EXIT)),
+    Panel("pages", "Pages", (dimensions.PAGE, dimensions.TITLE, dimensions.ENTRY, dimensions.EXIT)),
     Panel("sources", "Sources", (dimensions.SOURCE, dimensions.CHANNEL, dimensions.REFERRER, dimensions.CAMPAIGN)),
     Panel("places", "Places", (dimensions.COUNTRY, dimensions.REGION, dimensions.CITY)),
     Panel("technology", "Technology", (dimensions.BROWSER, dimensions.SYSTEM, dimensions.DEVICE)),
@@ -85,7 +85,7 @@ def _list(panel: Panel, dimension: Dimension, answer: Answer, chosen: Filters, *
     if complete:
         columns |= {"Views": "page_views", "Sessions": "sessions", "Bounce rate": "bounce_rate"}
     elif panel.key == "pages":
-        columns |= {"Views": "page_views"} if dimension.by == "page" else {"Sessions": "sessions"}
+        columns |= {"Views": "page_views"} if dimension.by in ("page", "title") else {"Sessions": "sessions"}
     else:
         columns |= {"Share": "share"}
     names = dimensions.names(dimension, answer["rows"])

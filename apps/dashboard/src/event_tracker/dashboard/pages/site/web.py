@@ -18,7 +18,7 @@ def show(chosen: Filters) -> None:
     with ask_concurrently() as later:
         asked = totals.ask_totals(later, chosen)
         lists = {panel: panels.ask_list(later, panel, chosen) for panel in panels.PANELS}
-        by_country = world_map.ask_countries(later, chosen)
+        places = world_map.ask_places(later, chosen)
         with show_refusal():
             if not totals.show(chosen, asked):
                 show_nothing_found("page views")
@@ -28,4 +28,5 @@ def show(chosen: Filters) -> None:
                     for column, panel in zip(st.columns(2, gap="medium"), row, strict=True):
                         with column:
                             panels.show(panel, chosen, lists[panel])
-            world_map.show(chosen, by_country())
+            with st.container(key="map"):
+                world_map.show(chosen, places)

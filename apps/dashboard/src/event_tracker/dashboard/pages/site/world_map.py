@@ -26,8 +26,14 @@ BORDERS = {"light": "#ffffff", "dark": "#11151b"}
 RAMP = slice(2, None)
 """Of the theme's sequence of colours: without the first ones, which look like land without visitors."""
 
-CLICKED = ("area", "point")
-"""The selections of the map's two layers with visitors."""
+CITY = "city"
+CLICKED = ("area", "point", CITY)
+"""The selections of the map's layers with visitors: countries, those that are too small to be seen, and cities."""
+
+CITIES = 200
+"""The most points."""
+
+CITY_COLOUR = {"light": "#d55e00", "dark": "#e69f00"}
 
 
 class View(NamedTuple):
@@ -49,14 +55,21 @@ VIEWS = {
 }
 
 
-def ask_countries(later: Later[Answer], chosen: Filters) -> Callable[[], Answer]:
-    """Send the request for `show`."""
-    return later("/stats/web/top", by="country", limit=COUNTRIES, **chosen.parameters)
+Asked = tuple[Callable[[], Answer], Callable[[], Answer]]
 
 
-def show(chosen: Filters, answer: Answer) -> None:
+def ask_places(later: Later[Answer], chosen: Filters) -> Asked:
+    """Send the requests for `show`."""
+    return (
+        later("/stats/web/top", by="country", limit=COUNTRIES, **chosen.parameters),
+        later("/stats/web/top", by="location", limit=CITIES, **chosen.parameters),
+    )
+
+
+def show(chosen: Filters, asked: Asked) -> None:
     """Draw the map, and its table."""
     st.header("Map", anchor=False)
+    answer, located = (one() for one in asked)
     rows = [row for row in answer["rows"] if row["key"] is not None]
     if not rows:
         st.caption(
@@ -68,20 +81,23 @@ def show(chosen: Filters, answer: Answer) -> None:
         "Part of the world", list(VIEWS), default="World", required=True, key="world", bind="query-params",
         label_visibility="collapsed",
     )  # fmt: skip
+    cities = read_cities(located["rows"])
     # A country stays selected in a map of the same key, and a second click on it wouldn't select it.
     key = f"map {hash(tuple(chosen.filters))}"
 
-    def filter_by_country() -> None:
+    def filter_by_place() -> None:
         selection = st.session_state[key]["selection"]
         for clicked in [one for name in CLICKED for one in selection.get(name, [])][:1]:
-            filters.add(grammar.equals(grammar.property_field("$country"), clicked["id"]))
+            field, value = ("$city", clicked["city"]) if "city" in clicked else ("$country", clicked["id"])
+            filters.add(grammar.equals(grammar.property_field(field), value))
 
-    st.vega_lite_chart(
-        make_map(rows, VIEWS[str(view or "World")]), key=key, on_select=filter_by_country, selection_mode=CLICKED
-    )
+    shown = make_map(rows, cities, VIEWS[str(view or "World")])
+    selections = CLICKED if cities else CLICKED[:2]
+    st.vega_lite_chart(shown, key=key, on_select=filter_by_place, selection_mode=selections)
     missing = sum(row["visitors"] for row in answer["rows"] if row["key"] is None)
     elsewhere = [row for row in rows if row["key"] not in countries.ON_MAP]
-    sentences = ["Visitors by country. Click a country to filter by it; the list Places can do the same."]
+    what = "a country or a city" if cities else "a country"
+    sentences = [f"Visitors by country. Click {what} to filter by it; the list Places can do the same."]
     if missing:
         sentences.append(f"{numbers.counted(missing, 'visitor')} without a country.")
     if elsewhere:
@@ -105,11 +121,28 @@ def _name(key: str) -> str:
     return countries.NAMES.get(key, key)
 
 
-def make_map(rows: list[Answer], view: View) -> dict[str, Any]:
+def read_cities(rows: list[Answer]) -> list[dict[str, Any]]:
+    """The cities of /stats/web/top by location: those whose keys are two numbers on the globe, and a name."""
+    found = []
+    for row in rows:
+        place, _, name = (row["key"] or "").partition(" ")
+        try:
+            latitude, longitude = map(float, place.split(","))
+        except ValueError:
+            continue
+        if name and abs(latitude) <= 90 and abs(longitude) <= 180:
+            label = f"{name}: {numbers.counted(row['visitors'], 'visitor')}"
+            at = {"latitude": latitude, "longitude": longitude}
+            found.append({"city": name, **at, "people": row["visitors"], "views": row["page_views"], "label": label})
+    return found
+
+
+def make_map(rows: list[Answer], cities: list[dict[str, Any]], view: View) -> dict[str, Any]:
     """A map in Vega-Lite's form. Its areas are the browser's to fetch (`countries.PATH`), once.
 
     Args:
         rows: of /stats/web/top by country.
+        cities: from `read_cities`.
     """
     theme = style.theme()
     known = [
@@ -130,13 +163,10 @@ def make_map(rows: list[Answer], view: View) -> dict[str, Any]:
         # Most countries have few visitors: their differences would be too small to be seen on a linear scale.
         "scale": {"type": "sqrt", "domainMin": 0, "range": ramp},
         "legend": {
-            "orient": "bottom-left",
-            "direction": "horizontal",
-            "tickCount": 3,
-            "format": ",~f",
-            "titleFontWeight": 400,
+            "orient": "bottom-left", "direction": "horizontal", "gradientLength": 160, "tickCount": 5, "format": ",~f",
+            "titleFontWeight": 400, "titleColor": charts.text_colour(), "labelColor": charts.text_colour(),
         },
-    }
+    }  # fmt: skip
     tooltip = [
         {"field": "name", "title": "Country"},
         {"field": "visitors", "type": "quantitative", "title": "Visitors", "format": ","},
@@ -151,7 +181,7 @@ def make_map(rows: list[Answer], view: View) -> dict[str, Any]:
             "mark": {**border, "type": "geoshape", "cursor": "pointer"},
             "encoding": {"color": colour, "tooltip": tooltip, "description": {"field": "label"}},
         }
-        for name, clicked in zip(("countries", "small"), CLICKED, strict=True)
+        for name, clicked in zip(("countries", "small"), CLICKED[:2], strict=True)
     ]
     return {
         "height": PIXELS,
@@ -165,9 +195,35 @@ def make_map(rows: list[Answer], view: View) -> dict[str, Any]:
         "layer": [
             {"data": _areas("countries"), "mark": {**border, "type": "geoshape", "fill": LAND[theme], "aria": False}},
             *visited,
+            *([_make_points(cities, theme, view.zoom)] if cities else []),
         ],
         "config": {"view": {"stroke": None}},
     }
+
+
+def _make_points(cities: list[dict[str, Any]], theme: str, zoom: float) -> dict[str, Any]:
+    # With another name for their visitors: Vega would draw one legend for both scales.
+    return {
+        "data": {"values": cities},
+        "params": [{"name": CITY, "select": {"type": "point", "fields": ["city"], "toggle": False}}],
+        "mark": {
+            "type": "circle", "color": CITY_COLOUR[theme], "opacity": 0.8, "stroke": BORDERS[theme], "strokeWidth": 0.5,
+            "cursor": "pointer", "clip": True,
+        },
+        "encoding": {
+            "longitude": {"field": "longitude", "type": "quantitative"},
+            "latitude": {"field": "latitude", "type": "quantitative"},
+            "size": {
+                "field": "people", "type": "quantitative", "legend": None, "scale": {"domainMin": 0, "range": [4, 40 * zoom]},
+            },
+            "tooltip": [
+                {"field": "city", "title": "City"},
+                {"field": "people", "type": "quantitative", "title": "Visitors", "format": ","},
+                {"field": "views", "type": "quantitative", "title": "Page views", "format": ","},
+            ],
+            "description": {"field": "label"},
+        },
+    }  # fmt: skip
 
 
 def _areas(name: str) -> dict[str, Any]:
