@@ -36,7 +36,6 @@ class Shot(NamedTuple):
 
 SHOTS = [
     Shot("web", "web?", 1500),
-    Shot("web-dark", "web?sources=Channel&", 1500, scheme="dark"),
     Shot("map", "web?world=Europe&", 2600, part="map"),
     Shot("live", "live?", 1000),
     Shot("overview", "?", 1500),

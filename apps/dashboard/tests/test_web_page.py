@@ -43,6 +43,7 @@ def known_views():
     views += [
         make_view(f"DE-{place}", now - timedelta(minutes=2), "/now", **{"$country": "DE"}) for place in range(NOW_HERE)
     ]
+    views[2]["properties"] |= {"$city": "Berlin", "$latitude": 52.52, "$longitude": 13.41}
     return views
 
 

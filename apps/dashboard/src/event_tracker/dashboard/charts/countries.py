@@ -1,6 +1,7 @@
 """The countries of the world: their names, and the map that the browser draws. `scripts/world-map` makes both files.
 
-The map is Natural Earth's (public domain), by the npm package world-atlas (ISC); names are from Unicode's CLDR (Unicode-3.0).
+The map is Natural Earth's (public domain), by the npm package world-atlas (ISC); names are from i18n-iso-countries (MIT). Their
+licences are beside the files.
 """
 
 import gzip

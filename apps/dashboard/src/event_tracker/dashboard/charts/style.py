@@ -61,6 +61,8 @@ CSS = """
 [class*="st-key-tiles"] { display: grid !important; grid-template-columns: repeat(4, 1fr); }
 [class*="st-key-tiles"] > * { width: auto !important; min-width: 0 !important; }
 .st-key-tilessix { grid-template-columns: repeat(6, 1fr) !important; }
+.st-key-tilessix [data-testid="stMetricValue"] { font-size: 1.5rem; }
+.st-key-tilessix :is([data-testid="stMetric"], [data-testid="stMetric"] > div) { padding: 0.3rem 0.4rem; }
 .st-key-tileslive, .st-key-tilesthree { grid-template-columns: repeat(3, 1fr) !important; }
 [class*="st-key-tiles"] > *, [class*="st-key-tiles"] [data-testid="stMetric"] { height: 100%; }
 :is([data-testid="stMetricLabel"], [data-testid="stMetricValue"]) :is(.stMarkdownEllipsis, p) { white-space: normal !important;
@@ -74,7 +76,7 @@ CSS = """
   /* Streamlit's margins of 5rem take a third of what the sidebar leaves. */
   [data-testid="stMainBlockContainer"] { padding-left: 2rem !important; padding-right: 2rem !important; }
 }
-@media (max-width: 1250px) {
+@media (max-width: 1200px) {
   .st-key-tilessix { grid-template-columns: repeat(3, 1fr) !important; }
 }
 @media (max-width: 1100px) {

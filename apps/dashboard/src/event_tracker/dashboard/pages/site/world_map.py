@@ -163,7 +163,7 @@ def make_map(rows: list[Answer], cities: list[dict[str, Any]], view: View) -> di
         # Most countries have few visitors: their differences would be too small to be seen on a linear scale.
         "scale": {"type": "sqrt", "domainMin": 0, "range": ramp},
         "legend": {
-            "orient": "bottom-left", "direction": "horizontal", "gradientLength": 160, "tickCount": 5, "format": ",~f",
+            "orient": "bottom-left", "direction": "horizontal", "gradientLength": 160, "tickCount": 3, "format": ",~f",
             "titleFontWeight": 400, "titleColor": charts.text_colour(), "labelColor": charts.text_colour(),
         },
     }  # fmt: skip
