@@ -24,16 +24,20 @@ FUNNEL = "step1=page_view&step2=product_view&step3=add_to_cart&step4=purchase"
 
 
 class Shot(NamedTuple):
-    """One image; its height is cut off at `height` pixels."""
+    """One image: the page down to `height` pixels, or the part of it with the key `part`."""
 
     name: str
     path: str
     height: int
     width: int = 1280
     scheme: str = "light"
+    part: str = ""
 
 
 SHOTS = [
+    Shot("web", "web?", 1500),
+    Shot("map", "web?world=Europe&", 2600, part="map"),
+    Shot("live", "live?", 1000),
     Shot("overview", "?", 1500),
     Shot("overview-dark", "?", 1500, scheme="dark"),
     Shot("overview-phone", "?", 1400, width=390),
@@ -61,7 +65,8 @@ def take(browser: Browser, url: str, shot: Shot) -> None:
     while not runs.drawn():
         page.wait_for_timeout(100)
     page.wait_for_timeout(1000)  # charts and tables take their size after they are drawn
-    reduce_colours(page.screenshot()).save(IMAGES / f"dashboard-{shot.name}.png", optimize=True)
+    shown = page.locator(f".st-key-{shot.part}") if shot.part else page
+    reduce_colours(shown.screenshot()).save(IMAGES / f"dashboard-{shot.name}.png", optimize=True)
     context.close()
 
 

@@ -49,6 +49,8 @@ from event_tracker.query.stats.questions.top_properties import read_top_properti
 from event_tracker.query.stats.questions.users import read_users
 from event_tracker.query.stats.suggestions.fields import read_fields
 from event_tracker.query.stats.suggestions.values import read_values
+from event_tracker.query.stats.web.summary import read_web_summary
+from event_tracker.query.stats.web.top import read_web_top
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WINDOW = Window(timedelta(hours=24), timedelta(hours=168))
@@ -165,6 +167,8 @@ QUESTIONS: list[Read] = [
             "/events/users": read_event_users,
             "/stats/retention": read_retention,
             "/stats/paths": partial(read_paths, longest=86_400),
+            "/stats/web": partial(read_web_summary, longest=86_400),
+            "/stats/web/top": partial(read_web_top, longest=86_400),
             "/users/<path:user_id>": partial(read_user, longest=86_400),
         }.items()
     ),

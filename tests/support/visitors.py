@@ -132,7 +132,7 @@ class Visitor:
 def without_live_tiles(visitor: Visitor) -> Visitor:
     """Turn off the live updates of pages: a part that is being updated fades, and axe reports its low contrast."""
     visitor.add_script(
-        "const every = setInterval; window.setInterval = (what, wait, ...more) => wait === 5000 ? 0 : every(what, wait, ...more)"
+        "const every = setInterval; window.setInterval = (what, wait, ...more) => [5000, 10000].includes(wait) ? 0 : every(what, wait, ...more)"
     )
     return visitor
 

@@ -75,6 +75,8 @@ def test_a_service_with_other_rules_would_be_noticed(pair, scenario, tmp_path):
         rules["sessions by event_type without bots"] = {"property.bot": "true"}
     if truth["facts"]["signed_in"]:
         rules["ids before and after sign-in"] = {"identity": "linked"}
+    if SCENARIOS[scenario].site:
+        rules |= {"web site": last, "web site by page": last, "web site by channel": last}
     truth["checks"] = [without_echo(one, rules[one["name"]]) for one in truth["checks"] if one["name"] in rules]
     file.write_text(json.dumps(truth))
     checked = check(pair, file)

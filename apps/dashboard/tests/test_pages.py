@@ -6,6 +6,8 @@ import pytest
 from visitors import FUNNEL_STATE, make_view, serious_violations, without_live_tiles
 
 PAGES = {
+    "web": ("web", {}),
+    "live": ("live", {}),
     "overview": ("", {}),
     "users": ("users", {}),
     "one user": ("users", {"user": "user-39"}),

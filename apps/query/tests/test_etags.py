@@ -19,6 +19,8 @@ QUESTIONS = {
     "paths": f"/stats/paths?{RANGE}",
     "top_properties": f"/stats/top-properties?key=page&{RANGE}",
     "timeseries": f"/stats/timeseries?metric=users&{RANGE}",
+    "web": f"/stats/web?event_type=view&{RANGE}",
+    "web_top": f"/stats/web/top?event_type=view&{RANGE}",
 }
 each_question = pytest.mark.parametrize("path", QUESTIONS.values(), ids=QUESTIONS)
 """Each question that the engine answers by GET."""
@@ -121,9 +123,7 @@ def test_other_events_change_nothing(ask, store, minutes):
 def test_each_question_has_its_own(ask, store):
     store([{"user_id": "ann"}])
     paths = [
-        path + more
-        for path in QUESTIONS.values()
-        for more in ("", "&event_type=view", "&tz=Asia/Tokyo", "&source=shop")
+        path + more for path in QUESTIONS.values() for more in ("", "&event_type=buy", "&tz=Asia/Tokyo", "&source=shop")
     ]
     assert len({ask(path).headers["ETag"] for path in paths}) == len(paths)
 

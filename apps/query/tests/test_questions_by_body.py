@@ -19,6 +19,8 @@ QUESTIONS: dict[str, dict[str, Any]] = {
     "top-properties": {**SELECTED, "key": "plan", "limit": 1},
     "retention": {**SELECTED, "period": "day"},
     "paths": {**SELECTED, "start": "a", "direction": "previous", "depth": 2, "by": "event_type"},
+    "web": {**SELECTED, "interval": "hour", "gap": 60, "longest": 600},
+    "web/top": {**SELECTED, "by": "host", "limit": 2, "offset": 1, "gap": 60, "longest": 600},
 }
 
 

@@ -1,6 +1,6 @@
 """Hypothesis strategies of queries over a given selection, one for each endpoint."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import wraps
@@ -11,6 +11,7 @@ from . import questions
 from .product import Question
 from .questions import stats
 from .reference.events import Selection
+from .reference.web import BYS, NAMES
 from .strategies import BEHAVIOUR_LISTS, DOCUMENTS, TYPES, USERS
 
 Questions = st.SearchStrategy[Question]
@@ -124,6 +125,51 @@ def paths(selection: Selection) -> Questions:
     )
 
 
+@of_behaviour
+def web(selection: Selection) -> Questions:
+    return st.builds(
+        lambda interval, **options: stats("web", shortened(selection, interval), interval=interval, **options),
+        interval=st.sampled_from(["hour", "day", "day", "week", "month"]),
+        gap=GAPS,
+        longest=LONGEST_SESSIONS,
+    )
+
+
+def web_top(selection: Selection) -> Questions:
+    return _web_rows(selection, BYS)
+
+
+def web_names(selection: Selection) -> Questions:
+    return _web_rows(selection, NAMES)
+
+
+def _web_rows(given: Selection, bys: Sequence[str]) -> Questions:
+    def found(selection: Selection) -> Questions:
+        return _build_web_rows(selection, bys)
+
+    return of_behaviour(found)(given)
+
+
+def _build_web_rows(selection: Selection, bys: Sequence[str]) -> Questions:
+    return st.builds(
+        lambda **options: stats("web/top", selection, **options),
+        by=st.sampled_from(bys),
+        limit=LIMITS,
+        offset=st.sampled_from([0, 0, 0, 1, 3, 1000]),
+        gap=GAPS,
+        longest=LONGEST_SESSIONS,
+    )
+
+
+def of_views(questions: Callable[[Selection], Questions]) -> Callable[[Selection], Questions]:
+    """The same, about the types of events that others ask about, too."""
+
+    def found(selection: Selection) -> Questions:
+        return questions(replace(selection, event_types=selection.event_types or ("view", "Zoom")))
+
+    return found
+
+
 def user(selection: Selection) -> Questions:
     """A query of one user, who may not exist."""
     unfiltered = Selection(selection.start, selection.end, selection.zone)
@@ -137,7 +183,18 @@ def anything(selection: Selection) -> Questions:
     return st.one_of(
         *(
             ask(selection)
-            for ask in (timeseries, users, sessions, top_properties, event_users, funnel, retention, paths)
+            for ask in (
+                timeseries,
+                users,
+                sessions,
+                top_properties,
+                event_users,
+                funnel,
+                retention,
+                paths,
+                of_views(web),
+                of_views(web_top),
+            )
         ),
         ann_or_bob.map(lambda user_id: questions.user(unfiltered, user_id)),
     )

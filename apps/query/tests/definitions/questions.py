@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from .product import Question
 from .reference import event_users as reference_event_users
 from .reference import funnel as reference_funnel
-from .reference import paths, retention, sessions, timeseries, top_properties, user_list, users
+from .reference import paths, retention, sessions, timeseries, top_properties, user_list, users, web
 from .reference.events import Selection
 
 ANSWERS = {
@@ -21,6 +21,8 @@ ANSWERS = {
     "top-properties": top_properties.answer,
     "retention": retention.answer,
     "paths": paths.answer,
+    "web": web.summary,
+    "web/top": web.top,
 }
 T0 = datetime(2025, 3, 1, tzinfo=UTC)
 

@@ -55,6 +55,8 @@ ASKED = {
     "paths": (question_strategies.paths, {}),
     "users of events": (question_strategies.event_users, {"days": 8}),
     "properties": (question_strategies.top_properties, {}),
+    "web": (question_strategies.of_views(question_strategies.web), {}),
+    "rows of web": (question_strategies.of_views(question_strategies.web_top), {}),
 }
 
 

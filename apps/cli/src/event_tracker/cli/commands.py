@@ -14,6 +14,7 @@ COMMANDS = {
     "key": "event_tracker.cli.admin.write_keys:key",
     "schema": "event_tracker.cli.admin.event_schemas:schema",
     "rejections": "event_tracker.cli.admin.rejections:rejections",
+    "pages": "event_tracker.cli.admin.pages:pages",
     "links": "event_tracker.cli.admin.links:links",
     "admin": "event_tracker.cli.database.admins:admin",
     "token": "event_tracker.cli.admin.tokens:token",

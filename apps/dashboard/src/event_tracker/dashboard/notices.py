@@ -95,6 +95,15 @@ def show_no_events_yet() -> None:
     st.code(FIRST_EVENT.strip().format(collector=Settings.read().collector_url), language="shell", wrap_lines=True)
 
 
+def show_no_page_views_yet() -> None:
+    """Show that there are events, but no page views, and where those come from."""
+    st.info(
+        "There are no page views yet (events of the type page_view). A site's tracker.js sends them, with the lines to copy from the "
+        "page Sources (docs/browser.md).",
+        icon=":material/inbox:",
+    )
+
+
 def show_nothing_found(what: str = "events", hint: str = "Choose a longer range, or clear filters.") -> None:
     """Show that there are events, but none for this page."""
     st.info(f"No {what} in this range. {hint}", icon=":material/search_off:")

@@ -52,7 +52,7 @@ log = structlog.get_logger("query")
 
 PACKAGE = "event-tracker-query"
 
-MIGRATION = "0027-sql-scope"
+MIGRATION = "0028-pages"
 """The newest migration that this code needs."""
 
 MANAGEMENT_CONNECTIONS = 2

@@ -37,8 +37,11 @@ def apply(admin: Admin, file: Path, dry_run: bool, yes: bool) -> None:
         click.echo(f"Done: {len(done)} changes.")
 
 
-def read_declaration(file: Path) -> dict[str, Any]:
+def read_declaration(file: Path, first: str = "sources") -> dict[str, Any]:
     """Read the document in a YAML 1.2 file. A name that is twice in a mapping is an error.
+
+    Args:
+        first: its first name, for the error message.
 
     Raises:
         ClickException: if the file can't be read, or isn't a YAML mapping.
@@ -48,7 +51,7 @@ def read_declaration(file: Path) -> dict[str, Any]:
     except (YAMLError, UnicodeDecodeError, OSError) as error:
         raise click.ClickException(f"{file} can't be read: {error}") from None
     if not isinstance(declaration, dict):
-        raise click.ClickException(f"{file} can't be read: it must be a mapping that begins with `sources:`")
+        raise click.ClickException(f"{file} can't be read: it must be a mapping that begins with `{first}:`")
     return declaration
 
 

@@ -39,11 +39,34 @@ REFERRERS = {
     "newsletter": 10,
 }
 
+SITE_OF_ARRIVALS: dict[str, dict[str, str]] = {
+    "": {"host": "shop.example", "$source": "direct", "$channel": "direct"},
+    "https://www.google.com/": {"host": "shop.example", "$source": "Google", "$channel": "search"},
+    "https://www.bing.com/": {"host": "shop.example", "$source": "Bing", "$channel": "search"},
+    "https://duckduckgo.com/": {"host": "shop.example", "$source": "DuckDuckGo", "$channel": "search"},
+    "newsletter": {"host": "shop.example", "$source": "newsletter", "$channel": "email", "utm_source": "newsletter"},
+}
+"""What the page views of a visit have besides, by its referrer."""
+
+SYSTEMS = {"mobile": "Android", "desktop": "Windows", "tablet": "Android"}
+
 LATE_SHARE = 0.03
 """The share of visits that are made while the device is offline, and reported hours later."""
 
 LATE_SECONDS = (600.0, 6 * 3600.0)
 MEAN_PAUSE_SECONDS = 25.0
+
+
+def as_enriched(device: dict[str, str]) -> dict[str, str]:
+    """What the collector would add to the events of such a device."""
+    apple = {"mobile": "iOS", "desktop": "macOS", "tablet": "iPadOS"}
+    system = (apple if device["browser"] == "Safari" else SYSTEMS)[device["device"]]
+    return {
+        "$browser": device["browser"],
+        "$os": system,
+        "$device_type": device["device"],
+        "$country": device["country"],
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +124,17 @@ class FakeShop:
             "browser": self.browsers[(number * 7) % POOL],
             "country": self.countries[(number * 13) % POOL],
         }
+        device |= as_enriched(device)
         referrer = self.random.choice(self.referrers)
         product, cents = self.random.choice(self.products)
         step = "page_view"
         arrived = {"referrer": referrer} if referrer else {}
+        came = SITE_OF_ARRIVALS[referrer]
         while step != LEAVE:
             if step == "product_view":
                 product, cents = self.random.choice(self.products)
-            yield step, {**device, **arrived, **self._about(step, product, cents)}
+            viewed = came if step == "page_view" else {}
+            yield step, {**device, **viewed, **arrived, **self._about(step, product, cents)}
             arrived = {}
             following, weights = STEPS[step]
             (step,) = self.random.choices(following, cum_weights=weights)

@@ -126,7 +126,7 @@ def over_time(answer: Answer, unit: str) -> go.Figure:
         grey = series["kind"] in ("other", "missing")
         line = {"color": GREY if grey else _colour(number), "dash": "dot" if grey else "solid"}
         figure.add_traces(_line(answer["interval"], times, series["values"][:shown], is_whole, name, line))
-    most = max((value for series in answer["series"] for value in series["values"][:shown]), default=0)
+    most = max((value or 0 for series in answer["series"] for value in series["values"][:shown]), default=0)
     return _time_axes(figure, answer, times, unit, most)
 
 

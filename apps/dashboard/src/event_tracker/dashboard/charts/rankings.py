@@ -3,6 +3,7 @@ numbers stay visible, and a tooltip shows the whole name."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from itertools import zip_longest
 from typing import Any
 
 import streamlit as st
@@ -21,10 +22,15 @@ FIRST = 5
 """The number of rows of a long table that are visible at first."""
 
 
-def show(columns: Sequence[str], rows: Iterable[Row], alt: str) -> None:
-    """Show rows. `alt` is the table's accessible name."""
+def show(columns: Sequence[str], rows: Iterable[Row], alt: str, bars: Sequence[float] = ()) -> None:
+    """Show rows.
+
+    Args:
+        alt: the table's accessible name.
+        bars: the lengths of bars behind the rows' names, from 0 to 1. Without them there are none.
+    """
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
-    body = "".join(map(_row, rows))
+    body = "".join(_row(row, bar) for row, bar in zip_longest(rows, bars))
     # An element that scrolls must be focusable, for visitors who use the keyboard.
     st.html(
         f'<div class="ranking-frame" role="region" aria-label="{escape(alt)}" tabindex="0">'
@@ -41,7 +47,7 @@ def show_top(columns: Sequence[str], rows: Sequence[Row], alt: str) -> None:
             show(columns, rows[FIRST:], f"{alt}, the rest")
 
 
-def _row(row: Row) -> str:
+def _row(row: Row, bar: float | None) -> str:
     name, *values = row
     if isinstance(name, str | int):
         name = Linked(str(name))
@@ -49,7 +55,8 @@ def _row(row: Row) -> str:
     title = escape(ARROW.join(part.text for part in parts))
     shown = ARROW.join(map(_part, parts))
     cells = "".join(f"<td>{_value(value)}</td>" for value in values)
-    return f'<tr><th scope="row" title="{title}">{shown}</th>{cells}</tr>'
+    length = "" if bar is None else f' class="bar" style="background-size: {bar:.1%} 100%"'
+    return f'<tr><th scope="row" title="{title}"{length}>{shown}</th>{cells}</tr>'
 
 
 def _value(value: Any) -> str:

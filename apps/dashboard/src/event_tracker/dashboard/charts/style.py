@@ -23,6 +23,7 @@ CSS = """
 .ranking td { white-space: nowrap; }
 .ranking th:first-child { width: 100%; max-width: 0; min-width: 7rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
   text-align: left; }
+.ranking .bar { background: linear-gradient(light-dark(#d5e5f5, #1b3f60), light-dark(#d5e5f5, #1b3f60)) no-repeat left; }
 .ranking a { color: inherit; text-decoration: underline; text-decoration-style: dotted; text-underline-offset: 0.2em; }
 .ranking a:hover { text-decoration-style: solid; }
 
@@ -59,6 +60,9 @@ CSS = """
 /* Boxes of one width, four in a row, so that none stands alone in one. */
 [class*="st-key-tiles"] { display: grid !important; grid-template-columns: repeat(4, 1fr); }
 [class*="st-key-tiles"] > * { width: auto !important; min-width: 0 !important; }
+.st-key-tilessix { grid-template-columns: repeat(6, 1fr) !important; }
+.st-key-tilessix [data-testid="stMetricValue"] { font-size: 1.5rem; }
+.st-key-tilessix :is([data-testid="stMetric"], [data-testid="stMetric"] > div) { padding: 0.3rem 0.4rem; }
 .st-key-tileslive, .st-key-tilesthree { grid-template-columns: repeat(3, 1fr) !important; }
 [class*="st-key-tiles"] > *, [class*="st-key-tiles"] [data-testid="stMetric"] { height: 100%; }
 :is([data-testid="stMetricLabel"], [data-testid="stMetricValue"]) :is(.stMarkdownEllipsis, p) { white-space: normal !important;
@@ -72,6 +76,9 @@ CSS = """
   /* Streamlit's margins of 5rem take a third of what the sidebar leaves. */
   [data-testid="stMainBlockContainer"] { padding-left: 2rem !important; padding-right: 2rem !important; }
 }
+@media (max-width: 1200px) {
+  .st-key-tilessix { grid-template-columns: repeat(3, 1fr) !important; }
+}
 @media (max-width: 1100px) {
   [class*="st-key-narrow"] [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
   [class*="st-key-narrow"] [data-testid="stColumn"] { min-width: 100%; }
@@ -79,6 +86,7 @@ CSS = """
   [data-testid="stMetricValue"] { font-size: 1.5rem !important; }
 }
 @media (max-width: 640px) {
+  .st-key-tilessix { grid-template-columns: repeat(2, 1fr) !important; }
   [class*="st-key-tiles"] { grid-template-columns: repeat(2, 1fr); gap: 0.5rem !important; }
   /* The toolbar of a table stands above it, as wide as half of the page, over whatever is there. */
   [data-testid="stElementContainer"]:has([data-testid="stDataFrame"]) { margin-top: 2rem; }

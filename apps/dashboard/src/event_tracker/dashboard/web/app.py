@@ -9,6 +9,7 @@ import streamlit as st
 
 from event_tracker.dashboard.auth import account
 from event_tracker.dashboard.charts import style
+from event_tracker.dashboard.client.service import RefusedError, UnavailableError
 from event_tracker.dashboard.filters import bar, filters
 from event_tracker.dashboard.markdown import as_text
 from event_tracker.dashboard.notices import (
@@ -32,6 +33,7 @@ from event_tracker.dashboard.pages import (
     sql,
     users,
 )
+from event_tracker.dashboard.pages.site import PAGE_VIEW, live, web
 
 PRODUCT = "Event Tracker"
 
@@ -55,6 +57,14 @@ def event_page(title: str, icon: str, show: Show, path: str, scope: str = "read_
                 show_no_events_yet()
 
     return _make_page(title, icon, draw, path)
+
+
+def has_page_views() -> bool:
+    """Whether there is a web site: any page view, ever. So the list of pages doesn't change with the range."""
+    try:
+        return PAGE_VIEW in filters.known_types()
+    except (RefusedError, UnavailableError):
+        return False
 
 
 def admin_page(title: str, icon: str, show: Callable[[], None], path: str) -> st.Page:
@@ -88,6 +98,9 @@ with open_sign_in():
     # It is off unless somebody has switched it on.
     if who is not None and account.has_scope(who, "sql"):
         event_pages.append(event_page("SQL", "terminal", sql.show, "sql", "sql"))
+    site_pages = [event_page("Web", "language", web.show, "web"), event_page("Live", "sensors", live.show, "live")]
+    # The pages of a web site are what its people look for. Who has none finds them behind the others.
+    event_pages = [*site_pages, *event_pages] if has_page_views() else [*event_pages, *site_pages]
     admin_pages = []
     if account.is_admin(who):
         admin_pages = [

@@ -14,10 +14,10 @@ from starlette.routing import Route
 from streamlit.starlette import App
 
 from event_tracker.dashboard.auth import sign_in
-from event_tracker.dashboard.charts import opening
+from event_tracker.dashboard.charts import countries, opening
 from event_tracker.dashboard.client import download
 from event_tracker.dashboard.settings import Settings
-from event_tracker.dashboard.web.compression import Compressed
+from event_tracker.dashboard.web.compression import IMMUTABLE, Compressed, takes_gzip
 from event_tracker.dashboard.web.connections import BoundedProtocol
 from event_tracker.dashboard.web.headers import Headers
 from event_tracker.dashboard.web.methods import ReadOnly
@@ -38,6 +38,17 @@ async def _open(_request: Request) -> Response:
 OPEN_ROUTE = Route(opening.PATH, _open, methods=["GET"])
 
 
+async def _map(request: Request) -> Response:
+    headers = {"Cache-Control": IMMUTABLE, "Vary": "Accept-Encoding"}
+    if takes_gzip(request.headers.get("accept-encoding", "")):
+        zipped = {**headers, "Content-Encoding": "gzip"}
+        return Response(countries.compressed_map(), media_type="application/json", headers=zipped)
+    return Response(countries.MAP, media_type="application/json", headers=headers)
+
+
+MAP_ROUTE = Route(countries.PATH, _map, methods=["GET"])
+
+
 @asynccontextmanager
 async def _prepared(_app: App) -> AsyncIterator[None]:
     """Import the pages' libraries (pandas, Plotly) before the first visitor comes."""
@@ -52,7 +63,7 @@ def serve(settings: Settings) -> None:
         App(
             Path(__file__).parent / "app.py",
             lifespan=_prepared,
-            routes=[download.ROUTE, OPEN_ROUTE, *sign_in.ROUTES],
+            routes=[download.ROUTE, OPEN_ROUTE, MAP_ROUTE, *sign_in.ROUTES],
             middleware=[
                 Middleware(Headers),
                 Middleware(Sockets),

@@ -129,6 +129,19 @@ class AuditEntry(_Answer):
     detail: Detail
 
 
+class Page(_Answer):
+    source: str
+    host: Annotated[str, Meta(description="The empty text: every host that has no page of its own with this path.")]
+    path: str
+    title: str | None
+    category: str | None
+    changed_at: Time
+
+
+class PagesChanged(_Answer):
+    changed: Annotated[int, Meta(description="Pages that are new, or had another title or category.")]
+
+
 class SchemaVersion(_Answer):
     version: int
     is_new: bool

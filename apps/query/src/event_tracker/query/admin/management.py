@@ -30,6 +30,8 @@ ACTIONS = {
     "key_revoked": "A write key was revoked.",
     "schema_set": "A version of the schema of a source's events of a type, which is the target, was set.",
     "replay_requested": "Refused events of a source were asked to be tried again.",
+    "pages_set": "Pages of a source got titles or categories; the target is the page, or the source of several.",
+    "page_removed": "A page's title and category were removed.",
     "link_removed": "A link between ids of a person was removed; the target is the id of the event that makes it.",
     "link_restored": "A removed link counts again.",
     "token_created": "An API token was made.",

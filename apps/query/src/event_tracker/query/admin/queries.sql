@@ -237,3 +237,27 @@ set removed_at = null, changed = pg_current_xact_id()
 from chosen
 where links.source = chosen.source and alias = %(alias)b and person = %(person)b
 returning links.source, alias, person, at, event_id, removed_at;
+
+-- name: list_pages
+select source, host, path, title, category, changed_at
+from pages
+where source = %(source)b and (path, host) > (%(after_path)b, %(after_host)b)
+order by path, host
+limit %(limit)b::int;
+
+-- name: put_pages
+-- Returns those that are new or changed.
+insert into pages as known (source, host, path, title, category)
+select %(source)b, host, path, title, category
+from unnest(%(hosts)b::text[], %(paths)b::text[], %(titles)b::text[], %(categories)b::text[]) as given (host, path, title, category)
+order by host, path
+on conflict (source, host, path) do update
+set title = excluded.title, category = excluded.category, changed_at = now()
+where (known.title, known.category) is distinct from (excluded.title, excluded.category)
+returning host, path, title, category;
+
+-- name: count_pages
+select count(*)::int as pages from pages where source = %(source)b;
+
+-- name: delete_page
+delete from pages where source = %(source)b and host = %(host)b and path = %(path)b returning path;

@@ -11,6 +11,14 @@ from event_tracker.query.admin.apply import ApplyParameters, Declaration, apply
 from event_tracker.query.admin.audit import AuditParameters, list_audit
 from event_tracker.query.admin.event_schemas import SchemaSettings, SchemasParameters, list_schemas, set_schema
 from event_tracker.query.admin.links import LinkedIds, LinksParameters, list_links, remove_links, restore_links
+from event_tracker.query.admin.pages import (
+    PageParameters,
+    PagesParameters,
+    PagesSettings,
+    delete_page,
+    list_pages,
+    put_pages,
+)
 from event_tracker.query.admin.people import PersonSettings, get_person, list_people, put_person, reset_password
 from event_tracker.query.admin.rejections import (
     RejectionsParameters,
@@ -109,6 +117,12 @@ ADMIN = [
            list_of("SchemaList", answers.ListedSchema), 404, query=SchemasParameters),
     _admin("PUT", f"{SOURCE}/schemas", set_schema, "Make a schema the newest version for events of a type.",
            answers.SchemaVersion, 404, status=(200, 201), body=SchemaSettings),
+    _admin("GET", f"{SOURCE}/pages", list_pages, "Titles and categories of a web site's pages, by path and host.",
+           list_of("PageList", answers.Page), 404, query=PagesParameters),
+    _admin("PUT", f"{SOURCE}/pages", put_pages, "Give pages titles and categories.",
+           answers.PagesChanged, 404, 409, body=PagesSettings),
+    _admin("DELETE", f"{SOURCE}/pages", delete_page, "Remove a page's title and category.",
+           None, 404, status=(204,), query=PageParameters),
     _admin("GET", "/admin/rejections", list_rejections, "Refused events, the newest first.",
            list_of("RejectionList", answers.Rejection), query=RejectionsParameters),
     _admin("GET", "/admin/rejections/counts", count_rejections, "How many events were refused, by source, event type and reason.",

@@ -57,6 +57,11 @@ def end_of(start: datetime, interval: Interval, zone: ZoneInfo) -> datetime:
     return start_of_day(_next_day(start.astimezone(zone).date(), interval), zone)
 
 
+def end_of_interval(start: datetime, interval: Interval, zone: ZoneInfo) -> datetime:
+    """The end, in UTC, of any interval that starts at `start`."""
+    return _end_by_clock(start, LENGTHS[interval], zone) if interval in LENGTHS else end_of(start, interval, zone)
+
+
 def _split_by_day(start: datetime, end: datetime, interval: Interval, zone: ZoneInfo) -> Iterator[datetime]:
     """Starts of days, weeks (from Monday, ISO 8601) or months, from before `start` until after `end`."""
     day = _first_day(start.astimezone(zone).date() - timedelta(days=1), interval)
@@ -92,9 +97,14 @@ def _split_by_clock(start: datetime, end: datetime, length: timedelta, zone: Zon
     moment = _start_of_interval(start, length, zone)
     while moment < end:
         yield moment
-        following = moment + length - _time_into_interval(moment, length, zone)
-        moment = _find_offset_change(moment, following, zone) or following
+        moment = _end_by_clock(moment, length, zone)
     yield moment
+
+
+def _end_by_clock(moment: datetime, length: timedelta, zone: ZoneInfo) -> datetime:
+    """When the hour or minute that contains a moment ends: when the clock shows the next one, or is changed."""
+    following = moment + length - _time_into_interval(moment, length, zone)
+    return _find_offset_change(moment, following, zone) or following
 
 
 def _start_of_interval(moment: datetime, length: timedelta, zone: ZoneInfo) -> datetime:

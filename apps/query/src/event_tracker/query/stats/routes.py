@@ -30,6 +30,8 @@ from event_tracker.query.stats.recently_active import ActiveUser, UserPosition
 from event_tracker.query.stats.store import Body
 from event_tracker.query.stats.suggestions.fields import FieldsAnswer, FieldsSchema, suggest_fields
 from event_tracker.query.stats.suggestions.values import ValuesAnswer, ValuesSchema, suggest_values
+from event_tracker.query.stats.web.summary import WebAnswer, WebSummarySchema, web
+from event_tracker.query.stats.web.top import WebTopAnswer, WebTopSchema, web_top
 
 
 class ListUsersSchema(SourcesSchema):
@@ -106,6 +108,8 @@ QUESTIONS = [
     _stats("/stats/top-properties", top_properties, "A property's commonest values.", TopPropertiesAnswer, TopPropertiesSchema),
     _stats("/stats/retention", retention, "Who comes back, by when they first came.", RetentionAnswer, RetentionSchema),
     _stats("/stats/paths", paths, "What follows what within sessions.", PathsAnswer, PathsSchema),
+    _stats("/stats/web", web, "A web site's page views, visitors and sessions, and those before.", WebAnswer, WebSummarySchema),
+    _stats("/stats/web/top", web_top, "A web site's pages, sources, countries and so on.", WebTopAnswer, WebTopSchema),
 ]  # fmt: skip
 """By GET; each is also answered by POST, with its parameters in the body."""
 

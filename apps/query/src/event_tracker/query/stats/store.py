@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import psycopg
 from msgspec import UNSET
+from psycopg import sql
 
 from event_tracker.columns.engine import Deadline, Persons
 from event_tracker.core.concurrency_limit import ConcurrencyLimit
@@ -22,7 +23,7 @@ from event_tracker.query.stats.sql.bindings import range_parameters
 from event_tracker.query.stats.sql.explain_plan import Plan
 from event_tracker.query.stats.sql.query_runner import QueryRunner
 from event_tracker.query.stats.sql.sql_builder import select_events, source_condition
-from event_tracker.query.stats.sql.statements import fill
+from event_tracker.query.stats.sql.statements import QUERIES, fill
 
 if TYPE_CHECKING:
     from event_tracker.query.stats.questions.timeseries import TimeseriesQuery
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 Body = dict[str, Any]
 Query = TypeVar("Query", bound=Hashable)
 Answer = TypeVar("Answer")
+
+
+Pages = tuple[tuple[str, str, str, str | None, str | None], ...]
+"""Of each page its source, host (the empty text is any), path, title and category."""
 
 
 class WithPersons(Protocol):
@@ -96,6 +101,13 @@ class StatsStore:
         if not result.rows:
             return None
         return _add_plan(_build_user(query, result.as_of, result.rows[0]), result.plan)
+
+    def read_pages(self, sources: Sources, client: QuotaHolder) -> Pages:
+        """Titles and categories of the web pages of some sources (None is all)."""
+        statement = sql.SQL(QUERIES["read_pages"])
+        with take_turn(self._concurrency_limit, client):
+            given = {"sources": None if sources is None else list(sources)}
+            return tuple(map(tuple, self._runner.run("read_pages", (statement, given), False).rows))
 
     def list_users(
         self, limit: int, after: UserPosition, sources: Sources, identity: Identity, client: QuotaHolder

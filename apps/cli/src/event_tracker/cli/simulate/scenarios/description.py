@@ -10,6 +10,8 @@ from functools import cached_property
 from itertools import chain
 from typing import Any
 
+from event_tracker.cli.simulate.scenarios.site import Site
+
 BREAK_SECONDS = 45 * 60
 """The break between two parts of a visit. It is clearly longer than the 30 minutes that end a session without an id."""
 
@@ -158,6 +160,7 @@ class Scenario:
         return_days: on how many days of such a week they return, in rotation.
         paths_by: the key of steps in paths: `event_type` or `property:NAME`.
         paths_start: a key at which paths start.
+        site: what its page views have besides, if it is a web site.
     """
 
     name: str
@@ -172,6 +175,7 @@ class Scenario:
     return_days: tuple[int, ...]
     paths_by: str
     paths_start: str
+    site: Site | None = None
 
     @property
     def has_bots(self) -> bool:

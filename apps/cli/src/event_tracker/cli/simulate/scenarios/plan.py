@@ -160,6 +160,8 @@ def _people(
             everywhere: dict[str, Any] = {}
             for trait in scenario.everywhere:
                 everywhere |= trait.properties(traits[trait.name])
+            if scenario.site:
+                everywhere |= scenario.site.of_person(traits, number)
             if scenario.has_bots:
                 everywhere["bot"] = life.bot
             first_day = first_days[place * len(first_days) // quota]

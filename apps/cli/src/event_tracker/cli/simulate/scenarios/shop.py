@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from event_tracker.cli.simulate.scenarios.description import SIGN_IN, Life, Scenario, Script, Step, Trait, visit
+from event_tracker.cli.simulate.scenarios.shop_site import reading, site
 
 home = Step("page_view", 15, {"page": "/"})
 offers = Step("page_view", 30, {"page": "/offers"})
@@ -20,7 +21,7 @@ late_purchase = replace(purchase, goal=None)
 
 browse = visit(home, search, offers)
 glance = visit(home, session_id=False)
-back = (browse, glance, browse)
+back = (browse, glance, *reading)
 
 crawl = visit(*[replace(view, after=2)] * 12, session_id=False)
 
@@ -91,4 +92,5 @@ shop = Scenario(
     return_days=(1, 1, 2),
     paths_by="event_type",
     paths_start="product_view",
+    site=site,
 )

@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 
 from event_tracker.cli.ingest.delivery import MOST_EVENTS
-from event_tracker.cli.simulate.scenarios.description import SIGN_IN, Scenario
+from event_tracker.cli.simulate.scenarios.description import SIGN_IN, Scenario, Step
 from event_tracker.cli.simulate.scenarios.plan import Person, Plan, PlannedVisit
+from event_tracker.cli.simulate.scenarios.site import PAGE_VIEW
 from event_tracker.cli.simulate.timeline import Event, event_id
 
 
@@ -50,6 +51,7 @@ def _events(scenario: Scenario, visit: PlannedVisit) -> Iterator[Event]:
             "properties": {
                 **person.everywhere,
                 **arrived,
+                **site_properties(scenario, visit, step),
                 **step.properties,
                 **_trait_properties(scenario, person, step.traits),
                 **({"anonymous_id": person.anonymous_id} if step.event_type == SIGN_IN else {}),
@@ -61,6 +63,18 @@ def _events(scenario: Scenario, visit: PlannedVisit) -> Iterator[Event]:
 
 def _arrival(scenario: Scenario, person: Person) -> dict[str, Any]:
     return scenario.on_arrival.properties(person.traits[scenario.on_arrival.name])
+
+
+def site_properties(scenario: Scenario, visit: PlannedVisit, step: Step) -> dict[str, Any]:
+    """What a page view has besides, if the scenario is a web site."""
+    site, person = scenario.site, visit.person
+    if site is None or step.event_type != PAGE_VIEW:
+        return {}
+    is_first = visit.day == person.first_day
+    return {
+        **site.of_visit(person.traits, visit.chance % 100, is_first=is_first),
+        **site.of_page(str(step.properties["page"])),
+    }
 
 
 def _trait_properties(scenario: Scenario, person: Person, names: tuple[str, ...]) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from event_tracker.cli.simulate.scenarios.description import Life
 from event_tracker.cli.simulate.scenarios.one_user import events_of, one_user
 from event_tracker.cli.simulate.scenarios.plan import Plan, PlannedVisit
 from event_tracker.cli.simulate.scenarios.tally import Tally
+from event_tracker.cli.simulate.scenarios.web_truth import web_checks
 
 MOST_PERIODS = 100
 
@@ -86,6 +87,8 @@ def _make_checks(plan: Plan, everybody: Tally) -> Iterator[Check]:
         people = Tally(plan, bots=False)
         yield sessions(people, "event_type")
         yield funnel(people)
+    if scenario.site:
+        yield from web_checks(everybody)
     for visits in _one_user_of_each_life(plan):
         person = visits[0].person
         yield one_user(plan, visits, person.user_id, f"a user: {person.life.name}")

@@ -1,6 +1,6 @@
 """Asks the engine the questions of /stats: equal ones at once, a few at a time, and none whose answer the client has."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
@@ -78,14 +78,19 @@ class Asker:
             NotModifiedError: if the request names the entity tag that the answer has now.
             Problem: 504 if it takes longer than STATEMENT_SECONDS; what `take_turn` raises.
         """
-        if call.environ["REQUEST_METHOD"] == "POST" or question.explain:
-            return self.answer(question, call.client)
+        return self.ask_all([question], call)[0]
+
+    def ask_all(self, questions: Sequence[Question[Answer]], call: Call) -> list[Answer]:
+        """The same of several questions, one after the other, with an entity tag of all answers together."""
+        if call.environ["REQUEST_METHOD"] == "POST" or any(question.explain for question in questions):
+            return [self.answer(question, call.client) for question in questions]
         if call.if_none_match:
-            etag = self._etags.run(question, call.client)
+            etag = "-".join(self._etags.run(question, call.client) for question in questions)
             if call.if_none_match.contains_weak(etag):
                 raise NotModifiedError(etag)
-        answer, call.etag = self._shared.run(question, call.client)
-        return cast(Answer, answer)
+        found = [self._shared.run(question, call.client) for question in questions]
+        call.etag = "-".join(etag for _, etag in found)
+        return [cast(Answer, answer) for answer, _ in found]
 
     def answer(self, question: Question[Answer], client: QuotaHolder) -> Answer:
         """The same without an entity tag."""

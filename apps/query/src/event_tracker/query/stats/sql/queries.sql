@@ -230,3 +230,9 @@ least(min("timestamp"), (select min(first_seen) from users where user_id = any (
 
 -- name: get_user.first_seen_of_sources
 min("timestamp")
+
+-- name: read_pages
+select source, host, path, title, category
+from pages
+where %(sources)b::text[] is null or source = any (%(sources)b)
+order by source, host, path
