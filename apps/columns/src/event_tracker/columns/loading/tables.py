@@ -48,7 +48,8 @@ def copy_tables(
 
     Raises:
         Problem: 504 after the deadline.
-        CopyTooLargeError: if the file has more than `most_bytes`. It may have what is written in CHECK_SECONDS beyond that, before it is deleted.
+        CopyTooLargeError: if the file has more than `most_bytes`. Until it is deleted it may have what is written in
+            CHECK_SECONDS beyond that.
     """
     # All cursors of the process see what is attached, so its name is like no other.
     name = f"copy_{uuid4().hex}"

@@ -49,7 +49,7 @@ class SqlQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqlLimits:
-    """Limits of each statement: DuckDB's memory and the copy of what it reads in bytes, threads, and seconds from its turn to its answer."""
+    """Limits of each statement: bytes of DuckDB's memory and of the copy of what it reads, threads, seconds from turn to answer."""
 
     memory: int
     copy: int
@@ -104,8 +104,8 @@ class SqlRunner:
         """Run a statement when its turn has come.
 
         Raises:
-            Problem: 422 if it is wrong, not allowed, or needs more memory or copies more than it may; 504 if it takes longer than SQL_SECONDS; what
-                `take_turn` raises.
+            Problem: 422 if it is wrong, not allowed, or needs more memory or copies more than it may; 504 if it takes longer than
+                SQL_SECONDS; what `take_turn` raises.
         """
         with take_turn(self._statement_limit, call.client):
             self._audit(query, call)
