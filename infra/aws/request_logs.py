@@ -1,6 +1,6 @@
 """Request logs: the bucket that CloudFront and the load balancer write to, and the queue that says what has come.
 
-The queue is a hint: who reads the logs lists the bucket, too. Lines have visitors' addresses, so they are deleted after `log_days`.
+The queue is a hint: a reader of the logs lists the bucket, too. Lines have visitors' addresses, so they are deleted after `log_days`.
 """
 
 import aws_cdk as cdk

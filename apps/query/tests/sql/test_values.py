@@ -95,6 +95,13 @@ def test_columns_of_one_name(post_sql):
     assert [column["name"] for column in columns] == ["a", "a_1", "b c"]
 
 
+def test_columns_of_one_name_in_arrow(post_sql):
+    answer = post_sql("select 1 as a, 2 as a, 3 as a_1, 4 as A", format="arrow")
+    names = pa.ipc.open_stream(answer.content).schema.names
+    assert names[0] == "a"
+    assert len({name.casefold() for name in names}) == 4
+
+
 def test_csv(post_sql):
     sql = """select 'a,"b"' as "t,x", null as n, [1, 2] as l, 1.50 as d, true as b, 'inf'::double as f, 'é' as u"""
     answer = post_sql(sql, format="csv")

@@ -140,7 +140,7 @@ class QuerySettings(ServiceSettings):
         "Claim of the ID token, a text or a list, by which OIDC_ROLES tells the role.", default="groups"
     )
     oidc_roles: Sequence[str] = setting(
-        "Roles of values of that claim, separated by commas: `platform=admin,staff=viewer`. Who has none of them is refused.",
+        "Roles of values of that claim, separated by commas: `platform=admin,staff=viewer`. A person with none of them is refused.",
         kind="list", default=(),
     )  # fmt: skip
     oidc_sources: Sequence[str] = setting(
