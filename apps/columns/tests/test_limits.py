@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from stored import BY_DAY, EVERYTHING
 
-from event_tracker.columns.engine import Engine
+from event_tracker.columns.engine import CopyTooLargeError, Deadline, Engine, Table
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.pool import UNAVAILABLE, open_pool
 
@@ -51,6 +51,21 @@ def test_a_question_that_spills(stored, open_engine):
     engine = open_engine(memory_bytes=100 * 2**20, cache_bytes=2**32)
     assert engine.run(EVERYTHING, LARGE, {}).rows == [(3_000_000,)]
     assert list(Path(engine._cache.folder).glob("spill/*.tmp")) == []
+
+
+def test_a_copy_that_is_too_large_ends_while_it_is_written(stored, open_engine):
+    """Long before all of it is written, which would take hours and a terabyte."""
+    stored.add(100)
+    engine = open_engine()
+    table = Table("events", "select hash(i) as h, i from range(100_000_000_000) as a (i)", {})
+    with pytest.raises(CopyTooLargeError):
+        engine.export(EVERYTHING, [table], Deadline(60), 2**22)
+    assert list(Path(engine._cache.folder).rglob("*.duckdb*")) == []
+    small = Table("events", "select user_id from events", {})
+    with pytest.raises(CopyTooLargeError):
+        engine.export(EVERYTHING, [small], Deadline(60), 1000)
+    _, file = engine.export(EVERYTHING, [small], Deadline(60), 2**22)
+    assert file.stat().st_size <= 2**22
 
 
 def test_a_wrong_statement_is_an_error_and_no_reason_to_read_again(stored, engine):

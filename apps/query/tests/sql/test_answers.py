@@ -1,6 +1,7 @@
 """What POST /sql answers: limits, errors with their place, plans, and which events the views have."""
 
 import json
+import random
 
 import pytest
 import requests
@@ -217,7 +218,7 @@ def test_bad_bodies(sql_query, given):
 
 def test_nothing_is_left_behind(store, start_sql, tmp_path):
     """No copy stays on the disk, whatever became of the statement."""
-    url = start_sql(CACHE_FOLDER=str(tmp_path), SQL_SECONDS="5").url
+    url = start_sql(CACHE_FOLDER=str(tmp_path), SQL_SECONDS="5", SQL_COPY_BYTES=str(2**20)).url
     store([{}])
     failing = [
         "select 'x'::int from events",
@@ -229,6 +230,13 @@ def test_nothing_is_left_behind(store, start_sql, tmp_path):
         assert answer.status_code == (200 if sql == "select * from events" else answer.status_code)
         assert [path.name for path in tmp_path.rglob("*.duckdb*")] == []
     assert list(tmp_path.rglob("*.parquet"))
+    large = random.Random(1)
+    store({"properties": {"text": large.randbytes(2000).hex()}} for _ in range(1000))
+    for sql, status in (("select count(*) from events", 200), ("select max(properties::varchar) from events", 422)):
+        answer = requests.post(f"{url}/sql", json={"sql": sql, "from": "2026-03-01", "to": "2026-04-01"}, timeout=60)
+        assert (answer.status_code, answer.json().get("code")) == (status, None if status == 200 else "too_large")
+        assert status == 200 or "SQL_COPY_BYTES" in answer.text
+        assert [path.name for path in tmp_path.rglob("*.duckdb*")] == []
 
 
 ENDLESS = "with recursive a(n) as (select 1 union all select n + 1 from a) select count(*) from a"

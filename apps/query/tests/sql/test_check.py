@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from event_tracker.query.sql.sandbox.__main__ import CONFIG
 from event_tracker.query.sql.sandbox.check import check
 from event_tracker.query.sql.sandbox.messages import Needs, RefusalError
-from event_tracker.query.sql.views import build_tables, names
+from event_tracker.query.sql.views import build_tables, list_view_columns
 from event_tracker.query.stats.parameters import GAP
 
 NAMES = ["plan", "coupon", "n", "a.b", "", "properties", "0", "é", 'q"q']
@@ -26,7 +26,7 @@ def connection():
 @pytest.fixture
 def read(connection):
     """read("select 1") is what the statement needs."""
-    return lambda sql: check(connection, sql, names()).needs
+    return lambda sql: check(connection, sql, list_view_columns()).needs
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_an_answer_is_the_same_by_names_and_of_all_properties(properties):
         connection.execute("attach ':memory:' as copy")
         for expressions in (BY_NAMES, *([one] for one in EXPRESSIONS)):
             sql = f"select {', '.join(expressions)} from copy_events as e"
-            needs = check(connection, sql.replace("copy_events", "events"), names()).needs
+            needs = check(connection, sql.replace("copy_events", "events"), list_view_columns()).needs
             if needs.properties is None:
                 continue
             found = []
@@ -181,4 +181,4 @@ def test_duckdb_finds_the_same(sql, views):
     ],
 )
 def test_what_follows_the_statement_is_left_out(connection, sql, kept):
-    assert check(connection, sql, names()).text == kept
+    assert check(connection, sql, list_view_columns()).text == kept

@@ -25,11 +25,22 @@ from event_tracker.columns.loading.plan import Plan, make_plan
 from event_tracker.columns.loading.relations import Relations
 from event_tracker.columns.loading.snapshot import Selection, Snapshot, in_snapshot
 from event_tracker.columns.loading.spans import Sample
-from event_tracker.columns.loading.tables import Table, copy_tables, create_temporary
+from event_tracker.columns.loading.tables import CopyTooLargeError, Table, copy_tables, create_temporary
 from event_tracker.columns.loading.threads import run_in_thread
 from event_tracker.core.http.errors import Problem
 
-__all__ = ["Deadline", "Engine", "Persons", "Plan", "Range", "Result", "Sample", "Selection", "Table"]
+__all__ = [
+    "CopyTooLargeError",
+    "Deadline",
+    "Engine",
+    "Persons",
+    "Plan",
+    "Range",
+    "Result",
+    "Sample",
+    "Selection",
+    "Table",
+]
 
 Answer = TypeVar("Answer")
 
@@ -159,6 +170,7 @@ class Engine:
         selection: Selection,
         tables: Sequence[Table],
         deadline: Deadline,
+        most_bytes: int,
         *,
         properties: Sequence[str] = (),
         question: str = "other",
@@ -166,15 +178,16 @@ class Engine:
         """Copy what statements select into a file of DuckDB, a table each, for a database that sees nothing else.
 
         Args:
-            properties, question: as for `run`.
+            most_bytes: of the file. `properties` and `question` are as for `run`.
 
         Returns:
             The `as_of`, and the file, which the caller deletes.
 
         Raises:
             Problem: as `run`.
+            CopyTooLargeError: if the file would be larger.
         """
-        return self._try_twice(partial(self._export, selection, tables, deadline, properties, question))
+        return self._try_twice(partial(self._export, selection, tables, deadline, most_bytes, properties, question))
 
     def version(self, selection: Selection) -> tuple[datetime, bytes]:
         """The `as_of` and the version of what a selection reads: a question about the same version has the same rows.
@@ -260,6 +273,7 @@ class Engine:
         selection: Selection,
         tables: Sequence[Table],
         deadline: Deadline,
+        most_bytes: int,
         properties: Sequence[str],
         question: str,
         lease: Lease,
@@ -269,7 +283,7 @@ class Engine:
         metrics.LOAD_SECONDS.observe(time.perf_counter() - began)
         with self._cursor() as cursor:
             relations = Relations(cursor, self._cache, self._loader.hours, selection, loaded, properties)
-            file = copy_tables(cursor, relations, tables, self._cache.folder, deadline)
+            file = copy_tables(cursor, relations, tables, self._cache.folder, deadline, most_bytes)
         metrics.QUESTION_SECONDS.labels(question, loaded.path).observe(time.perf_counter() - began)
         return loaded.snapshot.as_of, file
 

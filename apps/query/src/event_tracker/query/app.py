@@ -190,7 +190,10 @@ def open_sql(
     # Without authentication, all requests may come from one address.
     statement_limit = ConcurrencyLimit(most, each=most if settings.auth == "open" else 1)
     limits = SqlLimits(
-        memory=settings.sql_memory_bytes, threads=settings.analytics_threads, seconds=settings.sql_seconds
+        memory=settings.sql_memory_bytes,
+        copy=settings.sql_copy_bytes,
+        threads=settings.analytics_threads,
+        seconds=settings.sql_seconds,
     )
     longest = settings.longest_session_seconds
     return SqlRunner(engine, Sandboxes(), statement_limit, query_limit, control, limits, longest)

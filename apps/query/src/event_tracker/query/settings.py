@@ -78,9 +78,14 @@ class QuerySettings(ServiceSettings):
         kind="float", default=15.0, check=validate.Range(0.1, 600),
     )  # fmt: skip
     sql_memory_bytes: int = setting(
-        "The most memory that DuckDB takes for each statement in SQL, in a process of its own; more is a 422. That process has "
-        "150 MiB beside it.",
+        "The most memory that DuckDB takes for each statement in SQL, in a process of its own; more is a 422. Where SQL is on, the service "
+        "takes 128 MiB more, and for each of SQL_STATEMENTS this and 192 MiB.",
         kind="int", default=256 * 2**20, check=validate.Range(64 * 2**20, 2**44),
+    )  # fmt: skip
+    sql_copy_bytes: int = setting(
+        "The most bytes of what a statement in SQL reads, copied into CACHE_FOLDER while it runs; more is a 422. Copies are there beside "
+        "CACHE_MAX_BYTES, one for each of SQL_STATEMENTS.",
+        kind="int", default=256 * 2**20, check=validate.Range(2**20, 2**44),
     )  # fmt: skip
     explain: bool = setting(
         "Whether `explain=true` is allowed: it tells plans, and asks each question twice.", kind="bool", default=False

@@ -27,6 +27,10 @@ class Table(NamedTuple):
     parameters: dict[str, Any]
 
 
+class CopyTooLargeError(Exception):
+    """Copied tables take more bytes than they may."""
+
+
 def create_temporary(table: Table) -> str:
     """The statement that makes a table for one question."""
     return _fill(CREATE_TEMPORARY, name=sql.Identifier(table.name), statement=sql.SQL(table.statement))
@@ -38,23 +42,35 @@ def copy_tables(
     tables: Sequence[Table],
     folder: Path,
     deadline: Deadline,
+    most_bytes: int,
 ) -> Path:
     """Copy tables into a file of DuckDB in `folder`. Their statements read the relations.
 
     Raises:
         Problem: 504 after the deadline.
+        CopyTooLargeError: if the file has more than `most_bytes`. Until it is deleted it may have what is written in
+            CHECK_SECONDS beyond that.
     """
     # All cursors of the process see what is attached, so its name is like no other.
     name = f"copy_{uuid4().hex}"
     file = folder / f"{name}.duckdb"
+    check_size = partial(_check_size, file, most_bytes)
     try:
-        run_in_thread(partial(_copy, cursor, relations, tables, name, file), deadline, cursor)
+        run_in_thread(partial(_copy, cursor, relations, tables, name, file), deadline, cursor, check_size)
+        check_size()
     except BaseException:
         # An interrupt may have left it attached.
         run_in_thread(partial(_detach, cursor, name))
         file.unlink(missing_ok=True)
         raise
     return file
+
+
+def _check_size(file: Path, most_bytes: int) -> None:
+    # Its log is a part of it until it is detached.
+    paths = (file, file.with_name(f"{file.name}.wal"))
+    if sum(path.stat().st_size for path in paths if path.exists()) > most_bytes:
+        raise CopyTooLargeError
 
 
 def _copy(

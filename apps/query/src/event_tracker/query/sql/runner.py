@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 
-from event_tracker.columns.engine import Deadline, Engine, Selection
+from event_tracker.columns.engine import CopyTooLargeError, Deadline, Engine, Selection
 from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.pool import ConnectionPool
@@ -26,6 +26,11 @@ from event_tracker.query.stats.parameters import GAP
 
 MOST_BYTES = 16 * 2**20
 """The most bytes of an answer."""
+
+COPY_TOO_LARGE = (
+    "The statement reads more than SQL_COPY_BYTES. Narrow `from` and `to`, name the columns that you need instead of `*`, and read "
+    "properties by their names: `properties->>'price'`."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +49,10 @@ class SqlQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqlLimits:
-    """Limits of each statement: DuckDB's memory in bytes, threads, and seconds from its turn to its answer."""
+    """Limits of each statement: bytes of DuckDB's memory and of the copy of what it reads, threads, seconds from turn to answer."""
 
     memory: int
+    copy: int
     threads: int
     seconds: float
 
@@ -98,8 +104,8 @@ class SqlRunner:
         """Run a statement when its turn has come.
 
         Raises:
-            Problem: 422 if it is wrong, not allowed, or needs more memory than it gets; 504 if it takes longer than SQL_SECONDS; what
-                `take_turn` raises.
+            Problem: 422 if it is wrong, not allowed, or needs more memory or copies more than it may; 504 if it takes longer than
+                SQL_SECONDS; what `take_turn` raises.
         """
         with take_turn(self._statement_limit, call.client):
             self._audit(query, call)
@@ -148,8 +154,14 @@ class SqlRunner:
             first_seen=span if needs_first_seen(needs) else None,
             linked=query.identity == "linked",
         )
+        most = self._limits.copy
         with take_turn(self._query_limit, client):
-            as_of, file = self._engine.export(selection, tables, deadline, properties=properties, question="sql")
+            try:
+                as_of, file = self._engine.export(
+                    selection, tables, deadline, most, properties=properties, question="sql"
+                )
+            except CopyTooLargeError:
+                raise Problem(422, "too_large", COPY_TOO_LARGE) from None
         try:
             yield as_of, file
         finally:
