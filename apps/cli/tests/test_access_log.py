@@ -161,10 +161,10 @@ def test_requests_that_are_left_out_are_counted_in_the_summary(store, tmp_path):
         assert lines[0].startswith(f"6 lines: {outcome}, 4 left out, 0 rejected.")
         assert lines[1] == "Requests that aren't stored (--also): 3 asset, 1 redirect"
     more = store.send(file, *arguments, "--also", "redirect").output.splitlines()
-    assert more[0].startswith("6 lines: 1 stored, 2 duplicates, 0 rejected.")
+    assert more[0].startswith("6 lines: 1 stored, 2 duplicates, 3 left out, 0 rejected.")
     assert more[1] == "Requests that aren't stored (--also): 3 asset"
     other = store.send(file, "--api-path", "/api/").output  # with the usual secret
-    assert other.startswith("6 lines: 2 stored, 0 duplicates, 0 rejected.")
+    assert other.startswith("6 lines: 2 stored, 0 duplicates, 4 left out, 0 rejected.")
     assert len({user for user, _ in store.rows()}) == 2
 
 

@@ -1,9 +1,10 @@
 """Reads files one after the other, as lines with identities, in batches that may go across files."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from io import BufferedReader
 from itertools import islice
-from typing import NamedTuple, cast
+from typing import IO, Any, NamedTuple, cast
 
 import click
 
@@ -26,6 +27,14 @@ class Item(NamedTuple):
     entry: Entry
 
 
+Open = Callable[[str], AbstractContextManager[IO[Any]]]
+
+
+def open_local(file: str) -> AbstractContextManager[IO[Any]]:
+    """Open a file of this machine; `-` is standard input."""
+    return click.open_file(file, "rb")
+
+
 class Input:
     """The files that are sent.
 
@@ -34,14 +43,22 @@ class Input:
         format_: a format's name, or `auto`.
         identifier: gives lines their identities.
         logs: reads those files that are logs.
+        open_: opens a file by its name.
 
     Attributes:
         unreadable: how many files couldn't be read, or not to their end.
     """
 
-    def __init__(self, files: list[str], format_: str, identifier: Identifier, logs: LogReader) -> None:
+    def __init__(
+        self,
+        files: list[str],
+        format_: str,
+        identifier: Identifier,
+        logs: LogReader,
+        open_: Callable[[str], AbstractContextManager[IO[Any]]] = open_local,
+    ) -> None:
         self.files, self.format = files, format_
-        self._identifier, self._logs = identifier, logs
+        self._identifier, self._logs, self._open = identifier, logs, open_
         self.unreadable = 0
         self._announced: set[str] = set()
         self._done_bytes = 0
@@ -60,16 +77,17 @@ class Input:
         """How many bytes of the files were read. Of a pipe it isn't known: 0."""
         return self._done_bytes + (self._raw.tell() if self._raw is not None and self._raw.seekable() else 0)
 
+    def batches_of(self, file: str, most: int) -> Iterator[list[Item]]:
+        """The same of one file, whatever the others are.
+
+        Raises:
+            UsageError, or one of READ_ERRORS: if it can't be read.
+        """
+        return _group(self._items_of(file, most), most)
+
     def _items(self, file: str, most: int) -> Iterator[Item]:
         try:
-            with click.open_file(file, "rb") as opened:
-                self._identifier.begin_file()
-                self._raw = cast(BufferedReader, opened)
-                entries = self._entries(file, self._raw)
-                while some := list(islice(entries, most)):
-                    for entry in self._identifier.identify(some):
-                        yield Item(file, entry)
-                self._done_bytes, self._raw = self.position(), None
+            yield from self._items_of(file, most)
         except LogOptionsError:
             raise
         except (click.UsageError, *READ_ERRORS) as error:
@@ -79,6 +97,16 @@ class Input:
             self.unreadable += 1
             why = error.message if isinstance(error, click.UsageError) else str(error)
             click.echo(f"Error: {file}: {why}", err=True)
+
+    def _items_of(self, file: str, most: int) -> Iterator[Item]:
+        with self._open(file) as opened:
+            self._identifier.begin_file()
+            self._raw = cast(BufferedReader, opened)
+            entries = self._entries(file, self._raw)
+            while some := list(islice(entries, most)):
+                for entry in self._identifier.identify(some):
+                    yield Item(file, entry)
+            self._done_bytes, self._raw = self.position(), None
 
     def _entries(self, file: str, raw: BufferedReader) -> Iterator[Entry]:
         stream = decompressed(raw)

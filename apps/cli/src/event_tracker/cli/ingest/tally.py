@@ -3,12 +3,22 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any, Protocol
 
 from event_tracker.cli.ingest.delivery import Outcome
 from event_tracker.cli.ingest.entries import LeftOut, Line, Unreadable
 from event_tracker.cli.ingest.input import Item
 from event_tracker.cli.ingest.logs.kinds import NO_REQUEST
-from event_tracker.cli.ingest.rejected_lines import RejectedLines
+
+
+class Report(Protocol):
+    """Keeps lines that are refused or expired."""
+
+    def write(self, file: str, number: int, errors: list[dict[str, Any]], original: bytes) -> None:
+        """Add a line."""
+
+    def summary(self) -> str:
+        """A text about them; empty if there is none."""
 
 
 @dataclass
@@ -20,7 +30,7 @@ class Tally:
         left_out: how many lines of logs became no event, by the kind of their request.
     """
 
-    report: RejectedLines
+    report: Report
     files: int = 1
     file: str = ""
     last: int = 0
