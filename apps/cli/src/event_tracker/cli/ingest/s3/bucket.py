@@ -71,7 +71,7 @@ def make_client(service: str) -> Any:
         raise click.UsageError("S3 is read with boto3, which isn't installed: pip install boto3.") from None
     settings = Config(retries={"mode": "standard", "total_max_attempts": 8}, connect_timeout=5, read_timeout=60)
     try:
-        return boto3.client(service, config=settings)
+        return boto3.session.Session().client(service, config=settings)
     except BotoCoreError as error:
         raise click.UsageError(f"{service.upper()} can't be used: {error}") from None
 
