@@ -10,6 +10,7 @@ from typing import Any
 
 from prometheus_client.metrics import MetricWrapperBase
 
+import event_tracker.cli.ingest.s3.metrics
 import event_tracker.collector.metrics
 import event_tracker.columns.metrics
 import event_tracker.core.metrics
@@ -102,6 +103,7 @@ def parts() -> dict[Path, dict[str, str]]:
             "collector": metrics_table(event_tracker.collector.metrics),
             "query": metrics_table(event_tracker.query.metrics),
             "columns": metrics_table(event_tracker.columns.metrics),
+            "s3": metrics_table(event_tracker.cli.ingest.s3.metrics),
         },
         DOCS / "browser.md": tracker_snippets(),
         DOCS / "cli.md": {"log-formats": log_formats_table()},

@@ -33,6 +33,10 @@ class End(Enum):
     """It will be tried again."""
 
 
+class _KnownError(Exception):
+    """This content was read before."""
+
+
 class Part(NamedTuple):
     """Some lines of an object; or its end.
 
@@ -101,7 +105,7 @@ class Loader:
             if self._stopping.is_set():
                 return
             if etag and self._ledger.is_done(key, etag):
-                yield Part(key, etag, [], End.PASSED_OVER if self._ledger.is_passed_over(key, etag) else End.KNOWN)
+                yield self._known(key, etag)
                 continue
             for part in self._parts_of(key, etag):
                 yield part
@@ -116,12 +120,17 @@ class Loader:
                 yield Part(key, self._etag(etag), items)
         except GoneError:
             yield Part(key, etag, [], End.GONE)
+        except _KnownError:
+            yield self._known(key, self._etag(etag))
         except (S3Error, click.UsageError, *READ_ERRORS) as error:
             kind = _kind_of(error)
             why = error.message if isinstance(error, click.UsageError) else str(error)
             yield Part(key, self._etag(etag), [], End.FAILED, why, kind)
         else:
             yield Part(key, self._etag(etag), [], End.READ)
+
+    def _known(self, key: str, etag: str) -> Part:
+        return Part(key, etag, [], End.PASSED_OVER if self._ledger.is_passed_over(key, etag) else End.KNOWN)
 
     def _etag(self, etag: str) -> str:
         """The ETag of what is read, which may be newer than what was listed."""
@@ -131,6 +140,9 @@ class Loader:
     def _open(self, key: str) -> Iterator[BinaryIO]:
         self._opened = opened = self._bucket.open(key)
         try:
+            if self._ledger.is_done(key, opened.etag):
+                opened.close()
+                raise _KnownError
             with opened.as_file() as file:
                 yield file
         finally:
