@@ -34,8 +34,10 @@ from event_tracker.cli.progress import Meter
 
 
 @click.command("s3")
-@click.argument("bucket", metavar="BUCKET")
-@click.option("--prefix", default="", help="Only objects whose keys begin with this.")
+@click.argument("bucket", metavar="BUCKET", envvar="S3_BUCKET")
+@click.option(
+    "--prefix", default="", envvar="S3_PREFIX", show_envvar=True, help="Only objects whose keys begin with this."
+)
 @click.option("--queue", metavar="URL", envvar="S3_QUEUE_URL", show_envvar=True,
               help="An SQS queue with the bucket's notifications, so that objects are read at once.")  # fmt: skip
 @click.option("--once", is_flag=True, help="End after one listing. Otherwise it runs until SIGTERM or Ctrl-C.")
@@ -79,7 +81,7 @@ def s3(
     """Send the logs in a BUCKET of S3 to the collector: those that are there, and those that come.
 
     Objects are recognised as `tracker send` recognises files: logs of CloudFront (legacy, JSON, Parquet), S3 and ALB, compressed or not.
-    Credentials, region and endpoint are those that boto3 finds (environment, profile, role). It needs the package boto3
+    BUCKET may be in the variable S3_BUCKET. Credentials, region and endpoint are those that boto3 finds (environment, profile, role). It needs the package boto3
     (event-tracker-cli[s3]).
 
     It is safe to stop and start it at any time, to run it twice, and to lose its ledger: what is stored already is recognised.
