@@ -1,5 +1,6 @@
 """Finds the format of a file: its name tells what is expected, and its first lines decide."""
 
+import csv
 import io
 from collections.abc import Iterator
 from pathlib import PurePath
@@ -12,7 +13,7 @@ from event_tracker.cli.ingest.compression import SUFFIXES as COMPRESSED
 from event_tracker.cli.ingest.entries import BYTE_ORDER_MARK, JSON_ERRORS, Entry, Stream
 from event_tracker.cli.ingest.logs.formats import LOG_FORMATS, recognise
 from event_tracker.cli.ingest.logs.read import LogReader
-from event_tracker.cli.ingest.readers import EVENT_READERS, read_parquet
+from event_tracker.cli.ingest.readers import EVENT_READERS, REQUIRED, read_parquet
 
 FORMATS = (*EVENT_READERS, "parquet", *LOG_FORMATS)
 """The names that `--format` takes, beside `auto`."""
@@ -87,8 +88,9 @@ def find_format(name: str, stream: Stream) -> Found:
     content = None
     for _ in range(MOST_LINES):
         line = stream.readline(MOST_BYTES)
+        is_first = not read.removeprefix(BYTE_ORDER_MARK).strip()
         read += line
-        content = _format_of_line(line.removeprefix(BYTE_ORDER_MARK).strip())
+        content = _format_of_line(line.removeprefix(BYTE_ORDER_MARK).strip(), is_first=is_first)
         if content is not None or not line or len(read) >= MOST_BYTES:
             break
     found = content or expected or (None if read.strip() else EMPTY)
@@ -103,18 +105,39 @@ def is_parquet(stream: Stream) -> bool:
     return isinstance(stream, io.BufferedReader) and stream.peek(len(PARQUET)).startswith(PARQUET)
 
 
-def _format_of_line(line: bytes) -> str | None:
-    if line.startswith(b"["):
+def _format_of_line(line: bytes, *, is_first: bool) -> str | None:
+    """The format that a line is of. Visitors choose texts within a log's lines, so no text that merely occurs in a line counts.
+
+    Args:
+        is_first: whether it is the first line with content, which a header of CSV or a JSON array begins with.
+    """
+    members = _members(line)
+    if "event_type" in members:
+        return "ndjson"
+    if log := recognise(line):
+        return log
+    if "user_id" in members or (is_first and line.startswith(b"[")):
         return "ndjson"  # its reader says what to do with an array
+    return "csv" if is_first and is_csv_header(line) else None
+
+
+def _members(line: bytes) -> dict[str, msgspec.Raw]:
+    """The members of a JSON object; none if it isn't one."""
     if not line.startswith(b"{"):
-        return "csv" if b"user_id" in line and b"event_type" in line and b"," in line else recognise(line)
+        return {}
     try:
-        members = msgspec.json.decode(line, type=dict[str, msgspec.Raw])
+        return msgspec.json.decode(line, type=dict[str, msgspec.Raw])
     except JSON_ERRORS:
-        return recognise(line)
-    return (
-        "ndjson" if "event_type" in members or ("user_id" in members and "request" not in members) else recognise(line)
-    )
+        return {}
+
+
+def is_csv_header(line: bytes) -> bool:
+    """Whether its cells name the columns that events need."""
+    try:
+        cells = next(csv.reader([line.decode(errors="replace")]), [])
+    except csv.Error:
+        return False
+    return {cell.strip() for cell in cells} >= REQUIRED
 
 
 def read_entries(format_: str, stream: Stream, logs: LogReader) -> Iterator[Entry]:

@@ -18,7 +18,8 @@ from event_tracker.cli.ingest.logs.parsers.fields import (
 from event_tracker.cli.ingest.logs.request import Request
 
 INVALID = LineError("Isn't a line of an S3 server access log.")
-BEFORE = re.compile(r"\S++ \S++ \[([^\]]{20,30})\] (\S++) (\S++) (\S++) ([A-Z][\w.]++) (\S++) (?=\"|- )", re.ASCII)
+# No bucket is called "-", which is the second word of a line of the combined format: what follows there, visitors can choose.
+BEFORE = re.compile(r"\S++ \w[\w.-]*+ \[([^\]]{20,30})\] (\S++) (\S++) (\S++) ([A-Z][\w.]++) (\S++) (?=\"|- )", re.ASCII)
 NUMBERS = re.compile(r"(\d{3}|-) (\S+) (\d+|-) (\d+|-) (\d+|-) (\d+|-) ", re.ASCII)
 REQUEST_ENDS = re.compile(r'" (?=(?:\d{3}|-) \S+ (?:\d+|-) (?:\d+|-) )', re.ASCII)
 HOST_PLACE = 5
