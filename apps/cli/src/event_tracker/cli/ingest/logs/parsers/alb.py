@@ -20,7 +20,7 @@ from event_tracker.cli.ingest.logs.parsers.fields import (
 )
 from event_tracker.cli.ingest.logs.request import Request
 
-INVALID = LineError("Isn't a line of a load balancer's access log.")
+INVALID = "Isn't a line of a load balancer's access log."
 LINE = re.compile(
     r"(?:https?|h2|grpcs|wss?) (\d{4}-\d\d-\d\dT[\d:.]{8,15}Z) \S+ (\S+) \S+ "
     r"(-?[\d.]+) (-?[\d.]+) (-?[\d.]+) (\d{3}|-) (?:\d{3}|-) \S+ (\d+|-) "
@@ -45,7 +45,7 @@ class LoadBalancerParser:
         text = line.decode(errors="backslashreplace")
         found = LINE.match(text)
         if found is None:
-            raise INVALID
+            raise LineError(INVALID)
         time, client, *seconds, status, sent, request_line, user_agent = found.groups()
         request = split_request_line(unescape(request_line))
         names = SERVER_NAME.match(text, found.end())

@@ -17,7 +17,7 @@ from event_tracker.cli.ingest.logs.parsers.fields import (
 from event_tracker.cli.ingest.logs.parsers.json_lines import header, member, read_object
 from event_tracker.cli.ingest.logs.request import Request
 
-INVALID = LineError("Isn't a line of Caddy's JSON log: it lacks request, status or ts.")
+INVALID = "Isn't a line of Caddy's JSON log: it lacks request, status or ts."
 UNITS = {"ns": 1e-9, "µs": 1e-6, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
@@ -47,7 +47,7 @@ class CaddyParser:
         status, time = whole(row.get("status")), present(row.get("ts"))
         target = split_target(method, uri) if method and uri else None
         if target is None or status is None or time is None:
-            raise INVALID
+            raise LineError(INVALID)
         headers = member(request, "headers")
         return Request(
             time=_time(time),

@@ -19,7 +19,7 @@ from event_tracker.cli.ingest.logs.parsers.fields import (
 )
 from event_tracker.cli.ingest.logs.request import Request
 
-INVALID = LineError("Isn't a line of a combined or common access log.")
+INVALID = "Isn't a line of a combined or common access log."
 TIME = re.compile(r' \[([^]"]{20,30})\] "')
 QUOTED = r'"((?:[^"\\]++|\\.)*+)"'
 REQUEST = re.compile(rf"{QUOTED} (\d{{3}}|-) (\d+|-)(?: (?=\")|$)", re.ASCII)
@@ -47,12 +47,12 @@ class CombinedParser:
         text = line.decode(errors="backslashreplace")
         time = TIME.search(text)
         if time is None:
-            raise INVALID
+            raise LineError(INVALID)
         host, forwarded, connection, user = _split_names(text[: time.start()])
         # A server that doesn't escape writes quotes as they are sent.
         found = REQUEST.match(text, time.end() - 1) or REQUEST_WITH_QUOTES.match(text, time.end() - 1)
         if found is None:
-            raise INVALID
+            raise LineError(INVALID)
         referrer, user_agent, behind = _headers(text[found.end() :])
         request = split_request_line(unescape(found[1]))
         return Request(
@@ -85,7 +85,7 @@ def _split_names(text: str) -> tuple[str | None, str | None, str | None, str | N
     while words[addresses - 1].endswith(",") and addresses < len(words):
         addresses += 1
     if len(words) < addresses + 2 or not words[0]:
-        raise INVALID
+        raise LineError(INVALID)
     user = present(unescape(" ".join(words[addresses + 1 :])))
     if addresses > 1 or "," in words[0]:
         return host, " ".join(words[:addresses]), None, user
@@ -115,5 +115,5 @@ def _headers_with_quotes(text: str) -> tuple[str | None, str | None]:
     """The same where quotes aren't escaped: the user agent ends with the last one."""
     middle, end = text.find('" "'), text.rfind('"')
     if not text.startswith('"') or not 0 < middle < end - 2:
-        raise INVALID
+        raise LineError(INVALID)
     return present(unescape(text[1:middle])), present(unescape(text[middle + 3 : end]))

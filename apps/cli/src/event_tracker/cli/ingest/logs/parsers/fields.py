@@ -90,7 +90,8 @@ def parse_time(text: str) -> datetime:
     is_leap = text[16:19] == ":60"
     try:
         time = datetime.fromisoformat(f"{text[:16]}:59{text[19:]}" if is_leap else text)
-        is_valid = time.tzinfo is not None and (not is_leap or _is_end_of_month(time))
+        # A time of the year 1 or 9999 with an offset may have no equal in UTC.
+        is_valid = time.tzinfo is not None and bool(time.astimezone(UTC)) and (not is_leap or _is_end_of_month(time))
     except (ValueError, OverflowError):
         is_valid = False
     if not is_valid:

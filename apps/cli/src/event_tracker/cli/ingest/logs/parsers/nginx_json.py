@@ -19,9 +19,7 @@ from event_tracker.cli.ingest.logs.parsers.fields import (
 from event_tracker.cli.ingest.logs.parsers.json_lines import read_object
 from event_tracker.cli.ingest.logs.request import Request
 
-INVALID = LineError(
-    "Isn't a line of nginx's JSON log: it lacks a time, a request or a status, by names that are known."
-)
+INVALID = "Isn't a line of nginx's JSON log: it lacks a time, a request or a status, by names that are known."
 
 NAMES = {
     "time": ("time_iso8601", "time_local", "msec", "@timestamp", "timestamp", "time", "ts"),
@@ -65,7 +63,7 @@ class NginxParser:
         status, time = whole(found["status"]), found["time"]
         request = _request_line(found)
         if request is None or status is None or time is None:
-            raise INVALID
+            raise LineError(INVALID)
         return Request(
             time=_time(time),
             address=client_address(found["address"], found["forwarded"], self.trusted_hops),

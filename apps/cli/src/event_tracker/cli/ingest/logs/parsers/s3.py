@@ -17,7 +17,7 @@ from event_tracker.cli.ingest.logs.parsers.fields import (
 )
 from event_tracker.cli.ingest.logs.request import Request
 
-INVALID = LineError("Isn't a line of an S3 server access log.")
+INVALID = "Isn't a line of an S3 server access log."
 # No bucket is called "-", which is the second word of a line of the combined format: what follows there, visitors can choose.
 BEFORE = re.compile(r"\S++ \w[\w.-]*+ \[([^\]]{20,30})\] (\S++) (\S++) (\S++) ([A-Z][\w.]++) (\S++) (?=\"|- )", re.ASCII)
 NUMBERS = re.compile(r"(\d{3}|-) (\S+) (\d+|-) (\d+|-) (\d+|-) (\d+|-) ", re.ASCII)
@@ -48,14 +48,14 @@ class S3Parser:
         text = line.decode(errors="backslashreplace")
         found = BEFORE.match(text)
         if found is None:
-            raise INVALID
+            raise LineError(INVALID)
         time, address, requester, request_id, operation, key = found.groups()
         if text.startswith("- ", found.end()):
             return None
         ends = REQUEST_ENDS.search(text, found.end() + 1)
         numbers = NUMBERS.match(text, ends.end()) if ends else None
         if ends is None or numbers is None:
-            raise INVALID
+            raise LineError(INVALID)
         request = split_request_line(text[found.end() + 1 : ends.start()])
         referrer, user_agent, words = _headers(text[numbers.end() :])
         milliseconds = whole(numbers[5])
@@ -83,17 +83,17 @@ def _headers(text: str) -> tuple[str | None, str | None, list[str]]:
     if not text.startswith('"'):
         words = text.split(" ")
         if len(words) < 2 or words[0] != "-":
-            raise INVALID
+            raise LineError(INVALID)
         referrer, rest = None, text[2:]
     else:
         middle = min((end for end in (text.find('" "', 1), text.find('" - ', 1)) if end > 0), default=0)
         if not middle:
-            raise INVALID
+            raise LineError(INVALID)
         referrer, rest = present(text[1:middle]), text[middle + 2 :]
     if not rest.startswith('"'):
         return referrer, None, rest.split(" ")[1:]
     # In the first years nothing stood behind the user agent, or one word.
     end = len(rest) - 1 if rest.endswith('"') else rest.rfind('" ')
     if end <= 0:
-        raise INVALID
+        raise LineError(INVALID)
     return referrer, present(rest[1:end]), rest[end + 2 :].split(" ")

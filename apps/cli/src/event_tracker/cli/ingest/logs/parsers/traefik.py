@@ -12,9 +12,7 @@ from event_tracker.cli.ingest.logs.parsers.fields import (
 from event_tracker.cli.ingest.logs.parsers.json_lines import read_object
 from event_tracker.cli.ingest.logs.request import Request
 
-INVALID = LineError(
-    "Isn't a line of Traefik's JSON log: it lacks RequestMethod, RequestPath, DownstreamStatus or StartUTC."
-)
+INVALID = "Isn't a line of Traefik's JSON log: it lacks RequestMethod, RequestPath, DownstreamStatus or StartUTC."
 
 
 class TraefikParser:
@@ -40,7 +38,7 @@ class TraefikParser:
         status, time = whole(row.get("DownstreamStatus")), present(row.get("StartUTC")) or present(row.get("time"))
         target = split_target(method, uri) if method and uri else None
         if target is None or status is None or time is None:
-            raise INVALID
+            raise LineError(INVALID)
         nanoseconds = whole(row.get("Duration"))
         return Request(
             time=parse_time(time),
