@@ -259,6 +259,8 @@ def test_parameters_become_properties_if_they_are_named():
         ("android-app://com.google.android.gm/", "android-app://com.google.android.gm/", "Gmail", "email"),
         ("not a url", None, "direct", "direct"),
         ("<b>://x/", None, "direct", "direct"),
+        ("a" * 100_000 + "://news.example/", None, "direct", "direct"),
+        ("HTTP://news.example", "http://news.example/", "news.example", "site"),
     ],
 )
 def test_of_a_referrer_the_host_is_stored(referrer, stored, source, channel):

@@ -30,6 +30,9 @@ MOST_VALUE = 500
 MOST_TEXT = 200
 """Characters of other texts, and of user ids."""
 
+REFERRER_SCHEMES = frozenset(["http", "https", "android-app", "ios-app"])
+"""Of referrers that are stored. A client can send any text."""
+
 NO_USER_AGENT = UserAgent(None, None, None, None)
 
 EMPTY_USER_AGENT = UserAgent(None, None, None, "bot")
@@ -160,4 +163,4 @@ def _shorten_referrer(referrer: str) -> str | None:
     """A referrer without path and query: what most sites' pages send of themselves to other sites."""
     host = host_of(referrer)
     scheme = referrer.partition(":")[0].lower()
-    return f"{scheme}://{host}/" if host and scheme.replace("-", "").isalpha() else None
+    return f"{scheme}://{host}/" if host and scheme in REFERRER_SCHEMES else None
