@@ -5,6 +5,7 @@ import gzip
 import json
 import lzma
 import sys
+import uuid
 
 import click
 import msgspec
@@ -14,6 +15,7 @@ from log_lines import CADDY, COMBINED
 from log_readers import log_reader
 from sent_files import rejected
 
+from event_tracker.cli.ingest.compression import READ_ERRORS
 from event_tracker.cli.ingest.delivery import MOST_BYTES
 from event_tracker.cli.ingest.entries import Line
 from event_tracker.cli.ingest.files import find_files
@@ -112,12 +114,28 @@ def test_a_file_that_cannot_be_read_costs_no_other(store, tmp_path):
 
 
 @pytest.mark.parametrize("ending", COMPRESS)
-def test_a_compressed_file_that_breaks_off_is_told(store, tmp_path, ending):
-    file = tmp_path / f"access.log{ending}"
-    file.write_bytes(COMPRESS[ending](lines(*map(str, range(1000))).encode())[:-20])
+@pytest.mark.parametrize("name", ["access.log", "access"])
+def test_of_a_compressed_file_that_breaks_off_all_whole_lines_come(tmp_path, ending, name):
+    file = tmp_path / f"{name}{ending}"
+    content = lines(*(f"/{uuid.UUID(int=number**20 % 2**128)}" for number in range(3000))).encode()
+    for length in (len(content), 800):
+        file.write_bytes(COMPRESS[ending](content[:length]) + COMPRESS[ending](b"cut")[:-4])
+        read: list[int] = []
+        with pytest.raises(READ_ERRORS):
+            for batch in Input([str(file)], AUTO, Identifier(), log_reader()).batches(1000):
+                read += [item.entry.number for item in batch if isinstance(item.entry, Line)]
+        assert read == [*range(1, content[:length].count(b"\n") + 1)]
+
+
+def test_what_was_read_of_a_file_that_breaks_off_is_stored(store, tmp_path):
+    file = tmp_path / "access.log.gz"
+    file.write_bytes(gzip.compress(lines(*(f"/{number}" for number in range(1500))).encode())[:-6])
     result = store.send(file)
     assert result.exit_code == 2, result.output
-    assert "Send the same file again" in result.output
+    assert "Stopped after line 1,500: 1,500 stored, 0 duplicates, 0 rejected. Send the same file again" in result.output
+    assert store.stored == 1500
+    (tmp_path / "b.log").write_text(lines("/b"))
+    assert "1 stored, 1,500 duplicates" in store.send(tmp_path).output
 
 
 def test_lines_of_small_files_go_together(tmp_path):
@@ -135,10 +153,10 @@ def test_lines_of_small_files_go_together(tmp_path):
 
 def test_a_batch_fits_into_a_request(tmp_path):
     file = tmp_path / "access.log"
-    file.write_text(lines(*(f"/{number}?{'x' * 60_000}" for number in range(200))))
-    batches = list(Input([str(file)], AUTO, Identifier(), log_reader()).batches(1000))
+    file.write_text(lines(*(f"/{number}{'x' * 1900}" for number in range(4000))))
+    batches = list(Input([str(file)], AUTO, Identifier(), log_reader()).batches(4000))
     sizes = [sum(len(item.entry.event) + 1 for item in batch if isinstance(item.entry, Line)) for batch in batches]
-    assert sum(map(len, batches)) == 200
+    assert sum(map(len, batches)) == 4000
     assert max(sizes) <= MOST_BYTES < sum(sizes)
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import click
 import msgspec
 
+from event_tracker.cli.ingest.compression import READ_ERRORS
 from event_tracker.cli.ingest.compression import SUFFIXES as COMPRESSED
 from event_tracker.cli.ingest.entries import BYTE_ORDER_MARK, JSON_ERRORS, Entry, Stream
 from event_tracker.cli.ingest.logs.formats import LOG_FORMATS, recognise
@@ -48,16 +49,18 @@ class Found(NamedTuple):
 
 
 class _Replayed(io.BufferedIOBase):
-    """A stream of which the first bytes were read already."""
+    """A stream of which the first bytes were read already, perhaps up to an error, which then comes again behind them."""
 
-    def __init__(self, start: bytes, stream: Stream) -> None:
-        self._start, self._stream = io.BytesIO(start), stream
+    def __init__(self, start: bytes, stream: Stream, error: Exception | None = None) -> None:
+        self._start, self._stream, self._error = io.BytesIO(start), stream, error
 
     def readline(self, size: int | None = -1, /) -> bytes:
         most = -1 if size is None else size
         line = self._start.readline(most)
         if line.endswith(b"\n") or len(line) == most:
             return line
+        if self._error is not None:
+            raise self._error
         return line + self._stream.readline(most - len(line) if most >= 0 else -1)
 
 
@@ -86,18 +89,25 @@ def find_format(name: str, stream: Stream) -> Found:
         return Found(expected, stream)
     read = b""
     content = None
+    failure: Exception | None = None
     for _ in range(MOST_LINES):
-        line = stream.readline(MOST_BYTES)
+        try:
+            line = stream.readline(MOST_BYTES)
+        except READ_ERRORS as error:
+            failure = error
+            break
         is_first = not read.removeprefix(BYTE_ORDER_MARK).strip()
         read += line
         content = _format_of_line(line.removeprefix(BYTE_ORDER_MARK).strip(), is_first=is_first)
         if content is not None or not line or len(read) >= MOST_BYTES:
             break
+    if failure is not None and not read:
+        raise failure
     found = content or expected or (None if read.strip() else EMPTY)
     if found is None:
         title = PurePath(name).name
         raise click.UsageError(f"The content of {title} doesn't tell its format: add --format {'|'.join(FORMATS)}.")
-    return Found(found, _Replayed(read, stream), is_expected=found == expected or not read.strip())
+    return Found(found, _Replayed(read, stream, failure), is_expected=found == expected or not read.strip())
 
 
 def is_parquet(stream: Stream) -> bool:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from io import BufferedReader
-from itertools import islice
 from typing import IO, Any, NamedTuple, cast
 
 import click
@@ -93,7 +92,6 @@ class Input:
         except (click.UsageError, *READ_ERRORS) as error:
             if len(self.files) == 1:
                 raise
-            self._raw = None
             self.unreadable += 1
             why = error.message if isinstance(error, click.UsageError) else str(error)
             click.echo(f"Error: {file}: {why}", err=True)
@@ -102,11 +100,12 @@ class Input:
         with self._open(file) as opened:
             self._identifier.begin_file()
             self._raw = cast(BufferedReader, opened)
-            entries = self._entries(file, self._raw)
-            while some := list(islice(entries, most)):
-                for entry in self._identifier.identify(some):
-                    yield Item(file, entry)
-            self._done_bytes, self._raw = self.position(), None
+            try:
+                for some in _in_lists(self._entries(file, self._raw), most):
+                    for entry in self._identifier.identify(some):
+                        yield Item(file, entry)
+            finally:
+                self._done_bytes, self._raw = self.position(), None
 
     def _entries(self, file: str, raw: BufferedReader) -> Iterator[Entry]:
         stream = decompressed(raw)
@@ -121,18 +120,41 @@ class Input:
         return read_entries(found.format, found.stream, self._logs)
 
 
+def _in_lists(entries: Iterable[Entry], most: int) -> Iterator[list[Entry]]:
+    """Lists of up to `most` entries. Those that were read before an error come before it."""
+    some: list[Entry] = []
+    try:
+        for entry in entries:
+            some.append(entry)
+            if len(some) == most:
+                yield some
+                some = []
+    except READ_ERRORS:
+        if some:
+            yield some
+        raise
+    if some:
+        yield some
+
+
 def _group(items: Iterable[Item], most: int) -> Iterator[list[Item]]:
+    """Batches, each of which fits into a request. Those that were read before an error come before it."""
     batch: list[Item] = []
     size = 0
-    for item in items:
-        added = len(item.entry.event) + 1 if isinstance(item.entry, Line) else 0
-        if batch and size + added > MOST_BYTES:
+    try:
+        for item in items:
+            added = len(item.entry.event) + 1 if isinstance(item.entry, Line) else 0
+            if batch and size + added > MOST_BYTES:
+                yield batch
+                batch, size = [], 0
+            batch.append(item)
+            size += added
+            if len(batch) == most:
+                yield batch
+                batch, size = [], 0
+    except READ_ERRORS:
+        if batch:
             yield batch
-            batch, size = [], 0
-        batch.append(item)
-        size += added
-        if len(batch) == most:
-            yield batch
-            batch, size = [], 0
+        raise
     if batch:
         yield batch
