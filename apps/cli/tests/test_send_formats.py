@@ -180,7 +180,7 @@ def test_an_empty_file(store, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("events.xml", "<events/>", "doesn't tell its format: add --format ndjson|csv|parquet|combined"),
+        ("events.xml", "<events/>", "doesn't tell its format: add --format ndjson|csv|parquet|cloudfront"),
         ("events.json", '\n[{"user_id": "ann"}]', "one JSON array; send reads one object a line: jq -c '.[]'"),
         ("events.csv", "user,event_type\n", "The CSV header lacks user_id; it has user, event_type."),
         ("events.csv", "", "The CSV header lacks event_type, user_id; it has nothing."),

@@ -97,6 +97,33 @@ def test_each_file_has_its_own_line_numbers_and_errors(store, tmp_path):
     assert [(line["file"], line["line"]) for line in written] == [(str(one), 1), (str(two), 4)]
 
 
+def test_files_with_rejected_lines_are_left_out_if_the_shell_names_them(store, tmp_path):
+    log, report = tmp_path / "access.log", tmp_path / "access.log.rejected.ndjson"
+    log.write_text(lines("/a") + "cut off\n")
+    store.send(log)
+    result = store.send(log, report)
+    assert result.exit_code == 1
+    assert f"{report} is left out: it has rejected lines.\n2 lines: 0 stored, 1 duplicates, 1 rejected." in result.output
+    assert [line["event"] for line in rejected(log)] == ["cut off"]
+    alone = store.send(report)
+    assert alone.exit_code == 2
+    assert "put what each has as event, corrected, into a file of another name" in alone.output
+    assert report.exists()
+
+
+@pytest.mark.parametrize("arguments", [["access.log"], ["access.log", "access.log.rejected.ndjson"], ["."], ["access.*"]])
+def test_a_file_of_corrected_lines_is_never_removed(store, tmp_path, arguments):
+    log, corrected = tmp_path / "access.log", tmp_path / "access.log.rejected.ndjson"
+    log.write_text("cut off\n")
+    corrected.write_text('{"user_id":"ann","event_type":"view","timestamp":"2026-03-01T12:00:00Z"}\n')
+    result = store.send(*(tmp_path / argument for argument in arguments))
+    assert result.exit_code == 2
+    assert f"{corrected} would be replaced, and it has no rejected lines: give it another name." in result.output
+    assert store.send(log, "--rejected", corrected).exit_code == 2
+    assert "ann" in corrected.read_text()
+    assert "1 stored" in store.send(corrected).output
+
+
 def test_a_file_that_cannot_be_read_costs_no_other(store, tmp_path):
     good, strange, broken = tmp_path / "a.log", tmp_path / "b.txt", tmp_path / "c.log.gz"
     good.write_text(lines("/a"))

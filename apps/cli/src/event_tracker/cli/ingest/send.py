@@ -97,6 +97,7 @@ def send(
         return deliver(client, [item.entry.event for item in batch if isinstance(item.entry, Line)], dry_run=dry_run)
 
     with closing(RejectedLines(rejected, found)) as report, Meter("lines", sizes(found)) as meter:
+        report.remove_earlier()
         tally = Tally(report, len(found))
         try:
             for done, outcome in deliver_all(client, entered.batches(batch), work):
