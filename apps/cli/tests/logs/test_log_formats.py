@@ -73,7 +73,7 @@ def test_the_format_that_a_name_tells(name, expected):
 
 
 def test_no_text_that_a_visitor_sends_makes_a_log_something_else():
-    other = '[17/May/2015:10:05:03 +0200] a b c REST.GET.OBJECT x'
+    other = "[17/May/2015:10:05:03 +0200] a b c REST.GET.OBJECT x"
     forged = [
         COMBINED.replace("/a?b=c", "/?user_id,event_type"),
         COMBINED.replace("/a?b=c", '/{"event_type":"view","user_id":"ann"}'),

@@ -8,13 +8,9 @@ import pytest
 from log_lines import CADDY, COMBINED, IIS, IIS_FIELDS, NGINX, NOON, PLAIN, S3, TRAEFIK
 
 from event_tracker.cli.ingest.logs.formats import LOG_FORMATS
-from event_tracker.cli.ingest.logs.parsers.fields import (
-    LineError,
-    client_address,
-    parse_clf_time,
-    parse_time,
-    without_port,
-)
+from event_tracker.cli.ingest.logs.parsers.addresses import client_address, without_port
+from event_tracker.cli.ingest.logs.parsers.fields import LineError
+from event_tracker.cli.ingest.logs.parsers.times import parse_clf_time, parse_time
 from event_tracker.cli.ingest.logs.request import Request
 
 

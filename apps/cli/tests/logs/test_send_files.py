@@ -6,6 +6,7 @@ import json
 import lzma
 import sys
 import uuid
+from itertools import chain
 
 import click
 import msgspec
@@ -20,7 +21,7 @@ from event_tracker.cli.ingest.delivery import MOST_BYTES
 from event_tracker.cli.ingest.entries import Line
 from event_tracker.cli.ingest.files import find_files
 from event_tracker.cli.ingest.identity import Identifier
-from event_tracker.cli.ingest.input import AUTO, Input
+from event_tracker.cli.ingest.input import AUTO, Input, Item
 from event_tracker.cli.ingest.send import send
 
 if sys.version_info >= (3, 14):
@@ -103,7 +104,9 @@ def test_files_with_rejected_lines_are_left_out_if_the_shell_names_them(store, t
     store.send(log)
     result = store.send(log, report)
     assert result.exit_code == 1
-    assert f"{report} is left out: it has rejected lines.\n2 lines: 0 stored, 1 duplicates, 1 rejected." in result.output
+    assert (
+        f"{report} is left out: it has rejected lines.\n2 lines: 0 stored, 1 duplicates, 1 rejected." in result.output
+    )
     assert [line["event"] for line in rejected(log)] == ["cut off"]
     alone = store.send(report)
     assert alone.exit_code == 2
@@ -111,7 +114,9 @@ def test_files_with_rejected_lines_are_left_out_if_the_shell_names_them(store, t
     assert report.exists()
 
 
-@pytest.mark.parametrize("arguments", [["access.log"], ["access.log", "access.log.rejected.ndjson"], ["."], ["access.*"]])
+@pytest.mark.parametrize(
+    "arguments", [["access.log"], ["access.log", "access.log.rejected.ndjson"], ["."], ["access.*"]]
+)
 def test_a_file_of_corrected_lines_is_never_removed(store, tmp_path, arguments):
     log, corrected = tmp_path / "access.log", tmp_path / "access.log.rejected.ndjson"
     log.write_text("cut off\n")
@@ -147,11 +152,11 @@ def test_of_a_compressed_file_that_breaks_off_all_whole_lines_come(tmp_path, end
     content = lines(*(f"/{uuid.UUID(int=number**20 % 2**128)}" for number in range(3000))).encode()
     for length in (len(content), 800):
         file.write_bytes(COMPRESS[ending](content[:length]) + COMPRESS[ending](b"cut")[:-4])
-        read: list[int] = []
+        read: list[Item] = []
+        batches = Input([str(file)], AUTO, Identifier(), log_reader()).batches(1000)
         with pytest.raises(READ_ERRORS):
-            for batch in Input([str(file)], AUTO, Identifier(), log_reader()).batches(1000):
-                read += [item.entry.number for item in batch if isinstance(item.entry, Line)]
-        assert read == [*range(1, content[:length].count(b"\n") + 1)]
+            read.extend(chain.from_iterable(batches))
+        assert [item.entry.number for item in read] == [*range(1, content[:length].count(b"\n") + 1)]
 
 
 def test_what_was_read_of_a_file_that_breaks_off_is_stored(store, tmp_path):

@@ -130,10 +130,10 @@ def deliver_all(client: Client, batches: Iterable[T], work: Callable[[T], Outcom
                 yield first, future.result()
         for first, future in under_way:
             yield first, future.result()
-        if failures:
-            raise failures[0]
     except BaseException:
         client.stop()
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+    if failures:
+        raise failures[0]

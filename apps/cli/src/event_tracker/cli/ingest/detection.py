@@ -36,7 +36,7 @@ MOST_LINES, MOST_BYTES = 20, 64 * 1024
 """How much of a file is looked at. A log may begin with a line that broke off, or with a header."""
 
 
-class Found(NamedTuple):
+class DetectedFormat(NamedTuple):
     """The format of a file, and its content from the start.
 
     Attributes:
@@ -76,7 +76,7 @@ def expected_format(name: str) -> str | None:
     return SUFFIXES.get(path.suffix.lower())
 
 
-def find_format(name: str, stream: Stream) -> Found:
+def find_format(name: str, stream: Stream) -> DetectedFormat:
     """Find the format of a file by its name and its content.
 
     Raises:
@@ -84,9 +84,9 @@ def find_format(name: str, stream: Stream) -> Found:
     """
     expected = expected_format(name)
     if is_parquet(stream):
-        return Found("parquet", stream, is_expected=expected in (None, "parquet"))
+        return DetectedFormat("parquet", stream, is_expected=expected in (None, "parquet"))
     if expected in ("csv", "parquet"):
-        return Found(expected, stream)
+        return DetectedFormat(expected, stream)
     read = b""
     content = None
     failure: Exception | None = None
@@ -107,7 +107,7 @@ def find_format(name: str, stream: Stream) -> Found:
     if found is None:
         title = PurePath(name).name
         raise click.UsageError(f"The content of {title} doesn't tell its format: add --format {'|'.join(FORMATS)}.")
-    return Found(found, _Replayed(read, stream, failure), is_expected=found == expected or not read.strip())
+    return DetectedFormat(found, _Replayed(read, stream, failure), is_expected=found == expected or not read.strip())
 
 
 def is_parquet(stream: Stream) -> bool:

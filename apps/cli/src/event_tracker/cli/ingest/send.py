@@ -117,5 +117,5 @@ def _stop(error: BaseException, tally: Tally) -> NoReturn:
     """End the command with an error that says what happened, how far it got, and what to do."""
     why = error.message if isinstance(error, ServiceError) else str(error) or "Interrupted."
     same = "the same files" if tally.files > 1 else "the same file"
-    why += f"\nStopped after {tally.position()}: {tally.counts()}. Send {same} again: what is stored already is recognised."
+    why += f"\nStopped after {tally.describe_position()}: {tally.counts()}. Send {same} again: what is stored already is recognised."
     raise InterruptedCommand(why) if isinstance(error, KeyboardInterrupt) else ServiceError(why)

@@ -67,7 +67,7 @@ class Tally:
         left_out = f"{self.left_out.total():,} left out, " if self.left_out else ""
         return f"{self.stored:,} stored, {self.duplicates:,} duplicates, {expired}{left_out}{self.rejected:,} rejected"
 
-    def position(self) -> str:
+    def describe_position(self) -> str:
         """A text that says how far it came."""
         return f"line {self.last:,}" + (f" of {self.file}" if self.files > 1 and self.file else "")
 

@@ -39,7 +39,7 @@ EMPTY_USER_AGENT = UserAgent(None, None, None, "bot")
 """Every browser names itself."""
 
 
-class Made(NamedTuple):
+class ConvertedRequest(NamedTuple):
     """What became of a request.
 
     Attributes:
@@ -69,7 +69,7 @@ class EventMaker:
         self._encode = msgspec.json.Encoder().encode
         self._find_source: Callable[[str | None, str], Source] = lru_cache(5000)(self._find_uncached)
 
-    def make(self, request: Request) -> Made:
+    def make(self, request: Request) -> ConvertedRequest:
         """Make the event of a request.
 
         With a request id the event has an id, and a time in whole seconds, which depend on nothing else: formats that log one request
@@ -78,13 +78,13 @@ class EventMaker:
         agent = self._agent_of(request.user_agent)
         kind = kind_of(request, is_bot=agent.is_bot, api_paths=self._options.api_paths)
         if not self._options.is_stored(kind):
-            return Made(kind, None)
+            return ConvertedRequest(kind, None)
         event: dict[str, Any] = {"user_id": self._user_of(request), "event_type": kind, "timestamp": request.time}
         if request.request_id:
             event["timestamp"] = request.time.replace(microsecond=0)
             event["event_id"] = event_id_of(request.request_id)
         event["properties"] = self._properties(request, kind, agent)
-        return Made(kind, self._encode(event))
+        return ConvertedRequest(kind, self._encode(event))
 
     def _agent_of(self, user_agent: str | None) -> UserAgent:
         if user_agent is None:
