@@ -81,8 +81,8 @@ def s3(
     """Send the logs in a BUCKET of S3 to the collector: those that are there, and those that come.
 
     Objects are recognised as `tracker send` recognises files: logs of CloudFront (legacy, JSON, Parquet), S3 and ALB, compressed or not.
-    BUCKET may be in the variable S3_BUCKET. Credentials, region and endpoint are those that boto3 finds (environment, profile, role). It needs the package boto3
-    (event-tracker-cli[s3]).
+    BUCKET may be in the variable S3_BUCKET. Credentials, region and endpoint are those that boto3 finds (environment, profile, role).
+    It needs the package boto3 (event-tracker-cli[s3]).
 
     It is safe to stop and start it at any time, to run it twice, and to lose its ledger: what is stored already is recognised.
 
