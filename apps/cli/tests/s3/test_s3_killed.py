@@ -62,6 +62,7 @@ def test_whenever_it_is_killed_every_number_is_the_truth(pair, bucket, store, en
         read = f'tracker_s3_objects_total{{outcome="read"}} {len(objects):.1f}'
         wait_until(lambda: read in metrics(port), "all objects are read, those that were delivered twice, too")
         assert requests.get(f"http://127.0.0.1:{port}/livez", timeout=10).status_code == 200
+        assert requests.get(f"http://127.0.0.1:{port}/readyz", timeout=10).status_code == 200
         shown = metrics(port)
         assert "tracker_s3_unread_objects 0.0" in shown
         assert "tracker_s3_lag_seconds " in shown

@@ -219,13 +219,14 @@ def test_without_boto3_it_says_what_to_install(bucket, read, monkeypatch):
 def test_a_command_that_is_stuck_is_not_alive():
     port = free_port()
     last = [time.monotonic()]
-    with served("127.0.0.1", port, lambda: last[0]):
+    with served("127.0.0.1", port, lambda: last[0], lambda: False):
         assert requests.get(f"http://127.0.0.1:{port}/livez", timeout=10).status_code == 200
         assert "tracker_s3_lines_total" in requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
+        assert requests.get(f"http://127.0.0.1:{port}/readyz", timeout=10).status_code == 503
         last[0] -= LIVE_SECONDS
         assert requests.get(f"http://127.0.0.1:{port}/livez", timeout=10).status_code == 503
         with (
             pytest.raises(click.UsageError, match=f"on port {port}: Address already in use"),
-            served("127.0.0.1", port, time.monotonic),
+            served("127.0.0.1", port, time.monotonic, lambda: True),
         ):
             pass
