@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 from log_lines import CADDY, COMBINED
 from log_readers import log_reader
-from sent_files import rejected
+from sent_files import NOON, ndjson, rejected
 
 from event_tracker.cli.ingest.compression import READ_ERRORS
 from event_tracker.cli.ingest.delivery import MOST_BYTES
@@ -184,11 +184,12 @@ def test_lines_of_small_files_go_together(tmp_path):
 
 
 def test_a_batch_fits_into_a_request(tmp_path):
-    file = tmp_path / "access.log"
-    file.write_text(lines(*(f"/{number}{'x' * 1900}" for number in range(4000))))
-    batches = list(Input([str(file)], AUTO, Identifier(), log_reader()).batches(4000))
+    file = tmp_path / "events.ndjson"  # events of logs are short
+    event = {"user_id": "ann", "event_type": "view", "timestamp": NOON, "properties": {"text": "x" * 60_000}}
+    ndjson(file, *[event] * 200)
+    batches = list(Input([str(file)], AUTO, Identifier(), log_reader()).batches(1000))
     sizes = [sum(len(item.entry.event) + 1 for item in batch if isinstance(item.entry, Line)) for batch in batches]
-    assert sum(map(len, batches)) == 4000
+    assert sum(map(len, batches)) == 200
     assert max(sizes) <= MOST_BYTES < sum(sizes)
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import requests
+from log_lines import COMBINED
 from log_objects import make_objects
 from log_site import LogSite
 from log_truth import check_answers
@@ -61,6 +62,7 @@ def test_whenever_it_is_killed_every_number_is_the_truth(pair, bucket, store, en
         read = f'tracker_s3_objects_total{{outcome="read"}} {len(objects):.1f}'
         wait_until(lambda: read in metrics(port), "all objects are read, those that were delivered twice, too")
         assert requests.get(f"http://127.0.0.1:{port}/livez", timeout=10).status_code == 200
+        assert requests.get(f"http://127.0.0.1:{port}/readyz", timeout=10).status_code == 200
         shown = metrics(port)
         assert "tracker_s3_unread_objects 0.0" in shown
         assert "tracker_s3_lag_seconds " in shown
@@ -74,6 +76,24 @@ def test_whenever_it_is_killed_every_number_is_the_truth(pair, bucket, store, en
     assert f"{len(objects):,} objects read" in output
     assert store.stored == events
     check_answers(pair.query.url, truth, with_countries=False)
+
+
+def test_on_sigterm_it_finishes_the_requests_under_way_and_goes_on_there_the_next_time(
+    bucket, store, environment, read, tmp_path
+):
+    lines = 4000
+    bucket.put("logs/a.log", "".join(COMBINED.replace("/a?b=c", f"/{number}") + "\n" for number in range(lines)))
+    ledger = tmp_path / "ledger"
+    process = start(bucket, environment, "--ledger", str(ledger))
+    wait_until(lambda: process.poll() is not None or store.stored > 0, "some are stored")
+    process.send_signal(signal.SIGTERM)
+    output = process.communicate(timeout=60)[0].decode()
+    assert process.returncode == 0, output
+    stored = store.stored
+    assert 0 < stored < lines
+    assert f"0 objects read; {stored:,} lines: {stored:,} stored, 0 duplicates" in output  # each request was answered
+    result = read("--ledger", ledger)
+    assert f"1 objects read; {lines:,} lines: {lines - stored:,} stored, {stored:,} duplicates" in result.output
 
 
 def metrics(port: int) -> str:

@@ -3,13 +3,19 @@
 import gzip
 import json
 import sqlite3
+import sys
+import time
 from urllib.parse import quote
 
+import click
 import pytest
+import requests
 from cloudfront_logs import CloudFrontLogs
 from log_lines import ALB, COMBINED, S3
+from ports import free_port
 
 from event_tracker.cli.ingest.s3 import bucket as bucket_module
+from event_tracker.cli.ingest.s3.health import LIVE_SECONDS, served
 
 SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 DENIED = b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
@@ -201,3 +207,26 @@ def test_keys_are_read_whatever_their_characters(bucket, read, proxy):
     bucket.put(key, line("/a"))
     assert "1 objects read; 1 lines: 1 stored" in read().output
     assert proxy.gets() == [quote(key)]
+
+
+def test_without_boto3_it_says_what_to_install(bucket, read, monkeypatch):
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    result = read()
+    assert result.exit_code == 2
+    assert "S3 is read with boto3, which isn't installed: pip install boto3." in result.output
+
+
+def test_a_command_that_is_stuck_is_not_alive():
+    port = free_port()
+    last = [time.monotonic()]
+    with served("127.0.0.1", port, lambda: last[0], lambda: False):
+        assert requests.get(f"http://127.0.0.1:{port}/livez", timeout=10).status_code == 200
+        assert "tracker_s3_lines_total" in requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
+        assert requests.get(f"http://127.0.0.1:{port}/readyz", timeout=10).status_code == 503
+        last[0] -= LIVE_SECONDS
+        assert requests.get(f"http://127.0.0.1:{port}/livez", timeout=10).status_code == 503
+        with (
+            pytest.raises(click.UsageError, match=f"on port {port}: Address already in use"),
+            served("127.0.0.1", port, time.monotonic, lambda: True),
+        ):
+            pass

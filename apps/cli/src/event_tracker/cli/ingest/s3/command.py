@@ -53,7 +53,9 @@ from event_tracker.cli.progress import Meter
 @click.option("--batch", type=click.IntRange(1, MOST_EVENTS), default=MOST_EVENTS, show_default=True,
               help="Most events in a request.")  # fmt: skip
 @click.option(
-    "--metrics-port", type=click.IntRange(1, 65535), help="Serve /metrics (Prometheus) and /livez on this port."
+    "--metrics-port",
+    type=click.IntRange(1, 65535),
+    help="Serve /metrics (Prometheus), /livez and /readyz on this port.",
 )
 @click.option("--metrics-host", default="127.0.0.1", show_default=True, envvar="HOST", show_envvar=True,
               help="The address to serve them on.")  # fmt: skip
@@ -81,8 +83,8 @@ def s3(
     """Send the logs in a BUCKET of S3 to the collector: those that are there, and those that come.
 
     Objects are recognised as `tracker send` recognises files: logs of CloudFront (legacy, JSON, Parquet), S3 and ALB, compressed or not.
-    BUCKET may be in the variable S3_BUCKET. Credentials, region and endpoint are those that boto3 finds (environment, profile, role). It needs the package boto3
-    (event-tracker-cli[s3]).
+    BUCKET may be in the variable S3_BUCKET. Credentials, region and endpoint are those that boto3 finds (environment, profile, role).
+    It needs the package boto3 (event-tracker-cli[s3]).
 
     It is safe to stop and start it at any time, to run it twice, and to lose its ledger: what is stored already is recognised.
 
@@ -102,8 +104,6 @@ def s3(
         loader = Loader(source, store, client, logs, identifier, tally, stopping, format_, batch)
         meter = stack.enter_context(Meter("objects", None))
         _watch(store, logs)
-        if metrics_port:
-            stack.enter_context(served(metrics_host, metrics_port, lambda: loader.alive))
 
         def stop(*_: Any) -> None:
             stopping.set()
@@ -115,6 +115,8 @@ def s3(
             source, messages, store, loader, client, stopping, meter,
             every=every * 60, since=datetime.fromisoformat(since).timestamp() if since else 0.0,
         )  # fmt: skip
+        if metrics_port:
+            stack.enter_context(served(metrics_host, metrics_port, lambda: loader.alive, lambda: follower.is_listed))
         try:
             follower.read_once() if once else follower.follow()
         except (ServiceError, S3Error, OSError) as error:

@@ -32,6 +32,10 @@ class Follower:
         every: seconds between two listings.
         since: objects that were written before aren't read, as seconds of the epoch.
         meter: shows the progress.
+
+    Attributes:
+        objects: how many have ended.
+        is_listed: whether the bucket was listed to its end.
     """
 
     def __init__(
@@ -43,6 +47,7 @@ class Follower:
         self._marks = Marks()
         self._full_at = 0.0
         self.objects = 0
+        self.is_listed = False
 
     def read_once(self) -> None:
         """List the bucket, and read what is new in it.
@@ -107,6 +112,7 @@ class Follower:
             self._loader.alive = time.monotonic()
         if not self._stopping.is_set():
             metrics.LAST_LISTING.set_to_current_time()
+            self.is_listed = True
         metrics.UNREAD.set(self._ledger.unread()[0])
 
     def _read_unread(self) -> None:

@@ -1,4 +1,4 @@
-"""Serves metrics, and whether the command is alive, over HTTP."""
+"""Serves metrics, whether the command is alive, and whether it has listed the bucket, over HTTP."""
 
 import threading
 import time
@@ -20,11 +20,12 @@ class _SilentHandler(WSGIRequestHandler):
 
 
 @contextmanager
-def served(host: str, port: int, alive: Callable[[], float]) -> Iterator[None]:
-    """Serve `/metrics` and `/livez` until the end of the context.
+def served(host: str, port: int, alive: Callable[[], float], is_ready: Callable[[], bool]) -> Iterator[None]:
+    """Serve `/metrics`, `/livez` and `/readyz` until the end of the context.
 
     Args:
         alive: when the command last did something, by the monotonic clock.
+        is_ready: whether the bucket could be listed.
 
     Raises:
         UsageError: if the port can't be used.
@@ -32,11 +33,13 @@ def served(host: str, port: int, alive: Callable[[], float]) -> Iterator[None]:
     metrics: Any = make_wsgi_app()
 
     def answer(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        if environ["PATH_INFO"] != "/livez":
+        checks = {"/livez": lambda: time.monotonic() - alive() < LIVE_SECONDS, "/readyz": is_ready}
+        check = checks.get(environ["PATH_INFO"])
+        if check is None:
             return metrics(environ, start_response)  # type: ignore[no-any-return]
-        is_alive = time.monotonic() - alive() < LIVE_SECONDS
-        start_response("200 OK" if is_alive else "503 Service Unavailable", [("Content-Type", "text/plain")])
-        return [b"ok\n" if is_alive else b"stuck\n"]
+        is_well = check()
+        start_response("200 OK" if is_well else "503 Service Unavailable", [("Content-Type", "text/plain")])
+        return [b"ok\n" if is_well else b"not ok\n"]
 
     try:
         server = make_server(host, port, answer, WSGIServer, _SilentHandler)
