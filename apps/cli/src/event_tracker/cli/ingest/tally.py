@@ -85,4 +85,4 @@ class Tally:
     def _kinds(self) -> str:
         """A text about the requests that became no event."""
         kinds = ", ".join(f"{times:,} {kind}" for kind, times in self.left_out.most_common() if kind != NO_REQUEST)
-        return kinds and f"Requests that aren't stored (--also): {kinds}"
+        return kinds and f"Requests left out (--also stores them): {kinds}"

@@ -44,7 +44,7 @@ class ConvertedRequest(NamedTuple):
 
     Attributes:
         kind: of the request.
-        event: its JSON; None if requests of this kind aren't stored.
+        event: its JSON; None if requests of this kind are left out.
     """
 
     kind: str
