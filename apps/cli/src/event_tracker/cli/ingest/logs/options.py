@@ -94,9 +94,7 @@ def read_secret(file: Path | None, users: str) -> str | None:
         raise click.UsageError(f"{file} is empty." if file else HOW_TO_BEGIN)
     if len(secret) < LEAST_SECRET:
         place = file or "VISITOR_SECRET"
-        raise click.UsageError(
-            f"The visitor secret in {place} needs {LEAST_SECRET} characters; it has {len(secret)}."
-        )
+        raise click.UsageError(f"The visitor secret in {place} needs {LEAST_SECRET} characters; it has {len(secret)}.")
     return secret
 
 
