@@ -84,6 +84,7 @@ def test_each_service_is_given_the_secrets_that_it_needs_and_no_others(services:
     assert given["query"] == {"query-url", "control-url", "signing-key"}
     assert given["dashboard"] == set()
     assert given["simulate"] == {"write-key"}
+    assert given["s3"] == {"write-key", "visitor-secret", "aws-credentials"}
 
 
 def test_nobody_gets_in_without_and_the_first_admin_signs_in(stack: Stack) -> None:

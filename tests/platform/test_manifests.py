@@ -29,9 +29,12 @@ CUSTOM = (
 """Groups of custom resources; test_manifests_custom.py checks those."""
 
 NO_OIDC = "NetworkPolicy/oidc-clients: selects no pod"
+NO_S3 = "NetworkPolicy/s3: selects no pod"
+NO_S3_METRICS = "PodMonitor/s3: selects no pod"
 SELECT_NOTHING = {
-    "base and network-policies": ["NetworkPolicy/http-clients: selects no pod", NO_OIDC],
-    **{overlay: [NO_OIDC] for overlay in OVERLAYS},
+    "base and network-policies": ["NetworkPolicy/http-clients: selects no pod", NO_OIDC, NO_S3],
+    "base and monitoring": [NO_S3_METRICS],
+    **{overlay: [NO_S3_METRICS, NO_OIDC, NO_S3] for overlay in OVERLAYS},
 }
 """The clients that these policies are for come with other components."""
 

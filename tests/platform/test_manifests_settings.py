@@ -29,6 +29,10 @@ READ_BY: dict[str, Any] = {
 }
 OPTIONS = {
     "simulate": {"COLLECTOR_URL", "WRITE_KEY_FILE"},
+    "s3": {
+        *("S3_BUCKET", "S3_PREFIX", "S3_QUEUE_URL", "AWS_REGION"),
+        *("COLLECTOR_URL", "WRITE_KEY_FILE", "VISITOR_SECRET_FILE"),
+    },
     "smoke": {"COLLECTOR_URL", "QUERY_URL", "WRITE_KEY_FILE", "API_TOKEN_FILE"},
     "sources": {"QUERY_URL", "API_TOKEN_FILE"},
 }

@@ -447,7 +447,8 @@ def _says_only_one_thing(given: dict[str, Object]) -> bool:
 def rollout(objects: list[Object]) -> Iterator[str]:
     """A service's pod is replaced only by one that is ready, and has time to finish its requests."""
     for one, template in pods(objects):
-        if one["kind"] != "Deployment" or not _ports(template):
+        is_client = template["metadata"]["labels"].get("app.kubernetes.io/component") == "client"
+        if one["kind"] != "Deployment" or not _ports(template) or is_client:
             continue
         if (one["spec"].get("strategy", {}).get("rollingUpdate") or {}).get("maxUnavailable") != 0:
             yield f"{label(one)}: may have less than its replicas while it is replaced"

@@ -36,6 +36,7 @@ SECRETS = {
     "control-database": {"url", "password"},
     "signing-key": {"key"},
     "oidc-client": {"secret"},
+    "visitor-secret": {"key"},
     "access-keys": {"admin-token", "read-token", "write-key"},
     "grafana-database": {"url", "password"},
 }

@@ -10,12 +10,14 @@ from typing import Any
 
 from prometheus_client.metrics import MetricWrapperBase
 
+import event_tracker.cli.ingest.s3.metrics
 import event_tracker.collector.metrics
 import event_tracker.columns.metrics
 import event_tracker.core.metrics
 import event_tracker.query.metrics
 import event_tracker.query.parameter_types
 from event_tracker.cli.ingest.logs.formats import LOG_FORMATS
+from event_tracker.cli.ingest.logs.kinds import KINDS, OTHER_METHODS
 from event_tracker.cli.settings import MigrateSettings, UpSettings
 from event_tracker.collector.browser.tracker_script import NEWEST
 from event_tracker.collector.settings import CollectorSettings
@@ -63,6 +65,13 @@ def parts_table() -> str:
 
 def codes_table(codes: dict[str, str]) -> str:
     return table(["code", "meaning"], [[f"`{code}`", meaning] for code, meaning in codes.items()])
+
+
+def log_kinds_table() -> str:
+    examples, meaning = OTHER_METHODS
+    others = ", ".join(f"`{name}`" for name in examples)
+    rows = [[f"`{name}`", says] for name, says in KINDS.items()] + [[f"{others}, …", meaning]]
+    return table(["kind", "requests"], rows)
 
 
 def log_formats_table() -> str:
@@ -113,9 +122,10 @@ def parts() -> dict[Path, dict[str, str]]:
             "collector": metrics_table(event_tracker.collector.metrics),
             "query": metrics_table(event_tracker.query.metrics),
             "columns": metrics_table(event_tracker.columns.metrics),
+            "s3": metrics_table(event_tracker.cli.ingest.s3.metrics),
         },
         DOCS / "browser.md": tracker_snippets(),
-        DOCS / "cli.md": {"log-formats": log_formats_table()},
+        DOCS / "cli.md": {"log-kinds": log_kinds_table(), "log-formats": log_formats_table()},
         DOCS / "api.md": {
             "codes": codes_table(CODES),
             "parameters": codes_table(event_tracker.query.parameter_types.CODES),

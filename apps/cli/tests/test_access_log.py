@@ -159,12 +159,12 @@ def test_requests_that_are_left_out_are_counted_in_the_summary(store, tmp_path):
     for outcome in ("2 stored, 0 duplicates", "0 stored, 2 duplicates"):
         lines = store.send(file, *arguments).output.splitlines()
         assert lines[0].startswith(f"6 lines: {outcome}, 4 left out, 0 rejected.")
-        assert lines[1] == "Requests that aren't stored (--also): 3 asset, 1 redirect"
+        assert lines[1] == "Requests left out (--also stores them): 3 asset, 1 redirect"
     more = store.send(file, *arguments, "--also", "redirect").output.splitlines()
-    assert more[0].startswith("6 lines: 1 stored, 2 duplicates, 0 rejected.")
-    assert more[1] == "Requests that aren't stored (--also): 3 asset"
+    assert more[0].startswith("6 lines: 1 stored, 2 duplicates, 3 left out, 0 rejected.")
+    assert more[1] == "Requests left out (--also stores them): 3 asset"
     other = store.send(file, "--api-path", "/api/").output  # with the usual secret
-    assert other.startswith("6 lines: 2 stored, 0 duplicates, 0 rejected.")
+    assert other.startswith("6 lines: 2 stored, 0 duplicates, 4 left out, 0 rejected.")
     assert len({user for user, _ in store.rows()}) == 2
 
 
@@ -228,4 +228,4 @@ def test_a_real_access_log_gives_the_counts_and_timelines_that_another_reading_g
     shown = store.send(REAL_LOG, "--rejected", report, "--users", "addresses").output
     kept = sum(kinds[kind] for kind in ("page_view", "download", "http_error", "crawl"))
     assert f"10,000 lines: 0 stored, {kept:,} duplicates, {9999 - kept:,} left out, 1 rejected" in shown
-    assert f"Requests that aren't stored (--also): {kinds['asset']:,} asset, " in shown
+    assert f"Requests left out (--also stores them): {kinds['asset']:,} asset, " in shown

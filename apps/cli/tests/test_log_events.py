@@ -259,6 +259,8 @@ def test_parameters_become_properties_if_they_are_named():
         ("android-app://com.google.android.gm/", "android-app://com.google.android.gm/", "Gmail", "email"),
         ("not a url", None, "direct", "direct"),
         ("<b>://x/", None, "direct", "direct"),
+        ("a" * 100_000 + "://news.example/", None, "direct", "direct"),
+        ("HTTP://news.example", "http://news.example/", "news.example", "site"),
     ],
 )
 def test_of_a_referrer_the_host_is_stored(referrer, stored, source, channel):
@@ -276,12 +278,12 @@ def test_a_method_other_than_get_is_a_property():
     assert properties({"method": "POST", "status": 404})["method"] == "POST"
 
 
-def test_countries_and_towns(tmp_path):
+def test_countries_and_cities(tmp_path):
     writer = MMDBWriter(ip_version=4, database_type="Test-City")
     record = {"country_code": "FR", "city": "Lyon", "latitude": 45.7578, "longitude": 4.832}
     writer.insert_network(netaddr.IPSet(["198.51.100.0/24"]), record)
-    writer.to_db_file(str(tmp_path / "towns.mmdb"))
-    file = tmp_path / "towns.mmdb"
+    writer.to_db_file(str(tmp_path / "cities.mmdb"))
+    file = tmp_path / "cities.mmdb"
 
     def place(changed=None, **options):
         found = properties(changed, country_database=file, **options)
@@ -298,8 +300,8 @@ def test_countries_and_towns(tmp_path):
     ("arguments", "environment", "said"),
     [
         ([], {}, "head -c 32 /dev/urandom | base64 > visitor-secret"),
-        ([], {"VISITOR_SECRET": "short"}, "The secret of visitors in VISITOR_SECRET needs 16 characters; it has 5."),
-        ([], {"VISITOR_SECRET_FILE": "/nowhere/secret"}, "Can't read the secret of visitors in /nowhere/secret"),
+        ([], {"VISITOR_SECRET": "short"}, "The visitor secret in VISITOR_SECRET needs 16 characters; it has 5."),
+        ([], {"VISITOR_SECRET_FILE": "/nowhere/secret"}, "Can't read the visitor secret in /nowhere/secret"),
         (["--visitor-secret-file", "/dev/null"], {}, "/dev/null is empty."),
         (
             ["--also", "asset", "--also", "everything"],

@@ -5,8 +5,8 @@ from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 
 import pytest
-import requests
-from log_site import DAYS, START, LogSite
+from log_site import LogSite
+from log_truth import check_answers
 from sent_files import VISITOR_SECRET
 
 from event_tracker.cli.ingest.logs.events import EventMaker
@@ -82,26 +82,4 @@ def test_the_query_service_gives_the_truth_and_another_log_of_the_same_requests_
     events = truth.page_views + truth.crawls + truth.errors
     assert f"{events:,} lines: {events:,} stored, 0 duplicates, 0 rejected" in store.send(first).output
     assert f"{events:,} lines: 0 stored, {events:,} duplicates, 0 rejected" in store.send(second).output
-
-    def ask(path, **parameters):
-        span = {"from": f"{START:%Y-%m-%d}", "to": f"{START + timedelta(days=DAYS + 2):%Y-%m-%d}", "tz": "UTC"}
-        answer = requests.get(f"{pair.query.url}{path}", {**span, "event_type": "page_view", **parameters}, timeout=60)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-    assert ask("/stats/users", interval="day")["active"] == truth.visitors
-    sessions = ask("/stats/sessions", by="property:page", limit=50)
-    assert (sessions["sessions"], sessions["bounces"]) == (truth.sessions, truth.bounces)
-    assert {row["key"]: row["count"] for row in sessions["entries"]} == truth.landing_pages
-    assert {row["key"]: row["count"] for row in sessions["exits"]} == truth.exit_pages
-    channels = ask("/stats/sessions", by="property:$channel", limit=50)
-    by_channel = Counter()
-    for (_, channel), count in truth.landings_by_source.items():
-        by_channel[channel] += count
-    assert {row["key"]: row["count"] for row in channels["entries"]} == by_channel
-    for name, counts in {"page": truth.pages, "$browser": truth.browsers, "$country": truth.countries}.items():
-        items = ask("/stats/top-properties", key=name, limit=50)["items"]
-        assert {row["value"]: row["count"] for row in items} == counts, name
-    series = ask("/stats/timeseries", interval="day")["series"][0]["values"]
-    days = [f"{START + timedelta(days=day):%Y-%m-%d}" for day in range(DAYS + 2)]
-    assert series == [truth.days[day] for day in days]
+    check_answers(pair.query.url, truth)

@@ -54,7 +54,7 @@ def test_an_export_can_be_sent_to_another_instance(pair, store, tmp_path, ending
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(b"PAR1", "This Parquet file can't be read"), ({"user_id": ["ann"]}, "is no export of events: it has the columns user_id.")],
+    [(b"PAR1", "This Parquet file can't be read"), ({"user_id": ["ann"]}, "is neither an export of events nor a log of CloudFront: it has the columns user_id.")],
 )  # fmt: skip
 def test_a_parquet_file_that_is_no_export_is_refused_in_a_sentence(store, tmp_path, content, said):
     file = tmp_path / "other.parquet"
@@ -180,7 +180,7 @@ def test_an_empty_file(store, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("events.xml", "<events/>", "doesn't tell its format: add --format ndjson|csv|parquet|combined"),
+        ("events.xml", "<events/>", "doesn't tell its format: add --format ndjson|csv|parquet|cloudfront"),
         ("events.json", '\n[{"user_id": "ann"}]', "one JSON array; send reads one object a line: jq -c '.[]'"),
         ("events.csv", "user,event_type\n", "The CSV header lacks user_id; it has user, event_type."),
         ("events.csv", "", "The CSV header lacks event_type, user_id; it has nothing."),

@@ -72,6 +72,32 @@ def test_the_format_that_a_name_tells(name, expected):
     assert expected_format(name) == expected
 
 
+def test_no_text_that_a_visitor_sends_makes_a_log_something_else():
+    other = "[17/May/2015:10:05:03 +0200] a b c REST.GET.OBJECT x"
+    forged = [
+        COMBINED.replace("/a?b=c", "/?user_id,event_type"),
+        COMBINED.replace("/a?b=c", '/{"event_type":"view","user_id":"ann"}'),
+        COMBINED.replace("- - [", f"- {other} - ["),
+        COMBINED.replace("- - [", "- user_id,event_type ["),
+        S3.replace("Mozilla/5.0 (X)", 'x [17/May/2015:10:05:03 +0200] "GET / HTTP/1.1" 200 5'),
+        S3.replace("/a?b=c", "/?user_id,event_type"),
+        CADDY.replace("/a?b=c", "/?user_id,event_type"),
+        IIS_FIELDS + "\n" + IIS.replace("b=c", "user_id,event_type"),
+    ]
+    formats = ["combined"] * 4 + ["s3"] * 2 + ["caddy", "iis"]
+    assert [find(content + "\n", "access.log") for content in forged] == formats
+    cut = [content[content.index("/") :] for content in forged[:1]]
+    assert [find(f"{line}\n{COMBINED}\n") for line in cut] == ["combined"]
+    assert find(f"x\nuser_id,event_type\n[1]\n{COMBINED}\n") == "combined"
+
+
+def test_csv_is_told_by_the_cells_of_its_header():
+    assert find('\ufeff\n"user_id","event_type",a\n') == "csv"
+    assert find("user_id,event_type_name,x\n", "a.json") == "ndjson"
+    with pytest.raises(click.UsageError):
+        find("my user_id, event_type\n")
+
+
 def test_what_the_content_does_not_tell_the_name_does():
     assert find("hello\n", "access.log.1") == "combined"
     assert find("", "access.log") == "combined"
@@ -147,8 +173,8 @@ def test_a_line_that_is_longer_than_what_is_looked_at_is_read_whole(tmp_path):
     file.write_text(f"{COMBINED.replace('/a', '/' + 'a' * 100_000)}\n{COMBINED}\n")
     (batch,) = Input([str(file)], AUTO, Identifier(), log_reader()).batches(10)
     assert [(type(item.entry), item.entry.number) for item in batch] == [(Line, 1), (Line, 2)]
-    found = find_format("access.log", io.BufferedReader(io.BytesIO(b"a" * 100_000)))
-    assert [len(found.stream.readline(50_000)) for _ in range(3)] == [50_000, 50_000, 0]
+    found = find_format("access.log", io.BufferedReader(io.BytesIO(b"a" * 130_000)))
+    assert [len(found.stream.readline(50_000)) for _ in range(3)] == [50_000, 50_000, 30_000]
 
 
 def test_it_is_said_which_format_was_taken_where_the_name_tells_another_or_none(tmp_path, capsys):

@@ -1,5 +1,6 @@
 """Lines of each format but CloudFront's, with the request that they tell."""
 
+import traceback
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -7,13 +8,9 @@ import pytest
 from log_lines import CADDY, COMBINED, IIS, IIS_FIELDS, NGINX, NOON, PLAIN, S3, TRAEFIK
 
 from event_tracker.cli.ingest.logs.formats import LOG_FORMATS
-from event_tracker.cli.ingest.logs.parsers.fields import (
-    LineError,
-    client_address,
-    parse_clf_time,
-    parse_time,
-    without_port,
-)
+from event_tracker.cli.ingest.logs.parsers.addresses import client_address, without_port
+from event_tracker.cli.ingest.logs.parsers.fields import LineError
+from event_tracker.cli.ingest.logs.parsers.times import parse_clf_time, parse_time
 from event_tracker.cli.ingest.logs.request import Request
 
 
@@ -157,6 +154,8 @@ def test_lines_that_are_of_no_request(name, line):
         ("combined", COMBINED.replace("12:00:00", "12:00:61"), "no valid time"),
         ("combined", COMBINED.replace("01/Oct", "32/Oct"), "no valid time"),
         ("combined", COMBINED.replace(" - - ", " "), "Isn't"),
+        ("combined", COMBINED.replace("01/Oct/2026:12:00:00 +0000", "01/Jan/0001:00:00:00 +0200"), "no valid time"),
+        ("combined", COMBINED.replace("01/Oct/2026:12:00:00 +0000", "31/Dec/9999:23:00:00 -0200"), "no valid time"),
         ("iis", IIS + " more", "Has 18 words where #Fields names 17"),
         ("iis", IIS.replace("2026-10-01 ", "- "), "lacks date"),
         ("caddy", "[1]", "Isn't a JSON object"),
@@ -170,6 +169,21 @@ def test_lines_that_are_of_no_request(name, line):
 def test_what_is_no_line_of_the_format_is_refused_with_the_reason(name, line, why):
     with pytest.raises(LineError, match=why):
         read(name, line)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_lines_that_cannot_be_read_leave_nothing_in_memory(name):
+    """An exception that is raised again and again keeps what each raise adds to its traceback."""
+
+    def refuse(line: str) -> LineError:
+        with pytest.raises(LineError) as caught:
+            read(name, line)
+        return caught.value
+
+    for line in ["hello", "{}", PLAIN[name][0][: len(PLAIN[name][0]) // 4]]:
+        first, second = refuse(line), refuse(line)
+        assert first is not second
+        assert len(list(traceback.walk_tb(first.__traceback__))) == len(list(traceback.walk_tb(second.__traceback__)))
 
 
 def test_fields_of_iis_may_change_within_the_file():

@@ -5,6 +5,8 @@ import gzip
 import json
 import lzma
 import sys
+import uuid
+from itertools import chain
 
 import click
 import msgspec
@@ -12,13 +14,14 @@ import pytest
 from click.testing import CliRunner
 from log_lines import CADDY, COMBINED
 from log_readers import log_reader
-from sent_files import rejected
+from sent_files import NOON, ndjson, rejected
 
+from event_tracker.cli.ingest.compression import READ_ERRORS
 from event_tracker.cli.ingest.delivery import MOST_BYTES
 from event_tracker.cli.ingest.entries import Line
 from event_tracker.cli.ingest.files import find_files
 from event_tracker.cli.ingest.identity import Identifier
-from event_tracker.cli.ingest.input import AUTO, Input
+from event_tracker.cli.ingest.input import AUTO, Input, Item
 from event_tracker.cli.ingest.send import send
 
 if sys.version_info >= (3, 14):
@@ -95,6 +98,37 @@ def test_each_file_has_its_own_line_numbers_and_errors(store, tmp_path):
     assert [(line["file"], line["line"]) for line in written] == [(str(one), 1), (str(two), 4)]
 
 
+def test_files_with_rejected_lines_are_left_out_if_the_shell_names_them(store, tmp_path):
+    log, report = tmp_path / "access.log", tmp_path / "access.log.rejected.ndjson"
+    log.write_text(lines("/a") + "cut off\n")
+    store.send(log)
+    result = store.send(log, report)
+    assert result.exit_code == 1
+    assert (
+        f"{report} is left out: it has rejected lines.\n2 lines: 0 stored, 1 duplicates, 1 rejected." in result.output
+    )
+    assert [line["event"] for line in rejected(log)] == ["cut off"]
+    alone = store.send(report)
+    assert alone.exit_code == 2
+    assert "put what each has as event, corrected, into a file of another name" in alone.output
+    assert report.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments", [["access.log"], ["access.log", "access.log.rejected.ndjson"], ["."], ["access.*"]]
+)
+def test_a_file_of_corrected_lines_is_never_removed(store, tmp_path, arguments):
+    log, corrected = tmp_path / "access.log", tmp_path / "access.log.rejected.ndjson"
+    log.write_text("cut off\n")
+    corrected.write_text('{"user_id":"ann","event_type":"view","timestamp":"2026-03-01T12:00:00Z"}\n')
+    result = store.send(*(tmp_path / argument for argument in arguments))
+    assert result.exit_code == 2
+    assert f"{corrected} would be replaced, and it has no rejected lines: give it another name." in result.output
+    assert store.send(log, "--rejected", corrected).exit_code == 2
+    assert "ann" in corrected.read_text()
+    assert "1 stored" in store.send(corrected).output
+
+
 def test_a_file_that_cannot_be_read_costs_no_other(store, tmp_path):
     good, strange, broken = tmp_path / "a.log", tmp_path / "b.txt", tmp_path / "c.log.gz"
     good.write_text(lines("/a"))
@@ -112,12 +146,28 @@ def test_a_file_that_cannot_be_read_costs_no_other(store, tmp_path):
 
 
 @pytest.mark.parametrize("ending", COMPRESS)
-def test_a_compressed_file_that_breaks_off_is_told(store, tmp_path, ending):
-    file = tmp_path / f"access.log{ending}"
-    file.write_bytes(COMPRESS[ending](lines(*map(str, range(1000))).encode())[:-20])
+@pytest.mark.parametrize("name", ["access.log", "access"])
+def test_of_a_compressed_file_that_breaks_off_all_whole_lines_come(tmp_path, ending, name):
+    file = tmp_path / f"{name}{ending}"
+    content = lines(*(f"/{uuid.UUID(int=number**20 % 2**128)}" for number in range(3000))).encode()
+    for length in (len(content), 800):
+        file.write_bytes(COMPRESS[ending](content[:length]) + COMPRESS[ending](b"cut")[:-4])
+        read: list[Item] = []
+        batches = Input([str(file)], AUTO, Identifier(), log_reader()).batches(1000)
+        with pytest.raises(READ_ERRORS):
+            read.extend(chain.from_iterable(batches))
+        assert [item.entry.number for item in read] == [*range(1, content[:length].count(b"\n") + 1)]
+
+
+def test_what_was_read_of_a_file_that_breaks_off_is_stored(store, tmp_path):
+    file = tmp_path / "access.log.gz"
+    file.write_bytes(gzip.compress(lines(*(f"/{number}" for number in range(1500))).encode())[:-6])
     result = store.send(file)
     assert result.exit_code == 2, result.output
-    assert "Send the same file again" in result.output
+    assert "Stopped after line 1,500: 1,500 stored, 0 duplicates, 0 rejected. Send the same file again" in result.output
+    assert store.stored == 1500
+    (tmp_path / "b.log").write_text(lines("/b"))
+    assert "1 stored, 1,500 duplicates" in store.send(tmp_path).output
 
 
 def test_lines_of_small_files_go_together(tmp_path):
@@ -134,8 +184,9 @@ def test_lines_of_small_files_go_together(tmp_path):
 
 
 def test_a_batch_fits_into_a_request(tmp_path):
-    file = tmp_path / "access.log"
-    file.write_text(lines(*(f"/{number}?{'x' * 60_000}" for number in range(200))))
+    file = tmp_path / "events.ndjson"  # events of logs are short
+    event = {"user_id": "ann", "event_type": "view", "timestamp": NOON, "properties": {"text": "x" * 60_000}}
+    ndjson(file, *[event] * 200)
     batches = list(Input([str(file)], AUTO, Identifier(), log_reader()).batches(1000))
     sizes = [sum(len(item.entry.event) + 1 for item in batch if isinstance(item.entry, Line)) for batch in batches]
     assert sum(map(len, batches)) == 200

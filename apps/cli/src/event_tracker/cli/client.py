@@ -126,6 +126,10 @@ class Client:
         """Make the other threads give up their repeated attempts."""
         self._stopped.set()
 
+    def resume(self) -> None:
+        """Try again as before `stop`."""
+        self._stopped.clear()
+
     def stream(self, path: str, params: Mapping[str, Any]) -> requests.Response:
         """GET and return the 2xx answer with its body not yet read. The caller closes it.
 

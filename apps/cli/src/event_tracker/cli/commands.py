@@ -24,6 +24,7 @@ COMMANDS = {
     "erase": "event_tracker.cli.admin.erase:erase",
     "receipt": "event_tracker.cli.admin.receipt:receipt",
     "send": "event_tracker.cli.ingest.send:send",
+    "s3": "event_tracker.cli.ingest.s3.command:s3",
     "simulate": "event_tracker.cli.simulate.simulate:simulate",
     "verify": "event_tracker.cli.simulate.verify:verify",
     "events": "event_tracker.cli.ask.read:events",

@@ -100,12 +100,30 @@ def _by_index(errors: Iterable[dict[str, Any]]) -> dict[int, list[dict[str, Any]
     return found
 
 
+def _until_failure(batches: Iterable[T], failures: list[Exception]) -> Iterator[T]:
+    """The batches up to an error, which is added to `failures` instead of raised."""
+    iterator = iter(batches)
+    while True:
+        try:
+            batch = next(iterator)
+        except StopIteration:
+            return
+        except Exception as error:
+            failures.append(error)
+            return
+        yield batch
+
+
 def deliver_all(client: Client, batches: Iterable[T], work: Callable[[T], Outcome]) -> Iterator[tuple[T, Outcome]]:
-    """Call `work` for each batch, AT_ONCE batches at a time. Yield each batch with its outcome, in order."""
+    """Call `work` for each batch, AT_ONCE batches at a time. Yield each batch with its outcome, in order.
+
+    If the batches end with an error, such as that of a file that breaks off, those before it are delivered, and then it is raised.
+    """
     pool = ThreadPoolExecutor(AT_ONCE)
     under_way: deque[tuple[T, Future[Outcome]]] = deque()
+    failures: list[Exception] = []
     try:
-        for batch in batches:
+        for batch in _until_failure(batches, failures):
             under_way.append((batch, pool.submit(work, batch)))
             while under_way and (len(under_way) > AT_ONCE or under_way[0][1].done()):
                 first, future = under_way.popleft()
@@ -117,3 +135,5 @@ def deliver_all(client: Client, batches: Iterable[T], work: Callable[[T], Outcom
         raise
     finally:
         pool.shutdown(cancel_futures=True)
+    if failures:
+        raise failures[0]

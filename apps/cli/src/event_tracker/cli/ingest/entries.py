@@ -1,4 +1,4 @@
-"""The entries of a file that is sent: lines with an event, lines that can't be sent, and requests that aren't stored."""
+"""The entries of a file that is sent: lines with an event, lines that can't be sent, and requests that are left out."""
 
 import io
 from collections.abc import Iterator

@@ -37,6 +37,16 @@ class _Known(msgspec.Struct):
 _read = msgspec.json.Decoder(_Known).decode
 
 
+def _read_known(entry: Entry) -> _Known | None:
+    """The fields of a line; None if it can't be sent, or is invalid."""
+    if not isinstance(entry, Line):
+        return None
+    try:
+        return _read(replace_unstorable(entry.event) if b"\\u" in entry.event else entry.event)
+    except JSON_ERRORS:
+        return None
+
+
 class Identifier:
     """Gives ids to the lines of files, one after the other.
 
@@ -62,27 +72,34 @@ class Identifier:
 
     def identify(self, batch: list[Entry]) -> list[Entry]:
         """Add an identity to each line, or the reason why it can't have one. Invalid events are left to the collector."""
-        return list(map(self._identified, batch, self._occurrences(batch)))
+        known = list(map(_read_known, batch))
+        # Equal lines are alike in this, too. Most lines of logs have ids.
+        nameless = [
+            entry.original
+            for entry, fields in zip(batch, known, strict=True)
+            if isinstance(entry, Line) and fields is not None and fields.event_id is None
+        ]
+        occurrences = iter(self._occurrences(nameless) if nameless else ())
+        return [
+            entry
+            if fields is None or fields.event_id is not None
+            else self._identified(entry, fields, next(occurrences))
+            for entry, fields in zip(batch, known, strict=True)
+        ]
 
-    def _identified(self, entry: Entry, occurrence: int) -> Entry:
-        if not isinstance(entry, Line):
-            return entry
-        try:
-            known = _read(replace_unstorable(entry.event) if b"\\u" in entry.event else entry.event)
-        except JSON_ERRORS:
-            return entry
+    def _identified(self, entry: Entry, known: _Known, occurrence: int) -> Entry:
+        assert isinstance(entry, Line)
         added = ""
-        if known.timestamp is None and known.event_id is None:
+        if known.timestamp is None:
             if self.timestamp is None:
                 return Unreadable(entry.number, entry.original, NO_TIME)
             added = f',"timestamp":"{self.timestamp}"'
-        if known.event_id is None:
-            added += f',"event_id":"{event_id(entry.original, occurrence)}"'
-        return Line(entry.number, _insert(entry.event, added), entry.original) if added else entry
+        added += f',"event_id":"{event_id(entry.original, occurrence)}"'
+        return Line(entry.number, _insert(entry.event, added), entry.original)
 
-    def _occurrences(self, batch: list[Entry]) -> list[int]:
+    def _occurrences(self, lines: list[bytes]) -> list[int]:
         """For each line, its number among equal lines of the file, from 1."""
-        hashes = [_hash(entry.original if isinstance(entry, Line) else b"") for entry in batch]
+        hashes = list(map(_hash, lines))
         times = dict(
             self._seen.execute(
                 "select hash, times from seen where hash in (select value from json_each(?))",

@@ -1,9 +1,9 @@
 """Reads files one after the other, as lines with identities, in batches that may go across files."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from io import BufferedReader
-from itertools import islice
-from typing import NamedTuple, cast
+from typing import IO, Any, NamedTuple, cast
 
 import click
 
@@ -26,6 +26,14 @@ class Item(NamedTuple):
     entry: Entry
 
 
+Open = Callable[[str], AbstractContextManager[IO[Any]]]
+
+
+def open_local(file: str) -> AbstractContextManager[IO[Any]]:
+    """Open a file of this machine; `-` is standard input."""
+    return click.open_file(file, "rb")
+
+
 class Input:
     """The files that are sent.
 
@@ -34,14 +42,22 @@ class Input:
         format_: a format's name, or `auto`.
         identifier: gives lines their identities.
         logs: reads those files that are logs.
+        open_: opens a file by its name.
 
     Attributes:
         unreadable: how many files couldn't be read, or not to their end.
     """
 
-    def __init__(self, files: list[str], format_: str, identifier: Identifier, logs: LogReader) -> None:
+    def __init__(
+        self,
+        files: list[str],
+        format_: str,
+        identifier: Identifier,
+        logs: LogReader,
+        open_: Callable[[str], AbstractContextManager[IO[Any]]] = open_local,
+    ) -> None:
         self.files, self.format = files, format_
-        self._identifier, self._logs = identifier, logs
+        self._identifier, self._logs, self._open = identifier, logs, open_
         self.unreadable = 0
         self._announced: set[str] = set()
         self._done_bytes = 0
@@ -60,25 +76,36 @@ class Input:
         """How many bytes of the files were read. Of a pipe it isn't known: 0."""
         return self._done_bytes + (self._raw.tell() if self._raw is not None and self._raw.seekable() else 0)
 
+    def batches_of(self, file: str, most: int) -> Iterator[list[Item]]:
+        """The same of one file, whatever the others are.
+
+        Raises:
+            UsageError, or one of READ_ERRORS: if it can't be read.
+        """
+        return _group(self._items_of(file, most), most)
+
     def _items(self, file: str, most: int) -> Iterator[Item]:
         try:
-            with click.open_file(file, "rb") as opened:
-                self._identifier.begin_file()
-                self._raw = cast(BufferedReader, opened)
-                entries = self._entries(file, self._raw)
-                while some := list(islice(entries, most)):
-                    for entry in self._identifier.identify(some):
-                        yield Item(file, entry)
-                self._done_bytes, self._raw = self.position(), None
+            yield from self._items_of(file, most)
         except LogOptionsError:
             raise
         except (click.UsageError, *READ_ERRORS) as error:
             if len(self.files) == 1:
                 raise
-            self._raw = None
             self.unreadable += 1
             why = error.message if isinstance(error, click.UsageError) else str(error)
             click.echo(f"Error: {file}: {why}", err=True)
+
+    def _items_of(self, file: str, most: int) -> Iterator[Item]:
+        with self._open(file) as opened:
+            self._identifier.begin_file()
+            self._raw = cast(BufferedReader, opened)
+            try:
+                for some in _in_lists(self._entries(file, self._raw), most):
+                    for entry in self._identifier.identify(some):
+                        yield Item(file, entry)
+            finally:
+                self._done_bytes, self._raw = self.position(), None
 
     def _entries(self, file: str, raw: BufferedReader) -> Iterator[Entry]:
         stream = decompressed(raw)
@@ -93,18 +120,41 @@ class Input:
         return read_entries(found.format, found.stream, self._logs)
 
 
+def _in_lists(entries: Iterable[Entry], most: int) -> Iterator[list[Entry]]:
+    """Lists of up to `most` entries. Those that were read before an error come before it."""
+    some: list[Entry] = []
+    try:
+        for entry in entries:
+            some.append(entry)
+            if len(some) == most:
+                yield some
+                some = []
+    except READ_ERRORS:
+        if some:
+            yield some
+        raise
+    if some:
+        yield some
+
+
 def _group(items: Iterable[Item], most: int) -> Iterator[list[Item]]:
+    """Batches, each of which fits into a request. Those that were read before an error come before it."""
     batch: list[Item] = []
     size = 0
-    for item in items:
-        added = len(item.entry.event) + 1 if isinstance(item.entry, Line) else 0
-        if batch and size + added > MOST_BYTES:
+    try:
+        for item in items:
+            added = len(item.entry.event) + 1 if isinstance(item.entry, Line) else 0
+            if batch and size + added > MOST_BYTES:
+                yield batch
+                batch, size = [], 0
+            batch.append(item)
+            size += added
+            if len(batch) == most:
+                yield batch
+                batch, size = [], 0
+    except READ_ERRORS:
+        if batch:
             yield batch
-            batch, size = [], 0
-        batch.append(item)
-        size += added
-        if len(batch) == most:
-            yield batch
-            batch, size = [], 0
+        raise
     if batch:
         yield batch

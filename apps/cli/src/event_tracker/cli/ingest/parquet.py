@@ -33,7 +33,8 @@ def read_rows(stream: BufferedIOBase, is_known: Callable[[set[str]], bool]) -> I
         names = set(file.schema_arrow.names)
         if not is_known(names):
             raise click.UsageError(
-                f"This Parquet file is no export of events: it has the columns {', '.join(sorted(names))[:200]}."
+                "This Parquet file is neither an export of events nor a log of CloudFront: "
+                f"it has the columns {', '.join(sorted(names))[:200]}."
             )
         for batch in file.iter_batches(BATCH_ROWS):
             yield from batch.to_pylist()

@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 import click
 import msgspec
 
-from event_tracker.cli.ingest.files import REPORT_SUFFIX
+from event_tracker.cli.ingest.files import REPORT_SUFFIX, is_report
 
 SHOWN_REASONS = 5
 SHOWN_FILES = 5
@@ -36,15 +36,25 @@ class RejectedLines:
             and any(Path(file).exists() and common.samefile(file) for file in files)
         ):
             raise click.UsageError("--rejected names the file that is sent.")
-        self.common = common
+        self.common, self._files = common, files
         self.is_several = len(files) > 1
         self.reasons: Counter[str] = Counter()
         self.examples: dict[str, str] = {}
         self.paths: list[Path] = []
         self._file: BinaryIO | None = None
-        for path in {self._path(file) for file in files}:
-            if path.is_file():  # of an earlier run
-                path.unlink()
+
+    def remove_earlier(self) -> None:
+        """Remove the files of earlier runs whose names are those of this run. They are refused as a whole if one isn't such a file.
+
+        Raises:
+            UsageError: if a file of such a name has something else: lines that were corrected, for example.
+        """
+        paths = sorted(path for path in {self._path(file) for file in self._files} if path.is_file())
+        for path in paths:
+            if not is_report(path) and (path.stat().st_size or str(path) in self._files):
+                raise click.UsageError(f"{path} would be replaced, and it has no rejected lines: give it another name.")
+        for path in paths:
+            path.unlink()
 
     def _path(self, file: str) -> Path:
         beside = (

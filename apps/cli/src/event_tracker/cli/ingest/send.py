@@ -97,6 +97,7 @@ def send(
         return deliver(client, [item.entry.event for item in batch if isinstance(item.entry, Line)], dry_run=dry_run)
 
     with closing(RejectedLines(rejected, found)) as report, Meter("lines", sizes(found)) as meter:
+        report.remove_earlier()
         tally = Tally(report, len(found))
         try:
             for done, outcome in deliver_all(client, entered.batches(batch), work):
@@ -116,5 +117,5 @@ def _stop(error: BaseException, tally: Tally) -> NoReturn:
     """End the command with an error that says what happened, how far it got, and what to do."""
     why = error.message if isinstance(error, ServiceError) else str(error) or "Interrupted."
     same = "the same files" if tally.files > 1 else "the same file"
-    why += f"\nStopped after {tally.position()}: {tally.counts()}. Send {same} again: what is stored already is recognised."
+    why += f"\nStopped after {tally.describe_position()}: {tally.counts()}. Send {same} again: what is stored already is recognised."
     raise InterruptedCommand(why) if isinstance(error, KeyboardInterrupt) else ServiceError(why)

@@ -3,12 +3,22 @@
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any, Protocol
 
 from event_tracker.cli.ingest.delivery import Outcome
 from event_tracker.cli.ingest.entries import LeftOut, Line, Unreadable
 from event_tracker.cli.ingest.input import Item
 from event_tracker.cli.ingest.logs.kinds import NO_REQUEST
-from event_tracker.cli.ingest.rejected_lines import RejectedLines
+
+
+class Report(Protocol):
+    """Keeps lines that are refused or expired."""
+
+    def write(self, file: str, number: int, errors: list[dict[str, Any]], original: bytes) -> None:
+        """Add a line."""
+
+    def summary(self) -> str:
+        """A text about them; empty if there is none."""
 
 
 @dataclass
@@ -20,7 +30,7 @@ class Tally:
         left_out: how many lines of logs became no event, by the kind of their request.
     """
 
-    report: RejectedLines
+    report: Report
     files: int = 1
     file: str = ""
     last: int = 0
@@ -57,7 +67,7 @@ class Tally:
         left_out = f"{self.left_out.total():,} left out, " if self.left_out else ""
         return f"{self.stored:,} stored, {self.duplicates:,} duplicates, {expired}{left_out}{self.rejected:,} rejected"
 
-    def position(self) -> str:
+    def describe_position(self) -> str:
         """A text that says how far it came."""
         return f"line {self.last:,}" + (f" of {self.file}" if self.files > 1 and self.file else "")
 
@@ -75,4 +85,4 @@ class Tally:
     def _kinds(self) -> str:
         """A text about the requests that became no event."""
         kinds = ", ".join(f"{times:,} {kind}" for kind, times in self.left_out.most_common() if kind != NO_REQUEST)
-        return kinds and f"Requests that aren't stored (--also): {kinds}"
+        return kinds and f"Requests left out (--also stores them): {kinds}"

@@ -30,18 +30,21 @@ MOST_VALUE = 500
 MOST_TEXT = 200
 """Characters of other texts, and of user ids."""
 
+REFERRER_SCHEMES = frozenset(["http", "https", "android-app", "ios-app"])
+"""Of referrers that are stored. A client can send any text."""
+
 NO_USER_AGENT = UserAgent(None, None, None, None)
 
 EMPTY_USER_AGENT = UserAgent(None, None, None, "bot")
 """Every browser names itself."""
 
 
-class Made(NamedTuple):
+class ConvertedRequest(NamedTuple):
     """What became of a request.
 
     Attributes:
         kind: of the request.
-        event: its JSON; None if requests of this kind aren't stored.
+        event: its JSON; None if requests of this kind are left out.
     """
 
     kind: str
@@ -66,7 +69,7 @@ class EventMaker:
         self._encode = msgspec.json.Encoder().encode
         self._find_source: Callable[[str | None, str], Source] = lru_cache(5000)(self._find_uncached)
 
-    def make(self, request: Request) -> Made:
+    def make(self, request: Request) -> ConvertedRequest:
         """Make the event of a request.
 
         With a request id the event has an id, and a time in whole seconds, which depend on nothing else: formats that log one request
@@ -75,13 +78,13 @@ class EventMaker:
         agent = self._agent_of(request.user_agent)
         kind = kind_of(request, is_bot=agent.is_bot, api_paths=self._options.api_paths)
         if not self._options.is_stored(kind):
-            return Made(kind, None)
+            return ConvertedRequest(kind, None)
         event: dict[str, Any] = {"user_id": self._user_of(request), "event_type": kind, "timestamp": request.time}
         if request.request_id:
             event["timestamp"] = request.time.replace(microsecond=0)
             event["event_id"] = event_id_of(request.request_id)
         event["properties"] = self._properties(request, kind, agent)
-        return Made(kind, self._encode(event))
+        return ConvertedRequest(kind, self._encode(event))
 
     def _agent_of(self, user_agent: str | None) -> UserAgent:
         if user_agent is None:
@@ -160,4 +163,4 @@ def _shorten_referrer(referrer: str) -> str | None:
     """A referrer without path and query: what most sites' pages send of themselves to other sites."""
     host = host_of(referrer)
     scheme = referrer.partition(":")[0].lower()
-    return f"{scheme}://{host}/" if host and scheme.replace("-", "").isalpha() else None
+    return f"{scheme}://{host}/" if host and scheme in REFERRER_SCHEMES else None

@@ -45,12 +45,6 @@ class LogFormat(NamedTuple):
 
 
 LOG_FORMATS = {
-    "combined": LogFormat(
-        "a combined or common access log",
-        CombinedParser,
-        'an address, a time in brackets and a request in quotes: `198.51.100.7 - - [17/May/2015:10:05:03 +0200] "GET / HTTP/1.1" 200 12`; '
-        "a virtual host may stand in front",
-    ),
     "cloudfront": LogFormat(
         "CloudFront's access log",
         CloudFrontParser,
@@ -72,8 +66,15 @@ LOG_FORMATS = {
         "nginx's JSON log", NginxParser, "JSON with a time, a request and a status, by the names of nginx's variables or other usual ones"
     ),
     "iis": LogFormat("IIS's access log", IISParser, "the line `#Fields:` names `cs-uri-stem`, and no `x-edge-…`", iis.is_fields_line),
+    "combined": LogFormat(
+        "a combined or common access log",
+        CombinedParser,
+        'an address, a time in brackets and a request in quotes: `198.51.100.7 - - [17/May/2015:10:05:03 +0200] "GET / HTTP/1.1" 200 12`; '
+        "a virtual host may stand in front",
+    ),
 }  # fmt: skip
-"""By the name that `--format` takes. Where several recognise a line, the first one counts."""
+"""By the name that `--format` takes. Where several recognise a line, the first one counts: the combined format is last, because its
+time and request are looked for anywhere in a line, also in what a visitor sent as user agent."""
 
 
 def recognise(line: bytes) -> str | None:

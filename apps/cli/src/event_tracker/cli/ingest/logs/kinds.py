@@ -12,15 +12,20 @@ NO_REQUEST = "no_request"
 """Instead of a kind, of a line that is of no request, such as what a server logs of itself."""
 
 KINDS = {
-    PAGE_VIEW: "a page that a person has seen",
-    DOWNLOAD: "a document, an archive, a program",
-    HTTP_ERROR: "status 400 and above; a client that left before the answer (status 000)",
-    CRAWL: "any request of a bot",
-    ASSET: "images, styles, scripts, fonts, data, parts of files (206), and all below `--api-path`",
-    REDIRECT: "status 3xx, but for 304, which is what its path says",
+    PAGE_VIEW: "GET of a page. If the log has the content type, `text/html` is a page. Otherwise the path's ending decides: none, `.php`, "
+    "or one that isn't known. The path decides for status 304, too",
+    DOWNLOAD: "GET of a document, an archive or a program, decided in the same way",
+    HTTP_ERROR: "status 400 and above, and 000: the client left before the answer",
+    CRAWL: "every request of a bot. Bots are in the list [crawler-user-agents](https://github.com/monperrus/crawler-user-agents) (MIT), "
+    "or ua-parser calls them a spider, or their user agent has `bot` or an address for questions",
+    ASSET: "images, styles, scripts, fonts, data; parts of files (206); paths that begin with `--api-path` (repeatable), such as `/api/`",
+    REDIRECT: "status 3xx, but for 304",
     MALFORMED: "no HTTP, such as TLS on a port without it",
 }
-"""The kinds, beside `http_head`, `http_post` and so on: what isn't GET."""
+"""The kinds, beside those of OTHER_METHODS, with what they are, for the documentation."""
+
+OTHER_METHODS = ("http_head", "http_post"), "other methods than GET"
+"""Kinds that are named by the method: examples, and what they are."""
 
 STORED = frozenset({PAGE_VIEW, DOWNLOAD, HTTP_ERROR, CRAWL})
 """The kinds that are stored unless more are asked for."""

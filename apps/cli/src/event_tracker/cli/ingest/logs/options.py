@@ -28,11 +28,11 @@ ALL = "all"
 TAKEN = frozenset(["page", "host", "method", "status", "bytes", "seconds", "edge_location", "edge_result", "referrer"])
 """Names of properties that events have anyway."""
 
-HOW_TO_MAKE_A_KEY = """\
-Visitors get ids by a keyed hash of their address and user agent, and there is no key. Make one once, and keep it:
+HOW_TO_BEGIN = """\
+The ids of visitors are made of their address and user agent with a visitor secret, and there is none. Make it once, and keep it:
   (umask 077; head -c 32 /dev/urandom | base64 > visitor-secret)
-Then add --visitor-secret-file visitor-secret, or set VISITOR_SECRET_FILE. With another key, every line is another event of another \
-visitor."""
+Then add --visitor-secret-file visitor-secret, or set VISITOR_SECRET_FILE. With another secret, every line is another event of \
+another visitor."""
 
 _is_kind = re.compile(r"http_[a-z-]+").fullmatch
 
@@ -42,7 +42,7 @@ class LogOptions:
     """How requests become events.
 
     Attributes:
-        secret: the key of visitors' ids; None only if `users` is `addresses`.
+        secret: the visitor secret; None only if `users` is `addresses`.
         trusted_hops: how many of a request's addresses, counted from the right, are of trusted proxies.
         users: of USERS.
         period: of PERIODS.
@@ -55,7 +55,7 @@ class LogOptions:
         page_parameters: names of those that tell pages apart.
         strip_slash: `/about/` is the page `/about`.
         country_database: an MMDB file.
-        cities: whether the town is stored, too.
+        cities: whether the city is stored, too.
     """
 
     secret: str | None
@@ -79,7 +79,7 @@ class LogOptions:
 
 
 def read_secret(file: Path | None, users: str) -> str | None:
-    """The key of visitors' ids: from the file, or else from VISITOR_SECRET.
+    """The visitor secret: from the file, or else from VISITOR_SECRET.
 
     Raises:
         UsageError: if there is none and one is needed, it can't be read, or is too short.
@@ -89,14 +89,12 @@ def read_secret(file: Path | None, users: str) -> str | None:
     try:
         secret = file.read_text().strip() if file else os.environ.get("VISITOR_SECRET", "").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise click.UsageError(f"Can't read the secret of visitors in {file}: {error}") from None
+        raise click.UsageError(f"Can't read the visitor secret in {file}: {error}") from None
     if not secret:
-        raise click.UsageError(f"{file} is empty." if file else HOW_TO_MAKE_A_KEY)
+        raise click.UsageError(f"{file} is empty." if file else HOW_TO_BEGIN)
     if len(secret) < LEAST_SECRET:
         place = file or "VISITOR_SECRET"
-        raise click.UsageError(
-            f"The secret of visitors in {place} needs {LEAST_SECRET} characters; it has {len(secret)}."
-        )
+        raise click.UsageError(f"The visitor secret in {place} needs {LEAST_SECRET} characters; it has {len(secret)}.")
     return secret
 
 
@@ -126,7 +124,7 @@ _OPTIONS = [
         type=click.Path(dir_okay=False, path_type=Path),
         envvar="VISITOR_SECRET_FILE",
         show_envvar=True,
-        help="Logs: a file with the key of visitors' ids; or the key in VISITOR_SECRET.",
+        help="Logs: a file with the visitor secret, of which the ids of visitors are made; or the secret itself in VISITOR_SECRET.",
     ),
     click.option(
         "--trusted-hops", type=click.IntRange(min=0), default=0, show_default=True,
@@ -169,9 +167,9 @@ _OPTIONS = [
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
         envvar="COUNTRY_DATABASE",
         show_envvar=True,
-        help="Logs: an MMDB file of addresses' countries, or towns.",
+        help="Logs: an MMDB file of addresses' countries, or cities.",
     ),
-    click.option("--cities", is_flag=True, help="Logs: also store the town, if COUNTRY_DATABASE has towns."),
+    click.option("--cities", is_flag=True, help="Logs: also store the city, if COUNTRY_DATABASE has cities."),
 ]  # fmt: skip
 
 

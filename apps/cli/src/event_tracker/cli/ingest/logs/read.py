@@ -1,6 +1,7 @@
 """Reads a file of a log, as numbered entries."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -38,10 +39,19 @@ class LogReader:
 
     Args:
         make_options: gives the options. It is called when the first log is read: files of events need none.
+
+    Attributes:
+        newest: the time of the newest request that was read.
     """
+
+    newest: datetime | None = None
 
     def __init__(self, make_options: Callable[[], LogOptions]) -> None:
         self._make_options = make_options
+
+    def check(self) -> None:
+        """Raise LogOptionsError now if the options don't fit."""
+        self._maker  # noqa: B018
 
     @cached_property
     def _options(self) -> LogOptions:
@@ -100,6 +110,8 @@ class LogReader:
                 yield Unreadable(number, original, Reason("", "invalid_log_line", str(error)))
 
     def _entry(self, number: int, original: bytes, request: Request) -> Entry:
+        if self.newest is None or request.time > self.newest:
+            self.newest = request.time
         kind, event = self._maker.make(request)
         return LeftOut(number, kind) if event is None else Line(number, event, original)
 

@@ -6,21 +6,20 @@ https 2026-10-01T12:00:00.186641Z app/web/50dc6c495c0c9188 192.0.2.9:2817 10.0.0
 
 import re
 
+from event_tracker.cli.ingest.logs.parsers.addresses import parse_host, without_port
 from event_tracker.cli.ingest.logs.parsers.combined import QUOTED
 from event_tracker.cli.ingest.logs.parsers.fields import (
     LineError,
-    decimal,
-    parse_host,
-    parse_time,
-    present,
-    split_request_line,
+    parse_float,
+    parse_whole_number,
+    text_or_none,
     unescape,
-    whole,
-    without_port,
 )
+from event_tracker.cli.ingest.logs.parsers.request_line import split_request_line
+from event_tracker.cli.ingest.logs.parsers.times import parse_time
 from event_tracker.cli.ingest.logs.request import Request
 
-INVALID = LineError("Isn't a line of a load balancer's access log.")
+INVALID = "Isn't a line of a load balancer's access log."
 LINE = re.compile(
     r"(?:https?|h2|grpcs|wss?) (\d{4}-\d\d-\d\dT[\d:.]{8,15}Z) \S+ (\S+) \S+ "
     r"(-?[\d.]+) (-?[\d.]+) (-?[\d.]+) (\d{3}|-) (?:\d{3}|-) \S+ (\d+|-) "
@@ -45,7 +44,7 @@ class LoadBalancerParser:
         text = line.decode(errors="backslashreplace")
         found = LINE.match(text)
         if found is None:
-            raise INVALID
+            raise LineError(INVALID)
         time, client, *seconds, status, sent, request_line, user_agent = found.groups()
         request = split_request_line(unescape(request_line))
         names = SERVER_NAME.match(text, found.end())
@@ -57,10 +56,10 @@ class LoadBalancerParser:
             path=request.path,
             query=request.query,
             host=request.host or (parse_host(names[2]) if names else None),
-            status=whole(status),
-            bytes=whole(sent),
+            status=parse_whole_number(status),
+            bytes=parse_whole_number(sent),
             seconds=_total(seconds),
-            user_agent=present(unescape(user_agent)) if user_agent else None,
+            user_agent=text_or_none(unescape(user_agent)) if user_agent else None,
             malformed=request.malformed,
         )
 
@@ -73,5 +72,5 @@ def _client(text: str) -> str | None:
 
 def _total(seconds: list[str]) -> float | None:
     """The sum of the three times; None if one is -1: the request had no answer."""
-    times = [decimal(text) for text in seconds]
+    times = [parse_float(text) for text in seconds]
     return None if None in times else round(sum(time or 0 for time in times), 6)

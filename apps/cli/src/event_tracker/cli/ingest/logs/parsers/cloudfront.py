@@ -8,18 +8,16 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
+from event_tracker.cli.ingest.logs.parsers.addresses import client_address, parse_host
 from event_tracker.cli.ingest.logs.parsers.fields import (
     LineError,
     cache_short,
-    client_address,
-    decimal,
-    parse_epoch,
-    parse_host,
-    parse_time,
-    present,
-    whole,
+    parse_float,
+    parse_whole_number,
+    text_or_none,
 )
 from event_tracker.cli.ingest.logs.parsers.json_lines import read_object
+from event_tracker.cli.ingest.logs.parsers.times import parse_epoch, parse_time
 from event_tracker.cli.ingest.logs.request import Request
 
 PERCENT_TWICE = re.compile("%25(?=[0-9A-Fa-f]{2})")
@@ -76,39 +74,45 @@ class CloudFrontParser:
         return self._request({field_name(name): value for name, value in row.items()}.get)
 
     def _request(self, get: Callable[[str], Any]) -> Request:
-        method, path, status = present(get("cs-method")), present(get("cs-uri-stem")), whole(get("sc-status"))
+        method, path, status = (
+            text_or_none(get("cs-method")),
+            text_or_none(get("cs-uri-stem")),
+            parse_whole_number(get("sc-status")),
+        )
         if method is None or path is None or not path.startswith("/") or status is None:
             raise LineError("Isn't a line of CloudFront's access log: it lacks cs-method, cs-uri-stem or sc-status.")
         query, referrer, content_type = (
-            present(get("cs-uri-query")),
-            present(get("cs-referer")),
-            present(get("sc-content-type")),
+            text_or_none(get("cs-uri-query")),
+            text_or_none(get("cs-referer")),
+            text_or_none(get("sc-content-type")),
         )
-        raw_agent = present(get("cs-user-agent"))
+        raw_agent = text_or_none(get("cs-user-agent"))
         user_agent, looks_encoded_twice = decode_user_agent(raw_agent) if raw_agent else (None, None)
         if self._is_encoded_twice(looks_encoded_twice):
             path = PERCENT_TWICE.sub("%", path)
             query = PERCENT_TWICE.sub("%", query) if query else None
             referrer = PERCENT_TWICE.sub("%", referrer) if referrer else None
-        forwarded = present(get("x-forwarded-for")) if self.trusted_hops else None
-        country = present(get("c-country"))
+        forwarded = text_or_none(get("x-forwarded-for")) if self.trusted_hops else None
+        country = text_or_none(get("c-country"))
         return Request(
             time=_time(get),
-            address=client_address(present(get("c-ip")), unquote(forwarded) if forwarded else None, self.trusted_hops),
+            address=client_address(
+                text_or_none(get("c-ip")), unquote(forwarded) if forwarded else None, self.trusted_hops
+            ),
             method=method,
             path=path,
             query=query,
             host=parse_host(get("x-host-header")) or _own_host(get),
             status=status,
-            bytes=whole(get("sc-bytes")),
-            seconds=decimal(get("time-taken")),
+            bytes=parse_whole_number(get("sc-bytes")),
+            seconds=parse_float(get("time-taken")),
             content_type=unquote(content_type) if content_type else None,
             referrer=unquote(referrer) if referrer and "%3A" in referrer[:12].upper() else referrer,
             user_agent=user_agent,
-            request_id=present(get("x-edge-request-id")),
+            request_id=text_or_none(get("x-edge-request-id")),
             country=country.upper() if country else None,
-            edge_location=present(get("x-edge-location")),
-            edge_result=present(get("x-edge-result-type")),
+            edge_location=text_or_none(get("x-edge-location")),
+            edge_result=text_or_none(get("x-edge-result-type")),
         )
 
     def _is_encoded_twice(self, looks_so: bool | None) -> bool:
@@ -140,7 +144,7 @@ def _time(get: Callable[[str], Any]) -> Any:
     date, time = get("date"), get("time")
     if date is not None and time is not None:
         return parse_time(f"{date}T{time}+00:00")
-    milliseconds = decimal(get("timestamp-ms"))
+    milliseconds = parse_float(get("timestamp-ms"))
     if milliseconds is None:
         raise LineError("Isn't a line of CloudFront's access log: it lacks date and time.")
     return parse_epoch(str(milliseconds / 1000))

@@ -5,21 +5,13 @@ www.example.com:443 198.51.100.7 - ann [17/May/2015:10:05:03 +0200] "GET /a?b=c 
 
 import re
 
-from event_tracker.cli.ingest.logs.parsers.fields import (
-    LineError,
-    client_address,
-    is_address,
-    parse_clf_time,
-    parse_host,
-    present,
-    split_request_line,
-    unescape,
-    whole,
-    without_port,
-)
+from event_tracker.cli.ingest.logs.parsers.addresses import client_address, is_address, parse_host, without_port
+from event_tracker.cli.ingest.logs.parsers.fields import LineError, parse_whole_number, text_or_none, unescape
+from event_tracker.cli.ingest.logs.parsers.request_line import split_request_line
+from event_tracker.cli.ingest.logs.parsers.times import parse_clf_time
 from event_tracker.cli.ingest.logs.request import Request
 
-INVALID = LineError("Isn't a line of a combined or common access log.")
+INVALID = "Isn't a line of a combined or common access log."
 TIME = re.compile(r' \[([^]"]{20,30})\] "')
 QUOTED = r'"((?:[^"\\]++|\\.)*+)"'
 REQUEST = re.compile(rf"{QUOTED} (\d{{3}}|-) (\d+|-)(?: (?=\")|$)", re.ASCII)
@@ -47,12 +39,12 @@ class CombinedParser:
         text = line.decode(errors="backslashreplace")
         time = TIME.search(text)
         if time is None:
-            raise INVALID
+            raise LineError(INVALID)
         host, forwarded, connection, user = _split_names(text[: time.start()])
         # A server that doesn't escape writes quotes as they are sent.
         found = REQUEST.match(text, time.end() - 1) or REQUEST_WITH_QUOTES.match(text, time.end() - 1)
         if found is None:
-            raise INVALID
+            raise LineError(INVALID)
         referrer, user_agent, behind = _headers(text[found.end() :])
         request = split_request_line(unescape(found[1]))
         return Request(
@@ -62,8 +54,8 @@ class CombinedParser:
             path=request.path,
             query=request.query,
             host=host or request.host,
-            status=whole(found[2]),
-            bytes=whole(found[3]),
+            status=parse_whole_number(found[2]),
+            bytes=parse_whole_number(found[3]),
             referrer=referrer,
             user_agent=user_agent,
             user=user,
@@ -85,8 +77,8 @@ def _split_names(text: str) -> tuple[str | None, str | None, str | None, str | N
     while words[addresses - 1].endswith(",") and addresses < len(words):
         addresses += 1
     if len(words) < addresses + 2 or not words[0]:
-        raise INVALID
-    user = present(unescape(" ".join(words[addresses + 1 :])))
+        raise LineError(INVALID)
+    user = text_or_none(unescape(" ".join(words[addresses + 1 :])))
     if addresses > 1 or "," in words[0]:
         return host, " ".join(words[:addresses]), None, user
     return host, None, words[0], user
@@ -108,12 +100,12 @@ def _headers(text: str) -> tuple[str | None, str | None, str | None]:
     found = HEADERS.match(text)
     if found is None:
         return *_headers_with_quotes(text), None
-    return present(unescape(found[1])), present(unescape(found[2])), present(found[3])
+    return text_or_none(unescape(found[1])), text_or_none(unescape(found[2])), text_or_none(found[3])
 
 
 def _headers_with_quotes(text: str) -> tuple[str | None, str | None]:
     """The same where quotes aren't escaped: the user agent ends with the last one."""
     middle, end = text.find('" "'), text.rfind('"')
     if not text.startswith('"') or not 0 < middle < end - 2:
-        raise INVALID
-    return present(unescape(text[1:middle])), present(unescape(text[middle + 3 : end]))
+        raise LineError(INVALID)
+    return text_or_none(unescape(text[1:middle])), text_or_none(unescape(text[middle + 3 : end]))

@@ -2,15 +2,9 @@
 
 import re
 
-from event_tracker.cli.ingest.logs.parsers.fields import (
-    LineError,
-    client_address,
-    decimal,
-    parse_host,
-    parse_time,
-    present,
-    whole,
-)
+from event_tracker.cli.ingest.logs.parsers.addresses import client_address, parse_host
+from event_tracker.cli.ingest.logs.parsers.fields import LineError, parse_float, parse_whole_number, text_or_none
+from event_tracker.cli.ingest.logs.parsers.times import parse_time
 from event_tracker.cli.ingest.logs.request import Request
 
 SINGLE_PLUS = re.compile(r"(?<!\+)\+(?!\+)")
@@ -53,32 +47,34 @@ class IISParser:
         if len(words) != len(self._names):
             raise LineError(f"Has {len(words)} words where #Fields names {len(self._names)}.")
         cells = dict(zip(self._names, words, strict=True))
-        if missing := [name for name in REQUIRED if present(cells.get(name)) is None]:
+        if missing := [name for name in REQUIRED if text_or_none(cells.get(name)) is None]:
             raise LineError(f"Isn't a line of IIS's log that can be used: it lacks {', '.join(missing)}.")
         return cells
 
     def _request(self, cells: dict[str, str]) -> Request:
         get = cells.get
         referrer, user_agent, milliseconds = (
-            present(get("cs(referer)")),
-            present(get("cs(user-agent)")),
-            decimal(get("time-taken")),
+            text_or_none(get("cs(referer)")),
+            text_or_none(get("cs(user-agent)")),
+            parse_float(get("time-taken")),
         )
         return Request(
             time=parse_time(f"{cells['date']}T{cells['time']}+00:00"),
             address=client_address(
-                present(get("c-ip")), present((get("x-forwarded-for") or "").replace("+", "")), self.trusted_hops
+                text_or_none(get("c-ip")),
+                text_or_none((get("x-forwarded-for") or "").replace("+", "")),
+                self.trusted_hops,
             ),
             method=cells["cs-method"],
             # It writes a space as a plus sign; of two in a row (`/c++/`) neither was one.
             path=SINGLE_PLUS.sub("%20", cells["cs-uri-stem"]),
-            query=present(get("cs-uri-query")),
+            query=text_or_none(get("cs-uri-query")),
             host=parse_host(get("cs-host")) or parse_host(get("cs(host)")),
-            status=whole(cells["sc-status"]),
-            bytes=whole(get("sc-bytes")),
+            status=parse_whole_number(cells["sc-status"]),
+            bytes=parse_whole_number(get("sc-bytes")),
             seconds=None if milliseconds is None else milliseconds / 1000,
             referrer=referrer,
             # Of two plus signs the first was a space: "(compatible;+Googlebot/2.1;++http://www.google.com/bot.html)".
             user_agent=user_agent.replace("+", " ").replace("  ", " +") if user_agent else None,
-            user=present(get("cs-username")),
+            user=text_or_none(get("cs-username")),
         )

@@ -2,26 +2,14 @@
 
 from typing import Any
 
-from event_tracker.cli.ingest.logs.parsers.fields import (
-    LineError,
-    RequestLine,
-    client_address,
-    decimal,
-    parse_clf_time,
-    parse_epoch,
-    parse_host,
-    parse_time,
-    present,
-    split_request_line,
-    split_target,
-    whole,
-)
+from event_tracker.cli.ingest.logs.parsers.addresses import client_address, parse_host
+from event_tracker.cli.ingest.logs.parsers.fields import LineError, parse_float, parse_whole_number, text_or_none
 from event_tracker.cli.ingest.logs.parsers.json_lines import read_object
+from event_tracker.cli.ingest.logs.parsers.request_line import RequestLine, split_request_line, split_target
+from event_tracker.cli.ingest.logs.parsers.times import parse_clf_time, parse_epoch, parse_time
 from event_tracker.cli.ingest.logs.request import Request
 
-INVALID = LineError(
-    "Isn't a line of nginx's JSON log: it lacks a time, a request or a status, by names that are known."
-)
+INVALID = "Isn't a line of nginx's JSON log: it lacks a time, a request or a status, by names that are known."
 
 NAMES = {
     "time": ("time_iso8601", "time_local", "msec", "@timestamp", "timestamp", "time", "ts"),
@@ -62,10 +50,10 @@ class NginxParser:
         """
         row = read_object(line)
         found = {part: _first(row, names) for part, names in NAMES.items()}
-        status, time = whole(found["status"]), found["time"]
+        status, time = parse_whole_number(found["status"]), found["time"]
         request = _request_line(found)
         if request is None or status is None or time is None:
-            raise INVALID
+            raise LineError(INVALID)
         return Request(
             time=_time(time),
             address=client_address(found["address"], found["forwarded"], self.trusted_hops),
@@ -74,8 +62,8 @@ class NginxParser:
             query=request.query,
             host=parse_host(found["host"]) or request.host,
             status=status,
-            bytes=whole(found["bytes"]),
-            seconds=decimal(found["seconds"]),
+            bytes=parse_whole_number(found["bytes"]),
+            seconds=parse_float(found["seconds"]),
             content_type=found["content_type"],
             referrer=found["referrer"],
             user_agent=found["user_agent"],
@@ -86,7 +74,7 @@ class NginxParser:
 
 
 def _first(row: dict[str, Any], names: tuple[str, ...]) -> str | None:
-    return next((text for name in names if (text := present(row.get(name))) is not None), None)
+    return next((text for name in names if (text := text_or_none(row.get(name))) is not None), None)
 
 
 def _request_line(found: dict[str, str | None]) -> RequestLine | None:
