@@ -37,6 +37,14 @@ def test_pages_without_a_load_are_views_too(shop, page):
     assert shop.stored("referrer") == [("page_view", "http://search.test/")] * 5
 
 
+def test_a_page_that_is_loaded_has_its_title(shop, page):
+    """A route that is shown later has the title of the one before until its own is set."""
+    page.goto(f"{shop.site.origin}/mugs")
+    page.evaluate("history.pushState({}, '', '/cups')")
+    wait_until_sent(page)
+    assert shop.stored("page", "title") == [("page_view", "/mugs", "Shop"), ("page_view", "/cups", None)]
+
+
 def test_clicks_are_recorded_by_attributes(shop, page):
     page.goto(f"{shop.site.origin}/pricing")
     page.click("#buy b")

@@ -25,7 +25,7 @@ class Admin:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, **params: Any) -> Item:
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, /, **params: Any) -> Item:
         """Send a request and return the JSON object of the answer, or an empty one.
 
         Raises:

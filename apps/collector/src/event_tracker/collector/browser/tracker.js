@@ -393,6 +393,8 @@
   let shown;
   const view = () => {
     if (within() || page() === shown) return;
+    // A route of a single-page app gets its title after it is shown, so it has none here.
+    const title = shown ? "" : document.title.slice(0, LONGEST_VALUE);
     shown = page();
     const campaign = [...new URLSearchParams(location.search)]
       .filter(([name]) => /^utm_[\w.-]{1,30}$/.test(name))
@@ -401,6 +403,7 @@
     track("page_view", {
       page: shown,
       host: location.host,
+      title: title || undefined,
       referrer: session(Date.now())[1] || undefined,
       ...Object.fromEntries(campaign),
     });

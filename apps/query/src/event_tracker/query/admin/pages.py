@@ -57,6 +57,7 @@ class PageSettings(BodySchema):
     path = fields.String(
         required=True,
         validate=Length(1, MOST_PATH),
+        error_messages=REQUIRED,
         metadata={"description": "The property `page` of its page views."},
     )
     host = fields.String(load_default="", validate=Length(0, MOST_HOST), metadata={"description": HOST})
@@ -76,6 +77,7 @@ class PagesSettings(BodySchema):
         fields.Nested(PageSettings),
         required=True,
         validate=AtMost(max=MOST_AT_ONCE),
+        error_messages=REQUIRED,
         metadata={"description": "Each gets this title and this category; other pages stay as they are."},
     )
 
