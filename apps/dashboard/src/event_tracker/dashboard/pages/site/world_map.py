@@ -87,7 +87,8 @@ def show(chosen: Filters, asked: Asked) -> None:
 
     def filter_by_place() -> None:
         selection = st.session_state[key]["selection"]
-        for clicked in [one for name in CLICKED for one in selection.get(name, [])][:1]:
+        # The selections of the other layers have an object without members.
+        for clicked in [one for name in CLICKED for one in selection.get(name, []) if one][:1]:
             field, value = ("$city", clicked["city"]) if "city" in clicked else ("$country", clicked["id"])
             filters.add(grammar.equals(grammar.property_field(field), value))
 
