@@ -158,6 +158,7 @@ def test_lines_that_are_of_no_request(name, line):
         ("combined", COMBINED.replace("01/Oct/2026:12:00:00 +0000", "31/Dec/9999:23:00:00 -0200"), "no valid time"),
         ("iis", IIS + " more", "Has 18 words where #Fields names 17"),
         ("iis", IIS.replace("2026-10-01 ", "- "), "lacks date"),
+        ("iis", IIS.replace(" /a ", " b=c "), "cs-uri-stem is no path"),
         ("caddy", "[1]", "Isn't a JSON object"),
         ("caddy", '{"request":1}', "lacks request, status or ts"),
         ("caddy", CADDY.replace("1790856000.5", "1e300"), "no valid time"),

@@ -49,6 +49,8 @@ class IISParser:
         cells = dict(zip(self._names, words, strict=True))
         if missing := [name for name in REQUIRED if text_or_none(cells.get(name)) is None]:
             raise LineError(f"Isn't a line of IIS's log that can be used: it lacks {', '.join(missing)}.")
+        if not cells["cs-uri-stem"].startswith(("/", "*")):
+            raise LineError("Isn't a line of IIS's log that can be used: cs-uri-stem is no path.")
         return cells
 
     def _request(self, cells: dict[str, str]) -> Request:
@@ -67,7 +69,7 @@ class IISParser:
             ),
             method=cells["cs-method"],
             # It writes a space as a plus sign; of two in a row (`/c++/`) neither was one.
-            path=SINGLE_PLUS.sub("%20", cells["cs-uri-stem"]),
+            path=SINGLE_PLUS.sub("%20", cells["cs-uri-stem"]) if cells["cs-uri-stem"].startswith("/") else None,
             query=text_or_none(get("cs-uri-query")),
             host=parse_host(get("cs-host")) or parse_host(get("cs(host)")),
             status=parse_whole_number(cells["sc-status"]),
