@@ -124,8 +124,16 @@ def test_page_views_without_a_key_have_the_key_null(ask):
 
 
 def test_a_location_has_both_coordinates_and_may_have_a_name(ask):
-    porto, nameless = {"$latitude": 41.15, "$longitude": -8.61, "$city": "Porto"}, {"$latitude": "0", "$longitude": "0.5"}
-    events = [view("ann", **porto), view("bob", **porto), view("cem", **nameless), view("dan", **{"$latitude": 1, "$city": "Porto"})]
+    porto, nameless = (
+        {"$latitude": 41.15, "$longitude": -8.61, "$city": "Porto"},
+        {"$latitude": "0", "$longitude": "0.5"},
+    )
+    events = [
+        view("ann", **porto),
+        view("bob", **porto),
+        view("cem", **nameless),
+        view("dan", **{"$latitude": 1, "$city": "Porto"}),
+    ]
     assert keys(ask(events, top("location"))) == ["41.15,-8.61 Porto", "0,0.5", None]
 
 

@@ -96,7 +96,9 @@ DIMENSIONS = {
     "country": _property("$country"),
     "region": _property("$region"),
     "city": _property("$city"),
-    "location": WebDimension("views", _location, "`$latitude`, a comma, `$longitude`, and with `$city` a space and that"),
+    "location": WebDimension(
+        "views", _location, "`$latitude`, a comma, `$longitude`, and with `$city` a space and that"
+    ),
     "browser": _property("$browser"),
     "os": _property("$os"),
     "device": _property("$device"),
