@@ -14,7 +14,7 @@ from request_logs import BALANCER_PREFIX
 PUBLIC_PATHS = {
     "collector": ["/events", "/tracker.js", "/tracker-*.js"],
     "query": [
-        "/events", "/events/*", "/stats/*", "/users", "/users/*", "/user", "/user/*", "/sources", "/auth/*",
+        "/events", "/events/*", "/stats/*", "/users", "/users/*", "/user", "/user/*", "/sources", "/sql", "/auth/*",
         "/.well-known/jwks.json",
     ],
     "dashboard": ["/*"],
