@@ -50,6 +50,8 @@ ENDPOINTS = {
     "fields": ("/stats/fields", DAYS),
     "values": ("/stats/values", {**DAYS, "field": "property.at"}),
     "values of a field": ("/stats/values", {**DAYS, "field": "user_id"}),
+    "a web site": ("/stats/web", {**DAYS, "event_type": "view"}),
+    "pages of a web site": ("/stats/web/top", {**DAYS, "by": "page", "event_type": "view"}),
     "retention": ("/stats/retention", {**DAYS, "period": "day"}),
     "retention of a type": ("/stats/retention", {**DAYS, "period": "day", "event_type": "view"}),
     "paths": ("/stats/paths", DAYS),
@@ -113,18 +115,21 @@ WHOLE_USERS = {"erase_user", "export_user", "erase_any_user", "export_any_user"}
 
 
 def test_every_question_about_events_takes_sources(guarded):
-    """And stands among the endpoints above; /events/live has a test of its own."""
+    """And stands among the endpoints above; /events/live and /sql have tests of their own."""
     document = requests.get(f"{guarded.url}/openapi.json", timeout=30).json()
-    tried = {path.replace("/users/ann", "/users/{user_id}") for path, _ in ENDPOINTS.values()} | {"/events/live"}
+    tried = {path.replace("/users/ann", "/users/{user_id}") for path, _ in ENDPOINTS.values()} | {
+        "/events/live",
+        "/sql",
+    }
     for path, operations in document["paths"].items():
         for operation in operations.values():
             if operation["operationId"] in WHOLE_USERS or path.startswith("/admin/"):
                 continue
             names = [parameter["name"] for parameter in operation.get("parameters", [])]
-            if operation["operationId"].startswith("post_"):
+            if operation["operationId"].startswith("post_") or path == "/sql":
                 schema = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
                 names = document["components"]["schemas"][schema.rpartition("/")[2]].get("properties", {})
-            about_events = bool({"events", "stats", "users"}.intersection(operation.get("tags", [])))
+            about_events = bool({"events", "stats", "users", "sql"}.intersection(operation.get("tags", [])))
             assert ("source" in names) == about_events == (path in tried), path
 
 
