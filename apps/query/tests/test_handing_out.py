@@ -12,7 +12,7 @@ from waiting import eventually
 
 from event_tracker.core.secrets.keys import make_key
 
-TABLES = "people, sign_ins, failed_sign_ins, api_tokens, audit, sources, event_schemas, schemas_set_aside, write_keys, rate_limits"
+TABLES = "people, sign_ins, failed_sign_ins, api_tokens, audit, pages, sources, event_schemas, schemas_set_aside, write_keys, rate_limits"
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ import requests
 
 from event_tracker.core.secrets.keys import make_key
 
-TABLES = "people, sign_ins, failed_sign_ins, api_tokens, audit, sources, event_schemas, write_keys, rate_limits, schemas_set_aside, rejections"
+TABLES = "people, sign_ins, failed_sign_ins, api_tokens, audit, pages, sources, event_schemas, write_keys, rate_limits, schemas_set_aside, rejections"
 
 
 @pytest.fixture(scope="module")
