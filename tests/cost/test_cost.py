@@ -4,7 +4,7 @@ Work is counted in instructions, by callgrind: a count of Python's lines or call
 (copying a dict, decoding, a regular expression), and a time depends on what else the machine does. Of an input four times
 as large, linear work is four times as much at most, and quadratic work sixteen times.
 
-Two processes count, once for all workers, and begin when they have imported everything: under callgrind, imports take as long
+Three processes count, once for all workers, and begin when they have imported everything: under callgrind, imports take as long
 as all that is counted.
 """
 
@@ -34,8 +34,8 @@ MOST_PER_BYTE = 3000
 GROUPS = sorted({name.partition(":")[0] for name in SHAPES})
 
 
-PARTS = [{"body"}, {*GROUPS} - {"body"}]
-"""What one process counts: either has about half of the work."""
+PARTS = [{"body"}, {"log"}, {*GROUPS} - {"body", "log"}]
+"""What one process counts: each has about a third of the work."""
 
 
 @pytest.fixture
