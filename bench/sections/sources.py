@@ -1,6 +1,7 @@
 """The cost of a restriction to sources: the same queries over all sources, over two of three, and over one.
 
-Every day has events of all three, each in blocks of its own (docs/adr/0020-columns.md): a restriction picks blocks. 60 % of the visits are the shop's, 30 % the blog's, 10 % the club's.
+Every day has events of all three, each in blocks of its own (docs/adr/0020-columns.md): a restriction picks blocks. 60 % of the
+visits are the shop's, 30 % the blog's, 10 % the club's.
 """
 
 from urllib.parse import urlencode

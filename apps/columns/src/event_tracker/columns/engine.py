@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import duckdb
 import msgspec
@@ -27,6 +27,7 @@ from event_tracker.columns.loading.snapshot import Selection, Snapshot, in_snaps
 from event_tracker.columns.loading.spans import Sample
 from event_tracker.columns.loading.tables import CopyTooLargeError, Table, copy_tables, create_temporary
 from event_tracker.columns.loading.threads import run_in_thread
+from event_tracker.columns.question import Question, Result
 from event_tracker.core.http.errors import Problem
 
 __all__ = [
@@ -64,32 +65,6 @@ FATAL = (duckdb.InternalException, duckdb.FatalException)
 """Errors of DuckDB itself, after which its database answers nothing any more."""
 
 log = structlog.get_logger("columns")
-
-
-class Result(NamedTuple):
-    """A question's result.
-
-    Attributes:
-        as_of: everything that was committed by then is counted.
-        version: of the events that were read (`Engine.version`).
-        plan: None unless it was asked for.
-    """
-
-    as_of: datetime
-    version: bytes
-    rows: list[Any]
-    plan: Plan | None = None
-
-
-class Question(NamedTuple):
-    """A statement with its parameters, and how to run it: see `Engine.run`."""
-
-    statement: str
-    parameters: dict[str, Any]
-    properties: Sequence[str]
-    tables: Sequence[Table]
-    name: str
-    explain: bool
 
 
 class Engine:

@@ -1,0 +1,34 @@
+"""A question to the engine, and its result."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from event_tracker.columns.loading.plan import Plan
+from event_tracker.columns.loading.tables import Table
+
+
+class Result(NamedTuple):
+    """A question's result.
+
+    Attributes:
+        as_of: everything that was committed by then is counted.
+        version: of the events that were read (`Engine.version`).
+        plan: None unless it was asked for.
+    """
+
+    as_of: datetime
+    version: bytes
+    rows: list[Any]
+    plan: Plan | None = None
+
+
+class Question(NamedTuple):
+    """A statement with its parameters, and how to run it: see `Engine.run`."""
+
+    statement: str
+    parameters: dict[str, Any]
+    properties: Sequence[str]
+    tables: Sequence[Table]
+    name: str
+    explain: bool
