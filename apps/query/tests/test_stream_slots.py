@@ -21,14 +21,15 @@ def service(start_guarded):
 
 @pytest.fixture
 def keep_open(shared_owner):
-    """keep_open(client, path): its answer as it begins; of an export, more is to come than sockets hold."""
+    """keep_open(client, path): its answer as it begins; of an export, more is to come than sockets hold. Compressed, it would be less."""
     shared_owner.execute(
         "insert into events (user_id, timestamp, event_id, event_type, properties)"
         " select 'u', timestamptz '2026-03-01' + n * interval '1 s', gen_random_uuid(), 'x',"
         " jsonb_build_object('text', repeat('x', 10000)) from generate_series(1, 3000) n"
     )
+    plain = {"Accept-Encoding": "identity"}
     with ExitStack() as opened:
-        yield lambda client, url: opened.enter_context(client.get(url, stream=True, timeout=60))
+        yield lambda client, url: opened.enter_context(client.get(url, stream=True, timeout=60, headers=plain))
 
 
 @pytest.mark.parametrize("path", ["/events/live", "/events/export"])
