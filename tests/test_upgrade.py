@@ -15,7 +15,7 @@ from tools import ROOT
 from event_tracker.cli.admin.receipt import check
 from event_tracker.cli.database.maintain import maintain
 
-MOST_BYTES = 200_000
+MOST_BYTES = 300_000
 
 WRONG = {
     "counts": "update event_counts set count = count + 1 where event_type = 'signup'",
@@ -58,7 +58,8 @@ def test_they_are_after_maintenance_as_well(site):
 
 
 def test_summaries_of_days_are_gone(release, site):
-    assert re.search(rb"^COPY public.visits .*;\n[^\\]", gzip.decompress(release.dump.read_bytes()), re.MULTILINE)
+    filled = re.search(rb"^COPY public.visits .*;\n[^\\]", gzip.decompress(release.dump.read_bytes()), re.MULTILINE)
+    assert bool(filled) == (release.version == "0.1.0")
     with psycopg.connect(site.url) as owner:
         for table in ("summarised_days", "property_counts", "visits"):
             assert owner.execute(f"select count(*) from {table}".encode()).fetchone() == (0,), table

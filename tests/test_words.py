@@ -1,4 +1,4 @@
-"""Names and words that were replaced by the field's own stay away, until 0.2.0."""
+"""Names and words that were replaced by the field's own stay away."""
 
 import ast
 import re
