@@ -4,7 +4,6 @@ import uuid
 
 import requests
 from click.testing import CliRunner
-from former_summaries import sum_up
 from signing_key import make_signing_key
 
 from event_tracker.cli.database.maintain import maintain
@@ -14,9 +13,6 @@ TABLES = {
     "events": 'user_id, "timestamp", event_id, event_type, session_id, source, properties',
     "event_counts": "hour, event_type, source, sum(count) group by 1, 2, 3",
     "users": "user_id, first_seen, last_hour",
-    "summarised_days": "day, events",
-    "property_counts": "day, key, event_type, value, count",
-    "visits": "day, user_id, session_id, first, last, event_types",
 }
 
 
@@ -107,10 +103,9 @@ class World:
         return {"Authorization": f"Bearer {key.key}"}
 
     def maintain(self, *arguments):
-        """Run `tracker maintain`, and then sum up days as that of the release before does, which may run beside it."""
+        """Run `tracker maintain`."""
         result = CliRunner().invoke(maintain, arguments, env={"DATABASE_URL": self.postgres.url(self.database)})
         assert result.exit_code == 0, result.output
-        sum_up(self.owner)
 
     def erase(self, user_id, headers=None, service=None, **parameters):
         url = f"{(service or self.query).url}/users/{user_id}"

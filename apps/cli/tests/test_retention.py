@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 from click.testing import CliRunner
-from former_summaries import sum_up
 from lock_waits import waiting_for_locks
 from meanwhile import Meanwhile
 from storing import store as store_events
@@ -237,31 +236,6 @@ def test_a_day_that_lost_a_part_is_counted_as_what_is_left_of_it(owner, keep, st
     assert "built 1 blocks" in run_maintain()
     assert stored(owner) == stored_by_events(owner)
     assert owner.execute("select source, events from blocks").fetchall() == [("blog", 21)]
-
-
-def test_a_day_has_no_summary_from_when_its_first_events_are_deleted(
-    owner, keep, store, monkeypatch, postgres, database
-):
-    """Both for a dropped month and for single rows. The release before may have summed up days while it still ran."""
-    dropped, thinned = days_ago(120), days_ago(40)
-    partitions_of(owner, dropped, thinned)
-    store("shop", dropped, 20)
-    for source in ("shop", "blog"):
-        store(source, thinned, 20)
-    assert sum_up(owner) == 2
-    monkeypatch.setattr(retention, "BATCH_ROWS", 7)
-    keep("shop", 30)
-    seen = []
-
-    def look(part):
-        tables = ("summarised_days", "property_counts", "visits")
-        kept = [owner.execute(f"select day::date from {table}".encode()).fetchall() for table in tables]
-        seen.append((part.days is None, {day for rows in kept for (day,) in rows}))
-        assert stored(owner) == stored_by_events(owner)
-
-    with psycopg.connect(postgres.url(database), autocommit=True, options="-c timezone=UTC") as connection:
-        retention.delete_expired(connection, retention.find_expired(connection, None), look)
-    assert seen == [(True, {thinned.date()}), (False, set())]
 
 
 def test_a_user_is_known_by_the_events_that_are_left(owner, keep, store, postgres, database):

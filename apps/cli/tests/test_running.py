@@ -134,11 +134,6 @@ def test_every_option_that_was_meant_is_named():
     assert "Did you mean '--demo'?" in CliRunner().invoke(cli, ["up", "--dem0"]).output
 
 
-def test_an_old_name_of_a_command_works_and_is_not_listed():
-    assert CliRunner().invoke(cli, ["check-truth", "--help"]).output.startswith("Usage: cli check-truth [OPTIONS] FILE")
-    assert "check-truth" not in CliRunner().invoke(cli, ["--help"]).output
-
-
 def test_help_describes_commands_in_whole_sentences():
     for arguments in (["--help"], ["key", "--help"]):
         commands = CliRunner().invoke(cli, arguments).output.partition("Commands:")[2]

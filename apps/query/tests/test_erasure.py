@@ -23,7 +23,7 @@ from event_tracker.query.auth.principal import SCOPES, Principal
 from event_tracker.query.auth.signing import Signer
 from event_tracker.query.users import erasure
 
-NOBODY = {"events": 0, "rejections": 0, "links": 0, "event_counts": 0, "property_counts": 0, "visits": 0, "users": 0}
+NOBODY = {"events": 0, "rejections": 0, "links": 0, "event_counts": 0, "users": 0}
 
 
 @pytest.fixture
@@ -63,8 +63,6 @@ def test_the_database_is_as_if_the_user_had_never_been(world, without):
         "rejections": 0,
         "links": 0,
         "event_counts": 15,
-        "property_counts": 30,
-        "visits": 9,
         "users": 1,
     }
     assert contents(world.owner) == without((None, life_of("bob")))
@@ -72,10 +70,10 @@ def test_the_database_is_as_if_the_user_had_never_been(world, without):
     assert contents(world.owner) == without((None, life_of("bob")))
 
 
-def test_summaries_that_late_events_outdated_are_made_anew(world, without):
+def test_late_events_are_erased_as_well(world, without):
     world.send(life_of("ann")[:8] + life_of("bob")[:8])
     world.maintain()
-    world.send(life_of("ann") + life_of("bob"))  # late, and not yet summed up
+    world.send(life_of("ann") + life_of("bob"))  # late, and in no block yet
     world.erase("ann").raise_for_status()
     world.maintain()
     assert contents(world.owner) == without((None, life_of("bob")))
@@ -85,9 +83,7 @@ def test_the_last_user_leaves_nothing(world, without):
     world.send(life_of("ann"))
     world.maintain()
     world.erase("ann").raise_for_status()
-    kept = contents(world.owner)
-    assert {name for name, rows in kept.items() if rows} == {"summarised_days"}
-    assert [events for (events,) in world.owner.execute("select distinct events from summarised_days")] == [0]
+    assert not any(contents(world.owner).values())
 
 
 def test_no_row_of_any_table_names_the_user(world):
@@ -179,7 +175,6 @@ def test_who_is_restricted_to_a_source_erases_its_events_alone(world, without):
         "rejections": 0,
         "links": 0,
         "event_counts": 8,
-        "property_counts": 16,
     }
     assert contents(world.owner) == without(("shop", life_of("bob")), ("blog", life_of("ann")[1::2]))
     world.maintain()
@@ -193,7 +188,7 @@ def test_a_user_of_foreign_sources_is_like_one_that_is_not_there(world):
     shop = world.admin("shop")
     answers = [world.erase(user_id, shop).json() for user_id in ("ann", "nobody")]
     for answer in answers:
-        assert answer["counts"] == {"events": 0, "rejections": 0, "links": 0, "event_counts": 0, "property_counts": 0}
+        assert answer["counts"] == {"events": 0, "rejections": 0, "links": 0, "event_counts": 0}
         assert len(answer["receipt"]) == len(answers[0]["receipt"])
         assert answer.keys() == answers[0].keys()
     assert contents(world.owner) == before
@@ -386,9 +381,6 @@ def test_counts_stay_exact_while_collectors_write_and_upkeep_goes_on(world, post
     )
     kept = "select hour, event_type, source, sum(count) from event_counts group by 1, 2, 3"
     assert sorted(world.owner.execute(counted)) == sorted(world.owner.execute(kept))
-    assert world.owner.execute("select distinct user_id from visits order by 1").fetchall() == [
+    assert world.owner.execute("select distinct user_id from events order by 1").fetchall() == [
         (f"user-{n}",) for n in (2, 3, 4)
     ]
-    summed_up = "select day, sum(count) from property_counts where event_type = '' and key = 'page' group by 1"
-    by_day = """select date_bin('1 day', "timestamp", 'epoch'), count(*) from events group by 1"""
-    assert sorted(world.owner.execute(summed_up)) == sorted(world.owner.execute(by_day))

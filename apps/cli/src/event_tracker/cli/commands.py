@@ -35,10 +35,6 @@ COMMANDS = {
 }
 
 
-OLD_NAMES = {"check-truth": "verify"}
-"""Names of earlier releases that still work, until 0.2.0. They aren't listed."""
-
-
 class LazyGroup(Group):
     """Imports a command's module only to run or describe the command: `tracker events` doesn't wait for Faker."""
 
@@ -46,7 +42,7 @@ class LazyGroup(Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        place = COMMANDS.get(OLD_NAMES.get(cmd_name, cmd_name))
+        place = COMMANDS.get(cmd_name)
         if place is None:
             return None
         module, name = place.split(":")

@@ -19,9 +19,7 @@ that only row by row.
 """
 
 import time
-from calendar import monthrange
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import LiteralString, NamedTuple, Self, TypeVar
 
 import click
@@ -75,11 +73,6 @@ class Month(NamedTuple):
         """The month that a partition holds."""
         _, year, month = partition.split("_")
         return cls(int(year), int(month))
-
-    def days(self) -> list[datetime]:
-        """The start of each of its days, UTC."""
-        _, number = monthrange(self.year, self.month)
-        return [datetime(self.year, self.month, day, tzinfo=UTC) for day in range(1, number + 1)]
 
     def plus(self, months: int) -> Self:
         years, month = divmod(self.month - 1 + months, 12)

@@ -190,15 +190,6 @@ where hour >= %(start)s and hour < %(end)s
 group by 1, 2, 3
 on conflict (day, event_type, source) do update set count = excluded.count;
 
--- name: forget_days
-delete from summarised_days where day = any (%(days)s::timestamptz[]);
-
--- name: forget_values
-delete from property_counts where day = any (%(days)s::timestamptz[]);
-
--- name: forget_visits
-delete from visits where day = any (%(days)s::timestamptz[]);
-
 -- name: outdated_users
 -- Users whose newest event was deleted: they have no event in their last hour.
 select user_id

@@ -191,7 +191,6 @@ def _delete_some(connection: psycopg.Connection, partition: str, limits: Limits,
         lock_out_erasures(connection)
         parameters = {**_parameters(partition, limits), **within}
         ((deleted, users),) = connection.execute(_of(partition, "delete_expired_rows"), parameters).fetchall()
-        _forget_summaries(connection, days)
         _correct_users(connection, users)
     return bool(deleted < BATCH_ROWS)
 
@@ -201,8 +200,6 @@ def _drop(connection: psycopg.Connection, partition: str, limits: Limits) -> boo
     month = Month.of(partition)
     with connection.transaction() as transaction:
         lock_out_erasures(connection)
-        # Before the exclusive lock, since a month may have many visits.
-        _forget_summaries(connection, month.days())
         lock_out_everybody(connection, partition)
         parameters = {**limits.parameters(monthly=False), "name": partition}
         is_old_whole = [row[2:] for row in connection.execute(QUERIES["old_partitions"], parameters)] == [(True,)]
@@ -211,12 +208,6 @@ def _drop(connection: psycopg.Connection, partition: str, limits: Limits) -> boo
         connection.execute(QUERIES["count_dropped"], {"start": month.start, "end": month.plus(1).start})
         connection.execute(sql.SQL("drop table {}").format(sql.Identifier(partition)))
     return is_old_whole
-
-
-def _forget_summaries(connection: psycopg.Connection, days: list[datetime]) -> None:
-    """Delete the summaries of days that the release before may make while it still runs. They may name people."""
-    for statement in ("forget_days", "forget_values", "forget_visits"):
-        connection.execute(QUERIES[statement], {"days": days})
 
 
 def _correct_all_users(connection: psycopg.Connection, limits: Limits) -> None:

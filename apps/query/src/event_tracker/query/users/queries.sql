@@ -1,5 +1,5 @@
 -- An erasure is announced to collectors first, in a short transaction. Then it takes its locks in this order: `erasures` (which
--- shuts out `tracker maintain` and other erasures), rejections, events, visits, links, users, and last counters, each in the
+-- shuts out `tracker maintain` and other erasures), rejections, events, links, users, and last counters, each in the
 -- order of their key. Collectors take theirs in the same one, so that both wait for each other and never deadlock. The
 -- counters, which are needed most, are locked for the shortest time.
 -- If ids were linked to the person meanwhile, it is rolled back to where it holds no lock but that of `erasures`, locks all links, and
@@ -68,64 +68,21 @@ where user_id = any (%(user_ids)b::text[]) and (%(sources)b::text[] is null or s
 returning id;
 
 -- name: erase_events
--- Deletes the events. While services of 0.1.0 still run beside this release, there may be summaries of their days: the events are
--- subtracted from the number of events that says whether a summary is valid, and from the counts of the properties' values. That
--- goes when the tables do. Returns the number of events by hour, type and source.
+-- Deletes the events. Returns their number by hour, type and source.
 with gone as (
   delete from events
   where user_id = any (%(user_ids)b::text[]) and (%(sources)b::text[] is null or source = any (%(sources)b::text[]))
-  returning "timestamp", date_bin('1 day', "timestamp", timestamptz '2000-01-01 00:00:00+00') as day, event_type, source, properties
-),
-summed_up as (
-  update summarised_days as summary
-  set events = summary.events - gone_of_day.events
-  from (select day, count(*) as events from gone group by day) as gone_of_day
-  where summary.day = gone_of_day.day
-),
-{taken_out}
-select
-  date_bin('1 hour', "timestamp", timestamptz '2000-01-01 00:00:00+00') as hour,
-  event_type,
-  source,
-  count(*) as events,
-  (select count(*) from lessened) + (select count(*) from removed) as property_counts
+  returning "timestamp", event_type, source
+)
+select date_bin('1 hour', "timestamp", timestamptz '2000-01-01 00:00:00+00') as hour, event_type, source, count(*) as events
 from gone
 group by 1, 2, 3;
-
--- name: taken_out
--- The counts of the properties of deleted events, by value.
-by_value as (
-  select day, key, coalesce(event_type, '') as event_type, value, count(*) as count
-  from gone
-  join summarised_days using (day)
-  cross join lateral (
-    select key collate "C" as key, value collate "C" as value from jsonb_each_text(properties)
-  ) as property
-  where value is not null and key <> all (left_out)
-  group by grouping sets ((day, key, value), (day, key, value, event_type))
-),
-lessened as (
-  update property_counts as counts
-  set count = counts.count - by_value.count
-  from by_value
-  where (counts.key, counts.day, counts.event_type, counts.value) = (by_value.key, by_value.day, by_value.event_type, by_value.value)
-    and counts.count > by_value.count
-  returning 1
-),
-removed as (
-  delete from property_counts as counts
-  using by_value
-  where (counts.key, counts.day, counts.event_type, counts.value) = (by_value.key, by_value.day, by_value.event_type, by_value.value)
-    and counts.count <= by_value.count
-  returning 1
-);
 
 -- name: anonymise_events
 -- Assigns the events of each id to another user, with new event ids and new session ids. Events of one session keep a common session id; it
 -- is made with a secret that isn't stored. The new event ids sort like the events, so that events with the same timestamp keep
--- their order. The counts of the properties are subtracted from the summaries, as in erase_events. Without a
--- restriction to sources, the rows in `users` are copied to the new users. They are read in the same snapshot, so that later events
--- don't affect them.
+-- their order. Without a restriction to sources, the rows in `users` are copied to the new users. They are read in the same snapshot,
+-- so that later events don't affect them. Returns the number of events.
 with renamed as (
   select * from unnest(%(user_ids)b::text[], %(new_user_ids)b::text[]) as id (user_id, new_user_id)
 ),
@@ -150,27 +107,15 @@ gone as (
     user_id = mine.new_user_id,
     event_id = ids.id,
     session_id = encode(sha256(convert_to(%(secret)b || event.session_id, 'UTF8')), 'hex'),
-    properties = '{{}}',
+    properties = '{}',
     violations = null
   from mine
   join ids using (number)
   where event.user_id = any (%(user_ids)b::text[])
     and event.user_id = mine.user_id and event."timestamp" = mine."timestamp" and event.event_id = mine.event_id
-  returning date_bin('1 day', event."timestamp", timestamptz '2000-01-01 00:00:00+00') as day, event.event_type, old.properties
-),
-{taken_out}
-select day, count(*) as events, (select count(*) from lessened) + (select count(*) from removed) as property_counts
-from gone
-group by day;
-
--- name: anonymise_visits
-update visits
-set
-  user_id = renamed.new_user_id,
-  session_id = case when session_id = '' then '' else encode(sha256(convert_to(%(secret)b || session_id, 'UTF8')), 'hex') end
-from unnest(%(user_ids)b::text[], %(new_user_ids)b::text[]) as renamed (user_id, new_user_id)
-where visits.user_id = renamed.user_id
-returning day;
+  returning 1
+)
+select count(*) from gone;
 
 -- name: upsert_users
 -- Adds the new users, with the times of their events.
@@ -181,19 +126,6 @@ where user_id = any (%(new_user_ids)b::text[])
 group by user_id
 order by user_id
 returning user_id;
-
--- name: erase_visits
-delete from visits where user_id = any (%(user_ids)b::text[]) and (%(days)b::timestamptz[] is null or day = any (%(days)b::timestamptz[])) returning day;
-
--- name: sum_up_visits
--- Stores a user's visits of these days. The user is a parameter, and the plan is made for its value. So the function, which is
--- inlined, reads only that user's events, by the index.
-insert into visits
-select visit.*
-from summarised_days as summary
-cross join lateral visits_of_day(summary.day, %(of_user)b) as visit
-where summary.day = any (%(days)b::timestamptz[])
-returning day;
 
 -- name: lock_users
 -- Waits for transactions that are storing events of these users, and makes later ones wait until the end; they read the rows again

@@ -2,20 +2,15 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from secrets import token_hex
 from typing import Any
 from uuid import uuid4
 
 import psycopg
-from psycopg import sql
 
 from event_tracker.core.postgres.named_sql import load_queries
 
 QUERIES = load_queries("event_tracker.query.users") | load_queries("event_tracker.query.users", "links.sql")
-
-SUMMARY_STATEMENTS = ("erase_events", "anonymise_events")
-"""Statements that also correct the summaries that services of 0.1.0 may have made."""
 
 Counts = dict[str, int]
 """Table → number of rows deleted or changed."""
@@ -48,7 +43,7 @@ class UserErasure:
     def execute(self, statement: str, **more: Any) -> list[Any]:
         """Run a statement of queries.sql and return its rows."""
         given = {"user_ids": self.user_ids, "sources": self.sources, **more}
-        return self._connection.execute(STATEMENTS[statement], given, binary=True).fetchall()
+        return self._connection.execute(QUERIES[statement], given, binary=True).fetchall()
 
     def require_all_ids(self) -> None:
         """Make sure that `user_ids` are all ids that were linked to the person before their events were deleted.
@@ -61,16 +56,14 @@ class UserErasure:
 
 
 def erase(erasure: UserErasure) -> Counts:
-    """Delete everything, and correct the counters and summaries.
+    """Delete everything, and correct the counters.
 
     Raises:
         NewIdsError: if other ids were linked to the person meanwhile.
     """
     rejections = len(erasure.execute("erase_rejections"))
-    gone, property_counts = _change_events(erasure, "erase_events")
+    gone = erasure.execute("erase_events")
     erasure.require_all_ids()
-    days = sorted({hour.replace(hour=0) for hour, *_ in gone})
-    visits = _erase_visits(erasure, days, erasure.user_ids)
     links = _erase_links(erasure)
     users = _erase_users(erasure)
     counts = {
@@ -78,9 +71,8 @@ def erase(erasure: UserErasure) -> Counts:
         "rejections": rejections,
         "links": links,
         "event_counts": _decrement_counts(erasure, gone),
-        "property_counts": property_counts,
     }
-    return counts | _unless_restricted(erasure, visits=visits, users=users)
+    return counts | _unless_restricted(erasure, users=users)
 
 
 def anonymise(erasure: UserErasure) -> Counts:
@@ -94,43 +86,18 @@ def anonymise(erasure: UserErasure) -> Counts:
     new_user_ids = [_make_user_id() for _ in erasure.user_ids]
     new = {"new_user_ids": new_user_ids, "secret": token_hex(32)}
     rejections = len(erasure.execute("erase_rejections"))
-    changed, property_counts = _change_events(erasure, "anonymise_events", **new)
+    ((events,),) = erasure.execute("anonymise_events", **new)
     erasure.require_all_ids()
-    days = sorted({day for day, _ in changed})
-    if erasure.sources is None:
-        visits = len(erasure.execute("anonymise_visits", **new))
-    else:
-        visits = _erase_visits(erasure, days, [*erasure.user_ids, *new_user_ids])
     links = _erase_links(erasure, new_user_ids)
     if erasure.sources is not None:
         erasure.execute("upsert_users", **new)
     users = _erase_users(erasure)
-    counts = {
-        "events": sum(events for _, events in changed),
-        "rejections": rejections,
-        "links": links,
-        "property_counts": property_counts,
-    }
-    return counts | _unless_restricted(erasure, visits=visits, users=users)
+    counts = {"events": events, "rejections": rejections, "links": links}
+    return counts | _unless_restricted(erasure, users=users)
 
 
 def _make_user_id() -> str:
     return f"anonymous-{uuid4()}"
-
-
-def _change_events(erasure: UserErasure, statement: str, **given: Any) -> tuple[list[Any], int]:
-    """Erase or anonymise events. Returns what the statement says of these, and how many counts of properties it has corrected."""
-    rows = erasure.execute(statement, **given)
-    return [row[:-1] for row in rows], rows[0][-1] if rows else 0
-
-
-def _erase_visits(erasure: UserErasure, days: list[datetime], users: list[str]) -> int:
-    """Delete the visits. If only some sources are erased, the visits of the affected days are computed again for `users`."""
-    erased = len(erasure.execute("erase_visits", days=None if erasure.sources is None else days))
-    if erasure.sources is not None:
-        for user in users:
-            erasure.execute("sum_up_visits", days=days, of_user=user)
-    return erased
 
 
 def _erase_links(erasure: UserErasure, new_user_ids: list[str] | None = None) -> int:
@@ -170,10 +137,3 @@ def _decrement_counts(erasure: UserErasure, gone: Sequence[Any]) -> int:
         "decrement_counts", hours=hours, event_types=event_types, event_sources=event_sources, counts=counts
     )
     return int(lessened)
-
-
-def _build_statement(name: str) -> bytes:
-    return sql.SQL(QUERIES[name]).format(taken_out=sql.SQL(QUERIES["taken_out"])).as_bytes()
-
-
-STATEMENTS: dict[str, Any] = {**QUERIES, **{name: _build_statement(name) for name in SUMMARY_STATEMENTS}}
