@@ -12,7 +12,7 @@ from typing import NamedTuple
 from event_tracker.columns.loading.snapshot import Snapshot
 from event_tracker.columns.loading.spans import Span
 
-MOST_VERSIONS = 4
+MAX_VERSIONS = 4
 """Of one hour: concurrent questions may have snapshots of slightly different times."""
 
 
@@ -71,7 +71,7 @@ class Hours:
             versions = self._versions.setdefault(hour, [])
             versions.append(version)
             versions.sort(key=lambda known: (known.until, known.events or 0))
-            del versions[:-MOST_VERSIONS]
+            del versions[:-MAX_VERSIONS]
             for name in version.files:
                 self._inside.setdefault(name, set()).add(hour)
 

@@ -27,7 +27,7 @@ from event_tracker.core.server.cooperation import TimeSlice
 
 QUERIES = load_queries("event_tracker.columns.loading", "reader.sql")
 
-MOST_FILES = 16
+MAX_FILES = 16
 """Of one hour."""
 
 BUFFER_BYTES = 2**20
@@ -101,10 +101,10 @@ class Reader:
 
     def _join_files(self, hour: Hour, names: tuple[str, ...]) -> tuple[str, ...]:
         """Where an hour has too many files, write the smaller half of those that are its alone into one."""
-        if len(names) <= MOST_FILES:
+        if len(names) <= MAX_FILES:
             return names
         own = [name for name in names if self._hours.inside(name) <= {hour}]
-        small = sorted(own, key=lambda name: self._cache.path(name).stat().st_size)[: MOST_FILES // 2]
+        small = sorted(own, key=lambda name: self._cache.path(name).stat().st_size)[: MAX_FILES // 2]
         name = f"rows-{uuid4().hex}"
         join = partial(self._in_thread, partial(self._write_joined, small))
         self._cache.with_room(lambda: self._cache.write(name, join, self._lease))

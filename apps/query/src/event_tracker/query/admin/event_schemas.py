@@ -22,7 +22,7 @@ class SchemasParameters(ParameterSchema):
         load_default=None,
         validate=Length(1, 100),
         metadata={
-            "description": f"The newest {event_schemas.MOST_VERSIONS} versions of this type's schema, with the schemas; "
+            "description": f"The newest {event_schemas.MAX_VERSIONS} versions of this type's schema, with the schemas; "
             "otherwise the newest of each, without."
         },
     )

@@ -13,7 +13,7 @@ from event_tracker.query.parameter_types import PAGES, AtMost, Length, Limit
 from event_tracker.query.parameters import ParameterSchema
 from event_tracker.query.request_body import BodySchema
 
-MOST_IDS = 1000
+MAX_IDS = 1000
 
 
 class SourceParameters(ParameterSchema):
@@ -48,7 +48,7 @@ class Replay(BodySchema):
         fields.UUID(),
         load_default=None,
         allow_none=True,
-        validate=[validate.Length(min=1), AtMost(max=MOST_IDS)],
+        validate=[validate.Length(min=1), AtMost(max=MAX_IDS)],
         metadata={"description": "These only."},
     )
 

@@ -27,7 +27,7 @@ from event_tracker.cli.simulate.scenarios.plan import Plan, PlannedVisit
 from event_tracker.cli.simulate.scenarios.tally import Tally
 from event_tracker.cli.simulate.scenarios.web_truth import web_checks
 
-MOST_PERIODS = 100
+MAX_PERIODS = 100
 
 
 def make_truth(plan: Plan) -> Truth:
@@ -76,7 +76,7 @@ def _make_checks(plan: Plan, everybody: Tally) -> Iterator[Check]:
     yield from top_properties(everybody)
     yield funnel(everybody)
     yield retention_by_week(plan)
-    if len(plan.dates) <= MOST_PERIODS:
+    if len(plan.dates) <= MAX_PERIODS:
         yield retention_by_day(everybody)
     for direction in ("next", "previous"):
         for start in (None, scenario.paths_start):

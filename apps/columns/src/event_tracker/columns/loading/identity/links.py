@@ -24,10 +24,10 @@ from event_tracker.core.postgres.named_sql import load_queries
 
 QUERIES = load_queries("event_tracker.columns.loading.identity", "links.sql")
 
-MOST_VERSIONS = 2
+MAX_VERSIONS = 2
 """Concurrent questions may have snapshots of slightly different times."""
 
-MOST_VIEWS = 4
+MAX_VIEWS = 4
 """Of one version: the persons for so many sets of sources are kept."""
 
 
@@ -194,7 +194,7 @@ class Links:
 
         newest, sources = run_in_thread(work, deadline, cursor)
         version = Version(state, oldest, table, newest, frozenset(sources))
-        self._versions = [*self._versions, version][-MOST_VERSIONS:]
+        self._versions = [*self._versions, version][-MAX_VERSIONS:]
         return version
 
     def _resolve(self, version: Version, visible: frozenset[str], deadline: Deadline) -> View:
@@ -211,7 +211,7 @@ class Links:
 
             found, total = run_in_thread(work, deadline, cursor)
         version.views[visible] = View(Persons(self._open_cursor, table) if found else None, str(total))
-        while len(version.views) > MOST_VIEWS:
+        while len(version.views) > MAX_VIEWS:
             version.views.popitem(last=False)
         return version.views[visible]
 
