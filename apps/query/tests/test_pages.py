@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from world import World
 
 from event_tracker.cli.commands import cli
-from event_tracker.query.admin.pages import MAX_AT_ONCE, MAX_PAGES
+from event_tracker.query.admin.sources.pages import MAX_AT_ONCE, MAX_PAGES
 
 PATH = "/admin/sources/shop/pages"
 

@@ -13,9 +13,9 @@ from marshmallow import fields
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.secrets.keys import PREFIX
 from event_tracker.model.event_schemas import MAX_TYPES
-from event_tracker.query.admin.event_schemas import put_schema
 from event_tracker.query.admin.management import Management, Row, Transaction
-from event_tracker.query.admin.sources import (
+from event_tracker.query.admin.sources.event_schemas import put_schema
+from event_tracker.query.admin.sources.sources import (
     KEY_KIND,
     MAX_KEYS,
     NAME,

@@ -3,7 +3,7 @@
 from marshmallow import fields
 
 from event_tracker.query.admin.management import Management, Row
-from event_tracker.query.admin.sources import allowed_sources
+from event_tracker.query.admin.sources.sources import allowed_sources
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.parameter_types import PAGES, Between, Limit
 from event_tracker.query.parameters import ParameterSchema

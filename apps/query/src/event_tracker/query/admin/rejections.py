@@ -6,7 +6,7 @@ from marshmallow import fields, validate
 
 from event_tracker.model import rejections
 from event_tracker.query.admin.management import Management, Row, Transaction, not_found
-from event_tracker.query.admin.sources import NAME, allowed_sources, may_manage
+from event_tracker.query.admin.sources.sources import NAME, allowed_sources, may_manage
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.auth.principal import Principal
 from event_tracker.query.parameter_types import PAGES, AtMost, Length, Limit

@@ -9,7 +9,7 @@ from event_tracker.core.http.errors import Problem
 from event_tracker.core.secrets.keys import PREFIX, NewKey, make_key
 from event_tracker.model.event_schemas import MODES
 from event_tracker.query.admin.management import Management, Row, Transaction, not_found
-from event_tracker.query.admin.origins import OriginError, normalise
+from event_tracker.query.admin.sources.origins import OriginError, normalise
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.auth.principal import Principal
 from event_tracker.query.parameter_types import AtMost, OneOf, WholeNumber, field_error
@@ -29,7 +29,7 @@ MAX_DAYS = 36_500
 
 
 class Origin(fields.String):
-    """An origin, loaded in the form that browsers send (`event_tracker.query.admin.origins`)."""
+    """An origin, loaded in the form that browsers send (`event_tracker.query.admin.sources.origins`)."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
         try:

@@ -6,7 +6,7 @@ from marshmallow import fields, validate
 
 from event_tracker.core.http.errors import Problem
 from event_tracker.query.admin.management import Transaction
-from event_tracker.query.admin.sources import may_manage
+from event_tracker.query.admin.sources.sources import may_manage
 from event_tracker.query.auth.principal import require_all_sources
 from event_tracker.query.parameter_types import text_field
 from event_tracker.query.parameters import ParameterError, invalid_parameters

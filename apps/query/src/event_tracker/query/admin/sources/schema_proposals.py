@@ -10,7 +10,7 @@ from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.pool import ConnectionPool, attempt
 from event_tracker.model.schema_inference import DAYS, MAX_SAMPLE, SAMPLE, infer_schema
 from event_tracker.query.admin.management import Management, Row, not_found
-from event_tracker.query.admin.sources import may_manage
+from event_tracker.query.admin.sources.sources import may_manage
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.concurrency import take_turn
 from event_tracker.query.parameter_types import Between, Length

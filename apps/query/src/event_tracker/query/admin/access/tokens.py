@@ -4,10 +4,10 @@ from marshmallow import fields, validate
 
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.secrets.keys import PREFIX, NewKey, make_key
+from event_tracker.query.admin.access.source_restriction import check_sources, source_restriction
+from event_tracker.query.admin.access.token_makers import check_token_quota, maker_columns, record_token_changes
 from event_tracker.query.admin.management import Management, Row, Transaction, not_found
-from event_tracker.query.admin.source_restriction import check_sources, source_restriction
-from event_tracker.query.admin.sources import MAX_ENDED, allowed_sources
-from event_tracker.query.admin.token_makers import check_token_quota, maker_columns, record_token_changes
+from event_tracker.query.admin.sources.sources import MAX_ENDED, allowed_sources
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.auth.principal import SCOPES
 from event_tracker.query.auth.tokens import KIND

@@ -6,7 +6,7 @@ from marshmallow import ValidationError, fields, validates_schema
 
 from event_tracker.core.http.errors import Problem
 from event_tracker.query.admin.management import Management, Row, Transaction, not_found
-from event_tracker.query.admin.sources import may_manage
+from event_tracker.query.admin.sources.sources import may_manage
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.filters.numbers import normalise
 from event_tracker.query.parameter_types import REQUIRED, AtMost, Length, Limit, ShortList
