@@ -21,7 +21,7 @@ from event_tracker.cli.simulate.scenarios import SCENARIOS
 from event_tracker.cli.simulate.scenarios.description import Scenario
 from event_tracker.cli.simulate.scenarios.plan import LEAST_DAYS, MAX_DAYS, Plan, make_plan, mean_events
 from event_tracker.cli.simulate.scenarios.traffic import arriving_batches
-from event_tracker.cli.simulate.scenarios.truth import make_truth, write_atomically, write_truth
+from event_tracker.cli.simulate.scenarios.truth.truth import make_truth, write_atomically, write_truth
 from event_tracker.cli.simulate.timeline import Event, history, trickle
 
 USERS = 1000
