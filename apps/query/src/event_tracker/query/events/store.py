@@ -11,9 +11,8 @@ from psycopg import sql
 
 from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.postgres.named_sql import load_queries
-from event_tracker.core.postgres.pool import ConnectionPool, attempt, execute
+from event_tracker.core.postgres.pool import ConnectionPool, Row, attempt, execute, fetch_within
 from event_tracker.core.postgres.replication import read_as_of
-from event_tracker.core.postgres.row_stream import Row, fetch_within
 from event_tracker.query import metrics
 from event_tracker.query.auth.principal import QuotaHolder
 from event_tracker.query.concurrency import SingleFlight, take_turn

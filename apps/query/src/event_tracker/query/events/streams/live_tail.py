@@ -8,9 +8,8 @@ import msgspec
 import psycopg
 
 from event_tracker.core.postgres.named_sql import load_queries
-from event_tracker.core.postgres.pool import ConnectionPool, attempt, execute
+from event_tracker.core.postgres.pool import ConnectionPool, Row, attempt, execute, fetch_within
 from event_tracker.core.postgres.replication import read_as_of
-from event_tracker.core.postgres.row_stream import Row, fetch_within
 from event_tracker.query import metrics
 from event_tracker.query.auth.calls import Sources
 from event_tracker.query.events.cursor import NIL
