@@ -8,7 +8,7 @@ from typing import Any
 from marshmallow import ValidationError, validates_schema
 
 from event_tracker.query.auth.calls import Call, Sources, SourcesSchema, sources_for_digest
-from event_tracker.query.events.cursor import Cursor, CursorField, Position, digest
+from event_tracker.query.events.event_pages import Cursor, CursorField, Position, digest
 from event_tracker.query.events.property_values import property_parameters
 from event_tracker.query.filters.behaviour_schema import BehaviourFilterSchema
 from event_tracker.query.filters.grammar import Filter, Group

@@ -17,9 +17,9 @@ from event_tracker.query import metrics
 from event_tracker.query.auth.principal import QuotaHolder
 from event_tracker.query.concurrency import SingleFlight, take_turn
 from event_tracker.query.events.batcher import Batcher
-from event_tracker.query.events.cursor import Position
+from event_tracker.query.events.event_pages import Page, Position, StoredEvent, make_stored_event
 from event_tracker.query.events.filters import EventFilter, TypeFilter
-from event_tracker.query.events.responses import Page, StoredEvent, TopTypes, TypeCount, make_stored_event
+from event_tracker.query.events.responses import TopTypes, TypeCount
 from event_tracker.query.events.time_range import split_at_hours
 from event_tracker.query.filters.postgres import compile_postgres
 from event_tracker.query.identity import MAX_IDS, limited_ids

@@ -20,7 +20,7 @@ from event_tracker.core.postgres.pool import ConnectionPool, execute
 from event_tracker.query import metrics
 from event_tracker.query.auth.principal import QuotaHolder
 from event_tracker.query.concurrency import EXPORT_TURN_SECONDS, TURN_SECONDS, take_turn
-from event_tracker.query.events.cursor import Position
+from event_tracker.query.events.event_pages import Position
 from event_tracker.query.events.filters import EventFilter
 from event_tracker.query.events.store import build_statement
 from event_tracker.query.identity import limited_ids

@@ -12,8 +12,7 @@ from event_tracker.core.postgres.pool import ConnectionPool, Row, attempt, execu
 from event_tracker.core.postgres.replication import read_as_of
 from event_tracker.query import metrics
 from event_tracker.query.auth.calls import Sources
-from event_tracker.query.events.cursor import NIL
-from event_tracker.query.events.responses import StoredEvent, make_stored_event
+from event_tracker.query.events.event_pages import NIL, StoredEvent, make_stored_event
 from event_tracker.query.events.store import JSON, MAX_BYTES
 from event_tracker.query.identity import MAX_IDS, limited_ids
 from event_tracker.query.parameter_types import EARLIEST

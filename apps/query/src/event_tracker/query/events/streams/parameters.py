@@ -8,7 +8,7 @@ from uuid import UUID
 from marshmallow import ValidationError, fields, missing, validates_schema
 
 from event_tracker.query.auth.calls import Call
-from event_tracker.query.events.cursor import CursorField, Position
+from event_tracker.query.events.event_pages import CursorField, Position
 from event_tracker.query.events.filters import EventFilter, EventsSchema, RangeSchema, build_event_filter
 from event_tracker.query.events.streams.formats import FORMATS
 from event_tracker.query.parameter_types import Between, Choice, Length, Time, field_error
