@@ -11,13 +11,13 @@ from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, Self
-from uuid import UUID
 
 import duckdb
 import psycopg
 
 from event_tracker.columns.database import open_database
 from event_tracker.columns.layout import LAYOUT, MAX_BYTES, MAX_EVENTS
+from event_tracker.columns.loading.spans import Span
 from event_tracker.columns.parquet import common_keys, write_parquet
 from event_tracker.columns.rows import TooManyBytesError, copy_rows
 from event_tracker.core.postgres.named_sql import load_queries
@@ -80,18 +80,6 @@ def find_unbuilt(connection: psycopg.Connection) -> list[Stretch]:
     by_day = groupby(spans, key=lambda span: (span.source, span.start.replace(hour=0)))
     stretches = [stretch for (source, day), spans in by_day for stretch in _stretches(source, day, spans)]
     return sorted(stretches, key=lambda stretch: stretch.start, reverse=True)
-
-
-class Span(NamedTuple):
-    """A row of `valid_blocks`: a valid block or, without an id, an hour."""
-
-    source: str
-    start: datetime
-    end: datetime
-    id: UUID | None
-    keys: list[str] | None
-    events: int
-    epoch: int
 
 
 def _stretches(source: str, day: datetime, spans: Iterable[Span]) -> Iterator[Stretch]:
