@@ -15,7 +15,7 @@ from tools import ROOT
 from event_tracker.cli.admin.receipt import check
 from event_tracker.cli.database.maintain import maintain
 
-MOST_BYTES = 300_000
+MAX_BYTES = 300_000
 
 WRONG = {
     "counts": "update event_counts set count = count + 1 where event_type = 'signup'",
@@ -123,6 +123,6 @@ def test_each_release_left_its_database():
 
 
 def test_what_a_release_left_is_small_and_names_no_machine(release):
-    assert release.dump.stat().st_size + release.record.stat().st_size < MOST_BYTES
+    assert release.dump.stat().st_size + release.record.stat().st_size < MAX_BYTES
     dump = gzip.decompress(release.dump.read_bytes()).decode()
     assert not re.search(r"^COPY public._yoyo_log", dump, re.MULTILINE)

@@ -15,7 +15,7 @@ CLOUDFRONT_PREFIX = "AWSLogs/"
 
 BALANCER_PREFIX = "balancer"
 
-MOST_RECEIVES = 5
+MAX_RECEIVES = 5
 """After so many attempts a message goes to the dead letters."""
 
 
@@ -32,7 +32,7 @@ class RequestLogs(Construct):
             self, "Queue", encryption=sqs.QueueEncryption.SQS_MANAGED, enforce_ssl=True,
             retention_period=cdk.Duration.days(14),
             visibility_timeout=cdk.Duration.minutes(10),
-            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=MOST_RECEIVES),
+            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=MAX_RECEIVES),
         )  # fmt: skip
         self.bucket = s3.Bucket(
             self, "Bucket",

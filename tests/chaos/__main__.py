@@ -7,7 +7,7 @@ import sys
 import traceback
 
 from .plan import Plan, gentle
-from .report import MOST_CHARACTERS, Report
+from .report import MAX_CHARACTERS, Report
 from .run import run
 
 
@@ -32,7 +32,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     except Exception:  # whatever it is, what was found by then is said as well
-        report.find("the run itself broke", traceback.format_exc()[-MOST_CHARACTERS:])
+        report.find("the run itself broke", traceback.format_exc()[-MAX_CHARACTERS:])
     print(f"\ndone: {report.summary()}")
     report.print_findings()
     print(f"\n{'FAILED' if report.findings else 'nothing wrong'}: seed {seed}, {options.seconds:.0f} s", flush=True)

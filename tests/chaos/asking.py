@@ -13,7 +13,7 @@ from .system import System
 TIMEOUT_SECONDS = 30
 MAY_FAIL = (503, 504)
 PAUSE_SECONDS = 0.3
-MOST_TRIES = 20
+MAX_TRIES = 20
 
 
 class UnansweredError(Exception):
@@ -29,7 +29,7 @@ class Asker:
 
     def __init__(self, system: System, report: Report, random: Random, *, insists: bool = False) -> None:
         self._system, self._report, self._random = system, report, random
-        self._tries = MOST_TRIES if insists else 1
+        self._tries = MAX_TRIES if insists else 1
         self._session = requests.Session()
         self._pause = threading.Event()
 

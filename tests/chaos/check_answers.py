@@ -18,8 +18,8 @@ from .readers import user_of
 from .report import Report
 from .system import BULK_SOURCE, ERASED_SOURCES, ORDINARY_SOURCES
 
-MOST_EVENTS = 15_000
-MOST_OF_A_USER = 30
+MAX_EVENTS = 15_000
+MAX_OF_A_USER = 30
 """The reference tries every chain of a user's events."""
 
 SPANS = [timedelta(hours=1), timedelta(hours=5), timedelta(days=1), timedelta(days=3), timedelta(days=31)]
@@ -73,7 +73,7 @@ class Examiner:
         random = self._random
         start = random.choice(self._times) - timedelta(minutes=random.choice([0, 1, 90]))
         end = start + random.choice(SPANS)
-        if len(self._between(start, end)) > MOST_EVENTS:
+        if len(self._between(start, end)) > MAX_EVENTS:
             end = start + SPANS[0]
         zone = random.choice(["UTC", "UTC", "Europe/Paris", "Asia/Kolkata"])
         types, properties = random.choice([((), {}), ((), {}), (("view", "buy"), {}), ((), {"plan": "pro"})])
@@ -112,6 +112,6 @@ class Examiner:
         """Shortened until no user has many events in it."""
         while True:
             users = Counter(event.user_id for event in self._between(selection.start, selection.end))
-            if max(users.values(), default=0) <= MOST_OF_A_USER:
+            if max(users.values(), default=0) <= MAX_OF_A_USER:
                 return selection
             selection = replace(selection, end=selection.start + (selection.end - selection.start) / 2)

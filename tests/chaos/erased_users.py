@@ -26,7 +26,7 @@ from .sending import Sender
 from .system import ERASED_SOURCES, System
 from .workload import Months, some_event
 
-MOST_EVENTS = 24
+MAX_EVENTS = 24
 PAUSE_SECONDS = 0.3
 REJECTION_SECONDS = 10
 DONE_NOTHING = ("busy", "statement_timeout")
@@ -93,7 +93,7 @@ class ErasedUsers:
     def _send_some(self, user_id: str, known: list[Event]) -> list[Event]:
         """New events, some of them twice, beside those of others; returns what is known then."""
         for source in ERASED_SOURCES:
-            new = [self._event(user_id, source) for _ in range(self._random.randrange(1, MOST_EVENTS))]
+            new = [self._event(user_id, source) for _ in range(self._random.randrange(1, MAX_EVENTS))]
             others = [self._event(f"beside-{self._random.randrange(9)}", source) for _ in range(3)]
             malformed = [{"user_id": user_id, "properties": {}}] if self._random.random() < 0.3 else []
             self._sender.send([*reversed(new), *others], malformed)

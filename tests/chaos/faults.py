@@ -13,9 +13,9 @@ from .report import Report
 from .system import Restartable, System
 
 BACKENDS = "select pid from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid() and datname = 'events'"
-MOST_SECONDS_STOPPED = 5.0
-MOST_SECONDS_HELD = 2.0
-MOST_SECONDS_DOWN = 2.0
+MAX_SECONDS_STOPPED = 5.0
+MAX_SECONDS_HELD = 2.0
+MAX_SECONDS_DOWN = 2.0
 
 
 class Chaos:
@@ -78,7 +78,7 @@ def stop(services: str) -> Callable[[Chaos], None]:
 
     def act(chaos: Chaos) -> None:
         with _one_of(chaos, services).service.silent():
-            chaos.wait(MOST_SECONDS_STOPPED)
+            chaos.wait(MAX_SECONDS_STOPPED)
 
     return act
 
@@ -93,7 +93,7 @@ def signal_backend(sent: int) -> Callable[[Chaos], None]:
         with suppress(ProcessLookupError):
             os.kill(pid, sent)
             if sent == signal.SIGSTOP:
-                chaos.wait(MOST_SECONDS_HELD)
+                chaos.wait(MAX_SECONDS_HELD)
                 os.kill(pid, signal.SIGCONT)
 
     return act
@@ -119,7 +119,7 @@ def hold(chaos: Chaos) -> None:
     """Nothing passes between a collector and PostgreSQL for a while."""
     proxy = chaos.random.choice(chaos.system.proxies)
     proxy.hold()
-    chaos.wait(MOST_SECONDS_HELD)
+    chaos.wait(MAX_SECONDS_HELD)
     proxy.release()
 
 
@@ -128,7 +128,7 @@ def restart_postgres(mode: str) -> Callable[[Chaos], None]:
 
     def act(chaos: Chaos) -> None:
         chaos.system.postgres.stop(mode)
-        chaos.wait(MOST_SECONDS_DOWN)
+        chaos.wait(MAX_SECONDS_DOWN)
         chaos.system.postgres.start()
 
     return act
@@ -141,7 +141,7 @@ def make_read_only(chaos: Chaos) -> None:
         try:
             owner.execute("alter system set default_transaction_read_only = on")
             owner.execute("select pg_reload_conf()")
-            chaos.wait(MOST_SECONDS_HELD)
+            chaos.wait(MAX_SECONDS_HELD)
         finally:
             owner.execute("alter system reset default_transaction_read_only")
             owner.execute("select pg_reload_conf()")

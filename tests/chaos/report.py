@@ -7,10 +7,10 @@ import traceback
 from collections import Counter
 from collections.abc import Callable
 
-MOST_SHOWN = 5
+MAX_SHOWN = 5
 """Findings of one kind; of the others only the number is said."""
 
-MOST_CHARACTERS = 1500
+MAX_CHARACTERS = 1500
 
 
 class Report:
@@ -33,7 +33,7 @@ class Report:
         """Something is wrong: say so at once, and remember it."""
         with self._lock:
             of_kind = self.findings.setdefault(kind, [])
-            of_kind.append(detail[:MOST_CHARACTERS])
+            of_kind.append(detail[:MAX_CHARACTERS])
         if len(of_kind) <= 2:
             self.say(f"FOUND {kind}: {detail[:300]}")
 
@@ -63,5 +63,5 @@ class Report:
     def print_findings(self) -> None:
         for kind, details in self.findings.items():
             print(f"\n{kind}: {len(details)}", file=sys.stderr)
-            for detail in details[:MOST_SHOWN]:
+            for detail in details[:MAX_SHOWN]:
                 print(f"  {detail}", file=sys.stderr)

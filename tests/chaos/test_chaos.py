@@ -26,7 +26,7 @@ pytestmark = pytest.mark.services
 
 ROOT = Path(__file__).parents[2]
 PATHS = ("tests", "tests/support", "apps/query/tests")
-MOST_SECONDS = 280
+MAX_SECONDS = 280
 T0 = datetime(2025, 3, 1, 10, tzinfo=UTC)
 
 
@@ -35,7 +35,7 @@ def test_a_gentle_run_finds_nothing():
     command = [sys.executable, "-m", "chaos", "--gentle", "--seed", "1", "--seconds", "12"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
         try:
-            said, _ = run.communicate(timeout=MOST_SECONDS)
+            said, _ = run.communicate(timeout=MAX_SECONDS)
         finally:
             run.terminate()  # it stops what it has started
     assert run.returncode == 0, said

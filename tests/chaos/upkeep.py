@@ -12,7 +12,7 @@ from .system import ORDERS_SOURCE, System
 
 STRICT = {"required": ["amount"], "properties": {"amount": {"type": "number"}}}
 LENIENT: dict[str, Any] = {"properties": {"amount": {"type": ["number", "string"]}}}
-MOST_SECONDS = 300
+MAX_SECONDS = 300
 
 
 class Upkeep:
@@ -26,10 +26,10 @@ class Upkeep:
             kills = self._random.random() < 0.15
             self.once(
                 drops=self._drops and self._random.random() < 0.5,
-                patience=self._random.uniform(0.5, 6) if kills else MOST_SECONDS,
+                patience=self._random.uniform(0.5, 6) if kills else MAX_SECONDS,
             )
 
-    def once(self, *, drops: bool, patience: float = MOST_SECONDS) -> bool:
+    def once(self, *, drops: bool, patience: float = MAX_SECONDS) -> bool:
         """Whether it did all of its work within so many seconds, after which it is killed."""
         process = self._system.maintain(*(("--keep", eras.KEEP) if drops else ()))
         try:
@@ -38,7 +38,7 @@ class Upkeep:
             process.kill()
             said, _ = process.communicate()
             self._report.count("maintain killed")
-            if patience == MOST_SECONDS:
+            if patience == MAX_SECONDS:
                 self._report.find("tracker maintain doesn't end", said)
             return False
         self._note(said, process.returncode)

@@ -18,7 +18,7 @@ USERS = [f"user-{number}" for number in range(40)] + ["Zoé", "z😀", "a/b c%2F
 TYPES = ["view", "view", "view", "buy", "sign up", "été"]
 VALUES: list[Any] = ["/", "/a", "", "é", "1", 1, 1.5, True, None, ["x", 1], {"bb": 1, "a": None}]
 REMEMBERED = 400
-MOST_EVENTS = 25
+MAX_EVENTS = 25
 PAUSE_SECONDS = 0.06
 SINGLE_PAUSE_SECONDS = 0.01
 KEPT_SOURCES = [source for source in ORDINARY_SOURCES if source != "brief"]
@@ -95,7 +95,7 @@ class Client:
     def _batch(self) -> list[Event]:
         """New events and known ones of one source, in any order."""
         source = self._random.choice(ORDINARY_SOURCES)
-        new = [self._event(source) for _ in range(self._random.choice([1, 1, 5, MOST_EVENTS]))]
+        new = [self._event(source) for _ in range(self._random.choice([1, 1, 5, MAX_EVENTS]))]
         known = [event for event in list(self._recent) if event.source == source]
         batch = new + self._random.sample(known, min(len(known), self._random.choice([0, 0, 3, 10])))
         self._recent.extend(new)

@@ -11,8 +11,8 @@ import msgspec
 from pieces import Shape, filled
 
 from event_tracker.core.http.errors import Problem
+from event_tracker.query.events.event_pages import StoredEvent
 from event_tracker.query.events.filters import EventsSchema, SearchBody
-from event_tracker.query.events.responses import StoredEvent
 from event_tracker.query.filters.grammar import Condition, Property, Test
 from event_tracker.query.filters.matches import EventValues, matches
 from event_tracker.query.filters.postgres import compile_postgres

@@ -28,7 +28,7 @@ MOST = 5.0
 """How many times as much work four times the bytes may be: hash tables and lists grow in steps."""
 
 
-MOST_PER_BYTE = 3000
+MAX_PER_BYTE = 3000
 """Instructions for a byte of numbers: where each has a large constant cost, work is linear and yet too much."""
 
 GROUPS = sorted({name.partition(":")[0] for name in SHAPES})
@@ -60,7 +60,7 @@ def test_work_is_linear_in_the_bytes(counts):
 
 @pytest.mark.parametrize("group", ["listed", "numbers", "question", "written"])
 def test_numbers_near_the_ends_of_doubles_cost_no_more_than_others(counts):
-    dear = {name: large // LARGE for name, (_, large) in counts.items() if large > MOST_PER_BYTE * LARGE}
+    dear = {name: large // LARGE for name, (_, large) in counts.items() if large > MAX_PER_BYTE * LARGE}
     assert dear == {}
 
 

@@ -14,7 +14,7 @@ with atheris.instrument_imports(include=["event_tracker", "json", "base64", "mar
     import targets
 
 ROOT = Path(__file__).parents[2]
-MOST_BYTES = 20_000
+MAX_BYTES = 20_000
 SLOW_SECONDS = 5
 """A single input that takes longer is a finding: a request of its size would hold up all others."""
 
@@ -30,7 +30,7 @@ def main(name: str, seconds: str, *files: str) -> None:
     words.write_text("".join(f'"{escaped(word)}"\n' for word in WORDS))
     options = [
         f"-max_total_time={seconds}",
-        f"-max_len={MOST_BYTES}",
+        f"-max_len={MAX_BYTES}",
         f"-timeout={SLOW_SECONDS}",
         f"-dict={words}",
         f"-artifact_prefix={folder}/",

@@ -24,9 +24,8 @@ from event_tracker.core.http.errors import Problem
 from event_tracker.model.event import CODES, MAX_DEPTH
 from event_tracker.query.auth.calls import Call, make_reader
 from event_tracker.query.auth.principal import ALLOWED_SOURCES, ANYONE, PRINCIPAL
-from event_tracker.query.events.cursor import Cursor, decode, encode
+from event_tracker.query.events.event_pages import Cursor, StoredEvent, decode, encode
 from event_tracker.query.events.filters import SearchBody, Window, read_event_filter, read_type_filter
-from event_tracker.query.events.responses import StoredEvent
 from event_tracker.query.events.streams.parameters import read_export, read_live_filter
 from event_tracker.query.filters.duckdb import compile_duckdb
 from event_tracker.query.filters.grammar import Filter

@@ -91,7 +91,7 @@ def test_a_month_with_many_rows_leaves_the_default_partition(run_maintain: Maint
 
 def test_months_that_others_would_wait_for_are_moved_when_asked(run_maintain: Maintain, owner, monkeypatch):
     monkeypatch.setattr(partitions, "MANY_ROWS", 100)
-    monkeypatch.setattr(partitions, "MOST_ROWS", 250)
+    monkeypatch.setattr(partitions, "MAX_ROWS", 250)
     for month, rows in (("2019-01", 150), ("2019-02", 150), ("2019-03", 251), ("2019-04", 100)):
         store(owner, f"{month}-02 00:00:00+00", rows)
     left = "rows for events_2019_{} are left in the default partition"
@@ -113,7 +113,7 @@ def test_months_that_others_would_wait_for_are_moved_when_asked(run_maintain: Ma
 
 def test_this_month_is_moved_when_asked_too(run_maintain: Maintain, owner, monkeypatch):
     monkeypatch.setattr(partitions, "MANY_ROWS", 10)
-    monkeypatch.setattr(partitions, "MOST_ROWS", 20)
+    monkeypatch.setattr(partitions, "MAX_ROWS", 20)
     store(owner, month_ago(0).start, 30)
     assert f"warning: 30 rows for {month_ago(0).partition}" in run_maintain().output
     assert month_ago(0).partition not in partition_names(owner)

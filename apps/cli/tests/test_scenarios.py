@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from event_tracker.cli.simulate.scenarios import SCENARIOS
-from event_tracker.cli.simulate.scenarios.behaviour import percentile
 from event_tracker.cli.simulate.scenarios.description import LONGEST_PAUSE_SECONDS, PACES, Scenario
 from event_tracker.cli.simulate.scenarios.plan import (
     LATE_PERCENT,
@@ -19,9 +18,10 @@ from event_tracker.cli.simulate.scenarios.plan import (
     make_plan,
     mean_events,
 )
-from event_tracker.cli.simulate.scenarios.tally import Tally
 from event_tracker.cli.simulate.scenarios.traffic import arriving_batches
-from event_tracker.cli.simulate.scenarios.truth import make_truth
+from event_tracker.cli.simulate.scenarios.truth.behaviour import percentile
+from event_tracker.cli.simulate.scenarios.truth.tally import Tally
+from event_tracker.cli.simulate.scenarios.truth.truth import make_truth
 
 END = datetime(2026, 11, 18, 15, tzinfo=UTC)
 """A Wednesday, so the first and the last week are incomplete. Both zones with a clock change have it in the 28 days before."""

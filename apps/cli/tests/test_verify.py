@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 from ports import free_port
 
 from event_tracker.cli.simulate.scenarios import SCENARIOS
-from event_tracker.cli.simulate.scenarios.check import differences
+from event_tracker.cli.simulate.scenarios.truth.check import differences
 from event_tracker.cli.simulate.simulate import simulate
 from event_tracker.cli.simulate.verify import verify
 

@@ -81,7 +81,7 @@ def slow():
 
 
 def test_a_source_whose_schemas_are_compiled_over_and_over_pays_for_it(slow, monkeypatch):
-    monkeypatch.setattr(check_cache, "MOST_BYTES", 1)
+    monkeypatch.setattr(check_cache, "MAX_BYTES", 1)
     monkeypatch.setattr(budgets, "FREE_SECONDS", 0.0)
     monkeypatch.setattr(budgets, "SOURCE_SECONDS", 1e-9)
     schemas = [StoredSchema("shop", name, 1, '{"required": ["a"]}') for name in ("view", "buy")]
@@ -107,7 +107,7 @@ def test_what_no_longer_counts_is_not_kept(slow):
 
 
 def test_the_process_for_slow_checks_forgets_what_gives_way(slow, monkeypatch):
-    monkeypatch.setattr(check_cache, "MOST_BYTES", 1)
+    monkeypatch.setattr(check_cache, "MAX_BYTES", 1)
     slow._known = LruCache(1)
     check, other = (
         CheckCache(slow).find_check(StoredSchema("shop", name, 1, f'{{"required": ["{name}"]}}')) for name in ("a", "b")

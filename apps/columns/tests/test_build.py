@@ -151,13 +151,13 @@ def test_values_are_the_same_from_a_column_and_from_json(owner, store, builder, 
     values = [*texts, 1e2, 12345678901234567890, 0.10, True, None, [1.0], {"a": "b"}]
     for hour in range(20):
         store(hour, **{name: dice.choice(values) for name in ("a", "b", "c") if dice.random() < 0.8})
-    monkeypatch.setattr("event_tracker.columns.parquet.MOST_KEYS", 1)
+    monkeypatch.setattr("event_tracker.columns.parquet.MAX_KEYS", 1)
     build_all(owner, builder)
     ((keys,),) = owner.execute("select keys from blocks").fetchall()
     assert len(keys) == 1
     one = read(owner, tmp_path, ["a", "b", "c"], "timestamp")
     owner.execute("delete from blocks")
-    monkeypatch.setattr("event_tracker.columns.parquet.MOST_KEYS", 3)
+    monkeypatch.setattr("event_tracker.columns.parquet.MAX_KEYS", 3)
     build_all(owner, builder)
     assert read(owner, tmp_path, ["a", "b", "c"], "timestamp") == one
 
@@ -174,7 +174,7 @@ def test_a_late_event_has_its_block_built_again(owner, store, builder, tmp_path)
 
 
 def test_a_large_day_has_blocks_of_whole_hours(owner, store, builder, monkeypatch):
-    monkeypatch.setattr(build, "MOST_EVENTS", 3)
+    monkeypatch.setattr(build, "MAX_EVENTS", 3)
     for hour in (1, 2, 2.5, 3, 7, 7, 7, 7.1, 20):
         store(hour)
     build_all(owner, builder)
@@ -187,7 +187,7 @@ def test_a_large_day_has_blocks_of_whole_hours(owner, store, builder, monkeypatc
 
 
 def test_hours_with_too_many_bytes_have_blocks_of_their_own(owner, store, builder, monkeypatch):
-    monkeypatch.setattr(build, "MOST_BYTES", 5000)
+    monkeypatch.setattr(build, "MAX_BYTES", 5000)
     for hour in (0, 1, 1, 23):
         store(hour, text="x" * 2000)
     assert build_all(owner, builder) == 3

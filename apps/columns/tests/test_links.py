@@ -99,7 +99,7 @@ def test_links_of_other_sources_do_not_change_the_version(three, engine, link, o
     """However they change: who may see some sources alone doesn't learn of it."""
 
     def version(*sources):
-        return engine.version(replace(LINKED, sources=sources))[1]
+        return engine.fingerprint(replace(LINKED, sources=sources))[1]
 
     for source in ("default", "shop"):
         link("a1", "ann", source=source)
@@ -197,11 +197,11 @@ def test_erased_links_are_forgotten_without_a_question(three, engine, link, owne
     users(engine)
     owner.execute("delete from links")
     engine.refresh()
-    assert engine._loader.links._versions == []
+    assert engine._loader.links._known == []
 
 
-def read_version(engine, pool):
-    return engine.version(LINKED)[1]
+def read_fingerprint(engine, pool):
+    return engine.fingerprint(LINKED)[1]
 
 
 def read_persons(engine, pool):
@@ -225,7 +225,7 @@ def failing(monkeypatch):
     return failing
 
 
-each_reader = pytest.mark.parametrize("read", [read_version, read_persons])
+each_reader = pytest.mark.parametrize("read", [read_fingerprint, read_persons])
 
 
 @each_reader

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from event_tracker.columns.loading.deadline import Deadline
 from event_tracker.columns.loading.identity.persons import Persons, resolve
-from event_tracker.columns.loading.identity.tables import Table, fill
+from event_tracker.columns.loading.identity.shared_tables import SharedTable, fill
 
 IDS = ["a", "b", "c", "d", "é", "z\uffff", "😀", "\ufeff"]
 SOURCES = ["shop", "blog", "Zoo"]
@@ -35,7 +35,7 @@ def database():
 
 
 def persons_by_engine(database, links, sources):
-    table, persons = Table(database.cursor), Table(database.cursor)
+    table, persons = SharedTable(database.cursor), SharedTable(database.cursor)
     columns = "source varchar, alias varchar, person varchar, micros bigint, event_id uuid, removed boolean"
     database.execute(fill("create table {table} (" + columns + ")", table=table))
     for link in links:
@@ -99,7 +99,7 @@ def test_long_chains(database, length, is_circle):
 
 
 def test_a_table_is_dropped_when_nothing_refers_to_it(database):
-    table = Table(database.cursor)
+    table = SharedTable(database.cursor)
     database.execute(fill("create table {table} (n int)", table=table))
     statement = fill("from {table}", table=table)
     assert database.execute(statement).fetchall() == []

@@ -66,7 +66,7 @@ def test_after_a_crash_links_are_read_again(own_postgres, tmp_path):
         link(owner, "a1")
     with engine_of(own_postgres, tmp_path / "cache") as engine:
         assert persons(engine) == 2
-        (before,) = engine._loader.links._versions
+        (before,) = engine._loader.links._known
         own_postgres.stop("immediate")
         own_postgres.start()
         with psycopg.connect(own_postgres.url("events"), autocommit=True) as owner:
@@ -74,7 +74,7 @@ def test_after_a_crash_links_are_read_again(own_postgres, tmp_path):
             owner.execute("update links set removed_at = now(), changed = '1'")
         assert persons(engine) == 3
         engine.refresh()
-        assert before not in engine._loader.links._versions
+        assert before not in engine._loader.links._known
 
 
 def test_a_standby_reads_what_was_added(own_postgres, primary, tmp_path):

@@ -67,7 +67,7 @@ def test_who_comes_does_not_go_before_who_waits(held):
 
 
 def test_a_client_may_have_so_many_waiting_and_others_are_let_in(held, monkeypatch):
-    monkeypatch.setattr(concurrency_limit, "MOST_WAITING", 2)
+    monkeypatch.setattr(concurrency_limit, "MAX_WAITING", 2)
     had = []
     waiting = [queue(held[0], client, had) for client in ["loud", "loud", "quiet"]]
     with pytest.raises(TooManyWaitError), held[0].take("loud", LONG):

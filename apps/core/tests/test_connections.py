@@ -9,14 +9,14 @@ import pytest
 from gevent.event import Event
 from gevent.socket import wait_read
 
-from event_tracker.core.http import connections
+from event_tracker.core.http import closing
 from event_tracker.core.http.connections import SLICE_SECONDS, Connections, RequestScheduler
 
 
 @pytest.fixture
 def crowd(monkeypatch):
     """crowd(most) gives the Connections, and a function: come("body") is the socket of a client that waits for a body for ever."""
-    monkeypatch.setattr(connections, "IDLE_SECONDS", 0.0)
+    monkeypatch.setattr(closing, "IDLE_SECONDS", 0.0)
     end = Event()
     served, refused = [], []
 
@@ -77,8 +77,8 @@ def test_no_more_are_looked_at_than_are_hung_up_on(crowd, monkeypatch):
             looked.append(one)
             yield one
 
-    merged = connections.merge
-    monkeypatch.setattr(connections, "merge", merge)
+    merged = closing.merge
+    monkeypatch.setattr(closing, "merge", merge)
     all_, come = crowd(200)  # 25 are kept free
     for _ in range(175):
         come("body")

@@ -25,7 +25,7 @@ Launcher = Callable[[Path], AbstractContextManager[Callable[..., Service]]]
 ZONE = "Europe/Berlin"
 USERS = 40
 SHOPPERS = 10
-MOST_AT_ONCE = 1000
+MAX_AT_ONCE = 1000
 """Events in a request."""
 
 DASHBOARD_PORTS: list[int] = []
@@ -111,8 +111,8 @@ def database(postgres: Postgres, start: Callable[..., Service], events: list[dic
     postgres.clone(name)
     if events:
         collector = start("collector", DATABASE_URL=postgres.url(name, "collector"))
-        for start_of_batch in range(0, len(events), MOST_AT_ONCE):
-            batch = events[start_of_batch : start_of_batch + MOST_AT_ONCE]
+        for start_of_batch in range(0, len(events), MAX_AT_ONCE):
+            batch = events[start_of_batch : start_of_batch + MAX_AT_ONCE]
             answer = requests.post(f"{collector.url}/events", json=batch, timeout=30)
             assert answer.status_code == 200, answer.text
             assert answer.json()["stored"] == len(batch)

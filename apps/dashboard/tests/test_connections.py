@@ -13,7 +13,7 @@ from kernel import bytes_unread
 from waiting import wait_until
 
 from event_tracker.dashboard.web.compression import FILES
-from event_tracker.dashboard.web.connections import MOST_WAITING, PIECE_BYTES
+from event_tracker.dashboard.web.connections import MAX_WAITING, PIECE_BYTES
 
 NOBODY = "http://127.0.0.1:1"
 HALF_HEAD = b"GET / HTTP/1.1\r\nHost: a\r\nX-Note: "
@@ -60,10 +60,10 @@ def test_of_connections_that_wait_for_a_request_the_longest_waiting_are_closed(a
         first = [opened.enter_context(connect(alone)) for _ in range(50)]
         for one in first:
             one.sendall(sent)
-        for _ in range(MOST_WAITING):
+        for _ in range(MAX_WAITING):
             opened.enter_context(connect(alone)).sendall(sent)
         assert requests.get(f"{alone.url}/_stcore/health", timeout=60).status_code == 200
-        wait_until(lambda: connections_of(alone) <= MOST_WAITING)
+        wait_until(lambda: connections_of(alone) <= MAX_WAITING)
         assert all(is_closed(one) for one in first)
 
 

@@ -13,7 +13,7 @@ from visitors import PASSWORD
 from waiting import wait_until
 from websockets.exceptions import InvalidStatus
 
-from event_tracker.dashboard.web.sockets import MOST, MOST_OF_ADDRESS
+from event_tracker.dashboard.web.sockets import MAX_OF_ADDRESS, MOST
 
 COOKIE = "sign-in"
 
@@ -66,7 +66,7 @@ def sign_in(dashboard):
 
 def test_who_has_not_signed_in_opens_so_many_pages_and_keeps_nobody_out_who_has(alone, people):
     with ExitStack() as opened:
-        streams = [opened.enter_context(socket_of(alone)) for _ in range(MOST_OF_ADDRESS)]
+        streams = [opened.enter_context(socket_of(alone)) for _ in range(MAX_OF_ADDRESS)]
         assert is_refused(alone)
         assert not is_refused(alone, "127.0.0.2")
         cookie = sign_in(alone)
@@ -74,7 +74,7 @@ def test_who_has_not_signed_in_opens_so_many_pages_and_keeps_nobody_out_who_has(
             assert is_refused(alone)
         streams[0].close()
         wait_until(lambda: not is_refused(alone))
-        for number in range(MOST - MOST_OF_ADDRESS + 1):
+        for number in range(MOST - MAX_OF_ADDRESS + 1):
             opened.enter_context(socket_of(alone, f"127.0.0.{2 + number % 2}"))
         assert is_refused(alone, "127.0.0.4")
         with socket_of(alone, "127.0.0.4", cookie=cookie):

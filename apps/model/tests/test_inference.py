@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from event_tracker.collector.parsing.enrichment import KINDS
 from event_tracker.model.schema_checks import Check
-from event_tracker.model.schema_inference import MOST_MEMBERS, infer_schema, propose
+from event_tracker.model.schema_inference import MAX_MEMBERS, infer_schema, propose
 
 TEXTS = st.one_of(
     st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=6),
@@ -44,7 +44,7 @@ def test_it_accepts_what_it_was_made_from_in_any_order(events):
 @pytest.mark.parametrize(
     "events",
     [
-        [{str(number): number for number in range(MOST_MEMBERS + 1)}],
+        [{str(number): number for number in range(MAX_MEMBERS + 1)}],
         [{f"{number:04}" * 200: {f"{inner:04}" * 200: 1 for inner in range(60)} for number in range(80)}],
         [{"a": json.loads('{"b":' * 31 + "1" + "}" * 31)}],
         [{"a": json.loads("[" * 31 + "]" * 31)}],
@@ -147,7 +147,7 @@ def test_what_is_older_than_90_days_is_not_looked_at_and_of_nothing_nothing_is_s
 
 
 def test_no_more_is_read_than_may_be(owner, store, monkeypatch):
-    monkeypatch.setattr("event_tracker.model.schema_inference.MOST_READ", 100)
+    monkeypatch.setattr("event_tracker.model.schema_inference.MAX_READ", 100)
     store(10, hours_ago=1)
     store(80, hours_ago=1, event_type="view")
     store(10, hours_ago=2)
@@ -156,7 +156,7 @@ def test_no_more_is_read_than_may_be(owner, store, monkeypatch):
 
 
 def test_the_properties_that_are_looked_at_have_a_size_together(owner, store, monkeypatch):
-    monkeypatch.setattr("event_tracker.model.schema_inference.MOST_BYTES", 10_500)
+    monkeypatch.setattr("event_tracker.model.schema_inference.MAX_BYTES", 10_500)
     store(40, hours_ago=1, properties=json.dumps({"long": "x" * 980}))
     store(40, hours_ago=2)
     assert infer_schema(owner, "shop", "purchase").events == 10

@@ -103,7 +103,7 @@ def test_the_deadline_is_that_of_the_service(postgres, shared_database):
 
 
 def test_persons_with_too_many_ids_are_refused(connection, monkeypatch):
-    monkeypatch.setattr(recently_active, "MOST_JOINED", ALIASES)
+    monkeypatch.setattr(recently_active, "MAX_JOINED", ALIASES)
     ids = CountedIds(connection, None, Deadline(600))
     with pytest.raises(Problem) as raised:
         list_active_persons(ids, LinkedPersons(), NEWEST, 50)
@@ -131,7 +131,7 @@ def test_a_page_ends_early_where_persons_have_many_ids(
 ):
     """And the pages together are the whole list. Each person's own id was never sent. Two persons are on a page at least: the one
     whose other ids go on after the page before, and the next."""
-    monkeypatch.setattr(recently_active, "MOST_JOINED", most_joined)
+    monkeypatch.setattr(recently_active, "MAX_JOINED", most_joined)
     store({"user_id": f"p{n // 10}-{n % 10}", "timestamp": minutes(-n)} for n in range(80))
     store({"user_id": f"alone{n}", "timestamp": minutes(-(10 * n) - 0.5)} for n in range(8))
     with psycopg.connect(postgres.url(shared_database, "query")) as connection, connection.transaction():

@@ -97,7 +97,7 @@ def test_everybody_who_waits_hears_that_a_question_failed():
 
 
 def test_a_client_with_too_many_waiting_is_refused_and_others_who_ask_the_same_are_answered(monkeypatch):
-    monkeypatch.setattr(concurrency_limit, "MOST_WAITING", 2)
+    monkeypatch.setattr(concurrency_limit, "MAX_WAITING", 2)
     database = Database(ConcurrencyLimit())
     waiting = [database.ask(question, LOUD) for question in ("first", "second", "third")]
     joined = database.ask("same", QUIET)
@@ -152,7 +152,7 @@ class Batches:
 
 
 def test_small_pages_of_one_client_keep_no_others_waiting(monkeypatch):
-    monkeypatch.setattr(batcher, "MOST_IN_BATCH", 3)
+    monkeypatch.setattr(batcher, "MAX_IN_BATCH", 3)
     batches = Batches(at_once=2, each=1)
     loud = batches.ask(*(f"loud {number}" for number in range(5)))
     assert batches.asked == [["loud 0", "loud 1", "loud 2"]], "one batch is left to others"
@@ -169,7 +169,7 @@ def test_small_pages_of_one_client_keep_no_others_waiting(monkeypatch):
 
 
 def test_clients_take_turns_at_the_batches_of_small_pages(monkeypatch):
-    monkeypatch.setattr(batcher, "MOST_IN_BATCH", 1)
+    monkeypatch.setattr(batcher, "MAX_IN_BATCH", 1)
     batches = Batches(at_once=2, each=2)
     asking = batches.ask(*(f"loud {number}" for number in range(4)), "quiet 1", "small 1", "quiet 2")
     for number in range(7):

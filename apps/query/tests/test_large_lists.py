@@ -71,7 +71,7 @@ def test_one_item_that_is_larger_is_a_page_of_its_own(guarded, admin, shared_own
 
 
 def test_live_events_are_read_in_pages_of_so_many_bytes(postgres, database, owner, monkeypatch):
-    monkeypatch.setattr(live_tail, "MOST_BYTES", 100_000)
+    monkeypatch.setattr(live_tail, "MAX_BYTES", 100_000)
     pool = open_pool(
         postgres.url(database, "query"), name="test", size=2, timeout=60, options=SESSION_SETTINGS, watched=False
     )

@@ -14,7 +14,7 @@ from listener import listening
 from test_paging import page_through, place_of
 from waiting import wait_until
 
-from event_tracker.query.identity import MOST_IDS
+from event_tracker.query.identity import MAX_IDS
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_too_many_ids_are_refused(get, shared_owner, minutes):
     shared_owner.execute(
         "insert into links (source, alias, person, at, event_id) "
         "select 'default', 'a' || n, 'ann', %s, gen_random_uuid() from generate_series(1, %s) as n",
-        [minutes(0), MOST_IDS],
+        [minutes(0), MAX_IDS],
     )
     for path in ("/events", "/events/export", "/users/ann"):
         given = {} if path == "/users/ann" else {"user_id": "ann"}

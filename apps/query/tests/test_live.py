@@ -11,8 +11,8 @@ import requests
 from listener import listening
 from waiting import wait_until
 
+from event_tracker.query.events.event_pages import make_stored_event
 from event_tracker.query.events.filters import EARLIEST, LATEST, EventFilter, Position
-from event_tracker.query.events.responses import make_stored_event
 from event_tracker.query.events.streams.live_filter import LiveFilter
 from event_tracker.query.filters.matches import EventValues
 

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from world import World
 
 from event_tracker.cli.commands import cli
-from event_tracker.query.admin.pages import MOST_AT_ONCE, MOST_PAGES
+from event_tracker.query.admin.sources.pages import MAX_AT_ONCE, MAX_PAGES
 
 PATH = "/admin/sources/shop/pages"
 
@@ -84,7 +84,7 @@ def test_changes_are_audited(ask):
     ("body", "errors"),
     [
         ({}, [("pages", "required")]),
-        ({"pages": [page("/", "x")] * (MOST_AT_ONCE + 1)}, [("pages", "too_many")]),
+        ({"pages": [page("/", "x")] * (MAX_AT_ONCE + 1)}, [("pages", "too_many")]),
         ({"pages": [page("/")]}, [("pages.0.title", "required")]),
         ({"pages": [page("", "x")]}, [("pages.0.path", "length")]),
         ({"pages": [page("/" * 2001, "x")]}, [("pages.0.path", "length")]),
@@ -106,7 +106,7 @@ def test_what_is_wrong_is_named(ask, body, errors):
 def test_a_source_has_so_many_pages_at_most(ask, owner):
     owner.execute(
         "insert into pages (source, path, title) select 'shop', '/' || n, 'x' from generate_series(1, %s) as n",
-        [MOST_PAGES],
+        [MAX_PAGES],
     )
     answer = ask("PUT", {"pages": [page("/1", "y"), page("/new", "x")]})
     assert (answer.status_code, answer.json()["code"]) == (409, "too_many_pages")
@@ -142,7 +142,7 @@ def test_the_command_sets_lists_and_removes_pages(run):
 
 def test_the_command_applies_a_file(run, tmp_path):
     file = tmp_path / "pages.yaml"
-    numbered = "".join(f"  - {{path: /{n}, title: Page {n}}}\n" for n in range(MOST_AT_ONCE + 1))
+    numbered = "".join(f"  - {{path: /{n}, title: Page {n}}}\n" for n in range(MAX_AT_ONCE + 1))
     file.write_text(f"pages:\n{numbered}  - {{path: /, category: start, host: b.example}}\n")
     assert run("apply", "shop", str(file)) == "502 of 502 pages changed\n"
     assert run("apply", "shop", str(file)) == "0 of 502 pages changed\n"

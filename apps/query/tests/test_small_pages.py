@@ -5,7 +5,7 @@ import pytest
 
 from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.postgres.pool import open_pool
-from event_tracker.query.events.cursor import Position
+from event_tracker.query.events.event_pages import Position
 from event_tracker.query.events.filters import EventFilter
 from event_tracker.query.events.store import SESSION_SETTINGS, EventStore
 from event_tracker.query.parameter_types import EARLIEST, LATEST

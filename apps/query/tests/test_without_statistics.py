@@ -27,7 +27,7 @@ QUESTIONS = {
 
 USERS = 150
 TIMES = 4
-MOST_TIMES = 6
+MAX_TIMES = 6
 """As many more rows for so many times the users: linear, with something to spare."""
 
 
@@ -106,6 +106,6 @@ def test_work_is_linear_in_the_number_of_users(explaining, stored):
     grown = [
         (each, before, after)
         for each, before, after in zip(asked, few, many, strict=True)
-        if after > MOST_TIMES * before
+        if after > MAX_TIMES * before
     ]
     assert grown == []

@@ -11,14 +11,14 @@ from flask import Flask
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.memory_budget import BUDGET, MemoryBudget
 from event_tracker.query.auth.routes import SignInSchema
-from event_tracker.query.events.cursor import decode
+from event_tracker.query.events.event_pages import decode
 from event_tracker.query.events.filters import ListEventsSchema
 from event_tracker.query.parameters import Reader
-from event_tracker.query.request_body import MOST_VALUES, read_json
+from event_tracker.query.request_body import MAX_VALUES, read_json
 from event_tracker.query.stats.questions.funnel import FunnelSchema
 
 TIMES = 4
-MOST_TIMES = 5
+MAX_TIMES = 5
 """As much work for so many times the size: linear, with something to spare."""
 
 
@@ -51,7 +51,7 @@ def require_linear(read: Callable[[str], object], shape: Callable[[int], str], s
     small, large = shape(size), shape(TIMES * size)
     steps_of(lambda: read(small))  # what is made once is made before
     few, many = steps_of(lambda: read(small)), steps_of(lambda: read(large))
-    assert many <= MOST_TIMES * few + 200, f"{few} steps became {many}"
+    assert many <= MAX_TIMES * few + 200, f"{few} steps became {many}"
 
 
 READER = Reader(ListEventsSchema)
@@ -116,7 +116,7 @@ def test_a_list_that_is_too_long_is_refused_before_its_items_are_checked():
 
 
 def test_a_body_of_too_many_values_is_refused_before_it_is_checked():
-    body = msgspec.json.encode({"steps": [[]] * (MOST_VALUES + 1)})
+    body = msgspec.json.encode({"steps": [[]] * (MAX_VALUES + 1)})
     with pytest.raises(Problem) as refused:
         read_body(FunnelSchema())(body.decode())
     assert refused.value.extra["errors"][0].code == "too_many"

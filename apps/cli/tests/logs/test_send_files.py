@@ -17,7 +17,7 @@ from log_readers import log_reader
 from sent_files import NOON, ndjson, rejected
 
 from event_tracker.cli.ingest.compression import READ_ERRORS
-from event_tracker.cli.ingest.delivery import MOST_BYTES
+from event_tracker.cli.ingest.delivery import MAX_BYTES
 from event_tracker.cli.ingest.entries import Line
 from event_tracker.cli.ingest.files import find_files
 from event_tracker.cli.ingest.identity import Identifier
@@ -190,7 +190,7 @@ def test_a_batch_fits_into_a_request(tmp_path):
     batches = list(Input([str(file)], AUTO, Identifier(), log_reader()).batches(1000))
     sizes = [sum(len(item.entry.event) + 1 for item in batch if isinstance(item.entry, Line)) for batch in batches]
     assert sum(map(len, batches)) == 200
-    assert max(sizes) <= MOST_BYTES < sum(sizes)
+    assert max(sizes) <= MAX_BYTES < sum(sizes)
 
 
 def test_lines_that_make_no_event_are_counted_and_cost_no_exit_code(store, tmp_path):

@@ -9,7 +9,7 @@ import requests
 from listener import listening
 from waiting import wait_until
 
-from event_tracker.query.events.cursor import NIL, Position
+from event_tracker.query.events.event_pages import NIL, Position
 from event_tracker.query.events.filters import EventFilter
 from event_tracker.query.events.store import SESSION_SETTINGS, build_statement
 from event_tracker.query.filters.grammar import Condition, Property

@@ -6,7 +6,7 @@ import random
 import pytest
 import requests
 
-from event_tracker.query.sql.runner import MOST_BYTES
+from event_tracker.query.sql.runner import MAX_BYTES
 
 
 def test_rows_are_limited(post_sql):
@@ -28,7 +28,7 @@ def test_order_is_kept(rows):
 def test_bytes_are_limited(post_sql, form):
     answer = post_sql("select repeat('x', 1000000) as x from range(40)", format=form)
     assert answer.status_code == 200
-    assert MOST_BYTES * (0.5 if form == "arrow" else 0.9) < len(answer.content) < MOST_BYTES + 10_000
+    assert MAX_BYTES * (0.5 if form == "arrow" else 0.9) < len(answer.content) < MAX_BYTES + 10_000
     truncated = answer.json()["truncated"] if form == "json" else json.loads(answer.headers["X-Truncated"])
     assert truncated is True
 

@@ -11,13 +11,13 @@ from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, Self
-from uuid import UUID
 
 import duckdb
 import psycopg
 
 from event_tracker.columns.database import open_database
-from event_tracker.columns.layout import LAYOUT, MOST_BYTES, MOST_EVENTS
+from event_tracker.columns.layout import LAYOUT, MAX_BYTES, MAX_EVENTS
+from event_tracker.columns.loading.spans import Span
 from event_tracker.columns.parquet import common_keys, write_parquet
 from event_tracker.columns.rows import TooManyBytesError, copy_rows
 from event_tracker.core.postgres.named_sql import load_queries
@@ -82,20 +82,8 @@ def find_unbuilt(connection: psycopg.Connection) -> list[Stretch]:
     return sorted(stretches, key=lambda stretch: stretch.start, reverse=True)
 
 
-class Span(NamedTuple):
-    """A row of `valid_blocks`: a valid block or, without an id, an hour."""
-
-    source: str
-    start: datetime
-    end: datetime
-    id: UUID | None
-    keys: list[str] | None
-    events: int
-    epoch: int
-
-
 def _stretches(source: str, day: datetime, spans: Iterable[Span]) -> Iterator[Stretch]:
-    """Fill the day between its valid blocks. Each stretch has at most MOST_EVENTS, or is one hour with events."""
+    """Fill the day between its valid blocks. Each stretch has at most MAX_EVENTS, or is one hour with events."""
     begin, events = day, 0
     for span in spans:
         if span.id is not None:
@@ -103,7 +91,7 @@ def _stretches(source: str, day: datetime, spans: Iterable[Span]) -> Iterator[St
                 yield Stretch(source, begin, span.start)
             begin, events = span.end, 0
             continue
-        if events and events + span.events > MOST_EVENTS:
+        if events and events + span.events > MAX_EVENTS:
             yield Stretch(source, begin, span.start)
             begin, events = span.start, 0
         events += span.events
@@ -115,7 +103,7 @@ class Builder:
     """Builds blocks, one after the other.
 
     Args:
-        folder: exists already, on a disk with room for some times MOST_BYTES.
+        folder: exists already, on a disk with room for some times MAX_BYTES.
     """
 
     def __init__(self, connection: psycopg.Connection, folder: Path) -> None:
@@ -156,7 +144,7 @@ class Builder:
     def _build_halves(self, stretch: Stretch) -> int:
         halves = stretch.halves()
         if len(halves) == 1:
-            raise BuildError(f"the hour at {stretch.start:%H:%M} has more than {MOST_BYTES:,} bytes")
+            raise BuildError(f"the hour at {stretch.start:%H:%M} has more than {MAX_BYTES:,} bytes")
         return sum(self.build(half) for half in halves)
 
     def _read(self, stretch: Stretch, csv: Path) -> Read:
@@ -170,7 +158,7 @@ class Builder:
                     start=stretch.start,
                     end=stretch.end,
                     sources=[stretch.source],
-                    most_bytes=MOST_BYTES,
+                    most_bytes=MAX_BYTES,
                 )
         return Read(counted, epoch, deleted)
 

@@ -27,7 +27,7 @@ from event_tracker.columns.loading.snapshot import Selection, Snapshot, in_snaps
 from event_tracker.columns.loading.spans import Sample
 from event_tracker.columns.loading.tables import CopyTooLargeError, Table, copy_tables, create_temporary
 from event_tracker.columns.loading.threads import run_in_thread
-from event_tracker.columns.question import Question, Result
+from event_tracker.columns.question import QuestionStatement, Result
 from event_tracker.core.http.errors import Problem
 
 __all__ = [
@@ -137,7 +137,7 @@ class Engine:
         Raises:
             Problem: 504 if it takes too long, 503 if memory or disk don't suffice.
         """
-        asked = Question(statement, parameters, properties, tables, question, explain)
+        asked = QuestionStatement(statement, parameters, properties, tables, question, explain)
         return self._try_twice(partial(self._run, selection, asked, Deadline(self._seconds)))
 
     def export(
@@ -164,8 +164,8 @@ class Engine:
         """
         return self._try_twice(partial(self._export, selection, tables, deadline, most_bytes, properties, question))
 
-    def version(self, selection: Selection) -> tuple[datetime, bytes]:
-        """The `as_of` and the version of what a selection reads: a question about the same version has the same rows.
+    def fingerprint(self, selection: Selection) -> tuple[datetime, bytes]:
+        """The `as_of` and the fingerprint of what a selection reads: a question with the same fingerprint has the same rows.
 
         Raises:
             Problem: as `run`.
@@ -173,7 +173,7 @@ class Engine:
         deadline = Deadline(self._seconds)
 
         def read(connection: psycopg.Connection, snapshot: Snapshot) -> tuple[datetime, bytes]:
-            return snapshot.as_of, self._loader.read_version(connection, snapshot, selection, deadline)
+            return snapshot.as_of, self._loader.read_fingerprint(connection, snapshot, selection, deadline)
 
         return self._try_twice(lambda _: in_snapshot(self._pool, selection, deadline, read))
 
@@ -235,7 +235,7 @@ class Engine:
         finally:
             lease.end()
 
-    def _run(self, selection: Selection, question: Question, deadline: Deadline, lease: Lease) -> Result:
+    def _run(self, selection: Selection, question: QuestionStatement, deadline: Deadline, lease: Lease) -> Result:
         began = time.perf_counter()
         loaded = self._loader.load(selection, lease, deadline)
         metrics.LOAD_SECONDS.observe(time.perf_counter() - began)
@@ -262,7 +262,7 @@ class Engine:
         metrics.QUESTION_SECONDS.labels(question, loaded.path).observe(time.perf_counter() - began)
         return loaded.snapshot.as_of, file
 
-    def _ask(self, selection: Selection, loaded: Loaded, question: Question, deadline: Deadline) -> Result:
+    def _ask(self, selection: Selection, loaded: Loaded, question: QuestionStatement, deadline: Deadline) -> Result:
         with self._cursor() as cursor:
             relations = Relations(cursor, self._cache, self._loader.hours, selection, loaded, question.properties)
 
@@ -274,12 +274,12 @@ class Engine:
                 rows = cursor.execute(question.statement, question.parameters).fetchall()
                 seconds = time.perf_counter() - began
                 plan = make_plan(loaded, seconds, _explain(cursor, question)) if question.explain else None
-                return Result(loaded.snapshot.as_of, loaded.version, rows, plan)
+                return Result(loaded.snapshot.as_of, loaded.fingerprint, rows, plan)
 
             return run_in_thread(work, deadline, cursor)
 
 
-def _explain(cursor: duckdb.DuckDBPyConnection, question: Question) -> Any:
+def _explain(cursor: duckdb.DuckDBPyConnection, question: QuestionStatement) -> Any:
     statement = sql.SQL(question.statement)
     explained = sql.SQL("explain (analyze, format json) {}").format(statement).as_string()
     ((_, plan),) = cursor.execute(explained, question.parameters).fetchall()

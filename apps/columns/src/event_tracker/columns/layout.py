@@ -2,15 +2,15 @@
 
 LAYOUT = 1
 
-MOST_EVENTS = 500_000
+MAX_EVENTS = 500_000
 """A day with more events is several blocks, each of some of its hours."""
 
-MOST_BYTES = 256 * 2**20
+MAX_BYTES = 256 * 2**20
 """Hours with more, as CSV, are several blocks too, though they have fewer events."""
 
-MOST_KEYS = 64
+MAX_KEYS = 64
 LEAST_SHARE = 0.001
-"""Of the properties that this share of a block's events has, as many of the most common as MOST_KEYS have a column of their own. It costs
+"""Of the properties that this share of a block's events has, as many of the most common as MAX_KEYS have a column of their own. It costs
 next to nothing where few events have a value, and one with few values is stored as a dictionary."""
 
 ORDER = "user_id, timestamp, received_at, event_id"

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 from psycopg import sql
 
-from event_tracker.columns.layout import LEAST_SHARE, MOST_KEYS, ORDER
+from event_tracker.columns.layout import LEAST_SHARE, MAX_KEYS, ORDER
 from event_tracker.columns.properties import json_path, normal_form, own_column
 from event_tracker.core.postgres.named_sql import load_queries
 
@@ -21,7 +21,7 @@ ROWS = sql.SQL(QUERIES["rows"]).format(nested=sql.SQL(NESTED))
 def common_keys(connection: duckdb.DuckDBPyConnection, csv: Path) -> list[str]:
     """The properties of a CSV file's events that get a column of their own: the most common, in the order of their names."""
     statement = sql.SQL(QUERIES["common_keys"]).format(rows=ROWS).as_string()
-    parameters = {"csv": str(csv), "share": LEAST_SHARE, "most": MOST_KEYS}
+    parameters = {"csv": str(csv), "share": LEAST_SHARE, "most": MAX_KEYS}
     return [key for (key,) in connection.execute(statement, parameters).fetchall()]
 
 

@@ -13,17 +13,17 @@ class Result(NamedTuple):
 
     Attributes:
         as_of: everything that was committed by then is counted.
-        version: of the events that were read (`Engine.version`).
+        fingerprint: of the events that were read (`Engine.fingerprint`).
         plan: None unless it was asked for.
     """
 
     as_of: datetime
-    version: bytes
+    fingerprint: bytes
     rows: list[Any]
     plan: Plan | None = None
 
 
-class Question(NamedTuple):
+class QuestionStatement(NamedTuple):
     """A statement with its parameters, and how to run it: see `Engine.run`."""
 
     statement: str

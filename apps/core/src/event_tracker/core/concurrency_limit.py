@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from gevent.event import Event
 
-MOST_WAITING = 100
+MAX_WAITING = 100
 """Calls of one client that may wait at once."""
 
 
@@ -51,7 +51,7 @@ class ConcurrencyLimit:
         if self._may_start(client):
             self._running[client] += 1
             return
-        if len(self._waiting.get(client, ())) >= MOST_WAITING:
+        if len(self._waiting.get(client, ())) >= MAX_WAITING:
             raise TooManyWaitError
         turn = Event()
         self._waiting.setdefault(client, deque()).append(turn)

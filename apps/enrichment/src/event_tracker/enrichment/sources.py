@@ -43,13 +43,13 @@ SHARED_CLICKS = {"fbclid": "Facebook", "igshid": "Instagram", "ttclid": "TikTok"
 
 CLICK_IDS = frozenset({*PAID_CLICKS, *SHARED_CLICKS})
 
-MOST_CHARACTERS = 200
+MAX_CHARACTERS = 200
 """Characters of a traffic source's name."""
 
-MOST_URL = 2000
+MAX_URL = 2000
 """Characters of a referrer that are read, as many as tracker.js sends."""
 
-MOST_HOST = 253
+MAX_HOST = 253
 """Characters of a host name (RFC 1035)."""
 
 _is_paid = re.compile(
@@ -106,7 +106,7 @@ def find_source(referrer: str | None, parameters: Mapping[str, str], own_hosts: 
         parameters: those of the page's own query, by name: `utm_*`, and ids of clicks (`CLICK_IDS`).
         own_hosts: the site's own, in lower case. `www.` in front makes no difference.
     """
-    host = host_of(referrer[:MOST_URL]) if referrer else None
+    host = host_of(referrer[:MAX_URL]) if referrer else None
     by_referrer = _find_by_host(host, own_hosts) if host else DIRECT
     return _find_by_campaign(parameters, by_referrer) if parameters else by_referrer
 
@@ -117,7 +117,7 @@ def host_of(url: str) -> str | None:
         host = urlsplit(url).hostname
     except ValueError:
         return None
-    return host.rstrip(".") if host and len(host) <= MOST_HOST and host.strip(".") else None
+    return host.rstrip(".") if host and len(host) <= MAX_HOST and host.strip(".") else None
 
 
 def without_www(host: str) -> str:
@@ -141,7 +141,7 @@ def _find_by_host(host: str, own_hosts: Collection[str]) -> Source:
     bare = without_www(host)
     if any(bare == without_www(own) for own in own_hosts):
         return INTERNAL
-    return _known_source(bare) or Source(bare[:MOST_CHARACTERS], "site")
+    return _known_source(bare) or Source(bare[:MAX_CHARACTERS], "site")
 
 
 def _find_by_campaign(parameters: Mapping[str, str], by_referrer: Source) -> Source:
@@ -154,7 +154,7 @@ def _find_by_campaign(parameters: Mapping[str, str], by_referrer: Source) -> Sou
         return by_referrer
     if named:
         known = _known().by_name.get(named) or (_known_source(without_www(named)) if "." in named else None)
-        name = known.name if known else named[:MOST_CHARACTERS]
+        name = known.name if known else named[:MAX_CHARACTERS]
     else:
         known = None
         name = paid_by or (by_referrer.name if by_referrer not in (DIRECT, INTERNAL) else shared_by or "campaign")

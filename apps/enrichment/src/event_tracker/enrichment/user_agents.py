@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 PACKAGES = ("crawleruseragents", "ua_parser_rs")
 """What is needed: the extra `agents`."""
 
-MOST_CHARACTERS = 500
+MAX_CHARACTERS = 500
 """Characters of a User-Agent that are read."""
 
 REMEMBERED = 5000
@@ -64,7 +64,7 @@ def load_user_agents() -> Callable[[str], UserAgent]:
     @lru_cache(REMEMBERED)
     def read(user_agent: str) -> UserAgent:
         # A family may be text from the header, and PostgreSQL can't store U+0000.
-        text = user_agent[:MOST_CHARACTERS].replace("\0", "")
+        text = user_agent[:MAX_CHARACTERS].replace("\0", "")
         found = parser.parse(text)
         browser, system, device = map(_family, (found.user_agent, found.os, found.device))
         is_bot = device == "Spider" or SELF_DECLARED_BOT.search(text) is not None or is_crawler(text)

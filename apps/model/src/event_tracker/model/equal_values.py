@@ -15,7 +15,7 @@ from event_tracker.model.subschemas import all_schemas
 SENTENCE = "It has non-unique elements"
 """The library's own sentence."""
 
-MOST_LISTED = 3
+MAX_LISTED = 3
 """Entries of an `enum` that an error lists. If there are more, it lists one less, and the number of the others."""
 
 
@@ -108,8 +108,8 @@ def _may_hold_number(entry: Any) -> bool:
 
 def _sentence(entries: list[Any]) -> str:
     """The library's own sentence."""
-    listed = [msgspec.json.encode(entry).decode() for entry in entries[:MOST_LISTED]]
-    if len(entries) > MOST_LISTED:
-        listed[-1] = f"{len(entries) - MOST_LISTED + 1} other candidates"
+    listed = [msgspec.json.encode(entry).decode() for entry in entries[:MAX_LISTED]]
+    if len(entries) > MAX_LISTED:
+        listed[-1] = f"{len(entries) - MAX_LISTED + 1} other candidates"
     *others, last = listed
     return f"It is not one of {', '.join(others)} or {last}" if others else f"It is not one of {last}"

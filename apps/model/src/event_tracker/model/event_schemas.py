@@ -27,7 +27,7 @@ KEPT_VERSIONS = 100
 KEPT_BYTES = 16 * 1024 * 1024
 """Bytes that all versions of a source's schemas may take in the database, compressed. The newest of each type is always kept."""
 
-MOST_VERSIONS = 20
+MAX_VERSIONS = 20
 """Versions that are listed at once: each may have 64 KiB."""
 
 
@@ -114,7 +114,7 @@ def list_schemas(connection: psycopg.Connection, sources: list[str] | None = Non
 def list_versions(
     connection: psycopg.Connection, source: str, event_type: str, version: int | None = None
 ) -> list[Version]:
-    """The newest versions of an event type's schema, the newest first and `MOST_VERSIONS` at most, or only this one."""
-    parameters = {"source": source, "event_type": event_type, "version": version, "most": MOST_VERSIONS}
+    """The newest versions of an event type's schema, the newest first and `MAX_VERSIONS` at most, or only this one."""
+    parameters = {"source": source, "event_type": event_type, "version": version, "most": MAX_VERSIONS}
     rows = connection.execute(QUERIES["list_versions"], parameters)
     return [Version(*row) for row in rows]

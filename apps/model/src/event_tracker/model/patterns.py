@@ -21,7 +21,7 @@ ZERO_WIDTH = frozenset({"^", "$", r"\b", r"\B", r"\A", r"\z"})
 _is_escaped = re.compile(r"\\[^\w<>]", re.ASCII).fullmatch
 """Matches an escaped character that stands for itself."""
 
-MOST_REPEATS = 1_000_000
+MAX_REPEATS = 1_000_000
 
 
 class PlaceCount(NamedTuple):
@@ -60,7 +60,7 @@ class _Group:
         self.wide += wide
 
     def repeat(self, times: int) -> None:
-        count = min(MOST_REPEATS, self.last * times)
+        count = min(MAX_REPEATS, self.last * times)
         wide = count if times > 1 else self.last_wide
         self.all += count - self.last
         self.wide += wide - self.last_wide

@@ -11,7 +11,7 @@ from event_tracker.core.postgres.named_sql import load_queries
 
 QUERIES = load_queries("event_tracker.model", "rejections.sql")
 
-MOST_BYTES = 8 * 2**20
+MAX_BYTES = 8 * 2**20
 """Bytes of payloads and details in a page. A page ends there: a thousand events could have ten times as much."""
 
 
@@ -64,10 +64,10 @@ def list_rejections(
 ) -> list[Rejection]:
     """Refused events of these sources or of all, the newest first; those older than `before` are the next page.
 
-    A page has at most `limit` events, and fewer if they exceed MOST_BYTES. It is empty only if there are none.
+    A page has at most `limit` events, and fewer if they exceed MAX_BYTES. It is empty only if there are none.
     """
     parameters = {
-        "reason": reason, "event_type": event_type, "user_id": user_id, "before": before, "limit": limit, "bytes": MOST_BYTES,
+        "reason": reason, "event_type": event_type, "user_id": user_id, "before": before, "limit": limit, "bytes": MAX_BYTES,
     }  # fmt: skip
     rows = connection.execute(QUERIES["list_rejections"], {"sources": _to_list(sources), **parameters})
     # A payload may be refused because it isn't UTF-8: invalid bytes are replaced.

@@ -20,15 +20,15 @@ QUERIES = load_queries("event_tracker.model", "schema_inference.sql")
 
 DAYS = 90
 SAMPLE = 5000
-MOST_SAMPLE = 50_000
+MAX_SAMPLE = 50_000
 
-MOST_BYTES = 32 * 1024 * 1024
+MAX_BYTES = 32 * 1024 * 1024
 """Bytes of properties that are read, of however many events."""
 
 ROWS = 32
 """Rows received at once."""
 
-MOST_READ = 1_000_000
+MAX_READ = 1_000_000
 """Events of all types that may be read to find those of one type. One hour is always read."""
 
 _OF_USER_AGENT = {"$browser", "$os", "$device", "$device_type"}
@@ -36,10 +36,10 @@ _OF_ADDRESS = {"$country", "$region", "$city", "$latitude", "$longitude", "$netw
 ADDED = frozenset({*_OF_USER_AGENT, *_OF_ADDRESS, "$source", "$channel"})
 """Properties that collectors add (setting ENRICH). Events are checked without them."""
 
-MOST_MEMBERS = 100
+MAX_MEMBERS = 100
 """In an object with more names than this, the names are taken for data."""
 
-MOST_VALUES = 10
+MAX_VALUES = 10
 """At most so many different texts, each seen `EACH` times on average, become an `enum`."""
 EACH = 10
 LONGEST_VALUE = 50
@@ -65,7 +65,7 @@ def infer_schema(connection: psycopg.Connection, source: str, event_type: str, s
     """Infer a schema from a source's newest events of a type, of the last 90 days; None if there are none.
 
     Args:
-        sample: most events that are read; fewer if their properties exceed MOST_BYTES.
+        sample: most events that are read; fewer if their properties exceed MAX_BYTES.
     """
     seen = _Observations()
     events = 0
@@ -79,8 +79,8 @@ def infer_schema(connection: psycopg.Connection, source: str, event_type: str, s
 
 def _stream_newest(connection: psycopg.Connection, key: dict[str, Any], sample: int) -> Iterator[dict[str, Any]]:
     """The events' properties as they arrive: together they may be too large for memory."""
-    parameters = {**key, "sample": sample, "days": DAYS, "most_read": MOST_READ}
-    left = MOST_BYTES
+    parameters = {**key, "sample": sample, "days": DAYS, "most_read": MAX_READ}
+    left = MAX_BYTES
     for (hour,) in connection.execute(QUERIES["recent_hours"], parameters).fetchall():
         arriving = connection.cursor().stream(
             QUERIES["events_of_hour"], {**key, "hour": hour, "limit": sample}, size=ROWS
@@ -142,7 +142,7 @@ class _Observations:
         self.formats = [name for name in self.formats if FORMATS[name](text) and _is_plain(name, text)]
         if self.texts is not None:
             self.texts.add(text)
-            if len(self.texts) > MOST_VALUES or len(text) > LONGEST_VALUE:
+            if len(self.texts) > MAX_VALUES or len(text) > LONGEST_VALUE:
                 self.texts = None
 
     def _add_object(self, members: dict[str, Any]) -> None:
@@ -150,7 +150,7 @@ class _Observations:
             return
         for name, member in members.items():
             self.members.setdefault(name, _Observations()).add(member)
-        if len(self.members) > MOST_MEMBERS:
+        if len(self.members) > MAX_MEMBERS:
             self.members = None
 
     def describe(self, depth: int) -> dict[str, Any]:

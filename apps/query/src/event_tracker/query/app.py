@@ -18,7 +18,7 @@ from event_tracker.core.http.service import create_service
 from event_tracker.core.postgres.pool import ConnectionPool, open_pool
 from event_tracker.core.postgres.replication import Replication
 from event_tracker.query.admin.management import Management
-from event_tracker.query.admin.schema_proposals import Proposals
+from event_tracker.query.admin.sources.schema_proposals import Proposals
 from event_tracker.query.answers import PROPERTY
 from event_tracker.query.auth.calls import bind
 from event_tracker.query.auth.guard import Guard

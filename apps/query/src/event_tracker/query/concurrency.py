@@ -8,7 +8,7 @@ from typing import Generic, TypeVar, cast
 import gevent
 from gevent.event import AsyncResult
 
-from event_tracker.core.concurrency_limit import MOST_WAITING, ConcurrencyLimit, NoTurnError, TooManyWaitError
+from event_tracker.core.concurrency_limit import MAX_WAITING, ConcurrencyLimit, NoTurnError, TooManyWaitError
 from event_tracker.core.http.errors import RETRY_AFTER_SECONDS, Problem
 from event_tracker.query.auth.principal import Principal, QuotaHolder, quota_holder_of
 
@@ -24,7 +24,7 @@ EXPORT_TURN_SECONDS = 60.0
 BUSY = "Too many slow questions are waiting. Nothing is wrong with this one: ask it again."
 
 TOO_MANY = (
-    f"{MOST_WAITING} of your questions are waiting for their turn, as many as one client may have with the tokens that they handed "
+    f"{MAX_WAITING} of your questions are waiting for their turn, as many as one client may have with the tokens that they handed "
     "out. Ask again when some have been answered."
 )
 

@@ -12,10 +12,10 @@ from event_tracker.query.parameters import ParameterError, invalid_parameters
 Identity = Literal["linked", "raw"]
 """Persons, with all ids that are linked to them, or ids as they were sent."""
 
-MOST_IDS = 10_000
+MAX_IDS = 10_000
 """How many ids a person may have in a question: whoever has a write key can link ids without end."""
 
-TOO_MANY_IDS = f"This person has more than {MOST_IDS:,} ids. With `identity=raw` the question is about this id alone."
+TOO_MANY_IDS = f"This person has more than {MAX_IDS:,} ids. With `identity=raw` the question is about this id alone."
 
 
 def identity_field() -> Choice:
@@ -26,7 +26,7 @@ def identity_field() -> Choice:
 
 @contextmanager
 def limited_ids() -> Iterator[None]:
-    """Refuse a person with more than MOST_IDS ids.
+    """Refuse a person with more than MAX_IDS ids.
 
     Raises:
         Problem: 422 if `person_ids` found too many.

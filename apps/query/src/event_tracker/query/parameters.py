@@ -16,7 +16,7 @@ MAX_PAIRS = 200
 """A query string with more pairs is refused before it is parsed: each pair costs time, and no honest client sends so many."""
 
 
-MOST_ERRORS = 20
+MAX_ERRORS = 20
 """Errors that a response lists. It also says how many more there are."""
 
 NAME_CHARACTERS = 100
@@ -101,14 +101,14 @@ class Reader:
 
 
 def invalid_parameters(errors: Iterable[ParameterError]) -> Problem:
-    """The 422 that lists these errors, or the first MOST_ERRORS of them."""
+    """The 422 that lists these errors, or the first MAX_ERRORS of them."""
     found = iter(errors)
-    listed = list(islice(found, MOST_ERRORS))
+    listed = list(islice(found, MAX_ERRORS))
     what = "; ".join(f"{error.parameter}: {error.detail}" for error in listed[:3])
     more = sum(1 for _ in found)
     if more:
         listed.append(ParameterError("more", "more_errors", f"And {more:,} more mistakes, which aren't listed."))
-    which = f"the first {MOST_ERRORS}" if more else "them all"
+    which = f"the first {MAX_ERRORS}" if more else "them all"
     return Problem(422, "invalid_parameters", f"{what} `errors` has {which}.", errors=listed)
 
 

@@ -13,14 +13,14 @@ from event_tracker.core.http.memory_budget import reservation_of
 from event_tracker.core.json_numbers import decode_json
 from event_tracker.query.parameters import ParameterError, invalid_parameters, shorten
 
-MOST_BYTES = 1024 * 1024
+MAX_BYTES = 1024 * 1024
 SMALL_BYTES = 16 * 1024
 """The limit where no credentials are needed. Names, passwords and a provider's codes are shorter."""
 
 QUESTION_BYTES = 64 * 1024
 """The limit of a body that is a question."""
 
-MOST_VALUES = 20_000
+MAX_VALUES = 20_000
 """Members and items in a body. Each takes some microseconds to check, and the process does nothing else meanwhile."""
 
 BODY_SECONDS = 10.0
@@ -34,7 +34,7 @@ class BodySchema(Schema):
         unknown = RAISE
 
 
-def receive_body(most_bytes: int = MOST_BYTES) -> bytes:
+def receive_body(most_bytes: int = MAX_BYTES) -> bytes:
     """Receive the request's JSON body, at most `most_bytes`.
 
     Raises:
@@ -67,7 +67,7 @@ def read_json(schema: Schema, body: bytes) -> dict[str, Any]:
 
 
 def _check_size(document: Any) -> None:
-    """Return if the document has at most MOST_VALUES members and items.
+    """Return if the document has at most MAX_VALUES members and items.
 
     Raises:
         Problem: 422.
@@ -78,8 +78,8 @@ def _check_size(document: Any) -> None:
         value = unseen.pop()
         if isinstance(value, dict | list):
             found += len(value)
-            if found > MOST_VALUES:
-                detail = f"The body has more than {MOST_VALUES:,} members and items."
+            if found > MAX_VALUES:
+                detail = f"The body has more than {MAX_VALUES:,} members and items."
                 raise invalid_parameters([ParameterError("body", "too_many", detail)])
             unseen.extend(value.values() if isinstance(value, dict) else value)
 

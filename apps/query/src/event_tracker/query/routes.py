@@ -5,7 +5,7 @@ from typing import Any
 from event_tracker.core.http.routes import Route
 from event_tracker.query.admin.management import Management
 from event_tracker.query.admin.routes import ADMIN, PROPOSALS
-from event_tracker.query.admin.schema_proposals import Proposals
+from event_tracker.query.admin.sources.schema_proposals import Proposals
 from event_tracker.query.auth.routes import ACCESS, Access
 from event_tracker.query.events.routes import EVENTS, EXPORTS, LIVE, Events
 from event_tracker.query.events.streams.export import Exports

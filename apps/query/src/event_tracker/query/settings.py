@@ -16,8 +16,8 @@ NO_CONTROL = (
     "`tracker up` sets all of it."
 )
 
-MOST_HOURS = 24 * 366 * 10
-MOST_SECONDS = MOST_HOURS * 3600
+MAX_HOURS = 24 * 366 * 10
+MAX_SECONDS = MAX_HOURS * 3600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,15 +32,15 @@ class QuerySettings(ServiceSettings):
     )  # fmt: skip
     window_hours: int = setting(
         "How far back `GET /events` looks when it is told neither `user_id` nor `from`.",
-        kind="int", default=24, check=validate.Range(1, MOST_HOURS),
+        kind="int", default=24, check=validate.Range(1, MAX_HOURS),
     )  # fmt: skip
     window_max_hours: int = setting(
         "The widest `from` to `to` of `GET /events` without a `user_id`; wider is a 422.",
-        kind="int", default=24 * 7, check=validate.Range(1, MOST_HOURS),
+        kind="int", default=24 * 7, check=validate.Range(1, MAX_HOURS),
     )  # fmt: skip
     longest_session_seconds: int = setting(
         "How long a session lasts at most where a question doesn't say (`longest`).",
-        kind="int", default=86_400, check=validate.Range(1, MOST_SECONDS),
+        kind="int", default=86_400, check=validate.Range(1, MAX_SECONDS),
     )  # fmt: skip
     statement_seconds: float = setting(
         "How long one question may take, and PostgreSQL's `statement_timeout` for it; longer is a 504.",

@@ -13,7 +13,7 @@ from event_tracker.cli.command_group import Group
 COLUMNS = [("host", "host"), ("page", "path"), ("title", "title"), ("category", "category"), ("since", "changed_at")]
 
 PAGE = 1000
-MOST_AT_ONCE = 500
+MAX_AT_ONCE = 500
 
 host_option = click.option(
     "--host", default="", help="Only on this host; otherwise on every host that has no page of its own with this path."
@@ -72,7 +72,7 @@ def apply(admin: Admin, source: str, file: Path) -> None:
     listed = read_declaration(file, "pages").get("pages")
     if not isinstance(listed, list):
         raise click.ClickException(f"{file} has no list `pages`")
-    batches = [listed[first : first + MOST_AT_ONCE] for first in range(0, len(listed), MOST_AT_ONCE)]
+    batches = [listed[first : first + MAX_AT_ONCE] for first in range(0, len(listed), MAX_AT_ONCE)]
     changed = sum(_put(admin, source, batch) for batch in batches)
     click.echo(f"{changed:,} of {len(listed):,} pages changed")
 

@@ -12,7 +12,7 @@ from event_tracker.cli.command_group import Group
 from event_tracker.cli.database.bootstrap import QUERIES
 from event_tracker.cli.database.connection import find_database_url, owner_connection
 from event_tracker.cli.options import running_option
-from event_tracker.core.secrets.passwords import LEAST_CHARACTERS, MOST_CHARACTERS, hash_password, make_password
+from event_tracker.core.secrets.passwords import LEAST_CHARACTERS, MAX_CHARACTERS, hash_password, make_password
 
 NAME = re.compile(r"(?!(owner|anyone|rt_[0-9a-f]{10})\Z)[a-z0-9][a-z0-9._@+-]{0,99}")
 """A person's name. It must not be a name that the audit log uses for anything but people."""
@@ -93,6 +93,6 @@ def _read_password(file: TextIO | None) -> str:
 
 
 def _checked(password: str) -> str:
-    if not LEAST_CHARACTERS <= len(password) <= MOST_CHARACTERS or "\0" in password:
-        raise click.ClickException(f"a password takes {LEAST_CHARACTERS} to {MOST_CHARACTERS} characters")
+    if not LEAST_CHARACTERS <= len(password) <= MAX_CHARACTERS or "\0" in password:
+        raise click.ClickException(f"a password takes {LEAST_CHARACTERS} to {MAX_CHARACTERS} characters")
     return password

@@ -10,7 +10,7 @@ from event_tracker.cli.database.blocks import build_all
 from event_tracker.cli.database.connection import exclusive_lock, find_database_url, owner_connection
 from event_tracker.cli.database.partitions import (
     AHEAD,
-    MOST_ROWS,
+    MAX_ROWS,
     QUERIES,
     Moves,
     ensure_partitions,
@@ -60,7 +60,7 @@ class Period(click.ParamType[str]):
     "--move",
     is_flag=True,
     help="Move every month that fills the default partition to a partition of its own. Without it, months of up to "
-    f"{MOST_ROWS:,} rows together are moved in a run: while rows leave, nobody reads or writes events.",
+    f"{MAX_ROWS:,} rows together are moved in a run: while rows leave, nobody reads or writes events.",
 )
 @click.option(
     "--relink",

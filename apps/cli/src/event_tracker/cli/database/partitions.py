@@ -39,7 +39,7 @@ MANY_ROWS = 10_000
 """From this many rows on, a month in the default partition gets a partition of its own. Otherwise a client that sends
 unusual dates could cause a partition for each of the 120,000 possible months."""
 
-MOST_ROWS = 100_000
+MAX_ROWS = 100_000
 """Rows that a run moves without `--move`. While rows leave the default partition, nobody can read or write events: some 8 s
 for a million rows on a busy machine. Without this limit, a client that sends many events of one old month could make
 everybody wait for long."""
@@ -121,15 +121,15 @@ class Moves(NamedTuple):
 
 
 def plan_moves(connection: psycopg.Connection, *, all_of_them: bool = False) -> Moves:
-    """Decide which months a run moves: all of them, or as many as have MOST_ROWS together."""
+    """Decide which months a run moves: all of them, or as many as have MAX_ROWS together."""
     moves = Moves([], [], [])
     total = 0
     for month, rows in busy_months(connection):
-        if all_of_them or total + rows <= MOST_ROWS:
+        if all_of_them or total + rows <= MAX_ROWS:
             moves.now.append((month, rows))
             total += rows
         else:
-            (moves.later if rows <= MOST_ROWS else moves.refused).append((month, rows))
+            (moves.later if rows <= MAX_ROWS else moves.refused).append((month, rows))
     return moves
 
 

@@ -12,8 +12,8 @@ import msgspec
 from event_tracker.cli.client import Client, read_answer
 from event_tracker.cli.errors import RefusedError
 
-MOST_EVENTS = 1000
-MOST_BYTES = 5 * 1024 * 1024
+MAX_EVENTS = 1000
+MAX_BYTES = 5 * 1024 * 1024
 """The collector's default limits for a request. If its limits are lower, it answers 413, and the batch is halved."""
 
 AT_ONCE = 2

@@ -32,7 +32,7 @@ EMPTY = "ndjson"
 """What an empty file is read as: in any format it has no events."""
 
 PARQUET = b"PAR1"
-MOST_LINES, MOST_BYTES = 20, 64 * 1024
+MAX_LINES, MAX_BYTES = 20, 64 * 1024
 """How much of a file is looked at. A log may begin with a line that broke off, or with a header."""
 
 
@@ -90,16 +90,16 @@ def find_format(name: str, stream: Stream) -> DetectedFormat:
     read = b""
     content = None
     failure: Exception | None = None
-    for _ in range(MOST_LINES):
+    for _ in range(MAX_LINES):
         try:
-            line = stream.readline(MOST_BYTES)
+            line = stream.readline(MAX_BYTES)
         except READ_ERRORS as error:
             failure = error
             break
         is_first = not read.removeprefix(BYTE_ORDER_MARK).strip()
         read += line
         content = _format_of_line(line.removeprefix(BYTE_ORDER_MARK).strip(), is_first=is_first)
-        if content is not None or not line or len(read) >= MOST_BYTES:
+        if content is not None or not line or len(read) >= MAX_BYTES:
             break
     if failure is not None and not read:
         raise failure

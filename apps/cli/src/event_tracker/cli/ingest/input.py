@@ -8,7 +8,7 @@ from typing import IO, Any, NamedTuple, cast
 import click
 
 from event_tracker.cli.ingest.compression import READ_ERRORS, decompressed
-from event_tracker.cli.ingest.delivery import MOST_BYTES
+from event_tracker.cli.ingest.delivery import MAX_BYTES
 from event_tracker.cli.ingest.detection import find_format, read_entries
 from event_tracker.cli.ingest.entries import Entry, Line
 from event_tracker.cli.ingest.files import STANDARD_INPUT
@@ -144,7 +144,7 @@ def _group(items: Iterable[Item], most: int) -> Iterator[list[Item]]:
     try:
         for item in items:
             added = len(item.entry.event) + 1 if isinstance(item.entry, Line) else 0
-            if batch and size + added > MOST_BYTES:
+            if batch and size + added > MAX_BYTES:
                 yield batch
                 batch, size = [], 0
             batch.append(item)

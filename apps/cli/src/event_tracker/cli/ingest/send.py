@@ -11,7 +11,7 @@ import click
 from event_tracker.cli.client import open_client
 from event_tracker.cli.errors import ServiceError
 from event_tracker.cli.ingest.compression import READ_ERRORS
-from event_tracker.cli.ingest.delivery import MOST_EVENTS, Outcome, deliver, deliver_all
+from event_tracker.cli.ingest.delivery import MAX_EVENTS, Outcome, deliver, deliver_all
 from event_tracker.cli.ingest.detection import FORMATS
 from event_tracker.cli.ingest.entries import Line
 from event_tracker.cli.ingest.files import find_files, sizes
@@ -53,8 +53,8 @@ class InterruptedCommand(click.ClickException):
 )
 @click.option(
     "--batch",
-    type=click.IntRange(1, MOST_EVENTS),
-    default=MOST_EVENTS,
+    type=click.IntRange(1, MAX_EVENTS),
+    default=MAX_EVENTS,
     show_default=True,
     help="Most events in a request.",
 )

@@ -19,9 +19,9 @@ from event_tracker.cli.progress import Meter
 from event_tracker.cli.simulate.fake_users import FakeShop
 from event_tracker.cli.simulate.scenarios import SCENARIOS
 from event_tracker.cli.simulate.scenarios.description import Scenario
-from event_tracker.cli.simulate.scenarios.plan import LEAST_DAYS, MOST_DAYS, Plan, make_plan, mean_events
+from event_tracker.cli.simulate.scenarios.plan import LEAST_DAYS, MAX_DAYS, Plan, make_plan, mean_events
 from event_tracker.cli.simulate.scenarios.traffic import arriving_batches
-from event_tracker.cli.simulate.scenarios.truth import make_truth, write_atomically, write_truth
+from event_tracker.cli.simulate.scenarios.truth.truth import make_truth, write_atomically, write_truth
 from event_tracker.cli.simulate.timeline import Event, history, trickle
 
 USERS = 1000
@@ -98,7 +98,7 @@ class SendCounts:
 @click.option(
     "--days",
     type=click.FloatRange(0.01, 3650),
-    help=f"Over how many days before --end they are spread; with a scenario {LEAST_DAYS} to {MOST_DAYS} whole days."
+    help=f"Over how many days before --end they are spread; with a scenario {LEAST_DAYS} to {MAX_DAYS} whole days."
     f"  [default: {DAYS:g}; {SCENARIO_DAYS} with a scenario]",
 )
 @click.option(
@@ -179,8 +179,8 @@ def _plan(
     scenario: Scenario, seed: int, users: int | None, events: int | None, days: float | None, end: datetime
 ) -> Plan:
     length = SCENARIO_DAYS if days is None else int(days)
-    if not LEAST_DAYS <= length <= MOST_DAYS:
-        raise click.UsageError(f"With --scenario, --days are {LEAST_DAYS} to {MOST_DAYS}.")
+    if not LEAST_DAYS <= length <= MAX_DAYS:
+        raise click.UsageError(f"With --scenario, --days are {LEAST_DAYS} to {MAX_DAYS}.")
     if events is not None:
         if users is not None:
             raise click.UsageError("A scenario's --events follow from its --users: give one of them.")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from event_tracker.cli.ingest.delivery import MOST_EVENTS
+from event_tracker.cli.ingest.delivery import MAX_EVENTS
 from event_tracker.cli.simulate.fake_users import MEAN_PAUSE_SECONDS, FakeShop, Visit
 
 HOURS = (4, 3, 2, 2, 2, 3, 5, 9, 13, 16, 18, 18, 17, 16, 17, 17, 16, 17, 19, 21, 20, 16, 11, 7)
@@ -42,7 +42,7 @@ def history(shop: FakeShop, events: int, days: float, end: datetime) -> Iterator
         for event_type, properties in visit.steps:
             batch.append(_event(shop, visit, event_type, properties, moment))
             made += 1
-            if len(batch) == MOST_EVENTS:
+            if len(batch) == MAX_EVENTS:
                 yield batch
                 batch = []
             moment += shop.random.expovariate(1 / MEAN_PAUSE_SECONDS)
@@ -82,7 +82,7 @@ def trickle(shop: FakeShop, rate: float, seconds: float) -> Iterator[list[Event]
     began, started = time.time(), time.monotonic()
     made = 0
     while (passed := time.monotonic() - started) < seconds:
-        due = min(int(passed * rate) + 1 - made, MOST_EVENTS)
+        due = min(int(passed * rate) + 1 - made, MAX_EVENTS)
         if due > 0:
             made += due
             yield [_next_event(shop, visits, began) for _ in range(due)]

@@ -10,7 +10,7 @@ import msgspec
 from event_tracker.cli.client import Client, open_client, read_answer
 from event_tracker.cli.errors import ServiceError
 from event_tracker.cli.options import patience_option, query_options, source_option
-from event_tracker.cli.simulate.scenarios.check import Check, Request, Truth, differences
+from event_tracker.cli.simulate.scenarios.truth.check import Check, Request, Truth, differences
 
 SHOWN_DIFFERENCES = 5
 

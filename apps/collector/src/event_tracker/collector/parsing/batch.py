@@ -21,7 +21,7 @@ UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 _read_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
-MOST_COMMAS = 100_000
+MAX_COMMAS = 100_000
 """An array with more commas is split by `split_array`, which holds only one element more than a request may have."""
 
 _STRING = rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)'
@@ -78,7 +78,7 @@ def split_batch(body: bytes, most: int, *, ndjson: bool = False) -> Batch:
     may_hold_nul = b"\\u0000" in body
     if ndjson:
         return Batch(_checked(split_lines(body, most), most), may_hold_nul=may_hold_nul)
-    if body.count(b",") <= MOST_COMMAS:
+    if body.count(b",") <= MAX_COMMAS:
         try:
             read = _read_list(body)
         except UNREADABLE:

@@ -11,7 +11,7 @@ from event_tracker.core.json_numbers import read_float
 LEAST, MOST = 1e-15, 1e16
 """A number between these is written in at most four times the bytes in which it can be sent: it counts as sent."""
 
-MOST_DIGITS = 17
+MAX_DIGITS = 17
 """Most digits of a double that is written exactly."""
 
 
@@ -44,4 +44,4 @@ def _count_written_bytes(value: float, sent: int) -> int:
     exponent = math.floor(math.log10(abs(value)))  # `repr` would take several times as long
     if sent > abs(exponent):
         return 0
-    return exponent + 1 if exponent > 0 else min(sent, MOST_DIGITS) + 1 - exponent
+    return exponent + 1 if exponent > 0 else min(sent, MAX_DIGITS) + 1 - exponent

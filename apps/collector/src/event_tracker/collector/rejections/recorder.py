@@ -39,7 +39,7 @@ QUEUE_BYTES = 16 * 1024 * 1024
 SOURCE_PARTS = 2
 """A source may use one of so many parts of the queue: the rest is left for others."""
 
-MOST_WAIT_SECONDS = 3600.0
+MAX_WAIT_SECONDS = 3600.0
 """Events that have waited longer are dropped. It must be less than the two hours for which erasures are remembered."""
 
 PAUSE_SECONDS = 1.0
@@ -182,7 +182,7 @@ class RejectionRecorder:
         execute(self._pool, QUERIES["remove_surplus_rejections"], parameters)
 
     def _drop_overdue(self) -> None:
-        first = read_clock() - MOST_WAIT_SECONDS
+        first = read_clock() - MAX_WAIT_SECONDS
         if not self._queue or self._queue[0].since >= first:
             return
         kept = [waiting for waiting in self._queue if waiting.since >= first]

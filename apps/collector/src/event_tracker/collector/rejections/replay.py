@@ -42,7 +42,7 @@ QUERIES = load_queries("event_tracker.collector")
 
 POLL_SECONDS = 1.0
 
-MOST_ROWS = 100
+MAX_ROWS = 100
 """Rows taken at once: some megabytes at most, stored by one statement."""
 
 _write = msgspec.json.Encoder().encode
@@ -97,7 +97,7 @@ class Replayer:
 
     def _replay_all(self) -> None:
         """Replay what is requested. If that fails, the requests are still in the database."""
-        while self._is_replay_requested() and self._replay_some() == MOST_ROWS:
+        while self._is_replay_requested() and self._replay_some() == MAX_ROWS:
             pass
 
     def _is_replay_requested(self) -> bool:
@@ -107,7 +107,7 @@ class Replayer:
     def _replay_some(self) -> int:
         """Take some events, try them, write the results; return how many. Untried events are taken again later."""
         with self._pool.connection() as connection, connection.transaction():
-            rows = connection.execute(QUERIES["take_replays"], {"most": MOST_ROWS}, binary=True)
+            rows = connection.execute(QUERIES["take_replays"], {"most": MAX_ROWS}, binary=True)
             taken = [ReplayCandidate(*row) for row in rows]
             if taken:
                 # The schema that they are replayed for may have been set a moment ago.

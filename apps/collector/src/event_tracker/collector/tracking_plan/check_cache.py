@@ -13,7 +13,7 @@ from event_tracker.model.schema_rules import InvalidSchemaError
 
 log = structlog.get_logger("collector.plans")
 
-MOST_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 64 * 1024 * 1024
 """Estimated bytes of all compiled schemas: a source may have 1,000 types, and one schema may take some megabytes."""
 
 
@@ -55,7 +55,7 @@ class CheckCache:
     def __init__(self, slow: SlowChecks) -> None:
         self._slow = slow
         self._checks: dict[int, Check] = {}
-        self._kept = LruCache(MOST_BYTES)
+        self._kept = LruCache(MAX_BYTES)
 
     def find_check(self, stored: StoredSchema) -> Check | None:
         """The check of a schema; None if the schema can't be used. Compiling a large one takes up to half a second.

@@ -25,7 +25,7 @@ NICENESS = 5
 """Reading and storing events have priority."""
 
 MEMORY_BYTES = 512 * 1024 * 1024
-"""Of address space. Beside the process itself, schemas take `event_tracker.collector.tracking_plan.slow_checks.MOST_BYTES`."""
+"""Of address space. Beside the process itself, schemas take `event_tracker.collector.tracking_plan.slow_checks.MAX_BYTES`."""
 
 PROCESSOR_SECONDS = 5
 """For one check. The collector kills this process much earlier, unless the collector itself has died."""

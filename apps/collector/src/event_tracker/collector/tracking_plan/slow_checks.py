@@ -31,7 +31,7 @@ START_SECONDS = 30.0
 QUEUE_SECONDS = 5.0
 """How long a check waits for the checks of others."""
 
-MOST_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 64 * 1024 * 1024
 """Estimated bytes of all schemas in the process."""
 
 NOBODY = ""
@@ -74,7 +74,7 @@ class SlowChecks:
     def __init__(self) -> None:
         self.set_aside = SetAsideSchemas()
         self._process: subprocess.Popen[bytes] | None = None
-        self._known = LruCache(MOST_BYTES)
+        self._known = LruCache(MAX_BYTES)
         self._limit = ConcurrencyLimit()
         self._budgets = Budgets()
 

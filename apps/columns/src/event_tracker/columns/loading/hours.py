@@ -12,7 +12,7 @@ from typing import NamedTuple
 from event_tracker.columns.loading.snapshot import Snapshot
 from event_tracker.columns.loading.spans import Span
 
-MOST_VERSIONS = 4
+MAX_KNOWN = 4
 """Of one hour: concurrent questions may have snapshots of slightly different times."""
 
 
@@ -26,7 +26,7 @@ class Hour(NamedTuple):
     epoch: int
 
 
-class Version(NamedTuple):
+class HourRows(NamedTuple):
     """An hour's rows at some time.
 
     Attributes:
@@ -50,29 +50,29 @@ class Hours:
     """The index. It is kept in memory only; files that it doesn't list are deleted."""
 
     def __init__(self) -> None:
-        self._versions: dict[Hour, list[Version]] = {}
+        self._known: dict[Hour, list[HourRows]] = {}
         self._inside: dict[str, set[Hour]] = {}
         self._lock = RLock()
 
-    def find(self, hour: Hour, events: int) -> Version | None:
+    def find(self, hour: Hour, events: int) -> HourRows | None:
         """The rows of an hour when so many were counted."""
         with self._lock:
-            return next((known for known in reversed(self._versions.get(hour, ())) if known.events == events), None)
+            return next((rows for rows in reversed(self._known.get(hour, ())) if rows.events == events), None)
 
-    def newest(self, hour: Hour) -> Version | None:
+    def newest(self, hour: Hour) -> HourRows | None:
         """The newest rows known of an hour, to which others may be added."""
         with self._lock:
-            versions = self._versions.get(hour)
-            return versions[-1] if versions else None
+            known = self._known.get(hour)
+            return known[-1] if known else None
 
-    def add(self, hour: Hour, version: Version) -> None:
+    def add(self, hour: Hour, rows: HourRows) -> None:
         """Add what was read."""
         with self._lock:
-            versions = self._versions.setdefault(hour, [])
-            versions.append(version)
-            versions.sort(key=lambda known: (known.until, known.events or 0))
-            del versions[:-MOST_VERSIONS]
-            for name in version.files:
+            known = self._known.setdefault(hour, [])
+            known.append(rows)
+            known.sort(key=lambda known: (known.until, known.events or 0))
+            del known[:-MAX_KNOWN]
+            for name in rows.files:
                 self._inside.setdefault(name, set()).add(hour)
 
     def names(self) -> set[str]:
@@ -91,10 +91,10 @@ class Hours:
         with self._lock:
             for name in gone:
                 for hour in self._inside.pop(name, ()):
-                    kept = [known for known in self._versions.get(hour, ()) if name not in known.files]
-                    self._versions[hour] = kept
+                    kept = [known for known in self._known.get(hour, ()) if name not in known.files]
+                    self._known[hour] = kept
                     if not kept:
-                        del self._versions[hour]
+                        del self._known[hour]
 
     def erased(self, server: str, epochs: dict[tuple[str, datetime], int]) -> set[str]:
         """The files with rows of days whose epoch has moved, and those read from another server: who was erased there isn't known.
@@ -114,9 +114,9 @@ class Hours:
             }
 
     def unused(self) -> set[str]:
-        """The files that no version has any more."""
+        """The files that no hour's rows are in any more."""
         with self._lock:
-            used = {name for versions in self._versions.values() for version in versions for name in version.files}
+            used = {name for rows in self._known.values() for one in rows for name in one.files}
             return set(self._inside) - used
 
 

@@ -20,9 +20,9 @@ from event_tracker.columns.loading.cache import Cache, Lease
 from event_tracker.columns.loading.deadline import Deadline
 from event_tracker.columns.loading.hours import Hours, hour_of
 from event_tracker.columns.loading.identity.first_seen import copy_first_seen
-from event_tracker.columns.loading.identity.links import Links, View
+from event_tracker.columns.loading.identity.links import Links, SourceView
 from event_tracker.columns.loading.identity.persons import Persons
-from event_tracker.columns.loading.identity.tables import Table
+from event_tracker.columns.loading.identity.shared_tables import SharedTable
 from event_tracker.columns.loading.reader import Reader
 from event_tracker.columns.loading.snapshot import (
     EARLIEST,
@@ -53,7 +53,7 @@ class Loaded(NamedTuple):
 
     Attributes:
         files: those with blocks or rows of each span.
-        version: of all that is read: the same with the same events and links.
+        fingerprint: of all that is read: the same with the same events and links.
         persons: of ids that have one; None if nobody has two ids, or that wasn't asked for.
         users: the users first seen in the range by all sources, if that was asked for.
         blocks_fetched, rows_read: what wasn't on the local disk before.
@@ -61,9 +61,9 @@ class Loaded(NamedTuple):
 
     snapshot: Snapshot
     files: dict[Span, tuple[str, ...]]
-    version: bytes = b""
+    fingerprint: bytes = b""
     persons: Persons | None = None
-    users: Table | None = None
+    users: SharedTable | None = None
     blocks_fetched: int = 0
     rows_read: int = 0
 
@@ -114,9 +114,9 @@ class Loader:
             return add_users(connection, self._fetch(connection, snapshot, lease, deadline))
 
         def add_users(connection: psycopg.Connection, loaded: Loaded) -> Loaded:
-            persons, version = self._read_links(connection, loaded.snapshot, selection, deadline)
+            persons, links = self._read_links(connection, loaded.snapshot, selection, deadline)
             users = self._copy_users(connection, selection, persons, deadline)
-            return loaded._replace(version=loaded.snapshot.version_with(version), persons=persons, users=users)
+            return loaded._replace(fingerprint=loaded.snapshot.fingerprint_with(links), persons=persons, users=users)
 
         found = in_snapshot(self._pool, selection, deadline, find)
         if found is not None:
@@ -131,11 +131,11 @@ class Loader:
         server, oldest = read_server(connection, deadline)
         return self.links.read(connection, server, oldest, sources, deadline).persons
 
-    def read_version(
+    def read_fingerprint(
         self, connection: psycopg.Connection, snapshot: Snapshot, selection: Selection, deadline: Deadline
     ) -> bytes:
-        """`Loaded.version`, of a snapshot whose events aren't loaded."""
-        return snapshot.version_with(self._read_links(connection, snapshot, selection, deadline).version)
+        """`Loaded.fingerprint`, of a snapshot whose events aren't loaded."""
+        return snapshot.fingerprint_with(self._read_links(connection, snapshot, selection, deadline).fingerprint)
 
     def forget(self, names: Sequence[str]) -> None:
         """Forget files that can't be read."""
@@ -191,8 +191,8 @@ class Loader:
             if span.id is not None:
                 names = (str(span.id),)
             else:
-                version = self.hours.find(hour_of(snapshot, span), span.events)
-                names = version.files if version else None
+                known = self.hours.find(hour_of(snapshot, span), span.events)
+                names = known.files if known else None
             if names is not None and lease.take(names):
                 found[span] = names
         return found
@@ -254,14 +254,14 @@ class Loader:
 
     def _read_links(
         self, connection: psycopg.Connection, snapshot: Snapshot, selection: Selection, deadline: Deadline
-    ) -> View:
+    ) -> SourceView:
         if not selection.linked:
-            return View(None, "")
+            return SourceView(None, "")
         return self.links.read(connection, snapshot.server, snapshot.oldest, selection.sources, deadline)
 
     def _copy_users(
         self, connection: psycopg.Connection, selection: Selection, persons: Persons | None, deadline: Deadline
-    ) -> Table | None:
+    ) -> SharedTable | None:
         """Copy the users first seen in the range, by all sources."""
         if selection.first_seen is None or selection.sources is not None:
             return None

@@ -7,7 +7,7 @@ from itertools import groupby, pairwise
 from math import ceil
 from typing import NamedTuple
 
-from event_tracker.columns.loading.hours import Version
+from event_tracker.columns.loading.hours import HourRows
 from event_tracker.columns.loading.spans import Span
 
 PIECE_EVENTS = 100_000
@@ -27,7 +27,7 @@ class Piece(NamedTuple):
     since: int | None = None
 
 
-def newer_pieces(known: Mapping[Span, Version]) -> Iterator[Piece]:
+def newer_pieces(known: Mapping[Span, HourRows]) -> Iterator[Piece]:
     """What may have been added to spans since they were read, those of the same hour together."""
     by_range = sorted(known, key=lambda span: (span.start, known[span].until))
     for (start, until), spans in groupby(by_range, key=lambda span: (span.start, known[span].until)):

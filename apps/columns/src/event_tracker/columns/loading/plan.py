@@ -7,7 +7,7 @@ import msgspec
 
 from event_tracker.columns.loading.loader import Loaded
 
-MOST_HOURS = 100
+MAX_HOURS = 100
 """How many hours are listed."""
 
 
@@ -64,7 +64,7 @@ def make_plan(loaded: Loaded, seconds: float, plan: Any) -> Plan:
         rows_read=loaded.rows_read,
         hours_beside=[
             HourBeside(span.source, span.start, span.events, "open" if span.start >= today else "no_block")
-            for span in hours[:MOST_HOURS]
+            for span in hours[:MAX_HOURS]
         ],
         plan=plan,
     )

@@ -15,7 +15,7 @@ from event_tracker.columns.layout import ORDER
 from event_tracker.columns.loading.cache import Cache, Lease
 from event_tracker.columns.loading.conditions import in_any
 from event_tracker.columns.loading.deadline import Deadline
-from event_tracker.columns.loading.hours import Hour, Hours, Version, hour_of
+from event_tracker.columns.loading.hours import Hour, HourRows, Hours, hour_of
 from event_tracker.columns.loading.pieces import Piece, newer_pieces, whole_pieces
 from event_tracker.columns.loading.snapshot import Snapshot
 from event_tracker.columns.loading.spans import Span
@@ -27,7 +27,7 @@ from event_tracker.core.server.cooperation import TimeSlice
 
 QUERIES = load_queries("event_tracker.columns.loading", "reader.sql")
 
-MOST_FILES = 16
+MAX_FILES = 16
 """Of one hour."""
 
 BUFFER_BYTES = 2**20
@@ -71,11 +71,11 @@ class Reader:
         Returns:
             The files of each.
         """
-        known: dict[Span, Version] = {}
+        known: dict[Span, HourRows] = {}
         for span in missing:
-            version = self._hours.newest(hour_of(self._snapshot, span))
-            if version and self._lease.take(version.files):
-                known[span] = version
+            rows = self._hours.newest(hour_of(self._snapshot, span))
+            if rows and self._lease.take(rows.files):
+                known[span] = rows
         read = dict(known)
         for piece in newer_pieces(known):
             self._read_piece(piece, read)
@@ -84,9 +84,9 @@ class Reader:
         others = [span for span in (*self._snapshot.spans, *self._snapshot.left_out) if span not in unread]
         for piece in whole_pieces(unread, others):
             self._read_piece(piece, read)
-        return {span: version.files for span, version in read.items()}
+        return {span: rows.files for span, rows in read.items()}
 
-    def _read_piece(self, piece: Piece, read: dict[Span, Version]) -> None:
+    def _read_piece(self, piece: Piece, read: dict[Span, HourRows]) -> None:
         """Read a piece, and add it to what was read of its spans."""
         known = {name for span in piece.spans if span in read for name in read[span].files} if piece.since else set()
         files = self._cache.with_room(lambda: self._read_files(piece, sorted(known)))
@@ -96,15 +96,15 @@ class Reader:
             until = min(piece.end, span.end)
             events = span.events if until == span.end else None
             together = self._join_files(hour_of(self._snapshot, span), (*before, *added))
-            read[span] = Version(events, self._snapshot.oldest, until, together)
+            read[span] = HourRows(events, self._snapshot.oldest, until, together)
             self._hours.add(hour_of(self._snapshot, span), read[span])
 
     def _join_files(self, hour: Hour, names: tuple[str, ...]) -> tuple[str, ...]:
         """Where an hour has too many files, write the smaller half of those that are its alone into one."""
-        if len(names) <= MOST_FILES:
+        if len(names) <= MAX_FILES:
             return names
         own = [name for name in names if self._hours.inside(name) <= {hour}]
-        small = sorted(own, key=lambda name: self._cache.path(name).stat().st_size)[: MOST_FILES // 2]
+        small = sorted(own, key=lambda name: self._cache.path(name).stat().st_size)[: MAX_FILES // 2]
         name = f"rows-{uuid4().hex}"
         join = partial(self._in_thread, partial(self._write_joined, small))
         self._cache.with_room(lambda: self._cache.write(name, join, self._lease))

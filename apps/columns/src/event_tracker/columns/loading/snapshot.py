@@ -71,9 +71,9 @@ class Snapshot(NamedTuple):
     left_out: list[Span]
     history: tuple[str, ...] | None = None
 
-    def version_with(self, links: str) -> bytes:
-        """Of all that a question reads with this version of links: what has the same has the same events in the selection. A block that
-        is built changes it, too, though no event has changed."""
+    def fingerprint_with(self, links: str) -> bytes:
+        """Of all that a question reads, with the links of this fingerprint: what has the same has the same events in the selection. A
+        block that is built changes it, too, though no event has changed."""
         spans = (*self.spans, *self.left_out)
         read = [(span.source, span.start, span.end, span.events, span.epoch) for span in spans]
         return blake2b(msgspec.json.encode((self.server, read, self.history, links)), digest_size=16).digest()

@@ -1,14 +1,11 @@
-"""The connections of a process: what each waits for, which are closed when few are free, and the turns of their requests."""
+"""The connections of a process: what each waits for, the turns of their requests, and the bodies that they send."""
 
 import socket
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from heapq import merge
 from itertools import islice
-from operator import itemgetter
-from typing import Literal
 from wsgiref.types import WSGIEnvironment
 
 import gevent
@@ -16,9 +13,9 @@ from gevent.event import Event
 from gevent.hub import Waiter
 from greenlet import greenlet
 
+from event_tracker.core.http.closing import Awaited, Wait, longest_waiting, shut_down
 from event_tracker.core.http.errors import Problem, body_too_large, given_up
 from event_tracker.core.http.memory_budget import BODY_BYTES, UNCOUNTED_BYTES, reservation_of
-from event_tracker.core.http.streams import discard_unread
 
 CONNECTIONS = "core.connections"
 """environ key: the worker's Connections."""
@@ -30,20 +27,11 @@ ACCEPTED = 2
 """How many times as many connections are accepted as are served at once. The kernel's queue is first come, first served. Of those
 that are accepted, urgent requests come first, and those that wait longest for their client are closed."""
 
-IDLE_SECONDS = 0.25
-"""A connection that has waited this long may be closed; on a younger one, a request or its body is probably on its way."""
-
 FREE_FRACTION = 0.125
 """The fraction of all connections that is kept free for new ones. As many are closed at once."""
 
 SLICE_SECONDS = 0.005
 """How long requests are worked on before the event loop looks at sockets and timers again."""
-
-Awaited = Literal["request", "body", "reader", "turn"]
-"""What a connection waits for."""
-
-Wait = tuple[float, Awaited]
-"""Since when a connection waits, and for what."""
 
 
 class Connections:
@@ -108,7 +96,7 @@ class Connections:
 
     def close_idle(self) -> None:
         """Close the connections that wait for a request, or for the rest of its head."""
-        self._shut_down({one: "request" for one, awaited in _longest_waiting(self._waiting) if awaited == "request"})
+        self._shut_down({one: "request" for one, awaited in longest_waiting(self._waiting) if awaited == "request"})
 
     def free_connections(self) -> None:
         """If few connections are free, close some of those that have waited longest for what their client doesn't do.
@@ -119,7 +107,7 @@ class Connections:
             return
         self.crowded.set()
         idle = [self._waiting, self.scheduler.waiting] if self.is_full() else [self._waiting]
-        waiting = ((one, awaited) for one, awaited in _longest_waiting(*idle) if one not in self._closing)
+        waiting = ((one, awaited) for one, awaited in longest_waiting(*idle) if one not in self._closing)
         # `islice`, not a whole dict: this runs for every new connection.
         chosen = dict(islice(waiting, self._kept_free))
         self._closing.update(chosen)
@@ -134,23 +122,8 @@ class Connections:
             if awaited == "turn":
                 self.scheduler.refuse(one)
                 continue
-            how = socket.SHUT_RDWR if awaited == "reader" else socket.SHUT_RD
             with suppress(KeyError, OSError):
-                client = self._clients[one]
-                # On a duplicate: with the socket itself, gevent would raise in the waiting greenlet. So it reads an end of input.
-                with socket.fromfd(client.fileno(), client.family, client.type) as same:
-                    if awaited != "body":  # that one is answered first
-                        discard_unread(same)
-                    same.shutdown(how)
-
-
-def _longest_waiting(*waits: Mapping[greenlet, Wait]) -> Iterator[tuple[greenlet, Awaited]]:
-    """The greenlets that have waited for IDLE_SECONDS, the longest first; each mapping must be sorted by time."""
-    long_ago = time.monotonic() - IDLE_SECONDS
-    for one, (since, awaited) in merge(*(waiting.items() for waiting in waits), key=itemgetter(1)):
-        if since > long_ago:
-            return
-        yield one, awaited
+                shut_down(self._clients[one], awaited)
 
 
 class RequestScheduler:

@@ -7,7 +7,7 @@ from event_tracker.core.http.origins import allows
 
 ALLOW_HEADERS = "Authorization, Content-Type, Content-Encoding, X-Request-ID, X-Write-Key"
 TRACING_HEADERS = "baggage, sentry-trace, traceparent, tracestate"
-MOST_REQUESTED_LENGTH = 1024
+MAX_REQUESTED_LENGTH = 1024
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
 EXPOSE_HEADERS = "Date, ETag, RateLimit, RateLimit-Policy, Retry-After, X-Request-ID"
 MAX_AGE_SECONDS = 3600
@@ -39,7 +39,7 @@ def preflight_headers(methods: str, requested: str = "") -> list[tuple[str, str]
     Every requested header is allowed: agents and error trackers add headers to all requests of a page, and the browser drops
     a request with a header that isn't allowed. This is safe: only `Origin` says where a request comes from, and no page can set it.
     """
-    names = [name.strip() for name in requested.split(",")] if len(requested) <= MOST_REQUESTED_LENGTH else []
+    names = [name.strip() for name in requested.split(",")] if len(requested) <= MAX_REQUESTED_LENGTH else []
     return [
         ("Vary", "Access-Control-Request-Headers"),
         ("Access-Control-Allow-Methods", methods),

@@ -27,6 +27,7 @@ from event_tracker.core.http.memory_budget import (
     release,
     reservation_of,
 )
+from event_tracker.core.http.routes import Mount, Route
 
 log = structlog.get_logger("core.http")
 
@@ -93,7 +94,8 @@ class Middleware:
     Attributes:
         budget: what all requests may hold in memory together, with their answers.
         post_origins: origins whose pages may send POST requests and read their answers; `cors_origins` may call everything.
-        guard: called with the environ of each request except preflights; raises to refuse it.
+        guard: called with the environ of each request except preflights, and with its route if it is known already; raises to
+            refuse the request.
         is_ready: whether the service accepts work. It is called again and again.
         drain: called at SIGTERM, while requests are still accepted.
         close: called when the last request has been answered.
@@ -104,9 +106,9 @@ class Middleware:
         app: WSGIApplication,
         *,
         most_held: int,
-        mounts: dict[str, WSGIApplication] | None = None,
+        mounts: dict[str, Mount] | None = None,
         cors_origins: Iterable[str] = (),
-        guard: Callable[[WSGIEnvironment], None] = lambda _: None,
+        guard: Callable[[WSGIEnvironment, Route | None], None] = lambda _, __: None,
         is_ready: Callable[[], bool] = lambda: True,
         drain: Callable[[], None],
         close: Callable[[], None],
@@ -200,10 +202,11 @@ class Middleware:
                 return answer(start, 204, b"", headers=preflight_headers("GET, POST, OPTIONS", requested))
             if path not in URGENT:
                 _take_turn(environ)
-            self.guard(environ)
-            if mounted := self.mounts.get(path):
+            mount = self.mounts.get(path)
+            self.guard(environ, mount.route if mount else None)
+            if mount:
                 environ[ROUTE] = path
-                return mounted(environ, start)
+                return mount.application(environ, start)
             return self.app(environ, start)
         except Exception as error:
             problem = make_problem(error)

@@ -4,7 +4,7 @@ subdomains, `http://localhost:*` for any port."""
 import re
 from collections.abc import Collection
 
-MOST_LENGTH = 300
+MAX_LENGTH = 300
 """Characters of an origin: a host name has 253 at most."""
 
 LABEL = re.compile("[a-z0-9_-]{1,63}")
@@ -15,7 +15,7 @@ def allows(allowed: Collection[str], origin: str) -> bool:
     if origin in allowed or "*" in allowed or f"{origin.rpartition(':')[0]}:*" in allowed:
         return True
     scheme, _, host = origin.partition("://")
-    if len(origin) > MOST_LENGTH:
+    if len(origin) > MAX_LENGTH:
         return False
     while True:
         label, dot, host = host.partition(".")

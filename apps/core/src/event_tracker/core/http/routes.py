@@ -84,6 +84,17 @@ class Route:
         return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", self.path)
 
 
+class Mount(NamedTuple):
+    """The application of a path, beside the Flask app.
+
+    Attributes:
+        route: None where the path has several, by method.
+    """
+
+    application: WSGIApplication
+    route: Route | None
+
+
 class RouteTable:
     """All routes of a service."""
 
@@ -112,10 +123,10 @@ class RouteTable:
                 app.add_url_rule(route.path, str(number), route.view, methods=[route.method])
         self._adapter = app.url_map.bind("localhost")
 
-    def mounts(self, app: WSGIApplication) -> dict[str, WSGIApplication]:
-        """Path → WSGI application, of the fast routes. Where another route has the same path, `app` answers all other methods."""
+    def mounts(self, app: WSGIApplication) -> dict[str, Mount]:
+        """The fast routes by path. Where another route has the same path, `app` answers all other methods."""
         return {
-            path: _answer_others(route, app) if self._is_shared(path) else route.view
+            path: Mount(_answer_others(route, app), None) if self._is_shared(path) else Mount(route.view, route)
             for path, route in self._fast.items()
         }
 

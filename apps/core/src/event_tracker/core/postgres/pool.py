@@ -1,4 +1,4 @@
-"""The pool of database connections, and which errors mean that the database is unavailable."""
+"""The pool of database connections, how statements are run on it, and which errors mean that the database is unavailable."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,6 +6,10 @@ from typing import Any, LiteralString, TypeVar
 
 import psycopg
 import structlog
+from psycopg import generators
+from psycopg._preparing import Prepare
+from psycopg.abc import Params, PQGen, Query
+from psycopg.pq import ExecStatus
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
 
 from event_tracker.core import metrics
@@ -14,9 +18,11 @@ __all__ = [
     "READ_ONLY",
     "UNAVAILABLE",
     "ConnectionPool",
+    "Row",
     "UnreplicatedError",
     "attempt",
     "execute",
+    "fetch_within",
     "is_connection_lost",
     "open_pool",
 ]
@@ -24,6 +30,7 @@ __all__ = [
 log = structlog.get_logger("core.pool")
 
 Result = TypeVar("Result")
+Row = tuple[Any, ...]
 
 
 class UnreplicatedError(Exception):
@@ -48,6 +55,9 @@ CONNECT_SECONDS = 3
 RECONNECT_SECONDS = 5.0
 """The pool doubles its wait between attempts and gives up after this time. The next request that needs a connection starts
 again at one second. With the default of five minutes a service would wait for minutes after the database is back."""
+
+ROWS = 32
+"""Rows of a stream received at once: with fewer it is slower; with more it takes more memory where rows are large."""
 
 
 def open_pool(
@@ -134,6 +144,44 @@ def execute(
     )
 
 
+def fetch_within(
+    pool: ConnectionPool[psycopg.Connection],
+    statement: bytes,
+    parameters: dict[str, Any],
+    *,
+    most_bytes: int,
+    sized: int,
+    prepare: bool = True,
+) -> tuple[list[Row], bool]:
+    """Run one statement that may safely be run twice; values are sent in binary.
+
+    Args:
+        sized: the index of the column whose text or bytes are counted.
+        prepare: whether the connection keeps the plan.
+
+    Returns:
+        The first rows, up to so many bytes but at least one if there is any; and whether these are all. If not, the statement
+        is cancelled: PostgreSQL doesn't make the other rows, and none of them waits in memory.
+    """
+
+    def fetch(connection: psycopg.Connection) -> tuple[list[Row], bool]:
+        rows: list[Row] = []
+        left = most_bytes
+        cursor = (PreparedStream if prepare else psycopg.Cursor[Row])(connection)
+        arriving = cursor.stream(statement, parameters, binary=True, size=ROWS)
+        try:
+            for row in arriving:
+                left -= len(row[sized])
+                if left < 0 and rows:
+                    return rows, False
+                rows.append(row)
+        finally:
+            arriving.close()  # type: ignore[attr-defined]  # it is a generator, which ends the statement
+        return rows, True
+
+    return attempt(pool, fetch)
+
+
 def attempt(pool: ConnectionPool[psycopg.Connection], work: Callable[[psycopg.Connection], Result]) -> Result:
     """Run `work` with a connection. It must be safe to run twice.
 
@@ -150,6 +198,28 @@ def attempt(pool: ConnectionPool[psycopg.Connection], work: Callable[[psycopg.Co
     pool.check()
     with pool.connection() as connection:
         return work(connection)
+
+
+class PreparedStream(psycopg.Cursor[Row]):
+    """A cursor whose `stream` prepares statements, as `execute` does: psycopg's own has PostgreSQL plan each statement again."""
+
+    def _stream_send_gen(
+        self, query: Query, params: Params | None = None, *, binary: bool | None = None, size: int
+    ) -> PQGen[None]:
+        yield from self._start_query(query)
+        converted = self._convert_query(query, params)
+        prepared, name = self._get_prepared(converted, True)
+        if prepared is Prepare.SHOULD:
+            self._send_prepare(name, converted)
+            (result,) = yield from generators.execute(self._pgconn)
+            if result.status == ExecStatus.FATAL_ERROR:
+                raise psycopg.errors.error_from_result(result)
+            key = self._conn._prepared.maybe_add_to_cache(converted, prepared, name)
+            if key is not None:
+                self._conn._prepared.validate(key, prepared, name, [result])
+        self._send_query_prepared(name, converted, binary=binary)
+        self._pgconn.set_chunked_rows_mode(size)
+        yield from generators.send(self._pgconn)
 
 
 def is_connection_lost(error: psycopg.Error) -> bool:

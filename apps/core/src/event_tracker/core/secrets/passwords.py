@@ -8,7 +8,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 _hasher = PasswordHasher()
 
 LEAST_CHARACTERS = 12
-MOST_CHARACTERS = 200
+MAX_CHARACTERS = 200
 """NIST SP 800-63B section 3.1.1: length is what counts; no rules on kinds of characters."""
 
 DUMMY_HASH = f"$argon2id$v=19$m=65536,t=3,p=4${'A' * 22}${'A' * 43}"

@@ -20,7 +20,7 @@ from gevent.pywsgi import WSGIServer
 CLIENT_SECONDS = 1.0
 """How long a connection may take, from being accepted to the last byte of its answer."""
 
-MOST_CONNECTIONS = 200
+MAX_CONNECTIONS = 200
 
 PATHS = frozenset({"/livez", "/readyz"})
 TEXTS = {True: ("200 OK", b'{"status":"ok"}'), False: ("503 Service Unavailable", b'{"status":"failing"}')}
@@ -60,7 +60,7 @@ class HealthPort:
     def start(self, arbiter: Any) -> None:
         """Listen. gunicorn calls it before it forks the worker."""
         self._arbiter = arbiter
-        self._server = BoundedServer(self._address, self._respond, log=None, spawn=Pool(MOST_CONNECTIONS))
+        self._server = BoundedServer(self._address, self._respond, log=None, spawn=Pool(MAX_CONNECTIONS))
         try:
             self._server.start()
         except OSError as error:

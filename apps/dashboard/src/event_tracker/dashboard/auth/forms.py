@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse
 
 from event_tracker.dashboard.auth import cookies
 
-MOST_BYTES = 8192
+MAX_BYTES = 8192
 PATH = re.compile(r"/(?![/\\])[^\\\x00-\x20\x7f]*")
 POLICY = "default-src 'none'; style-src 'nonce-{}'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
@@ -43,7 +43,7 @@ async def read(request: Request) -> dict[str, str]:
     body = b""
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MOST_BYTES:
+        if len(body) > MAX_BYTES:
             raise NotOursError
     try:
         return dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=10, errors="strict"))

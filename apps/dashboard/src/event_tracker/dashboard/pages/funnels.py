@@ -14,7 +14,7 @@ from event_tracker.dashboard.filters.filters import Filters, known_types
 from event_tracker.dashboard.markdown import as_text
 from event_tracker.dashboard.notices import show_nothing_found, show_refusal
 
-MOST_STEPS = 10
+MAX_STEPS = 10
 WINDOWS = {"30 minutes": 1800, "1 hour": 3600, "1 day": 86400, "7 days": 604800, "30 days": 2592000, "90 days": 7776000}
 
 
@@ -55,10 +55,10 @@ def show(chosen: Filters) -> None:
 
 def _choose_steps(types: list[str]) -> list[Step]:
     """Draw an input for each step and an empty one below, and return the steps. A step that was cleared is left out."""
-    chosen = [number for number in range(1, MOST_STEPS + 1) if _field(f"step{number}")]
+    chosen = [number for number in range(1, MAX_STEPS + 1) if _field(f"step{number}")]
     last = max(chosen, default=0)
     steps: list[Step] = []
-    for number in range(1, min(last + 1, MOST_STEPS) + 1):
+    for number in range(1, min(last + 1, MAX_STEPS) + 1):
         event_type = st.selectbox(
             f"Step {number}", types, index=None, key=f"step{number}", bind="query-params", accept_new_options=True,
             placeholder="Choose an event type",
@@ -106,12 +106,12 @@ def _without(place: int) -> Change:
 
 def _change(change: Change) -> None:
     """Apply a change to the steps in the inputs."""
-    numbered = [(_field(f"step{number}"), _field(f"where{number}")) for number in range(1, MOST_STEPS + 1)]
+    numbered = [(_field(f"step{number}"), _field(f"where{number}")) for number in range(1, MAX_STEPS + 1)]
     _fill(change([(event_type, list(wanted or [])) for event_type, wanted in numbered if event_type]))
 
 
 def _fill(steps: list[Step]) -> None:
-    for number in range(1, MOST_STEPS + 1):
+    for number in range(1, MAX_STEPS + 1):
         event_type, wanted = steps[number - 1] if number <= len(steps) else (None, [])
         for key, value in ((f"step{number}", event_type), (f"where{number}", wanted)):
             is_drawn = key in st.session_state

@@ -18,8 +18,8 @@ from event_tracker.dashboard.markdown import as_text
 STATEMENT, RESULT, HISTORY = "_sql_statement", "_sql_result", "_sql_history"
 
 LIMIT = 1000
-MOST_KEPT = 20
-MOST_BARS = 60
+MAX_KEPT = 20
+MAX_BARS = 60
 
 VIEWS = {
     "events": ["event_id", "user_id", "sent_id", "event_type", "timestamp", "received_at", "session_id", "source", "properties"],
@@ -91,7 +91,7 @@ def _write(statement: str) -> None:
 
 def _run(statement: str, chosen: Filters) -> None:
     kept = [one for one in st.session_state.get(HISTORY, []) if one != statement]
-    st.session_state[HISTORY] = [statement, *kept][:MOST_KEPT]
+    st.session_state[HISTORY] = [statement, *kept][:MAX_KEPT]
     st.session_state.pop(RESULT, None)
     given = {**chosen.period.bounds, "source": chosen.sources} if chosen.sources else chosen.period.bounds
     try:
@@ -128,7 +128,7 @@ def _show_chart(frame: pd.DataFrame, columns: list[Answer]) -> None:
     if not measured or len(frame) < 2:
         return
     is_time = "DATE" in first["type"] or "TIMESTAMP" in first["type"]
-    shown = frame if is_time else frame.head(MOST_BARS)
+    shown = frame if is_time else frame.head(MAX_BARS)
     across = shown[first["name"]] if is_time else shown[first["name"]].astype(str)
     figure = go.Figure()
     for name in measured:

@@ -12,7 +12,7 @@ from typing import ClassVar
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-MOST_WAITING = 500
+MAX_WAITING = 500
 """Connections that wait for their client. If there are more, those that have waited longest are closed: browsers open another."""
 
 CLIENT_SECONDS = 20.0
@@ -76,7 +76,7 @@ class BoundedProtocol(H11Protocol):
             self._stop_waiting()
         elif self not in self.waiting:
             self.waiting[self] = self.loop.call_later(CLIENT_SECONDS, self._break_off)
-            if len(self.waiting) > MOST_WAITING:
+            if len(self.waiting) > MAX_WAITING:
                 next(iter(self.waiting))._break_off()
 
     def _break_off(self) -> None:

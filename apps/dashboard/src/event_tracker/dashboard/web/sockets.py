@@ -12,7 +12,7 @@ from event_tracker.dashboard.auth.sessions import sessions
 MOST = 200
 """WebSockets without a sign-in, at once. They take 60 MiB, of the 512 MiB that the container has."""
 
-MOST_OF_ADDRESS = MOST // 2
+MAX_OF_ADDRESS = MOST // 2
 """Those of one address. Behind a proxy all visitors have its address."""
 
 REFUSAL = "Too many pages are open without a sign-in. Sign in at /sign-in, or try again later.\n"
@@ -68,9 +68,9 @@ class Sockets:
             self._anonymous.discard(socket)
 
     def _is_full(self, address: str) -> bool:
-        if len(self._anonymous) < MOST_OF_ADDRESS:
+        if len(self._anonymous) < MAX_OF_ADDRESS:
             return False
         # After a start of this process, a page's sign-in is found only when the page has said something.
         self._anonymous = {one for one in self._anonymous if not one.recognise()}
         by_address = Counter(one.address for one in self._anonymous)
-        return len(self._anonymous) >= MOST or by_address[address] >= MOST_OF_ADDRESS
+        return len(self._anonymous) >= MOST or by_address[address] >= MAX_OF_ADDRESS

@@ -13,11 +13,11 @@ from marshmallow import fields
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.secrets.keys import PREFIX
 from event_tracker.model.event_schemas import MAX_TYPES
-from event_tracker.query.admin.event_schemas import put_schema
 from event_tracker.query.admin.management import Management, Row, Transaction
-from event_tracker.query.admin.sources import (
+from event_tracker.query.admin.sources.event_schemas import put_schema
+from event_tracker.query.admin.sources.sources import (
     KEY_KIND,
-    MOST_KEYS,
+    MAX_KEYS,
     NAME,
     SourceSettings,
     allowed_sources,
@@ -28,7 +28,7 @@ from event_tracker.query.parameter_types import AtMost, Choice, Length, field_er
 from event_tracker.query.parameters import ParameterSchema
 from event_tracker.query.request_body import BodySchema
 
-MOST_SOURCES = 1000
+MAX_SOURCES = 1000
 
 
 class ApplyParameters(ParameterSchema):
@@ -62,7 +62,7 @@ class DeclaredSource(SourceSettings):
 
     keys = fields.List(
         fields.Nested(DeclaredKey),
-        validate=AtMost(max=MOST_KEYS),
+        validate=AtMost(max=MAX_KEYS),
         metadata={"description": "All of its write keys: others that it has are revoked."},
     )
     schemas = fields.Dict(
@@ -80,7 +80,7 @@ class Declaration(BodySchema):
         keys=_Text(NAME.pattern, "Must be lower-case letters, digits, - and _, at most 100."),
         values=fields.Nested(DeclaredSource),
         required=True,
-        validate=AtMost(max=MOST_SOURCES),
+        validate=AtMost(max=MAX_SOURCES),
     )
 
 

@@ -3,14 +3,14 @@
 from marshmallow import fields
 
 from event_tracker.query.admin.management import Management, Row
-from event_tracker.query.admin.sources import allowed_sources
+from event_tracker.query.admin.sources.sources import allowed_sources
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.parameter_types import PAGES, Between, Limit
 from event_tracker.query.parameters import ParameterSchema
 
 NEWEST = 10**18 - 1
 
-MOST_BYTES = 8 * 2**20
+MAX_BYTES = 8 * 2**20
 """Size of the details on a page, which ends there: one entry may name a hundred sources or origins twice."""
 
 
@@ -25,5 +25,5 @@ def list_audit(management: Management, call: Call) -> Row:
     """A principal that is restricted to some sources sees the entries of these."""
     given = call.query()
     return {
-        "items": management.execute("list_audit", allowed=allowed_sources(call.principal), bytes=MOST_BYTES, **given)
+        "items": management.execute("list_audit", allowed=allowed_sources(call.principal), bytes=MAX_BYTES, **given)
     }

@@ -7,7 +7,7 @@ from marshmallow import ValidationError, fields, validates_schema
 from event_tracker.query.admin.management import Management, Row, Transaction, not_found
 from event_tracker.query.admin.rejections import SourceParameters, select_sources
 from event_tracker.query.auth.calls import Call
-from event_tracker.query.identity import MOST_IDS, limited_ids
+from event_tracker.query.identity import MAX_IDS, limited_ids
 from event_tracker.query.parameter_types import Length, Limit
 from event_tracker.query.request_body import BodySchema
 
@@ -57,7 +57,7 @@ def list_links(management: Management, call: Call) -> Row:
     query = call.query()
     sources = select_sources(call.principal, query.pop("source"))
     with limited_ids():
-        return {"items": management.execute("list_links", sources=sources, most_ids=MOST_IDS, **query)}
+        return {"items": management.execute("list_links", sources=sources, most_ids=MAX_IDS, **query)}
 
 
 def remove_links(management: Management, call: Call) -> Row:

@@ -6,14 +6,14 @@ from marshmallow import fields, validate
 
 from event_tracker.model import rejections
 from event_tracker.query.admin.management import Management, Row, Transaction, not_found
-from event_tracker.query.admin.sources import NAME, allowed_sources, may_manage
+from event_tracker.query.admin.sources.sources import NAME, allowed_sources, may_manage
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.auth.principal import Principal
 from event_tracker.query.parameter_types import PAGES, AtMost, Length, Limit
 from event_tracker.query.parameters import ParameterSchema
 from event_tracker.query.request_body import BodySchema
 
-MOST_IDS = 1000
+MAX_IDS = 1000
 
 
 class SourceParameters(ParameterSchema):
@@ -48,7 +48,7 @@ class Replay(BodySchema):
         fields.UUID(),
         load_default=None,
         allow_none=True,
-        validate=[validate.Length(min=1), AtMost(max=MOST_IDS)],
+        validate=[validate.Length(min=1), AtMost(max=MAX_IDS)],
         metadata={"description": "These only."},
     )
 

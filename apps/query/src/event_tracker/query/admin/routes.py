@@ -6,20 +6,12 @@ from typing import Any
 from event_tracker.core.http.routes import Answer, Route
 from event_tracker.core.secrets.keys import PREFIX
 from event_tracker.query.admin import answers
+from event_tracker.query.admin.access.people import PersonSettings, get_person, list_people, put_person, reset_password
+from event_tracker.query.admin.access.tokens import TokenSettings, list_tokens, make_token, revoke_token
 from event_tracker.query.admin.answers import list_of
 from event_tracker.query.admin.apply import ApplyParameters, Declaration, apply
 from event_tracker.query.admin.audit import AuditParameters, list_audit
-from event_tracker.query.admin.event_schemas import SchemaSettings, SchemasParameters, list_schemas, set_schema
 from event_tracker.query.admin.links import LinkedIds, LinksParameters, list_links, remove_links, restore_links
-from event_tracker.query.admin.pages import (
-    PageParameters,
-    PagesParameters,
-    PagesSettings,
-    delete_page,
-    list_pages,
-    put_pages,
-)
-from event_tracker.query.admin.people import PersonSettings, get_person, list_people, put_person, reset_password
 from event_tracker.query.admin.rejections import (
     RejectionsParameters,
     Replay,
@@ -28,8 +20,17 @@ from event_tracker.query.admin.rejections import (
     list_rejections,
     replay,
 )
-from event_tracker.query.admin.schema_proposals import ProposalParameters, propose_schema
-from event_tracker.query.admin.sources import (
+from event_tracker.query.admin.sources.event_schemas import SchemaSettings, SchemasParameters, list_schemas, set_schema
+from event_tracker.query.admin.sources.pages import (
+    PageParameters,
+    PagesParameters,
+    PagesSettings,
+    delete_page,
+    list_pages,
+    put_pages,
+)
+from event_tracker.query.admin.sources.schema_proposals import ProposalParameters, propose_schema
+from event_tracker.query.admin.sources.sources import (
     NAME,
     SourceSettings,
     get_source,
@@ -39,7 +40,6 @@ from event_tracker.query.admin.sources import (
     put_source,
     revoke_write_key,
 )
-from event_tracker.query.admin.tokens import TokenSettings, list_tokens, make_token, revoke_token
 from event_tracker.query.answers import path_parameter
 from event_tracker.query.auth.people import NAME as PERSON_NAME
 

@@ -22,7 +22,7 @@ from event_tracker.core.http.service import json_response
 from event_tracker.query.auth.principal import ALLOWED_SOURCES, Principal, QuotaHolder, client_of, principal_of
 from event_tracker.query.parameter_types import MAX_VALUES, AtMost, ShortList, text_field
 from event_tracker.query.parameters import ParameterSchema, Reader
-from event_tracker.query.request_body import MOST_BYTES, QUESTION_BYTES, read_json, receive_body
+from event_tracker.query.request_body import MAX_BYTES, QUESTION_BYTES, read_json, receive_body
 
 _encode = msgspec.json.Encoder().encode
 
@@ -101,7 +101,7 @@ class Call:
             given["sources"] = select_sources(given.get("sources"), self.allowed_sources)
         return given
 
-    def body(self, most_bytes: int = MOST_BYTES) -> dict[str, Any]:
+    def body(self, most_bytes: int = MAX_BYTES) -> dict[str, Any]:
         """The route's JSON body, loaded.
 
         Raises:

@@ -5,7 +5,7 @@ from wsgiref.types import WSGIEnvironment
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.memory_budget import CLIENT
 from event_tracker.core.http.middleware import bearer_token
-from event_tracker.core.http.routes import PUBLIC, RouteTable
+from event_tracker.core.http.routes import PUBLIC, Route, RouteTable
 from event_tracker.core.secrets.keys import FORM
 from event_tracker.query.auth.people import People
 from event_tracker.query.auth.principal import ALLOWED_SOURCES, ANYONE, PRINCIPAL, Principal, client_of
@@ -34,15 +34,18 @@ class Guard:
         self._table, self._tokens, self._people = table, tokens, people
         self._required = required
 
-    def __call__(self, environ: WSGIEnvironment) -> None:
+    def __call__(self, environ: WSGIEnvironment, route: Route | None = None) -> None:
         """Admit the request: put its principal and allowed sources into the environ.
+
+        Args:
+            route: that will answer it. Without it, it is found by the path.
 
         Raises:
             Problem: 401 without credentials or with wrong ones, 403 if the scope is missing or a password must be set first.
             psycopg.Error: if the database is unavailable and the credentials aren't cached.
         """
         path = environ.get("PATH_INFO", "")
-        route = self._table.find(environ)
+        route = route or self._table.find(environ)
         # What isn't found needs what its neighbours need: who may not ask them doesn't learn what there is.
         access = route.access if route else self._table.access_beside(path)
         # The router takes //metrics for /metrics, a proxy that keeps /metrics inside may not.

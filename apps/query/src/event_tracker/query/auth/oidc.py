@@ -31,7 +31,7 @@ AUDIENCE = "oidc"
 TRANSACTION_SECONDS = 600
 """How long a person may take to sign in at the provider."""
 
-MOST_SECONDS = 8.0
+MAX_SECONDS = 8.0
 """How long the provider may take in total before it counts as unavailable."""
 
 AT_ONCE = 8
@@ -132,9 +132,9 @@ class Oidc:
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
-        """Run the block within MOST_SECONDS, and turn the provider's errors into problems."""
+        """Run the block within MAX_SECONDS, and turn the provider's errors into problems."""
         try:
-            with gevent.Timeout(MOST_SECONDS, ProviderUnavailableError("too slow")), self._slots:
+            with gevent.Timeout(MAX_SECONDS, ProviderUnavailableError("too slow")), self._slots:
                 yield
         except ProviderUnavailableError as error:
             log.warning("The OpenID Connect provider is unavailable: %s", error)

@@ -27,7 +27,7 @@ LEEWAY_SECONDS = 60
 PAUSE_SECONDS = 3.0
 """Timeout for each read from the provider. The total is limited in event_tracker.query.auth.oidc."""
 
-MOST_BYTES = 256 * 1024
+MAX_BYTES = 256 * 1024
 
 Json = dict[str, Any]
 
@@ -182,12 +182,12 @@ def _fetch(method: str, url: str, **how: Any) -> Json:
             headers={"Accept": "application/json"},
             **how,
         ) as answer:
-            body = answer.raw.read(MOST_BYTES + 1, decode_content=True)
+            body = answer.raw.read(MAX_BYTES + 1, decode_content=True)
             status = answer.status_code
     except (requests.RequestException, OSError, HTTPError) as error:
         raise ProviderUnavailableError(type(error).__name__) from None
     try:
-        found = json.loads(body) if len(body) <= MOST_BYTES else None
+        found = json.loads(body) if len(body) <= MAX_BYTES else None
     except (ValueError, RecursionError):  # nested too deep
         found = None
     if not isinstance(found, dict):

@@ -21,12 +21,12 @@ QUERIES = load_queries("event_tracker.query.auth")
 FREE_FAILURES = 5
 LONGEST_LOCK = 900.0
 FORGOTTEN_SECONDS = 3600.0
-MOST_FAILURES = 100
+MAX_FAILURES = 100
 """Lock-out: the fifth wrong password in a row locks the name for a second. Each further one doubles the time, up to 15 minutes.
-After an hour without wrong passwords the count is reset, and it stops at MOST_FAILURES. This allows fewer than 150 guesses a
+After an hour without wrong passwords the count is reset, and it stops at MAX_FAILURES. This allows fewer than 150 guesses a
 day, and an attacker locks a person out for 15 minutes at most (OWASP ASVS 5.0, 6.3.1)."""
 
-MOST_WRONG_CURRENT = 5
+MAX_WRONG_CURRENT = 5
 """So many wrong current passwords end a sign-in. They are counted for each sign-in: guesses at `/auth/sign-in` don't keep a
 person from changing their password, and a stolen sign-in allows no more guesses than this (OWASP ASVS 5.0, 6.3.1)."""
 
@@ -36,11 +36,11 @@ HASHES_AT_ONCE = 2
 TURN_SECONDS = 5.0
 """How long a request waits until it may hash."""
 
-MOST_WAITING = 100
+MAX_WAITING = 100
 """Requests that wait at once until they may hash: nearly as many as can be served within TURN_SECONDS. The turns of all requests are
 limited, and guessers must not hold them."""
 
-MOST_AUDITED = 60
+MAX_AUDITED = 60
 """Wrong passwords that one process writes into the audit log per minute."""
 
 
@@ -84,13 +84,13 @@ class Passwords:
         """
         with self._wait_for_slot():
             # Counted before it is checked: otherwise concurrent requests would get more guesses.
-            counted = self._execute("count_wrong_password", sign_in=sign_in, most=MOST_WRONG_CURRENT)
+            counted = self._execute("count_wrong_password", sign_in=sign_in, most=MAX_WRONG_CURRENT)
             stored = self._find_right(name, password) if counted else None
         if stored:
             self._execute("forget_wrong_passwords", sign_in=sign_in)
             return stored
         self._report_failure(name, "set_password")
-        if counted and counted[0][0] < MOST_WRONG_CURRENT:
+        if counted and counted[0][0] < MAX_WRONG_CURRENT:
             raise Problem(403, "wrong_password", "The current password is wrong.")
         if self._execute("end_sign_in", prefix=sign_in):
             write_audit(self._control, name, "sign_in_ended", why="wrong_password")
@@ -128,17 +128,17 @@ class Passwords:
             )
 
     def _count_failure(self, name: str) -> None:
-        limits = {"free": FREE_FAILURES, "longest": LONGEST_LOCK, "forgotten": FORGOTTEN_SECONDS, "most": MOST_FAILURES}
+        limits = {"free": FREE_FAILURES, "longest": LONGEST_LOCK, "forgotten": FORGOTTEN_SECONDS, "most": MAX_FAILURES}
         self._execute("count_failure", name=name, **limits)
 
     def _report_failure(self, name: str, where: str) -> None:
-        """Count a wrong password in the metrics and audit it, at most MOST_AUDITED per minute: guesses must not fill the audit log."""
+        """Count a wrong password in the metrics and audit it, at most MAX_AUDITED per minute: guesses must not fill the audit log."""
         metrics.SIGN_IN_FAILURES.inc()
         minute = int(time.monotonic() // 60)
         if minute != self._minute:
             self._minute, self._audited = minute, 0
         self._audited += 1
-        if self._audited <= MOST_AUDITED:
+        if self._audited <= MAX_AUDITED:
             write_audit(self._control, name, f"{where}_failed")
 
     @contextmanager
@@ -146,9 +146,9 @@ class Passwords:
         """Wait until fewer than HASHES_AT_ONCE hash at once.
 
         Raises:
-            Problem: 503 after TURN_SECONDS, or at once if MOST_WAITING wait.
+            Problem: 503 after TURN_SECONDS, or at once if MAX_WAITING wait.
         """
-        if self._waiting >= MOST_WAITING:
+        if self._waiting >= MAX_WAITING:
             raise _busy()
         self._waiting += 1
         try:

@@ -30,7 +30,7 @@ AUDIENCE = "query"
 FRESH_SECONDS = 2.0
 """How long a person's role is cached. A disabled person is refused everywhere after this time."""
 
-MOST_KNOWN = 10_000
+MAX_KNOWN = 10_000
 """Sign-ins that the cache holds."""
 
 WRONG = "No person with this name and password may sign in."
@@ -96,7 +96,7 @@ class People:
         self._refresh_seconds = refresh_days * 24 * 3600
         self._sign_ins = SignIns(control, refresh_days=refresh_days, oidc_hours=oidc_hours)
         self._passwords = Passwords(control)
-        self._recent: RecentCache[tuple[str, str], Principal] = RecentCache(FRESH_SECONDS, MOST_KNOWN)
+        self._recent: RecentCache[tuple[str, str], Principal] = RecentCache(FRESH_SECONDS, MAX_KNOWN)
 
     def authenticate(self, access_token: str) -> Principal | None:
         """The principal of an access token. None if it is invalid or has expired, its sign-in has ended, or the person is disabled."""

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.routes import PUBLIC, Answer, Route
-from event_tracker.core.secrets.passwords import LEAST_CHARACTERS, MOST_CHARACTERS
+from event_tracker.core.secrets.passwords import LEAST_CHARACTERS, MAX_CHARACTERS
 from event_tracker.query.answers import answer
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.auth.guard import ONE_TIME
@@ -25,7 +25,7 @@ class SignInSchema(BodySchema):
     """Body of POST /auth/sign-in."""
 
     name = fields.String(required=True, validate=text_field(1, 100).validate)
-    password = fields.String(required=True, validate=text_field(1, MOST_CHARACTERS).validate)
+    password = fields.String(required=True, validate=text_field(1, MAX_CHARACTERS).validate)
 
 
 class RefreshSchema(BodySchema):
@@ -37,9 +37,9 @@ class RefreshSchema(BodySchema):
 class PasswordSchema(BodySchema):
     """Body of POST /auth/password."""
 
-    password = fields.String(required=True, validate=text_field(LEAST_CHARACTERS, MOST_CHARACTERS).validate)
+    password = fields.String(required=True, validate=text_field(LEAST_CHARACTERS, MAX_CHARACTERS).validate)
     current_password = fields.String(
-        validate=text_field(1, MOST_CHARACTERS).validate,
+        validate=text_field(1, MAX_CHARACTERS).validate,
         metadata={"description": "The one until now. Left out after a sign-in by a password for one sign-in."},
     )
 

@@ -19,7 +19,7 @@ KIND = "rt"
 FRESH_SECONDS = 2.0
 """How long a token is cached. A revoked token is refused everywhere after this time."""
 
-MOST_KNOWN = 10_000
+MAX_KNOWN = 10_000
 """Tokens that the cache holds."""
 
 
@@ -37,7 +37,7 @@ class Tokens:
 
     def __init__(self, control: ConnectionPool[psycopg.Connection]) -> None:
         self._control = control
-        self._recent: RecentCache[str, _StoredToken] = RecentCache(FRESH_SECONDS, MOST_KNOWN)
+        self._recent: RecentCache[str, _StoredToken] = RecentCache(FRESH_SECONDS, MAX_KNOWN)
 
     def authenticate(self, token: str) -> Principal | None:
         """The principal of a token. None if it is unknown or wrong, was revoked, or has expired.

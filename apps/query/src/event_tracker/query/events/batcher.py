@@ -14,7 +14,7 @@ from gevent.event import AsyncResult, Event
 Query = TypeVar("Query")
 Result = TypeVar("Result")
 
-MOST_IN_BATCH = 64
+MAX_IN_BATCH = 64
 """Queries in one statement. The limit bounds how long one statement takes."""
 
 
@@ -63,7 +63,7 @@ class Batcher(Generic[Query, Result]):
 
     def _take_batch(self, client: Hashable) -> list[tuple[Query, "AsyncResult[Result]"]]:
         waiting = self._waiting.pop(client)
-        batch = [waiting.popleft() for _ in range(min(MOST_IN_BATCH, len(waiting)))]
+        batch = [waiting.popleft() for _ in range(min(MAX_IN_BATCH, len(waiting)))]
         if waiting:
             self._waiting[client] = waiting  # behind the others
         return batch

@@ -8,12 +8,12 @@ from typing import Any
 from marshmallow import ValidationError, validates_schema
 
 from event_tracker.query.auth.calls import Call, Sources, SourcesSchema, sources_for_digest
-from event_tracker.query.events.cursor import Cursor, CursorField, Position, digest
+from event_tracker.query.events.event_pages import Cursor, CursorField, Position, digest
 from event_tracker.query.events.property_values import property_parameters
 from event_tracker.query.filters.behaviour_schema import BehaviourFilterSchema
 from event_tracker.query.filters.grammar import Filter, Group
 from event_tracker.query.filters.schema import FilterMember, FilterParameters
-from event_tracker.query.identity import MOST_IDS, Identity, identity_field
+from event_tracker.query.identity import MAX_IDS, Identity, identity_field
 from event_tracker.query.parameter_types import (
     EARLIEST,
     LATEST,
@@ -139,7 +139,7 @@ class EventFilter:
             "user_id": self.user_id,
             "is_linked": self.identity == "linked",
             "linking_sources": None if self.sources is None else list(self.sources),
-            "most_ids": MOST_IDS,
+            "most_ids": MAX_IDS,
             "event_types": list(self.event_types),
             "session_id": self.session_id,
             "property_names": names,

@@ -11,10 +11,10 @@ from event_tracker.core.http.routes import Answer, Route
 from event_tracker.query.answers import BODY_PROBLEMS, PROBLEMS, TEXT, answer
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.auth.guard import ANY
-from event_tracker.query.events import filters, responses
-from event_tracker.query.events.cursor import Cursor, encode
+from event_tracker.query.events import filters
+from event_tracker.query.events.event_pages import Cursor, EventPage, Window, encode
 from event_tracker.query.events.filters import EventFilter, EventsSchema, ListEventsSchema, SearchBody
-from event_tracker.query.events.responses import EventPage, SourceNames
+from event_tracker.query.events.responses import SourceNames
 from event_tracker.query.events.store import EventStore
 from event_tracker.query.events.streams.export import export_events
 from event_tracker.query.events.streams.formats import FORMATS
@@ -39,7 +39,7 @@ def _answer_page(events: Events, call: Call, event_filter: EventFilter) -> Event
     start, end = event_filter.start, event_filter.end
     cursor = encode(Cursor(event_filter.digest, start, end, page.next)) if page.next else None
     if event_filter.user_id is None:
-        return EventPage(page.events, cursor, event_filter.identity, responses.Window(start, end))
+        return EventPage(page.events, cursor, event_filter.identity, Window(start, end))
     return EventPage(page.events, cursor, event_filter.identity)
 
 

@@ -11,19 +11,18 @@ from psycopg import sql
 
 from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.postgres.named_sql import load_queries
-from event_tracker.core.postgres.pool import ConnectionPool, attempt, execute
+from event_tracker.core.postgres.pool import ConnectionPool, Row, attempt, execute, fetch_within
 from event_tracker.core.postgres.replication import read_as_of
-from event_tracker.core.postgres.row_stream import Row, fetch_within
 from event_tracker.query import metrics
 from event_tracker.query.auth.principal import QuotaHolder
 from event_tracker.query.concurrency import SingleFlight, take_turn
 from event_tracker.query.events.batcher import Batcher
-from event_tracker.query.events.cursor import Position
+from event_tracker.query.events.event_pages import Page, Position, StoredEvent, make_stored_event
 from event_tracker.query.events.filters import EventFilter, TypeFilter
-from event_tracker.query.events.responses import Page, StoredEvent, TopTypes, TypeCount, make_stored_event
+from event_tracker.query.events.responses import TopTypes, TypeCount
 from event_tracker.query.events.time_range import split_at_hours
 from event_tracker.query.filters.postgres import compile_postgres
-from event_tracker.query.identity import MOST_IDS, limited_ids
+from event_tracker.query.identity import MAX_IDS, limited_ids
 from event_tracker.query.parameter_types import EARLIEST
 
 QUERIES = load_queries("event_tracker.query.events")
@@ -49,7 +48,7 @@ RECENT = timedelta(hours=1)
 SMALL_PAGE = 100
 """Pages of one user up to this limit share a statement. They are quick for every user, so none waits long for the others."""
 
-MOST_BYTES = 8 * 2**20
+MAX_BYTES = 8 * 2**20
 """Approximate limit for the JSON of properties in a page, or in pages that share a statement. A larger page ends there. Building a
 response takes three times as much memory."""
 
@@ -125,7 +124,7 @@ class EventStore:
         parameters = {
             "user_ids": [one.user_id for one in event_filters],
             "are_linked": [one.identity == "linked" for one in event_filters],
-            "most_ids": MOST_IDS,
+            "most_ids": MAX_IDS,
             "starts": [one.start for one in event_filters],
             "after_timestamps": [one.after.timestamp for one in event_filters],
             "after_user_ids": [one.after.user_id for one in event_filters],
@@ -177,9 +176,9 @@ class EventStore:
     def _fetch(
         self, statement: bytes, parameters: dict[str, Any], json: int, *, prepare: bool = True
     ) -> tuple[list[Row], bool]:
-        """Rows of events, up to MOST_BYTES in the column `json`, and whether these are all rows."""
+        """Rows of events, up to MAX_BYTES in the column `json`, and whether these are all rows."""
         with metrics.DB_SECONDS.labels("list_events").time():
-            return fetch_within(self.pool, statement, parameters, most_bytes=MOST_BYTES, sized=json, prepare=prepare)
+            return fetch_within(self.pool, statement, parameters, most_bytes=MAX_BYTES, sized=json, prepare=prepare)
 
     def _execute(self, name: str, statement: bytes, parameters: dict[str, Any]) -> Sequence[Any]:
         with metrics.DB_SECONDS.labels(name).time():

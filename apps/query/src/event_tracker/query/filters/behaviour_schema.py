@@ -9,7 +9,7 @@ from event_tracker.query.filters.schema import A_LIST, FilterSchema
 from event_tracker.query.parameter_types import ShortList, Time, WholeNumber
 from event_tracker.query.parameters import ParameterSchema
 
-MOST_EVENTS = 1_000_000
+MAX_EVENTS = 1_000_000
 
 DID = "The events that are counted; without it, all."
 ONE_OF = "Must have {names}, or `at_least` or `at_most`."
@@ -24,8 +24,8 @@ class CountSchema(ParameterSchema):
 
     did = _filter_field(DID)
     did_not = _filter_field("There must be no event that it selects.")
-    at_least = WholeNumber(MOST_EVENTS, metadata={"description": "By default 1, or 0 beside `at_most`."})
-    at_most = WholeNumber(MOST_EVENTS)
+    at_least = WholeNumber(MAX_EVENTS, metadata={"description": "By default 1, or 0 beside `at_most`."})
+    at_most = WholeNumber(MAX_EVENTS)
 
 
 class SessionFilterSchema(CountSchema):

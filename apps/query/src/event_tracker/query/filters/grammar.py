@@ -10,13 +10,13 @@ TEXT_FIELDS = ("event_type", "user_id", "session_id", "source")
 TIME_FIELDS = ("timestamp", "received_at")
 PROPERTY = "property."
 
-MOST_PARTS = 50
+MAX_PARTS = 50
 """Conditions and groups of a filter together. Each is evaluated for each event that is read."""
 
-MOST_DEPTH = 5
+MAX_DEPTH = 5
 """Groups in groups."""
 
-MOST_KEYS = 5
+MAX_KEYS = 5
 """Keys in the path of a property."""
 
 Test = Literal["is", "contains", "starts_with", "set", "gt", "gte", "lt", "lte"]

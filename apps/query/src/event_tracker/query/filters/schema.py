@@ -11,9 +11,9 @@ from marshmallow import ValidationError, fields, post_load, pre_load
 
 from event_tracker.core.json_numbers import decode_json
 from event_tracker.query.filters.grammar import (
-    MOST_DEPTH,
-    MOST_KEYS,
-    MOST_PARTS,
+    MAX_DEPTH,
+    MAX_KEYS,
+    MAX_PARTS,
     OPERATORS,
     ORDERED,
     PROPERTY,
@@ -71,10 +71,8 @@ class FieldName(fields.Field[EventField | Property]):
             keys = tuple(split_path(value.removeprefix(PROPERTY)))
         except ValueError:
             raise field_error("unknown_field", r"A backslash in a name is written \\, a dot \., a colon \:.") from None
-        if len(keys) > MOST_KEYS:
-            raise field_error(
-                "too_deep", f"May have {MOST_KEYS} names, not {len(keys)}; a dot in a name is written \\."
-            )
+        if len(keys) > MAX_KEYS:
+            raise field_error("too_deep", f"May have {MAX_KEYS} names, not {len(keys)}; a dot in a name is written \\.")
         for key in keys:
             KEY_LENGTH(key)
         return Property(keys)
@@ -112,7 +110,7 @@ def _as_text(value: Any) -> str:
 ONE_VALUE: dict[str, Any] = {"type": ["string", "number", "boolean"]}
 MANY_VALUES = {"type": "array", "items": ONE_VALUE, "minItems": 1, "maxItems": MAX_VALUES}
 A_LIST = {
-    "description": f"{MOST_PARTS} conditions and groups altogether, {MOST_DEPTH} groups in groups.",
+    "description": f"{MAX_PARTS} conditions and groups altogether, {MAX_DEPTH} groups in groups.",
     "minItems": 1,
 }
 
@@ -207,7 +205,7 @@ class FilterParameters(fields.List[Any]):
     def __init__(self, schema: type[FilterSchema] = FilterSchema) -> None:
         described = "`FIELD:OPERATOR:VALUE`, such as `property.plan:is:pro`, or JSON; several must all match."
         super().__init__(
-            text_field(1, 8000), data_key="filter", metadata={"description": described, "maxItems": MOST_PARTS}
+            text_field(1, 8000), data_key="filter", metadata={"description": described, "maxItems": MAX_PARTS}
         )
         self.filter_schema = schema
 
@@ -255,13 +253,13 @@ def _check_size(documents: list[Any]) -> None:
     """Check the number of parts and their depth before any is loaded: each takes time."""
     found = 0
     level = documents
-    for depth in range(MOST_DEPTH + 2):
+    for depth in range(MAX_DEPTH + 2):
         found += len(level)
-        if found > MOST_PARTS:
-            raise field_error("too_many", f"May have {MOST_PARTS} conditions and groups altogether.")
+        if found > MAX_PARTS:
+            raise field_error("too_many", f"May have {MAX_PARTS} conditions and groups altogether.")
         groups = [part for part in level if isinstance(part, dict) and not part.keys().isdisjoint(GROUPS)]
-        if groups and depth >= MOST_DEPTH:
-            raise field_error("too_deep", f"May have {MOST_DEPTH} groups in groups.")
+        if groups and depth >= MAX_DEPTH:
+            raise field_error("too_deep", f"May have {MAX_DEPTH} groups in groups.")
         level = [part for group in groups for part in _list_parts(group)]
 
 

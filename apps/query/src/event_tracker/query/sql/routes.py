@@ -19,8 +19,8 @@ from event_tracker.query.sql.runner import SqlAnswer, SqlQuery, SqlRunner
 from event_tracker.query.sql.sandbox.messages import Column, Format
 from event_tracker.query.stats.parameters import end_field, resolve_range, start_field, zone_field
 
-MOST_CHARACTERS = 20_000
-MOST_ROWS = 100_000
+MAX_CHARACTERS = 20_000
+MAX_ROWS = 100_000
 
 CSV = "text/csv; charset=utf-8; header=present"
 ARROW = "application/vnd.apache.arrow.stream"
@@ -41,7 +41,7 @@ class SqlSchema(SourcesSchema):
     statement = fields.String(
         data_key="sql",
         required=True,
-        validate=Length(1, MOST_CHARACTERS),
+        validate=Length(1, MAX_CHARACTERS),
         error_messages=REQUIRED,
         metadata={
             "description": "One SELECT in DuckDB's SQL, over the views events, users, sessions and pages (docs/sql.md)."
@@ -51,7 +51,7 @@ class SqlSchema(SourcesSchema):
     end = end_field()
     zone = zone_field()
     identity = identity_field()
-    limit = Between(1, MOST_ROWS, 1000, "Most rows to answer; `truncated` says whether there are more.")
+    limit = Between(1, MAX_ROWS, 1000, "Most rows to answer; `truncated` says whether there are more.")
     format = Choice(get_args(Format), "json", "What the rows are written as.")
 
 

@@ -24,7 +24,7 @@ from event_tracker.query.sql.sandbox.messages import Data, Format, Needs, Result
 from event_tracker.query.sql.views import build_tables, list_view_columns, needs_first_seen
 from event_tracker.query.stats.parameters import GAP
 
-MOST_BYTES = 16 * 2**20
+MAX_BYTES = 16 * 2**20
 """The most bytes of an answer."""
 
 COPY_TOO_LARGE = (
@@ -129,7 +129,7 @@ class SqlRunner:
             statement=query.statement,
             views=list_view_columns(),
             limit=query.limit,
-            most_bytes=MOST_BYTES,
+            most_bytes=MAX_BYTES,
             format=query.format,
             memory=self._limits.memory,
             threads=self._limits.threads,

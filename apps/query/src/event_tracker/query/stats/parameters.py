@@ -20,7 +20,7 @@ from event_tracker.query.parameter_types import (
     user_id_field,
 )
 from event_tracker.query.parameters import ParameterError, invalid_parameters
-from event_tracker.query.settings import MOST_SECONDS
+from event_tracker.query.settings import MAX_SECONDS
 from event_tracker.query.stats.intervals import Interval, TooManyPointsError, split_range, start_of_day
 from event_tracker.query.stats.parameter_types import Dimension, Flag, Moment, Zone
 from event_tracker.query.stats.query_types import UserQuery
@@ -32,8 +32,8 @@ A_DAY = "Or a day, which is its first moment in `tz`."
 
 UTC_ZONE = ZoneInfo("UTC")
 GAP = 1800
-MOST_POINTS = 1000
-MOST_DAYS = 10_000
+MAX_POINTS = 1000
+MAX_DAYS = 10_000
 """Days of one user. They are only counted, not listed."""
 INTERVALS = ("minute", "hour", "day", "week", "month")
 PERIODS = ("day", "week", "month")
@@ -87,7 +87,7 @@ def gap_field() -> Between:
 
 def longest_field() -> Between:
     description = "Seconds after its first event at which a session ends. By default LONGEST_SESSION_SECONDS."
-    return Between(1, MOST_SECONDS, None, description)
+    return Between(1, MAX_SECONDS, None, description)
 
 
 def dimension_field() -> Dimension:
@@ -121,7 +121,7 @@ def read_any_user(call: Call, now: datetime, allow_explain: bool, *, longest: in
 
 
 def _one_user(given: dict[str, Any], longest: int) -> UserQuery:
-    starts = split(given, "day", MOST_DAYS)
+    starts = split(given, "day", MAX_DAYS)
     bounds = {name: given[name] for name in ("sources", "start", "end", "zone", "explain")}
     return UserQuery(starts=starts, longest=longest, identity=given["identity"], **bounds)
 

@@ -19,15 +19,15 @@ LOOKBACKS = (timedelta(0), DAY, 30 * DAY)
 
 MOMENT = timedelta(microseconds=1)
 
-MOST_JOINED = 100_000
+MAX_JOINED = 100_000
 """How many ids of persons with several a page may read: whoever has a write key can link ids without end. Then it ends early."""
 
 TOO_MANY_IDS = (
-    f"The next person can't be told without reading more than {MOST_JOINED:,} ids. "
+    f"The next person can't be told without reading more than {MAX_JOINED:,} ids. "
     "With `identity=raw` the list has ids as they were sent."
 )
 
-MOST_ROWS = 10_000
+MAX_ROWS = 10_000
 """Of a page of ids."""
 
 
@@ -118,7 +118,7 @@ class ActiveIds:
 
 
 def list_active_persons(ids: ActiveIds, persons: Persons, after: UserPosition, most: int) -> UserPage:
-    """`most` persons after a position, the most recently active first; fewer if they have more than MOST_JOINED ids.
+    """`most` persons after a position, the most recently active first; fewer if they have more than MAX_JOINED ids.
 
     The list of ids has each person where it has the most recently active of their ids. At one moment, persons and ids may be in another
     order, so a moment is read as a whole.
@@ -127,7 +127,7 @@ def list_active_persons(ids: ActiveIds, persons: Persons, after: UserPosition, m
     become larger, so that there are few.
 
     Raises:
-        Problem: 422 if not even one person can be told without reading more than MOST_JOINED ids; 504 after the deadline of `ids`.
+        Problem: 422 if not even one person can be told without reading more than MAX_JOINED ids; 504 after the deadline of `ids`.
     """
     found: list[ActiveUser] = []
     joined: set[str] = set()
@@ -136,7 +136,7 @@ def list_active_persons(ids: ActiveIds, persons: Persons, after: UserPosition, m
     rows = most
     while True:
         page = ids.page(place, rows, joined)
-        read, person_of = _find_persons(ids, persons, page, MOST_JOINED - len(joined))
+        read, person_of = _find_persons(ids, persons, page, MAX_JOINED - len(joined))
         joined.update(person_of, person_of.values())
         found += [user for user in _join(ids, read, person_of) if user.position < after]
         # Those behind can't be in the answer, however many are found at one moment.
@@ -152,7 +152,7 @@ def list_active_persons(ids: ActiveIds, persons: Persons, after: UserPosition, m
                 raise invalid_parameters([ParameterError("identity", "too_many_ids", TOO_MANY_IDS)])
             return UserPage(complete, True)
         place = page[-1].position
-        rows = min(2 * rows, MOST_ROWS)
+        rows = min(2 * rows, MAX_ROWS)
 
 
 def _find_persons(

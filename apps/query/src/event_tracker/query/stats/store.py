@@ -14,7 +14,7 @@ from event_tracker.core.postgres.pool import ConnectionPool
 from event_tracker.query.auth.calls import Sources
 from event_tracker.query.auth.principal import QuotaHolder
 from event_tracker.query.concurrency import SingleFlight, take_turn
-from event_tracker.query.identity import MOST_IDS, Identity, limited_ids
+from event_tracker.query.identity import MAX_IDS, Identity, limited_ids
 from event_tracker.query.stats.answers import RangeAnswer, range_members, share
 from event_tracker.query.stats.parameters import GAP
 from event_tracker.query.stats.query_types import FilteredQuery, RangeQuery, UserQuery
@@ -91,7 +91,7 @@ class StatsStore:
             "user_id": user_id,
             "is_linked": query.identity == "linked",
             "linking_sources": None if query.sources is None else list(query.sources),
-            "most_ids": MOST_IDS,
+            "most_ids": MAX_IDS,
             "starts": list(query.starts),
             "gap": GAP,
             "longest": query.longest,

@@ -8,7 +8,7 @@ HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
-MOST_SPLIT_HOURS = 200
+MAX_SPLIT_HOURS = 200
 """If more hours than this must be split, the whole range is read instead."""
 
 
@@ -18,7 +18,7 @@ def split_by_hour(start: datetime, end: datetime, starts: Sequence[datetime]) ->
     None if so many hours are split that nothing is gained.
     """
     split_hours = sorted({floor_time(cut, HOUR) for cut in (start, *starts[1:], end) if cut != floor_time(cut, HOUR)})
-    if len(split_hours) > MOST_SPLIT_HOURS:
+    if len(split_hours) > MAX_SPLIT_HOURS:
         return None
     return {
         "first_hour": floor_time(start, HOUR),

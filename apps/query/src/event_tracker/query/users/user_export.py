@@ -17,7 +17,7 @@ from event_tracker.query import metrics
 from event_tracker.query.auth.people import QUERIES as ACCESS_QUERIES
 from event_tracker.query.auth.principal import Principal, quota_holder_of
 from event_tracker.query.concurrency import EXPORT_TURN_SECONDS, TURN_SECONDS, take_turn
-from event_tracker.query.events.cursor import NIL
+from event_tracker.query.events.event_pages import NIL
 from event_tracker.query.identity import Identity
 from event_tracker.query.users.user_erasure import QUERIES
 from event_tracker.query.users.user_ids import find_ids

@@ -3,7 +3,7 @@
 import psycopg
 
 from event_tracker.core.postgres.named_sql import load_queries
-from event_tracker.query.identity import MOST_IDS, Identity, limited_ids
+from event_tracker.query.identity import MAX_IDS, Identity, limited_ids
 
 FIND_IDS = load_queries("event_tracker.query.users")["find_ids"]
 
@@ -14,7 +14,7 @@ def find_ids(connection: psycopg.Connection, user_id: str, identity: Identity, s
     Raises:
         Problem: 422 if there are too many.
     """
-    given = {"user_id": user_id, "is_linked": identity == "linked", "sources": sources, "most_ids": MOST_IDS}
+    given = {"user_id": user_id, "is_linked": identity == "linked", "sources": sources, "most_ids": MAX_IDS}
     with limited_ids():
         ((ids,),) = connection.execute(FIND_IDS, given, binary=True).fetchall()
     return list(ids)

@@ -24,10 +24,10 @@ from event_tracker.enrichment.user_agents import UserAgent, load_user_agents
 NAMESPACE = uuid.UUID("6f1e9a52-7f0b-5b7e-9d53-1f0a3c3b7c11")
 """Of ids made from request ids. Never change it: every request that was ever sent would become a new event."""
 
-MOST_VALUE = 500
+MAX_VALUE = 500
 """Characters of a parameter's value, as in tracker.js."""
 
-MOST_TEXT = 200
+MAX_TEXT = 200
 """Characters of other texts, and of user ids."""
 
 REFERRER_SCHEMES = frozenset(["http", "https", "android-app", "ios-app"])
@@ -93,20 +93,20 @@ class EventMaker:
 
     def _user_of(self, request: Request) -> str:
         if self._options.users == "names" and request.user:
-            return request.user[:MOST_TEXT]
+            return request.user[:MAX_TEXT]
         if self._visitors is None:
-            return (request.address or "unknown")[:MOST_TEXT]
+            return (request.address or "unknown")[:MAX_TEXT]
         return self._visitors.identify(self._host_of(request), request.address, request.user_agent, request.time)
 
     def _host_of(self, request: Request) -> str | None:
-        return (request.host or self._options.host or "")[:MOST_TEXT] or None
+        return (request.host or self._options.host or "")[:MAX_TEXT] or None
 
     def _properties(self, request: Request, kind: str, agent: UserAgent) -> dict[str, Any]:
         host = self._host_of(request)
         given = {
             "page": read_path(request.path, strip_slash=self._options.strip_slash) if request.path else None,
             "host": host,
-            "method": None if request.method == "GET" else request.method and request.method[:MOST_TEXT],
+            "method": None if request.method == "GET" else request.method and request.method[:MAX_TEXT],
             "status": request.status,
             "bytes": request.bytes,
             "seconds": request.seconds,
@@ -134,7 +134,7 @@ class EventMaker:
             properties["page"] = name_page(properties["page"], parameters, options.page_parameters)
         campaign = {name: parameters[name].strip().lower() for name in UTM if name in parameters}
         chosen = {name: parameters[name] for name in options.parameters if name in parameters}
-        properties.update({name: value[:MOST_VALUE] for name, value in (campaign | chosen).items() if value})
+        properties.update({name: value[:MAX_VALUE] for name, value in (campaign | chosen).items() if value})
 
     def _own_hosts(self, host: str) -> tuple[str, ...]:
         return (*self._options.own_hosts, host) if host else self._options.own_hosts

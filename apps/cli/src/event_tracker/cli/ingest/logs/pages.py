@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from urllib.parse import quote_plus, unquote_plus, unquote_to_bytes
 
-MOST_CHARACTERS = 2000
+MAX_CHARACTERS = 2000
 """Characters of a page's name, as in tracker.js."""
 
 REMEMBERED = 5000
@@ -25,7 +25,7 @@ def read_path(path: str, *, strip_slash: bool = False) -> str:
     """
     if "%" in path:
         path = _escapes.sub(_unescape, path)
-    path = path[:MOST_CHARACTERS]
+    path = path[:MAX_CHARACTERS]
     return path.rstrip("/") or "/" if strip_slash else path
 
 
@@ -50,7 +50,7 @@ def name_page(path: str, parameters: Mapping[str, str], page_parameters: Sequenc
     kept = [(name, parameters[name]) for name in page_parameters if name in parameters]
     if not kept:
         return path
-    return f"{path}?{'&'.join(f'{_encode(name)}={_encode(value)}' for name, value in kept)}"[:MOST_CHARACTERS]
+    return f"{path}?{'&'.join(f'{_encode(name)}={_encode(value)}' for name, value in kept)}"[:MAX_CHARACTERS]
 
 
 def _encode(text: str) -> str:

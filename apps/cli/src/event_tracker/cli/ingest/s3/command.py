@@ -13,7 +13,7 @@ import click
 
 from event_tracker.cli.client import open_client
 from event_tracker.cli.errors import ServiceError
-from event_tracker.cli.ingest.delivery import MOST_EVENTS
+from event_tracker.cli.ingest.delivery import MAX_EVENTS
 from event_tracker.cli.ingest.detection import FORMATS
 from event_tracker.cli.ingest.identity import Identifier
 from event_tracker.cli.ingest.input import AUTO
@@ -50,7 +50,7 @@ from event_tracker.cli.progress import Meter
               help="auto: the format that an object's content has.")  # fmt: skip
 @click.option("--rejected", type=click.Path(dir_okay=False, path_type=Path),
               help="File to which rejected and expired lines are added, and why.")  # fmt: skip
-@click.option("--batch", type=click.IntRange(1, MOST_EVENTS), default=MOST_EVENTS, show_default=True,
+@click.option("--batch", type=click.IntRange(1, MAX_EVENTS), default=MAX_EVENTS, show_default=True,
               help="Most events in a request.")  # fmt: skip
 @click.option(
     "--metrics-port",

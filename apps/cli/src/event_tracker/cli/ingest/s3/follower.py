@@ -11,7 +11,7 @@ from event_tracker.cli.errors import UnavailableError
 from event_tracker.cli.ingest.s3 import metrics
 from event_tracker.cli.ingest.s3.bucket import Bucket, S3Error
 from event_tracker.cli.ingest.s3.key_times import Marks
-from event_tracker.cli.ingest.s3.ledger import MOST_TRIES, Ledger
+from event_tracker.cli.ingest.s3.ledger import MAX_TRIES, Ledger
 from event_tracker.cli.ingest.s3.loader import End, Loader
 from event_tracker.cli.ingest.s3.messages import Message, Queue
 from event_tracker.cli.progress import Meter
@@ -56,9 +56,9 @@ class Follower:
             ServiceError, S3Error: if it can't be done.
         """
         self._list()
-        for attempt in range(MOST_TRIES):
+        for attempt in range(MAX_TRIES):
             self._read_unread()
-            if self._stopping.is_set() or not self._ledger.unread()[0] or attempt == MOST_TRIES - 1:
+            if self._stopping.is_set() or not self._ledger.unread()[0] or attempt == MAX_TRIES - 1:
                 break
             self._stopping.wait(backoff(attempt))
         self._marks.finish_listing(key for key, _ in self._ledger.unread_keys())

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-MOST_TRIES = 3
+MAX_TRIES = 3
 """How often an object that can't be read is tried, in one listing after the other, before it is passed over."""
 
 
@@ -93,7 +93,7 @@ class Ledger:
     def is_passed_over(self, key: str, etag: str) -> bool:
         """Whether this content couldn't be read."""
         query = "select 1 from objects where bucket = ? and key = ? and etag = ? and done_at is not null and tries >= ?"
-        return self._database.execute(query, [self._bucket, key, etag, MOST_TRIES]).fetchone() is not None
+        return self._database.execute(query, [self._bucket, key, etag, MAX_TRIES]).fetchone() is not None
 
     def finish(self, key: str, etag: str, result: Result) -> None:
         """Note that an object is stored: every line of it was acknowledged."""
@@ -113,7 +113,7 @@ class Ledger:
             "select tries from objects where bucket = ? and key = ? and etag = ?", [self._bucket, key, etag]
         ).fetchone()
         tries = (before[0] if before else 0) + 1
-        done = _now() if tries >= MOST_TRIES else None
+        done = _now() if tries >= MAX_TRIES else None
         self._database.execute(
             "insert or replace into objects (bucket, key, etag, tries, done_at) values (?, ?, ?, ?, ?)",
             [self._bucket, key, etag, tries, done],

@@ -8,7 +8,7 @@ from urllib.parse import unquote_plus
 
 from event_tracker.cli.ingest.s3.bucket import GoneError, ListedObject, S3Error, s3_errors
 
-MOST_MESSAGES = 10
+MAX_MESSAGES = 10
 """At once: as many as SQS gives."""
 
 WAIT_SECONDS = 10
@@ -51,7 +51,7 @@ class Queue:
         with _queue_errors():
             answer = self.client.receive_message(
                 QueueUrl=self.url,
-                MaxNumberOfMessages=MOST_MESSAGES,
+                MaxNumberOfMessages=MAX_MESSAGES,
                 WaitTimeSeconds=self.wait_seconds,
                 VisibilityTimeout=HIDDEN_SECONDS,
             )

@@ -17,7 +17,7 @@ from event_tracker.cli.simulate.scenarios.description import PACES, Life, Scenar
 LEAST_DAYS = 14
 """At least one week is complete then, which the longest life needs."""
 
-MOST_DAYS = 366
+MAX_DAYS = 366
 LATE_PERCENT = 3
 """The percentage of visits that are made while the device is offline, and reported hours later."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from event_tracker.cli.ingest.delivery import MOST_EVENTS
+from event_tracker.cli.ingest.delivery import MAX_EVENTS
 from event_tracker.cli.simulate.scenarios.description import SIGN_IN, Scenario, Step
 from event_tracker.cli.simulate.scenarios.plan import Person, Plan, PlannedVisit
 from event_tracker.cli.simulate.scenarios.site import PAGE_VIEW
@@ -18,9 +18,9 @@ def arriving_batches(plan: Plan) -> Iterator[list[Event]]:
     batch: list[Event] = []
     for visit in _arrivals(plan):
         batch += _events(plan.scenario, visit)
-        if len(batch) >= MOST_EVENTS:
-            yield batch[:MOST_EVENTS]
-            batch = batch[MOST_EVENTS:]
+        if len(batch) >= MAX_EVENTS:
+            yield batch[:MAX_EVENTS]
+            batch = batch[MAX_EVENTS:]
     if batch:
         yield batch
 

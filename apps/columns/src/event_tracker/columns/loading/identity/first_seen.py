@@ -11,7 +11,7 @@ from event_tracker.columns.loading.cache import Cache
 from event_tracker.columns.loading.conditions import Range
 from event_tracker.columns.loading.deadline import Deadline
 from event_tracker.columns.loading.identity.persons import Persons
-from event_tracker.columns.loading.identity.tables import OpenCursor, Table, fill
+from event_tracker.columns.loading.identity.shared_tables import OpenCursor, SharedTable, fill
 from event_tracker.columns.loading.reader import copy_csv
 from event_tracker.columns.loading.threads import run_in_thread
 from event_tracker.core.postgres.named_sql import load_queries
@@ -29,16 +29,16 @@ def copy_first_seen(
     first_seen: Range,
     persons: Persons | None,
     deadline: Deadline,
-) -> Table:
+) -> SharedTable:
     """Copy the users first seen in a range to a table (user_id, first_seen). A person was first seen with any of their ids."""
     start, end = first_seen
     statement = sql.SQL(QUERIES["copy_users"]).format(start=start, end=end)
     copied = sql.SQL(QUERIES["copied"]).format()
-    table = Table(open_cursor)
+    table = SharedTable(open_cursor)
     csv = cache.temporary_path()
     with open_cursor() as cursor:
 
-        def execute(name: str, given: dict[str, Any] | None = None, **slots: sql.Composable | Table) -> list[Any]:
+        def execute(name: str, given: dict[str, Any] | None = None, **slots: sql.Composable | SharedTable) -> list[Any]:
             work = partial(cursor.execute, fill(QUERIES[name], **slots), given or {})
             return run_in_thread(lambda: work().fetchall(), deadline, cursor)
 

@@ -17,18 +17,18 @@ from psycopg import sql
 from event_tracker.columns.loading.cache import Cache
 from event_tracker.columns.loading.deadline import Deadline
 from event_tracker.columns.loading.identity.persons import Persons, resolve
-from event_tracker.columns.loading.identity.tables import OpenCursor, Table, fill
+from event_tracker.columns.loading.identity.shared_tables import OpenCursor, SharedTable, fill
 from event_tracker.columns.loading.reader import copy_csv
 from event_tracker.columns.loading.threads import run_in_thread
 from event_tracker.core.postgres.named_sql import load_queries
 
 QUERIES = load_queries("event_tracker.columns.loading.identity", "links.sql")
 
-MOST_VERSIONS = 2
+MAX_KNOWN = 2
 """Concurrent questions may have snapshots of slightly different times."""
 
-MOST_VIEWS = 4
-"""Of one version: the persons for so many sets of sources are kept."""
+MAX_VIEWS = 4
+"""Of one state of the links: the persons for so many sets of sources are kept."""
 
 
 class State(NamedTuple):
@@ -45,19 +45,19 @@ class State(NamedTuple):
     file: int
 
 
-class View(NamedTuple):
+class SourceView(NamedTuple):
     """What a viewer of some sources sees.
 
     Attributes:
         persons: None where nobody has two ids.
-        version: changes whenever one of these sources' links does, and says nothing of the others.
+        fingerprint: changes whenever one of these sources' links does, and says nothing of the others.
     """
 
     persons: Persons | None
-    version: str
+    fingerprint: str
 
 
-class Version:
+class KnownLinks:
     """All links, as a snapshot has seen them.
 
     Attributes:
@@ -66,13 +66,13 @@ class Version:
         views: for the sets of sources that were asked about, the latest last.
     """
 
-    def __init__(self, state: State, oldest: int, table: Table, newest: int, sources: frozenset[str]) -> None:
+    def __init__(self, state: State, oldest: int, table: SharedTable, newest: int, sources: frozenset[str]) -> None:
         self.state = state
         self.oldest = oldest
         self.table = table
         self.newest = newest
         self.sources = sources
-        self.views: OrderedDict[frozenset[str], View] = OrderedDict()
+        self.views: OrderedDict[frozenset[str], SourceView] = OrderedDict()
 
 
 class Links:
@@ -85,7 +85,7 @@ class Links:
     def __init__(self, open_cursor: OpenCursor, cache: Cache) -> None:
         self._open_cursor = open_cursor
         self._cache = cache
-        self._versions: list[Version] = []
+        self._known: list[KnownLinks] = []
         self._lock = Lock()
 
     def read(
@@ -95,30 +95,30 @@ class Links:
         oldest: int,
         sources: Collection[str] | None,
         deadline: Deadline,
-    ) -> View:
+    ) -> SourceView:
         """The persons for a viewer of some sources (None is all), in the snapshot of a connection.
 
         Args:
             server, oldest: of the snapshot, as Snapshot has them.
         """
-        version = self._find_unchanged(connection, server, oldest)
-        if version is None:
+        known = self._find_unchanged(connection, server, oldest)
+        if known is None:
             with self._alone(deadline):
-                version = self._renew(connection, server, oldest, deadline)
-        visible = version.sources if sources is None else version.sources.intersection(sources)
+                known = self._renew(connection, server, oldest, deadline)
+        visible = known.sources if sources is None else known.sources.intersection(sources)
         if not visible:
-            return View(None, "")
+            return SourceView(None, "")
         with self._alone(deadline):
-            return self._resolve(version, visible, deadline)
+            return self._resolve(known, visible, deadline)
 
     def forget_deleted(self, connection: psycopg.Connection, server: str) -> None:
         """Forget links of a state that isn't PostgreSQL's any more: somebody may have been erased."""
         state, _ = _read_state(connection, server, 0)
-        self._versions = [version for version in self._versions if version.state == state]
+        self._known = [known for known in self._known if known.state == state]
 
     def forget_all(self) -> None:
         """Forget all, since DuckDB's database is gone."""
-        self._versions = []
+        self._known = []
 
     @contextmanager
     def _alone(self, deadline: Deadline) -> Iterator[None]:
@@ -129,20 +129,20 @@ class Links:
         finally:
             self._lock.release()
 
-    def _find_unchanged(self, connection: psycopg.Connection, server: str, oldest: int) -> Version | None:
-        """The newest version, if it can be told at once that it is what the snapshot sees."""
-        newest = self._versions[-1] if self._versions else None
+    def _find_unchanged(self, connection: psycopg.Connection, server: str, oldest: int) -> KnownLinks | None:
+        """The newest links known, if it can be told at once that it is what the snapshot sees."""
+        newest = self._known[-1] if self._known else None
         # A snapshot of an earlier time may not see the newest changes.
         if newest is None or newest.newest >= min(newest.oldest, oldest):
             return None
         state, has_changed = _read_state(connection, server, newest.oldest)
         return newest if state == newest.state and not has_changed else None
 
-    def _renew(self, connection: psycopg.Connection, server: str, oldest: int, deadline: Deadline) -> Version:
-        """What the snapshot sees: a known version, or one with what has changed since, or all of them read again."""
+    def _renew(self, connection: psycopg.Connection, server: str, oldest: int, deadline: Deadline) -> KnownLinks:
+        """What the snapshot sees: links that are known, or these with what has changed since, or all of them read again."""
         state, _ = _read_state(connection, server, 0)
         with self._open_cursor() as cursor:
-            for known in reversed(self._versions):
+            for known in reversed(self._known):
                 if known.state == state:
                     # What both snapshots see for certain isn't compared.
                     since = min(known.oldest, oldest)
@@ -169,7 +169,7 @@ class Links:
             csv.unlink(missing_ok=True)
 
     def _compare(
-        self, known: Version, since: int, cursor: duckdb.DuckDBPyConnection, deadline: Deadline
+        self, known: KnownLinks, since: int, cursor: duckdb.DuckDBPyConnection, deadline: Deadline
     ) -> tuple[int, int]:
         statement, given = fill(QUERIES["compare"], known=known.table), {"since": since}
         ((lost, fresh),) = run_in_thread(lambda: cursor.execute(statement, given).fetchall(), deadline, cursor)
@@ -182,10 +182,10 @@ class Links:
         state: State,
         oldest: int,
         deadline: Deadline,
-        **slots: Table,
-    ) -> Version:
-        """Make a version of the copied links."""
-        table = Table(self._open_cursor)
+        **slots: SharedTable,
+    ) -> KnownLinks:
+        """Keep the copied links."""
+        table = SharedTable(self._open_cursor)
 
         def work() -> tuple[int, list[str]]:
             cursor.execute(fill(QUERIES[name], table=table, **slots))
@@ -193,27 +193,27 @@ class Links:
             return newest or 0, sources or []
 
         newest, sources = run_in_thread(work, deadline, cursor)
-        version = Version(state, oldest, table, newest, frozenset(sources))
-        self._versions = [*self._versions, version][-MOST_VERSIONS:]
-        return version
+        known_links = KnownLinks(state, oldest, table, newest, frozenset(sources))
+        self._known = [*self._known, known_links][-MAX_KNOWN:]
+        return known_links
 
-    def _resolve(self, version: Version, visible: frozenset[str], deadline: Deadline) -> View:
-        if visible in version.views:
-            version.views.move_to_end(visible)
-            return version.views[visible]
+    def _resolve(self, known: KnownLinks, visible: frozenset[str], deadline: Deadline) -> SourceView:
+        if visible in known.views:
+            known.views.move_to_end(visible)
+            return known.views[visible]
         with self._open_cursor() as cursor:
-            table = Table(self._open_cursor)
+            table = SharedTable(self._open_cursor)
 
             def work() -> tuple[bool, int]:
-                statement, given = fill(QUERIES["sum_up"], table=version.table), {"sources": sorted(visible)}
+                statement, given = fill(QUERIES["sum_up"], table=known.table), {"sources": sorted(visible)}
                 ((total,),) = cursor.execute(statement, given).fetchall()
-                return resolve(cursor, version.table, visible, table), total
+                return resolve(cursor, known.table, visible, table), total
 
             found, total = run_in_thread(work, deadline, cursor)
-        version.views[visible] = View(Persons(self._open_cursor, table) if found else None, str(total))
-        while len(version.views) > MOST_VIEWS:
-            version.views.popitem(last=False)
-        return version.views[visible]
+        known.views[visible] = SourceView(Persons(self._open_cursor, table) if found else None, str(total))
+        while len(known.views) > MAX_VIEWS:
+            known.views.popitem(last=False)
+        return known.views[visible]
 
 
 def _read_state(connection: psycopg.Connection, server: str, since: int) -> tuple[State, bool]:

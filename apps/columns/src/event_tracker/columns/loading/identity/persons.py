@@ -9,7 +9,7 @@ import duckdb
 from psycopg import sql
 
 from event_tracker.columns.loading.deadline import Deadline
-from event_tracker.columns.loading.identity.tables import OpenCursor, Table, fill
+from event_tracker.columns.loading.identity.shared_tables import OpenCursor, SharedTable, fill
 from event_tracker.columns.loading.threads import run_in_thread
 from event_tracker.core.postgres.named_sql import load_queries
 
@@ -33,7 +33,7 @@ class Persons:
         table: (alias, person), with one row for each alias. No person is an alias.
     """
 
-    def __init__(self, open_cursor: OpenCursor, table: Table) -> None:
+    def __init__(self, open_cursor: OpenCursor, table: SharedTable) -> None:
         self._open_cursor = open_cursor
         self.table = table
 
@@ -51,7 +51,9 @@ class Persons:
             return run_in_thread(lambda: cursor.execute(statement, given).fetchall(), deadline, cursor)
 
 
-def resolve(cursor: duckdb.DuckDBPyConnection, links: Table, sources: Collection[str], persons: Table) -> bool:
+def resolve(
+    cursor: duckdb.DuckDBPyConnection, links: SharedTable, sources: Collection[str], persons: SharedTable
+) -> bool:
     """Fill the table `persons` from the links of some sources. Returns whether it has any row.
 
     Args:

@@ -20,7 +20,7 @@ from event_tracker.core.postgres.pool import ConnectionPool, execute
 from event_tracker.query import metrics
 from event_tracker.query.auth.principal import QuotaHolder
 from event_tracker.query.concurrency import EXPORT_TURN_SECONDS, TURN_SECONDS, take_turn
-from event_tracker.query.events.cursor import Position
+from event_tracker.query.events.event_pages import Position
 from event_tracker.query.events.filters import EventFilter
 from event_tracker.query.events.store import build_statement
 from event_tracker.query.identity import limited_ids
@@ -33,8 +33,8 @@ HOURS = 500
 """Hours whose counts are read at once."""
 
 FIRST_ROWS = 500
-MOST_ROWS = 5000
-MOST_BYTES = 4 * 2**20
+MAX_ROWS = 5000
+MAX_BYTES = 4 * 2**20
 """Limits of a page: its rows, and the JSON of its properties. The first page is small, so that the response begins soon."""
 
 SLICE_EVENTS = 4500
@@ -42,7 +42,7 @@ FILTERED_SLICE_EVENTS = 50_000
 """Events in a slice: about a page. With filters, a slice may have more: only some of its events match."""
 
 SLICE_DIVISOR = 8
-MOST_SLICE_CUTS = 8
+MAX_SLICE_CUTS = 8
 """A slice that exceeds PostgreSQL's statement_timeout is cut to an eighth, at most so many times in a row."""
 
 Row = tuple[Any, ...]
@@ -162,7 +162,7 @@ class _SlicePlanner:
 def _read_page(event_filter: EventFilter, position: _ExportPosition, rows: int, execute_page: Execute) -> Sequence[Row]:
     """The next rows of the current slice. The slice is cut until they are read in time."""
     statement, conditions = build_statement("export_events", event_filter)
-    filters = {**conditions, "rows": rows, "bytes": MOST_BYTES}
+    filters = {**conditions, "rows": rows, "bytes": MAX_BYTES}
     for cuts in count():
         parameters = {
             "start": position.start,
@@ -175,12 +175,12 @@ def _read_page(event_filter: EventFilter, position: _ExportPosition, rows: int, 
             with limited_ids():
                 return execute_page(statement, {**filters, **parameters})
         except psycopg.errors.QueryCanceled:
-            if cuts == MOST_SLICE_CUTS or not position.cut():
+            if cuts == MAX_SLICE_CUTS or not position.cut():
                 raise
     raise AssertionError("unreachable")
 
 
 def _next_size(page: Sequence[Row]) -> int:
-    """How many rows have about MOST_BYTES, if they are as large as these on average."""
+    """How many rows have about MAX_BYTES, if they are as large as these on average."""
     size: int = page[-1][BYTES]
-    return max(1, min(MOST_ROWS, MOST_BYTES * len(page) // size))
+    return max(1, min(MAX_ROWS, MAX_BYTES * len(page) // size))

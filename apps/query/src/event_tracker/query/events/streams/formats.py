@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from event_tracker.query.events.responses import StoredEvent, make_stored_event
+from event_tracker.query.events.event_pages import StoredEvent, make_stored_event
 
 Rows = Sequence[tuple[Any, ...]]
 

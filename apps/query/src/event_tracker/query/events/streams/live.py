@@ -21,8 +21,8 @@ from event_tracker.query.auth.calls import Call
 from event_tracker.query.auth.guard import Guard
 from event_tracker.query.auth.principal import ALLOWED_SOURCES
 from event_tracker.query.concurrency import StreamSlots
+from event_tracker.query.events.event_pages import StoredEvent
 from event_tracker.query.events.filters import EventFilter
-from event_tracker.query.events.responses import StoredEvent
 from event_tracker.query.events.streams.live_filter import LiveFilter
 from event_tracker.query.events.streams.live_tail import Tail, encode
 from event_tracker.query.events.streams.parameters import read_live_filter

@@ -1,7 +1,7 @@
 """The filters of events in Python. They mean the same as the conditions in `queries.sql` (`list_events.*`)."""
 
+from event_tracker.query.events.event_pages import StoredEvent
 from event_tracker.query.events.filters import EventFilter
-from event_tracker.query.events.responses import StoredEvent
 from event_tracker.query.filters.grammar import Condition, Filter, Property
 from event_tracker.query.filters.matches import EventValues, matches
 

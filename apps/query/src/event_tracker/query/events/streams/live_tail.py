@@ -8,15 +8,13 @@ import msgspec
 import psycopg
 
 from event_tracker.core.postgres.named_sql import load_queries
-from event_tracker.core.postgres.pool import ConnectionPool, attempt, execute
+from event_tracker.core.postgres.pool import ConnectionPool, Row, attempt, execute, fetch_within
 from event_tracker.core.postgres.replication import read_as_of
-from event_tracker.core.postgres.row_stream import Row, fetch_within
 from event_tracker.query import metrics
 from event_tracker.query.auth.calls import Sources
-from event_tracker.query.events.cursor import NIL
-from event_tracker.query.events.responses import StoredEvent, make_stored_event
-from event_tracker.query.events.store import JSON, MOST_BYTES
-from event_tracker.query.identity import MOST_IDS, limited_ids
+from event_tracker.query.events.event_pages import NIL, StoredEvent, make_stored_event
+from event_tracker.query.events.store import JSON, MAX_BYTES
+from event_tracker.query.identity import MAX_IDS, limited_ids
 from event_tracker.query.parameter_types import EARLIEST
 
 QUERIES = load_queries("event_tracker.query.events")
@@ -33,7 +31,7 @@ MANY = 5000
 """If a read finds more events than this, the overlap is halved: reading so many again each second would be too expensive."""
 
 PAGE = 1000
-"""Events that are read at once, or fewer if they reach MOST_BYTES."""
+"""Events that are read at once, or fewer if they reach MAX_BYTES."""
 
 Key = tuple[datetime, datetime, str, UUID]
 """received_at, timestamp, user_id, event_id: unique, and the order of reading."""
@@ -86,7 +84,7 @@ class Tail:
         Raises:
             Problem: 422 if there are too many.
         """
-        given = {"user_id": user_id, "sources": None if sources is None else list(sources), "most_ids": MOST_IDS}
+        given = {"user_id": user_id, "sources": None if sources is None else list(sources), "most_ids": MAX_IDS}
         with limited_ids():
             ((ids,),) = execute(self._pool, QUERIES["live_events.ids"], given)
         return frozenset(ids)
@@ -98,10 +96,10 @@ class Tail:
             self._seen = {key for key in self._seen if key[0] >= self._since}
 
     def _fetch(self, position: Key) -> tuple[list[Row], bool]:
-        """Up to PAGE events after a position, and whether these are complete, not cut at MOST_BYTES."""
+        """Up to PAGE events after a position, and whether these are complete, not cut at MAX_BYTES."""
         after = dict(zip(("received_at", "timestamp", "user_id", "event_id"), position, strict=True))
         with metrics.DB_SECONDS.labels("live_events").time():
-            return fetch_within(self._pool, LIVE_EVENTS, {"rows": PAGE, **after}, most_bytes=MOST_BYTES, sized=JSON)
+            return fetch_within(self._pool, LIVE_EVENTS, {"rows": PAGE, **after}, most_bytes=MAX_BYTES, sized=JSON)
 
 
 def _key(event: StoredEvent) -> Key:

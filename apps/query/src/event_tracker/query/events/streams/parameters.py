@@ -8,12 +8,12 @@ from uuid import UUID
 from marshmallow import ValidationError, fields, missing, validates_schema
 
 from event_tracker.query.auth.calls import Call
-from event_tracker.query.events.cursor import CursorField, Position
+from event_tracker.query.events.event_pages import CursorField, Position
 from event_tracker.query.events.filters import EventFilter, EventsSchema, RangeSchema, build_event_filter
 from event_tracker.query.events.streams.formats import FORMATS
 from event_tracker.query.parameter_types import Between, Choice, Length, Time, field_error
 
-MOST_ROWS = 10**15
+MAX_ROWS = 10**15
 AFTER = "TIMESTAMP,EVENT_ID,USER_ID of the last event that you have: the export goes on behind it. Not with `cursor`."
 
 
@@ -21,7 +21,7 @@ class RowLimit(Between):
     """How many events to export. Without it, all of them."""
 
     def __init__(self) -> None:
-        super().__init__(1, MOST_ROWS, 0, "Most events to export; all of them by default.")
+        super().__init__(1, MAX_ROWS, 0, "Most events to export; all of them by default.")
         self.load_default = missing
 
 

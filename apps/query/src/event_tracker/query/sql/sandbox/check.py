@@ -48,7 +48,7 @@ SPACE = r"(?>\s+|--[^\n]*|/\*(?>.*?\*/))*+"
 
 EXPLAIN = re.compile(rf"{SPACE}explain\b{SPACE}(analyze\b)?", re.IGNORECASE | re.DOTALL)
 
-MOST_PROPERTIES = 32
+MAX_PROPERTIES = 32
 """Properties that are read one by one; beyond that, all are read."""
 
 BY_NAME = frozenset({"->>", "json_extract_string"})
@@ -206,7 +206,7 @@ def _read_properties(nodes: list[dict[str, Any]]) -> list[str] | None:
                 found.add(text)
                 named += 1
     everywhere = sum("properties" in _names_of(node) for node in nodes)
-    return sorted(found) if everywhere == named and len(found) <= MOST_PROPERTIES else None
+    return sorted(found) if everywhere == named and len(found) <= MAX_PROPERTIES else None
 
 
 def _is_properties(node: dict[str, Any]) -> bool:

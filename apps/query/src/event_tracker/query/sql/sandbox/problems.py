@@ -7,7 +7,7 @@ import msgspec
 
 from event_tracker.query.sql.sandbox.messages import Code, Refusal
 
-MOST_CHARACTERS = 1000
+MAX_CHARACTERS = 1000
 
 TOO_LARGE = (
     "The statement needs more memory than SQL_MEMORY_BYTES gives it. Read fewer columns or rows, or aggregate earlier."
@@ -53,4 +53,4 @@ def _locate(statement: str, position: int) -> tuple[int | None, int | None]:
 
 
 def _shorten(text: str) -> str:
-    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}…"
+    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…"

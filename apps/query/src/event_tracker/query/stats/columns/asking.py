@@ -98,7 +98,7 @@ class Asker:
 
     def _find_etag(self, question: Question[Any]) -> str:
         sessions = self._find_sessions(question)
-        return make_etag(question, sessions, *self._engine.version(_select(question, question.build_statement())))
+        return make_etag(question, sessions, *self._engine.fingerprint(_select(question, question.build_statement())))
 
     def _ask(self, question: Question[Answer]) -> tuple[Answer, str]:
         statement = question.build_statement()
@@ -118,7 +118,7 @@ class Asker:
         answer = question.build_answer(result.as_of, result.rows)
         if result.plan and isinstance(answer, RangeAnswer):
             answer.explain = ColumnsPlan(statement=question.name, **asdict(result.plan))
-        return answer, make_etag(question, sessions, result.as_of, result.version)
+        return answer, make_etag(question, sessions, result.as_of, result.fingerprint)
 
     def _find_sessions(self, question: Question[Any]) -> Sessions:
         return Sessions(getattr(question, "gap", GAP), getattr(question, "longest", self._longest))

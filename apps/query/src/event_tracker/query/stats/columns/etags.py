@@ -12,9 +12,9 @@ from event_tracker.query.stats.columns.behaviours import Sessions
 RELEASE = metadata.version("event-tracker-query")
 
 
-def make_etag(question: Any, sessions: Sessions, as_of: datetime, version: bytes) -> str:
-    """The entity tag of a question's answer: it changes with the version of the events, with what is asked, with what sessions are (a
+def make_etag(question: Any, sessions: Sessions, as_of: datetime, fingerprint: bytes) -> str:
+    """The entity tag of a question's answer: it changes with the fingerprint of the events, with what is asked, with what sessions are (a
     filter may be about them), when an interval has ended since, which answers may say, and with the release."""
     ended = sum(moment <= as_of for moment in (*getattr(question, "starts", ()), question.end))
     asked = msgspec.json.encode((RELEASE, question.name, question, sessions, ended), enc_hook=str)
-    return blake2b(asked, digest_size=16, key=version).hexdigest()
+    return blake2b(asked, digest_size=16, key=fingerprint).hexdigest()

@@ -28,7 +28,7 @@ PARTS = load_queries("event_tracker.query.stats.questions", "event_users.sql")
 ORDERS = {"events": "events desc, user_id", "last": "last desc, user_id"}
 """Sort order → its SQL. Users with equal values are sorted by the bytes of their ids."""
 
-MOST_OFFSET = 1_000_000_000
+MAX_OFFSET = 1_000_000_000
 
 
 class EventUsersSchema(FilterSchema):
@@ -36,7 +36,7 @@ class EventUsersSchema(FilterSchema):
 
     sort = Choice(tuple(ORDERS), "events", "Most events first, or the latest `last` first.")
     limit = Limit(50, "Most users to answer.")
-    offset = Between(0, MOST_OFFSET, 0, "How many users of this order to pass over: those of earlier pages.")
+    offset = Between(0, MAX_OFFSET, 0, "How many users of this order to pass over: those of earlier pages.")
     first_seen_from = Moment("first_seen_from", f"Only users who were first seen then or later. RFC 3339. {A_DAY}")
     first_seen_to = Moment("first_seen_to", f"Only users who were first seen before. RFC 3339. {A_DAY}")
 

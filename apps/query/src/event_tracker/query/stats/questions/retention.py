@@ -29,7 +29,7 @@ from event_tracker.query.stats.parameters import PERIODS, FilterSchema, read_ran
 from event_tracker.query.stats.query_types import FilteredQuery
 
 RETENTION = load_queries("event_tracker.query.stats.questions", "retention.sql")["retention"]
-MOST_PERIODS = 100
+MAX_PERIODS = 100
 
 
 class RetentionSchema(FilterSchema):
@@ -44,7 +44,7 @@ def retention(stats: Stats, call: Call) -> RangeAnswer:
 
 def read_retention(call: Call, now: datetime, allow_explain: bool) -> "RetentionQuery":
     given = read_range(call, now, allow_explain)
-    return RetentionQuery(starts=split(given, given["period"], MOST_PERIODS), **given)
+    return RetentionQuery(starts=split(given, given["period"], MAX_PERIODS), **given)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from event_tracker.query.stats.columns.visits import SECOND, build_cut, build_vi
 from event_tracker.query.stats.parameter_types import Dimension
 from event_tracker.query.stats.parameters import (
     INTERVALS,
-    MOST_POINTS,
+    MAX_POINTS,
     FilterSchema,
     gap_field,
     longest_field,
@@ -56,7 +56,7 @@ def timeseries(stats: Stats, call: Call) -> RangeAnswer:
 
 def read_timeseries(call: Call, now: datetime, allow_explain: bool, *, longest: int) -> "TimeseriesQuery":
     given = read_range(call, now, allow_explain)
-    starts = split(given, given["interval"], MOST_POINTS)
+    starts = split(given, given["interval"], MAX_POINTS)
     return TimeseriesQuery(starts=starts, **{"breakdown": None, "longest": longest, **given})
 
 

@@ -15,7 +15,7 @@ from event_tracker.query.stats.answers import Count, RangeAnswer, UsersRangeAnsw
 from event_tracker.query.stats.columns.asking import Stats
 from event_tracker.query.stats.columns.interval_numbers import number_intervals
 from event_tracker.query.stats.columns.selection import Parameters, Statement, select_query
-from event_tracker.query.stats.parameters import MOST_POINTS, PERIODS, FilterSchema, read_range, split
+from event_tracker.query.stats.parameters import MAX_POINTS, PERIODS, FilterSchema, read_range, split
 from event_tracker.query.stats.query_types import FilteredQuery
 
 USERS = load_queries("event_tracker.query.stats.questions", "users.sql")["users"]
@@ -33,7 +33,7 @@ def users(stats: Stats, call: Call) -> RangeAnswer:
 
 def read_users(call: Call, now: datetime, allow_explain: bool) -> "UsersQuery":
     given = read_range(call, now, allow_explain)
-    return UsersQuery(starts=split(given, given["interval"], MOST_POINTS), **given)
+    return UsersQuery(starts=split(given, given["interval"], MAX_POINTS), **given)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

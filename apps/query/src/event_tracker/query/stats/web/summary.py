@@ -26,7 +26,7 @@ from event_tracker.query.stats.columns.interval_numbers import number_intervals
 from event_tracker.query.stats.columns.selection import Parameters, Statement, select_query
 from event_tracker.query.stats.columns.visits import SECOND
 from event_tracker.query.stats.intervals import Interval, end_of_interval, start_of_day
-from event_tracker.query.stats.parameters import MOST_POINTS, split
+from event_tracker.query.stats.parameters import MAX_POINTS, split
 from event_tracker.query.stats.query_types import FilteredQuery
 from event_tracker.query.stats.web.parameters import WebSchema, read_web
 from event_tracker.query.stats.web.sessions import build_pieces
@@ -52,7 +52,7 @@ def web(stats: Stats, call: Call) -> RangeAnswer:
 
 def read_web_summary(call: Call, now: datetime, allow_explain: bool, *, longest: int) -> "WebSummaryQuery":
     given = read_web(call, now, allow_explain, longest)
-    return WebSummaryQuery(starts=split(given, given["interval"], MOST_POINTS), **given)
+    return WebSummaryQuery(starts=split(given, given["interval"], MAX_POINTS), **given)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,7 @@ WITH_BYTES = ("status", "edge_result", "edge_location")
 
 BY_VISITORS = "visitors desc, views desc, key nulls last"
 BY_SECONDS = "seconds.quantiles[2] desc, views desc, key nulls last"
-MOST_OFFSET = 1_000_000_000
+MAX_OFFSET = 1_000_000_000
 
 
 class WebTopSchema(WebSchema):
@@ -39,7 +39,7 @@ class WebTopSchema(WebSchema):
 
     by = Choice((*DIMENSIONS, *NAMES, SLOWEST), "page", "What is listed: see docs/api.md.")
     limit = Limit(10, "Most rows to answer.")
-    offset = Between(0, MOST_OFFSET, 0, "How many rows of this order to pass over: those of earlier pages.")
+    offset = Between(0, MAX_OFFSET, 0, "How many rows of this order to pass over: those of earlier pages.")
 
 
 def web_top(stats: Stats, call: Call) -> RangeAnswer:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import lru_cache, wraps
 from typing import Any, TypeVar
 
-MOST_CACHED, LONGEST_CACHED = 20_000, 500
+MAX_CACHED, LONGEST_CACHED = 20_000, 500
 """Addresses, times and user agents repeat. So many results are kept, some megabytes, of texts of up to so many characters."""
 
 ESCAPE = re.compile(rb'\\(x[0-9A-Fa-f]{2}|u00[0-9A-Fa-f]{2}|["\\ntr])')
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 def cache_short(function: Callable[[str], T]) -> Callable[[str], T]:
     """Decorator: keep the results for short texts. A log may have long ones, all different, and memory is limited."""
-    cached = lru_cache(MOST_CACHED)(function)
+    cached = lru_cache(MAX_CACHED)(function)
 
     @wraps(function)
     def call(text: str) -> T:

@@ -5,10 +5,10 @@ from marshmallow import fields
 
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.secrets.passwords import hash_password, make_password
+from event_tracker.query.admin.access.source_restriction import check_sources, source_restriction
+from event_tracker.query.admin.access.token_makers import record_token_changes
 from event_tracker.query.admin.management import Management, Row, Transaction, not_found
-from event_tracker.query.admin.source_restriction import check_sources, source_restriction
-from event_tracker.query.admin.sources import find_differences
-from event_tracker.query.admin.token_makers import record_token_changes
+from event_tracker.query.admin.sources.sources import find_differences
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.auth.people import NAME
 from event_tracker.query.auth.principal import ROLES, require_all_sources

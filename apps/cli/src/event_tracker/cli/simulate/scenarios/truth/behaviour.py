@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from event_tracker.cli.simulate.scenarios.check import Check, Request
 from event_tracker.cli.simulate.scenarios.plan import Plan
-from event_tracker.cli.simulate.scenarios.questions import (
+from event_tracker.cli.simulate.scenarios.truth.check import Check, Request
+from event_tracker.cli.simulate.scenarios.truth.questions import (
     LIMIT,
     day_starts,
     make_check,
@@ -16,7 +16,7 @@ from event_tracker.cli.simulate.scenarios.questions import (
     week_starts,
     whole_range,
 )
-from event_tracker.cli.simulate.scenarios.tally import Tally, key_of
+from event_tracker.cli.simulate.scenarios.truth.tally import Tally, key_of
 
 DEPTH = 3
 

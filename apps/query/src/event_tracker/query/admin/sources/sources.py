@@ -9,7 +9,7 @@ from event_tracker.core.http.errors import Problem
 from event_tracker.core.secrets.keys import PREFIX, NewKey, make_key
 from event_tracker.model.event_schemas import MODES
 from event_tracker.query.admin.management import Management, Row, Transaction, not_found
-from event_tracker.query.admin.origins import OriginError, normalise
+from event_tracker.query.admin.sources.origins import OriginError, normalise
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.auth.principal import Principal
 from event_tracker.query.parameter_types import AtMost, OneOf, WholeNumber, field_error
@@ -17,19 +17,19 @@ from event_tracker.query.request_body import BodySchema
 
 NAME = re.compile("[a-z0-9][a-z0-9_-]{0,99}")
 KEY_KIND = "wk"
-MOST_ORIGINS = 100
-MOST_KEYS = 100
+MAX_ORIGINS = 100
+MAX_KEYS = 100
 """Keys of a source that aren't revoked."""
 
-MOST_ENDED = 1_000
+MAX_ENDED = 1_000
 """Keys of a source, or tokens, that are listed though they were revoked or have expired: those that ended last."""
 
-MOST_RATE = 1_000_000
-MOST_DAYS = 36_500
+MAX_RATE = 1_000_000
+MAX_DAYS = 36_500
 
 
 class Origin(fields.String):
-    """An origin, loaded in the form that browsers send (`event_tracker.query.admin.origins`)."""
+    """An origin, loaded in the form that browsers send (`event_tracker.query.admin.sources.origins`)."""
 
     def _deserialize(self, value: Any, *_: Any, **__: Any) -> str:
         try:
@@ -43,7 +43,7 @@ class SourceSettings(BodySchema):
 
     allowed_origins = fields.List(
         Origin(),
-        validate=AtMost(max=MOST_ORIGINS),
+        validate=AtMost(max=MAX_ORIGINS),
         metadata={
             "description": "Whose pages may send events; * is any, https://*.shop.example all subdomains. Servers always may."
         },
@@ -56,10 +56,10 @@ class SourceSettings(BodySchema):
         },
     )
     rate_limit = WholeNumber(
-        MOST_RATE, allow_none=True, metadata={"description": "Events a second for each key; null is no limit."}
+        MAX_RATE, allow_none=True, metadata={"description": "Events a second for each key; null is no limit."}
     )
     keep = WholeNumber(
-        MOST_DAYS,
+        MAX_DAYS,
         allow_none=True,
         metadata={"description": "Days for which its events are kept; null is what `tracker maintain --keep` says."},
     )
@@ -81,7 +81,7 @@ def put_source(management: Management, call: Call, name: str) -> tuple[Row, int]
 
 def list_write_keys(management: Management, call: Call, name: str) -> Row:
     _one(management, call.principal, name)
-    return {"items": management.execute("list_keys", source=name, ended=MOST_ENDED)}
+    return {"items": management.execute("list_keys", source=name, ended=MAX_ENDED)}
 
 
 def make_write_key(management: Management, call: Call, name: str) -> Row:
@@ -124,8 +124,8 @@ def add_key(transaction: Transaction, source: str, new: NewKey) -> None:
     Raises:
         Problem: 409 if the source has too many. Concurrent requests may exceed the limit by a few.
     """
-    if transaction.execute("count_keys", source=source)[0]["keys"] >= MOST_KEYS:
-        raise Problem(409, "too_many_keys", f"A source has {MOST_KEYS} keys at most. Revoke some first.")
+    if transaction.execute("count_keys", source=source)[0]["keys"] >= MAX_KEYS:
+        raise Problem(409, "too_many_keys", f"A source has {MAX_KEYS} keys at most. Revoke some first.")
     transaction.execute("add_key", prefix=new.prefix, source=source, hash=new.hash)
     transaction.record("key_created", new.prefix, source)
 

@@ -6,17 +6,17 @@ from marshmallow import fields, validate
 
 from event_tracker.core.http.errors import Problem
 from event_tracker.query.admin.management import Transaction
-from event_tracker.query.admin.sources import may_manage
+from event_tracker.query.admin.sources.sources import may_manage
 from event_tracker.query.auth.principal import require_all_sources
 from event_tracker.query.parameter_types import text_field
 from event_tracker.query.parameters import ParameterError, invalid_parameters
 
-MOST_SOURCES = 100
+MAX_SOURCES = 100
 
 
 def source_restriction(description: str, **options: Any) -> fields.Field[Any]:
     """A field with names of sources; null is all."""
-    names = validate.Length(max=MOST_SOURCES)
+    names = validate.Length(max=MAX_SOURCES)
     return fields.List(
         text_field(1, 100), allow_none=True, validate=names, metadata={"description": description}, **options
     )

@@ -8,9 +8,9 @@ from marshmallow import fields
 from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.pool import ConnectionPool, attempt
-from event_tracker.model.schema_inference import DAYS, MOST_SAMPLE, SAMPLE, infer_schema
+from event_tracker.model.schema_inference import DAYS, MAX_SAMPLE, SAMPLE, infer_schema
 from event_tracker.query.admin.management import Management, Row, not_found
-from event_tracker.query.admin.sources import may_manage
+from event_tracker.query.admin.sources.sources import may_manage
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.concurrency import take_turn
 from event_tracker.query.parameter_types import Between, Length
@@ -26,7 +26,7 @@ class ProposalParameters(ParameterSchema):
         error_messages={"required": [("required", "Must be given.")]},
         metadata={"description": "Of which events."},
     )
-    sample: fields.Integer = Between(1, MOST_SAMPLE, SAMPLE, "How many of them are looked at, the newest.")
+    sample: fields.Integer = Between(1, MAX_SAMPLE, SAMPLE, "How many of them are looked at, the newest.")
 
 
 class Proposals(NamedTuple):

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from event_tracker.cli.simulate.scenarios.check import Check, Request
 from event_tracker.cli.simulate.scenarios.plan import Plan, PlannedVisit
-from event_tracker.cli.simulate.scenarios.questions import ranked, whole_range
+from event_tracker.cli.simulate.scenarios.truth.check import Check, Request
+from event_tracker.cli.simulate.scenarios.truth.questions import ranked, whole_range
 
 
 def one_user(plan: Plan, visits: Sequence[PlannedVisit], asked: str, name: str) -> Check:

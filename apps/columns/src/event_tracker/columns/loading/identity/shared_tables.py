@@ -15,7 +15,7 @@ OpenCursor = Callable[[], duckdb.DuckDBPyConnection]
 DROP = load_queries("event_tracker.columns.loading.identity", "links.sql")["drop"]
 
 
-class Table:
+class SharedTable:
     """A table. It is dropped when nothing refers to this any more: not while a question still reads it.
 
     Attributes:
@@ -29,9 +29,9 @@ class Table:
         finalize(self, _drop, open_cursor, name).atexit = False
 
 
-def fill(statement: str, **slots: sql.Composable | Table) -> str:
+def fill(statement: str, **slots: sql.Composable | SharedTable) -> str:
     """A statement with its slots filled."""
-    filled = {name: slot.name if isinstance(slot, Table) else slot for name, slot in slots.items()}
+    filled = {name: slot.name if isinstance(slot, SharedTable) else slot for name, slot in slots.items()}
     return sql.SQL(statement).format(**filled).as_string()
 
 

@@ -9,9 +9,17 @@ from typing import Any
 
 import msgspec
 
-from event_tracker.cli.simulate.scenarios.behaviour import funnel, paths, retention_by_day, retention_by_week, sessions
-from event_tracker.cli.simulate.scenarios.check import Check, Truth
-from event_tracker.cli.simulate.scenarios.counts import (
+from event_tracker.cli.simulate.scenarios.description import Life
+from event_tracker.cli.simulate.scenarios.plan import Plan, PlannedVisit
+from event_tracker.cli.simulate.scenarios.truth.behaviour import (
+    funnel,
+    paths,
+    retention_by_day,
+    retention_by_week,
+    sessions,
+)
+from event_tracker.cli.simulate.scenarios.truth.check import Check, Truth
+from event_tracker.cli.simulate.scenarios.truth.counts import (
     by_referrer,
     by_type,
     ids_of_users,
@@ -21,13 +29,11 @@ from event_tracker.cli.simulate.scenarios.counts import (
     users_by_day,
     users_by_week,
 )
-from event_tracker.cli.simulate.scenarios.description import Life
-from event_tracker.cli.simulate.scenarios.one_user import events_of, one_user
-from event_tracker.cli.simulate.scenarios.plan import Plan, PlannedVisit
-from event_tracker.cli.simulate.scenarios.tally import Tally
-from event_tracker.cli.simulate.scenarios.web_truth import web_checks
+from event_tracker.cli.simulate.scenarios.truth.one_user import events_of, one_user
+from event_tracker.cli.simulate.scenarios.truth.tally import Tally
+from event_tracker.cli.simulate.scenarios.truth.web_truth import web_checks
 
-MOST_PERIODS = 100
+MAX_PERIODS = 100
 
 
 def make_truth(plan: Plan) -> Truth:
@@ -76,7 +82,7 @@ def _make_checks(plan: Plan, everybody: Tally) -> Iterator[Check]:
     yield from top_properties(everybody)
     yield funnel(everybody)
     yield retention_by_week(plan)
-    if len(plan.dates) <= MOST_PERIODS:
+    if len(plan.dates) <= MAX_PERIODS:
         yield retention_by_day(everybody)
     for direction in ("next", "previous"):
         for start in (None, scenario.paths_start):

@@ -5,7 +5,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 import idna
 
-from event_tracker.core.http.origins import LABEL, MOST_LENGTH
+from event_tracker.core.http.origins import LABEL, MAX_LENGTH
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -32,7 +32,7 @@ def normalise(origin: str) -> str:
     if origin in ("*", "null"):
         return origin
     parts = PARTS.fullmatch(origin)
-    if len(origin) > MOST_LENGTH or not parts:
+    if len(origin) > MAX_LENGTH or not parts:
         raise OriginError(
             "Must be an origin, such as https://shop.example (scheme, host and perhaps a port, no path); *, or null."
         )

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from event_tracker.cli.simulate.scenarios.businesses.shop_site import reading, site
 from event_tracker.cli.simulate.scenarios.description import SIGN_IN, Life, Scenario, Script, Step, Trait, visit
-from event_tracker.cli.simulate.scenarios.shop_site import reading, site
 
 home = Step("page_view", 15, {"page": "/"})
 offers = Step("page_view", 30, {"page": "/offers"})

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from event_tracker.cli.simulate.scenarios.check import Check, Request
 from event_tracker.cli.simulate.scenarios.plan import Plan
-from event_tracker.cli.simulate.scenarios.tally import Tally
+from event_tracker.cli.simulate.scenarios.truth.check import Check, Request
+from event_tracker.cli.simulate.scenarios.truth.tally import Tally
 
 LIMIT = 50
 """More entries than any list has, so that whole lists are compared."""

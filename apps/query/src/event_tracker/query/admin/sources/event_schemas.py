@@ -8,7 +8,7 @@ from event_tracker.core.http.errors import Problem
 from event_tracker.model import event_schemas
 from event_tracker.model.schema_rules import InvalidSchemaError
 from event_tracker.query.admin.management import Management, Row, Transaction, not_found
-from event_tracker.query.admin.sources import NAME, may_manage
+from event_tracker.query.admin.sources.sources import NAME, may_manage
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.parameter_types import Between, Length
 from event_tracker.query.parameters import ParameterSchema
@@ -22,7 +22,7 @@ class SchemasParameters(ParameterSchema):
         load_default=None,
         validate=Length(1, 100),
         metadata={
-            "description": f"The newest {event_schemas.MOST_VERSIONS} versions of this type's schema, with the schemas; "
+            "description": f"The newest {event_schemas.MAX_VERSIONS} versions of this type's schema, with the schemas; "
             "otherwise the newest of each, without."
         },
     )

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator
 from statistics import mean, median
 from typing import Any, NamedTuple
 
-from event_tracker.cli.simulate.scenarios.check import Check
 from event_tracker.cli.simulate.scenarios.plan import PlannedVisit
-from event_tracker.cli.simulate.scenarios.questions import LIMIT, make_check, rate
 from event_tracker.cli.simulate.scenarios.site import PAGE_VIEW
-from event_tracker.cli.simulate.scenarios.tally import Tally
 from event_tracker.cli.simulate.scenarios.traffic import site_properties
+from event_tracker.cli.simulate.scenarios.truth.check import Check
+from event_tracker.cli.simulate.scenarios.truth.questions import LIMIT, make_check, rate
+from event_tracker.cli.simulate.scenarios.truth.tally import Tally
 
 View = dict[str, Any]
 """The properties of a page view."""

@@ -1,6 +1,6 @@
-"""The cursor says where a page of events ended. The next page continues there, whatever arrives in between.
+"""Pages of events: the events, and the cursor, which says where a page ended. The next one continues there, whatever arrives in between.
 
-It is a key, not an offset. It also has the time range, which depends on the time of the first request if the request had no bounds,
+A cursor is a key, not an offset. It also has the time range, which depends on the time of the first request if the request had no bounds,
 and a digest of the filters, since it is valid with the same filters only. The allowed sources are among them. The cursor isn't
 signed: with a forged one a client can query nothing that it couldn't query otherwise.
 """
@@ -13,8 +13,10 @@ from uuid import UUID
 
 import msgspec
 from marshmallow import fields
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType, field
 
+from event_tracker.query.answers import Time
+from event_tracker.query.identity import Identity
 from event_tracker.query.parameter_types import EARLIEST, LATEST, field_error
 
 DIGEST_BYTES = 8
@@ -89,3 +91,47 @@ class CursorField(fields.String):
             return decode(value)
         except ValueError:
             raise field_error("invalid_cursor", "Must be the `next_cursor` of an answer, unchanged.") from None
+
+
+class StoredEvent(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """An event."""
+
+    user_id: str
+    event_type: str
+    timestamp: Time
+    event_id: UUID
+    session_id: str | None
+    # The JSON as PostgreSQL writes it; it isn't parsed.
+    properties: Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object"})]
+    received_at: Time
+    source: str
+
+
+def make_stored_event(
+    user_id: str, event_type: str, timestamp: datetime, event_id: UUID, session_id: str | None, json: str, *rest: Any
+) -> StoredEvent:
+    """Make an event from a row of the statements in `queries.sql`."""
+    return StoredEvent(user_id, event_type, timestamp, event_id, session_id, msgspec.Raw(json), *rest)
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Events, newest first, and the position of the next page, if there is one."""
+
+    events: list[StoredEvent]
+    next: Position | None
+
+
+class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The time range of a response, from `from` (included) to `to` (excluded)."""
+
+    start: Time = field(name="from")
+    end: Time = field(name="to")
+
+
+class EventPage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A page of events, newest first."""
+
+    events: list[StoredEvent]
+    next_cursor: Annotated[str | None, Meta(description="Of the next page; null when there is none.")]
+    identity: Annotated[Identity, Meta(description="Whom `user_id` is.")]
+    window: Annotated[Window | UnsetType, Meta(description="Only without `user_id`.")] = UNSET

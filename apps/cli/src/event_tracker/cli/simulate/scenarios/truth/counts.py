@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from event_tracker.cli.simulate.scenarios.check import Check, Request
-from event_tracker.cli.simulate.scenarios.questions import LIMIT, day_starts, make_check, ranked, week_starts
-from event_tracker.cli.simulate.scenarios.tally import Tally, key_of
+from event_tracker.cli.simulate.scenarios.truth.check import Check, Request
+from event_tracker.cli.simulate.scenarios.truth.questions import LIMIT, day_starts, make_check, ranked, week_starts
+from event_tracker.cli.simulate.scenarios.truth.tally import Tally, key_of
 
 SHOWN_REFERRERS = 2
 

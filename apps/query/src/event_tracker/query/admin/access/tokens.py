@@ -4,17 +4,17 @@ from marshmallow import fields, validate
 
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.secrets.keys import PREFIX, NewKey, make_key
+from event_tracker.query.admin.access.source_restriction import check_sources, source_restriction
+from event_tracker.query.admin.access.token_makers import check_token_quota, maker_columns, record_token_changes
 from event_tracker.query.admin.management import Management, Row, Transaction, not_found
-from event_tracker.query.admin.source_restriction import check_sources, source_restriction
-from event_tracker.query.admin.sources import MOST_ENDED, allowed_sources
-from event_tracker.query.admin.token_makers import check_token_quota, maker_columns, record_token_changes
+from event_tracker.query.admin.sources.sources import MAX_ENDED, allowed_sources
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.auth.principal import SCOPES
 from event_tracker.query.auth.tokens import KIND
 from event_tracker.query.parameter_types import AtMost, Length, OneOf, WholeNumber
 from event_tracker.query.request_body import BodySchema
 
-MOST_DAYS = 3650
+MAX_DAYS = 3650
 
 
 class TokenSettings(BodySchema):
@@ -31,7 +31,7 @@ class TokenSettings(BodySchema):
     )
     sources = source_restriction("Whose events it may read; null is all.", required=True)
     days = WholeNumber(
-        MOST_DAYS,
+        MAX_DAYS,
         load_default=None,
         allow_none=True,
         metadata={"description": "Days until it expires; null is never. Never later than the token that makes it."},
@@ -40,7 +40,7 @@ class TokenSettings(BodySchema):
 
 def list_tokens(management: Management, call: Call) -> Row:
     """A principal that is restricted to some sources sees and makes tokens for these only."""
-    return {"items": management.execute("list_tokens", allowed=allowed_sources(call.principal), ended=MOST_ENDED)}
+    return {"items": management.execute("list_tokens", allowed=allowed_sources(call.principal), ended=MAX_ENDED)}
 
 
 def make_token(management: Management, call: Call) -> Row:

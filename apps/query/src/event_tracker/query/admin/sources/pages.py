@@ -6,20 +6,20 @@ from marshmallow import ValidationError, fields, validates_schema
 
 from event_tracker.core.http.errors import Problem
 from event_tracker.query.admin.management import Management, Row, Transaction, not_found
-from event_tracker.query.admin.sources import may_manage
+from event_tracker.query.admin.sources.sources import may_manage
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.filters.numbers import normalise
 from event_tracker.query.parameter_types import REQUIRED, AtMost, Length, Limit, ShortList
 from event_tracker.query.parameters import ParameterSchema
 from event_tracker.query.request_body import BodySchema
 
-MOST_PAGES = 10_000
+MAX_PAGES = 10_000
 """Pages of a source."""
 
-MOST_AT_ONCE = 500
+MAX_AT_ONCE = 500
 """Pages in one request."""
 
-MOST_PATH, MOST_HOST, MOST_TITLE, MOST_CATEGORY = 2000, 253, 500, 100
+MAX_PATH, MAX_HOST, MAX_TITLE, MAX_CATEGORY = 2000, 253, 500, 100
 """Characters. A path is as long as tracker.js sends it."""
 
 HOST = "Of this host, as page views have it; without it, of every host that has no page of its own with this path."
@@ -30,11 +30,11 @@ class PagesParameters(ParameterSchema):
 
     after_path = fields.String(
         load_default="",
-        validate=Length(0, MOST_PATH),
+        validate=Length(0, MAX_PATH),
         metadata={"description": "Of the last page of the answer before."},
     )
     after_host = fields.String(
-        load_default="", validate=Length(0, MOST_HOST), metadata={"description": "Of the same; none is the empty text."}
+        load_default="", validate=Length(0, MAX_HOST), metadata={"description": "Of the same; none is the empty text."}
     )
     limit = Limit(100, "How many.")
 
@@ -44,11 +44,11 @@ class PageParameters(ParameterSchema):
 
     path = fields.String(
         required=True,
-        validate=Length(1, MOST_PATH),
+        validate=Length(1, MAX_PATH),
         error_messages=REQUIRED,
         metadata={"description": "The page, as page views have it."},
     )
-    host = fields.String(load_default="", validate=Length(0, MOST_HOST), metadata={"description": HOST})
+    host = fields.String(load_default="", validate=Length(0, MAX_HOST), metadata={"description": HOST})
 
 
 class PageSettings(BodySchema):
@@ -56,13 +56,13 @@ class PageSettings(BodySchema):
 
     path = fields.String(
         required=True,
-        validate=Length(1, MOST_PATH),
+        validate=Length(1, MAX_PATH),
         error_messages=REQUIRED,
         metadata={"description": "The property `page` of its page views."},
     )
-    host = fields.String(load_default="", validate=Length(0, MOST_HOST), metadata={"description": HOST})
-    title = fields.String(load_default=None, allow_none=True, validate=Length(1, MOST_TITLE))
-    category = fields.String(load_default=None, allow_none=True, validate=Length(1, MOST_CATEGORY))
+    host = fields.String(load_default="", validate=Length(0, MAX_HOST), metadata={"description": HOST})
+    title = fields.String(load_default=None, allow_none=True, validate=Length(1, MAX_TITLE))
+    category = fields.String(load_default=None, allow_none=True, validate=Length(1, MAX_CATEGORY))
 
     @validates_schema
     def _any(self, given: dict[str, Any], **_: Any) -> None:
@@ -76,7 +76,7 @@ class PagesSettings(BodySchema):
     pages = ShortList(
         fields.Nested(PageSettings),
         required=True,
-        validate=AtMost(max=MOST_AT_ONCE),
+        validate=AtMost(max=MAX_AT_ONCE),
         error_messages=REQUIRED,
         metadata={"description": "Each gets this title and this category; other pages stay as they are."},
     )
@@ -123,8 +123,8 @@ def _put(transaction: Transaction, source: str, pages: dict[tuple[str, str], Row
     }
     changed = transaction.execute("put_pages", source=source, **columns)
     ((counted),) = transaction.execute("count_pages", source=source)
-    if counted["pages"] > MOST_PAGES:
-        raise Problem(409, "too_many_pages", f"A source has {MOST_PAGES:,} pages at most. Remove some first.")
+    if counted["pages"] > MAX_PAGES:
+        raise Problem(409, "too_many_pages", f"A source has {MAX_PAGES:,} pages at most. Remove some first.")
     if len(changed) == 1:
         (page,) = changed
         transaction.record(

@@ -7,11 +7,11 @@ from event_tracker.core.http.errors import Problem
 from event_tracker.query.admin.management import Row, Transaction
 from event_tracker.query.auth.principal import Principal, quota_holder_of
 
-MOST_RECORDED = 1_000
+MAX_RECORDED = 1_000
 """Tokens that are compared. The limit ensures that an admin with very many tokens can still be demoted."""
 
 
-MOST_TOKENS = 1_000
+MAX_TOKENS = 1_000
 """Tokens that a maker may have that are neither revoked nor expired. A restricted maker shares this quota with the tokens that it
 made (`quota_holder_of`)."""
 
@@ -26,10 +26,10 @@ def check_token_quota(transaction: Transaction) -> None:
     maker = {"person": name if kind == "person" else None, "token": name if kind == "token" else None}
     whole_line = transaction.principal.sources is not None
     if (
-        transaction.execute("count_handed_out", **maker, whole_line=whole_line, most=MOST_TOKENS)[0]["tokens"]
-        >= MOST_TOKENS
+        transaction.execute("count_handed_out", **maker, whole_line=whole_line, most=MAX_TOKENS)[0]["tokens"]
+        >= MAX_TOKENS
     ):
-        detail = f"{MOST_TOKENS} tokens that you handed out, or those whom you gave that right, still count. Revoke some first."
+        detail = f"{MAX_TOKENS} tokens that you handed out, or those whom you gave that right, still count. Revoke some first."
         raise Problem(409, "too_many_tokens", detail)
 
 
@@ -44,12 +44,12 @@ def maker_columns(principal: Principal) -> Row:
 
 @contextmanager
 def record_token_changes(transaction: Transaction, *, except_for: str | None = None) -> Iterator[None]:
-    """Write into the audit log which tokens the block makes invalid, or valid again. At most MOST_RECORDED are compared.
+    """Write into the audit log which tokens the block makes invalid, or valid again. At most MAX_RECORDED are compared.
 
     Args:
         except_for: the prefix of a token that is audited separately.
     """
-    prefixes = [row["prefix"] for row in transaction.execute("list_handed_out_tokens", most=MOST_RECORDED)]
+    prefixes = [row["prefix"] for row in transaction.execute("list_handed_out_tokens", most=MAX_RECORDED)]
     before = _list_counting(transaction, prefixes)
     yield
     after = _list_counting(transaction, prefixes)

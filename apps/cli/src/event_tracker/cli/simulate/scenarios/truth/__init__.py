@@ -1,0 +1,1 @@
+"""The right answers about a plan, worked out from the plan alone."""

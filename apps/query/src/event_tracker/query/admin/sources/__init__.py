@@ -1,0 +1,1 @@
+"""Sources under /admin: their settings and write keys, pages, and event schemas."""
