@@ -14,8 +14,8 @@ from request_logs import BALANCER_PREFIX
 PUBLIC_PATHS = {
     "collector": ["/events", "/tracker.js", "/tracker-*.js"],
     "query": [
-        "/events", "/events/*", "/stats/*", "/users", "/users/*", "/user", "/user/*", "/sources", "/sql", "/auth/*",
-        "/.well-known/jwks.json",
+        "/events", "/events/*", "/stats/*", "/users", "/users/*", "/user", "/user/*", "/sources", "/sql", "/sql/*",
+        "/auth/*", "/.well-known/jwks.json",
     ],
     "dashboard": ["/*"],
 }  # fmt: skip

@@ -1,7 +1,15 @@
 """The tracker script in Chromium: which page views it sends, and their properties."""
 
+import json
+from datetime import UTC, datetime
+
 import pytest
+import requests
 from sites import track, until, wait_until_sent
+
+from event_tracker.cli.ingest.logs.events import EventMaker
+from event_tracker.cli.ingest.logs.options import LogOptions
+from event_tracker.cli.ingest.logs.request import Request
 
 SEARCH = "http://search.test/"
 
@@ -58,6 +66,41 @@ def test_the_referrer_is_that_of_the_visit(shop, page, context):
         *[("page_view", name, SEARCH) for name in ("/a", "/b", "/c", "/d")],
         *[("page_view", name, None) for name in ("/e", "/f")],
     ]
+
+
+ESCAPED = {
+    "/caf%C3%A9": "/café",
+    "/caf%c3%a9s": "/cafés",
+    "/a%20b+c": "/a b+c",
+    "/100%25": "/100%25",
+    "/a%2fb%3F%23": "/a%2Fb%3F%23",
+    "/%E6%9D%B1%E4%BA%AC/%F0%9F%98%80%F0%9F%98%80": "/東京/😀😀",
+    "/not-utf8-%c3%28-%ff%41": "/not-utf8-%C3%28-%FF%41",
+    "/half%ED%A0%BDpair": "/half%ED%A0%BDpair",
+    "/unseen%0a%7f%C2%85%E2%80%A8end": "/unseen%0A%7F%C2%85%E2%80%A8end",
+    "/not%zzhex%4": "/not%zzhex%4",
+    "/plain(1)~[2]'": "/plain(1)~[2]'",
+}
+"""Paths as they are requested, and their names."""
+
+
+def test_a_page_has_one_name_in_the_browser_and_in_the_servers_log(shop, page):
+    for path in ESCAPED:
+        page.goto(f"{shop.site.origin}{path}")
+    wait_until_sent(page)
+    assert [name for _, name in shop.stored("page")] == list(ESCAPED.values())
+    make = EventMaker(LogOptions(secret="s" * 32)).make
+    now = datetime.now(UTC)
+    logged = [make(Request(now, "192.0.2.1", "GET", path, status=200, request_id=path)).event for path in ESCAPED]
+    sent = requests.post(
+        f"{shop.collector.url}/events",
+        json=[json.loads(event) for event in logged if event],
+        headers={"X-Write-Key": shop.key},
+        timeout=60,
+    )
+    assert sent.json()["stored"] == len(ESCAPED), sent.text
+    views = shop.owner.execute("select properties ->> 'page', count(*) from events group by 1").fetchall()
+    assert dict(views) == dict.fromkeys(ESCAPED.values(), 2)
 
 
 @pytest.mark.parametrize(

@@ -67,3 +67,29 @@ def test_a_name_becomes_a_field_and_again_a_name(name):
     field = grammar.property_field(name)
     assert grammar.property_name(field) == grammar.name_field(field) == name
     assert grammar.as_field(name) == grammar.as_field(field) == field
+
+
+@pytest.mark.parametrize(("edge", "shown"), [("entry", "Entry: page is /a, ü"), ("exit", "Exit: page is /a, ü")])
+def test_a_filter_of_sessions_is_a_part_and_has_words(edge, shown):
+    text = grammar.make_edge(edge, grammar.equals("property.page", "/a, ü"))
+    assert grammar.parse(text) == text
+    assert grammar.write([text]) == [text]
+    assert grammar.describe(text) == shown
+    assert json.loads(text)["session"].keys() == {edge, "among"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"session": {"entry": {"field": "property.page", "operator": "set"}}}',
+        '{"session": {"did": {"field": "property.page", "operator": "set"}, "among": {"field": "event_type", "operator": "is", "value": "page_view"}}}',
+        '{"session": {"entry": {"field": "property.page", "operator": "set"}, "among": {"field": "event_type", "operator": "is", "value": "x"}}}',
+        '{"session": 1}', '{"and": []}', "{", "page", "[]", "1",
+    ],
+)  # fmt: skip
+def test_other_filters_are_called_by_their_text(text):
+    assert grammar.describe(text) == text
+
+
+def test_a_condition_has_words():
+    assert grammar.describe(grammar.equals("property.page", "/")) == "page is /"

@@ -65,11 +65,51 @@ def test_it_is_hidden_where_sql_is_off(visit, dashboard):
     assert visitor.page.get_by_test_id("stSidebarNav").get_by_role("link", name="Explore").count() == 1
 
 
-def test_it_is_hidden_from_viewers(signed_in, start_query, another):
-    query = start_query(SQL="on")
-    with another(query.url) as guarded_sql:
-        for name, shown in (("vic", 0), ("ben", 1)):
-            visitor = signed_in(name, guarded_sql)
-            assert visitor.page.get_by_test_id("stSidebarNav").get_by_role("link", name="SQL").count() == shown
-        guarded_sql.process.stop()
+@pytest.fixture(scope="module")
+def guarded_sql(start_query, another):
+    """A dashboard on a query service that requires a sign-in, and where SQL is on."""
+    query = start_query(SQL="on", SQL_SECONDS="120")
+    with another(query.url) as dashboard:
+        yield dashboard
+        dashboard.process.stop()
     query.stop()
+
+
+def test_it_is_hidden_from_viewers(signed_in, guarded_sql):
+    for name, shown in (("vic", 0), ("ben", 1)):
+        visitor = signed_in(name, guarded_sql)
+        assert visitor.page.get_by_test_id("stSidebarNav").get_by_role("link", name="SQL").count() == shown
+
+
+def test_who_has_signed_in_saves_queries_and_downloads_rows(signed_in, guarded_sql):
+    visitor = signed_in("ben", guarded_sql).open("sql", range="90 days")
+    page = visitor.page
+    statement, name = page.get_by_role("textbox", name="Statement"), page.get_by_role("textbox", name="Name")
+    statement.fill("select 7 as x, '=1+1' as y")
+    page.get_by_role("button", name="Run", exact=False).first.click()
+    page.get_by_text("1 row.").wait_for()
+    visitor.wait()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV", exact=True).click()
+    # What a spreadsheet would take for a formula is a text.
+    assert download.value.path().read_text("utf-8-sig").splitlines() == ["x,y", "7,'=1+1"]
+
+    save = page.get_by_role("button", name="Save", exact=False).first
+    name.fill("not a name")
+    save.click()
+    page.get_by_text("A name has letters").wait_for()
+    visitor.wait()
+    name.fill("sevens")
+    save.click()
+    page.get_by_text("Saved", exact=True).wait_for()
+    visitor.wait()
+    statement.fill("select 8 as x")
+    page.get_by_text("Saved", exact=True).click()
+    page.get_by_role("button", name="sevens", exact=True).click()
+    visitor.wait()
+    assert statement.input_value() == "select 7 as x, '=1+1' as y"
+    assert name.input_value() == "sevens"
+
+    page.get_by_role("button", name="delete", exact=False).first.click()
+    page.get_by_text("Saved", exact=True).wait_for(state="detached")
+    visitor.wait()

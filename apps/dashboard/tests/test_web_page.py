@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import uuid
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
@@ -90,6 +91,28 @@ def test_the_page_shows_the_answers_and_a_row_filters_all_of_it(visit, site):
     visitor.page.go_back()
     visitor.page.wait_for_url(lambda url: "filter" not in url)
     assert visitor.wait().tile("Visitors") == "14"
+
+
+def test_an_entry_or_exit_page_filters_the_sessions_that_begin_or_end_there(visit, site):
+    """All have seen `/`. Three visitors saw nothing else, and the sessions of three others began and ended on `/now`."""
+    visitor = visit(site).open("web", pages="Exit")
+    visitor.page.get_by_role("link", name="/", exact=True).click()
+    visitor.page.wait_for_url("**filter=**")
+    visitor.wait()
+    assert [json.loads(text)["session"].keys() for text in filters_of(visitor)] == [{"exit", "among"}]
+    assert visitor.page.get_by_role("button", name="Exit: page is /", exact=True).count() == 1
+    assert [visitor.tile(name) for name in ("Visitors", "Sessions", "Bounce rate")] == ["3", "3", "100.0%"]
+    visitor.page.go_back()
+    visitor.page.wait_for_url(lambda url: "filter" not in url)
+    visitor.wait()
+    visitor.page.get_by_role("radio", name="Entry").click()
+    visitor.wait()
+    visitor.page.get_by_role("link", name="/", exact=True).click()
+    visitor.page.wait_for_url("**filter=**")
+    visitor.wait()
+    assert visitor.page.get_by_role("button", name="Entry: page is /", exact=True).count() == 1
+    # With all pages of these sessions, not only `/`.
+    assert [visitor.tile(name) for name in ("Visitors", "Sessions", "Page views")] == ["14", "14", "25"]
 
 
 def test_all_rows_are_behind_a_button_and_in_a_file(visit, site):

@@ -1,11 +1,13 @@
 """Lines of each format but CloudFront's, with the request that they tell."""
 
+import io
 import traceback
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from log_lines import CADDY, COMBINED, IIS, IIS_FIELDS, NGINX, NOON, PLAIN, S3, TRAEFIK
+from log_readers import log_reader
 
 from event_tracker.cli.ingest.logs.formats import LOG_FORMATS
 from event_tracker.cli.ingest.logs.parsers.addresses import client_address, without_port
@@ -222,3 +224,14 @@ def test_nothing_tells_an_address():
     assert client_address(None, None, 0) is None
     assert client_address(None, " , ", 1) is None
     assert client_address("10.0.0.1:80", "", 3) == "10.0.0.1"
+
+
+def test_a_request_of_the_future_is_not_the_newest():
+    """Its time is wrong, so it says nothing about how late logs are. A server's clock may be a little ahead."""
+    past, soon, future = (datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=by) for by in (-5, 2, 60 * 24))
+    for times, newest in [((past, future), past), ((future, past, future), past), ((past, soon, future), soon)]:
+        lines = [COMBINED.replace("01/Oct/2026:12:00:00", f"{time:%d/%b/%Y:%H:%M:%S}") + "\n" for time in times]
+        reader = log_reader()
+        entries = list(reader.read(io.BytesIO("".join(lines).encode()), "combined"))
+        assert len(entries) == len(times)
+        assert reader.newest == newest

@@ -5,6 +5,7 @@ import math
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from log_lines import COMBINED
@@ -14,11 +15,11 @@ from waiting import wait_until
 
 from event_tracker.cli.client import Client
 from event_tracker.cli.ingest.identity import Identifier
-from event_tracker.cli.ingest.s3 import metrics
+from event_tracker.cli.ingest.s3 import command, metrics
 from event_tracker.cli.ingest.s3.bucket import Bucket, make_client
 from event_tracker.cli.ingest.s3.follower import Follower
 from event_tracker.cli.ingest.s3.key_times import Marks, read_key_time
-from event_tracker.cli.ingest.s3.ledger import Ledger
+from event_tracker.cli.ingest.s3.ledger import Ledger, Result
 from event_tracker.cli.ingest.s3.loader import Loader
 from event_tracker.cli.ingest.s3.messages import Queue
 from event_tracker.cli.ingest.s3.refused_lines import RefusedLines
@@ -225,3 +226,16 @@ def test_a_mark_is_never_behind_what_is_still_unread():
     assert marks.start_of(names[0]) == "logs/E2EXAMPLE.2026-10-03-00"
     marks.forget()
     assert marks.start_of(names[0]) is None
+
+
+def test_the_lag_is_never_negative_and_a_ledger_has_no_newest_request_of_the_future():
+    now = datetime.now(UTC)
+    with closing(Ledger(None, "logs")) as ledger:
+        logs = log_reader()
+        command._watch(ledger, logs)
+        assert math.isnan(metrics.LAG.collect()[0].samples[0].value)
+        logs.newest = now + timedelta(minutes=1)
+        assert metrics.LAG.collect()[0].samples[0].value == 0
+        for number, time in enumerate((now - timedelta(hours=2), now + timedelta(days=1))):
+            ledger.finish(f"key-{number}", "etag", Result(newest=time))
+        assert ledger.newest() == now - timedelta(hours=2)

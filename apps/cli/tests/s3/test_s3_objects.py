@@ -10,12 +10,15 @@ from urllib.parse import quote
 import click
 import pytest
 import requests
+from click.testing import CliRunner
 from cloudfront_logs import CloudFrontLogs
 from log_lines import ALB, COMBINED, S3
 from ports import free_port
 
 from event_tracker.cli.ingest.s3 import bucket as bucket_module
 from event_tracker.cli.ingest.s3.health import LIVE_SECONDS, served
+from event_tracker.cli.simulate.simulate import simulate
+from event_tracker.cli.simulate.verify import verify
 
 SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 DENIED = b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
@@ -41,6 +44,19 @@ def test_objects_of_every_format_are_read_and_those_of_another_prefix_are_not(bu
         "5 objects read; 122 lines: 42 stored, 80 duplicates, 0 rejected."
     ), result.output
     assert store.stored == 42
+
+
+def test_simulated_logs_give_the_answers_that_are_known(bucket, read, pair, tmp_path):
+    logs, truth = tmp_path / "logs", tmp_path / "truth.json"
+    options = ["--days", "14", "--users", "20", "--log-format", "cloudfront-json"]
+    written = CliRunner().invoke(simulate, ["--logs", str(logs), "--truth", str(truth), *options])
+    assert written.exit_code == 0, written.output
+    for file in logs.iterdir():
+        bucket.put(f"logs/{file.name}", gzip.decompress(file.read_bytes()))
+    result = read()
+    assert result.exit_code == 0, result.output
+    checked = CliRunner().invoke(verify, [str(truth), "--query", pair.query.url])
+    assert checked.exit_code == 0, checked.output
 
 
 def test_a_listing_goes_over_pages(bucket, read, store, monkeypatch, proxy):

@@ -42,6 +42,7 @@ from event_tracker.query.settings import QuerySettings
 from event_tracker.query.sql.process import Sandboxes
 from event_tracker.query.sql.routes import Sql
 from event_tracker.query.sql.runner import SqlLimits, SqlRunner
+from event_tracker.query.sql.saved import SavedQueries
 from event_tracker.query.stats.columns.asking import Asker, Stats
 from event_tracker.query.stats.store import StatsStore
 from event_tracker.query.users.erasure import Eraser
@@ -52,7 +53,7 @@ log = structlog.get_logger("query")
 
 PACKAGE = "event-tracker-query"
 
-MIGRATION = "0028-pages"
+MIGRATION = "0029-saved-queries"
 """The newest migration that this code needs."""
 
 MANAGEMENT_CONNECTIONS = 2
@@ -112,7 +113,8 @@ def create_app(settings: QuerySettings) -> Middleware:
         management = Management(control, management_limit)
         eraser = Eraser(control, access.signer, settings.erase_seconds)
         user_data = UserData(eraser, Exporter(control, management_limit), downloads)
-        parts += [management, Proposals(management, pool, concurrency_limit), user_data]
+        proposals = Proposals(management, pool, concurrency_limit)
+        parts += [management, proposals, SavedQueries(management, settings.sql), user_data]
     available = {type(part): part for part in parts}
     for kind, routes in TABLES.items():
         table.add(bind(routes, available.get(kind)))

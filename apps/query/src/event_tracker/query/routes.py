@@ -10,7 +10,8 @@ from event_tracker.query.auth.routes import ACCESS, Access
 from event_tracker.query.events.routes import EVENTS, EXPORTS, LIVE, Events
 from event_tracker.query.events.streams.export import Exports
 from event_tracker.query.events.streams.live import Live
-from event_tracker.query.sql.routes import SQL, Sql
+from event_tracker.query.sql.routes import SAVED_QUERIES, SQL, Sql
+from event_tracker.query.sql.saved import SavedQueries
 from event_tracker.query.stats.columns.asking import Stats
 from event_tracker.query.stats.routes import STATS
 from event_tracker.query.users.routes import USER_DATA, UserData
@@ -19,6 +20,7 @@ TABLES: dict[type[Any], list[Route]] = {
     Events: EVENTS,
     Stats: STATS,
     Sql: SQL,
+    SavedQueries: SAVED_QUERIES,
     Exports: EXPORTS,
     Live: LIVE,
     Access: ACCESS,

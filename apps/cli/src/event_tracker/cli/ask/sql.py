@@ -2,13 +2,14 @@
 
 import sys
 from typing import Any
+from urllib.parse import quote
 
 import click
 import msgspec
 from rich.table import Table
 from rich.text import Text
 
-from event_tracker.cli.client import open_client, read_answer
+from event_tracker.cli.client import Client, open_client, read_answer
 from event_tracker.cli.options import identity_parameter, patience_option, query_options, source_option
 from event_tracker.cli.terminal import console_of_output, printable
 
@@ -17,6 +18,7 @@ ANSWER_SECONDS = 120.0
 
 NUMBERS = ("INT", "DOUBLE", "FLOAT", "DECIMAL", "BIGNUM")
 STDIN = "-"
+SAVED = "/sql/queries"
 
 
 class Column(msgspec.Struct):
@@ -34,8 +36,25 @@ class Answer(msgspec.Struct):
     truncated: bool
 
 
+class SavedQuery(msgspec.Struct):
+    """A statement that the service keeps under a name."""
+
+    name: str
+    sql: str
+    owner: str
+
+
+class SavedQueries(msgspec.Struct):
+    """Those that one may see."""
+
+    items: list[SavedQuery]
+
+
 @click.command()
-@click.argument("statement")
+@click.argument("statement", required=False)
+@click.option("--saved", metavar="NAME", help="Run the saved query of this name instead of STATEMENT.")
+@click.option("--save", metavar="NAME", help="Save STATEMENT under this name, too, once it has run.")
+@click.option("--list", "is_list", is_flag=True, help="List the saved queries; nothing is run.")
 @click.option(
     "--from", "start", help="Events at this time (RFC 3339, or a day) or later.  [default: 30 days before --to]"
 )
@@ -57,7 +76,10 @@ class Answer(msgspec.Struct):
 @query_options
 @patience_option
 def sql(
-    statement: str,
+    statement: str | None,
+    saved: str | None,
+    save: str | None,
+    is_list: bool,
     start: str | None,
     end: str | None,
     zone: str,
@@ -73,8 +95,17 @@ def sql(
 
     The query service needs the setting SQL, and the token the scope sql.
     """
+    if [statement is not None, saved is not None, is_list].count(True) != 1:
+        raise click.UsageError("Give one of STATEMENT, --saved NAME and --list.")
+    if save is not None and statement is None:
+        raise click.UsageError("--save is of a STATEMENT.")
+    client = open_client("query service", query, patience, token=token)
+    if is_list:
+        _print_saved(read_answer(client.ask("GET", SAVED, None, {}), SavedQueries).items)
+        return
+    text = _read_statement(client, statement, saved)
     body: dict[str, Any] = {
-        "sql": sys.stdin.read() if statement == STDIN else statement,
+        "sql": text,
         "tz": zone,
         "limit": limit,
         "format": "json" if format_ == "table" else format_,
@@ -82,8 +113,32 @@ def sql(
         **({"source": list(sources)} if sources else {}),
         **identity_parameter(is_raw),
     }
-    client = open_client("query service", query, patience, token=token)
     found = client.ask("POST", "/sql", body, {}, read_seconds=ANSWER_SECONDS)
+    if save is not None:
+        client.ask("PUT", _path_of(save), {"sql": text}, {})
+    _print(found, format_, limit)
+
+
+def _read_statement(client: Client, statement: str | None, saved: str | None) -> str:
+    if saved is not None:
+        return read_answer(client.ask("GET", _path_of(saved), None, {}), SavedQuery).sql
+    assert statement is not None
+    return sys.stdin.read() if statement == STDIN else statement
+
+
+def _path_of(name: str) -> str:
+    return f"{SAVED}/{quote(name, safe='')}"
+
+
+def _print_saved(queries: list[SavedQuery]) -> None:
+    """As a table: of each statement what fits into a line."""
+    table = Table("name", "owner", "statement", box=None, header_style="bold")
+    for query in queries:
+        table.add_row(*(Text(printable(text)) for text in (query.name, query.owner, " ".join(query.sql.split())[:200])))
+    console_of_output().print(table)
+
+
+def _print(found: bytes, format_: str, limit: int) -> None:
     if format_ != "table":
         sys.stdout.buffer.write(found)
         if format_ == "json":
@@ -92,7 +147,8 @@ def sql(
     answer = read_answer(found, Answer)
     console_of_output().print(_table(answer))
     more = f"; there are more: raise --limit from {limit:,}" if answer.truncated else ""
-    click.echo(f"{len(answer.rows):,} rows{more}.", err=True)
+    number = len(answer.rows)
+    click.echo(f"{number:,} {'row' if number == 1 else 'rows'}{more}.", err=True)
 
 
 def _table(answer: Answer) -> Table:

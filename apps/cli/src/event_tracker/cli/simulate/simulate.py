@@ -17,6 +17,10 @@ from event_tracker.cli.ingest.delivery import Outcome, deliver, deliver_all
 from event_tracker.cli.options import collector_options, parse_time, patience_option
 from event_tracker.cli.progress import Meter
 from event_tracker.cli.simulate.fake_users import FakeShop
+from event_tracker.cli.simulate.logs.files import write_logs
+from event_tracker.cli.simulate.logs.formats import FORMATS
+from event_tracker.cli.simulate.logs.site_requests import log_visits
+from event_tracker.cli.simulate.logs.truth import make_log_truth
 from event_tracker.cli.simulate.scenarios import SCENARIOS
 from event_tracker.cli.simulate.scenarios.description import Scenario
 from event_tracker.cli.simulate.scenarios.plan import LEAST_DAYS, MAX_DAYS, Plan, make_plan, mean_events
@@ -30,6 +34,8 @@ DAYS = 7.0
 SCENARIO_DAYS = 28
 RATE = 10.0
 USERS_TO_TRY = 3
+WEB_SITE = "shop"
+"""The scenario of --logs."""
 
 INTERRUPTED = 130
 """The exit code that shells use for a command ended by Ctrl-C."""
@@ -82,7 +88,8 @@ class SendCounts:
 @click.option(
     "--truth",
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
-    help="Where a scenario's right answers go, for `tracker verify`.  [default: truth-SCENARIO.json]",
+    help="Where a scenario's right answers go, for `tracker verify`.  [default: truth-SCENARIO.json; with --logs "
+    "truth-SCENARIO-logs.json]",
 )
 @click.option(
     "--users",
@@ -112,6 +119,16 @@ class SendCounts:
     help=f"Live instead: so many events a second, as they happen.  [default: {RATE:g}]",
 )
 @click.option("--duration", type=click.FloatRange(0.1), help="Live for so many seconds.  [default: until Ctrl-C]")
+@click.option(
+    "--logs",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Send nothing: write logs of the scenario's web site into this folder, as a server in front of it would. It must be empty.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(list(FORMATS)),
+    help="; ".join(f"{name}: {format_.title}" for name, format_ in FORMATS.items()) + ".  [default: cloudfront]",
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="Another seed invents other users and events.")
 @collector_options
 @patience_option
@@ -124,6 +141,8 @@ def simulate(
     end: str | None,
     rate: float | None,
     duration: float | None,
+    logs: Path | None,
+    log_format: str | None,
     seed: int,
     collector: str,
     write_key: str | None,
@@ -139,17 +158,25 @@ def simulate(
     With --scenario the numbers are fixed in advance: who gets how far in the funnel, who comes back in which week, what
     makes a session, how many events come late or twice and how many are a bot's. They hold for a database that has no
     other events in the scenario's range of time.
+
+    With --logs, files are written that `tracker send` and `tracker s3` read; without --scenario they are of the shop.
     """
+    scenario = scenario or (WEB_SITE if logs else None)
     live = rate is not None or duration is not None
     if live and (events is not None or end is not None or scenario is not None):
         raise click.UsageError(
-            "--rate and --duration are live; --events, --end and --scenario are about days that are past."
+            "--rate and --duration are live; --events, --end, --scenario and --logs are about days that are past."
         )
     if truth is not None and scenario is None:
         raise click.UsageError("Only a --scenario has a --truth.")
+    if log_format is not None and logs is None:
+        raise click.UsageError("--log-format is of --logs FOLDER.")
     finish = msgspec.convert(end, datetime) if end else datetime.now(UTC)
     if scenario is not None:
         plan = _plan(SCENARIOS[scenario], seed, users, events, days, finish)
+        if logs is not None:
+            _write_logs(plan, logs, log_format or next(iter(FORMATS)), truth or Path(f"truth-{scenario}-logs.json"))
+            return
         _send_scenario(
             open_client("collector", collector, patience, write_key=write_key),
             plan,
@@ -186,6 +213,29 @@ def _plan(
             raise click.UsageError("A scenario's --events follow from its --users: give one of them.")
         users = max(1, round(events / mean_events(scenario, length, end)))
     return make_plan(scenario, seed, users or USERS, length, end)
+
+
+def _write_logs(plan: Plan, folder: Path, name: str, file: Path) -> None:
+    """Write the logs of the scenario's web site, and then the file of right answers."""
+    if plan.scenario.site is None:
+        raise click.UsageError(f"--logs are of a web site, and the scenario {plan.scenario.name} isn't one.")
+    if folder.exists() and any(folder.iterdir()):
+        raise click.UsageError(f"{folder} isn't empty: what else is in it would be read in, too.")
+    written = FORMATS[name]
+    visits = list(log_visits(plan))
+    run = f"{plan.scenario.name} {plan.seed} {len(plan.everybody)} {plan.dates[0]} {plan.dates[-1]}"
+    try:
+        with write_atomically(file) as unfinished:
+            files, lines = write_logs(folder, visits, run, written)
+            truth = make_log_truth(plan, visits, has_countries=written.has_countries)
+            write_truth(truth, unfinished)
+    except OSError as error:
+        raise click.ClickException(f"can't write {error.filename or folder}: {error.strerror}") from None
+    events = truth.facts["events"]
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in events.items() if kind != "stored")
+    click.echo(f"{lines:,} lines in {files:,} files of {written.title}. {events['stored']:,} become events: {kinds}.")
+    click.echo(f"Read them in, and compare:\n  tracker send {shlex.quote(str(folder))}")
+    click.echo(f"  tracker verify {shlex.quote(str(file))}")
 
 
 def _send_scenario(client: Client, plan: Plan, file: Path) -> None:

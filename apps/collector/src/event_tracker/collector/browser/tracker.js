@@ -25,7 +25,7 @@
   const BATCH_BYTES = 40_000;
   const BEACON_BYTES = 20_000;
   const MOST_LINKED = 9; // users of one browser without a reset
-  const LONGEST_ADDRESS = 2000; // characters, and ASCII
+  const LONGEST_ADDRESS = 2000; // characters
   const LONGEST_VALUE = 500; // of a campaign: ten of them, whatever they hold, leave a view far below BATCH_BYTES
   const TIMESTAMP_LENGTH = 24; // as toISOString writes it; an event that waits is as long, so it never outgrows a full store
 
@@ -382,12 +382,22 @@
   const within = () => location.protocol === "about:";
   const here = () => (within() ? new URL(document.baseURI) : location);
 
+  // Without escapes but of what means something in a URL, can't be seen, or isn't UTF-8: as logs of servers name the page.
+  const readable = (path) =>
+    path.replace(/(%[\da-f]{2})+/gi, (escaped) => {
+      try {
+        return decodeURIComponent(escaped).replace(/[\0-\x1f\x7f-\x9f/?#%\u2028\u2029]/g, encodeURIComponent);
+      } catch {
+        return escaped.toUpperCase();
+      }
+    });
+
   const page = () => {
     const { pathname, search, hash } = here();
     const given = new URLSearchParams(search);
     const kept = words(options.pageParameters).flatMap((name) => given.getAll(name).map((value) => [name, value]));
     const route = /^#[!/]/.test(hash) ? hash.split("?")[0] : "";
-    return (pathname + (kept[0] ? "?" + new URLSearchParams(kept) : "") + route).slice(0, LONGEST_ADDRESS);
+    return (readable(pathname) + (kept[0] ? "?" + new URLSearchParams(kept) : "") + route).slice(0, LONGEST_ADDRESS);
   };
 
   let shown;

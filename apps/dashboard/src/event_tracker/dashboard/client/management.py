@@ -21,9 +21,14 @@ def items(path: str, **parameters: Any) -> list[Answer]:
 
 
 def change(method: str, path: str, **how: Any) -> Answer:
+    """Send a request about management and return the answer, empty if it has no body. Raises as `visitor.request` does."""
+    return send(method, f"/admin/{path}", **how)
+
+
+def send(method: str, path: str, **how: Any) -> Answer:
     """Send a request and return the answer, empty if it has no body. Raises as `visitor.request` does."""
     try:
-        with visitor.request(visitor.session(), method, f"/admin/{path}", **how) as response:
+        with visitor.request(visitor.session(), method, path, **how) as response:
             answer: Answer = response.json() if response.content else {}
             return answer
     except OSError as error:

@@ -69,7 +69,7 @@ def _draw(chosen: Filters) -> None:
     bar = Bar(tuple(alternatives or map(grammar.parse, chosen.filters)), any_matches=bool(alternatives))
     with open_sign_in(), st.container(horizontal=True, gap="small", vertical_alignment="center"):
         for number, part in enumerate(bar.parts):
-            text = str(part)
+            text = grammar.describe(part)
             label = as_text(text if len(text) <= LABEL else f"{text[: LABEL - 1]}…")
             _form_behind(label, chosen, bar, number)
         _form_behind("Add a filter", chosen, bar, len(bar.parts), icon=":material/filter_list:")

@@ -13,7 +13,7 @@ from event_tracker.dashboard.charts import style
 from event_tracker.dashboard.client.api import ask
 from event_tracker.dashboard.client.service import RefusedError, UnavailableError
 from event_tracker.dashboard.filters import conditions, grammar
-from event_tracker.dashboard.filters.grammar import Condition
+from event_tracker.dashboard.filters.grammar import Condition, Part
 from event_tracker.dashboard.filters.period import CUSTOM, PRESETS, Period
 from event_tracker.dashboard.markdown import as_text
 
@@ -167,9 +167,9 @@ def add(condition: Condition) -> None:
     st.session_state[FILTER] = with_conditions(condition)
 
 
-def with_conditions(*added: Condition) -> list[str]:
+def with_conditions(*added: Part) -> list[str]:
     """The filters of the bar, and these."""
-    return list(dict.fromkeys([*st.session_state.get(FILTER, []), *(condition.short for condition in added)]))
+    return list(dict.fromkeys([*st.session_state.get(FILTER, []), *grammar.write(added)]))
 
 
 def for_url(days: tuple[date, ...]) -> list[str]:

@@ -69,7 +69,35 @@ class Condition:
 
 
 Part = Condition | str
-"""A condition, or the text of any other filter: a group, or what isn't a filter at all, which the query service refuses."""
+"""A condition, or the text of any other filter: a group, one of sessions, or what isn't a filter, which the query service refuses."""
+
+EDGES = {"entry": "Entry", "exit": "Exit"}
+"""Filters of sessions by their first or last event, and what the dashboard calls them."""
+
+PAGE_VIEWS = Condition("event_type", "is", ("page_view",))
+
+
+def make_edge(edge: str, condition: Condition) -> str:
+    """The filter of the sessions whose first (`entry`) or last (`exit`) page view is as the condition says."""
+    document = {"session": {edge: condition.document, "among": PAGE_VIEWS.document}}
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+
+
+def describe(part: Part) -> str:
+    """What the dashboard calls a filter: words for those that it makes, otherwise its text."""
+    if isinstance(part, Condition):
+        return str(part)
+    try:
+        document = json.loads(part)
+    except ValueError:
+        return part
+    match document:
+        case {"session": {"among": among, **rest}, **others} if not others and _read_document(among) == PAGE_VIEWS:
+            for edge, name in EDGES.items():
+                condition = _read_document(rest.get(edge))
+                if condition and len(rest) == 1:
+                    return f"{name}: {condition}"
+    return part
 
 
 def equals(name: str, value: str) -> Condition:

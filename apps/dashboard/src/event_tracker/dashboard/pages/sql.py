@@ -2,20 +2,28 @@
 
 import csv
 import io
+import re
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+from event_tracker.dashboard.auth import visitor
 from event_tracker.dashboard.charts import charts, numbers
+from event_tracker.dashboard.client import saved_queries
 from event_tracker.dashboard.client.api import Answer, ask_with_body
 from event_tracker.dashboard.client.download import for_spreadsheets
 from event_tracker.dashboard.client.service import RefusedError
 from event_tracker.dashboard.filters.filters import Filters
 from event_tracker.dashboard.markdown import as_text
 
-STATEMENT, RESULT, HISTORY = "_sql_statement", "_sql_result", "_sql_history"
+STATEMENT, RESULT, HISTORY, NAME = "_sql_statement", "_sql_result", "_sql_history", "_sql_name"
+
+REFUSED = "_sql_refused"
+
+NAMES = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+"""Names of saved queries (docs/sql.md)."""
 
 LIMIT = 1000
 MAX_KEPT = 20
@@ -56,16 +64,79 @@ def show(chosen: Filters) -> None:
     with side:
         _show_side()
     with main:
-        # In a form, so that the page isn't drawn again between the text and the click on Run.
-        with st.form("sql", border=False):
-            statement = st.text_area("Statement", key=STATEMENT, height=220, max_chars=20_000)
-            if st.form_submit_button("Run", type="primary", icon=":material/play_arrow:"):
-                _run(statement, chosen)
+        _show_form(chosen)
         if RESULT in st.session_state:
             _show_result(st.session_state[RESULT])
 
 
+def _show_form(chosen: Filters) -> None:
+    # In a form, so that the page isn't drawn again between the text and the click on a button.
+    with st.form("sql", border=False):
+        statement = st.text_area("Statement", key=STATEMENT, height=220, max_chars=20_000)
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            is_run = st.form_submit_button("Run", type="primary", icon=":material/play_arrow:")
+            if not visitor.session():
+                name, is_saved = "", False
+            else:
+                name = st.text_input(
+                    "Name", key=NAME, placeholder="name to save it by", label_visibility="collapsed", max_chars=100,
+                    width=220,
+                )  # fmt: skip
+                is_saved = st.form_submit_button("Save", icon=":material/bookmark:")
+    if is_run:
+        _run(statement, chosen)
+    if is_saved:
+        _save(name.strip(), statement)
+
+
+def _save(name: str, statement: str) -> None:
+    if not NAMES.fullmatch(name):
+        st.error("A name has letters, digits, and . _ - behind the first.", icon=":material/error:")
+        return
+    try:
+        saved_queries.save(name, statement)
+    except RefusedError as refused:
+        st.error(as_text(refused.detail), icon=":material/error:")
+    else:
+        st.rerun()
+
+
+def _show_saved() -> None:
+    """The saved queries, where the visitor has signed in: without a name nobody owns one."""
+    try:
+        kept = saved_queries.list_queries() if visitor.session() else []
+    except RefusedError:
+        return
+    if not kept:
+        return
+    with st.expander("Saved"):
+        for query in kept:
+            with st.container(horizontal=True, horizontal_alignment="distribute"):
+                st.button(
+                    as_text(query["name"]), key=f"_saved {query['name']}", on_click=_take, args=(query,), type="tertiary",
+                    help=as_text(f"Saved by {query['owner']}"),
+                )  # fmt: skip
+                st.button(
+                    "", key=f"_unsave {query['name']}", on_click=_remove, args=(query["name"],), type="tertiary",
+                    icon=":material/delete:", help=as_text(f"Remove {query['name']}"),
+                )  # fmt: skip
+
+
+def _take(query: Answer) -> None:
+    _write(query["sql"])
+    st.session_state[NAME] = query["name"]
+
+
+def _remove(name: str) -> None:
+    try:
+        saved_queries.remove(name)
+    except RefusedError as refused:
+        st.session_state[REFUSED] = refused.detail
+
+
 def _show_side() -> None:
+    if detail := st.session_state.pop(REFUSED, None):
+        st.error(as_text(detail), icon=":material/error:")
     st.caption(
         "One SELECT in DuckDB's SQL over the events of the range and the sources; other filters don't apply. It is written "
         "into the audit log."
@@ -76,6 +147,7 @@ def _show_side() -> None:
     with st.expander("Examples"):
         for name, statement in EXAMPLES.items():
             st.button(name, key=f"_example {name}", on_click=_write, args=(statement,), type="tertiary")
+    _show_saved()
     kept: list[str] = st.session_state.get(HISTORY, [])
     if kept:
         with st.expander("Run before"):

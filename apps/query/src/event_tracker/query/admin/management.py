@@ -32,6 +32,8 @@ ACTIONS = {
     "replay_requested": "Refused events of a source were asked to be tried again.",
     "pages_set": "Pages of a source got titles or categories; the target is the page, or the source of several.",
     "page_removed": "A page's title and category were removed.",
+    "query_saved": "A statement in SQL was saved under a name, which is the target.",
+    "query_removed": "A saved query was removed.",
     "link_removed": "A link between ids of a person was removed; the target is the id of the event that makes it.",
     "link_restored": "A removed link counts again.",
     "token_created": "An API token was made.",

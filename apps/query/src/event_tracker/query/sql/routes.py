@@ -1,5 +1,6 @@
 """The route of SQL."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple, get_args
 
@@ -10,16 +11,26 @@ from msgspec import Meta
 
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.routes import JSON, Answer, Route
-from event_tracker.query.answers import BODY_PROBLEMS, INVALID, PROBLEMS, Time
+from event_tracker.query.answers import BODY_PROBLEMS, INVALID, PROBLEMS, Time, path_parameter
 from event_tracker.query.auth.calls import Call, SourcesSchema
 from event_tracker.query.identity import Identity, identity_field
 from event_tracker.query.parameter_types import REQUIRED, Between, Choice, Length
 from event_tracker.query.parameters import ParameterSchema
 from event_tracker.query.sql.runner import SqlAnswer, SqlQuery, SqlRunner
 from event_tracker.query.sql.sandbox.messages import Column, Format
+from event_tracker.query.sql.saved import (
+    MAX_CHARACTERS,
+    NAME,
+    SavedQuery,
+    SavedQueryList,
+    SavedQuerySettings,
+    delete_saved_query,
+    get_saved_query,
+    list_saved_queries,
+    put_saved_query,
+)
 from event_tracker.query.stats.parameters import end_field, resolve_range, start_field, zone_field
 
-MAX_CHARACTERS = 20_000
 MAX_ROWS = 100_000
 
 CSV = "text/csv; charset=utf-8; header=present"
@@ -127,4 +138,46 @@ SQL = [
         },
         problems={**PROBLEMS, **BODY_PROBLEMS, 404: "SQL is off here.", 422: INVALID},
     )
+]
+
+SAVED = "/sql/queries/<name>"
+
+
+def _saved(
+    method: str, path: str, view: Callable[..., Any], summary: str, answer: type | None, *problems: int
+) -> Route:
+    """A route of saved queries. `problems` are those of SAVED_PROBLEMS beside the usual ones."""
+    described = Answer("As asked.", answer) if answer else Answer("Done.")
+    statuses = {"PUT": (200, 201), "DELETE": (204,)}.get(method, (200,))
+    return Route(
+        method,
+        path,
+        view,
+        summary,
+        access="sql",
+        tag="saved queries",
+        parameters=[path_parameter("name", pattern=f"^{NAME.pattern}$")] if path == SAVED else [],
+        body=SavedQuerySettings if method == "PUT" else None,
+        answers=dict.fromkeys(statuses, described),
+        problems={code: SAVED_PROBLEMS[code] for code in (404, 429, 503, *problems)},
+    )
+
+
+SAVED_PROBLEMS = {
+    400: "Not JSON.",
+    403: "It is another's, or needs credentials.",
+    404: "There is none of this name, or SQL is off here.",
+    409: "There are too many.",
+    413: "A body that is too large.",
+    415: "Not application/json.",
+    422: "The statement is missing, or too long.",
+    429: "The principal has half of the memory that requests may have, or 100 of their requests wait for their turn.",
+    503: "The database is unavailable, or too much waits for its turn.",
+}
+
+SAVED_QUERIES = [
+    _saved("GET", "/sql/queries", list_saved_queries, "The saved queries, by name.", SavedQueryList),
+    _saved("GET", SAVED, get_saved_query, "A saved query.", SavedQuery),
+    _saved("PUT", SAVED, put_saved_query, "Save a statement under a name.", SavedQuery, 400, 403, 409, 413, 415, 422),
+    _saved("DELETE", SAVED, delete_saved_query, "Remove a saved query.", None, 403),
 ]

@@ -1,7 +1,7 @@
 """Reads a file of a log, as numbered entries."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -30,6 +30,10 @@ from event_tracker.cli.ingest.logs.request import Request
 W3C_HEADER = (b"#Version:", b"#Fields:", b"#Software:")
 
 
+AHEAD = timedelta(minutes=5)
+"""How far ahead of this clock a server's may be. A request that is later has a wrong time, which says nothing about how late logs are."""
+
+
 class LogOptionsError(click.UsageError):
     """The options don't fit, whatever log is read: there is no secret, for example."""
 
@@ -41,7 +45,7 @@ class LogReader:
         make_options: gives the options. It is called when the first log is read: files of events need none.
 
     Attributes:
-        newest: the time of the newest request that was read.
+        newest: the time of the newest request that was read, but for those that are in the future.
     """
 
     newest: datetime | None = None
@@ -110,7 +114,7 @@ class LogReader:
                 yield Unreadable(number, original, Reason("", "invalid_log_line", str(error)))
 
     def _entry(self, number: int, original: bytes, request: Request) -> Entry:
-        if self.newest is None or request.time > self.newest:
+        if (self.newest is None or request.time > self.newest) and request.time <= datetime.now(UTC) + AHEAD:
             self.newest = request.time
         kind, event = self._maker.make(request)
         return LeftOut(number, kind) if event is None else Line(number, event, original)

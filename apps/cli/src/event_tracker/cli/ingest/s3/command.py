@@ -134,7 +134,8 @@ def _watch(ledger: Ledger, logs: LogReader) -> None:
 
     def lag() -> float:
         known = [time for time in (before, logs.newest) if time is not None]
-        return (datetime.now(UTC) - max(known)).total_seconds() if known else float("nan")
+        # A server's clock may be a little ahead.
+        return max(0.0, (datetime.now(UTC) - max(known)).total_seconds()) if known else float("nan")
 
     metrics.LAG.set_function(lag)
 

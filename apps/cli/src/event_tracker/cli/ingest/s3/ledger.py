@@ -121,8 +121,10 @@ class Ledger:
         return done is not None
 
     def newest(self) -> datetime | None:
-        """The time of the newest request of all objects."""
-        (text,) = self._database.execute("select max(newest) from objects where bucket = ?", [self._bucket]).fetchone()
+        """The time of the newest request of all objects. An earlier release noted those of the future, too."""
+        (text,) = self._database.execute(
+            "select max(newest) from objects where bucket = ? and newest <= ?", [self._bucket, _now()]
+        ).fetchone()
         return datetime.fromisoformat(text) if text else None
 
 

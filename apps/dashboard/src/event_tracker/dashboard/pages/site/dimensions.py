@@ -18,17 +18,19 @@ class Dimension(NamedTuple):
         heading: of the list's first column.
         by: the parameter of /stats/web/top.
         property: by which a row filters; "" if none has the keys.
+        edge: `entry` or `exit` if a row filters the sessions that begin or end so; "" if it filters page views.
     """
 
     name: str
     heading: str
     by: str
     property: str
+    edge: str = ""
 
 
 PAGE = Dimension("Top", "Page", "page", "page")
-ENTRY = Dimension("Entry", "Entry page", "entry", "page")
-EXIT = Dimension("Exit", "Exit page", "exit", "page")
+ENTRY = Dimension("Entry", "Entry page", "entry", "page", "entry")
+EXIT = Dimension("Exit", "Exit page", "exit", "page", "exit")
 TITLE = Dimension("Title", "Title", "title", "")
 SOURCE = Dimension("Source", "Source", "source", "$source")
 CHANNEL = Dimension("Channel", "Channel", "channel", "$channel")
@@ -67,4 +69,5 @@ def url(page: str, dimension: Dimension, key: str | None, chosen: Filters) -> st
         return None
     field = grammar.property_field(dimension.property)
     condition = Condition(field, "not_set") if key is None else grammar.equals(field, key)
-    return links.with_choices(page, filter=filters.with_conditions(condition))
+    part = grammar.make_edge(dimension.edge, condition) if dimension.edge else condition
+    return links.with_choices(page, filter=filters.with_conditions(part))

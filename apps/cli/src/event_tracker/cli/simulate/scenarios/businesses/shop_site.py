@@ -95,7 +95,7 @@ site = Site(
         "https://www.google.com/": _from("Google", "search"),
         "newsletter": _from("newsletter", "email", **NEWSLETTER, utm_campaign="welcome"),
         "https://www.instagram.com/": _from(
-            "instagram", "paid", utm_source="instagram", utm_medium="paid_social", utm_campaign="autumn"
+            "Instagram", "paid", utm_source="instagram", utm_medium="paid_social", utm_campaign="autumn"
         ),
         "https://duckduckgo.com/": _from("DuckDuckGo", "search"),
     },

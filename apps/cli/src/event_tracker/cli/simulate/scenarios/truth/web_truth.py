@@ -1,7 +1,7 @@
 """Checks of web analytics: the site's numbers, and its pages, sources, places and devices (docs/definitions.md, page view)."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from statistics import mean, median
 from typing import Any, NamedTuple
 
@@ -34,16 +34,23 @@ EDGES = {"entry": ("page", 0), "exit": ("page", -1), "source": ("$source", 0), "
 def web_checks(tally: Tally) -> Iterator[Check]:
     """Check the totals, and lists of each kind."""
     sessions = [session for visit in tally.visits for session in _sessions(tally, visit)]
+    yield from check_sessions(tally, sessions, VIEWED, EDGES)
+
+
+def check_sessions(
+    tally: Tally, sessions: list[WebSession], viewed: Mapping[str, str], edges: Mapping[str, tuple[str, int]]
+) -> Iterator[Check]:
+    """Check the totals of these sessions, and the lists that are named as VIEWED and EDGES are."""
     yield make_check(tally, "web site", "/stats/web", {"interval": "month"}, {"totals": _totals(sessions)})
-    for by, name in VIEWED.items():
+    for by, name in viewed.items():
         parts = [
             (key, [view for view in session.views if view.get(name) == key], session)
             for session in sessions
             for key in {view.get(name) for view in session.views}
         ]
         yield _top(tally, by, parts, _visitors(sessions))
-    for by, (name, place) in EDGES.items():
-        whole = [(session.views[place][name], session.views, session) for session in sessions]
+    for by, (name, place) in edges.items():
+        whole = [(session.views[place].get(name), session.views, session) for session in sessions]
         yield _top(tally, by, whole, _visitors(sessions))
 
 

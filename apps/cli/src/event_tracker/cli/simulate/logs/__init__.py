@@ -1,0 +1,1 @@
+"""Logs of the simulated web site, as a server in front of it would write them (`tracker simulate --logs`)."""
