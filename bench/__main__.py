@@ -47,9 +47,8 @@ def run(options: argparse.Namespace) -> bool:
     express = install_express()
     with tempfile.TemporaryDirectory() as temporary, own_postgres(options.data) as postgres:
         work = Path(temporary)
-        setup = Setup(
-            postgres, Requests(work), work, options.terms, Patience(options.terms.patience), express, options.sizes
-        )
+        patience = Patience(options.terms.patience)
+        setup = Setup(postgres, Requests(work), work, options.terms, patience, express, options.sizes, options.release)
         lines: list[Line] = []
         for name in options.only or SECTIONS:
             lines += SECTIONS[name](setup)

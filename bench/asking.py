@@ -18,12 +18,23 @@ class Asking:
 
     Attributes:
         ask: sends the query once. Returns what is wrong with the answer, or an empty text.
+        least: how often it is asked in a run, however long that takes.
     """
 
     connections = 1
     unit = "requests"
 
-    def __init__(self, ask: Callable[[], str], *, key: str, name: str, warm_up: float, service: Service | None) -> None:
+    def __init__(
+        self,
+        ask: Callable[[], str],
+        *,
+        key: str,
+        name: str,
+        warm_up: float,
+        service: Service | None,
+        least: int = 3,
+    ) -> None:
+        self.least = least
         self.ask, self.key, self.name, self.warm_up = ask, key, name, warm_up
         self.service = service
         self.processes = service.processes if service else 0
@@ -32,7 +43,8 @@ class Asking:
         self.complaints: set[str] = set()
 
     def prepare(self) -> None:
-        self._ask_for(self.warm_up)
+        if self.warm_up:
+            self._ask_for(self.warm_up)
 
     def run(self, seconds: float) -> Sample:
         times = sorted(self._ask_for(seconds))
@@ -49,10 +61,10 @@ class Asking:
         return sorted(self.complaints)
 
     def _ask_for(self, seconds: float) -> list[float]:
-        """How long each answer took; at least three."""
+        """How long each answer took."""
         times: list[float] = []
         deadline = time.perf_counter() + seconds
-        while len(times) < 3 or time.perf_counter() < deadline:
+        while len(times) < self.least or time.perf_counter() < deadline:
             started = time.perf_counter()
             complaint = self.ask()
             times.append(time.perf_counter() - started)

@@ -6,6 +6,8 @@ import sys
 import time
 from pathlib import Path
 
+from psycopg import sql
+
 from bench import ROOT
 from bench.contest import Sample
 from bench.noise import resident_mib
@@ -99,10 +101,17 @@ class Storing(Posting):
         self.per_request = per_request
 
     def prepare(self) -> None:
-        empty(self.postgres, self.database, counted=self.counted)
+        self.empty()
         super().prepare()
         # Requests left from the warm-up would fill the queue of the timed run.
-        settled(self.postgres, self.database, counted=self.counted)
+        self.settled()
+
+    def empty(self) -> None:
+        empty(self.postgres, self.database, counted=self.counted)
+
+    def settled(self) -> tuple[int, int]:
+        """The numbers of events stored and counted since it was emptied, once nothing is being stored any more."""
+        return settled(self.postgres, self.database, counted=self.counted)
 
     def check(self) -> list[str]:
         return super().check() + self._check_stored()
@@ -113,7 +122,7 @@ class Storing(Posting):
         wrk hangs up on the requests that are under way when its time is over: those are stored and never acknowledged,
         at most one for each connection. audit.py compares to the last event.
         """
-        stored, counted = settled(self.postgres, self.database, counted=self.counted)
+        stored, counted = self.settled()
         acknowledged = sum(sample.acknowledged for sample in self.samples)
         hung_up = len(self.samples) * self.connections * self.per_request
         complaints = []
@@ -180,13 +189,16 @@ def empty(postgres: Postgres, database: str, *, counted: bool) -> None:
 
 def settled(postgres: Postgres, database: str, *, counted: bool) -> tuple[int, int]:
     """Wait until nothing is being stored, and return the numbers of events stored and counted."""
-    query = "select (select count(*) from events), " + (
-        "(select coalesce(sum(count), 0)::bigint from event_counts)" if counted else "0"
-    )
+    total = "(select coalesce(sum(count), 0)::bigint from event_counts)" if counted else "0"
+    return wait_settled(postgres, database, f"select (select count(*) from events), {total}".encode())
+
+
+def wait_settled(postgres: Postgres, database: str, query: bytes | sql.Composed) -> tuple[int, int]:
+    """The same, by a query that returns both."""
     deadline = time.monotonic() + SETTLE_SECONDS
     last: tuple[int, int] | None = None
     while True:
-        now: tuple[int, int] = postgres.execute(database, query.encode())
+        now: tuple[int, int] = postgres.execute(database, query)
         if now == last or time.monotonic() > deadline:
             return now
         last = now

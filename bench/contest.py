@@ -41,6 +41,11 @@ class Run:
     usage: Usage
     quiet: bool
 
+    @property
+    def cpu_ms(self) -> float:
+        """CPU time of the service and of PostgreSQL for one unit. Unlike its duration it hardly depends on what else the machine does."""
+        return self.usage.cpu_seconds * 1000 / max(1, self.sample.acknowledged)
+
 
 class Contender(Protocol):
     """Something that is measured.
@@ -101,6 +106,10 @@ class Line:
         return statistics.median(run.sample.p99_ms for run in self.runs)
 
     @property
+    def cpu_ms(self) -> float:
+        return statistics.median(run.cpu_ms for run in self.runs)
+
+    @property
     def disturbed(self) -> int:
         """The number of runs that other load on the machine disturbed."""
         return sum(run.usage.disturbed or not run.quiet for run in self.runs)
@@ -145,7 +154,7 @@ def compete(
             mark = "" if run.quiet and not run.usage.disturbed else f"  (others: {run.usage.foreign:.2f} cores)"
             say(
                 f"  {line.name:36} {line.processes or '':>2} c{line.connections:<4}"
-                f"{run.sample.rate:>12,.0f} {line.unit}/s  p50 {run.sample.p50_ms:.2f} ms{mark}"
+                f"{run.sample.rate:>12,.0f} {line.unit}/s  p50 {run.sample.p50_ms:.2f} ms  CPU {run.cpu_ms:.2f} ms{mark}"
             )
     for line in lines:
         for complaint in line.complaints:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from statistics import median
 
 from bench.contest import Line
-from bench.sections.analytics import QUESTIONS
+from bench.sections.analytics import QUESTIONS, SUGGESTION_MS, SUGGESTIONS
 from bench.sections.batches import CONNECTIONS
+from bench.sections.persons import QUESTIONS as OF_USERS
 from bench.sections.reads import human
 from bench.sections.sources import RESTRICTIONS, names
 
@@ -54,6 +55,10 @@ def times(line: Line) -> list[float]:
     return [run.sample.p50_ms for run in line.runs]
 
 
+def cpu_times(line: Line) -> list[float]:
+    return [run.cpu_ms for run in line.runs]
+
+
 def ratio(
     what: str,
     ours: Line | None,
@@ -75,7 +80,8 @@ def ratio(
 def expect(lines: list[Line], sizes: tuple[int, int]) -> list[Expectation]:
     """All expectations for which there are lines."""
     measured = Measured(lines)
-    return _ingest(measured) + _reads(measured, *sizes) + _analytics(measured) + _sources(measured) + _memory(lines)
+    parts = [_ingest(measured), _reads(measured, *sizes), _analytics(measured), _persons(measured), _sources(measured)]
+    return [one for part in [*parts, _beside(measured), _memory(lines)] for one in part]
 
 
 def _ingest(measured: Measured) -> list[Expectation]:
@@ -133,15 +139,47 @@ def _analytics(measured: Measured) -> list[Expectation]:
         measured.get("rollup/store"), [measured.get("rollup/store-no-users")], 0.85, rates,
     )  # fmt: skip
     for question in QUESTIONS:
-        line = measured.get(f"ask/{question.key}/ours")
-        if line:
-            what = f"Last 30 days, {question.key}: milliseconds"
-            found.append(Expectation(what, line.p50_ms, tuple(times(line)), question.most_ms, at_most=True, unit=" ms"))
+        month, everything = measured.get(f"ask/{question.key}/ours"), measured.get(f"ask-all/{question.key}/ours")
+        found += _most_ms(f"Last 30 days, {question.key}", month, question.most_ms)
+        found += _most_ms(f"13 months, {question.key}", everything, question.most_ms_of_all)
         found += ratio(
             f"Last 30 days, {question.key}: of plain SQL's time",
-            line, [measured.get(f"ask/{question.key}/sql")], 1, times, at_most=True,
+            month, [measured.get(f"ask/{question.key}/sql")], 1, times, at_most=True,
         )  # fmt: skip
+    for name in SUGGESTIONS:
+        found += _most_ms(f"Suggestions, {name}", measured.get(f"ask/{name}/ours"), SUGGESTION_MS)
     return found
+
+
+def _most_ms(what: str, line: Line | None, most: float) -> list[Expectation]:
+    """Bounds of durations, which hold for a quiet machine and 10 million events."""
+    if not line:
+        return []
+    return [Expectation(f"{what}: milliseconds", line.p50_ms, tuple(times(line)), most, at_most=True, unit=" ms")]
+
+
+def _persons(measured: Measured) -> list[Expectation]:
+    return [
+        one
+        for question in OF_USERS
+        for one in ratio(
+            f"{question.key}, persons: of the CPU time for ids",
+            measured.get(f"persons/{question.key}/linked"), [measured.get(f"persons/{question.key}/raw")],
+            1.3, cpu_times, at_most=True,
+        )
+    ]  # fmt: skip
+
+
+def _beside(measured: Measured) -> list[Expectation]:
+    names = [key.removeprefix("beside/").removesuffix("/alone") for key in measured.lines if key.endswith("/alone")]
+    return [
+        one
+        for name in names
+        for one in ratio(
+            f"Single events beside the dearest questions, {name}: of the rate alone",
+            measured.get(f"beside/{name}/asked"), [measured.get(f"beside/{name}/alone")], 0.9, rates, judged=name == "ours",
+        )
+    ]  # fmt: skip
 
 
 def _sources(measured: Measured) -> list[Expectation]:

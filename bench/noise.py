@@ -83,12 +83,18 @@ class Patience:
 
 @dataclass(frozen=True)
 class Usage:
-    """Cores used on average during a run."""
+    """Cores used on average during a run of so many seconds."""
 
     service: float
     postgres: float
     client: float
     foreign: float
+    seconds: float
+
+    @property
+    def cpu_seconds(self) -> float:
+        """User and system time of the service and of PostgreSQL."""
+        return (self.service + self.postgres) * self.seconds
 
     @property
     def disturbed(self) -> bool:
@@ -120,6 +126,7 @@ class Meter:
             # Our other processes: wrk, or the programs that write directly.
             client=max(0.0, own - service - postgres) / seconds,
             foreign=max(0.0, everybody - own) / seconds,
+            seconds=seconds,
         )
 
 

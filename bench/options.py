@@ -5,9 +5,12 @@ from pathlib import Path
 
 from bench import ROOT
 from bench.contest import Terms
+from bench.releases import Release
 from bench.sections.analytics import analytics
 from bench.sections.batches import batches
+from bench.sections.beside import beside
 from bench.sections.idle import idle
+from bench.sections.persons import persons
 from bench.sections.reads import reads
 from bench.sections.rollups import rollups
 from bench.sections.singles import singles
@@ -21,7 +24,9 @@ SECTIONS: dict[str, Section] = {
     "rollups": rollups,
     "reads": reads,
     "analytics": analytics,
+    "persons": persons,
     "sources": sources,
+    "beside": beside,
 }
 
 SIZES = (100_000, 10_000_000)
@@ -44,6 +49,13 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--only", type=_sections, metavar="SECTIONS", help=f"some of {','.join(SECTIONS)}")
     parser.add_argument("--rounds", type=int, help="timed runs of each contender (3; quick: 1)")
     parser.add_argument("--seconds", type=float, help="length of a timed run (10; quick: 1)")
+    parser.add_argument("--events", type=int, help=f"in the large tables ({SIZES[1]}; quick: {QUICK_SIZES[1]})")
+    parser.add_argument(
+        "--release",
+        type=Path,
+        metavar="FOLDER",
+        help="a checkout of an earlier release, with its .venv, to measure beside: analytics and beside",
+    )
     parser.add_argument(
         "--patience",
         type=float,
@@ -63,7 +75,9 @@ def read_options() -> argparse.Namespace:
         warm_up=1 if quick else 2,
         patience=(0 if quick else 900) if options.patience is None else options.patience,
     )
-    options.sizes = QUICK_SIZES if quick else SIZES
+    small, large = QUICK_SIZES if quick else SIZES
+    options.sizes = (min(small, options.events or large), options.events or large)
+    options.release = options.release and Release.in_folder(options.release)
     if options.output is None and not quick and not options.only:
         options.output = ROOT / "docs" / "performance.md"
     return options

@@ -94,5 +94,5 @@ class Postgres:
             sql.SQL("create database {}").format(name),
         )
 
-    def migrate(self, database: str) -> None:
-        apply_migrations(self.url(database), ROOT / "infra" / "migrations")
+    def migrate(self, database: str, migrations: Path = ROOT / "infra" / "migrations") -> None:
+        apply_migrations(self.url(database), migrations)

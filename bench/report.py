@@ -43,6 +43,7 @@ def line_row(line: Line) -> list[str]:
         spread(line.rates),
         number(line.p50_ms),
         number(line.p99_ms),
+        number(line.cpu_ms),
         " / ".join(f"{line.cores(part):.2f}" for part in ("service", "postgres", "client")),
         f"{line.mib:.0f}" if line.mib else "-",
         ". ".join(notes),
@@ -55,10 +56,10 @@ def line_tables(lines: list[Line]) -> str:
     for section, members in groupby(lines, key=lambda line: line.section):
         several = list(members)
         head = [
-            "", "processes", "connections", f"{several[0].unit}/s", "min to max", "p50 ms", "p99 ms",
+            "", "processes", "connections", f"{several[0].unit}/s", "min to max", "p50 ms", "p99 ms", "CPU ms each",
             "cores: service / PostgreSQL / client", "MiB", "",
         ]  # fmt: skip
-        parts.append(f"### {section}\n\n{table(head, map(line_row, several), 'lrrrrrrrrl')}")
+        parts.append(f"### {section}\n\n{table(head, map(line_row, several), 'lrrrrrrrrrl')}")
     return "\n\n".join(parts)
 
 

@@ -5,7 +5,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,9 +14,10 @@ import psutil
 import psycopg
 import requests
 
-from bench import BENCH, ROOT
+from bench import BENCH
 from bench.contest import say
 from bench.postgres import Postgres
+from bench.releases import TODAY, Release
 from event_tracker.cli.database.bootstrap import SCOPES, register_token, register_write_key
 from event_tracker.cli.local.secret_files import make_signing_key
 from event_tracker.core.secrets.keys import make_key
@@ -108,19 +108,18 @@ class Services:
     def noop(self, processes: int) -> Service:
         return self._python("bench.noop", "Flask no-op", processes, {})
 
-    def collector(self, processes: int, database: str) -> Service:
+    def collector(self, processes: int, database: str, release: Release = TODAY) -> Service:
         """Start a collector that requires a write key, as in production."""
         key = make_key("wk").key
         with psycopg.connect(self.postgres.url(database), autocommit=True) as connection:
             register_write_key(connection, "bench", key)
-        service = self._python(
-            "event_tracker.collector", "ours", processes, {"DATABASE_URL": self.postgres.url(database, "collector")}
-        )
+        settings = {"DATABASE_URL": self.postgres.url(database, "collector")}
+        service = self._python("event_tracker.collector", release.name, processes, settings, release)
         service.headers["X-Write-Key"] = key
         return service
 
-    def query(self, processes: int, database: str) -> Service:
-        """Start a query service that requires a token."""
+    def query(self, processes: int, database: str, release: Release = TODAY) -> Service:
+        """Start a query service that requires a token. Slow answers are answers, too."""
         token = make_key("rt").key
         with psycopg.connect(self.postgres.url(database), autocommit=True) as connection:
             register_token(connection, "bench", token, SCOPES["READ_TOKEN"])
@@ -128,8 +127,9 @@ class Services:
             "DATABASE_URL": self.postgres.url(database, "query"),
             "CONTROL_DATABASE_URL": self.postgres.url(database, "control"),
             "SIGNING_KEY": make_signing_key(),
+            "STATEMENT_SECONDS": "300",
         }
-        service = self._python("event_tracker.query", "ours", processes, settings)
+        service = self._python("event_tracker.query", release.name, processes, settings, release)
         service.headers["Authorization"] = f"Bearer {token}"
         return service
 
@@ -143,12 +143,14 @@ class Services:
         }
         return self._start(["node", "server.js"], EXPRESS, settings, "Express + pg", processes, port, 1)
 
-    def _python(self, module: str, name: str, processes: int, settings: dict[str, str]) -> Service:
+    def _python(
+        self, module: str, name: str, processes: int, settings: dict[str, str], release: Release = TODAY
+    ) -> Service:
         """Start so many processes of one worker each, which is how the services are scaled."""
         port = free_port()
         common = {"AUTH": "required", "PORT": str(port), "REUSE_PORT": str(processes > 1).lower(), "DRAIN_SECONDS": "0"}
-        command = [sys.executable, "-m", module]
-        return self._start(command, ROOT, {**common, **settings}, name, processes, port, processes)
+        command = [release.python, "-m", module]
+        return self._start(command, release.folder, {**common, **settings}, name, processes, port, processes)
 
     def _start(
         self,
@@ -177,7 +179,7 @@ class Services:
                     )
                 )
         # gunicorn's arbiter binds, then forks its worker; a single Node.js process has no children.
-        service.wait_ready(1 if folder == ROOT else processes if processes > 1 else 0)
+        service.wait_ready(1 if folder != EXPRESS else processes if processes > 1 else 0)
         return service
 
 

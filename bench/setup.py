@@ -8,6 +8,7 @@ from bench.contest import Contender, Line, Terms, compete
 from bench.events import Requests
 from bench.noise import Patience
 from bench.postgres import Postgres
+from bench.releases import Release
 from bench.services import Services
 
 
@@ -18,6 +19,7 @@ class Setup:
     Attributes:
         express: whether the peer can be measured.
         sizes: events in the tables that are read, small and large.
+        release: an earlier one that is measured beside.
     """
 
     postgres: Postgres
@@ -27,6 +29,7 @@ class Setup:
     patience: Patience
     express: bool
     sizes: tuple[int, int]
+    release: Release | None
 
     def services(self) -> Services:
         """Services for one section; they stop when it is over."""

@@ -1,9 +1,8 @@
 """Makes the databases: empty ones to write to, loaded ones to read from."""
 
-import os
-import subprocess
-import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from psycopg import sql
@@ -11,7 +10,9 @@ from psycopg import sql
 from bench import BENCH
 from bench.contest import say
 from bench.postgres import Postgres
+from bench.releases import TODAY, Release
 from bench.services import EXPRESS
+from bench.visits import DAYS, copy_visits
 
 SQL = BENCH / "sql"
 
@@ -19,24 +20,14 @@ OURS, DIRECT, PEER = "bench_ours", "bench_direct", "bench_express"
 """Empty databases: for the collector, for COPY and INSERT into the same tables, for the peer."""
 
 
-ONE_SOURCE = b"'default'"
-THREE_SOURCES = b"""
-  (array['shop','blog','club'])[1 + width_bucket((properties ->> 'n')::bigint / 10 % 10, array[6, 9]::bigint[])]
-"""
-"""Expressions of a visit's source: 60 %, 30 % and 10 % of the visits."""
-
-VISITS_DAYS = 400
-"""The visits are of 395 days (sql/visits.sql)."""
-
-
 def _read(file: Path) -> bytes:
     return file.read_bytes()
 
 
-def create_ours(postgres: Postgres, database: str, days: int = 92) -> None:
+def create_ours(postgres: Postgres, database: str, days: int = 92, release: Release = TODAY) -> None:
     """Create a database with our schema, migrated, and partitions for its months."""
     postgres.create(database)
-    postgres.migrate(database)
+    postgres.migrate(database, release.migrations)
     postgres.execute(database, _read(SQL / "partitions.sql").replace(b":days", str(days).encode()))
 
 
@@ -57,27 +48,45 @@ def loaded_ours(postgres: Postgres, events: int) -> str:
     return name
 
 
-def loaded_visits(postgres: Postgres, events: int) -> str:
-    """The same with 13 months of visits, whose past days have blocks, as by `tracker maintain`."""
-    return _loaded_visits(postgres, f"bench_visits_{events}", events, ONE_SOURCE)
+def loaded_visits(postgres: Postgres, events: int, release: Release = TODAY) -> str:
+    """The same with 13 months of visits, whose past days have blocks, as by `tracker maintain`; with a release before blocks, what its
+    command makes of them."""
+    name = f"bench_visits_{events}" if release is TODAY else f"bench_visits_{events}_{release.name.split()[-1]}"
+    return _loaded_visits(postgres, name, events, release)
 
 
 def loaded_sources(postgres: Postgres, events: int) -> str:
     """The same, with three sources."""
-    return _loaded_visits(postgres, f"bench_sources_{events}", events, THREE_SOURCES)
+    return _loaded_visits(postgres, f"bench_sources_{events}", events, TODAY, three_sources=True)
 
 
-def _loaded_visits(postgres: Postgres, name: str, events: int, source: bytes) -> str:
+def _loaded_visits(postgres: Postgres, name: str, events: int, release: Release, *, three_sources: bool = False) -> str:
     if _is_loaded(postgres, name):
-        postgres.migrate(name)
+        postgres.migrate(name, release.migrations)
     else:
-        create_ours(postgres, name, days=VISITS_DAYS)
-        postgres.execute(name, _read(SQL / "visits.sql"))
-        _load(postgres, name, "load_visits.sql", events, source)
-    command = [sys.executable, "-m", "event_tracker.cli", "maintain"]
-    subprocess.run(command, env={**os.environ, "DATABASE_URL": postgres.url(name)}, check=True, stdout=sys.stderr)
+        say(f"loading {events:,} events into {name}")
+        started = time.monotonic()
+        create_ours(postgres, name, DAYS, release)
+        copy_visits(postgres, name, events, three_sources=three_sources)
+        _mark_loaded(postgres, name, started)
+    started = time.monotonic()
+    release.maintain(postgres.url(name))
     postgres.execute(name, "vacuum analyze")
+    say(f"  maintained in {time.monotonic() - started:.0f} s")
     return name
+
+
+@contextmanager
+def copied(postgres: Postgres, database: str) -> Iterator[str]:
+    """The name of a copy of a database, to write to."""
+    name = f"{database}_copy"
+    identifiers = [sql.Identifier(one) for one in (name, database)]
+    drop = sql.SQL("drop database if exists {} with (force)").format(identifiers[0])
+    postgres.execute("postgres", drop, sql.SQL("create database {} template {}").format(*identifiers))
+    try:
+        yield name
+    finally:
+        postgres.execute("postgres", drop)
 
 
 def loaded_express(postgres: Postgres, events: int) -> str:
@@ -95,14 +104,18 @@ def _is_loaded(postgres: Postgres, database: str) -> bool:
     return postgres.execute("postgres", query.format(database)) is not None
 
 
-def _load(postgres: Postgres, database: str, file: str, events: int, source: bytes = ONE_SOURCE) -> None:
+def _load(postgres: Postgres, database: str, file: str, events: int) -> None:
     """Load generated events in the order they arrive, with all indexes in place, as they would have grown."""
     say(f"loading {events:,} events into {database}")
     started = time.monotonic()
-    load = _read(SQL / file).replace(b":events", str(events).encode()).replace(b":source", source)
+    load = _read(SQL / file).replace(b":events", str(events).encode())
     # In one session: setseed makes random() draw the same for both sides.
     postgres.execute(database, _read(SQL / "generate.sql"))
     postgres.execute(database, "select setseed(0.5)", *load_statements(load))
+    _mark_loaded(postgres, database, started)
+
+
+def _mark_loaded(postgres: Postgres, database: str, started: float) -> None:
     postgres.execute(
         database,
         "vacuum analyze",

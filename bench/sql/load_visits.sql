@@ -1,7 +1,4 @@
--- Visits into the product's tables, with what the insert keeps beside them. Counts are as `tracker maintain` leaves them, folded.
-insert into events (user_id, "timestamp", event_id, event_type, session_id, properties, source)
-select user_id, "timestamp", event_id, event_type, session_id, properties, :source from visited(:events);
-
+-- What the insert keeps beside the events. Counts are as `tracker maintain` leaves them, folded into slot 0.
 insert into event_counts (hour, event_type, source, slot, count)
 select date_bin('1 hour', "timestamp", timestamptz '2000-01-01 00:00:00+00'), event_type, source, 0, count(*)
 from events

@@ -1,36 +1,41 @@
--- visited(events): invented visits in the order they arrive, over the 395 days (13 months) before today's end. 200,000
--- users, user k drawn with a chance in proportion to 1/k; visits of 1 to 15 events, 8 on average, some 40 s apart, one in
--- ten without a session_id; 12 event types of fixed weights; 500 pages, 8 referrers, 40 countries.
-create function visited(events bigint, users int default 200000)
-returns table (
-  user_id text, "timestamp" timestamptz, event_id uuid, event_type text, session_id text, properties jsonb
-)
-language sql volatile as $$
+-- Invented visits in the order they arrive, over the 395 days (13 months) before the end of $today, as CSV. DuckDB. 200,000 users,
+-- user k drawn with a chance in proportion to 1/k; visits of 1 to 15 events, 8 on average, some 40 s apart, one in ten without a
+-- session_id; 12 event types of fixed weights; 500 pages, 8 referrers, 40 countries. With $three, 60 % of the visits are of the
+-- source shop, 30 % of blog, 10 % of club. What is drawn is a hash: the same events each time on one day, with any number of threads.
+copy (
   select
     'user_' || u,
-    date_trunc('day', now()) + interval '1 day' - interval '395 days' + (n::float8 * 8 / events) * interval '395 days' + step * (20 + 40 * pause) * interval '1 s',
+    strftime(
+      $today::timestamp + interval '1 day' - interval '395 days'
+        + to_microseconds((n::double * 8 / $events * 395 * 86400000000 + step * (20 + 40 * pause) * 1000000)::bigint),
+      '%Y-%m-%d %H:%M:%S.%f+00'
+    ),
     md5(n || ' ' || step)::uuid,
-    (array['page_view', 'click', 'scroll', 'search', 'login', 'logout', 'add_to_cart', 'purchase', 'signup', 'share',
-           'download', 'error'])[
-      1 + width_bucket(chance * 100, array[40, 60, 72, 80, 86, 90, 93, 95.5, 97.3, 98.6, 99.5]::float8[])
-    ],
+    case
+      when chance < 40 then 'page_view'
+      when chance < 60 then 'click'
+      when chance < 72 then 'scroll'
+      when chance < 80 then 'search'
+      when chance < 86 then 'login'
+      when chance < 90 then 'logout'
+      when chance < 93 then 'add_to_cart'
+      when chance < 95.5 then 'purchase'
+      when chance < 97.3 then 'signup'
+      when chance < 98.6 then 'share'
+      when chance < 99.5 then 'download'
+      else 'error'
+    end,
     case when n % 10 > 0 then 's_' || n end,
-    jsonb_build_object(
-      'page', '/p/' || floor(500 ^ page)::int,
-      'referrer', 'https://referrer-' || n % 8 || '.example/',
-      'country', chr(65 + u % 8) || chr(65 + u % 5),
-      'n', n
-    )
+    case when not $three then 'default' when n // 10 % 10 < 6 then 'shop' when n // 10 % 10 < 9 then 'blog' else 'club' end,
+    '{"page":"/p/' || page || '","referrer":"https://referrer-' || n % 8 || '.example/","country":"'
+      || chr((65 + u % 8)::int) || chr((65 + u % 5)::int) || '","n":' || n || '}'
   from (
     select
       n, step,
-      first_value(floor(exp(draw * ln(users)))::int) over (partition by n) as u,
-      pause, chance, page
-    from (
-      select n, step, random() as draw, random() as pause, random() as chance, random() as page
-      from (select n, floor(random() * 15)::int as steps from generate_series(1, events / 8) as n offset 0) as visits
-      cross join lateral generate_series(0, steps) as step
-      offset 0  -- or the planner would call random() again wherever a column is used
-    ) as drawn
-  ) as visit
-$$;
+      floor(exp(hash(n, 'user') / 18446744073709551616 * ln(200000)))::int as u,
+      hash(n, step, 'pause') / 18446744073709551616 as pause,
+      hash(n, step, 'type') / 18446744073709551616 * 100 as chance,
+      floor(500 ** (hash(n, step, 'page') / 18446744073709551616))::int as page
+    from (select range as n, unnest(range((1 + hash(range, 'steps') % 15)::bigint)) as step from range(1, $events // 8 + 1))
+  )
+) to $csv (format csv, header false);

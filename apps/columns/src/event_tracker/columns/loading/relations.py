@@ -21,7 +21,7 @@ Keys = tuple[str, ...]
 
 
 class Relations:
-    """Makes the relations `events`, `first_seen` and `own_names` for a question.
+    """Makes the relations `events`, `first_seen`, `persons` and `own_names` for a question.
 
     Args:
         properties: those that the question is about, in the columns `property_0` and so on.
@@ -60,6 +60,8 @@ class Relations:
         if self._selection.sample is not None:
             names = count_names((*self._loaded.snapshot.spans, *self._loaded.snapshot.left_out))
             self._execute("own_names", {"names": list(names), "events": list(names.values())})
+        if self._selection.maps_users:
+            self._create_persons()
         if self._selection.first_seen is not None:
             self._create_first_seen(*self._selection.first_seen)
 
@@ -71,8 +73,15 @@ class Relations:
         else:
             self._execute("first_seen", users=self._loaded.users.name)
 
+    def _create_persons(self) -> None:
+        if self._loaded.persons is None:
+            self._execute("nobody")
+        else:
+            self._execute("persons_of_ids", persons=self._loaded.persons.table.name)
+
     def _select_events(self, name: str, start: datetime, end: datetime) -> None:
-        identified = self._identified(start, end)
+        as_sent = self._selection.maps_users
+        identified = _fill("ids", files=self._files(start, end)) if as_sent else self._identified(start, end)
         self._execute("events", name=sql.Identifier(name), identified=identified, start=moment(start), end=moment(end))
 
     def _count_parsed(self) -> int | None:

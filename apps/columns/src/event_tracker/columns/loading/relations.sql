@@ -12,6 +12,12 @@ select event.* replace (coalesce(person, event.user_id) as user_id), event.user_
 from ({files}) as event
 left join {persons} on event.user_id = alias
 
+-- name: persons_of_ids
+create temp view persons as select alias, person from {persons};
+
+-- name: nobody
+create temp view persons as select null::varchar as alias, null::varchar as person where false;
+
 -- name: no_events
 select {columns} where false
 

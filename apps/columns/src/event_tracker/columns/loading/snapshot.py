@@ -35,6 +35,8 @@ class Selection:
         first_seen: the question also reads the relation `first_seen`, of those first seen in this range, which ends at `end` or before.
         wider: a range around this one, for a question that also reads the relation `all_events`.
         linked: whether users are persons, with all ids that links lead to them; otherwise they are ids.
+        maps_users: of a linked selection, whether the statement leads ids to persons itself, by the relation `persons` (alias, person):
+            `events` has the ids that events were sent with.
         sample: None is all events. Otherwise the question reads no more than that of them, and the relation `own_names`, too.
     """
 
@@ -44,6 +46,7 @@ class Selection:
     first_seen: Range | None = None
     wider: Range | None = None
     linked: bool = False
+    maps_users: bool = False
     sample: Sample | None = None
 
     @property

@@ -134,6 +134,7 @@ def _select(question: Question[Any], statement: Statement) -> Selection:
         wider=reach(statement.parameters, (question.start, question.end)),
         # Conditions on sessions and users are about persons, too.
         linked=question.identity == "linked" and (question.counts_users or bool(statement.parameters.behaviours)),
+        maps_users=statement.parameters.maps_users,
     )
 
 

@@ -20,12 +20,17 @@ class Statement(NamedTuple):
 
 
 class Parameters(dict[str, Any]):
-    """Named parameters of a statement, the properties that it reads, and the conditions on sessions and users."""
+    """Named parameters of a statement, the properties that it reads, and the conditions on sessions and users.
+
+    Attributes:
+        maps_users: whether the statement leads ids to persons itself (Selection.maps_users).
+    """
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
         self.properties: list[str] = []
         self.behaviours: list[Behaviour] = []
+        self.maps_users = False
 
     def bind(self, value: Any) -> str:
         """Add a value. Returns what stands for it in the statement."""

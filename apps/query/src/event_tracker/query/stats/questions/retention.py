@@ -21,9 +21,10 @@ from event_tracker.query.stats.answers import (
     share,
     users_range_members,
 )
+from event_tracker.query.stats.columns.active_users import build_active_users
 from event_tracker.query.stats.columns.asking import Stats
 from event_tracker.query.stats.columns.interval_numbers import number_intervals
-from event_tracker.query.stats.columns.selection import Parameters, Statement, select_query
+from event_tracker.query.stats.columns.selection import Parameters, Statement
 from event_tracker.query.stats.intervals import Interval, end_of
 from event_tracker.query.stats.parameters import PERIODS, FilterSchema, read_range, split
 from event_tracker.query.stats.query_types import FilteredQuery
@@ -63,9 +64,9 @@ class RetentionQuery(FilteredQuery):
 
     def build_statement(self) -> Statement:
         parameters = Parameters()
-        selected = select_query(self, parameters)
         number = number_intervals(self.starts, self.end, parameters)
-        return Statement(RETENTION.format(selected=selected, number=number), parameters)
+        active = build_active_users(self, number, parameters)
+        return Statement(RETENTION.format(active=active, number=number), parameters)
 
     def build_answer(self, as_of: datetime, rows: list[Any]) -> "RetentionAnswer":
         """Build from rows (number of the cohort from 1, periods after it, users). -1 periods is the size of the cohort."""

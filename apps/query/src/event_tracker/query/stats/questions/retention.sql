@@ -1,10 +1,9 @@
 -- name: retention
 -- Sizes of cohorts (offset -1), and how many of each were active in which period after theirs.
-with selected as ({selected}),
-cohort as materialized (
+with cohort as materialized (
   select user_id, {number} as period from (select user_id, epoch_us(first_seen) as micros from first_seen) as first_seen
 ),
-active as (select distinct {number} as period, user_id from selected)
+active as (select number as period, user_id from ({active}))
 select period, -1, count(*) from cohort group by period
 union all
 select cohort.period, active.period - cohort.period, count(*)

@@ -14,6 +14,7 @@ from event_tracker.query.answers import Time
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.parameter_types import Between, Choice
 from event_tracker.query.stats.answers import Count, RangeAnswer, UsersRangeAnswer, local_times, users_range_members
+from event_tracker.query.stats.columns.active_users import build_active_users
 from event_tracker.query.stats.columns.asking import Stats
 from event_tracker.query.stats.columns.interval_numbers import number_intervals
 from event_tracker.query.stats.columns.selection import Parameters, Statement, select_query
@@ -96,22 +97,25 @@ class TimeseriesQuery(FilteredQuery):
 
     def build_statement(self) -> Statement:
         parameters = Parameters(limit=self.limit)
-        selected = select_query(self, parameters, self.breakdown)
         number = number_intervals(self.starts, self.end, parameters)
         match self.metric:
             case "events":
+                selected = select_query(self, parameters, self.breakdown)
                 return Statement(PARTS["events"].format(selected=selected, number=number), parameters)
             case "users":
-                subject, found = "user_id", PARTS["found.users"].format(number=number)
+                active = build_active_users(self, number, parameters, self.breakdown)
+                subject, found = "user_id", PARTS["found.users"].format(active=active)
             case _:
-                subject, found = "user_id, session_id, visit, part", self._find_sessions(number)
-                parameters.update(gap=self.gap * SECOND, longest=self.longest * SECOND)
-        return Statement(PARTS["subjects"].format(selected=selected, subject=subject, found=found), parameters)
+                subject, found = "user_id, session_id, visit, part", self._find_sessions(number, parameters)
+        return Statement(PARTS["subjects"].format(subject=subject, found=found), parameters)
 
-    def _find_sessions(self, number: str) -> str:
+    def _find_sessions(self, number: str, parameters: Parameters) -> str:
+        parameters.update(gap=self.gap * SECOND, longest=self.longest * SECOND)
+        selected = select_query(self, parameters, self.breakdown)
         columns = "micros, key"
         cut = build_cut(columns, self.end - self.start, self.longest)
-        return PARTS["found.sessions"].format(number=number, visited=build_visits(columns), cut=cut)
+        visited = build_visits(columns)
+        return PARTS["found.sessions"].format(selected=selected, number=number, visited=visited, cut=cut)
 
     def build_answer(self, as_of: datetime, rows: list[Any]) -> "TimeseriesAnswer":
         """Build from rows (series, key, number of the interval from 1, count). Number 0 is the whole range, where that isn't the sum."""

@@ -17,8 +17,7 @@ group by all
 
 -- name: subjects
 -- Distinct users or sessions by interval and series; number 0 is the whole range.
-with selected as not materialized ({selected}),
-{found},
+with {found},
 top as materialized (
   select key, row_number() over (order by count(*) desc, key) as rank
   from (select distinct key, {subject} from found where key is not null) as subject
@@ -41,9 +40,10 @@ from counted
 left join top on rank = series
 
 -- name: found.users
-found as materialized (select distinct {number} as number, key, user_id from selected)
+found as materialized ({active})
 
 -- name: found.sessions
+selected as not materialized ({selected}),
 uncut as materialized (
   select {number} as number, key, user_id, session_id, visit, min(micros) as first, max(micros) as last
   from ({visited}) as visited

@@ -12,9 +12,10 @@ from event_tracker.query.answers import Time
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.parameter_types import Choice
 from event_tracker.query.stats.answers import Count, RangeAnswer, UsersRangeAnswer, local_times, users_range_members
+from event_tracker.query.stats.columns.active_users import build_active_users
 from event_tracker.query.stats.columns.asking import Stats
 from event_tracker.query.stats.columns.interval_numbers import number_intervals
-from event_tracker.query.stats.columns.selection import Parameters, Statement, select_query
+from event_tracker.query.stats.columns.selection import Parameters, Statement
 from event_tracker.query.stats.parameters import MAX_POINTS, PERIODS, FilterSchema, read_range, split
 from event_tracker.query.stats.query_types import FilteredQuery
 
@@ -52,9 +53,9 @@ class UsersQuery(FilteredQuery):
 
     def build_statement(self) -> Statement:
         parameters = Parameters()
-        selected = select_query(self, parameters)
         number = number_intervals(self.starts, self.end, parameters)
-        return Statement(USERS.format(selected=selected, number=number), parameters)
+        active = build_active_users(self, number, parameters)
+        return Statement(USERS.format(active=active, number=number), parameters)
 
     def build_answer(self, as_of: datetime, rows: list[Any]) -> "UsersAnswer":
         """Build from rows (number of the interval from 1, or 0 for the whole range; active; new)."""

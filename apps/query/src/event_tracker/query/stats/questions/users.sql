@@ -1,8 +1,7 @@
 -- name: users
 -- Active and new users by interval; number 0 is the whole range. A user whom a collector of the previous release has just stored isn't
 -- in `first_seen`, but counts as active.
-with selected as ({selected}),
-active as materialized (select distinct {number} as number, user_id from selected),
+with active as materialized ({active}),
 new as materialized (
   select user_id, {number} as number from (select user_id, epoch_us(first_seen) as micros from first_seen) as first_seen
 )
