@@ -1,5 +1,6 @@
 """A database with events, and `tracker lake` on it."""
 
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,11 +21,12 @@ def stored(owner: psycopg.Connection, tmp_path: Path) -> Stored:
 
 
 @pytest.fixture
-def run(postgres: Postgres, database: str, tmp_path: Path) -> Callable[..., Result]:
+def run(postgres: Postgres, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """A function that runs `tracker lake` with these arguments and settings, with the rights of the role `query`."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
     def call(*arguments: object, code: int = 0, **settings: str) -> Result:
-        environment = {"DATABASE_URL": postgres.url(database, "query"), "TMPDIR": str(tmp_path), **settings}
+        environment = {"DATABASE_URL": postgres.url(database, "query"), **settings}
         result = CliRunner().invoke(lake, list(map(str, arguments)), env=environment)
         assert result.exit_code == code, result.output
         return result

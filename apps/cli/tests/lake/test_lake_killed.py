@@ -107,7 +107,7 @@ def test_the_same_in_a_bucket(kill, run, stored, moto, tmp_path, step):
     for day in range(2):
         stored.add(3, day=day)
     kill(f"s3://{bucket}/here", BUCKET, step, **settings)
-    assert list(tmp_path.glob("tracker-lake-*/*/*"))
+    assert list(tmp_path.glob("tracker-lake-*/*"))
     run("export", f"s3://{bucket}/here", **settings)
     assert list(tmp_path.glob("tracker-lake-*")) == []
     run("verify", f"s3://{bucket}/here", "--events", **settings)

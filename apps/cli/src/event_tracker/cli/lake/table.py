@@ -107,7 +107,7 @@ class Table:
         """Copy the links to a CSV file."""
         self._copy(sql.SQL(QUERIES["copy_links"]), file)
 
-    def _copy(self, statement: sql.Composable, file: Path) -> None:
+    def _copy(self, statement: sql.SQL | sql.Composed, file: Path) -> None:
         with file.open("wb") as out, self._connection.cursor() as cursor, cursor.copy(statement) as copy:
             out.writelines(copy)
 
