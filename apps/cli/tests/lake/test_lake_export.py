@@ -184,6 +184,28 @@ def test_a_lake_of_another_database_is_left_alone(run, stored, target):
     assert "0 days written" in run("export", target).output
 
 
+@pytest.mark.parametrize("later", [{"epoch": 1}, {"counted": 4}])
+def test_a_database_that_is_behind_the_lake_changes_nothing(run, stored, target, later):
+    """A standby that lags, or one that was restored to an earlier time."""
+    stored.add(3)
+    stored.add(day=1)
+    run("export", target)
+    path = target / "events/day=2026-03-01/_manifest.json"
+    said = json.loads(path.read_bytes())
+    said["made_from"][0] |= later
+    path.write_text(json.dumps(said))
+    stored.add(day=1)
+    before = tree(target)
+    output = run("export", target, code=2).output
+    assert "2026-03-01: the lake is ahead of this database" in output
+    assert "1 days written (2 events" in output
+    assert {name for name, content in tree(target).items() if before[name] != content} == {
+        "events/day=2026-03-02/_manifest.json", "events/day=2026-03-02/part-0.parquet",
+    }  # fmt: skip
+    assert "2 days written" in run("export", target, "--again").output
+    assert "0 days written" in run("export", target).output
+
+
 @pytest.mark.parametrize("damage", ["other size", "no file", "no manifest", "torn manifest", "another schema"])
 def test_what_is_lost_or_torn_is_written_again(run, stored, target, damage):
     stored.add(3)

@@ -59,7 +59,7 @@ def lake() -> None:
 
 
 @lake.command()
-@click.argument("target")
+@click.argument("target", envvar="LAKE_TARGET")
 @day_options
 @click.option(
     "--open-days",
@@ -74,7 +74,7 @@ def lake() -> None:
 )
 @running_option
 def export(target: str, start: date | None, end: date | None, open_days: bool, again: bool, data: Path | None) -> None:
-    """Bring the lake in TARGET to the state of the database: a folder, or s3://bucket/prefix.
+    """Bring the lake in TARGET to the state of the database: a folder, or s3://bucket/prefix. It may be in the variable LAKE_TARGET.
 
     A day is written again exactly when events were added to it, erased, anonymised or deleted since. TARGET's files then have no trace of
     what was erased. Safe to stop at any moment and to run again; one runs at a time.
@@ -99,7 +99,7 @@ def export(target: str, start: date | None, end: date | None, open_days: bool, a
 
 
 @lake.command()
-@click.argument("target")
+@click.argument("target", envvar="LAKE_TARGET")
 @day_options
 @click.option(
     "--events", "with_events", is_flag=True, help="Also compare every value of every event. It reads the whole table."

@@ -131,6 +131,12 @@ class Exporter:
         if state and not self._is_again and is_current(manifest, state, self._table.database, folder, listing):
             outcome.unchanged += 1
             return
+        if not self._is_again and is_behind(state, manifest, self._table.database):
+            self._say(
+                f"{day}: the lake is ahead of this database, which lags or was restored; it stays as it is (--again)"
+            )
+            outcome.failed += 1
+            return
         with TemporaryDirectory(dir=self._work) as name:
             csv, parquet = Path(name) / "events.csv", Path(name) / PART
             with self._table.snapshot() as as_of:
@@ -225,4 +231,17 @@ def is_current(
         return False
     return [file.name for file in manifest.files] == [PART] and all(
         listing.get(f"{folder}/{file.name}") == Stored(file.bytes, file.etag) for file in manifest.files
+    )
+
+
+def is_behind(state: DayState, manifest: Manifest | None, database: str) -> bool:
+    """Whether a day's file was made from a later state of the database, so that this one is a standby that lags, or was restored.
+
+    Epochs only grow, and so do counts within one. A source without events tells nothing.
+    """
+    if manifest is None or manifest.database != database or isinstance(manifest.made_from, LinksState):
+        return False
+    now = {source.source: (source.epoch, source.counted) for source in state}
+    return any(
+        now[source.source] < (source.epoch, source.counted) for source in manifest.made_from if source.source in now
     )
