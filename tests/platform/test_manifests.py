@@ -30,11 +30,12 @@ CUSTOM = (
 
 NO_OIDC = "NetworkPolicy/oidc-clients: selects no pod"
 NO_S3 = "NetworkPolicy/s3: selects no pod"
+NO_LAKE = "NetworkPolicy/lake: selects no pod"
 NO_S3_METRICS = "PodMonitor/s3: selects no pod"
 SELECT_NOTHING = {
-    "base and network-policies": ["NetworkPolicy/http-clients: selects no pod", NO_OIDC, NO_S3],
+    "base and network-policies": ["NetworkPolicy/http-clients: selects no pod", NO_LAKE, NO_OIDC, NO_S3],
     "base and monitoring": [NO_S3_METRICS],
-    **{overlay: [NO_S3_METRICS, NO_OIDC, NO_S3] for overlay in OVERLAYS},
+    **{overlay: [NO_S3_METRICS, NO_LAKE, NO_OIDC, NO_S3] for overlay in OVERLAYS},
 }
 """The clients that these policies are for come with other components."""
 

@@ -33,6 +33,7 @@ OPTIONS = {
         *("S3_BUCKET", "S3_PREFIX", "S3_QUEUE_URL", "AWS_REGION"),
         *("COLLECTOR_URL", "WRITE_KEY_FILE", "VISITOR_SECRET_FILE"),
     },
+    "lake": {"LAKE_TARGET", "AWS_REGION", "DATABASE_URL_FILE"},
     "smoke": {"COLLECTOR_URL", "QUERY_URL", "WRITE_KEY_FILE", "API_TOKEN_FILE"},
     "sources": {"QUERY_URL", "API_TOKEN_FILE"},
 }

@@ -10,6 +10,7 @@ COMMANDS = {
     "up": "event_tracker.cli.local.up:up",
     "migrate": "event_tracker.cli.database.migrate:migrate",
     "maintain": "event_tracker.cli.database.maintain:maintain",
+    "lake": "event_tracker.cli.lake.command:lake",
     "source": "event_tracker.cli.admin.sources:source",
     "key": "event_tracker.cli.admin.write_keys:key",
     "schema": "event_tracker.cli.admin.event_schemas:schema",

@@ -1,0 +1,149 @@
+"""The commands `tracker lake export` and `tracker lake verify`."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+import duckdb
+
+from event_tracker.cli.command_group import Group
+from event_tracker.cli.database.connection import find_database_url, owner_connection
+from event_tracker.cli.ingest.s3.bucket import GoneError, S3Error
+from event_tracker.cli.lake.export import Exporter, Range
+from event_tracker.cli.lake.table import FIRST, LAST, Table, describe
+from event_tracker.cli.lake.target import open_target
+from event_tracker.cli.lake.verify import Verifier
+from event_tracker.cli.options import running_option
+
+EXIT_DIFFERENT = 1
+EXIT_UNFINISHED = 2
+
+
+class UnfinishedError(click.ClickException):
+    """The command could not be finished."""
+
+    exit_code = EXIT_UNFINISHED
+
+
+class Day(click.ParamType[date]):
+    """A day (UTC)."""
+
+    name = "day"
+
+    def convert(self, value: str | date, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        if isinstance(value, date):
+            return value
+        try:
+            return datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=UTC).date()
+        except ValueError:
+            self.fail(f"{value!r} is no day such as 2026-11-22", param, ctx)
+
+
+def day_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command `start` and `end`, days."""
+    for option in (
+        click.option("--to", "end", type=Day(), metavar="DAY", help="Only days before this one."),
+        click.option("--from", "start", type=Day(), metavar="DAY", help="Only this day (UTC) and later ones."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(cls=Group)
+def lake() -> None:
+    """Events as Parquet files by day, for Spark, DuckDB, pandas and others."""
+
+
+@lake.command()
+@click.argument("target", envvar="LAKE_TARGET")
+@day_options
+@click.option(
+    "--open-days",
+    is_flag=True,
+    help="Also export days that aren't over: today's file is written again in each run in which events were added. Without "
+    "it, only those of them that the lake has already.",
+)
+@click.option(
+    "--again",
+    is_flag=True,
+    help="Write every day again. Needed after the database was restored, or if the lake is of another one.",
+)
+@running_option
+def export(target: str, start: date | None, end: date | None, open_days: bool, again: bool, data: Path | None) -> None:
+    """Bring the lake in TARGET to the state of the database: a folder, or s3://bucket/prefix. It may be in the variable LAKE_TARGET.
+
+    A day is written again exactly when events were added to it, erased, anonymised or deleted since. TARGET's files then have no trace of
+    what was erased. Safe to stop at any moment and to run again; one runs at a time.
+
+    Connects with DATABASE_URL (or DATABASE_URL_FILE), where the role `query` suffices, and where that isn't set to the embedded server
+    that `tracker up` runs on --data. S3 needs the package boto3 (event-tracker-cli[s3]), which finds credentials, region and endpoint.
+
+    Exit code: 0 if the lake is as the database was, 2 if it could not be finished.
+    """
+    place = open_target(target)
+    with _failures("Run it again: what was done stays."), owner_connection(find_database_url(data)) as connection:
+        table = Table(connection)
+        with (
+            table.lock(),
+            place.work_folder() as work,
+            closing(Exporter(table, place, work, is_again=again, say=click.echo)) as exporter,
+        ):
+            outcome = exporter.run(_range(table, start, end, open_days=open_days))
+    click.echo(str(outcome))
+    if outcome.failed:
+        sys.exit(EXIT_UNFINISHED)
+
+
+@lake.command()
+@click.argument("target", envvar="LAKE_TARGET")
+@day_options
+@click.option(
+    "--events", "with_events", is_flag=True, help="Also compare every value of every event. It reads the whole table."
+)
+@running_option
+def verify(target: str, start: date | None, end: date | None, with_events: bool, data: Path | None) -> None:
+    """Compare manifests, files and the database, and say each difference.
+
+    It reads every file, and changes nothing. It connects as `export` does. Events that were added since the last export are differences,
+    too, unless their day isn't over and isn't in the lake.
+
+    Exit code: 0 if there is no difference, 1 if there are some, 2 if it could not be finished.
+    """
+    place = open_target(target)
+    with (
+        _failures("It could not be finished."),
+        owner_connection(find_database_url(data)) as connection,
+        TemporaryDirectory(prefix="tracker-lake-") as work,
+    ):
+        table = Table(connection)
+        differences = 0
+        with closing(Verifier(table, place, Path(work), with_events=with_events)) as verifier:
+            for difference in verifier.run(_range(table, start, end, open_days=False)):
+                click.echo(difference)
+                differences += 1
+    click.echo(f"{verifier.days:,} days, {verifier.rows:,} rows: {differences:,} differences")
+    if differences:
+        sys.exit(EXIT_DIFFERENT)
+
+
+@contextmanager
+def _failures(advice: str) -> Iterator[None]:
+    """Turn what keeps a command from finishing into one line and the exit code for it."""
+    try:
+        yield
+    except click.UsageError:
+        raise
+    except click.ClickException as error:
+        raise UnfinishedError(error.message) from error
+    except (S3Error, GoneError, OSError, duckdb.Error) as error:
+        # Errors of DuckDB may quote what users sent.
+        said = describe(error) if isinstance(error, duckdb.Error) else str(error)
+        raise UnfinishedError(f"{said}\n{advice}") from error
+
+
+def _range(table: Table, start: date | None, end: date | None, *, open_days: bool) -> Range:
+    return Range(start or FIRST, end or LAST, LAST if open_days else table.today())

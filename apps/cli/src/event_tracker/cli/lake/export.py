@@ -1,0 +1,247 @@
+"""Brings the lake to the state of the database: writes each day again whose counts or epoch are others than when it was written.
+
+A day's file is made aside from one snapshot and put in its place at once; its manifest follows. Whenever this ends, by whatever, the next
+run does the rest: a manifest that is missing, or that names another state or another file than are there, makes its day be written again.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import click
+import duckdb
+import psycopg
+
+from event_tracker.cli.lake.files import Files, hash_file
+from event_tracker.cli.lake.manifest import (
+    LINKS,
+    MANIFEST,
+    MARKER,
+    PART,
+    PERSONS,
+    SCHEMA,
+    File,
+    LinksState,
+    Manifest,
+    Marker,
+    SourceState,
+    day_of,
+    decode,
+    encode,
+    folder_of,
+)
+from event_tracker.cli.lake.table import DayState, Table, describe
+from event_tracker.cli.lake.target import Stored, Target
+
+Listing = Mapping[str, Stored]
+
+
+class Range(NamedTuple):
+    """The days in [start, end). Those from `open_from` on aren't over: only those of them are exported that were before."""
+
+    start: date
+    end: date
+    open_from: date
+
+
+@dataclass
+class Outcome:
+    """What a run has done: numbers of days, events and bytes."""
+
+    written: int = 0
+    removed: int = 0
+    unchanged: int = 0
+    failed: int = 0
+    events: int = 0
+    bytes: int = 0
+
+    def __str__(self) -> str:
+        failed = f", {self.failed:,} failed" if self.failed else ""
+        return (
+            f"{self.written:,} days written ({self.events:,} events, {self.bytes:,} bytes), {self.removed:,} removed, "
+            f"{self.unchanged:,} unchanged{failed}"
+        )
+
+
+class Exporter:
+    """Exports to one target. The lock of exporters is held meanwhile.
+
+    Args:
+        work: an empty folder for what is being made.
+        is_again: write every day again, whatever its manifest says.
+        say: prints a line.
+    """
+
+    def __init__(
+        self, table: Table, target: Target, work: Path, *, is_again: bool = False, say: Callable[[str], None]
+    ) -> None:
+        self._table = table
+        self._target = target
+        self._work = work
+        self._is_again = is_again
+        self._say = say
+        self._files = Files(work)
+
+    def close(self) -> None:
+        """Close DuckDB."""
+        self._files.close()
+
+    def run(self, days: Range) -> Outcome:
+        """Export the days, and the links.
+
+        Raises:
+            ClickException: if the lake is of another database.
+            psycopg.Error: if the connection is gone.
+            S3Error: of the target.
+        """
+        self._take_over()
+        listing = self._target.list()
+        outcome = Outcome()
+        for day, state in plan(self._table, listing, days):
+            try:
+                self._export_day(day, state, listing, outcome)
+            except (psycopg.Error, duckdb.Error, OSError) as error:
+                if self._table.is_gone:
+                    raise
+                self._say(f"can't write {day}: {describe(error)}")
+                outcome.failed += 1
+        self._export_links(listing)
+        return outcome
+
+    def _take_over(self) -> None:
+        """Check of which database the lake is, and write so if it is new."""
+        data = self._target.read(MARKER)
+        marker = decode(Marker, data)
+        here = Marker(SCHEMA, self._table.database)
+        if marker == here:
+            return
+        if data is not None and not self._is_again and (marker is None or marker.database != here.database):
+            raise click.ClickException(
+                f"{self._target.name} holds the events of another database, or of this one before it was restored: "
+                "--again writes every day again"
+            )
+        self._put(encode(here), MARKER)
+
+    def _export_day(self, day: date, state: DayState, listing: Listing, outcome: Outcome) -> None:
+        folder = folder_of(day)
+        manifest = self._read(folder, listing)
+        if state and not self._is_again and is_current(manifest, state, self._table.database, folder, listing):
+            outcome.unchanged += 1
+            return
+        if not self._is_again and is_behind(state, manifest, self._table.database):
+            self._say(
+                f"{day}: the lake is ahead of this database, which lags or was restored; it stays as it is (--again)"
+            )
+            outcome.failed += 1
+            return
+        with TemporaryDirectory(dir=self._work) as name:
+            csv, parquet = Path(name) / "events.csv", Path(name) / PART
+            with self._table.snapshot() as as_of:
+                state = self._table.read_day(day)
+                if state:
+                    self._table.copy_day(day, csv)
+            if not state:
+                self._remove(folder, listing)
+                self._say(f"{day}: has no events any more, removed")
+                outcome.removed += 1
+                return
+            events = self._files.write_events(csv, parquet)
+            csv.unlink()
+            size = self._place(folder, parquet, events, as_of, state)
+        counted = sum(source.counted - source.deleted for source in state)
+        if events != counted:
+            self._say(f"warning: {day}: {events:,} events are stored, and {counted:,} are counted")
+        self._say(f"{day}: {events:,} events, {size:,} bytes")
+        outcome.written += 1
+        outcome.events += events
+        outcome.bytes += size
+
+    def _export_links(self, listing: Listing) -> None:
+        """Write the links again if any has changed."""
+        database = self._table.database
+        state = self._table.read_links()
+        current = (
+            is_current(self._read(folder, listing), state, database, folder, listing) for folder in (LINKS, PERSONS)
+        )
+        if not self._is_again and all(current):
+            return
+        with TemporaryDirectory(dir=self._work) as name:
+            csv, links, persons = (Path(name) / file for file in ("links.csv", "links.parquet", "persons.parquet"))
+            with self._table.snapshot() as as_of:
+                state = self._table.read_links()
+                self._table.copy_links(csv)
+            numbers = self._files.write_links(csv, links, persons)
+            for folder, file, rows in zip((LINKS, PERSONS), (links, persons), numbers, strict=True):
+                self._place(folder, file, rows, as_of, state)
+        self._say(f"links: {numbers[0]:,} links, {numbers[1]:,} ids that lead to another")
+
+    def _place(
+        self, folder: str, parquet: Path, rows: int, as_of: datetime, state: tuple[SourceState, ...] | LinksState
+    ) -> int:
+        """Put a file in its place, then its manifest. Returns the file's bytes."""
+        digest = hash_file(parquet)
+        # Without the lock another exporter may have put a newer file there.
+        self._table.check_lock()
+        stored = self._target.put(parquet, f"{folder}/{PART}")
+        manifest = Manifest(
+            schema=SCHEMA,
+            database=self._table.database,
+            as_of=as_of,
+            made_from=state,
+            files=(File(PART, rows, stored.bytes, digest, stored.etag),),
+        )
+        self._put(encode(manifest), f"{folder}/{MANIFEST}")
+        return stored.bytes
+
+    def _put(self, data: bytes, path: str) -> None:
+        file = self._work / Path(path).name
+        file.write_bytes(data)
+        self._table.check_lock()
+        self._target.put(file, path)
+
+    def _read(self, folder: str, listing: Listing) -> Manifest | None:
+        path = f"{folder}/{MANIFEST}"
+        return decode(Manifest, self._target.read(path)) if path in listing else None
+
+    def _remove(self, folder: str, listing: Listing) -> None:
+        """Delete a day. The manifest is the last, so that the next run finds what is left."""
+        self._table.check_lock()
+        for name in (PART, MANIFEST):
+            if f"{folder}/{name}" in listing:
+                self._target.delete(f"{folder}/{name}")
+
+
+def plan(table: Table, listing: Listing, days: Range) -> Iterator[tuple[date, DayState]]:
+    """The days to look at, each with its state: those that are over, and those that the lake has."""
+    states = table.read_days(days.start, days.end)
+    in_lake = {day for path in listing if (day := day_of(path)) is not None and days.start <= day < days.end}
+    over = {day for day in states if day < days.open_from}
+    for day in sorted(over | in_lake):
+        yield day, states.get(day, ())
+
+
+def is_current(
+    manifest: Manifest | None, state: DayState | LinksState, database: str, folder: str, listing: Listing
+) -> bool:
+    """Whether a folder was made from this state, and its files are those that its manifest names."""
+    if manifest is None or (manifest.schema, manifest.database, manifest.made_from) != (SCHEMA, database, state):
+        return False
+    return [file.name for file in manifest.files] == [PART] and all(
+        listing.get(f"{folder}/{file.name}") == Stored(file.bytes, file.etag) for file in manifest.files
+    )
+
+
+def is_behind(state: DayState, manifest: Manifest | None, database: str) -> bool:
+    """Whether a day's file was made from a later state of the database, so that this one is a standby that lags, or was restored.
+
+    Epochs only grow, and so do counts within one. A source without events tells nothing.
+    """
+    if manifest is None or manifest.database != database or isinstance(manifest.made_from, LinksState):
+        return False
+    now = {source.source: (source.epoch, source.counted) for source in state}
+    return any(
+        now[source.source] < (source.epoch, source.counted) for source in manifest.made_from if source.source in now
+    )

@@ -1,0 +1,52 @@
+-- name: write_events
+-- One thread reads the CSV file, and lines end by one character, since values may have line breaks.
+copy (
+  select
+    user_id, make_timestamptz("timestamp") as "timestamp", event_id, event_type, session_id, source, properties, violations,
+    make_timestamptz(received_at) as received_at
+  from read_csv(
+    $csv, header = false, auto_detect = false, delim = ',', quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false,
+    parallel = false, new_line = '\n', max_line_size = 16777216,
+    columns = {
+      "timestamp": 'bigint', received_at: 'bigint', user_id: 'varchar', event_id: 'varchar', event_type: 'varchar',
+      session_id: 'varchar', source: 'varchar', properties: 'varchar', violations: 'varchar'
+    }
+  )
+  order by user_id, "timestamp", event_id
+) to $parquet (format parquet, compression zstd);
+
+-- name: count_file
+select count(*) from read_parquet($parquet);
+
+-- name: digest_of_file
+-- What `digest` in lake.sql says of the table.
+select count(*), coalesce(sum(('0x' || left(md5(concat_ws(
+  chr(31), user_id, epoch_us("timestamp")::varchar, event_id, event_type, coalesce(session_id, chr(30)), source,
+  properties, coalesce(violations, chr(30)), epoch_us(received_at)::varchar
+)), 15))::bigint), 0)::varchar
+from read_parquet($parquet);
+
+-- name: read_links
+create table {links} as
+select micros, removed_at, removed_at is not null as removed, event_id, source, alias, person
+from read_csv(
+  $csv, header = false, auto_detect = false, delim = ',', quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false,
+  parallel = false, new_line = '\n',
+  columns = {{
+    micros: 'bigint', removed_at: 'bigint', event_id: 'uuid', source: 'varchar', alias: 'varchar', person: 'varchar'
+  }}
+);
+
+-- name: sources_of_links
+select distinct source from {links} order by source;
+
+-- name: write_links
+copy (
+  select
+    source, alias, person, make_timestamptz(micros) as at, event_id::varchar as event_id, make_timestamptz(removed_at) as removed_at
+  from {links}
+  order by source, alias, person
+) to $parquet (format parquet, compression zstd);
+
+-- name: write_persons
+copy (select alias as user_id, person from {persons} order by alias) to $parquet (format parquet, compression zstd);
