@@ -24,7 +24,6 @@ from event_tracker.collector.parsing.parser import Parser, ParseResult
 from event_tracker.collector.rate_limit import RateLimit
 from event_tracker.collector.receipts import BatchReceipt, Receipt, add_outcomes, make_batch_receipt
 from event_tracker.collector.rejections.recorder import RejectionRecorder
-from event_tracker.collector.row_encoding import Outcome
 from event_tracker.collector.settings import CollectorSettings
 from event_tracker.collector.tracking_plan.plans import SET_ASIDE
 from event_tracker.collector.writer import PendingRequest, Writer
@@ -33,6 +32,7 @@ from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.memory_budget import CLIENT, reservation_of
 from event_tracker.core.http.middleware import ROUTE, answer
 from event_tracker.model.event import EventError
+from event_tracker.model.storing.row import Outcome
 
 _encode = msgspec.json.Encoder().encode
 

@@ -9,8 +9,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType, structs
 
 from event_tracker.collector.parsing.parser import ParseResult
-from event_tracker.collector.row_encoding import NotStorableError, Outcome, Row
 from event_tracker.model.event import PAST_RETENTION, EventError
+from event_tracker.model.storing.row import NotStorableError, Outcome, Row
 
 Warnings = (
     Annotated[

@@ -24,7 +24,6 @@ from event_tracker.collector.authentication import SourceCache
 from event_tracker.collector.parsing.batch import UNREADABLE, WHITESPACE, Batch
 from event_tracker.collector.parsing.parser import Parser, ParseResult
 from event_tracker.collector.rejections.recorder import describe
-from event_tracker.collector.row_encoding import NotStorableError, Outcome
 from event_tracker.collector.tracking_plan.slow_checks import BusyError
 from event_tracker.collector.writer import Writer
 from event_tracker.core.background import BackgroundLoop
@@ -35,6 +34,7 @@ from event_tracker.core.postgres.pool import ConnectionPool, execute
 from event_tracker.core.postgres.unstorable import replace_unstorable
 from event_tracker.core.server.cooperation import TimeSlice
 from event_tracker.model.event import PAST_RETENTION, EventError
+from event_tracker.model.storing.row import NotStorableError, Outcome
 
 log = structlog.get_logger("collector.replays")
 

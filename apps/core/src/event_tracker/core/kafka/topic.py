@@ -1,0 +1,127 @@
+"""Checks a topic before anything is written to it or read from it."""
+
+import time
+from typing import Any, NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]  # they are, at run time
+
+from event_tracker.core.kafka.configuration import common_configuration
+from event_tracker.core.kafka.last_error import LastError, make_cause
+from event_tracker.core.kafka.settings import KafkaSettings
+
+MIN_REPLICAS = 2
+
+CHECK_SECONDS = 10.0
+"""How long a check waits for the brokers."""
+
+STEP_SECONDS = 0.5
+
+DENIED = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+}
+
+
+class KafkaRefusedError(Exception):
+    """Waiting doesn't help: a password, a certificate, a right or a topic is wrong. The message names the cause and the setting."""
+
+
+class KafkaUnreachableError(Exception):
+    """No broker answers, for the reason in the message. It may answer later."""
+
+
+class Topic(NamedTuple):
+    """A topic as the brokers describe it.
+
+    Attributes:
+        partitions: how many.
+        replicas: of the partition that has fewest.
+        min_insync: how many replicas must have a record before it is acknowledged.
+        max_message_bytes: most bytes of a batch of records.
+    """
+
+    name: str
+    partitions: int
+    replicas: int
+    min_insync: int
+    max_message_bytes: int
+
+
+def check_topic(
+    settings: KafkaSettings, name: str, client: str, *, least_bytes: int = 0, seconds: float = CHECK_SECONDS
+) -> Topic:
+    """Describe a topic, and refuse one that is missing, unsafe or too small. It waits: call it in a thread of its own under gevent.
+
+    Args:
+        client: as `common_configuration` takes it.
+        least_bytes: the topic must take records of so many bytes.
+
+    Raises:
+        KafkaRefusedError: if a person must change something first.
+        KafkaUnreachableError: if no broker answered within so many seconds.
+    """
+    last_error = LastError()
+    # `error_cb` isn't in the client's declared options, but it takes it as every client does.
+    options: dict[str, Any] = {**common_configuration(settings, client), "error_cb": last_error.note}
+    topic = _describe(AdminClient(options), name, last_error, time.monotonic() + seconds)
+    _require_safe(topic, settings, least_bytes)
+    return topic
+
+
+def _describe(admin: AdminClient, name: str, last_error: LastError, deadline: float) -> Topic:
+    while True:
+        try:
+            found = admin.list_topics(name, timeout=STEP_SECONDS).topics[name]
+        except KafkaException as error:
+            cause = make_cause(error.args[0])
+        else:
+            if found.error is None:
+                break
+            cause = make_cause(found.error)
+            if found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise KafkaRefusedError(f"There is no topic {name}, or this user may not know of it: make it first.")
+            if found.error.code() in DENIED:
+                raise KafkaRefusedError(f"This user may not describe the topic {name}: {cause}.")
+        admin.poll(0)  # calls error_cb
+        cause = last_error.cause or cause
+        if cause.is_refusal:
+            raise KafkaRefusedError(
+                f"The brokers refuse us: {cause}. See KAFKA_SECURITY, KAFKA_USER, KAFKA_PASSWORD and KAFKA_CA."
+            )
+        if time.monotonic() > deadline:
+            raise KafkaUnreachableError(f"No broker of KAFKA_BROKERS answers: {cause}.")
+    options = _read_options(admin, name, deadline)
+    replicas = min((len(partition.replicas) for partition in found.partitions.values()), default=0)
+    min_insync, max_bytes = (int(options[option].value) for option in ("min.insync.replicas", "max.message.bytes"))
+    return Topic(name, len(found.partitions), replicas, min_insync, max_bytes)
+
+
+def _read_options(admin: AdminClient, name: str, deadline: float) -> dict[str, Any]:
+    """The options of a topic, its brokers' defaults included."""
+    resource = ConfigResource(ResourceType.TOPIC, name)
+    seconds = max(STEP_SECONDS, deadline - time.monotonic())
+    (future,) = admin.describe_configs([resource], request_timeout=seconds).values()
+    try:
+        options: dict[str, Any] = future.result()
+    except KafkaException as error:
+        cause = make_cause(error.args[0])
+        if error.args[0].code() in DENIED:
+            raise KafkaRefusedError(
+                f"This user needs the right DescribeConfigs on the topic {name}: {cause}."
+            ) from None
+        raise KafkaUnreachableError(f"The brokers don't describe the topic {name}: {cause}.") from None
+    return options
+
+
+def _require_safe(topic: Topic, settings: KafkaSettings, least_bytes: int) -> None:
+    if not settings.kafka_single and (topic.replicas < MIN_REPLICAS or topic.min_insync < MIN_REPLICAS):
+        raise KafkaRefusedError(
+            f"The topic {topic.name} has {topic.replicas} replicas and min.insync.replicas={topic.min_insync}; both must be at least "
+            f"{MIN_REPLICAS}, or one broker's loss would lose acknowledged events. KAFKA_SINGLE=true takes it as it is."
+        )
+    if topic.max_message_bytes < least_bytes:
+        raise KafkaRefusedError(
+            f"The topic {topic.name} has max.message.bytes={topic.max_message_bytes}, and an event may need {least_bytes}."
+        )
