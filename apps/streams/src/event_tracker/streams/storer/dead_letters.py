@@ -10,7 +10,7 @@ import msgspec
 from confluent_kafka import Message
 
 from event_tracker.core.json_numbers import read_float
-from event_tracker.model.rejections import NewRejection, storable_text
+from event_tracker.model.storing.keep_rejections import NewRejection, storable_text
 from event_tracker.model.storing.row import NotStorableError, Row
 
 UNREADABLE = "unreadable_record"
@@ -106,9 +106,7 @@ def _make(
     detail = f"{why} Topic {record.topic()}, partition {record.partition()}, offset {record.offset()}."
     errors = [{"pointer": "", "code": code, "detail": detail.replace("\0", "\ufffd")[:MAX_DETAIL]}]
     kept, is_whole = payload[:most_bytes], len(payload) <= most_bytes
-    return NewRejection(
-        make_id(record), source, read_time(record), code, errors, event_type, user_id, kept, is_whole
-    )
+    return NewRejection(make_id(record), source, read_time(record), code, errors, event_type, user_id, kept, is_whole)
 
 
 def _read_named(value: bytes) -> _Named:

@@ -4,13 +4,13 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, cast
 
 import psycopg
 from confluent_kafka import Message
 
 from event_tracker.core.postgres.pool import ConnectionPool, attempt, execute
-from event_tracker.model.rejections import NewRejection, keep_rejections, remove_surplus
+from event_tracker.model.storing.keep_rejections import NewRejection, keep_rejections, remove_surplus
 from event_tracker.model.storing.record import UnreadableRecordError, read_record
 from event_tracker.model.storing.row import NotStorableError, Row
 from event_tracker.model.storing.store_events import EventStore, encode_rows
@@ -21,12 +21,6 @@ PROGRAM_LIMIT = "54"
 """The SQLSTATE class of data that is too complex or too long for PostgreSQL. psycopg counts it among failures of the server."""
 
 
-class GroupResult(NamedTuple):
-    """What became of a group: how many records had each outcome."""
-
-    outcomes: Counter[str]
-
-
 class GroupStore:
     """Stores groups. What it does may be done again: events and refused events have ids.
 
@@ -35,9 +29,7 @@ class GroupStore:
         rejection_bytes: most bytes of each.
     """
 
-    def __init__(
-        self, pool: ConnectionPool[psycopg.Connection], *, rejections_kept: int, rejection_bytes: int
-    ) -> None:
+    def __init__(self, pool: ConnectionPool[psycopg.Connection], *, rejections_kept: int, rejection_bytes: int) -> None:
         self._pool = pool
         self._kept = rejections_kept
         self._most_bytes = rejection_bytes
@@ -54,7 +46,7 @@ class GroupStore:
         dead: list[NewRejection] = []
         for record in records:
             try:
-                rows.append((record, read_record(record.value(), record.headers())))
+                rows.append((record, read_record(record.value(), _headers(record))))
             except UnreadableRecordError as error:
                 dead.append(reject_record(record, str(error), self._most_bytes))
         outcomes: Counter[str] = Counter()
@@ -82,7 +74,7 @@ class GroupStore:
             return execute(self._pool, statement, parameters)
         except psycopg.OperationalError as error:
             if (error.sqlstate or "").startswith(PROGRAM_LIMIT):
-                raise psycopg.DataError(error.sqlstate) from error
+                raise psycopg.DataError(str(error.sqlstate)) from error
             raise
 
     def _keep(self, dead: Sequence[NewRejection]) -> None:
@@ -93,3 +85,8 @@ class GroupStore:
         attempt(self._pool, lambda connection: keep_rejections(connection, dead, waits))
         sources = sorted({one.source for one in dead})
         attempt(self._pool, lambda connection: remove_surplus(connection, sources, self._kept))
+
+
+def _headers(record: Message) -> list[tuple[str, bytes | None]]:
+    """A record's headers: a list of pairs, unless it has none. The client's declared type has also what producers may pass."""
+    return cast(list[tuple[str, bytes | None]], record.headers() or [])

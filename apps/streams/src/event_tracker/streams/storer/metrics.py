@@ -40,7 +40,8 @@ REBALANCES = Counter("storer_rebalances", "How often partitions were assigned, r
 ASSIGNED = Gauge("storer_assigned_partitions", "Partitions that this storer reads.")
 PAUSED = Gauge("storer_paused", "1 while it reads nothing, since PostgreSQL is unavailable; 0 otherwise.")
 LAST_PROGRESS = Gauge(
-    "storer_last_progress_timestamp_seconds", "When records were last stored, or it was seen that none wait; 0: not yet."
+    "storer_last_progress_timestamp_seconds",
+    "When records were last stored, or it was seen that none wait; 0: not yet.",
 )
 BROKERS_UP = Gauge("storer_brokers_up", "Brokers with a connection.")
 ERRORS = Counter("storer_errors", "Errors of Kafka, by librdkafka's name of them.", ["code"])

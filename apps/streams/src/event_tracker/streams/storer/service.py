@@ -46,7 +46,9 @@ def run(settings: StorerSettings) -> None:
     except KafkaException as error:
         sys.exit(f"storer: Kafka: {make_cause(error.args[0])}.")
     except psycopg.errors.ProgrammingError as error:
-        sys.exit(f"storer: the database has another schema, or the role has too few rights (run `tracker migrate`): {error}")
+        sys.exit(
+            f"storer: the database has another schema, or the role has too few rights (run `tracker migrate`): {error}"
+        )
 
 
 def _run(settings: StorerSettings, stopping: threading.Event) -> None:

@@ -14,7 +14,9 @@ class StorerSettings(KafkaSettings):
     """The storer's settings. It uses the role `collector` of the database, as collectors do."""
 
     kafka_brokers: str = setting(
-        "Brokers of Kafka to start from, `host:port`, separated by commas.", default=MISSING, check=validate.Length(min=1)
+        "Brokers of Kafka to start from, `host:port`, separated by commas.",
+        default=MISSING,
+        check=validate.Length(min=1),
     )
     kafka_group: str = setting(
         "The consumer group. All storers of a database have the same one, and divide the topic's partitions among themselves.",

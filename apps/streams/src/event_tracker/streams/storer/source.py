@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-import msgspec
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -83,9 +82,7 @@ class RecordSource:
                 "stats_cb": self.membership.read,
             }
         )
-        self._consumer.subscribe(
-            list(topics), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose
-        )
+        self._consumer.subscribe(list(topics), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose)
 
     def read(self, most: int) -> list[Message]:
         """Wait a second for a record, and take what else is there: `most` at most.
@@ -144,7 +141,7 @@ class RecordSource:
         try:
             answers = self._consumer.commit(offsets=given, asynchronous=False)
         except KafkaException as error:
-            failed = {partition: error.args[0] for partition in offsets}
+            failed = dict.fromkeys(offsets, error.args[0])
         else:
             failed = {Partition(one.topic, one.partition): one.error for one in answers or () if one.error}
         if failed:
@@ -160,7 +157,9 @@ class RecordSource:
         if error.code() in LOST:
             _say_what_is_lost(message, error, self._group)
         if error.code() in DENIED:
-            raise KafkaRefusedError(f"This user may not read the topic as the group {self._group}: {make_cause(error)}.")
+            raise KafkaRefusedError(
+                f"This user may not read the topic as the group {self._group}: {make_cause(error)}."
+            )
         if error.fatal():
             raise KafkaException(error)
         self._note(error)
@@ -209,7 +208,9 @@ class RecordSource:
         for partition in self.positions.all:
             asked = TopicPartition(*partition)
             try:
-                first, end = self._consumer.get_watermark_offsets(asked, timeout=POLL_SECONDS, cached=not self._is_paused)
+                first, end = self._consumer.get_watermark_offsets(
+                    asked, timeout=POLL_SECONDS, cached=not self._is_paused
+                )
             except KafkaException:  # no broker answers, which is told elsewhere
                 return
             if end >= 0:
