@@ -36,7 +36,9 @@ class Storer(Service):
         """The sum of a metric's samples that have these labels; 0 if it has none."""
         text = requests.get(f"{self.url}/metrics", timeout=30).text
         samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
-        return sum(sample.value for sample in samples if sample.name == name and labels.items() <= sample.labels.items())
+        return sum(
+            sample.value for sample in samples if sample.name == name and labels.items() <= sample.labels.items()
+        )
 
 
 @contextmanager
@@ -96,7 +98,9 @@ class Sender:
 
     def __init__(self, kafka: KafkaCluster, topic: str) -> None:
         self._topic = topic
-        self._producer = Producer(kafka.client(acks="all", **{"enable.idempotence": True, "delivery.timeout.ms": 60_000}))
+        self._producer = Producer(
+            kafka.client(acks="all", **{"enable.idempotence": True, "delivery.timeout.ms": 60_000})
+        )
         self._next = 0
         self.acknowledged: set[str] = set()
 
@@ -112,7 +116,9 @@ class Sender:
         record = make_record(row, "test")
         self.send_record(record.value, key=record.key, headers=record.headers, event_id=row.event_id, wait=wait)
 
-    def send_record(self, value: bytes | None, *, event_id: bytes | None = None, wait: bool = True, **options: Any) -> None:
+    def send_record(
+        self, value: bytes | None, *, event_id: bytes | None = None, wait: bool = True, **options: Any
+    ) -> None:
         """Send whatever it is."""
 
         def note(error: KafkaError | None, _: Message) -> None:
@@ -176,9 +182,7 @@ def committed(kafka: KafkaCluster, topic: str, group: str | None = None) -> dict
     """The offsets that a group has committed, by partition; its name is the topic's unless it is given."""
     asked = [ConsumerGroupTopicPartitions(group or topic)]
     (future,) = kafka.admin.list_consumer_group_offsets(asked).values()
-    return {
-        one.partition: one.offset for one in future.result(ANSWER_SECONDS).topic_partitions if one.topic == topic
-    }
+    return {one.partition: one.offset for one in future.result(ANSWER_SECONDS).topic_partitions if one.topic == topic}
 
 
 def ends(kafka: KafkaCluster, topic: str) -> dict[int, int]:

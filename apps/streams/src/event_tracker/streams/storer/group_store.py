@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import psycopg
@@ -15,7 +15,10 @@ from event_tracker.model.storing.record import UnreadableRecordError, read_recor
 from event_tracker.model.storing.row import NotStorableError, Row
 from event_tracker.model.storing.store_events import EventStore, encode_rows
 from event_tracker.streams.storer import metrics
-from event_tracker.streams.storer.dead_letters import reject_record, reject_row
+from event_tracker.streams.storer.dead_letters import IN_FUTURE, NOT_STORABLE, reject_record, reject_row
+
+MOST_AHEAD = timedelta(hours=25)
+"""Collectors take times of up to 24 hours ahead of their own clock. Only who writes to the topic directly sends a later one."""
 
 PROGRAM_LIMIT = "54"
 """The SQLSTATE class of data that is too complex or too long for PostgreSQL. psycopg counts it among failures of the server."""
@@ -42,17 +45,12 @@ class GroupStore:
             psycopg.Error: if the database is unavailable, or cancels the statement. A part may be stored.
         """
         started = time.perf_counter()
-        rows: list[tuple[Message, Row]] = []
-        dead: list[NewRejection] = []
-        for record in records:
-            try:
-                rows.append((record, read_record(record.value(), _headers(record))))
-            except UnreadableRecordError as error:
-                dead.append(reject_record(record, str(error), self._most_bytes))
+        rows, dead = self._read(records)
         outcomes: Counter[str] = Counter()
         for (record, row), outcome in zip(rows, self._store_rows([row for _, row in rows]), strict=True):
             if isinstance(outcome, NotStorableError):
-                dead.append(reject_row(record, row, outcome, self._most_bytes))
+                why = f"The database refused this event ({outcome})."
+                dead.append(reject_row(record, row, NOT_STORABLE, why, self._most_bytes))
             else:
                 outcomes[outcome] += 1
         if dead:
@@ -65,6 +63,23 @@ class GroupStore:
         if rows:
             oldest = min(row.timestamp for _, row in rows)
             metrics.EVENT_LAG.observe((datetime.now(UTC) - oldest).total_seconds())
+
+    def _read(self, records: Sequence[Message]) -> tuple[list[tuple[Message, Row]], list[NewRejection]]:
+        """The events that can be stored, and the refused events of the other records."""
+        rows: list[tuple[Message, Row]] = []
+        dead: list[NewRejection] = []
+        latest = datetime.now(UTC) + MOST_AHEAD
+        for record in records:
+            try:
+                row = read_record(record.value(), _headers(record))
+            except UnreadableRecordError as error:
+                dead.append(reject_record(record, str(error), self._most_bytes))
+                continue
+            if row.timestamp > latest:
+                dead.append(reject_row(record, row, IN_FUTURE, "Its time is too far ahead.", self._most_bytes))
+            else:
+                rows.append((record, row))
+        return rows, dead
 
     def _store_rows(self, rows: Sequence[Row]) -> Sequence[Any]:
         return self._events.store(rows, [encode_rows(rows)], self._execute) if rows else ()
