@@ -10,25 +10,6 @@ from storers import Sender, check_books, committed, ends, is_all_committed, make
 from waiting import wait_until
 
 
-@pytest.fixture
-def topic(request, kafka):
-    """The name of a new topic; also that of its group."""
-    return kafka.create_topic(request.node.originalname.replace("_", "-")[:80] + f"-{id(request) % 10**6}", 6)
-
-
-@pytest.fixture
-def url(postgres, database):
-    """The database, as its owner."""
-    return postgres.url(database)
-
-
-@pytest.fixture
-def start(tmp_path, kafka, topic, postgres, database):
-    """A function that starts a storer of the topic."""
-    with storers(tmp_path, kafka, topic, postgres.url(database, "collector")) as start_storer:
-        yield start_storer
-
-
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])
 def test_records_are_stored_and_their_offsets_committed(kafka, topic, url, start, protocol):
     sender = Sender(kafka, topic)
