@@ -51,7 +51,8 @@ def storers(folder: Path, kafka: KafkaCluster, topic: str, database_url: str) ->
         log = folder / f"storer-{len(started)}.log"
         environment = {
             "KAFKA_BROKERS": kafka.servers, "KAFKA_TOPIC": topic, "KAFKA_GROUP": topic, "KAFKA_SINGLE": "true",
-            "DATABASE_URL": database_url, "METRICS_PORT": str(port), **{name: str(value) for name, value in settings.items()},
+            "DATABASE_URL": database_url, "METRICS_PORT": str(port),
+            "KAFKA_SESSION_SECONDS": "2", **{name: str(value) for name, value in settings.items()},
         }  # fmt: skip
         with log.open("wb") as output:
             process = subprocess.Popen(
