@@ -81,15 +81,35 @@ def check_topic(
         KafkaRefusedError: if a person must change something first.
         KafkaUnreachableError: if no broker answered within so many seconds.
     """
-    last_error = LastError()
-    # `error_cb` isn't in the client's declared options, but it takes it as every client does.
-    options: dict[str, Any] = {**common_configuration(settings, client), "error_cb": last_error.note}
-    topic = _describe(AdminClient(options), name, last_error, time.monotonic() + seconds)
+    deadline = time.monotonic() + seconds
+    admin, last_error = _open_admin(settings, client)
+    replicas = _find(admin, name, last_error, deadline)
+    options = _read_options(admin, name, deadline)
+    min_insync, max_bytes = (int(options[option].value) for option in ("min.insync.replicas", "max.message.bytes"))
+    topic = Topic(name, len(replicas), min(replicas, default=0), min_insync, max_bytes)
     _require_safe(topic, settings, least_bytes)
     return topic
 
 
-def _describe(admin: AdminClient, name: str, last_error: LastError, deadline: float) -> Topic:
+def find_topic(settings: KafkaSettings, name: str, client: str, *, seconds: float = CHECK_SECONDS) -> int:
+    """How many partitions a topic has, for who only reads it: that needs the right Describe and no other.
+
+    Raises:
+        KafkaRefusedError, KafkaUnreachableError: as `check_topic` says.
+    """
+    admin, last_error = _open_admin(settings, client)
+    return len(_find(admin, name, last_error, time.monotonic() + seconds))
+
+
+def _open_admin(settings: KafkaSettings, client: str) -> tuple[AdminClient, LastError]:
+    last_error = LastError()
+    # `error_cb` isn't in the client's declared options, but it takes it as every client does.
+    options: dict[str, Any] = {**common_configuration(settings, client), "error_cb": last_error.note}
+    return AdminClient(options), last_error
+
+
+def _find(admin: AdminClient, name: str, last_error: LastError, deadline: float) -> list[int]:
+    """The number of replicas of each partition of a topic."""
     while True:
         try:
             found = admin.list_topics(name, timeout=STEP_SECONDS).topics[name]
@@ -97,7 +117,7 @@ def _describe(admin: AdminClient, name: str, last_error: LastError, deadline: fl
             cause = make_cause(error.args[0])
         else:
             if found.error is None:
-                break
+                return [len(partition.replicas) for partition in found.partitions.values()]
             cause = make_cause(found.error)
             if found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise KafkaRefusedError(
@@ -114,10 +134,6 @@ def _describe(admin: AdminClient, name: str, last_error: LastError, deadline: fl
             )
         if time.monotonic() > deadline:
             raise KafkaUnreachableError(cause.code, f"No broker of KAFKA_BROKERS answers: {cause}.")
-    options = _read_options(admin, name, deadline)
-    replicas = min((len(partition.replicas) for partition in found.partitions.values()), default=0)
-    min_insync, max_bytes = (int(options[option].value) for option in ("min.insync.replicas", "max.message.bytes"))
-    return Topic(name, len(found.partitions), replicas, min_insync, max_bytes)
 
 
 def _read_options(admin: AdminClient, name: str, deadline: float) -> dict[str, Any]:
