@@ -104,9 +104,7 @@ def read_record(value: bytes | None, headers: Iterable[Header] | None) -> Row:
     Raises:
         UnreadableRecordError: if it isn't such a record.
     """
-    version = dict(headers or ()).get("v")
-    if version != VERSION:
-        raise UnreadableRecordError(f"The header `v` must be {VERSION.decode()}; it is {_show(version)}.")
+    require_version(headers)
     if value is None:
         raise UnreadableRecordError("The record has no value.")
     try:
@@ -131,6 +129,17 @@ def read_record(value: bytes | None, headers: Iterable[Header] | None) -> Row:
         event.source,
         _read_violations(event.violations) if event.violations else None,
     )
+
+
+def require_version(headers: Iterable[Header] | None) -> None:
+    """Return if the headers have this version of the format.
+
+    Raises:
+        UnreadableRecordError: if they don't.
+    """
+    version = dict(headers or ()).get("v")
+    if version != VERSION:
+        raise UnreadableRecordError(f"The header `v` must be {VERSION.decode()}; it is {_show(version)}.")
 
 
 def _write_violations(violations: SchemaViolations) -> _ViolatedSchema:
