@@ -30,13 +30,15 @@ class PendingRequest:
 
     Attributes:
         events: how many events its place is for.
+        request_id: of the request, once its events are read.
         rows: the valid ones, once they are read.
         parts: the rows as `encode_rows` makes them.
         result: its greenlet waits for this.
     """
 
-    __slots__ = ("_queue", "events", "parts", "result", "rows", "source")
+    __slots__ = ("_queue", "events", "parts", "request_id", "result", "rows", "source")
 
+    request_id: str
     rows: Sequence[Row]
     parts: EncodedRows
 
@@ -147,12 +149,18 @@ class Writer:
     """
 
     def __init__(
-        self, pool: ConnectionPool[psycopg.Connection], *, queue_events: int, group_events: int, store_seconds: float
+        self,
+        pool: ConnectionPool[psycopg.Connection],
+        events: EventStore,
+        *,
+        queue_events: int,
+        group_events: int,
+        store_seconds: float,
     ) -> None:
         self.pool = pool
+        self._events = events
         self.group_events = group_events
         self.store_seconds = store_seconds
-        self._events = EventStore(lambda reason: metrics.LINKS_REFUSED.labels(reason).inc())
         self.queue = FairQueue(queue_events)
         self._arrived = Event()
         self._greenlet = gevent.spawn(self._run)
@@ -174,19 +182,6 @@ class Writer:
         except gevent.Timeout:
             self.queue.remove(request)
             raise _store_timeout() from None
-
-    def store_on(self, connection: psycopg.Connection, rows: Sequence[Row]) -> list[Outcome]:
-        """Store rows in the caller's transaction, without the queue; return the outcome of each if it is committed.
-
-        Raises:
-            psycopg.Error: if the database is unavailable, or cancels the statement.
-        """
-
-        def execute_on(statement: bytes, _: Sequence[Row], parameters: dict[str, Any]) -> list[Any]:
-            with connection.transaction():  # a savepoint, so that a refused row doesn't end the caller's transaction
-                return connection.execute(statement, parameters, binary=True).fetchall()
-
-        return self._events.store(rows, [encode_rows(rows)], execute_on)
 
     def close(self) -> None:
         """Stop. Call it when no request is waiting any more."""

@@ -14,6 +14,9 @@ MOST_QUEUED_KIB = 64 * 1024
 METADATA_SECONDS = 60
 STATISTICS_SECONDS = 5
 
+MOST_SEVERE = 2
+"""librdkafka writes such lines itself. It tells `error_cb` of all that matters, once."""
+
 SECURITY = {
     "plain": {"security.protocol": "plaintext"},
     "tls": {"security.protocol": "ssl"},
@@ -32,6 +35,7 @@ def common_configuration(settings: KafkaSettings, client: str) -> Configuration:
         "client.id": f"event-tracker-{client}",
         "topic.metadata.refresh.interval.ms": METADATA_SECONDS * 1000,
         "allow.auto.create.topics": False,
+        "log_level": MOST_SEVERE,
         **SECURITY[settings.kafka_security],
     }
     if settings.kafka_security == "scram":

@@ -24,6 +24,8 @@ REFUSALS = frozenset(
 )
 """Errors that waiting doesn't cure: somebody must change a setting."""
 
+ALL_DOWN = KafkaError(KafkaError._ALL_BROKERS_DOWN).name()
+
 WRONG_PROTOCOL = "security.protocol"
 """Part of librdkafka's text when a broker hangs up on a client that doesn't encrypt, or encrypts where the broker doesn't."""
 
@@ -59,9 +61,12 @@ class LastError:
 
     def note(self, error: KafkaError) -> None:
         """Remember an error, and log it if the same wasn't logged in the last minute."""
-        cause = make_cause(error)
+        self.remember(make_cause(error))
+
+    def remember(self, cause: Cause) -> None:
+        """The same, of a cause."""
         with self._lock:
-            follows = error.code() == KafkaError._ALL_BROKERS_DOWN and self.cause
+            follows = cause.code == ALL_DOWN and self.cause
             if not follows and not (self.cause and self.cause.is_refusal and not cause.is_refusal):
                 self.cause = cause
             now = time.monotonic()

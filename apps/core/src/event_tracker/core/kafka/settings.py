@@ -19,6 +19,11 @@ class KafkaSettings(Settings):
         default="analytics.events",
         check=validate.Regexp(r"^[a-zA-Z0-9._-]{1,249}\Z"),
     )
+    kafka_rejections_topic: str = setting(
+        "The topic through which refused events go from collectors to storers.",
+        default="analytics.rejections",
+        check=validate.Regexp(r"^[a-zA-Z0-9._-]{1,249}\Z"),
+    )
     kafka_security: str = setting(
         "`plain`: neither encrypted nor signed in, for a private network. `tls`: encrypted, the brokers' certificate is checked. "
         "`scram`: as `tls`, and signed in by SCRAM-SHA-512 as KAFKA_USER.",

@@ -7,7 +7,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]  # they are, at run time
 
 from event_tracker.core.kafka.configuration import common_configuration
-from event_tracker.core.kafka.last_error import LastError, make_cause
+from event_tracker.core.kafka.last_error import Cause, LastError, make_cause
 from event_tracker.core.kafka.settings import KafkaSettings
 
 MIN_REPLICAS = 2
@@ -16,6 +16,7 @@ CHECK_SECONDS = 10.0
 """How long a check waits for the brokers."""
 
 STEP_SECONDS = 0.5
+POLL_SECONDS = 0.02
 
 DENIED = {
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
@@ -24,12 +25,30 @@ DENIED = {
 }
 
 
-class KafkaRefusedError(Exception):
+class CheckError(Exception):
+    """A topic isn't as it must be, or can't be looked at.
+
+    Attributes:
+        cause: its sentence is the message; its code is librdkafka's, or one of ours.
+    """
+
+    def __init__(self, cause: Cause) -> None:
+        super().__init__(cause.detail)
+        self.cause = cause
+
+
+class KafkaRefusedError(CheckError):
     """Waiting doesn't help: a password, a certificate, a right or a topic is wrong. The message names the cause and the setting."""
 
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(Cause(code, message, is_refusal=True))
 
-class KafkaUnreachableError(Exception):
+
+class KafkaUnreachableError(CheckError):
     """No broker answers, for the reason in the message. It may answer later."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(Cause(code, message, is_refusal=False))
 
 
 class Topic(NamedTuple):
@@ -101,17 +120,20 @@ def _find(admin: AdminClient, name: str, last_error: LastError, deadline: float)
                 return [len(partition.replicas) for partition in found.partitions.values()]
             cause = make_cause(found.error)
             if found.error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-                raise KafkaRefusedError(f"There is no topic {name}, or this user may not know of it: make it first.")
+                raise KafkaRefusedError(
+                    cause.code, f"There is no topic {name}, or this user may not know of it: make it first."
+                )
             if found.error.code() in DENIED:
-                raise KafkaRefusedError(f"This user may not describe the topic {name}: {cause}.")
+                raise KafkaRefusedError(cause.code, f"This user may not describe the topic {name}: {cause}.")
         admin.poll(0)  # calls error_cb
         cause = last_error.cause or cause
         if cause.is_refusal:
             raise KafkaRefusedError(
-                f"The brokers refuse us: {cause}. See KAFKA_SECURITY, KAFKA_USER, KAFKA_PASSWORD and KAFKA_CA."
+                cause.code,
+                f"The brokers refuse us: {cause}. See KAFKA_SECURITY, KAFKA_USER, KAFKA_PASSWORD and KAFKA_CA.",
             )
         if time.monotonic() > deadline:
-            raise KafkaUnreachableError(f"No broker of KAFKA_BROKERS answers: {cause}.")
+            raise KafkaUnreachableError(cause.code, f"No broker of KAFKA_BROKERS answers: {cause}.")
 
 
 def _read_options(admin: AdminClient, name: str, deadline: float) -> dict[str, Any]:
@@ -119,25 +141,30 @@ def _read_options(admin: AdminClient, name: str, deadline: float) -> dict[str, A
     resource = ConfigResource(ResourceType.TOPIC, name)
     seconds = max(STEP_SECONDS, deadline - time.monotonic())
     (future,) = admin.describe_configs([resource], request_timeout=seconds).values()
+    # Not `result` at once: where gevent has replaced locks, a thread of librdkafka can't wake the one that waits.
+    while not future.done():
+        admin.poll(POLL_SECONDS)
     try:
         options: dict[str, Any] = future.result()
     except KafkaException as error:
         cause = make_cause(error.args[0])
         if error.args[0].code() in DENIED:
             raise KafkaRefusedError(
-                f"This user needs the right DescribeConfigs on the topic {name}: {cause}."
+                cause.code, f"This user needs the right DescribeConfigs on the topic {name}: {cause}."
             ) from None
-        raise KafkaUnreachableError(f"The brokers don't describe the topic {name}: {cause}.") from None
+        raise KafkaUnreachableError(cause.code, f"The brokers don't describe the topic {name}: {cause}.") from None
     return options
 
 
 def _require_safe(topic: Topic, settings: KafkaSettings, least_bytes: int) -> None:
     if not settings.kafka_single and (topic.replicas < MIN_REPLICAS or topic.min_insync < MIN_REPLICAS):
         raise KafkaRefusedError(
+            "topic_unsafe",
             f"The topic {topic.name} has {topic.replicas} replicas and min.insync.replicas={topic.min_insync}; both must be at least "
-            f"{MIN_REPLICAS}, or one broker's loss would lose acknowledged events. KAFKA_SINGLE=true takes it as it is."
+            f"{MIN_REPLICAS}, or one broker's loss would lose acknowledged events. KAFKA_SINGLE=true takes it as it is.",
         )
     if topic.max_message_bytes < least_bytes:
         raise KafkaRefusedError(
-            f"The topic {topic.name} has max.message.bytes={topic.max_message_bytes}, and an event may need {least_bytes}."
+            "topic_too_small",
+            f"The topic {topic.name} has max.message.bytes={topic.max_message_bytes}, and an event may need {least_bytes}.",
         )

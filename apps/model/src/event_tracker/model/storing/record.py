@@ -28,6 +28,9 @@ STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _encode = msgspec.json.Encoder().encode
 
 
+Header = tuple[str, str | bytes | None]
+
+
 class Record(NamedTuple):
     """What is written to Kafka.
 
@@ -39,7 +42,7 @@ class Record(NamedTuple):
 
     key: bytes
     value: bytes
-    headers: list[tuple[str, bytes]]
+    headers: list[Header]
 
 
 class UnreadableRecordError(Exception):
@@ -88,11 +91,11 @@ def make_record(row: Row, request_id: str) -> Record:
         row.source,
         _write_violations(row.violations) if row.violations else UNSET,
     )
-    headers = [("v", VERSION), ("request_id", request_id.encode())]
+    headers: list[Header] = [("v", VERSION), ("request_id", request_id.encode())]
     return Record(row.user_id.encode(), _encode(event), headers)
 
 
-def read_record(value: bytes | None, headers: Iterable[tuple[str, bytes | None]] | None) -> Row:
+def read_record(value: bytes | None, headers: Iterable[Header] | None) -> Row:
     """Read the row from a record's value and headers. The key isn't read: it only chose the partition.
 
     What it accepts may still be refused by the database, such as U+0000 in a text. The cost of numbers isn't bounded: who may write to
@@ -101,9 +104,7 @@ def read_record(value: bytes | None, headers: Iterable[tuple[str, bytes | None]]
     Raises:
         UnreadableRecordError: if it isn't such a record.
     """
-    version = dict(headers or ()).get("v")
-    if version != VERSION:
-        raise UnreadableRecordError(f"The header `v` must be {VERSION.decode()}; it is {_show(version)}.")
+    require_version(headers)
     if value is None:
         raise UnreadableRecordError("The record has no value.")
     try:
@@ -130,6 +131,17 @@ def read_record(value: bytes | None, headers: Iterable[tuple[str, bytes | None]]
     )
 
 
+def require_version(headers: Iterable[Header] | None) -> None:
+    """Return if the headers have this version of the format.
+
+    Raises:
+        UnreadableRecordError: if they don't.
+    """
+    version = dict(headers or ()).get("v")
+    if version != VERSION:
+        raise UnreadableRecordError(f"The header `v` must be {VERSION.decode()}; it is {_show(version)}.")
+
+
 def _write_violations(violations: SchemaViolations) -> _ViolatedSchema:
     return _ViolatedSchema(violations.version, [_ViolatedRule(*violation) for violation in violations.errors])
 
@@ -153,5 +165,7 @@ def _is_too_deep(properties: bytes) -> bool:
     return False
 
 
-def _show(version: bytes | None) -> str:
-    return "missing" if version is None else version[:10].decode("ascii", "replace")
+def _show(version: str | bytes | None) -> str:
+    if version is None:
+        return "missing"
+    return version[:10] if isinstance(version, str) else version[:10].decode("ascii", "replace")

@@ -46,3 +46,6 @@ class NotStorableError(Exception):
 
 Outcome = Literal["stored", "duplicate", "expired"] | NotStorableError
 """The outcome of one event: stored, known already, expired (retention has deleted its time), or the error."""
+
+ReceivedOutcome = Outcome | Literal["accepted"]
+"""The same of an event that was received: it may also be accepted, which is safe with Kafka, and stored later."""

@@ -114,6 +114,19 @@ class EventStore:
             for outcome in self.store(half, [encode_rows(half)], execute)
         ]
 
+    def store_on(self, connection: psycopg.Connection, rows: Sequence[Row]) -> list[Outcome]:
+        """Store rows in the caller's transaction; return the outcome of each if it is committed.
+
+        Raises:
+            psycopg.Error: if the database is unavailable, or cancels the statement.
+        """
+
+        def execute_on(statement: bytes, _: Sequence[Row], parameters: dict[str, Any]) -> list[Any]:
+            with connection.transaction():  # a savepoint, so that a refused row doesn't end the caller's transaction
+                return connection.execute(statement, parameters, binary=True).fetchall()
+
+        return self.store(rows, [encode_rows(rows)], execute_on)
+
 
 class Column:
     """The elements of one array; `element_oid` and `oid` are the types' numbers in pg_type."""
