@@ -20,7 +20,7 @@ from typing import Any
 
 import psycopg
 
-from event_tracker.collector.row_encoding import STORE_EVENTS
+from event_tracker.model.storing.store_events import STORE_EVENTS
 
 COPY = 'copy events (event_id, user_id, event_type, "timestamp", session_id, properties) from stdin'
 INSERT = (

@@ -19,9 +19,10 @@ import msgspec
 
 from event_tracker.collector.parsing.parser import Parser, ParseResult
 from event_tracker.collector.post_event import split_body
-from event_tracker.collector.row_encoding import Row, encode_rows, join_parameters
 from event_tracker.core.http.errors import Problem
 from event_tracker.model.event import CODES, MAX_DEPTH
+from event_tracker.model.storing.row import Row
+from event_tracker.model.storing.store_events import encode_rows, join_parameters
 from event_tracker.query.auth.calls import Call, make_reader
 from event_tracker.query.auth.principal import ALLOWED_SOURCES, ANYONE, PRINCIPAL
 from event_tracker.query.events.event_pages import Cursor, StoredEvent, decode, encode

@@ -16,15 +16,18 @@ import event_tracker.columns.metrics
 import event_tracker.core.metrics
 import event_tracker.query.metrics
 import event_tracker.query.parameter_types
+import event_tracker.streams.storer.metrics
 from event_tracker.cli.ingest.logs.formats import LOG_FORMATS
 from event_tracker.cli.ingest.logs.kinds import KINDS, OTHER_METHODS
 from event_tracker.cli.settings import MigrateSettings, UpSettings
 from event_tracker.collector.browser.tracker_script import NEWEST
 from event_tracker.collector.settings import CollectorSettings
+from event_tracker.core.kafka.settings import KafkaSettings
 from event_tracker.core.postgres.database_parts import part_names
 from event_tracker.core.settings import ServiceSettings
 from event_tracker.model.event import CODES
 from event_tracker.query.settings import QuerySettings
+from event_tracker.streams.storer.settings import StorerSettings
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -46,9 +49,9 @@ def shown(default: Any) -> str:
     return f"`{str(default).lower() if isinstance(default, bool) else default}`"
 
 
-def settings_table(cls: Any, without: Any = None) -> str:
-    """A table of a settings class's variables. With `without`, only those that it doesn't share with that class."""
-    common = {field.name: field for field in fields(without)} if without else {}
+def settings_table(cls: Any, *without: Any) -> str:
+    """A table of a settings class's variables. With `without`, only those that it doesn't share with one of these classes."""
+    common = {field.name: field for other in without for field in fields(other)}
     own = [field for field in fields(cls) if field.name not in common or field.default != common[field.name].default]
     rows = [[f"`{field.name.upper()}`", shown(field.default), field.metadata["doc"]] for field in own]
     return table(["variable", "default", "meaning"], rows)
@@ -112,10 +115,12 @@ def parts() -> dict[Path, dict[str, str]]:
         DOCS / "configuration.md": {
             "both": settings_table(ServiceSettings),
             "parts": parts_table(),
-            "collector": settings_table(CollectorSettings, ServiceSettings),
+            "collector": settings_table(CollectorSettings, ServiceSettings, KafkaSettings),
+            "kafka": settings_table(KafkaSettings),
             "query": settings_table(QuerySettings, ServiceSettings),
             "up": settings_table(UpSettings),
             "migrate": settings_table(MigrateSettings),
+            "storer": settings_table(StorerSettings),
         },
         DOCS / "metrics.md": {
             "both": metrics_table(event_tracker.core.metrics),
@@ -123,6 +128,7 @@ def parts() -> dict[Path, dict[str, str]]:
             "query": metrics_table(event_tracker.query.metrics),
             "columns": metrics_table(event_tracker.columns.metrics),
             "s3": metrics_table(event_tracker.cli.ingest.s3.metrics),
+            "storer": metrics_table(event_tracker.streams.storer.metrics),
         },
         DOCS / "browser.md": tracker_snippets(),
         DOCS / "cli.md": {"log-kinds": log_kinds_table(), "log-formats": log_formats_table()},

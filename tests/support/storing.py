@@ -5,7 +5,7 @@ from typing import Any
 
 import psycopg
 
-from event_tracker.collector.row_encoding import STORE_LINKING_EVENTS
+from event_tracker.model.storing.store_events import STORE_LINKING_EVENTS
 
 
 def store(connection: psycopg.Connection, *events: dict[str, Any], slot: int = 1) -> None:

@@ -7,7 +7,7 @@ import pytest
 from event_tracker.collector.parsing.parser import Parser
 from event_tracker.collector.post_event import split_body
 from event_tracker.collector.receipts import add_outcomes
-from event_tracker.collector.row_encoding import NotStorableError
+from event_tracker.model.storing.row import NotStorableError
 
 PARSER = Parser(max_event_bytes=65_536, max_body_bytes=1_000_000, earliest=datetime(2000, 1, 1, tzinfo=UTC))
 REPAIRED = '{"user_id":"ann","event_type":"view","properties":{"a":"\\ud800"}}'

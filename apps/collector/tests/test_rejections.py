@@ -9,10 +9,11 @@ import pytest
 import requests
 from waiting import eventually
 
-from event_tracker.collector.rejections.recorder import NewRejection, PendingRejection, RejectionRecorder, read_clock
+from event_tracker.collector.rejections.recorder import PendingRejection, RejectionRecorder, read_clock
 from event_tracker.core.postgres.pool import open_pool
 from event_tracker.model.event_schemas import set_schema
 from event_tracker.model.rejections import count_rejections, list_rejections, request_replay
+from event_tracker.model.storing.keep_rejections import NewRejection
 
 AMOUNT = {"required": ["amount"], "properties": {"amount": {"type": "number"}}}
 LENIENT = {"properties": {"amount": {"type": ["number", "string"]}}}

@@ -15,8 +15,8 @@ from event_tracker.collector.parsing.event_schema import EventSchema
 from event_tracker.collector.parsing.parser import EventParser, Parser, TimeBounds
 from event_tracker.collector.parsing.validation_errors import explain
 from event_tracker.collector.post_event import split_body
-from event_tracker.collector.row_encoding import Row
 from event_tracker.model.event import CODES, Event
+from event_tracker.model.storing.row import Row
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)

@@ -13,11 +13,11 @@ from event_tracker.collector.rejections.replay import Replayer
 from event_tracker.collector.tracking_plan import slow_checks
 from event_tracker.collector.tracking_plan.plans import TrackingPlan
 from event_tracker.collector.tracking_plan.slow_checks import SlowChecks
-from event_tracker.collector.writer import Writer
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.pool import open_pool
 from event_tracker.model.event_schemas import set_schema
 from event_tracker.model.schema_checks import Check
+from event_tracker.model.storing.store_events import EventStore
 
 LONG = 1000.0
 """Seconds; no test waits as long."""
@@ -63,11 +63,10 @@ def replays(owner, postgres, database):
     set_schema(owner, "shop", "list", SCHEMA)
     owner.execute("update sources set schema_mode = 'enforce' where name = 'shop'")
     pool = open_pool(postgres.url(database, "collector"), name="test", size=4, timeout=60, options={}, watched=False)
-    catalog, writer = SourceCache(pool), Writer(pool, queue_events=10, group_events=10, store_seconds=60)
-    replays = Replayer(pool, catalog, PARSER, writer)
+    catalog = SourceCache(pool)
+    replays = Replayer(pool, catalog, PARSER, EventStore(print))
     replays.close()
     yield replays, catalog._plans.slow
-    writer.close()
     catalog.close()
     pool.close()
 

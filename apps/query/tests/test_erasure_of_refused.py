@@ -14,8 +14,9 @@ from storing import store
 from waiting import wait_until
 from world import World
 
-from event_tracker.collector.rejections.recorder import NewRejection, PendingRejection, read_clock, write
+from event_tracker.collector.rejections.recorder import PendingRejection, read_clock, write
 from event_tracker.core.postgres.named_sql import load_queries
+from event_tracker.model.storing.keep_rejections import NewRejection
 
 COLLECTOR = load_queries("event_tracker.collector")
 ERASURE = load_queries("event_tracker.query.users")

@@ -6,7 +6,7 @@ from event_tracker.core.metrics import SECONDS
 
 EVENTS = Counter(
     "collector_events",
-    "Events by outcome: stored, duplicate, expired (of a time that retention has deleted), rejected.",
+    "Events by outcome: stored, duplicate, expired (of a time that retention has deleted), accepted (by Kafka), rejected.",
     ["outcome"],
 )
 REJECTED_BY_CODE = Counter("collector_events_rejected_by_code", "Errors found in rejected events, by code.", ["code"])
@@ -55,3 +55,18 @@ STATEMENT_SECONDS = Histogram(
 )
 QUEUE_EVENTS = Gauge("collector_queue_events", "Events waiting to be stored, those that are just being read included.")
 QUEUE_BOUND = Gauge("collector_queue_bound_events", "Most events that may wait (QUEUE_EVENTS).")
+BUFFER_RECORDS = Counter(
+    "collector_buffer_records",
+    "Records given to Kafka, by outcome: acknowledged, failed (perhaps in the topic all the same).",
+    ["outcome"],
+)
+BUFFER_SECONDS = Histogram(
+    "collector_buffer_delivery_seconds",
+    "From a request's first record until all of its records are acknowledged.",
+    buckets=SECONDS,
+)
+BUFFER_QUEUE = Gauge("collector_buffer_queue_records", "Records that the brokers haven't acknowledged yet.")
+BUFFER_BROKERS = Gauge("collector_buffer_brokers_up", "Brokers of Kafka with a connection; 0 without KAFKA_BROKERS.")
+BUFFER_ERRORS = Counter(
+    "collector_buffer_errors", "Errors of the producer and of its connections, by librdkafka's code.", ["code"]
+)

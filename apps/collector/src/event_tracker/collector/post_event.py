@@ -6,7 +6,7 @@ A plain WSGI callable beside the Flask app: Flask's dispatch costs as much as st
 
 from codecs import BOM_UTF8
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from urllib.parse import parse_qsl
 from uuid import UUID
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -24,20 +24,20 @@ from event_tracker.collector.parsing.parser import Parser, ParseResult
 from event_tracker.collector.rate_limit import RateLimit
 from event_tracker.collector.receipts import BatchReceipt, Receipt, add_outcomes, make_batch_receipt
 from event_tracker.collector.rejections.recorder import RejectionRecorder
-from event_tracker.collector.row_encoding import Outcome
 from event_tracker.collector.settings import CollectorSettings
 from event_tracker.collector.tracking_plan.plans import SET_ASIDE
-from event_tracker.collector.writer import PendingRequest, Writer
+from event_tracker.collector.writer import FairQueue, PendingRequest
 from event_tracker.core.http.connections import read_body
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.memory_budget import CLIENT, reservation_of
-from event_tracker.core.http.middleware import ROUTE, answer
+from event_tracker.core.http.middleware import REQUEST_ID, ROUTE, answer
 from event_tracker.model.event import EventError
+from event_tracker.model.storing.row import ReceivedOutcome, Row
 
 _encode = msgspec.json.Encoder().encode
 
-STORED, DUPLICATE, EXPIRED, REJECTED = (
-    metrics.EVENTS.labels(outcome) for outcome in ("stored", "duplicate", "expired", "rejected")
+STORED, DUPLICATE, EXPIRED, ACCEPTED, REJECTED = (
+    metrics.EVENTS.labels(outcome) for outcome in ("stored", "duplicate", "expired", "accepted", "rejected")
 )
 
 JSON_TYPES = frozenset({"application/json", "text/plain"})
@@ -58,6 +58,18 @@ PATHS = (PATH, f"{PATH}/", f"/{PATH}", f"/{PATH}/")
 """Paths for posting events. A client with a slash too many in its settings must not lose events, and would by a redirect."""
 
 
+class EventWriter(Protocol):
+    """What stores events, or accepts them: a `Writer`, or a `Buffer`."""
+
+    queue: FairQueue
+
+    def store(self, rows: Sequence[Row], request: PendingRequest) -> Sequence[ReceivedOutcome]:
+        """Wait until rows are safe; return the outcome of each."""
+
+    def close(self) -> None:
+        """Stop. Call it when no request is waiting any more."""
+
+
 class Body(NamedTuple):
     """A body as it was sent."""
 
@@ -75,7 +87,7 @@ class PostEvents:
         authenticator: Authenticator,
         rate_limit: RateLimit,
         parser: Parser,
-        writer: Writer,
+        writer: EventWriter,
         rejections: RejectionRecorder,
     ) -> None:
         self.settings = settings
@@ -106,6 +118,7 @@ class PostEvents:
         batch, headers = self._accept(environ, body, credentials)
         with self.writer.queue.reserve(credentials.source, len(batch.events)) as request:
             parsed = self.parser.read(batch, source=credentials.source, plan=credentials.plan, added=added)
+            request.request_id = environ[REQUEST_ID]
             del body, batch  # the rows may wait for long, and have copies of the events
             if parsed.errors or parsed.warnings:
                 size = sum(map(_estimate_size, parsed.errors)) + sum(map(_estimate_size, parsed.warnings))
@@ -159,8 +172,8 @@ class PostEvents:
 
     def _store(self, parsed: ParseResult, request: PendingRequest) -> tuple[int, Receipt | BatchReceipt]:
         outcomes = self.writer.store(parsed.rows, request) if parsed.rows else []
-        stored = outcomes.count("stored")
-        if stored < len(outcomes):
+        stored, accepted = outcomes.count("stored"), outcomes.count("accepted")
+        if stored + accepted < len(outcomes):
             parsed = add_outcomes(parsed, outcomes)
         _count(parsed, outcomes)
         if parsed.refused:
@@ -168,7 +181,7 @@ class PostEvents:
         _require_valid(parsed)
         if parsed.is_batch:
             return make_batch_receipt(parsed, outcomes)
-        return (201 if stored else 200), _make_receipt(parsed, str(outcomes[0]))
+        return (201 if stored else 202 if accepted else 200), _make_receipt(parsed, str(outcomes[0]))
 
     def _dry_run(self, parsed: ParseResult) -> tuple[int, Receipt | BatchReceipt]:
         _require_valid(parsed)
@@ -239,10 +252,11 @@ def _require_valid(parsed: ParseResult) -> None:
         raise Problem(422, "invalid_events", f"{what}; nothing is stored. `errors` says why.", errors=parsed.errors)
 
 
-def _count(parsed: ParseResult, outcomes: Sequence[Outcome]) -> None:
+def _count(parsed: ParseResult, outcomes: Sequence[ReceivedOutcome]) -> None:
     STORED.inc(outcomes.count("stored"))
     DUPLICATE.inc(outcomes.count("duplicate"))
     EXPIRED.inc(outcomes.count("expired"))
+    ACCEPTED.inc(outcomes.count("accepted"))
     if parsed.rejected:
         REJECTED.inc(parsed.rejected)
         for error in parsed.errors:

@@ -9,8 +9,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType, structs
 
 from event_tracker.collector.parsing.parser import ParseResult
-from event_tracker.collector.row_encoding import NotStorableError, Outcome, Row
 from event_tracker.model.event import PAST_RETENTION, EventError
+from event_tracker.model.storing.row import NotStorableError, ReceivedOutcome, Row
 
 Warnings = (
     Annotated[
@@ -30,12 +30,12 @@ class Receipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     event_id: UUID
     timestamp: Annotated[datetime, Meta(tz=True)]
-    status: Annotated[str, Meta(extra_json_schema={"enum": ["stored", "duplicate", "expired", "valid"]})]
+    status: Annotated[str, Meta(extra_json_schema={"enum": ["stored", "duplicate", "expired", "accepted", "valid"]})]
     warnings: Warnings = UNSET
 
 
 class BatchReceipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What became of a batch. What `errors` doesn't list needn't be sent again: it is stored, or expired."""
+    """What became of a batch. What `errors` doesn't list needn't be sent again: it is stored, accepted, or expired."""
 
     received: int
     stored: Annotated[int, Meta(description="New, and committed.")]
@@ -47,6 +47,15 @@ class BatchReceipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         ]
         | UnsetType
     ) = UNSET
+    accepted: (
+        Annotated[
+            int,
+            Meta(
+                description="Safe with Kafka, and stored later; events known already are among them. Only with KAFKA_BROKERS."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     rejected: int
     warnings: Warnings = UNSET
     errors: Sequence[EventError] | UnsetType = UNSET
@@ -55,23 +64,27 @@ class BatchReceipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     ) = UNSET
 
 
-def make_batch_receipt(parsed: ParseResult, outcomes: Sequence[Outcome] | None = None) -> tuple[int, BatchReceipt]:
+def make_batch_receipt(
+    parsed: ParseResult, outcomes: Sequence[ReceivedOutcome] | None = None
+) -> tuple[int, BatchReceipt]:
     """The status and the receipt of a batch. Without outcomes, it was a dry run."""
     found = outcomes or ()
+    accepted = found.count("accepted")
     receipt = BatchReceipt(
         received=parsed.received,
         stored=found.count("stored"),
         duplicates=found.count("duplicate"),
         expired=found.count("expired") or UNSET,
+        accepted=accepted or UNSET,
         rejected=parsed.rejected,
         warnings=parsed.warnings or UNSET,
         errors=parsed.errors if parsed.rejected else UNSET,
         status="valid" if outcomes is None else UNSET,
     )
-    return (207 if parsed.rejected else 200), receipt
+    return (207 if parsed.rejected else 202 if accepted else 200), receipt
 
 
-def add_outcomes(parsed: ParseResult, outcomes: Sequence[Outcome]) -> ParseResult:
+def add_outcomes(parsed: ParseResult, outcomes: Sequence[ReceivedOutcome]) -> ParseResult:
     """The result, with an error for each row that the database refused, and one warning alone for each that expired."""
     invalid = {error.index for error in parsed.errors}
     positions = (index for index in range(parsed.received) if index not in invalid)

@@ -30,7 +30,11 @@ ANSWERS = {
         {"oneOf": [Receipt, BatchReceipt]},
     ),
     201: Answer("One event stored.", Receipt),
-    207: Answer("Some events of the batch were refused, the rest is stored (or expired).", BatchReceipt),
+    202: Answer(
+        "With KAFKA_BROKERS only: all valid events are safe with Kafka, and stored later. Whether one is a duplicate isn't known yet.",
+        {"oneOf": [Receipt, BatchReceipt]},
+    ),
+    207: Answer("Some events of the batch were refused, the rest is stored (or accepted, or expired).", BatchReceipt),
 }
 PROBLEMS = {
     400: "Not JSON, not gzip, or broken off.",
@@ -42,8 +46,8 @@ PROBLEMS = {
     422: "No event is valid (`errors` says why), or a parameter isn't.",
     429: "The key's source may send no more events at present: `Retry-After` says when, RateLimit fields how many. Or the client "
     "has half of the memory that requests may have.",
-    503: "The database is unavailable, the queue full, or there is no time to hold events to schemas. Nothing is acknowledged; resend "
-    "after Retry-After seconds.",
+    503: "The database is unavailable (with KAFKA_BROKERS: no broker can be reached), the queue full, or there is no time to hold "
+    "events to schemas. Nothing is acknowledged; resend after Retry-After seconds.",
 }
 
 

@@ -5,14 +5,18 @@ from dataclasses import dataclass
 from datetime import date
 
 from event_tracker.collector.parsing.enrichment import KINDS, find_mistakes
+from event_tracker.core.kafka.settings import KafkaSettings
 from event_tracker.core.settings import ServiceSettings, setting, validate
 
 KIB = 1024
 MIB = 1024 * KIB
 
+RECORD_EXTRA_BYTES = 4 * KIB
+"""Most bytes of a record beside the event as it was sent: key, headers, names of fields, what enrichment adds."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class CollectorSettings(ServiceSettings):
+class CollectorSettings(ServiceSettings, KafkaSettings):
     """The collector's settings, beside those of every service."""
 
     port: int = setting("Port to listen on.", kind="int", default=8000, check=validate.Range(1, 65535))
@@ -39,7 +43,7 @@ class CollectorSettings(ServiceSettings):
         check=validate.Range(0.1, 600),
     )
     store_seconds: float = setting(
-        "How long a request waits for its events to be committed; longer is a 503.",
+        "How long a request waits for its events to be committed, or acknowledged by Kafka; longer is a 503.",
         kind="float", default=10.0, check=validate.Range(0.1, 60),
     )  # fmt: skip
     statement_seconds: float = setting(
@@ -87,6 +91,11 @@ class CollectorSettings(ServiceSettings):
         "the right. 0: it is who connects.",
         kind="int", default=0, check=validate.Range(0, 10),
     )  # fmt: skip
+
+    @property
+    def most_record_bytes(self) -> int:
+        """Most bytes of an event's record in Kafka, unless it violates its schema in many places with long names."""
+        return self.max_event_bytes + RECORD_EXTRA_BYTES
 
     def contradictions(self) -> dict[str, list[str]]:
         """Mistakes in settings that are valid alone but not together, by setting."""

@@ -4,10 +4,9 @@ There is no timer. An idle collector stores at once; under load the groups grow 
 Sources share the groups.
 """
 
-import random
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from heapq import heappop, heappush
 from typing import Any, cast
@@ -18,33 +17,12 @@ import structlog
 from gevent.event import AsyncResult, Event
 
 from event_tracker.collector import metrics
-from event_tracker.collector.row_encoding import (
-    EncodedRows,
-    NotStorableError,
-    Outcome,
-    Row,
-    choose_statement,
-    encode_rows,
-    join_parameters,
-    read_outcomes,
-)
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.pool import UNAVAILABLE, ConnectionPool, execute
+from event_tracker.model.storing.row import Outcome, Row
+from event_tracker.model.storing.store_events import EncodedRows, EventStore, encode_rows
 
 log = structlog.get_logger("collector.writer")
-
-MAX_SLOT = 32_767
-"""The largest smallint."""
-
-UNSTORABLE = (psycopg.DataError, psycopg.IntegrityError)
-"""Errors caused by the data. The parser should have refused such an event; the others in its group must still be stored."""
-
-ROUTING_TRIES = 3
-"""How often rows are tried whose partition changes meanwhile: their month got its own partition while they waited."""
-
-
-_Execute = Callable[[bytes, Sequence[Row], dict[str, Any]], list[Any]]
-"""Runs the statement for these rows, with these parameters, and returns its answer."""
 
 
 class PendingRequest:
@@ -52,13 +30,15 @@ class PendingRequest:
 
     Attributes:
         events: how many events its place is for.
+        request_id: of the request, once its events are read.
         rows: the valid ones, once they are read.
         parts: the rows as `encode_rows` makes them.
         result: its greenlet waits for this.
     """
 
-    __slots__ = ("_queue", "events", "parts", "result", "rows", "source")
+    __slots__ = ("_queue", "events", "parts", "request_id", "result", "rows", "source")
 
+    request_id: str
     rows: Sequence[Row]
     parts: EncodedRows
 
@@ -169,12 +149,18 @@ class Writer:
     """
 
     def __init__(
-        self, pool: ConnectionPool[psycopg.Connection], *, queue_events: int, group_events: int, store_seconds: float
+        self,
+        pool: ConnectionPool[psycopg.Connection],
+        events: EventStore,
+        *,
+        queue_events: int,
+        group_events: int,
+        store_seconds: float,
     ) -> None:
         self.pool = pool
+        self._events = events
         self.group_events = group_events
         self.store_seconds = store_seconds
-        self.slot = random.randint(1, MAX_SLOT)  # noqa: S311  # spreads writers, guards nothing
         self.queue = FairQueue(queue_events)
         self._arrived = Event()
         self._greenlet = gevent.spawn(self._run)
@@ -197,19 +183,6 @@ class Writer:
             self.queue.remove(request)
             raise _store_timeout() from None
 
-    def store_on(self, connection: psycopg.Connection, rows: Sequence[Row]) -> list[Outcome]:
-        """Store rows in the caller's transaction, without the queue; return the outcome of each if it is committed.
-
-        Raises:
-            psycopg.Error: if the database is unavailable, or cancels the statement.
-        """
-
-        def execute_on(statement: bytes, _: Sequence[Row], parameters: dict[str, Any]) -> list[Any]:
-            with connection.transaction():  # a savepoint, so that a refused row doesn't end the caller's transaction
-                return connection.execute(statement, parameters, binary=True).fetchall()
-
-        return self._store(rows, [encode_rows(rows)], execute_on)
-
     def close(self) -> None:
         """Stop. Call it when no request is waiting any more."""
         self._greenlet.kill()
@@ -223,7 +196,7 @@ class Writer:
 
     def _store_group(self, group: list[PendingRequest]) -> None:
         try:
-            outcomes = self._store(
+            outcomes = self._events.store(
                 [row for waiting in group for row in waiting.rows],
                 [waiting.parts for waiting in group],
                 self._execute,
@@ -240,30 +213,6 @@ class Writer:
             waiting.result.set(outcomes[start : start + len(waiting.rows)])
             start += len(waiting.rows)
 
-    def _store(self, rows: Sequence[Row], parts: Sequence[EncodedRows], execute: _Execute) -> list[Outcome]:
-        """Store rows. If the database refuses them, halve them until the refused row is alone."""
-        for attempt in range(1, ROUTING_TRIES + 1):
-            try:
-                parameters = {**join_parameters(parts, len(rows)), "slot": self.slot}
-                ((*answer, refused, _),) = execute(choose_statement(rows), rows, parameters)
-                for reason in refused or ():
-                    metrics.LINKS_REFUSED.labels(reason).inc()
-                return read_outcomes(rows, *answer)
-            except UNSTORABLE as error:
-                if attempt < ROUTING_TRIES and _is_routing_error(error):
-                    continue
-                if len(rows) == 1:
-                    constraint = error.diag.constraint_name
-                    log.warning("the database refused an event", sqlstate=error.sqlstate, constraint=constraint)
-                    return [NotStorableError(constraint or error.sqlstate or "unknown")]
-                break
-        middle = len(rows) // 2
-        return [
-            outcome
-            for half in (rows[:middle], rows[middle:])
-            for outcome in self._store(half, [encode_rows(half)], execute)
-        ]
-
     def _execute(self, statement: bytes, rows: Sequence[Row], parameters: dict[str, Any]) -> list[Any]:
         """One statement, one COMMIT."""
         started = time.perf_counter()
@@ -272,11 +221,6 @@ class Writer:
         metrics.GROUP_SIZE.observe(len(rows))
         metrics.EVENT_LAG.observe((datetime.now(UTC) - min(row.timestamp for row in rows)).total_seconds())
         return answer
-
-
-def _is_routing_error(error: psycopg.Error) -> bool:
-    """True if rows were refused because their partition changed: such a violation names no constraint."""
-    return isinstance(error, psycopg.errors.CheckViolation) and error.diag.constraint_name is None
 
 
 def _store_timeout() -> Problem:

@@ -186,7 +186,7 @@ class ServiceSettings(Settings):
 
     def contradictions(self) -> dict[str, list[str]]:
         """Mistakes in settings that are valid alone but not together, by setting."""
-        mistakes = {}
+        mistakes = super().contradictions()
         if self.health_port == self.port:
             mistakes["HEALTH_PORT"] = ["It must be another port than PORT."]
         if self.auth != "required" and not self.auth_open_anywhere and not is_loopback(self.host):

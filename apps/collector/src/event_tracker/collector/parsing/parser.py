@@ -16,11 +16,11 @@ from event_tracker.collector.parsing.batch import UNREADABLE, Batch, Raw, requir
 from event_tracker.collector.parsing.enrichment import AddedProperties
 from event_tracker.collector.parsing.number_lengths import NumberReader
 from event_tracker.collector.parsing.validation_errors import Finding, explain, repair
-from event_tracker.collector.row_encoding import Row
-from event_tracker.collector.tracking_plan.plans import SchemaViolations, TrackingPlan
+from event_tracker.collector.tracking_plan.plans import TrackingPlan
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.server.cooperation import TimeSlice
 from event_tracker.model.event import MAX_DEPTH, OUT_OF_RANGE, Event, EventError, RuleViolation
+from event_tracker.model.storing.row import Row, SchemaViolations
 
 MAX_FUTURE = timedelta(hours=24)
 """How far ahead of the server's clock a timestamp may be: enough for a wrong clock or a wrong time zone."""

@@ -14,7 +14,6 @@ from uuid import UUID
 import msgspec
 import psycopg
 import structlog
-from psycopg.types.json import Jsonb
 from uuid_utils import uuid7
 
 from event_tracker.collector import metrics
@@ -27,6 +26,7 @@ from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.core.postgres.pool import UNAVAILABLE, ConnectionPool, attempt, execute
 from event_tracker.core.server.cooperation import TimeSlice
 from event_tracker.model.event import EventError
+from event_tracker.model.storing.keep_rejections import NewRejection, keep_rejections, remove_surplus, storable_text
 
 log = structlog.get_logger("collector.rejections")
 
@@ -54,20 +54,6 @@ MAX_EVENT_TYPE = 100
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """A clock that can't be set. Where CLOCK_BOOTTIME exists, it also counts the time in which the machine sleeps."""
-
-
-class NewRejection(NamedTuple):
-    """A refused event, as it is stored."""
-
-    id: UUID
-    source: str
-    received_at: datetime
-    reason: str
-    detail: list[dict[str, Any]]
-    event_type: str | None
-    user_id: str | None
-    payload: bytes
-    is_whole: bool
 
 
 class PendingRejection(NamedTuple):
@@ -178,8 +164,8 @@ class RejectionRecorder:
         metrics.REJECTIONS_DROPPED.inc(erased)
         del self._queue[: len(waiting)]
         self._count_queue()
-        parameters = {"sources": sorted({one.rejection.source for one in waiting}), "kept": self._kept}
-        execute(self._pool, QUERIES["remove_surplus_rejections"], parameters)
+        sources = {one.rejection.source for one in waiting}
+        attempt(self._pool, lambda connection: remove_surplus(connection, list(sources), self._kept))
 
     def _drop_overdue(self) -> None:
         first = read_clock() - MAX_WAIT_SECONDS
@@ -211,20 +197,13 @@ def read_clock() -> float:
 
 
 def write(connection: psycopg.Connection, waiting: Sequence[PendingRejection]) -> int:
-    """Write refused events; return how many were left out, because their user was erased since.
+    """Write refused events; return how many were left out, because their user was erased since."""
 
-    It takes two statements, so that the second one's snapshot is taken while the lock is held. Our clock is read after the
-    database's, so that no event seems to have arrived later than it did.
-    """
-    rows = [one.rejection for one in waiting]
-    columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in NewRejection._fields}
-    columns["detail"] = list(map(Jsonb, columns["detail"]))
-    with connection.transaction():
-        ((*_, now),) = connection.execute(QUERIES["share_erasures"], binary=True).fetchall()
-        read = read_clock()
-        parameters = {**columns, "now": now, "waited": [read - one.since for one in waiting]}
-        ((erased,),) = connection.execute(QUERIES["keep_rejections"], parameters, binary=True).fetchall()
-    return int(erased)
+    def measure_waits() -> list[float]:
+        now = read_clock()
+        return [now - one.since for one in waiting]
+
+    return keep_rejections(connection, [one.rejection for one in waiting], measure_waits)
 
 
 def describe(errors: Sequence[EventError], place: str = "") -> list[dict[str, Any]]:
@@ -247,8 +226,8 @@ def _make_rejection(
         now,
         detail[0]["code"],
         detail,
-        _storable_text(named.event_type, MAX_EVENT_TYPE),
-        _storable_text(named.user_id, MAX_USER_ID),
+        storable_text(named.event_type, MAX_EVENT_TYPE),
+        storable_text(named.user_id, MAX_USER_ID),
         refused.raw[:most_bytes],
         len(refused.raw) <= most_bytes,
     )
@@ -265,10 +244,3 @@ def _read_user_and_type(raw: bytes, most_bytes: int) -> _UserAndType:
     except (ValueError, RecursionError):
         event = None
     return _UserAndType(event.get("user_id"), event.get("event_type")) if isinstance(event, dict) else _UserAndType()
-
-
-def _storable_text(value: Any, most: int) -> str | None:
-    """The value, if it is a valid text for this field and PostgreSQL can store it."""
-    if not isinstance(value, str) or not 1 <= len(value) <= most or "\0" in value:
-        return None
-    return value if value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value) else None

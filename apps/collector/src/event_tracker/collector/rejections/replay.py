@@ -24,9 +24,7 @@ from event_tracker.collector.authentication import SourceCache
 from event_tracker.collector.parsing.batch import UNREADABLE, WHITESPACE, Batch
 from event_tracker.collector.parsing.parser import Parser, ParseResult
 from event_tracker.collector.rejections.recorder import describe
-from event_tracker.collector.row_encoding import NotStorableError, Outcome
 from event_tracker.collector.tracking_plan.slow_checks import BusyError
-from event_tracker.collector.writer import Writer
 from event_tracker.core.background import BackgroundLoop
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.json_numbers import read_float
@@ -35,6 +33,8 @@ from event_tracker.core.postgres.pool import ConnectionPool, execute
 from event_tracker.core.postgres.unstorable import replace_unstorable
 from event_tracker.core.server.cooperation import TimeSlice
 from event_tracker.model.event import PAST_RETENTION, EventError
+from event_tracker.model.storing.row import NotStorableError, Outcome
+from event_tracker.model.storing.store_events import EventStore
 
 log = structlog.get_logger("collector.replays")
 
@@ -73,12 +73,12 @@ class Replayer:
     """Replays refused events; a background loop looks for requests once a second."""
 
     def __init__(
-        self, pool: ConnectionPool[psycopg.Connection], source_cache: SourceCache, parser: Parser, writer: Writer
+        self, pool: ConnectionPool[psycopg.Connection], source_cache: SourceCache, parser: Parser, events: EventStore
     ) -> None:
         self._pool = pool
         self._source_cache = source_cache
         self._parser = parser
-        self._writer = writer
+        self._events = events
         self._loop: BackgroundLoop | None = None
         if pool.max_size > 1:
             self._loop = BackgroundLoop(
@@ -115,7 +115,7 @@ class Replayer:
                 tried = self._try(taken)
                 taken = taken[: len(tried)]
                 valid = [parsed.rows[0] for parsed in tried if parsed.rows]
-                _settle(connection, taken, tried, self._writer.store_on(connection, valid) if valid else [])
+                _settle(connection, taken, tried, self._events.store_on(connection, valid) if valid else [])
         return len(taken)
 
     def _try(self, taken: Sequence[ReplayCandidate]) -> list[ParseResult]:

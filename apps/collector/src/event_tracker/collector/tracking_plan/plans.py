@@ -16,7 +16,8 @@ from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.core.postgres.pool import ConnectionPool, execute
 from event_tracker.model.event import EventError
-from event_tracker.model.schema_checks import Check, Violation
+from event_tracker.model.schema_checks import Check
+from event_tracker.model.storing.row import SchemaViolations
 
 QUERIES = load_queries("event_tracker.collector")
 
@@ -35,13 +36,6 @@ SET_ASIDE = "schema_set_aside"
 
 UNCHECKED = "Was not held to its schema: checking events takes too long at present."
 CHECKS_BUSY = "Holding events to schemas takes too long at present. Nothing of this request is stored: send it again."
-
-
-class SchemaViolations(NamedTuple):
-    """How an event violates its schema: the schema's version, and the violations."""
-
-    version: int
-    errors: list[Violation]
 
 
 class TrackingPlan(NamedTuple):

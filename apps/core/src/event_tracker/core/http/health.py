@@ -33,6 +33,8 @@ class Health:
         others: further pools, by role; the database must have been reached through each of them.
         writes: whether readiness requires that `pool` can write. The others always write, but readiness doesn't require it:
             the instance is useful without.
+        ready: raises a Problem while this instance accepts no work, in place of what was said about the database. It is asked each
+            time: nothing latches.
     """
 
     def __init__(
@@ -43,10 +45,12 @@ class Health:
         others: Mapping[str, ConnectionPool[psycopg.Connection]] | None = None,
         *,
         writes: bool = False,
+        ready: Callable[[], None] | None = None,
     ) -> None:
         self.pool = pool
         self.migration = migration
         self.writes = writes
+        self.ready = ready
         self.pools = {"database": pool, **(others or {})}
         self.checks: dict[str, Check] = {
             name: partial(_check_version, other, writes=writes or other is not pool)
@@ -64,7 +68,9 @@ class Health:
         """
         if self.draining.is_set():
             raise Problem(503, "draining", "This instance is stopping; another one answers.")
-        if not self._was_ready:
+        if self.ready:
+            self.ready()
+        elif not self._was_ready:
             for name, pool in self.pools.items():
                 self._require_schema(name, pool)
             self._was_ready = True

@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pkgutil import resolve_name
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
@@ -17,6 +17,8 @@ from event_tracker.core.settings import InvalidSettingsError, ServiceSettings
 
 if TYPE_CHECKING:
     from event_tracker.core.http.middleware import Middleware
+
+AnySettings = TypeVar("AnySettings", bound=ServiceSettings)
 
 FINISH_SECONDS = 15
 """How long requests may take to finish after the drain: longer than any request's deadline."""
@@ -78,18 +80,25 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         return self.factory()
 
 
-def serve(name: str, settings_class: type[ServiceSettings], create_app: str) -> None:
+def serve(
+    name: str,
+    settings_class: type[AnySettings],
+    create_app: str,
+    check: Callable[[AnySettings], object] = lambda _: None,
+) -> None:
     """Read the settings, configure the logs, serve until SIGTERM. If settings are wrong, exits and lists every mistake.
 
     Args:
         create_app: where the application's factory is, such as `event_tracker.collector.app:create_app`. Only the worker imports it, so
             that the process which watches the worker stays small.
+        check: is called with the settings before anything is served, and may exit. It must leave no thread behind.
     """
     try:
         settings = settings_class.read()
     except InvalidSettingsError as error:
         sys.exit(f"{name}: these settings are wrong:\n{error}")
     configure_logs(name, settings.log_level)
+    check(settings)
     DrainingWorker.drain_seconds = settings.drain_seconds
     _hold_sigterm_over_forks()
     Server(lambda: resolve_name(create_app)(settings), settings).run()

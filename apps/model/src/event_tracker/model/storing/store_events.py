@@ -1,26 +1,32 @@
-"""The row of an event; `store_events`, rows as the arrays that it takes, in PostgreSQL's binary format, and its answer as outcomes.
+"""Stores rows by `store_events`: rows as the arrays that it takes, in PostgreSQL's binary format, and its answer as outcomes.
+
+The collector's writer does so, and what stores the records of a Kafka topic. Nothing here waits for a greenlet or needs gevent.
 
 psycopg could encode them, but only when the statement is sent, while PostgreSQL waits. Here each request encodes its rows
 earlier, while the statement before is in flight; a group is then made by joining bytes. The format is that of
 `array_recv`: a header, then each element as its length in bytes and its bytes (docs/adr/0003-fast-path.md).
 """
 
-from collections.abc import Iterable, Sequence
+import random
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from struct import Struct
-from typing import ClassVar, Literal
+from typing import Any, ClassVar
 from uuid import UUID
 
 import msgspec
+import psycopg
+import structlog
 from psycopg import adapters, sql
 from psycopg.adapt import Buffer, Dumper
 from psycopg.pq import Format
 
-from event_tracker.collector.tracking_plan.plans import SchemaViolations
 from event_tracker.core.postgres.named_sql import load_queries
-from event_tracker.model.event import EventError
+from event_tracker.model.storing.row import NotStorableError, Outcome, Row, SchemaViolations
 
-QUERIES = load_queries("event_tracker.collector", "writer.sql")
+log = structlog.get_logger("model.store_events")
+
+QUERIES = load_queries("event_tracker.model.storing", "store_events.sql")
 
 STORE_EVENTS = sql.SQL(QUERIES["store_events"]).format(linking=sql.SQL(""), refused=sql.SQL("null::text[]")).as_bytes()
 STORE_LINKING_EVENTS = (
@@ -32,6 +38,15 @@ STORE_LINKING_EVENTS = (
 
 LINKING_TYPES = frozenset({"identify", "alias"})
 """Types of the events that may link ids: `link_of_event` (infra/migrations/0025-links.sql) has the rule."""
+
+MAX_SLOT = 32_767
+"""The largest smallint."""
+
+UNSTORABLE = (psycopg.DataError, psycopg.IntegrityError)
+"""Errors caused by the data. The parser should have refused such an event; the others in its group must still be stored."""
+
+ROUTING_TRIES = 3
+"""How often rows are tried whose partition changes meanwhile: their month got its own partition while they waited."""
 
 _write = msgspec.json.Encoder().encode
 
@@ -46,35 +61,71 @@ _microseconds = Struct(">iq").pack
 _header = Struct(">iiIii").pack
 
 
-class Row(msgspec.Struct, frozen=True, gc=False):
-    """An event as it is stored. The first three fields identify it.
+EncodedRows = tuple[bytes, ...]
+"""The elements of each column of COLUMNS for some rows. `violations` is empty if no row has any."""
+
+Execute = Callable[[bytes, Sequence[Row], dict[str, Any]], list[Any]]
+"""Runs the statement for these rows, with these parameters, and returns its answer."""
+
+
+class EventStore:
+    """Stores rows, on whatever connection the caller runs the statement.
+
+    Args:
+        count_refused_link: called with the reason for each stored event that names an id of the same person but links nothing.
 
     Attributes:
-        timestamp: in UTC.
-        event_id: the 16 bytes of a UUID.
-        properties: JSON.
-        source: the name of the source that sent it.
-        violations: how it violates its schema, if the schema isn't enforced.
-        warnings: what its sender is told of it: violations, that it wasn't checked, or that characters were replaced.
+        slot: where the rows are counted. It is random, so that those who store at the same time rarely wait for each other.
     """
 
-    user_id: str
-    timestamp: datetime
-    event_id: bytes
-    event_type: str
-    session_id: str | None
-    properties: bytes
-    source: str
-    violations: SchemaViolations | None = None
-    warnings: Sequence[EventError] = ()
+    def __init__(self, count_refused_link: Callable[[str], object]) -> None:
+        self.slot = random.randint(1, MAX_SLOT)  # noqa: S311  # spreads the counts, guards nothing
+        self._count_refused_link = count_refused_link
 
+    def store(self, rows: Sequence[Row], parts: Sequence[EncodedRows], execute: Execute) -> list[Outcome]:
+        """Store rows; return the outcome of each. If the database refuses them, they are halved until the refused row is alone.
 
-class NotStorableError(Exception):
-    """The database refused this one event."""
+        Args:
+            parts: the same rows, as `encode_rows` makes them.
+            execute: is called once, or for each half; in autocommit, or so that its failure ends no transaction.
 
+        Raises:
+            psycopg.Error: if the database is unavailable, or cancels the statement. Halves may be stored already.
+        """
+        for attempt in range(1, ROUTING_TRIES + 1):
+            try:
+                parameters = {**join_parameters(parts, len(rows)), "slot": self.slot}
+                ((*answer, refused, _),) = execute(choose_statement(rows), rows, parameters)
+                for reason in refused or ():
+                    self._count_refused_link(reason)
+                return read_outcomes(rows, *answer)
+            except UNSTORABLE as error:
+                if attempt < ROUTING_TRIES and _is_routing_error(error):
+                    continue
+                if len(rows) == 1:
+                    constraint = error.diag.constraint_name
+                    log.warning("the database refused an event", sqlstate=error.sqlstate, constraint=constraint)
+                    return [NotStorableError(constraint or error.sqlstate or "unknown")]
+                break
+        middle = len(rows) // 2
+        return [
+            outcome
+            for half in (rows[:middle], rows[middle:])
+            for outcome in self.store(half, [encode_rows(half)], execute)
+        ]
 
-Outcome = Literal["stored", "duplicate", "expired"] | NotStorableError
-"""The outcome of one event: stored, known already, expired (retention has deleted its time), or the error."""
+    def store_on(self, connection: psycopg.Connection, rows: Sequence[Row]) -> list[Outcome]:
+        """Store rows in the caller's transaction; return the outcome of each if it is committed.
+
+        Raises:
+            psycopg.Error: if the database is unavailable, or cancels the statement.
+        """
+
+        def execute_on(statement: bytes, _: Sequence[Row], parameters: dict[str, Any]) -> list[Any]:
+            with connection.transaction():  # a savepoint, so that a refused row doesn't end the caller's transaction
+                return connection.execute(statement, parameters, binary=True).fetchall()
+
+        return self.store(rows, [encode_rows(rows)], execute_on)
 
 
 class Column:
@@ -120,9 +171,6 @@ COLUMNS: dict[str, type[Column]] = {
     "violations": JsonbColumn,
 }
 """The statement's parameters, in the order in which `encode_rows` makes them."""
-
-EncodedRows = tuple[bytes, ...]
-"""The elements of each column of COLUMNS for some rows. `violations` is empty if no row has any."""
 
 TIMESTAMPS, VIOLATIONS = list(COLUMNS).index("timestamps"), list(COLUMNS).index("violations")
 TIMESTAMP_BYTES = 12
@@ -195,6 +243,11 @@ def read_outcomes(
         else:
             outcomes.append("duplicate")
     return outcomes
+
+
+def _is_routing_error(error: psycopg.Error) -> bool:
+    """True if rows were refused because their partition changed: such a violation names no constraint."""
+    return isinstance(error, psycopg.errors.CheckViolation) and error.diag.constraint_name is None
 
 
 def _encode_texts(texts: Iterable[str]) -> bytes:

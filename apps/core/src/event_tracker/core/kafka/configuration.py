@@ -1,0 +1,92 @@
+"""Settings as the configuration of librdkafka, the C library that does the work."""
+
+from typing import Any
+
+from event_tracker.core.kafka.settings import KafkaSettings
+
+Configuration = dict[str, Any]
+"""Options of librdkafka by name, as confluent-kafka takes them. It has the password: it must not be logged."""
+
+BATCH_SHARE = 0.9
+"""Of the topic's `max.message.bytes`. A batch over the bound is refused whole, and librdkafka's count leaves out some headers."""
+
+MOST_QUEUED_KIB = 64 * 1024
+METADATA_SECONDS = 60
+STATISTICS_SECONDS = 5
+
+MOST_SEVERE = 2
+"""librdkafka writes such lines itself. It tells `error_cb` of all that matters, once."""
+
+SECURITY = {
+    "plain": {"security.protocol": "plaintext"},
+    "tls": {"security.protocol": "ssl"},
+    "scram": {"security.protocol": "sasl_ssl", "sasl.mechanism": "SCRAM-SHA-512"},
+}
+
+
+def common_configuration(settings: KafkaSettings, client: str) -> Configuration:
+    """What every client needs: where the brokers are, and how to sign in.
+
+    Args:
+        client: the name that brokers log, such as `collector`.
+    """
+    configuration: Configuration = {
+        "bootstrap.servers": settings.kafka_brokers,
+        "client.id": f"event-tracker-{client}",
+        "topic.metadata.refresh.interval.ms": METADATA_SECONDS * 1000,
+        "allow.auto.create.topics": False,
+        "log_level": MOST_SEVERE,
+        **SECURITY[settings.kafka_security],
+    }
+    if settings.kafka_security == "scram":
+        configuration |= {"sasl.username": settings.kafka_user, "sasl.password": settings.kafka_password}
+    if settings.kafka_ca:
+        configuration["ssl.ca.location"] = settings.kafka_ca
+    return configuration
+
+
+def producer_configuration(
+    settings: KafkaSettings, client: str, *, max_message_bytes: int, delivery_seconds: float, queue_records: int
+) -> Configuration:
+    """A producer that acknowledges what all replicas in sync have, and writes it once.
+
+    Args:
+        max_message_bytes: the topic's bound, of a batch.
+        delivery_seconds: after so many a record has failed; it may be in the topic all the same.
+        queue_records: most records that aren't acknowledged yet; `produce` raises BufferError for more.
+    """
+    return {
+        **common_configuration(settings, client),
+        "acks": "all",
+        "enable.idempotence": True,
+        "linger.ms": 0,  # what arrives while a request is under way goes in the next
+        "delivery.timeout.ms": int(delivery_seconds * 1000),
+        "queue.buffering.max.messages": queue_records,
+        "queue.buffering.max.kbytes": MOST_QUEUED_KIB,
+        # As Java's producers do it. librdkafka's own default sends a key to another partition than theirs.
+        "partitioner": "murmur2_random",
+        "compression.type": "lz4",
+        "batch.size": int(max_message_bytes * BATCH_SHARE),
+        "message.max.bytes": max_message_bytes,
+        "statistics.interval.ms": STATISTICS_SECONDS * 1000,
+    }
+
+
+def consumer_configuration(settings: KafkaSettings, client: str, *, group: str) -> Configuration:
+    """The common part of a consumer whose offsets are committed by hand, after what was read is safe.
+
+    Args:
+        group: the name of the consumer group.
+    """
+    return {
+        **common_configuration(settings, client),
+        "group.id": group,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        # If the offset is out of retention: "earliest" would silently read again, "latest" silently skip.
+        "auto.offset.reset": "error",
+        "fetch.max.bytes": 16 * 2**20,
+        "max.partition.fetch.bytes": 2**20,
+        "queued.max.messages.kbytes": 16 * 1024,
+        "statistics.interval.ms": STATISTICS_SECONDS * 1000,
+    }

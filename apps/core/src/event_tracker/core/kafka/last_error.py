@@ -1,0 +1,87 @@
+"""The last error that librdkafka reported beside the records: why brokers can't be reached. A failed record says only `timed out`."""
+
+import threading
+import time
+from typing import NamedTuple
+
+import structlog
+from confluent_kafka import KafkaError
+
+log = structlog.get_logger("core.kafka")
+
+LOG_SECONDS = 60.0
+"""The same error is logged once in so many seconds."""
+
+REFUSALS = frozenset(
+    {
+        KafkaError._AUTHENTICATION,
+        KafkaError._SSL,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError.UNSUPPORTED_SASL_MECHANISM,
+        KafkaError.ILLEGAL_SASL_STATE,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    }
+)
+"""Errors that waiting doesn't cure: somebody must change a setting."""
+
+ALL_DOWN = KafkaError(KafkaError._ALL_BROKERS_DOWN).name()
+
+WRONG_PROTOCOL = "security.protocol"
+"""Part of librdkafka's text when a broker hangs up on a client that doesn't encrypt, or encrypts where the broker doesn't."""
+
+
+class Cause(NamedTuple):
+    """Why something failed.
+
+    Attributes:
+        code: librdkafka's name, such as `_AUTHENTICATION`.
+        detail: its sentence.
+        is_refusal: whether waiting doesn't cure it.
+    """
+
+    code: str
+    detail: str
+    is_refusal: bool
+
+    def __str__(self) -> str:
+        return f"{self.detail} ({self.code})"
+
+
+class LastError:
+    """Remembers the last cause. Its `note` is a client's `error_cb`; it may be called by any thread.
+
+    Attributes:
+        cause: the last one since `forget`; that all brokers are down replaces no cause, since it only follows from one.
+    """
+
+    def __init__(self) -> None:
+        self.cause: Cause | None = None
+        self._logged: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def note(self, error: KafkaError) -> None:
+        """Remember an error, and log it if the same wasn't logged in the last minute."""
+        self.remember(make_cause(error))
+
+    def remember(self, cause: Cause) -> None:
+        """The same, of a cause."""
+        with self._lock:
+            follows = cause.code == ALL_DOWN and self.cause
+            if not follows and not (self.cause and self.cause.is_refusal and not cause.is_refusal):
+                self.cause = cause
+            now = time.monotonic()
+            is_new = now - self._logged.get(cause.code, float("-inf")) > LOG_SECONDS
+            if is_new:
+                self._logged[cause.code] = now
+        if is_new:
+            log.warning("Kafka", code=cause.code, error=cause.detail)
+
+    def forget(self) -> None:
+        """Call it when something succeeded."""
+        self.cause = None
+
+
+def make_cause(error: KafkaError) -> Cause:
+    """The cause that an error of librdkafka is."""
+    text = error.str()
+    return Cause(error.name(), text, error.code() in REFUSALS or WRONG_PROTOCOL in text)

@@ -1,0 +1,1 @@
+"""What stands between Kafka and PostgreSQL, each a process of its own. `storer` stores what collectors put into a topic."""

@@ -1,0 +1,48 @@
+"""Whether the storer does its work: it polled, and it progressed if records wait. An idle consumer looks like a dead one."""
+
+import time
+from collections.abc import Callable
+
+from event_tracker.streams.storer.membership import Membership
+
+TICK_SECONDS = 300.0
+"""The longest time between two polls. After this time the group takes the partitions away (max.poll.interval.ms)."""
+
+PROGRESS_SECONDS = 300.0
+"""The longest time in which nothing is stored although records wait and PostgreSQL is available; and in which it isn't a member of its
+group although a broker can be reached."""
+
+
+class Liveness:
+    """The storer's state as its loop tells it; read by the thread that answers /livez.
+
+    Args:
+        count_waiting: tells how many records wait.
+    """
+
+    def __init__(self, membership: Membership, count_waiting: Callable[[], int]) -> None:
+        self._membership = membership
+        self._count_waiting = count_waiting
+        self._ticked = self._progressed = time.monotonic()
+
+    def tick(self) -> None:
+        """Note that the loop goes round."""
+        self._ticked = time.monotonic()
+        if not self._count_waiting():
+            self._progressed = self._ticked
+
+    def progress(self) -> None:
+        """Note that records were stored, or that they can't be, since PostgreSQL is unavailable: a restart wouldn't help."""
+        self._ticked = self._progressed = time.monotonic()
+
+    def find_fault(self) -> str | None:
+        """What is wrong, if a restart may help; None if nothing is."""
+        now = time.monotonic()
+        if now - self._ticked > TICK_SECONDS:
+            return "the loop hangs"
+        if now - self._progressed > PROGRESS_SECONDS:
+            return "records wait, PostgreSQL is available, and nothing is stored"
+        outside = self._membership.outside_since
+        if outside is not None and now - outside > PROGRESS_SECONDS:
+            return "it isn't a member of its group, although a broker can be reached"
+        return None

@@ -1,0 +1,50 @@
+"""Whether this storer is a member of its group at present, as librdkafka's statistics tell every few seconds."""
+
+import time
+
+import msgspec
+
+from event_tracker.streams.storer import metrics
+
+
+class _Broker(msgspec.Struct):
+    state: str
+    nodeid: int
+
+
+class _Group(msgspec.Struct):
+    state: str
+    join_state: str
+
+
+class _Statistics(msgspec.Struct):
+    brokers: dict[str, _Broker] = {}
+    cgrp: _Group | None = None
+
+
+_decode = msgspec.json.Decoder(_Statistics).decode
+
+
+class Membership:
+    """The state of the membership.
+
+    Attributes:
+        has_joined: whether it was a member once.
+        outside_since: since when it has not been a member although a broker can be reached, by the monotonic clock; None if it is one.
+    """
+
+    def __init__(self) -> None:
+        self.has_joined = False
+        self.outside_since: float | None = None
+
+    def read(self, statistics: str) -> None:
+        """Take librdkafka's statistics, as JSON."""
+        told = _decode(statistics)
+        brokers = sum(broker.state == "UP" and broker.nodeid >= 0 for broker in told.brokers.values())
+        metrics.BROKERS_UP.set(brokers)
+        is_member = told.cgrp is not None and (told.cgrp.state, told.cgrp.join_state) == ("up", "steady")
+        self.has_joined |= is_member
+        if is_member or not brokers:
+            self.outside_since = None
+        elif self.outside_since is None:
+            self.outside_since = time.monotonic()
