@@ -35,7 +35,7 @@ from tools import tool
 
 START_SECONDS = 120
 ANSWER_SECONDS = 30
-MOST_REPLICAS = 3
+MAX_REPLICAS = 3
 ACCESS = {
     "read": AclOperation.READ,
     "write": AclOperation.WRITE,
@@ -137,7 +137,7 @@ class KafkaCluster:
 
     def create_topic(self, name: str, partitions: int = 6, **config: object) -> str:
         """Create a topic, replicated as far as there are brokers; return its name."""
-        replicas = min(len(self.brokers), MOST_REPLICAS)
+        replicas = min(len(self.brokers), MAX_REPLICAS)
         topic = NewTopic(name, partitions, replicas, config={key: str(value) for key, value in config.items()})
         for future in self.admin.create_topics([topic]).values():
             future.result(ANSWER_SECONDS)
@@ -170,7 +170,7 @@ class KafkaCluster:
         ]  # fmt: skip
 
     def _properties(self, broker: Broker) -> dict[str, object]:
-        replicas, in_sync = min(len(self.brokers), MOST_REPLICAS), 2 if len(self.brokers) >= MOST_REPLICAS else 1
+        replicas, in_sync = min(len(self.brokers), MAX_REPLICAS), 2 if len(self.brokers) >= MAX_REPLICAS else 1
         addresses = f"PLAIN://localhost:{broker.plain},SECURE://localhost:{broker.secure}"
         return {
             "process.roles": "broker,controller",

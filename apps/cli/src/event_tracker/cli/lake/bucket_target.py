@@ -13,7 +13,7 @@ from event_tracker.cli.ingest.s3.bucket import BUFFER_BYTES, GoneError, S3Error,
 from event_tracker.cli.lake.manifest import MARKER
 from event_tracker.cli.lake.target import TOPS, Stored, empty_folder
 
-MOST_BYTES_AT_ONCE = 5 * 2**30
+MAX_BYTES_AT_ONCE = 5 * 2**30
 """S3 takes no larger object in one request."""
 
 PART_BYTES = 64 * 2**20
@@ -74,7 +74,7 @@ class BucketTarget:
         size = file.stat().st_size
         key = self.prefix + path
         with s3_errors():
-            if size > MOST_BYTES_AT_ONCE:
+            if size > MAX_BYTES_AT_ONCE:
                 self._upload(file, key)
             else:
                 with file.open("rb") as body:

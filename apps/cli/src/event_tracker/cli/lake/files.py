@@ -4,11 +4,11 @@ from hashlib import sha256
 from pathlib import Path
 
 import duckdb
+from event_tracker.columns.loading.identity.tables import Table as LinksTable
+from event_tracker.columns.loading.identity.tables import fill
 
 from event_tracker.columns.database import open_database
 from event_tracker.columns.loading.identity.persons import resolve
-from event_tracker.columns.loading.identity.tables import Table as LinksTable
-from event_tracker.columns.loading.identity.tables import fill
 from event_tracker.core.postgres.named_sql import load_queries
 
 QUERIES = load_queries("event_tracker.cli.lake", "files.sql")

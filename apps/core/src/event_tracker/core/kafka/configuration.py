@@ -10,11 +10,11 @@ Configuration = dict[str, Any]
 BATCH_SHARE = 0.9
 """Of the topic's `max.message.bytes`. A batch over the bound is refused whole, and librdkafka's count leaves out some headers."""
 
-MOST_QUEUED_KIB = 64 * 1024
+MAX_QUEUED_KIB = 64 * 1024
 METADATA_SECONDS = 60
 STATISTICS_SECONDS = 5
 
-MOST_SEVERE = 2
+MAX_SEVERE = 2
 """librdkafka writes such lines itself. It tells `error_cb` of all that matters, once."""
 
 SECURITY = {
@@ -35,7 +35,7 @@ def common_configuration(settings: KafkaSettings, client: str) -> Configuration:
         "client.id": f"event-tracker-{client}",
         "topic.metadata.refresh.interval.ms": METADATA_SECONDS * 1000,
         "allow.auto.create.topics": False,
-        "log_level": MOST_SEVERE,
+        "log_level": MAX_SEVERE,
         **SECURITY[settings.kafka_security],
     }
     if settings.kafka_security == "scram":
@@ -62,7 +62,7 @@ def producer_configuration(
         "linger.ms": 0,  # what arrives while a request is under way goes in the next
         "delivery.timeout.ms": int(delivery_seconds * 1000),
         "queue.buffering.max.messages": queue_records,
-        "queue.buffering.max.kbytes": MOST_QUEUED_KIB,
+        "queue.buffering.max.kbytes": MAX_QUEUED_KIB,
         # As Java's producers do it. librdkafka's own default sends a key to another partition than theirs.
         "partitioner": "murmur2_random",
         "compression.type": "lz4",

@@ -17,7 +17,7 @@ from event_tracker.model.storing.store_events import EventStore, encode_rows
 from event_tracker.streams.storer import metrics
 from event_tracker.streams.storer.dead_letters import IN_FUTURE, NOT_STORABLE, reject_record, reject_row
 
-MOST_AHEAD = timedelta(hours=25)
+MAX_AHEAD = timedelta(hours=25)
 """Collectors take times of up to 24 hours ahead of their own clock. Only who writes to the topic directly sends a later one."""
 
 PROGRAM_LIMIT = "54"
@@ -68,7 +68,7 @@ class GroupStore:
         """The events that can be stored, and the refused events of the other records."""
         rows: list[tuple[Message, Row]] = []
         dead: list[NewRejection] = []
-        latest = datetime.now(UTC) + MOST_AHEAD
+        latest = datetime.now(UTC) + MAX_AHEAD
         for record in records:
             try:
                 row = read_record(record.value(), _headers(record))
