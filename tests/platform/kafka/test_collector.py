@@ -1,5 +1,6 @@
 """The collector on a real Kafka: what is answered with 202 is in the topic; what isn't gets a 503 and is safe to send again."""
 
+import json
 import signal
 import time
 import uuid
@@ -10,6 +11,9 @@ import requests
 from kafka_records import read_rows, read_topic, start_collector
 from prometheus_client.parser import text_string_to_metric_families
 from waiting import wait_until
+
+from event_tracker.cli.client import Client
+from event_tracker.cli.ingest.delivery import deliver
 
 EVENT = {"user_id": "ann", "event_type": "view", "timestamp": "2026-03-01T12:00:00.123456Z", "properties": {"n": 1.5}}
 
@@ -187,3 +191,9 @@ def answers(collector):
         return requests.get(f"{collector.url}/livez", timeout=5).ok
     except requests.RequestException:
         return False
+
+
+def test_the_command_line_counts_what_is_accepted(start):
+    with Client("collector", start().url) as client:
+        outcome = deliver(client, [json.dumps(event()).encode() for _ in range(3)] + [b"{}"])
+    assert (outcome.accepted, outcome.stored, list(outcome.errors)) == (3, 0, [3])
