@@ -21,6 +21,9 @@ from confluent_kafka.admin import (
     AclOperation,
     AclPermissionType,
     AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
     NewTopic,
     ResourcePatternType,
     ResourceType,
@@ -142,6 +145,15 @@ class KafkaCluster:
         for future in self.admin.create_topics([topic]).values():
             future.result(ANSWER_SECONDS)
         return name
+
+    def change_topic(self, name: str, **config: object) -> None:
+        """Change options of a topic."""
+        entries = [
+            ConfigEntry(key, str(value), incremental_operation=AlterConfigOpType.SET) for key, value in config.items()
+        ]
+        resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
+        for future in self.admin.incremental_alter_configs([resource]).values():
+            future.result(ANSWER_SECONDS)
 
     def add_user(self, name: str, password: str) -> None:
         """Add a user of SCRAM-SHA-512, who may do nothing yet; or change their password."""

@@ -2,7 +2,7 @@
 
 import event_tracker.core.server.gevent_patch  # noqa: F401, I001  # first of all, as it says
 
-from event_tracker.collector.kafka_check import check_kafka
+from event_tracker.collector.kafka.check import check_kafka
 from event_tracker.collector.settings import CollectorSettings
 from event_tracker.core.server.run import serve
 

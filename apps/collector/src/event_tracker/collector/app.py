@@ -2,17 +2,21 @@
 
 from datetime import UTC, datetime, time
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import psycopg
 
 from event_tracker.collector import metrics
 from event_tracker.collector.authentication import Authenticator, SourceCache
 from event_tracker.collector.parsing.parser import Parser
 from event_tracker.collector.post_event import EventWriter, PostEvents
 from event_tracker.collector.rate_limit import RateLimit
-from event_tracker.collector.rejections.recorder import RejectionRecorder
+from event_tracker.collector.rejections.recorder import QUEUE_ROWS, RejectionRecorder
 from event_tracker.collector.rejections.replay import Replayer
 from event_tracker.collector.routes import collector_routes
 from event_tracker.collector.settings import CollectorSettings
+from event_tracker.collector.source_copy import SourceCopyFile
 from event_tracker.collector.writer import Writer
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.health import Check, Health
@@ -20,17 +24,21 @@ from event_tracker.core.http.middleware import Middleware
 from event_tracker.core.http.openapi import Document
 from event_tracker.core.http.routes import RouteTable
 from event_tracker.core.http.service import create_service
-from event_tracker.core.postgres.pool import open_pool
+from event_tracker.core.postgres.pool import ConnectionPool, open_pool
 from event_tracker.core.postgres.replication import Replication
 from event_tracker.model.storing.store_events import EventStore
 
 if TYPE_CHECKING:
-    from event_tracker.collector.buffer import Buffer
+    from event_tracker.collector.kafka.client import KafkaClient
+    from event_tracker.collector.kafka.rejection_sender import RejectionSender
 
 PACKAGE = "event-tracker-collector"
 
 MIGRATION = "0025-links"
 """The newest migration that this code needs."""
+
+DELIVERY_SHARE = 0.9
+"""Of the time that a request waits: what is acknowledged later would be acknowledged to nobody."""
 
 POOL_SECONDS = 2.0
 """How long the writer waits for a connection. In an outage, requests are answered well before their deadline."""
@@ -46,14 +54,8 @@ def create_app(settings: CollectorSettings) -> Middleware:
         options={"statement_timeout": f"{int(settings.statement_seconds * 1000)}ms"},
     )
     events = EventStore(lambda reason: metrics.LINKS_REFUSED.labels(reason).inc())
-    buffer = _make_buffer(settings)
-    writer: EventWriter = buffer or Writer(
-        pool,
-        events,
-        queue_events=settings.queue_events,
-        group_events=settings.group_events,
-        store_seconds=settings.store_seconds,
-    )
+    kafka = open_kafka(settings) if settings.kafka_brokers else None
+    writer = kafka.buffer if kafka else make_writer(pool, events, settings)
 
     def queue() -> dict[str, int]:
         if writer.queue.events >= settings.queue_events:
@@ -62,15 +64,20 @@ def create_app(settings: CollectorSettings) -> Middleware:
 
     replication = Replication(pool, requires_standbys=settings.require_sync)
     checks: dict[str, Check] = {"queue": queue, "replication": replication.check}
-    if buffer:
-        checks["kafka"] = buffer.report
-    health = Health(pool, MIGRATION, checks, writes=True, ready=buffer.require_ready if buffer else None)
+    if kafka:
+        checks["kafka"] = kafka.client.report
+    health = Health(pool, MIGRATION, checks, writes=True, ready=kafka.client.require_ready if kafka else None)
     document = Document(
         "Event Tracker: collector", version(PACKAGE), "Events in. A 2xx means committed; resending is always safe."
     )
-    source_cache = SourceCache(pool)
+    folder = settings.source_copy_folder
+    source_cache = SourceCache(pool, SourceCopyFile(Path(folder)) if folder else None)
     rejections = RejectionRecorder(
-        pool, kept=settings.rejections_kept, days=settings.rejection_days, most_bytes=settings.rejection_bytes
+        pool,
+        kept=settings.rejections_kept,
+        days=settings.rejection_days,
+        most_bytes=settings.rejection_bytes,
+        sender=kafka.rejections if kafka else None,
     )
     earliest = datetime.combine(settings.earliest_timestamp, time(), UTC)
     parser = Parser(settings.max_event_bytes, settings.max_body_bytes, earliest)
@@ -82,10 +89,13 @@ def create_app(settings: CollectorSettings) -> Middleware:
         writer.close()
         rejections.close()
         source_cache.close()
+        if kafka:
+            kafka.client.close()
         pool.close()
 
     authenticator = Authenticator(source_cache, required=settings.auth == "required")
-    post_events = PostEvents(settings, authenticator, RateLimit(pool), parser, writer, rejections)
+    rate_limit = RateLimit(pool, source_cache.is_stale if kafka else None)
+    post_events = PostEvents(settings, authenticator, rate_limit, parser, writer, rejections)
     table = RouteTable()
     table.add(collector_routes(post_events.post_events))
     service = create_service("collector", PACKAGE, settings, health, document, table)
@@ -107,10 +117,41 @@ def create_app(settings: CollectorSettings) -> Middleware:
     return middleware
 
 
-def _make_buffer(settings: CollectorSettings) -> "Buffer | None":
-    """What sends events to Kafka; None without KAFKA_BROKERS. Only then is anything of Kafka imported."""
-    if not settings.kafka_brokers:
-        return None
-    from event_tracker.collector.buffer import Buffer
+def make_writer(
+    pool: ConnectionPool[psycopg.Connection], events: EventStore, settings: CollectorSettings
+) -> EventWriter:
+    """What stores events in PostgreSQL."""
+    return Writer(
+        pool,
+        events,
+        queue_events=settings.queue_events,
+        group_events=settings.group_events,
+        store_seconds=settings.store_seconds,
+    )
 
-    return Buffer(settings)
+
+class KafkaParts(NamedTuple):
+    """What sends events and refused events to Kafka."""
+
+    client: "KafkaClient"
+    buffer: EventWriter
+    rejections: "RejectionSender"
+
+
+def open_kafka(settings: CollectorSettings) -> KafkaParts:
+    """Make them. Only here is anything of Kafka imported."""
+    from event_tracker.collector.kafka.buffer import Buffer
+    from event_tracker.collector.kafka.client import KafkaClient
+    from event_tracker.collector.kafka.rejection_sender import RejectionSender
+
+    client = KafkaClient(
+        settings,
+        settings.topics,
+        delivery_seconds=settings.store_seconds * DELIVERY_SHARE,
+        # A source's only request is always admitted, and refused events wait beside the others.
+        queue_records=settings.queue_events + settings.max_events + QUEUE_ROWS,
+    )
+    buffer = Buffer(
+        client, settings.kafka_topic, queue_events=settings.queue_events, store_seconds=settings.store_seconds
+    )
+    return KafkaParts(client, buffer, RejectionSender(client, settings.kafka_rejections_topic))

@@ -1,10 +1,10 @@
 """Authentication: the sources and their write keys, cached, and the source of a request by its key and its page's origin."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from wsgiref.types import WSGIEnvironment
 
 import gevent
@@ -13,7 +13,9 @@ import structlog
 from gevent.lock import BoundedSemaphore
 from psycopg_pool import PoolTimeout
 
-from event_tracker.collector.tracking_plan.plans import TrackingPlan, TrackingPlans
+from event_tracker.collector.source_copy import CopiedKey, CopiedSchema, CopiedSource, SourceCopy, SourceCopyFile
+from event_tracker.collector.tracking_plan.check_cache import StoredSchema
+from event_tracker.collector.tracking_plan.plans import SchemaKey, TrackingPlan, TrackingPlans
 from event_tracker.core.background import BackgroundLoop
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.middleware import bearer_token
@@ -34,6 +36,9 @@ LOOKUP_INTERVAL_SECONDS = 0.1
 
 LOOKUP_WAIT_SECONDS = 2.0
 """How long a request with an unknown key waits for its turn to read."""
+
+STALE_SECONDS = 3.0
+"""After so many seconds without an answer, the database counts as unavailable."""
 
 USES_SECONDS = 60.0
 """How often the last uses of keys are written."""
@@ -72,11 +77,17 @@ class WriteKey(NamedTuple):
 
 
 class SourceCache:
-    """A cache of sources, their keys and their schemas. Once started, a background loop checks the database each second."""
+    """A cache of sources, their keys and their schemas. Once started, a background loop checks the database each second.
 
-    def __init__(self, pool: ConnectionPool[psycopg.Connection]) -> None:
+    Args:
+        copy: where a copy is kept, to be read if the database is unavailable at the start.
+    """
+
+    def __init__(self, pool: ConnectionPool[psycopg.Connection], copy: SourceCopyFile | None = None) -> None:
         self._pool = pool
+        self._copy = copy
         self._version = -1
+        self._has_sources = False
         self._last_read = float("-inf")
         self._reading = BoundedSemaphore(1)
         self._plans = TrackingPlans(pool)
@@ -121,10 +132,14 @@ class SourceCache:
         Raises:
             psycopg.Error: if nothing was read yet, and the database is unavailable.
         """
-        if self._version < 0:
+        if not self._has_sources:
             self.refresh()
         source = self._sources.get(name)
         return source.plan if source else None
+
+    def is_stale(self) -> bool:
+        """Whether the database couldn't be read lately."""
+        return time.monotonic() - self._last_read > STALE_SECONDS
 
     def close(self) -> None:
         """Stop, and write the last uses."""
@@ -138,7 +153,11 @@ class SourceCache:
 
     def _update(self) -> None:
         """Read changes, and write what was noticed here. If that fails, the cache stays as it was."""
-        self._read()
+        try:
+            self._read()
+        except UNAVAILABLE:
+            self._read_copy()
+            raise
         self._plans.slow.set_aside.save(self._pool)
         if time.monotonic() - self._written > USES_SECONDS:
             self._write_uses()
@@ -172,14 +191,47 @@ class SourceCache:
             }
             keys = execute(self._pool, QUERIES["list_keys"], {})
             # A source that was made between the two statements changes the version: the next round reads it.
-            self._sources = sources
-            self._keys = {hash_: WriteKey(prefix, sources[name]) for prefix, name, hash_ in keys if name in sources}
-            self._prefixes = frozenset(key.prefix for key in self._keys.values())
-            self._on_change(
-                frozenset(origin for source in sources.values() if source.enabled for origin in source.origins)
-            )
+            self._use(sources, keys)
             self._version = version
+            self._write_copy(rows, keys)
         self._last_read = began
+
+    def _use(self, sources: dict[str, Source], keys: Iterable[tuple[str, str, bytes]]) -> None:
+        self._sources = sources
+        self._keys = {hash_: WriteKey(prefix, sources[name]) for prefix, name, hash_ in keys if name in sources}
+        self._prefixes = frozenset(key.prefix for key in self._keys.values())
+        self._on_change(frozenset(origin for source in sources.values() if source.enabled for origin in source.origins))
+        self._has_sources = True
+
+    def _write_copy(self, rows: Sequence[Any], keys: Sequence[Any]) -> None:
+        """Write the copy, in a thread: it waits for the disk."""
+        if self._copy is None:
+            return
+        schemas = [CopiedSchema(*key, stored.text) for key, stored in self._plans.schemas.items()]
+        copy = SourceCopy([CopiedSource(*row) for row in rows], [CopiedKey(*key) for key in keys], schemas)
+        try:
+            gevent.get_hub().threadpool.apply(self._copy.write, (copy,))
+        except OSError as error:
+            log.warning("the copy of sources and keys can't be written", error=str(error))
+
+    def _read_copy(self) -> None:
+        """Use the copy, if nothing was read yet."""
+        copy = None if self._has_sources or self._copy is None else self._copy.read()
+        if copy is None:
+            return
+        schemas = {
+            SchemaKey(one.source, one.event_type, one.version, one.created_at): StoredSchema(
+                one.source, one.event_type, one.version, one.text
+            )
+            for one in copy.schemas
+        }
+        plans = self._plans.use(schemas, {source.name: source.schema_mode for source in copy.sources})
+        sources = {
+            one.name: Source(one.name, frozenset(one.origins), one.enabled, one.rate_limit, plans.get(one.name))
+            for one in copy.sources
+        }
+        self._use(sources, [(key.prefix, key.source, key.hash) for key in copy.keys])
+        log.warning("the database is unavailable: using the copy of sources and keys", sources=len(sources))
 
     def _write_uses(self) -> None:
         used, self._used = self._used, {}

@@ -13,6 +13,7 @@ request without events counts as one.
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -21,7 +22,7 @@ from gevent.lock import BoundedSemaphore
 
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.named_sql import load_queries
-from event_tracker.core.postgres.pool import ConnectionPool, execute
+from event_tracker.core.postgres.pool import UNAVAILABLE, ConnectionPool, execute
 
 QUERIES = load_queries("event_tracker.collector")
 
@@ -45,14 +46,23 @@ class _Lease:
     events: int = 0
     until: float = float("-inf")
     quota: Quota = Quota(0, 0)  # noqa: RUF009  # it is a tuple
+    used_up_to: float = float("-inf")  # by our own clock, while the database is unavailable
     taking: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(1))
 
 
 class RateLimit:
-    """The leases of one collector."""
+    """The leases of one collector.
 
-    def __init__(self, pool: ConnectionPool[psycopg.Connection]) -> None:
+    Args:
+        is_unavailable: tells whether the database is known to be unavailable. If it is given, this collector alone counts then, and
+            all collectors together may admit as many times the rate as there are collectors. Otherwise no request is admitted.
+    """
+
+    def __init__(
+        self, pool: ConnectionPool[psycopg.Connection], is_unavailable: Callable[[], bool] | None = None
+    ) -> None:
         self._pool = pool
+        self._is_unavailable = is_unavailable
         self._leases: dict[str, _Lease] = {}
 
     def take(self, prefix: str, rate: int, events: int, taken: int = 0) -> list[tuple[str, str]]:
@@ -78,11 +88,7 @@ class RateLimit:
 
     def _renew(self, lease: _Lease, prefix: str, rate: int, events: int, taken: int) -> None:
         more = max(events - lease.events, math.ceil(rate * LEASE_SECONDS))
-        parameters = {"prefix": prefix, "seconds": more / rate, "burst": BURST_SECONDS + taken / rate}
-        # No row: another collector inserted the key's first row at the same time, and used up its rate.
-        is_admitted, ahead = next(
-            iter(execute(self._pool, QUERIES["take_events"], parameters)), (False, BURST_SECONDS + 1.0)
-        )
+        is_admitted, ahead = self._use(lease, prefix, more / rate, BURST_SECONDS + taken / rate)
         lease.quota = Quota(max(0, math.floor((BURST_SECONDS - ahead) * rate)), math.ceil(max(0.0, ahead)))
         if not is_admitted:
             lease.events += taken
@@ -92,6 +98,29 @@ class RateLimit:
             raise Problem(429, "rate_limited", detail, headers=headers)
         lease.events += more
         lease.until = time.monotonic() + KEPT_SECONDS
+
+    def _use(self, lease: _Lease, prefix: str, seconds: float, burst: float) -> tuple[bool, float]:
+        """Use the rate of so many seconds, unless more than the burst is used already; return whether it is, and up to how many seconds
+        from now the rate is used."""
+        if self._is_unavailable and self._is_unavailable():
+            return _use_alone(lease, seconds, burst)
+        parameters = {"prefix": prefix, "seconds": seconds, "burst": burst}
+        try:
+            # No row: another collector inserted the key's first row at the same time, and used up its rate.
+            return next(iter(execute(self._pool, QUERIES["take_events"], parameters)), (False, BURST_SECONDS + 1.0))
+        except UNAVAILABLE:
+            if self._is_unavailable is None:
+                raise
+            return _use_alone(lease, seconds, burst)
+
+
+def _use_alone(lease: _Lease, seconds: float, burst: float) -> tuple[bool, float]:
+    """What `take_events` does, by this collector's own clock."""
+    now = time.monotonic()
+    is_admitted = lease.used_up_to <= now + burst
+    if is_admitted:
+        lease.used_up_to = max(lease.used_up_to, now) + seconds
+    return is_admitted, lease.used_up_to - now
 
 
 def _make_headers(rate: int, quota: Quota, leased: int) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """The collector's settings."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -10,6 +11,9 @@ from event_tracker.core.settings import ServiceSettings, setting, validate
 
 KIB = 1024
 MIB = 1024 * KIB
+
+REJECTION_EXTRA_BYTES = 64 * KIB
+"""The same of a refused event, whose errors are with it. Its payload is in Base64."""
 
 RECORD_EXTRA_BYTES = 4 * KIB
 """Most bytes of a record beside the event as it was sent: key, headers, names of fields, what enrichment adds."""
@@ -65,6 +69,11 @@ class CollectorSettings(ServiceSettings, KafkaSettings):
         "Most bytes kept of a refused event; a longer one is cut off and can't be replayed.",
         kind="int", default=64 * KIB, check=validate.Range(1, MIB),
     )  # fmt: skip
+    source_copy_folder: str = setting(
+        "A folder in which a copy of sources, keys (their hashes) and schemas is kept, for a collector that starts while PostgreSQL is "
+        "unavailable; with KAFKA_BROKERS. Each process needs its own. Empty: no copy, and such a collector knows no key.",
+        default="",
+    )
     require_sync: bool = setting(
         "`/healthz` fails without synchronous standbys, as many as `synchronous_standby_names` asks for. The role must be a member of "
         "pg_read_all_stats to see them.",
@@ -93,10 +102,17 @@ class CollectorSettings(ServiceSettings, KafkaSettings):
     )  # fmt: skip
 
     @property
-    def most_record_bytes(self) -> int:
-        """Most bytes of an event's record in Kafka, unless it violates its schema in many places with long names."""
-        return self.max_event_bytes + RECORD_EXTRA_BYTES
+    def topics(self) -> dict[str, int]:
+        """The topics that it writes to, and how many bytes their records may have. An event may have more only if it violates its
+        schema in many places with long names."""
+        topics = {self.kafka_topic: self.max_event_bytes + RECORD_EXTRA_BYTES}
+        if self.rejections_kept:
+            topics[self.kafka_rejections_topic] = self.rejection_bytes * 4 // 3 + REJECTION_EXTRA_BYTES
+        return topics
 
     def contradictions(self) -> dict[str, list[str]]:
         """Mistakes in settings that are valid alone but not together, by setting."""
-        return {**super().contradictions(), **find_mistakes(self.enrich, self.country_database)}
+        mistakes = {**super().contradictions(), **find_mistakes(self.enrich, self.country_database)}
+        if self.source_copy_folder and not os.access(self.source_copy_folder, os.W_OK | os.X_OK):
+            mistakes["SOURCE_COPY_FOLDER"] = [f"{self.source_copy_folder} isn't a folder that can be written."]
+        return mistakes

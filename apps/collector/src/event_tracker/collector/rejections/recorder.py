@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 import msgspec
@@ -73,6 +73,16 @@ class _UserAndType(msgspec.Struct):
 _decode_user_and_type = msgspec.json.Decoder(_UserAndType, float_hook=read_float).decode
 
 
+class Sender(Protocol):
+    """What sends refused events elsewhere, in place of storing them."""
+
+    def fits(self, source: str) -> bool:
+        """Whether one more of this source may wait."""
+
+    def send(self, rejection: NewRejection) -> bool:
+        """Send it, without waiting; return whether it was possible."""
+
+
 class RejectionRecorder:
     """Stores refused events.
 
@@ -80,10 +90,20 @@ class RejectionRecorder:
         kept: how many of each source; 0 stores none.
         days: for how long.
         most_bytes: most bytes of a payload; a longer one is cut off.
+        sender: sends them elsewhere, if it is given. Then only those that are too old are removed here.
     """
 
-    def __init__(self, pool: ConnectionPool[psycopg.Connection], *, kept: int, days: int, most_bytes: int) -> None:
+    def __init__(
+        self,
+        pool: ConnectionPool[psycopg.Connection],
+        *,
+        kept: int,
+        days: int,
+        most_bytes: int,
+        sender: Sender | None = None,
+    ) -> None:
         self._pool = pool
+        self._sender = sender
         self._kept = kept
         self._days = days
         self._most_bytes = most_bytes
@@ -109,16 +129,12 @@ class RejectionRecorder:
         time_slice = TimeSlice()
         for refused in parsed.refused:
             size = min(len(refused.raw), self._most_bytes)
-            if self._fits(source, size):
+            is_kept = self._fits(source, size)
+            if is_kept:
                 place = f"/{refused.position}" if parsed.is_batch else ""
                 detail = describe(errors[refused.position], place)
-                self._queue.append(
-                    PendingRejection(_make_rejection(source, now, refused, detail, self._most_bytes), since)
-                )
-                self._bytes += size
-                self._of_source[source] += 1
-            else:
-                dropped += 1
+                is_kept = self._put(_make_rejection(source, now, refused, detail, self._most_bytes), since)
+            dropped += not is_kept
             time_slice.yield_when_over()
         if dropped:
             metrics.REJECTIONS_DROPPED.inc(dropped)
@@ -132,7 +148,18 @@ class RejectionRecorder:
             metrics.REJECTIONS_DROPPED.inc(len(self._queue))
             log.info("refused events aren't kept: the database is unavailable", events=len(self._queue))
 
+    def _put(self, rejection: NewRejection, since: float) -> bool:
+        """Send or queue a refused event; return whether it was possible."""
+        if self._sender:
+            return self._sender.send(rejection)
+        self._queue.append(PendingRejection(rejection, since))
+        self._bytes += len(rejection.payload)
+        self._of_source[rejection.source] += 1
+        return True
+
     def _fits(self, source: str, size: int) -> bool:
+        if self._sender:
+            return self._sender.fits(source)
         return (
             len(self._queue) < QUEUE_ROWS
             and self._of_source[source] < QUEUE_ROWS // SOURCE_PARTS

@@ -36,6 +36,11 @@ class StoredSchema:
         self.was_compiled = False
         self.is_usable = True
 
+    @property
+    def text(self) -> str:
+        """The schema, as JSON."""
+        return self._text.decode()
+
     def compile(self) -> Check | None:
         """Compile it; None, logged once, if the schema is invalid. Events aren't refused because of that."""
         try:

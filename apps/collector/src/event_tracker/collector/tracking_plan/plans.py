@@ -106,7 +106,7 @@ class TrackingPlan(NamedTuple):
             check.mark_slow(size)
 
 
-class _Key(NamedTuple):
+class SchemaKey(NamedTuple):
     """Identifies a schema. `created_at` is for a source that was deleted and made again."""
 
     source: str
@@ -120,9 +120,14 @@ class TrackingPlans:
 
     def __init__(self, pool: ConnectionPool[psycopg.Connection]) -> None:
         self._pool = pool
-        self._stored: dict[_Key, StoredSchema] = {}
+        self._stored: dict[SchemaKey, StoredSchema] = {}
         self.slow = SlowChecks()
         self._checks = CheckCache(self.slow)
+
+    @property
+    def schemas(self) -> Mapping[SchemaKey, StoredSchema]:
+        """What was read last."""
+        return self._stored
 
     def read(self, modes: Mapping[str, str]) -> dict[str, TrackingPlan]:
         """Read the plans of the sources that have one, given each source's mode.
@@ -130,12 +135,16 @@ class TrackingPlans:
         Raises:
             psycopg.Error: if the database is unavailable.
         """
-        keys = [_Key(*row) for row in execute(self._pool, QUERIES["list_plans"], {})]
+        keys = [SchemaKey(*row) for row in execute(self._pool, QUERIES["list_plans"], {})]
         known = self._stored
         missing = [key for key in keys if key not in known]
         for start in range(0, len(missing), CHUNK):
             known = known | self._read(missing[start : start + CHUNK])
-        self._stored = {key: known[key] for key in keys if key in known}
+        return self.use({key: known[key] for key in keys if key in known}, modes)
+
+    def use(self, schemas: Mapping[SchemaKey, StoredSchema], modes: Mapping[str, str]) -> dict[str, TrackingPlan]:
+        """The plans that these schemas make, given each source's mode."""
+        known, self._stored = self._stored, dict(schemas)
         for key in known.keys() - self._stored.keys():
             self._checks.forget(known[key])
         by_source: dict[str, dict[str, StoredSchema]] = {}
@@ -153,10 +162,10 @@ class TrackingPlans:
         stored = schemas.get(event_type)
         return self._checks.find_check(stored) if stored else None
 
-    def _read(self, keys: list[_Key]) -> dict[_Key, StoredSchema]:
+    def _read(self, keys: list[SchemaKey]) -> dict[SchemaKey, StoredSchema]:
         sources, event_types, versions, _ = map(list, zip(*keys, strict=True))
         wanted = {"sources": sources, "event_types": event_types, "versions": versions}
         return {
-            _Key(source, event_type, version, created_at): StoredSchema(source, event_type, version, schema)
+            SchemaKey(source, event_type, version, created_at): StoredSchema(source, event_type, version, schema)
             for source, event_type, version, created_at, schema in execute(self._pool, QUERIES["read_schemas"], wanted)
         }

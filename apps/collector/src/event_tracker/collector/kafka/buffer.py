@@ -1,20 +1,18 @@
 """Events into Kafka instead of PostgreSQL: they are accepted when all brokers that must have them do, and stored later by a storer.
 
-librdkafka has threads of its own, and its calls that wait would stop all greenlets. So one real thread waits for it (kafka_client.py),
+librdkafka has threads of its own, and its calls that wait would stop all greenlets. So one real thread waits for it (client.py),
 and a request waits for its own records only: a partition without a leader delays nobody else.
 """
 
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message
 from gevent.event import Event
 
 from event_tracker.collector import metrics
-from event_tracker.collector.kafka_client import KafkaClient
-from event_tracker.collector.settings import CollectorSettings
+from event_tracker.collector.kafka.client import KafkaClient
 from event_tracker.collector.writer import FairQueue, PendingRequest
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.kafka.last_error import make_cause
@@ -66,24 +64,18 @@ class Delivery:
 
 
 class Buffer:
-    """Sends events to the topic KAFKA_TOPIC. It takes the place of a `Writer`.
+    """Sends events to a topic. It takes the place of a `Writer`.
 
     Attributes:
         queue: the requests that wait. Reserve a place in it before the events of a request are read: reading costs most.
     """
 
-    def __init__(self, settings: CollectorSettings) -> None:
-        self.queue = FairQueue(settings.queue_events)
-        self._seconds = settings.store_seconds
-        self._topic = settings.kafka_topic
-        self._client = KafkaClient(
-            settings,
-            settings.kafka_topic,
-            least_bytes=settings.most_record_bytes,
-            delivery_seconds=settings.store_seconds * 0.9,  # a client that waits longer would be told nothing
-            queue_records=settings.queue_events + settings.max_events,  # a source's only request is always admitted
-        )
-        metrics.QUEUE_BOUND.set(settings.queue_events)
+    def __init__(self, client: KafkaClient, topic: str, *, queue_events: int, store_seconds: float) -> None:
+        self.queue = FairQueue(queue_events)
+        self._client = client
+        self._topic = topic
+        self._seconds = store_seconds
+        metrics.QUEUE_BOUND.set(queue_events)
         metrics.QUEUE_EVENTS.set_function(lambda: self.queue.events)
 
     def store(self, rows: Sequence[Row], request: PendingRequest) -> list[ReceivedOutcome]:
@@ -134,26 +126,8 @@ class Buffer:
         delivery.expect(outcomes.count("accepted"))
         return outcomes
 
-    def require_ready(self) -> None:
-        """Return if the brokers can be reached and the topic is as it must be.
-
-        Raises:
-            Problem: 503.
-        """
-        self._client.require_producer()
-
-    def report(self) -> dict[str, Any]:
-        """Figures for `/healthz`.
-
-        Raises:
-            Problem: as `require_ready`.
-        """
-        self.require_ready()
-        return {"brokers_up": self._client.brokers_up}
-
     def close(self) -> None:
-        """Stop. Call it when no request is waiting any more. What waits for brokers is sent, as far as time allows."""
-        self._client.close()
+        """Nothing to do: the client sends what waits when it is closed."""
 
 
 def _not_acknowledged(error: KafkaError) -> Problem:

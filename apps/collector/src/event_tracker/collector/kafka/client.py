@@ -6,7 +6,7 @@ them. It also finds out whether the brokers can be reached, makes the producer w
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gevent
@@ -57,8 +57,7 @@ class KafkaClient:
     """A producer for topics of one cluster, which is there while the brokers can be reached.
 
     Args:
-        topic: is checked before anything is sent.
-        least_bytes: records may have so many.
+        topics: are checked before anything is sent. Their names, and how many bytes their records may have.
         delivery_seconds: after so many a record has failed.
         queue_records: most records that aren't acknowledged yet.
 
@@ -67,12 +66,11 @@ class KafkaClient:
     """
 
     def __init__(
-        self, settings: KafkaSettings, topic: str, *, least_bytes: int, delivery_seconds: float, queue_records: int
+        self, settings: KafkaSettings, topics: Mapping[str, int], *, delivery_seconds: float, queue_records: int
     ) -> None:
         self.brokers_up = 0
         self._settings = settings
-        self._topic = topic
-        self._least_bytes = least_bytes
+        self._topics = dict(topics)
         self._delivery_seconds = delivery_seconds
         self._queue_records = queue_records
         self._last_error = LastError()
@@ -104,6 +102,23 @@ class KafkaClient:
             )
         return producer
 
+    def require_ready(self) -> None:
+        """Return if the brokers can be reached and the topics are as they must be.
+
+        Raises:
+            Problem: 503.
+        """
+        self.require_producer()
+
+    def report(self) -> dict[str, Any]:
+        """Figures for `/healthz`.
+
+        Raises:
+            Problem: as `require_ready`.
+        """
+        self.require_ready()
+        return {"brokers_up": self.brokers_up}
+
     def note(self, error: KafkaError) -> None:
         """Count and log an error. If it means that the producer is broken, it is replaced. Don't call it in the thread."""
         metrics.BUFFER_ERRORS.labels(error.name()).inc()
@@ -131,17 +146,18 @@ class KafkaClient:
 
     def _run(self) -> None:
         while not self._is_stopping:
-            topic = self._check()
-            if topic:
-                self._serve(topic)
+            topics = self._check()
+            if topics:
+                self._serve(min(topic.max_message_bytes for topic in topics))
 
-    def _check(self) -> Topic | None:
-        """Check the topic. If that fails, wait a while."""
+    def _check(self) -> list[Topic]:
+        """Check the topics. If that fails, wait a while."""
         pause = RETRY_SECONDS
         try:
-            return check_topic(
-                self._settings, self._topic, "collector", least_bytes=self._least_bytes, seconds=CHECK_SECONDS
-            )
+            return [
+                check_topic(self._settings, name, "collector", least_bytes=least_bytes, seconds=CHECK_SECONDS)
+                for name, least_bytes in self._topics.items()
+            ]
         except (KafkaRefusedError, KafkaUnreachableError) as error:
             if isinstance(error, KafkaRefusedError):
                 pause = REFUSED_RETRY_SECONDS
@@ -152,14 +168,14 @@ class KafkaClient:
         until = time.monotonic() + pause
         while not self._is_stopping and time.monotonic() < until:
             _sleep(POLL_SECONDS)
-        return None
+        return []
 
-    def _serve(self, topic: Topic) -> None:
+    def _serve(self, max_message_bytes: int) -> None:
         """Make a producer, and wait for it until this stops, or it is broken."""
         options = producer_configuration(
             self._settings,
             "collector",
-            max_message_bytes=topic.max_message_bytes,
+            max_message_bytes=max_message_bytes,
             delivery_seconds=self._delivery_seconds,
             queue_records=self._queue_records,
         )
@@ -185,7 +201,7 @@ class KafkaClient:
         """Ask the brokers something: librdkafka connects only when it must, and says only that connections were lost."""
         began = time.monotonic()
         try:
-            producer.list_topics(self._topic, timeout=RETRY_SECONDS)
+            producer.list_topics(next(iter(self._topics)), timeout=RETRY_SECONDS)
         except KafkaException as error:
             if self._is_up:
                 self._set_up(is_up=False)

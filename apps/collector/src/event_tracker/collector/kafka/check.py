@@ -1,6 +1,6 @@
 """Checks before the start that the topic is as it must be: a collector whose password is wrong must not seem to start.
 
-It is a process of its own, `python -m event_tracker.collector.kafka_check`: the process that forks the collector's must have no threads.
+It is a process of its own, `python -m event_tracker.collector.kafka.check`: the process that forks the collector's must have no threads.
 """
 
 import subprocess
@@ -26,7 +26,8 @@ def main() -> None:
 
     settings = CollectorSettings.read()
     try:
-        check_topic(settings, settings.kafka_topic, "collector", least_bytes=settings.most_record_bytes)
+        for name, least_bytes in settings.topics.items():
+            check_topic(settings, name, "collector", least_bytes=least_bytes)
     except KafkaUnreachableError as error:
         sys.stderr.write(f"collector: {error} It starts all the same.\n")
     except KafkaRefusedError as error:
