@@ -15,6 +15,9 @@ from waiting import wait_until
 from event_tracker.model.storing.keep_rejections import NewRejection
 from event_tracker.model.storing.rejection_record import make_rejection_record
 
+KILLS = int(os.environ.get("KAFKA_KILLS", "3"))
+"""How often a storer is killed; CONTRIBUTING.md has the command for more."""
+
 
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])
 def test_records_are_stored_and_their_offsets_committed(kafka, topic, url, start, protocol):
@@ -39,7 +42,7 @@ def test_a_killed_storer_loses_nothing_and_doubles_nothing(kafka, topic, url, st
     sender = Sender(kafka, topic)
     settings = {"GROUP_EVENTS": 100}  # many statements, so that it is killed within one
     with sender.sending(each=200):
-        for kill in range(1, 6):
+        for kill in range(1, KILLS + 1):
             storer = start(**settings)
             wait_stored(url, kill * 400)
             storer.kill()
