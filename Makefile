@@ -69,8 +69,8 @@ generate: $(PLATFORM) ## Write Grafana's dashboards and Kubernetes' PrometheusRu
 tracker-js: ## Minify the browser's tracker, with Node's npx
 	@sh scripts/tracker-js
 
-images: ## Build the images, as event-tracker/{collector,query,dashboard,tracker}:$(TAG)
-	@for app in collector query dashboard tracker; do \
+images: ## Build the images, as event-tracker/{collector,query,dashboard,tracker,streams}:$(TAG)
+	@for app in collector query dashboard tracker streams; do \
 	  docker build --quiet --file infra/images/Dockerfile --target $$app --tag event-tracker/$$app:$(TAG) \
 	    --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) . || exit 1; \
 	done

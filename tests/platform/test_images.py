@@ -21,6 +21,7 @@ DISTRIBUTIONS = {
     "query": "event-tracker-query",
     "dashboard": "event-tracker-dashboard",
     "tracker": "event-tracker-cli",
+    "streams": "event-tracker-streams",
 }
 SERVICES = ("collector", "query")
 """Those on Flask and PostgreSQL."""
@@ -68,7 +69,7 @@ def test_an_image_holds_its_app_and_what_the_lock_gives_it_and_nothing_else(imag
         assert not installed & {"psycopg", "flask"}
     else:
         shared = {"event-tracker-core"}
-        shared |= {"event-tracker-model"} if app in SERVICES else set()
+        shared |= {"event-tracker-model"} if app in (*SERVICES, "streams") else set()
         shared |= {"event-tracker-columns"} if app in WITH_COLUMNS else set()
         shared |= {"event-tracker-enrichment"} if app in WITH_ENRICHMENT else set()
         assert ours - {DISTRIBUTIONS[app]} == shared

@@ -16,7 +16,7 @@ import yaml
 from ports import free_port
 from tools import ROOT, not_checked, run, tool
 
-APPS = ("collector", "query", "dashboard", "tracker")
+APPS = ("collector", "query", "dashboard", "tracker", "streams")
 
 HARDENED = (
     "--read-only",

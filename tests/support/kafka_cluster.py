@@ -209,6 +209,11 @@ class KafkaCluster:
             "auto.create.topics.enable": "false",
             "unclean.leader.election.enable": "false",
             "group.initial.rebalance.delay.ms": 0,
+            "group.min.session.timeout.ms": 1000,
+            "group.consumer.min.session.timeout.ms": 5000,
+            "group.consumer.session.timeout.ms": 5000,
+            "group.consumer.min.heartbeat.interval.ms": 1000,
+            "group.consumer.heartbeat.interval.ms": 1000,
             "log.cleaner.dedupe.buffer.size": 16777216,  # of the heap; 128 MB by default
             "log.retention.check.interval.ms": 1000,
             "broker.session.timeout.ms": 6000,

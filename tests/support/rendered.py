@@ -16,6 +16,7 @@ import event_tracker.columns.metrics
 import event_tracker.core.metrics
 import event_tracker.query.metrics
 import event_tracker.query.parameter_types
+import event_tracker.streams.storer.metrics
 from event_tracker.cli.ingest.logs.formats import LOG_FORMATS
 from event_tracker.cli.ingest.logs.kinds import KINDS, OTHER_METHODS
 from event_tracker.cli.settings import MigrateSettings, UpSettings
@@ -26,6 +27,7 @@ from event_tracker.core.postgres.database_parts import part_names
 from event_tracker.core.settings import ServiceSettings
 from event_tracker.model.event import CODES
 from event_tracker.query.settings import QuerySettings
+from event_tracker.streams.storer.settings import StorerSettings
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -118,6 +120,7 @@ def parts() -> dict[Path, dict[str, str]]:
             "query": settings_table(QuerySettings, ServiceSettings),
             "up": settings_table(UpSettings),
             "migrate": settings_table(MigrateSettings),
+            "storer": settings_table(StorerSettings),
         },
         DOCS / "metrics.md": {
             "both": metrics_table(event_tracker.core.metrics),
@@ -125,6 +128,7 @@ def parts() -> dict[Path, dict[str, str]]:
             "query": metrics_table(event_tracker.query.metrics),
             "columns": metrics_table(event_tracker.columns.metrics),
             "s3": metrics_table(event_tracker.cli.ingest.s3.metrics),
+            "storer": metrics_table(event_tracker.streams.storer.metrics),
         },
         DOCS / "browser.md": tracker_snippets(),
         DOCS / "cli.md": {"log-kinds": log_kinds_table(), "log-formats": log_formats_table()},

@@ -1,9 +1,13 @@
 """Fixtures for what needs a Kafka; skipped, with the reason, where Java or Maven is missing."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from kafka_cluster import KafkaCluster, kafka_cluster
+from servers import Postgres
+from storers import Storer, storers
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +22,26 @@ def three_brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaClu
     """Three brokers, for a module whose tests end some of them. Topics have three replicas, and need two."""
     with kafka_cluster(tmp_path_factory.mktemp("kafka3"), 3) as cluster:
         yield cluster
+
+
+@pytest.fixture
+def topic(request: pytest.FixtureRequest, kafka: KafkaCluster) -> str:
+    """The name of a new topic of six partitions; also that of its group. Beside it there is one for refused events."""
+    name = re.sub("[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())
+    kafka.create_topic(f"{name[:100]}.rejections", 1)
+    return kafka.create_topic(name[:100], 6)
+
+
+@pytest.fixture
+def url(postgres: Postgres, database: str) -> str:
+    """This test's database, as its owner."""
+    return postgres.url(database)
+
+
+@pytest.fixture
+def start(
+    tmp_path: Path, kafka: KafkaCluster, topic: str, postgres: Postgres, database: str
+) -> Iterator[Callable[..., Storer]]:
+    """A function that starts a storer of the topic."""
+    with storers(tmp_path, kafka, topic, postgres.url(database, "collector")) as start_storer:
+        yield start_storer

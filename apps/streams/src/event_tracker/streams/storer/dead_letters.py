@@ -11,10 +11,11 @@ from confluent_kafka import Message
 
 from event_tracker.core.json_numbers import read_float
 from event_tracker.model.storing.keep_rejections import NewRejection, storable_text
-from event_tracker.model.storing.row import NotStorableError, Row
+from event_tracker.model.storing.row import Row
 
 UNREADABLE = "unreadable_record"
 NOT_STORABLE = "not_storable"
+IN_FUTURE = "timestamp_in_future"
 
 DEFAULT_SOURCE = "default"
 SOURCE = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
@@ -61,8 +62,8 @@ def reject_record(record: Message, why: str, most_bytes: int) -> NewRejection:
     return _make(record, UNREADABLE, why, source, event_type, user_id, value, most_bytes)
 
 
-def reject_row(record: Message, row: Row, error: NotStorableError, most_bytes: int) -> NewRejection:
-    """The refused event of a record whose event the database refuses."""
+def reject_row(record: Message, row: Row, code: str, why: str, most_bytes: int) -> NewRejection:
+    """The refused event of a record whose event can't be stored."""
     event = _Event(
         row.user_id,
         row.event_type,
@@ -71,10 +72,9 @@ def reject_row(record: Message, row: Row, error: NotStorableError, most_bytes: i
         msgspec.Raw(row.properties),
         row.session_id,
     )
-    why = f"The database refused this event ({error})."
     names = storable_text(row.event_type, MAX_EVENT_TYPE), storable_text(row.user_id, MAX_USER_ID)
     source = row.source if SOURCE.fullmatch(row.source) else DEFAULT_SOURCE
-    return _make(record, NOT_STORABLE, why, source, *names, _encode(event), most_bytes)
+    return _make(record, code, why, source, *names, _encode(event), most_bytes)
 
 
 def make_id(record: Message) -> UUID:

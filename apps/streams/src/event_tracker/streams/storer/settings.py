@@ -27,6 +27,11 @@ class StorerSettings(KafkaSettings):
         "Kafka 4.0 and later). A group changes it by a restart of all its storers.",
         default="classic", check=validate.OneOf(["classic", "consumer"]),
     )  # fmt: skip
+    kafka_session_seconds: float = setting(
+        "After so many seconds without a sign of life, the brokers give the partitions of a storer that was killed to others. Only with "
+        "KAFKA_PROTOCOL=classic; otherwise the brokers' setting counts.",
+        kind="float", default=10.0, check=validate.Range(1, 1800),
+    )  # fmt: skip
     database_url: str = database_url_setting(DATABASE_URL_DOC)
     statement_seconds: float = setting(
         "PostgreSQL's `statement_timeout` for storing one group. A group that takes longer is tried again with half of its records.",

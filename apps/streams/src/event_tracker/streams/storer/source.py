@@ -32,11 +32,6 @@ ANSWER_SECONDS = 10.0
 OBSERVE_SECONDS = 5.0
 """How often the lag is looked at."""
 
-PROTOCOLS: dict[str, dict[str, Any]] = {
-    "classic": {"partition.assignment.strategy": "cooperative-sticky"},
-    "consumer": {"group.protocol": "consumer"},
-}
-
 LOST = (KafkaError._AUTO_OFFSET_RESET, KafkaError._NO_OFFSET, KafkaError.OFFSET_OUT_OF_RANGE)
 DENIED = (
     KafkaError.TOPIC_AUTHORIZATION_FAILED,
@@ -77,7 +72,7 @@ class RecordSource:
         self._consumer = Consumer(
             {
                 **consumer_configuration(settings, "storer", group=settings.kafka_group),
-                **PROTOCOLS[settings.kafka_protocol],
+                **_group_options(settings),
                 "error_cb": self._note,
                 "stats_cb": self.membership.read,
             }
@@ -157,9 +152,8 @@ class RecordSource:
         if error.code() in LOST:
             _say_what_is_lost(message, error, self._group)
         if error.code() in DENIED:
-            raise KafkaRefusedError(
-                f"This user may not read the topic as the group {self._group}: {make_cause(error)}."
-            )
+            detail = f"This user may not read as the group {self._group}: {make_cause(error)}."
+            raise KafkaRefusedError(error.name(), detail)
         if error.fatal():
             raise KafkaException(error)
         self._note(error)
@@ -217,6 +211,18 @@ class RecordSource:
                 self.positions.observe(partition, first, end)
         if self.positions.all and not self.positions.count_waiting():
             metrics.LAST_PROGRESS.set_to_current_time()
+
+
+def _group_options(settings: StorerSettings) -> dict[str, Any]:
+    """How the group divides its partitions. Membership is dynamic: a static member could be fenced off by its own restart."""
+    if settings.kafka_protocol == "consumer":
+        return {"group.protocol": "consumer"}
+    session = int(settings.kafka_session_seconds * 1000)
+    return {
+        "partition.assignment.strategy": "cooperative-sticky",
+        "session.timeout.ms": session,
+        "heartbeat.interval.ms": session // 3,
+    }
 
 
 def _say_what_is_lost(message: Message, error: KafkaError, group: str) -> NoReturn:
