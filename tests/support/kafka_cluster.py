@@ -21,6 +21,9 @@ from confluent_kafka.admin import (
     AclOperation,
     AclPermissionType,
     AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
     NewTopic,
     ResourcePatternType,
     ResourceType,
@@ -143,6 +146,15 @@ class KafkaCluster:
             future.result(ANSWER_SECONDS)
         return name
 
+    def change_topic(self, name: str, **config: object) -> None:
+        """Change options of a topic."""
+        entries = [
+            ConfigEntry(key, str(value), incremental_operation=AlterConfigOpType.SET) for key, value in config.items()
+        ]
+        resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
+        for future in self.admin.incremental_alter_configs([resource]).values():
+            future.result(ANSWER_SECONDS)
+
     def add_user(self, name: str, password: str) -> None:
         """Add a user of SCRAM-SHA-512, who may do nothing yet; or change their password."""
         credentials = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096)
@@ -198,6 +210,10 @@ class KafkaCluster:
             "unclean.leader.election.enable": "false",
             "group.initial.rebalance.delay.ms": 0,
             "group.min.session.timeout.ms": 1000,
+            "group.consumer.min.session.timeout.ms": 5000,
+            "group.consumer.session.timeout.ms": 5000,
+            "group.consumer.min.heartbeat.interval.ms": 1000,
+            "group.consumer.heartbeat.interval.ms": 1000,
             "log.cleaner.dedupe.buffer.size": 16777216,  # of the heap; 128 MB by default
             "log.retention.check.interval.ms": 1000,
             "broker.session.timeout.ms": 6000,

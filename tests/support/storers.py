@@ -50,7 +50,8 @@ def storers(folder: Path, kafka: KafkaCluster, topic: str, database_url: str) ->
         port = free_port()
         log = folder / f"storer-{len(started)}.log"
         environment = {
-            "KAFKA_BROKERS": kafka.servers, "KAFKA_TOPIC": topic, "KAFKA_GROUP": topic, "KAFKA_SINGLE": "true",
+            "KAFKA_BROKERS": kafka.servers, "KAFKA_TOPIC": topic, "KAFKA_REJECTIONS_TOPIC": f"{topic}.rejections",
+            "KAFKA_GROUP": topic, "KAFKA_SINGLE": "true",
             "DATABASE_URL": database_url, "METRICS_PORT": str(port),
             "KAFKA_SESSION_SECONDS": "2", **{name: str(value) for name, value in settings.items()},
         }  # fmt: skip

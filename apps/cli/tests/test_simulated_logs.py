@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from event_tracker.cli.simulate.scenarios.shop_site import site
 
 from event_tracker.cli.simulate.logs.clients import BOT, BROWSERS, REFERRERS, address_of
 from event_tracker.cli.simulate.logs.formats import FORMATS
+from event_tracker.cli.simulate.scenarios.businesses.shop_site import site
 from event_tracker.cli.simulate.simulate import simulate
 from event_tracker.cli.simulate.verify import verify
 from event_tracker.enrichment.addresses import read_address

@@ -26,8 +26,9 @@ def three_brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaClu
 
 @pytest.fixture
 def topic(request: pytest.FixtureRequest, kafka: KafkaCluster) -> str:
-    """The name of a new topic of six partitions; also that of its group."""
+    """The name of a new topic of six partitions; also that of its group. Beside it there is one for refused events."""
     name = re.sub("[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())
+    kafka.create_topic(f"{name[:100]}.rejections", 1)
     return kafka.create_topic(name[:100], 6)
 
 

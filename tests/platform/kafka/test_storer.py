@@ -1,13 +1,22 @@
 """The storer on a real Kafka and a real PostgreSQL: what was acknowledged is stored once and counted once."""
 
 import json
+import os
 import signal
+from datetime import UTC, datetime
+from uuid import UUID
 
 import psycopg
 import pytest
 import requests
 from storers import Sender, check_books, committed, ends, is_all_committed, make_row, storers, wait_stored
 from waiting import wait_until
+
+from event_tracker.model.storing.keep_rejections import NewRejection
+from event_tracker.model.storing.rejection_record import make_rejection_record
+
+KILLS = int(os.environ.get("KAFKA_KILLS", "3"))
+"""How often a storer is killed; CONTRIBUTING.md has the command for more."""
 
 
 @pytest.mark.parametrize("protocol", ["classic", "consumer"])
@@ -33,7 +42,7 @@ def test_a_killed_storer_loses_nothing_and_doubles_nothing(kafka, topic, url, st
     sender = Sender(kafka, topic)
     settings = {"GROUP_EVENTS": 100}  # many statements, so that it is killed within one
     with sender.sending(each=200):
-        for kill in range(1, 6):
+        for kill in range(1, KILLS + 1):
             storer = start(**settings)
             wait_stored(url, kill * 400)
             storer.kill()
@@ -50,20 +59,17 @@ def test_a_storer_killed_between_its_commit_and_that_of_the_offsets_stores_nothi
     waiting = "select count(*) from pg_stat_activity where application_name = 'storer' and wait_event_type = 'Lock'"
     sender = Sender(kafka, topic)
     storer = start()
-    (broker,) = kafka.brokers
     with psycopg.connect(url) as holder:
         holder.execute("lock table events in access exclusive mode")
         sender.send(500)
         wait_until(lambda: owner.execute(waiting).fetchone() == (1,), "it stores")
-        broker.send(signal.SIGSTOP)
-        try:
-            holder.rollback()
-            wait_until(lambda: owner.execute("select count(*) from events").fetchone() > (0,), "its COMMIT")
-            storer.kill()
-        finally:
-            broker.send(signal.SIGCONT)
-    assert [offset for offset in committed(kafka, topic).values() if offset >= 0] == []
+        # PostgreSQL has the whole statement: it commits, though nobody takes its answer.
+        os.killpg(storer.process.pid, signal.SIGSTOP)
+        holder.rollback()
+    wait_until(lambda: owner.execute("select count(*) from events").fetchone() > (0,), "its COMMIT")
+    storer.kill()
     ((before,),) = owner.execute("select count(*) from events").fetchall()
+    assert [offset for offset in committed(kafka, topic).values() if offset >= 0] == []
     successor = start()
     wait_stored(url, 500)
     wait_until(lambda: is_all_committed(kafka, topic), "all offsets committed")
@@ -117,7 +123,7 @@ def test_records_that_cannot_be_stored_are_kept_as_refused_events_and_their_neig
     sender.send_row(make_row(90_001, user_id="u" * 300))
     sender.send_row(make_row(90_002, properties=b'{"a":"\\u0000"}'))
     sender.send_row(make_row(90_003, timestamp=late.timestamp.replace(year=2999)))
-    sender.acknowledged -= {str(psycopg.types.uuid.UUID(bytes=row.event_id)) for row in (long, nul, late)}
+    sender.acknowledged -= {str(UUID(bytes=row.event_id)) for row in (long, nul, late)}
     sender.send_row(record)
     sender.send(500)
     storer = start()
@@ -150,3 +156,27 @@ def test_two_storers_divide_the_partitions(kafka, topic, url, start):
     wait_stored(url, len(sender.acknowledged))
     wait_until(lambda: is_all_committed(kafka, topic), "all offsets committed")
     check_books(url, sender.acknowledged)
+
+
+def test_events_that_collectors_refused_are_kept(kafka, topic, owner, start):
+    sender = Sender(kafka, f"{topic}.rejections")
+    refused = [
+        NewRejection(
+            UUID(int=0x018F << 112 | 7 << 76 | 2 << 62 | number), "default", datetime.now(UTC), "required",
+            [{"pointer": "/user_id", "code": "required", "detail": "It is missing."}], "view", None, b'{"event_type":"view"}', True,
+        )
+        for number in range(20)
+    ]  # fmt: skip
+    for one in [*refused, refused[0]]:
+        record = make_rejection_record(one)
+        sender.send_record(record.value, key=record.key, headers=record.headers)
+    sender.send_record(b"[]", headers=[("v", b"1")])
+    foreign = make_rejection_record(refused[0]._replace(id=UUID(int=7), event_type="\0"))
+    sender.send_record(foreign.value, headers=foreign.headers)
+    storer = start()
+    wait_until(lambda: owner.execute("select count(*) from rejections").fetchone() == (22,), "they are kept")
+    kept = owner.execute("select payload, detail from rejections where id = %s", [refused[3].id]).fetchone()
+    assert kept == (refused[3].payload, refused[3].detail)
+    assert owner.execute("select count(*) from rejections where reason = 'unreadable_record'").fetchone() == (2,)
+    wait_until(lambda: storer.metric("storer_records_total", outcome="rejection") == 22, "they are counted")
+    assert storer.metric("storer_records_total", outcome="dead") == 1

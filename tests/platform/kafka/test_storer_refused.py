@@ -14,7 +14,8 @@ PASSWORD = "correct horse"
 def secure(kafka, topic):
     """Settings of a user who may do what a storer needs, and no more."""
     kafka.add_user("storer", PASSWORD)
-    kafka.allow("storer", "topic", topic, ["read", "describe"])
+    for name in (topic, f"{topic}.rejections"):
+        kafka.allow("storer", "topic", name, ["read", "describe"])
     kafka.allow("storer", "group", topic, ["read"])
     return {
         "KAFKA_BROKERS": kafka.secure_servers, "KAFKA_SECURITY": "scram", "KAFKA_CA": kafka.ca,
@@ -54,10 +55,11 @@ def test_a_missing_right_ends_it_with_its_name(kafka, topic, start, secure):
     for user in ("no-topic", "no-read", "no-group"):
         kafka.add_user(user, PASSWORD)
     assert f"topic {topic}" in refusal(start, **{**secure, "KAFKA_USER": "no-topic"})
-    kafka.allow("no-read", "topic", topic, ["describe"])
+    for name in (topic, f"{topic}.rejections"):
+        kafka.allow("no-read", "topic", name, ["describe"])
+        kafka.allow("no-group", "topic", name, ["read", "describe"])
     kafka.allow("no-read", "group", topic, ["read"])
     assert "TOPIC_AUTHORIZATION_FAILED" in refusal(start, **{**secure, "KAFKA_USER": "no-read"})
-    kafka.allow("no-group", "topic", topic, ["read", "describe"])
     assert "GROUP_AUTHORIZATION_FAILED" in refusal(start, **{**secure, "KAFKA_USER": "no-group"})
 
 

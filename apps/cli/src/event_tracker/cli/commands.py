@@ -33,6 +33,7 @@ COMMANDS = {
     "live": "event_tracker.cli.ask.live:live",
     "top-types": "event_tracker.cli.ask.read:top_types",
     "sql": "event_tracker.cli.ask.sql:sql",
+    "topics": "event_tracker.cli.topics.command:topics",
 }
 
 

@@ -28,6 +28,7 @@ class Answer(msgspec.Struct):
     received: int
     stored: int
     duplicates: int
+    accepted: int = 0
     errors: list[dict[str, Any]] = []  # msgspec copies it for each instance
     warnings: list[dict[str, Any]] = []
 
@@ -39,12 +40,14 @@ class Outcome:
     Attributes:
         errors: by an event's index in the batch, why it was refused.
         expired: by an event's index, the warnings about events that are older than what retention has deleted. They aren't stored.
+        accepted: how many are safe with Kafka, and stored later.
     """
 
     stored: int = 0
     duplicates: int = 0
     errors: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     expired: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    accepted: int = 0
 
 
 def deliver(client: Client, events: list[bytes], *, dry_run: bool = False) -> Outcome:
@@ -71,7 +74,7 @@ def deliver(client: Client, events: list[bytes], *, dry_run: bool = False) -> Ou
         return _deliver_halves(client, events, dry_run)
     answer = read_answer(body, Answer)
     expired = [warning for warning in answer.warnings if warning["code"] == "expired"]
-    return Outcome(answer.stored, answer.duplicates, _by_index(answer.errors), _by_index(expired))
+    return Outcome(answer.stored, answer.duplicates, _by_index(answer.errors), _by_index(expired), answer.accepted)
 
 
 def _deliver_halves(client: Client, events: list[bytes], dry_run: bool) -> Outcome:
@@ -83,6 +86,7 @@ def _deliver_halves(client: Client, events: list[bytes], dry_run: bool) -> Outco
         first.duplicates + second.duplicates,
         first.errors | _shift(second.errors, half),
         first.expired | _shift(second.expired, half),
+        first.accepted + second.accepted,
     )
 
 

@@ -37,6 +37,7 @@ class Tally:
     lines: int = 0
     stored: int = 0
     duplicates: int = 0
+    accepted: int = 0
     expired: int = 0
     rejected: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
@@ -47,6 +48,7 @@ class Tally:
         self.lines += len(items)
         self.stored += outcome.stored
         self.duplicates += outcome.duplicates
+        self.accepted += outcome.accepted
         place = count()
         for file, entry in items:
             if isinstance(entry, LeftOut):
@@ -64,8 +66,9 @@ class Tally:
     def counts(self) -> str:
         """A text with the number of lines of each outcome."""
         expired = f"{self.expired:,} expired, " if self.expired else ""
+        accepted = f"{self.accepted:,} accepted, " if self.accepted else ""
         left_out = f"{self.left_out.total():,} left out, " if self.left_out else ""
-        return f"{self.stored:,} stored, {self.duplicates:,} duplicates, {expired}{left_out}{self.rejected:,} rejected"
+        return f"{self.stored:,} stored, {self.duplicates:,} duplicates, {accepted}{expired}{left_out}{self.rejected:,} rejected"
 
     def describe_position(self) -> str:
         """A text that says how far it came."""

@@ -4,11 +4,10 @@ from hashlib import sha256
 from pathlib import Path
 
 import duckdb
-from event_tracker.columns.loading.identity.tables import Table as LinksTable
-from event_tracker.columns.loading.identity.tables import fill
 
 from event_tracker.columns.database import open_database
 from event_tracker.columns.loading.identity.persons import resolve
+from event_tracker.columns.loading.identity.shared_tables import SharedTable, fill
 from event_tracker.core.postgres.named_sql import load_queries
 
 QUERIES = load_queries("event_tracker.cli.lake", "files.sql")
@@ -44,7 +43,7 @@ class Files:
     def write_links(self, csv: Path, links: Path, persons: Path) -> tuple[int, int]:
         """Write the links, and to whom each id leads for who sees all sources. Returns the numbers of rows."""
         with self._database.cursor() as cursor:
-            table, resolved = LinksTable(self._open_cursor), LinksTable(self._open_cursor)
+            table, resolved = SharedTable(self._open_cursor), SharedTable(self._open_cursor)
             cursor.execute(fill(QUERIES["read_links"], links=table), {"csv": str(csv)})
             sources = [
                 source for (source,) in cursor.execute(fill(QUERIES["sources_of_links"], links=table)).fetchall()

@@ -46,7 +46,7 @@ class SendCounts:
 
     def __init__(self) -> None:
         self.started = time.monotonic()
-        self.events = self.stored = self.duplicates = 0
+        self.events = self.stored = self.duplicates = self.accepted = 0
         self.types: Counter[str] = Counter()
         self.users: Counter[str] = Counter()
 
@@ -62,14 +62,16 @@ class SendCounts:
         self.events += len(batch)
         self.stored += outcome.stored
         self.duplicates += outcome.duplicates
+        self.accepted += outcome.accepted
         self.types.update(event.event_type for event in batch)
         self.users.update(event.user_id for event in batch)
 
     def summary(self) -> str:
         """A text about what was sent, with commands to try next."""
         seconds = max(time.monotonic() - self.started, 1e-6)
+        accepted = f", {self.accepted:,} accepted" if self.accepted else ""
         lines = [
-            f"{self.events:,} events of {len(self.users):,} users: {self.stored:,} stored, {self.duplicates:,} duplicates. "
+            f"{self.events:,} events of {len(self.users):,} users: {self.stored:,} stored, {self.duplicates:,} duplicates{accepted}. "
             f"{seconds:.1f} s, {self.events / seconds:,.0f} events/s.",
             *(f"  {event_type:<14}{times:>12,}" for event_type, times in self.types.most_common()),
             "Look at the most active users, or at all of it:",

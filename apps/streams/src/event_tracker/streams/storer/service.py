@@ -55,7 +55,9 @@ def _run(settings: StorerSettings, stopping: threading.Event) -> None:
     core_metrics.BUILD_INFO.labels("storer", version(PACKAGE), settings.revision).set(1)
     last_error = LastError()
     with ExitStack() as stack:
-        _wait_for_topic(settings, stopping)
+        topics = [settings.kafka_topic, settings.kafka_rejections_topic]
+        for topic in topics:
+            _wait_for_topic(settings, topic, stopping)
         pool = stack.enter_context(
             open_pool(
                 settings.database_url,
@@ -65,7 +67,7 @@ def _run(settings: StorerSettings, stopping: threading.Event) -> None:
                 options={"statement_timeout": f"{int(settings.statement_seconds * 1000)}ms"},
             )
         )
-        source = RecordSource(settings, [settings.kafka_topic], last_error)
+        source = RecordSource(settings, topics, last_error)
         stack.callback(source.close)
         metrics.LAG_SECONDS.set_function(source.positions.measure_lag)
         liveness = Liveness(source.membership, source.positions.count_waiting)
@@ -75,7 +77,12 @@ def _run(settings: StorerSettings, stopping: threading.Event) -> None:
                 "/readyz": lambda: source.membership.has_joined and not stopping.is_set(),
             }
             stack.enter_context(serve_metrics(settings.host, settings.metrics_port, checks))
-        store = GroupStore(pool, rejections_kept=settings.rejections_kept, rejection_bytes=settings.rejection_bytes)
+        store = GroupStore(
+            pool,
+            settings.kafka_rejections_topic,
+            rejections_kept=settings.rejections_kept,
+            rejection_bytes=settings.rejection_bytes,
+        )
         storer = Storer(
             source,
             store,
@@ -89,15 +96,15 @@ def _run(settings: StorerSettings, stopping: threading.Event) -> None:
         log.info("stops")
 
 
-def _wait_for_topic(settings: StorerSettings, stopping: threading.Event) -> None:
-    """Wait until a broker answers.
+def _wait_for_topic(settings: StorerSettings, topic: str, stopping: threading.Event) -> None:
+    """Wait until a broker answers that the topic is there.
 
     Raises:
         KafkaRefusedError: if waiting doesn't help.
     """
     while not stopping.is_set():
         try:
-            find_topic(settings, settings.kafka_topic, "storer")
+            find_topic(settings, topic, "storer")
         except KafkaUnreachableError as error:
             log.warning("waits for Kafka", cause=str(error))
         else:

@@ -152,9 +152,8 @@ class RecordSource:
         if error.code() in LOST:
             _say_what_is_lost(message, error, self._group)
         if error.code() in DENIED:
-            raise KafkaRefusedError(
-                f"This user may not read the topic as the group {self._group}: {make_cause(error)}."
-            )
+            detail = f"This user may not read as the group {self._group}: {make_cause(error)}."
+            raise KafkaRefusedError(error.name(), detail)
         if error.fatal():
             raise KafkaException(error)
         self._note(error)

@@ -158,6 +158,7 @@ class Loader:
         counts = {
             "stored": outcome.stored,
             "duplicate": outcome.duplicates,
+            "accepted": outcome.accepted,
             "rejected": self._tally.rejected - rejected,
             "expired": self._tally.expired - expired,
             "left_out": self._tally.left_out.total() - left_out,

@@ -10,7 +10,7 @@ OBJECTS = Counter(
 LINES = Counter("tracker_s3_lines", "Lines read.")
 EVENTS = Counter(
     "tracker_s3_events",
-    "Lines by outcome: stored, duplicate, expired, left_out (their kind isn't stored), rejected.",
+    "Lines by outcome: stored, duplicate, accepted (by Kafka), expired, left_out (their kind isn't stored), rejected.",
     ["outcome"],
 )
 BYTES = Counter("tracker_s3_bytes", "Bytes read, as they are stored.")

@@ -11,13 +11,12 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
-from event_tracker.cli.simulate.scenarios.web_truth import View, WebSession
-
 from event_tracker.cli.ingest.logs.request import Request
 from event_tracker.cli.simulate.logs.clients import BOT, REFERRERS, address_of, browser_of
 from event_tracker.cli.simulate.scenarios.description import Step
 from event_tracker.cli.simulate.scenarios.plan import Plan, PlannedVisit
 from event_tracker.cli.simulate.scenarios.site import PAGE_VIEW, Site
+from event_tracker.cli.simulate.scenarios.truth.web_truth import View, WebSession
 
 SESSION_SECONDS = 1800
 """The pause that ends a session. Logs have no session ids."""

@@ -4,14 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from event_tracker.cli.simulate.scenarios.check import Check, Request, Truth
-from event_tracker.cli.simulate.scenarios.questions import LIMIT, day_starts, make_check, ranked
-from event_tracker.cli.simulate.scenarios.tally import Tally
-from event_tracker.cli.simulate.scenarios.web_truth import EDGES, check_sessions
-
 from event_tracker.cli.simulate.logs.site_requests import LoggedVisit
 from event_tracker.cli.simulate.scenarios.plan import Plan
 from event_tracker.cli.simulate.scenarios.site import PAGE_VIEW
+from event_tracker.cli.simulate.scenarios.truth.check import Check, Request, Truth
+from event_tracker.cli.simulate.scenarios.truth.questions import LIMIT, day_starts, make_check, ranked
+from event_tracker.cli.simulate.scenarios.truth.tally import Tally
+from event_tracker.cli.simulate.scenarios.truth.web_truth import EDGES, check_sessions
 
 VIEWED = {"page": "page", "host": "host", "browser": "$browser", "os": "$os", "device_type": "$device_type"}
 """Lists of page views, as in `web_truth`."""

@@ -1,0 +1,119 @@
+"""A collector that starts while PostgreSQL is unavailable knows sources, keys and schemas from a copy on its disk."""
+
+import os
+import stat
+from contextlib import contextmanager
+
+import pytest
+from ports import free_port
+from sites import make_source
+
+from event_tracker.collector.authentication import Authenticator, SourceCache
+from event_tracker.collector.settings import CollectorSettings
+from event_tracker.collector.source_copy import FILE, SourceCopyFile
+from event_tracker.core.http.errors import Problem
+from event_tracker.core.postgres.pool import UNAVAILABLE, open_pool
+from event_tracker.core.secrets.keys import make_key
+from event_tracker.core.settings import InvalidSettingsError
+from event_tracker.model.event_schemas import set_schema
+
+
+@contextmanager
+def cache(url, copy):
+    """A source cache that has tried to read the database once."""
+    pool = open_pool(url, name="test", size=2, timeout=0.5, options={}, watched=False)
+    made = SourceCache(pool, copy)
+    try:
+        try:
+            made._update()
+        except UNAVAILABLE:
+            assert made.is_stale()
+        yield made
+    finally:
+        made.close()
+        pool.close()
+
+
+@pytest.fixture
+def key(owner):
+    """The key of a source with a rate limit and a schema that is enforced."""
+    made = make_source(owner, "shop", ["https://shop.test"], 500)
+    set_schema(owner, "shop", "view", {"properties": {"page": {"type": "string"}}})
+    owner.execute("update sources set schema_mode = 'enforce' where name = 'shop'")
+    return made
+
+
+@pytest.fixture
+def copy(tmp_path):
+    return SourceCopyFile(tmp_path)
+
+
+NOWHERE = f"postgresql://127.0.0.1:{free_port()}/events"
+
+
+def credentials(source_cache, key, **environ):
+    return Authenticator(source_cache, required=True).authenticate({"HTTP_X_WRITE_KEY": key, **environ}, None)
+
+
+def test_what_was_read_is_known_without_the_database(postgres, database, copy, key):
+    with cache(postgres.url(database, "collector"), copy) as read:
+        expected = credentials(read, key)
+    with cache(NOWHERE, copy) as copied:
+        found = credentials(copied, key)
+        assert found[:3] == expected[:3] == ("shop", found.prefix, 500)
+        assert found.plan.enforced
+        assert found.plan.find_violations("view", {"page": 7}, 10)
+        assert not found.plan.find_violations("view", {"page": "/"}, 10)
+        with pytest.raises(Problem) as refused:
+            credentials(copied, key, HTTP_ORIGIN="https://elsewhere.test")
+        assert refused.value.code == "origin_not_allowed"
+
+
+def test_an_unknown_key_may_be_new_so_it_is_not_refused(postgres, database, copy, key):
+    with cache(postgres.url(database, "collector"), copy):
+        pass
+    with cache(NOWHERE, copy) as copied, pytest.raises(UNAVAILABLE):
+        credentials(copied, make_key("wk").key)
+
+
+def test_a_key_that_was_revoked_is_not_in_the_next_copy(postgres, database, copy, key, owner):
+    url = postgres.url(database, "collector")
+    with cache(url, copy) as read:
+        owner.execute("update write_keys set revoked_at = now()")
+        read._update()
+    with cache(NOWHERE, copy) as copied, pytest.raises(UNAVAILABLE):
+        credentials(copied, key)
+
+
+def test_only_the_collector_may_read_it_and_it_has_no_key(postgres, database, copy, key, tmp_path):
+    before = os.umask(0)
+    try:
+        (tmp_path / f"sources.{os.getpid()}").touch(0o666)  # a crash left it
+        with cache(postgres.url(database, "collector"), copy):
+            pass
+    finally:
+        os.umask(before)
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+    assert stat.S_IMODE((tmp_path / FILE).stat().st_mode) == 0o600
+    assert key not in (tmp_path / FILE).read_text()
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"", b"{", b"{}", b'{"sources":[],"keys":[],"schemas":[],"format":2}', b"\xff"]
+)
+def test_without_a_copy_that_can_be_read_it_waits_for_the_database(copy, tmp_path, content):
+    if content is not None:
+        (tmp_path / FILE).write_bytes(content)
+    with cache(NOWHERE, copy) as copied, pytest.raises(UNAVAILABLE):
+        credentials(copied, make_key("wk").key)
+
+
+def test_a_copy_that_can_not_be_written_stops_nothing(postgres, database, tmp_path, key):
+    with cache(postgres.url(database, "collector"), SourceCopyFile(tmp_path / "missing")) as read:
+        assert credentials(read, key).source == "shop"
+
+
+def test_the_folder_must_be_there():
+    with pytest.raises(InvalidSettingsError) as raised:
+        CollectorSettings.read(database_url="postgresql://", source_copy_folder="/nowhere")
+    assert "SOURCE_COPY_FOLDER" in raised.value.mistakes
