@@ -12,7 +12,7 @@ from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.memory_budget import BUDGET, MemoryBudget
 from event_tracker.query.auth.routes import SignInSchema
 from event_tracker.query.events.event_pages import decode
-from event_tracker.query.events.filters import ListEventsSchema
+from event_tracker.query.events.parameters import ListEventsSchema
 from event_tracker.query.parameters import Reader
 from event_tracker.query.request_body import MAX_VALUES, read_json
 from event_tracker.query.stats.questions.funnel import FunnelSchema

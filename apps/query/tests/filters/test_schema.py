@@ -16,19 +16,19 @@ from event_tracker.query.request_body import read_json
 
 
 class QuerySchema(ParameterSchema):
-    condition = FilterParameters()
+    filter = FilterParameters()
 
 
 class BodySchema(ParameterSchema):
-    condition = FilterMember("A filter.")
+    filter = FilterMember("A filter.")
 
 
 def in_query(*texts: str) -> Any:
-    return Reader(QuerySchema).read(urlencode([("filter", text) for text in texts]))["condition"]
+    return Reader(QuerySchema).read(urlencode([("filter", text) for text in texts]))["filter"]
 
 
 def in_body(document: Any) -> Any:
-    return read_json(BodySchema(), json.dumps({"filter": document}).encode())["condition"]
+    return read_json(BodySchema(), json.dumps({"filter": document}).encode())["filter"]
 
 
 def refused(read: Any, *given: Any) -> list[tuple[str, str]]:

@@ -29,7 +29,7 @@ from event_tracker.query.auth.principal import SCOPES, Scope
 from event_tracker.query.auth.routes import Access
 from event_tracker.query.auth.signing import Signer
 from event_tracker.query.auth.tokens import Tokens
-from event_tracker.query.events.filters import Window
+from event_tracker.query.events.parameters import WindowLimits
 from event_tracker.query.events.routes import Events
 from event_tracker.query.events.store import BATCHES_AT_ONCE, SESSION_SETTINGS, EventStore
 from event_tracker.query.events.streams.downloads import Downloads
@@ -92,7 +92,7 @@ def create_app(settings: QuerySettings) -> Middleware:
     guard = Guard(table, Tokens(control) if control else None, access.people, required=access.is_required)
     hub = Hub(Tail(pool))
     sql = open_sql(engine, concurrency_limit, control, settings) if settings.sql else None
-    window = Window(timedelta(hours=settings.window_hours), timedelta(hours=settings.window_max_hours))
+    window = WindowLimits(timedelta(hours=settings.window_hours), timedelta(hours=settings.window_max_hours))
     parts: list[Any] = [
         Events(store, window),
         Stats(

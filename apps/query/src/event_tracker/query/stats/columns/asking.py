@@ -12,7 +12,7 @@ from event_tracker.query import metrics
 from event_tracker.query.auth.calls import Call, NotModifiedError, Sources
 from event_tracker.query.auth.principal import QuotaHolder
 from event_tracker.query.concurrency import SingleFlight
-from event_tracker.query.events.filters import TypeFilter
+from event_tracker.query.events.parameters import TypeQuery
 from event_tracker.query.events.responses import TopTypes
 from event_tracker.query.identity import Identity
 from event_tracker.query.stats.answers import ColumnsPlan, RangeAnswer
@@ -150,6 +150,6 @@ class Stats(NamedTuple):
 
     asker: Asker
     store: StatsStore
-    count_types: Callable[[TypeFilter, QuotaHolder], TopTypes]
+    count_types: Callable[[TypeQuery, QuotaHolder], TopTypes]
     explain: bool
     longest: int
