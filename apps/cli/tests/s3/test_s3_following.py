@@ -13,7 +13,7 @@ from moto_server import CREDENTIALS
 from waiting import wait_until
 
 from event_tracker.cli.client import Client
-from event_tracker.cli.ingest.identity import Identifier
+from event_tracker.cli.ingest.event_ids import EventIdMaker
 from event_tracker.cli.ingest.s3 import metrics
 from event_tracker.cli.ingest.s3.bucket import Bucket, make_client
 from event_tracker.cli.ingest.s3.follower import Follower
@@ -49,7 +49,7 @@ def follow(bucket, store, proxy, monkeypatch):
         stopping = threading.Event()
 
         def work() -> None:
-            with closing(Ledger(None, bucket.name)) as ledger, closing(Identifier()) as identifier:
+            with closing(Ledger(None, bucket.name)) as ledger, closing(EventIdMaker()) as identifier:
                 source = Bucket(make_client("s3"), bucket.name, "logs/")
                 queue = Queue(make_client("sqs"), bucket.queue, bucket.name, "logs/", wait_seconds=0)
                 client = Client("collector", url or store.url, patience)

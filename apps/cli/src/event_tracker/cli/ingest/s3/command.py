@@ -15,7 +15,7 @@ from event_tracker.cli.client import open_client
 from event_tracker.cli.errors import ServiceError
 from event_tracker.cli.ingest.delivery import MAX_EVENTS
 from event_tracker.cli.ingest.detection import FORMATS
-from event_tracker.cli.ingest.identity import Identifier
+from event_tracker.cli.ingest.event_ids import EventIdMaker
 from event_tracker.cli.ingest.input import AUTO
 from event_tracker.cli.ingest.logs.options import LogOptions, log_options
 from event_tracker.cli.ingest.logs.read import LogReader
@@ -96,7 +96,7 @@ def s3(
     stopping = threading.Event()
     with ExitStack() as stack:
         store = stack.enter_context(closing(Ledger(ledger, bucket)))
-        identifier = stack.enter_context(closing(Identifier()))
+        identifier = stack.enter_context(closing(EventIdMaker()))
         source = Bucket(make_client("s3"), bucket, prefix)
         messages = Queue(make_client("sqs"), queue, bucket, prefix) if queue and not once else None
         client = open_client("collector", collector, patience, write_key=write_key)
