@@ -16,7 +16,7 @@ from event_tracker.query.events.parameters import EventsSchema, SearchBody
 from event_tracker.query.filters.grammar import Condition, Property, Test
 from event_tracker.query.filters.matches import EventValues, matches
 from event_tracker.query.filters.postgres import compile_postgres
-from event_tracker.query.parameters import Reader
+from event_tracker.query.parameters import QueryStringReader
 from event_tracker.query.request_body import read_json
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -34,7 +34,7 @@ def read_short_filter(text: bytes) -> None:
         compile_postgres(_filters.read(urlencode({"filter": text}))["filter"])
 
 
-_filters = Reader(EventsSchema)
+_filters = QueryStringReader(EventsSchema)
 
 
 def filter_event(value: bytes) -> None:

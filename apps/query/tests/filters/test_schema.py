@@ -11,7 +11,7 @@ from event_tracker.core.http.errors import Problem
 from event_tracker.query.filters.grammar import Condition, EventField, Filter, Group, Property
 from event_tracker.query.filters.schema import FilterMember, FilterParameters
 from event_tracker.query.parameter_types import CODES
-from event_tracker.query.parameters import ParameterSchema, Reader
+from event_tracker.query.parameters import ParameterSchema, QueryStringReader
 from event_tracker.query.request_body import read_json
 
 
@@ -24,7 +24,7 @@ class BodySchema(ParameterSchema):
 
 
 def in_query(*texts: str) -> Any:
-    return Reader(QuerySchema).read(urlencode([("filter", text) for text in texts]))["filter"]
+    return QueryStringReader(QuerySchema).read(urlencode([("filter", text) for text in texts]))["filter"]
 
 
 def in_body(document: Any) -> Any:

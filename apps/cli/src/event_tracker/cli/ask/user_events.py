@@ -88,7 +88,7 @@ class UserEvents:
             parameters["cursor"] = page.next_cursor
 
 
-class Follower:
+class EventFollower:
     """Returns each event once: first the newest stored ones, then new ones at each call.
 
     It requests the last minutes again each time, because events may arrive out of order, and remembers which it has returned.

@@ -37,7 +37,7 @@ CHECK_ROWS = 1000
 Answer = TypeVar("Answer")
 
 
-class Reader:
+class RowReader:
     """Reads the rows of spans in one snapshot, in pieces. What was read is kept, even if the whole isn't finished in time.
 
     Args:

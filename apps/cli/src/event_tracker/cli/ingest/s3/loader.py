@@ -53,7 +53,7 @@ class Part(NamedTuple):
     kind: str = ""
 
 
-class Loader:
+class ObjectLoader:
     """Reads objects of a bucket.
 
     Args:

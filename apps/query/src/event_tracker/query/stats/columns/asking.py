@@ -16,7 +16,7 @@ from event_tracker.query.events.parameters import TypeQuery
 from event_tracker.query.events.responses import TopTypes
 from event_tracker.query.identity import Identity
 from event_tracker.query.stats.answers import ColumnsPlan, RangeAnswer
-from event_tracker.query.stats.columns.behaviours import Sessions, make_tables, reach
+from event_tracker.query.stats.columns.behaviours import SessionRule, make_tables, reach
 from event_tracker.query.stats.columns.etags import make_etag
 from event_tracker.query.stats.columns.selection import Statement
 from event_tracker.query.stats.parameters import GAP
@@ -102,9 +102,9 @@ class Asker:
 
     def _ask(self, question: Question[Answer]) -> tuple[Answer, str]:
         statement = question.build_statement()
-        span = question.start, question.end
+        time_range = question.start, question.end
         sessions = self._find_sessions(question)
-        tables = list(make_tables(statement.parameters, span, sessions))
+        tables = list(make_tables(statement.parameters, time_range, sessions))
         with metrics.DB_SECONDS.labels(question.name).time():
             result = self._engine.run(
                 _select(question, statement),
@@ -120,8 +120,8 @@ class Asker:
             answer.explain = ColumnsPlan(statement=question.name, **asdict(result.plan))
         return answer, make_etag(question, sessions, result.as_of, result.fingerprint)
 
-    def _find_sessions(self, question: Question[Any]) -> Sessions:
-        return Sessions(getattr(question, "gap", GAP), getattr(question, "longest", self._longest))
+    def _find_sessions(self, question: Question[Any]) -> SessionRule:
+        return SessionRule(getattr(question, "gap", GAP), getattr(question, "longest", self._longest))
 
 
 def _select(question: Question[Any], statement: Statement) -> Selection:
