@@ -9,9 +9,9 @@ from marshmallow import ValidationError, validates_schema
 
 from event_tracker.query.auth.calls import Call, Sources, SourcesSchema, sources_for_digest
 from event_tracker.query.events.event_pages import Cursor, CursorField, Position, digest
-from event_tracker.query.events.property_values import property_parameters
 from event_tracker.query.filters.behaviour_schema import BehaviourFilterSchema
 from event_tracker.query.filters.grammar import Filter, Group
+from event_tracker.query.filters.numbers import normalise, number_stem
 from event_tracker.query.filters.schema import FilterMember, FilterParameters
 from event_tracker.query.identity import MAX_IDS, Identity, identity_field
 from event_tracker.query.parameter_types import (
@@ -134,7 +134,6 @@ class EventQuery:
     @property
     def parameters(self) -> dict[str, Any]:
         """The parameters of these conditions."""
-        names, values, stems = property_parameters(self.properties)
         return {
             "user_id": self.user_id,
             "is_linked": self.identity == "linked",
@@ -142,9 +141,9 @@ class EventQuery:
             "most_ids": MAX_IDS,
             "event_types": list(self.event_types),
             "session_id": self.session_id,
-            "property_names": names,
-            "property_values": values,
-            "property_stems": stems,
+            "property_names": [name for name, _ in self.properties],
+            "property_values": [normalise(value) for _, value in self.properties],
+            "property_stems": [number_stem(value) for _, value in self.properties],
             "sources": list(self.sources or ()),
         }
 

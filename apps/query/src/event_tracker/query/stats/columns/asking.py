@@ -16,7 +16,7 @@ from event_tracker.query.events.parameters import TypeQuery
 from event_tracker.query.events.responses import TopTypes
 from event_tracker.query.identity import Identity
 from event_tracker.query.stats.answers import ColumnsPlan, RangeAnswer
-from event_tracker.query.stats.columns.behaviours import SessionRule, make_tables, reach
+from event_tracker.query.stats.columns.behaviours import SessionRule, find_wider_range, make_tables
 from event_tracker.query.stats.columns.etags import make_etag
 from event_tracker.query.stats.columns.selection import Statement
 from event_tracker.query.stats.parameters import GAP
@@ -131,7 +131,7 @@ def _select(question: Question[Any], statement: Statement) -> Selection:
         sources=question.sources,
         first_seen=question.first_seen,
         sample=question.sample,
-        wider=reach(statement.parameters, (question.start, question.end)),
+        wider=find_wider_range(statement.parameters, (question.start, question.end)),
         # Conditions on sessions and users are about persons, too.
         linked=question.identity == "linked" and (question.counts_users or bool(statement.parameters.behaviours)),
     )

@@ -36,13 +36,13 @@ def make_tables(parameters: Parameters, time_range: Range, sessions: SessionRule
     of_sessions = {name: condition.test for name, condition in named if isinstance(condition, SessionCondition)}
     of_users = {name: condition for name, condition in named if isinstance(condition, UserCondition)}
     if of_sessions:
-        yield _build_sessions(of_sessions, _begin(parameters), time_range, sessions)
+        yield _build_sessions(of_sessions, _share_properties(parameters), time_range, sessions)
     if of_users:
-        events = "all_events" if reach(parameters, time_range) else "events"
-        yield _build_users(of_users, events, _begin(parameters), time_range)
+        events = "all_events" if find_wider_range(parameters, time_range) else "events"
+        yield _build_users(of_users, events, _share_properties(parameters), time_range)
 
 
-def reach(parameters: Parameters, time_range: Range) -> Range | None:
+def find_wider_range(parameters: Parameters, time_range: Range) -> Range | None:
     """The range of the events of all conditions on users, where it is wider than the question's."""
     conditions = [condition for condition in parameters.behaviours if isinstance(condition, UserCondition)]
     bounds = [_bounds(condition, time_range) for condition in conditions]
@@ -50,10 +50,11 @@ def reach(parameters: Parameters, time_range: Range) -> Range | None:
     return None if wide == time_range else wide
 
 
-def _begin(parameters: Parameters) -> Parameters:
-    begun = Parameters()
-    begun.properties = parameters.properties
-    return begun
+def _share_properties(parameters: Parameters) -> Parameters:
+    """Parameters of another statement, which adds the properties that it reads to those of the first."""
+    others = Parameters()
+    others.properties = parameters.properties
+    return others
 
 
 def _bounds(condition: UserCondition, time_range: Range) -> tuple[datetime, datetime]:

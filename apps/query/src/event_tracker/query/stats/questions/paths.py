@@ -11,7 +11,7 @@ from msgspec import Meta, field
 
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.query.auth.calls import Call
-from event_tracker.query.events.property_values import normalise
+from event_tracker.query.filters.numbers import normalise
 from event_tracker.query.parameter_types import Between, Choice, Length, Limit
 from event_tracker.query.stats.answers import Count, RangeAnswer, Share, UsersRangeAnswer, share, users_range_members
 from event_tracker.query.stats.columns.asking import Stats
