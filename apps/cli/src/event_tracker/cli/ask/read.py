@@ -42,7 +42,7 @@ def events(
     user_id: str,
     is_raw: bool,
     types: tuple[str, ...],
-    conditions: tuple[str, ...],
+    filter_texts: tuple[str, ...],
     sources: tuple[str, ...],
     limit: int,
     as_json: bool,
@@ -56,7 +56,7 @@ def events(
     --follow looks ten minutes back for events that arrive late; one that arrives later than that is not shown.
     """
     client = open_client("query service", query, patience, token=token)
-    user_events = UserEvents(client, user_id, types, sources, conditions, is_raw=is_raw)
+    user_events = UserEvents(client, user_id, types, sources, filter_texts, is_raw=is_raw)
     if follow:
         _follow(EventFollower(user_events, limit), as_json=as_json)
         return
@@ -64,7 +64,7 @@ def events(
     if not found:
         kind = f" of type {' or '.join(types)}" if types else ""
         kind += f" from {' or '.join(sources)}" if sources else ""
-        kind += f" with {' and '.join(conditions)}" if conditions else ""
+        kind += f" with {' and '.join(filter_texts)}" if filter_texts else ""
         click.echo(f"No events{kind} of {user_id}. `tracker simulate` sends some, and names users to try.", err=True)
     elif as_json:
         for event in found:

@@ -23,7 +23,7 @@ SIGNED_IN = f"""
 </div>
 """
 CHANGE = f'<a href="{CHANGE_PATH}" target="_self">Change password</a>'
-KEEP = f'<img src="{KEEP_PATH}?{{turn}}" alt="" width="1" height="1">'
+KEEP = f'<img src="{KEEP_PATH}?{{number}}" alt="" width="1" height="1">'
 
 Account = Mapping[str, Any]
 
@@ -65,7 +65,7 @@ def show(who: Account | None, *, below_filters: bool) -> None:
                 st.divider()
             st.html(SIGNED_IN.format(name=escape(signed_in.name), change="" if who["by_provider"] else CHANGE))
             if not signed_in.cookie_is_current:
-                st.html(KEEP.format(turn=signed_in.turn))
+                st.html(KEEP.format(number=signed_in.renewals))
         elif _can_sign_in():
             if below_filters:
                 st.divider()

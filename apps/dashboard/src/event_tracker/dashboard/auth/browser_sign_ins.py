@@ -38,7 +38,7 @@ class BrowserSignIn:
         key: a unique key of this sign-in.
         must_set_password: whether nothing else is allowed until a password is set.
         cookie_is_current: whether the browser's cookie has the newest refresh token.
-        turn: how often the refresh token has changed.
+        renewals: how often the refresh token has changed.
         refresh_seconds: seconds for which the refresh token is valid.
     """
 
@@ -46,7 +46,7 @@ class BrowserSignIn:
         self.name: str = given["person"]["name"]
         self.must_set_password: bool = given["must_set_password"]
         self.key = secrets.token_hex(8)
-        self.turn = 0
+        self.renewals = 0
         self.cookie_is_current = False
         self.used = time.monotonic()
         self._registry = registry
@@ -114,7 +114,7 @@ class BrowserSignIn:
         self.refresh_seconds: int = given["refresh_expires_in"]
         life = given["expires_in"]
         self._renew_at = time.monotonic() + life - min(EARLY_SECONDS, life / 2)
-        self.turn += 1
+        self.renewals += 1
         self.cookie_is_current = False
         self._registry.add(self, self._refresh_token)
 
@@ -125,7 +125,7 @@ class BrowserSignIns:
     def __init__(self) -> None:
         self._found: dict[bytes, tuple[BrowserSignIn, float]] = {}
         self._lock = threading.Lock()
-        self._asking = [threading.Lock() for _ in range(64)]
+        self._locks_by_token = [threading.Lock() for _ in range(64)]
 
     def begin(self, given: dict[str, Any]) -> BrowserSignIn:
         """Start a sign-in with tokens that the query service has just issued."""
@@ -138,7 +138,9 @@ class BrowserSignIns:
         Raises:
             UnavailableError, RefusedError: as `service.request` does.
         """
-        with self._asking[_hash(token)[0] % len(self._asking)]:  # two tabs may come at once with the same
+        with self._locks_by_token[
+            _hash(token)[0] % len(self._locks_by_token)
+        ]:  # two tabs may come at once with the same
             signed_in = self.find_local(token)
             if signed_in is None:
                 try:
