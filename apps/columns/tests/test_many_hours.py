@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from stored import DAY, EVERYTHING
 
-from event_tracker.columns.loading.hours import Hour, HourRows, Hours
-from event_tracker.columns.loading.pieces import whole_pieces
+from event_tracker.columns.loading.rows.hours import Hour, HourRows, Hours
+from event_tracker.columns.loading.rows.pieces import whole_pieces
 from event_tracker.columns.loading.spans import Span
 
 

@@ -18,12 +18,12 @@ from event_tracker.columns import metrics
 from event_tracker.columns.layout import LAYOUT
 from event_tracker.columns.loading.cache import Cache, Lease
 from event_tracker.columns.loading.deadline import Deadline
-from event_tracker.columns.loading.hours import Hours, hour_of
 from event_tracker.columns.loading.identity.first_seen import copy_first_seen
 from event_tracker.columns.loading.identity.links import Links, SourceView
 from event_tracker.columns.loading.identity.persons import Persons
 from event_tracker.columns.loading.identity.shared_tables import SharedTable
-from event_tracker.columns.loading.reader import RowReader
+from event_tracker.columns.loading.rows.hours import Hours, hour_of
+from event_tracker.columns.loading.rows.reader import RowReader
 from event_tracker.columns.loading.snapshot import (
     EARLIEST,
     QUERIES,
