@@ -16,17 +16,20 @@ REPLACED = {
     "catalog": "source_cache",
     "commitments": "hmac",
     "doors": "authentication",
+    "event_filter": "event_query",
     "failures": "error_mapping",
     "front": "middleware",
     "invent": "fake_users",
     "know_user": "upsert_user",
     "lessen_counts": "decrement_counts",
     "patched": "gevent_patch",
+    "reach": "find_wider_range",
     "room": "memory_budget",
     "slices": "export_pages",
     "subjects": "users",
     "telling": "what it routes",
     "told": "query_result",
+    "type_filter": "type_query",
     "turns": "concurrency_limit",
     "vouched": "external_identity",
     "whose": "source_restriction",
@@ -71,6 +74,15 @@ def test_texts_are_in_plain_words():
         for number, line in enumerate(path.read_text().splitlines(), 1)
         for phrase, plain in PHRASES.items()
         if re.search(phrase, line, re.IGNORECASE)
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_upper_limits_begin_with_one_word():
+    found = [
+        f"{path.relative_to(ROOT)}: {name}; say MAX_"
+        for path in PYTHON
+        for name in re.findall(r"^(MOST_\w+)", path.read_text(), re.MULTILINE)
     ]
     assert not found, "\n".join(found)
 

@@ -12,11 +12,11 @@ from pieces import Shape, filled
 
 from event_tracker.core.http.errors import Problem
 from event_tracker.query.events.event_pages import StoredEvent
-from event_tracker.query.events.filters import EventsSchema, SearchBody
+from event_tracker.query.events.parameters import EventsSchema, SearchBody
 from event_tracker.query.filters.grammar import Condition, Property, Test
 from event_tracker.query.filters.matches import EventValues, matches
 from event_tracker.query.filters.postgres import compile_postgres
-from event_tracker.query.parameters import Reader
+from event_tracker.query.parameters import QueryStringReader
 from event_tracker.query.request_body import read_json
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -25,16 +25,16 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 def read_filter(body: bytes) -> None:
     """The body of POST /events/search, and its statement."""
     with suppress(Problem):
-        compile_postgres(read_json(SearchBody(), body)["condition"])
+        compile_postgres(read_json(SearchBody(), body)["filter"])
 
 
 def read_short_filter(text: bytes) -> None:
     """A filter in a query string, and its statement."""
     with suppress(Problem):
-        compile_postgres(_filters.read(urlencode({"filter": text}))["condition"])
+        compile_postgres(_filters.read(urlencode({"filter": text}))["filter"])
 
 
-_filters = Reader(EventsSchema)
+_filters = QueryStringReader(EventsSchema)
 
 
 def filter_event(value: bytes) -> None:

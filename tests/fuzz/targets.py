@@ -26,8 +26,8 @@ from event_tracker.model.storing.store_events import encode_rows, join_parameter
 from event_tracker.query.auth.calls import Call, make_reader
 from event_tracker.query.auth.principal import ALLOWED_SOURCES, ANYONE, PRINCIPAL
 from event_tracker.query.events.event_pages import Cursor, StoredEvent, decode, encode
-from event_tracker.query.events.filters import SearchBody, Window, read_event_filter, read_type_filter
-from event_tracker.query.events.streams.parameters import read_export, read_live_filter
+from event_tracker.query.events.parameters import SearchBody, WindowLimits, read_event_query, read_type_query
+from event_tracker.query.events.streams.parameters import read_export, read_live_query
 from event_tracker.query.filters.duckdb import compile_duckdb
 from event_tracker.query.filters.grammar import Filter
 from event_tracker.query.filters.matches import EventValues, matches
@@ -53,7 +53,7 @@ from event_tracker.query.stats.web.summary import read_web_summary
 from event_tracker.query.stats.web.top import read_web_top
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-WINDOW = Window(timedelta(hours=24), timedelta(hours=168))
+WINDOW = WindowLimits(timedelta(hours=24), timedelta(hours=168))
 
 parser = Parser(
     max_event_bytes=65_536,
@@ -150,10 +150,10 @@ def call(path: str, query: str, allowed: frozenset[str] | None = None) -> Call:
 
 
 QUESTIONS: list[Read] = [
-    lambda query: read_event_filter(call("/events", query), WINDOW, NOW),
-    lambda query: read_type_filter(call("/stats/top-types", query, frozenset({"shop"}))),
+    lambda query: read_event_query(call("/events", query), WINDOW, NOW),
+    lambda query: read_type_query(call("/stats/top-types", query, frozenset({"shop"}))),
     lambda query: read_export(call("/events/export", query)),
-    lambda query: read_live_filter(call("/events/live", query)),
+    lambda query: read_live_query(call("/events/live", query)),
     lambda query: call("/users", query).query(),
     *(
         lambda query, path=path, read=read: read(call(path, query), NOW, True)
@@ -200,7 +200,7 @@ def search(data: bytes) -> None:
     found: list[Filter] = []
 
     def read() -> Filter:
-        found.append(read_json(SearchBody(), data)["condition"])
+        found.append(read_json(SearchBody(), data)["filter"])
         return found[0]
 
     check_question(read)

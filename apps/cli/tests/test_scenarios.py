@@ -19,7 +19,7 @@ from event_tracker.cli.simulate.scenarios.plan import (
     mean_events,
 )
 from event_tracker.cli.simulate.scenarios.traffic import arriving_batches
-from event_tracker.cli.simulate.scenarios.truth.behaviour import percentile
+from event_tracker.cli.simulate.scenarios.truth.sequences import percentile
 from event_tracker.cli.simulate.scenarios.truth.tally import Tally
 from event_tracker.cli.simulate.scenarios.truth.truth import make_truth
 

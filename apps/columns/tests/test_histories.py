@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stored import BY_DAY, DAY, EVERYTHING
 
-from event_tracker.columns.loading import pieces
+from event_tracker.columns.loading.rows import pieces
 
 DAYS = st.integers(0, 2)
 HOURS = st.integers(0, 23)

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from stored import DAY, EVERYTHING
 
-from event_tracker.columns.loading.hours import Hour, Hours, Version
-from event_tracker.columns.loading.pieces import whole_pieces
+from event_tracker.columns.loading.rows.hours import Hour, HourRows, Hours
+from event_tracker.columns.loading.rows.pieces import whole_pieces
 from event_tracker.columns.loading.spans import Span
 
 
@@ -38,7 +38,7 @@ def test_the_newest_rows_of_an_hour_are_taken():
     """Those read before may have lost their files."""
     hours, hour = Hours(), Hour("server", "shop", DAY, DAY + timedelta(hours=1), 0)
     for oldest, name in enumerate(["rows-old", "rows-new"]):
-        hours.add(hour, Version(7, oldest, hour.end, (name,)))
+        hours.add(hour, HourRows(7, oldest, hour.end, (name,)))
     assert hours.find(hour, 7).files == ("rows-new",)
 
 

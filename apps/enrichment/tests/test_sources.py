@@ -2,7 +2,7 @@
 
 import pytest
 
-from event_tracker.enrichment.sources import CHANNELS, CLICK_IDS, _known, find_source, host_of
+from event_tracker.enrichment.traffic_sources import CHANNELS, CLICK_IDS, _known, find_source, host_of
 
 OWN = ["shop.example"]
 

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from event_tracker.core.postgres.named_sql import load_queries
-from event_tracker.query.stats.columns.behaviours import Sessions
+from event_tracker.query.stats.columns.behaviours import SessionRule
 from event_tracker.query.stats.columns.etags import make_etag
 
 RANGE = "from=2026-03-01&to=2026-03-03"
@@ -166,7 +166,7 @@ class Periods:
 def test_an_interval_that_ends_changes_the_answer(minutes):
     """Retention says of each period whether it is over."""
     asked = Periods((minutes(0), minutes(60), minutes(120)), minutes(180))
-    etags = [make_etag(asked, Sessions(1800, 86400), minutes(10 + 20 * number), b"version") for number in range(12)]
+    etags = [make_etag(asked, SessionRule(1800, 86400), minutes(10 + 20 * number), b"version") for number in range(12)]
     assert len(set(etags)) == 4
 
 

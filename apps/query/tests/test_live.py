@@ -12,7 +12,7 @@ from listener import listening
 from waiting import wait_until
 
 from event_tracker.query.events.event_pages import make_stored_event
-from event_tracker.query.events.filters import EARLIEST, LATEST, EventFilter, Position
+from event_tracker.query.events.parameters import EARLIEST, LATEST, EventQuery, Position
 from event_tracker.query.events.streams.live_filter import LiveFilter
 from event_tracker.query.filters.matches import EventValues
 
@@ -125,7 +125,7 @@ def test_a_filter_in_python_means_what_it_means_in_sql(shared_query, get, shared
         wanted = tuple((name.removeprefix("property."), value) for name, value in parameters.items() if "." in name)
         types = tuple(parameters.get("event_type", ()))
         place = Position.before(LATEST)
-        filter_ = EventFilter(
+        filter_ = EventQuery(
             parameters.get("user_id"),
             types,
             parameters.get("session_id"),

@@ -16,8 +16,8 @@ from sign_in_requests import actions, me, post, refusal
 from signing_key import make_signing_key
 from waiting import eventually
 
-from event_tracker.query.auth.people import AUDIENCE
 from event_tracker.query.auth.signing import Signer
+from event_tracker.query.auth.staff import AUDIENCE
 
 
 @pytest.fixture(scope="module")

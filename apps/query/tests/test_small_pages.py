@@ -6,7 +6,7 @@ import pytest
 from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.postgres.pool import open_pool
 from event_tracker.query.events.event_pages import Position
-from event_tracker.query.events.filters import EventFilter
+from event_tracker.query.events.parameters import EventQuery
 from event_tracker.query.events.store import SESSION_SETTINGS, EventStore
 from event_tracker.query.parameter_types import EARLIEST, LATEST
 
@@ -23,7 +23,7 @@ def pages(postgres, database):
 
 
 def page_of(user_id):
-    return EventFilter(user_id, (), None, (), None, None, EARLIEST, LATEST, 10, Position.before(LATEST), b"")
+    return EventQuery(user_id, (), None, (), None, None, EARLIEST, LATEST, 10, Position.before(LATEST), b"")
 
 
 def test_pages_that_take_too_long_together_are_asked_for_alone(pages, owner):

@@ -12,8 +12,8 @@ from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.memory_budget import BUDGET, MemoryBudget
 from event_tracker.query.auth.routes import SignInSchema
 from event_tracker.query.events.event_pages import decode
-from event_tracker.query.events.filters import ListEventsSchema
-from event_tracker.query.parameters import Reader
+from event_tracker.query.events.parameters import ListEventsSchema
+from event_tracker.query.parameters import QueryStringReader
 from event_tracker.query.request_body import MAX_VALUES, read_json
 from event_tracker.query.stats.questions.funnel import FunnelSchema
 
@@ -54,7 +54,7 @@ def require_linear(read: Callable[[str], object], shape: Callable[[int], str], s
     assert many <= MAX_TIMES * few + 200, f"{few} steps became {many}"
 
 
-READER = Reader(ListEventsSchema)
+READER = QueryStringReader(ListEventsSchema)
 
 QUERIES = {
     "unknown parameters": lambda n: "&".join(f"x{i}=1" for i in range(n)),

@@ -10,7 +10,7 @@ from cloudfront_logs import FIELDS, STYLES, CloudFrontLogs, as_style_says
 from log_readers import log_reader
 
 from event_tracker.cli.ingest.compression import decompressed
-from event_tracker.cli.ingest.entries import Line
+from event_tracker.cli.ingest.entries import EventLine
 from event_tracker.cli.ingest.logs.parsers.cloudfront import CloudFrontParser
 from event_tracker.cli.ingest.logs.parsers.fields import LineError
 from event_tracker.cli.ingest.logs.request import Request
@@ -60,8 +60,10 @@ def test_a_parquet_file_of_v2_gives_events():
     logs = CloudFrontLogs(1, 20)
     entries = list(read_parquet(io.BytesIO(logs.parquet()), log_reader()))
     assert [entry.number for entry in entries] == list(range(1, 21))
-    assert all(isinstance(entry, Line) for entry in entries)
-    pages = [msgspec.json.decode(entry.event)["properties"]["page"] for entry in entries if isinstance(entry, Line)]
+    assert all(isinstance(entry, EventLine) for entry in entries)
+    pages = [
+        msgspec.json.decode(entry.event)["properties"]["page"] for entry in entries if isinstance(entry, EventLine)
+    ]
     assert pages == [unquote(request.path or "") for request in logs.requests]
 
 

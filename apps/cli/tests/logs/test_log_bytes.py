@@ -12,7 +12,7 @@ from log_lines import IIS_FIELDS, PLAIN
 from log_readers import log_reader
 
 from event_tracker.cli.ingest.detection import FORMATS, find_format
-from event_tracker.cli.ingest.entries import LeftOut, Line, Unreadable, numbered_lines
+from event_tracker.cli.ingest.entries import EventLine, LeftOutLine, RefusedLine, numbered_lines
 from event_tracker.cli.ingest.logs.formats import LOG_FORMATS, recognise
 from event_tracker.cli.ingest.logs.parsers.fields import LineError
 from event_tracker.cli.ingest.logs.request import Request
@@ -49,8 +49,8 @@ def test_every_line_of_damaged_files_is_an_event_or_has_a_reason(given):
     # Only lines of a header are no entries.
     assert all(lines[number].startswith(b"#") for number in lines.keys() - {entry.number for entry in entries})
     for entry in entries:
-        assert isinstance(entry, Line | Unreadable | LeftOut)
-        if isinstance(entry, Line):
+        assert isinstance(entry, EventLine | RefusedLine | LeftOutLine)
+        if isinstance(entry, EventLine):
             assert entry.original == lines[entry.number]
             event = msgspec.json.decode(entry.event)
             assert datetime.fromisoformat(event["timestamp"]).tzinfo is not None
@@ -76,7 +76,7 @@ def test_every_field_of_what_is_read_has_its_type(given):
 @pytest.mark.parametrize("name", FILES)
 def test_undamaged_files_are_read(name):
     """Otherwise the tests above would show nothing."""
-    assert all(isinstance(entry, Line) for entry in log_reader().read(io.BytesIO(FILES[name]), name))
+    assert all(isinstance(entry, EventLine) for entry in log_reader().read(io.BytesIO(FILES[name]), name))
 
 
 @settings(max_examples=200, deadline=None)

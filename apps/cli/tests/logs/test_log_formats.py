@@ -12,8 +12,8 @@ from log_lines import CADDY, COMBINED, IIS, IIS_FIELDS, PLAIN, S3
 from log_readers import log_reader
 
 from event_tracker.cli.ingest.detection import FORMATS, expected_format, find_format
-from event_tracker.cli.ingest.entries import LeftOut, Line, Reason, Unreadable
-from event_tracker.cli.ingest.identity import Identifier
+from event_tracker.cli.ingest.entries import EventLine, LeftOutLine, Reason, RefusedLine
+from event_tracker.cli.ingest.event_ids import EventIdMaker
 from event_tracker.cli.ingest.input import AUTO, Input
 from event_tracker.cli.ingest.logs.formats import LOG_FORMATS
 from event_tracker.cli.ingest.readers import read_ndjson
@@ -117,11 +117,11 @@ def test_an_empty_file_needs_no_format(tmp_path, capsys):
     files = [tmp_path / "E2EXAMPLE12345.2026-10-01-00.ab12cd34.gz", tmp_path / "a.txt"]
     files[0].write_bytes(gzip.compress(b""))
     files[1].write_text("\n")
-    assert list(Input([*map(str, files)], AUTO, Identifier(), log_reader()).batches(10)) == []
+    assert list(Input([*map(str, files)], AUTO, EventIdMaker(), log_reader()).batches(10)) == []
     assert capsys.readouterr().err == ""
 
 
-def only(entries: object) -> Line | Unreadable | LeftOut:
+def only(entries: object) -> EventLine | RefusedLine | LeftOutLine:
     (entry,) = entries  # type: ignore[misc]
     return entry  # type: ignore[no-any-return]
 
@@ -140,14 +140,14 @@ def only(entries: object) -> Line | Unreadable | LeftOut:
 )  # fmt: skip
 def test_the_error_of_a_line_names_the_likely_format(format_, line, detail):
     entry = only(log_reader().read(io.BytesIO(line.encode()), format_))
-    assert entry == Unreadable(1, line.encode(), Reason("", "invalid_log_line", detail))
+    assert entry == RefusedLine(1, line.encode(), Reason("", "invalid_log_line", detail))
 
 
 def test_a_line_of_a_log_among_events_is_told_apart():
     events = [EVENT.encode(), CADDY.encode() + b"\n", b"{}\n", b"hello\n"]
     entries = list(read_ndjson(io.BytesIO(b"".join(events))))
-    assert [isinstance(entry, Line) for entry in entries] == [True, False, True, True]
-    assert entries[1] == Unreadable(
+    assert [isinstance(entry, EventLine) for entry in entries] == [True, False, True, True]
+    assert entries[1] == RefusedLine(
         2, CADDY.encode(), Reason("", "not_an_event", "Isn't an event. It looks like a line of Caddy's JSON log: --format caddy.")
     )  # fmt: skip
 
@@ -155,24 +155,24 @@ def test_a_line_of_a_log_among_events_is_told_apart():
 def test_what_a_server_says_of_itself_is_left_out():
     own = b'{"level":"info","ts":1.5,"logger":"tls","msg":"cleaning"}\n'
     entries = list(log_reader().read(io.BytesIO(own + CADDY.encode()), "caddy"))
-    assert entries[0] == LeftOut(1, "no_request")
-    assert isinstance(entries[1], Line)
+    assert entries[0] == LeftOutLine(1, "no_request")
+    assert isinstance(entries[1], EventLine)
 
 
 def test_lines_that_are_too_long_cost_no_other():
     long = COMBINED.replace("/a", "/" + "a" * 6_000_000)
     entries = list(log_reader().read(io.BytesIO(f"{long}\n{COMBINED}\n".encode()), "combined"))
-    assert isinstance(entries[0], Unreadable)
+    assert isinstance(entries[0], RefusedLine)
     assert entries[0].reason.code == "event_too_large"
-    assert isinstance(entries[1], Line)
+    assert isinstance(entries[1], EventLine)
     assert entries[1].number == 2
 
 
 def test_a_line_that_is_longer_than_what_is_looked_at_is_read_whole(tmp_path):
     file = tmp_path / "access.log"
     file.write_text(f"{COMBINED.replace('/a', '/' + 'a' * 100_000)}\n{COMBINED}\n")
-    (batch,) = Input([str(file)], AUTO, Identifier(), log_reader()).batches(10)
-    assert [(type(item.entry), item.entry.number) for item in batch] == [(Line, 1), (Line, 2)]
+    (batch,) = Input([str(file)], AUTO, EventIdMaker(), log_reader()).batches(10)
+    assert [(type(item.entry), item.entry.number) for item in batch] == [(EventLine, 1), (EventLine, 2)]
     found = find_format("access.log", io.BufferedReader(io.BytesIO(b"a" * 130_000)))
     assert [len(found.stream.readline(50_000)) for _ in range(3)] == [50_000, 50_000, 30_000]
 
@@ -183,14 +183,14 @@ def test_it_is_said_which_format_was_taken_where_the_name_tells_another_or_none(
     files = [tmp_path / name for name in names]
     for file, content in zip(files, contents, strict=True):
         file.write_text(content)
-    batches = list(Input([*map(str, files)], AUTO, Identifier(), log_reader()).batches(10))
+    batches = list(Input([*map(str, files)], AUTO, EventIdMaker(), log_reader()).batches(10))
     assert [len(batch) for batch in batches] == [4]
     told = capsys.readouterr().err.splitlines()
     assert told == [
         f"{files[1]} is read as a combined or common access log (--format combined).",
         f"{files[3]} is read as Caddy's JSON log (--format caddy).",
     ]
-    list(Input([str(files[1])], "combined", Identifier(), log_reader()).batches(10))
+    list(Input([str(files[1])], "combined", EventIdMaker(), log_reader()).batches(10))
     assert capsys.readouterr().err == ""
 
 
@@ -198,9 +198,9 @@ def test_a_live_log_is_read_line_by_line():
     reader, writer = os.pipe()
     with os.fdopen(reader), os.fdopen(writer, "wb", buffering=0) as pipe:
         pipe.write(COMBINED.encode() + b"\n")
-        batches = Input([f"/dev/fd/{reader}"], AUTO, Identifier(), log_reader()).batches(1)
+        batches = Input([f"/dev/fd/{reader}"], AUTO, EventIdMaker(), log_reader()).batches(1)
         (first,) = next(batches)  # it waits for no second line: none comes
-        assert isinstance(first.entry, Line)
+        assert isinstance(first.entry, EventLine)
         assert msgspec.json.decode(first.entry.event)["event_type"] == "page_view"
         batches.close()  # type: ignore[attr-defined]
 

@@ -18,9 +18,9 @@ from sent_files import NOON, ndjson, rejected
 
 from event_tracker.cli.ingest.compression import READ_ERRORS
 from event_tracker.cli.ingest.delivery import MAX_BYTES
-from event_tracker.cli.ingest.entries import Line
+from event_tracker.cli.ingest.entries import EventLine
+from event_tracker.cli.ingest.event_ids import EventIdMaker
 from event_tracker.cli.ingest.files import find_files
-from event_tracker.cli.ingest.identity import Identifier
 from event_tracker.cli.ingest.input import AUTO, Input, Item
 from event_tracker.cli.ingest.send import send
 
@@ -38,9 +38,9 @@ def lines(*paths: str) -> str:
 
 def ids(*files: object) -> list[str]:
     """The identity of each line."""
-    batches = Input([*map(str, files)], AUTO, Identifier(), log_reader()).batches(7)
+    batches = Input([*map(str, files)], AUTO, EventIdMaker(), log_reader()).batches(7)
     entries = [item.entry for batch in batches for item in batch]
-    return [msgspec.json.decode(entry.event)["event_id"] for entry in entries if isinstance(entry, Line)]
+    return [msgspec.json.decode(entry.event)["event_id"] for entry in entries if isinstance(entry, EventLine)]
 
 
 @pytest.mark.parametrize("ending", COMPRESS)
@@ -153,7 +153,7 @@ def test_of_a_compressed_file_that_breaks_off_all_whole_lines_come(tmp_path, end
     for length in (len(content), 800):
         file.write_bytes(COMPRESS[ending](content[:length]) + COMPRESS[ending](b"cut")[:-4])
         read: list[Item] = []
-        batches = Input([str(file)], AUTO, Identifier(), log_reader()).batches(1000)
+        batches = Input([str(file)], AUTO, EventIdMaker(), log_reader()).batches(1000)
         with pytest.raises(READ_ERRORS):
             read.extend(chain.from_iterable(batches))
         assert [item.entry.number for item in read] == [*range(1, content[:length].count(b"\n") + 1)]
@@ -174,7 +174,7 @@ def test_lines_of_small_files_go_together(tmp_path):
     files = [tmp_path / f"{number}.log" for number in range(5)]
     for file in files:
         file.write_text(lines("/a", "/b", "/c"))
-    batches = list(Input([*map(str, files)], AUTO, Identifier(), log_reader()).batches(10))
+    batches = list(Input([*map(str, files)], AUTO, EventIdMaker(), log_reader()).batches(10))
     assert [len(batch) for batch in batches] == [10, 5]
     assert [(item.file, item.entry.number) for item in batches[0][2:5]] == [
         (str(files[0]), 3),
@@ -187,8 +187,8 @@ def test_a_batch_fits_into_a_request(tmp_path):
     file = tmp_path / "events.ndjson"  # events of logs are short
     event = {"user_id": "ann", "event_type": "view", "timestamp": NOON, "properties": {"text": "x" * 60_000}}
     ndjson(file, *[event] * 200)
-    batches = list(Input([str(file)], AUTO, Identifier(), log_reader()).batches(1000))
-    sizes = [sum(len(item.entry.event) + 1 for item in batch if isinstance(item.entry, Line)) for batch in batches]
+    batches = list(Input([str(file)], AUTO, EventIdMaker(), log_reader()).batches(1000))
+    sizes = [sum(len(item.entry.event) + 1 for item in batch if isinstance(item.entry, EventLine)) for batch in batches]
     assert sum(map(len, batches)) == 200
     assert max(sizes) <= MAX_BYTES < sum(sizes)
 

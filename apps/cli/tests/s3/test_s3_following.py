@@ -14,13 +14,13 @@ from moto_server import CREDENTIALS
 from waiting import wait_until
 
 from event_tracker.cli.client import Client
-from event_tracker.cli.ingest.identity import Identifier
+from event_tracker.cli.ingest.event_ids import EventIdMaker
 from event_tracker.cli.ingest.s3 import command, metrics
 from event_tracker.cli.ingest.s3.bucket import Bucket, make_client
-from event_tracker.cli.ingest.s3.follower import Follower
+from event_tracker.cli.ingest.s3.follower import BucketFollower
 from event_tracker.cli.ingest.s3.key_times import Marks, read_key_time
 from event_tracker.cli.ingest.s3.ledger import Ledger, Result
-from event_tracker.cli.ingest.s3.loader import Loader
+from event_tracker.cli.ingest.s3.loader import ObjectLoader
 from event_tracker.cli.ingest.s3.messages import Queue
 from event_tracker.cli.ingest.s3.refused_lines import RefusedLines
 from event_tracker.cli.ingest.tally import Tally
@@ -50,13 +50,15 @@ def follow(bucket, store, proxy, monkeypatch):
         stopping = threading.Event()
 
         def work() -> None:
-            with closing(Ledger(None, bucket.name)) as ledger, closing(Identifier()) as identifier:
+            with closing(Ledger(None, bucket.name)) as ledger, closing(EventIdMaker()) as identifier:
                 source = Bucket(make_client("s3"), bucket.name, "logs/")
                 queue = Queue(make_client("sqs"), bucket.queue, bucket.name, "logs/", wait_seconds=0)
                 client = Client("collector", url or store.url, patience)
-                loader = Loader(source, ledger, client, log_reader(), identifier, Tally(RefusedLines(None)), stopping)
+                loader = ObjectLoader(
+                    source, ledger, client, log_reader(), identifier, Tally(RefusedLines(None)), stopping
+                )
                 meter = Meter("objects", None)
-                Follower(source, queue, ledger, loader, client, stopping, meter, every=every).follow()
+                BucketFollower(source, queue, ledger, loader, client, stopping, meter, every=every).follow()
 
         thread = threading.Thread(target=work)
         thread.start()

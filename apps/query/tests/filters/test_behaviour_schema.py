@@ -22,24 +22,24 @@ from event_tracker.query.filters.grammar import (
 from event_tracker.query.filters.matches import EventValues, matches
 from event_tracker.query.filters.postgres import compile_postgres
 from event_tracker.query.filters.schema import FilterMember, FilterParameters
-from event_tracker.query.parameters import ParameterSchema, Reader
+from event_tracker.query.parameters import ParameterSchema, QueryStringReader
 from event_tracker.query.request_body import read_json
 
 
 class QuerySchema(ParameterSchema):
-    condition = FilterParameters(BehaviourFilterSchema)
+    filter = FilterParameters(BehaviourFilterSchema)
 
 
 class BodySchema(ParameterSchema):
-    condition = FilterMember("A filter.", schema=BehaviourFilterSchema)
+    filter = FilterMember("A filter.", schema=BehaviourFilterSchema)
 
 
 class EventsSchema(ParameterSchema):
-    condition = FilterMember("A filter.")
+    filter = FilterMember("A filter.")
 
 
 def in_body(document: Any) -> Any:
-    return read_json(BodySchema(), json.dumps({"filter": document}).encode())["condition"]
+    return read_json(BodySchema(), json.dumps({"filter": document}).encode())["filter"]
 
 
 def refused(document: Any, schema: type[ParameterSchema] = BodySchema) -> list[tuple[str, str]]:
@@ -76,7 +76,7 @@ FORMS: list[tuple[dict[str, Any], Filter]] = [
 def test_filters_are_read(document: dict[str, Any], expected: Filter) -> None:
     assert in_body(document) == expected
     query = urlencode({"filter": json.dumps(document)})
-    assert Reader(QuerySchema).read(query)["condition"] == expected
+    assert QueryStringReader(QuerySchema).read(query)["filter"] == expected
 
 
 def deep(depth: int) -> dict[str, Any]:

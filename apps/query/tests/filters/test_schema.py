@@ -11,24 +11,24 @@ from event_tracker.core.http.errors import Problem
 from event_tracker.query.filters.grammar import Condition, EventField, Filter, Group, Property
 from event_tracker.query.filters.schema import FilterMember, FilterParameters
 from event_tracker.query.parameter_types import CODES
-from event_tracker.query.parameters import ParameterSchema, Reader
+from event_tracker.query.parameters import ParameterSchema, QueryStringReader
 from event_tracker.query.request_body import read_json
 
 
 class QuerySchema(ParameterSchema):
-    condition = FilterParameters()
+    filter = FilterParameters()
 
 
 class BodySchema(ParameterSchema):
-    condition = FilterMember("A filter.")
+    filter = FilterMember("A filter.")
 
 
 def in_query(*texts: str) -> Any:
-    return Reader(QuerySchema).read(urlencode([("filter", text) for text in texts]))["condition"]
+    return QueryStringReader(QuerySchema).read(urlencode([("filter", text) for text in texts]))["filter"]
 
 
 def in_body(document: Any) -> Any:
-    return read_json(BodySchema(), json.dumps({"filter": document}).encode())["condition"]
+    return read_json(BodySchema(), json.dumps({"filter": document}).encode())["filter"]
 
 
 def refused(read: Any, *given: Any) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from listener import listening
 from waiting import wait_until
 
 from event_tracker.query.events.event_pages import NIL, Position
-from event_tracker.query.events.filters import EventFilter
+from event_tracker.query.events.parameters import EventQuery
 from event_tracker.query.events.store import SESSION_SETTINGS, build_statement
 from event_tracker.query.filters.grammar import Condition, Property
 from event_tracker.query.parameter_types import EARLIEST, LATEST
@@ -157,7 +157,7 @@ def test_numbers_that_no_type_holds_are_no_error(get, store, minutes):
 def test_a_page_of_a_user_is_read_from_the_primary_key(postgres, shared_database, stored):
     """Whatever the filter: it reads the newest events of the user, and doesn't sort."""
     part = Condition(Property(("cart", "items")), "gt", ("3",))
-    asked = EventFilter("ann", (), None, (), part, None, EARLIEST, LATEST, 50, Position.before(LATEST), b"")
+    asked = EventQuery("ann", (), None, (), part, None, EARLIEST, LATEST, 50, Position.before(LATEST), b"")
     statement, parameters = build_statement("list_events", asked)
     place = {"start": EARLIEST, "after_timestamp": LATEST, "after_user_id": "", "after_received_at": EARLIEST, "after_event_id": NIL, "rows": 51}  # fmt: skip
     options = " ".join(f"-c {name}={value}" for name, value in SESSION_SETTINGS.items())
@@ -176,7 +176,7 @@ def test_a_statement_has_no_text_of_a_filter():
     texts = ("'; drop table events; --", "x", "%(a)s", "{0}")
     for test in ("is", "contains", "starts_with", "gt"):
         part = Condition(Property(("secret'key", "x")), test, texts[: 4 if test == "is" else 1])
-        asked = EventFilter(None, (), None, (), part, None, EARLIEST, LATEST, 50, Position.before(LATEST), b"")
+        asked = EventQuery(None, (), None, (), part, None, EARLIEST, LATEST, 50, Position.before(LATEST), b"")
         statement, parameters = build_statement("list_events", asked)
         assert b"drop" not in statement
         assert b"secret" not in statement

@@ -41,7 +41,7 @@ CONNECTION_ERRORS = (requests.ConnectionError, requests.Timeout, requests.except
 """What requests raises when there is no answer, or only a part of one."""
 
 
-class Version(msgspec.Struct):
+class VersionAnswer(msgspec.Struct):
     """The part of the answer of /version that is used here."""
 
     service: str
@@ -196,7 +196,7 @@ class Client:
         """The name of the service at this URL, if it is one of ours but not the expected one."""
         try:
             answer = self.session.get(self.url + "/version", timeout=CONNECT_SECONDS, allow_redirects=False)
-            name = SERVICES.get(msgspec.json.decode(answer.content, type=Version).service)
+            name = SERVICES.get(msgspec.json.decode(answer.content, type=VersionAnswer).service)
         except (requests.RequestException, msgspec.MsgspecError):
             return None
         return name if name != self.name else None

@@ -21,7 +21,7 @@ from event_tracker.columns.loading.conditions import Range
 from event_tracker.columns.loading.deadline import Deadline
 from event_tracker.columns.loading.identity.persons import Persons
 from event_tracker.columns.loading.loader import Loaded, Loader
-from event_tracker.columns.loading.plan import Plan, make_plan
+from event_tracker.columns.loading.plan import EnginePlan, make_plan
 from event_tracker.columns.loading.relations import Relations
 from event_tracker.columns.loading.snapshot import Selection, Snapshot, in_snapshot
 from event_tracker.columns.loading.spans import Sample
@@ -34,8 +34,8 @@ __all__ = [
     "CopyTooLargeError",
     "Deadline",
     "Engine",
+    "EnginePlan",
     "Persons",
-    "Plan",
     "Range",
     "Result",
     "Sample",

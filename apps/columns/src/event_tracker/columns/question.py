@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from event_tracker.columns.loading.plan import Plan
+from event_tracker.columns.loading.plan import EnginePlan
 from event_tracker.columns.loading.tables import Table
 
 
@@ -20,7 +20,7 @@ class Result(NamedTuple):
     as_of: datetime
     fingerprint: bytes
     rows: list[Any]
-    plan: Plan | None = None
+    plan: EnginePlan | None = None
 
 
 class QuestionStatement(NamedTuple):

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import streamlit as st
 
-from event_tracker.dashboard.auth.sessions import SignedOutError
+from event_tracker.dashboard.auth.browser_sign_ins import SignedOutError
 from event_tracker.dashboard.auth.sign_in import GO_PATH, PATH
 from event_tracker.dashboard.client.service import RefusedError, UnavailableError, query_url
 from event_tracker.dashboard.markdown import as_text
@@ -58,13 +58,13 @@ def show_problem(refused: RefusedError) -> None:
 
 
 def _sentence(detail: str) -> str:
-    """A sentence of the query service, which has names of parameters in backticks, and may have texts of the visitor."""
+    """A sentence of the query service, which has names of parameters in backticks, and may have texts of the reader."""
     return as_text(detail.replace("`", ""))
 
 
 @contextmanager
 def open_sign_in() -> Iterator[None]:
-    """If the visitor isn't signed in, open the sign-in form, which leads back to this page."""
+    """If the reader isn't signed in, open the sign-in form, which leads back to this page."""
     try:
         yield
     except SignedOutError:
@@ -85,7 +85,7 @@ def show_unavailable() -> Iterator[None]:
 
 
 def show_not_allowed(scope: str) -> None:
-    """Show that the visitor's role doesn't allow this page."""
+    """Show that the reader's role doesn't allow this page."""
     st.info(f"{NEEDS[scope]} An admin can give you the role {ROLES[scope]}.", icon=":material/lock:")
 
 

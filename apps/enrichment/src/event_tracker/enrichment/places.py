@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 PACKAGES = ("maxminddb",)
 """What is needed: the extra `places`."""
 
-REMEMBERED = 20_000
+MAX_CACHED = 20_000
 """Addresses whose places are cached: a visitor has many requests, and a lookup takes 2 to 10 µs."""
 
 COORDINATE_DIGITS = 1
@@ -70,7 +70,7 @@ def load_places(file: str) -> Callable[[str], Place]:
     except maxminddb.InvalidDatabaseError as error:
         raise ValueError(f"{file} isn't an MMDB file: {error}") from None
 
-    @lru_cache(REMEMBERED)
+    @lru_cache(MAX_CACHED)
     def locate(address: str) -> Place:
         try:
             found: Any = reader.get(address)

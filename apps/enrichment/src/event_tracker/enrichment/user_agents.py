@@ -15,7 +15,7 @@ PACKAGES = ("crawleruseragents", "ua_parser_rs")
 MAX_CHARACTERS = 500
 """Characters of a User-Agent that are read."""
 
-REMEMBERED = 5000
+MAX_CACHED = 5000
 """User-Agents whose results are cached: reading a new one takes half a millisecond."""
 
 SELF_DECLARED_BOT = re.compile(r"(?<!\bcu)bot\b|crawl|spider|headless|https?://|\w@\w", re.IGNORECASE)
@@ -61,7 +61,7 @@ def load_user_agents() -> Callable[[str], UserAgent]:
 
     parser = Parser(Resolver(load_builtins()))
 
-    @lru_cache(REMEMBERED)
+    @lru_cache(MAX_CACHED)
     def read(user_agent: str) -> UserAgent:
         # A family may be text from the header, and PostgreSQL can't store U+0000.
         text = user_agent[:MAX_CHARACTERS].replace("\0", "")

@@ -42,7 +42,7 @@ class SetResult(NamedTuple):
     is_new: bool
 
 
-class Version(NamedTuple):
+class StoredSchema(NamedTuple):
     """A version of an event type's schema."""
 
     source: str
@@ -113,8 +113,8 @@ def list_schemas(connection: psycopg.Connection, sources: list[str] | None = Non
 
 def list_versions(
     connection: psycopg.Connection, source: str, event_type: str, version: int | None = None
-) -> list[Version]:
+) -> list[StoredSchema]:
     """The newest versions of an event type's schema, the newest first and `MAX_VERSIONS` at most, or only this one."""
     parameters = {"source": source, "event_type": event_type, "version": version, "most": MAX_VERSIONS}
     rows = connection.execute(QUERIES["list_versions"], parameters)
-    return [Version(*row) for row in rows]
+    return [StoredSchema(*row) for row in rows]

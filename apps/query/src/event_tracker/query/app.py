@@ -24,12 +24,12 @@ from event_tracker.query.auth.calls import bind
 from event_tracker.query.auth.guard import Guard
 from event_tracker.query.auth.oidc import Oidc
 from event_tracker.query.auth.oidc_provider import Provider
-from event_tracker.query.auth.people import People
 from event_tracker.query.auth.principal import SCOPES, Scope
 from event_tracker.query.auth.routes import Access
 from event_tracker.query.auth.signing import Signer
+from event_tracker.query.auth.staff import Staff
 from event_tracker.query.auth.tokens import Tokens
-from event_tracker.query.events.filters import Window
+from event_tracker.query.events.parameters import WindowLimits
 from event_tracker.query.events.routes import Events
 from event_tracker.query.events.store import BATCHES_AT_ONCE, SESSION_SETTINGS, EventStore
 from event_tracker.query.events.streams.downloads import Downloads
@@ -90,10 +90,10 @@ def create_app(settings: QuerySettings) -> Middleware:
     downloads = Downloads(settings.exports, health.draining.is_set)
     table = RouteTable()
     access = open_access(settings, control)
-    guard = Guard(table, Tokens(control) if control else None, access.people, required=access.is_required)
+    guard = Guard(table, Tokens(control) if control else None, access.staff, required=access.is_required)
     hub = Hub(Tail(pool))
     sql = open_sql(engine, concurrency_limit, control, settings) if settings.sql else None
-    window = Window(timedelta(hours=settings.window_hours), timedelta(hours=settings.window_max_hours))
+    window = WindowLimits(timedelta(hours=settings.window_hours), timedelta(hours=settings.window_max_hours))
     parts: list[Any] = [
         Events(store, window),
         Stats(
@@ -202,17 +202,17 @@ def open_sql(
 
 
 def open_access(settings: QuerySettings, control: ConnectionPool[psycopg.Connection] | None) -> Access:
-    """How people sign in, as far as the settings allow it."""
+    """How the staff signs in, as far as the settings allow it."""
     signer = Signer(settings.signing_key) if control else None
-    people = open_people(settings, control, signer) if control and signer else None
-    oidc = open_oidc(settings, people, signer) if people and signer and settings.oidc_issuer else None
+    staff = open_staff(settings, control, signer) if control and signer else None
+    oidc = open_oidc(settings, staff, signer) if staff and signer and settings.oidc_issuer else None
     scopes_off: frozenset[Scope] = frozenset() if settings.sql else frozenset({"sql"})
-    return Access(people, signer, oidc, settings.auth == "required", scopes_off)
+    return Access(staff, signer, oidc, settings.auth == "required", scopes_off)
 
 
-def open_people(settings: QuerySettings, control: ConnectionPool[psycopg.Connection], signer: Signer) -> People:
-    """The people who may sign in."""
-    return People(
+def open_staff(settings: QuerySettings, control: ConnectionPool[psycopg.Connection], signer: Signer) -> Staff:
+    """The staff, who may sign in."""
+    return Staff(
         control,
         signer,
         access_seconds=settings.access_minutes * 60,
@@ -221,12 +221,12 @@ def open_people(settings: QuerySettings, control: ConnectionPool[psycopg.Connect
     )
 
 
-def open_oidc(settings: QuerySettings, people: People, signer: Signer) -> Oidc:
+def open_oidc(settings: QuerySettings, staff: Staff, signer: Signer) -> Oidc:
     """Sign-in by the OpenID Connect provider of the settings. No request is sent to it before the first sign-in."""
     return Oidc(
         Provider(settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret),
         settings.oidc_issuer,
-        people,
+        staff,
         signer,
         client_id=settings.oidc_client_id,
         redirect_uri=settings.oidc_redirect_uri,

@@ -40,7 +40,7 @@ class ParameterSchema(Schema):
     error_messages = {"unknown": ("unknown_parameter", "Is not a parameter of this endpoint.")}  # type: ignore[dict-item]  # noqa: RUF012
 
 
-class Reader:
+class QueryStringReader:
     """Reads the query strings of one endpoint."""
 
     def __init__(self, schema: type[ParameterSchema]) -> None:

@@ -1,4 +1,4 @@
-"""`tracker user`: add, change and list the people who may sign in."""
+"""`tracker user`: add, change and list the staff, who may sign in."""
 
 from typing import Any
 

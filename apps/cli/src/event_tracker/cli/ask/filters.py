@@ -10,7 +10,7 @@ from event_tracker.cli.options import identity_option, identity_parameter, sourc
 
 filter_option = click.option(
     "--filter",
-    "conditions",
+    "filter_texts",
     multiple=True,
     metavar="FIELD:OPERATOR:VALUE",
     help="Only events that it selects, such as property.amount:gte:20; or JSON (docs/api.md). Repeat it, and all must match.",
@@ -41,12 +41,12 @@ def filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
         types: tuple[str, ...],
         session: str | None,
         properties: dict[str, str],
-        conditions: tuple[str, ...],
+        filter_texts: tuple[str, ...],
         sources: tuple[str, ...],
         **options: Any,
     ) -> Any:
         fields = {"user_id": user, "event_type": list(types), "session_id": session, "source": list(sources)}
-        filters = {**fields, **identity_parameter(is_raw), **properties, "filter": list(conditions)}
+        filters = {**fields, **identity_parameter(is_raw), **properties, "filter": list(filter_texts)}
         return command(filters=filters, **options)
 
     return run

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from event_tracker.cli.ask.filters import filter_option
-from event_tracker.cli.ask.user_events import Follower, StoredEvent, UserEvents
+from event_tracker.cli.ask.user_events import EventFollower, StoredEvent, UserEvents
 from event_tracker.cli.client import open_client, read_answer
 from event_tracker.cli.options import identity_option, parse_time, patience_option, query_options, source_option
 from event_tracker.cli.terminal import console_of_output, local_time, printable
@@ -42,7 +42,7 @@ def events(
     user_id: str,
     is_raw: bool,
     types: tuple[str, ...],
-    conditions: tuple[str, ...],
+    filter_texts: tuple[str, ...],
     sources: tuple[str, ...],
     limit: int,
     as_json: bool,
@@ -56,15 +56,15 @@ def events(
     --follow looks ten minutes back for events that arrive late; one that arrives later than that is not shown.
     """
     client = open_client("query service", query, patience, token=token)
-    user_events = UserEvents(client, user_id, types, sources, conditions, is_raw=is_raw)
+    user_events = UserEvents(client, user_id, types, sources, filter_texts, is_raw=is_raw)
     if follow:
-        _follow(Follower(user_events, limit), as_json=as_json)
+        _follow(EventFollower(user_events, limit), as_json=as_json)
         return
     found = list(user_events.newest(limit))
     if not found:
         kind = f" of type {' or '.join(types)}" if types else ""
         kind += f" from {' or '.join(sources)}" if sources else ""
-        kind += f" with {' and '.join(conditions)}" if conditions else ""
+        kind += f" with {' and '.join(filter_texts)}" if filter_texts else ""
         click.echo(f"No events{kind} of {user_id}. `tracker simulate` sends some, and names users to try.", err=True)
     elif as_json:
         for event in found:
@@ -73,7 +73,7 @@ def events(
         console_of_output().print(_table(found))
 
 
-def _follow(follower: Follower, *, as_json: bool) -> None:
+def _follow(follower: EventFollower, *, as_json: bool) -> None:
     console = console_of_output()
     try:
         new = follower.first()

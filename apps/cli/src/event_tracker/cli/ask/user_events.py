@@ -45,7 +45,7 @@ class _Page(msgspec.Struct):
 
 
 class UserEvents:
-    """The events of one user, all of them or of some types and sources, or with some conditions."""
+    """The events of one user, all of them or of some types and sources, or with some filters."""
 
     def __init__(
         self,
@@ -53,12 +53,12 @@ class UserEvents:
         user_id: str,
         types: Sequence[str],
         sources: Sequence[str] = (),
-        conditions: Sequence[str] = (),
+        filter_texts: Sequence[str] = (),
         *,
         is_raw: bool = False,
     ) -> None:
         self.client = client
-        selected = {"event_type": list(types), "source": list(sources), "filter": list(conditions)}
+        selected = {"event_type": list(types), "source": list(sources), "filter": list(filter_texts)}
         self.filters: dict[str, Any] = {"user_id": user_id, **identity_parameter(is_raw), **selected}
 
     def newest(self, limit: int) -> Iterator[StoredEvent]:
@@ -88,7 +88,7 @@ class UserEvents:
             parameters["cursor"] = page.next_cursor
 
 
-class Follower:
+class EventFollower:
     """Returns each event once: first the newest stored ones, then new ones at each call.
 
     It requests the last minutes again each time, because events may arrive out of order, and remembers which it has returned.

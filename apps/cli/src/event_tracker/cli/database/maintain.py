@@ -26,7 +26,7 @@ from event_tracker.cli.options import running_option
 from event_tracker.columns.build import find_unbuilt
 
 CLOSED = "2 hours"
-"""The age at which an hour's counters are folded. Few events arrive later, and they are counted too."""
+"""The age at which an hour's counters are folded, which is added up in fewer rows. Few events arrive later, and they are counted too."""
 
 PERIOD = re.compile(r"([1-9]\d{0,3})\s*(day|week|month|year)s?")
 

@@ -54,7 +54,7 @@ def deliver(client: Client, events: list[bytes], *, dry_run: bool = False) -> Ou
     """Post events as one batch.
 
     Args:
-        events: the JSON of each event, in one line. Every event must have an identity, since it may be sent twice.
+        events: the JSON of each event, in one line. Every event must have an event_id, since it may be sent twice.
 
     Raises:
         ServiceError: if the collector is unavailable, or refuses the whole request.

@@ -15,13 +15,13 @@ JSON_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 """What decoding raises for invalid or too deeply nested JSON."""
 
 
-class Line(NamedTuple):
+class EventLine(NamedTuple):
     """One event of a file.
 
     Attributes:
         number: its line number, from 1; the first one if the event spans several lines.
         event: the JSON to send.
-        original: the content of the line, from which an identity is made.
+        original: the content of the line, from which an event_id is made.
     """
 
     number: int
@@ -37,15 +37,15 @@ class Reason(NamedTuple):
     detail: str
 
 
-class Unreadable(NamedTuple):
-    """A line that can't be sent."""
+class RefusedLine(NamedTuple):
+    """A line that is refused here, and not sent."""
 
     number: int
     original: bytes
     reason: Reason
 
 
-class LeftOut(NamedTuple):
+class LeftOutLine(NamedTuple):
     """A line of a log that is read, but makes no event.
 
     Attributes:
@@ -56,7 +56,7 @@ class LeftOut(NamedTuple):
     kind: str
 
 
-Entry = Line | Unreadable | LeftOut
+Entry = EventLine | RefusedLine | LeftOutLine
 Stream = io.BufferedIOBase
 
 
@@ -72,8 +72,8 @@ def numbered_lines(stream: Stream) -> Iterator[tuple[int, bytes]]:
             yield number, line
 
 
-def too_long(number: int, line: bytes) -> Unreadable:
+def too_long(number: int, line: bytes) -> RefusedLine:
     """The entry for a line that is too long."""
-    return Unreadable(
+    return RefusedLine(
         number, line[:1000], Reason("", "event_too_large", f"The line is longer than {MAX_LINE_BYTES} bytes.")
     )

@@ -10,9 +10,9 @@ import click
 from event_tracker.cli.ingest.compression import READ_ERRORS, decompressed
 from event_tracker.cli.ingest.delivery import MAX_BYTES
 from event_tracker.cli.ingest.detection import find_format, read_entries
-from event_tracker.cli.ingest.entries import Entry, Line
+from event_tracker.cli.ingest.entries import Entry, EventLine
+from event_tracker.cli.ingest.event_ids import EventIdMaker
 from event_tracker.cli.ingest.files import STANDARD_INPUT
-from event_tracker.cli.ingest.identity import Identifier
 from event_tracker.cli.ingest.logs.formats import LOG_FORMATS
 from event_tracker.cli.ingest.logs.read import LogOptionsError, LogReader
 
@@ -52,7 +52,7 @@ class Input:
         self,
         files: list[str],
         format_: str,
-        identifier: Identifier,
+        identifier: EventIdMaker,
         logs: LogReader,
         open_: Callable[[str], AbstractContextManager[IO[Any]]] = open_local,
     ) -> None:
@@ -143,7 +143,7 @@ def _group(items: Iterable[Item], most: int) -> Iterator[list[Item]]:
     size = 0
     try:
         for item in items:
-            added = len(item.entry.event) + 1 if isinstance(item.entry, Line) else 0
+            added = len(item.entry.event) + 1 if isinstance(item.entry, EventLine) else 0
             if batch and size + added > MAX_BYTES:
                 yield batch
                 batch, size = [], 0

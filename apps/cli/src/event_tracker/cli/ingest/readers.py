@@ -13,10 +13,10 @@ from event_tracker.cli.ingest.entries import (
     JSON_ERRORS,
     MAX_LINE_BYTES,
     Entry,
-    Line,
+    EventLine,
     Reason,
+    RefusedLine,
     Stream,
-    Unreadable,
     numbered_lines,
     too_long,
 )
@@ -46,9 +46,9 @@ def read_ndjson(stream: Stream) -> Iterator[Entry]:
         if len(line) > MAX_LINE_BYTES:
             yield too_long(number, line)
         elif b'"event_type"' not in line and (why := explain("Isn't an event.", line)) != "Isn't an event.":
-            yield Unreadable(number, line, Reason("", "not_an_event", why))
+            yield RefusedLine(number, line, Reason("", "not_an_event", why))
         else:
-            yield Line(number, _sendable(line), line)
+            yield EventLine(number, _sendable(line), line)
 
 
 def _sendable(line: bytes) -> bytes:
@@ -91,10 +91,10 @@ def _exported_rows(rows: Iterator[dict[str, Any]]) -> Iterator[Entry]:
             event["properties"] = msgspec.Raw(_compact(str(row["properties"]).encode()))
         except JSON_ERRORS:
             original = repr(row).encode()
-            yield Unreadable(number, original, Reason("/properties", "invalid_json", "The properties aren't JSON."))
+            yield RefusedLine(number, original, Reason("/properties", "invalid_json", "The properties aren't JSON."))
         else:
             line = msgspec.json.encode(event)
-            yield Line(number, line, line)
+            yield EventLine(number, line, line)
 
 
 def read_csv(stream: Stream) -> Iterator[Entry]:
@@ -115,7 +115,7 @@ def read_csv(stream: Stream) -> Iterator[Entry]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield Unreadable(number, b"", Reason("", "invalid_csv_row", f"Isn't CSV: {error}."))
+            yield RefusedLine(number, b"", Reason("", "invalid_csv_row", f"Isn't CSV: {error}."))
         else:
             if row:
                 yield _csv_line(number, header, row)
@@ -126,10 +126,10 @@ def _csv_line(number: int, header: list[str], row: list[str]) -> Entry:
     try:
         event = msgspec.json.encode(_row_event(header, row))
     except UnicodeError:
-        return Unreadable(number, original, Reason("", "invalid_csv_row", "Isn't UTF-8."))
+        return RefusedLine(number, original, Reason("", "invalid_csv_row", "Isn't UTF-8."))
     except ValueError as error:
-        return Unreadable(number, original, Reason("", "invalid_csv_row", str(error)))
-    return Line(number, event, event)
+        return RefusedLine(number, original, Reason("", "invalid_csv_row", str(error)))
+    return EventLine(number, event, event)
 
 
 def _row_event(header: list[str], row: list[str]) -> dict[str, object]:

@@ -13,9 +13,9 @@ from event_tracker.cli.errors import ServiceError
 from event_tracker.cli.ingest.compression import READ_ERRORS
 from event_tracker.cli.ingest.delivery import MAX_EVENTS, Outcome, deliver, deliver_all
 from event_tracker.cli.ingest.detection import FORMATS
-from event_tracker.cli.ingest.entries import Line
+from event_tracker.cli.ingest.entries import EventLine
+from event_tracker.cli.ingest.event_ids import EventIdMaker
 from event_tracker.cli.ingest.files import find_files, sizes
-from event_tracker.cli.ingest.identity import Identifier
 from event_tracker.cli.ingest.input import AUTO, Input, Item
 from event_tracker.cli.ingest.logs.options import LogOptions, log_options
 from event_tracker.cli.ingest.logs.read import LogReader
@@ -89,12 +89,14 @@ def send(
     a file could not be read.
     """
     found = find_files(files)
-    identifier = click.get_current_context().with_resource(closing(Identifier(timestamp)))
+    identifier = click.get_current_context().with_resource(closing(EventIdMaker(timestamp)))
     entered = Input(found, format_, identifier, LogReader(make_options))
     client = open_client("collector", collector, patience, write_key=write_key)
 
     def work(batch: list[Item]) -> Outcome:
-        return deliver(client, [item.entry.event for item in batch if isinstance(item.entry, Line)], dry_run=dry_run)
+        return deliver(
+            client, [item.entry.event for item in batch if isinstance(item.entry, EventLine)], dry_run=dry_run
+        )
 
     with closing(RejectedLines(rejected, found)) as report, Meter("lines", sizes(found)) as meter:
         report.remove_earlier()

@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any, Protocol
 
 from event_tracker.cli.ingest.delivery import Outcome
-from event_tracker.cli.ingest.entries import LeftOut, Line, Unreadable
+from event_tracker.cli.ingest.entries import EventLine, LeftOutLine, RefusedLine
 from event_tracker.cli.ingest.input import Item
 from event_tracker.cli.ingest.logs.kinds import NO_REQUEST
 
@@ -51,11 +51,11 @@ class Tally:
         self.accepted += outcome.accepted
         place = count()
         for file, entry in items:
-            if isinstance(entry, LeftOut):
+            if isinstance(entry, LeftOutLine):
                 self.left_out[entry.kind] += 1
                 continue
-            index = next(place) if isinstance(entry, Line) else -1
-            errors = [entry.reason._asdict()] if isinstance(entry, Unreadable) else outcome.errors.get(index)
+            index = next(place) if isinstance(entry, EventLine) else -1
+            errors = [entry.reason._asdict()] if isinstance(entry, RefusedLine) else outcome.errors.get(index)
             if errors:
                 self.rejected += 1
                 self.report.write(file, entry.number, errors, entry.original)

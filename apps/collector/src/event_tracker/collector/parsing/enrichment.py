@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from wsgiref.types import WSGIEnvironment
 
-from event_tracker.enrichment import places, sources, user_agents
+from event_tracker.enrichment import places, traffic_sources, user_agents
 from event_tracker.enrichment.addresses import Address, network_of, read_address
 
 KINDS = {
@@ -94,10 +94,10 @@ class Enrichment:
 
 def _source_of(properties: Mapping[str, Any]) -> dict[str, str]:
     """`$source` and `$channel` of a page view, by the properties that tracker.js sends."""
-    parameters = {name: value for name in sources.UTM if isinstance(value := properties.get(name), str)}
+    parameters = {name: value for name in traffic_sources.UTM if isinstance(value := properties.get(name), str)}
     referrer, host = properties.get("referrer"), properties.get("host")
     own = [host.lower().partition(":")[0]] if isinstance(host, str) else []
-    return sources.find_source(referrer if isinstance(referrer, str) else None, parameters, own).properties()
+    return traffic_sources.find_source(referrer if isinstance(referrer, str) else None, parameters, own).properties()
 
 
 def client_address(environ: WSGIEnvironment, trusted_hops: int) -> Address | None:

@@ -1,7 +1,7 @@
 """The process for checks that may take long. The collector starts it, and kills it if a check takes too long.
 
-It reads questions from its standard input and writes an answer to each. Both are JSON after their length, four bytes. The
-first answer has no question: it says that the process is ready. The process exits at the end of its input.
+It reads requests from its standard input and writes a result for each. Both are JSON after their length, four bytes. The
+first result has no request: it says that the process is ready. The process exits at the end of its input.
 """
 
 import math
@@ -44,7 +44,7 @@ WARM_UP = {
 }
 
 
-class Question(msgspec.Struct, array_like=True):
+class CheckRequest(msgspec.Struct, array_like=True):
     """Asks how properties violate a schema.
 
     Attributes:
@@ -60,7 +60,7 @@ class Question(msgspec.Struct, array_like=True):
     forgotten: list[int] = []
 
 
-class Answer(msgspec.Struct, array_like=True):
+class CheckResult(msgspec.Struct, array_like=True):
     """The violations.
 
     Attributes:
@@ -71,29 +71,29 @@ class Answer(msgspec.Struct, array_like=True):
     found: list[Violation] = []
 
 
-read_answer = msgspec.json.Decoder(Answer).decode
-read_question = msgspec.json.Decoder(Question, float_hook=read_float).decode
+read_result = msgspec.json.Decoder(CheckResult).decode
+read_request = msgspec.json.Decoder(CheckRequest, float_hook=read_float).decode
 write = msgspec.json.Encoder().encode
 
 
 def main() -> None:
-    """Answer questions until the input ends."""
+    """Check until the input ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the collector stops this process itself
     os.nice(NICENESS)
     _limit()
     checks: dict[int, Check] = {}
-    questions, answers = sys.stdin.buffer, sys.stdout.buffer
-    _send(answers, Answer(0.0))
-    while head := questions.read(LENGTH.size):
+    requests, results = sys.stdin.buffer, sys.stdout.buffer
+    _send(results, CheckResult(0.0))
+    while head := requests.read(LENGTH.size):
         began = time.process_time()
         _set_limit(resource.RLIMIT_CPU, math.ceil(began) + PROCESSOR_SECONDS, resource.RLIM_INFINITY)
-        question = read_question(questions.read(*LENGTH.unpack(head)))
-        for number in question.forgotten:
+        request = read_request(requests.read(*LENGTH.unpack(head)))
+        for number in request.forgotten:
             checks.pop(number, None)
-        if question.schema is not None:
-            checks[question.number] = Check(0, question.schema)
-        found = checks[question.number].find(decode_json(question.properties))
-        _send(answers, Answer(time.process_time() - began, found))
+        if request.schema is not None:
+            checks[request.number] = Check(0, request.schema)
+        found = checks[request.number].find(decode_json(request.properties))
+        _send(results, CheckResult(time.process_time() - began, found))
 
 
 def _limit() -> None:
@@ -115,9 +115,9 @@ def framed(message: Any) -> bytes:
     return LENGTH.pack(len(content)) + content
 
 
-def _send(answers: BinaryIO, answer: Answer) -> None:
-    answers.write(framed(answer))
-    answers.flush()
+def _send(results: BinaryIO, result: CheckResult) -> None:
+    results.write(framed(result))
+    results.flush()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from gevent import subprocess
 
 from event_tracker.collector import metrics
 from event_tracker.collector.tracking_plan.budgets import FREE_SECONDS, SCHEMA_SECONDS, Budgets
-from event_tracker.collector.tracking_plan.checker import LENGTH, Question, framed, read_answer
+from event_tracker.collector.tracking_plan.checker import LENGTH, CheckRequest, framed, read_result
 from event_tracker.collector.tracking_plan.lru import LruCache
 from event_tracker.collector.tracking_plan.set_aside import SetAsideSchemas
 from event_tracker.core.concurrency_limit import ConcurrencyLimit, NoTurnError
@@ -151,18 +151,18 @@ class SlowChecks:
             return FREE_SECONDS + SCHEMA_SECONDS, None
         schema = None if check.number in self._known else check.schema
         forgotten = self._known.use(source, check.number, check.examined.memory)
-        question = Question(check.number, schema, msgspec.Raw(_write(properties)), forgotten)
+        request = CheckRequest(check.number, schema, msgspec.Raw(_write(properties)), forgotten)
         began = time.monotonic()
         try:
-            answer = self._exchange(framed(question), CHECK_SECONDS)
+            result = self._exchange(framed(request), CHECK_SECONDS)
         except (_LateError, OSError, EOFError):
             self.close()
             self._start()
             return FREE_SECONDS + max(SCHEMA_SECONDS, time.monotonic() - began), None
-        except BaseException:  # the waiting greenlet was killed: the next one would read this answer
+        except BaseException:  # the waiting greenlet was killed: the next one would read this result
             self.close()
             raise
-        return answer.seconds, answer.found
+        return result.seconds, result.found
 
     def _start(self) -> None:
         """Make sure that the process runs, if it can be started."""
@@ -190,12 +190,12 @@ class SlowChecks:
         )
         self._exchange(b"", START_SECONDS)
 
-    def _exchange(self, question: bytes, seconds: float) -> Any:
+    def _exchange(self, request: bytes, seconds: float) -> Any:
         assert self._process
         with gevent.Timeout(seconds, _LateError):
-            _write_all(self._process.stdin, question)
+            _write_all(self._process.stdin, request)
             head = _read_all(self._process.stdout, LENGTH.size)
-            return read_answer(_read_all(self._process.stdout, *LENGTH.unpack(head)))
+            return read_result(_read_all(self._process.stdout, *LENGTH.unpack(head)))
 
 
 def _write_all(pipe: Any, content: bytes) -> None:

@@ -18,12 +18,12 @@ from event_tracker.columns import metrics
 from event_tracker.columns.layout import LAYOUT
 from event_tracker.columns.loading.cache import Cache, Lease
 from event_tracker.columns.loading.deadline import Deadline
-from event_tracker.columns.loading.hours import Hours, hour_of
 from event_tracker.columns.loading.identity.first_seen import copy_first_seen
 from event_tracker.columns.loading.identity.links import Links, SourceView
 from event_tracker.columns.loading.identity.persons import Persons
 from event_tracker.columns.loading.identity.shared_tables import SharedTable
-from event_tracker.columns.loading.reader import Reader
+from event_tracker.columns.loading.rows.hours import Hours, hour_of
+from event_tracker.columns.loading.rows.reader import RowReader
 from event_tracker.columns.loading.snapshot import (
     EARLIEST,
     QUERIES,
@@ -204,7 +204,7 @@ class Loader:
         fetched = self._fetch_blocks(connection, blocks, lease, deadline) if blocks else set()
         rows = [span for span in missing if span.id not in fetched]
         with self._open_cursor() as cursor:
-            reader = Reader(connection, cursor, self._cache, self.hours, snapshot, lease, deadline)
+            reader = RowReader(connection, cursor, self._cache, self.hours, snapshot, lease, deadline)
             read = reader.read(rows)
         fresh = {span: (str(span.id),) for span in missing if span.id in fetched}
         return Loaded(snapshot, files | fresh | read, blocks_fetched=len(fetched), rows_read=reader.rows)

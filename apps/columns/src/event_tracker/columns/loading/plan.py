@@ -25,7 +25,7 @@ class HourBeside(msgspec.Struct, frozen=True):
     why: str
 
 
-class Plan(msgspec.Struct, frozen=True):
+class EnginePlan(msgspec.Struct, frozen=True):
     """What `explain=true` adds to a response.
 
     Attributes:
@@ -49,12 +49,12 @@ class Plan(msgspec.Struct, frozen=True):
     plan: Any
 
 
-def make_plan(loaded: Loaded, seconds: float, plan: Any) -> Plan:
+def make_plan(loaded: Loaded, seconds: float, plan: Any) -> EnginePlan:
     """Describe how a question was answered."""
     blocks = [span for span in loaded.files if span.id is not None]
     hours = sorted((span for span in loaded.files if span.id is None), key=lambda span: span.start, reverse=True)
     today = loaded.snapshot.as_of.replace(hour=0, minute=0, second=0, microsecond=0)
-    return Plan(
+    return EnginePlan(
         milliseconds=seconds * 1000,
         blocks=len(blocks),
         events_in_blocks=sum(span.events for span in blocks),

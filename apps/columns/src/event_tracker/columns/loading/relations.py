@@ -9,8 +9,8 @@ from psycopg import sql
 from event_tracker.columns.layout import COLUMNS
 from event_tracker.columns.loading.cache import Cache
 from event_tracker.columns.loading.conditions import Range, in_any, moment
-from event_tracker.columns.loading.hours import Hours
 from event_tracker.columns.loading.loader import Loaded
+from event_tracker.columns.loading.rows.hours import Hours
 from event_tracker.columns.loading.snapshot import Selection
 from event_tracker.columns.loading.spans import count_names
 from event_tracker.columns.properties import name_properties, own_column, property_columns

@@ -1,4 +1,4 @@
-"""The visitor's account: what it may do, and its part of the sidebar, with links to sign in and out."""
+"""The reader's account: what it may do, and its part of the sidebar, with links to sign in and out."""
 
 from collections.abc import Mapping
 from html import escape
@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from event_tracker.dashboard.auth import visitor
+from event_tracker.dashboard.auth import current
 from event_tracker.dashboard.auth.sign_in import CHANGE_PATH, KEEP_PATH, OUT_PATH, PATH
 from event_tracker.dashboard.client import service
 from event_tracker.dashboard.client.api import ask
@@ -23,13 +23,13 @@ SIGNED_IN = f"""
 </div>
 """
 CHANGE = f'<a href="{CHANGE_PATH}" target="_self">Change password</a>'
-KEEP = f'<img src="{KEEP_PATH}?{{turn}}" alt="" width="1" height="1">'
+KEEP = f'<img src="{KEEP_PATH}?{{number}}" alt="" width="1" height="1">'
 
 Account = Mapping[str, Any]
 
 
 def who() -> Account | None:
-    """The visitor's account, from the query service; None if it doesn't answer.
+    """The reader's account, from the query service; None if it doesn't answer.
 
     Raises:
         SignedOutError
@@ -41,12 +41,12 @@ def who() -> Account | None:
 
 
 def has_scope(who: Account | None, scope: str) -> bool:
-    """Whether the visitor has a scope. True if the account isn't known: the query service then refuses what isn't allowed."""
+    """Whether the reader has a scope. True if the account isn't known: the query service then refuses what isn't allowed."""
     return who is None or scope in who["scopes"]
 
 
 def is_admin(who: Account | None) -> bool:
-    """Whether the visitor is an admin. False if the account isn't known."""
+    """Whether the reader is an admin. False if the account isn't known."""
     return who is not None and "admin" in who["scopes"]
 
 
@@ -58,14 +58,14 @@ def show(who: Account | None, *, below_filters: bool) -> None:
     """
     if who is None:
         return
-    session = visitor.session()
+    signed_in = current.sign_in()
     with st.sidebar:
-        if session:
+        if signed_in:
             if below_filters:
                 st.divider()
-            st.html(SIGNED_IN.format(name=escape(session.name), change="" if who["by_provider"] else CHANGE))
-            if not session.cookie_is_current:
-                st.html(KEEP.format(turn=session.turn))
+            st.html(SIGNED_IN.format(name=escape(signed_in.name), change="" if who["by_provider"] else CHANGE))
+            if not signed_in.cookie_is_current:
+                st.html(KEEP.format(number=signed_in.renewals))
         elif _can_sign_in():
             if below_filters:
                 st.divider()

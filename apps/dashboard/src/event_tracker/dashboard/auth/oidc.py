@@ -13,7 +13,7 @@ from event_tracker.dashboard.client import service
 from event_tracker.dashboard.client.service import UnavailableError
 
 START_PATH = "/sign-in/oidc"
-BACK_PATH = "/sign-in/oidc/callback"
+CALLBACK_PATH = "/sign-in/oidc/callback"
 
 COOKIE = "oidc"
 

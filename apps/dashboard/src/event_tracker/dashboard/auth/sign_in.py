@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from event_tracker.dashboard.auth import cookies, forms, oidc
-from event_tracker.dashboard.auth.sessions import Session, SignedOutError, sessions
+from event_tracker.dashboard.auth.browser_sign_ins import BrowserSignIn, SignedOutError, sign_ins
 from event_tracker.dashboard.auth.threads import run_in_thread
 from event_tracker.dashboard.client import service
 from event_tracker.dashboard.client.service import RefusedError, UnavailableError
@@ -59,13 +59,13 @@ def _message_page(status: int, title: str, text: str) -> Response:
 
 
 async def show_sign_in(request: Request) -> Response:
-    """Show the form. A visitor who is signed in is redirected."""
+    """Show the form. A reader who is signed in is redirected."""
     next_path = forms.local_path(request.query_params.get("next", "/"))
     if cookies.read(request.cookies) is None:
         return await _form(next_path)
-    session = await run_in_thread(session_of, request)
-    if session:
-        return RedirectResponse(_next_path(session, next_path), 303)
+    signed_in = await run_in_thread(sign_in_of, request)
+    if signed_in:
+        return RedirectResponse(_next_path(signed_in, next_path), 303)
     response = await _form(next_path)
     cookies.delete(response)
     return response
@@ -93,23 +93,23 @@ async def sign_in(request: Request) -> Response:
         return await _form(next_path, 401 if refused.status == 422 else refused.status, problem, name)
     except UnavailableError:
         return await _form(next_path, 502, UNAVAILABLE, name)
-    return await run_in_thread(signed_in, request, given, next_path)
+    return await run_in_thread(begin_sign_in, request, given, next_path)
 
 
-def signed_in(request: Request, given: dict[str, Any], next_path: str) -> Response:
-    """Start a session in place of the browser's earlier one, and redirect."""
-    earlier = session_of(request)
+def begin_sign_in(request: Request, given: dict[str, Any], next_path: str) -> Response:
+    """Start a sign-in in place of the browser's earlier one, and redirect."""
+    earlier = sign_in_of(request)
     if earlier:
-        sessions.end(earlier)
-    session = sessions.begin(given)
-    response = RedirectResponse(_next_path(session, next_path), 303)
-    _set_cookie(response, session)
+        sign_ins.end(earlier)
+    signed_in = sign_ins.begin(given)
+    response = RedirectResponse(_next_path(signed_in, next_path), 303)
+    _set_cookie(response, signed_in)
     return response
 
 
-def _next_path(session: Session, next_path: str) -> str:
+def _next_path(signed_in: BrowserSignIn, next_path: str) -> str:
     """The path to continue with: the password form, if a password must be set first."""
-    return f"{CHANGE_PATH}?{urlencode({'next': next_path})}" if session.must_set_password else next_path
+    return f"{CHANGE_PATH}?{urlencode({'next': next_path})}" if signed_in.must_set_password else next_path
 
 
 async def finish_oidc(request: Request) -> Response:
@@ -125,17 +125,17 @@ async def finish_oidc(request: Request) -> Response:
     else:
         # A page and not a redirect: browsers don't send a strict cookie after redirects that another site started.
         response = forms.page("continue.html", title="Signed in", next=next_path)
-        _set_cookie(response, await run_in_thread(sessions.begin, given))
+        _set_cookie(response, await run_in_thread(sign_ins.begin, given))
     oidc.delete_cookie(response)
     return response
 
 
 async def sign_out(request: Request) -> Response:
-    """End the sign-in and its session."""
+    """End the sign-in, here and at the query service."""
     await forms.read(request)
-    session = await run_in_thread(session_of, request)
-    if session:
-        await run_in_thread(sessions.end, session)
+    signed_in = await run_in_thread(sign_in_of, request)
+    if signed_in:
+        await run_in_thread(sign_ins.end, signed_in)
     response = RedirectResponse(PATH, 303)
     cookies.delete(response)
     return response
@@ -143,30 +143,30 @@ async def sign_out(request: Request) -> Response:
 
 async def show_password(request: Request) -> Response:
     """Show the form to set another password."""
-    return _password_form(await _signed_in(request), forms.local_path(request.query_params.get("next", "/")))
+    return _password_form(await _require_sign_in(request), forms.local_path(request.query_params.get("next", "/")))
 
 
-def _password_form(session: Session, next_path: str, status: int = 200, problem: str = "") -> Response:
+def _password_form(signed_in: BrowserSignIn, next_path: str, status: int = 200, problem: str = "") -> Response:
     return forms.page(
-        "password.html", status, next=next_path, problem=problem, name=session.name, first=session.must_set_password
+        "password.html", status, next=next_path, problem=problem, name=signed_in.name, first=signed_in.must_set_password
     )
 
 
 async def set_password(request: Request) -> Response:
     """Set the password. That ends all sign-ins, so sign in again."""
     form = await forms.read(request)
-    session, next_path = await _signed_in(request), forms.local_path(form.get("next", "/"))
+    signed_in, next_path = await _require_sign_in(request), forms.local_path(form.get("next", "/"))
     password = form.get("password", "")
     if password != form.get("again"):
-        return _password_form(session, next_path, 422, "These two differ.")
+        return _password_form(signed_in, next_path, 422, "These two differ.")
 
     body = {"password": password}
-    if not session.must_set_password:
+    if not signed_in.must_set_password:
         body["current_password"] = form.get("current", "")
 
     def change() -> dict[str, Any]:
-        session.request("POST", "/auth/password", json=body).close()
-        return service.post("/auth/sign-in", name=session.name, password=password)
+        signed_in.request("POST", "/auth/password", json=body).close()
+        return service.post("/auth/sign-in", name=signed_in.name, password=password)
 
     try:
         given = await run_in_thread(change)
@@ -174,8 +174,8 @@ async def set_password(request: Request) -> Response:
         problem = _password_problem(refused)
         if problem is None:
             raise
-        return _password_form(session, next_path, refused.status, problem)
-    return await run_in_thread(signed_in, request, given, next_path)
+        return _password_form(signed_in, next_path, refused.status, problem)
+    return await run_in_thread(begin_sign_in, request, given, next_path)
 
 
 def _password_problem(refused: RefusedError) -> str | None:
@@ -189,10 +189,10 @@ def _password_problem(refused: RefusedError) -> str | None:
 def keep(request: Request) -> Response:
     """Answer with an empty picture and the newest cookie. A page shows this picture when the refresh token has changed."""
     cookie = cookies.read(request.cookies)
-    session = sessions.find_local(cookie) if cookie else None
+    signed_in = sign_ins.find_local(cookie) if cookie else None
     response = Response(NOTHING, media_type="image/svg+xml", headers={"Cache-Control": "no-store"})
-    if session:
-        _set_cookie(response, session)
+    if signed_in:
+        _set_cookie(response, signed_in)
     return response
 
 
@@ -201,29 +201,29 @@ def go(_: Request) -> Response:
     return Response(GO, media_type="text/javascript", headers={"Cache-Control": "max-age=3600"})
 
 
-def _set_cookie(response: Response, session: Session) -> None:
-    cookies.write(response, session.take_cookie_token(), session.refresh_seconds)
+def _set_cookie(response: Response, signed_in: BrowserSignIn) -> None:
+    cookies.write(response, signed_in.take_cookie_token(), signed_in.refresh_seconds)
     response.headers["Cache-Control"] = "no-store"
 
 
-def session_of(request: Request) -> Session | None:
-    """The session of the request's browser. Raises as `sessions.find` does."""
+def sign_in_of(request: Request) -> BrowserSignIn | None:
+    """The sign-in of the request's browser. Raises as `sign_ins.find` does."""
     cookie = cookies.read(request.cookies)
-    return sessions.find(cookie) if cookie else None
+    return sign_ins.find(cookie) if cookie else None
 
 
-async def _signed_in(request: Request) -> Session:
-    session = await run_in_thread(session_of, request)
-    if session is None:
+async def _require_sign_in(request: Request) -> BrowserSignIn:
+    signed_in = await run_in_thread(sign_in_of, request)
+    if signed_in is None:
         raise SignedOutError
-    return session
+    return signed_in
 
 
 ROUTES = [
     Route(PATH, _with_error_pages(show_sign_in), methods=["GET"]),
     Route(PATH, _with_error_pages(sign_in), methods=["POST"]),
     Route(oidc.START_PATH, _with_error_pages(oidc.start), methods=["GET"]),
-    Route(oidc.BACK_PATH, finish_oidc, methods=["GET"]),
+    Route(oidc.CALLBACK_PATH, finish_oidc, methods=["GET"]),
     Route(OUT_PATH, _with_error_pages(sign_out), methods=["POST"]),
     Route(CHANGE_PATH, _with_error_pages(show_password), methods=["GET"]),
     Route(CHANGE_PATH, _with_error_pages(set_password), methods=["POST"]),

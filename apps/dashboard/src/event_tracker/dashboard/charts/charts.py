@@ -46,7 +46,7 @@ def draw(figure: go.Figure, alt: str, height: int = 360, click: clicks.Click | N
     Args:
         alt: its description, unique on the page.
         height: in pixels.
-        click: is called with the point that the visitor clicks.
+        click: is called with the point that the reader clicks.
     """
     figure.update_layout(
         height=height,
@@ -79,7 +79,7 @@ def _draw_clickable(figure: go.Figure, alt: str, click: clicks.Click) -> None:
 
 
 def text_colour() -> str:
-    """A text colour that is readable on the visitor's background. Streamlit's grey has a contrast of less than 4.5 on white."""
+    """A text colour that is readable on the reader's background. Streamlit's grey has a contrast of less than 4.5 on white."""
     return TEXT_COLOURS[style.theme()]
 
 
@@ -231,13 +231,13 @@ def bars(names: list[str], values: list[int], unit: str) -> go.Figure:
 
 
 def as_table(rows: Any, label: str = "The numbers as a table") -> None:
-    """Show the same numbers as a table, for visitors who can't see the chart or want to copy them."""
+    """Show the same numbers as a table, for readers who can't see the chart or want to copy them."""
     with st.expander(label):
         table(rows, label)
 
 
 def table(rows: Any, alt: str, **columns: Any) -> None:
-    """Show a table without row numbers. Whole numbers have the separators of the visitor's language."""
+    """Show a table without row numbers. Whole numbers have the separators of the reader's language."""
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows)
     config = {
         name: st.column_config.NumberColumn(format="localized") for name in frame.select_dtypes("integer").columns

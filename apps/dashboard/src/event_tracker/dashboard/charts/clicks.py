@@ -1,4 +1,4 @@
-"""Actions for clicks on a chart. The sidebar and the filter bar can do the same, for visitors without a pointer."""
+"""Actions for clicks on a chart. The sidebar and the filter bar can do the same, for readers without a pointer."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime

@@ -31,7 +31,7 @@ def show(columns: Sequence[str], rows: Iterable[Row], alt: str, bars: Sequence[f
     """
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
     body = "".join(_row(row, bar) for row, bar in zip_longest(rows, bars))
-    # An element that scrolls must be focusable, for visitors who use the keyboard.
+    # An element that scrolls must be focusable, for readers who use the keyboard.
     st.html(
         f'<div class="ranking-frame" role="region" aria-label="{escape(alt)}" tabindex="0">'
         f'<table class="ranking" aria-label="{escape(alt)}"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'

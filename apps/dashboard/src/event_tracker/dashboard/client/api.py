@@ -13,8 +13,8 @@ import requests
 import streamlit as st
 from streamlit.runtime.scriptrunner import add_script_run_ctx, get_script_run_ctx
 
-from event_tracker.dashboard.auth import visitor
-from event_tracker.dashboard.auth.sessions import Session
+from event_tracker.dashboard.auth import current
+from event_tracker.dashboard.auth.browser_sign_ins import BrowserSignIn
 from event_tracker.dashboard.client import service
 
 Answer = dict[str, Any]
@@ -30,7 +30,7 @@ FRESH_SECONDS = 4
 
 
 def ask(path: str, **parameters: Any) -> Answer:
-    """GET `path` and return the answer. Parameters that are None or empty are left out. Raises as `visitor.request` does."""
+    """GET `path` and return the answer. Parameters that are None or empty are left out. Raises as `current.request` does."""
     with st.spinner("Counting …"):
         return _get(path, **parameters)
 
@@ -51,7 +51,7 @@ def run_concurrently(function: Callable[..., T]) -> Iterator[Later[T]]:
 
     It returns a function that waits for the result, or raises what the given one raised.
     """
-    # Streamlit's state, and so the visitor, belongs to the page's thread. The other threads get its context.
+    # Streamlit's state, and so the reader, belongs to the page's thread. The other threads get its context.
     context = get_script_run_ctx()
     pool = ThreadPoolExecutor(CONCURRENCY, "ask", lambda: add_script_run_ctx(ctx=context))
     try:
@@ -66,7 +66,7 @@ def _get(path: str, **parameters: Any) -> Answer:
 
 
 def ask_with_body(path: str, body: Answer, **parameters: Any) -> Answer:
-    """POST a JSON body to `path` and return the answer. Raises as `visitor.request` does."""
+    """POST a JSON body to `path` and return the answer. Raises as `current.request` does."""
     with st.spinner("Counting …"):
         return _ask_cached("POST", path, json=body, params=_without_empty(parameters))
 
@@ -76,26 +76,26 @@ def _without_empty(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _ask_cached(method: str, path: str, **how: Any) -> Answer:
-    session = visitor.session()
-    return _fetch(visitor.key(session), method, path, json.dumps(how, sort_keys=True), session)
+    signed_in = current.sign_in()
+    return _fetch(current.key(signed_in), method, path, json.dumps(how, sort_keys=True), signed_in)
 
 
 def read_lines(path: str, parameters: Mapping[str, Any]) -> Lines:
-    """GET `path` and return the answer, which has one JSON object a line. Raises as `visitor.request` does."""
-    session = visitor.session()
-    return _fetch_lines(visitor.key(session), path, json.dumps(parameters, sort_keys=True), session)
+    """GET `path` and return the answer, which has one JSON object a line. Raises as `current.request` does."""
+    signed_in = current.sign_in()
+    return _fetch_lines(current.key(signed_in), path, json.dumps(parameters, sort_keys=True), signed_in)
 
 
 @st.cache_data(ttl=FRESH_SECONDS, max_entries=500, show_spinner=False)
-def _fetch(key: str | None, method: str, path: str, how: str, _session: Session | None) -> Answer:
-    with _closing(visitor.request(_session, method, path, **json.loads(how))) as response:
+def _fetch(key: str | None, method: str, path: str, how: str, _signed_in: BrowserSignIn | None) -> Answer:
+    with _closing(current.request(_signed_in, method, path, **json.loads(how))) as response:
         answer: Answer = response.json()
         return answer
 
 
 @st.cache_data(ttl=FRESH_SECONDS, max_entries=50, show_spinner=False)
-def _fetch_lines(key: str | None, path: str, given: str, _session: Session | None) -> Lines:
-    with _closing(visitor.request(_session, "GET", path, params=json.loads(given))) as response:
+def _fetch_lines(key: str | None, path: str, given: str, _signed_in: BrowserSignIn | None) -> Lines:
+    with _closing(current.request(_signed_in, "GET", path, params=json.loads(given))) as response:
         return [json.loads(line) for line in response.iter_lines()]
 
 

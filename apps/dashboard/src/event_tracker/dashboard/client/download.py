@@ -18,8 +18,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from event_tracker.dashboard.auth.sessions import SignedOutError
-from event_tracker.dashboard.auth.sign_in import session_of
+from event_tracker.dashboard.auth.browser_sign_ins import SignedOutError
+from event_tracker.dashboard.auth.sign_in import sign_in_of
 from event_tracker.dashboard.client import service
 
 PATH = "/download/events"
@@ -43,8 +43,8 @@ ROWS = 1000
 def download(request: Request) -> Response:
     """Answer with the export for the same parameters, or the query service's problem, or 502 if it doesn't answer."""
     try:
-        session = session_of(request)
-        ask = session.request if session else service.request
+        signed_in = sign_in_of(request)
+        ask = signed_in.request if signed_in else service.request
         export = ask("GET", "/events/export", params=request.query_params.multi_items())
     except SignedOutError:
         return _problem(401, "Unauthorized", "The sign-in has ended.")

@@ -5,7 +5,7 @@ from typing import Any
 
 import streamlit as st
 
-from event_tracker.dashboard.auth import visitor
+from event_tracker.dashboard.auth import current
 from event_tracker.dashboard.client.api import Answer
 from event_tracker.dashboard.client.service import UnavailableError
 
@@ -14,21 +14,21 @@ DONE = "_done"
 
 
 def items(path: str, **parameters: Any) -> list[Answer]:
-    """Fetch the items of a list. Raises as `visitor.request` does."""
+    """Fetch the items of a list. Raises as `current.request` does."""
     given = {name: value for name, value in parameters.items() if value not in (None, "")}
     found: list[Answer] = change("GET", path, params=given)["items"]
     return found
 
 
 def change(method: str, path: str, **how: Any) -> Answer:
-    """Send a request about management and return the answer, empty if it has no body. Raises as `visitor.request` does."""
+    """Send a request about management and return the answer, empty if it has no body. Raises as `current.request` does."""
     return send(method, f"/admin/{path}", **how)
 
 
 def send(method: str, path: str, **how: Any) -> Answer:
-    """Send a request and return the answer, empty if it has no body. Raises as `visitor.request` does."""
+    """Send a request and return the answer, empty if it has no body. Raises as `current.request` does."""
     try:
-        with visitor.request(visitor.session(), method, path, **how) as response:
+        with current.request(current.sign_in(), method, path, **how) as response:
             answer: Answer = response.json() if response.content else {}
             return answer
     except OSError as error:

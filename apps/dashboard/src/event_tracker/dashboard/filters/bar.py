@@ -175,7 +175,7 @@ def _choose_values(chosen: Filters, field: str, operator: str, given: Sequence[s
 
 
 def _suggest(path: str, chosen: Filters, **parameters: Any) -> Answer:
-    """The query service's suggestions; none if it doesn't answer, or the visitor may not see such values. They can be typed."""
+    """The query service's suggestions; none if it doesn't answer, or the reader may not see such values. They can be typed."""
     try:
         return ask(path, **chosen.period.parameters, **chosen.among, **parameters)
     except (RefusedError, UnavailableError):

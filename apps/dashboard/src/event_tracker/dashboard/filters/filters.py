@@ -33,7 +33,7 @@ FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2199, 12, 31)
 
 @dataclass(frozen=True)
 class Filters:
-    """What the visitor chose. An empty list of sources means all. `shown_sources` has the names in any case.
+    """What the reader chose. An empty list of sources means all. `shown_sources` has the names in any case.
 
     `filters` are those of the bar: all of them must match.
     """
@@ -79,7 +79,7 @@ def choose() -> Filters:
 
 
 def _keep_in_url() -> None:
-    # Streamlit takes to another page only the URL parameters of inputs drawn so far. A visitor who was quicker than that still has
+    # Streamlit takes to another page only the URL parameters of inputs drawn so far. A reader who was quicker than that still has
     # the choices, but not in the URL.
     for key, everything in UNCHOSEN.items():
         chosen = st.session_state.get(key, everything)
@@ -88,7 +88,7 @@ def _keep_in_url() -> None:
 
 
 def _sources() -> list[str]:
-    """The sources that the visitor may see."""
+    """The sources that the reader may see."""
     try:
         names: list[str] = ask("/sources")["sources"]
     except (UnavailableError, RefusedError):
@@ -122,7 +122,7 @@ def _choose_days(tz: str) -> Period:
         required=True, persist_state="session",
     )  # fmt: skip
     chosen: tuple[date, ...] = st.session_state["days"]
-    # There is only one day while the visitor has clicked on the first one only.
+    # There is only one day while the reader has clicked on the first one only.
     st.query_params["days"] = st.session_state["days_in_url"] = for_url(chosen)
     return Period(chosen[0], chosen[-1], tz)
 
@@ -178,7 +178,7 @@ def for_url(days: tuple[date, ...]) -> list[str]:
 
 
 def _went_back() -> bool:
-    """Whether the URL has other days than were written to it, though none were chosen: the visitor has used the button Back."""
+    """Whether the URL has other days than were written to it, though none were chosen: the reader has used the button Back."""
     given, written = st.query_params.get_all("days"), st.session_state.get("days_in_url")
     return bool(given) and given != written == for_url(st.session_state["days"])
 

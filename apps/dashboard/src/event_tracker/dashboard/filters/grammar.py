@@ -124,7 +124,7 @@ def name_field(field: str) -> str:
 
 
 def as_field(text: str) -> str:
-    """The field that a visitor means: one of the list, or the name of a property."""
+    """The field that a reader means: one of the list, or the name of a property."""
     return text if text in FIELDS or text.startswith(PROPERTY) else property_field(text)
 
 

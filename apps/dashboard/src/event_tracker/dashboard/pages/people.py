@@ -1,4 +1,4 @@
-"""The page People: people who may sign in, with their rights, and API tokens."""
+"""The page People: the staff, who may sign in, with their rights, and API tokens."""
 
 from typing import Any
 from urllib.parse import quote

@@ -1,4 +1,4 @@
-"""The script that Streamlit runs for each visitor: it finds the account, draws the shared filters, then the chosen page.
+"""The script that Streamlit runs for each reader: it finds the account, draws the shared filters, then the chosen page.
 
 It isn't in the same folder as `pages`, since Streamlit treats a folder of that name beside the script as pages of its own.
 """

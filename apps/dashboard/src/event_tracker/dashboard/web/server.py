@@ -51,7 +51,7 @@ MAP_ROUTE = Route(countries.PATH, _map, methods=["GET"])
 
 @asynccontextmanager
 async def _prepared(_app: App) -> AsyncIterator[None]:
-    """Import the pages' libraries (pandas, Plotly) before the first visitor comes."""
+    """Import the pages' libraries (pandas, Plotly) before the first reader comes."""
     importlib.import_module("event_tracker.dashboard.pages.overview")
     yield
 

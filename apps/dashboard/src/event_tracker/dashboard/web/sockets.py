@@ -1,4 +1,4 @@
-"""Bounds the WebSockets of visitors who haven't signed in: each page that is open has one, which takes some 0.3 MiB."""
+"""Bounds the WebSockets of readers who haven't signed in: each page that is open has one, which takes some 0.3 MiB."""
 
 from collections import Counter
 
@@ -7,13 +7,13 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from event_tracker.dashboard.auth import cookies
-from event_tracker.dashboard.auth.sessions import sessions
+from event_tracker.dashboard.auth.browser_sign_ins import sign_ins
 
 MOST = 200
 """WebSockets without a sign-in, at once. They take 60 MiB, of the 512 MiB that the container has."""
 
 MAX_OF_ADDRESS = MOST // 2
-"""Those of one address. Behind a proxy all visitors have its address."""
+"""Those of one address. Behind a proxy all readers have its address."""
 
 REFUSAL = "Too many pages are open without a sign-in. Sign in at /sign-in, or try again later.\n"
 
@@ -34,7 +34,7 @@ class Socket:
     def recognise(self) -> bool:
         """Look for its sign-in among those of this process. Returns whether it has one."""
         if not self.is_signed_in and self._cookie:
-            self.is_signed_in = sessions.find_local(self._cookie) is not None
+            self.is_signed_in = sign_ins.find_local(self._cookie) is not None
         return self.is_signed_in
 
 

@@ -41,7 +41,7 @@ from event_tracker.query.admin.sources.sources import (
     revoke_write_key,
 )
 from event_tracker.query.answers import path_parameter
-from event_tracker.query.auth.people import NAME as PERSON_NAME
+from event_tracker.query.auth.staff import NAME as PERSON_NAME
 
 VARIABLES = {
     "sources": path_parameter("name", pattern=f"^{NAME.pattern}$"),

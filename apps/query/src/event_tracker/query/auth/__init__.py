@@ -1,1 +1,1 @@
-"""Authentication and authorisation: API tokens, sign-ins of people, and the guard that checks every request."""
+"""Authentication and authorisation: API tokens, sign-ins of the staff, and the guard that checks every request."""

@@ -21,7 +21,7 @@ from event_tracker.core.http.routes import Route
 from event_tracker.core.http.service import json_response
 from event_tracker.query.auth.principal import ALLOWED_SOURCES, Principal, QuotaHolder, client_of, principal_of
 from event_tracker.query.parameter_types import MAX_VALUES, AtMost, ShortList, text_field
-from event_tracker.query.parameters import ParameterSchema, Reader
+from event_tracker.query.parameters import ParameterSchema, QueryStringReader
 from event_tracker.query.request_body import MAX_BYTES, QUESTION_BYTES, read_json, receive_body
 
 _encode = msgspec.json.Encoder().encode
@@ -58,7 +58,7 @@ class Call:
 
     __slots__ = ("_body", "_reader", "environ", "etag")
 
-    def __init__(self, environ: WSGIEnvironment, reader: Reader | None, body: Schema | None = None) -> None:
+    def __init__(self, environ: WSGIEnvironment, reader: QueryStringReader | None, body: Schema | None = None) -> None:
         self.environ = environ
         self._reader, self._body = reader, body
         self.etag: str | None = None
@@ -123,9 +123,9 @@ def bind(routes: Iterable[Route], context: Any) -> list[Route]:
     return [replace(route, view=wraps(route.view)(_bind(route, context))) for route in routes]
 
 
-def make_reader(route: Route) -> Reader | None:
+def make_reader(route: Route) -> QueryStringReader | None:
     """The reader of a route's parameters; None if it has none."""
-    return next((Reader(one) for one in route.parameters if isinstance(one, type)), None)
+    return next((QueryStringReader(one) for one in route.parameters if isinstance(one, type)), None)
 
 
 def _bind(route: Route, context: Any) -> Callable[..., Any]:

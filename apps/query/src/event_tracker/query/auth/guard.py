@@ -7,15 +7,15 @@ from event_tracker.core.http.memory_budget import CLIENT
 from event_tracker.core.http.middleware import bearer_token
 from event_tracker.core.http.routes import PUBLIC, Route, RouteTable
 from event_tracker.core.secrets.keys import FORM
-from event_tracker.query.auth.people import People
 from event_tracker.query.auth.principal import ALLOWED_SOURCES, ANYONE, PRINCIPAL, Principal, client_of
+from event_tracker.query.auth.staff import Staff
 from event_tracker.query.auth.tokens import Tokens
 
 ANY = "any"
 """The access of routes that take any credentials."""
 
 ONE_TIME = "one_time"
-"""The access of routes that take any credentials, also those of a person who must first set a password."""
+"""The access of routes that take any credentials, also those of a member of staff who must first set a password."""
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="query"'}
 
@@ -26,12 +26,12 @@ class Guard:
     The access of a route is PUBLIC, ANY, ONE_TIME, or the scope that it needs.
 
     Args:
-        tokens, people: None without CONTROL_DATABASE_URL.
+        tokens, staff: None without CONTROL_DATABASE_URL.
         required: whether a request without credentials is refused.
     """
 
-    def __init__(self, table: RouteTable, tokens: Tokens | None, people: People | None, *, required: bool) -> None:
-        self._table, self._tokens, self._people = table, tokens, people
+    def __init__(self, table: RouteTable, tokens: Tokens | None, staff: Staff | None, *, required: bool) -> None:
+        self._table, self._tokens, self._staff = table, tokens, staff
         self._required = required
 
     def __call__(self, environ: WSGIEnvironment, route: Route | None = None) -> None:
@@ -68,7 +68,7 @@ class Guard:
                 detail = "Send `Authorization: Bearer TOKEN`, an API token's or that of POST /auth/sign-in."
                 raise Problem(401, "credentials_required", detail, headers=CHALLENGE)
             return ANYONE
-        lookup = self._tokens if FORM.fullmatch(token) else self._people
+        lookup = self._tokens if FORM.fullmatch(token) else self._staff
         principal = lookup.authenticate(token) if lookup else None
         if principal is None:
             detail = "These credentials are wrong, have expired, or were revoked."

@@ -21,9 +21,9 @@ from msgspec import Meta
 
 from event_tracker.core.http.errors import Problem
 from event_tracker.query.auth.oidc_provider import Json, Provider, ProviderRefusedError, ProviderUnavailableError
-from event_tracker.query.auth.people import ExternalIdentity, People, SignedIn
 from event_tracker.query.auth.principal import ROLES
 from event_tracker.query.auth.signing import Signer
+from event_tracker.query.auth.staff import ExternalIdentity, SignedIn, Staff
 
 AUDIENCE = "oidc"
 """Audience of a transaction, so that it is never accepted as an access token."""
@@ -57,7 +57,7 @@ class Oidc:
     Args:
         redirect_uri: the dashboard's address to which the provider sends browsers. It is never taken from a request.
         roles: value of the role claim → role. If several match, the one with the most scopes counts.
-        sources: the sources that new people may see; empty is all.
+        sources: the sources that new members of staff may see; empty is all.
         role_claim, name_claim: claims of the ID token.
     """
 
@@ -65,7 +65,7 @@ class Oidc:
         self,
         provider: Provider,
         issuer: str,
-        people: People,
+        staff: Staff,
         signer: Signer,
         *,
         client_id: str,
@@ -76,7 +76,7 @@ class Oidc:
         roles: Mapping[str, str],
         sources: Sequence[str],
     ) -> None:
-        self._provider, self._issuer, self._people, self._signer = provider, issuer, people, signer
+        self._provider, self._issuer, self._staff, self._signer = provider, issuer, staff, signer
         self._client_id, self._redirect_uri, self._scopes = client_id, redirect_uri, scopes
         self._role_claim, self._name_claim, self._roles = role_claim, name_claim, roles
         self._sources = list(sources) or None
@@ -118,7 +118,7 @@ class Oidc:
             self._provider.check_issuer(issuer)
             token = self._provider.redeem(code, begun["verifier"], self._redirect_uri)
             claims = self._provider.read(token, begun["nonce"])
-        return self._people.sign_in_by_provider(self._identity(claims))
+        return self._staff.sign_in_by_provider(self._identity(claims))
 
     def _identity(self, claims: Json) -> ExternalIdentity:
         given = claims.get(self._role_claim)

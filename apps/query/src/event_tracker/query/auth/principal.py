@@ -1,4 +1,4 @@
-"""Principals: who sends a request. A program with a token, a person who has signed in, or anyone without credentials."""
+"""Principals: who sends a request. A program with a token, a member of staff who signed in (a `person`), or anyone without credentials."""
 
 from typing import Literal, NamedTuple
 from wsgiref.types import WSGIEnvironment
@@ -21,7 +21,7 @@ ROLES: dict[str, frozenset[Scope]] = {
     "analyst": frozenset({"read_stats", "read_events", "export", "sql"}),
     "admin": frozenset(SCOPES),
 }
-"""Role of a person → their scopes."""
+"""Role of a member of staff → their scopes."""
 
 PRINCIPAL = "query.principal"
 """environ key: the Principal of a request."""
@@ -42,11 +42,11 @@ class Principal(NamedTuple):
 
     Attributes:
         kind: `token`, `person`, or `anyone`.
-        name: a token's prefix, or a person's name, as in the audit log.
+        name: a token's prefix, or a member of staff's name, as in the audit log.
         sources: the sources that it may see; None is all.
-        by_provider: a person who signs in by an OpenID Connect provider, and has no password here.
-        sign_in: the prefix of the refresh tokens of a person's sign-in; None for others than people.
-        must_set_password: a person who signed in by a one-time password, and may only set another.
+        by_provider: a member of staff who signs in by an OpenID Connect provider, and has no password here.
+        sign_in: the prefix of the refresh tokens of a member of staff's sign-in; None for all others.
+        must_set_password: a member of staff who signed in by a one-time password, and may only set another.
         quota_holder: of a token, as it was looked up. Use `quota_holder_of` instead.
     """
 

@@ -14,9 +14,9 @@ from event_tracker.query.answers import answer
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.auth.guard import ONE_TIME
 from event_tracker.query.auth.oidc import Oidc, SignInStart
-from event_tracker.query.auth.people import People, SignedIn
 from event_tracker.query.auth.principal import SCOPES, Scope
 from event_tracker.query.auth.signing import Signer
+from event_tracker.query.auth.staff import SignedIn, Staff
 from event_tracker.query.parameter_types import text_field
 from event_tracker.query.request_body import SMALL_BYTES, BodySchema
 
@@ -89,7 +89,7 @@ class Access(NamedTuple):
         opens_nothing: scopes of what is off on this instance.
     """
 
-    people: People | None
+    staff: Staff | None
     signer: Signer | None
     oidc: Oidc | None
     is_required: bool
@@ -107,22 +107,22 @@ def finish_oidc(access: Access, call: Call) -> SignedIn:
 
 def sign_in(access: Access, call: Call) -> SignedIn:
     given = call.body(SMALL_BYTES)
-    return _require_people(access).sign_in(given["name"], given["password"])
+    return _require_staff(access).sign_in(given["name"], given["password"])
 
 
 def refresh(access: Access, call: Call) -> SignedIn:
-    return _require_people(access).refresh(call.body(SMALL_BYTES)["refresh_token"])
+    return _require_staff(access).refresh(call.body(SMALL_BYTES)["refresh_token"])
 
 
 def sign_out(access: Access, call: Call) -> None:
-    _require_people(access).sign_out(call.body(SMALL_BYTES)["refresh_token"])
+    _require_staff(access).sign_out(call.body(SMALL_BYTES)["refresh_token"])
 
 
 def set_password(access: Access, call: Call) -> None:
     if call.principal.kind != "person":
         raise Problem(403, "people_only", "Only people who have signed in have passwords.")
     given = call.body(SMALL_BYTES)
-    _require_people(access).set_password(call.principal, given.get("current_password"), given["password"])
+    _require_staff(access).set_password(call.principal, given.get("current_password"), given["password"])
 
 
 def who_am_i(access: Access, call: Call) -> Who:
@@ -132,7 +132,7 @@ def who_am_i(access: Access, call: Call) -> Who:
 
 
 def ways_in(access: Access, _: Call) -> Methods:
-    return Methods(access.is_required, access.people is not None, access.oidc is not None)
+    return Methods(access.is_required, access.staff is not None, access.oidc is not None)
 
 
 def keys(access: Access, _: Call) -> dict[str, Any]:
@@ -145,10 +145,10 @@ def _require_oidc(access: Access) -> Oidc:
     return access.oidc
 
 
-def _require_people(access: Access) -> People:
-    if access.people is None:
+def _require_staff(access: Access) -> Staff:
+    if access.staff is None:
         raise Problem(404, "no_sign_in", "Nobody signs in here: CONTROL_DATABASE_URL isn't set.")
-    return access.people
+    return access.staff
 
 
 PROBLEMS = {

@@ -11,9 +11,9 @@ from event_tracker.core.http.routes import Answer, Route
 from event_tracker.query.answers import BODY_PROBLEMS, PROBLEMS, TEXT, answer
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.auth.guard import ANY
-from event_tracker.query.events import filters
+from event_tracker.query.events import parameters
 from event_tracker.query.events.event_pages import Cursor, EventPage, Window, encode
-from event_tracker.query.events.filters import EventFilter, EventsSchema, ListEventsSchema, SearchBody
+from event_tracker.query.events.parameters import EventQuery, EventsSchema, ListEventsSchema, SearchBody
 from event_tracker.query.events.responses import SourceNames
 from event_tracker.query.events.store import EventStore
 from event_tracker.query.events.streams.export import export_events
@@ -27,24 +27,24 @@ class Events(NamedTuple):
     """What the fast routes work with."""
 
     store: EventStore
-    window: filters.Window
+    window: parameters.WindowLimits
 
 
 def list_events(events: Events, call: Call) -> EventPage:
-    return _answer_page(events, call, filters.read_event_filter(call, events.window, datetime.now(UTC)))
+    return _answer_page(events, call, parameters.read_event_query(call, events.window, datetime.now(UTC)))
 
 
-def _answer_page(events: Events, call: Call, event_filter: EventFilter) -> EventPage:
-    page = events.store.list_events(event_filter, call.client)
-    start, end = event_filter.start, event_filter.end
-    cursor = encode(Cursor(event_filter.digest, start, end, page.next)) if page.next else None
-    if event_filter.user_id is None:
-        return EventPage(page.events, cursor, event_filter.identity, Window(start, end))
-    return EventPage(page.events, cursor, event_filter.identity)
+def _answer_page(events: Events, call: Call, event_query: EventQuery) -> EventPage:
+    page = events.store.list_events(event_query, call.client)
+    start, end = event_query.start, event_query.end
+    cursor = encode(Cursor(event_query.digest, start, end, page.next)) if page.next else None
+    if event_query.user_id is None:
+        return EventPage(page.events, cursor, event_query.identity, Window(start, end))
+    return EventPage(page.events, cursor, event_query.identity)
 
 
 def search_events(events: Events, call: Call) -> EventPage:
-    return _answer_page(events, call, filters.read_search(call, events.window, datetime.now(UTC)))
+    return _answer_page(events, call, parameters.read_search(call, events.window, datetime.now(UTC)))
 
 
 def name_sources(events: Events, call: Call) -> SourceNames:

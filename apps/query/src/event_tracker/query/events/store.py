@@ -18,7 +18,7 @@ from event_tracker.query.auth.principal import QuotaHolder
 from event_tracker.query.concurrency import SingleFlight, take_turn
 from event_tracker.query.events.batcher import Batcher
 from event_tracker.query.events.event_pages import Page, Position, StoredEvent, make_stored_event
-from event_tracker.query.events.filters import EventFilter, TypeFilter
+from event_tracker.query.events.parameters import EventQuery, TypeQuery
 from event_tracker.query.events.responses import TopTypes, TypeCount
 from event_tracker.query.events.time_range import split_at_hours
 from event_tracker.query.filters.postgres import compile_postgres
@@ -78,91 +78,91 @@ class EventStore:
         """Stop. Call it when no query waits any more."""
         self._small_pages.close()
 
-    def list_events(self, event_filter: EventFilter, client: QuotaHolder) -> Page:
+    def list_events(self, event_query: EventQuery, client: QuotaHolder) -> Page:
         """A page of events, newest first."""
-        if event_filter.user_id is None:
-            page = self._list_everybody(event_filter, client)
+        if event_query.user_id is None:
+            page = self._list_everybody(event_query, client)
         elif (
-            event_filter.limit <= SMALL_PAGE
-            and not event_filter.has_extra_filters
-            and event_filter.after.received_at is not None
+            event_query.limit <= SMALL_PAGE
+            and not event_query.has_extra_filters
+            and event_query.after.received_at is not None
         ):
-            page = self._small_pages.run(event_filter, client) or self._list_filtered(event_filter, client)
+            page = self._small_pages.run(event_query, client) or self._list_filtered(event_query, client)
         else:
-            page = self._list_filtered(event_filter, client)
+            page = self._list_filtered(event_query, client)
         metrics.ROWS_RETURNED.observe(len(page.events))
         return page
 
-    def _list_everybody(self, event_filter: EventFilter, client: QuotaHolder) -> Page:
+    def _list_everybody(self, event_query: EventQuery, client: QuotaHolder) -> Page:
         """A page of all users. Tries the last hour first: it usually fills the page, while a wide window is read completely and sorted."""
-        newest = min(event_filter.after.timestamp, datetime.now(UTC))
-        if newest - event_filter.start > RECENT:
-            page = self._list_filtered(replace(event_filter, start=newest - RECENT), client)
+        newest = min(event_query.after.timestamp, datetime.now(UTC))
+        if newest - event_query.start > RECENT:
+            page = self._list_filtered(replace(event_query, start=newest - RECENT), client)
             if page.next:
                 return page
-        return self._list_filtered(event_filter, client)
+        return self._list_filtered(event_query, client)
 
-    def _list_filtered(self, event_filter: EventFilter, client: QuotaHolder) -> Page:
-        statement, conditions = build_statement("list_events", event_filter)
+    def _list_filtered(self, event_query: EventQuery, client: QuotaHolder) -> Page:
+        statement, conditions = build_statement("list_events", event_query)
         parameters = {
             **conditions,
-            "start": event_filter.start,
-            "after_timestamp": event_filter.after.timestamp,
-            "after_user_id": event_filter.after.user_id,
-            "after_received_at": event_filter.after.received_at,
-            "after_event_id": event_filter.after.event_id,
-            "rows": event_filter.limit + 1,
+            "start": event_query.start,
+            "after_timestamp": event_query.after.timestamp,
+            "after_user_id": event_query.after.user_id,
+            "after_received_at": event_query.after.received_at,
+            "after_event_id": event_query.after.event_id,
+            "rows": event_query.limit + 1,
         }
         with take_turn(self._concurrency_limit, client), limited_ids():
-            rows, is_whole = self._fetch(statement, parameters, JSON, prepare=event_filter.condition is None)
+            rows, is_whole = self._fetch(statement, parameters, JSON, prepare=event_query.filter is None)
         return _make_page(
-            [make_stored_event(*row) for row in rows], min(event_filter.limit, len(rows)), is_whole=is_whole
+            [make_stored_event(*row) for row in rows], min(event_query.limit, len(rows)), is_whole=is_whole
         )
 
-    def _list_grouped(self, event_filters: Sequence[EventFilter]) -> list[Page | None]:
-        """The pages, in the order of the filters. None for a page that may be incomplete: together they were too large or too slow."""
+    def _list_grouped(self, event_queries: Sequence[EventQuery]) -> list[Page | None]:
+        """The pages, in the order of the queries. None for a page that may be incomplete: together they were too large or too slow."""
         parameters = {
-            "user_ids": [one.user_id for one in event_filters],
-            "are_linked": [one.identity == "linked" for one in event_filters],
+            "user_ids": [one.user_id for one in event_queries],
+            "are_linked": [one.identity == "linked" for one in event_queries],
             "most_ids": MAX_IDS,
-            "starts": [one.start for one in event_filters],
-            "after_timestamps": [one.after.timestamp for one in event_filters],
-            "after_user_ids": [one.after.user_id for one in event_filters],
-            "after_received_ats": [one.after.received_at for one in event_filters],
-            "after_event_ids": [one.after.event_id for one in event_filters],
-            "rows": [one.limit + 1 for one in event_filters],
+            "starts": [one.start for one in event_queries],
+            "after_timestamps": [one.after.timestamp for one in event_queries],
+            "after_user_ids": [one.after.user_id for one in event_queries],
+            "after_received_ats": [one.after.received_at for one in event_queries],
+            "after_event_ids": [one.after.event_id for one in event_queries],
+            "rows": [one.limit + 1 for one in event_queries],
         }
-        pages: list[list[StoredEvent]] = [[] for _ in event_filters]
+        pages: list[list[StoredEvent]] = [[] for _ in event_queries]
         try:
             rows, is_whole = self._fetch(QUERIES["list_events.grouped"].encode(), parameters, 1 + JSON)
         except psycopg.errors.ProgramLimitExceeded:
-            return [None] * len(event_filters)  # of persons with too many ids: each page is read alone next
+            return [None] * len(event_queries)  # of persons with too many ids: each page is read alone next
         except psycopg.errors.QueryCanceled:
-            if len(event_filters) == 1:
+            if len(event_queries) == 1:
                 raise
-            return [None] * len(event_filters)  # one slow page must not fail the others
+            return [None] * len(event_queries)  # one slow page must not fail the others
         for number, *row in rows:
             pages[number - 1].append(make_stored_event(*row))
         return [
             _make_page(events, one.limit) if is_whole or len(events) > one.limit else None
-            for events, one in zip(pages, event_filters, strict=True)
+            for events, one in zip(pages, event_queries, strict=True)
         ]
 
-    def top_types(self, type_filter: TypeFilter, client: QuotaHolder) -> TopTypes:
+    def top_types(self, type_query: TypeQuery, client: QuotaHolder) -> TopTypes:
         """The most frequent types of a time range."""
-        return self._top_types.run(type_filter, client)
+        return self._top_types.run(type_query, client)
 
     def name_sources(self, allowed: frozenset[str] | None) -> list[str]:
         """The names of existing sources among the allowed ones; None is all."""
         names = [name for (name,) in self._execute("name_sources", QUERIES["name_sources"].encode(), {})]
         return [name for name in names if allowed is None or name in allowed]
 
-    def _count_types(self, type_filter: TypeFilter) -> TopTypes:
-        restricted = type_filter.sources is not None
+    def _count_types(self, type_query: TypeQuery) -> TopTypes:
+        restricted = type_query.sources is not None
         pieces, bounds = split_at_hours(
-            type_filter.start or EARLIEST if restricted else type_filter.start, type_filter.end
+            type_query.start or EARLIEST if restricted else type_query.start, type_query.end
         )
-        parameters = {"limit": type_filter.limit, "sources": list(type_filter.sources or ()), **bounds}
+        parameters = {"limit": type_query.limit, "sources": list(type_query.sources or ()), **bounds}
         statement = _build_top_types(restricted, *pieces)
 
         def fetch(connection: psycopg.Connection) -> tuple[datetime, list[Any]]:
@@ -171,7 +171,7 @@ class EventStore:
         with metrics.DB_SECONDS.labels("top_types").time():
             as_of, ((total, event_types, counts),) = attempt(self.pool, fetch)
         items = [TypeCount(name, count, count / total) for name, count in zip(event_types, counts, strict=True)]
-        return TopTypes(type_filter.start, type_filter.end, "UTC", as_of, items, total)
+        return TopTypes(type_query.start, type_query.end, "UTC", as_of, items, total)
 
     def _fetch(
         self, statement: bytes, parameters: dict[str, Any], json: int, *, prepare: bool = True
@@ -185,18 +185,18 @@ class EventStore:
             return execute(self.pool, statement, parameters)
 
 
-def build_statement(name: str, event_filter: EventFilter) -> tuple[bytes, dict[str, Any]]:
-    """A statement with the conditions of a filter, and the parameters of these.
+def build_statement(name: str, event_query: EventQuery) -> tuple[bytes, dict[str, Any]]:
+    """A statement with the conditions of a query, and the parameters of these.
 
-    A statement with a `condition` shouldn't be prepared: there are too many of them, and a plan over many partitions has many copies
+    A statement with a `filter` shouldn't be prepared: there are too many of them, and a plan over many partitions has many copies
     of each.
     """
-    newest = "everybody" if event_filter.user_id is None else "user_id"
-    names = ("position", *event_filter.extra_filters)
-    if event_filter.condition is None:
-        return _build_known(name, newest, *names), event_filter.parameters
-    condition, parameters = compile_postgres(event_filter.condition)
-    return _build(name, newest, *_conditions(*names), condition), {**event_filter.parameters, **parameters}
+    newest = "everybody" if event_query.user_id is None else "user_id"
+    names = ("position", *event_query.extra_filters)
+    if event_query.filter is None:
+        return _build_known(name, newest, *names), event_query.parameters
+    condition, parameters = compile_postgres(event_query.filter)
+    return _build(name, newest, *_conditions(*names), condition), {**event_query.parameters, **parameters}
 
 
 @cache

@@ -17,7 +17,7 @@ from event_tracker.query.filters.grammar import Behaviour, Condition, Filter
 from event_tracker.query.filters.numbers import normalise, number_key
 
 
-class Parameters(Protocol):
+class StatementParameters(Protocol):
     """What a statement gets beside its text. Several conditions of one statement share it."""
 
     def bind(self, value: Any) -> str:
@@ -30,7 +30,7 @@ class Parameters(Protocol):
         """Have the statement read whether a session or a user is as the condition says. Returns the column of it."""
 
 
-def compile_duckdb(part: Filter, parameters: Parameters) -> str:
+def compile_duckdb(part: Filter, parameters: StatementParameters) -> str:
     """A condition for `where`. Its values are bound, and the properties that it reads are named, in `parameters`."""
     return DuckDBCompiler(parameters).compile(part).as_string()
 
@@ -47,7 +47,7 @@ class DuckDBCompiler(Compiler):
 
     dialect = "duckdb"
 
-    def __init__(self, parameters: Parameters) -> None:
+    def __init__(self, parameters: StatementParameters) -> None:
         self._parameters = parameters
 
     def behaviour(self, part: Behaviour) -> sql.Composable:

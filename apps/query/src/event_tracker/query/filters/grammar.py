@@ -126,11 +126,11 @@ Properties = tuple[tuple[str, str], ...]
 """Properties' names and values."""
 
 
-def with_properties(properties: Properties, condition: Filter | None) -> Filter | None:
-    """The condition (None selects all), and that these properties have these values, as `property.NAME=value` means."""
+def with_properties(properties: Properties, wanted: Filter | None) -> Filter | None:
+    """The filter (None selects all), and that these properties have these values, as `property.NAME=value` means."""
     parts: list[Filter] = [Condition(Property((name,)), "is", (value,)) for name, value in properties]
-    if condition is not None:
-        parts.append(condition)
+    if wanted is not None:
+        parts.append(wanted)
     return Group("and", tuple(parts)) if len(parts) > 1 else next(iter(parts), None)
 
 

@@ -145,13 +145,13 @@ class SqlRunner:
         if not needs.views:
             yield datetime.now(UTC), None
             return
-        span = query.start, query.end
-        tables, properties = build_tables(needs, span, query.zone, GAP, self._longest)
+        time_range = query.start, query.end
+        tables, properties = build_tables(needs, time_range, query.zone, GAP, self._longest)
         selection = Selection(
             start=query.start,
             end=query.end,
             sources=query.sources,
-            first_seen=span if needs_first_seen(needs) else None,
+            first_seen=time_range if needs_first_seen(needs) else None,
             linked=query.identity == "linked",
         )
         most = self._limits.copy

@@ -63,11 +63,11 @@ def needs_first_seen(needs: Needs) -> bool:
     return bool({"first_seen", "is_new"} & set(needs.views.get("users", ())))
 
 
-def build_tables(needs: Needs, span: Range, zone: str, gap: int, longest: int) -> tuple[list[Table], list[str]]:
+def build_tables(needs: Needs, time_range: Range, zone: str, gap: int, longest: int) -> tuple[list[Table], list[str]]:
     """The tables to copy, and the properties that their statements read.
 
     Args:
-        span: of the question.
+        time_range: of the question.
         gap, longest: what sessions are, in seconds.
     """
     properties: list[str] = list(PAGE_PROPERTIES) if {"pages", "sessions"} & needs.views.keys() else []
@@ -79,7 +79,7 @@ def build_tables(needs: Needs, span: Range, zone: str, gap: int, longest: int) -
         if view == "events":
             statement = _build_events(columns, "properties" in names, needs.properties, parameters)
         elif view == "sessions":
-            statement = _build_sessions(columns, span[1] - span[0], gap, longest, parameters)
+            statement = _build_sessions(columns, time_range[1] - time_range[0], gap, longest, parameters)
         elif view == "users":
             parameters["zone"] = zone
             joined = STATEMENTS["first_seen"] if needs_first_seen(needs) else ""

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from msgspec import UNSET, Meta, UnsetType, field
 
-from event_tracker.columns.engine import Plan as EnginePlan
+from event_tracker.columns.engine import EnginePlan
 from event_tracker.query.answers import Time
 from event_tracker.query.identity import Identity
 from event_tracker.query.stats.query_types import RangeQuery

@@ -29,11 +29,11 @@ def ask_by_body(route: Route) -> Route:
 
 def make_body(schema: type[SourcesSchema]) -> type[SourcesSchema]:
     """The schema of a body with these parameters."""
-    of_query = schema().fields["condition"]
+    of_query = schema().fields["filter"]
     assert isinstance(of_query, FilterParameters)
-    condition = FilterMember("Only events that it selects.", schema=of_query.filter_schema, required=False)
+    wanted = FilterMember("Only events that it selects.", schema=of_query.filter_schema, required=False)
     members = {
-        "condition": condition,
+        "filter": wanted,
         "__doc__": f"The body of POST for what {schema.__name__} reads of a query string.",
     }
     return type(f"{schema.__name__.removesuffix('Schema')}Body", (schema,), members)

@@ -5,7 +5,7 @@ from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from event_tracker.query.auth.calls import Call, SourcesSchema
-from event_tracker.query.events.filters import FROM, TO
+from event_tracker.query.events.parameters import FROM, TO
 from event_tracker.query.filters.behaviour_schema import BehaviourFilterSchema
 from event_tracker.query.filters.grammar import with_properties
 from event_tracker.query.filters.schema import FilterParameters
@@ -58,7 +58,7 @@ def explain_field() -> Flag:
     return Flag(load_default=False, metadata={"description": "Tell how it was answered, where EXPLAIN allows it."})
 
 
-class RangeSchema(SourcesSchema):
+class StatsSchema(SourcesSchema):
     """Parameters of all statistics."""
 
     start = start_field()
@@ -67,7 +67,7 @@ class RangeSchema(SourcesSchema):
     explain = explain_field()
 
 
-class FilterSchema(RangeSchema):
+class SelectionSchema(StatsSchema):
     """Parameters that select events. Everything is computed from the selected events only."""
 
     event_types = ShortList(
@@ -77,7 +77,7 @@ class FilterSchema(RangeSchema):
         metadata={"description": "Only events of this type; repeat it for any of several."},
     )
     properties = PropertyFilter("`property.NAME=value`: only events whose properties have that member.")
-    condition = FilterParameters(BehaviourFilterSchema)
+    filter = FilterParameters(BehaviourFilterSchema)
     identity = identity_field()
 
 
@@ -94,7 +94,7 @@ def dimension_field() -> Dimension:
     return Dimension(load_default="event_type", metadata={"description": "event_type, or property:NAME."})
 
 
-class UserSchema(RangeSchema):
+class UserSchema(StatsSchema):
     """Parameters of GET /users/{user_id}."""
 
     identity = identity_field()
@@ -151,8 +151,8 @@ def resolve_range(call: Call, given: dict[str, Any], now: datetime, allow_explai
         raise invalid_parameters([ParameterError("from", "reversed_range", "Must not be later than `to`.")])
     event_types = tuple(sorted(set(given.get("event_types", ()))))
     properties = tuple(sorted(given.pop("properties", {}).items()))
-    condition = with_properties(properties, given.get("condition"))
-    return {**given, "zone": zone, "start": start, "end": end, "event_types": event_types, "condition": condition}
+    combined = with_properties(properties, given.get("filter"))
+    return {**given, "zone": zone, "start": start, "end": end, "event_types": event_types, "filter": combined}
 
 
 def _to_time(given: datetime | date, zone: ZoneInfo) -> datetime:

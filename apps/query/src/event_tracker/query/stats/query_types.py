@@ -30,10 +30,10 @@ class RangeQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilteredQuery(RangeQuery):
-    """A query over selected events: those of any of these types (empty is all) that the condition selects (None selects all)."""
+    """A query over selected events: those of any of these types (empty is all) that the filter selects (None selects all)."""
 
     event_types: tuple[str, ...]
-    condition: Filter | None
+    filter: Filter | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

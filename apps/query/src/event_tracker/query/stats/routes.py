@@ -8,7 +8,7 @@ from event_tracker.core.http.routes import Answer, Route
 from event_tracker.query.answers import PROBLEMS, answer, path_parameter
 from event_tracker.query.auth.calls import Call, SourcesSchema, sources_for_digest
 from event_tracker.query.events.event_pages import NIL, Cursor, CursorField, Position, digest, encode
-from event_tracker.query.events.filters import TopTypesSchema
+from event_tracker.query.events.parameters import TopTypesSchema
 from event_tracker.query.events.responses import TopTypes
 from event_tracker.query.identity import identity_field
 from event_tracker.query.parameter_types import EARLIEST, LATEST, Limit

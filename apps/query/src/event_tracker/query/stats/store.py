@@ -75,7 +75,7 @@ class StatsStore:
         ids = fill("get_user.ids")
         whole = FilteredQuery(
             sources=query.sources, start=query.start, end=query.end, zone=query.zone, explain=query.explain,
-            identity=query.identity, event_types=(), condition=None,
+            identity=query.identity, event_types=(), filter=None,
         )  # fmt: skip
         selected = fill("get_user.selected", selected=select_events(whole, fill("get_user.of_person", ids=ids)))
         first_seen = fill("get_user.first_seen" if query.sources is None else "get_user.first_seen_of_sources", ids=ids)

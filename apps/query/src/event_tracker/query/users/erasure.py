@@ -17,9 +17,9 @@ from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.pool import ConnectionPool
 from event_tracker.core.secrets.hmac import commit, make_salt
 from event_tracker.query.answers import Time
-from event_tracker.query.auth.people import QUERIES as ACCESS_QUERIES
 from event_tracker.query.auth.principal import Principal, quota_holder_of
 from event_tracker.query.auth.signing import ISSUER, Signer
+from event_tracker.query.auth.staff import QUERIES as ACCESS_QUERIES
 from event_tracker.query.concurrency import take_turn
 from event_tracker.query.identity import Identity
 from event_tracker.query.users.user_erasure import QUERIES, Counts, NewIdsError, UserErasure, anonymise, erase

@@ -14,8 +14,8 @@ from event_tracker.core.concurrency_limit import ConcurrencyLimit
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.pool import ConnectionPool, attempt, execute
 from event_tracker.query import metrics
-from event_tracker.query.auth.people import QUERIES as ACCESS_QUERIES
 from event_tracker.query.auth.principal import Principal, quota_holder_of
+from event_tracker.query.auth.staff import QUERIES as ACCESS_QUERIES
 from event_tracker.query.concurrency import EXPORT_TURN_SECONDS, TURN_SECONDS, take_turn
 from event_tracker.query.events.event_pages import NIL
 from event_tracker.query.identity import Identity

@@ -18,7 +18,7 @@ from event_tracker.cli.ingest.logs.pages import name_page, read_parameters, read
 from event_tracker.cli.ingest.logs.request import Request
 from event_tracker.cli.ingest.logs.visitors import Visitors
 from event_tracker.enrichment import places
-from event_tracker.enrichment.sources import CLICK_IDS, INTERNAL, UTM, Source, find_source, host_of
+from event_tracker.enrichment.traffic_sources import CLICK_IDS, INTERNAL, UTM, TrafficSource, find_source, host_of
 from event_tracker.enrichment.user_agents import UserAgent, load_user_agents
 
 NAMESPACE = uuid.UUID("6f1e9a52-7f0b-5b7e-9d53-1f0a3c3b7c11")
@@ -67,7 +67,7 @@ class EventMaker:
         self._locate = places.load_places(str(options.country_database)) if options.country_database else None
         self._wanted = frozenset({*UTM, *CLICK_IDS, *options.parameters, *options.page_parameters})
         self._encode = msgspec.json.Encoder().encode
-        self._find_source: Callable[[str | None, str], Source] = lru_cache(5000)(self._find_uncached)
+        self._find_source: Callable[[str | None, str], TrafficSource] = lru_cache(5000)(self._find_uncached)
 
     def make(self, request: Request) -> ConvertedRequest:
         """Make the event of a request.
@@ -139,7 +139,7 @@ class EventMaker:
     def _own_hosts(self, host: str) -> tuple[str, ...]:
         return (*self._options.own_hosts, host) if host else self._options.own_hosts
 
-    def _find_uncached(self, referrer: str | None, host: str) -> Source:
+    def _find_uncached(self, referrer: str | None, host: str) -> TrafficSource:
         return find_source(referrer, {}, self._own_hosts(host))
 
     def _add_place(self, properties: dict[str, Any], request: Request) -> None:

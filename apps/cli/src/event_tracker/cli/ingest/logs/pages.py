@@ -8,13 +8,13 @@ from urllib.parse import quote_plus, unquote_plus, unquote_to_bytes
 MAX_CHARACTERS = 2000
 """Characters of a page's name, as in tracker.js."""
 
-REMEMBERED = 5000
+MAX_CACHED = 5000
 
 _escapes = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _must_be_escaped = re.compile(r"[\x00-\x1f\x7f-\x9f/?#%\u2028\u2029]")
 
 
-@lru_cache(REMEMBERED)
+@lru_cache(MAX_CACHED)
 def read_path(path: str, *, strip_slash: bool = False) -> str:
     """A path without escapes, so that `/caf%C3%A9` and `/caf%c3%a9` are both `/café`.
 

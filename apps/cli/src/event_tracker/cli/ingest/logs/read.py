@@ -11,11 +11,11 @@ import msgspec
 from event_tracker.cli.ingest.entries import (
     MAX_LINE_BYTES,
     Entry,
-    LeftOut,
-    Line,
+    EventLine,
+    LeftOutLine,
     Reason,
+    RefusedLine,
     Stream,
-    Unreadable,
     numbered_lines,
     too_long,
 )
@@ -88,12 +88,12 @@ class LogReader:
             try:
                 request = parse(line)
             except LineError as error:
-                yield Unreadable(number, line, Reason("", "invalid_log_line", explain(str(error), line, name)))
+                yield RefusedLine(number, line, Reason("", "invalid_log_line", explain(str(error), line, name)))
                 continue
             if request is not None:
                 yield self._entry(number, line, request)
             elif not line.startswith(b"#"):
-                yield LeftOut(number, NO_REQUEST)
+                yield LeftOutLine(number, NO_REQUEST)
 
     def read_rows(self, rows: Iterator[dict[str, Any]]) -> Iterator[Entry]:
         """Read rows of CloudFront's log in Parquet. Their numbers begin with 1.
@@ -111,13 +111,13 @@ class LogReader:
             try:
                 yield self._entry(number, original, parser.read_row(texts))
             except LineError as error:
-                yield Unreadable(number, original, Reason("", "invalid_log_line", str(error)))
+                yield RefusedLine(number, original, Reason("", "invalid_log_line", str(error)))
 
     def _entry(self, number: int, original: bytes, request: Request) -> Entry:
         if (self.newest is None or request.time > self.newest) and request.time <= datetime.now(UTC) + AHEAD:
             self.newest = request.time
         kind, event = self._maker.make(request)
-        return LeftOut(number, kind) if event is None else Line(number, event, original)
+        return LeftOutLine(number, kind) if event is None else EventLine(number, event, original)
 
 
 def has_log_columns(names: set[str]) -> bool:

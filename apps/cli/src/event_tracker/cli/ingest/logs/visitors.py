@@ -23,7 +23,7 @@ ID_BYTES = 15
 IPV6_BYTES = {False: 16, True: 8}
 """Bytes of an IPv6 address that count, by whether it is the network alone (/64)."""
 
-REMEMBERED = 20_000
+MAX_CACHED = 20_000
 """Addresses whose bytes are cached."""
 
 
@@ -43,7 +43,7 @@ class Visitors:
         self._format = {"never": "", "month": "%Y-%m", "day": "%Y-%m-%d"}[period]
         self._ipv6_bytes = IPV6_BYTES[ipv6_networks]
         self._key = lru_cache(1000)(self._make_key)
-        self._pack = lru_cache(REMEMBERED)(self._pack_address)
+        self._pack = lru_cache(MAX_CACHED)(self._pack_address)
 
     def identify(self, host: str | None, address: str | None, user_agent: str | None, time: datetime) -> str:
         """The id of a visitor: `v` and 30 hexadecimal digits."""

@@ -15,16 +15,16 @@ from event_tracker.cli.client import open_client
 from event_tracker.cli.errors import ServiceError
 from event_tracker.cli.ingest.delivery import MAX_EVENTS
 from event_tracker.cli.ingest.detection import FORMATS
-from event_tracker.cli.ingest.identity import Identifier
+from event_tracker.cli.ingest.event_ids import EventIdMaker
 from event_tracker.cli.ingest.input import AUTO
 from event_tracker.cli.ingest.logs.options import LogOptions, log_options
 from event_tracker.cli.ingest.logs.read import LogReader
 from event_tracker.cli.ingest.s3 import metrics
 from event_tracker.cli.ingest.s3.bucket import Bucket, S3Error, make_client
-from event_tracker.cli.ingest.s3.follower import Follower
+from event_tracker.cli.ingest.s3.follower import BucketFollower
 from event_tracker.cli.ingest.s3.health import served
 from event_tracker.cli.ingest.s3.ledger import Ledger
-from event_tracker.cli.ingest.s3.loader import End, Loader
+from event_tracker.cli.ingest.s3.loader import End, ObjectLoader
 from event_tracker.cli.ingest.s3.messages import Queue
 from event_tracker.cli.ingest.s3.refused_lines import RefusedLines
 from event_tracker.cli.ingest.send import EXIT_REJECTED, EXIT_UNREADABLE, InterruptedCommand
@@ -96,12 +96,12 @@ def s3(
     stopping = threading.Event()
     with ExitStack() as stack:
         store = stack.enter_context(closing(Ledger(ledger, bucket)))
-        identifier = stack.enter_context(closing(Identifier()))
+        identifier = stack.enter_context(closing(EventIdMaker()))
         source = Bucket(make_client("s3"), bucket, prefix)
         messages = Queue(make_client("sqs"), queue, bucket, prefix) if queue and not once else None
         client = open_client("collector", collector, patience, write_key=write_key)
         tally = Tally(RefusedLines(rejected))
-        loader = Loader(source, store, client, logs, identifier, tally, stopping, format_, batch)
+        loader = ObjectLoader(source, store, client, logs, identifier, tally, stopping, format_, batch)
         meter = stack.enter_context(Meter("objects", None))
         _watch(store, logs)
 
@@ -111,7 +111,7 @@ def s3(
 
         for number in (signal.SIGTERM, signal.SIGINT):
             stack.callback(signal.signal, number, signal.signal(number, stop))
-        follower = Follower(
+        follower = BucketFollower(
             source, messages, store, loader, client, stopping, meter,
             every=every * 60, since=datetime.fromisoformat(since).timestamp() if since else 0.0,
         )  # fmt: skip
@@ -140,7 +140,7 @@ def _watch(ledger: Ledger, logs: LogReader) -> None:
     metrics.LAG.set_function(lag)
 
 
-def _summary(loader: Loader, tally: Tally, seconds: float) -> str:
+def _summary(loader: ObjectLoader, tally: Tally, seconds: float) -> str:
     ends = loader.ends
     known = f", {ends[End.KNOWN]:,} known" if ends[End.KNOWN] else ""
     gone = f", {ends[End.GONE]:,} deleted before" if ends[End.GONE] else ""
@@ -148,7 +148,7 @@ def _summary(loader: Loader, tally: Tally, seconds: float) -> str:
     return f"{ends[End.READ]:,} objects read{known}{gone}{passed_over}; {tally.summary(seconds, dry_run=False)}"
 
 
-def _exit(loader: Loader, tally: Tally, unread: int, *, is_stopped: bool) -> None:
+def _exit(loader: ObjectLoader, tally: Tally, unread: int, *, is_stopped: bool) -> None:
     if is_stopped:
         raise InterruptedCommand("Interrupted. What is stored already is recognised the next time.")
     if unread or loader.ends[End.PASSED_OVER]:

@@ -12,7 +12,7 @@ from event_tracker.cli.ingest.s3 import metrics
 from event_tracker.cli.ingest.s3.bucket import Bucket, S3Error
 from event_tracker.cli.ingest.s3.key_times import Marks
 from event_tracker.cli.ingest.s3.ledger import MAX_TRIES, Ledger
-from event_tracker.cli.ingest.s3.loader import End, Loader
+from event_tracker.cli.ingest.s3.loader import End, ObjectLoader
 from event_tracker.cli.ingest.s3.messages import Message, Queue
 from event_tracker.cli.progress import Meter
 from event_tracker.cli.retry import backoff
@@ -24,7 +24,7 @@ LONGEST_WAIT_SECONDS = 60.0
 STEP_SECONDS = 5.0
 
 
-class Follower:
+class BucketFollower:
     """Reads what is in a bucket, and what comes.
 
     Args:
@@ -39,7 +39,7 @@ class Follower:
     """
 
     def __init__(
-        self, bucket: Bucket, queue: Queue | None, ledger: Ledger, loader: Loader, client: Client, stopping: threading.Event,
+        self, bucket: Bucket, queue: Queue | None, ledger: Ledger, loader: ObjectLoader, client: Client, stopping: threading.Event,
         meter: Meter, *, every: float, since: float = 0.0,
     ) -> None:  # fmt: skip
         self._bucket, self._queue, self._ledger, self._loader, self._client = bucket, queue, ledger, loader, client

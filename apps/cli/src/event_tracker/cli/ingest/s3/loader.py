@@ -12,8 +12,8 @@ import click
 from event_tracker.cli.client import Client
 from event_tracker.cli.ingest.compression import READ_ERRORS
 from event_tracker.cli.ingest.delivery import Outcome, deliver, deliver_all
-from event_tracker.cli.ingest.entries import Line
-from event_tracker.cli.ingest.identity import Identifier
+from event_tracker.cli.ingest.entries import EventLine
+from event_tracker.cli.ingest.event_ids import EventIdMaker
 from event_tracker.cli.ingest.input import AUTO, Input, Item
 from event_tracker.cli.ingest.logs.read import LogOptionsError, LogReader
 from event_tracker.cli.ingest.s3 import metrics
@@ -53,7 +53,7 @@ class Part(NamedTuple):
     kind: str = ""
 
 
-class Loader:
+class ObjectLoader:
     """Reads objects of a bucket.
 
     Args:
@@ -67,7 +67,7 @@ class Loader:
     """
 
     def __init__(
-        self, bucket: Bucket, ledger: Ledger, client: Client, logs: LogReader, identifier: Identifier, tally: Tally,
+        self, bucket: Bucket, ledger: Ledger, client: Client, logs: LogReader, identifier: EventIdMaker, tally: Tally,
         stopping: threading.Event, format_: str = AUTO, most: int = 1000,
     ) -> None:  # fmt: skip
         self._bucket, self._ledger, self._client, self._logs, self._tally = bucket, ledger, client, logs, tally
@@ -98,7 +98,7 @@ class Loader:
                 result = Result()
 
     def _send(self, part: Part) -> Outcome:
-        return deliver(self._client, [item.entry.event for item in part.items if isinstance(item.entry, Line)])
+        return deliver(self._client, [item.entry.event for item in part.items if isinstance(item.entry, EventLine)])
 
     def _parts(self, objects: Iterable[tuple[str, str]]) -> Iterator[Part]:
         for key, etag in objects:

@@ -18,7 +18,7 @@ from event_tracker.columns.loading.cache import Cache
 from event_tracker.columns.loading.deadline import Deadline
 from event_tracker.columns.loading.identity.persons import Persons, resolve
 from event_tracker.columns.loading.identity.shared_tables import OpenCursor, SharedTable, fill
-from event_tracker.columns.loading.reader import copy_csv
+from event_tracker.columns.loading.rows.reader import copy_csv
 from event_tracker.columns.loading.threads import run_in_thread
 from event_tracker.core.postgres.named_sql import load_queries
 

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
-from event_tracker.dashboard.auth import visitor
-from event_tracker.dashboard.auth.sessions import Session
+from event_tracker.dashboard.auth import current
+from event_tracker.dashboard.auth.browser_sign_ins import BrowserSignIn
 from event_tracker.dashboard.charts import numbers, rankings
 from event_tracker.dashboard.charts.links import Linked
 from event_tracker.dashboard.client import download
@@ -74,7 +74,7 @@ def show(panel: Panel, chosen: Filters, asked: Callable[[], Answer]) -> None:
                     on_click=_open_more, args=[panel, dimension, chosen],
                 )  # fmt: skip
             st.download_button(
-                "CSV", partial(_make_csv, dimension, chosen, visitor.session()), f"{panel.key}-by-{dimension.by}.csv", "text/csv",
+                "CSV", partial(_make_csv, dimension, chosen, current.sign_in()), f"{panel.key}-by-{dimension.by}.csv", "text/csv",
                 key=f"{panel.key} csv", type="tertiary", icon=":material/download:", on_click="ignore",
             )  # fmt: skip
 
@@ -119,11 +119,11 @@ def _open_more(panel: Panel, dimension: Dimension, chosen: Filters) -> None:
 COLUMNS = ("key", "visitors", "page_views", "sessions", "bounce_rate", "share")
 
 
-def _make_csv(dimension: Dimension, chosen: Filters, session: Session | None) -> bytes:
+def _make_csv(dimension: Dimension, chosen: Filters, signed_in: BrowserSignIn | None) -> bytes:
     """The list's first rows as CSV for spreadsheets. Streamlit calls this once a visitor downloads it, in a thread that isn't the page's
-    and so doesn't know the visitor."""
+    and so doesn't know the reader."""
     parameters = _parameters(dimension, chosen, MOST)
-    with visitor.request(session, "GET", "/stats/web/top", params=parameters) as response:
+    with current.request(signed_in, "GET", "/stats/web/top", params=parameters) as response:
         rows = response.json()["rows"]
     text = io.StringIO(newline="")
     writer = csv.writer(text)

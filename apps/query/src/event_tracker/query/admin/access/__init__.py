@@ -1,1 +1,1 @@
-"""Who may ask and manage, under /admin: people who sign in, and API tokens."""
+"""Who may ask and manage, under /admin: the staff, who sign in, and API tokens."""

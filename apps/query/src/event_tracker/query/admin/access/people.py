@@ -1,4 +1,4 @@
-"""Routes under /admin/people: who may sign in, with which role. Only unrestricted admins may use them."""
+"""Routes under /admin/people: the staff, who may sign in, with which role. Only unrestricted admins may use them."""
 
 import gevent
 from marshmallow import fields
@@ -10,8 +10,8 @@ from event_tracker.query.admin.access.token_makers import record_token_changes
 from event_tracker.query.admin.management import Management, Row, Transaction, not_found
 from event_tracker.query.admin.sources.sources import find_differences
 from event_tracker.query.auth.calls import Call
-from event_tracker.query.auth.people import NAME
 from event_tracker.query.auth.principal import ROLES, require_all_sources
+from event_tracker.query.auth.staff import NAME
 from event_tracker.query.parameter_types import OneOf
 from event_tracker.query.request_body import BodySchema
 

@@ -32,7 +32,7 @@ def export_events(exports: Exports, call: Call) -> Response:
         # The import takes a second or more. In a thread it doesn't block other requests.
         gevent.get_hub().threadpool.apply(import_module, ("pyarrow.parquet",))
     return exports.downloads.stream(
-        _encode_pages(exports.export_pages.read(export.event_filter, export.limit, call.client), export.format),
+        _encode_pages(exports.export_pages.read(export.event_query, export.limit, call.client), export.format),
         kind=export.format,
         name=f"events.{export.format}",
         content_type=FORMATS[export.format].content_type,

@@ -21,7 +21,7 @@ from event_tracker.query import metrics
 from event_tracker.query.auth.principal import QuotaHolder
 from event_tracker.query.concurrency import EXPORT_TURN_SECONDS, TURN_SECONDS, take_turn
 from event_tracker.query.events.event_pages import Position
-from event_tracker.query.events.filters import EventFilter
+from event_tracker.query.events.parameters import EventQuery
 from event_tracker.query.events.store import build_statement
 from event_tracker.query.identity import limited_ids
 from event_tracker.query.parameter_types import EARLIEST, LATEST
@@ -59,7 +59,7 @@ class ExportPages:
         self._pool = pool
         self._concurrency_limit = concurrency_limit
 
-    def read(self, event_filter: EventFilter, limit: int | None, client: QuotaHolder) -> Iterator[Sequence[Row]]:
+    def read(self, event_query: EventQuery, limit: int | None, client: QuotaHolder) -> Iterator[Sequence[Row]]:
         """Pages of rows as `formats` takes them, up to `limit` rows; a page may be empty.
 
         Events that were committed before are included exactly once. Those committed meanwhile may or may not be.
@@ -70,7 +70,7 @@ class ExportPages:
         """
         turn_seconds = TURN_SECONDS
 
-        prepare = event_filter.condition is None
+        prepare = event_query.filter is None
 
         def execute_page(statement: bytes, parameters: dict[str, Any]) -> Sequence[Row]:
             with (
@@ -79,12 +79,12 @@ class ExportPages:
             ):
                 return execute(self._pool, statement, parameters, prepare=prepare)
 
-        planner = _SlicePlanner(event_filter, execute_page)
-        position = _ExportPosition(event_filter.after, planner.find_start(event_filter.after.timestamp))
+        planner = _SlicePlanner(event_query, execute_page)
+        position = _ExportPosition(event_query.after, planner.find_start(event_query.after.timestamp))
         size, left = FIRST_ROWS, limit
         while left is None or left > 0:
             rows = size if left is None else min(size, left)
-            page = _read_page(event_filter, position, rows, execute_page)
+            page = _read_page(event_query, position, rows, execute_page)
             yield [row[:BYTES] for row in page]
             turn_seconds = EXPORT_TURN_SECONDS
             if left is not None:
@@ -93,7 +93,7 @@ class ExportPages:
                 last = page[-1]
                 position.after = Position(last[2], last[0], last[3], last[RECEIVED_AT])
                 size = _next_size(page)
-            elif position.start <= event_filter.start:
+            elif position.start <= event_query.start:
                 return
             else:
                 position.move_to(planner.find_start(position.start))
@@ -129,39 +129,39 @@ class _ExportPosition:
 class _SlicePlanner:
     """Plans the slices, from the newest to the oldest."""
 
-    def __init__(self, event_filter: EventFilter, execute_page: Execute) -> None:
-        self._event_filter, self._execute = event_filter, execute_page
-        self._slice_events = FILTERED_SLICE_EVENTS if event_filter.has_extra_filters else SLICE_EVENTS
+    def __init__(self, event_query: EventQuery, execute_page: Execute) -> None:
+        self._event_query, self._execute = event_query, execute_page
+        self._slice_events = FILTERED_SLICE_EVENTS if event_query.has_extra_filters else SLICE_EVENTS
         self._hours: deque[tuple[datetime, int]] = deque()
         # One user's newest events are read from the index, so a single slice is enough.
-        self._counted_from = event_filter.start if event_filter.user_id is not None else LATEST
+        self._counted_from = event_query.start if event_query.user_id is not None else LATEST
 
     def find_start(self, end: datetime) -> datetime:
         """The start of the slice that ends at `end`."""
         while self._hours and self._hours[0][0] >= end:
             self._hours.popleft()
-        if not self._hours and self._counted_from > self._event_filter.start:
+        if not self._hours and self._counted_from > self._event_query.start:
             self._load_hours(end)
         total = 0
         while self._hours:
             hour, events = self._hours[0]
             if total and total + events > self._slice_events:
-                return max(self._event_filter.start, hour + HOUR)
+                return max(self._event_query.start, hour + HOUR)
             if events > self._slice_events:
-                return max(self._event_filter.start, hour, min(end, hour + HOUR) - HOUR * self._slice_events / events)
+                return max(self._event_query.start, hour, min(end, hour + HOUR) - HOUR * self._slice_events / events)
             self._hours.popleft()
             total += events
-        return max(self._event_filter.start, self._counted_from)
+        return max(self._event_query.start, self._counted_from)
 
     def _load_hours(self, end: datetime) -> None:
-        parameters = {"start": max(self._event_filter.start, EARLIEST + HOUR) - HOUR, "end": end, "rows": HOURS}
+        parameters = {"start": max(self._event_query.start, EARLIEST + HOUR) - HOUR, "end": end, "rows": HOURS}
         self._hours.extend(self._execute(QUERIES["export_events.hours"].encode(), parameters))
-        self._counted_from = self._hours[-1][0] if len(self._hours) == HOURS else self._event_filter.start
+        self._counted_from = self._hours[-1][0] if len(self._hours) == HOURS else self._event_query.start
 
 
-def _read_page(event_filter: EventFilter, position: _ExportPosition, rows: int, execute_page: Execute) -> Sequence[Row]:
+def _read_page(event_query: EventQuery, position: _ExportPosition, rows: int, execute_page: Execute) -> Sequence[Row]:
     """The next rows of the current slice. The slice is cut until they are read in time."""
-    statement, conditions = build_statement("export_events", event_filter)
+    statement, conditions = build_statement("export_events", event_query)
     filters = {**conditions, "rows": rows, "bytes": MAX_BYTES}
     for cuts in count():
         parameters = {

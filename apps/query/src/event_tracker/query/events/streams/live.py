@@ -22,10 +22,10 @@ from event_tracker.query.auth.guard import Guard
 from event_tracker.query.auth.principal import ALLOWED_SOURCES
 from event_tracker.query.concurrency import StreamSlots
 from event_tracker.query.events.event_pages import StoredEvent
-from event_tracker.query.events.filters import EventFilter
+from event_tracker.query.events.parameters import EventQuery
 from event_tracker.query.events.streams.live_filter import LiveFilter
 from event_tracker.query.events.streams.live_tail import Tail, encode
-from event_tracker.query.events.streams.parameters import read_live_filter
+from event_tracker.query.events.streams.parameters import read_live_query
 from event_tracker.query.filters.matches import EventValues
 
 log = structlog.get_logger("query.live")
@@ -61,8 +61,8 @@ class LiveClient:
         links_version: of the hub, when the ids of its person were read.
     """
 
-    def __init__(self, event_filter: EventFilter) -> None:
-        self.live_filter = LiveFilter(event_filter)
+    def __init__(self, event_query: EventQuery) -> None:
+        self.live_filter = LiveFilter(event_query)
         self._frames: deque[bytes] = deque()
         self._bytes = 0
         self._dropped = 0
@@ -222,7 +222,7 @@ class Live:
 
 
 def live_events(live: Live, call: Call) -> Response:
-    client = LiveClient(read_live_filter(call))
+    client = LiveClient(read_live_query(call))
     release = live.slots.acquire(call.principal)
     try:
         live.hub.join(client)

@@ -1,7 +1,7 @@
 """The filters of events in Python. They mean the same as the conditions in `queries.sql` (`list_events.*`)."""
 
 from event_tracker.query.events.event_pages import StoredEvent
-from event_tracker.query.events.filters import EventFilter
+from event_tracker.query.events.parameters import EventQuery
 from event_tracker.query.filters.grammar import Condition, Filter, Property
 from event_tracker.query.filters.matches import EventValues, matches
 
@@ -14,16 +14,16 @@ class LiveFilter:
         user_ids: the users whose events are selected; None is all.
     """
 
-    def __init__(self, event_filter: EventFilter) -> None:
-        self._filter = event_filter
-        user_id = event_filter.user_id
+    def __init__(self, event_query: EventQuery) -> None:
+        self._filter = event_query
+        user_id = event_query.user_id
         self.user_ids = None if user_id is None else frozenset({user_id})
-        self.person = None if user_id is None or event_filter.identity == "raw" else (user_id, event_filter.sources)
+        self.person = None if user_id is None or event_query.identity == "raw" else (user_id, event_query.sources)
         self._parts: list[Filter] = [
-            Condition(Property((key,)), "is", (value,)) for key, value in event_filter.properties
+            Condition(Property((key,)), "is", (value,)) for key, value in event_query.properties
         ]
-        if event_filter.condition is not None:
-            self._parts.append(event_filter.condition)
+        if event_query.filter is not None:
+            self._parts.append(event_query.filter)
 
     def selects(self, event: StoredEvent, values: EventValues) -> bool:
         """Whether the filter selects the event; `values` are those of the event."""

@@ -9,7 +9,7 @@ from marshmallow import ValidationError, fields, missing, validates_schema
 
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.events.event_pages import CursorField, Position
-from event_tracker.query.events.filters import EventFilter, EventsSchema, RangeSchema, build_event_filter
+from event_tracker.query.events.parameters import EventQuery, EventsSchema, TimeRangeSchema, build_event_query
 from event_tracker.query.events.streams.formats import FORMATS
 from event_tracker.query.parameter_types import Between, Choice, Length, Time, field_error
 
@@ -40,7 +40,7 @@ class After(fields.String):
         return Position(timestamp, Length(1, 200)(parts[2]), event_id)
 
 
-class ExportEventsSchema(EventsSchema, RangeSchema):
+class ExportEventsSchema(EventsSchema, TimeRangeSchema):
     """Parameters of GET /events/export."""
 
     format = Choice(FORMATS, "ndjson", "What the rows are written as.")
@@ -67,7 +67,7 @@ class ExportEventsSchema(EventsSchema, RangeSchema):
 class Export:
     """An export: all events of a filter, or the first `limit` of them, in one of FORMATS."""
 
-    event_filter: EventFilter
+    event_query: EventQuery
     format: str
     limit: int | None
 
@@ -79,21 +79,21 @@ def read_export(call: Call) -> Export:
         Problem: 400 or 422 with all errors in it.
     """
     given = call.query()
-    event_filter = build_event_filter({**given, "limit": 0}, _as_given)
+    event_query = build_event_query({**given, "limit": 0}, _as_given)
     after: Position | None = given.get("after")
     # A position at or after `to` would include the events in between.
-    if after is not None and after.timestamp < event_filter.end:
-        event_filter = replace(event_filter, after=after)
-    return Export(event_filter, given["format"], given.get("limit"))
+    if after is not None and after.timestamp < event_query.end:
+        event_query = replace(event_query, after=after)
+    return Export(event_query, given["format"], given.get("limit"))
 
 
-def read_live_filter(call: Call) -> EventFilter:
+def read_live_query(call: Call) -> EventQuery:
     """Read the filter of a live stream. Its time range is ignored.
 
     Raises:
         Problem: 400 or 422 with all errors in it.
     """
-    return build_event_filter({**call.query(), "limit": 0}, _as_given)
+    return build_event_query({**call.query(), "limit": 0}, _as_given)
 
 
 def _as_given(start: datetime | None, end: datetime | None) -> tuple[datetime | None, datetime | None]:

@@ -11,7 +11,7 @@ from event_tracker.query.sql.sandbox.messages import Column
 from event_tracker.query.sql.sandbox.values import encode
 
 
-class Writer(Protocol):
+class RowWriter(Protocol):
     """Writes rows, which `separator` stands between."""
 
     head: bytes
@@ -61,4 +61,4 @@ def _written(value: Any) -> str:
     return str(msgspec.json.decode(text)) if text.startswith('"') else text
 
 
-WRITERS: dict[str, Callable[[list[Column]], Writer]] = {"json": JsonWriter, "csv": CsvWriter}
+WRITERS: dict[str, Callable[[list[Column]], RowWriter]] = {"json": JsonWriter, "csv": CsvWriter}

@@ -12,11 +12,11 @@ from event_tracker.query import metrics
 from event_tracker.query.auth.calls import Call, NotModifiedError, Sources
 from event_tracker.query.auth.principal import QuotaHolder
 from event_tracker.query.concurrency import SingleFlight
-from event_tracker.query.events.filters import TypeFilter
+from event_tracker.query.events.parameters import TypeQuery
 from event_tracker.query.events.responses import TopTypes
 from event_tracker.query.identity import Identity
 from event_tracker.query.stats.answers import ColumnsPlan, RangeAnswer
-from event_tracker.query.stats.columns.behaviours import Sessions, make_tables, reach
+from event_tracker.query.stats.columns.behaviours import SessionRule, find_wider_range, make_tables
 from event_tracker.query.stats.columns.etags import make_etag
 from event_tracker.query.stats.columns.selection import Statement
 from event_tracker.query.stats.parameters import GAP
@@ -102,9 +102,9 @@ class Asker:
 
     def _ask(self, question: Question[Answer]) -> tuple[Answer, str]:
         statement = question.build_statement()
-        span = question.start, question.end
+        time_range = question.start, question.end
         sessions = self._find_sessions(question)
-        tables = list(make_tables(statement.parameters, span, sessions))
+        tables = list(make_tables(statement.parameters, time_range, sessions))
         with metrics.DB_SECONDS.labels(question.name).time():
             result = self._engine.run(
                 _select(question, statement),
@@ -120,8 +120,8 @@ class Asker:
             answer.explain = ColumnsPlan(statement=question.name, **asdict(result.plan))
         return answer, make_etag(question, sessions, result.as_of, result.fingerprint)
 
-    def _find_sessions(self, question: Question[Any]) -> Sessions:
-        return Sessions(getattr(question, "gap", GAP), getattr(question, "longest", self._longest))
+    def _find_sessions(self, question: Question[Any]) -> SessionRule:
+        return SessionRule(getattr(question, "gap", GAP), getattr(question, "longest", self._longest))
 
 
 def _select(question: Question[Any], statement: Statement) -> Selection:
@@ -131,7 +131,7 @@ def _select(question: Question[Any], statement: Statement) -> Selection:
         sources=question.sources,
         first_seen=question.first_seen,
         sample=question.sample,
-        wider=reach(statement.parameters, (question.start, question.end)),
+        wider=find_wider_range(statement.parameters, (question.start, question.end)),
         # Conditions on sessions and users are about persons, too.
         linked=question.identity == "linked" and (question.counts_users or bool(statement.parameters.behaviours)),
         maps_users=statement.parameters.maps_users,
@@ -151,6 +151,6 @@ class Stats(NamedTuple):
 
     asker: Asker
     store: StatsStore
-    count_types: Callable[[TypeFilter, QuotaHolder], TopTypes]
+    count_types: Callable[[TypeQuery, QuotaHolder], TopTypes]
     explain: bool
     longest: int

@@ -19,48 +19,51 @@ from event_tracker.query.stats.columns.visits import SECOND, build_cut, build_vi
 PARTS = load_queries("event_tracker.query.stats.columns", "behaviours.sql")
 
 
-class Sessions(NamedTuple):
+class SessionRule(NamedTuple):
     """What sessions are in a question. `gap` and `longest` are in seconds."""
 
     gap: int
     longest: int
 
 
-def make_tables(parameters: Parameters, span: Range, sessions: Sessions) -> Iterator[Table]:
+def make_tables(parameters: Parameters, time_range: Range, sessions: SessionRule) -> Iterator[Table]:
     """The tables that the statement with these parameters reads. They may read more properties, which are added.
 
     Args:
-        span: of the question.
+        time_range: of the question.
     """
     named = [(parameters.read_behaviour(condition), condition) for condition in parameters.behaviours]
     of_sessions = {name: condition.test for name, condition in named if isinstance(condition, SessionCondition)}
     of_users = {name: condition for name, condition in named if isinstance(condition, UserCondition)}
     if of_sessions:
-        yield _build_sessions(of_sessions, _begin(parameters), span, sessions)
+        yield _build_sessions(of_sessions, _share_properties(parameters), time_range, sessions)
     if of_users:
-        events = "all_events" if reach(parameters, span) else "events"
-        yield _build_users(of_users, events, _begin(parameters), span)
+        events = "all_events" if find_wider_range(parameters, time_range) else "events"
+        yield _build_users(of_users, events, _share_properties(parameters), time_range)
 
 
-def reach(parameters: Parameters, span: Range) -> Range | None:
+def find_wider_range(parameters: Parameters, time_range: Range) -> Range | None:
     """The range of the events of all conditions on users, where it is wider than the question's."""
     conditions = [condition for condition in parameters.behaviours if isinstance(condition, UserCondition)]
-    bounds = [_bounds(condition, span) for condition in conditions]
-    wide = min(start for start, _ in [span, *bounds]), max(end for _, end in [span, *bounds])
-    return None if wide == span else wide
+    bounds = [_bounds(condition, time_range) for condition in conditions]
+    wide = min(start for start, _ in [time_range, *bounds]), max(end for _, end in [time_range, *bounds])
+    return None if wide == time_range else wide
 
 
-def _begin(parameters: Parameters) -> Parameters:
-    begun = Parameters()
-    begun.properties = parameters.properties
-    return begun
+def _share_properties(parameters: Parameters) -> Parameters:
+    """Parameters of another statement, which adds the properties that it reads to those of the first."""
+    others = Parameters()
+    others.properties = parameters.properties
+    return others
 
 
-def _bounds(condition: UserCondition, span: Range) -> tuple[datetime, datetime]:
-    return condition.start or span[0], condition.end or span[1]
+def _bounds(condition: UserCondition, time_range: Range) -> tuple[datetime, datetime]:
+    return condition.start or time_range[0], condition.end or time_range[1]
 
 
-def _build_sessions(tests: dict[str, Edge | Count], parameters: Parameters, span: Range, sessions: Sessions) -> Table:
+def _build_sessions(
+    tests: dict[str, Edge | Count], parameters: Parameters, time_range: Range, sessions: SessionRule
+) -> Table:
     parameters.update(gap=sessions.gap * SECOND, longest=sessions.longest * SECOND)
     columns: dict[str, str] = {}
     numbers = count()
@@ -87,16 +90,16 @@ def _build_sessions(tests: dict[str, Edge | Count], parameters: Parameters, span
         values=", ".join(values),
         columns=", ".join(tests),
         visited=build_visits(read),
-        cut=build_cut(read, span[1] - span[0], sessions.longest),
+        cut=build_cut(read, time_range[1] - time_range[0], sessions.longest),
     )
     return Table("session_behaviours", statement, parameters)
 
 
-def _build_users(conditions: dict[str, UserCondition], events: str, parameters: Parameters, span: Range) -> Table:
+def _build_users(conditions: dict[str, UserCondition], events: str, parameters: Parameters, time_range: Range) -> Table:
     values = []
     for name, condition in conditions.items():
         selected = "true" if condition.test.of is None else compile_duckdb(condition.test.of, parameters)
-        start, end = map(parameters.bind, _bounds(condition, span))
+        start, end = map(parameters.bind, _bounds(condition, time_range))
         in_range = PARTS["in_range"].format(condition=selected, start=start, end=end)
         values.append(_count(in_range, condition.test, name, parameters))
     return Table("user_behaviours", PARTS["users"].format(values=", ".join(values), events=events), parameters)

@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
-from event_tracker.query.stats.columns.behaviours import Sessions
+from event_tracker.query.stats.columns.behaviours import SessionRule
 
 RELEASE = metadata.version("event-tracker-query")
 
 
-def make_etag(question: Any, sessions: Sessions, as_of: datetime, fingerprint: bytes) -> str:
+def make_etag(question: Any, sessions: SessionRule, as_of: datetime, fingerprint: bytes) -> str:
     """The entity tag of a question's answer: it changes with the fingerprint of the events, with what is asked, with what sessions are (a
     filter may be about them), when an interval has ended since, which answers may say, and with the release."""
     ended = sum(moment <= as_of for moment in (*getattr(question, "starts", ()), question.end))

@@ -76,7 +76,7 @@ put a plain join among those of a question's own, which took forty times as long
 
 def select_query(query: FilteredQuery, parameters: Parameters, by: str | None = None) -> str:
     """The events that a query selects. With a dimension `by`, their `key` is its value, with one spelling for each number."""
-    return select_events(match(query.event_types, query.condition, parameters), parameters, by)
+    return select_events(match(query.event_types, query.filter, parameters), parameters, by)
 
 
 def select_events(conditions: Sequence[str], parameters: Parameters, by: str | None = None) -> str:
@@ -86,13 +86,13 @@ def select_events(conditions: Sequence[str], parameters: Parameters, by: str | N
     return SELECTED.format(key=key, joins=" ".join(joins), conditions=" and ".join(conditions) or "true")
 
 
-def match(event_types: tuple[str, ...], condition: Filter | None, parameters: Parameters) -> list[str]:
+def match(event_types: tuple[str, ...], wanted: Filter | None, parameters: Parameters) -> list[str]:
     """Conditions for events of any of these types (empty is all), which the filter selects (None is all)."""
     conditions = []
     if event_types:
         conditions.append(f"event_type in ({', '.join(map(parameters.bind, event_types))})")
-    if condition is not None:
-        conditions.append(compile_duckdb(condition, parameters))
+    if wanted is not None:
+        conditions.append(compile_duckdb(wanted, parameters))
     return conditions
 
 

@@ -1,4 +1,4 @@
-"""SQL of sessions: visits, which end after a gap, and the parts of those that are too long."""
+"""SQL of sessions. A visit is what a session_id or short gaps hold together; a session is a visit, or a part of one that is too long."""
 
 import math
 from datetime import timedelta

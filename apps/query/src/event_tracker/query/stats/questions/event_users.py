@@ -20,7 +20,7 @@ from event_tracker.query.stats.columns.interval_numbers import UNIX_EPOCH
 from event_tracker.query.stats.columns.selection import Parameters, Statement, select_query
 from event_tracker.query.stats.intervals import start_of_day
 from event_tracker.query.stats.parameter_types import Moment
-from event_tracker.query.stats.parameters import A_DAY, FilterSchema, read_range
+from event_tracker.query.stats.parameters import A_DAY, SelectionSchema, read_range
 from event_tracker.query.stats.query_types import FilteredQuery
 
 PARTS = load_queries("event_tracker.query.stats.questions", "event_users.sql")
@@ -31,7 +31,7 @@ ORDERS = {"events": "events desc, user_id", "last": "last desc, user_id"}
 MAX_OFFSET = 1_000_000_000
 
 
-class EventUsersSchema(FilterSchema):
+class EventUsersSchema(SelectionSchema):
     """Parameters of GET /events/users."""
 
     sort = Choice(tuple(ORDERS), "events", "Most events first, or the latest `last` first.")

@@ -57,7 +57,7 @@ class StepSchema(ParameterSchema):
     properties = fields.Dict(
         keys=text_field(1, 200), values=text_field(0, 4000), load_default=dict, validate=AtMost(max=MAX_VALUES)
     )
-    condition = FilterMember("Only events that it selects are this step.", required=False, schema=BehaviourFilterSchema)
+    filter = FilterMember("Only events that it selects are this step.", required=False, schema=BehaviourFilterSchema)
 
 
 class FunnelSchema(ParameterSchema):
@@ -70,7 +70,7 @@ class FunnelSchema(ParameterSchema):
     steps = ShortList(
         fields.Nested(StepSchema), required=True, validate=validate.Length(2, 10), error_messages=REQUIRED
     )
-    condition = FilterMember("Only events that it selects, of all steps.", required=False, schema=BehaviourFilterSchema)
+    filter = FilterMember("Only events that it selects, of all steps.", required=False, schema=BehaviourFilterSchema)
 
 
 def funnel(stats: Stats, call: Call) -> RangeAnswer:
@@ -83,24 +83,24 @@ def read_funnel(call: Call, body: bytes, now: datetime, allow_explain: bool) -> 
     beside = call.query()
     given = resolve_range(call, {**read_json(FunnelSchema(), body), **beside}, now, allow_explain)
     steps = tuple(
-        Step(step["event_type"], tuple(sorted(step["properties"].items())), step.get("condition"))
+        Step(step["event_type"], tuple(sorted(step["properties"].items())), step.get("filter"))
         for step in given["steps"]
     )
-    bounds = {name: given[name] for name in ("sources", "start", "end", "zone", "explain", "identity", "condition")}
+    bounds = {name: given[name] for name in ("sources", "start", "end", "zone", "explain", "identity", "filter")}
     return FunnelQuery(**bounds, window=given["window"], steps=steps)
 
 
 class Step(NamedTuple):
-    """What completes a step: events of a type with these properties, which the condition selects (None selects all)."""
+    """What completes a step: events of a type with these properties, which the filter selects (None selects all)."""
 
     event_type: str
     properties: Properties
-    condition: Filter | None
+    filter: Filter | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunnelQuery(RangeQuery):
-    """Users who take these steps in this order within `window` seconds, by the events that the condition selects (None selects all)."""
+    """Users who take these steps in this order within `window` seconds, by the events that the filter selects (None selects all)."""
 
     name: ClassVar = "funnel"
     counts_users: ClassVar = True
@@ -108,19 +108,19 @@ class FunnelQuery(RangeQuery):
 
     window: int
     steps: tuple[Step, ...]
-    condition: Filter | None
+    filter: Filter | None
 
     def build_statement(self) -> Statement:
         parameters = Parameters(window=self.window * SECOND)
         numbers = range(1, len(self.steps) + 1)
         event_types = tuple(sorted({step.event_type for step in self.steps}))
         matches = [
-            " and ".join(match((step.event_type,), with_properties(step.properties, step.condition), parameters))
+            " and ".join(match((step.event_type,), with_properties(step.properties, step.filter), parameters))
             for step in self.steps
         ]
         levels = [PARTS["first_level"], *(PARTS["level"].format(step=step, below=step - 1) for step in numbers[1:])]
         statement = PARTS["funnel"].format(
-            selected=select_events(match(event_types, self.condition, parameters), parameters),
+            selected=select_events(match(event_types, self.filter, parameters), parameters),
             matches=", ".join(
                 PARTS["match"].format(condition=condition, step=step)
                 for step, condition in zip(numbers, matches, strict=True)

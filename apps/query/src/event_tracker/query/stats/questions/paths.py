@@ -11,20 +11,20 @@ from msgspec import Meta, field
 
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.query.auth.calls import Call
-from event_tracker.query.events.property_values import normalise
+from event_tracker.query.filters.numbers import normalise
 from event_tracker.query.parameter_types import Between, Choice, Length, Limit
 from event_tracker.query.stats.answers import Count, RangeAnswer, Share, UsersRangeAnswer, share, users_range_members
 from event_tracker.query.stats.columns.asking import Stats
 from event_tracker.query.stats.columns.selection import Parameters, Statement, select_query
 from event_tracker.query.stats.columns.visits import SECOND, build_cut, build_visits
-from event_tracker.query.stats.parameters import FilterSchema, dimension_field, gap_field, longest_field, read_range
+from event_tracker.query.stats.parameters import SelectionSchema, dimension_field, gap_field, longest_field, read_range
 from event_tracker.query.stats.query_types import FilteredQuery
 
 PARTS = load_queries("event_tracker.query.stats.questions", "paths.sql")
 COLUMNS = "micros, place, key"
 
 
-class PathsSchema(FilterSchema):
+class PathsSchema(SelectionSchema):
     """Parameters of GET /stats/paths."""
 
     origin = fields.String(

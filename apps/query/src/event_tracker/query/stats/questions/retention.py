@@ -26,14 +26,14 @@ from event_tracker.query.stats.columns.asking import Stats
 from event_tracker.query.stats.columns.interval_numbers import number_intervals
 from event_tracker.query.stats.columns.selection import Parameters, Statement
 from event_tracker.query.stats.intervals import Interval, end_of
-from event_tracker.query.stats.parameters import PERIODS, FilterSchema, read_range, split
+from event_tracker.query.stats.parameters import PERIODS, SelectionSchema, read_range, split
 from event_tracker.query.stats.query_types import FilteredQuery
 
 RETENTION = load_queries("event_tracker.query.stats.questions", "retention.sql")["retention"]
 MAX_PERIODS = 100
 
 
-class RetentionSchema(FilterSchema):
+class RetentionSchema(SelectionSchema):
     """Parameters of GET /stats/retention."""
 
     period = Choice(PERIODS, "week", "How long a period is.")

@@ -23,14 +23,14 @@ from event_tracker.query.stats.answers import (
 from event_tracker.query.stats.columns.asking import Stats
 from event_tracker.query.stats.columns.selection import Parameters, Statement, select_query
 from event_tracker.query.stats.columns.visits import SECOND, build_cut, build_visits
-from event_tracker.query.stats.parameters import FilterSchema, dimension_field, gap_field, longest_field, read_range
+from event_tracker.query.stats.parameters import SelectionSchema, dimension_field, gap_field, longest_field, read_range
 from event_tracker.query.stats.query_types import FilteredQuery
 
 SESSIONS = load_queries("event_tracker.query.stats.questions", "sessions.sql")["sessions"]
 COLUMNS = "micros, place, key"
 
 
-class SessionsSchema(FilterSchema):
+class SessionsSchema(SelectionSchema):
     """Parameters of GET /stats/sessions."""
 
     gap = gap_field()

@@ -23,7 +23,7 @@ from event_tracker.query.stats.parameter_types import Dimension
 from event_tracker.query.stats.parameters import (
     INTERVALS,
     MAX_POINTS,
-    FilterSchema,
+    SelectionSchema,
     gap_field,
     longest_field,
     read_range,
@@ -39,7 +39,7 @@ PARTS = load_queries("event_tracker.query.stats.questions", "timeseries.sql")
 KINDS: dict[int, Literal["missing", "other"]] = {0: "other", -1: "missing"}
 
 
-class TimeseriesSchema(FilterSchema):
+class TimeseriesSchema(SelectionSchema):
     """Parameters of GET /stats/timeseries."""
 
     interval = Choice(INTERVALS, "day", "How long a point is.")
@@ -84,7 +84,7 @@ class TimeseriesQuery(FilteredQuery):
     def is_counted(self) -> bool:
         """Whether `event_counts` has the answer: events by type over hours that no interval splits, but for some."""
         by_type = self.metric == "events" and self.breakdown in (None, "event_type")
-        return by_type and self.condition is None and split_by_hour(self.start, self.end, self.starts) is not None
+        return by_type and self.filter is None and split_by_hour(self.start, self.end, self.starts) is not None
 
     def build_counted_statement(self) -> tuple[sql.Composed, dict[str, Any]]:
         """PostgreSQL's statement, and its parameters, where `is_counted`."""

@@ -14,13 +14,13 @@ from event_tracker.query.stats.answers import Count, RangeAnswer, Share, range_m
 from event_tracker.query.stats.columns.asking import Stats
 from event_tracker.query.stats.columns.selection import Parameters, Statement, select_query
 from event_tracker.query.stats.parameter_types import PROPERTY
-from event_tracker.query.stats.parameters import FilterSchema, read_range
+from event_tracker.query.stats.parameters import SelectionSchema, read_range
 from event_tracker.query.stats.query_types import FilteredQuery
 
 TOP_PROPERTIES = load_queries("event_tracker.query.stats.questions", "top_properties.sql")["top_properties"]
 
 
-class TopPropertiesSchema(FilterSchema):
+class TopPropertiesSchema(SelectionSchema):
     """Parameters of GET /stats/top-properties."""
 
     key = fields.String(

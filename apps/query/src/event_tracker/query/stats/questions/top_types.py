@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from event_tracker.query.auth.calls import Call
-from event_tracker.query.events.filters import TypeFilter, read_type_filter
+from event_tracker.query.events.parameters import TypeQuery, read_type_query
 from event_tracker.query.events.responses import TopTypes, TypeCount
 from event_tracker.query.parameter_types import EARLIEST, LATEST
 from event_tracker.query.stats.columns.asking import Stats
@@ -16,13 +16,13 @@ from event_tracker.query.stats.questions.top_properties import TOP_PROPERTIES
 
 
 def top_types(stats: Stats, call: Call) -> TopTypes:
-    asked = read_type_filter(call)
-    if asked.condition is None:
+    asked = read_type_query(call)
+    if asked.filter is None:
         return stats.count_types(asked, call.client)
     return stats.asker.answer(make_query(asked), call.client)
 
 
-def make_query(asked: TypeFilter) -> "TopTypesQuery":
+def make_query(asked: TypeQuery) -> "TopTypesQuery":
     return TopTypesQuery(
         asked=asked,
         sources=asked.sources,
@@ -32,7 +32,7 @@ def make_query(asked: TypeFilter) -> "TopTypesQuery":
         explain=False,
         identity=asked.identity,
         event_types=(),
-        condition=asked.condition,
+        filter=asked.filter,
     )
 
 
@@ -44,7 +44,7 @@ class TopTypesQuery(FilteredQuery):
     counts_users: ClassVar = False
     first_seen: ClassVar = None
 
-    asked: TypeFilter
+    asked: TypeQuery
 
     def build_statement(self) -> Statement:
         parameters = Parameters(limit=self.asked.limit)

@@ -16,13 +16,13 @@ from event_tracker.query.stats.columns.active_users import build_active_users
 from event_tracker.query.stats.columns.asking import Stats
 from event_tracker.query.stats.columns.interval_numbers import number_intervals
 from event_tracker.query.stats.columns.selection import Parameters, Statement
-from event_tracker.query.stats.parameters import MAX_POINTS, PERIODS, FilterSchema, read_range, split
+from event_tracker.query.stats.parameters import MAX_POINTS, PERIODS, SelectionSchema, read_range, split
 from event_tracker.query.stats.query_types import FilteredQuery
 
 USERS = load_queries("event_tracker.query.stats.questions", "users.sql")["users"]
 
 
-class UsersSchema(FilterSchema):
+class UsersSchema(SelectionSchema):
     """Parameters of GET /stats/users."""
 
     interval = Choice(PERIODS, "day", "How long a point is.")

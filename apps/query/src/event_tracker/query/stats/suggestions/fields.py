@@ -16,7 +16,7 @@ from event_tracker.query.parameter_types import Length, Limit
 from event_tracker.query.stats.answers import RangeAnswer, range_members
 from event_tracker.query.stats.columns.asking import Stats
 from event_tracker.query.stats.columns.selection import Parameters, Statement
-from event_tracker.query.stats.parameters import RangeSchema, read_range
+from event_tracker.query.stats.parameters import StatsSchema, read_range
 from event_tracker.query.stats.query_types import RangeQuery
 
 PROPERTY_NAMES = load_queries("event_tracker.query.stats.suggestions", "fields.sql")["property_names"]
@@ -39,7 +39,7 @@ def prefix_field() -> fields.String:
     )
 
 
-class FieldsSchema(RangeSchema):
+class FieldsSchema(StatsSchema):
     """Parameters of GET /stats/fields."""
 
     prefix = prefix_field()

@@ -16,7 +16,7 @@ from event_tracker.query.parameter_types import REQUIRED, Limit
 from event_tracker.query.stats.answers import RangeAnswer, range_members
 from event_tracker.query.stats.columns.asking import Stats
 from event_tracker.query.stats.columns.selection import Parameters, Statement
-from event_tracker.query.stats.parameters import RangeSchema, read_range
+from event_tracker.query.stats.parameters import StatsSchema, read_range
 from event_tracker.query.stats.query_types import RangeQuery
 from event_tracker.query.stats.suggestions.fields import match_prefix, prefix_field
 
@@ -31,7 +31,7 @@ NAMING_USERS = ("user_id", "session_id")
 IDS_NEED_SCOPE = "Values of user_id and session_id need the scope read_events, which these credentials haven't."
 
 
-class ValuesSchema(RangeSchema):
+class ValuesSchema(StatsSchema):
     """Parameters of GET /stats/values."""
 
     field = FieldName(

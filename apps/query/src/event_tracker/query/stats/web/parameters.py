@@ -5,12 +5,12 @@ from typing import Any
 
 from event_tracker.query.auth.calls import Call
 from event_tracker.query.parameter_types import MAX_VALUES, AtMost, ShortList, text_field
-from event_tracker.query.stats.parameters import FilterSchema, gap_field, longest_field, read_range
+from event_tracker.query.stats.parameters import SelectionSchema, gap_field, longest_field, read_range
 
 PAGE_VIEW = "page_view"
 
 
-class WebSchema(FilterSchema):
+class WebSchema(SelectionSchema):
     """Parameters of all questions about page views."""
 
     event_types = ShortList(

@@ -15,6 +15,7 @@ from event_tracker.cli.ingest.logs.parsers.fields import (
     text_or_none,
     unescape,
 )
+from event_tracker.cli.ingest.logs.parsers.log_parser import LogParser
 from event_tracker.cli.ingest.logs.parsers.request_line import split_request_line
 from event_tracker.cli.ingest.logs.parsers.times import parse_time
 from event_tracker.cli.ingest.logs.request import Request
@@ -29,18 +30,10 @@ LINE = re.compile(
 SERVER_NAME = re.compile(rf" \S+ \S+ \S+ {QUOTED} {QUOTED}")
 
 
-class LoadBalancerParser:
-    """Reads lines."""
-
-    def __init__(self, _trusted_hops: int = 0) -> None:
-        """The load balancer logs no X-Forwarded-For."""
+class LoadBalancerParser(LogParser):
+    """Reads lines. The load balancer logs no X-Forwarded-For, so trusted proxies change nothing."""
 
     def __call__(self, line: bytes) -> Request:
-        """Read a line.
-
-        Raises:
-            LineError: if it isn't one of this format.
-        """
         text = line.decode(errors="backslashreplace")
         found = LINE.match(text)
         if found is None:

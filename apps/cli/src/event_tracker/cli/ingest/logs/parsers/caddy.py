@@ -6,6 +6,7 @@ from typing import Any
 from event_tracker.cli.ingest.logs.parsers.addresses import client_address, parse_host
 from event_tracker.cli.ingest.logs.parsers.fields import LineError, parse_float, parse_whole_number, text_or_none
 from event_tracker.cli.ingest.logs.parsers.json_lines import header, member, read_object
+from event_tracker.cli.ingest.logs.parsers.log_parser import LogParser
 from event_tracker.cli.ingest.logs.parsers.request_line import split_target
 from event_tracker.cli.ingest.logs.parsers.times import parse_epoch, parse_time
 from event_tracker.cli.ingest.logs.request import Request
@@ -14,16 +15,13 @@ INVALID = "Isn't a line of Caddy's JSON log: it lacks request, status or ts."
 UNITS = {"ns": 1e-9, "µs": 1e-6, "us": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
-class CaddyParser:
+class CaddyParser(LogParser):
     """Reads lines.
 
     Args:
         trusted_hops: how many of a request's addresses, counted from the right, are of trusted proxies. Without it, Caddy's own
             `client_ip` is taken, which its setting `trusted_proxies` decides.
     """
-
-    def __init__(self, trusted_hops: int = 0) -> None:
-        self.trusted_hops = trusted_hops
 
     def __call__(self, line: bytes) -> Request | None:
         """Read a line; None if it isn't of a request, or tells once more that one failed.

@@ -17,6 +17,7 @@ from event_tracker.cli.ingest.logs.parsers.fields import (
     text_or_none,
 )
 from event_tracker.cli.ingest.logs.parsers.json_lines import read_object
+from event_tracker.cli.ingest.logs.parsers.log_parser import LogParser
 from event_tracker.cli.ingest.logs.parsers.times import parse_epoch, parse_time
 from event_tracker.cli.ingest.logs.request import Request
 
@@ -34,7 +35,7 @@ def is_fields_line(line: bytes) -> bool:
     return line.startswith(b"#Fields:") and b"x-edge-" in line.replace(b"_", b"-")
 
 
-class CloudFrontParser:
+class CloudFrontParser(LogParser):
     """Reads lines. It keeps the names of the last `#Fields` line.
 
     Args:
@@ -42,7 +43,7 @@ class CloudFrontParser:
     """
 
     def __init__(self, trusted_hops: int = 0) -> None:
-        self.trusted_hops = trusted_hops
+        super().__init__(trusted_hops)
         self._names: list[str] = []
         self._encodes_twice: bool | None = None
 

@@ -7,6 +7,7 @@ import re
 
 from event_tracker.cli.ingest.logs.parsers.addresses import client_address, is_address, parse_host, without_port
 from event_tracker.cli.ingest.logs.parsers.fields import LineError, parse_whole_number, text_or_none, unescape
+from event_tracker.cli.ingest.logs.parsers.log_parser import LogParser
 from event_tracker.cli.ingest.logs.parsers.request_line import split_request_line
 from event_tracker.cli.ingest.logs.parsers.times import parse_clf_time
 from event_tracker.cli.ingest.logs.request import Request
@@ -19,22 +20,10 @@ REQUEST_WITH_QUOTES = re.compile(r'"(.*?)" (\d{3}|-) (\d{1,19}|-)(?: (?=")|$)', 
 HEADERS = re.compile(rf"{QUOTED} {QUOTED}(?: {QUOTED})?(?= |$)")
 
 
-class CombinedParser:
-    """Reads lines.
-
-    Args:
-        trusted_hops: how many of a request's addresses, counted from the right, are of trusted proxies.
-    """
-
-    def __init__(self, trusted_hops: int = 0) -> None:
-        self.trusted_hops = trusted_hops
+class CombinedParser(LogParser):
+    """Reads lines."""
 
     def __call__(self, line: bytes) -> Request:
-        """Read a line.
-
-        Raises:
-            LineError: if it isn't one of this format.
-        """
         # Servers escape all characters that aren't ASCII, so other bytes are an error in the log. They are kept readable.
         text = line.decode(errors="backslashreplace")
         time = TIME.search(text)

@@ -4,6 +4,7 @@ import re
 
 from event_tracker.cli.ingest.logs.parsers.addresses import client_address, parse_host
 from event_tracker.cli.ingest.logs.parsers.fields import LineError, parse_float, parse_whole_number, text_or_none
+from event_tracker.cli.ingest.logs.parsers.log_parser import LogParser
 from event_tracker.cli.ingest.logs.parsers.times import parse_time
 from event_tracker.cli.ingest.logs.request import Request
 
@@ -16,15 +17,11 @@ def is_fields_line(line: bytes) -> bool:
     return line.startswith(b"#Fields:") and b" cs-uri-stem" in line and b"x-edge-" not in line
 
 
-class IISParser:
-    """Reads lines. It keeps the names of the last `#Fields` line. Times are UTC, which is IIS's default.
-
-    Args:
-        trusted_hops: how many of a request's addresses, counted from the right, are of trusted proxies.
-    """
+class IISParser(LogParser):
+    """Reads lines. It keeps the names of the last `#Fields` line. Times are UTC, which is IIS's default."""
 
     def __init__(self, trusted_hops: int = 0) -> None:
-        self.trusted_hops = trusted_hops
+        super().__init__(trusted_hops)
         self._names: list[str] = []
 
     def __call__(self, line: bytes) -> Request | None:

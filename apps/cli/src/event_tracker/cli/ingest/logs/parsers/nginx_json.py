@@ -5,6 +5,7 @@ from typing import Any
 from event_tracker.cli.ingest.logs.parsers.addresses import client_address, parse_host
 from event_tracker.cli.ingest.logs.parsers.fields import LineError, parse_float, parse_whole_number, text_or_none
 from event_tracker.cli.ingest.logs.parsers.json_lines import read_object
+from event_tracker.cli.ingest.logs.parsers.log_parser import LogParser
 from event_tracker.cli.ingest.logs.parsers.request_line import RequestLine, split_request_line, split_target
 from event_tracker.cli.ingest.logs.parsers.times import parse_clf_time, parse_epoch, parse_time
 from event_tracker.cli.ingest.logs.request import Request
@@ -32,22 +33,10 @@ NAMES = {
 """For each part of a request the names that it may have in the log. The first that is there counts."""
 
 
-class NginxParser:
-    """Reads lines.
-
-    Args:
-        trusted_hops: how many of a request's addresses, counted from the right, are of trusted proxies.
-    """
-
-    def __init__(self, trusted_hops: int = 0) -> None:
-        self.trusted_hops = trusted_hops
+class NginxParser(LogParser):
+    """Reads lines."""
 
     def __call__(self, line: bytes) -> Request:
-        """Read a line.
-
-        Raises:
-            LineError: if it isn't one of this format.
-        """
         row = read_object(line)
         found = {part: _first(row, names) for part, names in NAMES.items()}
         status, time = parse_whole_number(found["status"]), found["time"]

@@ -8,6 +8,7 @@ import re
 
 from event_tracker.cli.ingest.logs.parsers.addresses import parse_host, without_port
 from event_tracker.cli.ingest.logs.parsers.fields import LineError, parse_whole_number, text_or_none
+from event_tracker.cli.ingest.logs.parsers.log_parser import LogParser
 from event_tracker.cli.ingest.logs.parsers.request_line import split_request_line
 from event_tracker.cli.ingest.logs.parsers.times import parse_clf_time
 from event_tracker.cli.ingest.logs.request import Request
@@ -30,11 +31,8 @@ def is_without_request(line: bytes) -> bool:
     return found is not None and text.startswith("- ", found.end())
 
 
-class S3Parser:
-    """Reads lines."""
-
-    def __init__(self, _trusted_hops: int = 0) -> None:
-        """S3 logs no X-Forwarded-For."""
+class S3Parser(LogParser):
+    """Reads lines. S3 logs no X-Forwarded-For, so trusted proxies change nothing."""
 
     def __call__(self, line: bytes) -> Request | None:
         """Read a line; None if it isn't of a request.

@@ -3,6 +3,7 @@
 from event_tracker.cli.ingest.logs.parsers.addresses import client_address, parse_host
 from event_tracker.cli.ingest.logs.parsers.fields import LineError, parse_whole_number, text_or_none
 from event_tracker.cli.ingest.logs.parsers.json_lines import read_object
+from event_tracker.cli.ingest.logs.parsers.log_parser import LogParser
 from event_tracker.cli.ingest.logs.parsers.request_line import split_target
 from event_tracker.cli.ingest.logs.parsers.times import parse_time
 from event_tracker.cli.ingest.logs.request import Request
@@ -10,22 +11,10 @@ from event_tracker.cli.ingest.logs.request import Request
 INVALID = "Isn't a line of Traefik's JSON log: it lacks RequestMethod, RequestPath, DownstreamStatus or StartUTC."
 
 
-class TraefikParser:
-    """Reads lines.
-
-    Args:
-        trusted_hops: how many of a request's addresses, counted from the right, are of trusted proxies.
-    """
-
-    def __init__(self, trusted_hops: int = 0) -> None:
-        self.trusted_hops = trusted_hops
+class TraefikParser(LogParser):
+    """Reads lines."""
 
     def __call__(self, line: bytes) -> Request:
-        """Read a line.
-
-        Raises:
-            LineError: if it isn't one of this format.
-        """
         row = read_object(line)
         # Older versions wrote names of headers as they came.
         headers = {name.lower(): value for name, value in row.items() if name.startswith(("request_", "downstream_"))}

@@ -11,13 +11,6 @@ import msgspec
 
 from event_tracker.cli.simulate.scenarios.description import Life
 from event_tracker.cli.simulate.scenarios.plan import Plan, PlannedVisit
-from event_tracker.cli.simulate.scenarios.truth.behaviour import (
-    funnel,
-    paths,
-    retention_by_day,
-    retention_by_week,
-    sessions,
-)
 from event_tracker.cli.simulate.scenarios.truth.check import Check, Truth
 from event_tracker.cli.simulate.scenarios.truth.counts import (
     by_referrer,
@@ -30,6 +23,13 @@ from event_tracker.cli.simulate.scenarios.truth.counts import (
     users_by_week,
 )
 from event_tracker.cli.simulate.scenarios.truth.one_user import events_of, one_user
+from event_tracker.cli.simulate.scenarios.truth.sequences import (
+    funnel,
+    paths,
+    retention_by_day,
+    retention_by_week,
+    sessions,
+)
 from event_tracker.cli.simulate.scenarios.truth.tally import Tally
 from event_tracker.cli.simulate.scenarios.truth.web_truth import web_checks
 

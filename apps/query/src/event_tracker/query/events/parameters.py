@@ -1,4 +1,4 @@
-"""Reads the parameters of GET /events and GET /stats/top-types into immutable filters, or reports all errors at once."""
+"""Reads the parameters of GET /events and GET /stats/top-types into immutable queries, or reports all errors at once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from marshmallow import ValidationError, validates_schema
 
 from event_tracker.query.auth.calls import Call, Sources, SourcesSchema, sources_for_digest
 from event_tracker.query.events.event_pages import Cursor, CursorField, Position, digest
-from event_tracker.query.events.property_values import property_parameters
 from event_tracker.query.filters.behaviour_schema import BehaviourFilterSchema
 from event_tracker.query.filters.grammar import Filter, Group
+from event_tracker.query.filters.numbers import normalise, number_stem
 from event_tracker.query.filters.schema import FilterMember, FilterParameters
 from event_tracker.query.identity import MAX_IDS, Identity, identity_field
 from event_tracker.query.parameter_types import (
@@ -38,7 +38,7 @@ TO = "Events before this time; RFC 3339 with an offset."
 Bounds = Callable[[datetime | None, datetime | None], tuple[datetime | None, datetime | None]]
 
 
-class RangeSchema(ParameterSchema):
+class TimeRangeSchema(ParameterSchema):
     """A half-open time range."""
 
     start = Time(data_key="from", metadata={"description": FROM})
@@ -65,10 +65,10 @@ class EventsSchema(SourcesSchema):
     properties = PropertyFilter(
         "`property.NAME=value`: events whose properties have that member; several must all match."
     )
-    condition = FilterParameters()
+    filter = FilterParameters()
 
 
-class ListEventsSchema(EventsSchema, RangeSchema):
+class ListEventsSchema(EventsSchema, TimeRangeSchema):
     """Parameters of GET /events."""
 
     user_id = text_field(
@@ -81,26 +81,26 @@ class ListEventsSchema(EventsSchema, RangeSchema):
 class SearchBody(ParameterSchema):
     """The body of POST /events/search."""
 
-    condition = FilterMember("Only events that it selects.")
+    filter = FilterMember("Only events that it selects.")
 
 
-class TopTypesSchema(SourcesSchema, RangeSchema):
+class TopTypesSchema(SourcesSchema, TimeRangeSchema):
     """Parameters of GET /stats/top-types."""
 
-    condition = FilterParameters(BehaviourFilterSchema)
+    filter = FilterParameters(BehaviourFilterSchema)
     identity = identity_field()
     limit = Limit(10, "Most types to answer.")
 
 
 @dataclass(frozen=True, slots=True)
-class EventFilter:
+class EventQuery:
     """One page of events: those of [start, end) that come after `after`, newest first.
 
     Attributes:
         user_id: None is all users.
         event_types: any of them; empty is all.
         properties: (name, value) pairs that must all match.
-        condition: None selects all.
+        filter: None selects all.
         sources: any of them; None is all.
         digest: of these filters, for cursors.
         identity: whom `user_id` is.
@@ -110,7 +110,7 @@ class EventFilter:
     event_types: tuple[str, ...]
     session_id: str | None
     properties: tuple[tuple[str, str], ...]
-    condition: Filter | None
+    filter: Filter | None
     sources: Sources
     start: datetime
     end: datetime
@@ -129,12 +129,11 @@ class EventFilter:
     @property
     def has_extra_filters(self) -> bool:
         """Whether events are selected by more than user and time."""
-        return self.condition is not None or bool(self.extra_filters)
+        return self.filter is not None or bool(self.extra_filters)
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The parameters of these filters' conditions."""
-        names, values, stems = property_parameters(self.properties)
+        """The parameters of these conditions."""
         return {
             "user_id": self.user_id,
             "is_linked": self.identity == "linked",
@@ -142,22 +141,22 @@ class EventFilter:
             "most_ids": MAX_IDS,
             "event_types": list(self.event_types),
             "session_id": self.session_id,
-            "property_names": names,
-            "property_values": values,
-            "property_stems": stems,
+            "property_names": [name for name, _ in self.properties],
+            "property_values": [normalise(value) for _, value in self.properties],
+            "property_stems": [number_stem(value) for _, value in self.properties],
             "sources": list(self.sources or ()),
         }
 
 
 @dataclass(frozen=True, slots=True)
-class TypeFilter:
-    """Counts of [start, end) by type, over these sources and the events that the condition selects. None is no bound, or all.
+class TypeQuery:
+    """Counts of [start, end) by type, over these sources and the events that the filter selects. None is no bound, or all.
 
     `identity` is for conditions about users.
     """
 
     sources: Sources
-    condition: Filter | None
+    filter: Filter | None
     start: datetime | None
     end: datetime | None
     limit: int
@@ -165,7 +164,7 @@ class TypeFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class WindowLimits:
     """How wide the time range of a query about all users may be.
 
     Attributes:
@@ -191,30 +190,30 @@ class Window:
         return start, end or now + AHEAD
 
 
-def read_event_filter(call: Call, window: Window, now: datetime) -> EventFilter:
-    """Read the filter of a request.
+def read_event_query(call: Call, window: WindowLimits, now: datetime) -> EventQuery:
+    """Read the query of a request.
 
     Raises:
         Problem: 400 or 422 with all errors in it.
     """
-    return build_event_filter(call.query(), lambda start, end: window.resolve(start, end, now))
+    return build_event_query(call.query(), lambda start, end: window.resolve(start, end, now))
 
 
-def read_search(call: Call, window: Window, now: datetime) -> EventFilter:
-    """Read the filter of POST /events/search: that of the body, and all that GET /events has in its query string.
+def read_search(call: Call, window: WindowLimits, now: datetime) -> EventQuery:
+    """Read the query of POST /events/search: the filter in its body, and all that GET /events has in its query string.
 
     Raises:
         Problem: 400 or 422 with all errors in it, or what `Call.body` raises.
     """
     given = call.query()
-    found = call.body(QUESTION_BYTES)["condition"]
-    if "condition" in given:
-        found = Group("and", (given["condition"], found))
-    return build_event_filter({**given, "condition": found}, lambda start, end: window.resolve(start, end, now))
+    found = call.body(QUESTION_BYTES)["filter"]
+    if "filter" in given:
+        found = Group("and", (given["filter"], found))
+    return build_event_query({**given, "filter": found}, lambda start, end: window.resolve(start, end, now))
 
 
-def build_event_filter(given: dict[str, Any], bounds: Bounds) -> EventFilter:
-    """Build the filter from loaded parameters. `bounds` resolves the time range of a query about all users.
+def build_event_query(given: dict[str, Any], bounds: Bounds) -> EventQuery:
+    """Build the query from loaded parameters. `bounds` resolves the time range of a query about all users.
 
     Raises:
         Problem: 422 if the cursor belongs to other filters, or what `bounds` raises.
@@ -223,17 +222,17 @@ def build_event_filter(given: dict[str, Any], bounds: Bounds) -> EventFilter:
     start, end = given.get("start"), given.get("end")
     event_types = tuple(sorted(set(given.get("event_types", ()))))
     properties = tuple(sorted(given.get("properties", {}).items()))
-    condition: Filter | None = given.get("condition")
+    given_filter: Filter | None = given.get("filter")
     sources: Sources = given["sources"]
     identity: Identity = given["identity"]
     # A filter adds an object, as sources add a list, so that cursors without either stay valid.
-    extra = [*sources_for_digest(sources), *([] if condition is None else [{"filter": condition}])]
+    extra = [*sources_for_digest(sources), *([] if given_filter is None else [{"filter": given_filter}])]
     if user_id is not None and identity == "raw":
         extra.append(identity)
-    filter_digest = digest(user_id, event_types, session_id, properties, start, end, *extra)
+    filters_digest = digest(user_id, event_types, session_id, properties, start, end, *extra)
     cursor: Cursor | None = given.get("cursor")
     if cursor is not None:
-        if cursor.digest != filter_digest:
+        if cursor.digest != filters_digest:
             detail = "Was made with other filters: repeat them, or leave it out to start again."
             raise invalid_parameters([ParameterError("cursor", "other_filters", detail)])
         start, end, after = cursor.start, cursor.end, cursor.after
@@ -242,32 +241,32 @@ def build_event_filter(given: dict[str, Any], bounds: Bounds) -> EventFilter:
             start, end = bounds(start, end)
         start, end = start or EARLIEST, end or LATEST
         after = Position.before(end)
-    return EventFilter(
+    return EventQuery(
         user_id,
         event_types,
         session_id,
         properties,
-        condition,
+        given_filter,
         sources,
         start,
         end,
         given["limit"],
         after,
-        filter_digest,
+        filters_digest,
         identity,
     )
 
 
-def read_type_filter(call: Call) -> TypeFilter:
-    """Read the filter of a request.
+def read_type_query(call: Call) -> TypeQuery:
+    """Read the query of a request.
 
     Raises:
         Problem: 400 or 422 with all errors in it.
     """
     given = call.query()
-    return TypeFilter(
+    return TypeQuery(
         given["sources"],
-        given.get("condition"),
+        given.get("filter"),
         given.get("start"),
         given.get("end"),
         given["limit"],

@@ -60,7 +60,7 @@ _is_social = re.compile(r"social.*|sm").fullmatch
 _national = re.compile(r"(?P<name>[^.]+)\.(?:com|net|org|[a-z]{2}|co\.[a-z]{2}|com\.[a-z]{2})").fullmatch
 
 
-class Source(NamedTuple):
+class TrafficSource(NamedTuple):
     """A traffic source, such as `Google`, `newsletter` or `news.example`, and its channel (`CHANNELS`)."""
 
     name: str
@@ -71,14 +71,14 @@ class Source(NamedTuple):
         return {"$source": self.name, "$channel": self.channel}
 
 
-DIRECT = Source("direct", "direct")
-INTERNAL = Source("internal", "internal")
+DIRECT = TrafficSource("direct", "direct")
+INTERNAL = TrafficSource("internal", "internal")
 
 
 class _KnownHosts(NamedTuple):
-    by_host: Mapping[str, Source]
-    by_national_name: Mapping[str, Source]  # "google" for google.*
-    by_name: Mapping[str, Source]  # in lower case
+    by_host: Mapping[str, TrafficSource]
+    by_national_name: Mapping[str, TrafficSource]  # "google" for google.*
+    by_name: Mapping[str, TrafficSource]  # in lower case
 
 
 @lru_cache(1)
@@ -88,7 +88,7 @@ def _known() -> _KnownHosts:
         if not line or line.startswith("#"):
             continue
         channel, name, hosts = line.split("\t")
-        source = Source(name, channel)
+        source = TrafficSource(name, channel)
         by_name[name.lower()] = source
         for host in hosts.split():
             if host.endswith(".*"):
@@ -98,7 +98,7 @@ def _known() -> _KnownHosts:
     return _KnownHosts(by_host, by_national_name, by_name)
 
 
-def find_source(referrer: str | None, parameters: Mapping[str, str], own_hosts: Collection[str] = ()) -> Source:
+def find_source(referrer: str | None, parameters: Mapping[str, str], own_hosts: Collection[str] = ()) -> TrafficSource:
     """Where the visitor of a page came from.
 
     Args:
@@ -126,7 +126,7 @@ def without_www(host: str) -> str:
 
 
 @lru_cache(5000)
-def _known_source(host: str) -> Source | None:
+def _known_source(host: str) -> TrafficSource | None:
     known = _known()
     labels = host.split(".")
     for first in range(len(labels)):
@@ -137,14 +137,14 @@ def _known_source(host: str) -> Source | None:
     return known.by_national_name.get(national["name"]) if national else None
 
 
-def _find_by_host(host: str, own_hosts: Collection[str]) -> Source:
+def _find_by_host(host: str, own_hosts: Collection[str]) -> TrafficSource:
     bare = without_www(host)
     if any(bare == without_www(own) for own in own_hosts):
         return INTERNAL
-    return _known_source(bare) or Source(bare[:MAX_CHARACTERS], "site")
+    return _known_source(bare) or TrafficSource(bare[:MAX_CHARACTERS], "site")
 
 
-def _find_by_campaign(parameters: Mapping[str, str], by_referrer: Source) -> Source:
+def _find_by_campaign(parameters: Mapping[str, str], by_referrer: TrafficSource) -> TrafficSource:
     """The traffic source that the parameters name; that of the referrer if they name none."""
     named = parameters.get("utm_source", "").strip().lower()
     medium = parameters.get("utm_medium", "").strip().lower()
@@ -159,11 +159,11 @@ def _find_by_campaign(parameters: Mapping[str, str], by_referrer: Source) -> Sou
         known = None
         name = paid_by or (by_referrer.name if by_referrer not in (DIRECT, INTERNAL) else shared_by or "campaign")
     if paid_by or _is_paid(medium):
-        return Source(name, "paid")
+        return TrafficSource(name, "paid")
     if _is_email(medium) or (not medium and _is_email(named)):
-        return Source(name, "email")
+        return TrafficSource(name, "email")
     if _is_social(medium):
-        return Source(name, "social")
+        return TrafficSource(name, "social")
     if not (named or medium or parameters.get("utm_campaign", "").strip()):  # nothing but the network's own parameter
-        return by_referrer if by_referrer not in (DIRECT, INTERNAL) else Source(name, "social")
-    return Source(name, "search" if medium == "organic" and known and known.channel == "search" else "campaign")
+        return by_referrer if by_referrer not in (DIRECT, INTERNAL) else TrafficSource(name, "social")
+    return TrafficSource(name, "search" if medium == "organic" and known and known.channel == "search" else "campaign")

@@ -1,8 +1,8 @@
-"""Gives every line an identity before it is sent, so that sending a file again stores nothing twice.
+"""Gives every line an event_id before it is sent, so that sending a file again stores nothing twice.
 
 A line without an event_id gets a UUIDv5 (RFC 9562 section 5.5). It is made from the content and the number of equal lines
 before it in the file: two equal lines of an access log are two requests, and stay two events. A file that has grown can be
-sent again as a whole. The same line in two files is one event: a file's name is no part of the identity, because logs are renamed
+sent again as a whole. The same line in two files is one event: a file's name is no part of the id, because logs are renamed
 and compressed when they are rotated.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from event_tracker.cli.ingest.entries import JSON_ERRORS, Entry, Line, Reason, Unreadable
+from event_tracker.cli.ingest.entries import JSON_ERRORS, Entry, EventLine, Reason, RefusedLine
 from event_tracker.core.postgres.unstorable import replace_unstorable
 
 NAMESPACE = uuid.UUID("93cf2f07-72ee-51b1-ace5-25118ad80492")
@@ -39,7 +39,7 @@ _read = msgspec.json.Decoder(_Known).decode
 
 def _read_known(entry: Entry) -> _Known | None:
     """The fields of a line; None if it can't be sent, or is invalid."""
-    if not isinstance(entry, Line):
+    if not isinstance(entry, EventLine):
         return None
     try:
         return _read(replace_unstorable(entry.event) if b"\\u" in entry.event else entry.event)
@@ -47,7 +47,7 @@ def _read_known(entry: Entry) -> _Known | None:
         return None
 
 
-class Identifier:
+class EventIdMaker:
     """Gives ids to the lines of files, one after the other.
 
     Args:
@@ -71,13 +71,13 @@ class Identifier:
         self._seen.close()
 
     def identify(self, batch: list[Entry]) -> list[Entry]:
-        """Add an identity to each line, or the reason why it can't have one. Invalid events are left to the collector."""
+        """Add an event_id to each line without one, or the reason why it can't have one. Invalid events are left to the collector."""
         known = list(map(_read_known, batch))
         # Equal lines are alike in this, too. Most lines of logs have ids.
         nameless = [
             entry.original
             for entry, fields in zip(batch, known, strict=True)
-            if isinstance(entry, Line) and fields is not None and fields.event_id is None
+            if isinstance(entry, EventLine) and fields is not None and fields.event_id is None
         ]
         occurrences = iter(self._occurrences(nameless) if nameless else ())
         return [
@@ -88,14 +88,14 @@ class Identifier:
         ]
 
     def _identified(self, entry: Entry, known: _Known, occurrence: int) -> Entry:
-        assert isinstance(entry, Line)
+        assert isinstance(entry, EventLine)
         added = ""
         if known.timestamp is None:
             if self.timestamp is None:
-                return Unreadable(entry.number, entry.original, NO_TIME)
+                return RefusedLine(entry.number, entry.original, NO_TIME)
             added = f',"timestamp":"{self.timestamp}"'
         added += f',"event_id":"{event_id(entry.original, occurrence)}"'
-        return Line(entry.number, _insert(entry.event, added), entry.original)
+        return EventLine(entry.number, _insert(entry.event, added), entry.original)
 
     def _occurrences(self, lines: list[bytes]) -> list[int]:
         """For each line, its number among equal lines of the file, from 1."""

@@ -1,4 +1,4 @@
-"""People: signs them in and authenticates their access tokens."""
+"""The staff: people who sign in. In answers and tables each is a `person`; no user of a site is meant, whatever their ids."""
 
 import re
 from typing import Annotated, Any, NamedTuple
@@ -22,13 +22,13 @@ from event_tracker.query.parameters import ParameterError, invalid_parameters
 QUERIES = load_queries("event_tracker.query.auth")
 
 NAME = re.compile(r"(?!(owner|anyone|rt_[0-9a-f]{10})\Z)[a-z0-9][a-z0-9._@+-]{0,99}")
-"""Valid names of people. Excluded are the names of other actors in the audit log: the database's owner, anonymous clients, and
+"""Valid names of members of staff. Excluded are the names of other actors in the audit log: the database's owner, anonymous clients, and
 prefixes of tokens."""
 
 AUDIENCE = "query"
 
 FRESH_SECONDS = 2.0
-"""How long a person's role is cached. A disabled person is refused everywhere after this time."""
+"""How long a role is cached. A disabled member of staff is refused everywhere after this time."""
 
 MAX_KNOWN = 10_000
 """Sign-ins that the cache holds."""
@@ -46,7 +46,7 @@ class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ExternalIdentity(NamedTuple):
-    """A person as an OpenID Connect provider describes them.
+    """A member of staff as an OpenID Connect provider describes them.
 
     Attributes:
         subject: issuer, a space, and the provider's `sub` for them, which is never given to somebody else.
@@ -78,8 +78,8 @@ class SignedIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     person: Person
 
 
-class People:
-    """Signs people in, and authenticates their access tokens."""
+class Staff:
+    """Signs members of staff in, and authenticates their access tokens."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class People:
         self._recent: RecentCache[tuple[str, str], Principal] = RecentCache(FRESH_SECONDS, MAX_KNOWN)
 
     def authenticate(self, access_token: str) -> Principal | None:
-        """The principal of an access token. None if it is invalid or has expired, its sign-in has ended, or the person is disabled."""
+        """The principal of an access token. None if it is invalid or has expired, its sign-in has ended, or they are disabled."""
         claims = self._signer.read(access_token, AUDIENCE)
         if claims is None or "sid" not in claims:
             return None
@@ -122,10 +122,10 @@ class People:
         )
 
     def sign_in_by_provider(self, identity: ExternalIdentity) -> SignedIn:
-        """Begin a sign-in of a person that a provider has authenticated.
+        """Begin a sign-in of whom a provider has authenticated.
 
         They are found by their subject, and created at the first sign-in. They get the role that the provider gives now. A name
-        that another person has is refused.
+        that somebody else has is refused.
 
         Raises:
             Problem: 403.
@@ -176,7 +176,7 @@ class People:
         self._sign_ins.end(token)
 
     def set_password(self, principal: Principal, current: str | None, password: str) -> None:
-        """Set a person's password and end all their sign-ins.
+        """Set a password and end all their sign-ins.
 
         Args:
             current: the current password. It isn't needed after a sign-in by a one-time password, which no longer exists.
@@ -195,7 +195,7 @@ class People:
         else:
             if current is None:
                 raise invalid_parameters([ParameterError("current_password", "required", "Is missing.")])
-            assert principal.sign_in is not None, "people have a sign-in"
+            assert principal.sign_in is not None, "members of staff have a sign-in"
             stored = self._passwords.check_current(name, principal.sign_in, current)
             given = {"password_hash": self._passwords.hash(password), "stored": stored}
             if not self._replace_password("set_password", name, **given):

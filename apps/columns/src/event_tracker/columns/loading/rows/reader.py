@@ -15,8 +15,8 @@ from event_tracker.columns.layout import ORDER
 from event_tracker.columns.loading.cache import Cache, Lease
 from event_tracker.columns.loading.conditions import in_any
 from event_tracker.columns.loading.deadline import Deadline
-from event_tracker.columns.loading.hours import Hour, HourRows, Hours, hour_of
-from event_tracker.columns.loading.pieces import Piece, newer_pieces, whole_pieces
+from event_tracker.columns.loading.rows.hours import Hour, HourRows, Hours, hour_of
+from event_tracker.columns.loading.rows.pieces import Piece, newer_pieces, whole_pieces
 from event_tracker.columns.loading.snapshot import Snapshot
 from event_tracker.columns.loading.spans import Span
 from event_tracker.columns.loading.threads import run_in_thread
@@ -25,7 +25,7 @@ from event_tracker.columns.rows import copy_statement
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.core.server.cooperation import TimeSlice
 
-QUERIES = load_queries("event_tracker.columns.loading", "reader.sql")
+QUERIES = load_queries("event_tracker.columns.loading.rows", "reader.sql")
 
 MAX_FILES = 16
 """Of one hour."""
@@ -37,7 +37,7 @@ CHECK_ROWS = 1000
 Answer = TypeVar("Answer")
 
 
-class Reader:
+class RowReader:
     """Reads the rows of spans in one snapshot, in pieces. What was read is kept, even if the whole isn't finished in time.
 
     Args:

@@ -7,7 +7,7 @@ from itertools import groupby, pairwise
 from math import ceil
 from typing import NamedTuple
 
-from event_tracker.columns.loading.hours import HourRows
+from event_tracker.columns.loading.rows.hours import HourRows
 from event_tracker.columns.loading.spans import Span
 
 PIECE_EVENTS = 100_000
