@@ -40,9 +40,9 @@ coverage: $(READY) ## All tests with their coverage: it takes a third longer
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest $(TESTS) $(ARGS); status=$$?; $(BIN)/coverage combine --quiet; $(BIN)/coverage report; exit $$status
 
-fuzz: $(READY) ## Fuzz what reads requests: each of the five readers for FUZZ_SECONDS
+fuzz: $(READY) ## Fuzz what reads requests: each of the seven readers for FUZZ_SECONDS
 	@sh scripts/setup --inexact --group fuzz
-	@for reader in body cursor query funnel search; do \
+	@for reader in body cursor query question funnel search sql; do \
 	  echo "$$reader"; $(BIN)/python tests/fuzz $$reader $(FUZZ_SECONDS) || exit 1; \
 	done
 

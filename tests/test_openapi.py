@@ -27,18 +27,21 @@ CHECKS = [
     status_code_conformance,
 ]
 EXAMPLES = 40
+STATEMENTS = 10
+"""Examples of POST /sql: each starts a process."""
+
 CONFIG = SchemathesisConfig.from_dict({"generation": {"with-security-parameters": False}})
 """Credentials aren't made up: nearly every answer would be a 401."""
 
 
 @pytest.fixture
 def managed(start_service, postgres, database, owner):
-    """A query service, and what an admin of it sends."""
+    """A query service with SQL on, and what an admin of it sends who may ask in SQL."""
     given = {"DATABASE_URL": postgres.url(database, "query"), "CONTROL_DATABASE_URL": postgres.url(database, "control")}
-    service = start_service("query", AUTH="required", SIGNING_KEY=make_signing_key(), **given)
+    service = start_service("query", AUTH="required", SQL="on", SIGNING_KEY=make_signing_key(), **given)
     new = make_key("rt")
     owner.execute(
-        "insert into api_tokens (prefix, name, hash, scopes) values (%s, 'tests', %s, '{admin}')",
+        "insert into api_tokens (prefix, name, hash, scopes) values (%s, 'tests', %s, '{admin,sql}')",
         [new.prefix, new.hash],
     )
     return service, {"Authorization": f"Bearer {new.key}"}
@@ -49,7 +52,7 @@ def test_management_is_as_documented(managed, mode):
     service, headers = managed
     document = schemathesis.openapi.from_url(f"{service.url}/openapi.json", config=CONFIG)
     tried = 0
-    for found in document.include(path_regex="^/(admin|auth)").get_all_operations():
+    for found in document.include(path_regex="^/(admin|auth|sql)").get_all_operations():
         operation = found.ok()
         if (
             mode is GenerationMode.NEGATIVE
@@ -58,7 +61,9 @@ def test_management_is_as_documented(managed, mode):
         ):
             continue  # takes nothing that could be wrong
 
-        @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        examples = STATEMENTS if operation.label == "POST /sql" else EXAMPLES
+
+        @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
         @given(case=operation.as_strategy(mode))
         def check(case):
             case.call_and_validate(checks=CHECKS, headers=headers, timeout=60)

@@ -17,8 +17,17 @@ REFUSED_SETTINGS = re.compile(
 )
 """Settings that may not be given: those that are secret, since a template shows everything, and those that the stack sets to fit its parts.
 
-ANALYTICS_MEMORY_BYTES may, though the stack sets it: half of the task's memory is too much where statements in SQL run beside it.
+ANALYTICS_MEMORY_BYTES may, though the stack sets it.
 """
+
+TRUE = ("t", "true", "on", "y", "yes", "1")
+"""Texts that turn a setting on, in any case."""
+
+SQL_STATEMENTS, SQL_MEMORY_BYTES = 2, 256 * 2**20
+"""Defaults of the query service's settings."""
+
+GIB = 1024
+"""MiB. Fargate has tasks of whole GiB; with 0.25 cores up to 2, with more up to 8 a core."""
 
 
 class InvalidDeploymentError(Exception):
@@ -146,6 +155,25 @@ class Deployment:
         """The figures of its size."""
         return SIZES[self.size]
 
+    def memory_of(self, app: str) -> int:
+        """The MiB of each task of a service: those of the size, and what statements in SQL take beside, in whole GiB."""
+        _, _, memory = self.capacity.services[app]
+        return memory + (-(-self.sql_memory // GIB) * GIB if app == "query" else 0)
+
+    @property
+    def sql_memory(self) -> int:
+        """The MiB that statements in SQL take where SQL is on (docs/deployment.md, Memory of SQL); otherwise 0.
+
+        Raises:
+            ValueError: if a setting isn't a number.
+        """
+        given = self.settings.get("query", {})
+        if given.get("SQL", "").lower() not in TRUE:
+            return 0
+        statements = int(given.get("SQL_STATEMENTS", SQL_STATEMENTS))
+        memory = int(given.get("SQL_MEMORY_BYTES", SQL_MEMORY_BYTES))
+        return 128 + statements * (-(-memory // 2**20) + 192)
+
     @property
     def is_multi_az(self) -> bool:
         """Whether the database has a standby in another zone."""
@@ -201,7 +229,20 @@ class Deployment:
                     mistakes.append(f"settings: {app} {name} is secret, or the stack sets it: it may not be given")
                 elif not isinstance(value, str):
                     mistakes.append(f"settings: {app} {name} must be a text")
-        return mistakes
+        return mistakes or self._memory_mistakes()
+
+    def _memory_mistakes(self) -> list[str]:
+        _, cpu, _ = self.capacity.services["query"]
+        most = 8 * GIB * cpu // 1024
+        try:
+            needed = self.memory_of("query")
+        except ValueError:
+            return ["settings: query SQL_STATEMENTS and SQL_MEMORY_BYTES must be whole numbers"]
+        if needed <= most:
+            return []
+        return [
+            f"settings: query needs {needed} MiB for statements in SQL, and its tasks have {most} at most: take fewer, or a larger size"
+        ]
 
     def _certificate_mistakes(self) -> list[str]:
         try:

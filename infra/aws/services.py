@@ -63,6 +63,7 @@ class Services(Construct):
         signing_key = secretsmanager.Secret.from_secret_complete_arn(
             self, "SigningKey", self._deployment.signing_key_secret
         )
+        # Half of what is there without statements in SQL, which run beside it.
         _, _, memory = self._deployment.capacity.services["query"]
         settings = {
             "CACHE_FOLDER": "/cache",
@@ -88,7 +89,8 @@ class Services(Construct):
 
     def _add(self, app: str, variables: Variables, *, health_port: int, health_path: str, uses_database: bool) -> None:
         port = PORTS[app]
-        tasks, cpu, memory = self._deployment.capacity.services[app]
+        tasks, cpu, _ = self._deployment.capacity.services[app]
+        memory = self._deployment.memory_of(app)
         given = {"HOST": "0.0.0.0", "PORT": str(port)}  # noqa: S104  # in a container whose security group decides who comes in
         task = make_task(
             self, app.capitalize(), self._deployment, app=app, cpu=cpu, memory=memory, ports=[port],

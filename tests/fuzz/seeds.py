@@ -10,6 +10,27 @@ FILTERS = [
     b'{"field":"timestamp","operator":"gte","value":"2026-02-28T10:00:00Z"}',
     b'{"field":"session_id","operator":"not_set"}',
 ]
+SESSION_FILTER = b'{"session":{"entry":{"field":"property.page","operator":"is","value":"/"},"among":{"field":"event_type","operator":"is","value":"page_view"}}}'
+STATEMENTS = [
+    b"select event_type, count(*) from events group by all order by 2 desc",
+    b"explain analyze select * from pages where page like '/a%' -- end",
+    b"with x as (select user_id, min(timestamp) as t from events group by 1) select * from x join users using (user_id);",
+    b"select properties->>'price', e.properties->>'a.b' from events as e, unnest([1, 2]) as u(n) where n in (select 1)",
+    b"with recursive r(n) as (select 1 union all select n + 1 from r where n < 5) select * from r, range(3) limit 50%",
+    b"select lag(seconds) over (partition by user_id order by started) from sessions qualify row_number() over () < 3",
+    b"select list_transform([1], lambda x: x + 1), {'a': 1}['a'], x'41', $$a;b$$, 'it''s', \"c\" from events /* ; */",
+    b"from events select * exclude (properties) union all by name from pages;;",
+    b"select * from read_text('/etc/passwd')",
+    b"copy events to 'x'",
+    b"select 1; select 2",
+    b"select getenv('HOME')",
+    b"(" * 400 + b"select 1" + b")" * 400,
+    b"select $a",
+    b"pivot events on event_type",
+    b"select '\0'",
+]
+SQL_WORDS = b"select from where with as ( ) events pages sessions users properties ->> ' \" -- /* */ ; $$ union all join on in ::json limit values recursive explain analyze describe summarize lateral read_csv unnest( range( getenv( query( columns(*) * . , lambda".split()
+
 NAMES = b"filter field operator value and or user_id event_type session_id property.a limit cursor from to tz explain interval metric breakdown gap longest by key period start direction depth format after window steps properties".split()
 TIMES = b"2026-02-28T10:00:00Z 2026-02-28 2016-12-31T23:59:60Z 0001-01-01T00:00:00+14:00 9999-12-31T23:59:59-14:00 0002-01-01 9997-12-31 2026-02-30".split()
 CHOICES = b"is is_not one_of contains starts_with set not_set gt lte property.a.b timestamp minute hour day week month events users sessions event_type property:a next previous ndjson csv parquet true false Europe/Paris UTC".split()
@@ -31,7 +52,8 @@ SEEDS: dict[str, list[bytes]] = {
     ],
     "cursor": [b"j" + CURSOR, b"b" + base64.urlsafe_b64encode(CURSOR).rstrip(b"="), b"b", b"j[]", b"b\xe9"],
     "query": [
-        *(bytes([number]) + b"limit=5&tz=Europe/Paris&from=2026-02-01&to=2026-02-28T10%3A00%3A00%2B01%3A00" for number in range(12)),
+        *(bytes([number]) + b"limit=5&tz=Europe/Paris&from=2026-02-01&to=2026-02-28T10%3A00%3A00%2B01%3A00" for number in range(17)),
+        *(bytes([number]) + b"by=entry&limit=3&interval=day&filter=" + SESSION_FILTER for number in (14, 15)),
         b"\0user_id=ann&event_type=view&event_type=click&property.a=1&session_id=%C3%A9&limit=5",
         b"\0user_id=ann&cursor=" + base64.urlsafe_b64encode(CURSOR).rstrip(b"="),
         b"\0filter=property.a%5C.b:one_of:a,b%5C,c&filter=event_type:is_not:view&filter=property.c:gt:-1.5&filter=session_id:set",
@@ -45,6 +67,11 @@ SEEDS: dict[str, list[bytes]] = {
         *(bytes([number]) + b'{"from":"2026-02-01","to":"2026-02-28T10:00:00Z","tz":"UTC","source":["a"],"event_type":["b"],"property":{"c":"d"},"explain":true}' for number in range(7)),
         *(bytes([number]) + b'{"limit":5,"gap":"60","key":"page","by":"property:a","filter":{"or":[' + b",".join(FILTERS) + b"]}}" for number in range(7)),
         *(bytes([number]) + b'{"from":1,"to":[],"tz":{},"source":"a","event_type":[1],"property":["c"],"explain":1,"limit":1e308,"key":5,"by":[],"interval":[],"filter":[]}' for number in range(7)),
+    ],
+    "sql": [
+        *(b"s" + statement for statement in STATEMENTS),
+        b'j{"sql":"select 1","from":"2026-02-01","to":"2026-02-28T10:00:00Z","tz":"UTC","source":["a"],"limit":5,"format":"csv","identity":"raw"}',
+        b'j{"sql":"select \\u00e9\\n-- \\ud83d\\ude00"}', b'j{"sql":"\\u0000"}', b'j{"sql":1,"limit":1e400,"format":[],"source":{}}',
     ],
     "search": [
         *(b'{"filter":' + part + b"}" for part in FILTERS),
@@ -69,6 +96,7 @@ WORDS: list[bytes] = [
     *TIMES,
     *(b'"' + time + b'"' for time in TIMES),
     *CHOICES,
+    *SQL_WORDS,
     *b"NaN -Infinity 1e400 1e-400 1e308 5e-324 -0.0 99999999999999999999 null true { } [ ] , : & = %00 %ff %C3%A9 +".split(),
     *[b'"\\u0000"', b'"\\ud800"', b'"\\udc00\\ud800"', b"\xed\xa0\x80", b"\xef\xbb\xbf", b"\0", b"\n", b'{"a":' * 31],
 ]

@@ -11,10 +11,11 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Any
 from uuid import UUID
 
+import duckdb
 import msgspec
 
 from event_tracker.collector.parsing.parser import Parser, ParseResult
@@ -36,6 +37,12 @@ from event_tracker.query.parameter_types import CODES as PARAMETER_CODES
 from event_tracker.query.parameter_types import EARLIEST, LATEST
 from event_tracker.query.request_body import read_json
 from event_tracker.query.routes import TABLES
+from event_tracker.query.sql.routes import SqlSchema
+from event_tracker.query.sql.sandbox.__main__ import CONFIG
+from event_tracker.query.sql.sandbox.check import check
+from event_tracker.query.sql.sandbox.messages import RefusalError
+from event_tracker.query.sql.sandbox.statements import head_of
+from event_tracker.query.sql.views import list_view_columns
 from event_tracker.query.stats.columns.asking import Stats
 from event_tracker.query.stats.columns.selection import Parameters
 from event_tracker.query.stats.parameters import read_user
@@ -210,6 +217,54 @@ def search(data: bytes) -> None:
         matches(EventValues(STORED), part)
 
 
+views = list_view_columns()
+
+
+@cache
+def connection() -> duckdb.DuckDBPyConnection:
+    """A DuckDB as the process of statements has it, but that it has no data."""
+    return duckdb.connect(config=CONFIG)
+
+
+def sql(data: bytes) -> None:
+    """POST /sql: after an `s` the statement alone, otherwise the rest is the body, which JSON's escapes keep mutations away from."""
+    found: list[str] = []
+
+    def read() -> dict[str, Any]:
+        asked: dict[str, Any] = read_json(SqlSchema(), data[1:])
+        found.append(asked["statement"])
+        return asked
+
+    if data[:1] == b"s":
+        found.append(data[1:].decode(errors="replace"))
+    else:
+        check_question(read)
+    for statement in found:
+        check_statement(statement)
+
+
+def check_statement(statement: str) -> None:
+    """It is refused, or is one SELECT that reads what there is, and stays one within what is written around it."""
+    try:
+        checked = check(connection(), statement, views)
+    except RefusalError as error:
+        msgspec.json.encode(error.refusal)
+        return
+    assert all({*columns} <= {*views[view]} for view, columns in checked.needs.views.items())
+    try:
+        again = check(connection(), checked.text, views)
+    except RefusalError as error:  # DuckDB takes a little more depth, the less stands around it
+        raise AssertionError(error.refusal) from None
+    assert (again.needs, again.explain) == (checked.needs, "")
+    try:
+        (around,) = connection().extract_statements(f"{head_of(['1'])}{checked.text}\n) as answer(a) limit 1")
+    except duckdb.ParserException as error:
+        if "depth" in str(error):
+            return
+        raise
+    assert around.type == duckdb.StatementType.SELECT
+
+
 STORED = StoredEvent(
     "ann", "view", NOW, UUID(int=1), None, msgspec.Raw(b'{"a": {"b": [1, "x"]}, "c": 1.50}'), NOW, "default"
 )
@@ -293,4 +348,5 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         "funnel": funnel,
         "search": search,
     }.items()
-}
+} | {"sql": sql}
+"""The work of `sql` isn't bounded here: a process has SQL_SECONDS for it."""

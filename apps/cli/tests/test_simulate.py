@@ -13,6 +13,9 @@ from ports import free_port
 
 from event_tracker.cli.simulate import timeline
 from event_tracker.cli.simulate.fake_users import LEAVE, NEXT, FakeShop
+from event_tracker.cli.simulate.scenarios import SCENARIOS
+from event_tracker.cli.simulate.scenarios.plan import make_plan
+from event_tracker.cli.simulate.scenarios.traffic import arriving_batches
 from event_tracker.cli.simulate.simulate import simulate
 from event_tracker.cli.simulate.timeline import history, trickle
 
@@ -75,6 +78,21 @@ def test_sessions_have_a_plausible_order(week):
 def test_all_types_occur_and_the_table_leads_on(week):
     assert {event["event_type"] for event in week} == set(NEXT)
     assert {following for steps in NEXT.values() for following in steps} - {LEAVE} == set(NEXT) - set()
+
+
+def test_people_are_those_of_the_scenario_shop(week):
+    """The demo has weeks of the scenario, and then these: no country, source or device may vanish or appear."""
+    plan = make_plan(SCENARIOS["shop"], 1, 3000, 28, END)
+    weeks = [json.loads(event.json) for batch in arriving_batches(plan) for event in batch]
+    for name in ("$country", "$city", "$browser", "$os", "$device_type", "device", "country", "referrer"):
+        assert values(week, name) == values(weeks, name), name
+    for name in ("host", "$source", "$channel", "utm_campaign", "page", "title"):
+        found = values([event for event in week if event["event_type"] == "page_view"], name)
+        assert found == values([event for event in weeks if event["event_type"] == "page_view"], name), name
+
+
+def values(events: list[dict[str, Any]], name: str) -> set[Any]:
+    return {event["properties"].get(name) for event in events}
 
 
 def test_few_users_are_very_active(week):

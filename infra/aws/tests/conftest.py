@@ -22,7 +22,10 @@ sys.path[:0] = [str(FOLDER), str(FOLDER / "tests")]
 
 Templates = dict[str, dict[str, Any]]
 
-LARGER = {"size": "medium", "egress": "nat", "distribution": "none", "log_reader": True, "region": "us-east-1"}
+LARGER = {
+    "size": "medium", "egress": "nat", "distribution": "none", "log_reader": True, "region": "us-east-1",
+    "settings": {"query": {"SQL": "on"}},
+}  # fmt: skip
 """What differs as much as it can from the example."""
 
 PUBLIC = {"egress": "public", "distribution": "E1234567890ABC"}

@@ -6,7 +6,7 @@ from dataclasses import fields
 
 import pytest
 from conftest import CERTIFICATES, EXAMPLE, FOLDER, moved
-from deployment import SIZES, Deployment, InvalidDeploymentError
+from deployment import SIZES, SQL_MEMORY_BYTES, SQL_STATEMENTS, Deployment, InvalidDeploymentError
 
 
 def mistakes(**changes):
@@ -85,3 +85,35 @@ def test_the_documentation_has_every_key():
     text = text.split("\n## The deployment\n")[1].split("\n## ")[0]
     rows = re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE)
     assert sorted(rows) == sorted(one.name for one in fields(Deployment) if one.name != "folder")
+
+
+ON = {"SQL": "on"}
+
+
+@pytest.mark.parametrize(
+    ("size", "settings", "memory"),
+    [
+        ("small", {}, 1024), ("small", {"SQL": "false", "SQL_STATEMENTS": "4"}, 1024),
+        # 128 MiB, and for each of two statements 256 and 192: 1 GiB.
+        ("small", ON, 2048), ("small", {"SQL": "True"}, 2048), ("medium", ON, 3072),
+        ("small", {**ON, "SQL_STATEMENTS": "3"}, 3072),
+        ("large", {**ON, "SQL_STATEMENTS": "4", "SQL_MEMORY_BYTES": str(2**30)}, 4096 + 5 * 1024),
+    ],
+)  # fmt: skip
+def test_the_query_service_has_memory_for_statements_in_sql(size, settings, memory):
+    deployment = Deployment.read(EXAMPLE, **moved({"size": size, "settings": {"query": settings}}))
+    assert deployment.memory_of("query") == memory
+    assert deployment.memory_of("collector") == SIZES[size].services["collector"][2]
+
+
+def test_defaults_of_statements_in_sql_are_those_of_the_documentation():
+    text = (FOLDER.parents[1] / "docs/configuration.md").read_text()
+    for name, value in (("SQL_STATEMENTS", SQL_STATEMENTS), ("SQL_MEMORY_BYTES", SQL_MEMORY_BYTES)):
+        assert f"| `{name}` | `{value}` |" in text
+
+
+@pytest.mark.parametrize(
+    "settings", [{**ON, "SQL_STATEMENTS": "8"}, {**ON, "SQL_STATEMENTS": "two"}, {**ON, "SQL_MEMORY_BYTES": "1G"}]
+)
+def test_more_memory_than_a_task_can_have_is_told(settings):
+    assert mistakes(settings={"query": settings}) == {"settings"}

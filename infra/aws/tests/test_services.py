@@ -5,7 +5,7 @@ from pathlib import Path
 
 from balancer import INSIDE_PATHS, PUBLIC_PATHS
 from database import ROLES
-from deployment import REFUSED_SETTINGS, SERVICES
+from deployment import REFUSED_SETTINGS, SERVICES, SIZES
 from templates import containers, flat, only, resources
 
 ROOT = Path(__file__).parents[3]
@@ -72,6 +72,19 @@ def test_what_the_stack_sets_for_services_is_refused_in_settings(small):
         if name in SERVICES:
             given = {one["Name"] for one in container["Environment"] + container.get("Secrets", [])}
             assert {one for one in given if not REFUSED_SETTINGS.fullmatch(one)} <= {"ANALYTICS_MEMORY_BYTES"}
+
+
+def test_tasks_have_the_memory_of_their_size_and_of_statements_in_sql(small, larger):
+    for templates, size, sql in ((small, "small", 0), (larger, "medium", 1024)):
+        tasks = {
+            one["ContainerDefinitions"][0]["Name"]: int(one["Memory"])
+            for _, one in resources(templates, "ECS::TaskDefinition")
+        }
+        for app, (_, _, memory) in SIZES[size].services.items():
+            assert tasks[app] == memory + (sql if app == "query" else 0)
+        query = dict(containers(templates))["query"]["Environment"]
+        half = SIZES[size].services["query"][2] // 2 * 2**20
+        assert {"Name": "ANALYTICS_MEMORY_BYTES", "Value": str(half)} in query
 
 
 def test_upkeep_can_be_stopped_by_the_name_in_the_documentation(small):

@@ -3,7 +3,7 @@
 Faker fills pools once, as in `event_tracker.cli.simulate.fake_names`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from random import Random
@@ -12,6 +12,8 @@ from typing import Any
 from faker import Faker
 
 from event_tracker.cli.simulate.fake_names import POOL, FakeNames
+from event_tracker.cli.simulate.scenarios.shop import shop
+from event_tracker.cli.simulate.scenarios.shop_site import site
 
 LEAVE = "leave"
 
@@ -29,27 +31,6 @@ NEXT: dict[str, dict[str, int]] = {
 
 STEPS = {event: (list(following), list(accumulate(following.values()))) for event, following in NEXT.items()}
 
-DEVICES = {"mobile": 58, "desktop": 36, "tablet": 6}
-BROWSERS = {"Chrome": 62, "Safari": 21, "Edge": 7, "Firefox": 7, "Samsung Internet": 3}
-REFERRERS = {
-    "": 45,
-    "https://www.google.com/": 35,
-    "https://www.bing.com/": 5,
-    "https://duckduckgo.com/": 5,
-    "newsletter": 10,
-}
-
-SITE_OF_ARRIVALS: dict[str, dict[str, str]] = {
-    "": {"host": "shop.example", "$source": "direct", "$channel": "direct"},
-    "https://www.google.com/": {"host": "shop.example", "$source": "Google", "$channel": "search"},
-    "https://www.bing.com/": {"host": "shop.example", "$source": "Bing", "$channel": "search"},
-    "https://duckduckgo.com/": {"host": "shop.example", "$source": "DuckDuckGo", "$channel": "search"},
-    "newsletter": {"host": "shop.example", "$source": "newsletter", "$channel": "email", "utm_source": "newsletter"},
-}
-"""What the page views of a visit have besides, by its referrer."""
-
-SYSTEMS = {"mobile": "Android", "desktop": "Windows", "tablet": "Android"}
-
 LATE_SHARE = 0.03
 """The share of visits that are made while the device is offline, and reported hours later."""
 
@@ -57,16 +38,11 @@ LATE_SECONDS = (600.0, 6 * 3600.0)
 MEAN_PAUSE_SECONDS = 25.0
 
 
-def as_enriched(device: dict[str, str]) -> dict[str, str]:
-    """What the collector would add to the events of such a device."""
-    apple = {"mobile": "iOS", "desktop": "macOS", "tablet": "iPadOS"}
-    system = (apple if device["browser"] == "Safari" else SYSTEMS)[device["device"]]
-    return {
-        "$browser": device["browser"],
-        "$os": system,
-        "$device_type": device["device"],
-        "$country": device["country"],
-    }
+TRAITS = {trait.name: trait.percents for trait in (*shop.everywhere, shop.on_arrival)}
+"""What the people of the scenario shop have, with percentages. `tracker up --demo` shows both, so they must be alike."""
+
+FIRST_SHARE = 0.4
+"""The share of visits that come from where a first visit does; the others come as those of people who come back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,17 +69,13 @@ class FakeShop:
         fake = Faker("en_US", use_weighting=False)
         fake.seed_instance(seed)
         self.names = FakeNames(seed)
-        self.pages = ["/", *(f"/{fake.uri_path()}" for _ in range(200))]
+        self.pages = list(site.titles)
         self.terms = [f"{fake.color_name().lower()} {fake.word()}" for _ in range(300)]
         self.products = [(f"{fake.word()}-{number}", self.random.randrange(199, 29_900)) for number in range(500)]
-        countries = [fake.unique.country_code() for _ in range(40)]
-        self.countries = self.random.choices(countries, [1 / rank for rank in range(1, 41)], k=POOL)
-        self.devices = self._pool(DEVICES)
-        self.browsers = self._pool(BROWSERS)
-        self.referrers = self._pool(REFERRERS)
+        self.traits = {name: self._pool(percents) for name, percents in TRAITS.items()}
 
-    def _pool(self, weights: dict[str, int]) -> list[str]:
-        return self.random.choices(list(weights), list(weights.values()), k=POOL)
+    def _pool(self, percents: Mapping[str | None, int]) -> list[str | None]:
+        return self.random.choices(list(percents), list(percents.values()), k=POOL)
 
     def user_id(self, number: int) -> str:
         """The name of a user: number 0 is the most active one."""
@@ -119,22 +91,23 @@ class FakeShop:
         return Visit(self.user_id(number), session_id, late_by, self._steps(number))
 
     def _steps(self, number: int) -> Iterator[tuple[str, dict[str, Any]]]:
-        device = {
-            "device": self.devices[number % POOL],
-            "browser": self.browsers[(number * 7) % POOL],
-            "country": self.countries[(number * 13) % POOL],
+        traits = {
+            "device": self.traits["device"][number % POOL],
+            "country": self.traits["country"][number * 13 % POOL],
+            "referrer": self.random.choice(self.traits["referrer"]),
         }
-        device |= as_enriched(device)
-        referrer = self.random.choice(self.referrers)
+        person = site.of_person(traits, number)
+        person |= {"device": traits["device"], "country": traits["country"], "browser": person["$browser"]}
+        is_first = self.random.random() < FIRST_SHARE
+        came = site.of_visit(traits, self.random.randrange(100), is_first=is_first)
+        arrived = {"referrer": traits["referrer"]} if is_first and traits["referrer"] else {}
         product, cents = self.random.choice(self.products)
         step = "page_view"
-        arrived = {"referrer": referrer} if referrer else {}
-        came = SITE_OF_ARRIVALS[referrer]
         while step != LEAVE:
             if step == "product_view":
                 product, cents = self.random.choice(self.products)
             viewed = came if step == "page_view" else {}
-            yield step, {**device, **viewed, **arrived, **self._about(step, product, cents)}
+            yield step, {**person, **viewed, **arrived, **self._about(step, product, cents)}
             arrived = {}
             following, weights = STEPS[step]
             (step,) = self.random.choices(following, cum_weights=weights)
@@ -142,7 +115,8 @@ class FakeShop:
     def _about(self, step: str, product: str, cents: int) -> dict[str, Any]:
         match step:
             case "page_view":
-                return {"page": self.random.choice(self.pages)}
+                page = self.random.choice(self.pages)
+                return {"page": page, **site.of_page(page)}
             case "search":
                 return {"query": self.random.choice(self.terms)}
             case "product_view" | "add_to_cart" | "checkout":

@@ -9,18 +9,18 @@ PATH = "/sql/queries"
 
 
 def list_queries() -> list[Answer]:
-    """Those that the visitor sees, by name. Raises as `visitor.request` does."""
+    """Those that the visitor sees, by name. Raises as `current.request` does."""
     found: list[Answer] = management.send("GET", PATH)["items"]
     return found
 
 
 def save(name: str, statement: str) -> None:
-    """Save a statement. Raises as `visitor.request` does."""
+    """Save a statement. Raises as `current.request` does."""
     management.send("PUT", _path_of(name), json={"sql": statement})
 
 
 def remove(name: str) -> None:
-    """Remove a saved query. Raises as `visitor.request` does."""
+    """Remove a saved query. Raises as `current.request` does."""
     management.send("DELETE", _path_of(name))
 
 

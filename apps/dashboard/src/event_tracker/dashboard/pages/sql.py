@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from event_tracker.dashboard.auth import visitor
+from event_tracker.dashboard.auth import current
 from event_tracker.dashboard.charts import charts, numbers
 from event_tracker.dashboard.client import saved_queries
 from event_tracker.dashboard.client.api import Answer, ask_with_body
@@ -75,7 +75,7 @@ def _show_form(chosen: Filters) -> None:
         statement = st.text_area("Statement", key=STATEMENT, height=220, max_chars=20_000)
         with st.container(horizontal=True, vertical_alignment="bottom"):
             is_run = st.form_submit_button("Run", type="primary", icon=":material/play_arrow:")
-            if not visitor.session():
+            if not current.sign_in():
                 name, is_saved = "", False
             else:
                 name = st.text_input(
@@ -104,7 +104,7 @@ def _save(name: str, statement: str) -> None:
 def _show_saved() -> None:
     """The saved queries, where the visitor has signed in: without a name nobody owns one."""
     try:
-        kept = saved_queries.list_queries() if visitor.session() else []
+        kept = saved_queries.list_queries() if current.sign_in() else []
     except RefusedError:
         return
     if not kept:

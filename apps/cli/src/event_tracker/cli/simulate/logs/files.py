@@ -9,6 +9,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from event_tracker.cli.ingest.logs.request import Request
 from event_tracker.cli.simulate.logs.formats import WrittenFormat
@@ -40,5 +41,5 @@ def write_logs(folder: Path, visits: Iterable[LoggedVisit], run: str, written: W
     return len(files), sum(map(len, files.values()))
 
 
-def _order(written: WrittenFormat) -> Callable[[Request], object]:
+def _order(written: WrittenFormat) -> Callable[[Request], Any]:
     return (lambda request: request.time) if written.is_in_order else (lambda request: request.request_id)
