@@ -9,11 +9,13 @@ from random import Random
 from definitions import questions
 from definitions.product import Question
 from definitions.questions import span, stats
-from definitions.reference.events import Event, Selection, of_sources
+from definitions.reference.events import Event, Selection
+from definitions.reference.persons import persons_of
 from definitions.reference.user_list import everybody
 
 from .asking import Asker
 from .eras import EXPIRED_BEFORE
+from .linking import as_persons, find_links
 from .readers import user_of
 from .report import Report
 from .system import BULK_SOURCE, ERASED_SOURCES, ORDINARY_SOURCES
@@ -45,6 +47,7 @@ class Examiner:
         self._asker, self._report, self._random, self._all = asker, report, random, rows
         self._rows = sorted((row for row in rows if row.timestamp >= EXPIRED_BEFORE), key=lambda row: row.timestamp)
         self._times = [row.timestamp for row in self._rows]
+        self._links = find_links(rows)
 
     def ask(self, number: int) -> None:
         for _ in range(number if self._rows else 0):
@@ -52,14 +55,14 @@ class Examiner:
             # Who is new, or who a user is, depends on all events; anything else on those of the range.
             alone = question.path in ("/stats/users", "/stats/retention") or question.path.startswith("/users/")
             events = self._rows if alone else self._between(selection.start, selection.end)
-            self._asker.check(question, question.answer(of_sources(events, question.sources)))
+            self._asker.check(question, question.answer(as_persons(events, self._links, question.sources)))
             self._report.count("answers checked at the end")
 
     def list_users(self) -> None:
         """GET /users of some sources: the whole list, in its order."""
         sources = ("shop", *ERASED_SOURCES)
         listed = self._asker.pages("/users", "users", source=sources, limit=100)
-        expected = [user_of(one) for one in everybody(of_sources(self._all, sources))]
+        expected = [user_of(one) for one in everybody(as_persons(self._all, self._links, sources))]
         if expected != list(map(user_of, listed)):
             wrong = [pair for pair in zip(expected, map(user_of, listed), strict=False) if pair[0] != pair[1]]
             self._report.find(
@@ -100,18 +103,20 @@ class Examiner:
             case "paths":
                 asked = stats("paths", selection, by=by, direction=random.choice(["next", "previous"]), limit=limit)
             case "funnel":
-                selection = self._narrow(span(start, start + random.choice(FUNNEL_SPANS), zone))
+                selection = self._narrow(span(start, start + random.choice(FUNNEL_SPANS), zone), sources)
                 steps = [("view", {}), ("buy", {}), ("view", {"plan": "pro"})]
                 asked = questions.funnel(selection, random.sample(steps, random.choice([2, 3])), 1800)
             case _:
                 selection = span(start, end, zone)
-                asked = questions.user(selection, random.choice(self._rows).user_id)
+                user_id = random.choice(self._rows).user_id
+                asked = questions.user(selection, persons_of(self._links, sources).get(user_id, user_id))
         return replace(asked, sources=sources), selection
 
-    def _narrow(self, selection: Selection) -> Selection:
+    def _narrow(self, selection: Selection, sources: tuple[str, ...] | None) -> Selection:
         """Shortened until no user has many events in it."""
         while True:
-            users = Counter(event.user_id for event in self._between(selection.start, selection.end))
+            own = as_persons(self._between(selection.start, selection.end), self._links, sources)
+            users = Counter(event.user_id for event in own)
             if max(users.values(), default=0) <= MAX_OF_A_USER:
                 return selection
             selection = replace(selection, end=selection.start + (selection.end - selection.start) / 2)

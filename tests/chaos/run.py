@@ -24,6 +24,7 @@ from .erased_users import ErasedUsers
 from .exports import Exporter
 from .faults import Chaos
 from .ledger import Ledger
+from .linking import check_links
 from .plan import Plan
 from .readers import Reader, answered_questions
 from .report import Report
@@ -147,6 +148,7 @@ class Run:
             check_rows(rows, self.ledger, self.report)
             check_counts(owner, rows, self.ledger, self.report)
             check_users(owner, rows, self.report, "before maintenance")
+            check_links(owner, rows, self.report)
             check_forgotten(owner, rows, self.ledger, self.report)
         upkeep = Upkeep(self.system, self.report, self.plan.random("last upkeep"), self.plan.drops_months)
         if not upkeep.once(drops=True):

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import inf
 from pathlib import Path
@@ -20,6 +21,7 @@ from event_tracker.cli.database.maintain import maintain
 from .check_rows import check_rows, stored_events
 from .check_tables import check_blocks, check_counts, check_forgotten, check_users
 from .ledger import Erasure, Ledger, Presence, key_of
+from .linking import check_links
 from .report import Report
 
 pytestmark = pytest.mark.services
@@ -53,7 +55,8 @@ def event(number: int) -> Event:
     )
 
 
-EVENTS = [event(number) for number in range(12)]
+LINKING = replace(event(12), event_type="identify", properties={"anonymous_id": "visitor-1"})
+EVENTS = [*(event(number) for number in range(12)), LINKING]
 
 
 @pytest.fixture
@@ -80,6 +83,7 @@ def found(owner, ledger) -> set[str]:
     check_rows(rows, ledger, report)
     check_counts(owner, rows, ledger, report)
     check_users(owner, rows, report, "now")
+    check_links(owner, rows, report)
     check_blocks(owner, rows, report)
     check_forgotten(owner, rows, ledger, report)
     return set(report.findings)
@@ -96,6 +100,11 @@ FAULTS = {
     "a user who was seen later": (
         "update users set first_seen = first_seen + interval '1 minute' where user_id = 'user-1'",
         {"users differ from the rows, now"},
+    ),
+    "a link that is lost": ("delete from links", {"links differ from the rows"}),
+    "a link of a later event": (
+        "update links set at = at + interval '1 minute'",
+        {"links differ from the rows"},
     ),
     "a block that is missing": ("delete from blocks", {"days have no valid block after maintain"}),
     "events that are in two blocks": (

@@ -10,6 +10,7 @@ from uuid import UUID
 from definitions.reference.events import Event
 
 from . import eras
+from .linking import VISITORS, some_link
 from .report import Report
 from .sending import Sender
 from .system import BULK_SOURCE, ORDERS_SOURCE, ORDINARY_SOURCES
@@ -17,6 +18,9 @@ from .system import BULK_SOURCE, ORDERS_SOURCE, ORDINARY_SOURCES
 USERS = [f"user-{number}" for number in range(40)] + ["Zoé", "z😀", "a/b c%2F"]
 TYPES = ["view", "view", "view", "buy", "sign up", "été"]
 VALUES: list[Any] = ["/", "/a", "", "é", "1", 1, 1.5, True, None, ["x", 1], {"bb": 1, "a": None}]
+LINKING = 0.03
+"""The part of ordinary events that link two ids."""
+
 REMEMBERED = 400
 MAX_EVENTS = 25
 PAUSE_SECONDS = 0.06
@@ -112,7 +116,9 @@ class Client:
         else:
             moving = self._months.some_time(self._random) if self._random.random() < 0.3 else None
             timestamp = moving or eras.some_time(self._random, self._now())
-        return some_event(self._random, self._random.choice(USERS), source, timestamp)
+            if self._random.random() < LINKING:
+                return some_link(self._random, USERS, source, timestamp)
+        return some_event(self._random, self._random.choice([*USERS, *VISITORS]), source, timestamp)
 
     def _expired(self) -> list[Event]:
         source = self._random.choice(["brief", "shop"])
