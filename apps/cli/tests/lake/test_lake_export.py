@@ -13,7 +13,7 @@ from stored import DAY
 
 from event_tracker.cli.database.maintain import maintain
 from event_tracker.cli.lake.files import Files
-from event_tracker.cli.lake.table import LOCK
+from event_tracker.cli.lake.table import LOCK, Table
 
 NOON = DAY + timedelta(hours=12)
 
@@ -143,6 +143,21 @@ def test_what_retention_deletes_leaves_the_lake(run, stored, owner, target, post
     assert "1 removed" in said
     assert {user for (user,) in rows(target, "user_id")} == {"bob"}
     assert "0 differences" in run("verify", target, "--events").output
+
+
+def test_a_file_is_of_the_snapshot_of_its_counts(run, stored, target, monkeypatch):
+    stored.add(3)
+    copy = Table.copy_day
+
+    def copy_late(*given):
+        stored.add(user_id="late")
+        copy(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Table, "copy_day", copy_late)
+        assert "2026-03-01: 3 events" in run("export", target).output
+    assert manifest(target, "2026-03-01")["made_from"][0]["counted"] == len(rows(target)) == 3
+    assert "2026-03-01: 4 events" in run("export", target).output
 
 
 def test_the_open_day_is_exported_on_request_and_from_then_on_always(run, stored, target):

@@ -85,7 +85,7 @@ def export(target: str, start: date | None, end: date | None, open_days: bool, a
     Exit code: 0 if the lake is as the database was, 2 if it could not be finished.
     """
     place = open_target(target)
-    with _failures("Run it again: what was done stays."), owner_connection(find_database_url(data)) as connection:
+    with _errors_mapped("Run it again: what was done stays."), owner_connection(find_database_url(data)) as connection:
         table = Table(connection)
         with (
             table.lock(),
@@ -115,7 +115,7 @@ def verify(target: str, start: date | None, end: date | None, with_events: bool,
     """
     place = open_target(target)
     with (
-        _failures("It could not be finished."),
+        _errors_mapped("It could not be finished."),
         owner_connection(find_database_url(data)) as connection,
         TemporaryDirectory(prefix="tracker-lake-") as work,
     ):
@@ -131,7 +131,7 @@ def verify(target: str, start: date | None, end: date | None, with_events: bool,
 
 
 @contextmanager
-def _failures(advice: str) -> Iterator[None]:
+def _errors_mapped(advice: str) -> Iterator[None]:
     """Turn what keeps a command from finishing into one line and the exit code for it."""
     try:
         yield
