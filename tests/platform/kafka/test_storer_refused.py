@@ -44,11 +44,15 @@ def test_with_the_least_rights_it_stores(kafka, topic, url, start, secure):
     assert sum(offset for offset in committed(kafka, topic).values() if offset > 0) == 100
 
 
-def test_a_wrong_password_or_certificate_ends_it_with_the_cause(start, secure, kafka, tmp_path):
+def test_a_wrong_password_or_certificate_ends_it_with_the_cause(start, secure):
     assert "_AUTHENTICATION" in refusal(start, **{**secure, "KAFKA_PASSWORD": "wrong"})
     assert "certificate" in refusal(start, **{**secure, "KAFKA_CA": ""}).lower()
-    without = {"KAFKA_USER": "", "KAFKA_PASSWORD": "", "KAFKA_CA": "", "KAFKA_SECURITY": "plain"}
-    assert "KAFKA_SECURITY" in refusal(start, **{**secure, **without})
+
+
+def test_a_broker_that_wants_tls_is_waited_for_with_a_hint(kafka, start):
+    storer = start(wait=False, KAFKA_BROKERS=kafka.secure_servers)
+    wait_until(lambda: "KAFKA_SECURITY is plain" in storer.log.read_text(), "the hint")
+    assert storer.stop() == 0
 
 
 def test_a_missing_right_ends_it_with_its_name(kafka, topic, start, secure):
