@@ -18,7 +18,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
 
 from event_tracker.core.kafka.configuration import common_configuration
-from event_tracker.core.kafka.last_error import LastError, make_cause
+from event_tracker.core.kafka.last_error import Cause, make_cause
 from event_tracker.core.kafka.settings import KafkaSettings
 
 ANSWER_SECONDS = 15.0
@@ -85,10 +85,10 @@ class Cluster:
 
     def __init__(self, settings: KafkaSettings, *, answer_seconds: float = ANSWER_SECONDS) -> None:
         self._answer_seconds = answer_seconds
-        self._last_error = LastError()
+        self._cause: Cause | None = None
         options: dict[str, Any] = {
             **common_configuration(settings, "tracker"),
-            "error_cb": self._last_error.note,
+            "error_cb": self._note,
             "log_level": 0,
         }
         self._admin = AdminClient(options)
@@ -209,6 +209,11 @@ class Cluster:
                 return datetime.fromtimestamp(record.timestamp()[1] / 1000, UTC)
         return None
 
+    def _note(self, error: KafkaError) -> None:
+        """Remember why brokers can't be reached; that none can only follows from that."""
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:
+            self._cause = make_cause(error)
+
     def _summarise(self, name: str, topic: Any) -> TopicSummary:
         replicas = min((len(one.replicas) for one in topic.partitions.values()), default=0)
         records = sum(end - first for first, end in self._read_ends(name).values())
@@ -222,9 +227,7 @@ class Cluster:
             return ask()
         except KafkaException as error:
             self._consumer.poll(0)  # calls error_cb
-            cause = self._last_error.cause or make_cause(error.args[0])
+            cause = self._cause or make_cause(error.args[0])
             raise click.ClickException(f"Kafka: {cause}.") from None
         except TimeoutError:
-            raise click.ClickException(
-                f"Kafka doesn't answer: {self._last_error.cause or 'it takes too long'}."
-            ) from None
+            raise click.ClickException(f"Kafka doesn't answer: {self._cause or 'it takes too long'}.") from None

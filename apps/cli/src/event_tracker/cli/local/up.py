@@ -196,7 +196,9 @@ def _start_kafka(stack: ExitStack, collector: dict[str, str], data: Path, port: 
 
     click.echo("Starting Kafka …")
     broker, settings = start_kafka(stack, data, port)
-    collector |= {**settings, "SOURCE_COPY_FOLDER": str(data / "sources")}
+    copies = data / "sources"
+    copies.mkdir(mode=0o700, exist_ok=True)
+    collector |= {**settings, "SOURCE_COPY_FOLDER": str(copies)}
     return [broker, stack.enter_context(storer(data / "logs", collector["DATABASE_URL"], settings))]
 
 
