@@ -167,16 +167,17 @@ class RecordSource:
         metrics.REBALANCES.labels("assigned").inc()
         try:
             partitions = consumer.committed(partitions, timeout=ANSWER_SECONDS)
-        except KafkaException as error:  # librdkafka asks for them again by itself
+        except KafkaException as error:  # librdkafka asks again by itself, and reads nothing before it has an answer
             log.warning("the committed offsets can't be read yet", cause=str(make_cause(error.args[0])))
-        offsets: dict[Partition, int | None] = {}
-        for one in partitions:
-            offsets[Partition(one.topic, one.partition)] = one.offset if one.offset >= 0 else None
-            if one.offset < 0 and not one.error:
-                one.offset = OFFSET_BEGINNING
-                log.info("reads from the first record", topic=one.topic, partition=one.partition)
+        else:
+            for one in partitions:
+                if one.offset < 0 and not one.error:
+                    one.offset = OFFSET_BEGINNING
+                    log.info("reads from the first record", topic=one.topic, partition=one.partition)
         consumer.incremental_assign(partitions)
-        self.positions.assign(offsets)
+        self.positions.assign(
+            {Partition(one.topic, one.partition): one.offset if one.offset >= 0 else None for one in partitions}
+        )
         self._observed = float("-inf")
         if self._is_paused:  # a new partition isn't
             consumer.pause(partitions)
