@@ -8,7 +8,7 @@ import uuid
 import pytest
 from tls_front import make_certificate
 
-PASSWORD = "correct"
+PASSWORD = "correct-horse"
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,8 @@ from confluent_kafka import KafkaError
 
 log = structlog.get_logger("core.kafka")
 
+LOG_LEVEL = 6
+
 LOG_SECONDS = 60.0
 """The same error is logged once in so many seconds."""
 
@@ -26,8 +28,8 @@ REFUSALS = frozenset(
 
 ALL_DOWN = KafkaError(KafkaError._ALL_BROKERS_DOWN).name()
 
-WRONG_PROTOCOL = "security.protocol"
-"""Part of librdkafka's text when a broker hangs up on a client that doesn't encrypt, or encrypts where the broker doesn't."""
+HANGS_UP = ("APIVERSION_QUERY", "closed by peer")
+"""Parts of the only line that librdkafka has for a broker that wants to be spoken to encrypted: it hangs up at the first question."""
 
 
 class Cause(NamedTuple):
@@ -52,10 +54,12 @@ class LastError:
 
     Attributes:
         cause: the last one since `forget`; that all brokers are down replaces no cause, since it only follows from one.
+        hangs_up: whether the last line that was read by `log` says that a broker hung up at the first question.
     """
 
     def __init__(self) -> None:
         self.cause: Cause | None = None
+        self.hangs_up = False
         self._logged: dict[str, float] = {}
         self._lock = threading.Lock()
 
@@ -76,6 +80,12 @@ class LastError:
         if is_new:
             log.warning("Kafka", code=cause.code, error=cause.detail)
 
+    def log(self, _: int, text: str, *arguments: object) -> None:
+        """Read a line of librdkafka's log: this object may be a client's `logger`, with the log level that LOG_LEVEL is."""
+        line = text % arguments if arguments else text
+        if "FAIL" in line:
+            self.hangs_up = all(part in line for part in HANGS_UP)
+
     def forget(self) -> None:
         """Call it when something succeeded."""
         self.cause = None
@@ -84,4 +94,4 @@ class LastError:
 def make_cause(error: KafkaError) -> Cause:
     """The cause that an error of librdkafka is."""
     text = error.str()
-    return Cause(error.name(), text, error.code() in REFUSALS or WRONG_PROTOCOL in text)
+    return Cause(error.name(), text, error.code() in REFUSALS)

@@ -7,7 +7,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType  # type: ignore[attr-defined]  # they are, at run time
 
 from event_tracker.core.kafka.configuration import common_configuration
-from event_tracker.core.kafka.last_error import Cause, LastError, make_cause
+from event_tracker.core.kafka.last_error import LOG_LEVEL, Cause, LastError, make_cause
 from event_tracker.core.kafka.settings import KafkaSettings
 
 MIN_REPLICAS = 2
@@ -103,8 +103,13 @@ def find_topic(settings: KafkaSettings, name: str, client: str, *, seconds: floa
 
 def _open_admin(settings: KafkaSettings, client: str) -> tuple[AdminClient, LastError]:
     last_error = LastError()
-    # `error_cb` isn't in the client's declared options, but it takes it as every client does.
-    options: dict[str, Any] = {**common_configuration(settings, client), "error_cb": last_error.note}
+    # The last two aren't in the client's declared options, but it takes them as every client does.
+    options: dict[str, Any] = {
+        **common_configuration(settings, client),
+        "log_level": LOG_LEVEL,
+        "error_cb": last_error.note,
+        "logger": last_error,
+    }
     return AdminClient(options), last_error
 
 
@@ -125,7 +130,7 @@ def _find(admin: AdminClient, name: str, last_error: LastError, deadline: float)
                 )
             if found.error.code() in DENIED:
                 raise KafkaRefusedError(cause.code, f"This user may not describe the topic {name}: {cause}.")
-        admin.poll(0)  # calls error_cb
+        admin.poll(0)  # calls `note` and `log`
         cause = last_error.cause or cause
         if cause.is_refusal:
             raise KafkaRefusedError(
@@ -133,6 +138,9 @@ def _find(admin: AdminClient, name: str, last_error: LastError, deadline: float)
                 f"The brokers refuse us: {cause}. See KAFKA_SECURITY, KAFKA_USER, KAFKA_PASSWORD and KAFKA_CA.",
             )
         if time.monotonic() > deadline:
+            if last_error.hangs_up:
+                why = "The brokers hang up at the first question: do they want to be spoken to encrypted? See KAFKA_SECURITY."
+                raise KafkaRefusedError("security_protocol", why)
             raise KafkaUnreachableError(cause.code, f"No broker of KAFKA_BROKERS answers: {cause}.")
 
 
