@@ -26,9 +26,6 @@ log = structlog.get_logger("storer")
 
 PACKAGE = "event-tracker-streams"
 
-HINT = "If brokers are up, they may want TLS: KAFKA_SECURITY is plain."
-"""librdkafka doesn't tell: such a broker only hangs up."""
-
 POOL_SECONDS = 3.0
 """How long it waits for a connection to the database before it says that it is unavailable."""
 
@@ -109,8 +106,7 @@ def _wait_for_topic(settings: StorerSettings, topic: str, stopping: threading.Ev
         try:
             find_topic(settings, topic, "storer")
         except KafkaUnreachableError as error:
-            log.warning(
-                "waits for Kafka", cause=f"{error} {HINT if settings.kafka_security == 'plain' else ''}".strip()
+            log.warning("waits for Kafka", cause=str(error))
             )
         else:
             return
