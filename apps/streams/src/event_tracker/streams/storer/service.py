@@ -107,6 +107,5 @@ def _wait_for_topic(settings: StorerSettings, topic: str, stopping: threading.Ev
             find_topic(settings, topic, "storer")
         except KafkaUnreachableError as error:
             log.warning("waits for Kafka", cause=str(error))
-            )
         else:
             return
