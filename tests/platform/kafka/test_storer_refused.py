@@ -74,6 +74,10 @@ def test_wrong_settings_are_listed(start):
     assert [name for name in ("KAFKA_BROKERS", "KAFKA_PROTOCOL", "GROUP_EVENTS") if name not in said] == []
 
 
+def test_a_port_that_is_taken_ends_it(kafka, start):
+    assert "METRICS_PORT" in refusal(start, METRICS_PORT=kafka.brokers[0].plain)
+
+
 def test_records_that_are_gone_before_they_were_stored_end_it(kafka, topic, url, start):
     sender = Sender(kafka, topic)
     sender.send(600)

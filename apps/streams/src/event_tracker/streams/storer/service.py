@@ -76,7 +76,10 @@ def _run(settings: StorerSettings, stopping: threading.Event) -> None:
                 "/livez": lambda: liveness.find_fault() is None,
                 "/readyz": lambda: source.membership.has_joined and not stopping.is_set(),
             }
-            stack.enter_context(serve_metrics(settings.host, settings.metrics_port, checks))
+            try:
+                stack.enter_context(serve_metrics(settings.host, settings.metrics_port, checks))
+            except OSError as error:
+                sys.exit(f"storer: METRICS_PORT: port {settings.metrics_port} can't be used: {error.strerror}")
         store = GroupStore(
             pool,
             settings.kafka_rejections_topic,
