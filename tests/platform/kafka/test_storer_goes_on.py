@@ -6,6 +6,7 @@ import signal
 import psycopg
 import requests
 from kafka_cluster import ANSWER_SECONDS
+from ports import free_port
 from storers import Sender, check_books, is_all_committed, make_row, wait_stored
 from waiting import wait_until
 
@@ -64,3 +65,11 @@ def test_what_is_kept_of_an_event_can_be_replayed(kafka, topic, url, owner, star
     wait_until(lambda: owner.execute("select count(*) from rejections").fetchone() == (0,), "it is kept no more")
     assert owner.execute("select properties->>'a' from events").fetchone() == ("\ufffd",)
     check_books(url, sender.acknowledged)
+
+
+def test_it_waits_for_brokers_and_says_that_it_is_alive(start):
+    storer = start(wait=False, KAFKA_BROKERS=f"127.0.0.1:{free_port()}")
+    wait_until(lambda: "waits for Kafka" in storer.log.read_text(), "it waits")
+    assert requests.get(f"{storer.url}/livez", timeout=30).status_code == 200
+    assert requests.get(f"{storer.url}/readyz", timeout=30).status_code == 503
+    assert storer.stop() == 0

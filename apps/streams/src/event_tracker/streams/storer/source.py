@@ -54,16 +54,20 @@ class RecordSource:
 
     Args:
         topics: what it reads.
+        positions: is told how far it is in each partition that is assigned to it.
+        membership: is told whether it is a member of the group at present.
         last_error: is told of each error.
-
-    Attributes:
-        positions: how far it is in each partition that is assigned to it.
-        membership: whether it is a member of the group at present.
     """
 
-    def __init__(self, settings: StorerSettings, topics: Sequence[str], last_error: LastError) -> None:
-        self.positions = Positions()
-        self.membership = Membership()
+    def __init__(
+        self,
+        settings: StorerSettings,
+        topics: Sequence[str],
+        positions: Positions,
+        membership: Membership,
+        last_error: LastError,
+    ) -> None:
+        self.positions = positions
         self._last_error = last_error
         self._group = settings.kafka_group
         self._kept: deque[Message] = deque()
@@ -74,7 +78,7 @@ class RecordSource:
                 **consumer_configuration(settings, "storer", group=settings.kafka_group),
                 **_group_options(settings),
                 "error_cb": self._note,
-                "stats_cb": self.membership.read,
+                "stats_cb": membership.read,
             }
         )
         self._consumer.subscribe(list(topics), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose)
