@@ -1,35 +1,21 @@
 """Kafka's jars for tests, from Maven's registry: fetched once, into .tools."""
 
-import subprocess
 from pathlib import Path
-from xml.etree import ElementTree
 
+import click
 from shared import made_once
 from tools import ROOT, not_checked, tool
 
-POM = ROOT / "tests" / "platform" / "fixtures" / "kafka" / "pom.xml"
-PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
-FETCH_SECONDS = 600
+from event_tracker.cli.local.kafka_jars import fetch_jars, kafka_version
 
 
 def kafka_jars() -> Path:
     """The folder of the jars. Skips the test where there is no Java, no Maven, or no registry."""
     tool("java")
-    (version,) = ElementTree.parse(POM).findall(".//{*}properties/{*}kafka.version")
+    tool("mvn")
     tools = ROOT / ".tools"
     tools.mkdir(exist_ok=True)
-    return made_once(tools / f"kafka-{version.text}", _fetch)
-
-
-def _fetch(folder: Path) -> None:
-    command = [tool("mvn"), "--batch-mode", "--quiet", "-ntp", "--file", POM, PLUGIN]
-    done = subprocess.run(
-        [*command, "-DincludeScope=runtime", f"-DoutputDirectory={folder}"],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=FETCH_SECONDS,
-    )
-    if done.returncode != 0:
-        not_checked(f"Maven can't fetch Kafka's jars: {done.stdout[-500:]}")
+    try:
+        return made_once(tools / f"kafka-{kafka_version()}", fetch_jars)
+    except click.ClickException as error:
+        not_checked(error.message)

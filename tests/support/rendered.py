@@ -120,7 +120,7 @@ def parts() -> dict[Path, dict[str, str]]:
             "query": settings_table(QuerySettings, ServiceSettings),
             "up": settings_table(UpSettings),
             "migrate": settings_table(MigrateSettings),
-            "storer": settings_table(StorerSettings),
+            "storer": settings_table(StorerSettings, KafkaSettings),
         },
         DOCS / "metrics.md": {
             "both": metrics_table(event_tracker.core.metrics),

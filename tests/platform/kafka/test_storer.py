@@ -30,7 +30,7 @@ def test_records_are_stored_and_their_offsets_committed(kafka, topic, url, start
     check_books(url, sender.acknowledged)
     assert storer.metric("storer_records_total", outcome="stored") == 3000
     assert storer.metric("storer_records_total", outcome="duplicate") == 1
-    assert storer.metric("storer_assigned_partitions") == 6
+    assert storer.metric("storer_assigned_partitions") == 7  # that of refused events, too
     wait_until(lambda: storer.metric("storer_lag_records") == 0, "no lag")
     assert storer.metric("storer_lag_seconds") == 0
     assert requests.get(f"{storer.url}/livez", timeout=30).status_code == 200
@@ -59,22 +59,24 @@ def test_a_storer_killed_between_its_commit_and_that_of_the_offsets_stores_nothi
     waiting = "select count(*) from pg_stat_activity where application_name = 'storer' and wait_event_type = 'Lock'"
     sender = Sender(kafka, topic)
     storer = start()
+    sender.send(10)  # so that the statement is prepared: PostgreSQL is then sent the whole of it at once
+    wait_until(lambda: is_all_committed(kafka, topic), "the first offsets committed")
+    before = committed(kafka, topic)
     with psycopg.connect(url) as holder:
         holder.execute("lock table events in access exclusive mode")
         sender.send(500)
         wait_until(lambda: owner.execute(waiting).fetchone() == (1,), "it stores")
-        # PostgreSQL has the whole statement: it commits, though nobody takes its answer.
         os.killpg(storer.process.pid, signal.SIGSTOP)
         holder.rollback()
-    wait_until(lambda: owner.execute("select count(*) from events").fetchone() > (0,), "its COMMIT")
+    wait_until(lambda: owner.execute("select count(*) from events").fetchone() > (10,), "its COMMIT")
     storer.kill()
-    ((before,),) = owner.execute("select count(*) from events").fetchall()
-    assert [offset for offset in committed(kafka, topic).values() if offset >= 0] == []
+    ((stored,),) = owner.execute("select count(*) from events").fetchall()
+    assert committed(kafka, topic) == before
     successor = start()
-    wait_stored(url, 500)
+    wait_stored(url, 510)
     wait_until(lambda: is_all_committed(kafka, topic), "all offsets committed")
     check_books(url, sender.acknowledged)
-    assert successor.metric("storer_records_total", outcome="duplicate") == before
+    assert successor.metric("storer_records_total", outcome="duplicate") == stored - 10
 
 
 def test_while_postgresql_is_stopped_it_keeps_its_partitions_and_loses_nothing(tmp_path, kafka, topic, own_postgres):
@@ -131,12 +133,12 @@ def test_records_that_cannot_be_stored_are_kept_as_refused_events_and_their_neig
     wait_until(lambda: is_all_committed(kafka, topic), "all offsets committed")
     check_books(url, sender.acknowledged)
     kept = owner.execute(
-        "select reason, count(*), bool_and(user_id is not null), bool_and(is_whole) from rejections group by 1"
+        "select reason, count(*), count(user_id), bool_and(is_whole) from rejections group by 1"
     ).fetchall()
     assert sorted(kept) == [
-        ("not_storable", 1, True, True),
-        ("timestamp_in_future", 1, True, True),
-        ("unreadable_record", 4, True, True),
+        ("not_storable", 1, 1, True),
+        ("timestamp_in_future", 1, 1, True),
+        ("unreadable_record", 4, 3, True),  # a user's id of 300 characters isn't kept
     ]
     assert storer.metric("storer_records_total", outcome="dead") == 6
     ((payload,),) = owner.execute("select payload from rejections where reason = 'not_storable'").fetchall()
@@ -148,11 +150,11 @@ def test_two_storers_divide_the_partitions(kafka, topic, url, start):
     first = start()
     with sender.sending(each=100):
         second = start()
-        wait_until(lambda: second.metric("storer_assigned_partitions") == 3, "half of the partitions")
+        wait_until(lambda: second.metric("storer_assigned_partitions") >= 3, "half of the partitions")
         wait_until(lambda: second.metric("storer_records_total", outcome="stored") > 200, "records of the second")
-        assert first.metric("storer_assigned_partitions") == 3
+        assert first.metric("storer_assigned_partitions") + second.metric("storer_assigned_partitions") == 7
         assert first.stop(signal.SIGTERM) == 0
-        wait_until(lambda: second.metric("storer_assigned_partitions") == 6, "all partitions")
+        wait_until(lambda: second.metric("storer_assigned_partitions") == 7, "all partitions")
     wait_stored(url, len(sender.acknowledged))
     wait_until(lambda: is_all_committed(kafka, topic), "all offsets committed")
     check_books(url, sender.acknowledged)

@@ -21,13 +21,15 @@ POLL_SECONDS = 0.05
 def service(name: str, logs: Path, port: int, settings: Mapping[str, str]) -> Process:
     """The process of one service, not yet started. Settings that aren't given come from the environment."""
     given = {**settings, "HOST": HOST, "PORT": str(port), "DRAIN_SECONDS": "0"}
-    parts = {part for key in given if key.endswith("DATABASE_URL") for part in part_names(key)}
-    inherited = {
-        key: value for key, value in os.environ.items() if key.removesuffix("_FILE") not in given.keys() | parts
-    }
     command = [sys.executable, "-m", f"event_tracker.{name}"]
     people_say = {"collector": "the collector", "query": "the query service"}[name]
-    return Process(people_say, command, logs / f"{name}.log", environment=inherited | given)
+    return Process(people_say, command, logs / f"{name}.log", environment=inherited_settings(given) | given)
+
+
+def inherited_settings(given: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what is given, and without the files and parts that would stand for it."""
+    parts = {part for key in given if key.endswith("DATABASE_URL") for part in part_names(key)}
+    return {key: value for key, value in os.environ.items() if key.removesuffix("_FILE") not in given.keys() | parts}
 
 
 def dashboard(logs: Path, query: str, collector: str, port: int) -> Process:

@@ -62,6 +62,13 @@ LOOPBACK_ORIGINS = ",".join(
 @click.option("--dashboard-port", type=PORT, default=8501, show_default=True, help="Port of the dashboard.")
 @click.option("--demo", is_flag=True, help="With simulated events: some at once, and more as time goes by.")
 @click.option(
+    "--kafka",
+    "with_kafka",
+    is_flag=True,
+    help="Events go through Kafka: a broker and a storer run, too. Needs Java and Maven.",
+)
+@click.option("--kafka-port", type=PORT, default=9092, show_default=True, help="With --kafka: port of the broker.")
+@click.option(
     "--auth",
     type=click.Choice(["open", "required"]),
     default="open",
@@ -70,7 +77,16 @@ LOOPBACK_ORIGINS = ",".join(
     show_envvar=True,
     help="Whether one gets in without a key or a token, which only programs and people on this machine could.",
 )
-def up(data: Path, collector_port: int, query_port: int, dashboard_port: int, demo: bool, auth: str) -> None:
+def up(
+    data: Path,
+    collector_port: int,
+    query_port: int,
+    dashboard_port: int,
+    demo: bool,
+    with_kafka: bool,
+    kafka_port: int,
+    auth: str,
+) -> None:
     """Run everything on this machine: PostgreSQL, the collector, the query service, the dashboard.
 
     PostgreSQL is embedded and keeps its data in --data. With DATABASE_URL set (or DATABASE_URL_FILE) the server that it
@@ -101,10 +117,12 @@ def up(data: Path, collector_port: int, query_port: int, dashboard_port: int, de
     try:
         with locked_folder(data), ExitStack() as stack:
             try:
-                _require_free(ports)
+                _require_free(ports | ({"kafka": kafka_port} if with_kafka else {}))
                 processes, owner_url = _start_database(stack, settings, data)
                 access = prepare_access(owner_url, data, required=auth == "required")
                 service_settings = _settings_of_services(settings, owner_url, data, auth)
+                if with_kafka:
+                    processes += _start_kafka(stack, service_settings["collector"], data, kafka_port)
                 services = _start_services(stack, service_settings, data / "logs", ports)
                 processes += services
                 urls = {name: f"http://{HOST}:{port}" for name, port in ports.items()}
@@ -153,7 +171,7 @@ def _require_free(ports: dict[str, int]) -> None:
                     f"port {port} can't be used: {error.strerror} (--{name}-port chooses another)"
                 ) from None
     if len(set(ports.values())) < len(ports):
-        raise click.ClickException("--collector-port, --query-port and --dashboard-port must differ")
+        raise click.ClickException(f"{', '.join(f'--{name}-port' for name in ports)} must differ")
 
 
 def _start_database(stack: ExitStack, settings: UpSettings, data: Path) -> tuple[list[Process], str]:
@@ -170,6 +188,18 @@ def _start_database(stack: ExitStack, settings: UpSettings, data: Path) -> tuple
     for line in bring_up_to_date(owner_url, settings.migrations_dir):
         click.echo(line)
     return processes, owner_url
+
+
+def _start_kafka(stack: ExitStack, collector: dict[str, str], data: Path, port: int) -> list[Process]:
+    """Start a broker and a storer, and let the collector use them: its settings are added to."""
+    from event_tracker.cli.local.kafka import start_kafka, storer  # needs the extra `kafka`, and Java
+
+    click.echo("Starting Kafka …")
+    broker, settings = start_kafka(stack, data, port)
+    copies = data / "sources"
+    copies.mkdir(mode=0o700, exist_ok=True)
+    collector |= {**settings, "SOURCE_COPY_FOLDER": str(copies)}
+    return [broker, stack.enter_context(storer(data / "logs", collector["DATABASE_URL"], settings))]
 
 
 def _settings_of_services(settings: UpSettings, owner_url: str, data: Path, auth: str) -> dict[str, dict[str, str]]:

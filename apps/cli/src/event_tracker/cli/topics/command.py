@@ -15,7 +15,7 @@ from event_tracker.cli.terminal import printable
 from event_tracker.core.kafka.settings import KafkaSettings
 
 if TYPE_CHECKING:
-    from event_tracker.cli.topics.cluster import Cluster
+    from event_tracker.cli.kafka_cluster import Cluster
 
 GROUP = "event-tracker"
 DAY_MS = 86_400_000
@@ -140,7 +140,7 @@ def _cluster() -> Iterator[tuple["Cluster", KafkaSettings]]:
     settings = read_settings(KafkaSettings)
     if not settings.kafka_brokers:
         raise click.UsageError("Set KAFKA_BROKERS: without it there are no topics.")
-    from event_tracker.cli.topics.cluster import Cluster  # needs the extra, which other commands don't
+    from event_tracker.cli.kafka_cluster import Cluster  # needs the extra, which other commands don't
 
     cluster = Cluster(settings)
     try:

@@ -18,6 +18,8 @@ from event_tracker.core.postgres.pool import open_pool
 from event_tracker.streams.storer import metrics
 from event_tracker.streams.storer.group_store import GroupStore
 from event_tracker.streams.storer.liveness import Liveness
+from event_tracker.streams.storer.membership import Membership
+from event_tracker.streams.storer.positions import Positions
 from event_tracker.streams.storer.settings import StorerSettings
 from event_tracker.streams.storer.source import LostRecordsError, RecordSource
 from event_tracker.streams.storer.storer import Storer, StuckError
@@ -53,11 +55,22 @@ def run(settings: StorerSettings) -> None:
 
 def _run(settings: StorerSettings, stopping: threading.Event) -> None:
     core_metrics.BUILD_INFO.labels("storer", version(PACKAGE), settings.revision).set(1)
-    last_error = LastError()
+    positions, membership = Positions(), Membership()
+    metrics.LAG_SECONDS.set_function(positions.measure_lag)
+    liveness = Liveness(membership, positions.count_waiting)
+    topics = [settings.kafka_topic, settings.kafka_rejections_topic]
     with ExitStack() as stack:
-        topics = [settings.kafka_topic, settings.kafka_rejections_topic]
+        if settings.metrics_port:
+            checks = {
+                "/livez": lambda: liveness.find_fault() is None,
+                "/readyz": lambda: membership.has_joined and not stopping.is_set(),
+            }
+            try:
+                stack.enter_context(serve_metrics(settings.host, settings.metrics_port, checks))
+            except OSError as error:
+                sys.exit(f"storer: METRICS_PORT: port {settings.metrics_port} can't be used: {error.strerror}")
         for topic in topics:
-            _wait_for_topic(settings, topic, stopping)
+            _wait_for_topic(settings, topic, stopping, liveness)
         pool = stack.enter_context(
             open_pool(
                 settings.database_url,
@@ -67,16 +80,8 @@ def _run(settings: StorerSettings, stopping: threading.Event) -> None:
                 options={"statement_timeout": f"{int(settings.statement_seconds * 1000)}ms"},
             )
         )
-        source = RecordSource(settings, topics, last_error)
+        source = RecordSource(settings, topics, positions, membership, LastError())
         stack.callback(source.close)
-        metrics.LAG_SECONDS.set_function(source.positions.measure_lag)
-        liveness = Liveness(source.membership, source.positions.count_waiting)
-        if settings.metrics_port:
-            checks = {
-                "/livez": lambda: liveness.find_fault() is None,
-                "/readyz": lambda: source.membership.has_joined and not stopping.is_set(),
-            }
-            stack.enter_context(serve_metrics(settings.host, settings.metrics_port, checks))
         store = GroupStore(
             pool,
             settings.kafka_rejections_topic,
@@ -96,13 +101,14 @@ def _run(settings: StorerSettings, stopping: threading.Event) -> None:
         log.info("stops")
 
 
-def _wait_for_topic(settings: StorerSettings, topic: str, stopping: threading.Event) -> None:
+def _wait_for_topic(settings: StorerSettings, topic: str, stopping: threading.Event, liveness: Liveness) -> None:
     """Wait until a broker answers that the topic is there.
 
     Raises:
         KafkaRefusedError: if waiting doesn't help.
     """
     while not stopping.is_set():
+        liveness.tick()
         try:
             find_topic(settings, topic, "storer")
         except KafkaUnreachableError as error:

@@ -54,16 +54,20 @@ class RecordSource:
 
     Args:
         topics: what it reads.
+        positions: is told how far it is in each partition that is assigned to it.
+        membership: is told whether it is a member of the group at present.
         last_error: is told of each error.
-
-    Attributes:
-        positions: how far it is in each partition that is assigned to it.
-        membership: whether it is a member of the group at present.
     """
 
-    def __init__(self, settings: StorerSettings, topics: Sequence[str], last_error: LastError) -> None:
-        self.positions = Positions()
-        self.membership = Membership()
+    def __init__(
+        self,
+        settings: StorerSettings,
+        topics: Sequence[str],
+        positions: Positions,
+        membership: Membership,
+        last_error: LastError,
+    ) -> None:
+        self.positions = positions
         self._last_error = last_error
         self._group = settings.kafka_group
         self._kept: deque[Message] = deque()
@@ -74,7 +78,7 @@ class RecordSource:
                 **consumer_configuration(settings, "storer", group=settings.kafka_group),
                 **_group_options(settings),
                 "error_cb": self._note,
-                "stats_cb": self.membership.read,
+                "stats_cb": membership.read,
             }
         )
         self._consumer.subscribe(list(topics), on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lose)
@@ -167,16 +171,17 @@ class RecordSource:
         metrics.REBALANCES.labels("assigned").inc()
         try:
             partitions = consumer.committed(partitions, timeout=ANSWER_SECONDS)
-        except KafkaException as error:  # librdkafka asks for them again by itself
+        except KafkaException as error:  # librdkafka asks again by itself, and reads nothing before it has an answer
             log.warning("the committed offsets can't be read yet", cause=str(make_cause(error.args[0])))
-        offsets: dict[Partition, int | None] = {}
-        for one in partitions:
-            offsets[Partition(one.topic, one.partition)] = one.offset if one.offset >= 0 else None
-            if one.offset < 0 and not one.error:
-                one.offset = OFFSET_BEGINNING
-                log.info("reads from the first record", topic=one.topic, partition=one.partition)
+        else:
+            for one in partitions:
+                if one.offset < 0 and not one.error:
+                    one.offset = OFFSET_BEGINNING
+                    log.info("reads from the first record", topic=one.topic, partition=one.partition)
         consumer.incremental_assign(partitions)
-        self.positions.assign(offsets)
+        self.positions.assign(
+            {Partition(one.topic, one.partition): one.offset if one.offset >= 0 else None for one in partitions}
+        )
         self._observed = float("-inf")
         if self._is_paused:  # a new partition isn't
             consumer.pause(partitions)

@@ -1,4 +1,4 @@
-"""What `tracker topics` asks Kafka. Only this module of the command imports confluent-kafka."""
+"""What commands ask Kafka. Only this module imports confluent-kafka, which the extra `kafka` brings."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,16 +11,20 @@ import click
 from confluent_kafka import (
     Consumer,
     ConsumerGroupTopicPartitions,
+    KafkaError,
     KafkaException,
     TopicPartition,
 )
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, ResourceType  # type: ignore[attr-defined]
 
 from event_tracker.core.kafka.configuration import common_configuration
-from event_tracker.core.kafka.last_error import LastError, make_cause
+from event_tracker.core.kafka.last_error import Cause, make_cause
 from event_tracker.core.kafka.settings import KafkaSettings
 
 ANSWER_SECONDS = 15.0
+IN_USE = (KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP)
+"""What Kafka answers to who isn't a member and wants to change the offsets of a group that has members."""
+
 SHOWN = (
     "retention.ms",
     "retention.bytes",
@@ -73,14 +77,18 @@ class PrintedRecord(NamedTuple):
 class Cluster:
     """A connection to the brokers of the settings.
 
+    Args:
+        answer_seconds: how long the brokers may take to answer a question.
+
     All methods raise ClickException, with Kafka's cause, if the brokers refuse or don't answer.
     """
 
-    def __init__(self, settings: KafkaSettings) -> None:
-        self._last_error = LastError()
+    def __init__(self, settings: KafkaSettings, *, answer_seconds: float = ANSWER_SECONDS) -> None:
+        self._answer_seconds = answer_seconds
+        self._cause: Cause | None = None
         options: dict[str, Any] = {
             **common_configuration(settings, "tracker"),
-            "error_cb": self._last_error.note,
+            "error_cb": self._note,
             "log_level": 0,
         }
         self._admin = AdminClient(options)
@@ -89,12 +97,12 @@ class Cluster:
 
     def list_topics(self) -> list[TopicSummary]:
         """The topics, but for Kafka's own."""
-        topics = self._call(lambda: self._consumer.list_topics(timeout=ANSWER_SECONDS)).topics
+        topics = self._call(lambda: self._consumer.list_topics(timeout=self._answer_seconds)).topics
         return [self._summarise(name, topics[name]) for name in sorted(topics) if not name.startswith("__")]
 
     def describe(self, name: str) -> tuple[TopicSummary, dict[str, str]]:
         """A topic, and its options."""
-        found = self._call(lambda: self._consumer.list_topics(name, timeout=ANSWER_SECONDS)).topics[name]
+        found = self._call(lambda: self._consumer.list_topics(name, timeout=self._answer_seconds)).topics[name]
         if found.error:
             raise click.ClickException(f"{name}: {make_cause(found.error)}.")
         (future,) = self._admin.describe_configs([ConfigResource(ResourceType.TOPIC, name)]).values()
@@ -103,7 +111,7 @@ class Cluster:
 
     def create(self, name: str, partitions: int, replicas: int, options: dict[str, str]) -> bool:
         """Make a topic. Returns whether it wasn't there yet; one that was stays as it is."""
-        if name in self._call(lambda: self._consumer.list_topics(timeout=ANSWER_SECONDS)).topics:
+        if name in self._call(lambda: self._consumer.list_topics(timeout=self._answer_seconds)).topics:
             return False
         (future,) = self._admin.create_topics([NewTopic(name, partitions, replicas, config=options)]).values()
         self._wait(future)
@@ -149,6 +157,8 @@ class Cluster:
         asked = [ConsumerGroupTopicPartitions(group, offsets)]
         (future,) = self._admin.alter_consumer_group_offsets(asked).values()
         for one in self._wait(future).topic_partitions:
+            if one.error and one.error.code() in IN_USE:
+                raise click.ClickException(f"The group {group} has members: stop its storers first.")
             if one.error:
                 raise click.ClickException(f"{one.topic}, partition {one.partition}: {make_cause(one.error)}.")
         return {one: one.offset for one in offsets}
@@ -164,7 +174,7 @@ class Cluster:
                 TopicPartition(name, one, first if start == "earliest" else end) for one, (first, end) in ends.items()
             ]
         asked = [TopicPartition(name, one, int(start.timestamp() * 1000)) for one in ends]
-        found = self._call(lambda: self._consumer.offsets_for_times(asked, timeout=ANSWER_SECONDS))
+        found = self._call(lambda: self._consumer.offsets_for_times(asked, timeout=self._answer_seconds))
         for one in found:
             if one.offset < 0:  # no record is as late
                 one.offset = ends[one.partition][1]
@@ -172,12 +182,14 @@ class Cluster:
 
     def _read_ends(self, name: str) -> dict[int, tuple[int, int]]:
         """The first offset of each partition, and that behind its last record."""
-        found = self._call(lambda: self._consumer.list_topics(name, timeout=ANSWER_SECONDS)).topics[name]
+        found = self._call(lambda: self._consumer.list_topics(name, timeout=self._answer_seconds)).topics[name]
         if found.error:
             raise click.ClickException(f"{name}: {make_cause(found.error)}.")
         ends = {}
         for one in sorted(found.partitions):
-            asked = partial(self._consumer.get_watermark_offsets, TopicPartition(name, one), timeout=ANSWER_SECONDS)
+            asked = partial(
+                self._consumer.get_watermark_offsets, TopicPartition(name, one), timeout=self._answer_seconds
+            )
             ends[one] = self._call(asked)
         return ends
 
@@ -190,12 +202,17 @@ class Cluster:
     def _read_time(self, name: str, partition: int, offset: int) -> datetime | None:
         """When the record at this offset was written."""
         self._consumer.assign([TopicPartition(name, partition, offset)])
-        deadline = time.monotonic() + ANSWER_SECONDS
+        deadline = time.monotonic() + self._answer_seconds
         while time.monotonic() < deadline:
             record = self._consumer.poll(1.0)
             if record and not record.error():
                 return datetime.fromtimestamp(record.timestamp()[1] / 1000, UTC)
         return None
+
+    def _note(self, error: KafkaError) -> None:
+        """Remember why brokers can't be reached; that none can only follows from that."""
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:
+            self._cause = make_cause(error)
 
     def _summarise(self, name: str, topic: Any) -> TopicSummary:
         replicas = min((len(one.replicas) for one in topic.partitions.values()), default=0)
@@ -203,16 +220,14 @@ class Cluster:
         return TopicSummary(name, len(topic.partitions), replicas, records)
 
     def _wait(self, future: "Future[Result]") -> Result:
-        return self._call(lambda: future.result(ANSWER_SECONDS))
+        return self._call(lambda: future.result(self._answer_seconds))
 
     def _call(self, ask: Callable[[], Result]) -> Result:
         try:
             return ask()
         except KafkaException as error:
             self._consumer.poll(0)  # calls error_cb
-            cause = self._last_error.cause or make_cause(error.args[0])
+            cause = self._cause or make_cause(error.args[0])
             raise click.ClickException(f"Kafka: {cause}.") from None
         except TimeoutError:
-            raise click.ClickException(
-                f"Kafka doesn't answer: {self._last_error.cause or 'it takes too long'}."
-            ) from None
+            raise click.ClickException(f"Kafka doesn't answer: {self._cause or 'it takes too long'}.") from None
