@@ -38,20 +38,20 @@ def signing_key():
 
 @pytest.fixture(scope="module")
 def start(launcher, tmp_path_factory, postgres, shared_database, signing_key):
-    """A function that starts a service on the database of this module."""
+    """A function that starts a service on the database of this module. A test of its memory says `forked=False` (servers.launching)."""
     folder = tmp_path_factory.mktemp("limits")
     without_c = folder / "python"
     without_c.mkdir()
     (without_c / "gunicorn_h1c.py").write_text("raise ImportError\n")
-    with launcher(folder, forked=False) as start:
+    with launcher(folder) as start:
 
-        def start_one(name, parser="C", **settings):
+        def start_one(name, parser="C", *, forked=True, **settings):
             if parser == "Python":
                 settings["PYTHONPATH"] = without_c
             if name == "query":
                 settings["CONTROL_DATABASE_URL"] = postgres.url(shared_database, "control")
                 settings["SIGNING_KEY"] = signing_key
-            return start(name, DATABASE_URL=postgres.url(shared_database, name), **settings)
+            return start(name, forked=forked, DATABASE_URL=postgres.url(shared_database, name), **settings)
 
         yield start_one
 
@@ -59,7 +59,7 @@ def start(launcher, tmp_path_factory, postgres, shared_database, signing_key):
 @pytest.fixture(scope="module")
 def services(start):
     """Both services, with either parser."""
-    return {(name, parser): start(name, parser) for name in ("collector", "query") for parser in PARSERS}
+    return {(name, parser): start(name, parser, forked=False) for name in ("collector", "query") for parser in PARSERS}
 
 
 @pytest.fixture(params=PARSERS)
@@ -378,7 +378,7 @@ def require_room(service):
 
 
 def test_many_large_bodies_that_never_end_cost_bounded_memory(start):
-    service = start("collector", KEEPALIVE_SECONDS=2)
+    service = start("collector", forked=False, KEEPALIVE_SECONDS=2)
     worker = psutil.Process(service.process.pid).children()[0]
     before = worker.memory_info().rss
     with ExitStack() as opened:
@@ -394,7 +394,7 @@ def test_many_large_bodies_that_never_end_cost_bounded_memory(start):
 
 
 def test_many_large_bodies_that_wait_for_the_database_cost_bounded_memory(start, shared_owner):
-    service = start("collector", STORE_SECONDS=5, STATEMENT_SECONDS=4)
+    service = start("collector", forked=False, STORE_SECONDS=5, STATEMENT_SECONDS=4)
     worker = psutil.Process(service.process.pid).children()[0]
     before = worker.memory_info().rss
     with shared_owner.transaction(), ThreadPoolExecutor(40) as clients:
@@ -409,7 +409,7 @@ def test_many_large_bodies_that_wait_for_the_database_cost_bounded_memory(start,
 
 
 def test_bodies_of_those_who_have_yet_to_sign_in_cost_bounded_memory(start):
-    service = start("query")
+    service = start("query", forked=False)
     worker = psutil.Process(service.process.pid).children()[0]
     before = worker.memory_info().rss
     with ExitStack() as opened:

@@ -146,30 +146,42 @@ def moments(anchor: datetime, days: int) -> st.SearchStrategy[datetime]:
     return st.builds(
         lambda day, hour, minute, micro: anchor + timedelta(days=day, hours=hour, minutes=minute, microseconds=micro),
         st.sampled_from([0, 0, 1, -1, days // 2, days, -days]),
-        st.integers(-3, 3),
-        st.sampled_from([0, 0, 0, 20, 30, 59]),
-        st.sampled_from([0, 0, -1, 1]),
+        HOURS,
+        MINUTES,
+        MICROSECONDS,
     )
+
+
+# These are made once, and so are those in `events`: making a strategy takes longer than drawing from it.
+EVENT_NUMBERS, SESSION_IDS = st.integers(0, 255), st.sampled_from([None, None, None, "s1", "s2"])
+SOURCES_STORED, CLOCK = st.sampled_from(STORED_IN), st.sampled_from(CLOCKS)
+RANGE_KINDS = st.sampled_from(["all", "nearly all", "nearly all", "events", "calendar"])
+ZERO_OR_ONE, SIMPLE_FILTERS = st.sampled_from([0, 1]), st.sampled_from(FILTERS)
+HOURS, MINUTES, MICROSECONDS = (
+    st.integers(-3, 3),
+    st.sampled_from([0, 0, 0, 20, 30, 59]),
+    st.sampled_from([0, 0, -1, 1]),
+)
 
 
 @st.composite
 def events(draw: st.DrawFn, anchor: datetime, days: int, most: int = 20, users: int = 4, types: int = 4) -> list[Event]:
     """Events in any order of time; many at the same moment as another one, or a session's gap after it."""
     found: list[Event] = []
+    times = moments(anchor, days)
+    after = st.sampled_from(GAPS).map(lambda gap: found[-1].timestamp + gap)
+    later = st.one_of(times, after, after)
+    user_ids, event_types = st.sampled_from(USERS[:users]), st.sampled_from(TYPES[:types])
     for number in range(draw(st.sampled_from([0, 2, 5, most // 2, most, most, most, most]))):
-        times = moments(anchor, days)
-        if found:
-            after = st.sampled_from(GAPS).map(lambda gap: found[-1].timestamp + gap)
-            times = st.one_of(times, after, after)
         found.append(
             Event(
-                user_id=draw(st.sampled_from(USERS[:users])),
-                event_type=draw(st.sampled_from(TYPES[:types])),
-                timestamp=draw(times),
-                event_id=UUID(int=draw(st.integers(0, 255)) << 120 | number),
-                session_id=draw(st.sampled_from([None, None, None, "s1", "s2"])),
+                user_id=draw(user_ids),
+                event_type=draw(event_types),
+                timestamp=draw(later if found else times),
+                event_id=UUID(int=draw(EVENT_NUMBERS) << 120 | number),
+                session_id=draw(SESSION_IDS),
                 properties=draw(PROPERTIES),
-                source=draw(st.sampled_from(STORED_IN)),
+                source=draw(SOURCES_STORED),
             )
         )
     return found
@@ -180,16 +192,17 @@ def ranges(draw: st.DrawFn, given: list[Event], anchor: datetime, days: int) -> 
     """Edges on events, a microsecond after them, or near the anchor; often around nearly everything."""
     micro, margin = timedelta(microseconds=1), timedelta(minutes=50)
     times = sorted(event.timestamp for event in given) or [anchor]
-    match draw(st.sampled_from(["all", "nearly all", "nearly all", "events", "calendar"])):
+    match draw(RANGE_KINDS):
         case "all":
             return times[0] - margin, times[-1] + margin
         case "nearly all":
-            return times[0] + draw(st.sampled_from([0, 1])) * micro, times[-1] + draw(st.sampled_from([0, 1])) * micro
+            return times[0] + draw(ZERO_OR_ONE) * micro, times[-1] + draw(ZERO_OR_ONE) * micro
         case "events":
-            edges = st.builds(lambda time, late: time + late * micro, st.sampled_from(times), st.sampled_from([0, 1]))
+            edges = st.builds(lambda time, late: time + late * micro, st.sampled_from(times), ZERO_OR_ONE)
             return draw(edges), draw(edges)
         case _:
-            return draw(moments(anchor, days)), draw(moments(anchor, days))
+            near = moments(anchor, days)
+            return draw(near), draw(near)
 
 
 @st.composite
@@ -197,7 +210,7 @@ def selections(
     draw: st.DrawFn, given: list[Event], zone: str, anchor: datetime, days: int, filters: bool = True
 ) -> Selection:
     start, end = sorted(draw(ranges(given, anchor, days)))
-    types, properties = draw(st.sampled_from(FILTERS)) if filters else ((), ())
+    types, properties = draw(SIMPLE_FILTERS) if filters else ((), ())
     documents = draw(DOCUMENT_LISTS) if filters else ()
     return Selection(start, end, ZoneInfo(zone), types, properties, documents)
 
@@ -211,7 +224,7 @@ def cases(
     **sizes: Any,
 ) -> Case:
     """Events and a few questions about them, in one zone."""
-    zone, anchor = draw(st.sampled_from(CLOCKS))
+    zone, anchor = draw(CLOCK)
     given = draw(events(anchor, days, **sizes))
     chosen = selections(given, zone, anchor, days, filters)
     return given, draw(st.lists(scoped(chosen.flatmap(question)), min_size=2, max_size=4))

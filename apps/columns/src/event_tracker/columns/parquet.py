@@ -16,6 +16,7 @@ QUERIES = load_queries("event_tracker.columns", "parquet.sql")
 NESTED = load_queries("event_tracker.columns", "nested.sql")["nested_texts"]
 
 ROWS = sql.SQL(QUERIES["rows"]).format(nested=sql.SQL(NESTED))
+"""A SELECT of the events of a CSV file, `$csv`."""
 
 
 def common_keys(connection: duckdb.DuckDBPyConnection, csv: Path) -> list[str]:

@@ -20,7 +20,7 @@ from event_tracker.columns.loading.rows.pieces import Piece, newer_pieces, whole
 from event_tracker.columns.loading.snapshot import Snapshot
 from event_tracker.columns.loading.spans import Span
 from event_tracker.columns.loading.threads import run_in_thread
-from event_tracker.columns.parquet import write_parquet
+from event_tracker.columns.parquet import ROWS, write_parquet
 from event_tracker.columns.rows import copy_statement
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.core.server.cooperation import TimeSlice
@@ -121,13 +121,18 @@ class RowReader:
             rows = self._copy(piece, csv)
             if not rows:
                 return {}
-            self._in_thread(partial(write_parquet, self._database, csv, together))
-            csv.unlink()
+            sources = sorted({span.source for span in piece.spans})
+            rows_of, given = ROWS, {"csv": str(csv)}
+            if len(sources) > 1:
+                # As Parquet they are quicker to read once for each source.
+                self._in_thread(partial(write_parquet, self._database, csv, together))
+                csv.unlink()
+                rows_of, given = sql.Composed([sql.SQL(QUERIES["together"])]), {"file": str(together)}
             names = {}
-            for source in sorted({span.source for span in piece.spans}):
+            for source in sources:
                 name = f"rows-{uuid4().hex}"
                 spans = [span for span in piece.spans if span.source == source]
-                select = partial(self._select, together, spans, known)
+                select = partial(self._select, rows_of, given, spans, known)
                 if self._cache.write(name, partial(self._in_thread, select), self._lease):
                     names[source] = name
             return names
@@ -143,12 +148,19 @@ class RowReader:
         statement = copy_statement(piece.start, piece.end, conditions)
         return copy_csv(self._connection, statement, csv, self._deadline)
 
-    def _select(self, together: Path, spans: list[Span], known: list[str], path: Path) -> bool:
-        """Write the rows of one source's spans that aren't in known files. Returns whether there are any."""
-        given: dict[str, object] = {"together": str(together), "source": spans[0].source, "path": str(path)}
+    def _select(
+        self, rows_of: sql.Composable, file: dict[str, str], spans: list[Span], known: list[str], path: Path
+    ) -> bool:
+        """Write the rows of one source's spans that aren't in known files. Returns whether there are any.
+
+        Args:
+            rows_of: a SELECT from a file, which is its parameter.
+        """
+        given: dict[str, object] = {**file, "source": spans[0].source, "path": str(path)}
         if known:
             given["known"] = [str(self._cache.path(name)) for name in known]
         statement = sql.SQL(QUERIES["write_rows"]).format(
+            rows=rows_of,
             hours=in_any((span.start, span.end) for span in spans),
             unknown=sql.SQL(QUERIES["unknown"] if known else ""),
             order=sql.SQL(ORDER),

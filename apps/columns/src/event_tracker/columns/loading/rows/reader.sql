@@ -1,11 +1,14 @@
 -- name: write_rows
--- The rows of one source and some hours, of a file that has more.
+-- The rows of one source and some hours, of `rows` that may have more.
 copy (
   select *
-  from read_parquet($together) as event
+  from ({rows}) as event
   where source = $source and ({hours}) {unknown}
   order by {order}
 ) to $path (format parquet, compression zstd);
+
+-- name: together
+from read_parquet($file)
 
 -- name: unknown
 -- Those that aren't in files that are there already.
