@@ -12,8 +12,8 @@ from typing import Any
 from faker import Faker
 
 from event_tracker.cli.simulate.fake_names import POOL, FakeNames
-from event_tracker.cli.simulate.scenarios.shop import shop
-from event_tracker.cli.simulate.scenarios.shop_site import site
+from event_tracker.cli.simulate.scenarios.businesses.shop import shop
+from event_tracker.cli.simulate.scenarios.businesses.shop_site import site
 
 LEAVE = "leave"
 
