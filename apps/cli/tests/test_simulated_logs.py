@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from event_tracker.enrichment.sources import find_source
 
 from event_tracker.cli.simulate.logs.clients import BOT, BROWSERS, REFERRERS, address_of
 from event_tracker.cli.simulate.logs.formats import FORMATS
@@ -14,6 +13,7 @@ from event_tracker.cli.simulate.scenarios.businesses.shop_site import site
 from event_tracker.cli.simulate.simulate import simulate
 from event_tracker.cli.simulate.verify import verify
 from event_tracker.enrichment.addresses import read_address
+from event_tracker.enrichment.traffic_sources import find_source
 from event_tracker.enrichment.user_agents import load_user_agents
 
 END = "2026-11-18T15:00:00Z"
