@@ -208,14 +208,14 @@ class Engine:
         attempt = partial(self._try, work)
         database = self._database
         try:
-            return self._cache.with_room(attempt)
+            return self._cache.retry_if_disk_full(attempt)
         except duckdb.Error as error:
             # If the database was replaced meanwhile, since another question has found that it has failed, tables are gone.
             if isinstance(error, STATEMENT_ERRORS) and self._database is database:
                 raise
             # Its message may quote what users sent.
             log.warning("files are read again", error=type(error).__name__)
-        return self._cache.with_room(attempt)
+        return self._cache.retry_if_disk_full(attempt)
 
     def _try(self, work: Callable[[Lease], Answer]) -> Answer:
         lease = Lease(self._cache)

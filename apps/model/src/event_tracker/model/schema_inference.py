@@ -67,14 +67,7 @@ def infer_schema(connection: psycopg.Connection, source: str, event_type: str, s
     Args:
         sample: most events that are read; fewer if their properties exceed MAX_BYTES.
     """
-    seen = _Observations()
-    events = 0
-    time_slice = TimeSlice()
-    for properties in _stream_newest(connection, {"source": source, "event_type": event_type}, sample):
-        seen.add(properties)
-        events += 1
-        time_slice.yield_when_over()
-    return Proposal(_describe(seen), events) if events else None
+    return propose(_stream_newest(connection, {"source": source, "event_type": event_type}, sample))
 
 
 def _stream_newest(connection: psycopg.Connection, key: dict[str, Any], sample: int) -> Iterator[dict[str, Any]]:
@@ -97,12 +90,16 @@ def _stream_newest(connection: psycopg.Connection, key: dict[str, Any], sample: 
             return
 
 
-def propose(properties: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """The strictest schema that all of these properties fit."""
+def propose(properties: Iterable[dict[str, Any]]) -> Proposal | None:
+    """The strictest schema that all of these properties fit; None if there are none. Lets other requests run meanwhile."""
     seen = _Observations()
+    events = 0
+    time_slice = TimeSlice()
     for one in properties:
         seen.add(one)
-    return _describe(seen)
+        events += 1
+        time_slice.yield_when_over()
+    return Proposal(_describe(seen), events) if events else None
 
 
 def _describe(seen: "_Observations") -> dict[str, Any]:

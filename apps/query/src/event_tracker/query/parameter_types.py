@@ -236,3 +236,10 @@ def user_id_field() -> fields.String:
 def text_field(least: int, most: int, description: str = "") -> fields.String:
     """A text of `least` to `most` characters."""
     return fields.String(validate=Length(least, most), metadata={"description": description} if description else {})
+
+
+def repeatable_field(name: str, description: str) -> ShortList:
+    """A parameter that may be given MAX_VALUES times, each with a text of 1 to 100 characters."""
+    return ShortList(
+        text_field(1, 100), data_key=name, validate=AtMost(max=MAX_VALUES), metadata={"description": description}
+    )

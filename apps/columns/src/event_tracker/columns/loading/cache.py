@@ -35,7 +35,7 @@ DISK_FULL = (
 )
 
 
-class Known(NamedTuple):
+class FileState(NamedTuple):
     """What a file was like when it was added. One that differs now isn't ours any more."""
 
     bytes: int
@@ -75,7 +75,7 @@ class Cache:
         self._held: int | None
         self.folder, self._held = _own_folder(folder)
         self._most = most_bytes
-        self._files: OrderedDict[str, Known] = OrderedDict()  # the least recently used first
+        self._files: OrderedDict[str, FileState] = OrderedDict()  # the least recently used first
         self._uses: dict[str, int] = {}
         self._bytes = 0
         self._lock = RLock()
@@ -138,7 +138,7 @@ class Cache:
         finally:
             part.unlink(missing_ok=True)
 
-    def with_room(self, work: Callable[[], Answer]) -> Answer:
+    def retry_if_disk_full(self, work: Callable[[], Answer]) -> Answer:
         """Call a function that writes files. If the disk is full, evict what isn't in use and call it again.
 
         Raises:
@@ -190,7 +190,7 @@ class Cache:
                 raise Problem(503, "cache_too_small", TOO_MUCH)
             if name not in self._files:
                 os.replace(part, self.path(name))
-                self._files[name] = Known(status.st_size, status.st_mtime_ns, status.st_ino)
+                self._files[name] = FileState(status.st_size, status.st_mtime_ns, status.st_ino)
                 self._bytes += status.st_size
             metrics.CACHE_BYTES.set(self._bytes)
             return self.take({name}, lease)
@@ -203,7 +203,7 @@ class Cache:
             status = self.path(name).stat()
         except FileNotFoundError:
             return False
-        return known == Known(status.st_size, status.st_mtime_ns, status.st_ino)
+        return known == FileState(status.st_size, status.st_mtime_ns, status.st_ino)
 
     def _evict(self, wanted: int) -> None:
         """Delete the least recently used files that aren't in use, until there is room for so many bytes."""

@@ -218,7 +218,7 @@ class Loader:
             for block, parquet in cursor.stream(QUERIES["fetch_blocks"], {"ids": list(blocks)}):
                 deadline.check()
                 add = partial(self._cache.write, str(block), partial(_write_file, parquet), lease)
-                if self._cache.with_room(add):
+                if self._cache.retry_if_disk_full(add):
                     fetched.add(block)
                 metrics.BLOCKS_FETCHED.inc()
                 metrics.BYTES_FETCHED.inc(len(parquet))

@@ -20,7 +20,7 @@ from event_tracker.core.http.middleware import answer
 from event_tracker.core.http.routes import Route
 from event_tracker.core.http.service import json_response
 from event_tracker.query.auth.principal import ALLOWED_SOURCES, Principal, QuotaHolder, client_of, principal_of
-from event_tracker.query.parameter_types import MAX_VALUES, AtMost, ShortList, text_field
+from event_tracker.query.parameter_types import repeatable_field
 from event_tracker.query.parameters import ParameterSchema, QueryStringReader
 from event_tracker.query.request_body import MAX_BYTES, QUESTION_BYTES, read_json, receive_body
 
@@ -33,12 +33,7 @@ Sources = tuple[str, ...] | None
 class SourcesSchema(ParameterSchema):
     """Parameters of every query about events."""
 
-    sources = ShortList(
-        text_field(1, 100),
-        data_key="source",
-        validate=AtMost(max=MAX_VALUES),
-        metadata={"description": "Only events of this source; repeat it for any of several."},
-    )
+    sources = repeatable_field("source", "Only events of this source; repeat it for any of several.")
 
 
 class NotModifiedError(Exception):

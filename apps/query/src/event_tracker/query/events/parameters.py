@@ -17,12 +17,10 @@ from event_tracker.query.identity import MAX_IDS, Identity, identity_field
 from event_tracker.query.parameter_types import (
     EARLIEST,
     LATEST,
-    MAX_VALUES,
-    AtMost,
     Limit,
     PropertyFilter,
-    ShortList,
     Time,
+    repeatable_field,
     text_field,
 )
 from event_tracker.query.parameters import ParameterError, ParameterSchema, invalid_parameters
@@ -54,12 +52,7 @@ class EventsSchema(SourcesSchema):
     """The filters of events."""
 
     user_id = text_field(1, 200, "Who did it.")
-    event_types = ShortList(
-        text_field(1, 100),
-        data_key="event_type",
-        validate=AtMost(max=MAX_VALUES),
-        metadata={"description": "What was done; repeat it for any of several."},
-    )
+    event_types = repeatable_field("event_type", "What was done; repeat it for any of several.")
     identity = identity_field()
     session_id = text_field(1, 200, "The visit it belongs to.")
     properties = PropertyFilter(

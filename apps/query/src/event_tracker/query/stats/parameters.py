@@ -10,15 +10,7 @@ from event_tracker.query.filters.behaviour_schema import BehaviourFilterSchema
 from event_tracker.query.filters.grammar import with_properties
 from event_tracker.query.filters.schema import FilterParameters
 from event_tracker.query.identity import identity_field
-from event_tracker.query.parameter_types import (
-    MAX_VALUES,
-    AtMost,
-    Between,
-    PropertyFilter,
-    ShortList,
-    text_field,
-    user_id_field,
-)
+from event_tracker.query.parameter_types import Between, PropertyFilter, repeatable_field, user_id_field
 from event_tracker.query.parameters import ParameterError, invalid_parameters
 from event_tracker.query.settings import MAX_SECONDS
 from event_tracker.query.stats.intervals import Interval, TooManyPointsError, split_range, start_of_day
@@ -70,12 +62,7 @@ class StatsSchema(SourcesSchema):
 class SelectionSchema(StatsSchema):
     """Parameters that select events. Everything is computed from the selected events only."""
 
-    event_types = ShortList(
-        text_field(1, 100),
-        data_key="event_type",
-        validate=AtMost(max=MAX_VALUES),
-        metadata={"description": "Only events of this type; repeat it for any of several."},
-    )
+    event_types = repeatable_field("event_type", "Only events of this type; repeat it for any of several.")
     properties = PropertyFilter("`property.NAME=value`: only events whose properties have that member.")
     filter = FilterParameters(BehaviourFilterSchema)
     identity = identity_field()

@@ -43,7 +43,7 @@ def copy_first_seen(
             return run_in_thread(lambda: work().fetchall(), deadline, cursor)
 
         try:
-            cache.with_room(lambda: copy_csv(connection, statement, csv, deadline))
+            cache.retry_if_disk_full(lambda: copy_csv(connection, statement, csv, deadline))
             if persons is None:
                 execute("keep_ids", {"csv": str(csv)}, copied=copied, table=table)
                 return table

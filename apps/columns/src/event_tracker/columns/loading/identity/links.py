@@ -163,7 +163,7 @@ class Links:
         statement = sql.SQL(QUERIES["copy_links"]).format(since=sql.Literal(str(since)))
         csv = self._cache.temporary_path()
         try:
-            self._cache.with_room(lambda: copy_csv(connection, statement, csv, deadline))
+            self._cache.retry_if_disk_full(lambda: copy_csv(connection, statement, csv, deadline))
             run_in_thread(lambda: cursor.execute(QUERIES["read_copied"], {"csv": str(csv)}), deadline, cursor)
         finally:
             csv.unlink(missing_ok=True)

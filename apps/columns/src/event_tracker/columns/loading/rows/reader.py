@@ -89,7 +89,7 @@ class RowReader:
     def _read_piece(self, piece: Piece, read: dict[Span, HourRows]) -> None:
         """Read a piece, and add it to what was read of its spans."""
         known = {name for span in piece.spans if span in read for name in read[span].files} if piece.since else set()
-        files = self._cache.with_room(lambda: self._read_files(piece, sorted(known)))
+        files = self._cache.retry_if_disk_full(lambda: self._read_files(piece, sorted(known)))
         for span in piece.spans:
             before = read[span].files if span in read else ()
             added = (files[span.source],) if span.source in files else ()
@@ -107,7 +107,7 @@ class RowReader:
         small = sorted(own, key=lambda name: self._cache.path(name).stat().st_size)[: MAX_FILES // 2]
         name = f"rows-{uuid4().hex}"
         join = partial(self._in_thread, partial(self._write_joined, small))
-        self._cache.with_room(lambda: self._cache.write(name, join, self._lease))
+        self._cache.retry_if_disk_full(lambda: self._cache.write(name, join, self._lease))
         return (*(other for other in names if other not in small), name)
 
     def _write_joined(self, names: list[str], path: Path) -> None:

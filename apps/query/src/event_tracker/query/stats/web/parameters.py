@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from event_tracker.query.auth.calls import Call
-from event_tracker.query.parameter_types import MAX_VALUES, AtMost, ShortList, text_field
+from event_tracker.query.parameter_types import repeatable_field
 from event_tracker.query.stats.parameters import SelectionSchema, gap_field, longest_field, read_range
 
 PAGE_VIEW = "page_view"
@@ -13,13 +13,8 @@ PAGE_VIEW = "page_view"
 class WebSchema(SelectionSchema):
     """Parameters of all questions about page views."""
 
-    event_types = ShortList(
-        text_field(1, 100),
-        data_key="event_type",
-        validate=AtMost(max=MAX_VALUES),
-        metadata={
-            "description": f"What counts as a page view, by default `{PAGE_VIEW}`; repeat it for any of several."
-        },
+    event_types = repeatable_field(
+        "event_type", f"What counts as a page view, by default `{PAGE_VIEW}`; repeat it for any of several."
     )
     gap = gap_field()
     longest = longest_field()
