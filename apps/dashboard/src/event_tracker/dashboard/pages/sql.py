@@ -80,7 +80,7 @@ def _show_form(chosen: Filters) -> None:
             else:
                 name = st.text_input(
                     "Name", key=NAME, placeholder="name to save it by", label_visibility="collapsed", max_chars=100,
-                    width=220,
+                    width=150,
                 )  # fmt: skip
                 is_saved = st.form_submit_button("Save", icon=":material/bookmark:")
     if is_run:
