@@ -49,6 +49,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--only", type=_sections, metavar="SECTIONS", help=f"some of {','.join(SECTIONS)}")
     parser.add_argument("--rounds", type=int, help="timed runs of each contender (3; quick: 1)")
     parser.add_argument("--seconds", type=float, help="length of a timed run (10; quick: 1)")
+    parser.add_argument("--warm-up", type=float, metavar="SECONDS", help="load before each timed run (2; quick: 1)")
     parser.add_argument("--events", type=int, help=f"in the large tables ({SIZES[1]}; quick: {QUICK_SIZES[1]})")
     parser.add_argument(
         "--release",
@@ -72,7 +73,7 @@ def read_options() -> argparse.Namespace:
     options.terms = Terms(
         rounds=options.rounds or (1 if quick else 3),
         seconds=options.seconds or (1 if quick else 10),
-        warm_up=1 if quick else 2,
+        warm_up=(1 if quick else 2) if options.warm_up is None else options.warm_up,
         patience=(0 if quick else 900) if options.patience is None else options.patience,
     )
     small, large = QUICK_SIZES if quick else SIZES
