@@ -1,6 +1,7 @@
 """`tracker lake export` to a folder: a day's file is as the table is, and is written again exactly when that has changed."""
 
 import json
+import signal
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +13,7 @@ from lake_files import files_with, manifest, rows, tree
 from stored import DAY
 
 from event_tracker.cli.database.maintain import maintain
+from event_tracker.cli.lake import table
 from event_tracker.cli.lake.files import Files
 from event_tracker.cli.lake.table import LOCK, Table
 
@@ -151,7 +153,7 @@ def test_a_file_is_of_the_snapshot_of_its_counts(run, stored, target, monkeypatc
 
     def copy_late(*given):
         stored.add(user_id="late")
-        copy(*given)
+        return copy(*given)
 
     with monkeypatch.context() as patch:
         patch.setattr(Table, "copy_day", copy_late)
@@ -271,17 +273,46 @@ def test_a_day_that_cannot_be_written_keeps_no_other_waiting(run, stored, target
     assert "1 failed" in said
 
 
+def test_an_export_that_is_interrupted_leaves_nothing_beside_what_is_done(run, stored, target, monkeypatch):
+    stored.add()
+    with monkeypatch.context() as patch:
+        patch.setattr(Files, "write_links", lambda *_: signal.raise_signal(signal.SIGINT))
+        assert "Interrupted. Run it again: what was done stays." in run("export", target, code=2).output
+    assert not (target / ".writing").exists()
+    assert "0 days written (0 events, 0 bytes), 0 removed, 1 unchanged" in run("export", target).output
+
+
 def test_a_file_of_many_events_is_in_order(tmp_path):
     """More than a row group, sorted by two threads."""
-    csv, parquet = tmp_path / "events.csv", tmp_path / "events.parquet"
+    csv, parquet = tmp_path / "events.csv", tmp_path / "sorted.parquet"
     with duckdb.connect() as connection:
         connection.execute(
             "copy (select range * 7919 % 1000003, 0, 'user-' || (hash(range) % 1000), uuid(), 'view', null, 'shop', '{}', null"
             f" from range(300000)) to '{csv}' (format csv, header false)"
         )
     files = Files(tmp_path)
-    assert files.write_events(csv, parquet) == files.count(parquet) == 300_000
+    assert files.write_events([csv], parquet) == files.count(parquet) == 300_000
     files.close()
     with duckdb.connect() as connection:
         found = connection.execute(f"select user_id, timestamp, event_id from read_parquet('{parquet}')").fetchall()
     assert found == sorted(found)
+
+
+def test_a_day_that_is_read_in_pieces(run, stored, owner, target, monkeypatch):
+    """Each with a whole number of rows, whatever is in them."""
+    monkeypatch.setattr(table, "PIECE_BYTES", 300)
+    stored.add(20, properties='{"text": "a,\\"b\\"\\n"}')
+    stored.add(20, event_type="two\nlines")
+    owner.execute(
+        "insert into links (source, alias, person, at, event_id)"
+        " select 'default', 'one-' || n, 'two\n' || n, now(), gen_random_uuid() from generate_series(1, 20) as n"
+    )
+    sizes = []
+    write = Files.write_events
+    monkeypatch.setattr(
+        Files, "write_events", lambda files, csv, parquet: sizes.append(len(csv)) or write(files, csv, parquet)
+    )
+    said = run("export", target).output
+    assert sizes[0] > 10
+    assert "links: 20 links, 20 ids that lead to another" in said
+    assert "0 differences" in run("verify", target, "--events").output

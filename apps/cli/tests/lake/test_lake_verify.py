@@ -12,7 +12,7 @@ from stored import DAY
 def target(tmp_path, stored, run):
     """A lake of two days."""
     stored.add(3)
-    stored.add(3, day=1)
+    stored.add(5, day=1)
     run("export", tmp_path / "lake")
     return tmp_path / "lake"
 
@@ -25,7 +25,7 @@ def differences(run, target, *options):
 
 
 def test_a_lake_that_is_as_the_table_says_has_none(run, target):
-    assert run("verify", target, "--events").output == "2 days, 6 rows: 0 differences\n"
+    assert run("verify", target, "--events").output == "2 days, 8 rows: 0 differences\n"
 
 
 def test_what_has_changed_in_the_table(run, stored, owner, target):
@@ -36,7 +36,7 @@ def test_what_has_changed_in_the_table(run, stored, owner, target):
     )
     assert differences(run, target) == [
         "2026-03-01: the table has changed since it was written: shop has 1 events, and had none",
-        "2026-03-02: the table has changed since it was written: default has counted 3 events (epoch 1), and had 3 (epoch 0)",
+        "2026-03-02: the table has changed since it was written: default has counted 5 events (epoch 1), and had 5 (epoch 0)",
         "2026-03-03: has no manifest",
     ]
     run("export", target)

@@ -135,6 +135,8 @@ def _errors_mapped(advice: str) -> Iterator[None]:
     """Turn what keeps a command from finishing into one line and the exit code for it."""
     try:
         yield
+    except KeyboardInterrupt:
+        raise UnfinishedError(f"Interrupted. {advice}") from None
     except click.UsageError:
         raise
     except click.ClickException as error:

@@ -138,19 +138,17 @@ class Exporter:
             outcome.failed += 1
             return
         with TemporaryDirectory(dir=self._work) as name:
-            csv, parquet = Path(name) / "events.csv", Path(name) / PART
+            work = Path(name)
             with self._table.snapshot() as as_of:
                 state = self._table.read_day(day)
-                if state:
-                    self._table.copy_day(day, csv)
+                csv = self._table.copy_day(day, work) if state else []
             if not state:
                 self._remove(folder, listing)
                 self._say(f"{day}: has no events any more, removed")
                 outcome.removed += 1
                 return
-            events = self._files.write_events(csv, parquet)
-            csv.unlink()
-            size = self._place(folder, parquet, events, as_of, state)
+            events = self._files.write_events(csv, work / PART)
+            size = self._place(folder, work / PART, events, as_of, state)
         counted = sum(source.counted - source.deleted for source in state)
         if events != counted:
             self._say(f"warning: {day}: {events:,} events are stored, and {counted:,} are counted")
@@ -169,10 +167,11 @@ class Exporter:
         if not self._is_again and all(current):
             return
         with TemporaryDirectory(dir=self._work) as name:
-            csv, links, persons = (Path(name) / file for file in ("links.csv", "links.parquet", "persons.parquet"))
+            work = Path(name)
+            links, persons = work / "links.parquet", work / "persons.parquet"
             with self._table.snapshot() as as_of:
                 state = self._table.read_links()
-                self._table.copy_links(csv)
+                csv = self._table.copy_links(work)
             numbers = self._files.write_links(csv, links, persons)
             for folder, file, rows in zip((LINKS, PERSONS), (links, persons), numbers, strict=True):
                 self._place(folder, file, rows, as_of, state)

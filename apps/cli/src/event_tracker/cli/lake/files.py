@@ -1,5 +1,6 @@
 """Makes Parquet files from rows that PostgreSQL wrote as CSV, and reads them back, with DuckDB."""
 
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -33,18 +34,30 @@ class Files:
         """Close DuckDB."""
         self._database.close()
 
-    def write_events(self, csv: Path, parquet: Path) -> int:
-        """Write events as Parquet, in the order of user, time and id. Returns how many there are."""
-        given = {"csv": str(csv), "parquet": str(parquet)}
+    def write_events(self, csv: Sequence[Path], parquet: Path) -> int:
+        """Write events as Parquet, in the order of user, time and id. Returns how many there are.
+
+        Args:
+            csv: files of at most some 64 MB, which are deleted.
+        """
+        pieces = []
         with self._database.cursor() as cursor:
+            for file in csv:
+                piece = file.with_suffix(".parquet")
+                cursor.execute(QUERIES["read_events"], {"csv": str(file), "parquet": str(piece)})
+                file.unlink()
+                pieces.append(str(piece))
+            given = {"pieces": pieces, "parquet": str(parquet)}
             ((written,),) = cursor.execute(QUERIES["write_events"], given).fetchall()
         return int(written)
 
-    def write_links(self, csv: Path, links: Path, persons: Path) -> tuple[int, int]:
+    def write_links(self, csv: Sequence[Path], links: Path, persons: Path) -> tuple[int, int]:
         """Write the links, and to whom each id leads for who sees all sources. Returns the numbers of rows."""
         with self._database.cursor() as cursor:
             table, resolved = SharedTable(self._open_cursor), SharedTable(self._open_cursor)
-            cursor.execute(fill(QUERIES["read_links"], links=table), {"csv": str(csv)})
+            cursor.execute(fill(QUERIES["make_links"], links=table))
+            for file in csv:
+                cursor.execute(fill(QUERIES["read_links"], links=table), {"csv": str(file)})
             sources = [
                 source for (source,) in cursor.execute(fill(QUERIES["sources_of_links"], links=table)).fetchall()
             ]

@@ -1,17 +1,23 @@
--- name: write_events
--- One thread reads the CSV file, and lines end by one character, since values may have line breaks.
+-- name: read_events
+-- One thread reads a CSV file, and lines end by one character, since values may have line breaks. What is read of a file stays in memory
+-- until its end, and so does a buffer for the longest line, or several: files are small, and buffers have room for two lines.
 copy (
   select
     user_id, make_timestamptz("timestamp") as "timestamp", event_id, event_type, session_id, source, properties, violations,
     make_timestamptz(received_at) as received_at
   from read_csv(
     $csv, header = false, auto_detect = false, delim = ',', quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false,
-    parallel = false, new_line = '\n', max_line_size = 16777216,
+    parallel = false, new_line = '\n', max_line_size = 16777216, buffer_size = 33554432,
     columns = {
       "timestamp": 'bigint', received_at: 'bigint', user_id: 'varchar', event_id: 'varchar', event_type: 'varchar',
       session_id: 'varchar', source: 'varchar', properties: 'varchar', violations: 'varchar'
     }
   )
+) to $parquet (format parquet);
+
+-- name: write_events
+copy (
+  from read_parquet($pieces)
   order by user_id, "timestamp", event_id
 ) to $parquet (format parquet, compression zstd);
 
@@ -26,9 +32,14 @@ select count(*), coalesce(sum(('0x' || left(md5(concat_ws(
 )), 15))::bigint), 0)::varchar
 from read_parquet($parquet);
 
+-- name: make_links
+create table {links} (
+  micros bigint, removed_at bigint, removed boolean, event_id uuid, source varchar, alias varchar, person varchar
+);
+
 -- name: read_links
-create table {links} as
-select micros, removed_at, removed_at is not null as removed, event_id, source, alias, person
+insert into {links}
+select micros, removed_at, removed_at is not null, event_id, source, alias, person
 from read_csv(
   $csv, header = false, auto_detect = false, delim = ',', quote = '"', escape = '"', nullstr = '', allow_quoted_nulls = false,
   parallel = false, new_line = '\n',

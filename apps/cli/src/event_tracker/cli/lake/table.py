@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import psycopg
 from psycopg import sql
+from psycopg.abc import Buffer
 
 from event_tracker.cli.lake.manifest import LinksState, SourceState
 from event_tracker.core.postgres.named_sql import load_queries
@@ -21,6 +22,9 @@ LOCK = 5_226_190_437_712_840_153
 
 FIRST, LAST = date(1, 1, 1), date(9999, 12, 31)
 """Python has no other dates; the collector takes no other times."""
+
+PIECE_BYTES = 64 * 2**20
+"""DuckDB has all that it has read of a CSV file in memory."""
 
 DayState = tuple[SourceState, ...]
 
@@ -85,12 +89,12 @@ class Table:
         """The state of a day; empty if it has no events."""
         return self.read_days(day, _next(day)).get(day, ())
 
-    def copy_day(self, day: date, file: Path) -> None:
-        """Copy a day's events to a CSV file."""
+    def copy_day(self, day: date, folder: Path) -> list[Path]:
+        """Copy a day's events to CSV files in a folder, one at least, of some PIECE_BYTES each."""
         statement = sql.SQL(QUERIES["copy_events"]).format(
             start=sql.Literal(_midnight(day)), end=sql.Literal(_midnight(_next(day)))
         )
-        self._copy(statement, file)
+        return self._copy(statement, folder)
 
     def digest_day(self, day: date) -> tuple[int, str]:
         """How many events a day has, and a number that is another one if any of them is."""
@@ -103,13 +107,30 @@ class Table:
         ((links, digest),) = self._connection.execute(QUERIES["links"]).fetchall()
         return LinksState(links, digest)
 
-    def copy_links(self, file: Path) -> None:
-        """Copy the links to a CSV file."""
-        self._copy(sql.SQL(QUERIES["copy_links"]), file)
+    def copy_links(self, folder: Path) -> list[Path]:
+        """Copy the links to CSV files, as copy_day."""
+        return self._copy(sql.SQL(QUERIES["copy_links"]), folder)
 
-    def _copy(self, statement: sql.SQL | sql.Composed, file: Path) -> None:
-        with file.open("wb") as out, self._connection.cursor() as cursor, cursor.copy(statement) as copy:
-            out.writelines(copy)
+    def _copy(self, statement: sql.SQL | sql.Composed, folder: Path) -> list[Path]:
+        files: list[Path] = []
+        with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
+            rows = iter(copy)
+            is_over = False
+            while not is_over:
+                files.append(folder / f"{len(files)}.csv")
+                is_over = _write_piece(rows, files[-1])
+        return files
+
+
+def _write_piece(rows: Iterator[Buffer], file: Path) -> bool:
+    """Write rows to a file until it is full. Returns whether there are no more. Each item is a whole row, as libpq gives them."""
+    written = 0
+    with file.open("wb") as out:
+        for row in rows:
+            written += out.write(row)
+            if written >= PIECE_BYTES:
+                return False
+    return True
 
 
 def _midnight(day: date) -> datetime:

@@ -40,9 +40,10 @@ class Verifier:
     def __init__(self, table: Table, target: Target, work: Path, *, with_events: bool = False) -> None:
         self._table = table
         self._target = target
-        self._copy = work / "copy.parquet"
+        self._work = work
         self._with_events = with_events
         self._files = Files(work)
+        self._copies = 0
         self.days = self.rows = 0
 
     def close(self) -> None:
@@ -99,6 +100,7 @@ class Verifier:
             yield from self._compare_file(folder, file)
 
     def _compare_file(self, folder: str, file: File) -> Iterator[str]:
+        self._renew_copy()
         if not self._target.fetch(f"{folder}/{file.name}", self._copy):
             yield f"{file.name} is missing"
             return
@@ -115,6 +117,15 @@ class Verifier:
         self.rows += rows
         if rows != file.rows:
             yield f"{file.name} has {rows:,} rows, and {file.rows:,} in the manifest"
+
+    def _renew_copy(self) -> None:
+        """Give the next copy a name of its own: DuckDB remembers what it has read of a file."""
+        self._copy.unlink(missing_ok=True)
+        self._copies += 1
+
+    @property
+    def _copy(self) -> Path:
+        return self._work / f"{self._copies}.parquet"
 
     def _compare_events(self, day: date, state: DayState) -> Iterator[str]:
         """Compare all values. The day's file is the copy that was compared last."""
