@@ -1,6 +1,7 @@
 """The collector on a real Kafka: what is answered with 202 is in the topic; what isn't gets a 503 and is safe to send again."""
 
 import json
+import secrets
 import signal
 import time
 import uuid
@@ -163,7 +164,7 @@ def test_at_its_end_everything_that_was_accepted_is_sent(start, kafka, topic):
 def test_a_batch_that_the_topic_no_longer_takes_is_a_503(start, kafka, topic):
     collector = start()
     kafka.change_topic(topic, **{"max.message.bytes": 1000})
-    answer = post(collector, event(properties={"text": uuid.uuid4().hex * 100}))
+    answer = post(collector, event(properties={"text": secrets.token_hex(3000)}))
     assert (answer.status_code, answer.json()["code"]) == (503, "store_timeout")
     assert "MSG_SIZE_TOO_LARGE" in answer.json()["detail"]
     wait_until(
