@@ -69,6 +69,17 @@ def test_what_was_read_is_known_without_the_database(postgres, database, copy, k
         assert refused.value.code == "origin_not_allowed"
 
 
+def test_the_first_request_need_not_wait_for_the_loop(postgres, database, copy, key):
+    with cache(postgres.url(database, "collector"), copy):
+        pass
+    pool = open_pool(NOWHERE, name="test", size=2, timeout=0.5, options={}, watched=False)
+    for ask in (lambda made: made.find(key).prefix, lambda made: made.find_plan("shop").source):
+        made = SourceCache(pool, copy)
+        assert ask(made)
+        made.close()
+    pool.close()
+
+
 def test_an_unknown_key_may_be_new_so_it_is_not_refused(postgres, database, copy, key):
     with cache(postgres.url(database, "collector"), copy):
         pass

@@ -11,6 +11,7 @@ import gevent
 import psycopg
 import structlog
 from gevent.lock import BoundedSemaphore
+from msgspec.structs import astuple
 from psycopg_pool import PoolTimeout
 
 from event_tracker.collector.source_copy import CopiedKey, CopiedSchema, CopiedSource, SourceCopy, SourceCopyFile
@@ -120,7 +121,7 @@ class SourceCache:
             prefix = prefix_of(key)
             if prefix is None or prefix in self._prefixes:
                 return None
-            self.refresh()
+            self._refresh_or_read_copy(lambda: hashed in self._keys)
             found = self._keys.get(hashed)
         if found:
             self._used[found.prefix] = datetime.now(UTC)
@@ -133,7 +134,7 @@ class SourceCache:
             psycopg.Error: if nothing was read yet, and the database is unavailable.
         """
         if not self._has_sources:
-            self.refresh()
+            self._refresh_or_read_copy(lambda: self._has_sources)
         source = self._sources.get(name)
         return source.plan if source else None
 
@@ -179,6 +180,15 @@ class SourceCache:
         finally:
             self._reading.release()
 
+    def _refresh_or_read_copy(self, is_known: Callable[[], bool]) -> None:
+        """Refresh; if the database is unavailable, what is wanted may be known from the copy."""
+        try:
+            self.refresh()
+        except UNAVAILABLE:
+            self._read_copy()
+            if not is_known():
+                raise
+
     def _read(self) -> None:
         began = time.monotonic()
         ((version,),) = execute(self._pool, QUERIES["catalog_version"], {})
@@ -216,14 +226,11 @@ class SourceCache:
 
     def _read_copy(self) -> None:
         """Use the copy, if nothing was read yet."""
-        copy = None if self._has_sources or self._copy is None else self._copy.read()
-        if copy is None:
+        if self._has_sources or self._copy is None or (copy := self._copy.read()) is None:
             return
         schemas = {
-            SchemaKey(one.source, one.event_type, one.version, one.created_at): StoredSchema(
-                one.source, one.event_type, one.version, one.text
-            )
-            for one in copy.schemas
+            SchemaKey(source, event_type, version, at): StoredSchema(source, event_type, version, text)
+            for source, event_type, version, at, text in map(astuple, copy.schemas)
         }
         plans = self._plans.use(schemas, {source.name: source.schema_mode for source in copy.sources})
         sources = {

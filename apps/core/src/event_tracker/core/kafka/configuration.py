@@ -10,6 +10,7 @@ Configuration = dict[str, Any]
 BATCH_SHARE = 0.9
 """Of the topic's `max.message.bytes`. A batch over the bound is refused whole, and librdkafka's count leaves out some headers."""
 
+HANG_SECONDS = 10.0
 MOST_QUEUED_KIB = 64 * 1024
 METADATA_SECONDS = 60
 STATISTICS_SECONDS = 5
@@ -61,6 +62,8 @@ def producer_configuration(
         "enable.idempotence": True,
         "linger.ms": 0,  # what arrives while a request is under way goes in the next
         "delivery.timeout.ms": int(delivery_seconds * 1000),
+        # A broker that hangs is noticed by a request that isn't answered; by default, after a minute.
+        "socket.timeout.ms": int(max(delivery_seconds, HANG_SECONDS) * 1000),
         "queue.buffering.max.messages": queue_records,
         "queue.buffering.max.kbytes": MOST_QUEUED_KIB,
         # As Java's producers do it. librdkafka's own default sends a key to another partition than theirs.
