@@ -107,7 +107,7 @@ class KafkaCluster:
 
     def client(self, **options: Any) -> dict[str, Any]:
         """What a client of the plain listeners is configured with."""
-        return {"bootstrap.servers": self.servers, "log_level": 3, **options}
+        return {"bootstrap.servers": self.servers, "log_level": 0, **options}
 
     @cached_property
     def admin(self) -> AdminClient:

@@ -41,7 +41,7 @@ def test_records_are_stored_and_their_offsets_committed(kafka, topic, url, start
 def test_a_killed_storer_loses_nothing_and_doubles_nothing(kafka, topic, url, start):
     sender = Sender(kafka, topic)
     settings = {"GROUP_EVENTS": 100}  # many statements, so that it is killed within one
-    with sender.sending(each=200):
+    with sender.sending(each=20):
         for kill in range(1, KILLS + 1):
             storer = start(**settings)
             wait_stored(url, kill * 400)
