@@ -107,8 +107,15 @@ class Loader:
 
         def find(connection: psycopg.Connection, snapshot: Snapshot) -> Loaded | None:
             files = self._find(snapshot, lease)
-            missing = len(files) < len(snapshot.spans)
-            return None if missing else add_users(connection, Loaded(snapshot, files))
+            if len(files) == len(snapshot.spans):
+                return add_users(connection, Loaded(snapshot, files))
+            # Nobody waits for a lock in a snapshot.
+            if not self._loading.acquire(blocking=False):
+                return None
+            try:
+                return fetch(connection, snapshot)
+            finally:
+                self._loading.release()
 
         def fetch(connection: psycopg.Connection, snapshot: Snapshot) -> Loaded:
             return add_users(connection, self._fetch(connection, snapshot, lease, deadline))
