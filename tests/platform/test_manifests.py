@@ -81,6 +81,7 @@ def test_the_bot_edits_a_file_that_holds_nothing_but_images():
             "event-tracker/query",
             "event-tracker/dashboard",
             "event-tracker/tracker",
+            "event-tracker/streams",
         ]
 
 
