@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from ports import free_port
 from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
-from prometheus_client.registry import Collector
+from prometheus_client.metrics import MetricWrapperBase
 
 from event_tracker.collector import metrics as collector
 from event_tracker.core import metrics as core
@@ -14,9 +14,9 @@ from event_tracker.streams.storer import metrics as storer
 TOPIC = "analytics.events"
 
 
-def _own(module: object, prefix: str = "") -> list[Collector]:
+def _own(module: object, prefix: str = "") -> list[MetricWrapperBase]:
     """A module's metrics whose names in it begin so."""
-    return [one for name, one in vars(module).items() if isinstance(one, Collector) and name.startswith(prefix)]
+    return [one for name, one in vars(module).items() if isinstance(one, MetricWrapperBase) and name.startswith(prefix)]
 
 
 class KafkaMetrics:
