@@ -85,6 +85,25 @@ def test_each_service_is_given_the_secrets_that_it_needs_and_no_others(services:
     assert given["dashboard"] == set()
     assert given["simulate"] == {"write-key"}
     assert given["s3"] == {"write-key", "visitor-secret", "aws-credentials"}
+    assert given["storer"] == {"collector-url"}
+    assert given["kafka"] == given["kafka-topics"] == given["kafka-console"] == set()
+
+
+def test_without_the_profile_nothing_of_kafka_runs_and_the_collector_starts_without_it(services: dict[str, Any]) -> None:
+    with_kafka = {name for name, service in services.items() if service.get("profiles") == ["kafka"]}
+    assert with_kafka == {"kafka", "kafka-topics", "kafka-console", "storer"}
+    for name, service in services.items():
+        waits_for = service.get("depends_on", {})
+        needed = {other for other, how in waits_for.items() if how.get("required", True)}
+        assert name in with_kafka or not needed & with_kafka, name
+    assert services["collector"]["environment"]["KAFKA_BROKERS"] == "${KAFKA_BROKERS:-}"
+
+
+def test_only_what_uses_kafka_is_on_its_network(services: dict[str, Any]) -> None:
+    on_it = {name for name, service in services.items() if "kafka" in service["networks"]}
+    assert on_it == {"collector", "kafka", "kafka-topics", "kafka-console", "storer"}
+    assert services["kafka"]["networks"] == ["kafka"]
+    assert "ports" not in services["kafka"]
 
 
 def test_nobody_gets_in_without_and_the_first_admin_signs_in(stack: Stack) -> None:

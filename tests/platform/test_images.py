@@ -32,7 +32,7 @@ WITH_COLUMNS = ("query", "tracker")
 WITH_ENRICHMENT = ("collector", "tracker")
 """Those that read User-Agents, addresses and referrers."""
 
-EXTRAS = {"collector": ["fast", "enrich", "kafka"], "query": ["fast"], "tracker": ["s3", "parquet"]}
+EXTRAS = {"collector": ["fast", "enrich", "kafka"], "query": ["fast"], "tracker": ["s3", "parquet", "kafka"]}
 """App → the extras that its image has."""
 
 LIST_PACKAGES = "import json, importlib.metadata as m; print(json.dumps([d.name for d in m.distributions(path=['/opt/venv/lib/python3.13/site-packages'])]))"

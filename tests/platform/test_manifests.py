@@ -23,6 +23,8 @@ CUSTOM = (
     "external-secrets.io",
     "gateway.envoyproxy.io",
     "gateway.networking.k8s.io",
+    "kafka.strimzi.io",
+    "keda.sh",
     "monitoring.coreos.com",
     "postgresql.cnpg.io",
 )
@@ -31,13 +33,26 @@ CUSTOM = (
 NO_OIDC = "NetworkPolicy/oidc-clients: selects no pod"
 NO_S3 = "NetworkPolicy/s3: selects no pod"
 NO_LAKE = "NetworkPolicy/lake: selects no pod"
-NO_S3_METRICS = "PodMonitor/s3: selects no pod"
+NO_KAFKA = ["NetworkPolicy/kafka-clients: selects no pod", "NetworkPolicy/storer: selects no pod"]
+NO_POD_METRICS = [f"PodMonitor/{name}: selects no pod" for name in ("kafka", "s3", "storer")]
 SELECT_NOTHING = {
-    "base and network-policies": ["NetworkPolicy/http-clients: selects no pod", NO_LAKE, NO_OIDC, NO_S3],
-    "base and monitoring": [NO_S3_METRICS],
-    **{overlay: [NO_S3_METRICS, NO_LAKE, NO_OIDC, NO_S3] for overlay in OVERLAYS},
+    "base and network-policies": [
+        "NetworkPolicy/http-clients: selects no pod",
+        NO_KAFKA[0],
+        NO_LAKE,
+        NO_OIDC,
+        NO_S3,
+        NO_KAFKA[1],
+    ],
+    "base and monitoring": NO_POD_METRICS,
+    **{overlay: [*NO_POD_METRICS, NO_KAFKA[0], NO_LAKE, NO_OIDC, NO_S3, NO_KAFKA[1]] for overlay in OVERLAYS},
+    "base and kafka-keda": [
+        "ScaledObject/storer: its target Deployment/storer isn't rendered",
+        "KafkaUser/kafka-keda: Kafka/events isn't rendered",
+        "ScaledObject/storer: KEDA may not reach events-kafka-bootstrap.event-tracker.svc:9093",
+    ],
 }
-"""The clients that these policies are for come with other components."""
+"""The clients that these policies are for come with other components, and kafka-keda is for use beside kafka."""
 
 Break = Callable[[list[Object]], Any]
 
@@ -81,6 +96,7 @@ def test_the_bot_edits_a_file_that_holds_nothing_but_images():
             "event-tracker/query",
             "event-tracker/dashboard",
             "event-tracker/tracker",
+            "event-tracker/streams",
         ]
 
 

@@ -17,10 +17,13 @@ GROUPS = (
     "external-secrets.io",
     "gateway.envoyproxy.io",
     "gateway.networking.k8s.io",
+    "kafka.strimzi.io",
+    "keda.sh",
     "monitoring.coreos.com",
     "postgresql.cnpg.io",
 )
-"""Of these npm has the schemas. It has none of barmancloud.cnpg.io, which component cnpg-archive uses."""
+"""Of these npm has the schemas. It has none of barmancloud.cnpg.io, which component cnpg-archive uses. Those of kafka.strimzi.io/v1 are
+Strimzi 0.49's, the first that had v1."""
 
 ARGOCD = ("minikube", "production")
 
@@ -92,6 +95,43 @@ BROKEN: dict[str, tuple[str, str, Callable[[Object], Any], str]] = {
         lambda o: o["spec"]["target"].update(creationPolicy="Keep"),
         "creationPolicy",
     ),
+    "a KafkaUser with the field of older versions": (
+        "KafkaUser",
+        "kafka-storer",
+        lambda o: o["spec"]["authorization"]["acls"][0].update(operation="Read"),
+        "operation",
+    ),
+    "an unknown right of a KafkaUser": (
+        "KafkaUser",
+        "kafka-storer",
+        lambda o: o["spec"]["authorization"]["acls"][0]["operations"].append("Consume"),
+        "operations",
+    ),
+    "a KafkaTopic without a partition": (
+        "KafkaTopic",
+        "analytics-events",
+        lambda o: o["spec"].update(partitions=0),
+        "partitions",
+    ),
+    "a KafkaNodePool without roles": ("KafkaNodePool", "brokers", lambda o: o["spec"].pop("roles"), "roles"),
+    "a misspelt field of a listener": (
+        "Kafka",
+        "events",
+        lambda o: o["spec"]["kafka"]["listeners"][0].update(networkPolicyPeer=[]),
+        "networkPolicyPeer",
+    ),
+    "a misspelt field of a ScaledObject": (
+        "ScaledObject",
+        "storer",
+        lambda o: o["spec"].update(maxReplicas=4),
+        "maxReplicas",
+    ),
+    "a TriggerAuthentication without a parameter": (
+        "TriggerAuthentication",
+        "kafka",
+        lambda o: o["spec"]["secretTargetRef"][0].pop("parameter"),
+        "parameter",
+    ),
     "a misspelt field of an Application": (
         "Application",
         "event-tracker",
@@ -129,6 +169,7 @@ def found() -> dict[str, list[str]]:
     sets |= {f"argocd/{name}": custom(render(ROOT / "argocd" / name)) for name in ARGOCD}
     for what, (kind, name, breaking, _) in BROKEN.items():
         every_kind = sets["production"] + sets["base and external-secrets"] + sets["argocd/production"]
+        every_kind += sets["base and kafka"] + sets["base and kafka-keda"]
         one = copy.deepcopy(named(every_kind, kind, name))
         breaking(one)
         sets[what] = [one]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from manifests import COMPONENTS, OVERLAYS, SETS, Object, containers, named, pods, rendered
+from manifests import COMPONENTS, OVERLAYS, SETS, Object, config_maps, containers, named, of_kind, pods, rendered
 from servers import Postgres, Service
 from signing_key import make_signing_key
 from tools import ROOT, run, tool
@@ -19,6 +19,7 @@ from event_tracker.collector.settings import CollectorSettings
 from event_tracker.core.secrets.keys import make_key
 from event_tracker.dashboard.settings import Settings as DashboardSettings
 from event_tracker.query.settings import QuerySettings
+from event_tracker.streams.storer.settings import StorerSettings
 
 READ_BY: dict[str, Any] = {
     "collector": CollectorSettings,
@@ -26,6 +27,7 @@ READ_BY: dict[str, Any] = {
     "dashboard": DashboardSettings,
     "migrate": MigrateSettings,
     "maintain": MaintainSettings,
+    "storer": StorerSettings,
 }
 OPTIONS = {
     "simulate": {"COLLECTOR_URL", "WRITE_KEY_FILE"},
@@ -81,7 +83,7 @@ def test_every_variable_is_one_that_the_program_reads(name: str):
             assert set(environment) <= (OPTIONS.get(container) or set(OTHERS[container])), container
 
 
-@pytest.mark.parametrize("name", [*OVERLAYS, "base and oidc"])
+@pytest.mark.parametrize("name", [*OVERLAYS, "base and oidc", "base and kafka"])
 def test_every_value_is_one_that_the_program_accepts(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     def secret(variable: str) -> str:
         path = tmp_path / variable
@@ -92,7 +94,8 @@ def test_every_value_is_one_that_the_program_accepts(name: str, monkeypatch: pyt
         if container in READ_BY:
             with monkeypatch.context() as patch:
                 for key, value in environment.items():
-                    patch.setenv(key, secret(key) if key.endswith("_FILE") else value)
+                    named = {"KAFKA_CA": lambda: secret("KAFKA_CA"), "SOURCE_COPY_FOLDER": lambda: str(tmp_path)}
+                    patch.setenv(key, secret(key) if key.endswith("_FILE") else named.get(key, lambda: value)())
                 settings = READ_BY[container].read()
             if container in ("collector", "query", "dashboard"):
                 ports = [
@@ -108,6 +111,7 @@ def test_every_value_is_one_that_the_program_accepts(name: str, monkeypatch: pyt
 
 
 def test_secret_files_are_where_the_settings_of_programs_say():
+    maps = {one["metadata"]["name"]: one.get("data") or {} for one in of_kind(rendered("all but cnpg"), "ConfigMap")}
     for _, template in pods(rendered("all but cnpg")):
         mounts = {
             one["name"]: one["mountPath"] for container in containers(template) for one in container["volumeMounts"]
@@ -125,6 +129,7 @@ def test_secret_files_are_where_the_settings_of_programs_say():
             for one in container.get("env") or []
             if one["name"].endswith("_FILE")
         }
+        mounted |= {data["KAFKA_CA"] for name in config_maps(template) if "KAFKA_CA" in (data := maps[name])}
         assert mounted == files
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import psycopg
 import requests
 import yaml
+from kafka_metrics import KafkaMetrics, kafka_metrics
 from ports import free_port
 from servers import Service
 from tools import ROOT
@@ -37,10 +38,10 @@ def all_panels(board: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 class Watched:
-    """A Prometheus and the two services that it scrapes each second."""
+    """A Prometheus, and what it scrapes each second: the two services, and the metrics of Kafka's part."""
 
-    def __init__(self, url: str, collector: Service, query: Service) -> None:
-        self.url, self.collector, self.query = url, collector, query
+    def __init__(self, url: str, collector: Service, query: Service, kafka: KafkaMetrics) -> None:
+        self.url, self.collector, self.query, self.kafka = url, collector, query, kafka
         self.end = 0.0
 
     def ask(self, target: dict[str, Any]) -> list[Series]:
@@ -72,6 +73,7 @@ class Watched:
             for number in range(ROUNDS):
                 self._ingest(number)
                 self._question()
+                self.kafka.record()
                 self._ask_behind_a_lock(owner, is_too_slow=number % 4 == 1)
         deadline = time.monotonic() + 60
         while True:
@@ -131,7 +133,19 @@ def watching(prometheus: str, folder: Path, collector: Service, query: Service) 
         for group in groups["groups"]:
             group.pop("interval", None)
         (folder / f"{path.stem}.rules.yaml").write_text(yaml.safe_dump(groups))
-    targets = {"collector": [collector.url, f"http://127.0.0.1:{free_port()}"], "query": [query.url]}
+    with kafka_metrics() as kafka:
+        targets = {
+            "collector": [collector.url, f"http://127.0.0.1:{free_port()}", kafka.collector_address],
+            "query": [query.url],
+            "storer": [kafka.storer_address],
+        }
+        with _prometheus(prometheus, folder, targets) as url:
+            yield Watched(url, collector, query, kafka)
+
+
+@contextmanager
+def _prometheus(prometheus: str, folder: Path, targets: dict[str, list[str]]) -> Iterator[str]:
+    """Run one with the rules that are in the folder, and these targets by job. Gives its URL."""
     config = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         "rule_files": ["*.rules.yaml"],
@@ -154,7 +168,7 @@ def watching(prometheus: str, folder: Path, collector: Service, query: Service) 
             stderr=subprocess.STDOUT,
         )
     try:
-        yield Watched(f"http://{address}", collector, query)
+        yield f"http://{address}"
     finally:
         process.terminate()
         process.wait(30)

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from itertools import chain, pairwise
 from typing import Any
 
+from kafka_manifests import KAFKA_CHECKS
 from manifests import (
+    OPERATOR_SECRETS,
     SECRETS,
     WORKLOADS,
     Object,
@@ -14,6 +16,7 @@ from manifests import (
     config_maps,
     containers,
     label,
+    matches,
     of_kind,
     pods,
     secret_files,
@@ -34,6 +37,7 @@ FACTORS = {
 }
 HOOKS = {"PreSync": -100, "PostSync": 100}
 CLUSTER_WIDE = {"Namespace"}
+KAFKA_DATA = ("Kafka", "KafkaNodePool", "KafkaTopic")
 PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 STOP_SECONDS = 3 + 15
 """From SIGTERM to the end: DRAIN_SECONDS, and requests under way."""
@@ -47,28 +51,15 @@ FREE_CONNECTIONS = 2
 CONTROL_CONNECTIONS = 4
 """The connections that a query service opens beside POOL_MAX, for authentication (event_tracker.query.app has the same number)."""
 
+STORER_CONNECTIONS = 1
+"""The connections that a storer opens (event_tracker.streams.storer.service has the same number)."""
+
 STATEMENT_BYTES = 4 * 64 * 2**20
 """The database's memory that is reserved for a question about users: four times work_mem (docs/deployment.md)."""
 
 DIGEST = re.compile(r".+@sha256:[0-9a-f]{64}")
 
 Check = Callable[[list[Object]], Iterator[str]]
-
-
-def matches(selector: Object | None, labels: dict[str, str]) -> bool:
-    """Whether a label selector matches these labels. An empty one matches all."""
-    selector = selector or {}
-    for expression in selector.get("matchExpressions") or []:
-        value, values = labels.get(expression["key"]), expression.get("values") or []
-        found = {
-            "In": value in values,
-            "NotIn": value not in values,
-            "Exists": value is not None,
-            "DoesNotExist": value is None,
-        }
-        if not found[expression["operator"]]:
-            return False
-    return all(labels.get(key) == value for key, value in (selector.get("matchLabels") or {}).items())
 
 
 def amount(text: Any) -> float:
@@ -130,11 +121,12 @@ def mounts(objects: list[Object]) -> Iterator[str]:
 
 def secrets(objects: list[Object]) -> Iterator[str]:
     """Secrets are never rendered and never in the environment, and only known ones are named."""
+    known = SECRETS | OPERATOR_SECRETS
     for one in of_kind(objects, "Secret"):
         yield f"{label(one)}: a Secret is rendered"
     for one, template in pods(objects):
         for name, keys in secret_files(template):
-            if name not in SECRETS or not keys or not keys <= SECRETS[name]:
+            if name not in known or not keys or not keys <= known[name]:
                 yield f"{label(one)}: secret {name} with {sorted(keys) or 'all its keys'} isn't among the known ones"
         for container in containers(template):
             sources = str([container.get("env"), container.get("envFrom")])
@@ -166,8 +158,8 @@ def secret_modes(objects: list[Object]) -> Iterator[str]:
 
 
 def _templates(objects: list[Object]) -> list[Object]:
-    """The pods' templates, and those of the pods that the operator makes for a Cluster."""
-    return [template for _, template in pods(objects)] + [
+    """The pods' templates, and those of the pods that operators make for a Cluster and for a Kafka."""
+    return [template for _, template in pods(objects)] + _broker_templates(objects) + [
         {
             "metadata": {
                 "labels": {**one["spec"]["inheritedMetadata"]["labels"], "cnpg.io/cluster": one["metadata"]["name"]}
@@ -175,6 +167,26 @@ def _templates(objects: list[Object]) -> list[Object]:
             "spec": {"containers": [{"ports": [{"name": "metrics", "containerPort": 9187}]}]},
         }
         for one in of_kind(objects, "Cluster")
+    ]
+
+
+def _broker_templates(objects: list[Object]) -> list[Object]:
+    """The brokers' pods, as Strimzi makes them."""
+    return [
+        {
+            "metadata": {
+                "labels": {"strimzi.io/cluster": one["metadata"]["name"], "strimzi.io/name": f"{one['metadata']['name']}-kafka"}
+            },
+            "spec": {
+                "containers": [
+                    {
+                        "ports": [{"containerPort": each["port"]} for each in one["spec"]["kafka"]["listeners"]]
+                        + [{"name": "tcp-prometheus", "containerPort": 9404}] * ("metricsConfig" in one["spec"]["kafka"])
+                    }
+                ]
+            },
+        }
+        for one in of_kind(objects, "Kafka")
     ]
 
 
@@ -215,6 +227,15 @@ def _service_ports(objects: list[Object]) -> dict[str, set[str]]:
     return {
         one["metadata"]["name"]: {port["name"] for port in one["spec"]["ports"]} for one in of_kind(objects, "Service")
     }
+
+
+def pod_monitors(objects: list[Object]) -> Iterator[str]:
+    """A port that a PodMonitor names is a port of the pods that it selects."""
+    for one in of_kind(objects, "PodMonitor"):
+        selected = [each for each in _templates(objects) if matches(one["spec"]["selector"], _labels(each))]
+        for endpoint in one["spec"]["podMetricsEndpoints"]:
+            if any(endpoint["port"] not in _ports(each) for each in selected):
+                yield f"{label(one)}: its pods have no port {endpoint['port']}"
 
 
 def monitors(objects: list[Object]) -> Iterator[str]:
@@ -295,7 +316,7 @@ def _let(policies: list[Object], way: str, whose: dict[str, str], other: dict[st
 def scaling(objects: list[Object]) -> Iterator[str]:
     """An autoscaler's target exists and doesn't set `replicas`."""
     workloads = {label(one): one for one in of_kind(objects, *WORKLOADS)}
-    for one in of_kind(objects, "HorizontalPodAutoscaler"):
+    for one in of_kind(objects, "HorizontalPodAutoscaler", "ScaledObject"):
         name = _target(one)
         if name not in workloads:
             yield f"{label(one)}: its target {name} isn't rendered"
@@ -320,12 +341,15 @@ def connections(objects: list[Object]) -> Iterator[str]:
 def _pools(objects: list[Object]) -> Iterator[tuple[str, int, int]]:
     """Each service with a pool: its name, the most pods of it, and POOL_MAX."""
     most = {_target(one): one["spec"]["maxReplicas"] for one in of_kind(objects, "HorizontalPodAutoscaler")}
+    most |= {_target(one): one["spec"]["maxReplicaCount"] for one in of_kind(objects, "ScaledObject")}
     pools = {
         one["metadata"]["name"]: int((one.get("data") or {}).get("POOL_MAX", 0))
         for one in of_kind(objects, "ConfigMap")
     }
     for one, template in pods(objects):
         pool = sum(pools.get(name, 0) for name in config_maps(template))
+        if one["metadata"]["name"] == "storer":
+            pool = STORER_CONNECTIONS
         if pool:
             yield one["metadata"]["name"], most.get(label(one), one["spec"].get("replicas", 0)), pool
 
@@ -473,7 +497,7 @@ def waves(objects: list[Object]) -> Iterator[str]:
                 yield f"{label(one)}: comes before {name}"
     steps = [
         of_kind(objects, "NetworkPolicy"),
-        of_kind(objects, "StatefulSet", "Cluster"),
+        of_kind(objects, "StatefulSet", "Cluster", "Kafka", "KafkaNodePool"),
         [one for one in of_kind(objects, "Job") if one["metadata"]["name"] == "migrate"],
         of_kind(objects, "Deployment", "CronJob"),
     ]
@@ -498,7 +522,7 @@ def hooks(objects: list[Object]) -> Iterator[str]:
 
 def data_stays(objects: list[Object]) -> Iterator[str]:
     """Argo CD never deletes objects that hold data."""
-    for one in of_kind(objects, "Namespace", "StatefulSet", "PersistentVolumeClaim", "Cluster"):
+    for one in of_kind(objects, "Namespace", "StatefulSet", "PersistentVolumeClaim", "Cluster", *KAFKA_DATA):
         options = set((annotation(one, "sync-options") or "").split(","))
         if not {"Prune=false", "Delete=false"} <= options:
             yield f"{label(one)}: may be pruned or deleted"
@@ -526,6 +550,7 @@ ALWAYS: tuple[Check, ...] = (
     services,
     policy_ports,
     monitors,
+    pod_monitors,
     backends,
     gateways,
     reachable,
@@ -540,6 +565,7 @@ ALWAYS: tuple[Check, ...] = (
     waves,
     hooks,
     data_stays,
+    *KAFKA_CHECKS,
 )
 
 

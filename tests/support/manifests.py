@@ -42,6 +42,14 @@ SECRETS = {
 }
 """The Secrets that manifests may name, with their keys. They are made in the cluster (most by scripts/dev-secrets), never in git."""
 
+OPERATOR_SECRETS = {
+    "kafka-collector": {"password"},
+    "kafka-storer": {"password"},
+    "kafka-keda": {"password"},
+    "events-cluster-ca-cert": {"ca.crt"},
+}
+"""The Secrets that Strimzi makes of the users and of the cluster of component kafka."""
+
 WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob")
 
 
@@ -83,6 +91,22 @@ def of_kind(objects: list[Object], *kinds: str) -> list[Object]:
 def named(objects: list[Object], kind: str, name: str) -> Object:
     (found,) = [one for one in objects if one["kind"] == kind and one["metadata"]["name"] == name]
     return found
+
+
+def matches(selector: Object | None, labels: dict[str, str]) -> bool:
+    """Whether a label selector matches these labels. An empty one matches all."""
+    selector = selector or {}
+    for expression in selector.get("matchExpressions") or []:
+        value, values = labels.get(expression["key"]), expression.get("values") or []
+        found = {
+            "In": value in values,
+            "NotIn": value not in values,
+            "Exists": value is not None,
+            "DoesNotExist": value is None,
+        }
+        if not found[expression["operator"]]:
+            return False
+    return all(labels.get(key) == value for key, value in (selector.get("matchLabels") or {}).items())
 
 
 def annotation(one: Object, name: str) -> str | None:

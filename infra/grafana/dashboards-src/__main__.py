@@ -6,6 +6,7 @@ from pathlib import Path
 
 from collector_dashboard import collector
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from kafka_dashboard import kafka
 from overview_dashboard import overview
 from product_dashboard import product
 from query_dashboard import query
@@ -14,7 +15,7 @@ COMMITTED = Path(__file__).parents[1] / "dashboards"
 
 
 def main(folder: Path) -> None:
-    for board in (overview(), collector(), query(), product()):
+    for board in (overview(), collector(), query(), product(), kafka()):
         text = json.dumps(board.build(), cls=JSONEncoder, indent=2, sort_keys=True, ensure_ascii=False)
         (folder / f"{board.build().uid}.json").write_text(text + "\n", encoding="utf-8")
 

@@ -11,7 +11,7 @@ BOTH = f'job=~"collector|query",{WORK}'
 SUCCEEDED = f'{BOTH},status=~"2.."'
 DURATION = "http_request_duration_seconds"
 
-OURS = 'service=~"collector|query|database|platform",alertname!="Watchdog"'
+OURS = 'service=~"collector|query|database|kafka|platform",alertname!="Watchdog"'
 
 
 class Slo(NamedTuple):

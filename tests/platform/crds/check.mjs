@@ -11,6 +11,8 @@ const PACKAGES = {
   "external-secrets.io": "external-secrets",
   "gateway.envoyproxy.io": "envoy-gateway",
   "gateway.networking.k8s.io": "gateway-api",
+  "kafka.strimzi.io": "strimzi-kafka-operator",
+  "keda.sh": "keda",
   "monitoring.coreos.com": "prometheus-operator",
   "postgresql.cnpg.io": "cloudnative-pg",
 };

@@ -114,8 +114,28 @@ class Cluster:
         if name in self._call(lambda: self._consumer.list_topics(timeout=self._answer_seconds)).topics:
             return False
         (future,) = self._admin.create_topics([NewTopic(name, partitions, replicas, config=options)]).values()
-        self._wait(future)
-        return True
+
+        def wait() -> bool:
+            try:
+                future.result(ANSWER_SECONDS)
+            except KafkaException as error:
+                # The list is what one broker knows; a topic that was made just now may be missing there.
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise
+                return False
+            return True
+
+        is_new = self._call(wait)
+        self._wait_until_known(name)
+        return is_new
+
+    def _wait_until_known(self, name: str) -> None:
+        """Wait until the brokers tell of a new topic: who starts after this command must find it."""
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while name not in self._call(lambda: self._consumer.list_topics(timeout=ANSWER_SECONDS)).topics:
+            if time.monotonic() > deadline:
+                raise click.ClickException(f"Kafka doesn't tell of the topic {name}, although it was made.")
+            time.sleep(0.1)
 
     def read(self, name: str, number: int, *, is_following: bool) -> Iterator[PrintedRecord]:
         """The last records of each partition, `number` together at most; then, if `is_following`, those that come."""

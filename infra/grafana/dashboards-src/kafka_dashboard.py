@@ -1,0 +1,168 @@
+"""The dashboard Kafka: whether accepted events are stored, how far behind that is, and whether brokers can be reached."""
+
+from grafana_foundation_sdk.builders import dashboard
+from parts import Panel, board, lines, number
+from service_rows import none, percentiles, process
+from sources import now, over_time
+
+JOB = 'job="storer"'
+COLLECTOR = 'job="collector"'
+
+
+def rate(metric: str, selector: str, label: str) -> str:
+    """A counter's rate by a label; 0 for counters that have no series before their first event."""
+    return f"sum by ({label}) (rate({metric}{{{selector}}}[$__rate_interval])) or on () {none(label)}"
+
+
+def kafka() -> dashboard.Dashboard:
+    return board(
+        "kafka",
+        "Kafka",
+        "Where events go through Kafka: the way in, the lag, the storers. Without Kafka it has no data.",
+        {
+            "Now": at_a_glance(),
+            "From the collectors": way_in(),
+            "Lag": lag(),
+            "The storers": storing(),
+            "Process": process(JOB),
+        },
+    )
+
+
+def at_a_glance() -> list[Panel]:
+    return [
+        number(
+            "Lag now",
+            "How old the newest event is that anybody can see, of the partition that is behind the most; 0 if nothing waits.",
+            "s",
+            now(f"max(storer_lag_seconds{{{JOB}}})"),
+            steps=[(60, "orange"), (300, "red")],
+        ),
+        number(
+            "Records that wait",
+            "Of all partitions that a storer reads.",
+            "short",
+            now(f"sum(storer_lag_records{{{JOB}}})"),
+        ),
+        number(
+            "Partitions read",
+            "Of both topics together, by all storers. If it is less than they have, some are read by nobody.",
+            "short",
+            now(f"sum(storer_assigned_partitions{{{JOB}}})"),
+            below="red",
+            steps=[(1, "green")],
+        ),
+        number(
+            "Storers paused",
+            "A storer is paused while PostgreSQL is unavailable.",
+            "short",
+            now(f"sum(storer_paused{{{JOB}}})"),
+            steps=[(1, "orange")],
+        ),
+    ]
+
+
+def way_in() -> list[Panel]:
+    return [
+        lines(
+            "Records by outcome of the delivery",
+            "Records a second. Those that failed may be in the topic all the same; their request was answered 503.",
+            "suffix: records/s",
+            over_time(rate("collector_buffer_records_total", COLLECTOR, "outcome"), "{{outcome}}"),
+            stacked=True,
+        ),
+        lines(
+            "Duration of the delivery",
+            "From a request's first record until all of its records are acknowledged.",
+            "s",
+            *percentiles("collector_buffer_delivery_seconds", COLLECTOR),
+        ),
+        lines(
+            "Records that brokers haven't acknowledged",
+            "In the fullest collector. More than QUEUE_EVENTS are refused with 503.",
+            "suffix: records",
+            over_time(f"max(collector_buffer_queue_records{{{COLLECTOR}}})", "waiting"),
+        ),
+        lines(
+            "Brokers with a connection",
+            "Of the collector and of the storer that has the fewest.",
+            "short",
+            over_time(f"min(collector_buffer_brokers_up{{{COLLECTOR}}})", "collector"),
+            over_time(f"min(storer_brokers_up{{{JOB}}})", "storer"),
+        ),
+        lines(
+            "Kafka's errors",
+            "By librdkafka's name: of the collectors' producers, and of the storers.",
+            "suffix: errors/s",
+            over_time(rate("collector_buffer_errors_total", COLLECTOR, "code"), "collector {{code}}"),
+            over_time(rate("storer_errors_total", JOB, "code"), "storer {{code}}"),
+            steps=[(0.1, "red")],
+        ),
+    ]
+
+
+def lag() -> list[Panel]:
+    return [
+        lines(
+            "Lag",
+            "How old the newest event is that anybody can see. The dashed line is where the alert begins.",
+            "s",
+            over_time(f"max(storer_lag_seconds{{{JOB}}})", "most behind"),
+            steps=[(300, "red")],
+        ),
+        lines(
+            "Records that wait, by partition",
+            "One partition alone that grows: a user who floods, or a storer that hangs.",
+            "suffix: records",
+            over_time(f"sum by (topic, partition) (storer_lag_records{{{JOB}}})", "{{topic}} {{partition}}"),
+        ),
+        lines(
+            "From an event's time to its COMMIT",
+            "Of each group, its oldest event. Clients that were offline, or send history, show here.",
+            "s",
+            *percentiles("storer_event_lag_seconds", JOB),
+        ),
+    ]
+
+
+def storing() -> list[Panel]:
+    return [
+        lines(
+            "Records by outcome",
+            "Records a second. Duplicates were read or sent again; dead ones can't be stored, and are kept as refused events.",
+            "suffix: records/s",
+            over_time(rate("storer_records_total", JOB, "outcome"), "{{outcome}}"),
+            stacked=True,
+        ),
+        lines(
+            "Records stored together",
+            "Groups grow with what waits, up to GROUP_EVENTS.",
+            "suffix: records",
+            *percentiles("storer_group_records", JOB),
+        ),
+        lines(
+            "Duration of storing a group",
+            "COMMIT included.",
+            "s",
+            *percentiles("storer_statement_seconds", JOB),
+        ),
+        lines(
+            "Partitions by storer",
+            "A storer without partitions has nothing to do, or isn't let into the group.",
+            "short",
+            over_time(f"sum by (instance) (storer_assigned_partitions{{{JOB}}})", "{{instance}}"),
+            stacked=True,
+        ),
+        lines(
+            "Rebalances",
+            "How often partitions were assigned, revoked or lost. Lost ones were taken from a storer that was thought dead.",
+            "cps",
+            over_time(rate("storer_rebalances_total", JOB, "kind"), "{{kind}}"),
+        ),
+        lines(
+            "Commits of offsets that failed",
+            "No loss: a record that is read again is a duplicate. Lasting ones: the brokers refuse them, see the log.",
+            "cps",
+            over_time(f"sum(rate(storer_offset_commit_failures_total{{{JOB}}}[$__rate_interval]))", "failed"),
+        ),
+    ]
