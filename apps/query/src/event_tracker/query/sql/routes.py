@@ -7,11 +7,12 @@ from typing import Annotated, Any, NamedTuple, get_args
 import msgspec
 from flask import Response
 from marshmallow import fields
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from event_tracker.core.http.errors import Problem
-from event_tracker.core.http.routes import JSON, Answer, Route
-from event_tracker.query.answers import BODY_PROBLEMS, INVALID, PROBLEMS, Time, path_parameter
+from event_tracker.core.http.openapi import Problem as ProblemDetails
+from event_tracker.core.http.routes import JSON, Answer, Route, problem
+from event_tracker.query.answers import BODY_PROBLEMS, PROBLEMS, InvalidParameters, Time, path_parameter
 from event_tracker.query.auth.calls import Call, SourcesSchema
 from event_tracker.query.identity import Identity, identity_field
 from event_tracker.query.parameter_types import REQUIRED, Between, Choice, Length
@@ -82,6 +83,20 @@ class SqlResult(msgspec.Struct, kw_only=True):
     rows: list[list[Any]]
 
 
+class StatementProblem(ProblemDetails, kw_only=True):
+    """What is wrong with the statement, and where, if it is known."""
+
+    line: Annotated[int, Meta(ge=1, description="From 1.")] | UnsetType = UNSET
+    column: Annotated[int, Meta(ge=1, description="From 1, in characters.")] | UnsetType = UNSET
+
+
+INVALID_STATEMENT = problem(
+    "Parameters are wrong: `errors` has every mistake. Or the statement is wrong, not allowed or has failed (`invalid_sql`, "
+    "`sql_not_allowed`, `sql_failed`), or it needs too much (`too_large`).",
+    {"anyOf": [InvalidParameters, StatementProblem]},
+)
+
+
 def run_sql(sql: Sql, call: Call) -> Response:
     if sql.runner is None:
         raise Problem(404, "sql_off", OFF)
@@ -136,7 +151,7 @@ SQL = [
         answers={
             200: Answer("The rows. CSV and Arrow have X-As-Of, X-Row-Count and X-Truncated as headers.", SqlResult)
         },
-        problems={**PROBLEMS, **BODY_PROBLEMS, 404: "SQL is off here.", 422: INVALID},
+        problems={**PROBLEMS, **BODY_PROBLEMS, 404: "SQL is off here.", 422: INVALID_STATEMENT},
     )
 ]
 
