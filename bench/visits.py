@@ -46,5 +46,5 @@ def copy_visits(postgres: Postgres, database: str, events: int, *, three_sources
 
 def _write_visits(csv: Path, events: int, *, three_sources: bool) -> None:
     given = {"events": events, "three": three_sources, "csv": str(csv), "today": f"{datetime.now(UTC):%Y-%m-%d}"}
-    with duckdb.connect(config={"memory_limit": "2GB", "temp_directory": str(csv.parent / "spill")}) as connection:
+    with duckdb.connect(config={"memory_limit": "1GB", "temp_directory": str(csv.parent / "spill")}) as connection:
         connection.execute((SQL / "visits.sql").read_text(), given)

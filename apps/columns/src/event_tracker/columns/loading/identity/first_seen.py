@@ -47,10 +47,9 @@ def copy_first_seen(
             if persons is None:
                 execute("keep_ids", {"csv": str(csv)}, copied=copied, table=table)
                 return table
-            execute("keep_copied", {"csv": str(csv)}, copied=copied)
+            execute("find_persons", {"csv": str(csv)}, copied=copied, persons=persons.table)
         finally:
             csv.unlink(missing_ok=True)
-        execute("find_persons", persons=persons.table)
         execute("other_ids", persons=persons.table)
         for place in count(0, PART_IDS):
             ids = [user_id for (user_id,) in execute("part_of_others", {"start": place, "end": place + PART_IDS})]
@@ -59,5 +58,5 @@ def copy_first_seen(
             deadline.check()
             before = connection.execute(QUERIES["seen_before"], {"ids": ids, "start": start}, binary=True).fetchall()
             execute("keep_before", {"ids": [user_id for (user_id,) in before]})
-        execute("keep_persons", table=table)
+        execute("keep_persons", table=table, persons=persons.table)
         return table

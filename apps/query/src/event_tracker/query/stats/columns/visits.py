@@ -23,11 +23,11 @@ def build_cut(columns: str, length: timedelta, longest: int) -> str:
         length: of the question's time range.
         longest: the longest session, in seconds. A part begins more than that after the one before, so there are only so many.
     """
+    of_long = "(select * from selected where user_id in (select user_id from long))"
     most_parts = length // timedelta(seconds=longest) + 1
     steps = math.ceil(math.log2(most_parts))
     return PARTS["cut"].format(
-        columns=columns,
-        visited=PARTS["visited"].format(columns=columns, events="of_users"),
+        visited=PARTS["visited"].format(columns=columns, events=of_long),
         steps="".join(_build_step(step) for step in range(1, steps + 1)),
         begin=f"begin_{steps}",
     )

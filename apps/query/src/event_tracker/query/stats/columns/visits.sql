@@ -16,7 +16,6 @@ from (
 -- The events of the visits in `long`, which are too long, each with the part of its visit. There are few. Moments have numbers, in
 -- the order of visits and time, and a part has the number of its first one: of the first event that is too late for the part before.
 -- `begin` has these numbers, and `jump` leads from each moment to where the next part would begin.
-of_users as materialized (select user_id, session_id, {columns} from selected where user_id in (select user_id from long)),
 of_long as materialized (
   select visited.*, dense_rank() over (order by user_id, session_id, visit, micros) as number
   from ({visited}) as visited
