@@ -119,7 +119,7 @@ class Verifier:
             yield f"{file.name} has {rows:,} rows, and {file.rows:,} in the manifest"
 
     def _renew_copy(self) -> None:
-        """Give the next copy a name of its own: DuckDB remembers what it has read of a file."""
+        """Give the next copy a name of its own: DuckDB remembers what it has read of a file of the same name and time."""
         self._copy.unlink(missing_ok=True)
         self._copies += 1
 
