@@ -89,7 +89,9 @@ def test_each_service_is_given_the_secrets_that_it_needs_and_no_others(services:
     assert given["kafka"] == given["kafka-topics"] == given["kafka-console"] == set()
 
 
-def test_without_the_profile_nothing_of_kafka_runs_and_the_collector_starts_without_it(services: dict[str, Any]) -> None:
+def test_without_the_profile_nothing_of_kafka_runs_and_the_collector_starts_without_it(
+    services: dict[str, Any],
+) -> None:
     with_kafka = {name for name, service in services.items() if service.get("profiles") == ["kafka"]}
     assert with_kafka == {"kafka", "kafka-topics", "kafka-console", "storer"}
     for name, service in services.items():

@@ -166,9 +166,9 @@ def test_without_the_component_nothing_of_kafka_is_there():
 def test_every_setting_of_kafka_in_the_collector_is_checked():
     """So that the checks of clients don't pass for want of a client."""
     found = problems([one for one in rendered(ALL) if one["kind"] != "Kafka"], *KAFKA_CHECKS)
-    assert {f"Deployment/{name}: there is no listener events-kafka-bootstrap:9093" for name in ("collector", "storer")} <= {
-        *found
-    }
+    assert {
+        f"Deployment/{name}: there is no listener events-kafka-bootstrap:9093" for name in ("collector", "storer")
+    } <= {*found}
 
 
 def test_the_connections_of_storers_are_counted():

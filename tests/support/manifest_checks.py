@@ -159,15 +159,19 @@ def secret_modes(objects: list[Object]) -> Iterator[str]:
 
 def _templates(objects: list[Object]) -> list[Object]:
     """The pods' templates, and those of the pods that operators make for a Cluster and for a Kafka."""
-    return [template for _, template in pods(objects)] + _broker_templates(objects) + [
-        {
-            "metadata": {
-                "labels": {**one["spec"]["inheritedMetadata"]["labels"], "cnpg.io/cluster": one["metadata"]["name"]}
-            },
-            "spec": {"containers": [{"ports": [{"name": "metrics", "containerPort": 9187}]}]},
-        }
-        for one in of_kind(objects, "Cluster")
-    ]
+    return (
+        [template for _, template in pods(objects)]
+        + _broker_templates(objects)
+        + [
+            {
+                "metadata": {
+                    "labels": {**one["spec"]["inheritedMetadata"]["labels"], "cnpg.io/cluster": one["metadata"]["name"]}
+                },
+                "spec": {"containers": [{"ports": [{"name": "metrics", "containerPort": 9187}]}]},
+            }
+            for one in of_kind(objects, "Cluster")
+        ]
+    )
 
 
 def _broker_templates(objects: list[Object]) -> list[Object]:
@@ -175,15 +179,15 @@ def _broker_templates(objects: list[Object]) -> list[Object]:
     return [
         {
             "metadata": {
-                "labels": {"strimzi.io/cluster": one["metadata"]["name"], "strimzi.io/name": f"{one['metadata']['name']}-kafka"}
+                "labels": {
+                    "strimzi.io/cluster": one["metadata"]["name"],
+                    "strimzi.io/name": f"{one['metadata']['name']}-kafka",
+                }
             },
             "spec": {
-                "containers": [
-                    {
-                        "ports": [{"containerPort": each["port"]} for each in one["spec"]["kafka"]["listeners"]]
-                        + [{"name": "tcp-prometheus", "containerPort": 9404}] * ("metricsConfig" in one["spec"]["kafka"])
-                    }
-                ]
+                "containers": [{"ports": [{"name": "tcp-prometheus", "containerPort": 9404}]}]
+                if "metricsConfig" in one["spec"]["kafka"]
+                else [{}]
             },
         }
         for one in of_kind(objects, "Kafka")

@@ -54,7 +54,9 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     for _ in range(2):  # a start of the container is one of many
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True)
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(java("kafka.Kafka", str(properties)), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            java("kafka.Kafka", str(properties)), stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
     try:
         wait_until(lambda: process.poll() is not None or _answers(address))
         assert process.poll() is None, (folder / "log").read_text()[-2000:]
@@ -74,12 +76,16 @@ def _answers(address: str) -> bool:
 def init_topics(broker: str) -> str:
     """Run the command of the profile's service `kafka-topics`."""
     service = SERVICES["kafka-topics"]
-    done = run_tracker(*service["command"], environment={**os.environ, **service["environment"], "KAFKA_BROKERS": broker})
+    done = run_tracker(
+        *service["command"], environment={**os.environ, **service["environment"], "KAFKA_BROKERS": broker}
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-def test_the_topics_are_made_once_and_are_taken_where_one_broker_is_allowed(broker: str, monkeypatch: pytest.MonkeyPatch):
+def test_the_topics_are_made_once_and_are_taken_where_one_broker_is_allowed(
+    broker: str, monkeypatch: pytest.MonkeyPatch
+):
     init_topics(broker)
     init_topics(broker)
     monkeypatch.setenv("KAFKA_BROKERS", broker)
