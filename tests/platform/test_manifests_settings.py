@@ -94,8 +94,9 @@ def test_every_value_is_one_that_the_program_accepts(name: str, monkeypatch: pyt
         if container in READ_BY:
             with monkeypatch.context() as patch:
                 for key, value in environment.items():
-                    named = {"KAFKA_CA": lambda: secret("KAFKA_CA"), "SOURCE_COPY_FOLDER": lambda: str(tmp_path)}
-                    patch.setenv(key, secret(key) if key.endswith("_FILE") else named.get(key, lambda: value)())
+                    is_file = key.endswith("_FILE") or key == "KAFKA_CA"
+                    found = secret(key) if is_file else str(tmp_path) if key == "SOURCE_COPY_FOLDER" else value
+                    patch.setenv(key, found)
                 settings = READ_BY[container].read()
             if container in ("collector", "query", "dashboard"):
                 ports = [

@@ -239,7 +239,7 @@ def test_the_metrics_pages_of_both_services_follow_the_conventions(collector: Se
         run(promtool, "check", "metrics", input=requests.get(f"{service.url}/metrics", timeout=30).text)
 
 
-OTHER_TAGS = {"service", "access", "admin", "sql"}
+OTHER_TAGS = {"service", "access", "admin", "sql", "saved queries"}
 """What the query service answers besides questions of ours about events: probes, sign-ins, management, and people's own statements,
 which take as long as they are written."""
 

@@ -185,13 +185,9 @@ def _broker_templates(objects: list[Object]) -> list[Object]:
                 }
             },
             "spec": {
-                "containers": [
-                    {
-                        "ports": [{"containerPort": each["port"]} for each in one["spec"]["kafka"]["listeners"]]
-                        + [{"name": "tcp-prometheus", "containerPort": 9404}]
-                        * ("metricsConfig" in one["spec"]["kafka"])
-                    }
-                ]
+                "containers": [{"ports": [{"name": "tcp-prometheus", "containerPort": 9404}]}]
+                if "metricsConfig" in one["spec"]["kafka"]
+                else [{}]
             },
         }
         for one in of_kind(objects, "Kafka")
