@@ -100,5 +100,6 @@ def test_the_cause_stays_although_all_brokers_are_down_after_it():
     assert (last_error.cause.code, last_error.cause.is_refusal) == ("_AUTHENTICATION", True)
     last_error.forget()
     last_error.note(KafkaError(KafkaError._TRANSPORT, "Connection refused"))
+    last_error.note(KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down"))
     assert str(last_error.cause) == "Connection refused (_TRANSPORT)"
     assert not last_error.cause.is_refusal
