@@ -48,7 +48,7 @@ def test_a_bucket_gets_what_a_folder_gets(run, stored, bucket, tmp_path):
     said = run("export", bucket.target, **bucket.settings).output
     assert said == run("export", tmp_path / "lake").output
     in_bucket, in_folder = tree(bucket.download(tmp_path / "copy")), tree(tmp_path / "lake")
-    assert in_bucket.list_keys() == in_folder.keys()
+    assert in_bucket.keys() == in_folder.keys()
     for name, content in in_folder.items():
         if name.endswith(".parquet"):
             assert in_bucket[name] == content
