@@ -80,7 +80,7 @@ def over_http(service: Service, method: str, path: str, body: object) -> Callabl
 
     def ask() -> str:
         answer = session.request(method, service.url + path, json=body, timeout=300)
-        return "" if answer.ok else f"status {answer.status_code}"
+        return "" if answer.ok else f"status {answer.status_code}: {answer.text[:200]}"
 
     return ask
 

@@ -4,6 +4,7 @@ those of 30 days beside the same queries in plain SQL over its events."""
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import LiteralString, NamedTuple
+from urllib.parse import urlencode
 
 from bench.asking import Asking, in_sql, over_http
 from bench.contest import Line
@@ -14,6 +15,7 @@ from bench.tables import loaded_visits
 RANGE: LiteralString = "\"timestamp\" >= date_trunc('day', now()) - interval '29 days' and \"timestamp\" < date_trunc('day', now()) + interval '1 day'"
 
 
+MONTH_DAYS = 30
 ALL_DAYS = 395
 """All days of the visits (sql/visits.sql)."""
 
@@ -29,6 +31,13 @@ class Question(NamedTuple):
     sql: LiteralString
     most_ms: float
     most_ms_of_all: float
+
+    def over(self, days: int) -> tuple[str, str, object]:
+        """Method, path and body of the question about so many days, today included."""
+        span = last_days(days)
+        if isinstance(self.body, dict):
+            return self.method, self.path, {**self.body, **span}
+        return self.method, self.path + urlencode(span), None
 
 
 FUNNEL = {"steps": [{"event_type": "page_view"}, {"event_type": "add_to_cart"}, {"event_type": "purchase"}]}
@@ -81,10 +90,10 @@ SUGGESTIONS = {"field names": "/stats/fields?", "values": "/stats/values?field=p
 SUGGESTION_MS = 50
 
 
-def last_days(days: int) -> str:
-    """The parameters for the range of so many days, today included."""
+def last_days(days: int) -> dict[str, str]:
+    """The range of so many days, today included."""
     today = datetime.now(UTC).date()
-    return f"from={today - timedelta(days=days - 1)}&to={today + timedelta(days=1)}"
+    return {"from": f"{today - timedelta(days=days - 1)}", "to": f"{today + timedelta(days=1)}"}
 
 
 def analytics(setup: Setup) -> list[Line]:
@@ -92,16 +101,15 @@ def analytics(setup: Setup) -> list[Line]:
     postgres, events = setup.postgres, setup.sizes[1]
     releases = [TODAY, *([setup.release] if setup.release else [])]
     databases = [loaded_visits(postgres, events, release) for release in releases]
-    month, everything = (last_days(days) for days in (30, ALL_DAYS))
     with setup.services() as services:
         started = [
             (release.name, services.query(1, database, release))
             for release, database in zip(releases, databases, strict=True)
         ]
 
-        def contenders(question: Question, key: str, span: str) -> Iterator[Asking]:
+        def contenders(question: Question, key: str, days: int) -> Iterator[Asking]:
             for name, service in started:
-                asked = over_http(service, question.method, question.path + span, question.body)
+                asked = over_http(service, *question.over(days))
                 yield Asking(
                     asked, key=f"{key}/{question.key}/{name}", name=f"{question.key}: {name}",
                     warm_up=setup.terms.warm_up, service=service, least=1,
@@ -110,15 +118,15 @@ def analytics(setup: Setup) -> list[Line]:
         of_month: list[Asking] = []
         for question in QUESTIONS:
             plain = in_sql(postgres, databases[0], question.sql)
-            of_month += contenders(question, "ask", month)
+            of_month += contenders(question, "ask", MONTH_DAYS)
             of_month.append(
                 Asking(plain, key=f"ask/{question.key}/sql", name=f"{question.key}: plain SQL", warm_up=0, service=None, least=1)
             )  # fmt: skip
         for name, path in SUGGESTIONS.items():
-            asked = over_http(started[0][1], "GET", path + month, None)
+            asked = over_http(started[0][1], "GET", path + urlencode(last_days(MONTH_DAYS)), None)
             of_month.append(
                 Asking(asked, key=f"ask/{name}/ours", name=f"{name}: ours", warm_up=setup.terms.warm_up, service=started[0][1])
             )  # fmt: skip
-        of_all = [one for question in QUESTIONS for one in contenders(question, "ask-all", everything)]
+        of_all = [one for question in QUESTIONS for one in contenders(question, "ask-all", ALL_DAYS)]
         lines = setup.compete("Analytics, the last 30 days of 13 months", of_month)
         return lines + setup.compete("Analytics, 13 months", of_all)

@@ -15,7 +15,7 @@ from bench.contenders import Storing, wait_settled
 from bench.contest import Line, Sample
 from bench.postgres import Postgres
 from bench.releases import TODAY
-from bench.sections.analytics import QUESTIONS, last_days
+from bench.sections.analytics import MONTH_DAYS, QUESTIONS
 from bench.services import Service
 from bench.setup import Setup
 from bench.tables import copied, loaded_visits
@@ -81,7 +81,6 @@ class StoringBeside(Storing):
 def beside(setup: Setup) -> list[Line]:
     """Measure the collector of each release, alone and beside its questions."""
     releases = [TODAY, *([setup.release] if setup.release else [])]
-    month = last_days(30)
     with ExitStack() as stack:
         services = stack.enter_context(setup.services())
         contenders = []
@@ -90,7 +89,7 @@ def beside(setup: Setup) -> list[Line]:
             database = stack.enter_context(copied(setup.postgres, loaded))
             collector, query = services.collector(1, database, release), services.query(1, database, release)
             dearest = [question for question in QUESTIONS if question.key in DEAREST]
-            asks = [over_http(query, one.method, one.path + month, one.body) for one in dearest]
+            asks = [over_http(query, *one.over(MONTH_DAYS)) for one in dearest]
             given: dict[str, Any] = {"postgres": setup.postgres, "database": database}
             contenders += [
                 StoringBeside(

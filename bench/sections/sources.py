@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from bench.asking import Asking, over_http
 from bench.contest import Line
-from bench.sections.analytics import QUESTIONS, last_days
+from bench.sections.analytics import MONTH_DAYS, QUESTIONS
 from bench.setup import Setup
 from bench.tables import loaded_sources
 
@@ -29,9 +29,8 @@ PAGES = {
 def sources(setup: Setup) -> list[Line]:
     """Measure one client's queries. The restrictions run in rotation."""
     database = loaded_sources(setup.postgres, setup.sizes[1])
-    month = last_days(30)
     asked = [(f"{name}, a page", "GET", path, None) for name, path in PAGES.items()]
-    asked += [(f"{q.key}, 30 days", q.method, q.path + month, q.body) for q in QUESTIONS]
+    asked += [(f"{q.key}, 30 days", *q.over(MONTH_DAYS)) for q in QUESTIONS]
     contenders: list[Asking] = []
     with setup.services() as services:
         service = services.query(1, database)
