@@ -117,7 +117,7 @@ class Cluster:
 
         def wait() -> bool:
             try:
-                future.result(ANSWER_SECONDS)
+                future.result(self._answer_seconds)
             except KafkaException as error:
                 # The list is what one broker knows; a topic that was made just now may be missing there.
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
@@ -131,8 +131,8 @@ class Cluster:
 
     def _wait_until_known(self, name: str) -> None:
         """Wait until the brokers tell of a new topic: who starts after this command must find it."""
-        deadline = time.monotonic() + ANSWER_SECONDS
-        while name not in self._call(lambda: self._consumer.list_topics(timeout=ANSWER_SECONDS)).topics:
+        deadline = time.monotonic() + self._answer_seconds
+        while name not in self._call(lambda: self._consumer.list_topics(timeout=self._answer_seconds)).topics:
             if time.monotonic() > deadline:
                 raise click.ClickException(f"Kafka doesn't tell of the topic {name}, although it was made.")
             time.sleep(0.1)
