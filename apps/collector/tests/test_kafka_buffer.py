@@ -3,6 +3,8 @@
 What real brokers do is tested in tests/platform/kafka.
 """
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -178,3 +180,11 @@ def test_the_first_error_of_a_delivery_stays():
         delivery.note(KafkaError(code), None)
     delivery.expect(2)
     assert (delivery.failed, delivery.error.code()) == (2, KafkaError._MSG_TIMED_OUT)
+
+
+def test_without_brokers_nothing_of_kafka_is_imported():
+    code = (
+        "import sys; import event_tracker.collector.app, event_tracker.collector.kafka.check; "
+        "sys.exit(any(name.startswith('confluent_kafka') for name in sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
