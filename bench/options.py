@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bench import ROOT
 from bench.contest import Terms
-from bench.releases import Release
+from bench.release import Release
 from bench.sections.analytics import analytics
 from bench.sections.batches import batches
 from bench.sections.beside import beside

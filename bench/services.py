@@ -17,7 +17,7 @@ import requests
 from bench import BENCH
 from bench.contest import say
 from bench.postgres import Postgres
-from bench.releases import TODAY, Release
+from bench.release import TODAY, Release
 from event_tracker.cli.database.bootstrap import SCOPES, register_token, register_write_key
 from event_tracker.cli.local.secret_files import make_signing_key
 from event_tracker.core.secrets.keys import make_key

@@ -8,7 +8,7 @@ from bench.contest import Contender, Line, Terms, compete
 from bench.events import Requests
 from bench.noise import Patience
 from bench.postgres import Postgres
-from bench.releases import Release
+from bench.release import Release
 from bench.services import Services
 
 

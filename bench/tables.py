@@ -10,7 +10,7 @@ from psycopg import sql
 from bench import BENCH
 from bench.contest import say
 from bench.postgres import Postgres
-from bench.releases import TODAY, Release
+from bench.release import TODAY, Release
 from bench.services import EXPRESS
 from bench.visits import DAYS, copy_visits
 

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from bench.asking import Asking, in_sql, over_http
 from bench.contest import Line
-from bench.releases import TODAY
+from bench.release import TODAY
 from bench.setup import Setup
 from bench.tables import loaded_visits
 

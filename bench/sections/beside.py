@@ -14,7 +14,7 @@ from bench.asking import over_http
 from bench.contenders import Storing, wait_settled
 from bench.contest import Line, Sample
 from bench.postgres import Postgres
-from bench.releases import TODAY
+from bench.release import TODAY
 from bench.sections.analytics import MONTH_DAYS, QUESTIONS
 from bench.services import Service
 from bench.setup import Setup
