@@ -5,7 +5,8 @@ from functools import wraps
 import pytest
 from stored import BY_DAY, EVERYTHING
 
-from event_tracker.columns.loading import loader, reader
+from event_tracker.columns.loading import loader
+from event_tracker.columns.loading.rows import reader
 
 
 @pytest.fixture
