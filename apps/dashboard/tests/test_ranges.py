@@ -67,18 +67,6 @@ def test_days_that_cant_be_used_are_said_to_be_so(visit, ranged, days):
     assert f"“{', '.join(days)}” in the link isn't used" in sentence
 
 
-def test_back_leads_past_a_step_whose_url_has_no_days(visit, ranged):
-    visitor = visit(ranged).open("", range="7 days")
-    visitor.turn_to("Sessions").choose("Range", "dates")
-    # The days are a step of their own.
-    visitor.page.wait_for_url(lambda url: "range=dates" in url and "days=" in url)
-    visitor.wait().page.go_back()
-    visitor.page.wait_for_url(lambda url: "range=dates" in url and "days=" not in url)
-    visitor.wait().page.go_back()
-    visitor.page.get_by_role("heading", name="Overview", level=1).wait_for()
-    assert visitor.wait().tile("Events") == "9"
-
-
 def test_days_go_along_to_other_pages(visit, ranged):
     visitor = visit(ranged).open("", range="dates", days=["2015-05-17", "2015-05-20"])
     visitor.page.get_by_role("link", name="Sessions").click()

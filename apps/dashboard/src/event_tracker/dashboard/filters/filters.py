@@ -59,8 +59,8 @@ class Filters:
         return {"source": self.sources}
 
 
-def choose(page: str) -> Filters:
-    """Draw the sidebar's choices on a page, and return them."""
+def choose() -> Filters:
+    """Draw the sidebar's choices, and return them."""
     _keep_in_url()
     with st.sidebar:
         tz = _choose_zone()
@@ -69,10 +69,9 @@ def choose(page: str) -> Filters:
             help="The last so many days, today included; “dates” lets you choose the first and the last day.",
         )  # fmt: skip
         if preset == CUSTOM:
-            period = _choose_days(tz, page)
+            period = _choose_days(tz)
         else:
             st.query_params.pop("days", None)
-            st.session_state.pop("days_in_url", None)
             period = Period.latest(PRESETS[preset], tz)
         known = _sources()
         sources = _choose_sources(known)
@@ -113,7 +112,7 @@ def _choose_zone() -> str:
     return st.selectbox("Time zone", zones, index=None, key="tz", bind="query-params", required=True) or "UTC"
 
 
-def _choose_days(tz: str, page: str) -> Period:
+def _choose_days(tz: str) -> Period:
     # Not bound to the URL by Streamlit: it would reduce two equal days to one, and silently drop values that it can't read.
     if "days" not in st.session_state or _went_back():
         default = Period.latest(PRESETS[DEFAULT_PRESET], tz)
@@ -124,12 +123,7 @@ def _choose_days(tz: str, page: str) -> Period:
     )  # fmt: skip
     chosen: tuple[date, ...] = st.session_state["days"]
     # There is only one day while the reader has clicked on the first one only.
-    written = page, for_url(chosen)
-    # If they were written and the URL has none, the button Back has led to the step before. To write them would lead forward again, and
-    # so would each Back.
-    if "days" in st.query_params or st.session_state.get("days_in_url") != written:
-        st.query_params["days"] = for_url(chosen)
-        st.session_state["days_in_url"] = written
+    st.query_params["days"] = st.session_state["days_in_url"] = for_url(chosen)
     return Period(chosen[0], chosen[-1], tz)
 
 
@@ -185,7 +179,7 @@ def for_url(days: tuple[date, ...]) -> list[str]:
 
 def _went_back() -> bool:
     """Whether the URL has other days than were written to it, though none were chosen: the reader has used the button Back."""
-    given, (_, written) = st.query_params.get_all("days"), st.session_state.get("days_in_url", (None, None))
+    given, written = st.query_params.get_all("days"), st.session_state.get("days_in_url")
     return bool(given) and given != written == for_url(st.session_state["days"])
 
 

@@ -115,6 +115,6 @@ with open_sign_in():
     st.title(current.title, anchor=False)
     # Drawn here and not by the page: Streamlit drops the inputs of a page from the URL when another page is opened.
     if current in event_pages:
-        chosen = filters.choose(current.url_path)
+        chosen = filters.choose()
     current.run()
     account.show(who, below_filters=current in event_pages)
