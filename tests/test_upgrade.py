@@ -9,11 +9,11 @@ import psycopg
 import pytest
 import requests
 from click.testing import CliRunner
+from releases import FOLDER, MIGRATIONS, RELEASES, upgraded
 from tools import ROOT
 
 from event_tracker.cli.admin.receipt import check
 from event_tracker.cli.database.maintain import maintain
-from releases import FOLDER, MIGRATIONS, RELEASES, upgraded
 
 MAX_BYTES = 300_000
 

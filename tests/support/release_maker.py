@@ -21,6 +21,7 @@ from typing import Any
 import psycopg
 import requests
 from release_questions import questions
+from releases import FOLDER, Record, Release, Upgraded, upgraded
 from servers import Postgres, Service, launching
 from signing_key import make_signing_key
 from tools import ROOT
@@ -28,7 +29,6 @@ from waiting import wait_until
 
 from event_tracker.cli.database.partitions import Month, make_partition
 from event_tracker.core.secrets.keys import make_key
-from releases import FOLDER, Record, Release, Upgraded, upgraded
 
 END = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=3)
 START = END - timedelta(days=120)
