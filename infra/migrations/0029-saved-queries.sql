@@ -16,3 +16,14 @@ comment on column saved_queries.space is 'Empty: of all who may see every source
 comment on column saved_queries.owner is 'Who saved it, as the audit log names them. They alone may change it, and admins.';
 
 grant select, insert, update, delete on saved_queries to control;
+
+-- The names of a token end with it: nobody could read or remove them afterwards.
+create function remove_saved_queries () returns trigger language plpgsql as $$
+begin
+  delete from saved_queries where space = 'token:' || new.prefix;
+  return null;
+end
+$$;
+
+create trigger remove_saved_queries_on_revoke after update of revoked_at on api_tokens
+for each row when (new.revoked_at is not null) execute function remove_saved_queries();

@@ -230,3 +230,19 @@ def test_what_retention_deleted_before_it_was_counted_is_counted(empty, tmp_path
         for table in ("summarised_days", "property_counts", "visits"):
             days = owner.execute(f"select day::date::text from {table}".encode()).fetchall()
             assert days == [("2026-03-01",)], table
+
+
+def test_what_the_upkeep_of_0_1_0_summed_up_after_it_was_emptied_is_deleted(empty, tmp_path):
+    before = tmp_path / "before"
+    before.mkdir()
+    for name in (name for name in IDS if name < "0030"):
+        (before / f"{name}.sql").write_bytes((CHECKOUT_MIGRATIONS / f"{name}.sql").read_bytes())
+    assert migrate(DATABASE_URL=empty, MIGRATIONS_DIR=str(before))[0] == 0
+    with psycopg.connect(empty, autocommit=True) as owner:
+        owner.execute("insert into summarised_days values ('2026-03-01 00:00:00+00', 5, '{}')")
+        owner.execute("insert into property_counts select day, 'email', '', 'c@example.com', 1 from summarised_days")
+        owner.execute("insert into visits select day, 'ann', 's', day, day, '{view}' from summarised_days")
+    assert migrate(DATABASE_URL=empty)[0] == 0
+    with psycopg.connect(empty) as owner:
+        for table in ("summarised_days", "property_counts", "visits"):
+            assert owner.execute(f"select count(*) from {table}".encode()).fetchone() == (0,), table

@@ -114,6 +114,8 @@ def test_a_statement_is_saved_once_it_has_run_and_run_by_its_name(run_guarded):
     assert run_guarded("select 42 as x", "--save", "answer", "--format", "csv").stdout.split() == ["x", "42"]
     run_guarded("-", "--save", "lines", given="select 1 as a,\n  2 as b\n")
     run_guarded("select nope", "--save", "wrong", code=2)
+    refused = run_guarded("select 43 as x", "--save", "not a name", "--format", "csv", code=2)
+    assert refused.stdout.split()[:2] == ["x", "43"]
     assert run_guarded("--saved", "answer", "--format", "csv").stdout.split() == ["x", "42"]
     listed = run_guarded("--list").stdout.splitlines()
     assert [line.split()[0] for line in listed] == ["name", "answer", "lines"]

@@ -8,7 +8,7 @@ import requests
 from signing_key import make_signing_key
 
 from event_tracker.core.secrets.keys import make_key
-from event_tracker.query.sql.saved import MAX_QUERIES
+from event_tracker.query.sql.saved import MAX_CHARACTERS, MAX_QUERIES, MAX_SPACE_CHARACTERS
 
 Ask = Callable[..., requests.Response]
 
@@ -122,6 +122,29 @@ def test_there_are_so_many_at_most(program, shared_owner):
     assert ann("GET", "one-more").status_code == 404
     assert save(ann, "q7", "select 2") == 200
     assert save(program(sources=["shop"]), "one-more") == 201
+
+
+def test_they_have_so_many_characters_at_most(program, shared_owner):
+    ann, long = program(), "select 1 -- ".ljust(MAX_CHARACTERS, "x")
+    shared_owner.execute(
+        "insert into saved_queries (name, sql, owner) select 'q' || n, %s, %s from generate_series(1, %s) n",
+        [long, ann.prefix, MAX_SPACE_CHARACTERS // MAX_CHARACTERS],
+    )
+    answer = ann("PUT", "one-more", {"sql": "select 1"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "too_many_queries")
+    assert save(ann, "q7", "select 2") == 200
+    assert save(ann, "one-more") == 201
+
+
+def test_those_of_a_restricted_token_end_with_it(program, shared_owner):
+    for_all, of_shop, of_blog = program(), program(sources=["shop"]), program(sources=["blog"])
+    for ask in (for_all, of_shop, of_blog):
+        assert save(ask, "daily") == 201
+    shared_owner.execute(
+        "update api_tokens set revoked_at = now() where prefix = any (%s)", [[for_all.prefix, of_shop.prefix]]
+    )
+    left = shared_owner.execute("select space from saved_queries order by space").fetchall()
+    assert left == [("",), (f"token:{of_blog.prefix}",)]
 
 
 @pytest.mark.parametrize("name", ["a%20b", ".a", "-a", "é", "a" * 101, "a%2Fb", "a%0Ab", "a%0A"])

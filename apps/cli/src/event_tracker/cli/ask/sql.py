@@ -114,9 +114,9 @@ def sql(
         **identity_parameter(is_raw),
     }
     found = client.ask("POST", "/sql", body, {}, read_seconds=ANSWER_SECONDS)
+    _print(found, format_, limit)
     if save is not None:
         client.ask("PUT", _path_of(save), {"sql": text}, {})
-    _print(found, format_, limit)
 
 
 def _read_statement(client: Client, statement: str | None, saved: str | None) -> str:

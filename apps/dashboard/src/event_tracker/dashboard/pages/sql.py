@@ -10,11 +10,12 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from event_tracker.dashboard.auth import current
+from event_tracker.dashboard.auth.browser_sign_ins import SignedOutError
 from event_tracker.dashboard.charts import charts, numbers
 from event_tracker.dashboard.client import saved_queries
 from event_tracker.dashboard.client.api import Answer, ask_with_body
 from event_tracker.dashboard.client.download import for_spreadsheets
-from event_tracker.dashboard.client.service import RefusedError
+from event_tracker.dashboard.client.service import RefusedError, UnavailableError
 from event_tracker.dashboard.filters.filters import Filters
 from event_tracker.dashboard.markdown import as_text
 
@@ -132,6 +133,8 @@ def _remove(name: str) -> None:
         saved_queries.remove(name)
     except RefusedError as refused:
         st.session_state[REFUSED] = refused.detail
+    except (UnavailableError, SignedOutError):
+        pass  # the page, which is drawn next, meets the same and shows it
 
 
 def _show_side() -> None:

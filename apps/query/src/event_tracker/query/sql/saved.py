@@ -1,7 +1,7 @@
 """Routes under /sql/queries: statements that are kept under a name.
 
-Who may see all sources shares them with all others who may. Who is restricted to some sources has names of their own: a statement may
-say what other sources have.
+All who may see every source share one space of names. Each who is restricted to some sources has a space of their own: a statement
+may say what other sources have. A token's own space ends when the token is revoked.
 """
 
 import re
@@ -30,7 +30,10 @@ MAX_CHARACTERS = 20_000
 """Of a statement."""
 
 MAX_QUERIES = 500
-"""That are shared, and of one who is restricted."""
+"""In a space: that are shared, or of one who is restricted."""
+
+MAX_SPACE_CHARACTERS = 1_000_000
+"""Of all statements of a space: a list has them all."""
 
 
 class SavedQueries(NamedTuple):
@@ -68,6 +71,11 @@ class SavedQueryList(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def list_saved_queries(saved: SavedQueries, call: Call) -> Row:
+    """All queries of the principal's space.
+
+    Raises:
+        Problem: 404 if SQL is off. All routes here do.
+    """
     _check_on(saved)
     space = _space_of(call.principal)
     items, _ = saved.management.change(
@@ -77,6 +85,11 @@ def list_saved_queries(saved: SavedQueries, call: Call) -> Row:
 
 
 def get_saved_query(saved: SavedQueries, call: Call, name: str) -> Row:
+    """One query.
+
+    Raises:
+        Problem: 404 if there is none of that name.
+    """
     _check_on(saved)
     _check_name(name)
     found, _ = saved.management.change(call.principal, lambda transaction: _find(transaction, name))
@@ -86,6 +99,11 @@ def get_saved_query(saved: SavedQueries, call: Call, name: str) -> Row:
 
 
 def put_saved_query(saved: SavedQueries, call: Call, name: str) -> tuple[Row, int]:
+    """Save a statement. Returns the query, and 201 if the name is new, or 200.
+
+    Raises:
+        Problem: 403 if it is another's, or without credentials; 404 for what can't be a name; 409 if the space is full.
+    """
     _check_on(saved)
     _check_name(name)
     _check_named(call.principal)
@@ -95,6 +113,11 @@ def put_saved_query(saved: SavedQueries, call: Call, name: str) -> tuple[Row, in
 
 
 def delete_saved_query(saved: SavedQueries, call: Call, name: str) -> None:
+    """Remove a query.
+
+    Raises:
+        Problem: 403 if it is another's, or without credentials; 404 if there is none of that name.
+    """
     _check_on(saved)
     _check_name(name)
     _check_named(call.principal)
@@ -117,9 +140,10 @@ def _put(transaction: Transaction, name: str, statement: str) -> tuple[Row, int]
     (answer,) = _execute(
         transaction, "put_saved", space=space, name=name, sql=statement, owner=transaction.principal.name
     )
-    ((counted),) = _execute(transaction, "count_saved", space=space)
-    if counted["queries"] > MAX_QUERIES:
-        raise Problem(409, "too_many_queries", f"There are {MAX_QUERIES} saved queries at most. Remove some first.")
+    (counted,) = _execute(transaction, "count_saved", space=space)
+    if counted["queries"] > MAX_QUERIES or counted["characters"] > MAX_SPACE_CHARACTERS:
+        detail = f"There are {MAX_QUERIES} saved queries at most, of {MAX_SPACE_CHARACTERS:,} characters together. Remove some first."
+        raise Problem(409, "too_many_queries", detail)
     transaction.record("query_saved", name, sql=statement)
     return answer, 201 if found is None else 200
 
@@ -143,7 +167,7 @@ def _find(transaction: Transaction, name: str) -> Row | None:
 
 
 def _space_of(principal: Principal) -> str:
-    """Among whose names those of the principal are: empty, or their own."""
+    """The space of the principal: "", which all share who see every source, or one of their own."""
     return "" if principal.sources is None else f"{principal.kind}:{principal.name}"
 
 

@@ -21,7 +21,7 @@ set sql = excluded.sql, changed_at = now()
 returning name, sql, owner, changed_at;
 
 -- name: count_saved
-select count(*)::int as queries from saved_queries where space = %(space)b;
+select count(*)::int as queries, sum(length(sql))::int as characters from saved_queries where space = %(space)b;
 
 -- name: delete_saved
 delete from saved_queries where space = %(space)b and name = %(name)b;
