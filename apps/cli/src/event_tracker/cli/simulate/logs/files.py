@@ -21,7 +21,7 @@ def write_logs(folder: Path, visits: Iterable[LoggedVisit], run: str, written: W
 
     Args:
         folder: made if it isn't there.
-        run: another one gives the files other names.
+        run: the id of this run, a part of the files' names.
 
     Raises:
         OSError: if the folder can't be written to.

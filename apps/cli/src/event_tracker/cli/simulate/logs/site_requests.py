@@ -21,10 +21,10 @@ from event_tracker.cli.simulate.scenarios.truth.web_truth import View, WebSessio
 SESSION_SECONDS = 1800
 """The pause that ends a session. Logs have no session ids."""
 
-LINK_IS_BROKEN = 20
-"""One in so many visits ends on a page that doesn't exist."""
+VISITS_PER_BROKEN_LINK = 20
+"""One visit in so many ends on a page that doesn't exist."""
 
-EDGES = ("FRA56-P4", "FRA60-P1", "AMS58-P2")
+EDGE_LOCATIONS = ("FRA56-P4", "FRA60-P1", "AMS58-P2")
 
 
 class LoggedVisit(NamedTuple):
@@ -66,21 +66,21 @@ class _VisitLogger:
                 self._view(second, step)
             else:
                 self._add(second, f"/api/{step.event_type}", method="POST", status=204, content_type=None)
-        if not person.life.bot and visit.chance // 100 % LINK_IS_BROKEN == 0:
+        if not person.life.bot and visit.chance // 100 % VISITS_PER_BROKEN_LINK == 0:
             self._add(second, "/old-catalogue", status=404)
         return LoggedVisit(visit, self._requests, [_as_session(person.user_id, views) for views in self._sessions])
 
     def _view(self, second: int, step: Step) -> None:
         page = str(step.properties["page"])
-        came: dict[str, Any] = {"referrer": f"https://{self._site.host}/"}
+        origin: dict[str, Any] = {"referrer": f"https://{self._site.host}/"}
         view = {"$source": "internal", "$channel": "internal"}
         if not self._sessions or second - self._sessions[-1][-1][0] > SESSION_SECONDS:
             self._sessions.append([])
             campaign = {name: value for name, value in self._arrived.items() if name.startswith("utm_")}
-            came = {"referrer": REFERRERS[self._arrived["$source"]], "query": urlencode(campaign) or None}
+            origin = {"referrer": REFERRERS[self._arrived["$source"]], "query": urlencode(campaign) or None}
             view = {name: self._arrived[name] for name in ("$source", "$channel")} | campaign
         self._sessions[-1].append((second, {"page": page, **self._client_properties(), **view}))
-        self._add(second, quote(page), **came)
+        self._add(second, quote(page), **origin)
         self._add(second, "/assets/style.css", content_type="text/css", referrer=f"https://{self._site.host}/")
 
     def _client_properties(self) -> dict[str, Any]:
@@ -104,7 +104,7 @@ class _VisitLogger:
                 user_agent=BOT if person.life.bot else browser_of(person.everywhere).user_agent,
                 request_id=_request_id(self._visit.chance, len(self._requests)),
                 country=str(person.everywhere["$country"]),
-                edge_location=EDGES[self._number % len(EDGES)],
+                edge_location=EDGE_LOCATIONS[self._number % len(EDGE_LOCATIONS)],
                 edge_result="Error" if known["status"] >= 400 else "Hit" if chance % 3 else "Miss",
                 **known,
             )
@@ -112,7 +112,7 @@ class _VisitLogger:
 
 
 def _request_id(chance: int, number: int) -> str:
-    """As CloudFront's are: 56 characters."""
+    """The id of a visit's request, of 56 characters, as CloudFront's have. `chance` is the visit's random number."""
     digest = hashlib.blake2b(f"{chance:x} {number}".encode(), digest_size=40).digest()
     return base64.urlsafe_b64encode(digest).decode()
 

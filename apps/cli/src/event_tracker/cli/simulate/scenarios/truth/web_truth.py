@@ -27,20 +27,25 @@ class WebSession(NamedTuple):
 VIEWED = {"page": "page", "country": "$country", "city": "$city", "browser": "$browser"}
 """Lists in which each page view has its own key, and the property that is the key."""
 
-EDGES = {"entry": ("page", 0), "exit": ("page", -1), "source": ("$source", 0), "channel": ("$channel", 0)}
+FIRST_AND_LAST_PAGES = {
+    "entry": ("page", 0),
+    "exit": ("page", -1),
+    "source": ("$source", 0),
+    "channel": ("$channel", 0),
+}
 """Lists in which a session has the key of one of its page views: the property, and which page view."""
 
 
 def web_checks(tally: Tally) -> Iterator[Check]:
     """Check the totals, and lists of each kind."""
     sessions = [session for visit in tally.visits for session in _sessions(tally, visit)]
-    yield from check_sessions(tally, sessions, VIEWED, EDGES)
+    yield from check_sessions(tally, sessions, VIEWED, FIRST_AND_LAST_PAGES)
 
 
 def check_sessions(
     tally: Tally, sessions: list[WebSession], viewed: Mapping[str, str], edges: Mapping[str, tuple[str, int]]
 ) -> Iterator[Check]:
-    """Check the totals of these sessions, and the lists that are named as VIEWED and EDGES are."""
+    """Check the totals of these sessions, and the lists that are named as VIEWED and FIRST_AND_LAST_PAGES are."""
     yield make_check(tally, "web site", "/stats/web", {"interval": "month"}, {"totals": _totals(sessions)})
     for by, name in viewed.items():
         parts = [
