@@ -10,7 +10,7 @@ from event_tracker.cli.simulate.scenarios.site import PAGE_VIEW
 from event_tracker.cli.simulate.scenarios.truth.check import Check, Request, Truth
 from event_tracker.cli.simulate.scenarios.truth.questions import LIMIT, day_starts, make_check, ranked
 from event_tracker.cli.simulate.scenarios.truth.tally import Tally
-from event_tracker.cli.simulate.scenarios.truth.web_truth import FIRST_AND_LAST_PAGES, check_sessions
+from event_tracker.cli.simulate.scenarios.truth.web_truth import SESSION_LISTS, check_sessions
 
 VIEWED = {"page": "page", "host": "host", "browser": "$browser", "os": "$os", "device_type": "$device_type"}
 """Lists of page views, as in `web_truth`."""
@@ -31,7 +31,7 @@ def make_log_truth(plan: Plan, visits: Sequence[LoggedVisit], *, has_countries: 
     checks = [
         _types(plan, types),
         _page_views_by_day(tally, visits),
-        *check_sessions(tally, sessions, viewed, FIRST_AND_LAST_PAGES | CAMPAIGNS),
+        *check_sessions(tally, sessions, viewed, SESSION_LISTS | CAMPAIGNS),
     ]
     return Truth(
         scenario=plan.scenario.name,

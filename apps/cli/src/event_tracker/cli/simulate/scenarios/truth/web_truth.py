@@ -27,7 +27,7 @@ class WebSession(NamedTuple):
 VIEWED = {"page": "page", "country": "$country", "city": "$city", "browser": "$browser"}
 """Lists in which each page view has its own key, and the property that is the key."""
 
-FIRST_AND_LAST_PAGES = {
+SESSION_LISTS = {
     "entry": ("page", 0),
     "exit": ("page", -1),
     "source": ("$source", 0),
@@ -39,13 +39,13 @@ FIRST_AND_LAST_PAGES = {
 def web_checks(tally: Tally) -> Iterator[Check]:
     """Check the totals, and lists of each kind."""
     sessions = [session for visit in tally.visits for session in _sessions(tally, visit)]
-    yield from check_sessions(tally, sessions, VIEWED, FIRST_AND_LAST_PAGES)
+    yield from check_sessions(tally, sessions, VIEWED, SESSION_LISTS)
 
 
 def check_sessions(
     tally: Tally, sessions: list[WebSession], viewed: Mapping[str, str], edges: Mapping[str, tuple[str, int]]
 ) -> Iterator[Check]:
-    """Check the totals of these sessions, and the lists that are named as VIEWED and FIRST_AND_LAST_PAGES are."""
+    """Check the totals of these sessions, and the lists that are named as VIEWED and SESSION_LISTS are."""
     yield make_check(tally, "web site", "/stats/web", {"interval": "month"}, {"totals": _totals(sessions)})
     for by, name in viewed.items():
         parts = [
