@@ -121,10 +121,9 @@ class KafkaClient:
 
     def note(self, error: KafkaError) -> None:
         """Count and log an error. If it means that the producer is broken, it is replaced. Don't call it in the thread."""
-        metrics.BUFFER_ERRORS.labels(error.name()).inc()
         if error.fatal() or error.code() == KafkaError._FATAL:
             self._is_broken = True
-        self._last_error.note(error)
+        self._note_cause(make_cause(error))
 
     def call_soon(self, function: Callable[..., object], *arguments: Any) -> None:
         """Have the hub call a function, which mustn't wait. Only the thread calls this."""
@@ -137,6 +136,10 @@ class KafkaClient:
         self._waking.close()
         self._thread.kill()
 
+    def _note_cause(self, cause: Cause) -> None:
+        metrics.BUFFER_ERRORS.labels(cause.code).inc()
+        self._last_error.remember(cause)
+
     def _make_calls(self) -> None:
         while self._calls:
             function, arguments = self._calls.popleft()
@@ -148,7 +151,13 @@ class KafkaClient:
         while not self._is_stopping:
             topics = self._check()
             if topics:
-                self._serve(min(topic.max_message_bytes for topic in topics))
+                try:
+                    self._serve(min(topic.max_message_bytes for topic in topics))
+                except Exception as error:  # whatever it is, the thread must go on
+                    self._is_up = False
+                    self._producer = None
+                    self.brokers_up = 0
+                    self._fail(Cause(type(error).__name__, str(error), is_refusal=False), RETRY_SECONDS)
 
     def _check(self) -> list[Topic]:
         """Check the topics. If that fails, wait a while."""
@@ -161,14 +170,19 @@ class KafkaClient:
         except (KafkaRefusedError, KafkaUnreachableError) as error:
             if isinstance(error, KafkaRefusedError):
                 pause = REFUSED_RETRY_SECONDS
-            self.call_soon(self._last_error.remember, error.cause)
+            cause = error.cause
         except Exception as error:  # whatever it is, the thread must go on
-            self.call_soon(self._last_error.remember, Cause(type(error).__name__, str(error), is_refusal=False))
+            cause = Cause(type(error).__name__, str(error), is_refusal=False)
+        self._fail(cause, pause)
+        return []
+
+    def _fail(self, cause: Cause, pause: float) -> None:
+        """Have a cause counted and logged, and wait a while."""
+        self.call_soon(self._note_cause, cause)
         self._wake()
         until = time.monotonic() + pause
         while not self._is_stopping and time.monotonic() < until:
             _sleep(POLL_SECONDS)
-        return []
 
     def _serve(self, max_message_bytes: int) -> None:
         """Make a producer, and wait for it until this stops, or it is broken."""
@@ -205,7 +219,7 @@ class KafkaClient:
         except KafkaException as error:
             if self._is_up:
                 self._set_up(is_up=False)
-            self.call_soon(self._last_error.remember, make_cause(error.args[0]))
+            self.call_soon(self._note_cause, make_cause(error.args[0]))
             while not self._is_stopping and time.monotonic() < began + RETRY_SECONDS:
                 producer.poll(POLL_SECONDS)
         else:
