@@ -158,9 +158,11 @@ def test_only_the_loop_writes_it(postgres, database, copy, key, tmp_path, owner)
 
 def test_without_a_copy_it_is_said_once(copy):
     with capture_logs() as logs, cache(NOWHERE, copy) as copied:
-        for _ in range(3):
+        for _ in range(2):
             with pytest.raises(UNAVAILABLE):
                 credentials(copied, make_key("wk").key)
+            with pytest.raises(UNAVAILABLE):
+                copied._update()
     assert [one["event"] for one in logs].count("there is no copy of sources and keys") == 1
 
 
