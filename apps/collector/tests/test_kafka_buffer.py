@@ -155,8 +155,10 @@ def test_an_error_while_the_producer_is_polled_makes_a_new_one(client, buffer, m
             raise faults.pop()
         return kafka_client._Statistics({})
 
+    before = count_errors("ValueError")
     monkeypatch.setattr(kafka_client, "_decode_statistics", decode)
     wait_for(lambda: is_ready(client) and client.require_producer() is not broken)
+    assert count_errors("ValueError") == before + 1
     assert store(buffer, row()) == ["accepted"]
 
 

@@ -38,7 +38,8 @@ REJECTIONS_KEPT = Counter(
 )
 REJECTIONS_DROPPED = Counter(
     "collector_rejections_dropped",
-    "Refused events that weren't kept: too many at once, the database was unavailable for too long, or their user was erased.",
+    "Refused events that weren't kept: too many at once, the database (with Kafka: its brokers) was unavailable for too long, "
+    "or their user was erased.",
 )
 REPLAYED = Counter(
     "collector_rejections_replayed", "Refused events tried again, by outcome: stored, duplicate, refused.", ["outcome"]

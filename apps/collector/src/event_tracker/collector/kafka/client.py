@@ -53,6 +53,11 @@ class _Statistics(msgspec.Struct):
 _decode_statistics = msgspec.json.Decoder(_Statistics).decode
 
 
+def _describe(error: Exception) -> Cause:
+    """The cause that an error is which nobody expects."""
+    return Cause(type(error).__name__, str(error), is_refusal=False)
+
+
 class KafkaClient:
     """A producer for topics of one cluster, which is there while the brokers can be reached.
 
@@ -157,7 +162,7 @@ class KafkaClient:
                     self._is_up = False
                     self._producer = None
                     self.brokers_up = 0
-                    self._fail(Cause(type(error).__name__, str(error), is_refusal=False), RETRY_SECONDS)
+                    self._fail(_describe(error), RETRY_SECONDS)
 
     def _check(self) -> list[Topic]:
         """Check the topics. If that fails, wait a while."""
@@ -172,7 +177,7 @@ class KafkaClient:
                 pause = REFUSED_RETRY_SECONDS
             cause = error.cause
         except Exception as error:  # whatever it is, the thread must go on
-            cause = Cause(type(error).__name__, str(error), is_refusal=False)
+            cause = _describe(error)
         self._fail(cause, pause)
         return []
 
@@ -198,9 +203,13 @@ class KafkaClient:
         self._producer = producer
         self._set_up(is_up=True)
         while not (self._is_stopping or self._is_broken):
-            producer.poll(POLL_SECONDS)
-            if self._is_suspect or not self._is_up:
-                self._probe(producer)
+            try:
+                producer.poll(POLL_SECONDS)
+                if self._is_suspect or not self._is_up:
+                    self._probe(producer)
+            except Exception as error:  # what is on its way must be settled all the same
+                self._is_broken = True
+                self.call_soon(self._note_cause, _describe(error))
             self._wake()
         if self._is_broken:
             self._is_up = False
