@@ -27,8 +27,8 @@ from event_tracker.model.storing.row import NotStorableError, Row
 MAX_BYTES = 100_000
 SECONDS = 30.0
 
-INSIDE = {"test.mock.num.brokers": 1, "allow.auto.create.topics": True}
-"""librdkafka's options for a broker that makes topics when they are asked for."""
+INSIDE = {"test.mock.num.brokers": 1, "allow.auto.create.topics": True, "statistics.interval.ms": 200}
+"""librdkafka's options for a broker that makes topics when they are asked for, and for statistics that nobody waits for long."""
 
 
 def row(**fields):
