@@ -91,8 +91,7 @@ class SourceCache:
         self._pool = pool
         self._copy = copy
         self._version = -1
-        self.has_sources = False
-        self._copy_was_tried = False
+        self.has_sources = self._copy_was_tried = False
         self._last_read = float("-inf")
         self._reading = BoundedSemaphore(1)
         self._plans = TrackingPlans(pool)
@@ -225,10 +224,9 @@ class SourceCache:
 
     def _read_copy(self) -> None:
         """Use the copy, if nothing was read yet."""
-        if self.has_sources or self._copy is None:
-            return
+        copy = None if self.has_sources or self._copy is None else self._copy.read()
         self._copy_was_tried = True
-        if (copy := self._copy.read()) is None:
+        if copy is None:
             return
         schemas = {
             SchemaKey(source, event_type, version, at): StoredSchema(source, event_type, version, text)
