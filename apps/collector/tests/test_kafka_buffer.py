@@ -14,6 +14,7 @@ from confluent_kafka import KafkaError
 from gevent.pool import Group
 from ports import free_port
 
+from event_tracker.collector import metrics
 from event_tracker.collector.kafka import client as kafka_client
 from event_tracker.collector.kafka.buffer import Buffer, Delivery
 from event_tracker.collector.kafka.client import KafkaClient
@@ -26,8 +27,8 @@ from event_tracker.model.storing.row import NotStorableError, Row
 MAX_BYTES = 100_000
 SECONDS = 30.0
 
-INSIDE = {"test.mock.num.brokers": 1, "allow.auto.create.topics": True}
-"""librdkafka's options for a broker that makes topics when they are asked for."""
+INSIDE = {"test.mock.num.brokers": 1, "allow.auto.create.topics": True, "statistics.interval.ms": 200}
+"""librdkafka's options for a broker that makes topics when they are asked for, and for statistics that nobody waits for long."""
 
 
 def row(**fields):
@@ -122,6 +123,54 @@ def test_a_broken_producer_is_replaced(client, buffer):
     client.note(KafkaError(KafkaError._FATAL, "out of sequence", fatal=True))
     wait_for(lambda: is_ready(client) and client.require_producer() is not broken)
     assert store(buffer, row()) == ["accepted"]
+
+
+def count_errors(code):
+    return metrics.BUFFER_ERRORS.labels(code)._value.get()
+
+
+def test_an_error_in_the_thread_does_not_end_it(checked, monkeypatch):
+    monkeypatch.setattr(kafka_client, "RETRY_SECONDS", 0.0)
+    real, faults, before = kafka_client.Producer, [ValueError("no such option")], count_errors("ValueError")
+    monkeypatch.setattr(kafka_client, "Producer", lambda options: real(options) if not faults else fail(faults.pop()))
+
+    def fail(error):
+        raise error
+
+    client = open_client()
+    try:
+        wait_for(lambda: is_ready(client))
+        assert store(Buffer(client, "events", queue_events=10, store_seconds=SECONDS), row()) == ["accepted"]
+        assert count_errors("ValueError") == before + 1
+    finally:
+        client.close()
+
+
+def test_an_error_while_the_producer_is_polled_makes_a_new_one(client, buffer, monkeypatch):
+    broken = client.require_producer()
+    faults = [ValueError("not as expected")]
+
+    def decode(_):
+        if faults:
+            raise faults.pop()
+        return kafka_client._Statistics({})
+
+    before = count_errors("ValueError")
+    monkeypatch.setattr(kafka_client, "_decode_statistics", decode)
+    wait_for(lambda: is_ready(client) and client.require_producer() is not broken)
+    assert count_errors("ValueError") == before + 1
+    assert store(buffer, row()) == ["accepted"]
+
+
+def test_what_can_not_be_checked_is_counted(monkeypatch):
+    """BrokersDown asks for errors: a collector without Kafka has 0 brokers, too."""
+    monkeypatch.setattr(kafka_client, "CHECK_SECONDS", 0.0)
+    before = count_errors("_TRANSPORT")
+    client = open_client()
+    try:
+        wait_for(lambda: count_errors("_TRANSPORT") > before)
+    finally:
+        client.close()
 
 
 def test_while_no_broker_can_be_reached_it_is_refused_at_once(monkeypatch):

@@ -3,14 +3,21 @@
 import os
 import stat
 from contextlib import contextmanager
+from types import SimpleNamespace
 
+import gevent
 import pytest
 from ports import free_port
 from sites import make_source
+from structlog.testing import capture_logs
+from werkzeug.test import Client
 
+from event_tracker.collector import app
+from event_tracker.collector.app import KafkaParts
 from event_tracker.collector.authentication import Authenticator, SourceCache
 from event_tracker.collector.settings import CollectorSettings
 from event_tracker.collector.source_copy import FILE, SourceCopyFile
+from event_tracker.core.http.connections import CONNECTIONS
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.pool import UNAVAILABLE, open_pool
 from event_tracker.core.secrets.keys import make_key
@@ -122,6 +129,73 @@ def test_without_a_copy_that_can_be_read_it_waits_for_the_database(copy, tmp_pat
 def test_a_copy_that_can_not_be_written_stops_nothing(postgres, database, tmp_path, key):
     with cache(postgres.url(database, "collector"), SourceCopyFile(tmp_path / "missing")) as read:
         assert credentials(read, key).source == "shop"
+
+
+def test_a_copy_that_can_not_be_written_is_tried_again(postgres, database, tmp_path, key):
+    folder = tmp_path / "later"
+    with cache(postgres.url(database, "collector"), SourceCopyFile(folder)) as read:
+        with capture_logs() as logs:
+            read._update()
+        assert not logs, "the first time was logged"
+        folder.mkdir()
+        read._update()
+        assert (folder / FILE).exists()
+        (folder / FILE).unlink()
+        read._update()
+        assert not (folder / FILE).exists(), "what is written isn't written again"
+
+
+def test_only_the_loop_writes_it(postgres, database, copy, key, tmp_path, owner):
+    """Two that wrote at once would write into one file."""
+    with cache(postgres.url(database, "collector"), copy) as read:
+        before = (tmp_path / FILE).read_bytes()
+        new = make_source(owner, "app", [])
+        assert read.find(new).source.name == "app"
+        assert (tmp_path / FILE).read_bytes() == before
+        read._update()
+        assert b'"app"' in (tmp_path / FILE).read_bytes()
+
+
+def test_without_a_copy_it_is_said_once(copy):
+    with capture_logs() as logs, cache(NOWHERE, copy) as copied:
+        for _ in range(2):
+            with pytest.raises(UNAVAILABLE):
+                credentials(copied, make_key("wk").key)
+            with pytest.raises(UNAVAILABLE):
+                copied._update()
+    assert [one["event"] for one in logs].count("there is no copy of sources and keys") == 1
+
+
+@pytest.mark.parametrize("is_copied", [True, False])
+def test_with_kafka_it_is_ready_only_once_it_knows_sources(
+    postgres, database, copy, key, tmp_path, monkeypatch, is_copied
+):
+    """Without sources it would answer 503 to all: a rollout mustn't replace by it those that know them."""
+    if is_copied:
+        with cache(postgres.url(database, "collector"), copy):
+            pass
+    idle = SimpleNamespace(require_ready=lambda: None, report=dict, close=lambda: None)
+    monkeypatch.setattr(app, "open_kafka", lambda _: KafkaParts(idle, SimpleNamespace(close=lambda: None), idle))
+    monkeypatch.setattr(app, "POOL_SECONDS", 0.2)
+    collector = app.create_app(
+        CollectorSettings.read(database_url=NOWHERE, kafka_brokers="127.0.0.1:1", source_copy_folder=str(tmp_path))
+    )
+    try:
+        client, connections = Client(collector), SimpleNamespace(was_closed_here=lambda: True)
+
+        def ask():
+            return client.get("/readyz", environ_overrides={CONNECTIONS: connections})
+
+        if is_copied:
+            with gevent.Timeout(30):
+                while ask().status_code != 200:
+                    gevent.sleep(0.02)
+        else:
+            gevent.sleep(0)
+            answer = ask()
+            assert (answer.status_code, answer.json["code"]) == (503, "database_unavailable")
+    finally:
+        collector.close()
 
 
 def test_the_folder_must_be_there():

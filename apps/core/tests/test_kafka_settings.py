@@ -39,6 +39,7 @@ def test_the_password_comes_from_a_file_and_is_not_shown(monkeypatch, tmp_path):
         ({"kafka_password": ""}, "KAFKA_PASSWORD", "needs it"),
         ({"kafka_security": "tls"}, "KAFKA_PASSWORD", "would be ignored"),
         ({"kafka_security": "plain"}, "KAFKA_USER", "would be ignored"),
+        ({"kafka_rejections_topic": "analytics.events"}, "KAFKA_REJECTIONS_TOPIC", "another topic"),
         ({"kafka_ca": "/nowhere/ca.crt"}, "KAFKA_CA", "There is no file /nowhere/ca.crt."),
         ({**SCRAM, "kafka_security": "plain", "kafka_ca": __file__}, "KAFKA_CA", "would be ignored"),
     ],
@@ -73,6 +74,10 @@ def test_a_producer_waits_for_all_replicas_and_writes_once():
 
 def test_a_batch_is_smaller_than_the_topic_takes():
     assert producer(KafkaSettings.read(**BROKERS), max_message_bytes=100_000)["batch.size"] == 90_000
+
+
+def test_a_bound_that_librdkafka_does_not_take_is_lowered():
+    Producer(producer(KafkaSettings.read(**BROKERS), max_message_bytes=2**31 - 1)).close()
 
 
 def test_only_scram_signs_in():

@@ -89,11 +89,10 @@ def test_the_topics_are_made_once_and_are_taken_where_one_broker_is_allowed(
     init_topics(broker)
     init_topics(broker)
     monkeypatch.setenv("KAFKA_BROKERS", broker)
-    for service in ("collector", "storer"):
-        monkeypatch.setenv("KAFKA_SINGLE", SERVICES[service]["environment"]["KAFKA_SINGLE"])
-        settings = KafkaSettings.read()
-        for topic in (settings.kafka_topic, settings.kafka_rejections_topic):
-            check_topic(settings, topic, service, least_bytes=0)
+    monkeypatch.setenv("KAFKA_SINGLE", SERVICES["collector"]["environment"]["KAFKA_SINGLE"])
+    settings = KafkaSettings.read()
+    for topic in (settings.kafka_topic, settings.kafka_rejections_topic):
+        check_topic(settings, topic, "collector", least_bytes=0)
     monkeypatch.setenv("KAFKA_SINGLE", "false")
     settings = KafkaSettings.read()
     with pytest.raises(KafkaRefusedError, match="replica"):

@@ -69,6 +69,8 @@ def test_topics_are_made_once(kafka, topic, tracker):
     assert tracker("init", "--partitions", "4", "--replicas", "1", **names).count(": made") == 2
     assert tracker("init", "--partitions", "9", "--replicas", "1", **names).count("is there already") == 2
     assert len(kafka.admin.list_topics(f"{topic}.new", timeout=30).topics[f"{topic}.new"].partitions) == 4
+    refused = kafka.admin.list_topics(f"{topic}.new.rejections", timeout=30).topics[f"{topic}.new.rejections"]
+    assert len(refused.partitions) == 3
     assert "INVALID_REPLICATION_FACTOR" in tracker("init", code=1, KAFKA_TOPIC=f"{topic}.other")
 
 

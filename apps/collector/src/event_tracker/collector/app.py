@@ -66,12 +66,26 @@ def create_app(settings: CollectorSettings) -> Middleware:
     checks: dict[str, Check] = {"queue": queue, "replication": replication.check}
     if kafka:
         checks["kafka"] = kafka.client.report
-    health = Health(pool, MIGRATION, checks, writes=True, ready=kafka.client.require_ready if kafka else None)
     document = Document(
-        "Event Tracker: collector", version(PACKAGE), "Events in. A 2xx means committed; resending is always safe."
+        "Event Tracker: collector",
+        version(PACKAGE),
+        "Events in. 200 and 201 mean committed, 202 that Kafka's brokers have it; resending is always safe.",
     )
     folder = settings.source_copy_folder
     source_cache = SourceCache(pool, SourceCopyFile(Path(folder)) if folder else None)
+
+    def require_ready() -> None:
+        if kafka:
+            kafka.client.require_ready()
+        # While it knows no source it answers 503 to every request: it mustn't take the place of an instance that knows them.
+        if not source_cache.has_sources:
+            raise Problem(
+                503,
+                "database_unavailable",
+                "The database hasn't been reached yet, and there is no copy of its sources.",
+            )
+
+    health = Health(pool, MIGRATION, checks, writes=True, ready=require_ready if kafka else None)
     rejections = RejectionRecorder(
         pool,
         kept=settings.rejections_kept,

@@ -1,10 +1,10 @@
 """Authentication: the sources and their write keys, cached, and the source of a request by its key and its page's origin."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from wsgiref.types import WSGIEnvironment
 
 import gevent
@@ -14,7 +14,7 @@ from gevent.lock import BoundedSemaphore
 from msgspec.structs import astuple
 from psycopg_pool import PoolTimeout
 
-from event_tracker.collector.source_copy import CopiedKey, CopiedSchema, CopiedSource, SourceCopy, SourceCopyFile
+from event_tracker.collector.source_copy import SourceCopyFile
 from event_tracker.collector.tracking_plan.check_cache import StoredSchema
 from event_tracker.collector.tracking_plan.plans import SchemaKey, TrackingPlan, TrackingPlans
 from event_tracker.core.background import BackgroundLoop
@@ -82,13 +82,16 @@ class SourceCache:
 
     Args:
         copy: where a copy is kept, to be read if the database is unavailable at the start.
+
+    Attributes:
+        has_sources: whether sources were read, from the database or from the copy. Once they were, they stay known.
     """
 
     def __init__(self, pool: ConnectionPool[psycopg.Connection], copy: SourceCopyFile | None = None) -> None:
         self._pool = pool
         self._copy = copy
         self._version = -1
-        self._has_sources = False
+        self.has_sources = self._copy_was_tried = False
         self._last_read = float("-inf")
         self._reading = BoundedSemaphore(1)
         self._plans = TrackingPlans(pool)
@@ -133,8 +136,8 @@ class SourceCache:
         Raises:
             psycopg.Error: if nothing was read yet, and the database is unavailable.
         """
-        if not self._has_sources:
-            self._refresh_or_read_copy(lambda: self._has_sources)
+        if not self.has_sources:
+            self._refresh_or_read_copy(lambda: self.has_sources)
         source = self._sources.get(name)
         return source.plan if source else None
 
@@ -159,6 +162,9 @@ class SourceCache:
         except UNAVAILABLE:
             self._read_copy()
             raise
+        finally:
+            if self._copy:
+                self._copy.write_kept()
         self._plans.slow.set_aside.save(self._pool)
         if time.monotonic() - self._written > USES_SECONDS:
             self._write_uses()
@@ -185,7 +191,8 @@ class SourceCache:
         try:
             self.refresh()
         except UNAVAILABLE:
-            self._read_copy()
+            if not self._copy_was_tried:  # after that, only the loop tries it
+                self._read_copy()
             if not is_known():
                 raise
 
@@ -203,7 +210,9 @@ class SourceCache:
             # A source that was made between the two statements changes the version: the next round reads it.
             self._use(sources, keys)
             self._version = version
-            self._write_copy(rows, keys)
+            if self._copy:
+                schemas = [(*key, stored.text) for key, stored in self._plans.schemas.items()]
+                self._copy.keep(rows, keys, schemas)
         self._last_read = began
 
     def _use(self, sources: dict[str, Source], keys: Iterable[tuple[str, str, bytes]]) -> None:
@@ -211,22 +220,13 @@ class SourceCache:
         self._keys = {hash_: WriteKey(prefix, sources[name]) for prefix, name, hash_ in keys if name in sources}
         self._prefixes = frozenset(key.prefix for key in self._keys.values())
         self._on_change(frozenset(origin for source in sources.values() if source.enabled for origin in source.origins))
-        self._has_sources = True
-
-    def _write_copy(self, rows: Sequence[Any], keys: Sequence[Any]) -> None:
-        """Write the copy, in a thread: it waits for the disk."""
-        if self._copy is None:
-            return
-        schemas = [CopiedSchema(*key, stored.text) for key, stored in self._plans.schemas.items()]
-        copy = SourceCopy([CopiedSource(*row) for row in rows], [CopiedKey(*key) for key in keys], schemas)
-        try:
-            gevent.get_hub().threadpool.apply(self._copy.write, (copy,))
-        except OSError as error:
-            log.warning("the copy of sources and keys can't be written", error=str(error))
+        self.has_sources = True
 
     def _read_copy(self) -> None:
         """Use the copy, if nothing was read yet."""
-        if self._has_sources or self._copy is None or (copy := self._copy.read()) is None:
+        copy = None if self.has_sources or self._copy is None else self._copy.read()
+        self._copy_was_tried = True
+        if copy is None:
             return
         schemas = {
             SchemaKey(source, event_type, version, at): StoredSchema(source, event_type, version, text)

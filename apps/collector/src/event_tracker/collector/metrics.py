@@ -32,10 +32,14 @@ LINKS_REFUSED = Counter(
     "programs send by mistake), or the same.",
     ["reason"],
 )
-REJECTIONS_KEPT = Counter("collector_rejections_kept", "Refused events that were kept, to be looked at and replayed.")
+REJECTIONS_KEPT = Counter(
+    "collector_rejections_kept",
+    "Refused events that were kept, to be looked at and replayed; with Kafka, those that its brokers have acknowledged.",
+)
 REJECTIONS_DROPPED = Counter(
     "collector_rejections_dropped",
-    "Refused events that weren't kept: too many at once, the database was unavailable for too long, or their user was erased.",
+    "Refused events that weren't kept: too many at once, the database (with Kafka: its brokers) was unavailable for too long, "
+    "or their user was erased.",
 )
 REPLAYED = Counter(
     "collector_rejections_replayed", "Refused events tried again, by outcome: stored, duplicate, refused.", ["outcome"]
@@ -68,5 +72,7 @@ BUFFER_SECONDS = Histogram(
 BUFFER_QUEUE = Gauge("collector_buffer_queue_records", "Records that the brokers haven't acknowledged yet.")
 BUFFER_BROKERS = Gauge("collector_buffer_brokers_up", "Brokers of Kafka with a connection; 0 without KAFKA_BROKERS.")
 BUFFER_ERRORS = Counter(
-    "collector_buffer_errors", "Errors of the producer and of its connections, by librdkafka's code.", ["code"]
+    "collector_buffer_errors",
+    "Errors of the producer, of its connections and of the topics' checks, by librdkafka's code.",
+    ["code"],
 )

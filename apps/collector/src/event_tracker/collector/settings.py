@@ -71,7 +71,8 @@ class CollectorSettings(ServiceSettings, KafkaSettings):
     )  # fmt: skip
     source_copy_folder: str = setting(
         "A folder in which a copy of sources, keys (their hashes) and schemas is kept, for a collector that starts while PostgreSQL is "
-        "unavailable; with KAFKA_BROKERS. Each process needs its own. Empty: no copy, and such a collector knows no key.",
+        "unavailable. Without KAFKA_BROKERS, it can store nothing then. Each process needs its own. Empty: no copy, and such a collector "
+        "knows no key.",
         default="",
     )
     require_sync: bool = setting(

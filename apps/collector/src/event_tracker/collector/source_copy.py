@@ -4,12 +4,13 @@ It has of each key what the database has: its prefix and its hash. Only the coll
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import gevent
 import msgspec
 import structlog
 
@@ -17,6 +18,8 @@ log = structlog.get_logger("collector.source_copy")
 
 FILE = "sources.json"
 MODE = 0o600
+
+Rows = Iterable[Sequence[Any]]
 
 
 class CopiedSource(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -65,6 +68,35 @@ class SourceCopyFile:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
+        self._kept: SourceCopy | None = None
+        self._write_error = ""
+        self._read_error = ""
+
+    def keep(self, sources: Rows, keys: Rows, schemas: Rows) -> None:
+        """Keep a copy of these rows in memory, until `write_kept` has written it."""
+        self._kept = SourceCopy(
+            [CopiedSource(*row) for row in sources],
+            [CopiedKey(*row) for row in keys],
+            [CopiedSchema(*row) for row in schemas],
+        )
+
+    def write_kept(self) -> None:
+        """Write what was kept last, in a thread: it waits for the disk. If that fails, it is logged once, and the next call tries again.
+
+        Only one greenlet may call it, so that no two writes meet.
+        """
+        if (copy := self._kept) is None:
+            return
+        try:
+            gevent.get_hub().threadpool.apply(self.write, (copy,))
+        except OSError as error:
+            if str(error) != self._write_error:
+                log.warning("the copy of sources and keys can't be written; it is tried again", error=str(error))
+            self._write_error = str(error)
+        else:
+            self._write_error = ""
+            if self._kept is copy:  # otherwise another one was kept meanwhile
+                self._kept = None
 
     def write(self, copy: SourceCopy) -> None:
         """Write the copy, so that after a crash there is this one or the one before. It waits for the disk.
@@ -91,13 +123,18 @@ class SourceCopyFile:
             os.close(folder)
 
     def read(self) -> SourceCopy | None:
-        """Read the copy; None, logged, if there is none that can be used."""
+        """Read the copy; None if there is none that can be used, which is logged once."""
         try:
             copy = msgspec.json.decode(self._path.read_bytes(), type=SourceCopy)
         except FileNotFoundError:
-            log.warning("there is no copy of sources and keys", path=str(self._path))
+            self._report("there is no copy of sources and keys")
         except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-            log.warning("the copy of sources and keys can't be read", path=str(self._path), error=type(error).__name__)
+            self._report("the copy of sources and keys can't be read", error=type(error).__name__)
         else:
             return copy
         return None
+
+    def _report(self, text: str, **details: str) -> None:
+        if text != self._read_error:
+            log.warning(text, path=str(self._path), **details)
+        self._read_error = text

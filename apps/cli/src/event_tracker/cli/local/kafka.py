@@ -24,6 +24,15 @@ WEEK_MS = 7 * 86_400_000
 DISK_BYTES = 1 << 30
 """Of each topic, over its partitions."""
 
+SEGMENT_BYTES = 16 << 20
+"""Only whole segments are deleted, so that a partition may have so much more than its share."""
+
+TOPIC_OPTIONS = {
+    "retention.ms": str(WEEK_MS),
+    "retention.bytes": str(DISK_BYTES // PARTITIONS),
+    "segment.bytes": str(SEGMENT_BYTES),
+}
+
 
 def start_kafka(stack: ExitStack, data: Path, port: int) -> tuple[Process, dict[str, str]]:
     """Start a broker with its data in the data folder, and make the topics. The first time it fetches Kafka.
@@ -115,14 +124,13 @@ def _make_topics(settings: KafkaSettings, broker: Process) -> None:
     """Wait until the broker answers, and make the topics that aren't there."""
     from event_tracker.cli.kafka_cluster import Cluster  # needs the extra `kafka`
 
-    options = {"retention.ms": str(WEEK_MS), "retention.bytes": str(DISK_BYTES // PARTITIONS)}
     deadline = time.monotonic() + READY_SECONDS
     cluster = Cluster(settings, answer_seconds=1)
     try:
         while True:
             try:
                 for name in (settings.kafka_topic, settings.kafka_rejections_topic):
-                    cluster.create(name, PARTITIONS, 1, options)
+                    cluster.create(name, PARTITIONS, 1, TOPIC_OPTIONS)
             except click.ClickException:
                 broker.require_running()
                 if time.monotonic() > deadline:

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 GROUP = "event-tracker"
 DAY_MS = 86_400_000
 
+MIN_INSYNC = 2
+"""So many brokers must have an event before it is acknowledged: what a collector asks for, unless KAFKA_SINGLE is set."""
+
+REJECTIONS_PARTITIONS = 3
+"""Of the topic of refused events, at most: there are few."""
+
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 group_option = click.option(
     "--group", default=GROUP, show_default=True, envvar="KAFKA_GROUP", show_envvar=True, help="The consumer group."
@@ -101,7 +107,7 @@ def _read_start(_: click.Context, __: click.Parameter, value: str | None) -> str
     type=click.IntRange(1),
     default=12,
     show_default=True,
-    help="Of a topic that is made: at least as many as there will be storers.",
+    help="Of the topic of events, if it is made: at least as many as there will be storers. Refused events have 3 at most.",
 )
 @click.option("--replicas", type=click.IntRange(1), default=3, show_default=True, help="Of a topic that is made.")
 @click.option(
@@ -122,12 +128,13 @@ def init(partitions: int, replicas: int, retention_days: float, start: str | dat
     """Make the topics of events and refused events, if they aren't there; a topic that is there stays as it is."""
     options = {
         "retention.ms": str(int(retention_days * DAY_MS)),
-        "min.insync.replicas": str(max(1, replicas - 1)),
+        "min.insync.replicas": str(min(MIN_INSYNC, replicas)),
     }
     with _cluster() as (cluster, settings):
         names = [settings.kafka_topic, settings.kafka_rejections_topic]
         for name in names:
-            made = cluster.create(name, partitions, replicas, options)
+            number = partitions if name == settings.kafka_topic else min(partitions, REJECTIONS_PARTITIONS)
+            made = cluster.create(name, number, replicas, options)
             click.echo(f"{name}: {'made' if made else 'is there already'}")
         if start is not None:
             for place, offset in cluster.set_start(group, names, start).items():

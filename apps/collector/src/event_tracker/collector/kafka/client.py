@@ -53,6 +53,11 @@ class _Statistics(msgspec.Struct):
 _decode_statistics = msgspec.json.Decoder(_Statistics).decode
 
 
+def _describe(error: Exception) -> Cause:
+    """The cause that an error is which nobody expects."""
+    return Cause(type(error).__name__, str(error), is_refusal=False)
+
+
 class KafkaClient:
     """A producer for topics of one cluster, which is there while the brokers can be reached.
 
@@ -121,10 +126,9 @@ class KafkaClient:
 
     def note(self, error: KafkaError) -> None:
         """Count and log an error. If it means that the producer is broken, it is replaced. Don't call it in the thread."""
-        metrics.BUFFER_ERRORS.labels(error.name()).inc()
         if error.fatal() or error.code() == KafkaError._FATAL:
             self._is_broken = True
-        self._last_error.note(error)
+        self._note_cause(make_cause(error))
 
     def call_soon(self, function: Callable[..., object], *arguments: Any) -> None:
         """Have the hub call a function, which mustn't wait. Only the thread calls this."""
@@ -137,6 +141,10 @@ class KafkaClient:
         self._waking.close()
         self._thread.kill()
 
+    def _note_cause(self, cause: Cause) -> None:
+        metrics.BUFFER_ERRORS.labels(cause.code).inc()
+        self._last_error.remember(cause)
+
     def _make_calls(self) -> None:
         while self._calls:
             function, arguments = self._calls.popleft()
@@ -148,7 +156,13 @@ class KafkaClient:
         while not self._is_stopping:
             topics = self._check()
             if topics:
-                self._serve(min(topic.max_message_bytes for topic in topics))
+                try:
+                    self._serve(min(topic.max_message_bytes for topic in topics))
+                except Exception as error:  # whatever it is, the thread must go on
+                    self._is_up = False
+                    self._producer = None
+                    self.brokers_up = 0
+                    self._fail(_describe(error), RETRY_SECONDS)
 
     def _check(self) -> list[Topic]:
         """Check the topics. If that fails, wait a while."""
@@ -161,14 +175,19 @@ class KafkaClient:
         except (KafkaRefusedError, KafkaUnreachableError) as error:
             if isinstance(error, KafkaRefusedError):
                 pause = REFUSED_RETRY_SECONDS
-            self.call_soon(self._last_error.remember, error.cause)
+            cause = error.cause
         except Exception as error:  # whatever it is, the thread must go on
-            self.call_soon(self._last_error.remember, Cause(type(error).__name__, str(error), is_refusal=False))
+            cause = _describe(error)
+        self._fail(cause, pause)
+        return []
+
+    def _fail(self, cause: Cause, pause: float) -> None:
+        """Have a cause counted and logged, and wait a while."""
+        self.call_soon(self._note_cause, cause)
         self._wake()
         until = time.monotonic() + pause
         while not self._is_stopping and time.monotonic() < until:
             _sleep(POLL_SECONDS)
-        return []
 
     def _serve(self, max_message_bytes: int) -> None:
         """Make a producer, and wait for it until this stops, or it is broken."""
@@ -184,9 +203,13 @@ class KafkaClient:
         self._producer = producer
         self._set_up(is_up=True)
         while not (self._is_stopping or self._is_broken):
-            producer.poll(POLL_SECONDS)
-            if self._is_suspect or not self._is_up:
-                self._probe(producer)
+            try:
+                producer.poll(POLL_SECONDS)
+                if self._is_suspect or not self._is_up:
+                    self._probe(producer)
+            except Exception as error:  # what is on its way must be settled all the same
+                self._is_broken = True
+                self.call_soon(self._note_cause, _describe(error))
             self._wake()
         if self._is_broken:
             self._is_up = False
@@ -205,7 +228,7 @@ class KafkaClient:
         except KafkaException as error:
             if self._is_up:
                 self._set_up(is_up=False)
-            self.call_soon(self._last_error.remember, make_cause(error.args[0]))
+            self.call_soon(self._note_cause, make_cause(error.args[0]))
             while not self._is_stopping and time.monotonic() < began + RETRY_SECONDS:
                 producer.poll(POLL_SECONDS)
         else:

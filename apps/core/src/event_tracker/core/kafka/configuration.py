@@ -7,6 +7,9 @@ from event_tracker.core.kafka.settings import KafkaSettings
 Configuration = dict[str, Any]
 """Options of librdkafka by name, as confluent-kafka takes them. It has the password: it must not be logged."""
 
+MAX_MESSAGE_BYTES = 1_000_000_000
+"""The most that librdkafka takes; a topic's bound may be larger."""
+
 BATCH_SHARE = 0.9
 """Of the topic's `max.message.bytes`. A batch over the bound is refused whole, and librdkafka's count leaves out some headers."""
 
@@ -56,6 +59,7 @@ def producer_configuration(
         delivery_seconds: after so many a record has failed; it may be in the topic all the same.
         queue_records: most records that aren't acknowledged yet; `produce` raises BufferError for more.
     """
+    max_message_bytes = min(max_message_bytes, MAX_MESSAGE_BYTES)
     return {
         **common_configuration(settings, client),
         "acks": "all",

@@ -49,8 +49,8 @@ class Cause(NamedTuple):
         return f"{self.detail} ({self.code})"
 
 
-class LastError:
-    """Remembers the last cause. Its `note` is a client's `error_cb`; it may be called by any thread.
+class LastCause:
+    """Remembers the last cause, and does nothing else: a real thread beside gevent's may use it. Its `note` is a client's `error_cb`.
 
     Attributes:
         cause: the last one since `forget`; that all brokers are down replaces no cause, since it only follows from one.
@@ -60,25 +60,16 @@ class LastError:
     def __init__(self) -> None:
         self.cause: Cause | None = None
         self.hangs_up = False
-        self._logged: dict[str, float] = {}
-        self._lock = threading.Lock()
 
     def note(self, error: KafkaError) -> None:
-        """Remember an error, and log it if the same wasn't logged in the last minute."""
+        """Remember an error."""
         self.remember(make_cause(error))
 
     def remember(self, cause: Cause) -> None:
         """The same, of a cause."""
-        with self._lock:
-            follows = cause.code == ALL_DOWN and self.cause
-            if not follows and not (self.cause and self.cause.is_refusal and not cause.is_refusal):
-                self.cause = cause
-            now = time.monotonic()
-            is_new = now - self._logged.get(cause.code, float("-inf")) > LOG_SECONDS
-            if is_new:
-                self._logged[cause.code] = now
-        if is_new:
-            log.warning("Kafka", code=cause.code, error=cause.detail)
+        follows = cause.code == ALL_DOWN and self.cause
+        if not follows and not (self.cause and self.cause.is_refusal and not cause.is_refusal):
+            self.cause = cause
 
     def log(self, _: int, text: str, *arguments: object) -> None:
         """Read a line of librdkafka's log: this object may be a client's `logger`, with the log level that LOG_LEVEL is."""
@@ -89,6 +80,26 @@ class LastError:
     def forget(self) -> None:
         """Call it when something succeeded."""
         self.cause = None
+
+
+class LastError(LastCause):
+    """Also logs each cause, if the same wasn't logged in the last minute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._logged: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def remember(self, cause: Cause) -> None:
+        """Remember a cause, and log it."""
+        with self._lock:
+            super().remember(cause)
+            now = time.monotonic()
+            is_new = now - self._logged.get(cause.code, float("-inf")) > LOG_SECONDS
+            if is_new:
+                self._logged[cause.code] = now
+        if is_new:
+            log.warning("Kafka", code=cause.code, error=cause.detail)
 
 
 def make_cause(error: KafkaError) -> Cause:

@@ -48,6 +48,8 @@ class KafkaSettings(Settings):
             return mistakes
         if find_spec("confluent_kafka") is None:
             mistakes["KAFKA_BROKERS"] = ["Needs the package confluent-kafka: install this with its extra `kafka`."]
+        if self.kafka_topic == self.kafka_rejections_topic:
+            mistakes["KAFKA_REJECTIONS_TOPIC"] = ["It must be another topic than KAFKA_TOPIC."]
         has_login = {"KAFKA_USER": bool(self.kafka_user), "KAFKA_PASSWORD": bool(self.kafka_password)}
         for name, is_given in has_login.items():
             if is_given != (self.kafka_security == "scram"):

@@ -46,7 +46,7 @@ class Record(NamedTuple):
 
 
 class UnreadableRecordError(Exception):
-    """A record that no event can be made of; the message says why. It never quotes what is in it."""
+    """A record that no event can be made of; the message says why. It quotes no value of it, but the name of a field that is unknown."""
 
 
 class _ViolatedSchema(msgspec.Struct, forbid_unknown_fields=True):
