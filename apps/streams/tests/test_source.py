@@ -79,7 +79,7 @@ def test_refused_events_that_are_gone_do_not_stop_the_storing_of_events(settings
 
 def test_events_that_are_gone_leave_it_to_a_person(settings, start):
     commit(settings, {**ALL_STORED, (EVENTS, 0): 1000})
-    with pytest.raises(LostRecordsError, match="topic events, partition 0 .* --from earliest"):
+    with pytest.raises(LostRecordsError, match=r"topic events, partition 0 .* --from earliest"):
         read(start(), 1)
 
 
