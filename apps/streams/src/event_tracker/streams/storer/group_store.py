@@ -11,7 +11,7 @@ from confluent_kafka import Message
 
 from event_tracker.core.postgres.pool import ConnectionPool, attempt, execute
 from event_tracker.model.storing.keep_rejections import NewRejection, keep_rejections, remove_surplus
-from event_tracker.model.storing.record import Header, UnreadableRecordError, read_record
+from event_tracker.model.storing.record import Header, OtherVersionError, UnreadableRecordError, read_record
 from event_tracker.model.storing.rejection_record import read_rejection_record
 from event_tracker.model.storing.row import NotStorableError, Outcome, Row
 from event_tracker.model.storing.store_events import UNSTORABLE, EventStore, encode_rows
@@ -23,6 +23,10 @@ MAX_AHEAD = timedelta(hours=25)
 
 PROGRAM_LIMIT = "54"
 """The SQLSTATE class of data that is too complex or too long for PostgreSQL. psycopg counts it among failures of the server."""
+
+
+class OtherFormatError(Exception):
+    """An event in another version of the format, which another version of the storer can read. The message says where it is."""
 
 
 class Group(NamedTuple):
@@ -66,6 +70,7 @@ class GroupStore:
         """Store records. All is committed when it returns.
 
         Raises:
+            OtherFormatError: if an event is in another version of the format. Nothing is stored.
             psycopg.Error: if the database is unavailable, or cancels the statement. A part may be stored.
         """
         started = time.perf_counter()
@@ -94,6 +99,8 @@ class GroupStore:
                     continue
                 row = read_record(record.value(), headers)
             except UnreadableRecordError as error:
+                if isinstance(error, OtherVersionError) and record.topic() != self._rejections_topic:
+                    raise OtherFormatError(_say_where(record, error)) from None
                 group.dead.append((record, reject_record(record, str(error), self._most_bytes)))
                 continue
             if row.timestamp > latest:
@@ -138,6 +145,13 @@ class GroupStore:
             return
         sources = sorted({one.source for one in rejections})
         attempt(self._pool, lambda connection: remove_surplus(connection, sources, self._kept))
+
+
+def _say_where(record: Message, error: OtherVersionError) -> str:
+    return (
+        f"The record of topic {record.topic()}, partition {record.partition()}, offset {record.offset()} is newer than this storer: "
+        f"{error} Update the storers before the collectors. Nothing is lost: an updated storer goes on with it."
+    )
 
 
 def _measure(outcomes: Counter[str], rows: Sequence[Row], seconds: float) -> None:

@@ -16,7 +16,7 @@ from event_tracker.core.kafka.topic import KafkaRefusedError, KafkaUnreachableEr
 from event_tracker.core.metrics_port import serve_metrics
 from event_tracker.core.postgres.pool import open_pool
 from event_tracker.streams.storer import metrics
-from event_tracker.streams.storer.group_store import GroupStore
+from event_tracker.streams.storer.group_store import GroupStore, OtherFormatError
 from event_tracker.streams.storer.liveness import Liveness
 from event_tracker.streams.storer.membership import Membership
 from event_tracker.streams.storer.positions import Positions
@@ -43,7 +43,7 @@ def run(settings: StorerSettings) -> None:
         signal.signal(number, lambda *_: stopping.set())
     try:
         _run(settings, stopping)
-    except (KafkaRefusedError, LostRecordsError, StuckError) as error:
+    except (KafkaRefusedError, LostRecordsError, OtherFormatError, StuckError) as error:
         sys.exit(f"storer: {error}")
     except KafkaException as error:
         sys.exit(f"storer: Kafka: {make_cause(error.args[0])}.")

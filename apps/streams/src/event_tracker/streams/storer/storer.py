@@ -55,6 +55,7 @@ class Storer:
         Raises:
             StuckError: if it does nothing although it could.
             LostRecordsError, KafkaRefusedError, KafkaException: as `RecordSource.read` says.
+            OtherFormatError: as `GroupStore.store` says.
             psycopg.Error: if the database refuses the statement, and not for its data.
         """
         while not self._is_stopping():

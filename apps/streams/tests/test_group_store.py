@@ -1,0 +1,25 @@
+"""What ends a storer rather than becoming a dead letter: without Kafka and PostgreSQL."""
+
+import pytest
+from confluent_kafka import Message
+
+from event_tracker.streams.storer.group_store import GroupStore, OtherFormatError
+
+
+@pytest.fixture
+def store():
+    return GroupStore(None, "rejections", rejections_kept=10, rejection_bytes=1000)
+
+
+def record(topic: str, version: bytes) -> Message:
+    return Message(topic=topic, partition=2, offset=3, value=b"{}", headers=[("v", version)], timestamp=(1, 0))
+
+
+def test_an_event_of_another_version_waits_for_another_storer(store):
+    with pytest.raises(OtherFormatError, match="topic events, partition 2, offset 3 is newer than this storer"):
+        store.store([record("events", b"2")])
+
+
+def test_what_is_no_version_of_ours_and_refused_events_are_dead_letters(store):
+    group = store._read([record("events", b"x"), record("rejections", b"2")])
+    assert [dead.reason for _, dead in group.dead] == ["unreadable_record"] * 2
