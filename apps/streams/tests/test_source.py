@@ -13,6 +13,9 @@ from event_tracker.streams.storer.settings import StorerSettings
 from event_tracker.streams.storer.source import LostRecordsError, RecordSource
 
 SECONDS = 30.0
+WRITTEN = 1_772_366_400
+"""When all records were written, in seconds since 1970."""
+
 EVENTS, REJECTIONS = "events", "rejections"
 
 
@@ -23,7 +26,7 @@ def broker():
     for topic in (EVENTS, REJECTIONS):
         for partition in range(4):
             for number in range(3):
-                producer.produce(topic, f"{partition}/{number}", partition=partition)
+                producer.produce(topic, f"{partition}/{number}", partition=partition, timestamp=WRITTEN * 1000)
     assert producer.flush(SECONDS) == 0
     return producer
 
@@ -108,4 +111,5 @@ def test_offsets_that_are_not_known_yet_are_asked_for_again(settings, start):
     source._consumer = _Asked(source._consumer, failures)
     everything = [(topic, f"{partition}/{number}") for topic, partition in PARTITIONS for number in range(3)]
     assert read(source, 23) == sorted(set(everything) - {(EVENTS, "0/0")})
+    assert {position.reference for position in source.positions._positions.values()} == {WRITTEN}
     assert not failures

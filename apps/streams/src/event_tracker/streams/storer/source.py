@@ -127,7 +127,7 @@ class RecordSource:
     def commit(self, records: Sequence[Message]) -> None:
         """Commit the offsets behind these records. If that fails, it is counted, and they are committed with the next ones."""
         for record in records:
-            self.positions.advance(find_partition(record), record.offset() or 0, record.timestamp()[1] / 1000)
+            self.positions.advance(find_partition(record), record.offset() or 0, _read_seconds(record))
         if records:
             metrics.LAST_PROGRESS.set_to_current_time()
         self._commit()
@@ -157,7 +157,9 @@ class RecordSource:
         """True if it is a record, of a partition that is still ours; False if it is an error that passes."""
         error = message.error()
         if error is None:
-            return find_partition(message) in self.positions
+            partition = find_partition(message)
+            self.positions.begin(partition, _read_seconds(message))
+            return partition in self.positions
         if error.code() in LOST:
             self._note(error)
             self._lack(message, error)
@@ -277,6 +279,11 @@ def _group_options(settings: StorerSettings) -> dict[str, Any]:
         "session.timeout.ms": session,
         "heartbeat.interval.ms": session // 3,
     }
+
+
+def _read_seconds(record: Message) -> float:
+    """When a record was written, in seconds since 1970."""
+    return record.timestamp()[1] / 1000
 
 
 def _say_what_is_lost(message: Message, error: KafkaError, group: str) -> str:
