@@ -3,6 +3,7 @@
 import pytest
 from confluent_kafka import Message
 
+from event_tracker.streams.storer import service
 from event_tracker.streams.storer.group_store import GroupStore, OtherFormatError
 
 
@@ -18,6 +19,16 @@ def record(topic: str, version: bytes) -> Message:
 def test_an_event_of_another_version_waits_for_another_storer(store):
     with pytest.raises(OtherFormatError, match="topic events, partition 2, offset 3 is newer than this storer"):
         store.store([record("events", b"2")])
+
+
+def test_the_storer_ends_with_that_sentence(monkeypatch):
+    def run(*_):
+        raise OtherFormatError("It is newer.")
+
+    monkeypatch.setattr(service, "_run", run)
+    monkeypatch.setattr(service.signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit, match=r"^storer: It is newer\.$"):
+        service.run(None)
 
 
 def test_what_is_no_version_of_ours_and_refused_events_are_dead_letters(store):
