@@ -21,7 +21,7 @@ LAG_SECONDS = Gauge(
 )
 EVENT_LAG = Histogram(
     "storer_event_lag_seconds",
-    "From an event's timestamp to its COMMIT; of each group, its oldest event.",
+    "From an event's timestamp to its COMMIT; of each batch, its oldest event.",
     buckets=(0.1, 1, 10, 60, 600, 3600, 6 * 3600, 86_400, 7 * 86_400, 30 * 86_400),
 )
 GROUP_RECORDS = Histogram(
@@ -29,7 +29,7 @@ GROUP_RECORDS = Histogram(
     "Records stored together.",
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096),
 )
-STATEMENT_SECONDS = Histogram("storer_statement_seconds", "Storing one group, COMMIT included.", buckets=SECONDS)
+STATEMENT_SECONDS = Histogram("storer_statement_seconds", "Storing one batch, COMMIT included.", buckets=SECONDS)
 LINKS_REFUSED = Counter(
     "storer_links_refused", "As `collector_links_refused_total`, of events that came through Kafka.", ["reason"]
 )

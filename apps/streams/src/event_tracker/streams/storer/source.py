@@ -55,9 +55,9 @@ class RecordSource:
 
     Args:
         topics: what it reads.
-        positions: is told how far it is in each partition that is assigned to it.
-        membership: is told whether it is a member of the group at present.
-        last_error: is told of each error.
+        positions: gets how far it is in each partition that is assigned to it.
+        membership: gets whether it is a member of the group at present.
+        last_error: gets each error.
     """
 
     def __init__(
@@ -250,7 +250,7 @@ class RecordSource:
         self._kept = deque(record for record in self._kept if find_partition(record) in self.positions)
 
     def _observe(self) -> None:
-        """Look at the lag now and then: at what the last fetch told, or, while nothing is fetched, by asking."""
+        """Look at the lag now and then: at what the last fetch said, or, while nothing is fetched, by asking."""
         now = time.monotonic()
         if now - self._observed < OBSERVE_SECONDS:
             return
@@ -261,7 +261,7 @@ class RecordSource:
                 first, end = self._consumer.get_watermark_offsets(
                     asked, timeout=POLL_SECONDS, cached=not self._is_paused
                 )
-            except KafkaException:  # no broker answers, which is told elsewhere
+            except KafkaException:  # no broker answers, which others report
                 return
             if end >= 0:
                 self.positions.observe(partition, first, end)

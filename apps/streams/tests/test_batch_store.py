@@ -4,12 +4,12 @@ import pytest
 from confluent_kafka import Message
 
 from event_tracker.streams.storer import service
-from event_tracker.streams.storer.group_store import GroupStore, OtherFormatError
+from event_tracker.streams.storer.batch_store import BatchStore, OtherFormatError
 
 
 @pytest.fixture
 def store():
-    return GroupStore(None, "rejections", rejections_kept=10, rejection_bytes=1000)
+    return BatchStore(None, "rejections", rejections_kept=10, rejection_bytes=1000)
 
 
 def record(topic: str, version: bytes) -> Message:
@@ -32,5 +32,5 @@ def test_the_storer_ends_with_that_sentence(monkeypatch):
 
 
 def test_what_is_no_version_of_ours_and_refused_events_are_dead_letters(store):
-    group = store._read([record("events", b"x"), record("rejections", b"2")])
-    assert [dead.reason for _, dead in group.dead] == ["unreadable_record"] * 2
+    batch = store._read([record("events", b"x"), record("rejections", b"2")])
+    assert [dead.reason for _, dead in batch.dead] == ["unreadable_record"] * 2
