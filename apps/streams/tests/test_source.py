@@ -8,7 +8,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 
 from event_tracker.core.kafka.last_error import LastError
 from event_tracker.streams.storer.membership import Membership
-from event_tracker.streams.storer.positions import Positions
+from event_tracker.streams.storer.positions import Partition, Positions
 from event_tracker.streams.storer.settings import StorerSettings
 from event_tracker.streams.storer.source import LostRecordsError, RecordSource
 
@@ -32,11 +32,13 @@ def broker():
 
 
 @pytest.fixture
-def settings(broker):
+def settings(broker, request):
+    """Of a group of its own; with the quicker protocol, unless a test names one."""
     (address,) = broker.list_topics(timeout=SECONDS).brokers.values()
     return StorerSettings.read(
         kafka_brokers=f"{address.host}:{address.port}", kafka_topic=EVENTS, kafka_rejections_topic=REJECTIONS,
-        kafka_group=str(uuid4()), database_url="postgresql://nobody@127.0.0.1/none",
+        kafka_group=str(uuid4()), kafka_protocol=getattr(request, "param", "consumer"),
+        database_url="postgresql://nobody@127.0.0.1/none",
     )  # fmt: skip
 
 
@@ -77,7 +79,11 @@ ALL_STORED = dict.fromkeys(PARTITIONS, 3)
 
 def test_refused_events_that_are_gone_do_not_stop_the_storing_of_events(settings, start):
     commit(settings, {**ALL_STORED, (REJECTIONS, 0): 1000})
-    assert read(start(), 3) == [(REJECTIONS, f"0/{number}") for number in range(3)]
+    source = start()
+    assert read(source, 3) == [(REJECTIONS, f"0/{number}") for number in range(3)]
+    partition = Partition(REJECTIONS, 0)
+    source.positions.advance(partition, 2, WRITTEN)
+    assert source.positions.take_uncommitted() == {partition: 3}
 
 
 def test_events_that_are_gone_leave_it_to_a_person(settings, start):
@@ -103,6 +109,7 @@ class _Asked:
         return self._consumer.committed(partitions, timeout=timeout)
 
 
+@pytest.mark.parametrize("settings", ["classic", "consumer"], indirect=True)
 def test_offsets_that_are_not_known_yet_are_asked_for_again(settings, start):
     """Where none is committed, it reads from the first record."""
     commit(settings, {(EVENTS, 0): 1})

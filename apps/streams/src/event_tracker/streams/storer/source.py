@@ -183,7 +183,9 @@ class RecordSource:
         if message.topic() != self._rejections_topic:
             raise LostRecordsError(_say_what_is_lost(message, error, self._group))
         log.warning("refused events are gone", topic=message.topic(), partition=message.partition(), cause=error.str())
-        self._restart([TopicPartition(str(message.topic()), message.partition() or 0, OFFSET_BEGINNING)])
+        restarted = [TopicPartition(str(message.topic()), message.partition() or 0, OFFSET_BEGINNING)]
+        self._restart(restarted)
+        self._add_positions(restarted)  # without the offset: in a topic that was made again, it may be far ahead
 
     def _restart(self, partitions: list[TopicPartition]) -> None:
         """Read partitions that are assigned from these offsets. Not by `seek`, which a partition that has stopped refuses."""
