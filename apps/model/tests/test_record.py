@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from event_tracker.model.event import MAX_DEPTH
 from event_tracker.model.schema_checks import Violation
-from event_tracker.model.storing.record import UnreadableRecordError, make_record, read_record
+from event_tracker.model.storing.record import OtherVersionError, UnreadableRecordError, make_record, read_record
 from event_tracker.model.storing.row import Row, SchemaViolations
 
 CHARACTERS = st.characters(exclude_categories=["Cs"])
@@ -129,3 +129,17 @@ def test_what_is_no_record_is_refused(value, headers, reason):
     with pytest.raises(UnreadableRecordError) as refused:
         read_record(value, headers)
     assert reason in str(refused.value)
+
+
+def test_another_version_is_told_apart_from_what_is_no_record():
+    for version, is_other in (
+        (b"2", True),
+        (b"10", True),
+        (b"1.0", False),
+        (b"one", False),
+        (b"", False),
+        (None, False),
+    ):
+        with pytest.raises(UnreadableRecordError) as raised:
+            read_record(VALUE, [("v", version)])
+        assert isinstance(raised.value, OtherVersionError) == is_other

@@ -8,7 +8,7 @@ from confluent_kafka import Message
 
 from event_tracker.model.storing.row import Row
 from event_tracker.streams.storer.dead_letters import make_id, reject_record, reject_row
-from event_tracker.streams.storer.storer import take_group
+from event_tracker.streams.storer.storer import take_batch
 
 WRITTEN = datetime(2026, 11, 1, 12, tzinfo=UTC)
 ID = UUID(int=5)
@@ -72,9 +72,9 @@ def test_an_event_that_cannot_be_stored_is_kept_as_it_would_be_sent():
     assert b"1.50" in kept.payload
 
 
-def test_a_group_is_bounded_by_number_and_bytes_and_has_at_least_one_record():
+def test_a_batch_is_bounded_by_number_and_bytes_and_has_at_least_one_record():
     records = [record(b"x" * 10, offset=offset) for offset in range(5)]
-    assert len(take_group(records, 3, 1000)) == 3
-    assert len(take_group(records, 9, 25)) == 2
-    assert len(take_group(records, 9, 1)) == 1
-    assert len(take_group([record(None)], 9, 1)) == 1
+    assert len(take_batch(records, 3, 1000)) == 3
+    assert len(take_batch(records, 9, 25)) == 2
+    assert len(take_batch(records, 9, 1)) == 1
+    assert len(take_batch([record(None)], 9, 1)) == 1

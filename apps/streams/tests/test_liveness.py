@@ -41,13 +41,30 @@ def test_a_loop_that_hangs_is_a_fault(later):
 
 
 def test_records_that_wait_are_a_fault_if_nothing_is_stored(later):
-    liveness = Liveness(Membership(), lambda: 5)
+    membership = Membership()
+    membership.read(statistics())
+    liveness = Liveness(membership, lambda: 5)
     for _ in range(3):
         later(PROGRESS_SECONDS / 2)
         liveness.tick()
     assert "records wait" in (liveness.find_fault() or "")
     liveness.progress()
     assert liveness.find_fault() is None
+
+
+def test_records_that_wait_are_no_fault_while_no_broker_can_be_reached(later):
+    membership = Membership()
+    liveness = Liveness(membership, lambda: 5)
+    for broker in ("UP", "DOWN", "TRY_CONNECT"):
+        membership.read(statistics(broker=broker))
+        for _ in range(3):
+            later(PROGRESS_SECONDS / 4)
+            liveness.tick()
+            assert liveness.find_fault() is None
+    membership.read(statistics())
+    later(PROGRESS_SECONDS + 1)
+    liveness.tick()
+    assert "records wait" in (liveness.find_fault() or "")
 
 
 def test_to_be_outside_of_the_group_is_a_fault_if_a_broker_can_be_reached(later):

@@ -100,3 +100,34 @@ def test_after_an_idle_hour_the_lag_begins_when_a_record_waits(now):
     now(3605)
     assert positions.measure_lag() == 5
     positions.remove([P0])
+
+
+def test_after_an_assignment_the_lag_begins_with_the_first_record_that_is_read(now):
+    """Or each start and each rebalance would forget an outage."""
+    now(0)
+    positions = Positions()
+    positions.assign({P0: 0})
+    positions.observe(P0, 0, 100)
+    positions.begin(P0, time.time() - 7200)
+    assert positions.measure_lag() == 7200
+    positions.begin(P0, time.time() - 9000)  # out of order: the first one counts
+    now(10)
+    assert positions.measure_lag() == 7210
+    positions.advance(P0, 0, time.time() - 300)
+    assert positions.measure_lag() == 300
+    positions.remove([P0])
+
+
+def test_a_first_record_that_is_new_or_has_no_time_says_nothing(now):
+    now(0)
+    positions = Positions()
+    positions.assign({P0: 0})
+    positions.observe(P0, 0, 100)
+    now(60)
+    positions.begin(P0, time.time())
+    assert positions.measure_lag() == 60
+    positions.assign({P1: 0})
+    positions.observe(P1, 0, 100)
+    positions.begin(P1, -0.001)
+    assert positions.measure_lag() == 60
+    positions.remove([P0, P1])

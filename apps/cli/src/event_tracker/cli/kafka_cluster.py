@@ -25,6 +25,11 @@ ANSWER_SECONDS = 15.0
 IN_USE = (KafkaError.UNKNOWN_MEMBER_ID, KafkaError.NON_EMPTY_GROUP)
 """What Kafka answers to who isn't a member and wants to change the offsets of a group that has members."""
 
+READ_AGAIN = (
+    "Records that were stored before are read again. That stores nothing twice, but events of people who were erased since then come "
+    "back: erase those people again when `tracker topics lag` shows that nothing waits."
+)
+
 SHOWN = (
     "retention.ms",
     "retention.bytes",
@@ -172,8 +177,15 @@ class Cluster:
         return lags
 
     def set_start(self, group: str, names: Sequence[str], start: str | datetime) -> dict[TopicPartition, int]:
-        """Commit the offsets from which a group reads: `earliest`, `latest`, or those of a time. The group must have no members."""
-        offsets = [one for name in names for one in self._find_offsets(name, start)]
+        """Commit the offsets from which a group reads. The group must have no members.
+
+        Args:
+            start: `earliest`: where it is; the first record that is left where none is committed, or what it points at is gone.
+                `latest`: behind the last record. A time: the first record from then on, also if it was stored before; that brings
+                back erased people, and is said so.
+        """
+        committed = self._read_offsets(group)
+        offsets = [one for name in names for one in self._find_offsets(name, start, committed)]
         asked = [ConsumerGroupTopicPartitions(group, offsets)]
         (future,) = self._admin.alter_consumer_group_offsets(asked).values()
         for one in self._wait(future).topic_partitions:
@@ -181,17 +193,24 @@ class Cluster:
                 raise click.ClickException(f"The group {group} has members: stop its storers first.")
             if one.error:
                 raise click.ClickException(f"{one.topic}, partition {one.partition}: {make_cause(one.error)}.")
+        if any(one.offset < committed.get((one.topic, one.partition), 0) for one in offsets):
+            click.echo(READ_AGAIN, err=True)
         return {one: one.offset for one in offsets}
 
     def close(self) -> None:
         """Close the connection."""
         self._consumer.close()
 
-    def _find_offsets(self, name: str, start: str | datetime) -> list[TopicPartition]:
+    def _find_offsets(
+        self, name: str, start: str | datetime, committed: dict[tuple[str, int], int]
+    ) -> list[TopicPartition]:
         ends = self._read_ends(name)
+        if start == "latest":
+            return [TopicPartition(name, one, end) for one, (_, end) in ends.items()]
         if not isinstance(start, datetime):
             return [
-                TopicPartition(name, one, first if start == "earliest" else end) for one, (first, end) in ends.items()
+                TopicPartition(name, one, _go_on(committed.get((name, one)), first, end))
+                for one, (first, end) in ends.items()
             ]
         asked = [TopicPartition(name, one, int(start.timestamp() * 1000)) for one in ends]
         found = self._call(lambda: self._consumer.offsets_for_times(asked, timeout=self._answer_seconds))
@@ -251,3 +270,8 @@ class Cluster:
             raise click.ClickException(f"Kafka: {cause}.") from None
         except TimeoutError:
             raise click.ClickException(f"Kafka doesn't answer: {self._cause or 'it takes too long'}.") from None
+
+
+def _go_on(committed: int | None, first: int, end: int) -> int:
+    """The committed offset; the first one that is left, if there is none, or its record is gone, also with a topic that was made again."""
+    return committed if committed is not None and first <= committed <= end else first

@@ -2,7 +2,8 @@
 select extract(year from now())::int, extract(month from now())::int;
 
 -- name: forget_erasures
--- Collectors need recent_erasures for events that wait in their memory, and drop those after an hour.
+-- Collectors need recent_erasures for events that wait in their memory, and drop those after an hour. Refused events may wait in
+-- Kafka for longer: docs/kafka.md says that people must then be erased again.
 delete from recent_erasures where at < now() - interval '2 hours';
 
 -- name: forget_sign_ins

@@ -21,6 +21,13 @@ STATISTICS_SECONDS = 5
 MAX_SEVERE = 2
 """librdkafka writes such lines itself. It tells `error_cb` of all that matters, once."""
 
+FETCHED_BYTES = 2**20
+FETCHED_BYTES_A_PARTITION = 64 * 1024
+"""Most bytes of an answer, compressed: in memory they are many times as much. One batch of records always passes, however large it is."""
+
+QUEUED_KIB = 16 * 1024
+"""Of records that are fetched ahead, no more are asked for above this; what an answer had is taken in whole."""
+
 SECURITY = {
     "plain": {"security.protocol": "plaintext"},
     "tls": {"security.protocol": "ssl"},
@@ -92,8 +99,8 @@ def consumer_configuration(settings: KafkaSettings, client: str, *, group: str) 
         "enable.auto.offset.store": False,
         # If the offset is out of retention: "earliest" would silently read again, "latest" silently skip.
         "auto.offset.reset": "error",
-        "fetch.max.bytes": 16 * 2**20,
-        "max.partition.fetch.bytes": 2**20,
-        "queued.max.messages.kbytes": 16 * 1024,
+        "fetch.max.bytes": FETCHED_BYTES,
+        "max.partition.fetch.bytes": FETCHED_BYTES_A_PARTITION,
+        "queued.max.messages.kbytes": QUEUED_KIB,
         "statistics.interval.ms": STATISTICS_SECONDS * 1000,
     }

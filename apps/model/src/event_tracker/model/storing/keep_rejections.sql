@@ -12,7 +12,8 @@ select
 
 -- name: keep_rejections
 -- Stores refused events. Those that exist already were written by an attempt whose answer was lost. Events of users who were
--- erased since the event arrived are left out. An event arrived `waited` seconds before `now`, which is the database's time, so
+-- erased since the event arrived are left out, if that was in the last two hours: older erasures are forgotten (forget_erasures),
+-- so an event that waited longer in Kafka is kept. An event arrived `waited` seconds before `now`, which is the database's time, so
 -- that the collector's clock doesn't matter. A minute is allowed for a change of the database's clock, also by a failover.
 -- The erasures of an hour share a salt, so an event is hashed once for each hour, and the hashes are joined.
 -- Returns how many were left out.

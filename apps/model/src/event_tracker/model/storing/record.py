@@ -21,6 +21,9 @@ from event_tracker.model.storing.row import Row, SchemaViolations
 VERSION = b"1"
 """The header `v`. A reader refuses another version: it can't know what it would lose."""
 
+OTHER_VERSIONS = re.compile(rb"[0-9]{1,3}")
+"""What later versions are. Whoever sends anything else isn't our collector."""
+
 Text200 = Annotated[str, Meta(min_length=1, max_length=200)]
 
 STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"')
@@ -47,6 +50,10 @@ class Record(NamedTuple):
 
 class UnreadableRecordError(Exception):
     """A record that no event can be made of; the message says why. It quotes no value of it, but the name of a field that is unknown."""
+
+
+class OtherVersionError(UnreadableRecordError):
+    """A record of another version of the format. It may well be good: a later reader can read it."""
 
 
 class _ViolatedSchema(msgspec.Struct, forbid_unknown_fields=True):
@@ -102,6 +109,7 @@ def read_record(value: bytes | None, headers: Iterable[Header] | None) -> Row:
     the topic is trusted.
 
     Raises:
+        OtherVersionError: if it is of another version of the format.
         UnreadableRecordError: if it isn't such a record.
     """
     require_version(headers)
@@ -135,11 +143,16 @@ def require_version(headers: Iterable[Header] | None) -> None:
     """Return if the headers have this version of the format.
 
     Raises:
-        UnreadableRecordError: if they don't.
+        OtherVersionError: if they have another one.
+        UnreadableRecordError: if they have none.
     """
     version = dict(headers or ()).get("v")
-    if version != VERSION:
-        raise UnreadableRecordError(f"The header `v` must be {VERSION.decode()}; it is {_show(version)}.")
+    if version == VERSION:
+        return
+    why = f"The header `v` must be {VERSION.decode()}; it is {_show(version)}."
+    if isinstance(version, bytes) and OTHER_VERSIONS.fullmatch(version):
+        raise OtherVersionError(why)
+    raise UnreadableRecordError(why)
 
 
 def _write_violations(violations: SchemaViolations) -> _ViolatedSchema:

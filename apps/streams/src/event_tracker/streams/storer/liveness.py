@@ -9,8 +9,8 @@ TICK_SECONDS = 300.0
 """The longest time between two polls. After this time the group takes the partitions away (max.poll.interval.ms)."""
 
 PROGRESS_SECONDS = 300.0
-"""The longest time in which nothing is stored although records wait and PostgreSQL is available; and in which it isn't a member of its
-group although a broker can be reached."""
+"""The longest time in which nothing is stored although records wait, a broker can be reached, and PostgreSQL is available; and in which
+it isn't a member of its group although a broker can be reached."""
 
 
 class Liveness:
@@ -26,9 +26,9 @@ class Liveness:
         self._ticked = self._progressed = time.monotonic()
 
     def tick(self) -> None:
-        """Note that the loop goes round."""
+        """Note that the loop goes round. While no broker can be reached, a restart wouldn't help."""
         self._ticked = time.monotonic()
-        if not self._count_waiting():
+        if not self._count_waiting() or not self._membership.is_connected:
             self._progressed = self._ticked
 
     def progress(self) -> None:
@@ -41,7 +41,7 @@ class Liveness:
         if now - self._ticked > TICK_SECONDS:
             return "the loop hangs"
         if now - self._progressed > PROGRESS_SECONDS:
-            return "records wait, PostgreSQL is available, and nothing is stored"
+            return "records wait, a broker and PostgreSQL can be reached, and nothing is stored"
         outside = self._membership.outside_since
         if outside is not None and now - outside > PROGRESS_SECONDS:
             return "it isn't a member of its group, although a broker can be reached"

@@ -1,4 +1,4 @@
-"""Whether this storer is a member of its group at present, as librdkafka's statistics tell every few seconds."""
+"""Whether this storer is a member of its group at present, by librdkafka's statistics of every few seconds."""
 
 import time
 
@@ -30,19 +30,22 @@ class Membership:
 
     Attributes:
         has_joined: whether it was a member once.
+        is_connected: whether a broker can be reached.
         outside_since: since when it has not been a member although a broker can be reached, by the monotonic clock; None if it is one.
     """
 
     def __init__(self) -> None:
         self.has_joined = False
+        self.is_connected = False
         self.outside_since: float | None = None
 
     def read(self, statistics: str) -> None:
         """Take librdkafka's statistics, as JSON."""
-        told = _decode(statistics)
-        brokers = sum(broker.state == "UP" and broker.nodeid >= 0 for broker in told.brokers.values())
+        decoded = _decode(statistics)
+        brokers = sum(broker.state == "UP" and broker.nodeid >= 0 for broker in decoded.brokers.values())
         metrics.BROKERS_UP.set(brokers)
-        is_member = told.cgrp is not None and (told.cgrp.state, told.cgrp.join_state) == ("up", "steady")
+        self.is_connected = brokers > 0
+        is_member = decoded.cgrp is not None and (decoded.cgrp.state, decoded.cgrp.join_state) == ("up", "steady")
         self.has_joined |= is_member
         if is_member or not brokers:
             self.outside_since = None

@@ -16,11 +16,12 @@ LAG_RECORDS = Gauge(
 LAG_SECONDS = Gauge(
     "storer_lag_seconds",
     "Of the partition that is behind the most: the age of the newest record that is stored, or the time since all were stored, "
-    "whichever is less. 0 if nothing waits. It also grows while PostgreSQL is unavailable.",
+    "whichever is less; after a start, that of the first record that was read. 0 if nothing waits. It also grows while PostgreSQL is "
+    "unavailable.",
 )
 EVENT_LAG = Histogram(
     "storer_event_lag_seconds",
-    "From an event's timestamp to its COMMIT; of each group, its oldest event.",
+    "From an event's timestamp to its COMMIT; of each batch, its oldest event.",
     buckets=(0.1, 1, 10, 60, 600, 3600, 6 * 3600, 86_400, 7 * 86_400, 30 * 86_400),
 )
 GROUP_RECORDS = Histogram(
@@ -28,7 +29,7 @@ GROUP_RECORDS = Histogram(
     "Records stored together.",
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096),
 )
-STATEMENT_SECONDS = Histogram("storer_statement_seconds", "Storing one group, COMMIT included.", buckets=SECONDS)
+STATEMENT_SECONDS = Histogram("storer_statement_seconds", "Storing one batch, COMMIT included.", buckets=SECONDS)
 LINKS_REFUSED = Counter(
     "storer_links_refused", "As `collector_links_refused_total`, of events that came through Kafka.", ["reason"]
 )
@@ -38,7 +39,10 @@ COMMIT_FAILURES = Counter(
 )
 REBALANCES = Counter("storer_rebalances", "How often partitions were assigned, revoked or lost.", ["kind"])
 ASSIGNED = Gauge("storer_assigned_partitions", "Partitions that this storer reads.")
-PAUSED = Gauge("storer_paused", "1 while it reads nothing, since PostgreSQL is unavailable; 0 otherwise.")
+PAUSED = Gauge(
+    "storer_paused",
+    "1 while it reads nothing, since PostgreSQL is unavailable or cancels the statement after STATEMENT_SECONDS; 0 otherwise.",
+)
 LAST_PROGRESS = Gauge(
     "storer_last_progress_timestamp_seconds",
     "When records were last stored, or it was seen that none wait; 0: not yet.",

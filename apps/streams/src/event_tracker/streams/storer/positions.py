@@ -24,12 +24,14 @@ class Position:
         reference: what the lag in seconds is measured from, in seconds since 1970.
         waiting: records that aren't stored yet, when that was last looked at.
         is_committed: whether Kafka knows the offset.
+        is_unread: whether no record of it was read since it was assigned.
     """
 
     offset: int | None
     reference: float
     waiting: int = 0
     is_committed: bool = True
+    is_unread: bool = True
 
 
 class Positions:
@@ -54,6 +56,19 @@ class Positions:
             if self._positions.pop(partition, None):
                 metrics.LAG_RECORDS.remove(partition.topic, str(partition.number))
         metrics.ASSIGNED.set(len(self._positions))
+
+    def begin(self, partition: Partition, written: float) -> None:
+        """Note that a record was read, which isn't stored yet. The first one tells how long the partition has been behind, which nobody
+        knows at its assignment.
+
+        Args:
+            written: its timestamp, in seconds since 1970.
+        """
+        position = self._positions.get(partition)
+        if position and position.is_unread:
+            position.is_unread = False
+            if written > 0:  # it may have no time
+                position.reference = min(position.reference, written)
 
     def advance(self, partition: Partition, offset: int, written: float) -> None:
         """Note that a record is stored, and all before it in its partition.

@@ -16,7 +16,7 @@ from event_tracker.core.kafka.topic import KafkaRefusedError, KafkaUnreachableEr
 from event_tracker.core.metrics_port import serve_metrics
 from event_tracker.core.postgres.pool import open_pool
 from event_tracker.streams.storer import metrics
-from event_tracker.streams.storer.group_store import GroupStore
+from event_tracker.streams.storer.batch_store import BatchStore, OtherFormatError
 from event_tracker.streams.storer.liveness import Liveness
 from event_tracker.streams.storer.membership import Membership
 from event_tracker.streams.storer.positions import Positions
@@ -33,7 +33,7 @@ POOL_SECONDS = 3.0
 
 
 def run(settings: StorerSettings) -> None:
-    """Store until SIGTERM or Ctrl-C; then the group that is being stored is finished, and its offsets are committed.
+    """Store until SIGTERM or Ctrl-C; then the batch that is being stored is finished, and its offsets are committed.
 
     Raises:
         SystemExit: with a sentence, if a person must do something, or if a new process may do better.
@@ -43,7 +43,7 @@ def run(settings: StorerSettings) -> None:
         signal.signal(number, lambda *_: stopping.set())
     try:
         _run(settings, stopping)
-    except (KafkaRefusedError, LostRecordsError, StuckError) as error:
+    except (KafkaRefusedError, LostRecordsError, OtherFormatError, StuckError) as error:
         sys.exit(f"storer: {error}")
     except KafkaException as error:
         sys.exit(f"storer: Kafka: {make_cause(error.args[0])}.")
@@ -82,7 +82,7 @@ def _run(settings: StorerSettings, stopping: threading.Event) -> None:
         )
         source = RecordSource(settings, topics, positions, membership, LastError())
         stack.callback(source.close)
-        store = GroupStore(
+        store = BatchStore(
             pool,
             settings.kafka_rejections_topic,
             rejections_kept=settings.rejections_kept,

@@ -34,7 +34,7 @@ class StorerSettings(KafkaSettings):
     )  # fmt: skip
     database_url: str = database_url_setting(DATABASE_URL_DOC)
     statement_seconds: float = setting(
-        "PostgreSQL's `statement_timeout` for storing one group. A group that takes longer is tried again with half of its records.",
+        "PostgreSQL's `statement_timeout` for storing one batch. A batch that takes longer is tried again with half of its records.",
         kind="float", default=30.0, check=validate.Range(0.1, 240),
     )  # fmt: skip
     group_events: int = setting(

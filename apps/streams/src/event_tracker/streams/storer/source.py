@@ -2,16 +2,17 @@
 
 Offsets are committed from our own list, after COMMIT, and never by librdkafka. A partition for which the group never committed an
 offset is read from its first record: whatever was accepted is stored, and reading a record twice changes nothing. An offset that
-is committed but whose record is gone is another matter: those records are lost, and `LostRecordsError` leaves it to a person to go on.
+is committed but whose record is gone is another matter: those events are lost, and `LostRecordsError` leaves it to a person to go on.
+Refused events are kept as well as can be; a loss of them doesn't stop the storing of events.
 """
 
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from event_tracker.core.kafka.configuration import consumer_configuration
 from event_tracker.core.kafka.last_error import LastError, make_cause
@@ -54,9 +55,9 @@ class RecordSource:
 
     Args:
         topics: what it reads.
-        positions: is told how far it is in each partition that is assigned to it.
-        membership: is told whether it is a member of the group at present.
-        last_error: is told of each error.
+        positions: gets how far it is in each partition that is assigned to it.
+        membership: gets whether it is a member of the group at present.
+        last_error: gets each error.
     """
 
     def __init__(
@@ -70,6 +71,8 @@ class RecordSource:
         self.positions = positions
         self._last_error = last_error
         self._group = settings.kafka_group
+        self._rejections_topic = settings.kafka_rejections_topic
+        self._unknown: list[TopicPartition] = []  # assigned, but the brokers haven't said which offset is committed
         self._kept: deque[Message] = deque()
         self._is_paused = False
         self._observed = float("-inf")
@@ -87,10 +90,11 @@ class RecordSource:
         """Wait a second for a record, and take what else is there: `most` at most.
 
         Raises:
-            LostRecordsError: if the record at the committed offset is gone.
+            LostRecordsError: if the event at the committed offset is gone.
             KafkaRefusedError: if this user may not read the topic, or not as this group.
             KafkaException: if the consumer can't go on.
         """
+        self._ask_again()
         records = [self._kept.popleft() for _ in range(min(most, len(self._kept)))]
         if not records:
             first = self._consumer.poll(POLL_SECONDS)
@@ -101,6 +105,7 @@ class RecordSource:
 
     def rest(self) -> None:
         """Let a second pass without reading, so that the group knows that this member is alive. Call it when it is paused."""
+        self._ask_again()
         if (record := self._consumer.poll(POLL_SECONDS)) and self._is_record(record):
             self._kept.append(record)
         self._observe()
@@ -122,7 +127,7 @@ class RecordSource:
     def commit(self, records: Sequence[Message]) -> None:
         """Commit the offsets behind these records. If that fails, it is counted, and they are committed with the next ones."""
         for record in records:
-            self.positions.advance(find_partition(record), record.offset() or 0, record.timestamp()[1] / 1000)
+            self.positions.advance(find_partition(record), record.offset() or 0, _read_seconds(record))
         if records:
             metrics.LAST_PROGRESS.set_to_current_time()
         self._commit()
@@ -152,9 +157,13 @@ class RecordSource:
         """True if it is a record, of a partition that is still ours; False if it is an error that passes."""
         error = message.error()
         if error is None:
-            return find_partition(message) in self.positions
+            partition = find_partition(message)
+            self.positions.begin(partition, _read_seconds(message))
+            return partition in self.positions
         if error.code() in LOST:
-            _say_what_is_lost(message, error, self._group)
+            self._note(error)
+            self._lack(message, error)
+            return False
         if error.code() in DENIED:
             detail = f"This user may not read as the group {self._group}: {make_cause(error)}."
             raise KafkaRefusedError(error.name(), detail)
@@ -167,24 +176,66 @@ class RecordSource:
         metrics.ERRORS.labels(error.name()).inc()
         self._last_error.note(error)
 
-    def _assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+    def _lack(self, message: Message, error: KafkaError) -> None:
+        """Go on behind refused events that are gone. Of events, a person must decide."""
+        if find_partition(message) not in self.positions:
+            return
+        if message.topic() != self._rejections_topic:
+            raise LostRecordsError(_say_what_is_lost(message, error, self._group))
+        log.warning("refused events are gone", topic=message.topic(), partition=message.partition(), cause=error.str())
+        restarted = [TopicPartition(str(message.topic()), message.partition() or 0, OFFSET_BEGINNING)]
+        self._restart(restarted)
+        self._add_positions(restarted)  # without the offset: in a topic that was made again, it may be far ahead
+
+    def _restart(self, partitions: list[TopicPartition]) -> None:
+        """Read partitions that are assigned from these offsets. Not by `seek`, which a partition that has stopped refuses."""
+        self._consumer.incremental_unassign(partitions)
+        self._start(partitions)
+
+    def _start(self, partitions: list[TopicPartition]) -> None:
+        self._consumer.incremental_assign(partitions)
+        if self._is_paused:  # a new partition isn't
+            self._consumer.pause(partitions)
+
+    def _assign(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         metrics.REBALANCES.labels("assigned").inc()
+        known, unknown = self._find_offsets(partitions, ANSWER_SECONDS)
+        # They aren't left to librdkafka: where no offset is committed, it says the same as where the record is gone. What it reads of
+        # them meanwhile is dropped, since they have no position.
+        self._start([*known, *(TopicPartition(one.topic, one.partition, OFFSET_END) for one in unknown)])
+        self._unknown += unknown
+        self._add_positions(known)
+
+    def _ask_again(self) -> None:
+        """Ask for the committed offsets that weren't known when their partitions were assigned."""
+        if self._unknown:
+            known, self._unknown = self._find_offsets(self._unknown, POLL_SECONDS)
+            if known:
+                self._restart(known)
+                self._add_positions(known)
+
+    def _find_offsets(
+        self, partitions: list[TopicPartition], seconds: float
+    ) -> tuple[list[TopicPartition], list[TopicPartition]]:
+        """The partitions with the offsets to read from, and those of which no broker says what is committed."""
+        asked = [TopicPartition(one.topic, one.partition) for one in partitions]
         try:
-            partitions = consumer.committed(partitions, timeout=ANSWER_SECONDS)
-        except KafkaException as error:  # librdkafka asks again by itself, and reads nothing before it has an answer
+            found = self._consumer.committed(asked, timeout=seconds)
+        except KafkaException as error:
             log.warning("the committed offsets can't be read yet", cause=str(make_cause(error.args[0])))
-        else:
-            for one in partitions:
-                if one.offset < 0 and not one.error:
-                    one.offset = OFFSET_BEGINNING
-                    log.info("reads from the first record", topic=one.topic, partition=one.partition)
-        consumer.incremental_assign(partitions)
+            return [], asked
+        known = [one for one in found if not one.error]
+        for one in known:
+            if one.offset < 0:
+                one.offset = OFFSET_BEGINNING
+                log.info("reads from the first record", topic=one.topic, partition=one.partition)
+        return known, [TopicPartition(one.topic, one.partition) for one in found if one.error]
+
+    def _add_positions(self, partitions: list[TopicPartition]) -> None:
         self.positions.assign(
             {Partition(one.topic, one.partition): one.offset if one.offset >= 0 else None for one in partitions}
         )
         self._observed = float("-inf")
-        if self._is_paused:  # a new partition isn't
-            consumer.pause(partitions)
 
     def _revoke(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         metrics.REBALANCES.labels("revoked").inc()
@@ -195,11 +246,13 @@ class RecordSource:
         self._forget(partitions)
 
     def _forget(self, partitions: list[TopicPartition]) -> None:
-        self.positions.remove([Partition(one.topic, one.partition) for one in partitions])
+        gone = [Partition(one.topic, one.partition) for one in partitions]
+        self.positions.remove(gone)
+        self._unknown = [one for one in self._unknown if Partition(one.topic, one.partition) not in gone]
         self._kept = deque(record for record in self._kept if find_partition(record) in self.positions)
 
     def _observe(self) -> None:
-        """Look at the lag now and then: at what the last fetch told, or, while nothing is fetched, by asking."""
+        """Look at the lag now and then: at what the last fetch said, or, while nothing is fetched, by asking."""
         now = time.monotonic()
         if now - self._observed < OBSERVE_SECONDS:
             return
@@ -210,7 +263,7 @@ class RecordSource:
                 first, end = self._consumer.get_watermark_offsets(
                     asked, timeout=POLL_SECONDS, cached=not self._is_paused
                 )
-            except KafkaException:  # no broker answers, which is told elsewhere
+            except KafkaException:  # no broker answers, which others report
                 return
             if end >= 0:
                 self.positions.observe(partition, first, end)
@@ -230,9 +283,14 @@ def _group_options(settings: StorerSettings) -> dict[str, Any]:
     }
 
 
-def _say_what_is_lost(message: Message, error: KafkaError, group: str) -> NoReturn:
-    raise LostRecordsError(
+def _read_seconds(record: Message) -> float:
+    """When a record was written, in seconds since 1970."""
+    return record.timestamp()[1] / 1000
+
+
+def _say_what_is_lost(message: Message, error: KafkaError, group: str) -> str:
+    return (
         f"The records of topic {message.topic()}, partition {message.partition()} from the offset that the group {group} committed are "
         f"gone: {error.str()}. They were deleted before they were stored. `tracker topics init --from earliest` goes on with the first "
-        "record that is left."
+        "record that is left; all other partitions stay where they are."
     )

@@ -1,6 +1,6 @@
 """The storer's loop: read, store, COMMIT, commit offsets.
 
-While PostgreSQL is unavailable it reads nothing, keeps its partitions, polls once a second, and tries the same group again, for ever.
+While PostgreSQL is unavailable it reads nothing, keeps its partitions, polls once a second, and tries the same batch again, for ever.
 Nothing is dropped for that reason.
 """
 
@@ -11,7 +11,7 @@ import structlog
 from confluent_kafka import Message
 
 from event_tracker.core.postgres.pool import UNAVAILABLE
-from event_tracker.streams.storer.group_store import GroupStore
+from event_tracker.streams.storer.batch_store import BatchStore
 from event_tracker.streams.storer.liveness import Liveness
 from event_tracker.streams.storer.source import RecordSource, find_partition
 
@@ -26,15 +26,15 @@ class Storer:
     """Moves records from the source to the store.
 
     Args:
-        most_records: of a group.
-        most_bytes: of a group's values; a larger record is stored alone.
-        is_stopping: whether to stop after the group that is being stored.
+        most_records: of a batch.
+        most_bytes: of a batch's values; a larger record is stored alone.
+        is_stopping: whether to stop after the batch that is being stored.
     """
 
     def __init__(
         self,
         source: RecordSource,
-        store: GroupStore,
+        store: BatchStore,
         liveness: Liveness,
         *,
         most_records: int,
@@ -55,6 +55,7 @@ class Storer:
         Raises:
             StuckError: if it does nothing although it could.
             LostRecordsError, KafkaRefusedError, KafkaException: as `RecordSource.read` says.
+            OtherFormatError: as `BatchStore.store` says.
             psycopg.Error: if the database refuses the statement, and not for its data.
         """
         while not self._is_stopping():
@@ -65,16 +66,16 @@ class Storer:
 
     def _store_all(self, records: list[Message]) -> None:
         while records and not self._is_stopping():
-            group = take_group(records, self._records, self._most_bytes)
+            batch = take_batch(records, self._records, self._most_bytes)
             try:
-                self._store.store(group)
+                self._store.store(batch)
             except UNAVAILABLE as error:
                 self._wait(error)
                 # Partitions may be another storer's now, which reads these records itself.
                 records = [record for record in records if find_partition(record) in self._source.positions]
             else:
-                self._source.commit(group)
-                del records[: len(group)]
+                self._source.commit(batch)
+                del records[: len(batch)]
                 self._go_on()
 
     def _wait(self, error: Exception) -> None:
@@ -96,13 +97,13 @@ class Storer:
         self._source.resume()
 
 
-def take_group(records: Sequence[Message], most_records: int, most_bytes: int) -> list[Message]:
-    """The first records, as many as fit into a group; at least one."""
-    group: list[Message] = []
+def take_batch(records: Sequence[Message], most_records: int, most_bytes: int) -> list[Message]:
+    """The first records, as many as fit into a batch; at least one."""
+    batch: list[Message] = []
     size = 0
     for record in records[:most_records]:
         size += len(record.value() or b"")
-        if group and size > most_bytes:
+        if batch and size > most_bytes:
             break
-        group.append(record)
-    return group
+        batch.append(record)
+    return batch

@@ -1,4 +1,4 @@
-"""Stores a group of records: their events by the collector's own statement, then what can't be stored as refused events."""
+"""Stores a batch of records: their events by the collector's own statement, then what can't be stored as refused events."""
 
 import time
 from collections import Counter
@@ -11,7 +11,7 @@ from confluent_kafka import Message
 
 from event_tracker.core.postgres.pool import ConnectionPool, attempt, execute
 from event_tracker.model.storing.keep_rejections import NewRejection, keep_rejections, remove_surplus
-from event_tracker.model.storing.record import Header, UnreadableRecordError, read_record
+from event_tracker.model.storing.record import Header, OtherVersionError, UnreadableRecordError, read_record
 from event_tracker.model.storing.rejection_record import read_rejection_record
 from event_tracker.model.storing.row import NotStorableError, Outcome, Row
 from event_tracker.model.storing.store_events import UNSTORABLE, EventStore, encode_rows
@@ -25,8 +25,12 @@ PROGRAM_LIMIT = "54"
 """The SQLSTATE class of data that is too complex or too long for PostgreSQL. psycopg counts it among failures of the server."""
 
 
-class Group(NamedTuple):
-    """A group of records, read.
+class OtherFormatError(Exception):
+    """An event in another version of the format, which another version of the storer can read. The message says where it is."""
+
+
+class Batch(NamedTuple):
+    """A batch of records, read.
 
     Attributes:
         events: with their records.
@@ -39,8 +43,8 @@ class Group(NamedTuple):
     dead: list[tuple[Message, NewRejection]]
 
 
-class GroupStore:
-    """Stores groups. What it does may be done again: events and refused events have ids.
+class BatchStore:
+    """Stores batches. What it does may be done again: events and refused events have ids.
 
     Args:
         rejections_topic: whose records are refused events. All others are events.
@@ -66,42 +70,45 @@ class GroupStore:
         """Store records. All is committed when it returns.
 
         Raises:
+            OtherFormatError: if an event is in another version of the format. Nothing is stored.
             psycopg.Error: if the database is unavailable, or cancels the statement. A part may be stored.
         """
         started = time.perf_counter()
-        group = self._read(records)
+        batch = self._read(records)
         outcomes: Counter[str] = Counter()
-        rows = [row for _, row in group.events]
-        for (record, row), outcome in zip(group.events, self._store_rows(rows), strict=True):
+        rows = [row for _, row in batch.events]
+        for (record, row), outcome in zip(batch.events, self._store_rows(rows), strict=True):
             if isinstance(outcome, NotStorableError):
                 why = f"The database refused this event ({outcome})."
-                group.dead.append((record, reject_row(record, row, NOT_STORABLE, why, self._most_bytes)))
+                batch.dead.append((record, reject_row(record, row, NOT_STORABLE, why, self._most_bytes)))
             else:
                 outcomes[outcome] += 1
-        if rejections := [*group.refused, *group.dead]:
+        if rejections := [*batch.refused, *batch.dead]:
             self._keep(rejections)
-        outcomes.update(rejection=len(group.refused), dead=len(group.dead))
+        outcomes.update(rejection=len(batch.refused), dead=len(batch.dead))
         _measure(outcomes, rows, time.perf_counter() - started)
 
-    def _read(self, records: Sequence[Message]) -> Group:
-        group = Group([], [], [])
+    def _read(self, records: Sequence[Message]) -> Batch:
+        batch = Batch([], [], [])
         latest = datetime.now(UTC) + MAX_AHEAD
         for record in records:
             headers = cast(list[Header], record.headers() or [])  # its declared type has what producers may pass, too
             try:
                 if record.topic() == self._rejections_topic:
-                    group.refused.append((record, read_rejection_record(record.value(), headers)))
+                    batch.refused.append((record, read_rejection_record(record.value(), headers)))
                     continue
                 row = read_record(record.value(), headers)
             except UnreadableRecordError as error:
-                group.dead.append((record, reject_record(record, str(error), self._most_bytes)))
+                if isinstance(error, OtherVersionError) and record.topic() != self._rejections_topic:
+                    raise OtherFormatError(_say_where(record, error)) from None
+                batch.dead.append((record, reject_record(record, str(error), self._most_bytes)))
                 continue
             if row.timestamp > latest:
                 dead = reject_row(record, row, IN_FUTURE, "Its time is too far ahead.", self._most_bytes)
-                group.dead.append((record, dead))
+                batch.dead.append((record, dead))
             else:
-                group.events.append((record, row))
-        return group
+                batch.events.append((record, row))
+        return batch
 
     def _store_rows(self, rows: Sequence[Row]) -> Sequence[Outcome]:
         return self._events.store(rows, [encode_rows(rows)], self._execute) if rows else ()
@@ -138,6 +145,13 @@ class GroupStore:
             return
         sources = sorted({one.source for one in rejections})
         attempt(self._pool, lambda connection: remove_surplus(connection, sources, self._kept))
+
+
+def _say_where(record: Message, error: OtherVersionError) -> str:
+    return (
+        f"The record of topic {record.topic()}, partition {record.partition()}, offset {record.offset()} is newer than this storer: "
+        f"{error} Update the storers before the collectors. Nothing is lost: an updated storer goes on with it."
+    )
 
 
 def _measure(outcomes: Counter[str], rows: Sequence[Row], seconds: float) -> None:
