@@ -223,6 +223,27 @@ def test_a_database_that_is_behind_the_lake_changes_nothing(run, stored, target,
     assert "0 days written" in run("export", target).output
 
 
+@pytest.mark.parametrize("lost", ["a day", "a source of a day"])
+def test_a_database_that_has_lost_events_deletes_none_of_the_lake(run, stored, owner, target, lost):
+    """As a standby that lags, or a restore of an earlier time: neither events nor counts nor epochs are there."""
+    stored.add(3, source="shop")
+    if lost == "a source of a day":
+        stored.add(3, source="blog")
+    run("export", target)
+    before = tree(target)
+    owner.execute("delete from events where source = 'shop'")
+    owner.execute("delete from event_counts where source = 'shop'")
+    owner.execute("delete from block_epochs")
+    said = run("export", target, code=2).output
+    assert "2026-03-01: the lake is ahead of this database" in said
+    assert "0 removed, 0 unchanged, 1 failed" in said
+    assert tree(target) == before
+    # Events that were deleted have moved the epoch.
+    owner.execute("insert into block_epochs (day, source, epoch) values ('2026-03-01 00:00Z', 'shop', 1)")
+    run("export", target)
+    assert "shop" not in {source for (source,) in rows(target, "source")}
+
+
 @pytest.mark.parametrize("damage", ["other size", "no file", "no manifest", "torn manifest", "another schema"])
 def test_what_is_lost_or_torn_is_written_again(run, stored, target, damage):
     stored.add(3)

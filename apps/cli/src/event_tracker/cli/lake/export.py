@@ -131,7 +131,7 @@ class Exporter:
         if state and not self._is_again and is_current(manifest, state, self._table.database, folder, listing):
             outcome.unchanged += 1
             return
-        if not self._is_again and is_behind(state, manifest, self._table.database):
+        if not self._is_again and is_behind(state, self._table.read_epochs(day), manifest, self._table.database):
             self._say(
                 f"{day}: the lake is ahead of this database, which lags or was restored; it stays as it is (--again)"
             )
@@ -233,14 +233,14 @@ def is_current(
     )
 
 
-def is_behind(state: DayState, manifest: Manifest | None, database: str) -> bool:
+def is_behind(state: DayState, epochs: Mapping[str, int], manifest: Manifest | None, database: str) -> bool:
     """Whether a day's file was made from a later state of the database, so that this one is a standby that lags, or was restored.
 
-    Epochs only grow, and so do counts within one. A source without events tells nothing.
+    Epochs only grow, and so do counts within one. Whatever takes a source's last events moves its epoch; so a source that has none, and
+    whose epoch isn't greater than the manifest's, hasn't got them yet, or has lost them.
     """
     if manifest is None or manifest.database != database or isinstance(manifest.made_from, LinksState):
         return False
-    now = {source.source: (source.epoch, source.counted) for source in state}
-    return any(
-        now[source.source] < (source.epoch, source.counted) for source in manifest.made_from if source.source in now
-    )
+    now = {source: (epoch, 0) for source, epoch in epochs.items()}
+    now |= {source.source: (source.epoch, source.counted) for source in state}
+    return any(now.get(source.source, (0, 0)) < (source.epoch, source.counted) for source in manifest.made_from)

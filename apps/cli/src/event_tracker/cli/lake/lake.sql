@@ -38,6 +38,10 @@ left join block_epochs using (day, source)
 where counted > coalesce(deleted, 0)
 order by day, source;
 
+-- name: epochs
+-- The epochs of a day's sources, also of those that have no events any more. A source without a row has 0.
+select source, epoch from block_epochs where day = %(day)s;
+
 -- name: copy_events
 -- Events as CSV; times in microseconds since 1970. A time comes first: DuckDB takes U+FEFF at the beginning of a file for a byte order
 -- mark.

@@ -89,6 +89,10 @@ class Table:
         """The state of a day; empty if it has no events."""
         return self.read_days(day, _next(day)).get(day, ())
 
+    def read_epochs(self, day: date) -> dict[str, int]:
+        """How often events of a day were deleted or changed, by source; also of sources that have no events any more."""
+        return dict(self._connection.execute(QUERIES["epochs"], {"day": _midnight(day)}).fetchall())
+
     def copy_day(self, day: date, folder: Path) -> list[Path]:
         """Copy a day's events to CSV files in a folder, one at least, of some PIECE_BYTES each."""
         statement = sql.SQL(QUERIES["copy_events"]).format(
