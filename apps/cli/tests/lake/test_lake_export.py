@@ -13,9 +13,11 @@ from lake_files import files_with, manifest, rows, tree
 from stored import DAY
 
 from event_tracker.cli.database.maintain import maintain
+from event_tracker.cli.ingest.s3.bucket import GoneError, S3Error
 from event_tracker.cli.lake import table
 from event_tracker.cli.lake.files import Files
-from event_tracker.cli.lake.table import LOCK, Table
+from event_tracker.cli.lake.table import LOCK, Table, describe
+from event_tracker.cli.lake.target import Folder
 
 NOON = DAY + timedelta(hours=12)
 
@@ -181,6 +183,21 @@ def test_a_range_of_days(run, stored, target):
     assert "is no day such as" in run("export", target, "--from", "yesterday", code=2).output
 
 
+def test_an_erasure_reaches_days_outside_the_range(run, stored, owner, target):
+    """They are in the lake already. `--again` means those of the range only."""
+    for day in range(3):
+        stored.add(day=day)
+        stored.add(day=day, user_id="gone-7f3a")
+    run("export", target, "--to", "2026-03-03")
+    owner.execute("delete from events where user_id = 'gone-7f3a' and timestamp < '2026-03-02 00:00Z'")
+    said = run("export", target, "--from", "2026-03-02", "--to", "2026-03-03", "--again").output
+    assert "2026-03-01: 1 events" in said
+    assert "2 days written (3 events" in said
+    assert files_with(target, "gone-7f3a") == ["events/day=2026-03-02/part-0.parquet"]
+    said = run("export", target, "--from", "2026-03-02", "--to", "2026-03-03", "--again").output
+    assert "1 days written (2 events" in said
+
+
 def test_one_exports_at_a_time(run, stored, target, postgres, database):
     stored.add()
     with psycopg.connect(postgres.url(database, "query"), autocommit=True) as other:
@@ -244,6 +261,26 @@ def test_a_database_that_has_lost_events_deletes_none_of_the_lake(run, stored, o
     assert "shop" not in {source for (source,) in rows(target, "source")}
 
 
+def test_links_that_were_written_from_a_later_state_are_left_alone(run, stored, owner, target):
+    """So that a standby that lags brings no id back that was erased."""
+    stored.add()
+    add = "insert into links (source, alias, person, at, event_id) values ('default', %s, 'ann', now(), gen_random_uuid())"
+    owner.execute(add, ["a"])
+    run("export", target)
+    owner.execute(add, ["gone-7f3a"])
+    paths = [target / folder / "_manifest.json" for folder in ("links", "persons")]
+    before = tree(target)
+    for path in paths:
+        said = path.read_text()
+        path.write_text(json.dumps(json.loads(said) | {"as_of": "2100-01-01T00:00:00Z"}))
+        assert "links: the lake is ahead of this database" in run("export", target, code=2).output
+        assert files_with(target, "gone-7f3a") == []
+        path.write_text(said)
+    assert tree(target) == before
+    run("export", target)
+    assert files_with(target, "gone-7f3a") == ["links/part-0.parquet", "persons/part-0.parquet"]
+
+
 @pytest.mark.parametrize("damage", ["other size", "no file", "no manifest", "torn manifest", "another schema"])
 def test_what_is_lost_or_torn_is_written_again(run, stored, target, damage):
     stored.add(3)
@@ -294,11 +331,42 @@ def test_a_day_that_cannot_be_written_keeps_no_other_waiting(run, stored, target
     assert "1 failed" in said
 
 
+@pytest.mark.parametrize(
+    "error", [S3Error("AccessDenied of it", "access"), GoneError("NoSuchKey"), OSError(28, "No space")]
+)
+@pytest.mark.parametrize("call", [2, 6], ids=["a day", "the links"])
+def test_an_error_of_the_target_stops_no_other_file_and_the_outcome_is_said(
+    run, stored, target, monkeypatch, error, call
+):
+    stored.add()
+    stored.add(day=1)
+    put = Folder.put
+    calls = []
+
+    def fail_once(*given):
+        calls.append(given)
+        if len(calls) == call:
+            raise error
+        return put(*given)
+
+    monkeypatch.setattr(Folder, "put", fail_once)
+    said = run("export", target, code=2).output
+    assert f"can't write {'2026-03-01' if call == 2 else 'links'}: {describe(error)}" in said
+    assert said.endswith("0 removed, 0 unchanged, 1 failed\n")
+    assert ("1 days" if call == 2 else "2 days") in said
+    assert (target / "events/day=2026-03-02/_manifest.json").exists()
+    assert (target / "persons").exists() == (call == 2)
+    run("export", target)
+    run("verify", target)
+
+
 def test_an_export_that_is_interrupted_leaves_nothing_beside_what_is_done(run, stored, target, monkeypatch):
     stored.add()
     with monkeypatch.context() as patch:
         patch.setattr(Files, "write_links", lambda *_: signal.raise_signal(signal.SIGINT))
-        assert "Interrupted. Run it again: what was done stays." in run("export", target, code=2).output
+        said = run("export", target, code=2).output
+    assert "Interrupted. Run it again: what was done stays." in said
+    assert "1 days written (1 events" in said
     assert not (target / ".writing").exists()
     assert "0 days written (0 events, 0 bytes), 0 removed, 1 unchanged" in run("export", target).output
 

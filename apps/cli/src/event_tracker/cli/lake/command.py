@@ -22,6 +22,8 @@ from event_tracker.cli.options import running_option
 EXIT_DIFFERENT = 1
 EXIT_UNFINISHED = 2
 
+Command = Callable[..., None]
+
 
 class UnfinishedError(click.ClickException):
     """The command could not be finished."""
@@ -43,14 +45,22 @@ class Day(click.ParamType[date]):
             self.fail(f"{value!r} is no day such as 2026-11-22", param, ctx)
 
 
-def day_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command `start` and `end`, days."""
-    for option in (
-        click.option("--to", "end", type=Day(), metavar="DAY", help="Only days before this one."),
-        click.option("--from", "start", type=Day(), metavar="DAY", help="Only this day (UTC) and later ones."),
-    ):
-        command = option(command)
-    return command
+def day_options(what: str) -> Callable[[Command], Command]:
+    """Gives a command `start` and `end`, days.
+
+    Args:
+        what: which days are meant.
+    """
+
+    def add(command: Command) -> Command:
+        for option in (
+            click.option("--to", "end", type=Day(), metavar="DAY", help=f"Only {what} before this one."),
+            click.option("--from", "start", type=Day(), metavar="DAY", help=f"Only {what} from this one (UTC) on."),
+        ):
+            command = option(command)
+        return command
+
+    return add
 
 
 @click.group(cls=Group)
@@ -60,7 +70,7 @@ def lake() -> None:
 
 @lake.command()
 @click.argument("target", envvar="LAKE_TARGET")
-@day_options
+@day_options("new days")
 @click.option(
     "--open-days",
     is_flag=True,
@@ -70,14 +80,15 @@ def lake() -> None:
 @click.option(
     "--again",
     is_flag=True,
-    help="Write every day again. Needed after the database was restored, or if the lake is of another one.",
+    help="Write every day again (of --from and --to). Needed after the database was restored, or if the lake is of another one.",
 )
 @running_option
 def export(target: str, start: date | None, end: date | None, open_days: bool, again: bool, data: Path | None) -> None:
     """Bring the lake in TARGET to the state of the database: a folder, or s3://bucket/prefix. It may be in the variable LAKE_TARGET.
 
-    A day is written again exactly when events were added to it, erased, anonymised or deleted since. TARGET's files then have no trace of
-    what was erased. Safe to stop at any moment and to run again; one runs at a time.
+    A day is written again exactly when events were added to it, erased, anonymised or deleted since, also a day outside --from and --to
+    that is in TARGET already. TARGET's files then have no trace of what was erased. Safe to stop at any moment and to run again; one runs
+    at a time.
 
     Connects with DATABASE_URL (or DATABASE_URL_FILE), where the role `query` suffices, and where that isn't set to the embedded server
     that `tracker up` runs on --data. S3 needs the package boto3 (event-tracker-cli[s3]), which finds credentials, region and endpoint.
@@ -92,15 +103,17 @@ def export(target: str, start: date | None, end: date | None, open_days: bool, a
             place.work_folder() as work,
             closing(Exporter(table, place, work, is_again=again, say=click.echo)) as exporter,
         ):
-            outcome = exporter.run(_range(table, start, end, open_days=open_days))
-    click.echo(str(outcome))
-    if outcome.failed:
+            try:
+                exporter.run(_range(table, start, end, open_days=open_days))
+            finally:
+                click.echo(str(exporter.outcome))
+    if exporter.outcome.failed:
         sys.exit(EXIT_UNFINISHED)
 
 
 @lake.command()
 @click.argument("target", envvar="LAKE_TARGET")
-@day_options
+@day_options("days")
 @click.option(
     "--events", "with_events", is_flag=True, help="Also compare every value of every event. It reads the whole table."
 )

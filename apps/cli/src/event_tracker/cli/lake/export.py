@@ -5,6 +5,7 @@ run does the rest: a manifest that is missing, or that names another state or an
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ import click
 import duckdb
 import psycopg
 
+from event_tracker.cli.ingest.s3.bucket import GoneError, S3Error
 from event_tracker.cli.lake.files import Files, hash_file
 from event_tracker.cli.lake.manifest import (
     LINKS,
@@ -33,7 +35,7 @@ from event_tracker.cli.lake.manifest import (
     encode,
     folder_of,
 )
-from event_tracker.cli.lake.table import DayState, Table, describe
+from event_tracker.cli.lake.table import FIRST, LAST, DayState, Table, describe
 from event_tracker.cli.lake.target import Stored, Target
 
 Listing = Mapping[str, Stored]
@@ -46,10 +48,14 @@ class Range(NamedTuple):
     end: date
     open_from: date
 
+    def has(self, day: date) -> bool:
+        """Whether a day is one of them, over or not."""
+        return self.start <= day < self.end
+
 
 @dataclass
 class Outcome:
-    """What a run has done: numbers of days, events and bytes."""
+    """What a run has done: numbers of days, events and bytes. `failed` also counts the links."""
 
     written: int = 0
     removed: int = 0
@@ -71,8 +77,11 @@ class Exporter:
 
     Args:
         work: an empty folder for what is being made.
-        is_again: write every day again, whatever its manifest says.
+        is_again: write every day of the range again, whatever its manifest says.
         say: prints a line.
+
+    Attributes:
+        outcome: what was done so far.
     """
 
     def __init__(
@@ -84,32 +93,38 @@ class Exporter:
         self._is_again = is_again
         self._say = say
         self._files = Files(work)
+        self.outcome = Outcome()
 
     def close(self) -> None:
         """Close DuckDB."""
         self._files.close()
 
-    def run(self, days: Range) -> Outcome:
-        """Export the days, and the links.
+    def run(self, days: Range) -> None:
+        """Export new days of the range, the days that the lake has, and the links. What fails is said and counted; the rest is done.
 
         Raises:
             ClickException: if the lake is of another database.
             psycopg.Error: if the connection is gone.
-            S3Error: of the target.
+            S3Error: if the target can't be listed.
         """
         self._take_over()
         listing = self._target.list()
-        outcome = Outcome()
         for day, state in plan(self._table, listing, days):
-            try:
-                self._export_day(day, state, listing, outcome)
-            except (psycopg.Error, duckdb.Error, OSError) as error:
-                if self._table.is_gone:
-                    raise
-                self._say(f"can't write {day}: {describe(error)}")
-                outcome.failed += 1
-        self._export_links(listing)
-        return outcome
+            is_again = self._is_again and days.has(day)
+            with self._failures_counted(str(day)):
+                self._export_day(day, state, listing, is_again=is_again)
+        with self._failures_counted(LINKS):
+            self._export_links(listing)
+
+    @contextmanager
+    def _failures_counted(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (psycopg.Error, duckdb.Error, OSError, S3Error, GoneError) as error:
+            if self._table.is_gone:
+                raise
+            self._say(f"can't write {what}: {describe(error)}")
+            self.outcome.failed += 1
 
     def _take_over(self) -> None:
         """Check of which database the lake is, and write so if it is new."""
@@ -125,17 +140,15 @@ class Exporter:
             )
         self._put(encode(here), MARKER)
 
-    def _export_day(self, day: date, state: DayState, listing: Listing, outcome: Outcome) -> None:
+    def _export_day(self, day: date, state: DayState, listing: Listing, *, is_again: bool) -> None:
+        outcome = self.outcome
         folder = folder_of(day)
         manifest = self._read(folder, listing)
-        if state and not self._is_again and is_current(manifest, state, self._table.database, folder, listing):
+        if state and not is_again and is_current(manifest, state, self._table.database, folder, listing):
             outcome.unchanged += 1
             return
-        if not self._is_again and is_behind(state, self._table.read_epochs(day), manifest, self._table.database):
-            self._say(
-                f"{day}: the lake is ahead of this database, which lags or was restored; it stays as it is (--again)"
-            )
-            outcome.failed += 1
+        if not is_again and is_behind(state, self._table.read_epochs(day), manifest, self._table.database):
+            self._leave(str(day))
             return
         with TemporaryDirectory(dir=self._work) as name:
             work = Path(name)
@@ -161,21 +174,30 @@ class Exporter:
         """Write the links again if any has changed."""
         database = self._table.database
         state = self._table.read_links()
-        current = (
-            is_current(self._read(folder, listing), state, database, folder, listing) for folder in (LINKS, PERSONS)
-        )
+        manifests = {folder: self._read(folder, listing) for folder in (LINKS, PERSONS)}
+        current = (is_current(found, state, database, folder, listing) for folder, found in manifests.items())
         if not self._is_again and all(current):
             return
+        written = [found.as_of for found in manifests.values() if found is not None and found.database == database]
         with TemporaryDirectory(dir=self._work) as name:
             work = Path(name)
             links, persons = work / "links.parquet", work / "persons.parquet"
             with self._table.snapshot() as as_of:
+                if not self._is_again and any(as_of < before for before in written):
+                    self._leave(LINKS)
+                    return
                 state = self._table.read_links()
                 csv = self._table.copy_links(work)
             numbers = self._files.write_links(csv, links, persons)
             for folder, file, rows in zip((LINKS, PERSONS), (links, persons), numbers, strict=True):
                 self._place(folder, file, rows, as_of, state)
         self._say(f"links: {numbers[0]:,} links, {numbers[1]:,} ids that lead to another")
+
+    def _leave(self, what: str) -> None:
+        self._say(
+            f"{what}: the lake is ahead of this database, which lags or was restored; it stays as it is (--again)"
+        )
+        self.outcome.failed += 1
 
     def _place(
         self, folder: str, parquet: Path, rows: int, as_of: datetime, state: tuple[SourceState, ...] | LinksState
@@ -214,10 +236,11 @@ class Exporter:
 
 
 def plan(table: Table, listing: Listing, days: Range) -> Iterator[tuple[date, DayState]]:
-    """The days to look at, each with its state: those that are over, and those that the lake has."""
-    states = table.read_days(days.start, days.end)
-    in_lake = {day for path in listing if (day := day_of(path)) is not None and days.start <= day < days.end}
-    over = {day for day in states if day < days.open_from}
+    """The days to look at, each with its state: those of the range that are over, and all that the lake has, so that an erasure reaches
+    them whatever the range is."""
+    states = table.read_days(FIRST, LAST)
+    in_lake = {day for path in listing if (day := day_of(path)) is not None}
+    over = {day for day in states if days.has(day) and day < days.open_from}
     for day in sorted(over | in_lake):
         yield day, states.get(day, ())
 

@@ -7,6 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 import click
+import duckdb
 import psycopg
 from psycopg import sql
 from psycopg.abc import Buffer
@@ -151,4 +152,4 @@ def describe(error: Exception) -> str:
         return error.diag.message_primary or type(error).__name__
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
-    return f"DuckDB: {type(error).__name__}"
+    return f"DuckDB: {type(error).__name__}" if isinstance(error, duckdb.Error) else str(error)
