@@ -202,7 +202,9 @@ def test_one_exports_at_a_time(run, stored, target, postgres, database):
     stored.add()
     with psycopg.connect(postgres.url(database, "query"), autocommit=True) as other:
         other.execute("select pg_advisory_lock(%s)", [LOCK])
-        assert "another `tracker lake export` of this database is running" in run("export", target, code=2).output
+        for command in ("export", "verify"):
+            said = run(command, target, code=2).output
+            assert "another `tracker lake export` or `verify` of this database is running" in said
         assert not target.exists()
     run("export", target)
 
@@ -211,8 +213,22 @@ def test_a_lake_of_another_database_is_left_alone(run, stored, target):
     stored.add()
     run("export", target)
     (target / "_lake.json").write_text('{"schema": 1, "database": "7/1"}')
+    (target / ".writing").mkdir()
+    (target / ".writing/of-its-exporter").write_text("half")
     before = tree(target)
     assert "holds the events of another database" in run("export", target, code=2).output
+    assert tree(target) == before
+    assert "1 days written" in run("export", target, "--again").output
+    assert "0 days written" in run("export", target).output
+
+
+def test_a_lake_without_a_marker_may_be_of_another_database(run, stored, owner, target):
+    """An empty one would delete all of it."""
+    stored.add()
+    run("export", target)
+    (target / "_lake.json").unlink()
+    before = tree(target)
+    assert "has days, and no _lake.json that says of which database they are" in run("export", target, code=2).output
     assert tree(target) == before
     assert "1 days written" in run("export", target, "--again").output
     assert "0 days written" in run("export", target).output

@@ -1,17 +1,14 @@
 """A lake in a bucket of S3. boto3 is an extra: `event-tracker-cli[s3]`."""
 
-import os
 import shutil
 from contextlib import AbstractContextManager
-from hashlib import sha256
 from pathlib import Path
-from tempfile import gettempdir
 
 import click
 
 from event_tracker.cli.ingest.s3.bucket import BUFFER_BYTES, GoneError, S3Error, make_client, s3_errors
-from event_tracker.cli.lake.manifest import MARKER
-from event_tracker.cli.lake.target import TOPS, Stored, empty_folder
+from event_tracker.cli.lake.manifest import MARKER, is_data_file
+from event_tracker.cli.lake.target import TOPS, Stored, empty_folder, temporary_folder
 
 MAX_BYTES_AT_ONCE = 5 * 2**30
 """S3 takes no larger object in one request."""
@@ -36,9 +33,7 @@ class BucketTarget:
 
     def work_folder(self) -> AbstractContextManager[Path]:
         self._abort_uploads()
-        # The same name in each run, so that this one finds what an earlier one has left.
-        digest = sha256(f"{self.bucket}/{self.prefix}".encode()).hexdigest()[:16]
-        return empty_folder(Path(gettempdir()) / f"tracker-lake-{os.getuid()}-{digest}")
+        return empty_folder(temporary_folder("export", f"{self.bucket}/{self.prefix}"))
 
     def list(self) -> dict[str, Stored]:
         found: dict[str, Stored] = {}
@@ -99,14 +94,17 @@ class BucketTarget:
             raise S3Error(str(error), "service") from None
 
     def _abort_uploads(self) -> None:
-        """Delete what an exporter that was killed has uploaded in part: no listing of objects shows it, and it is kept for good."""
+        """Delete what an exporter that was killed has uploaded in part: no listing of objects shows it, and it is kept for good.
+
+        Other programs may be uploading to the same bucket: theirs have other names.
+        """
         with s3_errors():
             pages = self._client.get_paginator("list_multipart_uploads").paginate(
                 Bucket=self.bucket, Prefix=self.prefix
             )
             for page in pages:
                 for upload in page.get("Uploads", []):
-                    if upload["Key"].removeprefix(self.prefix).split("/")[0] in TOPS:
+                    if is_data_file(upload["Key"].removeprefix(self.prefix)):
                         self._client.abort_multipart_upload(
                             Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
                         )

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import click
 import duckdb
@@ -13,9 +12,9 @@ import duckdb
 from event_tracker.cli.command_group import Group
 from event_tracker.cli.database.connection import find_database_url, owner_connection
 from event_tracker.cli.ingest.s3.bucket import GoneError, S3Error
-from event_tracker.cli.lake.export import Exporter, Range
+from event_tracker.cli.lake.export import Exporter, Range, check_marker
 from event_tracker.cli.lake.table import FIRST, LAST, Table, describe
-from event_tracker.cli.lake.target import open_target
+from event_tracker.cli.lake.target import empty_folder, open_target, temporary_folder
 from event_tracker.cli.lake.verify import Verifier
 from event_tracker.cli.options import running_option
 
@@ -98,15 +97,17 @@ def export(target: str, start: date | None, end: date | None, open_days: bool, a
     place = open_target(target)
     with _errors_mapped("Run it again: what was done stays."), owner_connection(find_database_url(data)) as connection:
         table = Table(connection)
-        with (
-            table.lock(),
-            place.work_folder() as work,
-            closing(Exporter(table, place, work, is_again=again, say=click.echo)) as exporter,
-        ):
-            try:
-                exporter.run(_range(table, start, end, open_days=open_days))
-            finally:
-                click.echo(str(exporter.outcome))
+        with table.lock():
+            # The work folder is the lake's: what is left in it, or is being uploaded, may be of the exporter of another database.
+            check_marker(table, place, is_again=again)
+            with (
+                place.work_folder() as work,
+                closing(Exporter(table, place, work, is_again=again, say=click.echo)) as exporter,
+            ):
+                try:
+                    exporter.run(_range(table, start, end, open_days=open_days))
+                finally:
+                    click.echo(str(exporter.outcome))
     if exporter.outcome.failed:
         sys.exit(EXIT_UNFINISHED)
 
@@ -121,8 +122,8 @@ def export(target: str, start: date | None, end: date | None, open_days: bool, a
 def verify(target: str, start: date | None, end: date | None, with_events: bool, data: Path | None) -> None:
     """Compare manifests, files and the database, and say each difference.
 
-    It reads every file, and changes nothing. It connects as `export` does. Events that were added since the last export are differences,
-    too, unless their day isn't over and isn't in the lake.
+    It reads every file, and changes nothing. It connects as `export` does; neither runs beside the other. Events that were added since
+    the last export are differences, too, unless their day isn't over and isn't in the lake.
 
     Exit code: 0 if there is no difference, 1 if there are some, 2 if it could not be finished.
     """
@@ -130,11 +131,14 @@ def verify(target: str, start: date | None, end: date | None, with_events: bool,
     with (
         _errors_mapped("It could not be finished."),
         owner_connection(find_database_url(data)) as connection,
-        TemporaryDirectory(prefix="tracker-lake-") as work,
     ):
         table = Table(connection)
         differences = 0
-        with closing(Verifier(table, place, Path(work), with_events=with_events)) as verifier:
+        with (
+            table.lock(),
+            empty_folder(temporary_folder("verify", f"{table.database} {place.name}")) as work,
+            closing(Verifier(table, place, work, with_events=with_events)) as verifier,
+        ):
             for difference in verifier.run(_range(table, start, end, open_days=False)):
                 click.echo(difference)
                 differences += 1

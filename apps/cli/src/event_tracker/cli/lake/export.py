@@ -73,7 +73,7 @@ class Outcome:
 
 
 class Exporter:
-    """Exports to one target. The lock of exporters is held meanwhile.
+    """Exports to one target, after `check_marker`. The lock is held meanwhile.
 
     Args:
         work: an empty folder for what is being made.
@@ -103,11 +103,12 @@ class Exporter:
         """Export new days of the range, the days that the lake has, and the links. What fails is said and counted; the rest is done.
 
         Raises:
-            ClickException: if the lake is of another database.
             psycopg.Error: if the connection is gone.
-            S3Error: if the target can't be listed.
+            S3Error, OSError: if the target can't be listed, or its marker written.
         """
-        self._take_over()
+        marker = Marker(SCHEMA, self._table.database)
+        if decode(Marker, self._target.read(MARKER)) != marker:
+            self._put(encode(marker), MARKER)
         listing = self._target.list()
         for day, state in plan(self._table, listing, days):
             is_again = self._is_again and days.has(day)
@@ -125,20 +126,6 @@ class Exporter:
                 raise
             self._say(f"can't write {what}: {describe(error)}")
             self.outcome.failed += 1
-
-    def _take_over(self) -> None:
-        """Check of which database the lake is, and write so if it is new."""
-        data = self._target.read(MARKER)
-        marker = decode(Marker, data)
-        here = Marker(SCHEMA, self._table.database)
-        if marker == here:
-            return
-        if data is not None and not self._is_again and (marker is None or marker.database != here.database):
-            raise click.ClickException(
-                f"{self._target.name} holds the events of another database, or of this one before it was restored: "
-                "--again writes every day again"
-            )
-        self._put(encode(here), MARKER)
 
     def _export_day(self, day: date, state: DayState, listing: Listing, *, is_again: bool) -> None:
         outcome = self.outcome
@@ -233,6 +220,29 @@ class Exporter:
         for name in (PART, MANIFEST):
             if f"{folder}/{name}" in listing:
                 self._target.delete(f"{folder}/{name}")
+
+
+def check_marker(table: Table, target: Target, *, is_again: bool) -> None:
+    """Check that the lake is new or of this database. Changes nothing.
+
+    Raises:
+        ClickException: if it isn't, or may not be, unless it is to be written again.
+    """
+    if is_again:
+        return
+    data = target.read(MARKER)
+    marker = decode(Marker, data)
+    if data is None and not any(day_of(path) for path in target.list()):
+        return
+    if data is None:
+        raise click.ClickException(
+            f"{target.name} has days, and no {MARKER} that says of which database they are: --again writes every day again"
+        )
+    if marker is None or marker.database != table.database:
+        raise click.ClickException(
+            f"{target.name} holds the events of another database, or of this one before it was restored: "
+            "--again writes every day again"
+        )
 
 
 def plan(table: Table, listing: Listing, days: Range) -> Iterator[tuple[date, DayState]]:

@@ -109,3 +109,10 @@ def day_of(path: str) -> date | None:
         return date.fromisoformat(parts[1].removeprefix("day="))
     except ValueError:
         return None
+
+
+def is_data_file(path: str) -> bool:
+    """Whether a path is exactly that of a file that an export writes: of a day, of the links or of the persons."""
+    folder, _, name = path.rpartition("/")
+    day = day_of(path)
+    return name == PART and (folder in (LINKS, PERSONS) or (day is not None and folder == folder_of(day)))

@@ -19,7 +19,8 @@ from event_tracker.core.postgres.replication import read_as_of
 QUERIES = load_queries("event_tracker.cli.lake", "lake.sql")
 
 LOCK = 5_226_190_437_712_840_153
-"""Advisory lock: one exporter at a time, whatever its target, since one folder may have many names."""
+"""Advisory lock: one export or verify of a database at a time, whatever its target, since one folder may have many names. A standby and
+its primary have locks of their own."""
 
 FIRST, LAST = date(1, 1, 1), date(9999, 12, 31)
 """Python has no other dates; the collector takes no other times."""
@@ -50,7 +51,7 @@ class Table:
         """
         ((is_locked,),) = self._connection.execute(QUERIES["lock"], {"lock": LOCK}).fetchall()
         if not is_locked:
-            raise click.ClickException("another `tracker lake export` of this database is running")
+            raise click.ClickException("another `tracker lake export` or `verify` of this database is running")
         try:
             yield
         finally:

@@ -4,7 +4,9 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from hashlib import sha256
 from pathlib import Path
+from tempfile import gettempdir
 from typing import NamedTuple, Protocol
 
 import click
@@ -118,6 +120,12 @@ def empty_folder(path: Path) -> Iterator[Path]:
         yield path
     finally:
         shutil.rmtree(path)
+
+
+def temporary_folder(purpose: str, target: str) -> Path:
+    """Where to make files that have no place at the target. The same in each run, so that one finds what an earlier one has left."""
+    digest = sha256(target.encode()).hexdigest()[:16]
+    return Path(gettempdir()) / f"tracker-lake-{purpose}-{os.getuid()}-{digest}"
 
 
 def open_target(name: str) -> Target:
