@@ -1,7 +1,6 @@
 """`tracker lake export` to a folder: a day's file is as the table is, and is written again exactly when that has changed."""
 
 import json
-import signal
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -13,11 +12,9 @@ from lake_files import files_with, manifest, rows, tree
 from stored import DAY
 
 from event_tracker.cli.database.maintain import maintain
-from event_tracker.cli.ingest.s3.bucket import GoneError, S3Error
-from event_tracker.cli.lake import table
-from event_tracker.cli.lake.files import Files
-from event_tracker.cli.lake.table import LOCK, Table, describe
-from event_tracker.cli.lake.target import Folder
+from event_tracker.cli.lake import event_database
+from event_tracker.cli.lake.event_database import LOCK, EventDatabase
+from event_tracker.cli.lake.parquet_writer import ParquetWriter
 
 NOON = DAY + timedelta(hours=12)
 
@@ -151,14 +148,14 @@ def test_what_retention_deletes_leaves_the_lake(run, stored, owner, target, post
 
 def test_a_file_is_of_the_snapshot_of_its_counts(run, stored, target, monkeypatch):
     stored.add(3)
-    copy = Table.copy_day
+    copy = EventDatabase.copy_day
 
     def copy_late(*given):
         stored.add(user_id="late")
         return copy(*given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Table, "copy_day", copy_late)
+        patch.setattr(EventDatabase, "copy_day", copy_late)
         assert "2026-03-01: 3 events" in run("export", target).output
     assert manifest(target, "2026-03-01")["made_from"][0]["counted"] == len(rows(target)) == 3
     assert "2026-03-01: 4 events" in run("export", target).output
@@ -209,182 +206,12 @@ def test_one_exports_at_a_time(run, stored, target, postgres, database):
     run("export", target)
 
 
-def test_a_lake_of_another_database_is_left_alone(run, stored, target):
-    stored.add()
-    run("export", target)
-    (target / "_lake.json").write_text('{"schema": 1, "database": "7/1"}')
-    (target / ".writing").mkdir()
-    (target / ".writing/of-its-exporter").write_text("half")
-    before = tree(target)
-    assert "holds the events of another database" in run("export", target, code=2).output
-    assert tree(target) == before
-    assert "1 days written" in run("export", target, "--again").output
-    assert "0 days written" in run("export", target).output
-
-
-def test_a_lake_without_a_marker_may_be_of_another_database(run, stored, owner, target):
-    """An empty one would delete all of it."""
-    stored.add()
-    run("export", target)
-    (target / "_lake.json").unlink()
-    before = tree(target)
-    assert "has days, and no _lake.json that says of which database they are" in run("export", target, code=2).output
-    assert tree(target) == before
-    assert "1 days written" in run("export", target, "--again").output
-    assert "0 days written" in run("export", target).output
-
-
-@pytest.mark.parametrize("later", [{"epoch": 1}, {"counted": 4}])
-def test_a_database_that_is_behind_the_lake_changes_nothing(run, stored, target, later):
-    """A standby that lags, or one that was restored to an earlier time."""
-    stored.add(3)
-    stored.add(day=1)
-    run("export", target)
-    path = target / "events/day=2026-03-01/_manifest.json"
-    said = json.loads(path.read_bytes())
-    said["made_from"][0] |= later
-    path.write_text(json.dumps(said))
-    stored.add(day=1)
-    before = tree(target)
-    output = run("export", target, code=2).output
-    assert "2026-03-01: the lake is ahead of this database" in output
-    assert "1 days written (2 events" in output
-    assert {name for name, content in tree(target).items() if before[name] != content} == {
-        "events/day=2026-03-02/_manifest.json", "events/day=2026-03-02/part-0.parquet",
-    }  # fmt: skip
-    assert "2 days written" in run("export", target, "--again").output
-    assert "0 days written" in run("export", target).output
-
-
-@pytest.mark.parametrize("lost", ["a day", "a source of a day"])
-def test_a_database_that_has_lost_events_deletes_none_of_the_lake(run, stored, owner, target, lost):
-    """As a standby that lags, or a restore of an earlier time: neither events nor counts nor epochs are there."""
-    stored.add(3, source="shop")
-    if lost == "a source of a day":
-        stored.add(3, source="blog")
-    run("export", target)
-    before = tree(target)
-    owner.execute("delete from events where source = 'shop'")
-    owner.execute("delete from event_counts where source = 'shop'")
-    owner.execute("delete from block_epochs")
-    said = run("export", target, code=2).output
-    assert "2026-03-01: the lake is ahead of this database" in said
-    assert "0 removed, 0 unchanged, 1 failed" in said
-    assert tree(target) == before
-    # Events that were deleted have moved the epoch.
-    owner.execute("insert into block_epochs (day, source, epoch) values ('2026-03-01 00:00Z', 'shop', 1)")
-    run("export", target)
-    assert "shop" not in {source for (source,) in rows(target, "source")}
-
-
-def test_links_that_were_written_from_a_later_state_are_left_alone(run, stored, owner, target):
-    """So that a standby that lags brings no id back that was erased."""
-    stored.add()
-    add = "insert into links (source, alias, person, at, event_id) values ('default', %s, 'ann', now(), gen_random_uuid())"
-    owner.execute(add, ["a"])
-    run("export", target)
-    owner.execute(add, ["gone-7f3a"])
-    paths = [target / folder / "_manifest.json" for folder in ("links", "persons")]
-    before = tree(target)
-    for path in paths:
-        said = path.read_text()
-        path.write_text(json.dumps(json.loads(said) | {"as_of": "2100-01-01T00:00:00Z"}))
-        assert "links: the lake is ahead of this database" in run("export", target, code=2).output
-        assert files_with(target, "gone-7f3a") == []
-        path.write_text(said)
-    assert tree(target) == before
-    run("export", target)
-    assert files_with(target, "gone-7f3a") == ["links/part-0.parquet", "persons/part-0.parquet"]
-
-
-@pytest.mark.parametrize("damage", ["other size", "no file", "no manifest", "torn manifest", "another schema"])
-def test_what_is_lost_or_torn_is_written_again(run, stored, target, damage):
-    stored.add(3)
-    stored.add(3, day=1)
-    run("export", target)
-    day = target / "events/day=2026-03-01"
-    before = (day / "part-0.parquet").read_bytes()
-    match damage:
-        case "other size":
-            (day / "part-0.parquet").write_bytes(before[:-1])
-        case "no file":
-            (day / "part-0.parquet").unlink()
-        case "no manifest":
-            (day / "_manifest.json").unlink()
-        case "torn manifest":
-            (day / "_manifest.json").write_bytes((day / "_manifest.json").read_bytes()[:100])
-        case _:
-            text = (day / "_manifest.json").read_text()
-            (day / "_manifest.json").write_text(text.replace('"schema": 1', '"schema": 0'))
-    run("verify", target, code=1)
-    assert "1 days written (3 events" in run("export", target).output
-    assert (day / "part-0.parquet").read_bytes() == before
-    run("verify", target)
-
-
 def test_a_day_whose_counters_say_otherwise_is_named(run, stored, owner, target):
     stored.add(3)
     owner.execute("update event_counts set count = count + 1 where ctid = (select min(ctid) from event_counts)")
     said = run("export", target).output
     assert "warning: 2026-03-01: 3 events are stored, and 4 are counted" in said
     assert "0 days written" in run("export", target).output
-
-
-def test_a_day_that_cannot_be_written_keeps_no_other_waiting(run, stored, target, monkeypatch):
-    stored.add()
-    stored.add(day=1)
-    write = Files.write_events
-
-    def fail_once(*given):
-        monkeypatch.setattr(Files, "write_events", write)
-        raise duckdb.IOException("about ann@example.com")
-
-    monkeypatch.setattr(Files, "write_events", fail_once)
-    said = run("export", target, code=2).output
-    assert "can't write 2026-03-01: DuckDB: IOException" in said
-    assert "ann@" not in said
-    assert "1 days written (1 events" in said
-    assert "1 failed" in said
-
-
-@pytest.mark.parametrize(
-    "error", [S3Error("AccessDenied of it", "access"), GoneError("NoSuchKey"), OSError(28, "No space")]
-)
-@pytest.mark.parametrize("call", [2, 6], ids=["a day", "the links"])
-def test_an_error_of_the_target_stops_no_other_file_and_the_outcome_is_said(
-    run, stored, target, monkeypatch, error, call
-):
-    stored.add()
-    stored.add(day=1)
-    put = Folder.put
-    calls = []
-
-    def fail_once(*given):
-        calls.append(given)
-        if len(calls) == call:
-            raise error
-        return put(*given)
-
-    monkeypatch.setattr(Folder, "put", fail_once)
-    said = run("export", target, code=2).output
-    assert f"can't write {'2026-03-01' if call == 2 else 'links'}: {describe(error)}" in said
-    assert said.endswith("0 removed, 0 unchanged, 1 failed\n")
-    assert ("1 days" if call == 2 else "2 days") in said
-    assert (target / "events/day=2026-03-02/_manifest.json").exists()
-    assert (target / "persons").exists() == (call == 2)
-    run("export", target)
-    run("verify", target)
-
-
-def test_an_export_that_is_interrupted_leaves_nothing_beside_what_is_done(run, stored, target, monkeypatch):
-    stored.add()
-    with monkeypatch.context() as patch:
-        patch.setattr(Files, "write_links", lambda *_: signal.raise_signal(signal.SIGINT))
-        said = run("export", target, code=2).output
-    assert "Interrupted. Run it again: what was done stays." in said
-    assert "1 days written (1 events" in said
-    assert not (target / ".writing").exists()
-    assert "0 days written (0 events, 0 bytes), 0 removed, 1 unchanged" in run("export", target).output
 
 
 def test_a_file_of_many_events_is_in_order(tmp_path):
@@ -395,7 +222,7 @@ def test_a_file_of_many_events_is_in_order(tmp_path):
             "copy (select range * 7919 % 1000003, 0, 'user-' || (hash(range) % 1000), uuid(), 'view', null, 'shop', '{}', null"
             f" from range(300000)) to '{csv}' (format csv, header false)"
         )
-    files = Files(tmp_path)
+    files = ParquetWriter(tmp_path)
     assert files.write_events([csv], parquet) == files.count(parquet) == 300_000
     files.close()
     with duckdb.connect() as connection:
@@ -405,7 +232,7 @@ def test_a_file_of_many_events_is_in_order(tmp_path):
 
 def test_a_day_that_is_read_in_pieces(run, stored, owner, target, monkeypatch):
     """Each with a whole number of rows, whatever is in them."""
-    monkeypatch.setattr(table, "PIECE_BYTES", 300)
+    monkeypatch.setattr(event_database, "CSV_BYTES", 300)
     stored.add(20, properties='{"text": "a,\\"b\\"\\n"}')
     stored.add(20, event_type="two\nlines")
     owner.execute(
@@ -413,9 +240,9 @@ def test_a_day_that_is_read_in_pieces(run, stored, owner, target, monkeypatch):
         " select 'default', 'one-' || n, 'two\n' || n, now(), gen_random_uuid() from generate_series(1, 20) as n"
     )
     sizes = []
-    write = Files.write_events
+    write = ParquetWriter.write_events
     monkeypatch.setattr(
-        Files, "write_events", lambda files, csv, parquet: sizes.append(len(csv)) or write(files, csv, parquet)
+        ParquetWriter, "write_events", lambda files, csv, parquet: sizes.append(len(csv)) or write(files, csv, parquet)
     )
     said = run("export", target).output
     assert sizes[0] > 10

@@ -7,7 +7,7 @@ import duckdb
 import pytest
 from stored import DAY
 
-from event_tracker.cli.lake.files import Files
+from event_tracker.cli.lake.parquet_writer import ParquetWriter
 
 
 @pytest.fixture
@@ -123,13 +123,13 @@ def test_a_file_that_was_made_by_hand(run, target):
 
 def test_copies_of_a_verify_that_was_killed_are_deleted_by_the_next(run, target, tmp_path, monkeypatch):
     folders = []
-    count = Files.count
+    count = ParquetWriter.count
 
     def leave(writer, copy):
         folders.append(copy.parent)
         return count(writer, copy)
 
-    monkeypatch.setattr(Files, "count", leave)
+    monkeypatch.setattr(ParquetWriter, "count", leave)
     run("verify", target)
     (folder,) = set(folders)
     assert folder.parent == tmp_path

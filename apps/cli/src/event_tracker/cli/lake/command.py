@@ -10,10 +10,10 @@ import click
 import duckdb
 
 from event_tracker.cli.command_group import Group
-from event_tracker.cli.database.connection import find_database_url, owner_connection
+from event_tracker.cli.database.connection import database_connection, find_database_url
 from event_tracker.cli.ingest.s3.bucket import GoneError, S3Error
+from event_tracker.cli.lake.event_database import FIRST, LAST, EventDatabase, describe
 from event_tracker.cli.lake.export import Exporter, Range, check_marker
-from event_tracker.cli.lake.table import FIRST, LAST, Table, describe
 from event_tracker.cli.lake.target import empty_folder, open_target, temporary_folder
 from event_tracker.cli.lake.verify import Verifier
 from event_tracker.cli.options import running_option
@@ -95,17 +95,20 @@ def export(target: str, start: date | None, end: date | None, open_days: bool, a
     Exit code: 0 if the lake is as the database was, 2 if it could not be finished.
     """
     place = open_target(target)
-    with _errors_mapped("Run it again: what was done stays."), owner_connection(find_database_url(data)) as connection:
-        table = Table(connection)
-        with table.lock():
+    with (
+        _errors_mapped("Run it again: what was done stays."),
+        database_connection(find_database_url(data)) as connection,
+    ):
+        database = EventDatabase(connection)
+        with database.lock():
             # The work folder is the lake's: what is left in it, or is being uploaded, may be of the exporter of another database.
-            check_marker(table, place, is_again=again)
+            check_marker(database, place, is_again=again)
             with (
                 place.work_folder() as work,
-                closing(Exporter(table, place, work, is_again=again, say=click.echo)) as exporter,
+                closing(Exporter(database, place, work, is_again=again, say=click.echo)) as exporter,
             ):
                 try:
-                    exporter.run(_range(table, start, end, open_days=open_days))
+                    exporter.run(_range(database, start, end, open_days=open_days))
                 finally:
                     click.echo(str(exporter.outcome))
     if exporter.outcome.failed:
@@ -130,16 +133,16 @@ def verify(target: str, start: date | None, end: date | None, with_events: bool,
     place = open_target(target)
     with (
         _errors_mapped("It could not be finished."),
-        owner_connection(find_database_url(data)) as connection,
+        database_connection(find_database_url(data)) as connection,
     ):
-        table = Table(connection)
+        database = EventDatabase(connection)
         differences = 0
         with (
-            table.lock(),
-            empty_folder(temporary_folder("verify", f"{table.database} {place.name}")) as work,
-            closing(Verifier(table, place, work, with_events=with_events)) as verifier,
+            database.lock(),
+            empty_folder(temporary_folder("verify", f"{database.database_id} {place.name}")) as work,
+            closing(Verifier(database, place, work, with_events=with_events)) as verifier,
         ):
-            for difference in verifier.run(_range(table, start, end, open_days=False)):
+            for difference in verifier.run(_range(database, start, end, open_days=False)):
                 click.echo(difference)
                 differences += 1
     click.echo(f"{verifier.days:,} days, {verifier.rows:,} rows: {differences:,} differences")
@@ -164,5 +167,5 @@ def _errors_mapped(advice: str) -> Iterator[None]:
         raise UnfinishedError(f"{said}\n{advice}") from error
 
 
-def _range(table: Table, start: date | None, end: date | None, *, open_days: bool) -> Range:
-    return Range(start or FIRST, end or LAST, LAST if open_days else table.today())
+def _range(database: EventDatabase, start: date | None, end: date | None, *, open_days: bool) -> Range:
+    return Range(start or FIRST, end or LAST, LAST if open_days else database.today())

@@ -17,17 +17,17 @@ import duckdb
 import psycopg
 
 from event_tracker.cli.ingest.s3.bucket import GoneError, S3Error
-from event_tracker.cli.lake.files import Files, hash_file
+from event_tracker.cli.lake.event_database import FIRST, LAST, DayState, EventDatabase, describe
 from event_tracker.cli.lake.manifest import (
+    DATA_FILE,
     LINKS,
     MANIFEST,
     MARKER,
-    PART,
     PERSONS,
     SCHEMA,
-    File,
     LinksState,
     Manifest,
+    ManifestFile,
     Marker,
     SourceState,
     day_of,
@@ -35,10 +35,10 @@ from event_tracker.cli.lake.manifest import (
     encode,
     folder_of,
 )
-from event_tracker.cli.lake.table import FIRST, LAST, DayState, Table, describe
-from event_tracker.cli.lake.target import Stored, Target
+from event_tracker.cli.lake.parquet_writer import ParquetWriter, hash_file
+from event_tracker.cli.lake.target import ListedFile, Target
 
-Listing = Mapping[str, Stored]
+Listing = Mapping[str, ListedFile]
 
 
 class Range(NamedTuple):
@@ -85,19 +85,19 @@ class Exporter:
     """
 
     def __init__(
-        self, table: Table, target: Target, work: Path, *, is_again: bool = False, say: Callable[[str], None]
+        self, database: EventDatabase, target: Target, work: Path, *, is_again: bool = False, say: Callable[[str], None]
     ) -> None:
-        self._table = table
+        self._database = database
         self._target = target
         self._work = work
         self._is_again = is_again
         self._say = say
-        self._files = Files(work)
+        self._parquet = ParquetWriter(work)
         self.outcome = Outcome()
 
     def close(self) -> None:
         """Close DuckDB."""
-        self._files.close()
+        self._parquet.close()
 
     def run(self, days: Range) -> None:
         """Export new days of the range, the days that the lake has, and the links. What fails is said and counted; the rest is done.
@@ -106,11 +106,11 @@ class Exporter:
             psycopg.Error: if the connection is gone.
             S3Error, OSError: if the target can't be listed, or its marker written.
         """
-        marker = Marker(SCHEMA, self._table.database)
+        marker = Marker(SCHEMA, self._database.database_id)
         if decode(Marker, self._target.read(MARKER)) != marker:
             self._put(encode(marker), MARKER)
         listing = self._target.list()
-        for day, state in plan(self._table, listing, days):
+        for day, state in plan(self._database, listing, days):
             is_again = self._is_again and days.has(day)
             with self._failures_counted(str(day)):
                 self._export_day(day, state, listing, is_again=is_again)
@@ -122,7 +122,7 @@ class Exporter:
         try:
             yield
         except (psycopg.Error, duckdb.Error, OSError, S3Error, GoneError) as error:
-            if self._table.is_gone:
+            if self._database.is_gone:
                 raise
             self._say(f"can't write {what}: {describe(error)}")
             self.outcome.failed += 1
@@ -131,24 +131,24 @@ class Exporter:
         outcome = self.outcome
         folder = folder_of(day)
         manifest = self._read(folder, listing)
-        if state and not is_again and is_current(manifest, state, self._table.database, folder, listing):
+        if state and not is_again and is_current(manifest, state, self._database.database_id, folder, listing):
             outcome.unchanged += 1
             return
-        if not is_again and is_behind(state, self._table.read_epochs(day), manifest, self._table.database):
+        if not is_again and is_behind(state, self._database.read_epochs(day), manifest, self._database.database_id):
             self._leave(str(day))
             return
         with TemporaryDirectory(dir=self._work) as name:
             work = Path(name)
-            with self._table.snapshot() as as_of:
-                state = self._table.read_day(day)
-                csv = self._table.copy_day(day, work) if state else []
+            with self._database.snapshot() as as_of:
+                state = self._database.read_day(day)
+                csv = self._database.copy_day(day, work) if state else []
             if not state:
                 self._remove(folder, listing)
                 self._say(f"{day}: has no events any more, removed")
                 outcome.removed += 1
                 return
-            events = self._files.write_events(csv, work / PART)
-            size = self._place(folder, work / PART, events, as_of, state)
+            events = self._parquet.write_events(csv, work / DATA_FILE)
+            size = self._place(folder, work / DATA_FILE, events, as_of, state)
         counted = sum(source.counted - source.deleted for source in state)
         if events != counted:
             self._say(f"warning: {day}: {events:,} events are stored, and {counted:,} are counted")
@@ -159,23 +159,23 @@ class Exporter:
 
     def _export_links(self, listing: Listing) -> None:
         """Write the links again if any has changed."""
-        database = self._table.database
-        state = self._table.read_links()
+        database_id = self._database.database_id
+        state = self._database.read_links()
         manifests = {folder: self._read(folder, listing) for folder in (LINKS, PERSONS)}
-        current = (is_current(found, state, database, folder, listing) for folder, found in manifests.items())
+        current = (is_current(found, state, database_id, folder, listing) for folder, found in manifests.items())
         if not self._is_again and all(current):
             return
-        written = [found.as_of for found in manifests.values() if found is not None and found.database == database]
+        written = [found.as_of for found in manifests.values() if found is not None and found.database == database_id]
         with TemporaryDirectory(dir=self._work) as name:
             work = Path(name)
             links, persons = work / "links.parquet", work / "persons.parquet"
-            with self._table.snapshot() as as_of:
+            with self._database.snapshot() as as_of:
                 if not self._is_again and any(as_of < before for before in written):
                     self._leave(LINKS)
                     return
-                state = self._table.read_links()
-                csv = self._table.copy_links(work)
-            numbers = self._files.write_links(csv, links, persons)
+                state = self._database.read_links()
+                csv = self._database.copy_links(work)
+            numbers = self._parquet.write_links(csv, links, persons)
             for folder, file, rows in zip((LINKS, PERSONS), (links, persons), numbers, strict=True):
                 self._place(folder, file, rows, as_of, state)
         self._say(f"links: {numbers[0]:,} links, {numbers[1]:,} ids that lead to another")
@@ -192,14 +192,14 @@ class Exporter:
         """Put a file in its place, then its manifest. Returns the file's bytes."""
         digest = hash_file(parquet)
         # Without the lock another exporter may have put a newer file there.
-        self._table.check_lock()
-        stored = self._target.put(parquet, f"{folder}/{PART}")
+        self._database.check_lock()
+        stored = self._target.put(parquet, f"{folder}/{DATA_FILE}")
         manifest = Manifest(
             schema=SCHEMA,
-            database=self._table.database,
+            database=self._database.database_id,
             as_of=as_of,
             made_from=state,
-            files=(File(PART, rows, stored.bytes, digest, stored.etag),),
+            files=(ManifestFile(DATA_FILE, rows, stored.bytes, digest, stored.etag),),
         )
         self._put(encode(manifest), f"{folder}/{MANIFEST}")
         return stored.bytes
@@ -207,7 +207,7 @@ class Exporter:
     def _put(self, data: bytes, path: str) -> None:
         file = self._work / Path(path).name
         file.write_bytes(data)
-        self._table.check_lock()
+        self._database.check_lock()
         self._target.put(file, path)
 
     def _read(self, folder: str, listing: Listing) -> Manifest | None:
@@ -216,13 +216,13 @@ class Exporter:
 
     def _remove(self, folder: str, listing: Listing) -> None:
         """Delete a day. The manifest is the last, so that the next run finds what is left."""
-        self._table.check_lock()
-        for name in (PART, MANIFEST):
+        self._database.check_lock()
+        for name in (DATA_FILE, MANIFEST):
             if f"{folder}/{name}" in listing:
                 self._target.delete(f"{folder}/{name}")
 
 
-def check_marker(table: Table, target: Target, *, is_again: bool) -> None:
+def check_marker(database: EventDatabase, target: Target, *, is_again: bool) -> None:
     """Check that the lake is new or of this database. Changes nothing.
 
     Raises:
@@ -238,17 +238,17 @@ def check_marker(table: Table, target: Target, *, is_again: bool) -> None:
         raise click.ClickException(
             f"{target.name} has days, and no {MARKER} that says of which database they are: --again writes every day again"
         )
-    if marker is None or marker.database != table.database:
+    if marker is None or marker.database != database.database_id:
         raise click.ClickException(
             f"{target.name} holds the events of another database, or of this one before it was restored: "
             "--again writes every day again"
         )
 
 
-def plan(table: Table, listing: Listing, days: Range) -> Iterator[tuple[date, DayState]]:
+def plan(database: EventDatabase, listing: Listing, days: Range) -> Iterator[tuple[date, DayState]]:
     """The days to look at, each with its state: those of the range that are over, and all that the lake has, so that an erasure reaches
     them whatever the range is."""
-    states = table.read_days(FIRST, LAST)
+    states = database.read_days(FIRST, LAST)
     in_lake = {day for path in listing if (day := day_of(path)) is not None}
     over = {day for day in states if days.has(day) and day < days.open_from}
     for day in sorted(over | in_lake):
@@ -256,23 +256,23 @@ def plan(table: Table, listing: Listing, days: Range) -> Iterator[tuple[date, Da
 
 
 def is_current(
-    manifest: Manifest | None, state: DayState | LinksState, database: str, folder: str, listing: Listing
+    manifest: Manifest | None, state: DayState | LinksState, database_id: str, folder: str, listing: Listing
 ) -> bool:
     """Whether a folder was made from this state, and its files are those that its manifest names."""
-    if manifest is None or (manifest.schema, manifest.database, manifest.made_from) != (SCHEMA, database, state):
+    if manifest is None or (manifest.schema, manifest.database, manifest.made_from) != (SCHEMA, database_id, state):
         return False
-    return [file.name for file in manifest.files] == [PART] and all(
-        listing.get(f"{folder}/{file.name}") == Stored(file.bytes, file.etag) for file in manifest.files
+    return [file.name for file in manifest.files] == [DATA_FILE] and all(
+        listing.get(f"{folder}/{file.name}") == ListedFile(file.bytes, file.etag) for file in manifest.files
     )
 
 
-def is_behind(state: DayState, epochs: Mapping[str, int], manifest: Manifest | None, database: str) -> bool:
+def is_behind(state: DayState, epochs: Mapping[str, int], manifest: Manifest | None, database_id: str) -> bool:
     """Whether a day's file was made from a later state of the database, so that this one is a standby that lags, or was restored.
 
     Epochs only grow, and so do counts within one. Whatever takes a source's last events moves its epoch; so a source that has none, and
     whose epoch isn't greater than the manifest's, hasn't got them yet, or has lost them.
     """
-    if manifest is None or manifest.database != database or isinstance(manifest.made_from, LinksState):
+    if manifest is None or manifest.database != database_id or isinstance(manifest.made_from, LinksState):
         return False
     now = {source: (epoch, 0) for source, epoch in epochs.items()}
     now |= {source.source: (source.epoch, source.counted) for source in state}

@@ -55,7 +55,7 @@ copy (
 ) to stdout (format csv)
 
 -- name: digest
--- How many events a day has, and a number that is another one if any value of any event is (digest_of_file in files.sql).
+-- How many events a day has, and a number that is another one if any value of any event is (digest_of_file in parquet_writer.sql).
 select count(*), coalesce(sum(('x' || left(md5(concat_ws(
   chr(31), user_id, (extract(epoch from "timestamp") * 1000000)::bigint, event_id, event_type, coalesce(session_id, chr(30)), source,
   properties, coalesce(violations::text, chr(30)), (extract(epoch from received_at) * 1000000)::bigint

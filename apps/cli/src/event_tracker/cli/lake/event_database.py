@@ -25,22 +25,22 @@ its primary have locks of their own."""
 FIRST, LAST = date(1, 1, 1), date(9999, 12, 31)
 """Python has no other dates; the collector takes no other times."""
 
-PIECE_BYTES = 64 * 2**20
+CSV_BYTES = 64 * 2**20
 """DuckDB has all that it has read of a CSV file in memory."""
 
 DayState = tuple[SourceState, ...]
 
 
-class Table:
+class EventDatabase:
     """The database, on one connection.
 
     Attributes:
-        database: names it.
+        database_id: names it.
     """
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
-        ((self.database,),) = connection.execute(QUERIES["database"]).fetchall()
+        ((self.database_id,),) = connection.execute(QUERIES["database"]).fetchall()
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -96,7 +96,7 @@ class Table:
         return dict(self._connection.execute(QUERIES["epochs"], {"day": _midnight(day)}).fetchall())
 
     def copy_day(self, day: date, folder: Path) -> list[Path]:
-        """Copy a day's events to CSV files in a folder, one at least, of some PIECE_BYTES each."""
+        """Copy a day's events to CSV files in a folder, one at least, of some CSV_BYTES each."""
         statement = sql.SQL(QUERIES["copy_events"]).format(
             start=sql.Literal(_midnight(day)), end=sql.Literal(_midnight(_next(day)))
         )
@@ -134,7 +134,7 @@ def _write_piece(rows: Iterator[Buffer], file: Path) -> bool:
     with file.open("wb") as out:
         for row in rows:
             written += out.write(row)
-            if written >= PIECE_BYTES:
+            if written >= CSV_BYTES:
                 return False
     return True
 
