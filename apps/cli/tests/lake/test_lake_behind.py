@@ -1,6 +1,7 @@
 """A database that may not be the one, or not as new, as the lake was written from leaves the lake alone."""
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 from lake_files import files_with, rows, tree
@@ -97,3 +98,26 @@ def test_links_that_were_written_from_a_later_state_are_left_alone(run, stored, 
     assert tree(target) == before
     run("export", target)
     assert files_with(target, "gone-7f3a") == ["links/part-0.parquet", "persons/part-0.parquet"]
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["a day", "a source of a day"])
+def test_what_was_erased_later_does_not_come_back(run, stored, owner, target, whole):
+    """From a standby that has it still: neither a day that was removed, nor a source that its day's manifest doesn't name any more."""
+    stored.add(user_id="gone-7f3a", source="shop")
+    if not whole:
+        stored.add(source="blog")
+    run("export", target)
+    owner.execute("delete from events where source = 'shop'")
+    owner.execute("delete from event_counts where source = 'shop'")
+    run("export", target)
+    path = target / ("_lake.json" if whole else "events/day=2026-03-01/_manifest.json")
+    name = "removed_as_of" if whole else "as_of"
+    said = json.loads(path.read_bytes())
+    assert datetime.fromisoformat(said[name]) <= datetime.now(UTC)
+    path.write_text(json.dumps(said | {name: "2100-01-01T00:00:00Z"}))
+    stored.add(user_id="gone-7f3a", source="shop")
+    assert "2026-03-01: the lake is ahead of this database" in run("export", target, code=2).output
+    assert files_with(target, "gone-7f3a") == []
+    path.write_text(json.dumps(said))
+    run("export", target)
+    assert files_with(target, "gone-7f3a") == ["events/day=2026-03-01/part-0.parquet"]

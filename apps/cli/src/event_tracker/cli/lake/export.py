@@ -93,6 +93,7 @@ class Exporter:
         self._is_again = is_again
         self._say = say
         self._parquet = ParquetWriter(work)
+        self._removed_as_of: datetime | None = None
         self.outcome = Outcome()
 
     def close(self) -> None:
@@ -106,9 +107,11 @@ class Exporter:
             psycopg.Error: if the connection is gone.
             S3Error, OSError: if the target can't be listed, or its marker written.
         """
-        marker = Marker(SCHEMA, self._database.database_id)
-        if decode(Marker, self._target.read(MARKER)) != marker:
-            self._put(encode(marker), MARKER)
+        marker = decode(Marker, self._target.read(MARKER))
+        if marker is None or (marker.schema, marker.database) != (SCHEMA, self._database.database_id):
+            self._mark(None)
+        else:
+            self._removed_as_of = marker.removed_as_of
         listing = self._target.list()
         for day, state in plan(self._database, listing, days):
             is_again = self._is_again and days.has(day)
@@ -140,10 +143,13 @@ class Exporter:
         with TemporaryDirectory(dir=self._work) as name:
             work = Path(name)
             with self._database.snapshot() as as_of:
+                if not is_again and self._is_later(manifest, as_of):
+                    self._leave(str(day))
+                    return
                 state = self._database.read_day(day)
                 csv = self._database.copy_day(day, work) if state else []
             if not state:
-                self._remove(folder, listing)
+                self._remove(folder, listing, as_of)
                 self._say(f"{day}: has no events any more, removed")
                 outcome.removed += 1
                 return
@@ -165,12 +171,11 @@ class Exporter:
         current = (is_current(found, state, database_id, folder, listing) for folder, found in manifests.items())
         if not self._is_again and all(current):
             return
-        written = [found.as_of for found in manifests.values() if found is not None and found.database == database_id]
         with TemporaryDirectory(dir=self._work) as name:
             work = Path(name)
             links, persons = work / "links.parquet", work / "persons.parquet"
             with self._database.snapshot() as as_of:
-                if not self._is_again and any(as_of < before for before in written):
+                if not self._is_again and any(self._is_later(found, as_of) for found in manifests.values()):
                     self._leave(LINKS)
                     return
                 state = self._database.read_links()
@@ -179,6 +184,12 @@ class Exporter:
             for folder, file, rows in zip((LINKS, PERSONS), (links, persons), numbers, strict=True):
                 self._place(folder, file, rows, as_of, state)
         self._say(f"links: {numbers[0]:,} links, {numbers[1]:,} ids that lead to another")
+
+    def _is_later(self, manifest: Manifest | None, as_of: datetime) -> bool:
+        """Whether a folder was written, or a day without a manifest may have been removed, from a snapshot later than this one."""
+        if manifest is None:
+            return self._removed_as_of is not None and as_of < self._removed_as_of
+        return manifest.database == self._database.database_id and as_of < manifest.as_of
 
     def _leave(self, what: str) -> None:
         self._say(
@@ -214,8 +225,15 @@ class Exporter:
         path = f"{folder}/{MANIFEST}"
         return decode(Manifest, self._target.read(path)) if path in listing else None
 
-    def _remove(self, folder: str, listing: Listing) -> None:
-        """Delete a day. The manifest is the last, so that the next run finds what is left."""
+    def _mark(self, removed_as_of: datetime | None) -> None:
+        """Write of which database the lake is."""
+        self._removed_as_of = removed_as_of
+        self._put(encode(Marker(SCHEMA, self._database.database_id, removed_as_of)), MARKER)
+
+    def _remove(self, folder: str, listing: Listing, as_of: datetime) -> None:
+        """Delete a day. The manifest is the last, so that the next run finds what is left; the marker is the first, so that a standby that
+        still has the day's events doesn't write them again."""
+        self._mark(max(as_of, self._removed_as_of or as_of))
         self._database.check_lock()
         for name in (DATA_FILE, MANIFEST):
             if f"{folder}/{name}" in listing:

@@ -70,11 +70,16 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return sum(file.rows for file in self.files)
 
 
-class Marker(msgspec.Struct, frozen=True):
-    """Of which database a lake is."""
+class Marker(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Of which database a lake is.
+
+    Attributes:
+        removed_as_of: the `as_of` of the last snapshot for which a day was removed: no manifest tells of that.
+    """
 
     schema: int
     database: str
+    removed_as_of: datetime | None = None
 
 
 Kind = TypeVar("Kind", Manifest, Marker)
