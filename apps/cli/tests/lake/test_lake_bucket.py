@@ -96,6 +96,25 @@ def test_a_file_that_is_too_large_for_one_request_and_what_is_left_of_one(run, s
     run("verify", bucket.target, **bucket.settings)
 
 
+def test_uploads_of_others_are_left_alone(run, stored, bucket):
+    """Of other programs in the same bucket, and of the lake's own exporter, if it is of another database."""
+    theirs = ["events/day=2026-03-01/other.parquet", "events/part-0.parquet", "links/a/part-0.parquet", "else"]
+    ours = ["events/day=2026-03-01/part-0.parquet", "links/part-0.parquet", "persons/part-0.parquet"]
+    for key in (*theirs, *ours):
+        bucket.s3.create_multipart_upload(Bucket=bucket.name, Key=key)
+
+    def left():
+        return {upload["Key"] for upload in bucket.s3.list_multipart_uploads(Bucket=bucket.name)["Uploads"]}
+
+    target = f"s3://{bucket.name}"
+    bucket.s3.put_object(Bucket=bucket.name, Key="_lake.json", Body=b'{"schema": 1, "database": "7/1"}')
+    assert "holds the events of another database" in run("export", target, code=2, **bucket.settings).output
+    assert left() == {*theirs, *ours}
+    bucket.s3.delete_object(Bucket=bucket.name, Key="_lake.json")
+    run("export", target, **bucket.settings)
+    assert left() == set(theirs)
+
+
 def test_what_s3_refuses_ends_the_command_with_its_reason(run, stored, bucket):
     stored.add()
     said = run("export", "s3://there-is-none/x", code=2, **bucket.settings).output

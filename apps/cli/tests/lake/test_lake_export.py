@@ -1,7 +1,6 @@
 """`tracker lake export` to a folder: a day's file is as the table is, and is written again exactly when that has changed."""
 
 import json
-import signal
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -13,9 +12,9 @@ from lake_files import files_with, manifest, rows, tree
 from stored import DAY
 
 from event_tracker.cli.database.maintain import maintain
-from event_tracker.cli.lake import table
-from event_tracker.cli.lake.files import Files
-from event_tracker.cli.lake.table import LOCK, Table
+from event_tracker.cli.lake import event_database
+from event_tracker.cli.lake.event_database import LOCK, EventDatabase
+from event_tracker.cli.lake.parquet_writer import ParquetWriter
 
 NOON = DAY + timedelta(hours=12)
 
@@ -149,14 +148,14 @@ def test_what_retention_deletes_leaves_the_lake(run, stored, owner, target, post
 
 def test_a_file_is_of_the_snapshot_of_its_counts(run, stored, target, monkeypatch):
     stored.add(3)
-    copy = Table.copy_day
+    copy = EventDatabase.copy_day
 
     def copy_late(*given):
         stored.add(user_id="late")
         return copy(*given)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Table, "copy_day", copy_late)
+        patch.setattr(EventDatabase, "copy_day", copy_late)
         assert "2026-03-01: 3 events" in run("export", target).output
     assert manifest(target, "2026-03-01")["made_from"][0]["counted"] == len(rows(target)) == 3
     assert "2026-03-01: 4 events" in run("export", target).output
@@ -181,71 +180,30 @@ def test_a_range_of_days(run, stored, target):
     assert "is no day such as" in run("export", target, "--from", "yesterday", code=2).output
 
 
+def test_an_erasure_reaches_days_outside_the_range(run, stored, owner, target):
+    """They are in the lake already. `--again` means those of the range only."""
+    for day in range(3):
+        stored.add(day=day)
+        stored.add(day=day, user_id="gone-7f3a")
+    run("export", target, "--to", "2026-03-03")
+    owner.execute("delete from events where user_id = 'gone-7f3a' and timestamp < '2026-03-02 00:00Z'")
+    said = run("export", target, "--from", "2026-03-02", "--to", "2026-03-03", "--again").output
+    assert "2026-03-01: 1 events" in said
+    assert "2 days written (3 events" in said
+    assert files_with(target, "gone-7f3a") == ["events/day=2026-03-02/part-0.parquet"]
+    said = run("export", target, "--from", "2026-03-02", "--to", "2026-03-03", "--again").output
+    assert "1 days written (2 events" in said
+
+
 def test_one_exports_at_a_time(run, stored, target, postgres, database):
     stored.add()
     with psycopg.connect(postgres.url(database, "query"), autocommit=True) as other:
         other.execute("select pg_advisory_lock(%s)", [LOCK])
-        assert "another `tracker lake export` of this database is running" in run("export", target, code=2).output
+        for command in ("export", "verify"):
+            said = run(command, target, code=2).output
+            assert "another `tracker lake export` or `verify` of this database is running" in said
         assert not target.exists()
     run("export", target)
-
-
-def test_a_lake_of_another_database_is_left_alone(run, stored, target):
-    stored.add()
-    run("export", target)
-    (target / "_lake.json").write_text('{"schema": 1, "database": "7/1"}')
-    before = tree(target)
-    assert "holds the events of another database" in run("export", target, code=2).output
-    assert tree(target) == before
-    assert "1 days written" in run("export", target, "--again").output
-    assert "0 days written" in run("export", target).output
-
-
-@pytest.mark.parametrize("later", [{"epoch": 1}, {"counted": 4}])
-def test_a_database_that_is_behind_the_lake_changes_nothing(run, stored, target, later):
-    """A standby that lags, or one that was restored to an earlier time."""
-    stored.add(3)
-    stored.add(day=1)
-    run("export", target)
-    path = target / "events/day=2026-03-01/_manifest.json"
-    said = json.loads(path.read_bytes())
-    said["made_from"][0] |= later
-    path.write_text(json.dumps(said))
-    stored.add(day=1)
-    before = tree(target)
-    output = run("export", target, code=2).output
-    assert "2026-03-01: the lake is ahead of this database" in output
-    assert "1 days written (2 events" in output
-    assert {name for name, content in tree(target).items() if before[name] != content} == {
-        "events/day=2026-03-02/_manifest.json", "events/day=2026-03-02/part-0.parquet",
-    }  # fmt: skip
-    assert "2 days written" in run("export", target, "--again").output
-    assert "0 days written" in run("export", target).output
-
-
-@pytest.mark.parametrize("damage", ["other size", "no file", "no manifest", "torn manifest", "another schema"])
-def test_what_is_lost_or_torn_is_written_again(run, stored, target, damage):
-    stored.add(3)
-    stored.add(3, day=1)
-    run("export", target)
-    day = target / "events/day=2026-03-01"
-    before = (day / "part-0.parquet").read_bytes()
-    match damage:
-        case "other size":
-            (day / "part-0.parquet").write_bytes(before[:-1])
-        case "no file":
-            (day / "part-0.parquet").unlink()
-        case "no manifest":
-            (day / "_manifest.json").unlink()
-        case "torn manifest":
-            (day / "_manifest.json").write_bytes((day / "_manifest.json").read_bytes()[:100])
-        case _:
-            text = (day / "_manifest.json").read_text()
-            (day / "_manifest.json").write_text(text.replace('"schema": 1', '"schema": 0'))
-    run("verify", target, code=1)
-    assert "1 days written (3 events" in run("export", target).output
-    assert (day / "part-0.parquet").read_bytes() == before
-    run("verify", target)
 
 
 def test_a_day_whose_counters_say_otherwise_is_named(run, stored, owner, target):
@@ -256,32 +214,6 @@ def test_a_day_whose_counters_say_otherwise_is_named(run, stored, owner, target)
     assert "0 days written" in run("export", target).output
 
 
-def test_a_day_that_cannot_be_written_keeps_no_other_waiting(run, stored, target, monkeypatch):
-    stored.add()
-    stored.add(day=1)
-    write = Files.write_events
-
-    def fail_once(*given):
-        monkeypatch.setattr(Files, "write_events", write)
-        raise duckdb.IOException("about ann@example.com")
-
-    monkeypatch.setattr(Files, "write_events", fail_once)
-    said = run("export", target, code=2).output
-    assert "can't write 2026-03-01: DuckDB: IOException" in said
-    assert "ann@" not in said
-    assert "1 days written (1 events" in said
-    assert "1 failed" in said
-
-
-def test_an_export_that_is_interrupted_leaves_nothing_beside_what_is_done(run, stored, target, monkeypatch):
-    stored.add()
-    with monkeypatch.context() as patch:
-        patch.setattr(Files, "write_links", lambda *_: signal.raise_signal(signal.SIGINT))
-        assert "Interrupted. Run it again: what was done stays." in run("export", target, code=2).output
-    assert not (target / ".writing").exists()
-    assert "0 days written (0 events, 0 bytes), 0 removed, 1 unchanged" in run("export", target).output
-
-
 def test_a_file_of_many_events_is_in_order(tmp_path):
     """More than a row group, sorted by two threads."""
     csv, parquet = tmp_path / "events.csv", tmp_path / "sorted.parquet"
@@ -290,7 +222,7 @@ def test_a_file_of_many_events_is_in_order(tmp_path):
             "copy (select range * 7919 % 1000003, 0, 'user-' || (hash(range) % 1000), uuid(), 'view', null, 'shop', '{}', null"
             f" from range(300000)) to '{csv}' (format csv, header false)"
         )
-    files = Files(tmp_path)
+    files = ParquetWriter(tmp_path)
     assert files.write_events([csv], parquet) == files.count(parquet) == 300_000
     files.close()
     with duckdb.connect() as connection:
@@ -300,7 +232,7 @@ def test_a_file_of_many_events_is_in_order(tmp_path):
 
 def test_a_day_that_is_read_in_pieces(run, stored, owner, target, monkeypatch):
     """Each with a whole number of rows, whatever is in them."""
-    monkeypatch.setattr(table, "PIECE_BYTES", 300)
+    monkeypatch.setattr(event_database, "CSV_BYTES", 300)
     stored.add(20, properties='{"text": "a,\\"b\\"\\n"}')
     stored.add(20, event_type="two\nlines")
     owner.execute(
@@ -308,9 +240,9 @@ def test_a_day_that_is_read_in_pieces(run, stored, owner, target, monkeypatch):
         " select 'default', 'one-' || n, 'two\n' || n, now(), gen_random_uuid() from generate_series(1, 20) as n"
     )
     sizes = []
-    write = Files.write_events
+    write = ParquetWriter.write_events
     monkeypatch.setattr(
-        Files, "write_events", lambda files, csv, parquet: sizes.append(len(csv)) or write(files, csv, parquet)
+        ParquetWriter, "write_events", lambda files, csv, parquet: sizes.append(len(csv)) or write(files, csv, parquet)
     )
     said = run("export", target).output
     assert sizes[0] > 10

@@ -12,8 +12,12 @@ from lake_files import manifest, tree
 from moto_server import CREDENTIALS
 
 STEPS = {
-    "with the rows on the disk": ("event_tracker.cli.lake.files:Files.write_events", True, 2),
-    "with a file that isn't in its place": ("event_tracker.cli.lake.files:Files.write_events", False, 2),
+    "with the rows on the disk": ("event_tracker.cli.lake.parquet_writer:ParquetWriter.write_events", True, 2),
+    "with a file that isn't in its place": (
+        "event_tracker.cli.lake.parquet_writer:ParquetWriter.write_events",
+        False,
+        2,
+    ),
     "between a file and its manifest": ("{target}.put", False, 2),
     "between a file in place of another and its manifest": ("{target}.put", False, 1),
     "with one day done": ("{target}.put", False, 3),

@@ -7,6 +7,8 @@ import duckdb
 import pytest
 from stored import DAY
 
+from event_tracker.cli.lake.parquet_writer import ParquetWriter
+
 
 @pytest.fixture
 def target(tmp_path, stored, run):
@@ -117,3 +119,23 @@ def test_a_file_that_was_made_by_hand(run, target):
         connection.execute("update e set user_id = user_id || 'x'")
         connection.execute(f"copy e to '{day}/part-0.parquet' (format parquet)")
     assert any("SHA-256" in line or "bytes" in line for line in differences(run, target, "--events"))
+
+
+def test_copies_of_a_verify_that_was_killed_are_deleted_by_the_next(run, target, tmp_path, monkeypatch):
+    folders = []
+    count = ParquetWriter.count
+
+    def leave(writer, copy):
+        folders.append(copy.parent)
+        return count(writer, copy)
+
+    monkeypatch.setattr(ParquetWriter, "count", leave)
+    run("verify", target)
+    (folder,) = set(folders)
+    assert folder.parent == tmp_path
+    assert not folder.exists()
+    folder.mkdir()
+    (folder / "99.parquet").write_bytes(b"a day")
+    run("verify", target)
+    assert set(folders) == {folder}
+    assert not folder.exists()

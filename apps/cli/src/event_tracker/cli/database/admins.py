@@ -10,7 +10,7 @@ import psycopg
 
 from event_tracker.cli.command_group import Group
 from event_tracker.cli.database.bootstrap import QUERIES
-from event_tracker.cli.database.connection import find_database_url, owner_connection
+from event_tracker.cli.database.connection import database_connection, find_database_url
 from event_tracker.cli.options import running_option
 from event_tracker.core.secrets.passwords import LEAST_CHARACTERS, MAX_CHARACTERS, hash_password, make_password
 
@@ -58,7 +58,7 @@ def create(name: str, password_file: TextIO | None, data: Path | None) -> None:
     """
     url = find_database_url(data)
     password_hash = hash_password(_checked(_read_password(password_file)))
-    with owner_connection(url) as connection:
+    with database_connection(url) as connection:
         given = {"name": name, "password_hash": password_hash}
         if not connection.execute(QUERIES["create_admin"], given).fetchall():
             raise click.ClickException(f"a person named {name} exists already; choose another name")

@@ -1,4 +1,4 @@
-"""The connection to the database as its owner, for `up`, `migrate`, `maintain` and `admin`."""
+"""The connection to the database, for `up`, `migrate`, `maintain` and `admin` as its owner, and for `lake` also as `query`."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ LOCK = 7_311_142_570_157_092_461
 
 
 def find_database_url(data: Path | None) -> str:
-    """The owner's URL: DATABASE_URL, or the URL of the embedded server on the data folder.
+    """DATABASE_URL, or the owner's URL of the embedded server on the data folder.
 
     Args:
         data: the data folder; None finds it.
@@ -40,7 +40,7 @@ def find_database_url(data: Path | None) -> str:
 
 
 @contextmanager
-def owner_connection(database_url: str) -> Iterator[psycopg.Connection]:
+def database_connection(database_url: str) -> Iterator[psycopg.Connection]:
     """Open an autocommit connection in UTC. An error of the database becomes one line for the terminal."""
     try:
         connection = psycopg.connect(

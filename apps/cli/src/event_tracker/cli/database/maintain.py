@@ -7,7 +7,7 @@ import click
 import psycopg
 
 from event_tracker.cli.database.blocks import build_all
-from event_tracker.cli.database.connection import exclusive_lock, find_database_url, owner_connection
+from event_tracker.cli.database.connection import database_connection, exclusive_lock, find_database_url
 from event_tracker.cli.database.partitions import (
     AHEAD,
     MAX_ROWS,
@@ -75,7 +75,7 @@ def maintain(ahead: int, keep: str | None, move: bool, relink: bool, dry_run: bo
     Connects as the database's owner with DATABASE_URL (or DATABASE_URL_FILE), and where that isn't set to the embedded
     server that `tracker up` runs on --data. Safe under load, to run again, and several times at once.
     """
-    with owner_connection(find_database_url(data)) as connection:
+    with database_connection(find_database_url(data)) as connection:
         if dry_run:
             connection.execute("set default_transaction_read_only to on")
             preview(connection, ahead, keep, move)

@@ -15,7 +15,7 @@ from event_tracker.cli.database.bootstrap import (
     register_write_key,
     revoke_replaced_tokens,
 )
-from event_tracker.cli.database.connection import database_refusal, exclusive_lock, owner_connection
+from event_tracker.cli.database.connection import database_connection, database_refusal, exclusive_lock
 from event_tracker.cli.database.partitions import AHEAD, ensure_partitions
 from event_tracker.cli.settings import MigrateSettings, read_settings
 from event_tracker.core.postgres.migrate import apply_migrations
@@ -51,7 +51,7 @@ def migrate() -> None:
 
 def bring_up_to_date(database_url: str, migrations: Path) -> list[str]:
     """Apply the missing migrations and make the partitions. Return lines that say what was done."""
-    with owner_connection(database_url) as connection:
+    with database_connection(database_url) as connection:
         try:
             applied = apply_migrations(database_url, migrations)
         except psycopg.Error as error:
@@ -69,7 +69,7 @@ def set_passwords(database_url: str, passwords: Mapping[str, str]) -> list[str]:
 
     Only a SCRAM verifier is sent: the password itself could get into the server's log.
     """
-    with owner_connection(database_url) as connection, exclusive_lock(connection):
+    with database_connection(database_url) as connection, exclusive_lock(connection):
         for role, password in passwords.items():
             verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
             connection.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(role), sql.Literal(verifier)))
@@ -81,7 +81,7 @@ def register_keys(settings: MigrateSettings) -> Iterator[str]:
 
     A revoked one stays revoked. That is only reported: it must not prevent the installation of a new version.
     """
-    with owner_connection(settings.database_url) as connection, exclusive_lock(connection):
+    with database_connection(settings.database_url) as connection, exclusive_lock(connection):
         for name, token in (("ADMIN_TOKEN", settings.admin_token), ("READ_TOKEN", settings.read_token)):
             if token:
                 yield from _register(name, partial(register_token, connection, name, token, SCOPES[name]))

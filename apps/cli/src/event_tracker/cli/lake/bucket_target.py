@@ -1,22 +1,19 @@
 """A lake in a bucket of S3. boto3 is an extra: `event-tracker-cli[s3]`."""
 
-import os
 import shutil
 from contextlib import AbstractContextManager
-from hashlib import sha256
 from pathlib import Path
-from tempfile import gettempdir
 
 import click
 
 from event_tracker.cli.ingest.s3.bucket import BUFFER_BYTES, GoneError, S3Error, make_client, s3_errors
-from event_tracker.cli.lake.manifest import MARKER
-from event_tracker.cli.lake.target import TOPS, Stored, empty_folder
+from event_tracker.cli.lake.manifest import MARKER, is_data_file
+from event_tracker.cli.lake.target import TOPS, ListedFile, empty_folder, temporary_folder
 
 MAX_BYTES_AT_ONCE = 5 * 2**30
 """S3 takes no larger object in one request."""
 
-PART_BYTES = 64 * 2**20
+UPLOAD_PART_BYTES = 64 * 2**20
 
 
 class BucketTarget:
@@ -36,12 +33,10 @@ class BucketTarget:
 
     def work_folder(self) -> AbstractContextManager[Path]:
         self._abort_uploads()
-        # The same name in each run, so that this one finds what an earlier one has left.
-        digest = sha256(f"{self.bucket}/{self.prefix}".encode()).hexdigest()[:16]
-        return empty_folder(Path(gettempdir()) / f"tracker-lake-{os.getuid()}-{digest}")
+        return empty_folder(temporary_folder("export", f"{self.bucket}/{self.prefix}"))
 
-    def list(self) -> dict[str, Stored]:
-        found: dict[str, Stored] = {}
+    def list(self) -> dict[str, ListedFile]:
+        found: dict[str, ListedFile] = {}
         with s3_errors():
             for top in (MARKER, *(f"{top}/" for top in TOPS)):
                 pages = self._client.get_paginator("list_objects_v2").paginate(
@@ -50,7 +45,7 @@ class BucketTarget:
                 for page in pages:
                     for one in page.get("Contents", []):
                         path = one["Key"].removeprefix(self.prefix)
-                        found[path] = Stored(one["Size"], one["ETag"].strip('"'))
+                        found[path] = ListedFile(one["Size"], one["ETag"].strip('"'))
         return found
 
     def read(self, path: str) -> bytes | None:
@@ -70,7 +65,7 @@ class BucketTarget:
             return False
         return True
 
-    def put(self, file: Path, path: str) -> Stored:
+    def put(self, file: Path, path: str) -> ListedFile:
         size = file.stat().st_size
         key = self.prefix + path
         with s3_errors():
@@ -81,7 +76,7 @@ class BucketTarget:
                     self._client.put_object(Bucket=self.bucket, Key=key, Body=body)
             head = self._client.head_object(Bucket=self.bucket, Key=key)
         file.unlink()
-        return Stored(size, head["ETag"].strip('"'))
+        return ListedFile(size, head["ETag"].strip('"'))
 
     def delete(self, path: str) -> None:
         with s3_errors():
@@ -92,21 +87,24 @@ class BucketTarget:
         from boto3.exceptions import S3UploadFailedError
         from boto3.s3.transfer import TransferConfig
 
-        settings = TransferConfig(multipart_threshold=1, multipart_chunksize=PART_BYTES, max_concurrency=2)
+        settings = TransferConfig(multipart_threshold=1, multipart_chunksize=UPLOAD_PART_BYTES, max_concurrency=2)
         try:
             self._client.upload_file(str(file), self.bucket, key, Config=settings)
         except S3UploadFailedError as error:
             raise S3Error(str(error), "service") from None
 
     def _abort_uploads(self) -> None:
-        """Delete what an exporter that was killed has uploaded in part: no listing of objects shows it, and it is kept for good."""
+        """Delete what an exporter that was killed has uploaded in part: no listing of objects shows it, and it is kept for good.
+
+        Other programs may be uploading to the same bucket: theirs have other names.
+        """
         with s3_errors():
             pages = self._client.get_paginator("list_multipart_uploads").paginate(
                 Bucket=self.bucket, Prefix=self.prefix
             )
             for page in pages:
                 for upload in page.get("Uploads", []):
-                    if upload["Key"].removeprefix(self.prefix).split("/")[0] in TOPS:
+                    if is_data_file(upload["Key"].removeprefix(self.prefix)):
                         self._client.abort_multipart_upload(
                             Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"]
                         )

@@ -5,22 +5,23 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import click
 import duckdb
 
 from event_tracker.cli.command_group import Group
-from event_tracker.cli.database.connection import find_database_url, owner_connection
+from event_tracker.cli.database.connection import database_connection, find_database_url
 from event_tracker.cli.ingest.s3.bucket import GoneError, S3Error
-from event_tracker.cli.lake.export import Exporter, Range
-from event_tracker.cli.lake.table import FIRST, LAST, Table, describe
-from event_tracker.cli.lake.target import open_target
+from event_tracker.cli.lake.event_database import FIRST, LAST, EventDatabase, describe
+from event_tracker.cli.lake.export import Exporter, Range, check_marker
+from event_tracker.cli.lake.target import empty_folder, open_target, temporary_folder
 from event_tracker.cli.lake.verify import Verifier
 from event_tracker.cli.options import running_option
 
 EXIT_DIFFERENT = 1
 EXIT_UNFINISHED = 2
+
+Command = Callable[..., None]
 
 
 class UnfinishedError(click.ClickException):
@@ -43,14 +44,22 @@ class Day(click.ParamType[date]):
             self.fail(f"{value!r} is no day such as 2026-11-22", param, ctx)
 
 
-def day_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command `start` and `end`, days."""
-    for option in (
-        click.option("--to", "end", type=Day(), metavar="DAY", help="Only days before this one."),
-        click.option("--from", "start", type=Day(), metavar="DAY", help="Only this day (UTC) and later ones."),
-    ):
-        command = option(command)
-    return command
+def day_options(what: str) -> Callable[[Command], Command]:
+    """Gives a command `start` and `end`, days.
+
+    Args:
+        what: which days are meant.
+    """
+
+    def add(command: Command) -> Command:
+        for option in (
+            click.option("--to", "end", type=Day(), metavar="DAY", help=f"Only {what} before this one."),
+            click.option("--from", "start", type=Day(), metavar="DAY", help=f"Only {what} from this one (UTC) on."),
+        ):
+            command = option(command)
+        return command
+
+    return add
 
 
 @click.group(cls=Group)
@@ -60,7 +69,7 @@ def lake() -> None:
 
 @lake.command()
 @click.argument("target", envvar="LAKE_TARGET")
-@day_options
+@day_options("new days")
 @click.option(
     "--open-days",
     is_flag=True,
@@ -70,14 +79,15 @@ def lake() -> None:
 @click.option(
     "--again",
     is_flag=True,
-    help="Write every day again. Needed after the database was restored, or if the lake is of another one.",
+    help="Write every day again (of --from and --to). Needed after the database was restored, or if the lake is of another one.",
 )
 @running_option
 def export(target: str, start: date | None, end: date | None, open_days: bool, again: bool, data: Path | None) -> None:
     """Bring the lake in TARGET to the state of the database: a folder, or s3://bucket/prefix. It may be in the variable LAKE_TARGET.
 
-    A day is written again exactly when events were added to it, erased, anonymised or deleted since. TARGET's files then have no trace of
-    what was erased. Safe to stop at any moment and to run again; one runs at a time.
+    A day is written again exactly when events were added to it, erased, anonymised or deleted since, also a day outside --from and --to
+    that is in TARGET already. TARGET's files then have no trace of what was erased. Safe to stop at any moment and to run again; one runs
+    at a time.
 
     Connects with DATABASE_URL (or DATABASE_URL_FILE), where the role `query` suffices, and where that isn't set to the embedded server
     that `tracker up` runs on --data. S3 needs the package boto3 (event-tracker-cli[s3]), which finds credentials, region and endpoint.
@@ -85,22 +95,29 @@ def export(target: str, start: date | None, end: date | None, open_days: bool, a
     Exit code: 0 if the lake is as the database was, 2 if it could not be finished.
     """
     place = open_target(target)
-    with _errors_mapped("Run it again: what was done stays."), owner_connection(find_database_url(data)) as connection:
-        table = Table(connection)
-        with (
-            table.lock(),
-            place.work_folder() as work,
-            closing(Exporter(table, place, work, is_again=again, say=click.echo)) as exporter,
-        ):
-            outcome = exporter.run(_range(table, start, end, open_days=open_days))
-    click.echo(str(outcome))
-    if outcome.failed:
+    with (
+        _errors_mapped("Run it again: what was done stays."),
+        database_connection(find_database_url(data)) as connection,
+    ):
+        database = EventDatabase(connection)
+        with database.lock():
+            # The work folder is the lake's: what is left in it, or is being uploaded, may be of the exporter of another database.
+            check_marker(database, place, is_again=again)
+            with (
+                place.work_folder() as work,
+                closing(Exporter(database, place, work, is_again=again, say=click.echo)) as exporter,
+            ):
+                try:
+                    exporter.run(_range(database, start, end, open_days=open_days))
+                finally:
+                    click.echo(str(exporter.outcome))
+    if exporter.outcome.failed:
         sys.exit(EXIT_UNFINISHED)
 
 
 @lake.command()
 @click.argument("target", envvar="LAKE_TARGET")
-@day_options
+@day_options("days")
 @click.option(
     "--events", "with_events", is_flag=True, help="Also compare every value of every event. It reads the whole table."
 )
@@ -108,21 +125,24 @@ def export(target: str, start: date | None, end: date | None, open_days: bool, a
 def verify(target: str, start: date | None, end: date | None, with_events: bool, data: Path | None) -> None:
     """Compare manifests, files and the database, and say each difference.
 
-    It reads every file, and changes nothing. It connects as `export` does. Events that were added since the last export are differences,
-    too, unless their day isn't over and isn't in the lake.
+    It reads every file, and changes nothing. It connects as `export` does; neither runs beside the other. Events that were added since
+    the last export are differences, too, unless their day isn't over and isn't in the lake.
 
     Exit code: 0 if there is no difference, 1 if there are some, 2 if it could not be finished.
     """
     place = open_target(target)
     with (
         _errors_mapped("It could not be finished."),
-        owner_connection(find_database_url(data)) as connection,
-        TemporaryDirectory(prefix="tracker-lake-") as work,
+        database_connection(find_database_url(data)) as connection,
     ):
-        table = Table(connection)
+        database = EventDatabase(connection)
         differences = 0
-        with closing(Verifier(table, place, Path(work), with_events=with_events)) as verifier:
-            for difference in verifier.run(_range(table, start, end, open_days=False)):
+        with (
+            database.lock(),
+            empty_folder(temporary_folder("verify", f"{database.database_id} {place.name}")) as work,
+            closing(Verifier(database, place, work, with_events=with_events)) as verifier,
+        ):
+            for difference in verifier.run(_range(database, start, end, open_days=False)):
                 click.echo(difference)
                 differences += 1
     click.echo(f"{verifier.days:,} days, {verifier.rows:,} rows: {differences:,} differences")
@@ -147,5 +167,5 @@ def _errors_mapped(advice: str) -> Iterator[None]:
         raise UnfinishedError(f"{said}\n{advice}") from error
 
 
-def _range(table: Table, start: date | None, end: date | None, *, open_days: bool) -> Range:
-    return Range(start or FIRST, end or LAST, LAST if open_days else table.today())
+def _range(database: EventDatabase, start: date | None, end: date | None, *, open_days: bool) -> Range:
+    return Range(start or FIRST, end or LAST, LAST if open_days else database.today())

@@ -5,6 +5,7 @@ run does the rest: a manifest that is missing, or that names another state or an
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -15,17 +16,18 @@ import click
 import duckdb
 import psycopg
 
-from event_tracker.cli.lake.files import Files, hash_file
+from event_tracker.cli.ingest.s3.bucket import GoneError, S3Error
+from event_tracker.cli.lake.event_database import FIRST, LAST, DayState, EventDatabase, describe
 from event_tracker.cli.lake.manifest import (
+    DATA_FILE,
     LINKS,
     MANIFEST,
     MARKER,
-    PART,
     PERSONS,
     SCHEMA,
-    File,
     LinksState,
     Manifest,
+    ManifestFile,
     Marker,
     SourceState,
     day_of,
@@ -33,10 +35,10 @@ from event_tracker.cli.lake.manifest import (
     encode,
     folder_of,
 )
-from event_tracker.cli.lake.table import DayState, Table, describe
-from event_tracker.cli.lake.target import Stored, Target
+from event_tracker.cli.lake.parquet_writer import ParquetWriter, hash_file
+from event_tracker.cli.lake.target import ListedFile, Target
 
-Listing = Mapping[str, Stored]
+Listing = Mapping[str, ListedFile]
 
 
 class Range(NamedTuple):
@@ -46,10 +48,14 @@ class Range(NamedTuple):
     end: date
     open_from: date
 
+    def has(self, day: date) -> bool:
+        """Whether a day is one of them, over or not."""
+        return self.start <= day < self.end
+
 
 @dataclass
 class Outcome:
-    """What a run has done: numbers of days, events and bytes."""
+    """What a run has done: numbers of days, events and bytes. `failed` also counts the links."""
 
     written: int = 0
     removed: int = 0
@@ -67,88 +73,88 @@ class Outcome:
 
 
 class Exporter:
-    """Exports to one target. The lock of exporters is held meanwhile.
+    """Exports to one target, after `check_marker`. The lock is held meanwhile.
 
     Args:
         work: an empty folder for what is being made.
-        is_again: write every day again, whatever its manifest says.
+        is_again: write every day of the range again, whatever its manifest says.
         say: prints a line.
+
+    Attributes:
+        outcome: what was done so far.
     """
 
     def __init__(
-        self, table: Table, target: Target, work: Path, *, is_again: bool = False, say: Callable[[str], None]
+        self, database: EventDatabase, target: Target, work: Path, *, is_again: bool = False, say: Callable[[str], None]
     ) -> None:
-        self._table = table
+        self._database = database
         self._target = target
         self._work = work
         self._is_again = is_again
         self._say = say
-        self._files = Files(work)
+        self._parquet = ParquetWriter(work)
+        self._removed_as_of: datetime | None = None
+        self.outcome = Outcome()
 
     def close(self) -> None:
         """Close DuckDB."""
-        self._files.close()
+        self._parquet.close()
 
-    def run(self, days: Range) -> Outcome:
-        """Export the days, and the links.
+    def run(self, days: Range) -> None:
+        """Export new days of the range, the days that the lake has, and the links. What fails is said and counted; the rest is done.
 
         Raises:
-            ClickException: if the lake is of another database.
             psycopg.Error: if the connection is gone.
-            S3Error: of the target.
+            S3Error, OSError: if the target can't be listed, or its marker written.
         """
-        self._take_over()
+        marker = decode(Marker, self._target.read(MARKER))
+        if marker is None or (marker.schema, marker.database) != (SCHEMA, self._database.database_id):
+            self._mark(None)
+        else:
+            self._removed_as_of = marker.removed_as_of
         listing = self._target.list()
-        outcome = Outcome()
-        for day, state in plan(self._table, listing, days):
-            try:
-                self._export_day(day, state, listing, outcome)
-            except (psycopg.Error, duckdb.Error, OSError) as error:
-                if self._table.is_gone:
-                    raise
-                self._say(f"can't write {day}: {describe(error)}")
-                outcome.failed += 1
-        self._export_links(listing)
-        return outcome
+        for day, state in plan(self._database, listing, days):
+            is_again = self._is_again and days.has(day)
+            with self._failures_counted(str(day)):
+                self._export_day(day, state, listing, is_again=is_again)
+        with self._failures_counted(LINKS):
+            self._export_links(listing)
 
-    def _take_over(self) -> None:
-        """Check of which database the lake is, and write so if it is new."""
-        data = self._target.read(MARKER)
-        marker = decode(Marker, data)
-        here = Marker(SCHEMA, self._table.database)
-        if marker == here:
-            return
-        if data is not None and not self._is_again and (marker is None or marker.database != here.database):
-            raise click.ClickException(
-                f"{self._target.name} holds the events of another database, or of this one before it was restored: "
-                "--again writes every day again"
-            )
-        self._put(encode(here), MARKER)
+    @contextmanager
+    def _failures_counted(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (psycopg.Error, duckdb.Error, OSError, S3Error, GoneError) as error:
+            if self._database.is_gone:
+                raise
+            self._say(f"can't write {what}: {describe(error)}")
+            self.outcome.failed += 1
 
-    def _export_day(self, day: date, state: DayState, listing: Listing, outcome: Outcome) -> None:
+    def _export_day(self, day: date, state: DayState, listing: Listing, *, is_again: bool) -> None:
+        outcome = self.outcome
         folder = folder_of(day)
         manifest = self._read(folder, listing)
-        if state and not self._is_again and is_current(manifest, state, self._table.database, folder, listing):
+        if state and not is_again and is_current(manifest, state, self._database.database_id, folder, listing):
             outcome.unchanged += 1
             return
-        if not self._is_again and is_behind(state, manifest, self._table.database):
-            self._say(
-                f"{day}: the lake is ahead of this database, which lags or was restored; it stays as it is (--again)"
-            )
-            outcome.failed += 1
+        if not is_again and is_behind(state, self._database.read_epochs(day), manifest, self._database.database_id):
+            self._leave(str(day))
             return
         with TemporaryDirectory(dir=self._work) as name:
             work = Path(name)
-            with self._table.snapshot() as as_of:
-                state = self._table.read_day(day)
-                csv = self._table.copy_day(day, work) if state else []
+            with self._database.snapshot() as as_of:
+                if not is_again and self._is_later(manifest, as_of):
+                    self._leave(str(day))
+                    return
+                state = self._database.read_day(day)
+                csv = self._database.copy_day(day, work) if state else []
             if not state:
-                self._remove(folder, listing)
+                self._remove(folder, listing, as_of)
                 self._say(f"{day}: has no events any more, removed")
                 outcome.removed += 1
                 return
-            events = self._files.write_events(csv, work / PART)
-            size = self._place(folder, work / PART, events, as_of, state)
+            events = self._parquet.write_events(csv, work / DATA_FILE)
+            size = self._place(folder, work / DATA_FILE, events, as_of, state)
         counted = sum(source.counted - source.deleted for source in state)
         if events != counted:
             self._say(f"warning: {day}: {events:,} events are stored, and {counted:,} are counted")
@@ -159,23 +165,37 @@ class Exporter:
 
     def _export_links(self, listing: Listing) -> None:
         """Write the links again if any has changed."""
-        database = self._table.database
-        state = self._table.read_links()
-        current = (
-            is_current(self._read(folder, listing), state, database, folder, listing) for folder in (LINKS, PERSONS)
-        )
+        database_id = self._database.database_id
+        state = self._database.read_links()
+        manifests = {folder: self._read(folder, listing) for folder in (LINKS, PERSONS)}
+        current = (is_current(found, state, database_id, folder, listing) for folder, found in manifests.items())
         if not self._is_again and all(current):
             return
         with TemporaryDirectory(dir=self._work) as name:
             work = Path(name)
             links, persons = work / "links.parquet", work / "persons.parquet"
-            with self._table.snapshot() as as_of:
-                state = self._table.read_links()
-                csv = self._table.copy_links(work)
-            numbers = self._files.write_links(csv, links, persons)
+            with self._database.snapshot() as as_of:
+                if not self._is_again and any(self._is_later(found, as_of) for found in manifests.values()):
+                    self._leave(LINKS)
+                    return
+                state = self._database.read_links()
+                csv = self._database.copy_links(work)
+            numbers = self._parquet.write_links(csv, links, persons)
             for folder, file, rows in zip((LINKS, PERSONS), (links, persons), numbers, strict=True):
                 self._place(folder, file, rows, as_of, state)
         self._say(f"links: {numbers[0]:,} links, {numbers[1]:,} ids that lead to another")
+
+    def _is_later(self, manifest: Manifest | None, as_of: datetime) -> bool:
+        """Whether a folder was written, or a day without a manifest may have been removed, from a snapshot later than this one."""
+        if manifest is None:
+            return self._removed_as_of is not None and as_of < self._removed_as_of
+        return manifest.database == self._database.database_id and as_of < manifest.as_of
+
+    def _leave(self, what: str) -> None:
+        self._say(
+            f"{what}: the lake is ahead of this database, which lags or was restored; it stays as it is (--again)"
+        )
+        self.outcome.failed += 1
 
     def _place(
         self, folder: str, parquet: Path, rows: int, as_of: datetime, state: tuple[SourceState, ...] | LinksState
@@ -183,14 +203,14 @@ class Exporter:
         """Put a file in its place, then its manifest. Returns the file's bytes."""
         digest = hash_file(parquet)
         # Without the lock another exporter may have put a newer file there.
-        self._table.check_lock()
-        stored = self._target.put(parquet, f"{folder}/{PART}")
+        self._database.check_lock()
+        stored = self._target.put(parquet, f"{folder}/{DATA_FILE}")
         manifest = Manifest(
             schema=SCHEMA,
-            database=self._table.database,
+            database=self._database.database_id,
             as_of=as_of,
             made_from=state,
-            files=(File(PART, rows, stored.bytes, digest, stored.etag),),
+            files=(ManifestFile(DATA_FILE, rows, stored.bytes, digest, stored.etag),),
         )
         self._put(encode(manifest), f"{folder}/{MANIFEST}")
         return stored.bytes
@@ -198,49 +218,80 @@ class Exporter:
     def _put(self, data: bytes, path: str) -> None:
         file = self._work / Path(path).name
         file.write_bytes(data)
-        self._table.check_lock()
+        self._database.check_lock()
         self._target.put(file, path)
 
     def _read(self, folder: str, listing: Listing) -> Manifest | None:
         path = f"{folder}/{MANIFEST}"
         return decode(Manifest, self._target.read(path)) if path in listing else None
 
-    def _remove(self, folder: str, listing: Listing) -> None:
-        """Delete a day. The manifest is the last, so that the next run finds what is left."""
-        self._table.check_lock()
-        for name in (PART, MANIFEST):
+    def _mark(self, removed_as_of: datetime | None) -> None:
+        """Write of which database the lake is."""
+        self._removed_as_of = removed_as_of
+        self._put(encode(Marker(SCHEMA, self._database.database_id, removed_as_of)), MARKER)
+
+    def _remove(self, folder: str, listing: Listing, as_of: datetime) -> None:
+        """Delete a day. The manifest is the last, so that the next run finds what is left; the marker is the first, so that a standby that
+        still has the day's events doesn't write them again."""
+        self._mark(max(as_of, self._removed_as_of or as_of))
+        self._database.check_lock()
+        for name in (DATA_FILE, MANIFEST):
             if f"{folder}/{name}" in listing:
                 self._target.delete(f"{folder}/{name}")
 
 
-def plan(table: Table, listing: Listing, days: Range) -> Iterator[tuple[date, DayState]]:
-    """The days to look at, each with its state: those that are over, and those that the lake has."""
-    states = table.read_days(days.start, days.end)
-    in_lake = {day for path in listing if (day := day_of(path)) is not None and days.start <= day < days.end}
-    over = {day for day in states if day < days.open_from}
+def check_marker(database: EventDatabase, target: Target, *, is_again: bool) -> None:
+    """Check that the lake is new or of this database. Changes nothing.
+
+    Raises:
+        ClickException: if it isn't, or may not be, unless it is to be written again.
+    """
+    if is_again:
+        return
+    data = target.read(MARKER)
+    marker = decode(Marker, data)
+    if data is None and not any(day_of(path) for path in target.list()):
+        return
+    if data is None:
+        raise click.ClickException(
+            f"{target.name} has days, and no {MARKER} that says of which database they are: --again writes every day again"
+        )
+    if marker is None or marker.database != database.database_id:
+        raise click.ClickException(
+            f"{target.name} holds the events of another database, or of this one before it was restored: "
+            "--again writes every day again"
+        )
+
+
+def plan(database: EventDatabase, listing: Listing, days: Range) -> Iterator[tuple[date, DayState]]:
+    """The days to look at, each with its state: those of the range that are over, and all that the lake has, so that an erasure reaches
+    them whatever the range is."""
+    states = database.read_days(FIRST, LAST)
+    in_lake = {day for path in listing if (day := day_of(path)) is not None}
+    over = {day for day in states if days.has(day) and day < days.open_from}
     for day in sorted(over | in_lake):
         yield day, states.get(day, ())
 
 
 def is_current(
-    manifest: Manifest | None, state: DayState | LinksState, database: str, folder: str, listing: Listing
+    manifest: Manifest | None, state: DayState | LinksState, database_id: str, folder: str, listing: Listing
 ) -> bool:
     """Whether a folder was made from this state, and its files are those that its manifest names."""
-    if manifest is None or (manifest.schema, manifest.database, manifest.made_from) != (SCHEMA, database, state):
+    if manifest is None or (manifest.schema, manifest.database, manifest.made_from) != (SCHEMA, database_id, state):
         return False
-    return [file.name for file in manifest.files] == [PART] and all(
-        listing.get(f"{folder}/{file.name}") == Stored(file.bytes, file.etag) for file in manifest.files
+    return [file.name for file in manifest.files] == [DATA_FILE] and all(
+        listing.get(f"{folder}/{file.name}") == ListedFile(file.bytes, file.etag) for file in manifest.files
     )
 
 
-def is_behind(state: DayState, manifest: Manifest | None, database: str) -> bool:
+def is_behind(state: DayState, epochs: Mapping[str, int], manifest: Manifest | None, database_id: str) -> bool:
     """Whether a day's file was made from a later state of the database, so that this one is a standby that lags, or was restored.
 
-    Epochs only grow, and so do counts within one. A source without events tells nothing.
+    Epochs only grow, and so do counts within one. Whatever takes a source's last events moves its epoch; so a source that has none, and
+    whose epoch isn't greater than the manifest's, hasn't got them yet, or has lost them.
     """
-    if manifest is None or manifest.database != database or isinstance(manifest.made_from, LinksState):
+    if manifest is None or manifest.database != database_id or isinstance(manifest.made_from, LinksState):
         return False
-    now = {source.source: (source.epoch, source.counted) for source in state}
-    return any(
-        now[source.source] < (source.epoch, source.counted) for source in manifest.made_from if source.source in now
-    )
+    now = {source: (epoch, 0) for source, epoch in epochs.items()}
+    now |= {source.source: (source.epoch, source.counted) for source in state}
+    return any(now.get(source.source, (0, 0)) < (source.epoch, source.counted) for source in manifest.made_from)

@@ -38,6 +38,10 @@ left join block_epochs using (day, source)
 where counted > coalesce(deleted, 0)
 order by day, source;
 
+-- name: epochs
+-- The epochs of a day's sources, also of those that have no events any more. A source without a row has 0.
+select source, epoch from block_epochs where day = %(day)s;
+
 -- name: copy_events
 -- Events as CSV; times in microseconds since 1970. A time comes first: DuckDB takes U+FEFF at the beginning of a file for a byte order
 -- mark.
@@ -51,7 +55,7 @@ copy (
 ) to stdout (format csv)
 
 -- name: digest
--- How many events a day has, and a number that is another one if any value of any event is (digest_of_file in files.sql).
+-- How many events a day has, and a number that is another one if any value of any event is (digest_of_file in parquet_writer.sql).
 select count(*), coalesce(sum(('x' || left(md5(concat_ws(
   chr(31), user_id, (extract(epoch from "timestamp") * 1000000)::bigint, event_id, event_type, coalesce(session_id, chr(30)), source,
   properties, coalesce(violations::text, chr(30)), (extract(epoch from received_at) * 1000000)::bigint

@@ -10,7 +10,7 @@ SCHEMA = 1
 
 MARKER = "_lake.json"
 MANIFEST = "_manifest.json"
-PART = "part-0.parquet"
+DATA_FILE = "part-0.parquet"
 """The name of the one file of a folder. It stays the same, so that a file is replaced at once, and nobody reads two of a day."""
 
 LINKS, PERSONS = "links", "persons"
@@ -38,7 +38,7 @@ class LinksState(msgspec.Struct, frozen=True):
     digest: str
 
 
-class File(msgspec.Struct, frozen=True, omit_defaults=True):
+class ManifestFile(msgspec.Struct, frozen=True, omit_defaults=True):
     """A file beside its manifest.
 
     Attributes:
@@ -63,18 +63,23 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     database: str
     as_of: datetime
     made_from: tuple[SourceState, ...] | LinksState
-    files: tuple[File, ...]
+    files: tuple[ManifestFile, ...]
 
     @property
     def rows(self) -> int:
         return sum(file.rows for file in self.files)
 
 
-class Marker(msgspec.Struct, frozen=True):
-    """Of which database a lake is."""
+class Marker(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Of which database a lake is.
+
+    Attributes:
+        removed_as_of: the `as_of` of the last snapshot for which a day was removed: no manifest tells of that.
+    """
 
     schema: int
     database: str
+    removed_as_of: datetime | None = None
 
 
 Kind = TypeVar("Kind", Manifest, Marker)
@@ -109,3 +114,10 @@ def day_of(path: str) -> date | None:
         return date.fromisoformat(parts[1].removeprefix("day="))
     except ValueError:
         return None
+
+
+def is_data_file(path: str) -> bool:
+    """Whether a path is exactly that of a file that an export writes: of a day, of the links or of the persons."""
+    folder, _, name = path.rpartition("/")
+    day = day_of(path)
+    return name == DATA_FILE and (folder in (LINKS, PERSONS) or (day is not None and folder == folder_of(day)))

@@ -4,7 +4,9 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from hashlib import sha256
 from pathlib import Path
+from tempfile import gettempdir
 from typing import NamedTuple, Protocol
 
 import click
@@ -14,7 +16,7 @@ from event_tracker.cli.lake.manifest import LINKS, MARKER, PERSONS
 TOPS = ("events", LINKS, PERSONS)
 
 
-class Stored(NamedTuple):
+class ListedFile(NamedTuple):
     """A file as a listing shows it.
 
     Attributes:
@@ -37,7 +39,7 @@ class Target(Protocol):
     def work_folder(self) -> AbstractContextManager[Path]:
         """An empty folder of this machine in which files are made. What an exporter that was killed has left there is deleted."""
 
-    def list(self) -> dict[str, Stored]:
+    def list(self) -> dict[str, ListedFile]:
         """All files of the lake."""
 
     def read(self, path: str) -> bytes | None:
@@ -46,7 +48,7 @@ class Target(Protocol):
     def fetch(self, path: str, file: Path) -> bool:
         """Copy a file to this machine. False if there is none."""
 
-    def put(self, file: Path, path: str) -> Stored:
+    def put(self, file: Path, path: str) -> ListedFile:
         """Move a file of the work folder to its place, all at once: whoever reads sees the former content or this one."""
 
     def delete(self, path: str) -> None:
@@ -65,10 +67,10 @@ class Folder:
         self.path.mkdir(parents=True, exist_ok=True)
         return empty_folder(self.path / ".writing")
 
-    def list(self) -> dict[str, Stored]:
+    def list(self) -> dict[str, ListedFile]:
         paths = [self.path / MARKER, *(path for top in TOPS for path in (self.path / top).rglob("*"))]
         return {
-            path.relative_to(self.path).as_posix(): Stored(path.stat().st_size, None)
+            path.relative_to(self.path).as_posix(): ListedFile(path.stat().st_size, None)
             for path in paths
             if path.is_file()
         }
@@ -86,11 +88,11 @@ class Folder:
             return False
         return True
 
-    def put(self, file: Path, path: str) -> Stored:
+    def put(self, file: Path, path: str) -> ListedFile:
         place = self.path / path
         place.parent.mkdir(parents=True, exist_ok=True)
         _sync(file)
-        stored = Stored(file.stat().st_size, None)
+        stored = ListedFile(file.stat().st_size, None)
         file.replace(place)
         _sync(place.parent)
         return stored
@@ -118,6 +120,12 @@ def empty_folder(path: Path) -> Iterator[Path]:
         yield path
     finally:
         shutil.rmtree(path)
+
+
+def temporary_folder(purpose: str, target: str) -> Path:
+    """Where to make files that have no place at the target. The same in each run, so that one finds what an earlier one has left."""
+    digest = sha256(target.encode()).hexdigest()[:16]
+    return Path(gettempdir()) / f"tracker-lake-{purpose}-{os.getuid()}-{digest}"
 
 
 def open_target(name: str) -> Target:

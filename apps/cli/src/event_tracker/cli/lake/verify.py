@@ -6,24 +6,24 @@ from pathlib import Path
 
 import duckdb
 
+from event_tracker.cli.lake.event_database import DayState, EventDatabase
 from event_tracker.cli.lake.export import Range, plan
-from event_tracker.cli.lake.files import Files, hash_file
 from event_tracker.cli.lake.manifest import (
+    DATA_FILE,
     LINKS,
     MANIFEST,
     MARKER,
-    PART,
     PERSONS,
     SCHEMA,
-    File,
     LinksState,
     Manifest,
+    ManifestFile,
     Marker,
     decode,
     folder_of,
 )
-from event_tracker.cli.lake.table import DayState, Table
-from event_tracker.cli.lake.target import Stored, Target
+from event_tracker.cli.lake.parquet_writer import ParquetWriter, hash_file
+from event_tracker.cli.lake.target import ListedFile, Target
 
 
 class Verifier:
@@ -37,18 +37,18 @@ class Verifier:
         days, rows: how many were looked at.
     """
 
-    def __init__(self, table: Table, target: Target, work: Path, *, with_events: bool = False) -> None:
-        self._table = table
+    def __init__(self, database: EventDatabase, target: Target, work: Path, *, with_events: bool = False) -> None:
+        self._database = database
         self._target = target
         self._work = work
         self._with_events = with_events
-        self._files = Files(work)
+        self._parquet = ParquetWriter(work)
         self._copies = 0
         self.days = self.rows = 0
 
     def close(self) -> None:
         """Close DuckDB."""
-        self._files.close()
+        self._parquet.close()
 
     def run(self, days: Range) -> Iterator[str]:
         """Each difference, in a line.
@@ -60,18 +60,20 @@ class Verifier:
         marker = decode(Marker, self._target.read(MARKER))
         if marker is None:
             yield f"{MARKER} is missing, or can't be read"
-        elif marker.database != self._table.database:
-            yield f"the lake is of database {marker.database}, and this is {self._table.database}"
+        elif marker.database != self._database.database_id:
+            yield f"the lake is of database {marker.database}, and this is {self._database.database_id}"
         listing = self._target.list()
-        for day, state in plan(self._table, listing, days):
+        for day, state in plan(self._database, listing, days):
+            if not days.has(day):
+                continue
             self.days += 1
             yield from self._compare_day(day, state, listing)
-        links = self._table.read_links()
+        links = self._database.read_links()
         for folder in (LINKS, PERSONS):
             for difference in self._compare_folder(folder, links, listing):
                 yield f"{folder}: {difference}"
 
-    def _compare_day(self, day: date, state: DayState, listing: Mapping[str, Stored]) -> Iterator[str]:
+    def _compare_day(self, day: date, state: DayState, listing: Mapping[str, ListedFile]) -> Iterator[str]:
         is_same = True
         for difference in self._compare_folder(folder_of(day), state, listing):
             is_same = False
@@ -80,7 +82,7 @@ class Verifier:
             yield from self._compare_events(day, state)
 
     def _compare_folder(
-        self, folder: str, state: DayState | LinksState, listing: Mapping[str, Stored]
+        self, folder: str, state: DayState | LinksState, listing: Mapping[str, ListedFile]
     ) -> Iterator[str]:
         named = f"{folder}/{MANIFEST}"
         here = {path.removeprefix(f"{folder}/") for path in listing if path.startswith(f"{folder}/")} - {MANIFEST}
@@ -99,7 +101,7 @@ class Verifier:
         for file in manifest.files:
             yield from self._compare_file(folder, file)
 
-    def _compare_file(self, folder: str, file: File) -> Iterator[str]:
+    def _compare_file(self, folder: str, file: ManifestFile) -> Iterator[str]:
         self._renew_copy()
         if not self._target.fetch(f"{folder}/{file.name}", self._copy):
             yield f"{file.name} is missing"
@@ -110,7 +112,7 @@ class Verifier:
         elif hash_file(self._copy) != file.sha256:
             yield f"{file.name} has another SHA-256 than in the manifest"
         try:
-            rows = self._files.count(self._copy)
+            rows = self._parquet.count(self._copy)
         except duckdb.Error:
             yield f"{file.name} isn't Parquet"
             return
@@ -129,16 +131,16 @@ class Verifier:
 
     def _compare_events(self, day: date, state: DayState) -> Iterator[str]:
         """Compare all values. The day's file is the copy that was compared last."""
-        with self._table.snapshot():
-            if self._table.read_day(day) != state:
+        with self._database.snapshot():
+            if self._database.read_day(day) != state:
                 yield f"{day}: has changed meanwhile"
                 return
-            stored, digest = self._table.digest_day(day)
-        events, of_file = self._files.digest(self._copy)
+            stored, digest = self._database.digest_day(day)
+        events, of_file = self._parquet.digest(self._copy)
         if events != stored:
-            yield f"{day}: {PART} has {events:,} events, and the table {stored:,}"
+            yield f"{day}: {DATA_FILE} has {events:,} events, and the table {stored:,}"
         elif digest != of_file:
-            yield f"{day}: events in {PART} are others than in the table"
+            yield f"{day}: events in {DATA_FILE} are others than in the table"
 
 
 def _explain(before: DayState | LinksState, now: DayState | LinksState) -> str:

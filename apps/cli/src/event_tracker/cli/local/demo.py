@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from event_tracker.cli.database.connection import owner_connection
+from event_tracker.cli.database.connection import database_connection
 from event_tracker.cli.database.partitions import QUERIES
 from event_tracker.cli.local.process import Process
 from event_tracker.cli.local.services import POLL_SECONDS
@@ -30,7 +30,7 @@ def start_traffic(
         processes: they must keep running meanwhile.
     """
     logs = data / "logs"
-    with owner_connection(owner_url) as connection:
+    with database_connection(owner_url) as connection:
         ((empty,),) = connection.execute(QUERIES["is_empty"]).fetchall()
     if empty:
         click.echo("Sending ten weeks of simulated events …")

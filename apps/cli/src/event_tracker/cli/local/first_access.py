@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from event_tracker.cli.database.admins import LOCAL_ADMIN, offer_sign_in
 from event_tracker.cli.database.bootstrap import SCOPES, InvalidKeyError, register_token, register_write_key
-from event_tracker.cli.database.connection import owner_connection
+from event_tracker.cli.database.connection import database_connection
 from event_tracker.cli.local.running import KEY_FILE, TOKEN_FILE
 from event_tracker.cli.local.secret_files import load_or_create_secret
 from event_tracker.core.secrets.keys import make_key
@@ -42,7 +42,7 @@ def prepare_access(owner_url: str, data: Path, *, required: bool) -> Access:
 
     Token and key are in files in the data folder, so that no terminal shows them.
     """
-    with owner_connection(owner_url) as connection:
+    with database_connection(owner_url) as connection:
         password = offer_sign_in(connection)
         sign_in = (ONE_TIME if password else OWN_PASSWORD).format(name=LOCAL_ADMIN, password=password)
         key_file, token_file = data / KEY_FILE, data / TOKEN_FILE

@@ -7,6 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 import click
+import duckdb
 import psycopg
 from psycopg import sql
 from psycopg.abc import Buffer
@@ -18,27 +19,28 @@ from event_tracker.core.postgres.replication import read_as_of
 QUERIES = load_queries("event_tracker.cli.lake", "lake.sql")
 
 LOCK = 5_226_190_437_712_840_153
-"""Advisory lock: one exporter at a time, whatever its target, since one folder may have many names."""
+"""Advisory lock: one export or verify of a database at a time, whatever its target, since one folder may have many names. A standby and
+its primary have locks of their own."""
 
 FIRST, LAST = date(1, 1, 1), date(9999, 12, 31)
 """Python has no other dates; the collector takes no other times."""
 
-PIECE_BYTES = 64 * 2**20
+CSV_BYTES = 64 * 2**20
 """DuckDB has all that it has read of a CSV file in memory."""
 
 DayState = tuple[SourceState, ...]
 
 
-class Table:
+class EventDatabase:
     """The database, on one connection.
 
     Attributes:
-        database: names it.
+        database_id: names it.
     """
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
-        ((self.database,),) = connection.execute(QUERIES["database"]).fetchall()
+        ((self.database_id,),) = connection.execute(QUERIES["database"]).fetchall()
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -49,7 +51,7 @@ class Table:
         """
         ((is_locked,),) = self._connection.execute(QUERIES["lock"], {"lock": LOCK}).fetchall()
         if not is_locked:
-            raise click.ClickException("another `tracker lake export` of this database is running")
+            raise click.ClickException("another `tracker lake export` or `verify` of this database is running")
         try:
             yield
         finally:
@@ -89,8 +91,12 @@ class Table:
         """The state of a day; empty if it has no events."""
         return self.read_days(day, _next(day)).get(day, ())
 
+    def read_epochs(self, day: date) -> dict[str, int]:
+        """How often events of a day were deleted or changed, by source; also of sources that have no events any more."""
+        return dict(self._connection.execute(QUERIES["epochs"], {"day": _midnight(day)}).fetchall())
+
     def copy_day(self, day: date, folder: Path) -> list[Path]:
-        """Copy a day's events to CSV files in a folder, one at least, of some PIECE_BYTES each."""
+        """Copy a day's events to CSV files in a folder, one at least, of some CSV_BYTES each."""
         statement = sql.SQL(QUERIES["copy_events"]).format(
             start=sql.Literal(_midnight(day)), end=sql.Literal(_midnight(_next(day)))
         )
@@ -128,7 +134,7 @@ def _write_piece(rows: Iterator[Buffer], file: Path) -> bool:
     with file.open("wb") as out:
         for row in rows:
             written += out.write(row)
-            if written >= PIECE_BYTES:
+            if written >= CSV_BYTES:
                 return False
     return True
 
@@ -147,4 +153,4 @@ def describe(error: Exception) -> str:
         return error.diag.message_primary or type(error).__name__
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
-    return f"DuckDB: {type(error).__name__}"
+    return f"DuckDB: {type(error).__name__}" if isinstance(error, duckdb.Error) else str(error)

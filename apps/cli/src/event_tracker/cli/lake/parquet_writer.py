@@ -11,7 +11,7 @@ from event_tracker.columns.loading.identity.persons import resolve
 from event_tracker.columns.loading.identity.shared_tables import SharedTable, fill
 from event_tracker.core.postgres.named_sql import load_queries
 
-QUERIES = load_queries("event_tracker.cli.lake", "files.sql")
+QUERIES = load_queries("event_tracker.cli.lake", "parquet_writer.sql")
 
 MEMORY_BYTES = 256 * 2**20
 SPILL_BYTES = 2**40
@@ -20,7 +20,7 @@ SPILL_BYTES = 2**40
 READ_BYTES = 2**20
 
 
-class Files:
+class ParquetWriter:
     """DuckDB over files in one folder.
 
     Args:
@@ -78,7 +78,7 @@ class Files:
         return int(rows)
 
     def digest(self, parquet: Path) -> tuple[int, str]:
-        """How many events a file has, and the number that the table has for the same ones (Table.digest_day)."""
+        """How many events a file has, and the number that the table has for the same ones (EventDatabase.digest_day)."""
         ((rows, digest),) = self._database.execute(QUERIES["digest_of_file"], {"parquet": str(parquet)}).fetchall()
         return int(rows), digest
 
