@@ -73,3 +73,11 @@ def test_it_waits_for_brokers_and_says_that_it_is_alive(start):
     assert requests.get(f"{storer.url}/livez", timeout=30).status_code == 200
     assert requests.get(f"{storer.url}/readyz", timeout=30).status_code == 503
     assert storer.stop() == 0
+
+
+def test_it_waits_for_brokers_that_hang_up_and_names_the_setting(kafka, start):
+    """They want TLS; but a proxy before brokers that start does the same."""
+    storer = start(wait=False, KAFKA_BROKERS=kafka.secure_servers)
+    wait_until(lambda: "KAFKA_SECURITY" in storer.log.read_text(), "it says why it waits")
+    assert requests.get(f"{storer.url}/livez", timeout=30).status_code == 200
+    assert storer.stop() == 0

@@ -49,10 +49,6 @@ def test_a_wrong_password_or_certificate_ends_it_with_the_cause(start, secure):
     assert "certificate" in refusal(start, **{**secure, "KAFKA_CA": ""}).lower()
 
 
-def test_a_broker_that_wants_tls_ends_it_with_the_setting(kafka, start):
-    assert "KAFKA_SECURITY" in refusal(start, KAFKA_BROKERS=kafka.secure_servers)
-
-
 def test_a_missing_right_ends_it_with_its_name(kafka, topic, start, secure):
     for user in ("no-topic", "no-read", "no-group"):
         kafka.add_user(user, PASSWORD)
