@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,8 @@ def test_a_command_has_its_exit_code_and_its_outputs(forked):
 
 @pytest.mark.parametrize("forked", [True, False])
 def test_a_command_that_takes_too_long_is_killed(forked):
-    nowhere = {**os.environ, "DATABASE_URL": "postgresql://x@127.0.0.1:1/x"}
-    with pytest.raises(subprocess.TimeoutExpired):
-        run_tracker("migrate", environment=nowhere, timeout=0.01, forked=forked)
+    # It waits for a server that takes connections and never answers: a port that refuses them would end it at once.
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://x@127.0.0.1:{silent.getsockname()[1]}/x"
+        with pytest.raises(subprocess.TimeoutExpired):
+            run_tracker("migrate", environment={**os.environ, "DATABASE_URL": url}, timeout=0.1, forked=forked)
