@@ -12,7 +12,7 @@ create table saved_queries (
 );
 
 comment on table  saved_queries       is 'Statements in SQL, by name.';
-comment on column saved_queries.space is 'Empty: of all who may see every source. Otherwise the kind and name of whose alone it is, as person:ann.';
+comment on column saved_queries.space is 'Empty: of all who may see every source. Otherwise kind and name of the only owner, as person:ann.';
 comment on column saved_queries.owner is 'Who saved it, as the audit log names them. They alone may change it, and admins.';
 
 grant select, insert, update, delete on saved_queries to control;
