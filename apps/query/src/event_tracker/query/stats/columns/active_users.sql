@@ -3,7 +3,8 @@ select distinct number, key, user_id
 from (select *, {number} as number from ({selected}))
 
 -- name: persons
--- Ids are led to persons once each of them is there once an interval: that is a part of the events, and a join takes more than reading.
+-- The person of each id is looked up after distinct ids were taken for each interval: these are fewer than the events, and a join costs
+-- more than reading does.
 select distinct number, key, coalesce(person, user_id) as user_id
 from ({sent})
 left join persons on user_id = alias
