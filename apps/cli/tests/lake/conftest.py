@@ -11,6 +11,7 @@ from moto_server import moto_server
 from servers import Postgres
 from stored import Stored
 
+from event_tracker.cli.database.maintain import maintain
 from event_tracker.cli.lake.command import lake
 
 
@@ -30,6 +31,27 @@ def run(postgres: Postgres, database: str, tmp_path: Path, monkeypatch: pytest.M
         result = CliRunner().invoke(lake, list(map(str, arguments)), env=environment)
         assert result.exit_code == code, result.output
         return result
+
+    return call
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    """The folder of a lake."""
+    return tmp_path / "lake"
+
+
+@pytest.fixture
+def archive(postgres: Postgres, database: str, target: Path) -> Callable[..., str]:
+    """archive() runs the upkeep that deletes all events, if the lake has them; archive(lake=None) the upkeep without a lake."""
+
+    def call(
+        *options: str, code: int = 0, keep: str | None = "30days", lake: Path | str | None = target, **settings: str
+    ) -> str:
+        arguments = [*(["--keep", keep] if keep else []), *(["--archive-first", str(lake)] if lake else []), *options]
+        result = CliRunner().invoke(maintain, arguments, env={"DATABASE_URL": postgres.url(database), **settings})
+        assert result.exit_code == code, result.output
+        return result.output
 
     return call
 

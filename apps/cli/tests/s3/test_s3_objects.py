@@ -15,8 +15,8 @@ from cloudfront_logs import CloudFrontLogs
 from log_lines import ALB, COMBINED, S3
 from ports import free_port
 
+from event_tracker.cli.health import LIVE_SECONDS, serve_health
 from event_tracker.cli.ingest.s3 import bucket as bucket_module
-from event_tracker.cli.ingest.s3.health import LIVE_SECONDS, served
 from event_tracker.cli.simulate.simulate import simulate
 from event_tracker.cli.simulate.verify import verify
 
@@ -235,7 +235,7 @@ def test_without_boto3_it_says_what_to_install(bucket, read, monkeypatch):
 def test_a_command_that_is_stuck_is_not_alive():
     port = free_port()
     last = [time.monotonic()]
-    with served("127.0.0.1", port, lambda: last[0], lambda: False):
+    with serve_health("127.0.0.1", port, lambda: last[0], lambda: False):
         assert requests.get(f"http://127.0.0.1:{port}/livez", timeout=10).status_code == 200
         assert "tracker_s3_lines_total" in requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
         assert requests.get(f"http://127.0.0.1:{port}/readyz", timeout=10).status_code == 503
@@ -243,6 +243,6 @@ def test_a_command_that_is_stuck_is_not_alive():
         assert requests.get(f"http://127.0.0.1:{port}/livez", timeout=10).status_code == 503
         with (
             pytest.raises(click.UsageError, match=f"on port {port}: Address already in use"),
-            served("127.0.0.1", port, time.monotonic, lambda: True),
+            serve_health("127.0.0.1", port, time.monotonic, lambda: True),
         ):
             pass

@@ -15,12 +15,14 @@ from psycopg import sql
 from psycopg_pool import ConnectionPool
 
 from event_tracker.columns import metrics
+from event_tracker.columns.archive.places import open_place
 from event_tracker.columns.database import measure, open_database
 from event_tracker.columns.loading.cache import Cache, Lease, is_disk_full
 from event_tracker.columns.loading.conditions import Range
 from event_tracker.columns.loading.deadline import Deadline
 from event_tracker.columns.loading.identity.persons import Persons
-from event_tracker.columns.loading.loader import Loaded, Loader
+from event_tracker.columns.loading.loaded import Loaded
+from event_tracker.columns.loading.loader import Loader
 from event_tracker.columns.loading.plan import EnginePlan, make_plan
 from event_tracker.columns.loading.relations import Relations
 from event_tracker.columns.loading.snapshot import Selection, Snapshot, in_snapshot
@@ -82,6 +84,8 @@ class Engine:
         memory_bytes: the most memory of all questions together.
         threads: the most threads of all questions together.
         seconds: how long a question may take.
+        lake: a folder or `s3://bucket/prefix` that has events which PostgreSQL has no more (docs/lake.md). With it questions are
+            answered over these, too.
     """
 
     def __init__(
@@ -93,6 +97,7 @@ class Engine:
         memory_bytes: int = 2**29,
         threads: int = 2,
         seconds: float = 5.0,
+        lake: str = "",
     ) -> None:
         self._pool = pool
         self._seconds = seconds
@@ -101,7 +106,7 @@ class Engine:
             open_database, self._cache.folder, memory_bytes=memory_bytes, spill_bytes=cache_bytes // 4, threads=threads
         )
         self._database = self._open()
-        self._loader = Loader(pool, self._cursor, self._cache)
+        self._loader = Loader(pool, self._cursor, self._cache, open_place(lake) if lake else None)
 
     def __enter__(self) -> Self:
         return self
@@ -135,7 +140,7 @@ class Engine:
             explain: whether to run it once more, to explain its plan.
 
         Raises:
-            Problem: 504 if it takes too long, 503 if memory or disk don't suffice.
+            Problem: 504 if it takes too long, 503 if memory or disk don't suffice, or the lake can't be read.
         """
         asked = QuestionStatement(statement, parameters, properties, tables, question, explain)
         return self._try_twice(partial(self._run, selection, asked, Deadline(self._seconds)))
@@ -175,7 +180,9 @@ class Engine:
         def read(connection: psycopg.Connection, snapshot: Snapshot) -> tuple[datetime, bytes]:
             return snapshot.as_of, self._loader.read_fingerprint(connection, snapshot, selection, deadline)
 
-        return self._try_twice(lambda _: in_snapshot(self._pool, selection, deadline, read))
+        reads_archive = self._loader.archive is not None
+        take = partial(in_snapshot, self._pool, selection, deadline, read, reads_archive=reads_archive)
+        return self._try_twice(lambda _: take())
 
     def with_persons(
         self,
@@ -274,7 +281,9 @@ class Engine:
                 rows = cursor.execute(question.statement, question.parameters).fetchall()
                 seconds = time.perf_counter() - began
                 plan = make_plan(loaded, seconds, _explain(cursor, question)) if question.explain else None
-                return Result(loaded.snapshot.as_of, loaded.fingerprint, rows, plan)
+                archive = loaded.snapshot.archive
+                complete_from = archive.complete_from if archive else None
+                return Result(loaded.snapshot.as_of, loaded.fingerprint, rows, plan, complete_from)
 
             return run_in_thread(work, deadline, cursor)
 

@@ -6,7 +6,7 @@ from event_tracker.core.metrics import SECONDS
 
 QUESTION_SECONDS = Histogram(
     "columns_question_seconds",
-    "One question, from its snapshot to its rows, by where its events were: blocks, rows, mixed, none.",
+    "One question, from its snapshot to its rows, by where its events were: blocks, rows, archive, mixed, none.",
     ["question", "path"],
     buckets=SECONDS,
 )
@@ -26,3 +26,13 @@ FILES_ERASED = Counter("columns_files_erased", "Files deleted because PostgreSQL
 CACHE_BYTES = Gauge("columns_cache_bytes", "Bytes of files on the local disk.")
 MEMORY_BYTES = Gauge("columns_memory_bytes", "Memory that DuckDB uses.")
 SPILLED_BYTES = Gauge("columns_spilled_bytes", "What DuckDB has written to disk now, for lack of memory.")
+ARCHIVED_FILES = Gauge(
+    "columns_archived_files",
+    "What only the lake has: a file for each day of a source. Only with LAKE, as what follows.",
+)
+WAITING_ERASURES = Gauge(
+    "columns_waiting_erasures",
+    "Ids that were erased and whose archived events aren't yet: `tracker maintain --archive-first` or `tracker lake erase` does it.",
+)
+ARCHIVED_FILES_FETCHED = Counter("columns_archived_files_fetched", "Files copied from the lake.")
+ARCHIVED_BYTES_FETCHED = Counter("columns_archived_bytes_fetched", "Bytes of these files.")

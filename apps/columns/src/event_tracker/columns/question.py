@@ -15,12 +15,14 @@ class Result(NamedTuple):
         as_of: everything that was committed by then is counted.
         fingerprint: of the events that were read (`Engine.fingerprint`).
         plan: None unless it was asked for.
+        complete_from: from when on no event of the range is missing that retention has deleted; None if the engine has no lake.
     """
 
     as_of: datetime
     fingerprint: bytes
     rows: list[Any]
     plan: EnginePlan | None = None
+    complete_from: datetime | None = None
 
 
 class QuestionStatement(NamedTuple):

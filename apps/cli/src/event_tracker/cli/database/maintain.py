@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import psycopg
 
+from event_tracker.cli.database.archive_first import ArchiveFirst, open_archive
 from event_tracker.cli.database.blocks import build_all
 from event_tracker.cli.database.connection import database_connection, exclusive_lock, find_database_url
 from event_tracker.cli.database.partitions import (
@@ -21,12 +22,16 @@ from event_tracker.cli.database.partitions import (
 )
 from event_tracker.cli.database.relink import relink as make_links
 from event_tracker.cli.database.relink import renumber_restored
-from event_tracker.cli.database.retention import Expired, Part, delete_expired, find_expired
+from event_tracker.cli.database.retention import delete_expired, find_expired
+from event_tracker.cli.database.retention_parts import Expired, Part
 from event_tracker.cli.options import running_option
 from event_tracker.columns.build import find_unbuilt
 
 CLOSED = "2 hours"
 """The age at which an hour's counters are folded, which is added up in fewer rows. Few events arrive later, and they are counted too."""
+
+MAX_ERASURE_WAIT = "7 days"
+"""How long ids that were erased may wait for the lake's files before a warning. Until then these have their events."""
 
 PERIOD = re.compile(r"([1-9]\d{0,3})\s*(day|week|month|year)s?")
 
@@ -57,6 +62,14 @@ class Period(click.ParamType[str]):
     "is deleted.",
 )
 @click.option(
+    "--archive-first",
+    "lake",
+    metavar="LAKE",
+    help="Delete only events that the lake has: a folder, or s3://bucket/prefix, that `tracker lake export` writes. A month stays, and "
+    "the exit code is 1, if the lake's manifest or file of one of its days isn't as the events are. Whoever was erased is also taken out "
+    "of its files of deleted events.",
+)
+@click.option(
     "--move",
     is_flag=True,
     help="Move every month that fills the default partition to a partition of its own. Without it, months of up to "
@@ -69,7 +82,9 @@ class Period(click.ParamType[str]):
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done, in rows and bytes, and change nothing.")
 @running_option
-def maintain(ahead: int, keep: str | None, move: bool, relink: bool, dry_run: bool, data: Path | None) -> None:
+def maintain(
+    ahead: int, keep: str | None, lake: str | None, move: bool, relink: bool, dry_run: bool, data: Path | None
+) -> None:
     """Make partitions ahead, fold the counts of closed hours, build blocks of days that are over, delete what is too old.
 
     Connects as the database's owner with DATABASE_URL (or DATABASE_URL_FILE), and where that isn't set to the embedded
@@ -78,16 +93,18 @@ def maintain(ahead: int, keep: str | None, move: bool, relink: bool, dry_run: bo
     with database_connection(find_database_url(data)) as connection:
         if dry_run:
             connection.execute("set default_transaction_read_only to on")
-            preview(connection, ahead, keep, move)
+            preview(connection, ahead, keep, move, is_archive_first=lake is not None)
         else:
             with exclusive_lock(connection):
-                perform(connection, ahead, keep, move)
+                perform(connection, ahead, keep, move, lake)
                 if relink:
                     click.echo(f"made or moved {make_links(connection):,} links")
 
 
-def preview(connection: psycopg.Connection, ahead: int, keep: str | None, move: bool) -> None:
-    """Print what `perform` would do."""
+def preview(
+    connection: psycopg.Connection, ahead: int, keep: str | None, move: bool, *, is_archive_first: bool = False
+) -> None:
+    """Print what `perform` would do, if the lake has what is to be archived first."""
     for month in missing_partitions(connection, ahead):
         click.echo(f"would make partition {month.partition}")
     moves = plan_moves(connection, all_of_them=move)
@@ -97,16 +114,15 @@ def preview(connection: psycopg.Connection, ahead: int, keep: str | None, move: 
     ((counters, left),) = connection.execute(QUERIES["count_foldable"], {"closed": CLOSED}).fetchall()
     click.echo(f"would fold {counters:,} counters into {left:,}")
     click.echo(f"would build {len(find_unbuilt(connection)):,} blocks")
-    if expired := find_expired(connection, keep):
+    if expired := find_expired(connection, keep, is_archive_first=is_archive_first):
         for part in expired.parts:
             print_part(part)
         print_total(expired, "would free")
 
 
-def perform(connection: psycopg.Connection, ahead: int, keep: str | None, move: bool) -> None:
+def perform(connection: psycopg.Connection, ahead: int, keep: str | None, move: bool, lake: str | None = None) -> None:
     """Do all the maintenance and print what was done. Delete first: old events needn't be moved."""
-    if expired := find_expired(connection, keep):
-        print_total(delete_expired(connection, expired, print_part), "freed")
+    kept = delete_archived(connection, keep, lake) if lake else delete(connection, keep)
     for name in ensure_partitions(connection, ahead):
         click.echo(f"made partition {name}")
     moves = plan_moves(connection, all_of_them=move)
@@ -126,14 +142,73 @@ def perform(connection: psycopg.Connection, ahead: int, keep: str | None, move: 
     ((over,),) = connection.execute(QUERIES["forget_sign_ins"]).fetchall()
     if over:
         click.echo(f"forgot {over:,} sign-ins that are over")
-    connection.execute(QUERIES["forget_erasures"])
+    for old in ("forget_erasures", "forget_topic_erasures", "forget_topic_ends", "forget_archive_erasures"):
+        connection.execute(QUERIES[old])
+    print_late_erasures(connection)
+    kept += forget_relays(connection)
     renumber_restored(connection)
     built, unbuilt = build_all(connection)
     click.echo(f"built {built:,} blocks")
     if unbuilt:
-        raise click.ClickException(
-            f"{unbuilt:,} blocks couldn't be built: questions read their events, which is slower"
+        kept.append(f"{unbuilt:,} blocks couldn't be built: questions read their events, which is slower")
+    if kept:
+        raise click.ClickException("\n".join(kept))
+
+
+def delete(connection: psycopg.Connection, keep: str | None) -> list[str]:
+    """Delete what is too old. Nothing keeps that from being done, so the list is empty."""
+    if expired := find_expired(connection, keep):
+        print_total(delete_expired(connection, expired, print_part), "freed")
+    return []
+
+
+def delete_archived(connection: psycopg.Connection, keep: str | None, lake: str) -> list[str]:
+    """Erase from the lake whoever was erased, then delete what is too old and in the lake. Returns what couldn't be done.
+
+    Nothing is deleted while erased people can't be taken out: the lake would be the only place of still more events.
+    """
+    problems: list[str] = []
+    with open_archive(connection, lake) as archive:
+        outcome = archive.erase(problems.append)
+        if outcome.ids:
+            click.echo(str(outcome))
+        if outcome.failed:
+            return [*problems, "no event was deleted, since erased people couldn't be taken out of the lake"]
+        if expired := find_expired(connection, keep, is_archive_first=True):
+            first = ArchiveFirst(archive, expired.limits)
+            print_total(delete_expired(connection, expired, print_part, first), "freed")
+            problems += [f"not deleted, since the lake hasn't got it: {problem}" for problem in first.problems]
+    return problems
+
+
+def print_late_erasures(connection: psycopg.Connection) -> None:
+    """Warn of ids that were erased long ago, and whose archived events are still in the lake's files."""
+    ((ids,),) = connection.execute(QUERIES["count_late_erasures"], {"limit": MAX_ERASURE_WAIT}).fetchall()
+    if ids:
+        click.echo(
+            f"warning: {ids:,} ids that were erased more than {MAX_ERASURE_WAIT} ago wait for the lake's files of archived days, which "
+            "still have their events: `tracker lake erase`",
+            err=True,
         )
+
+
+def forget_relays(connection: psycopg.Connection) -> list[str]:
+    """Remove relays for which erased ids have waited too long, with these ids. Returns what a person should know."""
+    with connection.transaction():
+        lock_out_erasures(connection)
+        forgotten = connection.execute(QUERIES["forget_relays"]).fetchall()
+    late = connection.execute(QUERIES["find_late_relays"]).fetchall()
+    problems = [
+        f"removed the relay {name}: it has told nobody for 30 days who was erased. If it runs again, it begins as at its "
+        "first start, and whoever reads its topics isn't told"
+        for (name,) in forgotten
+    ]
+    problems += [
+        f"{ids:,} erased ids wait for the relay {name}, some for a week. Run it (a publisher), or delete its row in `relays`: "
+        f"on {day} it is removed"
+        for name, ids, day in late
+    ]
+    return problems
 
 
 def print_remaining(moves: Moves) -> None:

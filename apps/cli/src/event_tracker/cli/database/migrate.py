@@ -26,8 +26,8 @@ def migrate() -> None:
     """Bring a database up to date.
 
     Connects as the database's owner with DATABASE_URL, applies the migrations that are missing, makes partitions for
-    this month and the next three, and sets the passwords in COLLECTOR_PASSWORD, QUERY_PASSWORD, CONTROL_PASSWORD
-    and GRAFANA_PASSWORD, if they are given. MIGRATIONS_DIR names another folder of migrations.
+    this month and the next three, and sets the passwords in COLLECTOR_PASSWORD, QUERY_PASSWORD, CONTROL_PASSWORD,
+    RELAY_PASSWORD and GRAFANA_PASSWORD, if they are given. MIGRATIONS_DIR names another folder of migrations.
 
     It lets in what else it is given, made elsewhere: ADMIN_TOKEN, which may do everything, and READ_TOKEN, each in place
     of the one before; WRITE_KEY beside others, for the source WRITE_KEY_SOURCE.
@@ -41,6 +41,7 @@ def migrate() -> None:
         "collector": settings.collector_password,
         "query": settings.query_password,
         "control": settings.control_password,
+        "relay": settings.relay_password,
         "grafana": settings.grafana_password,
     }
     for role in set_passwords(settings.database_url, {role: given for role, given in passwords.items() if given}):

@@ -2,9 +2,43 @@
 select extract(year from now())::int, extract(month from now())::int;
 
 -- name: forget_erasures
--- Collectors need recent_erasures for events that wait in their memory, and drop those after an hour. Refused events may wait in
--- Kafka for longer: docs/kafka.md says that people must then be erased again.
+-- Collectors need recent_erasures for events that wait in their memory, and drop those after an hour.
 delete from recent_erasures where at < now() - interval '2 hours';
+
+-- name: forget_topic_erasures
+-- Storers need topic_erasures for as long as records of before may be in a topic. What is waiting when the retention is raised is in it for
+-- longer, so that only the time until storers last looked counts. Records of a topic that had the name before may have come with the
+-- new one. A day more is for brokers that are away meanwhile.
+delete from topic_erasures as erasure
+where not exists (
+  select
+  from topics
+  where keep is null or greatest(erasure.at, known_since) >= least(now(), checked_at) - keep - interval '1 day'
+);
+
+-- name: forget_topic_ends
+-- Ends are needed for the erasures before them.
+delete from topic_ends where not exists (select from topic_erasures where id <= topic_ends.erasure);
+
+-- name: forget_archive_erasures
+-- Only archived days need them. `tracker maintain` alone adds such days, under its lock.
+delete from archive_erasures where not exists (select from archived_days);
+
+-- name: count_late_erasures
+select count(*) from archive_erasures where at < now() - %(limit)s::interval;
+
+-- name: forget_relays
+-- A relay that has told nobody of an erasure for 30 days: it doesn't run any more. The ids that wait for it are deleted with it.
+delete from relays
+where exists (select from relay_erasures where relay = relays.name and at < now() - interval '30 days')
+returning name;
+
+-- name: find_late_relays
+select relay, count(*), (min(at) + interval '30 days')::date::text
+from relay_erasures
+group by relay
+having min(at) < now() - interval '7 days'
+order by relay;
 
 -- name: forget_sign_ins
 -- Delete expired sign-ins, and failed ones that count no longer: an attacker who guesses names leaves a row for each name.
@@ -87,7 +121,12 @@ added as (
 select (select count(*) from folded), (select count(*) from added);
 
 -- name: retention_limit
-select "limit"::text, date_trunc('month', "limit")::text from (select (now() - %(keep)s::interval)::timestamptz(0) as "limit") as kept;
+-- With `whole_days` the limit is the beginning of a day (UTC).
+select "limit"::text, date_trunc('month', "limit")::text
+from (
+  select case when %(whole_days)s then date_trunc('day', exact) else exact end as "limit"
+  from (select (now() - %(keep)s::interval)::timestamptz(0) as exact) as kept
+) as limits;
 
 -- name: set_marks
 -- Set the time before which each source's events are deleted, and those of unknown sources (''). Marks only move forward.
@@ -192,7 +231,8 @@ group by 1, 2, 3
 on conflict (day, event_type, source) do update set count = excluded.count;
 
 -- name: outdated_users
--- Users whose newest event was deleted: they have no event in their last hour.
+-- Users whose newest event was deleted: they have no event in their last hour. Those without any event stay as they are where a lake has
+-- archived events (delete_users).
 select user_id
 from users
 where last_hour < (select max("limit") from unnest(%(own_limits)s::timestamptz[] || %(others)s::timestamptz) as "limit")
@@ -200,6 +240,10 @@ where last_hour < (select max("limit") from unnest(%(own_limits)s::timestamptz[]
     select from events
     where events.user_id = users.user_id and "timestamp" >= users.last_hour and "timestamp" < users.last_hour + interval '1 hour'
     offset 0  -- an index lookup for each user, not a join over all events
+  )
+  and (
+    not exists (select from archived_days)
+    or exists (select from events where events.user_id = users.user_id offset 0)
   )
 order by user_id;
 
@@ -233,7 +277,8 @@ select ids, exists (select from events where user_id = any (ids))
 from person_ids(%(user_id)s, null, null) as ids;
 
 -- name: delete_users
-delete from users where user_id = any (%(user_ids)s::text[]);
+-- Where a lake has archived events, it may have some of theirs: when they were first seen is kept for questions over these.
+delete from users where user_id = any (%(user_ids)s::text[]) and not exists (select from archived_days);
 
 -- name: refresh_users
 -- Add users whose events were stored by a collector of an older release, which didn't write to `users`. Each column only moves

@@ -7,11 +7,12 @@ monthly partition is dropped if all its events are too old. Otherwise the rows t
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 from psycopg import sql
 
+from event_tracker.cli.database.archive_first import ArchiveFirst, NotArchivedError, check_deleted
 from event_tracker.cli.database.partitions import (
     DEFAULT_PARTITION,
     QUERIES,
@@ -20,6 +21,7 @@ from event_tracker.cli.database.partitions import (
     lock_out_everybody,
 )
 from event_tracker.cli.database.retention_marks import set_marks
+from event_tracker.cli.database.retention_parts import Expired, Limits, Part
 
 DAY = timedelta(days=1)
 
@@ -39,75 +41,27 @@ PAUSE_SECONDS = 0.1
 """The pause between these rounds."""
 
 
-class Limits(NamedTuple):
-    """The times before which events are too old, as text in PostgreSQL's form.
-
-    Attributes:
-        own: the limits of sources that have their own.
-        others: the limit of all other sources; None if they keep their events.
-        others_monthly: the start of the month of `others`.
-    """
-
-    own: dict[str, str]
-    others: str | None
-    others_monthly: str | None
-
-    def __str__(self) -> str:
-        said = [f"events before {self.others}"] if self.others else []
-        return ", ".join(said + [f"events of {source} before {limit}" for source, limit in self.own.items()])
-
-    def parameters(self, *, monthly: bool) -> dict[str, Any]:
-        """The parameters of the statements. In a monthly partition, sources without their own limit lose whole months only."""
-        others = self.others_monthly if monthly else self.others
-        return {"own_sources": list(self.own), "own_limits": list(self.own.values()), "others": others}
-
-
-class Part(NamedTuple):
-    """The rows of one partition that are too old.
-
-    Attributes:
-        bytes: space freed on the disk if the partition is dropped, else space freed for new rows.
-        days: the days of the rows, with the number of rows of each; None if the whole partition is dropped.
-    """
-
-    name: str
-    rows: int
-    bytes: int
-    days: list[tuple[datetime, int]] | None
-
-
-class Expired(NamedTuple):
-    """All rows that are too old, by partition."""
-
-    limits: Limits
-    parts: list[Part]
-
-    @property
-    def rows(self) -> int:
-        return sum(part.rows for part in self.parts)
-
-    @property
-    def bytes(self) -> int:
-        return sum(part.bytes for part in self.parts)
-
-
-def find_expired(connection: psycopg.Connection, keep: str | None) -> Expired | None:
+def find_expired(connection: psycopg.Connection, keep: str | None, *, is_archive_first: bool = False) -> Expired | None:
     """Find the events that are too old.
 
     Args:
         keep: the retention time of sources without their own, such as `13 months`; None keeps their events.
+        is_archive_first: a day's events are too old together, as the lake has them.
 
     Returns:
         None if there is no limit at all.
     """
-    limits = _limits(connection, keep)
+    limits = _limits(connection, keep, is_archive_first)
     if not (limits.own or limits.others):
         return None
     return Expired(limits, list(_parts(connection, limits)))
 
 
 def delete_expired(
-    connection: psycopg.Connection, expired: Expired, say: Callable[[Part], None] = lambda _: None
+    connection: psycopg.Connection,
+    expired: Expired,
+    say: Callable[[Part], None] = lambda _: None,
+    archive: ArchiveFirst | None = None,
 ) -> Expired:
     """Delete expired events and the blocks of their days. Correct their users, and delete users without events.
 
@@ -116,25 +70,29 @@ def delete_expired(
 
     Args:
         say: is called with each part once it is deleted.
+        archive: only what the lake has is deleted; why the rest stays is in its `problems`.
 
     Returns:
         What was deleted.
     """
     set_marks(connection, expired.limits.parameters(monthly=False))
     done = []
-    for part in expired.parts:
-        if _delete(connection, part, expired.limits):
+    for found in expired.parts:
+        part = archive.check(found) if archive else found
+        if part and _delete(connection, part, expired.limits, archive):
             say(part)
             done.append(part)
     _correct_all_users(connection, expired.limits)
     return expired._replace(parts=done)
 
 
-def _limits(connection: psycopg.Connection, keep: str | None) -> Limits:
+def _limits(connection: psycopg.Connection, keep: str | None, is_archive_first: bool) -> Limits:
     own: dict[str, str] = dict(connection.execute(QUERIES["source_limits"]).fetchall())
     if keep is None:
         return Limits(own, None, None)
-    ((others, others_monthly),) = connection.execute(QUERIES["retention_limit"], {"keep": keep}).fetchall()
+    ((others, others_monthly),) = connection.execute(
+        QUERIES["retention_limit"], {"keep": keep, "whole_days": is_archive_first}
+    ).fetchall()
     return Limits(own, others, others_monthly)
 
 
@@ -157,12 +115,17 @@ def _rows(connection: psycopg.Connection, partition: str, limits: Limits) -> Ite
         yield Part(partition, sum(rows), sum(sizes), list(zip(days, rows, strict=True)))
 
 
-def _delete(connection: psycopg.Connection, part: Part, limits: Limits) -> bool:
-    if part.days is None:
-        return _drop(connection, part.name, limits)
-    for days in _steps(part.days):
-        while not _delete_some(connection, part.name, limits, days):
-            pass
+def _delete(connection: psycopg.Connection, part: Part, limits: Limits, archive: ArchiveFirst | None) -> bool:
+    try:
+        if part.days is None:
+            return _drop(connection, part, limits, archive)
+        for days in _steps(part.days):
+            while not _delete_some(connection, part, limits, days, archive):
+                pass
+    except NotArchivedError as error:
+        assert archive is not None
+        archive.problems.append(str(error))
+        return False
     return True
 
 
@@ -180,24 +143,30 @@ def _steps(days: list[tuple[datetime, int]]) -> Iterator[list[datetime]]:
         yield step
 
 
-def _delete_some(connection: psycopg.Connection, partition: str, limits: Limits, days: list[datetime]) -> bool:
-    """Delete some rows of these days, with their blocks (by trigger), and correct the users, in one transaction.
+def _delete_some(
+    connection: psycopg.Connection, part: Part, limits: Limits, days: list[datetime], archive: ArchiveFirst | None
+) -> bool:
+    """Delete some rows of these days, with their blocks (by trigger), and correct the users, in one transaction. With an archive all
+    of them are deleted at once.
 
     Returns:
         True if no such rows are left.
     """
-    within = {"start": days[0], "end": days[-1] + DAY, "days": days, "most": BATCH_ROWS}
+    within = {"start": days[0], "end": days[-1] + DAY, "days": days, "most": None if archive else BATCH_ROWS}
     with connection.transaction():
         lock_out_erasures(connection)
-        parameters = {**_parameters(partition, limits), **within}
-        ((deleted, users),) = connection.execute(_of(partition, "delete_expired_rows"), parameters).fetchall()
+        recorded = archive.record(part, days) if archive else None
+        parameters = {**_parameters(part.name, limits), **within}
+        ((deleted, users),) = connection.execute(_of(part.name, "delete_expired_rows"), parameters).fetchall()
+        if recorded is not None:
+            check_deleted(days[0], deleted, recorded)
         _correct_users(connection, users)
-    return bool(deleted < BATCH_ROWS)
+    return bool(archive or deleted < BATCH_ROWS)
 
 
-def _drop(connection: psycopg.Connection, partition: str, limits: Limits) -> bool:
+def _drop(connection: psycopg.Connection, part: Part, limits: Limits, archive: ArchiveFirst | None) -> bool:
     """Drop a partition. Don't if a source that keeps its events longer has just sent one for it; then return False."""
-    month = Month.of(partition)
+    partition, month = part.name, Month.of(part.name)
     with connection.transaction() as transaction:
         lock_out_erasures(connection)
         lock_out_everybody(connection, partition)
@@ -205,6 +174,8 @@ def _drop(connection: psycopg.Connection, partition: str, limits: Limits) -> boo
         is_old_whole = [row[2:] for row in connection.execute(QUERIES["old_partitions"], parameters)] == [(True,)]
         if not is_old_whole:
             raise psycopg.Rollback(transaction)
+        if archive:
+            check_deleted(month.start, part.rows, archive.record(part))
         connection.execute(QUERIES["count_dropped"], {"start": month.start, "end": month.plus(1).start})
         connection.execute(sql.SQL("drop table {}").format(sql.Identifier(partition)))
     return is_old_whole
@@ -213,7 +184,8 @@ def _drop(connection: psycopg.Connection, partition: str, limits: Limits) -> boo
 def _correct_all_users(connection: psycopg.Connection, limits: Limits) -> None:
     """Correct the users that are still outdated: users with their newest events in a dropped partition, or who were skipped.
 
-    Those who stay because of other ids of their person are found by every run. Nothing is locked or written for them.
+    Those who stay because of other ids of their person are found by every run, and nothing is locked or written for them. Nor is it for
+    those without events who stay because of archived days.
     """
     for _ in range(ROUNDS):
         skipped = 0

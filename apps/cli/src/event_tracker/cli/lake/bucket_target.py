@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from event_tracker.cli.ingest.s3.bucket import BUFFER_BYTES, GoneError, S3Error, make_client, s3_errors
-from event_tracker.cli.lake.manifest import MARKER, is_data_file
 from event_tracker.cli.lake.target import TOPS, ListedFile, empty_folder, temporary_folder
+from event_tracker.columns.archive.manifest import MARKER, is_data_file
+from event_tracker.core.s3_url import split_s3_url
 
 MAX_BYTES_AT_ONCE = 5 * 2**30
 """S3 takes no larger object in one request."""
@@ -25,10 +26,9 @@ class BucketTarget:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.bucket, _, prefix = name.removeprefix("s3://").partition("/")
+        self.bucket, self.prefix = split_s3_url(name)
         if not self.bucket:
             raise click.UsageError(f"{name} names no bucket: s3://bucket/prefix.")
-        self.prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self._client = make_client("s3")
 
     def work_folder(self) -> AbstractContextManager[Path]:

@@ -1,4 +1,4 @@
-"""The commands `tracker lake export` and `tracker lake verify`."""
+"""The commands `tracker lake export`, `tracker lake verify` and `tracker lake erase`."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -12,11 +12,14 @@ import duckdb
 from event_tracker.cli.command_group import Group
 from event_tracker.cli.database.connection import database_connection, find_database_url
 from event_tracker.cli.ingest.s3.bucket import GoneError, S3Error
+from event_tracker.cli.lake.erase import ArchiveEraser
 from event_tracker.cli.lake.event_database import FIRST, LAST, EventDatabase, describe
-from event_tracker.cli.lake.export import Exporter, Range, check_marker
+from event_tracker.cli.lake.export import Exporter
+from event_tracker.cli.lake.plan import Range, check_marker, find_archive
 from event_tracker.cli.lake.target import empty_folder, open_target, temporary_folder
 from event_tracker.cli.lake.verify import Verifier
 from event_tracker.cli.options import running_option
+from event_tracker.columns.archive.manifest import MARKER, Marker, decode
 
 EXIT_DIFFERENT = 1
 EXIT_UNFINISHED = 2
@@ -62,13 +65,16 @@ def day_options(what: str) -> Callable[[Command], Command]:
     return add
 
 
+lake_argument = click.argument("target", metavar="LAKE", envvar="LAKE")
+
+
 @click.group(cls=Group)
 def lake() -> None:
     """Events as Parquet files by day, for Spark, DuckDB, pandas and others."""
 
 
 @lake.command()
-@click.argument("target", envvar="LAKE_TARGET")
+@lake_argument
 @day_options("new days")
 @click.option(
     "--open-days",
@@ -83,10 +89,10 @@ def lake() -> None:
 )
 @running_option
 def export(target: str, start: date | None, end: date | None, open_days: bool, again: bool, data: Path | None) -> None:
-    """Bring the lake in TARGET to the state of the database: a folder, or s3://bucket/prefix. It may be in the variable LAKE_TARGET.
+    """Bring LAKE, a folder or s3://bucket/prefix, to the state of the database. It may also be in the variable LAKE.
 
     A day is written again exactly when events were added to it, erased, anonymised or deleted since, also a day outside --from and --to
-    that is in TARGET already. TARGET's files then have no trace of what was erased. Safe to stop at any moment and to run again; one runs
+    that is in the lake already. Its files then have no trace of what was erased. Safe to stop at any moment and to run again; one runs
     at a time.
 
     Connects with DATABASE_URL (or DATABASE_URL_FILE), where the role `query` suffices, and where that isn't set to the embedded server
@@ -116,7 +122,7 @@ def export(target: str, start: date | None, end: date | None, open_days: bool, a
 
 
 @lake.command()
-@click.argument("target", envvar="LAKE_TARGET")
+@lake_argument
 @day_options("days")
 @click.option(
     "--events", "with_events", is_flag=True, help="Also compare every value of every event. It reads the whole table."
@@ -148,6 +154,40 @@ def verify(target: str, start: date | None, end: date | None, with_events: bool,
     click.echo(f"{verifier.days:,} days, {verifier.rows:,} rows: {differences:,} differences")
     if differences:
         sys.exit(EXIT_DIFFERENT)
+
+
+@lake.command()
+@lake_argument
+@running_option
+def erase(target: str, data: Path | None) -> None:
+    """Take erased people out of the lake's files of events that the database has no more (`tracker maintain --archive-first`).
+
+    An erasure leaves the ids for it in the database. It reads every file with archived events, writes those again that have some of
+    theirs, and then deletes the ids. `tracker maintain --archive-first` does the same. Safe to stop at any moment and to run again.
+
+    It connects as the database's owner, with DATABASE_URL (or DATABASE_URL_FILE) or to the embedded server of `tracker up`.
+
+    Exit code: 0 if the files have nothing of erased people, 2 if it could not be finished.
+    """
+    place = open_target(target)
+    with (
+        _errors_mapped("Run it again: what was done stays."),
+        database_connection(find_database_url(data)) as connection,
+    ):
+        database = EventDatabase(connection)
+        with database.lock():
+            check_marker(database, place, is_again=False)
+            find_archive(database, place, decode(Marker, place.read(MARKER)))
+            if not database.is_archive:
+                raise click.ClickException(f"{target} has no archived events of this database")
+            with (
+                place.work_folder() as work,
+                closing(ArchiveEraser(database, place, work, click.echo)) as eraser,
+            ):
+                outcome = eraser.run()
+    click.echo(str(outcome))
+    if outcome.failed:
+        sys.exit(EXIT_UNFINISHED)
 
 
 @contextmanager

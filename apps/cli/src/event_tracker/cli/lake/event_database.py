@@ -1,18 +1,22 @@
 """What the database has: the states of days and links, and copies of their rows. Every read of rows is in the snapshot of its state."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
+from uuid import UUID
 
 import click
 import duckdb
+import msgspec
 import psycopg
 from psycopg import sql
 from psycopg.abc import Buffer
 
-from event_tracker.cli.lake.manifest import LinksState, SourceState
+from event_tracker.cli.lake.parquet_writer import ErasedId, EventsDigest
+from event_tracker.columns.archive.manifest import LinksState, SourceState
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.core.postgres.replication import read_as_of
 
@@ -21,6 +25,9 @@ QUERIES = load_queries("event_tracker.cli.lake", "lake.sql")
 LOCK = 5_226_190_437_712_840_153
 """Advisory lock: one export or verify of a database at a time, whatever its target, since one folder may have many names. A standby and
 its primary have locks of their own."""
+
+LOCK_PAUSE_SECONDS = 0.5
+"""How often a lock that another one has is tried again."""
 
 FIRST, LAST = date(1, 1, 1), date(9999, 12, 31)
 """Python has no other dates; the collector takes no other times."""
@@ -36,27 +43,38 @@ class EventDatabase:
 
     Attributes:
         database_id: names it.
+        is_archive: whether the lake has events that retention has deleted here. Then the states of days have these, too.
     """
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self._connection = connection
+        self.is_archive = False
         ((self.database_id,),) = connection.execute(QUERIES["database"]).fetchall()
 
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, seconds: float = 0) -> Iterator[None]:
         """Hold the lock of exporters.
+
+        Args:
+            seconds: how long to wait for it.
 
         Raises:
             ClickException: if another one has it.
         """
-        ((is_locked,),) = self._connection.execute(QUERIES["lock"], {"lock": LOCK}).fetchall()
-        if not is_locked:
-            raise click.ClickException("another `tracker lake export` or `verify` of this database is running")
+        end = time.monotonic() + seconds
+        while not self._take_lock():
+            if time.monotonic() >= end:
+                raise click.ClickException("another `tracker lake` command of this database is running")
+            time.sleep(LOCK_PAUSE_SECONDS)
         try:
             yield
         finally:
             if not self._connection.closed:
                 self._connection.execute("select pg_advisory_unlock(%s)", [LOCK])
+
+    def _take_lock(self) -> bool:
+        ((is_locked,),) = self._connection.execute(QUERIES["lock"], {"lock": LOCK}).fetchall()
+        return bool(is_locked)
 
     def check_lock(self) -> None:
         """Raise psycopg.OperationalError if the connection is gone, and the lock with it."""
@@ -83,7 +101,7 @@ class EventDatabase:
 
     def read_days(self, start: date, end: date) -> dict[date, DayState]:
         """The states of the days in [start, end) that have events."""
-        given = {"start": _midnight(start), "end": _midnight(end)}
+        given = {"start": midnight(start), "end": midnight(end), "is_archive": self.is_archive}
         rows = self._connection.execute(QUERIES["days"], given).fetchall()
         return {day: tuple(SourceState(*row[1:]) for row in found) for day, found in groupby(rows, lambda row: row[0])}
 
@@ -93,20 +111,65 @@ class EventDatabase:
 
     def read_epochs(self, day: date) -> dict[str, int]:
         """How often events of a day were deleted or changed, by source; also of sources that have no events any more."""
-        return dict(self._connection.execute(QUERIES["epochs"], {"day": _midnight(day)}).fetchall())
+        return dict(self._connection.execute(QUERIES["epochs"], {"day": midnight(day)}).fetchall())
+
+    def read_archive(self) -> UUID | None:
+        """The id of the lake that has archived events; None if no event is archived."""
+        found = self._connection.execute(QUERIES["archive"]).fetchall()
+        return found[0][0] if found else None
+
+    def has_archived(self) -> bool:
+        """Whether any event is archived."""
+        return bool(self._connection.execute(QUERIES["has_archived"]).fetchall())
+
+    def read_archived(self, day: date) -> list[str]:
+        """The sources whose events of a day only the lake has; none if the lake is another."""
+        if not self.is_archive:
+            return []
+        return [source for (source,) in self._connection.execute(QUERIES["archived_sources"], {"day": midnight(day)})]
+
+    def read_erasures(self) -> tuple[list[int], list[ErasedId]]:
+        """The ids whose archived events are to be erased, and the numbers of these rows."""
+        rows = self._connection.execute(QUERIES["waiting_erasures"]).fetchall()
+        return [number for number, *_ in rows], [ErasedId(*row[1:]) for row in rows]
+
+    def end_erasures(self, numbers: list[int]) -> None:
+        """Forget these ids: the lake has nothing of them any more."""
+        self._connection.execute(QUERIES["end_erasures"], {"ids": numbers})
+
+    def move_archived(self, day: date, state: DayState) -> None:
+        """Let the database know the state of archived sources, after their file was written again."""
+        with self._connection.transaction():
+            for source in state:
+                given = {"day": midnight(day), "source": source.source, "epoch": source.epoch}
+                self._connection.execute(QUERIES["move_archived"], given)
+
+    def make_archive(self, lake: UUID) -> None:
+        """Let a lake be the one that gets archived events. Nothing happens if there is one."""
+        self._connection.execute(QUERIES["make_archive"], {"lake": lake})
+
+    def archive_day(self, day: date, state: DayState) -> None:
+        """Record that only the lake has these events from now on."""
+        with self._connection.cursor() as cursor:
+            rows = [{"day": midnight(day), **msgspec.structs.asdict(source)} for source in state]
+            cursor.executemany(QUERIES["archive_day"], rows)
+
+    def now(self) -> datetime:
+        """What is committed by then is seen from now on."""
+        return read_as_of(self._connection)
 
     def copy_day(self, day: date, folder: Path) -> list[Path]:
         """Copy a day's events to CSV files in a folder, one at least, of some CSV_BYTES each."""
         statement = sql.SQL(QUERIES["copy_events"]).format(
-            start=sql.Literal(_midnight(day)), end=sql.Literal(_midnight(_next(day)))
+            start=sql.Literal(midnight(day)), end=sql.Literal(midnight(_next(day)))
         )
         return self._copy(statement, folder)
 
-    def digest_day(self, day: date) -> tuple[int, str]:
-        """How many events a day has, and a number that is another one if any of them is."""
-        given = {"start": _midnight(day), "end": _midnight(_next(day))}
-        ((events, digest),) = self._connection.execute(QUERIES["digest"], given).fetchall()
-        return events, digest
+    def digest_day(self, day: date) -> dict[str, EventsDigest]:
+        """Digests of the events that a day has here, by source."""
+        given = {"start": midnight(day), "end": midnight(_next(day))}
+        rows = self._connection.execute(QUERIES["digest"], given).fetchall()
+        return {source: EventsDigest(*row) for source, *row in rows}
 
     def read_links(self) -> LinksState:
         """The state of the links between ids."""
@@ -139,7 +202,8 @@ def _write_piece(rows: Iterator[Buffer], file: Path) -> bool:
     return True
 
 
-def _midnight(day: date) -> datetime:
+def midnight(day: date) -> datetime:
+    """The beginning of a day (UTC)."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 

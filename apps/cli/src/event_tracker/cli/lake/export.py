@@ -4,53 +4,37 @@ A day's file is made aside from one snapshot and put in its place at once; its m
 run does the rest: a manifest that is missing, or that names another state or another file than are there, makes its day be written again.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from uuid import UUID
 
-import click
 import duckdb
 import psycopg
 
 from event_tracker.cli.ingest.s3.bucket import GoneError, S3Error
-from event_tracker.cli.lake.event_database import FIRST, LAST, DayState, EventDatabase, describe
-from event_tracker.cli.lake.manifest import (
+from event_tracker.cli.lake.event_database import DayState, EventDatabase, describe
+from event_tracker.cli.lake.folder_writer import FolderWriter
+from event_tracker.cli.lake.parquet_writer import ParquetWriter
+from event_tracker.cli.lake.plan import Listing, Range, find_archive, is_behind, is_current, plan
+from event_tracker.cli.lake.target import Target
+from event_tracker.columns.archive.archived_file import ArchiveError, fetch_archived
+from event_tracker.columns.archive.manifest import (
     DATA_FILE,
     LINKS,
     MANIFEST,
     MARKER,
     PERSONS,
     SCHEMA,
-    LinksState,
     Manifest,
-    ManifestFile,
     Marker,
-    SourceState,
-    day_of,
     decode,
     encode,
     folder_of,
 )
-from event_tracker.cli.lake.parquet_writer import ParquetWriter, hash_file
-from event_tracker.cli.lake.target import ListedFile, Target
-
-Listing = Mapping[str, ListedFile]
-
-
-class Range(NamedTuple):
-    """The days in [start, end). Those from `open_from` on aren't over: only those of them are exported that were before."""
-
-    start: date
-    end: date
-    open_from: date
-
-    def has(self, day: date) -> bool:
-        """Whether a day is one of them, over or not."""
-        return self.start <= day < self.end
 
 
 @dataclass
@@ -93,6 +77,8 @@ class Exporter:
         self._is_again = is_again
         self._say = say
         self._parquet = ParquetWriter(work)
+        self._folders = FolderWriter(database, target, work)
+        self._archive: UUID | None = None
         self._removed_as_of: datetime | None = None
         self.outcome = Outcome()
 
@@ -108,6 +94,8 @@ class Exporter:
             S3Error, OSError: if the target can't be listed, or its marker written.
         """
         marker = decode(Marker, self._target.read(MARKER))
+        find_archive(self._database, self._target, marker)
+        self._archive = marker.archive if marker is not None else None
         if marker is None or (marker.schema, marker.database) != (SCHEMA, self._database.database_id):
             self._mark(None)
         else:
@@ -124,7 +112,7 @@ class Exporter:
     def _failures_counted(self, what: str) -> Iterator[None]:
         try:
             yield
-        except (psycopg.Error, duckdb.Error, OSError, S3Error, GoneError) as error:
+        except (psycopg.Error, duckdb.Error, OSError, S3Error, GoneError, ArchiveError) as error:
             if self._database.is_gone:
                 raise
             self._say(f"can't write {what}: {describe(error)}")
@@ -133,7 +121,7 @@ class Exporter:
     def _export_day(self, day: date, state: DayState, listing: Listing, *, is_again: bool) -> None:
         outcome = self.outcome
         folder = folder_of(day)
-        manifest = self._read(folder, listing)
+        manifest = self._folders.read(folder, listing)
         if state and not is_again and is_current(manifest, state, self._database.database_id, folder, listing):
             outcome.unchanged += 1
             return
@@ -142,6 +130,14 @@ class Exporter:
             return
         with TemporaryDirectory(dir=self._work) as name:
             work = Path(name)
+            archived = self._database.read_archived(day)
+            former = work / "former.parquet"
+            if archived:
+                # Only the lake has these events. Its manifest may be of the file before.
+                manifest = fetch_archived(self._target, folder, former)
+                if is_behind(state, self._database.read_epochs(day), manifest, manifest.database):
+                    self._leave(str(day))
+                    return
             with self._database.snapshot() as as_of:
                 if not is_again and self._is_later(manifest, as_of):
                     self._leave(str(day))
@@ -153,8 +149,8 @@ class Exporter:
                 self._say(f"{day}: has no events any more, removed")
                 outcome.removed += 1
                 return
-            events = self._parquet.write_events(csv, work / DATA_FILE)
-            size = self._place(folder, work / DATA_FILE, events, as_of, state)
+            events = self._write_events(csv, work / DATA_FILE, former, archived)
+            size = self._folders.place(folder, work / DATA_FILE, events, as_of, state, manifest if archived else None)
         counted = sum(source.counted - source.deleted for source in state)
         if events != counted:
             self._say(f"warning: {day}: {events:,} events are stored, and {counted:,} are counted")
@@ -163,11 +159,19 @@ class Exporter:
         outcome.events += events
         outcome.bytes += size
 
+    def _write_events(self, csv: list[Path], parquet: Path, former: Path, archived: list[str]) -> int:
+        """Write a day's file, with what the former one has of archived sources. Returns how many events it has."""
+        if not archived:
+            return self._parquet.write_events(csv, parquet)
+        kept = former.with_name("archived.parquet")
+        self._parquet.keep_archived(former, archived, kept)
+        return self._parquet.write_events(csv, parquet, [kept])
+
     def _export_links(self, listing: Listing) -> None:
         """Write the links again if any has changed."""
         database_id = self._database.database_id
         state = self._database.read_links()
-        manifests = {folder: self._read(folder, listing) for folder in (LINKS, PERSONS)}
+        manifests = {folder: self._folders.read(folder, listing) for folder in (LINKS, PERSONS)}
         current = (is_current(found, state, database_id, folder, listing) for folder, found in manifests.items())
         if not self._is_again and all(current):
             return
@@ -182,7 +186,7 @@ class Exporter:
                 csv = self._database.copy_links(work)
             numbers = self._parquet.write_links(csv, links, persons)
             for folder, file, rows in zip((LINKS, PERSONS), (links, persons), numbers, strict=True):
-                self._place(folder, file, rows, as_of, state)
+                self._folders.place(folder, file, rows, as_of, state)
         self._say(f"links: {numbers[0]:,} links, {numbers[1]:,} ids that lead to another")
 
     def _is_later(self, manifest: Manifest | None, as_of: datetime) -> bool:
@@ -197,38 +201,11 @@ class Exporter:
         )
         self.outcome.failed += 1
 
-    def _place(
-        self, folder: str, parquet: Path, rows: int, as_of: datetime, state: tuple[SourceState, ...] | LinksState
-    ) -> int:
-        """Put a file in its place, then its manifest. Returns the file's bytes."""
-        digest = hash_file(parquet)
-        # Without the lock another exporter may have put a newer file there.
-        self._database.check_lock()
-        stored = self._target.put(parquet, f"{folder}/{DATA_FILE}")
-        manifest = Manifest(
-            schema=SCHEMA,
-            database=self._database.database_id,
-            as_of=as_of,
-            made_from=state,
-            files=(ManifestFile(DATA_FILE, rows, stored.bytes, digest, stored.etag),),
-        )
-        self._put(encode(manifest), f"{folder}/{MANIFEST}")
-        return stored.bytes
-
-    def _put(self, data: bytes, path: str) -> None:
-        file = self._work / Path(path).name
-        file.write_bytes(data)
-        self._database.check_lock()
-        self._target.put(file, path)
-
-    def _read(self, folder: str, listing: Listing) -> Manifest | None:
-        path = f"{folder}/{MANIFEST}"
-        return decode(Manifest, self._target.read(path)) if path in listing else None
-
     def _mark(self, removed_as_of: datetime | None) -> None:
         """Write of which database the lake is."""
         self._removed_as_of = removed_as_of
-        self._put(encode(Marker(SCHEMA, self._database.database_id, removed_as_of)), MARKER)
+        marker = Marker(SCHEMA, self._database.database_id, removed_as_of, self._archive)
+        self._folders.put(encode(marker), MARKER)
 
     def _remove(self, folder: str, listing: Listing, as_of: datetime) -> None:
         """Delete a day. The manifest is the last, so that the next run finds what is left; the marker is the first, so that a standby that
@@ -238,60 +215,3 @@ class Exporter:
         for name in (DATA_FILE, MANIFEST):
             if f"{folder}/{name}" in listing:
                 self._target.delete(f"{folder}/{name}")
-
-
-def check_marker(database: EventDatabase, target: Target, *, is_again: bool) -> None:
-    """Check that the lake is new or of this database. Changes nothing.
-
-    Raises:
-        ClickException: if it isn't, or may not be, unless it is to be written again.
-    """
-    if is_again:
-        return
-    data = target.read(MARKER)
-    marker = decode(Marker, data)
-    if data is None and not any(day_of(path) for path in target.list()):
-        return
-    if data is None:
-        raise click.ClickException(
-            f"{target.name} has days, and no {MARKER} that says of which database they are: --again writes every day again"
-        )
-    if marker is None or marker.database != database.database_id:
-        raise click.ClickException(
-            f"{target.name} holds the events of another database, or of this one before it was restored: "
-            "--again writes every day again"
-        )
-
-
-def plan(database: EventDatabase, listing: Listing, days: Range) -> Iterator[tuple[date, DayState]]:
-    """The days to look at, each with its state: those of the range that are over, and all that the lake has, so that an erasure reaches
-    them whatever the range is."""
-    states = database.read_days(FIRST, LAST)
-    in_lake = {day for path in listing if (day := day_of(path)) is not None}
-    over = {day for day in states if days.has(day) and day < days.open_from}
-    for day in sorted(over | in_lake):
-        yield day, states.get(day, ())
-
-
-def is_current(
-    manifest: Manifest | None, state: DayState | LinksState, database_id: str, folder: str, listing: Listing
-) -> bool:
-    """Whether a folder was made from this state, and its files are those that its manifest names."""
-    if manifest is None or (manifest.schema, manifest.database, manifest.made_from) != (SCHEMA, database_id, state):
-        return False
-    return [file.name for file in manifest.files] == [DATA_FILE] and all(
-        listing.get(f"{folder}/{file.name}") == ListedFile(file.bytes, file.etag) for file in manifest.files
-    )
-
-
-def is_behind(state: DayState, epochs: Mapping[str, int], manifest: Manifest | None, database_id: str) -> bool:
-    """Whether a day's file was made from a later state of the database, so that this one is a standby that lags, or was restored.
-
-    Epochs only grow, and so do counts within one. Whatever takes a source's last events moves its epoch; so a source that has none, and
-    whose epoch isn't greater than the manifest's, hasn't got them yet, or has lost them.
-    """
-    if manifest is None or manifest.database != database_id or isinstance(manifest.made_from, LinksState):
-        return False
-    now = {source: (epoch, 0) for source, epoch in epochs.items()}
-    now |= {source.source: (source.epoch, source.counted) for source in state}
-    return any(now.get(source.source, (0, 0)) < (source.epoch, source.counted) for source in manifest.made_from)

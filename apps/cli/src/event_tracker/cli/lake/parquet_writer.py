@@ -1,8 +1,8 @@
 """Makes Parquet files from rows that PostgreSQL wrote as CSV, and reads them back, with DuckDB."""
 
 from collections.abc import Sequence
-from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 import duckdb
 
@@ -17,7 +17,23 @@ MEMORY_BYTES = 256 * 2**20
 SPILL_BYTES = 2**40
 """What doesn't fit into memory is sorted on the disk, however much it is."""
 
-READ_BYTES = 2**20
+
+class ErasedId(NamedTuple):
+    """An id whose archived events are to be erased.
+
+    Attributes:
+        sources: of these alone; None is all.
+    """
+
+    user_id: str
+    sources: list[str] | None
+
+
+class EventsDigest(NamedTuple):
+    """A number of events, and a number that is another one if any value of any of them is."""
+
+    events: int
+    digest: str
 
 
 class ParquetWriter:
@@ -34,13 +50,14 @@ class ParquetWriter:
         """Close DuckDB."""
         self._database.close()
 
-    def write_events(self, csv: Sequence[Path], parquet: Path) -> int:
+    def write_events(self, csv: Sequence[Path], parquet: Path, archived: Sequence[Path] = ()) -> int:
         """Write events as Parquet, in the order of user, time and id. Returns how many there are.
 
         Args:
             csv: files of at most some 64 MB, which are deleted.
+            archived: Parquet files whose events are written, too.
         """
-        pieces = []
+        pieces = [str(file) for file in archived]
         with self._database.cursor() as cursor:
             for file in csv:
                 piece = file.with_suffix(".parquet")
@@ -49,6 +66,23 @@ class ParquetWriter:
                 pieces.append(str(piece))
             given = {"pieces": pieces, "parquet": str(parquet)}
             ((written,),) = cursor.execute(QUERIES["write_events"], given).fetchall()
+        return int(written)
+
+    def keep_archived(self, former: Path, sources: Sequence[str], parquet: Path) -> None:
+        """Write the events that a file of the lake has of some sources."""
+        given = {"former": str(former), "sources": list(sources), "parquet": str(parquet)}
+        self._database.execute(QUERIES["keep_archived"], given)
+
+    def count_erased(self, parquet: Path, sources: Sequence[str], erased: Sequence[ErasedId]) -> dict[str, int]:
+        """How many events of erased people a file has of some sources, by source."""
+        self._database.execute(QUERIES["make_erased"], _pairs(erased))
+        given = {"parquet": str(parquet), "sources": list(sources)}
+        return dict(self._database.execute(QUERIES["count_erased"], given).fetchall())
+
+    def write_without_erased(self, former: Path, sources: Sequence[str], parquet: Path) -> int:
+        """Write a file again without those that `count_erased` has counted last. Returns how many events are left."""
+        given = {"former": str(former), "sources": list(sources), "parquet": str(parquet)}
+        ((written,),) = self._database.execute(QUERIES["write_without_erased"], given).fetchall()
         return int(written)
 
     def write_links(self, csv: Sequence[Path], links: Path, persons: Path) -> tuple[int, int]:
@@ -77,19 +111,21 @@ class ParquetWriter:
         ((rows,),) = self._database.execute(QUERIES["count_file"], {"parquet": str(parquet)}).fetchall()
         return int(rows)
 
-    def digest(self, parquet: Path) -> tuple[int, str]:
-        """How many events a file has, and the number that the table has for the same ones (EventDatabase.digest_day)."""
-        ((rows, digest),) = self._database.execute(QUERIES["digest_of_file"], {"parquet": str(parquet)}).fetchall()
-        return int(rows), digest
+    def digest(self, parquet: Path, archived: Sequence[str] = ()) -> dict[str, EventsDigest]:
+        """Digests of a file's events by source, without archived sources. The table has the same ones for the same events
+        (EventDatabase.digest_day).
+
+        Raises:
+            duckdb.Error: if it isn't Parquet of events.
+        """
+        given = {"parquet": str(parquet), "without": list(archived)}
+        rows = self._database.execute(QUERIES["digest_of_file"], given).fetchall()
+        return {source: EventsDigest(*row) for source, *row in rows}
 
     def _open_cursor(self) -> duckdb.DuckDBPyConnection:
         return self._database.cursor()
 
 
-def hash_file(file: Path) -> str:
-    """Its SHA-256, in hexadecimal digits."""
-    digest = sha256()
-    with file.open("rb") as content:
-        while data := content.read(READ_BYTES):
-            digest.update(data)
-    return digest.hexdigest()
+def _pairs(erased: Sequence[ErasedId]) -> dict[str, list[str | None]]:
+    pairs = [(one.user_id, source) for one in erased for source in ([None] if one.sources is None else one.sources)]
+    return {"user_ids": [user_id for user_id, _ in pairs], "of_sources": [source for _, source in pairs]}

@@ -21,16 +21,43 @@ copy (
   order by user_id, "timestamp", event_id
 ) to $parquet (format parquet, compression zstd);
 
+-- name: keep_archived
+-- The events of some sources.
+copy (from read_parquet($former) where list_contains($sources, source)) to $parquet (format parquet);
+
+-- name: make_erased
+create or replace temp table erased as
+select unnest($user_ids::varchar[]) as user_id, unnest($of_sources::varchar[]) as source;
+
+-- name: count_erased
+-- The archived events of erased people, by source. A null is all sources.
+select source, count(*)
+from read_parquet($parquet) as event
+where list_contains($sources, source)
+  and exists (select 1 from erased where erased.user_id = event.user_id and (erased.source is null or erased.source = event.source))
+group by source;
+
+-- name: write_without_erased
+copy (
+  select *
+  from read_parquet($former) as event
+  where not list_contains($sources, source)
+    or not exists (select 1 from erased where erased.user_id = event.user_id and (erased.source is null or erased.source = event.source))
+  order by user_id, "timestamp", event_id
+) to $parquet (format parquet, compression zstd);
+
 -- name: count_file
 select count(*) from read_parquet($parquet);
 
 -- name: digest_of_file
--- What `digest` in lake.sql says of the table.
-select count(*), coalesce(sum(('0x' || left(md5(concat_ws(
+-- What `digest` in lake.sql says of the table, which hasn't the archived sources.
+select source, count(*), sum(('0x' || left(md5(concat_ws(
   chr(31), user_id, epoch_us("timestamp")::varchar, event_id, event_type, coalesce(session_id, chr(30)), source,
   properties, coalesce(violations, chr(30)), epoch_us(received_at)::varchar
-)), 15))::bigint), 0)::varchar
-from read_parquet($parquet);
+)), 15))::bigint)::varchar
+from read_parquet($parquet)
+where not list_contains($without::varchar[], source)
+group by source;
 
 -- name: make_links
 create table {links} (

@@ -11,7 +11,8 @@ from typing import NamedTuple, Protocol
 
 import click
 
-from event_tracker.cli.lake.manifest import LINKS, MARKER, PERSONS
+from event_tracker.columns.archive.manifest import LINKS, MARKER, PERSONS
+from event_tracker.core.disk import sync
 
 TOPS = ("events", LINKS, PERSONS)
 
@@ -91,10 +92,10 @@ class Folder:
     def put(self, file: Path, path: str) -> ListedFile:
         place = self.path / path
         place.parent.mkdir(parents=True, exist_ok=True)
-        _sync(file)
+        sync(file)
         stored = ListedFile(file.stat().st_size, None)
         file.replace(place)
-        _sync(place.parent)
+        sync(place.parent)
         return stored
 
     def delete(self, path: str) -> None:
@@ -141,12 +142,3 @@ def open_target(name: str) -> Target:
     if "://" in name:
         raise click.UsageError(f"{name} is neither a folder nor s3://bucket/prefix.")
     return Folder(name)
-
-
-def _sync(path: Path) -> None:
-    """Wait until a file, or what is in a folder, is on the disk."""
-    opened = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

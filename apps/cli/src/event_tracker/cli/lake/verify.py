@@ -7,8 +7,11 @@ from pathlib import Path
 import duckdb
 
 from event_tracker.cli.lake.event_database import DayState, EventDatabase
-from event_tracker.cli.lake.export import Range, plan
-from event_tracker.cli.lake.manifest import (
+from event_tracker.cli.lake.parquet_writer import ParquetWriter
+from event_tracker.cli.lake.plan import Range, find_archive, plan
+from event_tracker.cli.lake.target import ListedFile, Target
+from event_tracker.columns.archive.archived_file import hash_file
+from event_tracker.columns.archive.manifest import (
     DATA_FILE,
     LINKS,
     MANIFEST,
@@ -22,8 +25,6 @@ from event_tracker.cli.lake.manifest import (
     decode,
     folder_of,
 )
-from event_tracker.cli.lake.parquet_writer import ParquetWriter, hash_file
-from event_tracker.cli.lake.target import ListedFile, Target
 
 
 class Verifier:
@@ -62,6 +63,7 @@ class Verifier:
             yield f"{MARKER} is missing, or can't be read"
         elif marker.database != self._database.database_id:
             yield f"the lake is of database {marker.database}, and this is {self._database.database_id}"
+        find_archive(self._database, self._target, marker)
         listing = self._target.list()
         for day, state in plan(self._database, listing, days):
             if not days.has(day):
@@ -135,11 +137,12 @@ class Verifier:
             if self._database.read_day(day) != state:
                 yield f"{day}: has changed meanwhile"
                 return
-            stored, digest = self._database.digest_day(day)
-        events, of_file = self._parquet.digest(self._copy)
+            in_table = self._database.digest_day(day)
+        in_file = self._parquet.digest(self._copy, self._database.read_archived(day))
+        events, stored = (sum(source.events for source in digests.values()) for digests in (in_file, in_table))
         if events != stored:
             yield f"{day}: {DATA_FILE} has {events:,} events, and the table {stored:,}"
-        elif digest != of_file:
+        elif in_file != in_table:
             yield f"{day}: events in {DATA_FILE} are others than in the table"
 
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple
 from uuid import UUID
 
 import duckdb
@@ -15,13 +14,17 @@ import structlog
 from psycopg_pool import ConnectionPool
 
 from event_tracker.columns import metrics
+from event_tracker.columns.archive.archived_file import Place
 from event_tracker.columns.layout import LAYOUT
+from event_tracker.columns.loading.archived.archive_state import count_archive
+from event_tracker.columns.loading.archived.reader import ArchiveReader, is_archived
 from event_tracker.columns.loading.cache import Cache, Lease
 from event_tracker.columns.loading.deadline import Deadline
 from event_tracker.columns.loading.identity.first_seen import copy_first_seen
 from event_tracker.columns.loading.identity.links import Links, SourceView
 from event_tracker.columns.loading.identity.persons import Persons
 from event_tracker.columns.loading.identity.shared_tables import SharedTable
+from event_tracker.columns.loading.loaded import Loaded
 from event_tracker.columns.loading.rows.hours import Hours, hour_of
 from event_tracker.columns.loading.rows.reader import RowReader
 from event_tracker.columns.loading.snapshot import (
@@ -48,32 +51,6 @@ SINGLE_FLIGHT_SECONDS = 1.0
 """How long a question waits while another loads, which is often the same: then it loads itself."""
 
 
-class Loaded(NamedTuple):
-    """What a question reads, on the local disk.
-
-    Attributes:
-        files: those with blocks or rows of each span.
-        fingerprint: of all that is read: the same with the same events and links.
-        persons: of ids that have one; None if nobody has two ids, or that wasn't asked for.
-        users: the users first seen in the range by all sources, if that was asked for.
-        blocks_fetched, rows_read: what wasn't on the local disk before.
-    """
-
-    snapshot: Snapshot
-    files: dict[Span, tuple[str, ...]]
-    fingerprint: bytes = b""
-    persons: Persons | None = None
-    users: SharedTable | None = None
-    blocks_fetched: int = 0
-    rows_read: int = 0
-
-    @property
-    def path(self) -> str:
-        """Where the events were: `blocks`, `rows`, `mixed`, or `none` if there are no events."""
-        kinds = {"rows" if span.id is None else "blocks" for span in self.files}
-        return "mixed" if len(kinds) > 1 else next(iter(kinds), "none")
-
-
 def _day_of(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
@@ -83,6 +60,7 @@ class Loader:
 
     Args:
         open_cursor: a connection to DuckDB that may read and write the cache's folder.
+        lake: has events that PostgreSQL has no more; None if such events aren't asked about.
     """
 
     def __init__(
@@ -90,12 +68,14 @@ class Loader:
         pool: ConnectionPool[psycopg.Connection],
         open_cursor: Callable[[], duckdb.DuckDBPyConnection],
         cache: Cache,
+        lake: Place | None = None,
     ) -> None:
         self._pool = pool
         self._open_cursor = open_cursor
         self._cache = cache
         self.hours = Hours()
         self.links = Links(open_cursor, cache)
+        self.archive = ArchiveReader(lake, open_cursor, cache) if lake else None
         self._loading = Lock()
 
     def load(self, selection: Selection, lease: Lease, deadline: Deadline) -> Loaded:
@@ -125,11 +105,23 @@ class Loader:
             users = self._copy_users(connection, selection, persons, deadline)
             return loaded._replace(fingerprint=loaded.snapshot.fingerprint_with(links), persons=persons, users=users)
 
-        found = in_snapshot(self._pool, selection, deadline, find)
-        if found is not None:
-            return found
-        with self._single_flight():
-            return in_snapshot(self._pool, selection, deadline, fetch)
+        reads_archive = self.archive is not None
+        found = in_snapshot(self._pool, selection, deadline, find, reads_archive=reads_archive)
+        if found is None:
+            with self._single_flight():
+                found = in_snapshot(self._pool, selection, deadline, fetch, reads_archive=reads_archive)
+        return self._add_archived(found, lease, deadline)
+
+    def _add_archived(self, loaded: Loaded, lease: Lease, deadline: Deadline) -> Loaded:
+        """Load what only the lake has. Its files of the snapshot's state say the same at any time, so no connection is held meanwhile."""
+        state = loaded.snapshot.archive
+        if self.archive is None or state is None or not state.days:
+            return loaded
+        archived = self.archive.find(state, lease)
+        if len(archived) < len(state.days):
+            with self._single_flight():
+                archived = self.archive.load(state, lease, deadline)
+        return loaded._replace(archived=archived)
 
     def read_persons(
         self, connection: psycopg.Connection, sources: Sequence[str] | None, deadline: Deadline
@@ -148,17 +140,20 @@ class Loader:
         """Forget files that can't be read."""
         self._cache.delete(names)
         self.hours.forget(names)
+        if self.archive:
+            self.archive.forget(set(names))
 
     def forget_erased(self) -> None:
         """Delete the files of blocks and events that PostgreSQL doesn't have any more, and those that nothing refers to."""
         names = self._cache.names
-        ids = [name for name in names if not is_rows(name)]
+        ids = [name for name in names if not is_rows(name) and not is_archived(name)]
         with self._pool.connection() as connection:
             ((server, *_),) = connection.execute(QUERIES["server"], {"milliseconds": 0}, binary=True)
             self.links.forget_deleted(connection, server)
             left = {str(id) for (id,) in connection.execute(QUERIES["remaining_blocks"], {"ids": ids}, binary=True)}
             epochs = {(source, day): epoch for source, day, epoch in connection.execute(QUERIES["epochs"], binary=True)}
-        erased = {*(set(ids) - left), *self.hours.erased(server, epochs)}
+            archived = self.archive.forget_erased(connection) if self.archive else set()
+        erased = {*(set(ids) - left), *self.hours.erased(server, epochs), *archived}
         metrics.FILES_ERASED.inc(len(erased))
         self.forget([*erased, *self.hours.unused()])
         # Those that were evicted; and those of questions that ended before the hours in them were known.
@@ -173,6 +168,10 @@ class Loader:
             connection.execute(QUERIES["begin"], prepare=False)
             spans = connection.execute(VALID_BLOCKS, everything, binary=True).fetchall()
             counted = connection.execute(QUERIES["count_blocks"], everything, binary=True).fetchall()
+            if self.archive:
+                days, erasures = count_archive(connection)
+                metrics.ARCHIVED_FILES.set(days)
+                metrics.WAITING_ERASURES.set(erasures)
         blocks = {(source, day): count for source, day, count in counted}
         valid = sum(span[3] is not None for span in spans)
         metrics.BLOCKS.labels("valid").set(valid)

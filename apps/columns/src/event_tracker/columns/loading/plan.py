@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from event_tracker.columns.loading.loader import Loaded
+from event_tracker.columns.loading.loaded import Loaded
 
 MAX_HOURS = 100
 """How many hours are listed."""
@@ -34,6 +34,7 @@ class EnginePlan(msgspec.Struct, frozen=True):
         blocks_fetched: how many of them weren't on the local disk.
         hours: how many were read from rows beside the blocks, and how many events were counted in them.
         rows_read: how many rows weren't on the local disk.
+        archived_days: how many days of sources were read that only the lake has.
         hours_beside: the newest of these hours, and why they were read from rows.
         plan: DuckDB's, with the time of each step.
     """
@@ -45,6 +46,7 @@ class EnginePlan(msgspec.Struct, frozen=True):
     hours: int
     events_in_hours: int
     rows_read: int
+    archived_days: int
     hours_beside: list[HourBeside]
     plan: Any
 
@@ -62,6 +64,7 @@ def make_plan(loaded: Loaded, seconds: float, plan: Any) -> EnginePlan:
         hours=len(hours),
         events_in_hours=sum(span.events for span in hours),
         rows_read=loaded.rows_read,
+        archived_days=len(loaded.archived),
         hours_beside=[
             HourBeside(span.source, span.start, span.events, "open" if span.start >= today else "no_block")
             for span in hours[:MAX_HOURS]

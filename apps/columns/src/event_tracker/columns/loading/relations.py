@@ -9,7 +9,7 @@ from psycopg import sql
 from event_tracker.columns.layout import COLUMNS
 from event_tracker.columns.loading.cache import Cache
 from event_tracker.columns.loading.conditions import Range, in_any, moment
-from event_tracker.columns.loading.loader import Loaded
+from event_tracker.columns.loading.loaded import Loaded
 from event_tracker.columns.loading.rows.hours import Hours
 from event_tracker.columns.loading.snapshot import Selection
 from event_tracker.columns.loading.spans import count_names
@@ -46,13 +46,19 @@ class Relations:
             for name in {name for names in loaded.files.values() for name in names}
         }
         self._most = self._count_parsed()
-        self._keys = sorted({span.keys for span in loaded.files if span.keys})
+        archived = {file.keys for files in loaded.archived.values() for file in files}
+        self._keys = sorted(({span.keys for span in loaded.files} | archived) - {()})
+        self._erased = loaded.snapshot.archive.erased if loaded.snapshot.archive and loaded.archived else ()
 
     def create(self) -> None:
         """Create the relations that the selection asks for. It may be called in another thread."""
         name_properties(self._connection, self._properties)
         for number, keys in enumerate(self._keys):
             self._execute("name_keys", {"keys": list(keys)}, variable=sql.Identifier(f"keys_{number}"))
+        if self._erased:
+            pairs = [(user_id, source) for user_id, of in self._erased for source in ((None,) if of is None else of)]
+            ids, sources = zip(*pairs, strict=True) if pairs else ((), ())
+            self._execute("erased", {"user_ids": list(ids), "sources": list(sources)})
         start, end = self._selection.start, self._selection.end
         self._select_events("events", start, end)
         if self._selection.wider:
@@ -114,7 +120,18 @@ class Relations:
                 alone = name if self._most is not None and not keys else ""
                 whole.setdefault((keys, alone), []).append(name)
         selects += [self._select(names, keys) for (keys, _), names in whole.items()]
+        selects += self._archived(start, end)
         return sql.SQL(" union all ").join(selects) if selects else self._no_events()
+
+    def _archived(self, start: datetime | None, end: datetime) -> list[sql.Composable]:
+        """The SELECTs from files of events that only the lake has, without those of whom is being erased there."""
+        names: dict[Keys, list[str]] = {}
+        for day, files in self._loaded.archived.items():
+            if _overlaps(day.start, day.end, start, end):
+                for file in files:
+                    names.setdefault(file.keys, []).append(file.name)
+        selects = [self._select(found, keys) for keys, found in names.items()]
+        return [_fill("without_erased", files=select) for select in selects] if self._erased else selects
 
     def _used(self, start: datetime | None, end: datetime) -> dict[tuple[Keys, str], set[Range]]:
         """The files with events in [start, end), each with the hours that are read from it."""

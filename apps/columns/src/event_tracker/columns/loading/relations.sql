@@ -27,6 +27,16 @@ select {columns} {properties} from read_parquet({paths}, file_row_number = true)
 -- name: without_hours
 select * from ({files}) where not ({hours})
 
+-- name: erased
+-- Whom the lake may still have; a null is all sources.
+create temp table erased as
+select unnest($user_ids::varchar[]) as erased_id, unnest($sources::varchar[]) as of_source;
+
+-- name: without_erased
+select *
+from ({files}) as archived
+where not exists (select 1 from erased where erased_id = archived.user_id and (of_source is null or of_source = archived.source))
+
 -- name: first_events
 -- Those that stand first in a file. `limit` would take any.
 {files} where file_row_number < {most}

@@ -11,6 +11,7 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from event_tracker.columns.layout import LAYOUT
+from event_tracker.columns.loading.archived.archive_state import ArchiveState, read_archive_state
 from event_tracker.columns.loading.conditions import Range
 from event_tracker.columns.loading.deadline import Deadline
 from event_tracker.columns.loading.spans import Sample, Span, take_sample
@@ -65,6 +66,7 @@ class Snapshot(NamedTuple):
         spans: in the order of source and start; with `Selection.needs_history`, of all time before the range, too.
         left_out: those that aren't in the selection's sample.
         history: changes whenever users first seen by all sources may change; None if the question isn't about them.
+        archive: of events that only the lake has; None if the engine has no lake.
     """
 
     as_of: datetime
@@ -73,13 +75,15 @@ class Snapshot(NamedTuple):
     spans: list[Span]
     left_out: list[Span]
     history: tuple[str, ...] | None = None
+    archive: ArchiveState | None = None
 
     def fingerprint_with(self, links: str) -> bytes:
         """Of all that a question reads, with the links of this fingerprint: what has the same has the same events in the selection. A
         block that is built changes it, too, though no event has changed."""
         spans = (*self.spans, *self.left_out)
         read = [(span.source, span.start, span.end, span.events, span.epoch) for span in spans]
-        return blake2b(msgspec.json.encode((self.server, read, self.history, links)), digest_size=16).digest()
+        said = (self.server, read, self.history, links, *([self.archive] if self.archive and self.archive.days else []))
+        return blake2b(msgspec.json.encode(said), digest_size=16).digest()
 
 
 def in_snapshot(
@@ -87,8 +91,13 @@ def in_snapshot(
     selection: Selection,
     deadline: Deadline,
     work: Callable[[psycopg.Connection, Snapshot], Answer],
+    *,
+    reads_archive: bool = False,
 ) -> Answer:
     """Take a snapshot and call `work` with it, while it can still be read from the connection.
+
+    Args:
+        reads_archive: whether the snapshot says what only the lake has.
 
     Raises:
         Problem: 504 after the deadline.
@@ -103,7 +112,9 @@ def in_snapshot(
             server, oldest = read_server(connection, deadline)
             spans, left_out = take_sample(_read_spans(connection, selection), selection.sample)
             history = _read_history(connection, selection)
-            return work(connection, Snapshot(as_of, server, oldest, spans, left_out, history))
+            # A sample is of the newest events.
+            archive = _read_archive(connection, selection) if reads_archive and selection.sample is None else None
+            return work(connection, Snapshot(as_of, server, oldest, spans, left_out, history, archive))
 
     try:
         return attempt(pool, begin)
@@ -119,17 +130,25 @@ def read_server(connection: psycopg.Connection, deadline: Deadline) -> tuple[str
 
 
 def _read_spans(connection: psycopg.Connection, selection: Selection) -> list[Span]:
-    start, end = selection.wider or (selection.start, selection.end)
-    given: dict[str, Any] = {
-        "start": EARLIEST if selection.needs_history else start,
-        "end": end,
-        "sources": None if selection.sources is None else list(selection.sources),
-        "layout": LAYOUT,
-    }
+    given = {**_given(selection), "layout": LAYOUT}
     return [
         Span(*row)._replace(keys=tuple(row[4] or ()))
         for row in connection.execute(VALID_BLOCKS, given, binary=True).fetchall()
     ]
+
+
+def _read_archive(connection: psycopg.Connection, selection: Selection) -> ArchiveState:
+    return read_archive_state(connection, _given(selection), selection.start, selection.end)
+
+
+def _given(selection: Selection) -> dict[str, Any]:
+    """The range and the sources that are read."""
+    start, end = selection.wider or (selection.start, selection.end)
+    return {
+        "start": EARLIEST if selection.needs_history else start,
+        "end": end,
+        "sources": None if selection.sources is None else list(selection.sources),
+    }
 
 
 def _read_history(connection: psycopg.Connection, selection: Selection) -> tuple[str, ...] | None:

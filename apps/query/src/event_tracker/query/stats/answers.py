@@ -32,6 +32,15 @@ class ColumnsPlan(EnginePlan, frozen=True, kw_only=True, tag_field="engine", tag
 Explain = Annotated[Plan | ColumnsPlan | UnsetType, Meta(description="Only with explain=true.")]
 
 
+CompleteFrom = Annotated[
+    Time | UnsetType,
+    Meta(
+        description="Only with LAKE. From this time on no event of the range is missing; before it, retention has deleted some that the "
+        "lake hasn't got. It is `from` if all are there."
+    ),
+]
+
+
 class RangeAnswer(msgspec.Struct, kw_only=True):
     """What all answers about a time range begin with."""
 
@@ -39,6 +48,7 @@ class RangeAnswer(msgspec.Struct, kw_only=True):
     end: Time = field(name="to")
     tz: str
     as_of: Time
+    complete_from: CompleteFrom = UNSET
     explain: Explain = UNSET
 
 

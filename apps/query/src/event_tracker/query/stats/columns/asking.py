@@ -116,12 +116,19 @@ class Asker:
                 explain=question.explain,
             )
         answer = question.build_answer(result.as_of, result.rows)
+        if result.complete_from and isinstance(answer, RangeAnswer):
+            answer.complete_from = result.complete_from.astimezone(answer.start.tzinfo)
         if result.plan and isinstance(answer, RangeAnswer):
             answer.explain = ColumnsPlan(statement=question.name, **asdict(result.plan))
         return answer, make_etag(question, sessions, result.as_of, result.fingerprint)
 
     def _find_sessions(self, question: Question[Any]) -> SessionRule:
         return SessionRule(getattr(question, "gap", GAP), getattr(question, "longest", self._longest))
+
+
+def is_whole_hour(time: datetime) -> bool:
+    """Whether an hour (UTC) begins at a time."""
+    return time.timestamp() % 3600 == 0
 
 
 def _select(question: Question[Any], statement: Statement) -> Selection:
@@ -147,6 +154,7 @@ class Stats(NamedTuple):
         count_types: the types of all events, which are counted already.
         explain: whether explain=true is allowed.
         longest: the default for the longest session, in seconds.
+        has_lake: whether questions are also about events that only the lake has.
     """
 
     asker: Asker
@@ -154,3 +162,8 @@ class Stats(NamedTuple):
     count_types: Callable[[TypeQuery, QuotaHolder], TopTypes]
     explain: bool
     longest: int
+    has_lake: bool
+
+    def can_count(self, *bounds: datetime | None) -> bool:
+        """Whether PostgreSQL's counts by hour suffice for a range with these bounds: rows of an hour may be in the lake alone."""
+        return not self.has_lake or all(bound is None or is_whole_hour(bound) for bound in bounds)

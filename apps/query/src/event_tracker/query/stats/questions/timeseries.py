@@ -52,7 +52,9 @@ class TimeseriesSchema(SelectionSchema):
 
 def timeseries(stats: Stats, call: Call) -> RangeAnswer:
     query = read_timeseries(call, datetime.now(UTC), stats.explain, longest=stats.longest)
-    return stats.store.count_by_hour(query, call.client) if query.is_counted else stats.asker.ask(query, call)
+    if query.is_counted and stats.can_count(query.start, query.end, *query.starts):
+        return stats.store.count_by_hour(query, call.client)
+    return stats.asker.ask(query, call)
 
 
 def read_timeseries(call: Call, now: datetime, allow_explain: bool, *, longest: int) -> "TimeseriesQuery":

@@ -17,7 +17,7 @@ from event_tracker.query.stats.questions.top_properties import TOP_PROPERTIES
 
 def top_types(stats: Stats, call: Call) -> TopTypes:
     asked = read_type_query(call)
-    if asked.filter is None:
+    if asked.filter is None and stats.can_count(asked.start, asked.end):
         return stats.count_types(asked, call.client)
     return stats.asker.answer(make_query(asked), call.client)
 

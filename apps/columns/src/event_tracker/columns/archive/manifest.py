@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from typing import TypeVar
+from uuid import UUID
 
 import msgspec
 
@@ -52,11 +53,13 @@ class ManifestFile(msgspec.Struct, frozen=True, omit_defaults=True):
     etag: str | None = None
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+class Manifest(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a folder holds, and the state of the database that it was made from.
 
     Attributes:
         as_of: everything that was committed by then is in it.
+        next: the manifest of the file that is being put in place of this one's, of a day with archived events: whatever is stopped when,
+            one of the two names the file that is there.
     """
 
     schema: int
@@ -64,6 +67,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     as_of: datetime
     made_from: tuple[SourceState, ...] | LinksState
     files: tuple[ManifestFile, ...]
+    next: "Manifest | None" = None
 
     @property
     def rows(self) -> int:
@@ -75,11 +79,13 @@ class Marker(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         removed_as_of: the `as_of` of the last snapshot for which a day was removed: no manifest tells of that.
+        archive: names the lake, if it has events that retention has deleted from the database.
     """
 
     schema: int
     database: str
     removed_as_of: datetime | None = None
+    archive: UUID | None = None
 
 
 Kind = TypeVar("Kind", Manifest, Marker)

@@ -1,0 +1,1 @@
+"""Events that only the lake has, brought to the local disk as blocks are."""
