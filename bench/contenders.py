@@ -36,7 +36,10 @@ class OverHttp:
         key: str,
         name: str = "",
         unit: str = "requests",
+        path: str = "/events",
+        media_type: str = "application/json",
     ) -> None:
+        self.path, self.media_type = path, media_type
         self.service, self.requests, self.connections, self.warm_up = service, requests, connections, warm_up
         self.key, self.name, self.unit = key, name or service.name, unit
         self.processes = service.processes
@@ -72,6 +75,8 @@ class OverHttp:
             self.connections,
             seconds,
             method=self.method,
+            path=self.path,
+            media_type=self.media_type,
             per_request=self.per_request,
             headers=self.service.headers,
             nearly=self._weigh,
@@ -92,11 +97,13 @@ class Storing(Posting):
 
     def __init__(
         self, service: Service, requests: Path, connections: int, warm_up: float, *,
-        key: str, postgres: Postgres, database: str, counted: bool, per_request: int = 1,
+        key: str, postgres: Postgres, database: str, counted: bool, per_request: int = 1, name: str = "",
+        path: str = "/events", media_type: str = "application/json",
     ) -> None:  # fmt: skip
         super().__init__(
-            service, requests, connections, warm_up, key=key, unit="requests" if per_request == 1 else "events"
-        )
+            service, requests, connections, warm_up, key=key, name=name,
+            unit="requests" if per_request == 1 else "events", path=path, media_type=media_type,
+        )  # fmt: skip
         self.postgres, self.database, self.counted = postgres, database, counted
         self.per_request = per_request
 

@@ -25,7 +25,7 @@ def _user(rng: random.Random) -> int:
     return int(math.exp(rng.random() * math.log(USERS)))
 
 
-def _event(rng: random.Random, now: datetime) -> dict[str, Any]:
+def make_event(rng: random.Random, now: datetime) -> dict[str, Any]:
     """Make an event without an event_id: if it is sent again it is a new event, so every request stores something."""
     page = rng.randint(1, 500)
     happened = now - timedelta(milliseconds=rng.randrange(60_000))
@@ -47,9 +47,9 @@ class Requests:
 
     def __init__(self, folder: Path) -> None:
         rng, now = random.Random(1), datetime.now(UTC)
-        self.singles = self._write(folder / "singles", [_event(rng, now) for _ in range(SINGLES)])
+        self.singles = self._write(folder / "singles", [make_event(rng, now) for _ in range(SINGLES)])
         self.batches = self._write(
-            folder / "batches", [[_event(rng, now) for _ in range(BATCH_EVENTS)] for _ in range(BATCHES)]
+            folder / "batches", [[make_event(rng, now) for _ in range(BATCH_EVENTS)] for _ in range(BATCHES)]
         )
         self.newest = self._write_paths(
             folder / "newest", [f"/events?user_id=user_{_user(rng)}&limit=50" for _ in range(PATHS)]

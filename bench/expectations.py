@@ -8,6 +8,7 @@ from bench.contest import Line
 from bench.sections.analytics import QUESTIONS, SUGGESTION_MS, SUGGESTIONS
 from bench.sections.batches import CONNECTIONS
 from bench.sections.persons import QUESTIONS as OF_USERS
+from bench.sections.protocols import WIRES
 from bench.sections.reads import human
 from bench.sections.sources import RESTRICTIONS, names
 
@@ -80,7 +81,14 @@ def ratio(
 def expect(lines: list[Line], sizes: tuple[int, int]) -> list[Expectation]:
     """All expectations for which there are lines."""
     measured = Measured(lines)
-    parts = [_ingest(measured), _reads(measured, *sizes), _analytics(measured), _persons(measured), _sources(measured)]
+    parts = [
+        _ingest(measured),
+        _protocols(measured),
+        _reads(measured, *sizes),
+        _analytics(measured),
+        _persons(measured),
+        _sources(measured),
+    ]
     return [one for part in [*parts, _beside(measured), _memory(lines)] for one in part]
 
 
@@ -101,6 +109,18 @@ def _ingest(measured: Measured) -> list[Expectation]:
         what = f"Batches, {processes} process{'es' * (processes > 1)}: of COPY's rate with as many connections"
         found += ratio(what, best, [measured.get(f"batch/copy/{processes}")], 0.5, rates)
     return found
+
+
+def _protocols(measured: Measured) -> list[Expectation]:
+    return [
+        one
+        for name, wire in WIRES.items()
+        if name != "events"
+        for one in ratio(
+            f"Batches of 500 to {wire.path}: of the rate of POST /events",
+            measured.get(f"protocol/{name}"), [measured.get("protocol/events")], 0.6, rates,
+        )
+    ]  # fmt: skip
 
 
 def _reads(measured: Measured, small: int, large: int) -> list[Expectation]:

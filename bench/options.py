@@ -11,6 +11,7 @@ from bench.sections.batches import batches
 from bench.sections.beside import beside
 from bench.sections.idle import idle
 from bench.sections.persons import persons
+from bench.sections.protocols import protocols
 from bench.sections.reads import reads
 from bench.sections.rollups import rollups
 from bench.sections.singles import singles
@@ -21,6 +22,7 @@ SECTIONS: dict[str, Section] = {
     "singles": singles,
     "idle": idle,
     "batches": batches,
+    "protocols": protocols,
     "rollups": rollups,
     "reads": reads,
     "analytics": analytics,

@@ -1,20 +1,27 @@
--- The lines of the file REQUESTS, one after another: bodies to POST to /events or, with METHOD=GET, paths.
-local requests, current = {}, 0
+-- The lines of the file REQUESTS, one after another: bodies to POST to TARGET or, with METHOD=GET, paths.
+-- In a body, each @@@@@@@@ becomes eight hexadecimal digits that no other request has.
+local requests, current, number, unique = {}, 0, 0, false
 
 function init(args)
-  wrk.headers["Content-Type"] = "application/json"
+  wrk.headers["Content-Type"] = os.getenv("MEDIA_TYPE")
   for line in io.lines(os.getenv("REQUESTS")) do
     if os.getenv("METHOD") == "GET" then
       requests[#requests + 1] = wrk.format("GET", line)
     else
-      requests[#requests + 1] = wrk.format("POST", "/events", nil, line)
+      requests[#requests + 1] = wrk.format("POST", os.getenv("TARGET"), nil, line)
     end
   end
+  unique = requests[1]:find("@@@@@@@@", 1, true) ~= nil
+  number = os.time() % 65536 * 65536  -- a run begins in another second than the one before
 end
 
 function request()
   current = current % #requests + 1
-  return requests[current]
+  if not unique then
+    return requests[current]
+  end
+  number = number + 1
+  return (requests[current]:gsub("@@@@@@@@", string.format("%08x", number)))
 end
 
 function done(summary, latency)

@@ -24,6 +24,8 @@ def run_wrk(
     seconds: float,
     *,
     method: str,
+    path: str,
+    media_type: str,
     per_request: int,
     headers: dict[str, str],
     nearly: Callable[[], None],
@@ -31,6 +33,7 @@ def run_wrk(
     """Send the requests of a file over `connections` for `seconds`; call `nearly` shortly before the end.
 
     Args:
+        path: that bodies are posted to.
         per_request: what one request counts for: the events in it.
     """
     seconds = max(1, round(seconds))
@@ -39,7 +42,7 @@ def run_wrk(
             "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", f"--timeout={TIMEOUT_SECONDS}s",
             *(f"-H{name}: {value}" for name, value in headers.items()), "-s", str(BENCH / "wrk.lua"), url,
         ],
-        env={**os.environ, "REQUESTS": str(requests), "METHOD": method},
+        env={**os.environ, "REQUESTS": str(requests), "METHOD": method, "TARGET": path, "MEDIA_TYPE": media_type},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -12,7 +12,12 @@ from deployment import Deployment
 from request_logs import BALANCER_PREFIX
 
 PUBLIC_PATHS = {
-    "collector": ["/events", "/tracker.js", "/tracker-*.js"],
+    "collector": [
+        "/events", "/tracker.js", "/tracker-*.js",
+        "/v1/*", "/sourceConfig", "/sourceConfig/", "/beacon/v1/batch", "/beacon/v1/batch/",
+        "/batch", "/batch/", "/capture", "/capture/", "/i/v0/e", "/i/v0/e/",
+        "/cloudevents", "/cloudevents/",
+    ],
     "query": [
         "/events", "/events/*", "/stats/*", "/users", "/users/*", "/user", "/user/*", "/sources", "/sql", "/sql/*",
         "/auth/*", "/.well-known/jwks.json",

@@ -8,6 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 import msgspec
+from client_shapes import CLIENT_SHAPES
 from filter_shapes import FILTER_SHAPES
 from log_shapes import LOG_SHAPES
 from marshmallow import Schema
@@ -236,6 +237,7 @@ SHAPES: dict[str, Shape] = {
     "question: numbers near the smallest double": Shape(
         lambda n: b'{"a":[' + filled(n, lambda _: b"5e-324") + b"]}", read_question
     ),
+    **CLIENT_SHAPES,
     **FILTER_SHAPES,
     **LOG_SHAPES,
     "head: parameters": Shape(lambda n: filled(n, lambda number: b"a%d=%%41" % number, b"&"), read_parameters),

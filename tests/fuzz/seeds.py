@@ -1,6 +1,24 @@
 """Where fuzzing starts, and what it puts in."""
 
 import base64
+import json
+from pathlib import Path
+
+CLIENTS = Path(__file__).parents[1] / "fixtures" / "clients"
+
+
+def batch(client: str) -> bytes:
+    """The body of the last request that a client was seen to post."""
+    found = json.loads((CLIENTS / f"{client}.json").read_text())["requests"]
+    last = [one for one in found if one["method"] == "POST"][-1]
+    return base64.b64decode(last["base64"]) if "base64" in last else json.dumps(last["json"]).encode()
+
+
+EVENTS = [
+    b'{"specversion":"1.0","id":"01932a8b-6a00-7abc-8def-0123456789ab","source":"/a","type":"b","subject":"ann","data":{"a":1e5},"x":true}',
+    b'{"specversion":"1.0","id":"1","source":"/\\ud800","type":"b","time":"2026-02-28T10:00:00.1234567+01:00","userid":7,"data":[NaN],"data_base64":null}',
+]
+"""CloudEvents."""
 
 EVENT = b'{"user_id":"ann","event_type":"view","timestamp":"2026-02-28T10:00:00.123456+01:00","event_id":"01932a8b-6a00-7abc-8def-0123456789ab","session_id":"s","properties":{"a":[1,-2.5e3,"\\u00e9\\ud83d\\ude00",null,true,{"b":{}}]}}'
 CURSOR = b'["AAAAAAAAAAA=","2026-03-01T00:00:00Z","2026-03-02T00:00:00+02:00",["2026-03-01T10:00:00Z","ann","5e2b9c1a-7c44-4b9e-9d52-0a7f0c6f6a11"]]'
@@ -50,6 +68,14 @@ SEEDS: dict[str, list[bytes]] = {
         b'n{"user_id":"ann","event_type":"view","properties":{"a":[1e308,5E-0324,-0.0,1e-400,0e0,1e22,1.5e-7,"12e45678"]}}',
         b'j{"user_id":[1e308],"event_type":"view","properties":{"a":1e' + b"0" * 400 + b'1,"b":' + b"1" * 400 + b"e-700}}",
     ],
+    "segment": [b"\0" + batch(name) for name in ("segment_node", "rudder_python", "segment_browser_batching")] + [
+        b"\1" + batch("segment_browser"), b"\2" + batch("rudder_browser"), b'\0{"batch":[NaN,{"type":"page","userId":1e5,"messageId":"\\ud800"}]}',
+        b'\0{"batch":[{"type":"track","userId":"a","properties":{"a":NaN},"context":{"page":{"url":"https://[::1"},"library":{"name":"\\u0000"}}}]}',
+    ],
+    "posthog": [b"\0" + batch(name) for name in ("posthog_node", "posthog_python")] + [b'\0[{"event":"$set","$set":{"a":1e400}}]'],
+    "cloudevents": [b"\0" + EVENTS[0], b"\1[" + b",".join(EVENTS) + b"]"],
+    "ce-headers": [b'specversion:1.0\nid:1\nsource:/a%20b\ntype:"a \\"b"\ntime:2026-02-28T10:00:00.123456789Z\nsubject:\xe2\x82\xac\ncontent-type:text/plain\n\nhello', b'specversion:1.0\nid:1\nsource:/a\ntype:b\ntime:2026-02-28T10:00:00Z\nuserid:%ff\n\n{"a":[NaN,1e400]}'],
+    "otlp": [b"\0" + batch("otel_logs"), b"\1" + batch("otel_logs_python"), b'\0{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"eventName":"a","timeUnixNano":1772272800000000000,"attributes":[{"key":"user.id","value":{"intValue":"7"}},{"key":"b","value":{"bytesValue":"_-8"}},{"key":"c","value":{"doubleValue":"NaN"}}],"body":{"arrayValue":{"values":[{"kvlistValue":{"values":[{}]}}]}}}]}]}]}'],
     "cursor": [b"j" + CURSOR, b"b" + base64.urlsafe_b64encode(CURSOR).rstrip(b"="), b"b", b"j[]", b"b\xe9"],
     "query": [
         *(bytes([number]) + b"limit=5&tz=Europe/Paris&from=2026-02-01&to=2026-02-28T10%3A00%3A00%2B01%3A00" for number in range(17)),

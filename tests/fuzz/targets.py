@@ -9,7 +9,7 @@ import itertools
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from typing import Any
@@ -18,9 +18,15 @@ from uuid import UUID
 import duckdb
 import msgspec
 
+from event_tracker.collector.parsing.batch import Batch
 from event_tracker.collector.parsing.parser import Parser, ParseResult
 from event_tracker.collector.post_event import split_body
-from event_tracker.core.http.errors import Problem
+from event_tracker.collector.protocols.cloudevents.protocol import CloudEvents
+from event_tracker.collector.protocols.otlp.protocol import OtlpLogs
+from event_tracker.collector.protocols.posthog import PostHog
+from event_tracker.collector.protocols.protocol import ClientProtocol
+from event_tracker.collector.protocols.segment import Segment
+from event_tracker.core.http.errors import CONTENT_TYPE, Problem
 from event_tracker.model.event import CODES, MAX_DEPTH
 from event_tracker.model.storing.row import Row
 from event_tracker.model.storing.store_events import encode_rows, join_parameters
@@ -68,6 +74,8 @@ parser = Parser(
     earliest=datetime(2000, 1, 1, tzinfo=UTC),
 )
 
+CLOUD_EVENTS = CloudEvents(65_536)
+
 
 def body(data: bytes) -> None:
     """The body of POST /events: the first byte says whether it is NDJSON."""
@@ -79,6 +87,36 @@ def body(data: bytes) -> None:
     if not parsed.is_batch and parsed.rows:
         check_same(parsed.rows, parse(b"[" + sent + b"]", ndjson=False))
     check_same(parsed.rows, parse(b"\n".join(map(as_sent, parsed.rows)), ndjson=True))
+
+
+def messages(protocol: ClientProtocol, environs: Sequence[dict[str, str]], data: bytes) -> None:
+    """The body of a request of another client: the first byte says with which path and headers."""
+    environ = environs[data[0] % len(environs) if data else 0]
+    try:
+        envelope = protocol.open(data[1:], environ, 2500)
+        made = list(envelope.map(lambda _, __: None))
+    except Problem as problem:
+        check_status(protocol.refuse(problem, environ), {400, 413})
+        return
+    assert len(made) <= envelope.count
+    mapped = [one for one in made if one]
+    for one in mapped:
+        assert one.client is None or 1 <= len(one.client) <= 200
+        assert {code for _, code, _ in one.findings} <= set(CODES)
+        check_storable([one.client, one.place])
+    valid = [one for one in mapped if not one.findings]
+    check_parsed(parser.read(Batch([one.event for one in valid]), source="default"))
+    again = protocol.open(data[1:], environ, 2500).map(lambda _, __: None)
+    assert [one and one.event for one in again] == [one and one.event for one in made]
+
+
+def headers(data: bytes) -> None:
+    """A CloudEvent in headers: lines of them, an empty line, and the data."""
+    lines, _, sent = data.partition(b"\n\n")
+    pairs = [line.partition(b":") for line in lines.split(b"\n")]
+    environ = {f"HTTP_CE_{name.decode('latin-1').upper()}": value.decode("latin-1") for name, _, value in pairs}
+    environ["CONTENT_TYPE"] = environ.pop("HTTP_CE_CONTENT-TYPE", "")
+    messages(CLOUD_EVENTS, [environ], b"\0" + sent)
 
 
 def parse(sent: bytes, ndjson: bool) -> ParseResult | None:
@@ -295,6 +333,15 @@ def texts(asked: Any) -> Iterator[str]:
                 yield from texts(getattr(asked, name, None))
 
 
+def check_status(problem: Problem, statuses: set[int]) -> None:
+    """As `check_problem`, of a protocol: some have a body of their own."""
+    if problem.content_type == CONTENT_TYPE:
+        check_problem(problem, {*statuses, 415}, CODES)
+    else:
+        assert problem.status in statuses, problem
+        assert problem.body("id")
+
+
 def check_problem(problem: Problem, statuses: set[int], codes: dict[str, str]) -> None:
     assert problem.status in statuses, problem
     content = json.loads(problem.body("id"))
@@ -342,6 +389,19 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     name: bounded(target)
     for name, target in {
         "body": body,
+        "segment": partial(
+            messages, Segment(65_536), [{"PATH_INFO": f"/v1/{name}"} for name in ("batch", "track", "identify")]
+        ),
+        "posthog": partial(messages, PostHog(65_536), [{"PATH_INFO": "/batch/"}]),
+        "cloudevents": partial(
+            messages,
+            CLOUD_EVENTS,
+            [{"CONTENT_TYPE": f"application/cloudevents{kind}"} for kind in ("+json", "-batch+json")],
+        ),
+        "ce-headers": headers,
+        "otlp": partial(
+            messages, OtlpLogs(65_536), [{"CONTENT_TYPE": f"application/{kind}"} for kind in ("json", "x-protobuf")]
+        ),
         "cursor": cursor,
         "query": query,
         "question": question,

@@ -9,7 +9,7 @@ import pytest
 import requests
 from attacks import answers_meanwhile
 
-from event_tracker.collector.parsing.batch import NotAnArrayError, split_array, split_lines
+from event_tracker.collector.parsing.batch import NotJsonError, split_array, split_lines
 from event_tracker.collector.parsing.decompression import MAX_MEMBERS
 from event_tracker.collector.parsing.parser import Parser, TimeBounds
 from event_tracker.collector.parsing.validation_errors import MAX_FINDINGS, MAX_POINTER, explain
@@ -117,7 +117,7 @@ def test_an_array_is_split_at_its_own_commas(text, elements):
     ],
 )
 def test_what_is_no_array_is_not_split(text):
-    with pytest.raises(NotAnArrayError):
+    with pytest.raises(NotJsonError):
         split_array(text, 10)
 
 
@@ -140,7 +140,7 @@ def test_no_more_is_held_of_a_batch_than_a_request_may_have():
 def test_nothing_is_looked_at_behind_more_events_than_a_request_may_have():
     """What isn't JSON there isn't found."""
     assert split_array(b"[1,1,1,1,}", 3) == [b"1"] * 4
-    with pytest.raises(NotAnArrayError):
+    with pytest.raises(NotJsonError):
         split_array(b"[1,1,1,}", 3)
 
 

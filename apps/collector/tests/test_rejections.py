@@ -77,6 +77,7 @@ def test_a_refused_event_is_kept_as_it_was_sent(start_collector, owner):
         }
     ]
     assert (one.is_whole, one.replay_requested_at, one.id.version) == (True, None, 7)
+    assert one.client == requests.utils.default_user_agent()
     assert datetime.now(UTC) - one.received_at < timedelta(minutes=1)
     assert eventually(lambda: metric(collector, "collector_rejections_kept_total") == 1)
 

@@ -59,7 +59,7 @@ NOWHERE = f"postgresql://127.0.0.1:{free_port()}/events"
 
 
 def credentials(source_cache, key, **environ):
-    return Authenticator(source_cache, required=True).authenticate({"HTTP_X_WRITE_KEY": key, **environ}, None)
+    return Authenticator(source_cache, required=True).authenticate(environ, key)
 
 
 def test_what_was_read_is_known_without_the_database(postgres, database, copy, key):

@@ -30,6 +30,7 @@ ONE = NewRejection(
         user_id=st.none() | TEXTS,
         payload=st.binary(max_size=300),
         is_whole=st.booleans(),
+        client=st.none() | TEXTS.filter(lambda text: text and "\0" not in text),
     )
 )
 def test_a_refused_event_comes_back_as_it_was(rejection):

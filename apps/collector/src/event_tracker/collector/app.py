@@ -10,14 +10,16 @@ import psycopg
 from event_tracker.collector import metrics
 from event_tracker.collector.authentication import Authenticator, SourceCache
 from event_tracker.collector.parsing.parser import Parser
-from event_tracker.collector.post_event import EventWriter, PostEvents
+from event_tracker.collector.post_event import Intake, PostEvents
+from event_tracker.collector.protocols.protocol import MAX_LOG_RECORDS
+from event_tracker.collector.protocols.routes import protocol_routes
 from event_tracker.collector.rate_limit import RateLimit
 from event_tracker.collector.rejections.recorder import QUEUE_ROWS, RejectionRecorder
 from event_tracker.collector.rejections.replay import Replayer
 from event_tracker.collector.routes import collector_routes
 from event_tracker.collector.settings import CollectorSettings
 from event_tracker.collector.source_copy import SourceCopyFile
-from event_tracker.collector.writer import Writer
+from event_tracker.collector.writer import EventWriter, Writer
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.health import Check, Health
 from event_tracker.core.http.middleware import Middleware
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
 PACKAGE = "event-tracker-collector"
 
-MIGRATION = "0025-links"
+MIGRATION = "0034-clients-of-rejections"
 """The newest migration that this code needs."""
 
 DELIVERY_SHARE = 0.9
@@ -109,9 +111,10 @@ def create_app(settings: CollectorSettings) -> Middleware:
 
     authenticator = Authenticator(source_cache, required=settings.auth == "required")
     rate_limit = RateLimit(pool, source_cache.is_stale if kafka else None)
-    post_events = PostEvents(settings, authenticator, rate_limit, parser, writer, rejections)
+    intake = Intake(settings, authenticator, rate_limit, parser, writer, rejections)
     table = RouteTable()
-    table.add(collector_routes(post_events.post_events))
+    table.add(collector_routes(PostEvents(intake).post_events))
+    table.add(protocol_routes(intake, settings.protocols))
     service = create_service("collector", PACKAGE, settings, health, document, table)
     middleware = Middleware(
         service.wsgi_app,
@@ -163,7 +166,7 @@ def open_kafka(settings: CollectorSettings) -> KafkaParts:
         settings.topics,
         delivery_seconds=settings.store_seconds * DELIVERY_SHARE,
         # A source's only request is always admitted, and refused events wait beside the others.
-        queue_records=settings.queue_events + settings.max_events + QUEUE_ROWS,
+        queue_records=settings.queue_events + max(settings.max_events, MAX_LOG_RECORDS) + QUEUE_ROWS,
     )
     buffer = Buffer(
         client, settings.kafka_topic, queue_events=settings.queue_events, store_seconds=settings.store_seconds

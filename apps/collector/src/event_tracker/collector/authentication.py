@@ -19,7 +19,6 @@ from event_tracker.collector.tracking_plan.check_cache import StoredSchema
 from event_tracker.collector.tracking_plan.plans import SchemaKey, TrackingPlan, TrackingPlans
 from event_tracker.core.background import BackgroundLoop
 from event_tracker.core.http.errors import Problem
-from event_tracker.core.http.middleware import bearer_token
 from event_tracker.core.http.origins import allows
 from event_tracker.core.postgres.named_sql import load_queries
 from event_tracker.core.postgres.pool import UNAVAILABLE, ConnectionPool, execute
@@ -273,17 +272,13 @@ class Authenticator:
         self._source_cache = source_cache
         self._required = required
 
-    def authenticate(self, environ: WSGIEnvironment, given: str | None) -> Credentials:
-        """Find the source of a request.
-
-        Args:
-            given: the key in the query string, if there is one.
+    def authenticate(self, environ: WSGIEnvironment, key: str | None) -> Credentials:
+        """Find the source of a request by its key.
 
         Raises:
             Problem: 401 if there is no key or a wrong one, 403 if its source is disabled or doesn't allow the page's origin.
             psycopg.Error: if only the database could tell, and it is unavailable. Not a 401: clients drop events on a 401.
         """
-        key = bearer_token(environ) or environ.get("HTTP_X_WRITE_KEY") or given
         if key is None:
             if self._required:
                 raise Problem(401, "key_required", f"A write key is required. {HOW}", headers=CHALLENGE)

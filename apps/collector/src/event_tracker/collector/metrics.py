@@ -9,6 +9,12 @@ EVENTS = Counter(
     "Events by outcome: stored, duplicate, expired (of a time that retention has deleted), accepted (by Kafka), rejected.",
     ["outcome"],
 )
+PROTOCOL_EVENTS = Counter(
+    "collector_protocol_events",
+    "Events that came as another client's messages (PROTOCOLS), by protocol and outcome; `collector_events_total` counts them, too, "
+    "but for OpenTelemetry's log lines.",
+    ["protocol", "outcome"],
+)
 REJECTED_BY_CODE = Counter("collector_events_rejected_by_code", "Errors found in rejected events, by code.", ["code"])
 FLAGGED = Counter(
     "collector_events_flagged",

@@ -6,7 +6,7 @@ A plain WSGI callable beside the Flask app: Flask's dispatch costs as much as st
 
 from codecs import BOM_UTF8
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 from uuid import UUID
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -23,16 +23,16 @@ from event_tracker.collector.parsing.enrichment import Enrichment
 from event_tracker.collector.parsing.parser import Parser, ParseResult
 from event_tracker.collector.rate_limit import RateLimit
 from event_tracker.collector.receipts import BatchReceipt, Receipt, add_outcomes, make_batch_receipt
-from event_tracker.collector.rejections.recorder import RejectionRecorder
+from event_tracker.collector.rejections.recorder import RejectionRecorder, read_client
 from event_tracker.collector.settings import CollectorSettings
 from event_tracker.collector.tracking_plan.plans import SET_ASIDE
-from event_tracker.collector.writer import FairQueue, PendingRequest
+from event_tracker.collector.writer import EventWriter, PendingRequest
 from event_tracker.core.http.connections import read_body
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.http.memory_budget import CLIENT, reservation_of
-from event_tracker.core.http.middleware import REQUEST_ID, ROUTE, answer
+from event_tracker.core.http.middleware import REQUEST_ID, ROUTE, answer, bearer_token
 from event_tracker.model.event import EventError
-from event_tracker.model.storing.row import ReceivedOutcome, Row
+from event_tracker.model.storing.row import ReceivedOutcome
 
 _encode = msgspec.json.Encoder().encode
 
@@ -58,18 +58,6 @@ PATHS = (PATH, f"{PATH}/", f"/{PATH}", f"/{PATH}/")
 """Paths for posting events. A client with a slash too many in its settings must not lose events, and would by a redirect."""
 
 
-class EventWriter(Protocol):
-    """What stores events, or accepts them: a `Writer`, or a `Buffer`."""
-
-    queue: FairQueue
-
-    def store(self, rows: Sequence[Row], request: PendingRequest) -> Sequence[ReceivedOutcome]:
-        """Wait until rows are safe; return the outcome of each."""
-
-    def close(self) -> None:
-        """Stop. Call it when no request is waiting any more."""
-
-
 class Body(NamedTuple):
     """A body as it was sent."""
 
@@ -78,8 +66,12 @@ class Body(NamedTuple):
     is_ndjson: bool
 
 
-class PostEvents:
-    """Answers requests to `PATHS`."""
+class Intake:
+    """What `POST /events` and the protocols of other clients share: whose request it is, how many events it may hold, storing them.
+
+    Attributes:
+        enrichment: None if nothing is added to events.
+    """
 
     def __init__(
         self,
@@ -100,6 +92,50 @@ class PostEvents:
             Enrichment(settings.enrich, settings.country_database, settings.trusted_hops) if settings.enrich else None
         )
 
+    def authenticate(self, environ: WSGIEnvironment, key: str | None) -> Credentials:
+        """Find the source of a request, for whom its memory counts from now on.
+
+        Raises:
+            Problem: what `Authenticator.authenticate` raises.
+        """
+        credentials = self.authenticator.authenticate(environ, key)
+        environ[CLIENT] = credentials.prefix or environ.get("REMOTE_ADDR")
+        return credentials
+
+    def least_events(self, body: bytes) -> int:
+        """The least number of events that a request with this body is charged for: an event has a size limit."""
+        return max(1, len(body) // self.settings.max_event_bytes)
+
+    def store(
+        self, environ: WSGIEnvironment, parsed: ParseResult, request: PendingRequest, client: str | None = None
+    ) -> tuple[ParseResult, Sequence[ReceivedOutcome]]:
+        """Store the valid events, count all, and keep the refused ones.
+
+        Args:
+            client: which program sent them. If it isn't given, the request's User-Agent says so.
+
+        Returns:
+            The result, with what the database refused, and the outcomes of the rows that were parsed.
+
+        Raises:
+            Problem: 503 if they can't be stored.
+        """
+        outcomes = self.writer.store(parsed.rows, request) if parsed.rows else []
+        if outcomes.count("stored") + outcomes.count("accepted") < len(outcomes):
+            parsed = add_outcomes(parsed, outcomes)
+        _count(parsed, outcomes)
+        if parsed.refused:
+            self.rejections.keep(request.source, parsed, client or read_client(environ))
+        return parsed, outcomes
+
+
+class PostEvents:
+    """Answers requests to `PATHS`."""
+
+    def __init__(self, intake: Intake) -> None:
+        self.intake = intake
+        self.settings = intake.settings
+
     def post_events(self, environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
         """The WSGI application."""
         environ[ROUTE] = PATH
@@ -111,19 +147,19 @@ class PostEvents:
                 headers={"Allow": "POST"},
             )
         dry_run, key = _read_parameters(environ.get("QUERY_STRING", ""))
-        credentials = self.authenticator.authenticate(environ, key)
-        environ[CLIENT] = credentials.prefix or environ.get("REMOTE_ADDR")
+        intake = self.intake
+        credentials = intake.authenticate(environ, bearer_token(environ) or environ.get("HTTP_X_WRITE_KEY") or key)
         body = self._receive(environ)
-        added = self.enrichment.derive(environ) if self.enrichment else None
+        added = intake.enrichment.derive(environ) if intake.enrichment else None
         batch, headers = self._accept(environ, body, credentials)
-        with self.writer.queue.reserve(credentials.source, len(batch.events)) as request:
-            parsed = self.parser.read(batch, source=credentials.source, plan=credentials.plan, added=added)
+        with intake.writer.queue.reserve(credentials.source, len(batch.events)) as request:
+            parsed = intake.parser.read(batch, source=credentials.source, plan=credentials.plan, added=added)
             request.request_id = environ[REQUEST_ID]
             del body, batch  # the rows may wait for long, and have copies of the events
             if parsed.errors or parsed.warnings:
-                size = sum(map(_estimate_size, parsed.errors)) + sum(map(_estimate_size, parsed.warnings))
+                size = sum(map(estimate_size, parsed.errors)) + sum(map(estimate_size, parsed.warnings))
                 reservation_of(environ).add(size)
-            status, receipt = self._dry_run(parsed) if dry_run else self._store(parsed, request)
+            status, receipt = _dry_run(parsed) if dry_run else self._store(environ, parsed, request)
         return answer(start_response, status, _encode(receipt), headers=headers)
 
     def _receive(self, environ: WSGIEnvironment) -> Body:
@@ -150,19 +186,16 @@ class PostEvents:
         prefix, rate = credentials.prefix, credentials.rate_limit
         if not (prefix and rate):
             return split_body(self._unpack(environ, body), self.settings.max_events, ndjson=body.is_ndjson), []
-        # A request over its limit isn't even decompressed or split. An event has a size limit, so bytes give a least number of events.
-        taken = self._least_events(body.sent)
-        self.rate_limit.take(prefix, rate, taken)
+        # A request over its limit isn't even decompressed or split.
+        intake = self.intake
+        taken = intake.least_events(body.sent)
+        intake.rate_limit.take(prefix, rate, taken)
         unpacked = self._unpack(environ, body)
-        fewest = self._least_events(unpacked)
+        fewest = intake.least_events(unpacked)
         if fewest != taken:
-            self.rate_limit.take(prefix, rate, fewest, taken)
+            intake.rate_limit.take(prefix, rate, fewest, taken)
         batch = split_body(unpacked, self.settings.max_events, ndjson=body.is_ndjson)
-        return batch, self.rate_limit.take(prefix, rate, max(fewest, len(batch.events)), fewest)
-
-    def _least_events(self, body: bytes) -> int:
-        """The least number of events that a request with this body is charged for."""
-        return max(1, len(body) // self.settings.max_event_bytes)
+        return batch, intake.rate_limit.take(prefix, rate, max(fewest, len(batch.events)), fewest)
 
     def _unpack(self, environ: WSGIEnvironment, body: Body) -> bytes:
         """The decompressed body, without the byte order mark that some Windows clients send."""
@@ -170,22 +203,20 @@ class PostEvents:
             return gunzip(body.sent, self.settings.max_body_bytes, reservation_of(environ)).removeprefix(BOM_UTF8)
         return body.sent.removeprefix(BOM_UTF8)
 
-    def _store(self, parsed: ParseResult, request: PendingRequest) -> tuple[int, Receipt | BatchReceipt]:
-        outcomes = self.writer.store(parsed.rows, request) if parsed.rows else []
-        stored, accepted = outcomes.count("stored"), outcomes.count("accepted")
-        if stored + accepted < len(outcomes):
-            parsed = add_outcomes(parsed, outcomes)
-        _count(parsed, outcomes)
-        if parsed.refused:
-            self.rejections.keep(request.source, parsed)
+    def _store(
+        self, environ: WSGIEnvironment, parsed: ParseResult, request: PendingRequest
+    ) -> tuple[int, Receipt | BatchReceipt]:
+        parsed, outcomes = self.intake.store(environ, parsed, request)
         _require_valid(parsed)
         if parsed.is_batch:
             return make_batch_receipt(parsed, outcomes)
-        return (201 if stored else 202 if accepted else 200), _make_receipt(parsed, str(outcomes[0]))
+        status = 201 if "stored" in outcomes else 202 if "accepted" in outcomes else 200
+        return status, _make_receipt(parsed, str(outcomes[0]))
 
-    def _dry_run(self, parsed: ParseResult) -> tuple[int, Receipt | BatchReceipt]:
-        _require_valid(parsed)
-        return make_batch_receipt(parsed) if parsed.is_batch else (200, _make_receipt(parsed, "valid"))
+
+def _dry_run(parsed: ParseResult) -> tuple[int, Receipt | BatchReceipt]:
+    _require_valid(parsed)
+    return make_batch_receipt(parsed) if parsed.is_batch else (200, _make_receipt(parsed, "valid"))
 
 
 def split_body(body: bytes, most: int, *, ndjson: bool = False) -> Batch:
@@ -199,7 +230,7 @@ def split_body(body: bytes, most: int, *, ndjson: bool = False) -> Batch:
     return Batch([body], is_batch=False)
 
 
-def _estimate_size(error: EventError) -> int:
+def estimate_size(error: EventError) -> int:
     """An estimate of an error's or warning's memory until the answer has been sent: known before anything is stored."""
     return ERROR_BYTES + len(error.pointer) + len(error.detail)
 

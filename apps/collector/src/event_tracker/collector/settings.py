@@ -12,11 +12,20 @@ from event_tracker.core.settings import ServiceSettings, setting, validate
 KIB = 1024
 MIB = 1024 * KIB
 
+PROTOCOLS = {
+    "segment": "clients of Segment and RudderStack, at `/v1/…`",
+    "posthog": "PostHog's clients for servers, at `/batch/`, `/capture/` and `/i/v0/e/`",
+    "cloudevents": "CloudEvents over HTTP, at `/cloudevents`",
+    "opentelemetry": "logs of OpenTelemetry by OTLP/HTTP, at `/v1/logs`",
+}
+"""The values of PROTOCOLS."""
+
 REJECTION_EXTRA_BYTES = 64 * KIB
 """The same of a refused event, whose errors are with it. Its payload is in Base64."""
 
-RECORD_EXTRA_BYTES = 4 * KIB
-"""Most bytes of a record beside the event as it was sent: key, headers, names of fields, what enrichment adds."""
+RECORD_EXTRA_BYTES = 8 * KIB
+"""Most bytes of a record beside the event as it was sent: key, headers, names of fields, what enrichment adds, and
+what protocols add."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +33,12 @@ class CollectorSettings(ServiceSettings, KafkaSettings):
     """The collector's settings, beside those of every service."""
 
     port: int = setting("Port to listen on.", kind="int", default=8000, check=validate.Range(1, 65535))
+    protocols: Sequence[str] = setting(
+        "Ways in beside `POST /events`, for programs that people have already ([clients](clients/README.md)), separated by commas. "
+        + "; ".join(f"`{name}`: {says}" for name, says in PROTOCOLS.items())
+        + ". Empty: none.",
+        kind="list", default=tuple(PROTOCOLS), check=validate.ContainsOnly(PROTOCOLS),
+    )  # fmt: skip
     max_events: int = setting("Most events in a request.", kind="int", default=1000, check=validate.Range(1, 100_000))
     max_body_bytes: int = setting(
         "Most bytes in a request's body, decompressed; and most that its numbers may add to it, written out.",
@@ -87,7 +102,8 @@ class CollectorSettings(ServiceSettings, KafkaSettings):
         check=validate.Range(1, 100_000),
     )
     enrich: Sequence[str] = setting(
-        "What is added to the properties of events that come from pages (requests with an Origin), separated by commas. "
+        "What is added to the properties of events that come from pages (requests with an Origin, and messages of other products' "
+        "clients that have a visitor's address or User-Agent), separated by commas. "
         + "; ".join(f"`{kind}`: {says}" for kind, says in KINDS.items())
         + ". What the event says itself stays. Empty: nothing is added.",
         kind="list", default=(), check=validate.ContainsOnly(KINDS),

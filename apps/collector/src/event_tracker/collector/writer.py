@@ -9,7 +9,7 @@ from collections import defaultdict, deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from heapq import heappop, heappush
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import gevent
 import psycopg
@@ -19,7 +19,7 @@ from gevent.event import AsyncResult, Event
 from event_tracker.collector import metrics
 from event_tracker.core.http.errors import Problem
 from event_tracker.core.postgres.pool import UNAVAILABLE, ConnectionPool, execute
-from event_tracker.model.storing.row import Outcome, Row
+from event_tracker.model.storing.row import Outcome, ReceivedOutcome, Row
 from event_tracker.model.storing.store_events import EncodedRows, EventStore, encode_rows
 
 log = structlog.get_logger("collector.writer")
@@ -139,6 +139,18 @@ class FairQueue:
                 self._waiting[source] = requests  # behind the others
                 heappush(sources, (events_taken + events, position, source))
         return taken
+
+
+class EventWriter(Protocol):
+    """What stores events, or accepts them: a `Writer`, or a `Buffer`."""
+
+    queue: FairQueue
+
+    def store(self, rows: Sequence[Row], request: PendingRequest) -> Sequence[ReceivedOutcome]:
+        """Wait until rows are safe; return the outcome of each."""
+
+    def close(self) -> None:
+        """Stop. Call it when no request is waiting any more."""
 
 
 class Writer:

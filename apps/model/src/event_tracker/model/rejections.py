@@ -26,6 +26,7 @@ class Rejection(NamedTuple):
         payload: the event as it was sent.
         is_whole: whether the payload is complete; otherwise it can't be replayed.
         replay_requested_at: when a replay was requested that isn't done yet.
+        client: name and version of the program that sent it, if it said so; never of a browser.
     """
 
     id: UUID
@@ -38,6 +39,7 @@ class Rejection(NamedTuple):
     payload: str
     is_whole: bool
     replay_requested_at: datetime | None
+    client: str | None = None
 
 
 class RejectionSummary(NamedTuple):

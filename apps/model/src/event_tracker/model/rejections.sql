@@ -1,10 +1,10 @@
 -- name: list_rejections
 -- A page, the newest first: at least one event, and no more than `bytes` together.
-select id, source, received_at, reason, detail, event_type, user_id, payload, is_whole, replay_requested_at
+select id, source, received_at, reason, detail, event_type, user_id, payload, is_whole, replay_requested_at, client
 from (
   select *, sum(octet_length(payload) + octet_length(detail::text)) over newest as bytes, row_number() over newest as place
   from (
-    select id, source, received_at, reason, detail, event_type, user_id, payload, is_whole, replay_requested_at
+    select id, source, received_at, reason, detail, event_type, user_id, payload, is_whole, replay_requested_at, client
     from rejections
     where (%(sources)s::text[] is null or source = any(%(sources)s::text[]))
       and (%(reason)s::text is null or reason = %(reason)s)

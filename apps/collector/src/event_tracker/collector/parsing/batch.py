@@ -4,6 +4,7 @@ msgspec splits most arrays. Our own code splits what it doesn't: the lines of ND
 many commas. It takes time linear in the text, lets other requests run, and holds no more events than a request may have.
 """
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from itertools import count, islice
@@ -12,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from event_tracker.core.http.errors import Problem
+from event_tracker.core.postgres.unstorable import replace_unstorable
 from event_tracker.core.server.cooperation import TimeSlice
 from event_tracker.model.event import EventError
 
@@ -37,6 +39,8 @@ _to_bracket, _to_bracket_or_comma = (
 """Match the text before the next mark, or a part of it."""
 
 _lines = re.compile(rb"\S[^\n]*").finditer
+
+_to_value = re.compile(rb"(%b)[ \t\n\r]*:[ \t\n\r]*" % _STRING, re.DOTALL).match
 
 WHITESPACE = b" \t\n\r"
 """JSON's whitespace; Python's has more characters."""
@@ -88,7 +92,7 @@ def split_batch(body: bytes, most: int, *, ndjson: bool = False) -> Batch:
     try:
         body.decode()
         elements = split_array(body, most)
-    except (UnicodeDecodeError, NotAnArrayError) as error:
+    except (UnicodeDecodeError, NotJsonError) as error:
         raise not_json(str(error)) from None
     return Batch(_checked(elements, most), is_array=True, may_hold_nul=may_hold_nul)
 
@@ -118,8 +122,8 @@ def _checked(events: Sequence[Raw], most: int) -> Sequence[Raw]:
     return events
 
 
-class NotAnArrayError(Exception):
-    """The text isn't a JSON array."""
+class NotJsonError(Exception):
+    """The text isn't a JSON array, or the object that it should be."""
 
 
 def split_lines(text: bytes, most: int) -> list[bytes]:
@@ -135,12 +139,39 @@ def split_array(text: bytes, most: int) -> list[bytes]:
     An element has as many closing as opening brackets and isn't blank; nothing else is checked.
 
     Raises:
-        NotAnArrayError: if the text isn't an array of such elements, and nothing else.
+        NotJsonError: if the text isn't an array of such elements, and nothing else.
     """
+    return _split(text, most, b"[]")
+
+
+def split_object(text: bytes, most: int) -> dict[str, bytes]:
+    """The members of an object, each as it stands there; the last one of equal names. It checks no more than `split_array` does.
+
+    Raises:
+        NotJsonError: if the text isn't an object of such members, and nothing else, or has more than `most`.
+    """
+    if text.lstrip(WHITESPACE)[:1] != b"{":
+        raise NotJsonError("it isn't an object")
+    elements = _split(text, most, b"{}")
+    if len(elements) > most:
+        raise NotJsonError(f"it has more than {most} members")
+    members: dict[str, bytes] = {}
+    for number, member in enumerate(elements):
+        if not (name := _to_value(member)):
+            raise NotJsonError(f"member {number} has no name")
+        try:
+            members[str(json.loads(replace_unstorable(name[1]), strict=False))] = member[name.end() :]
+        except ValueError:
+            raise NotJsonError(f"the name of member {number} isn't a string") from None
+    return members
+
+
+def _split(text: bytes, most: int, brackets: bytes) -> list[bytes]:
+    """The parts between these brackets and the outermost commas."""
     elements: list[bytes] = []
     start = at = 0
-    for at, mark in _outer_marks(text):
-        if mark == b"[":
+    for at, mark in _outer_marks(text, brackets[1:]):
+        if mark == brackets[:1]:
             start = at + 1
             continue
         element = text[start:at].strip(WHITESPACE)
@@ -150,14 +181,14 @@ def split_array(text: bytes, most: int) -> list[bytes]:
             if len(elements) > most:
                 return elements
         elif mark == b"," or elements:
-            raise NotAnArrayError(f"an element is missing at byte {at}")
+            raise NotJsonError(f"an element is missing at byte {at}")
     if text[at + 1 :].strip(WHITESPACE):
-        raise NotAnArrayError(f"something stands behind it at byte {at + 1}")
+        raise NotJsonError(f"something stands behind it at byte {at + 1}")
     return elements
 
 
-def _outer_marks(text: bytes) -> Iterator[tuple[int, bytes]]:
-    """The positions of the outermost array's brackets and commas."""
+def _outer_marks(text: bytes, closing: bytes) -> Iterator[tuple[int, bytes]]:
+    """The positions of the outermost brackets and commas."""
     depth = at = 0
     time_slice = TimeSlice()
     for number in count():
@@ -168,12 +199,12 @@ def _outer_marks(text: bytes) -> Iterator[tuple[int, bytes]]:
             if depth == 1:
                 yield at, mark
             elif depth > MAX_LEVELS:
-                raise NotAnArrayError(f"it is nested beyond {MAX_LEVELS} levels")
+                raise NotJsonError(f"it is nested beyond {MAX_LEVELS} levels")
         elif mark in b"]}":
             depth -= 1
             if depth == 0:
-                if mark != b"]":
-                    raise NotAnArrayError(f"the wrong bracket closes it at byte {at}")
+                if mark != closing:
+                    raise NotJsonError(f"the wrong bracket closes it at byte {at}")
                 yield at, mark
                 return
         elif depth == 1:
@@ -187,7 +218,7 @@ def _next_mark(text: bytes, at: int, depth: int, time_slice: TimeSlice) -> int:
     """The position of the next bracket, or of the next comma of the outermost array.
 
     Raises:
-        NotAnArrayError: if there is none.
+        NotJsonError: if there is none.
     """
     pass_over = _to_bracket if depth > 1 else _to_bracket_or_comma
     while passed := pass_over(text, at):
@@ -197,4 +228,4 @@ def _next_mark(text: bytes, at: int, depth: int, time_slice: TimeSlice) -> int:
         if text[at] in MARKS:
             return at
         time_slice.yield_when_over()
-    raise NotAnArrayError("it isn't closed")
+    raise NotJsonError("it isn't closed")

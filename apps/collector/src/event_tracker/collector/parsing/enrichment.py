@@ -7,7 +7,7 @@ second, its country, town or network. Libraries and their data are loaded only i
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from wsgiref.types import WSGIEnvironment
 
 from event_tracker.enrichment import places, traffic_sources, user_agents
@@ -33,23 +33,39 @@ PAGE_VIEW = "page_view"
 """The type of the events that have a source: tracker.js sends them with `referrer`, `host` and `utm_*`."""
 
 
+class Additions(Protocol):
+    """What is added to the events of a request."""
+
+    def at(self, index: int) -> "AddedProperties":
+        """What is added to one of them."""
+
+
 class AddedProperties:
-    """What is added to the events of one request.
+    """What is added to the events of one request, or to those of one visitor.
 
     Args:
         of_request: properties of all of them.
         with_sources: whether page views get those of their source, too.
+        wins: whether an added property replaces one that the event has. Otherwise what the event says itself stays.
     """
 
-    def __init__(self, of_request: Mapping[str, str | float], *, with_sources: bool = False) -> None:
+    def __init__(
+        self, of_request: Mapping[str, str | float], *, with_sources: bool = False, wins: bool = False
+    ) -> None:
         self._of_request = of_request
         self._with_sources = with_sources
+        self._wins = wins
+
+    def at(self, index: int) -> "AddedProperties":
+        """The same for all events of a request."""
+        return self
 
     def add_to(self, event_type: str, properties: Mapping[str, Any]) -> Mapping[str, Any]:
-        """An event's properties and the added ones. What the event says itself stays."""
+        """An event's properties and the added ones."""
+        added = self._of_request
         if self._with_sources and event_type == PAGE_VIEW:
-            return {**self._of_request, **_source_of(properties), **properties}
-        return {**self._of_request, **properties}
+            added = {**added, **_source_of(properties)}
+        return {**properties, **added} if self._wins else {**added, **properties}
 
 
 class Enrichment:
@@ -70,16 +86,28 @@ class Enrichment:
 
     def derive(self, environ: WSGIEnvironment) -> AddedProperties | None:
         """The properties to add. None if no page sent the request: the address of a server says nothing about a user."""
-        if "HTTP_ORIGIN" not in environ:
-            return None
+        return self.derive_for(environ, wins=False) if "HTTP_ORIGIN" in environ else None
+
+    def derive_for(
+        self, environ: WSGIEnvironment, user_agent: str | None = None, address: str | None = None, *, wins: bool = True
+    ) -> AddedProperties:
+        """The properties to add to events of a visitor: by what a message says of them, else by the request of their browser.
+
+        Args:
+            user_agent: of the visitor, if a message says so.
+            address: the same.
+            wins: whether they replace what the event has.
+        """
+        is_page = "HTTP_ORIGIN" in environ
         added: dict[str, str | float] = {}
-        if self._read_user_agent:
-            added.update(self._read_user_agent(environ.get("HTTP_USER_AGENT", "")).properties())
-        if self._locate or self._network:
-            address = client_address(environ, self._trusted_hops)
-            if address is not None:
-                added.update(self._of_address(address))
-        return AddedProperties(added, with_sources=self._source)
+        if self._read_user_agent and (user_agent is not None or is_page):
+            said = environ.get("HTTP_USER_AGENT", "") if user_agent is None else user_agent
+            added.update(self._read_user_agent(said).properties())
+        if (self._locate or self._network) and (address is not None or is_page):
+            found = client_address(environ, self._trusted_hops) if address is None else read_address(address)
+            if found is not None:
+                added.update(self._of_address(found))
+        return AddedProperties(added, with_sources=self._source, wins=wins)
 
     def _of_address(self, address: Address) -> dict[str, str | float]:
         added: dict[str, str | float] = {"$network": network_of(address)} if self._network else {}

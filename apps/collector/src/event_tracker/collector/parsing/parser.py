@@ -13,7 +13,7 @@ import msgspec
 from uuid_utils import uuid7
 
 from event_tracker.collector.parsing.batch import UNREADABLE, Batch, Raw, require_readable
-from event_tracker.collector.parsing.enrichment import AddedProperties
+from event_tracker.collector.parsing.enrichment import Additions
 from event_tracker.collector.parsing.number_lengths import NumberReader
 from event_tracker.collector.parsing.validation_errors import Finding, explain, repair
 from event_tracker.collector.tracking_plan.plans import TrackingPlan
@@ -140,7 +140,7 @@ class Parser:
         self.earliest = earliest
 
     def read(
-        self, batch: Batch, *, source: str, plan: TrackingPlan | None = None, added: AddedProperties | None = None
+        self, batch: Batch, *, source: str, plan: TrackingPlan | None = None, added: Additions | None = None
     ) -> ParseResult:
         """Parse the events of a body, in time linear in their bytes. Lets other requests run meanwhile.
 
@@ -187,7 +187,7 @@ class EventParser(msgspec.Struct):
     bounds: TimeBounds
     source: str
     plan: TrackingPlan | None = None
-    added: AddedProperties | None = None
+    added: Additions | None = None
     time_slice: TimeSlice | None = None
     written: int = 0
 
@@ -221,7 +221,7 @@ class EventParser(msgspec.Struct):
             uuid7().bytes if event.event_id is None else event.event_id.bytes,
             event.event_type,
             event.session_id,
-            _encode(self.added.add_to(event.event_type, properties) if self.added else properties),
+            _encode(self.added.at(index).add_to(event.event_type, properties) if self.added else properties),
             self.source,
             violations,
             warnings,

@@ -4,12 +4,14 @@ A background loop writes them once a second; no request waits for it. Events tha
 How many are kept of each source, and for how long, is bounded.
 """
 
+import re
 import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
+from wsgiref.types import WSGIEnvironment
 
 import msgspec
 import psycopg
@@ -51,6 +53,8 @@ MAX_POINTER = 1000
 MAX_USER_ID = 200
 MAX_EVENT_TYPE = 100
 
+PRODUCT = re.compile(r"[!-~]{1,100}")
+"""The first product of a User-Agent header (RFC 9110 section 10.1.5)."""
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """A clock that can't be set. Where CLOCK_BOOTTIME exists, it also counts the time in which the machine sleeps."""
@@ -117,8 +121,12 @@ class RejectionRecorder:
             lambda error: log.warning("can't keep refused events", error=type(error).__name__),
         )
 
-    def keep(self, source: str, parsed: ParseResult) -> None:
-        """Queue the refused events of a request, as far as they fit. Doesn't wait, but lets other requests run."""
+    def keep(self, source: str, parsed: ParseResult, client: str | None = None) -> None:
+        """Queue the refused events of a request, as far as they fit. Doesn't wait, but lets other requests run.
+
+        Args:
+            client: which program sent them.
+        """
         if not self._kept:
             return
         now, since = datetime.now(UTC), read_clock()
@@ -133,7 +141,8 @@ class RejectionRecorder:
             if is_kept:
                 place = f"/{refused.position}" if parsed.is_batch else ""
                 detail = describe(errors[refused.position], place)
-                is_kept = self._put(_make_rejection(source, now, refused, detail, self._most_bytes), since)
+                rejection = _make_rejection(source, now, refused, detail, self._most_bytes, client)
+                is_kept = self._put(rejection, since)
             dropped += not is_kept
             time_slice.yield_when_over()
         if dropped:
@@ -244,7 +253,12 @@ def describe(errors: Sequence[EventError], place: str = "") -> list[dict[str, An
 
 
 def _make_rejection(
-    source: str, now: datetime, refused: RefusedEvent, detail: list[dict[str, Any]], most_bytes: int
+    source: str,
+    now: datetime,
+    refused: RefusedEvent,
+    detail: list[dict[str, Any]],
+    most_bytes: int,
+    client: str | None = None,
 ) -> NewRejection:
     named = _read_user_and_type(refused.raw, most_bytes)
     return NewRejection(
@@ -257,7 +271,15 @@ def _make_rejection(
         storable_text(named.user_id, MAX_USER_ID),
         refused.raw[:most_bytes],
         len(refused.raw) <= most_bytes,
+        client,
     )
+
+
+def read_client(environ: WSGIEnvironment) -> str | None:
+    """Which program sent a request, by its User-Agent, such as `python-requests/2.32.5`. None for browsers: what a person's browser says
+    of itself isn't stored."""
+    found = PRODUCT.match(environ.get("HTTP_USER_AGENT", ""))
+    return None if found is None or found[0].startswith("Mozilla/") else found[0]
 
 
 def _read_user_and_type(raw: bytes, most_bytes: int) -> _UserAndType:

@@ -20,7 +20,10 @@ class Problem(Exception):  # noqa: N818  # the word of RFC 9457
         detail: a sentence for people: what is wrong, where, and what to do.
         headers: sent with it, such as Retry-After.
         extra: further members of the body, such as `errors`.
+        content_type: of the body.
     """
+
+    content_type = CONTENT_TYPE
 
     def __init__(
         self, status: int, code: str, detail: str, *, headers: dict[str, str] | None = None, **extra: Any

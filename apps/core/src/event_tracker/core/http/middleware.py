@@ -116,6 +116,7 @@ class Middleware:
         self.app = app
         self.budget = MemoryBudget(most_held)
         self.mounts = mounts or {}
+        self._for_pages = {path for path, mount in self.mounts.items() if mount.route and mount.route.for_pages}
         self._cors_origins = self.post_origins = frozenset(cors_origins)
         self.guard = guard
         self.is_ready = is_ready
@@ -184,7 +185,8 @@ class Middleware:
         method = environ["REQUEST_METHOD"]
         if method == "OPTIONS":
             method = environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD")
-        return self.post_origins if method == "POST" else self._cors_origins
+        is_for_pages = method == "POST" or environ.get("PATH_INFO") in self._for_pages
+        return self.post_origins if is_for_pages else self._cors_origins
 
     def _end(self) -> None:
         self.in_progress -= 1
@@ -271,5 +273,9 @@ def _reserve_answer(environ: WSGIEnvironment, line: str, headers: list[tuple[str
 def refuse(environ: WSGIEnvironment, start_response: StartResponse, problem: Problem) -> list[bytes]:
     """Answer with a problem."""
     return answer(
-        start_response, problem.status, problem.body(environ[REQUEST_ID]), CONTENT_TYPE, problem.headers.items()
+        start_response,
+        problem.status,
+        problem.body(environ[REQUEST_ID]),
+        problem.content_type,
+        problem.headers.items(),
     )

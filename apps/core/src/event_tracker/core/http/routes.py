@@ -55,6 +55,7 @@ class Route:
         body: as Answer.schema, or that by media type.
         answers: by status. The first is the usual one.
         is_fast: the view is a WSGI application beside the Flask app (docs/adr/0003-fast-path.md).
+        for_pages: of a fast route of GET: pages that may POST here may also call it and read its answer.
         is_secret: the answer must not be cached.
     """
 
@@ -71,6 +72,7 @@ class Route:
     answers: Mapping[int, Answer] = field(default_factory=dict)
     problems: Problems = field(default_factory=dict)
     is_fast: bool = False
+    for_pages: bool = False
     is_secret: bool = False
 
     @property

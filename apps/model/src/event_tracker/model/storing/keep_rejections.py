@@ -12,6 +12,9 @@ from event_tracker.core.postgres.named_sql import load_queries
 
 QUERIES = load_queries("event_tracker.model.storing", "keep_rejections.sql")
 
+MAX_CLIENT = 200
+"""Characters of the name and version of the program that sent an event."""
+
 
 class NewRejection(NamedTuple):
     """A refused event, as it is stored.
@@ -20,6 +23,7 @@ class NewRejection(NamedTuple):
         id: a UUIDv7. Storing the same id again changes nothing.
         detail: its errors, without its position in a request.
         is_whole: whether the payload is complete.
+        client: name and version of the program that sent it, if it said so.
     """
 
     id: UUID
@@ -31,6 +35,7 @@ class NewRejection(NamedTuple):
     user_id: str | None
     payload: bytes
     is_whole: bool
+    client: str | None = None
 
 
 def keep_rejections(

@@ -21,8 +21,9 @@ with given as materialized (
   select *
   from unnest(
     %(id)b::uuid[], %(source)b::text[], %(received_at)b::timestamptz[], %(reason)b::text[], %(detail)b::jsonb[],
-    %(event_type)b::text[], %(user_id)b::text[], %(payload)b::bytea[], %(is_whole)b::bool[], %(waited)b::float8[]
-  ) as refused (id, source, received_at, reason, detail, event_type, user_id, payload, is_whole, waited)
+    %(event_type)b::text[], %(user_id)b::text[], %(payload)b::bytea[], %(is_whole)b::bool[], %(client)b::text[],
+    %(waited)b::float8[]
+  ) as refused (id, source, received_at, reason, detail, event_type, user_id, payload, is_whole, client, waited)
 ),
 hashed as materialized (
   select id, source, waited, sha256(salt || convert_to(user_id, 'UTF8')) as user_hash
@@ -38,8 +39,8 @@ erased as materialized (
     and (erasure.sources is null or hashed.source = any (erasure.sources))
 ),
 kept as (
-  insert into rejections (id, source, received_at, reason, detail, event_type, user_id, payload, is_whole)
-  select id, source, received_at, reason, detail, event_type, user_id, payload, is_whole
+  insert into rejections (id, source, received_at, reason, detail, event_type, user_id, payload, is_whole, client)
+  select id, source, received_at, reason, detail, event_type, user_id, payload, is_whole, client
   from given
   where id not in (select id from erased)
   on conflict (id) do nothing

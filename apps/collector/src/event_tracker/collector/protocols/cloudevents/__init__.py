@@ -1,0 +1,1 @@
+"""CloudEvents over HTTP (docs/clients/cloudevents.md)."""

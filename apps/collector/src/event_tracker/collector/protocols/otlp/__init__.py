@@ -1,0 +1,1 @@
+"""Logs of OpenTelemetry by OTLP/HTTP (docs/clients/opentelemetry.md)."""

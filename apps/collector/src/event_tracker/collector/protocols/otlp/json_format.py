@@ -1,0 +1,299 @@
+"""Reads logs in OTLP's JSON. Numbers are read from their text: integers of 64 bits are strings or numbers, doubles may be names.
+
+msgspec finds the records in one pass. Only a small body that it doesn't read (NaN, half a surrogate pair) is split as text, level by
+level: then one record is refused, and not all.
+"""
+
+import base64
+import binascii
+import math
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from event_tracker.collector.parsing.batch import MAX_COMMAS, UNREADABLE, WHITESPACE, NotJsonError, not_json
+from event_tracker.collector.protocols.json_members import Members, is_empty, read_body_members, read_elements
+from event_tracker.collector.protocols.otlp.records import LogRecord, ScopeLogs, hash_resource, hash_scope
+from event_tracker.core.http.errors import Problem
+
+ABSENT = msgspec.Raw(b"null")
+
+INTEGER = re.compile(r"-?[0-9]{1,20}")
+DOUBLE = re.compile(r"-?[0-9][0-9.eE+-]{0,99}")
+NOT_FINITE = frozenset({"NaN", "Infinity", "-Infinity"})
+
+MAX_BODY_COMMAS = 500_000
+"""Most commas of a body: 50 for each of 10,000 records. So finding its parts takes some ten MB, and reading them a bounded time."""
+
+OPENING_MARKS = b"[{"
+
+URL_SAFE = str.maketrans("-_", "+/")
+
+
+class AnyValue(msgspec.Struct):
+    """A value: one of these is there, or none."""
+
+    stringValue: str | None = None  # noqa: N815
+    boolValue: bool | None = None  # noqa: N815
+    intValue: msgspec.Raw = ABSENT  # noqa: N815
+    doubleValue: msgspec.Raw = ABSENT  # noqa: N815
+    arrayValue: "ArrayValue | None" = None  # noqa: N815
+    kvlistValue: "KeyValueList | None" = None  # noqa: N815
+    bytesValue: str | None = None  # noqa: N815
+
+
+class ArrayValue(msgspec.Struct):
+    """Values in their order."""
+
+    values: list[AnyValue | None] | None = None
+
+
+class KeyValue(msgspec.Struct):
+    """A name and its value."""
+
+    key: str = ""
+    value: AnyValue | None = None
+
+
+class KeyValueList(msgspec.Struct):
+    """An object."""
+
+    values: list[KeyValue] | None = None
+
+
+class Resource(msgspec.Struct):
+    """What sent the logs."""
+
+    attributes: list[KeyValue] | None = None
+
+
+class Scope(msgspec.Struct):
+    """The part of a program that made records."""
+
+    name: str | None = None
+    version: str | None = None
+    attributes: list[KeyValue] | None = None
+
+
+class JsonRecord(msgspec.Struct):
+    """A log record."""
+
+    timeUnixNano: msgspec.Raw = ABSENT  # noqa: N815
+    observedTimeUnixNano: msgspec.Raw = ABSENT  # noqa: N815
+    severityNumber: msgspec.Raw = ABSENT  # noqa: N815
+    severityText: str | None = None  # noqa: N815
+    body: AnyValue | None = None
+    attributes: list[KeyValue] | None = None
+    flags: msgspec.Raw = ABSENT
+    traceId: str | None = None  # noqa: N815
+    spanId: str | None = None  # noqa: N815
+    eventName: str | None = None  # noqa: N815
+
+
+class JsonScopeLogs(msgspec.Struct):
+    """The records of a scope, not read yet."""
+
+    scope: msgspec.Raw = ABSENT
+    logRecords: list[msgspec.Raw] | None = None  # noqa: N815
+
+
+class JsonResourceLogs(msgspec.Struct):
+    """The scopes of a resource."""
+
+    resource: msgspec.Raw = ABSENT
+    scopeLogs: list[JsonScopeLogs] | None = None  # noqa: N815
+
+
+class JsonRequest(msgspec.Struct):
+    """A body."""
+
+    resourceLogs: list[JsonResourceLogs] | None = None  # noqa: N815
+
+
+_decode_request = msgspec.json.Decoder(JsonRequest).decode
+_decode_resource = msgspec.json.Decoder(Resource | None).decode
+_decode_scope = msgspec.json.Decoder(Scope | None).decode
+_decode_record = msgspec.json.Decoder(JsonRecord).decode
+
+
+def split(body: bytes, most: int, max_bytes: int) -> Iterator[ScopeLogs]:
+    """The scopes of a request, with their records, which aren't read here.
+
+    Args:
+        most: how many records, and how many scopes, there may be.
+        max_bytes: of a resource or a scope.
+
+    Raises:
+        Problem: 400 if it isn't OTLP's JSON, 413 if it is too much.
+    """
+    left = most
+    groups = _read_request(body, most).resourceLogs or []
+    if max([len(groups), *(len(group.scopeLogs or ()) for group in groups)]) > most:
+        raise too_many_records(most)
+    for number, group in enumerate(groups):
+        parts = group.scopeLogs
+        if not parts:
+            continue
+        resource = _read(_decode_resource, group.resource, max_bytes)
+        hashed = hash_resource(read_attributes(resource.attributes if resource else None))
+        for position, part in enumerate(parts):
+            records = part.logRecords or []
+            left -= max(1, len(records))
+            if left < 0:
+                raise too_many_records(most)
+            scope = _read(_decode_scope, part.scope, max_bytes) or Scope()
+            start = hash_scope(hashed, scope.name or "", scope.version or "", read_attributes(scope.attributes))
+            yield ScopeLogs(f"/resourceLogs/{number}/scopeLogs/{position}/logRecords", start, records)
+
+
+def read_record(sent: bytes | msgspec.Raw) -> LogRecord:
+    """Read a record.
+
+    Raises:
+        msgspec.MsgspecError, UnicodeDecodeError: if it isn't one in JSON.
+        ValueError: if a number or Base64 in it isn't one.
+        RecursionError: if it is nested too deep.
+    """
+    record = _decode_record(sent)
+    time_ns = read_integer(record.timeUnixNano, bits=64, signed=False)
+    return LogRecord(
+        event_name=record.eventName or "",
+        attributes=read_attributes(record.attributes),
+        body=read_value(record.body),
+        time_ns=time_ns or read_integer(record.observedTimeUnixNano, bits=64, signed=False),
+        severity_number=read_integer(record.severityNumber, bits=32),
+        severity_text=record.severityText or "",
+        trace_id=(record.traceId or "").lower(),
+        span_id=(record.spanId or "").lower(),
+        flags=read_integer(record.flags, bits=32, signed=False),
+    )
+
+
+def read_attributes(pairs: Iterable[KeyValue] | None) -> dict[str, Any]:
+    """Attributes as an object; the last one of equal names."""
+    return {pair.key: read_value(pair.value) for pair in pairs or ()}
+
+
+def read_value(value: AnyValue | None) -> Any:
+    """A value as JSON has it: bytes as Base64, and doubles that aren't finite as their names."""
+    if value is None:
+        return None
+    if value.arrayValue is not None:
+        return [read_value(one) for one in value.arrayValue.values or ()]
+    if value.kvlistValue is not None:
+        return read_attributes(value.kvlistValue.values)
+    if value.bytesValue is not None:
+        return _normalize_base64(value.bytesValue)
+    if bytes(value.intValue) != b"null":
+        return read_integer(value.intValue, bits=64)
+    if bytes(value.doubleValue) != b"null":
+        return _read_double(value.doubleValue)
+    return value.boolValue if value.stringValue is None else value.stringValue
+
+
+def read_integer(sent: msgspec.Raw, *, bits: int, signed: bool = True) -> int:
+    """An integer, as a number or a string; 0 if there is none.
+
+    Raises:
+        ValueError: if it isn't one, or has more bits.
+    """
+    text = _unquote(sent)
+    if text == "null":
+        return 0
+    number = int(text) if INTEGER.fullmatch(text) else None
+    low, high = (-(1 << bits - 1), 1 << bits - 1) if signed else (0, 1 << bits)
+    if number is None or not low <= number < high:
+        raise ValueError(f"must be an integer of {bits} bits, not {text[:40]}")
+    return number
+
+
+def too_many_records(most: int) -> Problem:
+    """The problem for a request with more records, or scopes, than there may be."""
+    detail = f"A request may hold {most} log records; this one holds more. Let the exporter send smaller batches."
+    return Problem(413, "too_many_events", detail)
+
+
+def too_many_values(most: int) -> Problem:
+    """The problem for a request whose records have more parts than can be read in a bounded time."""
+    detail = (
+        f"The log records of a request may have {most} values; these have more. Let the exporter send smaller batches."
+    )
+    return Problem(413, "too_many_values", detail)
+
+
+def _read_request(body: bytes, most: int) -> JsonRequest:
+    """Find the records.
+
+    Raises:
+        Problem: as `split` does.
+    """
+    commas = body.count(b",")
+    if commas > MAX_BODY_COMMAS:
+        raise too_many_values(MAX_BODY_COMMAS)
+    try:
+        return _decode_request(body)
+    except UNREADABLE as error:
+        if commas + sum(body.count(mark) for mark in OPENING_MARKS) > MAX_COMMAS:
+            raise not_json(str(error)) from None
+    groups = _elements(read_body_members(body), "resourceLogs", most)
+    return JsonRequest([_split_group(read_body_members(bytes(group)), most) for group in groups])
+
+
+def _split_group(members: Members, most: int) -> JsonResourceLogs:
+    parts = [read_body_members(bytes(part)) for part in _elements(members, "scopeLogs", most)]
+    scopes = [JsonScopeLogs(part.get("scope", ABSENT), _elements(part, "logRecords", most)) for part in parts]
+    return JsonResourceLogs(members.get("resource", ABSENT), scopes)
+
+
+def _read_double(sent: msgspec.Raw) -> float | str:
+    text = _unquote(sent)
+    if text in NOT_FINITE:
+        return text
+    number = float(text) if DOUBLE.fullmatch(text) else math.inf
+    if math.isinf(number):
+        raise ValueError(f"must be a double, not {text[:40]}")
+    return number
+
+
+def _normalize_base64(text: str) -> str:
+    """Base64 of either alphabet, padded or not, as the usual one. It is made again, since bits that mean nothing may be set."""
+    try:
+        plain = text.translate(URL_SAFE).rstrip("=")
+        return base64.b64encode(base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)).decode()
+    except binascii.Error:
+        raise ValueError("bytesValue must be Base64") from None
+
+
+def _unquote(sent: msgspec.Raw) -> str:
+    return bytes(sent).decode().strip('"')
+
+
+def _elements(members: Members, name: str, most: int) -> list[Any]:
+    """The elements of a member that is an array, as they were sent.
+
+    Raises:
+        Problem: as `split` does.
+    """
+    sent = members.get(name)
+    if is_empty(sent):
+        return []
+    try:
+        found = read_elements(bytes(sent or b"").strip(WHITESPACE), most)
+    except NotJsonError as error:
+        raise not_json(f"`{name}` must be an array: {error}") from None
+    if len(found) > most:
+        raise too_many_records(most)
+    return found
+
+
+def _read(decode: Any, sent: msgspec.Raw, max_bytes: int) -> Any:
+    """Read a resource or a scope."""
+    size = len(memoryview(sent))
+    if size > max_bytes:
+        raise Problem(413, "event_too_large", f"A resource or a scope may have {max_bytes} bytes; this one has {size}.")
+    try:
+        return decode(sent)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise not_json(f"a resource or a scope can't be read: {error}") from None

@@ -1,0 +1,153 @@
+"""The protocol of PostHog's clients for servers: batches of events with a `distinct_id` (docs/clients/posthog.md).
+
+Its client for browsers isn't served: it wants a configuration and feature flags first, which change each month.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from msgspec import Meta
+
+from event_tracker.collector.parsing.batch import WHITESPACE, NotJsonError, Raw, not_json, split_array
+from event_tracker.collector.post_event import Intake
+from event_tracker.collector.protocols.body_keys import read_key, read_key_members
+from event_tracker.collector.protocols.endpoint import PROBLEMS, ProtocolEndpoint, make_post_routes
+from event_tracker.collector.protocols.json_members import (
+    Members,
+    read_body_members,
+    read_elements,
+    read_members,
+    read_object,
+    read_text,
+)
+from event_tracker.collector.protocols.mapping import open_message
+from event_tracker.collector.protocols.posthog_messages import map_message
+from event_tracker.collector.protocols.protocol import (
+    MAX_ADDED_BYTES,
+    ClientAnswer,
+    ClientReceipt,
+    Describe,
+    Mapped,
+    answer_in_json,
+    find_write_key,
+    refuse_in_json,
+)
+from event_tracker.collector.receipts import BatchReceipt
+from event_tracker.core.http.errors import Problem
+from event_tracker.core.http.routes import Answer, Route
+
+PATHS = ("/batch", "/capture", "/i/v0/e")
+
+HOW = "Give it to your client as its project API key."
+
+STATUSES = {415: 400, 422: 400}
+"""413 stays: PostHog's client for Node.js halves its batch then, and goes on."""
+
+
+class PostHogReceipt(ClientReceipt, frozen=True):
+    """What became of the events. If all are stored, or were before, it is only `status`."""
+
+    status: Annotated[int, Meta(description="Always 1: what was refused needn't be sent again.")] = 1
+
+
+class PostHogMessages:
+    """The events of one request.
+
+    Args:
+        prefix: where they are in the body.
+    """
+
+    def __init__(self, messages: list[Raw], max_bytes: int, prefix: str | None) -> None:
+        self.count = len(messages)
+        self._messages = messages
+        self._max_bytes = max_bytes
+        self._prefix = prefix
+
+    def map(self, describe: Describe) -> Iterator[Mapped]:
+        """Each as an event of ours. Those that describe a group and are of nobody are left out: they would be users."""
+        for number, message in enumerate(self._messages):
+            place = "" if self._prefix is None else f"{self._prefix}/{number}"
+            members = open_message(message, place, self._max_bytes)
+            mapped = members if isinstance(members, Mapped) else map_message(members, place, describe)
+            if mapped:
+                yield mapped
+
+
+class PostHog:
+    """What PostHog's clients for servers post."""
+
+    name = "posthog"
+    has_key_in_body = True
+
+    def __init__(self, max_message_bytes: int) -> None:
+        self._max_bytes = max_message_bytes
+
+    def find_key(self, environ: WSGIEnvironment, parameters: Mapping[str, str]) -> str | None:
+        """PostHog's clients have it in the body; others may send it as to POST /events."""
+        return find_write_key(environ, parameters, "api_key")
+
+    def find_key_in_body(self, body: bytes) -> str | None:
+        """`api_key` or `token` of the body, or of its properties; of an array, those of its first event."""
+        sent = body.lstrip(WHITESPACE)
+        if not sent.startswith(b"["):
+            return _find_key(read_key_members(body), self._max_bytes)
+        try:
+            first = split_array(sent[: self._max_bytes + MAX_ADDED_BYTES], 0)
+            return _find_key(read_members(first[0]), self._max_bytes) if first else None
+        except NotJsonError:
+            return None
+
+    def open(self, body: bytes, environ: WSGIEnvironment, max_messages: int) -> PostHogMessages:
+        """Find the events: a batch, an array, or one alone."""
+        if body.lstrip(WHITESPACE).startswith(b"["):
+            return PostHogMessages(self._read(body, max_messages), self._max_bytes, "")
+        members = read_body_members(body)
+        if "batch" in members:
+            return PostHogMessages(self._read(members["batch"], max_messages), self._max_bytes, "/batch")
+        return PostHogMessages([body], self._max_bytes, None)
+
+    def answer(self, receipt: BatchReceipt, environ: WSGIEnvironment) -> ClientAnswer:
+        """200 and nothing else is success for PostHog's client for Python."""
+        return answer_in_json(receipt, PostHogReceipt, "event")
+
+    def refuse(self, problem: Problem, environ: WSGIEnvironment) -> Problem:
+        """Clients drop what is answered with 400, 401 or 403; they send again after 408, 429 and 503."""
+        return refuse_in_json(problem, HOW, STATUSES)
+
+    def _read(self, text: Raw, max_messages: int) -> list[Raw]:
+        try:
+            messages = read_elements(text, max_messages)
+        except NotJsonError as error:
+            raise not_json(f"the events must be an array: {error}") from None
+        if len(messages) > max_messages:
+            raise Problem(413, "too_many_events", f"A request may hold {max_messages} events; this one holds more.")
+        return messages
+
+
+def posthog_routes(intake: Intake) -> list[Route]:
+    """The routes."""
+    endpoint = ProtocolEndpoint(intake, PostHog(intake.settings.max_event_bytes))
+
+    def post_posthog(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:
+        return endpoint.respond(environ, start_response)
+
+    return make_post_routes(
+        post_posthog,
+        PATHS,
+        "Store events of a PostHog client for servers.",
+        tag="clients",
+        description="A batch, or one event. `docs/clients/posthog.md` has what becomes of it.",
+        body={"type": "object", "properties": {"api_key": {"type": "string"}, "batch": {"type": "array"}}},
+        answers={200: Answer("All are stored or known; or some were refused, and `errors` says why.", PostHogReceipt)},
+        problems={**PROBLEMS, 413: "Too many bytes or events: PostHog's client for Node.js sends half of them then."},
+    )
+
+
+def _find_key(members: Members, max_bytes: int) -> str | None:
+    """The key of a body or an event. In properties, which are read up to a size, a key that isn't a string is none."""
+    if key := read_key(members, "api_key") or read_key(members, "token"):
+        return key
+    given = members.get("properties")
+    own = read_object(given) if given is not None and len(memoryview(given)) <= max_bytes else None
+    return (read_text(own.get("api_key")) or read_text(own.get("token")) or None) if own else None
